@@ -1,0 +1,46 @@
+"""unrolled: train a sequence model on your own data, on your own machine, and see what it remembers.
+
+>>> import unrolled
+>>> run = unrolled.train("poems.txt", minutes=2)  # doctest: +SKIP
+>>> print("".join(run.sample(prompt="O ")))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unrolled.run import Report, Run, Training
+
+__all__ = ["Report", "Run", "Training", "load", "train"]
+
+
+def train(path: str | Path, **settings: Any) -> Run:
+    """Trains on the text at `path` and hands back the run, its best weights loaded.
+
+    settings: the fields of `unrolled.settings.TrainSettings`, such as minutes=2, steps=500, model="gru",
+    out="runs/poems". Raises InputError for what cannot be, TrainingError where work fails.
+    """
+    from unrolled.run import Training
+
+    training = Training(path, **settings)
+    for _ in training:
+        pass
+    return load(training.folder)
+
+
+def load(path: str | Path | None = None, device: str = "auto") -> Run:
+    """The run in a folder; None: the newest under runs/. Raises RunError where it is none, or damaged."""
+    from unrolled.run import load as load_run
+
+    return load_run(path, device)
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Report", "Run", "Training"):  # here torch is imported, where it is needed
+        import unrolled.run
+
+        return getattr(unrolled.run, name)
+    raise AttributeError(f"module 'unrolled' has no attribute '{name}'")

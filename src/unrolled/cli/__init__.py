@@ -1,0 +1,149 @@
+"""The command `unroll`. Only in this room: printing, and exit codes.
+
+0 done, 1 failed while working, 2 the input was wrong, 130 stopped by the user.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from unrolled.cli import demo, evaluate, info, sample, score, train
+from unrolled.errors import InputError, OptionError, TrainingError, nearest
+
+DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # an unreadable command line
+
+WELCOME = """\
+unroll trains a sequence model on your own text, on this machine, in the minutes you have.
+  unroll demo                             two minutes on the text that comes with Python: see it learn
+  unroll train poems.txt --minutes 10     learns from a file, a folder of files, or - (standard input)
+  unroll sample --prompt "Once upon"      writes as it thinks, with the newest run
+  unroll resume --minutes 10              goes on where it stopped, or longer
+  unroll score RUN system.log --top 20    the surprise of each line: finds the odd one in a log
+  unroll evaluate                         how good it is on text it has not seen, beside an n-gram
+  unroll info poems.txt --minutes 10      what a text or a run is, and the plan; nothing spent
+  unroll runs                             the runs here: data, model, score, age, size
+Options and examples of each:  unroll COMMAND --help"""
+
+
+class Commands(TyperGroup):
+    """The table of commands; an unknown one is refused with the nearest name."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            offer = nearest(name, self.commands)
+            if not offer and ctx.parent is None and Path(name).exists():
+                offer = f" To train on it: unroll train {name}"
+            raise OptionError(f"There is no command '{ctx.command_path} {name}'.{offer}\n"
+                              f"There are: {', '.join(self.commands)}.")  # fmt: skip
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(cls=Commands, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
+demo_app = typer.Typer(cls=Commands, rich_markup_mode=None)
+
+app.command()(train.train)
+app.command()(train.resume)
+app.command()(sample.sample)
+app.command()(score.score)
+app.command()(evaluate.evaluate)
+app.command()(info.info)
+app.command()(info.runs)
+demo_app.callback(invoke_without_command=True)(demo.demo)
+demo_app.command()(demo.hello)
+demo_app.command()(demo.weather)
+app.add_typer(demo_app, name="demo")
+
+
+@app.callback(invoke_without_command=True)
+def unroll(
+    context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
+) -> None:
+    """Train a sequence model on your own text, watch it learn, sample it, stop it and go on.
+
+    \b
+    Examples:
+      unroll demo
+      unroll train poems.txt --minutes 10
+      unroll sample --prompt "Once upon"
+    """
+    if show_version:
+        print(f"unrolled {version('unrolled')}")
+    elif context.invoked_subcommand is None:
+        print(WELCOME)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `unroll` with these arguments (None: the command line's) and returns its exit code."""
+    started = time.monotonic()  # a budget of minutes counts from here
+    if "_UNROLL_COMPLETE" in os.environ:  # the shell asks what could stand here
+        app(prog_name="unroll")
+    command = typer.main.get_command(app)
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    _write_any_character()
+    code = DONE
+    try:
+        try:
+            with command.make_context("unroll", list(arguments), obj=started) as context:
+                command.invoke(context)
+        except typer.Exit as leaving:  # also how --help ends
+            code = leaving.exit_code
+        except UsageError as error:
+            code = _refuse(_explain(error))
+        except InputError as error:
+            code = _refuse(str(error))
+        except TrainingError as error:
+            code = _refuse(str(error), FAILED)
+        except (KeyboardInterrupt, typer.Abort):
+            print("\nStopped.", file=sys.stderr)
+            code = STOPPED
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read us has enough
+        _let_go_of_output()
+    return code
+
+
+def _refuse(message: str, code: int = WRONG_INPUT) -> int:
+    print("\n".join(f"unroll: {message}".splitlines()[:3]), file=sys.stderr)
+    return code
+
+
+def _explain(error: Any) -> str:
+    """A command line that typer cannot read, in our words: what came, what is near, where to look."""
+    context = error.ctx
+    path = context.command_path if context is not None else "unroll"
+    where = f"\nOptions and examples: {path} --help"
+    unknown = getattr(error, "option_name", None)
+    if unknown is not None and hasattr(error, "possibilities"):
+        known = [name for parameter in context.command.params for name in parameter.opts] if context else []
+        return f"{path} has no option '{unknown}'.{nearest(unknown, known)}{where}"
+    return " ".join(error.format_message().split()) + where
+
+
+def _write_any_character() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without é shows ?, and we go on
+
+
+def _let_go_of_output() -> None:
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+                continue
+            os.dup2(nowhere, stream.fileno())

@@ -1,0 +1,112 @@
+"""From a settings dataclass to a command's options: names, types, defaults and help all come from its fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Callable, Container, Mapping
+from functools import partial, wraps
+from inspect import Parameter, signature
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+
+from unrolled.errors import OptionError
+from unrolled.settings import SampleSettings, TrainSettings
+
+OPTION_NAMES = {"from_run": "--from"}  # `from` is a word of Python's: the field cannot be called that
+
+Json = Annotated[bool, typer.Option("--json", help="answer in JSON, an object a line")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress and no notes: the answer alone")]
+RunPath = Annotated[
+    str | None, typer.Argument(metavar="RUN", help="a run's folder; left out: the newest under runs/")
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps")]
+
+
+def option_name(field: str) -> str:
+    """The option that sets this field: `--top-k` for top_k."""
+    return OPTION_NAMES.get(field, "--" + field.replace("_", "-"))
+
+
+def takes(
+    settings_class: type[TrainSettings] | type[SampleSettings], leave_out: Container[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command with a parameter `settings` an option for each field of the class, but those in `leave_out`.
+
+    The settings are made and checked before the command's body runs; `check` raises OptionError.
+    """
+    hints = get_type_hints(settings_class, include_extras=True)
+    fields = [field for field in dataclasses.fields(settings_class) if field.name not in leave_out]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def with_settings(**values: Any) -> None:
+            settings = settings_class(**{field.name: values.pop(field.name) for field in fields})
+            settings.check()
+            command(settings=settings, **values)
+
+        own = dict(signature(command, eval_str=True).parameters)
+        del own["settings"]
+        options = [_parameter(field.name, hints[field.name], field.default) for field in fields]
+        first = [parameter for parameter in own.values() if parameter.default is Parameter.empty]
+        last = [parameter for parameter in own.values() if parameter.default is not Parameter.empty]
+        parameters = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in (*first, *options, *last)]
+        with_settings.__signature__ = signature(command).replace(parameters=parameters)  # type: ignore[attr-defined]
+        with_settings.__annotations__ = {p.name: p.annotation for p in parameters}
+        return with_settings
+
+    return decorate
+
+
+def option(name: str, hint: Any, help_text: str, shows_default: bool = True) -> Any:
+    """An annotation for an option of this type; a number that is none is refused in our words."""
+    reader = {int: whole_number, int | None: whole_number, float: any_number, float | None: any_number}.get(hint)
+    parser = None if reader is None else partial(reader, name)
+    return Annotated[hint, typer.Option(name, parser=parser, help=help_text, show_default=shows_default)]
+
+
+def whole_number(name: str, text: str | int | None) -> int | None:
+    """The whole number that an option was given. Raises OptionError for anything else."""
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        raise OptionError(f"{name} is a whole number; got '{text}'.") from None
+
+
+def any_number(name: str, text: str | float | None) -> float | None:
+    """The number that an option was given. Raises OptionError for anything else."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        raise OptionError(f"{name} is a number; got '{text}'.") from None
+
+
+def _parameter(name: str, hint: Any, default: Any) -> Parameter:
+    value_type, help_text = get_args(hint)[:2]
+    annotation = option(option_name(name), value_type, help_text, shows_default=default not in (None, ""))
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Writes one JSON object as a line of the answer; numbers that are not finite become null."""
+    unicode = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(_finite(value), ensure_ascii=not unicode, allow_nan=False), flush=True)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def note(text: str, quiet: bool = False) -> None:
+    """A line to the user beside the answer, on standard error."""
+    if not quiet:
+        print(text, file=sys.stderr, flush=True)

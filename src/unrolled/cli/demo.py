@@ -1,0 +1,197 @@
+"""`unroll demo`: the text that comes with Python, and the lecture's examples."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import log
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unrolled.cli.bridge import Json, Quiet, any_number, note, print_json, whole_number
+from unrolled.cli.train import Interrupts, follow
+from unrolled.errors import InputError, OptionError
+from unrolled.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from unrolled.model.hello import Lesson
+    from unrolled.model.markov import MarkovChain
+
+DEMO_MINUTES = 2.0
+TEXT = Path("runs", "python-topics.txt")
+RUN = "demo"  # under runs/, with a number where one stands there
+Seed = Annotated[
+    int, typer.Option(parser=partial(whole_number, "--seed"), help="number that all chance is drawn from")
+]
+SAMPLED_DAYS, DAYS_A_LINE = 365, 73
+SOME_DAYS = ("SSSRRS", "RRRRRR")
+SHOWN_STEPS = (0, 5, 10, 20, 40, 60, 80)  # of hello, and its last
+
+
+def demo(
+    context: typer.Context,
+    minutes: Annotated[
+        float, typer.Option(parser=partial(any_number, "--minutes"), help="minutes from start to exit")
+    ] = DEMO_MINUTES,
+    seed: Seed = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Two minutes on the text that comes with Python.
+
+    See it learn, on Python's own help on its language. Leaves a run in runs/demo.
+
+    hello and weather are two examples of a lecture; they take a second each.
+
+    \b
+    Examples:
+      unroll demo
+      unroll demo --minutes 0.5
+      unroll demo hello
+      unroll demo weather
+    """
+    if context.invoked_subcommand is not None:
+        if any((minutes != DEMO_MINUTES, seed, json, quiet)):
+            name = context.invoked_subcommand
+            raise OptionError(f"Options of {name} stand after its name. See: unroll demo {name} --help")
+        return
+    settings = TrainSettings(minutes=minutes, seed=seed)
+    settings.check()
+    write_topics(TEXT)
+    with Interrupts() as interrupts:
+        note(f"The text: Python's own help on its language (pydoc_data.topics), put into {TEXT}.", quiet or json)
+        from unrolled.run import Training
+        from unrolled.run.folder import free_path
+
+        training = Training(str(TEXT), settings, started=context.obj, out=str(free_path(RUN)))
+        follow(training, interrupts, json, quiet)
+    if not json:
+        print(f"\nThree commands to try next:\n"
+              f'  unroll sample {training.folder} --prompt "The statement" --temperature 0.7\n'
+              f"  unroll score {training.folder} {TEXT} --top 10\n"
+              f"  unroll train YOUR-TEXT.txt --minutes 10")  # fmt: skip
+
+
+def write_topics(path: Path) -> None:
+    """Puts the text of pydoc_data.topics into a file, where it does not stand there already.
+
+    Raises InputError where this Python comes without it.
+    """
+    from unrolled.files import write_whole
+
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        raise InputError("This Python comes without pydoc_data.topics, the text of the demo.\n"
+                         "Train on a text of yours: unroll train TEXT --minutes 2") from None  # fmt: skip
+    text = "\n\n".join(topics[name].strip("\n") for name in sorted(topics)) + "\n"
+    data = text.encode()
+    if not (path.is_file() and path.read_bytes() == data):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data)
+
+
+def hello(seed: Seed = 0, json: Json = False) -> None:
+    """A net of 8 units learns to spell "hello".
+
+    After h, e, l, l it is to say e, l, l, o.
+
+    \b
+    Examples:
+      unroll demo hello
+      unroll demo hello --seed 3 --json
+    """
+    from unrolled.model.hello import INPUTS, TARGETS, learn_hello
+
+    lessons = list(learn_hello(seed))
+    if json:
+        for lesson in lessons:
+            print_json(lesson._asdict())
+        return
+    print(f"A recurrent net reads {' '.join(INPUTS)} and is to answer {' '.join(TARGETS)}.")
+    print("The first l is followed by another l, the second by o: it has to remember which one it read.\n")
+    print("update   loss (nats a letter)   writes after h")
+    for lesson in lessons:
+        if lesson.step in SHOWN_STEPS or lesson is lessons[-1]:
+            print(f"{lesson.step:6}   {lesson.loss:6.4f} {'▇' * round(13 * lesson.loss):18}  {lesson.written}")
+    print("\nProbability of the next letter, untrained:\n")
+    print(table(lessons[0]))
+    print("\nand trained; in brackets the letter that comes next:\n")
+    print(table(lessons[-1]))
+    print(f"\nAfter h it writes {lessons[-1].written}.")
+
+
+def table(lesson: Lesson) -> str:
+    """The lecture's drawing: a column a step, headed by the letter read there; a row a letter that may come next."""
+    from unrolled.model.hello import INPUTS, LETTERS, TARGETS
+
+    lines = ["  reads " + "".join(f"   {letter}    " for letter in INPUTS)]
+    for letter, row in zip(LETTERS, lesson.probabilities, strict=True):
+        cells = [f" [{p:.3f}]" if letter == target else f"  {p:.3f} " for p, target in zip(row, TARGETS, strict=True)]
+        lines.append(f"      {letter} " + "".join(cells))
+    return "\n".join(lines)
+
+
+def weather(seed: Seed = 0, json: Json = False) -> None:
+    """Weather as a Markov chain.
+
+    What a day says of the next one, of the tenth, and of all days.
+
+    \b
+    Examples:
+      unroll demo weather
+      unroll demo weather --json
+    """
+    from unrolled.model.markov import weather
+    from unrolled.seeds import numpy_generator
+
+    chain = weather()
+    days = chain.sample(SAMPLED_DAYS, numpy_generator(seed, "weather"))
+    if json:
+        print_json(_weather_facts(chain, days))
+        return
+    print("Tomorrow's weather hangs on today's alone. A column is where the step comes from:\n")
+    for steps, title in ((1, "tomorrow"), (2, "in two days"), (10, "in ten days: today is all but forgotten")):
+        print(f"{title}\n{_matrix(chain, steps)}\n")
+    shares = ", ".join(f"{name} {p:.4f}" for name, p in zip(chain.states, chain.stationary(), strict=True))
+    runs = ", ".join(f"{name} {length:g}" for name, length in chain.mean_run_lengths().items())
+    nats = chain.entropy_rate()
+    print(f"Of all days, in the long run   {shares}")
+    print(f"Days in a row, on average      {runs}")
+    print(f"Surprise a day                 {nats:.4f} nats = {nats / log(2):.4f} bits (a coin: 1 bit)")
+    for week in SOME_DAYS:
+        likelihood = chain.log_likelihood([_in_full(day, chain) for day in week])
+        print(f"Log-likelihood of {week}       {likelihood:.4f} nats")
+    letters = "".join(day[0] for day in days)
+    print("\nA year drawn from it:")
+    for start in range(0, len(letters), DAYS_A_LINE):
+        print(f"  {letters[start : start + DAYS_A_LINE]}")
+    fitted = chain.fit([days])
+    print(f"\nand the chain that is fitted to them:\n{_matrix(fitted, 1)}")
+
+
+def _matrix(chain: MarkovChain[str], steps: int) -> str:
+    lines = [" " * 10 + "".join(f"{'from ' + name:>12}" for name in chain.states)]
+    for name, row in zip(chain.states, chain.after(steps).tolist(), strict=True):
+        lines.append(f"  to {name:6}" + "".join(f"{p:12.4f}" for p in row))
+    return "\n".join(lines)
+
+
+def _in_full(letter: str, chain: MarkovChain[str]) -> str:
+    return next(name for name in chain.states if name.startswith(letter))
+
+
+def _weather_facts(chain: MarkovChain[str], days: list[str]) -> dict[str, object]:
+    """What the demo says, in plain names; matrices are lists of rows, columns "from"."""
+    nats = chain.entropy_rate()
+    return {
+        "states": chain.states,
+        **{f"after_{steps}": chain.after(steps).tolist() for steps in (1, 2, 10)},
+        "stationary": chain.stationary().tolist(),
+        "entropy_rate_nats": nats,
+        "entropy_rate_bits": nats / log(2),
+        "mean_run_lengths": chain.mean_run_lengths(),
+        "log_likelihood_nats": {week: chain.log_likelihood([_in_full(d, chain) for d in week]) for week in SOME_DAYS},
+        "days": days,
+    }

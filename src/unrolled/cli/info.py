@@ -1,0 +1,142 @@
+"""`unroll info` and `unroll runs`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unrolled.cli.bridge import Json, Quiet, note, option_name, print_json, takes
+from unrolled.cli.terminal import byte_count
+from unrolled.errors import OptionError
+from unrolled.settings import TrainSettings
+
+MOST_VALUES = 8  # of a list, in a line
+NOT_IN_A_PLAN = ("out", "from_run", "plan")
+COLUMNS = {"path": "run", "data": "data", "model": "model", "nats": "nats/char", "age": "age", "size": "size",
+           "status": "status"}  # fmt: skip
+
+
+@takes(TrainSettings, leave_out=NOT_IN_A_PLAN)
+def info(
+    settings: TrainSettings,
+    thing: Annotated[
+        str | None,
+        typer.Argument(metavar="THING", help="a text, a folder of texts, or a run (the newest under runs/)"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What a text or a run is, and the plan for a text.
+
+    For a text with --minutes or --steps: what `unroll train` would do with these options; nothing is spent.
+
+    \b
+    Examples:
+      unroll info poems.txt
+      unroll info poems.txt --minutes 10
+      unroll info runs/poems --json
+    """
+    if thing is None or (Path(thing) / "run.json").exists():
+        changed = [name for name, value in settings.to_json().items() if value != getattr(TrainSettings(), name)]
+        if changed:
+            names = ", ".join(map(option_name, changed))
+            raise OptionError(
+                f"{names} is for a text that is not trained yet; {thing or 'the newest run'} is a run.\n"
+                "Leave it out, or give the path of a text."
+            )
+        from unrolled.run import load
+
+        facts = load(thing).info()
+    else:
+        from unrolled.run import info_data
+
+        facts = info_data(thing, settings)
+    if json:
+        print_json(facts)
+    else:
+        print("\n".join(_describe(facts)))
+
+
+def runs(
+    under: Annotated[str, typer.Option(help="the folder that the runs stand in")] = "runs",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The runs here, the newest first.
+
+    With data, model, nats a character on the test part, age, size and status.
+
+    \b
+    Examples:
+      unroll runs
+      unroll runs --json
+    """
+    from unrolled import run
+
+    found = run.runs(under)
+    if json:
+        for facts in found:
+            print_json(facts)
+    elif found:
+        rows = [COLUMNS, *map(_row, found)]
+        for line in _align([[row[name] for name in COLUMNS] for row in rows]):
+            print(line)
+    else:
+        note(f"No runs under {under}/ yet. To make one: unroll train TEXT", quiet)
+
+
+def _row(facts: Mapping[str, Any]) -> dict[str, str]:
+    nats = facts.get("nats")
+    return {
+        "path": str(facts["path"]),
+        "data": Path(facts.get("data", "-")).name,
+        "model": str(facts.get("model", "-")),
+        "nats": "-" if nats is None else f"{nats:.3f}",
+        "age": _age(facts["age"]) if "age" in facts else "-",
+        "size": byte_count(facts["bytes"]) if "bytes" in facts else "-",
+        "status": str(facts["status"]),
+    }
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{round(seconds)} seconds"
+
+
+def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _describe(facts: Mapping[str, Any], margin: str = "") -> Iterator[str]:
+    """Facts as lines, `name  value`; facts within facts further to the right, what is not there left out."""
+    facts = {name: value for name, value in facts.items() if value is not None and value != {}}
+    width = max((len(_words(name)) for name, value in facts.items() if not isinstance(value, Mapping)), default=0)
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield f"{margin}{_words(name)}:"
+            yield from _describe(value, margin + "  ")
+        else:
+            yield f"{margin}{_words(name).ljust(width)}  {_value(value)}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_value, value[:MOST_VALUES])) + (", …" if len(value) > MOST_VALUES else "")
+    return str(value)

@@ -1,0 +1,124 @@
+"""The live view of a training, drawn with rich on standard error."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from unrolled.cli.terminal import View, byte_count, clock, copied_line, readable
+
+if TYPE_CHECKING:
+    from unrolled.run import Report, Training
+
+FRAMES_A_SECOND = 2  # drawing costs the training's own processor time
+NARROW = 60  # columns; below it there is room for one panel alone
+OTHER_LINES = 6  # lines of the view that are no panel
+MOST_LINES = 16  # of a panel
+
+
+class LiveView(View):
+    """Progress, numbers, what it wrote at first beside what it writes now, and what of that is copied."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__()
+        self.console = console or Console(stderr=True, highlight=False)
+        self._report: Report | None = None
+        self._shown = time.monotonic()  # when the newest report came
+        self._validation: Report | None = None  # the newest report with a validation
+        self._stopping = False
+        self._live = Live(
+            console=self.console,
+            get_renderable=self.draw,
+            refresh_per_second=FRAMES_A_SECOND,
+            vertical_overflow="crop",
+        )
+
+    def begin(self, training: Training) -> None:
+        self._training = training
+        self._live.start()
+        self._say()
+
+    def show(self, report: Report) -> None:
+        self.keep_sample(report)
+        if report.validation is not None:
+            self._validation = report
+        self._report, self._shown = report, time.monotonic()
+        self._say()
+        for remark in report.notes:
+            self.console.print(Text(remark, style="yellow"))
+
+    def stopping(self) -> None:
+        self._stopping = True  # the next frame says so
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def draw(self) -> RenderableType:
+        """One frame."""
+        report = self._report
+        if report is None:
+            waiting = "Ending tidily …" if self._stopping else "Looking at the text and measuring this machine …"
+            return Text(waiting, style="dim")
+        lines: list[RenderableType] = [self._draw_progress(report), self._draw_numbers(report)]
+        if self.first is not None and self.latest is not None:
+            lines.append(self._draw_samples(self.first, self.latest))
+            if (copied := copied_line(self.latest)) is not None:
+                lines.append(Text(copied, style="dim"))
+        if self._stopping:
+            lines.append(Text("Ending tidily; Ctrl-C once more ends at once.", style="yellow"))
+        return Group(*lines)
+
+    def _draw_progress(self, report: Report) -> RenderableType:
+        since = time.monotonic() - self._shown
+        left = "" if report.seconds_left is None else f", {clock(report.seconds_left - since)} left"
+        row = Table.grid(expand=True, padding=(0, 1))
+        row.add_column(ratio=1)
+        row.add_column(no_wrap=True)
+        bar = ProgressBar(total=1.0, completed=report.progress)
+        row.add_row(bar, Text(f"{report.progress:4.0%}  step {report.step:,} of {report.steps:,}{left}"))
+        return row
+
+    def _draw_numbers(self, report: Report) -> Text:
+        text = Text.assemble("loss ", (f"{report.loss:.3f}" if report.step else "–", "bold"))
+        baseline = self._training.baseline
+        to_beat = None if baseline is None else baseline.validation
+        if self._validation is not None and (nats := self._validation.validation) is not None:
+            style = "bold" if to_beat is None else "bold green" if nats < to_beat else "bold red"
+            text.append("   validation ")
+            text.append(f"{nats:.3f}", style=style)
+            best = self._validation.best
+            text.append(f" nats a character (best {best:.3f})" if best is not None else " nats a character")
+        if to_beat is not None:
+            text.append(f"   n-gram to beat {to_beat:.3f}")
+        text.append(f"   {report.symbols_a_second:,.0f} symbols/s   {byte_count(report.bytes_in_use)}", style="dim")
+        return text
+
+    def _draw_samples(self, first: Report, latest: Report) -> RenderableType:
+        height = max(3, min(MOST_LINES, self.console.height - OTHER_LINES)) - 2
+        panels = [
+            _panel(f"what it wrote at first (step {first.step:,})", first, height, "dim"),
+            _panel(f"what it writes now (step {latest.step:,})", latest, height, "cyan"),
+        ]
+        if self.console.width < NARROW:
+            return panels[1]
+        row = Table.grid(expand=True)
+        row.add_column(ratio=1)
+        row.add_column(ratio=1)
+        row.add_row(*panels)
+        return row
+
+    def _say(self) -> None:
+        for line in self.unsaid(self._training):
+            self.console.print(Text(line))
+
+
+def _panel(title: str, report: Report, height: int, style: str) -> Panel:
+    text = Text(readable(report.sample or ""), overflow="fold")
+    return Panel(text, title=Text(title), title_align="left", border_style=style, height=height + 2)

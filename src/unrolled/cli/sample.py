@@ -1,0 +1,75 @@
+"""`unroll sample`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from unrolled.cli.bridge import Device, Json, Quiet, RunPath, note, print_json, takes
+from unrolled.settings import SampleSettings
+
+if TYPE_CHECKING:
+    from unrolled.run import Run
+
+MOST_PAIRS = 8  # stand-ins named in a line
+
+
+@takes(SampleSettings)
+def sample(
+    settings: SampleSettings,
+    run: RunPath = None,
+    device: Device = "auto",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write with a run's model, as it thinks.
+
+    The same seed writes the same text. It ends where the model ends a document, before the text of --stop,
+    or at --length.
+
+    \b
+    Examples:
+      unroll sample
+      unroll sample runs/poems --prompt "Once upon a time" --temperature 0.8
+      unroll sample runs/names --count 20 --quiet
+      unroll sample runs/poems --count 3 --json | head -1
+    """
+    from unrolled.run import load
+
+    model = load(run, device)
+    tell_stand_ins(model.stand_ins(settings.prompt), "the prompt", quiet)
+    for number in range(settings.count):
+        if json:
+            text = "".join(model.sample(settings, number))
+            facts = {"number": number, "seed": settings.seed, "prompt": settings.prompt, "text": text}
+            print_json(facts)
+        else:
+            if number:
+                print()
+            _stream(model, settings, number)
+
+
+def _stream(model: Run, settings: SampleSettings, number: int) -> None:
+    last = settings.prompt[-1:]
+    sys.stdout.write(settings.prompt)
+    sys.stdout.flush()
+    for piece in model.sample(settings, number):
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+        last = piece[-1:] or last
+    if last != "\n":
+        print()
+
+
+def tell_stand_ins(stand_ins: Mapping[str, str], where: str, quiet: bool) -> None:
+    """Says in one line which characters the model has never met, and what it reads in their place."""
+    if stand_ins:
+        pairs = [f"{_show(character)} as {_show(other)}" for character, other in stand_ins.items()]
+        more = f" and {len(pairs) - MOST_PAIRS:,} more" if len(pairs) > MOST_PAIRS else ""
+        named = ", ".join(pairs[:MOST_PAIRS])
+        note(f"New to this model in {where}, so read as the nearest it knows: {named}{more}.", quiet)
+
+
+def _show(character: str) -> str:
+    return f"'{character}'" if character.isprintable() else repr(character)

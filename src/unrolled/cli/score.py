@@ -1,0 +1,110 @@
+"""`unroll score`."""
+
+from __future__ import annotations
+
+import heapq
+import sys
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unrolled.cli.bridge import Device, Json, Quiet, note, print_json, whole_number
+from unrolled.cli.sample import tell_stand_ins
+from unrolled.cli.terminal import readable
+from unrolled.errors import DataError, OptionError
+
+if TYPE_CHECKING:
+    from unrolled.run import RankedLine, Run
+
+
+def score(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="[RUN] FILE", help="a run (the newest under runs/), and a file or -")
+    ],
+    top: Annotated[
+        int | None,
+        typer.Option(parser=partial(whole_number, "--top"), help="the N most surprising lines alone, in order"),
+    ] = None,
+    alone: Annotated[bool, typer.Option("--alone", help="each line by itself, those before it forgotten")] = False,
+    device: Device = "auto",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The surprise of each line: finds the odd one in a log.
+
+    Lines are answered as they come, in four columns between tabs: the line's number, nats a character, its rank
+    (the share of the validation part's lines that surprise less: 0.99 is odd), and the line.
+
+    \b
+    Examples:
+      unroll score runs/syslog today.log --top 20
+      tail -f today.log | unroll score runs/syslog -
+      unroll score names.txt --alone --json
+    """
+    if len(paths) > 2:
+        raise OptionError(f"A run and a file were expected; {len(paths)} paths came: {' '.join(paths)}.\n"
+                          "unroll score RUN FILE, a file at a time.")  # fmt: skip
+    if top is not None and top < 1:
+        raise OptionError(f"--top is a whole number of at least 1; got {top}.")
+    run = paths[0] if len(paths) == 2 else None
+    lines = read_lines(paths[-1])
+    from unrolled.run import load
+
+    model = load(run, device)
+    stand_ins: dict[str, str] = {}
+    scores = model.score(_watched(model, lines, stand_ins), alone=alone)
+    note("line\tnats\trank\ttext", quiet or json)
+    try:
+        for line in scores if top is None else _strangest(scores, top):
+            _answer(line, json)
+    finally:
+        tell_stand_ins(stand_ins, "these lines", quiet)
+
+
+def read_lines(path: str) -> Iterator[str]:
+    """The lines of a file, or of standard input for "-", as they come; bytes that are no UTF-8 become lone
+    surrogates. Raises DataError at once for a path that cannot be read."""
+    from unrolled.data.text import file_of_text, look_at
+
+    if path == "-":
+        return _decoded(sys.stdin.fileno(), "utf-8-sig")
+    if Path(path).is_dir():
+        raise DataError(f"{path} is a folder; unroll score reads a file of lines, or - for standard input.")
+    look_at(Path(path))
+    whole = Path(path).is_file()  # else a pipe, which can be read only once
+    encoding = file_of_text(Path(path), path, any_bytes=True).encoding if whole else "utf-8-sig"
+    return _decoded(path, encoding)
+
+
+def _decoded(source: str | int, encoding: str) -> Iterator[str]:
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
+    with open(source, encoding=encoding, errors=errors, closefd=not isinstance(source, int)) as lines:
+        for line in lines:
+            yield line.removesuffix("\n")
+
+
+def _watched(model: Run, lines: Iterable[str], stand_ins: dict[str, str]) -> Iterator[str]:
+    """The same lines; what the model reads in place of characters it has never met is put into `stand_ins`."""
+    met: set[str] = set()
+    for line in lines:
+        if unmet := set(line) - met:
+            met |= unmet
+            stand_ins.update(model.stand_ins("".join(sorted(unmet))))
+        yield line
+
+
+def _strangest(scores: Iterable[RankedLine], top: int) -> list[RankedLine]:
+    return heapq.nlargest(top, scores, key=lambda line: (line.nats, -line.number))
+
+
+def _answer(line: RankedLine, json: bool) -> None:
+    if json:
+        facts = {"line": line.number, "nats": line.nats, "rank": line.rank, "characters": line.characters}
+        print_json(facts | {"text": line.text})
+    else:
+        text = readable(line.text) if sys.stdout.isatty() else line.text
+        rank = "-" if line.rank is None else f"{line.rank:.3f}"
+        print(f"{line.number}\t{line.nats:.3f}\t{rank}\t{text}", flush=True)

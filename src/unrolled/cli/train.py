@@ -1,0 +1,147 @@
+"""`unroll train` and `unroll resume`."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unrolled.cli.bridge import Json, Quiet, RunPath, any_number, note, print_json, takes, whole_number
+from unrolled.cli.terminal import View, open_view, start_facts
+from unrolled.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from unrolled.run import Training
+
+STOPPED = 130
+LARGE = 50_000_000  # bytes; a text that takes a while to read
+
+
+@takes(TrainSettings)
+def train(
+    context: typer.Context,
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="a text file, a folder of text files, or - for standard input")
+    ],
+    settings: TrainSettings,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train on a text in the minutes there are.
+
+    Looks at the text, plans, trains, shows what it writes meanwhile, and keeps the best model in a run folder.
+
+    \b
+    Examples:
+      unroll train poems.txt
+      unroll train letters/ --minutes 30 --out runs/letters
+      unroll train names.txt --documents line --minutes 2
+      unroll train poems.txt --model ngram
+      cat *.log | unroll train - --steps 2000 --json
+    """
+    with Interrupts() as interrupts:
+        if data == "-" or (Path(data).is_file() and Path(data).stat().st_size > LARGE):
+            note(f"Reading {'standard input' if data == '-' else data} …", quiet or json)
+        from unrolled.run import Training
+
+        training = Training(data, settings, started=context.obj)
+        follow(training, interrupts, json, quiet)
+
+
+def resume(
+    context: typer.Context,
+    run: RunPath = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(parser=partial(any_number, "--minutes"), help="minutes from start to exit (what it had left)"),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(parser=partial(whole_number, "--steps"), help="so many more updates, instead of minutes"),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on where a run stopped.
+
+    A finished run goes on for the minutes or updates given.
+
+    \b
+    Examples:
+      unroll resume
+      unroll resume runs/poems --minutes 10
+    """
+    TrainSettings(minutes=minutes, steps=steps).check()
+    with Interrupts() as interrupts:
+        from unrolled.run import Training
+
+        training = Training.resume(run, minutes=minutes, steps=steps, started=context.obj)
+        follow(training, interrupts, json, quiet)
+
+
+class Interrupts:
+    """While it holds: the first Ctrl-C or SIGTERM asks the training for a tidy end, the second ends at once.
+
+    Before there is a training, the first ends at once: nothing is lost by it.
+    """
+
+    def __init__(self) -> None:
+        self.training: Training | None = None
+        self.view: View | None = None
+        self._asked = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and the shell's & mean what they say
+                self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self.training is None or self.view is None or self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        self.training.stop()
+        self.view.stopping()
+
+
+def follow(training: Training, interrupts: Interrupts, json: bool, quiet: bool) -> None:
+    """Trains and shows it; ends with the verdict, or with how to go on after a stop. Raises typer.Exit(130) then.
+
+    Where whoever reads the progress goes away, the training ends tidily and BrokenPipeError is raised.
+    """
+    with closing(open_view(json, quiet)) as view:
+        interrupts.training, interrupts.view = training, view
+        view.begin(training)
+        broken: BrokenPipeError | None = None
+        for report in training:
+            try:
+                view.show(report)
+            except BrokenPipeError as error:
+                training.stop()
+                view, broken = open_view(json=False, quiet=True), error
+        if broken is not None:
+            raise broken
+    _conclude(training, json, quiet)
+
+
+def _conclude(training: Training, json: bool, quiet: bool) -> None:
+    verdict = training.verdict
+    if json:
+        facts = verdict.as_dict() if verdict is not None else {}
+        print_json({"kind": "end", "stopped": training.stopped} | start_facts(training) | {"verdict": facts})
+    elif verdict is not None:
+        print("\n".join(verdict.lines), flush=True)
+    if training.stopped:
+        note(f"Stopped. To go on: unroll resume {training.folder}")
+        raise typer.Exit(STOPPED)
+    note(f"The run is {training.folder}. To hear it: unroll sample {training.folder}", quiet or json)

@@ -1,0 +1,165 @@
+"""How much of a text stands word for word in the training text.
+
+Windows of the training text are compared with those of the sample by hashes: a window of 2·w symbols is hashed
+from those of its two halves (doubling), one of any other length from the two windows of a power of two that
+cover it, so a length costs a few array operations whatever it is. What the hashes find is then compared symbol
+by symbol: the answer never hangs on a hash. The training text passes through in blocks; bytes in use do not
+grow with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from unrolled.errors import OptionError
+
+BLOCK = 1 << 18  # symbols of training text hashed at a time
+_NO_SYMBOL = -1  # between two chunks: no window across it can stand in a sample
+_BUCKETS = 20  # bits of a hash that the first, coarse look goes by
+
+Symbols = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What of a sample stands in the training text. Lengths are in symbols."""
+
+    longest: int  # of the longest run taken word for word
+    text: tuple[int, ...]  # that run
+    share: float  # of the sample's pieces (at every position one) that stand there; 0 where it is shorter than one
+
+
+def copied(sample: ArrayLike, chunks: Iterable[ArrayLike], piece: int = 50) -> Copied:
+    """The longest run of `sample` (symbols) that stands in a chunk of training text, and the share of its pieces.
+
+    A chunk is a contiguous part of the text, of any length, perhaps a memory map; no run is looked for across
+    two. `piece` is in symbols. Of several longest runs the one met first is shown. About 0.1 s per million
+    symbols of training text, repetitive or not. Refuses a piece below 1.
+    """
+    if piece < 1:
+        raise OptionError(f"piece is {piece}; it is a length in symbols, so give 1 or more, such as 50.")
+    ids = np.asarray(sample, dtype=np.int64)
+    wanted = _Windows(ids)
+    stands = np.zeros(max(len(ids) - piece + 1, 0), dtype=bool)  # piece at position i was found
+    first, longest = 0, 0
+    size = max(BLOCK, 4 * len(ids))
+    for block in _blocks(chunks, size, overlap=max(len(ids) - 1, 0)):
+        if longest == len(ids) and stands.all():
+            break
+        text = _Windows(block)
+        first, longest = _lengthen(wanted, text, first, longest)
+        if longest >= piece and not stands.all():  # no piece stands anywhere so far where no run is as long
+            _mark(wanted, text, piece, stands)
+    share = float(stands.mean()) if len(stands) else 0.0
+    return Copied(longest, tuple(ids[first : first + longest].tolist()), share)
+
+
+class _Windows:
+    """The hashes of all windows of a text, for any length; those of powers of two are kept."""
+
+    def __init__(self, symbols: Symbols) -> None:
+        self.symbols = symbols
+        self._doubled = [_mix(symbols.astype(np.uint64), np.uint64(1))]
+
+    def hashes(self, length: int) -> Hashes:
+        """One hash for each window of `length` symbols, by where it begins."""
+        power = length.bit_length() - 1
+        while len(self._doubled) <= power:
+            half = 1 << (len(self._doubled) - 1)
+            whole = self._doubled[-1]
+            self._doubled.append(_mix(whole[: max(len(whole) - half, 0)], whole[half:]))
+        windows = self._doubled[power]
+        count = max(len(self.symbols) - length + 1, 0)
+        start = length - (1 << power)
+        return windows if start == 0 else _mix(windows[:count], windows[start : start + count])
+
+    def has(self, window: Symbols, places: NDArray[np.intp]) -> bool:
+        """Whether the window stands at one of these places, symbol by symbol."""
+        return any(np.array_equal(self.symbols[place : place + len(window)], window) for place in places)
+
+
+def _mix(left: Hashes, right: Hashes | np.uint64) -> Hashes:
+    """A hash of two hashes, in order. Without the shift it would be a sum, in which ab·cd and ac·bd are equal."""
+    mixed = left * np.uint64(0x9E3779B97F4A7C15)
+    mixed += right
+    mixed ^= mixed >> np.uint64(32)
+    mixed *= np.uint64(0xD6E8FEB86659FD93)
+    return mixed
+
+
+def _blocks(chunks: Iterable[ArrayLike], size: int, overlap: int) -> Iterator[Symbols]:
+    """The chunks in blocks of about `size` symbols; long ones cut so that neighbours share `overlap` symbols,
+    short ones joined with a number between them that is no symbol."""
+    held: list[Symbols] = []
+    count = 0
+    for chunk in chunks:
+        symbols = np.asarray(chunk)
+        for start in range(0, max(len(symbols) - overlap, 1), size):
+            part = symbols[start : start + size + overlap].astype(np.int64)
+            held += [part, np.array([_NO_SYMBOL])]
+            count += len(part) + 1
+            if count >= size:
+                yield np.concatenate(held)
+                held, count = [], 0
+    if held:
+        yield np.concatenate(held)
+
+
+def _lengthen(wanted: _Windows, text: _Windows, first: int, longest: int) -> tuple[int, int]:
+    """Where in the sample the longest run begins, and its length, knowing one of `longest` already.
+
+    What holds a run holds every shorter one: steps that double, then halves.
+    """
+    too_long = len(wanted.symbols) + 1
+    stride = 1
+    while longest + 1 < too_long:
+        length = min(longest + stride, (longest + too_long) // 2)
+        place = next(_matches(wanted, text, length), None)
+        if place is None:
+            too_long = length
+        else:
+            first, longest, stride = place, length, 2 * stride
+    return first, longest
+
+
+def _mark(wanted: _Windows, text: _Windows, piece: int, stands: NDArray[np.bool_]) -> None:
+    """Marks in `stands` which windows of the sample stand in the text."""
+    for place in _matches(wanted, text, piece, ~stands):
+        stands[place] = True
+
+
+def _matches(wanted: _Windows, text: _Windows, length: int, asked: NDArray[np.bool_] | None = None) -> Iterator[int]:
+    """Places in the sample whose window of `length` stands in the text.
+
+    `asked` says of each window of the sample whether it is looked for (None: all). The first place costs one
+    comparison of `length` symbols, however often a window comes again on either side.
+    """
+    hashes = wanted.hashes(length)
+    places = np.arange(len(hashes)) if asked is None else np.flatnonzero(asked)
+    places = places[np.argsort(hashes[places], kind="stable")]  # equal windows side by side
+    kinds, begins = np.unique(hashes[places], return_index=True)
+    ends = np.r_[begins[1:], len(places)]
+    found, kind_of_found = _look_up(kinds, text.hashes(length))
+    earliest = np.full(len(kinds), -1)
+    earliest[kind_of_found[::-1]] = found[::-1]
+    for kind in np.flatnonzero(earliest >= 0):
+        for place in places[begins[kind] : ends[kind]].tolist():
+            window = wanted.symbols[place : place + length]
+            if text.has(window, earliest[[kind]]) or text.has(window, found[kind_of_found == kind]):
+                yield place
+
+
+def _look_up(kinds: Hashes, hashes: Hashes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where the hashes of a text are among `kinds` (sorted, at least one), and which of them each is."""
+    shift = np.uint64(64 - _BUCKETS)
+    taken = np.zeros(1 << _BUCKETS, dtype=bool)
+    taken[kinds >> shift] = True
+    found = np.flatnonzero(taken[hashes >> shift])
+    kind = np.minimum(np.searchsorted(kinds, hashes[found]), len(kinds) - 1)
+    real = kinds[kind] == hashes[found]
+    return found[real], kind[real]

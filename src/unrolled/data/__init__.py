@@ -1,0 +1,33 @@
+"""From the user's files to batches: what a path holds, text, tables of symbols, parts, windows."""
+
+from unrolled.data.corpus import KINDS, Corpus, read_corpus
+from unrolled.data.fingerprints import fingerprint, keep_standard_input
+from unrolled.data.pieces import PieceTable, WordTable, table_from_json
+from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Symbols, Table
+from unrolled.data.text import DOCUMENTS, Documents, read_documents, read_lines
+from unrolled.data.windows import Batch, RowBatches, StreamBatches, make_batches, part_rows
+
+__all__ = [
+    "BORDER",
+    "DOCUMENTS",
+    "KINDS",
+    "Batch",
+    "ByteTable",
+    "CharacterTable",
+    "Corpus",
+    "Documents",
+    "PieceTable",
+    "RowBatches",
+    "StreamBatches",
+    "Symbols",
+    "Table",
+    "WordTable",
+    "fingerprint",
+    "keep_standard_input",
+    "make_batches",
+    "part_rows",
+    "read_corpus",
+    "read_documents",
+    "read_lines",
+    "table_from_json",
+]

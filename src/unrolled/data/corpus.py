@@ -1,0 +1,300 @@
+"""A corpus: text as symbols, cut into training, validation and test part."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.cuts import (
+    PARTS,
+    SHORTEST,
+    TEST,
+    TRAINING,
+    VALIDATION,
+    Layout,
+    lay_out,
+    lay_out_whole,
+    sections,
+    share_of,
+)
+from unrolled.data.fingerprints import digest_of, join_digests
+from unrolled.data.pieces import PieceTable, WordTable
+from unrolled.data.store import SymbolStore
+from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Symbols, Table, code_points
+from unrolled.data.text import DOCUMENTS, Documents, judge, read_documents
+from unrolled.errors import DataError, OptionError, nearest
+
+KINDS = ("auto", "char", "byte", "word", "bpe")
+MOST = 512  # different characters up to which they are the symbols
+CHUNK = 1 << 20  # symbols looked at together
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Text as symbols. `symbols` is `B d1.. B d2..`, B the border (0); see `read_corpus`."""
+
+    path: Path
+    documents: str  # what a document is: file, line, blank
+    table: Table
+    symbols: Symbols  # (N,)
+    document_count: int
+    parts: dict[str, NDArray[np.int64]]  # training, validation, test -> (S, 2) start and stop in symbols
+    ends: dict[str, NDArray[np.bool_]]  # -> (S,) whether the border that follows is a target of the stretch
+    fingerprints: dict[str, str]  # path -> sha256, as `fingerprint` gives it
+    files: tuple[Path, ...]
+    skipped: tuple[Path, ...]  # files of a folder that hold no text
+    unseen: dict[str, int]  # characters of validation and test that the table lacks, and how often they came
+    text_characters: int
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of the text that was given first, validation and test files apart."""
+        return self.fingerprints[str(self.path)]
+
+    @property
+    def document_starts(self) -> NDArray[np.int64]:
+        """Where the borders are, (D,)."""
+        starts = np.concatenate([stretches[:, 0] for stretches in self.parts.values()])
+        return np.sort(starts[self.symbols[starts] == BORDER])
+
+    @property
+    def description(self) -> str:
+        """What was understood, in a line."""
+        size = self.table.size - 1
+        spelled = {
+            "char": f"{size:,} different",
+            "byte": "read as bytes",
+            "word": f"as {size:,} words and characters",
+            "bpe": f"as {size:,} word pieces",
+        }[self.table.kind]
+        count = self.document_count
+        units = "read as one stream" if count == 1 else f"{count:,} {DOCUMENTS[self.documents]}, each a document"
+        skipped = f"; {len(self.skipped):,} files without text left out" if self.skipped else ""
+        return f"{self.text_characters:,} characters of text, {spelled}; {units}{skipped}"
+
+    def targets(self, part: str) -> int:
+        """How many symbols a part has to be predicted."""
+        return int(count_targets(self.symbols, self.parts[part], self.ends[part]).sum())
+
+    def characters(self, part: str) -> int:
+        """How many characters the targets of a part spell."""
+        if (self.table.characters == 1).all():
+            return self.targets(part)
+        spelled = sum(float(self.table.characters[chunk].sum()) for chunk in self._chunks(part, CHUNK))
+        borders = int((self.symbols[self.parts[part][:, 0]] == BORDER).sum())  # each a character, and no target
+        return round(spelled) - borders + int(self.ends[part].sum())
+
+    def training_chunks(self, size: int | None = None) -> Iterator[Symbols]:
+        """The symbols of the training part in order, with their borders, what stands side by side in one chunk.
+
+        Chunks may be views of a file and cost no bytes; with `size` they are cut into so many symbols at most.
+        """
+        return self._chunks("training", size or len(self.symbols))
+
+    def _chunks(self, part: str, size: int) -> Iterator[Symbols]:
+        stretches = self.parts[part]
+        joined = stretches[1:, 0] == stretches[:-1, 1]  # it goes on where the one before stops
+        starts = stretches[np.append(True, ~joined)[: len(stretches)], 0]
+        stops = stretches[np.append(~joined, True)[: len(stretches)], 1]
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+            for place in range(start, stop, size):
+                yield self.symbols[place : min(place + size, stop)]
+
+    def validation_lines(self) -> Iterator[str]:
+        """The lines of the validation part that are whole and not empty."""
+        for start, stop in self.parts["validation"].tolist():
+            chunks = (self.symbols[place : min(place + CHUNK, stop)] for place in range(start, stop, CHUNK))
+            whole = start == 0 or self.symbols[start] == BORDER
+            rest = ""
+            for text in self.table.decode_stream(chunks):
+                *lines, rest = (rest + text).split("\n")
+                if lines and not whole:  # the first began before the stretch
+                    lines, whole = lines[1:], True
+                yield from filter(None, lines)
+            if rest and whole and (stop == len(self.symbols) or self.symbols[stop] == BORDER):
+                yield rest
+
+
+def target_ranges(
+    symbols: Symbols, stretches: NDArray[np.int64], ends: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the targets of each stretch begin and stop: its first border is none, the border after it may be."""
+    bordered = np.zeros(len(stretches), np.bool_)  # the stretch begins with a border
+    bordered[1:] = ends[:-1] & (stretches[1:, 0] == stretches[:-1, 1])  # known without a look at the text
+    others = np.flatnonzero(~bordered)
+    bordered[others] = symbols[stretches[others, 0]] == BORDER
+    return stretches[:, 0] + bordered, stretches[:, 1] + ends
+
+
+def count_targets(symbols: Symbols, stretches: NDArray[np.int64], ends: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How many targets each stretch has."""
+    counts = np.empty(len(stretches), np.int64)
+    for start in range(0, len(stretches), CHUNK):
+        some = slice(start, start + CHUNK)
+        first, stop = target_ranges(symbols, stretches[some], ends[some])
+        counts[some] = stop - first
+    return counts
+
+
+def read_corpus(
+    path: str | Path,
+    documents: str = "file",
+    symbols: str = "auto",
+    seed: int = 0,
+    valid: str | float | None = None,
+    test: str | float | None = None,
+    table: Table | None = None,
+) -> Corpus:
+    """Read the text at `path`, cut it into parts and turn it into symbols.
+
+    `documents`: "file", "line" or "blank", see `read_documents`. `symbols`: "char", "byte", "word", "bpe", or
+    "auto": characters where the training part has at most 512 different ones, else bytes. `valid` and `test`: a
+    share, a path, or "none"; left out, the last 10% are the test part and 5% of the rest, in blocks, validation.
+    `table`: a table to use as it is; otherwise one is made from the training part.
+
+    The text is read three times, in chunks (looked at, counted, encoded), and bytes in use do not grow with it but
+    for 8 to 40 a document. Raises DataError, OptionError; TrainingError where the disk has no room for the symbols.
+    """
+    check_kind(symbols, table)
+    any_bytes = "byte" in (symbols, table.kind if table else "")
+    valid_share, test_share = share_of("valid", valid, 0.05), share_of("test", test, 0.1)
+    sources = [read_documents(path, documents, any_bytes)]
+    layouts = []
+    fingerprints = {}
+    for part, given in ((VALIDATION, valid_share), (TEST, test_share)):
+        if isinstance(given, str):
+            sources.append(read_documents(given, documents, any_bytes))
+            starts, total, fingerprints[str(Path(given))] = survey(sources[-1])
+            layouts.append(lay_out_whole(starts, total, part))
+    starts, total, fingerprints[str(Path(path))] = survey(sources[0])
+    shares = [given if isinstance(given, float | int) else 0.0 for given in (valid_share, test_share)]
+    if any(shares) and total < SHORTEST:
+        raise DataError(
+            f"{path} holds {total:,} characters: too short to cut validation and test from, which takes "
+            f"{SHORTEST}.\nGive more text, or name other files for them: --valid FILE --test FILE."
+        )
+    layouts.insert(0, lay_out(starts, total, shares[0], shares[1], seed))
+    if table is None:
+        table = make_table(symbols, sources[0], layouts[0])
+    whole, edges, unseen = encode_all(sources, layouts, table)
+    return _assemble(sources, layouts, table, whole, edges, unseen, fingerprints)
+
+
+def check_kind(symbols: str, table: Table | None) -> None:
+    """Refuse a kind of symbols that there is not, or that is not the given table's."""
+    if symbols not in KINDS:
+        raise OptionError(f"--symbols takes {', '.join(KINDS)}; '{symbols}' was given.{nearest(symbols, KINDS)}")
+    if table and symbols not in ("auto", table.kind):
+        raise OptionError(
+            f"--symbols {symbols} was given, but the run's symbols are of kind {table.kind}. Leave --symbols out."
+        )
+
+
+def survey(documents: Documents) -> tuple[NDArray[np.int64], int, str]:
+    """Read everything once: the characters before each document, those of all, and the fingerprint."""
+    digests: dict[Path, str] = {}
+    starts, total = [], 0
+    for chunk in documents.chunks(digests):
+        starts.append(chunk.starts + total)
+        total += len(chunk.text)
+    if not total:
+        raise DataError(f"{documents.path} holds no text, empty lines at most. Give a file that has text in it.")
+    if documents.path.is_dir():
+        others = [path for path in documents.skipped if judge(path) == "other text"]
+        mark = join_digests(documents.path, digests | {path: digest_of(path) for path in others})
+    else:
+        mark = digests[documents.files[0].path]
+    return np.concatenate(starts), total, mark
+
+
+def make_table(kind: str, documents: Documents, layout: Layout) -> Table:
+    """The table of the training part."""
+    counts: Counter[str] = Counter()
+    for section in sections(documents, layout):
+        if section.part == TRAINING:
+            found = np.bincount(code_points(section.text))
+            counts.update({chr(point): int(found[point]) for point in np.flatnonzero(found).tolist()})
+    if len(counts) < 2:
+        one = repr(next(iter(counts), ""))
+        raise DataError(f"{documents.path} holds one symbol only, {one}: there is nothing to predict.")
+    if kind == "auto":
+        kind = "char" if len(counts) <= MOST else "byte"
+    if kind == "char":
+        return CharacterTable.from_counts(counts)
+    if kind == "byte":
+        return ByteTable()
+    texts = training_texts(documents, layout)
+    return WordTable.learn(counts, texts) if kind == "word" else PieceTable.learn(texts, counts.total())
+
+
+def training_texts(documents: Documents, layout: Layout) -> Iterator[str]:
+    """The training part, stretch by stretch, so that no word reaches over a border."""
+    for section in sections(documents, layout):
+        if section.part == TRAINING:
+            edges = [0, *section.cuts.tolist(), len(section.text)]
+            yield from (section.text[start:stop] for start, stop in pairwise(edges) if stop > start)
+
+
+def encode_all(
+    sources: list[Documents], layouts: list[Layout], table: Table
+) -> tuple[Symbols, NDArray[np.int64], Counter[str]]:
+    """All symbols with their borders, and what the table lacked; between, each layout's edges among the symbols.
+
+    One edge more stands for the end of all.
+    """
+    store = SymbolStore(table.dtype)
+    edges = []
+    unseen: Counter[str] = Counter()
+    for documents, layout in zip(sources, layouts, strict=True):
+        for section in sections(documents, layout):
+            symbols, cuts = table.encode_cut(section.text, section.cuts)
+            if section.part != TRAINING:
+                unseen += table.unseen_counts(section.text)
+            inserted: NDArray[np.int64] = np.cumsum(section.borders) - section.borders  # borders before each cut
+            edges.append(store.count + cuts + inserted)
+            store.add(np.insert(symbols, cuts[section.borders], BORDER) if len(cuts) else symbols)
+    edges.append(np.array([store.count]))
+    return store.whole(), np.concatenate(edges), unseen
+
+
+def _assemble(
+    sources: list[Documents],
+    layouts: list[Layout],
+    table: Table,
+    symbols: Symbols,
+    edges: NDArray[np.int64],
+    unseen: Counter[str],
+    fingerprints: dict[str, str],
+) -> Corpus:
+    labels = np.concatenate([layout.parts for layout in layouts])
+    borders = np.concatenate([layout.borders for layout in layouts])
+    characters = sum(layout.total for layout in layouts)
+    last = np.cumsum([len(layout.edges) for layout in layouts]) - 1
+    layouts.clear()  # of millions of documents, every array counts
+    ends = np.append(borders[1:], False)  # a document ends and another follows
+    ends[last] = False  # but none follows in this text
+    chosen = {name: labels == part for part, name in enumerate(PARTS)}
+    parts = {name: np.empty((int(rows.sum()), 2), np.int64) for name, rows in chosen.items()}
+    for name, rows in chosen.items():
+        parts[name][:, 0] = edges[:-1][rows]
+        parts[name][:, 1] = edges[1:][rows]
+    return Corpus(
+        path=sources[0].path,
+        documents=sources[0].documents,
+        table=table,
+        symbols=symbols,
+        document_count=int(borders.sum()),
+        parts=parts,
+        ends={name: ends[rows] for name, rows in chosen.items()},
+        fingerprints=fingerprints,
+        files=tuple(file.path for source in sources for file in source.files),
+        skipped=sources[0].skipped,
+        unseen=dict(unseen),
+        text_characters=characters,
+    )

@@ -1,0 +1,50 @@
+"""Whether a text is still the same, and keeping one that can be read only once."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from unrolled.data.text import CHUNK, TextFile, judge, list_files, look_at, read_bytes
+from unrolled.errors import DataError
+
+
+def fingerprint(path: str | Path) -> str:
+    """The sha256 of a file's bytes, or of the names and digests of a folder's files that are not binary."""
+    path = Path(path)
+    if not stat.S_ISDIR(look_at(path).st_mode):
+        return digest_of(path)
+    kept = [file for file in list_files(path) if judge(file) not in ("empty", "binary")]
+    return join_digests(path, {file: digest_of(file) for file in kept})
+
+
+def digest_of(path: Path) -> str:
+    """The sha256 of one file's bytes."""
+    digest = hashlib.sha256()
+    for block in read_bytes(TextFile(path, path.name, look_at(path).st_size, "")):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def join_digests(folder: Path, digests: dict[Path, str]) -> str:
+    """One sha256 for a folder's files, from each one's name in it and its own sha256."""
+    lines = (f"{path.relative_to(folder).as_posix()}\0{digests[path]}\n" for path in sorted(digests))
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def keep_standard_input(destination: str | Path, source: BinaryIO | None = None) -> int:
+    """Copy standard input to a file, chunk by chunk, so that it can be read again; the bytes copied.
+
+    Raises DataError where nothing came.
+    """
+    source = sys.stdin.buffer if source is None else source
+    count = 0
+    with Path(destination).open("wb") as kept:
+        while block := source.read(CHUNK):
+            count += kept.write(block)
+    if not count:
+        raise DataError("Standard input was empty. Send some text: cat poems.txt | unroll train -")
+    return count

@@ -1,0 +1,51 @@
+"""Symbols kept where they fit: in memory, or in a temporary file that is mapped into it."""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from typing import Any
+
+import numpy as np
+
+from unrolled.data.symbols import Symbols
+from unrolled.errors import TrainingError
+
+HELD = 1 << 26  # bytes of symbols that are held in memory
+
+
+class SymbolStore:
+    """Symbols as they are added; past HELD bytes in a temporary file without a name, mapped into memory."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.count = 0
+        self._held: list[Symbols] = []
+        self._file: Any = None
+
+    def add(self, symbols: Symbols) -> None:
+        """Add symbols at the end."""
+        self.count += len(symbols)
+        try:
+            if self._file is None and self.count * self.dtype.itemsize > HELD:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the symbols are used)
+                self._file.writelines(held.data for held in self._held)
+                self._held = []
+            if self._file is None:
+                self._held.append(symbols)
+            else:
+                self._file.write(symbols.data)
+        except OSError as error:
+            raise TrainingError(
+                f"No room for the symbols of the text in {tempfile.gettempdir()}: {error.strerror}. "
+                "Free some, or name another folder in the variable TMPDIR."
+            ) from None
+
+    def whole(self) -> Symbols:
+        """All of them, not to be written to."""
+        if self._file is None:
+            symbols: Symbols = np.concatenate(self._held)
+            symbols.flags.writeable = False
+            return symbols
+        self._file.flush()
+        return np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), self.dtype)

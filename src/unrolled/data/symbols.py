@@ -1,0 +1,206 @@
+"""Tables of symbols: text into integers and back.
+
+Entry 0 of every table is the border between documents; it spells nothing. A table comes from the training part
+alone: a character that it lacks is replaced by a stand-in and widens nothing.
+"""
+
+from __future__ import annotations
+
+import codecs
+import unicodedata
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import RunError
+
+Symbols = NDArray[np.integer[Any]]  # uint8, uint16 or int32: the smallest that holds the table
+BORDER = 0
+UNICODE = 0x110000  # one more than the last code point
+DASHES = "-‐‑‒–—―−_"
+QUOTES = "\"'“”‘’„‚«»‹›`´"
+
+
+class Table(ABC):
+    """What all tables share. `size` counts the border; `characters` (V,) says how many each symbol spells.
+
+    The border counts as one character, the line end that it stands for.
+    """
+
+    kind: str
+    size: int
+    characters: NDArray[np.float64]  # (V,)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The smallest type of numpy that holds every symbol."""
+        return np.dtype(np.uint8 if self.size <= 256 else np.uint16 if self.size <= 65536 else np.int32)
+
+    def encode(self, text: str) -> Symbols:
+        """The symbols of a text, without a border; stand-ins where the table lacks a character."""
+        return self.encode_cut(text, np.zeros(0, np.int64))[0]
+
+    @abstractmethod
+    def encode_cut(self, text: str, cuts: NDArray[np.int64]) -> tuple[Symbols, NDArray[np.int64]]:
+        """The symbols of a text that is cut at `cuts` (rising offsets in it), and the same cuts in the symbols."""
+
+    @abstractmethod
+    def decode_stream(self, chunks: Iterable[Sequence[int] | NDArray[Any]]) -> Iterator[str]:
+        """Text for each chunk of symbols as it comes; a character that two chunks share comes with the later."""
+
+    def decode(self, symbols: Sequence[int] | NDArray[Any]) -> str:
+        """The text that symbols spell; a border spells nothing, and bytes that are not UTF-8 become U+FFFD."""
+        return "".join(self.decode_stream([symbols]))
+
+    def unseen_counts(self, text: str) -> Counter[str]:
+        """The characters of a text that the table lacks, each with how often it stands there."""
+        del text  # a table that spells bytes lacks none
+        return Counter()
+
+    def unseen(self, text: str) -> dict[str, str]:
+        """The characters of a text that the table lacks, each with its stand-in."""
+        return {found: self.decode(self.encode(found)) for found in self.unseen_counts(text)}
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """All that `table_from_json` needs."""
+
+
+class CharacterTable(Table):
+    """A symbol for each character, in the order of their code points. `rarest` stands in where nothing is like."""
+
+    kind = "char"
+
+    def __init__(self, letters: Iterable[str], rarest: str) -> None:
+        self.letters = sorted(set(letters))
+        self.rarest = rarest
+        self.size = len(self.letters) + 1
+        self.characters = np.ones(self.size)
+        self._points = np.array([0, *map(ord, self.letters)], "<u4")  # (V,)
+        self._symbol_of = np.full(UNICODE, -1, np.int32)  # stand-ins are added as they are met
+        self._symbol_of[self._points[1:]] = np.arange(1, self.size)
+        self._letters = frozenset(self.letters)
+        self._known = self._symbol_of >= 0
+        self._plain = bytes(point for point in self._points[1:].tolist() if point < 128)
+        self._of_ascii = np.zeros(256, self.dtype)
+        for point in range(128):
+            self._of_ascii[point] = self.stand_in(chr(point))
+
+    @classmethod
+    def from_counts(cls, counts: Mapping[str, int]) -> CharacterTable:
+        """The table of the characters counted; the rarest is the first of those counted least."""
+        return cls(counts, min(sorted(counts), key=counts.__getitem__))
+
+    def stand_in(self, character: str) -> int:
+        """The symbol of a character, or of the most similar one that the table has."""
+        if self._symbol_of[ord(character)] < 0:
+            self._symbol_of[ord(character)] = self._symbol_of[ord(similar(character, self._letters, self.rarest))]
+        return int(self._symbol_of[ord(character)])
+
+    def encode_cut(self, text: str, cuts: NDArray[np.int64]) -> tuple[Symbols, NDArray[np.int64]]:
+        if text.isascii() and self.size <= 256:
+            whole = text.encode().translate(self._of_ascii.tobytes())
+            return np.frombuffer(whole, np.uint8), cuts
+        points = code_points(text)
+        symbols = self._symbol_of[points]
+        if symbols.size and symbols.min() < 0:
+            for point in np.unique(points[symbols < 0]).tolist():
+                self.stand_in(chr(point))
+            symbols = self._symbol_of[points]
+        return symbols.astype(self.dtype), cuts
+
+    def decode_stream(self, chunks: Iterable[Sequence[int] | NDArray[Any]]) -> Iterator[str]:
+        for chunk in chunks:
+            symbols = np.asarray(chunk, np.int64)
+            yield self._points[symbols[symbols != BORDER]].tobytes().decode("utf-32-le", "surrogatepass")
+
+    def unseen_counts(self, text: str) -> Counter[str]:
+        if text.isascii():
+            return Counter(text.encode().translate(None, self._plain).decode())
+        points = code_points(text)
+        return Counter(map(chr, points[~self._known[points]].tolist()))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "letters": self.letters, "rarest": self.rarest}
+
+
+class ByteTable(Table):
+    """A symbol for each of the 256 bytes of UTF-8: byte b is symbol b + 1, so that any text can be spelled."""
+
+    kind = "byte"
+
+    def __init__(self) -> None:
+        self.size = 257
+        self.characters = characters_of_bytes([b"\n", *(bytes([byte]) for byte in range(256))])
+
+    def encode_cut(self, text: str, cuts: NDArray[np.int64]) -> tuple[Symbols, NDArray[np.int64]]:
+        whole = np.frombuffer(to_bytes(text), np.uint8).astype(np.uint16) + np.uint16(1)
+        if text.isascii() or not len(cuts):
+            return whole, cuts
+        points = code_points(text)
+        lengths = 1 + (points >= 0x80) + (points >= 0x800).astype(np.int64) + (points >= 0x10000)
+        lengths[(points >= 0xD800) & (points < 0xE000)] = 1  # a stray byte, see read_documents
+        return whole, (np.cumsum(lengths) - lengths)[cuts]
+
+    def decode_stream(self, chunks: Iterable[Sequence[int] | NDArray[Any]]) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for chunk in chunks:
+            symbols = np.asarray(chunk, np.int64)
+            yield decoder.decode((symbols[symbols != BORDER] - 1).astype(np.uint8).tobytes())
+        yield decoder.decode(b"", final=True)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind}
+
+
+def code_points(text: str) -> NDArray[np.uint32] | NDArray[np.uint8]:
+    """The code point of each character of a text."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+
+
+def to_bytes(text: str) -> bytes:
+    """UTF-8, with the stray bytes of a file that was not; other lone surrogates become "?"."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
+def characters_of_bytes(spellings: Iterable[bytes]) -> NDArray[np.float64]:
+    """How many characters begin in each of these stretches of UTF-8."""
+    return np.array([sum(byte & 0xC0 != 0x80 for byte in spelled) for spelled in spellings], np.float64)
+
+
+def similar(character: str, letters: Collection[str], rarest: str) -> str:
+    """The one of `letters` that best stands in for a character.
+
+    In this order: its base letter (é: e), either in the other case, one of its class (white space, dash, quote,
+    digit), else the rarest.
+    """
+    base = unicodedata.normalize("NFKD", character)[:1]
+    wanted = [base, character.swapcase()[:1], base.swapcase()[:1]]
+    if character.isspace():
+        wanted += "\n \t" if character in "\r\n\v\f\x85\u2028\u2029" else " \n\t"
+    elif unicodedata.category(character) == "Pd" or character in DASHES:
+        wanted += DASHES
+    elif unicodedata.category(character) in ("Pi", "Pf") or character in QUOTES:
+        wanted += QUOTES
+    elif character.isdecimal():
+        wanted += [str(unicodedata.decimal(character)), *"0123456789"]
+    return next((letter for letter in wanted if letter in letters), rarest)
+
+
+def check_letters(value: Mapping[str, Any]) -> tuple[list[str], str]:
+    """The characters of a table that was read from a file."""
+    letters, rarest = value.get("letters"), value.get("rarest")
+    if not isinstance(letters, list) or not letters or letters != sorted({str(one)[:1] for one in letters}):
+        raise RunError("The table of symbols is damaged: its letters are not single characters in order.")
+    if rarest not in letters:
+        raise RunError("The table of symbols is damaged: its rarest letter is none of its letters.")
+    return letters, str(rarest)

@@ -1,0 +1,291 @@
+"""What a path holds, read as documents: a text file, or a folder of them.
+
+Text is handed on in chunks of a few megabytes, so that bytes in use do not grow with the file. Line ends of
+every kind become "\\n"; UTF-8 (with or without a byte order mark), and UTF-16 and UTF-32 with one, are understood.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import io
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError, OptionError, nearest
+
+CHUNK = 1 << 22  # bytes read at once
+LOOK = 1 << 16  # bytes at a file's beginning by which it is judged to be text or not
+DOCUMENTS = {"file": "files", "line": "lines", "blank": "blocks between blank lines"}
+BLANK = re.compile(r"\n(?:[^\S\n]*\n)+")
+MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+class Chunk(NamedTuple):
+    """A part of a text, and where in it documents begin. What separates documents is left out."""
+
+    text: str
+    starts: NDArray[np.int64]  # offsets in text
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A file that holds text: `size` in bytes, as it was when it was found; what is added later is not read."""
+
+    path: Path
+    name: str  # within its folder
+    size: int
+    encoding: str
+
+
+@dataclass(frozen=True)
+class Documents:
+    """All documents under a path; `chunks` reads them from the beginning each time it is called."""
+
+    path: Path
+    files: tuple[TextFile, ...]
+    skipped: tuple[Path, ...]  # files of the folder that hold no text
+    documents: str = "file"
+    any_bytes: bool = False
+
+    def chunks(self, digests: dict[Path, str] | None = None) -> Iterator[Chunk]:
+        """The text, chunk by chunk. `digests`, where given, receives each file's sha256 on the way."""
+        for file in self.files:
+            texts = read_text(file, self.any_bytes, digests)
+            yield from cut_documents(texts, self.documents)
+
+
+def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = False) -> Documents:
+    """Look at `path` and find the text in it; nothing is read yet but each file's beginning.
+
+    `documents` says what one is: a "file", a "line", or a block between blank lines ("blank"); empty ones are
+    left out. With `any_bytes` a file need not be valid UTF-8: its stray bytes become lone surrogates, which
+    `ByteTable` turns back into the same bytes. In a folder, hidden files are passed over and files that are not
+    text are skipped and listed. Raises DataError where there is no text, OptionError for other `documents`.
+    """
+    if documents not in DOCUMENTS:
+        raise OptionError(
+            f"--documents takes file, line or blank; '{documents}' was given.{nearest(documents, DOCUMENTS)}"
+        )
+    path = Path(path)
+    mode = look_at(path).st_mode
+    if stat.S_ISDIR(mode):
+        files, skipped = find_in_folder(path, any_bytes)
+    elif stat.S_ISREG(mode):
+        files, skipped = [file_of_text(path, path.name, any_bytes)], []
+    else:
+        raise DataError(
+            f"{path} is neither a file nor a folder but a pipe or a device, which can be read only once.\n"
+            "Send it to standard input instead: ... | unroll train -"
+        )
+    return Documents(path, tuple(files), tuple(skipped), documents, any_bytes)
+
+
+def look_at(path: Path) -> os.stat_result:
+    """The file's facts; a DataError where there is no such file, or it may not be looked at."""
+    try:
+        return path.stat()
+    except PermissionError:
+        raise DataError(f"{path} may not be read by you. Allow it (chmod +r), or give another path.") from None
+    except OSError:
+        raise DataError(f"{path}: no such file or folder.{_neighbour(path)}") from None
+
+
+def _neighbour(path: Path) -> str:
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f" There is no readable folder {path.parent} either."
+    return nearest(path.name, names) or f" Check its name; {path.parent.absolute()} holds {len(names):,} others."
+
+
+def judge(path: Path) -> str:
+    """What a file's beginning shows: its encoding, or "empty", "binary" or "other text" (not UTF-8)."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(LOOK)
+            more = bool(file.read(1))
+    except PermissionError:
+        raise DataError(f"{path} may not be read by you. Allow it (chmod +r), or give another path.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    for mark, encoding in MARKS.items():
+        if head.startswith(mark):
+            return encoding if len(head) > len(mark) else "empty"
+    if not head.removeprefix(codecs.BOM_UTF8):
+        return "empty"
+    if b"\0" in head:
+        return "binary"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=not more)
+    except UnicodeDecodeError:
+        controls = len(head) - len(head.translate(None, bytes({*range(32)} - {*b"\t\n\r\f\b\x1b"})))
+        return "binary" if controls * 20 > len(head) else "other text"
+    return "utf-8-sig"
+
+
+def file_of_text(path: Path, name: str, any_bytes: bool) -> TextFile:
+    """The one file that was named; a DataError says why it is not text."""
+    found = judge(path)
+    if found == "empty":
+        raise DataError(f"{path} is empty. Give a file that has text in it.")
+    if found == "binary" and not any_bytes:
+        raise DataError(
+            f"{path} is not text: it is a binary file. Give a text file, or read it as bytes with --symbols byte."
+        )
+    if found in ("other text", "binary"):
+        if not any_bytes:
+            raise DataError(_not_utf8(path, *_first_fault(path)))
+        found = "utf-8-sig"
+    return TextFile(path, name, look_at(path).st_size, found)
+
+
+def find_in_folder(folder: Path, any_bytes: bool) -> tuple[list[TextFile], list[Path]]:
+    """Every text file below `folder`, sorted by name, and the files that are not text."""
+    files: list[TextFile] = []
+    skipped: list[Path] = []
+    for path in list_files(folder):
+        found = judge(path)
+        if found == "other text" and any_bytes:
+            found = "utf-8-sig"
+        if found in ("empty", "binary", "other text"):
+            skipped.append(path)
+        else:
+            name = path.relative_to(folder).as_posix()
+            files.append(TextFile(path, name, look_at(path).st_size, found))
+    if not files:
+        others = f"{len(skipped):,} files, none of them UTF-8 text" if skipped else "no files"
+        raise DataError(
+            f"{folder} is a folder without text: it holds {others}. Give a text file or a folder with some;\n"
+            "texts in other encodings can be read with --symbols byte, or converted: iconv -t utf-8."
+        )
+    return files, skipped
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Files below a folder in the order of their names; hidden ones and linked folders are passed over."""
+    paths: list[Path] = []
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename} may not be read by you. Allow it (chmod -R +rX), or give another path.")
+
+    for here, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths += [Path(here, name) for name in names if not name.startswith(".")]
+    return sorted((path for path in paths if path.is_file()), key=lambda path: path.relative_to(folder).parts)
+
+
+def read_text(file: TextFile, any_bytes: bool, digests: dict[Path, str] | None = None) -> Iterator[str]:
+    """The text of a file, about CHUNK bytes at a time, with "\\n" at line ends."""
+    digest = hashlib.sha256()
+    errors = "surrogateescape" if any_bytes and file.encoding.startswith("utf-8") else "strict"
+    decoder = codecs.getincrementaldecoder(file.encoding)(errors)
+    line_ends = io.IncrementalNewlineDecoder(None, translate=True)
+    for block in read_bytes(file):
+        if digests is not None:
+            digest.update(block)
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError:
+            raise DataError(_not_utf8(file.path, *_first_fault(file.path, file.encoding))) from None
+        yield line_ends.decode(text, final=not block)
+    if digests is not None:
+        digests[file.path] = digest.hexdigest()
+
+
+def read_bytes(file: TextFile) -> Iterator[bytes]:
+    """Blocks of the file as it was when found, then an empty one."""
+    left = file.size
+    try:
+        with file.path.open("rb", buffering=0) as raw:
+            while block := raw.read(min(CHUNK, left)):
+                left -= len(block)
+                yield block
+    except OSError as error:
+        raise DataError(f"{file.path} cannot be read: {error.strerror}.") from None
+    yield b""
+
+
+def cut_documents(texts: Iterator[str], documents: str) -> Iterator[Chunk]:
+    """Cut one file's text into documents; each file begins one."""
+    if documents == "blank":
+        texts = hold_back_blanks(texts)
+    fresh = True  # the next character begins a document
+    for text in texts:
+        if documents == "file":
+            parts = [text]
+        else:
+            parts = text.split("\n") if documents == "line" else BLANK.split(text)
+        lengths = np.fromiter(map(len, parts), np.int64, len(parts))
+        begins = lengths > 0
+        begins[0] &= fresh
+        fresh = not parts[-1] and (fresh or len(parts) > 1)
+        yield Chunk("".join(parts), (np.cumsum(lengths) - lengths)[begins])
+
+
+def hold_back_blanks(texts: Iterator[str]) -> Iterator[str]:
+    """The same text, so cut that no blank line is cut in two; blank lines at either end of the file go."""
+    held = "\n\n"  # as if a blank line came first, so that the file's first blank lines are one with it
+    for text in texts:
+        text = held + text
+        end = len(text.rstrip())
+        line = text.find("\n", end)  # where white space reaches to the end, from its first line end on
+        if line < 0:
+            held = ""
+            yield text
+            continue
+        held = text[line:]
+        if held.count("\n") > 1:
+            held = "\n\n" + held[held.rfind("\n") + 1 :]
+        yield text[:line]
+    yield "" if held.startswith("\n") else held
+
+
+def read_lines(path: str | Path) -> Iterator[str]:
+    """The lines of a text file, without their ends, as they are read; empty lines too."""
+    path = Path(path)
+    if stat.S_ISDIR(look_at(path).st_mode):
+        raise DataError(f"{path} is a folder; lines are read from one text file.")
+    rest = ""
+    for text in read_text(file_of_text(path, path.name, any_bytes=False), any_bytes=False):
+        *lines, rest = (rest + text).split("\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
+def _first_fault(path: Path, encoding: str = "utf-8") -> tuple[str, int, int]:
+    """Encoding, byte and line of the first place in a file that is not valid in its encoding."""
+    encoding = encoding.removesuffix("-sig")
+    decoder = codecs.getincrementaldecoder(encoding)()
+    before, line = 0, 1
+    for block in read_bytes(TextFile(path, path.name, look_at(path).st_size, encoding)):
+        pending = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            good = error.object[: error.start].decode(encoding, "ignore")
+            return encoding, max(0, before - pending + error.start), line + good.count("\n")
+        before += len(block)
+        line += text.count("\n")
+    return encoding, before, line
+
+
+def _not_utf8(path: Path, encoding: str, byte: int, line: int) -> str:
+    return (
+        f"{path} is not valid {encoding.upper()}: line {line:,}, byte {byte:,}.\n"
+        "Convert it (iconv -f latin1 -t utf-8), or read it as bytes with --symbols byte."
+    )

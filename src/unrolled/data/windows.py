@@ -1,0 +1,258 @@
+"""Batches of windows. Batch k is a pure function of (seed, k), so that there is no loader to save.
+
+Long documents form a stream: each row reads on from window to window and carries its state. Short ones are rows
+that start anew. A window never crosses a border: what is left of it is padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.corpus import Corpus, count_targets, target_ranges
+from unrolled.data.symbols import BORDER, Symbols
+from unrolled.errors import DataError
+from unrolled.seeds import numpy_generator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LONGEST = 8  # windows that a row of RowBatches is long at most
+POOL = 64  # batches within which RowBatches sorts rows by length
+PHASED = 16  # windows a stretch from which on StreamBatches cuts windows elsewhere each epoch
+TOO_MUCH = 0.25  # padding in windows from which on documents are rows
+PIECE = 200  # targets of a stretch that part_rows reads at least, where it may not read all
+
+
+class Batch(NamedTuple):
+    """B rows of at most T steps. Past a row's length, inputs and targets are 0 and not to be read."""
+
+    inputs: Tensor  # (B, T) int64: the symbol before each target, a border where a document begins
+    targets: Tensor  # (B, T) int64
+    lengths: Tensor  # (B,) int64, 0 for a row with nothing to read
+    fresh: Tensor  # (B,) bool: the row starts from the start state
+
+
+class StreamBatches:
+    """Rows that read on: row r reads the windows from r·M/B on, one a batch, of the M windows of an epoch.
+
+    Each epoch begins elsewhere, and cuts long stretches into windows at other places. Every target is read once an
+    epoch. A row is fresh where a stretch or an epoch begins.
+    """
+
+    shape = "stream"
+
+    def __init__(
+        self,
+        symbols: Symbols,
+        stretches: NDArray[np.int64],
+        ends: NDArray[np.bool_],
+        batch: int,
+        window: int,
+        seed: int,
+    ) -> None:
+        self.batch_size, self.window, self.seed = batch, window, seed
+        self._symbols = symbols
+        self._first, self._stop = target_ranges(symbols, stretches, ends)  # (S,)
+        self._mid = self._first == stretches[:, 0]  # (S,) it begins within its document
+        targets = self._stop - self._first
+        self.symbols_an_epoch = int(targets.sum())
+        self._phased = self.symbols_an_epoch >= PHASED * window * len(targets)
+        most = count_windows(targets, window, window - 1 if self._phased else 0)
+        self.batches_an_epoch = -(-int(most[-1]) // batch)
+        self._epoch, self._skip, self._until = 0, 0, count_windows(targets, window, 0)
+        self._turn_to(0)
+
+    @property
+    def padding_share(self) -> float:
+        """How much of the batches of an epoch is padding."""
+        return 1 - self.symbols_an_epoch / (self.batches_an_epoch * self.batch_size * self.window)
+
+    def batch(self, k: int) -> Batch:
+        """Batch k, from 0, of an endless row of epochs."""
+        epoch, turn = divmod(k, self.batches_an_epoch)
+        if epoch != self._epoch:
+            self._turn_to(epoch)
+        count = int(self._until[-1])
+        begins = np.arange(self.batch_size + 1) * count // self.batch_size
+        ordinal = begins[:-1] + turn  # (B,)
+        alive = ordinal < begins[1:]
+        shift = numpy_generator(self.seed, "stream", epoch).integers(count)
+        place = np.where(alive, (ordinal + shift) % count, 0)
+        stretch = np.searchsorted(self._until, place, side="right")
+        number = place - np.append(0, self._until)[stretch]  # which window of its stretch
+        start = self._first[stretch] + number * self.window - self._skip
+        stop = np.minimum(start + self.window, self._stop[stretch])
+        start = np.maximum(start, self._first[stretch])
+        opens = start == self._first[stretch]
+        lengths = np.where(alive, stop - start, 0)
+        return gather(self._symbols, start, lengths, self.window, opens & self._mid[stretch], opens | (turn == 0))
+
+    def _turn_to(self, epoch: int) -> None:
+        """Cut the windows of an epoch: where phased, the first of each stretch is `_skip` shorter."""
+        self._epoch = epoch
+        if self._phased:
+            self._skip = int(numpy_generator(self.seed, "phase", epoch).integers(self.window))
+            self._until = count_windows(self._stop - self._first, self.window, self._skip)
+
+
+class RowBatches:
+    """Each document a row of its own, read from the start state; documents of like length share a batch.
+
+    Documents longer than 8 windows are cut into such pieces. Every target is read once an epoch, in an order that
+    (seed, epoch) shuffles; an epoch's odd batch is filled up with rows of length 0.
+    """
+
+    shape = "rows"
+
+    def __init__(
+        self,
+        symbols: Symbols,
+        stretches: NDArray[np.int64],
+        ends: NDArray[np.bool_],
+        batch: int,
+        window: int,
+        seed: int,
+    ) -> None:
+        self.batch_size, self.window, self.seed = batch, window, seed
+        self._symbols, self._stretches, self._ends = symbols, stretches, ends
+        targets = count_targets(symbols, stretches, ends)
+        self.symbols_an_epoch = int(targets.sum())
+        self._longest = LONGEST * window
+        self._pieces = self._later_pieces(np.flatnonzero(targets > self._longest))
+        self._count = len(stretches) + len(self._pieces)
+        self.batches_an_epoch = -(-self._count // batch)
+        self._epoch, self._order = -1, np.zeros(0, np.uint32)
+        self._pool, self._sorted = (-1, -1), np.zeros(0, np.uint32)
+
+    @property
+    def padding_share(self) -> float:
+        """How much of the batches of the first epoch is padding; of 64 of them, where there are more."""
+        count = min(POOL, self.batches_an_epoch)
+        chosen = (self._rows(k * self.batches_an_epoch // count) for k in range(count))
+        lengths = [self._ranges(rows)[1] for rows in chosen]
+        steps = sum(int(of_row.max()) for of_row in lengths) * self.batch_size
+        return 1 - sum(int(of_row.sum()) for of_row in lengths) / steps
+
+    def batch(self, k: int) -> Batch:
+        """Batch k, from 0, of an endless row of epochs; T is its longest row's length."""
+        rows = self._rows(k)
+        start, lengths, hidden = self._ranges(np.resize(rows, self.batch_size))
+        lengths[len(rows) :] = 0
+        fresh = np.ones(self.batch_size, np.bool_)
+        return gather(self._symbols, start, lengths, int(lengths.max()), hidden, fresh)
+
+    def _later_pieces(self, stretch: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the second and further pieces of long stretches begin and stop, (P, 2)."""
+        first, stop = target_ranges(self._symbols, self._stretches[stretch], self._ends[stretch])
+        counts = -(-(stop - first) // self._longest) - 1
+        number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+        start = np.repeat(first, counts) + number * self._longest
+        return np.stack([start, np.minimum(start + self._longest, np.repeat(stop, counts))], axis=1)
+
+    def _ranges(self, rows: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """First target and length of rows, and whether a row's past is another part's.
+
+        A number below S is a stretch's first piece, another a later piece: nothing is held for each document.
+        """
+        later = rows >= len(self._stretches)
+        stretch = np.where(later, 0, rows)
+        stretches = self._stretches[stretch]
+        first, stop = target_ranges(self._symbols, stretches, self._ends[stretch])
+        hidden = (first == stretches[:, 0]) & ~later
+        first[later], stop[later] = self._pieces[rows[later] - len(self._stretches)].T
+        return first, np.minimum(stop - first, self._longest), hidden
+
+    def _rows(self, k: int) -> NDArray[np.uint32]:
+        """The rows of batch k: shuffled by epoch, then sorted by length within a pool of 64 batches."""
+        epoch, turn = divmod(k, self.batches_an_epoch)
+        pool, turn = divmod(turn, POOL)
+        if epoch != self._epoch:
+            generator = numpy_generator(self.seed, "rows", epoch)
+            self._epoch, self._order = epoch, np.arange(self._count, dtype=np.uint32)
+            generator.shuffle(self._order)
+        if self._pool != (epoch, pool):
+            rows = self._order[pool * POOL * self.batch_size :][: POOL * self.batch_size]
+            by_length = np.argsort(self._ranges(rows)[1], kind="stable")
+            self._pool, self._sorted = (epoch, pool), rows[by_length]
+        batches = -(-len(self._sorted) // self.batch_size)
+        turn = int(numpy_generator(self.seed, "pool", epoch, pool).permutation(batches)[turn])
+        return self._sorted[turn * self.batch_size :][: self.batch_size]
+
+
+def gather(
+    symbols: Symbols,
+    start: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    steps: int,
+    hidden: NDArray[np.bool_],
+    fresh: NDArray[np.bool_],
+) -> Batch:
+    """Read each row's targets from `start` on, and the symbols before them.
+
+    Where `hidden`, the symbol before the first belongs to another part, and a border stands in its place.
+    """
+    import torch
+
+    steps_of_row = np.arange(-1, steps)
+    place = np.minimum(start[:, None] + steps_of_row, len(symbols) - 1)  # (B, 1 + T)
+    read = symbols[place].astype(np.int64)
+    read[hidden, 0] = BORDER
+    past = np.arange(steps) >= lengths[:, None]  # (B, T)
+    inputs, targets = np.where(past, 0, read[:, :-1]), np.where(past, 0, read[:, 1:])
+    return Batch(*map(torch.from_numpy, (inputs, targets, lengths, fresh)))
+
+
+def count_windows(targets: NDArray[np.int64], window: int, skip: int) -> NDArray[np.int64]:
+    """The windows of all stretches up to and with each, (S,), the first of each being `skip` shorter."""
+    windows = targets + (skip + window - 1)
+    windows //= window
+    windows[targets == 0] = 0
+    return np.cumsum(windows, out=windows)
+
+
+def make_batches(corpus: Corpus, part: str, batch: int, window: int, seed: int) -> StreamBatches | RowBatches:
+    """The batches that suit a part: a stream where under a quarter of its windows is padding, else rows.
+
+    Raises DataError where the part is empty.
+    """
+    symbols, stretches, ends = corpus.symbols, corpus.parts[part], corpus.ends[part]
+    targets = count_targets(symbols, stretches, ends)
+    read = int(targets.sum())
+    if not read:
+        raise DataError(f"The {part} part of {corpus.path} is empty: no text was cut off for it.")
+    steps = int(count_windows(targets, window, 0)[-1]) * window
+    del targets  # eight bytes a document
+    if corpus.document_count == 1 or read > (1 - TOO_MUCH) * steps:
+        return StreamBatches(symbols, stretches, ends, batch, window, seed)
+    return RowBatches(symbols, stretches, ends, batch, window, seed)
+
+
+def part_rows(corpus: Corpus, part: str, limit: int | None = None) -> Iterator[tuple[Symbols, Symbols]]:
+    """Inputs and targets of each stretch of a part, in order; each starts anew.
+
+    With `limit`, about so many targets: the beginnings of stretches spread evenly over the part.
+    """
+    symbols, stretches = corpus.symbols, corpus.parts[part]
+    first, stop = target_ranges(symbols, stretches, corpus.ends[part])
+    chosen = np.flatnonzero(stop > first)
+    left = int((stop - first).sum())
+    least = left  # targets that are read of a stretch at least
+    if limit is not None and limit < left:
+        least = PIECE
+        count = max(1, limit // min(PIECE, max(1, left // len(chosen))))
+        if count < len(chosen):
+            chosen = chosen[np.arange(count) * len(chosen) // count]
+        left = limit
+    for number, row in enumerate(chosen.tolist()):
+        share = max(least, left // (len(chosen) - number))
+        start = int(first[row])
+        end = min(int(stop[row]), start + min(share, left))
+        if end == start:
+            return
+        left -= end - start
+        inputs = np.append(np.zeros(1, symbols.dtype), symbols[start : end - 1])
+        yield inputs, symbols[start:end]

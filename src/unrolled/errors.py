@@ -1,0 +1,51 @@
+"""The errors a person can act on.
+
+UnrolledError
+├── InputError            what was given is wrong (exit code 2)
+│   ├── DataError         a file, a folder, a line, a row
+│   ├── OptionError       the name or the value of an option
+│   ├── RunError          a run folder
+│   └── MissingExtra      a package that only some users need
+└── TrainingError         it failed while working (exit code 1)
+
+A message says what was expected, what came and what to do, in at most three lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UnrolledError(Exception):
+    """The root: everything that unrolled raises on purpose."""
+
+
+class InputError(UnrolledError):
+    """What the user gave is wrong; nothing was changed."""
+
+
+class DataError(InputError):
+    """A file, folder, line or row cannot be read as what it should be."""
+
+
+class OptionError(InputError):
+    """An option is unknown, out of range, or not one that the chosen part has."""
+
+
+class RunError(InputError):
+    """A run folder is missing, damaged, of another kind or of a newer format."""
+
+
+class MissingExtra(InputError):
+    """A package that only some users need is absent; the message names the extra."""
+
+
+class TrainingError(UnrolledError):
+    """Training or saving failed; the last checkpoint is whole."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A question that offers the most similar of `names`, or "" where none is near: " Did you mean 'lstm'?"."""
+    matches = get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f" Did you mean '{matches[0]}'?" if matches else ""

@@ -1,0 +1,299 @@
+"""Surprise: how well a model foresees a text, in nats a character, with an interval; and line by line.
+
+B rows, T steps, V symbols. A row is read from its border on with the state carried, in chunks so that bytes in
+use do not grow with it. Everything is computed in float32 (float64 where the model's weights are), without a
+gradient, and summed in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice, pairwise
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from unrolled.data.symbols import BORDER, Table
+from unrolled.errors import DataError, OptionError
+from unrolled.settings import check_choice
+from unrolled.states import State, leaves, take
+
+BLOCK = 1000.0  # characters of text, about, whose scores are taken as independent
+ROWS = 64  # stretches read side by side, at most
+HELD = 1 << 20  # symbols of text held to find stretches of like length, about
+LOGITS = 1 << 22  # logits at a time, at most
+
+Ids: TypeAlias = NDArray[Any]
+Floats: TypeAlias = NDArray[np.float64]
+
+
+class Unrolling(Protocol):
+    """A model that answers as it reads: `LanguageModel`, `NGram`, or one of your own."""
+
+    def start(self, rows: int) -> State: ...
+
+    def unroll(self, symbols: Tensor, state: State) -> tuple[Tensor, State]: ...
+
+
+@dataclass(frozen=True)
+class Score:
+    """Nats a character and the share of next symbols guessed right, each with its 95% interval.
+
+    The intervals take the text's blocks of about 1,000 characters as independent draws from texts of this kind:
+    ratio ± t · standard error over blocks, t of Student's distribution. Where neighbouring blocks are alike (one
+    subject for many pages) they are too narrow. They say how the score varies with the text, not with the seed
+    of the training. One block alone has no interval: nan.
+    """
+
+    nats: float
+    low: float
+    high: float
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    symbols: int
+    characters: int
+
+    @property
+    def bits(self) -> float:
+        """Bits a character."""
+        return self.nats / math.log(2)
+
+    def as_dict(self) -> dict[str, Any]:
+        """By plain names, for JSON; an interval that there is not is null."""
+
+        def interval(low: float, high: float, unit: float = 1.0) -> list[float] | None:
+            return None if math.isnan(low) else [low / unit, high / unit]
+
+        return {
+            "nats": self.nats,
+            "nats_interval": interval(self.low, self.high),
+            "bits": self.bits,
+            "bits_interval": interval(self.low, self.high, math.log(2)),
+            "accuracy": self.accuracy,
+            "accuracy_interval": interval(self.accuracy_low, self.accuracy_high),
+            "symbols": self.symbols,
+            "characters": self.characters,
+        }
+
+
+@dataclass(frozen=True)
+class LineScore:
+    """The surprise of a line, its end included."""
+
+    number: int  # from 1
+    text: str
+    nats: float  # a character
+    characters: float  # the line end counts as one
+
+
+def evaluate(model: Unrolling, rows: Iterable[tuple[Ids, Ids]], characters: Floats, chunk: int = 1024) -> Score:
+    """The score of a text: of stretches (inputs, targets), each read as one stream from a fresh state.
+
+    `characters` (V,) says how many each symbol spells; the score is all nats over all characters. Stretches of
+    like length are read side by side, which changes the time and nothing else. `chunk` is in steps. Raises
+    DataError where there is nothing to foresee.
+    """
+    blocks = _Blocks()
+    before = 0.0  # characters of the stretches so far
+    for group in _groups(rows):
+        lengths = [float(characters[targets].sum()) for _, targets in group]
+        begins = before + np.cumsum([0.0, *lengths])
+        before = float(begins[-1])
+        order = sorted(range(len(group)), key=lambda row: -len(group[row][1]))
+        for first in range(0, len(order), ROWS):
+            batch = order[first : first + ROWS]
+            position = begins[batch]  # (B,) characters before the chunk
+            for part in _read([group[row] for row in batch], model, len(characters), chunk):
+                spelled = characters[part.targets]  # (B, T)
+                ends = position[: len(spelled), None] + spelled.cumsum(1)
+                blocks.add(part, spelled, ends - spelled)
+                position = ends[:, -1]
+    return blocks.score()
+
+
+def surprise(model: Unrolling, inputs: Ids, targets: Ids, state: State, chunk: int = 256) -> tuple[Floats, State]:
+    """Nats (T,) of each target, given `state` (of one row) and the inputs (T,) up to its own; and the state after."""
+    nats: list[Floats] = []
+    for start in range(0, len(targets), chunk):
+        part = slice(start, start + chunk)
+        losses, _, state = _foresee(model, inputs[None, part], targets[None, part], state)
+        nats.append(losses[0])
+    return np.concatenate([np.zeros(0), *nats]), state
+
+
+def score_lines(
+    model: Unrolling,
+    table: Table,
+    lines: Iterable[str],
+    alone: bool = False,
+    documents: str = "file",
+    batch: int = 1,
+) -> Iterator[LineScore]:
+    """The surprise of each line as it comes, read on from the lines before it; `alone`: from a fresh state.
+
+    `documents` is what the model was trained to take for one. "file": a line ends with a line feed, and the text
+    goes on. "line": it ends with the border, so the next starts anew whatever `alone` says. "blank": as "file",
+    but blank lines end the document; they have no score, and a line is answered when the next has come. Where
+    lines start anew, `batch` of them are read together: the scores are the same, the first comes later. Refuses
+    other `documents` and a batch below 1 with an OptionError.
+    """
+    check_choice("--documents", documents, ("file", "line", "blank"))
+    if batch < 1:
+        raise OptionError(f"batch is {batch}; it counts the lines read together, so give 1 or more.")
+    ended = _with_ends(lines, documents)
+    anew = alone or documents == "line"
+    state, read = model.start(1), BORDER
+    while waiting := list(islice(ended, batch if anew else 1)):
+        rows = [np.r_[table.encode(text), BORDER] if last else table.encode(f"{text}\n") for _, text, last in waiting]
+        if anew:
+            totals = _totals(model, rows, table.size)
+        else:
+            nats, state = surprise(model, np.r_[read, rows[0][:-1]], rows[0], state)
+            totals, read = np.array([nats.sum()]), rows[0][-1]
+            if waiting[0][2]:  # a document ends with this line
+                state = model.start(1)
+        for (number, text, _), row, total in zip(waiting, rows, totals.tolist(), strict=True):
+            characters = float(table.characters[row].sum())
+            yield LineScore(number, text, total / characters, characters)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What was read in one chunk, all (B, T); `real` is false past a row's end."""
+
+    targets: NDArray[np.int64]
+    nats: Floats
+    right: NDArray[np.bool_]
+    real: NDArray[np.bool_]
+
+
+class _Blocks:
+    """Sums over blocks of about 1,000 characters: nats, characters, symbols, symbols guessed right."""
+
+    def __init__(self) -> None:
+        self.sums: Floats = np.zeros((4, 1024))
+
+    def add(self, part: _Part, spelled: Floats, position: Floats) -> None:
+        """Adds a chunk, of which each symbol stands at a position (B, T) in the text, in characters."""
+        block = (position[part.real] / BLOCK).astype(np.int64)
+        first, after = int(block.min()), int(block.max()) + 1
+        while after > self.sums.shape[1]:
+            self.sums = np.concatenate([self.sums, np.zeros_like(self.sums)], 1)
+        for row, values in enumerate((part.nats, spelled, part.real, part.right)):
+            self.sums[row, first:after] += np.bincount(block - first, values[part.real])
+
+    def score(self) -> Score:
+        """The score of all that was added."""
+        sums = self.sums[:, self.sums[1] > 0]
+        if not sums.size:
+            raise DataError("There is no text to evaluate: not one character follows another. Give a longer text.")
+        if sums.shape[1] > 1 and sums[1, -1] < BLOCK / 2:  # a short rest goes to the block before it
+            sums = np.c_[sums[:, :-2], sums[:, -2] + sums[:, -1]]
+        nats, characters, symbols, right = sums
+        return Score(
+            *_interval(nats, characters),
+            *_interval(right, symbols),
+            symbols=round(float(symbols.sum())),
+            characters=round(float(characters.sum())),
+        )
+
+
+def _interval(parts: Floats, wholes: Floats) -> tuple[float, float, float]:
+    """The ratio of the sums over blocks, and its 95% interval (Cochran 1977, section 6.3, linearised)."""
+    count, ratio = len(parts), float(parts.sum() / wholes.sum())
+    if count < 2 or not math.isfinite(ratio):
+        return ratio, math.nan, math.nan
+    off = parts - ratio * wholes
+    error = math.sqrt(count / (count - 1) * float(off @ off)) / float(wholes.sum())
+    reach = student_t(count - 1) * error
+    return ratio, max(ratio - reach, 0.0), ratio + reach
+
+
+def student_t(freedom: int) -> float:
+    """The 97.5% point of Student's t, to 0.001: a table, then Fisher's expansion (Abramowitz & Stegun 26.7.5)."""
+    table = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+    if freedom <= len(table):
+        return table[freedom - 1]
+    z = 1.959964
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / freedom + second / freedom**2 + third / freedom**3
+
+
+def _groups(rows: Iterable[tuple[Ids, Ids]]) -> Iterator[list[tuple[Ids, Ids]]]:
+    """Stretches that are not empty, in order, as many at a time as hold about `HELD` symbols."""
+    group: list[tuple[Ids, Ids]] = []
+    held = 0
+    for inputs, targets in rows:
+        if len(targets):
+            group.append((inputs, targets))
+            held += len(targets)
+        if held >= HELD:
+            yield group
+            group, held = [], 0
+    if group:
+        yield group
+
+
+def _read(rows: Sequence[tuple[Ids, Ids]], model: Unrolling, size: int, chunk: int) -> Iterator[_Part]:
+    """Reads rows, the longest first, side by side from a fresh state, chunk by chunk.
+
+    A chunk ends where half of its rows have ended; these leave. So at most half of what is read is padding, which
+    comes after all that its row answers: no lengths are needed, and a fast kernel gets a full rectangle.
+    """
+    lengths = np.array([len(targets) for _, targets in rows])
+    state, start = model.start(len(rows)), 0
+    while alive := int((lengths > start).sum()):
+        if alive < len(rows):
+            rows, lengths, state = rows[:alive], lengths[:alive], take(state, torch.arange(alive))
+        steps = max(1, min(chunk, LOGITS // (alive * size), int(lengths[alive // 2]) - start))
+        inputs, targets = (_padded([row[side][start : start + steps] for row in rows], steps) for side in (0, 1))
+        nats, right, state = _foresee(model, inputs, targets, state)
+        yield _Part(targets, nats, right, np.arange(start, start + steps) < lengths[:, None])
+        start += steps
+
+
+def _padded(rows: Sequence[Ids], steps: int) -> NDArray[np.int64]:
+    return np.stack([np.pad(row.astype(np.int64), (0, steps - len(row))) for row in rows])
+
+
+def _foresee(model: Unrolling, inputs: Ids, targets: Ids, state: State) -> tuple[Floats, NDArray[np.bool_], State]:
+    """Nats and whether the likeliest symbol was right, both (B, T), and the state after."""
+    device = next((leaf.device for leaf in leaves(state).values()), torch.device("cpu"))
+    symbols, answers = (torch.from_numpy(ids.astype(np.int64)).to(device) for ids in (inputs, targets))  # (B, T)
+    with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        logits, state = model.unroll(symbols, state)  # (B, T, V)
+        nats = F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="none")
+        right = logits.argmax(2) == answers
+    return nats.view(answers.shape).cpu().double().numpy(), right.cpu().numpy(), state
+
+
+def _totals(model: Unrolling, targets: Sequence[Ids], size: int) -> Floats:
+    """Nats of each row, all read side by side from a fresh state. Rows are not empty."""
+    order = sorted(range(len(targets)), key=lambda row: -len(targets[row]))
+    rows = [(np.concatenate([[BORDER], targets[row][:-1]]), targets[row]) for row in order]
+    totals = np.zeros(len(rows))
+    for part in _read(rows, model, size, 256):
+        totals[: len(part.nats)] += np.where(part.real, part.nats, 0.0).sum(1)
+    return totals[np.argsort(order)]
+
+
+def _with_ends(lines: Iterable[str], documents: str) -> Iterator[tuple[int, str, bool]]:
+    """(number, text without its line end, whether a document ends with it) of each line that has a score."""
+    bare = (line.removesuffix("\n").removesuffix("\r") for line in lines)
+    numbered = enumerate(bare, start=1)
+    if documents != "blank":
+        return ((number, text, documents == "line") for number, text in numbered)
+    return (
+        (number, text, not after.strip())
+        for (number, text), (_, after) in pairwise(chain(numbered, [(0, "")]))
+        if text.strip()
+    )

@@ -1,0 +1,181 @@
+"""Writing files so that a kill or a full disk leaves the old file or the new one, never half of one.
+
+A file is written beside its place under a hidden name (`.run.json.partial-4711`), flushed to the disk, renamed
+over the old one, and the folder is flushed too. What a killed process left beside is removed by `sweep`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from unrolled.errors import RunError, TrainingError
+
+PARTIAL = ".partial-"  # in the hidden names of what is being written
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def partial_path(path: Path) -> Path:
+    """The hidden name, beside `path`, under which this process makes it."""
+    return path.with_name(f".{path.name}{PARTIAL}{os.getpid()}")
+
+
+def write_whole(path: str | Path, data: bytes) -> None:
+    """Writes `data` to `path`: at every moment, also after a kill, the old content stands there or the new.
+
+    Raises TrainingError where the disk is full or refuses; the old content is whole and nothing is left beside it.
+    """
+    path = Path(path)
+    partial = partial_path(path)
+    with _explained(path, len(data)):
+        try:
+            _write_new(partial, data)
+            os.replace(partial, path)  # noqa: PTH105 - the named points of writing are calls of os
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(partial)  # noqa: PTH108
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Flushes a folder's names to the disk; file systems that cannot do it are let be."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sweep(folder: str | Path) -> list[Path]:
+    """Removes the files that killed writers left in `folder`, and returns them. For its only writer to call."""
+    left = sorted(path for path in Path(folder).glob(f".*{PARTIAL}*") if path.is_file())
+    for path in left:
+        path.unlink(missing_ok=True)
+    return left
+
+
+def append_line(path: str | Path, text: str, sync: bool = False) -> None:
+    """Adds `text` and a line end to `path`, and with `sync` flushes it to the disk.
+
+    Raises TrainingError where the disk is full or refuses; the lines before stay whole, and no part of this one.
+    A kill may leave a part of the line: `read_json_lines` passes over it.
+    """
+    data = (text + "\n").encode()
+    with _explained(Path(path), len(data)):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            before = os.fstat(descriptor).st_size
+            try:
+                _write_all(descriptor, data)
+                if sync:
+                    os.fsync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, before)
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """JSON for people and other programs: a float that is not finite becomes null, for JSON has no word for it."""
+    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Writes `value` as indented JSON, whole (see `write_whole`); floats that are not finite become null."""
+    write_whole(path, (to_json(value, indent=2) + "\n").encode())
+
+
+def read_json(path: str | Path) -> Any:
+    """Reads a JSON file. Raises RunError where it is missing, cannot be read or is damaged."""
+    return _parse(_read_text(Path(path)), str(path))
+
+
+def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
+    """Reads a file of one JSON object a line; no file is no lines, and a last line without its end is passed over.
+
+    Raises RunError where another line is damaged, or the file cannot be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    values = []
+    for number, line in enumerate(_read_text(path).split("\n")[:-1], start=1):
+        value = _parse(line, f"{path}, line {number},")
+        if not isinstance(value, dict):
+            raise RunError(f"{path}, line {number}, is damaged: no JSON object. Take it out, or use another run.")
+        values.append(value)
+    return values
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing. The run is not complete; use another, or train again.") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
+    except UnicodeDecodeError as error:
+        raise RunError(f"{path} is damaged: no UTF-8 at byte {error.start}. Use another, or train again.") from None
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        reason = f"no JSON ({error.msg}, line {error.lineno}, column {error.colno})"
+    except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
+        reason = "no JSON that could be read"
+    raise RunError(f"{where} is damaged: {reason}. Use another run, or train again.")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return value
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        _write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]  # one call writes 2 GB at most
+
+
+@contextlib.contextmanager
+def _explained(path: Path, size: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            why = "the disk is full, or a limit on the size of files is reached"
+            cure = "Free some space, then try again"
+        else:
+            why = error.strerror or str(error)
+            cure = "See that its folder is there and may be written, then try again"
+        raise TrainingError(
+            f"{path} could not be written ({size:,} bytes): {why}.\n"
+            f"What was written before is whole. {cure}; a stopped run goes on with: unroll resume"
+        ) from error

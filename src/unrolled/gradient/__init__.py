@@ -1,0 +1,13 @@
+"""Gradients by name: ways of carrying a loss back through time. A new one is a file here and a line below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from unrolled.gradient.base import Gradient, Piece
+from unrolled.gradient.full import Full
+from unrolled.gradient.truncated import Truncated
+
+__all__ = ["GRADIENTS", "Full", "Gradient", "Piece", "Truncated"]
+
+GRADIENTS: dict[str, Callable[..., Gradient]] = {"full": Full, "truncated": Truncated}

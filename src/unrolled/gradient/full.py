@@ -1,0 +1,28 @@
+"""Backpropagation through all the steps (Werbos 1990)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from unrolled.gradient.base import Piece
+from unrolled.states import State, detach
+
+
+@dataclass(frozen=True)
+class Full:
+    """One way back from the last step to the first. Exact; its bytes grow with the number of steps."""
+
+    exact: ClassVar[bool] = True
+
+    def __call__(
+        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        if length == 0:
+            return torch.zeros(()), state
+        loss, state = piece(state, 0, length)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach(), detach(state)

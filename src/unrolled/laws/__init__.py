@@ -1,0 +1,147 @@
+"""What every memory, language model and gradient keeps: laws, as functions named as sentences.
+
+A law takes a part, tries it on hostile inputs (ragged rows, loud padding, shaken weights, float64), and
+raises `LawError` with what it saw. `check(MyMemory)` says in words which laws a memory breaks, and
+`check_gradient(MyGradient())` the same of a gradient; an empty list is the aim.
+
+Where a part cannot keep a law by its nature, its class declares `excuses = {"name_of_law": "the reason"}`;
+then it has to be seen to break that law.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+
+import torch
+
+from unrolled.gradient import Gradient
+from unrolled.laws.gradients import (
+    a_gradient_adds_to_what_is_there,
+    a_gradient_hands_back_the_loss_and_state_of_reading_alone,
+    a_truncated_gradient_is_that_of_the_graph_cut_where_it_says,
+    an_exact_gradient_is_that_of_the_whole_loss,
+    an_inexact_gradient_is_seen_to_be_inexact,
+    nothing_to_read_has_no_gradient,
+)
+from unrolled.laws.reading import (
+    a_row_depends_on_no_other_row,
+    a_start_of_many_is_many_starts_of_one,
+    a_state_goes_on_the_same_after_cutting_joining_and_saving,
+    a_state_keeps_its_form,
+    a_step_leaves_every_earlier_state_alone,
+    a_tiny_batch_is_learnt_by_heart,
+    chunks_equal_the_whole,
+    no_output_depends_on_a_later_input,
+    nothing_to_read_is_allowed,
+    padding_changes_nothing,
+    the_first_loss_is_about_ln_v,
+    unrolled_equals_stepped,
+)
+from unrolled.laws.trials import LawError, Part
+from unrolled.memory import LSTM, Memory
+
+Law = Callable[[Part], None]
+GradientLaw = Callable[[Gradient, Memory], None]
+
+READING_LAWS: tuple[Law, ...] = (
+    unrolled_equals_stepped,
+    chunks_equal_the_whole,
+    no_output_depends_on_a_later_input,
+    a_row_depends_on_no_other_row,
+    padding_changes_nothing,
+    nothing_to_read_is_allowed,
+    a_state_goes_on_the_same_after_cutting_joining_and_saving,
+    a_step_leaves_every_earlier_state_alone,
+    a_start_of_many_is_many_starts_of_one,
+    a_state_keeps_its_form,
+)
+MEMORY_LAWS: tuple[Law, ...] = (*READING_LAWS, a_tiny_batch_is_learnt_by_heart)
+MODEL_LAWS: tuple[Law, ...] = (*READING_LAWS, the_first_loss_is_about_ln_v)
+GRADIENT_LAWS: tuple[GradientLaw, ...] = (
+    a_gradient_hands_back_the_loss_and_state_of_reading_alone,
+    a_gradient_adds_to_what_is_there,
+    nothing_to_read_has_no_gradient,
+)
+
+__all__ = [
+    "GRADIENT_LAWS",
+    "MEMORY_LAWS",
+    "MODEL_LAWS",
+    "READING_LAWS",
+    "GradientLaw",
+    "Law",
+    "LawError",
+    "a_gradient_adds_to_what_is_there",
+    "a_gradient_hands_back_the_loss_and_state_of_reading_alone",
+    "a_row_depends_on_no_other_row",
+    "a_start_of_many_is_many_starts_of_one",
+    "a_state_goes_on_the_same_after_cutting_joining_and_saving",
+    "a_state_keeps_its_form",
+    "a_step_leaves_every_earlier_state_alone",
+    "a_tiny_batch_is_learnt_by_heart",
+    "a_truncated_gradient_is_that_of_the_graph_cut_where_it_says",
+    "an_exact_gradient_is_that_of_the_whole_loss",
+    "an_inexact_gradient_is_seen_to_be_inexact",
+    "broken",
+    "check",
+    "check_gradient",
+    "chunks_equal_the_whole",
+    "laws_of_gradient",
+    "made_for_laws",
+    "no_output_depends_on_a_later_input",
+    "nothing_to_read_has_no_gradient",
+    "nothing_to_read_is_allowed",
+    "padding_changes_nothing",
+    "the_first_loss_is_about_ln_v",
+    "unrolled_equals_stepped",
+]
+
+
+def check(memory_class: Callable[[int, int], Memory]) -> list[str]:
+    """The laws of memories that `memory_class(input_size, size)` breaks, a sentence each."""
+    sentences = (broken(law, lambda: made_for_laws(memory_class)) for law in MEMORY_LAWS)
+    return [sentence for sentence in sentences if sentence]
+
+
+def check_gradient(strategy: Gradient, memory_class: Callable[[int, int], Memory] = LSTM) -> list[str]:
+    """The laws of gradients that a strategy breaks over a memory, a sentence each.
+
+    One that says `exact = False` has to be seen to be inexact over seven steps, so cut it short of that.
+    """
+    laws = (wraps(law)(partial(law, strategy)) for law in laws_of_gradient(strategy))
+    sentences = (broken(law, lambda: made_for_laws(memory_class)) for law in laws)
+    return [sentence for sentence in sentences if sentence]
+
+
+def laws_of_gradient(strategy: Gradient) -> tuple[GradientLaw, ...]:
+    """The laws that hold for this strategy, by what it says of itself."""
+    if strategy.exact:
+        return (*GRADIENT_LAWS, an_exact_gradient_is_that_of_the_whole_loss)
+    if hasattr(strategy, "k1"):
+        return (
+            *GRADIENT_LAWS,
+            an_inexact_gradient_is_seen_to_be_inexact,
+            a_truncated_gradient_is_that_of_the_graph_cut_where_it_says,
+        )
+    return (*GRADIENT_LAWS, an_inexact_gradient_is_seen_to_be_inexact)
+
+
+def broken(law: Law, make: Callable[[], Part]) -> str | None:
+    """How a newly made part breaks this law, in a sentence; None where it keeps it, or is rightly excused."""
+    part, name = make(), law.__name__
+    excuse = getattr(part, "excuses", {}).get(name)
+    try:
+        law(part)
+    except LawError as problem:
+        return None if excuse else f"{name.replace('_', ' ')}: {problem}."
+    except Exception as problem:
+        return f"{name.replace('_', ' ')}: {type(problem).__name__}: {problem}"
+    return f"{name.replace('_', ' ')}: is kept, though excused ({excuse})." if excuse else None
+
+
+def made_for_laws(memory_class: Callable[[int, int], Memory]) -> Memory:
+    """A memory of 4 inputs and 8 outputs in float64, the same each time; torch's own draws are untouched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return memory_class(4, 8).double()

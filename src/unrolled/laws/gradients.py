@@ -1,0 +1,143 @@
+"""The laws of gradients, each tried on a memory with ragged rows and a loss at every step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from unrolled import states
+from unrolled.gradient import Gradient, Piece
+from unrolled.laws.trials import LawError, demand_same, hostile_trial
+from unrolled.memory import Memory
+from unrolled.states import State
+
+
+class Reading(NamedTuple):
+    """Something to carry a loss back through."""
+
+    piece: Piece
+    state: State
+    steps: int
+
+
+def hostile_reading(memory: Memory) -> Reading:
+    """Seven steps, each with squared errors of its own; past a row's length nothing counts."""
+    trial = hostile_trial(memory)
+    rows, steps = trial.inputs.shape[:2]
+    targets = torch.randn(rows, steps, memory.size, generator=torch.Generator().manual_seed(2)).to(trial.inputs)
+    reads = torch.arange(steps) < trial.lengths[:, None]  # (B, T)
+
+    def piece(state: State, start: int, stop: int) -> tuple[Tensor, State]:
+        lengths = (trial.lengths - start).clamp(0, stop - start)
+        outputs, state = memory.unroll(trial.inputs[:, start:stop], state, lengths)  # (B, stop - start, H)
+        errors = (outputs - targets[:, start:stop]) ** 2 * reads[:, start:stop, None]
+        return errors.sum(), state
+
+    return Reading(piece, trial.state, steps)
+
+
+def gradient_by(strategy: Gradient, memory: Memory, reading: Reading) -> dict[str, Tensor]:
+    """What a strategy leaves in `.grad`, by parameter; what lay there before is cleared."""
+    memory.zero_grad()
+    strategy(reading.piece, reading.state, reading.steps, torch.Generator().manual_seed(0))
+    return {
+        name: torch.zeros_like(weight) if weight.grad is None else weight.grad.clone()
+        for name, weight in memory.named_parameters()
+    }
+
+
+def gradient_of_loss(loss: Tensor, memory: Memory) -> dict[str, Tensor]:
+    """The gradient of one loss by plain autograd, by parameter."""
+    weights = dict(memory.named_parameters())
+    gradients = torch.autograd.grad(loss, list(weights.values()), materialize_grads=True)
+    return dict(zip(weights, gradients, strict=True))
+
+
+def an_exact_gradient_is_that_of_the_whole_loss(strategy: Gradient, memory: Memory) -> None:
+    """It agrees with plain autograd through all the steps, and with finite differences."""
+    reading = hostile_reading(memory)
+    found = gradient_by(strategy, memory, reading)
+    whole, _ = reading.piece(reading.state, 0, reading.steps)
+    demand_same(found, gradient_of_loss(whole, memory), "beside plain autograd")
+    generator, small = torch.Generator().manual_seed(3), 1e-5
+    for name, weight in memory.named_parameters():
+        direction = torch.randn(weight.shape, generator=generator, dtype=torch.float64).to(weight)
+        ahead = _loss_beside(reading, weight, small * direction)
+        behind = _loss_beside(reading, weight, -small * direction)
+        difference, slope = (ahead - behind) / (2 * small), (found[name] * direction).sum().item()
+        if abs(difference - slope) > 1e-5 * max(1.0, abs(difference)):
+            raise LawError(f"along a direction of {name} the loss rises by {difference:.6g}; .grad says {slope:.6g}")
+
+
+@torch.no_grad()
+def _loss_beside(reading: Reading, weight: Tensor, shift: Tensor) -> float:
+    weight += shift
+    loss, _ = reading.piece(reading.state, 0, reading.steps)
+    weight -= shift
+    return loss.item()
+
+
+def an_inexact_gradient_is_seen_to_be_inexact(strategy: Gradient, memory: Memory) -> None:
+    """What says `exact = False` differs from the gradient of the whole loss."""
+    reading = hostile_reading(memory)
+    whole, _ = reading.piece(reading.state, 0, reading.steps)
+    try:
+        demand_same(gradient_by(strategy, memory, reading), gradient_of_loss(whole, memory), "")
+    except LawError:
+        return
+    raise LawError(f"{strategy} says that it is not exact, and gave the exact gradient of {reading.steps} steps")
+
+
+def a_truncated_gradient_is_that_of_the_graph_cut_where_it_says(strategy: Gradient, memory: Memory) -> None:
+    """Each stretch of k1 steps alone, its losses carried back to the k2 − k1 steps before it, added up."""
+    k1: int = getattr(strategy, "k1", 0)
+    if not k1:
+        raise LawError(f"{strategy} does not say where it cuts")
+    reading = hostile_reading(memory)
+    overlap = (getattr(strategy, "k2", None) or k1) - k1
+    expected = {name: torch.zeros_like(weight) for name, weight in memory.named_parameters()}
+    for start in range(0, reading.steps, k1):
+        origin, state = max(0, start - overlap), reading.state
+        for t in range(start):
+            state = states.detach(state) if t == origin else state
+            _, state = reading.piece(state, t, t + 1)
+        state = states.detach(state) if start == origin else state
+        loss, _ = reading.piece(state, start, min(start + k1, reading.steps))
+        for name, gradient in gradient_of_loss(loss, memory).items():
+            expected[name] += gradient
+    demand_same(gradient_by(strategy, memory, reading), expected, "beside the sum over graphs cut as it says")
+
+
+def a_gradient_hands_back_the_loss_and_state_of_reading_alone(strategy: Gradient, memory: Memory) -> None:
+    """The summed loss of all steps and the state after the last, neither with a graph."""
+    reading = hostile_reading(memory)
+    loss, after = strategy(reading.piece, reading.state, reading.steps, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        meant_loss, meant_after = reading.piece(reading.state, 0, reading.steps)
+    found = {"loss": loss, **states.leaves(after)}
+    demand_same(found, {"loss": meant_loss, **states.leaves(meant_after)}, "beside reading without a gradient")
+    if held := [name for name, leaf in found.items() if leaf.requires_grad]:
+        raise LawError(f"{', '.join(held)} still holds the graph that made it")
+
+
+def a_gradient_adds_to_what_is_there(strategy: Gradient, memory: Memory) -> None:
+    """`.grad` is added to, so that several readings make one update."""
+    reading = hostile_reading(memory)
+    once = gradient_by(strategy, memory, reading)
+    strategy(reading.piece, reading.state, reading.steps, torch.Generator().manual_seed(0))
+    twice = {name: weight.grad for name, weight in memory.named_parameters() if weight.grad is not None}
+    demand_same(twice, {name: 2 * gradient for name, gradient in once.items()}, "after two readings")
+
+
+def nothing_to_read_has_no_gradient(strategy: Gradient, memory: Memory) -> None:
+    """Zero steps cost nothing, leave `.grad` as it was and hand the state back."""
+    reading = hostile_reading(memory)
+    before = gradient_by(strategy, memory, reading)
+    loss, after = strategy(reading.piece, reading.state, 0, torch.Generator().manual_seed(0))
+    if loss.item() != 0:
+        raise LawError(f"zero steps have a loss of {loss.item()}")
+    demand_same(states.leaves(after), states.leaves(reading.state), "the state after zero steps")
+    left = {name: weight.grad for name, weight in memory.named_parameters() if weight.grad is not None}
+    demand_same(left, before, "after zero steps more")

@@ -1,0 +1,97 @@
+"""Inputs that forgive nothing, and the comparison that every law ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from unrolled import states
+from unrolled.memory import draw_masks
+from unrolled.states import State
+
+Unroll = Callable[[Tensor, State, Tensor | None], tuple[Tensor, State]]
+Part = Any  # whatever has start, step and unroll: a memory, or a model that reads `symbols` different ones
+
+
+class LawError(AssertionError):
+    """A part was seen to break a law; the message says how."""
+
+
+class Trial(NamedTuple):
+    """Inputs that forgive nothing: unequal rows, distinct steps, ragged lengths, loud padding."""
+
+    inputs: Tensor  # (B, T, D), or (B, T) symbols
+    lengths: Tensor  # (B,), among them a 1, a 0 and T
+    state: State  # not the start: every row has read something of its own, and masks are drawn
+
+
+def hostile_trial(part: Part, seed: int = 0) -> Trial:
+    """A trial for this part, whose weights are shaken first so that no zero hides a fault."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in part.parameters():
+            weight += 0.2 * torch.randn(weight.shape, generator=generator, dtype=torch.float64).to(weight)
+    lengths = torch.tensor([7, 1, 4, 0, 6])
+    rows, steps = 5, 7
+    inputs = hostile_inputs(part, rows, steps + 2, generator)
+    state = draw_masks(part.start(rows), generator)
+    for t in range(2):
+        state = states.detach(part.step(inputs[:, steps + t], state)[1])
+    return Trial(pad(part, inputs[:, :steps], lengths, 1e3), lengths, state)
+
+
+def hostile_inputs(part: Part, rows: int, steps: int, generator: torch.Generator) -> Tensor:
+    """(B, T, D) in the type of the weights, or (B, T) symbols where the part reads symbols."""
+    if symbols := getattr(part, "symbols", None):
+        return torch.randint(0, symbols, (rows, steps), generator=generator)
+    return torch.randn(rows, steps, part.input_size, generator=generator, dtype=torch.float64)
+
+
+def pad(part: Part, inputs: Tensor, lengths: Tensor, value: float) -> Tensor:
+    """The inputs with `value` past each row's length; among symbols the one nearest to it."""
+    padding = torch.arange(inputs.shape[1]) >= lengths[:, None]  # (B, T)
+    if inputs.is_floating_point():
+        return torch.where(padding[..., None], value, inputs)
+    return torch.where(padding, int(min(max(value, 0), part.symbols - 1)), inputs)
+
+
+def all_that_comes_of(unroll: Unroll, part: Part, trial: Trial) -> dict[str, Tensor]:
+    """Outputs, state and all gradients of one reading, by name."""
+
+    def differentiable(leaf: Tensor) -> Tensor:
+        return leaf.detach().clone().requires_grad_(leaf.is_floating_point())
+
+    inputs, state = differentiable(trial.inputs), states.map_leaves(differentiable, trial.state)
+    outputs, after = unroll(inputs, state, trial.lengths)
+    found = {"outputs": outputs} | {f"state '{name}'": leaf for name, leaf in states.leaves(after).items()}
+    starts = {f"start '{name}'": leaf for name, leaf in states.leaves(state).items()}
+    all_sources = {"inputs": inputs, **starts, **dict(part.named_parameters())}
+    sources = {name: leaf for name, leaf in all_sources.items() if leaf.requires_grad}
+    loss = sum((torch.cos(_count(leaf)) * leaf).sum() for leaf in found.values() if leaf.requires_grad)
+    if isinstance(loss, Tensor):
+        gradients = torch.autograd.grad(loss, list(sources.values()), allow_unused=True)
+        for (name, source), gradient in zip(sources.items(), gradients, strict=True):
+            found[f"gradient of {name}"] = torch.zeros_like(source) if gradient is None else gradient
+    return {name: leaf.detach() for name, leaf in found.items()}
+
+
+def _count(leaf: Tensor) -> Tensor:
+    return torch.arange(leaf.numel(), dtype=leaf.dtype).view(leaf.shape)
+
+
+def demand_same(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], when: str) -> None:
+    """LawError where the two differ in names, shapes or types, or in values by more than rounding."""
+    if found.keys() != expected.keys():
+        raise LawError(f"{when}: there are {sorted(found)}, not {sorted(expected)}")
+    for name, value in found.items():
+        other = expected[name]
+        if value.shape != other.shape or value.dtype != other.dtype:
+            raise LawError(
+                f"{when}: {name} is {value.dtype} {tuple(value.shape)}, not {other.dtype} {tuple(other.shape)}"
+            )
+        tolerance = 1e-9 if value.dtype == torch.float64 else 1e-5
+        if not torch.allclose(value, other, rtol=tolerance, atol=tolerance):
+            raise LawError(f"{when}: {name} differs by up to {(value - other).abs().max().item():.2g}")

@@ -1,0 +1,68 @@
+"""Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unrolled.memory.base import Memory, kernel_dtype, start_weights, unroll_by_stretches, zero_state
+
+
+class LSTMState(NamedTuple):
+    hidden: Tensor  # (B, H), also the output
+    cell: Tensor  # (B, H)
+
+
+class LSTM(Memory):
+    """Gates guard a cell that is only added to. Parameters are named and shaped as torch.nn.LSTMCell's.
+
+    The forget gate starts open, its bias at 1 (Jozefowicz et al. 2015); there are no peepholes.
+    """
+
+    def __init__(self, input_size: int, size: int) -> None:
+        super().__init__()
+        self.input_size, self.size = input_size, size
+        self.weight_ih = nn.Parameter(torch.empty(4 * size, input_size))  # blocks: input, forget, cell, output
+        self.weight_hh = nn.Parameter(torch.empty(4 * size, size))
+        self.bias_ih = nn.Parameter(torch.zeros(4 * size))
+        self.bias_hh = nn.Parameter(torch.zeros(4 * size))
+        start_weights(self.weight_ih, self.weight_hh)
+        with torch.no_grad():
+            self.bias_ih[size : 2 * size] = 1.0
+
+    def start(self, rows: int) -> LSTMState:
+        return LSTMState(
+            hidden=zero_state(self.weight_hh, rows, self.size),
+            cell=zero_state(self.weight_hh, rows, self.size),
+        )
+
+    def step(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        from_input = F.linear(x, self.weight_ih, self.bias_ih)  # (B, 4H)
+        from_past = F.linear(state.hidden, self.weight_hh, self.bias_hh)  # (B, 4H)
+        enter, forget, new, leave = (from_input + from_past).chunk(4, dim=1)  # four of (B, H)
+        cell = torch.sigmoid(forget) * state.cell + torch.sigmoid(enter) * torch.tanh(new)
+        hidden = torch.sigmoid(leave) * torch.tanh(cell)
+        return hidden, LSTMState(hidden, cell)
+
+    def unroll(self, xs: Tensor, state: LSTMState, lengths: Tensor | None = None) -> tuple[Tensor, LSTMState]:
+        return unroll_by_stretches(self._kernel, self.size, xs, state, lengths)
+
+    def _kernel(self, xs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        dtype = kernel_dtype(self.weight_hh)
+        weights = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+        outputs, hidden, cell = torch.lstm(
+            xs.to(dtype),
+            [state.hidden.to(dtype)[None], state.cell.to(dtype)[None]],
+            [weight.to(dtype) for weight in weights],
+            has_biases=True,
+            num_layers=1,
+            dropout=0.0,
+            train=torch.is_grad_enabled(),
+            bidirectional=False,
+            batch_first=True,
+        )
+        float_type = state.cell.dtype
+        return outputs, LSTMState(hidden[0].to(float_type), cell[0].to(float_type))

@@ -1,0 +1,56 @@
+"""The plain recurrent net (Elman 1990)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unrolled.memory.base import Memory, kernel_dtype, start_weights, unroll_by_stretches, zero_state
+
+
+class RNNState(NamedTuple):
+    hidden: Tensor  # (B, H), also the output
+
+
+class RNN(Memory):
+    """h = tanh(W_ih x + b_ih + W_hh h + b_hh). Parameters are named and shaped as torch.nn.RNNCell's."""
+
+    def __init__(self, input_size: int, size: int) -> None:
+        super().__init__()
+        self.input_size, self.size = input_size, size
+        self.weight_ih = nn.Parameter(torch.empty(size, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(size, size))
+        self.bias_ih = nn.Parameter(torch.zeros(size))
+        self.bias_hh = nn.Parameter(torch.zeros(size))
+        start_weights(self.weight_ih, self.weight_hh)
+
+    def start(self, rows: int) -> RNNState:
+        return RNNState(hidden=zero_state(self.weight_hh, rows, self.size))
+
+    def step(self, x: Tensor, state: RNNState) -> tuple[Tensor, RNNState]:
+        from_input = F.linear(x, self.weight_ih, self.bias_ih)  # (B, H)
+        from_past = F.linear(state.hidden, self.weight_hh, self.bias_hh)  # (B, H)
+        hidden = torch.tanh(from_input + from_past).to(state.hidden.dtype)
+        return hidden, RNNState(hidden)
+
+    def unroll(self, xs: Tensor, state: RNNState, lengths: Tensor | None = None) -> tuple[Tensor, RNNState]:
+        return unroll_by_stretches(self._kernel, self.size, xs, state, lengths)
+
+    def _kernel(self, xs: Tensor, state: RNNState) -> tuple[Tensor, RNNState]:
+        dtype = kernel_dtype(self.weight_hh)
+        weights = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+        outputs, hidden = torch.rnn_tanh(
+            xs.to(dtype),
+            state.hidden.to(dtype)[None],
+            [weight.to(dtype) for weight in weights],
+            has_biases=True,
+            num_layers=1,
+            dropout=0.0,
+            train=torch.is_grad_enabled(),
+            bidirectional=False,
+            batch_first=True,
+        )
+        return outputs, RNNState(hidden[0].to(state.hidden.dtype))

@@ -1,0 +1,70 @@
+"""The language model: which symbol comes next, around any memory."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unrolled.errors import OptionError
+from unrolled.memory.base import Memory, ragged, reading
+from unrolled.states import State
+
+
+class LanguageModel(nn.Module):
+    """Reads symbols and answers, at each step, with logits over the next one. B rows, T steps, V symbols.
+
+    Its state is the memory's. Logits are float32 (float64 where the weights are). The output layer starts
+    small, so that an untrained model's loss is ln V nats a symbol.
+    """
+
+    def __init__(self, symbols: int, embed: int, memory: Memory) -> None:
+        super().__init__()
+        if memory.input_size != embed:
+            raise OptionError(
+                f"A memory that reads {memory.input_size} numbers a step was given embeddings of {embed}; "
+                "the two have to be the same."
+            )
+        self.symbols = symbols
+        self.embedding = nn.Embedding(symbols, embed)  # normal, standard deviation 1
+        self.memory = memory
+        self.output = nn.Linear(memory.size, symbols)
+        nn.init.normal_(self.output.weight, std=0.02)
+        nn.init.zeros_(self.output.bias)
+
+    def start(self, rows: int) -> State:
+        """The state before anything was read."""
+        return self.memory.start(rows)
+
+    def step(self, symbols: Tensor, state: State) -> tuple[Tensor, State]:
+        """symbols (B,) -> logits (B, V) of the symbol after them, and the state."""
+        hidden, state = self.memory.step(self.embedding(symbols), state)  # (B, H)
+        return at_least_float32(self.output(hidden)), state
+
+    def unroll(self, symbols: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        """symbols (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
+        steps, lengths = symbols.shape[1], ragged(lengths, symbols.shape[1])
+        hidden, state = self.memory.unroll(self.embedding(symbols), state, lengths)  # (B, T, H)
+        logits = at_least_float32(self.output(hidden))  # (B, T, V)
+        if lengths is not None:
+            logits = torch.where(reading(lengths, steps, logits.device)[..., None], logits, 0.0)
+        return logits, state
+
+    def forward(self, symbols: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        """The same as `unroll`."""
+        return self.unroll(symbols, state, lengths)
+
+
+def losses(logits: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Nats of targets (B, T) under logits (B, T, V), summed over all that rows of these lengths hold."""
+    steps = targets.shape[1]
+    if (lengths := ragged(lengths, steps)) is not None:
+        targets = torch.where(reading(lengths, steps, targets.device), targets, -100)  # -100: not counted
+    return F.cross_entropy(
+        at_least_float32(logits).flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
+    )
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """The same numbers in float32, or in float64 where they came so."""
+    return values if values.dtype == torch.float64 else values.float()

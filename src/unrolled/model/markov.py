@@ -1,0 +1,148 @@
+"""The Markov chain: what comes next depends on what is now, and on nothing before it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import numpy as np
+
+from unrolled.errors import DataError, OptionError, nearest
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+S = TypeVar("S", bound=Hashable)
+
+CLOSE = 1e-9  # how far from 1 a column may sum
+
+
+@dataclass(frozen=True, eq=False)
+class MarkovChain(Generic[S]):
+    """A chain over K states. `matrix[i, j]` is the probability of state i after state j: columns are "from".
+
+    So every column sums to 1, and a distribution p (K,) is `matrix @ p` one step on. Any hashable value is a
+    state; each method takes and gives the states themselves.
+    """
+
+    states: tuple[S, ...]
+    matrix: Array  # (K, K) float64
+
+    def __post_init__(self) -> None:
+        size = len(self.states)
+        matrix = np.array(self.matrix, dtype=np.float64)
+        if not size or len(set(self.states)) < size:
+            raise OptionError(f"A chain needs states, each once; got {self.states!r}.")
+        if matrix.shape != (size, size):
+            raise OptionError(f"{size} states need a matrix of {size} × {size}; got one of shape {matrix.shape}.")
+        sums = matrix.sum(axis=0)
+        if not ((matrix >= 0).all() and np.allclose(sums, 1.0, rtol=0, atol=CLOSE)):
+            raise OptionError(
+                f"Every column of a transition matrix holds probabilities that sum to 1 (columns are 'from'); "
+                f"here the columns sum to {sums.round(6).tolist()}."
+            )
+        object.__setattr__(self, "matrix", matrix)
+
+    @classmethod
+    def fit(cls, sequences: Iterable[Sequence[S]], added: float = 0.0) -> MarkovChain[S]:
+        """The chain under which sequences of states are most probable; each pair of neighbours counts once.
+
+        The states are those that occur, in the order in which they first do. `added` is put on every count:
+        1 keeps what was never seen from being impossible. DataError where a state is followed by nothing,
+        ever, and nothing is added.
+        """
+        if not 0 <= added < float("inf"):
+            raise OptionError(f"What is added to every count is 0 or more; got {added}.")
+        numbers: dict[S, int] = {}
+        pairs: list[tuple[int, int]] = []
+        if isinstance(sequences, str):
+            raise DataError("fit takes several sequences, and got one text. One alone goes into a list: fit([text]).")
+        for sequence in sequences:
+            at = [numbers.setdefault(state, len(numbers)) for state in sequence]
+            pairs += zip(at[1:], at[:-1], strict=True)
+        counts = np.full((len(numbers), len(numbers)), float(added))
+        np.add.at(counts, tuple(np.array(pairs, dtype=np.int64).reshape(-1, 2).T), 1.0)
+        sums = counts.sum(axis=0)  # (K,)
+        if not numbers or not sums.all():
+            ends = [state for state, number in numbers.items() if not sums[number]]
+            what = f"nothing ever follows the state {ends[0]!r}" if ends else "there are no states at all"
+            raise DataError(f"No chain can be fitted: {what}. Give longer sequences, or added=1.")
+        return cls(tuple(numbers), counts / sums)
+
+    def after(self, steps: int) -> Array:
+        """The matrix (K, K) of `steps` steps at once: column j is the distribution so long after state j."""
+        if steps < 0:
+            raise OptionError(f"A chain goes forward: steps are 0 or more; got {steps}.")
+        far: Array = np.linalg.matrix_power(self.matrix, steps)
+        return far
+
+    def stationary(self) -> Array:
+        """The distribution (K,) that a step leaves as it is.
+
+        DataError where there are several: the chain falls into parts that it never leaves.
+        """
+        size = len(self.states)
+        change = self.matrix - np.eye(size)
+        if np.linalg.matrix_rank(change, tol=1e-12 * size) < size - 1:
+            raise DataError(
+                "This chain has several parts that it never leaves, so it has no single stationary "
+                "distribution. Fit with added=1, or each part alone."
+            )
+        equations = np.concatenate([change, np.ones((1, size))])
+        solution = np.linalg.lstsq(equations, np.append(np.zeros(size), 1.0), rcond=None)[0]
+        distribution: Array = np.maximum(solution, 0.0)
+        distribution /= distribution.sum()
+        return distribution
+
+    def entropy_rate(self) -> float:
+        """Nats a step that the next state surprises by, on average, once the chain has run for long."""
+        logarithms = np.log(np.where(self.matrix > 0, self.matrix, 1.0))
+        return float(-(self.matrix * logarithms).sum(axis=0) @ self.stationary())
+
+    def log_likelihood(self, sequence: Sequence[S]) -> float:
+        """The logarithm of a sequence's probability, in nats; its first state is from the stationary distribution.
+
+        -inf where it cannot be; DataError where it holds a state that the chain does not have.
+        """
+        at = [self._number(state) for state in sequence]
+        if not at:
+            return 0.0
+        with np.errstate(divide="ignore"):
+            steps = np.log(self.matrix[at[1:], at[:-1]]).sum()
+            return float(np.log(self.stationary()[at[0]]) + steps)
+
+    def sample(self, length: int, generator: np.random.Generator, first: S | None = None) -> list[S]:
+        """`length` states in a row, the first of them `first`, or else from the stationary distribution."""
+        if length < 0:
+            raise OptionError(f"The length of a sample is 0 or more; got {length}.")
+        if not length:
+            return []
+        start = _draw(self.stationary().cumsum(), generator) if first is None else self._number(first)
+        sums, at = self.matrix.cumsum(axis=0), [start]
+        while len(at) < length:
+            at.append(_draw(sums[:, at[-1]], generator))
+        return [self.states[number] for number in at]
+
+    def mean_run_lengths(self) -> dict[S, float]:
+        """How many steps in a row each state lasts, on average; inf for one that is never left."""
+        stays = np.diag(self.matrix).tolist()
+        lasts = [1 / (1 - stay) if stay < 1 else float("inf") for stay in stays]
+        return dict(zip(self.states, lasts, strict=True))
+
+    def _number(self, state: S) -> int:
+        try:
+            return self.states.index(state)
+        except ValueError:
+            raise DataError(
+                f"The chain has no state {state!r}; it has {', '.join(map(repr, self.states[:10]))}."
+                f"{nearest(str(state), map(str, self.states))}"
+            ) from None
+
+
+def _draw(sums: Array, generator: np.random.Generator) -> int:
+    """A number drawn by cumulative probabilities (K,); one of probability 0 never comes."""
+    return int(np.searchsorted(sums, generator.random() * sums[-1], side="right"))
+
+
+def weather() -> MarkovChain[str]:
+    """The lecture's chain of days: sun follows sun nine times in ten, rain follows rain every other time."""
+    return MarkovChain(("Sunny", "Rainy"), np.array([[0.9, 0.5], [0.1, 0.5]]))

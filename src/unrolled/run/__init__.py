@@ -1,0 +1,9 @@
+"""The run folder and what is done with it: train, load, sample, score, evaluate."""
+
+from unrolled.run.info import info_data
+from unrolled.run.report import Report
+from unrolled.run.run import Evaluation, RankedLine, Run, load, runs
+from unrolled.run.training import Training
+from unrolled.run.verdict import Verdict
+
+__all__ = ["Evaluation", "RankedLine", "Report", "Run", "Training", "Verdict", "info_data", "load", "runs"]

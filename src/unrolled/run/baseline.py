@@ -1,0 +1,69 @@
+"""The n-gram to beat, counted on the training part before the model is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unrolled.data import BORDER, Corpus, part_rows
+from unrolled.model.ngram import NGram, choose_order
+
+LIMIT = 2_000_000  # symbols of validation and of test part that it is scored on, at most
+MOST_COUNTED = 100_000_000  # symbols of the training part that are counted, at most
+COUNTED_A_SECOND = 300_000  # symbols, of a slow machine: so many are taken where a budget gives the seconds
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """An n-gram's scores, in nats a character; None where a part is empty."""
+
+    name: str  # "7-gram, Kneser-Ney", and what was given up, if anything
+    validation: float | None
+    test: float | None
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json keeps."""
+        return {"name": self.name, "validation": self.validation, "test": self.test}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Baseline:
+        """The baseline that `facts` was of."""
+        return cls(str(facts["name"]), facts["validation"], facts["test"])
+
+
+def count_ngram(corpus: Corpus, seconds: float | None = None) -> NGram:
+    """The n-gram of the training part whose order does best on the validation part.
+
+    seconds: about as many as it may take; a text that is too large for them is counted in part, and says so.
+    """
+    most = MOST_COUNTED if seconds is None else min(MOST_COUNTED, int(seconds * COUNTED_A_SECOND))
+    return choose_order(
+        corpus.symbols, corpus.table.size, corpus.parts["training"], corpus.parts["validation"],
+        border=BORDER, most=most, seconds=seconds,
+    )  # fmt: skip
+
+
+def count_baseline(corpus: Corpus, seconds: float | None = None) -> Baseline:
+    """Counts the n-gram to beat, and scores it on validation and test part."""
+    ngram = count_ngram(corpus, seconds)
+    return Baseline(ngram.describe(), score_ngram(ngram, corpus, "validation"), score_ngram(ngram, corpus, "test"))
+
+
+def score_ngram(ngram: NGram, corpus: Corpus, part: str) -> float | None:
+    """Nats a character on a part, as `evaluate` counts them but in one look-up a symbol; None where it is empty."""
+    rows = [targets for _, targets in part_rows(corpus, part, LIMIT)]
+    if not rows:
+        return None
+    pieces, counted = [], []
+    ended = False  # a row that ends with its border opens the next
+    for targets in rows:
+        opening = not ended
+        pieces.append(np.r_[[BORDER], targets] if opening else targets)
+        counted.append(np.r_[[False], np.ones(len(targets), bool)] if opening else np.ones(len(targets), bool))
+        ended = int(targets[-1]) == BORDER
+    text, real = np.concatenate(pieces).astype(np.int64), np.concatenate(counted)
+    nats = ngram.score(text)[real]
+    return float(nats.sum() / corpus.table.characters[text[real]].sum())

@@ -1,0 +1,64 @@
+"""From a plan to the model it describes; training and loading both come here."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+import torch
+
+from unrolled import seeds
+from unrolled.errors import OptionError
+from unrolled.memory import build_stack
+from unrolled.model.language import LanguageModel
+from unrolled.training.plan import Plan
+
+
+def build_model(plan: Plan, symbols: int, seed: int) -> LanguageModel:
+    """An untrained language model over `symbols` symbols, the same for the same plan and seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds.number(seed, "weights"))
+        memory = build_stack(plan.model, plan.embed, plan.size, plan.depth, plan.dropout)
+        model = LanguageModel(symbols, plan.embed, memory)
+    return model.to(plan.device)
+
+
+def find_device(asked: str) -> str:
+    """The device to use: the one asked for, or for "auto" the fastest there is. Raises OptionError."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if asked == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if not there[asked]:
+        known = ", ".join(name for name, is_there in there.items() if is_there)
+        raise OptionError(f"--device {asked} is not to be had here. There is: {known}.")
+    return asked
+
+
+def processor_threads() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def environment(device: str) -> dict[str, Any]:
+    """What a result depends on beside plan, seed and data: versions and processor."""
+    from importlib.metadata import version
+
+    return {
+        "unrolled": version("unrolled"),
+        "torch": torch.__version__,
+        "numpy": version("numpy"),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": torch.cuda.get_device_name() if device == "cuda" else processor_name(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def processor_name() -> str:
+    """The processor's name, as the system states it."""
+    try:
+        with open("/proc/cpuinfo") as file:  # noqa: PTH123
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,284 @@
+"""The run folder: what stands where in it, that it is born whole, and that one trainer at a time writes it.
+
+run.json            what was asked, the data, versions, scores; its `format` and `kind`
+plan.jsonl          the plan, and each later one, with the step from which it holds
+log.jsonl           a line a report
+samples.txt         what it wrote on the way
+symbols.json        the table of symbols
+model.safetensors   the best weights
+checkpoint/         the newest two checkpoints
+lock                held by the process that trains it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unrolled.errors import RunError, TrainingError
+from unrolled.files import (
+    append_line,
+    partial_path,
+    read_json,
+    read_json_lines,
+    sweep,
+    sync_folder,
+    to_json,
+    write_json,
+    write_whole,
+)
+from unrolled.run.lock import Lock
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = 1
+LISTED = "`unroll runs` lists them."
+SAMPLE_HEADING = "--- step "  # at the line's start; a sample's own lines are indented
+
+
+class RunFolder:
+    """A run's folder on the disk. Made by `create` or `open`; `facts` is what run.json says.
+
+    Reports, samples and plans carry the step they belong to, so that `cut` can take back what a checkpoint does not
+    know of. Writing raises TrainingError where the disk is full or refuses; reading raises RunError.
+    """
+
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        self.path = path
+        self.facts = facts
+        self._lock = Lock(path)
+
+    @classmethod
+    def create(
+        cls, path: str | Path, facts: Mapping[str, Any], fill: Callable[[Path], None] | None = None
+    ) -> RunFolder:
+        """Makes a run folder and locks it. `facts` must name the run's `kind`; `format` is added.
+
+        It is made beside its place, `fill` may put more files into it there, and then it is renamed: a kill leaves
+        no folder at `path`, or a whole one. Raises RunError where `path` exists and is not an empty folder, or cannot
+        be made; then, and where `fill` fails, nothing is left.
+        """
+        path = Path(path)
+        target = path.resolve()
+        partial = partial_path(target)
+        run = cls(partial, {**facts, "format": FORMAT})
+        try:
+            _check_vacant(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _sweep_unborn(target)
+            partial.mkdir()
+        except OSError as error:
+            raise RunError(f"{path} cannot be made: {error.strerror}. Name another folder with --out.") from error
+        try:
+            run.lock()
+            run.checkpoints.mkdir()
+            if fill is not None:
+                fill(partial)
+            run.write_facts()
+            _rename(partial, target, path)
+        except BaseException as error:
+            run.release()
+            shutil.rmtree(partial, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise TrainingError(f"{path} could not be made: {error.strerror}. Nothing was left of it.") from error
+            raise
+        run.path = run._lock.folder = path
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path, kind: str | None = "language") -> RunFolder:
+        """Opens a run folder, to read it or, with `lock`, to train on.
+
+        Raises RunError where there is none, run.json is damaged, its format is newer, or the run is not of `kind`
+        (None: of any).
+        """
+        path = Path(path)
+        try:
+            is_folder, exists, has_facts = path.is_dir(), path.exists(), (path / "run.json").is_file()
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {error.strerror}. {LISTED}") from error
+        if not is_folder:
+            what = "is a file" if exists else "does not exist"
+            raise RunError(f"{path} {what}; a run is the folder that `unroll train` leaves. {LISTED}")
+        if not has_facts:
+            raise RunError(f"{path} is not a run: it has no run.json. Name what `unroll train` left. {LISTED}")
+        facts = read_json(path / "run.json")
+        if not isinstance(facts, dict) or type(facts.get("format")) is not int or type(facts.get("kind")) is not str:
+            raise RunError(f"{path}/run.json is damaged: it lacks a format or a kind. Use another, or train again.")
+        if facts["format"] > FORMAT:
+            raise RunError(
+                f"{path} was made by a newer unrolled: it has format {facts['format']}; this one reads {FORMAT}.\n"
+                "Install the newer one: pip install --upgrade unrolled"
+            )
+        if kind is not None and facts["kind"] != kind:
+            raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind '{kind}'. {LISTED}")
+        return cls(path, facts)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoint"
+
+    @property
+    def model(self) -> Path:
+        """The file of the best weights."""
+        return self.path / "model.safetensors"
+
+    def lock(self) -> None:
+        """Takes the run for this process until `release` or its end, and sweeps up what a killed trainer left.
+
+        Raises RunError where another process trains it, or the folder cannot be written.
+        """
+        self._lock.take()
+        with contextlib.suppress(OSError):
+            sweep(self.path)
+
+    def release(self) -> None:
+        """Lets another process train the run."""
+        self._lock.release()
+
+    def in_training(self) -> bool:
+        """Whether some process, this one too, holds the lock now."""
+        return self._lock.held()
+
+    def write_facts(self, **changes: Any) -> None:
+        """Takes `changes` into `facts` and writes run.json whole; floats that are not finite become null there."""
+        self.facts = {**self.facts, **changes}
+        write_json(self.path / "run.json", self.facts)
+
+    def append_plan(self, step: int, plan: Mapping[str, Any]) -> None:
+        """Writes down the plan that holds from `step` on, to the disk: call it before the plan is used."""
+        append_line(self.path / "plan.jsonl", to_json({"step": step, **plan}), sync=True)
+
+    def read_plans(self) -> list[dict[str, Any]]:
+        """All plans, as they were written down."""
+        return read_json_lines(self.path / "plan.jsonl")
+
+    def append_report(self, step: int, report: Mapping[str, Any]) -> None:
+        """Adds a line to log.jsonl; floats that are not finite become null."""
+        append_line(self.path / "log.jsonl", to_json({"step": step, **report}))
+
+    def read_reports(self) -> list[dict[str, Any]]:
+        """The lines of log.jsonl."""
+        return read_json_lines(self.path / "log.jsonl")
+
+    def append_sample(self, step: int, text: str) -> None:
+        """Adds what it writes at `step` to samples.txt, under a heading, each line indented."""
+        lines = "".join(f"\n    {line}" for line in text.split("\n"))
+        append_line(self.path / "samples.txt", f"{SAMPLE_HEADING}{step}{lines}\n")
+
+    def read_samples(self) -> list[tuple[int, str]]:
+        """(step, text) of every sample that is whole."""
+        return [(step, text) for step, text, _ in self._samples()]
+
+    def write_symbols(self, table: Any) -> None:
+        """Writes symbols.json, whole."""
+        write_json(self.path / "symbols.json", table)
+
+    def read_symbols(self) -> Any:
+        """What symbols.json says. Raises RunError where it is missing or damaged."""
+        return read_json(self.path / "symbols.json")
+
+    def write_model(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Writes model.safetensors, whole and with a checksum."""
+        from unrolled.training.checkpoint import save_tensors
+
+        save_tensors(self.model, tensors, facts)
+
+    def read_model(self, like: Mapping[str, Tensor] | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Weights and facts of model.safetensors, checked against `like` where given. Raises RunError."""
+        from unrolled.training.checkpoint import load_tensors
+
+        return load_tensors(self.model, like)
+
+    def cut(self, step: int) -> None:
+        """Drops reports, samples and plans of steps after `step`, and any line that a kill tore: for a resumption.
+
+        So a checkpoint is to be saved after the reports, samples and plans of its step are written.
+        """
+        for name in ("plan.jsonl", "log.jsonl"):
+            kept = [line for line in read_json_lines(self.path / name) if line.get("step", 0) <= step]
+            self._rewrite(name, "".join(to_json(line) + "\n" for line in kept))
+        self._rewrite("samples.txt", "".join(written for at, _, written in self._samples() if at <= step))
+
+    def _rewrite(self, name: str, text: str) -> None:
+        path = self.path / name
+        data = text.encode()
+        if path.exists() and path.read_bytes() != data:
+            write_whole(path, data)
+
+    def _samples(self) -> Iterator[tuple[int, str, str]]:
+        """(step, text, as it stands in the file) of every sample that is whole: an empty line ends each."""
+        path = self.path / "samples.txt"
+        written = path.read_bytes().decode(errors="replace") if path.exists() else ""
+        for block in written.split("\n\n")[:-1]:
+            heading, *lines = block.split("\n")
+            step = heading.removeprefix(SAMPLE_HEADING)
+            if step.isdecimal():
+                yield int(step), "\n".join(line[4:] for line in lines), block + "\n\n"
+
+
+def find_runs(under: str | Path = "runs") -> list[Path]:
+    """The run folders directly in `under`, the one that was last written to first."""
+    found = [facts.parent for facts in Path(under).glob("[!.]*/run.json")]
+    return sorted(found, key=lambda path: (_touched(path), path), reverse=True)
+
+
+def newest(under: str | Path = "runs") -> Path:
+    """The run in `under` that was last written to. Raises RunError where there is none."""
+    found = find_runs(under)
+    if not found:
+        raise RunError(f"There is no run under {under}/ here. Name a run's folder, or train one: unroll train FILE")
+    return found[0]
+
+
+def free_path(name: str, under: str | Path = "runs") -> Path:
+    """`under/name`, or the first of name-2, name-3, … that does not exist yet."""
+    path, number = Path(under) / name, 1
+    while path.exists():
+        number += 1
+        path = Path(under) / f"{name}-{number}"
+    return path
+
+
+def _touched(path: Path) -> int:
+    times = [(path / name).stat().st_mtime_ns for name in ("run.json", "log.jsonl") if (path / name).exists()]
+    return max(times, default=0)
+
+
+def _check_vacant(path: Path) -> None:
+    if not path.exists() and not path.is_symlink():
+        return
+    if not path.is_dir():
+        raise RunError(f"{path} exists and is not a folder. Name another with --out.")
+    if path.resolve() == Path.cwd():
+        raise RunError(f"{path} is the folder you are in; a run makes its own. Name one inside it: --out {path}/run")
+    if any(path.iterdir()):
+        raise RunError(f"{path} exists and is not empty. Name another with --out, or go on: unroll resume {path}")
+
+
+def _sweep_unborn(target: Path) -> None:
+    """Removes what killed processes left of runs that were to be born as `target`; who is alive holds a lock."""
+    beginning = partial_path(target).name.removesuffix(str(os.getpid()))
+    for left in target.parent.iterdir():
+        if left.name.startswith(beginning) and left.is_dir() and not Lock(left).held():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _rename(partial: Path, target: Path, asked: Path) -> None:
+    sync_folder(partial)
+    try:
+        os.rename(partial, target)  # noqa: PTH104 - the named points of writing are calls of os
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise RunError(f"{asked} exists and is not empty. Name another folder with --out.") from error
+        if error.errno in (errno.EBUSY, errno.EXDEV):
+            raise RunError(f"{asked} is a mount point; name a folder inside it: --out {asked}/run") from error
+        raise
+    sync_folder(target.parent)

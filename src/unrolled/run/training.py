@@ -1,0 +1,333 @@
+"""Training: from a path and settings to a run folder, as an iterator of reports."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unrolled.data import Corpus, keep_standard_input, make_batches, read_corpus, table_from_json
+from unrolled.errors import DataError, OptionError, RunError
+from unrolled.gradient import GRADIENTS
+from unrolled.memory import MEMORIES
+from unrolled.run.baseline import Baseline, count_baseline, count_ngram, score_ngram
+from unrolled.run.building import build_model, environment, find_device, processor_threads
+from unrolled.run.folder import RunFolder, free_path, newest
+from unrolled.run.report import Report, bytes_in_use
+from unrolled.run.verdict import Verdict, judge, judge_ngram
+from unrolled.run.watching import Watch, surprise_quantiles
+from unrolled.settings import DEFAULT_MINUTES, TrainSettings, build, check_minutes, choose, parse_part
+from unrolled.training.loop import Learner, train
+from unrolled.training.optimiser import Optimiser
+from unrolled.training.plan import Clock, Plan, plan_at, replan, second_leg
+from unrolled.training.planning import Task, plan_minutes, plan_steps
+
+BASELINE_SHARE = 0.06  # of a budget in minutes, at most, for counting the n-gram to beat
+KIND = "language"
+NEURAL_ONLY = ("steps", "size", "depth", "batch", "window", "rate", "dropout", "from_run", "plan")
+
+
+class Training:
+    """A training that goes on while it is iterated over; its folder is a run at every moment.
+
+    Making it reads the data, measures this machine where there is a budget in minutes, and writes the plan.
+    Raises InputError where what was given is wrong, before a folder is made; TrainingError where work fails.
+    """
+
+    def __init__(
+        self, path: str | Path, settings: TrainSettings | None = None, started: float | None = None, **asked: Any
+    ) -> None:
+        """Trains on the text at `path` ("-": standard input). `asked` are single settings: `steps=500`.
+
+        started: time.monotonic() when the command began, which a budget in minutes counts from.
+        """
+        settings = TrainSettings(**asked) if settings is None else dataclasses.replace(settings, **asked)
+        settings.check()
+        if settings.minutes is None and settings.steps is None and settings.plan is None:
+            settings = dataclasses.replace(settings, minutes=DEFAULT_MINUTES)
+        check_parts(settings)
+        self.settings = settings
+        self.clock = Clock(settings.minutes * 60 if settings.minutes else None, started)
+        self.device = find_device(settings.device)
+        source = RunFolder.open(settings.from_run) if settings.from_run else None
+        recorded = RunFolder.open(settings.plan) if settings.plan else None
+        with tempfile.TemporaryDirectory() as aside:
+            kept = keep_input(path, Path(aside))
+            table = table_from_json(source.read_symbols()) if source else None
+            self.corpus = read_corpus(
+                kept or path, settings.documents, settings.symbols, settings.seed, settings.valid, settings.test, table
+            )
+            threads = settings.threads or processor_threads()
+            torch.set_num_threads(threads)
+            plans = self._first_plans(recorded, threads)
+            facts = self._facts(path, kept, threads)
+            out = Path(settings.out) if settings.out else free_path(name_for(path))
+            self.run = RunFolder.create(out, facts, fill=lambda folder: self._fill(folder, kept))
+        self._set_up(plans, follows=settings.minutes is None)
+        if source:
+            self._start_from(source)
+        self.watch.save()
+
+    @classmethod
+    def resume(
+        cls,
+        run: str | Path | None = None,
+        minutes: float | None = None,
+        steps: int | None = None,
+        started: float | None = None,
+    ) -> Training:
+        """Goes on where the run stopped (None: the newest under runs/), or adds a leg to a finished one.
+
+        minutes, steps: a new budget; left out, what the run had left. Raises RunError where it cannot go on, and
+        DataError where its text is gone or has changed.
+        """
+        folder = RunFolder.open(newest() if run is None else run)
+        folder.lock()
+        try:
+            self = cls.__new__(cls)
+            self._resume(folder, minutes, steps, started)
+        except BaseException:
+            folder.release()
+            raise
+        return self
+
+    def _resume(self, folder: RunFolder, minutes: float | None, steps: int | None, started: float | None) -> None:
+        facts = folder.facts
+        asked = TrainSettings.from_json(facts["asked"])
+        dataclasses.replace(asked, minutes=minutes, steps=steps, plan=None).check()
+        if asked.model == "ngram":
+            raise RunError(f"{folder.path} is a counted n-gram: there is nothing to go on with. Train again instead.")
+        finished = facts["status"] == "finished"
+        if finished and minutes is None and steps is None:
+            raise RunError(
+                f"{folder.path} is finished. To train it further give it a new budget:\n"
+                f"unroll resume {folder.path} --minutes {asked.minutes or DEFAULT_MINUTES:g}"
+            )
+        self.settings, self.run = asked, folder
+        self.device = find_device(asked.device)
+        torch.set_num_threads(asked.threads or processor_threads())
+        self.clock = Clock(None, started)
+        self.corpus = read_again(folder, asked)
+        plans = [Plan.from_json({k: v for k, v in line.items() if k != "step"}) for line in folder.read_plans()]
+        if not plans:
+            raise RunError(f"{folder.path}/plan.jsonl is empty: the run is damaged. Train again.")
+        self._set_up(plans, follows=asked.minutes is None and minutes is None)
+        used = self.watch.restore()
+        left = asked.minutes * 60 - used if asked.minutes else None
+        self.clock.used_before = used
+        self.clock.budget = minutes * 60 if minutes else None if steps or self.watch.follows else max(1.0, left or 1.0)
+        self._add_leg(finished, steps)
+        folder.write_facts(status="training", legs=[*facts.get("legs", []), {"minutes": minutes, "steps": steps}])
+
+    def _add_leg(self, finished: bool, steps: int | None) -> None:
+        """The plan for what a resumption asks beyond the plan that the run has."""
+        at = self.learner.step
+        plan = plan_at(self.watch.plans, at)
+        if steps is not None:
+            leg = second_leg(plan, at, at + steps) if finished else replan(plan, at, at + steps, "resumed")
+            self.watch.add_plan(leg)
+        elif self.clock.budget is not None and finished:
+            pace = self.run.facts["scores"].get("seconds_an_update") or 0.1
+            self.watch.add_plan(second_leg(plan, at, at + max(1, int(self.clock.left / pace))))
+
+    # Setting up
+
+    def _first_plans(self, recorded: RunFolder | None, threads: int) -> list[Plan]:
+        if self.settings.model == "ngram":
+            return []
+        if recorded is not None:
+            return [Plan.from_json({k: v for k, v in p.items() if k != "step"}) for p in recorded.read_plans()]
+        task = task_of(self.corpus)
+        if self.settings.steps is not None:
+            return [plan_steps(self.settings, task, self.device, threads)]
+        seconds = 0.85 * max(1.0, self.clock.left - 1.0)
+        return [plan_minutes(self.settings, task, self.device, threads, seconds)]
+
+    def _facts(self, path: str | Path, kept: Path | None, threads: int) -> dict[str, Any]:
+        data = {
+            "path": "data.txt" if kept else str(Path(path).resolve()),
+            "kept": kept is not None,
+            "fingerprints": {} if kept else self.corpus.fingerprints,
+            "description": self.corpus.description,
+        }
+        return {
+            "kind": KIND, "status": "training", "asked": self.settings.to_json(), "data": data, "scores": {},
+            "environment": environment(self.device), "threads": threads, "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }  # fmt: skip
+
+    def _fill(self, folder: Path, kept: Path | None) -> None:
+        if kept:
+            shutil.move(kept, folder / "data.txt")
+        RunFolder(folder, {}).write_symbols(self.corpus.table.to_json())
+
+    def _set_up(self, plans: list[Plan], follows: bool) -> None:
+        self.baseline: Baseline | None = None
+        self.verdict: Verdict | None = None
+        self.stopped = False
+        self._stop = False
+        self.watch = None
+        if not plans:
+            return
+        seed = self.settings.seed
+        model = build_model(plans[0], self.corpus.table.size, seed)
+        self.learner = Learner(model, Optimiser(model, plans[0]), model.start(plans[0].batch))
+        batches = make_batches(self.corpus, "training", plans[0].batch, plans[0].window, seed)
+        self.batches = batches
+        self.watch = Watch(self.run, self.corpus, self.learner, [], self.clock, seed, follows)
+        recorded = self.run.read_plans()
+        for plan in plans:
+            self.watch.plans.append(plan) if recorded else self.watch.add_plan(plan)
+
+    def _start_from(self, source: RunFolder) -> None:
+        """Takes another run's best weights, where sizes agree."""
+        averaged = self.learner.optimiser.averaged
+        tensors, _ = source.read_model(dict(averaged.named_parameters()))
+        self.learner.model.load_state_dict(tensors)
+        averaged.load_state_dict(tensors)
+
+    # Going on
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.run.path
+
+    @property
+    def description(self) -> str:
+        """What was understood of the data, in a line."""
+        return self.corpus.description
+
+    @property
+    def plan_line(self) -> str:
+        """What is about to be trained, in a line."""
+        if self.watch is None:
+            return "n-gram: counted, not trained"
+        return self.watch.plans[-1].line(sum(p.numel() for p in self.learner.model.parameters()))
+
+    def stop(self) -> None:
+        """Asks for a tidy end: a checkpoint after the update that goes on, and no more."""
+        self._stop = True
+
+    def __iter__(self) -> Iterator[Report]:
+        try:
+            yield from self._count() if self.watch is None else self._train(self.watch)
+        finally:
+            self.run.release()
+
+    def _count(self) -> Iterator[Report]:
+        """`--model ngram`: counting is all there is to do."""
+        before = self.clock.sitting
+        ngram = count_ngram(self.corpus)
+        self.baseline = Baseline(ngram.describe(), score_ngram(ngram, self.corpus, "validation"), None)
+        seconds, symbols = self.clock.sitting - before, self.corpus.targets("training")
+        validation = self.baseline.validation or 0.0
+        report = Report(
+            step=1, steps=1, progress=1.0, seconds=self.clock.used, seconds_left=0.0, loss=validation, rate=0.0,
+            symbols=symbols, symbols_a_second=symbols / max(seconds, 1e-9), bytes_in_use=bytes_in_use(),
+            validation=validation, best=validation,
+        )  # fmt: skip
+        self.run.append_report(1, report.as_dict())
+        self.run.write_model(ngram.to_tensors(), ngram.facts())
+        yield report
+        self.verdict = judge_ngram(self.corpus, ngram, self.baseline)
+        ranks = surprise_quantiles(ngram, self.corpus, limit=50_000)
+        self.run.write_facts(ranks=ranks)
+        self._close(self.verdict, {})
+
+    def _train(self, watch: Watch) -> Iterator[Report]:
+        if self.learner.step == 0:
+            yield watch.report(watch.plans[0])
+        self.baseline = self._count_baseline()
+        strategy = build("gradient", GRADIENTS, watch.plans[0].gradient)
+        due = train(
+            self.learner, self.batches, strategy, watch.plans, self.settings.seed, lambda: self._stop, watch.go_back
+        )
+        for plan in due:
+            yield watch.report(plan)
+        if self.learner.step < plan_at(watch.plans, self.learner.step).steps:
+            self.stopped = True
+            watch.save()
+            self.run.write_facts(status="stopped")
+            return
+        self._finish(watch)
+
+    def _count_baseline(self) -> Baseline:
+        """The n-gram to beat, counted within a share of the budget; a resumption finds it in the run's facts."""
+        known = self.run.facts.get("baseline")
+        if known is not None:
+            return Baseline.from_facts(known)
+        seconds = BASELINE_SHARE * self.clock.budget if self.clock.budget else None
+        baseline = count_baseline(self.corpus, seconds)
+        self.run.write_facts(baseline=baseline.facts())
+        return baseline
+
+    def _finish(self, watch: Watch) -> None:
+        """Reads the test part, once, with the best weights, and writes the verdict."""
+        averaged = watch.learner.optimiser.averaged
+        tensors, _ = self.run.read_model(dict(averaged.named_parameters()))
+        averaged.load_state_dict(tensors)
+        self.verdict = judge(watch, self.baseline)
+        pace = {"seconds_an_update": watch.pace}
+        ranks = surprise_quantiles(averaged, self.corpus, limit=watch.validation_limit())
+        self.run.write_facts(ranks=ranks)
+        self._close(self.verdict, pace)
+
+    def _close(self, verdict: Verdict, more: dict[str, Any]) -> None:
+        scores = verdict.as_dict() | more
+        self.run.write_facts(status="finished", scores=scores, seconds=round(self.clock.used, 3))
+
+
+def check_parts(settings: TrainSettings) -> None:
+    """Raises OptionError for a model or gradient that there is not, or an option that the model has no use for."""
+    name, options = parse_part(settings.model)
+    if name == "ngram":
+        for field in NEURAL_ONLY:
+            if getattr(settings, field) is not None:
+                raise OptionError(f"The n-gram has no --{field.replace('_', '-')}: it is counted, not trained. Leave it out.")
+    choose("model", {**MEMORIES, "ngram": None}, name)
+    if options:
+        raise OptionError(f"The model {name} takes its options as --size, --depth and so on; got '{settings.model}'.")
+    build("gradient", GRADIENTS, settings.gradient)
+
+
+def task_of(corpus: Corpus) -> Task:
+    """What of the text a plan depends on."""
+    documents = max(1, len(corpus.document_starts))
+    return Task(corpus.table.size, corpus.targets("training"), len(corpus.symbols) / documents)
+
+
+def keep_input(path: str | Path, aside: Path) -> Path | None:
+    """Standard input copied to a file in `aside`, so that the run can keep it; None for a path."""
+    if str(path) != "-":
+        return None
+    kept = aside / "standard-input.txt"
+    keep_standard_input(kept)
+    return kept
+
+
+def name_for(path: str | Path) -> str:
+    """A run's name, after its data."""
+    return "stdin" if str(path) == "-" else Path(path).resolve().stem or "run"
+
+
+def read_again(folder: RunFolder, asked: TrainSettings) -> Corpus:
+    """The run's own text once more. Raises DataError where it is gone or is not what it was."""
+    data = folder.facts["data"]
+    path = folder.path / data["path"] if data["kept"] else Path(data["path"])
+    if not path.exists():
+        raise DataError(f"The text that {folder.path} was trained on is gone: {path}.\nPut it back, or train anew.")
+    table = table_from_json(folder.read_symbols())
+    corpus = read_corpus(path, asked.documents, asked.symbols, asked.seed, asked.valid, asked.test, table)
+    if data["fingerprints"] and list(corpus.fingerprints.values()) != list(data["fingerprints"].values()):
+        raise DataError(
+            f"The text that {folder.path} was trained on has changed since: {path}.\n"
+            "Put the old one back, or train anew: unroll train "
+            f"{path} --from {folder.path}"
+        )
+    return corpus

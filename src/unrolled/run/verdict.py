@@ -1,0 +1,150 @@
+"""The verdict: a few lines at the end of a training, from figures alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from unrolled.data import Corpus, part_rows
+from unrolled.evaluate import Score, Unrolling, evaluate
+from unrolled.model.ngram import NGram
+
+if TYPE_CHECKING:
+    from unrolled.run.baseline import Baseline
+    from unrolled.run.watching import Watch
+
+COPIED_MUCH = 0.2  # share of a sample's 50-symbol pieces that stand in the training text
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came out. All scores are nats a character on the test part, which nothing was chosen by."""
+
+    model: str
+    test: Score | None  # None where there is no test part
+    validation: float  # the best, nats a character
+    baseline: float | None  # the n-gram on the same test part
+    baseline_name: str
+    untrained: float  # nats a character of the same model before training, on the validation part
+    training_loss: float  # nats a symbol, at the end
+    trend: str  # "learning", "flat" or "overfitting"
+    copied_share: float | None
+    copied_longest: int | None
+    advice: str
+
+    @property
+    def lines(self) -> list[str]:
+        """What the command prints."""
+        lines = []
+        if self.test is not None:
+            lines.append(
+                f"Test part: {self.test.nats:.3f} nats ({self.test.bits:.3f} bits) a character, 95% interval "
+                f"{self.test.low:.3f} to {self.test.high:.3f}; read once, nothing was chosen by it."
+            )
+        else:
+            lines.append(f"No test part; best validation {self.validation:.3f} nats a character.")
+        score = self.test.nats if self.test is not None else self.validation
+        against = f"untrained {self.untrained:.3f}"
+        if self.baseline is not None:
+            beats = "beats it" if score < self.baseline else "does not beat it"
+            against = f"{self.baseline_name} {self.baseline:.3f}: the {self.model} {beats}; {against}"
+        lines.append(f"Beside it: {against}.")
+        words = {"learning": "It was still learning.", "flat": "It had stopped getting better.",
+                 "overfitting": "It had begun to overfit: its best weights are from before."}  # fmt: skip
+        copied = ""
+        if self.copied_share is not None:
+            copied = (
+                f" Of what it writes, {self.copied_share:.0%} of the 50-symbol pieces stand word for word in the "
+                f"training text (longest run {self.copied_longest})."
+            )
+        lines.append(words[self.trend] + copied)
+        lines.append(self.advice)
+        return lines
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures in plain names."""
+        values = asdict(self)
+        values["test"] = None if self.test is None else self.test.as_dict()
+        values["nats"] = None if self.test is None else self.test.nats
+        return values
+
+
+def trend_of(validations: list[float]) -> str:
+    """What the validations say: "learning", "flat" or "overfitting".
+
+    The last is compared with the best (overfitting: more than 0.02 nats above it) and with the one a fifth of the
+    training before (learning: more than 0.005 below it).
+    """
+    if len(validations) < 3:
+        return "learning"
+    if validations[-1] > min(validations) + 0.02:
+        return "overfitting"
+    earlier = validations[-1 - max(1, len(validations) // 5)]
+    return "learning" if validations[-1] < earlier - 0.005 else "flat"
+
+
+def advise(trend: str, beaten: bool, copied_share: float | None, minutes: float | None) -> str:
+    """What to do next, in a sentence."""
+    more = f"--minutes {max(1, round(3 * minutes)):g}" if minutes else "three times the --steps"
+    if copied_share is not None and copied_share > COPIED_MUCH:
+        return "Next: more text, or a smaller model (--size), or more --dropout: much of what it writes is copied."
+    if trend == "overfitting":
+        return "Next: more text, more --dropout, or a smaller model (--size); more time will not help."
+    if trend == "learning":
+        return f"Next: more time helps: {more}."
+    if not beaten:
+        return f"Next: counting does as well on this text; more text helps most, then {more}."
+    return f"Next: more text helps most; a larger model with {more} may."
+
+
+def judge(watch: Watch, baseline: Baseline) -> Verdict:
+    """The verdict on a trained model: its averaged weights are the best ones now."""
+    corpus, model = watch.corpus, watch.learner.optimiser.averaged
+    test = score_test(corpus, model, watch.test_limit())
+    copied_longest = copied_share = None
+    if watch.last_sample:
+        copied_longest, copied_share = watch.copied(watch.last_sample)
+    reports = watch.folder.read_reports()
+    trend = trend_of(watch.validations)
+    compared = baseline.test if test is not None else baseline.validation
+    score = test.nats if test is not None else watch.learner.best
+    minutes = watch.clock.budget / 60 if watch.clock.budget else None
+    return Verdict(
+        model=watch.plans[-1].model,
+        test=test,
+        validation=watch.learner.best,
+        baseline=compared,
+        baseline_name=baseline.name,
+        untrained=watch.validations[0],
+        training_loss=reports[-1]["loss"] if reports else watch.learner.best,
+        trend=trend,
+        copied_share=copied_share,
+        copied_longest=copied_longest,
+        advice=advise(trend, compared is None or score < compared, copied_share, minutes),
+    )
+
+
+def judge_ngram(corpus: Corpus, ngram: NGram, baseline: Baseline) -> Verdict:
+    """The verdict on a counted n-gram: it is its own baseline."""
+    uniform = math.log(corpus.table.size)
+    return Verdict(
+        model="ngram",
+        test=score_test(corpus, ngram, None),
+        validation=baseline.validation if baseline.validation is not None else uniform,
+        baseline=None,
+        baseline_name=baseline.name,
+        untrained=uniform,
+        training_loss=uniform,
+        trend="flat",
+        copied_share=None,
+        copied_longest=None,
+        advice="Next: see what a model that learns adds: unroll train DATA --model lstm.",
+    )
+
+
+def score_test(corpus: Corpus, model: Unrolling, limit: int | None) -> Score | None:
+    """The score on the test part, or on its beginning where the budget has no time for all; None without one."""
+    if not corpus.targets("test"):
+        return None
+    return evaluate(model, part_rows(corpus, "test", limit), corpus.table.characters)

@@ -1,0 +1,221 @@
+"""What happens wherever a report is due: validation, the best kept, a sample, a checkpoint, the plan made anew."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unrolled.copying import copied
+from unrolled.data import Corpus, part_rows
+from unrolled.decode import decode_stream, sample
+from unrolled.errors import RunError, TrainingError
+from unrolled.evaluate import Unrolling, evaluate, score_lines
+from unrolled.run.folder import RunFolder
+from unrolled.run.report import Report, bytes_in_use
+from unrolled.seeds import generator
+from unrolled.training.checkpoint import load_newest, save_checkpoint
+from unrolled.training.plan import Clock, Plan, lower_rate, progress_at, rate_at, replan
+
+if TYPE_CHECKING:
+    from unrolled.training.loop import Learner
+
+VALIDATION_SYMBOLS = 200_000
+TRIES = 3  # times that training goes back from one checkpoint before it gives up
+SAMPLE_SYMBOLS = 300
+COPYING_SYMBOLS = 4_000_000  # a larger training text is looked through at the end alone
+TOLERANCE = 0.01  # share of the time left by which a plan may be off before it is made anew
+
+
+@dataclass
+class Watch:
+    """Looks after a training: `report` wherever one is due, `go_back` where a loss is not finite."""
+
+    folder: RunFolder
+    corpus: Corpus
+    learner: Learner
+    plans: list[Plan]
+    clock: Clock
+    seed: int
+    follows: bool  # a recorded plan or --steps: nothing is planned again
+    notes: list[str] = field(default_factory=list)
+    validations: list[float] = field(default_factory=list)
+    first_sample: str | None = None
+    last_sample: str | None = None
+    evaluation_speed: float = math.inf  # symbols a second
+    _since: tuple[float, int, int] = (0.0, 0, 0)  # seconds, step, symbols at the last report
+    pace: float = 0.0  # seconds an update, of late
+    _overhead: float = 0.0  # seconds a validation takes, with its sample and checkpoint
+
+    def report(self, plan: Plan) -> Report:
+        """Does what is due after the learner's last update and tells of it."""
+        learner = self.learner
+        last = learner.step == plan.steps
+        self._measurepace()
+        speed = self._symbols_a_second()
+        validation = written = share = longest = None
+        before = time.monotonic()
+        loss, learner.nats, learner.targets = learner.loss, 0.0, 0
+        if learner.step % plan.validate_every == 0 or last or learner.step == 0:
+            validation = self.validate()
+            written = self.write_sample()
+            if self.corpus.targets("training") <= COPYING_SYMBOLS:
+                longest, share = self.copied(written)
+        report = Report(
+            step=learner.step, steps=plan.steps, progress=progress_at(plan, learner.step),
+            seconds=self.clock.used, seconds_left=self._seconds_left(plan), loss=loss,
+            rate=rate_at(plan, learner.step), symbols=learner.symbols, symbols_a_second=speed,
+            bytes_in_use=bytes_in_use(), validation=validation, best=learner.best if validation else None,
+            sample=written, copied_longest=longest, copied_share=share, notes=self._take_notes(),
+        )  # fmt: skip
+        self.folder.append_report(learner.step, report.as_dict())
+        if learner.step % plan.save_every == 0 or last:
+            self.save()
+        if validation is not None:
+            self._overhead = time.monotonic() - before
+        if not last:
+            self.plan_again(plan)
+        self._since = (time.monotonic(), learner.step, learner.symbols)
+        return report
+
+    def validate(self) -> float:
+        """Nats a character of the averaged weights on the validation part; the best are kept."""
+        started = time.monotonic()
+        rows = part_rows(self.corpus, "validation", limit=self.validation_limit())
+        model = self.learner.optimiser.averaged
+        score = evaluate(model, rows, self.corpus.table.characters)
+        self.evaluation_speed = score.symbols / max(1e-9, time.monotonic() - started)
+        self.validations.append(score.nats)
+        if score.nats < self.learner.best:
+            self.learner.best = score.nats
+            self.folder.write_model(dict(model.named_parameters()), {"step": self.learner.step, "nats": score.nats})
+        return score.nats
+
+    def write_sample(self) -> str:
+        """What it writes now, the same chance at every step, so that samples differ by what was learnt."""
+        table, model = self.corpus.table, self.learner.optimiser.averaged
+        symbols: list[int] = []
+        while len(symbols) < SAMPLE_SYMBOLS:
+            chance = generator(self.seed, "sample", len(symbols))
+            more = list(islice(sample(model, [], generator=chance, length=SAMPLE_SYMBOLS - len(symbols)), SAMPLE_SYMBOLS))
+            symbols += [*more, *table.encode("\n").tolist()[:1]]
+        text = "".join(decode_stream(table, symbols[:SAMPLE_SYMBOLS]))
+        self.folder.append_sample(self.learner.step, text)
+        self.first_sample = self.first_sample or text
+        self.last_sample = text
+        return text
+
+    def copied(self, text: str) -> tuple[int, float]:
+        """The longest run of `text` that stands in the training part, in symbols, and the share of its pieces."""
+        found = copied(self.corpus.table.encode(text), self.corpus.training_chunks(1_000_000))
+        return found.longest, found.share
+
+    def save(self) -> None:
+        """A checkpoint of all that training goes on from."""
+        facts = self.learner.facts() | {"seconds": self.clock.used, "validations": self.validations}
+        facts |= {"first_sample": self.first_sample, "last_sample": self.last_sample}
+        save_checkpoint(self.folder.checkpoints, self.learner.step, self.learner.tensors(), facts)
+
+    def restore(self) -> float:
+        """Takes the learner back to the newest whole checkpoint; hands back the seconds used until then."""
+        found = load_newest(self.folder.checkpoints)
+        try:
+            self.learner.load(found.step, found.tensors, found.facts)
+        except (KeyError, RuntimeError) as error:
+            raise RunError(f"{self.folder.path}: its checkpoint does not fit its plan ({error}). Train again.") from None
+        self.validations = list(found.facts["validations"])
+        self.first_sample, self.last_sample = found.facts["first_sample"], found.facts["last_sample"]
+        self.folder.cut(found.step)
+        if found.fell_back:
+            self.notes.append(found.fell_back)
+        return float(found.facts["seconds"])
+
+    def go_back(self) -> None:
+        """After a loss that is not finite: back to the newest checkpoint, at half the rate.
+
+        Raises TrainingError after `TRIES` times from one checkpoint.
+        """
+        at = self.learner.step
+        self.restore()
+        self.plans[:] = [plan for plan in self.plans if plan.from_step <= self.learner.step]
+        tries = sum(p.why == "loss not finite" and p.from_step == self.learner.step for p in self.plans)
+        rate = self.plans[-1].rate
+        if tries >= TRIES:
+            raise TrainingError(
+                f"The loss was not finite {TRIES + 1} times after update {self.learner.step:,}, at rates down to "
+                f"{rate:.2g}.\nTry a lower --rate, or a --clip in the data: look for odd stretches. "
+                f"The last checkpoint in {self.folder.path} is whole."
+            )
+        self.add_plan(lower_rate(self.plans[-1], self.learner.step))
+        self.notes.append(
+            f"The loss of update {at:,} was not finite: back to update {self.learner.step:,}, "
+            f"rate {rate:.2g} -> {rate / 2:.2g}."
+        )
+
+    def add_plan(self, plan: Plan) -> None:
+        """Writes a plan down, then uses it."""
+        self.folder.append_plan(plan.from_step, plan.to_json())
+        self.plans.append(plan)
+
+    def plan_again(self, plan: Plan) -> None:
+        """With a budget in minutes: if it would not end in time, or well before, another number of updates."""
+        step, left = self.learner.step, self.clock.left - self.reserve()
+        if self.follows or self.clock.budget is None or step == 0 or not self.pace:
+            return
+        validations = max(0.0, (plan.steps - step) / plan.validate_every)
+        steps = step + max(0, int((left - validations * self._overhead) / self.pace))
+        if abs(steps - plan.steps) * self.pace > max(0.3, TOLERANCE * abs(left)):
+            self.add_plan(replan(plan, step, steps, "pace"))
+
+    def validation_limit(self) -> int | None:
+        """Symbols of the validation part to read each time: what half a percent of the budget has time for."""
+        if self.clock.budget is None or self.follows or not math.isfinite(self.evaluation_speed):
+            return VALIDATION_SYMBOLS
+        return min(VALIDATION_SYMBOLS, max(2_000, int(0.006 * self.clock.budget * self.evaluation_speed)))
+
+    def reserve(self) -> float:
+        """Seconds to keep for the end: the last validation, the test part, what is written, and the exit."""
+        test = self.test_limit() / self.evaluation_speed if math.isfinite(self.evaluation_speed) else 0.0
+        return 0.7 + self._overhead + test
+
+    def test_limit(self) -> int:
+        """How many symbols of the test part the budget allows to read: all, or what 8% of it has time for."""
+        size = self.corpus.targets("test")
+        if self.clock.budget is None or not math.isfinite(self.evaluation_speed):
+            return size
+        return min(size, max(2_000, int(0.08 * self.clock.budget * self.evaluation_speed)))
+
+    def _measurepace(self) -> None:
+        seconds, step, _ = self._since
+        if self.learner.step > step and seconds:
+            pace = (time.monotonic() - seconds) / (self.learner.step - step)
+            self.pace = pace if not self.pace else 0.7 * self.pace + 0.3 * pace
+
+    def _symbols_a_second(self) -> float:
+        seconds, _, symbols = self._since
+        return (self.learner.symbols - symbols) / max(1e-9, time.monotonic() - seconds) if seconds else 0.0
+
+    def _seconds_left(self, plan: Plan) -> float | None:
+        if self.clock.budget is not None and not self.follows:
+            return max(0.0, self.clock.left)
+        return (plan.steps - self.learner.step) * self.pace if self.pace else None
+
+    def _take_notes(self) -> tuple[str, ...]:
+        notes, self.notes = tuple(self.notes), []
+        return notes
+
+
+def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int | None) -> list[float]:
+    """Nats a character of the validation part's lines at 101 quantiles: what `score` ranks a line against."""
+    lines, symbols = [], 0
+    for line in corpus.validation_lines():
+        lines.append(line)
+        symbols += len(line)
+        if limit is not None and symbols > limit:
+            break
+    scores = [line.nats for line in score_lines(model, corpus.table, lines, documents=corpus.documents, batch=64)]
+    return [float(q) for q in np.quantile(scores, np.linspace(0, 1, 101))] if scores else []

@@ -1,0 +1,177 @@
+"""What a person can set: frozen dataclasses from which flags, saved JSON and help are made.
+
+A field is `name: Annotated[type, "help, with its unit"] = default`. Options of a named part are written
+`name:key=value,key=value`; `parse_part` reads that, `build` makes the part from its table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from inspect import Parameter, signature
+from typing import Annotated, Any, Self, TypeVar, get_type_hints
+
+from unrolled.errors import OptionError, nearest
+
+T = TypeVar("T")
+MOST_MINUTES = 7 * 24 * 60.0
+DEFAULT_MINUTES = 10.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A frozen set of named values that can be saved as JSON and read back."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The values by name, as JSON takes them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The settings saved in `values`. Raises OptionError for a name it does not have."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in values:
+            if name not in names:
+                raise OptionError(f"No setting is called '{name}'.{nearest(name, names)} Known: {', '.join(names)}.")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class TrainSettings(Settings):
+    """What `unroll train` was asked. None means: the plan decides."""
+
+    minutes: Annotated[float | None, "minutes from the command's start to its exit (10 if no --steps)"] = None
+    steps: Annotated[int | None, "training updates, instead of minutes: nothing hangs on the clock"] = None
+    model: Annotated[str, "rnn, gru, lstm or ngram"] = "lstm"
+    out: Annotated[str | None, "the run's folder (a new one under runs/ if left out)"] = None
+    documents: Annotated[str, "what a document is: file, line, or blank (blocks between blank lines)"] = "file"
+    symbols: Annotated[str, "what a symbol is: auto, char, byte, word or bpe"] = "auto"
+    size: Annotated[int | None, "width of each layer, in units"] = None
+    depth: Annotated[int | None, "number of layers"] = None
+    batch: Annotated[int | None, "rows read side by side"] = None
+    window: Annotated[int | None, "steps an update sees"] = None
+    rate: Annotated[float | None, "highest learning rate"] = None
+    dropout: Annotated[float | None, "share of each layer's outputs dropped, 0 to 0.9"] = None
+    gradient: Annotated[str, "how the loss is carried back: full, or truncated:k1=32"] = "full"
+    seed: Annotated[int, "number that all chance is drawn from"] = 0
+    threads: Annotated[int | None, "processor threads (all of this machine's)"] = None
+    device: Annotated[str, "auto, cpu, cuda or mps"] = "auto"
+    valid: Annotated[str | None, "validation part: a share such as 0.05, or a file"] = None
+    test: Annotated[str | None, "test part: a share such as 0.1, a file, or none"] = None
+    from_run: Annotated[str | None, "start from this run's weights"] = None
+    plan: Annotated[str | None, "train again by this run's recorded plan, bit for bit"] = None
+
+    def check(self) -> None:
+        """Raises OptionError for the first value that cannot be, before anything is read."""
+        if self.minutes is not None and (self.steps is not None or self.plan is not None):
+            other = "--steps" if self.steps is not None else "--plan"
+            raise OptionError(f"One budget was expected; both --minutes and {other} were given. Leave one out.")
+        check_minutes(self.minutes)
+        for name in ("steps", "size", "depth", "batch", "window", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise OptionError(f"--{name} is a whole number of at least 1; got {value}.")
+        if self.rate is not None and not 0 < self.rate <= 1:
+            raise OptionError(f"--rate is a learning rate above 0 and at most 1; got {self.rate}.")
+        if self.dropout is not None and not 0 <= self.dropout <= 0.9:
+            raise OptionError(f"--dropout is a share between 0 and 0.9; got {self.dropout}.")
+        check_choice("--documents", self.documents, ("file", "line", "blank"))
+        check_choice("--symbols", self.symbols, ("auto", "char", "byte", "word", "bpe"))
+        check_choice("--device", self.device, ("auto", "cpu", "cuda", "mps"))
+
+
+@dataclass(frozen=True)
+class SampleSettings(Settings):
+    """What `unroll sample` was asked."""
+
+    prompt: Annotated[str, "text to continue"] = ""
+    length: Annotated[int, "most symbols to write"] = 1000
+    temperature: Annotated[float, "below 1 safer, above 1 wilder, 0 always the likeliest"] = 1.0
+    top_k: Annotated[int | None, "draw from the k likeliest symbols alone"] = None
+    top_p: Annotated[float | None, "draw from the likeliest symbols that together reach this probability"] = None
+    stop: Annotated[str | None, "end before this text"] = None
+    count: Annotated[int, "number of samples"] = 1
+    seed: Annotated[int, "same seed, same text"] = 0
+
+    def check(self) -> None:
+        """Raises OptionError for the first value that cannot be."""
+        if self.length < 1:
+            raise OptionError(f"--length is a whole number of at least 1; got {self.length}.")
+        if self.count < 1:
+            raise OptionError(f"--count is a whole number of at least 1; got {self.count}.")
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise OptionError(f"--temperature is a number of at least 0; got {self.temperature}.")
+        if self.top_k is not None and self.top_k < 1:
+            raise OptionError(f"--top-k is a whole number of at least 1; got {self.top_k}.")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise OptionError(f"--top-p is a probability above 0 and at most 1; got {self.top_p}.")
+        if self.stop == "":
+            raise OptionError("--stop is the text to end before; got an empty one. Leave it out to write on.")
+
+
+def check_minutes(minutes: float | None) -> None:
+    """Raises OptionError unless `minutes` is None or a budget that can be kept."""
+    if minutes is not None and not (math.isfinite(minutes) and 0 < minutes <= MOST_MINUTES):
+        raise OptionError(
+            f"--minutes is a number above 0 and at most {MOST_MINUTES:g} (a week); got {minutes:g}.\n"
+            "Try --minutes 10, or --steps N for a number of updates."
+        )
+
+
+def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises OptionError, with the nearest choice offered, unless `value` is one of `choices`."""
+    if value not in choices:
+        raise OptionError(f"{option} is one of {', '.join(choices)}; got '{value}'.{nearest(value, choices)}")
+
+
+def parse_part(text: str) -> tuple[str, dict[str, str]]:
+    """Reads `name:key=value,key=value`: "truncated:k1=64" is ("truncated", {"k1": "64"})."""
+    name, _, rest = text.partition(":")
+    options: dict[str, str] = {}
+    for item in filter(None, rest.split(",")):
+        key, equals, value = item.partition("=")
+        if not (key and equals and value):
+            raise OptionError(f"Options of a part are written name:key=value,key=value; got '{item}' in '{text}'.")
+        options[key.strip()] = value.strip()
+    return name.strip(), options
+
+
+def choose(kind: str, table: Mapping[str, T], name: str) -> T:
+    """The entry of a table of parts. Raises OptionError with the nearest name for one that is not there."""
+    if name not in table:
+        raise OptionError(f"Unknown {kind} '{name}'.{nearest(name, table)} Known: {', '.join(table)}.")
+    return table[name]
+
+
+def build(kind: str, table: Mapping[str, Callable[..., T]], text: str) -> T:
+    """Makes the part that `text` names: `build("gradient", GRADIENTS, "truncated:k1=64")`.
+
+    Values are read as the types that the part's parameters declare. Raises OptionError for an unknown part,
+    an option that the part does not have, one that is missing, or a value of another type.
+    """
+    name, options = parse_part(text)
+    make = choose(kind, table, name)
+    hints = get_type_hints(vars(make)["__init__"] if isinstance(make, type) else make)
+    parameters = dict(signature(make).parameters)
+    values: dict[str, Any] = {}
+    for key, value in options.items():
+        if key not in parameters:
+            known = ", ".join(parameters) or "none"
+            raise OptionError(f"The {kind} {name} has no option '{key}'.{nearest(key, parameters)} It has: {known}.")
+        values[key] = _read_value(f"{name}:{key}", value, hints.get(key, str))
+    for key, parameter in parameters.items():
+        if parameter.default is Parameter.empty and key not in values:
+            raise OptionError(f"The {kind} {name} needs its option '{key}': write {name}:{key}=VALUE.")
+    return make(**values)
+
+
+def _read_value(name: str, text: str, hint: Any) -> Any:
+    for reader, words in ((int, "a whole number"), (float, "a number")):
+        if hint is reader or reader in getattr(hint, "__args__", ()):
+            try:
+                return reader(text)
+            except ValueError:
+                raise OptionError(f"{name} is {words}; got '{text}'.") from None
+    return text

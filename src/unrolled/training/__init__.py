@@ -1,0 +1,1 @@
+"""Training: the plan, the optimiser, the loop that yields reports, and checkpoints."""

@@ -1,0 +1,189 @@
+"""Checkpoints: tensors and facts in one safetensors file, checked by a checksum, the one before kept.
+
+The file's metadata has one entry, `unrolled`, a JSON object: format, step, facts and the checksum, which is the
+sha256 of all the rest: format, step, facts, and every tensor's name, type, shape and bytes. A checkpoint's name
+carries the checksum's first 16 digits, so that two runs are compared by listing them. Nothing read here is executed
+or unpickled. https://github.com/huggingface/safetensors has the format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import save as save_safetensors
+from torch import Tensor
+
+from unrolled.errors import RunError
+from unrolled.files import sweep, sync_folder, write_whole
+
+FORMAT = 1
+KEPT = 2  # the newest, and the one before it
+ENTRY = "unrolled"
+NAME = re.compile(r"step-(\d{8,})-([0-9a-f]{16})\.safetensors")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What training goes on from. `fell_back` says, in a sentence, which newer checkpoint was damaged."""
+
+    step: int
+    tensors: dict[str, Tensor]  # on the CPU
+    facts: dict[str, Any]
+    fell_back: str | None = None
+
+
+def save_checkpoint(folder: str | Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Path:
+    """Writes a checkpoint whole, then removes all but it and the one before it; returns its path.
+
+    Checkpoints of later steps are removed too: who saves this step has gone back behind them. `facts` is anything
+    that JSON holds; floats that are not finite come back as they were. For the run's only trainer to call.
+
+    Raises TrainingError where the disk is full or refuses: the checkpoints before are whole.
+    """
+    folder = Path(folder)
+    data, checksum = pack(tensors, facts, step)
+    path = folder / f"step-{step:08d}-{checksum[:16]}.safetensors"
+    sweep(folder)
+    write_whole(path, data)
+    earlier = [old for old in _newest_first(folder) if _step_of(old) < step]
+    for old in set(_newest_first(folder)) - {path, *earlier[: KEPT - 1]}:
+        os.unlink(old)  # noqa: PTH108 - the named points of writing are calls of os
+    sync_folder(folder)
+    return path
+
+
+def load_newest(folder: str | Path, like: Mapping[str, Tensor] | None = None) -> Checkpoint:
+    """Loads the newest whole checkpoint; where a newer one is damaged, `fell_back` says so.
+
+    With `like`, the tensors must have its names, shapes and types, and be finite; one that has not counts as damaged.
+    Raises RunError where none is whole.
+    """
+    damaged: list[str] = []
+    for path in _newest_first(Path(folder)):
+        try:
+            step, tensors, facts = _read(path)
+            if step != _step_of(path):
+                raise RunError(f"{path} is damaged: it was saved at step {step}.")
+            if like is not None:
+                check_tensors(tensors, like, str(path))
+        except RunError as error:
+            damaged.append(str(error))
+            continue
+        fell_back = f"{damaged[0]}\nGoing on from the one before it, step {step:,}." if damaged else None
+        return Checkpoint(step, tensors, facts, fell_back)
+    if damaged:
+        raise RunError(f"{damaged[0]}\nNo other checkpoint in {folder} is whole ({len(damaged)} tried): train again.")
+    raise RunError(f"{folder} has no checkpoint to go on from: train again.")
+
+
+def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Writes tensors and facts to one file, whole, with a checksum; raises TrainingError as `write_whole` does."""
+    write_whole(path, pack(tensors, facts)[0])
+
+
+def load_tensors(
+    path: str | Path, like: Mapping[str, Tensor] | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Reads what `save_tensors` wrote, onto the CPU, and checks it against `like` where given.
+
+    Raises RunError where it is missing, damaged, of a newer format, or unlike `like`.
+    """
+    _, tensors, facts = _read(Path(path))
+    if like is not None:
+        check_tensors(tensors, like, str(path))
+    return tensors, facts
+
+
+def check_tensors(tensors: Mapping[str, Tensor], like: Mapping[str, Tensor], source: str) -> None:
+    """Raises RunError unless `tensors` has the names, shapes and types of `like`, and finite numbers alone.
+
+    `source` names the file in the message.
+    """
+    missing, unknown = sorted(like.keys() - tensors.keys()), sorted(tensors.keys() - like.keys())
+    if missing:
+        raise RunError(f"{source} does not fit: it lacks {_some(missing)}.")
+    if unknown:
+        raise RunError(f"{source} does not fit: it has {_some(unknown)}, which this model has not.")
+    for name, wanted in like.items():
+        given = tensors[name]
+        if given.shape != wanted.shape or given.dtype != wanted.dtype:
+            raise RunError(f"{source} does not fit: {name} is {_kind(given)}, and this model needs {_kind(wanted)}.")
+        if given.is_floating_point() and not bool(torch.isfinite(given).all()):
+            raise RunError(f"{source} is damaged: {name} has numbers that are not finite.")
+
+
+def pack(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], step: int = 0) -> tuple[bytes, str]:
+    """The bytes of a file that holds tensors and facts, and its checksum; the same things give the same bytes."""
+    copies = {}
+    for name, tensor in tensors.items():
+        copies[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+    facts = json.loads(json.dumps(facts))
+    checksum = _checksum(copies, facts, step)
+    entry = {"format": FORMAT, "step": step, "checksum": checksum, "facts": facts}
+    return save_safetensors(copies, {ENTRY: json.dumps(entry)}), checksum
+
+
+def unpack(data: bytes, source: str) -> tuple[int, dict[str, Tensor], dict[str, Any]]:
+    """Step, tensors and facts of what `pack` made. Raises RunError, naming `source`, where anything is amiss."""
+    try:
+        tensors = load_safetensors(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        entry = json.loads(header["__metadata__"][ENTRY])
+        format_ = int(entry["format"])
+        step, facts, checksum = (entry.get(key) for key in ("step", "facts", "checksum"))
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError):  # RecursionError is a RuntimeError
+        raise RunError(f"{source} is damaged: it is torn, or no file of unrolled's.") from None
+    if format_ > FORMAT:
+        raise RunError(f"{source} has format {format_}, and this unrolled reads {FORMAT}: use a newer one.")
+    if not isinstance(step, int) or not isinstance(facts, dict) or format_ != FORMAT:
+        raise RunError(f"{source} is damaged: it is torn, or no file of unrolled's.")
+    if checksum != _checksum(tensors, facts, step):
+        raise RunError(f"{source} is damaged: its checksum does not match.")
+    return step, tensors, facts
+
+
+def _read(path: Path) -> tuple[int, dict[str, Tensor], dict[str, Any]]:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing: the run is not complete.") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
+    return unpack(data, str(path))
+
+
+def _checksum(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], step: int) -> str:
+    checksum = hashlib.sha256(json.dumps([FORMAT, step, facts]).encode())
+    for name, tensor in sorted(tensors.items()):
+        checksum.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        checksum.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return checksum.hexdigest()
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    found = [path for path in folder.glob("step-*.safetensors") if NAME.fullmatch(path.name)]
+    return sorted(found, key=lambda path: (_step_of(path), path.stat().st_mtime_ns), reverse=True)
+
+
+def _step_of(path: Path) -> int:
+    match = NAME.fullmatch(path.name)
+    return int(match[1]) if match else -1
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"

@@ -1,0 +1,127 @@
+"""The optimiser: Muon for a memory's matrices, AdamW for the rest, clipping, and averaged weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.training.plan import Plan
+
+MOMENTUM = 0.95
+ADAM_PARTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+class Optimiser:
+    """Turns summed gradients into updates of `model`, and keeps an average of its weights.
+
+    The matrices of the memory take orthogonalised momentum (Muon: Jordan et al. 2024), gate by gate; embeddings,
+    the output layer and vectors take AdamW (Loshchilov & Hutter 2019). Matrices decay, vectors don't.
+    The average is an exponential one over the last updates (Polyak & Juditsky 1992), short while training is
+    young; it alone is evaluated, sampled and kept as the best.
+    """
+
+    def __init__(self, model: nn.Module, plan: Plan) -> None:
+        self.parameters = dict(model.named_parameters())
+        self.averaged = copy.deepcopy(model).requires_grad_(False)
+        self._matrices = [n for n, p in self.parameters.items() if n.startswith("memory.") and p.dim() == 2]
+        self._momentum = {name: torch.zeros_like(self.parameters[name]) for name in self._matrices}
+        others = [p for name, p in self.parameters.items() if name not in self._momentum]
+        groups = [
+            {"params": [p for p in others if p.dim() > 1], "weight_decay": plan.decay},
+            {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0},
+        ]
+        self._adam = torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.99), fused=True)
+
+    def update(self, plan: Plan, rate: float, targets: int, step: int) -> float:
+        """One update from gradients that are sums over `targets`; hands back their norm before clipping.
+
+        rate: the learning rate now, which Muon takes `plan.matrix_rate` times. Where the norm is not finite,
+        nothing is changed.
+        """
+        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
+        torch._foreach_div_(gradients, float(targets))
+        norm = float(nn.utils.clip_grad_norm_(self.parameters.values(), plan.clip, foreach=True))
+        if math.isfinite(norm):
+            for group in self._adam.param_groups:
+                group["lr"] = rate
+            self._update_matrices(rate * plan.matrix_rate, plan.decay)
+            self._adam.step()
+            self._update_average(min(plan.average, (1 + step) / (10 + step)))
+        self.forget_gradients()
+        return norm
+
+    @torch.no_grad()
+    def _update_matrices(self, rate: float, decay: float) -> None:
+        for name in self._matrices:
+            weight, momentum = self.parameters[name], self._momentum[name]  # (G·H, D), G gates
+            if weight.grad is None:
+                continue
+            momentum.lerp_(weight.grad, 1 - MOMENTUM)
+            ahead = weight.grad.lerp(momentum, MOMENTUM)  # Nesterov's look ahead
+            direction = orthogonalise(gate_blocks(ahead, self.gates(name)))  # (G, H, D)
+            scale = max(1.0, direction.shape[1] / direction.shape[2]) ** 0.5
+            weight.mul_(1 - rate * decay).add_(direction.reshape(weight.shape), alpha=-rate * scale)
+
+    def gates(self, name: str) -> int:
+        """How many gates stand one above the other in a matrix: as often as its layer's width goes into its rows."""
+        recurrent = self.parameters.get(name.replace("weight_ih", "weight_hh"))
+        width = self.parameters[name].shape[0] if recurrent is None else recurrent.shape[1]
+        return max(1, self.parameters[name].shape[0] // width)
+
+    @torch.no_grad()
+    def _update_average(self, past: float) -> None:
+        torch._foreach_lerp_(list(self.averaged.parameters()), list(self.parameters.values()), 1 - past)
+
+    def forget_gradients(self) -> None:
+        """Throws the gradients away."""
+        for parameter in self.parameters.values():
+            parameter.grad = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that a checkpoint needs, by name: weights, their average, momentum and AdamW's two moments."""
+        kept = {f"weights.{name}": p.detach() for name, p in self.parameters.items()}
+        kept |= {f"averaged.{name}": p for name, p in self.averaged.named_parameters()}
+        kept |= {f"momentum.{name}": momentum for name, momentum in self._momentum.items()}
+        for name, parameter in self.parameters.items():
+            for part, value in self._adam.state.get(parameter, {}).items():
+                kept[f"adam.{part}.{name}"] = value
+        return kept
+
+    @torch.no_grad()
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Takes back what `tensors` gave; where there are no moments yet, they start at zero."""
+        averaged = dict(self.averaged.named_parameters())
+        for name, parameter in self.parameters.items():
+            parameter.copy_(tensors[f"weights.{name}"])
+            averaged[name].copy_(tensors[f"averaged.{name}"])
+            if name in self._momentum:
+                self._momentum[name].copy_(tensors[f"momentum.{name}"])
+            elif f"adam.step.{name}" in tensors:
+                moments = {part: tensors[f"adam.{part}.{name}"].clone() for part in ADAM_PARTS}
+                moments |= {p: moments[p].to(parameter.device) for p in ADAM_PARTS[1:]}
+                self._adam.state[parameter] = moments
+            else:
+                self._adam.state.pop(parameter, None)
+
+
+def gate_blocks(matrix: Tensor, gates: int) -> Tensor:
+    """(G·H, D) as (G, H, D)."""
+    return matrix.view(gates, matrix.shape[0] // gates, matrix.shape[1])
+
+
+def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
+    """(G, H, D) -> the nearest matrices with singular values about 1, by Newton–Schulz steps of degree 5.
+
+    The coefficients are those of Jordan et al. (2024), which bring singular values to between 0.7 and 1.2.
+    """
+    dtype = torch.bfloat16 if matrices.dtype == torch.float32 else matrices.dtype
+    wide = matrices.shape[1] <= matrices.shape[2]
+    x = (matrices if wide else matrices.mT).to(dtype)
+    x = x / (x.float().norm(dim=(1, 2), keepdim=True).to(dtype) + 1e-7)
+    for _ in range(iterations):
+        squared = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * squared + 2.0315 * squared @ squared) @ x
+    return (x if wide else x.mT).to(matrices.dtype)

@@ -1,0 +1,109 @@
+"""The plan: all that is decided before training, and how what is left of it is planned again.
+
+Sizes come from a table fitted on several texts (docs/results.md): the speed of this machine on this data's
+shapes, times the seconds there are, is the number of symbols that can be read; more of them want more units.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from unrolled.settings import Settings, TrainSettings
+
+
+@dataclass(frozen=True)
+class Plan(Settings):
+    """What training does, from `from_step` on. A run records every plan before it is used (plan.jsonl)."""
+
+    model: Annotated[str, "the memory's name"]
+    size: Annotated[int, "width of each layer, in units"]
+    depth: Annotated[int, "layers"]
+    embed: Annotated[int, "width of a symbol's embedding, in units"]
+    batch: Annotated[int, "rows"]
+    window: Annotated[int, "steps an update sees"]
+    steps: Annotated[int, "updates in all"]
+    rate: Annotated[float, "highest learning rate"]
+    matrix_rate: Annotated[float, "times the rate, for the memory's matrices"]
+    warmup: Annotated[int, "updates until the rate is reached"]
+    dropout: Annotated[float, "share of a layer's outputs dropped"]
+    decay: Annotated[float, "weight decay of matrices"]
+    clip: Annotated[float, "largest norm of the mean gradient"]
+    average: Annotated[float, "weight of the past in the averaged weights"]
+    gradient: Annotated[str, "how the loss is carried back"]
+    precision: Annotated[str, "float32, or bfloat16 for the matrix products"]
+    device: Annotated[str, "cpu, cuda or mps"]
+    threads: Annotated[int, "processor threads"]
+    report_every: Annotated[int, "updates between reports"]
+    validate_every: Annotated[int, "updates between validations, a multiple of report_every"]
+    save_every: Annotated[int, "updates between checkpoints, a multiple of report_every"]
+    from_step: Annotated[int, "the update from which this plan holds"] = 0
+    progress: Annotated[float, "share of the schedule that was done at from_step"] = 0.0
+    why: Annotated[str, "what made it"] = "start"
+
+    def line(self, parameters: int) -> str:
+        """The plan in a line."""
+        layers = f"{self.depth} layers of {self.size}" if self.depth > 1 else f"{self.size} wide"
+        dropout = f", dropout {self.dropout:g}" if self.dropout else ""
+        return (
+            f"{self.model}, {layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch} rows "
+            f"x {self.window} steps{dropout}; {self.precision} on {self.device}, {self.threads} threads"
+        )
+
+
+class Clock:
+    """How much of a budget in seconds is used; with no budget it only tells the time used."""
+
+    def __init__(self, budget: float | None, started: float | None = None, used_before: float = 0.0) -> None:
+        self.budget = budget  # seconds for this leg, or None
+        self.used_before = used_before  # seconds that earlier sittings of this run took
+        self._started = time.monotonic() if started is None else started
+
+    @property
+    def sitting(self) -> float:
+        """Seconds since this command started."""
+        return time.monotonic() - self._started
+
+    @property
+    def used(self) -> float:
+        """Seconds that the run has taken, earlier sittings included."""
+        return self.used_before + self.sitting
+
+    @property
+    def left(self) -> float:
+        """Seconds of this command's budget that are left; endless without one."""
+        return float("inf") if self.budget is None else self.budget - self.sitting
+
+
+def progress_at(plan: Plan, step: int) -> float:
+    """The share of the schedule done before update `step`, 0 to 1: straight from what was done to the end."""
+    ahead = max(1, plan.steps - plan.from_step)
+    return min(1.0, plan.progress + (1.0 - plan.progress) * (step - plan.from_step) / ahead)
+
+
+def rate_at(plan: Plan, step: int) -> float:
+    """The learning rate of update `step`: linear warm-up, then linear decay to nothing at the plan's end."""
+    return plan.rate * min(1.0, (step + 1) / plan.warmup) * (1.0 - progress_at(plan, step))
+
+
+def plan_at(plans: Sequence[Plan], step: int) -> Plan:
+    """The plan in force at update `step`: of those that hold there, the one recorded last."""
+    return next(plan for plan in reversed(plans) if plan.from_step <= step)
+
+
+def replan(plan: Plan, step: int, steps: int, why: str) -> Plan:
+    """The same plan from update `step` on, with another number of updates in all."""
+    return replace(plan, steps=max(step, steps), from_step=step, progress=progress_at(plan, step), why=why)
+
+
+def lower_rate(plan: Plan, step: int, factor: float = 0.5) -> Plan:
+    """The same plan from update `step` on at a lower rate, after a loss that was not finite."""
+    progress = progress_at(plan, step)
+    return replace(plan, rate=plan.rate * factor, from_step=step, progress=progress, why="loss not finite")
+
+
+def second_leg(plan: Plan, step: int, steps: int) -> Plan:
+    """A finished run's next leg: the schedule anew from update `step`, at half the rate, to `steps` in all."""
+    return replace(plan, steps=steps, from_step=step, progress=0.5, why="second leg")

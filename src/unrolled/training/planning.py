@@ -1,0 +1,93 @@
+"""From a budget to a plan: sizes from a table fitted on several texts (docs/results.md), times from this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from unrolled.settings import TrainSettings
+from unrolled.training.measure import has_fast_bfloat16, seconds_an_update
+from unrolled.training.plan import Plan
+
+SIZES = (64, 128, 256, 384, 512)
+WINDOW, BATCH, EMBED = 64, 32, 64
+REPORTS = 60  # a training, about
+VALIDATIONS = 10  # a training, about
+SAVE_SECONDS = 20.0  # between checkpoints, about
+SYMBOLS_A_UNIT = 12_000  # symbols to be read for every unit of width
+
+
+@dataclass(frozen=True)
+class Task:
+    """What of the data a plan depends on."""
+
+    symbols: int  # V
+    training: int  # targets of the training part
+    document: float  # targets of a document, on average
+
+
+def plan_steps(settings: TrainSettings, task: Task, device: str, threads: int) -> Plan:
+    """The plan for `--steps N`: it depends on the data and N alone, never on the clock or the machine's speed."""
+    steps = settings.steps or 1
+    window, batch = settings.window or window_for(task), settings.batch or BATCH
+    read = steps * window * batch
+    size = max((size for size in SIZES if size * SYMBOLS_A_UNIT <= read), default=SIZES[0])
+    plan = shape(settings, task, device, threads, settings.size or size, read)
+    report = max(1, steps // REPORTS)
+    validations = max(1, steps // VALIDATIONS // report)
+    return time_steps(plan, steps, report, validations, validations)
+
+
+def plan_minutes(settings: TrainSettings, task: Task, device: str, threads: int, seconds: float) -> Plan:
+    """The plan for a budget: `seconds` are what is left for updates and validations.
+
+    Sizes are tried from the smallest up, each for a few updates, until one would read too little in the time.
+    """
+    chosen, pace = None, 0.0
+    for size in (settings.size,) if settings.size else SIZES:
+        read = int(seconds / max(pace, 1e-3)) * WINDOW * BATCH if chosen else task.training
+        plan = shape(settings, task, device, threads, size, read)
+        update_seconds = seconds_an_update(plan, task.symbols)
+        read = int(seconds / update_seconds) * plan.batch * plan.window
+        if chosen is not None and read < size * SYMBOLS_A_UNIT:
+            break
+        chosen, pace = shape(settings, task, device, threads, size, read), update_seconds
+    assert chosen is not None
+    steps = max(1, int(seconds / pace))
+    report = max(1, round(min(1.5, seconds / REPORTS) / pace))
+    validations = max(1, round(steps / VALIDATIONS / report))
+    saves = max(1, round(min(SAVE_SECONDS, seconds / 5) / pace / report))
+    return time_steps(chosen, steps, report, validations, saves)
+
+
+def window_for(task: Task) -> int:
+    """Steps an update sees: shorter where documents are."""
+    return max(8, min(WINDOW, int(task.document)))
+
+
+def shape(settings: TrainSettings, task: Task, device: str, threads: int, size: int, read: int) -> Plan:
+    """Everything but the steps, for a training that reads `read` symbols."""
+    epochs = read / max(1, task.training)
+    dropout = dropout_for(epochs, size) if settings.dropout is None else settings.dropout
+    bfloat16 = device == "cuda" or (device == "cpu" and settings.model == "lstm" and has_fast_bfloat16())
+    return Plan(
+        model=settings.model, size=size, depth=settings.depth or 1, embed=min(EMBED, max(16, task.symbols)),
+        batch=settings.batch or BATCH, window=settings.window or window_for(task), steps=1,
+        rate=settings.rate or 8e-3, matrix_rate=2.5, warmup=1, dropout=dropout, decay=0.01, clip=1.0,
+        average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",
+        device=device, threads=threads, report_every=1, validate_every=1, save_every=1,
+    )  # fmt: skip
+
+
+def dropout_for(epochs: float, size: int) -> float:
+    """More where the same text is read more often by a larger model."""
+    if epochs < 3:
+        return 0.0
+    return 0.1 if epochs < 6 else 0.2 if epochs < 15 else 0.3
+
+
+def time_steps(plan: Plan, steps: int, report_every: int, validations: int, saves: int) -> Plan:
+    """The plan with its number of updates, and what falls on multiples of them."""
+    return replace(
+        plan, steps=steps, warmup=max(10, steps // 50), report_every=report_every,
+        validate_every=report_every * validations, save_every=report_every * saves,
+    )  # fmt: skip

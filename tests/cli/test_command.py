@@ -1,0 +1,188 @@
+"""What every command does: help, refusals, exit codes; and each command over a run room that trains nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fake_run
+import pytest
+from asking import Unroll
+
+COMMANDS = ["train", "resume", "sample", "score", "evaluate", "info", "runs", "demo", "demo hello", "demo weather"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_examples(unroll: Unroll, command: str) -> None:
+    answer = unroll(*command.split(), "--help")
+    assert answer.code == 0
+    assert "Examples:" in answer.out and f"unroll {command}" in answer.out
+
+
+def test_without_arguments_it_shows_what_it_can_do_in_ten_lines(unroll: Unroll) -> None:
+    answer = unroll()
+    assert answer.code == 0 and len(answer.out.splitlines()) == 10
+    for command in COMMANDS[:8]:
+        assert f"unroll {command}" in answer.out
+
+
+def test_help_is_quick_and_leaves_torch_alone() -> None:
+    program = (
+        "import sys\nfrom unrolled.cli import main\ncode = main(['train', '--help'])\n"
+        "heavy = {'torch', 'numpy', 'rich'} & set(sys.modules)\nsys.exit(code or ', '.join(heavy) or 0)"
+    )
+    took = []
+    for _ in range(3):
+        started = time.monotonic()
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        took.append(time.monotonic() - started)
+        assert done.returncode == 0, done.stderr
+    assert min(took) < 0.5
+
+
+def test_version(unroll: Unroll) -> None:
+    assert unroll("--version").out.startswith("unrolled 0.")
+
+
+def test_settings_become_options_and_come_back_as_settings(faked: Unroll) -> None:
+    asked = "--steps 7 --size 8 --rate 0.5 --documents line --from runs/a --seed 3 --gradient truncated:k1=4"
+    assert faked("train", "text", *asked.split()).code == 0
+    got = fake_run.Training.asked
+    assert (got.steps, got.size, got.rate, got.seed) == (7, 8, 0.5, 3)
+    assert (got.documents, got.from_run, got.gradient, got.minutes) == ("line", "runs/a", "truncated:k1=4", None)
+
+
+def test_plain_lines_go_to_stderr_and_the_verdict_to_stdout(faked: Unroll) -> None:
+    answer = faked("train", "text")
+    assert answer.out == "Test part: 1.400 nats a character.\nIt beats the 7-gram.\n"
+    assert "step 3 of 5 (50%)  1:01 gone, 1:02:03 left  loss 1.500  validation 1.600  41,000 symbols/s  312 MB" in (
+        answer.err.splitlines()
+    )
+    for said in ("5 characters of text", "lstm, 8 wide", "planned again", "copied: longest run 7, 25.0%"):
+        assert answer.err.count(said) == 1
+    assert "To beat: 7-gram, Kneser-Ney: 1.517 nats a character" in answer.err
+    assert "At first it wrote (step 0):\n  qx·[2Jz\nNow it writes (step 5):\n  to be" in answer.err
+    assert "unroll sample runs/fake" in answer.err
+
+
+def test_quiet_leaves_the_answer_alone(faked: Unroll) -> None:
+    answer = faked("train", "text", "--quiet")
+    assert answer.err == "" and answer.out.startswith("Test part")
+
+
+def test_json_lines(faked: Unroll) -> None:
+    lines = [json.loads(line) for line in faked("train", "text", "--json").out.splitlines()]
+    assert [line["kind"] for line in lines] == ["start", *["report"] * 6, "end"]
+    assert lines[0]["run"] == "runs/fake" and lines[2]["loss"] == 1.5
+    assert lines[-1]["verdict"] == {"nats": 1.4, "trend": None}  # JSON has no NaN
+    assert lines[-1]["baseline"]["validation"] == 1.517
+
+
+def test_a_failure_while_working_is_exit_1(faked: Unroll) -> None:
+    answer = faked("train", "full")
+    assert answer.code == 1
+    assert answer.err.endswith("unroll: The disk is full; the last checkpoint is whole.\n")
+
+
+def test_resume_passes_the_new_budget_on(faked: Unroll) -> None:
+    assert faked("resume", "runs/x", "--minutes", "3").code == 0
+    assert fake_run.Training.asked.minutes == 3.0
+    assert faked("resume", "runs/x", "--minutes", "3", "--steps", "4").code == 2
+
+
+def test_sample_writes_the_prompt_and_goes_on(faked: Unroll) -> None:
+    assert faked("sample", "--prompt", "Once ", "--seed", "4").out == "Once 04abc\n"
+    assert faked("sample", "--count", "2", "--stop", "x").out == "00abc\n\n10abc\n"
+
+
+def test_sample_in_json_is_an_object_a_sample(faked: Unroll) -> None:
+    lines = faked("sample", "--count", "2", "--json", "--prompt", "é").out.splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["00abc", "10abc"]
+    assert json.loads(lines[0])["prompt"] == "é"
+
+
+def test_stand_ins_are_said_in_one_line(faked: Unroll) -> None:
+    answer = faked("sample", "--prompt", "é")
+    assert answer.err == "New to this model in the prompt, so read as the nearest it knows: 'é' as '?'.\n"
+    assert faked("sample", "--prompt", "é", "--quiet").err == ""
+
+
+def test_score_answers_a_line_each(faked: Unroll, tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"\xef\xbb\xbfaa\r\n\nb\xffb\xc3\xa9\n")
+    answer = faked("score", "runs/fake", "log")
+    lines = [line.split("\t") for line in answer.out.split("\n")]
+    assert [line[:3] for line in lines[:3]] == [["1", "2.000", "0.500"], ["2", "0.000", "0.500"], ["3", "4.000", "0.500"]]
+    assert lines[0][3] == "aa"
+    assert "'é' as '?'" in answer.err and answer.err.count("New to this model") == 1
+
+
+def test_score_top_alone_and_json(faked: Unroll, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("a\ncccc\nbb\ndddd\n")
+    lines = [json.loads(line) for line in faked("score", "log", "--top", "3", "--alone", "--json").out.splitlines()]
+    assert [line["line"] for line in lines] == [2, 4, 3]
+    assert lines[0] == {"line": 2, "nats": 4.0, "rank": None, "characters": 5.0, "text": "cccc"}
+
+
+def test_score_answers_standard_input_as_it_comes(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, fake_run.__file__, "score", "runs/x", "-", "--quiet"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None
+        for text in (b"abc", b"de"):
+            process.stdin.write(text + b"\n")
+            process.stdin.flush()
+            assert process.stdout.readline().endswith(text + b"\n")
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+def test_evaluate(faked: Unroll) -> None:
+    assert faked("evaluate").out == "test: 1.4000 nats a character\n"
+    assert json.loads(faked("evaluate", "runs/x", "text", "--json").out) == {"nats": 1.4}
+
+
+def test_info_of_a_run_and_of_a_text(faked: Unroll, tmp_path: Path) -> None:
+    assert faked("info").out.splitlines() == [
+        "path   runs/fake", "asked:", "  steps  2,000", "kept   yes", "ranks  0, 1, 2, 3, 4, 5, 6, 7, …",
+    ]  # fmt: skip
+    assert json.loads(faked("info", "poems.txt", "--minutes", "3", "--json").out)["plan"] == {"minutes": 3.0}
+    answer = faked("info", "--minutes", "3")
+    assert answer.code == 2 and "--minutes is for a text" in answer.err
+
+
+def test_runs(faked: Unroll) -> None:
+    assert faked("runs").out.splitlines() == [
+        "run         data       model  nats/char  age      size    status",
+        "runs/poems  poems.txt  lstm   1.410      2 hours  1.2 MB  finished",
+        "runs/odd    -          -      -          -        -       damaged",
+    ]
+    assert [json.loads(line)["path"] for line in faked("runs", "--json").out.splitlines()] == ["runs/poems", "runs/odd"]
+    assert "unroll train" in faked("runs", "--under", "none").err
+
+
+def test_a_terminal_without_unicode_gets_what_it_can_show(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("né\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, fake_run.__file__, "score", "log", "--json"], cwd=tmp_path, capture_output=True, check=False,
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )  # fmt: skip
+    assert json.loads(done.stdout)["text"] == "né"
+
+
+@pytest.mark.parametrize("arguments", [["score", "log"], ["train", "slow", "--json"]])
+def test_a_pipe_closed_early_ends_quietly(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("a line\n" * 20_000)
+    with subprocess.Popen(
+        [sys.executable, fake_run.__file__, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read().decode()
+        assert process.wait() == 0
+    assert "rror" not in said and "Traceback" not in said

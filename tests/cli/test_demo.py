@@ -1,0 +1,76 @@
+"""The demos, run as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import fake_run
+import pytest
+from asking import Unroll
+
+from unrolled.cli.demo import write_topics
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_hello_learns_to_spell(unroll: Unroll, seed: int) -> None:
+    lines = [json.loads(line) for line in unroll("demo", "hello", "--json", "--seed", seed).out.splitlines()]
+    first, last = lines[0], lines[-1]
+    assert first["loss"] == pytest.approx(math.log(4), abs=0.1)
+    assert last["loss"] < 0.05 and last["written"] == "ello"
+    for lesson in (first, last):  # rows letters, columns steps: every column sums to 1
+        assert [sum(column) for column in zip(*lesson["probabilities"], strict=True)] == pytest.approx([1.0] * 4)
+    right = [row["helo".index(letter)] for row, letter in zip(zip(*last["probabilities"], strict=True), "ello", strict=True)]
+    assert -sum(map(math.log, right)) / 4 == pytest.approx(last["loss"], abs=1e-5)
+
+
+def test_hello_draws_the_table_of_the_lecture(unroll: Unroll) -> None:
+    text = unroll("demo", "hello").out
+    assert "After h it writes ello." in text
+    table = text.split("and trained")[1].splitlines()
+    assert table[2].split() == ["reads", "h", "e", "l", "l"]
+    assert [line.split()[0] for line in table[3:7]] == ["h", "e", "l", "o"]
+    bracketed = [[cell.startswith("[") for cell in line.split()[1:]] for line in table[3:7]]
+    assert bracketed == [[False] * 4, [True, False, False, False], [False, True, True, False], [False, False, False, True]]
+
+
+def test_weather_says_what_the_chain_is(unroll: Unroll) -> None:
+    facts = json.loads(unroll("demo", "weather", "--json").out)
+    assert facts["after_10"][0] == pytest.approx([0.8333508096, 0.8332459520], abs=1e-10)
+    assert facts["stationary"] == pytest.approx([5 / 6, 1 / 6])
+    assert facts["entropy_rate_nats"] == pytest.approx(0.38642700791953)
+    assert facts["log_likelihood_nats"]["SSSRRS"] == pytest.approx(-4.081922042223543)
+    assert len(facts["days"]) == 365
+    text = unroll("demo", "weather").out
+    for said in ("to Sunny       0.8600      0.7000", "Sunny 0.8333, Rainy 0.1667", "0.5575 bits", "-5.2575 nats"):
+        assert said in text
+
+
+def test_the_same_seed_draws_the_same_days(unroll: Unroll) -> None:
+    days = [json.loads(unroll("demo", "weather", "--json", "--seed", seed).out)["days"] for seed in (1, 1, 2)]
+    assert days[0] == days[1] != days[2]
+
+
+def test_the_demo_trains_two_minutes_on_pythons_own_text(faked: Unroll) -> None:
+    answer = faked("demo")
+    assert answer.code == 0
+    assert fake_run.Training.asked.minutes == 2.0
+    text = Path("runs/python-topics.txt").read_text(encoding="utf-8")
+    assert len(text) > 400_000 and "assert" in text
+    commands = [line.strip() for line in answer.out.split("Three commands to try next:\n")[1].splitlines()]
+    assert len(commands) == 3 and all(command.startswith("unroll ") for command in commands)
+    assert commands[0].startswith("unroll sample runs/demo ")
+
+
+def test_the_text_is_written_once(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "topics.txt"
+    write_topics(path)
+    before = path.stat()
+    write_topics(path)
+    assert path.stat().st_ino == before.st_ino and path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_options_before_the_name_of_a_demo_are_refused(unroll: Unroll) -> None:
+    answer = unroll("demo", "--minutes", "1", "hello")
+    assert answer.code == 2 and "Options of hello stand after its name" in answer.err

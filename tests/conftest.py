@@ -1,0 +1,48 @@
+"""What tests of every floor share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shakespeare() -> Path:
+    """Tiny Shakespeare, 1,115,394 characters: the file that UNROLLED_DATA names, or the one beside the repository."""
+    beside = REPOSITORY.parent / "shared" / "data" / "shakespeare" / "input.txt"
+    path = Path(os.environ.get("UNROLLED_DATA") or beside)
+    if not path.is_file():
+        pytest.skip(f"{path} is not here; UNROLLED_DATA can name another copy of it")
+    return path
+
+
+@pytest.fixture
+def unroll(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Runs `unroll` with these arguments in this process; the answer has a code, out and err."""
+    from asking import Answer
+
+    from unrolled.cli import main
+
+    def call(*arguments: str | Path) -> Answer:
+        code = main([str(argument) for argument in arguments])
+        return Answer(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def faked(unroll: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
+    """The same over a run room that trains nothing (tests/cli/fake_run.py), in an empty folder."""
+    import fake_run
+
+    for name in ("unrolled.run", "unrolled.run.folder"):
+        monkeypatch.setitem(sys.modules, name, fake_run)
+    monkeypatch.chdir(tmp_path)
+    return unroll

@@ -1,0 +1,262 @@
+"""A corpus: its parts, its symbols, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unrolled.data import BORDER, CharacterTable, Corpus, fingerprint, read_corpus
+from unrolled.data.cuts import TRAINING, Layout, lay_out
+from unrolled.errors import DataError, OptionError, TrainingError
+
+PARTS = ("training", "validation", "test")
+
+
+def prose(characters: int = 20_000, seed: int = 0, letters: str = "abcdefgh     \n") -> str:
+    """A text that is long enough to cut."""
+    return "".join(random.Random(seed).choices(letters, k=characters))
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, newline="")
+    return path
+
+
+def covered(corpus: Corpus) -> np.ndarray:
+    """How many stretches each symbol of a corpus lies in."""
+    times = np.zeros(len(corpus.symbols), np.int64)
+    for part in PARTS:
+        for start, stop in corpus.parts[part].tolist():
+            times[start:stop] += 1
+    return times
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=400),
+    valid=st.sampled_from([0.0, 0.05, 0.1, 0.5]),
+    test=st.sampled_from([0.0, 0.1, 0.5]),
+    seed=st.integers(0, 5),
+)
+def test_parts_are_disjoint_and_cover_the_text(lengths: list[int], valid: float, test: float, seed: int) -> None:
+    total = sum(lengths)
+    starts = np.cumsum([0, *lengths[:-1]])
+    layout = lay_out(starts, total, valid, test, seed)
+    assert layout.edges[layout.borders].tolist() == starts.tolist()
+    assert (np.diff(layout.edges, append=total) > 0).all()
+    assert layout.edges[0] == 0
+    if total >= 200:
+        sizes = np.bincount(layout.parts, np.diff(layout.edges, append=total), minlength=3) / total
+        wanted = np.array([(1 - valid) * (1 - test), valid * (1 - test), test])
+        assert np.abs(sizes - wanted).max() < 0.12
+        assert (sizes[wanted == 0] == 0).all()
+
+
+def test_many_documents_are_left_whole() -> None:
+    layout = lay_out(np.arange(0, 3000, 10), 3000, 0.05, 0.1, 0)
+    assert layout.borders.all()
+    assert np.bincount(layout.parts).tolist() == [255, 15, 30]
+    assert (layout.parts[-30:] == 2).all()
+
+
+def test_validation_has_a_block_in_each_fifth() -> None:
+    layout = lay_out(np.array([0]), 100_000, 0.05, 0.1, 3)
+    begins = layout.edges[layout.parts == 1]
+    assert (begins // 18_000).tolist() == [0, 1, 2, 3, 4]
+    assert np.diff(layout.edges, append=100_000)[layout.parts == 1].tolist() == [900] * 5
+    others = [lay_out(np.array([0]), 100_000, 0.05, 0.1, seed).edges.tolist() for seed in (3, 4)]
+    assert layout.edges.tolist() == others[0] != others[1]
+
+
+@pytest.mark.parametrize("documents", ["file", "line", "blank"])
+@pytest.mark.parametrize("symbols", ["char", "byte", "word", "bpe"])
+def test_the_symbols_are_the_text(tmp_path: Path, documents: str, symbols: str) -> None:
+    if symbols == "bpe":
+        pytest.importorskip("tokenizers")
+    text = prose(letters="abcde   \né—") * 2
+    corpus = read_corpus(write(tmp_path / "a.txt", text), documents, symbols)
+    assert (covered(corpus) == 1).all()
+    starts = corpus.document_starts
+    assert (corpus.symbols[starts] == BORDER).all()
+    assert (corpus.symbols == BORDER).sum() == len(starts) == corpus.document_count
+    read = [corpus.table.decode(part) for part in np.split(corpus.symbols, starts)[1:]]
+    wanted = {"file": [text], "line": [line for line in text.split("\n") if line]}
+    assert read == wanted.get(documents, read)
+    assert all(read)
+    for part in PARTS:
+        for start, stop in corpus.parts[part].tolist():
+            assert not (corpus.symbols[start + 1 : stop] == BORDER).any()
+    spelled = sum(corpus.characters(part) for part in PARTS)
+    assert spelled == corpus.text_characters + corpus.document_count - 1
+    if symbols == "char":
+        assert [corpus.targets(part) for part in PARTS] == [corpus.characters(part) for part in PARTS]
+
+
+def test_ends_are_targets_where_another_document_follows(tmp_path: Path) -> None:
+    corpus = read_corpus(write(tmp_path / "a.txt", prose(4000)), "line")
+    for part in PARTS:
+        for (_, stop), end in zip(corpus.parts[part].tolist(), corpus.ends[part].tolist(), strict=True):
+            follows = stop < len(corpus.symbols) and corpus.symbols[stop] == BORDER
+            assert end == follows
+
+
+def test_the_same_bytes_give_the_same_corpus_however_they_are_chunked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.txt", prose(letters="abcdé \n"))
+    for documents in ("file", "line", "blank"):
+        whole = read_corpus(path, documents)
+        with monkeypatch.context() as patch:
+            patch.setattr("unrolled.data.text.CHUNK", 777)
+            patch.setattr("unrolled.data.store.HELD", 5000)
+            cut = read_corpus(path, documents)
+        assert np.array_equal(whole.symbols, cut.symbols)
+        assert not cut.symbols.flags.writeable
+        assert not whole.symbols.flags.writeable
+        for part in PARTS:
+            assert np.array_equal(whole.parts[part], cut.parts[part])
+            assert np.array_equal(whole.ends[part], cut.ends[part])
+        assert whole.table.to_json() == cut.table.to_json()
+
+
+def test_the_table_comes_from_the_training_part(tmp_path: Path) -> None:
+    text = prose(10_000)
+    corpus = read_corpus(write(tmp_path / "a.txt", text[:9000] + text[9000:].replace("a", "ä")))
+    assert isinstance(corpus.table, CharacterTable)
+    assert "ä" not in corpus.table.letters
+    assert corpus.unseen == {"ä": text[9000:].count("a")}
+    start, stop = corpus.parts["test"][0].tolist()
+    assert corpus.table.decode(corpus.symbols[start:stop]) == text[9000:]
+
+
+def test_a_given_table_is_used(tmp_path: Path) -> None:
+    table = CharacterTable("abc x", "x")
+    corpus = read_corpus(write(tmp_path / "a.txt", "ABBA\n"), table=table, valid=0, test=0)
+    assert corpus.table is table
+    assert corpus.table.decode(corpus.symbols) == "abba "
+    assert len(corpus.parts["test"]) == len(corpus.parts["validation"]) == 0
+    with pytest.raises(OptionError, match=r"the run's symbols are of kind char. Leave --symbols out"):
+        read_corpus(tmp_path / "a.txt", symbols="byte", table=table)
+
+
+def test_validation_and_test_may_be_files_of_their_own(tmp_path: Path) -> None:
+    paths = [write(tmp_path / name, prose(300, seed)) for seed, name in enumerate(("a", "b", "c"))]
+    corpus = read_corpus(paths[0], valid=str(paths[1]), test=str(paths[2]))
+    for part, path in zip(PARTS, paths, strict=True):
+        assert len(corpus.parts[part]) == 1
+        start, stop = corpus.parts[part][0].tolist()
+        assert corpus.table.decode(corpus.symbols[start:stop]) == path.read_text()
+        assert not corpus.ends[part].any()
+        assert corpus.fingerprints[str(path)] == fingerprint(path)
+    half = read_corpus(paths[0], valid="none", test="0.5")
+    assert (len(half.parts["validation"]), half.targets("test")) == (0, 150)
+
+
+def test_a_fingerprint_made_while_reading_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    one = write(tmp_path / "texts" / "a.txt", prose())
+    assert read_corpus(one).fingerprint == fingerprint(one) == hashlib.sha256(one.read_bytes()).hexdigest()
+    (tmp_path / "texts" / "b.txt").write_bytes(b"na\xefve")
+    (tmp_path / "texts" / "c.bin").write_bytes(b"\0")
+    corpus = read_corpus(tmp_path / "texts")
+    assert corpus.fingerprint == fingerprint(tmp_path / "texts")
+    assert corpus.fingerprint == read_corpus(tmp_path / "texts", symbols="byte").fingerprint
+    assert "2 files without text left out" in corpus.description
+
+
+def test_what_was_understood_is_said_in_a_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "abc\n" * 1000)
+    assert read_corpus(path).description == "4,000 characters of text, 4 different; read as one stream"
+    assert read_corpus(path, "line", "byte").description == (
+        "3,000 characters of text, read as bytes; 1,000 lines, each a document"
+    )
+
+
+def test_many_characters_are_read_as_bytes(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", prose(letters="".join(map(chr, range(0x4E00, 0x5200)))))
+    assert read_corpus(path).table.kind == "byte"
+    assert read_corpus(path, symbols="char").symbols.dtype == np.uint16
+
+
+def test_training_chunks_are_the_training_text_in_order(tmp_path: Path) -> None:
+    corpus = read_corpus(write(tmp_path / "a.txt", prose()), "line")
+    parts = [corpus.symbols[start:stop] for start, stop in corpus.parts["training"].tolist()]
+    whole = list(corpus.training_chunks())
+    assert len(whole) <= 6
+    assert all(len(chunk) <= 100 for chunk in corpus.training_chunks(100))
+    for chunks in (whole, list(corpus.training_chunks(100))):
+        assert np.array_equal(np.concatenate(chunks), np.concatenate(parts))
+
+
+@pytest.mark.parametrize("documents", ["file", "line"])
+def test_validation_lines_are_whole_lines_of_the_validation_part(tmp_path: Path, documents: str) -> None:
+    text = "\n".join(f"{number} {'x' * (number % 7)}" for number in range(4000))
+    corpus = read_corpus(write(tmp_path / "a.txt", text), documents)
+    lines = list(corpus.validation_lines())
+    assert set(lines) <= set(text.split("\n"))
+    assert abs(len(lines) - 4000 * 0.045) < 15
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        ("abc " * 20, {}, r"holds 80 characters: too short to cut validation and test from, which takes 200"),
+        ("a" * 5000, {}, "holds one symbol only, 'a': there is nothing to predict"),
+        ("\n\n\n", {"documents": "line"}, "holds no text, empty lines at most"),
+        ("ab" * 500, {"valid": "missing.txt"}, "missing.txt: no such file"),
+    ],
+)
+def test_text_that_will_not_do_is_refused(tmp_path: Path, text: str, options: dict[str, str], words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        read_corpus(write(tmp_path / "a.txt", text), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"symbols": "chars"}, r"auto, char, byte, word, bpe; 'chars' was given. Did you mean 'char'\?"),
+        ({"documents": "paragraph"}, "file, line or blank; 'paragraph' was given"),
+        ({"valid": "0.7"}, "--valid takes a share of the text from 0 to 0.5, a file, or none; 0.7 was given"),
+        ({"test": "nan"}, "--test takes a share .*; nan was given"),
+    ],
+)
+def test_options_that_there_are_not_are_refused(tmp_path: Path, options: dict[str, str], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        read_corpus(write(tmp_path / "a.txt", prose()), **options)  # type: ignore[arg-type]
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.txt", prose())
+
+    def truncate(starts: np.ndarray, total: int, *shares: float) -> Layout:
+        write(path, prose(1000))
+        return lay_out(starts, total, *shares)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("unrolled.data.corpus.lay_out", truncate)
+    with pytest.raises(DataError, match=r"a.txt changed while it was read. Start again"):
+        read_corpus(path)
+
+
+def test_a_full_disk_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("unrolled.data.store.HELD", 100)
+    monkeypatch.setattr("unrolled.data.store.tempfile.TemporaryFile", full)
+    with pytest.raises(TrainingError, match=r"No room for the symbols of the text in .*TMPDIR"):
+        read_corpus(write(tmp_path / "a.txt", prose()))
+
+
+def test_shakespeare_is_cut_where_the_figures_say(shakespeare: Path) -> None:
+    corpus = read_corpus(shakespeare)
+    assert corpus.description == "1,115,394 characters of text, 65 different; read as one stream"
+    assert corpus.characters("training") + corpus.characters("validation") == 1_003_854
+    assert corpus.characters("test") == 111_540
+    assert corpus.symbols.dtype == np.uint8
+    assert TRAINING == 0

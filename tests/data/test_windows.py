@@ -1,0 +1,229 @@
+"""Batches: no window crosses a border, every target is read once an epoch, the same bytes give the same batches."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unrolled.data import Batch, RowBatches, StreamBatches, make_batches, part_rows, read_corpus
+from unrolled.data.corpus import target_ranges
+from unrolled.errors import DataError
+
+Numbers = np.ndarray
+Shape = Callable[[Numbers, Numbers, Numbers, int, int, int], StreamBatches | RowBatches]
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> tuple[Numbers, Numbers, Numbers]:
+    """Symbols that are each other than all others, some stretches of them, and the ends."""
+    lengths = draw(st.lists(st.integers(1, 40), min_size=1, max_size=12))
+    symbols: list[int] = []
+    edges: list[int] = []
+    for length in lengths:
+        edges.append(len(symbols))
+        symbols += [0, *range(len(symbols) + 1, len(symbols) + 1 + length)]
+        cut = draw(st.integers(1, length))
+        if cut < length:
+            edges.append(edges[-1] + 1 + cut)
+    stretches = np.stack([edges, [*edges[1:], len(symbols)]], axis=1)
+    numbers = np.array(symbols, np.int32)
+    kept = stretches[draw(st.lists(st.booleans(), min_size=len(edges), max_size=len(edges)).map(at_least_one))]
+    ends = np.array([stop < len(symbols) and numbers[stop] == 0 for stop in kept[:, 1]])
+    return numbers, kept, ends
+
+
+def at_least_one(chosen: list[bool]) -> list[bool]:
+    return chosen if any(chosen) else [True, *chosen[1:]]
+
+
+def expected(symbols: Numbers, stretches: Numbers, ends: Numbers) -> Counter[tuple[int, int]]:
+    """Each target with the symbol before it, how often an epoch has to read it."""
+    pairs: Counter[tuple[int, int]] = Counter()
+    for first, stop in zip(*target_ranges(symbols, stretches, ends), strict=True):
+        targets = symbols[first:stop].tolist()
+        pairs.update(zip([0, *targets[:-1]], targets, strict=True))
+    return pairs
+
+
+def read(batch: Batch) -> list[tuple[int, int]]:
+    """The inputs and targets of a batch, without padding, which has to be 0."""
+    pairs: list[tuple[int, int]] = []
+    for inputs, targets, length in zip(*(part.tolist() for part in batch[:3]), strict=True):
+        assert not any(inputs[length:]) and not any(targets[length:])
+        pairs += zip(inputs[:length], targets[:length], strict=True)
+    return pairs
+
+
+@pytest.mark.parametrize("shape", [StreamBatches, RowBatches])
+@settings(max_examples=150, deadline=None)
+@given(text=texts(), batch=st.integers(1, 5), window=st.integers(1, 9), seed=st.integers(0, 3))
+def test_every_target_is_read_once_an_epoch(
+    shape: Shape, text: tuple[Numbers, Numbers, Numbers], batch: int, window: int, seed: int
+) -> None:
+    batches = shape(*text, batch, window, seed)
+    wanted = expected(*text)
+    assert batches.symbols_an_epoch == wanted.total()
+    for epoch in range(3):
+        steps = 0
+        pairs: Counter[tuple[int, int]] = Counter()
+        for turn in range(batches.batches_an_epoch):
+            one = batches.batch(epoch * batches.batches_an_epoch + turn)
+            pairs.update(read(one))
+            steps += one.inputs.numel()
+            assert one.inputs.shape == one.targets.shape
+            assert one.inputs.shape[0] == batch == len(one.lengths) == len(one.fresh)
+            assert one.inputs.shape[1] <= window * (8 if shape is RowBatches else 1)
+        assert pairs == wanted
+        if epoch == 0 and batches.batches_an_epoch <= 64:
+            assert batches.padding_share == pytest.approx(1 - wanted.total() / steps)
+
+
+@pytest.mark.parametrize("shape", [StreamBatches, RowBatches])
+@settings(max_examples=60, deadline=None)
+@given(text=texts(), batch=st.integers(1, 5), window=st.integers(1, 9), seed=st.integers(0, 3))
+def test_batch_k_is_a_pure_function_of_seed_and_k(
+    shape: Shape, text: tuple[Numbers, Numbers, Numbers], batch: int, window: int, seed: int
+) -> None:
+    batches = shape(*text, batch, window, seed)
+    ks = list(range(3 * batches.batches_an_epoch))
+    in_order = {k: batches.batch(k) for k in ks}
+    random.Random(seed).shuffle(ks)
+    again = shape(*(part.copy() for part in text), batch, window, seed)
+    for k in ks:
+        for one, other in zip(in_order[k], again.batch(k), strict=True):
+            assert one.dtype == other.dtype
+            assert one.tolist() == other.tolist()
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=texts(), batch=st.integers(1, 5), window=st.integers(1, 9), seed=st.integers(0, 3))
+def test_a_row_that_is_not_fresh_goes_on_where_it_was(
+    text: tuple[Numbers, Numbers, Numbers], batch: int, window: int, seed: int
+) -> None:
+    symbols, stretches, ends = text
+    batches = StreamBatches(symbols, stretches, ends, batch, window, seed)
+    opening = {int(symbols[first]) for first in target_ranges(*text)[0]}
+    last = [-1] * batch
+    for k in range(2 * batches.batches_an_epoch):
+        one = batches.batch(k)
+        for row in range(batch):
+            length = int(one.lengths[row])
+            if not length:
+                continue
+            first = int(one.targets[row, 0])
+            begins = first in opening and int(one.inputs[row, 0]) == 0
+            if not one.fresh[row]:
+                assert int(one.inputs[row, 0]) == last[row]
+            elif k % batches.batches_an_epoch:
+                assert begins or first == 0
+            assert not begins or first == 0 or one.fresh[row]
+            last[row] = int(one.targets[row, length - 1])
+
+
+@pytest.mark.parametrize("shape", [StreamBatches, RowBatches])
+@settings(max_examples=100, deadline=None)
+@given(text=texts(), batch=st.integers(1, 5), window=st.integers(1, 9))
+def test_a_window_never_crosses_a_border(
+    shape: Shape, text: tuple[Numbers, Numbers, Numbers], batch: int, window: int
+) -> None:
+    batches = shape(*text, batch, window, 0)
+    for k in range(2 * batches.batches_an_epoch):
+        one = batches.batch(k)
+        for inputs, targets, length in zip(*(part.tolist() for part in one[:3]), strict=True):
+            assert 0 not in inputs[1:length]
+            assert 0 not in targets[: length - 1]
+
+
+def long_stream() -> tuple[Numbers, Numbers, Numbers]:
+    symbols = np.append(np.zeros(1, np.int32), np.arange(1, 5000, dtype=np.int32))
+    return symbols, np.array([[0, 2000], [2400, 5000]]), np.array([False, False])
+
+
+def test_long_stretches_are_cut_elsewhere_each_epoch_and_still_read_once() -> None:
+    batches = StreamBatches(*long_stream(), 3, 10, 0)
+    begins = []
+    for epoch in range(3):
+        pairs: Counter[tuple[int, int]] = Counter()
+        for turn in range(batches.batches_an_epoch):
+            one = batches.batch(epoch * batches.batches_an_epoch + turn)
+            pairs.update(read(one))
+        assert pairs == expected(*long_stream())
+        begins.append(int(batches.batch(epoch * batches.batches_an_epoch + 9).targets[0, 0]))
+    assert len({begin % 10 for begin in begins}) > 1
+    assert batches.padding_share < 0.02
+
+
+def test_seeds_differ() -> None:
+    for shape in (StreamBatches, RowBatches):
+        ones = [shape(*long_stream(), 3, 10, seed).batch(0).targets.tolist() for seed in (0, 1)]
+        assert ones[0] != ones[1]
+
+
+def test_rows_of_like_length_share_a_batch() -> None:
+    lengths = np.random.default_rng(0).integers(1, 60, 2000)
+    edges = np.append(0, np.cumsum(lengths + 1))
+    symbols = np.ones(edges[-1], np.uint8)
+    symbols[edges[:-1]] = 0
+    batches = RowBatches(
+        symbols, np.stack([edges[:-1], edges[1:]], axis=1), np.append(np.ones(1999, bool), False), 16, 64, 0
+    )
+    assert batches.padding_share < 0.05
+
+
+def corpus_text(documents: int, length: int) -> str:
+    rng = random.Random(0)
+    return "".join("".join(rng.choices("abcdef ", k=length)) + "\n" for _ in range(documents))
+
+
+@pytest.mark.parametrize(("length", "shape"), [(7, "rows"), (40, "rows"), (64 * 9, "stream")])
+def test_short_documents_are_rows_and_long_ones_a_stream(tmp_path: Path, length: int, shape: str) -> None:
+    (tmp_path / "a.txt").write_text(corpus_text(300, length))
+    corpus = read_corpus(tmp_path / "a.txt", "line")
+    batches = make_batches(corpus, "training", 8, 64, 0)
+    assert batches.shape == shape
+    assert batches.symbols_an_epoch == corpus.targets("training")
+    one = make_batches(read_corpus(tmp_path / "a.txt"), "training", 8, 64, 0)
+    assert one.shape == "stream"
+
+
+def test_a_part_that_is_empty_has_no_batches(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(corpus_text(50, 30))
+    corpus = read_corpus(tmp_path / "a.txt", valid="none")
+    with pytest.raises(DataError, match=r"The validation part of .*a.txt is empty"):
+        make_batches(corpus, "validation", 8, 64, 0)
+    assert list(part_rows(corpus, "validation")) == []
+
+
+@pytest.mark.parametrize("documents", ["file", "line"])
+def test_part_rows_read_every_target_in_order(tmp_path: Path, documents: str) -> None:
+    (tmp_path / "a.txt").write_text(corpus_text(300, 30))
+    corpus = read_corpus(tmp_path / "a.txt", documents)
+    for part in corpus.parts:
+        rows = list(part_rows(corpus, part))
+        assert sum(len(targets) for _, targets in rows) == corpus.targets(part)
+        assert len(rows) == len(corpus.parts[part])
+        for (inputs, targets), (start, _) in zip(rows, corpus.parts[part].tolist(), strict=True):
+            assert inputs[0] == 0
+            assert np.array_equal(inputs[1:], targets[:-1])
+            first = start + (corpus.symbols[start] == 0)
+            assert np.array_equal(targets, corpus.symbols[first : first + len(targets)])
+
+
+@pytest.mark.parametrize("documents", ["file", "line"])
+@pytest.mark.parametrize("limit", [1, 150, 1000, 5000, 10**9])
+def test_part_rows_keep_a_limit_spread_over_the_part(tmp_path: Path, documents: str, limit: int) -> None:
+    (tmp_path / "a.txt").write_text(corpus_text(2000, 30))
+    corpus = read_corpus(tmp_path / "a.txt", documents)
+    rows = list(part_rows(corpus, "training", limit))
+    read = sum(len(targets) for _, targets in rows)
+    assert 0.95 * min(limit, corpus.targets("training")) <= read <= limit
+    if limit == 5000 and documents == "file":
+        assert len(rows) == len(corpus.parts["training"])
+        assert max(len(targets) for _, targets in rows) < 2000

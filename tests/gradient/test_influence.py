@@ -1,0 +1,80 @@
+"""Gradients on a linear system of 23 numbers, with no net at all: where truncation gets the sign wrong.
+
+Influence balancing, Tallec & Ollivier 2017, arXiv 1705.08209.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from unrolled.errors import OptionError
+from unrolled.gradient import Full, Gradient, Truncated
+
+PLACES = 23
+MIX = 0.5 * (torch.eye(PLACES, dtype=torch.float64) + torch.diag(torch.ones(PLACES - 1), 1))
+PUSH = torch.cat([-torch.ones(10), torch.ones(13)]).double()
+TABLE = {1: 1.0, 10: 10.0, 20: 16.4761, 30: 9.8699, 40: 0.5655, 41: -0.2190, 50: -4.7527, 100: -6.0000}
+
+
+def slope_at_the_last_step(strategy: Gradient, steps: int) -> float:
+    """d/dθ of ½(s¹ − 1)² after the last of `steps` steps of s = MIX s + PUSH θ, at θ = 0 and s = 0."""
+    theta = torch.zeros((), dtype=torch.float64, requires_grad=True)
+
+    def piece(state: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        loss = torch.zeros((), dtype=torch.float64)
+        for t in range(start, stop):
+            state = MIX @ state + PUSH * theta
+            loss = loss + 0.5 * (state[0] - 1) ** 2 * (t == steps - 1)
+        return loss, state
+
+    loss, _ = strategy(piece, torch.zeros(PLACES, dtype=torch.float64), steps)
+    assert loss.item() == 0.5
+    assert theta.grad is not None
+    return theta.grad.item()
+
+
+def test_the_exact_gradient_is_minus_six() -> None:
+    assert slope_at_the_last_step(Full(), 500) == pytest.approx(-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(("reach", "slope"), TABLE.items())
+def test_truncation_has_the_slopes_of_the_paper(reach: int, slope: float) -> None:
+    strategies = [Truncated(reach), Truncated(1, reach)]
+    strategies += [Truncated(k1, reach) for k1 in (2, 5, 10, 20) if k1 <= reach]
+    for strategy in strategies:
+        steps = strategy.k1 * (2 + 120 // strategy.k1)  # whole stretches, so that the last reaches `reach` back
+        assert slope_at_the_last_step(strategy, steps) == pytest.approx(slope, abs=5e-5), strategy
+
+
+@pytest.mark.parametrize("reach", range(1, 41))
+def test_every_truncation_up_to_40_walks_away_from_the_optimum(reach: int) -> None:
+    assert slope_at_the_last_step(Truncated(1, reach), 150) > 0
+
+
+def test_full_of_a_few_steps_is_truncation_to_as_many() -> None:
+    for steps, slope in TABLE.items():
+        assert slope_at_the_last_step(Full(), steps) == pytest.approx(slope, abs=5e-5)
+
+
+def test_truncation_reads_k2_minus_k1_steps_once_more() -> None:
+    read: list[tuple[int, int]] = []
+
+    def piece(state: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        read.append((start, stop))
+        weight = torch.zeros((), requires_grad=True)
+        return weight * (stop - start), state
+
+    Truncated(4, 8)(piece, torch.zeros(1), 12)
+    assert read == [(0, 4), (0, 4), (4, 8), (4, 8), (8, 12)]
+    read.clear()
+    Truncated(4, 6)(piece, torch.zeros(1), 10)
+    assert read == [(0, 2), (2, 4), (2, 4), (4, 6), (6, 8), (6, 8), (8, 10)]
+
+
+def test_cuts_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(OptionError, match="truncated:k1=0 was asked for; k1 is a number of steps, at least 1"):
+        Truncated(0)
+    with pytest.raises(OptionError, match=r"k1=64,k2=32 .* at least k1\. Try truncated:k1=64,k2=128"):
+        Truncated(64, 32)

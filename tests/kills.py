@@ -1,0 +1,133 @@
+"""Kills a writer at every named point of its writing, and looks at what it left.
+
+The named points are the calls of `os` that change the disk; the writer dies by SIGKILL before its n-th one, and,
+where that is a write, after half of the bytes. Run as a script (`python tests/kills.py checkpoint FOLDER`) it prints
+how many points there were: a process of its own, small enough to be forked for every point.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+POINTS = ("open", "write", "fsync", "replace", "rename", "unlink", "mkdir")
+
+
+def kill_at(point: int) -> None:
+    """Lets this process die at the `point`-th named point from now on, counted from 1."""
+    passed = 0
+
+    def dying(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **options: Any) -> Any:
+            nonlocal passed
+            passed += 1
+            if passed == point:
+                if name == "write":
+                    call(args[0], bytes(args[1])[: len(args[1]) // 2])
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*args, **options)
+
+        return wrapped
+
+    for name in POINTS:
+        setattr(os, name, dying(name, getattr(os, name)))
+
+
+def names(folder: Path) -> list[str]:
+    """What stands in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def survive(
+    folder: Path, before: Callable[[Path], None], write: Callable[[Path], None], check: Callable[[Path], None]
+) -> int:
+    """For every point: `before` prepares a fresh folder, a child dies in `write`, `check` looks; returns the points.
+
+    Ends with the child that lives; `check` is then called too.
+    """
+    point = 0
+    while True:
+        point += 1
+        fresh = folder / str(point)
+        fresh.mkdir()
+        before(fresh)
+        child = os.fork()
+        if child == 0:
+            kill_at(point)
+            write(fresh)
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        assert status == 0 or os.WTERMSIG(status) == signal.SIGKILL, f"point {point}: status {status}"
+        check(fresh)
+        if status == 0:
+            return point - 1
+
+
+def survive_whole(folder: Path) -> int:
+    """A file keeps its old content or has the new; the next writer sweeps up."""
+    from unrolled.files import sweep, write_whole
+
+    def check(fresh: Path) -> None:
+        assert (fresh / "run.json").read_bytes() in (b"old", b"new" * 1000)
+        sweep(fresh)
+        assert names(fresh) == ["run.json"]
+
+    return survive(
+        folder,
+        lambda fresh: write_whole(fresh / "run.json", b"old"),
+        lambda fresh: write_whole(fresh / "run.json", b"new" * 1000),
+        check,
+    )
+
+
+def survive_checkpoint(folder: Path) -> int:
+    """A whole checkpoint is there, the old or the new, and the next saving leaves two and nothing else."""
+    import torch
+
+    from unrolled.training.checkpoint import load_newest, save_checkpoint
+
+    def save(fresh: Path, step: int) -> None:
+        save_checkpoint(fresh, step, {"weight": torch.full((50, 3), float(step))}, {"step": step})
+
+    def before(fresh: Path) -> None:
+        save(fresh, 10)
+        save(fresh, 20)
+
+    def check(fresh: Path) -> None:
+        found = load_newest(fresh)
+        assert found.step in (20, 30) and found.fell_back is None
+        assert found.facts == {"step": found.step} and bool((found.tensors["weight"] == found.step).all())
+        save(fresh, 40)
+        assert load_newest(fresh).step == 40 and len(names(fresh)) == 2
+
+    return survive(folder, before, lambda fresh: save(fresh, 30), check)
+
+
+def survive_birth(folder: Path) -> int:
+    """There is no run or a whole one; it can be made after the kill, and nothing else is left."""
+    from unrolled.run.folder import RunFolder
+
+    def fill(partial: Path) -> None:
+        (partial / "text").write_text("abc")
+
+    def make(fresh: Path) -> None:
+        RunFolder.create(fresh / "run", {"kind": "language"}, fill).release()
+
+    def check(fresh: Path) -> None:
+        if not (fresh / "run").exists():
+            make(fresh)
+        run = RunFolder.open(fresh / "run")
+        assert run.facts == {"kind": "language", "format": 1} and (run.path / "text").read_text() == "abc"
+        assert run.checkpoints.is_dir() and not run.in_training()
+        assert names(fresh) == ["run"]
+
+    return survive(folder, lambda fresh: None, make, check)
+
+
+if __name__ == "__main__":
+    survivors = {"whole": survive_whole, "checkpoint": survive_checkpoint, "birth": survive_birth}
+    print(survivors[sys.argv[1]](Path(sys.argv[2])))

@@ -1,0 +1,217 @@
+"""Planted faults of memories and models: each names the law that has to catch it. They show that the laws bite."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unrolled import laws
+from unrolled.laws import Law
+from unrolled.memory import LSTM, RNN, LSTMState, Memory, RNNState, unroll_by_steps
+from unrolled.states import detach, map_leaves
+
+
+class SteppedRNN(RNN):
+    """Keeps every law; the faults below change its step, and unroll follows."""
+
+    def unroll(self, xs: Tensor, state: RNNState, lengths: Tensor | None = None) -> tuple[Tensor, RNNState]:
+        return unroll_by_steps(self, xs, state, lengths)
+
+
+class RunsIntoPadding(LSTM):
+    breaks: ClassVar[Law] = laws.padding_changes_nothing
+
+    def unroll(self, xs: Tensor, state: LSTMState, lengths: Tensor | None = None) -> tuple[Tensor, LSTMState]:
+        return super().unroll(xs, state)
+
+
+class SpeaksPastTheEnd(LSTM):
+    """The state is right, but outputs go on through the padding."""
+
+    breaks: ClassVar[Law] = laws.padding_changes_nothing
+
+    def unroll(self, xs: Tensor, state: LSTMState, lengths: Tensor | None = None) -> tuple[Tensor, LSTMState]:
+        return super().unroll(xs, state)[0], super().unroll(xs, state, lengths)[1]
+
+
+class LeaksBetweenRows(SteppedRNN):
+    """Centres its input over the batch, in the same way in step and unroll."""
+
+    breaks: ClassVar[Law] = laws.a_row_depends_on_no_other_row
+
+    def step(self, x: Tensor, state: RNNState) -> tuple[Tensor, RNNState]:
+        return super().step(x - 0.01 * x.mean(dim=0), state)
+
+
+class LooksAhead(SteppedRNN):
+    breaks: ClassVar[Law] = laws.no_output_depends_on_a_later_input
+
+    def unroll(self, xs: Tensor, state: RNNState, lengths: Tensor | None = None) -> tuple[Tensor, RNNState]:
+        return super().unroll(xs + 0.01 * xs.roll(-1, dims=1), state, lengths)
+
+
+class WritesIntoItsState(LSTM):
+    breaks: ClassVar[Law] = laws.a_step_leaves_every_earlier_state_alone
+
+    def step(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        output, after = super().step(x, state)
+        with torch.no_grad():
+            state.cell.copy_(after.cell)
+        return output, LSTMState(after.hidden, state.cell)
+
+
+class ReusesItsBuffer(LSTM):
+    """Gives the same tensor as its state every time, as a fast loop might."""
+
+    breaks: ClassVar[Law] = laws.a_step_leaves_every_earlier_state_alone
+    buffer: Tensor | None = None
+
+    def step(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        output, after = super().step(x, state)
+        if self.buffer is None or self.buffer.shape != after.cell.shape:
+            self.buffer = torch.empty_like(after.cell)
+        self.buffer.data = self.buffer.data.copy_(after.cell.detach())
+        return output, LSTMState(after.hidden, self.buffer)
+
+
+class StartsByTheNumberOfRows(LSTM):
+    breaks: ClassVar[Law] = laws.a_start_of_many_is_many_starts_of_one
+
+    def start(self, rows: int) -> LSTMState:
+        hidden, cell = super().start(rows)
+        return LSTMState(hidden, cell + torch.arange(rows)[:, None])
+
+
+class StartsAtRandom(LSTM):
+    breaks: ClassVar[Law] = laws.a_start_of_many_is_many_starts_of_one
+
+    def start(self, rows: int) -> LSTMState:
+        return map_leaves(torch.rand_like, super().start(rows))  # type: ignore[no-any-return]
+
+
+class StartsEachWindowAnew(LSTM):
+    """As when the state is not handed from window to window; within a window all is well."""
+
+    breaks: ClassVar[Law] = laws.chunks_equal_the_whole
+
+    def unroll(self, xs: Tensor, state: LSTMState, lengths: Tensor | None = None) -> tuple[Tensor, LSTMState]:
+        return super().unroll(xs, self.start(xs.shape[0]), lengths)
+
+
+class CountsFromTheWindow(SteppedRNN):
+    """Takes positions from the length of what it was given."""
+
+    breaks: ClassVar[Law] = laws.chunks_equal_the_whole
+
+    def unroll(self, xs: Tensor, state: RNNState, lengths: Tensor | None = None) -> tuple[Tensor, RNNState]:
+        positions = torch.arange(xs.shape[1]).to(xs)[None, :, None]
+        return super().unroll(xs + 0.01 * positions, state, lengths)
+
+
+class StateOfTheStepBefore(LSTM):
+    """Outputs are right, the state lags a step behind."""
+
+    breaks: ClassVar[Law] = laws.unrolled_equals_stepped
+
+    def unroll(self, xs: Tensor, state: LSTMState, lengths: Tensor | None = None) -> tuple[Tensor, LSTMState]:
+        lengths = torch.full((xs.shape[0],), xs.shape[1]) if lengths is None else lengths
+        outputs, _ = super().unroll(xs, state, lengths)
+        return outputs, super().unroll(xs, state, (lengths - 1).clamp(min=0))[1]
+
+
+class LosesTheGradientOfItsStart(LSTM):
+    """All values are right; what flows back into the start state is lost."""
+
+    breaks: ClassVar[Law] = laws.unrolled_equals_stepped
+
+    def unroll(self, xs: Tensor, state: LSTMState, lengths: Tensor | None = None) -> tuple[Tensor, LSTMState]:
+        return super().unroll(xs, detach(state), lengths)
+
+
+class DrawsItsMaskEachStep(SteppedRNN):
+    """Dropout as torch.nn has it: another mask at each step, and none in the state."""
+
+    breaks: ClassVar[Law] = laws.unrolled_equals_stepped
+
+    def step(self, x: Tensor, state: RNNState) -> tuple[Tensor, RNNState]:
+        output, after = super().step(x, state)
+        return F.dropout(output, 0.3), after
+
+
+class KeepsAClockOfItsOwn(SteppedRNN):
+    """Part of the past lies in the module, where no state can carry it."""
+
+    breaks: ClassVar[Law] = laws.a_state_goes_on_the_same_after_cutting_joining_and_saving
+    steps_read = 0
+
+    def step(self, x: Tensor, state: RNNState) -> tuple[Tensor, RNNState]:
+        self.steps_read += 1
+        return super().step(x + 0.01 * self.steps_read, state)
+
+
+class RoundsItsState(LSTM):
+    breaks: ClassVar[Law] = laws.a_state_keeps_its_form
+
+    def step(self, x: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        output, after = super().step(x, map_leaves(lambda leaf: leaf.to(x.dtype), state))
+        return output, map_leaves(lambda leaf: leaf.to(torch.bfloat16), after)
+
+
+class ChokesOnNothing(SteppedRNN):
+    breaks: ClassVar[Law] = laws.nothing_to_read_is_allowed
+
+    def unroll(self, xs: Tensor, state: RNNState, lengths: Tensor | None = None) -> tuple[Tensor, RNNState]:
+        if not xs.shape[1]:
+            return xs.new_zeros(xs.shape[0], 1, self.size), state
+        return super().unroll(xs, state, lengths)
+
+
+class RemembersNothing(SteppedRNN):
+    """Keeps every other law, as only a memory without memory can."""
+
+    breaks: ClassVar[Law] = laws.a_tiny_batch_is_learnt_by_heart
+
+    def step(self, x: Tensor, state: RNNState) -> tuple[Tensor, RNNState]:
+        return super().step(x, RNNState(0 * state.hidden))
+
+
+BROKEN_MEMORIES: tuple[type[Memory], ...] = (
+    RunsIntoPadding,
+    SpeaksPastTheEnd,
+    LeaksBetweenRows,
+    LooksAhead,
+    WritesIntoItsState,
+    ReusesItsBuffer,
+    StartsByTheNumberOfRows,
+    StartsAtRandom,
+    StartsEachWindowAnew,
+    CountsFromTheWindow,
+    StateOfTheStepBefore,
+    LosesTheGradientOfItsStart,
+    DrawsItsMaskEachStep,
+    KeepsAClockOfItsOwn,
+    RoundsItsState,
+    ChokesOnNothing,
+    RemembersNothing,
+)
+
+
+class LoudModel(nn.Module):
+    """A language model whose output layer starts as large as its embedding."""
+
+    breaks: ClassVar[Law] = laws.the_first_loss_is_about_ln_v
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.symbols, self.memory = 65, LSTM(8, 8)
+        self.embedding, self.output = nn.Embedding(65, 8), nn.Embedding(65, 8)
+
+    def start(self, rows: int) -> LSTMState:
+        return self.memory.start(rows)
+
+    def unroll(self, symbols: Tensor, state: LSTMState, lengths: Tensor | None = None) -> tuple[Tensor, LSTMState]:
+        hidden, state = self.memory.unroll(10 * self.embedding(symbols), state, lengths)
+        return 10 * hidden @ self.output.weight.T, state

@@ -1,0 +1,156 @@
+"""Planted faults of gradients: each names the law that has to catch it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from unrolled import laws
+from unrolled.gradient import Piece
+from unrolled.laws import GradientLaw
+from unrolled.memory import Memory
+from unrolled.states import State, detach
+
+
+@dataclass(frozen=True)
+class BrokenTruncation:
+    """Truncation after every second step, told apart from `Truncated` by its fault alone."""
+
+    k1: int = 2
+    k2: int | None = None
+    exact: ClassVar[bool] = False
+
+    def cut(self, state: State) -> State:
+        return detach(state)
+
+    def __call__(
+        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        total = torch.zeros(())
+        for start in range(0, length, self.k1):
+            loss, state = piece(state, start, min(start + self.k1, length))
+            loss.backward(retain_graph=True)  # type: ignore[no-untyped-call]
+            total, state = total + loss.detach(), self.cut(state)
+        return total, detach(state)
+
+
+class ForgetsToDetach(BrokenTruncation):
+    breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
+
+    def cut(self, state: State) -> State:
+        return state
+
+
+class CutsAStepLate(BrokenTruncation):
+    """Reads three steps where it says two."""
+
+    breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
+
+    def __call__(
+        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        return BrokenTruncation(self.k1 + 1)(piece, state, length)
+
+
+class CutsEverywhere(BrokenTruncation):
+    """Cuts within a stretch as well, as when k2 is not heeded."""
+
+    breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
+
+    def __call__(
+        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        return BrokenTruncation(1)(piece, state, length)
+
+
+class HandsBackTheLastLoss(BrokenTruncation):
+    breaks: ClassVar[GradientLaw] = laws.a_gradient_hands_back_the_loss_and_state_of_reading_alone
+
+    def __call__(
+        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        _, after = super().__call__(piece, state, length)
+        return piece(state, max(0, length - self.k1), length)[0].detach(), after
+
+
+class HandsBackItsGraph(BrokenTruncation):
+    breaks: ClassVar[GradientLaw] = laws.a_gradient_hands_back_the_loss_and_state_of_reading_alone
+
+    def __call__(
+        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        loss, _ = super().__call__(piece, state, length)
+        return loss, piece(state, 0, length)[1]
+
+
+class ScalesItsLoss(BrokenTruncation):
+    """Divides by the number of stretches, as one would for a mean."""
+
+    breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
+
+    def __call__(
+        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        def scaled(state: State, start: int, stop: int) -> tuple[Tensor, State]:
+            loss, state = piece(state, start, stop)
+            return loss / 4, state
+
+        loss, after = super().__call__(scaled, state, length)
+        return 4 * loss, after
+
+
+class SaysItIsExact(BrokenTruncation):
+    breaks: ClassVar[GradientLaw] = laws.an_exact_gradient_is_that_of_the_whole_loss
+    exact: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class SaysItIsInexact:
+    breaks: ClassVar[GradientLaw] = laws.an_inexact_gradient_is_seen_to_be_inexact
+    exact: ClassVar[bool] = False
+
+    def __call__(
+        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        return BrokenTruncation(length or 1)(piece, state, length)
+
+
+class ChokesOnZeroSteps(BrokenTruncation):
+    breaks: ClassVar[GradientLaw] = laws.nothing_to_read_has_no_gradient
+
+    def __call__(
+        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        loss, after = super().__call__(piece, state, length or 1)
+        return loss, after
+
+
+@dataclass(frozen=True)
+class BeginsWithAClearedGradient:
+    """Overwrites what an earlier reading added; it holds the weights, as no strategy should."""
+
+    memory: Memory
+    breaks: ClassVar[GradientLaw] = laws.a_gradient_adds_to_what_is_there
+    exact: ClassVar[bool] = True
+
+    def __call__(
+        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, State]:
+        self.memory.zero_grad()
+        return BrokenTruncation(length)(piece, state, length)
+
+
+BROKEN_GRADIENTS = (
+    ForgetsToDetach,
+    CutsAStepLate,
+    CutsEverywhere,
+    HandsBackTheLastLoss,
+    HandsBackItsGraph,
+    ScalesItsLoss,
+    SaysItIsExact,
+    SaysItIsInexact,
+    ChokesOnZeroSteps,
+)

@@ -1,0 +1,133 @@
+"""Law × part, the table proved complete, and the laws proved to bite."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from broken import BROKEN_MEMORIES, LooksAhead, LoudModel, RunsIntoPadding, SteppedRNN
+from broken_gradients import BROKEN_GRADIENTS, BeginsWithAClearedGradient
+from cases import GRADIENT_CASES, GRADIENT_MEMORIES, MEMORY_CASES, MODEL_CASES
+
+from unrolled import laws, memory
+from unrolled.gradient import GRADIENTS, Gradient
+from unrolled.laws import MEMORY_LAWS, MODEL_LAWS, GradientLaw, Law, LawError
+from unrolled.memory import LSTM, MEMORIES, Memory
+
+GRADIENT_TABLE = [
+    pytest.param(law, strategy, id=f"{law.__name__}-{name}")
+    for name, strategy in GRADIENT_CASES.items()
+    for law in laws.laws_of_gradient(strategy)
+]
+
+
+@pytest.mark.parametrize("name", MEMORY_CASES)
+@pytest.mark.parametrize("law", MEMORY_LAWS, ids=lambda law: law.__name__)
+def test_every_memory_keeps_every_law(law: Law, name: str) -> None:
+    law(laws.made_for_laws(MEMORY_CASES[name]))
+
+
+@pytest.mark.parametrize("name", MODEL_CASES)
+@pytest.mark.parametrize("law", MODEL_LAWS, ids=lambda law: law.__name__)
+def test_every_model_keeps_every_law(law: Law, name: str) -> None:
+    torch.manual_seed(0)
+    law(MODEL_CASES[name]().double())
+
+
+@pytest.mark.parametrize("name", GRADIENT_MEMORIES)
+@pytest.mark.parametrize(("law", "strategy"), GRADIENT_TABLE)
+def test_every_gradient_keeps_every_law_over_every_memory(law: GradientLaw, strategy: Gradient, name: str) -> None:
+    law(strategy, laws.made_for_laws(GRADIENT_MEMORIES[name]))
+
+
+def test_every_memory_has_a_row() -> None:
+    assert set(MEMORIES) <= set(MEMORY_CASES), "a memory in MEMORIES has no line in tests/laws/cases.py"
+    assert set(MEMORIES) <= set(GRADIENT_MEMORIES)
+    held = {type(part) for make in MEMORY_CASES.values() for part in make(4, 8).modules()}
+    for name, kind in vars(memory).items():
+        if inspect.isclass(kind) and issubclass(kind, Memory) and not inspect.isabstract(kind):
+            assert kind in held, f"{name} has no line in tests/laws/cases.py"
+
+
+def test_every_gradient_has_a_row() -> None:
+    kinds = {type(strategy) for strategy in GRADIENT_CASES.values()}
+    assert kinds == set(GRADIENTS.values()), "a gradient in GRADIENTS has no line in tests/laws/cases.py"
+
+
+def test_every_law_of_a_memory_or_gradient_catches_a_planted_fault() -> None:
+    faults = [*BROKEN_MEMORIES, LoudModel, *BROKEN_GRADIENTS, BeginsWithAClearedGradient]
+    caught = {fault.breaks.__name__ for fault in faults}  # type: ignore[attr-defined]
+    strategies = [law for strategy in GRADIENT_CASES.values() for law in laws.laws_of_gradient(strategy)]
+    assert caught == {law.__name__ for law in (*MEMORY_LAWS, *MODEL_LAWS, *strategies)}
+
+
+@pytest.mark.parametrize("fault", BROKEN_MEMORIES, ids=lambda fault: fault.__name__)
+def test_a_planted_fault_is_caught_by_the_law_it_names(fault: Any) -> None:
+    with pytest.raises(LawError):
+        fault.breaks(laws.made_for_laws(fault))
+    name = fault.breaks.__name__.replace("_", " ")
+    assert any(sentence.startswith(name) for sentence in laws.check(fault))
+
+
+def test_a_planted_fault_of_a_model_is_caught() -> None:
+    with pytest.raises(LawError, match=r"ln 65 = 4\.174"):
+        LoudModel.breaks(LoudModel())
+
+
+@pytest.mark.parametrize("fault", BROKEN_GRADIENTS, ids=lambda fault: fault.__name__)
+def test_a_planted_fault_of_a_gradient_is_caught_by_the_law_it_names(fault: Any) -> None:
+    with pytest.raises(LawError):
+        fault.breaks(fault(), laws.made_for_laws(LSTM))
+
+
+def test_a_gradient_that_overwrites_is_caught() -> None:
+    lstm = laws.made_for_laws(LSTM)
+    with pytest.raises(LawError, match="after two readings"):
+        BeginsWithAClearedGradient.breaks(BeginsWithAClearedGradient(lstm), lstm)
+
+
+@pytest.mark.parametrize("make", [SteppedRNN, *MEMORIES.values()], ids=lambda make: make.__name__)
+def test_check_has_nothing_to_say_of_a_sound_memory(make: Callable[[int, int], Memory]) -> None:
+    assert laws.check(make) == []
+
+
+def test_check_says_in_words_what_is_broken() -> None:
+    sentences = laws.check(RunsIntoPadding)
+    assert any(re.match(r"padding changes nothing: past a row's length outputs are not zero", s) for s in sentences)
+    assert len(sentences) < len(MEMORY_LAWS), "one fault does not break every law"
+
+
+def test_check_of_a_memory_that_raises_says_what_it_raised() -> None:
+    class Raises(LSTM):
+        def start(self, rows: int) -> Any:
+            raise KeyError("no start")
+
+    assert "KeyError" in laws.check(Raises)[0]
+
+
+def test_check_gradient_says_in_words_what_is_broken() -> None:
+    assert laws.check_gradient(GRADIENT_CASES["truncated:k1=2,k2=5"]) == []
+    said_exact = next(fault for fault in BROKEN_GRADIENTS if fault.__name__ == "SaysItIsExact")
+    assert [s.partition(":")[0] for s in laws.check_gradient(said_exact())] == [
+        "an exact gradient is that of the whole loss"
+    ]
+
+
+def test_an_excuse_needs_to_be_seen() -> None:
+    class Anticipates(LooksAhead):
+        excuses: ClassVar[dict[str, str]] = {
+            "no_output_depends_on_a_later_input": "it reads one step ahead",
+            "unrolled_equals_stepped": "a step cannot read ahead",
+            "chunks_equal_the_whole": "a chunk ends before the step ahead",
+            "padding_changes_nothing": "it looks into the padding",
+        }
+
+    class ExcusedForNothing(LSTM):
+        excuses: ClassVar[dict[str, str]] = {"chunks_equal_the_whole": "it says so"}
+
+    assert laws.check(Anticipates) == []
+    assert laws.check(ExcusedForNothing) == ["chunks equal the whole: is kept, though excused (it says so)."]

@@ -1,0 +1,123 @@
+"""Counting n-grams: exactly what a slow count by dicts finds, in pieces, in passes, and under every limit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ngram_cases import V, count_slowly, documents_of, some_text
+
+from unrolled.model import ngram_counts, ngram_text
+from unrolled.model.ngram import NGram
+from unrolled.model.ngram_counts import Counts, count_ngrams
+from unrolled.model.ngram_text import make_blocks, read_block
+
+
+def grams(counts: Counts, k: int) -> dict[tuple[int, ...], tuple[int, int]]:
+    """Every k-gram that was counted, spelled out: (occurrences, extensions)."""
+    nodes: list[tuple[int, ...]] = [()]
+    for level in counts.levels[:k]:
+        nodes = [(*nodes[int(key) // counts.size - 1], int(key) % counts.size) for key in level.keys]
+    level = counts.levels[k - 1]
+    rows = zip(level.occurrences.tolist(), level.extensions.tolist(), strict=True)
+    return dict(zip(nodes, rows, strict=True))
+
+
+def check_counts(counts: Counts, documents: list[list[int]], opened: bool) -> None:
+    for k in range(1, len(counts.levels) + 1):
+        slow, fast = count_slowly(documents, opened, k), grams(counts, k)
+        assert {g: times for g, (times, _) in slow.items()} == {g: times for g, (times, _) in fast.items()}
+        if k < len(counts.levels):
+            assert {g: extensions for g, (_, extensions) in slow.items()} == {g: e for g, (_, e) in fast.items()}
+        assert all((np.diff(level.keys) > 0).all() for level in counts.levels)
+
+
+def test_counts_are_those_of_a_slow_count_without_a_border() -> None:
+    text = some_text()
+    check_counts(count_ngrams(text, V, 5), [text.tolist()], opened=False)
+
+
+def test_no_ngram_crosses_a_border() -> None:
+    text = some_text()
+    check_counts(count_ngrams(text, V, 5, border=0), documents_of(text), opened=True)
+
+
+def test_no_ngram_crosses_from_one_stretch_into_another() -> None:
+    text = some_text()
+    stretches = np.array([[0, 100], [150, 151], [151, 300], [400, 400], [420, 600]])
+    parts = [text[a:b].tolist() for a, b in stretches if a < b]
+    check_counts(count_ngrams(text, V, 4, stretches), parts, opened=False)
+
+
+def test_a_stretch_is_read_with_the_border_before_it_and_the_one_that_ends_its_document() -> None:
+    text = np.array([0, 1, 2, 0, 3, 0, 4, 1, 1, 2, 0, 2])
+    stretches = np.array([[0, 3], [3, 5], [7, 9], [9, 10], [10, 12]])
+    blocks = make_blocks(text, stretches, 0)
+    assert [read_block(text, block, 0).tolist() for block in blocks] == [
+        [0, 1, 2, 0, 3, 0], [0, 1, 1], [0, 2, 0, 2],
+    ]  # fmt: skip
+    for block in blocks:
+        whole = read_block(text, block, 0).tolist()
+        cuts = [(a, b) for a in range(len(whole) + 1) for b in range(a, len(whole) + 3)]
+        assert all(read_block(text, block, 0, a, b).tolist() == whole[a:b] for a, b in cuts)
+    documents = [[0, 1, 2, 0], [0, 3, 0], [0, 1, 1], [0, 2, 0], [0, 2]]
+    check_counts(count_ngrams(text, V, 3, stretches, border=0), documents, opened=True)
+
+
+@pytest.mark.parametrize("border", [None, 0])
+def test_counting_in_pieces_and_passes_counts_the_same(border: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = some_text()
+    stretches = np.array([[0, 310], [310, 330], [330, 600]])
+    whole = count_ngrams(text, V, 6, stretches, border)
+    monkeypatch.setattr(ngram_counts, "CHUNK", 37)
+    monkeypatch.setattr(ngram_counts, "LARGEST", 6**4)  # two or three symbols to a key: several passes
+    pieces = count_ngrams(text, V, 6, stretches, border)
+    assert len(pieces.levels) == len(whole.levels) == 6 and pieces.read == whole.read
+    for a, b in zip(whole.levels, pieces.levels, strict=True):
+        assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+    onto = None
+    for _ in range(20):
+        onto = count_ngrams(text, V, 6, stretches, border, passes=1, onto=onto)
+    assert onto is not None
+    for a, b in zip(whole.levels, onto.levels, strict=True):
+        assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_many_symbols_of_which_few_occur_fit_into_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = some_text().astype(np.int32) * 1000
+    monkeypatch.setattr(ngram_counts, "LARGEST", 6**6)
+    monkeypatch.setattr(ngram_text, "LARGEST", 6**6)
+    few, many = count_ngrams(some_text(), V, 5, border=0), count_ngrams(text, 4001, 5, border=0, passes=1)
+    assert len(many.levels) == 5
+    for k in range(1, 6):
+        spelled = {tuple(s * 1000 for s in gram): times for gram, times in grams(few, k).items()}
+        assert grams(many, k) == spelled
+
+
+def test_more_ngrams_than_may_be_kept_lower_the_order_and_say_so() -> None:
+    text = np.random.default_rng(0).integers(0, V, 2000)
+    counts = count_ngrams(text, V, 8, keep=100)
+    assert len(counts.levels) == 2 and counts.short == "there are more than 100 different 3-grams"
+    for lowered, asked in zip(counts.levels, count_ngrams(text, V, 2).levels, strict=True):
+        assert np.array_equal(lowered.keys, asked.keys) and np.array_equal(lowered.occurrences, asked.occurrences)
+    assert NGram.count(text, V, 8, keep=100).describe() == (
+        "2-gram, Kneser-Ney (no longer one, because there are more than 100 different 3-grams)"
+    )
+    assert "different" not in NGram.smooth(counts, order=1).describe()
+
+
+def test_a_part_of_the_text_is_counted_where_there_is_no_time_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = some_text(2000)
+    counts = count_ngrams(text, V, 4, border=0, most=500)
+    assert 300 < counts.read <= 500 and counts.given == 2000
+    assert f"counted on {counts.read} of 2,000 symbols" in NGram.smooth(counts).describe()
+    monkeypatch.setattr(ngram_counts, "CHUNK", 400)
+    hurried = count_ngrams(text, V, 4, border=0, seconds=0.0)
+    assert hurried.read == 100 and len(hurried.levels) == 4
+    model = NGram.smooth(hurried)
+    assert np.isfinite(model.score(text)).all()
+
+
+def test_a_text_shorter_than_the_order() -> None:
+    model = NGram.count(np.array([0, 1, 2]), 3, 7, border=0)
+    assert model.order == 3 and "no stretch of the text is longer" in model.describe()
+    assert np.isfinite(model.score(np.array([0, 1, 2, 2, 1, 0]))).all()

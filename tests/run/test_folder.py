@@ -1,0 +1,220 @@
+"""A run folder is born whole, says what is wrong with it, and has one trainer at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from unrolled.errors import RunError, TrainingError, UnrolledError
+from unrolled.run.folder import RunFolder, find_runs, free_path, newest
+
+KILLS = Path(__file__).parents[1] / "kills.py"
+FACTS = {"kind": "language", "data": "/poems.txt", "score": 1.5}
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return RunFolder.create(tmp_path / "runs" / "a", FACTS)
+
+
+def test_a_run_is_made_and_opened_again(tmp_path: Path) -> None:
+    def fill(folder: Path) -> None:
+        (folder / "text").write_text("abc")
+
+    made = RunFolder.create(tmp_path / "new" / "runs" / "a", FACTS, fill)
+    made.write_facts(score=1.4, best=float("inf"))
+    found = RunFolder.open(tmp_path / "new" / "runs" / "a")
+    assert found.facts == {**FACTS, "format": 1, "score": 1.4, "best": None}
+    assert (found.path / "text").read_text() == "abc" and names(found.path.parent) == ["a"]
+    assert made.path == found.path and found.checkpoints.is_dir()
+
+
+def test_an_empty_folder_becomes_a_run(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    assert RunFolder.open(RunFolder.create(tmp_path / "a", FACTS).path).facts["kind"] == "language"
+
+
+def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "mine").write_text("dear")
+    with pytest.raises(RunError, match=r"a exists and is not empty. Name another with --out"):
+        RunFolder.create(tmp_path / "a", FACTS)
+    with pytest.raises(RunError, match=r"mine exists and is not a folder"):
+        RunFolder.create(tmp_path / "a" / "mine", FACTS)
+    assert names(tmp_path) == ["a"] and names(tmp_path / "a") == ["mine"]
+
+
+def test_a_folder_that_fills_meanwhile_is_refused(tmp_path: Path) -> None:
+    def meanwhile(_: Path) -> None:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "theirs").write_text("dear")
+
+    with pytest.raises(RunError, match=r"a exists and is not empty. Name another folder with --out"):
+        RunFolder.create(tmp_path / "a", FACTS, meanwhile)
+    assert names(tmp_path) == ["a"] and names(tmp_path / "a") == ["theirs"]
+
+
+def test_the_folder_one_is_in_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match=r"the folder you are in"):
+        RunFolder.create(".", FACTS)
+    assert names(tmp_path) == []
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"cannot be made: .*--out"):
+        RunFolder.create(tmp_path / "file" / "a", FACTS)
+    with pytest.raises(RunError, match=r"cannot be made: File name too long"):
+        RunFolder.create(tmp_path / ("a" * 300), FACTS)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), TrainingError("full"), KeyboardInterrupt()]
+)
+def test_a_birth_that_fails_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
+    def fail(folder: Path) -> None:
+        (folder / "text").write_text("abc")
+        raise error
+
+    with pytest.raises((UnrolledError, KeyboardInterrupt)) as raised:
+        RunFolder.create(tmp_path / "a", FACTS, fail)
+    if isinstance(error, OSError):
+        assert "a could not be made: No space left on device. Nothing was left of it" in str(raised.value)
+    assert names(tmp_path) == []
+
+
+def test_a_kill_at_any_point_of_a_birth_leaves_no_run_or_a_whole_one(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, KILLS, "birth", tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 12  # two folders made, run.json written whole, the lock, the renaming and its flushes
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "a is not a run: it has no run.json"),
+        ("{", r"run.json is damaged: no JSON \(.*line 1, column 2\)"),
+        ("[]", "run.json is damaged: it lacks a format or a kind"),
+        ('{"format": true, "kind": "language"}', "run.json is damaged: it lacks a format or a kind"),
+        ('{"format": 1}', "run.json is damaged: it lacks a format or a kind"),
+        ('{"format": 2, "kind": "language"}', "made by a newer unrolled: it has format 2; this one reads 1"),
+        ('{"format": 1, "kind": "label"}', "holds a run of kind 'label'; this needs one of kind 'language'"),
+    ],
+)
+def test_what_is_no_run_to_read_is_refused(tmp_path: Path, content: str | None, said: str) -> None:
+    (tmp_path / "a").mkdir()
+    if content is not None:
+        (tmp_path / "a" / "run.json").write_text(content)
+    with pytest.raises(RunError, match=said) as raised:
+        RunFolder.open(tmp_path / "a")
+    assert str(raised.value).count("\n") < 3
+
+
+def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"a does not exist; a run is the folder that `unroll train` leaves"):
+        RunFolder.open(tmp_path / "a")
+    (tmp_path / "a").write_text("text")
+    with pytest.raises(RunError, match=r"a is a file; a run is"):
+        RunFolder.open(tmp_path / "a")
+    with pytest.raises(RunError, match=r"cannot be read: File name too long"):
+        RunFolder.open(tmp_path / ("a" * 300))
+
+
+def test_any_kind_is_opened_where_any_will_do(tmp_path: Path) -> None:
+    RunFolder.create(tmp_path / "a", {"kind": "label"})
+    assert RunFolder.open(tmp_path / "a", kind=None).facts["kind"] == "label"
+
+
+def test_one_process_trains_a_run_at_a_time(run: RunFolder) -> None:
+    script = f"from unrolled.run.folder import RunFolder; RunFolder.open({str(run.path)!r}).lock(); print('taken')"
+    other = [sys.executable, "-c", script]
+    assert run.in_training()
+    run.lock()  # it is ours already
+    refused = subprocess.run(other, capture_output=True, text=True)
+    assert f"is being trained by process {os.getpid()}. Wait until it ends, or stop it" in refused.stderr
+    with pytest.raises(RunError, match=r"is being trained by process"):
+        RunFolder.open(run.path).lock()
+    run.release()
+    assert not run.in_training()
+    assert subprocess.run(other, capture_output=True, text=True).stdout == "taken\n"
+    run.lock()  # a process that ended holds nothing
+
+
+def test_a_lock_taken_sweeps_up_what_a_kill_left(run: RunFolder) -> None:
+    run.release()
+    (run.path / ".run.json.partial-1").write_text("{")
+    RunFolder.open(run.path).lock()
+    assert not (run.path / ".run.json.partial-1").exists()
+
+
+def test_reports_samples_and_plans_are_cut_behind_a_step(run: RunFolder) -> None:
+    texts = {10: "at first\n\n--- step 5\n", 20: "", 30: " then\r\n"}
+    for step, text in texts.items():
+        run.append_plan(step, {"rate": step / 10})
+        run.append_report(step, {"loss": float("nan")})
+        run.append_sample(step, text)
+    for name in ("log.jsonl", "samples.txt"):
+        with (run.path / name).open("a") as torn:
+            torn.write('{"step": 3' if name == "log.jsonl" else "--- step 40\n    torn")
+    assert run.read_samples() == list(texts.items())
+    run.cut(30)
+    run.append_report(40, {"loss": 1.0})
+    run.append_sample(40, "more")
+    assert [report["step"] for report in run.read_reports()] == [10, 20, 30, 40]
+    assert run.read_samples() == [*texts.items(), (40, "more")]
+    run.cut(10)
+    assert run.read_plans() == [{"step": 10, "rate": 1.0}] and run.read_reports() == [{"step": 10, "loss": None}]
+    assert run.read_samples() == [(10, texts[10])]
+    run.cut(0)
+    assert [run.read_plans(), run.read_reports(), run.read_samples()] == [[], [], []]
+
+
+def test_cutting_is_no_change_where_nothing_is_behind_the_step(run: RunFolder) -> None:
+    run.cut(0)
+    assert not (run.path / "log.jsonl").exists()
+    run.append_report(1, {"loss": 1.0})
+    before = (run.path / "log.jsonl").stat()
+    run.cut(1)
+    assert (run.path / "log.jsonl").stat().st_ino == before.st_ino
+
+
+def test_symbols_and_the_model_come_back(run: RunFolder) -> None:
+    table: dict[str, Any] = {"kind": "char", "symbols": ["", "a", "–"]}
+    run.write_symbols(table)
+    run.write_model({"weight": torch.ones(2)}, {"step": 5})
+    assert run.read_symbols() == table
+    tensors, facts = run.read_model({"weight": torch.zeros(2)})
+    assert torch.equal(tensors["weight"], torch.ones(2)) and facts == {"step": 5}
+    with pytest.raises(RunError, match=r"model.safetensors does not fit"):
+        run.read_model({"weight": torch.zeros(3)})
+    run.model.write_bytes(run.model.read_bytes()[:-1])
+    with pytest.raises(RunError, match=r"model.safetensors is damaged"):
+        run.read_model()
+
+
+def test_the_newest_run_is_the_one_last_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match=r"There is no run under runs/ here. Name a run's folder, or train one"):
+        newest()
+    for age, name in enumerate(["a", "b", "c"]):
+        path = RunFolder.create(Path("runs") / free_path(name).name, FACTS).path
+        os.utime(path / "run.json", (1000 - age, 1000 - age))
+    (tmp_path / "runs" / "no run").mkdir()
+    (tmp_path / "runs" / ".b.partial-7").mkdir()
+    (tmp_path / "runs" / ".b.partial-7" / "run.json").write_text(json.dumps(FACTS))
+    assert [path.name for path in find_runs()] == ["a", "b", "c"] and newest() == Path("runs/a")
+    RunFolder.open("runs/c").append_report(5, {"loss": 1.0})
+    assert newest() == Path("runs/c")
+    assert free_path("a") == Path("runs/a-2") and free_path("d") == Path("runs/d")

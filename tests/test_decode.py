@@ -1,0 +1,275 @@
+"""Decoding keeps its laws: greedy where it must be, fair where it draws, whole characters, ends where told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from unrolled.data.symbols import ByteTable, CharacterTable
+from unrolled.decode import choose, decode_stream, probabilities, sample, stop_at
+from unrolled.errors import OptionError, TrainingError
+from unrolled.memory import build_stack
+from unrolled.model.language import LanguageModel
+from unrolled.seeds import generator
+
+numbers = st.floats(-20, 20, allow_nan=False, width=32)
+some_logits = st.lists(numbers, min_size=1, max_size=12).map(torch.tensor)
+
+
+class Chain:
+    """A model whose answer hangs on the last symbol alone; `read` keeps what it was given."""
+
+    def __init__(self, logits: Tensor) -> None:  # (V, V), a row for each symbol read
+        self.logits, self.read = logits, list[int]()
+
+    def start(self, rows: int) -> Tensor:
+        return torch.zeros(rows, 1)
+
+    def step(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]:
+        assert not torch.is_grad_enabled()
+        self.read += symbols.tolist()
+        return self.logits[symbols], state
+
+
+def chain(size: int = 8, seed: int = 0) -> Chain:
+    logits = torch.randn(size, size, generator=generator(seed, "chain"))
+    logits[:, 0] = -torch.inf  # never ends by itself
+    return Chain(logits)
+
+
+def write(model: Chain, seed: int = 0, length: int = 60, **how: Any) -> list[int]:
+    return list(sample(model, [1], generator=generator(seed, "sample"), length=length, **how))
+
+
+@pytest.mark.parametrize("how", [{"temperature": 0.0}, {"top_k": 1}, {"top_p": 1e-9}, {"temperature": 1e-300}])
+def test_these_are_all_greedy(how: dict[str, Any]) -> None:
+    model = chain()
+    written = write(model, **how)
+    assert len(written) == 60
+    for before, after in pairwise([1, *written]):
+        assert after == int(model.logits[before].argmax())
+
+
+@pytest.mark.parametrize("how", [{"temperature": 0.0}, {"top_k": 1}, {"top_p": 1e-9}])
+def test_of_equals_greedy_takes_the_first(how: dict[str, Any]) -> None:
+    chances = probabilities(torch.tensor([0.0, 2.0, 1.0, 2.0, 2.0]), **how)
+    assert chances.tolist() == [0, 1, 0, 0, 0]
+
+
+def test_the_same_seed_writes_the_same_text_and_another_another() -> None:
+    assert write(chain(), seed=3) == write(chain(), seed=3)
+    assert write(chain(), seed=3) != write(chain(), seed=4)
+
+
+def test_greedy_leaves_the_generator_alone() -> None:
+    dice = generator(0, "dice")
+    before = dice.get_state()
+    list(sample(chain(), [], generator=dice, temperature=0, length=5))
+    assert torch.equal(dice.get_state(), before)
+
+
+@given(some_logits, st.floats(0, 5), st.none() | st.integers(1, 15), st.none() | st.floats(0.01, 1))
+def test_chances_sum_to_one_and_only_rise_for_what_is_kept(
+    logits: Tensor, temperature: float, top_k: int | None, top_p: float | None
+) -> None:
+    chances = probabilities(logits, temperature, top_k, top_p)
+    assert chances.shape == logits.shape and chances.dtype == torch.float64
+    assert float(chances.sum()) == pytest.approx(1, abs=1e-12)
+    whole = probabilities(logits, temperature)
+    kept = chances > 0
+    assert bool((chances[kept] >= whole[kept] * (1 - 1e-12)).all())
+    assert top_k is None or int(kept.sum()) <= top_k
+
+
+@given(some_logits, st.floats(0.01, 0.999))
+def test_top_p_keeps_the_smallest_set_that_reaches_p(logits: Tensor, top_p: float) -> None:
+    whole = probabilities(logits)
+    kept = probabilities(logits, top_p=top_p) > 0
+    reached = float(whole[kept].sum())
+    assert reached >= top_p - 1e-9  # it reaches p
+    assert reached - float(whole[kept].min()) < top_p + 1e-9  # and not without the least likely that it keeps
+    assert kept.all() or float(whole[kept].min()) >= float(whole[~kept].max())  # of the likeliest
+
+
+def test_top_p_by_hand() -> None:
+    logits = torch.tensor([0.1, 0.5, 0.15, 0.25]).log()
+    assert probabilities(logits, top_p=0.7).tolist() == pytest.approx([0, 2 / 3, 0, 1 / 3], abs=1e-6)
+    assert probabilities(logits, top_p=0.8).tolist() == pytest.approx([0, 5 / 9, 1 / 6, 5 / 18], abs=1e-6)
+    assert probabilities(logits, top_k=2, top_p=0.6).tolist() == [0, 1, 0, 0]  # 2/3 of the two that top_k keeps
+    assert probabilities(logits, top_k=9).tolist() == probabilities(logits).tolist()
+    assert probabilities(logits, top_p=1.0).tolist() == probabilities(logits).tolist()
+
+
+def test_temperature_by_hand() -> None:
+    logits = torch.tensor([0.0, 1.0, 3.0])
+    assert torch.allclose(probabilities(logits, 2.0), torch.softmax(logits.double() / 2, 0))
+
+
+@pytest.mark.parametrize("how", [{}, {"temperature": 0.6}, {"top_k": 4}, {"top_p": 0.8}])
+def test_symbols_come_as_often_as_their_chances_say(how: dict[str, Any]) -> None:
+    logits = torch.tensor([-torch.inf, 1.0, 0.3, -0.5, 0.9, -2.0, 0.0])
+    drawn = sample(Chain(logits.expand(7, 7)), [], generator=generator(1, "draws"), length=4000, **how)
+    counts = np.bincount(list(drawn), minlength=7)
+    expected = probabilities(logits, **how).numpy() * 4000
+    assert not counts[expected == 0].any()
+    possible = expected > 0
+    chi_square = (((counts - expected) ** 2)[possible] / expected[possible]).sum()
+    assert chi_square < 20.5  # 99.9% point at 5 degrees of freedom, at most 5 here; the seed is fixed
+
+
+@pytest.mark.parametrize(("number", "symbol"), [(0.0, 1), (0.499, 1), (0.5, 3), (0.999, 3), (1.0, 3)])
+def test_no_symbol_without_a_chance_is_drawn(number: float, symbol: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    chances = torch.tensor([0.0, 0.5, 0.0, 0.5, 0.0], dtype=torch.float64)
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: torch.tensor(number, dtype=torch.float64))
+    assert choose(chances, generator(0)) == symbol
+
+
+def test_the_model_reads_the_border_the_prompt_and_all_but_the_last_written() -> None:
+    model = chain()
+    written = list(sample(model, [3, 2], generator=generator(0), temperature=0.5, length=4))
+    assert model.read == [0, 3, 2, *written[:3]]
+
+
+def test_a_symbol_is_handed_out_before_the_next_step_is_taken() -> None:
+    model = chain()
+    writing = sample(model, [], generator=generator(0), length=9)
+    assert model.read == []
+    next(writing)
+    assert len(model.read) == 1
+    next(writing)
+    assert len(model.read) == 2
+
+
+def test_the_border_ends_the_text_and_is_not_handed_out() -> None:
+    cycle = torch.full((4, 4), -9.0)
+    for before, after in ((0, 2), (2, 1), (1, 3), (3, 0)):
+        cycle[before, after] = 9.0
+    assert list(sample(Chain(cycle), [], generator=generator(0), temperature=0, length=50)) == [2, 1, 3]
+    assert list(sample(Chain(cycle), [3], generator=generator(0), temperature=0, length=50)) == []
+    ends_at_one = list(sample(Chain(cycle), [2], generator=generator(0), temperature=0, length=50, border=1))
+    assert ends_at_one == []
+
+
+def test_a_language_model_writes_by_steps_what_unroll_foresees() -> None:
+    torch.manual_seed(0)
+    model = LanguageModel(9, 4, build_stack("lstm", 4, 12, 1, 0.0)).double()
+    with torch.no_grad():
+        model.output.weight.mul_(100)
+    prompt = [2, 5]
+    written = list(sample(model, prompt, generator=generator(0), temperature=0, length=20))
+    text = torch.tensor([[0, *prompt, *written]])
+    logits, _ = model.unroll(text, model.start(1))
+    foreseen = logits.argmax(2)[0, len(prompt) : -1].tolist()
+    assert foreseen == written
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"temperature": -0.1}, r"temperature is -0.1; it must be 0 .* or more"),
+        ({"temperature": float("nan")}, r"temperature is nan"),
+        ({"temperature": float("inf")}, r"temperature is inf"),
+        ({"top_k": 0}, r"top_k is 0; .* give 1 or more"),
+        ({"top_p": 0.0}, r"top_p is 0.0; .* above 0 and at most 1"),
+        ({"top_p": 1.1}, r"top_p is 1.1; .* above 0 and at most 1"),
+        ({"top_p": float("nan")}, r"top_p is nan"),
+        ({"length": 0}, r"length is 0; .* give 1 or more"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_read(how: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        sample(chain(), [], generator=generator(0), **{"length": 5, **how})
+
+
+@pytest.mark.parametrize("symbol", [-1, 8])
+def test_a_prompt_of_another_table_is_refused(symbol: int) -> None:
+    with pytest.raises(OptionError, match=rf"prompt holds symbol {symbol}; this model has 8"):
+        list(sample(chain(), [symbol], generator=generator(0), length=5))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_damaged_model_says_so(bad: float) -> None:
+    with pytest.raises(TrainingError, match="not a number"):
+        write(Chain(torch.full((4, 4), bad)))
+
+
+def spell(data: bytes) -> list[int]:
+    return [byte + 1 for byte in data]
+
+
+@given(st.binary(max_size=40) | st.text(max_size=20).map(lambda text: text.encode("utf-8", "replace")))
+def test_streamed_text_is_the_decoded_text(data: bytes) -> None:
+    table = ByteTable()
+    assert "".join(decode_stream(table, spell(data))) == table.decode(spell(data)) == data.decode("utf-8", "replace")
+
+
+def test_a_character_comes_with_its_last_byte() -> None:
+    read: list[int] = []
+
+    def ids() -> Iterator[int]:
+        for symbol in spell("aé€😀b".encode()):
+            read.append(symbol)
+            yield symbol
+
+    assert [(piece, len(read)) for piece in decode_stream(ByteTable(), ids())] == [
+        ("a", 1),
+        ("é", 3),
+        ("€", 6),
+        ("😀", 10),
+        ("b", 11),
+    ]
+
+
+def test_half_a_character_at_the_end_is_shown_as_broken() -> None:
+    assert list(decode_stream(ByteTable(), spell("a€".encode()[:-1]))) == ["a", "\N{REPLACEMENT CHARACTER}"]
+
+
+def test_characters_stream_one_by_one() -> None:
+    table = CharacterTable("hello ", rarest="h")
+    ids = table.encode("hello hell").tolist()
+    assert list(decode_stream(table, [0, *ids])) == list("hello hell")
+
+
+few_letters = st.text("ab", max_size=12)
+
+
+@given(st.lists(few_letters, max_size=8), st.text("ab", min_size=1, max_size=4))
+def test_stop_at_is_what_split_does(pieces: list[str], stop: str) -> None:
+    assert "".join(stop_at(pieces, stop)) == "".join(pieces).split(stop)[0]
+
+
+@given(st.lists(few_letters, max_size=8), st.text("ab", min_size=1, max_size=4))
+def test_stop_at_holds_back_less_than_the_stop_text(pieces: list[str], stop: str) -> None:
+    given_out = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal given_out
+        for piece in pieces:
+            yield piece
+            given_out += len(piece)  # by the time that the next is asked for, this one was passed on
+            assert given_out - len("".join(passed)) <= len(stop) - 1
+
+    passed: list[str] = []
+    for piece in stop_at(counted(), stop):
+        assert piece
+        passed.append(piece)
+
+
+def test_stop_at_reads_no_further_than_the_stop() -> None:
+    pieces = iter(["one. T", "he E", "nd. And", " more"])
+    assert "".join(stop_at(pieces, "The End")) == "one. "
+    assert list(pieces) == [" more"]
+    assert list(stop_at(iter(["x"]), "much longer than the text")) == ["x"]
+
+
+def test_an_empty_stop_is_refused() -> None:
+    with pytest.raises(OptionError, match="text to stop at is empty"):
+        stop_at(iter(["x"]), "")
