@@ -91,7 +91,9 @@ class Training:
                 time.sleep(1)
             if self.stopped:
                 return
-            written = {"sample": "to be", "copied_longest": 7, "copied_share": 0.25} if step == STEPS else {}
+            written: dict[str, Any] = (
+                {"sample": "to be", "copied_longest": 7, "copied_share": 0.25} if step == STEPS else {}
+            )
             yield Report(step, validation=1.6, best=1.6, notes=("planned again",) if step == 2 else (), **written)
         self.verdict = Verdict()
 

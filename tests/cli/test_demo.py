@@ -21,7 +21,8 @@ def test_hello_learns_to_spell(unroll: Unroll, seed: int) -> None:
     assert last["loss"] < 0.05 and last["written"] == "ello"
     for lesson in (first, last):  # rows letters, columns steps: every column sums to 1
         assert [sum(column) for column in zip(*lesson["probabilities"], strict=True)] == pytest.approx([1.0] * 4)
-    right = [row["helo".index(letter)] for row, letter in zip(zip(*last["probabilities"], strict=True), "ello", strict=True)]
+    columns = zip(*last["probabilities"], strict=True)
+    right = [column["helo".index(letter)] for column, letter in zip(columns, "ello", strict=True)]
     assert -sum(map(math.log, right)) / 4 == pytest.approx(last["loss"], abs=1e-5)
 
 
@@ -32,7 +33,7 @@ def test_hello_draws_the_table_of_the_lecture(unroll: Unroll) -> None:
     assert table[2].split() == ["reads", "h", "e", "l", "l"]
     assert [line.split()[0] for line in table[3:7]] == ["h", "e", "l", "o"]
     bracketed = [[cell.startswith("[") for cell in line.split()[1:]] for line in table[3:7]]
-    assert bracketed == [[False] * 4, [True, False, False, False], [False, True, True, False], [False, False, False, True]]
+    assert bracketed == [[letter == target for target in "ello"] for letter in "helo"]
 
 
 def test_weather_says_what_the_chain_is(unroll: Unroll) -> None:

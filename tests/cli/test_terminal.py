@@ -109,7 +109,8 @@ def test_clock(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (312e6, "312 MB"), (2.5e9, "2.5 GB"), (4e12, "4.0 TB")]
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (312e6, "312 MB"), (2.5e9, "2.5 GB"), (4e12, "4.0 TB")],
 )
 def test_byte_count(count: float, text: str) -> None:
     assert byte_count(count) == text

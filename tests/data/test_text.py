@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.data import fingerprint, keep_standard_input, read_documents, read_lines, text
+from unrolled.data import fingerprint, keep_standard_input, read_documents, text
 from unrolled.errors import DataError, OptionError
 
 
@@ -174,13 +174,6 @@ def test_no_permission_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_other_documents_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"file, line or blank; 'lines' was given. Did you mean 'line'\?"):
         read_documents(tmp_path, "lines")
-
-
-def test_lines_are_read_without_their_ends(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(b"one\r\n\ntwo")
-    assert list(read_lines(tmp_path / "a.txt")) == ["one", "", "two"]
-    with pytest.raises(DataError, match="is a folder"):
-        list(read_lines(tmp_path))
 
 
 def test_a_fingerprint_changes_with_bytes_and_names(tmp_path: Path) -> None:

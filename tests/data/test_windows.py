@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.data import Batch, RowBatches, StreamBatches, make_batches, part_rows, read_corpus
-from unrolled.data.corpus import target_ranges
+from unrolled.data.targets import target_ranges
 from unrolled.errors import DataError
 
 Numbers = np.ndarray
@@ -95,7 +95,8 @@ def test_batch_k_is_a_pure_function_of_seed_and_k(
     ks = list(range(3 * batches.batches_an_epoch))
     in_order = {k: batches.batch(k) for k in ks}
     random.Random(seed).shuffle(ks)
-    again = shape(*(part.copy() for part in text), batch, window, seed)
+    symbols, stretches, ends = text
+    again = shape(symbols.copy(), stretches.copy(), ends.copy(), batch, window, seed)
     for k in ks:
         for one, other in zip(in_order[k], again.batch(k), strict=True):
             assert one.dtype == other.dtype
@@ -138,7 +139,7 @@ def test_a_window_never_crosses_a_border(
         one = batches.batch(k)
         for inputs, targets, length in zip(*(part.tolist() for part in one[:3]), strict=True):
             assert 0 not in inputs[1:length]
-            assert 0 not in targets[: length - 1]
+            assert 0 not in targets[: max(0, length - 1)]
 
 
 def long_stream() -> tuple[Numbers, Numbers, Numbers]:
@@ -223,7 +224,7 @@ def test_part_rows_keep_a_limit_spread_over_the_part(tmp_path: Path, documents: 
     corpus = read_corpus(tmp_path / "a.txt", documents)
     rows = list(part_rows(corpus, "training", limit))
     read = sum(len(targets) for _, targets in rows)
-    assert 0.95 * min(limit, corpus.targets("training")) <= read <= limit
+    assert min(limit, corpus.targets("training")) - 31 <= read <= limit  # a line is not cut for the rest
     if limit == 5000 and documents == "file":
         assert len(rows) == len(corpus.parts["training"])
         assert max(len(targets) for _, targets in rows) < 2000

@@ -7,15 +7,16 @@ import json
 import math
 import sys
 from collections.abc import Callable, Container, Mapping
-from functools import partial, wraps
+from functools import wraps
 from inspect import Parameter, signature
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
 from unrolled.errors import OptionError
 from unrolled.settings import SampleSettings, TrainSettings
 
+T = TypeVar("T")
 OPTION_NAMES = {"from_run": "--from"}  # `from` is a word of Python's: the field cannot be called that
 
 Json = Annotated[bool, typer.Option("--json", help="answer in JSON, an object a line")]
@@ -63,25 +64,30 @@ def takes(
 
 def option(name: str, hint: Any, help_text: str, shows_default: bool = True) -> Any:
     """An annotation for an option of this type; a number that is none is refused in our words."""
-    reader = {int: whole_number, int | None: whole_number, float: any_number, float | None: any_number}.get(hint)
-    parser = None if reader is None else partial(reader, name)
+    kind = {int: whole_number, int | None: whole_number, float: any_number, float | None: any_number}.get(hint)
+    parser = None if kind is None else kind(name)
     return Annotated[hint, typer.Option(name, parser=parser, help=help_text, show_default=shows_default)]
 
 
-def whole_number(name: str, text: str | int | None) -> int | None:
-    """The whole number that an option was given. Raises OptionError for anything else."""
-    try:
-        return None if text is None else int(text)
-    except ValueError:
-        raise OptionError(f"{name} is a whole number; got '{text}'.") from None
+def whole_number(name: str) -> Callable[[str], int]:
+    """A reader of whole numbers for the option `name`. It raises OptionError for anything else."""
+    return _reader(name, int, "a whole number")
 
 
-def any_number(name: str, text: str | float | None) -> float | None:
-    """The number that an option was given. Raises OptionError for anything else."""
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        raise OptionError(f"{name} is a number; got '{text}'.") from None
+def any_number(name: str) -> Callable[[str], float]:
+    """A reader of numbers for the option `name`. It raises OptionError for anything else."""
+    return _reader(name, float, "a number")
+
+
+def _reader(name: str, make: Callable[[str], T], words: str) -> Callable[[str], T]:
+    def read(text: str) -> T:
+        try:
+            return make(text)
+        except ValueError:
+            raise OptionError(f"{name} is {words}; got '{text}'.") from None
+
+    read.__name__ = getattr(make, "__name__", words)  # what some versions of typer show in the help
+    return read
 
 
 def _parameter(name: str, hint: Any, default: Any) -> Parameter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
 DEMO_MINUTES = 2.0
 TEXT = Path("runs", "python-topics.txt")
 RUN = "demo"  # under runs/, with a number where one stands there
-Seed = Annotated[
-    int, typer.Option(parser=partial(whole_number, "--seed"), help="number that all chance is drawn from")
-]
+Seed = Annotated[int, typer.Option(parser=whole_number("--seed"), help="number that all chance is drawn from")]
 SAMPLED_DAYS, DAYS_A_LINE = 365, 73
 SOME_DAYS = ("SSSRRS", "RRRRRR")
 SHOWN_STEPS = (0, 5, 10, 20, 40, 60, 80)  # of hello, and its last
@@ -32,7 +29,7 @@ SHOWN_STEPS = (0, 5, 10, 20, 40, 60, 80)  # of hello, and its last
 def demo(
     context: typer.Context,
     minutes: Annotated[
-        float, typer.Option(parser=partial(any_number, "--minutes"), help="minutes from start to exit")
+        float, typer.Option(parser=any_number("--minutes"), help="minutes from start to exit")
     ] = DEMO_MINUTES,
     seed: Seed = 0,
     json: Json = False,

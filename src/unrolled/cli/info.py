@@ -73,9 +73,9 @@ def runs(
       unroll runs
       unroll runs --json
     """
-    from unrolled import run
+    from unrolled.run import runs as find_runs
 
-    found = run.runs(under)
+    found = find_runs(under)
     if json:
         for facts in found:
             print_json(facts)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import sys
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +25,7 @@ def score(
     ],
     top: Annotated[
         int | None,
-        typer.Option(parser=partial(whole_number, "--top"), help="the N most surprising lines alone, in order"),
+        typer.Option(parser=whole_number("--top"), help="the N most surprising lines alone, in order"),
     ] = None,
     alone: Annotated[bool, typer.Option("--alone", help="each line by itself, those before it forgotten")] = False,
     device: Device = "auto",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -58,11 +57,11 @@ def resume(
     run: RunPath = None,
     minutes: Annotated[
         float | None,
-        typer.Option(parser=partial(any_number, "--minutes"), help="minutes from start to exit (what it had left)"),
+        typer.Option(parser=any_number("--minutes"), help="minutes from start to exit (what it had left)"),
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(parser=partial(whole_number, "--steps"), help="so many more updates, instead of minutes"),
+        typer.Option(parser=whole_number("--steps"), help="so many more updates, instead of minutes"),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,

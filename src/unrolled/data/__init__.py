@@ -4,7 +4,7 @@ from unrolled.data.corpus import KINDS, Corpus, read_corpus
 from unrolled.data.fingerprints import fingerprint, keep_standard_input
 from unrolled.data.pieces import PieceTable, WordTable, table_from_json
 from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Symbols, Table
-from unrolled.data.text import DOCUMENTS, Documents, read_documents, read_lines
+from unrolled.data.text import DOCUMENTS, Documents, read_documents
 from unrolled.data.windows import Batch, RowBatches, StreamBatches, make_batches, part_rows
 
 __all__ = [
@@ -28,6 +28,5 @@ __all__ = [
     "part_rows",
     "read_corpus",
     "read_documents",
-    "read_lines",
     "table_from_json",
 ]

@@ -27,6 +27,7 @@ from unrolled.data.fingerprints import digest_of, join_digests
 from unrolled.data.pieces import PieceTable, WordTable
 from unrolled.data.store import SymbolStore
 from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Symbols, Table, code_points
+from unrolled.data.targets import count_targets
 from unrolled.data.text import DOCUMENTS, Documents, judge, read_documents
 from unrolled.errors import DataError, OptionError, nearest
 
@@ -119,27 +120,6 @@ class Corpus:
                 yield from filter(None, lines)
             if rest and whole and (stop == len(self.symbols) or self.symbols[stop] == BORDER):
                 yield rest
-
-
-def target_ranges(
-    symbols: Symbols, stretches: NDArray[np.int64], ends: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the targets of each stretch begin and stop: its first border is none, the border after it may be."""
-    bordered = np.zeros(len(stretches), np.bool_)  # the stretch begins with a border
-    bordered[1:] = ends[:-1] & (stretches[1:, 0] == stretches[:-1, 1])  # known without a look at the text
-    others = np.flatnonzero(~bordered)
-    bordered[others] = symbols[stretches[others, 0]] == BORDER
-    return stretches[:, 0] + bordered, stretches[:, 1] + ends
-
-
-def count_targets(symbols: Symbols, stretches: NDArray[np.int64], ends: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """How many targets each stretch has."""
-    counts = np.empty(len(stretches), np.int64)
-    for start in range(0, len(stretches), CHUNK):
-        some = slice(start, start + CHUNK)
-        first, stop = target_ranges(symbols, stretches[some], ends[some])
-        counts[some] = stop - first
-    return counts
 
 
 def read_corpus(
@@ -249,7 +229,8 @@ def encode_all(
     One edge more stands for the end of all.
     """
     store = SymbolStore(table.dtype)
-    edges = []
+    edges = np.empty(sum(len(layout.edges) for layout in layouts) + 1, np.int64)
+    count = 0
     unseen: Counter[str] = Counter()
     for documents, layout in zip(sources, layouts, strict=True):
         for section in sections(documents, layout):
@@ -257,10 +238,11 @@ def encode_all(
             if section.part != TRAINING:
                 unseen += table.unseen_counts(section.text)
             inserted: NDArray[np.int64] = np.cumsum(section.borders) - section.borders  # borders before each cut
-            edges.append(store.count + cuts + inserted)
+            edges[count : count + len(cuts)] = store.count + cuts + inserted
+            count += len(cuts)
             store.add(np.insert(symbols, cuts[section.borders], BORDER) if len(cuts) else symbols)
-    edges.append(np.array([store.count]))
-    return store.whole(), np.concatenate(edges), unseen
+    edges[count] = store.count
+    return store.whole(), edges, unseen
 
 
 def _assemble(

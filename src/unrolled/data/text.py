@@ -254,19 +254,6 @@ def hold_back_blanks(texts: Iterator[str]) -> Iterator[str]:
     yield "" if held.startswith("\n") else held
 
 
-def read_lines(path: str | Path) -> Iterator[str]:
-    """The lines of a text file, without their ends, as they are read; empty lines too."""
-    path = Path(path)
-    if stat.S_ISDIR(look_at(path).st_mode):
-        raise DataError(f"{path} is a folder; lines are read from one text file.")
-    rest = ""
-    for text in read_text(file_of_text(path, path.name, any_bytes=False), any_bytes=False):
-        *lines, rest = (rest + text).split("\n")
-        yield from lines
-    if rest:
-        yield rest
-
-
 def _first_fault(path: Path, encoding: str = "utf-8") -> tuple[str, int, int]:
     """Encoding, byte and line of the first place in a file that is not valid in its encoding."""
     encoding = encoding.removesuffix("-sig")

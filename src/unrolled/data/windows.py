@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.corpus import Corpus, count_targets, target_ranges
+from unrolled.data.corpus import Corpus
 from unrolled.data.symbols import BORDER, Symbols
+from unrolled.data.targets import count_targets, target_ranges
 from unrolled.errors import DataError
 from unrolled.seeds import numpy_generator
 

@@ -13,7 +13,6 @@ from unrolled.model.ngram import NGram, choose_order
 
 LIMIT = 2_000_000  # symbols of validation and of test part that it is scored on, at most
 MOST_COUNTED = 100_000_000  # symbols of the training part that are counted, at most
-COUNTED_A_SECOND = 300_000  # symbols, of a slow machine: so many are taken where a budget gives the seconds
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,9 @@ def count_ngram(corpus: Corpus, seconds: float | None = None) -> NGram:
 
     seconds: about as many as it may take; a text that is too large for them is counted in part, and says so.
     """
-    most = MOST_COUNTED if seconds is None else min(MOST_COUNTED, int(seconds * COUNTED_A_SECOND))
     return choose_order(
         corpus.symbols, corpus.table.size, corpus.parts["training"], corpus.parts["validation"],
-        border=BORDER, most=most, seconds=seconds,
+        border=BORDER, most=MOST_COUNTED, seconds=seconds,
     )  # fmt: skip
 
 

@@ -197,12 +197,13 @@ class RunFolder:
 
         return load_tensors(self.model, like)
 
-    def cut(self, step: int) -> None:
+    def cut(self, step: int, plans: bool = True) -> None:
         """Drops reports, samples and plans of steps after `step`, and any line that a kill tore: for a resumption.
 
-        So a checkpoint is to be saved after the reports, samples and plans of its step are written.
+        So a checkpoint is to be saved after the reports, samples and plans of its step are written. `plans` is
+        False where the plans are followed, not made: then they hold whatever the step.
         """
-        for name in ("plan.jsonl", "log.jsonl"):
+        for name in ("plan.jsonl", "log.jsonl") if plans else ("log.jsonl",):
             kept = [line for line in read_json_lines(self.path / name) if line.get("step", 0) <= step]
             self._rewrite(name, "".join(to_json(line) + "\n" for line in kept))
         self._rewrite("samples.txt", "".join(written for at, _, written in self._samples() if at <= step))

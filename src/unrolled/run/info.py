@@ -28,7 +28,7 @@ def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[s
         "description": corpus.description,
         "files": len(corpus.files),
         "skipped": len(corpus.skipped),
-        "documents": len(corpus.document_starts),
+        "documents": corpus.document_count,
         "symbols": corpus.table.kind,
         "different_symbols": corpus.table.size - 1,
         **{part: corpus.targets(part) for part in corpus.parts},

@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
-from unrolled.data import Corpus, Table, part_rows, read_corpus, table_from_json
+from unrolled.data import Table, part_rows, read_corpus, table_from_json
 from unrolled.decode import decode_stream, sample, stop_at
 from unrolled.errors import RunError
-from unrolled.evaluate import Score, Unrolling, evaluate, score_lines
+from unrolled.evaluate import Score, evaluate, score_lines
+from unrolled.model.language import LanguageModel
 from unrolled.model.ngram import NGram
 from unrolled.run.building import build_model, find_device
 from unrolled.run.folder import RunFolder, find_runs, newest
@@ -71,9 +72,9 @@ class Run:
         self.folder = folder
         self.table: Table = table_from_json(folder.read_symbols())
         self.settings = TrainSettings.from_json(folder.facts["asked"])
-        self.model: Unrolling = self._load_model(device)
+        self.model: LanguageModel | NGram = self._load_model(device)
 
-    def _load_model(self, device: str) -> Any:
+    def _load_model(self, device: str) -> LanguageModel | NGram:
         if self.settings.model == "ngram":
             return NGram.from_tensors(*self.folder.read_model())
         plans = self.folder.read_plans()
@@ -156,7 +157,7 @@ def load(path: str | Path | None = None, device: str = "auto") -> Run:
 
 def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
     """The runs in a folder, the last written first: path, data, model, score, age in seconds, bytes, status."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for path in find_runs(under):
         try:
             folder = RunFolder.open(path, kind=None)

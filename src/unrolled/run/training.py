@@ -22,7 +22,7 @@ from unrolled.run.folder import RunFolder, free_path, newest
 from unrolled.run.report import Report, bytes_in_use
 from unrolled.run.verdict import Verdict, judge, judge_ngram
 from unrolled.run.watching import Watch, surprise_quantiles
-from unrolled.settings import DEFAULT_MINUTES, TrainSettings, build, check_minutes, choose, parse_part
+from unrolled.settings import DEFAULT_MINUTES, TrainSettings, build, choose, parse_part
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan, plan_at, replan, second_leg
@@ -61,18 +61,25 @@ class Training:
             kept = keep_input(path, Path(aside))
             table = table_from_json(source.read_symbols()) if source else None
             self.corpus = read_corpus(
-                kept or path, settings.documents, settings.symbols, settings.seed, settings.valid, settings.test, table
+                kept or path,
+                settings.documents,
+                settings.symbols,
+                settings.seed,
+                settings.valid,
+                settings.test,
+                table,
             )
             threads = settings.threads or processor_threads()
             torch.set_num_threads(threads)
             plans = self._first_plans(recorded, threads)
             facts = self._facts(path, kept, threads)
+            self._set_up(plans, follows=settings.minutes is None)
+            if source:
+                self._start_from(source)
             out = Path(settings.out) if settings.out else free_path(name_for(path))
-            self.run = RunFolder.create(out, facts, fill=lambda folder: self._fill(folder, kept))
-        self._set_up(plans, follows=settings.minutes is None)
-        if source:
-            self._start_from(source)
-        self.watch.save()
+            self.run = RunFolder.create(out, facts, fill=lambda folder: self._fill(RunFolder(folder, {}), kept))
+        if self.watch is not None:
+            self.watch.folder = self.run
 
     @classmethod
     def resume(
@@ -118,23 +125,25 @@ class Training:
         if not plans:
             raise RunError(f"{folder.path}/plan.jsonl is empty: the run is damaged. Train again.")
         self._set_up(plans, follows=asked.minutes is None and minutes is None)
-        used = self.watch.restore()
+        watch = self._watch()
+        watch.folder = folder
+        used = watch.restore()
         left = asked.minutes * 60 - used if asked.minutes else None
         self.clock.used_before = used
-        self.clock.budget = minutes * 60 if minutes else None if steps or self.watch.follows else max(1.0, left or 1.0)
+        self.clock.budget = minutes * 60 if minutes else None if steps or watch.follows else max(1.0, left or 1.0)
         self._add_leg(finished, steps)
         folder.write_facts(status="training", legs=[*facts.get("legs", []), {"minutes": minutes, "steps": steps}])
 
     def _add_leg(self, finished: bool, steps: int | None) -> None:
         """The plan for what a resumption asks beyond the plan that the run has."""
-        at = self.learner.step
-        plan = plan_at(self.watch.plans, at)
+        at, watch = self.learner.step, self._watch()
+        plan = plan_at(watch.plans, at)
         if steps is not None:
             leg = second_leg(plan, at, at + steps) if finished else replan(plan, at, at + steps, "resumed")
-            self.watch.add_plan(leg)
+            watch.add_plan(leg)
         elif self.clock.budget is not None and finished:
             pace = self.run.facts["scores"].get("seconds_an_update") or 0.1
-            self.watch.add_plan(second_leg(plan, at, at + max(1, int(self.clock.left / pace))))
+            watch.add_plan(second_leg(plan, at, at + max(1, int(self.clock.left / pace))))
 
     # Setting up
 
@@ -161,28 +170,30 @@ class Training:
             "environment": environment(self.device), "threads": threads, "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }  # fmt: skip
 
-    def _fill(self, folder: Path, kept: Path | None) -> None:
+    def _fill(self, folder: RunFolder, kept: Path | None) -> None:
+        """What a run is born with: its symbols, its plan, and a model and a checkpoint that have learnt nothing."""
         if kept:
-            shutil.move(kept, folder / "data.txt")
-        RunFolder(folder, {}).write_symbols(self.corpus.table.to_json())
+            shutil.move(kept, folder.path / "data.txt")
+        folder.write_symbols(self.corpus.table.to_json())
+        if self.watch is not None:
+            for plan in self.watch.plans:
+                folder.append_plan(plan.from_step, plan.to_json())
+            folder.write_model(dict(self.learner.optimiser.averaged.named_parameters()), {"step": 0})
+            self.watch.folder = folder
+            self.watch.save()
 
     def _set_up(self, plans: list[Plan], follows: bool) -> None:
+        """The learner, its batches and its watch, where there is something to train."""
         self.baseline: Baseline | None = None
         self.verdict: Verdict | None = None
-        self.stopped = False
-        self._stop = False
-        self.watch = None
-        if not plans:
-            return
-        seed = self.settings.seed
-        model = build_model(plans[0], self.corpus.table.size, seed)
-        self.learner = Learner(model, Optimiser(model, plans[0]), model.start(plans[0].batch))
-        batches = make_batches(self.corpus, "training", plans[0].batch, plans[0].window, seed)
-        self.batches = batches
-        self.watch = Watch(self.run, self.corpus, self.learner, [], self.clock, seed, follows)
-        recorded = self.run.read_plans()
-        for plan in plans:
-            self.watch.plans.append(plan) if recorded else self.watch.add_plan(plan)
+        self.stopped = self._stop = False
+        self.watch: Watch | None = None
+        if plans:
+            seed, first = self.settings.seed, plans[0]
+            model = build_model(first, self.corpus.table.size, seed)
+            self.learner = Learner(model, Optimiser(model, first), model.start(first.batch))
+            self.batches = make_batches(self.corpus, "training", first.batch, first.window, seed)
+            self.watch = Watch(self.corpus, self.learner, plans, self.clock, seed, follows)
 
     def _start_from(self, source: RunFolder) -> None:
         """Takes another run's best weights, where sizes agree."""
@@ -190,6 +201,11 @@ class Training:
         tensors, _ = source.read_model(dict(averaged.named_parameters()))
         self.learner.model.load_state_dict(tensors)
         averaged.load_state_dict(tensors)
+
+    def _watch(self) -> Watch:
+        if self.watch is None:
+            raise RunError(f"{self.run.path} is counted, not trained.")
+        return self.watch
 
     # Going on
 
@@ -246,7 +262,14 @@ class Training:
         self.baseline = self._count_baseline()
         strategy = build("gradient", GRADIENTS, watch.plans[0].gradient)
         due = train(
-            self.learner, self.batches, strategy, watch.plans, self.settings.seed, lambda: self._stop, watch.go_back
+            self.learner,
+            self.batches,
+            strategy,
+            watch.plans,
+            self.settings.seed,
+            lambda: self._stop,
+            watch.is_due,
+            watch.go_back,
         )
         for plan in due:
             yield watch.report(plan)
@@ -255,7 +278,7 @@ class Training:
             watch.save()
             self.run.write_facts(status="stopped")
             return
-        self._finish(watch)
+        self._finish(watch, self.baseline)
 
     def _count_baseline(self) -> Baseline:
         """The n-gram to beat, counted within a share of the budget; a resumption finds it in the run's facts."""
@@ -267,12 +290,12 @@ class Training:
         self.run.write_facts(baseline=baseline.facts())
         return baseline
 
-    def _finish(self, watch: Watch) -> None:
+    def _finish(self, watch: Watch, baseline: Baseline) -> None:
         """Reads the test part, once, with the best weights, and writes the verdict."""
         averaged = watch.learner.optimiser.averaged
         tensors, _ = self.run.read_model(dict(averaged.named_parameters()))
         averaged.load_state_dict(tensors)
-        self.verdict = judge(watch, self.baseline)
+        self.verdict = judge(watch, baseline)
         pace = {"seconds_an_update": watch.pace}
         ranks = surprise_quantiles(averaged, self.corpus, limit=watch.validation_limit())
         self.run.write_facts(ranks=ranks)
@@ -289,7 +312,9 @@ def check_parts(settings: TrainSettings) -> None:
     if name == "ngram":
         for field in NEURAL_ONLY:
             if getattr(settings, field) is not None:
-                raise OptionError(f"The n-gram has no --{field.replace('_', '-')}: it is counted, not trained. Leave it out.")
+                raise OptionError(
+                    f"The n-gram has no --{field.replace('_', '-')}: it is counted, not trained. Leave it out."
+                )
     choose("model", {**MEMORIES, "ngram": None}, name)
     if options:
         raise OptionError(f"The model {name} takes its options as --size, --depth and so on; got '{settings.model}'.")
@@ -298,7 +323,7 @@ def check_parts(settings: TrainSettings) -> None:
 
 def task_of(corpus: Corpus) -> Task:
     """What of the text a plan depends on."""
-    documents = max(1, len(corpus.document_starts))
+    documents = max(1, corpus.document_count)
     return Task(corpus.table.size, corpus.targets("training"), len(corpus.symbols) / documents)
 
 

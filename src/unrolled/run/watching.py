@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from unrolled.run.folder import RunFolder
 from unrolled.run.report import Report, bytes_in_use
 from unrolled.seeds import generator
 from unrolled.training.checkpoint import load_newest, save_checkpoint
-from unrolled.training.plan import Clock, Plan, lower_rate, progress_at, rate_at, replan
+from unrolled.training.plan import NOT_FINITE, Clock, Plan, lower_rate, plan_at, progress_at, rate_at, replan
 
 if TYPE_CHECKING:
     from unrolled.training.loop import Learner
@@ -28,6 +28,9 @@ VALIDATION_SYMBOLS = 200_000
 TRIES = 3  # times that training goes back from one checkpoint before it gives up
 SAMPLE_SYMBOLS = 300
 COPYING_SYMBOLS = 4_000_000  # a larger training text is looked through at the end alone
+LATE = 2.0  # times what it should have taken: then a report comes early, to plan again
+BUSY = 1.7  # times the best pace: then other work has a core, and fewer threads do not wait for it
+TRUCE = 10  # reports with fewer threads, until all are tried again
 TOLERANCE = 0.01  # share of the time left by which a plan may be off before it is made anew
 
 
@@ -35,21 +38,30 @@ TOLERANCE = 0.01  # share of the time left by which a plan may be off before it 
 class Watch:
     """Looks after a training: `report` wherever one is due, `go_back` where a loss is not finite."""
 
-    folder: RunFolder
     corpus: Corpus
     learner: Learner
     plans: list[Plan]
     clock: Clock
     seed: int
     follows: bool  # a recorded plan or --steps: nothing is planned again
+    folder: RunFolder = field(init=False)  # the run's, once it is born
     notes: list[str] = field(default_factory=list)
     validations: list[float] = field(default_factory=list)
-    first_sample: str | None = None
     last_sample: str | None = None
     evaluation_speed: float = math.inf  # symbols a second
     _since: tuple[float, int, int] = (0.0, 0, 0)  # seconds, step, symbols at the last report
     pace: float = 0.0  # seconds an update, of late
+    _best_pace: float = math.inf
+    _truce: int = 0
     _overhead: float = 0.0  # seconds a validation takes, with its sample and checkpoint
+
+    def is_due(self, plan: Plan) -> bool:
+        """Whether to report after the learner's last update: on multiples, at the end, or when time runs away."""
+        step = self.learner.step
+        if step % plan.report_every == 0 or step == plan.steps:
+            return True
+        late = time.monotonic() - self._since[0] > LATE * plan.report_every * max(self.pace, 1e-3)
+        return late and not self.follows and bool(self._since[0])
 
     def report(self, plan: Plan) -> Report:
         """Does what is due after the learner's last update and tells of it."""
@@ -101,23 +113,23 @@ class Watch:
         symbols: list[int] = []
         while len(symbols) < SAMPLE_SYMBOLS:
             chance = generator(self.seed, "sample", len(symbols))
-            more = list(islice(sample(model, [], generator=chance, length=SAMPLE_SYMBOLS - len(symbols)), SAMPLE_SYMBOLS))
+            more = list(
+                islice(sample(model, [], generator=chance, length=SAMPLE_SYMBOLS - len(symbols)), SAMPLE_SYMBOLS)
+            )
             symbols += [*more, *table.encode("\n").tolist()[:1]]
         text = "".join(decode_stream(table, symbols[:SAMPLE_SYMBOLS]))
         self.folder.append_sample(self.learner.step, text)
-        self.first_sample = self.first_sample or text
         self.last_sample = text
         return text
 
     def copied(self, text: str) -> tuple[int, float]:
         """The longest run of `text` that stands in the training part, in symbols, and the share of its pieces."""
-        found = copied(self.corpus.table.encode(text), self.corpus.training_chunks(1_000_000))
+        found = copied(self.corpus.table.encode(text), self.corpus.training_chunks())
         return found.longest, found.share
 
     def save(self) -> None:
         """A checkpoint of all that training goes on from."""
-        facts = self.learner.facts() | {"seconds": self.clock.used, "validations": self.validations}
-        facts |= {"first_sample": self.first_sample, "last_sample": self.last_sample}
+        facts = self.learner.facts() | {"validations": self.validations, "last_sample": self.last_sample}
         save_checkpoint(self.folder.checkpoints, self.learner.step, self.learner.tensors(), facts)
 
     def restore(self) -> float:
@@ -126,13 +138,16 @@ class Watch:
         try:
             self.learner.load(found.step, found.tensors, found.facts)
         except (KeyError, RuntimeError) as error:
-            raise RunError(f"{self.folder.path}: its checkpoint does not fit its plan ({error}). Train again.") from None
+            raise RunError(
+                f"{self.folder.path}: its checkpoint does not fit its plan ({error}). Train again."
+            ) from None
         self.validations = list(found.facts["validations"])
-        self.first_sample, self.last_sample = found.facts["first_sample"], found.facts["last_sample"]
-        self.folder.cut(found.step)
+        self.last_sample = found.facts["last_sample"]
+        self.folder.cut(found.step, plans=not self.follows)
         if found.fell_back:
             self.notes.append(found.fell_back)
-        return float(found.facts["seconds"])
+        reports = self.folder.read_reports()
+        return float(reports[-1]["seconds"]) if reports else 0.0
 
     def go_back(self) -> None:
         """After a loss that is not finite: back to the newest checkpoint, at half the rate.
@@ -140,20 +155,21 @@ class Watch:
         Raises TrainingError after `TRIES` times from one checkpoint.
         """
         at = self.learner.step
+        steps = plan_at(self.plans, at).steps
         self.restore()
-        self.plans[:] = [plan for plan in self.plans if plan.from_step <= self.learner.step]
-        tries = sum(p.why == "loss not finite" and p.from_step == self.learner.step for p in self.plans)
-        rate = self.plans[-1].rate
+        step = self.learner.step
+        plan = replace(plan_at(self.plans, step), steps=steps)
+        tries = sum(p.why == NOT_FINITE and p.from_step == step for p in self.plans)
         if tries >= TRIES:
             raise TrainingError(
-                f"The loss was not finite {TRIES + 1} times after update {self.learner.step:,}, at rates down to "
-                f"{rate:.2g}.\nTry a lower --rate, or a --clip in the data: look for odd stretches. "
-                f"The last checkpoint in {self.folder.path} is whole."
+                f"The loss was not finite {TRIES + 1} times after update {step:,}, at rates to {plan.rate:.2g}.\n"
+                f"Try a --rate below that, or look for odd stretches in the text. The checkpoint in "
+                f"{self.folder.path} is whole."
             )
-        self.add_plan(lower_rate(self.plans[-1], self.learner.step))
+        self.add_plan(lower_rate(plan, step))
         self.notes.append(
-            f"The loss of update {at:,} was not finite: back to update {self.learner.step:,}, "
-            f"rate {rate:.2g} -> {rate / 2:.2g}."
+            f"The loss of update {at:,} was not finite: back to update {step:,}, "
+            f"rate {plan.rate:.2g} -> {self.plans[-1].rate:.2g}."
         )
 
     def add_plan(self, plan: Plan) -> None:
@@ -168,8 +184,20 @@ class Watch:
             return
         validations = max(0.0, (plan.steps - step) / plan.validate_every)
         steps = step + max(0, int((left - validations * self._overhead) / self.pace))
-        if abs(steps - plan.steps) * self.pace > max(0.3, TOLERANCE * abs(left)):
-            self.add_plan(replan(plan, step, steps, "pace"))
+        threads = self._choose_threads(plan)
+        if threads != plan.threads or abs(steps - plan.steps) * self.pace > max(0.3, TOLERANCE * abs(left)):
+            self.add_plan(replace(replan(plan, step, steps, "pace"), threads=threads))
+
+    def _choose_threads(self, plan: Plan) -> int:
+        """Threads wait for each other: where another process has a core, fewer of them are faster."""
+        if plan.threads < self.plans[0].threads:
+            self._truce -= 1
+            return plan.threads if self._truce > 0 else self.plans[0].threads
+        self._best_pace = min(self._best_pace, self.pace)
+        if plan.threads > 1 and self.pace > BUSY * self._best_pace:
+            self._truce, self.pace = TRUCE, self._best_pace * plan.threads
+            return max(1, plan.threads // 2)
+        return plan.threads
 
     def validation_limit(self) -> int | None:
         """Symbols of the validation part to read each time: what half a percent of the budget has time for."""

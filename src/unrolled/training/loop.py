@@ -60,7 +60,9 @@ class Learner:
         """Takes back what `tensors` and `facts` gave at `step`."""
         self.optimiser.load(tensors)
         device = next(self.model.parameters()).device
-        carried = {name.removeprefix("state."): t.to(device) for name, t in tensors.items() if name.startswith("state.")}
+        carried = {
+            name.removeprefix("state."): t.to(device) for name, t in tensors.items() if name.startswith("state.")
+        }
         self.state = states.rebuild(self.state, carried)
         self.step = step
         for name in ("nats", "targets", "symbols", "best"):
@@ -74,6 +76,7 @@ def train(
     plans: list[Plan],
     seed: int,
     stopped: Callable[[], bool],
+    is_due: Callable[[Plan], bool],
     go_back: Callable[[], None],
 ) -> Iterator[Plan]:
     """Trains until the plan's updates are done or `stopped()`; hands over the plan in force wherever a report is due.
@@ -82,6 +85,8 @@ def train(
     learner and appends a plan with a lower rate, or raises TrainingError.
     """
     while not stopped() and learner.step < (plan := plan_at(plans, learner.step)).steps:
+        if torch.get_num_threads() != plan.threads:
+            torch.set_num_threads(plan.threads)
         nats, targets = update(learner, batches.batch(learner.step), strategy, plan, seed)
         if not math.isfinite(nats):
             go_back()
@@ -89,7 +94,7 @@ def train(
         learner.nats, learner.targets = learner.nats + nats, learner.targets + targets
         learner.symbols += targets
         learner.step += 1
-        if learner.step % plan.report_every == 0 or learner.step == plan.steps:
+        if is_due(plan):
             yield plan
 
 

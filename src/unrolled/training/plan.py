@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from unrolled.settings import Settings, TrainSettings
+from unrolled.settings import Settings
+
+NOT_FINITE = "loss not finite"
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def replan(plan: Plan, step: int, steps: int, why: str) -> Plan:
 def lower_rate(plan: Plan, step: int, factor: float = 0.5) -> Plan:
     """The same plan from update `step` on at a lower rate, after a loss that was not finite."""
     progress = progress_at(plan, step)
-    return replace(plan, rate=plan.rate * factor, from_step=step, progress=progress, why="loss not finite")
+    return replace(plan, rate=plan.rate * factor, from_step=step, progress=progress, why=NOT_FINITE)
 
 
 def second_leg(plan: Plan, step: int, steps: int) -> Plan:

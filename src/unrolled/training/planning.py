@@ -8,12 +8,12 @@ from unrolled.settings import TrainSettings
 from unrolled.training.measure import has_fast_bfloat16, seconds_an_update
 from unrolled.training.plan import Plan
 
-SIZES = (64, 128, 256, 384, 512)
+SIZES = (64, 128, 192, 256, 384, 512)
 WINDOW, BATCH, EMBED = 64, 32, 64
 REPORTS = 60  # a training, about
 VALIDATIONS = 10  # a training, about
 SAVE_SECONDS = 20.0  # between checkpoints, about
-SYMBOLS_A_UNIT = 12_000  # symbols to be read for every unit of width
+SYMBOLS_A_UNIT = 5_000  # symbols to be read for every unit of width
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,27 @@ def plan_minutes(settings: TrainSettings, task: Task, device: str, threads: int,
 
     Sizes are tried from the smallest up, each for a few updates, until one would read too little in the time.
     """
-    chosen, pace = None, 0.0
-    for size in (settings.size,) if settings.size else SIZES:
-        read = int(seconds / max(pace, 1e-3)) * WINDOW * BATCH if chosen else task.training
-        plan = shape(settings, task, device, threads, size, read)
-        update_seconds = seconds_an_update(plan, task.symbols)
-        read = int(seconds / update_seconds) * plan.batch * plan.window
-        if chosen is not None and read < size * SYMBOLS_A_UNIT:
+    sizes = (settings.size,) if settings.size else SIZES
+    chosen, pace = measured(settings, task, device, threads, sizes[0], seconds)
+    for size in sizes[1:]:
+        larger, larger_pace = measured(settings, task, device, threads, size, seconds)
+        if seconds / larger_pace * larger.batch * larger.window < size * SYMBOLS_A_UNIT:
             break
-        chosen, pace = shape(settings, task, device, threads, size, read), update_seconds
-    assert chosen is not None
+        chosen, pace = larger, larger_pace
     steps = max(1, int(seconds / pace))
     report = max(1, round(min(1.5, seconds / REPORTS) / pace))
     validations = max(1, round(steps / VALIDATIONS / report))
     saves = max(1, round(min(SAVE_SECONDS, seconds / 5) / pace / report))
     return time_steps(chosen, steps, report, validations, saves)
+
+
+def measured(
+    settings: TrainSettings, task: Task, device: str, threads: int, size: int, seconds: float
+) -> tuple[Plan, float]:
+    """The plan of a size, and the seconds that an update of it takes here."""
+    pace = seconds_an_update(shape(settings, task, device, threads, size, task.training), task.symbols)
+    batch, window = settings.batch or BATCH, settings.window or window_for(task)
+    return shape(settings, task, device, threads, size, int(seconds / pace) * batch * window), pace
 
 
 def window_for(task: Task) -> int:
@@ -72,7 +78,7 @@ def shape(settings: TrainSettings, task: Task, device: str, threads: int, size: 
     return Plan(
         model=settings.model, size=size, depth=settings.depth or 1, embed=min(EMBED, max(16, task.symbols)),
         batch=settings.batch or BATCH, window=settings.window or window_for(task), steps=1,
-        rate=settings.rate or 8e-3, matrix_rate=2.5, warmup=1, dropout=dropout, decay=0.01, clip=1.0,
+        rate=settings.rate or 8e-3, matrix_rate=3.75, warmup=1, dropout=dropout, decay=0.01, clip=1.0,
         average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",
         device=device, threads=threads, report_every=1, validate_every=1, save_every=1,
     )  # fmt: skip

@@ -1,0 +1,252 @@
+"""Bad input: exit code 2, and at most three lines that say what was expected, what came and what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asking import Answer, Unroll
+
+SOME_TEXT = "".join(f"Line {n} says that {n * n} is the square of {n}.\n" for n in range(150))
+SMALL = ("--size", "8", "--batch", "2", "--window", "16", "--threads", "1")
+
+
+def check_refusal(answer: Answer, *words: str) -> None:
+    assert answer.code == 2, answer.err
+    assert answer.out == ""
+    assert 1 <= len(answer.err.splitlines()) <= 3, answer.err
+    assert "Traceback" not in answer.err
+    for word in words:
+        assert word.lower() in answer.err.lower(), f"{word!r} is not said: {answer.err}"
+
+
+# Names of files and what stands in them; None makes an empty folder.
+FILES: dict[str, bytes | None] = {
+    "text.txt": SOME_TEXT.encode(),
+    "empty.txt": b"",
+    "mark.txt": b"\xef\xbb\xbf",
+    "same.txt": b"a" * 5000,
+    "short.txt": b"Too short.\n",
+    "latin1.txt": "Le café est fermé. ".encode("latin-1") * 200,
+    "program": bytes(range(256)) * 40,
+    "nothing": None,
+    "pictures/a.png": b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
+    "notes/readme.md": b"Not a run.\n",
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, content in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        if content is None:
+            path.mkdir()
+        else:
+            path.write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+CASES: list[tuple[str, tuple[str, ...]]] = [
+    # data
+    ("train absent.txt", ("absent.txt", "no such file")),
+    ("train texts.txt", ("did you mean 'text.txt'?",)),
+    ("train nothing", ("nothing", "folder without text")),
+    ("train pictures", ("pictures", "text")),
+    ("train empty.txt", ("empty.txt", "empty")),
+    ("train mark.txt", ("mark.txt", "empty")),
+    ("train same.txt", ("same.txt", "symbol")),
+    ("train short.txt", ("short.txt", "short")),
+    ("train latin1.txt", ("latin1.txt", "UTF-8", "--symbols byte")),
+    ("train program", ("program", "binary", "--symbols byte")),
+    ("train text.txt --valid absent.txt", ("absent.txt",)),
+    ("train text.txt --test 2", ("2",)),
+    ("info absent.txt", ("absent.txt", "no such file")),
+    ("info empty.txt --minutes 10", ("empty",)),
+    # names
+    ("trian text.txt", ("trian", "did you mean 'train'?")),
+    ("text.txt", ("unroll train text.txt",)),
+    ("demo wether", ("did you mean 'weather'?",)),
+    ("train text.txt --minuts 3", ("--minuts", "did you mean '--minutes'?", "unroll train --help")),
+    ("sample --temprature 1", ("did you mean '--temperature'?",)),
+    ("train text.txt --model lsmt", ("lsmt", "did you mean 'lstm'?", "ngram")),
+    ("train text.txt --gradient trunkated:k1=4", ("did you mean 'truncated'?",)),
+    ("train text.txt --documents lines", ("did you mean 'line'?", "blank")),
+    ("train text.txt --symbols chars", ("did you mean 'char'?",)),
+    ("train text.txt --device gpu", ("cuda",)),
+    # options that the part does not have
+    ("train text.txt --gradient full:k1=4", ("full", "no option 'k1'")),
+    ("train text.txt --gradient truncated:k9=4", ("no option 'k9'", "k1")),
+    ("train text.txt --gradient truncated", ("needs its option 'k1'",)),
+    ("train text.txt --gradient truncated:k1=many", ("whole number", "many")),
+    ("train text.txt --gradient truncated:k1=0", ("k1", "0")),
+    ("train text.txt --model ngram --size 8", ("n-gram", "--size")),
+    ("train text.txt --model ngram --steps 8", ("n-gram", "--steps")),
+    ("train text.txt --model lstm:size=8", ("--size",)),
+    # values
+    ("train text.txt --minutes 0", ("--minutes", "above 0", "got 0")),
+    ("train text.txt --minutes -1", ("--minutes", "got -1")),
+    ("train text.txt --minutes nan", ("--minutes", "got nan")),
+    ("train text.txt --minutes 1e9", ("--minutes", "at most", "got 1e+09")),
+    ("train text.txt --minutes soon", ("--minutes is a number", "'soon'")),
+    ("train text.txt --minutes 3 --steps 10", ("one budget", "--minutes", "--steps")),
+    ("train text.txt --steps 0", ("--steps", "got 0")),
+    ("train text.txt --steps 2.5", ("--steps is a whole number", "'2.5'")),
+    ("train text.txt --size 0", ("--size", "got 0")),
+    ("train text.txt --rate -0.1", ("--rate", "-0.1")),
+    ("train text.txt --dropout 1", ("--dropout", "got 1")),
+    ("train text.txt --minutes", ("--minutes",)),
+    ("train", ("DATA", "unroll train --help")),
+    ("train text.txt more.txt", ("more.txt",)),
+    ("sample --length 0", ("--length", "got 0")),
+    ("sample --temperature -1", ("--temperature", "got -1")),
+    ("sample --top-k 0", ("--top-k", "got 0")),
+    ("sample --top-p 1.5", ("--top-p", "got 1.5")),
+    ("score a b c", ("score RUN FILE",)),
+    ("score a text.txt --top 0", ("--top", "got 0")),
+    ("demo --minutes 0", ("--minutes", "got 0")),
+    # runs that are none
+    ("sample", ("runs", "unroll train")),
+    ("resume", ("runs", "unroll train")),
+    ("sample absent", ("absent", "does not exist")),
+    ("sample text.txt", ("text.txt", "is a file")),
+    ("sample notes", ("notes", "not a run")),
+    ("resume notes", ("notes", "not a run")),
+    ("evaluate notes", ("notes", "not a run")),
+    ("score notes text.txt", ("notes", "not a run")),
+    ("train text.txt --steps 2 --from notes", ("notes", "not a run")),
+    ("train text.txt --plan notes", ("notes", "not a run")),
+    ("train text.txt --steps 2 --out notes", ("notes", "not empty", "--out")),
+    ("train text.txt --steps 2 --out text.txt", ("text.txt", "--out")),
+]
+
+
+@pytest.mark.parametrize(("line", "words"), CASES, ids=[line for line, _ in CASES])
+def test_what_is_wrong_is_said(files: Path, unroll: Unroll, line: str, words: tuple[str, ...]) -> None:
+    before = sorted(files.rglob("*"))
+    check_refusal(unroll(*line.split()), *words)
+    assert sorted(files.rglob("*")) == before, "a refusal leaves nothing behind"
+
+
+@pytest.fixture
+def no_reader() -> Iterator[Path]:
+    """A file that this process may not read; root gives its powers up for the test's length."""
+    folder = Path(tempfile.mkdtemp())
+    path = folder / "secret.txt"
+    path.write_text(SOME_TEXT)
+    path.chmod(0)
+    folder.chmod(0o755)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield path
+    finally:
+        if is_root:
+            os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+def test_no_read_permission(unroll: Unroll, no_reader: Path) -> None:
+    check_refusal(unroll("train", no_reader), "secret.txt", "may not be read", "chmod")
+    check_refusal(unroll("score", "run", no_reader), "secret.txt", "may not be read")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a text and a finished run of two updates on it."""
+    from unrolled.cli import main
+
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "text.txt").write_text(SOME_TEXT)
+    arguments = ["train", str(folder / "text.txt"), "--steps", "2", *SMALL, "--quiet", "--out", str(folder / "run")]
+    assert main(arguments) == 0
+    return folder
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that run, one's own to damage; it belongs to text.txt beside it."""
+    shutil.copytree(trained, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    change_facts(Path("run"), lambda facts: facts["data"].update(path=str(Path("text.txt").resolve())))
+    return Path("run")
+
+
+def change_facts(run: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    facts = json.loads((run / "run.json").read_text())
+    change(facts)
+    (run / "run.json").write_text(json.dumps(facts))
+
+
+def stop_early(run: Path) -> None:
+    """As if it had been stopped after its two updates, with more to come."""
+    change_facts(run, lambda facts: facts.update(status="stopped"))
+
+
+def set_fact(name: str, value: object) -> Callable[[Path], object]:
+    return lambda run: change_facts(run, lambda facts: facts.update({name: value}))
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
+    "no JSON": (lambda run: (run / "run.json").write_text("{"), ("run.json",)),
+    "a list": (lambda run: (run / "run.json").write_text("[]"), ("run.json", "damaged")),
+    "newer format": (set_fact("format", 99), ("newer", "99", "upgrade")),
+    "other kind": (set_fact("kind", "caption"), ("caption", "language")),
+    "no weights": (lambda run: (run / "model.safetensors").unlink(), ("model.safetensors",)),
+    "torn weights": (lambda run: os.truncate(run / "model.safetensors", 200), ("model.safetensors", "damaged")),
+    "no symbols": (lambda run: (run / "symbols.json").unlink(), ("symbols.json",)),
+    "no plan": (lambda run: (run / "plan.jsonl").write_text(""), ("plan.jsonl",)),
+    "unknown setting": (lambda run: change_facts(run, lambda facts: facts["asked"].update(sise=3)), ("sise",)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_run_is_refused(run: Path, unroll: Unroll, damage: str) -> None:
+    do, words = DAMAGE[damage]
+    do(run)
+    check_refusal(unroll("sample", run), *words)
+
+
+def test_a_finished_run_needs_a_new_budget(run: Path, unroll: Unroll) -> None:
+    check_refusal(unroll("resume", run), "finished", "unroll resume run --minutes")
+
+
+def test_data_that_is_gone(run: Path, unroll: Unroll) -> None:
+    stop_early(run)
+    Path("text.txt").unlink()
+    check_refusal(unroll("resume", run), "gone", "text.txt")
+    check_refusal(unroll("evaluate", run), "gone", "text.txt")
+
+
+def test_data_that_has_changed(run: Path, unroll: Unroll) -> None:
+    stop_early(run)
+    Path("text.txt").write_text(SOME_TEXT.replace("square", "sqware"))
+    check_refusal(unroll("resume", run), "changed", "text.txt")
+
+
+def test_both_budgets_at_resume(run: Path, unroll: Unroll) -> None:
+    check_refusal(unroll("resume", run, "--minutes", "1", "--steps", "3"), "one budget")
+
+
+def test_an_output_folder_that_is_a_run(run: Path, unroll: Unroll) -> None:
+    check_refusal(unroll("train", "text.txt", "--steps", "2", "--out", run), "run", "not empty", "--out")
+
+
+def test_a_run_whose_checkpoints_are_all_damaged(run: Path, unroll: Unroll) -> None:
+    stop_early(run)
+    for path in (run / "checkpoint").iterdir():
+        os.truncate(path, 100)
+    check_refusal(unroll("resume", run), "checkpoint")
+
+
+def test_score_of_a_file_that_cannot_be_read(run: Path, unroll: Unroll) -> None:
+    check_refusal(unroll("score", run, "absent.log"), "absent.log", "no such file")
+    check_refusal(unroll("score", run, "."), "folder")
