@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -201,10 +202,10 @@ class RunFolder:
         """Drops reports, samples and plans of steps after `step`, and any line that a kill tore: for a resumption.
 
         So a checkpoint is to be saved after the reports, samples and plans of its step are written. `plans` is
-        False where the plans are followed, not made: then they hold whatever the step.
+        False where the plans are followed, not made: then they hold whatever the step. Plans of step 0 always stay.
         """
-        for name in ("plan.jsonl", "log.jsonl") if plans else ("log.jsonl",):
-            kept = [line for line in read_json_lines(self.path / name) if line.get("step", 0) <= step]
+        for name, last in (("plan.jsonl", max(step, 0) if plans else math.inf), ("log.jsonl", step)):
+            kept = [line for line in read_json_lines(self.path / name) if line.get("step", 0) <= last]
             self._rewrite(name, "".join(to_json(line) + "\n" for line in kept))
         self._rewrite("samples.txt", "".join(written for at, _, written in self._samples() if at <= step))
 

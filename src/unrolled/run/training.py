@@ -21,7 +21,7 @@ from unrolled.run.building import build_model, environment, find_device, process
 from unrolled.run.folder import RunFolder, free_path, newest
 from unrolled.run.report import Report, bytes_in_use
 from unrolled.run.verdict import Verdict, judge, judge_ngram
-from unrolled.run.watching import Watch, surprise_quantiles
+from unrolled.run.watching import RANKED_SYMBOLS, Watch, surprise_quantiles
 from unrolled.settings import DEFAULT_MINUTES, TrainSettings, build, choose, parse_part
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
@@ -252,14 +252,14 @@ class Training:
         self.run.write_model(ngram.to_tensors(), ngram.facts())
         yield report
         self.verdict = judge_ngram(self.corpus, ngram, self.baseline)
-        ranks = surprise_quantiles(ngram, self.corpus, limit=50_000)
+        ranks = surprise_quantiles(ngram, self.corpus, RANKED_SYMBOLS)
         self.run.write_facts(ranks=ranks)
         self._close(self.verdict, {})
 
     def _train(self, watch: Watch) -> Iterator[Report]:
+        self.baseline = self._count_baseline()
         if self.learner.step == 0:
             yield watch.report(watch.plans[0])
-        self.baseline = self._count_baseline()
         strategy = build("gradient", GRADIENTS, watch.plans[0].gradient)
         due = train(
             self.learner,
@@ -297,7 +297,7 @@ class Training:
         averaged.load_state_dict(tensors)
         self.verdict = judge(watch, baseline)
         pace = {"seconds_an_update": watch.pace}
-        ranks = surprise_quantiles(averaged, self.corpus, limit=watch.validation_limit())
+        ranks = surprise_quantiles(averaged, self.corpus, limit=RANKED_SYMBOLS)
         self.run.write_facts(ranks=ranks)
         self._close(self.verdict, pace)
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from unrolled.copying import copied
 from unrolled.data import Corpus, part_rows
@@ -24,13 +25,14 @@ from unrolled.training.plan import NOT_FINITE, Clock, Plan, lower_rate, plan_at,
 if TYPE_CHECKING:
     from unrolled.training.loop import Learner
 
-VALIDATION_SYMBOLS = 200_000
 TRIES = 3  # times that training goes back from one checkpoint before it gives up
 SAMPLE_SYMBOLS = 300
 COPYING_SYMBOLS = 4_000_000  # a larger training text is looked through at the end alone
 LATE = 2.0  # times what it should have taken: then a report comes early, to plan again
 BUSY = 1.7  # times the best pace: then other work has a core, and fewer threads do not wait for it
 TRUCE = 10  # reports with fewer threads, until all are tried again
+ONE_ROW = 2.6  # times slower is reading the test part, one row, than the validation part's rows side by side
+RANKED_SYMBOLS = 20_000  # of the validation part, whose lines `score` ranks against
 TOLERANCE = 0.01  # share of the time left by which a plan may be off before it is made anew
 
 
@@ -60,20 +62,23 @@ class Watch:
         step = self.learner.step
         if step % plan.report_every == 0 or step == plan.steps:
             return True
-        late = time.monotonic() - self._since[0] > LATE * plan.report_every * max(self.pace, 1e-3)
-        return late and not self.follows and bool(self._since[0])
+        if self.follows or not self.pace:
+            return False
+        return time.monotonic() - self._since[0] > LATE * plan.report_every * self.pace
 
     def report(self, plan: Plan) -> Report:
         """Does what is due after the learner's last update and tells of it."""
         learner = self.learner
         last = learner.step == plan.steps
-        self._measurepace()
+        self._measure_pace()
         speed = self._symbols_a_second()
         validation = written = share = longest = None
         before = time.monotonic()
         loss, learner.nats, learner.targets = learner.loss, 0.0, 0
+        if learner.step == 0:
+            loss = math.log(self.corpus.table.size)  # what an untrained model's first loss is
         if learner.step % plan.validate_every == 0 or last or learner.step == 0:
-            validation = self.validate()
+            validation = self.validate(plan.validation)
             written = self.write_sample()
             if self.corpus.targets("training") <= COPYING_SYMBOLS:
                 longest, share = self.copied(written)
@@ -94,10 +99,17 @@ class Watch:
         self._since = (time.monotonic(), learner.step, learner.symbols)
         return report
 
-    def validate(self) -> float:
-        """Nats a character of the averaged weights on the validation part; the best are kept."""
+    def begin(self) -> None:
+        """The clock of updates starts now: with the first of them, and again after a step back."""
+        plan = plan_at(self.plans, self.learner.step)
+        if torch.get_num_threads() != plan.threads:
+            torch.set_num_threads(plan.threads)
+        self._since = (time.monotonic(), self.learner.step, self.learner.symbols)
+
+    def validate(self, limit: int) -> float:
+        """Nats a character of the averaged weights on `limit` symbols of the validation part; the best are kept."""
         started = time.monotonic()
-        rows = part_rows(self.corpus, "validation", limit=self.validation_limit())
+        rows = part_rows(self.corpus, "validation", limit=limit)
         model = self.learner.optimiser.averaged
         score = evaluate(model, rows, self.corpus.table.characters)
         self.evaluation_speed = score.symbols / max(1e-9, time.monotonic() - started)
@@ -143,7 +155,10 @@ class Watch:
             ) from None
         self.validations = list(found.facts["validations"])
         self.last_sample = found.facts["last_sample"]
-        self.folder.cut(found.step, plans=not self.follows)
+        born = not self.validations  # nothing was reported yet, not even of step 0
+        self.folder.cut(-1 if born else found.step, plans=not self.follows)
+        if not self.follows:
+            self.plans[:] = [plan for plan in self.plans if plan.from_step <= found.step]
         if found.fell_back:
             self.notes.append(found.fell_back)
         reports = self.folder.read_reports()
@@ -171,6 +186,7 @@ class Watch:
             f"The loss of update {at:,} was not finite: back to update {step:,}, "
             f"rate {plan.rate:.2g} -> {self.plans[-1].rate:.2g}."
         )
+        self.begin()
 
     def add_plan(self, plan: Plan) -> None:
         """Writes a plan down, then uses it."""
@@ -180,10 +196,14 @@ class Watch:
     def plan_again(self, plan: Plan) -> None:
         """With a budget in minutes: if it would not end in time, or well before, another number of updates."""
         step, left = self.learner.step, self.clock.left - self.reserve()
-        if self.follows or self.clock.budget is None or step == 0 or not self.pace:
+        if self.follows or self.clock.budget is None:
+            return
+        if step == 0 and (limit := self._affordable_validation()) < plan.validation:
+            self.add_plan(replace(plan, validation=limit, why="validation"))
+        if step == 0 or not self.pace:
             return
         validations = max(0.0, (plan.steps - step) / plan.validate_every)
-        steps = step + max(0, int((left - validations * self._overhead) / self.pace))
+        steps = step + max(1, int((left - validations * self._overhead) / self.pace))
         threads = self._choose_threads(plan)
         if threads != plan.threads or abs(steps - plan.steps) * self.pace > max(0.3, TOLERANCE * abs(left)):
             self.add_plan(replace(replan(plan, step, steps, "pace"), threads=threads))
@@ -199,27 +219,26 @@ class Watch:
             return max(1, plan.threads // 2)
         return plan.threads
 
-    def validation_limit(self) -> int | None:
+    def _affordable_validation(self) -> int:
         """Symbols of the validation part to read each time: what half a percent of the budget has time for."""
-        if self.clock.budget is None or self.follows or not math.isfinite(self.evaluation_speed):
-            return VALIDATION_SYMBOLS
-        return min(VALIDATION_SYMBOLS, max(2_000, int(0.006 * self.clock.budget * self.evaluation_speed)))
+        return max(2_000, int(0.006 * (self.clock.budget or 0.0) * self.evaluation_speed))
 
     def reserve(self) -> float:
         """Seconds to keep for the end: the last validation, the test part, what is written, and the exit."""
-        test = self.test_limit() / self.evaluation_speed if math.isfinite(self.evaluation_speed) else 0.0
-        return 0.7 + self._overhead + test
+        speed = self.evaluation_speed / ONE_ROW
+        test = self.test_limit() / speed if math.isfinite(speed) else 0.0
+        return 1.2 + self._overhead + test + RANKED_SYMBOLS / speed
 
     def test_limit(self) -> int:
         """How many symbols of the test part the budget allows to read: all, or what 8% of it has time for."""
         size = self.corpus.targets("test")
         if self.clock.budget is None or not math.isfinite(self.evaluation_speed):
             return size
-        return min(size, max(2_000, int(0.08 * self.clock.budget * self.evaluation_speed)))
+        return min(size, max(2_000, int(0.06 * self.clock.budget * self.evaluation_speed / ONE_ROW)))
 
-    def _measurepace(self) -> None:
+    def _measure_pace(self) -> None:
         seconds, step, _ = self._since
-        if self.learner.step > step and seconds:
+        if self.learner.step > step and seconds and step:  # the first updates make room for themselves
             pace = (time.monotonic() - seconds) / (self.learner.step - step)
             self.pace = pace if not self.pace else 0.7 * self.pace + 0.3 * pace
 
@@ -237,13 +256,13 @@ class Watch:
         return notes
 
 
-def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int | None) -> list[float]:
+def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int) -> list[float]:
     """Nats a character of the validation part's lines at 101 quantiles: what `score` ranks a line against."""
     lines, symbols = [], 0
     for line in corpus.validation_lines():
         lines.append(line)
         symbols += len(line)
-        if limit is not None and symbols > limit:
+        if symbols > limit:
             break
     scores = [line.nats for line in score_lines(model, corpus.table, lines, documents=corpus.documents, batch=64)]
     return [float(q) for q in np.quantile(scores, np.linspace(0, 1, 101))] if scores else []

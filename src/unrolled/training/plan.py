@@ -41,6 +41,7 @@ class Plan(Settings):
     report_every: Annotated[int, "updates between reports"]
     validate_every: Annotated[int, "updates between validations, a multiple of report_every"]
     save_every: Annotated[int, "updates between checkpoints, a multiple of report_every"]
+    validation: Annotated[int, "symbols of the validation part that are read each time, at most"] = 200_000
     from_step: Annotated[int, "the update from which this plan holds"] = 0
     progress: Annotated[float, "share of the schedule that was done at from_step"] = 0.0
     why: Annotated[str, "what made it"] = "start"
