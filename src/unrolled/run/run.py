@@ -56,7 +56,8 @@ class Evaluation:
             f"next symbol guessed right: {score.accuracy:.1%} of {score.symbols:,}",
         ]
         if self.baseline is not None:
-            lines.append(f"beside it: {self.baseline_name} {self.baseline:.4f} nats")
+            untrained = f", untrained {self.untrained:.4f}" if self.untrained is not None else ""
+            lines.append(f"beside it: {self.baseline_name} {self.baseline:.4f} nats{untrained}")
         return lines
 
     def as_dict(self) -> dict[str, Any]:

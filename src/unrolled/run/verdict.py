@@ -23,6 +23,7 @@ class Verdict:
 
     model: str
     test: Score | None  # None where there is no test part
+    test_symbols: int  # of the whole test part; a short budget has no time for all of it
     validation: float  # the best, nats a character
     baseline: float | None  # the n-gram on the same test part
     baseline_name: str
@@ -38,8 +39,10 @@ class Verdict:
         """What the command prints."""
         lines = []
         if self.test is not None:
+            most = self.test_symbols
+            of = "" if self.test.symbols == most else f", on {self.test.symbols:,} of its {most:,} symbols"
             lines.append(
-                f"Test part: {self.test.nats:.3f} nats ({self.test.bits:.3f} bits) a character, 95% interval "
+                f"Test part{of}: {self.test.nats:.3f} nats ({self.test.bits:.3f} bits) a character, 95% interval "
                 f"{self.test.low:.3f} to {self.test.high:.3f}; read once, nothing was chosen by it."
             )
         else:
@@ -113,6 +116,7 @@ def judge(watch: Watch, baseline: Baseline) -> Verdict:
     return Verdict(
         model=watch.plans[-1].model,
         test=test,
+        test_symbols=corpus.targets("test"),
         validation=watch.learner.best,
         baseline=compared,
         baseline_name=baseline.name,
@@ -131,6 +135,7 @@ def judge_ngram(corpus: Corpus, ngram: NGram, baseline: Baseline) -> Verdict:
     return Verdict(
         model="ngram",
         test=score_test(corpus, ngram, None),
+        test_symbols=corpus.targets("test"),
         validation=baseline.validation if baseline.validation is not None else uniform,
         baseline=None,
         baseline_name=baseline.name,

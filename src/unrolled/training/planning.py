@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
 from unrolled.settings import TrainSettings
@@ -10,6 +11,7 @@ from unrolled.training.plan import Plan
 
 SIZES = (64, 128, 192, 256, 384, 512)
 WINDOW, BATCH, EMBED = 64, 32, 64
+LOOKING = 0.03  # of the time, at most, for trying sizes
 REPORTS = 60  # a training, about
 VALIDATIONS = 10  # a training, about
 SAVE_SECONDS = 20.0  # between checkpoints, about
@@ -28,7 +30,7 @@ class Task:
 def plan_steps(settings: TrainSettings, task: Task, device: str, threads: int) -> Plan:
     """The plan for `--steps N`: it depends on the data and N alone, never on the clock or the machine's speed."""
     steps = settings.steps or 1
-    window, batch = settings.window or window_for(task), settings.batch or BATCH
+    window, batch = settings.window or window_for(task), settings.batch or batch_for(task)
     read = steps * window * batch
     size = max((size for size in SIZES if size * SYMBOLS_A_UNIT <= read), default=SIZES[0])
     plan = shape(settings, task, device, threads, settings.size or size, read)
@@ -44,7 +46,10 @@ def plan_minutes(settings: TrainSettings, task: Task, device: str, threads: int,
     """
     sizes = (settings.size,) if settings.size else SIZES
     chosen, pace = measured(settings, task, device, threads, sizes[0], seconds)
+    until = time.monotonic() + LOOKING * seconds
     for size in sizes[1:]:
+        if time.monotonic() > until:
+            break
         larger, larger_pace = measured(settings, task, device, threads, size, seconds)
         if seconds / larger_pace * larger.batch * larger.window < size * SYMBOLS_A_UNIT:
             break
@@ -61,13 +66,18 @@ def measured(
 ) -> tuple[Plan, float]:
     """The plan of a size, and the seconds that an update of it takes here."""
     pace = seconds_an_update(shape(settings, task, device, threads, size, task.training), task.symbols)
-    batch, window = settings.batch or BATCH, settings.window or window_for(task)
+    batch, window = settings.batch or batch_for(task), settings.window or window_for(task)
     return shape(settings, task, device, threads, size, int(seconds / pace) * batch * window), pace
 
 
 def window_for(task: Task) -> int:
     """Steps an update sees: shorter where documents are."""
     return max(8, min(WINDOW, int(task.document)))
+
+
+def batch_for(task: Task) -> int:
+    """Rows: more where documents are short, so that an update sees about as many symbols."""
+    return min(8 * BATCH, BATCH * WINDOW // window_for(task))
 
 
 def shape(settings: TrainSettings, task: Task, device: str, threads: int, size: int, read: int) -> Plan:
@@ -77,7 +87,7 @@ def shape(settings: TrainSettings, task: Task, device: str, threads: int, size: 
     bfloat16 = device == "cuda" or (device == "cpu" and settings.model == "lstm" and has_fast_bfloat16())
     return Plan(
         model=settings.model, size=size, depth=settings.depth or 1, embed=min(EMBED, max(16, task.symbols)),
-        batch=settings.batch or BATCH, window=settings.window or window_for(task), steps=1,
+        batch=settings.batch or batch_for(task), window=settings.window or window_for(task), steps=1,
         rate=settings.rate or 8e-3, matrix_rate=3.75, warmup=1, dropout=dropout, decay=0.01, clip=1.0,
         average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",
         device=device, threads=threads, report_every=1, validate_every=1, save_every=1,
