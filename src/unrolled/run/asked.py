@@ -1,57 +1,18 @@
-"""What a training was asked and what it is given: the checks and readings that come before there is a run."""
+"""What a training is asked for and given: parts that exist, standard input kept, the run's own text read again."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from unrolled.data import Corpus, keep_standard_input, read_corpus, table_from_json
-from unrolled.errors import DataError, OptionError, RunError
+from unrolled.errors import DataError, OptionError
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import MEMORIES
 from unrolled.run.folder import RunFolder
 from unrolled.settings import TrainSettings, build, choose, parse_part
-from unrolled.training.plan import Plan
 from unrolled.training.planning import Task
 
 NEURAL_ONLY = ("steps", "size", "depth", "batch", "window", "rate", "dropout", "from_run", "plan")
-PLANNED = ("steps", "model", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "threads")
-OF_THE_DATA = ("documents", "symbols", "seed", "valid", "test", "from_run")
-
-
-def read_plans(folder: RunFolder) -> list[Plan]:
-    """The plans that a run recorded. Raises RunError where there is none: every trained run has one."""
-    plans = [Plan.from_json({k: v for k, v in line.items() if k != "step"}) for line in folder.read_plans()]
-    if not plans:
-        raise RunError(f"{folder.path}/plan.jsonl is empty: the run is damaged, or a counted n-gram. Use another.")
-    return plans
-
-
-def follow_plan(settings: TrainSettings, recorded: RunFolder) -> TrainSettings:
-    """The settings for `--plan RUN`: all that RUN was asked and that `settings` leaves open.
-
-    How the data is read and the seed may be asked for anew. Raises OptionError for what the plan has decided.
-    """
-    defaults, before = TrainSettings(), TrainSettings.from_json(recorded.facts["asked"])
-    for name in PLANNED:
-        if (asked := getattr(settings, name)) != getattr(defaults, name):
-            option = name.replace("_", "-")
-            raise OptionError(
-                f"--plan {recorded.path} has decided the {option}; --{option} {asked} was given too. Leave one out."
-            )
-    if before.model == "ngram":
-        raise RunError(f"{recorded.path} is a counted n-gram: it has no plan. Train again with --model ngram.")
-    open_still = [name for name in OF_THE_DATA if getattr(settings, name) == getattr(defaults, name)]
-    taken = {name: getattr(before, name) for name in ("model", "gradient", *open_still)}
-    return dataclasses.replace(settings, **taken)
-
-
-def fit_source(settings: TrainSettings, source: RunFolder) -> TrainSettings:
-    """The settings for `--from RUN`: its memory and sizes, where `settings` leaves them open."""
-    first = read_plans(source)[0]
-    if settings.model == TrainSettings().model:
-        settings = dataclasses.replace(settings, model=first.model)
-    return dataclasses.replace(settings, size=settings.size or first.size, depth=settings.depth or first.depth)
 
 
 def check_parts(settings: TrainSettings) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.data import read_corpus
+from unrolled.run.asked import keep_input, task_of
 from unrolled.run.building import find_device, processor_threads
-from unrolled.run.training import keep_input, task_of
 from unrolled.settings import TrainSettings
 from unrolled.training.planning import plan_minutes, plan_steps
 

@@ -17,9 +17,9 @@ from unrolled.errors import RunError
 from unrolled.evaluate import Score, evaluate, score_lines
 from unrolled.model.language import LanguageModel
 from unrolled.model.ngram import NGram
+from unrolled.run.asked import read_again
 from unrolled.run.building import build_model, find_device
 from unrolled.run.folder import RunFolder, find_runs, newest
-from unrolled.run.training import read_again
 from unrolled.seeds import generator
 from unrolled.settings import SampleSettings, TrainSettings
 from unrolled.training.plan import Plan

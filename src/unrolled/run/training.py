@@ -12,25 +12,24 @@ from typing import Any
 
 import torch
 
-from unrolled.data import Corpus, keep_standard_input, make_batches, read_corpus, table_from_json
-from unrolled.errors import DataError, OptionError, RunError
+from unrolled.data import make_batches, read_corpus, table_from_json
+from unrolled.errors import RunError
 from unrolled.gradient import GRADIENTS
-from unrolled.memory import MEMORIES
+from unrolled.run.asked import check_parts, keep_input, name_for, read_again, task_of
 from unrolled.run.baseline import Baseline, count_baseline, count_ngram, score_ngram
 from unrolled.run.building import build_model, environment, find_device, processor_threads
 from unrolled.run.folder import RunFolder, free_path, newest
 from unrolled.run.report import Report, bytes_in_use
 from unrolled.run.verdict import Verdict, judge, judge_ngram
 from unrolled.run.watching import RANKED_SYMBOLS, Watch, surprise_quantiles
-from unrolled.settings import DEFAULT_MINUTES, TrainSettings, build, choose, parse_part
+from unrolled.settings import DEFAULT_MINUTES, TrainSettings, build
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan, plan_at, replan, second_leg
-from unrolled.training.planning import Task, plan_minutes, plan_steps
+from unrolled.training.planning import plan_minutes, plan_steps
 
 BASELINE_SHARE = 0.06  # of a budget in minutes, at most, for counting the n-gram to beat
 KIND = "language"
-NEURAL_ONLY = ("steps", "size", "depth", "batch", "window", "rate", "dropout", "from_run", "plan")
 
 
 class Training:
@@ -167,7 +166,8 @@ class Training:
         }
         return {
             "kind": KIND, "status": "training", "asked": self.settings.to_json(), "data": data, "scores": {},
-            "environment": environment(self.device), "threads": threads, "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "environment": environment(self.device), "threads": threads,
+            "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }  # fmt: skip
 
     def _fill(self, folder: RunFolder, kept: Path | None) -> None:
@@ -304,55 +304,3 @@ class Training:
     def _close(self, verdict: Verdict, more: dict[str, Any]) -> None:
         scores = verdict.as_dict() | more
         self.run.write_facts(status="finished", scores=scores, seconds=round(self.clock.used, 3))
-
-
-def check_parts(settings: TrainSettings) -> None:
-    """Raises OptionError for a model or gradient that there is not, or an option that the model has no use for."""
-    name, options = parse_part(settings.model)
-    if name == "ngram":
-        for field in NEURAL_ONLY:
-            if getattr(settings, field) is not None:
-                raise OptionError(
-                    f"The n-gram has no --{field.replace('_', '-')}: it is counted, not trained. Leave it out."
-                )
-    choose("model", {**MEMORIES, "ngram": None}, name)
-    if options:
-        raise OptionError(f"The model {name} takes its options as --size, --depth and so on; got '{settings.model}'.")
-    build("gradient", GRADIENTS, settings.gradient)
-
-
-def task_of(corpus: Corpus) -> Task:
-    """What of the text a plan depends on."""
-    documents = max(1, corpus.document_count)
-    return Task(corpus.table.size, corpus.targets("training"), len(corpus.symbols) / documents)
-
-
-def keep_input(path: str | Path, aside: Path) -> Path | None:
-    """Standard input copied to a file in `aside`, so that the run can keep it; None for a path."""
-    if str(path) != "-":
-        return None
-    kept = aside / "standard-input.txt"
-    keep_standard_input(kept)
-    return kept
-
-
-def name_for(path: str | Path) -> str:
-    """A run's name, after its data."""
-    return "stdin" if str(path) == "-" else Path(path).resolve().stem or "run"
-
-
-def read_again(folder: RunFolder, asked: TrainSettings) -> Corpus:
-    """The run's own text once more. Raises DataError where it is gone or is not what it was."""
-    data = folder.facts["data"]
-    path = folder.path / data["path"] if data["kept"] else Path(data["path"])
-    if not path.exists():
-        raise DataError(f"The text that {folder.path} was trained on is gone: {path}.\nPut it back, or train anew.")
-    table = table_from_json(folder.read_symbols())
-    corpus = read_corpus(path, asked.documents, asked.symbols, asked.seed, asked.valid, asked.test, table)
-    if data["fingerprints"] and list(corpus.fingerprints.values()) != list(data["fingerprints"].values()):
-        raise DataError(
-            f"The text that {folder.path} was trained on has changed since: {path}.\n"
-            "Put the old one back, or train anew: unroll train "
-            f"{path} --from {folder.path}"
-        )
-    return corpus

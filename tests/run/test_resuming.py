@@ -1,0 +1,278 @@
+"""A run goes on to the same bytes, whatever ended it; and what cannot go on says so."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from unrolled.errors import DataError, RunError, TrainingError
+from unrolled.run import Training
+from unrolled.run.folder import RunFolder
+from unrolled.training import loop
+
+SMALL: dict[str, Any] = {"steps": 40, "size": 16, "batch": 4, "window": 16, "dropout": 0.2, "threads": 1}
+CHILD = """
+import sys
+from unrolled.run import Training
+training = Training.resume(sys.argv[2]) if sys.argv[1] == "resume" else Training(
+    sys.argv[1], out=sys.argv[2], steps=40, size=16, batch=4, window=16, dropout=0.2, threads=1)
+for report in training:
+    pass
+"""
+
+DYING = """
+import sys
+import torch
+from kills import kill_at
+from unrolled.run import Training
+kill_at(int(sys.argv[1]))
+for report in Training(sys.argv[2], out=sys.argv[3], steps=6, size=16, batch=4, window=16, dropout=0.2, threads=1):
+    pass
+"""
+FULL = """
+import resource, signal, sys
+from unrolled.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    words = random.Random(0)
+    path.write_text(" ".join(words.choice(["the", "cat", "sat", "on", "a", "mat,"]) for _ in range(2000)))
+    return path
+
+
+def finish(training: Training) -> Training:
+    for _ in training:
+        pass
+    return training
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(text: Path) -> Path:
+    return finish(Training(text, out=str(text.parent / "whole"), **SMALL)).folder
+
+
+def same_bytes(one: Path, other: Path) -> None:
+    for name in ("model.safetensors", "samples.txt", "plan.jsonl", "symbols.json"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    kept = [{p.name: p.read_bytes() for p in (folder / "checkpoint").iterdir()} for folder in (one, other)]
+    assert kept[0] == kept[1]
+
+
+def kill_after(text: Path, out: Path, seconds: float) -> None:
+    """Trains in a process that is killed after so many seconds, and resumes until the run is done."""
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(text), str(out)])
+    time.sleep(seconds)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    if not out.exists():
+        finish(Training(text, out=str(out), **SMALL))
+        return
+    try:
+        finish(Training.resume(out))
+    except RunError as error:
+        assert "is finished" in str(error)
+
+
+def kill_at_random(text: Path, folder: Path, uninterrupted: Path, times: int) -> None:
+    draw = random.Random(times)
+    for number in range(times):
+        out = folder / f"run{number}"
+        kill_after(text, out, draw.uniform(1.2, 5.0))
+        same_bytes(uninterrupted, out)
+
+
+def test_a_kill_at_five_random_moments_changes_no_byte(text: Path, tmp_path: Path, uninterrupted: Path) -> None:
+    kill_at_random(text, tmp_path, uninterrupted, 5)
+
+
+@pytest.mark.slow
+def test_a_kill_at_twenty_random_moments_changes_no_byte(text: Path, tmp_path: Path, uninterrupted: Path) -> None:
+    kill_at_random(text, tmp_path, uninterrupted, 20)
+
+
+@pytest.mark.slow
+def test_a_kill_at_every_named_point_of_writing_changes_no_byte(text: Path, tmp_path: Path) -> None:
+    few = SMALL | {"steps": 6}
+    whole = finish(Training(text, out=str(tmp_path / "whole"), **few)).folder
+    point, code = 0, -signal.SIGKILL
+    while code == -signal.SIGKILL:
+        point += 1
+        out = tmp_path / f"run{point}"
+        arguments = [sys.executable, "-c", DYING, str(point), str(text), str(out)]
+        code = subprocess.run(arguments, cwd=Path(__file__).parent.parent).returncode
+        if not out.exists():
+            continue
+        assert RunFolder.open(out).read_plans()
+        try:
+            finish(Training.resume(out))
+        except RunError as error:
+            assert "is finished" in str(error)
+        same_bytes(whole, out)
+    assert code == 0
+    assert point > 50
+
+
+@pytest.mark.parametrize("reports", [1, 7, 23])
+def test_a_stop_and_a_resumption_change_no_byte(
+    text: Path, tmp_path: Path, uninterrupted: Path, reports: int
+) -> None:
+    training = Training(text, out=str(tmp_path / "run"), **SMALL)
+    for number, _ in enumerate(training):
+        if number == reports:
+            training.stop()
+    assert training.stopped
+    finish(Training.resume(tmp_path / "run"))
+    assert (tmp_path / "run/model.safetensors").read_bytes() == (uninterrupted / "model.safetensors").read_bytes()
+    assert (tmp_path / "run/samples.txt").read_bytes() == (uninterrupted / "samples.txt").read_bytes()
+
+
+def test_a_disk_that_fills_stops_with_a_message_and_a_whole_checkpoint(text: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    finish(Training(text, out=str(out), **SMALL))
+    before = {path.name: path.read_bytes() for path in (out / "checkpoint").iterdir()}
+    room = (out / "model.safetensors").stat().st_size - 1
+    command = [sys.executable, "-c", FULL, str(room), "resume", str(out), "--steps", "40", "--quiet"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) <= 3
+    assert "full" in ended.stderr or "too large" in ended.stderr
+    assert {path.name: path.read_bytes() for path in (out / "checkpoint").iterdir()} == before
+    finish(Training.resume(out))
+
+
+def flip(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 16]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [flip, lambda data: data[:-100], lambda data: data[:50], lambda data: b""])
+def test_a_damaged_newest_checkpoint_falls_back_and_ends_the_same(
+    text: Path, tmp_path: Path, uninterrupted: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    out = tmp_path / "run"
+    training = Training(text, out=str(out), **SMALL)
+    for report in training:
+        if report.step == 30:
+            training.stop()
+    newest = max((out / "checkpoint").iterdir())
+    newest.write_bytes(damage(newest.read_bytes()))
+    notes = [note for report in Training.resume(out) for note in report.notes]
+    assert any("damaged" in note and "one before it" in note for note in notes)
+    assert (out / "model.safetensors").read_bytes() == (uninterrupted / "model.safetensors").read_bytes()
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """The loss of the 25th window and the next ones is not a number, so many times."""
+    read, real = [0], loop.losses
+
+    def losses(logits: torch.Tensor, targets: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        read[0] += 1
+        return real(logits, targets, lengths) * (float("nan") if 25 <= read[0] < 25 + times else 1.0)
+
+    monkeypatch.setattr(loop, "losses", losses)
+
+
+def test_a_loss_that_is_not_finite_goes_back_at_a_lower_rate(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison(monkeypatch, times=1)
+    training = Training(text, out=str(tmp_path / "run"), **SMALL)
+    notes = [note for report in training for note in report.notes]
+    assert len(notes) == 1
+    assert "of update 24 was not finite: back to update" in notes[0]
+    plans = training.run.read_plans()
+    assert [plan["why"] for plan in plans] == ["start", "loss not finite"]
+    assert plans[1]["rate"] == plans[0]["rate"] / 2
+    assert training.verdict is not None
+
+
+def test_it_gives_up_after_three_tries(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    poison(monkeypatch, times=10**9)
+    with pytest.raises(TrainingError, match="not finite 4 times"):
+        finish(Training(text, out=str(tmp_path / "run"), **SMALL))
+
+
+def test_a_recorded_plan_trains_again_to_the_same_bytes(text: Path, tmp_path: Path, uninterrupted: Path) -> None:
+    again = finish(Training(text, out=str(tmp_path / "again"), plan=str(uninterrupted), threads=1))
+    assert (again.folder / "model.safetensors").read_bytes() == (uninterrupted / "model.safetensors").read_bytes()
+
+
+def test_another_runs_weights_are_a_start(text: Path, tmp_path: Path, uninterrupted: Path) -> None:
+    training = Training(text, out=str(tmp_path / "run"), from_run=str(uninterrupted), **SMALL)
+    first = next(iter(training))
+    assert first.validation is not None
+    assert first.validation < 2.5  # an untrained model's is ln V
+
+
+def test_a_finished_run_gets_a_second_leg(text: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    finish(Training(text, out=str(out), **SMALL))
+    with pytest.raises(RunError, match="is finished") as refused:
+        Training.resume(out)
+    assert "--minutes" in str(refused.value)
+    longer = finish(Training.resume(out, steps=10))
+    assert longer.learner.step == 50
+    assert [plan["why"] for plan in longer.run.read_plans()] == ["start", "second leg"]
+
+
+def test_data_that_changed_or_is_gone_is_said_at_resume(tmp_path: Path, text: Path) -> None:
+    own = tmp_path / "own.txt"
+    own.write_bytes(text.read_bytes())
+    training = Training(own, out=str(tmp_path / "run"), **SMALL)
+    for _ in training:
+        training.stop()
+    own.write_text(text.read_text() + " the cat")
+    with pytest.raises(DataError, match="has changed since"):
+        Training.resume(tmp_path / "run")
+    own.unlink()
+    with pytest.raises(DataError, match="is gone"):
+        Training.resume(tmp_path / "run")
+
+
+@pytest.mark.parametrize("model", ["rnn", "gru", "ngram"])
+def test_every_model_trains_samples_scores_and_evaluates(model: str, text: Path, tmp_path: Path) -> None:
+    import unrolled
+
+    asked = {} if model == "ngram" else SMALL
+    finish(Training(text, out=str(tmp_path / "run"), model=model, **asked))
+    run = unrolled.load(tmp_path / "run")
+    written = "".join(run.sample(length=20, seed=1))
+    assert written == "".join(run.sample(length=20, seed=1))
+    odd, usual = run.score(["zzzz", "the cat sat on a mat,"])
+    assert odd.nats > usual.nats
+    assert run.evaluate().score.nats < 3
+
+
+def test_lines_are_documents_of_their_own(tmp_path: Path) -> None:
+    import unrolled
+
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(f"{a}{b}{c}" for a in "abcde" for b in "xyz" for c in ("one", "two", "three")) + "\n")
+    finish(Training(names, out=str(tmp_path / "run"), steps=150, size=32, documents="line", threads=1))
+    written = "".join(unrolled.load(tmp_path / "run").sample(length=50, temperature=0.1))
+    assert 3 <= len(written) <= 8
+
+
+def test_a_budget_in_minutes_is_kept_and_leaves_a_usable_run(text: Path, tmp_path: Path) -> None:
+    import unrolled
+
+    started = time.monotonic()
+    finish(Training(text, out=str(tmp_path / "run"), minutes=0.2, started=started))
+    assert 9 <= time.monotonic() - started <= 15
+    assert "".join(unrolled.load(tmp_path / "run").sample(length=10))
