@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from unrolled.errors import DataError, RunError, TrainingError
+from unrolled.model import language
 from unrolled.run import Training
 from unrolled.run.folder import RunFolder
-from unrolled.training import loop
 
 SMALL: dict[str, Any] = {"steps": 40, "size": 16, "batch": 4, "window": 16, "dropout": 0.2, "threads": 1}
 CHILD = """
@@ -179,13 +179,13 @@ def test_a_damaged_newest_checkpoint_falls_back_and_ends_the_same(
 
 def poison(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """The loss of the 25th window and the next ones is not a number, so many times."""
-    read, real = [0], loop.losses
+    read, real = [0], language.losses
 
     def losses(logits: torch.Tensor, targets: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         read[0] += 1
         return real(logits, targets, lengths) * (float("nan") if 25 <= read[0] < 25 + times else 1.0)
 
-    monkeypatch.setattr(loop, "losses", losses)
+    monkeypatch.setattr("unrolled.training.loop.losses", losses)
 
 
 def test_a_loss_that_is_not_finite_goes_back_at_a_lower_rate(

@@ -1,0 +1,125 @@
+"""The plan's schedule, its changes, and the optimiser that follows it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from unrolled.memory import build_stack
+from unrolled.model.language import LanguageModel
+from unrolled.settings import TrainSettings
+from unrolled.training.optimiser import Optimiser, orthogonalise
+from unrolled.training.plan import Plan, lower_rate, plan_at, progress_at, rate_at, replan, second_leg
+from unrolled.training.planning import Task, plan_steps
+
+TASK = Task(symbols=66, training=1_000_000, document=1e6)
+
+
+def plan(steps: int = 100) -> Plan:
+    return plan_steps(TrainSettings(steps=steps, size=8, batch=4, window=8), TASK, "cpu", 1)
+
+
+def test_the_rate_warms_up_and_ends_at_nothing() -> None:
+    first = plan()
+    rates = [rate_at(first, step) for step in range(101)]
+    assert rates[0] == pytest.approx(first.rate / first.warmup)
+    assert max(rates) > 0.85 * first.rate
+    assert rates[-1] == 0
+
+
+def test_progress_goes_on_unbroken_where_a_plan_is_made_anew() -> None:
+    first = plan()
+    for steps in (60, 300):
+        second = replan(first, 50, steps, "pace")
+        assert progress_at(second, 50) == progress_at(first, 50)
+        assert progress_at(second, steps) == 1
+
+
+def test_of_the_plans_that_hold_the_last_recorded_is_in_force() -> None:
+    first = plan()
+    plans = [first, replan(first, 60, 200, "pace"), lower_rate(first, 40)]
+    assert plan_at(plans, 39) is first
+    assert plan_at(plans, 70) is plans[2]
+    assert plans[2].rate == first.rate / 2
+
+
+def test_a_second_leg_begins_at_half_the_rate() -> None:
+    leg = second_leg(plan(), 100, 200)
+    assert rate_at(leg, 100) == pytest.approx(leg.rate / 2)
+    assert rate_at(leg, 200) == 0
+
+
+def test_with_steps_sizes_depend_on_the_data_and_the_steps_alone() -> None:
+    sizes = [plan_steps(TrainSettings(steps=steps), TASK, "cpu", 2).size for steps in (1, 300, 3000, 30000)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+    assert plan_steps(TrainSettings(steps=300), TASK, "cpu", 2) == plan_steps(
+        TrainSettings(steps=300), TASK, "cpu", 2
+    )
+
+
+def test_what_is_asked_overrules_the_plan() -> None:
+    asked = {"size": 24, "depth": 3, "batch": 5, "window": 7, "rate": 0.5, "dropout": 0.4}
+    made = plan_steps(TrainSettings(steps=10, **asked), TASK, "cpu", 1)  # type: ignore[arg-type]
+    assert {name: getattr(made, name) for name in asked} == asked
+
+
+def learner(seed: int) -> tuple[LanguageModel, Optimiser]:
+    torch.manual_seed(seed)
+    model = LanguageModel(10, 6, build_stack("lstm", 6, 8))
+    return model, Optimiser(model, plan())
+
+
+def update(model: LanguageModel, optimiser: Optimiser, step: int) -> None:
+    drawn = torch.Generator().manual_seed(step)
+    logits, _ = model.unroll(torch.randint(0, 10, (4, 8), generator=drawn), model.start(4))
+    torch.autograd.backward((logits**2).sum())
+    optimiser.update(plan(), 0.01, 32, step)
+
+
+def test_singular_values_come_near_one() -> None:
+    torch.manual_seed(0)
+    for rows, columns in ((16, 16), (16, 40), (40, 16)):
+        values = torch.linalg.svdvals(orthogonalise(torch.randn(3, rows, columns, dtype=torch.float64), 5))
+        assert 0.3 < values.min() <= values.max() < 1.3
+
+
+def test_gates_are_orthogonalised_one_by_one() -> None:
+    _, optimiser = learner(0)
+    assert optimiser.gates("memory.memories.0.weight_ih") == 4
+    assert optimiser.gates("memory.memories.0.weight_hh") == 4
+
+
+def test_what_is_saved_goes_on_bit_for_bit() -> None:
+    model, optimiser = learner(0)
+    for step in range(3):
+        update(model, optimiser, step)
+    saved = {name: tensor.clone() for name, tensor in optimiser.tensors().items()}
+    other, again = learner(1)
+    again.load(saved)
+    for step in range(3, 6):
+        update(model, optimiser, step)
+        update(other, again, step)
+    for one, two in zip(optimiser.tensors().values(), again.tensors().values(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
+    model, optimiser = learner(0)
+    update(model, optimiser, 0)
+    before = {name: tensor.clone() for name, tensor in optimiser.tensors().items()}
+    next(model.parameters()).grad = torch.full((10, 6), float("nan"))
+    norm = optimiser.update(plan(), 0.01, 32, 1)
+    assert norm != norm
+    assert all(torch.equal(before[name], tensor) for name, tensor in optimiser.tensors().items())
+
+
+def test_the_average_follows_the_weights() -> None:
+    model, optimiser = learner(0)
+    for step in range(5):
+        update(model, optimiser, step)
+    weights, averaged = dict(model.named_parameters()), dict(optimiser.averaged.named_parameters())
+    assert all(not torch.equal(weights[name], averaged[name]) for name in weights)
+    assert dataclasses.asdict(plan())["average"] < 1
