@@ -1,4 +1,4 @@
-"""Draws docs/terminal.svg: the live view and the verdict of a real training on the demo's text.
+"""Draws docs/terminal.svg: what a terminal shows after a training on the demo's text.
 
 python docs/make_picture.py --minutes 2
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -14,9 +15,34 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from unrolled.cli.demo import write_topics
+from unrolled.cli.demo import RUN, TEXT, write_topics
 from unrolled.cli.live import LiveView
 from unrolled.run import Training
+
+WIDTH, HEIGHT = 118, 32  # characters
+
+
+def draw(training: Training, command: str) -> str:
+    """Trains to the end and hands back an SVG of the terminal: the command, the last frame, the verdict."""
+    view = LiveView(Console(file=io.StringIO(), width=WIDTH, height=HEIGHT))
+    try:
+        view.begin(training)
+        for report in training:
+            view.show(report)
+    finally:
+        view.close()
+    picture = Console(file=io.StringIO(), record=True, width=WIDTH, height=HEIGHT, force_terminal=True,
+                      color_system="truecolor", highlight=False)  # fmt: skip
+    picture.print(Text(f"$ {command}", style="bold"))
+    said = LiveView(picture)  # it has said nothing yet
+    for line in said.unsaid(training):
+        picture.print(Text(line))
+    picture.print(view.draw())
+    if training.verdict is not None:
+        for line in training.verdict.lines:
+            picture.print(Text(line))
+    picture.print(Text(f"The run is {training.folder}. To hear it: unroll sample {training.folder}"))
+    return picture.export_svg(title="unroll")
 
 
 def main() -> None:
@@ -24,23 +50,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("terminal.svg"))
     asked = parser.parse_args()
-    started = time.monotonic()
+    started, out = time.monotonic(), asked.out.resolve()
+    command = "unroll demo" if asked.minutes == 2 else f"unroll demo --minutes {asked.minutes:g}"
     with tempfile.TemporaryDirectory() as folder:
-        text = Path(folder, "python-topics.txt")
-        write_topics(text)
-        training = Training(text, minutes=asked.minutes, out=str(Path(folder, "run")), started=started)
-        view = LiveView(Console(file=io.StringIO(), width=110, height=34, force_terminal=True))
-        view.begin(training)
-        for report in training:
-            view.show(report)
-        view.close()
-        picture = Console(file=io.StringIO(), width=110, record=True, force_terminal=True, highlight=False)
-        picture.print(Text(f"$ unroll demo --minutes {asked.minutes:g}", style="bold"))
-        picture.print(Text(training.description), Text(training.plan_line), sep="\n")
-        picture.print(view.draw())
-        if training.verdict is not None:
-            picture.print(Text("\n".join(training.verdict.lines)))
-    asked.out.write_text(picture.export_svg(title="unrolled"))
+        os.chdir(folder)  # so that paths read as they do for a person
+        write_topics(TEXT)
+        training = Training(str(TEXT), minutes=asked.minutes, started=started, out=str(Path("runs", RUN)))
+        out.write_text(draw(training, command), encoding="utf-8")
+        os.chdir(out.parent)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from unrolled.data import Corpus, keep_standard_input, read_corpus, table_from_json
-from unrolled.errors import DataError, OptionError
+from unrolled.errors import DataError, OptionError, RunError
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import MEMORIES
 from unrolled.run.folder import RunFolder
@@ -28,6 +29,26 @@ def check_parts(settings: TrainSettings) -> None:
     if options:
         raise OptionError(f"The model {name} takes its options as --size, --depth and so on; got '{settings.model}'.")
     build("gradient", GRADIENTS, settings.gradient)
+
+
+def as_recorded(recorded: RunFolder, settings: TrainSettings) -> TrainSettings:
+    """What a recorded run was asked, with this command's folder, threads and device. Raises OptionError, RunError.
+
+    All else comes from the recorded run, or it would not come out the same; an option that says otherwise is refused.
+    """
+    theirs = TrainSettings.from_json(recorded.facts["asked"])
+    if theirs.model == "ngram":
+        raise RunError(f"{recorded.path} is a counted n-gram: it has no plan to follow. Name a trained run.")
+    own = ("minutes", "steps", "out", "threads", "device", "plan")
+    for name, value in settings.to_json().items():
+        if name not in own and value not in (getattr(TrainSettings(), name), getattr(theirs, name)):
+            option = "--" + name.replace("_", "-").removesuffix("-run")
+            raise OptionError(
+                f"--plan {recorded.path} trains again just as that run was; {option} {value} would change it.\n"
+                "Leave it out, or leave out --plan."
+            )
+    mine = {name: getattr(settings, name) for name in ("out", "threads", "device", "plan")}
+    return dataclasses.replace(theirs, minutes=None, **mine)
 
 
 def task_of(corpus: Corpus) -> Task:

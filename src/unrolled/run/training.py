@@ -15,7 +15,7 @@ import torch
 from unrolled.data import make_batches, read_corpus, table_from_json
 from unrolled.errors import RunError
 from unrolled.gradient import GRADIENTS
-from unrolled.run.asked import check_parts, keep_input, name_for, read_again, task_of
+from unrolled.run.asked import as_recorded, check_parts, keep_input, name_for, read_again, task_of
 from unrolled.run.baseline import Baseline, count_baseline, count_ngram, score_ngram
 from unrolled.run.building import build_model, environment, find_device, processor_threads
 from unrolled.run.folder import RunFolder, free_path, newest
@@ -50,12 +50,14 @@ class Training:
         settings.check()
         if settings.minutes is None and settings.steps is None and settings.plan is None:
             settings = dataclasses.replace(settings, minutes=DEFAULT_MINUTES)
+        recorded = RunFolder.open(settings.plan) if settings.plan else None
+        if recorded is not None:
+            settings = as_recorded(recorded, settings)
         check_parts(settings)
         self.settings = settings
         self.clock = Clock(settings.minutes * 60 if settings.minutes else None, started)
         self.device = find_device(settings.device)
         source = RunFolder.open(settings.from_run) if settings.from_run else None
-        recorded = RunFolder.open(settings.plan) if settings.plan else None
         with tempfile.TemporaryDirectory() as aside:
             kept = keep_input(path, Path(aside))
             table = table_from_json(source.read_symbols()) if source else None
@@ -258,7 +260,7 @@ class Training:
 
     def _train(self, watch: Watch) -> Iterator[Report]:
         self.baseline = self._count_baseline()
-        if self.learner.step == 0:
+        if not watch.validations:
             yield watch.report(watch.plans[0])
         strategy = build("gradient", GRADIENTS, watch.plans[0].gradient)
         due = train(

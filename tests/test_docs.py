@@ -1,0 +1,101 @@
+"""What the docs say is there is there, and what is there stands in the docs; README's blocks are run."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from conftest import REPOSITORY
+
+import unrolled
+from unrolled import gradient, memory
+from unrolled.cli import app
+
+DOCS = REPOSITORY / "docs"
+README = REPOSITORY / "README.md"
+PAGES = sorted((DOCS / "commands").glob("*.md"))
+TEXTS = [README, REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.glob("**/*.md"))]
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+POEMS = "".join(
+    f"Once upon a {n % 7}th day the sun\ncame over hill {n % 13} and {n % 5} stayed.\n" for n in range(500)
+)
+MINUTES = re.compile(r"--minutes [\d.]+")
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """The blocks of a page that are marked as this language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def lines_with_unroll(path: Path) -> Iterator[list[str]]:
+    """The arguments of every `unroll` in a page's shell blocks."""
+    for line in "".join(blocks(path, "sh")).splitlines():
+        words = shlex.split(line, comments=True)
+        while "unroll" in words:
+            words = words[words.index("unroll") + 1 :]
+            yield words[: words.index("|")] if "|" in words else words
+
+
+def options(command: Any) -> set[str]:
+    """The long options of a command and of those under it."""
+    own = {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    return own.union(*map(options, getattr(command, "commands", {}).values())) - {"--help"}
+
+
+def test_every_command_has_a_page_and_every_page_a_command() -> None:
+    assert {page.stem for page in PAGES} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_names_every_option_of_its_command(page: Path) -> None:
+    missing = options(COMMANDS[page.stem]) - set(re.findall(r"--[a-z-]+", page.read_text(encoding="utf-8")))
+    assert not missing
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
+def test_every_command_line_in_the_docs_can_be_read(page: Path) -> None:
+    for words in lines_with_unroll(page):
+        command: Any = typer.main.get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command, words = command.commands[words[0]], words[1:]
+        command.make_context("unroll", words)
+
+
+def test_every_public_name_stands_in_the_docs() -> None:
+    written = set(re.findall(r"\w+", "".join(path.read_text(encoding="utf-8") for path in TEXTS)))
+    for room in (unrolled, memory, gradient):
+        assert set(room.__all__) <= written, room.__name__
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_readme_can_be_followed(unroll: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("poems.txt").write_text(POEMS)
+    for words in lines_with_unroll(README):
+        arguments = shlex.split(MINUTES.sub("--steps 5", shlex.join(words)))
+        answer = unroll(*arguments)
+        assert answer.code == 0, (words, answer.err)
+    for program in blocks(README, "python"):
+        exec(re.sub(r"minutes=[\d.]+", "steps=5", program), {})
+
+
+def test_the_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("poems.txt").write_text(POEMS)
+    spec = importlib.util.spec_from_file_location("make_picture", DOCS / "make_picture.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    svg = module.draw(unrolled.Training("poems.txt", steps=5, size=16), "unroll train poems.txt")
+    assert svg.startswith("<svg") and "unroll&#160;train&#160;poems.txt" in svg
