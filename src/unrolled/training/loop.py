@@ -100,7 +100,9 @@ def train(
 
 def update(learner: Learner, batch: Batch, strategy: Strategy, plan: Plan, seed: int) -> tuple[float, int]:
     """One window: its summed nats and number of targets. Where either is not finite, no weight has changed."""
-    step, device = learner.step, next(learner.model.parameters()).device
+    step, device, count = learner.step, next(learner.model.parameters()).device, int(batch.lengths.sum())
+    if not count:  # an epoch of a small text may end with a batch of padding alone
+        return 0.0, 0
     inputs, targets = batch.inputs.to(device), batch.targets.to(device)  # (B, T)
     start = learner.model.start(len(inputs))
     state = states.where(batch.fresh.to(device), start, learner.state)
@@ -113,7 +115,7 @@ def update(learner: Learner, batch: Batch, strategy: Strategy, plan: Plan, seed:
         return losses(logits, targets[:, a:b], lengths), state
 
     loss, state = strategy(piece, state, inputs.shape[1], generator(seed, "gradient", step))
-    nats, count = float(loss), int(batch.lengths.sum())
+    nats = float(loss)
     if math.isfinite(nats):
         norm = learner.optimiser.update(plan, rate_at(plan, step), count, step)
         nats = nats if math.isfinite(norm) else math.nan
