@@ -7,14 +7,19 @@ how many points there were: a process of its own, small enough to be forked for 
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 POINTS = ("open", "write", "fsync", "replace", "rename", "unlink", "mkdir")
+CLOCKS = ("seconds", "seconds_left", "symbols_a_second", "bytes_in_use")  # of a report
+SMALL: dict[str, Any] = {"size": 16, "batch": 4, "window": 16, "dropout": 0.2, "threads": 1}
 
 
 def kill_at(point: int) -> None:
@@ -37,6 +42,21 @@ def kill_at(point: int) -> None:
         setattr(os, name, dying(name, getattr(os, name)))
 
 
+def in_fork(call: Callable[[], object], point: int | None = None) -> int:
+    """Calls it in a child process, which dies at `point` if given; returns how that ended, 0 for well."""
+    child = os.fork()
+    if child == 0:
+        try:
+            if point is not None:
+                kill_at(point)
+            call()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    return os.waitpid(child, 0)[1]
+
+
 def names(folder: Path) -> list[str]:
     """What stands in a folder."""
     return sorted(path.name for path in folder.iterdir())
@@ -55,12 +75,7 @@ def survive(
         fresh = folder / str(point)
         fresh.mkdir()
         before(fresh)
-        child = os.fork()
-        if child == 0:
-            kill_at(point)
-            write(fresh)
-            os._exit(0)
-        status = os.waitpid(child, 0)[1]
+        status = in_fork(lambda fresh=fresh: write(fresh), point)  # type: ignore[misc]
         assert status == 0 or os.WTERMSIG(status) == signal.SIGKILL, f"point {point}: status {status}"
         check(fresh)
         if status == 0:
@@ -128,6 +143,63 @@ def survive_birth(folder: Path) -> int:
     return survive(folder, lambda fresh: None, make, check)
 
 
+def write_text(path: Path) -> None:
+    """A small text with something to learn."""
+    words = random.Random(0)
+    path.write_text(" ".join(words.choice(["the", "cat", "sat", "on", "a", "mat,"]) for _ in range(2000)))
+
+
+def same_bytes(one: Path, other: Path) -> None:
+    """Two runs have the same files, byte for byte; what their clocks said is left out of the reports."""
+    for name in ("model.safetensors", "samples.txt", "plan.jsonl", "symbols.json"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    logs = [[json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()] for run in (one, other)]
+    without = [[{k: v for k, v in report.items() if k not in CLOCKS} for report in log] for log in logs]
+    assert without[0] == without[1]
+    kept = [{p.name: p.read_bytes() for p in (run / "checkpoint").iterdir()} for run in (one, other)]
+    assert kept[0] == kept[1]
+
+
+def survive_training(folder: Path) -> int:
+    """A training that is resumed, or begun again where it had no run yet, ends with the bytes of an undisturbed one.
+
+    Processes that have computed with torch are not forked: all training is done in children.
+    """
+    import torch._dynamo  # noqa: F401 - torch.optim imports it at its first use: here once, not in every child
+
+    from unrolled.errors import RunError
+    from unrolled.run import Training
+    from unrolled.run.folder import RunFolder
+
+    def train(fresh: Path) -> None:
+        for _ in Training(folder / "text.txt", out=str(fresh / "run"), steps=6, **SMALL):
+            pass
+
+    def go_on(fresh: Path) -> None:
+        if not (fresh / "run").exists():
+            train(fresh)
+        elif RunFolder.open(fresh / "run").facts["status"] != "finished":
+            for _ in Training.resume(fresh / "run"):
+                pass
+        try:
+            Training.resume(fresh / "run")
+        except RunError as error:
+            assert "is finished" in str(error)
+        same_bytes(folder / "run", fresh / "run")
+
+    def check(fresh: Path) -> None:
+        assert in_fork(lambda: go_on(fresh)) == 0, fresh
+
+    write_text(folder / "text.txt")
+    assert in_fork(lambda: train(folder)) == 0
+    return survive(folder, lambda fresh: None, train, check)
+
+
 if __name__ == "__main__":
-    survivors = {"whole": survive_whole, "checkpoint": survive_checkpoint, "birth": survive_birth}
+    survivors = {
+        "whole": survive_whole,
+        "checkpoint": survive_checkpoint,
+        "birth": survive_birth,
+        "training": survive_training,
+    }
     print(survivors[sys.argv[1]](Path(sys.argv[2])))

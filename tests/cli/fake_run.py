@@ -73,6 +73,7 @@ class Training:
         self.baseline: Baseline | None = None
         self.verdict: Verdict | None = None
         self.stopped = False
+        self.first_sample: tuple[int, str] | None = None
 
     @classmethod
     def resume(cls, run: str | None, minutes: float | None, steps: int | None, started: float | None) -> Training:

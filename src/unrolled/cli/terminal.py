@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from unrolled.cli.bridge import note, print_json
@@ -22,6 +23,7 @@ class View(ABC):
         self.first: Report | None = None  # the first report with a sample
         self.latest: Report | None = None  # the newest with a sample
         self._said: set[str] = set()
+        self._training: Training  # set by `begin`
 
     @abstractmethod
     def begin(self, training: Training) -> None:
@@ -42,7 +44,8 @@ class View(ABC):
     def keep_sample(self, report: Report) -> None:
         """Remembers what it wrote at first and what it writes now."""
         if report.sample is not None:
-            self.first = self.first or report
+            step, text = self._training.first_sample or (report.step, report.sample)  # an earlier sitting's, perhaps
+            self.first = self.first or replace(report, step=step, sample=text)
             self.latest = report
 
     def unsaid(self, training: Training) -> list[str]:

@@ -10,10 +10,14 @@ from unrolled.errors import DataError, OptionError, RunError
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import MEMORIES
 from unrolled.run.folder import RunFolder
+from unrolled.run.legs import recorded_plans
 from unrolled.settings import TrainSettings, build, choose, parse_part
 from unrolled.training.planning import Task
 
-NEURAL_ONLY = ("steps", "size", "depth", "batch", "window", "rate", "dropout", "from_run", "plan")
+NEURAL_ONLY = (
+    "steps", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "threads",
+    "device", "from_run", "plan",
+)  # fmt: skip
 
 
 def check_parts(settings: TrainSettings) -> None:
@@ -21,9 +25,9 @@ def check_parts(settings: TrainSettings) -> None:
     name, options = parse_part(settings.model)
     if name == "ngram":
         for field in NEURAL_ONLY:
-            if getattr(settings, field) is not None:
+            if getattr(settings, field) != getattr(TrainSettings(), field):
                 raise OptionError(
-                    f"The n-gram has no --{field.replace('_', '-')}: it is counted, not trained. Leave it out."
+                    f"The n-gram has no --{field.removesuffix('_run')}: it is counted, not trained. Leave it out."
                 )
     choose("model", {**MEMORIES, "ngram": None}, name)
     if options:
@@ -42,13 +46,29 @@ def as_recorded(recorded: RunFolder, settings: TrainSettings) -> TrainSettings:
     own = ("minutes", "steps", "out", "threads", "device", "plan")
     for name, value in settings.to_json().items():
         if name not in own and value not in (getattr(TrainSettings(), name), getattr(theirs, name)):
-            option = "--" + name.replace("_", "-").removesuffix("-run")
+            option = "--" + name.removesuffix("_run")
             raise OptionError(
                 f"--plan {recorded.path} trains again just as that run was; {option} {value} would change it.\n"
                 "Leave it out, or leave out --plan."
             )
     mine = {name: getattr(settings, name) for name in ("out", "threads", "device", "plan")}
     return dataclasses.replace(theirs, minutes=None, **mine)
+
+
+def as_started_from(source: RunFolder, settings: TrainSettings) -> TrainSettings:
+    """The settings with the sizes of the run whose weights are the start. Raises OptionError, RunError."""
+    if source.facts["asked"]["model"] == "ngram":
+        raise RunError(f"{source.path} is a counted n-gram: it has no weights to start from. Name a trained run.")
+    theirs = recorded_plans(source)[0]
+    sizes = {name: getattr(theirs, name) for name in ("model", "size", "depth")}
+    for name, value in sizes.items():
+        mine = getattr(settings, name)
+        if mine not in (value, getattr(TrainSettings(), name)):
+            raise OptionError(
+                f"--from {source.path} starts from a {theirs.model} of {theirs.depth} x {theirs.size}; "
+                f"--{name} {mine} is another.\nLeave it out, or leave out --from."
+            )
+    return dataclasses.replace(settings, **sizes)
 
 
 def task_of(corpus: Corpus) -> Task:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -53,6 +54,16 @@ def environment(device: str) -> dict[str, Any]:
         "processor": torch.cuda.get_device_name() if device == "cuda" else processor_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }
+
+
+def differences(recorded: Mapping[str, Any], device: str, threads: int) -> list[str]:
+    """A line where training goes by a plan recorded elsewhere, on which its bytes depend; none where it does not."""
+    there, here = (
+        recorded["environment"] | {"threads": recorded["threads"]},
+        environment(device) | {"threads": threads},
+    )
+    changed = [f"{name} {there.get(name)} then, {here[name]} now" for name in here if there.get(name) != here[name]]
+    return [f"Not bit for bit: {'; '.join(changed)}."] if changed else []
 
 
 def processor_name() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from unrolled.model.ngram import NGram
 from unrolled.run.asked import read_again
 from unrolled.run.building import build_model, find_device
 from unrolled.run.folder import RunFolder, find_runs, newest
+from unrolled.run.legs import recorded_plans
 from unrolled.seeds import generator
 from unrolled.settings import SampleSettings, TrainSettings
-from unrolled.training.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,7 @@ class Run:
     def _load_model(self, device: str) -> LanguageModel | NGram:
         if self.settings.model == "ngram":
             return NGram.from_tensors(*self.folder.read_model())
-        plans = self.folder.read_plans()
-        if not plans:
-            raise RunError(f"{self.path}/plan.jsonl is empty: the run is damaged. Train again.")
-        plan = Plan.from_json({k: v for k, v in plans[0].items() if k != "step"} | {"device": device})
+        plan = replace(recorded_plans(self.folder)[0], device=device)
         model = build_model(plan, self.table.size, self.settings.seed)
         tensors, _ = self.folder.read_model(dict(model.named_parameters()))
         model.load_state_dict(tensors)

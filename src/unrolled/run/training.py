@@ -15,17 +15,18 @@ import torch
 from unrolled.data import make_batches, read_corpus, table_from_json
 from unrolled.errors import RunError
 from unrolled.gradient import GRADIENTS
-from unrolled.run.asked import as_recorded, check_parts, keep_input, name_for, read_again, task_of
+from unrolled.run.asked import as_recorded, as_started_from, check_parts, keep_input, name_for, read_again, task_of
 from unrolled.run.baseline import Baseline, count_baseline, count_ngram, score_ngram
-from unrolled.run.building import build_model, environment, find_device, processor_threads
+from unrolled.run.building import build_model, differences, environment, find_device, processor_threads
 from unrolled.run.folder import RunFolder, free_path, newest
+from unrolled.run.legs import Leg, best_weights, recorded_plans, set_weights
 from unrolled.run.report import Report, bytes_in_use
 from unrolled.run.verdict import Verdict, judge, judge_ngram
 from unrolled.run.watching import RANKED_SYMBOLS, Watch, surprise_quantiles
 from unrolled.settings import DEFAULT_MINUTES, TrainSettings, build
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
-from unrolled.training.plan import Clock, Plan, plan_at, replan, second_leg
+from unrolled.training.plan import Clock, Plan, plan_at
 from unrolled.training.planning import plan_minutes, plan_steps
 
 BASELINE_SHARE = 0.06  # of a budget in minutes, at most, for counting the n-gram to beat
@@ -54,10 +55,12 @@ class Training:
         if recorded is not None:
             settings = as_recorded(recorded, settings)
         check_parts(settings)
+        source = RunFolder.open(settings.from_run) if settings.from_run else None
+        if source is not None:
+            settings = as_started_from(source, settings)
         self.settings = settings
         self.clock = Clock(settings.minutes * 60 if settings.minutes else None, started)
         self.device = find_device(settings.device)
-        source = RunFolder.open(settings.from_run) if settings.from_run else None
         with tempfile.TemporaryDirectory() as aside:
             kept = keep_input(path, Path(aside))
             table = table_from_json(source.read_symbols()) if source else None
@@ -75,8 +78,12 @@ class Training:
             plans = self._first_plans(recorded, threads)
             facts = self._facts(path, kept, threads)
             self._set_up(plans, follows=settings.minutes is None)
+            if recorded is not None:
+                self._watch().notes += differences(recorded.facts, self.device, threads)
             if source:
-                self._start_from(source)
+                weights = best_weights(source, self.corpus.table.size)
+                set_weights(self.learner.model, weights)
+                set_weights(self.learner.optimiser.averaged, weights)
             out = Path(settings.out) if settings.out else free_path(name_for(path))
             self.run = RunFolder.create(out, facts, fill=lambda folder: self._fill(RunFolder(folder, {}), kept))
         if self.watch is not None:
@@ -111,40 +118,33 @@ class Training:
         dataclasses.replace(asked, minutes=minutes, steps=steps, plan=None).check()
         if asked.model == "ngram":
             raise RunError(f"{folder.path} is a counted n-gram: there is nothing to go on with. Train again instead.")
-        finished = facts["status"] == "finished"
-        if finished and minutes is None and steps is None:
+        finished, given = facts["status"] == "finished", minutes is not None or steps is not None
+        if finished and not given:
             raise RunError(
                 f"{folder.path} is finished. To train it further give it a new budget:\n"
                 f"unroll resume {folder.path} --minutes {asked.minutes or DEFAULT_MINUTES:g}"
             )
         self.settings, self.run = asked, folder
         self.device = find_device(asked.device)
-        torch.set_num_threads(asked.threads or processor_threads())
+        threads = asked.threads or processor_threads()
+        torch.set_num_threads(threads)
         self.clock = Clock(None, started)
         self.corpus = read_again(folder, asked)
-        plans = [Plan.from_json({k: v for k, v in line.items() if k != "step"}) for line in folder.read_plans()]
-        if not plans:
-            raise RunError(f"{folder.path}/plan.jsonl is empty: the run is damaged. Train again.")
-        self._set_up(plans, follows=asked.minutes is None and minutes is None)
+        plans = recorded_plans(folder)
+        leg = Leg(minutes, steps) if given else Leg(**facts["legs"][-1])
+        self._set_up(plans, follows=leg.minutes is None)
         watch = self._watch()
         watch.folder = folder
         used = watch.restore()
-        left = asked.minutes * 60 - used if asked.minutes else None
-        self.clock.used_before = used
-        self.clock.budget = minutes * 60 if minutes else None if steps or watch.follows else max(1.0, left or 1.0)
-        self._add_leg(finished, steps)
-        folder.write_facts(status="training", legs=[*facts.get("legs", []), {"minutes": minutes, "steps": steps}])
-
-    def _add_leg(self, finished: bool, steps: int | None) -> None:
-        """The plan for what a resumption asks beyond the plan that the run has."""
-        at, watch = self.learner.step, self._watch()
-        plan = plan_at(watch.plans, at)
-        if steps is not None:
-            leg = second_leg(plan, at, at + steps) if finished else replan(plan, at, at + steps, "resumed")
-            watch.add_plan(leg)
-        elif self.clock.budget is not None and finished:
-            pace = self.run.facts["scores"].get("seconds_an_update") or 0.1
-            watch.add_plan(second_leg(plan, at, at + max(1, int(self.clock.left / pace))))
+        leg = dataclasses.replace(leg, used=used) if given else leg
+        self.clock.used_before, self.clock.budget = used, leg.seconds_left(used)
+        watch.notes += differences(facts, self.device, threads) if watch.follows else []
+        if given:
+            plan = plan_at(watch.plans, self.learner.step)
+            speeds = [report["symbols_a_second"] for report in folder.read_reports()]
+            watch.add_plan(leg.plan(plan, self.learner.step, self.clock.left, speeds, finished))
+            folder.write_facts(legs=[*facts["legs"], dataclasses.asdict(leg)])
+        folder.write_facts(status="training")
 
     # Setting up
 
@@ -152,7 +152,7 @@ class Training:
         if self.settings.model == "ngram":
             return []
         if recorded is not None:
-            return [Plan.from_json({k: v for k, v in p.items() if k != "step"}) for p in recorded.read_plans()]
+            return recorded_plans(recorded)
         task = task_of(self.corpus)
         if self.settings.steps is not None:
             return [plan_steps(self.settings, task, self.device, threads)]
@@ -168,6 +168,7 @@ class Training:
         }
         return {
             "kind": KIND, "status": "training", "asked": self.settings.to_json(), "data": data, "scores": {},
+            "legs": [dataclasses.asdict(Leg(self.settings.minutes, self.settings.steps))],
             "environment": environment(self.device), "threads": threads,
             "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }  # fmt: skip
@@ -197,13 +198,6 @@ class Training:
             self.batches = make_batches(self.corpus, "training", first.batch, first.window, seed)
             self.watch = Watch(self.corpus, self.learner, plans, self.clock, seed, follows)
 
-    def _start_from(self, source: RunFolder) -> None:
-        """Takes another run's best weights, where sizes agree."""
-        averaged = self.learner.optimiser.averaged
-        tensors, _ = source.read_model(dict(averaged.named_parameters()))
-        self.learner.model.load_state_dict(tensors)
-        averaged.load_state_dict(tensors)
-
     def _watch(self) -> Watch:
         if self.watch is None:
             raise RunError(f"{self.run.path} is counted, not trained.")
@@ -227,6 +221,11 @@ class Training:
         if self.watch is None:
             return "n-gram: counted, not trained"
         return self.watch.plans[-1].line(sum(p.numel() for p in self.learner.model.parameters()))
+
+    @property
+    def first_sample(self) -> tuple[int, str] | None:
+        """(step, text) of the first sample that the run keeps; None while there is none."""
+        return next(iter(self.run.read_samples()), None)
 
     def stop(self) -> None:
         """Asks for a tidy end: a checkpoint after the update that goes on, and no more."""
@@ -256,10 +255,11 @@ class Training:
         self.verdict = judge_ngram(self.corpus, ngram, self.baseline)
         ranks = surprise_quantiles(ngram, self.corpus, RANKED_SYMBOLS)
         self.run.write_facts(ranks=ranks)
-        self._close(self.verdict, {})
+        self._close(self.verdict)
 
     def _train(self, watch: Watch) -> Iterator[Report]:
         self.baseline = self._count_baseline()
+        watch.begin()
         if not watch.validations:
             yield watch.report(watch.plans[0])
         strategy = build("gradient", GRADIENTS, watch.plans[0].gradient)
@@ -298,11 +298,9 @@ class Training:
         tensors, _ = self.run.read_model(dict(averaged.named_parameters()))
         averaged.load_state_dict(tensors)
         self.verdict = judge(watch, baseline)
-        pace = {"seconds_an_update": watch.pace}
         ranks = surprise_quantiles(averaged, self.corpus, limit=RANKED_SYMBOLS)
         self.run.write_facts(ranks=ranks)
-        self._close(self.verdict, pace)
+        self._close(self.verdict)
 
-    def _close(self, verdict: Verdict, more: dict[str, Any]) -> None:
-        scores = verdict.as_dict() | more
-        self.run.write_facts(status="finished", scores=scores, seconds=round(self.clock.used, 3))
+    def _close(self, verdict: Verdict) -> None:
+        self.run.write_facts(status="finished", scores=verdict.as_dict(), seconds=round(self.clock.used, 3))

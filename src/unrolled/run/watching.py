@@ -19,7 +19,7 @@ from unrolled.evaluate import Unrolling, evaluate, score_lines
 from unrolled.run.folder import RunFolder
 from unrolled.run.report import Report, bytes_in_use
 from unrolled.seeds import generator
-from unrolled.training.checkpoint import load_newest, save_checkpoint
+from unrolled.training.checkpoint import drop_older, load_newest, save_checkpoint
 from unrolled.training.plan import NOT_FINITE, Clock, Plan, lower_rate, plan_at, progress_at, rate_at, replan
 
 if TYPE_CHECKING:
@@ -153,6 +153,7 @@ class Watch:
             raise RunError(
                 f"{self.folder.path}: its checkpoint does not fit its plan ({error}). Train again."
             ) from None
+        drop_older(self.folder.checkpoints, found.step)
         self.validations = list(found.facts["validations"])
         self.last_sample = found.facts["last_sample"]
         born = not self.validations  # nothing was reported yet, not even of step 0

@@ -55,11 +55,19 @@ def save_checkpoint(folder: str | Path, step: int, tensors: Mapping[str, Tensor]
     path = folder / f"step-{step:08d}-{checksum[:16]}.safetensors"
     sweep(folder)
     write_whole(path, data)
-    earlier = [old for old in _newest_first(folder) if _step_of(old) < step]
-    for old in set(_newest_first(folder)) - {path, *earlier[: KEPT - 1]}:
-        os.unlink(old)  # noqa: PTH108 - the named points of writing are calls of os
-    sync_folder(folder)
+    for other in set(_newest_first(folder)) - {path}:
+        if _step_of(other) >= step:
+            os.unlink(other)  # noqa: PTH108 - the named points of writing are calls of os
+    drop_older(folder, step)
     return path
+
+
+def drop_older(folder: str | Path, step: int) -> None:
+    """Removes all before `step` but the newest of them: what a kill in `save_checkpoint` may have left undone."""
+    earlier = [path for path in _newest_first(Path(folder)) if _step_of(path) < step]
+    for path in earlier[KEPT - 1 :]:
+        os.unlink(path)  # noqa: PTH108 - as above
+    sync_folder(folder)
 
 
 def load_newest(folder: str | Path, like: Mapping[str, Tensor] | None = None) -> Checkpoint:

@@ -1,0 +1,59 @@
+"""What a training goes on from: a run's legs and what is left of them, its plans, another run's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from unrolled.errors import RunError
+from unrolled.run.building import build_model
+from unrolled.run.folder import RunFolder
+from unrolled.training.plan import Plan, replan, second_leg
+
+GUESSED_PACE = 0.1  # seconds an update, where nothing was measured yet
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One budget of a run: the first is its `train`'s, each later one a `resume` with a new budget (run.json)."""
+
+    minutes: float | None  # None: so many updates, or a recorded plan
+    steps: int | None
+    used: float = 0.0  # seconds that the run had taken when this leg began
+
+    def seconds_left(self, used: float) -> float | None:
+        """Seconds of this leg that are left once the run has taken `used`, 1 at least; None without a clock."""
+        return None if self.minutes is None else max(1.0, 60 * self.minutes - (used - self.used))
+
+    def plan(self, plan: Plan, step: int, seconds: float, speeds: Sequence[float], finished: bool) -> Plan:
+        """The plan from update `step` on: after the schedule's end it begins anew, before it the rest is stretched.
+
+        speeds: symbols a second of the reports so far, of which the last tells how many updates fit into `seconds`.
+        """
+        symbols = plan.batch * plan.window
+        pace = symbols / speeds[-1] if speeds and speeds[-1] else GUESSED_PACE
+        steps = step + (self.steps or max(1, int(seconds / pace)))
+        return second_leg(plan, step, steps) if finished else replan(plan, step, steps, "resumed")
+
+
+def recorded_plans(folder: RunFolder) -> list[Plan]:
+    """The plans of a run, in the order in which they were made. Raises RunError where there is none."""
+    plans = [Plan.from_json({k: v for k, v in line.items() if k != "step"}) for line in folder.read_plans()]
+    if not plans:
+        raise RunError(f"{folder.path}/plan.jsonl is empty: the run is damaged. Train again.")
+    return plans
+
+
+def best_weights(source: RunFolder, symbols: int) -> list[Tensor]:
+    """The best weights of a run over so many symbols, in the model's order. Raises RunError where it is damaged."""
+    model = build_model(recorded_plans(source)[0], symbols, seed=0)
+    tensors, _ = source.read_model(dict(model.named_parameters()))
+    return [tensors[name] for name, _ in model.named_parameters()]
+
+
+def set_weights(model: nn.Module, weights: Sequence[Tensor]) -> None:
+    """Gives a model weights by their order: dropout, where one of two models has it, changes names alone."""
+    names = [name for name, _ in model.named_parameters()]
+    model.load_state_dict(dict(zip(names, weights, strict=True)))
