@@ -149,12 +149,12 @@ def write_text(path: Path) -> None:
     path.write_text(" ".join(words.choice(["the", "cat", "sat", "on", "a", "mat,"]) for _ in range(2000)))
 
 
-def same_bytes(one: Path, other: Path) -> None:
-    """Two runs have the same files, byte for byte; what their clocks said is left out of the reports."""
+def same_bytes(one: Path, other: Path, but: tuple[str, ...] = CLOCKS) -> None:
+    """Two runs have the same files, byte for byte; of the reports some fields are left out, such as their clocks'."""
     for name in ("model.safetensors", "samples.txt", "plan.jsonl", "symbols.json"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     logs = [[json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()] for run in (one, other)]
-    without = [[{k: v for k, v in report.items() if k not in CLOCKS} for report in log] for log in logs]
+    without = [[{k: v for k, v in report.items() if k not in but} for report in log] for log in logs]
     assert without[0] == without[1]
     kept = [{p.name: p.read_bytes() for p in (run / "checkpoint").iterdir()} for run in (one, other)]
     assert kept[0] == kept[1]

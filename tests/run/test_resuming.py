@@ -107,8 +107,7 @@ def test_a_stop_and_a_resumption_change_no_byte(
             training.stop()
     assert training.stopped
     finish(Training.resume(tmp_path / "run"))
-    assert (tmp_path / "run/model.safetensors").read_bytes() == (uninterrupted / "model.safetensors").read_bytes()
-    assert (tmp_path / "run/samples.txt").read_bytes() == (uninterrupted / "samples.txt").read_bytes()
+    same_bytes(uninterrupted, tmp_path / "run")
 
 
 def test_a_disk_that_fills_stops_with_a_message_and_a_whole_checkpoint(text: Path, tmp_path: Path) -> None:
@@ -144,7 +143,7 @@ def test_a_damaged_newest_checkpoint_falls_back_and_ends_the_same(
     newest.write_bytes(damage(newest.read_bytes()))
     notes = [note for report in Training.resume(out) for note in report.notes]
     assert any("damaged" in note and "one before it" in note for note in notes)
-    assert (out / "model.safetensors").read_bytes() == (uninterrupted / "model.safetensors").read_bytes()
+    same_bytes(uninterrupted, out, but=(*kills.CLOCKS, "notes"))
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
@@ -178,9 +177,22 @@ def test_it_gives_up_after_three_tries(text: Path, tmp_path: Path, monkeypatch: 
         finish(Training(text, out=str(tmp_path / "run"), **SMALL))
 
 
-def test_a_recorded_plan_trains_again_to_the_same_bytes(text: Path, tmp_path: Path, uninterrupted: Path) -> None:
-    again = finish(Training(text, out=str(tmp_path / "again"), plan=str(uninterrupted), threads=1))
-    assert (again.folder / "model.safetensors").read_bytes() == (uninterrupted / "model.safetensors").read_bytes()
+@pytest.mark.parametrize("seed", [0, 7])
+def test_a_recorded_plan_trains_again_to_the_same_bytes(text: Path, tmp_path: Path, seed: int) -> None:
+    first = finish(Training(text, out=str(tmp_path / "first"), seed=seed, **SMALL))
+    again = finish(Training(text, out=str(tmp_path / "again"), plan=str(first.folder), threads=1))
+    same_bytes(first.folder, again.folder)
+
+
+@pytest.mark.slow
+def test_half_a_minute_is_kept_and_its_plans_train_again_to_the_same_bytes(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    write_text(text)
+    started = time.monotonic()
+    first = finish(Training(text, out=str(tmp_path / "first"), minutes=0.5, started=started))
+    assert 27 <= time.monotonic() - started <= 33
+    again = finish(Training(text, out=str(tmp_path / "again"), plan=str(first.folder)))
+    assert (again.folder / "model.safetensors").read_bytes() == (first.folder / "model.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("dropout", [0.2, 0.0])

@@ -196,7 +196,8 @@ class Training:
             model = build_model(first, self.corpus.table.size, seed)
             self.learner = Learner(model, Optimiser(model, first), model.start(first.batch))
             self.batches = make_batches(self.corpus, "training", first.batch, first.window, seed)
-            self.watch = Watch(self.corpus, self.learner, plans, self.clock, seed, follows)
+            most = None if self.settings.threads else processor_threads()
+            self.watch = Watch(self.corpus, self.learner, plans, self.clock, seed, follows, most)
 
     def _watch(self) -> Watch:
         if self.watch is None:

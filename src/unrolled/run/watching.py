@@ -46,6 +46,7 @@ class Watch:
     clock: Clock
     seed: int
     follows: bool  # a recorded plan or --steps: nothing is planned again
+    most_threads: int | None  # where another process is busy, half of them may be faster; None: the plan's, always
     folder: RunFolder = field(init=False)  # the run's, once it is born
     notes: list[str] = field(default_factory=list)
     validations: list[float] = field(default_factory=list)
@@ -54,7 +55,8 @@ class Watch:
     _since: tuple[float, int, int] = (0.0, 0, 0)  # seconds, step, symbols at the last report
     pace: float = 0.0  # seconds an update, of late
     _best_pace: float = math.inf
-    _truce: int = 0
+    _paces: dict[int, float] = field(default_factory=dict)  # by number of threads
+    _truce: int = TRUCE
     _overhead: float = 0.0  # seconds a validation takes, with its sample and checkpoint
 
     def is_due(self, plan: Plan) -> bool:
@@ -206,19 +208,28 @@ class Watch:
         validations = max(0.0, (plan.steps - step) / plan.validate_every)
         steps = step + max(1, int((left - validations * self._overhead) / self.pace))
         threads = self._choose_threads(plan)
+        if threads != plan.threads:
+            self.pace = self._paces.get(threads, self.pace)
+            steps = step + max(1, int((left - validations * self._overhead) / self.pace))
         if threads != plan.threads or abs(steps - plan.steps) * self.pace > max(0.3, TOLERANCE * abs(left)):
             self.add_plan(replace(replan(plan, step, steps, "pace"), threads=threads))
 
     def _choose_threads(self, plan: Plan) -> int:
         """Threads wait for each other: where another process has a core, fewer of them are faster."""
-        if plan.threads < self.plans[0].threads:
+        most = self.most_threads or 1
+        if most == 1:
+            return plan.threads
+        few = most // 2
+        self._paces[plan.threads] = self.pace
+        if plan.threads < most:
             self._truce -= 1
-            return plan.threads if self._truce > 0 else self.plans[0].threads
+            return plan.threads if self._truce > 0 else most
+        best = min(self._paces.get(few, math.inf), BUSY * self._best_pace)
         self._best_pace = min(self._best_pace, self.pace)
-        if plan.threads > 1 and self.pace > BUSY * self._best_pace:
-            self._truce, self.pace = TRUCE, self._best_pace * plan.threads
-            return max(1, plan.threads // 2)
-        return plan.threads
+        if self.pace <= best:
+            return most
+        self._truce = TRUCE
+        return few
 
     def _affordable_validation(self) -> int:
         """Symbols of the validation part to read each time: what half a percent of the budget has time for."""

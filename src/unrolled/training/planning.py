@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass, replace
 
 from unrolled.settings import TrainSettings
-from unrolled.training.measure import has_fast_bfloat16, seconds_an_update
+from unrolled.training.measure import fastest_threads, has_fast_bfloat16, seconds_an_update
 from unrolled.training.plan import Plan
 
 SIZES = (64, 128, 192, 256, 384, 512)
 WINDOW, BATCH, EMBED = 64, 32, 64
+PROBED_SIZE = 256  # units with which numbers of threads are compared
 LOOKING = 0.03  # of the time, at most, for trying sizes
 REPORTS = 60  # a training, about
 VALIDATIONS = 10  # a training, about
@@ -43,7 +44,11 @@ def plan_minutes(settings: TrainSettings, task: Task, device: str, threads: int,
     """The plan for a budget: `seconds` are what is left for updates and validations.
 
     Sizes are tried from the smallest up, each for a few updates, until one would read too little in the time.
+    `threads` are at most as many as are used, and where they were not asked for, fewer if these are faster.
     """
+    if settings.threads is None and device == "cpu":
+        probe = shape(settings, task, device, threads, settings.size or PROBED_SIZE, task.training)
+        threads = fastest_threads(probe, task.symbols)
     sizes = (settings.size,) if settings.size else SIZES
     chosen, pace = measured(settings, task, device, threads, sizes[0], seconds)
     until = time.monotonic() + LOOKING * seconds
