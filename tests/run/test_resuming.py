@@ -273,6 +273,15 @@ def test_a_plan_of_another_machine_says_that_bytes_may_differ(
     assert len(first.notes) == 1
     assert first.notes[0].startswith("Not bit for bit: processor ")
     assert "an abacus now" in first.notes[0]
+    assert "threads" not in first.notes[0]
+
+
+def test_threads_of_this_commands_own_are_used_with_a_recorded_plan(
+    text: Path, tmp_path: Path, uninterrupted: Path
+) -> None:
+    training = Training(text, out=str(tmp_path / "run"), plan=str(uninterrupted), threads=2)
+    assert next(iter(training)).notes == ("Not bit for bit: threads 1 then, 2 now.",)
+    assert torch.get_num_threads() == 2
 
 
 def test_data_that_changed_or_is_gone_is_said_at_resume(tmp_path: Path, text: Path) -> None:

@@ -56,12 +56,14 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
-def differences(recorded: Mapping[str, Any], device: str, threads: int) -> list[str]:
-    """A line where training goes by a plan recorded elsewhere, on which its bytes depend; none where it does not."""
-    there, here = (
-        recorded["environment"] | {"threads": recorded["threads"]},
-        environment(device) | {"threads": threads},
-    )
+def differences(recorded: Mapping[str, Any], device: str, threads: int | None = None) -> list[str]:
+    """A line where a run's plan is followed on what its bytes depend on and is another now; none where nothing is.
+
+    threads: where they were asked for; otherwise the plan's are taken, which are the same.
+    """
+    there, here = dict(recorded["environment"]), environment(device)
+    if threads is not None:
+        there, here = there | {"threads": recorded["threads"]}, here | {"threads": threads}
     changed = [f"{name} {there.get(name)} then, {here[name]} now" for name in here if there.get(name) != here[name]]
     return [f"Not bit for bit: {'; '.join(changed)}."] if changed else []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -38,9 +39,9 @@ class Leg:
         return second_leg(plan, step, steps) if finished else replan(plan, step, steps, "resumed")
 
 
-def recorded_plans(folder: RunFolder) -> list[Plan]:
-    """The plans of a run, in the order in which they were made. Raises RunError where there is none."""
-    plans = [Plan.from_json({k: v for k, v in line.items() if k != "step"}) for line in folder.read_plans()]
+def recorded_plans(folder: RunFolder, **changes: Any) -> list[Plan]:
+    """The plans of a run, in the order in which they were made, but for `changes`. Raises RunError where none is."""
+    plans = [Plan.from_json({k: v for k, v in line.items() if k != "step"} | changes) for line in folder.read_plans()]
     if not plans:
         raise RunError(f"{folder.path}/plan.jsonl is empty: the run is damaged. Train again.")
     return plans

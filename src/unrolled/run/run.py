@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ class Run:
     def _load_model(self, device: str) -> LanguageModel | NGram:
         if self.settings.model == "ngram":
             return NGram.from_tensors(*self.folder.read_model())
-        plan = replace(recorded_plans(self.folder)[0], device=device)
+        plan = recorded_plans(self.folder, device=device)[0]
         model = build_model(plan, self.table.size, self.settings.seed)
         tensors, _ = self.folder.read_model(dict(model.named_parameters()))
         model.load_state_dict(tensors)

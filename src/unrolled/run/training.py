@@ -79,7 +79,7 @@ class Training:
             facts = self._facts(path, kept, threads)
             self._set_up(plans, follows=settings.minutes is None)
             if recorded is not None:
-                self._watch().notes += differences(recorded.facts, self.device, threads)
+                self._watch().notes += differences(recorded.facts, self.device, settings.threads)
             if source:
                 weights = best_weights(source, self.corpus.table.size)
                 set_weights(self.learner.model, weights)
@@ -126,11 +126,10 @@ class Training:
             )
         self.settings, self.run = asked, folder
         self.device = find_device(asked.device)
-        threads = asked.threads or processor_threads()
-        torch.set_num_threads(threads)
+        torch.set_num_threads(asked.threads or processor_threads())
         self.clock = Clock(None, started)
         self.corpus = read_again(folder, asked)
-        plans = recorded_plans(folder)
+        plans = recorded_plans(folder, device=self.device)
         leg = Leg(minutes, steps) if given else Leg(**facts["legs"][-1])
         self._set_up(plans, follows=leg.minutes is None)
         watch = self._watch()
@@ -138,7 +137,7 @@ class Training:
         used = watch.restore()
         leg = dataclasses.replace(leg, used=used) if given else leg
         self.clock.used_before, self.clock.budget = used, leg.seconds_left(used)
-        watch.notes += differences(facts, self.device, threads) if watch.follows else []
+        watch.notes += differences(facts, self.device) if watch.follows else []
         if given:
             plan = plan_at(watch.plans, self.learner.step)
             speeds = [report["symbols_a_second"] for report in folder.read_reports()]
@@ -152,7 +151,8 @@ class Training:
         if self.settings.model == "ngram":
             return []
         if recorded is not None:
-            return recorded_plans(recorded)
+            own = {"threads": self.settings.threads} if self.settings.threads else {}
+            return recorded_plans(recorded, device=self.device, **own)
         task = task_of(self.corpus)
         if self.settings.steps is not None:
             return [plan_steps(self.settings, task, self.device, threads)]
