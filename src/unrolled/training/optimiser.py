@@ -48,7 +48,7 @@ class Optimiser:
         if math.isfinite(norm):
             for group in self._adam.param_groups:
                 group["lr"] = rate
-            self._update_matrices(rate * plan.matrix_rate, plan.decay)
+            self._update_matrices(rate * plan.matrix_rate, plan.matrix_decay)
             self._adam.step()
             self._update_average(min(plan.average, (1 + step) / (10 + step)))
         self.forget_gradients()

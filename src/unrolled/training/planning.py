@@ -9,14 +9,14 @@ from unrolled.settings import TrainSettings
 from unrolled.training.measure import fastest_threads, has_fast_bfloat16, seconds_an_update
 from unrolled.training.plan import Plan
 
-SIZES = (64, 128, 192, 256, 384, 512)
+SHAPES = ((64, 1), (128, 1), (192, 1), (256, 1), (256, 2), (384, 2), (512, 2))  # units in a layer, and layers
 WINDOW, BATCH, EMBED = 64, 32, 64
 PROBED_SIZE = 256  # units with which numbers of threads are compared
 LOOKING = 0.03  # of the time, at most, for trying sizes
 REPORTS = 60  # a training, about
 VALIDATIONS = 10  # a training, about
 SAVE_SECONDS = 20.0  # between checkpoints, about
-SYMBOLS_A_UNIT = 5_000  # symbols to be read for every unit of width
+SYMBOLS_A_UNIT = 4_000  # symbols to be read for every unit, those of all layers counted
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ def plan_steps(settings: TrainSettings, task: Task, device: str, threads: int) -
     steps = settings.steps or 1
     window, batch = settings.window or window_for(task), settings.batch or batch_for(task)
     read = steps * window * batch
-    size = max((size for size in SIZES if size * SYMBOLS_A_UNIT <= read), default=SIZES[0])
-    plan = shape(settings, task, device, threads, settings.size or size, read)
+    shapes = shapes_for(settings)
+    size, depth = next((s for s in reversed(shapes) if enough(s, read)), shapes[0])
+    plan = shape(settings, task, device, threads, size, depth, read)
     report = max(1, steps // REPORTS)
     validations = max(1, steps // VALIDATIONS // report)
     return time_steps(plan, steps, report, validations, validations)
@@ -47,18 +48,18 @@ def plan_minutes(settings: TrainSettings, task: Task, device: str, threads: int,
     `threads` are at most as many as are used, and where they were not asked for, fewer if these are faster.
     """
     if settings.threads is None and device == "cpu":
-        probe = shape(settings, task, device, threads, settings.size or PROBED_SIZE, task.training)
+        probe = shape(settings, task, device, threads, settings.size or PROBED_SIZE, 1, task.training)
         threads = fastest_threads(probe, task.symbols)
-    sizes = (settings.size,) if settings.size else SIZES
-    chosen, pace = measured(settings, task, device, threads, sizes[0], seconds)
+    (size, depth), *larger = shapes_for(settings)
+    chosen, pace = measured(settings, task, device, threads, size, depth, seconds)
     until = time.monotonic() + LOOKING * seconds
-    for size in sizes[1:]:
+    for size, depth in larger:
         if time.monotonic() > until:
             break
-        larger, larger_pace = measured(settings, task, device, threads, size, seconds)
-        if seconds / larger_pace * larger.batch * larger.window < size * SYMBOLS_A_UNIT:
+        plan, plan_pace = measured(settings, task, device, threads, size, depth, seconds)
+        if not enough((size, depth), int(seconds / plan_pace) * plan.batch * plan.window):
             break
-        chosen, pace = larger, larger_pace
+        chosen, pace = plan, plan_pace
     steps = max(1, int(seconds / pace))
     report = max(1, round(min(1.5, seconds / REPORTS) / pace))
     validations = max(1, round(steps / VALIDATIONS / report))
@@ -67,12 +68,24 @@ def plan_minutes(settings: TrainSettings, task: Task, device: str, threads: int,
 
 
 def measured(
-    settings: TrainSettings, task: Task, device: str, threads: int, size: int, seconds: float
+    settings: TrainSettings, task: Task, device: str, threads: int, size: int, depth: int, seconds: float
 ) -> tuple[Plan, float]:
-    """The plan of a size, and the seconds that an update of it takes here."""
-    pace = seconds_an_update(shape(settings, task, device, threads, size, task.training), task.symbols)
-    batch, window = settings.batch or batch_for(task), settings.window or window_for(task)
-    return shape(settings, task, device, threads, size, int(seconds / pace) * batch * window), pace
+    """The plan of a size and depth, and the seconds that an update of it takes here."""
+    plan = shape(settings, task, device, threads, size, depth, task.training)
+    pace = seconds_an_update(plan, task.symbols)
+    read = int(seconds / pace) * plan.batch * plan.window
+    return shape(settings, task, device, threads, size, depth, read), pace
+
+
+def shapes_for(settings: TrainSettings) -> list[tuple[int, int]]:
+    """(units, layers) to choose from, the smallest first: what was asked for is the same in all."""
+    return list(dict.fromkeys((settings.size or size, settings.depth or depth) for size, depth in SHAPES))
+
+
+def enough(shape: tuple[int, int], read: int) -> bool:
+    """Whether so many symbols read make a model of so many units and layers worth its time."""
+    size, depth = shape
+    return size * depth * SYMBOLS_A_UNIT <= read
 
 
 def window_for(task: Task) -> int:
@@ -85,22 +98,22 @@ def batch_for(task: Task) -> int:
     return min(8 * BATCH, BATCH * WINDOW // window_for(task))
 
 
-def shape(settings: TrainSettings, task: Task, device: str, threads: int, size: int, read: int) -> Plan:
+def shape(settings: TrainSettings, task: Task, device: str, threads: int, size: int, depth: int, read: int) -> Plan:
     """Everything but the steps, for a training that reads `read` symbols."""
     epochs = read / max(1, task.training)
-    dropout = dropout_for(epochs, size) if settings.dropout is None else settings.dropout
+    dropout = dropout_for(epochs) if settings.dropout is None else settings.dropout
     bfloat16 = device == "cuda" or (device == "cpu" and settings.model == "lstm" and has_fast_bfloat16())
     return Plan(
-        model=settings.model, size=size, depth=settings.depth or 1, embed=min(EMBED, max(16, task.symbols)),
+        model=settings.model, size=size, depth=depth, embed=min(EMBED, max(16, task.symbols)),
         batch=settings.batch or batch_for(task), window=settings.window or window_for(task), steps=1,
-        rate=settings.rate or 8e-3, matrix_rate=3.75, warmup=1, dropout=dropout, decay=0.01, clip=1.0,
-        average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",
+        rate=settings.rate or 8e-3, matrix_rate=3.75, warmup=1, dropout=dropout, decay=0.01, matrix_decay=0.1,
+        clip=1.0, average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",
         device=device, threads=threads, report_every=1, validate_every=1, save_every=1,
     )  # fmt: skip
 
 
-def dropout_for(epochs: float, size: int) -> float:
-    """More where the same text is read more often by a larger model."""
+def dropout_for(epochs: float) -> float:
+    """More where the same text is read more often."""
     if epochs < 3:
         return 0.0
     return 0.1 if epochs < 5 else 0.2 if epochs < 8 else 0.35
