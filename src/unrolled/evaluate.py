@@ -65,6 +65,13 @@ class Score:
         """Bits a character."""
         return self.nats / math.log(2)
 
+    @property
+    def interval(self) -> str:
+        """The interval of the nats in words; that there is none, where the text is one block."""
+        if math.isnan(self.low):
+            return "too little text for an interval"
+        return f"95% interval {self.low:.3f} to {self.high:.3f}"
+
     def as_dict(self) -> dict[str, Any]:
         """By plain names, for JSON; an interval that there is not is null."""
 

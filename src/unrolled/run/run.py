@@ -51,8 +51,7 @@ class Evaluation:
         """What the command prints."""
         score = self.score
         lines = [
-            f"{self.part}: {score.nats:.4f} nats a character (95% interval {score.low:.4f} to {score.high:.4f}), "
-            f"{score.bits:.4f} bits",
+            f"{self.part}: {score.nats:.4f} nats a character ({score.interval}), {score.bits:.4f} bits",
             f"next symbol guessed right: {score.accuracy:.1%} of {score.symbols:,}",
         ]
         if self.baseline is not None:

@@ -42,8 +42,8 @@ class Verdict:
             most = self.test_symbols
             of = "" if self.test.symbols == most else f", on {self.test.symbols:,} of its {most:,} symbols"
             lines.append(
-                f"Test part{of}: {self.test.nats:.3f} nats ({self.test.bits:.3f} bits) a character, 95% interval "
-                f"{self.test.low:.3f} to {self.test.high:.3f}; read once, nothing was chosen by it."
+                f"Test part{of}: {self.test.nats:.3f} nats ({self.test.bits:.3f} bits) a character, "
+                f"{self.test.interval}; read once, nothing was chosen by it."
             )
         else:
             lines.append(f"No test part; best validation {self.validation:.3f} nats a character.")
