@@ -205,12 +205,10 @@ class Watch:
             self.add_plan(replace(plan, validation=limit, why="validation"))
         if step == 0 or not self.pace:
             return
+        threads = self._choose_threads(plan)
+        self.pace = self._paces.get(threads, self.pace)
         validations = max(0.0, (plan.steps - step) / plan.validate_every)
         steps = step + max(1, int((left - validations * self._overhead) / self.pace))
-        threads = self._choose_threads(plan)
-        if threads != plan.threads:
-            self.pace = self._paces.get(threads, self.pace)
-            steps = step + max(1, int((left - validations * self._overhead) / self.pace))
         if threads != plan.threads or abs(steps - plan.steps) * self.pace > max(0.3, TOLERANCE * abs(left)):
             self.add_plan(replace(replan(plan, step, steps, "pace"), threads=threads))
 
