@@ -18,6 +18,7 @@ from unrolled.errors import OptionError, nearest
 T = TypeVar("T")
 MOST_MINUTES = 7 * 24 * 60.0
 DEFAULT_MINUTES = 10.0
+DEFAULT_MODEL = "lstm"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class TrainSettings(Settings):
 
     minutes: Annotated[float | None, "minutes from the command's start to its exit (10 if no --steps)"] = None
     steps: Annotated[int | None, "training updates, instead of minutes: nothing hangs on the clock"] = None
-    model: Annotated[str, "rnn, gru, lstm or ngram"] = "lstm"
+    model: Annotated[str | None, "rnn, gru, lstm or ngram (lstm)"] = None
     out: Annotated[str | None, "the run's folder (a new one under runs/ if left out)"] = None
     documents: Annotated[str, "what a document is: file, line, or blank (blocks between blank lines)"] = "file"
     symbols: Annotated[str, "what a symbol is: auto, char, byte, word or bpe"] = "auto"
@@ -62,6 +63,12 @@ class TrainSettings(Settings):
     test: Annotated[str | None, "test part: a share such as 0.1, a file, or none"] = None
     from_run: Annotated[str | None, "start from this run's weights"] = None
     plan: Annotated[str | None, "train again by this run's recorded plan, bit for bit"] = None
+
+    def with_defaults(self) -> Self:
+        """The same with the model and the budget that are taken where none was asked for."""
+        endless = self.minutes is None and self.steps is None and self.plan is None
+        minutes = DEFAULT_MINUTES if endless else self.minutes
+        return dataclasses.replace(self, model=self.model or DEFAULT_MODEL, minutes=minutes)
 
     def check(self) -> None:
         """Raises OptionError for the first value that cannot be, before anything is read."""

@@ -50,6 +50,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             path.mkdir()
         else:
             path.write_bytes(content)
+    (tmp_path / "loop").symlink_to("loop")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -58,6 +59,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     # data
     ("train absent.txt", ("absent.txt", "no such file")),
     ("train texts.txt", ("did you mean 'text.txt'?",)),
+    ("train loop", ("loop", "leads back to itself")),
     ("train nothing", ("nothing", "folder without text")),
     ("train pictures", ("pictures", "text")),
     ("train empty.txt", ("empty.txt", "empty")),
@@ -70,6 +72,8 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("train text.txt --test 2", ("2",)),
     ("info absent.txt", ("absent.txt", "no such file")),
     ("info empty.txt --minutes 10", ("empty",)),
+    ("info text.txt --minutes 1 --model ngram", ("n-gram", "no plan")),
+    ("info text.txt --minutes 1 --model lsmt", ("did you mean 'lstm'?",)),
     # names
     ("trian text.txt", ("trian", "did you mean 'train'?")),
     ("text.txt", ("unroll train text.txt",)),

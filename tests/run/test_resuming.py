@@ -213,6 +213,19 @@ def test_other_sizes_than_those_of_the_run_to_start_from_are_refused(text: Path,
         Training(text, from_run=str(uninterrupted), size=32, steps=5)
 
 
+def test_another_memory_than_that_of_the_run_named_is_refused_though_it_is_the_usual_one(
+    text: Path, tmp_path: Path
+) -> None:
+    run = str(tmp_path / "run")
+    finish(Training(text, out=run, model="gru", size=8, steps=2, threads=1))
+    with pytest.raises(OptionError, match=r"gru of 1 x 8; --model lstm is another"):
+        Training(text, from_run=run, model="lstm", steps=2)
+    with pytest.raises(OptionError, match=r"--model lstm would change it"):
+        Training(text, plan=run, model="lstm")
+    again = Training(text, out=str(tmp_path / "again"), plan=run, threads=1)
+    assert again.settings.model == "gru"
+
+
 def test_a_finished_run_gets_a_second_leg(text: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     finish(Training(text, out=str(out), **SMALL))

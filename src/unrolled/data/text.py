@@ -7,6 +7,7 @@ every kind become "\\n"; UTF-8 (with or without a byte order mark), and UTF-16 a
 from __future__ import annotations
 
 import codecs
+import errno
 import hashlib
 import io
 import os
@@ -100,7 +101,9 @@ def look_at(path: Path) -> os.stat_result:
         return path.stat()
     except PermissionError:
         raise DataError(f"{path} may not be read by you. Allow it (chmod +r), or give another path.") from None
-    except OSError:
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DataError(f"{path} is a link that leads back to itself. Give the file it was meant for.") from None
         raise DataError(f"{path}: no such file or folder.{_neighbour(path)}") from None
 
 

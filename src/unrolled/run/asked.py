@@ -11,7 +11,7 @@ from unrolled.gradient import GRADIENTS
 from unrolled.memory import MEMORIES
 from unrolled.run.folder import RunFolder
 from unrolled.run.legs import recorded_plans
-from unrolled.settings import TrainSettings, build, choose, parse_part
+from unrolled.settings import DEFAULT_MODEL, TrainSettings, build, choose, parse_part
 from unrolled.training.planning import Task
 
 NEURAL_ONLY = (
@@ -22,7 +22,7 @@ NEURAL_ONLY = (
 
 def check_parts(settings: TrainSettings) -> None:
     """Raises OptionError for a model or gradient that there is not, or an option that the model has no use for."""
-    name, options = parse_part(settings.model)
+    name, options = parse_part(settings.model or DEFAULT_MODEL)
     if name == "ngram":
         for field in NEURAL_ONLY:
             if getattr(settings, field) != getattr(TrainSettings(), field):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from unrolled.data import read_corpus
-from unrolled.run.asked import keep_input, task_of
+from unrolled.errors import OptionError
+from unrolled.run.asked import check_parts, keep_input, task_of
 from unrolled.run.building import find_device, processor_threads
 from unrolled.settings import TrainSettings
 from unrolled.training.planning import plan_minutes, plan_steps
@@ -18,6 +18,10 @@ def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[s
     """What the text at `path` is, in plain names; with a budget in `settings`, also the plan that it would get."""
     settings = settings or TrainSettings()
     settings.check()
+    check_parts(settings)
+    planned = settings.steps is not None or settings.minutes is not None
+    if planned and settings.model == "ngram":
+        raise OptionError("The n-gram has no plan: it is counted, not trained. Leave out --minutes or --model ngram.")
     with tempfile.TemporaryDirectory() as aside:
         kept = keep_input(path, Path(aside))
         corpus = read_corpus(
@@ -38,6 +42,6 @@ def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[s
     if settings.steps is not None:
         facts["plan"] = plan_steps(settings, task_of(corpus), device, threads).to_json()
     elif settings.minutes is not None:
-        minutes = dataclasses.replace(settings).minutes or 0.0
-        facts["plan"] = plan_minutes(settings, task_of(corpus), device, threads, 0.85 * minutes * 60).to_json()
+        seconds = 0.85 * 60 * settings.minutes
+        facts["plan"] = plan_minutes(settings, task_of(corpus), device, threads, seconds).to_json()
     return facts

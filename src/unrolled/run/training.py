@@ -49,8 +49,6 @@ class Training:
         """
         settings = TrainSettings(**asked) if settings is None else dataclasses.replace(settings, **asked)
         settings.check()
-        if settings.minutes is None and settings.steps is None and settings.plan is None:
-            settings = dataclasses.replace(settings, minutes=DEFAULT_MINUTES)
         recorded = RunFolder.open(settings.plan) if settings.plan else None
         if recorded is not None:
             settings = as_recorded(recorded, settings)
@@ -58,7 +56,7 @@ class Training:
         source = RunFolder.open(settings.from_run) if settings.from_run else None
         if source is not None:
             settings = as_started_from(source, settings)
-        self.settings = settings
+        self.settings = settings = settings.with_defaults()
         self.clock = Clock(settings.minutes * 60 if settings.minutes else None, started)
         self.device = find_device(settings.device)
         with tempfile.TemporaryDirectory() as aside:
@@ -265,15 +263,9 @@ class Training:
             yield watch.report(watch.plans[0])
         strategy = build("gradient", GRADIENTS, watch.plans[0].gradient)
         due = train(
-            self.learner,
-            self.batches,
-            strategy,
-            watch.plans,
-            self.settings.seed,
-            lambda: self._stop,
-            watch.is_due,
-            watch.go_back,
-        )
+            self.learner, self.batches, strategy, watch.plans, self.settings.seed,
+            lambda: self._stop, watch.is_due, watch.go_back,
+        )  # fmt: skip
         for plan in due:
             yield watch.report(plan)
         if self.learner.step < plan_at(watch.plans, self.learner.step).steps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from unrolled.settings import TrainSettings
+from unrolled.settings import DEFAULT_MODEL, TrainSettings
 from unrolled.training.measure import fastest_threads, has_fast_bfloat16, seconds_an_update
 from unrolled.training.plan import Plan
 
@@ -100,11 +100,11 @@ def batch_for(task: Task) -> int:
 
 def shape(settings: TrainSettings, task: Task, device: str, threads: int, size: int, depth: int, read: int) -> Plan:
     """Everything but the steps, for a training that reads `read` symbols."""
-    epochs = read / max(1, task.training)
+    model, epochs = settings.model or DEFAULT_MODEL, read / max(1, task.training)
     dropout = dropout_for(epochs) if settings.dropout is None else settings.dropout
-    bfloat16 = device == "cuda" or (device == "cpu" and settings.model == "lstm" and has_fast_bfloat16())
+    bfloat16 = device == "cuda" or (device == "cpu" and model == "lstm" and has_fast_bfloat16())
     return Plan(
-        model=settings.model, size=size, depth=depth, embed=min(EMBED, max(16, task.symbols)),
+        model=model, size=size, depth=depth, embed=min(EMBED, max(16, task.symbols)),
         batch=settings.batch or batch_for(task), window=settings.window or window_for(task), steps=1,
         rate=settings.rate or 8e-3, matrix_rate=3.75, warmup=1, dropout=dropout, decay=0.01, matrix_decay=0.1,
         clip=1.0, average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",
