@@ -12,6 +12,7 @@ from unrolled.data import BORDER, Corpus, part_rows
 from unrolled.model.ngram import NGram, choose_order
 
 LIMIT = 2_000_000  # symbols of validation and of test part that it is scored on, at most
+SCORED = 200_000  # of them for each second that it may take, at least as many as that
 MOST_COUNTED = 100_000_000  # symbols of the training part that are counted, at most
 
 
@@ -47,12 +48,15 @@ def count_ngram(corpus: Corpus, seconds: float | None = None) -> NGram:
 def count_baseline(corpus: Corpus, seconds: float | None = None) -> Baseline:
     """Counts the n-gram to beat, and scores it on validation and test part."""
     ngram = count_ngram(corpus, seconds)
-    return Baseline(ngram.describe(), score_ngram(ngram, corpus, "validation"), score_ngram(ngram, corpus, "test"))
+    limit = LIMIT if seconds is None else min(LIMIT, int(SCORED * max(1.0, seconds)))
+    validation, test = (score_ngram(ngram, corpus, part, limit) for part in ("validation", "test"))
+    return Baseline(ngram.describe(), validation, test)
 
 
-def score_ngram(ngram: NGram, corpus: Corpus, part: str) -> float | None:
-    """Nats a character on a part, as `evaluate` counts them but in one look-up a symbol; None where it is empty."""
-    rows = [targets for _, targets in part_rows(corpus, part, LIMIT)]
+def score_ngram(ngram: NGram, corpus: Corpus, part: str, limit: int = LIMIT) -> float | None:
+    """Nats a character on so many symbols of a part, as `evaluate` counts them but in one look-up a symbol; None
+    where it is empty."""
+    rows = [targets for _, targets in part_rows(corpus, part, limit)]
     if not rows:
         return None
     pieces, counted = [], []

@@ -29,7 +29,7 @@ from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan, plan_at
 from unrolled.training.planning import plan_minutes, plan_steps
 
-BASELINE_SHARE = 0.06  # of a budget in minutes, at most, for counting the n-gram to beat
+BASELINE_SHARE = 0.035  # of a budget in minutes, at most, for counting the n-gram to beat
 KIND = "language"
 
 

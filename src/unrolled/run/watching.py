@@ -32,7 +32,10 @@ LATE = 2.0  # times what it should have taken: then a report comes early, to pla
 BUSY = 1.7  # times the best pace: then other work has a core, and fewer threads do not wait for it
 TRUCE = 10  # reports with fewer threads, until all are tried again
 ONE_ROW = 2.6  # times slower is reading the test part, one row, than the validation part's rows side by side
+TIMED_SYMBOLS = 20_000  # of the validation part, which tell how fast it is read
 RANKED_SYMBOLS = 20_000  # of the validation part, whose lines `score` ranks against
+VALIDATION_SHARE = 0.0055  # of a budget in minutes, for each of about twelve validations
+TEST_SHARE = 0.045  # of it, for the test part: with the n-gram's 3.5%, these three take at most 15%
 TOLERANCE = 0.01  # share of the time left by which a plan may be off before it is made anew
 
 
@@ -71,6 +74,8 @@ class Watch:
     def report(self, plan: Plan) -> Report:
         """Does what is due after the learner's last update and tells of it."""
         learner = self.learner
+        if learner.step == 0:
+            plan = self._fit_validation(plan)
         last = learner.step == plan.steps
         self._measure_pace()
         speed = self._symbols_a_second()
@@ -201,14 +206,13 @@ class Watch:
         step, left = self.learner.step, self.clock.left - self.reserve()
         if self.follows or self.clock.budget is None:
             return
-        if step == 0 and (limit := self._affordable_validation()) < plan.validation:
-            self.add_plan(replace(plan, validation=limit, why="validation"))
         if step == 0 or not self.pace:
             return
         threads = self._choose_threads(plan)
         self.pace = self._paces.get(threads, self.pace)
         validations = max(0.0, (plan.steps - step) / plan.validate_every)
-        steps = step + max(1, int((left - validations * self._overhead) / self.pace))
+        updating = max(left - validations * self._overhead, left / 2)
+        steps = step + max(1, int(updating / self.pace))
         if threads != plan.threads or abs(steps - plan.steps) * self.pace > max(0.3, TOLERANCE * abs(left)):
             self.add_plan(replace(replan(plan, step, steps, "pace"), threads=threads))
 
@@ -229,9 +233,20 @@ class Watch:
         self._truce = TRUCE
         return few
 
-    def _affordable_validation(self) -> int:
-        """Symbols of the validation part to read each time: what half a percent of the budget has time for."""
-        return max(2_000, int(0.006 * (self.clock.budget or 0.0) * self.evaluation_speed))
+    def _fit_validation(self, plan: Plan) -> Plan:
+        """With a budget in minutes, the plan that reads as much of the validation part each time as its share
+        has time for; how much that is, a few thousand symbols tell."""
+        if self.follows or self.clock.budget is None:
+            return plan
+        started = time.monotonic()
+        rows = part_rows(self.corpus, "validation", limit=TIMED_SYMBOLS)
+        timed = evaluate(self.learner.optimiser.averaged, rows, self.corpus.table.characters)
+        speed = timed.symbols / max(1e-9, time.monotonic() - started)
+        limit = max(2_000, int(VALIDATION_SHARE * self.clock.budget * speed))
+        if limit < plan.validation:
+            plan = replace(plan, validation=limit, why="validation")
+            self.add_plan(plan)
+        return plan
 
     def reserve(self) -> float:
         """Seconds to keep for the end: the last validation, the test part, what is written, and the exit."""
@@ -240,11 +255,11 @@ class Watch:
         return 1.2 + self._overhead + test + RANKED_SYMBOLS / speed
 
     def test_limit(self) -> int:
-        """How many symbols of the test part the budget allows to read: all, or what 8% of it has time for."""
+        """How many symbols of the test part the budget allows to read: all, or what its share has time for."""
         size = self.corpus.targets("test")
         if self.clock.budget is None or not math.isfinite(self.evaluation_speed):
             return size
-        return min(size, max(2_000, int(0.06 * self.clock.budget * self.evaluation_speed / ONE_ROW)))
+        return min(size, max(2_000, int(TEST_SHARE * self.clock.budget * self.evaluation_speed / ONE_ROW)))
 
     def _measure_pace(self) -> None:
         seconds, step, _ = self._since
