@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from unrolled.data import BORDER, CharacterTable, Corpus, fingerprint, read_corpus
 from unrolled.data.cuts import TRAINING, Layout, lay_out
+from unrolled.data.store import SymbolStore, let_go
 from unrolled.errors import DataError, OptionError, TrainingError
 
 PARTS = ("training", "validation", "test")
@@ -184,14 +185,41 @@ def test_many_characters_are_read_as_bytes(tmp_path: Path) -> None:
     assert read_corpus(path, symbols="char").symbols.dtype == np.uint16
 
 
-def test_training_chunks_are_the_training_text_in_order(tmp_path: Path) -> None:
+def test_training_pieces_are_the_training_text_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = read_corpus(write(tmp_path / "a.txt", prose()), "line")
-    parts = [corpus.symbols[start:stop] for start, stop in corpus.parts["training"].tolist()]
-    whole = list(corpus.training_chunks())
+    text = np.concatenate([corpus.symbols[start:stop] for start, stop in corpus.parts["training"].tolist()])
+    whole = list(corpus.training_pieces(len(text), overlap=0))
     assert len(whole) <= 6
-    assert all(len(chunk) <= 100 for chunk in corpus.training_chunks(100))
-    for chunks in (whole, list(corpus.training_chunks(100))):
-        assert np.array_equal(np.concatenate(chunks), np.concatenate(parts))
+    assert np.array_equal(np.concatenate(whole), text)
+    monkeypatch.setattr("unrolled.data.corpus.CHUNK", 100)
+    cut = list(corpus.training_pieces(len(text), overlap=0))
+    assert all(len(piece) <= 100 for piece in cut)
+    assert np.array_equal(np.concatenate(cut), text)
+    lapped = list(corpus.training_pieces(len(text), overlap=7))
+    assert len(lapped) == len(cut)
+    assert np.array_equal(lapped[0], np.r_[cut[0], cut[1][:7]])
+    some = list(corpus.training_pieces(len(text) // 4, overlap=0))
+    assert np.array_equal(np.concatenate(some), np.concatenate(cut[:: -(-len(text) // (len(text) // 4))]))
+
+
+def test_what_is_mapped_from_a_file_is_let_go_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.data.store.HELD", 1000)
+    store = SymbolStore(np.dtype(np.uint16))
+    for start in range(0, 200_000, 1000):
+        store.add(np.arange(start, start + 1000).astype(np.uint16))
+    symbols = store.whole()
+    total, mapped = symbols.sum(), mapped_bytes()
+    assert mapped
+    let_go(symbols)
+    assert mapped_bytes() <= mapped - symbols.nbytes
+    assert symbols.sum() == total
+    let_go(np.arange(5))  # what is held in memory stays
+
+
+def mapped_bytes() -> int:
+    """Bytes of this process that are pages of files."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssFile"))
+    return int(line.split()[1]) * 1024
 
 
 @pytest.mark.parametrize("documents", ["file", "line"])

@@ -25,7 +25,7 @@ from unrolled.data.cuts import (
 )
 from unrolled.data.fingerprints import digest_of, join_digests
 from unrolled.data.pieces import PieceTable, WordTable
-from unrolled.data.store import SymbolStore
+from unrolled.data.store import SymbolStore, let_go
 from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Symbols, Table, code_points
 from unrolled.data.targets import count_targets
 from unrolled.data.text import DOCUMENTS, Documents, judge, read_documents
@@ -91,21 +91,26 @@ class Corpus:
         borders = int((self.symbols[self.parts[part][:, 0]] == BORDER).sum())  # each a character, and no target
         return round(spelled) - borders + int(self.ends[part].sum())
 
-    def training_chunks(self, size: int | None = None) -> Iterator[Symbols]:
-        """The symbols of the training part in order, with their borders, what stands side by side in one chunk.
+    def training_pieces(self, most: int, overlap: int) -> Iterator[Symbols]:
+        """About `most` symbols of the training part with their borders, or all, in pieces from everywhere.
 
-        Chunks may be views of a file and cost no bytes; with `size` they are cut into so many symbols at most.
+        Pieces that stand side by side share `overlap` symbols. They may be views of a file, and are not held.
         """
-        return self._chunks("training", size or len(self.symbols))
+        stretches = self.parts["training"]
+        every = max(1, -(-int((stretches[:, 1] - stretches[:, 0]).sum()) // max(1, most)))
+        for number, piece in enumerate(self._chunks("training", CHUNK, overlap)):
+            if number % every == 0:
+                yield piece
+                let_go(self.symbols)
 
-    def _chunks(self, part: str, size: int) -> Iterator[Symbols]:
+    def _chunks(self, part: str, size: int, overlap: int = 0) -> Iterator[Symbols]:
         stretches = self.parts[part]
         joined = stretches[1:, 0] == stretches[:-1, 1]  # it goes on where the one before stops
         starts = stretches[np.append(True, ~joined)[: len(stretches)], 0]
         stops = stretches[np.append(~joined, True)[: len(stretches)], 1]
         for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
             for place in range(start, stop, size):
-                yield self.symbols[place : min(place + size, stop)]
+                yield self.symbols[place : min(place + size + overlap, stop)]
 
     def validation_lines(self) -> Iterator[str]:
         """The lines of the validation part that are whole and not empty."""

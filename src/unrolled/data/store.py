@@ -14,6 +14,13 @@ from unrolled.errors import TrainingError
 HELD = 1 << 26  # bytes of symbols that are held in memory
 
 
+def let_go(symbols: Symbols) -> None:
+    """Lets the pages of symbols that are mapped from a file out of memory; who needs them again reads them again."""
+    mapped = getattr(symbols.base, "obj", None)
+    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
 class SymbolStore:
     """Symbols as they are added; past HELD bytes in a temporary file without a name, mapped into memory."""
 

@@ -13,6 +13,7 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 CHUNK = 4_000_000  # symbols that are read, packed and sorted at a time
 LARGEST = 2**63 - 1  # that a key may be
+RANKED = 50_000_000  # symbols of a text that is looked through for those that occur, at most
 
 
 class Block(NamedTuple):
@@ -78,14 +79,15 @@ def read_block(symbols: Array, block: Block, border: int | None, first: int = 0,
 class Text:
     """Blocks as codes: 0 where there is nothing, else 1 + the symbol (or 1 + its rank among those that occur).
 
-    Ranks, where `order` symbols would not fit into a key: with fewer symbols, more of them do.
+    Ranks, where `order` symbols would not fit into a key: with fewer symbols, more of them do. A large text is not
+    read for that: it is a file that is mapped, and would be in memory then from its first page to its last.
     """
 
     def __init__(self, symbols: Array, blocks: list[Block], border: int | None, size: int, order: int) -> None:
         self.symbols, self.blocks, self.border = symbols, blocks, border
         self.length = sum(block.length for block in blocks)
         alphabet = np.arange(size, dtype=np.int64)  # (A,)
-        if (size + 1) ** order > LARGEST:
+        if (size + 1) ** order > LARGEST and self.length <= RANKED:
             seen = np.zeros(size, dtype=bool)
             for block in blocks:
                 for at in range(0, block.length, CHUNK):

@@ -6,8 +6,10 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from unrolled.data import Corpus, part_rows
-from unrolled.evaluate import Score, Unrolling, evaluate
+from unrolled.evaluate import Score, Unrolling, evaluate, score_lines
 from unrolled.model.ngram import NGram
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Verdict:
     trend: str  # "learning", "flat" or "overfitting"
     copied_share: float | None
     copied_longest: int | None
+    copied_of: float  # share of the training text that was looked through for these two
     advice: str
 
     @property
@@ -57,9 +60,10 @@ class Verdict:
                  "overfitting": "It had begun to overfit: its best weights are from before."}  # fmt: skip
         copied = ""
         if self.copied_share is not None:
+            looked = "" if self.copied_of == 1 else f"; {self.copied_of:.0%} of it was looked through"
             copied = (
                 f" Of what it writes, {self.copied_share:.0%} of the 50-symbol pieces stand word for word in the "
-                f"training text (longest run {self.copied_longest})."
+                f"training text (longest run {self.copied_longest}{looked})."
             )
         lines.append(words[self.trend] + copied)
         lines.append(self.advice)
@@ -125,6 +129,7 @@ def judge(watch: Watch, baseline: Baseline) -> Verdict:
         trend=trend,
         copied_share=copied_share,
         copied_longest=copied_longest,
+        copied_of=min(1.0, watch.copying_limit() / max(1, corpus.targets("training"))),
         advice=advise(trend, compared is None or score < compared, copied_share, minutes),
     )
 
@@ -144,8 +149,21 @@ def judge_ngram(corpus: Corpus, ngram: NGram, baseline: Baseline) -> Verdict:
         trend="flat",
         copied_share=None,
         copied_longest=None,
+        copied_of=0.0,
         advice="Next: see what a model that learns adds: unroll train DATA --model lstm.",
     )
+
+
+def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int) -> list[float]:
+    """Nats a character of the validation part's lines at 101 quantiles: what `score` ranks a line against."""
+    lines, symbols = [], 0
+    for line in corpus.validation_lines():
+        lines.append(line)
+        symbols += len(line)
+        if symbols > limit:
+            break
+    scores = [line.nats for line in score_lines(model, corpus.table, lines, documents=corpus.documents, batch=64)]
+    return [float(q) for q in np.quantile(scores, np.linspace(0, 1, 101))] if scores else []
 
 
 def score_test(corpus: Corpus, model: Unrolling, limit: int | None) -> Score | None:

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from unrolled.copying import copied
 from unrolled.data import Corpus, part_rows
 from unrolled.decode import decode_stream, sample
 from unrolled.errors import RunError, TrainingError
-from unrolled.evaluate import Unrolling, evaluate, score_lines
+from unrolled.evaluate import evaluate
 from unrolled.run.folder import RunFolder
 from unrolled.run.report import Report, bytes_in_use
 from unrolled.seeds import generator
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
 
 TRIES = 3  # times that training goes back from one checkpoint before it gives up
 SAMPLE_SYMBOLS = 300
-COPYING_SYMBOLS = 4_000_000  # a larger training text is looked through at the end alone
+COPYING_SYMBOLS = 4_000_000  # a larger training text is looked through at the end alone,
+COPYING_SHARE = 0.02  # and as much of it as this share of a budget in minutes has time for,
+COPYING_SPEED = 30_000_000  # at so many symbols a second
 LATE = 2.0  # times what it should have taken: then a report comes early, to plan again
 BUSY = 1.7  # times the best pace: then other work has a core, and fewer threads do not wait for it
 TRUCE = 10  # reports with fewer threads, until all are tried again
@@ -143,8 +144,16 @@ class Watch:
 
     def copied(self, text: str) -> tuple[int, float]:
         """The longest run of `text` that stands in the training part, in symbols, and the share of its pieces."""
-        found = copied(self.corpus.table.encode(text), self.corpus.training_chunks())
+        symbols = self.corpus.table.encode(text)
+        found = copied(symbols, self.corpus.training_pieces(self.copying_limit(), overlap=len(symbols)))
         return found.longest, found.share
+
+    def copying_limit(self) -> int:
+        """How many symbols of the training text are looked through for what a sample copies."""
+        size = self.corpus.targets("training")
+        if self.clock.budget is None or size <= COPYING_SYMBOLS:
+            return size
+        return min(size, max(COPYING_SYMBOLS, int(COPYING_SHARE * self.clock.budget * COPYING_SPEED)))
 
     def save(self) -> None:
         """A checkpoint of all that training goes on from."""
@@ -252,7 +261,9 @@ class Watch:
         """Seconds to keep for the end: the last validation, the test part, what is written, and the exit."""
         speed = self.evaluation_speed / ONE_ROW
         test = self.test_limit() / speed if math.isfinite(speed) else 0.0
-        return 1.2 + self._overhead + test + RANKED_SYMBOLS / speed
+        large = self.corpus.targets("training") > COPYING_SYMBOLS
+        copying = self.copying_limit() / COPYING_SPEED if large else 0.0  # else each validation has its share of it
+        return 1.2 + self._overhead + test + RANKED_SYMBOLS / speed + copying
 
     def test_limit(self) -> int:
         """How many symbols of the test part the budget allows to read: all, or what its share has time for."""
@@ -279,15 +290,3 @@ class Watch:
     def _take_notes(self) -> tuple[str, ...]:
         notes, self.notes = tuple(self.notes), []
         return notes
-
-
-def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int) -> list[float]:
-    """Nats a character of the validation part's lines at 101 quantiles: what `score` ranks a line against."""
-    lines, symbols = [], 0
-    for line in corpus.validation_lines():
-        lines.append(line)
-        symbols += len(line)
-        if symbols > limit:
-            break
-    scores = [line.nats for line in score_lines(model, corpus.table, lines, documents=corpus.documents, batch=64)]
-    return [float(q) for q in np.quantile(scores, np.linspace(0, 1, 101))] if scores else []
