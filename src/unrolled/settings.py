@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, signature
@@ -45,7 +46,11 @@ class TrainSettings(Settings):
 
     minutes: Annotated[float | None, "minutes from the command's start to its exit (10 if no --steps)"] = None
     steps: Annotated[int | None, "training updates, instead of minutes: nothing hangs on the clock"] = None
-    model: Annotated[str | None, "rnn, gru, lstm or ngram (lstm)"] = None
+    model: Annotated[
+        str | None,
+        "lstm (if left out), gru, rnn, slstm, mingru, minlstm, delta, attention, transformer, none; two in one "
+        "stack as in lstm/attention; or ngram",
+    ] = None
     out: Annotated[str | None, "the run's folder (a new one under runs/ if left out)"] = None
     documents: Annotated[str, "what a document is: file, line, or blank (blocks between blank lines)"] = "file"
     symbols: Annotated[str, "what a symbol is: auto, char, byte, word or bpe"] = "auto"
@@ -152,16 +157,17 @@ def choose(kind: str, table: Mapping[str, T], name: str) -> T:
     return table[name]
 
 
-def build(kind: str, table: Mapping[str, Callable[..., T]], text: str) -> T:
+def build(kind: str, table: Mapping[str, Callable[..., T]], text: str, *given: Any) -> T:
     """Makes the part that `text` names: `build("gradient", GRADIENTS, "truncated:k1=64")`.
 
-    Values are read as the types that the part's parameters declare. Raises OptionError for an unknown part,
-    an option that the part does not have, one that is missing, or a value of another type.
+    `given` are its first arguments, which are not the text's to say. Values are read as the types that the part's
+    parameters declare. Raises OptionError for an unknown part, an option that the part does not have, one that is
+    missing, or a value of another type.
     """
     name, options = parse_part(text)
     make = choose(kind, table, name)
     hints = get_type_hints(vars(make)["__init__"] if isinstance(make, type) else make)
-    parameters = dict(signature(make).parameters)
+    parameters = dict(list(signature(make).parameters.items())[len(given) :])
     values: dict[str, Any] = {}
     for key, value in options.items():
         if key not in parameters:
@@ -171,10 +177,15 @@ def build(kind: str, table: Mapping[str, Callable[..., T]], text: str) -> T:
     for key, parameter in parameters.items():
         if parameter.default is Parameter.empty and key not in values:
             raise OptionError(f"The {kind} {name} needs its option '{key}': write {name}:{key}=VALUE.")
-    return make(**values)
+    return make(*given, **values)
 
 
 def _read_value(name: str, text: str, hint: Any) -> Any:
+    kinds = getattr(hint, "__args__", (hint,))
+    if text.lower() == "none" and type(None) in kinds:
+        return None
+    if str in kinds:
+        return text
     for reader, words in ((int, "a whole number"), (float, "a number")):
         if hint is reader or reader in getattr(hint, "__args__", ()):
             try:
@@ -182,3 +193,18 @@ def _read_value(name: str, text: str, hint: Any) -> Any:
             except ValueError:
                 raise OptionError(f"{name} is {words}; got '{text}'.") from None
     return text
+
+
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def parse_bytes(name: str, text: str | int) -> int:
+    """A number of bytes from "64MB", "1.5 GB" or 4096. Raises OptionError, naming the option."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(text))
+    if (
+        match is None
+        or match[2].upper() not in UNITS
+        or not (count := int(float(match[1]) * UNITS[match[2].upper()]))
+    ):
+        raise OptionError(f"{name} is a number of bytes such as 64MB or 1GB; got '{text}'.")
+    return count

@@ -10,12 +10,18 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import OptionError
-from unrolled.gradient import Full, Gradient, Truncated
+from unrolled.gradient import Checkpointed, Full, Gradient, Randomised, Truncated
 
 PLACES = 23
 MIX = 0.5 * (torch.eye(PLACES, dtype=torch.float64) + torch.diag(torch.ones(PLACES - 1), 1))
 PUSH = torch.cat([-torch.ones(10), torch.ones(13)]).double()
 TABLE = {1: 1.0, 10: 10.0, 20: 16.4761, 30: 9.8699, 40: 0.5655, 41: -0.2190, 50: -4.7527, 100: -6.0000}
+
+
+DRAWS = 6_500
+JUMPS = [(torch.eye(PLACES, dtype=torch.float64), torch.zeros(PLACES, dtype=torch.float64))]
+for _ in range(10):
+    JUMPS.append((MIX @ JUMPS[-1][0], MIX @ JUMPS[-1][1] + PUSH))
 
 
 def slope_at_the_last_step(strategy: Gradient, steps: int) -> float:
@@ -78,3 +84,34 @@ def test_cuts_that_make_no_sense_are_refused() -> None:
         Truncated(0)
     with pytest.raises(OptionError, match=r"k1=64,k2=32 .* at least k1\. Try truncated:k1=64,k2=128"):
         Truncated(64, 32)
+
+
+@pytest.mark.parametrize(
+    "strategy", [Checkpointed(slots=3), Checkpointed(slots=5, stretch=7, keep="states")], ids=repr
+)
+def test_a_checkpointed_gradient_is_the_exact_one(strategy: Checkpointed) -> None:
+    assert slope_at_the_last_step(strategy, 200) == pytest.approx(-6, abs=1e-9)
+
+
+def test_the_mean_of_randomised_truncations_is_the_exact_slope() -> None:
+    """Every truncation up to 40 steps walks away; one of 200 on average, made up for, is right on the mean."""
+    generator = torch.Generator().manual_seed(0)
+    slopes = torch.tensor([jumping_slope(Randomised(mean=200, every=10), 120, generator) for _ in range(DRAWS)])
+    error = slopes.std() / DRAWS**0.5
+    assert error < 0.1
+    assert abs(slopes.mean() + 6) < 3 * error
+
+
+def jumping_slope(strategy: Gradient, steps: int, generator: torch.Generator) -> float:
+    """The same slope, ten steps at once, so that many draws take seconds."""
+    theta = torch.zeros((), dtype=torch.float64, requires_grad=True)
+
+    def piece(state: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        mixed, pushed = JUMPS[stop - start]
+        state = mixed @ state + pushed * theta
+        loss = 0.5 * (state[0] - 1) ** 2 if stop == steps else theta * 0
+        return loss, state
+
+    strategy(piece, torch.zeros(PLACES, dtype=torch.float64), steps, generator)
+    assert theta.grad is not None
+    return theta.grad.item()

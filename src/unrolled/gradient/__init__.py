@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from unrolled.gradient.base import Gradient, Piece
+from unrolled.gradient.checkpointed import Checkpointed
 from unrolled.gradient.full import Full
+from unrolled.gradient.randomised import Randomised
 from unrolled.gradient.truncated import Truncated
 
-__all__ = ["GRADIENTS", "Full", "Gradient", "Piece", "Truncated"]
+__all__ = ["GRADIENTS", "Checkpointed", "Full", "Gradient", "Piece", "Randomised", "Truncated"]
 
-GRADIENTS: dict[str, Callable[..., Gradient]] = {"full": Full, "truncated": Truncated}
+GRADIENTS: dict[str, Callable[..., Gradient]] = {
+    "full": Full,
+    "truncated": Truncated,
+    "checkpointed": Checkpointed,
+    "randomised": Randomised,
+}
