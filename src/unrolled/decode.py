@@ -11,7 +11,6 @@ from torch import Tensor
 
 from unrolled.data.symbols import Table
 from unrolled.errors import OptionError, TrainingError
-from unrolled.states import leaves
 
 
 class Answering(Protocol):
@@ -150,9 +149,8 @@ def _waiting(text: str, stop: str) -> int:
 
 def _read(model: Answering, symbol: int, state: Any) -> tuple[Tensor, Any]:
     """One step of one row, without a gradient: logits (V,) and the state after."""
-    device = next((leaf.device for leaf in leaves(state).values()), torch.device("cpu"))
     with torch.no_grad():
-        logits, state = model.step(torch.tensor([symbol], device=device), state)  # (1, V)
+        logits, state = model.step(torch.tensor([symbol]), state)  # (1, V)
     return logits[0], state
 
 

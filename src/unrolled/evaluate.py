@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from unrolled.data.symbols import BORDER, Table
 from unrolled.errors import DataError, OptionError
 from unrolled.settings import check_choice
-from unrolled.states import State, leaves, take
+from unrolled.states import State, take
 
 BLOCK = 1000.0  # characters of text, about, whose scores are taken as independent
 ROWS = 64  # stretches read side by side, at most
@@ -274,10 +274,10 @@ def _padded(rows: Sequence[Ids], steps: int) -> NDArray[np.int64]:
 
 def _foresee(model: Unrolling, inputs: Ids, targets: Ids, state: State) -> tuple[Floats, NDArray[np.bool_], State]:
     """Nats and whether the likeliest symbol was right, both (B, T), and the state after."""
-    device = next((leaf.device for leaf in leaves(state).values()), torch.device("cpu"))
-    symbols, answers = (torch.from_numpy(ids.astype(np.int64)).to(device) for ids in (inputs, targets))  # (B, T)
-    with torch.no_grad(), torch.autocast(device.type, enabled=False):
+    symbols, answers = (torch.from_numpy(ids.astype(np.int64)) for ids in (inputs, targets))  # (B, T)
+    with torch.no_grad():
         logits, state = model.unroll(symbols, state)  # (B, T, V)
+        answers = answers.to(logits.device)
         nats = F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="none")
         right = logits.argmax(2) == answers
     return nats.view(answers.shape).cpu().double().numpy(), right.cpu().numpy(), state

@@ -2,6 +2,8 @@
 
 A state is a tensor, a NamedTuple of states, or a plain tuple of states (a stack's layers). The first axis
 of every leaf is the row, so whatever is done to rows is done here, and no memory writes any of it itself.
+A leaf that has no places at the start, (B, 0, …), is one that grows: rows with fewer places than others get
+zeros at the end, which its memory knows to be empty.
 Nothing here changes the state that it is given.
 """
 
@@ -15,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
+from torch.nn import functional as F
 
 from unrolled.errors import RunError
 
@@ -65,7 +68,8 @@ def rebuild(like: State, leaves_by_name: Mapping[str, Tensor]) -> State:
 
 
 def _check_leaf(name: str, leaf: Tensor, like: Tensor) -> None:
-    if leaf.dtype != like.dtype or leaf.dim() != like.dim() or leaf.shape[1:] != like.shape[1:]:
+    fixed = 2 if like.dim() > 1 and like.shape[1] == 0 else 1  # from this axis on
+    if leaf.dtype != like.dtype or leaf.dim() != like.dim() or leaf.shape[fixed:] != like.shape[fixed:]:
         raise RunError(
             f"A saved state's '{name}' is {leaf.dtype} {tuple(leaf.shape)}; this model keeps {like.dtype} "
             f"{('rows', *like.shape[1:])}. It belongs to another model."
@@ -92,6 +96,7 @@ def where(mask: Tensor, chosen: State, otherwise: State) -> State:
     """Row by row: `chosen` where mask (B,) is true, else `otherwise`."""
 
     def pick(a: Tensor, b: Tensor) -> Tensor:
+        a, b = _level(a, b)
         return torch.where(mask.to(a.device).view(-1, *[1] * (a.dim() - 1)), a, b)
 
     return map_leaves(pick, chosen, otherwise)
@@ -104,12 +109,25 @@ def take(state: State, rows: Tensor) -> State:
 
 def put(state: State, rows: Tensor, part: State) -> State:
     """A copy in which the rows with these numbers (N,) are those of `part`; gradients flow through both."""
-    return map_leaves(lambda leaf, new: leaf.index_copy(0, rows.to(leaf.device), new.to(leaf.dtype)), state, part)
+
+    def place(leaf: Tensor, new: Tensor) -> Tensor:
+        leaf, new = _level(leaf, new)
+        return leaf.index_copy(0, rows.to(leaf.device), new.to(leaf.dtype))
+
+    return map_leaves(place, state, part)
 
 
 def join(states: Sequence[State]) -> State:
     """One state with the rows of all, in order."""
-    return map_leaves(lambda *parts: torch.cat(parts), *states)
+    return map_leaves(lambda *parts: torch.cat(_level(*parts)), *states)
+
+
+def _level(*parts: Tensor) -> tuple[Tensor, ...]:
+    """Leaves with as many places as the longest of them: the others have grown less."""
+    if parts[0].dim() < 2 or len({part.shape[1] for part in parts}) == 1:
+        return parts
+    longest = max(part.shape[1] for part in parts)
+    return tuple(F.pad(part, (0, 0) * (part.dim() - 2) + (0, longest - part.shape[1])) for part in parts)
 
 
 def detach(state: State) -> State:

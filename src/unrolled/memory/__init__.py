@@ -2,49 +2,117 @@
 
 from __future__ import annotations
 
-from unrolled.errors import OptionError, nearest
+from collections.abc import Callable
+
+from torch import nn
+
+from unrolled.errors import OptionError
+from unrolled.memory.attention import Attention, AttentionState
 from unrolled.memory.base import Memory, reset_rows, unroll_by_steps
+from unrolled.memory.convolution import Convolution, ConvolutionState
+from unrolled.memory.delta import Delta, DeltaState
 from unrolled.memory.gru import GRU, GRUState
 from unrolled.memory.lstm import LSTM, LSTMState
+from unrolled.memory.mingru import MinGRU, MinGRUState
+from unrolled.memory.minlstm import MinLSTM, MinLSTMState
+from unrolled.memory.none import NoMemory, NoState
 from unrolled.memory.rnn import RNN, RNNState
+from unrolled.memory.slstm import SLSTM, SLSTMState
 from unrolled.memory.stack import Dropout, DropoutState, Residual, Stack, draw_masks
+from unrolled.settings import build, parse_part
 
 __all__ = [
     "GRU",
     "LSTM",
     "MEMORIES",
     "RNN",
+    "SLSTM",
+    "Attention",
+    "AttentionState",
+    "Convolution",
+    "ConvolutionState",
+    "Delta",
+    "DeltaState",
     "Dropout",
     "DropoutState",
     "GRUState",
     "LSTMState",
     "Memory",
+    "MinGRU",
+    "MinGRUState",
+    "MinLSTM",
+    "MinLSTMState",
+    "NoMemory",
+    "NoState",
     "RNNState",
     "Residual",
+    "SLSTMState",
     "Stack",
     "build_stack",
     "draw_masks",
+    "in_blocks",
     "reset_rows",
     "unroll_by_steps",
 ]
 
-MEMORIES: dict[str, type[Memory]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+MEMORIES: dict[str, Callable[..., Memory]] = {
+    "none": NoMemory,
+    "rnn": RNN,
+    "gru": GRU,
+    "lstm": LSTM,
+    "slstm": SLSTM,
+    "mingru": MinGRU,
+    "minlstm": MinLSTM,
+    "delta": Delta,
+    "convolution": Convolution,
+    "attention": Attention,
+    "transformer": Attention,
+}
+CONVOLVED = ("mingru", "minlstm", "delta")
+"""Memories that see no step but their own: below each stands a short convolution."""
+IN_BLOCKS = (*CONVOLVED, "transformer")
+"""Memories that are linear in what they keep: feed-forward layers stand between them, on a residual path."""
 
 
-def build_stack(name: str, input_size: int, size: int, depth: int = 1, dropout: float = 0.0) -> Stack:
-    """`depth` layers of the memory called `name`, each `size` wide; from the second on they are residual.
+def in_blocks(names: str) -> bool:
+    """Whether any of the layers that `names` names stands in blocks."""
+    return any(parse_part(name)[0] in IN_BLOCKS for name in names.split("/"))
 
-    dropout: the share of each layer's outputs that `draw_masks` drops; at 0 no mask is kept at all.
+
+def build_stack(names: str, input_size: int, size: int, depth: int = 1, dropout: float = 0.0) -> Stack:
+    """The layers that `names` names, "lstm", "attention:span=64" or "lstm/attention", repeated `depth` times.
+
+    Each is `size` wide. From the second layer on they are residual; those of `IN_BLOCKS` all are, each followed by
+    a feed-forward layer, with norms before them (Xiong et al. 2020) and one at the end. dropout: the share of each
+    layer's outputs that `draw_masks` drops; at 0 no mask is kept at all. Raises OptionError.
     """
-    if name not in MEMORIES:
-        raise OptionError(f"There is no memory '{name}'. There are: {', '.join(MEMORIES)}.{nearest(name, MEMORIES)}")
     if min(input_size, size, depth) < 1:
         raise OptionError(
             f"A memory of input {input_size}, size {size} and depth {depth} was asked for; each is at least 1."
         )
     layers: list[Memory] = []
-    for layer in range(depth):
-        memory: Memory = MEMORIES[name](input_size if layer == 0 else size, size)
-        memory = Dropout(memory, dropout) if dropout else memory
-        layers.append(Residual(memory) if layer else memory)
-    return Stack(layers)
+    for name in names.split("/") * depth:
+        width = size if layers else input_size
+        if parse_part(name)[0] not in IN_BLOCKS:
+            memory = _with_dropout(build("memory", MEMORIES, name, width, size), dropout)
+            layers.append(Residual(memory) if layers else memory)
+            continue
+        if width != size:
+            layers.append(NoMemory(width, size, nn.Linear(width, size, bias=False)))
+        memory = build("memory", MEMORIES, name, size, size)
+        shifted = [Convolution(size, size, mix=False)] if parse_part(name)[0] in CONVOLVED else []
+        for parts in ([*shifted, memory], [_feed_forward(size)]):
+            layers.append(Residual(_with_dropout(Stack([_norm(size), *parts]), dropout)))
+    return Stack([*layers, _norm(size)] if in_blocks(names) else layers)
+
+
+def _with_dropout(memory: Memory, dropout: float) -> Memory:
+    return Dropout(memory, dropout) if dropout else memory
+
+
+def _norm(size: int) -> Memory:
+    return NoMemory(size, size, nn.RMSNorm(size, eps=1e-5))
+
+
+def _feed_forward(size: int) -> Memory:
+    return NoMemory(size, size, nn.Sequential(nn.Linear(size, 4 * size), nn.GELU(), nn.Linear(4 * size, size)))

@@ -101,6 +101,11 @@ def zero_state(weight: Tensor, rows: int, size: int) -> Tensor:
     return torch.zeros(rows, size, dtype=dtype, device=weight.device)
 
 
+def at_least_float32(values: Tensor) -> Tensor:
+    """The same numbers in float32, or in float64 where they came so: what autocast made short is widened."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
 def kernel_dtype(weight: Tensor) -> torch.dtype:
     """The type that a fast kernel computes in: autocast's where it is on and the weights are float32."""
     device = weight.device.type

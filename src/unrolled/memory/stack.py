@@ -9,9 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from unrolled import states
 from unrolled.errors import OptionError
-from unrolled.memory.base import Memory, reading
+from unrolled.memory.base import Memory, reading, zero_state
 from unrolled.states import State
 
 
@@ -102,9 +101,9 @@ class Dropout(Memory):
         self.input_size, self.size = memory.input_size, memory.size
 
     def start(self, rows: int) -> DropoutState:
-        inner = self.memory.start(rows)
-        floats = next(leaf for leaf in states.leaves(inner).values() if leaf.is_floating_point())
-        return DropoutState(inner, mask=floats.new_ones(rows, self.size), rate=floats.new_full((rows, 1), self.rate))
+        weight = next(self.memory.parameters())
+        mask = torch.ones_like(zero_state(weight, rows, self.size))
+        return DropoutState(self.memory.start(rows), mask, rate=mask.new_full((rows, 1), self.rate))
 
     def step(self, x: Tensor, state: DropoutState) -> tuple[Tensor, DropoutState]:
         output, inner = self.memory.step(x, state.inner)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.errors import OptionError
-from unrolled.memory.base import Memory, ragged, reading
+from unrolled.memory.base import Memory, at_least_float32, ragged, reading
 from unrolled.states import State
 
 
@@ -38,11 +38,12 @@ class LanguageModel(nn.Module):
 
     def step(self, symbols: Tensor, state: State) -> tuple[Tensor, State]:
         """symbols (B,) -> logits (B, V) of the symbol after them, and the state."""
-        hidden, state = self.memory.step(self.embedding(symbols), state)  # (B, H)
+        hidden, state = self.memory.step(self.embedding(symbols.to(self.embedding.weight.device)), state)  # (B, H)
         return at_least_float32(self.output(hidden)), state
 
     def unroll(self, symbols: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """symbols (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
+        symbols = symbols.to(self.embedding.weight.device)
         steps, lengths = symbols.shape[1], ragged(lengths, symbols.shape[1])
         hidden, state = self.memory.unroll(self.embedding(symbols), state, lengths)  # (B, T, H)
         logits = at_least_float32(self.output(hidden))  # (B, T, V)
@@ -63,8 +64,3 @@ def losses(logits: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Te
     return F.cross_entropy(
         at_least_float32(logits).flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
     )
-
-
-def at_least_float32(values: Tensor) -> Tensor:
-    """The same numbers in float32, or in float64 where they came so."""
-    return values if values.dtype == torch.float64 else values.float()

@@ -22,16 +22,20 @@ NEURAL_ONLY = (
 
 def check_parts(settings: TrainSettings) -> None:
     """Raises OptionError for a model or gradient that there is not, or an option that the model has no use for."""
-    name, options = parse_part(settings.model or DEFAULT_MODEL)
-    if name == "ngram":
+    names = (settings.model or DEFAULT_MODEL).split("/")
+    if names == ["ngram"]:
         for field in NEURAL_ONLY:
             if getattr(settings, field) != getattr(TrainSettings(), field):
                 raise OptionError(
                     f"The n-gram has no --{field.removesuffix('_run')}: it is counted, not trained. Leave it out."
                 )
-    choose("model", {**MEMORIES, "ngram": None}, name)
-    if options:
-        raise OptionError(f"The model {name} takes its options as --size, --depth and so on; got '{settings.model}'.")
+    for name in names:
+        kind, options = parse_part(name)
+        choose("model", {**MEMORIES, "ngram": None}, kind)
+        if kind == "ngram" and (options or len(names) > 1):
+            raise OptionError(f"The n-gram is a model of its own, without options; got '{settings.model}'.")
+        if wrong := [option for option in options if option in ("size", "depth", "input_size")]:
+            raise OptionError(f"{name}: the width and number of layers are --size and --depth, not {wrong[0]}=….")
     build("gradient", GRADIENTS, settings.gradient)
 
 

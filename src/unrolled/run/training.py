@@ -25,6 +25,7 @@ from unrolled.run.verdict import Verdict, judge, judge_ngram, surprise_quantiles
 from unrolled.run.watching import RANKED_SYMBOLS, Watch
 from unrolled.settings import DEFAULT_MINUTES, TrainSettings, build
 from unrolled.training.loop import Learner, train
+from unrolled.training.measure import time_updates
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan, plan_at
 from unrolled.training.planning import plan_minutes, plan_steps
@@ -153,7 +154,10 @@ class Training:
             return recorded_plans(recorded, device=self.device, **own)
         task = task_of(self.corpus)
         if self.settings.steps is not None:
-            return [plan_steps(self.settings, task, self.device, threads)]
+            plan = plan_steps(self.settings, task, self.device, threads)
+            if plan.gradient != "full":  # one that cannot work on these shapes says so before there is a folder
+                next(time_updates(plan, task.symbols))
+            return [plan]
         seconds = 0.85 * max(1.0, self.clock.left - 1.0)
         return [plan_minutes(self.settings, task, self.device, threads, seconds)]
 

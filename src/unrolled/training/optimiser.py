@@ -70,7 +70,8 @@ class Optimiser:
         """How many gates stand one above the other in a matrix: as often as its layer's width goes into its rows."""
         recurrent = self.parameters.get(name.replace("weight_ih", "weight_hh"))
         width = self.parameters[name].shape[0] if recurrent is None else recurrent.shape[1]
-        return max(1, self.parameters[name].shape[0] // width)
+        gates, over = divmod(self.parameters[name].shape[0], width)
+        return 1 if over else max(1, gates)
 
     @torch.no_grad()
     def _update_average(self, past: float) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+from unrolled.memory import in_blocks
 from unrolled.settings import DEFAULT_MODEL, TrainSettings
 from unrolled.training.measure import fastest_threads, has_fast_bfloat16, seconds_an_update
 from unrolled.training.plan import Plan
 
 SHAPES = ((64, 1), (128, 1), (192, 1), (256, 1), (256, 2), (384, 2), (512, 2))  # units in a layer, and layers
+BLOCK_SHAPES = ((64, 2), (96, 3), (128, 4), (192, 4), (256, 4), (256, 6), (384, 6))  # of memories in blocks
 WINDOW, BATCH, EMBED = 64, 32, 64
 PROBED_SIZE = 256  # units with which numbers of threads are compared
 LOOKING = 0.03  # of the time, at most, for trying sizes
@@ -79,7 +81,8 @@ def measured(
 
 def shapes_for(settings: TrainSettings) -> list[tuple[int, int]]:
     """(units, layers) to choose from, the smallest first: what was asked for is the same in all."""
-    return list(dict.fromkeys((settings.size or size, settings.depth or depth) for size, depth in SHAPES))
+    table = BLOCK_SHAPES if in_blocks(settings.model or DEFAULT_MODEL) else SHAPES
+    return list(dict.fromkeys((settings.size or size, settings.depth or depth) for size, depth in table))
 
 
 def enough(shape: tuple[int, int], read: int) -> bool:

@@ -1,0 +1,74 @@
+"""A short causal convolution over time: the last few inputs, each weighed by how long ago it was."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unrolled.errors import OptionError
+from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
+from unrolled.memory.none import SEES_NOTHING
+
+KEEPS_INPUTS = {
+    "an_inexact_gradient_is_seen_to_be_inexact": "it keeps inputs, which no parameter made: nothing is lost"
+}
+
+
+class ConvolutionState(NamedTuple):
+    inputs: Tensor  # (B, width − 1, D): the last ones, the latest last
+
+
+class Convolution(Memory):
+    """h_t = SiLU(W Σ_k c_k x_(t−k) + b), k from 0 to width − 1, c_k a weight for each of the D numbers.
+
+    Keeps the last `width` inputs word for word and nothing older. Below a linear memory it tells a step what the
+    one before it was, without which no key is told from its value (Poli et al. 2023, arXiv 2302.10866).
+    With `mix=False`, for D = H, the numbers of a step are not mixed, W is left out.
+    """
+
+    def __init__(self, input_size: int, size: int, width: int = 4, mix: bool = True) -> None:
+        super().__init__()
+        if width < 1:
+            raise OptionError(f"A convolution of width {width} was asked for; it is a number of steps, at least 1.")
+        if not mix and input_size != size:
+            raise OptionError(f"A convolution that mixes nothing gives {input_size} numbers a step, not {size}.")
+        self.input_size, self.size, self.width = input_size, size, width
+        self.weights = nn.Parameter(
+            torch.empty(input_size, 1, width)
+        )  # as conv1d has them; the last is the step's own
+        self.mix = nn.Linear(input_size, size) if mix else None
+        self.excuses: dict[str, str] = SEES_NOTHING if width == 1 else KEEPS_INPUTS
+        bound = width**-0.5
+        nn.init.uniform_(self.weights, -bound, bound)
+
+    def start(self, rows: int) -> ConvolutionState:
+        before = self.width - 1
+        nothing = zero_state(self.weights, rows, before * self.input_size)
+        return ConvolutionState(nothing.view(rows, before, self.input_size))
+
+    def step(self, x: Tensor, state: ConvolutionState) -> tuple[Tensor, ConvolutionState]:
+        seen = torch.cat([state.inputs, x[:, None].to(state.inputs)], dim=1)  # (B, width, D)
+        return self._answer((seen * self.weights[:, 0].T).sum(1)), ConvolutionState(seen[:, 1:])
+
+    def unroll(
+        self, xs: Tensor, state: ConvolutionState, lengths: Tensor | None = None
+    ) -> tuple[Tensor, ConvolutionState]:
+        rows, steps = xs.shape[:2]
+        lengths = ragged(lengths, steps)
+        if not rows or not steps:
+            return xs.new_zeros(rows, steps, self.size), state
+        seen = torch.cat([state.inputs, xs.to(state.inputs)], dim=1)  # (B, width − 1 + T, D)
+        summed = F.conv1d(seen.mT, self.weights, groups=self.input_size).mT  # (B, T, D)
+        outputs = self._answer(summed)
+        if lengths is None:
+            return outputs, ConvolutionState(seen[:, steps:])
+        last = lengths.to(xs.device)[:, None] + torch.arange(self.width - 1, device=xs.device)  # (B, width − 1)
+        kept = seen.gather(1, last[..., None].expand(-1, -1, self.input_size))
+        outputs = torch.where(reading(lengths, steps, xs.device)[..., None], outputs, 0.0)
+        return outputs, ConvolutionState(kept)
+
+    def _answer(self, summed: Tensor) -> Tensor:
+        return F.silu(at_least_float32(summed if self.mix is None else self.mix(summed)))

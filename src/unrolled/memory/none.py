@@ -1,0 +1,46 @@
+"""No memory: every input is treated on its own, as by the lecture's feed-forward net."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.memory.base import Memory, at_least_float32, reading
+
+SEES_NOTHING = {
+    "a_tiny_batch_is_learnt_by_heart": "what tells the rows apart is their first symbol, and it keeps none",
+    "an_inexact_gradient_is_seen_to_be_inexact": "no loss hangs on the past, so nothing is lost by a cut",
+}
+
+
+class NoState(NamedTuple):
+    """Nothing is kept."""
+
+
+class NoMemory(Memory):
+    """Applies a module to every step by itself: tanh(W x + b), or the one given, (…, D) -> (…, H).
+
+    Keeps nothing: by itself the zero of every comparison; in a stack, the norms and feed-forward layers that
+    stand between memories.
+    """
+
+    excuses: ClassVar[dict[str, str]] = SEES_NOTHING
+
+    def __init__(self, input_size: int, size: int, module: nn.Module | None = None) -> None:
+        super().__init__()
+        self.input_size, self.size = input_size, size
+        self.module = nn.Sequential(nn.Linear(input_size, size), nn.Tanh()) if module is None else module
+
+    def start(self, rows: int) -> NoState:
+        return NoState()
+
+    def step(self, x: Tensor, state: NoState) -> tuple[Tensor, NoState]:
+        return at_least_float32(self.module(x)), state
+
+    def unroll(self, xs: Tensor, state: NoState, lengths: Tensor | None = None) -> tuple[Tensor, NoState]:
+        outputs, state = self.step(xs, state)  # (B, T, H)
+        if lengths is not None:
+            outputs = torch.where(reading(lengths, xs.shape[1], xs.device)[..., None], outputs, 0.0)
+        return outputs, state

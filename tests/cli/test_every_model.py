@@ -1,0 +1,45 @@
+"""Every memory and gradient by its name on the command line: trained, kept, loaded, asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import unrolled
+from unrolled.gradient import GRADIENTS
+from unrolled.memory import MEMORIES
+
+MODELS = (*MEMORIES, "lstm/attention:span=8", "attention:span=none", "transformer:span=8,heads=2")
+GRADIENT_OPTIONS = {
+    "full": "",
+    "truncated": ":k1=4,k2=8",
+    "checkpointed": ":slots=2,stretch=4",
+    "randomised": ":mean=8",
+}
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "days.txt"
+    path.write_text("".join(f"Day {n}: {('sun', 'rain', 'wind')[n % 3]} over the hill.\n" for n in range(400)))
+    return path
+
+
+def trained(days: Path, out: Path, **settings: str) -> unrolled.Run:
+    small = {"size": 16, "depth": 2, "batch": 4, "window": 16, "steps": 6, "threads": 1, "dropout": 0.2}
+    unrolled.train(str(days), out=str(out), **small, **settings)
+    return unrolled.load(str(out))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_run_of_any_memory_answers(name: str, days: Path, tmp_path: Path) -> None:
+    run = trained(days, tmp_path / "run", model=name)
+    assert len("".join(run.sample(prompt="Day 3", length=40, seed=1))) <= 40
+    assert run.evaluate().score.nats < 6
+    assert [line.nats > 0 for line in run.score(["Day 7: sun over the hill.", "SEGFAULT"])] == [True, True]
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_a_run_by_any_gradient_answers(name: str, days: Path, tmp_path: Path) -> None:
+    assert trained(days, tmp_path / "run", gradient=name + GRADIENT_OPTIONS[name]).evaluate().score.nats < 6
