@@ -275,7 +275,7 @@ def _padded(rows: Sequence[Ids], steps: int) -> NDArray[np.int64]:
 def _foresee(model: Unrolling, inputs: Ids, targets: Ids, state: State) -> tuple[Floats, NDArray[np.bool_], State]:
     """Nats and whether the likeliest symbol was right, both (B, T), and the state after."""
     symbols, answers = (torch.from_numpy(ids.astype(np.int64)) for ids in (inputs, targets))  # (B, T)
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
         logits, state = model.unroll(symbols, state)  # (B, T, V)
         answers = answers.to(logits.device)
         nats = F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="none")
