@@ -123,6 +123,68 @@ class SampleSettings(Settings):
             raise OptionError("--stop is the text to end before; got an empty one. Leave it out to write on.")
 
 
+@dataclass(frozen=True)
+class CompareSettings(Settings):
+    """What `unroll compare` was asked. None means: as `unroll train` would have it."""
+
+    models: Annotated[str, "models, with commas between them"] = "lstm,gru,transformer,mingru,ngram"
+    gradients: Annotated[str, "gradients, with commas; each model is trained by each"] = "full"
+    lag: Annotated[str | None, "of a diagnostic task: lags in steps, with commas (10,50,200)"] = None
+    minutes: Annotated[float | None, "minutes for each training (2; 0.5 for a task)"] = None
+    steps: Annotated[int | None, "updates of each training, instead of minutes"] = None
+    parameters: Annotated[int | None, "parameters of each model, within 3%; left out: sizes as planned"] = None
+    seeds: Annotated[int, "trainings of each, with seeds that follow each other"] = 3
+    size: Annotated[int | None, "width of each layer, in units"] = None
+    depth: Annotated[int | None, "number of layers"] = None
+    out: Annotated[str | None, "the comparison's folder (a new one under compare/ if left out)"] = None
+    documents: Annotated[str, "what a document is: file, line, or blank (blocks between blank lines)"] = "file"
+    symbols: Annotated[str, "what a symbol is: auto, char, byte, word or bpe"] = "auto"
+    seed: Annotated[int, "the first seed"] = 0
+    threads: Annotated[int | None, "processor threads (all of this machine's)"] = None
+    device: Annotated[str, "auto, cpu, cuda or mps"] = "auto"
+
+    def check(self) -> None:
+        """Raises OptionError for the first value that cannot be."""
+        parse_list("--models", self.models)
+        parse_list("--gradients", self.gradients)
+        if self.lag is not None:
+            self.lags()
+        if self.parameters is not None and self.parameters < 1:
+            raise OptionError(f"--parameters is a whole number of at least 1; got {self.parameters}.")
+        if self.parameters is not None and self.size is not None:
+            raise OptionError("--parameters finds the size; --size says it. Leave one of them out.")
+        if self.seeds < 1:
+            raise OptionError(f"--seeds is a whole number of at least 1; got {self.seeds}.")
+        shared = ("minutes", "steps", "size", "depth", "documents", "symbols", "threads", "device")
+        TrainSettings(**{name: getattr(self, name) for name in shared}).check()
+
+    def lags(self) -> list[int]:
+        """The lags asked for; [10, 50, 200] where none were. Raises OptionError."""
+        lags = []
+        for text in parse_list("--lag", "10,50,200" if self.lag is None else self.lag):
+            if not text.isdecimal() or int(text) < 1:
+                raise OptionError(f"--lag is in steps, whole numbers of at least 1 with commas; got '{text}'.")
+            lags.append(int(text))
+        return lags
+
+
+def parse_list(option: str, text: str) -> list[str]:
+    """Parts with commas between them, "lstm,attention:span=64,heads=2": what is a `key=value` alone goes on with
+    the part before it. Raises OptionError for an empty list, an empty entry or two that are equal."""
+    parts: list[str] = []
+    for item in text.split(","):
+        if parts and "=" in item and ":" not in item:
+            parts[-1] += "," + item.strip()
+        else:
+            parts.append(item.strip())
+    if not all(parts):
+        raise OptionError(f"{option} is a list with commas between its entries, none of them empty; got '{text}'.")
+    for part in parts:
+        if parts.count(part) > 1:
+            raise OptionError(f"{option} has '{part}' twice; name each once (more --seeds train it more often).")
+    return parts
+
+
 def check_minutes(minutes: float | None) -> None:
     """Raises OptionError unless `minutes` is None or a budget that can be kept."""
     if minutes is not None and not (math.isfinite(minutes) and 0 < minutes <= MOST_MINUTES):

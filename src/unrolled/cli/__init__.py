@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from unrolled.cli import demo, evaluate, info, sample, score, train
+from unrolled.cli import compare, demo, evaluate, info, sample, score, train
 from unrolled.errors import InputError, OptionError, TrainingError, nearest
 
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
@@ -31,6 +31,7 @@ unroll trains a sequence model on your own text, on this machine, in the minutes
   unroll resume --minutes 10              goes on where it stopped, or longer
   unroll score RUN system.log --top 20    the surprise of each line: finds the odd one in a log
   unroll evaluate                         how good it is on text it has not seen, beside an n-gram
+  unroll compare poems.txt                models side by side: which is best here, and at what cost
   unroll info poems.txt --minutes 10      what a text or a run is, and the plan; nothing spent
   unroll runs                             the runs here: data, model, score, age, size
 Options and examples of each:  unroll COMMAND --help"""
@@ -58,6 +59,7 @@ app.command()(train.resume)
 app.command()(sample.sample)
 app.command()(score.score)
 app.command()(evaluate.evaluate)
+app.command()(compare.compare)
 app.command()(info.info)
 app.command()(info.runs)
 demo_app.callback(invoke_without_command=True)(demo.demo)

@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 import typer
 
 from unrolled.errors import OptionError
-from unrolled.settings import SampleSettings, TrainSettings
+from unrolled.settings import CompareSettings, SampleSettings, TrainSettings
 
 T = TypeVar("T")
 OPTION_NAMES = {"from_run": "--from"}  # `from` is a word of Python's: the field cannot be called that
@@ -33,7 +33,7 @@ def option_name(field: str) -> str:
 
 
 def takes(
-    settings_class: type[TrainSettings] | type[SampleSettings], leave_out: Container[str] = ()
+    settings_class: type[TrainSettings] | type[SampleSettings] | type[CompareSettings], leave_out: Container[str] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command with a parameter `settings` an option for each field of the class, but those in `leave_out`.
 

@@ -1,6 +1,7 @@
 """From the user's files to batches: what a path holds, text, tables of symbols, parts, windows."""
 
 from unrolled.data.corpus import KINDS, Corpus, read_corpus
+from unrolled.data.diagnostics import TASKS, Diagnostic
 from unrolled.data.fingerprints import fingerprint, keep_standard_input
 from unrolled.data.pieces import PieceTable, WordTable, table_from_json
 from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Symbols, Table
@@ -11,10 +12,12 @@ __all__ = [
     "BORDER",
     "DOCUMENTS",
     "KINDS",
+    "TASKS",
     "Batch",
     "ByteTable",
     "CharacterTable",
     "Corpus",
+    "Diagnostic",
     "Documents",
     "PieceTable",
     "RowBatches",

@@ -13,6 +13,7 @@ from torch import Tensor
 from unrolled import states
 from unrolled.data.windows import Batch
 from unrolled.memory import draw_masks
+from unrolled.memory.base import reading
 from unrolled.model.language import LanguageModel, losses
 from unrolled.seeds import generator
 from unrolled.states import State
@@ -100,7 +101,9 @@ def train(
 
 def update(learner: Learner, batch: Batch, strategy: Strategy, plan: Plan, seed: int) -> tuple[float, int]:
     """One window: its summed nats and number of targets. Where either is not finite, no weight has changed."""
-    step, device, count = learner.step, next(learner.model.parameters()).device, int(batch.lengths.sum())
+    step, device = learner.step, next(learner.model.parameters()).device
+    asked = reading(batch.lengths, batch.targets.shape[1], batch.lengths.device) & (batch.targets >= 0)  # (B, T)
+    count = int(asked.sum())
     if not count:  # an epoch of a small text may end with a batch of padding alone
         return 0.0, 0
     inputs, targets = batch.inputs.to(device), batch.targets.to(device)  # (B, T)

@@ -1,0 +1,132 @@
+"""`unroll compare`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from unrolled.cli.bridge import Json, Quiet, note, print_json, takes
+from unrolled.cli.terminal import can_draw
+from unrolled.errors import MissingExtra
+from unrolled.settings import CompareSettings
+
+if TYPE_CHECKING:
+    from unrolled.compare import Comparison
+
+
+@takes(CompareSettings)
+def compare(
+    data: Annotated[
+        str,
+        typer.Argument(metavar="DATA", help="a text; or a task: copy, recall, adding, parity, associative"),
+    ],
+    settings: CompareSettings,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train models side by side, on the same data in the same time, and say what the figures allow to say.
+
+    Interrupted, it goes on where it was when it is asked for the same again. Leaves a folder with all figures, the
+    runs, and a page that stands alone.
+
+    \b
+    Examples:
+      unroll compare poems.txt
+      unroll compare poems.txt --models lstm,transformer --parameters 500000 --minutes 5
+      unroll compare poems.txt --models lstm --gradients full,truncated:k1=8
+      unroll compare recall --lag 10,50,200 --models lstm,attention:span=64 --gradients full,truncated:k1=32
+    """
+    from unrolled.compare import Comparison
+    from unrolled.compare.page import check_plotting
+
+    comparison = Comparison(data, settings)
+    try:
+        check_plotting()
+    except MissingExtra as missing:
+        note(f"{missing} Without it there is a table, and no page.", quiet)
+    quiet = quiet or json
+    note(comparison.description, quiet)
+    note(comparison.plan_line, quiet)
+    try:
+        with show(comparison, quiet) as say:
+            for line in comparison:
+                say(line)
+    except KeyboardInterrupt:
+        note(f"\nStopped. What is done is kept in {comparison.path}; the same command goes on from there.")
+        raise typer.Exit(130) from None
+    finish(comparison, json, quiet)
+
+
+def finish(comparison: Comparison, json: bool, quiet: bool) -> None:
+    """The answer: a row each, and what they allow to say."""
+    rows, page = comparison.rows(), comparison.write_page("unroll " + " ".join(sys.argv[1:]))
+    sentences = comparison.sentences()
+    if json:
+        for row in rows:
+            print_json({"kind": "row"} | row)
+        print_json(
+            {"kind": "end", "folder": str(comparison.path), "page": page and str(page), "sentences": sentences}
+        )
+        return
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(draw_table(comparison))
+    print("\n".join(sentences))
+    note(f"All of it is in {comparison.path}" + (f"; the page: {page}" if page else ""), quiet)
+
+
+def draw_table(comparison: Comparison) -> Table:
+    """What is known by now, the best first."""
+    table = Table(box=box.SIMPLE)
+    lines = comparison.table()
+    for k, name in enumerate(lines[0]):
+        table.add_column(name, justify="left" if k == 0 else "right")
+    for line in lines[1:]:
+        table.add_row(*line)
+    return table
+
+
+class _Frame:
+    """One frame of the live view: the table, and what goes on under it."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison, self.words = comparison, ""
+
+    def __rich__(self) -> RenderableType:
+        return Group(draw_table(self.comparison), Text(self.words, style="dim"))
+
+
+@contextmanager
+def show(comparison: Comparison, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Hands out a function that shows a line on what goes on."""
+    if quiet:
+        yield lambda line: None
+    elif can_draw():
+        frame = _Frame(comparison)
+        with Live(frame, console=Console(stderr=True, highlight=False), refresh_per_second=2):
+            yield lambda line: setattr(frame, "words", line)
+    else:
+        yield _Lines()
+
+
+class _Lines:
+    """A line at each tenth or so: a new cell, and its progress every few seconds."""
+
+    EVERY = 10.0  # seconds
+
+    def __init__(self) -> None:
+        self._said, self._place = 0.0, ""
+
+    def __call__(self, line: str) -> None:
+        place = line.split(": ", 2)[0]
+        if place != self._place or time.monotonic() - self._said > self.EVERY:
+            note(line)
+            self._said, self._place = time.monotonic(), place

@@ -1,0 +1,74 @@
+"""What a comparison consists of: cells, each one training of a model by a gradient from a seed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from unrolled.errors import OptionError
+from unrolled.gradient import GRADIENTS
+from unrolled.run.asked import check_parts
+from unrolled.settings import CompareSettings, TrainSettings, build, parse_list
+
+COUNTED = "counted"  # in a gradient's place: the n-gram has none
+PARAMETERS_WITHIN = 0.03
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training."""
+
+    model: str
+    gradient: str
+    seed: int
+    lag: int | None = None
+
+    @property
+    def name(self) -> str:
+        """A folder's name, another for every cell."""
+        lag = "" if self.lag is None else f" lag {self.lag}"
+        text = f"{self.model} {self.gradient} seed {self.seed}{lag}"
+        return re.sub(r"[^\w.=,+-]", lambda found: {"/": "~", ":": "@", " ": "_"}.get(found[0], "%"), text)
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What tells it from the others, for JSON."""
+        return asdict(self)
+
+
+def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
+    """The cells in the order in which they are trained: every model with the first seed first.
+
+    Raises OptionError for a model or gradient that there is not, and for the n-gram on a task.
+    """
+    models = parse_list("--models", settings.models)
+    gradients = parse_list("--gradients", settings.gradients)
+    for model in models:
+        check_parts(TrainSettings(model=model))
+        if task and "ngram" in re.split(r"[+/]", model):
+            raise OptionError("A diagnostic task is learnt, not counted: leave ngram out of --models.")
+    for gradient in gradients:
+        build("gradient", GRADIENTS, gradient)
+    lags = settings.lags() if task else [None]
+    return [
+        Cell(model, gradient, settings.seed + k, lag)
+        for k in range(settings.seeds)
+        for lag in lags
+        for model in models
+        for gradient in ([COUNTED] if model == "ngram" else gradients)
+    ]
+
+
+def train_settings(settings: CompareSettings, cell: Cell, sizes: dict[str, tuple[int, int]]) -> TrainSettings:
+    """What `train` is asked for a cell; `sizes` are the width and depth found for a model."""
+    asked = TrainSettings(
+        model=cell.model, seed=cell.seed, documents=settings.documents, symbols=settings.symbols
+    )  # fmt: skip
+    if cell.gradient == COUNTED:
+        return asked
+    size, depth = sizes.get(cell.model, (settings.size, settings.depth))
+    return replace(
+        asked, minutes=settings.minutes, steps=settings.steps, gradient=cell.gradient, size=size, depth=depth,
+        threads=settings.threads, device=settings.device,
+    )  # fmt: skip

@@ -1,0 +1,54 @@
+"""One training of a comparison in a process of its own, so that its peak of memory is its own alone.
+
+Run as `python -m unrolled.compare.child` with a JSON object on standard input; answers with one on standard output.
+Where the run is there already, it goes on. Exit codes are the command's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from unrolled.errors import InputError, TrainingError
+from unrolled.run import Training
+from unrolled.settings import TrainSettings
+
+DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
+
+
+def main() -> int:
+    """Trains to the end, or tidily stops when asked to or when whoever started it is gone."""
+    asked = json.load(sys.stdin)
+    parent = os.getppid()
+    try:
+        training = start(asked)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: training.stop())
+        for _ in training:
+            if os.getppid() != parent:
+                training.stop()
+    except (InputError, TrainingError) as error:
+        print(error, file=sys.stderr)
+        return WRONG_INPUT if isinstance(error, InputError) else FAILED
+    except KeyboardInterrupt:
+        return STOPPED
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(json.dumps({"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}))
+    return STOPPED if training.stopped else DONE
+
+
+def start(asked: dict[str, Any]) -> Training:
+    """The training: new, or the one in that folder from where it stopped."""
+    settings = TrainSettings.from_json(asked["settings"])
+    if (Path(settings.out or "") / "run.json").exists() and settings.model != "ngram":
+        return Training.resume(settings.out)
+    return Training(asked["data"], settings)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

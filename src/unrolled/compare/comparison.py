@@ -1,0 +1,340 @@
+"""A comparison: cell after cell is trained and measured, and what is known is kept in its folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled import files
+from unrolled.compare.cells import COUNTED, Cell, cells_of, train_settings
+from unrolled.compare.diagnosing import diagnose
+from unrolled.compare.page import write_page
+from unrolled.compare.sizes import fit_size
+from unrolled.compare.streaming import STEPS, TIMED, TURNS, state_bytes, time_streams
+from unrolled.compare.words import COLUMNS, TASK_COLUMNS, row_line, sentences
+from unrolled.data import TASKS, Corpus, part_rows, read_corpus
+from unrolled.errors import DataError, InputError, MissingExtra, OptionError, RunError, TrainingError, nearest
+from unrolled.evaluate import evaluate
+from unrolled.run import Run, load
+from unrolled.run.asked import read_again, task_of
+from unrolled.run.folder import RunFolder
+from unrolled.settings import CompareSettings
+
+FORMAT = 1
+MINUTES, TASK_MINUTES = 2.0, 0.5  # for each training, where no budget was asked for
+PAUSE = 0.5  # seconds between looks at a training
+READ = 100_000  # symbols of the validation part that are read with a trained model, at most
+
+
+def find_folder(data: str, settings: CompareSettings, under: str | Path = "compare") -> Path:
+    """The folder of a comparison: the one asked for, that of the same comparison before, or a new one."""
+    if settings.out:
+        return Path(settings.out)
+    name = data if data in TASKS else Path(data).resolve().stem or "data"
+    for number in range(1, 10_000):
+        path = Path(under) / (name if number == 1 else f"{name}-{number}")
+        facts = path / "compare.json"
+        if not path.exists() or (facts.exists() and files.read_json(facts) == asked_for(data, settings)):
+            return path
+    raise OptionError(f"{under}/{name} and 9,999 more are taken; give --out.")
+
+
+def asked_for(data: str, settings: CompareSettings) -> dict[str, Any]:
+    """What tells one comparison from another, as compare.json has it."""
+    path = data if data in TASKS else str(Path(data).resolve())
+    return {"format": FORMAT, "data": path, "asked": replace(settings, out=None).to_json()}
+
+
+class Comparison:
+    """Trains and measures what is not yet known while it is iterated over; yields a line on what goes on.
+
+    `data` is a text's path or a diagnostic task's name. What was finished before, in the same folder, is kept: a
+    training that was cut short goes on from its checkpoint. Raises InputError for what cannot be compared, before
+    anything is trained; TrainingError where every cell fails.
+    """
+
+    def __init__(self, data: str | Path, settings: CompareSettings | None = None) -> None:
+        settings = settings or CompareSettings()
+        settings.check()
+        self.data, self.task = str(data), str(data) in TASKS
+        if self.data == "-":
+            raise OptionError("A comparison reads its text many times: give a file or a folder, not standard input.")
+        if not self.task and settings.lag is not None:
+            known = ", ".join(TASKS)
+            raise OptionError(f"--lag is of diagnostic tasks ({known}); '{data}' is none.{nearest(self.data, TASKS)}")
+        self.asked, self.path = asked_for(self.data, settings), find_folder(self.data, settings)
+        if settings.minutes is None and settings.steps is None:
+            settings = replace(settings, minutes=TASK_MINUTES if self.task else MINUTES)
+        self.settings, self.cells = settings, cells_of(settings, self.task)
+        self.sizes: dict[str, tuple[int, int]] = {}
+        self.description = f"The task {self.data}: {first_line(TASKS[self.data][0])}" if self.task else ""
+        if not self.task:
+            corpus = self._corpus()
+            self.description = corpus.description
+            if settings.parameters is not None:
+                learnt = dict.fromkeys(cell.model for cell in self.cells if cell.gradient != COUNTED)
+                task = task_of(corpus)
+                self.sizes = {model: fit_size(model, settings.parameters, settings.depth, task) for model in learnt}
+        elif settings.parameters is not None:
+            raise OptionError("On a task all models are --size wide; --parameters is for a text. Leave it out.")
+        self._make_folder()
+        self.results: dict[Cell, dict[str, Any]] = self._known()
+
+    def _corpus(self) -> Corpus:
+        settings = self.settings
+        if not Path(self.data).exists():
+            raise DataError(
+                f"There is no file or folder '{self.data}', nor a task of that name.{nearest(self.data, TASKS)}\n"
+                f"Give a text, or one of the tasks {', '.join(TASKS)}."
+            )
+        return read_corpus(self.data, settings.documents, settings.symbols, settings.seed)
+
+    def _make_folder(self) -> None:
+        facts = self.path / "compare.json"
+        if facts.exists():
+            if files.read_json(facts) != self.asked:
+                raise RunError(
+                    f"{self.path} is another comparison's folder: other data, models or options.\n"
+                    "Say what was said then to go on with it, or give another --out."
+                )
+        elif self.path.exists() and any(self.path.iterdir()):
+            raise RunError(f"{self.path} is there and is no comparison's folder. Give another --out.")
+        else:
+            self.path.mkdir(parents=True, exist_ok=True)
+            files.write_json(facts, self.asked)
+
+    def _known(self) -> dict[Cell, dict[str, Any]]:
+        path = self.path / "results.jsonl"
+        if not path.exists():
+            return {}
+        lines = files.read_json_lines(path)
+        return {Cell(**line["cell"]): line["result"] for line in lines}
+
+    @property
+    def missing(self) -> list[Cell]:
+        """The cells that have no result yet."""
+        return [cell for cell in self.cells if cell not in self.results]
+
+    def __iter__(self) -> Iterator[str]:
+        for cell in self.missing:
+            place = f"{self.cells.index(cell) + 1} of {len(self.cells)}: {cell_words(cell)}"
+            yield place
+            try:
+                for words in self._diagnose(cell) if self.task else self._train(cell):
+                    yield f"{place}: {words}"
+            except TrainingError as error:  # one that fails is a result, too
+                self._keep(cell, {"failed": str(error)})
+        if all("failed" in result for result in self.results.values()):
+            raise TrainingError(f"Every training failed; the first: {next(iter(self.results.values()))['failed']}")
+        if not self.task and any("ms_a_symbol" not in result for result in self._good().values()):
+            yield "timing all of them in turn, symbol by symbol"
+            self._time()
+
+    def _keep(self, cell: Cell, result: dict[str, Any]) -> None:
+        self.results[cell] = result
+        line = {"cell": cell.key, "result": result}
+        files.append_line(self.path / "results.jsonl", files.to_json(line), sync=True)
+
+    def _good(self) -> dict[Cell, dict[str, Any]]:
+        return {cell: result for cell, result in self.results.items() if "failed" not in result}
+
+    # Diagnostic tasks
+
+    def _diagnose(self, cell: Cell) -> Iterator[str]:
+        known: dict[str, Any] = {}
+        for known in diagnose(self.data, cell, self.settings):
+            yield f"step {known['step']:,} of {known['steps']:,}, {known['accuracy']:.1%} right"
+        self._keep(cell, known)
+
+    # Texts
+
+    def _run(self, cell: Cell) -> Path:
+        return self.path / "runs" / cell.name
+
+    def _train(self, cell: Cell) -> Iterator[str]:
+        """Trains one cell in a process of its own, then measures what it became."""
+        path, peak = self._run(cell), None
+        if not finished(path):
+            settings = replace(train_settings(self.settings, cell, self.sizes), out=str(path))
+            with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as answer:
+                command = [sys.executable, "-m", "unrolled.compare.child"]
+                child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=answer, stderr=errors)
+                try:
+                    assert child.stdin is not None
+                    child.stdin.write(json.dumps({"data": self.data, "settings": settings.to_json()}).encode())
+                    child.stdin.close()
+                    while child.poll() is None:
+                        try:
+                            child.wait(PAUSE)
+                        except subprocess.TimeoutExpired:
+                            yield last_report(path)
+                finally:
+                    if child.poll() is None:  # we were asked to end: so is it, tidily
+                        child.terminate()
+                        child.wait()
+                errors.seek(0)
+                answer.seek(0)
+                words = errors.read().decode(errors="replace").strip().splitlines()
+                if child.returncode == 2:
+                    raise InputError("\n".join(words))
+                if child.returncode == 130:
+                    raise KeyboardInterrupt
+                if child.returncode:
+                    raise TrainingError(words[-1] if words else f"its process ended with {child.returncode}")
+                peak = json.loads(answer.read())["peak_bytes"]
+        yield "measuring"
+        self._keep(cell, measure(path) | {"peak_bytes": peak})
+
+    def _time(self) -> None:
+        """Times the streams of all models, those of the first seed, in turn."""
+        cells = [cell for cell in self._good() if cell.seed == self.settings.seed]
+        models = [load(self._run(cell), "cpu").model for cell in cells]
+        symbols = torch.zeros((TURNS + 1) * TIMED, dtype=torch.long)
+        if cells:
+            symbols = torch.from_numpy(
+                np.resize(validation_symbols(load(self._run(cells[0]), "cpu")), len(symbols)).astype(np.int64)
+            )
+        times = dict(zip(cells, time_streams(models, symbols), strict=True))
+        for cell, result in self._good().items():
+            first = replace(cell, seed=self.settings.seed)
+            self._keep(cell, result | {"ms_a_symbol": times.get(first)})
+
+    # What came out
+
+    @property
+    def plan_line(self) -> str:
+        """What is about to be trained, and for how long, in a line."""
+        count, known = len(self.cells), len(self.cells) - len(self.missing)
+        learnt = sum(cell.gradient != COUNTED for cell in self.missing)
+        budget = (
+            "" if self.settings.minutes is None else f", about {max(1, round(learnt * self.settings.minutes))} min"
+        )
+        before = f"; {known} of them known from before" if known else ""
+        return f"{count} trainings{before}{budget}, kept in {self.path}"
+
+    def table(self) -> list[list[str]]:
+        """The head of a table, then a line a row, the best first (on a task, by model and lag)."""
+        rows = self.rows()
+        names = TASK_COLUMNS if self.task else COLUMNS
+        if not self.task:
+            rows.sort(key=lambda row: row.get("nats", math.inf))
+        return [list(names), *([line[name] for name in names] for line in map(row_line, rows))]
+
+    def sentences(self) -> list[str]:
+        """What the figures allow to say, and what not."""
+        return sentences(self.rows())
+
+    def write_page(self, command: str) -> Path | None:
+        """Writes `page.html` beside `table.json`; None where there is nothing to draw with."""
+        rows, path = self.rows(), self.path / "page.html"
+        files.write_json(self.path / "table.json", {"rows": rows, "sentences": self.sentences()})
+        try:
+            html = write_page(f"Compared on {Path(self.data).name}", self.description, command, rows)
+        except MissingExtra:
+            return None
+        files.write_whole(path, html.encode())
+        return path
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each model and gradient (and lag): means over its seeds, spread, and what failed."""
+        groups: dict[tuple[str, str, int | None], list[dict[str, Any]]] = {}
+        for cell in self.cells:
+            if cell in self.results:
+                groups.setdefault((cell.model, cell.gradient, cell.lag), []).append(
+                    self.results[cell] | {"seed": cell.seed}
+                )
+        return [
+            {"model": model, "gradient": gradient} | ({} if lag is None else {"lag": lag}) | summary(results)
+            for (model, gradient, lag), results in groups.items()
+        ]
+
+
+def first_line(thing: Any) -> str:
+    """A docstring's first line."""
+    return (thing.__doc__ or "").splitlines()[0]
+
+
+def cell_words(cell: Cell) -> str:
+    """A cell in words."""
+    lag = "" if cell.lag is None else f" at lag {cell.lag:,}"
+    gradient = "" if cell.gradient in (COUNTED, "full") else f" by {cell.gradient}"
+    return f"{cell.model}{gradient}{lag}, seed {cell.seed}"
+
+
+def finished(path: Path) -> bool:
+    """Whether a run is there and has come to its end."""
+    return (path / "run.json").exists() and RunFolder.open(path).facts["status"] == "finished"
+
+
+def last_report(path: Path) -> str:
+    """How far a training is, by the newest line of its log."""
+    try:
+        report = files.read_json_lines(path / "log.jsonl")[-1]
+    except (OSError, IndexError, InputError):
+        return "looking at the text and measuring this machine"
+    validation = f", validation {report['validation']:.3f}" if "validation" in report else ""
+    return f"{report['progress']:.0%}, loss {report['loss']:.3f}{validation}"
+
+
+def validation_symbols(run: Run) -> Any:
+    """The symbols of a run's validation part, in order (N,)."""
+    corpus = read_again(run.folder, run.settings)
+    parts = [inputs for inputs, _ in part_rows(corpus, "validation", READ)]
+    if not parts or not sum(map(len, parts)):
+        raise DataError("There is no validation part to compare on: the text is too short. Give a longer one.")
+    return np.concatenate(parts)
+
+
+def measure(path: Path) -> dict[str, Any]:
+    """What a finished run is worth and what it costs, on its validation part."""
+    run = load(path, "cpu")
+    symbols = validation_symbols(run)
+    corpus = read_again(run.folder, run.settings)
+    score = evaluate(run.model, part_rows(corpus, "validation"), run.table.characters)
+    reports = run.folder.read_reports()
+    stream: Tensor = torch.from_numpy(np.resize(symbols, STEPS[-1]).astype(np.int64))
+    speeds = [report["symbols_a_second"] for report in reports if report.get("symbols_a_second")]
+    facts = run.info()
+    return {
+        "nats": score.nats, "nats_interval": [score.low, score.high], "accuracy": score.accuracy,
+        "parameters": facts["parameters"], "seconds": facts.get("seconds"),
+        "state_bytes": {str(steps): count for steps, count in state_bytes(run.model, stream).items()},
+        "symbols_a_second": statistics.median(speeds) if speeds else None,
+        "curve": [[r["seconds"], r["validation"]] for r in reports if "validation" in r],
+    }  # fmt: skip
+
+
+def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over seeds of the figures that came out; `spread` is the least and the most."""
+    good = [result for result in results if "failed" not in result]
+    facts: dict[str, Any] = {"seeds": [result["seed"] for result in good]}
+    if len(good) < len(results):
+        facts["failed"] = next(result["failed"] for result in results if "failed" in result)
+    if not good:
+        return facts
+    score = "nats" if "nats" in good[0] else "accuracy"
+    values = [result[score] for result in good]
+    facts |= {score: statistics.fmean(values), "spread": [min(values), max(values)], "by_seed": values}
+    if score == "nats":
+        lows, highs = zip(*(result["nats_interval"] for result in good), strict=True)
+        facts["nats_interval"] = [statistics.fmean(lows), statistics.fmean(highs)]
+    for name in ("parameters", "symbols_a_second", "ms_a_symbol", "peak_bytes", "seconds", "chance"):
+        known = [result[name] for result in good if result.get(name) is not None]
+        if known:
+            facts[name] = statistics.median(known)
+    for name in ("state_bytes", "curve"):
+        if name in good[0]:
+            facts[name] = good[0][name]
+    return facts

@@ -1,0 +1,91 @@
+"""One cell of a diagnostic task: trains a small model on it and says how many answers are right."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from unrolled.compare.cells import Cell, train_settings
+from unrolled.data import TASKS, Diagnostic
+from unrolled.errors import TrainingError
+from unrolled.gradient import GRADIENTS
+from unrolled.model.language import LanguageModel
+from unrolled.run.building import build_model, find_device, processor_threads
+from unrolled.settings import CompareSettings, build
+from unrolled.training.loop import Learner, train
+from unrolled.training.optimiser import Optimiser
+from unrolled.training.planning import Task, plan_minutes, plan_steps
+
+SIZE, ROWS = 64, 32  # units in a layer where none were asked for; rows of a batch
+LEARNT = 0.999  # share right on validation at which a training ends early
+VALIDATED, TESTED = 8, 32  # batches
+LOOKS = 20  # a training
+ENDLESS = 1_000_000_000  # targets there are: as many as are asked for
+
+
+def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[str, Any]]:
+    """Yields what is known now and then, the last time with `accuracy` on rows that nothing was chosen by.
+
+    Trains on whole rows for the minutes or steps asked, and ends early once it makes no mistakes. Raises
+    TrainingError where a loss is not finite.
+    """
+    started = time.monotonic()
+    lessons, validation, test = (
+        Diagnostic(task, cell.lag or 1, ROWS, seed) for seed in (3 * cell.seed, 3 * cell.seed + 1, 3 * cell.seed + 2)
+    )
+    asked = train_settings(
+        settings, cell, {cell.model: (settings.size or SIZE, settings.depth or depth_of(cell.model))}
+    )
+    asked = replace(asked, window=lessons.steps, batch=ROWS, dropout=0.0)
+    device, threads = find_device(asked.device), asked.threads or processor_threads()
+    shape = Task(lessons.symbols, ENDLESS, lessons.steps)
+    if asked.steps is not None:
+        plan = plan_steps(asked, shape, device, threads)
+    else:
+        plan = plan_minutes(asked, shape, device, threads, 0.85 * 60 * (asked.minutes or 1))
+    plan = replace(plan, precision="float32", report_every=max(1, plan.steps // LOOKS))
+    torch.set_num_threads(plan.threads)
+    model = build_model(plan, lessons.symbols, cell.seed)
+    learner = Learner(model, Optimiser(model, plan), model.start(ROWS))
+    averaged, looks = learner.optimiser.averaged, [0.0]
+
+    def fail() -> None:
+        raise TrainingError(f"{cell.model} by {cell.gradient} at lag {cell.lag}: the loss is not finite.")
+
+    for _ in train(
+        learner, lessons, build("gradient", GRADIENTS, plan.gradient), [plan], cell.seed,
+        lambda: looks[-1] >= LEARNT, lambda plan: learner.step % plan.report_every == 0, fail,
+    ):  # fmt: skip
+        looks.append(share_right(averaged, validation, VALIDATED))
+        yield {"step": learner.step, "steps": plan.steps, "loss": learner.loss, "accuracy": looks[-1]}
+        learner.nats, learner.targets = 0.0, 0
+    yield {
+        "step": learner.step, "steps": plan.steps, "accuracy": share_right(averaged, test, TESTED),
+        "chance": TASKS[task][1], "size": plan.size, "depth": plan.depth, "seconds": time.monotonic() - started,
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }  # fmt: skip
+
+
+def depth_of(model: str) -> int:
+    """Two layers, that a layer may look back by what the one below it found; one where the name lists layers."""
+    return 1 if "/" in model else 2
+
+
+@torch.no_grad()
+def share_right(model: LanguageModel, diagnostic: Diagnostic, batches: int) -> float:
+    """The share of a row's last answers that are right; where several are due at the end (copy), of all of them."""
+    right = asked = 0
+    for k in range(batches):
+        batch = diagnostic.batch(k)
+        logits, _ = model.unroll(batch.inputs, model.start(len(batch.inputs)))
+        due = batch.targets.clone()
+        if diagnostic.task == "parity":
+            due[:, :-1] = -100
+        counted = due >= 0
+        right += int((logits.argmax(2).cpu() == due)[counted].sum())
+        asked += int(counted.sum())
+    return right / asked

@@ -1,0 +1,109 @@
+"""A comparison as one page that stands alone: a table, curves as drawings within it, and what they allow to say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from unrolled.compare.words import Row, columns, name_of, row_line, sentences
+from unrolled.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #222 }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+td, th { padding: .2em .8em; text-align: right }
+td:first-child, th:first-child { text-align: left } tr + tr { border-top: 1px solid #ddd }
+svg { max-width: 100%; height: auto } pre { background: #f4f4f4; padding: .6em; overflow-x: auto }
+"""
+SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "unrolled", "font.size": 10,
+            "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3}  # fmt: skip
+
+
+def check_plotting() -> None:
+    """Raises MissingExtra where there is nothing to draw with, before time is spent."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise MissingExtra("A page with curves is drawn by matplotlib: pip install 'unrolled[plot]'.") from None
+
+
+def write_page(title: str, description: str, command: str, rows: Sequence[Row]) -> str:
+    """The page as HTML; it asks nothing of any other host."""
+    head, *body = [columns(rows), *([row_line(row)[name] for name in columns(rows)] for row in rows)]
+    table = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>\n" for line in body)
+    drawings = "\n".join(f"<h2>{escape(heading)}</h2>\n{svg}" for heading, svg in draw(rows))
+    verdict = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences(rows))
+    return f"""<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head>
+<body>
+<h1>{escape(title)}</h1>
+<p>{escape(description)}</p>
+{verdict}<table>
+<tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr>
+{table}</table>
+{drawings}
+<pre>{escape(command)}</pre>
+</body>
+</html>
+"""
+
+
+def draw(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """(heading, SVG) of each drawing that these rows have figures for."""
+    if rows and "lag" in rows[0]:
+        return [("Answers right, by how far back the answer lies", figure(lambda axes: _draw_lags(axes, rows)))]
+    drawings: list[tuple[str, str]] = []
+    if any(len(row.get("curve", [])) > 1 for row in rows):
+        drawings.append(("Learning", figure(lambda axes: _draw_curves(axes, rows))))
+    return drawings
+
+
+def figure(plot: Callable[[Axes], None]) -> str:
+    """What `plot` draws, as SVG that can stand in a page; the same bytes for the same figures."""
+    check_plotting()
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(SETTINGS):
+        picture = Figure(figsize=(8, 4), layout="constrained")
+        axes = picture.subplots()
+        plot(axes)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        text = StringIO()
+        picture.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def _draw_lags(axes: Axes, rows: Sequence[Row]) -> None:
+    for name in dict.fromkeys(map(name_of, rows)):
+        own = sorted((row for row in rows if name_of(row) == name and "accuracy" in row), key=lambda row: row["lag"])
+        lags = [row["lag"] for row in own]
+        (line,) = axes.plot(lags, [row["accuracy"] for row in own], marker="o", label=name)
+        low, high = ([row["spread"][end] for row in own] for end in (0, 1))
+        axes.fill_between(lags, low, high, alpha=0.15, color=line.get_color())
+    if chance := next((row["chance"] for row in rows if "chance" in row), None):
+        axes.axhline(chance, color="grey", linestyle=":", label="a guess")
+    axes.set(xscale="log", xlabel="lag in steps", ylabel="share right", ylim=(0, 1.03))
+    _label_ticks(axes, sorted({row["lag"] for row in rows}))
+
+
+def _label_ticks(axes: Axes, ticks: Sequence[int]) -> None:
+    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+
+
+def _draw_curves(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
+    for row in rows:
+        curve = row.get("curve", [])
+        if len(curve) == 1:  # counted, not trained
+            axes.axhline(curve[0][1], linestyle="--", color="grey", label=name_of(row))
+        elif curve:
+            seconds, nats = zip(*curve[1:], strict=True)  # the untrained model would press all else flat
+            axes.plot(seconds, nats, label=name_of(row))
+    axes.set(xlabel="seconds of training", ylabel="validation, nats a character")

@@ -1,0 +1,58 @@
+"""The width at which a model has so many parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import torch
+
+from unrolled.compare.cells import PARAMETERS_WITHIN
+from unrolled.errors import OptionError
+from unrolled.memory import build_stack
+from unrolled.model.language import LanguageModel
+from unrolled.settings import TrainSettings
+from unrolled.training.planning import Task, shape, shapes_for
+
+WIDEST = 8192
+
+
+def fit_size(model: str, parameters: int, depth: int | None, task: Task) -> tuple[int, int]:
+    """(units, layers) of the model whose parameters come nearest to so many.
+
+    The layers are those asked for, or of the shape in the plan's table that comes nearest. Raises OptionError where
+    no width comes within 3%.
+    """
+
+    @cache
+    def count(size: int, layers: int) -> int | None:
+        """None where a width does not go with the model's options, such as a number of heads."""
+        settings = TrainSettings(model=model, size=size, depth=layers)
+        embed = shape(settings, task, "cpu", 1, size, layers, 0).embed
+        try:
+            with torch.device("meta"):
+                net = LanguageModel(task.symbols, embed, build_stack(model, embed, size, layers))
+        except OptionError:
+            return None
+        return sum(p.numel() for p in net.parameters())
+
+    def distance(shape: tuple[int, int]) -> float:
+        found = count(*shape)
+        return float("inf") if found is None else abs(found / parameters - 1)
+
+    _, layers = min(shapes_for(replace(TrainSettings(model=model), depth=depth)), key=distance)
+    low, high = 1, WIDEST
+    while low < high:  # the narrowest that has as many or more; widths that do not go are skipped upwards
+        middle = (low + high) // 2
+        found = next((n for size in range(middle, middle + 64) if (n := count(size, layers)) is not None), None)
+        if found is None or found >= parameters:
+            high = middle
+        else:
+            low = middle + 1
+    size = min(range(max(1, low - 64), low + 64), key=lambda size: distance((size, layers)))
+    if distance((size, layers)) > PARAMETERS_WITHIN:
+        raise OptionError(
+            f"No width of {model} in {layers} layers has {parameters:,} parameters within {PARAMETERS_WITHIN:.0%}; "
+            f"{size} units have {count(size, layers) or 0:,}.\nGive another --parameters, or leave it out."
+        )
+    return size, layers

@@ -1,0 +1,48 @@
+"""What a model costs while it reads on, symbol by symbol: bytes of state, and time a symbol."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from unrolled.evaluate import Unrolling
+from unrolled.model.language import LanguageModel
+from unrolled.model.ngram import NGram
+from unrolled.states import count_bytes
+
+STEPS = (100, 10_000)  # after which the state is weighed
+CHUNK = 500
+TIMED = 100  # symbols a turn
+TURNS = 7
+
+
+def state_bytes(model: Unrolling, symbols: Tensor) -> dict[int, int]:
+    """Bytes of one row's state after 100 and after 10,000 steps; symbols (10,000,) are read."""
+    weighed, state, read = {}, model.start(1), 0
+    with torch.no_grad():
+        for steps in STEPS:
+            while read < steps:
+                chunk = symbols[read : min(read + CHUNK, steps)]
+                _, state = model.unroll(chunk[None], state)
+                read += len(chunk)
+            weighed[steps] = count_bytes(state)
+    return weighed
+
+
+def time_streams(models: Sequence[LanguageModel | NGram], symbols: Tensor) -> list[float]:
+    """Milliseconds a symbol of each model, stepping one row: medians over turns that the models take in turn."""
+    states = [model.start(1) for model in models]
+    taken: list[list[float]] = [[] for _ in models]
+    with torch.no_grad():
+        for turn in range(TURNS + 1):
+            for k, model in enumerate(models):
+                started = time.perf_counter()
+                for at in range(turn * TIMED, (turn + 1) * TIMED):
+                    _, states[k] = model.step(symbols[at : at + 1], states[k])
+                if turn:  # the first one warms up
+                    taken[k].append((time.perf_counter() - started) / TIMED * 1000)
+    return [statistics.median(times) for times in taken]

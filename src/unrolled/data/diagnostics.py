@@ -1,0 +1,133 @@
+"""Tasks that need no data and ask one thing each: what does a memory still know `lag` steps later?
+
+A task draws rows of symbols; at some steps an answer is due, which hangs on what stood about `lag` steps before.
+Batch k is a pure function of (seed, k). Chance is the share right of a reader who saw the question alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from unrolled.data.windows import Batch
+from unrolled.errors import OptionError
+from unrolled.seeds import numpy_generator
+
+Ids: TypeAlias = NDArray[np.int64]
+Draw: TypeAlias = Callable[[Generator, int, int], tuple[Ids, Ids]]  # (dice, rows, lag) -> inputs, targets (B, T)
+
+NOT_ASKED = -100  # as a target: no answer is due here
+KINDS = 8  # of symbols to be kept
+BLANK, CUE = 2 * KINDS, 2 * KINDS + 1
+COPIED = 5  # symbols that are to be written again
+EARLY = 10  # steps among which the symbol to be kept stands
+PAIRS = 4  # of key and value
+DIGITS = 10
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One task at one lag, as batches to train on. Raises OptionError for a lag below 1."""
+
+    task: str
+    lag: int
+    rows: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.lag < 1:
+            raise OptionError(f"--lag is in steps, whole numbers of at least 1; got {self.lag}.")
+
+    @property
+    def symbols(self) -> int:
+        """Different symbols, in and out."""
+        return 2 * DIGITS if self.task == "adding" else CUE + 1
+
+    @property
+    def steps(self) -> int:
+        """Steps of a row."""
+        return int(self.batch(0).inputs.shape[1])
+
+    def batch(self, k: int) -> Batch:
+        """Batch k: rows that each start anew; targets are NOT_ASKED where no answer is due."""
+        draw, _ = TASKS[self.task]
+        dice = numpy_generator(self.seed, "diagnostic", self.task, self.lag, k)
+        inputs, targets = (torch.from_numpy(ids) for ids in draw(dice, self.rows, self.lag))
+        full = torch.full((self.rows,), inputs.shape[1])
+        return Batch(inputs, targets, full, torch.ones(self.rows, dtype=torch.bool))
+
+
+def copy(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
+    """Five symbols, `lag` - 5 blanks or none, a cue: then the five are to be written in their order."""
+    kept = dice.integers(0, KINDS, (rows, COPIED))
+    waiting = np.full((rows, max(0, lag - COPIED)), BLANK)
+    inputs = np.concatenate([kept, waiting, np.full((rows, COPIED), CUE)], 1)
+    targets = np.full(inputs.shape, NOT_ASKED)
+    targets[:, -COPIED:] = kept
+    return inputs, targets
+
+
+def recall(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
+    """Among other symbols one is marked; `lag` steps after it, it is asked for."""
+    inputs = dice.integers(0, KINDS, (rows, EARLY + lag))
+    marked = dice.integers(0, EARLY, rows)
+    every = np.arange(rows)
+    kept = inputs[every, marked]
+    inputs[every, marked] += KINDS
+    inputs[every, marked + lag] = CUE
+    targets = np.full(inputs.shape, NOT_ASKED)
+    targets[every, marked + lag] = kept
+    return inputs, targets
+
+
+def adding(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
+    """Digits, of which two are marked, the first `lag` steps before the end, the other later: their sum is asked for.
+
+    After Hochreiter & Schmidhuber (1997), with digits for their real numbers. At the last step, which may be the
+    second marked one, the sum of 0 to 18 is due.
+    """
+    digits = dice.integers(0, DIGITS, (rows, lag + 1))
+    second = dice.integers(1, lag + 1, rows)
+    every, inputs = np.arange(rows), digits.copy()
+    inputs[:, 0] += DIGITS
+    inputs[every, second] += DIGITS
+    targets = np.full(inputs.shape, NOT_ASKED)
+    targets[:, -1] = digits[:, 0] + digits[every, second]
+    return inputs, targets
+
+
+def parity(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
+    """`lag` bits; at each step, whether an odd number of ones was read. Scored at the last step alone."""
+    bits = dice.integers(0, 2, (rows, lag))
+    return bits, bits.cumsum(1) % 2
+
+
+def associative(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
+    """Four pairs of a key and a value, blanks, a key once more: its value is due, `lag` steps after it was read."""
+    keys = dice.permuted(np.tile(np.arange(KINDS), (rows, 1)), axis=1)[:, :PAIRS]
+    values = dice.integers(0, KINDS, (rows, PAIRS))
+    pairs = np.stack([keys, KINDS + values], 2).reshape(rows, 2 * PAIRS)
+    asked = dice.integers(0, PAIRS, rows)
+    every = np.arange(rows)
+    inputs = np.concatenate([pairs, np.full((rows, lag), BLANK)], 1)
+    at = np.maximum(2 * PAIRS, 2 * asked + 1 + lag)  # a short lag waits for the last pair
+    inputs[every, at] = keys[every, asked]
+    targets = np.full(inputs.shape, NOT_ASKED)
+    targets[every, at] = values[every, asked]
+    return inputs, targets
+
+
+TASKS: dict[str, tuple[Draw, float]] = {
+    "copy": (copy, 1 / KINDS),
+    "recall": (recall, 1 / KINDS),
+    "adding": (adding, 1 / DIGITS),
+    "parity": (parity, 1 / 2),
+    "associative": (associative, 1 / KINDS),
+}
+"""Each task with its chance: the share right of a guess, the best one."""
