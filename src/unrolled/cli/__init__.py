@@ -32,8 +32,7 @@ unroll trains a sequence model on your own text, on this machine, in the minutes
   unroll score RUN system.log --top 20    the surprise of each line: finds the odd one in a log
   unroll evaluate                         how good it is on text it has not seen, beside an n-gram
   unroll compare poems.txt                models side by side: which is best here, and at what cost
-  unroll info poems.txt --minutes 10      what a text or a run is, and the plan; nothing spent
-  unroll runs                             the runs here: data, model, score, age, size
+  unroll info poems.txt, unroll runs      what a text or a run is, and what it would get; the runs here
 Options and examples of each:  unroll COMMAND --help"""
 
 

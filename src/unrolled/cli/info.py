@@ -10,7 +10,7 @@ import typer
 
 from unrolled.cli.bridge import Json, Quiet, note, option_name, print_json, takes
 from unrolled.cli.terminal import byte_count
-from unrolled.errors import OptionError
+from unrolled.errors import InputError, OptionError
 from unrolled.settings import TrainSettings
 
 MOST_VALUES = 8  # of a list, in a line
@@ -30,6 +30,7 @@ def info(
 ) -> None:
     """What a text or a run is, and the plan for a text.
 
+    Of a run also its reach, how far back it looks, which takes some seconds once.
     For a text with --minutes or --steps: what `unroll train` would do with these options; nothing is spent.
 
     \b
@@ -48,15 +49,23 @@ def info(
             )
         from unrolled.run import load
 
-        facts = load(thing).info()
+        run = load(thing)
+        facts, lines = run.info(), []
+        try:
+            note("Looking how far back it looks …", json)
+            reach = run.reach()
+            facts, lines = facts | {"reach": reach.as_dict()}, reach.lines
+        except InputError as error:  # its text is gone, say; all else is known
+            lines = [f"not measured. {error}"]
     else:
         from unrolled.run import info_data
 
-        facts = info_data(thing, settings)
+        facts, lines = info_data(thing, settings), []
     if json:
         print_json(facts)
     else:
-        print("\n".join(_describe(facts)))
+        print("\n".join(_describe({name: value for name, value in facts.items() if name != "reach"})))
+        print("\n".join(f"{'reach:' if k == 0 else '      '} {line}" for k, line in enumerate(lines)))
 
 
 def runs(

@@ -306,12 +306,13 @@ def measure(path: Path) -> dict[str, Any]:
     reports = run.folder.read_reports()
     stream: Tensor = torch.from_numpy(np.resize(symbols, STEPS[-1]).astype(np.int64))
     speeds = [report["symbols_a_second"] for report in reports if report.get("symbols_a_second")]
-    facts = run.info()
+    facts, reach = run.info(), run.reach()
     return {
         "nats": score.nats, "nats_interval": [score.low, score.high], "accuracy": score.accuracy,
         "parameters": facts["parameters"], "seconds": facts.get("seconds"),
         "state_bytes": {str(steps): count for steps, count in state_bytes(run.model, stream).items()},
         "symbols_a_second": statistics.median(speeds) if speeds else None,
+        "reach": reach.as_dict(),
         "curve": [[r["seconds"], r["validation"]] for r in reports if "validation" in r],
     }  # fmt: skip
 
@@ -334,7 +335,10 @@ def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
         known = [result[name] for result in good if result.get(name) is not None]
         if known:
             facts[name] = statistics.median(known)
-    for name in ("state_bytes", "curve"):
+    reaches = [result["reach"]["reach"] for result in good if "reach" in result]
+    if reaches:
+        facts["reach_symbols"] = statistics.median(reaches)
+    for name in ("state_bytes", "reach", "curve"):
         if name in good[0]:
             facts[name] = good[0][name]
     return facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from html import escape
 from io import StringIO
@@ -61,6 +62,10 @@ def draw(rows: Sequence[Row]) -> list[tuple[str, str]]:
     drawings: list[tuple[str, str]] = []
     if any(len(row.get("curve", [])) > 1 for row in rows):
         drawings.append(("Learning", figure(lambda axes: _draw_curves(axes, rows))))
+    if any("reach" in row for row in rows):
+        drawings.append(("Reach: the score where the context is cut", figure(lambda axes: _draw_cuts(axes, rows))))
+    if any(row["reach"]["lags"] for row in rows if "reach" in row):
+        drawings.append(("Reach: the loss's gradient by lag", figure(lambda axes: _draw_gradients(axes, rows))))
     return drawings
 
 
@@ -107,3 +112,17 @@ def _draw_curves(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
             seconds, nats = zip(*curve[1:], strict=True)  # the untrained model would press all else flat
             axes.plot(seconds, nats, label=name_of(row))
     axes.set(xlabel="seconds of training", ylabel="validation, nats a character")
+
+
+def _draw_cuts(axes: Axes, rows: Sequence[Row]) -> None:
+    for row in (row for row in rows if "reach" in row):
+        axes.plot(row["reach"]["contexts"], row["reach"]["nats"], marker=".", label=name_of(row))
+    axes.set(xscale="log", xlabel="symbols of context", ylabel="validation, nats a character")
+    _label_ticks(axes, sorted({k for row in rows if "reach" in row for k in row["reach"]["contexts"]})[::2])
+
+
+def _draw_gradients(axes: Axes, rows: Sequence[Row]) -> None:
+    for row in (row for row in rows if "reach" in row and row["reach"]["lags"]):
+        steps = [lag + 1 for lag in row["reach"]["lags"]]  # a logarithm has no place for 0
+        axes.plot(steps, [norm or math.nan for norm in row["reach"]["gradient"]], marker=".", label=name_of(row))
+    axes.set(xscale="log", yscale="log", xlabel="steps back, the newest symbol is 1", ylabel="norm of the gradient")

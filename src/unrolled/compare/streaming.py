@@ -37,6 +37,8 @@ def time_streams(models: Sequence[LanguageModel | NGram], symbols: Tensor) -> li
     """Milliseconds a symbol of each model, stepping one row: medians over turns that the models take in turn."""
     states = [model.start(1) for model in models]
     taken: list[list[float]] = [[] for _ in models]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a row alone is too little for more: they would wait for each other
     with torch.no_grad():
         for turn in range(TURNS + 1):
             for k, model in enumerate(models):
@@ -45,4 +47,5 @@ def time_streams(models: Sequence[LanguageModel | NGram], symbols: Tensor) -> li
                     _, states[k] = model.step(symbols[at : at + 1], states[k])
                 if turn:  # the first one warms up
                     taken[k].append((time.perf_counter() - started) / TIMED * 1000)
+    torch.set_num_threads(threads)
     return [statistics.median(times) for times in taken]

@@ -82,7 +82,7 @@ def _lags(lags: Sequence[int]) -> str:
 
 
 TASK_COLUMNS = ("model", "lag", "right", "spread", "parameters", "seconds")
-COLUMNS = ("model", "nats", "interval", "spread", "parameters", "state", "ms/symbol", "symbols/s", "peak")
+COLUMNS = ("model", "nats", "interval", "spread", "parameters", "reach", "state", "ms/symbol", "symbols/s", "peak")
 
 
 def columns(rows: Sequence[Row]) -> tuple[str, ...]:
@@ -104,6 +104,7 @@ def row_line(row: Row) -> dict[str, str]:
         "interval": "-" if math.isnan(low or math.nan) else f"{low:.3f}–{high:.3f}",
         "spread": "–".join(f"{value:.3f}" for value in dict.fromkeys(row["spread"])),
         "parameters": f"{row['parameters']:,.0f}" if row.get("parameters") else "counted",
+        "reach": f"{row['reach_symbols']:,.0f}",
         "state": " → ".join(f"{count:,} B" for count in dict.fromkeys(state.values())),
         "ms/symbol": f"{row['ms_a_symbol']:.2f}" if "ms_a_symbol" in row else "",
         "symbols/s": f"{row['symbols_a_second']:,.0f}" if "symbols_a_second" in row else "",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import math
 import os
 import shutil
@@ -130,6 +131,13 @@ class RunFolder:
     def model(self) -> Path:
         """The file of the best weights."""
         return self.path / "model.safetensors"
+
+    def model_mark(self) -> str:
+        """What tells these best weights from any others. Raises RunError where there are none."""
+        try:
+            return hashlib.sha256(self.model.read_bytes()).hexdigest()[:16]
+        except OSError:
+            raise RunError(f"{self.model} is missing: the run is damaged. Train again.") from None
 
     def lock(self) -> None:
         """Takes the run for this process until `release` or its end, and sweeps up what a killed trainer left.

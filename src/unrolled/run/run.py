@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,20 @@ import torch
 
 from unrolled.data import Table, part_rows, read_corpus, table_from_json
 from unrolled.decode import decode_stream, sample, stop_at
-from unrolled.errors import RunError
+from unrolled.errors import InputError, RunError, TrainingError
 from unrolled.evaluate import Score, evaluate, score_lines
+from unrolled.files import read_json, write_json
 from unrolled.model.language import LanguageModel
 from unrolled.model.ngram import NGram
+from unrolled.reach import Reach, measure_reach
 from unrolled.run.asked import read_again
 from unrolled.run.building import build_model, find_device
 from unrolled.run.folder import RunFolder, find_runs, newest
 from unrolled.run.legs import recorded_plans
 from unrolled.seeds import generator
 from unrolled.settings import SampleSettings, TrainSettings
+
+REACH_READ = 100_000  # symbols of the validation part that the reach is measured on, at most
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,21 @@ class Run:
             baseline.get("name", ""),
             scores.get("untrained") if data is None else None,
         )
+
+    def reach(self, seconds: float = 10.0) -> Reach:
+        """How far back the model looks, measured on the validation part in about so many seconds.
+
+        Kept in the run, for as long as its weights stay the same. Raises DataError where there is no such part.
+        """
+        mark, path = self.folder.model_mark(), self.path / "reach.json"
+        if path.exists() and (known := read_json(path))["weights"] == mark:
+            return Reach.from_json(known["reach"])
+        corpus = read_again(self.folder, self.settings)
+        rows = list(part_rows(corpus, "validation", REACH_READ))
+        figures = measure_reach(self.model, rows, self.table.characters, seconds, self.settings.seed)
+        with suppress(InputError, TrainingError):  # a run that cannot be written to is measured each time
+            write_json(path, {"weights": mark, "reach": figures.as_dict()})
+        return figures
 
     def info(self) -> dict[str, Any]:
         """What the run is, in plain names."""

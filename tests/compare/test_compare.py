@@ -1,0 +1,190 @@
+"""Comparisons from end to end on little budgets, and what their figures are made to say."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unrolled import files
+from unrolled.compare import Comparison, sentences
+from unrolled.compare.cells import Cell, cells_of
+from unrolled.compare.sizes import fit_size
+from unrolled.data import TASKS, Diagnostic
+from unrolled.errors import OptionError, RunError
+from unrolled.memory import build_stack
+from unrolled.model.language import LanguageModel
+from unrolled.settings import CompareSettings, parse_list
+from unrolled.training.planning import Task
+
+TEXT = "".join(f"{k} green bottles, hanging on the wall; " for k in range(400))
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "bottles.txt"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("lag", [1, 3, 20])
+def test_what_a_task_asks_for_stands_lag_steps_before(task: str, lag: int) -> None:
+    batch = Diagnostic(task, lag, 64, seed=0).batch(5)
+    inputs, targets = batch.inputs.numpy(), batch.targets.numpy()
+    assert (batch.lengths == inputs.shape[1]).all() and batch.fresh.all()
+    assert np.array_equal(inputs, Diagnostic(task, lag, 64, seed=0).batch(5).inputs)
+    assert not np.array_equal(inputs, Diagnostic(task, lag, 64, seed=1).batch(5).inputs)
+    assert inputs.max() < Diagnostic(task, lag, 64, 0).symbols > targets.max()
+    for row, asked in zip(inputs, targets, strict=True):
+        due = np.flatnonzero(asked >= 0)
+        if task == "copy":
+            assert asked[due].tolist() == row[:5].tolist() and due[0] == max(5, lag)
+        elif task == "recall":
+            (marked,) = np.flatnonzero((row >= 8) & (row < 16))
+            assert due.tolist() == [marked + lag] and asked[due] == row[marked] - 8
+        elif task == "adding":
+            assert asked[-1] == (row[row >= 10] - 10).sum() and (row >= 10).sum() == 2 and row[0] >= 10
+        elif task == "parity":
+            assert asked[-1] == row.sum() % 2 and len(row) == lag
+        else:
+            pairs = dict(zip(row[:8:2].tolist(), row[1:8:2].tolist(), strict=True))
+            assert len(pairs) == 4 and asked[due] == pairs[int(row[due][0])] - 8
+
+
+def test_a_truncation_shorter_than_the_lag_fails_and_the_whole_gradient_does_not(tmp_path: Path) -> None:
+    settings = CompareSettings(
+        models="gru", gradients="full,truncated:k1=4", lag="12", steps=500, seeds=1, out=str(tmp_path / "c"), size=32
+    )
+    comparison = Comparison("recall", settings)
+    lines = list(comparison)
+    whole, cut = (row["accuracy"] for row in comparison.rows())
+    assert whole > 0.95 and cut < 0.8 and any("% right" in line for line in lines)
+    assert comparison.sentences()[:2] == [
+        "gru learnt it at every lag, up to 12.", "gru by truncated:k1=4 learnt it at no lag."
+    ]  # fmt: skip
+    again = Comparison("recall", settings)
+    assert again.missing == [] and list(again) == [] and again.rows() == comparison.rows()
+
+
+def test_the_same_steps_give_the_same_figures(tmp_path: Path) -> None:
+    asked = {"models": "lstm", "lag": "3", "steps": 20, "seeds": 1, "size": 16}
+    both = [Comparison("recall", CompareSettings(**asked, out=str(tmp_path / name))) for name in "ab"]  # type: ignore[arg-type]
+    for comparison in both:
+        list(comparison)
+    first, second = ({k: v for k, v in comparison.rows()[0].items() if k != "seconds"} for comparison in both)
+    assert first == second
+
+
+def test_a_text_is_compared_shown_and_kept(text: Path, tmp_path: Path) -> None:
+    out = tmp_path / "compared"
+    settings = CompareSettings(models="lstm,ngram", steps=20, seeds=2, size=16, out=str(out))
+    comparison = Comparison(text, settings)
+    list(comparison)
+    lstm, ngram = comparison.rows()
+    for row in (lstm, ngram):
+        assert row["seeds"] == [0, 1] and row["spread"][0] <= row["nats"] <= row["spread"][1]
+        assert row["ms_a_symbol"] > 0 and row["peak_bytes"] > 1e8 and row["reach"]["contexts"][0] == 1
+    assert lstm["parameters"] > 1000 and lstm["state_bytes"]["100"] == lstm["state_bytes"]["10000"]
+    page = comparison.write_page("unroll compare …")
+    assert page is not None
+    html = page.read_text()
+    assert html.count("<svg") == 3 and "lstm" in html
+    assert not re.findall(r"(?:src|href|url\()\s*=?\s*[\"']?https?:", html)  # it stands alone
+    assert json.loads((out / "table.json").read_text())["rows"][0]["model"] == "lstm"
+    assert (out / "runs" / Cell("lstm", "full", 1).name / "model.safetensors").exists()
+    with pytest.raises(RunError, match="another comparison's folder"):
+        Comparison(text, CompareSettings(models="lstm", steps=21, out=str(out)))
+
+
+def test_a_stop_in_the_middle_keeps_what_was_done(text: Path, tmp_path: Path) -> None:
+    out = tmp_path / "c"
+    arguments = ["compare", str(text), "--models", "lstm,gru", "--steps", "3000", "--size", "32", "--seeds", "1"]
+    command = [sys.executable, "-c", "import sys; from unrolled.cli import main; sys.exit(main())"]
+    child = subprocess.Popen([*command, *arguments, "--out", str(out)], stderr=subprocess.PIPE, text=True)
+    run = out / "runs" / Cell("lstm", "full", 0).name
+    deadline = time.monotonic() + 60
+    while not (run / "log.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    child.send_signal(signal.SIGINT)
+    _, words = child.communicate(timeout=60)
+    assert child.returncode == 130 and "the same command goes on from there" in words
+    assert files.read_json(run / "run.json")["status"] == "stopped"
+
+
+def test_as_many_parameters_within_three_percent() -> None:
+    task = Task(65, 100_000, 1000.0)
+    for model in ("lstm", "gru", "transformer", "mingru", "lstm/attention:span=8"):
+        size, depth = fit_size(model, 300_000, None, task)
+        net = LanguageModel(65, 64, build_stack(model, 64, size, depth))
+        assert abs(sum(p.numel() for p in net.parameters()) / 300_000 - 1) <= 0.03
+    with pytest.raises(OptionError, match="No width of lstm in 1 layers has 100 parameters"):
+        fit_size("lstm", 100, 1, task)
+
+
+def row(model: str, *nats: float) -> dict[str, object]:
+    return {"model": model, "gradient": "full", "nats": float(np.mean(nats)), "by_seed": list(nats),
+            "seeds": list(range(len(nats)))}  # fmt: skip
+
+
+def test_the_sentence_says_no_more_than_the_seeds_do() -> None:
+    rows = [row("lstm", 1.50, 1.51, 1.52), row("gru", 1.60, 1.61, 1.62), row("rnn", 1.50, 1.55, 1.51)]
+    said = " ".join(sentences(rows))
+    assert "Best on validation: lstm, 1.510" in said
+    assert "better than gru (+0.100 ± 0.000)" in said and "do not tell it from rnn" in said
+    assert "do not say how far chance moves them" in " ".join(sentences([row("lstm", 1.5), row("gru", 2.5)]))
+    failed: dict[str, object] = {"model": "slstm", "gradient": "full", "seeds": [], "failed": "not finite"}
+    assert sentences([*rows, failed])[-1] == "slstm failed: not finite"
+
+
+def test_lists_keep_the_options_of_their_parts() -> None:
+    assert parse_list("--models", "lstm, attention:span=64,heads=2,gru") == [
+        "lstm",
+        "attention:span=64,heads=2",
+        "gru",
+    ]
+    names = [
+        cell.name for cell in cells_of(CompareSettings(models="lstm/attention:span=4,lstm", seeds=2), task=False)
+    ]
+    assert len(set(names)) == 4 and not any(set(name) & set("/: ") for name in names)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"models": ""}, "--models is a list with commas between its entries, none of them empty; got ''"),
+        ({"models": "lstm,,gru"}, "none of them empty; got 'lstm,,gru'"),
+        ({"models": "lstm,gru,lstm"}, "--models has 'lstm' twice"),
+        ({"gradients": "full,full"}, "--gradients has 'full' twice"),
+        ({"models": "lstn"}, "Unknown model 'lstn'. Did you mean 'lstm'?"),
+        ({"gradients": "truncated"}, "needs its option 'k1'"),
+        ({"lag": "0"}, "whole numbers of at least 1 with commas; got '0'"),
+        ({"lag": "10,ten"}, "got 'ten'"),
+        ({"seeds": 0}, "--seeds is a whole number of at least 1; got 0"),
+        ({"parameters": 1000}, "On a task all models are --size wide"),
+        ({"parameters": 1000, "size": 8}, "Leave one of them out"),
+        ({"models": "lstm,ngram"}, "learnt, not counted: leave ngram out"),
+        ({"minutes": 1.0, "steps": 5}, "both --minutes and --steps"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_is_made(
+    asked: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    base = {"models": "lstm", "out": str(tmp_path / "c")}
+    with pytest.raises(OptionError, match=re.escape(words)):
+        Comparison("recall", CompareSettings(**(base | asked)))  # type: ignore[arg-type]
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_lag_is_of_tasks_and_a_misspelt_task_is_offered(text: Path) -> None:
+    with pytest.raises(OptionError, match="--lag is of diagnostic tasks"):
+        Comparison(text, CompareSettings(lag="10"))
+    with pytest.raises(Exception, match="Did you mean 'recall'"):
+        Comparison("recal", CompareSettings())
