@@ -136,7 +136,8 @@ def _nats(gate: Tensor, seen: Seen) -> Tensor:
     """The nats (N,) of the targets, float64."""
     chunks = zip(*(values.split(CHUNK) for values in seen), strict=True)
     found = [
-        -_mixed(gate, features, logs.double()).gather(-1, targets[:, None])[:, 0] for features, logs, targets in chunks
+        -_mixed(gate, features, logs.double()).gather(-1, targets[:, None])[:, 0]
+        for features, logs, targets in chunks
     ]
     return torch.cat([gate.new_zeros(0), *found])
 
