@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -134,12 +134,15 @@ def _mixed(gate: Tensor, features: Tensor, logs: Tensor) -> Tensor:
 
 def _nats(gate: Tensor, seen: Seen) -> Tensor:
     """The nats (N,) of the targets, float64."""
-    chunks = zip(*(values.split(CHUNK) for values in seen), strict=True)
-    found = [
-        -_mixed(gate, features, logs.double()).gather(-1, targets[:, None])[:, 0]
-        for features, logs, targets in chunks
-    ]
-    return torch.cat([gate.new_zeros(0), *found])
+    found = [gate.new_zeros(0)]
+    for features, logs, targets in _chunks(seen):
+        found.append(-_mixed(gate, features, logs.double()).gather(-1, targets[:, None])[:, 0])
+    return torch.cat(found)
+
+
+def _chunks(seen: Seen) -> Iterator[Seen]:
+    for columns in zip(*(torch.split(values, CHUNK) for values in seen), strict=True):
+        yield Seen(*columns)
 
 
 def _fit(seen: Seen) -> Tensor:
@@ -174,7 +177,7 @@ def _look_around(gate: Tensor, seen: Seen) -> tuple[float, Tensor, Tensor]:
     """The nats of all targets, and their slope (P, F) and curvature (P F, P F) in the gate."""
     size, cost = gate.numel(), 0.0
     slope, curvature = torch.zeros_like(gate), gate.new_zeros(size, size)
-    for features, short, targets in zip(*(values.split(CHUNK) for values in seen), strict=True):
+    for features, short, targets in _chunks(seen):
         logs = short.double()
         mixed = _mixed(gate, features, logs)  # (n, V)
         of_target = logs.gather(-1, targets[:, None, None].expand(-1, logs.shape[1], 1))[..., 0]  # (n, P)
