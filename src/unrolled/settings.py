@@ -20,6 +20,7 @@ T = TypeVar("T")
 MOST_MINUTES = 7 * 24 * 60.0
 DEFAULT_MINUTES = 10.0
 DEFAULT_MODEL = "lstm"
+COUNTED = "ngram"  # the model that is counted, not trained
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class TrainSettings(Settings):
     model: Annotated[
         str | None,
         "lstm (if left out), gru, rnn, slstm, mingru, minlstm, delta, attention, transformer, none; two in one "
-        "stack as in lstm/attention; or ngram",
+        "stack as in lstm/attention; ngram, which is counted; or both weighed, as lstm+ngram",
     ] = None
     out: Annotated[str | None, "the run's folder (a new one under runs/ if left out)"] = None
     documents: Annotated[str, "what a document is: file, line, or blank (blocks between blank lines)"] = "file"
@@ -74,6 +75,22 @@ class TrainSettings(Settings):
         endless = self.minutes is None and self.steps is None and self.plan is None
         minutes = DEFAULT_MINUTES if endless else self.minutes
         return dataclasses.replace(self, model=self.model or DEFAULT_MODEL, minutes=minutes)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether what is learnt is weighed against the n-gram: `lstm+ngram`."""
+        return self.model is not None and "+" in self.model
+
+    def of_learnt(self) -> Self:
+        """The same for the part that is trained alone: of `lstm+ngram`, `lstm`."""
+        return dataclasses.replace(self, model=learnt_model(self.model)) if self.mixed else self
+
+    def in_order(self) -> Self:
+        """The same with a mixture's parts in the order in which they are kept: `ngram+lstm` is `lstm+ngram`."""
+        if not self.mixed or not self.model:
+            return self
+        parts = sorted(self.model.split("+"), key=lambda part: part == COUNTED)
+        return dataclasses.replace(self, model="+".join(parts))
 
     def check(self) -> None:
         """Raises OptionError for the first value that cannot be, before anything is read."""
@@ -183,6 +200,11 @@ def parse_list(option: str, text: str) -> list[str]:
         if parts.count(part) > 1:
             raise OptionError(f"{option} has '{part}' twice; name each once (more --seeds train it more often).")
     return parts
+
+
+def learnt_model(model: str | None) -> str | None:
+    """Of a mixture's name the part that is trained; any other name as it is."""
+    return model if model is None else next((part for part in model.split("+") if part != COUNTED), model)
 
 
 def check_minutes(minutes: float | None) -> None:

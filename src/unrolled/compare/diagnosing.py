@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -53,12 +54,15 @@ def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[
     learner = Learner(model, Optimiser(model, plan), model.start(ROWS))
     averaged, looks = learner.optimiser.averaged, [0.0]
 
+    def over() -> bool:  # early where it makes no mistakes; late where other work took this machine's time
+        return looks[-1] >= LEARNT or time.monotonic() - started > 60 * (asked.minutes or math.inf)
+
     def fail() -> None:
         raise TrainingError(f"{cell.model} by {cell.gradient} at lag {cell.lag}: the loss is not finite.")
 
     for _ in train(
         learner, lessons, build("gradient", GRADIENTS, plan.gradient), [plan], cell.seed,
-        lambda: looks[-1] >= LEARNT, lambda plan: learner.step % plan.report_every == 0, fail,
+        over, lambda plan: learner.step % plan.report_every == 0, fail,
     ):  # fmt: skip
         looks.append(share_right(averaged, validation, VALIDATED))
         yield {"step": learner.step, "steps": plan.steps, "loss": learner.loss, "accuracy": looks[-1]}

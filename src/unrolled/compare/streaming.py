@@ -11,6 +11,7 @@ from torch import Tensor
 
 from unrolled.evaluate import Unrolling
 from unrolled.model.language import LanguageModel
+from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
 from unrolled.states import count_bytes
 
@@ -33,7 +34,7 @@ def state_bytes(model: Unrolling, symbols: Tensor) -> dict[int, int]:
     return weighed
 
 
-def time_streams(models: Sequence[LanguageModel | NGram], symbols: Tensor) -> list[float]:
+def time_streams(models: Sequence[LanguageModel | NGram | Mixture], symbols: Tensor) -> list[float]:
     """Milliseconds a symbol of each model, stepping one row: medians over turns that the models take in turn."""
     states = [model.start(1) for model in models]
     taken: list[list[float]] = [[] for _ in models]

@@ -11,7 +11,7 @@ from unrolled.gradient import GRADIENTS
 from unrolled.memory import MEMORIES
 from unrolled.run.folder import RunFolder
 from unrolled.run.legs import recorded_plans
-from unrolled.settings import DEFAULT_MODEL, TrainSettings, build, choose, parse_part
+from unrolled.settings import COUNTED, DEFAULT_MODEL, TrainSettings, build, choose, learnt_model, parse_part
 from unrolled.training.planning import Task
 
 NEURAL_ONLY = (
@@ -22,7 +22,16 @@ NEURAL_ONLY = (
 
 def check_parts(settings: TrainSettings) -> None:
     """Raises OptionError for a model or gradient that there is not, or an option that the model has no use for."""
-    names = (settings.model or DEFAULT_MODEL).split("/")
+    model = settings.model or DEFAULT_MODEL
+    if settings.mixed:
+        parts = model.split("+")
+        if len(parts) != 2 or parts.count(COUNTED) != 1:
+            raise OptionError(
+                f"A mixture is of one learnt model and the n-gram, as in lstm+ngram or lstm/attention+ngram; "
+                f"got '{model}'."
+            )
+        model = learnt_model(model) or ""
+    names = model.split("/")
     if names == ["ngram"]:
         for field in NEURAL_ONLY:
             if getattr(settings, field) != getattr(TrainSettings(), field):
@@ -33,7 +42,10 @@ def check_parts(settings: TrainSettings) -> None:
         kind, options = parse_part(name)
         choose("model", {**MEMORIES, "ngram": None}, kind)
         if kind == "ngram" and (options or len(names) > 1):
-            raise OptionError(f"The n-gram is a model of its own, without options; got '{settings.model}'.")
+            raise OptionError(
+                f"The n-gram is a model of its own, without options; got '{settings.model}'.\n"
+                "To weigh it against what is learnt: lstm+ngram."
+            )
         if wrong := [option for option in options if option in ("size", "depth", "input_size")]:
             raise OptionError(f"{name}: the width and number of layers are --size and --depth, not {wrong[0]}=….")
     build("gradient", GRADIENTS, settings.gradient)
@@ -66,13 +78,13 @@ def as_started_from(source: RunFolder, settings: TrainSettings) -> TrainSettings
     theirs = recorded_plans(source)[0]
     sizes = {name: getattr(theirs, name) for name in ("model", "size", "depth")}
     for name, value in sizes.items():
-        mine = getattr(settings, name)
+        mine = getattr(settings.of_learnt(), name)
         if mine not in (value, getattr(TrainSettings(), name)):
             raise OptionError(
                 f"--from {source.path} starts from a {theirs.model} of {theirs.depth} x {theirs.size}; "
                 f"--{name} {mine} is another.\nLeave it out, or leave out --from."
             )
-    return dataclasses.replace(settings, **sizes)
+    return dataclasses.replace(settings, **sizes | {"model": settings.model or source.facts["asked"]["model"]})
 
 
 def task_of(corpus: Corpus) -> Task:

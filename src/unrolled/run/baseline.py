@@ -45,9 +45,8 @@ def count_ngram(corpus: Corpus, seconds: float | None = None) -> NGram:
     )  # fmt: skip
 
 
-def count_baseline(corpus: Corpus, seconds: float | None = None) -> Baseline:
-    """Counts the n-gram to beat, and scores it on validation and test part."""
-    ngram = count_ngram(corpus, seconds)
+def score_baseline(ngram: NGram, corpus: Corpus, seconds: float | None = None) -> Baseline:
+    """The n-gram to beat, scored on as much of validation and test part as fits the seconds it was counted in."""
     limit = LIMIT if seconds is None else min(LIMIT, int(SCORED * max(1.0, seconds)))
     validation, test = (score_ngram(ngram, corpus, part, limit) for part in ("validation", "test"))
     return Baseline(ngram.describe(), validation, test)

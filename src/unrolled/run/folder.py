@@ -6,6 +6,7 @@ log.jsonl           a line a report
 samples.txt         what it wrote on the way
 symbols.json        the table of symbols
 model.safetensors   the best weights
+ngram.safetensors   of a mixture: the counts; its weights stand in run.json
 checkpoint/         the newest two checkpoints
 lock                held by the process that trains it
 """
@@ -138,6 +139,11 @@ class RunFolder:
             return hashlib.sha256(self.model.read_bytes()).hexdigest()[:16]
         except OSError:
             raise RunError(f"{self.model} is missing: the run is damaged. Train again.") from None
+
+    @property
+    def counts(self) -> Path:
+        """The file of a mixture's n-gram."""
+        return self.path / "ngram.safetensors"
 
     def lock(self) -> None:
         """Takes the run for this process until `release` or its end, and sweeps up what a killed trainer left.

@@ -40,8 +40,8 @@ def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[s
     }
     device, threads = find_device(settings.device), settings.threads or processor_threads()
     if settings.steps is not None:
-        facts["plan"] = plan_steps(settings, task_of(corpus), device, threads).to_json()
+        facts["plan"] = plan_steps(settings.of_learnt(), task_of(corpus), device, threads).to_json()
     elif settings.minutes is not None:
         seconds = 0.85 * 60 * settings.minutes
-        facts["plan"] = plan_minutes(settings, task_of(corpus), device, threads, seconds).to_json()
+        facts["plan"] = plan_minutes(settings.of_learnt(), task_of(corpus), device, threads, seconds).to_json()
     return facts

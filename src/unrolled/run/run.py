@@ -18,12 +18,14 @@ from unrolled.errors import InputError, RunError, TrainingError
 from unrolled.evaluate import Score, evaluate, score_lines
 from unrolled.files import read_json, write_json
 from unrolled.model.language import LanguageModel
+from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
 from unrolled.reach import Reach, measure_reach
 from unrolled.run.asked import read_again
 from unrolled.run.building import build_model, find_device
 from unrolled.run.folder import RunFolder, find_runs, newest
 from unrolled.run.legs import recorded_plans
+from unrolled.run.mixing import load_mixture, score_parts
 from unrolled.seeds import generator
 from unrolled.settings import SampleSettings, TrainSettings
 
@@ -50,6 +52,7 @@ class Evaluation:
     baseline: float | None  # nats a character of the n-gram on the run's own test part
     baseline_name: str
     untrained: float | None  # nats a character before training
+    parts: dict[str, float] | None = None  # of a mixture: nats a character of each alone, on the same text
 
     @property
     def lines(self) -> list[str]:
@@ -62,11 +65,15 @@ class Evaluation:
         if self.baseline is not None:
             untrained = f", untrained {self.untrained:.4f}" if self.untrained is not None else ""
             lines.append(f"beside it: {self.baseline_name} {self.baseline:.4f} nats{untrained}")
+        if self.parts is not None:
+            lines.append("its parts alone: " + ", ".join(f"{name} {nats:.4f}" for name, nats in self.parts.items()))
         return lines
 
     def as_dict(self) -> dict[str, Any]:
         """In plain names."""
-        beside = {"baseline": self.baseline, "baseline_name": self.baseline_name, "untrained": self.untrained}
+        beside: dict[str, Any] = {"baseline": self.baseline, "baseline_name": self.baseline_name}
+        beside["untrained"] = self.untrained
+        beside |= {} if self.parts is None else {"parts": self.parts}
         return {"part": self.part, **self.score.as_dict(), **beside}
 
 
@@ -77,16 +84,17 @@ class Run:
         self.folder = folder
         self.table: Table = table_from_json(folder.read_symbols())
         self.settings = TrainSettings.from_json(folder.facts["asked"])
-        self.model: LanguageModel | NGram = self._load_model(device)
+        self.model: LanguageModel | NGram | Mixture = self._load_model(device)
 
-    def _load_model(self, device: str) -> LanguageModel | NGram:
+    def _load_model(self, device: str) -> LanguageModel | NGram | Mixture:
         if self.settings.model == "ngram":
             return NGram.from_tensors(*self.folder.read_model())
         plan = recorded_plans(self.folder, device=device)[0]
         model = build_model(plan, self.table.size, self.settings.seed)
         tensors, _ = self.folder.read_model(dict(model.named_parameters()))
         model.load_state_dict(tensors)
-        return model.requires_grad_(False)
+        whole = load_mixture(self.folder, model) if self.settings.mixed else model
+        return whole.requires_grad_(False)
 
     @property
     def path(self) -> Path:
@@ -134,13 +142,16 @@ class Run:
             corpus = read_corpus(data, self.settings.documents, valid=0.0, test=0.0, table=self.table)
             part = "training"
         score = evaluate(self.model, part_rows(corpus, part), self.table.characters)
-        scores = self.facts["scores"]
+        scores, parts = self.facts["scores"], None
+        if isinstance(self.model, Mixture):
+            parts = score_parts(self.model, self.settings.model or "", corpus, part)
         return Evaluation(
             score,
             part if data is None else str(data),
             baseline.get(part) if data is None else None,
             baseline.get("name", ""),
             scores.get("untrained") if data is None else None,
+            parts,
         )
 
     def reach(self, seconds: float = 10.0) -> Reach:

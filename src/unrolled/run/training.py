@@ -15,11 +15,13 @@ import torch
 from unrolled.data import make_batches, read_corpus, table_from_json
 from unrolled.errors import RunError
 from unrolled.gradient import GRADIENTS
+from unrolled.model.ngram import NGram
 from unrolled.run.asked import as_recorded, as_started_from, check_parts, keep_input, name_for, read_again, task_of
-from unrolled.run.baseline import Baseline, count_baseline, count_ngram, score_ngram
+from unrolled.run.baseline import Baseline, count_ngram, score_baseline, score_ngram
 from unrolled.run.building import build_model, differences, environment, find_device, processor_threads
 from unrolled.run.folder import RunFolder, free_path, newest
 from unrolled.run.legs import Leg, best_weights, recorded_plans, set_weights
+from unrolled.run.mixing import fit_mixture, load_counts, save_counts
 from unrolled.run.report import Report, bytes_in_use
 from unrolled.run.verdict import Verdict, judge, judge_ngram, surprise_quantiles
 from unrolled.run.watching import RANKED_SYMBOLS, Watch
@@ -50,6 +52,7 @@ class Training:
         """
         settings = TrainSettings(**asked) if settings is None else dataclasses.replace(settings, **asked)
         settings.check()
+        settings = settings.in_order()
         recorded = RunFolder.open(settings.plan) if settings.plan else None
         if recorded is not None:
             settings = as_recorded(recorded, settings)
@@ -154,12 +157,12 @@ class Training:
             return recorded_plans(recorded, device=self.device, **own)
         task = task_of(self.corpus)
         if self.settings.steps is not None:
-            plan = plan_steps(self.settings, task, self.device, threads)
+            plan = plan_steps(self.settings.of_learnt(), task, self.device, threads)
             if plan.gradient != "full":  # one that cannot work on these shapes says so before there is a folder
                 next(time_updates(plan, task.symbols))
             return [plan]
         seconds = 0.85 * max(1.0, self.clock.left - 1.0)
-        return [plan_minutes(self.settings, task, self.device, threads, seconds)]
+        return [plan_minutes(self.settings.of_learnt(), task, self.device, threads, seconds)]
 
     def _facts(self, path: str | Path, kept: Path | None, threads: int) -> dict[str, Any]:
         data = {
@@ -223,7 +226,8 @@ class Training:
         """What is about to be trained, in a line."""
         if self.watch is None:
             return "n-gram: counted, not trained"
-        return self.watch.plans[-1].line(sum(p.numel() for p in self.learner.model.parameters()))
+        learnt = self.watch.plans[-1].line(sum(p.numel() for p in self.learner.model.parameters()))
+        return f"{learnt}; at the end weighed against the n-gram" if self.settings.mixed else learnt
 
     @property
     def first_sample(self) -> tuple[int, str] | None:
@@ -262,6 +266,9 @@ class Training:
 
     def _train(self, watch: Watch) -> Iterator[Report]:
         self.baseline = self._count_baseline()
+        ngram = load_counts(self.run) if self.settings.mixed else None
+        if ngram is not None:
+            watch.time_mixture(ngram)
         watch.begin()
         if not watch.validations:
             yield watch.report(watch.plans[0])
@@ -277,7 +284,7 @@ class Training:
             watch.save()
             self.run.write_facts(status="stopped")
             return
-        self._finish(watch, self.baseline)
+        self._finish(watch, self.baseline, ngram)
 
     def _count_baseline(self) -> Baseline:
         """The n-gram to beat, counted within a share of the budget; a resumption finds it in the run's facts."""
@@ -285,17 +292,24 @@ class Training:
         if known is not None:
             return Baseline.from_facts(known)
         seconds = BASELINE_SHARE * self.clock.budget if self.clock.budget else None
-        baseline = count_baseline(self.corpus, seconds)
+        ngram = count_ngram(self.corpus, seconds)
+        if self.settings.mixed:  # kept before the baseline is known, which a resumption takes for done
+            save_counts(self.run, ngram)
+        baseline = score_baseline(ngram, self.corpus, seconds)
         self.run.write_facts(baseline=baseline.facts())
         return baseline
 
-    def _finish(self, watch: Watch, baseline: Baseline) -> None:
-        """Reads the test part, once, with the best weights, and writes the verdict."""
+    def _finish(self, watch: Watch, baseline: Baseline, ngram: NGram | None) -> None:
+        """Weighs a mixture's parts, reads the test part, once, with the best weights, and writes the verdict."""
         averaged = watch.learner.optimiser.averaged
         tensors, _ = self.run.read_model(dict(averaged.named_parameters()))
         averaged.load_state_dict(tensors)
-        self.verdict = judge(watch, baseline)
-        ranks = surprise_quantiles(averaged, self.corpus, limit=RANKED_SYMBOLS)
+        mixed = None if ngram is None else fit_mixture(averaged, ngram, self.corpus, watch.fit_limit())
+        if mixed is not None:
+            self.run.write_facts(gate=mixed.model.gate.double().tolist())
+        self.verdict = judge(watch, baseline, mixed)
+        whole = averaged if mixed is None else mixed.model
+        ranks = surprise_quantiles(whole, self.corpus, limit=RANKED_SYMBOLS)
         self.run.write_facts(ranks=ranks)
         self._close(self.verdict)
 

@@ -11,9 +11,12 @@ import numpy as np
 from unrolled.data import Corpus, part_rows
 from unrolled.evaluate import Score, Unrolling, evaluate, score_lines
 from unrolled.model.ngram import NGram
+from unrolled.run.mixing import score_parts
+from unrolled.settings import COUNTED
 
 if TYPE_CHECKING:
     from unrolled.run.baseline import Baseline
+    from unrolled.run.mixing import Mixed
     from unrolled.run.watching import Watch
 
 COPIED_MUCH = 0.2  # share of a sample's 50-symbol pieces that stand in the training text
@@ -26,7 +29,7 @@ class Verdict:
     model: str
     test: Score | None  # None where there is no test part
     test_symbols: int  # of the whole test part; a short budget has no time for all of it
-    validation: float  # the best, nats a character
+    validation: float  # the best, nats a character; a mixture's: each half weighed by the other
     baseline: float | None  # the n-gram on the same test part
     baseline_name: str
     untrained: float  # nats a character of the same model before training, on the validation part
@@ -36,6 +39,10 @@ class Verdict:
     copied_longest: int | None
     copied_of: float  # share of the training text that was looked through for these two
     advice: str
+    parts: dict[str, float] | None = (
+        None  # of a mixture: nats a character of each alone, on what the whole is scored on
+    )
+    fitted: int | None = None  # symbols of the validation part that it was weighed on
 
     @property
     def lines(self) -> list[str]:
@@ -56,6 +63,12 @@ class Verdict:
             beats = "beats it" if score < self.baseline else "does not beat it"
             against = f"{self.baseline_name} {self.baseline:.3f}: the {self.model} {beats}; {against}"
         lines.append(f"Beside it: {against}.")
+        if self.parts is not None:
+            alone = ", ".join(f"{name} {nats:.3f}" for name, nats in self.parts.items())
+            lines.append(
+                f"Its parts alone: {alone}; weighed on {self.fitted:,} symbols of the validation part, "
+                f"{self.validation:.3f} there."
+            )
         words = {"learning": "It was still learning.", "flat": "It had stopped getting better.",
                  "overfitting": "It had begun to overfit: its best weights are from before."}  # fmt: skip
         copied = ""
@@ -105,23 +118,28 @@ def advise(trend: str, beaten: bool, copied_share: float | None, minutes: float 
     return f"Next: more text helps most; a larger model with {more} may."
 
 
-def judge(watch: Watch, baseline: Baseline) -> Verdict:
-    """The verdict on a trained model: its averaged weights are the best ones now."""
-    corpus, model = watch.corpus, watch.learner.optimiser.averaged
-    test = score_test(corpus, model, watch.test_limit())
+def judge(watch: Watch, baseline: Baseline, mixed: Mixed | None = None) -> Verdict:
+    """The verdict on a trained model, whose averaged weights are the best ones now, or on its mixture."""
+    corpus, learnt, limit = watch.corpus, watch.plans[-1].model, watch.test_limit()
+    test = score_test(corpus, watch.learner.optimiser.averaged if mixed is None else mixed.model, limit)
+    name, validation, parts, fitted = learnt, watch.learner.best, None, None
+    if mixed is not None:
+        name, validation, fitted = f"{learnt}+{COUNTED}", mixed.validation, mixed.fitted
+        scored = ("validation", fitted) if test is None else ("test", limit)
+        parts = score_parts(mixed.model, name, corpus, *scored)
     copied_longest = copied_share = None
     if watch.last_sample:
         copied_longest, copied_share = watch.copied(watch.last_sample)
     reports = watch.folder.read_reports()
     trend = trend_of(watch.validations)
     compared = baseline.test if test is not None else baseline.validation
-    score = test.nats if test is not None else watch.learner.best
+    score = test.nats if test is not None else validation
     minutes = watch.clock.budget / 60 if watch.clock.budget else None
     return Verdict(
-        model=watch.plans[-1].model,
+        model=name,
         test=test,
         test_symbols=corpus.targets("test"),
-        validation=watch.learner.best,
+        validation=validation,
         baseline=compared,
         baseline_name=baseline.name,
         untrained=watch.validations[0],
@@ -131,6 +149,8 @@ def judge(watch: Watch, baseline: Baseline) -> Verdict:
         copied_longest=copied_longest,
         copied_of=min(1.0, watch.copying_limit() / max(1, corpus.targets("training"))),
         advice=advise(trend, compared is None or score < compared, copied_share, minutes),
+        parts=parts,
+        fitted=fitted,
     )
 
 

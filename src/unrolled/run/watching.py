@@ -15,7 +15,10 @@ from unrolled.data import Corpus, part_rows
 from unrolled.decode import decode_stream, sample
 from unrolled.errors import RunError, TrainingError
 from unrolled.evaluate import evaluate
+from unrolled.model.mixture import Mixture
+from unrolled.model.ngram import NGram
 from unrolled.run.folder import RunFolder
+from unrolled.run.mixing import FITTED_LOGITS
 from unrolled.run.report import Report, bytes_in_use
 from unrolled.seeds import generator
 from unrolled.training.checkpoint import drop_older, load_newest, save_checkpoint
@@ -33,10 +36,13 @@ LATE = 2.0  # times what it should have taken: then a report comes early, to pla
 BUSY = 1.7  # times the best pace: then other work has a core, and fewer threads do not wait for it
 TRUCE = 10  # reports with fewer threads, until all are tried again
 ONE_ROW = 2.6  # times slower is reading the test part, one row, than the validation part's rows side by side
+MIXED_SYMBOLS = 3_000  # of it, which tell what a mixture takes beside its learnt part
 TIMED_SYMBOLS = 20_000  # of the validation part, which tell how fast it is read
 RANKED_SYMBOLS = 20_000  # of the validation part, whose lines `score` ranks against
 VALIDATION_SHARE = 0.0055  # of a budget in minutes, for each of about twelve validations
 TEST_SHARE = 0.045  # of it, for the test part: with the n-gram's 3.5%, these three take at most 15%
+FIT_SHARE = 0.03  # of it, for weighing a mixture's parts, which comes on top
+FIT_SECONDS = 1e-6  # that a logit takes while weights are fitted, beside its reading
 TOLERANCE = 0.01  # share of the time left by which a plan may be off before it is made anew
 
 
@@ -56,6 +62,7 @@ class Watch:
     validations: list[float] = field(default_factory=list)
     last_sample: str | None = None
     evaluation_speed: float = math.inf  # symbols a second
+    mixing: float = 0.0  # seconds a symbol that a mixture takes beside its learnt part
     _since: tuple[float, int, int] = (0.0, 0, 0)  # seconds, step, symbols at the last report
     pace: float = 0.0  # seconds an update, of late
     _best_pace: float = math.inf
@@ -259,18 +266,50 @@ class Watch:
 
     def reserve(self) -> float:
         """Seconds to keep for the end: the last validation, the test part, what is written, and the exit."""
-        speed = self.evaluation_speed / ONE_ROW
-        test = self.test_limit() / speed if math.isfinite(speed) else 0.0
+        reading = self._seconds_a_symbol()
+        test = self.test_limit() * self._seconds_a_test_symbol()
+        fitting = self.fit_limit() * self._seconds_a_fitted_symbol() if self.mixing else 0.0
         large = self.corpus.targets("training") > COPYING_SYMBOLS
         copying = self.copying_limit() / COPYING_SPEED if large else 0.0  # else each validation has its share of it
-        return 1.2 + self._overhead + test + RANKED_SYMBOLS / speed + copying
+        return 1.2 + self._overhead + fitting + test + RANKED_SYMBOLS * reading + copying
 
     def test_limit(self) -> int:
         """How many symbols of the test part the budget allows to read: all, or what its share has time for."""
         size = self.corpus.targets("test")
         if self.clock.budget is None or not math.isfinite(self.evaluation_speed):
             return size
-        return min(size, max(2_000, int(TEST_SHARE * self.clock.budget * self.evaluation_speed / ONE_ROW)))
+        return min(size, max(2_000, int(TEST_SHARE * self.clock.budget / self._seconds_a_test_symbol())))
+
+    def time_mixture(self, ngram: NGram) -> None:
+        """Learns what a mixture takes beside its learnt part, where there is a budget in minutes to keep."""
+        if self.clock.budget is None:
+            return
+        model = self.learner.optimiser.averaged
+        rows = list(part_rows(self.corpus, "validation", limit=MIXED_SYMBOLS))
+        taken = []
+        for timed in (Mixture([model, ngram]).to(next(model.parameters()).device), model):
+            started = time.monotonic()
+            symbols = evaluate(timed, rows, self.corpus.table.characters).symbols
+            taken.append((time.monotonic() - started) / symbols)
+        self.mixing = max(1e-6, taken[0] - taken[1])
+
+    def fit_limit(self) -> int:
+        """How many symbols of the validation part a mixture's parts are weighed on."""
+        size = min(self.corpus.targets("validation"), max(1000, FITTED_LOGITS // self.corpus.table.size))
+        if self.clock.budget is None:
+            return size
+        return min(size, max(1000, int(FIT_SHARE * self.clock.budget / self._seconds_a_fitted_symbol())))
+
+    def _seconds_a_symbol(self) -> float:
+        """For the learnt part, or the mixture that it is part of, in one row."""
+        return ONE_ROW / self.evaluation_speed + self.mixing
+
+    def _seconds_a_test_symbol(self) -> float:
+        """A mixture's test part is read by the whole and by its parts."""
+        return self._seconds_a_symbol() * (2 if self.mixing else 1)
+
+    def _seconds_a_fitted_symbol(self) -> float:
+        return self._seconds_a_symbol() + FIT_SECONDS * self.corpus.table.size
 
     def _measure_pace(self) -> None:
         seconds, step, _ = self._since

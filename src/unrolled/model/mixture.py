@@ -1,0 +1,190 @@
+"""A mixture of models: what was learnt weighed against what was counted, anew at each symbol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from unrolled.errors import OptionError
+from unrolled.memory.base import at_least_float32, reading
+from unrolled.states import State
+
+FEATURES = 2  # of each part, beside a constant: how spread its answer is, and how sure it is of its likeliest symbol
+RIDGE = 1.0  # nats that a feature's weight of 1 costs, all targets together: fitted on few, weights stay constant
+CONSTANT_RIDGE = 1e-3  # the same for the constant's distance from equal weights: what tells nothing stays equal
+MOST_STEPS = 50  # of Newton's method; ten are usual
+CHUNK = 512  # steps read together, and targets summed over together, while fitting
+
+
+class Answering(Protocol):
+    """A model over symbols: `LanguageModel`, `NGram`, or one of your own."""
+
+    symbols: int
+
+    def start(self, rows: int) -> State: ...
+
+    def step(self, symbols: Tensor, state: State) -> tuple[Tensor, State]: ...
+
+    def unroll(self, symbols: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]: ...
+
+
+class Seen(NamedTuple):
+    """What the weights are fitted on: N targets, P parts, F features, V symbols."""
+
+    features: Tensor  # (N, F) float64
+    logs: Tensor  # (N, P, V) float32: each part's log-chances
+    targets: Tensor  # (N,) int64
+
+
+class Mixture(nn.Module):
+    """p ∝ Π p_i^w_i of several models over the same symbols, with the three verbs; its state is the tuple of theirs.
+
+    The weights w_i are linear in what the parts' own answers tell at this symbol: the entropy of each and the
+    log-chance of its likeliest symbol, both over ln V (a product of experts, Hinton 2002, weighed as in the logistic
+    mixing of Mattern 2012, but fitted once, on text that no part was trained on). Until `fit` they are equal.
+    """
+
+    def __init__(self, parts: Sequence[Answering]) -> None:
+        super().__init__()
+        if len(parts) < 2 or len({part.symbols for part in parts}) > 1:
+            sizes = ", ".join(str(part.symbols) for part in parts) or "none"
+            raise OptionError(
+                f"A mixture is of two or more models over the same symbols; these know {sizes} symbols.\n"
+                "Give it models of one table."
+            )
+        self.symbols = parts[0].symbols
+        self.parts = tuple(parts)
+        self.learnt = nn.ModuleList(part for part in parts if isinstance(part, nn.Module))  # moves where this moves
+        gate = torch.zeros(len(parts), 1 + FEATURES * len(parts))
+        gate[:, 0] = 1 / len(parts)
+        self.gate = nn.Parameter(gate)  # (P, F)
+
+    def start(self, rows: int) -> tuple[State, ...]:
+        """The state before anything was read."""
+        return tuple(part.start(rows) for part in self.parts)
+
+    def step(self, symbols: Tensor, state: tuple[State, ...]) -> tuple[Tensor, tuple[State, ...]]:
+        """symbols (B,) -> logits (B, V) of the symbol after them, and the state."""
+        answers = [part.step(symbols, of_part) for part, of_part in zip(self.parts, state, strict=True)]
+        return self._mix([logits for logits, _ in answers]), tuple(after for _, after in answers)
+
+    def unroll(
+        self, symbols: Tensor, state: tuple[State, ...], lengths: Tensor | None = None
+    ) -> tuple[Tensor, tuple[State, ...]]:
+        """symbols (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
+        answers = [part.unroll(symbols, of_part, lengths) for part, of_part in zip(self.parts, state, strict=True)]
+        logits = self._mix([logits for logits, _ in answers])
+        if lengths is not None:
+            logits = torch.where(reading(lengths, symbols.shape[1], logits.device)[..., None], logits, 0.0)
+        return logits, tuple(after for _, after in answers)
+
+    @torch.no_grad()
+    def fit(self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> NDArray[np.float64]:
+        """Fits the weights on stretches (inputs, targets) that no part was trained on.
+
+        Hands back the nats (N,) of all targets in order, each half's under weights that were fitted on the other
+        half alone: what the mixture may be expected to pay elsewhere. The log-chance is concave in the weights, so
+        there is one best, which Newton's method finds, the same at each call.
+        """
+        read = [self._look(inputs, targets) for inputs, targets in rows if len(targets)]
+        if not read:
+            return np.zeros(0)
+        seen = Seen(*(torch.cat(column) for column in zip(*read, strict=True)))
+        half = len(seen.targets) // 2
+        first, second = (Seen(*(values[some] for values in seen)) for some in (slice(half), slice(half, None)))
+        nats = [_nats(_fit(others), some) for some, others in ((first, second), (second, first))]
+        self.gate.copy_(_fit(seen))
+        return torch.cat(nats).numpy()
+
+    def _look(self, inputs: NDArray[Any], targets: NDArray[Any]) -> Seen:
+        """What the weights of a stretch are fitted on."""
+        state, seen = self.start(1), []
+        for start in range(0, len(targets), CHUNK):
+            symbols = torch.from_numpy(inputs[None, start : start + CHUNK].astype(np.int64))
+            answers = [part.unroll(symbols, of_part) for part, of_part in zip(self.parts, state, strict=True)]
+            state = tuple(after for _, after in answers)
+            logs = torch.stack([torch.log_softmax(logits[0].cpu().double(), -1) for logits, _ in answers], dim=1)
+            wanted = torch.from_numpy(targets[start : start + CHUNK].astype(np.int64))
+            seen.append(Seen(gate_features(logs), logs.float(), wanted))
+        return Seen(*(torch.cat(column) for column in zip(*seen, strict=True)))
+
+    def _mix(self, answers: Sequence[Tensor]) -> Tensor:
+        logs = [torch.log_softmax(at_least_float32(logits).to(self.gate), -1) for logits in answers]
+        return _mixed(self.gate, gate_features(each := torch.stack(logs, dim=-2)), each)
+
+
+def gate_features(logs: Tensor) -> Tensor:
+    """A constant, and of each part's log-chances (…, P, V) their entropy and the largest, over ln V: (…, 1 + 2 P)."""
+    entropies = -(logs.exp() * logs).sum(-1)  # (…, P)
+    told = torch.cat([entropies, logs.max(-1).values], dim=-1) / math.log(max(2, logs.shape[-1]))
+    return torch.cat([torch.ones_like(told[..., :1]), told], dim=-1)
+
+
+def _mixed(gate: Tensor, features: Tensor, logs: Tensor) -> Tensor:
+    """Log-chances (…, V) of the mixture, from features (…, F) and the parts' log-chances (…, P, V)."""
+    weights = features @ gate.T  # (…, P)
+    return torch.log_softmax((weights[..., None] * logs).sum(-2), -1)
+
+
+def _nats(gate: Tensor, seen: Seen) -> Tensor:
+    """The nats (N,) of the targets, float64."""
+    found = [gate.new_zeros(0)]
+    for features, logs, targets in _chunks(seen):
+        found.append(-_mixed(gate, features, logs.double()).gather(-1, targets[:, None])[:, 0])
+    return torch.cat(found)
+
+
+def _chunks(seen: Seen) -> Iterator[Seen]:
+    for columns in zip(*(torch.split(values, CHUNK) for values in seen), strict=True):
+        yield Seen(*columns)
+
+
+def _fit(seen: Seen) -> Tensor:
+    """The gate (P, F), float64, that costs least: by Newton's method, a step halved until it is one down."""
+    parts, columns = seen.logs.shape[1], seen.features.shape[1]
+    equal = seen.features.new_zeros(parts, columns)
+    equal[:, 0] = 1 / parts
+    ridge = torch.full_like(equal, RIDGE)
+    ridge[:, 0] = CONSTANT_RIDGE
+    gate = equal
+    for _ in range(MOST_STEPS):
+        cost, slope, curvature = _look_around(gate, seen)
+        cost, slope = cost + float((ridge * (gate - equal) ** 2).sum()), slope + 2 * ridge * (gate - equal)
+        move = torch.linalg.solve(curvature + torch.diag(2 * ridge.flatten()), slope.flatten()).view_as(gate)
+        gain = float((slope * move).sum())
+        if gain < 1e-6:  # nats, all targets together
+            break
+        share = 1.0
+        while share > 1e-6:
+            tried = gate - share * move
+            found = float(_nats(tried, seen).sum() + (ridge * (tried - equal) ** 2).sum())
+            if found <= cost - 1e-4 * share * gain:
+                gate = tried
+                break
+            share /= 2
+        else:
+            break
+    return gate
+
+
+def _look_around(gate: Tensor, seen: Seen) -> tuple[float, Tensor, Tensor]:
+    """The nats of all targets, and their slope (P, F) and curvature (P F, P F) in the gate."""
+    size, cost = gate.numel(), 0.0
+    slope, curvature = torch.zeros_like(gate), gate.new_zeros(size, size)
+    for features, short, targets in _chunks(seen):
+        logs = short.double()
+        mixed = _mixed(gate, features, logs)  # (n, V)
+        of_target = logs.gather(-1, targets[:, None, None].expand(-1, logs.shape[1], 1))[..., 0]  # (n, P)
+        weighed = mixed.exp()[:, None] * logs  # (n, P, V)
+        mean = weighed.sum(-1)  # (n, P)
+        spread = weighed @ logs.transpose(1, 2) - mean[:, :, None] * mean[:, None]  # (n, P, P)
+        cost -= float(mixed.gather(-1, targets[:, None]).sum())
+        slope += (mean - of_target).T @ features
+        curvature += torch.einsum("npq,nf,ng->pfqg", spread, features, features).reshape(size, size)
+    return cost, slope, curvature
