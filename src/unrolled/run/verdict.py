@@ -119,7 +119,7 @@ def advise(trend: str, beaten: bool, copied_share: float | None, minutes: float 
 
 
 def judge(watch: Watch, baseline: Baseline, mixed: Mixed | None = None) -> Verdict:
-    """The verdict on a trained model, whose averaged weights are the best ones now, or on the mixture it is part of."""
+    """The verdict on a trained model, whose averaged weights are the best ones now, or on its mixture."""
     corpus, learnt, limit = watch.corpus, watch.plans[-1].model, watch.test_limit()
     test = score_test(corpus, watch.learner.optimiser.averaged if mixed is None else mixed.model, limit)
     name, validation, parts, fitted = learnt, watch.learner.best, None, None
