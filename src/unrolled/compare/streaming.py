@@ -13,7 +13,7 @@ from unrolled.evaluate import Unrolling
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
-from unrolled.states import count_bytes
+from unrolled.states import State, count_bytes
 
 STEPS = (100, 10_000)  # after which the state is weighed
 CHUNK = 500
@@ -36,7 +36,7 @@ def state_bytes(model: Unrolling, symbols: Tensor) -> dict[int, int]:
 
 def time_streams(models: Sequence[LanguageModel | NGram | Mixture], symbols: Tensor) -> list[float]:
     """Milliseconds a symbol of each model, stepping one row: medians over turns that the models take in turn."""
-    states = [model.start(1) for model in models]
+    states: list[State] = [model.start(1) for model in models]
     taken: list[list[float]] = [[] for _ in models]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # a row alone is too little for more: they would wait for each other
