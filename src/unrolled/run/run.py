@@ -66,7 +66,11 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """In plain names."""
-        beside: dict[str, Any] = {"baseline": self.baseline, "baseline_name": self.baseline_name, "untrained": self.untrained}
+        beside: dict[str, Any] = {
+            "baseline": self.baseline,
+            "baseline_name": self.baseline_name,
+            "untrained": self.untrained,
+        }
         beside |= {} if self.parts is None else {"parts": self.parts}
         return {"part": self.part, **self.score.as_dict(), **beside}
 
