@@ -10,7 +10,14 @@ import unrolled
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import MEMORIES
 
-MODELS = (*MEMORIES, "lstm/attention:span=8", "attention:span=none", "transformer:span=8,heads=2")
+MODELS = (
+    *MEMORIES,
+    "lstm/attention:span=8",
+    "attention:span=none",
+    "transformer:span=8,heads=2",
+    "lstm+ngram",
+    "ngram+mingru",
+)
 GRADIENT_OPTIONS = {
     "full": "",
     "truncated": ":k1=4,k2=8",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from torch import nn
 
 from unrolled.gradient import Checkpointed, Full, Gradient, Randomised, Truncated
@@ -23,6 +24,8 @@ from unrolled.memory import (
     build_stack,
 )
 from unrolled.model.language import LanguageModel
+from unrolled.model.mixture import Mixture
+from unrolled.model.ngram import NGram
 
 MEMORY_CASES: dict[str, Callable[[int, int], Memory]] = {
     **MEMORIES,
@@ -44,12 +47,19 @@ MEMORY_CASES: dict[str, Callable[[int, int], Memory]] = {
     "three layers as trained": lambda inputs, size: build_stack("lstm", inputs, size, depth=3, dropout=0.3),
 }
 
-MODEL_CASES: dict[str, Callable[[], LanguageModel]] = {
+
+def counted() -> NGram:
+    """An n-gram of a text in which all symbols are about as frequent."""
+    return NGram.count(np.random.default_rng(0).integers(0, 65, 20_000), 65, order=2, border=0)
+
+
+MODEL_CASES: dict[str, Callable[[], LanguageModel | Mixture]] = {
     "language model, rnn": lambda: LanguageModel(65, 6, build_stack("rnn", 6, 8)),
     "language model, gru": lambda: LanguageModel(65, 6, build_stack("gru", 6, 8, dropout=0.2)),
     "language model, lstm": lambda: LanguageModel(65, 6, build_stack("lstm", 6, 8, depth=2, dropout=0.2)),
     "language model, transformer": lambda: LanguageModel(65, 6, build_stack("transformer:span=5", 6, 8, depth=2)),
     "language model, no memory": lambda: LanguageModel(65, 6, build_stack("none", 6, 8, dropout=0.2)),
+    "mixture of a language model and counts": lambda: Mixture([LanguageModel(65, 6, LSTM(6, 8)), counted()]),
     "language model of two symbols": lambda: LanguageModel(2, 3, LSTM(3, 5)),
 }
 

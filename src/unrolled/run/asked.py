@@ -82,7 +82,7 @@ def as_started_from(source: RunFolder, settings: TrainSettings) -> TrainSettings
         if mine not in (value, getattr(TrainSettings(), name)):
             raise OptionError(
                 f"--from {source.path} starts from a {theirs.model} of {theirs.depth} x {theirs.size}; "
-                f"--{name} {mine} is another.\nLeave it out, or leave out --from."
+                f"--{name} {getattr(settings, name)} is another.\nLeave it out, or leave out --from."
             )
     return dataclasses.replace(settings, **sizes | {"model": settings.model or source.facts["asked"]["model"]})
 

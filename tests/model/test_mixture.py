@@ -1,0 +1,149 @@
+"""The mixture: what it answers before its weights are fitted, and what fitting makes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unrolled.errors import OptionError
+from unrolled.memory import LSTM
+from unrolled.model import mixture as mixture_module
+from unrolled.model.language import LanguageModel
+from unrolled.model.mixture import Mixture
+from unrolled.model.ngram import NGram
+
+SYMBOLS = 5
+
+
+class Fixed:
+    """Answers by a table (V, V) of log-chances: what comes after each symbol. It keeps nothing."""
+
+    def __init__(self, chances: Tensor) -> None:
+        self.symbols = len(chances)
+        self.logs = chances.double().log()
+
+    def start(self, rows: int) -> Tensor:
+        return torch.zeros(rows, 1)
+
+    def step(self, symbols: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        return self.logs[symbols], state
+
+    def unroll(self, symbols: Tensor, state: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.logs[symbols], state
+
+
+def chances(seed: int, sharpness: float = 2.0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.softmax(sharpness * torch.randn(SYMBOLS, SYMBOLS, generator=generator, dtype=torch.float64), -1)
+
+
+UNIFORM = torch.full((SYMBOLS, SYMBOLS), 1 / SYMBOLS, dtype=torch.float64)
+
+
+def walk(table: Tensor, steps: int, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Inputs and targets of a chain that goes by `table`."""
+    draw, at, text = np.random.default_rng(seed), 0, [0]
+    for _ in range(steps):
+        at = int(draw.choice(SYMBOLS, p=table[at].numpy()))
+        text.append(at)
+    return np.array(text[:-1]), np.array(text[1:])
+
+
+def nats(model: Fixed | Mixture, rows: tuple[NDArray[np.int64], NDArray[np.int64]]) -> float:
+    inputs, targets = (torch.from_numpy(ids)[None] for ids in rows)
+    with torch.no_grad():
+        logits, _ = model.unroll(inputs, model.start(1))
+    return torch.nn.functional.cross_entropy(logits[0].double(), targets[0]).item()
+
+
+def test_before_it_is_fitted_it_is_the_geometric_mean() -> None:
+    one, other = Fixed(chances(1)), Fixed(chances(2))
+    mixture = Mixture([one, other])
+    logits, state = mixture.step(torch.tensor([3, 0]), mixture.start(2))
+    expected = torch.log_softmax((one.logs[[3, 0]] + other.logs[[3, 0]]) / 2, -1)
+    torch.testing.assert_close(logits, expected.float())
+    assert len(state) == 2
+
+
+@pytest.mark.parametrize("seeds", [(1, 2), (3, 4), (5, 6)])
+def test_fitted_it_is_no_worse_than_its_best_part_where_it_was_fitted(seeds: tuple[int, int]) -> None:
+    one, other = (Fixed(chances(seed)) for seed in seeds)
+    rows = walk((one.logs.exp() + other.logs.exp()) / 2, 3000)
+    mixture = Mixture([one, other]).double()
+    mixture.fit([rows])
+    assert nats(mixture, rows) < min(nats(one, rows), nats(other, rows)) - 0.02
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_part_that_knows_nothing_gets_no_say(first: bool) -> None:
+    truth = chances(7)
+    parts = [Fixed(truth), Fixed(UNIFORM)]
+    mixture = Mixture(parts if first else parts[::-1]).double()
+    rows = walk(truth, 20_000)
+    mixture.fit([rows])
+    assert nats(mixture, rows) <= nats(parts[0], rows) + 1e-5
+    inputs = torch.arange(SYMBOLS)
+    answers = mixture.step(inputs, mixture.start(SYMBOLS))[0].exp()
+    torch.testing.assert_close(answers, truth, atol=0.05, rtol=0.0)
+
+
+def test_few_targets_hardly_move_the_weights_from_place_to_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = {}
+    for ridge in (mixture_module.RIDGE, 1e-6):
+        monkeypatch.setattr(mixture_module, "RIDGE", ridge)
+        mixture = Mixture([Fixed(chances(1)), Fixed(chances(2))])
+        mixture.fit([walk(chances(1), 30)])
+        moved[ridge] = mixture.gate[:, 1:].norm().item()
+    assert moved[mixture_module.RIDGE] > 10 * moved[max(moved)]
+    assert moved[max(moved)] < 1
+
+
+def test_nothing_to_fit_on_leaves_the_weights_equal() -> None:
+    mixture = Mixture([Fixed(chances(1)), Fixed(chances(2))])
+    assert mixture.fit([]).shape == (0,)
+    assert mixture.gate[:, 0].tolist() == [0.5, 0.5]
+    assert not mixture.gate[:, 1:].any()
+
+
+def test_what_fitting_hands_back_is_of_the_other_half() -> None:
+    one, other = Fixed(chances(1)), Fixed(chances(2))
+    first, second = walk(chances(1), 500, seed=1), walk(chances(2), 500, seed=2)
+    mixture = Mixture([one, other]).double()
+    crossed = mixture.fit([first, second])
+    assert crossed.shape == (1000,)
+    for learnt, asked, found in ((second, first, crossed[:500]), (first, second, crossed[500:])):
+        half = Mixture([one, other]).double()
+        half.fit([learnt])
+        assert found.mean() == pytest.approx(nats(half, asked), abs=1e-5)
+    assert crossed.mean() > max(nats(mixture, first), nats(mixture, second))
+
+
+def test_the_same_text_gives_the_same_weights() -> None:
+    rows = walk(chances(3), 2000)
+    gates = []
+    for _ in range(2):
+        mixture = Mixture([Fixed(chances(1)), Fixed(chances(2))])
+        mixture.fit([rows])
+        gates.append(mixture.gate.detach().clone())
+    assert torch.equal(*gates)
+
+
+def test_a_learnt_and_a_counted_part_answer_together() -> None:
+    text = np.random.default_rng(0).integers(0, SYMBOLS, 2000)
+    learnt, counted = LanguageModel(SYMBOLS, 4, LSTM(4, 6)), NGram.count(text, SYMBOLS, 3)
+    mixture = Mixture([learnt, counted])
+    symbols = torch.from_numpy(text[:40]).view(2, 20)
+    logits, _ = mixture.unroll(symbols, mixture.start(2))
+    assert logits.dtype == torch.float32
+    torch.testing.assert_close(logits.exp().sum(-1), torch.ones(2, 20))
+    assert {name for name, _ in mixture.named_parameters()} > {"gate"}
+
+
+def test_parts_over_other_symbols_are_refused() -> None:
+    with pytest.raises(OptionError, match="over the same symbols; these know 5, 2 symbols"):
+        Mixture([Fixed(UNIFORM), Fixed(torch.full((2, 2), 0.5))])
+    with pytest.raises(OptionError, match="two or more"):
+        Mixture([Fixed(UNIFORM)])

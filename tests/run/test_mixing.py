@@ -1,0 +1,164 @@
+"""`--model lstm+ngram`: trained, killed, resumed, loaded and asked, its parts beside the whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import kills
+import pytest
+import torch
+from kills import same_bytes, write_text
+
+import unrolled
+from unrolled.errors import OptionError, RunError
+from unrolled.model.mixture import Mixture
+from unrolled.run import Training
+
+SMALL: dict[str, Any] = {"steps": 12, "model": "lstm+ngram", **kills.SMALL}
+
+
+def finish(training: Training) -> Training:
+    for _ in training:
+        pass
+    return training
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    write_text(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(text: Path) -> Path:
+    return finish(Training(text, out=str(text.parent / "whole"), **SMALL)).folder
+
+
+def same_mixture(one: Path, other: Path) -> None:
+    same_bytes(one, other)
+    assert (one / "ngram.safetensors").read_bytes() == (other / "ngram.safetensors").read_bytes()
+    facts = [json.loads((run / "run.json").read_text()) for run in (one, other)]
+    for name in ("gate", "ranks", "scores", "baseline"):
+        assert facts[0][name] == facts[1][name], name
+
+
+def test_the_whole_is_better_than_its_parts_and_they_are_shown(text: Path, tmp_path: Path) -> None:
+    training = finish(Training(text, out=str(tmp_path / "run"), **SMALL | {"steps": 60}))
+    verdict = training.verdict
+    assert verdict is not None
+    assert verdict.test is not None
+    assert verdict.parts is not None
+    assert verdict.model == "lstm+ngram"
+    assert set(verdict.parts) == {"lstm", "ngram"}
+    assert verdict.test.nats <= min(verdict.parts.values()) + 0.01
+    assert verdict.fitted == training.corpus.targets("validation")
+    assert f"Its parts alone: lstm {verdict.parts['lstm']:.3f}, ngram {verdict.parts['ngram']:.3f}" in "\n".join(
+        verdict.lines
+    )
+    evaluation = unrolled.load(tmp_path / "run").evaluate()
+    assert evaluation.parts == pytest.approx(verdict.parts)
+    assert evaluation.score.nats == pytest.approx(verdict.test.nats)
+    assert evaluation.as_dict()["parts"] == evaluation.parts
+    assert f"ngram {evaluation.parts['ngram']:.4f}" in evaluation.lines[-1]
+    assert "weighed against the n-gram" in training.plan_line
+
+
+def test_another_text_shows_the_parts_too(whole: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    write_text(other)
+    parts = unrolled.load(whole).evaluate(other).parts
+    assert parts is not None
+    assert set(parts) == {"lstm", "ngram"}
+
+
+def test_the_folder_alone_is_the_mixture(whole: Path) -> None:
+    run = unrolled.load(whole)
+    assert isinstance(run.model, Mixture)
+    assert run.model.gate.double().tolist() == run.facts["gate"]
+    assert (run.model.gate[:, 1:] != 0).any()
+    alone = unrolled.load(whole).model.parts[0]  # type: ignore[union-attr]
+    assert isinstance(alone, torch.nn.Module)
+
+
+def test_a_mixtures_learnt_part_is_trained_as_if_alone(text: Path, tmp_path: Path, whole: Path) -> None:
+    alone = finish(Training(text, out=str(tmp_path / "run"), **SMALL | {"model": "lstm"})).folder
+    same_bytes(alone, whole)
+
+
+def test_the_order_of_the_parts_does_not_matter(text: Path, tmp_path: Path, whole: Path) -> None:
+    other = finish(Training(text, out=str(tmp_path / "run"), **SMALL | {"model": "ngram+lstm"})).folder
+    same_mixture(whole, other)
+    again = finish(Training(text, out=str(tmp_path / "again"), plan=str(whole), model="ngram+lstm", threads=1))
+    same_mixture(whole, again.folder)
+
+
+@pytest.mark.parametrize("reports", [0, 5])
+def test_a_stop_and_a_resumption_give_the_same_mixture(text: Path, tmp_path: Path, whole: Path, reports: int) -> None:
+    training = Training(text, out=str(tmp_path / "run"), **SMALL)
+    for number, _ in enumerate(training):
+        if number == reports:
+            training.stop()
+    assert unrolled.load(tmp_path / "run").model.gate[0].tolist() == [0.5, 0, 0, 0, 0]  # type: ignore[union-attr]
+    finish(Training.resume(tmp_path / "run"))
+    same_mixture(whole, tmp_path / "run")
+
+
+@pytest.mark.parametrize("point", ["save_counts", "score_baseline", "fit_mixture", "surprise_quantiles"])
+def test_a_kill_while_counting_or_weighing_loses_nothing(
+    text: Path, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    training = Training(text, out=str(tmp_path / "run"), **SMALL)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(f"unrolled.run.training.{point}", die)
+        finish(training)
+    finish(Training.resume(tmp_path / "run"))
+    same_mixture(whole, tmp_path / "run")
+
+
+def test_a_finished_mixture_goes_on_and_is_weighed_again(text: Path, tmp_path: Path, whole: Path) -> None:
+    out = tmp_path / "run"
+    first = finish(Training(text, out=str(out), **SMALL))
+    gate = first.run.facts["gate"]
+    finish(Training.resume(out, steps=30))
+    assert unrolled.load(out).facts["gate"] != gate
+
+
+def test_weights_of_a_mixture_or_of_its_learnt_part_are_a_start(text: Path, tmp_path: Path, whole: Path) -> None:
+    asked: dict[str, Any] = {"steps": 2, "threads": 1, "from_run": str(whole)}
+    mixed = finish(Training(text, out=str(tmp_path / "mixed"), **asked))
+    assert mixed.settings.model == "lstm+ngram"
+    alone = finish(Training(text, out=str(tmp_path / "alone"), model="lstm", **asked))
+    assert not (alone.folder / "ngram.safetensors").exists()
+    again = Training(text, out=str(tmp_path / "b"), model="lstm+ngram", **asked | {"from_run": str(alone.folder)})
+    assert finish(again).verdict is not None
+    with pytest.raises(OptionError, match=r"lstm of 1 x 16; --model gru\+ngram is another"):
+        Training(text, model="gru+ngram", **asked)
+
+
+@pytest.mark.parametrize(("damage", "words"), [("counts", "ngram.safetensors is missing"), ("gate", "gate does not")])
+def test_a_damaged_mixture_is_refused(text: Path, tmp_path: Path, damage: str, words: str) -> None:
+    run = finish(Training(text, out=str(tmp_path / "run"), **SMALL | {"steps": 2})).run
+    if damage == "counts":
+        run.counts.unlink()
+    else:
+        run.write_facts(gate=[[1.0], ["x"]])
+    with pytest.raises(RunError, match=words):
+        unrolled.load(run.path)
+
+
+def test_it_keeps_a_budget_in_minutes(text: Path, tmp_path: Path) -> None:
+    import time
+
+    started = time.monotonic()
+    training = finish(Training(text, out=str(tmp_path / "run"), model="lstm+ngram", minutes=0.2, started=started))
+    assert time.monotonic() - started < 16
+    assert training._watch().mixing > 0
