@@ -100,24 +100,26 @@ class LineScore:
     characters: float  # the line end counts as one
 
 
-def evaluate(model: Unrolling, rows: Iterable[tuple[Ids, Ids]], characters: Floats, chunk: int = 1024) -> Score:
+def evaluate(
+    model: Unrolling, rows: Iterable[tuple[Ids, Ids]], characters: Floats, chunk: int = 1024, batch: int = ROWS
+) -> Score:
     """The score of a text: of stretches (inputs, targets), each read as one stream from a fresh state.
 
     `characters` (V,) says how many each symbol spells; the score is all nats over all characters. Stretches of
-    like length are read side by side, which changes the time and nothing else. `chunk` is in steps. Raises
-    DataError where there is nothing to foresee.
+    like length are read side by side, which changes the time and nothing else; with a `batch` of 1, one after
+    the other in their order. `chunk` is in steps. Raises DataError where there is nothing to foresee.
     """
     blocks = _Blocks()
     before = 0.0  # characters of the stretches so far
-    for group in _groups(rows):
+    for group in _groups(rows, HELD if batch > 1 else 1):
         lengths = [float(characters[targets].sum()) for _, targets in group]
         begins = before + np.cumsum([0.0, *lengths])
         before = float(begins[-1])
         order = sorted(range(len(group)), key=lambda row: -len(group[row][1]))
-        for first in range(0, len(order), ROWS):
-            batch = order[first : first + ROWS]
-            position = begins[batch]  # (B,) characters before the chunk
-            for part in _read([group[row] for row in batch], model, len(characters), chunk):
+        for first in range(0, len(order), batch):
+            some = order[first : first + batch]
+            position = begins[some]  # (B,) characters before the chunk
+            for part in _read([group[row] for row in some], model, len(characters), chunk):
                 spelled = characters[part.targets]  # (B, T)
                 ends = position[: len(spelled), None] + spelled.cumsum(1)
                 blocks.add(part, spelled, ends - spelled)
@@ -142,13 +144,15 @@ def score_lines(
     alone: bool = False,
     documents: str = "file",
     batch: int = 1,
+    learns: bool = False,
 ) -> Iterator[LineScore]:
     """The surprise of each line as it comes, read on from the lines before it; `alone`: from a fresh state.
 
     `documents` is what the model was trained to take for one. "file": a line ends with a line feed, and the text
     goes on. "line": it ends with the border, so the next starts anew whatever `alone` says. "blank": as "file",
     but blank lines end the document; they have no score, and a line is answered when the next has come. Where
-    lines start anew, `batch` of them are read together: the scores are the same, the first comes later. Refuses
+    lines start anew, `batch` of them are read together: the scores are the same, the first comes later. A model that
+    `learns` from what it reads is given line after line. Refuses
     other `documents` and a batch below 1 with an OptionError.
     """
     check_choice("--documents", documents, ("file", "line", "blank"))
@@ -159,9 +163,11 @@ def score_lines(
     state, read = model.start(1), BORDER
     while waiting := list(islice(ended, batch if anew else 1)):
         rows = [np.r_[table.encode(text), BORDER] if last else table.encode(f"{text}\n") for _, text, last in waiting]
-        if anew:
+        if anew and not learns:
             totals = _totals(model, rows, table.size)
         else:
+            if anew:
+                state, read = model.start(1), BORDER
             nats, state = surprise(model, np.r_[read, rows[0][:-1]], rows[0], state)
             totals, read = np.array([nats.sum()]), rows[0][-1]
             if waiting[0][2]:  # a document ends with this line
@@ -235,15 +241,15 @@ def student_t(freedom: int) -> float:
     return z + first / freedom + second / freedom**2 + third / freedom**3
 
 
-def _groups(rows: Iterable[tuple[Ids, Ids]]) -> Iterator[list[tuple[Ids, Ids]]]:
-    """Stretches that are not empty, in order, as many at a time as hold about `HELD` symbols."""
+def _groups(rows: Iterable[tuple[Ids, Ids]], most: int) -> Iterator[list[tuple[Ids, Ids]]]:
+    """Stretches that are not empty, in order, as many at a time as hold about `most` symbols."""
     group: list[tuple[Ids, Ids]] = []
     held = 0
     for inputs, targets in rows:
         if len(targets):
             group.append((inputs, targets))
             held += len(targets)
-        if held >= HELD:
+        if held >= most:
             yield group
             group, held = [], 0
     if group:

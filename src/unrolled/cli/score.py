@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Device, Json, Quiet, note, print_json, whole_number
+from unrolled.cli.bridge import Adapt, Device, Json, Quiet, note, print_json, whole_number
 from unrolled.cli.sample import tell_stand_ins
 from unrolled.cli.terminal import readable
 from unrolled.errors import DataError, OptionError
@@ -28,6 +28,7 @@ def score(
         typer.Option(parser=whole_number("--top"), help="the N most surprising lines alone, in order"),
     ] = None,
     alone: Annotated[bool, typer.Option("--alone", help="each line by itself, those before it forgotten")] = False,
+    adapt: Adapt = False,
     device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,
@@ -36,6 +37,9 @@ def score(
 
     Lines are answered as they come, in four columns between tabs: the line's number, nats a character, its rank
     (the share of the validation part's lines that surprise less: 0.99 is odd), and the line.
+
+    With --adapt one more column before the line: nats a character to a copy that learns from each line once it
+    was scored.
 
     \b
     Examples:
@@ -54,8 +58,8 @@ def score(
 
     model = load(run, device)
     stand_ins: dict[str, str] = {}
-    scores = model.score(_watched(model, lines, stand_ins), alone=alone)
-    note("line\tnats\trank\ttext", quiet or json)
+    scores = model.score(_watched(model, lines, stand_ins), alone=alone, adapt=adapt)
+    note("line\tnats\trank\t" + ("adapted\t" if adapt else "") + "text", quiet or json)
     try:
         for line in scores if top is None else _strangest(scores, top):
             _answer(line, json)
@@ -102,8 +106,10 @@ def _strangest(scores: Iterable[RankedLine], top: int) -> list[RankedLine]:
 def _answer(line: RankedLine, json: bool) -> None:
     if json:
         facts = {"line": line.number, "nats": line.nats, "rank": line.rank, "characters": line.characters}
+        facts |= {} if line.adapted is None else {"adapted": line.adapted}
         print_json(facts | {"text": line.text})
     else:
         text = readable(line.text) if sys.stdout.isatty() else line.text
         rank = "-" if line.rank is None else f"{line.rank:.3f}"
-        print(f"{line.number}\t{line.nats:.3f}\t{rank}\t{text}", flush=True)
+        adapted = "" if line.adapted is None else f"{line.adapted:.3f}\t"
+        print(f"{line.number}\t{line.nats:.3f}\t{rank}\t{adapted}{text}", flush=True)

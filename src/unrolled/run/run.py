@@ -7,14 +7,15 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import repeat, tee
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from unrolled.data import Table, part_rows, read_corpus, table_from_json
+from unrolled.data import Corpus, Table, part_rows, read_corpus, table_from_json
 from unrolled.decode import decode_stream, sample, stop_at
-from unrolled.errors import InputError, RunError, TrainingError
+from unrolled.errors import InputError, OptionError, RunError, TrainingError
 from unrolled.evaluate import Score, evaluate, score_lines
 from unrolled.files import read_json, write_json
 from unrolled.model.language import LanguageModel
@@ -28,6 +29,7 @@ from unrolled.run.legs import recorded_plans
 from unrolled.run.mixing import load_mixture, score_parts
 from unrolled.seeds import generator
 from unrolled.settings import SampleSettings, TrainSettings
+from unrolled.training.adapting import Adapting, Learning, choose_adapting, evaluate_adapted
 
 REACH_READ = 100_000  # symbols of the validation part that the reach is measured on, at most
 
@@ -41,6 +43,7 @@ class RankedLine:
     nats: float  # a character
     characters: float
     rank: float | None  # share of the validation's lines that surprised it less; None where there were none
+    adapted: float | None = None  # nats a character to a copy that learns while it reads, where asked for
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Evaluation:
     baseline_name: str
     untrained: float | None  # nats a character before training
     parts: dict[str, float] | None = None  # of a mixture: nats a character of each alone, on the same text
+    adapted: Score | None = None  # of a copy that learns while it reads, where asked for
+    rate: float | None = None  # at which it learns
 
     @property
     def lines(self) -> list[str]:
@@ -67,6 +72,11 @@ class Evaluation:
             lines.append(f"beside it: {self.baseline_name} {self.baseline:.4f} nats{untrained}")
         if self.parts is not None:
             lines.append("its parts alone: " + ", ".join(f"{name} {nats:.4f}" for name, nats in self.parts.items()))
+        if self.adapted is not None:
+            lines.append(
+                f"learning while it reads: {self.adapted.nats:.4f} nats a character ({self.adapted.interval}), "
+                f"at rate {self.rate:g}; not to be compared with what does not learn"
+            )
         return lines
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,6 +87,7 @@ class Evaluation:
             "untrained": self.untrained,
         }
         beside |= {} if self.parts is None else {"parts": self.parts}
+        beside |= {} if self.adapted is None else {"adapted": self.adapted.as_dict() | {"rate": self.rate}}
         return {"part": self.part, **self.score.as_dict(), **beside}
 
 
@@ -128,15 +139,26 @@ class Run:
         pieces = decode_stream(self.table, symbols)
         return stop_at(pieces, settings.stop) if settings.stop else pieces
 
-    def score(self, lines: Iterable[str], alone: bool = False) -> Iterator[RankedLine]:
-        """The surprise of each line as it comes, the state carried over them unless `alone`."""
-        ranks: list[float] = self.facts.get("ranks", [])
-        for line in score_lines(self.model, self.table, lines, alone, self.settings.documents):
-            rank = bisect_left(ranks, line.nats) / len(ranks) if ranks else None
-            yield RankedLine(line.number, line.text, line.nats, line.characters, rank)
+    def score(self, lines: Iterable[str], alone: bool = False, adapt: bool = False) -> Iterator[RankedLine]:
+        """The surprise of each line as it comes, the state carried over them unless `alone`.
 
-    def evaluate(self, data: str | Path | None = None) -> Evaluation:
-        """The score on the run's own test part (validation where it has none), or on all of the text `data`."""
+        adapt: beside it, the surprise to a copy that learns from each line once it was scored.
+        """
+        ranks: list[float] = self.facts.get("ranks", [])
+        learning = Learning(*self._adapting()) if adapt else None
+        lines, again = tee(lines)
+        documents = self.settings.documents
+        learnt = score_lines(learning, self.table, again, alone, documents, learns=True) if learning else repeat(None)
+        for line, adapted in zip(score_lines(self.model, self.table, lines, alone, documents), learnt, strict=False):
+            rank = bisect_left(ranks, line.nats) / len(ranks) if ranks else None
+            nats = None if adapted is None else adapted.nats
+            yield RankedLine(line.number, line.text, line.nats, line.characters, rank, nats)
+
+    def evaluate(self, data: str | Path | None = None, adapt: bool = False) -> Evaluation:
+        """The score on the run's own test part (validation where it has none), or on all of the text `data`.
+
+        adapt: beside it, the score of a copy that learns while it reads; the run stays as it is.
+        """
         baseline = self.facts.get("baseline") or {}
         if data is None:
             corpus, part = read_again(self.folder, self.settings), "test"
@@ -155,6 +177,7 @@ class Run:
             baseline.get("name", ""),
             scores.get("untrained") if data is None else None,
             parts,
+            *self._evaluate_adapted(corpus, part, adapt),
         )
 
     def reach(self, seconds: float = 10.0) -> Reach:
@@ -171,6 +194,22 @@ class Run:
         with suppress(InputError, TrainingError):  # a run that cannot be written to is measured each time
             write_json(path, {"weights": mark, "reach": figures.as_dict()})
         return figures
+
+    def _adapting(self) -> tuple[torch.nn.Module, Adapting]:
+        """The model and how it learns while it reads, chosen on the run's validation part. Raises InputError."""
+        if not isinstance(self.model, torch.nn.Module):
+            raise OptionError(f"{self.path} is a counted n-gram: it has no weights to adapt. Leave out --adapt.")
+        adapting = choose_adapting(self.model, read_again(self.folder, self.settings), self.settings.seed)
+        if adapting is None:
+            raise RunError(f"{self.path} has no validation part to choose a rate on. Leave out --adapt.")
+        return self.model, adapting
+
+    def _evaluate_adapted(self, corpus: Corpus, part: str, adapt: bool) -> tuple[Score | None, float | None]:
+        if not adapt:
+            return None, None
+        model, adapting = self._adapting()
+        rows = list(part_rows(corpus, part))
+        return evaluate_adapted(model, adapting, rows, self.table.characters), adapting.rate
 
     def info(self) -> dict[str, Any]:
         """What the run is, in plain names."""

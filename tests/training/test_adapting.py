@@ -1,0 +1,95 @@
+"""Learning while reading: what it may know when it answers, and what it leaves as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import unrolled
+from unrolled.errors import OptionError
+from unrolled.evaluate import evaluate
+from unrolled.memory import build_stack
+from unrolled.model.language import LanguageModel
+from unrolled.training.adapting import Adapting, Learning, evaluate_adapted
+
+V = 6
+TEXT = "".join(f"{k} green bottles, hanging on the wall; " for k in range(300))
+
+
+def model() -> LanguageModel:
+    torch.manual_seed(0)
+    return LanguageModel(V, 4, build_stack("lstm", 4, 8)).double()
+
+
+def adapting(rate: float, pull: float = 0.01) -> Adapting:
+    return Adapting(rate, pull, tuple(torch.ones_like(p) for p in model().parameters()))
+
+
+def answers(symbols: torch.Tensor, cuts: list[int], rate: float = 0.05) -> torch.Tensor:
+    learning, given = Learning(model(), adapting(rate)), []
+    state = learning.start(1)
+    for piece in symbols.tensor_split(cuts):
+        logits, state = learning.unroll(piece[None], state)
+        given.append(logits[0])
+    return torch.cat(given)
+
+
+def test_no_answer_depends_on_what_comes_later() -> None:
+    symbols = torch.randint(0, V, (40,), generator=torch.Generator().manual_seed(1))
+    changed = symbols.clone()
+    changed[25:] = (changed[25:] + 1) % V
+    plain, other = answers(symbols, [8, 16, 24, 32]), answers(changed, [8, 16, 24, 32])
+    assert torch.equal(plain[:25], other[:25]) and not torch.equal(plain[25:], other[25:])
+
+
+def test_the_first_stretch_is_answered_as_trained_and_later_ones_by_what_was_learnt() -> None:
+    symbols = torch.randint(0, V, (40,), generator=torch.Generator().manual_seed(1))
+    whole, _ = model().unroll(symbols[None], model().start(1))
+    learnt = answers(symbols, [16])
+    assert torch.allclose(learnt[:16], whole[0, :16]) and not torch.allclose(learnt[16:], whole[0, 16:])
+
+
+def test_what_comes_again_is_learnt_and_rate_zero_learns_nothing() -> None:
+    inputs = np.tile(np.arange(V), 100)
+    rows, characters = [(inputs[:-1], inputs[1:])], np.ones(V)
+    plain = evaluate(model(), rows, characters)
+    assert evaluate_adapted(model(), adapting(0.0), rows, characters) == plain
+    assert evaluate_adapted(model(), adapting(0.05), rows, characters).nats < plain.nats - 0.3
+
+
+def test_the_model_given_is_left_as_it_was_and_a_full_pull_undoes_what_was_learnt() -> None:
+    symbols, given = torch.arange(40) % V, model()
+    before = [parameter.clone() for parameter in given.parameters()]
+    learning = Learning(given, adapting(0.05, pull=1.0))
+    state = learning.start(1)
+    for piece in symbols.split(8):  # type: ignore[no-untyped-call]
+        _, state = learning.unroll(piece[None], state)
+    for old, left, back in zip(before, given.parameters(), learning.model.parameters(), strict=True):
+        assert torch.equal(old, left) and torch.allclose(old, back)
+
+
+def test_a_run_adapts_beside_its_plain_score_and_stays_as_it_is(tmp_path: Path) -> None:
+    text = tmp_path / "bottles.txt"
+    text.write_text(TEXT)
+    run = unrolled.train(text, steps=40, size=16, out=tmp_path / "run", threads=1)
+    files = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    plain, both = run.evaluate(), run.evaluate(adapt=True)
+    assert both.score == plain.score and plain.adapted is None and both.adapted is not None
+    assert both.adapted.nats < plain.score.nats and "learning while it reads" in both.lines[-1]
+    assert both.as_dict()["adapted"]["rate"] == both.rate and "adapted" not in plain.as_dict()
+    lines = ["90 green bottles, hanging on the wall;"] * 3
+    first, *_, last = run.score(lines, adapt=True)
+    assert first.adapted == pytest.approx(first.nats) and last.adapted is not None and last.adapted < last.nats
+    assert [line.nats for line in run.score(lines)] == [line.nats for line in run.score(lines, adapt=True)]
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == files
+
+
+def test_what_was_counted_has_nothing_to_adapt(tmp_path: Path) -> None:
+    text = tmp_path / "bottles.txt"
+    text.write_text(TEXT)
+    run = unrolled.train(text, model="ngram", out=tmp_path / "run")
+    with pytest.raises(OptionError, match="counted n-gram: it has no weights to adapt"):
+        run.evaluate(adapt=True)
