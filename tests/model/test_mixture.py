@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -54,8 +56,9 @@ def walk(table: Tensor, steps: int, seed: int = 0) -> tuple[NDArray[np.int64], N
 
 def nats(model: Fixed | Mixture, rows: tuple[NDArray[np.int64], NDArray[np.int64]]) -> float:
     inputs, targets = (torch.from_numpy(ids)[None] for ids in rows)
+    state: Any = model.start(1)
     with torch.no_grad():
-        logits, _ = model.unroll(inputs, model.start(1))
+        logits, _ = model.unroll(inputs, state)
     return torch.nn.functional.cross_entropy(logits[0].double(), targets[0]).item()
 
 

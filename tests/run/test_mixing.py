@@ -8,7 +8,6 @@ from typing import Any
 
 import kills
 import pytest
-import torch
 from kills import same_bytes, write_text
 
 import unrolled
@@ -59,6 +58,7 @@ def test_the_whole_is_better_than_its_parts_and_they_are_shown(text: Path, tmp_p
         verdict.lines
     )
     evaluation = unrolled.load(tmp_path / "run").evaluate()
+    assert evaluation.parts is not None
     assert evaluation.parts == pytest.approx(verdict.parts)
     assert evaluation.score.nats == pytest.approx(verdict.test.nats)
     assert evaluation.as_dict()["parts"] == evaluation.parts
@@ -79,8 +79,6 @@ def test_the_folder_alone_is_the_mixture(whole: Path) -> None:
     assert isinstance(run.model, Mixture)
     assert run.model.gate.double().tolist() == run.facts["gate"]
     assert (run.model.gate[:, 1:] != 0).any()
-    alone = unrolled.load(whole).model.parts[0]  # type: ignore[union-attr]
-    assert isinstance(alone, torch.nn.Module)
 
 
 def test_a_mixtures_learnt_part_is_trained_as_if_alone(text: Path, tmp_path: Path, whole: Path) -> None:
@@ -101,7 +99,9 @@ def test_a_stop_and_a_resumption_give_the_same_mixture(text: Path, tmp_path: Pat
     for number, _ in enumerate(training):
         if number == reports:
             training.stop()
-    assert unrolled.load(tmp_path / "run").model.gate[0].tolist() == [0.5, 0, 0, 0, 0]  # type: ignore[union-attr]
+    unfitted = unrolled.load(tmp_path / "run").model
+    assert isinstance(unfitted, Mixture)
+    assert unfitted.gate[0].tolist() == [0.5, 0, 0, 0, 0]
     finish(Training.resume(tmp_path / "run"))
     same_mixture(whole, tmp_path / "run")
 

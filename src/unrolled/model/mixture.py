@@ -19,7 +19,7 @@ FEATURES = 2  # of each part, beside a constant: how spread its answer is, and h
 RIDGE = 1.0  # nats that a feature's weight of 1 costs, all targets together: fitted on few, weights stay constant
 CONSTANT_RIDGE = 1e-3  # the same for the constant's distance from equal weights: what tells nothing stays equal
 MOST_STEPS = 50  # of Newton's method; ten are usual
-CHUNK = 512  # steps read together, and targets summed over together, while fitting
+CHUNK = 1024  # steps read together, and targets summed over together, while fitting
 
 
 class Answering(Protocol):

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from unrolled.run.baseline import Baseline, count_ngram, score_baseline, score_n
 from unrolled.run.building import build_model, differences, environment, find_device, processor_threads
 from unrolled.run.folder import RunFolder, free_path, newest
 from unrolled.run.legs import Leg, best_weights, recorded_plans, set_weights
-from unrolled.run.mixing import fit_mixture, load_counts, save_counts
+from unrolled.run.mixing import fit_mixture, load_counts, one_thread, save_counts
 from unrolled.run.report import Report, bytes_in_use
 from unrolled.run.verdict import Verdict, judge, judge_ngram, surprise_quantiles
 from unrolled.run.watching import RANKED_SYMBOLS, Watch
@@ -268,7 +269,8 @@ class Training:
         self.baseline = self._count_baseline()
         ngram = load_counts(self.run) if self.settings.mixed else None
         if ngram is not None:
-            watch.time_mixture(ngram)
+            with one_thread():
+                watch.time_mixture(ngram)
         watch.begin()
         if not watch.validations:
             yield watch.report(watch.plans[0])
@@ -284,7 +286,8 @@ class Training:
             watch.save()
             self.run.write_facts(status="stopped")
             return
-        self._finish(watch, self.baseline, ngram)
+        with nullcontext() if ngram is None else one_thread():
+            self._finish(watch, self.baseline, ngram)
 
     def _count_baseline(self) -> Baseline:
         """The n-gram to beat, counted within a share of the budget; a resumption finds it in the run's facts."""

@@ -133,6 +133,8 @@ def judge(watch: Watch, baseline: Baseline, mixed: Mixed | None = None) -> Verdi
     reports = watch.folder.read_reports()
     trend = trend_of(watch.validations)
     compared = baseline.test if test is not None else baseline.validation
+    if parts is not None:
+        compared = parts[COUNTED]  # on the very same symbols
     score = test.nats if test is not None else validation
     minutes = watch.clock.budget / 60 if watch.clock.budget else None
     return Verdict(
