@@ -56,8 +56,8 @@ def test_what_comes_again_is_learnt_and_rate_zero_learns_nothing() -> None:
     inputs = np.tile(np.arange(V), 100)
     rows, characters = [(inputs[:-1], inputs[1:])], np.ones(V)
     plain = evaluate(model(), rows, characters)
-    assert evaluate_adapted(model(), adapting(0.0), rows, characters) == plain
-    assert evaluate_adapted(model(), adapting(0.05), rows, characters).nats < plain.nats - 0.3
+    assert evaluate_adapted(model(), adapting(0.0), rows, characters).nats == pytest.approx(plain.nats)
+    assert evaluate_adapted(model(), adapting(2.0, 0.001), rows, characters).nats < plain.nats - 0.3
 
 
 def test_the_model_given_is_left_as_it_was_and_a_full_pull_undoes_what_was_learnt() -> None:
@@ -74,7 +74,7 @@ def test_the_model_given_is_left_as_it_was_and_a_full_pull_undoes_what_was_learn
 def test_a_run_adapts_beside_its_plain_score_and_stays_as_it_is(tmp_path: Path) -> None:
     text = tmp_path / "bottles.txt"
     text.write_text(TEXT)
-    run = unrolled.train(text, steps=40, size=16, out=tmp_path / "run", threads=1)
+    run = unrolled.train(text, steps=40, size=16, out=str(tmp_path / "run"), threads=1)
     files = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     plain, both = run.evaluate(), run.evaluate(adapt=True)
     assert both.score == plain.score and plain.adapted is None and both.adapted is not None
@@ -90,6 +90,6 @@ def test_a_run_adapts_beside_its_plain_score_and_stays_as_it_is(tmp_path: Path) 
 def test_what_was_counted_has_nothing_to_adapt(tmp_path: Path) -> None:
     text = tmp_path / "bottles.txt"
     text.write_text(TEXT)
-    run = unrolled.train(text, model="ngram", out=tmp_path / "run")
+    run = unrolled.train(text, model="ngram", out=str(tmp_path / "run"))
     with pytest.raises(OptionError, match="counted n-gram: it has no weights to adapt"):
         run.evaluate(adapt=True)
