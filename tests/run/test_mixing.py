@@ -155,6 +155,7 @@ def test_a_damaged_mixture_is_refused(text: Path, tmp_path: Path, damage: str, w
         unrolled.load(run.path)
 
 
+@pytest.mark.slow
 def test_it_keeps_a_budget_in_minutes(text: Path, tmp_path: Path) -> None:
     import time
 
