@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import DataError, TrainingError
+from unrolled.reach import Reach
 from unrolled.settings import SampleSettings, TrainSettings
 
 STEPS = 5
@@ -106,6 +107,7 @@ class RankedLine:
     nats: float
     characters: float
     rank: float | None
+    adapted: float | None = None
 
 
 class Evaluation:
@@ -124,12 +126,17 @@ class Run:
     def sample(self, settings: SampleSettings, number: int = 0) -> Iterator[str]:
         yield from (f"{number}{settings.seed}", "abc", "\n" if settings.stop else "")
 
-    def score(self, lines: Iterable[str], alone: bool = False) -> Iterator[RankedLine]:
+    def score(self, lines: Iterable[str], alone: bool = False, adapt: bool = False) -> Iterator[RankedLine]:
         for number, text in enumerate(lines, start=1):
-            yield RankedLine(number, text, float(len(text)), len(text) + 1.0, None if alone else 0.5)
+            yield RankedLine(
+                number, text, float(len(text)), len(text) + 1.0, None if alone else 0.5, 1.5 if adapt else None
+            )
 
-    def evaluate(self, data: str | None = None) -> Evaluation:
+    def evaluate(self, data: str | None = None, adapt: bool = False) -> Evaluation:
         return Evaluation()
+
+    def reach(self) -> Reach:
+        return Reach((1, 2), (2.0, 1.5), 1.5, (0.0, 0.0), 2, 64, (), (), None)
 
     def info(self) -> dict[str, Any]:
         return {"path": "runs/fake", "asked": {"size": None, "steps": 2000}, "kept": True, "ranks": list(range(99))}

@@ -106,7 +106,20 @@ def test_a_text_is_compared_shown_and_kept(text: Path, tmp_path: Path) -> None:
 
 def test_a_stop_in_the_middle_keeps_what_was_done(text: Path, tmp_path: Path) -> None:
     out = tmp_path / "c"
-    arguments = ["compare", str(text), "--models", "lstm,gru", "--steps", "3000", "--size", "32", "--seeds", "1"]
+    arguments = [
+        "compare",
+        str(text),
+        "--models",
+        "lstm,gru",
+        "--steps",
+        "3000",
+        "--size",
+        "32",
+        "--seeds",
+        "1",
+        "--threads",
+        "1",
+    ]
     command = [sys.executable, "-c", "import sys; from unrolled.cli import main; sys.exit(main())"]
     child = subprocess.Popen([*command, *arguments, "--out", str(out)], stderr=subprocess.PIPE, text=True)
     run = out / "runs" / Cell("lstm", "full", 0).name
