@@ -68,9 +68,9 @@ MEMORIES: dict[str, Callable[..., Memory]] = {
     "attention": Attention,
     "transformer": Attention,
 }
-CONVOLVED = ("mingru", "minlstm", "delta")
+CONVOLVED = ("mingru", "minlstm")
 """Memories that see no step but their own: below each stands a short convolution."""
-IN_BLOCKS = (*CONVOLVED, "transformer")
+IN_BLOCKS = (*CONVOLVED, "delta", "transformer")
 """Memories that are linear in what they keep: feed-forward layers stand between them, on a residual path."""
 
 

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
+from unrolled.memory.convolution import Convolution, ConvolutionState
 
 HEAD = 64  # units of a head, at least, where their number is not given
 STRETCH = 64  # steps that are read together
@@ -17,6 +18,7 @@ STRETCH = 64  # steps that are read together
 
 class DeltaState(NamedTuple):
     matrix: Tensor  # (B, heads, D, D) what each key leads to; D units a head
+    before: ConvolutionState  # queries, keys and values of the last steps, before they pass the convolution
 
 
 class Delta(Memory):
@@ -24,8 +26,8 @@ class Delta(Memory):
 
     S' = α S, then S = S' + β k (v − S'ᵀ k)ᵀ: what a key led to is replaced by the new value, not piled upon it.
     The output is S read by a query, normalised, and gated by the input. β goes to 2, so that a step may turn a
-    direction round (Grazzi et al. 2024, arXiv 2411.12537). The paper's short
-    convolution stands below it in a stack (`build_stack`), not within.
+    direction round (Grazzi et al. 2024, arXiv 2411.12537). Queries, keys and values pass a short convolution, each
+    number by weights of its own, as in the paper: so a value is kept under the key of the step before it.
     Trained in stretches of 64 steps, in each of which what steps owe to each other is one triangular system.
     """
 
@@ -37,9 +39,8 @@ class Delta(Memory):
                 f"A delta memory of size {size} with {heads} heads was asked for; heads divide the size."
             )
         self.input_size, self.size, self.heads = input_size, size, heads
-        self.query = nn.Linear(input_size, size, bias=False)
-        self.key = nn.Linear(input_size, size, bias=False)
-        self.value = nn.Linear(input_size, size, bias=False)
+        self.parts = nn.Linear(input_size, 3 * size, bias=False)  # queries, keys, values
+        self.convolution = Convolution(3 * size, 3 * size, mix=False)
         self.gate = nn.Linear(input_size, size, bias=False)
         self.decay = nn.Linear(input_size, heads)
         self.strength = nn.Linear(input_size, heads)
@@ -48,53 +49,52 @@ class Delta(Memory):
 
     def start(self, rows: int) -> DeltaState:
         width = self.size // self.heads
-        nothing = zero_state(self.key.weight, rows, self.size * width)
-        return DeltaState(matrix=nothing.view(rows, self.heads, width, width))
+        nothing = zero_state(self.parts.weight, rows, self.size * width)
+        return DeltaState(nothing.view(rows, self.heads, width, width), before=self.convolution.start(rows))
 
     def step(self, x: Tensor, state: DeltaState) -> tuple[Tensor, DeltaState]:
-        queries, keys, values, decays, strengths = (part[:, :, 0] for part in self._parts(x[:, None], None))
+        convolved, before = self.convolution.step(self.parts(x), state.before)
+        queries, keys, values = (part[:, :, 0] for part in self._by_heads(convolved[:, None]))  # (B, heads, D)
+        decays, strengths = (part[:, :, 0] for part in self._gates(x[:, None], None))  # (B, heads)
         matrix = decays.exp()[..., None, None] * state.matrix  # (B, heads, D, D)
         wrong = values - (keys[..., None] * matrix).sum(2)  # (B, heads, D)
         matrix = matrix + keys[..., None] * (strengths[..., None] * wrong)[:, :, None]
         answers = (queries[..., None] * matrix).sum(2)  # (B, heads, D)
-        return self._answer(x[:, None], answers[:, :, None])[:, 0], DeltaState(matrix)
+        return self._answer(x[:, None], answers[:, :, None])[:, 0], DeltaState(matrix, before)
 
     def unroll(self, xs: Tensor, state: DeltaState, lengths: Tensor | None = None) -> tuple[Tensor, DeltaState]:
         rows, steps = xs.shape[:2]
-        lengths = ragged(lengths, steps)
-        alive = None if lengths is None else reading(lengths, steps, xs.device)  # (B, T)
-        matrix, answers = state.matrix, []
         if not rows or not steps:
             return xs.new_zeros(rows, steps, self.size), state
-        queries, keys, values, decays, strengths = self._parts(xs, alive)
+        lengths = ragged(lengths, steps)
+        alive = None if lengths is None else reading(lengths, steps, xs.device)  # (B, T)
+        convolved, before = self.convolution.unroll(self.parts(xs), state.before, lengths)
+        parts = (*self._by_heads(convolved), *self._gates(xs, alive))
+        matrix, answers = state.matrix, []
         for start in range(0, steps, STRETCH):
-            part = slice(start, start + STRETCH)
-            answer, matrix = read_together(
-                queries[:, :, part],
-                keys[:, :, part],
-                values[:, :, part],
-                decays[:, :, part],
-                strengths[:, :, part],
-                matrix,
-            )
+            stretch = (part[:, :, start : start + STRETCH] for part in parts)
+            answer, matrix = read_together(matrix, *stretch)
             answers.append(answer)
         outputs = self._answer(xs, torch.cat(answers, dim=2))
         if alive is not None:
             outputs = torch.where(alive[..., None], outputs, 0.0)
-        return outputs, DeltaState(matrix)
+        return outputs, DeltaState(matrix, before)
 
-    def _parts(self, xs: Tensor, alive: Tensor | None) -> tuple[Tensor, ...]:
-        """Queries, keys, values (B, heads, T, D), log decays and strengths (B, heads, T); padding changes nothing."""
-        queries, keys, values = (
-            at_least_float32(of(xs)).view(*xs.shape[:2], self.heads, self.size // self.heads).transpose(1, 2)
-            for of in (self.query, self.key, self.value)
-        )
+    def _by_heads(self, convolved: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, 3 H) -> queries, keys and values (B, heads, T, D); queries and keys of length 1."""
+        rows, steps = convolved.shape[:2]
+        parts = convolved.view(rows, steps, 3, self.heads, self.size // self.heads).transpose(1, 3)
+        queries, keys, values = parts.unbind(2)  # (B, heads, T, D)
+        return F.normalize(queries, dim=3), F.normalize(keys, dim=3), values
+
+    def _gates(self, xs: Tensor, alive: Tensor | None) -> tuple[Tensor, Tensor]:
+        """(B, T, H) -> log decays and strengths (B, heads, T); padding changes nothing."""
         decays = F.logsigmoid(at_least_float32(self.decay(xs))).transpose(1, 2)
         strengths = 2 * torch.sigmoid(at_least_float32(self.strength(xs))).transpose(1, 2)
         if alive is not None:
             decays = torch.where(alive[:, None], decays, 0.0)
             strengths = torch.where(alive[:, None], strengths, 0.0)
-        return F.normalize(F.silu(queries), dim=3), F.normalize(F.silu(keys), dim=3), values, decays, strengths
+        return decays, strengths
 
     def _answer(self, xs: Tensor, answers: Tensor) -> Tensor:
         """(B, heads, T, D) -> (B, T, H): each head's answer to one size, gated by the input."""
@@ -104,7 +104,7 @@ class Delta(Memory):
 
 
 def read_together(
-    queries: Tensor, keys: Tensor, values: Tensor, decays: Tensor, strengths: Tensor, matrix: Tensor
+    matrix: Tensor, queries: Tensor, keys: Tensor, values: Tensor, decays: Tensor, strengths: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Answers (B, heads, T, D) of steps that are read together from `matrix`, and the matrix after them.
 
