@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from broken import BROKEN_MEMORIES, LooksAhead, LoudModel, RunsIntoPadding, SteppedRNN
+from broken import BROKEN_MEMORIES, LeaksBetweenRows, LooksAhead, LoudModel, RunsIntoPadding, SteppedRNN
 from broken_gradients import BROKEN_GRADIENTS, BeginsWithAClearedGradient
 from cases import GRADIENT_CASES, GRADIENT_MEMORIES, MEMORY_CASES, MODEL_CASES
 
@@ -26,24 +26,39 @@ GRADIENT_TABLE = [
 ]
 
 
+NUMBERS = [
+    pytest.param((torch.float64, "cpu"), id="float64"),
+    pytest.param((torch.float32, "cpu"), id="float32"),
+    pytest.param((torch.float64, "cuda"), id="gpu-float64", marks=pytest.mark.gpu),
+    pytest.param((torch.float32, "cuda"), id="gpu-float32", marks=pytest.mark.gpu),
+]
+Numbers = tuple[torch.dtype, str]
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("name", MEMORY_CASES)
 @pytest.mark.parametrize("law", MEMORY_LAWS, ids=lambda law: law.__name__)
-def test_every_memory_keeps_every_law(law: Law, name: str) -> None:
-    assert laws.broken(law, lambda: laws.made_for_laws(MEMORY_CASES[name])) is None
+def test_every_memory_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
+    assert laws.broken(law, lambda: laws.made_for_laws(MEMORY_CASES[name], *numbers)) is None
 
 
+@pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("name", MODEL_CASES)
 @pytest.mark.parametrize("law", MODEL_LAWS, ids=lambda law: law.__name__)
-def test_every_model_keeps_every_law(law: Law, name: str) -> None:
+def test_every_model_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
+    dtype, device = numbers
     torch.manual_seed(0)
-    law(MODEL_CASES[name]().double())
+    law(MODEL_CASES[name]().to(device=device, dtype=dtype))
 
 
+@pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("name", GRADIENT_MEMORIES)
 @pytest.mark.parametrize(("law", "strategy"), GRADIENT_TABLE)
-def test_every_gradient_keeps_every_law_over_every_memory(law: GradientLaw, strategy: Gradient, name: str) -> None:
+def test_every_gradient_keeps_every_law_over_every_memory(
+    law: GradientLaw, strategy: Gradient, name: str, numbers: Numbers
+) -> None:
     named = wraps(law)(partial(law, strategy))
-    assert laws.broken(named, lambda: laws.made_for_laws(GRADIENT_MEMORIES[name])) is None
+    assert laws.broken(named, lambda: laws.made_for_laws(GRADIENT_MEMORIES[name], *numbers)) is None
 
 
 def test_every_memory_has_a_row() -> None:
@@ -101,6 +116,21 @@ def test_check_says_in_words_what_is_broken() -> None:
     sentences = laws.check(RunsIntoPadding)
     assert any(re.match(r"padding changes nothing: past a row's length outputs are not zero", s) for s in sentences)
     assert len(sentences) < len(MEMORY_LAWS), "one fault does not break every law"
+
+
+def test_check_shows_a_fault_by_the_smallest_input_that_has_it() -> None:
+    said = {sentence.partition(":")[0]: sentence for sentence in laws.check(RunsIntoPadding)}
+    assert "seen from 2 rows of 0 and 1 steps on" in said["padding changes nothing"]
+    (leak,) = (s for s in laws.check(LeaksBetweenRows) if s.startswith("a row depends on no other row"))
+    assert leak.endswith("seen from 2 rows of 0 and 1 steps on.")
+    (ahead,) = (s for s in laws.check(LooksAhead) if s.startswith("no output depends on a later input"))
+    assert ahead.endswith("seen from a row of 2 steps on.")
+
+
+@pytest.mark.parametrize("lengths", laws.SMALL, ids=str)
+def test_a_sound_memory_keeps_its_laws_on_every_small_input(lengths: tuple[int, ...]) -> None:
+    for law in laws.READING_LAWS:
+        law(laws.made_for_laws(LSTM), lengths)
 
 
 def test_check_of_a_memory_that_raises_says_what_it_raised() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, wraps
+from itertools import product
 
 import torch
 
@@ -38,10 +39,10 @@ from unrolled.laws.reading import (
     the_first_loss_is_about_ln_v,
     unrolled_equals_stepped,
 )
-from unrolled.laws.trials import LawError, Part
+from unrolled.laws.trials import LawError, Part, hostile_trial
 from unrolled.memory import LSTM, Memory
 
-Law = Callable[[Part], None]
+Law = Callable[..., None]  # of a part, and where it reads one, of the lengths of a trial's rows
 GradientLaw = Callable[[Gradient, Memory], None]
 
 READING_LAWS: tuple[Law, ...] = (
@@ -58,6 +59,11 @@ READING_LAWS: tuple[Law, ...] = (
 )
 MEMORY_LAWS: tuple[Law, ...] = (*READING_LAWS, a_tiny_batch_is_learnt_by_heart)
 MODEL_LAWS: tuple[Law, ...] = (*READING_LAWS, the_first_loss_is_about_ln_v)
+SMALL = sorted(
+    (lengths for rows in (1, 2, 3) for lengths in product(range(5), repeat=rows) if max(lengths)),
+    key=lambda lengths: (len(lengths) * max(lengths), sum(lengths), lengths),
+)
+"""Lengths of rows from one row of one step up to three of four."""
 GRADIENT_LAWS: tuple[GradientLaw, ...] = (
     a_gradient_hands_back_the_loss_and_state_of_reading_alone,
     a_gradient_adds_to_what_is_there,
@@ -87,6 +93,7 @@ __all__ = [
     "check",
     "check_gradient",
     "chunks_equal_the_whole",
+    "hostile_trial",
     "laws_of_gradient",
     "made_for_laws",
     "no_output_depends_on_a_later_input",
@@ -99,9 +106,12 @@ __all__ = [
 
 
 def check(memory_class: Callable[[int, int], Memory]) -> list[str]:
-    """The laws of memories that `memory_class(input_size, size)` breaks, a sentence each."""
-    sentences = (broken(law, lambda: made_for_laws(memory_class)) for law in MEMORY_LAWS)
-    return [sentence for sentence in sentences if sentence]
+    """The laws of memories that `memory_class(input_size, size)` breaks, a sentence each.
+
+    Each says how, by the smallest input that shows it: `hostile_trial(memory, lengths)` draws that again.
+    """
+    found = {law: broken(law, lambda: made_for_laws(memory_class)) for law in MEMORY_LAWS}
+    return [smallest(law, memory_class) or said for law, said in found.items() if said]
 
 
 def check_gradient(strategy: Gradient, memory_class: Callable[[int, int], Memory] = LSTM) -> list[str]:
@@ -140,8 +150,23 @@ def broken(law: Law, make: Callable[[], Part]) -> str | None:
     return f"{name.replace('_', ' ')}: is kept, though excused ({excuse})." if excuse else None
 
 
-def made_for_laws(memory_class: Callable[[int, int], Memory]) -> Memory:
-    """A memory of 4 inputs and 8 outputs in float64, the same each time; torch's own draws are untouched."""
+def smallest(law: Law, memory_class: Callable[[int, int], Memory]) -> str | None:
+    """How a law is broken on the smallest input that shows it; None where no small one does, or none is read."""
+    if law not in READING_LAWS or law.__name__ in getattr(made_for_laws(memory_class), "excuses", {}):
+        return None
+    for lengths in SMALL:
+        on_small = wraps(law)(partial(law, lengths=lengths))
+        if said := broken(on_small, lambda: made_for_laws(memory_class)):
+            rows = "a row" if len(lengths) == 1 else f"{len(lengths)} rows"
+            steps = f"{' and '.join(map(str, lengths))} step{'s' if lengths != (1,) else ''}"
+            return f"{said.removesuffix('.')}; seen from {rows} of {steps} on."
+    return None
+
+
+def made_for_laws(
+    memory_class: Callable[[int, int], Memory], dtype: torch.dtype = torch.float64, device: str = "cpu"
+) -> Memory:
+    """A memory of 4 inputs and 8 outputs, the same each time; torch's own draws are untouched."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return memory_class(4, 8).double()
+        return memory_class(4, 8).to(device=device, dtype=dtype)
