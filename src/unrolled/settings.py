@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from inspect import Parameter, signature
+from inspect import Parameter, getattr_static, signature
 from typing import Annotated, Any, Self, TypeVar, get_type_hints
 
 from unrolled.errors import OptionError, nearest
@@ -250,7 +250,7 @@ def build(kind: str, table: Mapping[str, Callable[..., T]], text: str, *given: A
     """
     name, options = parse_part(text)
     make = choose(kind, table, name)
-    hints = get_type_hints(vars(make)["__init__"] if isinstance(make, type) else make)
+    hints = get_type_hints(getattr_static(make, "__init__") if isinstance(make, type) else make)
     parameters = dict(list(signature(make).parameters.items())[len(given) :])
     values: dict[str, Any] = {}
     for key, value in options.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from unrolled.data import TASKS, Diagnostic
 from unrolled.errors import OptionError, RunError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
-from unrolled.settings import CompareSettings, parse_list
+from unrolled.settings import CompareSettings, TrainSettings, parse_list
 from unrolled.training.planning import Task
 
 TEXT = "".join(f"{k} green bottles, hanging on the wall; " for k in range(400))
@@ -104,32 +105,30 @@ def test_a_text_is_compared_shown_and_kept(text: Path, tmp_path: Path) -> None:
         Comparison(text, CompareSettings(models="lstm", steps=21, out=str(out)))
 
 
-def test_a_stop_in_the_middle_keeps_what_was_done(text: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_in_the_middle_keeps_what_was_done(number: signal.Signals, text: Path, tmp_path: Path) -> None:
     out = tmp_path / "c"
-    arguments = [
-        "compare",
-        str(text),
-        "--models",
-        "lstm,gru",
-        "--steps",
-        "3000",
-        "--size",
-        "32",
-        "--seeds",
-        "1",
-        "--threads",
-        "1",
-    ]
-    command = [sys.executable, "-c", "import sys; from unrolled.cli import main; sys.exit(main())"]
-    child = subprocess.Popen([*command, *arguments, "--out", str(out)], stderr=subprocess.PIPE, text=True)
+    arguments = ["--models", "lstm,gru", "--steps", "3000", "--size", "32", "--seeds", "1", "--threads", "1"]
+    command = [sys.executable, "-c", "import sys; from unrolled.cli import main; sys.exit(main())", "compare"]
+    child = subprocess.Popen([*command, str(text), *arguments, "--out", str(out)], stderr=subprocess.PIPE, text=True)
     run = out / "runs" / Cell("lstm", "full", 0).name
     deadline = time.monotonic() + 60
     while not (run / "log.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     _, words = child.communicate(timeout=60)
     assert child.returncode == 130 and "the same command goes on from there" in words
     assert files.read_json(run / "run.json")["status"] == "stopped"
+
+
+def test_a_training_ends_tidily_where_its_comparison_is_gone(text: Path, tmp_path: Path) -> None:
+    settings = TrainSettings(steps=3000, size=32, threads=1, out=str(tmp_path / "run"))
+    asked = {"data": str(text), "settings": settings.to_json(), "parent": os.getpid() + 10_000_000}
+    child = subprocess.run(
+        [sys.executable, "-m", "unrolled.compare.child"], input=json.dumps(asked), text=True, capture_output=True
+    )
+    assert child.returncode == 130, child.stderr
+    assert files.read_json(tmp_path / "run" / "run.json")["status"] == "stopped"
 
 
 def test_as_many_parameters_within_three_percent() -> None:

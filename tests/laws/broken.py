@@ -1,8 +1,8 @@
-"""Planted faults of memories and models: each names the law that has to catch it. They show that the laws bite."""
+"""Planted faults of memories, encoders and models, each with the law that has to catch it: the laws bite."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from unrolled import laws
 from unrolled.laws import Law
 from unrolled.memory import LSTM, RNN, LSTMState, Memory, RNNState, unroll_by_steps
+from unrolled.model.encoders import Bidirectional, BothWays, Encoded
 from unrolled.states import detach, map_leaves
 
 
@@ -197,6 +198,58 @@ BROKEN_MEMORIES: tuple[type[Memory], ...] = (
     ChokesOnNothing,
     RemembersNothing,
 )
+
+
+class ReadsBothWays(Bidirectional):
+    """Keeps every law; the faults below change what it reads."""
+
+    def __init__(self, input_size: int, size: int) -> None:
+        super().__init__([(RNN(input_size, size // 2), RNN(input_size, size // 2))])
+
+
+class CentresOverTheBatch(ReadsBothWays):
+    breaks: ClassVar[Law] = laws.an_encoding_depends_on_no_other_row
+
+    def encode(
+        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[BothWays, ...] | None = None
+    ) -> Encoded:
+        first = inputs[:, :1].mean(dim=0, keepdim=True) if len(inputs) else 0.0
+        return super().encode(inputs - 0.01 * first, lengths, state)
+
+
+class BeginsAtThePadding(ReadsBothWays):
+    """Turns the whole rectangle round, so that the way back begins in the padding."""
+
+    breaks: ClassVar[Law] = laws.padding_changes_no_encoding
+
+    def encode(
+        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[BothWays, ...] | None = None
+    ) -> Encoded:
+        whole, own = super().encode(inputs, None, state), super().encode(inputs, lengths, state)
+        return Encoded(torch.where(own.features == 0, 0.0, whole.features), own.lengths)
+
+
+class ReadsOneWay(ReadsBothWays):
+    breaks: ClassVar[Law] = laws.an_encoding_sees_the_whole_row
+
+    def encode(
+        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[BothWays, ...] | None = None
+    ) -> Encoded:
+        features, lengths = super().encode(inputs, lengths, state)
+        return Encoded(torch.cat([features[..., : self.size // 2]] * 2, dim=2), lengths)
+
+
+class ChokesOnNoRows(ReadsBothWays):
+    breaks: ClassVar[Law] = laws.nothing_to_encode_is_allowed
+
+    def encode(
+        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[BothWays, ...] | None = None
+    ) -> Encoded:
+        features, lengths = super().encode(inputs, lengths, state)
+        return Encoded(features, lengths if len(inputs) else torch.zeros(1))
+
+
+BROKEN_ENCODERS: tuple[Any, ...] = (CentresOverTheBatch, BeginsAtThePadding, ReadsOneWay, ChokesOnNoRows)
 
 
 class LoudModel(nn.Module):

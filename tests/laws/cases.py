@@ -23,6 +23,7 @@ from unrolled.memory import (
     Stack,
     build_stack,
 )
+from unrolled.model.encoders import Encoder, build_bidirectional
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
@@ -44,6 +45,10 @@ MEMORY_CASES: dict[str, Callable[[int, int], Memory]] = {
     "blocks of delta": lambda inputs, size: build_stack("delta", inputs, size),
     "a transformer": lambda inputs, size: build_stack("transformer:span=4", inputs, size, depth=2, dropout=0.3),
     "a recurrent stack with attention": lambda inputs, size: build_stack("lstm/attention:span=4", inputs, size),
+    "six layers of lstm": lambda inputs, size: build_stack("lstm", inputs, size, depth=6),
+    "six blocks of mingru": lambda inputs, size: build_stack("mingru", inputs, size, depth=6),
+    "six blocks of a transformer": lambda inputs, size: build_stack("transformer", inputs, size, depth=6),
+    "lstm and attention, six layers": lambda inputs, size: build_stack("lstm/attention", inputs, size, depth=3),
     "three layers as trained": lambda inputs, size: build_stack("lstm", inputs, size, depth=3, dropout=0.3),
 }
 
@@ -87,4 +92,11 @@ GRADIENT_MEMORIES: dict[str, Callable[[int, int], Memory]] = {
     "growing attention": lambda inputs, size: Attention(inputs, size, span=None),
     "two blocks": lambda inputs, size: build_stack("mingru", inputs, size, depth=2, dropout=0.3),
     "two layers": lambda inputs, size: build_stack("lstm", inputs, size, depth=2, dropout=0.3),
+}
+
+ENCODER_CASES: dict[str, Callable[[int, int], Encoder]] = {
+    "both ways, rnn": lambda inputs, size: build_bidirectional("rnn", inputs, size),
+    "both ways, three layers of lstm": lambda inputs, size: build_bidirectional("lstm", inputs, size, 3, dropout=0.3),
+    "both ways, blocks of mingru": lambda inputs, size: build_bidirectional("mingru", inputs, size, 2, dropout=0.3),
+    "both ways, attention": lambda inputs, size: build_bidirectional("attention", inputs, size),
 }

@@ -10,14 +10,24 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from broken import BROKEN_MEMORIES, LeaksBetweenRows, LooksAhead, LoudModel, RunsIntoPadding, SteppedRNN
+from broken import (
+    BROKEN_ENCODERS,
+    BROKEN_MEMORIES,
+    LeaksBetweenRows,
+    LooksAhead,
+    LoudModel,
+    ReadsBothWays,
+    RunsIntoPadding,
+    SteppedRNN,
+)
 from broken_gradients import BROKEN_GRADIENTS, BeginsWithAClearedGradient
-from cases import GRADIENT_CASES, GRADIENT_MEMORIES, MEMORY_CASES, MODEL_CASES
+from cases import ENCODER_CASES, GRADIENT_CASES, GRADIENT_MEMORIES, MEMORY_CASES, MODEL_CASES
 
 from unrolled import laws, memory
 from unrolled.gradient import GRADIENTS, Gradient
-from unrolled.laws import MEMORY_LAWS, MODEL_LAWS, GradientLaw, Law, LawError
+from unrolled.laws import ENCODER_LAWS, MEMORY_LAWS, MODEL_LAWS, GradientLaw, Law, LawError
 from unrolled.memory import LSTM, MEMORIES, Memory
+from unrolled.model import encoders
 
 GRADIENT_TABLE = [
     pytest.param(law, strategy, id=f"{law.__name__}-{name}")
@@ -52,6 +62,13 @@ def test_every_model_keeps_every_law(law: Law, name: str, numbers: Numbers) -> N
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize("name", ENCODER_CASES)
+@pytest.mark.parametrize("law", ENCODER_LAWS, ids=lambda law: law.__name__)
+def test_every_encoder_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
+    law(laws.made_for_laws(ENCODER_CASES[name], *numbers))
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("name", GRADIENT_MEMORIES)
 @pytest.mark.parametrize(("law", "strategy"), GRADIENT_TABLE)
 def test_every_gradient_keeps_every_law_over_every_memory(
@@ -75,11 +92,17 @@ def test_every_gradient_has_a_row() -> None:
     assert kinds == set(GRADIENTS.values()), "a gradient in GRADIENTS has no line in tests/laws/cases.py"
 
 
+def test_every_encoder_has_a_row() -> None:
+    held = {type(make(4, 8)) for make in ENCODER_CASES.values()}
+    kinds = {kind for kind in vars(encoders).values() if inspect.isclass(kind) and issubclass(kind, encoders.Encoder)}
+    assert held == kinds - {encoders.Encoder}, "an encoder has no line in tests/laws/cases.py"
+
+
 def test_every_law_of_a_memory_or_gradient_catches_a_planted_fault() -> None:
-    faults = [*BROKEN_MEMORIES, LoudModel, *BROKEN_GRADIENTS, BeginsWithAClearedGradient]
-    caught = {fault.breaks.__name__ for fault in faults}  # type: ignore[attr-defined]
+    faults = [*BROKEN_MEMORIES, *BROKEN_ENCODERS, LoudModel, *BROKEN_GRADIENTS, BeginsWithAClearedGradient]
+    caught = {fault.breaks.__name__ for fault in faults}
     strategies = [law for strategy in GRADIENT_CASES.values() for law in laws.laws_of_gradient(strategy)]
-    assert caught == {law.__name__ for law in (*MEMORY_LAWS, *MODEL_LAWS, *strategies)}
+    assert caught == {law.__name__ for law in (*MEMORY_LAWS, *MODEL_LAWS, *ENCODER_LAWS, *strategies)}
 
 
 @pytest.mark.parametrize("fault", BROKEN_MEMORIES, ids=lambda fault: fault.__name__)
@@ -88,6 +111,14 @@ def test_a_planted_fault_is_caught_by_the_law_it_names(fault: Any) -> None:
         fault.breaks(laws.made_for_laws(fault))
     name = fault.breaks.__name__.replace("_", " ")
     assert any(sentence.startswith(name) for sentence in laws.check(fault))
+
+
+@pytest.mark.parametrize("fault", BROKEN_ENCODERS, ids=lambda fault: fault.__name__)
+def test_a_planted_fault_of_an_encoder_is_caught_by_the_law_it_names(fault: Any) -> None:
+    for law in ENCODER_LAWS:
+        law(laws.made_for_laws(ReadsBothWays))
+    with pytest.raises(LawError):
+        fault.breaks(laws.made_for_laws(fault))
 
 
 def test_a_planted_fault_of_a_model_is_caught() -> None:

@@ -70,6 +70,12 @@ app.add_typer(demo_app, name="demo")
 @app.callback(invoke_without_command=True)
 def unroll(
     context: typer.Context,
+    own: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with", metavar="MODULE.CLASS", help="A memory of your own, which a run you name was made of."
+        ),
+    ] = None,
     show_version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
 ) -> None:
     """Train a sequence model on your own text, watch it learn, sample it, stop it and go on.
@@ -80,6 +86,11 @@ def unroll(
       unroll train poems.txt --minutes 10
       unroll sample --prompt "Once upon"
     """
+    if own:
+        from unrolled.memory import bring
+
+        for name in own:
+            bring(name)
     if show_version:
         print(f"unrolled {version('unrolled')}")
     elif context.invoked_subcommand is None:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from unrolled.cli.bridge import Json, Quiet, note, print_json, takes
 from unrolled.cli.terminal import can_draw
+from unrolled.cli.train import Interrupts
 from unrolled.errors import MissingExtra
 from unrolled.settings import CompareSettings
 
@@ -49,22 +50,23 @@ def compare(
     from unrolled.compare import Comparison
     from unrolled.compare.page import check_plotting
 
-    comparison = Comparison(data, settings)
-    try:
-        check_plotting()
-    except MissingExtra as missing:
-        note(f"{missing} Without it there is a table, and no page.", quiet)
-    quiet = quiet or json
-    note(comparison.description, quiet)
-    note(comparison.plan_line, quiet)
-    try:
-        with show(comparison, quiet) as say:
-            for line in comparison:
-                say(line)
-    except KeyboardInterrupt:
-        note(f"\nStopped. What is done is kept in {comparison.path}; the same command goes on from there.")
-        raise typer.Exit(130) from None
-    finish(comparison, json, quiet)
+    with Interrupts():
+        comparison = Comparison(data, settings)
+        try:
+            check_plotting()
+        except MissingExtra as missing:
+            note(f"{missing} Without it there is a table, and no page.", quiet)
+        quiet = quiet or json
+        note(comparison.description, quiet)
+        note(comparison.plan_line, quiet)
+        try:
+            with show(comparison, quiet) as say:
+                for line in comparison:
+                    say(line)
+        except KeyboardInterrupt:
+            note(f"\nStopped. What is done is kept in {comparison.path}; the same command goes on from there.")
+            raise typer.Exit(130) from None
+        finish(comparison, json, quiet)
 
 
 def finish(comparison: Comparison, json: bool, quiet: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from unrolled.errors import OptionError
 from unrolled.gradient import GRADIENTS
+from unrolled.memory import bring_named
 from unrolled.run.asked import check_parts
 from unrolled.settings import CompareSettings, TrainSettings, build, parse_list
 
@@ -45,6 +46,7 @@ def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
     models = parse_list("--models", settings.models)
     gradients = parse_list("--gradients", settings.gradients)
     for model in models:
+        bring_named(model)
         check_parts(TrainSettings(model=model))
         if task and "ngram" in re.split(r"[+/]", model):
             raise OptionError("A diagnostic task is learnt, not counted: leave ngram out of --models.")

@@ -14,23 +14,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from unrolled.compare.comparison import DONE, FAILED, STOPPED, WRONG_INPUT
 from unrolled.errors import InputError, TrainingError
+from unrolled.memory import bring_named
 from unrolled.run import Training
 from unrolled.settings import TrainSettings
-
-DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
 
 
 def main() -> int:
     """Trains to the end, or tidily stops when asked to or when whoever started it is gone."""
     asked = json.load(sys.stdin)
-    parent = os.getppid()
     try:
         training = start(asked)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: training.stop())
         for _ in training:
-            if os.getppid() != parent:
+            if os.getppid() != asked["parent"]:
                 training.stop()
     except (InputError, TrainingError) as error:
         print(error, file=sys.stderr)
@@ -46,6 +45,7 @@ def start(asked: dict[str, Any]) -> Training:
     """The training: new, or the one in that folder from where it stopped."""
     settings = TrainSettings.from_json(asked["settings"])
     if (Path(settings.out or "") / "run.json").exists() and settings.model != "ngram":
+        bring_named(settings.model)
         return Training.resume(settings.out)
     return Training(asked["data"], settings)
 

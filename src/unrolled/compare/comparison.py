@@ -4,38 +4,37 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from unrolled import files
 from unrolled.compare.cells import COUNTED, Cell, cells_of, train_settings
 from unrolled.compare.diagnosing import diagnose
+from unrolled.compare.measuring import finished, last_report, measure, summary, validation_symbols
 from unrolled.compare.page import write_page
 from unrolled.compare.sizes import fit_size
-from unrolled.compare.streaming import STEPS, TIMED, TURNS, state_bytes, time_streams
+from unrolled.compare.streaming import TIMED, TURNS, time_streams
 from unrolled.compare.words import COLUMNS, TASK_COLUMNS, row_line, sentences
-from unrolled.data import TASKS, Corpus, part_rows, read_corpus
+from unrolled.data import TASKS, Corpus, read_corpus
 from unrolled.errors import DataError, InputError, MissingExtra, OptionError, RunError, TrainingError, nearest
-from unrolled.evaluate import evaluate
-from unrolled.run import Run, load
-from unrolled.run.asked import read_again, task_of
-from unrolled.run.folder import RunFolder
+from unrolled.run import load
+from unrolled.run.asked import task_of
 from unrolled.settings import CompareSettings
 
 FORMAT = 1
 MINUTES, TASK_MINUTES = 2.0, 0.5  # for each training, where no budget was asked for
+DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130  # how the process of a training ends
 PAUSE = 0.5  # seconds between looks at a training
-READ = 100_000  # symbols of the validation part that are read with a trained model, at most
 
 
 def find_folder(data: str, settings: CompareSettings, under: str | Path = "compare") -> Path:
@@ -168,13 +167,14 @@ class Comparison:
         path, peak = self._run(cell), None
         if not finished(path):
             settings = replace(train_settings(self.settings, cell, self.sizes), out=str(path))
-            with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as answer:
+            with ExitStack() as stack:
+                asked, answer, errors = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+                facts = {"data": self.data, "settings": settings.to_json(), "parent": os.getpid()}
+                asked.write(json.dumps(facts).encode())
+                asked.seek(0)
                 command = [sys.executable, "-m", "unrolled.compare.child"]
-                child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=answer, stderr=errors)
+                child = subprocess.Popen(command, stdin=asked, stdout=answer, stderr=errors)
                 try:
-                    assert child.stdin is not None
-                    child.stdin.write(json.dumps({"data": self.data, "settings": settings.to_json()}).encode())
-                    child.stdin.close()
                     while child.poll() is None:
                         try:
                             child.wait(PAUSE)
@@ -186,13 +186,7 @@ class Comparison:
                         child.wait()
                 errors.seek(0)
                 answer.seek(0)
-                words = errors.read().decode(errors="replace").strip().splitlines()
-                if child.returncode == 2:
-                    raise InputError("\n".join(words))
-                if child.returncode == 130:
-                    raise KeyboardInterrupt
-                if child.returncode:
-                    raise TrainingError(words[-1] if words else f"its process ended with {child.returncode}")
+                check_ending(child.returncode, errors.read().decode(errors="replace").strip().splitlines())
                 peak = json.loads(answer.read())["peak_bytes"]
         yield "measuring"
         self._keep(cell, measure(path) | {"peak_bytes": peak})
@@ -261,6 +255,16 @@ class Comparison:
         ]
 
 
+def check_ending(code: int, words: Sequence[str]) -> None:
+    """Raises what a training's process ended by: its exit code, and the lines it said."""
+    if code == WRONG_INPUT:
+        raise InputError("\n".join(words))
+    if code == STOPPED:
+        raise KeyboardInterrupt
+    if code != DONE:
+        raise TrainingError(words[-1] if words else f"its process ended with {code}")
+
+
 def first_line(thing: Any) -> str:
     """A docstring's first line."""
     return (thing.__doc__ or "").splitlines()[0]
@@ -271,74 +275,3 @@ def cell_words(cell: Cell) -> str:
     lag = "" if cell.lag is None else f" at lag {cell.lag:,}"
     gradient = "" if cell.gradient in (COUNTED, "full") else f" by {cell.gradient}"
     return f"{cell.model}{gradient}{lag}, seed {cell.seed}"
-
-
-def finished(path: Path) -> bool:
-    """Whether a run is there and has come to its end."""
-    return (path / "run.json").exists() and RunFolder.open(path).facts["status"] == "finished"
-
-
-def last_report(path: Path) -> str:
-    """How far a training is, by the newest line of its log."""
-    try:
-        report = files.read_json_lines(path / "log.jsonl")[-1]
-    except (OSError, IndexError, InputError):
-        return "looking at the text and measuring this machine"
-    validation = f", validation {report['validation']:.3f}" if "validation" in report else ""
-    return f"{report['progress']:.0%}, loss {report['loss']:.3f}{validation}"
-
-
-def validation_symbols(run: Run) -> Any:
-    """The symbols of a run's validation part, in order (N,)."""
-    corpus = read_again(run.folder, run.settings)
-    parts = [inputs for inputs, _ in part_rows(corpus, "validation", READ)]
-    if not parts or not sum(map(len, parts)):
-        raise DataError("There is no validation part to compare on: the text is too short. Give a longer one.")
-    return np.concatenate(parts)
-
-
-def measure(path: Path) -> dict[str, Any]:
-    """What a finished run is worth and what it costs, on its validation part."""
-    run = load(path, "cpu")
-    symbols = validation_symbols(run)
-    corpus = read_again(run.folder, run.settings)
-    score = evaluate(run.model, part_rows(corpus, "validation"), run.table.characters)
-    reports = run.folder.read_reports()
-    stream: Tensor = torch.from_numpy(np.resize(symbols, STEPS[-1]).astype(np.int64))
-    speeds = [report["symbols_a_second"] for report in reports if report.get("symbols_a_second")]
-    facts, reach = run.info(), run.reach()
-    return {
-        "nats": score.nats, "nats_interval": [score.low, score.high], "accuracy": score.accuracy,
-        "parameters": facts["parameters"], "seconds": facts.get("seconds"),
-        "state_bytes": {str(steps): count for steps, count in state_bytes(run.model, stream).items()},
-        "symbols_a_second": statistics.median(speeds) if speeds else None,
-        "reach": reach.as_dict(),
-        "curve": [[r["seconds"], r["validation"]] for r in reports if "validation" in r],
-    }  # fmt: skip
-
-
-def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means over seeds of the figures that came out; `spread` is the least and the most."""
-    good = [result for result in results if "failed" not in result]
-    facts: dict[str, Any] = {"seeds": [result["seed"] for result in good]}
-    if len(good) < len(results):
-        facts["failed"] = next(result["failed"] for result in results if "failed" in result)
-    if not good:
-        return facts
-    score = "nats" if "nats" in good[0] else "accuracy"
-    values = [result[score] for result in good]
-    facts |= {score: statistics.fmean(values), "spread": [min(values), max(values)], "by_seed": values}
-    if score == "nats":
-        lows, highs = zip(*(result["nats_interval"] for result in good), strict=True)
-        facts["nats_interval"] = [statistics.fmean(lows), statistics.fmean(highs)]
-    for name in ("parameters", "symbols_a_second", "ms_a_symbol", "peak_bytes", "seconds", "chance"):
-        known = [result[name] for result in good if result.get(name) is not None]
-        if known:
-            facts[name] = statistics.median(known)
-    reaches = [result["reach"]["reach"] for result in good if "reach" in result]
-    if reaches:
-        facts["reach_symbols"] = statistics.median(reaches)
-    for name in ("state_bytes", "reach", "curve"):
-        if name in good[0]:
-            facts[name] = good[0][name]
-    return facts

@@ -1,4 +1,4 @@
-"""What every memory, language model and gradient keeps: laws, as functions named as sentences.
+"""What every memory, language model, encoder and gradient keeps: laws, as functions named as sentences.
 
 A law takes a part, tries it on hostile inputs (ragged rows, loud padding, shaken weights, float64), and
 raises `LawError` with what it saw. `check(MyMemory)` says in words which laws a memory breaks, and
@@ -13,10 +13,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial, wraps
 from itertools import product
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from unrolled.gradient import Gradient
+from unrolled.laws.encoding import (
+    an_encoding_depends_on_no_other_row,
+    an_encoding_sees_the_whole_row,
+    nothing_to_encode_is_allowed,
+    padding_changes_no_encoding,
+)
 from unrolled.laws.gradients import (
     a_gradient_adds_to_what_is_there,
     a_gradient_hands_back_the_loss_and_state_of_reading_alone,
@@ -43,6 +51,7 @@ from unrolled.laws.trials import LawError, Part, hostile_trial
 from unrolled.memory import LSTM, Memory
 
 Law = Callable[..., None]  # of a part, and where it reads one, of the lengths of a trial's rows
+Made = TypeVar("Made", bound=nn.Module)
 GradientLaw = Callable[[Gradient, Memory], None]
 
 READING_LAWS: tuple[Law, ...] = (
@@ -59,6 +68,12 @@ READING_LAWS: tuple[Law, ...] = (
 )
 MEMORY_LAWS: tuple[Law, ...] = (*READING_LAWS, a_tiny_batch_is_learnt_by_heart)
 MODEL_LAWS: tuple[Law, ...] = (*READING_LAWS, the_first_loss_is_about_ln_v)
+ENCODER_LAWS: tuple[Law, ...] = (
+    an_encoding_depends_on_no_other_row,
+    padding_changes_no_encoding,
+    an_encoding_sees_the_whole_row,
+    nothing_to_encode_is_allowed,
+)
 SMALL = sorted(
     (lengths for rows in (1, 2, 3) for lengths in product(range(5), repeat=rows) if max(lengths)),
     key=lambda lengths: (len(lengths) * max(lengths), sum(lengths), lengths),
@@ -71,6 +86,7 @@ GRADIENT_LAWS: tuple[GradientLaw, ...] = (
 )
 
 __all__ = [
+    "ENCODER_LAWS",
     "GRADIENT_LAWS",
     "MEMORY_LAWS",
     "MODEL_LAWS",
@@ -87,6 +103,8 @@ __all__ = [
     "a_step_leaves_every_earlier_state_alone",
     "a_tiny_batch_is_learnt_by_heart",
     "a_truncated_gradient_is_that_of_the_graph_cut_where_it_says",
+    "an_encoding_depends_on_no_other_row",
+    "an_encoding_sees_the_whole_row",
     "an_exact_gradient_is_that_of_the_whole_loss",
     "an_inexact_gradient_is_seen_to_be_inexact",
     "broken",
@@ -97,8 +115,10 @@ __all__ = [
     "laws_of_gradient",
     "made_for_laws",
     "no_output_depends_on_a_later_input",
+    "nothing_to_encode_is_allowed",
     "nothing_to_read_has_no_gradient",
     "nothing_to_read_is_allowed",
+    "padding_changes_no_encoding",
     "padding_changes_nothing",
     "the_first_loss_is_about_ln_v",
     "unrolled_equals_stepped",
@@ -163,10 +183,8 @@ def smallest(law: Law, memory_class: Callable[[int, int], Memory]) -> str | None
     return None
 
 
-def made_for_laws(
-    memory_class: Callable[[int, int], Memory], dtype: torch.dtype = torch.float64, device: str = "cpu"
-) -> Memory:
-    """A memory of 4 inputs and 8 outputs, the same each time; torch's own draws are untouched."""
+def made_for_laws(make: Callable[[int, int], Made], dtype: torch.dtype = torch.float64, device: str = "cpu") -> Made:
+    """A memory or an encoder of 4 inputs and 8 outputs, the same each time; torch's own draws are untouched."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return memory_class(4, 8).to(device=device, dtype=dtype)
+        return make(4, 8).to(device=device, dtype=dtype)

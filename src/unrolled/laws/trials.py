@@ -37,9 +37,7 @@ def hostile_trial(part: Part, lengths: Sequence[int] = LENGTHS, seed: int = 0) -
     In the type of the part's weights and beside them.
     """
     generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for weight in part.parameters():
-            weight += 0.2 * torch.randn(weight.shape, generator=generator, dtype=torch.float64).to(weight)
+    shake(part, generator)
     rows, steps = len(lengths), max(lengths)
     inputs = hostile_inputs(part, rows, steps + 2, generator)
     state = draw_masks(part.start(rows), generator)
@@ -47,6 +45,13 @@ def hostile_trial(part: Part, lengths: Sequence[int] = LENGTHS, seed: int = 0) -
         state = states.detach(part.step(inputs[:, steps + t], state)[1])
     each = torch.tensor(lengths)
     return Trial(pad(part, inputs[:, :steps], each, 1e3), each, state)
+
+
+@torch.no_grad()
+def shake(part: Part, generator: torch.Generator) -> None:
+    """Moves every weight a little."""
+    for weight in part.parameters():
+        weight += 0.2 * torch.randn(weight.shape, generator=generator, dtype=torch.float64).to(weight)
 
 
 def hostile_inputs(part: Part, rows: int, steps: int, generator: torch.Generator) -> Tensor:

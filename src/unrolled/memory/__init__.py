@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from torch import nn
@@ -16,6 +17,7 @@ from unrolled.memory.lstm import LSTM, LSTMState
 from unrolled.memory.mingru import MinGRU, MinGRUState
 from unrolled.memory.minlstm import MinLSTM, MinLSTMState
 from unrolled.memory.none import NoMemory, NoState
+from unrolled.memory.own import find_own, is_own, not_brought
 from unrolled.memory.rnn import RNN, RNNState
 from unrolled.memory.slstm import SLSTM, SLSTMState
 from unrolled.memory.stack import Dropout, DropoutState, Residual, Stack, draw_masks
@@ -48,6 +50,8 @@ __all__ = [
     "Residual",
     "SLSTMState",
     "Stack",
+    "bring",
+    "bring_named",
     "build_stack",
     "draw_masks",
     "in_blocks",
@@ -74,6 +78,22 @@ IN_BLOCKS = (*CONVOLVED, "delta", "transformer")
 """Memories that are linear in what they keep: feed-forward layers stand between them, on a residual path."""
 
 
+def bring(name: str) -> None:
+    """Makes the memory of your own that `module.Class` names known by that name. Raises OptionError.
+
+    The module is looked for in the folder you stand in, then where packages are installed.
+    """
+    if name not in MEMORIES:
+        MEMORIES[name] = find_own(name)
+
+
+def bring_named(model: str | None) -> None:
+    """Brings the memories of one's own that a `--model` names, as in `mymodule.MyMemory/attention+ngram`."""
+    for part in re.split(r"[/+]", model or ""):
+        if is_own(name := parse_part(part)[0]):
+            bring(name)
+
+
 def in_blocks(names: str) -> bool:
     """Whether any of the layers that `names` names stands in blocks."""
     return any(parse_part(name)[0] in IN_BLOCKS for name in names.split("/"))
@@ -92,6 +112,8 @@ def build_stack(names: str, input_size: int, size: int, depth: int = 1, dropout:
         )
     layers: list[Memory] = []
     for name in names.split("/") * depth:
+        if is_own(kind := parse_part(name)[0]) and kind not in MEMORIES:
+            raise not_brought(kind)
         width = size if layers else input_size
         if parse_part(name)[0] not in IN_BLOCKS:
             memory = _with_dropout(build("memory", MEMORIES, name, width, size), dropout)

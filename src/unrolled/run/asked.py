@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from pathlib import Path
 
 from unrolled.data import Corpus, keep_standard_input, read_corpus, table_from_json
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.gradient import GRADIENTS
-from unrolled.memory import MEMORIES
+from unrolled.laws import MEMORY_LAWS, check
+from unrolled.memory import MEMORIES, Memory
+from unrolled.memory.own import is_own, not_brought
 from unrolled.run.folder import RunFolder
 from unrolled.run.legs import recorded_plans
 from unrolled.settings import COUNTED, DEFAULT_MODEL, TrainSettings, build, choose, learnt_model, parse_part
@@ -40,6 +43,8 @@ def check_parts(settings: TrainSettings) -> None:
                 )
     for name in names:
         kind, options = parse_part(name)
+        if is_own(kind) and kind not in MEMORIES:
+            raise not_brought(kind)
         choose("model", {**MEMORIES, "ngram": None}, kind)
         if kind == "ngram" and (options or len(names) > 1):
             raise OptionError(
@@ -48,7 +53,24 @@ def check_parts(settings: TrainSettings) -> None:
             )
         if wrong := [option for option in options if option in ("size", "depth", "input_size")]:
             raise OptionError(f"{name}: the width and number of layers are --size and --depth, not {wrong[0]}=….")
+        if is_own(kind):
+            check_own(name)
     build("gradient", GRADIENTS, settings.gradient)
+
+
+@cache
+def check_own(name: str) -> None:
+    """Raises OptionError where a memory of the user's own breaks a law, with the smallest input that shows it."""
+
+    def make(input_size: int, size: int) -> Memory:
+        return build("memory", MEMORIES, name, input_size, size)
+
+    if broken := check(make):
+        raise OptionError(
+            f"{name} breaks {len(broken)} of the {len(MEMORY_LAWS)} laws that a memory keeps. The first:\n"
+            f"{broken[0]}\n"
+            "All of them, from Python: unrolled.laws.check. Nothing was trained."
+        )
 
 
 def as_recorded(recorded: RunFolder, settings: TrainSettings) -> TrainSettings:

@@ -8,6 +8,7 @@ from typing import Any
 
 from unrolled.data import read_corpus
 from unrolled.errors import OptionError
+from unrolled.memory import bring_named
 from unrolled.run.asked import check_parts, keep_input, task_of
 from unrolled.run.building import find_device, processor_threads
 from unrolled.settings import TrainSettings
@@ -18,6 +19,7 @@ def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[s
     """What the text at `path` is, in plain names; with a budget in `settings`, also the plan that it would get."""
     settings = settings or TrainSettings()
     settings.check()
+    bring_named(settings.model)
     check_parts(settings)
     planned = settings.steps is not None or settings.minutes is not None
     if planned and settings.model == "ngram":

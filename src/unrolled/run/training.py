@@ -16,6 +16,7 @@ import torch
 from unrolled.data import make_batches, read_corpus, table_from_json
 from unrolled.errors import RunError
 from unrolled.gradient import GRADIENTS
+from unrolled.memory import bring_named
 from unrolled.model.ngram import NGram
 from unrolled.run.asked import as_recorded, as_started_from, check_parts, keep_input, name_for, read_again, task_of
 from unrolled.run.baseline import Baseline, count_ngram, score_baseline, score_ngram
@@ -54,6 +55,7 @@ class Training:
         settings = TrainSettings(**asked) if settings is None else dataclasses.replace(settings, **asked)
         settings.check()
         settings = settings.in_order()
+        bring_named(settings.model)  # what was typed; what a run names is not run for that
         recorded = RunFolder.open(settings.plan) if settings.plan else None
         if recorded is not None:
             settings = as_recorded(recorded, settings)

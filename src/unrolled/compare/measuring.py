@@ -1,0 +1,93 @@
+"""What a finished training is worth and what it costs; and what the trainings of several seeds come to."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled import files
+from unrolled.compare.streaming import STEPS, state_bytes
+from unrolled.data import part_rows
+from unrolled.errors import DataError, InputError
+from unrolled.evaluate import evaluate
+from unrolled.run import Run, load
+from unrolled.run.asked import read_again
+from unrolled.run.folder import RunFolder
+
+READ = 100_000  # symbols of the validation part that are read with a trained model, at most
+
+
+def finished(path: Path) -> bool:
+    """Whether a run is there and has come to its end."""
+    return (path / "run.json").exists() and RunFolder.open(path).facts["status"] == "finished"
+
+
+def last_report(path: Path) -> str:
+    """How far a training is, by the newest line of its log."""
+    try:
+        report = files.read_json_lines(path / "log.jsonl")[-1]
+    except (OSError, IndexError, InputError):
+        return "looking at the text and measuring this machine"
+    validation = f", validation {report['validation']:.3f}" if "validation" in report else ""
+    return f"{report['progress']:.0%}, loss {report['loss']:.3f}{validation}"
+
+
+def validation_symbols(run: Run) -> Any:
+    """The symbols of a run's validation part, in order (N,)."""
+    corpus = read_again(run.folder, run.settings)
+    parts = [inputs for inputs, _ in part_rows(corpus, "validation", READ)]
+    if not parts or not sum(map(len, parts)):
+        raise DataError("There is no validation part to compare on: the text is too short. Give a longer one.")
+    return np.concatenate(parts)
+
+
+def measure(path: Path) -> dict[str, Any]:
+    """What a finished run is worth and what it costs, on its validation part."""
+    run = load(path, "cpu")
+    symbols = validation_symbols(run)
+    corpus = read_again(run.folder, run.settings)
+    score = evaluate(run.model, part_rows(corpus, "validation"), run.table.characters)
+    reports = run.folder.read_reports()
+    stream: Tensor = torch.from_numpy(np.resize(symbols, STEPS[-1]).astype(np.int64))
+    speeds = [report["symbols_a_second"] for report in reports if report.get("symbols_a_second")]
+    facts, reach = run.info(), run.reach()
+    return {
+        "nats": score.nats, "nats_interval": [score.low, score.high], "accuracy": score.accuracy,
+        "parameters": facts["parameters"], "seconds": facts.get("seconds"),
+        "state_bytes": {str(steps): count for steps, count in state_bytes(run.model, stream).items()},
+        "symbols_a_second": statistics.median(speeds) if speeds else None,
+        "reach": reach.as_dict(),
+        "curve": [[r["seconds"], r["validation"]] for r in reports if "validation" in r],
+    }  # fmt: skip
+
+
+def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over seeds of the figures that came out; `spread` is the least and the most."""
+    good = [result for result in results if "failed" not in result]
+    facts: dict[str, Any] = {"seeds": [result["seed"] for result in good]}
+    if len(good) < len(results):
+        facts["failed"] = next(result["failed"] for result in results if "failed" in result)
+    if not good:
+        return facts
+    score = "nats" if "nats" in good[0] else "accuracy"
+    values = [result[score] for result in good]
+    facts |= {score: statistics.fmean(values), "spread": [min(values), max(values)], "by_seed": values}
+    if score == "nats":
+        lows, highs = zip(*(result["nats_interval"] for result in good), strict=True)
+        facts["nats_interval"] = [statistics.fmean(lows), statistics.fmean(highs)]
+    for name in ("parameters", "symbols_a_second", "ms_a_symbol", "peak_bytes", "seconds", "chance"):
+        known = [result[name] for result in good if result.get(name) is not None]
+        if known:
+            facts[name] = statistics.median(known)
+    reaches = [result["reach"]["reach"] for result in good if "reach" in result]
+    if reaches:
+        facts["reach_symbols"] = statistics.median(reaches)
+    for name in ("state_bytes", "reach", "curve"):
+        if name in good[0]:
+            facts[name] = good[0][name]
+    return facts

@@ -1,0 +1,90 @@
+"""The laws of encoders, which read whole rows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unrolled import states
+from unrolled.laws.trials import (
+    LENGTHS,
+    LawError,
+    Part,
+    Trial,
+    all_that_comes_of,
+    demand_same,
+    hostile_inputs,
+    pad,
+    padding_of,
+    shake,
+)
+from unrolled.memory import draw_masks
+from unrolled.states import State
+
+
+def whole_rows(encoder: Part) -> Trial:
+    """Ragged rows with loud padding, read from a start in which masks are drawn."""
+    generator = torch.Generator().manual_seed(0)
+    shake(encoder, generator)
+    lengths = torch.tensor(LENGTHS)
+    inputs = hostile_inputs(encoder, len(LENGTHS), max(LENGTHS), generator)
+    return Trial(pad(encoder, inputs, lengths, 1e3), lengths, draw_masks(encoder.start(len(LENGTHS)), generator))
+
+
+def all_encoded(encoder: Part, trial: Trial) -> dict[str, Tensor]:
+    """Features and all gradients."""
+
+    def read(inputs: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
+        return encoder.encode(inputs, lengths, state).features, ()
+
+    return all_that_comes_of(read, encoder, trial)
+
+
+def an_encoding_depends_on_no_other_row(encoder: Part) -> None:
+    """Neither on the other rows, nor on their order or number."""
+    trial = whole_rows(encoder)
+    features = encoder.encode(trial.inputs, trial.lengths, trial.state).features
+    for rows in ([3, 1, 4, 0, 2], [2, 0], [0], [1], [4, 4]):
+        some = torch.tensor(rows)
+        found = encoder.encode(trial.inputs[some], trial.lengths[some], states.take(trial.state, some))
+        demand_same({"features": found.features}, {"features": features[some]}, f"rows {rows}, beside all")
+
+
+def padding_changes_no_encoding(encoder: Part) -> None:
+    """No feature and no gradient hangs on what stands past a row's length; features there are zero."""
+    trial = whole_rows(encoder)
+    expected = all_encoded(encoder, trial)
+    if bool(expected["outputs"][padding_of(trial.inputs, trial.lengths)].any()):
+        raise LawError("past a row's length features are not zero")
+    for value in (0.0, -1e3):
+        quiet = trial._replace(inputs=pad(encoder, trial.inputs, trial.lengths, value))
+        demand_same(all_encoded(encoder, quiet), expected, f"with padding of {value:g}")
+
+
+def an_encoding_sees_the_whole_row(encoder: Part) -> None:
+    """Each feature hangs on each step of its row, before it and after it: or a memory would do."""
+    trial = whole_rows(encoder)
+    inputs, lengths = trial.inputs[:1].clone().requires_grad_(), trial.lengths[:1]  # the longest row
+    features = encoder.encode(inputs, lengths, states.take(trial.state, torch.tensor([0]))).features
+    for t in range(features.shape[1]):
+        (gradient,) = torch.autograd.grad(features[0, t].cos().sum(), inputs, retain_graph=True)
+        if bool((unseen := (gradient[0] == 0).all(1)).any()):
+            raise LawError(f"the feature at step {t} does not hang on step {int(unseen.nonzero()[0])}")
+
+
+def nothing_to_encode_is_allowed(encoder: Part) -> None:
+    """No steps, no rows, and rows that are all of length 0 give empty or zero features."""
+    trial = whole_rows(encoder)
+    rows, none = len(trial.inputs), torch.zeros(len(trial.inputs), dtype=torch.int64)
+    for what, inputs, lengths in (
+        ("no steps", trial.inputs[:, :0], None),
+        ("lengths of 0", trial.inputs, none),
+        ("no rows", trial.inputs[:0], None),
+    ):
+        encoded, shape = encoder.encode(inputs, lengths), (*inputs.shape[:2], encoder.size)
+        if tuple(encoded.features.shape) != shape or bool(encoded.features.any()):
+            raise LawError(f"{what}: features are {tuple(encoded.features.shape)}, not zeros {shape}")
+        if encoded.lengths.shape != (len(inputs),):
+            raise LawError(
+                f"{what}: there are {tuple(encoded.lengths.shape)} lengths for {len(inputs)} of {rows} rows"
+            )

@@ -1,0 +1,93 @@
+"""Reading a row both ways (Schuster & Paliwal 1997): what stands at a step, given all before it and all after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.errors import OptionError
+from unrolled.memory import Memory, build_stack
+from unrolled.model.encoders.base import Encoded, Encoder
+from unrolled.states import State
+
+
+class BothWays(NamedTuple):
+    """Something for each of the two ways."""
+
+    ahead: State  # of the memory that reads from a row's beginning
+    back: State  # of the one that reads from its end
+
+
+class Bidirectional(Encoder):
+    """Layers of two memories each: one reads a row from its beginning, one from its end; their outputs side by side.
+
+    Each layer reads both ways of the one below (Graves & Schmidhuber 2005); from the second on they are residual
+    where the widths allow it. The way back begins at each row's own end, so padding is never read.
+    """
+
+    def __init__(self, layers: Sequence[tuple[Memory, Memory]]) -> None:
+        super().__init__()
+        if not layers:
+            raise OptionError("A bidirectional encoder of 0 layers was asked for; it needs at least 1.")
+        width = layers[0][0].input_size
+        for ahead, back in layers:
+            if (ahead.input_size, back.input_size) != (width, width):
+                raise OptionError(
+                    f"Memories that read {ahead.input_size} and {back.input_size} numbers a step were given {width}; "
+                    "both ways of a layer read all that the layer below gives."
+                )
+            width = ahead.size + back.size
+        self.ahead = nn.ModuleList(ahead for ahead, _ in layers)
+        self.back = nn.ModuleList(back for _, back in layers)
+        self.input_size, self.size = layers[0][0].input_size, width
+
+    def start(self, rows: int) -> tuple[BothWays, ...]:
+        return tuple(BothWays(ahead.start(rows), back.start(rows)) for ahead, back in self._layers())
+
+    def encode(
+        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[BothWays, ...] | None = None
+    ) -> Encoded:
+        rows, steps = inputs.shape[:2]
+        lengths = torch.full((rows,), steps) if lengths is None else lengths.cpu()
+        state, xs = self.start(rows) if state is None else state, inputs
+        for number, ((ahead, back), start) in enumerate(zip(self._layers(), state, strict=True)):
+            onward, _ = ahead.unroll(xs, start.ahead, lengths)  # (B, S, H / 2)
+            backward, _ = back.unroll(turn(xs, lengths), start.back, lengths)
+            features = torch.cat([onward, turn(backward, lengths)], dim=2)  # (B, S, H)
+            xs = xs + features if number and xs.shape == features.shape else features
+        return Encoded(xs, lengths)
+
+    def _layers(self) -> list[tuple[Memory, Memory]]:
+        pairs = zip(self.ahead, self.back, strict=True)
+        return [(a, b) for a, b in pairs if isinstance(a, Memory) and isinstance(b, Memory)]
+
+
+def build_bidirectional(
+    names: str, input_size: int, size: int, depth: int = 1, dropout: float = 0.0
+) -> Bidirectional:
+    """`depth` layers of the memories that `names` names, as `build_stack` reads it, each way half of `size` wide.
+
+    Raises OptionError for an odd size, and for what `build_stack` refuses.
+    """
+    if size < 2 or size % 2:
+        raise OptionError(f"A bidirectional encoder of size {size} was asked for; each way has half of an even size.")
+    if depth < 1:
+        raise OptionError(f"A bidirectional encoder of {depth} layers was asked for; it needs at least 1.")
+    widths = [input_size, *[size] * (depth - 1)]
+    return Bidirectional(
+        [
+            (build_stack(names, width, size // 2, 1, dropout), build_stack(names, width, size // 2, 1, dropout))
+            for width in widths
+        ]
+    )
+
+
+def turn(xs: Tensor, lengths: Tensor) -> Tensor:
+    """(B, S, D) with each row's own steps in the other order; padding stays where it is. Its own inverse."""
+    steps = torch.arange(xs.shape[1])
+    last = lengths[:, None] - 1  # (B, 1)
+    order = torch.where(steps <= last, last - steps, steps).to(xs.device)  # (B, S)
+    return xs.gather(1, order[..., None].expand(xs.shape))

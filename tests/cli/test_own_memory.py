@@ -1,0 +1,128 @@
+"""A memory of one's own: named on the command line, held to the laws, and never run because a file names it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from asking import Unroll
+
+from unrolled.memory import MEMORIES
+
+KEPT = """
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.memory import Memory, unroll_by_steps
+
+
+class LeakyState(NamedTuple):
+    level: Tensor
+
+
+class Leaky(Memory):
+    def __init__(self, input_size: int, size: int, keep: float = 0.9) -> None:
+        super().__init__()
+        self.input_size, self.size, self.keep = input_size, size, keep
+        self.mix = nn.Linear(input_size, size)
+
+    def start(self, rows):
+        return LeakyState(self.mix.weight.new_zeros(rows, self.size))
+
+    def step(self, x, state):
+        level = self.keep * state.level + (1 - self.keep) * self.mix(x)
+        return level, LeakyState(level)
+
+    def unroll(self, xs, state, lengths=None):
+        return unroll_by_steps(self, xs, state, lengths)
+"""
+BROKEN = """
+from leaky import Leaky, LeakyState
+
+class Runs(Leaky):
+    def unroll(self, xs, state, lengths=None):
+        return super().unroll(xs, state)
+
+class Lacks(Leaky.__mro__[1]):
+    def start(self, rows):
+        return None
+"""
+SMALL = ("--steps", "3", "--size", "8", "--batch", "4", "--window", "8", "--threads", "1", "--quiet")
+TRAIN = ("train", "days.txt", *SMALL)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a text, a module of a sound memory and one of faulty ones; nothing of them is known yet."""
+    (tmp_path / "days.txt").write_text("".join(f"Day {n}: {('sun', 'rain')[n % 2]}.\n" for n in range(300)))
+    (tmp_path / "leaky.py").write_text(KEPT)
+    (tmp_path / "faulty.py").write_text(BROKEN)
+    (tmp_path / "needs.py").write_text("import no_such_package\n")
+    (tmp_path / "wrong.py").write_text("class\n")
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    forget()
+
+
+def forget() -> None:
+    """As in a new process."""
+    for name in [name for name in MEMORIES if "." in name]:
+        del MEMORIES[name]
+    for name in ("leaky", "faulty", "needs", "wrong"):
+        sys.modules.pop(name, None)
+
+
+def test_it_is_trained_by_its_name_and_options(here: Path, unroll: Unroll) -> None:
+    for model in ("leaky.Leaky", "leaky.Leaky:keep=0.5", "leaky.Leaky/attention:span=4", "leaky.Leaky+ngram"):
+        answer = unroll(*TRAIN, "--model", model, "--out", "run " + model.replace("/", " "))
+        assert answer.code == 0, answer.err
+
+
+def test_a_run_that_names_it_does_not_bring_it(here: Path, unroll: Unroll) -> None:
+    assert unroll(*TRAIN, "--model", "leaky.Leaky", "--out", "run").code == 0
+    forget()
+    (here / "leaky.py").write_text("raise SystemExit('this was run')\n" + KEPT)
+    for command in (("sample", "run"), ("evaluate", "run"), ("resume", "run", "--steps", "1")):
+        answer = unroll(*command)
+        assert answer.code == 2 and "unroll --with leaky.Leaky" in answer.err
+    (here / "leaky.py").write_text(KEPT)
+    answer = unroll("--with", "leaky.Leaky", "sample", "run", "--length", "5", "--quiet")
+    assert answer.code == 0 and answer.out
+
+
+def test_compare_takes_it(here: Path, unroll: Unroll) -> None:
+    answer = unroll(
+        "compare", "recall", "--lag", "2", "--models", "leaky.Leaky", "--steps", "3", "--seeds", "1", "--json"
+    )
+    assert answer.code == 0
+    assert json.loads(answer.out.splitlines()[0])["model"] == "leaky.Leaky"
+
+
+def test_one_that_breaks_a_law_is_refused_with_the_smallest_input(here: Path, unroll: Unroll) -> None:
+    answer = unroll(*TRAIN, "--model", "faulty.Runs", "--out", "run")
+    assert answer.code == 2 and not (here / "run").exists()
+    assert "faulty.Runs breaks" in answer.err and "seen from 2 rows of 0 and 1 steps on" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("lekay.Leaky", "no module 'lekay'"),
+        ("leaky.Lekay", "Did you mean 'Leaky'?"),
+        ("leaky.NamedTuple", "has no class 'NamedTuple'"),
+        ("faulty.Lacks", "lacks step, unroll"),
+        ("needs.Anything", "needs no_such_package"),
+        ("wrong.Anything", "cannot be imported: SyntaxError"),
+        ("leaky.Leaky:kept=1", "no option 'kept'. Did you mean 'keep'?"),
+        ("..Leaky", "module.Class; got '..Leaky'"),
+    ],
+)
+def test_what_is_wrong_with_it_is_said(here: Path, unroll: Unroll, model: str, words: str) -> None:
+    answer = unroll(*TRAIN, "--model", model, "--out", "run")
+    assert answer.code == 2 and words in answer.err, answer.err
+    assert "Traceback" not in answer.err and not (here / "run").exists()

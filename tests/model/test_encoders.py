@@ -1,0 +1,53 @@
+"""Reading both ways, against two memories read by hand, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from unrolled.errors import OptionError
+from unrolled.memory import LSTM, RNN, draw_masks
+from unrolled.model.encoders import Bidirectional, build_bidirectional
+from unrolled.seeds import generator
+
+
+def test_each_way_is_a_memory_from_its_own_end() -> None:
+    ahead, back = RNN(3, 4).double(), LSTM(3, 5).double()
+    xs, lengths = torch.randn(2, 6, 3, dtype=torch.float64), torch.tensor([6, 4])
+    features, _ = Bidirectional([(ahead, back)]).encode(xs, lengths)
+    assert features.shape == (2, 6, 9)
+    for row, length in enumerate(lengths.tolist()):
+        own = xs[row : row + 1, :length]
+        torch.testing.assert_close(features[row, :length, :4], ahead.unroll(own, ahead.start(1))[0][0])
+        backward, _ = back.unroll(own.flip(1), back.start(1))
+        torch.testing.assert_close(features[row, :length, 4:], backward[0].flip(0))
+
+
+def test_a_layer_reads_both_ways_of_the_one_below_and_adds_to_it() -> None:
+    deep = build_bidirectional("gru", 3, 8, depth=2).double()
+    below = Bidirectional([deep._layers()[0]])
+    above = Bidirectional([deep._layers()[1]])
+    xs, lengths = torch.randn(2, 5, 3, dtype=torch.float64), torch.tensor([5, 2])
+    middle = below.encode(xs, lengths).features
+    expected = middle + above.encode(middle, lengths).features
+    torch.testing.assert_close(deep.encode(xs, lengths).features, expected)
+
+
+def test_it_drops_by_the_masks_of_its_state_alone() -> None:
+    encoder, xs = build_bidirectional("gru", 3, 40, dropout=0.5), torch.randn(2, 5, 3)
+    assert bool((encoder.encode(xs).features != 0).all())
+    masked = draw_masks(encoder.start(2), generator(0, "dropout", 1))
+    dropped = encoder.encode(xs, state=masked).features == 0
+    assert 0.3 < dropped.float().mean().item() < 0.7
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped)), "the same at each step"
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(OptionError, match="size 7 was asked for; each way has half of an even size"):
+        build_bidirectional("lstm", 3, 7)
+    with pytest.raises(OptionError, match="0 layers was asked for; it needs at least 1"):
+        build_bidirectional("lstm", 3, 8, depth=0)
+    with pytest.raises(OptionError, match="of 0 layers"):
+        Bidirectional([])
+    with pytest.raises(OptionError, match="read 3 and 4 numbers a step were given 3"):
+        Bidirectional([(RNN(3, 4), RNN(4, 4))])
