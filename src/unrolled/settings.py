@@ -49,8 +49,8 @@ class TrainSettings(Settings):
     steps: Annotated[int | None, "training updates, instead of minutes: nothing hangs on the clock"] = None
     model: Annotated[
         str | None,
-        "lstm (if left out), gru, rnn, slstm, mingru, minlstm, delta, attention, transformer, none; two in one "
-        "stack as in lstm/attention; ngram, which is counted; or both weighed, as lstm+ngram",
+        "lstm (if left out), gru, rnn, slstm, mingru, minlstm, delta, attention, transformer, convolution, none; two "
+        "in one stack as in lstm/attention; ngram, which is counted; both weighed, as lstm+ngram; your module.Class",
     ] = None
     out: Annotated[str | None, "the run's folder (a new one under runs/ if left out)"] = None
     documents: Annotated[str, "what a document is: file, line, or blank (blocks between blank lines)"] = "file"
@@ -61,7 +61,10 @@ class TrainSettings(Settings):
     window: Annotated[int | None, "steps an update sees"] = None
     rate: Annotated[float | None, "highest learning rate"] = None
     dropout: Annotated[float | None, "share of each layer's outputs dropped, 0 to 0.9"] = None
-    gradient: Annotated[str, "how the loss is carried back: full, or truncated:k1=32"] = "full"
+    gradient: Annotated[
+        str,
+        "how the loss is carried back: full, truncated:k1=32, checkpointed:bytes=64MB or randomised:mean=64",
+    ] = "full"
     seed: Annotated[int, "number that all chance is drawn from"] = 0
     threads: Annotated[int | None, "processor threads (all of this machine's)"] = None
     device: Annotated[str, "auto, cpu, cuda or mps"] = "auto"

@@ -119,6 +119,13 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ),
     ("train text.txt --gradient randomised:mean=1", ("mean", "at least 2")),
     ("train text.txt --gradient randomised:mean=8,every=8", ("every", "1 to 7")),
+    ("compare text.txt --models ,", ("--models", "none of them empty")),
+    ("compare text.txt --models gru,gru", ("--models has 'gru' twice",)),
+    ("compare text.txt --models gru,gur", ("unknown model 'gur'", "did you mean 'gru'?")),
+    ("compare text.txt --models gru --gradients truncated:k1=2,truncated:k1=2", ("--gradients has", "twice")),
+    ("compare text.txt --models gru:span=4 --steps 1", ("gru", "no option 'span'")),
+    ("compare recall --models lstm/ngram", ("ngram",)),
+    ("compare absent.txt", ("absent.txt", "nor a task")),
     # values
     ("train text.txt --minutes 0", ("--minutes", "above 0", "got 0")),
     ("train text.txt --minutes -1", ("--minutes", "got -1")),

@@ -6,6 +6,8 @@ import dataclasses
 from functools import cache
 from pathlib import Path
 
+import torch
+
 from unrolled.data import Corpus, keep_standard_input, read_corpus, table_from_json
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.gradient import GRADIENTS
@@ -21,6 +23,7 @@ NEURAL_ONLY = (
     "steps", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "threads",
     "device", "from_run", "plan",
 )  # fmt: skip
+WIDE = 27_720  # units that any number of heads up to 12 divides
 
 
 def check_parts(settings: TrainSettings) -> None:
@@ -55,6 +58,9 @@ def check_parts(settings: TrainSettings) -> None:
             raise OptionError(f"{name}: the width and number of layers are --size and --depth, not {wrong[0]}=….")
         if is_own(kind):
             check_own(name)
+        elif kind != COUNTED:
+            with torch.device("meta"):  # its options are looked at, and nothing is computed
+                build("memory", MEMORIES, name, WIDE, settings.size or WIDE)
     build("gradient", GRADIENTS, settings.gradient)
 
 
