@@ -119,7 +119,7 @@ def dropout_for(epochs: float) -> float:
     """More where the same text is read more often."""
     if epochs < 3:
         return 0.0
-    return 0.1 if epochs < 5 else 0.2 if epochs < 8 else 0.35
+    return 0.1 if epochs < 5 else 0.2 if epochs < 12 else 0.35
 
 
 def time_steps(plan: Plan, steps: int, report_every: int, validations: int, saves: int) -> Plan:
