@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from torch import Tensor
 
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import LSTM
+from unrolled.run.process import peak_bytes
 from unrolled.settings import build
 from unrolled.states import State
 
@@ -57,11 +57,11 @@ def one(strategy: str, size: int, rows: int, steps: int, by_steps: bool) -> dict
     memory = LSTM(size, size)
     piece, state = read(memory, rows, steps, by_steps)
     build("gradient", GRADIENTS, "full")(piece, state, 8)  # what the first call takes is not the strategy's
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    before = peak_bytes()
     started = time.perf_counter()
     build("gradient", GRADIENTS, strategy)(piece, state, steps)
     seconds = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    after = peak_bytes()
     norm = sum(float((p.grad**2).sum()) for p in memory.parameters() if p.grad is not None) ** 0.5
     return {"seconds": round(seconds, 3), "extra_bytes": after - before, "norm": norm}
 

@@ -28,6 +28,7 @@ Floats: TypeAlias = NDArray[np.float64]
 LONGEST = 4096  # symbols of context, at most
 FEWEST = 64  # positions that have to have as much context
 ROWS = 32  # positions looked at side by side
+GRADIENT_ROWS = 8  # positions from which gradients are followed back side by side: all their steps are held
 GRADIENT_STEPS = 1024  # steps that a gradient is followed back, at most
 GRADIENT_SHARE = 0.3  # of the time
 LOGITS = 1 << 22  # logits at a time, at most
@@ -168,7 +169,7 @@ def _gradient_by_lag(
         return 0, total
     device = model.embedding.weight.device
     while seen < len(places) and (not seen or time.monotonic() - started < seconds):
-        batch = places[seen : seen + ROWS]
+        batch = places[seen : seen + GRADIENT_ROWS]
         symbols, answers = _windows(rows, batch, steps)
         embedded = model.embedding(symbols.to(device)).detach().requires_grad_()  # (B, T, E)
         hidden, _ = model.memory.unroll(embedded, model.memory.start(len(batch)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from unrolled.compare.comparison import DONE, FAILED, STOPPED, WRONG_INPUT
 from unrolled.errors import InputError, TrainingError
 from unrolled.memory import bring_named
 from unrolled.run import Training
+from unrolled.run.process import peak_bytes
 from unrolled.settings import TrainSettings
 
 
@@ -36,8 +36,7 @@ def main() -> int:
         return WRONG_INPUT if isinstance(error, InputError) else FAILED
     except KeyboardInterrupt:
         return STOPPED
-    unit = 1 if sys.platform == "darwin" else 1024
-    print(json.dumps({"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}))
+    print(json.dumps({"peak_bytes": peak_bytes()}))
     return STOPPED if training.stopped else DONE
 
 

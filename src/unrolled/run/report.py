@@ -32,17 +32,3 @@ class Report:
         """The report in plain names, as log.jsonl and --json have it; what is not there is left out."""
         values = {name: value for name, value in asdict(self).items() if value is not None and value != ()}
         return {name: round(v, 6) if isinstance(v, float) and math.isfinite(v) else v for name, v in values.items()}
-
-
-def bytes_in_use() -> int:
-    """Bytes that this process holds in memory now (Linux); its peak where only that is known."""
-    try:
-        with open("/proc/self/statm") as file:  # noqa: PTH123
-            pages = int(file.read().split()[1])
-    except OSError:
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    import os
-
-    return pages * os.sysconf("SC_PAGE_SIZE")

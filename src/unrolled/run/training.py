@@ -24,7 +24,8 @@ from unrolled.run.building import build_model, differences, environment, find_de
 from unrolled.run.folder import RunFolder, free_path, newest
 from unrolled.run.legs import Leg, best_weights, recorded_plans, set_weights
 from unrolled.run.mixing import fit_mixture, load_counts, one_thread, save_counts
-from unrolled.run.report import Report, bytes_in_use
+from unrolled.run.process import bytes_in_use
+from unrolled.run.report import Report
 from unrolled.run.verdict import Verdict, judge, judge_ngram, surprise_quantiles
 from unrolled.run.watching import RANKED_SYMBOLS, Watch
 from unrolled.settings import DEFAULT_MINUTES, TrainSettings, build

@@ -19,7 +19,8 @@ from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
 from unrolled.run.folder import RunFolder
 from unrolled.run.mixing import FITTED_LOGITS
-from unrolled.run.report import Report, bytes_in_use
+from unrolled.run.process import bytes_in_use
+from unrolled.run.report import Report
 from unrolled.seeds import generator
 from unrolled.training.checkpoint import drop_older, load_newest, save_checkpoint
 from unrolled.training.plan import NOT_FINITE, Clock, Plan, lower_rate, plan_at, progress_at, rate_at, replan

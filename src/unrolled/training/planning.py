@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from unrolled.memory import in_blocks
-from unrolled.settings import DEFAULT_MODEL, TrainSettings
+from unrolled.memory import IN_BLOCKS, in_blocks
+from unrolled.settings import DEFAULT_MODEL, TrainSettings, parse_part
 from unrolled.training.measure import fastest_threads, has_fast_bfloat16, seconds_an_update
 from unrolled.training.plan import Plan
 
@@ -105,7 +105,7 @@ def shape(settings: TrainSettings, task: Task, device: str, threads: int, size: 
     """Everything but the steps, for a training that reads `read` symbols."""
     model, epochs = settings.model or DEFAULT_MODEL, read / max(1, task.training)
     dropout = dropout_for(epochs) if settings.dropout is None else settings.dropout
-    bfloat16 = device == "cuda" or (device == "cpu" and model == "lstm" and has_fast_bfloat16())
+    bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
     return Plan(
         model=model, size=size, depth=depth, embed=min(EMBED, max(16, task.symbols)),
         batch=settings.batch or batch_for(task), window=settings.window or window_for(task), steps=1,
@@ -113,6 +113,11 @@ def shape(settings: TrainSettings, task: Task, device: str, threads: int, size: 
         clip=1.0, average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",
         device=device, threads=threads, report_every=1, validate_every=1, save_every=1,
     )  # fmt: skip
+
+
+def gains_by_bfloat16(model: str) -> bool:
+    """Whether products in bfloat16 make all its layers faster on a processor, and what they keep stays float32."""
+    return all(parse_part(name)[0] in ("lstm", *IN_BLOCKS) for name in model.split("/"))
 
 
 def dropout_for(epochs: float) -> float:
