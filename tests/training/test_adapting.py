@@ -13,6 +13,8 @@ from unrolled.errors import OptionError
 from unrolled.evaluate import evaluate
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
+from unrolled.model.mixture import Mixture
+from unrolled.model.ngram import NGram
 from unrolled.training.adapting import Adapting, Learning, evaluate_adapted
 
 V = 6
@@ -69,6 +71,21 @@ def test_the_model_given_is_left_as_it_was_and_a_full_pull_undoes_what_was_learn
         _, state = learning.unroll(piece[None], state)
     for old, left, back in zip(before, given.parameters(), learning.model.parameters(), strict=True):
         assert torch.equal(old, left) and torch.allclose(old, back)
+
+
+def test_of_a_mixture_the_learnt_part_learns_as_if_alone() -> None:
+    counts = NGram.count(np.random.default_rng(0).integers(0, V, 500), V, order=2, border=0)
+    mixture, symbols = Mixture([model(), counts]).double(), torch.arange(48) ** 2 % V
+    whole, alone = Learning(mixture, adapting(0.05)), Learning(model(), adapting(0.05))
+    of_whole, of_alone = whole.start(1), alone.start(1)
+    for piece in symbols.split(8):  # type: ignore[no-untyped-call]
+        answered, of_whole = whole.unroll(piece[None], of_whole)
+        _, of_alone = alone.unroll(piece[None], of_alone)
+    same = zip(whole.model.learnt.parameters(), alone.model.parameters(), strict=True)
+    assert all(torch.equal(mine, other) for mine, other in same)
+    assert torch.equal(whole.model.gate, mixture.gate), "how they are weighed stays as it was"
+    plain, _ = mixture.unroll(symbols[None], mixture.start(1))
+    assert not torch.allclose(answered, plain[:, -8:])
 
 
 def test_a_run_adapts_beside_its_plain_score_and_stays_as_it_is(tmp_path: Path) -> None:

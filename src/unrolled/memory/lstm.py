@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, kernel_dtype, start_weights, unroll_by_stretches, zero_state
 
 
@@ -20,10 +21,14 @@ class LSTM(Memory):
     """Gates guard a cell that is only added to. Parameters are named and shaped as torch.nn.LSTMCell's.
 
     The forget gate starts open, its bias at 1 (Jozefowicz et al. 2015); there are no peepholes.
+    horizon: in steps, at least 3. Units then start holding what they let in for times of their own, from one step to
+    so many, and let in the less the longer they hold (Tallec & Ollivier 2018, arXiv 1804.11188).
     """
 
-    def __init__(self, input_size: int, size: int) -> None:
+    def __init__(self, input_size: int, size: int, horizon: int | None = None) -> None:
         super().__init__()
+        if horizon is not None and horizon < 3:
+            raise OptionError(f"An lstm with a horizon of {horizon} was asked for; it is in steps, at least 3.")
         self.input_size, self.size = input_size, size
         self.weight_ih = nn.Parameter(torch.empty(4 * size, input_size))  # blocks: input, forget, cell, output
         self.weight_hh = nn.Parameter(torch.empty(4 * size, size))
@@ -32,6 +37,9 @@ class LSTM(Memory):
         start_weights(self.weight_ih, self.weight_hh)
         with torch.no_grad():
             self.bias_ih[size : 2 * size] = 1.0
+            if horizon is not None:
+                held = torch.empty(size).uniform_(1, horizon - 1).log()
+                self.bias_ih[:size], self.bias_ih[size : 2 * size] = -held, held
 
     def start(self, rows: int) -> LSTMState:
         return LSTMState(

@@ -72,17 +72,24 @@ class Mixture(nn.Module):
     def step(self, symbols: Tensor, state: tuple[State, ...]) -> tuple[Tensor, tuple[State, ...]]:
         """symbols (B,) -> logits (B, V) of the symbol after them, and the state."""
         answers = [part.step(symbols, of_part) for part, of_part in zip(self.parts, state, strict=True)]
-        return self._mix([logits for logits, _ in answers]), tuple(after for _, after in answers)
+        return self.mix([logits for logits, _ in answers]), tuple(after for _, after in answers)
 
     def unroll(
         self, symbols: Tensor, state: tuple[State, ...], lengths: Tensor | None = None
     ) -> tuple[Tensor, tuple[State, ...]]:
         """symbols (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
-        answers = [part.unroll(symbols, of_part, lengths) for part, of_part in zip(self.parts, state, strict=True)]
-        logits = self._mix([logits for logits, _ in answers])
+        answers, after = self.unroll_parts(symbols, state, lengths)
+        logits = self.mix(answers)
         if lengths is not None:
             logits = torch.where(reading(lengths, symbols.shape[1], logits.device)[..., None], logits, 0.0)
-        return logits, tuple(after for _, after in answers)
+        return logits, after
+
+    def unroll_parts(
+        self, symbols: Tensor, state: tuple[State, ...], lengths: Tensor | None = None
+    ) -> tuple[list[Tensor], tuple[State, ...]]:
+        """The logits (B, T, V) of each part, which `mix` weighs, and the state at each row's end."""
+        answers = [part.unroll(symbols, of_part, lengths) for part, of_part in zip(self.parts, state, strict=True)]
+        return [logits for logits, _ in answers], tuple(after for _, after in answers)
 
     @torch.no_grad()
     def fit(self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> NDArray[np.float64]:
@@ -107,14 +114,14 @@ class Mixture(nn.Module):
         state, seen = self.start(1), []
         for start in range(0, len(targets), CHUNK):
             symbols = torch.from_numpy(inputs[None, start : start + CHUNK].astype(np.int64))
-            answers = [part.unroll(symbols, of_part) for part, of_part in zip(self.parts, state, strict=True)]
-            state = tuple(after for _, after in answers)
-            logs = torch.stack([torch.log_softmax(logits[0].cpu().double(), -1) for logits, _ in answers], dim=1)
+            answers, state = self.unroll_parts(symbols, state)
+            logs = torch.stack([torch.log_softmax(logits[0].cpu().double(), -1) for logits in answers], dim=1)
             wanted = torch.from_numpy(targets[start : start + CHUNK].astype(np.int64))
             seen.append(Seen(gate_features(logs), logs.float(), wanted))
         return Seen(*(torch.cat(column) for column in zip(*seen, strict=True)))
 
-    def _mix(self, answers: Sequence[Tensor]) -> Tensor:
+    def mix(self, answers: Sequence[Tensor]) -> Tensor:
+        """Logits (…, V) of the whole from those of each part."""
         logs = [torch.log_softmax(at_least_float32(logits).to(self.gate), -1) for logits in answers]
         return _mixed(self.gate, gate_features(each := torch.stack(logs, dim=-2)), each)
 

@@ -2,6 +2,8 @@
 
 A stretch is scored, then learnt from, never the other way round. What is learnt is pulled back towards the trained
 weights, so that a change of subject does not leave the model lost. The model that is given is never changed.
+Of a mixture the learnt part learns, by its own score: of what it was trained on, the counts know each word, and the
+mixture's score would say nothing of how large its gradients are elsewhere.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from torch.nn import functional as F
 from unrolled.data.corpus import Corpus
 from unrolled.data.windows import make_batches, part_rows
 from unrolled.evaluate import Score, evaluate
+from unrolled.model.mixture import Mixture
 from unrolled.states import State, detach
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -55,11 +58,11 @@ class Learning:
     def __init__(self, model: nn.Module, adapting: Adapting) -> None:
         self.adapting = adapting
         self.model: Any = copy.deepcopy(model).eval().requires_grad_(True)
-        self._weights = list(self.model.parameters())
+        self._weights = learning_weights(self.model)
         self._trained = [weight.detach().clone() for weight in self._weights]
         mean = torch.cat([r.flatten() for r in adapting.spread]).mean() + TINY
         self._pulls = [(adapting.pull * r / mean).clamp_max(1.0) for r in adapting.spread]
-        self._read: tuple[Tensor, Tensor] | None = None  # symbols (1, T) read last, and logits (1, T, V) given
+        self._read: tuple[Tensor, list[Tensor]] | None = None  # symbols (1, T) read last, and what is learnt from
 
     def start(self, rows: int) -> State:
         """The state before a document; what was learnt is kept."""
@@ -70,20 +73,20 @@ class Learning:
         """symbols (1, T) -> logits (1, T, V) by what was learnt before them; and the state after."""
         self._learn(symbols[:, :1])
         with torch.enable_grad():
-            logits, state = self.model.unroll(symbols, state)
-        self._read = symbols, logits
+            logits, learnt, state = answer(self.model, symbols, state)
+        self._read = symbols, learnt
         return logits.detach(), detach(state)
 
     def _learn(self, following: Tensor | None) -> None:
         """Learns from what was read last, whose last answer is `following` (1, 1) where the document goes on."""
         if self._read is None or not self.adapting.rate:
             return
-        (symbols, logits), self._read = self._read, None
+        (symbols, learnt), self._read = self._read, None
         answers = symbols[:, 1:] if following is None else torch.cat([symbols[:, 1:], following], dim=1)
         if not answers.numel():
             return
         with torch.enable_grad():
-            loss = F.cross_entropy(logits[0, : answers.shape[1]], answers[0].to(logits.device))
+            loss = own_losses([logits[:, : answers.shape[1]] for logits in learnt], answers[0])
         found = torch.autograd.grad(loss, self._weights, allow_unused=True)
         with torch.no_grad():
             columns = zip(self._weights, found, self._trained, self.adapting.spread, self._pulls, strict=True)
@@ -91,6 +94,26 @@ class Learning:
                 if gradient is not None:
                     weight.addcdiv_(gradient, spread + TINY, value=-self.adapting.rate)
                 weight.add_(pull * (trained - weight))
+
+
+def answer(model: Any, symbols: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
+    """Logits (1, T, V) of the model and of each part of it that learns, and the state after."""
+    if isinstance(model, Mixture):
+        answers, state = model.unroll_parts(symbols, state)
+        learnt = [logits for part, logits in zip(model.parts, answers, strict=True) if isinstance(part, nn.Module)]
+        return model.mix(answers), learnt, state
+    logits, state = model.unroll(symbols, state)
+    return logits, [logits], state
+
+
+def learning_weights(model: nn.Module) -> list[nn.Parameter]:
+    """The weights that learn: all of them; of a mixture those of its parts."""
+    return list((model.learnt if isinstance(model, Mixture) else model).parameters())
+
+
+def own_losses(learnt: Sequence[Tensor], answers: Tensor) -> Tensor:
+    """Mean nats of answers (T,) under the logits (1, T, V) of each part, summed, so that each learns by its own."""
+    return torch.stack([F.cross_entropy(logits[0], answers.to(logits.device)) for logits in learnt]).sum()
 
 
 def evaluate_adapted(
@@ -124,7 +147,7 @@ def choose_adapting(model: nn.Module, corpus: Corpus, seed: int) -> Adapting | N
 def gather_spread(model: nn.Module, corpus: Corpus, seed: int) -> tuple[Tensor, ...]:
     """For each weight the root of its gradient's mean square, over stretches from all over the training part."""
     reader: Any = copy.deepcopy(model).eval().requires_grad_(True)
-    weights = list(reader.parameters())
+    weights = learning_weights(reader)
     squares = [torch.zeros_like(weight) for weight in weights]
     batch = make_batches(corpus, "training", GATHERED, 2 * STRETCH, seed).batch(0)
     count = 0
@@ -135,8 +158,8 @@ def gather_spread(model: nn.Module, corpus: Corpus, seed: int) -> tuple[Tensor, 
         with torch.no_grad():
             _, state = reader.unroll(inputs[None, :before], reader.start(1))
         with torch.enable_grad():
-            logits, _ = reader.unroll(inputs[None, before:length], state)
-            loss = F.cross_entropy(logits[0], targets[before:length].to(logits.device))
+            _, learnt, _ = answer(reader, inputs[None, before:length], state)
+            loss = own_losses(learnt, targets[before:length])
         for square, gradient in zip(squares, torch.autograd.grad(loss, weights, allow_unused=True), strict=True):
             if gradient is not None:
                 square += gradient.detach() ** 2
