@@ -105,6 +105,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("train text.txt --model lsmt+ngram", ("lsmt", "did you mean 'lstm'?")),
     ("train text.txt --model +ngram", ("unknown model ''",)),
     ("train text.txt --model lstm:size=8+ngram", ("--size",)),
+    ("train text.txt --model lstm:horizon=2 --steps 1", ("horizon of 2", "at least 3")),
     ("train text.txt --model attention:span=0 --steps 1", ("span of 0", "at least 1")),
     ("train text.txt --model attention:spam=3 --steps 1", ("no option 'spam'", "did you mean 'span'?")),
     ("train text.txt --model transformer:heads=3 --size 8 --steps 1", ("3 heads", "divide the size")),

@@ -75,6 +75,16 @@ def test_a_truncation_shorter_than_the_lag_fails_and_the_whole_gradient_does_not
     assert again.missing == [] and list(again) == [] and again.rows() == comparison.rows()
 
 
+def test_a_horizon_bridges_a_lag_that_the_usual_start_does_not(tmp_path: Path) -> None:
+    settings = CompareSettings(
+        models="lstm,lstm:horizon=100", lag="50", steps=400, seeds=1, out=str(tmp_path / "c"), size=32
+    )
+    comparison = Comparison("recall", settings)
+    list(comparison)
+    usual, held = (row["accuracy"] for row in comparison.rows())
+    assert held > 0.95 and usual < 0.5
+
+
 def test_the_same_steps_give_the_same_figures(tmp_path: Path) -> None:
     asked = {"models": "lstm", "lag": "3", "steps": 20, "seeds": 1, "size": 16}
     both = [Comparison("recall", CompareSettings(**asked, out=str(tmp_path / name))) for name in "ab"]  # type: ignore[arg-type]

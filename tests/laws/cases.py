@@ -30,6 +30,7 @@ from unrolled.model.ngram import NGram
 
 MEMORY_CASES: dict[str, Callable[[int, int], Memory]] = {
     **MEMORIES,
+    "lstm with a horizon": lambda inputs, size: LSTM(inputs, size, horizon=50),
     "attention of two heads that slides": lambda inputs, size: Attention(inputs, size, heads=2, span=5),
     "attention to the step itself": lambda inputs, size: Attention(inputs, size, span=1),
     "attention that remembers everything": lambda inputs, size: Attention(inputs, size, span=None),

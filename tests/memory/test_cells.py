@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from unrolled import states
-from unrolled.memory import GRU, LSTM, MEMORIES, RNN, Memory, build_stack, reset_rows, unroll_by_steps
+from unrolled.errors import OptionError
+from unrolled.memory import GRU, IN_BLOCKS, LSTM, MEMORIES, RNN, Memory, build_stack, reset_rows, unroll_by_steps
 
 ROWS, STEPS, INPUTS, SIZE = 5, 9, 4, 6
 TORCH: dict[str, Any] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -95,6 +96,28 @@ def test_biases_start_at_zero_and_the_forget_gate_open() -> None:
     assert torch.equal(lstm.bias_ih.view(4, SIZE), expected)
     _, after = lstm.step(torch.zeros(1, INPUTS), lstm.start(1)._replace(cell=torch.ones(1, SIZE)))
     torch.testing.assert_close(after.cell, torch.full((1, SIZE), 1 / (1 + torch.e**-1)))  # sigmoid of 1
+
+
+def test_a_horizon_opens_each_forget_gate_for_a_time_of_its_own() -> None:
+    torch.manual_seed(0)
+    lstm = LSTM(INPUTS, 2000, horizon=100)
+    enter, forget, new, leave = lstm.bias_ih.view(4, 2000)
+    held = forget.exp()  # steps, about
+    assert 1 <= held.min() < 3 and 97 < held.max() <= 99 and abs(held.mean() - 50) < 2
+    assert torch.equal(enter, -forget) and not new.any() and not leave.any()
+    with pytest.raises(OptionError, match="horizon of 2 was asked for; it is in steps, at least 3"):
+        LSTM(INPUTS, SIZE, horizon=2)
+
+
+@pytest.mark.parametrize("name", IN_BLOCKS)
+def test_blocks_under_bfloat16_autocast_come_near_and_keep_float32_states(name: str) -> None:
+    torch.manual_seed(3)
+    memory, xs = build_stack(name, 32, 64, depth=2), torch.randn(3, 16, 32)
+    meant, _ = memory.unroll(xs, memory.start(3))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs, after = memory.unroll(xs, memory.start(3))
+    torch.testing.assert_close(outputs.float(), meant, atol=0.1, rtol=0)
+    assert {leaf.dtype for leaf in states.leaves(after).values()} <= {torch.float32, torch.int64}
 
 
 @pytest.mark.parametrize("name", CELLS)
