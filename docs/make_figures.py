@@ -35,13 +35,13 @@ def draw_bytes(lines: list[dict[str, Any]]) -> str:
     return figure(plot)
 
 
-def main() -> None:
+def main(folder: Path = REPOSITORY / "docs") -> None:
     results = REPOSITORY / "benchmarks" / "gradients.jsonl"
     lines = [json.loads(line) for line in results.read_text().splitlines()]
-    (REPOSITORY / "docs" / "bytes.svg").write_text(draw_bytes([line for line in lines if line["what"] == "bytes"]))
+    (folder / "bytes.svg").write_text(draw_bytes([line for line in lines if line["what"] == "bytes"]))
     rows = json.loads((REPOSITORY / "benchmarks" / "recall.json").read_text())["rows"]
     ((_, svg),) = draw(rows)
-    (REPOSITORY / "docs" / "recall.svg").write_text(svg)
+    (folder / "recall.svg").write_text(svg)
 
 
 if __name__ == "__main__":

@@ -90,12 +90,25 @@ def test_readme_can_be_followed(unroll: Callable[..., Any], tmp_path: Path, monk
         exec(re.sub(r"minutes=[\d.]+", "steps=5", program), {})
 
 
-def test_the_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("poems.txt").write_text(POEMS)
-    spec = importlib.util.spec_from_file_location("make_picture", DOCS / "make_picture.py")
+def script(name: str) -> Any:
+    """A script under docs/, as a module."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def test_the_figures_are_drawn_from_the_results(tmp_path: Path) -> None:
+    script("make_figures").main(tmp_path)
+    for name, words in (("recall.svg", "lstm by truncated:k1=32"), ("bytes.svg", "checkpointed:bytes=16MB")):
+        drawn, kept = (path.read_text(encoding="utf-8") for path in (tmp_path / name, DOCS / name))
+        assert all(svg.startswith("<svg") and words in svg for svg in (drawn, kept))
+
+
+def test_the_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("poems.txt").write_text(POEMS)
+    module = script("make_picture")
     svg = module.draw(unrolled.Training("poems.txt", steps=5, size=16), "unroll train poems.txt")
     assert svg.startswith("<svg") and "unroll&#160;train&#160;poems.txt" in svg
