@@ -9,13 +9,14 @@ import pytest
 import torch
 
 import unrolled
+from unrolled.data import read_corpus
 from unrolled.errors import OptionError
 from unrolled.evaluate import evaluate
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
-from unrolled.training.adapting import Adapting, Learning, evaluate_adapted
+from unrolled.training.adapting import Adapting, Learning, evaluate_adapted, gather_spread
 
 V = 6
 TEXT = "".join(f"{k} green bottles, hanging on the wall; " for k in range(300))
@@ -86,6 +87,19 @@ def test_of_a_mixture_the_learnt_part_learns_as_if_alone() -> None:
     assert torch.equal(whole.model.gate, mixture.gate), "how they are weighed stays as it was"
     plain, _ = mixture.unroll(symbols[None], mixture.start(1))
     assert not torch.allclose(answered, plain[:, -8:])
+
+
+def test_a_symbol_that_is_hardly_ever_met_is_not_thrown_far(tmp_path: Path) -> None:
+    (tmp_path / "rare.txt").write_text("§" + TEXT)
+    run = unrolled.train(tmp_path / "rare.txt", steps=40, size=16, out=str(tmp_path / "run"), threads=1)
+    corpus = read_corpus(tmp_path / "rare.txt", seed=0)
+    spread = gather_spread(run.model, corpus, seed=0)  # type: ignore[arg-type]
+    assert all(float(r.min()) > 0.499 * float(r.mean()) > 0 for r in spread)
+    symbols = np.tile(corpus.table.encode("§ green bottles, "), 40)
+    rows, characters = [(symbols[:-1], symbols[1:])], corpus.table.characters
+    adapting = Adapting(4e-4, 0.01, spread)
+    plain = evaluate(run.model, rows, characters).nats
+    assert evaluate_adapted(run.model, adapting, rows, characters).nats < plain  # type: ignore[arg-type]
 
 
 def test_a_run_adapts_beside_its_plain_score_and_stays_as_it_is(tmp_path: Path) -> None:

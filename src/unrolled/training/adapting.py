@@ -145,7 +145,10 @@ def choose_adapting(model: nn.Module, corpus: Corpus, seed: int) -> Adapting | N
 
 
 def gather_spread(model: nn.Module, corpus: Corpus, seed: int) -> tuple[Tensor, ...]:
-    """For each weight the root of its gradient's mean square, over stretches from all over the training part."""
+    """For each weight the root of its gradient's mean square, over stretches from all over the training part.
+
+    At least the mean of its tensor's, so that no weight moves further than is usual for its like.
+    """
     reader: Any = copy.deepcopy(model).eval().requires_grad_(True)
     weights = learning_weights(reader)
     squares = [torch.zeros_like(weight) for weight in weights]
@@ -164,4 +167,7 @@ def gather_spread(model: nn.Module, corpus: Corpus, seed: int) -> tuple[Tensor, 
             if gradient is not None:
                 square += gradient.detach() ** 2
         count += 1
-    return tuple((square / max(1, count)).sqrt() for square in squares)
+    roots = [(square / max(1, count)).sqrt() for square in squares]
+    usual = torch.cat([root.flatten() for root in roots]).mean()
+    # what was hardly ever met, a rare symbol's embedding, would be thrown far by its first gradient
+    return tuple(root.clamp_min(float(root.mean() or usual)) for root in roots)
