@@ -20,7 +20,9 @@ T = TypeVar("T")
 MOST_MINUTES = 7 * 24 * 60.0
 DEFAULT_MINUTES = 10.0
 DEFAULT_MODEL = "lstm"
-COUNTED = "ngram"  # the model that is counted, not trained
+COUNTED = "ngram"  # the model of a text that is counted, not trained
+LINEAR = "linear"  # the model of examples that is fitted, not trained
+OPTION_NAMES = {"from_run": "--from", "kind": "--as"}  # words of Python's, which no field can be called
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class TrainSettings(Settings):
     model: Annotated[
         str | None,
         "lstm (if left out), gru, rnn, slstm, mingru, minlstm, delta, attention, transformer, convolution, none; two "
-        "in one stack as in lstm/attention; ngram, which is counted; both weighed, as lstm+ngram; your module.Class",
+        "in one stack as in lstm/attention; ngram, which is counted; both weighed, as lstm+ngram; your module.Class; "
+        "of a table also linear and lstm+linear (left out: what is best on validation)",
     ] = None
     out: Annotated[str | None, "the run's folder (a new one under runs/ if left out)"] = None
     documents: Annotated[str, "what a document is: file, line, or blank (blocks between blank lines)"] = "file"
@@ -72,16 +75,24 @@ class TrainSettings(Settings):
     test: Annotated[str | None, "test part: a share such as 0.1, a file, or none"] = None
     from_run: Annotated[str | None, "start from this run's weights"] = None
     plan: Annotated[str | None, "train again by this run's recorded plan, bit for bit"] = None
+    kind: Annotated[str | None, "what to learn of a table: label, or language (its text as it stands)"] = None
+    input: Annotated[str | None, "of a table: the column that is read"] = None
+    output: Annotated[str | None, "of a table: the column that is answered; several with commas"] = None
+    group: Annotated[str | None, "of a table: a column; rows alike in it stay in one part"] = None
+    pool: Annotated[str | None, "what of a row an answer is made from: last, mean or attention"] = None
+    direction: Annotated[str | None, "which way rows are read: both, or ahead, which can answer at every step"] = None
+    balance: Annotated[bool, "every label counts alike in training, however many rows it has"] = False
+    skip_empty: Annotated[bool, "leave out rows with an empty cell"] = False
 
-    def with_defaults(self) -> Self:
+    def with_defaults(self, model: str | None = DEFAULT_MODEL) -> Self:
         """The same with the model and the budget that are taken where none was asked for."""
         endless = self.minutes is None and self.steps is None and self.plan is None
         minutes = DEFAULT_MINUTES if endless else self.minutes
-        return dataclasses.replace(self, model=self.model or DEFAULT_MODEL, minutes=minutes)
+        return dataclasses.replace(self, model=self.model or model, minutes=minutes)
 
     @property
     def mixed(self) -> bool:
-        """Whether what is learnt is weighed against the n-gram: `lstm+ngram`."""
+        """Whether what is learnt is weighed against what is counted or fitted: `lstm+ngram`, `lstm+linear`."""
         return self.model is not None and "+" in self.model
 
     def of_learnt(self) -> Self:
@@ -92,7 +103,7 @@ class TrainSettings(Settings):
         """The same with a mixture's parts in the order in which they are kept: `ngram+lstm` is `lstm+ngram`."""
         if not self.mixed or not self.model:
             return self
-        parts = sorted(self.model.split("+"), key=lambda part: part == COUNTED)
+        parts = sorted(self.model.split("+"), key=lambda part: part in (COUNTED, LINEAR))
         return dataclasses.replace(self, model="+".join(parts))
 
     def check(self) -> None:
@@ -112,6 +123,12 @@ class TrainSettings(Settings):
         check_choice("--documents", self.documents, ("file", "line", "blank"))
         check_choice("--symbols", self.symbols, ("auto", "char", "byte", "word", "bpe"))
         check_choice("--device", self.device, ("auto", "cpu", "cuda", "mps"))
+        if self.kind is not None:
+            check_choice("--as", self.kind, ("language", "label"))
+        if self.pool is not None:
+            check_choice("--pool", self.pool, ("last", "mean", "attention"))
+        if self.direction is not None:
+            check_choice("--direction", self.direction, ("both", "ahead"))
 
 
 @dataclass(frozen=True)
@@ -207,7 +224,14 @@ def parse_list(option: str, text: str) -> list[str]:
 
 def learnt_model(model: str | None) -> str | None:
     """Of a mixture's name the part that is trained; any other name as it is."""
-    return model if model is None else next((part for part in model.split("+") if part != COUNTED), model)
+    if model is None:
+        return None
+    return next((part for part in model.split("+") if part not in (COUNTED, LINEAR)), model)
+
+
+def option_name(field: str) -> str:
+    """The option that sets this field: `--top-k` for top_k."""
+    return OPTION_NAMES.get(field, "--" + field.replace("_", "-"))
 
 
 def check_minutes(minutes: float | None) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from unrolled.errors import DataError, TrainingError
 from unrolled.reach import Reach
@@ -51,6 +51,15 @@ class Baseline:
         return asdict(self)
 
 
+class Terms(NamedTuple):
+    unit: str
+    items: str
+    rival: str
+    wrote: str
+    writes: str
+    use: str
+
+
 class Verdict:
     lines = ("Test part: 1.400 nats a character.", "It beats the 7-gram.")
 
@@ -62,6 +71,7 @@ class Training:
     """Five reports; `slow` in the path: a second each. What it was asked is in `asked`."""
 
     asked: TrainSettings
+    terms = Terms("nats a character", "symbols", "n-gram", "wrote", "writes", "To hear it: unroll sample ")
 
     def __init__(self, path: str, settings: TrainSettings, started: float | None = None, **more: Any) -> None:
         if "absent" in path:
@@ -118,6 +128,7 @@ class Evaluation:
 
 
 class Run:
+    kind = "language"
     path = Path("runs/fake")
 
     def stand_ins(self, text: str) -> dict[str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from unrolled.gradient import Checkpointed, Full, Gradient, Randomised, Truncated
 from unrolled.memory import (
@@ -23,7 +24,11 @@ from unrolled.memory import (
     Stack,
     build_stack,
 )
+from unrolled.memory.pooling import POOLS
+from unrolled.model.answering import Answering, AnsweringState
 from unrolled.model.encoders import Encoder, build_bidirectional
+from unrolled.model.heads import LabelHead
+from unrolled.model.inlets import BagInlet, SymbolInlet
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
@@ -40,6 +45,9 @@ MEMORY_CASES: dict[str, Callable[[int, int], Memory]] = {
     "a layer of numbers alone": lambda inputs, size: NoMemory(inputs, size, nn.Linear(inputs, size)),
     "stack of unlike memories": lambda inputs, size: Stack([RNN(inputs, 3), LSTM(3, size)]),
     "residual": lambda inputs, size: Residual(GRU(size, size)),
+    "the last of a row": lambda inputs, size: Stack([RNN(inputs, size), POOLS["last"](size, size)]),
+    "the mean of a row": lambda inputs, size: Stack([GRU(inputs, size), POOLS["mean"](size, size)]),
+    "what is looked for in a row": lambda inputs, size: Stack([GRU(inputs, size), POOLS["attention"](size, size)]),
     "dropout": lambda inputs, size: Dropout(LSTM(inputs, size), 0.5),
     "dropout that drops nothing": lambda inputs, size: Dropout(RNN(inputs, size), 0.0),
     "blocks of mingru": lambda inputs, size: build_stack("mingru", inputs, size, depth=2, dropout=0.3),
@@ -59,7 +67,43 @@ def counted() -> NGram:
     return NGram.count(np.random.default_rng(0).integers(0, 65, 20_000), 65, order=2, border=0)
 
 
-MODEL_CASES: dict[str, Callable[[], LanguageModel | Mixture]] = {
+class OneOutput(nn.Module):
+    """A model of labels with one output, as a model over symbols, which the laws of models read.
+
+    Where it reads bags of ids, a symbol stands for a bag of three.
+    """
+
+    symbols = 65
+
+    def __init__(self, memory: str, pool: str, bags: bool) -> None:
+        super().__init__()
+        inlet = BagInlet(200, 6) if bags else SymbolInlet(65, 6)
+        front = Dropout(NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5)), 0.2)
+        pooled = Dropout(POOLS[pool](8, 8), 0.2)
+        self.bags = bags
+        self.model = Answering(inlet, front, build_stack(memory, 6, 8), pooled, {"label": LabelHead(8, 65)})
+
+    def _ids(self, symbols: Tensor) -> Tensor:
+        return torch.stack([symbols + 1, symbols % 7 + 70, symbols * 0], -1) if self.bags else symbols
+
+    def start(self, rows: int) -> AnsweringState:
+        return self.model.start(rows)
+
+    def step(self, symbols: Tensor, state: AnsweringState) -> tuple[Tensor, AnsweringState]:
+        logits, state = self.model.step(self._ids(symbols), state)
+        return logits["label"], state
+
+    def unroll(
+        self, symbols: Tensor, state: AnsweringState, lengths: Tensor | None = None
+    ) -> tuple[Tensor, AnsweringState]:
+        logits, state = self.model.unroll(self._ids(symbols), state, lengths)
+        return logits["label"], state
+
+
+MODEL_CASES: dict[str, Callable[[], LanguageModel | Mixture | OneOutput]] = {
+    "labels by lstm and mean": lambda: OneOutput("lstm", "mean", bags=False),
+    "labels by gru and its last": lambda: OneOutput("gru", "last", bags=False),
+    "labels of words by mingru and attention": lambda: OneOutput("mingru", "attention", bags=True),
     "language model, rnn": lambda: LanguageModel(65, 6, build_stack("rnn", 6, 8)),
     "language model, gru": lambda: LanguageModel(65, 6, build_stack("gru", 6, 8, dropout=0.2)),
     "language model, lstm": lambda: LanguageModel(65, 6, build_stack("lstm", 6, 8, depth=2, dropout=0.2)),

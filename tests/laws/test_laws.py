@@ -27,6 +27,7 @@ from unrolled import laws, memory
 from unrolled.gradient import GRADIENTS, Gradient
 from unrolled.laws import ENCODER_LAWS, MEMORY_LAWS, MODEL_LAWS, GradientLaw, Law, LawError
 from unrolled.memory import LSTM, MEMORIES, Memory
+from unrolled.memory.pooling import POOLS
 from unrolled.model import encoders
 
 GRADIENT_TABLE = [
@@ -85,6 +86,11 @@ def test_every_memory_has_a_row() -> None:
     for name, kind in vars(memory).items():
         if inspect.isclass(kind) and issubclass(kind, Memory) and not inspect.isabstract(kind):
             assert kind in held, f"{name} has no line in tests/laws/cases.py"
+
+
+def test_every_pool_has_a_row() -> None:
+    held = {type(part) for make in MEMORY_CASES.values() for part in make(4, 8).modules()}
+    assert {type(pool(8, 8)) for pool in POOLS.values()} <= held, "a pool has no line in tests/laws/cases.py"
 
 
 def test_every_gradient_has_a_row() -> None:

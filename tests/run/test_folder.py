@@ -134,7 +134,7 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
 
 def test_any_kind_is_opened_where_any_will_do(tmp_path: Path) -> None:
     RunFolder.create(tmp_path / "a", {"kind": "label"})
-    assert RunFolder.open(tmp_path / "a", kind=None).facts["kind"] == "label"
+    assert RunFolder.open(tmp_path / "a", kinds=None).facts["kind"] == "label"
 
 
 def test_one_process_trains_a_run_at_a_time(run: RunFolder) -> None:

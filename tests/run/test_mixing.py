@@ -13,7 +13,8 @@ from kills import same_bytes, write_text
 import unrolled
 from unrolled.errors import OptionError, RunError
 from unrolled.model.mixture import Mixture
-from unrolled.run import Training
+from unrolled.run import Training, Verdict
+from unrolled.run.language import Language
 
 SMALL: dict[str, Any] = {"steps": 12, "model": "lstm+ngram", **kills.SMALL}
 
@@ -47,13 +48,14 @@ def same_mixture(one: Path, other: Path) -> None:
 def test_the_whole_is_better_than_its_parts_and_they_are_shown(text: Path, tmp_path: Path) -> None:
     training = finish(Training(text, out=str(tmp_path / "run"), **SMALL | {"steps": 60}))
     verdict = training.verdict
-    assert verdict is not None
+    assert isinstance(verdict, Verdict)
+    assert isinstance(training.subject, Language)
     assert verdict.test is not None
     assert verdict.parts is not None
     assert verdict.model == "lstm+ngram"
     assert set(verdict.parts) == {"lstm", "ngram"}
     assert verdict.test.nats <= min(verdict.parts.values()) + 0.01
-    assert verdict.fitted == training.corpus.targets("validation")
+    assert verdict.fitted == training.subject.corpus.targets("validation")
     assert f"Its parts alone: lstm {verdict.parts['lstm']:.3f}, ngram {verdict.parts['ngram']:.3f}" in "\n".join(
         verdict.lines
     )

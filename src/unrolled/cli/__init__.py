@@ -17,19 +17,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from unrolled.cli import compare, demo, evaluate, info, sample, score, train
+from unrolled.cli import compare, demo, evaluate, info, predict, sample, score, train
 from unrolled.errors import InputError, OptionError, TrainingError, nearest
 
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # an unreadable command line
 
 WELCOME = """\
-unroll trains a sequence model on your own text, on this machine, in the minutes you have.
+unroll trains a sequence model on your own data, on this machine, in the minutes you have.
   unroll demo                             two minutes on the text that comes with Python: see it learn
   unroll train poems.txt --minutes 10     learns from a file, a folder of files, or - (standard input)
   unroll sample --prompt "Once upon"      writes as it thinks, with the newest run
   unroll resume --minutes 10              goes on where it stopped, or longer
   unroll score RUN system.log --top 20    the surprise of each line: finds the odd one in a log
+  unroll train reviews.csv                learns what a table answers: labels of texts
+  unroll predict RUN new.txt              answers about new texts, a line each
   unroll evaluate                         how good it is on text it has not seen, beside an n-gram
   unroll compare poems.txt                models side by side: which is best here, and at what cost
   unroll info poems.txt, unroll runs      what a text or a run is, and what it would get; the runs here
@@ -56,6 +58,7 @@ demo_app = typer.Typer(cls=Commands, rich_markup_mode=None)
 app.command()(train.train)
 app.command()(train.resume)
 app.command()(sample.sample)
+app.command()(predict.predict)
 app.command()(score.score)
 app.command()(evaluate.evaluate)
 app.command()(compare.compare)
@@ -78,7 +81,7 @@ def unroll(
     ] = None,
     show_version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
 ) -> None:
-    """Train a sequence model on your own text, watch it learn, sample it, stop it and go on.
+    """Train a sequence model on your own data, watch it learn, sample it, stop it and go on.
 
     \b
     Examples:

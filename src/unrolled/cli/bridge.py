@@ -14,10 +14,9 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 import typer
 
 from unrolled.errors import OptionError
-from unrolled.settings import CompareSettings, SampleSettings, TrainSettings
+from unrolled.settings import CompareSettings, SampleSettings, TrainSettings, option_name
 
 T = TypeVar("T")
-OPTION_NAMES = {"from_run": "--from"}  # `from` is a word of Python's: the field cannot be called that
 
 Json = Annotated[bool, typer.Option("--json", help="answer in JSON, an object a line")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress and no notes: the answer alone")]
@@ -26,11 +25,6 @@ RunPath = Annotated[
 ]
 Adapt = Annotated[bool, typer.Option("--adapt", help="beside it: by a copy that learns from what it has read")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps")]
-
-
-def option_name(field: str) -> str:
-    """The option that sets this field: `--top-k` for top_k."""
-    return OPTION_NAMES.get(field, "--" + field.replace("_", "-"))
 
 
 def takes(

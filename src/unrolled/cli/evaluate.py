@@ -2,41 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unrolled.cli.bridge import Adapt, Device, Json, Quiet, RunPath, note, print_json
+from unrolled.errors import OptionError
+
+if TYPE_CHECKING:
+    from unrolled.run import Run
+
+COLUMNS = ("place", "output", "right", "answer", "chance", "text")
 
 
 def evaluate(
     run: RunPath = None,
     data: Annotated[
-        str | None, typer.Argument(metavar="DATA", help="a text; left out: the run's own test part")
+        str | None, typer.Argument(metavar="DATA", help="a text or a table; left out: the run's own test part")
     ] = None,
     adapt: Adapt = False,
+    errors: Annotated[
+        str | None,
+        typer.Option("--errors", metavar="FILE", help="of labels: write what is wrong to a csv, surest first"),
+    ] = None,
     device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """How well a run predicts text it has not seen.
+    """How well a run foresees a text it has not seen, or answers about rows it has not seen.
 
-    In nats and bits a character with a 95% interval, beside the best n-gram and the untrained model.
+    Of a text: nats and bits a character with a 95% interval, beside the best n-gram and the untrained model.
+    Of labels: share right, macro-F1, nats and calibration, each label's mistakes, beside the other models.
 
     With --adapt also the score of a copy that learns from what it has read; the run stays as it is.
 
     \b
     Examples:
       unroll evaluate
-      unroll evaluate runs/poems
       unroll evaluate runs/poems other-poems.txt --json
+      unroll evaluate runs/reviews --errors wrong.csv
     """
     from unrolled.run import load
 
     model = load(run, device)
-    note(f"Reading {data or 'the test part'} with {model.path} …", quiet or json)
-    evaluation = model.evaluate(data, adapt)
+    evaluation: Any
+    if model.kind == "answers":
+        evaluation = _evaluate_answers(model, data, adapt, errors, quiet or json)
+    else:
+        if errors is not None:
+            raise OptionError("--errors lists rows with a wrong label, and this run foresees a text. Leave it out.")
+        note(f"Reading {data or 'the test part'} with {model.path} …", quiet or json)
+        evaluation = model.evaluate(data, adapt)
     if json:
         print_json(evaluation.as_dict())
     else:
         print("\n".join(evaluation.lines))
+
+
+def _evaluate_answers(model: Run, data: str | None, adapt: bool, errors: str | None, quiet: bool) -> Any:
+    if adapt:
+        raise OptionError(
+            "--adapt learns from a text while it is read, and this run answers about rows. Leave it out."
+        )
+    if errors is not None and Path(errors).exists():
+        raise OptionError(f"--errors {errors} exists. Name a file that is not there yet, or move it away.")
+    note(f"Reading {data or 'the test part'} with {model.path} …", quiet)
+    evaluation = model.evaluate_answers(data, errors is not None)
+    if errors is not None:
+        try:
+            with Path(errors).open("x", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, COLUMNS)
+                writer.writeheader()
+                writer.writerows(evaluation.wrong)
+        except OSError as error:
+            raise OptionError(f"--errors {errors} cannot be written: {error.strerror}.") from None
+        note(f"{len(evaluation.wrong):,} wrong answers are in {errors}, the surest first.", quiet)
+    return evaluation

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unrolled.cli.bridge import Json, Quiet, note, option_name, print_json, takes
+from unrolled.cli.bridge import Json, Quiet, note, print_json, takes
 from unrolled.cli.terminal import byte_count
 from unrolled.errors import InputError, OptionError
-from unrolled.settings import TrainSettings
+from unrolled.settings import TrainSettings, option_name
+
+if TYPE_CHECKING:
+    from unrolled.run import Run
 
 MOST_VALUES = 8  # of a list, in a line
 NOT_IN_A_PLAN = ("out", "from_run", "plan")
-COLUMNS = {"path": "run", "data": "data", "model": "model", "nats": "nats/char", "age": "age", "size": "size",
-           "status": "status"}  # fmt: skip
+COLUMNS = {"path": "run", "data": "data", "model": "model", "score": "nats/char, or right", "age": "age",
+           "size": "size", "status": "status"}  # fmt: skip
 
 
 @takes(TrainSettings, leave_out=NOT_IN_A_PLAN)
@@ -24,14 +27,14 @@ def info(
     settings: TrainSettings,
     thing: Annotated[
         str | None,
-        typer.Argument(metavar="THING", help="a text, a folder of texts, or a run (the newest under runs/)"),
+        typer.Argument(metavar="THING", help="a text, a folder of texts, a table, or a run (the newest under runs/)"),
     ] = None,
     json: Json = False,
 ) -> None:
-    """What a text or a run is, and the plan for a text.
+    """What a text, a table or a run is, and the plan for a text or a table.
 
-    Of a run also its reach, how far back it looks, which takes some seconds once.
-    For a text with --minutes or --steps: what `unroll train` would do with these options; nothing is spent.
+    Of a run on a text also its reach, how far back it looks, which takes some seconds once.
+    For data with --minutes or --steps: what `unroll train` would do with these options; nothing is spent.
 
     \b
     Examples:
@@ -50,13 +53,9 @@ def info(
         from unrolled.run import load
 
         run = load(thing)
-        facts, lines = run.info(), []
-        try:
-            note("Looking how far back it looks …", json)
-            reach = run.reach()
-            facts, lines = facts | {"reach": reach.as_dict()}, reach.lines
-        except InputError as error:  # its text is gone, say; all else is known
-            lines = [f"not measured. {error}"]
+        facts, lines = run.info(), list[str]()
+        if run.kind == "language":
+            facts, lines = _reach(run, facts, json)
     else:
         from unrolled.run import info_data
 
@@ -66,6 +65,15 @@ def info(
     else:
         print("\n".join(_describe({name: value for name, value in facts.items() if name != "reach"})))
         print("\n".join(f"{'reach:' if k == 0 else '      '} {line}" for k, line in enumerate(lines)))
+
+
+def _reach(run: Run, facts: dict[str, Any], json: bool) -> tuple[dict[str, Any], list[str]]:
+    try:
+        note("Looking how far back it looks …", json)
+        reach = run.reach()
+        return facts | {"reach": reach.as_dict()}, reach.lines
+    except InputError as error:  # its text is gone, say; all else is known
+        return facts, [f"not measured. {error}"]
 
 
 def runs(
@@ -97,12 +105,12 @@ def runs(
 
 
 def _row(facts: Mapping[str, Any]) -> dict[str, str]:
-    nats = facts.get("nats")
+    nats, right = facts.get("nats"), facts.get("accuracy")
     return {
         "path": str(facts["path"]),
         "data": Path(facts.get("data", "-")).name,
-        "model": str(facts.get("model", "-")),
-        "nats": "-" if nats is None else f"{nats:.3f}",
+        "model": str(facts.get("model") or "-"),
+        "score": f"{right:.1%}" if right is not None else "-" if nats is None else f"{nats:.3f}",
         "age": _age(facts["age"]) if "age" in facts else "-",
         "size": byte_count(facts["bytes"]) if "bytes" in facts else "-",
         "status": str(facts["status"]),

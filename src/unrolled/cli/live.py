@@ -64,7 +64,7 @@ class LiveView(View):
         """One frame."""
         report = self._report
         if report is None:
-            waiting = "Ending tidily …" if self._stopping else "Looking at the text and measuring this machine …"
+            waiting = "Ending tidily …" if self._stopping else "Looking at the data and measuring this machine …"
             return Text(waiting, style="dim")
         lines: list[RenderableType] = [self._draw_progress(report), self._draw_numbers(report)]
         if self.first is not None and self.latest is not None:
@@ -94,17 +94,20 @@ class LiveView(View):
             text.append("   validation ")
             text.append(f"{nats:.3f}", style=style)
             best = self._validation.best
-            text.append(f" nats a character (best {best:.3f})" if best is not None else " nats a character")
+            unit = self._training.terms.unit
+            text.append(f" {unit} (best {best:.3f})" if best is not None else f" {unit}")
         if to_beat is not None:
-            text.append(f"   n-gram to beat {to_beat:.3f}")
-        text.append(f"   {report.symbols_a_second:,.0f} symbols/s   {byte_count(report.bytes_in_use)}", style="dim")
+            text.append(f"   {self._training.terms.rival} to beat {to_beat:.3f}")
+        speed = f"   {report.symbols_a_second:,.0f} {self._training.terms.items}/s"
+        text.append(f"{speed}   {byte_count(report.bytes_in_use)}", style="dim")
         return text
 
     def _draw_samples(self, first: Report, latest: Report) -> RenderableType:
+        terms = self._training.terms
         height = max(3, min(MOST_LINES, self.console.height - OTHER_LINES)) - 2
         panels = [
-            _panel(f"what it wrote at first (step {first.step:,})", first, height, "dim"),
-            _panel(f"what it writes now (step {latest.step:,})", latest, height, "cyan"),
+            _panel(f"what it {terms.wrote} at first (step {first.step:,})", first, height, "dim"),
+            _panel(f"what it {terms.writes} now (step {latest.step:,})", latest, height, "cyan"),
         ]
         if self.console.width < NARROW:
             return panels[1]

@@ -75,7 +75,7 @@ def read_lines(path: str) -> Iterator[str]:
     if path == "-":
         return _decoded(sys.stdin.fileno(), "utf-8-sig")
     if Path(path).is_dir():
-        raise DataError(f"{path} is a folder; unroll score reads a file of lines, or - for standard input.")
+        raise DataError(f"{path} is a folder; a file of lines was expected, or - for standard input.")
     look_at(Path(path))
     whole = Path(path).is_file()  # else a pipe, which can be read only once
     encoding = file_of_text(Path(path), path, any_bytes=True).encoding if whole else "utf-8-sig"

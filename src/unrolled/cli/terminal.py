@@ -53,7 +53,7 @@ class View(ABC):
         baseline = training.baseline
         lines = {"description": training.description, "plan": training.plan_line}
         if baseline is not None:
-            nats = "" if baseline.validation is None else f": {baseline.validation:.3f} nats a character"
+            nats = "" if baseline.validation is None else f": {baseline.validation:.3f} {training.terms.unit}"
             lines["baseline"] = f"To beat: {baseline.name}{nats}"
         fresh = [line for name, line in lines.items() if name not in self._said]
         self._said.update(lines)
@@ -101,14 +101,18 @@ class LinesView(View):
         self._say()
         for remark in report.notes:
             note(remark)
-        note(report_line(report))
+        note(report_line(report, self._training.terms.items))
 
     def stopping(self) -> None:
         os.write(2, b"Ending tidily; once more ends at once.\n")  # print may be in the middle of a line
 
     def close(self) -> None:
         if self.first is not None and self.latest is not None:
-            for title, report in (("At first it wrote", self.first), ("Now it writes", self.latest)):
+            terms = self._training.terms
+            for title, report in (
+                (f"At first it {terms.wrote}", self.first),
+                (f"Now it {terms.writes}", self.latest),
+            ):
                 note(f"{title} (step {report.step:,}):\n{indent(readable(report.sample or '')[:PLAIN_SAMPLE])}")
 
     def _say(self) -> None:
@@ -145,7 +149,7 @@ def start_facts(training: Training) -> dict[str, object]:
     }
 
 
-def report_line(report: Report) -> str:
+def report_line(report: Report, items: str = "symbols") -> str:
     """A report in one line."""
     left = "" if report.seconds_left is None else f", {clock(report.seconds_left)} left"
     parts = [
@@ -157,7 +161,7 @@ def report_line(report: Report) -> str:
     if report.validation is not None:
         parts.append(f"validation {report.validation:.3f}")
     if report.step > 0:
-        parts.append(f"{report.symbols_a_second:,.0f} symbols/s")
+        parts.append(f"{report.symbols_a_second:,.0f} {items}/s")
     parts.append(byte_count(report.bytes_in_use))
     if (copied := copied_line(report)) is not None:
         parts.append(copied)

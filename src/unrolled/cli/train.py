@@ -25,15 +25,20 @@ LARGE = 50_000_000  # bytes; a text that takes a while to read
 def train(
     context: typer.Context,
     data: Annotated[
-        str, typer.Argument(metavar="DATA", help="a text file, a folder of text files, or - for standard input")
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="a text file, a folder of them, or - ; a table (csv, tsv, jsonl, parquet) with answers",
+        ),
     ],
     settings: TrainSettings,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train on a text in the minutes there are.
+    """Train on a text, or on a table of texts and labels, in the minutes there are.
 
-    Looks at the text, plans, trains, shows what it writes meanwhile, and keeps the best model in a run folder.
+    Looks at the data, plans, trains, shows what it writes or answers meanwhile, and keeps the best model in a run
+    folder. Of a table it leaves the net, a linear model on n-grams or both weighed: what is best on validation.
 
     \b
     Examples:
@@ -41,6 +46,8 @@ def train(
       unroll train letters/ --minutes 30 --out runs/letters
       unroll train names.txt --documents line --minutes 2
       unroll train poems.txt --model ngram
+      unroll train reviews.csv --minutes 5
+      unroll train mails.jsonl --input body --output folder,urgent --group sender
       cat *.log | unroll train - --steps 2000 --json
     """
     with Interrupts() as interrupts:
@@ -143,4 +150,4 @@ def _conclude(training: Training, json: bool, quiet: bool) -> None:
     if training.stopped:
         note(f"Stopped. To go on: unroll resume {training.folder}")
         raise typer.Exit(STOPPED)
-    note(f"The run is {training.folder}. To hear it: unroll sample {training.folder}", quiet or json)
+    note(f"The run is {training.folder}. {training.terms.use}{training.folder}", quiet or json)

@@ -28,7 +28,7 @@ from unrolled.compare.words import COLUMNS, TASK_COLUMNS, row_line, sentences
 from unrolled.data import TASKS, Corpus, read_corpus
 from unrolled.errors import DataError, InputError, MissingExtra, OptionError, RunError, TrainingError, nearest
 from unrolled.run import load
-from unrolled.run.asked import task_of
+from unrolled.run.language import task_of
 from unrolled.settings import CompareSettings
 
 FORMAT = 1

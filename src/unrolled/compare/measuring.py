@@ -16,7 +16,7 @@ from unrolled.data import part_rows
 from unrolled.errors import DataError, InputError
 from unrolled.evaluate import evaluate
 from unrolled.run import Run, load
-from unrolled.run.asked import read_again
+from unrolled.run.asked import read_corpus_again
 from unrolled.run.folder import RunFolder
 
 READ = 100_000  # symbols of the validation part that are read with a trained model, at most
@@ -39,7 +39,7 @@ def last_report(path: Path) -> str:
 
 def validation_symbols(run: Run) -> Any:
     """The symbols of a run's validation part, in order (N,)."""
-    corpus = read_again(run.folder, run.settings)
+    corpus = read_corpus_again(run.folder, run.settings)
     parts = [inputs for inputs, _ in part_rows(corpus, "validation", READ)]
     if not parts or not sum(map(len, parts)):
         raise DataError("There is no validation part to compare on: the text is too short. Give a longer one.")
@@ -50,7 +50,7 @@ def measure(path: Path) -> dict[str, Any]:
     """What a finished run is worth and what it costs, on its validation part."""
     run = load(path, "cpu")
     symbols = validation_symbols(run)
-    corpus = read_again(run.folder, run.settings)
+    corpus = read_corpus_again(run.folder, run.settings)
     score = evaluate(run.model, part_rows(corpus, "validation"), run.table.characters)
     reports = run.folder.read_reports()
     stream: Tensor = torch.from_numpy(np.resize(symbols, STEPS[-1]).astype(np.int64))

@@ -19,6 +19,7 @@ from unrolled.errors import DataError
 from unrolled.seeds import numpy_generator
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 LONGEST = 8  # windows that a row of RowBatches is long at most
@@ -35,6 +36,28 @@ class Batch(NamedTuple):
     targets: Tensor  # (B, T) int64
     lengths: Tensor  # (B,) int64, 0 for a row with nothing to read
     fresh: Tensor  # (B,) bool: the row starts from the start state
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return self.inputs.shape[1]
+
+    @property
+    def asked(self) -> int:
+        """How many targets are to be foreseen; what a loss is divided by."""
+        import torch
+
+        within = torch.arange(self.targets.shape[1]) < self.lengths[:, None]  # (B, T)
+        return int((within & (self.targets >= 0)).sum())
+
+    def to(self, device: torch.device) -> Batch:
+        """The same with inputs and targets on a device; lengths stay where they are."""
+        return self._replace(inputs=self.inputs.to(device), targets=self.targets.to(device))
+
+    def cut(self, a: int, b: int) -> Batch:
+        """Steps a to b - 1."""
+        lengths = (self.lengths - a).clamp(0, b - a)
+        return self._replace(inputs=self.inputs[:, a:b], targets=self.targets[:, a:b], lengths=lengths)
 
 
 class StreamBatches:

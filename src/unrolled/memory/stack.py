@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import torch
@@ -101,7 +101,7 @@ class Dropout(Memory):
         self.input_size, self.size = memory.input_size, memory.size
 
     def start(self, rows: int) -> DropoutState:
-        weight = next(self.memory.parameters())
+        weight = next(chain(self.memory.parameters(), self.memory.buffers()))
         mask = torch.ones_like(zero_state(weight, rows, self.size))
         return DropoutState(self.memory.start(rows), mask, rate=mask.new_full((rows, 1), self.rate))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -9,6 +11,19 @@ from torch.nn import functional as F
 from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, at_least_float32, ragged, reading
 from unrolled.states import State
+
+
+class Lesson(Protocol):
+    """Windows of a text, as `unrolled.data.windows.Batch` has them."""
+
+    @property
+    def inputs(self) -> Tensor: ...
+
+    @property
+    def targets(self) -> Tensor: ...
+
+    @property
+    def lengths(self) -> Tensor: ...
 
 
 class LanguageModel(nn.Module):
@@ -50,6 +65,11 @@ class LanguageModel(nn.Module):
         if lengths is not None:
             logits = torch.where(reading(lengths, steps, logits.device)[..., None], logits, 0.0)
         return logits, state
+
+    def loss(self, lesson: Lesson, state: State) -> tuple[Tensor, State]:
+        """Nats of all targets of a batch of windows, summed, and the state after."""
+        logits, state = self.unroll(lesson.inputs, state, lesson.lengths)
+        return losses(logits, lesson.targets, lesson.lengths), state
 
     def forward(self, symbols: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """The same as `unroll`."""

@@ -8,21 +8,36 @@ from pathlib import Path
 
 import torch
 
-from unrolled.data import Corpus, keep_standard_input, read_corpus, table_from_json
+from unrolled.data import Corpus, is_table, keep_standard_input, table_from_json
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.gradient import GRADIENTS
 from unrolled.laws import MEMORY_LAWS, check
 from unrolled.memory import MEMORIES, Memory
 from unrolled.memory.own import is_own, not_brought
+from unrolled.run.answers import Answers
 from unrolled.run.folder import RunFolder
+from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
-from unrolled.settings import COUNTED, DEFAULT_MODEL, TrainSettings, build, choose, learnt_model, parse_part
-from unrolled.training.planning import Task
+from unrolled.run.subject import Subject
+from unrolled.settings import (
+    COUNTED,
+    DEFAULT_MODEL,
+    LINEAR,
+    TrainSettings,
+    build,
+    choose,
+    learnt_model,
+    option_name,
+    parse_part,
+)
 
 NEURAL_ONLY = (
     "steps", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "threads",
-    "device", "from_run", "plan",
+    "device", "from_run", "plan", "pool", "direction", "balance",
 )  # fmt: skip
+FOR_TABLES = ("input", "output", "group", "pool", "direction", "balance", "skip_empty")
+FOR_TEXTS = ("documents",)
+UNTRAINED = {COUNTED: ("n-gram", "counted"), LINEAR: ("linear model", "fitted")}
 WIDE = 27_720  # units that any number of heads up to 12 divides
 
 
@@ -31,34 +46,33 @@ def check_parts(settings: TrainSettings) -> None:
     model = settings.model or DEFAULT_MODEL
     if settings.mixed:
         parts = model.split("+")
-        if len(parts) != 2 or parts.count(COUNTED) != 1:
+        if len(parts) != 2 or sum(part in UNTRAINED for part in parts) != 1:
             raise OptionError(
                 f"A mixture is of one learnt model and the n-gram, as in lstm+ngram or lstm/attention+ngram; "
-                f"got '{model}'."
+                f"of a table, and the linear model: lstm+linear. Got '{model}'."
             )
         model = learnt_model(model) or ""
     names = model.split("/")
-    if names == ["ngram"]:
+    if model in UNTRAINED:
+        name, how = UNTRAINED[model]
         for field in NEURAL_ONLY:
             if getattr(settings, field) != getattr(TrainSettings(), field):
-                raise OptionError(
-                    f"The n-gram has no --{field.removesuffix('_run')}: it is counted, not trained. Leave it out."
-                )
+                raise OptionError(f"The {name} has no {option_name(field)}: it is {how}, not trained. Leave it out.")
     for name in names:
         kind, options = parse_part(name)
         if is_own(kind) and kind not in MEMORIES:
             raise not_brought(kind)
-        choose("model", {**MEMORIES, "ngram": None}, kind)
-        if kind == "ngram" and (options or len(names) > 1):
+        choose("model", {**MEMORIES, **UNTRAINED}, kind)
+        if kind in UNTRAINED and (options or len(names) > 1):
             raise OptionError(
-                f"The n-gram is a model of its own, without options; got '{settings.model}'.\n"
-                "To weigh it against what is learnt: lstm+ngram."
+                f"The {UNTRAINED[kind][0]} is a model of its own, without options; got '{settings.model}'.\n"
+                f"To weigh it against what is learnt: lstm+{kind}."
             )
         if wrong := [option for option in options if option in ("size", "depth", "input_size")]:
             raise OptionError(f"{name}: the width and number of layers are --size and --depth, not {wrong[0]}=….")
         if is_own(kind):
             check_own(name)
-        elif kind != COUNTED:
+        elif kind not in UNTRAINED:
             with torch.device("meta"):  # its options are looked at, and nothing is computed
                 build("memory", MEMORIES, name, WIDE, settings.size or WIDE)
     build("gradient", GRADIENTS, settings.gradient)
@@ -85,14 +99,14 @@ def as_recorded(recorded: RunFolder, settings: TrainSettings) -> TrainSettings:
     All else comes from the recorded run, or it would not come out the same; an option that says otherwise is refused.
     """
     theirs = TrainSettings.from_json(recorded.facts["asked"])
-    if theirs.model == "ngram":
-        raise RunError(f"{recorded.path} is a counted n-gram: it has no plan to follow. Name a trained run.")
+    if theirs.model in UNTRAINED:
+        raise RunError(f"{recorded.path} is a {counted(theirs.model)}: it has no plan to follow. Name a trained run.")
     own = ("minutes", "steps", "out", "threads", "device", "plan")
     for name, value in settings.to_json().items():
         if name not in own and value not in (getattr(TrainSettings(), name), getattr(theirs, name)):
-            option = "--" + name.removesuffix("_run")
             raise OptionError(
-                f"--plan {recorded.path} trains again just as that run was; {option} {value} would change it.\n"
+                f"--plan {recorded.path} trains again just as that run was; {option_name(name)} {value} would change "
+                "it.\n"
                 "Leave it out, or leave out --plan."
             )
     mine = {name: getattr(settings, name) for name in ("out", "threads", "device", "plan")}
@@ -101,8 +115,8 @@ def as_recorded(recorded: RunFolder, settings: TrainSettings) -> TrainSettings:
 
 def as_started_from(source: RunFolder, settings: TrainSettings) -> TrainSettings:
     """The settings with the sizes of the run whose weights are the start. Raises OptionError, RunError."""
-    if source.facts["asked"]["model"] == "ngram":
-        raise RunError(f"{source.path} is a counted n-gram: it has no weights to start from. Name a trained run.")
+    if (model := source.facts["asked"]["model"]) in UNTRAINED:
+        raise RunError(f"{source.path} is a {counted(model)}: it has no weights to start from. Name a trained run.")
     theirs = recorded_plans(source)[0]
     sizes = {name: getattr(theirs, name) for name in ("model", "size", "depth")}
     for name, value in sizes.items():
@@ -115,10 +129,10 @@ def as_started_from(source: RunFolder, settings: TrainSettings) -> TrainSettings
     return dataclasses.replace(settings, **sizes | {"model": settings.model or source.facts["asked"]["model"]})
 
 
-def task_of(corpus: Corpus) -> Task:
-    """What of the text a plan depends on."""
-    documents = max(1, corpus.document_count)
-    return Task(corpus.table.size, corpus.targets("training"), len(corpus.symbols) / documents)
+def counted(model: str) -> str:
+    """What a model that is not trained is: "counted n-gram"."""
+    name, how = UNTRAINED[model]
+    return f"{how} {name}"
 
 
 def keep_input(path: str | Path, aside: Path) -> Path | None:
@@ -135,18 +149,58 @@ def name_for(path: str | Path) -> str:
     return "stdin" if str(path) == "-" else Path(path).resolve().stem or "run"
 
 
-def read_again(folder: RunFolder, asked: TrainSettings) -> Corpus:
-    """The run's own text once more. Raises DataError where it is gone or is not what it was."""
+def read_again(folder: RunFolder, asked: TrainSettings) -> Subject:
+    """The run's own data once more. Raises DataError where it is gone or is not what it was."""
     data = folder.facts["data"]
     path = folder.path / data["path"] if data["kept"] else Path(data["path"])
+    what = "text" if folder.facts["kind"] == Language.kind else "table"
     if not path.exists():
-        raise DataError(f"The text that {folder.path} was trained on is gone: {path}.\nPut it back, or train anew.")
-    table = table_from_json(folder.read_symbols())
-    corpus = read_corpus(path, asked.documents, asked.symbols, asked.seed, asked.valid, asked.test, table)
-    if data["fingerprints"] and list(corpus.fingerprints.values()) != list(data["fingerprints"].values()):
+        raise DataError(f"The {what} that {folder.path} was trained on is gone: {path}.\nPut it back, or train anew.")
+    subject = read_subject(path, asked, folder)
+    if data["fingerprints"] and list(subject.fingerprints.values()) != list(data["fingerprints"].values()):
         raise DataError(
-            f"The text that {folder.path} was trained on has changed since: {path}.\n"
+            f"The {what} that {folder.path} was trained on has changed since: {path}.\n"
             "Put the old one back, or train anew: unroll train "
             f"{path} --from {folder.path}"
         )
-    return corpus
+    return subject
+
+
+def read_corpus_again(folder: RunFolder, asked: TrainSettings) -> Corpus:
+    """The run's own text once more, as `read_again`. Raises RunError for a run about anything but a text."""
+    subject = read_again(folder, asked)
+    if not isinstance(subject, Language):
+        raise RunError(f"{folder.path} was trained on {subject.description.split(':')[0]}, not on a text.")
+    return subject.corpus
+
+
+def is_about_text(path: str | Path, settings: TrainSettings) -> bool:
+    """Whether what a path holds is learnt as a text, not as examples."""
+    return not is_table(path) or settings.kind == Language.kind
+
+
+def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None = None) -> Subject:
+    """What a path holds, as the subject of a training: a table's examples, or a text. known: a run by whose tables
+    of symbols and labels it is read. Raises DataError, OptionError, RunError."""
+    text = is_about_text(path, asked)
+    kind = Language.kind if text else Answers.kind
+    if known is not None and known.facts["kind"] != kind:
+        raise RunError(f"{known.path} is a run of kind '{known.facts['kind']}'; {path} is read as {kind}.")
+    tables = known.read_symbols() if known is not None else None
+    model = asked.model or DEFAULT_MODEL
+    if text:
+        refuse_options(asked, FOR_TABLES, f"{path} is read as a text")
+        if LINEAR in model.split("+"):
+            raise OptionError(f"{path} is a text, and the linear model answers about rows. Try --model lstm+ngram.")
+        return Language.read(path, asked, None if tables is None else table_from_json(tables))
+    refuse_options(asked, FOR_TEXTS, f"{path} is a table")
+    if COUNTED in model.split("+"):
+        raise OptionError(f"{path} is a table, and the n-gram foresees a text. Try --model lstm+linear.")
+    return Answers.read(path, asked, tables)
+
+
+def refuse_options(asked: TrainSettings, names: tuple[str, ...], why: str) -> None:
+    """Raises OptionError for the first of these options that was given."""
+    for name in names:
+        if getattr(asked, name) != getattr(TrainSettings(), name):
+            raise OptionError(f"{why}, which has no use for {option_name(name)}. Leave it out.")

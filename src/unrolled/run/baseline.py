@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from unrolled.data import BORDER, Corpus, part_rows
 from unrolled.model.ngram import NGram, choose_order
+from unrolled.run.subject import Baseline
 
 LIMIT = 2_000_000  # symbols of validation and of test part that it is scored on, at most
 SCORED = 200_000  # of them for each second that it may take, at least as many as that
 MOST_COUNTED = 100_000_000  # symbols of the training part that are counted, at most
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """An n-gram's scores, in nats a character; None where a part is empty."""
-
-    name: str  # "7-gram, Kneser-Ney", and what was given up, if anything
-    validation: float | None
-    test: float | None
-
-    def facts(self) -> dict[str, Any]:
-        """What run.json keeps."""
-        return {"name": self.name, "validation": self.validation, "test": self.test}
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> Baseline:
-        """The baseline that `facts` was of."""
-        return cls(str(facts["name"]), facts["validation"], facts["test"])
 
 
 def count_ngram(corpus: Corpus, seconds: float | None = None) -> NGram:

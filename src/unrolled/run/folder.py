@@ -7,6 +7,7 @@ samples.txt         what it wrote on the way
 symbols.json        the table of symbols
 model.safetensors   the best weights
 ngram.safetensors   of a mixture: the counts; its weights stand in run.json
+linear.safetensors  of answers: the linear model, likewise
 checkpoint/         the newest two checkpoints
 lock                held by the process that trains it
 """
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = 1
+KINDS = ("language", "answers")  # of runs that this version makes and reads
 LISTED = "`unroll runs` lists them."
 SAMPLE_HEADING = "--- step "  # at the line's start; a sample's own lines are indented
 
@@ -95,11 +97,11 @@ class RunFolder:
         return run
 
     @classmethod
-    def open(cls, path: str | Path, kind: str | None = "language") -> RunFolder:
+    def open(cls, path: str | Path, kinds: tuple[str, ...] | None = KINDS) -> RunFolder:
         """Opens a run folder, to read it or, with `lock`, to train on.
 
-        Raises RunError where there is none, run.json is damaged, its format is newer, or the run is not of `kind`
-        (None: of any).
+        Raises RunError where there is none, run.json is damaged, its format is newer, or the run is of none of these
+        `kinds` (None: of any).
         """
         path = Path(path)
         try:
@@ -119,8 +121,9 @@ class RunFolder:
                 f"{path} was made by a newer unrolled: it has format {facts['format']}; this one reads {FORMAT}.\n"
                 "Install the newer one: pip install --upgrade unrolled"
             )
-        if kind is not None and facts["kind"] != kind:
-            raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind '{kind}'. {LISTED}")
+        if kinds is not None and facts["kind"] not in kinds:
+            wanted = " or ".join(f"'{kind}'" for kind in kinds)
+            raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind {wanted}. {LISTED}")
         return cls(path, facts)
 
     @property
@@ -144,6 +147,11 @@ class RunFolder:
     def counts(self) -> Path:
         """The file of a mixture's n-gram."""
         return self.path / "ngram.safetensors"
+
+    @property
+    def linear(self) -> Path:
+        """The file of the linear model beside answers."""
+        return self.path / "linear.safetensors"
 
     def lock(self) -> None:
         """Takes the run for this process until `release` or its end, and sweeps up what a killed trainer left.

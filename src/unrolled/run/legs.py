@@ -9,7 +9,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from unrolled.errors import RunError
-from unrolled.run.building import build_model
 from unrolled.run.folder import RunFolder
 from unrolled.training.plan import Plan, replan, second_leg
 
@@ -47,9 +46,8 @@ def recorded_plans(folder: RunFolder, **changes: Any) -> list[Plan]:
     return plans
 
 
-def best_weights(source: RunFolder, symbols: int) -> list[Tensor]:
-    """The best weights of a run over so many symbols, in the model's order. Raises RunError where it is damaged."""
-    model = build_model(recorded_plans(source)[0], symbols, seed=0)
+def best_weights(source: RunFolder, model: nn.Module) -> list[Tensor]:
+    """The best weights of a run, in the order of a model like its own. Raises RunError where it is damaged."""
     tensors, _ = source.read_model(dict(model.named_parameters()))
     return [tensors[name] for name, _ in model.named_parameters()]
 

@@ -22,11 +22,14 @@ from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
 from unrolled.reach import Reach, measure_reach
-from unrolled.run.asked import read_again
+from unrolled.run.answers import Answers
+from unrolled.run.asked import read_corpus_again
 from unrolled.run.building import build_model, find_device
 from unrolled.run.folder import RunFolder, find_runs, newest
+from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
 from unrolled.run.mixing import load_mixture, score_parts
+from unrolled.run.predicting import Answer, AnswerEvaluation, Predictor
 from unrolled.seeds import generator
 from unrolled.settings import SampleSettings, TrainSettings
 from unrolled.training.adapting import Adapting, Learning, choose_adapting, evaluate_adapted
@@ -92,13 +95,43 @@ class Evaluation:
 
 
 class Run:
-    """A run folder's model, ready to answer. Made by `load`."""
+    """A run folder's model, ready to answer. Made by `load`.
+
+    A run about a text has a `table` of symbols and a `model`, and samples and scores; one about examples has a
+    `predictor`, and predicts. What a run cannot do raises RunError.
+    """
 
     def __init__(self, folder: RunFolder, device: str = "cpu") -> None:
         self.folder = folder
-        self.table: Table = table_from_json(folder.read_symbols())
         self.settings = TrainSettings.from_json(folder.facts["asked"])
+        self.kind: str = folder.facts["kind"]
+        if self.kind == Answers.kind:
+            self.predictor = Predictor(folder, self.settings, device)
+            return
+        self.table: Table = table_from_json(folder.read_symbols())
         self.model: LanguageModel | NGram | Mixture = self._load_model(device)
+
+    def check_kind(self, kind: str) -> None:
+        """Raises RunError unless the run is of this kind."""
+        if self.kind != kind:
+            cure = "unroll predict" if self.kind == Answers.kind else "unroll sample and unroll score"
+            raise RunError(
+                f"{self.path} holds a run of kind '{self.kind}'; this needs one of kind '{kind}'.\n"
+                f"What it can do: {cure}, unroll evaluate, unroll info."
+            )
+
+    def predict(self, texts: Iterable[str], top: int | None = None) -> Iterator[Answer]:
+        """An answer for each text, in order, as they come; the `top` likeliest labels of each, or all.
+
+        >>> [answer.best("label") for answer in load("runs/reviews").predict(["a fine film"])]  # doctest: +SKIP
+        """
+        self.check_kind(Answers.kind)
+        return self.predictor.predict(texts, top)
+
+    def evaluate_answers(self, data: str | Path | None = None, errors: bool = False) -> AnswerEvaluation:
+        """The scores of answers on the run's own test part, or on a table; with `errors`, what was wrong too."""
+        self.check_kind(Answers.kind)
+        return self.predictor.evaluate(data, errors)
 
     def _load_model(self, device: str) -> LanguageModel | NGram | Mixture:
         if self.settings.model == "ngram":
@@ -122,6 +155,7 @@ class Run:
 
     def stand_ins(self, text: str) -> dict[str, str]:
         """The characters of `text` that the model has never met, and what it reads in their place."""
+        self.check_kind(Language.kind)
         return self.table.unseen(text)
 
     def sample(self, settings: SampleSettings | None = None, number: int = 0, **asked: Any) -> Iterator[str]:
@@ -129,6 +163,7 @@ class Run:
 
         >>> print("".join(load("runs/poems").sample(prompt="O ", length=200)))  # doctest: +SKIP
         """
+        self.check_kind(Language.kind)
         settings = SampleSettings(**asked) if settings is None else settings
         settings.check()
         symbols = sample(
@@ -144,6 +179,7 @@ class Run:
 
         adapt: beside it, the surprise to a copy that learns from each line once it was scored.
         """
+        self.check_kind(Language.kind)
         ranks: list[float] = self.facts.get("ranks", [])
         learning = Learning(*self._adapting()) if adapt else None
         lines, again = tee(lines)
@@ -159,9 +195,10 @@ class Run:
 
         adapt: beside it, the score of a copy that learns while it reads; the run stays as it is.
         """
+        self.check_kind(Language.kind)
         baseline = self.facts.get("baseline") or {}
         if data is None:
-            corpus, part = read_again(self.folder, self.settings), "test"
+            corpus, part = read_corpus_again(self.folder, self.settings), "test"
             part = "test" if corpus.targets("test") else "validation"
         else:
             corpus = read_corpus(data, self.settings.documents, valid=0.0, test=0.0, table=self.table)
@@ -185,10 +222,11 @@ class Run:
 
         Kept in the run, for as long as its weights stay the same. Raises DataError where there is no such part.
         """
+        self.check_kind(Language.kind)
         mark, path = self.folder.model_mark(), self.path / "reach.json"
         if path.exists() and (known := read_json(path))["weights"] == mark:
             return Reach.from_json(known["reach"])
-        corpus = read_again(self.folder, self.settings)
+        corpus = read_corpus_again(self.folder, self.settings)
         rows = list(part_rows(corpus, "validation", REACH_READ))
         figures = measure_reach(self.model, rows, self.table.characters, seconds, self.settings.seed)
         with suppress(InputError, TrainingError):  # a run that cannot be written to is measured each time
@@ -199,7 +237,7 @@ class Run:
         """The model and how it learns while it reads, chosen on the run's validation part. Raises InputError."""
         if not isinstance(self.model, torch.nn.Module):
             raise OptionError(f"{self.path} is a counted n-gram: it has no weights to adapt. Leave out --adapt.")
-        adapting = choose_adapting(self.model, read_again(self.folder, self.settings), self.settings.seed)
+        adapting = choose_adapting(self.model, read_corpus_again(self.folder, self.settings), self.settings.seed)
         if adapting is None:
             raise RunError(f"{self.path} has no validation part to choose a rate on. Leave out --adapt.")
         return self.model, adapting
@@ -215,7 +253,9 @@ class Run:
         """What the run is, in plain names."""
         plans = self.folder.read_plans()
         parameters = 0
-        if isinstance(self.model, torch.nn.Module):
+        if self.kind == Answers.kind:
+            parameters = self.predictor.parameters
+        elif isinstance(self.model, torch.nn.Module):
             parameters = sum(p.numel() for p in self.model.parameters())
         return {"path": str(self.path), "parameters": parameters, **self.facts, "plan": plans[-1] if plans else None}
 
@@ -230,16 +270,25 @@ def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for path in find_runs(under):
         try:
-            folder = RunFolder.open(path, kind=None)
+            folder = RunFolder.open(path, kinds=None)
         except RunError as error:
             rows.append({"path": str(path), "status": f"damaged: {error}"})
             continue
         facts = folder.facts
         training = folder.in_training()
         status = facts["status"] if facts["status"] != "training" or training else "stopped"
+        model = facts["asked"]["model"] or "+".join(facts.get("left", ())) or None
         rows.append({
-            "path": str(path), "data": facts["data"]["path"], "model": facts["asked"]["model"], "status": status,
-            "nats": facts["scores"].get("nats"), "age": time.time() - (path / "run.json").stat().st_mtime,
+            "path": str(path), "data": facts["data"]["path"], "model": model, "status": status,
+            **_score(facts["scores"]), "age": time.time() - (path / "run.json").stat().st_mtime,
             "bytes": sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
         })  # fmt: skip
     return rows
+
+
+def _score(scores: dict[str, Any]) -> dict[str, float | None]:
+    """What tells a run's worth in its list: nats a character, or the share of its first output's answers right."""
+    outputs = scores.get("outputs")
+    if outputs:
+        return {"accuracy": next(iter(outputs.values()))["accuracy"]}
+    return {"nats": scores.get("nats")}

@@ -15,8 +15,8 @@ from unrolled.run.mixing import score_parts
 from unrolled.settings import COUNTED
 
 if TYPE_CHECKING:
-    from unrolled.run.baseline import Baseline
     from unrolled.run.mixing import Mixed
+    from unrolled.run.subject import Baseline
     from unrolled.run.watching import Watch
 
 COPIED_MUCH = 0.2  # share of a sample's 50-symbol pieces that stand in the training text
@@ -118,9 +118,9 @@ def advise(trend: str, beaten: bool, copied_share: float | None, minutes: float 
     return f"Next: more text helps most; a larger model with {more} may."
 
 
-def judge(watch: Watch, baseline: Baseline, mixed: Mixed | None = None) -> Verdict:
+def judge(watch: Watch, corpus: Corpus, baseline: Baseline, mixed: Mixed | None = None) -> Verdict:
     """The verdict on a trained model, whose averaged weights are the best ones now, or on its mixture."""
-    corpus, learnt, limit = watch.corpus, watch.plans[-1].model, watch.test_limit()
+    learnt, limit = watch.plans[-1].model, watch.test_limit()
     test = score_test(corpus, watch.learner.optimiser.averaged if mixed is None else mixed.model, limit)
     name, validation, parts, fitted = learnt, watch.learner.best, None, None
     if mixed is not None:

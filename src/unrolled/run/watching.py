@@ -5,23 +5,16 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
 
-from unrolled.copying import copied
-from unrolled.data import Corpus, part_rows
-from unrolled.decode import decode_stream, sample
 from unrolled.errors import RunError, TrainingError
-from unrolled.evaluate import evaluate
-from unrolled.model.mixture import Mixture
-from unrolled.model.ngram import NGram
 from unrolled.run.folder import RunFolder
 from unrolled.run.mixing import FITTED_LOGITS
 from unrolled.run.process import bytes_in_use
 from unrolled.run.report import Report
-from unrolled.seeds import generator
+from unrolled.run.subject import Subject
 from unrolled.training.checkpoint import drop_older, load_newest, save_checkpoint
 from unrolled.training.plan import NOT_FINITE, Clock, Plan, lower_rate, plan_at, progress_at, rate_at, replan
 
@@ -29,7 +22,6 @@ if TYPE_CHECKING:
     from unrolled.training.loop import Learner
 
 TRIES = 3  # times that training goes back from one checkpoint before it gives up
-SAMPLE_SYMBOLS = 300
 COPYING_SYMBOLS = 4_000_000  # a larger training text is looked through at the end alone,
 COPYING_SHARE = 0.02  # and as much of it as this share of a budget in minutes has time for,
 COPYING_SPEED = 30_000_000  # at so many symbols a second
@@ -37,9 +29,7 @@ LATE = 2.0  # times what it should have taken: then a report comes early, to pla
 BUSY = 1.7  # times the best pace: then other work has a core, and fewer threads do not wait for it
 TRUCE = 10  # reports with fewer threads, until all are tried again
 ONE_ROW = 2.6  # times slower is reading the test part, one row, than the validation part's rows side by side
-MIXED_SYMBOLS = 3_000  # of it, which tell what a mixture takes beside its learnt part
 TIMED_SYMBOLS = 20_000  # of the validation part, which tell how fast it is read
-RANKED_SYMBOLS = 20_000  # of the validation part, whose lines `score` ranks against
 VALIDATION_SHARE = 0.0055  # of a budget in minutes, for each of about twelve validations
 TEST_SHARE = 0.045  # of it, for the test part: with the n-gram's 3.5%, these three take at most 15%
 FIT_SHARE = 0.03  # of it, for weighing a mixture's parts, which comes on top
@@ -51,11 +41,10 @@ TOLERANCE = 0.01  # share of the time left by which a plan may be off before it 
 class Watch:
     """Looks after a training: `report` wherever one is due, `go_back` where a loss is not finite."""
 
-    corpus: Corpus
+    subject: Subject
     learner: Learner
     plans: list[Plan]
     clock: Clock
-    seed: int
     follows: bool  # a recorded plan or --steps: nothing is planned again
     most_threads: int | None  # where another process is busy, half of them may be faster; None: the plan's, always
     folder: RunFolder = field(init=False)  # the run's, once it is born
@@ -92,11 +81,11 @@ class Watch:
         before = time.monotonic()
         loss, learner.nats, learner.targets = learner.loss, 0.0, 0
         if learner.step == 0:
-            loss = math.log(self.corpus.table.size)  # what an untrained model's first loss is
+            loss = math.log(self.subject.kinds)  # what an untrained model's first loss is
         if learner.step % plan.validate_every == 0 or last or learner.step == 0:
             validation = self.validate(plan.validation)
             written = self.write_sample()
-            if self.corpus.targets("training") <= COPYING_SYMBOLS:
+            if 0 < self.subject.copyable <= COPYING_SYMBOLS:
                 longest, share = self.copied(written)
         report = Report(
             step=learner.step, steps=plan.steps, progress=progress_at(plan, learner.step),
@@ -123,12 +112,11 @@ class Watch:
         self._since = (time.monotonic(), self.learner.step, self.learner.symbols)
 
     def validate(self, limit: int) -> float:
-        """Nats a character of the averaged weights on `limit` symbols of the validation part; the best are kept."""
+        """The score of the averaged weights on `limit` items of the validation part; the best are kept."""
         started = time.monotonic()
-        rows = part_rows(self.corpus, "validation", limit=limit)
         model = self.learner.optimiser.averaged
-        score = evaluate(model, rows, self.corpus.table.characters)
-        self.evaluation_speed = score.symbols / max(1e-9, time.monotonic() - started)
+        score = self.subject.evaluate(model, "validation", limit)
+        self.evaluation_speed = score.items / max(1e-9, time.monotonic() - started)
         self.validations.append(score.nats)
         if score.nats < self.learner.best:
             self.learner.best = score.nats
@@ -136,29 +124,19 @@ class Watch:
         return score.nats
 
     def write_sample(self) -> str:
-        """What it writes now, the same chance at every step, so that samples differ by what was learnt."""
-        table, model = self.corpus.table, self.learner.optimiser.averaged
-        symbols: list[int] = []
-        while len(symbols) < SAMPLE_SYMBOLS:
-            chance = generator(self.seed, "sample", len(symbols))
-            more = list(
-                islice(sample(model, [], generator=chance, length=SAMPLE_SYMBOLS - len(symbols)), SAMPLE_SYMBOLS)
-            )
-            symbols += [*more, *table.encode("\n").tolist()[:1]]
-        text = "".join(decode_stream(table, symbols[:SAMPLE_SYMBOLS]))
+        """What it does now, the same chance at every step, so that samples differ by what was learnt."""
+        text = self.subject.write(self.learner.optimiser.averaged)
         self.folder.append_sample(self.learner.step, text)
         self.last_sample = text
         return text
 
     def copied(self, text: str) -> tuple[int, float]:
         """The longest run of `text` that stands in the training part, in symbols, and the share of its pieces."""
-        symbols = self.corpus.table.encode(text)
-        found = copied(symbols, self.corpus.training_pieces(self.copying_limit(), overlap=len(symbols)))
-        return found.longest, found.share
+        return self.subject.copied(text, self.copying_limit())
 
     def copying_limit(self) -> int:
         """How many symbols of the training text are looked through for what a sample copies."""
-        size = self.corpus.targets("training")
+        size = self.subject.copyable
         if self.clock.budget is None or size <= COPYING_SYMBOLS:
             return size
         return min(size, max(COPYING_SYMBOLS, int(COPYING_SHARE * self.clock.budget * COPYING_SPEED)))
@@ -256,9 +234,8 @@ class Watch:
         if self.follows or self.clock.budget is None:
             return plan
         started = time.monotonic()
-        rows = part_rows(self.corpus, "validation", limit=TIMED_SYMBOLS)
-        timed = evaluate(self.learner.optimiser.averaged, rows, self.corpus.table.characters)
-        speed = timed.symbols / max(1e-9, time.monotonic() - started)
+        timed = self.subject.evaluate(self.learner.optimiser.averaged, "validation", TIMED_SYMBOLS)
+        speed = timed.items / max(1e-9, time.monotonic() - started)
         limit = max(2_000, int(VALIDATION_SHARE * self.clock.budget * speed))
         if limit < plan.validation:
             plan = replace(plan, validation=limit, why="validation")
@@ -270,33 +247,20 @@ class Watch:
         reading = self._seconds_a_symbol()
         test = self.test_limit() * self._seconds_a_test_symbol()
         fitting = self.fit_limit() * self._seconds_a_fitted_symbol() if self.mixing else 0.0
-        large = self.corpus.targets("training") > COPYING_SYMBOLS
+        large = self.subject.copyable > COPYING_SYMBOLS
         copying = self.copying_limit() / COPYING_SPEED if large else 0.0  # else each validation has its share of it
-        return 1.2 + self._overhead + fitting + test + RANKED_SYMBOLS * reading + copying
+        return 1.2 + self._overhead + fitting + test + self.subject.ranked * reading + copying
 
     def test_limit(self) -> int:
         """How many symbols of the test part the budget allows to read: all, or what its share has time for."""
-        size = self.corpus.targets("test")
+        size = self.subject.items("test")
         if self.clock.budget is None or not math.isfinite(self.evaluation_speed):
             return size
         return min(size, max(2_000, int(TEST_SHARE * self.clock.budget / self._seconds_a_test_symbol())))
 
-    def time_mixture(self, ngram: NGram) -> None:
-        """Learns what a mixture takes beside its learnt part, where there is a budget in minutes to keep."""
-        if self.clock.budget is None:
-            return
-        model = self.learner.optimiser.averaged
-        rows = list(part_rows(self.corpus, "validation", limit=MIXED_SYMBOLS))
-        taken = []
-        for timed in (Mixture([model, ngram]).to(next(model.parameters()).device), model):
-            started = time.monotonic()
-            symbols = evaluate(timed, rows, self.corpus.table.characters).symbols
-            taken.append((time.monotonic() - started) / symbols)
-        self.mixing = max(1e-6, taken[0] - taken[1])
-
     def fit_limit(self) -> int:
         """How many symbols of the validation part a mixture's parts are weighed on."""
-        size = min(self.corpus.targets("validation"), max(1000, FITTED_LOGITS // self.corpus.table.size))
+        size = min(self.subject.items("validation"), max(1000, FITTED_LOGITS // self.subject.kinds))
         if self.clock.budget is None:
             return size
         return min(size, max(1000, int(FIT_SHARE * self.clock.budget / self._seconds_a_fitted_symbol())))
@@ -310,7 +274,7 @@ class Watch:
         return self._seconds_a_symbol() * (2 if self.mixing else 1)
 
     def _seconds_a_fitted_symbol(self) -> float:
-        return self._seconds_a_symbol() + FIT_SECONDS * self.corpus.table.size
+        return self._seconds_a_symbol() + FIT_SECONDS * self.subject.kinds
 
     def _measure_pace(self) -> None:
         seconds, step, _ = self._since

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
 
 from unrolled import states
-from unrolled.data.windows import Batch
 from unrolled.memory import draw_masks
-from unrolled.memory.base import reading
-from unrolled.model.language import LanguageModel, losses
 from unrolled.seeds import generator
 from unrolled.states import State
 from unrolled.training.optimiser import Optimiser
@@ -24,17 +21,37 @@ Piece = Callable[[State, int, int], tuple[Tensor, State]]
 Strategy = Callable[[Piece, State, int, torch.Generator], tuple[Tensor, State]]
 
 
-class Batches(Protocol):
-    """Where windows come from: batch k is a pure function of (seed, k)."""
+class Lesson(Protocol):
+    """B rows of T steps and what is asked about them: windows of a text, or whole examples."""
 
-    def batch(self, k: int) -> Batch: ...
+    @property
+    def lengths(self) -> Tensor: ...
+
+    @property
+    def fresh(self) -> Tensor: ...  # (B,) whether a row starts anew
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def asked(self) -> int: ...  # answers that are due
+
+    def to(self, device: torch.device) -> Self: ...
+
+    def cut(self, a: int, b: int) -> Self: ...  # steps a to b - 1
+
+
+class Batches(Protocol):
+    """Where lessons come from: batch k is a pure function of (seed, k)."""
+
+    def batch(self, k: int) -> Lesson: ...
 
 
 @dataclass
 class Learner:
     """All that changes while training, and that a checkpoint keeps."""
 
-    model: LanguageModel
+    model: Any  # start(rows) -> state, and loss(lesson, state) -> summed nats and the state after: a torch module
     optimiser: Optimiser
     state: State  # carried from window to window
     step: int = 0
@@ -99,25 +116,23 @@ def train(
             yield plan
 
 
-def update(learner: Learner, batch: Batch, strategy: Strategy, plan: Plan, seed: int) -> tuple[float, int]:
-    """One window: its summed nats and number of targets. Where either is not finite, no weight has changed."""
+def update(learner: Learner, lesson: Lesson, strategy: Strategy, plan: Plan, seed: int) -> tuple[float, int]:
+    """One lesson: its summed nats and number of answers. Where either is not finite, no weight has changed."""
     step, device = learner.step, next(learner.model.parameters()).device
-    asked = reading(batch.lengths, batch.targets.shape[1], batch.lengths.device) & (batch.targets >= 0)  # (B, T)
-    count = int(asked.sum())
+    count = lesson.asked
     if not count:  # an epoch of a small text may end with a batch of padding alone
         return 0.0, 0
-    inputs, targets = batch.inputs.to(device), batch.targets.to(device)  # (B, T)
-    start = learner.model.start(len(inputs))
-    state = states.where(batch.fresh.to(device), start, learner.state)
+    on_device = lesson.to(device)
+    start = learner.model.start(len(lesson.lengths))
+    state = states.where(lesson.fresh.to(device), start, learner.state)
     state = draw_masks(state, generator(seed, "dropout", step))
 
     def piece(state: State, a: int, b: int) -> tuple[Tensor, State]:
-        lengths = (batch.lengths - a).clamp(0, b - a)  # (B,)
         with torch.autocast(device.type, torch.bfloat16, enabled=plan.precision == "bfloat16"):
-            logits, state = learner.model.unroll(inputs[:, a:b], state, lengths)  # (B, b - a, V)
-        return losses(logits, targets[:, a:b], lengths), state
+            loss, after = learner.model.loss(on_device.cut(a, b), state)
+        return loss, after
 
-    loss, state = strategy(piece, state, inputs.shape[1], generator(seed, "gradient", step))
+    loss, state = strategy(piece, state, lesson.steps, generator(seed, "gradient", step))
     nats = float(loss)
     if math.isfinite(nats):
         norm = learner.optimiser.update(plan, rate_at(plan, step), count, step)

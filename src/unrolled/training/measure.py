@@ -1,13 +1,14 @@
-"""How fast this machine trains a plan: a few updates on random symbols, timed."""
+"""How fast this machine trains a plan: a few updates of a rehearsal, timed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 
 import torch
+from torch import nn
 
 from unrolled.data.windows import Batch
 from unrolled.gradient import GRADIENTS
@@ -15,20 +16,22 @@ from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.seeds import generator
 from unrolled.settings import build
-from unrolled.training.loop import Learner, update
+from unrolled.training.loop import Learner, Lesson, update
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Plan
+
+Rehearsal = Callable[[Plan], tuple[nn.Module, Lesson]]  # an untrained model by a plan, and what it would be shown
 
 UPDATES = 3
 PROBED_STEPS, PROBES = 8, 10  # of a window, and updates, when threads are compared
 
 
-def seconds_an_update(plan: Plan, symbols: int) -> float:
-    """The fastest of a few updates of `plan` over `symbols` symbols, in seconds, a first one not counted."""
-    return min(islice(time_updates(plan, symbols), 1, UPDATES + 1))
+def seconds_an_update(plan: Plan, rehearsal: Rehearsal) -> float:
+    """The fastest of a few updates of `plan`, in seconds, a first one not counted."""
+    return min(islice(time_updates(plan, rehearsal), 1, UPDATES + 1))
 
 
-def fastest_threads(plan: Plan, symbols: int) -> int:
+def fastest_threads(plan: Plan, rehearsal: Rehearsal) -> int:
     """As many threads as the plan has, or half of them where these are faster.
 
     Threads wait for each other: where other processes have the cores, an update of many can take a hundred times
@@ -38,30 +41,39 @@ def fastest_threads(plan: Plan, symbols: int) -> int:
     if few == plan.threads:
         return few
     probe = replace(plan, window=PROBED_STEPS)
-    limit = sum(islice(time_updates(replace(probe, threads=few), symbols), 1, PROBES + 1))
+    limit = sum(islice(time_updates(replace(probe, threads=few), rehearsal), 1, PROBES + 1))
     taken = 0.0
-    for seconds in islice(time_updates(probe, symbols), 1, PROBES + 1):
+    for seconds in islice(time_updates(probe, rehearsal), 1, PROBES + 1):
         taken += seconds
         if taken > limit:
             return few
     return plan.threads
 
 
-def time_updates(plan: Plan, symbols: int) -> Iterator[float]:
-    """Seconds of each of endless updates of `plan` on random symbols, by as many threads as it says."""
+def time_updates(plan: Plan, rehearsal: Rehearsal) -> Iterator[float]:
+    """Seconds of each of endless updates of `plan`, by as many threads as it says."""
     torch.set_num_threads(plan.threads)
-    memory = build_stack(plan.model, plan.embed, plan.size, plan.depth, plan.dropout)
-    model = LanguageModel(symbols, plan.embed, memory).to(plan.device)
-    learner = Learner(model, Optimiser(model, plan), model.start(plan.batch))
+    model, lesson = rehearsal(plan)
+    learner = Learner(model, Optimiser(model, plan), model.start(plan.batch))  # type: ignore[operator]
     strategy = build("gradient", GRADIENTS, plan.gradient)
-    shape = (plan.batch, plan.window + 1)
-    drawn = torch.randint(0, symbols, shape, generator=generator(0, "measure"))
-    full = torch.full((plan.batch,), plan.window)
-    batch = Batch(drawn[:, :-1], drawn[:, 1:], full, torch.zeros(plan.batch, dtype=torch.bool))
     while True:
         started = time.perf_counter()
-        update(learner, batch, strategy, plan, 0)
+        update(learner, lesson, strategy, plan, 0)
         yield time.perf_counter() - started
+
+
+def rehearse_language(symbols: int) -> Rehearsal:
+    """A rehearsal of a language model over so many symbols: windows of random ones."""
+
+    def rehearsal(plan: Plan) -> tuple[nn.Module, Lesson]:
+        memory = build_stack(plan.model, plan.embed, plan.size, plan.depth, plan.dropout)
+        model = LanguageModel(symbols, plan.embed, memory).to(plan.device)
+        shape = (plan.batch, plan.window + 1)
+        drawn = torch.randint(0, symbols, shape, generator=generator(0, "measure"))
+        full = torch.full((plan.batch,), plan.window)
+        return model, Batch(drawn[:, :-1], drawn[:, 1:], full, torch.zeros(plan.batch, dtype=torch.bool))
+
+    return rehearsal
 
 
 def has_fast_bfloat16() -> bool:

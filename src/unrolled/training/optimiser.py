@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from unrolled.model.language import LanguageModel
 from unrolled.training.plan import Plan
 
 MOMENTUM = 0.95
@@ -24,9 +24,9 @@ class Optimiser:
     young; it alone is evaluated, sampled and kept as the best.
     """
 
-    def __init__(self, model: LanguageModel, plan: Plan) -> None:
+    def __init__(self, model: nn.Module, plan: Plan) -> None:
         self.parameters = dict(model.named_parameters())
-        self.averaged = copy.deepcopy(model).requires_grad_(False)
+        self.averaged: Any = copy.deepcopy(model).requires_grad_(False)
         self._matrices = [n for n, p in self.parameters.items() if n.startswith("memory.") and p.dim() == 2]
         self._momentum = {name: torch.zeros_like(self.parameters[name]) for name in self._matrices}
         others = [p for name, p in self.parameters.items() if name not in self._momentum]

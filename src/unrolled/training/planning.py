@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from unrolled.memory import IN_BLOCKS, in_blocks
 from unrolled.settings import DEFAULT_MODEL, TrainSettings, parse_part
-from unrolled.training.measure import fastest_threads, has_fast_bfloat16, seconds_an_update
+from unrolled.training.measure import fastest_threads, has_fast_bfloat16, rehearse_language, seconds_an_update
 from unrolled.training.plan import Plan
 
 SHAPES = ((64, 1), (128, 1), (192, 1), (256, 1), (256, 2), (384, 2), (512, 2))  # units in a layer, and layers
@@ -51,7 +51,7 @@ def plan_minutes(settings: TrainSettings, task: Task, device: str, threads: int,
     """
     if settings.threads is None and device == "cpu":
         probe = shape(settings, task, device, threads, settings.size or PROBED_SIZE, 1, task.training)
-        threads = fastest_threads(probe, task.symbols)
+        threads = fastest_threads(probe, rehearse_language(task.symbols))
     (size, depth), *larger = shapes_for(settings)
     chosen, pace = measured(settings, task, device, threads, size, depth, seconds)
     until = time.monotonic() + LOOKING * seconds
@@ -74,7 +74,7 @@ def measured(
 ) -> tuple[Plan, float]:
     """The plan of a size and depth, and the seconds that an update of it takes here."""
     plan = shape(settings, task, device, threads, size, depth, task.training)
-    pace = seconds_an_update(plan, task.symbols)
+    pace = seconds_an_update(plan, rehearse_language(task.symbols))
     read = int(seconds / pace) * plan.batch * plan.window
     return shape(settings, task, device, threads, size, depth, read), pace
 

@@ -1,0 +1,99 @@
+"""`unroll predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unrolled.cli.bridge import Device, Json, Quiet, note, print_json, whole_number
+from unrolled.cli.score import read_lines
+from unrolled.cli.terminal import readable
+from unrolled.errors import OptionError
+
+if TYPE_CHECKING:
+    from unrolled.run import Answer, Run
+
+
+def predict(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN] INPUT", help="a run (the newest under runs/), and a file of lines, a table, or -"
+        ),
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", help="a text to answer about; may be given several times")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(parser=whole_number("--top"), help="the N likeliest labels, not the first alone")
+    ] = None,
+    every: Annotated[bool, typer.Option("--every", help="the answer so far after each step of a line")] = False,
+    device: Device = "auto",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answers about texts, a line each, in the order in which they come.
+
+    Columns between tabs: for each output its label and the label's chance, then the text. Lines that wait are
+    answered together; one that comes alone is answered at once, so that a pipe stays alive.
+
+    \b
+    Examples:
+      unroll predict runs/reviews new.txt
+      unroll predict --text "a fine film" --top 3
+      tail -f comments.txt | unroll predict runs/reviews - --json
+    """
+    if top is not None and top < 1:
+        raise OptionError(f"--top is a whole number of at least 1; got {top}.")
+    run, source = _told_apart(paths or [], bool(text))
+    from unrolled.data import is_table
+    from unrolled.run import load
+
+    model = load(run, device)
+    model.check_kind("answers")
+    lines: Iterable[str] = text or []
+    if source is not None:
+        lines = model.predictor.read_column(source) if is_table(source) else read_lines(source)
+    if not json:
+        outputs = "\t".join(f"{name}\tchance" for name in model.predictor.known.names)
+        note(outputs + "\ttext", quiet)
+    for answer in _answers(model, lines, top, every):
+        if json:
+            print_json(answer.as_dict())
+        else:
+            print(_line(answer, 1 if top is None else top), flush=True)
+
+
+def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | None]:
+    """(run, input) of what was named."""
+    if len(paths) > (1 if has_text else 2):
+        raise OptionError(
+            f"A run and an input were expected; {len(paths)} paths came: {' '.join(paths)}.\n"
+            "unroll predict RUN INPUT, an input at a time."
+        )
+    if has_text:
+        return (paths[0] if paths else None), None  # the newest run where none is named
+    if len(paths) == 2:
+        return paths[0], paths[1]
+    if paths and (Path(paths[0]) / "run.json").exists():
+        return paths[0], "-"
+    return None, paths[0] if paths else "-"
+
+
+def _answers(model: Run, lines: Iterable[str], top: int | None, every: bool) -> Iterator[Answer]:
+    if not every:
+        yield from model.predict(lines, top)
+        return
+    for line in lines:
+        yield from model.predictor.answer_as_read(line)
+
+
+def _line(answer: Any, top: int) -> str:
+    said = []
+    for ranked in answer.labels.values():
+        kept = ranked[:top]
+        said.append("\t".join((", ".join(label for label, _ in kept), ", ".join(f"{c:.3f}" for _, c in kept))))
+    return "\t".join([*said, readable(" ".join(answer.text.splitlines()))])

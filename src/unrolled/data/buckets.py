@@ -1,0 +1,131 @@
+"""Batches of examples: whole rows, of like length side by side. Batch k is a pure function of (seed, k)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.examples import Examples
+from unrolled.data.tokens import Ids, Tokens
+from unrolled.errors import DataError
+from unrolled.seeds import numpy_generator
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+NOT_ASKED = -100  # as an answer: none is due here
+POOL = 64  # batches within which rows are sorted by length
+LONGEST = 1_000  # steps of a row that are read at most
+
+
+class RowBatch(NamedTuple):
+    """B whole rows of at most T steps, each with its answers, which are due at its last step."""
+
+    inputs: Tensor  # (B, T), or (B, T, P) where a step is a bag of ids; int64
+    lengths: Tensor  # (B,) int64, 0 for a row that only fills the batch
+    fresh: Tensor  # (B,) bool: all true, for every row starts anew
+    answers: Mapping[str, Tensor]  # of each output (B,) int64, NOT_ASKED where none is due
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return self.inputs.shape[1]
+
+    @property
+    def asked(self) -> int:
+        """How many rows are answered; what a loss is divided by."""
+        return int((self.lengths > 0).sum())
+
+    def to(self, device: torch.device) -> RowBatch:
+        """The same with inputs and answers on a device; lengths stay where they are."""
+        answers = {name: answer.to(device) for name, answer in self.answers.items()}
+        return self._replace(inputs=self.inputs.to(device), answers=answers)
+
+    def cut(self, a: int, b: int) -> RowBatch:
+        """Steps a to b - 1: an answer is due where a row ends among them."""
+        import torch
+
+        due = (self.lengths > a) & (self.lengths <= b)  # (B,)
+        answers = {name: torch.where(due.to(one.device), one, NOT_ASKED) for name, one in self.answers.items()}
+        return self._replace(inputs=self.inputs[:, a:b], lengths=(self.lengths - a).clamp(0, b - a), answers=answers)
+
+
+class ExampleBatches:
+    """The rows of a part, shuffled each epoch, those of like length in one batch; an epoch's odd batch is filled up
+    with rows of length 0. Rows longer than 1,000 steps are read to there."""
+
+    def __init__(self, examples: Examples, part: str, batch: int, seed: int) -> None:
+        self.batch_size, self.seed = batch, seed
+        self._examples, self._rows = examples, examples.parts[part]
+        if not len(self._rows):
+            raise DataError(f"The {part} part of {examples.path} is empty: no rows were cut off for it.")
+        self._bytes = examples.texts.lengths[self._rows]
+        self.batches_an_epoch = -(-len(self._rows) // batch)
+        self._pool: tuple[int, int] = (-1, -1)
+        self._sorted: Ids = np.zeros(0, np.int64)
+
+    def batch(self, k: int) -> RowBatch:
+        """Batch k, from 0, of an endless row of epochs; T is its longest row's length."""
+        epoch, turn = divmod(k, self.batches_an_epoch)
+        pool, turn = divmod(turn, POOL)
+        if self._pool != (epoch, pool):
+            order = numpy_generator(self.seed, "rows", epoch).permutation(len(self._rows))
+            rows = order[pool * POOL * self.batch_size :][: POOL * self.batch_size]
+            self._pool, self._sorted = (epoch, pool), rows[np.argsort(self._bytes[rows], kind="stable")]
+        batches = -(-len(self._sorted) // self.batch_size)
+        turn = int(numpy_generator(self.seed, "pool", epoch, pool).permutation(batches)[turn])
+        chosen = self._sorted[turn * self.batch_size :][: self.batch_size]
+        return make_batch(self._examples, self._rows[chosen], self.batch_size)
+
+    def padding_share(self, batches: int = POOL) -> float:
+        """How much of the first batches of an epoch is padding."""
+        read = whole = 0
+        for k in range(min(batches, self.batches_an_epoch)):
+            batch = self.batch(k)
+            read, whole = read + int(batch.lengths.sum()), whole + batch.asked * batch.steps
+        return 1 - read / whole
+
+
+def make_batch(examples: Examples, rows: Ids, size: int) -> RowBatch:
+    """These rows with their answers, filled up to `size` rows."""
+    import torch
+
+    texts = [examples.texts[row] for row in rows.tolist()]
+    inputs, lengths = gather_steps(examples.tokens, texts, size)
+    answers = {}
+    for name, labels in examples.answers.items():
+        ids = np.full(size, NOT_ASKED, np.int64)
+        ids[: len(rows)] = np.where(labels.ids[rows] < 0, NOT_ASKED, labels.ids[rows])
+        answers[name] = torch.from_numpy(ids)
+    return RowBatch(inputs, lengths, torch.ones(size, dtype=torch.bool), answers)
+
+
+def gather_steps(tokens: Tokens, texts: Sequence[str], size: int | None = None) -> tuple[Tensor, Tensor]:
+    """The steps of texts side by side, (B, T) or (B, T, P) with zeros past a row's end, and their lengths (B,)."""
+    import torch
+
+    encoded = [tokens.encode(text)[:LONGEST] for text in texts]
+    rows = len(encoded) if size is None else size
+    longest = max((len(ids) for ids in encoded), default=0)
+    widths = (max((ids.shape[1] for ids in encoded), default=1),) if tokens.bags else ()
+    inputs = np.zeros((rows, longest, *widths), np.int64)
+    lengths: NDArray[np.int64] = np.zeros(rows, np.int64)
+    for row, ids in enumerate(encoded):
+        lengths[row] = len(ids)
+        if tokens.bags:
+            inputs[row, : len(ids), : ids.shape[1]] = ids
+        else:
+            inputs[row, : len(ids)] = ids
+    return torch.from_numpy(inputs), torch.from_numpy(lengths)
+
+
+def by_length(examples: Examples, part: str, size: int) -> Iterator[Ids]:
+    """Rows of a part in groups of `size`, those of like length together: for reading them all once, fast."""
+    rows = examples.parts[part]
+    order = rows[np.argsort(examples.texts.lengths[rows], kind="stable")]
+    for start in range(0, len(order), size):
+        yield order[start : start + size]

@@ -1,0 +1,150 @@
+"""A row's text as steps for a model: symbols of a table, or words with characters inside.
+
+A row begins with a border, so that an empty text has an answer too.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.pieces import PieceTable, table_from_json
+from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Table
+from unrolled.errors import OptionError, RunError, nearest
+
+Ids = NDArray[np.int64]
+
+TOKENS = ("auto", "char", "byte", "word", "bpe")
+WORDY = 3.0  # words a text from which on its steps are words
+MOST_CHARACTERS = 512  # different ones up to which a text of few words is read as characters
+MOST_WORDS = 50_000  # that have a vector of their own
+LEAST_SEEN = 2  # times that a word stands in the training part to have one
+BUCKETS = 1 << 14  # vectors that all pieces of words share
+PIECES = 24  # of a word, at most
+ENDS = 8  # characters at each end of a longer word whose pieces it has
+LENGTHS = (3, 4)  # characters of a piece
+PADDING, EDGE, UNKNOWN, FIRST = 0, 1, 2, 3  # of a word's ids; FIRST is the first word's
+WORD = re.compile(r"\w+|[^\w\s]")
+KEPT = 200_000  # words whose ids are remembered
+
+
+class Tokens(ABC):
+    """Turns a text into steps. A subclass is final."""
+
+    kind: str
+    size: int  # different ids
+    bags: bool  # whether a step is several ids, (T, P), whose vectors are added up, or one, (T,)
+
+    @abstractmethod
+    def encode(self, text: str) -> Ids:
+        """The steps of a text, (T,) or (T, P) with 0 as padding; the first is a border."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """All that `tokens_from_json` needs."""
+
+
+class SymbolTokens(Tokens):
+    """A step a symbol of a table: characters, bytes or word pieces."""
+
+    bags = False
+
+    def __init__(self, table: Table) -> None:
+        self.table, self.kind, self.size = table, table.kind, table.size
+
+    def encode(self, text: str) -> Ids:
+        return np.concatenate([[BORDER], self.table.encode(text)]).astype(np.int64)
+
+    def to_json(self) -> dict[str, Any]:
+        return self.table.to_json()
+
+
+class WordTokens(Tokens):
+    """A step a word, with characters inside (Bojanowski et al. 2017): the word itself, whatever its case, where the
+    training part has it more than once, and the pieces of three and four characters of it as it is written.
+
+    Pieces share 16,384 vectors by a checksum, so that a word never met has a vector too.
+    """
+
+    kind, bags = "words", True
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.words = list(words)
+        self.size = FIRST + len(self.words) + BUCKETS
+        self._number = {word: FIRST + place for place, word in enumerate(self.words)}
+        self._known: dict[str, list[int]] = {}
+
+    @classmethod
+    def learn(cls, texts: Iterable[str]) -> WordTokens:
+        """The table of a training part's words, the most frequent first."""
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(WORD.findall(text.lower()))
+        frequent = sorted((-count, word) for word, count in counts.items() if count >= LEAST_SEEN)
+        return cls(word for _, word in frequent[:MOST_WORDS])
+
+    def encode(self, text: str) -> Ids:
+        rows = [[EDGE], *map(self._ids, WORD.findall(text))]
+        ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
+        for row, found in zip(ids, rows, strict=True):
+            row[: len(found)] = found
+        return ids
+
+    def _ids(self, word: str) -> list[int]:
+        found = self._known.get(word)
+        if found is None:
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            first = FIRST + len(self.words)
+            pieces = [first + zlib.crc32(piece.encode("utf-8", "replace")) % BUCKETS for piece in pieces_of(word)]
+            found = self._known[word] = [self._number.get(word.lower(), UNKNOWN), *pieces]
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "words": self.words}
+
+
+def pieces_of(word: str) -> list[str]:
+    """The pieces of a word between < and >; of a long one its beginning's and its end's."""
+    whole = f"<{word}>"
+    pieces = [whole[place : place + n] for n in LENGTHS for place in range(len(whole) - n + 1)]
+    if len(pieces) <= PIECES:
+        return pieces
+    ends = (whole[:ENDS], whole[-ENDS:])
+    return [part[place : place + n] for n in LENGTHS for part in ends for place in range(len(part) - n + 1)]
+
+
+def learn_tokens(kind: str, texts: Iterable[str]) -> Tokens:
+    """The tokens of a training part. "auto": words where a text has several, else characters, or bytes where there
+    are more than 512 of them. Raises OptionError for an unknown kind; `texts` is gone through more than once."""
+    if kind not in TOKENS:
+        raise OptionError(f"--symbols takes {', '.join(TOKENS)}; '{kind}' was given.{nearest(kind, TOKENS)}")
+    counts: Counter[str] = Counter()
+    words = rows = 0
+    for text in texts:
+        counts.update(text)
+        words, rows = words + len(text.split()), rows + 1
+    if kind == "auto":
+        kind = "word" if words >= WORDY * rows else "char" if len(counts) <= MOST_CHARACTERS else "byte"
+    if kind == "word":
+        return WordTokens.learn(texts)
+    if kind == "bpe":
+        return SymbolTokens(PieceTable.learn(iter(texts), counts.total()))
+    return SymbolTokens(ByteTable() if kind == "byte" or not counts else CharacterTable.from_counts(counts))
+
+
+def tokens_from_json(value: Mapping[str, Any]) -> Tokens:
+    """The tokens that `to_json` wrote. Raises RunError where they are damaged."""
+    if not isinstance(value, Mapping) or value.get("kind") != WordTokens.kind:
+        return SymbolTokens(table_from_json(value))
+    words = value.get("words")
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise RunError("The table of words is damaged: it is no list of words. Use another run, or train again.")
+    return WordTokens(words)

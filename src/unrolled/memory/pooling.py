@@ -1,0 +1,119 @@
+"""What of a row's features an answer is made from: the last, their mean, or what is looked for.
+
+Each is a memory, so that an answer so far is had at every step, in constant bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.errors import OptionError
+from unrolled.memory.base import Memory, at_least_float32, reading, zero_state
+from unrolled.memory.none import NoState
+
+SHARPEST = 8.0  # largest score: what is looked for weighs e¹⁶ times what is not, at most
+
+
+class PoolState(NamedTuple):
+    total: Tensor  # (B, H), weighted sum of what was read
+    weight: Tensor  # (B, 1), sum of the weights
+
+
+class Last(Memory):
+    """What stands at the last step: all that a memory says of the row at its end."""
+
+    def __init__(self, input_size: int, size: int) -> None:
+        super().__init__()
+        check_width(input_size, size)
+        self.input_size = self.size = size
+        self.register_buffer("place", torch.zeros(()), persistent=False)  # knows device and type
+
+    def start(self, rows: int) -> NoState:
+        return NoState()
+
+    def step(self, x: Tensor, state: NoState) -> tuple[Tensor, NoState]:
+        return at_least_float32(x), state
+
+    def unroll(self, xs: Tensor, state: NoState, lengths: Tensor | None = None) -> tuple[Tensor, NoState]:
+        xs = at_least_float32(xs)
+        if lengths is not None:
+            xs = torch.where(reading(lengths, xs.shape[1], xs.device)[..., None], xs, 0.0)
+        return xs, state
+
+
+class Mean(Memory):
+    """The mean of all that was read so far: every step counts alike, order and distance do not."""
+
+    def __init__(self, input_size: int, size: int) -> None:
+        super().__init__()
+        check_width(input_size, size)
+        self.input_size = self.size = size
+        self.register_buffer("place", torch.zeros(()), persistent=False)  # knows device and type
+
+    def start(self, rows: int) -> PoolState:
+        return start_pool(self.get_buffer("place"), rows, self.size)
+
+    def step(self, x: Tensor, state: PoolState) -> tuple[Tensor, PoolState]:
+        outputs, state = pool(x[:, None], torch.ones_like(x[:, None, :1]), state, None)
+        return outputs[:, 0], state
+
+    def unroll(self, xs: Tensor, state: PoolState, lengths: Tensor | None = None) -> tuple[Tensor, PoolState]:
+        return pool(xs, torch.ones_like(xs[..., :1]), state, lengths)
+
+
+class Attend(Memory):
+    """A mean in which steps weigh by how well they fit what is looked for, a vector that is learnt (Bahdanau et al.
+    2015 with one query for all rows): exp(8 tanh(u · tanh(W x)))."""
+
+    def __init__(self, input_size: int, size: int) -> None:
+        super().__init__()
+        check_width(input_size, size)
+        self.input_size = self.size = size
+        self.look = nn.Linear(size, size)
+        self.query = nn.Linear(size, 1, bias=False)
+        nn.init.zeros_(self.query.weight)  # at first the mean
+
+    def start(self, rows: int) -> PoolState:
+        return start_pool(self.query.weight, rows, self.size)
+
+    def step(self, x: Tensor, state: PoolState) -> tuple[Tensor, PoolState]:
+        outputs, state = self.unroll(x[:, None], state)
+        return outputs[:, 0], state
+
+    def unroll(self, xs: Tensor, state: PoolState, lengths: Tensor | None = None) -> tuple[Tensor, PoolState]:
+        scores = at_least_float32(self.query(torch.tanh(self.look(xs))))  # (B, T, 1)
+        return pool(xs, torch.exp(SHARPEST * torch.tanh(scores)), state, lengths)
+
+
+def pool(xs: Tensor, weights: Tensor, state: PoolState, lengths: Tensor | None) -> tuple[Tensor, PoolState]:
+    """xs (B, T, H) by weights (B, T, 1) -> the weighted mean of all so far at each step (B, T, H), and the state."""
+    if not xs.shape[1]:
+        return at_least_float32(xs), state
+    xs, weights = at_least_float32(xs), at_least_float32(weights)
+    alive = None if lengths is None else reading(lengths, xs.shape[1], xs.device)[..., None]  # (B, T, 1)
+    if alive is not None:
+        xs, weights = torch.where(alive, xs, 0.0), torch.where(alive, weights, 0.0)
+    total = state.total[:, None] + (weights * xs).cumsum(1)  # (B, T, H)
+    weight = state.weight[:, None] + weights.cumsum(1)  # (B, T, 1)
+    means = total / weight.clamp_min(torch.finfo(weight.dtype).tiny)
+    outputs = means if alive is None else torch.where(alive, means, 0.0)
+    return outputs, PoolState(total[:, -1], weight[:, -1])
+
+
+def start_pool(weight: Tensor, rows: int, size: int) -> PoolState:
+    """Nothing was read."""
+    return PoolState(zero_state(weight, rows, size), zero_state(weight, rows, 1))
+
+
+def check_width(input_size: int, size: int) -> None:
+    """A pool gives back as many numbers as it is given."""
+    if input_size != size:
+        raise OptionError(f"A pool of {input_size} numbers a step gives {input_size}, not {size}.")
+
+
+POOLS: dict[str, Callable[[int, int], Memory]] = {"last": Last, "mean": Mean, "attention": Attend}
+"""Ways to an answer from a row's features, by the name that `--pool` takes."""

@@ -1,0 +1,131 @@
+"""A model that answers about what it reads: inlet -> front -> memory or encoder -> pool -> heads. B rows, T steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.errors import OptionError
+from unrolled.memory.base import Memory, ragged, reading
+from unrolled.model.encoders import Encoder
+from unrolled.model.heads import LabelHead
+from unrolled.states import State
+
+Logits = dict[str, Tensor]  # of each output
+
+
+class AnsweringState(NamedTuple):
+    front: State
+    memory: State  # of the memory; of an encoder, what a reading begins from
+    pool: State
+
+
+class Lesson(Protocol):
+    """Rows and what is to be answered about them, as `unrolled.data.buckets.RowBatch` has them."""
+
+    @property
+    def inputs(self) -> Tensor: ...
+
+    @property
+    def lengths(self) -> Tensor: ...
+
+    @property
+    def answers(self) -> Mapping[str, Tensor]: ...
+
+
+class Answering(nn.Module):
+    """Reads rows and answers with logits for each of its outputs, an answer so far at every step.
+
+    With an encoder of whole rows there is nothing to answer before a row's end: then it does not step.
+    """
+
+    def __init__(
+        self, inlet: nn.Module, front: Memory, memory: Memory | Encoder, pool: Memory, heads: Mapping[str, LabelHead]
+    ) -> None:
+        super().__init__()
+        self.inlet, self.front, self.memory, self.pool = inlet, front, memory, pool
+        self.names = tuple(heads)
+        self.heads = nn.ModuleList(heads.values())  # an output's name may be anything, a module's may not
+
+    @property
+    def streams(self) -> bool:
+        """Whether it can answer while it reads."""
+        return isinstance(self.memory, Memory)
+
+    def start(self, rows: int) -> AnsweringState:
+        """The state before anything was read."""
+        return AnsweringState(self.front.start(rows), self.memory.start(rows), self.pool.start(rows))
+
+    def step(self, inputs: Tensor, state: AnsweringState) -> tuple[Logits, AnsweringState]:
+        """inputs (B,) or (B, P) -> logits (B, K) of each output by all that was read, and the state."""
+        x, front = self.front.step(self.inlet(inputs.to(self._device)), state.front)  # (B, D)
+        hidden, memory = self._stepping().step(x, state.memory)  # (B, H)
+        pooled, pool = self.pool.step(hidden, state.pool)
+        return self._answer(pooled), AnsweringState(front, memory, pool)
+
+    def unroll(
+        self, inputs: Tensor, state: AnsweringState, lengths: Tensor | None = None
+    ) -> tuple[Logits, AnsweringState]:
+        """inputs (B, T) or (B, T, P) -> logits (B, T, K) of each output, zero past a row's length, and the state."""
+        self._stepping()
+        pooled, state = self._read(inputs, state, lengths)  # (B, T, H)
+        answers, steps = self._answer(pooled), inputs.shape[1]
+        if (lengths := ragged(lengths, steps)) is not None:
+            alive = reading(lengths, steps, pooled.device)[..., None]
+            answers = {name: torch.where(alive, logits, 0.0) for name, logits in answers.items()}
+        return answers, state
+
+    def forward(
+        self, inputs: Tensor, state: AnsweringState, lengths: Tensor | None = None
+    ) -> tuple[Logits, AnsweringState]:
+        """The same as `unroll`."""
+        return self.unroll(inputs, state, lengths)
+
+    def answer(self, inputs: Tensor, lengths: Tensor) -> Logits:
+        """Whole rows, inputs (B, T) or (B, T, P) of these lengths -> logits (B, K) of each output at a row's end."""
+        pooled, _ = self._read(inputs, self.start(len(inputs)), lengths)
+        return self._answer(at_end(pooled, lengths))
+
+    def loss(self, lesson: Lesson, state: AnsweringState) -> tuple[Tensor, AnsweringState]:
+        """Nats of all answers that are due, summed over rows and outputs, and the state after."""
+        pooled, state = self._read(lesson.inputs, state, lesson.lengths)
+        logits = self._answer(at_end(pooled, lesson.lengths))
+        losses = [head.loss(logits[name], lesson.answers[name]) for name, head in self._heads()]
+        return torch.stack(losses).sum(), state
+
+    def _read(self, inputs: Tensor, state: AnsweringState, lengths: Tensor | None) -> tuple[Tensor, AnsweringState]:
+        xs, front = self.front.unroll(self.inlet(inputs.to(self._device)), state.front, lengths)  # (B, T, D)
+        if isinstance(self.memory, Encoder):
+            features, memory = self.memory.encode(xs, lengths, state.memory).features, state.memory
+        else:
+            features, memory = self.memory.unroll(xs, state.memory, lengths)  # (B, T, H)
+        pooled, pool = self.pool.unroll(features, state.pool, lengths)
+        return pooled, AnsweringState(front, memory, pool)
+
+    def _answer(self, pooled: Tensor) -> Logits:
+        return {name: head(pooled) for name, head in self._heads()}
+
+    def _heads(self) -> list[tuple[str, LabelHead]]:
+        pairs = zip(self.names, self.heads, strict=True)
+        return [(name, head) for name, head in pairs if isinstance(head, LabelHead)]
+
+    def _stepping(self) -> Memory:
+        if not isinstance(self.memory, Memory):
+            raise OptionError(
+                "This model reads rows both ways: it has no answer before a row's end.\n"
+                "Train one that reads ahead alone: --direction ahead."
+            )
+        return self.memory
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+def at_end(outputs: Tensor, lengths: Tensor) -> Tensor:
+    """outputs (B, T, H) -> those at each row's last step (B, H); the first step's where a row has none."""
+    last = (lengths - 1).clamp_min(0).to(outputs.device)  # (B,)
+    return outputs[torch.arange(len(outputs), device=outputs.device), last]

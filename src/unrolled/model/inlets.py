@@ -1,0 +1,44 @@
+"""From steps as data gives them to vectors: what stands between an input and a memory or an encoder.
+
+B rows, T steps, P ids of a step, D out.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SPREAD = 0.3  # of an id's numbers at the start, where several are added up
+
+
+class SymbolInlet(nn.Module):
+    """A vector for each symbol."""
+
+    def __init__(self, symbols: int, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.embedding = nn.Embedding(symbols, size)  # normal, standard deviation 1
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """inputs (…) -> (…, D)."""
+        return torch.as_tensor(self.embedding(inputs))
+
+
+class BagInlet(nn.Module):
+    """A vector for each id; a step's is the sum of its ids', over the root of their number. Id 0 is padding."""
+
+    def __init__(self, ids: int, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.embedding = nn.Embedding(ids, size, padding_idx=0)
+        nn.init.normal_(self.embedding.weight, std=SPREAD)
+        with torch.no_grad():
+            self.embedding.weight[0] = 0.0
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """inputs (…, P) -> (…, D)."""
+        bags = inputs.reshape(-1, inputs.shape[-1])  # (N, P)
+        summed = F.embedding_bag(bags, self.embedding.weight, mode="sum", padding_idx=0)  # (N, D)
+        count = (bags > 0).sum(1, keepdim=True).clamp_min(1).to(summed.dtype)
+        return (summed * count.rsqrt()).reshape(*inputs.shape[:-1], self.size)

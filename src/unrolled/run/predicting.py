@@ -1,0 +1,288 @@
+"""Answers from a run: of texts as they come, of a table with its right answers, and which of those were wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any
+
+import torch
+
+from unrolled.data.buckets import gather_steps
+from unrolled.data.columns import no_cell, spell
+from unrolled.data.examples import Examples, iterate
+from unrolled.data.tables import open_table
+from unrolled.data.tokens import tokens_from_json
+from unrolled.errors import DataError, RunError
+from unrolled.model.answerer import Answerer, Net, Part
+from unrolled.model.answering import Answering
+from unrolled.model.linear import LinearModel
+from unrolled.run.answers import Answers, build_answering, known_from_json
+from unrolled.run.asked import read_again, read_subject
+from unrolled.run.folder import RunFolder
+from unrolled.run.legs import recorded_plans
+from unrolled.scores import LabelScore, score_labels
+from unrolled.settings import DEFAULT_MODEL, LINEAR, TrainSettings
+from unrolled.training.checkpoint import load_tensors
+
+TOGETHER = 2_000  # texts that are answered together where many are waiting
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run says about one text."""
+
+    text: str
+    labels: Mapping[str, list[tuple[str, float]]]  # of each output: labels and their chances, the likeliest first
+
+    def best(self, output: str) -> str:
+        """The likeliest label of an output."""
+        return self.labels[output][0][0]
+
+    def as_dict(self) -> dict[str, Any]:
+        """In plain names."""
+        outputs = {}
+        for name, ranked in self.labels.items():
+            outputs[name] = {"answer": ranked[0][0], "chances": dict(ranked)}
+        return {"text": self.text, "outputs": outputs}
+
+
+@dataclass(frozen=True)
+class AnswerEvaluation:
+    """The scores of a run's answers on a table, or on its own test part."""
+
+    part: str
+    scores: Mapping[str, LabelScore]
+    beside: Mapping[str, float] | None  # shares right that the verdict put beside the run's own test part
+    wrong: list[dict[str, Any]]  # what was answered wrongly, the surest first
+
+    @property
+    def lines(self) -> list[str]:
+        """What the command prints."""
+        lines = []
+        for name, score in self.scores.items():
+            lines.append(f"{name}, {self.part}: {score.line}")
+            lines += confusion_lines(score)
+        if self.beside:
+            beside = ", ".join(f"{name} {share:.1%}" for name, share in self.beside.items())
+            lines.append(f"Beside it, right: {beside}")
+        return lines
+
+    def as_dict(self) -> dict[str, Any]:
+        """In plain names."""
+        facts: dict[str, Any] = {"part": self.part}
+        facts["outputs"] = {name: score.as_dict() for name, score in self.scores.items()}
+        return facts | ({} if self.beside is None else {"beside": dict(self.beside)})
+
+
+MOST_SHOWN = 20  # labels of a confusion matrix that fits a terminal
+
+
+def confusion_lines(score: LabelScore) -> list[str]:
+    """The confusion matrix as lines, a row a true label; of many labels the pairs that are confused most."""
+    names = score.labels
+    if len(names) > MOST_SHOWN:
+        pairs = [
+            (count, true, said)
+            for true, row in enumerate(score.confusion[: len(names)])
+            for said, count in enumerate(row)
+            if true != said and count
+        ]
+        pairs.sort(reverse=True)
+        return [f"  {count:6,} x {names[true]} taken for {names[said]}" for count, true, said in pairs[:10]]
+    rows = [*zip(names, score.confusion, strict=False)]
+    if any(score.confusion[len(names)]):
+        rows.append(("(not known)", score.confusion[len(names)]))
+    width = max(len(name) for name, _ in rows)
+    cell = max(4, *(len(f"{count:,}") for _, row in rows for count in row), *(len(name[:8]) for name in names))
+    lines = ["  " + "answered:".rjust(width) + "  " + " ".join(name[:8].rjust(cell) for name in names)]
+    lines += [f"  {name.rjust(width)}  " + " ".join(f"{count:,}".rjust(cell) for count in row) for name, row in rows]
+    return lines
+
+
+class Predictor:
+    """The models of a run about examples, ready to answer."""
+
+    def __init__(self, folder: RunFolder, settings: TrainSettings, device: str = "cpu") -> None:
+        self.folder, self.settings = folder, settings
+        tables = folder.read_symbols()
+        self.known = known_from_json(tables)
+        # one that was stopped before its end answers by its net as it is
+        self.left: list[str] = folder.facts.get("left") or [settings.of_learnt().model or DEFAULT_MODEL]
+        weights: dict[str, list[float]] = folder.facts.get("weights") or {name: [1.0] for name in self.known.names}
+        self.net: Answering | None = None
+        parts: list[Part] = []
+        for name in self.left:
+            if name == LINEAR:
+                parts.append(LinearModel.from_tensors(*load_tensors(folder.linear)))
+                continue
+            plan = recorded_plans(folder, device=device)[0]
+            self.net = build_answering(plan, settings, tables)
+            tensors, _ = folder.read_model(dict(self.net.named_parameters()))
+            self.net.load_state_dict(tensors)
+            self.net.requires_grad_(False)
+            parts.append(Net(self.net, tokens_from_json(tables["tokens"])))
+        if set(weights) != set(self.known.names) or any(len(each) != len(parts) for each in weights.values()):
+            raise RunError(
+                f"{folder.path}/run.json is damaged: its weights do not fit. Resume the run, or train again."
+            )
+        self.answerer = Answerer(parts, weights)
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the net."""
+        return 0 if self.net is None else sum(p.numel() for p in self.net.parameters())
+
+    def read_column(self, path: str | Path) -> Iterator[str]:
+        """The texts of a table's input column, as they are read. Raises DataError where one is missing."""
+        table, name = open_table(path), self.known.columns.input
+        if name not in table.columns:
+            known = ", ".join(table.columns)
+            raise DataError(f"{path} has no column '{name}', which this run reads; it has: {known}.")
+        for row in table.rows([name]):
+            if row.cells[0] is None:
+                raise no_cell(table, name, row)
+            yield spell(row.cells[0])
+
+    def predict(self, texts: Iterable[str], top: int | None = None) -> Iterator[Answer]:
+        """An answer for each text, in order, as texts come: those that wait are answered together.
+
+        top: only so many labels of each output, the likeliest first; all if left out.
+        """
+        for waiting in gathered(texts):
+            found = self.answerer.answer(waiting)
+            ranked = {name: logs.exp().sort(1, descending=True) for name, logs in found.items()}
+            for place, text in enumerate(waiting):
+                labels = {}
+                for name, (chances, order) in ranked.items():
+                    kept = zip(order[place, :top].tolist(), chances[place, :top].tolist(), strict=True)
+                    labels[name] = [(self.known.names[name][label], chance) for label, chance in kept]
+                yield Answer(text, labels)
+
+    @torch.no_grad()
+    def answer_as_read(self, text: str) -> Iterator[Answer]:
+        """The net's answer after each step of a text, in constant bytes. Raises RunError where it has none."""
+        net = self.net
+        if net is None or not net.streams or len(self.answerer.parts) > 1:
+            raise RunError(
+                f"{self.folder.path} answers at a row's end alone: it is {'+'.join(self.left)}, "
+                f"{'read both ways' if net is not None and not net.streams else 'of whole rows'}.\n"
+                "To answer at every step: unroll train DATA --model lstm --direction ahead"
+            )
+        inputs, lengths = gather_steps(self.known.tokens, [text])
+        state = net.start(1)
+        for t in range(int(lengths[0])):
+            logits, state = net.step(inputs[:, t], state)
+            labels = {}
+            for name, found in logits.items():
+                weight = self.answerer.weights[name][0]
+                chances, order = (weight * found[0]).softmax(0).sort(descending=True)
+                pairs = zip(order.tolist(), chances.tolist(), strict=True)
+                labels[name] = [(self.known.names[name][label], chance) for label, chance in pairs]
+            yield Answer(text, labels)
+
+    def evaluate(self, data: str | Path | None, errors: bool) -> AnswerEvaluation:
+        """The scores on a table, or on the run's own test part (validation where it has none)."""
+        if data is None:
+            subject = read_again(self.folder, self.settings)
+        else:
+            skip, kind = self.settings.skip_empty, self.settings.kind
+            asked = TrainSettings(kind=kind, skip_empty=skip, valid="none", test="none")
+            subject = read_subject(data, asked, self.folder)
+        assert isinstance(subject, Answers)
+        examples = subject.examples
+        part = "training" if data is not None else "test" if examples.count("test") else "validation"
+        if not examples.count(part):
+            raise DataError(
+                f"{self.folder.path} has no test part and no validation part. Name a table: unroll evaluate RUN DATA"
+            )
+        found: dict[str, list[torch.Tensor]] = {name: [] for name in self.known.names}
+        for texts in iterate(examples.part_texts(part), TOGETHER):
+            for name, logs in self.answerer.answer(texts).items():
+                found[name].append(logs)
+        whole = {name: torch.cat(each) for name, each in found.items()}
+        rows = examples.parts[part]
+        scores = {
+            name: score_labels(logs.numpy(), examples.answers[name].ids[rows], self.known.names[name])
+            for name, logs in whole.items()
+        }
+        beside = None if data is not None else self._beside()
+        wrong = list_errors(examples, part, whole, self.known.names) if errors else []
+        named = part if data is None else str(data)
+        if data and set(examples.fingerprints.values()) & set(self.folder.facts["data"]["fingerprints"].values()):
+            named += " (which it was trained on: it knows most of these rows)"
+        return AnswerEvaluation(named, scores, beside, wrong)
+
+    def _beside(self) -> dict[str, float]:
+        """What the verdict put beside the run."""
+        beside: dict[str, float] = {}
+        for name, facts in self.folder.facts["scores"].get("outputs", {}).items():
+            prefix = f"{name}: " if len(self.known.names) > 1 else ""
+            beside |= {prefix + other: score["accuracy"] for other, score in facts["beside"].items()}
+            frequent = facts["most_frequent"]
+            beside[f"{prefix}always '{frequent['label']}'"] = frequent["accuracy"]
+        return beside
+
+
+def list_errors(
+    examples: Examples, part: str, found: Mapping[str, torch.Tensor], names: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The rows that are answered wrongly, those answered surest first."""
+    wrong = []
+    rows = examples.parts[part]
+    for name, logs in found.items():
+        labels = examples.answers[name]
+        chances, answered = logs.exp().max(1)
+        for place in torch.nonzero(answered != torch.from_numpy(labels.ids[rows])).flatten().tolist():
+            row = int(rows[place])
+            wrong.append(
+                {
+                    "place": examples.place(row),
+                    "output": name,
+                    "right": labels.name(row),
+                    "answer": names[name][int(answered[place])],
+                    "chance": float(chances[place]),
+                    "text": examples.texts[row],
+                }
+            )
+    return sorted(wrong, key=lambda one: -float(str(one["chance"])))
+
+
+def gathered(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts in their order: one that comes alone at once, those that wait together, up to `TOGETHER`.
+
+    They are read ahead by a thread, so that a slow giver is not waited for longer than its next text takes.
+    """
+    ahead: Queue[str | BaseException | None] = Queue(2 * TOGETHER)
+
+    def read() -> None:
+        try:
+            for text in texts:
+                ahead.put(text)
+            ahead.put(None)
+        except BaseException as error:  # it is raised where the texts are asked for
+            ahead.put(error)
+
+    Thread(target=read, daemon=True).start()
+    ended: BaseException | None = None
+    going_on = True
+    while going_on:
+        waiting: list[str] = []
+        found = ahead.get()
+        while isinstance(found, str):
+            waiting.append(found)
+            if len(waiting) == TOGETHER:
+                break
+            try:
+                found = ahead.get_nowait()
+            except Empty:
+                break
+        going_on = isinstance(found, str)
+        ended = found if isinstance(found, BaseException) else None
+        if waiting:
+            yield waiting
+    if ended is not None:
+        raise ended

@@ -1,0 +1,161 @@
+"""What a training is about, as the training sees it: a text, or examples with answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+
+from torch import nn
+
+if TYPE_CHECKING:
+    from unrolled.run.folder import RunFolder
+    from unrolled.run.report import Report
+    from unrolled.run.watching import Watch
+    from unrolled.settings import TrainSettings
+    from unrolled.training.loop import Batches
+    from unrolled.training.plan import Clock, Plan
+
+
+class Reading(NamedTuple):
+    """What a model is worth on a part."""
+
+    nats: float  # in the subject's unit
+    items: int  # that were read
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What is to be beaten, and its scores in the subject's unit; None where a part is empty."""
+
+    name: str  # "7-gram, Kneser-Ney", and what was given up, if anything
+    validation: float | None
+    test: float | None
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json keeps."""
+        return {"name": self.name, "validation": self.validation, "test": self.test}
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> Baseline:
+        """The baseline that `facts` was of."""
+        return cls(str(facts["name"]), facts["validation"], facts["test"])
+
+
+class Terms(NamedTuple):
+    """The words in which a subject's training is told of."""
+
+    unit: str  # of scores: nats a character
+    items: str  # what is read: symbols
+    rival: str  # what is to be beaten: n-gram
+    wrote: str  # of what is shown on the way, at first
+    writes: str  # and now
+    use: str  # what to do with a run, its folder to be added
+
+
+class Concluded(Protocol):
+    """A verdict: a few lines at the end of a training, from figures alone."""
+
+    @property
+    def lines(self) -> list[str]: ...
+
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+class Subject(ABC):
+    """Data, and what is to be learnt about it: all that a training asks of either. A subclass is final.
+
+    Items are what scores count: symbols of a text, or rows of a table.
+    """
+
+    kind: ClassVar[str]  # what run.json calls it
+    terms: ClassVar[Terms]
+    ranked: ClassVar[int] = 0  # items that are read once more at the end
+    settings: TrainSettings
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What was understood of the data, in a line."""
+
+    @property
+    @abstractmethod
+    def fingerprints(self) -> dict[str, str]:
+        """path -> sha256."""
+
+    @property
+    @abstractmethod
+    def trained(self) -> bool:
+        """Whether there is anything to train by updates; else it is counted or fitted by `fit_alone`."""
+
+    @property
+    @abstractmethod
+    def kinds(self) -> int:
+        """Different answers there are for an item: an untrained model's loss is the logarithm of it."""
+
+    @property
+    def weighed(self) -> str:
+        """What is done at the end with what was learnt, to be added to the plan's line."""
+        return ""
+
+    @property
+    def copyable(self) -> int:
+        """Symbols of the training part that what is written may be copied from."""
+        return 0
+
+    @abstractmethod
+    def items(self, part: str) -> int:
+        """Items of training, validation or test part."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What was found in the data, in plain names."""
+
+    @abstractmethod
+    def tables(self) -> dict[str, Any]:
+        """What answering needs beside weights: symbols.json."""
+
+    @abstractmethod
+    def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
+        """The plan for so many seconds; None: for the updates asked for."""
+
+    @abstractmethod
+    def make_model(self, plan: Plan) -> nn.Module:
+        """An untrained model, the same for the same plan and seed."""
+
+    @abstractmethod
+    def make_batches(self, plan: Plan) -> Batches:
+        """What it is trained on."""
+
+    @abstractmethod
+    def evaluate(self, model: nn.Module, part: str, limit: int) -> Reading:
+        """A model's worth on a part, or so many items of it."""
+
+    @abstractmethod
+    def write(self, model: nn.Module) -> str:
+        """What a person is shown of what the model does now, by the same chance each time."""
+
+    def copied(self, text: str, limit: int) -> tuple[int, float]:
+        """Of what `write` wrote: the longest run that stands in so many training symbols, and the share that does."""
+        raise NotImplementedError(f"{self.kind} copies nothing")
+
+    @abstractmethod
+    def count_baseline(self, run: RunFolder, seconds: float | None) -> Baseline:
+        """What is to be beaten, made within about so many seconds; kept in the run where it is part of the model."""
+
+    @abstractmethod
+    def prepare(self, run: RunFolder, watch: Watch) -> None:
+        """Before the first update: what has to be timed for the end to come in time."""
+
+    @abstractmethod
+    def conclude(self, run: RunFolder, watch: Watch, baseline: Baseline) -> Concluded:
+        """With the best weights in place: weighs, reads the test part once, and says what came out."""
+
+    @abstractmethod
+    def fit_alone(self, run: RunFolder, clock: Clock) -> tuple[Baseline, Iterator[Report]]:
+        """A model that is not trained by updates: its score, and the report on it."""
+
+    @abstractmethod
+    def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
+        """The verdict on that model."""

@@ -1,0 +1,70 @@
+"""From a budget to a plan for examples: rows with answers, which are read many times over.
+
+Few rows are soon learnt by heart, so a training is as long as so many readings of them take, or as the budget, if
+that is shorter; what is left of it is not spent. Sizes and readings are from docs/results.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from unrolled.settings import DEFAULT_MODEL, TrainSettings
+from unrolled.training.measure import Rehearsal, fastest_threads, has_fast_bfloat16, seconds_an_update
+from unrolled.training.plan import Plan
+from unrolled.training.planning import gains_by_bfloat16, time_steps
+
+BATCH = 64
+REPORTS, VALIDATIONS = 60, 20  # a training, about
+SAVE_SECONDS = 20.0  # between checkpoints, about
+
+
+@dataclass(frozen=True)
+class RowTask:
+    """What of the examples a plan depends on."""
+
+    rows: int  # of the training part
+    steps: float  # of a row, on average
+    worded: bool  # whether a step is a word
+    rehearsal: Rehearsal  # a batch of its own rows
+
+
+def plan_row_steps(settings: TrainSettings, task: RowTask, device: str, threads: int) -> Plan:
+    """The plan for `--steps N`: it depends on the data and N alone, never on the clock or the machine's speed."""
+    steps = settings.steps or 1
+    report = max(1, steps // REPORTS)
+    validations = max(1, steps // VALIDATIONS // report)
+    return time_steps(shape_rows(settings, task, device, threads), steps, report, validations, validations)
+
+
+def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, threads: int, seconds: float) -> Plan:
+    """The plan for a budget: as many readings as serve, or as fit into `seconds` of updates and validations."""
+    plan = shape_rows(settings, task, device, threads)
+    if settings.threads is None and device == "cpu":
+        plan = replace(plan, threads=fastest_threads(plan, task.rehearsal))
+    pace = seconds_an_update(plan, task.rehearsal)
+    wanted = int(readings(task) * task.rows / plan.batch)
+    steps = max(1, min(wanted, int(seconds / pace)))
+    report = max(1, round(min(1.5, seconds / REPORTS) / pace))
+    validations = max(1, round(steps / VALIDATIONS / report))
+    saves = max(1, round(min(SAVE_SECONDS, seconds / 5) / pace / report))
+    return time_steps(plan, steps, report, validations, saves)
+
+
+def readings(task: RowTask) -> float:
+    """How often rows are read: words with a vector each are learnt by heart sooner than characters."""
+    return 15.0 if task.worded else 60.0
+
+
+def shape_rows(settings: TrainSettings, task: RowTask, device: str, threads: int) -> Plan:
+    """Everything but the steps."""
+    model = settings.model or DEFAULT_MODEL
+    bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
+    return Plan(
+        model=model, size=settings.size or (128 if task.worded else 256), depth=settings.depth or 1,
+        embed=128 if task.worded else 64, batch=settings.batch or BATCH, window=settings.window or round(task.steps),
+        steps=1, rate=settings.rate or 2e-3, matrix_rate=3.75, warmup=1,
+        dropout=(0.5 if task.worded else 0.35) if settings.dropout is None else settings.dropout,
+        decay=0.01, matrix_decay=0.1, clip=1.0, average=0.99, gradient=settings.gradient,
+        precision="bfloat16" if bfloat16 else "float32", device=device, threads=threads, report_every=1,
+        validate_every=1, save_every=1,
+    )  # fmt: skip

@@ -1,0 +1,308 @@
+"""Examples: columns and kinds of answers understood, rows cut into parts, tokens, batches."""
+
+from __future__ import annotations
+
+import csv
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled.data.buckets import NOT_ASKED, ExampleBatches, by_length, gather_steps, make_batch
+from unrolled.data.columns import Column, Columns, choose_columns
+from unrolled.data.examples import UNSEEN, Asked, Examples, Known, PartTexts, Texts, read_examples
+from unrolled.data.tables import Cell, TableFile
+from unrolled.data.tokens import BUCKETS, EDGE, FIRST, UNKNOWN, WordTokens, learn_tokens, pieces_of, tokens_from_json
+from unrolled.errors import DataError, OptionError, RunError
+
+
+def write(path: Path, rows: list[tuple[str, ...]], header: tuple[str, ...] = ("text", "label")) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def some_rows(count: int = 100) -> list[tuple[str, ...]]:
+    return [
+        (f"row {number} of {'many words ' * (number % 5)}", "odd" if number % 2 else "even")
+        for number in range(count)
+    ]
+
+
+def table(*columns: str) -> TableFile:
+    return TableFile(Path("t.csv"), "csv", columns)
+
+
+CHOICES: list[tuple[tuple[str, ...], dict[str, Any], Columns]] = [
+    (("text", "label"), {}, Columns("text", ("label",))),
+    (("label", "text"), {}, Columns("text", ("label",))),
+    (("id", "Review", "stars", "Sentiment"), {}, Columns("Review", ("Sentiment",))),
+    (("de", "en"), {}, Columns("de", ("en",))),
+    (("name", "language"), {}, Columns("name", ("language",))),
+    (("a", "b", "c"), {"input_name": "c", "output_names": "a"}, Columns("c", ("a",))),
+    (("a", "b"), {"input_name": "b"}, Columns("b", ("a",))),
+    (("text", "verb", "noun"), {"output_names": "verb, noun"}, Columns("text", ("verb", "noun"))),
+    (("text", "label", "speaker"), {"group": "speaker"}, Columns("text", ("label",), "speaker")),
+]
+
+
+@pytest.mark.parametrize(("names", "asked", "chosen"), CHOICES)
+def test_columns_are_chosen_by_name_then_by_place(
+    names: tuple[str, ...], asked: dict[str, Any], chosen: Columns
+) -> None:
+    assert choose_columns(table(*names), **asked) == chosen
+
+
+REFUSED: list[tuple[tuple[str, ...], dict[str, Any], type[Exception], str]] = [
+    (("a", "b", "c"), {}, DataError, r"has the columns a, b, c; which is the input is not plain\.\nSay it: --input"),
+    (("text", "b", "c"), {}, DataError, r"which is the output is not plain\.\nSay it: --output COLUMN"),
+    (("text",), {}, DataError, r"which is the output is not plain"),
+    (
+        ("text", "label"),
+        {"input_name": "texts"},
+        OptionError,
+        r"--input: t\.csv has no column 'texts'\. Did",
+    ),
+    (
+        ("text", "label"),
+        {"output_names": "lable"},
+        OptionError,
+        r"--output: .*'lable'\. Did you mean 'label'",
+    ),
+    (("text", "label"), {"group": "who"}, OptionError, r"--group: t\.csv has no column 'who'.* It has: text, label"),
+    (("text", "label"), {"input_name": "text", "output_names": "text"}, OptionError, r"not the input's"),
+    (("text", "label"), {"output_names": "label,label"}, OptionError, r"names each column once"),
+]
+
+
+@pytest.mark.parametrize(("names", "asked", "error", "words"), REFUSED)
+def test_columns_that_are_not_plain_are_asked_for(
+    names: tuple[str, ...], asked: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        choose_columns(table(*names), **asked)
+
+
+KINDS: dict[str, tuple[list[tuple[Cell, Cell]], str]] = {
+    "two words": ([("some text here", "yes"), ("more of it now", "no")] * 10, "label"),
+    "few whole numbers": ([("some text here", str(n % 5)) for n in range(50)], "label"),
+    "truth": ([("some text here", n % 2 == 0) for n in range(50)], "label"),
+    "a word about a word": ([("Rossi", "Italian"), ("Smith", "English")] * 10, "label"),
+    "many whole numbers": ([("some text here", str(n % 30)) for n in range(300)], "value"),
+    "decimals": ([("some text here", str(n / 4)) for n in range(50)], "value"),
+    "decimals as numbers": ([("some text here", n / 4) for n in range(50)], "value"),
+    "a tag a word": ([("the cat sat", "DET NOUN VERB"), ("a dog", "DET NOUN")] * 10, "tags"),
+    "lists of tags": ([(["the", "cat"], ["DET", "NOUN"])] * 10, "tags"),
+    "sentences": ([("ein Hund", f"one dog number {n} runs") for n in range(50)], "text"),
+    "as many words, of too many kinds": ([("a b c", f"x{n} y{n} z{n}") for n in range(100)], "text"),
+}
+
+
+@pytest.mark.parametrize("case", KINDS)
+def test_the_kind_of_answer_is_understood(case: str) -> None:
+    cells, kind = KINDS[case]
+    column = Column()
+    for text, answer in cells:
+        column.see(text, answer)
+    assert column.kind == kind
+
+
+def parts_of(examples: Examples) -> dict[str, set[int]]:
+    return {name: set(rows.tolist()) for name, rows in examples.parts.items()}
+
+
+def test_a_tenth_is_test_and_a_tenth_validation_by_seed(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", some_rows())
+    first, again, other = (read_examples(path, Asked(seed=seed)) for seed in (0, 0, 1))
+    parts = parts_of(first)
+    assert [first.count(name) for name in ("training", "validation", "test")] == [80, 10, 10]
+    assert set.union(*parts.values()) == set(range(100))
+    assert parts_of(again) == parts
+    assert parts_of(other) != parts
+    assert first.description == (
+        "100 rows of csv: text (words with characters inside) -> label, one of 2 labels (even, odd); "
+        "otherwise: --input --output --as"
+    )
+
+
+def test_parts_may_be_shares_files_or_none(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", some_rows())
+    own = write(tmp_path / "v.csv", some_rows(7))
+    examples = read_examples(path, Asked(valid=str(own), test="none"))
+    assert [examples.count(name) for name in ("training", "validation", "test")] == [100, 7, 0]
+    assert set(examples.fingerprints) == {str(path), str(own)}
+    assert examples.place(int(examples.parts["validation"][0])) == f"{own}, row 2"
+    assert examples.repeated == 7
+    assert "7 rows of validation and test stand in the training part too" in examples.description
+    assert read_examples(path, Asked(valid=0.2, test=0.3)).count("test") == 30
+
+
+def test_whole_groups_stay_in_one_part(tmp_path: Path) -> None:
+    rows = [(*row, f"speaker {number // 7}") for number, row in enumerate(some_rows())]
+    path = write(tmp_path / "t.csv", rows, ("text", "label", "who"))
+    for seed in range(5):
+        examples = read_examples(path, Asked(group="who", output="label", seed=seed))
+        groups = {name: {row // 7 for row in part} for name, part in parts_of(examples).items()}
+        assert all(groups.values())
+        assert sum(map(len, groups.values())) == 15
+        assert 7 <= examples.count("test") <= 14
+
+
+def test_a_label_that_training_lacks_is_counted_and_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", some_rows())
+    own = write(tmp_path / "v.csv", [("a text", "third"), ("a text", "odd")])
+    examples = read_examples(path, Asked(test=str(own)))
+    labels = examples.answers["label"]
+    assert labels.names == ("even", "odd")
+    assert labels.ids[examples.parts["test"]].tolist() == [UNSEEN, 1]
+    assert labels.name(int(examples.parts["test"][0])) == "third"
+    assert "1 rows have a label that the training part lacks (third): always wrong" in examples.description
+
+
+def test_several_outputs_and_numbers_in_order(tmp_path: Path) -> None:
+    rows = [(f"text {number}", str(number % 12), "ab"[number % 2]) for number in range(120)]
+    path = write(tmp_path / "t.csv", rows, ("text", "month", "half"))
+    examples = read_examples(path, Asked(output="month,half"))
+    assert examples.answers["month"].names == tuple(map(str, range(12)))
+    assert examples.answers["half"].names == ("a", "b")
+
+
+BAD: dict[str, tuple[list[tuple[str, ...]], Asked, str]] = {
+    "a header alone": ([], Asked(), r"holds a header and no rows"),
+    "one label": ([("text", "a")] * 30, Asked(), r"'label' is 'a' in every row of the training part.*tell apart"),
+    "too few rows": (some_rows(9), Asked(), r"holds 9 rows: too few to cut.*takes 10"),
+    "no answer": ([*some_rows(), ("text", "")], Asked(), r"t\.csv, row 102: 'label' is empty.*\n.*--skip-empty"),
+    "no text": ([("", "a"), *some_rows()], Asked(), r"t\.csv, row 2: 'text' is empty"),
+    "values": ([("some text", str(n / 7)) for n in range(90)], Asked(), r"'label' reads as value.*\n.*--as label"),
+    "texts": ([("some text", f"a long answer {n}") for n in range(90)], Asked(), r"'label' reads as text"),
+    "two groups": (some_rows(), Asked(output="label", group="label"), r"2 groups, and training, validation and test"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_examples_that_cannot_be_learnt_from_are_refused(case: str, tmp_path: Path) -> None:
+    rows, asked, words = BAD[case]
+    with pytest.raises(DataError, match=words):
+        read_examples(write(tmp_path / "t.csv", rows), asked)
+
+
+def test_rows_with_an_empty_cell_are_left_out_on_request(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", [*some_rows(), ("text", ""), ("", "odd")])
+    examples = read_examples(path, Asked(skip_empty=True))
+    assert len(examples.numbers) == 100
+    assert "2 rows with an empty cell left out" in examples.description
+
+
+def test_a_run_reads_other_tables_by_what_it_knows(tmp_path: Path) -> None:
+    first = read_examples(write(tmp_path / "t.csv", some_rows()), Asked())
+    known = Known(first.columns, first.tokens, {name: labels.names for name, labels in first.answers.items()})
+    other = write(tmp_path / "o.csv", [("Zwölf", "odd"), ("new", "what")])
+    examples = read_examples(other, Asked(valid="none", test="none"), known)
+    assert examples.tokens is first.tokens
+    assert examples.answers["label"].ids.tolist() == [1, UNSEEN]
+    with pytest.raises(DataError, match=r"w\.csv has no column 'text'; it has: words, label"):
+        read_examples(write(tmp_path / "w.csv", [("a", "b")], ("words", "label")), Asked(), known)
+
+
+def test_texts_are_kept_as_they_are_past_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.data.examples.TOGETHER", 10)
+    monkeypatch.setattr("unrolled.data.store.HELD", 64)
+    texts, given = Texts(), ["", "one", "zwei ☃", "x" * 100, "", "end"]
+    for text in given:
+        texts.add(text)
+    assert [texts[number] for number in range(len(texts))] == given
+    assert texts.lengths.tolist() == [len(text.encode()) for text in given]
+    assert list(PartTexts(texts, np.array([5, 1]))) == ["end", "one"]
+
+
+def test_tokens_are_chosen_by_the_texts_and_come_back_from_json() -> None:
+    sentences, names = ["the cat sat here", "the dog sat there"], ["Rossi", "Müller", "O Brien"]
+    kinds = {kind: learn_tokens(kind, sentences).kind for kind in ("char", "byte", "word")}
+    assert kinds == {"char": "char", "byte": "byte", "word": "words"}
+    assert learn_tokens("auto", sentences).kind == "words"
+    assert learn_tokens("auto", names).kind == "char"
+    assert learn_tokens("auto", [chr(0x4E00 + number) for number in range(600)]).kind == "byte"
+    for tokens in (learn_tokens("word", sentences), learn_tokens("char", names)):
+        again = tokens_from_json(tokens.to_json())
+        assert again.size == tokens.size
+        assert (again.encode("the Müller") == tokens.encode("the Müller")).all()
+    with pytest.raises(OptionError, match=r"--symbols takes auto, char, byte, word, bpe; 'wrod' was given. Did you"):
+        learn_tokens("wrod", names)
+    with pytest.raises(RunError, match="table of words is damaged"):
+        tokens_from_json({"kind": "words", "words": [1]})
+
+
+def test_words_have_characters_inside() -> None:
+    tokens = WordTokens.learn(["the cat the dog", "The end"])
+    assert tokens.words == ["the"]
+    border, the, cat, upper = tokens.encode("the cat The").tolist()
+    assert border[0] == EDGE
+    assert not any(border[1:])
+    assert the[0] == upper[0] == FIRST
+    assert the[1:] != upper[1:], "pieces are of the word as it is written"
+    assert cat[0] == UNKNOWN
+    assert all(FIRST < piece < tokens.size for piece in filter(None, cat[1:]))
+    assert tokens.size == FIRST + 1 + BUCKETS
+    assert pieces_of("cat") == ["<ca", "cat", "at>", "<cat", "cat>"]
+    assert len(pieces_of("Donaudampfschifffahrtsgesellschaft")) == 22
+    assert {"<Don", "aft>"} <= set(pieces_of("Donaudampfschifffahrtsgesellschaft"))
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> Examples:
+    return read_examples(write(tmp_path / "t.csv", some_rows(1000)), Asked())
+
+
+def test_an_epoch_reads_every_row_once_and_pads_little(examples: Examples) -> None:
+    batches = ExampleBatches(examples, "training", 32, seed=0)
+    assert batches.batches_an_epoch == 25
+    for epoch in range(2):
+        read = [batches.batch(epoch * 25 + k) for k in range(25)]
+        assert sum(batch.asked for batch in read) == 800
+        assert sum(int((batch.answers["label"] == 1).sum()) for batch in read) == int(
+            (examples.answers["label"].ids[examples.parts["training"]] == 1).sum()
+        )
+    assert batches.padding_share() < 0.1
+    assert not torch.equal(batches.batch(0).inputs, batches.batch(25).inputs)
+
+
+def test_a_batch_is_a_pure_function_of_seed_and_number(examples: Examples) -> None:
+    one, other = (ExampleBatches(examples, "training", 32, seed=3) for _ in range(2))
+    for k in (40, 0, 7):
+        first, second = one.batch(k), other.batch(k)
+        assert torch.equal(first.inputs, second.inputs)
+        assert torch.equal(first.answers["label"], second.answers["label"])
+    assert len(ExampleBatches(examples, "test", 32, 0).batch(3).lengths) == 32
+    assert ExampleBatches(examples, "test", 32, 0).batch(3).asked in (4, 32)
+
+
+def test_an_answer_is_due_where_its_row_ends(examples: Examples) -> None:
+    batch = make_batch(examples, np.arange(5), 6)
+    assert batch.asked == 5
+    due = [0] * 6
+    for start in range(0, batch.steps, 3):
+        piece = batch.cut(start, min(start + 3, batch.steps))
+        for row in range(6):
+            asked = int(piece.answers["label"][row]) != NOT_ASKED
+            due[row] += asked
+            if asked:
+                assert start < int(batch.lengths[row]) <= start + 3
+                assert int(piece.lengths[row]) == int(batch.lengths[row]) - start
+    assert due == [1, 1, 1, 1, 1, 0]
+
+
+def test_long_rows_are_read_to_their_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.data.buckets.LONGEST", 10)
+    inputs, lengths = gather_steps(learn_tokens("char", ["ab"]), ["ab" * 20, "a"], 3)
+    assert inputs.shape == (3, 10)
+    assert lengths.tolist() == [10, 2, 0]
+
+
+def test_rows_are_grouped_by_length(examples: Examples) -> None:
+    groups = list(by_length(examples, "training", 64))
+    assert sorted(np.concatenate(groups).tolist()) == examples.parts["training"].tolist()
+    lengths = examples.texts.lengths
+    assert all(lengths[a].max() <= lengths[b].min() for a, b in pairwise(groups))

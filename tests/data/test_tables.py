@@ -1,0 +1,164 @@
+"""Tables: every form and spelling of them is read the same, and what is wrong names its row."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unrolled.data.tables import Cell, is_table, open_table
+from unrolled.errors import DataError, MissingExtra
+
+ROWS: list[tuple[str, str]] = [
+    ("plain words", "a"),
+    ("a comma, a tab\tand a bar|", "b"),
+    ('she said "no"', "a"),
+    ("two\nlines", "b"),
+    ("Ünïcödé ☃", "a"),
+]
+
+
+def cells(path: Path, columns: tuple[str, ...] = ("text", "label")) -> list[tuple[Cell, ...]]:
+    return [row.cells for row in open_table(path).rows(columns)]
+
+
+def as_csv(delimiter: str = ",", end: str = "\n") -> str:
+    lines = [delimiter.join(("text", "label"))]
+    lines += ['"{}"{}{}'.format(text.replace('"', '""'), delimiter, label) for text, label in ROWS]
+    return end.join(lines) + end
+
+
+SPELLINGS: dict[str, tuple[str, bytes]] = {
+    "csv": ("t.csv", as_csv().encode()),
+    "a byte order mark": ("t.csv", b"\xef\xbb\xbf" + as_csv().encode()),
+    "utf-16": ("t.csv", as_csv().encode("utf-16")),
+    "semicolons": ("t.csv", as_csv(";").encode()),
+    "tabs in a csv": ("t.csv", as_csv("\t").encode()),
+    "bars": ("t.csv", as_csv("|").encode()),
+    "no end of the last line": ("t.csv", as_csv().rstrip().encode()),
+    "empty lines between": ("t.csv", as_csv().replace("\nplain", "\n\nplain").encode()),
+    "a tsv with quotes": ("t.tsv", as_csv("\t").encode()),
+    "capitals in the name": ("T.CSV", as_csv().encode()),
+    "jsonl": ("t.jsonl", "".join(json.dumps({"text": a, "label": b}) + "\n" for a, b in ROWS).encode()),
+    "jsonl in any order": ("t.ndjson", "".join(json.dumps({"label": b, "text": a}) + "\n" for a, b in ROWS).encode()),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_table_is_read_the_same_however_it_is_spelled(spelling: str, tmp_path: Path) -> None:
+    name, content = SPELLINGS[spelling]
+    (tmp_path / name).write_bytes(content)
+    assert is_table(tmp_path / name)
+    assert cells(tmp_path / name) == ROWS
+
+
+def test_line_ends_of_every_kind_are_one_table(tmp_path: Path) -> None:
+    for end in ("\n", "\r\n"):
+        (tmp_path / "t.csv").write_bytes(f"text,label{end}one,a{end}two,b{end}".encode())
+        assert cells(tmp_path / "t.csv") == [("one", "a"), ("two", "b")]
+
+
+def test_a_parquet_file_is_read_as_its_csv_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    polars = pytest.importorskip("polars")
+    columns = {
+        "text": [text for text, _ in ROWS],
+        "label": [label for _, label in ROWS],
+        "other": [*range(len(ROWS))],
+    }
+    polars.DataFrame(columns).write_parquet(tmp_path / "t.parquet")
+    monkeypatch.setattr("unrolled.data.tables.SLICE", 2)
+    assert cells(tmp_path / "t.parquet") == ROWS
+    assert [row.number for row in open_table(tmp_path / "t.parquet").rows(["label"])] == [1, 2, 3, 4, 5]
+
+
+def test_the_extra_for_parquet_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without_polars(name: str, *rest: Any) -> Any:
+        if name == "polars":
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without_polars)
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    with pytest.raises(MissingExtra, match=r"pip install 'unrolled\[parquet\]'"):
+        open_table(tmp_path / "t.parquet")
+
+
+def test_a_quote_in_a_tsv_is_a_character_where_it_encloses_nothing(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text('de\ten\n"Halt" rief er\t"Stop" he cried\n5" breit\t"wide\n')
+    assert cells(tmp_path / "t.tsv", ("de", "en")) == [('"Halt" rief er', '"Stop" he cried'), ('5" breit', '"wide')]
+
+
+def test_rows_are_numbered_as_an_editor_shows_them(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,label\na,1\nb,2\n")
+    assert [row.number for row in open_table(tmp_path / "t.csv").rows(["text"])] == [2, 3]
+    (tmp_path / "t.jsonl").write_text('{"text": "a"}\n\n{"text": "b"}\n')
+    assert [row.number for row in open_table(tmp_path / "t.jsonl").rows(["text"])] == [1, 3]
+
+
+def test_what_is_missing_is_none(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('text,label\na,\n"",1\n')
+    assert cells(tmp_path / "t.csv") == [("a", None), (None, "1")]
+    (tmp_path / "t.jsonl").write_text('{"text": "a", "label": null}\n{"label": 0}\n{"text": "", "label": false}\n')
+    assert cells(tmp_path / "t.jsonl") == [("a", None), (None, 0), (None, False)]
+
+
+def test_a_cell_may_hold_a_book(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"text,label\n{'x' * 1_000_000},a\n")
+    (book, _) = cells(tmp_path / "t.csv")[0]
+    assert isinstance(book, str)
+    assert len(book) == 1_000_000
+
+
+BAD: dict[str, tuple[str, bytes, str]] = {
+    "no such file": ("absent.csv", b"", r"absent\.csv: no such file"),
+    "empty": ("t.csv", b"", r"t\.csv is empty\. A table has a header and rows"),
+    "a mark alone": ("t.csv", b"\xef\xbb\xbf", r"t\.csv is empty"),
+    "binary": ("t.csv", bytes(range(256)) * 40, r"t\.csv is not UTF-8 text.*\n.*iconv"),
+    "latin1": ("t.csv", "text,label\ncafé,a\n".encode("latin-1") * 90, r"t\.csv is not UTF-8 text.*\n.*iconv"),
+    "latin1 far on": (
+        "t.csv",
+        b"text,label\n" + b"plain,a\n" * 20_000 + "café,a\n".encode("latin-1") * 2000,
+        r"line 20,002: not valid UTF-8",
+    ),
+    "a NUL far on": ("t.csv", b"text,label\n" + b"plain,a\n" * 20_000 + b"a\0b,a\n", r"line 20,002: a NUL"),
+    "too many cells": (
+        "t.csv",
+        b"text,label\na,b\na,b,c\n",
+        r"row 3: 3 cells, where the header names 2.*\n.*a comma",
+    ),
+    "too few cells": ("t.csv", b"text,label,x\na,b,c\na,b\na,b,c\n", r"row 3: 2 cells, where the header names 3"),
+    "a quote that stays open": ("t.csv", b'text,label\na,b\n"c,d\n', r"row 3 \(line 3\): unexpected end.*\n.*quote"),
+    "words after a quote": ("t.csv", b'text,label\n"a" b,c\n', r"row 2 \(line 2\): ',' expected after '\"'"),
+    "two columns of one name": ("t.csv", b"text,text\na,b\n", r"row 1: names of columns.*'text' stands there more"),
+    "no JSON": ("t.jsonl", b'{"text": "a"}\n{"text": \n', r"row 2: no JSON \(.*one JSON object a line"),
+    "a JSON list": ("t.jsonl", b'["a", "b"]\n', r"row 1: a JSON object was expected.*list came"),
+    "an object in a cell": ("t.jsonl", b'{"text": {"a": 1}}\n', r"row 1: 'text' is an object"),
+    "JSON too deep": ("t.jsonl", b'{"text": ' + b"[" * 100_000, r"row 1: no JSON"),
+    "no parquet": ("t.parquet", b"PAR1 and then nothing", r"t\.parquet is no parquet file"),
+    "no table by its name": ("t.xlsx", b"PK", r"t\.xlsx is no table by its name\. Tables end in \.csv"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_wrong_is_said_with_its_row(case: str, tmp_path: Path) -> None:
+    name, content, words = BAD[case]
+    if content:
+        (tmp_path / name).write_bytes(content)
+    elif name != "absent.csv":
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=words) as raised:
+        cells(tmp_path / name, ("text",))
+    assert str(raised.value).count("\n") < 3
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.symlink_to(path.name)])
+def test_what_is_no_file_is_no_table(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "t.csv")
+    with pytest.raises(DataError, match=r"t\.csv is (not a file|a link)"):
+        open_table(tmp_path / "t.csv")

@@ -1,0 +1,127 @@
+"""Models that answer about rows: what a row's answer hangs on, what a wrong one costs, what whole rows cannot do."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from unrolled.data.buckets import NOT_ASKED, RowBatch
+from unrolled.errors import OptionError
+from unrolled.memory import Dropout, NoMemory, build_stack, draw_masks
+from unrolled.memory.pooling import POOLS, Attend, Mean
+from unrolled.model import heads
+from unrolled.model.answering import Answering
+from unrolled.model.encoders import build_bidirectional
+from unrolled.model.heads import LabelHead, balanced
+from unrolled.model.inlets import BagInlet, SymbolInlet
+
+
+def make(both: bool = True, pool: str = "attention", memory: str = "lstm", dropout: float = 0.0) -> Answering:
+    torch.manual_seed(0)
+    front = NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5))
+    build = build_bidirectional if both else build_stack
+    outputs = {"mood": LabelHead(8, 2), "side of it": LabelHead(8, 3)}
+    pooled = POOLS[pool](8, 8)
+    between = build(memory, 6, 8, 1, dropout)
+    model = Answering(SymbolInlet(20, 6), Dropout(front, dropout), between, Dropout(pooled, dropout), outputs)
+    return model.double()
+
+
+def rows(*lengths: int) -> tuple[Tensor, Tensor]:
+    dice = torch.Generator().manual_seed(1)
+    return torch.randint(0, 20, (len(lengths), max(lengths)), generator=dice), torch.tensor(lengths)
+
+
+@pytest.mark.parametrize("both", [True, False])
+@pytest.mark.parametrize("pool", ["mean", "attention"])
+def test_an_answer_hangs_on_its_own_row_alone(both: bool, pool: str) -> None:
+    model = make(both, pool)
+    inputs, lengths = rows(5, 1, 3)
+    answers = model.answer(inputs, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        alone = model.answer(inputs[row : row + 1, :length], lengths[row : row + 1])
+        for name, logits in alone.items():
+            torch.testing.assert_close(logits[0], answers[name][row], rtol=0, atol=1e-12)
+    loud = inputs.clone()
+    loud[1, 1:] = 19
+    torch.testing.assert_close(model.answer(loud, lengths)["mood"], answers["mood"], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_an_answer_so_far_is_that_of_the_row_so_far(pool: str) -> None:
+    model = make(both=False, pool=pool)
+    inputs, _ = rows(6, 6)
+    so_far, _ = model.unroll(inputs, model.start(2))
+    for t in range(1, 7):
+        answer = model.answer(inputs[:, :t], torch.tensor([t, t]))
+        torch.testing.assert_close(so_far["mood"][:, t - 1], answer["mood"], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4])
+def test_a_loss_in_pieces_is_the_whole_loss(cut: int) -> None:
+    model = make(both=False, dropout=0.4)
+    inputs, lengths = rows(5, 1, 3, 1)
+    lengths[3] = 0
+    answers = {"mood": torch.tensor([0, 1, NOT_ASKED, NOT_ASKED]), "side of it": torch.tensor([2, 0, 1, NOT_ASKED])}
+    batch = RowBatch(inputs, lengths, torch.ones(4, dtype=torch.bool), answers)
+    start = draw_masks(model.start(4), torch.Generator().manual_seed(0))
+    whole, _ = model.loss(batch, start)
+    first, state = model.loss(batch.cut(0, cut), start)
+    second, _ = model.loss(batch.cut(cut, 5), state)
+    torch.testing.assert_close(first + second, whole, rtol=0, atol=1e-12)
+
+
+def test_whole_rows_have_no_answer_on_the_way() -> None:
+    model = make(both=True)
+    assert not model.streams
+    with pytest.raises(OptionError, match=r"both ways: it has no answer before a row's end\.\n.*--direction ahead"):
+        model.step(torch.tensor([3]), model.start(1))
+    with pytest.raises(OptionError, match="both ways"):
+        model.unroll(torch.tensor([[3]]), model.start(1))
+
+
+def test_the_first_loss_is_the_logarithm_of_all_labels() -> None:
+    model = make()
+    inputs, lengths = rows(4, 4, 4)
+    answers = {"mood": torch.tensor([0, 1, 0]), "side of it": torch.tensor([2, 0, 1])}
+    loss, _ = model.loss(RowBatch(inputs, lengths, torch.ones(3, dtype=torch.bool), answers), model.start(3))
+    assert float(loss.detach()) / 3 == pytest.approx(math.log(6), abs=0.1)
+
+
+def test_balanced_labels_count_alike() -> None:
+    weights = balanced([90, 9, 1])
+    assert np.array(weights) * [90, 9, 1] == pytest.approx([100 / 3] * 3)
+    head = LabelHead(4, 3, weights)
+    logits = torch.zeros(3, 3)
+    found = [float(head.loss(logits[:1], torch.tensor([label])).detach()) for label in range(3)]
+    assert found == pytest.approx([weight * math.log(3) for weight in weights])
+    assert "weights" not in head.state_dict(), "they are of training, not of the model that is kept"
+    assert heads.NOT_ASKED == NOT_ASKED
+
+
+def test_a_bag_is_the_sum_of_its_ids_whatever_their_number() -> None:
+    inlet = BagInlet(50, 8)
+    one = inlet(torch.tensor([[7, 0, 0]]))
+    assert torch.allclose(one, inlet.embedding.weight[7])
+    assert torch.allclose(inlet(torch.tensor([[7, 7, 7, 7]])), 2 * one)
+    assert not inlet(torch.tensor([[0, 0]])).any()
+    assert inlet(torch.tensor([[[7, 3], [0, 4]]])).shape == (1, 2, 8)
+
+
+def test_pools_are_means_of_what_was_read() -> None:
+    xs = torch.randn(2, 5, 8, dtype=torch.float64)
+    mean, attend = Mean(8, 8).double(), Attend(8, 8).double()
+    outputs, _ = mean.unroll(xs, mean.start(2))
+    torch.testing.assert_close(outputs[:, -1], xs.mean(1))
+    first, _ = attend.unroll(xs, attend.start(2))
+    torch.testing.assert_close(first, outputs, msg="before it has learnt what to look for it is the mean")
+    nn.init.normal_(attend.query.weight)
+    scores = torch.exp(8 * torch.tanh(attend.query(torch.tanh(attend.look(xs)))))
+    looked, _ = attend.unroll(xs, attend.start(2))
+    torch.testing.assert_close(looked[:, -1], (scores * xs).sum(1) / scores.sum(1))
+    with pytest.raises(OptionError, match="A pool of 4 numbers a step gives 4, not 8"):
+        Mean(4, 8)

@@ -1,0 +1,151 @@
+"""The linear model: its bags are all the n-grams there are, it learns what they tell, and it is kept whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled.errors import RunError
+from unrolled.model.blend import blend, blend_unseen, fit_blend
+from unrolled.model.linear import LinearModel, fit_linear, frequent, places_in
+from unrolled.model.ngram_bags import BAGS, BEGIN, END, Bags, character_bags, word_bags
+
+TEXTS = ["abcab", "", "a", "Ünïcödé ☃", "abcab", "bcd" * 30]
+
+
+def rows_of(bags: Bags) -> list[set[int]]:
+    return [set(bags.hashes[a:b].tolist()) for a, b in zip(bags.starts, bags.starts[1:], strict=False)]
+
+
+def grams(units: Sequence[str], longest: int) -> set[tuple[str, ...]]:
+    return {tuple(units[i : i + n]) for n in range(1, longest + 1) for i in range(len(units) - n + 1)}
+
+
+def test_every_ngram_of_characters_has_a_number_of_its_own() -> None:
+    found = rows_of(character_bags(TEXTS))
+    expected = [grams(BEGIN + text + END, 5) for text in TEXTS]
+    assert [len(row) for row in found] == [len(row) for row in expected]
+    assert len(set.union(*found)) == len(set.union(*expected)), "two n-grams share a number"
+    assert found[0] == found[4]
+
+
+def test_every_ngram_of_words_and_every_piece_has_a_number_of_its_own() -> None:
+    texts = ["The cat sat on the mat .", "the CAT", "", "don't"]
+    words = [["the", "cat", "sat", "on", "the", "mat", "."], ["the", "cat"], [], ["don", "'", "t"]]
+    expected = []
+    for row in words:
+        pieces = {("piece", f"<{w}>"[i : i + n]) for w in row for n in (3, 4, 5) for i in range(len(w) + 3 - n)}
+        expected.append(grams(row, 3) | pieces)
+    found = rows_of(word_bags(texts))
+    assert [len(row) for row in found] == [len(row) for row in expected]
+    assert found[1] <= found[0]
+
+
+@pytest.mark.parametrize("units", BAGS)
+def test_a_bag_is_the_same_whatever_stands_beside_it(units: str) -> None:
+    together = rows_of(BAGS[units](TEXTS))
+    assert [rows_of(BAGS[units]([text]))[0] for text in TEXTS] == together
+    assert BAGS[units]([]).starts.tolist() == [0]
+
+
+def test_places_and_scales_are_of_what_is_known() -> None:
+    bags = Bags(np.array([5, 9, 2, 7], np.uint64), np.array([0, 2, 2, 4]))
+    places, starts, scale = places_in(np.array([2, 5], np.uint64), bags)
+    assert places.tolist() == [1, 0]
+    assert starts.tolist() == [0, 1, 1]
+    assert scale[:, 0].tolist() == pytest.approx([2**-0.5, 1.0, 2**-0.5])
+    assert frequent(Bags(np.array([3, 1, 3, 2, 1, 3], np.uint64), np.array([0, 6])), 2).tolist() == [1, 3]
+
+
+def lessons(rows: int, seed: int) -> tuple[list[str], dict[str, np.ndarray]]:
+    """A word at the beginning says one answer, any word the other."""
+    dice = np.random.default_rng(seed)
+    sides, moods = dice.integers(0, 3, rows), dice.integers(0, 2, rows)
+    texts = []
+    for side, mood in zip(sides, moods, strict=True):
+        words = [f"word{number}" for number in dice.integers(0, 50, 6)]
+        words[dice.integers(1, 6)] = ("gloomy", "cheerful")[mood]
+        texts.append(" ".join([("left", "right", "middle")[side], *words]))
+    return texts, {"side": sides, "mood": moods}
+
+
+@pytest.fixture(scope="module")
+def model() -> LinearModel:
+    return fit_linear("words", lessons(300, 0), lessons(100, 1), {"side": 3, "mood": 2}, seed=0)
+
+
+def test_it_learns_what_words_tell(model: LinearModel) -> None:
+    texts, answers = lessons(200, 2)
+    for name, logs in model.answer(texts).items():
+        assert float((logs.argmax(1) == torch.from_numpy(answers[name])).float().mean()) > 0.98
+        assert torch.allclose(logs.exp().sum(1), torch.ones(200))
+    assert model.answer(["", "never met"])["mood"].shape == (2, 2)
+    assert "n-grams of words" in model.describe()
+
+
+def test_it_is_kept_whole(model: LinearModel) -> None:
+    again = LinearModel.from_tensors(model.tensors(), model.facts())
+    assert again.describe() == model.describe()
+    assert torch.equal(again.answer(["left word1"])["side"], model.answer(["left word1"])["side"])
+
+
+@pytest.mark.parametrize("damage", ["units", "known", "weights.0", "order", "nan"])
+def test_a_damaged_one_is_refused(model: LinearModel, damage: str) -> None:
+    tensors, facts = dict(model.tensors()), dict(model.facts())
+    if damage == "units":
+        facts["units"] = "atoms"
+    elif damage == "order":
+        tensors["known"] = tensors["known"].flip(0)
+    elif damage == "nan":
+        tensors["weights.0"] = tensors["weights.0"] * float("nan")
+    else:
+        tensors[damage] = tensors[damage][:-1]
+    with pytest.raises(RunError, match="linear model of this run is damaged"):
+        LinearModel.from_tensors(tensors, facts)
+
+
+def test_little_time_and_no_validation_still_make_a_model() -> None:
+    none = ([], {"side": np.zeros(0, np.int64), "mood": np.zeros(0, np.int64)})
+    for validation, seconds in ((lessons(50, 1), 0.0), (none, None)):
+        model = fit_linear("characters", lessons(60, 0), validation, {"side": 3, "mood": 2}, 0, seconds)
+        assert all(bool(one.weights.isfinite().all()) for one in model.outputs.values())
+
+
+def test_too_many_ngrams_are_fitted_on_some_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.model.linear.MOST", 3_000)
+    model = fit_linear("words", lessons(300, 0), lessons(100, 1), {"side": 3, "mood": 2}, seed=0)
+    assert "fitted on" in model.describe()
+
+
+def test_a_blend_finds_the_part_that_knows_and_the_temperature_of_one() -> None:
+    dice = torch.Generator().manual_seed(0)
+    answers = torch.randint(0, 3, (400,), generator=dice)
+    noise = torch.randn(400, 3, generator=dice)
+    knows = (torch.nn.functional.one_hot(answers, 3) * 2 + noise).log_softmax(1)
+    guesses = torch.randn(400, 3, generator=dice).log_softmax(1)
+    weights = fit_blend([knows, guesses], answers)
+    assert weights[0] > 0.5
+    assert abs(weights[1]) < 0.2
+    (temperature,) = fit_blend([5 * knows], answers)
+    assert temperature == pytest.approx(fit_blend([knows], answers)[0] / 5, rel=0.01)
+    assert torch.allclose(blend([knows], [1.0]).exp().sum(1), torch.ones(400, dtype=torch.float64))
+
+
+def test_a_blend_without_answers_weighs_alike() -> None:
+    logs = torch.randn(4, 3).log_softmax(1)
+    assert fit_blend([logs, logs], torch.full((4,), -1)) == [0.5, 0.5]
+    assert fit_blend([torch.zeros(0, 3)] * 2, torch.zeros(0, dtype=torch.int64)) == [0.5, 0.5]
+
+
+def test_each_half_is_weighed_by_the_other() -> None:
+    dice = torch.Generator().manual_seed(0)
+    logs = [torch.randn(50, 3, generator=dice).log_softmax(1) for _ in range(2)]
+    answers = torch.randint(0, 3, (50,), generator=dice)
+    whole = blend_unseen(logs, answers)
+    changed = answers.clone()
+    changed[::2] = (changed[::2] + 1) % 3
+    assert torch.equal(blend_unseen(logs, changed)[::2], whole[::2])
+    assert not torch.equal(blend_unseen(logs, changed)[1::2], whole[1::2])

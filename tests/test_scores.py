@@ -1,0 +1,75 @@
+"""Scores of labels, beside figures worked out by hand or by going through the rows one by one."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from unrolled.scores import calibration_error, macro_f1, score_labels, wilson
+
+
+def logs_of(answered: list[int], kinds: int, chance: float = 0.8) -> np.ndarray:
+    logs = np.full((len(answered), kinds), math.log((1 - chance) / (kinds - 1)))
+    logs[np.arange(len(answered)), answered] = math.log(chance)
+    return logs
+
+
+def test_figures_worked_out_by_hand() -> None:
+    answers, answered = np.array([0, 0, 0, 1, 1, 2]), [0, 0, 1, 1, 2, 2]
+    score = score_labels(logs_of(answered, 3), answers, ["a", "b", "c"])
+    assert score.accuracy == pytest.approx(4 / 6)
+    assert score.confusion == ((2, 1, 0), (0, 1, 1), (0, 0, 1), (0, 0, 0))
+    assert score.macro_f1 == pytest.approx((4 / 5 + 2 / 4 + 2 / 3) / 3)
+    assert score.nats == pytest.approx(-(4 * math.log(0.8) + 2 * math.log(0.1)) / 6)
+    assert score.calibration_error == pytest.approx(0.8 - 4 / 6)
+    low, high = score.macro_f1_interval
+    assert 0 < low < score.macro_f1 < high <= 1
+    json.dumps(score.as_dict(), allow_nan=False)
+
+
+def test_macro_f1_is_the_mean_of_each_labels() -> None:
+    dice = np.random.default_rng(0)
+    true, said = dice.integers(0, 5, 200), dice.integers(0, 5, 200)
+    each = []
+    for label in range(5):
+        right = int(((true == label) & (said == label)).sum())
+        precision, recall = right / int((said == label).sum()), right / int((true == label).sum())
+        each.append(2 * precision * recall / (precision + recall))
+    assert score_labels(logs_of(said.tolist(), 5), true, "abcde").macro_f1 == pytest.approx(np.mean(each))
+
+
+def test_a_label_that_no_row_has_and_none_is_given_does_not_count() -> None:
+    score = score_labels(logs_of([0, 1, 1], 3), np.array([0, 1, 1]), ["a", "b", "never"])
+    assert score.macro_f1 == 1.0
+    assert score.accuracy == 1.0
+
+
+def test_rows_with_a_label_not_known_are_wrong_and_cost_no_nats() -> None:
+    score = score_labels(logs_of([0, 1, 1], 2), np.array([0, 1, -1]), ["a", "b"])
+    assert score.accuracy == pytest.approx(2 / 3)
+    assert score.confusion[2] == (0, 1)
+    assert score.nats == pytest.approx(-math.log(0.8))
+    assert math.isnan(score_labels(logs_of([0], 2), np.array([-1]), ["a", "b"]).nats)
+
+
+def test_wilsons_interval_beside_his_formula_and_at_the_ends() -> None:
+    low, high = wilson(81, 263)  # Newcombe 1998, table I: 0.2553 to 0.3662
+    assert (low, high) == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
+    assert wilson(0, 20)[0] == 0.0
+    assert wilson(20, 20)[1] == 1.0
+    assert all(map(math.isnan, wilson(0, 0)))
+
+
+def test_true_chances_have_no_calibration_error() -> None:
+    dice = np.random.default_rng(0)
+    chances = dice.uniform(0.5, 1.0, 100_000)
+    right = dice.uniform(size=100_000) < chances
+    assert calibration_error(chances, right) < 0.01
+    assert calibration_error(np.minimum(1.0, chances + 0.2), right) > 0.1
+
+
+def test_nothing_at_all_has_no_f1() -> None:
+    assert math.isnan(macro_f1(np.zeros((3, 2), np.int64)))
