@@ -25,6 +25,9 @@ COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[
 POEMS = "".join(
     f"Once upon a {n % 7}th day the sun\ncame over hill {n % 13} and {n % 5} stayed.\n" for n in range(500)
 )
+REVIEWS = "text,label\n" + "".join(
+    f"a {('dull', 'fine')[n % 2]} film number {n % 17},{('no', 'yes')[n % 2]}\n" for n in range(200)
+)
 MINUTES = re.compile(r"--minutes [\d.]+")
 
 
@@ -82,6 +85,7 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 def test_readme_can_be_followed(unroll: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("poems.txt").write_text(POEMS)
+    Path("reviews.csv").write_text(REVIEWS)
     for words in lines_with_unroll(README):
         arguments = shlex.split(MINUTES.sub("--steps 5", shlex.join(words)))
         answer = unroll(*arguments)

@@ -108,7 +108,10 @@ def test_a_damaged_one_is_refused(model: LinearModel, damage: str) -> None:
 
 
 def test_little_time_and_no_validation_still_make_a_model() -> None:
-    none = ([], {"side": np.zeros(0, np.int64), "mood": np.zeros(0, np.int64)})
+    none: tuple[list[str], dict[str, np.ndarray]] = (
+        [],
+        {"side": np.zeros(0, np.int64), "mood": np.zeros(0, np.int64)},
+    )
     for validation, seconds in ((lessons(50, 1), 0.0), (none, None)):
         model = fit_linear("characters", lessons(60, 0), validation, {"side": 3, "mood": 2}, 0, seconds)
         assert all(bool(one.weights.isfinite().all()) for one in model.outputs.values())

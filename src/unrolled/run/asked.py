@@ -126,7 +126,16 @@ def as_started_from(source: RunFolder, settings: TrainSettings) -> TrainSettings
                 f"--from {source.path} starts from a {theirs.model} of {theirs.depth} x {theirs.size}; "
                 f"--{name} {getattr(settings, name)} is another.\nLeave it out, or leave out --from."
             )
-    return dataclasses.replace(settings, **sizes | {"model": settings.model or source.facts["asked"]["model"]})
+    own = TrainSettings.from_json(source.facts["asked"])
+    for name in ("pool", "direction"):
+        if getattr(settings, name) not in (None, getattr(own, name)):
+            theirs_too = getattr(own, name) or "as planned"
+            raise OptionError(
+                f"--from {source.path} starts from a model of {option_name(name)} {theirs_too};\n"
+                f"{option_name(name)} {getattr(settings, name)} is another. Leave it out, or leave out --from."
+            )
+    built = {"model": settings.model or own.model, "pool": own.pool, "direction": own.direction}
+    return dataclasses.replace(settings, **sizes | built)
 
 
 def counted(model: str) -> str:

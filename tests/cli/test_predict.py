@@ -1,0 +1,231 @@
+"""`unroll predict`, and the other commands over a table, as a user runs them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from asking import Answer, Unroll
+
+SMALL = ("--steps", "20", "--size", "16", "--batch", "16", "--threads", "1")
+ROWS = [
+    (f"{'good' if number % 2 else 'bad'} film number {number}", ("no", "yes")[number % 2]) for number in range(200)
+]
+
+
+def write(path: Path, rows: Sequence[tuple[str, ...]], header: tuple[str, ...] = ("text", "label")) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "films.csv", ROWS)
+    return tmp_path
+
+
+@pytest.fixture
+def run(here: Path, unroll: Unroll) -> Answer:
+    answer = unroll("train", "films.csv", *SMALL, "--out", "run")
+    assert answer.code == 0, answer.err
+    return answer
+
+
+def test_training_tells_what_it_sees_and_what_is_left(run: Answer) -> None:
+    assert "200 rows of csv: text (words with characters inside) -> label, one of 2 labels (no, yes)" in run.err
+    assert "To beat: linear on" in run.err
+    assert "nats an answer" in run.err
+    assert "Now it answers (step 20):" in run.err
+    assert "good film" in run.err
+    assert "rows/s" in run.err
+    assert "To ask it: unroll predict run" in run.err
+    assert run.out.startswith("label, test part, by ")
+    assert "Beside it, right: " in run.out
+
+
+def test_lines_are_answered_in_their_order(run: Answer, unroll: Unroll, here: Path) -> None:
+    (here / "new.txt").write_text("a good film\na bad film\n\na good\tfilm\n")
+    answer = unroll("predict", "run", "new.txt")
+    assert answer.code == 0
+    assert answer.err == "label\tchance\ttext\n"
+    lines = [line.split("\t") for line in answer.out.splitlines()]
+    assert [line[0] for line in lines[:2]] == ["yes", "no"]
+    assert [line[2] for line in lines] == ["a good film", "a bad film", "", "a good  film"]
+    assert all(0.5 <= float(line[1]) <= 1 for line in lines)
+
+
+def test_a_text_a_column_or_a_pipe_is_answered_about(
+    run: Answer, unroll: Unroll, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = unroll("predict", "run", "--text", "good", "--text", "bad", "--quiet", "--top", "2")
+    assert [line.split("\t")[0] for line in typed.out.splitlines()] == ["yes, no", "no, yes"]
+    table = unroll("predict", "run", "films.csv", "--json")
+    found = [json.loads(line) for line in table.out.splitlines()]
+    assert [one["text"] for one in found] == [text for text, _ in ROWS]
+    assert found[1]["outputs"]["label"]["answer"] == "yes"
+    assert sum(found[1]["outputs"]["label"]["chances"].values()) == pytest.approx(1.0)
+    code = "import sys; from unrolled.cli import main; sys.exit(main(['predict', 'run', '-', '--quiet']))"
+    command = [sys.executable, "-c", code]
+    piped = subprocess.run(command, input="a good one\n", capture_output=True, text=True, check=True)
+    assert piped.stdout.startswith("yes\t")
+
+
+def test_an_answer_comes_before_the_next_line_does(run: Answer, here: Path) -> None:
+    code = "import sys; from unrolled.cli import main; sys.exit(main(['predict', 'run', '-', '--quiet']))"
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    for word, label in (("good", "yes"), ("bad", "no")):
+        child.stdin.write(f"a {word} film\n")
+        child.stdin.flush()
+        assert child.stdout.readline().startswith(label)
+    child.stdin.close()
+    assert child.wait() == 0
+    child.stdout.close()
+
+
+def test_the_newest_run_is_asked_where_none_is_named(here: Path, unroll: Unroll) -> None:
+    assert unroll("train", "films.csv", *SMALL).code == 0
+    (here / "new.txt").write_text("good\n")
+    assert unroll("predict", "new.txt", "--quiet").out.startswith("yes")
+    assert unroll("predict", "--text", "bad", "--quiet").out.startswith("no")
+    listed = unroll("runs")
+    assert "%" in listed.out
+    assert "films.csv" in listed.out
+
+
+def test_every_step_is_answered_where_the_run_reads_ahead(here: Path, unroll: Unroll) -> None:
+    asked = ("--model", "gru", "--direction", "ahead", "--pool", "last", "--out", "ahead")
+    assert unroll("train", "films.csv", *SMALL, *asked).code == 0
+    answer = unroll("predict", "ahead", "--text", "a good film", "--every", "--quiet")
+    assert len(answer.out.splitlines()) == 4
+    assert answer.out.splitlines()[-1].startswith("yes")
+
+
+def test_scores_and_mistakes_are_told(run: Answer, unroll: Unroll, here: Path) -> None:
+    answer = unroll("evaluate", "run", "--errors", "wrong.csv")
+    assert answer.code == 0
+    assert answer.out.startswith("label, test: ")
+    assert "answered:" in answer.out
+    facts = json.loads(unroll("evaluate", "run", "--json").out)
+    assert facts["outputs"]["label"]["rows"] == 20
+    with (here / "wrong.csv").open(newline="") as file:
+        wrong = list(csv.DictReader(file))
+    assert len(wrong) == round((1 - facts["outputs"]["label"]["accuracy"]) * 20)
+    write(here / "other.csv", [("good", "no"), ("good", "yes"), ("bad", "perhaps")])
+    other = unroll("evaluate", "run", "other.csv", "--errors", "other-wrong.csv")
+    assert "33.3% right" in other.out
+    assert "(not known)" in other.out
+    with (here / "other-wrong.csv").open(newline="") as file:
+        wrong = list(csv.DictReader(file))
+    assert {one["place"] for one in wrong} == {"other.csv, row 2", "other.csv, row 4"}
+    assert float(wrong[0]["chance"]) >= float(wrong[1]["chance"])
+    known = unroll("evaluate", "run", "films.csv")
+    assert "which it was trained on" in known.out
+
+
+def test_info_tells_of_a_table_and_of_its_run(run: Answer, unroll: Unroll) -> None:
+    answer = unroll("info", "films.csv", "--steps", "10")
+    assert answer.code == 0
+    assert "200 rows of csv" in answer.out
+    assert "plan:" in answer.out
+    assert unroll("info", "run").code == 0
+    assert json.loads(unroll("info", "films.csv", "--json").out)["rows"] == {"label": {"no": 100, "yes": 100}}
+
+
+def test_json_tells_the_same_to_a_program(here: Path, unroll: Unroll) -> None:
+    answer = unroll("train", "films.csv", *SMALL, "--model", "linear", "--json")
+    assert answer.code == 2
+    answer = unroll("train", "films.csv", "--model", "linear", "--json")
+    kinds = [json.loads(line)["kind"] for line in answer.out.splitlines()]
+    assert kinds == ["start", "report", "end"]
+    end = json.loads(answer.out.splitlines()[-1])
+    assert end["verdict"]["outputs"]["label"]["accuracy"] == 1.0
+
+
+BAD: list[tuple[str, tuple[str, ...]]] = [
+    ("predict run absent.txt", ("absent.txt", "no such file")),
+    ("predict absent new.txt", ("absent", "does not exist")),
+    ("predict run new.txt more.txt", ("3 paths came",)),
+    ("predict run new.txt --text a", ("2 paths came",)),
+    ("predict run new.txt --top 0", ("--top", "at least 1")),
+    ("predict run folder", ("folder", "a file of lines")),
+    ("predict run columns.csv", ("columns.csv", "no column 'text'", "words")),
+    ("predict run holes.csv", ("holes.csv, row 3", "'text' is empty")),
+    ("predict run new.txt --every", ("row's end alone", "--direction ahead")),
+    ("predict language new.txt", ("of kind 'language'", "this needs one of kind 'answers'")),
+    ("evaluate language --errors w.csv", ("--errors", "foresees a text")),
+    ("evaluate run --adapt", ("--adapt", "answers about rows")),
+    ("evaluate run --errors films.csv", ("films.csv exists",)),
+    ("evaluate run --errors absent/w.csv", ("absent/w.csv", "cannot be written")),
+    ("evaluate run columns.csv", ("columns.csv", "no column 'text'")),
+    ("evaluate run text.txt", ("is a run of kind 'answers'", "is read as language")),
+    ("sample run", ("of kind 'answers'", "unroll predict")),
+    ("score run new.txt", ("of kind 'answers'", "unroll predict")),
+    ("train films.csv --model lstn", ("lstn", "did you mean 'lstm'")),
+    ("train films.csv --pool last", ("--pool last", "--direction ahead")),
+    ("train films.csv --pool max", ("--pool", "last, mean, attention")),
+    ("train films.csv --as tag", ("--as", "label")),
+    ("train films.csv --output nothing", ("--output", "no column 'nothing'", "text, label")),
+    ("train films.csv --documents line", ("a table", "--documents")),
+    ("train films.csv --symbols words", ("--symbols", "word")),
+    ("train films.csv --valid holes.csv", ("holes.csv, row 3", "'text' is empty")),
+    ("train films.csv --valid columns.csv", ("columns.csv has no column 'text'",)),
+    ("train films.csv --test absent.csv", ("absent.csv", "no such file")),
+    ("train columns.csv --group words", ("input is not plain",)),
+    ("train header.csv", ("header.csv holds a header and no rows",)),
+    ("train text.txt --output label", ("read as a text", "--output")),
+    ("train text.txt --balance", ("read as a text", "--balance")),
+    ("info films.csv --model linear --minutes 1", ("linear model has no plan",)),
+    ("compare films.csv --steps 1", ("films.csv", "table")),
+]
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of each kind, and files that are wrong."""
+    from unrolled.run import Training
+
+    folder = tmp_path_factory.mktemp("bad")
+    write(folder / "films.csv", ROWS)
+    write(folder / "columns.csv", ROWS, ("words", "label"))
+    write(folder / "holes.csv", [("a", "yes"), ("", "no")])
+    write(folder / "header.csv", [])
+    (folder / "text.txt").write_text("line after line of text\n" * 50)
+    (folder / "new.txt").write_text("good\n")
+    (folder / "folder").mkdir()
+    for data, out in (("films.csv", "run"), ("text.txt", "language")):
+        for _ in Training(folder / data, steps=2, size=8, batch=4, threads=1, out=str(folder / out)):
+            pass
+    return folder
+
+
+@pytest.mark.parametrize(("command", "words"), BAD, ids=[command for command, _ in BAD])
+def test_what_is_wrong_is_answered_in_words(
+    command: str, words: tuple[str, ...], bad: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bad)
+    before = sorted(bad.iterdir())
+    answer = unroll(*command.split())
+    assert answer.code == 2, answer.err
+    reading = ("…", "\ttext")  # ends of notes that are no part of the refusal
+    said = [line for line in answer.err.splitlines() if line.startswith("unroll:") or not line.endswith(reading)]
+    assert 1 <= len(said) <= 3
+    assert "Traceback" not in answer.err
+    for word in words:
+        assert word.lower() in answer.err.lower(), f"{word!r} is not said: {answer.err}"
+    assert sorted(bad.iterdir()) == before, "nothing is left behind"
+
+
+def test_standard_input_may_be_a_text_still(here: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"text,label\nthis is one text\n" * 30)))
+    assert unroll("train", "-", "--steps", "1", "--size", "8", "--threads", "1", "--out", "piped").code == 0
+    assert json.loads((here / "piped" / "run.json").read_text())["kind"] == "language"

@@ -1,0 +1,330 @@
+"""Runs about examples: trained, stopped and gone on with, loaded, asked, scored."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from kills import same_bytes
+
+import unrolled
+from unrolled.errors import DataError, OptionError, RunError
+from unrolled.run import Training
+from unrolled.run.answer_verdict import AnswerVerdict
+from unrolled.run.predicting import TOGETHER, confusion_lines, gathered
+from unrolled.scores import score_labels
+
+SMALL: dict[str, Any] = {"steps": 30, "size": 16, "batch": 16, "threads": 1}
+
+
+def write_rows(path: Path, count: int = 400, seed: int = 0) -> Path:
+    """Names of two kinds, by their endings, and where the stress is, by the first letter."""
+    dice = np.random.default_rng(seed)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("name", "kind", "first"))
+        for _ in range(count):
+            stem = "".join(dice.choice(list("bdgklmnprst"), 3)) + dice.choice(list("aeiou"))
+            kind = int(dice.integers(2))
+            writer.writerow((stem + ("ski", "ton")[kind], ("east", "west")[kind], str(int(stem[0] > "l"))))
+    return path
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_rows(tmp_path_factory.mktemp("table") / "names.csv")
+
+
+def finish(training: Training) -> Training:
+    for _ in training:
+        pass
+    return training
+
+
+@pytest.fixture(scope="module")
+def trained(table: Path) -> Training:
+    return finish(Training(table, out=str(table.parent / "run"), output="kind", **SMALL))
+
+
+def test_the_best_of_net_linear_and_both_is_left_and_said(trained: Training) -> None:
+    verdict, facts = trained.verdict, trained.run.facts
+    assert isinstance(verdict, AnswerVerdict)
+    assert facts["kind"] == "answers"
+    assert facts["status"] == "finished"
+    assert facts["asked"]["model"] is None
+    assert verdict.model == "+".join(facts["left"])
+    least = min(verdict.validation.values())
+    assert verdict.validation[verdict.model] <= least + 0.002
+    assert set(verdict.scores["kind"]) == {"lstm", "linear", "lstm+linear"}
+    assert verdict.scores["kind"][verdict.model].accuracy > 0.95
+    words = "\n".join(verdict.lines)
+    assert "macro-F1" in words
+    assert "Left is" in words
+    assert "always '" in words
+    json.dumps(facts["scores"])
+    assert "weighed with it, and the best of the three is left" in trained.plan_line
+
+
+def test_a_loaded_run_says_what_the_verdict_was_about(trained: Training) -> None:
+    run = unrolled.load(trained.folder)
+    evaluation, verdict = run.evaluate_answers(errors=True), trained.verdict
+    assert isinstance(verdict, AnswerVerdict)
+    score = verdict.scores["kind"][verdict.model]
+    assert evaluation.scores["kind"].accuracy == score.accuracy
+    assert evaluation.scores["kind"].nats == pytest.approx(score.nats, abs=1e-5)
+    assert evaluation.part == "test"
+    assert len(evaluation.wrong) == round((1 - score.accuracy) * score.rows)
+    chances = [one["chance"] for one in evaluation.wrong]
+    assert chances == sorted(chances, reverse=True)
+    answers = list(run.predict(["bamaski", "bamaton"]))
+    assert [answer.best("kind") for answer in answers] == ["east", "west"]
+    assert sum(chance for _, chance in answers[0].labels["kind"]) == pytest.approx(1.0)
+
+
+def test_texts_together_are_answered_as_one_by_one(trained: Training) -> None:
+    run = unrolled.load(trained.folder)
+    texts = ["b" * length + "ski" for length in (30, 1, 8, 0, 200, 3)] + [""]
+    together = list(run.predict(texts))
+    assert [answer.text for answer in together] == texts
+    for answer in together:
+        (alone,) = run.predict([answer.text])
+        assert dict(alone.labels["kind"]) == pytest.approx(dict(answer.labels["kind"]), abs=1e-5)
+    assert [len(answer.labels["kind"]) for answer in run.predict(texts, top=1)] == [1] * len(texts)
+
+
+@pytest.mark.parametrize("stopped", [1, 11, 29])
+def test_a_run_goes_on_to_the_same_bytes(stopped: int, trained: Training, table: Path, tmp_path: Path) -> None:
+    training = Training(table, out=str(tmp_path / "run"), output="kind", **SMALL)
+    for report in training:
+        if report.step == stopped:
+            training.stop()
+    assert training.stopped
+    halfway = unrolled.load(tmp_path / "run")
+    assert halfway.predictor.left == ["lstm"], "a run that was stopped answers by its net"
+    assert sum(chance for _, chance in next(halfway.predict(["a"])).labels["kind"]) == pytest.approx(1.0)
+    again = finish(Training.resume(tmp_path / "run"))
+    same_bytes(trained.folder, tmp_path / "run")
+    assert again.run.facts["scores"] == trained.run.facts["scores"]
+    assert again.run.facts["weights"] == trained.run.facts["weights"]
+
+
+def test_a_recorded_plan_gives_the_same_bytes(trained: Training, table: Path, tmp_path: Path) -> None:
+    finish(Training(table, out=str(tmp_path / "run"), plan=str(trained.folder)))
+    same_bytes(trained.folder, tmp_path / "run")
+
+
+def test_another_runs_weights_are_a_start(trained: Training, table: Path, tmp_path: Path) -> None:
+    training = Training(table, out=str(tmp_path / "run"), from_run=str(trained.folder), **SMALL | {"steps": 1})
+    reports = list(training)
+    assert reports[0].validation is not None
+    assert reports[0].validation < 0.4, "it begins where the other ended"
+    with pytest.raises(OptionError, match=r"starts from a model of --direction as planned;\n--direction ahead"):
+        Training(table, from_run=str(trained.folder), direction="ahead", steps=1)
+
+
+@pytest.mark.slow
+def test_minutes_end_early_where_rows_were_read_often_enough(table: Path, tmp_path: Path) -> None:
+    started = time.monotonic()
+    budget: dict[str, Any] = {"minutes": 0.15, "started": started}
+    training = finish(Training(table, out=str(tmp_path / "run"), output="kind", size=16, **budget))
+    assert time.monotonic() - started < 9 + 3
+    assert isinstance(training.verdict, AnswerVerdict)
+    assert training.run.read_plans()[0]["steps"] <= 60 * 320 / 64
+
+
+def test_models_asked_for_are_left_as_asked(table: Path, tmp_path: Path) -> None:
+    for model, left in (("lstm", ["lstm"]), ("gru+linear", ["gru", "linear"]), ("linear+gru", ["gru", "linear"])):
+        training = finish(Training(table, out=str(tmp_path / model), output="kind", model=model, **SMALL))
+        assert training.run.facts["left"] == left
+        assert unrolled.load(tmp_path / model).predictor.left == left
+
+
+def test_a_linear_model_is_a_run_like_any_other(table: Path, tmp_path: Path) -> None:
+    training = finish(Training(table, out=str(tmp_path / "run"), output="kind", model="linear"))
+    assert training.plan_line == "linear model: fitted, not trained"
+    verdict = training.verdict
+    assert isinstance(verdict, AnswerVerdict)
+    assert verdict.scores["kind"]["linear"].accuracy > 0.95
+    run = unrolled.load(tmp_path / "run")
+    assert next(run.predict(["mumaski"])).best("kind") == "east"
+    assert run.info()["parameters"] == 0
+    with pytest.raises(RunError, match="is a fitted linear model: there is nothing to go on with"):
+        Training.resume(tmp_path / "run")
+    with pytest.raises(OptionError, match=r"The linear model has no --size: it is fitted, not trained"):
+        Training(table, model="linear", size=8)
+    with pytest.raises(RunError, match=r"answers at a row's end alone: it is linear, of whole rows"):
+        list(run.predictor.answer_as_read("a"))
+
+
+def test_several_outputs_are_several_heads(table: Path, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"input": "name", "output": "kind,first", "balance": True, "pool": "mean"}
+    training = finish(Training(table, out=str(tmp_path / "run"), **asked, **SMALL))
+    verdict = training.verdict
+    assert isinstance(verdict, AnswerVerdict)
+    assert {name: len(scores) for name, scores in verdict.scores.items()} == {"kind": 3, "first": 3}
+    answer = next(unrolled.load(tmp_path / "run").predict(["bamaton"]))
+    assert set(answer.labels) == {"kind", "first"}
+    assert training.description.count(", one of 2 labels") == 2
+
+
+@pytest.fixture(scope="module")
+def streaming(table: Path) -> Path:
+    settings = SMALL | {"direction": "ahead", "pool": "last", "gradient": "truncated:k1=4,k2=8", "model": "gru"}
+    return finish(Training(table, out=str(table.parent / "ahead"), output="kind", **settings)).folder
+
+
+def test_what_reads_ahead_answers_at_every_step(streaming: Path) -> None:
+    predictor = unrolled.load(streaming).predictor
+    text = "bamaski"
+    so_far = list(predictor.answer_as_read(text))
+    assert len(so_far) == len(text) + 1
+    for length, answer in enumerate(so_far):
+        (whole,) = predictor.predict([text[:length]])
+        assert dict(answer.labels["kind"]) == pytest.approx(dict(whole.labels["kind"]), abs=1e-5)
+
+
+def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"pool": "last"}, r"--pool last takes what stands at a row's end.*\n.*--direction ahead"),
+        ({"gradient": "truncated:k1=4"}, r"rows read both ways are one piece\.\n.*--direction ahead"),
+        ({"documents": "line"}, r"is a table, which has no use for --documents"),
+        ({"model": "ngram"}, r"is a table, and the n-gram foresees a text\. Try --model lstm\+linear"),
+        ({"model": "lstm+ngram"}, r"is a table, and the n-gram foresees a text"),
+        ({"model": "linear:size=3"}, r"linear model is a model of its own, without options"),
+        ({"model": "gru+lstm"}, r"A mixture is of one learnt model and the n-gram"),
+        ({"kind": "tags"}, r"--as is one of language, label; got 'tags'"),
+    ]
+    for asked, words in refused:
+        with pytest.raises(OptionError, match=words):
+            Training(table, output="kind", **asked)
+    text = table.parent / "text.txt"
+    text.write_text("some text, line after line\n" * 50)
+    with pytest.raises(OptionError, match=r"text\.txt is read as a text, which has no use for --pool"):
+        Training(text, steps=1, pool="mean")
+    with pytest.raises(OptionError, match=r"text\.txt is a text, and the linear model answers about rows"):
+        Training(text, model="lstm+linear", steps=1)
+    as_text = Training(table, kind="language", steps=1, out=str(table.parent / "as-text"))
+    assert as_text.run.facts["kind"] == "language"
+
+
+def test_a_run_does_what_its_kind_can(trained: Training, streaming: Path) -> None:
+    run = unrolled.load(trained.folder)
+    for call in (
+        lambda: run.sample(length=3),
+        lambda: list(run.score(["a"])),
+        lambda: run.evaluate(),
+        lambda: run.reach(),
+        lambda: run.stand_ins("a"),
+    ):
+        with pytest.raises(
+            RunError, match=r"of kind 'answers'; this needs one of kind 'language'\.\n.*unroll predict"
+        ):
+            call()
+    assert run.info()["kind"] == "answers"
+    assert unrolled.load(streaming).info()["parameters"] > 1000
+
+
+def damage_symbols(run: Path, change: Any) -> None:
+    tables = json.loads((run / "symbols.json").read_text())
+    change(tables)
+    (run / "symbols.json").write_text(json.dumps(tables))
+
+
+DAMAGE: dict[str, tuple[Any, str]] = {
+    "no labels": (lambda run: damage_symbols(run, lambda t: t.pop("labels")), r"symbols\.json is damaged"),
+    "other labels": (
+        lambda run: damage_symbols(run, lambda t: t["labels"].update(x=["a", "b"])),
+        r"labels are not those",
+    ),
+    "no weights": (lambda run: (run / "model.safetensors").unlink(), r"model\.safetensors"),
+    "no linear model": (lambda run: (run / "linear.safetensors").unlink(), r"linear\.safetensors"),
+    "odd weights": (
+        lambda run: (run / "run.json").write_text(
+            (run / "run.json").read_text().replace('"weights": {', '"weights": {"more": [1.0],')
+        ),
+        r"its weights do not fit",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_run_is_refused(case: str, table: Path, tmp_path: Path) -> None:
+    finish(Training(table, out=str(tmp_path / "run"), output="kind", model="lstm+linear", **SMALL | {"steps": 2}))
+    change, words = DAMAGE[case]
+    change(tmp_path / "run")
+    with pytest.raises(RunError, match=words):
+        list(unrolled.load(tmp_path / "run").predict(["a"]))
+
+
+def test_a_table_that_is_gone_or_changed_is_said(table: Path, tmp_path: Path) -> None:
+    own = write_rows(tmp_path / "own.csv")
+    training = Training(own, out=str(tmp_path / "run"), output="kind", **SMALL)
+    for report in training:
+        if report.step == 3:
+            training.stop()
+    with own.open("a") as file:
+        file.write("bam,east,0\n")
+    with pytest.raises(DataError, match=r"The table that .* was trained on has changed since"):
+        Training.resume(tmp_path / "run")
+    own.unlink()
+    with pytest.raises(DataError, match=r"The table that .* was trained on is gone"):
+        Training.resume(tmp_path / "run")
+
+
+def test_texts_that_wait_are_taken_together_and_one_alone_at_once() -> None:
+    assert list(gathered([])) == []
+    many = [str(number) for number in range(3 * TOGETHER)]
+    groups = list(gathered(many))
+    assert [text for group in groups for text in group] == many
+    assert max(map(len, groups)) <= TOGETHER
+
+    def slowly() -> Iterator[str]:
+        for number in range(3):
+            yield str(number)
+            time.sleep(0.2)
+
+    started = time.monotonic()
+    first = next(gathered(slowly()))
+    assert first == ["0"]
+    assert time.monotonic() - started < 0.15
+
+
+def test_an_error_in_what_gives_texts_comes_through_after_the_answers_before_it() -> None:
+    def breaks() -> Iterator[str]:
+        yield "one"
+        raise DataError("row 2 is damaged")
+
+    groups = gathered(breaks())
+    assert next(groups) == ["one"]
+    with pytest.raises(DataError, match="row 2 is damaged"):
+        next(groups)
+
+
+def test_a_confusion_of_many_labels_is_its_largest_mistakes() -> None:
+    names = [f"label{number}" for number in range(30)]
+    answers = np.array([0, 0, 0, 1, 1, 2])
+    logs = np.full((6, 30), math.log(0.01))
+    logs[np.arange(6), [5, 5, 0, 7, 1, 2]] = math.log(0.7)
+    lines = confusion_lines(score_labels(logs, answers, names))
+    assert lines == ["       2 x label0 taken for label5", "       1 x label1 taken for label7"]
+    few = confusion_lines(score_labels(logs[:, :3], np.array([0, 0, 0, 1, -1, 2]), ["a", "b", "c"]))
+    assert few[-1].split()[0] == "(not"
+    assert len(few) == 5
+
+
+def test_training_leaves_nothing_to_chance_but_the_seed(table: Path, tmp_path: Path) -> None:
+    torch.manual_seed(int(time.time()))
+    runs = [
+        finish(Training(table, out=str(tmp_path / str(k)), output="kind", seed=seed, **SMALL | {"steps": 5})).folder
+        for k, seed in enumerate((0, 0, 1))
+    ]
+    same_bytes(runs[0], runs[1])
+    assert (runs[0] / "model.safetensors").read_bytes() != (runs[2] / "model.safetensors").read_bytes()
