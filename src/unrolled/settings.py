@@ -79,6 +79,8 @@ class TrainSettings(Settings):
     input: Annotated[str | None, "of a table: the column that is read"] = None
     output: Annotated[str | None, "of a table: the column that is answered; several with commas"] = None
     group: Annotated[str | None, "of a table: a column; rows alike in it stay in one part"] = None
+    folds: Annotated[int | None, "of a table: train so often, each time another part of it is the test part"] = None
+    fold: Annotated[int | None, "this one of the folds alone, from 1"] = None
     pool: Annotated[str | None, "what of a row an answer is made from: last, mean or attention"] = None
     direction: Annotated[str | None, "which way rows are read: both, or ahead, which can answer at every step"] = None
     balance: Annotated[bool, "every label counts alike in training, however many rows it has"] = False
@@ -123,6 +125,14 @@ class TrainSettings(Settings):
         check_choice("--documents", self.documents, ("file", "line", "blank"))
         check_choice("--symbols", self.symbols, ("auto", "char", "byte", "word", "bpe"))
         check_choice("--device", self.device, ("auto", "cpu", "cuda", "mps"))
+        if self.folds is not None and self.folds < 2:
+            raise OptionError(f"--folds is a whole number of at least 2; got {self.folds}.")
+        if self.fold is not None and (self.folds is None or not 1 <= self.fold <= self.folds):
+            raise OptionError(f"--fold is one of the --folds, from 1; got {self.fold} of {self.folds or 'none'}.")
+        if self.folds is not None and self.test is not None:
+            raise OptionError(
+                "--folds makes each fold the test part in its turn; --test names another. Leave one out."
+            )
         if self.kind is not None:
             check_choice("--as", self.kind, ("language", "label"))
         if self.pool is not None:

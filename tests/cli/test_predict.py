@@ -229,3 +229,13 @@ def test_standard_input_may_be_a_text_still(here: Path, unroll: Unroll, monkeypa
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"text,label\nthis is one text\n" * 30)))
     assert unroll("train", "-", "--steps", "1", "--size", "8", "--threads", "1", "--out", "piped").code == 0
     assert json.loads((here / "piped" / "run.json").read_text())["kind"] == "language"
+
+
+def test_folds_are_told_as_one_table(here: Path, unroll: Unroll) -> None:
+    answer = unroll("train", "films.csv", *SMALL, "--folds", "2", "--out", "folds")
+    assert answer.code == 0, answer.err
+    assert "Fold 2 of 2" in answer.err
+    assert answer.out.splitlines()[-1].startswith("label, 2 folds: ")
+    again = unroll("train", "films.csv", *SMALL, "--folds", "2", "--out", "folds", "--json")
+    assert json.loads(again.out)["kind"] == "folds"
+    assert json.loads(again.out)["table"]["label"]["accuracy"]["mean"] > 0.9

@@ -328,3 +328,72 @@ def test_training_leaves_nothing_to_chance_but_the_seed(table: Path, tmp_path: P
     ]
     same_bytes(runs[0], runs[1])
     assert (runs[0] / "model.safetensors").read_bytes() != (runs[2] / "model.safetensors").read_bytes()
+
+
+def write_groups(path: Path) -> Path:
+    rows = (write_rows(path.with_name("rows.csv"), 240)).read_text().splitlines()
+    lines = [f"{row},{'who' if n == 0 else f'speaker {n % 7}'}" for n, row in enumerate(rows)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_every_group_is_tested_in_one_fold(tmp_path: Path) -> None:
+    from unrolled.run.folds import Folds
+    from unrolled.settings import TrainSettings
+
+    table = write_groups(tmp_path / "t.csv")
+    settings = TrainSettings(folds=3, group="who", output="kind", out=str(tmp_path / "folds"), **SMALL | {"steps": 4})
+    folds, tested = Folds(table, settings, "t"), []
+    for number, training in folds.trainings():
+        examples = training.subject.examples  # type: ignore[attr-defined]
+        groups = {part: {(row + 1) % 7 for row in examples.parts[part].tolist()} for part in examples.parts}
+        assert not groups["test"] & (groups["training"] | groups["validation"])
+        assert examples.count("validation") == round(0.1 * (240 - examples.count("test")))
+        tested += examples.parts["test"].tolist()
+        finish(training)
+        if number == 2:
+            break
+    again = Folds(table, settings, "t")
+    for number, training in again.trainings():
+        assert number == 3, "what is finished is not trained again"
+        tested += training.subject.examples.parts["test"].tolist()  # type: ignore[attr-defined]
+        finish(training)
+    assert sorted(tested) == list(range(240))
+    lines = again.conclude()
+    assert len(lines) == 4
+    assert "3 folds:" in lines[-1]
+    values = [scores["outputs"]["kind"]["accuracy"] for scores in again.results.values()]
+    assert again.table()["kind"]["accuracy"]["mean"] == pytest.approx(sum(values) / 3)
+    assert json.loads((tmp_path / "folds" / "folds.json").read_text())["table"] == again.table()
+
+
+def test_a_fold_that_was_stopped_goes_on(table: Path, tmp_path: Path) -> None:
+    from unrolled.run.folds import Folds
+    from unrolled.settings import TrainSettings
+
+    settings = TrainSettings(folds=2, output="kind", out=str(tmp_path / "folds"), **SMALL | {"steps": 6})
+    for _, training in Folds(table, settings, "t").trainings():
+        for report in training:
+            if report.step == 2:
+                training.stop()
+    again = [number for number, training in Folds(table, settings, "t").trainings() if finish(training)]
+    assert again == [1, 2]
+
+
+def test_folds_that_cannot_be_are_refused(table: Path) -> None:
+    from unrolled.run.folds import Folds
+    from unrolled.settings import TrainSettings
+
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"folds": 1}, r"--folds is a whole number of at least 2; got 1"),
+        ({"fold": 1}, r"--fold is one of the --folds, from 1; got 1 of none"),
+        ({"folds": 3, "fold": 4}, r"--fold is one of the --folds, from 1; got 4 of 3"),
+        ({"folds": 3, "test": "0.1"}, r"--folds makes each fold the test part.*Leave one out"),
+    ]
+    for asked, words in refused:
+        with pytest.raises(OptionError, match=words):
+            TrainSettings(**asked).check()
+    with pytest.raises(OptionError, match="leave out --plan and --from"):
+        Folds(table, TrainSettings(folds=2, from_run="x"), "t")
+    with pytest.raises(DataError, match=r"holds 2 groups: too few for 3 folds"):
+        Training(table, folds=3, fold=1, output="kind", group="first", steps=1)

@@ -47,6 +47,7 @@ def train(
       unroll train names.txt --documents line --minutes 2
       unroll train poems.txt --model ngram
       unroll train reviews.csv --minutes 5
+      unroll train digits.csv --group speaker --folds 6
       unroll train mails.jsonl --input body --output folder,urgent --group sender
       cat *.log | unroll train - --steps 2000 --json
     """
@@ -55,6 +56,9 @@ def train(
             note(f"Reading {'standard input' if data == '-' else data} …", quiet or json)
         from unrolled.run import Training
 
+        if settings.folds is not None and settings.fold is None:
+            follow_folds(data, settings, interrupts, json, quiet)
+            return
         training = Training(data, settings, started=context.obj)
         follow(training, interrupts, json, quiet)
 
@@ -140,6 +144,23 @@ def follow(training: Training, interrupts: Interrupts, json: bool, quiet: bool) 
     _conclude(training, json, quiet)
 
 
+def follow_folds(data: str, settings: TrainSettings, interrupts: Interrupts, json: bool, quiet: bool) -> None:
+    """Trains every fold that is not finished, shows each, and ends with one table; typer.Exit(130) if stopped."""
+    from unrolled.run.asked import name_for
+    from unrolled.run.folds import Folds
+
+    folds = Folds(data, settings, f"{name_for(data)}-folds")
+    for number, training in folds.trainings():
+        note(f"Fold {number} of {folds.count}", quiet or json)
+        follow(training, interrupts, json, quiet)
+    lines = folds.conclude()
+    if json:
+        print_json({"kind": "folds", "table": folds.table()})
+    else:
+        print("\n".join(lines))
+    note(f"All of it is in {folds.path}.", quiet or json)
+
+
 def _conclude(training: Training, json: bool, quiet: bool) -> None:
     verdict = training.verdict
     if json:
@@ -148,6 +169,8 @@ def _conclude(training: Training, json: bool, quiet: bool) -> None:
     elif verdict is not None:
         print("\n".join(verdict.lines), flush=True)
     if training.stopped:
-        note(f"Stopped. To go on: unroll resume {training.folder}")
+        again = training.settings.fold is not None
+        how = "the same command again, with --out" if again else "unroll resume"
+        note(f"Stopped. To go on: {how} {training.folder.parent if again else training.folder}")
         raise typer.Exit(STOPPED)
     note(f"The run is {training.folder}. {training.terms.use}{training.folder}", quiet or json)

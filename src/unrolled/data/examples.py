@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class Texts:
         self._store = SymbolStore(np.dtype(np.uint8))
         self._held: list[bytes] = []
         self._waiting = 0
-        self._ends: list[int] = [0]
+        self._ends = array("q", [0])
         self._symbols: Symbols | None = None
 
     def add(self, text: str) -> None:
@@ -167,6 +168,7 @@ class Asked:
     symbols: str = "auto"
     seed: int = 0
     skip_empty: bool = False
+    fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test part
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,11 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
     if not rows.numbers:
         raise DataError(f"{path} holds a header and no rows with an input and an answer. Give it some rows.")
     source = np.array(rows.sources, np.uint8)
-    parts = _parts(path, source, shares, np.array(rows.groups) if columns.group else None, asked.seed)
+    groups = np.array(rows.group) if columns.group else None
+    if asked.fold is not None:
+        parts = _fold(path, asked.fold, shares[0], source, groups, asked.seed)
+    else:
+        parts = _parts(path, source, shares, groups, asked.seed)
     kinds = {name: "label" if known else asked.kind or column.kind for name, column in rows.columns.items()}
     answers = {
         name: _labels(table, name, kinds[name], rows, parts["training"], known.names[name] if known else None)
@@ -218,11 +224,11 @@ class _Rows:
         self.texts = Texts()
         self.columns = {name: Column() for name in columns.outputs}
         self.kinds: dict[str, dict[str, int]] = {name: {} for name in columns.outputs}
-        self.ids: dict[str, list[int]] = {name: [] for name in columns.outputs}
-        self.numbers: list[int] = []
-        self.sources: list[int] = []
-        self.groups: list[str] = []
-        self.marks: list[int] = []  # of whole rows
+        self.ids = {name: array("q") for name in columns.outputs}
+        self.groups: dict[str, int] = {}
+        self.group = array("q")  # places in groups
+        self.numbers, self.sources = array("q"), array("B")
+        self.marks = array("q")  # of whole rows
         self.skipped = 0
 
     def read(self, table: TableFile, source: int, skip_empty: bool) -> None:
@@ -243,7 +249,7 @@ class _Rows:
                 self.columns[name].see(text, cell)
                 self.ids[name].append(self.kinds[name].setdefault(spell(cell), len(self.kinds[name])))
             if self.wanted.group:
-                self.groups.append(spell(cells[-1]))
+                self.group.append(self.groups.setdefault(spell(cells[-1]), len(self.groups)))
             self.texts.add(written)
             self.numbers.append(row.number)
             self.sources.append(source)
@@ -315,6 +321,33 @@ def _parts(
     if not len(parts["training"]):
         raise DataError(f"{path}: no rows are left to train on once the groups for validation and test are cut off.")
     return {name: parts[name] for name in PARTS}
+
+
+def _fold(
+    path: str | Path, fold: tuple[int, int], valid: float | str, source: NDArray[np.uint8], groups: Any, seed: int
+) -> dict[str, Ids]:
+    """One of n folds, whole groups where there are, is the test part; a share of the other rows is validation."""
+    number, count = fold
+    own = np.flatnonzero(source == 0)
+    units = np.arange(len(own)) if groups is None else np.unique(groups[own], return_inverse=True)[1]
+    sizes = np.bincount(units)
+    if len(sizes) < count:
+        kind = "rows" if groups is None else "groups"
+        raise DataError(f"{path} holds {len(sizes):,} {kind}: too few for {count} folds. Ask for fewer: --folds N.")
+    order = numpy_generator(seed, "folds").permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    fold_of, filled = np.zeros(len(sizes), np.int64), np.zeros(count, np.int64)
+    for unit in order.tolist():  # the largest first, each to the fold that has the fewest rows
+        fold_of[unit] = filled.argmin()
+        filled[fold_of[unit]] += sizes[unit]
+    tested = fold_of[units] == number - 1
+    rest = own[~tested]
+    if isinstance(valid, str):
+        validation = np.flatnonzero(source == 1)
+    else:
+        drawn = numpy_generator(seed, "cut", number).permutation(len(rest))[: round(valid * len(rest))]
+        validation, rest = np.sort(rest[drawn]), np.delete(rest, drawn)
+    return {"training": rest, "validation": validation, "test": own[tested]}
 
 
 def _by_group(path: str | Path, groups: NDArray[Any], rows: Ids, seed: int) -> tuple[Ids, Ids]:

@@ -68,6 +68,7 @@ class Answers(Subject):
         asked = Asked(
             settings.input, settings.output, settings.kind, settings.group, settings.valid, settings.test,
             settings.symbols, settings.seed, settings.skip_empty,
+            (settings.fold, settings.folds) if settings.fold and settings.folds else None,
         )  # fmt: skip
         return cls(read_examples(path, asked, None if tables is None else known_from_json(tables)), settings)
 

@@ -35,7 +35,7 @@ NEURAL_ONLY = (
     "steps", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "threads",
     "device", "from_run", "plan", "pool", "direction", "balance",
 )  # fmt: skip
-FOR_TABLES = ("input", "output", "group", "pool", "direction", "balance", "skip_empty")
+FOR_TABLES = ("input", "output", "group", "folds", "fold", "pool", "direction", "balance", "skip_empty")
 FOR_TEXTS = ("documents",)
 UNTRAINED = {COUNTED: ("n-gram", "counted"), LINEAR: ("linear model", "fitted")}
 WIDE = 27_720  # units that any number of heads up to 12 divides

@@ -1,0 +1,90 @@
+"""Cross-validation: a training a fold, each with another part of the table as its test part, and all in one table."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from unrolled.errors import OptionError
+from unrolled.files import write_json
+from unrolled.run.folder import RunFolder, free_path
+from unrolled.run.training import Training
+from unrolled.settings import TrainSettings
+
+FIGURES = ("accuracy", "macro_f1", "nats")
+
+
+class Folds:
+    """The trainings of `--folds N` in a folder, fold-1 to fold-N. One that is finished is not trained again, and one
+    that was stopped goes on. A budget is each one's."""
+
+    def __init__(self, data: str | Path, settings: TrainSettings, name: str) -> None:
+        if settings.plan or settings.from_run:
+            raise OptionError("--folds trains each fold anew: leave out --plan and --from.")
+        self.data, self.settings = data, settings
+        self.path = Path(settings.out) if settings.out else free_path(name)
+        self.results: dict[int, dict[str, Any]] = {}
+
+    @property
+    def count(self) -> int:
+        """How many folds there are."""
+        return self.settings.folds or 0
+
+    def trainings(self) -> Iterator[tuple[int, Training]]:
+        """(number, training) of each fold that is not finished; iterate over the training before the next is made."""
+        for number in range(1, self.count + 1):
+            out = self.path / f"fold-{number}"
+            if (out / "run.json").exists():
+                if self._collect(number):
+                    continue
+                training = Training.resume(out)
+            else:
+                training = Training(self.data, dataclasses.replace(self.settings, fold=number, out=str(out)))
+            yield number, training
+            if training.stopped:
+                return
+            self._collect(number)
+
+    def _collect(self, number: int) -> bool:
+        """Takes a finished fold's scores; whether it is finished."""
+        facts = RunFolder.open(self.path / f"fold-{number}").facts
+        if facts["status"] == "finished":
+            self.results[number] = facts["scores"]
+        return number in self.results
+
+    def table(self) -> dict[str, dict[str, dict[str, float]]]:
+        """output -> figure -> mean and standard deviation over the folds, and the least and greatest of them."""
+        table: dict[str, dict[str, dict[str, float]]] = {}
+        for output in next(iter(self.results.values()))["outputs"]:
+            table[output] = {}
+            for figure in FIGURES:
+                values = [scores["outputs"][output][figure] for scores in self.results.values()]
+                table[output][figure] = {
+                    "mean": statistics.fmean(values),
+                    "deviation": statistics.stdev(values) if len(values) > 1 else 0.0,
+                    "least": min(values),
+                    "greatest": max(values),
+                }
+        return table
+
+    def conclude(self) -> list[str]:
+        """Writes folds.json, and says what came out: a line a fold and one for all, for each output."""
+        table = self.table()
+        write_json(self.path / "folds.json", {"folds": self.results, "table": table})
+        lines = []
+        for output, figures in table.items():
+            for number, scores in self.results.items():
+                score = scores["outputs"][output]
+                lines.append(
+                    f"{output}, fold {number}: {score['accuracy']:.1%} right, macro-F1 {score['macro_f1']:.3f}, "
+                    f"{score['nats']:.3f} nats, by {scores['model']}; {score['rows']:,} rows"
+                )
+            right, f1 = figures["accuracy"], figures["macro_f1"]["mean"]
+            lines.append(
+                f"{output}, {len(self.results)} folds: {right['mean']:.1%} right on average (deviation "
+                f"{right['deviation']:.1%}, {right['least']:.1%} to {right['greatest']:.1%}), macro-F1 {f1:.3f}"
+            )
+        return lines
