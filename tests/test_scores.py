@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from unrolled.scores import calibration_error, macro_f1, score_labels, wilson
+from unrolled.scores import calibration_error, macro_f1, mark_spans, score_labels, span_f1, spans_of, wilson
 
 
 def logs_of(answered: list[int], kinds: int, chance: float = 0.8) -> np.ndarray:
@@ -72,3 +72,17 @@ def test_true_chances_have_no_calibration_error() -> None:
 
 def test_nothing_at_all_has_no_f1() -> None:
     assert math.isnan(macro_f1(np.zeros((3, 2), np.int64)))
+
+
+def test_spans_count_where_both_ends_and_kind_are_right() -> None:
+    right = [["B-PER", "I-PER", "O", "B-LOC"], ["O", "I-LOC", "I-LOC", "B-LOC"]]
+    assert spans_of(right[0]) == {(0, 2, "PER"), (3, 4, "LOC")}
+    assert spans_of(right[1]) == {(1, 3, "LOC"), (3, 4, "LOC")}
+    assert spans_of(["B-A", "I-B", "B-B", "I-B"]) == {(0, 1, "A"), (1, 2, "B"), (2, 4, "B")}
+    said = [["B-PER", "O", "O", "B-LOC"], ["O", "I-LOC", "I-LOC", "O"]]
+    assert span_f1(said, right) == pytest.approx(2 * 2 / (3 + 4))
+    assert span_f1(right, right) == 1.0
+    assert math.isnan(span_f1([["O"]], [["O"]]))
+    assert mark_spans(["O", "B-PER", "I-PER"])
+    assert not mark_spans(["O", "PER"])
+    assert not mark_spans(["B-PER", "I-PER"])

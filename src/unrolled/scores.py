@@ -22,7 +22,7 @@ Z = 1.959964  # of 95%
 
 @dataclass(frozen=True)
 class LabelScore:
-    """How good answers are on N rows, each figure with its 95% interval over rows like these.
+    """How good N answers are, a row's or a word's, each figure with its 95% interval over answers like these.
 
     Rows with a label that the training part lacks are wrong whatever is answered; nats leave them out.
     """
@@ -36,16 +36,20 @@ class LabelScore:
     calibration_error: float  # ECE: mean distance of the chance given from the share right (Guo et al. 2017)
     labels: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]  # [true][answered]; a last row for labels not known in training
+    span_f1: float | None = (
+        None  # of tags that mark spans (B-…, I-…, O): a span counts where both ends and kind are right
+    )
 
     @property
     def line(self) -> str:
         """The figures in a line."""
         low, high = self.accuracy_interval
         f1_low, f1_high = self.macro_f1_interval
+        spans = "" if self.span_f1 is None else f"span F1 {self.span_f1:.3f}, "
         return (
-            f"{self.accuracy:.1%} right (95% interval {low:.1%} to {high:.1%}), macro-F1 {self.macro_f1:.3f} "
+            f"{self.accuracy:.1%} right (95% interval {low:.1%} to {high:.1%}), {spans}macro-F1 {self.macro_f1:.3f} "
             f"({f1_low:.3f} to {f1_high:.3f}), {self.nats:.3f} nats, calibration error {self.calibration_error:.3f}; "
-            f"{self.rows:,} rows"
+            f"{self.rows:,} answers"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -60,6 +64,7 @@ class LabelScore:
             "calibration_error": self.calibration_error,
             "labels": list(self.labels),
             "confusion": [list(row) for row in self.confusion],
+            **({} if self.span_f1 is None else {"span_f1": self.span_f1}),
         }
 
 
@@ -82,6 +87,33 @@ def score_labels(logs: Floats, answers: Ids, labels: Sequence[str]) -> LabelScor
         labels=tuple(labels),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
     )
+
+
+def mark_spans(names: Sequence[str]) -> bool:
+    """Whether tags mark spans: B-… where one begins, I-… where it goes on, O outside."""
+    return "O" in names and all(name == "O" or name[:2] in ("B-", "I-") for name in names)
+
+
+def spans_of(tags: Sequence[str]) -> set[tuple[int, int, str]]:
+    """(first, after the last, kind) of the spans of a row; an I- that goes on with nothing begins one."""
+    spans, begin, kind = set(), 0, ""
+    for place, tag in enumerate([*tags, "O"]):
+        if kind and (tag == "O" or tag[0] == "B" or tag[2:] != kind):
+            spans.add((begin, place, kind))
+            kind = ""
+        if tag != "O" and not kind:
+            begin, kind = place, tag[2:]
+    return spans
+
+
+def span_f1(answered: Sequence[Sequence[str]], right: Sequence[Sequence[str]]) -> float:
+    """2 · found / (spans answered + spans there are), over rows of tags (Tjong Kim Sang & De Meulder 2003)."""
+    found = whole = 0
+    for said, true in zip(answered, right, strict=True):
+        said_spans, true_spans = spans_of(said), spans_of(true)
+        found += len(said_spans & true_spans)
+        whole += len(said_spans) + len(true_spans)
+    return 2 * found / whole if whole else math.nan
 
 
 def macro_f1(confusion: NDArray[np.int64]) -> float:

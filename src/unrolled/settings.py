@@ -75,7 +75,9 @@ class TrainSettings(Settings):
     test: Annotated[str | None, "test part: a share such as 0.1, a file, or none"] = None
     from_run: Annotated[str | None, "start from this run's weights"] = None
     plan: Annotated[str | None, "train again by this run's recorded plan, bit for bit"] = None
-    kind: Annotated[str | None, "what to learn of a table: label, or language (its text as it stands)"] = None
+    kind: Annotated[
+        str | None, "what to learn of a table: label, tags (one a word), or language (the file as it stands)"
+    ] = None
     input: Annotated[str | None, "of a table: the column that is read"] = None
     output: Annotated[str | None, "of a table: the column that is answered; several with commas"] = None
     group: Annotated[str | None, "of a table: a column; rows alike in it stay in one part"] = None
@@ -134,7 +136,7 @@ class TrainSettings(Settings):
                 "--folds makes each fold the test part in its turn; --test names another. Leave one out."
             )
         if self.kind is not None:
-            check_choice("--as", self.kind, ("language", "label"))
+            check_choice("--as", self.kind, ("language", "label", "tags"))
         if self.pool is not None:
             check_choice("--pool", self.pool, ("last", "mean", "attention"))
         if self.direction is not None:

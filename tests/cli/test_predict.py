@@ -239,3 +239,23 @@ def test_folds_are_told_as_one_table(here: Path, unroll: Unroll) -> None:
     again = unroll("train", "films.csv", *SMALL, "--folds", "2", "--out", "folds", "--json")
     assert json.loads(again.out)["kind"] == "folds"
     assert json.loads(again.out)["table"]["label"]["accuracy"]["mean"] > 0.9
+
+
+def test_tags_are_written_where_they_were(here: Path, unroll: Unroll) -> None:
+    row = "{}\t{}\t_\t{}\t_\t_\t_\t_\t_\tkept"
+    sentence = "\n".join([row.format(1, "the", "DET"), row.format(2, "cat", "NOUN"), "", ""])
+    (here / "t.conllu").write_text(sentence * 60)
+    assert unroll("train", "t.conllu", *SMALL, "--out", "tags").code == 0
+    (here / "new.conllu").write_text("# a comment\n" + sentence.replace("NOUN", "_"))
+    answer = unroll("predict", "tags", "new.conllu")
+    assert answer.out == "# a comment\n" + sentence
+    assert answer.err == ""
+    typed = unroll("predict", "tags", "--text", "the cat", "--quiet")
+    assert typed.out.startswith("DET NOUN\t")
+    found = json.loads(unroll("predict", "tags", "new.conllu", "--json").out)
+    assert found["outputs"]["upos"]["answer"] == ["DET", "NOUN"]
+    assert "2 tags, one a word" in unroll("info", "t.conllu").out
+    (here / "bad.conllu").write_text("the cat\n")
+    refused = unroll("predict", "tags", "bad.conllu")
+    assert refused.code == 2
+    assert "bad.conllu, line 1" in refused.err

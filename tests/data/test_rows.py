@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -173,7 +174,7 @@ def test_several_outputs_and_numbers_in_order(tmp_path: Path) -> None:
 
 BAD: dict[str, tuple[list[tuple[str, ...]], Asked, str]] = {
     "a header alone": ([], Asked(), r"holds a header and no rows"),
-    "one label": ([("text", "a")] * 30, Asked(), r"'label' is 'a' in every row of the training part.*tell apart"),
+    "one label": ([("text", "a")] * 30, Asked(), r"'label' is 'a' everywhere in the training part.*tell apart"),
     "too few rows": (some_rows(9), Asked(), r"holds 9 rows: too few to cut.*takes 10"),
     "no answer": ([*some_rows(), ("text", "")], Asked(), r"t\.csv, row 102: 'label' is empty.*\n.*--skip-empty"),
     "no text": ([("", "a"), *some_rows()], Asked(), r"t\.csv, row 2: 'text' is empty"),
@@ -307,3 +308,54 @@ def test_rows_are_grouped_by_length(examples: Examples) -> None:
     assert sorted(np.concatenate(groups).tolist()) == examples.parts["training"].tolist()
     lengths = examples.texts.lengths
     assert all(lengths[a].max() <= lengths[b].min() for a, b in pairwise(groups))
+
+
+def write_tagged(path: Path, sentences: list[tuple[list[str], list[str]]]) -> Path:
+    path.write_text("".join(json.dumps({"words": words, "tags": tags}) + "\n" for words, tags in sentences))
+    return path
+
+
+SENTENCES = [(["the", "cat"], ["D", "N"]), (["New York"], ["N"]), (["a", "dog", "runs"], ["D", "N", "V"])] * 10
+
+
+def test_tags_are_answers_of_words(tmp_path: Path) -> None:
+    examples = read_examples(write_tagged(tmp_path / "t.jsonl", SENTENCES), Asked())
+    labels = examples.answers["tags"]
+    assert labels.each
+    assert labels.names == ("D", "N", "V")
+    assert "tags, one of 3 tags, one a word (D, N, V)" in examples.description
+    rows = np.array([2, 0, 1])
+    assert [labels.names[tag] for tag in labels.of(rows)] == ["D", "N", "V", "D", "N", "N"]
+    assert examples.tokens.kind == "given"
+    assert len(examples.tokens.encode(examples.texts[1])) == 2, "New York is one word, as it was given"
+    again = tokens_from_json(examples.tokens.to_json())
+    assert (again.encode("New York\nruns") == examples.tokens.encode("New York\nruns")).all()
+    batch = make_batch(examples, rows, 4)
+    assert batch.answers["tags"].tolist() == [
+        [NOT_ASKED, 0, 1, 2],
+        [NOT_ASKED, 0, 1, NOT_ASKED],
+        [NOT_ASKED, 1, NOT_ASKED, NOT_ASKED],
+        [NOT_ASKED] * 4,
+    ]
+    assert batch.asked == 6
+    assert batch.cut(2, 4).answers["tags"].tolist()[0] == [1, 2]
+
+
+def test_tags_of_strings_are_told_by_spaces_and_counted(tmp_path: Path) -> None:
+    rows = [("the cat sat", "D N V"), ("a dog", "D N")] * 300
+    examples = read_examples(write(tmp_path / "t.csv", rows, ("text", "tags")), Asked())
+    assert examples.answers["tags"].names == ("D", "N", "V")
+    bad = write(tmp_path / "b.csv", [*rows, ("one two three", "D N")], ("text", "tags"))
+    with pytest.raises(DataError, match=r"b\.csv, row 602: 3 words and 2 tags in 'tags'; each word has one"):
+        read_examples(bad, Asked())
+    with pytest.raises(OptionError, match="Tags are of words: --symbols char is no choice here"):
+        read_examples(tmp_path / "t.csv", Asked(symbols="char"))
+    assert read_examples(tmp_path / "t.csv", Asked(kind="label")).answers["tags"].names == ("D N", "D N V")
+
+
+def test_words_with_a_tag_that_training_lacks_are_said(tmp_path: Path) -> None:
+    path = write_tagged(tmp_path / "t.jsonl", SENTENCES)
+    own = write_tagged(tmp_path / "v.jsonl", [(["the", "cat"], ["D", "X"])])
+    examples = read_examples(path, Asked(valid=str(own)))
+    assert examples.answers["tags"].of(examples.parts["validation"]).tolist() == [0, UNSEEN]
+    assert "1 words have a tags that the training part lacks (X)" in examples.description

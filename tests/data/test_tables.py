@@ -162,3 +162,35 @@ def test_what_is_no_file_is_no_table(make: Callable[[Path], None], tmp_path: Pat
     make(tmp_path / "t.csv")
     with pytest.raises(DataError, match=r"t\.csv is (not a file|a link)"):
         open_table(tmp_path / "t.csv")
+
+
+SENTENCES = """\
+# sent_id = 1
+1\tThe\tthe\tDET\t_\t_\t2\tdet\t_\t_
+2-3\tdogs\t_\t_\t_\t_\t_\t_\t_\t_
+2\tdog\tdog\tNOUN\t_\t_\t0\troot\t_\tSpaceAfter=No
+3\ts\ts\tPART\t_\t_\t2\tcase\t_\t_
+3.1\truns\trun\tVERB\t_\t_\t_\t_\t_\t_
+
+# text = No
+1\tNo\tno\tINTJ\t_\t_\t0\troot\t_\t_
+"""
+
+
+def test_a_sentence_of_conllu_is_a_row_of_lists(tmp_path: Path) -> None:
+    path = tmp_path / "t.conllu"
+    for end in ("\n", "", "\n\n\n"):
+        path.write_text(SENTENCES.rstrip("\n") + end)
+        rows = list(open_table(path).rows(["form", "upos"]))
+        assert [row.cells for row in rows] == [
+            (["The", "dog", "s"], ["DET", "NOUN", "PART"]),
+            (["No"], ["INTJ"]),
+        ]
+        assert [row.number for row in rows] == [1, 8]
+
+
+@pytest.mark.parametrize("line", ["1\tThe\tDET", "The dog runs", "x" + "\t_" * 9])
+def test_a_line_that_is_no_word_is_named(line: str, tmp_path: Path) -> None:
+    (tmp_path / "t.conllu").write_text(SENTENCES + line + "\n")
+    with pytest.raises(DataError, match=r"t\.conllu, line 10: a word's ten columns .* were expected"):
+        list(open_table(tmp_path / "t.conllu").rows(["form"]))

@@ -75,13 +75,15 @@ class OneOutput(nn.Module):
 
     symbols = 65
 
-    def __init__(self, memory: str, pool: str, bags: bool) -> None:
+    def __init__(self, memory: str, pool: str, bags: bool, each: bool = False) -> None:
         super().__init__()
         inlet = BagInlet(200, 6) if bags else SymbolInlet(65, 6)
         front = Dropout(NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5)), 0.2)
         pooled = Dropout(POOLS[pool](8, 8), 0.2)
         self.bags = bags
-        self.model = Answering(inlet, front, build_stack(memory, 6, 8), pooled, {"label": LabelHead(8, 65)})
+        self.model = Answering(
+            inlet, front, build_stack(memory, 6, 8), pooled, {"label": LabelHead(8, 65)}, ["label"] * each
+        )
 
     def _ids(self, symbols: Tensor) -> Tensor:
         return torch.stack([symbols + 1, symbols % 7 + 70, symbols * 0], -1) if self.bags else symbols
@@ -104,6 +106,7 @@ MODEL_CASES: dict[str, Callable[[], LanguageModel | Mixture | OneOutput]] = {
     "labels by lstm and mean": lambda: OneOutput("lstm", "mean", bags=False),
     "labels by gru and its last": lambda: OneOutput("gru", "last", bags=False),
     "labels of words by mingru and attention": lambda: OneOutput("mingru", "attention", bags=True),
+    "tags by lstm": lambda: OneOutput("lstm", "mean", bags=True, each=True),
     "language model, rnn": lambda: LanguageModel(65, 6, build_stack("rnn", 6, 8)),
     "language model, gru": lambda: LanguageModel(65, 6, build_stack("gru", 6, 8, dropout=0.2)),
     "language model, lstm": lambda: LanguageModel(65, 6, build_stack("lstm", 6, 8, depth=2, dropout=0.2)),

@@ -44,7 +44,7 @@ def test_every_ngram_of_words_and_every_piece_has_a_number_of_its_own() -> None:
     assert found[1] <= found[0]
 
 
-@pytest.mark.parametrize("units", BAGS)
+@pytest.mark.parametrize("units", ["characters", "words"])
 def test_a_bag_is_the_same_whatever_stands_beside_it(units: str) -> None:
     together = rows_of(BAGS[units](TEXTS))
     assert [rows_of(BAGS[units]([text]))[0] for text in TEXTS] == together
@@ -152,3 +152,31 @@ def test_each_half_is_weighed_by_the_other() -> None:
     changed[::2] = (changed[::2] + 1) % 3
     assert torch.equal(blend_unseen(logs, changed)[::2], whole[::2])
     assert not torch.equal(blend_unseen(logs, changed)[1::2], whole[1::2])
+
+
+def test_a_bag_of_neighbours_is_a_words_own_and_knows_its_sides() -> None:
+    bags = rows_of(BAGS["neighbours"](["the cat sat", "", "New York\nruns\n", "cat"]))
+    assert len(bags) == 6
+    alone = rows_of(BAGS["neighbours"](["the cat sat"]))
+    assert alone == bags[:3]
+    assert bags[1] & bags[5], "the word itself is in both"
+    assert bags[1] != bags[5], "but its neighbours are not"
+    others = rows_of(BAGS["neighbours"](["the cat sat down there now"]))
+    assert others[0] == bags[0], "what is three words off is not looked at"
+    assert others[1] != bags[1]
+
+
+def test_tags_are_learnt_from_words_and_their_neighbours() -> None:
+    dice = np.random.default_rng(0)
+
+    def sentences(count: int) -> tuple[list[str], dict[str, np.ndarray]]:
+        texts, tags = [], []
+        for _ in range(count):
+            words = dice.choice(["run", "runs", "cat", "the", "to"], 6).tolist()
+            texts.append("\n".join(words))
+            tags += [int(word == "run" and before == "to") for word, before in zip(words, ["", *words], strict=False)]
+        return texts, {"verb": np.array(tags)}
+
+    model = fit_linear("neighbours", sentences(200), sentences(50), {"verb": 2}, seed=0)
+    texts, answers = sentences(50)
+    assert float((model.answer(texts)["verb"].argmax(1).numpy() == answers["verb"]).mean()) == 1.0

@@ -200,7 +200,7 @@ def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
         ({"model": "lstm+ngram"}, r"is a table, and the n-gram foresees a text"),
         ({"model": "linear:size=3"}, r"linear model is a model of its own, without options"),
         ({"model": "gru+lstm"}, r"A mixture is of one learnt model and the n-gram"),
-        ({"kind": "tags"}, r"--as is one of language, label; got 'tags'"),
+        ({"kind": "text"}, r"--as is one of language, label, tags; got 'text'"),
     ]
     for asked, words in refused:
         with pytest.raises(OptionError, match=words):
@@ -397,3 +397,85 @@ def test_folds_that_cannot_be_are_refused(table: Path) -> None:
         Folds(table, TrainSettings(folds=2, from_run="x"), "t")
     with pytest.raises(DataError, match=r"holds 2 groups: too few for 3 folds"):
         Training(table, folds=3, fold=1, output="kind", group="first", steps=1)
+
+
+def write_sentences(path: Path, count: int = 200, seed: int = 0) -> Path:
+    """Names are spans; "may" is a month after "in" and a verb elsewhere."""
+    dice, lines = np.random.default_rng(seed), []
+    for number in range(count):
+        name = dice.choice(["Ada", "Bob Ross", "Eve"]).split()
+        words = [*name, *(["may", "sing"] if number % 2 else ["sings", "in", "may"])]
+        tags = ["B-PER", "I-PER"][: len(name)] + (["O", "O"] if number % 2 else ["O", "O", "B-DATE"])
+        lines += [f"# sentence {number}"]
+        lines += [f"{n + 1}\t{w}\t_\t{t}" + "\t_" * 6 for n, (w, t) in enumerate(zip(words, tags, strict=True))]
+        lines += [f"{len(words)}.1\t_\t_\t_" + "\t_" * 6, ""]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    path = write_sentences(tmp_path_factory.mktemp("tags") / "t.conllu")
+    return finish(Training(path, out=str(path.parent / "run"), **SMALL | {"steps": 60}))
+
+
+def test_tags_are_learnt_and_spans_scored(tagged: Training) -> None:
+    verdict = tagged.verdict
+    assert isinstance(verdict, AnswerVerdict)
+    score = verdict.scores["upos"][verdict.model]
+    assert score.accuracy > 0.95
+    assert score.span_f1 is not None
+    assert score.span_f1 > 0.9
+    assert "span F1" in "\n".join(verdict.lines)
+    evaluation = unrolled.load(tagged.folder).evaluate_answers(errors=True)
+    assert evaluation.scores["upos"].span_f1 == pytest.approx(score.span_f1)
+    assert all(one["word"] in one["text"].split() for one in evaluation.wrong)
+    assert "-> " in (tagged.first_sample or (0, ""))[1]
+
+
+def test_a_word_is_tagged_by_what_stands_beside_it(tagged: Training) -> None:
+    run = unrolled.load(tagged.folder)
+    texts = ["Ada sings in may", "Bob Ross may sing", "", "Eve"]
+    answers = list(run.predict(texts, top=1))
+    assert [answer.best_tags("upos") for answer in answers] == [
+        ["B-PER", "O", "O", "B-DATE"],
+        ["B-PER", "I-PER", "O", "O"],
+        [],
+        ["B-PER"],
+    ]
+    assert answers[0].labels == {}
+    facts = answers[0].as_dict()["outputs"]["upos"]
+    assert facts["answer"] == ["B-PER", "O", "O", "B-DATE"]
+    for text, together in zip(texts, run.predict(texts), strict=True):
+        (alone,) = run.predict([text])
+        for one, other in zip(alone.tags["upos"], together.tags["upos"], strict=True):
+            assert dict(one) == pytest.approx(dict(other), abs=1e-5)
+
+
+def test_a_conllu_file_comes_back_with_its_other_columns_untouched(tagged: Training, tmp_path: Path) -> None:
+    run = unrolled.load(tagged.folder)
+    path = write_sentences(tmp_path / "new.conllu", 20, seed=1)
+    right = path.read_text()
+    found = "\n".join(run.predictor.tag_conllu(path)) + "\n"
+    assert found == right, "it makes no mistakes on these"
+    path.write_text(right.replace("B-PER", "_").replace("I-PER", "_").replace("B-DATE", "X"))
+    assert "\n".join(run.predictor.tag_conllu(path)) + "\n" == right
+
+
+@pytest.mark.parametrize("direction", ["both", "ahead"])
+def test_tags_go_on_to_the_same_bytes(direction: str, tmp_path: Path) -> None:
+    path = write_sentences(tmp_path / "t.conllu", 60)
+    for stopped in (None, 7):
+        folder = tmp_path / f"run-{stopped}"
+        training = Training(path, out=str(folder), direction=direction, model="lstm", **SMALL | {"steps": 12})
+        for report in training:
+            if report.step == stopped:
+                training.stop()
+        if training.stopped:
+            finish(Training.resume(folder))
+    same_bytes(tmp_path / "run-None", tmp_path / "run-7")
+
+
+def test_no_validation_is_refused(table: Path) -> None:
+    with pytest.raises(DataError, match=r"validation part is empty.*\n.*--valid 0\.1"):
+        Training(table, valid="none", output="kind", steps=1)

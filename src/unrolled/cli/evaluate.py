@@ -14,7 +14,7 @@ from unrolled.errors import OptionError
 if TYPE_CHECKING:
     from unrolled.run import Run
 
-COLUMNS = ("place", "output", "right", "answer", "chance", "text")
+COLUMNS = ("place", "output", "word", "right", "answer", "chance", "text")
 
 
 def evaluate(

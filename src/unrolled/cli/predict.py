@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,8 +37,9 @@ def predict(
 ) -> None:
     """Answers about texts, a line each, in the order in which they come.
 
-    Columns between tabs: for each output its label and the label's chance, then the text. Lines that wait are
-    answered together; one that comes alone is answered at once, so that a pipe stays alive.
+    Columns between tabs: for each output its label and the label's chance, then the text; of tags, those of all words
+    and the least chance of them. Of a .conllu file its own lines come, with the tags in their column. Lines that
+    wait are answered together; one that comes alone is answered at once, so that a pipe stays alive.
 
     \b
     Examples:
@@ -54,17 +55,20 @@ def predict(
 
     model = load(run, device)
     model.check_kind("answers")
+    if source is not None and Path(source).suffix.lower() == ".conllu" and not json:
+        _tag(model, source)
+        return
     lines: Iterable[str] = text or []
     if source is not None:
         lines = model.predictor.read_column(source) if is_table(source) else read_lines(source)
+    outputs = list(model.predictor.known.names)
     if not json:
-        outputs = "\t".join(f"{name}\tchance" for name in model.predictor.known.names)
-        note(outputs + "\ttext", quiet)
+        note("\t".join(f"{name}\tchance" for name in outputs) + "\ttext", quiet)
     for answer in _answers(model, lines, top, every):
         if json:
             print_json(answer.as_dict())
         else:
-            print(_line(answer, 1 if top is None else top), flush=True)
+            print(_line(answer, outputs, 1 if top is None else top), flush=True)
 
 
 def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | None]:
@@ -91,9 +95,20 @@ def _answers(model: Run, lines: Iterable[str], top: int | None, every: bool) -> 
         yield from model.predictor.answer_as_read(line)
 
 
-def _line(answer: Any, top: int) -> str:
+def _tag(model: Run, source: str) -> None:
+    for line in model.predictor.tag_conllu(source):
+        print(line)
+
+
+def _line(answer: Answer, outputs: Iterable[str], top: int) -> str:
     said = []
-    for ranked in answer.labels.values():
-        kept = ranked[:top]
-        said.append("\t".join((", ".join(label for label, _ in kept), ", ".join(f"{c:.3f}" for _, c in kept))))
+    for name in outputs:
+        words = answer.tags.get(name)
+        if words is None:
+            kept = answer.labels[name][:top]
+            said.append("\t".join((", ".join(label for label, _ in kept), ", ".join(f"{c:.3f}" for _, c in kept))))
+            continue
+        least = min((ranked[0][1] for ranked in words), default=1.0)
+        tags = " ".join("|".join(label for label, _ in ranked[:top]) for ranked in words)
+        said.append(f"{tags}\t{least:.3f}")
     return "\t".join([*said, readable(" ".join(answer.text.splitlines()))])

@@ -23,12 +23,12 @@ LONGEST = 1_000  # steps of a row that are read at most
 
 
 class RowBatch(NamedTuple):
-    """B whole rows of at most T steps, each with its answers, which are due at its last step."""
+    """B whole rows of at most T steps and their answers: one, due at a row's last step, or one for each word."""
 
     inputs: Tensor  # (B, T), or (B, T, P) where a step is a bag of ids; int64
     lengths: Tensor  # (B,) int64, 0 for a row that only fills the batch
     fresh: Tensor  # (B,) bool: all true, for every row starts anew
-    answers: Mapping[str, Tensor]  # of each output (B,) int64, NOT_ASKED where none is due
+    answers: Mapping[str, Tensor]  # of each output (B,), or (B, T) of tags; int64, NOT_ASKED where none is due
 
     @property
     def steps(self) -> int:
@@ -37,8 +37,8 @@ class RowBatch(NamedTuple):
 
     @property
     def asked(self) -> int:
-        """How many rows are answered; what a loss is divided by."""
-        return int((self.lengths > 0).sum())
+        """How many answers of an output are due; what a loss is divided by."""
+        return max(int((answer != NOT_ASKED).sum()) for answer in self.answers.values())
 
     def to(self, device: torch.device) -> RowBatch:
         """The same with inputs and answers on a device; lengths stay where they are."""
@@ -50,7 +50,10 @@ class RowBatch(NamedTuple):
         import torch
 
         due = (self.lengths > a) & (self.lengths <= b)  # (B,)
-        answers = {name: torch.where(due.to(one.device), one, NOT_ASKED) for name, one in self.answers.items()}
+        answers = {
+            name: one[:, a:b] if one.dim() > 1 else torch.where(due.to(one.device), one, NOT_ASKED)
+            for name, one in self.answers.items()
+        }
         return self._replace(inputs=self.inputs[:, a:b], lengths=(self.lengths - a).clamp(0, b - a), answers=answers)
 
 
@@ -86,7 +89,7 @@ class ExampleBatches:
         read = whole = 0
         for k in range(min(batches, self.batches_an_epoch)):
             batch = self.batch(k)
-            read, whole = read + int(batch.lengths.sum()), whole + batch.asked * batch.steps
+            read, whole = read + int(batch.lengths.sum()), whole + int((batch.lengths > 0).sum()) * batch.steps
         return 1 - read / whole
 
 
@@ -98,8 +101,14 @@ def make_batch(examples: Examples, rows: Ids, size: int) -> RowBatch:
     inputs, lengths = gather_steps(examples.tokens, texts, size)
     answers = {}
     for name, labels in examples.answers.items():
-        ids = np.full(size, NOT_ASKED, np.int64)
-        ids[: len(rows)] = np.where(labels.ids[rows] < 0, NOT_ASKED, labels.ids[rows])
+        if labels.each:
+            ids = np.full(inputs.shape[:2], NOT_ASKED, np.int64)
+            for place, row in enumerate(rows.tolist()):
+                tags = labels.ids[labels.starts[row] : labels.starts[row + 1]][: inputs.shape[1] - 1]
+                ids[place, 1 : 1 + len(tags)] = np.where(tags < 0, NOT_ASKED, tags)  # the first step is the border
+        else:
+            ids = np.full(size, NOT_ASKED, np.int64)
+            ids[: len(rows)] = np.where(labels.ids[rows] < 0, NOT_ASKED, labels.ids[rows])
         answers[name] = torch.from_numpy(ids)
     return RowBatch(inputs, lengths, torch.ones(size, dtype=torch.bool), answers)
 

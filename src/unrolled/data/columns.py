@@ -13,11 +13,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from unrolled.data.tables import Cell, Row, TableFile
+from unrolled.data.tokens import join_words
 from unrolled.errors import DataError, OptionError, nearest
 
 INPUTS = ("text", "sentence", "review", "document", "content", "message", "body", "title", "name", "word", "words",
-          "tokens", "input")  # fmt: skip
-OUTPUTS = ("label", "labels", "target", "class", "category", "sentiment", "tags", "caption", "answer", "output")
+          "tokens", "form", "input")  # fmt: skip
+OUTPUTS = (
+    "label",
+    "labels",
+    "target",
+    "class",
+    "category",
+    "sentiment",
+    "tags",
+    "upos",
+    "caption",
+    "answer",
+    "output",
+)
 MOST_KINDS, LEAST_ROWS = 1000, 5  # of labels; rows a kind, on average
 MOST_TAGS, TAGGED = 200, 0.99  # kinds of tags; share of rows with as many tags as words
 WHOLE_NUMBERS = 20  # different whole numbers up to which they are labels
@@ -99,7 +112,8 @@ class Column:
         self.rows += 1
         words = cell if isinstance(cell, list) else str(cell).split()
         self.lists += isinstance(cell, list)
-        if len(words) > 1 and len(words) == len(text if isinstance(text, list) else str(text).split()):
+        listed = isinstance(cell, list) and isinstance(text, list)
+        if (len(words) > 1 or listed) and len(words) == len(text if isinstance(text, list) else str(text).split()):
             self.tagged += 1
             if len(self.tags) <= MOST_TAGS:
                 self.tags.update(map(str, words))
@@ -127,6 +141,11 @@ def spell(cell: Cell) -> str:
     if isinstance(cell, bool):
         return "true" if cell else "false"
     return " ".join(map(str, cell)) if isinstance(cell, list) else str(cell)
+
+
+def spell_input(cell: Cell) -> str:
+    """An input's cell as text; of a list so that each word can be told from the next."""
+    return join_words(cell) if isinstance(cell, list) else spell(cell)
 
 
 def missing(table: TableFile, columns: Sequence[str], row: Row) -> str | None:

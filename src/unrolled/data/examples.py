@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.columns import Column, Columns, choose_columns, missing, no_cell, spell
+from unrolled.data.columns import Column, Columns, choose_columns, missing, no_cell, spell, spell_input
 from unrolled.data.cuts import PARTS, share_of
 from unrolled.data.store import SymbolStore
 from unrolled.data.symbols import Symbols, to_bytes
 from unrolled.data.tables import TableFile, open_table
-from unrolled.data.tokens import Tokens, learn_tokens
+from unrolled.data.tokens import Tokens, given_words, learn_given, learn_tokens
 from unrolled.errors import DataError, OptionError
 from unrolled.seeds import numpy_generator
 
 Ids = NDArray[np.int64]
 
-ANSWERS = ("label",)
+ANSWERS = ("label", "tags")
 FEWEST = 10  # rows from which parts can be cut
 TOGETHER = 1 << 20  # characters of text that are stored at once
 UNSEEN = -1  # a label that the training part lacks
@@ -70,16 +70,30 @@ class Texts:
 
 @dataclass(frozen=True)
 class Labels:
-    """The answers of one output: one of a set of names each."""
+    """The answers of one output: one of a set of names each, for a row, or for each of its words."""
 
     names: tuple[str, ...]
-    ids: Ids  # (N,) places in names, UNSEEN where the training part lacks the label
+    ids: Ids  # (A,) places in names, UNSEEN where the training part lacks the label
     given: tuple[str, ...]  # every name in the table
-    given_ids: Ids  # (N,) places in given
+    given_ids: Ids  # (A,) places in given
+    starts: Ids  # (N + 1,) where each row's answers begin
+    each: bool = False  # tags: an answer a word
 
-    def name(self, row: int) -> str:
-        """The label of a row as it stands in the table."""
-        return self.given[int(self.given_ids[row])]
+    def places(self, rows: Ids) -> Ids:
+        """Where the answers of these rows stand, row after row."""
+        if not self.each:
+            return rows
+        counts = self.starts[rows + 1] - self.starts[rows]
+        before = np.repeat(self.starts[rows] - (np.cumsum(counts) - counts), counts)
+        return before + np.arange(int(counts.sum()))
+
+    def of(self, rows: Ids) -> Ids:
+        """The answers of these rows, row after row."""
+        return self.ids[self.places(rows)]
+
+    def name(self, place: int) -> str:
+        """An answer as it stands in the table; a row's label stands at the row's number."""
+        return self.given[int(self.given_ids[place])]
 
 
 @dataclass(frozen=True)
@@ -115,11 +129,13 @@ class Examples:
     @property
     def description(self) -> str:
         """What was understood, in a line, with the options that overrule it."""
-        read = {"char": "characters", "byte": "bytes", "bpe": "word pieces", "words": "words with characters inside"}
+        read = {"char": "characters", "byte": "bytes", "bpe": "word pieces", "words": "words with characters inside",
+                "given": "words with characters inside"}  # fmt: skip
         answered = []
         for name, labels in self.answers.items():
             some = ", ".join(labels.names[:SHOWN]) + (", …" if len(labels.names) > SHOWN else "")
-            answered.append(f"{name}, one of {len(labels.names):,} labels ({some})")
+            kind = "tags, one a word" if labels.each else "labels"
+            answered.append(f"{name}, one of {len(labels.names):,} {kind} ({some})")
         whole = len(self.numbers)
         line = f"{whole:,} rows of {self.form}: {self.columns.input} ({read[self.tokens.kind]}) -> "
         line += "; ".join(answered) + "; otherwise: --input --output --as"
@@ -136,7 +152,8 @@ class Examples:
             if len(rows):
                 found = sorted({labels.name(row) for row in rows.tolist()})
                 some = ", ".join(found[:SHOWN]) + (", …" if len(found) > SHOWN else "")
-                lines += f"; {len(rows):,} rows have a {name} that the training part lacks ({some}): always wrong"
+                what = "words" if labels.each else "rows"
+                lines += f"; {len(rows):,} {what} have a {name} that the training part lacks ({some}): always wrong"
         return lines
 
 
@@ -178,6 +195,7 @@ class Known:
     columns: Columns
     tokens: Tokens
     names: Mapping[str, Sequence[str]]  # of each output's labels
+    each: frozenset[str] = frozenset()  # outputs that are tags
 
 
 def read_examples(path: str | Path, asked: Asked, known: Known | None = None) -> Examples:
@@ -200,12 +218,12 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
         parts = _fold(path, asked.fold, shares[0], source, groups, asked.seed)
     else:
         parts = _parts(path, source, shares, groups, asked.seed)
-    kinds = {name: "label" if known else asked.kind or column.kind for name, column in rows.columns.items()}
-    answers = {
-        name: _labels(table, name, kinds[name], rows, parts["training"], known.names[name] if known else None)
-        for name in columns.outputs
-    }
-    tokens = known.tokens if known else learn_tokens(asked.symbols, PartTexts(rows.texts, parts["training"]))
+    answers = {}
+    for name, column in rows.columns.items():
+        kind = ("tags" if name in known.each else "label") if known else asked.kind or column.kind
+        answers[name] = _labels(table, name, kind, rows, parts["training"], known.names[name] if known else None)
+    learn = learn_given if any(labels.each for labels in answers.values()) else learn_tokens
+    tokens = known.tokens if known else learn(asked.symbols, PartTexts(rows.texts, parts["training"]))
     marks = np.array(rows.marks, np.int64)
     others = np.concatenate([parts["validation"], parts["test"]])
     return Examples(
@@ -244,7 +262,7 @@ class _Rows:
                 self.skipped += 1
                 continue
             text, cells = row.cells[0], row.cells[1:]
-            written = spell(text)
+            written = spell_input(text)
             for name, cell in zip(self.wanted.outputs, cells, strict=False):
                 self.columns[name].see(text, cell)
                 self.ids[name].append(self.kinds[name].setdefault(spell(cell), len(self.kinds[name])))
@@ -264,20 +282,45 @@ def _labels(
     if kind not in ANSWERS:
         raise DataError(
             f"{table.path}: '{name}' reads as {kind} ({len(kinds):,} kinds in {len(rows.numbers):,} rows), and what "
-            "can be learnt from a table so far are labels.\nIf they are labels: --as label. Another column: --output."
+            "can be learnt from a table so far are labels and tags.\n"
+            "If they are labels: --as label. Another column: --output."
         )
+    each = kind == "tags"
     given, given_ids = tuple(kinds), np.array(rows.ids[name], np.int64)
+    starts = np.arange(len(given_ids) + 1)
+    if each:
+        given, given_ids, starts = _spread(table, name, given, given_ids, rows)
+    labels = Labels((), given_ids, given, given_ids, starts, each)
     if names is None:
-        trained = {given[place] for place in np.unique(given_ids[training]).tolist()}
+        trained = {given[place] for place in np.unique(labels.of(training)).tolist()}
         names = sorted(trained, key=_in_order)
         if len(names) < 2:
             raise DataError(
-                f"{table.path}: '{name}' is '{names[0]}' in every row of the training part. "
+                f"{table.path}: '{name}' is '{names[0]}' everywhere in the training part. "
                 "There is nothing to tell apart;\ngive rows of two labels or more."
             )
     number = {known: place for place, known in enumerate(names)}
     ids = np.array([number.get(one, UNSEEN) for one in given], np.int64)[given_ids]
-    return Labels(tuple(names), ids, given, given_ids)
+    return Labels(tuple(names), ids, given, given_ids, starts, each)
+
+
+def _spread(
+    table: TableFile, name: str, cells: Sequence[str], ids: Ids, rows: _Rows
+) -> tuple[tuple[str, ...], Ids, Ids]:
+    """Cells of several tags as single tags: their names, the tags of all rows, and where each row's begin."""
+    tags: dict[str, int] = {}
+    of_cell = [np.array([tags.setdefault(tag, len(tags)) for tag in cell.split()], np.int64) for cell in cells]
+    counts = np.array([len(one) for one in of_cell], np.int64)[ids]
+    for row in range(len(ids)):
+        words = len(given_words(rows.texts[row]))
+        if words != counts[row]:
+            where = f"{table.path}, row {rows.numbers[row]:,}"
+            raise DataError(
+                f"{where}: {words} words and {counts[row]} tags in '{name}'; each word has one.\n"
+                "Spaces stand between them, or both cells are lists."
+            )
+    whole = np.concatenate([of_cell[cell] for cell in ids.tolist()])
+    return tuple(tags), whole, np.concatenate([[0], np.cumsum(counts)])
 
 
 def _in_order(name: str) -> tuple[bool, float, str]:

@@ -22,7 +22,9 @@ from unrolled.errors import DataError, MissingExtra
 
 Cell: TypeAlias = str | int | float | bool | list[Any] | None
 
-FORMS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+FORMS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
+         ".conllu": "conllu"}  # fmt: skip
+CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 DELIMITERS = ",;\t|"
 LOOKED_AT = 50  # rows by which a delimiter is chosen
 BLOCK = 1 << 20  # bytes read at once for a fingerprint
@@ -49,7 +51,7 @@ class TableFile:
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         """These columns of each row. Raises DataError, with the row, where one cannot be read."""
-        read = {"jsonl": read_jsonl, "parquet": read_parquet}.get(self.form, read_csv)
+        read = {"jsonl": read_jsonl, "parquet": read_parquet, "conllu": read_conllu}.get(self.form, read_csv)
         return read(self, columns)
 
     def fingerprint(self) -> str:
@@ -83,6 +85,8 @@ def open_table(path: str | Path) -> TableFile:
         raise DataError(
             f"{path} is not UTF-8 text, and a {form} file is.\nConvert it: iconv -f latin1 -t utf-8 {path.name}"
         )
+    if form == "conllu":
+        return TableFile(path, form, CONLLU, encoding)
     if form == "jsonl":
         return TableFile(path, form, _jsonl_columns(path, encoding), encoding)
     delimiter = "\t" if form == "tsv" else sniff_delimiter(path, encoding)
@@ -229,6 +233,52 @@ def _parse(path: Path, number: int, line: str) -> Any:
     except (RecursionError, ValueError):
         reason = "no JSON that could be read"
     raise DataError(f"{path}, row {number:,}: {reason}. A jsonl file has one JSON object a line.")
+
+
+# conllu
+
+
+def read_conllu(table: TableFile, columns: Sequence[str]) -> Iterator[Row]:
+    """Sentences of a CoNLL-U file, a row each, numbered by their first line: each column is a list, an entry a word.
+
+    Words of several tokens (3-4) and empty nodes (8.1) are passed over, as comments are.
+    """
+    places = [CONLLU.index(name) for name in columns]
+    for number, lines in conllu_sentences(table.path, table.encoding):
+        words = [fields for line in lines if (fields := conllu_word(line)) is not None]
+        if words:
+            yield Row(number, tuple([fields[place] for fields in words] for place in places))
+
+
+def conllu_sentences(path: Path, encoding: str) -> Iterator[tuple[int, list[str]]]:
+    """(number of the first line, lines) of each sentence, comments among them. Raises DataError for a line that has
+    not ten columns."""
+    lines: list[str] = []
+    first = 1
+    with path.open(encoding=encoding, errors=_errors(encoding)) as file:
+        for number, line in enumerate(_sound(file, path), start=1):
+            line = line.rstrip("\n")
+            if not line.strip():
+                if lines:
+                    yield first, lines
+                lines = []
+                continue
+            fields = line.split("\t")
+            if not line.startswith("#") and (len(fields) != len(CONLLU) or not fields[0][:1].isdigit()):
+                raise DataError(
+                    f"{path}, line {number:,}: a word's ten columns with tabs between were expected, the first its "
+                    f"number; {len(fields)} came.\nSee the format at universaldependencies.org."
+                )
+            first = first if lines else number
+            lines.append(line)
+    if lines:
+        yield first, lines
+
+
+def conllu_word(line: str) -> list[str] | None:
+    """The columns of a word's line; None for a comment, a word of several tokens and an empty node."""
+    fields = line.split("\t")
+    return fields if fields[0].isdigit() else None
 
 
 # parquet

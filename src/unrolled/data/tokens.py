@@ -73,25 +73,27 @@ class WordTokens(Tokens):
     Pieces share 16,384 vectors by a checksum, so that a word never met has a vector too.
     """
 
-    kind, bags = "words", True
+    bags = True
 
-    def __init__(self, words: Iterable[str]) -> None:
-        self.words = list(words)
+    def __init__(self, words: Iterable[str], given: bool = False) -> None:
+        """given: a text's words are those it is given as (`given_words`), not those that are found in it."""
+        self.words, self.given = list(words), given
+        self.kind = "given" if given else "words"
         self.size = FIRST + len(self.words) + BUCKETS
         self._number = {word: FIRST + place for place, word in enumerate(self.words)}
         self._known: dict[str, list[int]] = {}
 
     @classmethod
-    def learn(cls, texts: Iterable[str]) -> WordTokens:
+    def learn(cls, texts: Iterable[str], given: bool = False) -> WordTokens:
         """The table of a training part's words, the most frequent first."""
         counts: Counter[str] = Counter()
         for text in texts:
-            counts.update(WORD.findall(text.lower()))
+            counts.update(given_words(text.lower()) if given else WORD.findall(text.lower()))
         frequent = sorted((-count, word) for word, count in counts.items() if count >= LEAST_SEEN)
-        return cls(word for _, word in frequent[:MOST_WORDS])
+        return cls((word for _, word in frequent[:MOST_WORDS]), given)
 
     def encode(self, text: str) -> Ids:
-        rows = [[EDGE], *map(self._ids, WORD.findall(text))]
+        rows = [[EDGE], *map(self._ids, given_words(text) if self.given else WORD.findall(text))]
         ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
         for row, found in zip(ids, rows, strict=True):
             row[: len(found)] = found
@@ -111,6 +113,16 @@ class WordTokens(Tokens):
         return {"kind": self.kind, "words": self.words}
 
 
+def join_words(words: Iterable[object]) -> str:
+    """Words as a text that `given_words` takes apart again, whatever spaces are in them."""
+    return "".join(f"{word}".replace("\n", " ") + "\n" for word in words)
+
+
+def given_words(text: str) -> list[str]:
+    """The words that a text is given as: each with a line end after it, or with spaces between."""
+    return text.removesuffix("\n").split("\n") if "\n" in text else text.split()
+
+
 def pieces_of(word: str) -> list[str]:
     """The pieces of a word between < and >; of a long one its beginning's and its end's."""
     whole = f"<{word}>"
@@ -119,6 +131,13 @@ def pieces_of(word: str) -> list[str]:
         return pieces
     ends = (whole[:ENDS], whole[-ENDS:])
     return [part[place : place + n] for n in LENGTHS for part in ends for place in range(len(part) - n + 1)]
+
+
+def learn_given(kind: str, texts: Iterable[str]) -> Tokens:
+    """The tokens of a training part whose words are given, because each has a tag. Raises OptionError for others."""
+    if kind not in ("auto", "word"):
+        raise OptionError(f"Tags are of words: --symbols {kind} is no choice here. Leave it out.")
+    return WordTokens.learn(texts, given=True)
 
 
 def learn_tokens(kind: str, texts: Iterable[str]) -> Tokens:
@@ -142,9 +161,9 @@ def learn_tokens(kind: str, texts: Iterable[str]) -> Tokens:
 
 def tokens_from_json(value: Mapping[str, Any]) -> Tokens:
     """The tokens that `to_json` wrote. Raises RunError where they are damaged."""
-    if not isinstance(value, Mapping) or value.get("kind") != WordTokens.kind:
+    if not isinstance(value, Mapping) or value.get("kind") not in ("words", "given"):
         return SymbolTokens(table_from_json(value))
     words = value.get("words")
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise RunError("The table of words is damaged: it is no list of words. Use another run, or train again.")
-    return WordTokens(words)
+    return WordTokens(words, given=value["kind"] == "given")

@@ -19,7 +19,8 @@ STEPS = 1 << 15  # of all rows side by side, at most
 
 
 class Part(Protocol):
-    """Whatever answers about texts with log-chances (B, K) of each output's labels."""
+    """Whatever answers about texts with log-chances (A, K) of each output's labels: an answer a text, or one for each
+    of its words, text after text."""
 
     def answer(self, texts: Sequence[str]) -> dict[str, Tensor]: ...
 
@@ -32,19 +33,21 @@ class Net:
 
     @torch.no_grad()
     def answer(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        """texts (B) -> log-chances (B, K); texts of like length are read side by side, which changes no answer."""
+        """texts -> log-chances (A, K); those of like length are read side by side, which changes no answer."""
         order = np.argsort([len(text) for text in texts], kind="stable").tolist()
-        found: dict[str, list[Tensor]] = {name: [] for name in self.model.names}
+        found: dict[str, list[Tensor]] = {name: [torch.zeros(0)] * len(texts) for name in self.model.names}
         start = 0
         while start < len(order):
             some = order[start : start + ROWS]
-            fewer = max(1, STEPS // (1 + len(texts[some[-1]])))
-            some = some[:fewer]
+            some = some[: max(1, STEPS // (1 + len(texts[some[-1]])))]
             start += len(some)
-            for name, logits in self.model.answer(*gather_steps(self.tokens, [texts[row] for row in some])).items():
-                found[name].append(logits.log_softmax(1).cpu())
-        back = torch.from_numpy(np.argsort(order, kind="stable"))
-        return {name: torch.cat(parts)[back] if parts else torch.zeros(0, 0) for name, parts in found.items()}
+            inputs, lengths = gather_steps(self.tokens, [texts[row] for row in some])
+            for name, logits in self.model.answer(inputs, lengths).items():
+                logs = logits.log_softmax(-1).cpu()
+                for place, (row, length) in enumerate(zip(some, lengths.tolist(), strict=True)):
+                    # the first step is the border, which has no tag
+                    found[name][row] = logs[place, 1:length] if name in self.model.each else logs[place : place + 1]
+        return {name: torch.cat(parts) if parts else torch.zeros(0, 0) for name, parts in found.items()}
 
 
 class Answerer:
@@ -54,6 +57,6 @@ class Answerer:
         self.parts, self.weights = tuple(parts), {name: list(each) for name, each in weights.items()}
 
     def answer(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        """texts (B) -> log-chances (B, K) of each output's labels, float64."""
+        """texts -> log-chances (A, K) of each output's labels, float64."""
         answers = [part.answer(texts) for part in self.parts]
         return {name: blend([one[name] for one in answers], each) for name, each in self.weights.items()}

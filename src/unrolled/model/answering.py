@@ -1,8 +1,11 @@
-"""A model that answers about what it reads: inlet -> front -> memory or encoder -> pool -> heads. B rows, T steps."""
+"""A model that answers about what it reads: inlet -> front -> memory or encoder -> pool -> heads. B rows, T steps.
+
+A head answers about a row, from what the pool makes of it, or about each step, from the step's own features.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple, Protocol
 
 import torch
@@ -43,11 +46,18 @@ class Answering(nn.Module):
     """
 
     def __init__(
-        self, inlet: nn.Module, front: Memory, memory: Memory | Encoder, pool: Memory, heads: Mapping[str, LabelHead]
+        self,
+        inlet: nn.Module,
+        front: Memory,
+        memory: Memory | Encoder,
+        pool: Memory,
+        heads: Mapping[str, LabelHead],
+        each: Collection[str] = (),
     ) -> None:
+        """each: the outputs that answer about each step."""
         super().__init__()
         self.inlet, self.front, self.memory, self.pool = inlet, front, memory, pool
-        self.names = tuple(heads)
+        self.names, self.each = tuple(heads), frozenset(each)
         self.heads = nn.ModuleList(heads.values())  # an output's name may be anything, a module's may not
 
     @property
@@ -64,15 +74,15 @@ class Answering(nn.Module):
         x, front = self.front.step(self.inlet(inputs.to(self._device)), state.front)  # (B, D)
         hidden, memory = self._stepping().step(x, state.memory)  # (B, H)
         pooled, pool = self.pool.step(hidden, state.pool)
-        return self._answer(pooled), AnsweringState(front, memory, pool)
+        return self._answer(hidden, pooled), AnsweringState(front, memory, pool)
 
     def unroll(
         self, inputs: Tensor, state: AnsweringState, lengths: Tensor | None = None
     ) -> tuple[Logits, AnsweringState]:
         """inputs (B, T) or (B, T, P) -> logits (B, T, K) of each output, zero past a row's length, and the state."""
         self._stepping()
-        pooled, state = self._read(inputs, state, lengths)  # (B, T, H)
-        answers, steps = self._answer(pooled), inputs.shape[1]
+        features, pooled, state = self._read(inputs, state, lengths)  # (B, T, H)
+        answers, steps = self._answer(features, pooled), inputs.shape[1]
         if (lengths := ragged(lengths, steps)) is not None:
             alive = reading(lengths, steps, pooled.device)[..., None]
             answers = {name: torch.where(alive, logits, 0.0) for name, logits in answers.items()}
@@ -85,28 +95,33 @@ class Answering(nn.Module):
         return self.unroll(inputs, state, lengths)
 
     def answer(self, inputs: Tensor, lengths: Tensor) -> Logits:
-        """Whole rows, inputs (B, T) or (B, T, P) of these lengths -> logits (B, K) of each output at a row's end."""
-        pooled, _ = self._read(inputs, self.start(len(inputs)), lengths)
-        return self._answer(at_end(pooled, lengths))
+        """Whole rows, inputs (B, T) or (B, T, P) of these lengths -> logits (B, K) of each output at a row's end, or
+        (B, T, K) of one that answers about each step."""
+        features, pooled, _ = self._read(inputs, self.start(len(inputs)), lengths)
+        return self._answer(features, at_end(pooled, lengths))
 
     def loss(self, lesson: Lesson, state: AnsweringState) -> tuple[Tensor, AnsweringState]:
         """Nats of all answers that are due, summed over rows and outputs, and the state after."""
-        pooled, state = self._read(lesson.inputs, state, lesson.lengths)
-        logits = self._answer(at_end(pooled, lesson.lengths))
-        losses = [head.loss(logits[name], lesson.answers[name]) for name, head in self._heads()]
+        features, pooled, state = self._read(lesson.inputs, state, lesson.lengths)
+        logits = self._answer(features, at_end(pooled, lesson.lengths))
+        losses = [
+            head.loss(logits[name].flatten(0, -2), lesson.answers[name].flatten()) for name, head in self._heads()
+        ]
         return torch.stack(losses).sum(), state
 
-    def _read(self, inputs: Tensor, state: AnsweringState, lengths: Tensor | None) -> tuple[Tensor, AnsweringState]:
+    def _read(
+        self, inputs: Tensor, state: AnsweringState, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor, AnsweringState]:
         xs, front = self.front.unroll(self.inlet(inputs.to(self._device)), state.front, lengths)  # (B, T, D)
         if isinstance(self.memory, Encoder):
             features, memory = self.memory.encode(xs, lengths, state.memory).features, state.memory
         else:
             features, memory = self.memory.unroll(xs, state.memory, lengths)  # (B, T, H)
         pooled, pool = self.pool.unroll(features, state.pool, lengths)
-        return pooled, AnsweringState(front, memory, pool)
+        return features, pooled, AnsweringState(front, memory, pool)
 
-    def _answer(self, pooled: Tensor) -> Logits:
-        return {name: head(pooled) for name, head in self._heads()}
+    def _answer(self, features: Tensor, pooled: Tensor) -> Logits:
+        return {name: head(features if name in self.each else pooled) for name, head in self._heads()}
 
     def _heads(self) -> list[tuple[str, LabelHead]]:
         pairs = zip(self.names, self.heads, strict=True)

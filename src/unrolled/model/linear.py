@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from unrolled.data.tokens import given_words
 from unrolled.errors import RunError
 from unrolled.model.ngram_bags import BAGS, Bags
 
@@ -41,7 +42,7 @@ class LinearModel:
     """Answers with the log-chances of each output's labels. Made by `fit_linear`."""
 
     def __init__(self, units: str, known: NDArray[np.uint64], outputs: Mapping[str, Fitted], about: str) -> None:
-        self.units = units  # characters or words
+        self.units = units  # characters, words or neighbours
         self.known = known  # (F,) the n-grams that have weights, rising
         self.outputs = dict(outputs)
         self.about = about
@@ -51,7 +52,7 @@ class LinearModel:
         return f"linear on {len(self.known):,} n-grams of {self.units}{self.about}"
 
     def answer(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        """texts (B) -> log-chances (B, K) of each output."""
+        """texts -> log-chances (A, K) of each output: a text each, or, of neighbours, each of its words."""
         bags = places_in(self.known, BAGS[self.units](texts))
         return {name: F.log_softmax(look_up(bags, one.weights, one.bias), 1) for name, one in self.outputs.items()}
 
@@ -104,14 +105,22 @@ def fit_linear(
 ) -> LinearModel:
     """Fits on texts and answers of the training part; scaling and penalty are those that serve validation best.
 
-    units: "characters" or "words". kinds: labels of each output. seconds: about as many as it may take.
+    units: "characters" or "words", with an answer a text; "neighbours", with an answer a word. kinds: labels of each
+    output. seconds: about as many as it may take.
     """
     until = None if seconds is None else time.monotonic() + seconds
     texts, answers = training
     chosen, about = _sample(units, texts, seed)
     bags = bag_all(units, [texts[row] for row in chosen])
+    if units == "neighbours":
+        counts = np.array([len(given_words(text)) for text in texts], np.int64)
+        whole = np.zeros(len(texts), np.bool_)
+        whole[chosen] = True
+        lessons_of = {name: ids[np.repeat(whole, counts)] for name, ids in answers.items()}
+    else:
+        lessons_of = {name: ids[chosen] for name, ids in answers.items()}
     known = frequent(bags, MOST_WEIGHTS // max(kinds.values()))
-    lessons = Rows(places_in(known, bags), {name: torch.from_numpy(ids[chosen]) for name, ids in answers.items()})
+    lessons = Rows(places_in(known, bags), {name: torch.from_numpy(ids) for name, ids in lessons_of.items()})
     checked = places_in(known, bag_all(units, list(validation[0])))
     exam = Rows(checked, {name: torch.from_numpy(ids) for name, ids in validation[1].items()})
     outputs = {name: _fit_output(lessons, exam, name, len(known), kinds[name], until) for name in kinds}

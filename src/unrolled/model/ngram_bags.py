@@ -1,19 +1,21 @@
 """A text as a bag of n-grams, each a number of 63 bits: what a linear model looks at.
 
 Of characters: all n-grams of one to five, a row's beginning and end among them. Of words: single words, pairs and
-triples in lower case, and the pieces of three to five characters of each word.
+triples in lower case, and the pieces of three to five characters of each word. Of neighbours: a bag for each word.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.symbols import code_points
-from unrolled.data.tokens import WORD
+from unrolled.data.tokens import WORD, given_words
 
 Hashes = NDArray[np.uint64]
 
@@ -55,7 +57,34 @@ def word_bags(texts: Sequence[str]) -> Bags:
     return gather(rows, np.array(numbers, np.uint64), WORDS, pieces, len(texts))
 
 
-BAGS: dict[str, Callable[[Sequence[str]], Bags]] = {"characters": character_bags, "words": word_bags}
+def neighbour_bags(texts: Sequence[str]) -> Bags:
+    """Of each given word of each text, text after text: itself as it is written and in lower case, its shape, its
+    beginning and its end, and the two words on either side of it with their ends."""
+    rows: list[NDArray[np.int64]] = []
+    found: list[Hashes] = []
+    before = 0
+    for text in texts:
+        own = [_features_of(word) for word in given_words(text)]
+        count = len(own)
+        around = np.stack([EDGES, EDGES, *(one.around for one in own), EDGES, EDGES])  # (count + 4, 3)
+        left, right = around[1 : count + 1, 0], around[3 : count + 3, 0]
+        itself = around[2 : count + 2, 0]
+        pairs = np.stack([left * FACTOR + right, left * MIX + itself, itself * FACTOR + right], 1)  # (count, 3)
+        sides = [around[place : count + place] + role for place, role in zip((0, 1, 3, 4), ROLES, strict=True)]
+        number = np.arange(before, before + count)
+        rows += [np.repeat(number, [len(one.own) for one in own]), np.repeat(number, 3), np.repeat(number, 12)]
+        found += [*(one.own for one in own), pairs.ravel(), np.concatenate(sides, 1).ravel()]
+        before += count
+    whole = np.concatenate([NOTHING, *found])
+    places = np.concatenate([NOTHING.astype(np.int64), *rows])
+    return gather(places[:0], whole[:0], 1, [(places, mixed(whole))], before)
+
+
+BAGS: dict[str, Callable[[Sequence[str]], Bags]] = {
+    "characters": character_bags,
+    "words": word_bags,
+    "neighbours": neighbour_bags,
+}
 
 
 def gather(
@@ -87,6 +116,32 @@ def mixed(hashes: Hashes) -> Hashes:
     hashes = (hashes + FACTOR) * MIX
     return (hashes ^ (hashes >> np.uint64(31))) * FACTOR
 
+
+class Features(NamedTuple):
+    """Of a word: numbers of what it is, and of what it is to its neighbours."""
+
+    own: Hashes
+    around: Hashes
+
+
+@lru_cache(KEPT)
+def _features_of(word: str) -> Features:
+    shape = "".join("X" if c.isupper() else "x" if c.islower() else "9" if c.isdecimal() else "-" for c in word)
+    short = "".join(c for c, before in zip(shape, " " + shape, strict=False) if c != before)
+    lower = word.lower()
+    ends = [lower[-n:] for n in range(1, 6)] + [lower[:n] for n in range(1, 5)]
+    named = [f"w{lower}", f"W{word}", f"s{short}", *(f"{n}{end}" for n, end in enumerate(ends))]
+    return Features(_numbers(named), _numbers([f"w{lower}", f"e{lower[-3:]}", f"s{short}"]))
+
+
+def _numbers(names: Sequence[str]) -> Hashes:
+    digests = (blake2b(name.encode("utf-8", "replace"), digest_size=8).digest() for name in names)
+    return np.array([int.from_bytes(digest, "little") for digest in digests], np.uint64)
+
+
+NOTHING = np.zeros(0, np.uint64)
+EDGES = _numbers(["w\x02", "e\x02", "s\x02"])  # beyond a text's ends
+ROLES = [np.uint64(number * 0x9E3779B97F4A7C15 % 2**64) for number in (3, 5, 7, 9)]  # of the four neighbours
 
 _known: dict[str, tuple[int, Hashes]] = {}
 

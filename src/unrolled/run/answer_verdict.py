@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from unrolled.data.examples import Examples
 from unrolled.model.answerer import Part
 from unrolled.model.blend import blend, blend_unseen, fit_blend
 from unrolled.run.verdict import trend_of
-from unrolled.scores import LabelScore, score_labels
+from unrolled.scores import LabelScore, mark_spans, score_labels, span_f1
 from unrolled.settings import LINEAR, TrainSettings
 
 if TYPE_CHECKING:
@@ -117,11 +117,7 @@ def judge_answers(
     tested, right = read_part(examples, parts, part)
     scores = {
         out: {
-            label: score_labels(
-                blend([tested[one][out] for one in some], weights[label][out]).numpy(),
-                right[out].numpy(),
-                examples.answers[out].names,
-            )
+            label: score_part(examples, part, out, blend([tested[one][out] for one in some], weights[label][out]))
             for label, some in wanted.items()
         }
         for out in right
@@ -143,12 +139,7 @@ def judge_linear(
     part = "test" if examples.count("test") else "validation"
     tested, right = read_part(examples, {LINEAR: linear}, part)
     scores = {
-        out: {
-            LINEAR: score_labels(
-                blend([tested[LINEAR][out]], weights[out]).numpy(), right[out].numpy(), examples.answers[out].names
-            )
-        }
-        for out in right
+        out: {LINEAR: score_part(examples, part, out, blend([tested[LINEAR][out]], weights[out]))} for out in right
     }
     verdict = AnswerVerdict(
         model=LINEAR, part=part, scores=scores, frequent=most_frequent(examples, part), validation={LINEAR: nats},
@@ -161,7 +152,20 @@ def read_part(examples: Examples, parts: Mapping[str, Part], part: str) -> tuple
     """What each of the models says about a part's rows, and what is right."""
     texts, rows = list(examples.part_texts(part)), examples.parts[part]
     logs = {name: one.answer(texts) for name, one in parts.items()}
-    return logs, {out: torch.from_numpy(labels.ids[rows]) for out, labels in examples.answers.items()}
+    return logs, {out: torch.from_numpy(labels.of(rows)) for out, labels in examples.answers.items()}
+
+
+def score_part(examples: Examples, part: str, out: str, logs: Tensor) -> LabelScore:
+    """The score of an output's log-chances (A, K) about a part's rows; of tags that mark spans, of spans too."""
+    labels, rows = examples.answers[out], examples.parts[part]
+    score = score_labels(logs.numpy(), labels.of(rows), labels.names)
+    if not labels.each or not mark_spans(labels.given):
+        return score
+    ends = np.cumsum(labels.starts[rows + 1] - labels.starts[rows])[:-1]
+    answered = np.split(logs.argmax(1).numpy(), ends)
+    right = np.split(labels.given_ids[labels.places(rows)], ends)
+    said = [[labels.names[tag] for tag in row] for row in answered]
+    return replace(score, span_f1=span_f1(said, [[labels.given[tag] for tag in row] for row in right]))
 
 
 def nats_of(logs: Tensor, answers: Tensor) -> float:
@@ -174,6 +178,6 @@ def most_frequent(examples: Examples, part: str) -> dict[str, tuple[str, float]]
     """For each output the training part's most frequent label, and how often a part's rows have it."""
     found = {}
     for out, labels in examples.answers.items():
-        label = int(np.bincount(labels.ids[examples.parts["training"]]).argmax())
-        found[out] = labels.names[label], float((labels.ids[examples.parts[part]] == label).mean())
+        label = int(np.bincount(np.maximum(labels.of(examples.parts["training"]), 0)).argmax())
+        found[out] = labels.names[label], float((labels.of(examples.parts[part]) == label).mean())
     return found

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from unrolled import seeds
-from unrolled.data.buckets import ExampleBatches, by_length, make_batch
+from unrolled.data.buckets import NOT_ASKED, ExampleBatches, by_length, make_batch
 from unrolled.data.columns import Columns, to_json
-from unrolled.data.examples import Asked, Examples, Known, read_examples
+from unrolled.data.examples import Asked, Examples, Ids, Known, Labels, read_examples
 from unrolled.data.tokens import tokens_from_json
-from unrolled.errors import OptionError, RunError
+from unrolled.errors import DataError, OptionError, RunError
 from unrolled.memory import Dropout, Memory, NoMemory, build_stack
 from unrolled.memory.pooling import POOLS
 from unrolled.model.answerer import Net, Part
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from unrolled.training.plan import Clock, Plan
 
 SHOWN, SHOWN_CHARACTERS = 8, 60  # validation rows whose answers are shown on the way, and how much of each
+SHOWN_TAGS = 12
 POOL = "attention"  # where none was asked for
 
 
@@ -51,6 +52,8 @@ class Answers(Subject):
 
     def __init__(self, examples: Examples, settings: TrainSettings) -> None:
         self.examples, self.settings = examples, settings
+        if settings.folds is not None and settings.fold is None:
+            raise OptionError("One training is one fold of --folds: name it with --fold, or use unrolled.run.folds.")
         if settings.pool == "last" and settings.direction != "ahead":
             raise OptionError(
                 "--pool last takes what stands at a row's end, where a reading both ways has its other beginning.\n"
@@ -70,7 +73,13 @@ class Answers(Subject):
             settings.symbols, settings.seed, settings.skip_empty,
             (settings.fold, settings.folds) if settings.fold and settings.folds else None,
         )  # fmt: skip
-        return cls(read_examples(path, asked, None if tables is None else known_from_json(tables)), settings)
+        examples = read_examples(path, asked, None if tables is None else known_from_json(tables))
+        if tables is None and not examples.count("validation"):
+            raise DataError(
+                f"{path}: the validation part is empty, and on it the best weights and their sureness are chosen.\n"
+                "Give it a share or a table: --valid 0.1"
+            )
+        return cls(examples, settings)
 
     @property
     def description(self) -> str:
@@ -115,7 +124,9 @@ class Answers(Subject):
 
     def tables(self) -> dict[str, Any]:
         names = {name: list(labels.names) for name, labels in self.examples.answers.items()}
-        return {"columns": to_json(self.examples.columns), "tokens": self.examples.tokens.to_json(), "labels": names}
+        each = [name for name, labels in self.examples.answers.items() if labels.each]
+        tokens = self.examples.tokens.to_json()
+        return {"columns": to_json(self.examples.columns), "tokens": tokens, "labels": names, "each": each}
 
     def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
         settings = self.settings.of_learnt()
@@ -133,7 +144,7 @@ class Answers(Subject):
         weights = None
         if self.settings.balance:
             weights = {
-                name: balanced(np.bincount(labels.ids[self.examples.parts["training"]]).tolist())
+                name: balanced(np.bincount(labels.of(self.examples.parts["training"])).tolist())
                 for name, labels in self.examples.answers.items()
             }
         return build_answering(plan, self.settings, self.tables(), weights)
@@ -146,11 +157,10 @@ class Answers(Subject):
         logs, answers = self._answers_of(model, part, limit)
         nats = 0.0
         for name, found in logs.items():
-            asked = answers[name] >= 0
-            if bool(asked.any()):
+            if len(found):
                 whole = blend([found], fit_blend([found], answers[name]))
-                nats -= float(whole[asked, answers[name][asked]].mean())
-        return Reading(nats, len(next(iter(answers.values()))))
+                nats -= float(whole[torch.arange(len(found)), answers[name]].mean())
+        return Reading(nats, min(limit, self.items(part)))
 
     @torch.no_grad()
     def _answers_of(self, model: Any, part: str, limit: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -160,8 +170,9 @@ class Answers(Subject):
         for rows in by_length(self.examples, part, 128):
             batch = make_batch(self.examples, rows, len(rows))
             for name, logits in model.answer(batch.inputs, batch.lengths).items():
-                logs[name].append(logits.log_softmax(1).cpu())
-                right[name].append(batch.answers[name])
+                asked = batch.answers[name] != NOT_ASKED
+                logs[name].append(logits.log_softmax(-1).cpu()[asked])
+                right[name].append(batch.answers[name][asked])
             read += len(rows)
             if read >= limit:
                 break
@@ -170,18 +181,18 @@ class Answers(Subject):
     def write(self, model: nn.Module) -> str:
         rows = self.examples.parts["validation" if self.items("validation") else "training"][:SHOWN].tolist()
         texts = [self.examples.texts[row] for row in rows]
-        lines = []
         found = Net(model, self.examples.tokens).answer(texts)  # type: ignore[arg-type]
-        for place, (row, text) in enumerate(zip(rows, texts, strict=True)):
-            said = []
-            for name, logs in found.items():
-                labels = self.examples.answers[name]
-                best = int(logs[place].argmax())
-                right = "right" if best == labels.ids[row] else f"{labels.name(row)} is right"
-                said.append(f"{labels.names[best]} ({float(logs[place, best].exp()):.0%}, {right})")
-            short = " ".join(text[: SHOWN_CHARACTERS + 1].split())
-            lines.append(f"{short if len(text) <= SHOWN_CHARACTERS else short + ' …'} -> {'; '.join(said)}")
-        return "\n".join(lines)
+        said: list[list[str]] = [[] for _ in rows]
+        for name, logs in found.items():
+            labels, place = self.examples.answers[name], 0
+            for number, row in enumerate(rows):
+                right = labels.of(np.array([row]))
+                chances = logs[place : place + len(right)].exp()
+                place += len(right)
+                said[number].append(_shown(labels, chances, right, row))
+        short = [" ".join(text[: SHOWN_CHARACTERS + 1].split()) for text in texts]
+        short = [one if len(text) <= SHOWN_CHARACTERS else f"{one} …" for one, text in zip(short, texts, strict=True)]
+        return "\n".join(f"{one} -> {'; '.join(answers)}" for one, answers in zip(short, said, strict=True))
 
     def count_baseline(self, run: RunFolder, seconds: float | None) -> Baseline:
         linear = self._fit_linear(seconds)
@@ -219,12 +230,13 @@ class Answers(Subject):
         return verdict
 
     def _fit_linear(self, seconds: float | None) -> LinearModel:
-        units = "words" if self.examples.tokens.bags else "characters"
+        each = any(labels.each for labels in self.examples.answers.values())
+        units = "neighbours" if each else "words" if self.examples.tokens.bags else "characters"
         answers = self.examples.answers
         parts = {
             part: (
                 self.examples.part_texts(part),
-                {name: labels.ids[self.examples.parts[part]] for name, labels in answers.items()},
+                {name: labels.of(self.examples.parts[part]) for name, labels in answers.items()},
             )
             for part in ("training", "validation")
         }
@@ -237,11 +249,21 @@ class Answers(Subject):
             return Baseline(linear.describe(), None, None)
         nats, right = 0.0, []
         for name, logs in linear.answer(list(self.examples.part_texts("validation"))).items():
-            answers = torch.from_numpy(self.examples.answers[name].ids[rows])
+            answers = torch.from_numpy(self.examples.answers[name].of(rows))
             asked = answers >= 0
             nats -= float(logs[asked, answers[asked]].mean()) if bool(asked.any()) else 0.0
             right.append(f"{float((logs.argmax(1) == answers).double().mean()):.1%} of {name}")
         return Baseline(f"{linear.describe()}, {', '.join(right)} right", nats, None)
+
+
+def _shown(labels: Labels, chances: Tensor, right: Ids, row: int) -> str:
+    """An answer and whether it is right; of tags the first ones, those in question marks that are not."""
+    best = chances.argmax(1).tolist()
+    if labels.each:
+        marked = [labels.names[b] if b == r else f"{labels.names[b]}?" for b, r in zip(best, right, strict=True)]
+        return " ".join(marked[:SHOWN_TAGS]) + (" …" if len(marked) > SHOWN_TAGS else "")
+    verdict = "right" if best[0] == right[0] else f"{labels.name(row)} is right"
+    return f"{labels.names[best[0]]} ({float(chances[0, best[0]]):.0%}, {verdict})"
 
 
 def build_answering(
@@ -262,7 +284,7 @@ def build_answering(
             for name, names in tables["labels"].items()
         }
         front, pool = (Dropout(part, plan.dropout) if plan.dropout else part for part in (front, pool))
-        return Answering(inlet, front, memory, pool, heads).to(plan.device)
+        return Answering(inlet, front, memory, pool, heads, tables["each"]).to(plan.device)
 
 
 def known_from_json(tables: Mapping[str, Any]) -> Known:
@@ -270,9 +292,9 @@ def known_from_json(tables: Mapping[str, Any]) -> Known:
     try:
         columns = Columns(tables["columns"]["input"], tuple(tables["columns"]["outputs"]), tables["columns"]["group"])
         names = {str(name): [str(label) for label in labels] for name, labels in tables["labels"].items()}
-        tokens = tokens_from_json(tables["tokens"])
+        tokens, each = tokens_from_json(tables["tokens"]), frozenset(tables["each"])
     except (KeyError, TypeError, AttributeError):
         raise RunError("The run's symbols.json is damaged: columns, tokens or labels are missing.") from None
     if set(names) != set(columns.outputs) or not all(len(labels) > 1 for labels in names.values()):
         raise RunError("The run's symbols.json is damaged: its labels are not those of its columns.")
-    return Known(columns, tokens, names)
+    return Known(columns, tokens, names, each)

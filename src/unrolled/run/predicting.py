@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 
 from unrolled.data.buckets import gather_steps
-from unrolled.data.columns import no_cell, spell
+from unrolled.data.columns import no_cell, spell_input
 from unrolled.data.examples import Examples, iterate
-from unrolled.data.tables import open_table
-from unrolled.data.tokens import tokens_from_json
+from unrolled.data.tables import CONLLU, conllu_sentences, conllu_word, open_table
+from unrolled.data.tokens import given_words, join_words, tokens_from_json
 from unrolled.errors import DataError, RunError
 from unrolled.model.answerer import Answerer, Net, Part
 from unrolled.model.answering import Answering
 from unrolled.model.linear import LinearModel
+from unrolled.run.answer_verdict import score_part
 from unrolled.run.answers import Answers, build_answering, known_from_json
 from unrolled.run.asked import read_again, read_subject
 from unrolled.run.folder import RunFolder
 from unrolled.run.legs import recorded_plans
-from unrolled.scores import LabelScore, score_labels
+from unrolled.scores import LabelScore
 from unrolled.settings import DEFAULT_MODEL, LINEAR, TrainSettings
 from unrolled.training.checkpoint import load_tensors
 
 TOGETHER = 2_000  # texts that are answered together where many are waiting
+
+
+Ranked: TypeAlias = list[tuple[str, float]]  # labels and their chances, the likeliest first
 
 
 @dataclass(frozen=True)
@@ -36,17 +42,24 @@ class Answer:
     """What a run says about one text."""
 
     text: str
-    labels: Mapping[str, list[tuple[str, float]]]  # of each output: labels and their chances, the likeliest first
+    labels: Mapping[str, Ranked]  # of each output that is a label
+    tags: Mapping[str, list[Ranked]]  # of each output that is tags, word by word
 
     def best(self, output: str) -> str:
         """The likeliest label of an output."""
         return self.labels[output][0][0]
 
+    def best_tags(self, output: str) -> list[str]:
+        """The likeliest tag of each word, of an output that is tags."""
+        return [ranked[0][0] for ranked in self.tags[output]]
+
     def as_dict(self) -> dict[str, Any]:
         """In plain names."""
-        outputs = {}
+        outputs: dict[str, Any] = {}
         for name, ranked in self.labels.items():
             outputs[name] = {"answer": ranked[0][0], "chances": dict(ranked)}
+        for name, words in self.tags.items():
+            outputs[name] = {"answer": self.best_tags(name), "chances": [dict(ranked) for ranked in words]}
         return {"text": self.text, "outputs": outputs}
 
 
@@ -145,7 +158,7 @@ class Predictor:
         for row in table.rows([name]):
             if row.cells[0] is None:
                 raise no_cell(table, name, row)
-            yield spell(row.cells[0])
+            yield spell_input(row.cells[0])
 
     def predict(self, texts: Iterable[str], top: int | None = None) -> Iterator[Answer]:
         """An answer for each text, in order, as texts come: those that wait are answered together.
@@ -153,14 +166,43 @@ class Predictor:
         top: only so many labels of each output, the likeliest first; all if left out.
         """
         for waiting in gathered(texts):
-            found = self.answerer.answer(waiting)
-            ranked = {name: logs.exp().sort(1, descending=True) for name, logs in found.items()}
-            for place, text in enumerate(waiting):
-                labels = {}
-                for name, (chances, order) in ranked.items():
-                    kept = zip(order[place, :top].tolist(), chances[place, :top].tolist(), strict=True)
-                    labels[name] = [(self.known.names[name][label], chance) for label, chance in kept]
-                yield Answer(text, labels)
+            ranked = {}
+            for name, logs in self.answerer.answer(waiting).items():
+                chances, order = logs.exp().sort(1, descending=True)
+                pairs = zip(order[:, :top].tolist(), chances[:, :top].tolist(), strict=True)
+                ranked[name] = iter([self._named(name, *pair) for pair in pairs])
+            for text in waiting:
+                labels, tags = {}, {}
+                for name, found in ranked.items():
+                    if name in self.known.each:
+                        tags[name] = list(islice(found, len(given_words(text))))
+                    else:
+                        labels[name] = next(found)
+                yield Answer(text, labels, tags)
+
+    def _named(self, output: str, order: Sequence[int], chances: Sequence[float]) -> Ranked:
+        names = self.known.names[output]
+        return [(names[label], chance) for label, chance in zip(order, chances, strict=True)]
+
+    def tag_conllu(self, path: str | Path) -> Iterator[str]:
+        """The lines of a CoNLL-U file with the run's outputs in their columns; all else is as it was."""
+        table = open_table(path)
+        places = {CONLLU.index(name): name for name in self.known.columns.outputs if name in CONLLU}
+
+        def texts() -> Iterator[str]:
+            for _, lines in conllu_sentences(table.path, table.encoding):
+                yield join_words(word[1] for line in lines if (word := conllu_word(line)) is not None)
+
+        sentences = conllu_sentences(table.path, table.encoding)  # once more: a thread reads ahead in the other
+        for (_, lines), answer in zip(sentences, self.predict(texts(), 1), strict=True):
+            tags = {place: iter(answer.best_tags(name)) for place, name in places.items()}
+            for line in lines:
+                fields = conllu_word(line)
+                if fields is not None:
+                    for place, found in tags.items():
+                        fields[place] = next(found)
+                yield line if fields is None else "\t".join(fields)
+            yield ""
 
     @torch.no_grad()
     def answer_as_read(self, text: str) -> Iterator[Answer]:
@@ -178,11 +220,9 @@ class Predictor:
             logits, state = net.step(inputs[:, t], state)
             labels = {}
             for name, found in logits.items():
-                weight = self.answerer.weights[name][0]
-                chances, order = (weight * found[0]).softmax(0).sort(descending=True)
-                pairs = zip(order.tolist(), chances.tolist(), strict=True)
-                labels[name] = [(self.known.names[name][label], chance) for label, chance in pairs]
-            yield Answer(text, labels)
+                chances, order = (self.answerer.weights[name][0] * found[0]).softmax(0).sort(descending=True)
+                labels[name] = self._named(name, order.tolist(), chances.tolist())
+            yield Answer(text, labels, {})
 
     def evaluate(self, data: str | Path | None, errors: bool) -> AnswerEvaluation:
         """The scores on a table, or on the run's own test part (validation where it has none)."""
@@ -204,11 +244,7 @@ class Predictor:
             for name, logs in self.answerer.answer(texts).items():
                 found[name].append(logs)
         whole = {name: torch.cat(each) for name, each in found.items()}
-        rows = examples.parts[part]
-        scores = {
-            name: score_labels(logs.numpy(), examples.answers[name].ids[rows], self.known.names[name])
-            for name, logs in whole.items()
-        }
+        scores = {name: score_part(examples, part, name, logs) for name, logs in whole.items()}
         beside = None if data is not None else self._beside()
         wrong = list_errors(examples, part, whole, self.known.names) if errors else []
         named = part if data is None else str(data)
@@ -235,19 +271,17 @@ def list_errors(
     rows = examples.parts[part]
     for name, logs in found.items():
         labels = examples.answers[name]
+        places = labels.places(rows)
+        row_of = np.repeat(rows, labels.starts[rows + 1] - labels.starts[rows])
         chances, answered = logs.exp().max(1)
-        for place in torch.nonzero(answered != torch.from_numpy(labels.ids[rows])).flatten().tolist():
-            row = int(rows[place])
-            wrong.append(
-                {
-                    "place": examples.place(row),
-                    "output": name,
-                    "right": labels.name(row),
-                    "answer": names[name][int(answered[place])],
-                    "chance": float(chances[place]),
-                    "text": examples.texts[row],
-                }
-            )
+        for at in torch.nonzero(answered != torch.from_numpy(labels.ids[places])).flatten().tolist():
+            row, place = int(row_of[at]), int(places[at])
+            text = examples.texts[row]
+            facts = {"place": examples.place(row), "output": name}
+            if labels.each:
+                facts["word"] = given_words(text)[place - int(labels.starts[row])]
+            said = {"right": labels.name(place), "answer": names[name][int(answered[at])]}
+            wrong.append({**facts, **said, "chance": float(chances[at]), "text": " ".join(text.split("\n")).rstrip()})
     return sorted(wrong, key=lambda one: -float(str(one["chance"])))
 
 
