@@ -28,14 +28,14 @@ def train(
         str,
         typer.Argument(
             metavar="DATA",
-            help="a text file, a folder of them, or - ; a table (csv, tsv, jsonl, parquet) with answers",
+            help="a text file, a folder of them, or - ; a table (csv, tsv, jsonl, parquet, conllu) with answers",
         ),
     ],
     settings: TrainSettings,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train on a text, or on a table of texts and labels, in the minutes there are.
+    """Train on a text, or on a table of texts and labels or tags, in the minutes there are.
 
     Looks at the data, plans, trains, shows what it writes or answers meanwhile, and keeps the best model in a run
     folder. Of a table it leaves the net, a linear model on n-grams or both weighed: what is best on validation.

@@ -89,63 +89,80 @@ class AnswerVerdict:
 Logs = dict[str, dict[str, Tensor]]  # part's name -> output -> log-chances (N, K)
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """Candidates, each of one part or several, weighed on validation and scored."""
+
+    validation: dict[str, float]  # nats an answer of each, each half of validation weighed by the other
+    weights: dict[str, dict[str, list[float]]]  # of each candidate, for each output
+    part: str  # that is scored: test, or validation where there is none, its halves weighed by each other
+    scores: dict[str, dict[str, LabelScore]]  # output -> candidate
+
+
+def weigh(examples: Examples, parts: Mapping[str, Part], candidates: Mapping[str, list[str]]) -> Weighed:
+    """Fits each candidate's weights on validation, and scores it on the test part."""
+    logs, answers = read_part(examples, parts, "validation")
+    unseen = {
+        label: {out: blend_unseen([logs[one][out] for one in some], answers[out]) for out in answers}
+        for label, some in candidates.items()
+    }
+    weights = {
+        label: {out: fit_blend([logs[one][out] for one in some], answers[out]) for out in answers}
+        for label, some in candidates.items()
+    }
+    scored, part = unseen, "validation"
+    if examples.count("test"):
+        tested, _ = read_part(examples, parts, "test")
+        part = "test"
+        scored = {
+            label: {out: blend([tested[one][out] for one in some], weights[label][out]) for out in answers}
+            for label, some in candidates.items()
+        }
+    return Weighed(
+        {label: sum(nats_of(found[out], answers[out]) for out in answers) for label, found in unseen.items()},
+        weights,
+        part,
+        {
+            out: {label: score_part(examples, part, out, scored[label][out]) for label in candidates}
+            for out in answers
+        },
+    )
+
+
 def judge_answers(
     watch: Watch, examples: Examples, parts: Mapping[str, Part], settings: TrainSettings, baseline: str
 ) -> tuple[AnswerVerdict, list[str], dict[str, list[float]]]:
-    """Weighs the parts on validation, leaves what was asked for or is best there, and scores it on the test part.
+    """Weighs net, linear model and both, and leaves what was asked for or is best on validation.
 
     Hands back the verdict, the parts that are left, and their weights for each output.
     """
     names = list(parts)
     whole = "+".join(names)
-    wanted: dict[str, list[str]] = {name: [name] for name in names} | {whole: names}
-    logs, answers = read_part(examples, parts, "validation")
-    validation = {}
-    for label, some in wanted.items():
-        unseen = {out: blend_unseen([logs[part][out] for part in some], answers[out]) for out in answers}
-        validation[label] = sum(nats_of(unseen[out], answers[out]) for out in answers)
-    best = min(validation, key=lambda label: validation[label])
+    candidates: dict[str, list[str]] = {name: [name] for name in names} | {whole: names}
+    weighed = weigh(examples, parts, candidates)
+    least = min(weighed.validation.values())
+    best = min(weighed.validation, key=lambda label: weighed.validation[label])
     for alone in names:
-        if len(answers[next(iter(answers))]) and validation[alone] <= validation[best] + AS_GOOD:
-            best = alone
-    asked = best if settings.model is None else whole if settings.mixed else names[0]
-    weights = {
-        label: {out: fit_blend([logs[part][out] for part in some], answers[out]) for out in answers}
-        for label, some in wanted.items()
-    }
-    part = "test" if examples.count("test") else "validation"
-    tested, right = read_part(examples, parts, part)
-    scores = {
-        out: {
-            label: score_part(examples, part, out, blend([tested[one][out] for one in some], weights[label][out]))
-            for label, some in wanted.items()
-        }
-        for out in right
-    }
+        best = alone if weighed.validation[alone] <= least + AS_GOOD else best
+    left = best if settings.model is None else whole if settings.mixed else names[0]
     verdict = AnswerVerdict(
-        model=asked, part=part, scores=scores, frequent=most_frequent(examples, part), validation=validation,
-        choice=settings.model is None, trend=trend_of(watch.validations), baseline_name=baseline,
+        model=left, part=weighed.part, scores=weighed.scores, frequent=most_frequent(examples, weighed.part),
+        validation=weighed.validation, choice=settings.model is None, trend=trend_of(watch.validations),
+        baseline_name=baseline,
     )  # fmt: skip
-    return verdict, wanted[asked], weights[asked]
+    return verdict, candidates[left], weighed.weights[left]
 
 
 def judge_linear(
     examples: Examples, linear: LinearModel, baseline: str
 ) -> tuple[AnswerVerdict, dict[str, list[float]]]:
     """The verdict on the linear model alone, and its temperature for each output."""
-    logs, answers = read_part(examples, {LINEAR: linear}, "validation")
-    weights = {out: fit_blend([logs[LINEAR][out]], answers[out]) for out in answers}
-    nats = sum(nats_of(blend_unseen([logs[LINEAR][out]], answers[out]), answers[out]) for out in answers)
-    part = "test" if examples.count("test") else "validation"
-    tested, right = read_part(examples, {LINEAR: linear}, part)
-    scores = {
-        out: {LINEAR: score_part(examples, part, out, blend([tested[LINEAR][out]], weights[out]))} for out in right
-    }
+    weighed = weigh(examples, {LINEAR: linear}, {LINEAR: [LINEAR]})
     verdict = AnswerVerdict(
-        model=LINEAR, part=part, scores=scores, frequent=most_frequent(examples, part), validation={LINEAR: nats},
-        choice=False, trend=None, baseline_name=baseline,
+        model=LINEAR, part=weighed.part, scores=weighed.scores, frequent=most_frequent(examples, weighed.part),
+        validation=weighed.validation, choice=False, trend=None, baseline_name=baseline,
     )  # fmt: skip
-    return verdict, weights
+    return verdict, weighed.weights[LINEAR]
 
 
 def read_part(examples: Examples, parts: Mapping[str, Part], part: str) -> tuple[Logs, dict[str, Tensor]]:

@@ -1,0 +1,76 @@
+"""How many answers are right on tables of texts: what `train` leaves, the net alone, the linear model alone.
+
+python benchmarks/answers.py reviews.csv --seeds 0,1,2 --minutes 5
+python benchmarks/answers.py train.conllu --valid dev.conllu --minutes 15
+
+Everything but the validation part is trained on; figures are shares right on it, which the best weights and the
+weighing were chosen on too (each half weighed by the other). A JSON line a training is appended to
+benchmarks/answers.jsonl, and what stands there is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import unrolled
+from unrolled.run.answer_verdict import AnswerVerdict
+from unrolled.run.building import processor_name
+
+
+def measure(data: Path, asked: dict[str, Any], seed: int) -> dict[str, Any]:
+    """One training and what it came to."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        training = unrolled.Training(data, seed=seed, test="none", out=f"{folder}/run", started=started, **asked)
+        for _ in training:
+            pass
+        seconds, verdict = time.monotonic() - started, training.verdict
+        plan = training.run.read_plans()[-1]
+    assert isinstance(verdict, AnswerVerdict)
+    figures = {
+        output: {
+            name: {"accuracy": score.accuracy, "macro_f1": score.macro_f1, "nats": score.nats}
+            for name, score in scores.items()
+        }
+        for output, scores in verdict.scores.items()
+    }
+    rows = next(iter(next(iter(verdict.scores.values())).values())).rows
+    return {
+        "left": verdict.model, "figures": figures, "validated": rows, "seconds": round(seconds, 1),
+        "steps": plan["steps"], "size": plan["size"], "depth": plan["depth"], "dropout": plan["dropout"],
+        "processor": processor_name(), "threads": plan["threads"],
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--valid", help="a table, or a share")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/answers.jsonl"))
+    asked = parser.parse_args()
+    lines = asked.results.read_text().splitlines() if asked.results.exists() else []
+    known = {(line["data"], line["seed"], line["minutes"]) for line in map(json.loads, lines)}
+    name = f"{asked.data.resolve().parent.name}/{asked.data.name}"
+    for seed in map(int, asked.seeds.split(",")):
+        if (name, seed, asked.minutes) in known:
+            continue
+        found = measure(asked.data, {"minutes": asked.minutes, "valid": asked.valid}, seed)
+        where = {"date": time.strftime("%Y-%m-%d"), "system": platform.machine(), "torch": torch.__version__}
+        line = json.dumps({"data": name, "seed": seed, "minutes": asked.minutes} | found | where)
+        with asked.results.open("a") as file:
+            file.write(line + "\n")
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
