@@ -259,3 +259,23 @@ def test_tags_are_written_where_they_were(here: Path, unroll: Unroll) -> None:
     refused = unroll("predict", "tags", "bad.conllu")
     assert refused.code == 2
     assert "bad.conllu, line 1" in refused.err
+
+
+def test_folders_of_texts_are_labels_where_asked_for(here: Path, unroll: Unroll) -> None:
+    for number, (text, label) in enumerate(ROWS[:60]):
+        path = here / "mail" / label / f"{number}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text * 3)
+    (here / "mail/yes/picture").write_bytes(bytes(range(256)))
+    answer = unroll("train", "mail", "--as", "label", *SMALL, "--out", "run")
+    assert answer.code == 0, answer.err
+    assert "60 rows of folders: text (words with characters inside) -> label, one of 2 labels (no, yes)" in answer.err
+    assert "1 files without text left out" in answer.err
+    assert unroll("evaluate", "run", "mail").code == 0
+    assert unroll("evaluate", "run", "--errors", "w.csv").code == 0
+    assert unroll("train", "mail", "--steps", "1", "--size", "8", "--out", "text").code == 0
+    assert json.loads((here / "text" / "run.json").read_text())["kind"] == "language"
+    (here / "mail/no/empty.txt").touch()
+    refused = unroll("train", "mail", "--as", "label", *SMALL)
+    assert refused.code == 2
+    assert "mail/no/empty.txt: 'text' is empty" in refused.err

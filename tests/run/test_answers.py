@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,9 @@ from kills import same_bytes
 import unrolled
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.run import Training
+from unrolled.run.answer_evaluation import confusion_lines
 from unrolled.run.answer_verdict import AnswerVerdict
-from unrolled.run.predicting import TOGETHER, confusion_lines, gathered
+from unrolled.run.predicting import TOGETHER, gathered
 from unrolled.scores import score_labels
 
 SMALL: dict[str, Any] = {"steps": 30, "size": 16, "batch": 16, "threads": 1}
@@ -297,6 +299,18 @@ def test_texts_that_wait_are_taken_together_and_one_alone_at_once() -> None:
     assert time.monotonic() - started < 0.15
 
 
+def test_who_has_enough_lets_the_reading_thread_go() -> None:
+    before = threading.active_count()
+    groups = gathered(str(number) for number in range(10**9))
+    assert next(groups)
+    del groups
+    for _ in range(100):
+        if threading.active_count() == before:
+            break
+        time.sleep(0.05)
+    assert threading.active_count() == before
+
+
 def test_an_error_in_what_gives_texts_comes_through_after_the_answers_before_it() -> None:
     def breaks() -> Iterator[str]:
         yield "one"
@@ -452,6 +466,14 @@ def test_a_word_is_tagged_by_what_stands_beside_it(tagged: Training) -> None:
             assert dict(one) == pytest.approx(dict(other), abs=1e-5)
 
 
+def test_a_sentence_of_any_length_has_a_tag_for_every_word(tagged: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.model.answerer.LONGEST", 5)
+    texts = [" ".join(["Ada", "may", "sing"] * 7), "Eve", " ".join(["Eve"] * 4)]
+    answers = list(unrolled.load(tagged.folder).predict(texts, top=1))
+    assert [len(answer.best_tags("upos")) for answer in answers] == [21, 1, 4]
+    assert answers[1].best_tags("upos") == ["B-PER"]
+
+
 def test_a_conllu_file_comes_back_with_its_other_columns_untouched(tagged: Training, tmp_path: Path) -> None:
     run = unrolled.load(tagged.folder)
     path = write_sentences(tmp_path / "new.conllu", 20, seed=1)
@@ -479,3 +501,17 @@ def test_tags_go_on_to_the_same_bytes(direction: str, tmp_path: Path) -> None:
 def test_no_validation_is_refused(table: Path) -> None:
     with pytest.raises(DataError, match=r"validation part is empty.*\n.*--valid 0\.1"):
         Training(table, valid="none", output="kind", steps=1)
+
+
+def test_a_label_that_the_run_started_from_lacks_is_left_out_of_training(
+    trained: Training, table: Path, tmp_path: Path
+) -> None:
+    more = tmp_path / "more.csv"
+    more.write_text(table.read_text() + "bamaski,north,0\nbulaski,north,0\n" * 5)
+    settings = SMALL | {"steps": 2}
+    training = Training(more, out=str(tmp_path / "run"), from_run=str(trained.folder), balance=True, **settings)
+    assert "rows have a kind that the training part lacks (north): always wrong" in training.description
+    verdict = finish(training).verdict
+    assert isinstance(verdict, AnswerVerdict)
+    ranked = next(unrolled.load(tmp_path / "run").predict(["a"])).labels["kind"]
+    assert {label for label, _ in ranked} == {"east", "west"}

@@ -25,7 +25,7 @@ LONGEST = 1_000  # steps of a row that are read at most
 class RowBatch(NamedTuple):
     """B whole rows of at most T steps and their answers: one, due at a row's last step, or one for each word."""
 
-    inputs: Tensor  # (B, T), or (B, T, P) where a step is a bag of ids; int64
+    inputs: Tensor  # (B, T, P) int64: each step a bag of ids, 0 where it has fewer
     lengths: Tensor  # (B,) int64, 0 for a row that only fills the batch
     fresh: Tensor  # (B,) bool: all true, for every row starts anew
     answers: Mapping[str, Tensor]  # of each output (B,), or (B, T) of tags; int64, NOT_ASKED where none is due
@@ -114,27 +114,29 @@ def make_batch(examples: Examples, rows: Ids, size: int) -> RowBatch:
 
 
 def gather_steps(tokens: Tokens, texts: Sequence[str], size: int | None = None) -> tuple[Tensor, Tensor]:
-    """The steps of texts side by side, (B, T) or (B, T, P) with zeros past a row's end, and their lengths (B,)."""
+    """The steps of texts side by side, (B, T, P) with zeros past a row's end, and their lengths (B,)."""
     import torch
 
     encoded = [tokens.encode(text)[:LONGEST] for text in texts]
     rows = len(encoded) if size is None else size
     longest = max((len(ids) for ids in encoded), default=0)
-    widths = (max((ids.shape[1] for ids in encoded), default=1),) if tokens.bags else ()
-    inputs = np.zeros((rows, longest, *widths), np.int64)
+    width = max((ids.shape[1] for ids in encoded), default=1)
+    inputs = np.zeros((rows, longest, width), np.int64)
     lengths: NDArray[np.int64] = np.zeros(rows, np.int64)
     for row, ids in enumerate(encoded):
         lengths[row] = len(ids)
-        if tokens.bags:
-            inputs[row, : len(ids), : ids.shape[1]] = ids
-        else:
-            inputs[row, : len(ids)] = ids
+        inputs[row, : len(ids), : ids.shape[1]] = ids
     return torch.from_numpy(inputs), torch.from_numpy(lengths)
 
 
-def by_length(examples: Examples, part: str, size: int) -> Iterator[Ids]:
-    """Rows of a part in groups of `size`, those of like length together: for reading them all once, fast."""
+def by_length(examples: Examples, part: str, size: int, limit: int | None = None) -> Iterator[Ids]:
+    """Rows of a part in groups of `size`, those of like length together: for reading them once, fast.
+
+    limit: so many rows at most, spread evenly over the part.
+    """
     rows = examples.parts[part]
+    if limit is not None and limit < len(rows):
+        rows = rows[np.arange(limit) * len(rows) // limit]
     order = rows[np.argsort(examples.texts.lengths[rows], kind="stable")]
     for start in range(0, len(order), size):
         yield order[start : start + size]

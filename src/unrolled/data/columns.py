@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from unrolled.data.tables import Cell, Row, TableFile
+from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.tokens import join_words
 from unrolled.errors import DataError, OptionError, nearest
 
@@ -156,7 +156,7 @@ def missing(table: TableFile, columns: Sequence[str], row: Row) -> str | None:
 def no_cell(table: TableFile, name: str, row: Row) -> DataError:
     """What to say of a row that lacks a cell."""
     return DataError(
-        f"{table.path}, row {row.number:,}: '{name}' is empty. A row needs an input and an answer;\n"
+        f"{table.place(row.number)}: '{name}' is empty. A row needs an input and an answer;\n"
         "fill it in, or leave such rows out with --skip-empty."
     )
 

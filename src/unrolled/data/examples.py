@@ -3,69 +3,25 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.columns import Column, Columns, choose_columns, missing, no_cell, spell, spell_input
-from unrolled.data.cuts import PARTS, share_of
-from unrolled.data.store import SymbolStore
-from unrolled.data.symbols import Symbols, to_bytes
-from unrolled.data.tables import TableFile, open_table
-from unrolled.data.tokens import Tokens, given_words, learn_given, learn_tokens
-from unrolled.errors import DataError, OptionError
-from unrolled.seeds import numpy_generator
-
-Ids = NDArray[np.int64]
+from unrolled.data.cuts import share_of
+from unrolled.data.row_cuts import cut_fold, cut_rows
+from unrolled.data.table_file import TableFile
+from unrolled.data.tables import open_table
+from unrolled.data.texts import PartTexts, Texts
+from unrolled.data.tokens import Ids, Tokens, given_words, learn_given, learn_tokens
+from unrolled.errors import DataError
 
 ANSWERS = ("label", "tags")
-FEWEST = 10  # rows from which parts can be cut
-TOGETHER = 1 << 20  # characters of text that are stored at once
 UNSEEN = -1  # a label that the training part lacks
 SHOWN = 6  # labels named in a line
-
-
-class Texts:
-    """Texts by number, held as UTF-8; past 64 MB in a temporary file that is mapped into memory."""
-
-    def __init__(self) -> None:
-        self._store = SymbolStore(np.dtype(np.uint8))
-        self._held: list[bytes] = []
-        self._waiting = 0
-        self._ends = array("q", [0])
-        self._symbols: Symbols | None = None
-
-    def add(self, text: str) -> None:
-        """Adds a text at the end."""
-        data = to_bytes(text)
-        self._ends.append(self._ends[-1] + len(data))
-        self._held.append(data)
-        self._waiting += len(data)
-        if self._waiting >= TOGETHER:
-            self._flush()
-
-    def __len__(self) -> int:
-        return len(self._ends) - 1
-
-    def __getitem__(self, number: int) -> str:
-        if self._symbols is None:
-            self._flush()
-            self._symbols = self._store.whole()
-        return self._symbols[self._ends[number] : self._ends[number + 1]].tobytes().decode("utf-8", "replace")
-
-    @property
-    def lengths(self) -> Ids:
-        """Bytes of each."""
-        ends = np.array(self._ends, np.int64)
-        return ends[1:] - ends[:-1]
-
-    def _flush(self) -> None:
-        self._store.add(np.frombuffer(b"".join(self._held), np.uint8))
-        self._held, self._waiting = [], 0
 
 
 @dataclass(frozen=True)
@@ -96,6 +52,12 @@ class Labels:
         return self.given[int(self.given_ids[place])]
 
 
+def count_labels(labels: Labels, rows: Ids) -> list[int]:
+    """How often each label is the answer in these rows."""
+    ids = labels.of(rows)
+    return [int(count) for count in np.bincount(ids[ids != UNSEEN], minlength=len(labels.names))]
+
+
 @dataclass(frozen=True)
 class Examples:
     """Rows of a table as inputs and answers. Made by `read_examples`."""
@@ -105,7 +67,7 @@ class Examples:
     columns: Columns
     texts: Texts
     numbers: Ids  # (N,) each row's number in its file
-    sources: tuple[Path, ...]  # the table, then those of --valid and --test
+    tables: tuple[TableFile, ...]  # the one that was named, then those of --valid and --test
     source: NDArray[np.uint8]  # (N,) which of them a row is of
     answers: dict[str, Labels]
     parts: dict[str, Ids]  # training, validation, test -> rows
@@ -124,7 +86,7 @@ class Examples:
 
     def place(self, row: int) -> str:
         """Where a row stands: reviews.csv, row 17."""
-        return f"{self.sources[self.source[row]]}, row {self.numbers[row]:,}"
+        return self.tables[int(self.source[row])].place(int(self.numbers[row]))
 
     @property
     def description(self) -> str:
@@ -139,6 +101,8 @@ class Examples:
         whole = len(self.numbers)
         line = f"{whole:,} rows of {self.form}: {self.columns.input} ({read[self.tokens.kind]}) -> "
         line += "; ".join(answered) + "; otherwise: --input --output --as"
+        if files := sum(len(table.skipped) for table in self.tables):
+            line += f"; {files:,} files without text left out"
         if self.skipped:
             line += f"; {self.skipped:,} rows with an empty cell left out"
         if self.repeated:
@@ -155,21 +119,6 @@ class Examples:
                 what = "words" if labels.each else "rows"
                 lines += f"; {len(rows):,} {what} have a {name} that the training part lacks ({some}): always wrong"
         return lines
-
-
-class PartTexts(Sequence[str]):
-    """The texts of some rows, read when they are asked for."""
-
-    def __init__(self, texts: Texts, rows: Ids) -> None:
-        self._texts, self._rows = texts, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return PartTexts(self._texts, self._rows[place])
-        return self._texts[int(self._rows[place])]
 
 
 @dataclass(frozen=True)
@@ -215,9 +164,9 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
     source = np.array(rows.sources, np.uint8)
     groups = np.array(rows.group) if columns.group else None
     if asked.fold is not None:
-        parts = _fold(path, asked.fold, shares[0], source, groups, asked.seed)
+        parts = cut_fold(path, asked.fold, shares[0], source, groups, asked.seed)
     else:
-        parts = _parts(path, source, shares, groups, asked.seed)
+        parts = cut_rows(path, source, shares, groups, asked.seed)
     answers = {}
     for name, column in rows.columns.items():
         kind = ("tags" if name in known.each else "label") if known else asked.kind or column.kind
@@ -228,7 +177,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
     others = np.concatenate([parts["validation"], parts["test"]])
     return Examples(
         path=Path(path), form=table.form, columns=columns, texts=rows.texts, numbers=np.array(rows.numbers, np.int64),
-        sources=tuple(one.path for one in tables), source=source, answers=answers, parts=parts,
+        tables=tuple(tables), source=source, answers=answers, parts=parts,
         fingerprints={str(one.path): one.fingerprint() for one in tables}, tokens=tokens, skipped=rows.skipped,
         repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()),
     )  # fmt: skip
@@ -314,7 +263,7 @@ def _spread(
     for row in range(len(ids)):
         words = len(given_words(rows.texts[row]))
         if words != counts[row]:
-            where = f"{table.path}, row {rows.numbers[row]:,}"
+            where = table.place(rows.numbers[row])
             raise DataError(
                 f"{where}: {words} words and {counts[row]} tags in '{name}'; each word has one.\n"
                 "Spaces stand between them, or both cells are lists."
@@ -328,96 +277,3 @@ def _in_order(name: str) -> tuple[bool, float, str]:
         return False, float(name), name
     except ValueError:
         return True, 0.0, name
-
-
-def _parts(
-    path: str | Path, source: NDArray[np.uint8], shares: Sequence[float | str], groups: Any, seed: int
-) -> dict[str, Ids]:
-    """The rows of each part: those of a file of its own, or a share of the table's, whole groups where there are."""
-    own = np.flatnonzero(source == 0)
-    parts: dict[str, Ids] = {}
-    following = 1
-    counts = {}
-    for part, share in zip(PARTS[1:], shares, strict=True):
-        if isinstance(share, str):
-            parts[part] = np.flatnonzero(source == following)
-            following += 1
-            if not len(parts[part]):
-                raise DataError(f"{share} holds no rows for the {part} part. Give it some, or a share: 0.1.")
-        else:
-            counts[part] = round(share * len(own))
-    if any(counts.values()) and len(own) < FEWEST:
-        raise DataError(
-            f"{path} holds {len(own):,} rows: too few to cut validation and test from, which takes {FEWEST}.\n"
-            "Give more rows, or name other files for them: --valid FILE --test FILE."
-        )
-    if groups is None:
-        order, sizes = own[numpy_generator(seed, "cut").permutation(len(own))], None
-    else:
-        order, sizes = _by_group(path, groups[own], own, seed)
-    start = 0
-    for part, count in reversed(counts.items()):
-        stop = start + count if sizes is None else _whole_groups(sizes, start, count)
-        parts[part] = np.sort(order[start:stop])
-        start = stop
-    parts["training"] = np.sort(order[start:])
-    if not len(parts["training"]):
-        raise DataError(f"{path}: no rows are left to train on once the groups for validation and test are cut off.")
-    return {name: parts[name] for name in PARTS}
-
-
-def _fold(
-    path: str | Path, fold: tuple[int, int], valid: float | str, source: NDArray[np.uint8], groups: Any, seed: int
-) -> dict[str, Ids]:
-    """One of n folds, whole groups where there are, is the test part; a share of the other rows is validation."""
-    number, count = fold
-    own = np.flatnonzero(source == 0)
-    units = np.arange(len(own)) if groups is None else np.unique(groups[own], return_inverse=True)[1]
-    sizes = np.bincount(units)
-    if len(sizes) < count:
-        kind = "rows" if groups is None else "groups"
-        raise DataError(f"{path} holds {len(sizes):,} {kind}: too few for {count} folds. Ask for fewer: --folds N.")
-    order = numpy_generator(seed, "folds").permutation(len(sizes))
-    order = order[np.argsort(-sizes[order], kind="stable")]
-    fold_of, filled = np.zeros(len(sizes), np.int64), np.zeros(count, np.int64)
-    for unit in order.tolist():  # the largest first, each to the fold that has the fewest rows
-        fold_of[unit] = filled.argmin()
-        filled[fold_of[unit]] += sizes[unit]
-    tested = fold_of[units] == number - 1
-    rest = own[~tested]
-    if isinstance(valid, str):
-        validation = np.flatnonzero(source == 1)
-    else:
-        drawn = numpy_generator(seed, "cut", number).permutation(len(rest))[: round(valid * len(rest))]
-        validation, rest = np.sort(rest[drawn]), np.delete(rest, drawn)
-    return {"training": rest, "validation": validation, "test": own[tested]}
-
-
-def _by_group(path: str | Path, groups: NDArray[Any], rows: Ids, seed: int) -> tuple[Ids, Ids]:
-    """The rows, group after group in an order drawn by seed, and where each group ends."""
-    names, group = np.unique(groups, return_inverse=True)
-    if len(names) < 3:
-        raise DataError(f"{path}: {len(names)} groups, and training, validation and test take one each at least.")
-    rank = numpy_generator(seed, "cut").permutation(len(names))
-    order = np.argsort(rank[group], kind="stable")
-    return rows[order], np.cumsum(np.bincount(rank[group], minlength=len(names)))
-
-
-def _whole_groups(ends: Ids, start: int, count: int) -> int:
-    """Where a part of about `count` rows stops, at least one group long; 0 rows for a count of 0."""
-    if not count:
-        return start
-    later = ends[ends > start]
-    return int(later[np.argmin(np.abs(later - (start + count)))])
-
-
-def check_kind(kind: str | None) -> None:
-    """Refuses a kind of answer that a table cannot be asked for."""
-    if kind is not None and kind not in ANSWERS:
-        raise OptionError(f"--as is one of language, {', '.join(ANSWERS)}; got '{kind}'.")
-
-
-def iterate(part: PartTexts, size: int) -> Iterator[list[str]]:
-    """The texts of a part, so many at a time."""
-    for start in range(0, len(part), size):
-        yield list(part[start : start + size])

@@ -30,6 +30,8 @@ BUCKETS = 1 << 14  # vectors that all pieces of words share
 PIECES = 24  # of a word, at most
 ENDS = 8  # characters at each end of a longer word whose pieces it has
 LENGTHS = (3, 4)  # characters of a piece
+GRAMS = 4  # symbols of an n-gram, at most
+FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, of a multiplicative hash (Knuth 1998, section 6.4)
 PADDING, EDGE, UNKNOWN, FIRST = 0, 1, 2, 3  # of a word's ids; FIRST is the first word's
 WORD = re.compile(r"\w+|[^\w\s]")
 KEPT = 200_000  # words whose ids are remembered
@@ -40,11 +42,12 @@ class Tokens(ABC):
 
     kind: str
     size: int  # different ids
-    bags: bool  # whether a step is several ids, (T, P), whose vectors are added up, or one, (T,)
+    worded: bool  # whether a step is a word
 
     @abstractmethod
     def encode(self, text: str) -> Ids:
-        """The steps of a text, (T,) or (T, P) with 0 as padding; the first is a border."""
+        """The steps of a text, each a bag of ids, whose vectors are added up: (T, P) with 0 as padding; the first
+        step is a border."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
@@ -52,15 +55,27 @@ class Tokens(ABC):
 
 
 class SymbolTokens(Tokens):
-    """A step a symbol of a table: characters, bytes or word pieces."""
+    """A step a symbol of a table, characters, bytes or word pieces, with the two to four symbols that end with it.
 
-    bags = False
+    These n-grams share 16,384 vectors by a checksum, so that a step knows what it ends before the memory is asked.
+    """
+
+    worded = False
 
     def __init__(self, table: Table) -> None:
-        self.table, self.kind, self.size = table, table.kind, table.size
+        self.table, self.kind, self.size = table, table.kind, 1 + table.size + BUCKETS
 
     def encode(self, text: str) -> Ids:
-        return np.concatenate([[BORDER], self.table.encode(text)]).astype(np.int64)
+        symbols = np.concatenate([[BORDER], self.table.encode(text)]).astype(np.uint64)  # (T,)
+        ids = np.zeros((len(symbols), GRAMS), np.int64)
+        ids[:, 0] = 1 + symbols
+        running = symbols
+        for n in range(2, GRAMS + 1):
+            running = running[:-1] * FACTOR + symbols[n - 1 :] + np.uint64(1)
+            if not len(running):
+                break
+            ids[n - 1 :, n - 1] = 1 + self.table.size + ((running * FACTOR) >> np.uint64(50))
+        return ids
 
     def to_json(self) -> dict[str, Any]:
         return self.table.to_json()
@@ -73,7 +88,7 @@ class WordTokens(Tokens):
     Pieces share 16,384 vectors by a checksum, so that a word never met has a vector too.
     """
 
-    bags = True
+    worded = True
 
     def __init__(self, words: Iterable[str], given: bool = False) -> None:
         """given: a text's words are those it is given as (`given_words`), not those that are found in it."""

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.buckets import gather_steps
-from unrolled.data.tokens import Tokens
+from unrolled.data.buckets import LONGEST, gather_steps
+from unrolled.data.tokens import Tokens, given_words, join_words
 from unrolled.model.answering import Answering
 from unrolled.model.blend import blend
 
@@ -34,20 +34,34 @@ class Net:
     @torch.no_grad()
     def answer(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """texts -> log-chances (A, K); those of like length are read side by side, which changes no answer."""
-        order = np.argsort([len(text) for text in texts], kind="stable").tolist()
-        found: dict[str, list[Tensor]] = {name: [torch.zeros(0)] * len(texts) for name in self.model.names}
+        pieces = [in_pieces(text) if self.model.each else [text] for text in texts]
+        goes_on = [number > 0 for some in pieces for number in range(len(some))]  # a piece that begins no text
+        flat = [piece for some in pieces for piece in some]
+        order = np.argsort([len(text) for text in flat], kind="stable").tolist()
+        found: dict[str, list[Tensor]] = {name: [torch.zeros(0)] * len(flat) for name in self.model.names}
         start = 0
         while start < len(order):
             some = order[start : start + ROWS]
-            some = some[: max(1, STEPS // (1 + len(texts[some[-1]])))]
+            some = some[: max(1, STEPS // (1 + len(flat[some[-1]])))]
             start += len(some)
-            inputs, lengths = gather_steps(self.tokens, [texts[row] for row in some])
+            inputs, lengths = gather_steps(self.tokens, [flat[row] for row in some])
             for name, logits in self.model.answer(inputs, lengths).items():
                 logs = logits.log_softmax(-1).cpu()
                 for place, (row, length) in enumerate(zip(some, lengths.tolist(), strict=True)):
-                    # the first step is the border, which has no tag
-                    found[name][row] = logs[place, 1:length] if name in self.model.each else logs[place : place + 1]
+                    if name in self.model.each:
+                        found[name][row] = logs[place, 1:length]  # the first step is the border, which has no tag
+                    else:
+                        found[name][row] = logs[place : place + 1 - goes_on[row]]
         return {name: torch.cat(parts) if parts else torch.zeros(0, 0) for name, parts in found.items()}
+
+
+def in_pieces(text: str) -> list[str]:
+    """A text of given words, as texts that are each read to their end: a word is answered about in its piece."""
+    words = given_words(text)
+    most = LONGEST - 1  # the first step is the border
+    if len(words) <= most:
+        return [text]
+    return [join_words(words[start : start + most]) for start in range(0, len(words), most)]
 
 
 class Answerer:

@@ -205,7 +205,8 @@ def log_count_ratios(lessons: Rows, name: str, size: int, kinds: int) -> Tensor:
     places, starts, _ = lessons.bags
     ends = torch.cat([starts[1:], torch.tensor([len(places)])])
     labels = torch.repeat_interleave(lessons.answers[name], ends - starts)
-    counts = torch.bincount(places * kinds + labels, minlength=size * kinds).view(size, kinds).float()
+    known = labels >= 0
+    counts = torch.bincount((places * kinds + labels)[known], minlength=size * kinds).view(size, kinds).float()
     of_label, of_others = counts + SMOOTHING, counts.sum(1, keepdim=True) - counts + SMOOTHING
     return (of_label / of_label.sum(0)).log() - (of_others / of_others.sum(0)).log()
 
@@ -221,7 +222,7 @@ def _descend(
 
     def loss() -> Tensor:
         optimiser.zero_grad()
-        nats = F.cross_entropy(look_up(bags, weights * scale, bias), answers)
+        nats = F.cross_entropy(look_up(bags, weights * scale, bias), answers, ignore_index=-1)
         whole = nats + penalty / (2 * rows) * (weights**2).sum()
         whole.backward()  # type: ignore[no-untyped-call]
         return whole

@@ -1,7 +1,8 @@
 """The run folder and what is done with it: train, load, sample, score, predict, evaluate."""
 
+from unrolled.run.answer_evaluation import AnswerEvaluation
 from unrolled.run.info import info_data
-from unrolled.run.predicting import Answer, AnswerEvaluation
+from unrolled.run.predicting import Answer
 from unrolled.run.report import Report
 from unrolled.run.run import Evaluation, RankedLine, Run, load, runs
 from unrolled.run.training import Training

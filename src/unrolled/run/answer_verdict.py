@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.examples import Examples
+from unrolled.data.examples import Examples, count_labels
 from unrolled.model.answerer import Part
 from unrolled.model.blend import blend, blend_unseen, fit_blend
 from unrolled.run.verdict import trend_of
@@ -195,6 +195,6 @@ def most_frequent(examples: Examples, part: str) -> dict[str, tuple[str, float]]
     """For each output the training part's most frequent label, and how often a part's rows have it."""
     found = {}
     for out, labels in examples.answers.items():
-        label = int(np.bincount(np.maximum(labels.of(examples.parts["training"]), 0)).argmax())
+        label = int(np.argmax(count_labels(labels, examples.parts["training"])))
         found[out] = labels.names[label], float((labels.of(examples.parts[part]) == label).mean())
     return found

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from unrolled import seeds
 from unrolled.data.buckets import NOT_ASKED, ExampleBatches, by_length, make_batch
 from unrolled.data.columns import Columns, to_json
-from unrolled.data.examples import Asked, Examples, Ids, Known, Labels, read_examples
-from unrolled.data.tokens import tokens_from_json
+from unrolled.data.examples import Asked, Examples, Known, Labels, count_labels, read_examples
+from unrolled.data.tokens import Ids, tokens_from_json
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.memory import Dropout, Memory, NoMemory, build_stack
 from unrolled.memory.pooling import POOLS
@@ -23,7 +23,7 @@ from unrolled.model.answering import Answering
 from unrolled.model.blend import blend, fit_blend
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import LabelHead, balanced
-from unrolled.model.inlets import BagInlet, SymbolInlet
+from unrolled.model.inlets import BagInlet
 from unrolled.model.linear import LinearModel, fit_linear
 from unrolled.run.answer_verdict import judge_answers, judge_linear
 from unrolled.run.process import bytes_in_use
@@ -132,7 +132,7 @@ class Answers(Subject):
         settings = self.settings.of_learnt()
         rows = self.examples.parts["training"]
         looked = [len(self.examples.tokens.encode(self.examples.texts[row])) for row in rows[:200].tolist()]
-        task = RowTask(len(rows), float(np.mean(looked)), self.examples.tokens.bags, self._rehearse)
+        task = RowTask(len(rows), float(np.mean(looked)), self.examples.tokens.worded, self._rehearse)
         if seconds is None:
             return plan_row_steps(settings, task, device, threads)
         return plan_row_minutes(settings, task, device, threads, seconds)
@@ -144,7 +144,7 @@ class Answers(Subject):
         weights = None
         if self.settings.balance:
             weights = {
-                name: balanced(np.bincount(labels.of(self.examples.parts["training"])).tolist())
+                name: balanced(count_labels(labels, self.examples.parts["training"]))
                 for name, labels in self.examples.answers.items()
             }
         return build_answering(plan, self.settings, self.tables(), weights)
@@ -166,16 +166,12 @@ class Answers(Subject):
     def _answers_of(self, model: Any, part: str, limit: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         logs: dict[str, list[Tensor]] = {name: [] for name in self.examples.answers}
         right: dict[str, list[Tensor]] = {name: [] for name in self.examples.answers}
-        read = 0
-        for rows in by_length(self.examples, part, 128):
+        for rows in by_length(self.examples, part, 128, limit):
             batch = make_batch(self.examples, rows, len(rows))
             for name, logits in model.answer(batch.inputs, batch.lengths).items():
                 asked = batch.answers[name] != NOT_ASKED
                 logs[name].append(logits.log_softmax(-1).cpu()[asked])
                 right[name].append(batch.answers[name][asked])
-            read += len(rows)
-            if read >= limit:
-                break
         return {n: torch.cat(parts) for n, parts in logs.items()}, {n: torch.cat(p) for n, p in right.items()}
 
     def write(self, model: nn.Module) -> str:
@@ -231,7 +227,7 @@ class Answers(Subject):
 
     def _fit_linear(self, seconds: float | None) -> LinearModel:
         each = any(labels.each for labels in self.examples.answers.values())
-        units = "neighbours" if each else "words" if self.examples.tokens.bags else "characters"
+        units = "neighbours" if each else "words" if self.examples.tokens.worded else "characters"
         answers = self.examples.answers
         parts = {
             part: (
@@ -273,7 +269,7 @@ def build_answering(
     tokens = tokens_from_json(tables["tokens"])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.number(settings.seed, "weights"))
-        inlet = (BagInlet if tokens.bags else SymbolInlet)(tokens.size, plan.embed)
+        inlet = BagInlet(tokens.size, plan.embed)
         front: Memory = NoMemory(plan.embed, plan.embed, nn.RMSNorm(plan.embed, eps=1e-5))
         ahead = settings.direction == "ahead"
         build = build_stack if ahead else build_bidirectional

@@ -185,6 +185,8 @@ def read_corpus_again(folder: RunFolder, asked: TrainSettings) -> Corpus:
 
 def is_about_text(path: str | Path, settings: TrainSettings) -> bool:
     """Whether what a path holds is learnt as a text, not as examples."""
+    if str(path) != "-" and Path(path).is_dir():
+        return settings.kind != "label"  # folders of texts are documents, unless their names are asked for
     return not is_table(path) or settings.kind == Language.kind
 
 

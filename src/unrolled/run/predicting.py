@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from queue import Empty, Queue
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 
 from unrolled.data.buckets import gather_steps
 from unrolled.data.columns import no_cell, spell_input
-from unrolled.data.examples import Examples, iterate
-from unrolled.data.tables import CONLLU, conllu_sentences, conllu_word, open_table
+from unrolled.data.conllu import CONLLU, ConlluTable, word_of
+from unrolled.data.tables import open_table
+from unrolled.data.texts import iterate
 from unrolled.data.tokens import given_words, join_words, tokens_from_json
 from unrolled.errors import DataError, RunError
 from unrolled.model.answerer import Answerer, Net, Part
 from unrolled.model.answering import Answering
 from unrolled.model.linear import LinearModel
+from unrolled.run.answer_evaluation import AnswerEvaluation, list_errors
 from unrolled.run.answer_verdict import score_part
 from unrolled.run.answers import Answers, build_answering, known_from_json
 from unrolled.run.asked import read_again, read_subject
 from unrolled.run.folder import RunFolder
 from unrolled.run.legs import recorded_plans
-from unrolled.scores import LabelScore
 from unrolled.settings import DEFAULT_MODEL, LINEAR, TrainSettings
 from unrolled.training.checkpoint import load_tensors
 
 TOGETHER = 2_000  # texts that are answered together where many are waiting
-
 
 Ranked: TypeAlias = list[tuple[str, float]]  # labels and their chances, the likeliest first
 
@@ -61,59 +61,6 @@ class Answer:
         for name, words in self.tags.items():
             outputs[name] = {"answer": self.best_tags(name), "chances": [dict(ranked) for ranked in words]}
         return {"text": self.text, "outputs": outputs}
-
-
-@dataclass(frozen=True)
-class AnswerEvaluation:
-    """The scores of a run's answers on a table, or on its own test part."""
-
-    part: str
-    scores: Mapping[str, LabelScore]
-    beside: Mapping[str, float] | None  # shares right that the verdict put beside the run's own test part
-    wrong: list[dict[str, Any]]  # what was answered wrongly, the surest first
-
-    @property
-    def lines(self) -> list[str]:
-        """What the command prints."""
-        lines = []
-        for name, score in self.scores.items():
-            lines.append(f"{name}, {self.part}: {score.line}")
-            lines += confusion_lines(score)
-        if self.beside:
-            beside = ", ".join(f"{name} {share:.1%}" for name, share in self.beside.items())
-            lines.append(f"Beside it, right: {beside}")
-        return lines
-
-    def as_dict(self) -> dict[str, Any]:
-        """In plain names."""
-        facts: dict[str, Any] = {"part": self.part}
-        facts["outputs"] = {name: score.as_dict() for name, score in self.scores.items()}
-        return facts | ({} if self.beside is None else {"beside": dict(self.beside)})
-
-
-MOST_SHOWN = 20  # labels of a confusion matrix that fits a terminal
-
-
-def confusion_lines(score: LabelScore) -> list[str]:
-    """The confusion matrix as lines, a row a true label; of many labels the pairs that are confused most."""
-    names = score.labels
-    if len(names) > MOST_SHOWN:
-        pairs = [
-            (count, true, said)
-            for true, row in enumerate(score.confusion[: len(names)])
-            for said, count in enumerate(row)
-            if true != said and count
-        ]
-        pairs.sort(reverse=True)
-        return [f"  {count:6,} x {names[true]} taken for {names[said]}" for count, true, said in pairs[:10]]
-    rows = [*zip(names, score.confusion, strict=False)]
-    if any(score.confusion[len(names)]):
-        rows.append(("(not known)", score.confusion[len(names)]))
-    width = max(len(name) for name, _ in rows)
-    cell = max(4, *(len(f"{count:,}") for _, row in rows for count in row), *(len(name[:8]) for name in names))
-    lines = ["  " + "answered:".rjust(width) + "  " + " ".join(name[:8].rjust(cell) for name in names)]
-    lines += [f"  {name.rjust(width)}  " + " ".join(f"{count:,}".rjust(cell) for count in row) for name, row in rows]
-    return lines
 
 
 class Predictor:
@@ -186,18 +133,18 @@ class Predictor:
 
     def tag_conllu(self, path: str | Path) -> Iterator[str]:
         """The lines of a CoNLL-U file with the run's outputs in their columns; all else is as it was."""
-        table = open_table(path)
+        table = ConlluTable.open(Path(path))
         places = {CONLLU.index(name): name for name in self.known.columns.outputs if name in CONLLU}
 
         def texts() -> Iterator[str]:
-            for _, lines in conllu_sentences(table.path, table.encoding):
-                yield join_words(word[1] for line in lines if (word := conllu_word(line)) is not None)
+            for _, lines in table.sentences():
+                yield join_words(word[1] for line in lines if (word := word_of(line)) is not None)
 
-        sentences = conllu_sentences(table.path, table.encoding)  # once more: a thread reads ahead in the other
-        for (_, lines), answer in zip(sentences, self.predict(texts(), 1), strict=True):
+        # read twice: a thread reads ahead in the one
+        for (_, lines), answer in zip(table.sentences(), self.predict(texts(), 1), strict=True):
             tags = {place: iter(answer.best_tags(name)) for place, name in places.items()}
             for line in lines:
-                fields = conllu_word(line)
+                fields = word_of(line)
                 if fields is not None:
                     for place, found in tags.items():
                         fields[place] = next(found)
@@ -263,60 +210,45 @@ class Predictor:
         return beside
 
 
-def list_errors(
-    examples: Examples, part: str, found: Mapping[str, torch.Tensor], names: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """The rows that are answered wrongly, those answered surest first."""
-    wrong = []
-    rows = examples.parts[part]
-    for name, logs in found.items():
-        labels = examples.answers[name]
-        places = labels.places(rows)
-        row_of = np.repeat(rows, labels.starts[rows + 1] - labels.starts[rows])
-        chances, answered = logs.exp().max(1)
-        for at in torch.nonzero(answered != torch.from_numpy(labels.ids[places])).flatten().tolist():
-            row, place = int(row_of[at]), int(places[at])
-            text = examples.texts[row]
-            facts = {"place": examples.place(row), "output": name}
-            if labels.each:
-                facts["word"] = given_words(text)[place - int(labels.starts[row])]
-            said = {"right": labels.name(place), "answer": names[name][int(answered[at])]}
-            wrong.append({**facts, **said, "chance": float(chances[at]), "text": " ".join(text.split("\n")).rstrip()})
-    return sorted(wrong, key=lambda one: -float(str(one["chance"])))
-
-
 def gathered(texts: Iterable[str]) -> Iterator[list[str]]:
     """Texts in their order: one that comes alone at once, those that wait together, up to `TOGETHER`.
 
     They are read ahead by a thread, so that a slow giver is not waited for longer than its next text takes.
     """
     ahead: Queue[str | BaseException | None] = Queue(2 * TOGETHER)
+    enough = Event()
 
     def read() -> None:
         try:
             for text in texts:
+                if enough.is_set():
+                    return
                 ahead.put(text)
             ahead.put(None)
         except BaseException as error:  # it is raised where the texts are asked for
             ahead.put(error)
 
     Thread(target=read, daemon=True).start()
-    ended: BaseException | None = None
-    going_on = True
-    while going_on:
-        waiting: list[str] = []
-        found = ahead.get()
-        while isinstance(found, str):
-            waiting.append(found)
-            if len(waiting) == TOGETHER:
-                break
-            try:
-                found = ahead.get_nowait()
-            except Empty:
-                break
-        going_on = isinstance(found, str)
-        ended = found if isinstance(found, BaseException) else None
-        if waiting:
-            yield waiting
-    if ended is not None:
-        raise ended
+    try:
+        while True:
+            waiting: list[str] = []
+            found = ahead.get()
+            while isinstance(found, str):
+                waiting.append(found)
+                if len(waiting) == TOGETHER:
+                    break
+                try:
+                    found = ahead.get_nowait()
+                except Empty:
+                    break
+            if waiting:
+                yield waiting
+            if isinstance(found, BaseException):
+                raise found
+            if found is None:
+                return
+    finally:  # whoever asked may have had enough: then the thread is let go
+        enough.set()
+        with suppress(Empty):
+            while True:
+                ahead.get_nowait()

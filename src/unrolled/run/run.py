@@ -22,6 +22,7 @@ from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
 from unrolled.reach import Reach, measure_reach
+from unrolled.run.answer_evaluation import AnswerEvaluation
 from unrolled.run.answers import Answers
 from unrolled.run.asked import read_corpus_again
 from unrolled.run.building import build_model, find_device
@@ -29,7 +30,7 @@ from unrolled.run.folder import RunFolder, find_runs, newest
 from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
 from unrolled.run.mixing import load_mixture, score_parts
-from unrolled.run.predicting import Answer, AnswerEvaluation, Predictor
+from unrolled.run.predicting import Answer, Predictor
 from unrolled.seeds import generator
 from unrolled.settings import SampleSettings, TrainSettings
 from unrolled.training.adapting import Adapting, Learning, choose_adapting, evaluate_adapted

@@ -1,0 +1,59 @@
+"""Parquet, by polars, which is an extra: who reads csv and jsonl has no need of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from unrolled.data.table_file import Row, TableFile
+from unrolled.errors import DataError, MissingExtra
+
+SLICE = 10_000  # rows read together
+
+
+class ParquetTable(TableFile):
+    """A parquet file, some thousands of rows at a time."""
+
+    form = "parquet"
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        polars = _polars()
+        try:
+            return cls(path, tuple(polars.read_parquet_schema(path)))
+        except (polars.exceptions.PolarsError, OSError) as error:
+            raise DataError(f"{path} is no parquet file that could be read: {_first_line(error)}.") from None
+
+    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
+        polars = _polars()
+        wanted = list(dict.fromkeys(columns))
+        places = [wanted.index(name) for name in columns]
+        number, lazy = 0, polars.scan_parquet(self.path).select(wanted)
+        while True:
+            try:
+                rows = lazy.slice(number, SLICE).collect().rows()
+            except (polars.exceptions.PolarsError, OSError) as error:
+                raise DataError(
+                    f"{self.path}, after row {number:,}: {_first_line(error)}. The file is damaged; make it anew."
+                ) from None
+            for cells in rows:
+                number += 1
+                yield Row(number, tuple(None if cells[place] == "" else cells[place] for place in places))
+            if len(rows) < SLICE:
+                return
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0].rstrip(".")
+
+
+def _polars() -> Any:
+    try:
+        import polars
+    except ImportError:
+        raise MissingExtra(
+            "Parquet files are read by polars, which is not here: pip install 'unrolled[parquet]'. "
+            "A .csv or .jsonl needs nothing."
+        ) from None
+    return polars

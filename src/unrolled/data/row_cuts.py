@@ -1,0 +1,98 @@
+"""Cutting rows into training, validation and test part: by shares, files or folds; whole groups where there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.cuts import PARTS
+from unrolled.data.tokens import Ids
+from unrolled.errors import DataError
+from unrolled.seeds import numpy_generator
+
+FEWEST = 10  # rows from which parts can be cut
+
+
+def cut_rows(
+    path: str | Path, source: NDArray[np.uint8], shares: Sequence[float | str], groups: Any, seed: int
+) -> dict[str, Ids]:
+    """The rows of each part: those of a file of its own, or a share of the table's, whole groups where there are."""
+    own = np.flatnonzero(source == 0)
+    parts: dict[str, Ids] = {}
+    following = 1
+    counts = {}
+    for part, share in zip(PARTS[1:], shares, strict=True):
+        if isinstance(share, str):
+            parts[part] = np.flatnonzero(source == following)
+            following += 1
+            if not len(parts[part]):
+                raise DataError(f"{share} holds no rows for the {part} part. Give it some, or a share: 0.1.")
+        else:
+            counts[part] = round(share * len(own))
+    if any(counts.values()) and len(own) < FEWEST:
+        raise DataError(
+            f"{path} holds {len(own):,} rows: too few to cut validation and test from, which takes {FEWEST}.\n"
+            "Give more rows, or name other files for them: --valid FILE --test FILE."
+        )
+    if groups is None:
+        order, sizes = own[numpy_generator(seed, "cut").permutation(len(own))], None
+    else:
+        order, sizes = _by_group(path, groups[own], own, seed)
+    start = 0
+    for part, count in reversed(counts.items()):
+        stop = start + count if sizes is None else _whole_groups(sizes, start, count)
+        parts[part] = np.sort(order[start:stop])
+        start = stop
+    parts["training"] = np.sort(order[start:])
+    if not len(parts["training"]):
+        raise DataError(f"{path}: no rows are left to train on once the groups for validation and test are cut off.")
+    return {name: parts[name] for name in PARTS}
+
+
+def cut_fold(
+    path: str | Path, fold: tuple[int, int], valid: float | str, source: NDArray[np.uint8], groups: Any, seed: int
+) -> dict[str, Ids]:
+    """One of n folds, whole groups where there are, is the test part; a share of the other rows is validation."""
+    number, count = fold
+    own = np.flatnonzero(source == 0)
+    units = np.arange(len(own)) if groups is None else np.unique(groups[own], return_inverse=True)[1]
+    sizes = np.bincount(units)
+    if len(sizes) < count:
+        kind = "rows" if groups is None else "groups"
+        raise DataError(f"{path} holds {len(sizes):,} {kind}: too few for {count} folds. Ask for fewer: --folds N.")
+    order = numpy_generator(seed, "folds").permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    fold_of, filled = np.zeros(len(sizes), np.int64), np.zeros(count, np.int64)
+    for unit in order.tolist():  # the largest first, each to the fold that has the fewest rows
+        fold_of[unit] = filled.argmin()
+        filled[fold_of[unit]] += sizes[unit]
+    tested = fold_of[units] == number - 1
+    rest = own[~tested]
+    if isinstance(valid, str):
+        validation = np.flatnonzero(source == 1)
+    else:
+        drawn = numpy_generator(seed, "cut", number).permutation(len(rest))[: round(valid * len(rest))]
+        validation, rest = np.sort(rest[drawn]), np.delete(rest, drawn)
+    return {"training": rest, "validation": validation, "test": own[tested]}
+
+
+def _by_group(path: str | Path, groups: NDArray[Any], rows: Ids, seed: int) -> tuple[Ids, Ids]:
+    """The rows, group after group in an order drawn by seed, and where each group ends."""
+    names, group = np.unique(groups, return_inverse=True)
+    if len(names) < 3:
+        raise DataError(f"{path}: {len(names)} groups, and training, validation and test take one each at least.")
+    rank = numpy_generator(seed, "cut").permutation(len(names))
+    order = np.argsort(rank[group], kind="stable")
+    return rows[order], np.cumsum(np.bincount(rank[group], minlength=len(names)))
+
+
+def _whole_groups(ends: Ids, start: int, count: int) -> int:
+    """Where a part of about `count` rows stops, at least one group long; 0 rows for a count of 0."""
+    if not count:
+        return start
+    later = ends[ends > start]
+    return int(later[np.argmin(np.abs(later - (start + count)))])

@@ -1,0 +1,84 @@
+"""What every table is: a file of rows under named columns, read row by row and never held.
+
+Rows are numbered as an editor or a spreadsheet shows them: the header of a csv is row 1; the first row of the other
+forms is row 1.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypeAlias
+
+from unrolled.data.fingerprints import digest_of
+from unrolled.data.text import judge
+from unrolled.errors import DataError
+
+Cell: TypeAlias = str | int | float | bool | list[Any] | None
+
+LOOKED_AT = 50  # rows of a table's beginning by which columns and delimiters are found
+
+
+class Row(NamedTuple):
+    """Some cells of a row; a cell that is missing is None."""
+
+    number: int
+    cells: tuple[Cell, ...]
+
+
+class TableFile(ABC):
+    """A table. A subclass is final, and `open` makes it from a look at the file's beginning."""
+
+    form: str  # as a person calls it
+    skipped: tuple[Path, ...] = ()  # files of a folder that could not be rows
+
+    def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
+        self.path, self.columns = path, columns
+
+    @classmethod
+    @abstractmethod
+    def open(cls, path: Path) -> Self:
+        """The table at a path that is there. Raises DataError."""
+
+    @abstractmethod
+    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
+        """These columns of each row, from the beginning. Raises DataError, with the row, where one cannot be read."""
+
+    def fingerprint(self) -> str:
+        """The sha256 of the file's bytes."""
+        return digest_of(self.path)
+
+    def place(self, number: int) -> str:
+        """Where a row stands: reviews.csv, row 17."""
+        return f"{self.path}, row {number:,}"
+
+
+def encoding_of(path: Path, form: str) -> str:
+    """The encoding of a table that is text. Raises DataError where it is none."""
+    encoding = judge(path)
+    if encoding == "empty":
+        raise DataError(f"{path} is empty. A table has a header and rows, or a row a line.")
+    if encoding in ("binary", "other text"):
+        raise DataError(
+            f"{path} is not UTF-8 text, and a {form} file is.\nConvert it: iconv -f latin1 -t utf-8 {path.name}"
+        )
+    return encoding
+
+
+def read_lines(path: Path, encoding: str, newline: str | None = None) -> Iterator[str]:
+    """The lines of a file, with their ends. Raises DataError, with the line, for one that is no text."""
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"  # so that the line of a fault is known
+    with path.open(encoding=encoding, errors=errors, newline=newline) as file:
+        yield from _sound(file, path)
+
+
+def _sound(lines: Iterable[str], path: Path) -> Iterator[str]:
+    for number, line in enumerate(lines, start=1):
+        if "\0" in line:
+            raise DataError(f"{path}, line {number:,}: a NUL character, which no text holds. Is the file damaged?")
+        if not line.isascii() and any("\udc80" <= character <= "\udcff" for character in line):
+            raise DataError(
+                f"{path}, line {number:,}: not valid UTF-8.\nConvert it: iconv -f latin1 -t utf-8 {path.name}"
+            )
+        yield line
