@@ -30,8 +30,6 @@ BUCKETS = 1 << 14  # vectors that all pieces of words share
 PIECES = 24  # of a word, at most
 ENDS = 8  # characters at each end of a longer word whose pieces it has
 LENGTHS = (3, 4)  # characters of a piece
-GRAMS = 4  # symbols of an n-gram, at most
-FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, of a multiplicative hash (Knuth 1998, section 6.4)
 PADDING, EDGE, UNKNOWN, FIRST = 0, 1, 2, 3  # of a word's ids; FIRST is the first word's
 WORD = re.compile(r"\w+|[^\w\s]")
 KEPT = 200_000  # words whose ids are remembered
@@ -55,27 +53,16 @@ class Tokens(ABC):
 
 
 class SymbolTokens(Tokens):
-    """A step a symbol of a table, characters, bytes or word pieces, with the two to four symbols that end with it.
-
-    These n-grams share 16,384 vectors by a checksum, so that a step knows what it ends before the memory is asked.
-    """
+    """A step a symbol of a table: characters, bytes or word pieces."""
 
     worded = False
 
     def __init__(self, table: Table) -> None:
-        self.table, self.kind, self.size = table, table.kind, 1 + table.size + BUCKETS
+        self.table, self.kind, self.size = table, table.kind, 1 + table.size
 
     def encode(self, text: str) -> Ids:
-        symbols = np.concatenate([[BORDER], self.table.encode(text)]).astype(np.uint64)  # (T,)
-        ids = np.zeros((len(symbols), GRAMS), np.int64)
-        ids[:, 0] = 1 + symbols
-        running = symbols
-        for n in range(2, GRAMS + 1):
-            running = running[:-1] * FACTOR + symbols[n - 1 :] + np.uint64(1)
-            if not len(running):
-                break
-            ids[n - 1 :, n - 1] = 1 + self.table.size + ((running * FACTOR) >> np.uint64(50))
-        return ids
+        symbols = np.concatenate([[BORDER], self.table.encode(text)])  # (T,)
+        return 1 + symbols[:, None].astype(np.int64)
 
     def to_json(self) -> dict[str, Any]:
         return self.table.to_json()

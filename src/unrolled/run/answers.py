@@ -132,7 +132,8 @@ class Answers(Subject):
         settings = self.settings.of_learnt()
         rows = self.examples.parts["training"]
         looked = [len(self.examples.tokens.encode(self.examples.texts[row])) for row in rows[:200].tolist()]
-        task = RowTask(len(rows), float(np.mean(looked)), self.examples.tokens.worded, self._rehearse)
+        each = any(labels.each for labels in self.examples.answers.values())
+        task = RowTask(len(rows), float(np.mean(looked)), self.examples.tokens.worded, each, self._rehearse)
         if seconds is None:
             return plan_row_steps(settings, task, device, threads)
         return plan_row_minutes(settings, task, device, threads, seconds)

@@ -7,15 +7,32 @@ that is shorter; what is left of it is not spent. Sizes and readings are from do
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from unrolled.settings import DEFAULT_MODEL, TrainSettings
 from unrolled.training.measure import Rehearsal, fastest_threads, has_fast_bfloat16, seconds_an_update
 from unrolled.training.plan import Plan
 from unrolled.training.planning import gains_by_bfloat16, time_steps
 
-BATCH = 64
 REPORTS, VALIDATIONS = 60, 20  # a training, about
 SAVE_SECONDS = 20.0  # between checkpoints, about
+
+
+class Recipe(NamedTuple):
+    """What serves a kind of examples."""
+
+    size: int  # units in a layer
+    depth: int
+    embed: int
+    batch: int
+    rate: float
+    dropout: float
+    readings: float  # of every row
+
+
+SYMBOLS = Recipe(256, 2, 64, 64, 8e-3, 0.35, 60)
+WORDS = Recipe(128, 1, 128, 64, 3e-3, 0.4, 10)  # with a vector each, rows are learnt by heart sooner
+TAGS = Recipe(256, 1, 128, 32, 3e-3, 0.4, 20)  # an answer a word
 
 
 @dataclass(frozen=True)
@@ -25,6 +42,7 @@ class RowTask:
     rows: int  # of the training part
     steps: float  # of a row, on average
     worded: bool  # whether a step is a word
+    each: bool  # whether each step is answered
     rehearsal: Rehearsal  # a batch of its own rows
 
 
@@ -42,7 +60,7 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
     if settings.threads is None and device == "cpu":
         plan = replace(plan, threads=fastest_threads(plan, task.rehearsal))
     pace = seconds_an_update(plan, task.rehearsal)
-    wanted = int(readings(task) * task.rows / plan.batch)
+    wanted = int(recipe_for(task).readings * task.rows / plan.batch)
     steps = max(1, min(wanted, int(seconds / pace)))
     report = max(1, round(min(1.5, seconds / REPORTS) / pace))
     validations = max(1, round(steps / VALIDATIONS / report))
@@ -50,21 +68,20 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
     return time_steps(plan, steps, report, validations, saves)
 
 
-def readings(task: RowTask) -> float:
-    """How often rows are read: words with a vector each are learnt by heart sooner than characters."""
-    return 15.0 if task.worded else 60.0
+def recipe_for(task: RowTask) -> Recipe:
+    """The recipe of a task."""
+    return TAGS if task.each else WORDS if task.worded else SYMBOLS
 
 
 def shape_rows(settings: TrainSettings, task: RowTask, device: str, threads: int) -> Plan:
     """Everything but the steps."""
-    model = settings.model or DEFAULT_MODEL
+    model, recipe = settings.model or DEFAULT_MODEL, recipe_for(task)
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
     return Plan(
-        model=model, size=settings.size or (128 if task.worded else 256), depth=settings.depth or 1,
-        embed=128 if task.worded else 64, batch=settings.batch or BATCH, window=settings.window or round(task.steps),
-        steps=1, rate=settings.rate or 2e-3, matrix_rate=3.75, warmup=1,
-        dropout=(0.5 if task.worded else 0.35) if settings.dropout is None else settings.dropout,
-        decay=0.01, matrix_decay=0.1, clip=1.0, average=0.99, gradient=settings.gradient,
-        precision="bfloat16" if bfloat16 else "float32", device=device, threads=threads, report_every=1,
-        validate_every=1, save_every=1,
+        model=model, size=settings.size or recipe.size, depth=settings.depth or recipe.depth, embed=recipe.embed,
+        batch=settings.batch or recipe.batch, window=settings.window or round(task.steps), steps=1,
+        rate=settings.rate or recipe.rate, matrix_rate=3.75, warmup=1,
+        dropout=recipe.dropout if settings.dropout is None else settings.dropout, decay=0.01, matrix_decay=0.1,
+        clip=1.0, average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",
+        device=device, threads=threads, report_every=1, validate_every=1, save_every=1,
     )  # fmt: skip
