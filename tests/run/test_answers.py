@@ -198,6 +198,7 @@ def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
         ({"pool": "last"}, r"--pool last takes what stands at a row's end.*\n.*--direction ahead"),
         ({"gradient": "truncated:k1=4"}, r"rows read both ways are one piece\.\n.*--direction ahead"),
         ({"documents": "line"}, r"is a table, which has no use for --documents"),
+        ({"window": 9}, r"is a table, which has no use for --window"),
         ({"model": "ngram"}, r"is a table, and the n-gram foresees a text\. Try --model lstm\+linear"),
         ({"model": "lstm+ngram"}, r"is a table, and the n-gram foresees a text"),
         ({"model": "linear:size=3"}, r"linear model is a model of its own, without options"),

@@ -36,7 +36,7 @@ NEURAL_ONLY = (
     "device", "from_run", "plan", "pool", "direction", "balance",
 )  # fmt: skip
 FOR_TABLES = ("input", "output", "group", "folds", "fold", "pool", "direction", "balance", "skip_empty")
-FOR_TEXTS = ("documents",)
+FOR_TEXTS = ("documents", "window")
 UNTRAINED = {COUNTED: ("n-gram", "counted"), LINEAR: ("linear model", "fitted")}
 WIDE = 27_720  # units that any number of heads up to 12 divides
 
