@@ -255,6 +255,14 @@ def test_tags_are_written_where_they_were(here: Path, unroll: Unroll) -> None:
     found = json.loads(unroll("predict", "tags", "new.conllu", "--json").out)
     assert found["outputs"]["upos"]["answer"] == ["DET", "NOUN"]
     assert "2 tags, one a word" in unroll("info", "t.conllu").out
+    top = unroll("predict", "tags", "new.conllu", "--top", "2", "--quiet")
+    assert top.out.startswith("DET|NOUN NOUN|DET\t")
+    rows = [(" ".join(["the", "cat"]), "D N")] * 60
+    write(here / "own.csv", [*rows, ("a dog runs", "D N V")] * 3, ("text", "tags"))
+    assert unroll("train", "own.csv", *SMALL, "--out", "own").code == 0
+    nowhere = unroll("predict", "own", "new.conllu")
+    assert nowhere.code == 2
+    assert "new.conllu has no column for tags" in nowhere.err
     (here / "bad.conllu").write_text("the cat\n")
     refused = unroll("predict", "tags", "bad.conllu")
     assert refused.code == 2

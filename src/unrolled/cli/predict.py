@@ -55,8 +55,10 @@ def predict(
 
     model = load(run, device)
     model.check_kind("answers")
-    if source is not None and Path(source).suffix.lower() == ".conllu" and not json:
-        _tag(model, source)
+    plain = not (json or every or top)
+    if source is not None and Path(source).suffix.lower() == ".conllu" and model.predictor.known.each and plain:
+        for line in model.predictor.tag_conllu(source):
+            print(line)
         return
     lines: Iterable[str] = text or []
     if source is not None:
@@ -92,12 +94,7 @@ def _answers(model: Run, lines: Iterable[str], top: int | None, every: bool) -> 
         yield from model.predict(lines, top)
         return
     for line in lines:
-        yield from model.predictor.answer_as_read(line)
-
-
-def _tag(model: Run, source: str) -> None:
-    for line in model.predictor.tag_conllu(source):
-        print(line)
+        yield from model.predictor.answer_as_read(line, top)
 
 
 def _line(answer: Answer, outputs: Iterable[str], top: int) -> str:

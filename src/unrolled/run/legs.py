@@ -35,7 +35,9 @@ class Leg:
         symbols = plan.batch * plan.window
         pace = symbols / speeds[-1] if speeds and speeds[-1] else GUESSED_PACE
         steps = step + (self.steps or max(1, int(seconds / pace)))
-        return second_leg(plan, step, steps) if finished else replan(plan, step, steps, "resumed")
+        if finished:
+            return second_leg(plan, step, steps)
+        return replan(plan, step, steps if plan.most is None else min(steps, plan.most), "resumed")
 
 
 def recorded_plans(folder: RunFolder, **changes: Any) -> list[Plan]:

@@ -134,7 +134,12 @@ class Predictor:
     def tag_conllu(self, path: str | Path) -> Iterator[str]:
         """The lines of a CoNLL-U file with the run's outputs in their columns; all else is as it was."""
         table = ConlluTable.open(Path(path))
-        places = {CONLLU.index(name): name for name in self.known.columns.outputs if name in CONLLU}
+        places = {CONLLU.index(name): name for name in sorted(self.known.each) if name in CONLLU}
+        if not places:
+            raise DataError(
+                f"{path} has no column for {', '.join(sorted(self.known.each))}, which this run answers.\n"
+                "To have its tags as lines: unroll predict RUN FILE --json"
+            )
 
         def texts() -> Iterator[str]:
             for _, lines in table.sentences():
@@ -152,8 +157,9 @@ class Predictor:
             yield ""
 
     @torch.no_grad()
-    def answer_as_read(self, text: str) -> Iterator[Answer]:
-        """The net's answer after each step of a text, in constant bytes. Raises RunError where it has none."""
+    def answer_as_read(self, text: str, top: int | None = None) -> Iterator[Answer]:
+        """The net's answer after each step of a text, in constant bytes; the `top` likeliest labels, or all. Raises
+        RunError where it has none before a row's end."""
         net = self.net
         if net is None or not net.streams or len(self.answerer.parts) > 1:
             raise RunError(
@@ -168,7 +174,7 @@ class Predictor:
             labels = {}
             for name, found in logits.items():
                 chances, order = (self.answerer.weights[name][0] * found[0]).softmax(0).sort(descending=True)
-                labels[name] = self._named(name, order.tolist(), chances.tolist())
+                labels[name] = self._named(name, order[:top].tolist(), chances[:top].tolist())
             yield Answer(text, labels, {})
 
     def evaluate(self, data: str | Path | None, errors: bool) -> AnswerEvaluation:

@@ -208,6 +208,7 @@ class Watch:
         validations = max(0.0, (plan.steps - step) / plan.validate_every)
         updating = max(left - validations * self._overhead, left / 2)
         steps = step + max(1, int(updating / self.pace))
+        steps = steps if plan.most is None else min(steps, plan.most)
         if threads != plan.threads or abs(steps - plan.steps) * self.pace > max(0.3, TOLERANCE * abs(left)):
             self.add_plan(replace(replan(plan, step, steps, "pace"), threads=threads))
 

@@ -42,6 +42,7 @@ class Plan(Settings):
     report_every: Annotated[int, "updates between reports"]
     validate_every: Annotated[int, "updates between validations, a multiple of report_every"]
     save_every: Annotated[int, "updates between checkpoints, a multiple of report_every"]
+    most: Annotated[int | None, "updates that serve: what a budget has beyond them is not spent"] = None
     validation: Annotated[int, "symbols of the validation part that are read each time, at most"] = 200_000
     from_step: Annotated[int, "the update from which this plan holds"] = 0
     progress: Annotated[float, "share of the schedule that was done at from_step"] = 0.0
@@ -110,4 +111,4 @@ def lower_rate(plan: Plan, step: int, factor: float = 0.5) -> Plan:
 
 def second_leg(plan: Plan, step: int, steps: int) -> Plan:
     """A finished run's next leg: the schedule anew from update `step`, at half the rate, to `steps` in all."""
-    return replace(plan, steps=steps, from_step=step, progress=0.5, why="second leg")
+    return replace(plan, steps=steps, from_step=step, progress=0.5, why="second leg", most=None)

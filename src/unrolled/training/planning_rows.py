@@ -61,6 +61,7 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
         plan = replace(plan, threads=fastest_threads(plan, task.rehearsal))
     pace = seconds_an_update(plan, task.rehearsal)
     wanted = int(recipe_for(task).readings * task.rows / plan.batch)
+    plan = replace(plan, most=max(1, wanted))
     steps = max(1, min(wanted, int(seconds / pace)))
     report = max(1, round(min(1.5, seconds / REPORTS) / pace))
     validations = max(1, round(steps / VALIDATIONS / report))
