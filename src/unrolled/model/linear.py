@@ -22,7 +22,9 @@ from unrolled.data.tokens import given_words
 from unrolled.errors import RunError
 from unrolled.model.ngram_bags import BAGS, Bags
 
-PENALTIES = (1.0, 0.3, 0.1, 0.03)  # of the squared weights; from strong to weak, each from where the one before ended
+TRIES = ((True, 0.1), (False, 0.1), (True, 0.3), (True, 0.03), (False, 0.3), (False, 0.03), (True, 1.0))
+"""Whether weights are scaled by log-count ratios, and the penalty of the squared weights: what serves most often first,
+for the time may not be there for all. Each goes on from where the last of its scaling ended."""
 ITERATIONS = 40  # of L-BFGS for each
 MOST = 10_000_000  # n-grams, each row's counted, that are fitted on
 MOST_WEIGHTS = 1 << 26
@@ -180,22 +182,25 @@ def look_up(bags: tuple[Tensor, Tensor, Tensor], weights: Tensor, bias: Tensor) 
 
 
 def _fit_output(lessons: Rows, exam: Rows, name: str, size: int, kinds: int, until: float | None) -> Fitted:
-    """The weights that do best on the exam, over scalings and penalties; without an exam the last of all."""
-    answers = lessons.answers[name]
-    best, least = None, float("inf")
-    for scale in (torch.ones(size, kinds), log_count_ratios(lessons, name, size, kinds)):
-        weights, bias = torch.zeros(size, kinds, requires_grad=True), torch.zeros(kinds, requires_grad=True)
-        for penalty in PENALTIES:
-            if best is not None and until is not None and time.monotonic() > until:
-                return best
-            _descend(lessons.bags, answers, scale, weights, bias, penalty)
-            with torch.no_grad():
-                fitted = Fitted(weights * scale, bias.clone())
-                nats = F.cross_entropy(
-                    look_up(exam.bags, fitted.weights, fitted.bias), exam.answers[name], ignore_index=-1
-                )
-            if best is None or not float(nats) >= least:
-                best, least = fitted, float(nats)
+    """The weights that do best on the exam, over scalings and penalties; without an exam the first."""
+    answers, best, least = lessons.answers[name], None, float("inf")
+    scales = {True: log_count_ratios(lessons, name, size, kinds), False: torch.ones(size, kinds)}
+    ends = {
+        scaled: (torch.zeros(size, kinds, requires_grad=True), torch.zeros(kinds, requires_grad=True))
+        for scaled in scales
+    }
+    for scaled, penalty in TRIES:
+        if best is not None and until is not None and time.monotonic() > until:
+            break
+        weights, bias = ends[scaled]
+        _descend(lessons.bags, answers, scales[scaled], weights, bias, penalty)
+        with torch.no_grad():
+            fitted = Fitted(weights * scales[scaled], bias.clone())
+            nats = F.cross_entropy(
+                look_up(exam.bags, fitted.weights, fitted.bias), exam.answers[name], ignore_index=-1
+            )
+        if best is None or float(nats) < least:
+            best, least = fitted, float(nats)
     assert best is not None
     return best
 

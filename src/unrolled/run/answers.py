@@ -47,7 +47,7 @@ POOL = "attention"  # where none was asked for
 class Answers(Subject):
     """Rows of a table and their answers; what is learnt stands beside a linear model on bags of n-grams."""
 
-    kind = "answers"
+    kind, baseline_share = "answers", 0.08
     terms = Terms("nats an answer", "rows", "linear model", "answered", "answers", "To ask it: unroll predict ")
 
     def __init__(self, examples: Examples, settings: TrainSettings) -> None:

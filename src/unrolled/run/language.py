@@ -43,7 +43,7 @@ MIXED_SYMBOLS = 3_000  # of it, which tell what a mixture takes beside its learn
 class Language(Subject):
     """A corpus, and a model that foresees it; of `lstm+ngram` also the n-gram that it is weighed against."""
 
-    kind, ranked = "language", RANKED_SYMBOLS
+    kind, baseline_share, ranked = "language", 0.035, RANKED_SYMBOLS
     terms = Terms("nats a character", "symbols", "n-gram", "wrote", "writes", "To hear it: unroll sample ")
 
     def __init__(self, corpus: Corpus, settings: TrainSettings) -> None:

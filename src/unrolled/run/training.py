@@ -38,8 +38,6 @@ from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan, plan_at
 
-BASELINE_SHARE = 0.035  # of a budget in minutes, at most, for what is to be beaten
-
 
 class Training:
     """A training that goes on while it is iterated over; its folder is a run at every moment.
@@ -279,7 +277,7 @@ class Training:
         known = self.run.facts.get("baseline")
         if known is not None:
             return Baseline.from_facts(known)
-        seconds = BASELINE_SHARE * self.clock.budget if self.clock.budget else None
+        seconds = self.subject.baseline_share * self.clock.budget if self.clock.budget else None
         baseline = self.subject.count_baseline(self.run, seconds)
         self.run.write_facts(baseline=baseline.facts())
         return baseline
