@@ -23,8 +23,8 @@ from unrolled.errors import RunError
 from unrolled.model.ngram_bags import BAGS, Bags
 
 TRIES = ((True, 0.1), (False, 0.1), (True, 0.3), (True, 0.03), (False, 0.3), (False, 0.03), (True, 1.0))
-"""Whether weights are scaled by log-count ratios, and the penalty of the squared weights: what serves most often first,
-for the time may not be there for all. Each goes on from where the last of its scaling ended."""
+"""Whether weights are scaled by log-count ratios, and the penalty of the squared weights: what serves most often
+first, for there may be no time for all. Each goes on from where the last of its scaling ended."""
 ITERATIONS = 40  # of L-BFGS for each
 MOST = 10_000_000  # n-grams, each row's counted, that are fitted on
 MOST_WEIGHTS = 1 << 26
