@@ -28,7 +28,7 @@ from unrolled.memory.pooling import POOLS
 from unrolled.model.answering import Answering, AnsweringState
 from unrolled.model.encoders import Encoder, build_bidirectional
 from unrolled.model.heads import LabelHead
-from unrolled.model.inlets import BagInlet, SymbolInlet
+from unrolled.model.inlets import BagInlet
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
@@ -77,7 +77,7 @@ class OneOutput(nn.Module):
 
     def __init__(self, memory: str, pool: str, bags: bool, each: bool = False) -> None:
         super().__init__()
-        inlet = BagInlet(200, 6) if bags else SymbolInlet(65, 6)
+        inlet = BagInlet(200, 6)
         front = Dropout(NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5)), 0.2)
         pooled = Dropout(POOLS[pool](8, 8), 0.2)
         self.bags = bags
@@ -86,7 +86,8 @@ class OneOutput(nn.Module):
         )
 
     def _ids(self, symbols: Tensor) -> Tensor:
-        return torch.stack([symbols + 1, symbols % 7 + 70, symbols * 0], -1) if self.bags else symbols
+        one = symbols + 1
+        return torch.stack([one, symbols % 7 + 70, symbols * 0], -1) if self.bags else one[..., None]
 
     def start(self, rows: int) -> AnsweringState:
         return self.model.start(rows)

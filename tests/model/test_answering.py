@@ -17,7 +17,7 @@ from unrolled.model import heads
 from unrolled.model.answering import Answering
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import LabelHead, balanced
-from unrolled.model.inlets import BagInlet, SymbolInlet
+from unrolled.model.inlets import BagInlet
 
 
 def make(both: bool = True, pool: str = "attention", memory: str = "lstm", dropout: float = 0.0) -> Answering:
@@ -27,13 +27,13 @@ def make(both: bool = True, pool: str = "attention", memory: str = "lstm", dropo
     outputs = {"mood": LabelHead(8, 2), "side of it": LabelHead(8, 3)}
     pooled = POOLS[pool](8, 8)
     between = build(memory, 6, 8, 1, dropout)
-    model = Answering(SymbolInlet(20, 6), Dropout(front, dropout), between, Dropout(pooled, dropout), outputs)
+    model = Answering(BagInlet(20, 6), Dropout(front, dropout), between, Dropout(pooled, dropout), outputs)
     return model.double()
 
 
 def rows(*lengths: int) -> tuple[Tensor, Tensor]:
     dice = torch.Generator().manual_seed(1)
-    return torch.randint(0, 20, (len(lengths), max(lengths)), generator=dice), torch.tensor(lengths)
+    return torch.randint(1, 20, (len(lengths), max(lengths), 1), generator=dice), torch.tensor(lengths)
 
 
 @pytest.mark.parametrize("both", [True, False])
@@ -79,9 +79,9 @@ def test_whole_rows_have_no_answer_on_the_way() -> None:
     model = make(both=True)
     assert not model.streams
     with pytest.raises(OptionError, match=r"both ways: it has no answer before a row's end\.\n.*--direction ahead"):
-        model.step(torch.tensor([3]), model.start(1))
+        model.step(torch.tensor([[3]]), model.start(1))
     with pytest.raises(OptionError, match="both ways"):
-        model.unroll(torch.tensor([[3]]), model.start(1))
+        model.unroll(torch.tensor([[[3]]]), model.start(1))
 
 
 def test_the_first_loss_is_the_logarithm_of_all_labels() -> None:

@@ -1,6 +1,7 @@
 """A model that answers about what it reads: inlet -> front -> memory or encoder -> pool -> heads. B rows, T steps.
 
-A head answers about a row, from what the pool makes of it, or about each step, from the step's own features.
+A head answers about a row, from what the pool makes of it, or about each step, from the step's own features. A step is
+given as P ids.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Answering(nn.Module):
         return AnsweringState(self.front.start(rows), self.memory.start(rows), self.pool.start(rows))
 
     def step(self, inputs: Tensor, state: AnsweringState) -> tuple[Logits, AnsweringState]:
-        """inputs (B,) or (B, P) -> logits (B, K) of each output by all that was read, and the state."""
+        """inputs (B, P) -> logits (B, K) of each output by all that was read, and the state."""
         x, front = self.front.step(self.inlet(inputs.to(self._device)), state.front)  # (B, D)
         hidden, memory = self._stepping().step(x, state.memory)  # (B, H)
         pooled, pool = self.pool.step(hidden, state.pool)
@@ -79,7 +80,7 @@ class Answering(nn.Module):
     def unroll(
         self, inputs: Tensor, state: AnsweringState, lengths: Tensor | None = None
     ) -> tuple[Logits, AnsweringState]:
-        """inputs (B, T) or (B, T, P) -> logits (B, T, K) of each output, zero past a row's length, and the state."""
+        """inputs (B, T, P) -> logits (B, T, K) of each output, zero past a row's length, and the state."""
         self._stepping()
         features, pooled, state = self._read(inputs, state, lengths)  # (B, T, H)
         answers, steps = self._answer(features, pooled), inputs.shape[1]
@@ -95,7 +96,7 @@ class Answering(nn.Module):
         return self.unroll(inputs, state, lengths)
 
     def answer(self, inputs: Tensor, lengths: Tensor) -> Logits:
-        """Whole rows, inputs (B, T) or (B, T, P) of these lengths -> logits (B, K) of each output at a row's end, or
+        """Whole rows, inputs (B, T, P) of these lengths -> logits (B, K) of each output at a row's end, or
         (B, T, K) of one that answers about each step."""
         features, pooled, _ = self._read(inputs, self.start(len(inputs)), lengths)
         return self._answer(features, at_end(pooled, lengths))

@@ -12,19 +12,6 @@ from torch.nn import functional as F
 SPREAD = 0.3  # of an id's numbers at the start, where several are added up
 
 
-class SymbolInlet(nn.Module):
-    """A vector for each symbol."""
-
-    def __init__(self, symbols: int, size: int) -> None:
-        super().__init__()
-        self.size = size
-        self.embedding = nn.Embedding(symbols, size)  # normal, standard deviation 1
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """inputs (…) -> (…, D)."""
-        return torch.as_tensor(self.embedding(inputs))
-
-
 class BagInlet(nn.Module):
     """A vector for each id; a step's is the sum of its ids', over the root of their number. Id 0 is padding."""
 
