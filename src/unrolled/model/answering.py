@@ -1,7 +1,7 @@
 """A model that answers about what it reads: inlet -> front -> memory or encoder -> pool -> heads. B rows, T steps.
 
-A head answers about a row, from what the pool makes of it, or about each step, from the step's own features. A step is
-given as P ids.
+A head answers about a row, from what the pool makes of it, or about each step, from the step's own features. A step
+is given as P ids.
 """
 
 from __future__ import annotations
