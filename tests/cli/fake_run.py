@@ -78,6 +78,7 @@ class Training:
             raise DataError(f"{path}: no such file.")
         Training.asked = settings
         assert started is not None and 0 <= time.monotonic() - started < 60
+        self.settings = settings
         self.path, self.folder = path, Path(more.get("out", settings.out) or "runs/fake")
         self.description = "5 characters of text"
         self.plan_line = "lstm, 8 wide"

@@ -160,9 +160,9 @@ def test_info_of_a_run_and_of_a_text(faked: Unroll, tmp_path: Path) -> None:
 
 def test_runs(faked: Unroll) -> None:
     assert faked("runs").out.splitlines() == [
-        "run         data       model  nats/char  age      size    status",
-        "runs/poems  poems.txt  lstm   1.410      2 hours  1.2 MB  finished",
-        "runs/odd    -          -      -          -        -       damaged",
+        "run         data       model  score  age      size    status",
+        "runs/poems  poems.txt  lstm   1.410  2 hours  1.2 MB  finished",
+        "runs/odd    -          -      -      -        -       damaged",
     ]
     paths = [json.loads(line)["path"] for line in faked("runs", "--json").out.splitlines()]
     assert paths == ["runs/poems", "runs/odd"]

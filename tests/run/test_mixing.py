@@ -120,7 +120,7 @@ def test_a_kill_while_counting_or_weighing_loses_nothing(
 
     training = Training(text, out=str(tmp_path / "run"), **SMALL)
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(f"unrolled.run.training.{point}", die)
+        patched.setattr(f"unrolled.run.language.{point}", die)
         finish(training)
     finish(Training.resume(tmp_path / "run"))
     same_mixture(whole, tmp_path / "run")

@@ -155,7 +155,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
         read[0] += 1
         return real(logits, targets, lengths) * (float("nan") if 25 <= read[0] < 25 + times else 1.0)
 
-    monkeypatch.setattr("unrolled.training.loop.losses", losses)
+    monkeypatch.setattr("unrolled.model.language.losses", losses)
 
 
 def test_a_loss_that_is_not_finite_goes_back_at_a_lower_rate(

@@ -26,14 +26,12 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # an unreadable com
 WELCOME = """\
 unroll trains a sequence model on your own data, on this machine, in the minutes you have.
   unroll demo                             two minutes on the text that comes with Python: see it learn
-  unroll train poems.txt --minutes 10     learns from a file, a folder of files, or - (standard input)
+  unroll train poems.txt --minutes 10     learns from a text, a folder, standard input (-), or a table of answers
   unroll sample --prompt "Once upon"      writes as it thinks, with the newest run
+  unroll predict RUN new.txt              answers about new texts, after unroll train reviews.csv
   unroll resume --minutes 10              goes on where it stopped, or longer
   unroll score RUN system.log --top 20    the surprise of each line: finds the odd one in a log
-  unroll train reviews.csv                learns what a table answers: labels of texts
-  unroll predict RUN new.txt              answers about new texts, a line each
-  unroll evaluate                         how good it is on text it has not seen, beside an n-gram
-  unroll compare poems.txt                models side by side: which is best here, and at what cost
+  unroll evaluate, unroll compare         how good it is on what it has not seen; models side by side
   unroll info poems.txt, unroll runs      what a text or a run is, and what it would get; the runs here
 Options and examples of each:  unroll COMMAND --help"""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 8  # of a list, in a line
 NOT_IN_A_PLAN = ("out", "from_run", "plan")
-COLUMNS = {"path": "run", "data": "data", "model": "model", "score": "nats/char, or right", "age": "age",
+COLUMNS = {"path": "run", "data": "data", "model": "model", "score": "score", "age": "age",
            "size": "size", "status": "status"}  # fmt: skip
 
 
