@@ -7,6 +7,7 @@ n-gram's log-count ratio (Wang & Manning 2012). Scaling and penalty are chosen o
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -183,25 +184,24 @@ def look_up(bags: tuple[Tensor, Tensor, Tensor], weights: Tensor, bias: Tensor) 
 
 def _fit_output(lessons: Rows, exam: Rows, name: str, size: int, kinds: int, until: float | None) -> Fitted:
     """The weights that do best on the exam, over scalings and penalties; without an exam the first."""
-    answers, best, least = lessons.answers[name], None, float("inf")
+    answers, best, least = lessons.answers[name], Fitted(torch.zeros(size, kinds), torch.zeros(kinds)), math.nan
     scales = {True: log_count_ratios(lessons, name, size, kinds), False: torch.ones(size, kinds)}
     ends = {
         scaled: (torch.zeros(size, kinds, requires_grad=True), torch.zeros(kinds, requires_grad=True))
         for scaled in scales
     }
     for scaled, penalty in TRIES:
-        if best is not None and until is not None and time.monotonic() > until:
+        if not math.isnan(least) and until is not None and time.monotonic() > until:
             break
         weights, bias = ends[scaled]
         _descend(lessons.bags, answers, scales[scaled], weights, bias, penalty)
         with torch.no_grad():
             fitted = Fitted(weights * scales[scaled], bias.clone())
-            nats = F.cross_entropy(
-                look_up(exam.bags, fitted.weights, fitted.bias), exam.answers[name], ignore_index=-1
-            )
-        if best is None or float(nats) < least:
-            best, least = fitted, float(nats)
-    assert best is not None
+            logits = look_up(exam.bags, fitted.weights, fitted.bias)
+            nats = float(F.cross_entropy(logits, exam.answers[name], ignore_index=-1))
+        nats = math.inf if math.isnan(nats) else nats  # nothing to be examined on
+        if not nats >= least:  # the first is taken whatever it is worth
+            best, least = fitted, nats
     return best
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from unrolled.copying import copied
 from unrolled.data import Corpus, Table, make_batches, part_rows, read_corpus
 from unrolled.decode import decode_stream, sample
+from unrolled.errors import RunError
 from unrolled.evaluate import evaluate
 from unrolled.gradient import GRADIENTS
 from unrolled.model.mixture import Mixture
@@ -195,7 +196,8 @@ class Language(Subject):
 
     def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
         ngram = self._ngram
-        assert ngram is not None
+        if ngram is None:
+            raise RunError(f"{run.path} was not counted: `fit_alone` comes first.")
         verdict = judge_ngram(self.corpus, ngram, baseline)
         run.write_facts(ranks=surprise_quantiles(ngram, self.corpus, RANKED_SYMBOLS))
         return verdict

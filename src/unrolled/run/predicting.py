@@ -185,7 +185,8 @@ class Predictor:
             skip, kind = self.settings.skip_empty, self.settings.kind
             asked = TrainSettings(kind=kind, skip_empty=skip, valid="none", test="none")
             subject = read_subject(data, asked, self.folder)
-        assert isinstance(subject, Answers)
+        if not isinstance(subject, Answers):
+            raise RunError(f"{self.folder.path} answers about rows of a table, and {data} was read as a text.")
         examples = subject.examples
         part = "training" if data is not None else "test" if examples.count("test") else "validation"
         if not examples.count(part):
