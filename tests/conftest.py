@@ -23,6 +23,15 @@ def shakespeare() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets beside the repository."""
+    path = REPOSITORY.parent / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip(f"{path} is not here")
+    return path
+
+
 @pytest.fixture
 def unroll(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """Runs `unroll` with these arguments in this process; the answer has a code, out and err."""

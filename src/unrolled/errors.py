@@ -3,6 +3,7 @@
 UnrolledError
 ├── InputError            what was given is wrong (exit code 2)
 │   ├── DataError         a file, a folder, a line, a row
+│   │   └── MediaError    a sound or a picture
 │   ├── OptionError       the name or the value of an option
 │   ├── RunError          a run folder
 │   └── MissingExtra      a package that only some users need
@@ -27,6 +28,10 @@ class InputError(UnrolledError):
 
 class DataError(InputError):
     """A file, folder, line or row cannot be read as what it should be."""
+
+
+class MediaError(DataError):
+    """One sound or picture cannot be read; the others may be whole."""
 
 
 class OptionError(InputError):

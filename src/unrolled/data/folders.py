@@ -31,7 +31,7 @@ class FolderTable(TableFile):
         if len(labels) < 2:
             raise DataError(
                 f"{path} holds {len(files):,} files in {len(labels)} folders. A folder for each label was expected, "
-                "two or more,\nwith text files in them: reviews/good/1.txt, reviews/bad/1.txt"
+                "two or more,\nwith texts, sounds or pictures in them: reviews/good/1.txt, reviews/bad/1.txt"
             )
         return cls(path, files)
 

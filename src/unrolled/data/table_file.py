@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeAlias
 
+from numpy.typing import NDArray
+
 from unrolled.data.fingerprints import digest_of
 from unrolled.data.text import judge
 from unrolled.errors import DataError
 
-Cell: TypeAlias = str | int | float | bool | list[Any] | None
+Cell: TypeAlias = str | int | float | bool | list[Any] | NDArray[Any] | None
 
 LOOKED_AT = 50  # rows of a table's beginning by which columns and delimiters are found
 

@@ -1,4 +1,5 @@
-"""Which form of table a path holds: csv, tsv, jsonl, parquet, conllu, or a folder of texts for each label."""
+"""Which form of table a path holds: csv, tsv, jsonl, parquet, conllu, npz, npy, idx, or a folder for each label,
+of texts, sounds or pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +9,11 @@ from pathlib import Path
 from unrolled.data.conllu import ConlluTable
 from unrolled.data.csv_form import CsvTable
 from unrolled.data.folders import FolderTable
+from unrolled.data.idx_form import IdxTable, is_idx
 from unrolled.data.jsonl_form import JsonlTable
+from unrolled.data.media_folders import MediaFolder, media_folder
+from unrolled.data.npy_form import NpyTable
+from unrolled.data.npz_form import NpzTable
 from unrolled.data.parquet_form import ParquetTable
 from unrolled.data.table_file import TableFile
 from unrolled.data.text import look_at
@@ -21,13 +26,21 @@ FORMS: dict[str, type[TableFile]] = {
     ".ndjson": JsonlTable,
     ".parquet": ParquetTable,
     ".conllu": ConlluTable,
+    ".npz": NpzTable,
+    ".npy": NpyTable,
+    ".idx": IdxTable,
 }
-"""Forms by how a file's name ends."""
+"""Forms by how a file's name ends; names such as train-images-idx3-ubyte.gz are known by `form_of`."""
+
+
+def form_of(name: str) -> type[TableFile] | None:
+    """The form that a file's name says, or None where it says none. Not every .gz is a table: one of idx is."""
+    return IdxTable if is_idx(name) else FORMS.get(Path(name).suffix.lower())
 
 
 def is_table(path: str | Path) -> bool:
     """Whether a path's name says that it is a table."""
-    return str(path) != "-" and Path(path).suffix.lower() in FORMS and not Path(path).is_dir()
+    return str(path) != "-" and form_of(Path(path).name) is not None and not Path(path).is_dir()
 
 
 def open_table(path: str | Path) -> TableFile:
@@ -35,12 +48,10 @@ def open_table(path: str | Path) -> TableFile:
     path = Path(path)
     mode = look_at(path).st_mode
     if stat.S_ISDIR(mode):
-        return FolderTable.open(path)
+        return MediaFolder.open(path) if media_folder(path) else FolderTable.open(path)
     if not stat.S_ISREG(mode):
-        raise DataError(
-            f"{path} is neither a file nor a folder. Give a table: .csv, .tsv, .jsonl, .parquet, .conllu."
-        )
-    form = FORMS.get(path.suffix.lower())
+        raise DataError(f"{path} is neither a file nor a folder. Give a table: {', '.join(FORMS)}.")
+    form = form_of(path.name)
     if form is None:
         raise DataError(f"{path} is no table by its name. Tables end in {', '.join(FORMS)}; rename it if it is one.")
     return form.open(path)

@@ -1,0 +1,63 @@
+"""Arrays as tables: what npz, npy and idx share. The first axis is the row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.table_file import Cell, Row, TableFile
+from unrolled.errors import DataError
+
+AnyArray: TypeAlias = NDArray[Any]
+
+MOST_BYTES = 8 << 30  # of the arrays of one file, unpacked
+
+
+def check_array(path: object, name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
+    """Raises DataError for an array whose values are neither numbers nor text, or that has no rows by its shape."""
+    if dtype.hasobject:
+        raise DataError(
+            f"{path}: '{name}' is an array of Python objects, which cannot be loaded without running what "
+            f"the file says.\nSave numbers or text: {name}.astype(float), or {name}.astype(str)"
+        )
+    if dtype.kind not in "biufU":
+        raise DataError(
+            f"{path}: '{name}' is an array of {dtype}; numbers or text were expected.\n"
+            f"Save numbers or text: {name}.astype(float), or {name}.astype(str)"
+        )
+    if not shape or (dtype.kind == "U" and len(shape) > 1):
+        what = f"an array of text of {len(shape)} axes" if shape else "a single value"
+        raise DataError(f"{path}: '{name}' is {what}; an array with a row for each example was expected.")
+
+
+def read_rows(table: TableFile, arrays: Mapping[str, AnyArray], columns: Sequence[str]) -> Iterator[Row]:
+    """These columns of each row, numbered from 1: a plain value of an array of one axis, else an array.
+
+    uint8 stays; all other numbers of more axes become float32. Raises DataError, with the row, for a number that is
+    not finite as float32.
+    """
+    chosen = [arrays[name] for name in columns]
+    for place in range(min(map(len, chosen), default=0)):
+        cells = []
+        for name, array in zip(columns, chosen, strict=True):
+            cell = _cell(array[place])
+            if isinstance(cell, np.ndarray | float) and array.dtype != np.uint8 and not np.isfinite(cell).all():
+                raise DataError(
+                    f"{table.place(place + 1)}: '{name}' holds a number that is not finite: nan, inf, or beyond "
+                    "1e38.\nMend it, or leave the row out."
+                )
+            cells.append(cell)
+        yield Row(place + 1, tuple(cells))
+
+
+def _cell(value: Any) -> Cell:
+    if np.ndim(value) == 0:
+        plain: Cell = value.item()
+        return None if plain == "" else plain
+    if value.dtype == np.uint8:
+        return np.asarray(value)
+    with np.errstate(over="ignore"):
+        return np.asarray(value, np.float32)

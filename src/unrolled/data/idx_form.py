@@ -1,0 +1,170 @@
+"""idx, the form of MNIST: a short header and big-endian numbers (LeCun, yann.lecun.com/exdb/mnist), often gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Self
+
+import numpy as np
+
+from unrolled.data.array_rows import MOST_BYTES, AnyArray, read_rows
+from unrolled.data.fingerprints import digest_of, join_digests
+from unrolled.data.table_file import Row, TableFile
+from unrolled.errors import DataError
+
+TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+NAME = re.compile(r"(^|[-._])idx(\d+(-[a-z]+)?)?(\.gz)?$", re.IGNORECASE)
+PICTURES = re.compile(r"images(?:([-._])idx\d+)?", re.IGNORECASE)
+BLOCK = 1 << 22  # bytes unpacked at once
+
+
+class IdxHeader(NamedTuple):
+    """What a file says that it holds."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def start(self) -> int:
+        """Bytes before the values."""
+        return 4 + 4 * len(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that the values take."""
+        return prod(self.shape) * self.dtype.itemsize
+
+
+class IdxTable(TableFile):
+    """Pictures of one file and the labels of another beside it, each of them gzipped or not.
+
+    train-images-idx3-ubyte.gz goes with train-labels-idx1-ubyte.gz. Columns `picture` and `label`; where each row is
+    a plain list of numbers, `input` and `label`.
+    """
+
+    form = "idx"
+
+    def __init__(self, path: Path, labels: Path, axes: int) -> None:
+        super().__init__(path, ("picture" if axes > 2 else "input", "label"))
+        self.labels = labels
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        header = read_header(path)
+        if len(header.shape) < 2:
+            raise DataError(
+                f"{path} holds numbers along one axis, as a file of labels does; give the file of pictures, which "
+                "names the other:\ntrain-images-idx3-ubyte.gz beside train-labels-idx1-ubyte.gz"
+            )
+        names = label_names(path.name)
+        labels = next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
+        if labels is None:
+            looked = " or ".join(names) or "a name with 'images' in it would say where"
+            raise DataError(f"{path} has no file of labels beside it: {looked}. Put it there.")
+        answers = read_header(labels)
+        if len(answers.shape) != 1 or answers.shape[0] != header.shape[0]:
+            raise DataError(
+                f"{path} holds {header.shape[0]:,} rows, and {labels.name} beside it numbers of the shape "
+                f"{answers.shape}; one label for each row was expected."
+            )
+        return cls(path, labels, len(header.shape))
+
+    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
+        arrays = {name: read_idx(path) for name, path in zip(self.columns, (self.path, self.labels), strict=True)
+                  if name in columns}  # fmt: skip
+        yield from read_rows(self, arrays, columns)
+
+    def fingerprint(self) -> str:
+        return join_digests(self.path.parent, {path: digest_of(path) for path in (self.path, self.labels)})
+
+
+def is_idx(name: str) -> bool:
+    """Whether a file's name says idx: train-images-idx3-ubyte, train-images.idx3-ubyte.gz, digits.idx."""
+    return NAME.search(name) is not None
+
+
+def label_names(name: str) -> list[str]:
+    """Names of files that may hold the labels of the pictures in a file of this name, the likeliest first."""
+    found = PICTURES.search(name)
+    if found is None:
+        return []
+    names = [PICTURES.sub(f"labels{found[1]}idx1", name)] if found[1] else []
+    names += [re.sub("images", "labels", name, flags=re.IGNORECASE)]
+    names += [one.removesuffix(".gz") if one.endswith(".gz") else one + ".gz" for one in names]
+    return list(dict.fromkeys(names))
+
+
+def read_header(path: Path) -> IdxHeader:
+    """What an idx file holds. Raises DataError where it is none, or larger than what is held in memory."""
+    try:
+        with _open(path) as file:
+            return _header(path, file)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, error) from None
+
+
+def read_idx(path: Path) -> AnyArray:
+    """The numbers of an idx file: mapped, or unpacked where it is gzipped.
+
+    No more is unpacked than the header promises, and one byte. Raises DataError where more or fewer come.
+    """
+    header = read_header(path)
+    packed = path.suffix.lower() == ".gz"
+    try:
+        if not packed:
+            _check_size(path, header, path.stat().st_size - header.start)
+            mapped: AnyArray = np.memmap(path, header.dtype, "r", header.start, header.shape)
+            return mapped
+        values = bytearray()
+        with _open(path) as file:
+            file.read(header.start)
+            while block := file.read(min(BLOCK, header.bytes + 1 - len(values))):
+                values += block
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, error) from None
+    _check_size(path, header, len(values))
+    return np.frombuffer(values, header.dtype).reshape(header.shape)
+
+
+def _open(path: Path) -> BinaryIO:
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def _header(path: Path, file: BinaryIO) -> IdxHeader:
+    magic = file.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or not magic[3]:
+        raise DataError(
+            f"{path} is no idx file: it begins with the bytes {magic.hex(' ') or 'of none'}; 00 00, a type from 08 "
+            "to 0e and the number of axes were expected.\nCopy it anew, or rename it if it is another form."
+        )
+    sizes = file.read(4 * magic[3])
+    if len(sizes) < 4 * magic[3]:
+        raise DataError(f"{path} is truncated: it ends within its header. Copy it anew.")
+    header = IdxHeader(tuple(np.frombuffer(sizes, ">u4").tolist()), np.dtype(TYPES[magic[2]]))
+    if header.bytes > MOST_BYTES:
+        raise DataError(
+            f"{path} says that it holds {header.bytes / 1e9:,.1f} GB of numbers, and up to {MOST_BYTES / 1e9:,.1f} "
+            "are read.\nIs its header damaged? Else cut it into several files."
+        )
+    if not header.bytes:
+        raise DataError(f"{path} holds no numbers: its shape is {header.shape}. Give it some rows.")
+    return header
+
+
+def _check_size(path: Path, header: IdxHeader, there: int) -> None:
+    if there != header.bytes:
+        came = f"{there:,} are there" if there < header.bytes else "more are there"
+        kind = "truncated" if there < header.bytes else "damaged"
+        raise DataError(
+            f"{path} is {kind}: its header promises {header.bytes:,} bytes of numbers, and {came}.\nCopy it anew."
+        )
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    reason = str(error).split("\n", 1)[0].rstrip(".")
+    return DataError(f"{path} could not be unpacked: {reason}.\nIt is truncated or damaged; copy it anew.")

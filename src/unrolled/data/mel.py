@@ -1,0 +1,89 @@
+"""What a memory reads of a sound: how loud each band of pitch is, a hundred times a second.
+
+Log-mel spectra as librosa's melspectrogram makes them (McFee et al. 2015), with the mel scale and the norm of
+Slaney's Auditory Toolbox (1998): straight up to 1,000 Hz, logarithmic from there, each filter of the same area.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # a look at a table should not cost torch's start-up
+    from torch import Tensor
+
+WINDOW, HOP = 0.025, 0.010  # seconds
+FLOOR = 1e-6  # added to the power, so that silence has a logarithm
+LINEAR, BREAK, OCTAVES = (
+    200 / 3,
+    1000.0,
+    np.log(6.4) / 27,
+)  # Hz a mel below the break; the break, in Hz; log step above
+
+
+def log_mel(samples: Tensor, rate: int, mels: int = 64) -> Tensor:
+    """samples (N,) at `rate` a second, N ≥ 1 -> features (T, mels), float32, T = 1 + N // hop.
+
+    A Hann window of 25 ms every 10 ms, each centred on its frame, zeros beyond both ends; the Fourier transform's
+    length is the power of two at or above the window, so that low filters find a frequency of their own. The natural
+    logarithm of power + 1e-6.
+    """
+    import torch
+
+    window, hop, length = frame_sizes(rate)
+    weights = torch.hann_window(window, device=samples.device)
+    spectrum = torch.stft(
+        samples.float(), length, hop, window, weights, center=True, pad_mode="constant", return_complex=True
+    )  # (length / 2 + 1, T)
+    power = spectrum.real.square() + spectrum.imag.square()
+    filters = torch.tensor(mel_filters(rate, length, mels), device=samples.device)  # (length / 2 + 1, mels)
+    return torch.log(power.T @ filters + FLOOR)
+
+
+def frame_sizes(rate: int) -> tuple[int, int, int]:
+    """(window, hop, length of the Fourier transform) in samples at `rate` a second."""
+    window = max(1, round(WINDOW * rate))
+    return window, max(1, round(HOP * rate)), 1 << (window - 1).bit_length()
+
+
+@lru_cache(16)
+def mel_filters(rate: int, length: int, mels: int) -> NDArray[np.float32]:
+    """(length / 2 + 1, mels): triangles over a transform's frequencies, evenly spaced in mel from 0 to rate / 2."""
+    frequencies = np.linspace(0, rate / 2, length // 2 + 1)[:, None]
+    corners = _hertz(np.linspace(0, _mel(rate / 2), mels + 2))
+    left, peak, right = corners[:-2], corners[1:-1], corners[2:]
+    rising, falling = (frequencies - left) / (peak - left), (right - frequencies) / (right - peak)
+    triangles = np.maximum(0, np.minimum(rising, falling)) * 2 / (right - left)
+    filters: NDArray[np.float32] = triangles.astype(np.float32)
+    filters.setflags(write=False)  # kept for all who ask
+    return filters
+
+
+def mask_frames(features: Tensor, dice: np.random.Generator) -> Tensor:
+    """A copy in which one band of up to an eighth of the mel bins and one stretch of up to a tenth of the frames are
+    the mean of all: for training, so that no band and no moment is leant on alone.
+
+    features (T, M). SpecAugment (Park et al. 2019) with one mask of each kind and no warping of time.
+    """
+    masked = features.clone()
+    mean = features.mean()
+    frames, mels = features.shape
+    band, stretch = int(dice.integers(0, mels // 8 + 1)), int(dice.integers(0, frames // 10 + 1))
+    low, start = int(dice.integers(0, mels - band + 1)), int(dice.integers(0, frames - stretch + 1))
+    masked[:, low : low + band] = mean
+    masked[start : start + stretch] = mean
+    return masked
+
+
+def _mel(hertz: float) -> float:
+    if hertz < BREAK:
+        return hertz / LINEAR
+    return float(BREAK / LINEAR + np.log(hertz / BREAK) / OCTAVES)
+
+
+def _hertz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    straight = mel * LINEAR
+    return np.where(straight < BREAK, straight, BREAK * np.exp(OCTAVES * (mel - BREAK / LINEAR)))

@@ -1,0 +1,129 @@
+"""Sounds: a file as samples at one rate. By soundfile and soxr, which are an extra."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.media import check_file, reason_of
+from unrolled.data.sound_headers import check_whole, promises_frames
+from unrolled.errors import MediaError, MissingExtra
+
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
+LONGEST = 600.0  # seconds of sound that are read from one file
+BLOCK = 1 << 16  # samples of each channel decoded at once
+
+Samples = NDArray[np.float32]
+
+
+def look_at_sound(path: str | Path) -> tuple[int, float]:
+    """(samples a second, seconds) of a sound, from its header alone. Raises MediaError, MissingExtra."""
+    with _open(Path(path)) as file:
+        return int(file.samplerate), file.frames / file.samplerate
+
+
+def read_sound(path: str | Path, rate: int) -> Samples:
+    """A sound's samples (N,), N ≥ 1, at `rate` samples a second, mostly between -1 and 1.
+
+    Channels are mixed to one by their mean; another rate is brought to `rate` by soxr (its quality HQ, which cuts off
+    what lies above half the new rate). Raises MediaError, with the file and its fault, for what is no sound, is
+    truncated, has no samples, lasts longer than ten minutes or holds numbers that are not finite; MissingExtra.
+    """
+    path = Path(path)
+    soundfile, soxr = _libraries()
+    with _open(path) as file:
+        there, promised = int(file.samplerate), int(file.frames)
+        try:
+            blocks = []
+            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+                blocks.append(block.mean(axis=1))
+        except (soundfile.SoundFileError, OSError) as error:
+            raise MediaError(
+                f"{path} is damaged or truncated: {reason_of(error, path)}.\nCopy it anew, or leave it out."
+            ) from None
+    samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)  # (N at its own rate,)
+    if len(samples) < promised and promises_frames(path):
+        raise MediaError(
+            f"{path} is truncated: its header promises {promised:,} samples, and {len(samples):,} are there.\n"
+            "Copy it anew, or leave it out."
+        )
+    if not len(samples):
+        raise _silent(path)
+    if not np.isfinite(samples).all():
+        place = int(np.flatnonzero(~np.isfinite(samples))[0])
+        raise MediaError(
+            f"{path}: sample {place + 1:,} is {samples[place]}, and a number was expected. Make it anew."
+        )
+    if there != rate:
+        resampled: Samples = soxr.resample(samples, there, rate, quality="HQ")
+        if not len(resampled):
+            raise MediaError(
+                f"{path} lasts {len(samples) / there:.6f} seconds, and at {rate:,} samples a second none is left of "
+                "it.\nLeave it out."
+            )
+        return resampled
+    return samples
+
+
+def shake_sound(samples: Samples, rate: int, dice: np.random.Generator) -> Samples:
+    """The same sound, said a little otherwise: for training, where each reading of a sound differs.
+
+    Read 0.85 to 1.15 times as fast (its pitch goes along; linear interpolation), moved by up to a tenth of its length
+    and half a second, with silence where it came from, 6 dB louder or softer, and under white noise 10 to 40 dB below
+    it. samples: (N,) at `rate` a second; (M,) comes back, with M between N / 1.15 and N / 0.85. After Ko et al. 2015
+    (Audio augmentation for speech recognition), whose speeds are 0.9, 1 and 1.1.
+    """
+    speed = dice.uniform(0.85, 1.15)
+    count = max(1, round(len(samples) / speed))
+    faster = np.interp(np.arange(count) * speed, np.arange(len(samples)), samples)  # (M,)
+    most = min(count // 10, rate // 2)
+    shift = int(dice.integers(-most, most + 1))
+    moved = np.zeros(count)
+    moved[max(0, shift) : count + min(0, shift)] = faster[max(0, -shift) : count - max(0, shift)]
+    moved *= 10 ** (dice.uniform(-6, 6) / 20)
+    loudness = np.sqrt(np.square(moved).mean())
+    noise = dice.standard_normal(count) * loudness * 10 ** (-dice.uniform(10, 40) / 20)
+    return np.asarray(moved + noise, np.float32)
+
+
+def _open(path: Path) -> Any:
+    soundfile, _ = _libraries()
+    check_file(path, "a sound")
+    try:
+        file = soundfile.SoundFile(path)
+    except (soundfile.SoundFileError, OSError, TypeError) as error:
+        raise MediaError(
+            f"{path} is no sound that could be read: {reason_of(error, path)}.\n"
+            f"Sounds are {', '.join(SOUNDS)}; copy it anew, or leave it out."
+        ) from None
+    try:
+        check_whole(path)
+        if not file.frames:
+            raise _silent(path)
+        if file.frames > LONGEST * file.samplerate:
+            raise MediaError(
+                f"{path} lasts {file.frames / file.samplerate / 60:,.1f} minutes, and up to {LONGEST / 60:.0f} are "
+                "read at once.\nCut it into shorter sounds."
+            )
+    except MediaError:
+        file.close()
+        raise
+    return file
+
+
+def _silent(path: Path) -> MediaError:
+    return MediaError(f"{path} is a sound without a single sample. Record it anew, or leave it out.")
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        import soundfile
+        import soxr
+    except (ImportError, OSError):  # OSError: soundfile without the library of the system that it loads
+        raise MissingExtra(
+            "Sounds are read by soundfile and soxr, which are not here: pip install 'unrolled[audio]'."
+        ) from None
+    return soundfile, soxr

@@ -1,0 +1,387 @@
+"""Tables of arrays: npz, npy and idx are read row by row, never unpickled, and what is wrong is named."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from struct import pack
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unrolled.data.npy_form import answer_names
+from unrolled.data.table_file import TableFile
+from unrolled.data.tables import is_table, open_table
+from unrolled.errors import DataError
+
+GREY = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
+WIDE = np.arange(12, dtype=np.float64).reshape(4, 3) / 4
+KINDS = np.array(["cat", "dog", "", "cat"])
+
+
+def table_of(path: Path) -> list[tuple[Any, ...]]:
+    table = open_table(path)
+    return [row.cells for row in table.rows(table.columns)]
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_the_arrays_of_an_npz_are_columns(save: Callable[..., None], tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    flags = np.array([True, False, True, True])
+    save(path, x=GREY, wide=WIDE, flags=flags, y=[3, 1, 2, 3], share=WIDE[:, 1], kind=KINDS)
+    assert is_table(path)
+    table = open_table(path)
+    assert table.columns == ("x", "wide", "flags", "y", "share", "kind")
+    rows = list(table.rows(table.columns))
+    assert [row.number for row in rows] == [1, 2, 3, 4]
+    grey, wide, *plain = rows[1].cells
+    assert isinstance(grey, np.ndarray)
+    assert isinstance(wide, np.ndarray)
+    assert grey.dtype == np.uint8
+    assert wide.dtype == np.float32
+    np.testing.assert_array_equal(grey, GREY[1])
+    np.testing.assert_array_equal(wide, WIDE[1])
+    assert plain == [False, 1, 1.0, "dog"]
+    assert [type(cell) for cell in plain] == [bool, int, float, str]
+    assert rows[2].cells[-1] is None  # empty text is missing
+    assert [row.cells for row in table.rows(["y", "y"])] == [(3, 3), (1, 1), (2, 2), (3, 3)]
+
+
+def test_text_called_classes_names_numbered_labels(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=GREY, y=np.array([1, 0, 1, 1], np.uint8), classes=["cat", "dog"])
+    table = open_table(tmp_path / "a.npz")
+    assert table.columns == ("x", "y")
+    assert [row.cells for row in table.rows(["y"])] == [("dog",), ("cat",), ("dog",), ("dog",)]
+    np.savez(tmp_path / "a.npz", x=GREY, y=[1, 0, 2, 1], classes=["cat", "dog"])
+    with pytest.raises(DataError, match=r"a\.npz, row 3: 'y' is 2, and 'classes' names 2 labels, from 0"):
+        table_of(tmp_path / "a.npz")
+
+
+def saved(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def npy(array: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.asarray(array))
+    return file.getvalue()
+
+
+def promising(shape: tuple[int, ...], values: bytes = b"") -> bytes:
+    """An npy whose header promises a shape of uint8."""
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + pack("<H", len(text)) + text + values
+
+
+def zipped(**members: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return file.getvalue()
+
+
+def bomb() -> bytes:
+    """A zip of some bytes whose directory says 9 GB."""
+    content = zipped(x=npy(GREY))
+    place = content.rfind(b"PK\x01\x02") + 24
+    return content[:place] + pack("<I", 0xF0000000) + content[place + 4 :]
+
+
+def flipped(content: bytes) -> bytes:
+    place = content.find(b"x.npy") + 200
+    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+
+
+NPZ: dict[str, tuple[bytes, str]] = {
+    "another length": (saved(x=GREY, y=[1, 2]), r"a\.npz: 'x' has 4 rows, and 'y' 2; every array has a row"),
+    "classes of numbers": (saved(x=GREY, y=[1, 0, 1, 1], classes=[7, 8]), r"'x' has 4 rows, and 'classes' 2"),
+    "objects": (
+        saved(x=np.array([{}, []], object), y=[1, 2]),
+        r"a\.npz: 'x' is an array of Python objects, which cannot be loaded without running.*\n.*x\.astype\(str\)",
+    ),
+    "dates": (saved(x=np.zeros(3, "M8[D]")), r"'x' is an array of datetime64\[D\]; numbers or text were expected"),
+    "a record": (saved(x=np.zeros(3, [("a", int)])), r"'x' is an array of .*; numbers or text were expected"),
+    "a single value": (saved(x=5), r"'x' is a single value; an array with a row for each example"),
+    "text of two axes": (saved(x=[["a", "b"]]), r"'x' is an array of text of 2 axes"),
+    "no arrays": (zipped(), r"a\.npz holds no arrays\. Save some"),
+    "no array": (zipped(x=b"text"), r"a\.npz: 'x' is no array of numpy that could be read: .*\. Save it anew"),
+    "too few values": (
+        zipped(x=promising((10,), bytes(9))),
+        r"a\.npz is truncated or damaged: 'x' should hold 10 bytes by its header, and 9 are there",
+    ),
+    "a header that lies": (
+        zipped(x=promising((1 << 60,), bytes(9))),
+        r"'x' should hold 1,152,921,504,606,846,976 bytes",
+    ),
+    "negative axes": (zipped(x=promising((-3, -3), bytes(9))), r"'x' should hold 9 bytes by its header"),
+    "a bomb": (bomb(), r"a\.npz unpacks to 4\.0 GB, and up to 2\.0 are held in memory\.\nSave the largest"),
+    "truncated": (saved(x=GREY)[:-30], r"a\.npz is no npz that could be read: .*\.\nIt may be truncated"),
+    "damaged": (
+        flipped(saved(x=np.random.default_rng(0).random((20, 20)))),
+        r"a\.npz is no npz that could be read: ",
+    ),
+    "text": (b"x,y\n", r"a\.npz is no npz that could be read: .*zip"),
+    "nan": (saved(y=[1, 2], x=[[1.0, 2.0], [1.0, np.nan]]), r"a\.npz, row 2: 'x' holds a number that is not finite"),
+    "a single inf": (
+        saved(y=[1.0, 2.0, np.inf], x=[1, 2, 3]),
+        r"a\.npz, row 3: 'y' holds a number that is not finite",
+    ),
+    "beyond float32": (
+        saved(y=[1], x=[[1e39]]),
+        r"row 1: 'x' holds a number that is not finite: nan, inf, or beyond",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NPZ)
+def test_what_is_wrong_with_an_npz_is_said(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, words = NPZ[case]
+    if case == "a bomb":
+        monkeypatch.setattr("unrolled.data.npz_form.MOST_BYTES", 2_000_000_000)
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(DataError, match=words) as raised:
+        table_of(tmp_path / "a.npz")
+    assert str(raised.value).count("\n") < 3
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels"),
+    [
+        ("x.npy", "y.npy"),
+        ("X_train.npy", "y_train.npy"),
+        ("X_train.npy", "Y_train.npy"),
+        ("train_images.npy", "train_labels.npy"),
+        ("Images.npy", "Labels.npy"),
+        ("data-1.npy", "targets-1.npy"),
+        ("inputs.npy", "y.npy"),
+    ],
+)
+def test_the_labels_of_an_npy_stand_beside_it(inputs: str, labels: str, tmp_path: Path) -> None:
+    np.save(tmp_path / inputs, GREY)
+    np.save(tmp_path / labels, np.array(["a", "b", "a", "c"]))
+    table = open_table(tmp_path / inputs)
+    assert table.columns == ("input", "label")
+    rows = [row.cells for row in table.rows(table.columns)]
+    assert [label for _, label in rows] == ["a", "b", "a", "c"]
+    np.testing.assert_array_equal(np.array([cell for cell, _ in rows]), GREY)
+    before = table.fingerprint()
+    np.save(tmp_path / labels, np.array(["a", "b", "a", "b"]))
+    assert open_table(tmp_path / inputs).fingerprint() != before
+
+
+def test_a_word_is_found_whole_and_the_likeliest_name_comes_first() -> None:
+    assert answer_names("X.npy") == ["LABELS.npy", "labels.npy", "TARGETS.npy", "targets.npy", "Y.npy", "y.npy"]
+    assert answer_names("extra.npy") == []
+    assert answer_names("train_images.npy")[0] == "train_labels.npy"
+
+
+def test_an_npy_of_two_axes_alone_is_columns_by_number(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", WIDE)
+    table = open_table(tmp_path / "a.npy")
+    assert table.columns == ("1", "2", "3")
+    assert [row.cells for row in table.rows(["3", "1"])] == [(row[2], row[0]) for row in WIDE.tolist()]
+    assert len(table.fingerprint()) == 64
+
+
+NPY: dict[str, tuple[dict[str, bytes], str]] = {
+    "three axes alone": (
+        {"x.npy": npy(GREY)},
+        r"x\.npy holds an array of 3 axes, and none of labels\.npy, targets\.npy, y\.npy stands beside it",
+    ),
+    "no word in its name": (
+        {"a.npy": npy(GREY)},
+        r"3 axes, and its name says of no file of labels.*\nSave it",
+    ),
+    "other counts": (
+        {"x.npy": npy(GREY), "y.npy": npy([1, 2])},
+        r"x\.npy has 4 rows, and y\.npy beside it 2; each row has one label",
+    ),
+    "labels of two axes": (
+        {"x.npy": npy(GREY), "y.npy": npy([[1], [2]])},
+        r"y\.npy holds an array of 2 axes; the labels of x\.npy were expected.*\n.*reshape",
+    ),
+    "objects": ({"x.npy": npy(np.array([{}], object))}, r"x\.npy: 'x' is an array of Python objects"),
+    "objects as labels": (
+        {"x.npy": npy(GREY), "y.npy": npy(np.array([{}] * 4, object))},
+        r"y\.npy: 'y' is an array of Python objects",
+    ),
+    "truncated": (
+        {"x.npy": npy(WIDE)[:-1]},
+        r"x\.npy is truncated or damaged: 'x' should hold 96 bytes .*and 95 are",
+    ),
+    "no rows": ({"x.npy": npy(WIDE[:0])}, r"x\.npy holds an array of shape \(0, 3\): no rows"),
+    "text": ({"x.npy": b"1,2\n"}, r"x\.npy: 'x' is no array of numpy that could be read"),
+    "nan": ({"x.npy": npy([[1.0, np.nan]])}, r"x\.npy, row 1: '2' holds a number that is not finite"),
+}
+
+
+@pytest.mark.parametrize("case", NPY)
+def test_what_is_wrong_with_an_npy_is_said(case: str, tmp_path: Path) -> None:
+    files, words = NPY[case]
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=words) as raised:
+        table_of(tmp_path / next(iter(files)))
+    assert str(raised.value).count("\n") < 3
+
+
+CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
+
+
+def idx(array: Any, code: str = "u1") -> bytes:
+    values = np.asarray(array).astype(f">{code}")
+    return bytes([0, 0, CODES[code], values.ndim]) + pack(f">{values.ndim}I", *values.shape) + values.tobytes()
+
+
+IMAGES, LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (IMAGES, LABELS),
+        ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+        ("train-images.idx3-ubyte", "train-labels.idx1-ubyte"),
+        ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte"),
+        ("train-images-idx3-ubyte", "train-labels-idx1-ubyte.gz"),
+        ("images.idx", "labels.idx"),
+    ],
+)
+@pytest.mark.parametrize("code", CODES)
+def test_idx_is_read_in_all_its_types_packed_or_not(images: str, labels: str, code: str, tmp_path: Path) -> None:
+    for name, content in ((images, idx(GREY, code)), (labels, idx([3, 1, 2, 3]))):
+        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    assert is_table(tmp_path / images)
+    table = open_table(tmp_path / images)
+    assert table.columns == ("picture", "label")
+    rows = [row.cells for row in table.rows(table.columns)]
+    assert [label for _, label in rows] == [3, 1, 2, 3]
+    for (picture, _), expected in zip(rows, GREY, strict=True):
+        assert isinstance(picture, np.ndarray)
+        assert picture.dtype == (np.uint8 if code == "u1" else np.float32)
+        np.testing.assert_array_equal(picture, expected)
+    assert [row.cells for row in table.rows(["label"])] == [(3,), (1,), (2,), (3,)]
+    before = table.fingerprint()
+    content = idx([3, 1, 2, 2])
+    (tmp_path / labels).write_bytes(gzip.compress(content) if labels.endswith(".gz") else content)
+    assert open_table(tmp_path / images).fingerprint() != before
+
+
+def test_lists_of_numbers_in_idx_are_inputs(tmp_path: Path) -> None:
+    (tmp_path / "images.idx").write_bytes(idx(WIDE, "f8"))
+    (tmp_path / "labels.idx").write_bytes(idx([3, 1, 2, 3]))
+    assert open_table(tmp_path / "images.idx").columns == ("input", "label")
+
+
+def test_not_every_gz_is_a_table(tmp_path: Path) -> None:
+    assert is_table("MNIST-IMAGES-IDX3-UBYTE.GZ")
+    for name in ("poems.txt.gz", "a.gz", "idxes.txt", "midx3.txt", "a.idx3.csv.gz", "idx3-notes.txt"):
+        assert not is_table(name), name
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"a"))
+    with pytest.raises(DataError, match=r"a\.gz is no table by its name\. Tables end in .*\.npz, \.npy, \.idx"):
+        open_table(tmp_path / "a.gz")
+
+
+GOOD = {LABELS: gzip.compress(idx([3, 1, 2, 3]))}
+RANDOM = np.random.default_rng(0).integers(0, 256, (4, 30, 30), np.uint8)
+IDX: dict[str, tuple[dict[str, bytes], str]] = {
+    "too few": (
+        {IMAGES: gzip.compress(idx(GREY)[:-5])} | GOOD,
+        r"is truncated: its header promises 24 bytes of numbers, and 19 are there\.\nCopy it anew",
+    ),
+    "too few, unpacked": (
+        {"images.idx": idx(GREY)[:-5], "labels.idx": idx([1, 2, 3, 4])},
+        r"images\.idx is truncated: its header promises 24 bytes of numbers, and 19 are there",
+    ),
+    "too many": (
+        {IMAGES: gzip.compress(idx(GREY) + bytes(10))} | GOOD,
+        r"is damaged: its header promises 24 bytes of numbers, and more are there",
+    ),
+    "a gz cut off": (
+        {IMAGES: gzip.compress(idx(RANDOM))[:-900]} | GOOD,
+        r"could not be unpacked: .*\.\nIt is truncated",
+    ),
+    "a gz of which a byte is wrong": (
+        {IMAGES: gzip.compress(idx(GREY))[:-8] + bytes(8)} | GOOD,
+        r"could not be unpacked: CRC check failed",
+    ),
+    "no gz": ({IMAGES: idx(GREY)} | GOOD, r"could not be unpacked: Not a gzipped file"),
+    "wrong magic": (
+        {IMAGES: gzip.compress(b"PNG\0" + bytes(20))} | GOOD,
+        r"is no idx file: it begins with the bytes 50 4e 47 00; 00 00, a type from 08 to 0e .* were expected",
+    ),
+    "a type that is none": (
+        {IMAGES: gzip.compress(b"\0\0\x0a\x03" + bytes(20))} | GOOD,
+        r"begins with the bytes 00 00 0a",
+    ),
+    "nothing": ({"images.idx": b""}, r"images\.idx is no idx file: it begins with the bytes of none"),
+    "half a header": ({IMAGES: gzip.compress(idx(GREY)[:10])} | GOOD, r"is truncated: it ends within its header"),
+    "no rows": ({IMAGES: gzip.compress(idx(GREY[:0]))} | GOOD, r"holds no numbers: its shape is \(0, 2, 3\)"),
+    "a header that lies": (
+        {IMAGES: gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12)} | GOOD,
+        r"says that it holds [\d,.]+ GB of numbers, and up to 8\.6 are read\.\nIs its header damaged",
+    ),
+    "labels alone": ({LABELS: gzip.compress(idx([1, 2]))}, r"holds numbers along one axis, as a file of labels does"),
+    "no labels": (
+        {IMAGES: gzip.compress(idx(GREY))},
+        r"has no file of labels beside it: t10k-labels-idx1-ubyte\.gz or .*\. Put it there",
+    ),
+    "no name for labels": ({"a.idx": idx(GREY)}, r"has no file of labels beside it: a name with 'images' in it"),
+    "other counts": (
+        {IMAGES: gzip.compress(idx(GREY)), LABELS: gzip.compress(idx([1, 2]))},
+        r"holds 4 rows, and t10k-labels-idx1-ubyte\.gz beside it numbers of the shape \(2,\); one label for each row",
+    ),
+    "not finite": (
+        {"images.idx": idx([[1, np.inf]], "f4"), "labels.idx": idx([1])},
+        r"images\.idx, row 1: 'input' holds a number that is not finite",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IDX)
+def test_what_is_wrong_with_an_idx_is_said(case: str, tmp_path: Path) -> None:
+    files, words = IDX[case]
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=words) as raised:
+        table_of(tmp_path / next(iter(files)))
+    assert str(raised.value).count("\n") < 3
+    assert str(tmp_path) in str(raised.value)
+
+
+def test_no_more_of_a_gz_is_unpacked_than_its_header_promises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / IMAGES).write_bytes(gzip.compress(idx(GREY) + bytes(50_000_000)))
+    (tmp_path / LABELS).write_bytes(GOOD[LABELS])
+    asked = []
+    real = gzip.GzipFile.read
+
+    def read(self: gzip.GzipFile, size: int | None = -1) -> bytes:
+        asked.append(size)
+        return real(self, size)
+
+    monkeypatch.setattr(gzip.GzipFile, "read", read)
+    with pytest.raises(DataError, match="more are there"):
+        table_of(tmp_path / IMAGES)
+    assert sum(size if size is not None and size >= 0 else 10**9 for size in asked) < 200
+
+
+def test_mnist_and_cifar_are_read(real_data: Path) -> None:
+    counts: dict[Any, int] = {}
+    table: TableFile = open_table(real_data / "mnist" / "train-images-idx3-ubyte.gz")
+    for row in table.rows(("picture", "label")):
+        assert isinstance(row.cells[0], np.ndarray)
+        assert row.cells[0].shape == (28, 28)
+        label: Any = row.cells[1]
+        counts[label] = counts.get(label, 0) + 1
+    assert [counts[label] for label in range(10)] == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    labels: list[Any] = [row.cells[0] for row in open_table(real_data / "cifar" / "train.npz").rows(("y",))]
+    assert (labels.count("airplane"), labels.count("truck"), len(labels)) == (508, 492, 5000)

@@ -1,0 +1,108 @@
+"""A folder for each label, of sounds or pictures: files are rows by their names, and nothing is decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unrolled.data.media_folders import media_folder
+from unrolled.data.tables import is_table, open_table
+from unrolled.errors import DataError
+
+
+def fill(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\0" + name.encode())
+    return folder
+
+
+def test_a_folder_of_sounds_is_a_table_with_the_parts_of_its_names(tmp_path: Path) -> None:
+    fill(
+        tmp_path,
+        "7/7_jackson_2.wav",
+        "7/7_theo_1.WAV",
+        "8/deep/8_theo_3.flac",
+        "8/notes.txt",
+        ".x/a.wav",
+        "readme.md",
+    )
+    assert media_folder(tmp_path)
+    table = open_table(tmp_path)
+    assert table.columns == ("sound", "label", "part1", "part2", "part3")
+    rows = list(table.rows(table.columns))
+    assert [row.cells for row in rows] == [
+        (str(tmp_path / "7/7_jackson_2.wav"), "7", "7", "jackson", "2"),
+        (str(tmp_path / "7/7_theo_1.WAV"), "7", "7", "theo", "1"),
+        (str(tmp_path / "8/deep/8_theo_3.flac"), "8", "8", "theo", "3"),
+    ]
+    assert [table.place(row.number) for row in rows] == [row.cells[0] for row in rows]
+    assert table.skipped == (tmp_path / "8/notes.txt",)
+    before = table.fingerprint()
+    (tmp_path / "7/7_theo_1.WAV").write_bytes(b"other")
+    assert open_table(tmp_path).fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"),
+    [
+        (("a/x-1.png", "b/y-2.jpg"), ("picture", "label", "part1", "part2")),
+        (("a/x_1-0.png", "b/y_2.jpg"), ("picture", "label", "part1", "part2")),  # _ before -
+        (("a/x_1_1-0.png", "b/y_2-9.jpg"), ("picture", "label", "part1", "part2")),
+        (("a/x_1.png", "b/y.jpg"), ("picture", "label")),
+        (("a/x.png", "b/y.jpg"), ("picture", "label")),
+    ],
+)
+def test_names_are_parted_where_all_have_as_many(
+    names: tuple[str, ...], columns: tuple[str, ...], tmp_path: Path
+) -> None:
+    table = open_table(fill(tmp_path, *names))
+    assert table.columns == columns
+    assert all(len(row.cells) == len(columns) for row in table.rows(columns))
+
+
+def test_paths_are_whole_and_an_empty_part_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, "d/a/_1.png", "d/b/y_2.png")
+    monkeypatch.chdir(tmp_path)
+    rows = list(open_table("d").rows(["part1", "picture"]))
+    assert rows[0].cells == (None, str(tmp_path / "d/a/_1.png"))
+
+
+def test_a_few_of_the_other_kind_are_left_out_and_many_refused(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"{label}/{number}.wav" for label in "ab" for number in range(3)), "a/cover.jpg", "b/cover.jpg")
+    table = open_table(tmp_path)
+    assert table.columns == ("sound", "label")
+    assert table.skipped == (tmp_path / "a/cover.jpg", tmp_path / "b/cover.jpg")
+    fill(tmp_path, "a/back.jpg")
+    with pytest.raises(
+        DataError, match=r"holds 6 sounds and 3 pictures; a folder of one kind was expected\.\nPut them"
+    ):
+        open_table(tmp_path)
+
+
+def test_one_label_is_no_table(tmp_path: Path) -> None:
+    fill(tmp_path, "a/1.wav", "a/2.wav", "b/notes.txt")
+    with pytest.raises(
+        DataError, match=r"holds 2 sounds in 1 folder\. A folder for each label was expected, two or mo"
+    ):
+        open_table(tmp_path)
+
+
+def test_what_is_no_folder_of_media(tmp_path: Path) -> None:
+    assert not media_folder(tmp_path)
+    assert not media_folder(tmp_path / "absent")
+    assert not media_folder(fill(tmp_path / "flat", "1.wav", "2.wav"))
+    texts = fill(tmp_path / "texts", "a/1.txt", "a/2.txt", "b/3.txt", "b/picture.png")
+    assert not media_folder(texts)
+    assert open_table(texts).columns == ("text", "label")
+    assert not is_table(texts)
+
+
+def test_the_spoken_digits_are_a_table(real_data: Path) -> None:
+    table = open_table(real_data / "digits_audio" / "train")
+    rows = [row.cells for row in table.rows(("label", "part1", "part2"))]
+    assert len(rows) == 2700
+    assert all(label == part for label, part, _ in rows)
+    assert {speaker for *_, speaker in rows} == {"george", "jackson", "lucas", "nicolas", "theo", "yweweler"}
