@@ -217,6 +217,10 @@ NPY: dict[str, tuple[dict[str, bytes], str]] = {
         r"x\.npy is truncated or damaged: 'x' should hold 96 bytes .*and 95 are",
     ),
     "no rows": ({"x.npy": npy(WIDE[:0])}, r"x\.npy holds an array of shape \(0, 3\): no rows"),
+    "a damaged header": (
+        {"x.npy": promising((4, 3), bytes(12)).replace(b")", b"(")},
+        r"x\.npy: 'x' is no array of numpy that could be read",
+    ),
     "text": ({"x.npy": b"1,2\n"}, r"x\.npy: 'x' is no array of numpy that could be read"),
     "nan": ({"x.npy": npy([[1.0, np.nan]])}, r"x\.npy, row 1: '2' holds a number that is not finite"),
 }

@@ -79,7 +79,8 @@ def test_a_picture_is_upright_by_its_exif(orientation: int, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("grey", [True, False])
 def test_a_large_jpeg_decoded_at_a_fraction_is_the_same_picture(grey: bool, tmp_path: Path) -> None:
-    smooth = np.stack(np.meshgrid(np.linspace(0, 255, 600), np.linspace(255, 0, 400)) + (np.full((400, 600), 9),), 2)
+    across, down = np.meshgrid(np.linspace(0, 255, 600), np.linspace(255, 0, 400))
+    smooth = np.stack([across, down, np.full_like(across, 9)], axis=2)
     for name in ("a.png", "a.jpg"):
         Image.fromarray(smooth.astype(np.uint8)).save(tmp_path / name)
     one, other = (read_picture(tmp_path / name, 8, 16, grey).astype(int) for name in ("a.png", "a.jpg"))

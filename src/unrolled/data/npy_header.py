@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from tokenize import TokenError
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ def read_header(file: IO[bytes], path: object, name: str, size: int) -> ArrayHea
         version = npy.read_magic(file)
         reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = reader(file)
-    except (ValueError, EOFError, TypeError, SyntaxError, UnicodeError, MemoryError) as error:
+    except (ValueError, EOFError, TypeError, SyntaxError, UnicodeError, MemoryError, TokenError) as error:
         reason = str(error).split("\n", 1)[0].rstrip(".")
         raise DataError(
             f"{path}: '{name}' is no array of numpy that could be read: {reason}. Save it anew."
