@@ -52,6 +52,11 @@ class LabelScore:
             f"{self.rows:,} answers"
         )
 
+    @property
+    def short(self) -> str:
+        """The figure by which it stands beside others."""
+        return f"{self.accuracy:.1%} right"
+
     def as_dict(self) -> dict[str, Any]:
         """In plain names."""
         return {

@@ -105,12 +105,15 @@ def runs(
 
 
 def _row(facts: Mapping[str, Any]) -> dict[str, str]:
-    nats, right = facts.get("nats"), facts.get("accuracy")
+    from unrolled.run.tellers import SHORT
+
+    figure = next((name for name in SHORT if facts.get(name) is not None), None)
+    nats = facts.get("nats")
     return {
         "path": str(facts["path"]),
         "data": Path(facts.get("data", "-")).name,
         "model": str(facts.get("model") or "-"),
-        "score": f"{right:.1%}" if right is not None else "-" if nats is None else f"{nats:.3f}",
+        "score": SHORT[figure].format(facts[figure]) if figure else "-" if nats is None else f"{nats:.3f}",
         "age": _age(facts["age"]) if "age" in facts else "-",
         "size": byte_count(facts["bytes"]) if "bytes" in facts else "-",
         "status": str(facts["status"]),

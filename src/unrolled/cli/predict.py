@@ -14,7 +14,7 @@ from unrolled.cli.terminal import readable
 from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
-    from unrolled.run import Answer, Run
+    from unrolled.run import Answer, Given, Run
 
 
 def predict(
@@ -35,22 +35,24 @@ def predict(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Answers about texts, a line each, in the order in which they come.
+    """Answers about texts, sounds, pictures or numbers, a line each, in the order in which they come.
 
     Columns between tabs: for each output its label and the label's chance, then the text; of tags, those of all words
-    and the least chance of them. Of a .conllu file its own lines come, with the tags in their column. Lines that
-    wait are answered together; one that comes alone is answered at once, so that a pipe stays alive.
+    and the least chance of them; of numbers, the interval that holds 95% of right ones. A sound or a picture is given
+    as a path, a folder of them, or a table with a column of paths; numbers as a table, or as lines: 0.5 1.2 3. Of a
+    .conllu file its own lines come, with the tags in their column. Lines that wait are answered together; one that
+    comes alone is answered at once, so that a pipe stays alive.
 
     \b
     Examples:
       unroll predict runs/reviews new.txt
       unroll predict --text "a fine film" --top 3
+      unroll predict runs/digits recordings/
       tail -f comments.txt | unroll predict runs/reviews - --json
     """
     if top is not None and top < 1:
         raise OptionError(f"--top is a whole number of at least 1; got {top}.")
     run, source = _told_apart(paths or [], bool(text))
-    from unrolled.data import is_table
     from unrolled.run import load
 
     model = load(run, device)
@@ -60,12 +62,14 @@ def predict(
         for line in model.predictor.tag_conllu(source):
             print(line)
         return
-    lines: Iterable[str] = text or []
+    lines: Iterable[Given | str] = text or []
     if source is not None:
-        lines = model.predictor.read_column(source) if is_table(source) else read_lines(source)
-    outputs = list(model.predictor.known.names)
+        found = model.predictor.read_input(source)
+        lines = read_lines(source) if found is None else found
+    outputs = model.predictor.known.outputs
     if not json:
-        note("\t".join(f"{name}\tchance" for name in outputs) + "\ttext", quiet)
+        sure = {name: "interval" if output.kind == "value" else "chance" for name, output in outputs.items()}
+        note("\t".join(f"{name}\t{sure[name]}" for name in outputs) + "\ttext", quiet)
     for answer in _answers(model, lines, top, every):
         if json:
             print_json(answer.as_dict())
@@ -89,7 +93,7 @@ def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | Non
     return None, paths[0] if paths else "-"
 
 
-def _answers(model: Run, lines: Iterable[str], top: int | None, every: bool) -> Iterator[Answer]:
+def _answers(model: Run, lines: Iterable[Given | str], top: int | None, every: bool) -> Iterator[Answer]:
     if not every:
         yield from model.predict(lines, top)
         return
@@ -100,6 +104,16 @@ def _answers(model: Run, lines: Iterable[str], top: int | None, every: bool) -> 
 def _line(answer: Answer, outputs: Iterable[str], top: int) -> str:
     said = []
     for name in outputs:
+        if name in answer.values:
+            found = answer.values[name]
+            intervals = ", ".join(f"{one.low:.6g} to {one.high:.6g}" for one in found)
+            said.append(f"{' '.join(f'{one.value:.6g}' for one in found)}\t{intervals}")
+            continue
+        if name in answer.sets:
+            chosen = len(answer.chosen(name))
+            kept = answer.sets[name][:chosen]
+            said.append("\t".join((", ".join(label for label, _ in kept), ", ".join(f"{c:.3f}" for _, c in kept))))
+            continue
         words = answer.tags.get(name)
         if words is None:
             kept = answer.labels[name][:top]

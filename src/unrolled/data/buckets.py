@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.answers import NOT_ASKED
 from unrolled.data.examples import Examples
-from unrolled.data.tokens import Ids, Tokens
+from unrolled.data.intake import Ids, Intake
+from unrolled.data.items import Item
 from unrolled.errors import DataError
 from unrolled.seeds import numpy_generator
 
@@ -17,18 +19,18 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-NOT_ASKED = -100  # as an answer: none is due here
 POOL = 64  # batches within which rows are sorted by length
 LONGEST = 1_000  # steps of a row that are read at most
 
 
 class RowBatch(NamedTuple):
-    """B whole rows of at most T steps and their answers: one, due at a row's last step, or one for each word."""
+    """B whole rows of at most T steps and their answers: one, due at a row's last step, or one for each step."""
 
-    inputs: Tensor  # (B, T, P) int64: each step a bag of ids, 0 where it has fewer
+    inputs: Tensor  # (B, T, P) int64: each step a bag of ids, 0 where it has fewer; or (B, T, D) float32
     lengths: Tensor  # (B,) int64, 0 for a row that only fills the batch
     fresh: Tensor  # (B,) bool: all true, for every row starts anew
-    answers: Mapping[str, Tensor]  # of each output (B,), or (B, T) of tags; int64, NOT_ASKED where none is due
+    answers: Mapping[str, Tensor]  # of each output (B,) or, of tags, (B, T), int64; or (B, K) float32
+    each: frozenset[str] = frozenset()  # outputs with an answer a step
 
     @property
     def steps(self) -> int:
@@ -38,7 +40,7 @@ class RowBatch(NamedTuple):
     @property
     def asked(self) -> int:
         """How many answers of an output are due; what a loss is divided by."""
-        return max(int((answer != NOT_ASKED).sum()) for answer in self.answers.values())
+        return max(int(is_asked(answer).sum()) for answer in self.answers.values())
 
     def to(self, device: torch.device) -> RowBatch:
         """The same with inputs and answers on a device; lengths stay where they are."""
@@ -47,26 +49,38 @@ class RowBatch(NamedTuple):
 
     def cut(self, a: int, b: int) -> RowBatch:
         """Steps a to b - 1: an answer is due where a row ends among them."""
-        import torch
-
         due = (self.lengths > a) & (self.lengths <= b)  # (B,)
         answers = {
-            name: one[:, a:b] if one.dim() > 1 else torch.where(due.to(one.device), one, NOT_ASKED)
+            name: one[:, a:b] if name in self.each else unless(one, due.to(one.device))
             for name, one in self.answers.items()
         }
         return self._replace(inputs=self.inputs[:, a:b], lengths=(self.lengths - a).clamp(0, b - a), answers=answers)
+
+
+def is_asked(answers: Tensor) -> Tensor:
+    """Which answers are due: (B,) or (B, T) of labels but NOT_ASKED; (B,) of numbers (B, K) but NaN."""
+    return ~answers.isnan().any(-1) if answers.is_floating_point() else answers != NOT_ASKED
+
+
+def unless(answers: Tensor, due: Tensor) -> Tensor:
+    """The answers (B,) or (B, K) of the rows where due (B,) is true; none is asked of the others."""
+    import torch
+
+    nothing = torch.nan if answers.is_floating_point() else NOT_ASKED
+    return torch.where(due.view(-1, *[1] * (answers.dim() - 1)), answers, nothing)
 
 
 class ExampleBatches:
     """The rows of a part, shuffled each epoch, those of like length in one batch; an epoch's odd batch is filled up
     with rows of length 0. Rows longer than 1,000 steps are read to there."""
 
-    def __init__(self, examples: Examples, part: str, batch: int, seed: int) -> None:
-        self.batch_size, self.seed = batch, seed
+    def __init__(self, examples: Examples, part: str, batch: int, seed: int, varied: bool = False) -> None:
+        """varied: each row is read as one like it, another each time."""
+        self.batch_size, self.seed, self.varied = batch, seed, varied
         self._examples, self._rows = examples, examples.parts[part]
         if not len(self._rows):
             raise DataError(f"The {part} part of {examples.path} is empty: no rows were cut off for it.")
-        self._bytes = examples.texts.lengths[self._rows]
+        self._lengths = examples.lengths[self._rows]
         self.batches_an_epoch = -(-len(self._rows) // batch)
         self._pool: tuple[int, int] = (-1, -1)
         self._sorted: Ids = np.zeros(0, np.int64)
@@ -78,11 +92,12 @@ class ExampleBatches:
         if self._pool != (epoch, pool):
             order = numpy_generator(self.seed, "rows", epoch).permutation(len(self._rows))
             rows = order[pool * POOL * self.batch_size :][: POOL * self.batch_size]
-            self._pool, self._sorted = (epoch, pool), rows[np.argsort(self._bytes[rows], kind="stable")]
+            self._pool, self._sorted = (epoch, pool), rows[np.argsort(self._lengths[rows], kind="stable")]
         batches = -(-len(self._sorted) // self.batch_size)
         turn = int(numpy_generator(self.seed, "pool", epoch, pool).permutation(batches)[turn])
         chosen = self._sorted[turn * self.batch_size :][: self.batch_size]
-        return make_batch(self._examples, self._rows[chosen], self.batch_size)
+        dice = numpy_generator(self.seed, "varied", k) if self.varied else None
+        return make_batch(self._examples, self._rows[chosen], self.batch_size, dice)
 
     def padding_share(self, batches: int = POOL) -> float:
         """How much of the first batches of an epoch is padding."""
@@ -93,39 +108,35 @@ class ExampleBatches:
         return 1 - read / whole
 
 
-def make_batch(examples: Examples, rows: Ids, size: int) -> RowBatch:
-    """These rows with their answers, filled up to `size` rows."""
+def make_batch(examples: Examples, rows: Ids, size: int, dice: np.random.Generator | None = None) -> RowBatch:
+    """These rows with their answers, filled up to `size` rows; with dice, rows like these."""
     import torch
 
-    texts = [examples.texts[row] for row in rows.tolist()]
-    inputs, lengths = gather_steps(examples.tokens, texts, size)
-    answers = {}
-    for name, labels in examples.answers.items():
-        if labels.each:
-            ids = np.full(inputs.shape[:2], NOT_ASKED, np.int64)
-            for place, row in enumerate(rows.tolist()):
-                tags = labels.ids[labels.starts[row] : labels.starts[row + 1]][: inputs.shape[1] - 1]
-                ids[place, 1 : 1 + len(tags)] = np.where(tags < 0, NOT_ASKED, tags)  # the first step is the border
-        else:
-            ids = np.full(size, NOT_ASKED, np.int64)
-            ids[: len(rows)] = np.where(labels.ids[rows] < 0, NOT_ASKED, labels.ids[rows])
-        answers[name] = torch.from_numpy(ids)
-    return RowBatch(inputs, lengths, torch.ones(size, dtype=torch.bool), answers)
+    items = [examples.items[row] for row in rows.tolist()]
+    inputs, lengths = gather_steps(examples.intake, items, size, dice)
+    answers = {
+        name: torch.from_numpy(answered.lay_out(rows, size, inputs.shape[1], examples.intake.lead))
+        for name, answered in examples.answers.items()
+    }
+    each = frozenset(name for name, answered in examples.answers.items() if answered.each)
+    return RowBatch(inputs, lengths, torch.ones(size, dtype=torch.bool), answers, each)
 
 
-def gather_steps(tokens: Tokens, texts: Sequence[str], size: int | None = None) -> tuple[Tensor, Tensor]:
-    """The steps of texts side by side, (B, T, P) with zeros past a row's end, and their lengths (B,)."""
+def gather_steps(
+    intake: Intake, items: Sequence[Item], size: int | None = None, dice: np.random.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """The steps of items side by side, (B, T, P) with zeros past a row's end, and their lengths (B,)."""
     import torch
 
-    encoded = [tokens.encode(text)[:LONGEST] for text in texts]
+    encoded = [(intake.encode(item) if dice is None else intake.vary(item, dice))[:LONGEST] for item in items]
     rows = len(encoded) if size is None else size
-    longest = max((len(ids) for ids in encoded), default=0)
-    width = max((ids.shape[1] for ids in encoded), default=1)
-    inputs = np.zeros((rows, longest, width), np.int64)
+    longest = max((len(steps) for steps in encoded), default=0)
+    width = intake.width or max((steps.shape[1] for steps in encoded), default=1)
+    inputs = np.zeros((rows, longest, width), np.int64 if intake.width is None else np.float32)
     lengths: NDArray[np.int64] = np.zeros(rows, np.int64)
-    for row, ids in enumerate(encoded):
-        lengths[row] = len(ids)
-        inputs[row, : len(ids), : ids.shape[1]] = ids
+    for row, steps in enumerate(encoded):
+        lengths[row] = len(steps)
+        inputs[row, : len(steps), : steps.shape[1]] = steps
     return torch.from_numpy(inputs), torch.from_numpy(lengths)
 
 
@@ -137,6 +148,6 @@ def by_length(examples: Examples, part: str, size: int, limit: int | None = None
     rows = examples.parts[part]
     if limit is not None and limit < len(rows):
         rows = rows[np.arange(limit) * len(rows) // limit]
-    order = rows[np.argsort(examples.texts.lengths[rows], kind="stable")]
+    order = rows[np.argsort(examples.lengths[rows], kind="stable")]
     for start in range(0, len(order), size):
         yield order[start : start + size]

@@ -2,60 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from array import array
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.columns import Column, Columns, choose_columns, missing, no_cell, spell, spell_input
+from unrolled.data.answers import Answered, Cells, read_answers, shown
+from unrolled.data.columns import Column, Columns, choose_columns, missing, no_cell, spell, spell_list
 from unrolled.data.cuts import share_of
+from unrolled.data.features import Features, learn_features
+from unrolled.data.inputs import MEDIA, InputKind, TextInput, VectorInput, find_input
+from unrolled.data.intake import Ids
+from unrolled.data.items import Arrays, Item, PartItems, Texts
+from unrolled.data.outputs import KINDS, Output
 from unrolled.data.row_cuts import cut_fold, cut_rows
-from unrolled.data.table_file import TableFile
+from unrolled.data.sequences import SequenceTable
+from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.tables import open_table
-from unrolled.data.texts import PartTexts, Texts
-from unrolled.data.tokens import Ids, Tokens, given_words, learn_given, learn_tokens
-from unrolled.errors import DataError
+from unrolled.data.tokens import Tokens, learn_given, learn_tokens
+from unrolled.data.words import given_words
+from unrolled.errors import DataError, MediaError, OptionError
 
-ANSWERS = ("label", "tags")
-UNSEEN = -1  # a label that the training part lacks
-SHOWN = 6  # labels named in a line
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The answers of one output: one of a set of names each, for a row, or for each of its words."""
-
-    names: tuple[str, ...]
-    ids: Ids  # (A,) places in names, UNSEEN where the training part lacks the label
-    given: tuple[str, ...]  # every name in the table
-    given_ids: Ids  # (A,) places in given
-    starts: Ids  # (N + 1,) where each row's answers begin
-    each: bool = False  # tags: an answer a word
-
-    def places(self, rows: Ids) -> Ids:
-        """Where the answers of these rows stand, row after row."""
-        if not self.each:
-            return rows
-        counts = self.starts[rows + 1] - self.starts[rows]
-        before = np.repeat(self.starts[rows] - (np.cumsum(counts) - counts), counts)
-        return before + np.arange(int(counts.sum()))
-
-    def of(self, rows: Ids) -> Ids:
-        """The answers of these rows, row after row."""
-        return self.ids[self.places(rows)]
-
-    def name(self, place: int) -> str:
-        """An answer as it stands in the table; a row's label stands at the row's number."""
-        return self.given[int(self.given_ids[place])]
-
-
-def count_labels(labels: Labels, rows: Ids) -> list[int]:
-    """How often each label is the answer in these rows."""
-    ids = labels.of(rows)
-    return [int(count) for count in np.bincount(ids[ids != UNSEEN], minlength=len(labels.names))]
+MOST_BAD = 0.1  # share of sounds or pictures that may be unreadable
+LISTED = 100  # of them, in a run's facts
+AHEAD = 64  # files that are decoded side by side
 
 
 @dataclass(frozen=True)
@@ -65,59 +42,67 @@ class Examples:
     path: Path
     form: str
     columns: Columns
-    texts: Texts
+    items: Texts | Arrays
+    lengths: Ids  # (N,) by which rows of like length are found: bytes of a text, steps, samples
     numbers: Ids  # (N,) each row's number in its file
     tables: tuple[TableFile, ...]  # the one that was named, then those of --valid and --test
     source: NDArray[np.uint8]  # (N,) which of them a row is of
-    answers: dict[str, Labels]
+    answers: dict[str, Answered]
     parts: dict[str, Ids]  # training, validation, test -> rows
     fingerprints: dict[str, str]
-    tokens: Tokens
+    intake: Tokens | Features
     skipped: int  # rows without input or answer that were left out
+    bad: tuple[str, ...]  # what was wrong with sounds and pictures that were left out
     repeated: int  # rows of validation and test part that stand in the training part too
 
     def count(self, part: str) -> int:
         """Rows of a part."""
         return len(self.parts[part])
 
-    def part_texts(self, part: str) -> PartTexts:
-        """The texts of a part, in the order of its rows."""
-        return PartTexts(self.texts, self.parts[part])
+    def part_items(self, part: str) -> PartItems:
+        """What the rows of a part are given as, in their order."""
+        return PartItems(self.items, self.parts[part])
 
     def place(self, row: int) -> str:
         """Where a row stands: reviews.csv, row 17."""
         return self.tables[int(self.source[row])].place(int(self.numbers[row]))
 
+    def name(self, row: int) -> str:
+        """A row in a few words: its text, or where it stands."""
+        item = self.items[row]
+        return item if isinstance(item, str) else self.place(row)
+
+    def steps(self, row: int) -> int:
+        """Steps of a row that an answer for each is about: its words, or its vectors."""
+        item = self.items[row]
+        return len(given_words(item)) if isinstance(item, str) else len(self.intake.encode(item))
+
     @property
     def description(self) -> str:
         """What was understood, in a line, with the options that overrule it."""
-        read = {"char": "characters", "byte": "bytes", "bpe": "word pieces", "words": "words with characters inside",
-                "given": "words with characters inside"}  # fmt: skip
-        answered = []
-        for name, labels in self.answers.items():
-            some = ", ".join(labels.names[:SHOWN]) + (", …" if len(labels.names) > SHOWN else "")
-            kind = "tags, one a word" if labels.each else "labels"
-            answered.append(f"{name}, one of {len(labels.names):,} {kind} ({some})")
         whole = len(self.numbers)
-        line = f"{whole:,} rows of {self.form}: {self.columns.input} ({read[self.tokens.kind]}) -> "
-        line += "; ".join(answered) + "; otherwise: --input --output --as"
+        line = f"{whole:,} rows of {self.form}: {self.columns.input} ({self.intake.read_as}) -> "
+        line += "; ".join(answered.describe(name) for name, answered in self.answers.items())
+        line += "; otherwise: --input --output --as --read"
         if files := sum(len(table.skipped) for table in self.tables):
-            line += f"; {files:,} files without text left out"
+            line += f"; {files:,} files of another kind left out"
         if self.skipped:
             line += f"; {self.skipped:,} rows with an empty cell left out"
+        if self.bad:
+            line += f"; {len(self.bad):,} that cannot be read left out ({self.bad[0].splitlines()[0]})"
         if self.repeated:
             line += f"; {self.repeated:,} rows of validation and test stand in the training part too"
         return line + self._unseen()
 
     def _unseen(self) -> str:
         lines = ""
-        for name, labels in self.answers.items():
-            rows = np.flatnonzero(labels.ids == UNSEEN)
-            if len(rows):
-                found = sorted({labels.name(row) for row in rows.tolist()})
-                some = ", ".join(found[:SHOWN]) + (", …" if len(found) > SHOWN else "")
-                what = "words" if labels.each else "rows"
-                lines += f"; {len(rows):,} {what} have a {name} that the training part lacks ({some}): always wrong"
+        for name, answered in self.answers.items():
+            count, names = answered.count_unseen()
+            if count:
+                what = "steps" if answered.each else "rows"
+                lines += (
+                    f"; {count:,} {what} have a {name} that the training part lacks ({shown(names)}): always wrong"
+                )
         return lines
 
 
@@ -134,6 +119,9 @@ class Asked:
     symbols: str = "auto"
     seed: int = 0
     skip_empty: bool = False
+    read: str | None = None  # kind of input
+    sequence: str | None = None  # column
+    patches: bool = False  # pictures are read as patches, not as rows
     fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test part
 
 
@@ -142,9 +130,13 @@ class Known:
     """What a run knows, and other examples are read by."""
 
     columns: Columns
-    tokens: Tokens
-    names: Mapping[str, Sequence[str]]  # of each output's labels
-    each: frozenset[str] = frozenset()  # outputs that are tags
+    intake: Tokens | Features
+    outputs: Mapping[str, Output]
+
+    @property
+    def each(self) -> frozenset[str]:
+        """The outputs that are tags."""
+        return frozenset(name for name, output in self.outputs.items() if output.each)
 
 
 def read_examples(path: str | Path, asked: Asked, known: Known | None = None) -> Examples:
@@ -154,41 +146,105 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
     """
     shares = [share_of(name, given, 0.1) for name, given in (("valid", asked.valid), ("test", asked.test))]
     table = open_table(path)
-    columns = known.columns if known else choose_columns(table, asked.input, asked.output, asked.group)
+    if known:
+        columns = known.columns
+    else:
+        columns = choose_columns(table, asked.input, asked.output, asked.group, asked.sequence)
     tables = [table, *(open_table(given) for given in shares if isinstance(given, str))]
-    rows = _Rows(columns)
+    for one in tables:
+        check_columns(one, columns)
+    if columns.sequence:
+        kept = [*columns.outputs, *([columns.group] if columns.group else [])]
+        tables = [SequenceTable.gather(one, columns.sequence, kept) for one in tables]
+    taken = known.intake.input if known else find_input(tables[0], columns, asked.read)
+    rows = _Rows(columns, taken)
     for number, one in enumerate(tables):
         rows.read(one, number, asked.skip_empty)
     if not rows.numbers:
-        raise DataError(f"{path} holds a header and no rows with an input and an answer. Give it some rows.")
+        raise DataError(
+            rows.bad[0] if rows.bad else
+            f"{path} holds a header and no rows with an input and an answer. Give it some rows."
+        )  # fmt: skip
+    if len(rows.bad) > MOST_BAD * (len(rows.bad) + len(rows.numbers)):
+        first = "\n".join(one.splitlines()[0] for one in rows.bad[:2])
+        raise DataError(
+            f"{path}: {len(rows.bad):,} of {len(rows.bad) + len(rows.numbers):,} cannot be read:\n{first}"
+        )
     source = np.array(rows.sources, np.uint8)
     groups = np.array(rows.group) if columns.group else None
     if asked.fold is not None:
         parts = cut_fold(path, asked.fold, shares[0], source, groups, asked.seed)
     else:
         parts = cut_rows(path, source, shares, groups, asked.seed)
-    answers = {}
-    for name, column in rows.columns.items():
-        kind = ("tags" if name in known.each else "label") if known else asked.kind or column.kind
-        answers[name] = _labels(table, name, kind, rows, parts["training"], known.names[name] if known else None)
-    learn = learn_given if any(labels.each for labels in answers.values()) else learn_tokens
-    tokens = known.tokens if known else learn(asked.symbols, PartTexts(rows.texts, parts["training"]))
+    kinds = {name: _kind(tables, name, asked, rows.columns[name], known) for name in columns.outputs}
+    given = "tags" in kinds.values()
+    training = PartItems(rows.items, parts["training"])
+    intake = known.intake if known else _learn_intake(asked, taken, training, given)
+
+    def steps(row: int) -> int:
+        item = rows.items[row]
+        return len(given_words(item)) if isinstance(item, str) else len(item)
+
+    def place(row: int) -> str:
+        return tables[rows.sources[row]].place(rows.numbers[row])
+
+    answers = {
+        name: read_answers(
+            rows.cells(str(path), name), kind, parts["training"], steps, place, known.outputs[name] if known else None
+        )
+        for name, kind in kinds.items()
+    }
     marks = np.array(rows.marks, np.int64)
     others = np.concatenate([parts["validation"], parts["test"]])
     return Examples(
-        path=Path(path), form=table.form, columns=columns, texts=rows.texts, numbers=np.array(rows.numbers, np.int64),
-        tables=tuple(tables), source=source, answers=answers, parts=parts,
-        fingerprints={str(one.path): one.fingerprint() for one in tables}, tokens=tokens, skipped=rows.skipped,
-        repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()),
+        path=Path(path), form=table.form, columns=columns, items=rows.items, lengths=rows.items.lengths,
+        numbers=np.array(rows.numbers, np.int64), tables=tuple(tables), source=source, answers=answers, parts=parts,
+        fingerprints={str(one.path): one.fingerprint() for one in tables}, intake=intake, skipped=rows.skipped,
+        bad=tuple(rows.bad), repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()),
     )  # fmt: skip
+
+
+def check_columns(table: TableFile, columns: Columns) -> None:
+    """Raises DataError where a table lacks a column."""
+    for name in (*columns.all, *([columns.sequence] if columns.sequence else [])):
+        if name not in table.columns:
+            raise DataError(f"{table.path} has no column '{name}'; it has: {', '.join(table.columns)}.")
+
+
+def _kind(tables: list[TableFile], name: str, asked: Asked, column: Column, known: Known | None) -> str:
+    """What kind of answer a column holds."""
+    kind = known.outputs[name].kind if known else asked.kind or column.kind
+    table = tables[0]
+    if kind not in KINDS:
+        raise DataError(
+            f"{table.path}: '{name}' reads as {kind} ({len(column.kinds):,} kinds or more in {column.rows:,} rows), "
+            f"and what can be learnt from a table so far are {', '.join(KINDS)}.\n"
+            "If they are labels: --as label. Another column: --output."
+        )
+    if kind != "tags" and isinstance(table, SequenceTable) and name not in table.fixed:
+        raise DataError(
+            f"{table.path}: '{name}' changes within a sequence and reads as {kind}; what can be answered about each "
+            "step are tags.\nIf they are tags: --as tags. Another column: --output."
+        )
+    return kind
+
+
+def _learn_intake(asked: Asked, taken: InputKind, training: Any, given: bool) -> Tokens | Features:
+    if isinstance(taken, TextInput):
+        return (learn_given if given else learn_tokens)(asked.symbols, training)
+    if asked.symbols != "auto":
+        raise OptionError(f"--symbols is of texts, and a {taken.kind} is read here. Leave it out.")
+    if given and not isinstance(taken, VectorInput):
+        raise OptionError(f"Tags are of words or of vectors, one each, and a {taken.kind} is read here.")
+    return learn_features(taken, training, asked.patches)
 
 
 class _Rows:
     """What is gathered while tables are read, row by row."""
 
-    def __init__(self, columns: Columns) -> None:
-        self.wanted = columns
-        self.texts = Texts()
+    def __init__(self, columns: Columns, taken: InputKind) -> None:
+        self.wanted, self.taken = columns, taken
+        self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput) else Arrays()
         self.columns = {name: Column() for name in columns.outputs}
         self.kinds: dict[str, dict[str, int]] = {name: {} for name in columns.outputs}
         self.ids = {name: array("q") for name in columns.outputs}
@@ -197,83 +253,76 @@ class _Rows:
         self.numbers, self.sources = array("q"), array("B")
         self.marks = array("q")  # of whole rows
         self.skipped = 0
+        self.bad: list[str] = []
+
+    def cells(self, path: str, name: str) -> Cells:
+        """An output column as it was read."""
+        return Cells(path, name, tuple(self.kinds[name]), np.array(self.ids[name], np.int64))
 
     def read(self, table: TableFile, source: int, skip_empty: bool) -> None:
+        for row, taken in self._taken(table, self._whole(table, skip_empty)):
+            try:
+                item = taken()
+            except MediaError as error:
+                self.bad.append(str(error))
+                continue
+            self._add(row, item, source)
+
+    def _whole(self, table: TableFile, skip_empty: bool) -> Iterator[Row]:
+        """The rows that lack no cell."""
         names = self.wanted.all
-        for name in names:
-            if name not in table.columns:
-                raise DataError(f"{table.path} has no column '{name}'; it has: {', '.join(table.columns)}.")
         for row in table.rows(names):
             empty = missing(table, names, row)
-            if empty is not None:
-                if not skip_empty:
-                    raise no_cell(table, empty, row)
+            if empty is None:
+                yield row
+            elif skip_empty:
                 self.skipped += 1
-                continue
-            text, cells = row.cells[0], row.cells[1:]
-            written = spell_input(text)
-            for name, cell in zip(self.wanted.outputs, cells, strict=False):
-                self.columns[name].see(text, cell)
-                self.ids[name].append(self.kinds[name].setdefault(spell(cell), len(self.kinds[name])))
-            if self.wanted.group:
-                self.group.append(self.groups.setdefault(spell(cells[-1]), len(self.groups)))
-            self.texts.add(written)
-            self.numbers.append(row.number)
-            self.sources.append(source)
-            self.marks.append(hash((written, *map(spell, cells))))
+            else:
+                raise no_cell(table, empty, row)
+
+    def _taken(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item]]]:
+        """Each row and what gives its item; files are decoded side by side, in threads."""
+        count = len(self.wanted.inputs)
+
+        def take(row: Row) -> Item:
+            cells = located(row.cells[:count], table.path.parent) if self.taken.kind in MEDIA else row.cells[:count]
+            return self.taken.take(cells, table.place(row.number))
+
+        if self.taken.kind not in MEDIA:
+            for row in rows:
+                yield row, lambda row=row: take(row)  # type: ignore[misc]
+            return
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            waiting: deque[tuple[Row, Future[Item]]] = deque()
+            for row in rows:
+                waiting.append((row, pool.submit(take, row)))
+                if len(waiting) >= AHEAD:
+                    first, future = waiting.popleft()
+                    yield first, future.result
+            for first, future in waiting:
+                yield first, future.result
+
+    def _add(self, row: Row, item: Item, source: int) -> None:
+        cells = row.cells[len(self.wanted.inputs) :]
+        steps = self._steps(row.cells[0], item)
+        for name, cell in zip(self.wanted.outputs, cells, strict=False):
+            self.columns[name].see(steps, cell)
+            self.ids[name].append(self.kinds[name].setdefault(spell_list(cell), len(self.kinds[name])))
+        if self.wanted.group:
+            self.group.append(self.groups.setdefault(spell(cells[-1]), len(self.groups)))
+        self.items.add(item)  # type: ignore[arg-type]
+        self.numbers.append(row.number)
+        self.sources.append(source)
+        read = item if isinstance(item, str) else item.tobytes()
+        self.marks.append(hash((read, *map(spell, cells))))
+
+    def _steps(self, cell: Cell, item: Item) -> int | None:
+        """Steps that could be tagged."""
+        if isinstance(item, str):
+            return len(cell) if isinstance(cell, list) else len(str(cell).split())
+        return len(item) if isinstance(self.taken, VectorInput) else None
 
 
-def _labels(
-    table: TableFile, name: str, kind: str, rows: _Rows, training: Ids, names: Sequence[str] | None
-) -> Labels:
-    """The labels of one output; those that the training part has are what can be answered."""
-    kinds = rows.kinds[name]
-    if kind not in ANSWERS:
-        raise DataError(
-            f"{table.path}: '{name}' reads as {kind} ({len(kinds):,} kinds in {len(rows.numbers):,} rows), and what "
-            "can be learnt from a table so far are labels and tags.\n"
-            "If they are labels: --as label. Another column: --output."
-        )
-    each = kind == "tags"
-    given, given_ids = tuple(kinds), np.array(rows.ids[name], np.int64)
-    starts = np.arange(len(given_ids) + 1)
-    if each:
-        given, given_ids, starts = _spread(table, name, given, given_ids, rows)
-    labels = Labels((), given_ids, given, given_ids, starts, each)
-    if names is None:
-        trained = {given[place] for place in np.unique(labels.of(training)).tolist()}
-        names = sorted(trained, key=_in_order)
-        if len(names) < 2:
-            raise DataError(
-                f"{table.path}: '{name}' is '{names[0]}' everywhere in the training part. "
-                "There is nothing to tell apart;\ngive rows of two labels or more."
-            )
-    number = {known: place for place, known in enumerate(names)}
-    ids = np.array([number.get(one, UNSEEN) for one in given], np.int64)[given_ids]
-    return Labels(tuple(names), ids, given, given_ids, starts, each)
-
-
-def _spread(
-    table: TableFile, name: str, cells: Sequence[str], ids: Ids, rows: _Rows
-) -> tuple[tuple[str, ...], Ids, Ids]:
-    """Cells of several tags as single tags: their names, the tags of all rows, and where each row's begin."""
-    tags: dict[str, int] = {}
-    of_cell = [np.array([tags.setdefault(tag, len(tags)) for tag in cell.split()], np.int64) for cell in cells]
-    counts = np.array([len(one) for one in of_cell], np.int64)[ids]
-    for row in range(len(ids)):
-        words = len(given_words(rows.texts[row]))
-        if words != counts[row]:
-            where = table.place(rows.numbers[row])
-            raise DataError(
-                f"{where}: {words} words and {counts[row]} tags in '{name}'; each word has one.\n"
-                "Spaces stand between them, or both cells are lists."
-            )
-    whole = np.concatenate([of_cell[cell] for cell in ids.tolist()])
-    return tuple(tags), whole, np.concatenate([[0], np.cumsum(counts)])
-
-
-def _in_order(name: str) -> tuple[bool, float, str]:
-    try:
-        return False, float(name), name
-    except ValueError:
-        return True, 0.0, name
+def located(cells: tuple[Cell, ...], folder: Path) -> tuple[Cell, ...]:
+    """Paths in cells, from the folder that their table stands in."""
+    return tuple(str(folder / cell) if isinstance(cell, str) else cell for cell in cells)

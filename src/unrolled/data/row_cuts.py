@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.cuts import PARTS
-from unrolled.data.tokens import Ids
+from unrolled.data.intake import Ids
 from unrolled.errors import DataError
 from unrolled.seeds import numpy_generator
 

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import re
 import zlib
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from unrolled.data.inputs import TextInput
+from unrolled.data.intake import Ids, Intake
 from unrolled.data.pieces import PieceTable, table_from_json
 from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Table
+from unrolled.data.words import given_words
 from unrolled.errors import OptionError, RunError, nearest
-
-Ids = NDArray[np.int64]
 
 TOKENS = ("auto", "char", "byte", "word", "bpe")
 WORDY = 3.0  # words a text from which on its steps are words
@@ -35,21 +34,14 @@ WORD = re.compile(r"\w+|[^\w\s]")
 KEPT = 200_000  # words whose ids are remembered
 
 
-class Tokens(ABC):
-    """Turns a text into steps. A subclass is final."""
+class Tokens(Intake):
+    """Turns a text into steps, each a bag of ids whose vectors are added up: (T, P) with 0 as padding. The first
+    step is a border. A subclass is final."""
 
-    kind: str
+    lead = 1
+    input = TextInput()
     size: int  # different ids
     worded: bool  # whether a step is a word
-
-    @abstractmethod
-    def encode(self, text: str) -> Ids:
-        """The steps of a text, each a bag of ids, whose vectors are added up: (T, P) with 0 as padding; the first
-        step is a border."""
-
-    @abstractmethod
-    def to_json(self) -> dict[str, Any]:
-        """All that `tokens_from_json` needs."""
 
 
 class SymbolTokens(Tokens):
@@ -59,8 +51,9 @@ class SymbolTokens(Tokens):
 
     def __init__(self, table: Table) -> None:
         self.table, self.kind, self.size = table, table.kind, 1 + table.size
+        self.read_as = {"char": "characters", "byte": "bytes", "bpe": "word pieces"}[table.kind]
 
-    def encode(self, text: str) -> Ids:
+    def encode(self, text: Any) -> Ids:
         symbols = np.concatenate([[BORDER], self.table.encode(text)])  # (T,)
         return 1 + symbols[:, None].astype(np.int64)
 
@@ -75,7 +68,7 @@ class WordTokens(Tokens):
     Pieces share 16,384 vectors by a checksum, so that a word never met has a vector too.
     """
 
-    worded = True
+    worded, read_as = True, "words with characters inside"
 
     def __init__(self, words: Iterable[str], given: bool = False) -> None:
         """given: a text's words are those it is given as (`given_words`), not those that are found in it."""
@@ -94,7 +87,7 @@ class WordTokens(Tokens):
         frequent = sorted((-count, word) for word, count in counts.items() if count >= LEAST_SEEN)
         return cls((word for _, word in frequent[:MOST_WORDS]), given)
 
-    def encode(self, text: str) -> Ids:
+    def encode(self, text: Any) -> Ids:
         rows = [[EDGE], *map(self._ids, given_words(text) if self.given else WORD.findall(text))]
         ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
         for row, found in zip(ids, rows, strict=True):
@@ -113,16 +106,6 @@ class WordTokens(Tokens):
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "words": self.words}
-
-
-def join_words(words: Iterable[object]) -> str:
-    """Words as a text that `given_words` takes apart again, whatever spaces are in them."""
-    return "".join(f"{word}".replace("\n", " ") + "\n" for word in words)
-
-
-def given_words(text: str) -> list[str]:
-    """The words that a text is given as: each with a line end after it, or with spaces between."""
-    return text.removesuffix("\n").split("\n") if "\n" in text else text.split()
 
 
 def pieces_of(word: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a run answers with: a net, a linear model, or both, their chances made one and true."""
+"""What a run answers with: a net, a linear model, or both, what they say made one and true."""
 
 from __future__ import annotations
 
@@ -10,49 +10,58 @@ import torch
 from torch import Tensor
 
 from unrolled.data.buckets import LONGEST, gather_steps
-from unrolled.data.tokens import Tokens, given_words, join_words
+from unrolled.data.intake import Intake
+from unrolled.data.items import Item
+from unrolled.data.words import given_words, join_words
 from unrolled.model.answering import Answering
 from unrolled.model.blend import blend
+from unrolled.model.likelihoods import Likelihood
 
 ROWS = 128  # read side by side, at most
 STEPS = 1 << 15  # of all rows side by side, at most
 
 
 class Part(Protocol):
-    """Whatever answers about texts with log-chances (A, K) of each output's labels: an answer a text, or one for each
-    of its words, text after text."""
+    """Whatever answers about items with what it says (A, O) of each output, as likelihoods has it: an answer an item,
+    or one for each of its steps, item after item."""
 
-    def answer(self, texts: Sequence[str]) -> dict[str, Tensor]: ...
+    def answer(self, items: Sequence[Item]) -> dict[str, Tensor]: ...
 
 
 class Net:
-    """A trained model and how it reads texts."""
+    """A trained model and how it reads items."""
 
-    def __init__(self, model: Answering, tokens: Tokens) -> None:
-        self.model, self.tokens = model, tokens
+    def __init__(self, model: Answering, intake: Intake) -> None:
+        self.model, self.intake = model, intake
 
     @torch.no_grad()
-    def answer(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        """texts -> log-chances (A, K); those of like length are read side by side, which changes no answer."""
-        pieces = [in_pieces(text) if self.model.each else [text] for text in texts]
-        goes_on = [number > 0 for some in pieces for number in range(len(some))]  # a piece that begins no text
+    def answer(self, items: Sequence[Item]) -> dict[str, Tensor]:
+        """items -> what is said (A, O); those of like length are read side by side, which changes no answer."""
+        pieces = [self._in_pieces(item) if self.model.each else [item] for item in items]
+        goes_on = [number > 0 for some in pieces for number in range(len(some))]  # a piece that begins no item
         flat = [piece for some in pieces for piece in some]
-        order = np.argsort([len(text) for text in flat], kind="stable").tolist()
+        order = np.argsort([len(item) for item in flat], kind="stable").tolist()
         found: dict[str, list[Tensor]] = {name: [torch.zeros(0)] * len(flat) for name in self.model.names}
         start = 0
         while start < len(order):
             some = order[start : start + ROWS]
-            some = some[: max(1, STEPS // (1 + len(flat[some[-1]])))]
+            some = some[: max(1, STEPS // (1 + min(LONGEST, len(flat[some[-1]]))))]
             start += len(some)
-            inputs, lengths = gather_steps(self.tokens, [flat[row] for row in some])
-            for name, logits in self.model.answer(inputs, lengths).items():
-                logs = logits.log_softmax(-1).cpu()
+            inputs, lengths = gather_steps(self.intake, [flat[row] for row in some])
+            for name, said in self.model.say(self.model.answer(inputs, lengths)).items():
+                said = said.cpu()
                 for place, (row, length) in enumerate(zip(some, lengths.tolist(), strict=True)):
                     if name in self.model.each:
-                        found[name][row] = logs[place, 1:length]  # the first step is the border, which has no tag
+                        found[name][row] = said[place, self.intake.lead : length]  # the border has no tag
                     else:
-                        found[name][row] = logs[place : place + 1 - goes_on[row]]
+                        found[name][row] = said[place : place + 1 - goes_on[row]]
         return {name: torch.cat(parts) if parts else torch.zeros(0, 0) for name, parts in found.items()}
+
+    def _in_pieces(self, item: Item) -> list[Item]:
+        """An item whose every step is answered, as items that are each read to their end."""
+        if isinstance(item, str):
+            return list(in_pieces(item))
+        return [item[start : start + LONGEST] for start in range(0, len(item), LONGEST)]
 
 
 def in_pieces(text: str) -> list[str]:
@@ -67,10 +76,16 @@ def in_pieces(text: str) -> list[str]:
 class Answerer:
     """Parts and the weight of each for every output: p ∝ Π p_i^w_i."""
 
-    def __init__(self, parts: Sequence[Part], weights: Mapping[str, Sequence[float]]) -> None:
+    def __init__(
+        self, parts: Sequence[Part], weights: Mapping[str, Sequence[float]], likelihoods: Mapping[str, Likelihood]
+    ) -> None:
         self.parts, self.weights = tuple(parts), {name: list(each) for name, each in weights.items()}
+        self.likelihoods = dict(likelihoods)
 
-    def answer(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        """texts -> log-chances (A, K) of each output's labels, float64."""
-        answers = [part.answer(texts) for part in self.parts]
-        return {name: blend([one[name] for one in answers], each) for name, each in self.weights.items()}
+    def answer(self, items: Sequence[Item]) -> dict[str, Tensor]:
+        """items -> what is said (A, O) of each output, float64."""
+        answers = [part.answer(items) for part in self.parts]
+        return {
+            name: blend(self.likelihoods[name], [one[name] for one in answers], each)
+            for name, each in self.weights.items()
+        }

@@ -1,7 +1,7 @@
 """A model that answers about what it reads: inlet -> front -> memory or encoder -> pool -> heads. B rows, T steps.
 
 A head answers about a row, from what the pool makes of it, or about each step, from the step's own features. A step
-is given as P ids.
+is given as P ids, or as D numbers.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, ragged, reading
 from unrolled.model.encoders import Encoder
-from unrolled.model.heads import LabelHead
+from unrolled.model.heads import Head
 from unrolled.states import State
 
-Logits = dict[str, Tensor]  # of each output
+Logits = dict[str, Tensor]  # of each output: numbers that a head gives
 
 
 class AnsweringState(NamedTuple):
@@ -52,7 +52,7 @@ class Answering(nn.Module):
         front: Memory,
         memory: Memory | Encoder,
         pool: Memory,
-        heads: Mapping[str, LabelHead],
+        heads: Mapping[str, Head],
         each: Collection[str] = (),
     ) -> None:
         """each: the outputs that answer about each step."""
@@ -71,7 +71,7 @@ class Answering(nn.Module):
         return AnsweringState(self.front.start(rows), self.memory.start(rows), self.pool.start(rows))
 
     def step(self, inputs: Tensor, state: AnsweringState) -> tuple[Logits, AnsweringState]:
-        """inputs (B, P) -> logits (B, K) of each output by all that was read, and the state."""
+        """inputs (B, P) -> numbers (B, O) of each output by all that was read, and the state."""
         x, front = self.front.step(self.inlet(inputs.to(self._device)), state.front)  # (B, D)
         hidden, memory = self._stepping().step(x, state.memory)  # (B, H)
         pooled, pool = self.pool.step(hidden, state.pool)
@@ -80,7 +80,7 @@ class Answering(nn.Module):
     def unroll(
         self, inputs: Tensor, state: AnsweringState, lengths: Tensor | None = None
     ) -> tuple[Logits, AnsweringState]:
-        """inputs (B, T, P) -> logits (B, T, K) of each output, zero past a row's length, and the state."""
+        """inputs (B, T, P) -> numbers (B, T, O) of each output, zero past a row's length, and the state."""
         self._stepping()
         features, pooled, state = self._read(inputs, state, lengths)  # (B, T, H)
         answers, steps = self._answer(features, pooled), inputs.shape[1]
@@ -96,18 +96,20 @@ class Answering(nn.Module):
         return self.unroll(inputs, state, lengths)
 
     def answer(self, inputs: Tensor, lengths: Tensor) -> Logits:
-        """Whole rows, inputs (B, T, P) of these lengths -> logits (B, K) of each output at a row's end, or
-        (B, T, K) of one that answers about each step."""
+        """Whole rows, inputs (B, T, P) of these lengths -> numbers (B, O) of each output at a row's end, or
+        (B, T, O) of one that answers about each step."""
         features, pooled, _ = self._read(inputs, self.start(len(inputs)), lengths)
         return self._answer(features, at_end(pooled, lengths))
+
+    def say(self, outputs: Logits) -> Logits:
+        """A model's numbers of each output as what they say: log-chances, log-odds, means and log-deviations."""
+        return {name: head.likelihood.say(outputs[name]) for name, head in self._heads()}
 
     def loss(self, lesson: Lesson, state: AnsweringState) -> tuple[Tensor, AnsweringState]:
         """Nats of all answers that are due, summed over rows and outputs, and the state after."""
         features, pooled, state = self._read(lesson.inputs, state, lesson.lengths)
         logits = self._answer(features, at_end(pooled, lesson.lengths))
-        losses = [
-            head.loss(logits[name].flatten(0, -2), lesson.answers[name].flatten()) for name, head in self._heads()
-        ]
+        losses = [head.loss(logits[name], lesson.answers[name]) for name, head in self._heads()]
         return torch.stack(losses).sum(), state
 
     def _read(
@@ -124,9 +126,9 @@ class Answering(nn.Module):
     def _answer(self, features: Tensor, pooled: Tensor) -> Logits:
         return {name: head(features if name in self.each else pooled) for name, head in self._heads()}
 
-    def _heads(self) -> list[tuple[str, LabelHead]]:
+    def _heads(self) -> list[tuple[str, Head]]:
         pairs = zip(self.names, self.heads, strict=True)
-        return [(name, head) for name, head in pairs if isinstance(head, LabelHead)]
+        return [(name, head) for name, head in pairs if isinstance(head, Head)]
 
     def _stepping(self) -> Memory:
         if not isinstance(self.memory, Memory):

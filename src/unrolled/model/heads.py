@@ -1,4 +1,4 @@
-"""From features to an answer, and what a wrong one costs. B rows, T steps, H features, K kinds."""
+"""From features to an answer, and what a wrong one costs. B rows, T steps, H features, O numbers of an answer."""
 
 from __future__ import annotations
 
@@ -6,35 +6,36 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from unrolled.memory.base import at_least_float32
+from unrolled.model.likelihoods import LIKELIHOODS
 
-NOT_ASKED = -100  # as an answer: none is due
 
+class Head(nn.Module):
+    """The numbers of one output's answers. The layer starts small, so that an untrained model knows nothing: of K
+    labels its loss is ln K nats, of a number that of the training part's mean and deviation.
 
-class LabelHead(nn.Module):
-    """One of K labels. The layer starts small, so that an untrained model's loss is ln K nats a row.
-
-    weights: what a row of each label counts in training, all 1 if left out.
+    kind: of the output, label, tags, labels or value. weights: what a row of each label counts in training, all 1 if
+    left out.
     """
 
-    def __init__(self, size: int, kinds: int, weights: Sequence[float] | None = None) -> None:
+    def __init__(self, size: int, width: int, kind: str = "label", weights: Sequence[float] | None = None) -> None:
         super().__init__()
-        self.kinds = kinds
-        self.output = nn.Linear(size, kinds)
+        self.likelihood = LIKELIHOODS[kind]
+        self.output = nn.Linear(size, width)
         nn.init.normal_(self.output.weight, std=0.02)
         nn.init.zeros_(self.output.bias)
-        self.register_buffer("weights", torch.ones(kinds) if weights is None else torch.tensor(weights), False)
+        self.register_buffer("weights", torch.ones(width) if weights is None else torch.tensor(weights), False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """features (…, H) -> logits (…, K)."""
+        """features (…, H) -> numbers (…, O): logits, log-odds, or means and log-deviations."""
         return at_least_float32(self.output(features))
 
-    def loss(self, logits: Tensor, answers: Tensor) -> Tensor:
-        """Nats of answers (N,) under logits (N, K), summed over all that are asked for."""
-        weights = self.get_buffer("weights").to(logits.dtype)
-        return F.cross_entropy(logits, answers, weight=weights, ignore_index=NOT_ASKED, reduction="sum")
+    def loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
+        """Nats of all answers that are due, (…,) of labels or (…, K) of numbers, under outputs (…, O), summed."""
+        weights = self.get_buffer("weights").to(outputs.dtype)
+        asked = answers.flatten(0, -2) if answers.is_floating_point() else answers.flatten()
+        return self.likelihood.loss(outputs.flatten(0, -2), asked, weights)
 
 
 def balanced(counts: Sequence[int]) -> list[float]:

@@ -1,6 +1,6 @@
 """From steps as data gives them to vectors: what stands between an input and a memory or an encoder.
 
-B rows, T steps, P ids of a step, D out.
+B rows, T steps, P ids of a step or D numbers of it, E out.
 """
 
 from __future__ import annotations
@@ -24,8 +24,21 @@ class BagInlet(nn.Module):
             self.embedding.weight[0] = 0.0
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """inputs (…, P) -> (…, D)."""
+        """inputs (…, P) -> (…, E)."""
         bags = inputs.reshape(-1, inputs.shape[-1])  # (N, P)
-        summed = F.embedding_bag(bags, self.embedding.weight, mode="sum", padding_idx=0)  # (N, D)
+        summed = F.embedding_bag(bags, self.embedding.weight, mode="sum", padding_idx=0)  # (N, E)
         count = (bags > 0).sum(1, keepdim=True).clamp_min(1).to(summed.dtype)
         return (summed * count.rsqrt()).reshape(*inputs.shape[:-1], self.size)
+
+
+class PlainInlet(nn.Module):
+    """A step's numbers as they are, for a layer or a convolution over them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.size = width
+        self.register_buffer("place", torch.zeros(()), persistent=False)  # knows the type
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """inputs (…, D) -> the same."""
+        return inputs.to(self.get_buffer("place").dtype)

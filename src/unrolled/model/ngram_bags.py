@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.symbols import code_points
-from unrolled.data.tokens import WORD, given_words
+from unrolled.data.tokens import WORD
+from unrolled.data.words import given_words
 
 Hashes = NDArray[np.uint64]
 

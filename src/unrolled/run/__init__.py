@@ -2,7 +2,7 @@
 
 from unrolled.run.answer_evaluation import AnswerEvaluation
 from unrolled.run.info import info_data
-from unrolled.run.predicting import Answer
+from unrolled.run.predicting import Answer, Given
 from unrolled.run.report import Report
 from unrolled.run.run import Evaluation, RankedLine, Run, load, runs
 from unrolled.run.training import Training
@@ -12,6 +12,7 @@ __all__ = [
     "Answer",
     "AnswerEvaluation",
     "Evaluation",
+    "Given",
     "RankedLine",
     "Report",
     "Run",

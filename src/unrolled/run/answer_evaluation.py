@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from unrolled.data.answers import Labels
 from unrolled.data.examples import Examples
-from unrolled.data.tokens import given_words
+from unrolled.data.words import given_words
+from unrolled.run.tellers import SHORT, Score, teller_of
 from unrolled.scores import LabelScore
+from unrolled.value_scores import LabelSetScore
 
 MOST_SHOWN = 20  # labels of a confusion matrix that fits a terminal
 
@@ -21,8 +24,8 @@ class AnswerEvaluation:
     """The scores of a run's answers on a table, or on its own test part."""
 
     part: str
-    scores: Mapping[str, LabelScore]
-    beside: Mapping[str, float] | None  # shares right that the verdict put beside the run's own test part
+    scores: Mapping[str, Score]
+    beside: Mapping[str, tuple[str, float]] | None  # figures that the verdict put beside the run's own test part
     wrong: list[dict[str, Any]]  # what was answered wrongly, the surest first
 
     @property
@@ -31,17 +34,23 @@ class AnswerEvaluation:
         lines = []
         for name, score in self.scores.items():
             lines.append(f"{name}, {self.part}: {score.line}")
-            lines += confusion_lines(score)
+            if isinstance(score, LabelScore):
+                lines += confusion_lines(score)
+            elif isinstance(score, LabelSetScore):
+                pairs = sorted(zip(score.f1, score.labels, strict=True))[:MOST_SHOWN]
+                lines += [f"  F1 {f1:.3f}  {label}" for f1, label in pairs]
         if self.beside:
-            beside = ", ".join(f"{name} {share:.1%}" for name, share in self.beside.items())
-            lines.append(f"Beside it, right: {beside}")
+            beside = ", ".join(f"{name} {SHORT[kind].format(figure)}" for name, (kind, figure) in self.beside.items())
+            lines.append(f"Beside it: {beside}")
         return lines
 
     def as_dict(self) -> dict[str, Any]:
         """In plain names."""
         facts: dict[str, Any] = {"part": self.part}
         facts["outputs"] = {name: score.as_dict() for name, score in self.scores.items()}
-        return facts | ({} if self.beside is None else {"beside": dict(self.beside)})
+        return facts | (
+            {} if self.beside is None else {"beside": {name: figure for name, (_, figure) in self.beside.items()}}
+        )
 
 
 def confusion_lines(score: LabelScore) -> list[str]:
@@ -66,23 +75,24 @@ def confusion_lines(score: LabelScore) -> list[str]:
     return lines
 
 
-def list_errors(
-    examples: Examples, part: str, found: Mapping[str, torch.Tensor], names: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """The rows that are answered wrongly, those answered surest first."""
-    wrong = []
+def list_errors(examples: Examples, part: str, said: Mapping[str, torch.Tensor]) -> list[dict[str, Any]]:
+    """The rows that are answered wrongly, those answered surest first; of numbers all, those furthest off first."""
+    found = []
     rows = examples.parts[part]
-    for name, logs in found.items():
-        labels = examples.answers[name]
-        places = labels.places(rows)
-        row_of = np.repeat(rows, labels.starts[rows + 1] - labels.starts[rows])
-        chances, answered = logs.exp().max(1)
-        for at in torch.nonzero(answered != torch.from_numpy(labels.ids[places])).flatten().tolist():
-            row, place = int(row_of[at]), int(places[at])
-            text = examples.texts[row]
+    for name, one in said.items():
+        answered = examples.answers[name]
+        places, row_of, first = answered.places(rows), rows, rows
+        if answered.each and isinstance(answered, Labels):
+            first = answered.starts
+            row_of = np.repeat(rows, first[rows + 1] - first[rows])
+        for wrong in teller_of(answered.output).wrong(answered, rows, one):
+            row, place = int(row_of[wrong.at]), int(places[wrong.at])
+            item = examples.items[row]
             facts = {"place": examples.place(row), "output": name}
-            if labels.each:
-                facts["word"] = given_words(text)[place - int(labels.starts[row])]
-            said = {"right": labels.name(place), "answer": names[name][int(answered[at])]}
-            wrong.append({**facts, **said, "chance": float(chances[at]), "text": " ".join(text.split("\n")).rstrip()})
-    return sorted(wrong, key=lambda one: -float(str(one["chance"])))
+            if answered.each:
+                step = place - int(first[row])
+                facts["word"] = given_words(item)[step] if isinstance(item, str) else str(step + 1)
+            text = " ".join(item.split("\n")).rstrip() if isinstance(item, str) else ""
+            answer = {"right": answered.spelled(place), "answer": wrong.answer, "chance": wrong.surety}
+            found.append({**facts, **answer, "text": text})
+    return sorted(found, key=lambda one: -float(str(one["chance"])))

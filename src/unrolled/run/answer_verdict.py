@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.examples import Examples, count_labels
+from unrolled.data.examples import Examples
 from unrolled.model.answerer import Part
 from unrolled.model.blend import blend, blend_unseen, fit_blend
+from unrolled.model.likelihoods import LIKELIHOODS
+from unrolled.run.tellers import SHORT, Reach, Score, facts_of, nats_of, teller_of
 from unrolled.run.verdict import trend_of
-from unrolled.scores import LabelScore, mark_spans, score_labels, span_f1
 from unrolled.settings import LINEAR, TrainSettings
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ class AnswerVerdict:
 
     model: str  # what is left: lstm, linear, or lstm+linear
     part: str  # that scores are on: test, or validation where there is no test part
-    scores: Mapping[str, Mapping[str, LabelScore]]  # output -> of each model, the one that is left among them
-    frequent: Mapping[str, tuple[str, float]]  # output -> the most frequent label of the training part, share right
+    scores: Mapping[str, Mapping[str, Score]]  # output -> of each model, the one that is left among them
+    constants: Mapping[str, tuple[str, float]]  # output -> a constant answer, and its figure
+    figures: Mapping[str, str]  # output -> the figure by which models are set beside each other
     validation: Mapping[str, float]  # nats an answer of each model on validation, weighed on its other half
     choice: bool  # whether the model was chosen by them
     trend: str | None
@@ -48,10 +49,10 @@ class AnswerVerdict:
         lines = []
         for name, scores in self.scores.items():
             lines.append(f"{name}, {self.part} part, by {self.model}: {scores[self.model].line}.")
-            others = [f"{other} {score.accuracy:.1%}" for other, score in scores.items() if other != self.model]
-            label, share = self.frequent[name]
-            others.append(f"always '{label}' {share:.1%}")
-            lines.append(f"Beside it, right: {', '.join(others)}.")
+            others = [f"{other} {score.short}" for other, score in scores.items() if other != self.model]
+            constant, figure = self.constants[name]
+            others.append(f"{constant} {SHORT[self.figures[name]].format(figure)}")
+            lines.append(f"Beside it: {', '.join(others)}.")
         lines.append(self._words())
         if self.trend is not None:
             lines.append(TRENDS[self.trend])
@@ -74,9 +75,8 @@ class AnswerVerdict:
             "part": self.part,
             "outputs": {
                 name: {
-                    **scores[self.model].as_dict(),
+                    **facts_of(scores[self.model].as_dict(), self.figures[name], self.constants[name]),
                     "beside": {other: score.as_dict() for other, score in scores.items() if other != self.model},
-                    "most_frequent": {"label": self.frequent[name][0], "accuracy": self.frequent[name][1]},
                 }
                 for name, scores in self.scores.items()
             },
@@ -86,7 +86,8 @@ class AnswerVerdict:
         }
 
 
-Logs = dict[str, dict[str, Tensor]]  # part's name -> output -> log-chances (N, K)
+Said = dict[str, dict[str, Tensor]]  # part's name -> output -> what it says (A, O)
+Weights = dict[str, list[float]]  # of each output
 
 
 @dataclass(frozen=True)
@@ -94,48 +95,75 @@ class Weighed:
     """Candidates, each of one part or several, weighed on validation and scored."""
 
     validation: dict[str, float]  # nats an answer of each, each half of validation weighed by the other
-    weights: dict[str, dict[str, list[float]]]  # of each candidate, for each output
+    weights: dict[str, Weights]  # of each candidate
+    reaches: dict[str, dict[str, Reach]]  # of each candidate, for each output
     part: str  # that is scored: test, or validation where there is none, its halves weighed by each other
-    scores: dict[str, dict[str, LabelScore]]  # output -> candidate
+    scores: dict[str, dict[str, Score]]  # output -> candidate
 
 
 def weigh(examples: Examples, parts: Mapping[str, Part], candidates: Mapping[str, list[str]]) -> Weighed:
     """Fits each candidate's weights on validation, and scores it on the test part."""
-    logs, answers = read_part(examples, parts, "validation")
+    said, answers = read_part(examples, parts, "validation")
+    outputs = {name: answered.output for name, answered in examples.answers.items()}
+    families = {name: LIKELIHOODS[output.kind] for name, output in outputs.items()}
+    tellers = {name: teller_of(output) for name, output in outputs.items()}
     unseen = {
-        label: {out: blend_unseen([logs[one][out] for one in some], answers[out]) for out in answers}
+        label: {out: blend_unseen(families[out], [said[one][out] for one in some], answers[out]) for out in answers}
         for label, some in candidates.items()
     }
     weights = {
-        label: {out: fit_blend([logs[one][out] for one in some], answers[out]) for out in answers}
+        label: {out: fit_blend(families[out], [said[one][out] for one in some], answers[out]) for out in answers}
         for label, some in candidates.items()
+    }
+    reaches = {
+        label: {out: tellers[out].reach(found[out], answers[out]) for out in answers}
+        for label, found in unseen.items()
     }
     scored, part = unseen, "validation"
     if examples.count("test"):
         tested, _ = read_part(examples, parts, "test")
         part = "test"
         scored = {
-            label: {out: blend([tested[one][out] for one in some], weights[label][out]) for out in answers}
+            label: {
+                out: blend(families[out], [tested[one][out] for one in some], weights[label][out]) for out in answers
+            }
             for label, some in candidates.items()
         }
+    rows = examples.parts[part]
     return Weighed(
-        {label: sum(nats_of(found[out], answers[out]) for out in answers) for label, found in unseen.items()},
+        {label: sum(nats_of(outputs[out], found[out], answers[out]) for out in answers)
+         for label, found in unseen.items()},
         weights,
+        reaches,
         part,
         {
-            out: {label: score_part(examples, part, out, scored[label][out]) for label in candidates}
+            out: {
+                label: tellers[out].score(examples.answers[out], rows, scored[label][out], reaches[label][out])
+                for label in candidates
+            }
             for out in answers
         },
-    )
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a run answers with."""
+
+    parts: list[str]
+    weights: Weights
+    reaches: dict[str, Reach]
+
+    def facts(self) -> dict[str, object]:
+        """What run.json keeps."""
+        reaches = {name: list(reach) for name, reach in self.reaches.items() if reach}
+        return {"left": self.parts, "weights": self.weights, **({"reaches": reaches} if reaches else {})}
 
 
 def judge_answers(
     watch: Watch, examples: Examples, parts: Mapping[str, Part], settings: TrainSettings, baseline: str
-) -> tuple[AnswerVerdict, list[str], dict[str, list[float]]]:
-    """Weighs net, linear model and both, and leaves what was asked for or is best on validation.
-
-    Hands back the verdict, the parts that are left, and their weights for each output.
-    """
+) -> tuple[AnswerVerdict, Left]:
+    """Weighs net, linear model and both, and leaves what was asked for or is best on validation."""
     names = list(parts)
     whole = "+".join(names)
     candidates: dict[str, list[str]] = {name: [name] for name in names} | {whole: names}
@@ -145,56 +173,32 @@ def judge_answers(
     for alone in names:
         best = alone if weighed.validation[alone] <= least + AS_GOOD else best
     left = best if settings.model is None else whole if settings.mixed else names[0]
-    verdict = AnswerVerdict(
-        model=left, part=weighed.part, scores=weighed.scores, frequent=most_frequent(examples, weighed.part),
-        validation=weighed.validation, choice=settings.model is None, trend=trend_of(watch.validations),
-        baseline_name=baseline,
-    )  # fmt: skip
-    return verdict, candidates[left], weighed.weights[left]
+    verdict = _verdict(examples, weighed, left, settings.model is None, trend_of(watch.validations), baseline)
+    return verdict, Left(candidates[left], weighed.weights[left], weighed.reaches[left])
 
 
-def judge_linear(
-    examples: Examples, linear: LinearModel, baseline: str
-) -> tuple[AnswerVerdict, dict[str, list[float]]]:
+def judge_linear(examples: Examples, linear: LinearModel, baseline: str) -> tuple[AnswerVerdict, Left]:
     """The verdict on the linear model alone, and its temperature for each output."""
     weighed = weigh(examples, {LINEAR: linear}, {LINEAR: [LINEAR]})
-    verdict = AnswerVerdict(
-        model=LINEAR, part=weighed.part, scores=weighed.scores, frequent=most_frequent(examples, weighed.part),
-        validation=weighed.validation, choice=False, trend=None, baseline_name=baseline,
+    verdict = _verdict(examples, weighed, LINEAR, False, None, baseline)
+    return verdict, Left([LINEAR], weighed.weights[LINEAR], weighed.reaches[LINEAR])
+
+
+def _verdict(
+    examples: Examples, weighed: Weighed, left: str, choice: bool, trend: str | None, baseline: str
+) -> AnswerVerdict:
+    tellers = {name: teller_of(answered.output) for name, answered in examples.answers.items()}
+    training, rows = examples.parts["training"], examples.parts[weighed.part]
+    return AnswerVerdict(
+        model=left, part=weighed.part, scores=weighed.scores,
+        constants={name: one.constant(examples.answers[name], training, rows) for name, one in tellers.items()},
+        figures={name: one.figure for name, one in tellers.items()}, validation=weighed.validation, choice=choice,
+        trend=trend, baseline_name=baseline,
     )  # fmt: skip
-    return verdict, weighed.weights[LINEAR]
 
 
-def read_part(examples: Examples, parts: Mapping[str, Part], part: str) -> tuple[Logs, dict[str, Tensor]]:
+def read_part(examples: Examples, parts: Mapping[str, Part], part: str) -> tuple[Said, dict[str, Tensor]]:
     """What each of the models says about a part's rows, and what is right."""
-    texts, rows = list(examples.part_texts(part)), examples.parts[part]
-    logs = {name: one.answer(texts) for name, one in parts.items()}
-    return logs, {out: torch.from_numpy(labels.of(rows)) for out, labels in examples.answers.items()}
-
-
-def score_part(examples: Examples, part: str, out: str, logs: Tensor) -> LabelScore:
-    """The score of an output's log-chances (A, K) about a part's rows; of tags that mark spans, of spans too."""
-    labels, rows = examples.answers[out], examples.parts[part]
-    score = score_labels(logs.numpy(), labels.of(rows), labels.names)
-    if not labels.each or not mark_spans(labels.given):
-        return score
-    ends = np.cumsum(labels.starts[rows + 1] - labels.starts[rows])[:-1]
-    answered = np.split(logs.argmax(1).numpy(), ends)
-    right = np.split(labels.given_ids[labels.places(rows)], ends)
-    said = [[labels.names[tag] for tag in row] for row in answered]
-    return replace(score, span_f1=span_f1(said, [[labels.given[tag] for tag in row] for row in right]))
-
-
-def nats_of(logs: Tensor, answers: Tensor) -> float:
-    """Mean nats of the answers that are known; 0 where none is."""
-    known = answers >= 0
-    return -float(logs[known, answers[known]].mean()) if bool(known.any()) else 0.0
-
-
-def most_frequent(examples: Examples, part: str) -> dict[str, tuple[str, float]]:
-    """For each output the training part's most frequent label, and how often a part's rows have it."""
-    found = {}
-    for out, labels in examples.answers.items():
-        label = int(np.argmax(count_labels(labels, examples.parts["training"])))
-        found[out] = labels.names[label], float((labels.of(examples.parts[part]) == label).mean())
-    return found
+    items, rows = list(examples.part_items(part)), examples.parts[part]
+    said = {name: one.answer(items) for name, one in parts.items()}
+    return said, {out: torch.from_numpy(answered.of(rows)) for out, answered in examples.answers.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from unrolled.data import Corpus, is_table, keep_standard_input, table_from_json
+from unrolled.data.media_folders import media_folder
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.gradient import GRADIENTS
 from unrolled.laws import MEMORY_LAWS, check
@@ -33,9 +34,12 @@ from unrolled.settings import (
 
 NEURAL_ONLY = (
     "steps", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "threads",
-    "device", "from_run", "plan", "pool", "direction", "balance",
+    "device", "from_run", "plan", "pool", "direction", "balance", "augment",
 )  # fmt: skip
-FOR_TABLES = ("input", "output", "group", "folds", "fold", "pool", "direction", "balance", "skip_empty")
+FOR_TABLES = (
+    "input", "output", "group", "folds", "fold", "pool", "direction", "balance", "skip_empty", "read", "sequence",
+    "inlet", "augment",
+)  # fmt: skip
 FOR_TEXTS = ("documents", "window")
 UNTRAINED = {COUNTED: ("n-gram", "counted"), LINEAR: ("linear model", "fitted")}
 WIDE = 27_720  # units that any number of heads up to 12 divides
@@ -127,14 +131,15 @@ def as_started_from(source: RunFolder, settings: TrainSettings) -> TrainSettings
                 f"--{name} {getattr(settings, name)} is another.\nLeave it out, or leave out --from."
             )
     own = TrainSettings.from_json(source.facts["asked"])
-    for name in ("pool", "direction"):
-        if getattr(settings, name) not in (None, getattr(own, name)):
+    for name in ("pool", "direction", "inlet"):
+        if getattr(settings, name) not in (getattr(TrainSettings(), name), getattr(own, name)):
             theirs_too = getattr(own, name) or "as planned"
             raise OptionError(
                 f"--from {source.path} starts from a model of {option_name(name)} {theirs_too};\n"
                 f"{option_name(name)} {getattr(settings, name)} is another. Leave it out, or leave out --from."
             )
-    built = {"model": settings.model or own.model, "pool": own.pool, "direction": own.direction}
+    same = {name: getattr(own, name) for name in ("pool", "direction", "inlet")}
+    built = {"model": settings.model or own.model} | same
     return dataclasses.replace(settings, **sizes | built)
 
 
@@ -186,7 +191,8 @@ def read_corpus_again(folder: RunFolder, asked: TrainSettings) -> Corpus:
 def is_about_text(path: str | Path, settings: TrainSettings) -> bool:
     """Whether what a path holds is learnt as a text, not as examples."""
     if str(path) != "-" and Path(path).is_dir():
-        return settings.kind != "label"  # folders of texts are documents, unless their names are asked for
+        # folders of texts are documents, unless their names are asked for
+        return settings.kind != "label" and not media_folder(path)
     return not is_table(path) or settings.kind == Language.kind
 
 

@@ -11,10 +11,11 @@ from typing import Any
 from unrolled.errors import OptionError
 from unrolled.files import write_json
 from unrolled.run.folder import RunFolder, free_path
+from unrolled.run.tellers import SHORT
 from unrolled.run.training import Training
 from unrolled.settings import TrainSettings
 
-FIGURES = ("accuracy", "macro_f1", "nats")
+FIGURES = ("accuracy", "macro_f1", "micro_f1", "mae", "rmse", "r2", "nats")  # those that an output's kind has
 
 
 class Folds:
@@ -60,7 +61,8 @@ class Folds:
         table: dict[str, dict[str, dict[str, float]]] = {}
         for output in next(iter(self.results.values()))["outputs"]:
             table[output] = {}
-            for figure in FIGURES:
+            first = next(iter(self.results.values()))["outputs"][output]
+            for figure in (figure for figure in FIGURES if figure in first):
                 values = [scores["outputs"][output][figure] for scores in self.results.values()]
                 table[output][figure] = {
                     "mean": statistics.fmean(values),
@@ -76,15 +78,19 @@ class Folds:
         write_json(self.path / "folds.json", {"folds": self.results, "table": table})
         lines = []
         for output, figures in table.items():
+            kind = next(iter(self.results.values()))["outputs"][output]["figure"]
+            short = SHORT[kind].format
             for number, scores in self.results.items():
                 score = scores["outputs"][output]
                 lines.append(
-                    f"{output}, fold {number}: {score['accuracy']:.1%} right, macro-F1 {score['macro_f1']:.3f}, "
-                    f"{score['nats']:.3f} nats, by {scores['model']}; {score['rows']:,} rows"
+                    f"{output}, fold {number}: {short(score[kind])}, {score['nats']:.3f} nats, by {scores['model']}; "
+                    f"{score['rows']:,} rows"
                 )
-            right, f1 = figures["accuracy"], figures["macro_f1"]["mean"]
+            found = figures[kind]
+            others = [f"{name} {figures[name]['mean']:.3f}" for name in ("macro_f1", "rmse", "r2") if name in figures]
             lines.append(
-                f"{output}, {len(self.results)} folds: {right['mean']:.1%} right on average (deviation "
-                f"{right['deviation']:.1%}, {right['least']:.1%} to {right['greatest']:.1%}), macro-F1 {f1:.3f}"
+                f"{output}, {len(self.results)} folds: {short(found['mean'])} on average (deviation "
+                f"{figures[kind]['deviation']:.3g}, least {short(found['least'])}, greatest "
+                f"{short(found['greatest'])}), {', '.join(others)}"
             )
         return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -70,6 +71,10 @@ class Language(Subject):
     @property
     def trained(self) -> bool:
         return self.settings.model != COUNTED
+
+    @property
+    def untrained(self) -> float:
+        return math.log(self.kinds)
 
     @property
     def kinds(self) -> int:

@@ -1,57 +1,88 @@
-"""Answers from a run: of texts as they come, of a table with its right answers, and which of those were wrong."""
+"""Answers from a run: about rows as they come, a table with its right answers, and which of those were wrong."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import torch
+from torch import Tensor
 
 from unrolled.data.buckets import gather_steps
-from unrolled.data.columns import no_cell, spell_input
+from unrolled.data.columns import missing, no_cell
 from unrolled.data.conllu import CONLLU, ConlluTable, word_of
-from unrolled.data.tables import open_table
-from unrolled.data.texts import iterate
-from unrolled.data.tokens import given_words, join_words, tokens_from_json
+from unrolled.data.examples import check_columns, located
+from unrolled.data.inputs import MEDIA, TextInput, VectorInput
+from unrolled.data.items import Item, iterate
+from unrolled.data.outputs import LabelOutput, LabelSetOutput
+from unrolled.data.sequences import SequenceTable
+from unrolled.data.tables import is_table, open_table
+from unrolled.data.text import list_files
+from unrolled.data.words import given_words, join_words
 from unrolled.errors import DataError, RunError
 from unrolled.model.answerer import Answerer, Net, Part
 from unrolled.model.answering import Answering
+from unrolled.model.likelihoods import LIKELIHOODS
 from unrolled.model.linear import LinearModel
 from unrolled.run.answer_evaluation import AnswerEvaluation, list_errors
-from unrolled.run.answer_verdict import score_part
 from unrolled.run.answers import Answers, build_answering, known_from_json
 from unrolled.run.asked import read_again, read_subject
 from unrolled.run.folder import RunFolder
 from unrolled.run.legs import recorded_plans
+from unrolled.run.tellers import THERE, Reach, ValueTeller, teller_of
 from unrolled.settings import DEFAULT_MODEL, LINEAR, TrainSettings
 from unrolled.training.checkpoint import load_tensors
+from unrolled.value_scores import NORMAL
 
-TOGETHER = 2_000  # texts that are answered together where many are waiting
+TOGETHER = 2_000  # rows that are answered together where many are waiting
 
+T = TypeVar("T")
 Ranked: TypeAlias = list[tuple[str, float]]  # labels and their chances, the likeliest first
+
+
+class Given(NamedTuple):
+    """What an answer is asked about: a row's cells, and what a person calls it."""
+
+    name: str  # a text itself, a path, or where a row stands
+    cells: tuple[Any, ...]
+
+
+class Estimate(NamedTuple):
+    """A number, and the interval that holds 95% of right ones."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a run says about one text."""
+    """What a run says about one row."""
 
-    text: str
+    text: str  # what it was asked about: a text itself, a path, or where a row stands
     labels: Mapping[str, Ranked]  # of each output that is a label
-    tags: Mapping[str, list[Ranked]]  # of each output that is tags, word by word
+    tags: Mapping[str, list[Ranked]]  # of each output that is tags, step by step
+    sets: Mapping[str, Ranked] = field(default_factory=dict)  # of each output that is any number of labels
+    values: Mapping[str, list[Estimate]] = field(default_factory=dict)  # of each output that is numbers
 
     def best(self, output: str) -> str:
         """The likeliest label of an output."""
         return self.labels[output][0][0]
 
     def best_tags(self, output: str) -> list[str]:
-        """The likeliest tag of each word, of an output that is tags."""
+        """The likeliest tag of each step, of an output that is tags."""
         return [ranked[0][0] for ranked in self.tags[output]]
+
+    def chosen(self, output: str) -> list[str]:
+        """The labels that are there, of an output that is any number of them."""
+        return [label for label, chance in self.sets[output] if chance > THERE]
 
     def as_dict(self) -> dict[str, Any]:
         """In plain names."""
@@ -60,6 +91,12 @@ class Answer:
             outputs[name] = {"answer": ranked[0][0], "chances": dict(ranked)}
         for name, words in self.tags.items():
             outputs[name] = {"answer": self.best_tags(name), "chances": [dict(ranked) for ranked in words]}
+        for name, ranked in self.sets.items():
+            outputs[name] = {"answer": self.chosen(name), "chances": dict(ranked)}
+        for name, found in self.values.items():
+            values, intervals = [one.value for one in found], [[one.low, one.high] for one in found]
+            one = len(found) == 1
+            outputs[name] = {"answer": values[0] if one else values, "interval": intervals[0] if one else intervals}
         return {"text": self.text, "outputs": outputs}
 
 
@@ -70,65 +107,121 @@ class Predictor:
         self.folder, self.settings = folder, settings
         tables = folder.read_symbols()
         self.known = known_from_json(tables)
+        outputs = self.known.outputs
         # one that was stopped before its end answers by its net as it is
         self.left: list[str] = folder.facts.get("left") or [settings.of_learnt().model or DEFAULT_MODEL]
-        weights: dict[str, list[float]] = folder.facts.get("weights") or {name: [1.0] for name in self.known.names}
+        weights: dict[str, list[float]] = folder.facts.get("weights") or {name: [1.0] for name in outputs}
+        self.reaches: dict[str, Reach] = folder.facts.get("reaches") or {}
         self.net: Answering | None = None
         parts: list[Part] = []
         for name in self.left:
             if name == LINEAR:
-                parts.append(LinearModel.from_tensors(*load_tensors(folder.linear)))
+                parts.append(LinearModel.from_tensors(*load_tensors(folder.linear), self.known.intake))
                 continue
             plan = recorded_plans(folder, device=device)[0]
             self.net = build_answering(plan, settings, tables)
             tensors, _ = folder.read_model(dict(self.net.named_parameters()))
             self.net.load_state_dict(tensors)
             self.net.requires_grad_(False)
-            parts.append(Net(self.net, tokens_from_json(tables["tokens"])))
-        if set(weights) != set(self.known.names) or any(len(each) != len(parts) for each in weights.values()):
+            parts.append(Net(self.net, self.known.intake))
+        if set(weights) != set(outputs) or any(len(each) != len(parts) for each in weights.values()):
             raise RunError(
                 f"{folder.path}/run.json is damaged: its weights do not fit. Resume the run, or train again."
             )
-        self.answerer = Answerer(parts, weights)
+        self.answerer = Answerer(parts, weights, {name: LIKELIHOODS[one.kind] for name, one in outputs.items()})
 
     @property
     def parameters(self) -> int:
         """Weights of the net."""
         return 0 if self.net is None else sum(p.numel() for p in self.net.parameters())
 
-    def read_column(self, path: str | Path) -> Iterator[str]:
-        """The texts of a table's input column, as they are read. Raises DataError where one is missing."""
-        table, name = open_table(path), self.known.columns.input
-        if name not in table.columns:
-            known = ", ".join(table.columns)
-            raise DataError(f"{path} has no column '{name}', which this run reads; it has: {known}.")
-        for row in table.rows([name]):
-            if row.cells[0] is None:
-                raise no_cell(table, name, row)
-            yield spell_input(row.cells[0])
+    def read_input(self, source: str) -> Iterator[Given] | None:
+        """What a path holds: the rows of a table's input columns, a folder's sounds or pictures, or one of them; None
+        where it is lines. Raises DataError where a cell or a column is missing."""
+        taken, path = self.known.intake.input, Path(source)
+        if is_table(source):
+            return self._read_table(source)
+        if taken.kind in MEDIA and path.is_dir():
+            files = [file for file in list_files(path) if file.suffix.lower() in MEDIA[taken.kind]]
+            if not files:
+                raise DataError(
+                    f"{source} holds no {taken.kind}s, which this run reads: {', '.join(MEDIA[taken.kind])}."
+                )
+            return (Given(str(file), (str(file),)) for file in files)
+        if taken.kind in MEDIA and path.suffix.lower() in MEDIA[taken.kind]:
+            return iter([Given(source, (source,))])
+        return None
 
-    def predict(self, texts: Iterable[str], top: int | None = None) -> Iterator[Answer]:
-        """An answer for each text, in order, as texts come: those that wait are answered together.
+    def _read_table(self, path: str) -> Iterator[Given]:
+        columns, table = self.known.columns, open_table(path)
+        check_columns(table, replace(columns, outputs=(), group=None))
+        if columns.sequence:
+            table = SequenceTable.gather(table, columns.sequence, ())
+        media = self.known.intake.input.kind in MEDIA
+        for row in table.rows(columns.inputs):
+            if (empty := missing(table, columns.inputs, row)) is not None:
+                raise no_cell(table, empty, row)
+            cells = located(row.cells, table.path.parent) if media else row.cells
+            text = isinstance(self.known.intake.input, TextInput)
+            name = str(self._take(Given("", cells))) if text else str(cells[0]) if media else table.place(row.number)
+            yield Given(name, cells)
+
+    def _take(self, given: Given | str) -> Item:
+        """What a model reads. Raises DataError."""
+        taken = self.known.intake.input
+        if isinstance(given, Given):
+            return taken.take(given.cells, given.name)
+        return taken.take(given_numbers(given, taken) if isinstance(taken, VectorInput) else (given,), given[:60])
+
+    def predict(self, asked: Iterable[Given | str], top: int | None = None) -> Iterator[Answer]:
+        """An answer for each text, path or row of cells, in order, as they come: those that wait are answered
+        together.
 
         top: only so many labels of each output, the likeliest first; all if left out.
         """
-        for waiting in gathered(texts):
-            ranked = {}
-            for name, logs in self.answerer.answer(waiting).items():
-                chances, order = logs.exp().sort(1, descending=True)
-                pairs = zip(order[:, :top].tolist(), chances[:, :top].tolist(), strict=True)
-                ranked[name] = iter([self._named(name, *pair) for pair in pairs])
-            for text in waiting:
-                labels, tags = {}, {}
-                for name, found in ranked.items():
-                    if name in self.known.each:
-                        tags[name] = list(islice(found, len(given_words(text))))
-                    else:
-                        labels[name] = next(found)
-                yield Answer(text, labels, tags)
+        for waiting in gathered(asked):
+            items = [self._take(given) for given in waiting]
+            said = self.answerer.answer(items)
+            places = dict.fromkeys(said, 0)
+            for given, item in zip(waiting, items, strict=True):
+                own = {}
+                for name, found in said.items():
+                    count = self._count(item) if name in self.known.each else 1
+                    own[name] = found[places[name] : places[name] + count]
+                    places[name] += count
+                yield self._told(given.name if isinstance(given, Given) else given, own, top)
 
-    def _named(self, output: str, order: Sequence[int], chances: Sequence[float]) -> Ranked:
-        names = self.known.names[output]
+    def _count(self, item: Item) -> int:
+        """Steps of an item that an answer for each is about."""
+        return len(given_words(item)) if isinstance(item, str) else len(item)
+
+    def _told(self, name: str, said: Mapping[str, Tensor], top: int | None) -> Answer:
+        """What is said of a row, (A, O) of each output, as an answer."""
+        labels, tags, sets, values = {}, {}, {}, {}
+        for out, found in said.items():
+            output = self.known.outputs[out]
+            if isinstance(output, LabelOutput):
+                chances, order = found.exp().sort(1, descending=True)
+                ranked = [
+                    self._named(output.names, *pair)
+                    for pair in zip(order[:, :top].tolist(), chances[:, :top].tolist(), strict=True)
+                ]
+                if output.each:
+                    tags[out] = ranked
+                else:
+                    labels[out] = ranked[0]
+            elif isinstance(output, LabelSetOutput):
+                chances, order = found[0].sigmoid().sort(descending=True)
+                kept = max(top or len(chances), int((chances > THERE).sum()))
+                sets[out] = self._named(output.names, order[:kept].tolist(), chances[:kept].tolist())
+            else:
+                means, deviations = ValueTeller(output).in_units(found)
+                reached = deviations[0] * torch.tensor(list(self.reaches.get(out) or [NORMAL])).double()
+                pairs = zip(means[0].tolist(), reached.tolist(), strict=True)
+                values[out] = [Estimate(mean, mean - reach, mean + reach) for mean, reach in pairs]
+        return Answer(name, labels, tags, sets, values)
+
+    def _named(self, names: Sequence[str], order: Sequence[int], chances: Sequence[float]) -> Ranked:
         return [(names[label], chance) for label, chance in zip(order, chances, strict=True)]
 
     def tag_conllu(self, path: str | Path) -> Iterator[str]:
@@ -157,8 +250,8 @@ class Predictor:
             yield ""
 
     @torch.no_grad()
-    def answer_as_read(self, text: str, top: int | None = None) -> Iterator[Answer]:
-        """The net's answer after each step of a text, in constant bytes; the `top` likeliest labels, or all. Raises
+    def answer_as_read(self, given: Given | str, top: int | None = None) -> Iterator[Answer]:
+        """The net's answer after each step of a row, in constant bytes; the `top` likeliest labels, or all. Raises
         RunError where it has none before a row's end."""
         net = self.net
         if net is None or not net.streams or len(self.answerer.parts) > 1:
@@ -167,15 +260,17 @@ class Predictor:
                 f"{'read both ways' if net is not None and not net.streams else 'of whole rows'}.\n"
                 "To answer at every step: unroll train DATA --model lstm --direction ahead"
             )
-        inputs, lengths = gather_steps(self.known.tokens, [text])
+        inputs, lengths = gather_steps(self.known.intake, [self._take(given)])
         state = net.start(1)
         for t in range(int(lengths[0])):
-            logits, state = net.step(inputs[:, t], state)
-            labels = {}
-            for name, found in logits.items():
-                chances, order = (self.answerer.weights[name][0] * found[0]).softmax(0).sort(descending=True)
-                labels[name] = self._named(name, order[:top].tolist(), chances[:top].tolist())
-            yield Answer(text, labels, {})
+            outputs, state = net.step(inputs[:, t], state)
+            said = {
+                name: self.answerer.likelihoods[name].blend(
+                    found[None].double(), torch.tensor(self.answerer.weights[name])
+                )
+                for name, found in net.say(outputs).items()
+            }
+            yield self._told(given.name if isinstance(given, Given) else given, said, top)
 
     def evaluate(self, data: str | Path | None, errors: bool) -> AnswerEvaluation:
         """The scores on a table, or on the run's own test part (validation where it has none)."""
@@ -193,36 +288,62 @@ class Predictor:
             raise DataError(
                 f"{self.folder.path} has no test part and no validation part. Name a table: unroll evaluate RUN DATA"
             )
-        found: dict[str, list[torch.Tensor]] = {name: [] for name in self.known.names}
-        for texts in iterate(examples.part_texts(part), TOGETHER):
-            for name, logs in self.answerer.answer(texts).items():
-                found[name].append(logs)
+        found: dict[str, list[Tensor]] = {name: [] for name in self.known.outputs}
+        for items in iterate(examples.part_items(part), TOGETHER):
+            for name, said in self.answerer.answer(items).items():
+                found[name].append(said)
         whole = {name: torch.cat(each) for name, each in found.items()}
-        scores = {name: score_part(examples, part, name, logs) for name, logs in whole.items()}
+        rows = examples.parts[part]
+        scores = {
+            name: teller_of(self.known.outputs[name]).score(
+                examples.answers[name], rows, said, self.reaches.get(name) or ()
+            )
+            for name, said in whole.items()
+        }
         beside = None if data is not None else self._beside()
-        wrong = list_errors(examples, part, whole, self.known.names) if errors else []
+        wrong = list_errors(examples, part, whole) if errors else []
         named = part if data is None else str(data)
         if data and set(examples.fingerprints.values()) & set(self.folder.facts["data"]["fingerprints"].values()):
             named += " (which it was trained on: it knows most of these rows)"
         return AnswerEvaluation(named, scores, beside, wrong)
 
-    def _beside(self) -> dict[str, float]:
-        """What the verdict put beside the run."""
-        beside: dict[str, float] = {}
+    def _beside(self) -> dict[str, tuple[str, float]]:
+        """What the verdict put beside the run: a figure and its name."""
+        beside: dict[str, tuple[str, float]] = {}
         for name, facts in self.folder.facts["scores"].get("outputs", {}).items():
-            prefix = f"{name}: " if len(self.known.names) > 1 else ""
-            beside |= {prefix + other: score["accuracy"] for other, score in facts["beside"].items()}
-            frequent = facts["most_frequent"]
-            beside[f"{prefix}always '{frequent['label']}'"] = frequent["accuracy"]
+            prefix = f"{name}: " if len(self.known.outputs) > 1 else ""
+            figure = facts.get("figure", "accuracy")
+            beside |= {prefix + other: (figure, score[figure]) for other, score in facts["beside"].items()}
+            if "constant" in facts:
+                beside[prefix + facts["constant"]["answer"]] = figure, facts["constant"][figure]
+            else:  # an older run
+                frequent = facts["most_frequent"]
+                beside[f"{prefix}always '{frequent['label']}'"] = figure, frequent["accuracy"]
         return beside
 
 
-def gathered(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Texts in their order: one that comes alone at once, those that wait together, up to `TOGETHER`.
+def given_numbers(line: str, taken: VectorInput) -> tuple[Any, ...]:
+    """A line's numbers as cells: JSON, or with commas or spaces between them. Raises DataError."""
+    try:
+        found = (
+            json.loads(line)
+            if line.lstrip().startswith("[")
+            else [float(one) for one in re.split(r"[,\s]+", line.strip())]
+        )
+    except ValueError:
+        raise DataError(
+            f"'{line[:40]}' is no list of numbers, which this run reads: 0.5 1.2 3, or of vectors [[1, 2], [3, 4]]."
+        ) from None
+    flat = all(isinstance(one, int | float) for one in found)
+    return ([found],) if flat and taken.width > 1 else (found,)
+
+
+def gathered(texts: Iterable[T]) -> Iterator[list[T]]:
+    """Rows in their order: one that comes alone at once, those that wait together, up to `TOGETHER`.
 
     They are read ahead by a thread, so that a slow giver is not waited for longer than its next text takes.
     """
-    ahead: Queue[str | BaseException | None] = Queue(2 * TOGETHER)
+    ahead: Queue[tuple[T] | BaseException | None] = Queue(2 * TOGETHER)
     enough = Event()
 
     def read() -> None:
@@ -230,7 +351,7 @@ def gathered(texts: Iterable[str]) -> Iterator[list[str]]:
             for text in texts:
                 if enough.is_set():
                     return
-                ahead.put(text)
+                ahead.put((text,))
             ahead.put(None)
         except BaseException as error:  # it is raised where the texts are asked for
             ahead.put(error)
@@ -238,10 +359,10 @@ def gathered(texts: Iterable[str]) -> Iterator[list[str]]:
     Thread(target=read, daemon=True).start()
     try:
         while True:
-            waiting: list[str] = []
+            waiting: list[T] = []
             found = ahead.get()
-            while isinstance(found, str):
-                waiting.append(found)
+            while isinstance(found, tuple):
+                waiting.append(found[0])
                 if len(waiting) == TOGETHER:
                     break
                 try:

@@ -30,7 +30,7 @@ from unrolled.run.folder import RunFolder, find_runs, newest
 from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
 from unrolled.run.mixing import load_mixture, score_parts
-from unrolled.run.predicting import Answer, Predictor
+from unrolled.run.predicting import Answer, Given, Predictor
 from unrolled.seeds import generator
 from unrolled.settings import SampleSettings, TrainSettings
 from unrolled.training.adapting import Adapting, Learning, choose_adapting, evaluate_adapted
@@ -121,7 +121,7 @@ class Run:
                 f"What it can do: {cure}, unroll evaluate, unroll info."
             )
 
-    def predict(self, texts: Iterable[str], top: int | None = None) -> Iterator[Answer]:
+    def predict(self, texts: Iterable[Given | str], top: int | None = None) -> Iterator[Answer]:
         """An answer for each text, in order, as they come; the `top` likeliest labels of each, or all.
 
         >>> [answer.best("label") for answer in load("runs/reviews").predict(["a fine film"])]  # doctest: +SKIP
@@ -288,8 +288,10 @@ def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
 
 
 def _score(scores: dict[str, Any]) -> dict[str, float | None]:
-    """What tells a run's worth in its list: nats a character, or the share of its first output's answers right."""
+    """What tells a run's worth in its list: nats a character, or the figure of its first output."""
     outputs = scores.get("outputs")
     if outputs:
-        return {"accuracy": next(iter(outputs.values()))["accuracy"]}
+        first = next(iter(outputs.values()))
+        figure = first.get("figure", "accuracy")  # an older run answers with labels
+        return {figure: first[figure]}
     return {"nats": scores.get("nats")}

@@ -92,8 +92,13 @@ class Subject(ABC):
 
     @property
     @abstractmethod
+    def untrained(self) -> float:
+        """What an untrained model's loss is, in nats."""
+
+    @property
     def kinds(self) -> int:
-        """Different answers there are for an item: an untrained model's loss is the logarithm of it."""
+        """Different symbols there are, of a text."""
+        return 1
 
     @property
     def weighed(self) -> str:

@@ -81,7 +81,7 @@ class Watch:
         before = time.monotonic()
         loss, learner.nats, learner.targets = learner.loss, 0.0, 0
         if learner.step == 0:
-            loss = math.log(self.subject.kinds)  # what an untrained model's first loss is
+            loss = self.subject.untrained
         if learner.step % plan.validate_every == 0 or last or learner.step == 0:
             validation = self.validate(plan.validation)
             written = self.write_sample()

@@ -43,6 +43,7 @@ class Plan(Settings):
     validate_every: Annotated[int, "updates between validations, a multiple of report_every"]
     save_every: Annotated[int, "updates between checkpoints, a multiple of report_every"]
     most: Annotated[int | None, "updates that serve: what a budget has beyond them is not spent"] = None
+    padding: Annotated[float | None, "share of what is read that only fills rows up"] = None
     validation: Annotated[int, "symbols of the validation part that are read each time, at most"] = 200_000
     from_step: Annotated[int, "the update from which this plan holds"] = 0
     progress: Annotated[float, "share of the schedule that was done at from_step"] = 0.0
@@ -52,9 +53,10 @@ class Plan(Settings):
         """The plan in a line."""
         layers = f"{self.depth} layers of {self.size}" if self.depth > 1 else f"{self.size} wide"
         dropout = f", dropout {self.dropout:g}" if self.dropout else ""
+        padding = "" if self.padding is None else f", {self.padding:.0%} padding"
         return (
             f"{self.model}, {layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch} rows "
-            f"x {self.window} steps{dropout}; {self.precision} on {self.device}, {self.threads} threads"
+            f"x {self.window} steps{padding}{dropout}; {self.precision} on {self.device}, {self.threads} threads"
         )
 
 

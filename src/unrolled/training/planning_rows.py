@@ -6,6 +6,7 @@ that is shorter; what is left of it is not spent. Sizes and readings are from do
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -30,9 +31,16 @@ class Recipe(NamedTuple):
     readings: float  # of every row
 
 
-SYMBOLS = Recipe(256, 2, 64, 64, 8e-3, 0.35, 60)
-WORDS = Recipe(128, 1, 128, 64, 3e-3, 0.4, 10)  # with a vector each, rows are learnt by heart sooner
-TAGS = Recipe(256, 1, 128, 32, 3e-3, 0.4, 20)  # an answer a word
+RECIPES = {
+    "symbols": Recipe(256, 2, 64, 64, 8e-3, 0.35, 60),
+    "words": Recipe(128, 1, 128, 64, 3e-3, 0.4, 10),  # with a vector each, rows are learnt by heart sooner
+    "tags": Recipe(256, 1, 128, 32, 3e-3, 0.4, 20),  # an answer a step
+    "vectors": Recipe(128, 1, 64, 64, 5e-3, 0.1, 60),
+    "sound": Recipe(128, 1, 128, 32, 3e-3, 0.3, 60),
+    "rows": Recipe(128, 1, 128, 64, 3e-3, 0.2, 12),  # of a picture
+    "patches": Recipe(128, 2, 128, 64, 3e-3, 0.1, 12),
+}
+"""By what a step is."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +49,9 @@ class RowTask:
 
     rows: int  # of the training part
     steps: float  # of a row, on average
-    worded: bool  # whether a step is a word
-    each: bool  # whether each step is answered
+    kind: str  # of its recipe
     rehearsal: Rehearsal  # a batch of its own rows
+    padding: Callable[[int], float]  # rows of a batch -> share of what is read that is padding
 
 
 def plan_row_steps(settings: TrainSettings, task: RowTask, device: str, threads: int) -> Plan:
@@ -60,7 +68,7 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
     if settings.threads is None and device == "cpu":
         plan = replace(plan, threads=fastest_threads(plan, task.rehearsal))
     pace = seconds_an_update(plan, task.rehearsal)
-    wanted = int(recipe_for(task).readings * task.rows / plan.batch)
+    wanted = int(RECIPES[task.kind].readings * task.rows / plan.batch)
     plan = replace(plan, most=max(1, wanted))
     steps = max(1, min(wanted, int(seconds / pace)))
     report = max(1, round(min(1.5, seconds / REPORTS) / pace))
@@ -69,20 +77,17 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
     return time_steps(plan, steps, report, validations, saves)
 
 
-def recipe_for(task: RowTask) -> Recipe:
-    """The recipe of a task."""
-    return TAGS if task.each else WORDS if task.worded else SYMBOLS
-
-
 def shape_rows(settings: TrainSettings, task: RowTask, device: str, threads: int) -> Plan:
     """Everything but the steps."""
-    model, recipe = settings.model or DEFAULT_MODEL, recipe_for(task)
+    model, recipe = settings.model or DEFAULT_MODEL, RECIPES[task.kind]
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
+    batch = settings.batch or recipe.batch
     return Plan(
         model=model, size=settings.size or recipe.size, depth=settings.depth or recipe.depth, embed=recipe.embed,
-        batch=settings.batch or recipe.batch, window=settings.window or round(task.steps), steps=1,
+        batch=batch, window=settings.window or round(task.steps), steps=1,
         rate=settings.rate or recipe.rate, matrix_rate=3.75, warmup=1,
         dropout=recipe.dropout if settings.dropout is None else settings.dropout, decay=0.01, matrix_decay=0.1,
         clip=1.0, average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",
         device=device, threads=threads, report_every=1, validate_every=1, save_every=1,
+        padding=round(task.padding(batch), 4),
     )  # fmt: skip

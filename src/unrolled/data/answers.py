@@ -1,0 +1,335 @@
+"""The answers of a table's rows, one output each: what is right, as a model is asked it and as a person wrote it."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.columns import NUMBER
+from unrolled.data.intake import Ids
+from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput
+from unrolled.data.words import given_words
+from unrolled.errors import DataError
+
+NOT_ASKED = -100  # as a label: none is due. As a number: NaN
+UNSEEN = -1  # a label that the training part lacks
+SHOWN = 6  # labels named in a line
+SEPARATORS = ("|", ";", ",")  # of several labels in a cell of text, the first that any cell has
+
+Place = Callable[[int], str]  # row -> where it stands
+
+
+class Answered(ABC):
+    """The answers of all rows of one output. A subclass is final."""
+
+    output: Output
+
+    @property
+    def each(self) -> bool:
+        """Whether there is an answer for each step of a row."""
+        return self.output.each
+
+    def places(self, rows: Ids) -> Ids:
+        """Where the answers of these rows stand, row after row."""
+        return rows
+
+    @abstractmethod
+    def of(self, rows: Ids) -> NDArray[Any]:
+        """The right answers of these rows, row after row: (A,) or (A, K)."""
+
+    @abstractmethod
+    def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> NDArray[Any]:
+        """What a batch of `size` rows is asked: (B,) or (B, K), or (B, T) of tags, whose first stands at step
+        `lead`; rows past the given ones are asked nothing."""
+
+    @abstractmethod
+    def spelled(self, place: int) -> str:
+        """A right answer as it stands in the table."""
+
+    @abstractmethod
+    def describe(self, name: str) -> str:
+        """What is answered, in a few words."""
+
+    @abstractmethod
+    def facts(self) -> Any:
+        """What run.json says of the answers of all rows."""
+
+    def count_unseen(self) -> tuple[int, list[str]]:
+        """How many answers can never be given, for the training part lacks them, and the names of these."""
+        return 0, []
+
+
+@dataclass(frozen=True)
+class Labels(Answered):
+    """One of a set of names each, for a row, or for each of its steps."""
+
+    output: LabelOutput
+    ids: Ids  # (A,) places among the output's names, UNSEEN where the training part lacks the label
+    given: tuple[str, ...]  # every name in the table
+    given_ids: Ids  # (A,) places in given
+    starts: Ids  # (N + 1,) where each row's answers begin
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What can be answered."""
+        return self.output.names
+
+    def places(self, rows: Ids) -> Ids:
+        if not self.each:
+            return rows
+        counts = self.starts[rows + 1] - self.starts[rows]
+        before = np.repeat(self.starts[rows] - (np.cumsum(counts) - counts), counts)
+        return before + np.arange(int(counts.sum()))
+
+    def of(self, rows: Ids) -> Ids:
+        return self.ids[self.places(rows)]
+
+    def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> Ids:
+        if not self.each:
+            asked = np.full(size, NOT_ASKED, np.int64)
+            asked[: len(rows)] = np.where(self.ids[rows] < 0, NOT_ASKED, self.ids[rows])
+            return asked
+        asked = np.full((size, steps), NOT_ASKED, np.int64)
+        for place, row in enumerate(rows.tolist()):
+            tags = self.ids[self.starts[row] : self.starts[row + 1]][: steps - lead]
+            asked[place, lead : lead + len(tags)] = np.where(tags < 0, NOT_ASKED, tags)
+        return asked
+
+    def spelled(self, place: int) -> str:
+        return self.given[int(self.given_ids[place])]
+
+    def describe(self, name: str) -> str:
+        kind = "tags, one a step" if self.each else "labels"
+        return f"{name}, one of {len(self.names):,} {kind} ({shown(self.names)})"
+
+    def facts(self) -> dict[str, int]:
+        return dict(zip(self.given, np.bincount(self.given_ids, minlength=len(self.given)).tolist(), strict=True))
+
+    def count_unseen(self) -> tuple[int, list[str]]:
+        found = np.flatnonzero(self.ids == UNSEEN)
+        return len(found), sorted({self.given[place] for place in self.given_ids[found].tolist()})
+
+
+@dataclass(frozen=True)
+class LabelSets(Answered):
+    """Any number of names for a row."""
+
+    output: LabelSetOutput
+    ids: Ids  # (A,) labels of all rows, row after row, UNSEEN where the training part lacks one
+    given: tuple[str, ...]  # every name in the table
+    given_ids: Ids  # (A,)
+    starts: Ids  # (N + 1,) where each row's labels begin
+
+    def of(self, rows: Ids) -> NDArray[np.float64]:
+        there = np.zeros((len(rows), len(self.output.names)))
+        for place, row in enumerate(rows.tolist()):
+            ids = self.ids[self.starts[row] : self.starts[row + 1]]
+            there[place, ids[ids >= 0]] = 1.0
+        return there
+
+    def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> NDArray[np.float32]:
+        return filled(self.of(rows), size)
+
+    def spelled(self, place: int) -> str:
+        return ", ".join(self.given[label] for label in self.given_ids[self.starts[place] : self.starts[place + 1]])
+
+    def describe(self, name: str) -> str:
+        return f"{name}, any of {len(self.output.names):,} labels ({shown(self.output.names)})"
+
+    def facts(self) -> dict[str, int]:
+        return dict(zip(self.given, np.bincount(self.given_ids, minlength=len(self.given)).tolist(), strict=True))
+
+    def count_unseen(self) -> tuple[int, list[str]]:
+        found = np.flatnonzero(self.ids == UNSEEN)
+        return len(found), sorted({self.given[place] for place in self.given_ids[found].tolist()})
+
+
+@dataclass(frozen=True)
+class Values(Answered):
+    """One or several numbers for a row."""
+
+    output: ValueOutput
+    numbers: NDArray[np.float64]  # (N, K) as they stand in the table
+
+    def of(self, rows: Ids) -> NDArray[np.float64]:
+        scaled: NDArray[np.float64] = (self.numbers[rows] - np.array(self.output.mean)) / self.output.deviation
+        return scaled
+
+    def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> NDArray[np.float32]:
+        return filled(self.of(rows), size)
+
+    def spelled(self, place: int) -> str:
+        return " ".join(f"{number:g}" for number in self.numbers[place])
+
+    def describe(self, name: str) -> str:
+        several = "a number" if self.output.numbers == 1 else f"{self.output.numbers} numbers"
+        low, high = self.numbers.min(), self.numbers.max()
+        return f"{name}, {several} ({low:g} to {high:g})"
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "numbers": self.output.numbers,
+            "least": self.numbers.min(0).tolist(),
+            "greatest": self.numbers.max(0).tolist(),
+        }
+
+
+def filled(asked: NDArray[Any], size: int) -> NDArray[np.float32]:
+    """Numbers (R, K) as the first of `size` rows, NaN in the others."""
+    whole = np.full((size, asked.shape[1]), np.nan, np.float32)
+    whole[: len(asked)] = asked
+    return whole
+
+
+def shown(names: Sequence[str]) -> str:
+    """The first names, for a line."""
+    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+
+
+def count_labels(labels: Labels, rows: Ids) -> list[int]:
+    """How often each label is the answer in these rows."""
+    ids = labels.of(rows)
+    return [int(count) for count in np.bincount(ids[ids != UNSEEN], minlength=len(labels.names))]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A column as it was read: N cells of some different spellings; a list's entries end with line ends."""
+
+    table: str  # the path, for messages
+    name: str
+    kinds: tuple[str, ...]
+    ids: Ids  # (N,) places in kinds
+
+    def split(self, words: Callable[[str], list[str]]) -> tuple[tuple[str, ...], Ids, Ids]:
+        """Each cell as several entries: their names, the entries of all rows, where each row's begin (N + 1,)."""
+        names: dict[str, int] = {}
+        of_cell = [
+            np.array([names.setdefault(one, len(names)) for one in words(cell)], np.int64) for cell in self.kinds
+        ]
+        counts = np.array([len(one) for one in of_cell], np.int64)[self.ids]
+        whole = np.concatenate([np.zeros(0, np.int64), *(of_cell[cell] for cell in self.ids.tolist())])
+        return tuple(names), whole, np.concatenate([[0], np.cumsum(counts)])
+
+
+def read_answers(
+    cells: Cells, kind: str, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None
+) -> Answered:
+    """The answers of a column. What the training part has is what can be answered, or what is known to a run.
+
+    steps: row -> how many tags it takes. Raises DataError with the row where a cell is none of its kind.
+    """
+    if kind == "label":
+        return read_labels(cells, training, known)
+    if kind == "tags":
+        return read_tags(cells, training, steps, place, known)
+    if kind == "labels":
+        return read_label_sets(cells, training, known)
+    return read_values(cells, training, place, known)
+
+
+def read_labels(cells: Cells, training: Ids, known: Output | None) -> Labels:
+    """A label a row."""
+    given = tuple(" ".join(given_words(cell)) if "\n" in cell else cell for cell in cells.kinds)
+    return _among(cells, given, cells.ids, np.arange(len(cells.ids) + 1), training, training, known, each=False)
+
+
+def read_tags(cells: Cells, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None) -> Labels:
+    """A label a step."""
+    given, ids, starts = cells.split(given_words)
+    for row, count in enumerate(np.diff(starts).tolist()):
+        if steps(row) != count:
+            raise DataError(
+                f"{place(row)}: {steps(row)} words and {count} tags in '{cells.name}'; each word, or step, has one.\n"
+                "Spaces stand between them, or both cells are lists."
+            )
+    found = Labels(LabelOutput((), each=True), ids, given, ids, starts).places(training)
+    return _among(cells, given, ids, starts, found, training, known, each=True)
+
+
+def _among(
+    cells: Cells, given: tuple[str, ...], ids: Ids, starts: Ids, trained: Ids, training: Ids, known: Output | None,
+    each: bool,
+) -> Labels:  # fmt: skip
+    """Labels as places among those of the training part, or those that are known."""
+    if isinstance(known, LabelOutput):
+        names = known.names
+    else:
+        names = tuple(sorted({given[label] for label in np.unique(ids[trained]).tolist()}, key=_in_order))
+        if len(names) < 2:
+            raise DataError(
+                f"{cells.table}: '{cells.name}' is '{names[0] if names else 'nothing'}' everywhere in the training "
+                "part. There is nothing to tell apart;\ngive rows of two labels or more."
+            )
+    return Labels(LabelOutput(names, each), _numbered(given, names)[ids], given, ids, starts)
+
+
+def read_label_sets(cells: Cells, training: Ids, known: Output | None) -> LabelSets:
+    """Any number of labels a row: entries of a list, or of a text with | ; or , or spaces between them."""
+    listed = any("\n" in cell for cell in cells.kinds)
+    separator = next((one for one in SEPARATORS if any(one in cell for cell in cells.kinds)), None)
+
+    def words(cell: str) -> list[str]:
+        if listed or separator is None:
+            return sorted(set(given_words(cell)))
+        return sorted({part.strip() for part in cell.split(separator)} - {""})
+
+    given, ids, starts = cells.split(words)
+    if isinstance(known, LabelSetOutput):
+        names = known.names
+    else:
+        trained = {given[label] for row in training.tolist() for label in ids[starts[row] : starts[row + 1]]}
+        names = tuple(sorted(trained, key=_in_order))
+        if not names:
+            raise DataError(
+                f"{cells.table}: '{cells.name}' holds no label in the training part. Give rows with some."
+            )
+    return LabelSets(LabelSetOutput(names), _numbered(given, names)[ids], given, ids, starts)
+
+
+def read_values(cells: Cells, training: Ids, place: Place, known: Output | None) -> Values:
+    """One or several numbers a row."""
+    of_cell: list[list[float]] = []
+    for number, cell in enumerate(cells.kinds):
+        parts = given_words(cell)
+        if not parts or not all(NUMBER.fullmatch(part) for part in parts):
+            row = int(np.flatnonzero(cells.ids == number)[0])
+            raise DataError(
+                f"{place(row)}: '{cells.name}' is '{' '.join(parts)}'; a value is a number, such as 3.5 or -2e3.\n"
+                "Correct it; or, where these are names: --as label."
+            )
+        of_cell.append([float(part) for part in parts])
+        count = known.numbers if isinstance(known, ValueOutput) else len(of_cell[0])
+        if len(of_cell[-1]) != count:
+            row = int(np.flatnonzero(cells.ids == number)[0])
+            raise DataError(
+                f"{place(row)}: {len(of_cell[-1])} numbers in '{cells.name}', and {count} were expected, as in the "
+                "other rows."
+            )
+    numbers = np.array(of_cell, np.float64).reshape(len(of_cell), -1)[cells.ids]  # (N, K)
+    if isinstance(known, ValueOutput):
+        return Values(known, numbers)
+    mean, deviation = numbers[training].mean(0), numbers[training].std(0)
+    if not (np.isfinite(deviation) & (deviation > 0)).all():
+        raise DataError(
+            f"{cells.table}: '{cells.name}' is {numbers[training[0]][int(np.argmin(deviation > 0))]:g} everywhere in "
+            "the training part. There is nothing to foresee."
+        )
+    return Values(ValueOutput(tuple(mean.tolist()), tuple(deviation.tolist())), numbers)
+
+
+def _numbered(given: Sequence[str], names: Sequence[str]) -> Ids:
+    number = {known: place for place, known in enumerate(names)}
+    return np.array([number.get(one, UNSEEN) for one in given], np.int64)
+
+
+def _in_order(name: str) -> tuple[bool, float, str]:
+    if re.fullmatch(NUMBER, name):
+        return False, float(name), name
+    return True, 0.0, name

@@ -1,0 +1,243 @@
+"""What a row is given as, and how it is taken from a table's cells: a text, numbers step by step, a sound, a picture.
+
+The kind is seen in the first rows: cells that are arrays of bytes are pictures, paths are what they name by their
+ending, numbers and lists of numbers are vectors, and all else is text. `--read` says otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.columns import Columns, is_number, spell_list
+from unrolled.data.items import Item
+from unrolled.data.pictures import PICTURES, look_at_picture, read_picture
+from unrolled.data.sequences import SequenceTable
+from unrolled.data.sound import SOUNDS, look_at_sound, read_sound
+from unrolled.data.table_file import LOOKED_AT, Cell, TableFile
+from unrolled.errors import DataError, MediaError, OptionError
+
+HIGHEST_RATE = 16_000  # samples a second that a sound is read with at most: what is said needs no more
+LARGEST = 64  # rows and columns of a picture, at most
+MEDIA = {"sound": SOUNDS, "picture": PICTURES}
+NUMBERED = re.compile(r"(.*?)(\d+)")
+
+
+class InputKind(ABC):
+    """How an item is taken from the cells of a row's input columns. A subclass is final."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def take(self, cells: Sequence[Cell], place: str) -> Item:
+        """What a row is given as. Raises DataError with the place, MediaError for a file that cannot be read."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What a run keeps of it."""
+        return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class TextInput(InputKind):
+    """A cell as text; a list's entries can be told apart."""
+
+    kind = "text"
+
+    def take(self, cells: Sequence[Cell], place: str) -> str:
+        if isinstance(cells[0], np.ndarray):
+            raise DataError(f"{place}: an array of numbers, where a text was expected. Leave out --read.")
+        return spell_list(cells[0])
+
+
+@dataclass(frozen=True)
+class VectorInput(InputKind):
+    """Numbers (T, D), a vector a step: a list or an array of them, or one or several columns of numbers.
+
+    series: the columns are one number at one step each, not one step's numbers.
+    """
+
+    width: int  # D
+    series: bool = False
+    kind = "vectors"
+
+    def take(self, cells: Sequence[Cell], place: str) -> NDArray[np.float32]:
+        parts = [_numbers(cell, place) for cell in cells]
+        if all(part.ndim == 0 for part in parts):
+            row = np.array(parts, np.float32)
+            found = row[:, None] if self.series else row[None]
+        else:
+            parts = [part.reshape(len(part), -1) if part.ndim else part for part in parts]
+            steps = {len(part) for part in parts if part.ndim}
+            if len(steps) > 1 or any(part.ndim == 0 for part in parts):
+                counts = ", ".join(str(len(part)) if part.ndim else "1" for part in parts)
+                raise DataError(f"{place}: columns of {counts} numbers; each needs as many, one a step.")
+            found = np.concatenate(parts, 1).astype(np.float32)
+        if found.shape[1] != self.width:
+            raise DataError(
+                f"{place}: {found.shape[1]} numbers a step, and {self.width} were expected, as in the other rows."
+            )
+        if not len(found):
+            raise DataError(f"{place}: no steps; a row has one at least.")
+        return found
+
+
+@dataclass(frozen=True)
+class SoundInput(InputKind):
+    """A path to a sound -> its samples (N,) as int16, mono, at `rate` a second."""
+
+    rate: int
+    kind = "sound"
+
+    def take(self, cells: Sequence[Cell], place: str) -> NDArray[np.int16]:
+        samples = read_sound(_path(cells[0], place), self.rate)
+        return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+
+
+@dataclass(frozen=True)
+class PictureInput(InputKind):
+    """A path to a picture, or an array of its bytes -> (height, width, channels) uint8."""
+
+    height: int
+    width: int
+    grey: bool
+    kind = "picture"
+
+    def take(self, cells: Sequence[Cell], place: str) -> NDArray[np.uint8]:
+        cell = cells[0]
+        if not isinstance(cell, np.ndarray):
+            return read_picture(_path(cell, place), self.height, self.width, self.grey)
+        picture = cell if cell.ndim == 3 else cell[..., None]
+        expected = (self.height, self.width, 1 if self.grey else 3)
+        if picture.shape != expected:
+            raise DataError(f"{place}: a picture of {picture.shape}, and {expected} was expected, as in other rows.")
+        return picture.astype(np.uint8)
+
+
+INPUTS: dict[str, type[InputKind]] = {one.kind: one for one in (TextInput, VectorInput, SoundInput, PictureInput)}
+"""Kinds of input by the names that `--read` takes."""
+
+
+def input_from_json(value: Any) -> InputKind:
+    """The kind that `to_json` wrote. Raises KeyError or TypeError where it is damaged."""
+    facts = {name: one for name, one in value.items() if name != "kind"}
+    return INPUTS[value["kind"]](**facts)
+
+
+def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKind:
+    """The kind of a table's input columns by its first rows, or the one that was asked for."""
+    first = [row.cells for row in islice(table.rows(columns.inputs), LOOKED_AT)]
+    first = [cells for cells in first if not any(cell is None for cell in cells)]
+    kind = asked or _kind_of([cell for cells in first for cell in cells], table)
+    if kind == "text" or not first:
+        if len(columns.inputs) > 1:
+            raise DataError(
+                f"{table.path}: of the columns {', '.join(columns.inputs)} not all are numbers, and several are read "
+                "together\nonly where they are. Name one with --input, or those that are numbers."
+            )
+        return TextInput()
+    if kind == "vectors":
+        series = len(columns.inputs) > 1 and _follow_each_other(columns.inputs)
+        parts = [_numbers(cell, table.place(1)) for cell in first[0]]
+        flat = all(part.ndim == 0 for part in parts)
+        width = sum(part.reshape(len(part), -1).shape[1] if part.ndim else 1 for part in parts)
+        return VectorInput(1 if series and flat else width, series and flat)
+    if len(columns.inputs) > 1:
+        raise OptionError(f"A row has one {kind}; --input names {len(columns.inputs)} columns.")
+    if kind == "picture":
+        return _picture_size([cells[0] for cells in first], table)
+    rates = []
+    for cells in first:
+        try:
+            rates.append(look_at_sound(_path(cells[0], str(table.path)))[0])
+        except MediaError:
+            continue
+    return SoundInput(min(HIGHEST_RATE, int(np.median(rates)) if rates else HIGHEST_RATE))
+
+
+def _kind_of(cells: Sequence[Cell], table: TableFile) -> str:
+    if any(isinstance(cell, np.ndarray) for cell in cells):
+        arrays = [cell for cell in cells if isinstance(cell, np.ndarray)]
+        pictures = all(
+            one.dtype == np.uint8 and (one.ndim == 2 or (one.ndim == 3 and one.shape[2] in (1, 3))) for one in arrays
+        )
+        return "picture" if pictures else "vectors"
+    for kind, endings in MEDIA.items():
+        named = sum(isinstance(cell, str) and cell.lower().endswith(endings) for cell in cells)
+        if named and named >= 0.9 * len(cells):
+            return kind
+    spelled = isinstance(table, SequenceTable)  # whose lists are of cells as they stand in a file
+    if cells and all(_all_numbers(cell, spelled) if isinstance(cell, list) else is_number(cell) for cell in cells):
+        return "vectors"
+    return "text"
+
+
+def _all_numbers(cell: list[Any], spelled: bool) -> bool:
+    return bool(cell) and all(
+        _all_numbers(one, spelled)
+        if isinstance(one, list)
+        else is_number(one) and (spelled or not isinstance(one, str))
+        for one in cell
+    )
+
+
+def _numbers(cell: Cell, place: str) -> NDArray[np.float32]:
+    """A cell as numbers: one (), a list or an array of them (T,) or (T, …)."""
+    try:
+        found = np.asarray(cell, np.float32)
+    except (ValueError, TypeError):
+        written = str(cell)[:40]
+        raise DataError(
+            f"{place}: '{written}' where numbers were expected, as many in each step.\n"
+            "Correct it; or have the column read as it stands: --read text."
+        ) from None
+    if not np.isfinite(found).all():
+        raise DataError(f"{place}: a number that is not finite. Correct it, or leave the row out.")
+    return found
+
+
+def _path(cell: Cell, place: str) -> Path:
+    """The file that a cell names: from the table's own folder, where it is no whole path."""
+    path = Path(str(cell))
+    if not path.is_file():
+        raise MediaError(f"{place}: there is no file '{cell}'. Paths count from the table's folder.")
+    return path
+
+
+def _picture_size(cells: Sequence[Cell], table: TableFile) -> PictureInput:
+    """The size most pictures have, at most 64 on a side; grey where all are."""
+    sizes, grey = [], True
+    for cell in cells:
+        if isinstance(cell, np.ndarray):
+            sizes.append(cell.shape[:2])
+            grey &= cell.ndim == 2 or cell.shape[2] == 1
+            continue
+        try:
+            width, height, without_colour = look_at_picture(_path(cell, str(table.path)))
+        except MediaError:
+            continue
+        sizes.append((height, width))
+        grey &= without_colour
+    if not sizes:
+        return PictureInput(LARGEST, LARGEST, grey=False)
+    high, wide = (float(np.median([size[axis] for size in sizes])) for axis in (0, 1))
+    if not isinstance(cells[0], np.ndarray) and (scale := LARGEST / max(high, wide)) < 1:
+        high, wide = high * scale, wide * scale
+    return PictureInput(max(1, round(high)), max(1, round(wide)), bool(grey))
+
+
+def _follow_each_other(names: Sequence[str]) -> bool:
+    """Whether columns are named x1, x2, x3, …: steps of a series."""
+    found = [NUMBERED.fullmatch(name) for name in names]
+    if not all(found):
+        return False
+    stems = {one[1] for one in found if one}
+    numbers = [int(one[2]) for one in found if one]
+    return len(stems) == 1 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))

@@ -1,0 +1,126 @@
+"""What rows are given as, by number: texts, or arrays of numbers; and those of some rows, read when asked for."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.intake import Ids
+from unrolled.data.store import SymbolStore
+from unrolled.data.symbols import Symbols, to_bytes
+
+Item: TypeAlias = str | NDArray[Any]  # what a row is given as: a text; or (T, D) numbers, (N,) samples, a picture
+
+TOGETHER = 1 << 20  # bytes that are stored at once
+AXES = 3  # of an array, at most
+
+
+class Texts:
+    """Texts by number, held as UTF-8; past 64 MB in a temporary file that is mapped into memory."""
+
+    def __init__(self) -> None:
+        self._store = SymbolStore(np.dtype(np.uint8))
+        self._held: list[bytes] = []
+        self._waiting = 0
+        self._ends = array("q", [0])
+        self._symbols: Symbols | None = None
+
+    def add(self, text: str) -> None:
+        """Adds a text at the end."""
+        data = to_bytes(text)
+        self._ends.append(self._ends[-1] + len(data))
+        self._held.append(data)
+        self._waiting += len(data)
+        if self._waiting >= TOGETHER:
+            self._flush()
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: int) -> str:
+        if self._symbols is None:
+            self._flush()
+            self._symbols = self._store.whole()
+        return self._symbols[self._ends[number] : self._ends[number + 1]].tobytes().decode("utf-8", "replace")
+
+    @property
+    def lengths(self) -> Ids:
+        """Bytes of each."""
+        ends = np.array(self._ends, np.int64)
+        return ends[1:] - ends[:-1]
+
+    def _flush(self) -> None:
+        self._store.add(np.frombuffer(b"".join(self._held), np.uint8))
+        self._held, self._waiting = [], 0
+
+
+class Arrays:
+    """Arrays by number, all of one type, held as they are; past 64 MB in a temporary file that is mapped."""
+
+    def __init__(self) -> None:
+        self._store: SymbolStore | None = None
+        self._held: list[NDArray[Any]] = []
+        self._waiting = 0
+        self._ends = array("q", [0])
+        self._axes = array("q")
+        self._shapes = array("q")  # those of all, axis after axis
+        self._symbols: Symbols | None = None
+
+    def add(self, item: NDArray[Any]) -> None:
+        """Adds an array of at most three axes at the end."""
+        if self._store is None:
+            self._store = SymbolStore(item.dtype)
+        self._ends.append(self._ends[-1] + item.size)
+        self._axes.append(item.ndim)
+        self._shapes.extend((*item.shape, *(1,) * (AXES - item.ndim)))
+        self._held.append(np.ascontiguousarray(item, self._store.dtype).ravel())
+        self._waiting += item.nbytes
+        if self._waiting >= TOGETHER:
+            self._flush()
+
+    def __len__(self) -> int:
+        return len(self._axes)
+
+    def __getitem__(self, number: int) -> NDArray[Any]:
+        if self._symbols is None and self._store is not None:
+            self._flush()
+            self._symbols = self._store.whole()
+        if self._symbols is None:
+            raise IndexError(number)
+        shape = self._shapes[AXES * number : AXES * number + self._axes[number]]
+        return self._symbols[self._ends[number] : self._ends[number + 1]].reshape(tuple(shape))
+
+    @property
+    def lengths(self) -> Ids:
+        """The first axis of each: steps of numbers, samples of a sound, rows of a picture."""
+        return np.array(self._shapes[::AXES], np.int64)
+
+    def _flush(self) -> None:
+        if self._store is not None and self._held:
+            self._store.add(np.concatenate(self._held))
+            self._held, self._waiting = [], 0
+
+
+class PartItems(Sequence[Item]):
+    """What some rows are given as, read when it is asked for."""
+
+    def __init__(self, items: Texts | Arrays, rows: Ids) -> None:
+        self._items, self._rows = items, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return PartItems(self._items, self._rows[place])
+        return self._items[int(self._rows[place])]
+
+
+def iterate(part: PartItems, size: int) -> Iterator[list[Item]]:
+    """The items of a part, so many at a time."""
+    for start in range(0, len(part), size):
+        yield list(part[start : start + size])

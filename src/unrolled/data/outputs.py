@@ -1,0 +1,96 @@
+"""What can be answered: one of some labels, several of them, tags (a label each step), or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from unrolled.errors import RunError
+
+
+@dataclass(frozen=True)
+class LabelOutput:
+    """One of K labels, of a row or, as tags, of each of its steps."""
+
+    names: tuple[str, ...]
+    each: bool = False
+
+    @property
+    def kind(self) -> str:
+        """label or tags."""
+        return "tags" if self.each else "label"
+
+    @property
+    def width(self) -> int:
+        """Numbers that a head gives: a logit for each label."""
+        return len(self.names)
+
+    def to_json(self) -> dict[str, Any]:
+        """What a run keeps of it."""
+        return {"kind": self.kind, "names": list(self.names)}
+
+
+@dataclass(frozen=True)
+class LabelSetOutput:
+    """Any number of K labels of a row, each there or not."""
+
+    names: tuple[str, ...]
+    each = False
+    kind = "labels"
+
+    @property
+    def width(self) -> int:
+        """Numbers that a head gives: the log-odds of each label."""
+        return len(self.names)
+
+    def to_json(self) -> dict[str, Any]:
+        """What a run keeps of it."""
+        return {"kind": self.kind, "names": list(self.names)}
+
+
+@dataclass(frozen=True)
+class ValueOutput:
+    """K numbers of a row. Models give and learn them in deviations from the training part's mean."""
+
+    mean: tuple[float, ...]  # (K,) of the training part
+    deviation: tuple[float, ...]  # (K,) likewise
+    each = False
+    kind = "value"
+
+    @property
+    def numbers(self) -> int:
+        """K."""
+        return len(self.mean)
+
+    @property
+    def width(self) -> int:
+        """Numbers that a head gives: the mean and the log-deviation of each."""
+        return 2 * len(self.mean)
+
+    def to_json(self) -> dict[str, Any]:
+        """What a run keeps of it."""
+        return {"kind": self.kind, "mean": list(self.mean), "deviation": list(self.deviation)}
+
+
+Output: TypeAlias = LabelOutput | LabelSetOutput | ValueOutput
+
+KINDS = ("label", "labels", "tags", "value")
+"""Kinds of answers, by the names that `--as` takes."""
+
+
+def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:
+    """The output that `to_json` wrote. Raises RunError where it is damaged."""
+    try:
+        kind = facts["kind"]
+        if kind == "value":
+            mean, deviation = (tuple(float(number) for number in facts[key]) for key in ("mean", "deviation"))
+            if not mean or len(mean) != len(deviation) or not all(one > 0 for one in deviation):
+                raise ValueError
+            return ValueOutput(mean, deviation)
+        names = tuple(str(label) for label in facts["names"])
+        if kind not in KINDS or len(names) < (1 if kind == "labels" else 2):
+            raise ValueError
+        return LabelSetOutput(names) if kind == "labels" else LabelOutput(names, each=kind == "tags")
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"The run's symbols.json is damaged: what '{name}' can be is not said there.") from None

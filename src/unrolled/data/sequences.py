@@ -1,0 +1,65 @@
+"""A table with a row a step: rows that are alike in a column, one after the other, are one row of lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Self
+
+from unrolled.data.table_file import Cell, Row, TableFile
+from unrolled.errors import DataError
+
+
+class SequenceTable(TableFile):
+    """Each of a table's sequences as one row: the columns that never change within any are a cell each, the others a
+    list with an entry a step. A sequence's rows stand together, in the order of its steps. Made by `gather`."""
+
+    form = "sequences"
+
+    def __init__(self, table: TableFile, sequence: str, fixed: frozenset[str]) -> None:
+        super().__init__(table.path, table.columns)
+        self.table, self.sequence, self.fixed = table, sequence, fixed
+        self.skipped = table.skipped
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        raise DataError(f"{path} says of no column that its rows are steps. Name one: --sequence COLUMN.")
+
+    @classmethod
+    def gather(cls, table: TableFile, sequence: str, outputs: Sequence[str]) -> SequenceTable:
+        """Reads the table once, to see which of the `outputs` are the same throughout each sequence.
+
+        Raises DataError where a sequence begins a second time.
+        """
+        varying: set[str] = set()
+        seen: set[str] = set()
+        last: tuple[Cell, ...] = ()
+        for row in table.rows([sequence, *outputs]):
+            if not last or row.cells[0] != last[0]:
+                if str(row.cells[0]) in seen:
+                    raise DataError(
+                        f"{table.place(row.number)}: '{sequence}' {row.cells[0]} begins again here. The rows of a "
+                        "sequence stand together, in the order of its steps;\nsort the table."
+                    )
+                seen.add(str(row.cells[0]))
+            else:
+                varying |= {name for name, a, b in zip(outputs, last[1:], row.cells[1:], strict=True) if a != b}
+            last = row.cells
+        return cls(table, sequence, frozenset(outputs) - varying)
+
+    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
+        for _, steps in groupby(self.table.rows([self.sequence, *columns]), key=lambda row: row.cells[0]):
+            rows = list(steps)
+            cells: list[Cell] = []
+            for place, name in enumerate(columns, start=1):
+                found = [row.cells[place] for row in rows]
+                gap = next((row for row in rows if row.cells[place] is None), None)
+                cells.append(None if gap else found[0] if name in self.fixed else found)
+            yield Row(rows[0].number, tuple(cells))
+
+    def fingerprint(self) -> str:
+        return self.table.fingerprint()
+
+    def place(self, number: int) -> str:
+        return self.table.place(number)

@@ -1,0 +1,79 @@
+"""A convolution over steps that are columns of numbers: bands of a sound, a row of a picture. Causal in time.
+
+A step's D numbers are `places` side by side with `channels` numbers each, the channels last.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from unrolled.errors import OptionError
+from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
+from unrolled.memory.convolution import KEEPS_INPUTS, ConvolutionState
+from unrolled.memory.none import NoMemory
+
+WIDTH = 3  # steps and places that a number hangs on
+FIRST, SECOND = 24, 48  # channels of the two below a memory
+
+
+class ColumnConvolution(Memory):
+    """GELU of the normed sums over this step, the two before it, and the places to either side; then the greater of
+    each two places that stand side by side.
+
+    Two of them below a memory are the small convolutional net that reads sounds and pictures (as in Amodei et al.
+    2016, DeepSpeech 2, there over the future too). The norm is over a place's channels: no answer hangs on other
+    rows, nor on what comes later.
+    """
+
+    def __init__(self, places: int, channels: int, size: int) -> None:
+        """size: channels that come out, for each of half as many places, an odd one kept."""
+        super().__init__()
+        if min(places, channels, size) < 1:
+            raise OptionError(
+                f"A convolution of {places} places, {channels} and {size} channels: each is at least 1."
+            )
+        self.places, self.channels = places, channels
+        self.places_after = (places + 1) // 2
+        self.input_size, self.size = places * channels, self.places_after * size
+        self.excuses: dict[str, str] = KEEPS_INPUTS
+        self.layer = nn.Conv2d(channels, size, WIDTH, padding=(0, WIDTH // 2))
+        self.norm = nn.RMSNorm(size, eps=1e-5)
+
+    def start(self, rows: int) -> ConvolutionState:
+        before = WIDTH - 1
+        nothing = zero_state(self.layer.weight, rows, before * self.input_size)
+        return ConvolutionState(nothing.view(rows, before, self.input_size))
+
+    def step(self, x: Tensor, state: ConvolutionState) -> tuple[Tensor, ConvolutionState]:
+        outputs, state = self.unroll(x[:, None], state)
+        return outputs[:, 0], state
+
+    def unroll(
+        self, xs: Tensor, state: ConvolutionState, lengths: Tensor | None = None
+    ) -> tuple[Tensor, ConvolutionState]:
+        rows, steps = xs.shape[:2]
+        lengths = ragged(lengths, steps)
+        if not rows or not steps:
+            return xs.new_zeros(rows, steps, self.size), state
+        seen = torch.cat([state.inputs, xs.to(state.inputs)], dim=1)  # (B, 2 + T, D)
+        grid = seen.view(rows, WIDTH - 1 + steps, self.places, self.channels).movedim(3, 1)  # (B, C, 2 + T, places)
+        summed = F.gelu(self.norm(self.layer(grid).movedim(1, 3)))  # (B, T, places, size)
+        if self.places % 2:
+            summed = torch.cat([summed, summed[:, :, -1:]], 2)
+        pooled = torch.maximum(summed[:, :, ::2], summed[:, :, 1::2])
+        outputs = at_least_float32(pooled.flatten(2))  # (B, T, H)
+        if lengths is None:
+            return outputs, ConvolutionState(seen[:, steps:])
+        last = lengths.to(xs.device)[:, None] + torch.arange(WIDTH - 1, device=xs.device)  # (B, 2)
+        kept = seen.gather(1, last[..., None].expand(-1, -1, self.input_size))
+        outputs = torch.where(reading(lengths, steps, xs.device)[..., None], outputs, 0.0)
+        return outputs, ConvolutionState(kept)
+
+
+def build_columns(places: int, channels: int, embed: int) -> list[Memory]:
+    """Two of them and a layer: D = places · channels numbers a step in, `embed` out."""
+    first = ColumnConvolution(places, channels, FIRST)
+    second = ColumnConvolution(first.places_after, FIRST, SECOND)
+    return [first, second, NoMemory(second.size, embed, nn.Linear(second.size, embed))]
