@@ -6,7 +6,8 @@ Mean and deviation of each number of a step, over the training part, travel with
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -111,14 +112,16 @@ class Frames(Features):
     def _mel(self, samples: Floats) -> Floats:
         import torch
 
-        found: Floats = log_mel(torch.from_numpy(samples), self.rate, MELS).numpy()
+        with one_thread():
+            found: Floats = log_mel(torch.from_numpy(samples), self.rate, MELS).numpy()
         return found
 
     def vary(self, item: Any, dice: np.random.Generator) -> Floats:
         import torch
 
         shaken = shake_sound(self._samples(item), self.rate, dice)
-        masked: Floats = mask_frames(torch.from_numpy(self._scaled(self._mel(shaken))), dice).numpy()
+        with one_thread():
+            masked: Floats = mask_frames(torch.from_numpy(self._scaled(self._mel(shaken))), dice).numpy()
         return masked
 
 
@@ -163,6 +166,20 @@ class Patches(Features):
 
     def vary(self, item: Any, dice: np.random.Generator) -> Floats:
         return self.encode(shift_picture(item, dice))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For work that is too small to share: threads that wait for each other take a hundred times as long where other
+    processes have the cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 FEATURES: dict[str, type[Features]] = {one.kind: one for one in (Vectors, Frames, Rows, Patches)}

@@ -19,8 +19,8 @@ FIRST, SECOND = 24, 48  # channels of the two below a memory
 
 
 class ColumnConvolution(Memory):
-    """GELU of the normed sums over this step, the two before it, and the places to either side; then the greater of
-    each two places that stand side by side.
+    """Sums over this step, the two before it, and the places to either side; of each two places side by side the
+    greater; normed, and through a GELU.
 
     Two of them below a memory are the small convolutional net that reads sounds and pictures (as in Amodei et al.
     2016, DeepSpeech 2, there over the future too). The norm is over a place's channels: no answer hangs on other
@@ -39,7 +39,7 @@ class ColumnConvolution(Memory):
         self.input_size, self.size = places * channels, self.places_after * size
         self.excuses: dict[str, str] = KEEPS_INPUTS
         self.layer = nn.Conv2d(channels, size, WIDTH, padding=(0, WIDTH // 2))
-        self.norm = nn.RMSNorm(size, eps=1e-5)
+        self.norm = nn.LayerNorm(size)
 
     def start(self, rows: int) -> ConvolutionState:
         before = WIDTH - 1
@@ -59,11 +59,11 @@ class ColumnConvolution(Memory):
             return xs.new_zeros(rows, steps, self.size), state
         seen = torch.cat([state.inputs, xs.to(state.inputs)], dim=1)  # (B, 2 + T, D)
         grid = seen.view(rows, WIDTH - 1 + steps, self.places, self.channels).movedim(3, 1)  # (B, C, 2 + T, places)
-        summed = F.gelu(self.norm(self.layer(grid).movedim(1, 3)))  # (B, T, places, size)
+        summed = self.layer(grid)  # (B, size, T, places)
         if self.places % 2:
-            summed = torch.cat([summed, summed[:, :, -1:]], 2)
-        pooled = torch.maximum(summed[:, :, ::2], summed[:, :, 1::2])
-        outputs = at_least_float32(pooled.flatten(2))  # (B, T, H)
+            summed = torch.cat([summed, summed[..., -1:]], 3)
+        pooled = torch.maximum(summed[..., ::2], summed[..., 1::2]).movedim(1, 3)  # (B, T, places / 2, size)
+        outputs = F.gelu(self.norm(at_least_float32(pooled))).flatten(2)  # (B, T, H)
         if lengths is None:
             return outputs, ConvolutionState(seen[:, steps:])
         last = lengths.to(xs.device)[:, None] + torch.arange(WIDTH - 1, device=xs.device)  # (B, 2)
