@@ -7,12 +7,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from unrolled.run import Report, Run, Training
+
+# rows of many lengths are many shapes; what is compiled for each (1,024 of them by default) took gigabytes
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
 __all__ = ["Report", "Run", "Training", "load", "train"]
 

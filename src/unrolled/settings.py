@@ -74,6 +74,7 @@ class TrainSettings(Settings):
     valid: Annotated[str | None, "validation part: a share such as 0.05, or a file"] = None
     test: Annotated[str | None, "test part: a share such as 0.1, a file, or none"] = None
     from_run: Annotated[str | None, "start from this run's weights"] = None
+    freeze: Annotated[str | None, "with --from: encoder, which then stays as it is, and the heads alone learn"] = None
     plan: Annotated[str | None, "train again by this run's recorded plan, bit for bit"] = None
     kind: Annotated[
         str | None,
@@ -146,6 +147,10 @@ class TrainSettings(Settings):
             )
         if self.kind is not None:
             check_choice("--as", self.kind, ("language", "label", "labels", "tags", "value"))
+        if self.freeze is not None:
+            check_choice("--freeze", self.freeze, ("encoder",))
+            if self.from_run is None:
+                raise OptionError("--freeze encoder keeps what another run has learnt. Name the run: --from RUN.")
         if self.read is not None:
             check_choice("--read", self.read, ("text", "vectors", "sound", "picture"))
         check_choice("--inlet", self.inlet, ("auto", "conv", "plain", "patches"))

@@ -24,9 +24,10 @@ from unrolled.data.items import Arrays, Item, PartItems, Texts
 from unrolled.data.outputs import KINDS, Output
 from unrolled.data.row_cuts import cut_fold, cut_rows
 from unrolled.data.sequences import SequenceTable
+from unrolled.data.symbols import Table
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.tables import open_table
-from unrolled.data.tokens import Tokens, learn_given, learn_tokens
+from unrolled.data.tokens import Tokens, grow_tokens, learn_given, learn_tokens
 from unrolled.data.words import given_words
 from unrolled.errors import DataError, MediaError, OptionError
 
@@ -54,6 +55,7 @@ class Examples:
     skipped: int  # rows without input or answer that were left out
     bad: tuple[str, ...]  # what was wrong with sounds and pictures that were left out
     repeated: int  # rows of validation and test part that stand in the training part too
+    grown: str = ""  # characters that a table of symbols lacked, and has got
 
     def count(self, part: str) -> int:
         """Rows of a part."""
@@ -92,6 +94,8 @@ class Examples:
             line += f"; {len(self.bad):,} that cannot be read left out ({self.bad[0].splitlines()[0]})"
         if self.repeated:
             line += f"; {self.repeated:,} rows of validation and test stand in the training part too"
+        if self.grown:
+            line += f"; {len(self.grown)} characters are new to what it starts from ({shown(tuple(self.grown))})"
         return line + self._unseen()
 
     def _unseen(self) -> str:
@@ -122,6 +126,7 @@ class Asked:
     read: str | None = None  # kind of input
     sequence: str | None = None  # column
     patches: bool = False  # pictures are read as patches, not as rows
+    table: Table | None = None  # of symbols of a language model that is started from
     fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test part
 
 
@@ -179,7 +184,13 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
     kinds = {name: _kind(tables, name, asked, rows.columns[name], known) for name in columns.outputs}
     given = "tags" in kinds.values()
     training = PartItems(rows.items, parts["training"])
-    intake = known.intake if known else _learn_intake(asked, taken, training, given)
+    grown = ""
+    if known:
+        intake: Tokens | Features = known.intake
+    elif asked.table is not None:
+        intake, grown = _grow_intake(asked.table, taken, training, given)
+    else:
+        intake = _learn_intake(asked, taken, training, given)
 
     def steps(row: int) -> int:
         item = rows.items[row]
@@ -201,6 +212,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
         numbers=np.array(rows.numbers, np.int64), tables=tuple(tables), source=source, answers=answers, parts=parts,
         fingerprints={str(one.path): one.fingerprint() for one in tables}, intake=intake, skipped=rows.skipped,
         bad=tuple(rows.bad), repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()),
+        grown=grown,
     )  # fmt: skip
 
 
@@ -237,6 +249,14 @@ def _learn_intake(asked: Asked, taken: InputKind, training: Any, given: bool) ->
     if given and not isinstance(taken, VectorInput):
         raise OptionError(f"Tags are of words or of vectors, one each, and a {taken.kind} is read here.")
     return learn_features(taken, training, asked.patches)
+
+
+def _grow_intake(table: Table, taken: InputKind, training: Any, given: bool) -> tuple[Tokens, str]:
+    """The intake of a run that starts from a language model."""
+    if not isinstance(taken, TextInput) or given:
+        what = "tags, of words," if given else f"a {taken.kind}"
+        raise OptionError(f"--from a language model answers about whole texts, and here are {what}. Leave it out.")
+    return grow_tokens(table, training)
 
 
 class _Rows:

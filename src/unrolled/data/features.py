@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from unrolled.data.inputs import InputKind, PictureInput, SoundInput, VectorInput, input_from_json
 from unrolled.data.intake import Intake
-from unrolled.data.mel import log_mel, mask_frames
+from unrolled.data.mel import frame_sizes, log_mel, mask_frames
 from unrolled.data.pictures import patches_of, rows_of, shift_picture
 from unrolled.data.sound import shake_sound
 from unrolled.errors import RunError
 
 MELS = 64  # bands of a sound's spectrum
+TOGETHER = 4  # frames; silence fills a sound up to so many, so that there are fewer lengths to cut batches at
 PATCH = 4  # pixels on a side of a patch
 LOOKED_AT = 2_000  # items by which numbers are scaled, at most
 LEAST_DEVIATION = 1e-6
@@ -112,8 +113,11 @@ class Frames(Features):
     def _mel(self, samples: Floats) -> Floats:
         import torch
 
+        hop = frame_sizes(self.rate)[1]
+        frames = -(-(1 + len(samples) // hop) // TOGETHER) * TOGETHER
+        filled = np.pad(samples, (0, max(0, (frames - 1) * hop - len(samples))))
         with one_thread():
-            found: Floats = log_mel(torch.from_numpy(samples), self.rate, MELS).numpy()
+            found: Floats = log_mel(torch.from_numpy(filled), self.rate, MELS).numpy()
         return found
 
     def vary(self, item: Any, dice: np.random.Generator) -> Floats:

@@ -82,6 +82,10 @@ class WordTable(Table):
     def unseen_counts(self, text: str) -> Counter[str]:
         return self._single.unseen_counts(text)
 
+    def grown(self, characters: Iterable[str]) -> WordTable:
+        single = self._single.grown(characters)
+        return WordTable(single.letters, single.rarest, self.words)
+
     def to_json(self) -> dict[str, Any]:
         return {**self._single.to_json(), "kind": self.kind, "words": self.words}
 

@@ -65,6 +65,11 @@ class Table(ABC):
         """The characters of a text that the table lacks, each with its stand-in."""
         return {found: self.decode(self.encode(found)) for found in self.unseen_counts(text)}
 
+    def grown(self, characters: Iterable[str]) -> Table:
+        """A table that has these characters too; one that spells bytes has all."""
+        del characters
+        return self
+
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """All that `table_from_json` needs."""
@@ -124,6 +129,9 @@ class CharacterTable(Table):
         points = code_points(text)
         return Counter(map(chr, points[~self._known[points]].tolist()))
 
+    def grown(self, characters: Iterable[str]) -> CharacterTable:
+        return CharacterTable([*self.letters, *characters], self.rarest)
+
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "letters": self.letters, "rarest": self.rarest}
 
@@ -155,6 +163,14 @@ class ByteTable(Table):
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind}
+
+
+def symbols_before(table: Table, grown: Table) -> NDArray[np.int64]:
+    """For each symbol of a table that has grown the one that it was, or that stood in for it."""
+    if grown is table:
+        return np.arange(table.size)
+    spelled = [grown.decode([symbol]) for symbol in range(grown.size)]
+    return np.array([table.encode(text)[0] if text else BORDER for text in spelled], np.int64)
 
 
 def code_points(text: str) -> NDArray[np.uint32] | NDArray[np.uint8]:

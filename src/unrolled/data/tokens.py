@@ -44,6 +44,14 @@ class Tokens(Intake):
     worded: bool  # whether a step is a word
 
 
+READ_AS = {
+    "char": "characters",
+    "byte": "bytes",
+    "bpe": "word pieces",
+    "word": "frequent words, others by characters",
+}
+
+
 class SymbolTokens(Tokens):
     """A step a symbol of a table: characters, bytes or word pieces."""
 
@@ -51,7 +59,7 @@ class SymbolTokens(Tokens):
 
     def __init__(self, table: Table) -> None:
         self.table, self.kind, self.size = table, table.kind, 1 + table.size
-        self.read_as = {"char": "characters", "byte": "bytes", "bpe": "word pieces"}[table.kind]
+        self.read_as = READ_AS[table.kind]
 
     def encode(self, text: Any) -> Ids:
         symbols = np.concatenate([[BORDER], self.table.encode(text)])  # (T,)
@@ -123,6 +131,14 @@ def learn_given(kind: str, texts: Iterable[str]) -> Tokens:
     if kind not in ("auto", "word"):
         raise OptionError(f"Tags are of words: --symbols {kind} is no choice here. Leave it out.")
     return WordTokens.learn(texts, given=True)
+
+
+def grow_tokens(table: Table, texts: Iterable[str]) -> tuple[SymbolTokens, str]:
+    """The tokens of a run's table of symbols with the characters of these texts that it lacked, and these."""
+    lacking: Counter[str] = Counter()
+    for text in texts:
+        lacking.update(table.unseen_counts(text))
+    return SymbolTokens(table.grown(lacking)), "".join(sorted(lacking))
 
 
 def learn_tokens(kind: str, texts: Iterable[str]) -> Tokens:

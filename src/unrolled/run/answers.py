@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ from unrolled.data.columns import columns_from_json, to_json
 from unrolled.data.examples import LISTED, Asked, Examples, Known, read_examples
 from unrolled.data.features import FEATURES, Features, Frames, Rows, features_from_json
 from unrolled.data.outputs import output_from_json
-from unrolled.data.tokens import Tokens, tokens_from_json
+from unrolled.data.pieces import table_from_json
+from unrolled.data.symbols import symbols_before
+from unrolled.data.tokens import SymbolTokens, Tokens, tokens_from_json
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.memory import Dropout, Memory, NoMemory, Stack, build_stack
 from unrolled.memory.columns import build_columns
@@ -32,6 +35,8 @@ from unrolled.model.inlets import BagInlet, PlainInlet
 from unrolled.model.likelihoods import LIKELIHOODS
 from unrolled.model.linear import LinearModel, fit_linear
 from unrolled.run.answer_verdict import judge_answers, judge_linear
+from unrolled.run.building import build_model
+from unrolled.run.legs import best_weights, recorded_plans, set_weights
 from unrolled.run.process import bytes_in_use
 from unrolled.run.report import Report
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
@@ -49,6 +54,7 @@ if TYPE_CHECKING:
 SHOWN, SHOWN_CHARACTERS = 8, 60  # validation rows whose answers are shown on the way, and how much of each
 FEW = 20_000  # sounds or pictures of the training part up to which each is read as one like it, another each time
 LOOKED_AT = 16  # batches by which the share of padding is told
+LANGUAGE = "language"  # the kind of a run that foresees a text
 POOL = "attention"  # where none was asked for
 
 
@@ -58,8 +64,11 @@ class Answers(Subject):
     kind, baseline_share = "answers", 0.08
     terms = Terms("nats an answer", "rows", "linear model", "answered", "answers", "To ask it: unroll predict ")
 
-    def __init__(self, examples: Examples, settings: TrainSettings) -> None:
-        self.examples, self.settings = examples, settings
+    def __init__(
+        self, examples: Examples, settings: TrainSettings, began: str | None = None, embed: int | None = None
+    ) -> None:
+        """began: the kind of run that it started from, where that is another; embed: of the run it starts from."""
+        self.examples, self.settings, self.began, self.embed = examples, settings, began, embed
         if settings.folds is not None and settings.fold is None:
             raise OptionError("One training is one fold of --folds: name it with --fold, or use unrolled.run.folds.")
         if settings.pool == "last" and settings.direction != "ahead":
@@ -74,12 +83,19 @@ class Answers(Subject):
             )
 
     @classmethod
-    def read(cls, path: str | Path, settings: TrainSettings, tables: Mapping[str, Any] | None = None) -> Answers:
-        """The table at `path`; by a run's tables where there are."""
+    def read(
+        cls, path: str | Path, settings: TrainSettings, tables: Mapping[str, Any] | None = None,
+        source: RunFolder | None = None,
+    ) -> Answers:  # fmt: skip
+        """The table at `path`; by a run's tables where there are. source: a run whose weights are the start, of a
+        language model too, whose symbols are then read."""
+        table = None
+        if source is not None and source.facts["kind"] == LANGUAGE:
+            table = table_from_json(source.read_symbols())
         asked = Asked(
             settings.input, settings.output, settings.kind, settings.group, settings.valid, settings.test,
             settings.symbols, settings.seed, settings.skip_empty, settings.read, settings.sequence,
-            settings.inlet == "patches",
+            settings.inlet == "patches", table,
             (settings.fold, settings.folds) if settings.fold and settings.folds else None,
         )  # fmt: skip
         examples = read_examples(path, asked, None if tables is None else known_from_json(tables))
@@ -93,7 +109,8 @@ class Answers(Subject):
                 "--balance makes labels count alike, and what is answered here are no labels, one each."
             )
         check_inlet(settings, examples.intake)
-        return cls(examples, settings)
+        began = LANGUAGE if table is not None else None if tables is None else tables.get("began")
+        return cls(examples, settings, began, recorded_plans(source)[0].embed if source is not None else None)
 
     @property
     def description(self) -> str:
@@ -142,7 +159,8 @@ class Answers(Subject):
     def tables(self) -> dict[str, Any]:
         outputs = {name: answered.output.to_json() for name, answered in self.examples.answers.items()}
         intake = self.examples.intake.to_json()
-        return {"columns": to_json(self.examples.columns), "intake": intake, "outputs": outputs}
+        began = {} if self.began is None else {"began": self.began}
+        return {"columns": to_json(self.examples.columns), "intake": intake, "outputs": outputs, **began}
 
     def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
         settings, intake = self.settings.of_learnt(), self.examples.intake
@@ -151,7 +169,7 @@ class Answers(Subject):
         each = any(answered.each for answered in self.examples.answers.values())
         steps = "words" if isinstance(intake, Tokens) and intake.worded else intake.kind
         kind = "tags" if each else steps if steps in ("words", *FEATURES) else "symbols"
-        task = RowTask(len(rows), float(np.mean(looked)), kind, self._rehearse, self.padding_share)
+        task = RowTask(len(rows), float(np.mean(looked)), kind, self._rehearse, self.padding_share, self.embed)
         if seconds is None:
             return plan_row_steps(settings, task, device, threads)
         return plan_row_minutes(settings, task, device, threads, seconds)
@@ -172,6 +190,22 @@ class Answers(Subject):
                 if isinstance(labels, Labels)
             }
         return build_answering(plan, self.settings, self.tables(), weights)
+
+    def starting_weights(self, source: RunFolder) -> list[Tensor]:
+        if source.facts["kind"] != LANGUAGE:
+            return super().starting_weights(source)
+        plan = recorded_plans(source)[0]
+        table = table_from_json(source.read_symbols())
+        theirs: Any = build_model(plan, table.size, 0)
+        set_weights(theirs, best_weights(source, theirs))
+        mine: Any = self.make_model(replace(plan, dropout=0.0))
+        set_weights(mine.memory, [weight.detach() for weight in theirs.memory.parameters()])
+        intake = self.examples.intake
+        if isinstance(intake, SymbolTokens):
+            before = torch.from_numpy(symbols_before(table, intake.table))
+            with torch.no_grad():
+                mine.inlet.embedding.weight[1:] = theirs.embedding.weight[before]
+        return [weight.detach() for weight in mine.parameters()]
 
     def make_batches(self, plan: Plan) -> Batches:
         return ExampleBatches(self.examples, "training", plan.batch, self.settings.seed, self.varied)
@@ -307,7 +341,7 @@ def build_answering(
     known = known_from_json(tables)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.number(settings.seed, "weights"))
-        inlet, front = build_inlet(known.intake, plan.embed, settings.inlet)
+        inlet, front = build_inlet(known.intake, plan.embed, settings.inlet, tables.get("began") == LANGUAGE)
         ahead = settings.direction == "ahead"
         build = build_stack if ahead else build_bidirectional
         memory = build(plan.model, plan.embed, plan.size, plan.depth, plan.dropout)
@@ -317,13 +351,20 @@ def build_answering(
             for name, output in known.outputs.items()
         }
         front, pool = (Dropout(part, plan.dropout) if plan.dropout else part for part in (front, pool))
-        return Answering(inlet, front, memory, pool, heads, known.each).to(plan.device)
+        model = Answering(inlet, front, memory, pool, heads, known.each).to(plan.device)
+    if settings.freeze == "encoder":
+        for part in (model.inlet, model.front, model.memory):
+            part.requires_grad_(False)
+    return model
 
 
-def build_inlet(intake: Tokens | Features, embed: int, asked: str) -> tuple[nn.Module, Memory]:
-    """What stands between steps and a memory that reads `embed` numbers: of bags of ids a normed vector; of sounds
-    and pictures two convolutions, unless they are asked for plain; of other numbers a layer."""
+def build_inlet(intake: Tokens | Features, embed: int, asked: str, as_is: bool) -> tuple[nn.Module, Memory]:
+    """What stands between steps and a memory that reads `embed` numbers: of bags of ids a normed vector, or the
+    vector as it is; of sounds and pictures two convolutions, unless they are asked for plain; of other numbers a
+    layer."""
     if isinstance(intake, Tokens):
+        if as_is:
+            return BagInlet(intake.size, embed), NoMemory(embed, embed, PlainInlet(embed))
         return BagInlet(intake.size, embed), NoMemory(embed, embed, nn.RMSNorm(embed, eps=1e-5))
     if isinstance(intake, Frames | Rows) and asked != "plain":
         places = intake.width // intake.channels

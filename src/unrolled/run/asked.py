@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -34,11 +35,11 @@ from unrolled.settings import (
 
 NEURAL_ONLY = (
     "steps", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "threads",
-    "device", "from_run", "plan", "pool", "direction", "balance", "augment",
+    "device", "from_run", "plan", "pool", "direction", "balance", "augment", "freeze",
 )  # fmt: skip
 FOR_TABLES = (
     "input", "output", "group", "folds", "fold", "pool", "direction", "balance", "skip_empty", "read", "sequence",
-    "inlet", "augment",
+    "inlet", "augment", "freeze",
 )  # fmt: skip
 FOR_TEXTS = ("documents", "window")
 UNTRAINED = {COUNTED: ("n-gram", "counted"), LINEAR: ("linear model", "fitted")}
@@ -117,7 +118,7 @@ def as_recorded(recorded: RunFolder, settings: TrainSettings) -> TrainSettings:
     return dataclasses.replace(theirs, minutes=None, **mine)
 
 
-def as_started_from(source: RunFolder, settings: TrainSettings) -> TrainSettings:
+def as_started_from(source: RunFolder, settings: TrainSettings, path: str | Path) -> TrainSettings:
     """The settings with the sizes of the run whose weights are the start. Raises OptionError, RunError."""
     if (model := source.facts["asked"]["model"]) in UNTRAINED:
         raise RunError(f"{source.path} is a {counted(model)}: it has no weights to start from. Name a trained run.")
@@ -130,6 +131,8 @@ def as_started_from(source: RunFolder, settings: TrainSettings) -> TrainSettings
                 f"--from {source.path} starts from a {theirs.model} of {theirs.depth} x {theirs.size}; "
                 f"--{name} {getattr(settings, name)} is another.\nLeave it out, or leave out --from."
             )
+    if source.facts["kind"] == Language.kind and not is_about_text(path, settings):
+        return _as_begun(source, settings, sizes)
     own = TrainSettings.from_json(source.facts["asked"])
     for name in ("pool", "direction", "inlet"):
         if getattr(settings, name) not in (getattr(TrainSettings(), name), getattr(own, name)):
@@ -141,6 +144,18 @@ def as_started_from(source: RunFolder, settings: TrainSettings) -> TrainSettings
     same = {name: getattr(own, name) for name in ("pool", "direction", "inlet")}
     built = {"model": settings.model or own.model} | same
     return dataclasses.replace(settings, **sizes | built)
+
+
+def _as_begun(source: RunFolder, settings: TrainSettings, sizes: dict[str, Any]) -> TrainSettings:
+    """The settings of what answers about rows and starts from a language model: it reads ahead, by its symbols."""
+    for name in ("direction", "symbols"):
+        if getattr(settings, name) not in (getattr(TrainSettings(), name), "ahead"):
+            raise OptionError(
+                f"--from {source.path} starts from a language model, which reads ahead, by symbols of its own;\n"
+                f"{option_name(name)} {getattr(settings, name)} is another way. Leave it out, or leave out --from."
+            )
+    usual = None if sizes["model"] == DEFAULT_MODEL else f"{sizes['model']}+{LINEAR}"
+    return dataclasses.replace(settings, **sizes | {"model": settings.model or usual, "direction": "ahead"})
 
 
 def counted(model: str) -> str:
@@ -201,6 +216,10 @@ def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None
     of symbols and labels it is read. Raises DataError, OptionError, RunError."""
     text = is_about_text(path, asked)
     kind = Language.kind if text else Answers.kind
+    begins = asked.from_run is not None and known is not None and known.path == Path(asked.from_run)
+    if begins and known is not None and known.facts["kind"] == Language.kind and not text:
+        refuse_options(asked, FOR_TEXTS, f"{path} is a table")
+        return Answers.read(path, asked, None, known)
     if known is not None and known.facts["kind"] != kind:
         raise RunError(f"{known.path} is a run of kind '{known.facts['kind']}'; {path} is read as {kind}.")
     tables = known.read_symbols() if known is not None else None
@@ -213,7 +232,7 @@ def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None
     refuse_options(asked, FOR_TEXTS, f"{path} is a table")
     if COUNTED in model.split("+"):
         raise OptionError(f"{path} is a table, and the n-gram foresees a text. Try --model lstm+linear.")
-    return Answers.read(path, asked, tables)
+    return Answers.read(path, asked, tables, known if begins else None)
 
 
 def refuse_options(asked: TrainSettings, names: tuple[str, ...], why: str) -> None:

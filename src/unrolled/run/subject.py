@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from torch import nn
+from torch import Tensor, nn
+
+from unrolled.run.legs import best_weights, recorded_plans
 
 if TYPE_CHECKING:
     from unrolled.run.folder import RunFolder
@@ -129,6 +131,10 @@ class Subject(ABC):
     @abstractmethod
     def make_model(self, plan: Plan) -> nn.Module:
         """An untrained model, the same for the same plan and seed."""
+
+    def starting_weights(self, source: RunFolder) -> list[Tensor]:
+        """The weights that `--from source` starts with, in a model's order. Raises RunError."""
+        return best_weights(source, self.make_model(recorded_plans(source)[0]))
 
     @abstractmethod
     def make_batches(self, plan: Plan) -> Batches:

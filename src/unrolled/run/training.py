@@ -29,7 +29,7 @@ from unrolled.run.asked import (
 )
 from unrolled.run.building import differences, environment, find_device, processor_threads
 from unrolled.run.folder import RunFolder, free_path, newest
-from unrolled.run.legs import Leg, best_weights, recorded_plans, set_weights
+from unrolled.run.legs import Leg, recorded_plans, set_weights
 from unrolled.run.report import Report
 from unrolled.run.subject import Baseline, Concluded, Terms
 from unrolled.run.watching import Watch
@@ -63,7 +63,7 @@ class Training:
         check_parts(settings)
         source = RunFolder.open(settings.from_run) if settings.from_run else None
         if source is not None:
-            settings = as_started_from(source, settings)
+            settings = as_started_from(source, settings, path)
         text = is_about_text(path, settings)
         self.settings = settings = settings.with_defaults(DEFAULT_MODEL if text else None)
         self.clock = Clock(settings.minutes * 60 if settings.minutes else None, started)
@@ -79,7 +79,7 @@ class Training:
             if recorded is not None:
                 self._watch().notes += differences(recorded.facts, self.device, settings.threads)
             if source:
-                weights = best_weights(source, self.subject.make_model(recorded_plans(source)[0]))
+                weights = self.subject.starting_weights(source)
                 set_weights(self.learner.model, weights)
                 set_weights(self.learner.optimiser.averaged, weights)
             out = Path(settings.out) if settings.out else free_path(name_for(path))

@@ -52,6 +52,7 @@ class RowTask:
     kind: str  # of its recipe
     rehearsal: Rehearsal  # a batch of its own rows
     padding: Callable[[int], float]  # rows of a batch -> share of what is read that is padding
+    embed: int | None = None  # of the run whose weights are the start
 
 
 def plan_row_steps(settings: TrainSettings, task: RowTask, device: str, threads: int) -> Plan:
@@ -83,7 +84,8 @@ def shape_rows(settings: TrainSettings, task: RowTask, device: str, threads: int
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
     batch = settings.batch or recipe.batch
     return Plan(
-        model=model, size=settings.size or recipe.size, depth=settings.depth or recipe.depth, embed=recipe.embed,
+        model=model, size=settings.size or recipe.size, depth=settings.depth or recipe.depth,
+        embed=task.embed or recipe.embed,
         batch=batch, window=settings.window or round(task.steps), steps=1,
         rate=settings.rate or recipe.rate, matrix_rate=3.75, warmup=1,
         dropout=recipe.dropout if settings.dropout is None else settings.dropout, decay=0.01, matrix_decay=0.1,
