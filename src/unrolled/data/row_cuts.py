@@ -41,7 +41,7 @@ def cut_rows(
     if groups is None:
         order, sizes = own[numpy_generator(seed, "cut").permutation(len(own))], None
     else:
-        order, sizes = _by_group(path, groups[own], own, seed)
+        order, sizes = _by_group(path, groups[own], own, 3, seed)
     start = 0
     for part, count in reversed(counts.items()):
         stop = start + count if sizes is None else _whole_groups(sizes, start, count)
@@ -56,7 +56,7 @@ def cut_rows(
 def cut_fold(
     path: str | Path, fold: tuple[int, int], valid: float | str, source: NDArray[np.uint8], groups: Any, seed: int
 ) -> dict[str, Ids]:
-    """One of n folds, whole groups where there are, is the test part; a share of the other rows is validation."""
+    """One of n folds is the test part; a share of the other rows is validation; both whole groups where there are."""
     number, count = fold
     own = np.flatnonzero(source == 0)
     units = np.arange(len(own)) if groups is None else np.unique(groups[own], return_inverse=True)[1]
@@ -75,16 +75,23 @@ def cut_fold(
     if isinstance(valid, str):
         validation = np.flatnonzero(source == 1)
     else:
-        drawn = numpy_generator(seed, "cut", number).permutation(len(rest))[: round(valid * len(rest))]
-        validation, rest = np.sort(rest[drawn]), np.delete(rest, drawn)
+        order, ends = numpy_generator(seed, "cut", number).permutation(rest), None
+        if groups is not None:
+            order, ends = _by_group(path, groups[rest], rest, 2, seed)
+        stop = round(valid * len(rest)) if ends is None else _whole_groups(ends, 0, round(valid * len(rest)))
+        validation, rest = np.sort(order[:stop]), np.sort(order[stop:])
     return {"training": rest, "validation": validation, "test": own[tested]}
 
 
-def _by_group(path: str | Path, groups: NDArray[Any], rows: Ids, seed: int) -> tuple[Ids, Ids]:
-    """The rows, group after group in an order drawn by seed, and where each group ends."""
+def _by_group(path: str | Path, groups: NDArray[Any], rows: Ids, fewest: int, seed: int) -> tuple[Ids, Ids]:
+    """The rows, group after group in an order drawn by seed, and where each group ends; each part takes one."""
     names, group = np.unique(groups, return_inverse=True)
-    if len(names) < 3:
-        raise DataError(f"{path}: {len(names)} groups, and training, validation and test take one each at least.")
+    if len(names) < fewest:
+        raise DataError(
+            f"{path}: {len(names)} groups, and training, validation and test take one each at least."
+            if fewest == 3
+            else f"{path}: one group is left beside the test part; training and validation take one each at least."
+        )
     rank = numpy_generator(seed, "cut").permutation(len(names))
     order = np.argsort(rank[group], kind="stable")
     return rows[order], np.cumsum(np.bincount(rank[group], minlength=len(names)))

@@ -152,7 +152,7 @@ class Answers(Subject):
             "rows": {name: answered.facts() for name, answered in examples.answers.items()},
             **{part: examples.count(part) for part in examples.parts},
             "left_out": examples.skipped,
-            "unreadable": [one.splitlines()[0] for one in examples.bad[:LISTED]],
+            **({"unreadable": [one.splitlines()[0] for one in examples.bad[:LISTED]]} if examples.bad else {}),
             "repeated": examples.repeated,
         }
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from unrolled.errors import OptionError
 from unrolled.memory import Memory, build_stack
+from unrolled.memory.base import ragged
 from unrolled.model.encoders.base import Encoded, Encoder
 from unrolled.states import State
 
@@ -87,7 +88,10 @@ def build_bidirectional(
 
 def turn(xs: Tensor, lengths: Tensor) -> Tensor:
     """(B, S, D) with each row's own steps in the other order; padding stays where it is. Its own inverse."""
-    steps = torch.arange(xs.shape[1])
+    rows, count = xs.shape[:2]
+    if ragged(lengths, count) is None:
+        return xs.flip(1)
+    steps = torch.arange(count)
     last = lengths[:, None] - 1  # (B, 1)
-    order = torch.where(steps <= last, last - steps, steps).to(xs.device)  # (B, S)
-    return xs.gather(1, order[..., None].expand(xs.shape))
+    order = torch.where(steps <= last, last - steps, steps) + count * torch.arange(rows)[:, None]  # (B, S)
+    return xs.flatten(0, 1).index_select(0, order.flatten().to(xs.device)).view(xs.shape)
