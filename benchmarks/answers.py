@@ -1,10 +1,10 @@
-"""How many answers are right on tables of texts: what `train` leaves, the net alone, the linear model alone.
+"""How good answers about a table's rows are: what `train` leaves, the net alone, the linear model alone.
 
 python benchmarks/answers.py reviews.csv --seeds 0,1,2 --minutes 5
 python benchmarks/answers.py train.conllu --valid dev.conllu --minutes 15
 
-Everything but the validation part is trained on; figures are shares right on it, which the best weights and the
-weighing were chosen on too (each half weighed by the other). A JSON line a training is appended to
+Everything but the validation part is trained on; figures (shares right, F1s, distances) are on it, which the best
+weights and the weighing were chosen on too (each half weighed by the other). A JSON line a training is appended to
 benchmarks/answers.jsonl, and what stands there is not run again.
 """
 
@@ -23,6 +23,7 @@ import torch
 import unrolled
 from unrolled.run.answer_verdict import AnswerVerdict
 from unrolled.run.building import processor_name
+from unrolled.run.folds import FIGURES
 
 
 def measure(data: Path, asked: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def measure(data: Path, asked: dict[str, Any], seed: int) -> dict[str, Any]:
     assert isinstance(verdict, AnswerVerdict)
     figures = {
         output: {
-            name: {"accuracy": score.accuracy, "macro_f1": score.macro_f1, "nats": score.nats}
+            name: {figure: value for figure, value in score.as_dict().items() if figure in FIGURES}
             for name, score in scores.items()
         }
         for output, scores in verdict.scores.items()

@@ -72,14 +72,23 @@ def score_values(answered: Floats, right: Floats, reach: Floats, nats: float) ->
     dice = numpy_generator(0, "bootstrap")
     figures = [_figures(off, right)]
     if rows > 1:
-        figures += [_figures(off[some], right[some]) for some in dice.integers(0, rows, (RESAMPLED, rows))]
-    low, high = np.nanquantile(np.array(figures), [0.025, 0.975], axis=0)
+        drawn = (dice.integers(0, rows, rows) for _ in range(RESAMPLED))
+        figures += [_figures(off[some], right[some]) for some in drawn]
+    low, high = middle(np.array(figures))
     mae, rmse, r2 = figures[0]
     return ValueScore(
         rows=rows, nats=nats, mae=mae, mae_interval=(float(low[0]), float(high[0])), rmse=rmse,
         rmse_interval=(float(low[1]), float(high[1])), r2=r2, r2_interval=(float(low[2]), float(high[2])),
         held=float((np.abs(off) <= reach).mean()), width=float(2 * reach.mean()),
     )  # fmt: skip
+
+
+def middle(figures: Floats) -> tuple[Floats, Floats]:
+    """The ends of the middle 95% of each column of figures (N, K), NaN passed over where there is more than that."""
+    ends = np.full((2, figures.shape[1]), np.nan)
+    known = np.isfinite(figures).any(0)
+    ends[:, known] = np.nanquantile(figures[:, known], [0.025, 0.975], axis=0)
+    return ends[0], ends[1]
 
 
 def _figures(off: Floats, right: Floats) -> tuple[float, float, float]:
@@ -160,9 +169,8 @@ def score_label_sets(
         return float(2 * found[some].sum() / both) if both else math.nan
 
     dice = numpy_generator(0, "bootstrap")
-    low, high = np.nanquantile(
-        [micro(np.arange(rows)), *(micro(some) for some in dice.integers(0, rows, (RESAMPLED, rows)))], [0.025, 0.975]
-    )
+    drawn = (dice.integers(0, rows, rows) for _ in range(RESAMPLED))
+    (low,), (high,) = middle(np.array([[micro(np.arange(rows))], *([micro(some)] for some in drawn)]))
     each = (answered & right).sum(0), answered.sum(0) + right.sum(0)
     f1 = np.where(each[1] > 0, 2 * each[0] / np.maximum(each[1], 1), np.nan)
     exact = (answered == right).all(1) & whole

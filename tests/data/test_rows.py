@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data.buckets import NOT_ASKED, ExampleBatches, by_length, gather_steps, make_batch
+from unrolled.data.answers import NOT_ASKED, UNSEEN, Labels
+from unrolled.data.buckets import ExampleBatches, by_length, gather_steps, make_batch
 from unrolled.data.columns import Column, Columns, choose_columns
-from unrolled.data.examples import UNSEEN, Asked, Examples, Known, read_examples
+from unrolled.data.examples import Asked, Examples, Known, read_examples
+from unrolled.data.items import PartItems, Texts
 from unrolled.data.parquet_form import ParquetTable
-from unrolled.data.table_file import Cell, TableFile
-from unrolled.data.texts import PartTexts, Texts
+from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.tokens import BUCKETS, EDGE, FIRST, UNKNOWN, WordTokens, learn_tokens, pieces_of, tokens_from_json
 from unrolled.errors import DataError, OptionError, RunError
 
@@ -36,24 +37,33 @@ def some_rows(count: int = 100) -> list[tuple[str, ...]]:
     ]
 
 
+def labels_of(examples: Examples, name: str = "label") -> Labels:
+    labels = examples.answers[name]
+    assert isinstance(labels, Labels)
+    return labels
+
+
 def table(*columns: str) -> TableFile:
     return NamedColumns(Path("t.csv"), columns)
 
 
 class NamedColumns(ParquetTable):
-    """A table that is not looked at: its columns are given."""
+    """A table that is not looked at: its columns are given, and its cells are words."""
+
+    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
+        yield Row(1, ("a word",) * len(columns))
 
 
 CHOICES: list[tuple[tuple[str, ...], dict[str, Any], Columns]] = [
-    (("text", "label"), {}, Columns("text", ("label",))),
-    (("label", "text"), {}, Columns("text", ("label",))),
-    (("id", "Review", "stars", "Sentiment"), {}, Columns("Review", ("Sentiment",))),
-    (("de", "en"), {}, Columns("de", ("en",))),
-    (("name", "language"), {}, Columns("name", ("language",))),
-    (("a", "b", "c"), {"input_name": "c", "output_names": "a"}, Columns("c", ("a",))),
-    (("a", "b"), {"input_name": "b"}, Columns("b", ("a",))),
-    (("text", "verb", "noun"), {"output_names": "verb, noun"}, Columns("text", ("verb", "noun"))),
-    (("text", "label", "speaker"), {"group": "speaker"}, Columns("text", ("label",), "speaker")),
+    (("text", "label"), {}, Columns(("text",), ("label",))),
+    (("label", "text"), {}, Columns(("text",), ("label",))),
+    (("id", "Review", "stars", "Sentiment"), {}, Columns(("Review",), ("Sentiment",))),
+    (("de", "en"), {}, Columns(("de",), ("en",))),
+    (("name", "language"), {}, Columns(("name",), ("language",))),
+    (("a", "b", "c"), {"input_names": "c", "output_names": "a"}, Columns(("c",), ("a",))),
+    (("a", "b"), {"input_names": "b"}, Columns(("b",), ("a",))),
+    (("text", "verb", "noun"), {"output_names": "verb, noun"}, Columns(("text",), ("verb", "noun"))),
+    (("text", "label", "speaker"), {"group": "speaker"}, Columns(("text",), ("label",), "speaker")),
 ]
 
 
@@ -70,7 +80,7 @@ REFUSED: list[tuple[tuple[str, ...], dict[str, Any], type[Exception], str]] = [
     (("text",), {}, DataError, r"which is the output is not plain"),
     (
         ("text", "label"),
-        {"input_name": "texts"},
+        {"input_names": "texts"},
         OptionError,
         r"--input: t\.csv has no column 'texts'\. Did",
     ),
@@ -81,7 +91,7 @@ REFUSED: list[tuple[tuple[str, ...], dict[str, Any], type[Exception], str]] = [
         r"--output: .*'lable'\. Did you mean 'label'",
     ),
     (("text", "label"), {"group": "who"}, OptionError, r"--group: t\.csv has no column 'who'.* It has: text, label"),
-    (("text", "label"), {"input_name": "text", "output_names": "text"}, OptionError, r"not the input's"),
+    (("text", "label"), {"input_names": "text", "output_names": "text"}, OptionError, r"not the input's"),
     (("text", "label"), {"output_names": "label,label"}, OptionError, r"names each column once"),
 ]
 
@@ -114,7 +124,7 @@ def test_the_kind_of_answer_is_understood(case: str) -> None:
     cells, kind = KINDS[case]
     column = Column()
     for text, answer in cells:
-        column.see(text, answer)
+        column.see(len(text) if isinstance(text, list) else len(str(text).split()), answer)
     assert column.kind == kind
 
 
@@ -132,7 +142,7 @@ def test_a_tenth_is_test_and_a_tenth_validation_by_seed(tmp_path: Path) -> None:
     assert parts_of(other) != parts
     assert first.description == (
         "100 rows of csv: text (words with characters inside) -> label, one of 2 labels (even, odd); "
-        "otherwise: --input --output --as"
+        "otherwise: --input --output --as --read"
     )
 
 
@@ -163,10 +173,10 @@ def test_a_label_that_training_lacks_is_counted_and_said(tmp_path: Path) -> None
     path = write(tmp_path / "t.csv", some_rows())
     own = write(tmp_path / "v.csv", [("a text", "third"), ("a text", "odd")])
     examples = read_examples(path, Asked(test=str(own)))
-    labels = examples.answers["label"]
+    labels = labels_of(examples)
     assert labels.names == ("even", "odd")
     assert labels.ids[examples.parts["test"]].tolist() == [UNSEEN, 1]
-    assert labels.name(int(examples.parts["test"][0])) == "third"
+    assert labels.spelled(int(examples.parts["test"][0])) == "third"
     assert "1 rows have a label that the training part lacks (third): always wrong" in examples.description
 
 
@@ -174,8 +184,8 @@ def test_several_outputs_and_numbers_in_order(tmp_path: Path) -> None:
     rows = [(f"text {number}", str(number % 12), "ab"[number % 2]) for number in range(120)]
     path = write(tmp_path / "t.csv", rows, ("text", "month", "half"))
     examples = read_examples(path, Asked(output="month,half"))
-    assert examples.answers["month"].names == tuple(map(str, range(12)))
-    assert examples.answers["half"].names == ("a", "b")
+    assert labels_of(examples, "month").names == tuple(map(str, range(12)))
+    assert labels_of(examples, "half").names == ("a", "b")
 
 
 BAD: dict[str, tuple[list[tuple[str, ...]], Asked, str]] = {
@@ -184,7 +194,8 @@ BAD: dict[str, tuple[list[tuple[str, ...]], Asked, str]] = {
     "too few rows": (some_rows(9), Asked(), r"holds 9 rows: too few to cut.*takes 10"),
     "no answer": ([*some_rows(), ("text", "")], Asked(), r"t\.csv, row 102: 'label' is empty.*\n.*--skip-empty"),
     "no text": ([("", "a"), *some_rows()], Asked(), r"t\.csv, row 2: 'text' is empty"),
-    "values": ([("some text", str(n / 7)) for n in range(90)], Asked(), r"'label' reads as value.*\n.*--as label"),
+    "one value": ([("some text", "0.5")] * 90, Asked(), r"'label' is 0\.5 everywhere.*nothing to foresee"),
+    "no values": (some_rows(), Asked(kind="value"), r"row 2: 'label' is 'even'; a value is a number.*\n.*--as label"),
     "texts": ([("some text", f"a long answer {n}") for n in range(90)], Asked(), r"'label' reads as text"),
     "two groups": (some_rows(), Asked(output="label", group="label"), r"2 groups, and training, validation and test"),
 }
@@ -206,24 +217,24 @@ def test_rows_with_an_empty_cell_are_left_out_on_request(tmp_path: Path) -> None
 
 def test_a_run_reads_other_tables_by_what_it_knows(tmp_path: Path) -> None:
     first = read_examples(write(tmp_path / "t.csv", some_rows()), Asked())
-    known = Known(first.columns, first.tokens, {name: labels.names for name, labels in first.answers.items()})
+    known = Known(first.columns, first.intake, {name: labels.output for name, labels in first.answers.items()})
     other = write(tmp_path / "o.csv", [("Zwölf", "odd"), ("new", "what")])
     examples = read_examples(other, Asked(valid="none", test="none"), known)
-    assert examples.tokens is first.tokens
-    assert examples.answers["label"].ids.tolist() == [1, UNSEEN]
+    assert examples.intake is first.intake
+    assert labels_of(examples).ids.tolist() == [1, UNSEEN]
     with pytest.raises(DataError, match=r"w\.csv has no column 'text'; it has: words, label"):
         read_examples(write(tmp_path / "w.csv", [("a", "b")], ("words", "label")), Asked(), known)
 
 
 def test_texts_are_kept_as_they_are_past_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.data.texts.TOGETHER", 10)
+    monkeypatch.setattr("unrolled.data.items.TOGETHER", 10)
     monkeypatch.setattr("unrolled.data.store.HELD", 64)
     texts, given = Texts(), ["", "one", "zwei ☃", "x" * 100, "", "end"]
     for text in given:
         texts.add(text)
     assert [texts[number] for number in range(len(texts))] == given
     assert texts.lengths.tolist() == [len(text.encode()) for text in given]
-    assert list(PartTexts(texts, np.array([5, 1]))) == ["end", "one"]
+    assert list(PartItems(texts, np.array([5, 1]))) == ["end", "one"]
 
 
 def test_tokens_are_chosen_by_the_texts_and_come_back_from_json() -> None:
@@ -271,7 +282,7 @@ def test_an_epoch_reads_every_row_once_and_pads_little(examples: Examples) -> No
         read = [batches.batch(epoch * 25 + k) for k in range(25)]
         assert sum(batch.asked for batch in read) == 800
         assert sum(int((batch.answers["label"] == 1).sum()) for batch in read) == int(
-            (examples.answers["label"].ids[examples.parts["training"]] == 1).sum()
+            (labels_of(examples).ids[examples.parts["training"]] == 1).sum()
         )
     assert batches.padding_share() < 0.1
     assert not torch.equal(batches.batch(0).inputs, batches.batch(25).inputs)
@@ -312,7 +323,7 @@ def test_long_rows_are_read_to_their_limit(monkeypatch: pytest.MonkeyPatch) -> N
 def test_rows_are_grouped_by_length(examples: Examples) -> None:
     groups = list(by_length(examples, "training", 64))
     assert sorted(np.concatenate(groups).tolist()) == examples.parts["training"].tolist()
-    lengths = examples.texts.lengths
+    lengths = examples.items.lengths
     assert all(lengths[a].max() <= lengths[b].min() for a, b in pairwise(groups))
     some = np.concatenate(list(by_length(examples, "training", 64, limit=100)))
     assert len(set(some.tolist())) == 100
@@ -331,16 +342,16 @@ SENTENCES = [(["the", "cat"], ["D", "N"]), (["New York"], ["N"]), (["a", "dog", 
 
 def test_tags_are_answers_of_words(tmp_path: Path) -> None:
     examples = read_examples(write_tagged(tmp_path / "t.jsonl", SENTENCES), Asked())
-    labels = examples.answers["tags"]
+    labels = labels_of(examples, "tags")
     assert labels.each
     assert labels.names == ("D", "N", "V")
-    assert "tags, one of 3 tags, one a word (D, N, V)" in examples.description
+    assert "tags, one of 3 tags, one a step (D, N, V)" in examples.description
     rows = np.array([2, 0, 1])
     assert [labels.names[tag] for tag in labels.of(rows)] == ["D", "N", "V", "D", "N", "N"]
-    assert examples.tokens.kind == "given"
-    assert len(examples.tokens.encode(examples.texts[1])) == 2, "New York is one word, as it was given"
-    again = tokens_from_json(examples.tokens.to_json())
-    assert (again.encode("New York\nruns") == examples.tokens.encode("New York\nruns")).all()
+    assert examples.intake.kind == "given"
+    assert len(examples.intake.encode(examples.items[1])) == 2, "New York is one word, as it was given"
+    again = tokens_from_json(examples.intake.to_json())
+    assert (again.encode("New York\nruns") == examples.intake.encode("New York\nruns")).all()
     batch = make_batch(examples, rows, 4)
     assert batch.answers["tags"].tolist() == [
         [NOT_ASKED, 0, 1, 2],
@@ -355,13 +366,16 @@ def test_tags_are_answers_of_words(tmp_path: Path) -> None:
 def test_tags_of_strings_are_told_by_spaces_and_counted(tmp_path: Path) -> None:
     rows = [("the cat sat", "D N V"), ("a dog", "D N")] * 300
     examples = read_examples(write(tmp_path / "t.csv", rows, ("text", "tags")), Asked())
-    assert examples.answers["tags"].names == ("D", "N", "V")
+    assert labels_of(examples, "tags").names == ("D", "N", "V")
     bad = write(tmp_path / "b.csv", [*rows, ("one two three", "D N")], ("text", "tags"))
-    with pytest.raises(DataError, match=r"b\.csv, row 602: 3 words and 2 tags in 'tags'; each word has one"):
+    with pytest.raises(
+        DataError, match=r"b\.csv, row 602: 3 words and 2 tags in 'tags'; each word, or step, has one"
+    ):
         read_examples(bad, Asked())
     with pytest.raises(OptionError, match="Tags are of words: --symbols char is no choice here"):
         read_examples(tmp_path / "t.csv", Asked(symbols="char"))
-    assert read_examples(tmp_path / "t.csv", Asked(kind="label")).answers["tags"].names == ("D N", "D N V")
+    whole = read_examples(tmp_path / "t.csv", Asked(kind="label"))
+    assert labels_of(whole, "tags").names == ("D N", "D N V")
 
 
 def test_words_with_a_tag_that_training_lacks_are_said(tmp_path: Path) -> None:
@@ -369,4 +383,4 @@ def test_words_with_a_tag_that_training_lacks_are_said(tmp_path: Path) -> None:
     own = write_tagged(tmp_path / "v.jsonl", [(["the", "cat"], ["D", "X"])])
     examples = read_examples(path, Asked(valid=str(own)))
     assert examples.answers["tags"].of(examples.parts["validation"]).tolist() == [0, UNSEEN]
-    assert "1 words have a tags that the training part lacks (X)" in examples.description
+    assert "1 steps have a tags that the training part lacks (X)" in examples.description

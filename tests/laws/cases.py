@@ -24,14 +24,23 @@ from unrolled.memory import (
     Stack,
     build_stack,
 )
+from unrolled.memory.columns import ColumnConvolution, build_columns
 from unrolled.memory.pooling import POOLS
 from unrolled.model.answering import Answering, AnsweringState
 from unrolled.model.encoders import Encoder, build_bidirectional
-from unrolled.model.heads import LabelHead
+from unrolled.model.heads import Head
 from unrolled.model.inlets import BagInlet
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
+
+
+def narrow_columns(places: int, channels: int, size: int) -> list[Memory]:
+    """Two convolutions over places side by side, which together see five steps, and a layer to `size` numbers."""
+    first = ColumnConvolution(places, channels, 3)
+    second = ColumnConvolution(first.places_after, 3, 4)
+    return [first, second, NoMemory(second.size, size, nn.Linear(second.size, size))]
+
 
 MEMORY_CASES: dict[str, Callable[[int, int], Memory]] = {
     **MEMORIES,
@@ -43,6 +52,10 @@ MEMORY_CASES: dict[str, Callable[[int, int], Memory]] = {
     "a convolution that mixes nothing": lambda inputs, size: Convolution(size, size, width=5, mix=False),
     "delta of two heads": lambda inputs, size: Delta(inputs, size, heads=2),
     "a layer of numbers alone": lambda inputs, size: NoMemory(inputs, size, nn.Linear(inputs, size)),
+    "convolutions over columns as trained": lambda inputs, size: Stack(build_columns(inputs, 1, size)),
+    "convolutions over columns of three numbers each": lambda inputs, size: Stack(
+        [NoMemory(inputs, 15, nn.Linear(inputs, 15)), *narrow_columns(5, 3, size)]
+    ),
     "stack of unlike memories": lambda inputs, size: Stack([RNN(inputs, 3), LSTM(3, size)]),
     "residual": lambda inputs, size: Residual(GRU(size, size)),
     "the last of a row": lambda inputs, size: Stack([RNN(inputs, size), POOLS["last"](size, size)]),
@@ -82,7 +95,7 @@ class OneOutput(nn.Module):
         pooled = Dropout(POOLS[pool](8, 8), 0.2)
         self.bags = bags
         self.model = Answering(
-            inlet, front, build_stack(memory, 6, 8), pooled, {"label": LabelHead(8, 65)}, ["label"] * each
+            inlet, front, build_stack(memory, 6, 8), pooled, {"label": Head(8, 65)}, ["label"] * each
         )
 
     def _ids(self, symbols: Tensor) -> Tensor:

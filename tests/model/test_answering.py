@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unrolled.data.buckets import NOT_ASKED, RowBatch
+from unrolled.data.answers import NOT_ASKED
+from unrolled.data.buckets import RowBatch
 from unrolled.errors import OptionError
 from unrolled.memory import Dropout, NoMemory, build_stack, draw_masks
 from unrolled.memory.pooling import POOLS, Attend, Mean
-from unrolled.model import heads
 from unrolled.model.answering import Answering
 from unrolled.model.encoders import build_bidirectional
-from unrolled.model.heads import LabelHead, balanced
+from unrolled.model.heads import Head, balanced
 from unrolled.model.inlets import BagInlet
 
 
@@ -24,7 +24,7 @@ def make(both: bool = True, pool: str = "attention", memory: str = "lstm", dropo
     torch.manual_seed(0)
     front = NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5))
     build = build_bidirectional if both else build_stack
-    outputs = {"mood": LabelHead(8, 2), "side of it": LabelHead(8, 3)}
+    outputs = {"mood": Head(8, 2), "side of it": Head(8, 3)}
     pooled = POOLS[pool](8, 8)
     between = build(memory, 6, 8, 1, dropout)
     model = Answering(BagInlet(20, 6), Dropout(front, dropout), between, Dropout(pooled, dropout), outputs)
@@ -95,12 +95,12 @@ def test_the_first_loss_is_the_logarithm_of_all_labels() -> None:
 def test_balanced_labels_count_alike() -> None:
     weights = balanced([90, 9, 1])
     assert np.array(weights) * [90, 9, 1] == pytest.approx([100 / 3] * 3)
-    head = LabelHead(4, 3, weights)
+    head = Head(4, 3, weights=weights)
     logits = torch.zeros(3, 3)
     found = [float(head.loss(logits[:1], torch.tensor([label])).detach()) for label in range(3)]
     assert found == pytest.approx([weight * math.log(3) for weight in weights])
     assert "weights" not in head.state_dict(), "they are of training, not of the model that is kept"
-    assert heads.NOT_ASKED == NOT_ASKED
+    assert float(head.loss(logits[:1], torch.tensor([NOT_ASKED])).detach()) == 0.0, "what is not asked costs nothing"
 
 
 def test_a_bag_is_the_sum_of_its_ids_whatever_their_number() -> None:

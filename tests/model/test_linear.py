@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from unrolled.data.outputs import LabelOutput
+from unrolled.data.tokens import WordTokens
 from unrolled.errors import RunError
 from unrolled.model.blend import blend, blend_unseen, fit_blend
-from unrolled.model.linear import LinearModel, fit_linear, frequent, places_in
+from unrolled.model.likelihoods import LIKELIHOODS
+from unrolled.model.linear import LinearModel, fit_linear
+from unrolled.model.looks import frequent, places_in
 from unrolled.model.ngram_bags import BAGS, BEGIN, END, Bags, character_bags, word_bags
 
+LABEL = LIKELIHOODS["label"]
+WORDS = WordTokens([])
+OUTPUTS = {"side": LabelOutput(("left", "right", "middle")), "mood": LabelOutput(("gloomy", "cheerful"))}
 TEXTS = ["abcab", "", "a", "Ünïcödé ☃", "abcab", "bcd" * 30]
 
 
@@ -74,7 +81,7 @@ def lessons(rows: int, seed: int) -> tuple[list[str], dict[str, np.ndarray]]:
 
 @pytest.fixture(scope="module")
 def model() -> LinearModel:
-    return fit_linear("words", lessons(300, 0), lessons(100, 1), {"side": 3, "mood": 2}, seed=0)
+    return fit_linear("words", lessons(300, 0), lessons(100, 1), OUTPUTS, WORDS, seed=0)
 
 
 def test_it_learns_what_words_tell(model: LinearModel) -> None:
@@ -87,7 +94,7 @@ def test_it_learns_what_words_tell(model: LinearModel) -> None:
 
 
 def test_it_is_kept_whole(model: LinearModel) -> None:
-    again = LinearModel.from_tensors(model.tensors(), model.facts())
+    again = LinearModel.from_tensors(model.tensors(), model.facts(), WORDS)
     assert again.describe() == model.describe()
     assert torch.equal(again.answer(["left word1"])["side"], model.answer(["left word1"])["side"])
 
@@ -104,7 +111,7 @@ def test_a_damaged_one_is_refused(model: LinearModel, damage: str) -> None:
     else:
         tensors[damage] = tensors[damage][:-1]
     with pytest.raises(RunError, match="linear model of this run is damaged"):
-        LinearModel.from_tensors(tensors, facts)
+        LinearModel.from_tensors(tensors, facts, WORDS)
 
 
 def test_little_time_and_no_validation_still_make_a_model() -> None:
@@ -113,13 +120,13 @@ def test_little_time_and_no_validation_still_make_a_model() -> None:
         {"side": np.zeros(0, np.int64), "mood": np.zeros(0, np.int64)},
     )
     for validation, seconds in ((lessons(50, 1), 0.0), (none, None)):
-        model = fit_linear("characters", lessons(60, 0), validation, {"side": 3, "mood": 2}, 0, seconds)
-        assert all(bool(one.weights.isfinite().all()) for one in model.outputs.values())
+        model = fit_linear("characters", lessons(60, 0), validation, OUTPUTS, WORDS, 0, seconds)
+        assert all(bool(one.weights.isfinite().all()) for _, one in model.outputs.values())
 
 
 def test_too_many_ngrams_are_fitted_on_some_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.model.linear.MOST", 3_000)
-    model = fit_linear("words", lessons(300, 0), lessons(100, 1), {"side": 3, "mood": 2}, seed=0)
+    model = fit_linear("words", lessons(300, 0), lessons(100, 1), OUTPUTS, WORDS, seed=0)
     assert "fitted on" in model.describe()
 
 
@@ -129,29 +136,29 @@ def test_a_blend_finds_the_part_that_knows_and_the_temperature_of_one() -> None:
     noise = torch.randn(400, 3, generator=dice)
     knows = (torch.nn.functional.one_hot(answers, 3) * 2 + noise).log_softmax(1)
     guesses = torch.randn(400, 3, generator=dice).log_softmax(1)
-    weights = fit_blend([knows, guesses], answers)
+    weights = fit_blend(LABEL, [knows, guesses], answers)
     assert weights[0] > 0.5
     assert abs(weights[1]) < 0.2
-    (temperature,) = fit_blend([5 * knows], answers)
-    assert temperature == pytest.approx(fit_blend([knows], answers)[0] / 5, rel=0.01)
-    assert torch.allclose(blend([knows], [1.0]).exp().sum(1), torch.ones(400, dtype=torch.float64))
+    (temperature,) = fit_blend(LABEL, [5 * knows], answers)
+    assert temperature == pytest.approx(fit_blend(LABEL, [knows], answers)[0] / 5, rel=0.01)
+    assert torch.allclose(blend(LABEL, [knows], [1.0]).exp().sum(1), torch.ones(400, dtype=torch.float64))
 
 
 def test_a_blend_without_answers_weighs_alike() -> None:
     logs = torch.randn(4, 3).log_softmax(1)
-    assert fit_blend([logs, logs], torch.full((4,), -1)) == [0.5, 0.5]
-    assert fit_blend([torch.zeros(0, 3)] * 2, torch.zeros(0, dtype=torch.int64)) == [0.5, 0.5]
+    assert fit_blend(LABEL, [logs, logs], torch.full((4,), -1)) == [0.5, 0.5]
+    assert fit_blend(LABEL, [torch.zeros(0, 3)] * 2, torch.zeros(0, dtype=torch.int64)) == [0.5, 0.5]
 
 
 def test_each_half_is_weighed_by_the_other() -> None:
     dice = torch.Generator().manual_seed(0)
     logs = [torch.randn(50, 3, generator=dice).log_softmax(1) for _ in range(2)]
     answers = torch.randint(0, 3, (50,), generator=dice)
-    whole = blend_unseen(logs, answers)
+    whole = blend_unseen(LABEL, logs, answers)
     changed = answers.clone()
     changed[::2] = (changed[::2] + 1) % 3
-    assert torch.equal(blend_unseen(logs, changed)[::2], whole[::2])
-    assert not torch.equal(blend_unseen(logs, changed)[1::2], whole[1::2])
+    assert torch.equal(blend_unseen(LABEL, logs, changed)[::2], whole[::2])
+    assert not torch.equal(blend_unseen(LABEL, logs, changed)[1::2], whole[1::2])
 
 
 def test_a_bag_of_neighbours_is_a_words_own_and_knows_its_sides() -> None:
@@ -177,6 +184,7 @@ def test_tags_are_learnt_from_words_and_their_neighbours() -> None:
             tags += [int(word == "run" and before == "to") for word, before in zip(words, ["", *words], strict=False)]
         return texts, {"verb": np.array(tags)}
 
-    model = fit_linear("neighbours", sentences(200), sentences(50), {"verb": 2}, seed=0)
+    verb = {"verb": LabelOutput(("no", "yes"), each=True)}
+    model = fit_linear("neighbours", sentences(200), sentences(50), verb, WordTokens([], given=True), seed=0)
     texts, answers = sentences(50)
     assert float((model.answer(texts)["verb"].argmax(1).numpy() == answers["verb"]).mean()) == 1.0

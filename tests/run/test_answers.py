@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -18,11 +19,12 @@ from kills import same_bytes
 
 import unrolled
 from unrolled.errors import DataError, OptionError, RunError
-from unrolled.run import Training
+from unrolled.run import Training, runs
 from unrolled.run.answer_evaluation import confusion_lines
 from unrolled.run.answer_verdict import AnswerVerdict
+from unrolled.run.answers import known_from_json
 from unrolled.run.predicting import TOGETHER, gathered
-from unrolled.scores import score_labels
+from unrolled.scores import LabelScore, score_labels
 
 SMALL: dict[str, Any] = {"steps": 30, "size": 16, "batch": 16, "threads": 1}
 
@@ -43,6 +45,11 @@ def write_rows(path: Path, count: int = 400, seed: int = 0) -> Path:
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_rows(tmp_path_factory.mktemp("table") / "names.csv")
+
+
+def of_labels(score: object) -> LabelScore:
+    assert isinstance(score, LabelScore)
+    return score
 
 
 def finish(training: Training) -> Training:
@@ -66,7 +73,7 @@ def test_the_best_of_net_linear_and_both_is_left_and_said(trained: Training) -> 
     least = min(verdict.validation.values())
     assert verdict.validation[verdict.model] <= least + 0.002
     assert set(verdict.scores["kind"]) == {"lstm", "linear", "lstm+linear"}
-    assert verdict.scores["kind"][verdict.model].accuracy > 0.95
+    assert of_labels(verdict.scores["kind"][verdict.model]).accuracy > 0.95
     words = "\n".join(verdict.lines)
     assert "macro-F1" in words
     assert "Left is" in words
@@ -79,8 +86,8 @@ def test_a_loaded_run_says_what_the_verdict_was_about(trained: Training) -> None
     run = unrolled.load(trained.folder)
     evaluation, verdict = run.evaluate_answers(errors=True), trained.verdict
     assert isinstance(verdict, AnswerVerdict)
-    score = verdict.scores["kind"][verdict.model]
-    assert evaluation.scores["kind"].accuracy == score.accuracy
+    score = of_labels(verdict.scores["kind"][verdict.model])
+    assert of_labels(evaluation.scores["kind"]).accuracy == score.accuracy
     assert evaluation.scores["kind"].nats == pytest.approx(score.nats, abs=1e-5)
     assert evaluation.part == "test"
     assert len(evaluation.wrong) == round((1 - score.accuracy) * score.rows)
@@ -155,7 +162,7 @@ def test_a_linear_model_is_a_run_like_any_other(table: Path, tmp_path: Path) -> 
     assert training.plan_line == "linear model: fitted, not trained"
     verdict = training.verdict
     assert isinstance(verdict, AnswerVerdict)
-    assert verdict.scores["kind"]["linear"].accuracy > 0.95
+    assert of_labels(verdict.scores["kind"]["linear"]).accuracy > 0.95
     run = unrolled.load(tmp_path / "run")
     assert next(run.predict(["mumaski"])).best("kind") == "east"
     assert run.info()["parameters"] == 0
@@ -204,7 +211,7 @@ def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
         ({"model": "lstm+ngram"}, r"is a table, and the n-gram foresees a text"),
         ({"model": "linear:size=3"}, r"linear model is a model of its own, without options"),
         ({"model": "gru+lstm"}, r"A mixture is of one learnt model and the n-gram"),
-        ({"kind": "text"}, r"--as is one of language, label, tags; got 'text'"),
+        ({"kind": "text"}, r"--as is one of language, label, labels, tags, value; got 'text'"),
     ]
     for asked, words in refused:
         with pytest.raises(OptionError, match=words):
@@ -243,11 +250,16 @@ def damage_symbols(run: Path, change: Any) -> None:
 
 
 DAMAGE: dict[str, tuple[Any, str]] = {
-    "no labels": (lambda run: damage_symbols(run, lambda t: t.pop("labels")), r"symbols\.json is damaged"),
-    "other labels": (
-        lambda run: damage_symbols(run, lambda t: t["labels"].update(x=["a", "b"])),
-        r"labels are not those",
+    "no outputs": (lambda run: damage_symbols(run, lambda t: t.pop("outputs")), r"symbols\.json is damaged"),
+    "other outputs": (
+        lambda run: damage_symbols(run, lambda t: t["outputs"].update(x={"kind": "label", "names": ["a", "b"]})),
+        r"outputs are not those",
     ),
+    "an output without labels": (
+        lambda run: damage_symbols(run, lambda t: t["outputs"]["kind"].pop("names")),
+        r"symbols\.json is damaged: what 'kind' can be is not said there",
+    ),
+    "no steps": (lambda run: damage_symbols(run, lambda t: t.pop("intake")), r"symbols\.json is damaged"),
     "no weights": (lambda run: (run / "model.safetensors").unlink(), r"model\.safetensors"),
     "no linear model": (lambda run: (run / "linear.safetensors").unlink(), r"linear\.safetensors"),
     "odd weights": (
@@ -438,13 +450,13 @@ def tagged(tmp_path_factory: pytest.TempPathFactory) -> Training:
 def test_tags_are_learnt_and_spans_scored(tagged: Training) -> None:
     verdict = tagged.verdict
     assert isinstance(verdict, AnswerVerdict)
-    score = verdict.scores["upos"][verdict.model]
+    score = of_labels(verdict.scores["upos"][verdict.model])
     assert score.accuracy > 0.95
     assert score.span_f1 is not None
     assert score.span_f1 > 0.9
     assert "span F1" in "\n".join(verdict.lines)
     evaluation = unrolled.load(tagged.folder).evaluate_answers(errors=True)
-    assert evaluation.scores["upos"].span_f1 == pytest.approx(score.span_f1)
+    assert of_labels(evaluation.scores["upos"]).span_f1 == pytest.approx(score.span_f1)
     assert all(one["word"] in one["text"].split() for one in evaluation.wrong)
     assert "-> " in (tagged.first_sample or (0, ""))[1]
 
@@ -517,3 +529,54 @@ def test_a_label_that_the_run_started_from_lacks_is_left_out_of_training(
     assert isinstance(verdict, AnswerVerdict)
     ranked = next(unrolled.load(tmp_path / "run").predict(["a"])).labels["kind"]
     assert {label for label, _ in ranked} == {"east", "west"}
+
+
+OLDER = Path(__file__).parent / "older"
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """A run as version 0.1 wrote it before there was anything but texts and labels, and its table."""
+    shutil.copytree(OLDER, tmp_path / "older")
+    facts = json.loads((tmp_path / "older/names/run.json").read_text())
+    facts["data"]["path"] = str(tmp_path / "older/names.csv")
+    (tmp_path / "older/names/run.json").write_text(json.dumps(facts))
+    return tmp_path / "older/names"
+
+
+def test_a_run_of_an_older_version_answers_as_it_did(older: Path) -> None:
+    run = unrolled.load(older)
+    assert run.predictor.left == ["lstm", "linear"]
+    chances = {answer.text: dict(answer.labels["kind"]) for answer in run.predict(["bakski", "dagton"])}
+    assert chances["bakski"] == pytest.approx({"east": 0.9997411445963996, "west": 0.00025885540360039757}, rel=1e-3)
+    assert chances["dagton"] == pytest.approx({"west": 0.9998434280008814, "east": 0.0001565719991186116}, rel=1e-3)
+    evaluation = run.evaluate_answers()
+    assert of_labels(evaluation.scores["kind"]).nats == pytest.approx(6.180657e-05, rel=1e-2)
+    assert evaluation.lines[-1] == "Beside it: lstm 66.7% right, linear 100.0% right, always 'west' 33.3% right"
+    assert run.info()["plan"]["steps"] == 3
+    (listed,) = runs(older.parent)
+    assert listed["accuracy"] == 1.0
+
+
+def test_an_older_run_is_a_start_and_goes_on(older: Path, tmp_path: Path) -> None:
+    settings = SMALL | {"steps": 1, "size": 4}
+    training = Training(older.parent / "names.csv", from_run=str(older), out=str(tmp_path / "run"), **settings)
+    finish(training)
+    assert training.run.read_symbols()["outputs"] == {"kind": {"kind": "label", "names": ["east", "west"]}}
+    assert next(unrolled.load(tmp_path / "run").predict(["bakski"])).labels["kind"]
+
+
+def test_older_symbols_of_tags_are_read() -> None:
+    known = known_from_json(
+        {
+            "columns": {"input": "form", "outputs": ["upos", "mood"], "group": None},
+            "tokens": {"kind": "given", "words": ["the"]},
+            "labels": {"upos": ["D", "N"], "mood": ["good", "bad"]},
+            "each": ["upos"],
+        }
+    )
+    assert known.columns.inputs == ("form",)
+    assert known.each == {"upos"}
+    assert known.outputs["mood"].kind == "label"
+    assert known.outputs["upos"].to_json() == {"kind": "tags", "names": ["D", "N"]}
+    assert len(known.intake.encode("the cat\n")) == 2

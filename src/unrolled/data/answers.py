@@ -305,6 +305,11 @@ def read_values(cells: Cells, training: Ids, place: Place, known: Output | None)
                 "Correct it; or, where these are names: --as label."
             )
         of_cell.append([float(part) for part in parts])
+        if not np.isfinite(of_cell[-1]).all():
+            row = int(np.flatnonzero(cells.ids == number)[0])
+            raise DataError(
+                f"{place(row)}: '{cells.name}' is {' '.join(parts)}, which is beyond what a number can be."
+            )
         count = known.numbers if isinstance(known, ValueOutput) else len(of_cell[0])
         if len(of_cell[-1]) != count:
             row = int(np.flatnonzero(cells.ids == number)[0])

@@ -144,7 +144,11 @@ class Column:
         listed = isinstance(cell, list | np.ndarray)
         words = list(cell) if listed else str(cell).split()  # type: ignore[arg-type]
         self.lists += listed
-        self.listed_numbers += listed and bool(words) and all(isinstance(one, int | float) for one in words)
+        self.listed_numbers += (
+            listed
+            and bool(words)
+            and all(isinstance(one, int | float | np.number) and not isinstance(one, bool) for one in words)
+        )
         if steps is not None and (len(words) > 1 or listed) and len(words) == steps:
             self.tagged += 1
             if len(self.tags) <= MOST_TAGS:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from unrolled.data.answers import Answered, Cells, read_answers, shown
 from unrolled.data.columns import Column, Columns, choose_columns, missing, no_cell, spell, spell_list
 from unrolled.data.cuts import share_of
 from unrolled.data.features import Features, learn_features
-from unrolled.data.inputs import MEDIA, InputKind, TextInput, VectorInput, find_input
+from unrolled.data.inputs import MEDIA, InputKind, TextInput, VectorInput, find_input, located
 from unrolled.data.intake import Ids
 from unrolled.data.items import Arrays, Item, PartItems, Texts
 from unrolled.data.outputs import KINDS, Output
@@ -71,8 +72,9 @@ class Examples:
 
     def name(self, row: int) -> str:
         """A row in a few words: its text, or where it stands."""
-        item = self.items[row]
-        return item if isinstance(item, str) else self.place(row)
+        if isinstance(self.items, Texts):
+            return self.items[row]
+        return self.place(row).removeprefix(f"{self.path}/")
 
     def steps(self, row: int) -> int:
         """Steps of a row that an answer for each is about: its words, or its vectors."""
@@ -160,7 +162,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
         check_columns(one, columns)
     if columns.sequence:
         kept = [*columns.outputs, *([columns.group] if columns.group else [])]
-        tables = [SequenceTable.gather(one, columns.sequence, kept) for one in tables]
+        tables = gather_all(tables, columns, kept, asked, known)
     taken = known.intake.input if known else find_input(tables[0], columns, asked.read)
     rows = _Rows(columns, taken)
     for number, one in enumerate(tables):
@@ -183,6 +185,11 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
         parts = cut_rows(path, source, shares, groups, asked.seed)
     kinds = {name: _kind(tables, name, asked, rows.columns[name], known) for name in columns.outputs}
     given = "tags" in kinds.values()
+    if given and set(kinds.values()) != {"tags"}:
+        raise OptionError(
+            "Tags, one a step, and answers about whole rows are learnt in trainings of their own.\n"
+            f"Name those of one kind: --output {next(name for name, kind in kinds.items() if kind == 'tags')}"
+        )
     training = PartItems(rows.items, parts["training"])
     grown = ""
     if known:
@@ -214,6 +221,21 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
         bad=tuple(rows.bad), repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()),
         grown=grown,
     )  # fmt: skip
+
+
+def gather_all(
+    tables: list[TableFile], columns: Columns, kept: list[str], asked: Asked, known: Known | None
+) -> list[TableFile]:
+    """Sequences as rows; what changes within one of any table, or is known to be tags, is a list in all of them."""
+    found = [SequenceTable.gather(one, columns.sequence or "", kept) for one in tables]
+    fixed = frozenset.intersection(*(one.fixed for one in found))
+    if columns.group and columns.group not in fixed:
+        raise DataError(
+            f"{tables[0].path}: '{columns.group}' changes within a sequence; a sequence is of one group.\n"
+            "Name another column: --group COLUMN"
+        )
+    tags = known.each if known else frozenset(columns.outputs if asked.kind == "tags" else ())
+    return [SequenceTable(one.table, one.sequence, fixed - tags) for one in found]
 
 
 def check_columns(table: TableFile, columns: Columns) -> None:
@@ -286,6 +308,10 @@ class _Rows:
             except MediaError as error:
                 self.bad.append(str(error))
                 continue
+            if isinstance(item, str) or isinstance(self.items, Texts):
+                self.items.add(item)  # type: ignore[arg-type]
+            else:
+                self.items.add(item, partial(self._take, table, row) if self.taken.kind in MEDIA else None)
             self._add(row, item, source)
 
     def _whole(self, table: TableFile, skip_empty: bool) -> Iterator[Row]:
@@ -302,25 +328,25 @@ class _Rows:
 
     def _taken(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item]]]:
         """Each row and what gives its item; files are decoded side by side, in threads."""
-        count = len(self.wanted.inputs)
-
-        def take(row: Row) -> Item:
-            cells = located(row.cells[:count], table.path.parent) if self.taken.kind in MEDIA else row.cells[:count]
-            return self.taken.take(cells, table.place(row.number))
-
         if self.taken.kind not in MEDIA:
             for row in rows:
-                yield row, lambda row=row: take(row)  # type: ignore[misc]
+                yield row, partial(self._take, table, row)
             return
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             waiting: deque[tuple[Row, Future[Item]]] = deque()
             for row in rows:
-                waiting.append((row, pool.submit(take, row)))
+                waiting.append((row, pool.submit(self._take, table, row)))
                 if len(waiting) >= AHEAD:
                     first, future = waiting.popleft()
                     yield first, future.result
             for first, future in waiting:
                 yield first, future.result
+
+    def _take(self, table: TableFile, row: Row) -> Any:
+        cells = row.cells[: len(self.wanted.inputs)]
+        if self.taken.kind in MEDIA:
+            cells = located(cells, table.path.parent)
+        return self.taken.take(cells, table.place(row.number))
 
     def _add(self, row: Row, item: Item, source: int) -> None:
         cells = row.cells[len(self.wanted.inputs) :]
@@ -330,7 +356,6 @@ class _Rows:
             self.ids[name].append(self.kinds[name].setdefault(spell_list(cell), len(self.kinds[name])))
         if self.wanted.group:
             self.group.append(self.groups.setdefault(spell(cells[-1]), len(self.groups)))
-        self.items.add(item)  # type: ignore[arg-type]
         self.numbers.append(row.number)
         self.sources.append(source)
         read = item if isinstance(item, str) else item.tobytes()
@@ -341,8 +366,3 @@ class _Rows:
         if isinstance(item, str):
             return len(cell) if isinstance(cell, list) else len(str(cell).split())
         return len(item) if isinstance(self.taken, VectorInput) else None
-
-
-def located(cells: tuple[Cell, ...], folder: Path) -> tuple[Cell, ...]:
-    """Paths in cells, from the folder that their table stands in."""
-    return tuple(str(folder / cell) if isinstance(cell, str) else cell for cell in cells)

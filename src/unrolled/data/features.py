@@ -59,7 +59,7 @@ class Features(Intake):
             count, total, squares = count + len(steps), total + steps.sum(0), squares + (steps**2).sum(0)
         mean = total / max(1, count)
         deviation = np.sqrt(np.maximum(squares / max(1, count) - mean**2, 0.0))
-        deviation[deviation < LEAST_DEVIATION] = 1.0  # what never changes is left in its own unit
+        deviation[deviation <= LEAST_DEVIATION * np.abs(mean)] = 1.0  # what never changes is left in its own unit
         if self._alike:
             mean, deviation = np.full_like(mean, mean.mean()), np.full_like(mean, np.sqrt((deviation**2).mean()))
         return type(self)(self.input, mean.astype(np.float32), deviation.astype(np.float32))

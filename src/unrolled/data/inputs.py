@@ -114,7 +114,7 @@ class PictureInput(InputKind):
         cell = cells[0]
         if not isinstance(cell, np.ndarray):
             return read_picture(_path(cell, place), self.height, self.width, self.grey)
-        picture = cell if cell.ndim == 3 else cell[..., None]
+        picture = _as_picture(cell, place)
         expected = (self.height, self.width, 1 if self.grey else 3)
         if picture.shape != expected:
             raise DataError(f"{place}: a picture of {picture.shape}, and {expected} was expected, as in other rows.")
@@ -133,8 +133,8 @@ def input_from_json(value: Any) -> InputKind:
 
 def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKind:
     """The kind of a table's input columns by its first rows, or the one that was asked for."""
-    first = [row.cells for row in islice(table.rows(columns.inputs), LOOKED_AT)]
-    first = [cells for cells in first if not any(cell is None for cell in cells)]
+    looked = [row for row in islice(table.rows(columns.inputs), LOOKED_AT) if not any(c is None for c in row.cells)]
+    first = [row.cells for row in looked]
     kind = asked or _kind_of([cell for cells in first for cell in cells], table)
     if kind == "text" or not first:
         if len(columns.inputs) > 1:
@@ -145,16 +145,16 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
         return TextInput()
     if kind == "vectors":
         series = len(columns.inputs) > 1 and _follow_each_other(columns.inputs)
-        parts = [_numbers(cell, table.place(1)) for cell in first[0]]
+        parts = [_numbers(cell, table.place(looked[0].number)) for cell in first[0]]
         flat = all(part.ndim == 0 for part in parts)
         width = sum(part.reshape(len(part), -1).shape[1] if part.ndim else 1 for part in parts)
         return VectorInput(1 if series and flat else width, series and flat)
     if len(columns.inputs) > 1:
         raise OptionError(f"A row has one {kind}; --input names {len(columns.inputs)} columns.")
     if kind == "picture":
-        return _picture_size([cells[0] for cells in first], table)
+        return _picture_size([located(cells, table.path.parent)[0] for cells in first], table)
     rates = []
-    for cells in first:
+    for cells in (located(cells, table.path.parent) for cells in first):
         try:
             rates.append(look_at_sound(_path(cells[0], str(table.path)))[0])
         except MediaError:
@@ -174,6 +174,7 @@ def _kind_of(cells: Sequence[Cell], table: TableFile) -> str:
         if named and named >= 0.9 * len(cells):
             return kind
     spelled = isinstance(table, SequenceTable)  # whose lists are of cells as they stand in a file
+    cells = [cell for cell in cells if not isinstance(cell, list) or cell]  # an empty list is told of by its row
     if cells and all(_all_numbers(cell, spelled) if isinstance(cell, list) else is_number(cell) for cell in cells):
         return "vectors"
     return "text"
@@ -198,9 +199,29 @@ def _numbers(cell: Cell, place: str) -> NDArray[np.float32]:
             f"{place}: '{written}' where numbers were expected, as many in each step.\n"
             "Correct it; or have the column read as it stands: --read text."
         ) from None
+    if not found.size:
+        raise DataError(f"{place}: an empty list; a row has one step at least. Correct it, or leave the row out.")
     if not np.isfinite(found).all():
         raise DataError(f"{place}: a number that is not finite. Correct it, or leave the row out.")
     return found
+
+
+def _as_picture(cell: NDArray[Any], place: str) -> NDArray[np.uint8]:
+    """An array of a picture's bytes (height, width, channels). Raises DataError."""
+    picture = cell[..., None] if cell.ndim == 2 else cell
+    if picture.ndim != 3 or picture.shape[2] not in (1, 3):
+        raise DataError(f"{place}: an array of shape {cell.shape}; a picture's is height, width and 1 or 3 colours.")
+    if picture.dtype != np.uint8 and not np.array_equal(picture, np.clip(np.rint(picture), 0, 255)):
+        raise DataError(
+            f"{place}: numbers that are no bytes; a picture's are whole numbers from 0 to 255.\n"
+            "Save them so: (255 * x).astype(numpy.uint8)"
+        )
+    return picture.astype(np.uint8)
+
+
+def located(cells: tuple[Cell, ...], folder: Path) -> tuple[Cell, ...]:
+    """Paths in cells, from the folder that their table stands in."""
+    return tuple(str(folder / cell) if isinstance(cell, str) else cell for cell in cells)
 
 
 def _path(cell: Cell, place: str) -> Path:
@@ -216,8 +237,9 @@ def _picture_size(cells: Sequence[Cell], table: TableFile) -> PictureInput:
     sizes, grey = [], True
     for cell in cells:
         if isinstance(cell, np.ndarray):
-            sizes.append(cell.shape[:2])
-            grey &= cell.ndim == 2 or cell.shape[2] == 1
+            picture = _as_picture(cell, str(table.path))
+            sizes.append(picture.shape[:2])
+            grey &= picture.shape[2] == 1
             continue
         try:
             width, height, without_colour = look_at_picture(_path(cell, str(table.path)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ Item: TypeAlias = str | NDArray[Any]  # what a row is given as: a text; or (T, D
 
 TOGETHER = 1 << 20  # bytes that are stored at once
 AXES = 3  # of an array, at most
+BUDGET = 4 << 30  # bytes of decoded sounds or pictures that are kept
 
 
 class Texts:
@@ -59,9 +60,14 @@ class Texts:
 
 
 class Arrays:
-    """Arrays by number, all of one type, held as they are; past 64 MB in a temporary file that is mapped."""
+    """Arrays by number, all of one type, held as they are; past 64 MB in a temporary file that is mapped.
 
-    def __init__(self) -> None:
+    What would go past a budget of bytes is made anew each time it is asked for, where there is a way to.
+    """
+
+    def __init__(self, budget: int = BUDGET) -> None:
+        self.budget = budget
+        self._again: dict[int, Callable[[], NDArray[Any]]] = {}
         self._store: SymbolStore | None = None
         self._held: list[NDArray[Any]] = []
         self._waiting = 0
@@ -70,13 +76,17 @@ class Arrays:
         self._shapes = array("q")  # those of all, axis after axis
         self._symbols: Symbols | None = None
 
-    def add(self, item: NDArray[Any]) -> None:
-        """Adds an array of at most three axes at the end."""
+    def add(self, item: NDArray[Any], again: Callable[[], NDArray[Any]] | None = None) -> None:
+        """Adds an array of at most three axes at the end. again: makes it anew."""
         if self._store is None:
             self._store = SymbolStore(item.dtype)
-        self._ends.append(self._ends[-1] + item.size)
         self._axes.append(item.ndim)
         self._shapes.extend((*item.shape, *(1,) * (AXES - item.ndim)))
+        if again is not None and (self._ends[-1] + item.size) * item.itemsize > self.budget:
+            self._ends.append(self._ends[-1])
+            self._again[len(self) - 1] = again
+            return
+        self._ends.append(self._ends[-1] + item.size)
         self._held.append(np.ascontiguousarray(item, self._store.dtype).ravel())
         self._waiting += item.nbytes
         if self._waiting >= TOGETHER:
@@ -86,6 +96,8 @@ class Arrays:
         return len(self._axes)
 
     def __getitem__(self, number: int) -> NDArray[Any]:
+        if number in self._again:
+            return self._again[number]()
         if self._symbols is None and self._store is not None:
             self._flush()
             self._symbols = self._store.whole()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -85,9 +86,11 @@ def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:
         kind = facts["kind"]
         if kind == "value":
             mean, deviation = (tuple(float(number) for number in facts[key]) for key in ("mean", "deviation"))
-            if not mean or len(mean) != len(deviation) or not all(one > 0 for one in deviation):
+            if not mean or len(mean) != len(deviation) or not all(0 < one < math.inf for one in deviation):
                 raise ValueError
             return ValueOutput(mean, deviation)
+        if not isinstance(facts["names"], list):
+            raise TypeError
         names = tuple(str(label) for label in facts["names"])
         if kind not in KINDS or len(names) < (1 if kind == "labels" else 2):
             raise ValueError

@@ -36,6 +36,10 @@ class SequenceTable(TableFile):
         seen: set[str] = set()
         last: tuple[Cell, ...] = ()
         for row in table.rows([sequence, *outputs]):
+            if row.cells[0] is None:
+                raise DataError(
+                    f"{table.place(row.number)}: '{sequence}' is empty: of which sequence is this step? Fill it in."
+                )
             if not last or row.cells[0] != last[0]:
                 if str(row.cells[0]) in seen:
                     raise DataError(

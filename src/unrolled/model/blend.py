@@ -14,7 +14,7 @@ from torch import Tensor
 from unrolled.model.likelihoods import Likelihood, is_known
 
 ITERATIONS = 50
-RIDGE = 1e-3  # nats that a weight's distance of 1 from an equal share costs, all rows together
+RIDGE = 1e-3  # nats that a weight's distance of 1 from an equal share, or its logarithm's, costs, all rows together
 
 
 def blend(likelihood: Likelihood, said: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
@@ -30,18 +30,20 @@ def fit_blend(likelihood: Likelihood, said: Sequence[Tensor], answers: Tensor) -
     if not bool(known.any()):
         return equal.tolist()
     parts, answers = torch.stack([part.double()[known] for part in said]), answers[known]  # (P, A, O)
-    weights = equal.clone().requires_grad_(True)
-    optimiser = torch.optim.LBFGS([weights], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+    start = equal.log() if likelihood.positive else equal
+    free = start.clone().requires_grad_(True)
+    optimiser = torch.optim.LBFGS([free], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimiser.zero_grad()
+        weights = free.exp() if likelihood.positive else free
         nats = likelihood.nats(likelihood.blend(parts, weights), answers).sum()
-        whole = (nats + RIDGE * ((weights - equal) ** 2).sum()) / len(answers)
+        whole = (nats + RIDGE * ((free - start) ** 2).sum()) / len(answers)
         whole.backward()  # type: ignore[no-untyped-call]
         return whole
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
-    fitted = weights.detach()
+    fitted = (free.exp() if likelihood.positive else free).detach()
     return fitted.tolist() if bool(fitted.isfinite().all()) else equal.tolist()
 
 

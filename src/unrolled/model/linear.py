@@ -103,12 +103,16 @@ class LinearModel:
                     kind == "value"
                 )
                 fits &= bool(one.weights.isfinite().all()) and bool(one.bias.isfinite().all())
+                fits &= one.spread is None or (
+                    one.spread.shape == one.bias.shape and bool(one.spread.isfinite().all())
+                )
                 outputs[str(name)] = kind, one
+            about = str(facts["about"])
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError):
             fits = False
         if not fits:
             raise RunError("The linear model of this run is damaged: its parts do not fit. Train again.")
-        return cls(look, outputs, str(facts["about"]))
+        return cls(look, outputs, about)
 
 
 @dataclass(frozen=True)

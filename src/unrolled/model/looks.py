@@ -122,7 +122,8 @@ class NumberLook:
         return f"linear on {self.size:,} {of[self.units]}"
 
     def __call__(self, items: Sequence[Any]) -> Dense:
-        found = [self._see(self.intake.encode(item)[:LONGEST]) for item in items]
+        most = None if self.units == "surroundings" else LONGEST  # each step is answered, however many
+        found = [self._see(self.intake.encode(item)[:most]) for item in items]
         whole = torch.from_numpy(np.concatenate(found)) if found else torch.zeros(0, self.size)
         return Dense((whole - self.mean) / self.deviation)
 
@@ -153,9 +154,14 @@ def look_from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], i
     units = facts["units"]
     if units in NUMBERS:
         mean, deviation = tensors["mean"], tensors["deviation"]
-        if not (isinstance(intake, Features) and mean.shape == deviation.shape and bool((deviation > 0).all())):
+        if not (isinstance(intake, Features) and mean.shape == deviation.shape and bool(mean.isfinite().all())
+                and bool((deviation > 0).all()) and bool(deviation.isfinite().all())):  # fmt: skip
             raise ValueError("numbers do not fit")
-        return NumberLook(units, intake, int(facts["steps"]), mean, deviation)
+        look, steps = NumberLook(units, intake, int(facts["steps"]), mean, deviation), int(facts["steps"])
+        sizes = {"numbers": steps, "summary": 6, "surroundings": 2 * AROUND + 1}
+        if look.size != sizes[units] * intake.width + (units == "summary"):
+            raise ValueError("numbers do not fit")
+        return look
     known = tensors["known"]
     if units not in BAGS or known.dtype != torch.int64 or not bool((known[1:] > known[:-1]).all()):
         raise ValueError("n-grams do not fit")

@@ -18,8 +18,8 @@ from torch import Tensor
 from unrolled.data.buckets import gather_steps
 from unrolled.data.columns import missing, no_cell
 from unrolled.data.conllu import CONLLU, ConlluTable, word_of
-from unrolled.data.examples import check_columns, located
-from unrolled.data.inputs import MEDIA, TextInput, VectorInput
+from unrolled.data.examples import check_columns
+from unrolled.data.inputs import MEDIA, TextInput, VectorInput, located
 from unrolled.data.items import Item, iterate
 from unrolled.data.outputs import LabelOutput, LabelSetOutput
 from unrolled.data.sequences import SequenceTable

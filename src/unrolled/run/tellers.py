@@ -143,7 +143,11 @@ class LabelSetTeller(Teller):
         return names if (found == right).all() else f"{names} ({answered.spelled(place) or 'none'} is right)"
 
     def wrong(self, answered: Answered, rows: Ids, said: Tensor) -> list[Wrong]:
-        right, found = _as(LabelSets, answered).of(rows) > 0, (said > 0).numpy()
+        sets = _as(LabelSets, answered)
+        right, found = sets.of(rows) > 0, (said > 0).numpy()
+        unseen = np.array(
+            [bool((sets.ids[sets.starts[r] : sets.starts[r + 1]] == UNSEEN).any()) for r in rows.tolist()]
+        )
         surety = said.abs().sigmoid().log().sum(1).exp()
         return [
             Wrong(
@@ -151,7 +155,7 @@ class LabelSetTeller(Teller):
                 ", ".join(name for name, there in zip(self.output.names, found[at], strict=True) if there),
                 float(surety[at]),
             )
-            for at in np.flatnonzero((right != found).any(1)).tolist()
+            for at in np.flatnonzero((right != found).any(1) | unseen).tolist()
         ]
 
 

@@ -1,4 +1,4 @@
-"""Every cell of inlet x direction x memory x pool x output: a tiny batch is learnt by heart, and pieces are the whole.
+"""Every cell of inlet x direction x memory x pool x output: learnt by heart, and in pieces the same as whole.
 
 All pairs of parts stand in cells of the fast tests; the whole table is slow.
 """
