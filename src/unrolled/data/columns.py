@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
 from unrolled.data.words import join_words
@@ -180,12 +181,21 @@ def spell(cell: Cell) -> str:
     """A cell as text: as it stands in a csv."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    return " ".join(map(str, cell)) if isinstance(cell, list | np.ndarray) else str(cell)
+    if isinstance(cell, np.ndarray):
+        return " ".join(map(str, entries(cell)))
+    return " ".join(map(str, cell)) if isinstance(cell, list) else str(cell)
 
 
 def spell_list(cell: Cell) -> str:
     """A cell as text; of a list so that each entry can be told from the next."""
-    return join_words(cell) if isinstance(cell, list | np.ndarray) else spell(cell)
+    if isinstance(cell, np.ndarray):
+        return join_words(entries(cell))
+    return join_words(cell) if isinstance(cell, list) else spell(cell)
+
+
+def entries(cell: NDArray[Any]) -> list[Any]:
+    """An array's numbers in their order, whole ones as such: an npz holds its tags as numbers."""
+    return [int(one) if float(one).is_integer() else one for one in cell.ravel().tolist()]
 
 
 def missing(table: TableFile, columns: Sequence[str], row: Row) -> str | None:

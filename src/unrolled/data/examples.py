@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from array import array
 from collections import deque
@@ -19,6 +20,7 @@ from unrolled.data.answers import Answered, Cells, read_answers, shown
 from unrolled.data.columns import Column, Columns, choose_columns, missing, no_cell, spell, spell_list
 from unrolled.data.cuts import share_of
 from unrolled.data.features import Features, learn_features
+from unrolled.data.fingerprints import digest_of
 from unrolled.data.inputs import MEDIA, InputKind, TextInput, VectorInput, find_input, located
 from unrolled.data.intake import Ids
 from unrolled.data.items import Arrays, Item, PartItems, Texts
@@ -217,7 +219,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
     return Examples(
         path=Path(path), form=table.form, columns=columns, items=rows.items, lengths=rows.items.lengths,
         numbers=np.array(rows.numbers, np.int64), tables=tuple(tables), source=source, answers=answers, parts=parts,
-        fingerprints={str(one.path): one.fingerprint() for one in tables}, intake=intake, skipped=rows.skipped,
+        fingerprints={str(one.path): one.fingerprint() for one in tables} | rows.fingerprints(), intake=intake, skipped=rows.skipped,
         bad=tuple(rows.bad), repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()),
         grown=grown,
     )  # fmt: skip
@@ -296,10 +298,15 @@ class _Rows:
         self.marks = array("q")  # of whole rows
         self.skipped = 0
         self.bad: list[str] = []
+        self.files = hashlib.sha256()  # of the sounds and pictures that cells name
 
     def cells(self, path: str, name: str) -> Cells:
         """An output column as it was read."""
         return Cells(path, name, tuple(self.kinds[name]), np.array(self.ids[name], np.int64))
+
+    def fingerprints(self) -> dict[str, str]:
+        """That of the files that cells name, where they name any."""
+        return {"files": self.files.hexdigest()} if self.taken.kind in MEDIA else {}
 
     def read(self, table: TableFile, source: int, skip_empty: bool) -> None:
         for row, taken in self._taken(table, self._whole(table, skip_empty)):
@@ -312,7 +319,7 @@ class _Rows:
                 self.items.add(item)  # type: ignore[arg-type]
             else:
                 self.items.add(item, partial(self._take, table, row) if self.taken.kind in MEDIA else None)
-            self._add(row, item, source)
+            self._add(table, row, item, source)
 
     def _whole(self, table: TableFile, skip_empty: bool) -> Iterator[Row]:
         """The rows that lack no cell."""
@@ -348,8 +355,10 @@ class _Rows:
             cells = located(cells, table.path.parent)
         return self.taken.take(cells, table.place(row.number))
 
-    def _add(self, row: Row, item: Item, source: int) -> None:
+    def _add(self, table: TableFile, row: Row, item: Item, source: int) -> None:
         cells = row.cells[len(self.wanted.inputs) :]
+        if self.taken.kind in MEDIA and isinstance(row.cells[0], str):
+            self.files.update(f"{row.cells[0]}\0{digest_of(table.path.parent / row.cells[0])}\n".encode())
         steps = self._steps(row.cells[0], item)
         for name, cell in zip(self.wanted.outputs, cells, strict=False):
             self.columns[name].see(steps, cell)

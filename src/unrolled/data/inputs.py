@@ -228,7 +228,8 @@ def _path(cell: Cell, place: str) -> Path:
     """The file that a cell names: from the table's own folder, where it is no whole path."""
     path = Path(str(cell))
     if not path.is_file():
-        raise MediaError(f"{place}: there is no file '{cell}'. Paths count from the table's folder.")
+        where = "" if place == str(cell)[:60] else " Paths count from the table's folder."
+        raise MediaError(f"{place}: there is no file '{cell}'.{where}")
     return path
 
 
