@@ -24,6 +24,7 @@ from unrolled.data.fingerprints import digest_of
 from unrolled.data.inputs import MEDIA, InputKind, TextInput, VectorInput, find_input, located
 from unrolled.data.intake import Ids
 from unrolled.data.items import Arrays, Item, PartItems, Texts
+from unrolled.data.media_folders import MediaFolder
 from unrolled.data.outputs import KINDS, Output
 from unrolled.data.row_cuts import cut_fold, cut_rows
 from unrolled.data.sequences import SequenceTable
@@ -219,7 +220,8 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
     return Examples(
         path=Path(path), form=table.form, columns=columns, items=rows.items, lengths=rows.items.lengths,
         numbers=np.array(rows.numbers, np.int64), tables=tuple(tables), source=source, answers=answers, parts=parts,
-        fingerprints={str(one.path): one.fingerprint() for one in tables} | rows.fingerprints(), intake=intake, skipped=rows.skipped,
+        fingerprints={str(one.path): one.fingerprint() for one in tables} | rows.fingerprints(),
+        intake=intake, skipped=rows.skipped,
         bad=tuple(rows.bad), repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()),
         grown=grown,
     )  # fmt: skip
@@ -298,7 +300,8 @@ class _Rows:
         self.marks = array("q")  # of whole rows
         self.skipped = 0
         self.bad: list[str] = []
-        self.files = hashlib.sha256()  # of the sounds and pictures that cells name
+        self.named = False  # whether cells name sounds or pictures
+        self.files = hashlib.sha256()  # of these
 
     def cells(self, path: str, name: str) -> Cells:
         """An output column as it was read."""
@@ -306,9 +309,10 @@ class _Rows:
 
     def fingerprints(self) -> dict[str, str]:
         """That of the files that cells name, where they name any."""
-        return {"files": self.files.hexdigest()} if self.taken.kind in MEDIA else {}
+        return {"files": self.files.hexdigest()} if self.named else {}
 
     def read(self, table: TableFile, source: int, skip_empty: bool) -> None:
+        self.named = self.taken.kind in MEDIA and not isinstance(table, MediaFolder)
         for row, taken in self._taken(table, self._whole(table, skip_empty)):
             try:
                 item = taken()
@@ -357,7 +361,7 @@ class _Rows:
 
     def _add(self, table: TableFile, row: Row, item: Item, source: int) -> None:
         cells = row.cells[len(self.wanted.inputs) :]
-        if self.taken.kind in MEDIA and isinstance(row.cells[0], str):
+        if self.named and isinstance(row.cells[0], str):
             self.files.update(f"{row.cells[0]}\0{digest_of(table.path.parent / row.cells[0])}\n".encode())
         steps = self._steps(row.cells[0], item)
         for name, cell in zip(self.wanted.outputs, cells, strict=False):
