@@ -14,7 +14,7 @@ from unrolled.errors import OptionError
 from unrolled.memory import LSTM, Attention, Memory, NoMemory, Stack, draw_masks
 from unrolled.model.encoders import Attending, Bidirectional, build_bidirectional
 from unrolled.model.inlets import BagInlet
-from unrolled.model.readers import Dot, Looking
+from unrolled.model.readers import READERS, Dot, Looking
 from unrolled.model.writer import Source, Writer, build_writer
 from unrolled.seeds import generator
 
@@ -162,3 +162,29 @@ def test_what_cannot_be_is_refused() -> None:
         make(reader="additiv")
     with pytest.raises(OptionError, match="reader dot has no option 'heads'"):
         make(reader="dot:heads=2")
+
+
+@pytest.mark.parametrize("model", ["gru", "mingru", "transformer"])
+@pytest.mark.parametrize("reader", READERS)
+def test_under_bfloat16_autocast_answers_are_near_and_states_float32(model: str, reader: str) -> None:
+    writer, lesson = make(model, reader, depth=2, dropout=0.2, smoothing=0.1).float(), texts()
+    blank = draw_masks(writer.blank(3), generator(0, "dropout", 1))
+    source = Source(lesson.inputs, lesson.lengths)
+    with torch.no_grad():
+        exact = writer.loss(lesson, blank)[0]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            state = writer.start(source, blank)
+            logits, after = writer.unroll(lesson.targets, state)
+            stepped, _ = writer.step(lesson.targets[:, 0], state)
+            loss = writer.loss(lesson, blank)[0]
+    assert {leaf.dtype for leaf in states.leaves((state, after)).values()} <= {torch.float32, torch.int64}
+    assert logits.dtype == stepped.dtype == loss.dtype == torch.float32
+    torch.testing.assert_close(stepped, logits[:, 0], rtol=0.05, atol=0.02)
+    torch.testing.assert_close(loss, exact, rtol=0.02, atol=0.0)
+
+
+def test_a_text_of_no_symbols_costs_nothing() -> None:
+    lesson = texts()._replace(targets=torch.zeros(3, 0, dtype=torch.int64), target_lengths=torch.zeros(3).long())
+    writer = make(smoothing=0.1)
+    assert float(writer.loss(lesson, writer.blank(3))[0].detach()) == 0.0
+    assert writer.nats(lesson).tolist() == [0.0] * 3

@@ -119,7 +119,7 @@ class Writer(nn.Module):
         if self.begin is not None:
             total = encoded.features.sum(1)  # (B, D), zero past a row's length
             mean = total / encoded.lengths.to(total.device).clamp_min(1)[:, None]
-            _, state = self.decoder.step(self.begin(mean), state)
+            _, state = self.decoder.step(at_least_float32(self.begin(mean)), state)
         return state
 
     def encode(self, source: Source, blank: Blank) -> Encoded:
@@ -184,7 +184,7 @@ class Writer(nn.Module):
     def _taught(self, lesson: Lesson, blank: Blank) -> Tensor:
         """Logits (B, T, V) of each target after the border and the targets before it."""
         state = self.start(Source(lesson.inputs, lesson.lengths), blank)
-        read = F.pad(lesson.targets[:, :-1], (1, 0), value=BORDER)  # (B, T)
+        read = F.pad(lesson.targets, (1, 0), value=BORDER)[:, :-1]  # (B, T)
         return self.unroll(read, state, lesson.target_lengths)[0]
 
     def _read(self, symbols: Tensor) -> Tensor:
