@@ -13,12 +13,16 @@ from unrolled.data.symbols import Table
 from unrolled.errors import OptionError, TrainingError
 
 
-class Answering(Protocol):
+class Stepping(Protocol):
+    """A model that goes on from a state: also a `Writer`, whose start takes what it writes about."""
+
+    def step(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]: ...
+
+
+class Answering(Stepping, Protocol):
     """A model that answers as it reads: `LanguageModel`, `NGram`, or one of your own."""
 
     def start(self, rows: int) -> Any: ...
-
-    def step(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]: ...
 
 
 def probabilities(
@@ -75,7 +79,34 @@ def sample(
     length: int,
     border: int = 0,
 ) -> Iterator[int]:
-    """Writes on after `prompt`, a symbol as soon as it is chosen, until `length` symbols or a document's end.
+    """Writes on after `prompt` from the model's start; all else is as `sample_from` has it."""
+    return sample_from(
+        model,
+        model.start(1),
+        prompt,
+        generator=generator,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        length=length,
+        border=border,
+    )
+
+
+def sample_from(
+    model: Stepping,
+    state: Any,
+    prompt: Sequence[int] = (),
+    *,
+    generator: torch.Generator,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    length: int,
+    border: int = 0,
+) -> Iterator[int]:
+    """Writes on after `prompt` from a state of one row, a symbol as soon as it is chosen, until `length` symbols or a
+    document's end.
 
     The model reads the border, then the prompt; neither is handed out, nor is the border that ends the text.
     `probabilities` says what `temperature`, `top_k` and `top_p` do; at temperature 0 the generator is not used.
@@ -86,8 +117,7 @@ def sample(
     if length < 1:
         raise OptionError(f"length is {length}; it counts the symbols to write, so give 1 or more, such as 1000.")
 
-    def write() -> Iterator[int]:
-        state = model.start(1)
+    def write(state: Any) -> Iterator[int]:
         logits, state = _read(model, border, state)
         for symbol in prompt:
             if not 0 <= symbol < len(logits):
@@ -105,7 +135,7 @@ def sample(
             if left > 1:
                 logits, state = _read(model, symbol, state)
 
-    return write()
+    return write(state)
 
 
 def decode_stream(table: Table, ids: Iterable[int]) -> Iterator[str]:
@@ -147,7 +177,7 @@ def _waiting(text: str, stop: str) -> int:
     return next((count for count in range(longest, 0, -1) if stop.startswith(text[-count:])), 0)
 
 
-def _read(model: Answering, symbol: int, state: Any) -> tuple[Tensor, Any]:
+def _read(model: Stepping, symbol: int, state: Any) -> tuple[Tensor, Any]:
     """One step of one row, without a gradient: logits (V,) and the state after."""
     with torch.no_grad():
         logits, state = model.step(torch.tensor([symbol]), state)  # (1, V)

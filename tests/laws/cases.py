@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from unrolled.gradient import Checkpointed, Full, Gradient, Randomised, Truncated
+from unrolled.laws import Told
 from unrolled.memory import (
     GRU,
     LSTM,
@@ -27,12 +29,13 @@ from unrolled.memory import (
 from unrolled.memory.columns import ColumnConvolution, build_columns
 from unrolled.memory.pooling import POOLS
 from unrolled.model.answering import Answering, AnsweringState
-from unrolled.model.encoders import Encoder, build_bidirectional
+from unrolled.model.encoders import Attending, Encoder, build_bidirectional
 from unrolled.model.heads import Head
 from unrolled.model.inlets import BagInlet
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
+from unrolled.model.writer import Source, build_writer
 
 
 def narrow_columns(places: int, channels: int, size: int) -> list[Memory]:
@@ -160,5 +163,45 @@ ENCODER_CASES: dict[str, Callable[[int, int], Encoder]] = {
     "both ways, rnn": lambda inputs, size: build_bidirectional("rnn", inputs, size),
     "both ways, three layers of lstm": lambda inputs, size: build_bidirectional("lstm", inputs, size, 3, dropout=0.3),
     "both ways, blocks of mingru": lambda inputs, size: build_bidirectional("mingru", inputs, size, 2, dropout=0.3),
+    "all at once": lambda inputs, size: Attending(inputs, size, depth=2, dropout=0.3),
+    "all at once, as wide as its input": lambda inputs, size: Attending(size, size, heads=4),
     "both ways, attention": lambda inputs, size: build_bidirectional("attention", inputs, size),
+}
+
+
+def bags() -> Source:
+    """Inputs of two ids a step."""
+    inputs = torch.randint(1, 20, (5, 5, 2), generator=torch.Generator().manual_seed(3))
+    return Source(inputs, torch.tensor([5, 1, 3, 0, 4]))
+
+
+def labels() -> Source:
+    """Inputs of one step of one id, and one of none."""
+    return Source(torch.tensor([[[1]], [[2]], [[3]], [[4]], [[5]]]), torch.tensor([1, 1, 1, 0, 1]))
+
+
+def vectors() -> Source:
+    """Inputs of four numbers a step."""
+    return Source(torch.randn(5, 5, 4, generator=torch.Generator().manual_seed(4)), bags().lengths)
+
+
+def told(model: str, reader: str, source: Source | None = None, **how: Any) -> Told:
+    """A writer of 65 symbols over a small memory, told of five inputs."""
+    size = how.pop("size", 8)
+    inlet = how.pop("inlet", None) or BagInlet(20, 6)
+    writer = build_writer(inlet, model, reader, 65, 6, size, **how)
+    return Told(writer, bags() if source is None else source)
+
+
+WRITER_CASES: dict[str, Callable[[], Told]] = {
+    "lstm, context": lambda: told("lstm", "context"),
+    "lstm, additive": lambda: told("lstm", "additive", dropout=0.2),
+    "gru, dot": lambda: told("gru", "dot", depth=2, dropout=0.2),
+    "lstm, multihead": lambda: told("lstm", "multihead:heads=4", depth=2),
+    "blocks of mingru, dot": lambda: told("mingru", "dot", depth=2, dropout=0.2),
+    "transformer": lambda: told("transformer", "multihead", depth=2, dropout=0.2),
+    "transformer with a span": lambda: told("transformer:span=3", "multihead", depth=2, dropout=0.2),
+    "transformer, tied": lambda: told("transformer:span=4", "multihead", size=6, tied=True),
+    "gru of a label": lambda: told("gru", "context", labels(), smoothing=0.1),
+    "lstm of vectors": lambda: told("lstm", "additive", vectors(), inlet=nn.Linear(4, 6)),
 }

@@ -21,14 +21,16 @@ from broken import (
     SteppedRNN,
 )
 from broken_gradients import BROKEN_GRADIENTS, BeginsWithAClearedGradient
-from cases import ENCODER_CASES, GRADIENT_CASES, GRADIENT_MEMORIES, MEMORY_CASES, MODEL_CASES
+from broken_writers import BROKEN_WRITERS, SmallWriter
+from cases import ENCODER_CASES, GRADIENT_CASES, GRADIENT_MEMORIES, MEMORY_CASES, MODEL_CASES, WRITER_CASES, bags
 
 from unrolled import laws, memory
 from unrolled.gradient import GRADIENTS, Gradient
-from unrolled.laws import ENCODER_LAWS, MEMORY_LAWS, MODEL_LAWS, GradientLaw, Law, LawError
+from unrolled.laws import ENCODER_LAWS, MEMORY_LAWS, MODEL_LAWS, WRITER_LAWS, GradientLaw, Law, LawError, Told
 from unrolled.memory import LSTM, MEMORIES, Memory
 from unrolled.memory.pooling import POOLS
 from unrolled.model import encoders
+from unrolled.model.readers import READERS, readers_of
 
 GRADIENT_TABLE = [
     pytest.param(law, strategy, id=f"{law.__name__}-{name}")
@@ -70,6 +72,15 @@ def test_every_encoder_keeps_every_law(law: Law, name: str, numbers: Numbers) ->
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize("name", WRITER_CASES)
+@pytest.mark.parametrize("law", WRITER_LAWS, ids=lambda law: law.__name__)
+def test_every_writer_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
+    dtype, device = numbers
+    torch.manual_seed(0)
+    assert laws.broken(law, lambda: WRITER_CASES[name]().to(device=device, dtype=dtype)) is None
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("name", GRADIENT_MEMORIES)
 @pytest.mark.parametrize(("law", "strategy"), GRADIENT_TABLE)
 def test_every_gradient_keeps_every_law_over_every_memory(
@@ -104,11 +115,16 @@ def test_every_encoder_has_a_row() -> None:
     assert held == kinds - {encoders.Encoder}, "an encoder has no line in tests/laws/cases.py"
 
 
-def test_every_law_of_a_memory_or_gradient_catches_a_planted_fault() -> None:
+def test_every_reader_has_a_row() -> None:
+    held = {type(reader) for make in WRITER_CASES.values() for reader in readers_of(make())}
+    assert held == set(READERS.values()), "a reader in READERS has no line in tests/laws/cases.py"
+
+
+def test_every_law_of_a_part_catches_a_planted_fault() -> None:
     faults = [*BROKEN_MEMORIES, *BROKEN_ENCODERS, LoudModel, *BROKEN_GRADIENTS, BeginsWithAClearedGradient]
-    caught = {fault.breaks.__name__ for fault in faults}
+    caught = {fault.breaks.__name__ for fault in [*faults, *BROKEN_WRITERS]}
     strategies = [law for strategy in GRADIENT_CASES.values() for law in laws.laws_of_gradient(strategy)]
-    assert caught == {law.__name__ for law in (*MEMORY_LAWS, *MODEL_LAWS, *ENCODER_LAWS, *strategies)}
+    assert caught == {law.__name__ for law in (*MEMORY_LAWS, *WRITER_LAWS, *ENCODER_LAWS, *strategies)}
 
 
 @pytest.mark.parametrize("fault", BROKEN_MEMORIES, ids=lambda fault: fault.__name__)
@@ -125,6 +141,15 @@ def test_a_planted_fault_of_an_encoder_is_caught_by_the_law_it_names(fault: Any)
         law(laws.made_for_laws(ReadsBothWays))
     with pytest.raises(LawError):
         fault.breaks(laws.made_for_laws(fault))
+
+
+@pytest.mark.parametrize("fault", BROKEN_WRITERS, ids=lambda fault: fault.__name__)
+def test_a_planted_fault_of_a_writer_is_caught_by_the_law_it_names(fault: Any) -> None:
+    torch.manual_seed(0)
+    sound, broken = Told(SmallWriter(), bags()).double(), Told(fault(), bags()).double()
+    fault.breaks(sound)
+    with pytest.raises(LawError):
+        fault.breaks(broken)
 
 
 def test_a_planted_fault_of_a_model_is_caught() -> None:

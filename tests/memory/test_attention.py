@@ -8,6 +8,7 @@ import torch
 from unrolled import states
 from unrolled.errors import OptionError
 from unrolled.memory import Attention, AttentionState
+from unrolled.memory.attention import rotate
 
 
 def an_attention(span: int | None) -> Attention:
@@ -22,7 +23,7 @@ def test_it_is_softmax_over_the_last_steps(span: int | None) -> None:
     xs = torch.randn(1, 20, 6, dtype=torch.float64)
     outputs, _ = attention.unroll(xs, attention.start(1))
     at = torch.arange(20)[None]
-    queries, keys = (attention._rotate(of(xs), at).view(20, 2, 4) for of in (attention.query, attention.key))
+    queries, keys = (rotate(of(xs), at, 2).view(20, 2, 4) for of in (attention.query, attention.key))
     values = attention.value(xs).view(20, 2, 4)
     for t in range(20):
         first = 0 if span is None else max(0, t - span + 1)

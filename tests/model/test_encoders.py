@@ -1,4 +1,4 @@
-"""Reading both ways, against two memories read by hand, and what is refused."""
+"""Reading both ways and all at once, against both done by hand, and what is refused."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from unrolled.errors import OptionError
-from unrolled.memory import LSTM, RNN, draw_masks
-from unrolled.model.encoders import Bidirectional, build_bidirectional
+from unrolled.memory import LSTM, RNN, Memory, draw_masks
+from unrolled.memory.attention import rotate
+from unrolled.model.encoders import Attending, Bidirectional, build_bidirectional
+from unrolled.model.encoders.attending import SelfAttention
 from unrolled.seeds import generator
 
 
@@ -51,3 +53,40 @@ def test_what_cannot_be_is_refused() -> None:
         Bidirectional([])
     with pytest.raises(OptionError, match="read 3 and 4 numbers a step were given 3"):
         Bidirectional([(RNN(3, 4), RNN(4, 4))])
+
+
+def test_all_at_once_is_softmax_over_the_whole_row() -> None:
+    """A block written out: norms, turned queries and keys, head by head, and the feed-forward layer."""
+    torch.manual_seed(0)
+    encoder = Attending(8, 8, heads=2).double()
+    xs = torch.randn(1, 5, 8, dtype=torch.float64)
+    (looking,), (thinking,), at = encoder.looking, encoder.thinking, torch.arange(5)[None]
+    assert isinstance(looking, SelfAttention) and isinstance(thinking, Memory)
+    normed = looking.norm(xs)
+    queries, keys = (rotate(of(normed), at, 2).view(5, 2, 4) for of in (looking.query, looking.key))
+    values = looking.value(normed).view(5, 2, 4)
+    looked = torch.empty(5, 2, 4, dtype=torch.float64)
+    for step in range(5):
+        for head in range(2):
+            shares = torch.softmax(keys[:, head] @ queries[step, head] / 2, 0)
+            looked[step, head] = shares @ values[:, head]
+    middle = xs + looking.output(looked.view(1, 5, 8))
+    expected = encoder.norm(thinking.unroll(middle, thinking.start(1))[0])
+    torch.testing.assert_close(encoder.encode(xs).features, expected)
+
+
+def test_all_at_once_drops_by_the_masks_of_its_state_alone() -> None:
+    encoder, xs = Attending(8, 8, dropout=0.5), torch.randn(2, 5, 8)
+    masked = draw_masks(encoder.start(2), generator(0, "dropout", 1))
+    once, again, whole = (encoder.encode(xs, state=state).features for state in (masked, masked, None))
+    assert torch.equal(once, again)
+    assert not torch.allclose(once, whole)
+
+
+def test_all_at_once_refuses_what_cannot_be() -> None:
+    with pytest.raises(OptionError, match="size 8 and 0 blocks was asked for; each is at least 1"):
+        Attending(8, 8, depth=0)
+    with pytest.raises(OptionError, match=r"dropout of 1\.0 was asked for"):
+        Attending(8, 8, dropout=1.0)
+    with pytest.raises(OptionError, match="heads divide the size"):
+        Attending(8, 8, heads=3)

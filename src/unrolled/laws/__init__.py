@@ -1,4 +1,4 @@
-"""What every memory, language model, encoder and gradient keeps: laws, as functions named as sentences.
+"""What every memory, model, encoder and gradient keeps: laws, as functions named as sentences.
 
 A law takes a part, tries it on hostile inputs (ragged rows, loud padding, shaken weights, float64), and
 raises `LawError` with what it saw. `check(MyMemory)` says in words which laws a memory breaks, and
@@ -48,6 +48,14 @@ from unrolled.laws.reading import (
     unrolled_equals_stepped,
 )
 from unrolled.laws.trials import LawError, Part, hostile_trial
+from unrolled.laws.writing import (
+    Told,
+    a_text_hangs_on_every_step_of_its_source,
+    a_text_hangs_on_no_other_source,
+    a_tiny_batch_of_texts_is_learnt_by_heart,
+    nothing_to_write_about_is_allowed,
+    padding_of_a_source_changes_nothing,
+)
 from unrolled.memory import LSTM, Memory
 
 Law = Callable[..., None]  # of a part, and where it reads one, of the lengths of a trial's rows
@@ -68,6 +76,14 @@ READING_LAWS: tuple[Law, ...] = (
 )
 MEMORY_LAWS: tuple[Law, ...] = (*READING_LAWS, a_tiny_batch_is_learnt_by_heart)
 MODEL_LAWS: tuple[Law, ...] = (*READING_LAWS, the_first_loss_is_about_ln_v)
+WRITER_LAWS: tuple[Law, ...] = (
+    *MODEL_LAWS,
+    padding_of_a_source_changes_nothing,
+    a_text_hangs_on_no_other_source,
+    a_text_hangs_on_every_step_of_its_source,
+    nothing_to_write_about_is_allowed,
+    a_tiny_batch_of_texts_is_learnt_by_heart,
+)
 ENCODER_LAWS: tuple[Law, ...] = (
     an_encoding_depends_on_no_other_row,
     padding_changes_no_encoding,
@@ -91,9 +107,11 @@ __all__ = [
     "MEMORY_LAWS",
     "MODEL_LAWS",
     "READING_LAWS",
+    "WRITER_LAWS",
     "GradientLaw",
     "Law",
     "LawError",
+    "Told",
     "a_gradient_adds_to_what_is_there",
     "a_gradient_hands_back_the_loss_and_state_of_reading_alone",
     "a_row_depends_on_no_other_row",
@@ -101,7 +119,10 @@ __all__ = [
     "a_state_goes_on_the_same_after_cutting_joining_and_saving",
     "a_state_keeps_its_form",
     "a_step_leaves_every_earlier_state_alone",
+    "a_text_hangs_on_every_step_of_its_source",
+    "a_text_hangs_on_no_other_source",
     "a_tiny_batch_is_learnt_by_heart",
+    "a_tiny_batch_of_texts_is_learnt_by_heart",
     "a_truncated_gradient_is_that_of_the_graph_cut_where_it_says",
     "an_encoding_depends_on_no_other_row",
     "an_encoding_sees_the_whole_row",
@@ -118,8 +139,10 @@ __all__ = [
     "nothing_to_encode_is_allowed",
     "nothing_to_read_has_no_gradient",
     "nothing_to_read_is_allowed",
+    "nothing_to_write_about_is_allowed",
     "padding_changes_no_encoding",
     "padding_changes_nothing",
+    "padding_of_a_source_changes_nothing",
     "the_first_loss_is_about_ln_v",
     "unrolled_equals_stepped",
 ]

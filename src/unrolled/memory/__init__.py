@@ -10,6 +10,7 @@ from torch import nn
 from unrolled.errors import OptionError
 from unrolled.memory.attention import Attention, AttentionState
 from unrolled.memory.base import Memory, reset_rows, unroll_by_steps
+from unrolled.memory.blocks import block, feed_forward, norm, with_dropout
 from unrolled.memory.convolution import Convolution, ConvolutionState
 from unrolled.memory.delta import Delta, DeltaState
 from unrolled.memory.gru import GRU, GRUState
@@ -99,12 +100,20 @@ def in_blocks(names: str) -> bool:
     return any(parse_part(name)[0] in IN_BLOCKS for name in names.split("/"))
 
 
-def build_stack(names: str, input_size: int, size: int, depth: int = 1, dropout: float = 0.0) -> Stack:
+def build_stack(
+    names: str,
+    input_size: int,
+    size: int,
+    depth: int = 1,
+    dropout: float = 0.0,
+    above: Callable[[], Memory] | None = None,
+) -> Stack:
     """The layers that `names` names, "lstm", "attention:span=64" or "lstm/attention", repeated `depth` times.
 
     Each is `size` wide. From the second layer on they are residual; those of `IN_BLOCKS` all are, each followed by
     a feed-forward layer, with norms before them (Xiong et al. 2020) and one at the end. dropout: the share of each
-    layer's outputs that `draw_masks` drops; at 0 no mask is kept at all. Raises OptionError.
+    layer's outputs that `draw_masks` drops; at 0 no mask is kept at all. above: makes what stands, with a norm and
+    residual, above the memory of each block, and of plain layers above the first. Raises OptionError.
     """
     if min(input_size, size, depth) < 1:
         raise OptionError(
@@ -116,25 +125,17 @@ def build_stack(names: str, input_size: int, size: int, depth: int = 1, dropout:
             raise not_brought(kind)
         width = size if layers else input_size
         if parse_part(name)[0] not in IN_BLOCKS:
-            memory = _with_dropout(build("memory", MEMORIES, name, width, size), dropout)
+            memory = with_dropout(build("memory", MEMORIES, name, width, size), dropout)
             layers.append(Residual(memory) if layers else memory)
+            if above is not None and len(layers) == 1:
+                layers.append(block([above()], dropout))
             continue
         if width != size:
             layers.append(NoMemory(width, size, nn.Linear(width, size, bias=False)))
         memory = build("memory", MEMORIES, name, size, size)
         shifted = [Convolution(size, size, mix=False)] if parse_part(name)[0] in CONVOLVED else []
-        for parts in ([*shifted, memory], [_feed_forward(size)]):
-            layers.append(Residual(_with_dropout(Stack([_norm(size), *parts]), dropout)))
-    return Stack([*layers, _norm(size)] if in_blocks(names) else layers)
-
-
-def _with_dropout(memory: Memory, dropout: float) -> Memory:
-    return Dropout(memory, dropout) if dropout else memory
-
-
-def _norm(size: int) -> Memory:
-    return NoMemory(size, size, nn.RMSNorm(size, eps=1e-5))
-
-
-def _feed_forward(size: int) -> Memory:
-    return NoMemory(size, size, nn.Sequential(nn.Linear(size, 4 * size), nn.GELU(), nn.Linear(4 * size, size)))
+        looking = [] if above is None else [above()]
+        for parts in ([*shifted, memory], looking, [feed_forward(size)]):
+            if parts:
+                layers.append(block(parts, dropout))
+    return Stack([*layers, norm(size)] if in_blocks(names) else layers)

@@ -39,9 +39,7 @@ class Attention(Memory):
 
     def __init__(self, input_size: int, size: int, heads: int | None = None, span: int | None = 256) -> None:
         super().__init__()
-        heads = next(n for n in range(max(2, size // HEAD), 0, -1) if size % n == 0) if heads is None else heads
-        if heads < 1 or size % heads:
-            raise OptionError(f"Attention of size {size} with {heads} heads was asked for; heads divide the size.")
+        heads = check_heads(size, heads)
         if span is not None and span < 1:
             raise OptionError(
                 f"Attention with a span of {span} was asked for; it is a number of steps, at least 1, "
@@ -86,16 +84,16 @@ class Attention(Memory):
         steps = xs.shape[1]
         order = torch.arange(steps, device=xs.device)  # (T,)
         now = state.clock[:, None] + order  # (B, T)
-        queries, keys = (self._rotate(of(xs), now) for of in (self.query, self.key))  # (B, T, H)
+        queries, keys = (rotate(of(xs), now, self.heads) for of in (self.query, self.key))  # (B, T, H)
         values = at_least_float32(self.value(xs))
         held = positions(state.clock, state.keys.shape[1])  # (B, S)
         sees_held = (held >= 0)[:, None] & self._within(now[..., None] - held[:, None])  # (B, T, S)
         sees_new = self._within(order[:, None] - order) & (order[:, None] >= order)  # (T, T)
         sees = torch.cat([sees_held, sees_new.expand(len(xs), -1, -1)], dim=2)  # (B, T, S + T)
         answers = attend(
-            self._split(queries),
-            self._split(torch.cat([state.keys, keys], dim=1)),
-            self._split(torch.cat([state.values, values], dim=1)),
+            split_heads(queries, self.heads),
+            split_heads(torch.cat([state.keys, keys], dim=1), self.heads),
+            split_heads(torch.cat([state.values, values], dim=1), self.heads),
             sees[:, None],
         )  # (B, heads, T, H / heads)
         outputs = self.output(answers.transpose(1, 2).flatten(2))
@@ -117,22 +115,31 @@ class Attention(Memory):
     def _within(self, back: Tensor) -> Tensor:
         return torch.ones_like(back, dtype=torch.bool) if self.span is None else back < self.span
 
-    def _split(self, vectors: Tensor) -> Tensor:
-        return vectors.view(*vectors.shape[:2], self.heads, self.size // self.heads).transpose(
-            1, 2
-        )  # (B, heads, ·, H / heads)
 
-    def _rotate(self, vectors: Tensor, at: Tensor) -> Tensor:
-        """Turns pairs of units of each head by the position, each pair at a speed of its own."""
-        vectors = at_least_float32(vectors).view(
-            *vectors.shape[:2], self.heads, self.size // self.heads
-        )  # (B, T, heads, H / heads)
-        half = vectors.shape[3] // 2
-        speeds = 10_000.0 ** -(torch.arange(half, dtype=torch.float64, device=at.device) / max(1, half))
-        angles = (at[..., None] * speeds)[:, :, None]  # (B, T, 1, half), float64
-        cos, sin = angles.cos().to(vectors.dtype), angles.sin().to(vectors.dtype)
-        one, two, rest = vectors[..., :half], vectors[..., half : 2 * half], vectors[..., 2 * half :]
-        return torch.cat([one * cos - two * sin, one * sin + two * cos, rest], dim=3).flatten(2)
+def split_heads(vectors: Tensor, heads: int) -> Tensor:
+    """(B, T, H) -> (B, heads, T, H / heads)."""
+    rows, steps, size = vectors.shape
+    return vectors.view(rows, steps, heads, size // heads).transpose(1, 2)
+
+
+def check_heads(size: int, heads: int | None) -> int:
+    """The number of heads, where left out the one that suits the size. OptionError unless they divide it."""
+    heads = next(n for n in range(max(2, size // HEAD), 0, -1) if size % n == 0) if heads is None else heads
+    if heads < 1 or size % heads:
+        raise OptionError(f"Attention of size {size} with {heads} heads was asked for; heads divide the size.")
+    return heads
+
+
+def rotate(vectors: Tensor, at: Tensor, heads: int) -> Tensor:
+    """vectors (B, T, H), pairs of units of each head turned by the position `at` (B, T), each at its own speed."""
+    rows, steps, size = vectors.shape
+    vectors = at_least_float32(vectors).view(rows, steps, heads, size // heads)
+    half = vectors.shape[3] // 2
+    speeds = 10_000.0 ** -(torch.arange(half, dtype=torch.float64, device=at.device) / max(1, half))
+    angles = (at[..., None] * speeds)[:, :, None]  # (B, T, 1, half), float64
+    cos, sin = angles.cos().to(vectors.dtype), angles.sin().to(vectors.dtype)
+    one, two, rest = vectors[..., :half], vectors[..., half : 2 * half], vectors[..., 2 * half :]
+    return torch.cat([one * cos - two * sin, one * sin + two * cos, rest], dim=3).flatten(2)
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, sees: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""Models: what answers as it reads."""
+"""Models: what answers as it reads, and what writes about an input."""

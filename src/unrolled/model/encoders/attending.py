@@ -1,0 +1,91 @@
+"""Reading a row all at once (Vaswani et al. 2017): every step looks at every other, before it and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.errors import OptionError
+from unrolled.memory import NoState
+from unrolled.memory.attention import attend, check_heads, rotate, split_heads
+from unrolled.memory.base import Memory, at_least_float32, reading, zero_state
+from unrolled.memory.blocks import block, feed_forward
+from unrolled.memory.stack import DropoutState
+from unrolled.model.encoders.base import Encoded, Encoder
+from unrolled.states import State
+
+
+class SelfAttention(nn.Module):
+    """Steps of whole rows that look at all steps of their row, through `heads`, with rotary positions."""
+
+    def __init__(self, size: int, heads: int | None = None) -> None:
+        super().__init__()
+        self.heads = check_heads(size, heads)
+        self.norm = nn.RMSNorm(size, eps=1e-5)
+        self.query = nn.Linear(size, size, bias=False)
+        self.key = nn.Linear(size, size, bias=False)
+        self.value = nn.Linear(size, size, bias=False)
+        self.output = nn.Linear(size, size, bias=False)
+
+    def forward(self, xs: Tensor, alive: Tensor) -> Tensor:
+        """xs (B, S, H), of which those are looked at that are alive (B, S) -> (B, S, H)."""
+        xs = self.norm(xs)
+        at = torch.arange(xs.shape[1], device=xs.device).expand(xs.shape[:2])  # (B, S)
+        queries, keys = (split_heads(rotate(of(xs), at, self.heads), self.heads) for of in (self.query, self.key))
+        values = split_heads(at_least_float32(self.value(xs)), self.heads)  # (B, heads, S, H / heads)
+        sees = alive | ~alive.any(1, keepdim=True)  # a row without steps has to see something; nobody sees it
+        looked = attend(queries, keys, values, sees[:, None, None])
+        return at_least_float32(self.output(looked.transpose(1, 2).flatten(2)))
+
+
+class BlockState(NamedTuple):
+    looking: DropoutState  # the mask of what is looked at
+    thinking: State  # of the feed-forward layer
+
+
+class Attending(Encoder):
+    """Blocks of self-attention over the whole row and a feed-forward layer, each with a norm before it and a residual
+    path beside it, and a norm at the end.
+
+    Positions are turns of queries and keys, as `unrolled.memory.Attention` has them, not waves that are added.
+    """
+
+    def __init__(
+        self, input_size: int, size: int, depth: int = 1, heads: int | None = None, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        if min(input_size, size, depth) < 1:
+            raise OptionError(
+                f"An encoder of input {input_size}, size {size} and {depth} blocks was asked for; each is at least 1."
+            )
+        if not 0.0 <= dropout < 1.0:
+            raise OptionError(f"A dropout of {dropout} was asked for; it is a share from 0 to below 1.")
+        self.input_size, self.size, self.dropout = input_size, size, dropout
+        self.inlet = nn.Identity() if input_size == size else nn.Linear(input_size, size, bias=False)
+        self.looking = nn.ModuleList(SelfAttention(size, heads) for _ in range(depth))
+        self.thinking = nn.ModuleList(block([feed_forward(size)], dropout) for _ in range(depth))
+        self.norm = nn.RMSNorm(size, eps=1e-5)
+
+    def start(self, rows: int) -> tuple[BlockState, ...]:
+        mask = torch.ones_like(zero_state(self.norm.weight, rows, self.size))
+        looking = DropoutState(NoState(), mask, rate=mask.new_full((rows, 1), self.dropout))
+        return tuple(BlockState(looking, thinking.start(rows)) for _, thinking in self._blocks())
+
+    def encode(
+        self, inputs: Tensor, lengths: Tensor | None = None, state: Sequence[BlockState] | None = None
+    ) -> Encoded:
+        rows, steps = inputs.shape[:2]
+        lengths = torch.full((rows,), steps) if lengths is None else lengths.cpu()
+        state, alive = self.start(rows) if state is None else state, reading(lengths, steps, inputs.device)  # (B, S)
+        xs = torch.where(alive[..., None], self.inlet(inputs), 0.0)  # (B, S, H)
+        for (looking, thinking), start in zip(self._blocks(), state, strict=True):
+            xs = xs + looking(xs, alive) * start.looking.mask[:, None]
+            xs, _ = thinking.unroll(xs, start.thinking, lengths)
+        return Encoded(torch.where(alive[..., None], at_least_float32(self.norm(xs)), 0.0), lengths)
+
+    def _blocks(self) -> list[tuple[SelfAttention, Memory]]:
+        pairs = zip(self.looking, self.thinking, strict=True)
+        return [(a, b) for a, b in pairs if isinstance(a, SelfAttention) and isinstance(b, Memory)]

@@ -1,0 +1,210 @@
+"""Scores of written texts: how near they come to what people wrote, as the field counts it. N texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import DataError
+from unrolled.seeds import numpy_generator
+
+Counts = NDArray[np.int64]
+Interval = tuple[float, float]
+
+RESAMPLED = 1000  # times that rows are drawn anew for an interval
+LENGTHS = (10, 20, 30, 50)  # words of a source: where a bucket ends
+ORDERS = 4  # of BLEU's n-grams
+
+
+@dataclass(frozen=True)
+class LengthScore:
+    """BLEU of the texts about sources of like length."""
+
+    shortest: int  # words of the source
+    longest: int | None  # None: there is no end
+    rows: int
+    bleu: float
+
+
+@dataclass(frozen=True)
+class TextScore:
+    """How near N texts come to the right ones, each with its 95% interval over rows drawn anew (Koehn 2004)."""
+
+    rows: int
+    bleu: float  # 0 to 100, of all texts together (Papineni et al. 2002, by Post 2018)
+    bleu_interval: Interval
+    chrf: float  # 0 to 100: F2 of n-grams of characters (Popović 2015)
+    chrf_interval: Interval
+    wer: float  # words to put right over words of the right text, above 1 where far too much is written
+    wer_interval: Interval
+    exact: float  # share of texts that are a right one, but for space at the ends
+    exact_interval: Interval
+    by_length: tuple[LengthScore, ...]  # empty where no sources were given
+
+    @property
+    def line(self) -> str:
+        """The figures in a line."""
+
+        def shown(value: float, interval: Interval, form: str) -> str:
+            low, high = interval
+            return f"{value:{form}} (95% interval {low:{form}} to {high:{form}})"
+
+        return (
+            f"BLEU {shown(self.bleu, self.bleu_interval, '.1f')}, "
+            f"chrF {shown(self.chrf, self.chrf_interval, '.1f')}, "
+            f"word error rate {shown(self.wer, self.wer_interval, '.1%')}, "
+            f"{shown(self.exact, self.exact_interval, '.1%')} exactly right; {self.rows:,} texts"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """In plain names."""
+        return {
+            "rows": self.rows,
+            "bleu": self.bleu,
+            "bleu_interval": list(self.bleu_interval),
+            "chrf": self.chrf,
+            "chrf_interval": list(self.chrf_interval),
+            "wer": self.wer,
+            "wer_interval": list(self.wer_interval),
+            "exact": self.exact,
+            "exact_interval": list(self.exact_interval),
+            "bleu_by_length": [
+                {"shortest": one.shortest, "longest": one.longest, "rows": one.rows, "bleu": one.bleu}
+                for one in self.by_length
+            ],
+        }
+
+
+def score_texts(
+    written: Sequence[str], right: Sequence[Sequence[str]], sources: Sequence[str] | None = None
+) -> TextScore:
+    """The score of N written texts beside the right ones of each, of which there is one or more.
+
+    The likest right text counts for chrF and word errors; BLEU knows several itself. Case and punctuation count.
+    sources: what the texts are about, for BLEU by their length in words. DataError where the numbers do not fit.
+    """
+    if not written:
+        raise DataError("There are no texts to score; give at least one.")
+    if len(right) != len(written) or (sources is not None and len(sources) != len(written)):
+        others = len(right) if len(right) != len(written) else len(sources or ())
+        raise DataError(f"{len(written)} texts were written and {others} given beside them; give as many of each.")
+    if empty := [row for row, texts in enumerate(right) if not texts]:
+        raise DataError(f"Text {empty[0] + 1} has no right text beside it; it needs at least one.")
+    n_grams, characters = count_n_grams(written, right), count_characters(written, right)
+    words, hits = count_word_errors(written, right), count_exact(written, right)
+    return TextScore(
+        rows=len(written),
+        bleu=bleu(n_grams.sum(0)),
+        bleu_interval=resampled(bleu, n_grams),
+        chrf=chrf(characters.sum(0)),
+        chrf_interval=resampled(chrf, characters),
+        wer=error_rate(words.sum(0)),
+        wer_interval=resampled(error_rate, words),
+        exact=share(hits.sum(0)),
+        exact_interval=resampled(share, hits),
+        by_length=() if sources is None else bleu_by_length(n_grams, sources),
+    )
+
+
+def count_n_grams(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
+    """BLEU's statistics of each text, (N, 10): its words, those of the right text, n-grams right, n-grams written."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    metric = BLEU(effective_order=True)
+    scores = [metric.sentence_score(text, list(texts)) for text, texts in zip(written, right, strict=True)]
+    return np.array([[one.sys_len, one.ref_len, *one.counts, *one.totals] for one in scores], np.int64)
+
+
+def bleu(counts: Counts) -> float:
+    """BLEU of the sum of texts' statistics (10,), smoothed as the field reports it."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    words, right_words, *n_grams = counts.tolist()
+    return float(
+        BLEU.compute_bleu(
+            correct=n_grams[:ORDERS],
+            total=n_grams[ORDERS:],
+            sys_len=words,
+            ref_len=right_words,
+            smooth_method="exp",
+        ).score
+    )
+
+
+def count_characters(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
+    """chrF's statistics of each text beside the likest right one, (N, 18): n-grams written, right and met."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    metric = CHRF()
+    found = [
+        metric._extract_corpus_statistics([text], [[one] for one in texts])[0]  # its own way to a resampled score
+        for text, texts in zip(written, right, strict=True)
+    ]
+    return np.array(found, np.int64)
+
+
+def chrf(counts: Counts) -> float:
+    """chrF of the sum of texts' statistics (18,)."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    return float(CHRF()._compute_f_score(counts.tolist()))
+
+
+def count_word_errors(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
+    """Of each text (N, 2): words to put right for the right text that takes fewest, and that one's words."""
+    import jiwer
+
+    found = []
+    for text, texts in zip(written, right, strict=True):
+        each = []
+        for one in texts:
+            words = jiwer.process_words(one, text)
+            errors = words.substitutions + words.deletions + words.insertions
+            each.append((errors, len(words.references[0])))
+        found.append(min(each))
+    return np.array(found, np.int64)
+
+
+def error_rate(counts: Counts) -> float:
+    """Errors over words; where there are no words to be right, 0 without an error, else 1 for each."""
+    errors, words = counts.tolist()
+    return float(errors / max(1, words))
+
+
+def count_exact(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
+    """Of each text (N, 2): whether it is a right one, and 1."""
+    pairs = zip(written, right, strict=True)
+    return np.array([(text.strip() in [one.strip() for one in texts], 1) for text, texts in pairs], np.int64)
+
+
+def share(counts: Counts) -> float:
+    """Those that are over all."""
+    return float(counts[0] / counts[1])
+
+
+def resampled(score: Callable[[Counts], float], counts: Counts) -> Interval:
+    """The middle 95% of a score over rows drawn anew from these (N, K), whose sum it is made from (Efron 1979).
+
+    The rows drawn are the same for every score, so that two scores, or two models' scores, go up and down together.
+    """
+    rows, dice = len(counts), numpy_generator(0, "bootstrap")
+    even = np.full(rows, 1 / rows)
+    found = [score(dice.multinomial(rows, even) @ counts) for _ in range(RESAMPLED)]
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def bleu_by_length(n_grams: Counts, sources: Sequence[str]) -> tuple[LengthScore, ...]:
+    """BLEU of the texts about sources of up to 10, 20, 30 and 50 words and longer, where there are any."""
+    lengths = np.array([len(source.split()) for source in sources])
+    found, shortest = [], 0
+    for longest in (*LENGTHS, None):
+        chosen = (lengths >= shortest) & (lengths <= (longest if longest is not None else lengths.max()))
+        if chosen.any():
+            found.append(LengthScore(shortest, longest, int(chosen.sum()), bleu(n_grams[chosen].sum(0))))
+        shortest = (longest or 0) + 1
+    return tuple(found)

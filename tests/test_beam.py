@@ -1,0 +1,196 @@
+"""Beam search: greedy where it must be, the best there is where it can, a batch as one by one, true scores."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from unrolled import states
+from unrolled.beam import Hypothesis, beam_search, greedy, length_penalty
+from unrolled.decode import sample_from
+from unrolled.errors import OptionError, TrainingError
+from unrolled.memory import build_stack
+from unrolled.model.inlets import BagInlet
+from unrolled.model.language import LanguageModel
+from unrolled.model.writer import Source, Writer, build_writer
+from unrolled.seeds import generator
+
+
+def language_model(seed: int, symbols: int = 3) -> LanguageModel:
+    torch.manual_seed(seed)
+    model = LanguageModel(symbols, 4, build_stack("gru", 4, 6)).double()
+    with torch.no_grad():
+        model.output.weight.mul_(80)
+    return model
+
+
+def writer(seed: int, model: str = "lstm", reader: str = "additive") -> Writer:
+    torch.manual_seed(seed)
+    made = build_writer(BagInlet(20, 6), model, reader, 7, 6, 8).double()
+    with torch.no_grad():
+        for weight in made.parameters():
+            weight.mul_(2.5)
+    return made
+
+
+def about(rows: int, seed: int = 0) -> Source:
+    dice = torch.Generator().manual_seed(seed)
+    return Source(torch.randint(1, 20, (rows, 4, 1), generator=dice), torch.arange(rows) % 5)
+
+
+def score_of(model: Any, state: Any, hypothesis: Hypothesis) -> float:
+    """The sum of the steps' log-chances, by stepping over the text alone."""
+    total, symbol = 0.0, 0
+    for following in [*hypothesis.symbols, *[0] * hypothesis.ended]:
+        logits, state = model.step(torch.tensor([symbol]), state)
+        total += float(logits.detach()[0].log_softmax(0)[following])
+        symbol = following
+    return total
+
+
+def all_texts(symbols: int, length: int) -> list[Hypothesis]:
+    """Every text there can be: those that end before `length` symbols, and those that are cut off there."""
+    written = range(1, symbols)
+    ended = [Hypothesis(text, 0.0, 0.0, True) for n in range(length) for text in product(written, repeat=n)]
+    return ended + [Hypothesis(text, 0.0, 0.0, False) for text in product(written, repeat=length)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])
+def test_a_beam_as_wide_as_all_texts_finds_them_all_the_best_first(seed: int, alpha: float) -> None:
+    model, length = language_model(seed), 4
+    texts = all_texts(3, length)
+    scores = {(t.symbols, t.ended): score_of(model, model.start(1), t) for t in texts}
+    assert sum(torch.tensor(list(scores.values())).exp().tolist()) == pytest.approx(1), "they are all there are"
+    (found,) = beam_search(model, model.start(1), 1, width=len(texts), length=length, alpha=alpha)
+    assert {(one.symbols, one.ended): pytest.approx(one.score) for one in found} == scores
+    ranked = sorted(
+        texts, key=lambda t: -scores[t.symbols, t.ended] / length_penalty(len(t.symbols) + t.ended, alpha)
+    )
+    assert [one.symbols for one in found] == [one.symbols for one in ranked]
+    assert [one.normalised for one in found] == sorted((one.normalised for one in found), reverse=True)
+
+
+def test_a_wider_beam_finds_what_greedy_misses() -> None:
+    missed = 0
+    for seed in range(20):
+        model = language_model(seed)
+        (narrow,), (wide,) = (
+            beam_search(model, model.start(1), 1, width=width, length=4, alpha=0.0) for width in (1, 100)
+        )
+        assert wide[0].score >= narrow[0].score - 1e-12
+        missed += wide[0].score > narrow[0].score + 1e-6
+    assert missed, "these models are too easy to tell"
+
+
+@pytest.mark.parametrize("model", ["lstm", "transformer"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_beam_of_one_is_greedy(seed: int, model: str) -> None:
+    made = writer(seed, model)
+    state = made.start(about(5))
+    texts = greedy(made, state, 5, length=9)
+    assert [[one] for one in texts] == beam_search(made, state, 5, width=1, length=9)
+    for row, text in enumerate(texts):
+        alone = states.take(state, torch.tensor([row]))
+        drawn = sample_from(made, alone, generator=generator(0), temperature=0, length=9)
+        assert tuple(drawn) == text.symbols
+        assert text.ended == (len(text.symbols) < 9)
+
+
+@pytest.mark.parametrize(("model", "reader"), [("lstm", "context"), ("gru", "dot"), ("transformer", "multihead")])
+@pytest.mark.parametrize("width", [2, 5])
+def test_a_batch_is_one_by_one_and_a_score_is_the_sum_of_its_steps(model: str, reader: str, width: int) -> None:
+    made = writer(1, model, reader)
+    state = made.start(about(6))
+    together = beam_search(made, state, 6, width=width, length=8)
+    for row, found in enumerate(together):
+        alone = states.take(state, torch.tensor([row]))
+        (own,) = beam_search(made, alone, 1, width=width, length=8)
+        assert [one.symbols for one in own] == [one.symbols for one in found]
+        assert len(found) == width
+        for one, other in zip(own, found, strict=True):
+            assert one.score == pytest.approx(other.score) == pytest.approx(score_of(made, alone, one))
+            assert one.normalised == pytest.approx(one.score / length_penalty(len(one.symbols) + one.ended, 0.6))
+    assert len({found[0].symbols for found in together}) > 1, "unlike sources, unlike texts"
+
+
+class Chain:
+    """A model whose answer hangs on the last symbol alone."""
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+
+    def step(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return self.logits[symbols], state
+
+
+chains = st.lists(st.floats(-5, 5, width=32), min_size=16, max_size=16).map(
+    lambda numbers: torch.tensor(numbers, dtype=torch.float64).view(4, 4)
+)
+
+
+@given(chains, st.integers(1, 6), st.integers(1, 5))
+@settings(max_examples=50, deadline=None)
+def test_no_text_is_found_twice_and_none_is_longer_than_allowed(logits: Tensor, width: int, length: int) -> None:
+    (found,) = beam_search(Chain(logits), torch.zeros(1, 1), 1, width=width, length=length, alpha=0.0)
+    assert len({(one.symbols, one.ended) for one in found}) == len(found) <= width
+    for one in found:
+        assert len(one.symbols) + one.ended <= length
+        assert 0 not in one.symbols
+        assert one.ended or len(one.symbols) == length
+
+
+def test_an_ended_text_gives_up_its_place() -> None:
+    chances = torch.tensor([[0.6, 0.4, 0.0], [0.9, 0.05, 0.05], [1.0, 0.0, 0.0]], dtype=torch.float64)
+    (found,) = beam_search(Chain(chances.log()), torch.zeros(1, 1), 1, width=2, length=5, alpha=0.0)
+    assert [one.symbols for one in found] == [(), (1,)], "0.6, then 0.4 × 0.9; nothing is followed beyond"
+    assert [one.score for one in found] == pytest.approx(torch.tensor([0.6, 0.36]).log().tolist())
+
+
+def test_what_has_no_chance_is_not_written() -> None:
+    never = torch.tensor([[-torch.inf, 0.0, -torch.inf], [0.0, -torch.inf, -torch.inf], [0.0, 0.0, 0.0]])
+    (found,) = beam_search(Chain(never), torch.zeros(1, 1), 1, width=3, length=5)
+    assert found == [Hypothesis((1,), 0.0, 0.0, True)]
+
+
+def test_a_longer_text_wins_where_length_is_made_up_for() -> None:
+    chances = torch.tensor([[0.4, 0.6, 0.0], [0.4, 0.1, 0.5], [0.9, 0.05, 0.05]], dtype=torch.float64)
+    assert length_penalty(1, 0.6) == 1.0
+    texts = {}
+    for alpha in (0.0, 2.0):
+        (found,) = beam_search(Chain(chances.log()), torch.zeros(1, 1), 1, width=4, length=6, alpha=alpha)
+        texts[alpha] = found[0].symbols
+    assert texts == {0.0: (), 2.0: (1, 2)}
+
+
+def test_no_rows_have_no_texts() -> None:
+    assert beam_search(Chain(torch.zeros(3, 3)), torch.zeros(0, 1), 0, width=2, length=3) == []
+    assert greedy(Chain(torch.zeros(3, 3)), torch.zeros(0, 1), 0, length=3) == []
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"width": 0}, "width is 0; it counts the texts"),
+        ({"length": 0}, "length is 0; it counts the symbols"),
+        ({"alpha": -0.1}, r"alpha is -0\.1; it is 0 \(no length penalty\) or more"),
+        ({"alpha": float("nan")}, "alpha is nan"),
+    ],
+)
+def test_what_cannot_be_is_refused(how: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        beam_search(Chain(torch.zeros(3, 3)), torch.zeros(1, 1), 1, **{"width": 2, "length": 3, **how})
+
+
+def test_a_damaged_model_says_so() -> None:
+    damaged = Chain(torch.full((3, 3), float("nan")))
+    for search in (lambda: greedy(damaged, torch.zeros(1, 1), 1, length=3),
+                   lambda: beam_search(damaged, torch.zeros(1, 1), 1, width=2, length=3)):  # fmt: skip
+        with pytest.raises(TrainingError, match=r"not a number: the largest of a row's 3 logits is nan"):
+            search()

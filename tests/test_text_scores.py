@@ -1,0 +1,137 @@
+"""Scores of texts, beside the field's own programs over whole texts and figures worked out by hand."""
+
+from __future__ import annotations
+
+import json
+
+import jiwer
+import numpy as np
+import pytest
+from sacrebleu import corpus_bleu, corpus_chrf
+
+from unrolled.errors import DataError
+from unrolled.text_scores import bleu, count_n_grams, resampled, score_texts
+
+WORDS = ["a", "the", "man", "woman", "dog", "runs", "sits", "in", "on", "park", "bench", "red", ",", ".", "green"]
+
+
+def texts(rows: int, seed: int, most: int = 14) -> list[str]:
+    dice = np.random.default_rng(seed)
+    return [" ".join(dice.choice(WORDS, dice.integers(1, most))) for _ in range(rows)]
+
+
+def near(right: list[str], seed: int) -> list[str]:
+    """The same texts with a word in five another, and some left out."""
+    dice = np.random.default_rng(seed)
+    return [
+        " ".join(
+            str(dice.choice(WORDS)) if dice.random() < 0.2 else word for word in text.split() if dice.random() < 0.95
+        )
+        for text in right
+    ]
+
+
+def test_figures_are_those_of_the_fields_own_programs() -> None:
+    right = texts(60, 0)
+    written = near(right, 1)
+    score = score_texts(written, [[text] for text in right])
+    assert score.bleu == pytest.approx(corpus_bleu(written, [right]).score)
+    assert score.chrf == pytest.approx(corpus_chrf(written, [right]).score)
+    assert score.wer == pytest.approx(jiwer.wer(right, written))
+    assert score.exact == np.mean([a == b for a, b in zip(written, right, strict=True)])
+    assert 20 < score.bleu < 95
+    for value, (low, high) in (
+        (score.bleu, score.bleu_interval),
+        (score.chrf, score.chrf_interval),
+        (score.wer, score.wer_interval),
+        (score.exact, score.exact_interval),
+    ):
+        assert low < value < high
+
+
+def test_several_right_texts_count_each() -> None:
+    first, second = texts(30, 0), texts(30, 1)
+    written = [near(first, 2)[row] if row % 2 else second[row] for row in range(30)]
+    score = score_texts(written, list(zip(first, second, strict=True)))
+    assert score.bleu == pytest.approx(corpus_bleu(written, [first, second]).score)
+    assert score.chrf == pytest.approx(corpus_chrf(written, [first, second]).score)
+    assert score.exact >= 0.5
+    alone = score_texts(written, [[text] for text in first])
+    assert score.wer < alone.wer and score.exact > alone.exact
+    uneven = score_texts(
+        written, [[a, b] if row else [a] for row, (a, b) in enumerate(zip(first, second, strict=True))]
+    )
+    assert alone.bleu < uneven.bleu < score.bleu
+
+
+def test_an_interval_is_that_of_scores_of_rows_drawn_anew() -> None:
+    """Against whole corpora drawn row by row and scored from their texts."""
+    right = texts(25, 3)
+    written, dice = near(right, 4), np.random.default_rng(5)
+    draws = dice.integers(0, 25, (300, 25))
+    scores = [corpus_bleu([written[i] for i in rows], [[right[i] for i in rows]]).score for rows in draws]
+    low, high = resampled(bleu, count_n_grams(written, [[text] for text in right]))
+    spread = float(np.std(scores))
+    assert low == pytest.approx(np.quantile(scores, 0.025), abs=spread / 2)
+    assert high == pytest.approx(np.quantile(scores, 0.975), abs=spread / 2)
+
+
+def test_word_errors_by_hand() -> None:
+    score = score_texts(["a man runs fast", "dog"], [["a man sits"], ["the dog", "a red dog"]])
+    assert score.wer == pytest.approx((2 + 1) / (3 + 2))
+    assert score_texts(["a b c d"], [["a"]]).wer == 3.0
+
+
+def test_bleu_by_the_length_of_sources() -> None:
+    right = texts(40, 0)
+    written = near(right, 1)
+    sources = [" ".join(["x"] * n) for n in [10, 11, 60, 3] * 10]
+    found = {
+        (one.shortest, one.longest): one for one in score_texts(written, [[t] for t in right], sources).by_length
+    }
+    assert list(found) == [(0, 10), (11, 20), (51, None)]
+    assert [one.rows for one in found.values()] == [20, 10, 10]
+    assert found[11, 20].bleu == pytest.approx(corpus_bleu(written[1::4], [right[1::4]]).score)
+    assert score_texts(["a"], [["a"]]).by_length == ()
+    assert [one.rows for one in score_texts(["a"], [["a"]], [""]).by_length] == [1]
+
+
+@pytest.mark.parametrize(
+    ("written", "right", "wer", "exact"),
+    [("", "a man", 1.0, 0.0), ("a man", "", 2.0, 0.0), ("", "", 0.0, 1.0), (" ", "", 0.0, 1.0)],
+)
+def test_texts_of_nothing_have_figures(written: str, right: str, wer: float, exact: float) -> None:
+    score = score_texts([written], [[right]])
+    assert (score.bleu, score.wer, score.exact) == (0.0, wer, exact)
+    assert 0 <= score.chrf <= 100
+    json.dumps(score.as_dict(), allow_nan=False)
+    beside = score_texts([written, "the man sits in the park"], [[right], ["the man sits in the park"]])
+    assert beside.bleu > 0
+
+
+def test_one_row_has_an_interval_of_no_width() -> None:
+    score = score_texts(["the man sits in the park ."], [["the man sits in the park ."]], ["der Mann"])
+    assert score.bleu == pytest.approx(100) == score.bleu_interval[0] == score.bleu_interval[1]
+    assert score.chrf == pytest.approx(100)
+    assert (score.wer, score.exact, score.rows) == (0.0, 1.0, 1)
+
+
+def test_a_line_and_plain_names() -> None:
+    right = texts(20, 0)
+    score = score_texts(near(right, 1), [[text] for text in right], right)
+    assert score.line.startswith(f"BLEU {score.bleu:.1f} (95% interval {score.bleu_interval[0]:.1f} to ")
+    assert "word error rate" in score.line and score.line.endswith("exactly right; 20 texts")
+    plain = json.loads(json.dumps(score.as_dict(), allow_nan=False))
+    assert plain["bleu"] == score.bleu and plain["wer_interval"] == list(score.wer_interval)
+    assert sum(one["rows"] for one in plain["bleu_by_length"]) == 20
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(DataError, match="no texts to score"):
+        score_texts([], [])
+    with pytest.raises(DataError, match="2 texts were written and 1 given beside them"):
+        score_texts(["a", "b"], [["a"]])
+    with pytest.raises(DataError, match="1 texts were written and 2 given"):
+        score_texts(["a"], [["a"]], ["x", "y"])
+    with pytest.raises(DataError, match="Text 2 has no right text"):
+        score_texts(["a", "b"], [["a"], []])
