@@ -1,0 +1,106 @@
+"""What texts without labels are worth where labels are few: from nothing, and from a language model's memory.
+
+python benchmarks/starting.py reviews/train.csv --minutes 4
+
+A language model reads the texts of all rows but 2,000, without their labels. Then 100, 500 and 2,000 of those rows
+are learnt with their labels: from nothing, from the language model (`--from`), and from it with its encoder frozen.
+Scores are shares right on the 2,000 rows that neither saw. A JSON line a training is appended to
+benchmarks/starting.jsonl, and what stands there is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import platform
+import random
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import unrolled
+from unrolled.run.answer_verdict import AnswerVerdict
+from unrolled.run.building import processor_name
+
+HELD_OUT = 2_000  # rows
+STARTS: dict[str, dict[str, Any]] = {"nothing": {}, "language": {}, "language, frozen": {"freeze": "encoder"}}
+
+
+def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
+    """Rows as a csv."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["text", "label"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def measure(folder: Path, rows: list[dict[str, str]], start: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """One training on these rows and what it came to on those held out."""
+    data = write_table(folder / "few.csv", rows)
+    source = {} if start == "nothing" else {"from_run": str(folder / "language")}
+    started = time.monotonic()
+    out = folder / "run"
+    settings: dict[str, Any] = {**source, **STARTS[start], **asked}
+    training = unrolled.Training(data, valid="0.2", test=str(folder / "held.csv"), out=str(out), **settings)
+    for _ in training:
+        pass
+    verdict = training.verdict
+    if not isinstance(verdict, AnswerVerdict):
+        raise SystemExit(f"{start}: the training was stopped before its end")
+    scores = {name: score.as_dict()["accuracy"] for name, score in verdict.scores["label"].items()}
+    for file in sorted(out.rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+    out.rmdir()
+    return {"left": verdict.model, "accuracy": scores, "seconds": round(time.monotonic() - started, 1)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--rows", default="100,500,2000")
+    parser.add_argument("--minutes", type=float, default=4.0, help="of the language model")
+    parser.add_argument("--each", type=float, default=1.0, help="minutes of each training on labels, at most")
+    parser.add_argument("--symbols", default="word")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/starting.jsonl"))
+    asked = parser.parse_args()
+    lines = asked.results.read_text().splitlines() if asked.results.exists() else []
+    known = {(line["start"], line["rows"], line["seed"], line["minutes"]) for line in map(json.loads, lines)}
+    with asked.data.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    random.Random(0).shuffle(rows)
+    held, others = rows[:HELD_OUT], rows[HELD_OUT:]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_table(folder / "held.csv", held)
+        texts = folder / "texts.txt"
+        texts.write_text("".join(row["text"].replace("\n", " ") + "\n" for row in others), encoding="utf-8")
+        language = unrolled.Training(
+            texts, minutes=asked.minutes, documents="line", symbols=asked.symbols, test="none",
+            out=str(folder / "language"),
+        )  # fmt: skip
+        for _ in language:
+            pass
+        for seed in map(int, asked.seeds.split(",")):
+            chosen = random.Random(seed).sample(others, max(map(int, asked.rows.split(","))))
+            for count in map(int, asked.rows.split(",")):
+                for start in STARTS:
+                    if (start, count, seed, asked.minutes) in known:
+                        continue
+                    found = measure(folder, chosen[:count], start, {"seed": seed, "minutes": asked.each})
+                    facts = {"start": start, "rows": count, "seed": seed, "minutes": asked.minutes, **found}
+                    where = {"processor": processor_name(), "date": time.strftime("%Y-%m-%d"),
+                             "system": platform.machine(), "torch": torch.__version__}  # fmt: skip
+                    line = json.dumps(facts | where)
+                    with asked.results.open("a") as file:
+                        file.write(line + "\n")
+                    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
