@@ -78,14 +78,15 @@ class TrainSettings(Settings):
     plan: Annotated[str | None, "train again by this run's recorded plan, bit for bit"] = None
     kind: Annotated[
         str | None,
-        "what to learn of a table: label, labels (any number), tags (one a step), value, or language (as it stands)",
+        "what to learn of a table: label, labels (any number), tags (one a step), value, text (about each row), or "
+        "language (the file as it stands)",
     ] = None
     input: Annotated[str | None, "of a table: the column that is read; of numbers several with commas"] = None
     output: Annotated[str | None, "of a table: the column that is answered; several with commas"] = None
     group: Annotated[str | None, "of a table: a column; rows alike in it stay in one part"] = None
     folds: Annotated[int | None, "of a table: train so often, each time another part of it is the test part"] = None
     fold: Annotated[int | None, "this one of the folds alone, from 1"] = None
-    read: Annotated[str | None, "what the input is read as: text, vectors, sound or picture"] = None
+    read: Annotated[str | None, "what the input is read as: text, label, vectors, sound or picture"] = None
     sequence: Annotated[str | None, "of a table with a row a step: a column; rows alike in it are a sequence"] = None
     inlet: Annotated[
         str, "how sounds and pictures reach the memory: auto, conv, plain (frames, rows) or patches (of pictures)"
@@ -93,6 +94,9 @@ class TrainSettings(Settings):
     augment: Annotated[str, "sounds and pictures: each time another like it; auto (where there are few), yes, no"] = (
         "auto"
     )
+    reader: Annotated[
+        str | None, "how a text that is written about a row looks back at it: context, additive, dot or multihead"
+    ] = None
     pool: Annotated[str | None, "what of a row an answer is made from: last, mean or attention"] = None
     direction: Annotated[str | None, "which way rows are read: both, or ahead, which can answer at every step"] = None
     balance: Annotated[bool, "every label counts alike in training, however many rows it has"] = False
@@ -146,13 +150,13 @@ class TrainSettings(Settings):
                 "--folds makes each fold the test part in its turn; --test names another. Leave one out."
             )
         if self.kind is not None:
-            check_choice("--as", self.kind, ("language", "label", "labels", "tags", "value"))
+            check_choice("--as", self.kind, ("language", "label", "labels", "tags", "value", "text"))
         if self.freeze is not None:
             check_choice("--freeze", self.freeze, ("encoder",))
             if self.from_run is None:
                 raise OptionError("--freeze encoder keeps what another run has learnt. Name the run: --from RUN.")
         if self.read is not None:
-            check_choice("--read", self.read, ("text", "vectors", "sound", "picture"))
+            check_choice("--read", self.read, ("text", "label", "vectors", "sound", "picture"))
         check_choice("--inlet", self.inlet, ("auto", "conv", "plain", "patches"))
         check_choice("--augment", self.augment, ("auto", "yes", "no"))
         if self.pool is not None:

@@ -48,14 +48,18 @@ class TextScore:
     @property
     def line(self) -> str:
         """The figures in a line."""
+        return self.told(bleu=True)
+
+    def told(self, bleu: bool) -> str:
+        """The figures in a line; of texts of a word or two BLEU says nothing, and is left out."""
 
         def shown(value: float, interval: Interval, form: str) -> str:
             low, high = interval
             return f"{value:{form}} (95% interval {low:{form}} to {high:{form}})"
 
+        first = f"BLEU {shown(self.bleu, self.bleu_interval, '.1f')}, " if bleu else ""
         return (
-            f"BLEU {shown(self.bleu, self.bleu_interval, '.1f')}, "
-            f"chrF {shown(self.chrf, self.chrf_interval, '.1f')}, "
+            f"{first}chrF {shown(self.chrf, self.chrf_interval, '.1f')}, "
             f"word error rate {shown(self.wer, self.wer_interval, '.1%')}, "
             f"{shown(self.exact, self.exact_interval, '.1%')} exactly right; {self.rows:,} texts"
         )

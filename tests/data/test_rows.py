@@ -196,7 +196,6 @@ BAD: dict[str, tuple[list[tuple[str, ...]], Asked, str]] = {
     "no text": ([("", "a"), *some_rows()], Asked(), r"t\.csv, row 2: 'text' is empty"),
     "one value": ([("some text", "0.5")] * 90, Asked(), r"'label' is 0\.5 everywhere.*nothing to foresee"),
     "no values": (some_rows(), Asked(kind="value"), r"row 2: 'label' is 'even'; a value is a number.*\n.*--as label"),
-    "texts": ([("some text", f"a long answer {n}") for n in range(90)], Asked(), r"'label' reads as text"),
     "two groups": (some_rows(), Asked(output="label", group="label"), r"2 groups, and training, validation and test"),
 }
 

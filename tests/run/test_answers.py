@@ -22,8 +22,8 @@ from unrolled.errors import DataError, OptionError, RunError
 from unrolled.run import Training, runs
 from unrolled.run.answer_evaluation import confusion_lines
 from unrolled.run.answer_verdict import AnswerVerdict
-from unrolled.run.answers import known_from_json
-from unrolled.run.predicting import TOGETHER, gathered
+from unrolled.run.giving import TOGETHER, gathered
+from unrolled.run.rows import known_from_json
 from unrolled.scores import LabelScore, score_labels
 
 SMALL: dict[str, Any] = {"steps": 30, "size": 16, "batch": 16, "threads": 1}
@@ -211,7 +211,7 @@ def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
         ({"model": "lstm+ngram"}, r"is a table, and the n-gram foresees a text"),
         ({"model": "linear:size=3"}, r"linear model is a model of its own, without options"),
         ({"model": "gru+lstm"}, r"A mixture is of one learnt model and the n-gram"),
-        ({"kind": "text"}, r"--as is one of language, label, labels, tags, value; got 'text'"),
+        ({"kind": "prose"}, r"--as is one of language, label, labels, tags, value, text; got 'prose'"),
     ]
     for asked, words in refused:
         with pytest.raises(OptionError, match=words):
@@ -376,7 +376,8 @@ def test_every_group_is_tested_in_one_fold(tmp_path: Path) -> None:
         examples = training.subject.examples  # type: ignore[attr-defined]
         groups = {part: {(row + 1) % 7 for row in examples.parts[part].tolist()} for part in examples.parts}
         assert not groups["test"] & (groups["training"] | groups["validation"])
-        assert examples.count("validation") == round(0.1 * (240 - examples.count("test")))
+        assert groups["validation"]
+        assert not groups["validation"] & groups["training"]
         tested += examples.parts["test"].tolist()
         finish(training)
         if number == 2:

@@ -14,8 +14,6 @@ from unrolled.errors import OptionError
 if TYPE_CHECKING:
     from unrolled.run import Run
 
-COLUMNS = ("place", "output", "word", "right", "answer", "chance", "text")
-
 
 def evaluate(
     run: RunPath = None,
@@ -25,7 +23,11 @@ def evaluate(
     adapt: Adapt = False,
     errors: Annotated[
         str | None,
-        typer.Option("--errors", metavar="FILE", help="of labels: write what is wrong to a csv, surest first"),
+        typer.Option(
+            "--errors",
+            metavar="FILE",
+            help="of a table: write what is wrong to a csv, the worst first",
+        ),
     ] = None,
     device: Device = "auto",
     json: Json = False,
@@ -35,6 +37,7 @@ def evaluate(
 
     Of a text: nats and bits a character with a 95% interval, beside the best n-gram and the untrained model.
     Of labels: share right, macro-F1, nats and calibration, each label's mistakes, beside the other models.
+    Of texts: BLEU, chrF, word error rate and share right, by length of the input, beside the likest row's text.
 
     With --adapt also the score of a copy that learns from what it has read; the run stays as it is.
 
@@ -48,7 +51,7 @@ def evaluate(
 
     model = load(run, device)
     evaluation: Any
-    if model.kind == "answers":
+    if model.kind != "language":
         evaluation = _evaluate_answers(model, data, adapt, errors, quiet or json)
     else:
         if errors is not None:
@@ -69,14 +72,19 @@ def _evaluate_answers(model: Run, data: str | None, adapt: bool, errors: str | N
     if errors is not None and Path(errors).exists():
         raise OptionError(f"--errors {errors} exists. Name a file that is not there yet, or move it away.")
     note(f"Reading {data or 'the test part'} with {model.path} …", quiet)
-    evaluation = model.evaluate_answers(data, errors is not None)
+    evaluation: Any = (
+        model.evaluate_writings(data, errors is not None)
+        if model.kind == "writings"
+        else model.evaluate_answers(data, errors is not None)
+    )
     if errors is not None:
         try:
             with Path(errors).open("x", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, COLUMNS)
+                writer = csv.DictWriter(file, evaluation.columns)
                 writer.writeheader()
                 writer.writerows(evaluation.wrong)
         except OSError as error:
             raise OptionError(f"--errors {errors} cannot be written: {error.strerror}.") from None
-        note(f"{len(evaluation.wrong):,} wrong answers are in {errors}, the surest first.", quiet)
+        first = "the furthest off" if model.kind == "writings" else "the surest"
+        note(f"{len(evaluation.wrong):,} wrong answers are in {errors}, {first} first.", quiet)
     return evaluation

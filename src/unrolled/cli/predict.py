@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Device, Json, Quiet, note, print_json, whole_number
+from unrolled.cli.bridge import Device, Json, Quiet, any_number, note, print_json, whole_number
 from unrolled.cli.score import read_lines
 from unrolled.cli.terminal import readable
 from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
-    from unrolled.run import Answer, Given, Run
+    from unrolled.run import Answer, Choice, Given, Run
 
 
 def predict(
@@ -31,23 +32,41 @@ def predict(
         int | None, typer.Option(parser=whole_number("--top"), help="the N likeliest labels, not the first alone")
     ] = None,
     every: Annotated[bool, typer.Option("--every", help="the answer so far after each step of a line")] = False,
+    beam: Annotated[
+        int | None,
+        typer.Option("--beam", parser=whole_number("--beam"), help="of texts: follow the N likeliest beginnings"),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option("--temperature", parser=any_number("--temperature"), help="of texts: draw, below 1 safer"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", parser=whole_number("--seed"), help="of --temperature: the same, the same text"),
+    ] = None,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="of texts, with --json: how much each step read weighed")
+    ] = False,
     device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Answers about texts, sounds, pictures or numbers, a line each, in the order in which they come.
+    """Answers, or texts, about texts, sounds, pictures or numbers, a line each, in the order in which they come.
 
     Columns between tabs: for each output its label and the label's chance, then the text; of tags, those of all words
-    and the least chance of them; of numbers, the interval that holds 95% of right ones. A sound or a picture is given
-    as a path, a folder of them, or a table with a column of paths; numbers as a table, or as lines: 0.5 1.2 3. Of a
-    .conllu file its own lines come, with the tags in their column. Lines that wait are answered together; one that
-    comes alone is answered at once, so that a pipe stays alive.
+    and the least chance of them; of numbers, the interval that holds 95% of right ones; of a text that is written,
+    the sum of its symbols' log-chances. A sound or a picture is given as a path, a folder of them, or a table with a
+    column of paths; numbers as a table, or as lines: 0.5 1.2 3. Of a .conllu file its own lines come, with the tags
+    in their column. Lines that wait are answered together; one that comes alone is answered at once, so that a pipe
+    stays alive.
 
     \b
     Examples:
       unroll predict runs/reviews new.txt
       unroll predict --text "a fine film" --top 3
       unroll predict runs/digits recordings/
+      unroll predict runs/de-en german.txt --beam 5
+      unroll predict runs/names --text Italian --temperature 0.8 --seed 3
       tail -f comments.txt | unroll predict runs/reviews - --json
     """
     if top is not None and top < 1:
@@ -56,7 +75,20 @@ def predict(
     from unrolled.run import load
 
     model = load(run, device)
+    if model.kind == "writings":
+        if top is not None or every:
+            raise OptionError(
+                f"{'--every' if every else '--top'} is of labels and tags, and this run writes texts. Try --beam 5."
+            )
+        choice = _choice(beam, temperature, seed)
+        if attention and not json:
+            raise OptionError("--attention is weights, a table for each text: it takes --json.")
+        _write(model, source, text or [], choice, attention, json, quiet)
+        return
     model.check_kind("answers")
+    given = {"--beam": beam, "--temperature": temperature, "--seed": seed, "--attention": attention or None}
+    if refused := [name for name, value in given.items() if value is not None]:
+        raise OptionError(f"{refused[0]} is of runs that write texts, and {model.path} answers. Leave it out.")
     plain = not (json or every or top)
     if source is not None and Path(source).suffix.lower() == ".conllu" and model.predictor.known.each and plain:
         for line in model.predictor.tag_conllu(source):
@@ -75,6 +107,43 @@ def predict(
             print_json(answer.as_dict())
         else:
             print(_line(answer, outputs, 1 if top is None else top), flush=True)
+
+
+def _choice(beam: int | None, temperature: float | None, seed: int | None) -> Choice | None:
+    """How texts are written, where it was said. Raises OptionError."""
+    from unrolled.run import Choice
+
+    if beam is not None and temperature is not None:
+        raise OptionError("--beam looks for the likeliest text, --temperature draws one. Leave one of them out.")
+    if beam is not None and beam < 1:
+        raise OptionError(f"--beam is a whole number of at least 1; got {beam}.")
+    if temperature is not None and not 0 < temperature < inf:
+        raise OptionError(f"--temperature is a number above 0; got {temperature:g}. For the likeliest: --beam 1")
+    if seed is not None and temperature is None:
+        raise OptionError("--seed is what texts are drawn from: it takes --temperature, such as --temperature 1.")
+    if temperature is not None:
+        return Choice(temperature=temperature, seed=seed or 0)
+    return None if beam is None else Choice(beam)
+
+
+def _write(
+    model: Run, source: str | None, texts: list[str], choice: Choice | None, attention: bool, json: bool, quiet: bool
+) -> None:
+    """Texts about what was given, a line each."""
+    lines: Iterable[Given | str] = texts
+    if source is not None:
+        found = model.writer.read_input(source)
+        lines = read_lines(source) if found is None else found
+    name = model.writer.name
+    if not json:
+        note(f"{name}\tscore\ttext", quiet)
+    for answer in model.write(lines, choice, attention):
+        if json:
+            print_json(answer.as_dict())
+            continue
+        written = answer.texts[name]
+        parts = (written.text, f"{written.score:.3f}", answer.text)
+        print("\t".join(readable(" ".join(part.splitlines())) for part in parts), flush=True)
 
 
 def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | None]:

@@ -38,7 +38,8 @@ def train(
     """Train on a text, or on a table of texts and labels or tags, in the minutes there are.
 
     Looks at the data, plans, trains, shows what it writes or answers meanwhile, and keeps the best model in a run
-    folder. Of a table it leaves the net, a linear model on n-grams or both weighed: what is best on validation.
+    folder. Of a table it leaves the net, a linear model on n-grams or both weighed: what is best on validation; texts
+    in it are learnt to be written about their rows.
 
     \b
     Examples:
@@ -47,6 +48,7 @@ def train(
       unroll train names.txt --documents line --minutes 2
       unroll train poems.txt --model ngram
       unroll train reviews.csv --minutes 5
+      unroll train pairs.tsv --minutes 30
       unroll train digits.csv --group speaker --folds 6
       unroll train mails.jsonl --input body --output folder,urgent --group sender
       cat *.log | unroll train - --steps 2000 --json

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from unrolled.data.columns import NUMBER
 from unrolled.data.intake import Ids
-from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput
+from unrolled.data.items import Texts
+from unrolled.data.outputs import LONGEST_TEXT, LabelOutput, LabelSetOutput, Output, TextOutput, ValueOutput
+from unrolled.data.symbols import BORDER
 from unrolled.data.words import given_words
 from unrolled.errors import DataError
 
@@ -147,7 +149,8 @@ class LabelSets(Answered):
 
     def count_unseen(self) -> tuple[int, list[str]]:
         found = np.flatnonzero(self.ids == UNSEEN)
-        return len(found), sorted({self.given[place] for place in self.given_ids[found].tolist()})
+        rows = np.unique(np.searchsorted(self.starts, found, side="right"))
+        return len(rows), sorted({self.given[place] for place in self.given_ids[found].tolist()})
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ class Values(Answered):
         return filled(self.of(rows), size)
 
     def spelled(self, place: int) -> str:
-        return " ".join(f"{number:g}" for number in self.numbers[place])
+        return " ".join(f"{number:.10g}" for number in self.numbers[place])
 
     def describe(self, name: str) -> str:
         several = "a number" if self.output.numbers == 1 else f"{self.output.numbers} numbers"
@@ -178,6 +181,62 @@ class Values(Answered):
             "least": self.numbers.min(0).tolist(),
             "greatest": self.numbers.max(0).tolist(),
         }
+
+
+@dataclass(frozen=True)
+class Written(Answered):
+    """A text for each row. Its answers are symbols, those of a text one after the other and a border after them."""
+
+    output: TextOutput
+    texts: Texts  # (N,) as they stand in the table
+
+    @property
+    def lengths(self) -> Ids:
+        """Bytes of each text, by which rows of like length are found."""
+        return self.texts.lengths
+
+    def symbols(self, row: int) -> Ids:
+        """A row's text as symbols, with the border that ends it, or its first 1,000."""
+        symbols = self.output.table.encode(self.texts[row])[:LONGEST_TEXT].astype(np.int64)
+        return np.append(symbols, BORDER)[:LONGEST_TEXT]
+
+    def of(self, rows: Ids) -> Ids:
+        return np.concatenate([np.zeros(0, np.int64), *(self.symbols(row) for row in rows.tolist())])
+
+    def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> Ids:
+        """(B, T) with zeros past a text's end; steps and lead, the input's, play no part."""
+        texts = [self.symbols(row) for row in rows.tolist()]
+        asked = np.zeros((size, max(map(len, texts), default=0)), np.int64)
+        for place, text in enumerate(texts):
+            asked[place, : len(text)] = text
+        return asked
+
+    def target_lengths(self, rows: Ids, size: int) -> Ids:
+        """(B,) how many symbols of each row are asked for in what `lay_out` gives."""
+        return np.array([len(self.symbols(row)) for row in rows.tolist()] + [0] * (size - len(rows)), np.int64)
+
+    def characters(self, rows: Ids) -> int:
+        """Characters of these rows' texts, the ends of them counted as one each."""
+        return sum(1 + len(self.texts[row]) for row in rows.tolist())
+
+    def spelled(self, place: int) -> str:
+        return self.texts[place]
+
+    def describe(self, name: str) -> str:
+        return f"{name}, texts of up to {self.output.longest:,} {SYMBOLS[self.output.table.kind]}"
+
+    def facts(self) -> dict[str, Any]:
+        table, lengths = self.output.table, self.lengths
+        return {
+            "symbols": table.kind,
+            "different_symbols": table.size - 1,
+            "longest": self.output.longest,
+            "bytes_a_text": float(lengths.mean()),
+        }
+
+
+SYMBOLS = {"char": "characters", "byte": "bytes", "word": "words", "bpe": "word pieces"}
+"""What the symbols of a table are called, by its kind."""
 
 
 def filled(asked: NDArray[Any], size: int) -> NDArray[np.float32]:
@@ -221,7 +280,7 @@ class Cells:
 def read_answers(
     cells: Cells, kind: str, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None
 ) -> Answered:
-    """The answers of a column. What the training part has is what can be answered, or what is known to a run.
+    """The answers of a column, texts but. What the training part has is what can be answered, or is known to a run.
 
     steps: row -> how many tags it takes. Raises DataError with the row where a cell is none of its kind.
     """
@@ -327,6 +386,15 @@ def read_values(cells: Cells, training: Ids, place: Place, known: Output | None)
             "the training part. There is nothing to foresee."
         )
     return Values(ValueOutput(tuple(mean.tolist()), tuple(deviation.tolist())), numbers)
+
+
+def as_texts(cells: Cells) -> Texts:
+    """A column as texts; a list's entries with spaces between them."""
+    spelled = [" ".join(given_words(cell)) if cell.endswith("\n") else cell for cell in cells.kinds]
+    texts = Texts()
+    for cell in cells.ids.tolist():
+        texts.add(spelled[cell])
+    return texts
 
 
 def _numbered(given: Sequence[str], names: Sequence[str]) -> Ids:

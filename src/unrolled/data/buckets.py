@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -70,34 +70,49 @@ def unless(answers: Tensor, due: Tensor) -> Tensor:
     return torch.where(due.view(-1, *[1] * (answers.dim() - 1)), answers, nothing)
 
 
+class RowOrder:
+    """Which rows of a part stand in which batch: shuffled each epoch, and in each pool of some batches arranged so
+    that rows of like length are in one."""
+
+    def __init__(self, examples: Examples, part: str, batch: int, seed: int, arrange: Callable[[Ids], Ids]) -> None:
+        """arrange: rows (R,) of a pool -> the order (R,) in which they stand side by side."""
+        self.batch, self.seed, self._arrange = batch, seed, arrange
+        self._rows = examples.parts[part]
+        if not len(self._rows):
+            raise DataError(f"The {part} part of {examples.path} is empty: no rows were cut off for it.")
+        self.batches_an_epoch = -(-len(self._rows) // batch)
+        self._pool: tuple[int, int] = (-1, -1)
+        self._arranged: Ids = np.zeros(0, np.int64)
+
+    def rows(self, k: int) -> Ids:
+        """The rows of batch k, from 0, of an endless row of epochs; an epoch's last one may have fewer."""
+        epoch, turn = divmod(k, self.batches_an_epoch)
+        pool, turn = divmod(turn, POOL)
+        if self._pool != (epoch, pool):
+            order = numpy_generator(self.seed, "rows", epoch).permutation(len(self._rows))
+            rows = self._rows[order[pool * POOL * self.batch :][: POOL * self.batch]]
+            self._pool, self._arranged = (epoch, pool), rows[self._arrange(rows)]
+        batches = -(-len(self._arranged) // self.batch)
+        turn = int(numpy_generator(self.seed, "pool", epoch, pool).permutation(batches)[turn])
+        return self._arranged[turn * self.batch :][: self.batch]
+
+
 class ExampleBatches:
     """The rows of a part, shuffled each epoch, those of like length in one batch; an epoch's odd batch is filled up
     with rows of length 0. Rows longer than 1,000 steps are read to there."""
 
     def __init__(self, examples: Examples, part: str, batch: int, seed: int, varied: bool = False) -> None:
         """varied: each row is read as one like it, another each time."""
-        self.batch_size, self.seed, self.varied = batch, seed, varied
-        self._examples, self._rows = examples, examples.parts[part]
-        if not len(self._rows):
-            raise DataError(f"The {part} part of {examples.path} is empty: no rows were cut off for it.")
-        self._lengths = examples.lengths[self._rows]
-        self.batches_an_epoch = -(-len(self._rows) // batch)
-        self._pool: tuple[int, int] = (-1, -1)
-        self._sorted: Ids = np.zeros(0, np.int64)
+        self.seed, self.varied, self._examples = seed, varied, examples
+        self._order = RowOrder(
+            examples, part, batch, seed, lambda rows: np.argsort(examples.lengths[rows], kind="stable")
+        )
+        self.batches_an_epoch = self._order.batches_an_epoch
 
     def batch(self, k: int) -> RowBatch:
         """Batch k, from 0, of an endless row of epochs; T is its longest row's length."""
-        epoch, turn = divmod(k, self.batches_an_epoch)
-        pool, turn = divmod(turn, POOL)
-        if self._pool != (epoch, pool):
-            order = numpy_generator(self.seed, "rows", epoch).permutation(len(self._rows))
-            rows = order[pool * POOL * self.batch_size :][: POOL * self.batch_size]
-            self._pool, self._sorted = (epoch, pool), rows[np.argsort(self._lengths[rows], kind="stable")]
-        batches = -(-len(self._sorted) // self.batch_size)
-        turn = int(numpy_generator(self.seed, "pool", epoch, pool).permutation(batches)[turn])
-        chosen = self._sorted[turn * self.batch_size :][: self.batch_size]
         dice = numpy_generator(self.seed, "varied", k) if self.varied else None
-        return make_batch(self._examples, self._rows[chosen], self.batch_size, dice)
+        return make_batch(self._examples, self._order.rows(k), self._order.batch, dice)
 
     def padding_share(self, batches: int = POOL) -> float:
         """How much of the first batches of an epoch is padding."""

@@ -16,22 +16,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.answers import Answered, Cells, read_answers, shown
-from unrolled.data.columns import Column, Columns, choose_columns, missing, no_cell, spell, spell_list
+from unrolled.data.answers import Answered, Cells, Written, as_texts, read_answers, shown
+from unrolled.data.columns import (
+    LEAST_ROWS,
+    MOST_KINDS,
+    Column,
+    Columns,
+    choose_columns,
+    missing,
+    no_cell,
+    spell,
+    spell_list,
+)
 from unrolled.data.cuts import share_of
 from unrolled.data.features import Features, learn_features
 from unrolled.data.fingerprints import digest_of
-from unrolled.data.inputs import MEDIA, InputKind, TextInput, VectorInput, find_input, located
+from unrolled.data.inputs import MEDIA, InputKind, LabelInput, TextInput, VectorInput, find_input, located
 from unrolled.data.intake import Ids
 from unrolled.data.items import Arrays, Item, PartItems, Texts
 from unrolled.data.media_folders import MediaFolder
-from unrolled.data.outputs import KINDS, Output
+from unrolled.data.outputs import KINDS, LONGEST_TEXT, Output, TextOutput
 from unrolled.data.row_cuts import cut_fold, cut_rows
 from unrolled.data.sequences import SequenceTable
+from unrolled.data.spelling import learn_spelling
 from unrolled.data.symbols import Table
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.tables import open_table
-from unrolled.data.tokens import Tokens, grow_tokens, learn_given, learn_tokens
+from unrolled.data.tokens import LabelTokens, Tokens, grow_tokens, learn_given, learn_tokens
 from unrolled.data.words import given_words
 from unrolled.errors import DataError, MediaError, OptionError
 
@@ -60,6 +71,12 @@ class Examples:
     bad: tuple[str, ...]  # what was wrong with sounds and pictures that were left out
     repeated: int  # rows of validation and test part that stand in the training part too
     grown: str = ""  # characters that a table of symbols lacked, and has got
+    note: str = ""  # what a person should know of the symbols that were chosen
+
+    @property
+    def written(self) -> Written | None:
+        """The texts to be written about the rows, where that is what is learnt."""
+        return next((one for one in self.answers.values() if isinstance(one, Written)), None)
 
     def count(self, part: str) -> int:
         """Rows of a part."""
@@ -90,6 +107,7 @@ class Examples:
         whole = len(self.numbers)
         line = f"{whole:,} rows of {self.form}: {self.columns.input} ({self.intake.read_as}) -> "
         line += "; ".join(answered.describe(name) for name, answered in self.answers.items())
+        line += f" ({self.note})" if self.note else ""
         line += "; otherwise: --input --output --as --read"
         if files := sum(len(table.skipped) for table in self.tables):
             line += f"; {files:,} files of another kind left out"
@@ -193,10 +211,17 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
             "Tags, one a step, and answers about whole rows are learnt in trainings of their own.\n"
             f"Name those of one kind: --output {next(name for name, kind in kinds.items() if kind == 'tags')}"
         )
-    training = PartItems(rows.items, parts["training"])
-    grown = ""
-    if known:
-        intake: Tokens | Features = known.intake
+    training, note, grown = PartItems(rows.items, parts["training"]), "", ""
+    answers: dict[str, Answered] = {}
+    if "text" in kinds.values():
+        name = _only_text(path, kinds)
+        if known is None and asked.read is None and isinstance(taken, TextInput) and rows.few_inputs:
+            taken = LabelInput()
+        texts = as_texts(rows.cells(str(path), name))
+        intake, output, note = _learn_writing(asked, taken, training, PartItems(texts, parts["training"]), known)
+        answers[name] = Written(output, texts)
+    elif known:
+        intake = known.intake
     elif asked.table is not None:
         intake, grown = _grow_intake(asked.table, taken, training, given)
     else:
@@ -209,21 +234,21 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
     def place(row: int) -> str:
         return tables[rows.sources[row]].place(rows.numbers[row])
 
-    answers = {
+    answers |= {
         name: read_answers(
             rows.cells(str(path), name), kind, parts["training"], steps, place, known.outputs[name] if known else None
         )
         for name, kind in kinds.items()
+        if kind != "text"
     }
     marks = np.array(rows.marks, np.int64)
     others = np.concatenate([parts["validation"], parts["test"]])
     return Examples(
-        path=Path(path), form=table.form, columns=columns, items=rows.items, lengths=rows.items.lengths,
+        path=Path(path), form=tables[0].form, columns=columns, items=rows.items, lengths=rows.items.lengths,
         numbers=np.array(rows.numbers, np.int64), tables=tuple(tables), source=source, answers=answers, parts=parts,
         fingerprints={str(one.path): one.fingerprint() for one in tables} | rows.fingerprints(),
-        intake=intake, skipped=rows.skipped,
-        bad=tuple(rows.bad), repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()),
-        grown=grown,
+        intake=intake, skipped=rows.skipped, bad=tuple(rows.bad),
+        repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()), grown=grown, note=note,
     )  # fmt: skip
 
 
@@ -255,9 +280,7 @@ def _kind(tables: list[TableFile], name: str, asked: Asked, column: Column, know
     table = tables[0]
     if kind not in KINDS:
         raise DataError(
-            f"{table.path}: '{name}' reads as {kind} ({len(column.kinds):,} kinds or more in {column.rows:,} rows), "
-            f"and what can be learnt from a table so far are {', '.join(KINDS)}.\n"
-            "If they are labels: --as label. Another column: --output."
+            f"{table.path}: '{name}' is asked for as {kind}; what can be learnt from a table are {', '.join(KINDS)}."
         )
     if kind != "tags" and isinstance(table, SequenceTable) and name not in table.fixed:
         raise DataError(
@@ -267,20 +290,50 @@ def _kind(tables: list[TableFile], name: str, asked: Asked, column: Column, know
     return kind
 
 
+def _only_text(path: str | Path, kinds: Mapping[str, str]) -> str:
+    """The output that is a text. Raises DataError where it is not the only output."""
+    if len(kinds) > 1:
+        said = ", ".join(f"'{name}' ({kind})" for name, kind in kinds.items())
+        raise DataError(
+            f"{path}: a text is written about a row by a model of its own, and {len(kinds)} outputs were asked for: "
+            f"{said}.\nName one with --output, and train the others by themselves; few texts are labels: --as label."
+        )
+    return next(iter(kinds))
+
+
+def _learn_writing(
+    asked: Asked, taken: InputKind, training: Any, texts: Any, known: Known | None
+) -> tuple[Tokens | Features, TextOutput, str]:
+    """How inputs are read and texts are written, and what to say of it; as a run does where one is known."""
+    if known is not None:
+        output = next(iter(known.outputs.values()))
+        if isinstance(output, TextOutput):
+            return known.intake, output, ""
+    spelling = learn_spelling(asked.symbols, training if isinstance(taken, TextInput) else None, texts)
+    longest = max(len(spelling.table.encode(text)) + 1 for text in texts)
+    output = TextOutput(spelling.table, min(longest, LONGEST_TEXT))
+    if isinstance(taken, LabelInput):
+        return LabelTokens.learn(training), output, spelling.note
+    intake = learn_features(taken, training, asked.patches) if spelling.tokens is None else spelling.tokens
+    return intake, output, spelling.note
+
+
 def _learn_intake(asked: Asked, taken: InputKind, training: Any, given: bool) -> Tokens | Features:
     if isinstance(taken, TextInput):
         return (learn_given if given else learn_tokens)(asked.symbols, training)
+    if isinstance(taken, LabelInput) and not given:
+        return LabelTokens.learn(training)
     if asked.symbols != "auto":
-        raise OptionError(f"--symbols is of texts, and a {taken.kind} is read here. Leave it out.")
+        raise OptionError(f"--symbols is of texts, and what is read here is of kind {taken.kind}. Leave it out.")
     if given and not isinstance(taken, VectorInput):
-        raise OptionError(f"Tags are of words or of vectors, one each, and a {taken.kind} is read here.")
+        raise OptionError(f"Tags are of words or of vectors, one each, and what is read is of kind {taken.kind}.")
     return learn_features(taken, training, asked.patches)
 
 
 def _grow_intake(table: Table, taken: InputKind, training: Any, given: bool) -> tuple[Tokens, str]:
     """The intake of a run that starts from a language model."""
     if not isinstance(taken, TextInput) or given:
-        what = "tags, of words," if given else f"a {taken.kind}"
+        what = "tags, one a step" if given else f"rows of another kind ({taken.kind})"
         raise OptionError(f"--from a language model answers about whole texts, and here are {what}. Leave it out.")
     return grow_tokens(table, training)
 
@@ -290,7 +343,8 @@ class _Rows:
 
     def __init__(self, columns: Columns, taken: InputKind) -> None:
         self.wanted, self.taken = columns, taken
-        self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput) else Arrays()
+        self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput | LabelInput) else Arrays()
+        self.inputs: set[str] = set()  # different ones that are texts, up to one more than matter
         self.columns = {name: Column() for name in columns.outputs}
         self.kinds: dict[str, dict[str, int]] = {name: {} for name in columns.outputs}
         self.ids = {name: array("q") for name in columns.outputs}
@@ -302,6 +356,11 @@ class _Rows:
         self.bad: list[str] = []
         self.named = False  # whether cells name sounds or pictures
         self.files = hashlib.sha256()  # of these
+
+    @property
+    def few_inputs(self) -> bool:
+        """Whether inputs come in few kinds, as labels do."""
+        return 0 < len(self.inputs) <= MOST_KINDS and len(self.numbers) >= LEAST_ROWS * len(self.inputs)
 
     def cells(self, path: str, name: str) -> Cells:
         """An output column as it was read."""
@@ -369,6 +428,8 @@ class _Rows:
             self.ids[name].append(self.kinds[name].setdefault(spell_list(cell), len(self.kinds[name])))
         if self.wanted.group:
             self.group.append(self.groups.setdefault(spell(cells[-1]), len(self.groups)))
+        if isinstance(item, str) and len(self.inputs) <= MOST_KINDS:
+            self.inputs.add(item)
         self.numbers.append(row.number)
         self.sources.append(source)
         read = item if isinstance(item, str) else item.tobytes()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ class Features(Intake):
     """Numbers of a step, each with mean 0 and deviation 1 over the training part. A subclass is final."""
 
     width: int
+    takes: ClassVar[type[InputKind]]
     channels = 1  # of a step's numbers, the last axis of them; the others are places side by side
 
     def __init__(self, input_kind: InputKind, mean: Floats | None = None, deviation: Floats | None = None) -> None:
@@ -81,7 +82,7 @@ class Features(Intake):
 class Vectors(Features):
     """A vector a step, as it was given."""
 
-    kind = "vectors"
+    kind, takes = "vectors", VectorInput
 
     def __init__(self, input_kind: VectorInput, mean: Floats | None = None, deviation: Floats | None = None) -> None:
         super().__init__(input_kind, mean, deviation)
@@ -96,7 +97,7 @@ class Frames(Features):
     """A sound as log-mel spectra, one each 10 ms. Varied by moving, stretching, noise, and masks (Park et al.
     2019)."""
 
-    kind = "sound"
+    kind, takes = "sound", SoundInput
 
     def __init__(self, input_kind: SoundInput, mean: Floats | None = None, deviation: Floats | None = None) -> None:
         super().__init__(input_kind, mean, deviation)
@@ -132,7 +133,7 @@ class Frames(Features):
 class Rows(Features):
     """A picture as its rows, from the top. Varied by moving it a little."""
 
-    kind = "rows"
+    kind, takes = "rows", PictureInput
 
     def __init__(self, input_kind: PictureInput, mean: Floats | None = None, deviation: Floats | None = None) -> None:
         super().__init__(input_kind, mean, deviation)
@@ -154,7 +155,7 @@ class Rows(Features):
 class Patches(Features):
     """A picture as squares of four pixels a side, row by row. Varied by moving it a little."""
 
-    kind = "patches"
+    kind, takes = "patches", PictureInput
 
     def __init__(self, input_kind: PictureInput, mean: Floats | None = None, deviation: Floats | None = None) -> None:
         super().__init__(input_kind, mean, deviation)
@@ -208,9 +209,10 @@ def features_from_json(value: Mapping[str, Any]) -> Features:
     try:
         made = FEATURES[value["kind"]]
         mean, deviation = (np.array(value[key], np.float32) for key in ("mean", "deviation"))
-        features = made(input_from_json(value["input"]), mean, deviation)
-        if not (mean.shape == deviation.shape == (features.width,) and np.isfinite(mean).all()
-                and (deviation > 0).all()):  # fmt: skip
+        taken = input_from_json(value["input"])
+        features = made(taken, mean, deviation)
+        fits = made.takes is type(taken) and mean.shape == deviation.shape == (features.width,)
+        if not fits or not np.isfinite([mean, deviation]).all() or not (deviation > 0).all():
             raise ValueError
     except (KeyError, TypeError, ValueError, AttributeError):
         raise RunError("The run's symbols.json is damaged: how its numbers are scaled is not said there.") from None

@@ -1,7 +1,8 @@
 """What a row is given as, and how it is taken from a table's cells: a text, numbers step by step, a sound, a picture.
 
 The kind is seen in the first rows: cells that are arrays of bytes are pictures, paths are what they name by their
-ending, numbers and lists of numbers are vectors, and all else is text. `--read` says otherwise.
+ending, numbers and lists of numbers are vectors, and all else is text. `--read` says otherwise: a label,
+say, of which there are few, each as a whole.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.columns import Columns, is_number, spell_list
+from unrolled.data.columns import Columns, is_number, spell, spell_list
 from unrolled.data.items import Item
 from unrolled.data.pictures import PICTURES, look_at_picture, read_picture
 from unrolled.data.sequences import SequenceTable
@@ -55,6 +56,16 @@ class TextInput(InputKind):
         if isinstance(cells[0], np.ndarray):
             raise DataError(f"{place}: an array of numbers, where a text was expected. Leave out --read.")
         return spell_list(cells[0])
+
+
+@dataclass(frozen=True)
+class LabelInput(InputKind):
+    """A cell as one of few labels, as a whole."""
+
+    kind = "label"
+
+    def take(self, cells: Sequence[Cell], place: str) -> str:
+        return spell(cells[0])
 
 
 @dataclass(frozen=True)
@@ -121,7 +132,9 @@ class PictureInput(InputKind):
         return picture.astype(np.uint8)
 
 
-INPUTS: dict[str, type[InputKind]] = {one.kind: one for one in (TextInput, VectorInput, SoundInput, PictureInput)}
+INPUTS: dict[str, type[InputKind]] = {
+    one.kind: one for one in (TextInput, LabelInput, VectorInput, SoundInput, PictureInput)
+}
 """Kinds of input by the names that `--read` takes."""
 
 
@@ -143,6 +156,8 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
                 "together\nonly where they are. Name one with --input, or those that are numbers."
             )
         return TextInput()
+    if kind == "label" and len(columns.inputs) == 1:
+        return LabelInput()
     if kind == "vectors":
         series = len(columns.inputs) > 1 and _follow_each_other(columns.inputs)
         parts = [_numbers(cell, table.place(looked[0].number)) for cell in first[0]]
@@ -192,7 +207,8 @@ def _all_numbers(cell: list[Any], spelled: bool) -> bool:
 def _numbers(cell: Cell, place: str) -> NDArray[np.float32]:
     """A cell as numbers: one (), a list or an array of them (T,) or (T, …)."""
     try:
-        found = np.asarray(cell, np.float32)
+        with np.errstate(over="ignore"):
+            found = np.asarray(cell, np.float32)
     except (ValueError, TypeError):
         written = str(cell)[:40]
         raise DataError(

@@ -23,6 +23,10 @@ class Intake(ABC):
     def encode(self, item: Any) -> NDArray[Any]:
         """The steps of an item: (T, P) int64, each a bag of ids, or (T, D) float32."""
 
+    def step_names(self, item: Any) -> list[str]:
+        """What a person calls each of an item's steps: its number, where there is nothing better."""
+        return [str(number + 1) for number in range(len(self.encode(item)))]
+
     def vary(self, item: Any, dice: np.random.Generator) -> NDArray[Any]:
         """The steps of an item like this one, drawn by chance, for training where there is little data."""
         return self.encode(item)

@@ -1,4 +1,4 @@
-"""What can be answered: one of some labels, several of them, tags (a label each step), or numbers."""
+"""What can be answered: one of some labels, several of them, tags (a label each step), numbers, or a text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from unrolled.data.pieces import table_from_json
+from unrolled.data.symbols import Table
 from unrolled.errors import RunError
+
+LONGEST_TEXT = 1_000  # symbols of a text that are learnt, the border that ends it among them, and written at most
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,28 @@ class ValueOutput:
         return {"kind": self.kind, "mean": list(self.mean), "deviation": list(self.deviation)}
 
 
-Output: TypeAlias = LabelOutput | LabelSetOutput | ValueOutput
+@dataclass(frozen=True)
+class TextOutput:
+    """A text, symbol by symbol of a table; a border ends it."""
 
-KINDS = ("label", "labels", "tags", "value")
+    table: Table
+    longest: int  # symbols of the training part's longest text, its border among them
+    each = False
+    kind = "text"
+
+    @property
+    def width(self) -> int:
+        """Numbers that a writer gives at each step: a logit for each symbol."""
+        return self.table.size
+
+    def to_json(self) -> dict[str, Any]:
+        """What a run keeps of it."""
+        return {"kind": self.kind, "table": self.table.to_json(), "longest": self.longest}
+
+
+Output: TypeAlias = LabelOutput | LabelSetOutput | ValueOutput | TextOutput
+
+KINDS = ("label", "labels", "tags", "value", "text")
 """Kinds of answers, by the names that `--as` takes."""
 
 
@@ -84,9 +107,19 @@ def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:
     """The output that `to_json` wrote. Raises RunError where it is damaged."""
     try:
         kind = facts["kind"]
+        if kind == "text":
+            longest = int(facts["longest"])
+            if not 1 <= longest <= LONGEST_TEXT:
+                raise ValueError
+            return TextOutput(table_from_json(facts["table"]), longest)
         if kind == "value":
             mean, deviation = (tuple(float(number) for number in facts[key]) for key in ("mean", "deviation"))
-            if not mean or len(mean) != len(deviation) or not all(0 < one < math.inf for one in deviation):
+            if (
+                not mean
+                or len(mean) != len(deviation)
+                or not all(0 < one < math.inf for one in deviation)
+                or not all(map(math.isfinite, mean))
+            ):
                 raise ValueError
             return ValueOutput(mean, deviation)
         if not isinstance(facts["names"], list):

@@ -167,7 +167,7 @@ class ByteTable(Table):
 
 def symbols_before(table: Table, grown: Table) -> NDArray[np.int64]:
     """For each symbol of a table that has grown the one that it was, or that stood in for it."""
-    if grown is table:
+    if grown.size == table.size:  # nothing was added; single bytes and pieces spell no text by themselves
         return np.arange(table.size)
     spelled = [grown.decode([symbol]) for symbol in range(grown.size)]
     return np.array([table.encode(text)[0] if text else BORDER for text in spelled], np.int64)

@@ -9,11 +9,12 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-from unrolled.data.inputs import TextInput
+from unrolled.data.inputs import InputKind, LabelInput, TextInput
 from unrolled.data.intake import Ids, Intake
 from unrolled.data.pieces import PieceTable, table_from_json
 from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Table
@@ -39,7 +40,7 @@ class Tokens(Intake):
     step is a border. A subclass is final."""
 
     lead = 1
-    input = TextInput()
+    input: InputKind = TextInput()
     size: int  # different ids
     worded: bool  # whether a step is a word
 
@@ -64,6 +65,9 @@ class SymbolTokens(Tokens):
     def encode(self, text: Any) -> Ids:
         symbols = np.concatenate([[BORDER], self.table.encode(text)])  # (T,)
         return 1 + symbols[:, None].astype(np.int64)
+
+    def step_names(self, item: Any) -> list[str]:
+        return [self.table.decode([symbol]) for symbol in (self.encode(item)[:, 0] - 1).tolist()]
 
     def to_json(self) -> dict[str, Any]:
         return self.table.to_json()
@@ -102,6 +106,9 @@ class WordTokens(Tokens):
             row[: len(found)] = found
         return ids
 
+    def step_names(self, item: Any) -> list[str]:
+        return ["", *(given_words(item) if self.given else WORD.findall(item))]
+
     def _ids(self, word: str) -> list[int]:
         found = self._known.get(word)
         if found is None:
@@ -114,6 +121,41 @@ class WordTokens(Tokens):
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "words": self.words}
+
+
+class LabelTokens(Tokens):
+    """One step of one id: the whole text is one of few labels. A label that is not known is read as the one that is
+    written most like it, or as the most frequent one."""
+
+    kind, lead, worded, input = "label", 0, False, LabelInput()
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """names: the most frequent first."""
+        self.names = list(names)
+        self.size = 1 + len(self.names)
+        self.read_as = f"one of {len(self.names):,} labels"
+        self._number = {name: 1 + place for place, name in enumerate(self.names)}
+
+    @classmethod
+    def learn(cls, texts: Iterable[str]) -> LabelTokens:
+        """The labels of a training part."""
+        counts = Counter(texts)
+        return cls(sorted(counts, key=lambda name: (-counts[name], name)))
+
+    def known(self, text: str) -> str:
+        """The label that a text is read as."""
+        if text in self._number:
+            return text
+        return next(iter(get_close_matches(text, self.names, 1)), self.names[0])
+
+    def encode(self, text: Any) -> Ids:
+        return np.array([[self._number[self.known(text)]]], np.int64)
+
+    def step_names(self, item: Any) -> list[str]:
+        return [self.known(item)]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "names": self.names}
 
 
 def pieces_of(word: str) -> list[str]:
@@ -162,6 +204,11 @@ def learn_tokens(kind: str, texts: Iterable[str]) -> Tokens:
 
 def tokens_from_json(value: Mapping[str, Any]) -> Tokens:
     """The tokens that `to_json` wrote. Raises RunError where they are damaged."""
+    if isinstance(value, Mapping) and value.get("kind") == "label":
+        names = value.get("names")
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise RunError("The run's symbols.json is damaged: its labels are no list of names. Train again.")
+        return LabelTokens(names)
     if not isinstance(value, Mapping) or value.get("kind") not in ("words", "given"):
         return SymbolTokens(table_from_json(value))
     words = value.get("words")

@@ -37,7 +37,7 @@ class NoMemory(Memory):
         return NoState()
 
     def step(self, x: Tensor, state: NoState) -> tuple[Tensor, NoState]:
-        return at_least_float32(self.module(x)), state
+        return at_least_float32(self.module(at_least_float32(x))), state
 
     def unroll(self, xs: Tensor, state: NoState, lengths: Tensor | None = None) -> tuple[Tensor, NoState]:
         outputs, state = self.step(xs, state)  # (B, T, H)

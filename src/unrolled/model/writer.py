@@ -17,7 +17,6 @@ from unrolled.memory import Memory, build_stack
 from unrolled.memory.base import at_least_float32, ragged, reading
 from unrolled.memory.blocks import norm, with_dropout
 from unrolled.model.encoders import Attending, Encoded, Encoder, build_bidirectional
-from unrolled.model.language import losses
 from unrolled.model.readers import READERS, Looking, look_at, readers_of
 from unrolled.settings import build, parse_part
 from unrolled.states import State
@@ -104,7 +103,9 @@ class Writer(nn.Module):
         nn.init.normal_(self.embedding.weight, std=embed**-0.5 if tied else 1.0)
         if self.output is not None:
             nn.init.normal_(self.output.weight, std=SMALL)
-        self.scale = embed**0.5  # of tied symbols: read and written as large as others at the start
+        self.scale = embed**0.5  # of tied symbols: read as large as others at the start
+        # how large they are written is learnt, unit by unit: one matrix cannot grow at one end alone
+        self.gain = nn.Parameter(torch.full((decoder.size,), SMALL * self.scale if tied else 1.0))
         self.begin = nn.Linear(encoder.size, embed) if begins else None
 
     def blank(self, rows: int) -> Blank:
@@ -149,20 +150,14 @@ class Writer(nn.Module):
     def loss(self, lesson: Lesson, blank: Blank) -> tuple[Tensor, Blank]:
         """Nats of all targets, smoothed, summed, each read before the next is due (Williams & Zipser 1989), and what
         the next lesson begins from: nothing of a text is carried into another."""
-        logits = self._taught(lesson, blank)
-        nats = losses(logits, lesson.targets, lesson.target_lengths)
-        if not self.smoothing:
-            return nats, blank
-        logs = logits.log_softmax(2).mean(2)  # (B, T)
-        even = -torch.where(reading(lesson.target_lengths, logs.shape[1], logs.device), logs, 0.0).sum()
-        return (1 - self.smoothing) * nats + self.smoothing * even, blank
+        logits, targets, _ = self._taught(lesson, blank)
+        return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=self.smoothing), blank
 
     def nats(self, lesson: Lesson) -> Tensor:
         """Nats of each row's text (B,), not smoothed, nothing dropped."""
-        logits, targets = self._taught(lesson, self.blank(len(lesson.inputs))), lesson.targets
-        each = F.cross_entropy(logits.flatten(0, 1), targets.to(logits.device).flatten(), reduction="none")
-        alive = reading(lesson.target_lengths, targets.shape[1], logits.device)
-        return torch.where(alive, each.view(targets.shape), 0.0).sum(1)
+        logits, targets, rows = self._taught(lesson, self.blank(len(lesson.inputs)))
+        each = F.cross_entropy(logits, targets, reduction="none")
+        return each.new_zeros(len(lesson.inputs)).index_add(0, rows, each)
 
     def weights(self, symbols: Tensor, state: State) -> tuple[Tensor, ...]:
         """How much each step of the input weighed while symbols (B, T) were read: (B, T, S) of each reader.
@@ -181,21 +176,23 @@ class Writer(nn.Module):
                 hook.remove()
         return tuple(seen)
 
-    def _taught(self, lesson: Lesson, blank: Blank) -> Tensor:
-        """Logits (B, T, V) of each target after the border and the targets before it."""
+    def _taught(self, lesson: Lesson, blank: Blank) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (N, V) of each of N targets after the border and the targets before it, these (N,), and of which row
+        each is (N,). Padding is read, for nothing before it hangs on it, but nothing is written after it."""
         state = self.start(Source(lesson.inputs, lesson.lengths), blank)
-        read = F.pad(lesson.targets, (1, 0), value=BORDER)[:, :-1]  # (B, T)
-        return self.unroll(read, state, lesson.target_lengths)[0]
+        targets = lesson.targets.to(self.bias.device)
+        read = F.pad(targets, (1, 0), value=BORDER)[:, :-1]  # (B, T)
+        hidden, _ = self.decoder.unroll(self._read(read), state)  # (B, T, H)
+        alive = reading(lesson.target_lengths, targets.shape[1], targets.device)
+        return self._write(hidden[alive]), targets[alive], alive.nonzero()[:, 0]
 
     def _read(self, symbols: Tensor) -> Tensor:
         vectors: Tensor = self.embedding(symbols.to(self.bias.device))
         return self.scale * vectors if self.tied else vectors
 
     def _write(self, hidden: Tensor) -> Tensor:
-        if self.output is None:
-            logits = F.linear(SMALL * self.scale * hidden, self.embedding.weight, self.bias)
-        else:
-            logits = F.linear(hidden, self.output.weight, self.bias)
+        weight = self.embedding.weight if self.output is None else self.output.weight
+        logits = F.linear(self.gain * hidden, weight, self.bias)
         return at_least_float32(logits)
 
 
@@ -210,10 +207,12 @@ def build_writer(
     dropout: float = 0.0,
     tied: bool = False,
     smoothing: float = 0.0,
+    front: Memory | None = None,
 ) -> Writer:
     """A writer whose encoder and decoder have `depth` layers of a memory, `size` wide: "lstm", with "additive".
 
-    inlet: turns inputs into vectors of `embed` numbers. A memory that stands in plain layers is read both ways by the
+    inlet: turns inputs into vectors, of which `front` makes `embed` numbers; left out, it is a norm. A memory that
+    stands in plain layers is read both ways by the
     encoder, and the decoder looks at the input between its first layer and the next, so that the layers above know
     what was looked at (Wu et al. 2016). One that stands in blocks looks once a block. "transformer" is Vaswani et
     al. 2017 with norms before and rotary positions: the encoder sees the whole input at once, and the text is all
@@ -221,7 +220,7 @@ def build_writer(
     """
     if depth < 1:
         raise OptionError(f"A writer of {depth} layers was asked for; it needs at least 1.")
-    front = with_dropout(norm(embed), dropout)
+    front = with_dropout(norm(embed) if front is None else front, dropout)
     encoder: Encoder
     if parse_part(model)[0] == TRANSFORMER:
         model = model if "span" in parse_part(model)[1] else f"{model}{',' if ':' in model else ':'}span=none"
@@ -235,3 +234,21 @@ def build_writer(
     decoder = build_stack(model, embed, size, depth, dropout, looking)
     begins = not isinstance(encoder, Attending)
     return Writer(inlet, front, encoder, decoder, symbols, embed, tied, begins, smoothing)
+
+
+class Taught(nn.Module):
+    """A writer as the training loop has any model: `start` is a blank, and a lesson is whole texts."""
+
+    memories = ("writer.encoder.", "writer.decoder.")
+
+    def __init__(self, writer: Writer) -> None:
+        super().__init__()
+        self.writer = writer
+
+    def start(self, rows: int) -> Blank:
+        """What reading and writing begin from."""
+        return self.writer.blank(rows)
+
+    def loss(self, lesson: Lesson, state: Blank) -> tuple[Tensor, Blank]:
+        """Nats of all symbols, smoothed, summed, and what the next lesson begins from."""
+        return self.writer.loss(lesson, state)

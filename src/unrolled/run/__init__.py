@@ -1,16 +1,20 @@
 """The run folder and what is done with it: train, load, sample, score, predict, evaluate."""
 
 from unrolled.run.answer_evaluation import AnswerEvaluation
+from unrolled.run.giving import Given
 from unrolled.run.info import info_data
-from unrolled.run.predicting import Answer, Given
+from unrolled.run.predicting import Answer
 from unrolled.run.report import Report
 from unrolled.run.run import Evaluation, RankedLine, Run, load, runs
+from unrolled.run.text_predicting import WritingEvaluation
 from unrolled.run.training import Training
 from unrolled.run.verdict import Verdict
+from unrolled.run.writing import Choice
 
 __all__ = [
     "Answer",
     "AnswerEvaluation",
+    "Choice",
     "Evaluation",
     "Given",
     "RankedLine",
@@ -18,6 +22,7 @@ __all__ = [
     "Run",
     "Training",
     "Verdict",
+    "WritingEvaluation",
     "info_data",
     "load",
     "runs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ MOST_SHOWN = 20  # labels of a confusion matrix that fits a terminal
 @dataclass(frozen=True)
 class AnswerEvaluation:
     """The scores of a run's answers on a table, or on its own test part."""
+
+    columns: ClassVar[tuple[str, ...]] = ("place", "output", "word", "right", "answer", "chance", "text")
 
     part: str
     scores: Mapping[str, Score]

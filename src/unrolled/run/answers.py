@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,23 +14,19 @@ from torch import Tensor, nn
 from unrolled import seeds
 from unrolled.data.answers import Labels, count_labels
 from unrolled.data.buckets import ExampleBatches, by_length, is_asked, make_batch
-from unrolled.data.columns import columns_from_json, to_json
-from unrolled.data.examples import LISTED, Asked, Examples, Known, read_examples
-from unrolled.data.features import FEATURES, Features, Frames, Rows, features_from_json
-from unrolled.data.outputs import output_from_json
+from unrolled.data.examples import Examples
+from unrolled.data.features import FEATURES, Features
 from unrolled.data.pieces import table_from_json
 from unrolled.data.symbols import symbols_before
-from unrolled.data.tokens import SymbolTokens, Tokens, tokens_from_json
-from unrolled.errors import DataError, OptionError, RunError
-from unrolled.memory import Dropout, Memory, NoMemory, Stack, build_stack
-from unrolled.memory.columns import build_columns
+from unrolled.data.tokens import SymbolTokens, Tokens
+from unrolled.errors import OptionError
+from unrolled.memory import Dropout, build_stack
 from unrolled.memory.pooling import POOLS
 from unrolled.model.answerer import Net, Part
 from unrolled.model.answering import Answering
 from unrolled.model.blend import blend, fit_blend
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head, balanced
-from unrolled.model.inlets import BagInlet, PlainInlet
 from unrolled.model.likelihoods import LIKELIHOODS
 from unrolled.model.linear import LinearModel, fit_linear
 from unrolled.run.answer_verdict import judge_answers, judge_linear
@@ -39,6 +34,15 @@ from unrolled.run.building import build_model
 from unrolled.run.legs import best_weights, recorded_plans, set_weights
 from unrolled.run.process import bytes_in_use
 from unrolled.run.report import Report
+from unrolled.run.rows import (
+    build_inlet,
+    check_rows,
+    facts_of_rows,
+    is_varied,
+    known_from_json,
+    shown_row,
+    tables_of_rows,
+)
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
 from unrolled.run.tellers import SHORT, nats_of, teller_of
 from unrolled.settings import LINEAR, TrainSettings
@@ -51,8 +55,7 @@ if TYPE_CHECKING:
     from unrolled.training.loop import Batches, Lesson
     from unrolled.training.plan import Clock, Plan
 
-SHOWN, SHOWN_CHARACTERS = 8, 60  # validation rows whose answers are shown on the way, and how much of each
-FEW = 20_000  # sounds or pictures of the training part up to which each is read as one like it, another each time
+SHOWN = 8  # validation rows whose answers are shown on the way
 LOOKED_AT = 16  # batches by which the share of padding is told
 LANGUAGE = "language"  # the kind of a run that foresees a text
 POOL = "attention"  # where none was asked for
@@ -69,8 +72,13 @@ class Answers(Subject):
     ) -> None:
         """began: the kind of run that it started from, where that is another; embed: of the run it starts from."""
         self.examples, self.settings, self.began, self.embed = examples, settings, began, embed
-        if settings.folds is not None and settings.fold is None:
-            raise OptionError("One training is one fold of --folds: name it with --fold, or use unrolled.run.folds.")
+        check_rows(examples, settings)
+        if settings.reader is not None:
+            raise OptionError("--reader is how a text that is written looks back, and what is answered here is none.")
+        if settings.balance and not all(isinstance(one, Labels) for one in examples.answers.values()):
+            raise OptionError(
+                "--balance makes labels count alike, and what is answered here are no labels, one each."
+            )
         if settings.pool == "last" and settings.direction != "ahead":
             raise OptionError(
                 "--pool last takes what stands at a row's end, where a reading both ways has its other beginning.\n"
@@ -81,36 +89,6 @@ class Answers(Subject):
                 f"--gradient {settings.gradient} carries a loss back piece by piece, and rows read both ways are one "
                 "piece.\nLeave it out, or read ahead alone: --direction ahead."
             )
-
-    @classmethod
-    def read(
-        cls, path: str | Path, settings: TrainSettings, tables: Mapping[str, Any] | None = None,
-        source: RunFolder | None = None,
-    ) -> Answers:  # fmt: skip
-        """The table at `path`; by a run's tables where there are. source: a run whose weights are the start, of a
-        language model too, whose symbols are then read."""
-        table = None
-        if source is not None and source.facts["kind"] == LANGUAGE:
-            table = table_from_json(source.read_symbols())
-        asked = Asked(
-            settings.input, settings.output, settings.kind, settings.group, settings.valid, settings.test,
-            settings.symbols, settings.seed, settings.skip_empty, settings.read, settings.sequence,
-            settings.inlet == "patches", table,
-            (settings.fold, settings.folds) if settings.fold and settings.folds else None,
-        )  # fmt: skip
-        examples = read_examples(path, asked, None if tables is None else known_from_json(tables))
-        if tables is None and not examples.count("validation"):
-            raise DataError(
-                f"{path}: the validation part is empty, and on it the best weights and their sureness are chosen.\n"
-                "Give it a share or a table: --valid 0.1"
-            )
-        if settings.balance and not all(isinstance(one, Labels) for one in examples.answers.values()):
-            raise OptionError(
-                "--balance makes labels count alike, and what is answered here are no labels, one each."
-            )
-        check_inlet(settings, examples.intake)
-        began = LANGUAGE if table is not None else None if tables is None else tables.get("began")
-        return cls(examples, settings, began, recorded_plans(source)[0].embed if source is not None else None)
 
     @property
     def description(self) -> str:
@@ -131,8 +109,7 @@ class Answers(Subject):
     @property
     def varied(self) -> bool:
         """Whether each row is read as one like it, another each time."""
-        few = self.items("training") <= FEW and self.examples.intake.varies
-        return few if self.settings.augment == "auto" else self.settings.augment == "yes"
+        return is_varied(self.examples, self.settings)
 
     @property
     def weighed(self) -> str:
@@ -144,23 +121,10 @@ class Answers(Subject):
         return self.examples.count(part)
 
     def facts(self) -> dict[str, Any]:
-        examples = self.examples
-        return {
-            "form": examples.form,
-            "columns": to_json(examples.columns),
-            "read": examples.intake.kind,
-            "rows": {name: answered.facts() for name, answered in examples.answers.items()},
-            **{part: examples.count(part) for part in examples.parts},
-            "left_out": examples.skipped,
-            **({"unreadable": [one.splitlines()[0] for one in examples.bad[:LISTED]]} if examples.bad else {}),
-            "repeated": examples.repeated,
-        }
+        return facts_of_rows(self.examples)
 
     def tables(self) -> dict[str, Any]:
-        outputs = {name: answered.output.to_json() for name, answered in self.examples.answers.items()}
-        intake = self.examples.intake.to_json()
-        began = {} if self.began is None else {"began": self.began}
-        return {"columns": to_json(self.examples.columns), "intake": intake, "outputs": outputs, **began}
+        return tables_of_rows(self.examples) | ({} if self.began is None else {"began": self.began})
 
     def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
         settings, intake = self.settings.of_learnt(), self.examples.intake
@@ -248,10 +212,9 @@ class Answers(Subject):
                 lines[number].append(
                     teller_of(answered.output).show(answered, int(places[0]), own) if len(own) else ""
                 )
-        texts = [examples.name(row) for row in rows]
-        short = [" ".join(text[: SHOWN_CHARACTERS + 1].split()) for text in texts]
-        short = [one if len(text) <= SHOWN_CHARACTERS else f"{one} …" for one, text in zip(short, texts, strict=True)]
-        return "\n".join(f"{one} -> {'; '.join(answers)}" for one, answers in zip(short, lines, strict=True))
+        return "\n".join(
+            f"{shown_row(examples, row)} -> {'; '.join(answers)}" for row, answers in zip(rows, lines, strict=True)
+        )
 
     def count_baseline(self, run: RunFolder, seconds: float | None) -> Baseline:
         linear = self._fit_linear(seconds)
@@ -324,16 +287,6 @@ def untrained_nats(output: Mapping[str, Any]) -> float:
     return math.log(2) * len(output["names"]) if output["kind"] == "labels" else math.log(len(output["names"]))
 
 
-def check_inlet(settings: TrainSettings, intake: Tokens | Features) -> None:
-    """Raises OptionError where `--inlet` or `--augment` is of no use for what is read."""
-    if settings.inlet == "patches" and intake.kind != "patches":
-        raise OptionError(f"--inlet patches is of pictures, and what is read here is {intake.read_as}. Leave it out.")
-    if settings.inlet == "conv" and not isinstance(intake, Frames | Rows):
-        raise OptionError(f"--inlet conv is of sounds and pictures, and here are {intake.read_as}. Leave it out.")
-    if settings.augment == "yes" and not intake.varies:
-        raise OptionError(f"--augment is of sounds and pictures, and here are {intake.read_as}. Leave it out.")
-
-
 def build_answering(
     plan: Plan, settings: TrainSettings, tables: Mapping[str, Any], weights: Mapping[str, list[float]] | None = None
 ) -> Answering:
@@ -356,38 +309,3 @@ def build_answering(
         for part in (model.inlet, model.front, model.memory):
             part.requires_grad_(False)
     return model
-
-
-def build_inlet(intake: Tokens | Features, embed: int, asked: str, as_is: bool) -> tuple[nn.Module, Memory]:
-    """What stands between steps and a memory that reads `embed` numbers: of bags of ids a normed vector, or the
-    vector as it is; of sounds and pictures two convolutions, unless they are asked for plain; of other numbers a
-    layer."""
-    if isinstance(intake, Tokens):
-        if as_is:
-            return BagInlet(intake.size, embed), NoMemory(embed, embed, PlainInlet(embed))
-        return BagInlet(intake.size, embed), NoMemory(embed, embed, nn.RMSNorm(embed, eps=1e-5))
-    if isinstance(intake, Frames | Rows) and asked != "plain":
-        places = intake.width // intake.channels
-        return PlainInlet(intake.width), Stack(build_columns(places, intake.channels, embed))
-    return PlainInlet(intake.width), NoMemory(intake.width, embed, nn.Linear(intake.width, embed))
-
-
-def known_from_json(tables: Mapping[str, Any]) -> Known:
-    """What `tables` says of columns, steps and outputs. Raises RunError where it is damaged."""
-    try:
-        columns = columns_from_json(tables["columns"])
-        facts = tables["intake"] if "intake" in tables else tables["tokens"]  # an older run reads texts
-        intake = features_from_json(facts) if facts.get("kind") in FEATURES else tokens_from_json(facts)
-        if "outputs" in tables:
-            outputs = {str(name): output_from_json(name, output) for name, output in tables["outputs"].items()}
-        else:  # an older run answers with labels
-            kinds = {True: "tags", False: "label"}
-            outputs = {
-                str(name): output_from_json(name, {"kind": kinds[name in tables["each"]], "names": labels})
-                for name, labels in tables["labels"].items()
-            }
-    except (KeyError, TypeError, AttributeError):
-        raise RunError("The run's symbols.json is damaged: columns, steps or outputs are missing.") from None
-    if set(outputs) != set(columns.outputs):
-        raise RunError("The run's symbols.json is damaged: its outputs are not those of its columns.")
-    return Known(columns, intake, outputs)

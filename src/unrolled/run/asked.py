@@ -20,7 +20,9 @@ from unrolled.run.answers import Answers
 from unrolled.run.folder import RunFolder
 from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
+from unrolled.run.rows import read_rows
 from unrolled.run.subject import Subject
+from unrolled.run.writings import Writings
 from unrolled.settings import (
     COUNTED,
     DEFAULT_MODEL,
@@ -35,11 +37,11 @@ from unrolled.settings import (
 
 NEURAL_ONLY = (
     "steps", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "threads",
-    "device", "from_run", "plan", "pool", "direction", "balance", "augment", "freeze",
+    "device", "from_run", "plan", "pool", "direction", "balance", "augment", "freeze", "reader",
 )  # fmt: skip
 FOR_TABLES = (
     "input", "output", "group", "folds", "fold", "pool", "direction", "balance", "skip_empty", "read", "sequence",
-    "inlet", "augment", "freeze",
+    "inlet", "augment", "freeze", "reader",
 )  # fmt: skip
 FOR_TEXTS = ("documents", "window")
 UNTRAINED = {COUNTED: ("n-gram", "counted"), LINEAR: ("linear model", "fitted")}
@@ -134,14 +136,14 @@ def as_started_from(source: RunFolder, settings: TrainSettings, path: str | Path
     if source.facts["kind"] == Language.kind and not is_about_text(path, settings):
         return _as_begun(source, settings, sizes)
     own = TrainSettings.from_json(source.facts["asked"])
-    for name in ("pool", "direction", "inlet"):
+    for name in ("pool", "direction", "inlet", "reader"):
         if getattr(settings, name) not in (getattr(TrainSettings(), name), getattr(own, name)):
             theirs_too = getattr(own, name) or "as planned"
             raise OptionError(
                 f"--from {source.path} starts from a model of {option_name(name)} {theirs_too};\n"
                 f"{option_name(name)} {getattr(settings, name)} is another. Leave it out, or leave out --from."
             )
-    same = {name: getattr(own, name) for name in ("pool", "direction", "inlet")}
+    same = {name: getattr(own, name) for name in ("pool", "direction", "inlet", "reader")}
     built = {"model": settings.model or own.model} | same
     return dataclasses.replace(settings, **sizes | built)
 
@@ -215,13 +217,14 @@ def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None
     """What a path holds, as the subject of a training: a table's examples, or a text. known: a run by whose tables
     of symbols and labels it is read. Raises DataError, OptionError, RunError."""
     text = is_about_text(path, asked)
-    kind = Language.kind if text else Answers.kind
+    if not text and COUNTED in (asked.model or DEFAULT_MODEL).split("+"):
+        raise OptionError(f"{path} is a table, and the n-gram foresees a text. Try --model lstm+linear.")
     begins = asked.from_run is not None and known is not None and known.path == Path(asked.from_run)
     if begins and known is not None and known.facts["kind"] == Language.kind and not text:
-        refuse_options(asked, FOR_TEXTS, f"{path} is a table")
-        return Answers.read(path, asked, None, known)
-    if known is not None and known.facts["kind"] != kind:
-        raise RunError(f"{known.path} is a run of kind '{known.facts['kind']}'; {path} is read as {kind}.")
+        return _begin(path, asked, known)
+    if known is not None and (known.facts["kind"] == Language.kind) != text:
+        what = Language.kind if text else Answers.kind
+        raise RunError(f"{known.path} is a run of kind '{known.facts['kind']}'; {path} is read as {what}.")
     tables = known.read_symbols() if known is not None else None
     model = asked.model or DEFAULT_MODEL
     if text:
@@ -230,9 +233,23 @@ def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None
             raise OptionError(f"{path} is a text, and the linear model answers about rows. Try --model lstm+ngram.")
         return Language.read(path, asked, None if tables is None else table_from_json(tables))
     refuse_options(asked, FOR_TEXTS, f"{path} is a table")
-    if COUNTED in model.split("+"):
-        raise OptionError(f"{path} is a table, and the n-gram foresees a text. Try --model lstm+linear.")
-    return Answers.read(path, asked, tables, known if begins else None)
+    examples = read_rows(path, asked, tables)
+    if examples.written is not None:
+        return Writings(examples, asked)
+    embed = recorded_plans(known)[0].embed if begins and known is not None else None
+    return Answers(examples, asked, None if tables is None else tables.get("began"), embed)
+
+
+def _begin(path: str | Path, asked: TrainSettings, source: RunFolder) -> Answers:
+    """A table's examples as read by the symbols of a language model that is started from."""
+    refuse_options(asked, FOR_TEXTS, f"{path} is a table")
+    examples = read_rows(path, asked, None, table_from_json(source.read_symbols()))
+    if examples.written is not None:
+        raise OptionError(
+            f"--from {source.path} starts from a language model, and answers with labels or numbers; here a text "
+            "is to be written.\nLeave it out."
+        )
+    return Answers(examples, asked, Language.kind, recorded_plans(source)[0].embed)
 
 
 def refuse_options(asked: TrainSettings, names: tuple[str, ...], why: str) -> None:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = 1
-KINDS = ("language", "answers")  # of runs that this version makes and reads
+KINDS = ("language", "answers", "writings")  # of runs that this version makes and reads
 LISTED = "`unroll runs` lists them."
 SAMPLE_HEADING = "--- step "  # at the line's start; a sample's own lines are indented
 

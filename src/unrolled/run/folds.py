@@ -15,7 +15,19 @@ from unrolled.run.tellers import SHORT
 from unrolled.run.training import Training
 from unrolled.settings import TrainSettings
 
-FIGURES = ("accuracy", "macro_f1", "micro_f1", "mae", "rmse", "r2", "nats")  # those that an output's kind has
+FIGURES = (
+    "accuracy",
+    "macro_f1",
+    "micro_f1",
+    "mae",
+    "rmse",
+    "r2",
+    "bleu",
+    "chrf",
+    "wer",
+    "exact",
+    "nats",
+)  # those that an output's kind has
 
 
 class Folds:

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, Queue
-from threading import Event, Thread
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from unrolled.data.buckets import gather_steps
-from unrolled.data.columns import missing, no_cell
 from unrolled.data.conllu import CONLLU, ConlluTable, word_of
-from unrolled.data.examples import check_columns
-from unrolled.data.inputs import MEDIA, TextInput, VectorInput, located
 from unrolled.data.items import Item, iterate
-from unrolled.data.outputs import LabelOutput, LabelSetOutput
-from unrolled.data.sequences import SequenceTable
-from unrolled.data.tables import is_table, open_table
-from unrolled.data.text import list_files
+from unrolled.data.outputs import LabelOutput, LabelSetOutput, ValueOutput
 from unrolled.data.words import given_words, join_words
 from unrolled.errors import DataError, RunError
 from unrolled.model.answerer import Answerer, Net, Part
@@ -32,26 +21,19 @@ from unrolled.model.answering import Answering
 from unrolled.model.likelihoods import LIKELIHOODS
 from unrolled.model.linear import LinearModel
 from unrolled.run.answer_evaluation import AnswerEvaluation, list_errors
-from unrolled.run.answers import Answers, build_answering, known_from_json
+from unrolled.run.answers import Answers, build_answering
 from unrolled.run.asked import read_again, read_subject
 from unrolled.run.folder import RunFolder
+from unrolled.run.giving import TOGETHER, Given, Giving, gathered
 from unrolled.run.legs import recorded_plans
+from unrolled.run.rows import known_from_json
 from unrolled.run.tellers import THERE, Reach, ValueTeller, teller_of
+from unrolled.run.writing import Attention
 from unrolled.settings import DEFAULT_MODEL, LINEAR, TrainSettings
 from unrolled.training.checkpoint import load_tensors
 from unrolled.value_scores import NORMAL
 
-TOGETHER = 2_000  # rows that are answered together where many are waiting
-
-T = TypeVar("T")
 Ranked: TypeAlias = list[tuple[str, float]]  # labels and their chances, the likeliest first
-
-
-class Given(NamedTuple):
-    """What an answer is asked about: a row's cells, and what a person calls it."""
-
-    name: str  # a text itself, a path, or where a row stands
-    cells: tuple[Any, ...]
 
 
 class Estimate(NamedTuple):
@@ -60,6 +42,14 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
+
+
+class Text(NamedTuple):
+    """A text that was written about a row."""
+
+    text: str
+    score: float  # nats below zero: the sum of the log-chances of its symbols, the end's among them
+    attention: Attention | None = None  # what was looked at, where that was asked for
 
 
 @dataclass(frozen=True)
@@ -71,6 +61,7 @@ class Answer:
     tags: Mapping[str, list[Ranked]]  # of each output that is tags, step by step
     sets: Mapping[str, Ranked] = field(default_factory=dict)  # of each output that is any number of labels
     values: Mapping[str, list[Estimate]] = field(default_factory=dict)  # of each output that is numbers
+    texts: Mapping[str, Text] = field(default_factory=dict)  # of an output that is a text
 
     def best(self, output: str) -> str:
         """The likeliest label of an output."""
@@ -97,6 +88,9 @@ class Answer:
             values, intervals = [one.value for one in found], [[one.low, one.high] for one in found]
             one = len(found) == 1
             outputs[name] = {"answer": values[0] if one else values, "interval": intervals[0] if one else intervals}
+        for name, written in self.texts.items():
+            attention = {} if written.attention is None else {"attention": written.attention.as_dict()}
+            outputs[name] = {"answer": written.text, "score": written.score, **attention}
         return {"text": self.text, "outputs": outputs}
 
 
@@ -107,6 +101,7 @@ class Predictor:
         self.folder, self.settings = folder, settings
         tables = folder.read_symbols()
         self.known = known_from_json(tables)
+        self.giving = Giving(self.known)
         outputs = self.known.outputs
         # one that was stopped before its end answers by its net as it is
         self.left: list[str] = folder.facts.get("left") or [settings.of_learnt().model or DEFAULT_MODEL]
@@ -136,42 +131,8 @@ class Predictor:
         return 0 if self.net is None else sum(p.numel() for p in self.net.parameters())
 
     def read_input(self, source: str) -> Iterator[Given] | None:
-        """What a path holds: the rows of a table's input columns, a folder's sounds or pictures, or one of them; None
-        where it is lines. Raises DataError where a cell or a column is missing."""
-        taken, path = self.known.intake.input, Path(source)
-        if is_table(source):
-            return self._read_table(source)
-        if taken.kind in MEDIA and path.is_dir():
-            files = [file for file in list_files(path) if file.suffix.lower() in MEDIA[taken.kind]]
-            if not files:
-                raise DataError(
-                    f"{source} holds no {taken.kind}s, which this run reads: {', '.join(MEDIA[taken.kind])}."
-                )
-            return (Given(str(file), (str(file),)) for file in files)
-        if taken.kind in MEDIA and path.suffix.lower() in MEDIA[taken.kind]:
-            return iter([Given(source, (source,))])
-        return None
-
-    def _read_table(self, path: str) -> Iterator[Given]:
-        columns, table = self.known.columns, open_table(path)
-        check_columns(table, replace(columns, outputs=(), group=None))
-        if columns.sequence:
-            table = SequenceTable.gather(table, columns.sequence, ())
-        media = self.known.intake.input.kind in MEDIA
-        for row in table.rows(columns.inputs):
-            if (empty := missing(table, columns.inputs, row)) is not None:
-                raise no_cell(table, empty, row)
-            cells = located(row.cells, table.path.parent) if media else row.cells
-            text = isinstance(self.known.intake.input, TextInput)
-            name = str(self._take(Given("", cells))) if text else str(cells[0]) if media else table.place(row.number)
-            yield Given(name, cells)
-
-    def _take(self, given: Given | str) -> Item:
-        """What a model reads. Raises DataError."""
-        taken = self.known.intake.input
-        if isinstance(given, Given):
-            return taken.take(given.cells, given.name)
-        return taken.take(given_numbers(given, taken) if isinstance(taken, VectorInput) else (given,), given[:60])
+        """As `Giving.read_input`."""
+        return self.giving.read_input(source)
 
     def predict(self, asked: Iterable[Given | str], top: int | None = None) -> Iterator[Answer]:
         """An answer for each text, path or row of cells, in order, as they come: those that wait are answered
@@ -180,7 +141,7 @@ class Predictor:
         top: only so many labels of each output, the likeliest first; all if left out.
         """
         for waiting in gathered(asked):
-            items = [self._take(given) for given in waiting]
+            items = [self.giving.take(given) for given in waiting]
             said = self.answerer.answer(items)
             places = dict.fromkeys(said, 0)
             for given, item in zip(waiting, items, strict=True):
@@ -214,7 +175,7 @@ class Predictor:
                 chances, order = found[0].sigmoid().sort(descending=True)
                 kept = max(top or len(chances), int((chances > THERE).sum()))
                 sets[out] = self._named(output.names, order[:kept].tolist(), chances[:kept].tolist())
-            else:
+            elif isinstance(output, ValueOutput):
                 means, deviations = ValueTeller(output).in_units(found)
                 reached = deviations[0] * torch.tensor(list(self.reaches.get(out) or [NORMAL])).double()
                 pairs = zip(means[0].tolist(), reached.tolist(), strict=True)
@@ -260,7 +221,7 @@ class Predictor:
                 f"{'read both ways' if net is not None and not net.streams else 'of whole rows'}.\n"
                 "To answer at every step: unroll train DATA --model lstm --direction ahead"
             )
-        inputs, lengths = gather_steps(self.known.intake, [self._take(given)])
+        inputs, lengths = gather_steps(self.known.intake, [self.giving.take(given)])
         state = net.start(1)
         for t in range(int(lengths[0])):
             outputs, state = net.step(inputs[:, t], state)
@@ -320,63 +281,3 @@ class Predictor:
                 frequent = facts["most_frequent"]
                 beside[f"{prefix}always '{frequent['label']}'"] = figure, frequent["accuracy"]
         return beside
-
-
-def given_numbers(line: str, taken: VectorInput) -> tuple[Any, ...]:
-    """A line's numbers as cells: JSON, or with commas or spaces between them. Raises DataError."""
-    try:
-        found = (
-            json.loads(line)
-            if line.lstrip().startswith("[")
-            else [float(one) for one in re.split(r"[,\s]+", line.strip())]
-        )
-    except ValueError:
-        raise DataError(
-            f"'{line[:40]}' is no list of numbers, which this run reads: 0.5 1.2 3, or of vectors [[1, 2], [3, 4]]."
-        ) from None
-    flat = all(isinstance(one, int | float) for one in found)
-    return ([found],) if flat and taken.width > 1 else (found,)
-
-
-def gathered(texts: Iterable[T]) -> Iterator[list[T]]:
-    """Rows in their order: one that comes alone at once, those that wait together, up to `TOGETHER`.
-
-    They are read ahead by a thread, so that a slow giver is not waited for longer than its next text takes.
-    """
-    ahead: Queue[tuple[T] | BaseException | None] = Queue(2 * TOGETHER)
-    enough = Event()
-
-    def read() -> None:
-        try:
-            for text in texts:
-                if enough.is_set():
-                    return
-                ahead.put((text,))
-            ahead.put(None)
-        except BaseException as error:  # it is raised where the texts are asked for
-            ahead.put(error)
-
-    Thread(target=read, daemon=True).start()
-    try:
-        while True:
-            waiting: list[T] = []
-            found = ahead.get()
-            while isinstance(found, tuple):
-                waiting.append(found[0])
-                if len(waiting) == TOGETHER:
-                    break
-                try:
-                    found = ahead.get_nowait()
-                except Empty:
-                    break
-            if waiting:
-                yield waiting
-            if isinstance(found, BaseException):
-                raise found
-            if found is None:
-                return
-    finally:  # whoever asked may have had enough: then the thread is let go
-        enough.set()
-        with suppress(Empty):
-            while True:
-                ahead.get_nowait()

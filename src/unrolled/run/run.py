@@ -27,10 +27,14 @@ from unrolled.run.answers import Answers
 from unrolled.run.asked import read_corpus_again
 from unrolled.run.building import build_model, find_device
 from unrolled.run.folder import RunFolder, find_runs, newest
+from unrolled.run.giving import Given
 from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
 from unrolled.run.mixing import load_mixture, score_parts
-from unrolled.run.predicting import Answer, Given, Predictor
+from unrolled.run.predicting import Answer, Predictor
+from unrolled.run.text_predicting import TextPredictor, WritingEvaluation
+from unrolled.run.writing import Choice
+from unrolled.run.writings import Writings
 from unrolled.seeds import generator
 from unrolled.settings import SampleSettings, TrainSettings
 from unrolled.training.adapting import Adapting, Learning, choose_adapting, evaluate_adapted
@@ -99,13 +103,17 @@ class Run:
     """A run folder's model, ready to answer. Made by `load`.
 
     A run about a text has a `table` of symbols and a `model`, and samples and scores; one about examples has a
-    `predictor`, and predicts. What a run cannot do raises RunError.
+    `predictor`, and predicts; one about texts about rows has a `writer`, and writes. What a run cannot do raises
+    RunError.
     """
 
     def __init__(self, folder: RunFolder, device: str = "cpu") -> None:
         self.folder = folder
         self.settings = TrainSettings.from_json(folder.facts["asked"])
         self.kind: str = folder.facts["kind"]
+        if self.kind == Writings.kind:
+            self.writer = TextPredictor(folder, self.settings, device)
+            return
         if self.kind == Answers.kind:
             self.predictor = Predictor(folder, self.settings, device)
             return
@@ -115,7 +123,7 @@ class Run:
     def check_kind(self, kind: str) -> None:
         """Raises RunError unless the run is of this kind."""
         if self.kind != kind:
-            cure = "unroll predict" if self.kind == Answers.kind else "unroll sample and unroll score"
+            cure = "unroll sample and unroll score" if self.kind == Language.kind else "unroll predict"
             raise RunError(
                 f"{self.path} holds a run of kind '{self.kind}'; this needs one of kind '{kind}'.\n"
                 f"What it can do: {cure}, unroll evaluate, unroll info."
@@ -133,6 +141,21 @@ class Run:
         """The scores of answers on the run's own test part, or on a table; with `errors`, what was wrong too."""
         self.check_kind(Answers.kind)
         return self.predictor.evaluate(data, errors)
+
+    def write(
+        self, texts: Iterable[Given | str], choice: Choice | None = None, attention: bool = False
+    ) -> Iterator[Answer]:
+        """A text about each text, in order, as they come; choice: greedy, a beam, or drawn, else as validation chose.
+
+        >>> [one.texts["en"].text for one in load("runs/de-en").write(["ein hund"])]  # doctest: +SKIP
+        """
+        self.check_kind(Writings.kind)
+        return self.writer.predict(texts, choice, attention)
+
+    def evaluate_writings(self, data: str | Path | None = None, errors: bool = False) -> WritingEvaluation:
+        """The scores of texts on the run's own test part, or on a table; with `errors`, those furthest off too."""
+        self.check_kind(Writings.kind)
+        return self.writer.evaluate(data, errors)
 
     def _load_model(self, device: str) -> LanguageModel | NGram | Mixture:
         if self.settings.model == "ngram":
@@ -256,6 +279,8 @@ class Run:
         parameters = 0
         if self.kind == Answers.kind:
             parameters = self.predictor.parameters
+        elif self.kind == Writings.kind:
+            parameters = self.writer.parameters
         elif isinstance(self.model, torch.nn.Module):
             parameters = sum(p.numel() for p in self.model.parameters())
         return {"path": str(self.path), "parameters": parameters, **self.facts, "plan": plans[-1] if plans else None}

@@ -112,6 +112,10 @@ class Subject(ABC):
         """Symbols of the training part that what is written may be copied from."""
         return 0
 
+    def closing(self, budget: float) -> float:
+        """Seconds of a budget that the end takes, beside a last validation and one reading of the test part."""
+        return 0.0
+
     @abstractmethod
     def items(self, part: str) -> int:
         """Items of training, validation or test part."""

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from unrolled.data.answers import UNSEEN, Answered, Labels, LabelSets, Values, count_labels
 from unrolled.data.intake import Ids
-from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput
+from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, TextOutput, ValueOutput
 from unrolled.model.likelihoods import LIKELIHOODS, is_known
 from unrolled.scores import LabelScore, mark_spans, score_labels, span_f1
 from unrolled.value_scores import NORMAL, LabelSetScore, ValueScore, interval_reach, score_label_sets, score_values
@@ -24,7 +24,13 @@ from unrolled.value_scores import NORMAL, LabelSetScore, ValueScore, interval_re
 Score: TypeAlias = LabelScore | LabelSetScore | ValueScore
 Reach: TypeAlias = Sequence[float]  # of K numbers: deviations that an interval reaches to either side; else empty
 
-SHORT = {"accuracy": "{:.1%} right", "micro_f1": "micro-F1 {:.3f}", "mae": "MAE {:.4g}"}
+SHORT = {
+    "accuracy": "{:.1%} right",
+    "micro_f1": "micro-F1 {:.3f}",
+    "mae": "MAE {:.4g}",
+    "bleu": "BLEU {:.1f}",
+    "chrf": "chrF {:.1f}",
+}
 """How a figure by which models are set beside each other is written."""
 THERE = 0.5  # chance from which a label of a set is answered
 SHOWN_TAGS = 12  # of a row, while training
@@ -208,6 +214,8 @@ def teller_of(output: Output) -> Teller:
     """Who tells of an output's answers."""
     if isinstance(output, ValueOutput):
         return ValueTeller(output)
+    if isinstance(output, TextOutput):
+        raise TypeError("texts are told of by unrolled.run.writing_verdict")
     return LabelSetTeller(output) if isinstance(output, LabelSetOutput) else LabelTeller(output)
 
 

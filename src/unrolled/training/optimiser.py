@@ -13,6 +13,7 @@ from unrolled.training.plan import Plan
 
 MOMENTUM = 0.95
 ADAM_PARTS = ("step", "exp_avg", "exp_avg_sq")
+MEMORIES = ("memory.",)  # how names of a memory's parameters begin, unless a model's `memories` say otherwise
 
 
 class Optimiser:
@@ -27,7 +28,10 @@ class Optimiser:
     def __init__(self, model: nn.Module, plan: Plan) -> None:
         self.parameters = dict(model.named_parameters())
         self.averaged: Any = copy.deepcopy(model).requires_grad_(False)
-        self._matrices = [n for n, p in self.parameters.items() if n.startswith("memory.") and p.dim() == 2]
+        memories = getattr(model, "memories", MEMORIES)
+        self._matrices = [
+            n for n, p in self.parameters.items() if n.startswith(memories) and p.dim() == 2 and p.shape[0] > 1
+        ]
         self._momentum = {name: torch.zeros_like(self.parameters[name]) for name in self._matrices}
         others = [p for name, p in self.parameters.items() if name not in self._momentum]
         groups = [

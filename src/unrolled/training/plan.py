@@ -44,6 +44,7 @@ class Plan(Settings):
     save_every: Annotated[int, "updates between checkpoints, a multiple of report_every"]
     most: Annotated[int | None, "updates that serve: what a budget has beyond them is not spent"] = None
     padding: Annotated[float | None, "share of what is read that only fills rows up"] = None
+    smoothing: Annotated[float, "share of a symbol's weight that is spread over all, of texts about rows"] = 0.0
     validation: Annotated[int, "symbols of the validation part that are read each time, at most"] = 200_000
     from_step: Annotated[int, "the update from which this plan holds"] = 0
     progress: Annotated[float, "share of the schedule that was done at from_step"] = 0.0

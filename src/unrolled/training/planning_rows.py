@@ -1,7 +1,8 @@
 """From a budget to a plan for examples: rows with answers, which are read many times over.
 
 Few rows are soon learnt by heart, so a training is as long as so many readings of them take, or as the budget, if
-that is shorter; what is left of it is not spent. Sizes and readings are from docs/results.md.
+that is shorter; what is left of it is not spent. Sizes and readings are from docs/results.md, but those of texts that
+are written about rows, which are what the field takes for as many rows (docs/answers.md).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from unrolled.memory import in_blocks
 from unrolled.settings import DEFAULT_MODEL, TrainSettings
 from unrolled.training.measure import Rehearsal, fastest_threads, has_fast_bfloat16, seconds_an_update
 from unrolled.training.plan import Plan
@@ -29,6 +31,8 @@ class Recipe(NamedTuple):
     rate: float
     dropout: float
     readings: float  # of every row
+    smoothing: float = 0.0  # of the texts that are written
+    matrix_rate: float = 3.75  # times the rate
 
 
 RECIPES = {
@@ -43,6 +47,17 @@ RECIPES = {
 """By what a step is."""
 
 
+WRITING = {
+    "few": Recipe(128, 1, 128, 32, 5e-3, 0.3, 100, 0.1),
+    "pieces": Recipe(256, 1, 256, 64, 3e-3, 0.3, 30, 0.1, 7.0),
+    "letters": Recipe(256, 1, 256, 64, 4e-3, 0.2, 30, 0.05, 5.0),
+}
+"""Of texts about rows: of few rows, else by what is written."""
+FEW_ROWS = 5_000
+BLOCKS = 3  # of a writer that stands in blocks, where there are many rows
+MOST_FITS = 1 << 24  # numbers that an additive reader holds at once: rows x symbols x steps x units
+
+
 @dataclass(frozen=True)
 class RowTask:
     """What of the examples a plan depends on."""
@@ -53,6 +68,17 @@ class RowTask:
     rehearsal: Rehearsal  # a batch of its own rows
     padding: Callable[[int], float]  # rows of a batch -> share of what is read that is padding
     embed: int | None = None  # of the run whose weights are the start
+    written: float | None = None  # symbols of a row's text, on average, where texts are written
+
+    def recipe(self, model: str) -> Recipe:
+        """What serves: for texts that are written, more layers of what stands in blocks."""
+        if self.written is None:
+            return RECIPES[self.kind]
+        few = self.rows < FEW_ROWS
+        found = WRITING["few" if few else self.kind]
+        if in_blocks(model):
+            found = found._replace(depth=2 if few else BLOCKS, rate=found.rate / 2)
+        return found
 
 
 def plan_row_steps(settings: TrainSettings, task: RowTask, device: str, threads: int) -> Plan:
@@ -69,7 +95,7 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
     if settings.threads is None and device == "cpu":
         plan = replace(plan, threads=fastest_threads(plan, task.rehearsal))
     pace = seconds_an_update(plan, task.rehearsal)
-    wanted = int(RECIPES[task.kind].readings * task.rows / plan.batch)
+    wanted = int(task.recipe(plan.model).readings * task.rows / plan.batch)
     plan = replace(plan, most=max(1, wanted))
     steps = max(1, min(wanted, int(seconds / pace)))
     report = max(1, round(min(1.5, seconds / REPORTS) / pace))
@@ -80,16 +106,20 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
 
 def shape_rows(settings: TrainSettings, task: RowTask, device: str, threads: int) -> Plan:
     """Everything but the steps."""
-    model, recipe = settings.model or DEFAULT_MODEL, RECIPES[task.kind]
+    model = settings.model or DEFAULT_MODEL
+    recipe = task.recipe(model)
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
-    batch = settings.batch or recipe.batch
+    batch, size, embed = settings.batch or recipe.batch, settings.size or recipe.size, recipe.embed
+    if task.written is not None:
+        embed = size  # symbols are read and written by one matrix
+        fits = int(MOST_FITS / max(1.0, task.steps * task.written * size))
+        batch = settings.batch or max(1, min(batch, fits))
     return Plan(
-        model=model, size=settings.size or recipe.size, depth=settings.depth or recipe.depth,
-        embed=task.embed or recipe.embed,
-        batch=batch, window=settings.window or round(task.steps), steps=1,
-        rate=settings.rate or recipe.rate, matrix_rate=3.75, warmup=1,
+        model=model, size=size, depth=settings.depth or recipe.depth, embed=task.embed or embed,
+        batch=batch, window=settings.window or round(task.steps if task.written is None else task.written), steps=1,
+        rate=settings.rate or recipe.rate, matrix_rate=recipe.matrix_rate, warmup=1,
         dropout=recipe.dropout if settings.dropout is None else settings.dropout, decay=0.01, matrix_decay=0.1,
         clip=1.0, average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",
         device=device, threads=threads, report_every=1, validate_every=1, save_every=1,
-        padding=round(task.padding(batch), 4),
+        padding=round(task.padding(batch), 4), smoothing=recipe.smoothing,
     )  # fmt: skip

@@ -1,0 +1,139 @@
+"""What a run is asked about: lines, tables, files, as the items that its models read, taken as they come."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Event, Thread
+from typing import Any, NamedTuple, TypeVar
+
+from unrolled.data.columns import missing, no_cell
+from unrolled.data.examples import Known, check_columns
+from unrolled.data.inputs import MEDIA, LabelInput, TextInput, VectorInput, located
+from unrolled.data.items import Item
+from unrolled.data.sequences import SequenceTable
+from unrolled.data.tables import is_table, open_table
+from unrolled.data.text import list_files
+from unrolled.errors import DataError
+
+TOGETHER = 2_000  # rows that are answered together where many are waiting
+
+T = TypeVar("T")
+
+
+class Given(NamedTuple):
+    """What an answer is asked about: a row's cells, and what a person calls it."""
+
+    name: str  # a text itself, a path, or where a row stands
+    cells: tuple[Any, ...]
+
+
+class Giving:
+    """How a run takes what it is asked about."""
+
+    def __init__(self, known: Known) -> None:
+        self.known = known
+
+    def read_input(self, source: str) -> Iterator[Given] | None:
+        """What a path holds: the rows of a table's input columns, a folder's sounds or pictures, or one of them; None
+        where it is lines. Raises DataError where a cell or a column is missing."""
+        taken, path = self.known.intake.input, Path(source)
+        if is_table(source):
+            return self._read_table(source)
+        if taken.kind in MEDIA and path.is_dir():
+            files = [file for file in list_files(path) if file.suffix.lower() in MEDIA[taken.kind]]
+            if not files:
+                raise DataError(
+                    f"{source} holds no {taken.kind}s, which this run reads: {', '.join(MEDIA[taken.kind])}."
+                )
+            return (Given(str(file), (str(file),)) for file in files)
+        if taken.kind in MEDIA and path.suffix.lower() in MEDIA[taken.kind]:
+            return iter([Given(source, (source,))])
+        return None
+
+    def _read_table(self, path: str) -> Iterator[Given]:
+        columns, table = self.known.columns, open_table(path)
+        check_columns(table, replace(columns, outputs=(), group=None))
+        if columns.sequence:
+            table = SequenceTable.gather(table, columns.sequence, ())
+        media = self.known.intake.input.kind in MEDIA
+        for row in table.rows(columns.inputs):
+            if (empty := missing(table, columns.inputs, row)) is not None:
+                raise no_cell(table, empty, row)
+            cells = located(row.cells, table.path.parent) if media else row.cells
+            text = isinstance(self.known.intake.input, TextInput | LabelInput)
+            named = media and isinstance(cells[0], str)
+            name = str(self.take(Given("", cells))) if text else str(cells[0]) if named else table.place(row.number)
+            yield Given(name, cells)
+
+    def take(self, given: Given | str) -> Item:
+        """What a model reads. Raises DataError."""
+        taken = self.known.intake.input
+        if isinstance(given, Given):
+            return taken.take(given.cells, given.name)
+        return taken.take(given_numbers(given, taken) if isinstance(taken, VectorInput) else (given,), given[:60])
+
+
+def given_numbers(line: str, taken: VectorInput) -> tuple[Any, ...]:
+    """A line's numbers as cells: JSON, or with commas or spaces between them. Raises DataError."""
+    try:
+        found = (
+            json.loads(line)
+            if line.lstrip().startswith("[")
+            else [float(one) for one in re.split(r"[,\s]+", line.strip())]
+        )
+    except ValueError:
+        raise DataError(
+            f"'{line[:40]}' is no list of numbers, which this run reads: 0.5 1.2 3, or of vectors [[1, 2], [3, 4]]."
+        ) from None
+    flat = all(isinstance(one, int | float) for one in found)
+    return ([found],) if flat and taken.width > 1 else (found,)
+
+
+def gathered(texts: Iterable[T]) -> Iterator[list[T]]:
+    """Rows in their order: one that comes alone at once, those that wait together, up to `TOGETHER`.
+
+    They are read ahead by a thread, so that a slow giver is not waited for longer than its next text takes.
+    """
+    ahead: Queue[tuple[T] | BaseException | None] = Queue(2 * TOGETHER)
+    enough = Event()
+
+    def read() -> None:
+        try:
+            for text in texts:
+                if enough.is_set():
+                    return
+                ahead.put((text,))
+            ahead.put(None)
+        except BaseException as error:  # it is raised where the texts are asked for
+            ahead.put(error)
+
+    Thread(target=read, daemon=True).start()
+    try:
+        while True:
+            waiting: list[T] = []
+            found = ahead.get()
+            while isinstance(found, tuple):
+                waiting.append(found[0])
+                if len(waiting) == TOGETHER:
+                    break
+                try:
+                    found = ahead.get_nowait()
+                except Empty:
+                    break
+            if waiting:
+                yield waiting
+            if isinstance(found, BaseException):
+                raise found
+            if found is None:
+                return
+    finally:  # whoever asked may have had enough: then the thread is let go
+        enough.set()
+        with suppress(Empty):
+            while True:
+                ahead.get_nowait()

@@ -1,0 +1,129 @@
+"""Rows of a table, as whatever is learnt about them reads them: from a path and settings, or by a run's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from unrolled.data.columns import columns_from_json, to_json
+from unrolled.data.examples import LISTED, Asked, Examples, Known, read_examples
+from unrolled.data.features import FEATURES, Features, Frames, Rows, features_from_json
+from unrolled.data.outputs import output_from_json
+from unrolled.data.symbols import Table
+from unrolled.data.tokens import Tokens, tokens_from_json
+from unrolled.errors import DataError, OptionError, RunError
+from unrolled.memory import Memory, NoMemory, Stack
+from unrolled.memory.columns import build_columns
+from unrolled.model.inlets import BagInlet, PlainInlet
+from unrolled.settings import TrainSettings
+
+FEW = 20_000  # sounds or pictures of the training part up to which each is read as one like it, another each time
+SHOWN_CHARACTERS = 60  # of a row that is shown
+
+
+def read_rows(
+    path: str | Path, settings: TrainSettings, tables: Mapping[str, Any] | None = None, table: Table | None = None
+) -> Examples:
+    """The table at `path`; by a run's tables where there are. table: of the symbols by which texts are read, grown
+    where it must. Raises DataError, OptionError."""
+    asked = Asked(
+        settings.input, settings.output, settings.kind, settings.group, settings.valid, settings.test,
+        settings.symbols, settings.seed, settings.skip_empty, settings.read, settings.sequence,
+        settings.inlet == "patches", table,
+        (settings.fold, settings.folds) if settings.fold and settings.folds else None,
+    )  # fmt: skip
+    examples = read_examples(path, asked, None if tables is None else known_from_json(tables))
+    if tables is None and not examples.count("validation"):
+        raise DataError(
+            f"{path}: the validation part is empty, and on it the best weights and their sureness are chosen.\n"
+            "Give it a share or a table: --valid 0.1"
+        )
+    return examples
+
+
+def check_rows(examples: Examples, settings: TrainSettings) -> None:
+    """Raises OptionError for what no learning about these rows has a use for."""
+    if settings.folds is not None and settings.fold is None:
+        raise OptionError("One training is one fold of --folds: name it with --fold, or use unrolled.run.folds.")
+    check_inlet(settings, examples.intake)
+
+
+def check_inlet(settings: TrainSettings, intake: Tokens | Features) -> None:
+    """Raises OptionError where `--inlet` or `--augment` is of no use for what is read."""
+    if settings.inlet == "patches" and intake.kind != "patches":
+        raise OptionError(f"--inlet patches is of pictures, and what is read here is {intake.read_as}. Leave it out.")
+    if settings.inlet == "conv" and not isinstance(intake, Frames | Rows):
+        raise OptionError(f"--inlet conv is of sounds and pictures, and here are {intake.read_as}. Leave it out.")
+    if settings.augment == "yes" and not intake.varies:
+        raise OptionError(f"--augment is of sounds and pictures, and here are {intake.read_as}. Leave it out.")
+
+
+def is_varied(examples: Examples, settings: TrainSettings) -> bool:
+    """Whether each row is read as one like it, another each time."""
+    few = examples.count("training") <= FEW and examples.intake.varies
+    return few if settings.augment == "auto" else settings.augment == "yes"
+
+
+def facts_of_rows(examples: Examples) -> dict[str, Any]:
+    """What was found in them, in plain names."""
+    return {
+        "form": examples.form,
+        "columns": to_json(examples.columns),
+        "read": examples.intake.kind,
+        "rows": {name: answered.facts() for name, answered in examples.answers.items()},
+        **{part: examples.count(part) for part in examples.parts},
+        "left_out": examples.skipped,
+        **({"unreadable": [one.splitlines()[0] for one in examples.bad[:LISTED]]} if examples.bad else {}),
+        "repeated": examples.repeated,
+    }
+
+
+def tables_of_rows(examples: Examples) -> dict[str, Any]:
+    """What answering needs beside weights: symbols.json."""
+    outputs = {name: answered.output.to_json() for name, answered in examples.answers.items()}
+    return {"columns": to_json(examples.columns), "intake": examples.intake.to_json(), "outputs": outputs}
+
+
+def shown_row(examples: Examples, row: int) -> str:
+    """A row in a few words, in a line."""
+    text = examples.name(row)
+    short = " ".join(text[: SHOWN_CHARACTERS + 1].split())
+    return short if len(text) <= SHOWN_CHARACTERS else f"{short} …"
+
+
+def build_inlet(intake: Tokens | Features, embed: int, asked: str, as_is: bool = False) -> tuple[nn.Module, Memory]:
+    """What stands between steps and a memory that reads `embed` numbers: of bags of ids a normed vector, or the
+    vector as it is; of sounds and pictures two convolutions, unless they are asked for plain; of other numbers a
+    layer."""
+    if isinstance(intake, Tokens):
+        if as_is:
+            return BagInlet(intake.size, embed), NoMemory(embed, embed, PlainInlet(embed))
+        return BagInlet(intake.size, embed), NoMemory(embed, embed, nn.RMSNorm(embed, eps=1e-5))
+    if isinstance(intake, Frames | Rows) and asked != "plain":
+        places = intake.width // intake.channels
+        return PlainInlet(intake.width), Stack(build_columns(places, intake.channels, embed))
+    return PlainInlet(intake.width), NoMemory(intake.width, embed, nn.Linear(intake.width, embed))
+
+
+def known_from_json(tables: Mapping[str, Any]) -> Known:
+    """What `tables` says of columns, steps and outputs. Raises RunError where it is damaged."""
+    try:
+        columns = columns_from_json(tables["columns"])
+        facts = tables["intake"] if "intake" in tables else tables["tokens"]  # an older run reads texts
+        intake = features_from_json(facts) if facts.get("kind") in FEATURES else tokens_from_json(facts)
+        if "outputs" in tables:
+            outputs = {str(name): output_from_json(name, output) for name, output in tables["outputs"].items()}
+        else:  # an older run answers with labels
+            kinds = {True: "tags", False: "label"}
+            outputs = {
+                str(name): output_from_json(name, {"kind": kinds[name in tables["each"]], "names": labels})
+                for name, labels in tables["labels"].items()
+            }
+    except (KeyError, TypeError, AttributeError):
+        raise RunError("The run's symbols.json is damaged: columns, steps or outputs are missing.") from None
+    if set(outputs) != set(columns.outputs):
+        raise RunError("The run's symbols.json is damaged: its outputs are not those of its columns.")
+    return Known(columns, intake, outputs)

@@ -1,0 +1,149 @@
+"""Texts about items by a trained writer, the likeliest or drawn; what was looked at, and what right ones cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from unrolled import seeds
+from unrolled.beam import ALPHA, Hypothesis, beam_search, greedy, length_penalty
+from unrolled.data.buckets import LONGEST, gather_steps
+from unrolled.data.examples import Examples
+from unrolled.data.intake import Ids, Intake
+from unrolled.data.items import Item
+from unrolled.data.outputs import TextOutput
+from unrolled.data.pairs import PairBatch, make_pairs, side_by_side, written_of
+from unrolled.data.symbols import BORDER
+from unrolled.decode import sample_from
+from unrolled.model.writer import Source, Writer
+
+ROWS = 128  # side by side, at most
+STEPS = 1 << 15  # of all inputs that are looked at side by side, at most, each counted for every text of a beam
+CELLS = 1 << 17  # symbols times steps of all rows whose right texts are read side by side, about, at most
+
+
+class Attention(NamedTuple):
+    """How much each step of an input weighed when each symbol of a text was written."""
+
+    written: list[str]  # (T,) the symbols, the last one nothing: the end
+    read: list[str]  # (S,) the steps, by their names
+    weights: list[list[float]]  # (T, S), 1 in all for each symbol; the mean over readers and their heads
+
+    def as_dict(self) -> dict[str, Any]:
+        """In plain names."""
+        return self._asdict()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How texts are written: a beam of so many, 1 being greedy, or drawn at a temperature."""
+
+    beam: int = 1
+    temperature: float | None = None
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        if self.temperature is not None:
+            return f"drawn at temperature {self.temperature:g}"
+        return "greedy" if self.beam == 1 else f"a beam of {self.beam}"
+
+
+class Scribe:
+    """A trained writer, how it reads items, and the symbols that it writes."""
+
+    def __init__(self, writer: Writer, intake: Intake, output: TextOutput) -> None:
+        self.writer, self.intake, self.output = writer, intake, output
+
+    def write(
+        self, items: Sequence[Item], choice: Choice, first: int = 0, length: int | None = None
+    ) -> list[Hypothesis]:
+        """A text about each, in order; inputs of like length side by side, which changes no text.
+
+        first: the number of the first of them, from which it is drawn. length: symbols at most, those of the
+        training part's longest text where left out.
+        """
+        length = self.output.longest if length is None else min(length, self.output.longest)
+        if choice.temperature is not None:
+            return [self._draw(item, choice, first + place, length) for place, item in enumerate(items)]
+        order = np.argsort([len(item) for item in items], kind="stable").tolist()
+        found: dict[int, Hypothesis] = {}
+        start = 0
+        while start < len(order):
+            some = order[start : start + ROWS]
+            steps = 1 + min(LONGEST, max(len(items[row]) for row in some))
+            some = some[: max(1, STEPS // (steps * choice.beam))]
+            start += len(some)
+            found |= zip(some, self._write([items[row] for row in some], choice.beam, length), strict=True)
+        return [found[place] for place in range(len(items))]
+
+    @torch.no_grad()
+    def _write(self, items: Sequence[Item], beam: int, length: int) -> list[Hypothesis]:
+        state = self.writer.start(Source(*gather_steps(self.intake, items)))
+        if beam == 1:
+            return greedy(self.writer, state, len(items), length=length)
+        return [texts[0] for texts in beam_search(self.writer, state, len(items), width=beam, length=length)]
+
+    @torch.no_grad()
+    def _draw(self, item: Item, choice: Choice, number: int, length: int) -> Hypothesis:
+        """One text by chance; its score is the model's own, whatever the temperature."""
+        source = Source(*gather_steps(self.intake, [item]))
+        chance = seeds.generator(choice.seed, "write", number)
+        drawn = sample_from(
+            self.writer, self.writer.start(source), generator=chance, temperature=choice.temperature or 0.0,
+            length=length,
+        )  # fmt: skip
+        symbols = tuple(drawn)
+        ended = len(symbols) < length
+        read = torch.tensor([[*symbols, *([BORDER] if ended else [])]], dtype=torch.int64)  # (1, T)
+        lesson = PairBatch(*source, torch.ones(1, dtype=torch.bool), read, torch.tensor([read.shape[1]]))
+        score = -float(self.writer.nats(lesson)[0])
+        return Hypothesis(symbols, score, score / length_penalty(read.shape[1], ALPHA), ended)
+
+    def spell(self, text: Hypothesis) -> str:
+        """A text that was written, as a person reads it."""
+        return self.output.table.decode(text.symbols)
+
+    @torch.no_grad()
+    def attention(self, item: Item, text: Hypothesis) -> Attention:
+        """What was looked at while a text about an item was written."""
+        state = self.writer.start(Source(*gather_steps(self.intake, [item])))
+        symbols = [BORDER, *text.symbols] if text.ended else [BORDER, *text.symbols][:-1]
+        of_readers = self.writer.weights(torch.tensor([symbols]), state)  # (1, T, S) of each
+        weights = torch.stack(of_readers).mean(0)[0].tolist()
+        written = [self.output.table.decode([symbol]) for symbol in text.symbols] + [""] * text.ended
+        return Attention(written, self.intake.step_names(item)[:LONGEST], weights)
+
+    @torch.no_grad()
+    def cost(self, examples: Examples, rows: Ids) -> tuple[float, int, int]:
+        """Nats of these rows' right texts, their symbols, and their characters, each text's end among both."""
+        nats, symbols = 0.0, 0
+        for some in in_groups(examples, rows):
+            batch = make_pairs(examples, some)
+            nats += float(self.writer.nats(batch).double().sum())
+            symbols += batch.asked
+        return nats, symbols, written_of(examples).characters(rows)
+
+
+def in_groups(examples: Examples, rows: Ids) -> Iterator[Ids]:
+    """These rows, those of like lengths together, as many as may be read side by side."""
+    inputs = np.minimum(examples.lengths[rows], LONGEST) + 1
+    texts = np.minimum(written_of(examples).lengths[rows], LONGEST) + 1
+    order = side_by_side(inputs, texts)
+    start = 0
+    while start < len(order):
+        some = order[start : start + ROWS]
+        cells = np.maximum.accumulate(inputs[some]) * np.maximum.accumulate(texts[some]) * np.arange(1, len(some) + 1)
+        some = some[: max(1, int(np.searchsorted(cells, CELLS, side="right")))]
+        start += len(some)
+        yield rows[some]
+
+
+def spread(rows: Ids, most: int) -> Ids:
+    """At most so many of these rows, evenly spread over them."""
+    return rows if most >= len(rows) else rows[np.arange(most) * len(rows) // most]

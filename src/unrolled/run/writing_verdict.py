@@ -1,0 +1,170 @@
+"""The verdict on texts about rows: how near they come to the right ones, and what is to be beaten beside them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unrolled.data.examples import Examples
+from unrolled.data.intake import Ids
+from unrolled.data.items import PartItems
+from unrolled.data.pairs import written_of
+from unrolled.data.spelling import has_words
+from unrolled.model.nearest import few_rows, make_nearest
+from unrolled.run.tellers import SHORT
+from unrolled.run.writing import Choice, Scribe, spread
+from unrolled.text_scores import TextScore, chrf, count_characters, score_texts
+
+BEAM = 5  # texts that are followed, where a beam serves
+MOST_JUDGED = 1_000  # rows that are written about at the end, where no clock says how many
+FEWEST_JUDGED = 50
+TIMED = 64  # rows that tell how fast texts are written
+GREEDY = Choice()
+
+TRENDS = {
+    "learning": "It was still learning: more time helps.",
+    "flat": "It had stopped getting better: more rows help most.",
+    "overfitting": "It had begun to learn rows by heart; its best weights are from before.",
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What right texts cost a model."""
+
+    nats: float  # a character, a text's end counted as one
+    perplexity: float  # of a symbol
+
+    @classmethod
+    def of(cls, nats: float, symbols: int, characters: int) -> Cost:
+        """Of summed nats."""
+        return cls(nats / max(1, characters), float(np.exp(min(700.0, nats / max(1, symbols)))))
+
+    @property
+    def line(self) -> str:
+        """In words."""
+        return f"the right ones cost {self.nats:.3f} nats a character, perplexity {self.perplexity:.2f} a symbol"
+
+
+@dataclass(frozen=True)
+class WritingVerdict:
+    """What came out. Test scores are of rows that nothing was chosen by."""
+
+    name: str  # the output
+    model: str
+    part: str  # that scores are on: test, or validation where there is no test part
+    beam: int  # of what is left: 1 is greedy
+    score: TextScore
+    beside: Mapping[str, TextScore]  # of the other way to write, and of the likest training row's text
+    cost: Cost
+    figure: str  # by which they are set beside each other
+    validation: Mapping[str, float]  # chrF of each way to write
+    trend: str | None
+    baseline_name: str
+
+    @property
+    def lines(self) -> list[str]:
+        """What the command prints."""
+        others = ", ".join(f"{name} {shown(score, self.figure)}" for name, score in self.beside.items())
+        ways = ", ".join(f"{name} {value:.1f}" for name, value in self.validation.items())
+        told = self.score.told(bleu=self.figure == "bleu")
+        lines = [
+            f"{self.name}, {self.part} part, by {self.model}, {Choice(self.beam).name}: {told}; {self.cost.line}.",
+            f"Beside it: {others}.",
+            f"Left is {Choice(self.beam).name}, by chrF on validation ({ways}).",
+        ]
+        return lines if self.trend is None else [*lines, TRENDS[self.trend]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures in plain names."""
+        beside = {name: score.as_dict() for name, score in self.beside.items()}
+        figures = {"figure": self.figure, "nats": self.cost.nats, "perplexity": self.cost.perplexity}
+        return {
+            "model": self.model,
+            "part": self.part,
+            "beam": self.beam,
+            "outputs": {self.name: {**self.score.as_dict(), **figures, "beside": beside}},
+            "validation": dict(self.validation),
+            "trend": self.trend,
+            "baseline": self.baseline_name,
+        }
+
+
+def shown(score: TextScore, figure: str) -> str:
+    """The figure by which models are set beside each other, and chrF."""
+    figures = score.as_dict()
+    return ", ".join(SHORT[name].format(figures[name]) for name in dict.fromkeys((figure, "chrf")))
+
+
+def figure_of(examples: Examples) -> str:
+    """BLEU where texts have several words, else chrF."""
+    written = written_of(examples)
+    return "bleu" if has_words([written.texts[row] for row in examples.parts["training"][:1000].tolist()]) else "chrf"
+
+
+def judge_writing(
+    name: str, model: str, scribe: Scribe, examples: Examples, seconds: float | None, trend: str | None,
+    baseline_name: str,
+) -> WritingVerdict:  # fmt: skip
+    """Chooses greedy or a beam on validation, writes about the test part, and scores it, within about `seconds`."""
+    part = "test" if examples.count("test") else "validation"
+    choosing, judged = rows_to_judge(scribe, examples, part, seconds)
+    ways = [GREEDY, Choice(BEAM)]
+    right, items = right_texts(examples, choosing), list(PartItems(examples.items, choosing))
+    validation = {way.name: chrf(count_characters(written(scribe, items, way), right).sum(0)) for way in ways}
+    best = GREEDY if validation[GREEDY.name] >= validation[ways[1].name] else ways[1]
+    items = list(PartItems(examples.items, judged))
+    scores = {way.name: score_rows(examples, judged, written(scribe, items, way)) for way in ways}
+    likest_name, likest = likest_texts(examples, judged)
+    score = scores.pop(best.name)
+    return WritingVerdict(
+        name=name, model=model, part=part, beam=best.beam, score=score,
+        beside=scores | {likest_name: score_rows(examples, judged, likest)},
+        cost=Cost.of(*scribe.cost(examples, judged)), figure=figure_of(examples), validation=validation, trend=trend,
+        baseline_name=baseline_name,
+    )  # fmt: skip
+
+
+def rows_to_judge(scribe: Scribe, examples: Examples, part: str, seconds: float | None) -> tuple[Ids, Ids]:
+    """The rows that the way to write is chosen on, and those that are scored: as many as there is time for."""
+    choosing, judged = examples.parts["validation"], examples.parts[part]
+    if seconds is None:
+        return spread(choosing, MOST_JUDGED), spread(judged, MOST_JUDGED)
+    timed = list(PartItems(examples.items, spread(choosing, TIMED)))
+    started = time.monotonic()
+    scribe.write(timed, GREEDY)
+    pace = (time.monotonic() - started) * (1 + BEAM) / len(timed)  # of a row, greedy and by beam
+    counts = [max(FEWEST_JUDGED, int(share * seconds / max(1e-9, pace))) for share in (0.25, 0.6)]
+    return spread(choosing, min(MOST_JUDGED, counts[0])), spread(judged, counts[1])
+
+
+def written(scribe: Scribe, items: Sequence[Any], way: Choice) -> list[str]:
+    """Texts about items, as a person reads them."""
+    return [scribe.spell(text) for text in scribe.write(items, way)]
+
+
+def right_texts(examples: Examples, rows: Ids) -> list[list[str]]:
+    """The right texts of these rows, one each."""
+    texts = written_of(examples).texts
+    return [[texts[row]] for row in rows.tolist()]
+
+
+def score_rows(examples: Examples, rows: Ids, texts: Sequence[str]) -> TextScore:
+    """What texts about these rows are worth, by the length of the inputs where these are texts."""
+    items = [examples.items[row] for row in rows.tolist()]
+    sources = [item for item in items if isinstance(item, str)]
+    return score_texts(texts, right_texts(examples, rows), sources or None)
+
+
+def likest_texts(examples: Examples, rows: Ids, known: Examples | None = None) -> tuple[str, list[str]]:
+    """What is to be beaten: for each of these rows the text of the likest training row, of `known` or its own."""
+    known = examples if known is None else known
+    training, own = few_rows(known.parts["training"]), written_of(known)
+    texts = [own.texts[row] for row in training.tolist()]
+    nearest = make_nearest(known.intake, list(PartItems(known.items, training)), texts)
+    found = nearest.find(list(PartItems(examples.items, rows)))
+    return nearest.name, [texts[place] for place in found]

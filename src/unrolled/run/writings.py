@@ -1,0 +1,239 @@
+"""Texts about rows as the subject of a training: what is to be written about each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from unrolled import seeds
+from unrolled.data.examples import Examples
+from unrolled.data.features import Features
+from unrolled.data.items import PartItems
+from unrolled.data.outputs import TextOutput
+from unrolled.data.pairs import PairBatches, written_of
+from unrolled.errors import OptionError, RunError
+from unrolled.model.readers import READERS
+from unrolled.model.writer import TRANSFORMER, Taught, build_writer
+from unrolled.run.rows import (
+    build_inlet,
+    check_rows,
+    facts_of_rows,
+    is_varied,
+    known_from_json,
+    shown_row,
+    tables_of_rows,
+)
+from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
+from unrolled.run.verdict import trend_of
+from unrolled.run.writing import Scribe, spread
+from unrolled.run.writing_verdict import (
+    GREEDY,
+    MOST_JUDGED,
+    figure_of,
+    judge_writing,
+    likest_texts,
+    score_rows,
+    shown,
+)
+from unrolled.settings import DEFAULT_MODEL, LINEAR, TrainSettings, build, parse_part
+from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
+
+if TYPE_CHECKING:
+    from unrolled.run.folder import RunFolder
+    from unrolled.run.report import Report
+    from unrolled.run.watching import Watch
+    from unrolled.training.loop import Batches, Lesson
+    from unrolled.training.plan import Clock, Plan
+
+SHOWN, SHOWN_SYMBOLS = 4, 60  # validation rows that are written about on the way, and how long at most
+LOOKED_AT = 16  # batches by which the share of padding is told
+CLOSING, CLOSING_SHARE = 2.0, 0.07  # seconds, and share of a budget, for choosing how to write and for the scores
+READER = "additive"  # where none was asked for, and the memory is no transformer
+WIDE = 27_720  # units that any number of heads up to 12 divides
+
+
+class Writings(Subject):
+    """Rows of a table, and a text to be written about each."""
+
+    kind, baseline_share = "writings", 0.03
+    terms = Terms("nats a character", "symbols", "likest row", "wrote", "writes", "To have it write: unroll predict ")
+
+    def __init__(self, examples: Examples, settings: TrainSettings) -> None:
+        self.examples, self.settings = examples, settings
+        check_rows(examples, settings)
+        check_writing(settings)
+        self.written = written_of(examples)
+        self.name = next(iter(examples.answers))
+        self._symbols: dict[str, int] = {}
+
+    @property
+    def description(self) -> str:
+        return self.examples.description
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        return self.examples.fingerprints
+
+    @property
+    def trained(self) -> bool:
+        return True
+
+    @property
+    def untrained(self) -> float:
+        return math.log(self.written.output.width)
+
+    @property
+    def weighed(self) -> str:
+        return f"; it looks back by {reader_of(self.settings)}"
+
+    def closing(self, budget: float) -> float:
+        return CLOSING + CLOSING_SHARE * budget
+
+    def items(self, part: str) -> int:
+        if part not in self._symbols:
+            rows = self.examples.parts[part]
+            self._symbols[part] = int(self.written.target_lengths(rows, len(rows)).sum())
+        return self._symbols[part]
+
+    def facts(self) -> dict[str, Any]:
+        return facts_of_rows(self.examples)
+
+    def tables(self) -> dict[str, Any]:
+        return tables_of_rows(self.examples)
+
+    def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
+        intake, rows = self.examples.intake, self.examples.parts["training"]
+        looked = rows[:200]
+        steps = [len(intake.encode(self.examples.items[row])) for row in looked.tolist()]
+        symbols = self.written.target_lengths(looked, len(looked))
+        kind = "pieces" if self.written.output.table.kind in ("bpe", "word") else "letters"
+        task = RowTask(
+            len(rows),
+            float(np.mean(steps)),
+            kind,
+            self._rehearse,
+            self.padding_share,
+            written=float(symbols.mean()),
+        )
+        if seconds is None:
+            return plan_row_steps(self.settings, task, device, threads)
+        return plan_row_minutes(self.settings, task, device, threads, seconds)
+
+    def padding_share(self, batch: int) -> float:
+        """How much of what is read and written in batches of so many rows is padding."""
+        return PairBatches(self.examples, "training", batch, self.settings.seed).padding_share(LOOKED_AT)
+
+    def _rehearse(self, plan: Plan) -> tuple[nn.Module, Lesson]:
+        return self.make_model(plan), PairBatches(self.examples, "training", plan.batch, 0).batch(0)
+
+    def make_model(self, plan: Plan) -> nn.Module:
+        return build_taught(plan, self.settings, self.tables())
+
+    def make_batches(self, plan: Plan) -> Batches:
+        varied = is_varied(self.examples, self.settings)
+        return PairBatches(self.examples, "training", plan.batch, self.settings.seed, varied)
+
+    def evaluate(self, model: nn.Module, part: str, limit: int) -> Reading:
+        """Nats a character on rows that have about so many symbols."""
+        rows = self.examples.parts[part]
+        some = spread(rows, max(1, len(rows) * limit // max(1, self.items(part))))
+        nats, symbols, characters = self._scribe(model).cost(self.examples, some)
+        return Reading(nats / max(1, characters), symbols)
+
+    def write(self, model: nn.Module) -> str:
+        rows = self.examples.parts["validation" if self.examples.count("validation") else "training"][:SHOWN]
+        scribe = self._scribe(model)
+        texts = scribe.write(list(PartItems(self.examples.items, rows)), GREEDY, length=SHOWN_SYMBOLS)
+        return "\n".join(
+            f"{shown_row(self.examples, row)} -> {in_line(scribe.spell(text))}"
+            + (
+                ""
+                if scribe.spell(text) == self.written.texts[row]
+                else f" (right: {in_line(self.written.texts[row])})"
+            )
+            for row, text in zip(rows.tolist(), texts, strict=True)
+        )
+
+    def count_baseline(self, run: RunFolder, seconds: float | None) -> Baseline:
+        rows = spread(self.examples.parts["validation"], MOST_JUDGED)
+        name, texts = likest_texts(self.examples, rows)
+        score = score_rows(self.examples, rows, texts)
+        return Baseline(f"{name}, {shown(score, figure_of(self.examples))}", None, None)
+
+    def prepare(self, run: RunFolder, watch: Watch) -> None:
+        """What the end takes is a share of the budget."""
+
+    def conclude(self, run: RunFolder, watch: Watch, baseline: Baseline) -> Concluded:
+        budget = watch.clock.budget
+        model = f"{watch.plans[-1].model} with {reader_of(self.settings)}"
+        verdict = judge_writing(
+            self.name, model, self._scribe(watch.learner.optimiser.averaged), self.examples,
+            None if budget is None else CLOSING_SHARE * budget, trend_of(watch.validations), baseline.name,
+        )  # fmt: skip
+        run.write_facts(left=[watch.plans[-1].model], beam=verdict.beam)
+        return verdict
+
+    def fit_alone(self, run: RunFolder, clock: Clock) -> tuple[Baseline, Iterator[Report]]:
+        raise RunError("Texts about rows are written by nets alone; there is nothing to fit.")
+
+    def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
+        raise RunError("Texts about rows are written by nets alone; there is nothing that was fitted.")
+
+    def _scribe(self, model: nn.Module) -> Scribe:
+        if not isinstance(model, Taught):
+            raise TypeError("a writer was expected")
+        return Scribe(model.writer, self.examples.intake, self.written.output)
+
+
+def check_writing(settings: TrainSettings) -> None:
+    """Raises OptionError for what writing about rows has no use for."""
+    if settings.model == LINEAR or settings.mixed:
+        raise OptionError(
+            f"--model {settings.model}: the linear model answers with labels or numbers; here texts are learnt.\n"
+            "Try --model lstm, gru or transformer; or, where few texts come again and again: --as label."
+        )
+    if settings.gradient != "full":
+        raise OptionError(
+            f"--gradient {settings.gradient} goes back piece by piece, and a text about a row is one piece:\n"
+            "all of it hangs on the input. Leave it out."
+        )
+    for name in ("pool", "direction", "balance"):
+        if getattr(settings, name) not in (None, False):
+            raise OptionError(
+                f"--{name} is of labels, tags and values, and what is learnt here are texts, for which a row is "
+                "read\nboth ways and looked back at by a --reader. Leave it out."
+            )
+    with torch.device("meta"):  # its options are looked at, and nothing is computed
+        build("reader", READERS, reader_of(settings), WIDE, WIDE, settings.size or WIDE)
+
+
+def reader_of(settings: TrainSettings) -> str:
+    """How a text looks back at its row: as asked for, else what suits the memory."""
+    transformer = parse_part(settings.model or DEFAULT_MODEL)[0] == TRANSFORMER
+    return settings.reader or ("multihead" if transformer else READER)
+
+
+def build_taught(plan: Plan, settings: TrainSettings, tables: Mapping[str, Any]) -> Taught:
+    """An untrained writer by a plan and a run's tables, the same for the same seed."""
+    known = known_from_json(tables)
+    output = next(iter(known.outputs.values()))
+    if not isinstance(output, TextOutput):
+        raise RunError("The run's symbols.json is damaged: what is written there is no text. Train again.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds.number(settings.seed, "weights"))
+        inlet, front = build_inlet(known.intake, plan.embed, settings.inlet)
+        writer = build_writer(
+            inlet, plan.model, reader_of(settings), output.width, plan.embed, plan.size, plan.depth, plan.dropout,
+            tied=True, smoothing=plan.smoothing, front=front if isinstance(known.intake, Features) else None,
+        )  # fmt: skip
+        return Taught(writer).to(plan.device)
+
+
+def in_line(text: str) -> str:
+    """A text without line ends."""
+    return " ".join(text.split())

@@ -1,0 +1,143 @@
+"""`unroll train`, `predict`, `evaluate`, `info` and `sample` on texts about rows, as a user types them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asking import Unroll
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of letters and the same from the end, and a run that has seen it a few times."""
+    from unrolled.run import Training
+
+    folder, dice = tmp_path_factory.mktemp("writing"), random.Random(0)
+    texts = ["".join(dice.choices("abc", k=dice.randint(1, 4))) for _ in range(300)]
+    with (folder / "turned.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "output"), *((text, text[::-1]) for text in texts)])
+    settings: dict[str, Any] = {"steps": 20, "size": 16, "batch": 16, "threads": 1, "out": str(folder / "run")}
+    for _ in Training(folder / "turned.csv", kind="text", read="text", **settings):
+        pass
+    return folder
+
+
+def test_lines_have_texts_written_about_them_in_their_order(unroll: Unroll, folder: Path) -> None:
+    (folder / "lines.txt").write_text("abc\nb\n\ncab\n")
+    answer = unroll("predict", folder / "run", folder / "lines.txt")
+    assert answer.code == 0
+    rows = [line.split("\t") for line in answer.out.splitlines()]
+    assert [row[2] for row in rows] == ["abc", "b", "", "cab"]
+    assert all(float(row[1]) < 0 for row in rows)
+    assert answer.err.startswith("output\tscore\ttext")
+    table = unroll("predict", folder / "run", folder / "turned.csv", "--quiet")
+    assert len(table.out.splitlines()) == 300
+    assert table.err == ""
+
+
+def test_json_has_the_score_and_what_was_looked_at(unroll: Unroll, folder: Path) -> None:
+    answer = unroll("predict", folder / "run", "--text", "abca", "--json", "--attention", "--beam", "3")
+    facts = json.loads(answer.out)
+    output = facts["outputs"]["output"]
+    assert facts["text"] == "abca"
+    assert output["score"] < 0
+    assert output["attention"]["read"] == ["", "a", "b", "c", "a"]
+    assert len(output["attention"]["weights"]) == len(output["attention"]["written"])
+    for weights in output["attention"]["weights"]:
+        assert sum(weights) == pytest.approx(1.0, abs=1e-5)
+    plain = json.loads(unroll("predict", folder / "run", "--text", "abca", "--json").out)
+    assert "attention" not in plain["outputs"]["output"]
+
+
+def test_texts_are_drawn_by_the_seed(unroll: Unroll, folder: Path) -> None:
+    (folder / "twenty.txt").write_text("abc\nbca\n" * 10)
+
+    def drawn(seed: int) -> str:
+        answer = unroll("predict", folder / "run", folder / "twenty.txt", "--temperature", 2, "--seed", seed)
+        return str(answer.out)
+
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
+
+
+REFUSED = [
+    (["--top", "3"], r"--top is of labels and tags, and this run writes texts"),
+    (["--every"], r"--every is of labels and tags, and this run writes texts"),
+    (["--attention"], r"--attention is weights, a table for each text: it takes --json"),
+    (["--beam", "2", "--temperature", "1"], r"--beam looks for the likeliest text, --temperature draws one"),
+    (["--beam", "0"], r"--beam is a whole number of at least 1; got 0"),
+    (["--temperature", "0"], r"--temperature is a number above 0; got 0"),
+    (["--temperature", "nan"], r"--temperature is a number above 0; got nan"),
+    (["--seed", "1"], r"--seed is what texts are drawn from: it takes --temperature"),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), REFUSED, ids=lambda one: " ".join(one) if isinstance(one, list) else ""
+)
+def test_options_that_do_not_go_together_are_refused(
+    options: list[str], words: str, unroll: Unroll, folder: Path
+) -> None:
+    answer = unroll("predict", folder / "run", "--text", "abc", *options)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert words in answer.err
+
+
+@pytest.mark.parametrize("options", [["--beam", "2"], ["--temperature", "1"], ["--seed", "0"], ["--attention"]])
+def test_a_run_that_answers_refuses_what_is_of_texts(options: list[str], unroll: Unroll, tmp_path: Path) -> None:
+    rows = "".join(f"a {('dull', 'fine')[n % 2]} film {n},{('no', 'yes')[n % 2]}\n" for n in range(60))
+    (tmp_path / "r.csv").write_text("text,label\n" + rows)
+    assert unroll("train", tmp_path / "r.csv", "--model", "linear", "--out", tmp_path / "run").code == 0
+    answer = unroll("predict", tmp_path / "run", "--text", "fine", "--json", *options)
+    assert answer.code == 2
+    assert f"{options[0]} is of runs that write texts" in answer.err
+
+
+def test_it_is_evaluated_beside_the_likest_row(unroll: Unroll, folder: Path, tmp_path: Path) -> None:
+    answer = unroll("evaluate", folder / "run", "--errors", tmp_path / "wrong.csv")
+    assert answer.code == 0
+    assert "output, test part, " in answer.out
+    assert "word error rate" in answer.out
+    assert "Beside it: the text of the row with the likest characters chrF" in answer.out
+    wrong = list(csv.DictReader(io.StringIO((tmp_path / "wrong.csv").read_text())))
+    figures = [float(row["chrf"]) for row in wrong]
+    assert figures == sorted(figures)
+    assert all(row["right"] == row["text"][::-1] != row["answer"] for row in wrong)
+    facts = json.loads(unroll("evaluate", folder / "run", folder / "turned.csv", "--json").out)
+    assert facts["outputs"]["output"]["rows"] == 300
+    assert set(facts["outputs"]["output"]) >= {"bleu", "chrf", "wer", "exact", "nats", "perplexity", "bleu_interval"}
+    refused = unroll("evaluate", folder / "run", "--adapt")
+    assert refused.code == 2
+    assert "--adapt learns from a text while it is read" in refused.err
+
+
+def test_what_is_there_is_said(unroll: Unroll, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = unroll("info", folder / "turned.csv", "--as", "text", "--read", "text", "--steps", 5)
+    assert answer.code == 0
+    assert "text (characters) -> output, texts of up to 5 characters" in answer.out
+    assert "smoothing" in answer.out
+    assert "writings" in unroll("info", folder / "run").out
+    monkeypatch.chdir(folder)
+    runs = unroll("runs", "--under", ".")
+    assert "chrF" in runs.out
+    sampled = unroll("sample", folder / "run")
+    assert sampled.code == 2
+    assert "unroll predict" in sampled.err
+
+
+def test_training_ends_with_what_it_is_worth(unroll: Unroll, folder: Path, tmp_path: Path) -> None:
+    asked = ["--as", "text", "--read", "text", "--steps", "3", "--size", "16", "--threads", "1"]
+    answer = unroll("train", folder / "turned.csv", *asked, "--out", tmp_path / "run")
+    assert answer.code == 0
+    assert "Left is " in answer.out
+    assert f"To have it write: unroll predict {tmp_path / 'run'}" in answer.err
+    folds = unroll("train", folder / "turned.csv", *asked, "--folds", "2", "--out", tmp_path / "folds")
+    assert folds.code == 0
+    assert "output, 2 folds: chrF " in folds.out

@@ -1,0 +1,283 @@
+"""Kinds of answers: which one a column holds, how cells become answers, what is refused, and what is kept of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unrolled.data.answers import Answered, Cells, LabelSets, Values, read_answers
+from unrolled.data.columns import Column, spell_list
+from unrolled.data.examples import Asked, read_examples
+from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput, output_from_json
+from unrolled.data.row_cuts import cut_fold
+from unrolled.errors import DataError, RunError
+
+ALL = np.arange(3)
+
+
+def kind_of(cells: Sequence[Any], steps: int | None = None) -> str:
+    column = Column()
+    for cell in cells:
+        column.see(steps, cell)
+    return column.kind
+
+
+KINDS: dict[str, tuple[list[Any], int | None, str]] = {
+    "lists of words": ([["war", "love"], ["love"], []] * 5, None, "labels"),
+    "lists of words for each step": ([["D", "N"], ["N", "V"]] * 5, 2, "tags"),
+    "lists of one for rows of one step": ([["D"], ["N"]] * 5, 1, "tags"),
+    "words as many as steps": (["D N", "N V"] * 5, 2, "tags"),
+    "a word for rows of one step": (["D", "N"] * 5, 1, "label"),
+    "lists of which a tenth do not fit the steps": ([["D", "N"]] * 9 + [["D"]], 2, "labels"),
+    "lists of numbers": ([[1.5, 2], [3, 4]] * 5, None, "value"),
+    "arrays of numbers": ([np.array([1.5, 2.0], np.float32), np.array([3.0, 4.0], np.float32)] * 5, None, "value"),
+    "lists of truths": ([[True, False], [True]] * 5, None, "labels"),
+    "lists of numbers and an empty one": ([[1.5, 2], [3, 4], []] * 5, None, "labels"),
+    "decimals": (["1.5", "2.0", "-3"] * 5, None, "value"),
+    "decimals as numbers": ([1.5, 2.0, -3.0] * 5, None, "value"),
+    "exponents": (["1e3", "2e3"] * 5, None, "value"),
+    "whole numbers of few kinds": (["1", "2", "-3"] * 5, None, "label"),
+    "whole numbers written as floats": ([1.0, 2.0] * 5, None, "label"),
+    "20 whole numbers": (list(range(20)) * 5, None, "label"),
+    "21 whole numbers": (list(range(21)) * 5, None, "value"),
+    "truths": ([True, False] * 5, None, "label"),
+    "decimals and a word": (["1.5", "2.5", "many"] * 5, None, "label"),
+    "words of few kinds": (["yes", "no"] * 5, None, "label"),
+    "words of four rows a kind": (["yes", "no"] * 4, None, "text"),
+}
+
+
+@pytest.mark.parametrize("case", KINDS)
+def test_a_columns_kind_is_seen(case: str) -> None:
+    cells, steps, expected = KINDS[case]
+    assert kind_of(cells, steps) == expected
+
+
+def answers_of(
+    cells: Sequence[Any],
+    kind: str,
+    training: Sequence[int] | None = None,
+    known: Output | None = None,
+    steps: int = 1,
+) -> Answered:
+    spelled = [spell_list(cell) for cell in cells]
+    kinds = tuple(dict.fromkeys(spelled))
+    column = Cells("t.csv", "y", kinds, np.array([kinds.index(cell) for cell in spelled], np.int64))
+    rows = np.arange(len(cells)) if training is None else np.array(training)
+    return read_answers(column, kind, rows, lambda row: steps, lambda row: f"t.csv, row {row + 2}", known)
+
+
+SETS: dict[str, list[Any]] = {
+    "lists": [["war", "sea battle"], ["war", "war"], []],
+    "bars": ["war|sea battle", "war", ""],
+    "bars and spaces": [" sea battle | war", "war ||war", "|"],
+    "semicolons": ["war; sea battle", "war;", ";"],
+    "commas": ["war, sea battle", "war", ","],
+}
+
+
+@pytest.mark.parametrize("case", SETS)
+def test_sets_are_read_however_they_are_written(case: str) -> None:
+    found = answers_of(SETS[case], "labels")
+    assert isinstance(found, LabelSets)
+    assert found.output == LabelSetOutput(("sea battle", "war"))
+    assert found.of(ALL).tolist() == [[1, 1], [0, 1], [0, 0]]
+    assert found.of(np.array([2, 0])).tolist() == [[0, 0], [1, 1]]
+    assert [found.spelled(row) for row in range(3)] == ["sea battle, war", "war", ""]
+    assert found.facts() == {"sea battle": 1, "war": 2}
+    assert found.describe("y") == "y, any of 2 labels (sea battle, war)"
+
+
+def test_the_first_separator_that_any_cell_has_is_the_columns() -> None:
+    found = answers_of(["a|b, c", "b, c; d"], "labels")
+    assert found.output == LabelSetOutput(("a", "b, c", "b, c; d"))
+    assert answers_of(["a b", "b"], "labels").output == LabelSetOutput(("a", "b"))
+    assert answers_of([["a|b"], ["b"]], "labels").output == LabelSetOutput(("a|b", "b"))
+    assert answers_of([["10"], ["9", "2"]], "labels").output == LabelSetOutput(("2", "9", "10"))
+
+
+def test_labels_of_sets_that_the_training_part_lacks_are_counted() -> None:
+    found = answers_of(["a|b", "b|c", "d"], "labels", training=[0])
+    assert found.output == LabelSetOutput(("a", "b"))
+    assert found.count_unseen() == (2, ["c", "d"])
+    assert answers_of(["a|b", "c|d", "a", "d"], "labels", training=[0]).count_unseen() == (2, ["c", "d"])
+    assert found.of(ALL).tolist() == [[1, 1], [0, 1], [0, 0]]
+    assert found.spelled(1) == "b, c"
+    again = answers_of(["b|c"], "labels", known=LabelSetOutput(("c", "d")))
+    assert again.output == LabelSetOutput(("c", "d"))
+    assert again.of(np.array([0])).tolist() == [[1, 0]]
+    assert again.count_unseen() == (1, ["b"])
+
+
+def test_what_the_training_part_lacks_is_said_of_a_table(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,labels\n" + "one text here,a|b\nanother text here,b\n" * 20)
+    (tmp_path / "v.csv").write_text("text,labels\nstill one more,a|odd\nstill another one,b\n")
+    found = read_examples(tmp_path / "t.csv", Asked(kind="labels", valid=str(tmp_path / "v.csv"), test="none"))
+    assert "1 rows have a labels that the training part lacks (odd): always wrong" in found.description
+    assert found.answers["labels"].of(found.parts["validation"]).tolist() == [[1, 0], [0, 1]]
+
+
+def test_several_numbers_a_row_are_scaled_each_by_itself() -> None:
+    for cells in (["1.5 100", "2.5 300", "9 9"], [[1.5, 100], [2.5, 300], [9, 9]]):
+        found = answers_of(cells, "value", training=[0, 1])
+        assert isinstance(found, Values)
+        assert found.output == ValueOutput((2.0, 200.0), (0.5, 100.0))
+        assert found.of(ALL).tolist() == [[-1, -1], [1, 1], [14, pytest.approx(-1.91)]]
+        assert found.numbers.tolist() == [[1.5, 100], [2.5, 300], [9, 9]]
+        assert found.spelled(1) == "2.5 300"
+        assert found.describe("y") == "y, 2 numbers (1.5 to 300)"
+    known = ValueOutput((0.0, 0.0), (1.0, 10.0))
+    assert answers_of(["5 5"], "value", known=known).of(np.array([0])).tolist() == [[5, 0.5]]
+
+
+def test_answers_are_laid_out_with_nothing_asked_of_what_fills_up() -> None:
+    sets = answers_of(["a|b", "b", "a"], "labels").lay_out(np.array([1, 2]), 3, 9, 1)
+    assert sets[:2].tolist() == [[0, 1], [1, 0]]
+    assert bool(np.isnan(sets[2]).all())
+    values = answers_of(["1", "3"], "value").lay_out(np.array([1]), 2, 9, 1)
+    assert values.shape == (2, 1)
+    assert values[0, 0] == 1
+    assert bool(np.isnan(values[1, 0]))
+    labels = answers_of(["a", "b", "c"], "label", training=[0, 1])
+    assert labels.lay_out(ALL, 4, 9, 1).tolist() == [0, 1, -100, -100]
+    tags = answers_of(["a b", "b b"], "tags", steps=2)
+    assert tags.lay_out(np.array([0, 1]), 3, 4, 1).tolist() == [[-100, 0, 1, -100], [-100, 1, 1, -100], [-100] * 4]
+
+
+REFUSED: dict[str, tuple[list[Any], str, list[int] | None, str]] = {
+    "a word": (["1.5", "many", "2"], "value", None, r"t\.csv, row 3: 'y' is 'many'; a value is a number"),
+    "an empty value": (["1.5", " ", "2"], "value", None, r"t\.csv, row 3: 'y' is ''; a value is a number"),
+    "a word in a list": ([[1, 2], [1, "many"]], "value", None, r"t\.csv, row 3: 'y' is '1 many'.*\n.*--as label"),
+    "not finite": (["1", "1e999"], "value", None, r"t\.csv, row 3: 'y' is 1e999, which is beyond what a number can"),
+    "fewer numbers": (["1 2", "3 4", "5"], "value", None, r"t\.csv, row 4: 1 numbers in 'y', and 2 were expected"),
+    "a constant": (["7", "7", "8"], "value", [0, 1], r"t\.csv: 'y' is 7 everywhere in the training part.*to foresee"),
+    "a constant of two": (["1 7", "2 7", "3 8"], "value", [0, 1], r"'y' is 7 everywhere in the training part"),
+    "one label": (["a", "a", "b"], "label", [0, 1], r"'y' is 'a' everywhere in the training part.*nothing to tell"),
+    "one tag": (["a", "a", "b"], "tags", [0, 1], r"'y' is 'a' everywhere in the training part"),
+    "no label at all": (["", "", "a"], "labels", [0, 1], r"t\.csv: 'y' holds no label in the training part"),
+    "more tags than steps": (["a", "b a", "b"], "tags", None, r"t\.csv, row 3: 1 words and 2 tags in 'y'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_answers_that_are_none_are_refused(case: str) -> None:
+    cells, kind, training, words = REFUSED[case]
+    with pytest.raises(DataError, match=words):
+        answers_of(cells, kind, training)
+
+
+def test_a_run_that_knows_two_numbers_takes_no_others() -> None:
+    with pytest.raises(DataError, match=r"t\.csv, row 2: 1 numbers in 'y', and 2 were expected"):
+        answers_of(["5"], "value", known=ValueOutput((0.0, 0.0), (1.0, 1.0)))
+
+
+OUTPUTS: list[Output] = [
+    LabelOutput(("a", "b")),
+    LabelOutput(("a", "b"), each=True),
+    LabelSetOutput(("a",)),
+    ValueOutput((1.5, -2.0), (0.5, 3.0)),
+]
+
+
+@pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: output.kind)
+def test_an_output_is_kept_whole(output: Output) -> None:
+    assert output_from_json("y", json.loads(json.dumps(output.to_json()))) == output
+    assert output.width == {"label": 2, "tags": 2, "labels": 1, "value": 4}[output.kind]
+
+
+def changed(output: Output, **facts: Any) -> dict[str, Any]:
+    return {**output.to_json(), **facts}
+
+
+DAMAGE: dict[str, Any] = {
+    "nothing": {},
+    "a mean that is none": {"kind": "value", "mean": [float("nan")], "deviation": [1.0]},
+    "a list": [],
+    "no names": {"kind": "label"},
+    "no kind": {"names": ["a", "b"]},
+    "another kind": changed(OUTPUTS[0], kind="taste"),
+    "one label": changed(OUTPUTS[0], names=["a"]),
+    "one tag": changed(OUTPUTS[1], names=["a"]),
+    "no label of sets": changed(OUTPUTS[2], names=[]),
+    "labels in a word": changed(OUTPUTS[0], names="ab"),
+    "a mean in words": changed(OUTPUTS[3], mean=["many", "more"]),
+    "no mean": {"kind": "value", "deviation": [1.0]},
+    "no numbers": changed(OUTPUTS[3], mean=[], deviation=[]),
+    "fewer deviations": changed(OUTPUTS[3], deviation=[1.0]),
+    "a deviation of 0": changed(OUTPUTS[3], deviation=[1.0, 0.0]),
+    "a deviation below 0": changed(OUTPUTS[3], deviation=[1.0, -1.0]),
+    "an endless deviation": changed(OUTPUTS[3], deviation=[1.0, float("inf")]),
+    "a deviation that is none": changed(OUTPUTS[3], deviation=[1.0, float("nan")]),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_output_is_refused(case: str) -> None:
+    with pytest.raises(RunError, match=r"symbols\.json is damaged: what 'price' can be is not said there"):
+        output_from_json("price", DAMAGE[case])
+
+
+# folds of groups
+
+SIZES = (30, 17, 11, 9, 8, 8, 5, 4, 3, 2, 2, 1)
+
+
+def groups() -> np.ndarray[Any, Any]:
+    return np.random.default_rng(0).permutation(np.repeat(np.arange(len(SIZES)), SIZES))
+
+
+def test_validation_and_test_of_a_fold_are_whole_groups() -> None:
+    group = groups()
+    source = np.zeros(len(group), np.uint8)
+    tested: list[int] = []
+    for number in (1, 2, 3):
+        parts = cut_fold("t.csv", (number, 3), 0.1, source, group, seed=4)
+        own = {name: set(group[rows].tolist()) for name, rows in parts.items()}
+        assert all(own.values())
+        assert not own["training"] & own["validation"]
+        assert not own["test"] & (own["training"] | own["validation"])
+        assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(len(group)))
+        assert 25 <= len(parts["test"]) <= 42, "folds are about as large as each other"
+        tested += parts["test"].tolist()
+        same = cut_fold("t.csv", (number, 3), 0.1, source, group, seed=4)
+        assert all(np.array_equal(parts[name], same[name]) for name in parts)
+    assert sorted(tested) == list(range(len(group)))
+
+
+def test_validation_of_a_fold_may_be_a_table_or_rows() -> None:
+    group = groups()
+    source = np.concatenate([np.zeros(90, np.uint8), np.ones(10, np.uint8)])
+    parts = cut_fold("t.csv", (1, 3), "v.csv", source, group, seed=0)
+    assert parts["validation"].tolist() == list(range(90, 100))
+    assert max(parts["training"].max(), parts["test"].max()) < 90
+    rows = cut_fold("t.csv", (2, 4), 0.2, np.zeros(100, np.uint8), None, seed=0)
+    assert [len(rows[name]) for name in ("training", "validation", "test")] == [60, 15, 25]
+
+
+Cut = Callable[[], object]
+FEW: dict[str, tuple[Cut, str]] = {
+    "rows": (
+        lambda: cut_fold("t.csv", (1, 3), 0.1, np.zeros(2, np.uint8), None, 0),
+        r"t\.csv holds 2 rows: too few for 3 folds\. Ask for fewer: --folds N",
+    ),
+    "groups": (
+        lambda: cut_fold("t.csv", (1, 3), 0.1, np.zeros(9, np.uint8), np.arange(9) % 2, 0),
+        r"t\.csv holds 2 groups: too few for 3 folds",
+    ),
+    "groups beside the test part": (
+        lambda: cut_fold("t.csv", (1, 2), 0.1, np.zeros(9, np.uint8), np.arange(9) % 2, 0),
+        r"t\.csv: one group is left beside the test part; training and validation take one each",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FEW)
+def test_too_few_for_folds_is_said(case: str) -> None:
+    cut, words = FEW[case]
+    with pytest.raises(DataError, match=words):
+        cut()

@@ -1,0 +1,456 @@
+"""What rows are given as: the kind is seen, cells are taken, what is wrong names its row, and numbers are scaled."""
+
+from __future__ import annotations
+
+import json
+import wave
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled.data.buckets import ExampleBatches, RowBatch
+from unrolled.data.columns import choose_columns
+from unrolled.data.examples import Asked, Examples, read_examples
+from unrolled.data.features import Features, features_from_json, learn_features
+from unrolled.data.inputs import (
+    InputKind,
+    PictureInput,
+    SoundInput,
+    TextInput,
+    VectorInput,
+    find_input,
+    input_from_json,
+)
+from unrolled.data.items import Arrays
+from unrolled.data.outputs import LabelOutput
+from unrolled.data.tables import open_table
+from unrolled.errors import DataError, MediaError, OptionError, RunError
+
+RATE = 8_000
+DICE = np.random.default_rng
+
+
+def write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def write_csv(path: Path, header: str, rows: Sequence[str]) -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def write_sound(path: Path, samples: np.ndarray[Any, Any], rate: int = RATE) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return path
+
+
+def found(path: Path, read: str | None = None, **names: str) -> InputKind:
+    table = open_table(path)
+    return find_input(table, choose_columns(table, names.get("input"), names.get("output")), read)
+
+
+def examples(path: Path, **asked: Any) -> Examples:
+    return read_examples(path, Asked(**asked))
+
+
+SPELLED: dict[str, tuple[str, list[str], InputKind]] = {
+    "words": ("text,label", ["a film,1", "12,0"], TextInput()),
+    "numbers in one column": ("x,label", ["1.5,a", "-2e3,b"], VectorInput(1)),
+    "numbers in several columns": ("width,height,label", ["1,2.5,a", "3,4,b"], VectorInput(2)),
+    "a series": ("x1,x2,x3,label", ["1,2,3,a", "4,5,6,b"], VectorInput(1, series=True)),
+    "a series that begins late": ("t7,t8,label", ["1,2,a", "4,5,b"], VectorInput(1, series=True)),
+    "numbers that do not follow": ("x1,x3,label", ["1,2,a", "4,5,b"], VectorInput(2)),
+    "numbers of two stems": ("x1,y2,label", ["1,2,a", "4,5,b"], VectorInput(2)),
+}
+
+
+@pytest.mark.parametrize("case", SPELLED)
+def test_a_csv_is_seen_as_what_its_cells_are(case: str, tmp_path: Path) -> None:
+    header, rows, expected = SPELLED[case]
+    assert found(write_csv(tmp_path / "t.csv", header, rows)) == expected
+
+
+LISTED: dict[str, tuple[list[Any], InputKind]] = {
+    "lists": ([[1, 2.5, 3], [4]], VectorInput(1)),
+    "lists of lists": ([[[1, 2], [3, 4]], [[5, 6]]], VectorInput(2)),
+    "plain numbers": ([1, 2.5], VectorInput(1)),
+    "lists of words": ([["a", "cat"], ["sat"]], TextInput()),
+    "lists of numbers in quotes": ([["1", "2"], ["3"]], TextInput()),
+    "truths": ([True, False], TextInput()),
+    "an empty list among others": ([[], [1, 2]], VectorInput(1)),
+}
+
+
+@pytest.mark.parametrize("case", LISTED)
+def test_a_jsonl_is_seen_as_what_its_cells_are(case: str, tmp_path: Path) -> None:
+    cells, expected = LISTED[case]
+    rows = [{"x": cell, "y": "ab"[number % 2]} for number, cell in enumerate(cells)]
+    if case == "an empty list among others":
+        rows = rows[::-1]
+    assert found(write_lines(tmp_path / "t.jsonl", rows)) == expected
+
+
+STACKED: dict[str, tuple[np.ndarray[Any, Any], InputKind]] = {
+    "numbers of one axis": (np.zeros(3), VectorInput(1)),
+    "steps of one number": (np.zeros((3, 4)), VectorInput(1)),
+    "steps of vectors": (np.zeros((3, 4, 2)), VectorInput(2)),
+    "bytes of one axis a row": (np.zeros((3, 4), np.uint8), VectorInput(1)),
+    "grey pictures": (np.zeros((3, 6, 5), np.uint8), PictureInput(6, 5, grey=True)),
+    "coloured pictures": (np.zeros((3, 6, 5, 3), np.uint8), PictureInput(6, 5, grey=False)),
+    "bytes of two colours": (np.zeros((3, 6, 5, 2), np.uint8), VectorInput(10)),
+}
+
+
+@pytest.mark.parametrize("case", STACKED)
+def test_arrays_are_seen_as_what_they_are(case: str, tmp_path: Path) -> None:
+    stack, expected = STACKED[case]
+    np.savez(tmp_path / "t.npz", x=stack, y=np.arange(3))
+    assert found(tmp_path / "t.npz") == expected
+
+
+def test_paths_are_what_they_name_by_their_ending(tmp_path: Path) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    pytest.importorskip("soundfile")
+    for number in range(3):
+        write_sound(tmp_path / "sounds" / f"{number}.wav", np.zeros(400), 11_025)
+        pillow.fromarray(np.full((6, 8), number, np.uint8)).save(tmp_path / f"{number}.png")
+    sounds = write_csv(tmp_path / "s.csv", "clip,label", [f"sounds/{number}.wav,a" for number in range(3)])
+    assert found(sounds) == SoundInput(11_025)
+    pictures = write_csv(tmp_path / "p.csv", "file,label", [f"{number}.png,a" for number in range(3)])
+    assert found(pictures) == PictureInput(6, 8, grey=True)
+
+
+def test_what_is_asked_for_overrules_what_is_seen(tmp_path: Path) -> None:
+    numbers = write_csv(tmp_path / "t.csv", "x,label", ["1,a", "2,b"])
+    assert found(numbers, "text") == TextInput()
+    np.savez(tmp_path / "t.npz", x=np.zeros((3, 6, 5), np.uint8), y=np.arange(3))
+    assert found(tmp_path / "t.npz", "vectors") == VectorInput(5)
+    np.savez(tmp_path / "f.npz", x=np.full((3, 6, 5), 255.0), y=np.arange(3))
+    assert found(tmp_path / "f.npz") == VectorInput(5)
+    assert found(tmp_path / "f.npz", "picture") == PictureInput(6, 5, grey=True)
+
+
+def test_the_kind_is_kept_whole() -> None:
+    for kind in (TextInput(), VectorInput(3, series=True), SoundInput(RATE), PictureInput(4, 5, grey=True)):
+        assert input_from_json(json.loads(json.dumps(kind.to_json()))) == kind
+
+
+def test_columns_are_a_series_or_a_step() -> None:
+    assert VectorInput(1, series=True).take(("1", "2"), "").tolist() == [[1], [2]]
+    assert VectorInput(2).take(("1", "2"), "").tolist() == [[1, 2]]
+    assert VectorInput(1).take(([1, 2, 3],), "").tolist() == [[1], [2], [3]]
+    assert VectorInput(3).take(([1, 2], [[3, 4], [5, 6]]), "").tolist() == [[1, 3, 4], [2, 5, 6]]
+
+
+REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
+    "ragged": ([[[1, 2]], [[1, 2], [3]]], {}, r"row 2: '\[\[1, 2\], \[3\]\]' where numbers were expected, as many"),
+    "another width": ([[[1, 2]], [[1, 2, 3]]], {}, r"row 2: 3 numbers a step, and 2 were expected, as in the other"),
+    "an empty list": ([[1.0], []], {}, r"row 2: an empty list; a row has one step at least"),
+    "not finite": ([[1.0], [1e39]], {}, r"row 2: a number that is not finite\. Correct it, or leave the row out"),
+    "a word": ([1, "many"], {"read": "vectors"}, r"row 2: 'many' where numbers were expected.*\n.*--read text"),
+    "a missing cell": ([[1.0], None], {}, r"row 2: 'x' is empty\. A row needs an input and an answer"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_row_that_is_wrong_is_named(case: str, tmp_path: Path) -> None:
+    cells, asked, words = REFUSED[case]
+    cells = [cells[0], cells[1], *[cells[0]] * 18]
+    rows = [{"x": cell, "y": "ab"[number % 2]} for number, cell in enumerate(cells)]
+    with pytest.raises(DataError, match=r"t\.jsonl, " + words):
+        examples(write_lines(tmp_path / "t.jsonl", rows), **asked)
+
+
+def test_columns_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
+    rows = [{"a": [1, 2], "b": [1, 2, 3], "word": "w", "y": "ab"[number % 2]} for number in range(20)]
+    path = write_lines(tmp_path / "t.jsonl", rows)
+    with pytest.raises(DataError, match=r"row 1: columns of 2, 3 numbers; each needs as many, one a step"):
+        examples(path, input="a,b", output="y")
+    with pytest.raises(DataError, match=r"of the columns a, word not all are numbers.*\n.*--input"):
+        examples(path, input="a,word", output="y")
+    pictures = np.zeros((20, 4, 4), np.uint8)
+    np.savez(tmp_path / "t.npz", a=pictures, b=pictures, y=np.arange(20) % 2)
+    with pytest.raises(OptionError, match=r"A row has one picture; --input names 2 columns"):
+        examples(tmp_path / "t.npz", input="a,b", output="y")
+
+
+def test_arrays_that_are_no_pictures_are_refused() -> None:
+    taken = PictureInput(2, 2, grey=True)
+    assert taken.take((np.full((2, 2), 7.0),), "t, row 1").dtype == np.uint8
+    with pytest.raises(DataError, match=r"t, row 1: a picture of \(3, 2, 1\), and \(2, 2, 1\) was expected"):
+        taken.take((np.zeros((3, 2), np.uint8),), "t, row 1")
+    with pytest.raises(DataError, match=r"t, row 1: numbers that are no bytes.*\n.*astype\(numpy\.uint8\)"):
+        taken.take((np.full((2, 2), 0.5),), "t, row 1")
+    with pytest.raises(DataError, match=r"t, row 1: an array of shape \(4,\); a picture's is height, width"):
+        taken.take((np.zeros(4, np.uint8),), "t, row 1")
+    with pytest.raises(DataError, match=r"t, row 1: an array of numbers, where a text was expected"):
+        TextInput().take((np.zeros(4),), "t, row 1")
+    for kind, name in ((SoundInput(RATE), "no.wav"), (taken, "no.png")):
+        with pytest.raises(MediaError, match=rf"t, row 1: there is no file '{name}'\. Paths count from the table's"):
+            kind.take((name,), "t, row 1")
+
+
+# a table with a row a step
+
+
+def write_steps(path: Path, tags: str, ids: str | None = None, values: str | None = None) -> Path:
+    """Sequences of three steps; the letters of `tags` are the answers of one, over and over."""
+    rows = []
+    for number in range(20):
+        for step in range(3):
+            name = f"s{number}" if ids is None else ids
+            rows.append(f"{name},{number + step},{tags[(number % 2) * 3 + step]}")
+    return write_csv(path, "id,x,label", rows if values is None else [*rows, values])
+
+
+def test_an_answer_that_never_changes_is_one_and_one_that_does_is_tags(tmp_path: Path) -> None:
+    fixed = examples(write_steps(tmp_path / "fixed.csv", "aaabbb"), sequence="id")
+    assert fixed.answers["label"].output == LabelOutput(("a", "b"))
+    assert len(fixed.numbers) == 20
+    assert fixed.items[0].tolist() == [[0], [1], [2]]  # type: ignore[union-attr]
+    tagged = examples(write_steps(tmp_path / "tags.csv", "aababb"), sequence="id")
+    assert tagged.answers["label"].output == LabelOutput(("a", "b"), each=True)
+    assert tagged.answers["label"].of(np.array([0, 1])).tolist() == [0, 0, 1, 0, 1, 1]
+
+
+def test_what_changes_in_one_of_several_tables_is_tags_in_all(tmp_path: Path) -> None:
+    train = write_steps(tmp_path / "train.csv", "aaabbb")
+    valid = write_steps(tmp_path / "valid.csv", "aababb")
+    found = examples(train, sequence="id", valid=str(valid), test="none")
+    assert found.answers["label"].each
+    assert found.count("validation") == 20
+    assert found.answers["label"].of(found.parts["training"][:1]).tolist() == [0, 0, 0]
+
+
+def test_sequences_that_are_wrong_are_refused(tmp_path: Path) -> None:
+    again = write_steps(tmp_path / "again.csv", "aaabbb", values="s3,1,a")
+    with pytest.raises(DataError, match=r"again\.csv, row 62: 'id' s3 begins again here.*\n?.*sort the table"):
+        examples(again, sequence="id")
+    empty = write_steps(tmp_path / "empty.csv", "aaabbb", values=",1,a")
+    with pytest.raises(DataError, match=r"empty\.csv, row 62: 'id' is empty: of which sequence is this step"):
+        examples(empty, sequence="id")
+    varying = write_steps(tmp_path / "varying.csv", "123456")
+    with pytest.raises(DataError, match=r"'label' changes within a sequence and reads as value.*\n.*--as tags"):
+        examples(varying, sequence="id", kind="value")
+    with pytest.raises(DataError, match=r"'x' changes within a sequence; a sequence is of one group.*\n.*--group"):
+        examples(write_steps(tmp_path / "g.csv", "aaabbb"), sequence="id", group="x", input="label", output="x")
+
+
+# scaling
+
+
+def test_numbers_are_scaled_by_the_training_part_alone(tmp_path: Path) -> None:
+    dice = DICE(0)
+    rows = [f"{5 + 3 * dice.normal()},{1e-9 * dice.normal()},7,{'ab'[n % 2]}" for n in range(100)]
+    others = [f"{1000 * n},{n},{n},{'ab'[n % 2]}" for n in range(20)]
+    train = write_csv(tmp_path / "t.csv", "wide,tiny,same,label", rows)
+    valid = write_csv(tmp_path / "v.csv", "wide,tiny,same,label", others)
+    found = examples(train, valid=str(valid), test="none")
+    steps = np.concatenate([found.intake.encode(item) for item in found.part_items("training")])
+    assert steps.mean(0) == pytest.approx([0, 0, 0], abs=1e-4)
+    assert steps.std(0) == pytest.approx([1, 1, 0], abs=1e-4)
+    assert isinstance(found.intake, Features)
+    assert found.intake.deviation[2] == 1, "what never changes is left in its own unit"
+    (far,) = found.intake.encode(found.part_items("validation")[3])
+    assert far[0] == pytest.approx((3000 - found.intake.mean[0]) / found.intake.deviation[0])
+    assert far[2] == 3 - 7
+
+
+def test_all_of_a_picture_is_scaled_as_one() -> None:
+    pictures = [np.full((2, 2, 1), level, np.uint8) for level in (0, 255)]
+    pictures[1][0] = 0
+    features = learn_features(PictureInput(2, 2, grey=True), pictures, patches=False)
+    assert len(set(features.mean.tolist())) == len(set(features.deviation.tolist())) == 1
+    assert features.mean[0] == pytest.approx(0.25)
+    patches = learn_features(PictureInput(2, 2, grey=True), pictures, patches=True)
+    assert patches.encode(pictures[1]).shape == (1, 16)
+
+
+FEATURES: dict[str, tuple[InputKind, bool]] = {
+    "vectors": (VectorInput(3), False),
+    "sound": (SoundInput(RATE), False),
+    "rows": (PictureInput(32, 32, grey=False), False),
+    "patches": (PictureInput(32, 32, grey=False), True),
+}
+
+
+def item_of(kind: InputKind) -> Any:
+    dice = DICE(7)
+    if isinstance(kind, VectorInput):
+        return dice.normal(size=(5, kind.width)).astype(np.float32)
+    if isinstance(kind, SoundInput):
+        return dice.integers(-20_000, 20_000, 4_000).astype(np.int16)
+    return dice.integers(0, 256, (32, 32, 3), np.uint8)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_features_are_kept_whole(name: str) -> None:
+    kind, patches = FEATURES[name]
+    features = learn_features(kind, [item_of(kind)], patches)
+    assert features.kind == name
+    again = features_from_json(json.loads(json.dumps(features.to_json())))
+    assert again.read_as == features.read_as
+    assert np.array_equal(again.encode(item_of(kind)), features.encode(item_of(kind)))
+    assert features.encode(item_of(kind)).shape[1] == features.width
+
+
+def changed(**facts: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda whole: whole.update(facts)
+
+
+DAMAGE: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "no mean": lambda facts: facts.pop("mean"),
+    "no input": lambda facts: facts.pop("input"),
+    "another kind": changed(kind="tastes"),
+    "another kind of input": changed(kind="rows"),
+    "an input in words": changed(input="vectors"),
+    "an unknown input": changed(input={"kind": "tastes"}),
+    "an input without width": changed(input={"kind": "vectors"}),
+    "too few means": changed(mean=[0.0]),
+    "a mean of none": changed(mean=[None, 0.0, 0.0]),
+    "a mean in words": changed(mean="many"),
+    "a mean that is not finite": changed(mean=[float("nan"), 0.0, 0.0]),
+    "a deviation of 0": changed(deviation=[1.0, 0.0, 1.0]),
+    "a deviation below 0": changed(deviation=[1.0, -1.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damaged_features_are_refused(case: str) -> None:
+    facts = learn_features(VectorInput(3), [item_of(VectorInput(3))], patches=False).to_json()
+    features_from_json(facts)
+    DAMAGE[case](facts)
+    with pytest.raises(RunError, match=r"symbols\.json is damaged: how its numbers are scaled is not said there"):
+        features_from_json(facts)
+
+
+@pytest.mark.parametrize("name", ["sound", "rows", "patches"])
+def test_what_is_varied_hangs_on_the_dice_alone(name: str) -> None:
+    kind, patches = FEATURES[name]
+    item = item_of(kind)
+    features = learn_features(kind, [item], patches)
+    assert features.varies
+    plain = features.encode(item)
+    torch.manual_seed(1)
+    first = features.vary(item, DICE(3))
+    torch.manual_seed(2)
+    assert np.array_equal(features.vary(item, DICE(3)), first)
+    others = [features.vary(item, DICE(seed)) for seed in range(4, 8)]
+    assert any(other.shape != first.shape or not np.array_equal(other, first) for other in others)
+    assert any(other.shape != plain.shape or not np.array_equal(other, plain) for other in others)
+    assert np.array_equal(features.encode(item), plain), "and reading as it is never varies"
+    assert np.array_equal(item, item_of(kind)), "nor is the item changed"
+
+
+def test_vectors_are_never_varied() -> None:
+    features = learn_features(VectorInput(3), [item_of(VectorInput(3))], patches=False)
+    assert not features.varies
+    assert np.array_equal(features.vary(item_of(VectorInput(3)), DICE(0)), features.encode(item_of(VectorInput(3))))
+
+
+# files
+
+
+def write_pitches(folder: Path, count: int, bad: int, missing: int = 0) -> Path:
+    """A csv of paths, from its own folder, to so many sounds, the first of them unreadable or not there."""
+    rows = []
+    for number in range(count):
+        name = f"sounds/{number}.wav"
+        tone = 9_000 * np.sin(np.arange(400) * (0.3, 0.8)[number % 2] + number)
+        write_sound(folder / name, tone)
+        if number < bad:
+            (folder / name).write_bytes(b"RIFF, and no sound at all" * 9)
+        elif number < bad + missing:
+            (folder / name).unlink()
+        rows.append(f"{name},{'ab'[number % 2]}")
+    return write_csv(folder / "t.csv", "sound,label", rows)
+
+
+def test_few_sounds_that_cannot_be_read_are_left_out_counted_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("soundfile")
+    path = write_pitches(tmp_path, 40, 2, 1)
+    monkeypatch.chdir("/")
+    found = examples(path)
+    assert len(found.numbers) == 37
+    assert len(found.bad) == 3
+    assert "3 that cannot be read left out (" in found.description
+    assert "sounds/0.wav" in found.description
+    assert "there is no file" in found.bad[2]
+    assert "row 4: " in found.bad[2]
+    assert found.numbers[0] == 5
+
+
+def test_many_sounds_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("soundfile")
+    path = write_pitches(tmp_path, 40, 5)
+    with pytest.raises(DataError, match=r"t\.csv: 5 of 40 cannot be read:\n.*0\.wav.*\n.*1\.wav"):
+        examples(path)
+
+
+def test_arrays_beyond_their_budget_are_made_anew() -> None:
+    made: list[int] = []
+
+    def again(number: int) -> Callable[[], np.ndarray[Any, Any]]:
+        def make() -> np.ndarray[Any, Any]:
+            made.append(number)
+            return np.full((4, 5), number, np.int16)
+
+        return make
+
+    arrays = Arrays(budget=100)  # two of 40 bytes
+    for number in range(4):
+        arrays.add(np.full((4, 5), number, np.int16), again(number))
+    arrays.add(np.full((3, 5), 4, np.int16))  # which could not be made anew
+    assert len(arrays) == 5
+    assert arrays.lengths.tolist() == [4, 4, 4, 4, 3]
+    for number in (3, 0, 2, 4, 1, 3):
+        assert np.array_equal(arrays[number], np.full((3 if number == 4 else 4, 5), number))
+    assert made == [3, 2, 3]
+
+
+def test_sounds_beyond_the_budget_are_the_same_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("soundfile")
+    path = write_pitches(tmp_path, 20, 0)
+    kept = examples(path)
+    monkeypatch.setattr("unrolled.data.examples.Arrays", lambda: Arrays(budget=1))
+    anew = examples(path)
+    assert kept.lengths.tolist() == anew.lengths.tolist()
+    assert kept.fingerprints == anew.fingerprints
+    for row in range(20):
+        assert np.array_equal(np.asarray(kept.items[row]), np.asarray(anew.items[row]))
+    (tmp_path / "sounds" / "7.wav").unlink()
+    assert len(kept.items[7]) == 400
+    with pytest.raises(MediaError, match=r"there is no file"):
+        anew.items[7]
+
+
+def same(one: RowBatch, other: RowBatch) -> bool:
+    tensors = [[batch.inputs, batch.lengths, *batch.answers.values()] for batch in (one, other)]
+    return all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(*tensors, strict=True))
+
+
+@pytest.mark.parametrize("varied", [False, True])
+def test_a_batch_hangs_on_its_seed_and_number_alone(varied: bool, tmp_path: Path) -> None:
+    pytest.importorskip("soundfile")
+    whole = examples(write_pitches(tmp_path, 40, 0))
+    batches = ExampleBatches(whole, "training", 5, 3, varied)
+    assert batches.batches_an_epoch == 7
+    forward = [batches.batch(k) for k in range(9)]
+    again = ExampleBatches(whole, "training", 5, 3, varied)
+    for k in (8, 2, 7, 0, 2):
+        assert same(again.batch(k), forward[k])
+    assert not same(ExampleBatches(whole, "training", 5, 4, varied).batch(0), forward[0])
+    assert same(ExampleBatches(whole, "training", 5, 3).batch(0), forward[0]) is not varied
+    assert sum(int((batch.lengths > 0).sum()) for batch in forward[:7]) == whole.count("training")

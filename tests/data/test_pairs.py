@@ -1,0 +1,106 @@
+"""Batches of rows and the texts to be written about them."""
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled.data.examples import Asked, Examples, read_examples
+from unrolled.data.outputs import LONGEST_TEXT
+from unrolled.data.pairs import PairBatches, make_pairs, side_by_side
+from unrolled.data.tokens import LabelTokens
+from unrolled.errors import OptionError
+
+
+def read(folder: Path, rows: list[tuple[str, str]]) -> Examples:
+    with (folder / "t.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "output"), *rows])
+    return read_examples(folder / "t.csv", Asked(kind="text", read="text", symbols="char"))
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> Examples:
+    """Inputs and texts whose lengths have nothing to do with each other."""
+    dice = random.Random(0)
+    return read(tmp_path, [("a" * dice.randint(0, 40) + "b", "c" * dice.randint(1, 40)) for _ in range(700)])
+
+
+def test_a_batch_is_the_rows_and_their_texts(examples: Examples) -> None:
+    written = examples.written
+    assert written is not None
+    rows = np.array([5, 9, 2])
+    batch = make_pairs(examples, rows, 4)
+    assert batch.lengths.tolist() == [1 + len(str(examples.items[row])) for row in rows] + [0]
+    assert batch.target_lengths.tolist() == [1 + len(written.texts[row]) for row in rows] + [0]
+    assert batch.steps == max(batch.target_lengths)
+    assert batch.asked == int(batch.target_lengths.sum())
+    assert bool(batch.fresh.all())
+    for row, targets, length in zip(rows, batch.targets, batch.target_lengths.tolist(), strict=False):
+        assert written.output.table.decode(targets[: length - 1].tolist()) == written.texts[row]
+        assert not bool(targets[length - 1 :].any()), "a border ends it, and padding is zero"
+
+
+def test_every_row_stands_once_in_an_epoch_and_batches_go_by_the_seed(examples: Examples) -> None:
+    batches = PairBatches(examples, "training", 32, seed=3)
+    seen = torch.cat([batches.batch(k).target_lengths for k in range(batches.batches_an_epoch)])
+    written = examples.written
+    assert written is not None
+    expected = sorted(1 + len(written.texts[row]) for row in examples.parts["training"].tolist())
+    assert sorted(seen[seen > 0].tolist()) == expected
+    again = PairBatches(examples, "training", 32, seed=3)
+    for k in (20, 3, 17):
+        assert torch.equal(again.batch(k).targets, batches.batch(k).targets)
+    other = PairBatches(examples, "training", 32, seed=4)
+    assert not torch.equal(other.batch(0).target_lengths, batches.batch(0).target_lengths)
+
+
+def test_rows_are_of_like_length_in_both(examples: Examples) -> None:
+    assert PairBatches(examples, "training", 8, seed=0).padding_share() < 0.2
+    dice = np.random.default_rng(0)
+    inputs, texts = dice.integers(1, 100, 512), dice.integers(1, 100, 512)
+    order = side_by_side(inputs, texts)
+    assert sorted(order.tolist()) == list(range(512))
+    spread = [np.ptp(lengths[order].reshape(-1, 8), axis=1).mean() for lengths in (inputs, texts)]
+    assert max(spread) < 25, "where rows stand by chance it is about 77"
+
+
+def test_a_batch_is_one_piece(examples: Examples) -> None:
+    batch = make_pairs(examples, np.array([0, 1]))
+    assert batch.cut(0, batch.steps) is batch
+    with pytest.raises(OptionError, match=r"a text about a row is one piece\. Leave out --gradient"):
+        batch.cut(0, 1)
+
+
+def test_long_texts_are_learnt_to_a_thousand_symbols(tmp_path: Path) -> None:
+    examples = read(tmp_path, [("a" * 1500, "b" * 999), ("c", "d" * 1000), *[("e", f"f{n}") for n in range(20)]])
+    written = examples.written
+    assert written is not None
+    assert written.symbols(0).tolist()[-2:] != [0, 0]
+    assert written.symbols(0)[-1] == 0
+    assert len(written.symbols(1)) == LONGEST_TEXT
+    assert written.symbols(1)[-1] != 0, "it is not ended where it was cut"
+    assert written.output.longest <= LONGEST_TEXT
+
+
+def test_a_label_is_one_step_and_others_are_read_as_those_most_like_them() -> None:
+    tokens = LabelTokens.learn(["Italian", "Greek", "Greek", "Arabic"])
+    assert tokens.names == ["Greek", "Arabic", "Italian"]
+    assert [tokens.encode(name).tolist() for name in tokens.names] == [[[1]], [[2]], [[3]]]
+    assert tokens.known("italian") == "Italian"
+    assert tokens.known("??") == "Greek", "the most frequent"
+
+
+def test_few_inputs_are_labels_unless_it_is_said_otherwise(tmp_path: Path) -> None:
+    rows = [("xyz"[number % 3], f"text {number}") for number in range(60)]
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "output"), *rows])
+    assert read_examples(tmp_path / "t.csv", Asked()).intake.kind == "label"
+    assert read_examples(tmp_path / "t.csv", Asked(read="text")).intake.kind == "char"
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "output"), *((f"{number}", f"text {number}") for number in range(60))])
+    assert read_examples(tmp_path / "t.csv", Asked(read="label")).intake.kind == "label"

@@ -1,0 +1,393 @@
+"""Likelihoods: nats are those of the distributions they name, blends are p ∝ Π p_i^w_i, and sureness is made true.
+And the linear model on numbers, which says the same kinds of things.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import Bernoulli, Categorical, Normal
+
+from unrolled.data.features import Features, learn_features
+from unrolled.data.inputs import VectorInput
+from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput
+from unrolled.data.tokens import WordTokens
+from unrolled.errors import RunError
+from unrolled.model.blend import blend, blend_unseen, fit_blend
+from unrolled.model.heads import Head, balanced
+from unrolled.model.likelihoods import LIKELIHOODS, SURE, is_known
+from unrolled.model.linear import LinearModel, fit_linear
+
+LABEL, SETS, VALUE = LIKELIHOODS["label"], LIKELIHOODS["labels"], LIKELIHOODS["value"]
+NOBODY = torch.ones(4)  # weights of labels that count alike
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def integers(most: int, *shape: int, seed: int = 0) -> Tensor:
+    return torch.randint(0, most, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_nats_are_those_of_the_distributions() -> None:
+    outputs, labels = normal(9, 4), integers(4, 9)
+    said = LABEL.say(outputs)
+    expected = -Categorical(logits=outputs).log_prob(labels)  # type: ignore[no-untyped-call]
+    assert torch.allclose(LABEL.nats(said, labels), expected)
+    there = integers(2, 9, 4).double()
+    of_sets = -Bernoulli(logits=outputs).log_prob(there).sum(1)  # type: ignore[no-untyped-call]
+    assert torch.allclose(SETS.nats(SETS.say(outputs), there), of_sets)
+    numbers = 3 * normal(9, 2, seed=1)
+    means, spreads = outputs[:, :2], SURE * torch.tanh(outputs[:, 2:] / SURE)
+    of_values = -Normal(means, spreads.exp()).log_prob(numbers).sum(1)  # type: ignore[no-untyped-call]
+    assert torch.allclose(VALUE.nats(VALUE.say(outputs), numbers), of_values)
+
+
+def test_a_value_is_never_said_surer_than_it_may_be() -> None:
+    said = VALUE.say(torch.tensor([[5.0, -1e4], [5.0, 1e4], [5.0, 0.25]]))
+    assert said[:, 0].tolist() == [5, 5, 5], "and its mean is as it is"
+    assert said[:2, 1].tolist() == pytest.approx([-SURE, SURE])
+    assert said[2, 1] == pytest.approx(0.25, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["label", "labels", "value"])
+def test_a_loss_ignores_what_is_not_asked(kind: str) -> None:
+    family = LIKELIHOODS[kind]
+    outputs = normal(6, 4).requires_grad_(True)
+    answers = integers(4, 6) if kind == "label" else integers(2, 6, 4 if kind == "labels" else 2).double()
+    nothing = -100 if kind == "label" else math.nan
+    asked = answers.clone()
+    asked[1] = nothing
+    if kind == "label":
+        asked[4] = nothing
+    else:
+        asked[4, 0] = nothing
+    due = [0, 2, 3, 5]
+    loss = family.loss(outputs, asked, NOBODY.double())
+    said = family.say(outputs[due])
+    assert torch.allclose(loss, family.nats(said, answers[due]).sum())
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert outputs.grad is not None
+    assert bool(outputs.grad.isfinite().all())
+    assert (outputs.grad.abs().sum(1) > 0).tolist() == [row in due for row in range(6)]
+    none = torch.full_like(asked, nothing)
+    assert float(family.loss(outputs.detach(), none, NOBODY.double())) == 0
+
+
+def test_what_is_known_is_told_from_what_is_not() -> None:
+    assert is_known(torch.tensor([0, -1, 3, -100])).tolist() == [True, False, True, False]
+    assert is_known(torch.tensor([[1.0, 2.0], [math.nan, 2.0]])).tolist() == [True, False]
+
+
+def test_labels_count_as_they_are_weighed() -> None:
+    outputs, labels = normal(8, 2), torch.tensor([0, 0, 0, 0, 0, 0, 1, 1])
+    weights = balanced([6, 2])
+    assert weights == pytest.approx([8 / 12, 2])
+    loss = LABEL.loss(outputs, labels, torch.tensor(weights, dtype=torch.float64))
+    nats = LABEL.nats(LABEL.say(outputs), labels)
+    assert torch.allclose(loss, nats[:6].sum() * weights[0] + nats[6:].sum() * weights[1])
+
+
+def test_the_way_back_of_a_value_is_weighed_by_its_deviation_and_its_loss_is_nats() -> None:
+    outputs, numbers = normal(7, 4), 2 * normal(7, 2, seed=1)
+    grown = [outputs.clone().requires_grad_(True) for _ in range(2)]
+    loss = VALUE.loss(grown[0], numbers, NOBODY)
+    nats = VALUE.nats(VALUE.say(grown[1]), numbers).sum()
+    assert torch.allclose(loss, nats)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nats.backward()  # type: ignore[no-untyped-call]
+    deviations = VALUE.say(outputs)[:, 2:].exp()
+    assert grown[0].grad is not None
+    assert grown[1].grad is not None
+    assert torch.allclose(grown[0].grad, grown[1].grad * deviations.repeat(1, 2))
+    assert not torch.allclose(grown[0].grad, grown[1].grad)
+
+
+@pytest.mark.parametrize("spread", [-1e3, -20.0, 20.0, 1e3])
+def test_the_way_back_of_a_value_is_finite_however_wrong_it_is(spread: float) -> None:
+    outputs = torch.tensor([[1e3, spread], [-1e3, spread], [0.0, spread]], requires_grad=True)
+    loss = VALUE.loss(outputs, torch.zeros(3, 1), NOBODY)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert bool(loss.isfinite())
+    assert outputs.grad is not None
+    assert bool(outputs.grad.isfinite().all())
+
+
+@pytest.mark.parametrize(("kind", "nats"), [("label", math.log(4)), ("labels", 4 * math.log(2)), ("value", 1.838)])
+def test_an_untrained_head_knows_nothing(kind: str, nats: float) -> None:
+    torch.manual_seed(0)
+    head = Head(6, 4, kind)
+    outputs = head(1e-6 * torch.randn(5, 6))
+    answers = integers(4, 5) if kind == "label" else torch.zeros(5, 4 if kind == "labels" else 2)
+    assert float(head.loss(outputs, answers).detach()) / 5 == pytest.approx(nats, abs=1e-3)
+
+
+# blends
+
+
+def test_a_blend_of_normal_distributions_is_their_product() -> None:
+    said, weights = normal(3, 4, 2), [0.7, 0.2, 1.6]
+    grid = torch.linspace(-40, 40, 80_001, dtype=torch.float64)
+    whole = blend(VALUE, list(said), weights)
+    for row in range(4):
+        logs = torch.zeros_like(grid)
+        for part, weight in zip(said, weights, strict=True):
+            one = Normal(part[row, 0], part[row, 1].exp())
+            logs += weight * one.log_prob(grid)  # type: ignore[no-untyped-call]
+        density = logs.exp() / torch.trapezoid(logs.exp(), grid)
+        found = Normal(whole[row, 0], whole[row, 1].exp())
+        assert torch.allclose(found.log_prob(grid).exp(), density, atol=1e-6)  # type: ignore[no-untyped-call]
+
+
+def test_a_blend_of_numbers_takes_each_by_itself() -> None:
+    said, weights = normal(2, 5, 6), [0.3, 0.9]
+    whole = blend(VALUE, list(said), weights)
+    for number in range(3):
+        alone = blend(VALUE, [part[:, [number, 3 + number]] for part in said], weights)
+        assert torch.allclose(whole[:, [number, 3 + number]], alone)
+
+
+def test_blends_of_labels_are_products_too() -> None:
+    said, weights = normal(3, 5, 4).log_softmax(2), [0.7, -0.2, 1.6]
+    product = torch.stack([part.exp() ** weight for part, weight in zip(said, weights, strict=True)]).prod(0)
+    expected = product / product.sum(1, keepdim=True)
+    assert torch.allclose(blend(LABEL, list(said), weights).exp(), expected)
+    odds = normal(3, 5, 4, seed=1)
+    there, not_there = (
+        torch.stack([(sign * part).sigmoid() ** weight for part, weight in zip(odds, weights, strict=True)]).prod(0)
+        for sign in (1, -1)
+    )
+    assert torch.allclose(blend(SETS, list(odds), weights).sigmoid(), there / (there + not_there))
+
+
+ROWS = 4_000
+
+
+def sure_labels() -> tuple[Tensor, Tensor]:
+    true = 2 * normal(ROWS, 3)
+    answers = torch.multinomial(true.softmax(1), 1, generator=torch.Generator().manual_seed(1))[:, 0]
+    return (4 * true).log_softmax(1), answers
+
+
+def sure_sets() -> tuple[Tensor, Tensor]:
+    true = 2 * normal(ROWS, 3)
+    return 4 * true, (true.sigmoid() > torch.rand(true.shape, generator=torch.Generator().manual_seed(1))).double()
+
+
+def sure_values() -> tuple[Tensor, Tensor]:
+    means = normal(ROWS, 2)
+    said = torch.cat([means, torch.full_like(means, math.log(0.5))], 1)
+    return said, means + 2 * normal(ROWS, 2, seed=1)
+
+
+OVER_SURE: dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], float]] = {
+    "label": (sure_labels, 1 / 4),
+    "labels": (sure_sets, 1 / 4),
+    "value": (sure_values, 1 / 16),  # a precision four times four what it should be
+}
+
+
+@pytest.mark.parametrize("kind", OVER_SURE)
+def test_what_is_too_sure_is_made_true(kind: str) -> None:
+    make, temperature = OVER_SURE[kind]
+    said, answers = make()
+    family = LIKELIHOODS[kind]
+    (weight,) = fit_blend(family, [said], answers)
+    assert weight == pytest.approx(temperature, rel=0.1)
+    true = family.nats(blend(family, [said], [weight]), answers).mean()
+    assert true < family.nats(said.double(), answers).mean() - 0.1
+    if kind == "value":
+        answers[::2, 1] = math.nan
+        again = fit_blend(family, [said], answers)
+        assert again == fit_blend(family, [said[1::2]], answers[1::2]), "what is not known does not count"
+    unseen = blend_unseen(family, [said[1::2]], answers[1::2])
+    assert family.nats(unseen, answers[1::2]).mean() == pytest.approx(float(true), rel=0.1)
+
+
+@pytest.mark.parametrize("kind", OVER_SURE)
+def test_the_part_that_knows_is_weighed_more(kind: str) -> None:
+    said, answers = OVER_SURE[kind][0]()
+    guess = said[torch.randperm(len(said), generator=torch.Generator().manual_seed(3))]
+    knows, guesses = fit_blend(LIKELIHOODS[kind], [said, guess], answers)
+    assert knows > 5 * abs(guesses)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+@pytest.mark.parametrize("kind", OVER_SURE)
+def test_few_answers_never_lead_to_wild_ones(kind: str, rows: int) -> None:
+    family = LIKELIHOODS[kind]
+    for seed in range(8):
+        if kind == "label":
+            parts, answers = [family.say(9 * normal(rows, 3, seed=seed + k)) for k in (0, 50)], integers(3, rows)
+        elif kind == "labels":
+            parts, answers = [9 * normal(rows, 3, seed=seed + k) for k in (0, 50)], integers(2, rows, 3).double()
+        else:
+            parts = [normal(rows, 4, seed=seed + k) for k in (0, 50)]
+            parts[1] = parts[0] + 1e-3 * parts[1]  # almost the same: sums without weights above 0 run away
+            answers = 5 * normal(rows, 2, seed=seed + 99)
+        weights = fit_blend(family, parts, answers)
+        assert all(map(math.isfinite, weights))
+        assert max(map(abs, weights)) < 50
+        whole = blend(family, parts, weights)
+        assert bool(whole.isfinite().all())
+        assert (
+            family.nats(whole, answers).mean() <= family.nats(blend(family, parts, [0.5, 0.5]), answers).mean() + 1e-6
+        )
+        if kind == "value":
+            assert min(weights) > 0
+            means = torch.stack(parts)[:, :, :2]
+            assert bool((whole[:, :2] >= means.amin(0) - 1e-9).all())
+            assert bool((whole[:, :2] <= means.amax(0) + 1e-9).all())
+
+
+@pytest.mark.parametrize("kind", ["labels", "value"])
+def test_where_nothing_is_known_parts_weigh_alike(kind: str) -> None:
+    said = normal(3, 4)
+    assert fit_blend(LIKELIHOODS[kind], [said, said], torch.full((3, 2), math.nan)) == [0.5, 0.5]
+
+
+# the linear model on numbers
+
+OUTPUTS: dict[str, Output] = {
+    "value": ValueOutput((0.0, 0.0), (1.0, 1.0)),
+    "label": LabelOutput(("a", "b", "c")),
+    "labels": LabelSetOutput(("left", "up")),
+}
+CENTRES = np.array([[4.0, 0, 0], [0, 4, 0], [0, 0, 4]])
+MAP = np.array([[0.5, -1], [0, 0.25], [2, 1]])
+NOISE = 0.1
+
+
+def lessons(rows: int, seed: int) -> tuple[list[Any], dict[str, Any]]:
+    dice = np.random.default_rng(seed)
+    labels = dice.integers(0, 3, rows)
+    points = CENTRES[labels] + dice.normal(size=(rows, 3))
+    values = points @ MAP + 1 + NOISE * dice.normal(size=(rows, 2))
+    sets = (points[:, :2] > 1).astype(np.float64)
+    items = [point.reshape(1, 3).astype(np.float32) for point in points]
+    return items, {"value": values, "label": labels, "labels": sets}
+
+
+@pytest.fixture(scope="module")
+def intake() -> Features:
+    return learn_features(VectorInput(3), lessons(300, 0)[0], patches=False)
+
+
+@pytest.fixture(scope="module")
+def model(intake: Features) -> LinearModel:
+    return fit_linear("numbers", lessons(300, 0), lessons(100, 1), OUTPUTS, intake, seed=0)
+
+
+def test_numbers_are_learnt_from_numbers(model: LinearModel) -> None:
+    items, answers = lessons(200, 2)
+    said = model.answer(items)
+    assert model.describe() == "linear on 3 numbers of a row"
+    means, spreads = said["value"].numpy()[:, :2], said["value"].numpy()[:, 2:]
+    assert np.abs(means - answers["value"]).mean() < 1.5 * NOISE
+    assert np.exp(spreads) == pytest.approx(np.full_like(spreads, NOISE), rel=0.3), "and how far off it may be"
+    assert float((said["label"].argmax(1).numpy() == answers["label"]).mean()) > 0.93
+    assert torch.allclose(said["label"].exp().sum(1), torch.ones(200))
+    assert float(((said["labels"].numpy() > 0) == answers["labels"]).mean()) > 0.95
+
+
+def test_a_row_is_answered_alike_alone(model: LinearModel) -> None:
+    items, _ = lessons(5, 3)
+    together = model.answer(items)
+    for row, item in enumerate(items):
+        for name, said in model.answer([item]).items():
+            assert torch.allclose(said[0], together[name][row], atol=1e-5)
+    assert model.answer([])["value"].shape == (0, 4)
+
+
+def test_it_is_kept_and_read_again(model: LinearModel, intake: Features) -> None:
+    again = LinearModel.from_tensors(model.tensors(), model.facts(), intake)
+    items, _ = lessons(20, 3)
+    assert again.describe() == model.describe()
+    assert all(torch.equal(said, again.answer(items)[name]) for name, said in model.answer(items).items())
+
+
+Damage = Callable[[dict[str, Tensor], dict[str, Any]], object]
+DAMAGE: dict[str, Damage] = {
+    "another look": lambda tensors, facts: facts.update(units="summary"),
+    "a look of texts": lambda tensors, facts: facts.update(units="words"),
+    "more steps": lambda tensors, facts: facts.update(steps=2),
+    "steps in words": lambda tensors, facts: facts.update(steps="many"),
+    "no mean": lambda tensors, facts: tensors.pop("mean"),
+    "a mean that is none": lambda tensors, facts: tensors.update(mean=tensors["mean"] * math.nan),
+    "a deviation of 0": lambda tensors, facts: tensors.update(deviation=tensors["deviation"] * 0),
+    "fewer deviations": lambda tensors, facts: tensors.update(deviation=tensors["deviation"][:-1]),
+    "a value without its spread": lambda tensors, facts: tensors.pop("spread.0"),
+    "a label with a spread": lambda tensors, facts: tensors.update({"spread.1": torch.zeros(3)}),
+    "fewer spreads": lambda tensors, facts: tensors.update({"spread.0": torch.zeros(1)}),
+    "a spread that is none": lambda tensors, facts: tensors.update({"spread.0": torch.full((2,), math.nan)}),
+    "fewer weights": lambda tensors, facts: tensors.update({"weights.0": tensors["weights.0"][:-1]}),
+    "endless weights": lambda tensors, facts: tensors.update({"weights.2": tensors["weights.2"] / 0}),
+    "no kinds": lambda tensors, facts: facts.pop("kinds"),
+    "one output more": lambda tensors, facts: facts["outputs"].append("more"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_one_on_numbers_is_refused(case: str, model: LinearModel, intake: Features) -> None:
+    tensors, facts = dict(model.tensors()), dict(model.facts())
+    DAMAGE[case](tensors, facts)
+    with pytest.raises(RunError, match="linear model of this run is damaged"):
+        LinearModel.from_tensors(tensors, facts, intake)
+
+
+def test_numbers_are_not_looked_at_as_texts(model: LinearModel) -> None:
+    with pytest.raises(RunError, match="linear model of this run is damaged"):
+        LinearModel.from_tensors(model.tensors(), model.facts(), WordTokens([]))
+
+
+def test_no_validation_still_tells_how_far_off_a_value_may_be(intake: Features) -> None:
+    none: tuple[list[Any], dict[str, Any]] = ([], {"value": np.zeros((0, 2))})
+    items, answers = lessons(300, 0)
+    value = {"value": OUTPUTS["value"]}
+    model = fit_linear("numbers", (items, answers), none, value, intake, seed=0, seconds=0.0)
+    assert model.answer(items[:1])["value"][0, 2:].exp().tolist() == pytest.approx([NOISE, NOISE], rel=0.3)
+    exact = {"value": np.concatenate(items) @ MAP}
+    model = fit_linear("numbers", (items, exact), (items, exact), value, intake, seed=0)
+    assert bool(model.answer(items)["value"].isfinite().all()), "a value that is wholly foreseen is no endless surety"
+
+
+def test_rows_of_unlike_length_are_summed_up() -> None:
+    dice = np.random.default_rng(0)
+
+    def series(rows: int) -> tuple[list[Any], dict[str, Any]]:
+        items = [dice.normal(dice.normal(), 1, (dice.integers(3, 9), 2)).astype(np.float32) for _ in range(rows)]
+        found = np.array([[item[:, 0].max(), item[-1, 1]] for item in items])
+        return items, {"value": found}
+
+    training, test = series(300), series(50)
+    intake = learn_features(VectorInput(2), training[0], patches=False)
+    model = fit_linear("numbers", training, series(50), {"value": OUTPUTS["value"]}, intake, seed=0)
+    assert model.describe() == "linear on 13 figures of a row's steps"
+    assert np.abs(model.answer(test[0])["value"].numpy()[:, :2] - test[1]["value"]).mean() < 0.05
+    again = LinearModel.from_tensors(model.tensors(), model.facts(), intake)
+    assert torch.equal(again.answer(test[0])["value"], model.answer(test[0])["value"])
+
+
+def test_a_step_is_answered_by_those_around_it() -> None:
+    dice = np.random.default_rng(0)
+
+    def sequences(rows: int) -> tuple[list[Any], dict[str, Any]]:
+        items = [dice.normal(size=(int(length), 1)).astype(np.float32) for length in dice.integers(1, 7, rows)]
+        after = [np.append(item[1:, 0], 0) > np.append(0, item[:-1, 0]) for item in items]
+        return items, {"tag": np.concatenate(after).astype(np.int64)}
+
+    training, test = sequences(300), sequences(60)
+    intake = learn_features(VectorInput(1), training[0], patches=False)
+    tag = {"tag": LabelOutput(("no", "yes"), each=True)}
+    model = fit_linear("numbers", training, sequences(60), tag, intake, seed=0)
+    assert model.describe() == "linear on 5 numbers around"
+    said = model.answer(test[0])["tag"]
+    assert float((said.argmax(1).numpy() == test[1]["tag"]).mean()) > 0.95
+    assert torch.allclose(said[: len(test[0][0])], model.answer(test[0][:1])["tag"], atol=1e-5)

@@ -1,0 +1,410 @@
+"""Runs about vectors, sounds and pictures, and runs that answer with values, sets and tags: from file to answer."""
+
+from __future__ import annotations
+
+import csv
+import json
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from kills import same_bytes
+
+import unrolled
+from unrolled.errors import DataError, MediaError, OptionError
+from unrolled.run import Training
+from unrolled.run.answer_verdict import AnswerVerdict
+from unrolled.run.folds import Folds
+from unrolled.run.predicting import Answer
+from unrolled.scores import LabelScore
+from unrolled.settings import TrainSettings
+from unrolled.value_scores import LabelSetScore, ValueScore
+
+SMALL: dict[str, Any] = {"steps": 12, "size": 8, "batch": 16, "threads": 1}
+RATE = 8_000
+
+
+def finish(training: Training) -> Training:
+    for _ in training:
+        pass
+    return training
+
+
+def verdict_of(training: Training) -> AnswerVerdict:
+    assert isinstance(training.verdict, AnswerVerdict)
+    json.dumps(training.run.facts["scores"])
+    return training.verdict
+
+
+def best(training: Training, output: str) -> Any:
+    verdict = verdict_of(training)
+    return verdict.scores[output][verdict.model]
+
+
+def ask(run: Path, source: Path) -> list[Answer]:
+    """What a run answers about what a path holds."""
+    loaded = unrolled.load(run)
+    given = loaded.predictor.read_input(str(source))
+    assert given is not None
+    return list(loaded.predict(given))
+
+
+# values of vectors
+
+
+def write_vectors(path: Path, rows: int = 150, seed: int = 0) -> Path:
+    """One to six steps of two numbers; the value hangs on how many there are and on the last one's first."""
+    dice = np.random.default_rng(seed)
+    with path.open("w") as file:
+        for _ in range(rows):
+            steps = dice.normal(size=(int(dice.integers(1, 7)), 2)).round(3)
+            value = 100 + 10 * steps[-1, 0] + len(steps) + 0.1 * dice.normal()
+            facts = {"x": steps.tolist(), "y": float(value), "big": "yes" if value > 103 else "no"}
+            file.write(json.dumps(facts) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_vectors(tmp_path_factory.mktemp("vectors") / "t.jsonl")
+
+
+@pytest.fixture(scope="module")
+def valued(vectors: Path) -> Training:
+    return finish(Training(vectors, out=str(vectors.parent / "run"), output="y", **SMALL))
+
+
+def test_a_value_is_foreseen_from_vectors(valued: Training) -> None:
+    assert "150 rows of jsonl: x (2 numbers a step) -> y, a number (" in valued.description
+    score = best(valued, "y")
+    assert isinstance(score, ValueScore)
+    assert score.r2 > 0.95
+    assert score.rows == 15
+    verdict = verdict_of(valued)
+    assert set(verdict.scores["y"]) == {"lstm", "linear", "lstm+linear"}
+    words = "\n".join(verdict.lines)
+    assert "MAE " in words
+    assert "RMSE " in words
+    median = np.median([json.loads(line)["y"] for line in (valued.folder.parent / "t.jsonl").open()])
+    constant, figure = verdict.constants["y"]
+    assert float(constant.removeprefix("always ")) == pytest.approx(median, abs=3)
+    assert figure > 3 * score.mae
+    assert valued.run.facts["reaches"]["y"][0] > 0
+    assert "is right)" in (valued.first_sample or (0, ""))[1]
+
+
+def test_a_loaded_run_says_the_same_of_values(valued: Training) -> None:
+    evaluation, score = unrolled.load(valued.folder).evaluate_answers(errors=True), best(valued, "y")
+    found = evaluation.scores["y"]
+    assert isinstance(found, ValueScore)
+    assert found.mae == pytest.approx(score.mae, rel=1e-4)
+    assert found.held == score.held
+    assert found.width == pytest.approx(score.width, rel=1e-4)
+    assert evaluation.lines[0].startswith("y, test: MAE ")
+    assert any(line.startswith("Beside it: ") and "MAE" in line for line in evaluation.lines)
+
+
+def test_errors_of_values_are_all_rows_those_furthest_off_first(valued: Training) -> None:
+    wrong = unrolled.load(valued.folder).evaluate_answers(errors=True).wrong
+    assert len(wrong) == 15
+    off = [abs(float(one["right"]) - float(one["answer"])) for one in wrong]
+    assert off == pytest.approx(sorted(off, reverse=True), abs=0.002), "but for the digits that are written"
+    assert off[0] > 2 * off[-1]
+    rows = (valued.folder.parent / "t.jsonl").read_text().splitlines()
+    for one in wrong:
+        right = json.loads(rows[int(one["place"].rsplit(" ", 1)[1]) - 1])["y"]
+        assert float(one["right"]) == pytest.approx(right, rel=1e-4)
+
+
+def test_a_table_and_lines_of_numbers_are_answered_with_intervals(valued: Training, tmp_path: Path) -> None:
+    steps = [[[1.0, 0.0]], [[0, 0], [-1, 0.5]], [[2.0, 2.0]] * 3]
+    table = tmp_path / "new.jsonl"
+    table.write_text("".join(json.dumps({"x": one}) + "\n" for one in steps))
+    answers = ask(valued.folder, table)
+    assert [answer.text for answer in answers] == [f"{table}, row {row}" for row in (1, 2, 3)]
+    run = unrolled.load(valued.folder)
+    lines = list(run.predict([json.dumps(one) for one in steps]))
+    for answer, typed, right in zip(answers, lines, (111, 92, 123), strict=True):
+        (found,) = answer.values["y"]
+        assert found.value == pytest.approx(right, abs=4)
+        assert found.low < found.value < found.high
+        assert found.value - found.low == pytest.approx(found.high - found.value)
+        assert typed.values["y"][0] == pytest.approx(found, rel=1e-5)
+        facts = answer.as_dict()["outputs"]["y"]
+        assert facts == {"answer": found.value, "interval": [found.low, found.high]}
+    (flat,) = run.predict(["1, 0"])
+    assert flat.values["y"][0].value == pytest.approx(answers[0].values["y"][0].value, rel=1e-5)
+    for line, words in (
+        ("one two", r"'one two' is no list of numbers, which this run reads"),
+        ("", r"'' is no list of numbers"),
+        ("1 2 3", r"1 2 3: 3 numbers a step, and 2 were expected"),
+        ("[[1, 2], [3]]", r"where numbers were expected"),
+        ("nan 1", r"nan 1: a number that is not finite"),
+    ):
+        with pytest.raises(DataError, match=words):
+            list(run.predict([line]))
+
+
+def test_labels_and_values_are_heads_of_one_model(vectors: Path, tmp_path: Path) -> None:
+    training = finish(Training(vectors, out=str(tmp_path / "run"), input="x", output="big,y", **SMALL))
+    assert isinstance(best(training, "big"), LabelScore)
+    assert isinstance(best(training, "y"), ValueScore)
+    assert best(training, "big").accuracy > 0.7
+    (answer,) = unrolled.load(tmp_path / "run").predict(["[[2, 0], [1, 0]]"])
+    assert set(answer.labels) == {"big"}
+    assert set(answer.values) == {"y"}
+    assert answer.best("big") == "yes"
+    assert set(training.run.facts["reaches"]) == {"y"}, "only values have intervals"
+    wrong = unrolled.load(tmp_path / "run").evaluate_answers(errors=True).wrong
+    assert {one["output"] for one in wrong} >= {"y"}
+    with pytest.raises(OptionError, match=r"--balance makes labels count alike.*are no labels"):
+        Training(vectors, input="x", output="big,y", balance=True, steps=1)
+
+
+def test_padding_is_told_in_the_plan(vectors: Path, tmp_path: Path) -> None:
+    """One batch holds all rows: what is read is then as long as the longest of them."""
+    training = Training(vectors, out=str(tmp_path / "run"), output="y", **SMALL | {"batch": 200, "steps": 1})
+    examples = training.subject.examples  # type: ignore[attr-defined]
+    lengths = examples.lengths[examples.parts["training"]]
+    padding = 1 - lengths.sum() / (len(lengths) * lengths.max())
+    assert 0.2 < padding < 0.8
+    assert training.run.read_plans()[0]["padding"] == pytest.approx(padding, abs=1e-4)
+    assert f" steps, {padding:.0%} padding" in training.plan_line
+
+
+def test_folds_of_values_are_one_table(vectors: Path, tmp_path: Path) -> None:
+    settings = TrainSettings(folds=2, output="y", out=str(tmp_path / "folds"), **SMALL | {"steps": 4})
+    folds = Folds(vectors, settings, "t")
+    for _, training in folds.trainings():
+        finish(training)
+    lines = folds.conclude()
+    kept = json.loads((tmp_path / "folds" / "folds.json").read_text())
+    for figure in ("mae", "rmse", "r2", "nats"):
+        values = [kept["folds"][number]["outputs"]["y"][figure] for number in ("1", "2")]
+        assert kept["table"]["y"][figure]["mean"] == pytest.approx(sum(values) / 2)
+        assert kept["table"]["y"][figure]["least"] == min(values)
+        assert kept["table"]["y"][figure]["deviation"] == pytest.approx(float(np.std(values, ddof=1)))
+    assert "accuracy" not in kept["table"]["y"]
+    assert sum(scores["outputs"]["y"]["rows"] for scores in kept["folds"].values()) == 150
+    assert lines[0].startswith("y, fold 1: MAE ")
+    assert lines[-1].startswith("y, 2 folds: MAE ")
+    assert "rmse " in lines[-1]
+
+
+# sets of texts
+
+
+def test_sets_are_learnt_from_texts(tmp_path: Path) -> None:
+    dice = np.random.default_rng(0)
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("text", "labels"))
+        for _ in range(200):
+            there = [name for name in ("war", "love", "sea") if dice.random() < 0.5]
+            words = [*there, *dice.choice(["a", "story", "of", "old", "times"], 4)]
+            writer.writerow((" ".join(dice.permutation(words)), "|".join(there) or "none"))
+    training = finish(Training(tmp_path / "t.csv", out=str(tmp_path / "run"), kind="labels", **SMALL))
+    assert "labels, any of 4 labels (love, none, sea, war)" in training.description
+    score = best(training, "labels")
+    assert isinstance(score, LabelSetScore)
+    assert score.micro_f1 > 0.9
+    run = unrolled.load(tmp_path / "run")
+    answers = list(run.predict(["a story of war and of love", "old times at sea"]))
+    assert [sorted(answer.chosen("labels")) for answer in answers] == [["love", "war"], ["sea"]]
+    chances = answers[0].as_dict()["outputs"]["labels"]["chances"]
+    assert set(chances) == {"war", "love", "sea", "none"}
+    assert [len(one.sets["labels"]) for one in run.predict(["war and love"], top=1)] == [2], "what is there is told"
+    evaluation = run.evaluate_answers(errors=True)
+    found = evaluation.scores["labels"]
+    assert isinstance(found, LabelSetScore)
+    assert found.micro_f1 == score.micro_f1
+    assert len(evaluation.wrong) == round((1 - found.accuracy) * found.rows)
+    assert sum(line.startswith("  F1 ") for line in evaluation.lines) == 4
+
+
+# sounds
+
+
+def write_sound(path: Path, pitch: float, seed: int) -> Path:
+    dice = np.random.default_rng(seed)
+    length = int(dice.integers(800, 1_600))
+    tone = np.sin(2 * np.pi * pitch * np.arange(length) / RATE + dice.uniform(0, 6))
+    samples = 9_000 * tone + 300 * dice.normal(size=length)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def pitches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("soundfile")
+    folder = tmp_path_factory.mktemp("sounds") / "pitches"
+    for number in range(60):
+        label, pitch = (("low", 300), ("high", 1_500))[number % 2]
+        write_sound(folder / label / f"{number}.wav", pitch, number)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def heard(pitches: Path) -> Training:
+    return finish(Training(pitches, out=str(pitches.parent / "run"), **SMALL))
+
+
+def test_a_folder_of_sounds_is_learnt(heard: Training) -> None:
+    assert (
+        "60 rows of folders: sound (sounds at 8,000 Hz, 64 bands each 10 ms) -> label, one of 2 labels (high, low)"
+        in (heard.description)
+    )
+    assert heard.subject.varied  # type: ignore[attr-defined]
+    assert best(heard, "label").accuracy == 1.0
+    assert ".wav -> " in (heard.first_sample or (0, ""))[1]
+
+
+def test_a_folder_a_path_and_a_table_of_paths_are_answered(heard: Training, tmp_path: Path) -> None:
+    for name, pitch in (("a", 300), ("b", 1_500)):
+        write_sound(tmp_path / "new" / f"{name}.wav", pitch, 99)
+    (tmp_path / "new" / "notes.txt").write_text("not a sound")
+    right = {"a": "low", "b": "high"}
+    answers = ask(heard.folder, tmp_path / "new")
+    assert {Path(answer.text).stem: answer.best("label") for answer in answers} == right
+    (alone,) = ask(heard.folder, tmp_path / "new" / "b.wav")
+    assert alone.best("label") == "high"
+    assert alone.text == str(tmp_path / "new" / "b.wav")
+    (tmp_path / "t.csv").write_text("sound\nnew/b.wav\nnew/a.wav\n")
+    assert [answer.best("label") for answer in ask(heard.folder, tmp_path / "t.csv")] == ["high", "low"]
+    (typed,) = unrolled.load(heard.folder).predict([str(tmp_path / "new" / "a.wav")])
+    assert typed.best("label") == "low"
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "notes.txt").write_text("not a sound")
+    with pytest.raises(DataError, match=r"none holds no sounds, which this run reads: \.wav"):
+        ask(heard.folder, tmp_path / "none")
+    with pytest.raises(MediaError, match=r"there is no file 'absent\.wav'"):
+        list(unrolled.load(heard.folder).predict(["absent.wav"]))
+
+
+@pytest.mark.parametrize("stopped", [1, 5])
+def test_a_run_of_varied_sounds_goes_on_to_the_same_bytes(stopped: int, pitches: Path, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"augment": "yes", "dropout": 0.2, **SMALL, "steps": 6}
+    for stop in (None, stopped):
+        folder = tmp_path / f"run-{stop}"
+        training = Training(pitches, out=str(folder), **asked)
+        for report in training:
+            if report.step == stop:
+                training.stop()
+        if stop is not None:
+            assert training.stopped
+            finish(Training.resume(folder))
+    same_bytes(tmp_path / "run-None", tmp_path / f"run-{stopped}")
+    if stopped == 1:
+        plain = finish(Training(pitches, out=str(tmp_path / "plain"), **asked | {"augment": "no"}))
+        weights = [(run / "model.safetensors").read_bytes() for run in (tmp_path / "run-None", plain.folder)]
+        assert weights[0] != weights[1], "sounds that are varied teach something else"
+
+
+def test_a_sound_that_is_changed_is_noticed(tmp_path: Path) -> None:
+    pytest.importorskip("soundfile")
+    names = [f"{number}.wav" for number in range(20)]
+    for number, name in enumerate(names):
+        write_sound(tmp_path / name, (300, 1_500)[number % 2], number)
+    rows = [f"{name},{'ab'[number % 2]}" for number, name in enumerate(names)]
+    (tmp_path / "t.csv").write_text("\n".join(["sound,label", *rows]) + "\n")
+    training = Training(tmp_path / "t.csv", out=str(tmp_path / "run"), **SMALL)
+    for report in training:
+        if report.step == 1:
+            training.stop()
+    write_sound(tmp_path / "7.wav", 700, 7)
+    with pytest.raises(DataError, match=r"The table that .* was trained on has changed since"):
+        Training.resume(tmp_path / "run")
+
+
+# pictures
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bright square, to the left or to the right, somewhere."""
+    dice = np.random.default_rng(0)
+    labels = dice.integers(0, 2, 120)
+    stack = dice.integers(0, 40, (120, 10, 9), np.uint8)
+    for picture, label in zip(stack, labels, strict=True):
+        top, left = dice.integers(0, 7), dice.integers(0, 2) + 5 * label
+        picture[top : top + 3, left : left + 3] = 220
+    path = tmp_path_factory.mktemp("pictures") / "t.npz"
+    np.savez(path, x=stack, y=labels, classes=np.array(["left", "right", "nowhere"]))
+    return path
+
+
+@pytest.mark.parametrize("inlet", ["conv", "plain", "patches"])
+def test_pictures_are_learnt(inlet: str, pictures: Path, tmp_path: Path) -> None:
+    training = finish(Training(pictures, out=str(tmp_path / "run"), inlet=inlet, **SMALL))
+    step = "a patch of 4 x 4 a step" if inlet == "patches" else "a row a step"
+    assert f"x (pictures of 9 x 10, {step}) -> y, one of 2 labels (left, right)" in training.description
+    assert best(training, "y").accuracy > 0.9
+    model: Any = training.learner.model
+    convolved = sum(p.numel() for p in model.front.parameters()) if inlet == "conv" else 0
+    assert (convolved > 0) is (inlet == "conv")
+    batch: Any = training.batches.batch(0)
+    assert batch.inputs.shape[1:] == ((9, 16) if inlet == "patches" else (10, 9))
+    answers = ask(tmp_path / "run", pictures)
+    with np.load(pictures) as whole:
+        right = [("left", "right")[label] for label in whole["y"]]
+    assert sum(answer.best("y") == label for answer, label in zip(answers, right, strict=True)) > 110
+    assert answers[7].text.endswith(f"{pictures.name}, row 8")
+
+
+def test_options_of_sounds_and_pictures_are_refused_elsewhere(vectors: Path, pictures: Path, tmp_path: Path) -> None:
+    refused: list[tuple[Path, dict[str, Any], str]] = [
+        (vectors, {"inlet": "patches"}, r"--inlet patches is of pictures, and what is read here is 2 numbers a step"),
+        (vectors, {"inlet": "conv"}, r"--inlet conv is of sounds and pictures, and here are 2 numbers a step"),
+        (vectors, {"augment": "yes"}, r"--augment is of sounds and pictures, and here are 2 numbers a step"),
+        (vectors, {"symbols": "char"}, r"--symbols is of texts, and what is read here is of kind vectors"),
+        (
+            pictures,
+            {"kind": "tags", "output": "y"},
+            r"Tags are of words or of vectors, one each, and what is read is of kind picture",
+        ),
+        (vectors, {"inlet": "round"}, r"--inlet is one of auto, conv, plain, patches; got 'round'"),
+        (vectors, {"augment": "some"}, r"--augment is one of auto, yes, no; got 'some'"),
+        (vectors, {"read": "taste"}, r"--read is one of text, label, vectors, sound, picture; got 'taste'"),
+    ]
+    for path, asked, words in refused:
+        output = {} if path == pictures else {"output": "y"}
+        with pytest.raises(OptionError, match=words):
+            Training(path, out=str(tmp_path / "never"), steps=1, **output | asked)
+    assert not (tmp_path / "never").exists()
+
+
+# tags of vectors
+
+
+def test_steps_of_sequences_are_tagged(tmp_path: Path) -> None:
+    dice = np.random.default_rng(0)
+    lines = ["who,a,b,tag"]
+    for number in range(80):
+        steps = dice.normal(size=(int(dice.integers(2, 7)), 2)).round(3)
+        lines += [f"w{number},{a},{b},{'up' if a > 0 else 'down'}" for a, b in steps]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(lines) + "\n")
+    asked: dict[str, Any] = {"sequence": "who", "input": "a,b", "output": "tag"}
+    training = finish(Training(path, out=str(tmp_path / "run"), **asked, **SMALL))
+    assert ": a, b (2 numbers a step) -> tag, one of 2 tags, one a step (down, up)" in (training.description)
+    assert best(training, "tag").accuracy > 0.9
+    new = tmp_path / "new.csv"
+    new.write_text("who,a,b\nx,1,0\nx,-1,0\nx,1.5,1\ny,-2,1\n")
+    first, second = ask(tmp_path / "run", new)
+    assert first.best_tags("tag") == ["up", "down", "up"]
+    assert second.best_tags("tag") == ["down"]
+    (typed,) = unrolled.load(tmp_path / "run").predict(["[[1, 0], [-1, 0]]"])
+    assert typed.best_tags("tag") == ["up", "down"]
+    evaluation = unrolled.load(tmp_path / "run").evaluate_answers(path, errors=True)
+    score = evaluation.scores["tag"]
+    assert isinstance(score, LabelScore)
+    assert score.rows == len(lines) - 1
+    assert len(evaluation.wrong) == round((1 - score.accuracy) * score.rows)
+    assert all(one["word"].isdecimal() for one in evaluation.wrong)

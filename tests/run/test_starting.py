@@ -1,0 +1,274 @@
+"""Runs about a table that start from a language model, and those that keep what another run has learnt as it is."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from kills import same_bytes
+from torch import Tensor
+
+import unrolled
+from unrolled.errors import OptionError, RunError
+from unrolled.run import Training
+from unrolled.run.answer_verdict import AnswerVerdict
+from unrolled.training.checkpoint import load_tensors
+
+TINY: dict[str, Any] = {"batch": 8, "threads": 1}
+TEXT = "".join(f"a {word} film, said zoe, and {word} it was\n" for word in ("good", "bad", "fine", "dull") * 60)
+NEW = "Zé"  # which the text lacks: Z is written as z, é as e
+
+
+def finish(training: Training) -> Training:
+    for _ in training:
+        pass
+    return training
+
+
+def write_films(path: Path, new: str = "") -> Path:
+    words = {"yes": ("good", "fine"), "no": ("bad", "dull")}
+    rows = [(label, words[label][number // 2 % 2], number) for number, label in enumerate(("yes", "no") * 60)]
+    lines = [f"a {word} film {new}{'i' * (number % 5)},{label}" for label, word, number in rows]
+    path.write_text("\n".join(["text,label", *lines]) + "\n")
+    return path
+
+
+def learn_language(folder: Path, name: str, **asked: Any) -> Path:
+    (folder / "text.txt").write_text(TEXT)
+    out = str(folder / name)
+    return finish(
+        Training(folder / "text.txt", out=out, **{"steps": 6, "size": 8, "window": 16} | TINY | asked)
+    ).folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("starting")
+
+
+@pytest.fixture(scope="module")
+def language(folder: Path) -> Path:
+    return learn_language(folder, "language")
+
+
+@pytest.fixture(scope="module")
+def table(folder: Path) -> Path:
+    return write_films(folder / "films.csv", NEW)
+
+
+def start(table: Path, source: Path, out: Path, **asked: Any) -> Training:
+    return Training(table, from_run=str(source), out=str(out), **{"steps": 8} | TINY | asked)
+
+
+def model_of(training: Training) -> Any:
+    return training.learner.optimiser.averaged
+
+
+def weights_of(training: Training, *parts: str, averaged: bool = False) -> dict[str, Tensor]:
+    """The weights of these parts, those that train or their average."""
+    model = model_of(training) if averaged else training.learner.model
+    found = {}
+    for part in parts:
+        for name, weight in getattr(model, part).named_parameters():
+            found[f"{part}.{name}"] = weight.detach().clone()
+    return found
+
+
+def alike(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[bool]:
+    assert one.keys() == other.keys()
+    return [torch.equal(weight, other[name]) for name, weight in one.items()]
+
+
+def hidden(training: Training, text: str) -> Tensor:
+    """What the memory makes of a text, step by step."""
+    model = model_of(training).eval()
+    intake = training.subject.examples.intake  # type: ignore[attr-defined]
+    with torch.no_grad():
+        found, _ = model.memory.unroll(
+            model.inlet(torch.from_numpy(intake.encode(text)))[None], model.memory.start(1)
+        )
+    return found[0]  # type: ignore[no-any-return]
+
+
+def test_it_begins_as_the_language_model_is(language: Path, table: Path, tmp_path: Path) -> None:
+    training = start(table, language, tmp_path / "run")
+    run = unrolled.load(language)
+    theirs: Any = run.model
+    kept, _ = load_tensors(language / "model.safetensors")
+    mine = training.learner.model
+    for model in (mine, model_of(training)):
+        memory: Any = getattr(model, "memory")  # noqa: B009
+        pairs = zip(memory.parameters(), theirs.memory.parameters(), strict=True)
+        assert all(torch.equal(one, other) for one, other in pairs)
+    assert any(torch.equal(kept["embedding.weight"], weight) for weight in theirs.parameters())
+    text = "a good film"
+    symbols = torch.from_numpy(np.concatenate([[0], run.table.encode(text)]).astype(np.int64))
+    with torch.no_grad():
+        expected, _ = theirs.memory.unroll(theirs.embedding(symbols)[None], theirs.memory.start(1))
+    assert torch.allclose(hidden(training, text), expected[0], atol=1e-6)
+    assert training.run.read_plans()[0]["size"] == 8
+
+
+def test_new_characters_begin_as_their_stand_ins_and_are_said(language: Path, table: Path, tmp_path: Path) -> None:
+    training = start(table, language, tmp_path / "run")
+    assert "; 2 characters are new to what it starts from (Z, é)" in training.description
+    assert torch.equal(hidden(training, "Zé film"), hidden(training, "ze film"))
+    assert not torch.equal(hidden(training, "Zé film"), hidden(training, "zz film"))
+    intake = training.subject.examples.intake  # type: ignore[attr-defined]
+    assert intake.encode("Zé").tolist() != intake.encode("ze").tolist(), "they can be told apart from now on"
+    finish(training)
+    learnt: Any = training.learner.model
+    one, other = (learnt.inlet.embedding.weight[int(intake.encode(letter)[1, 0])] for letter in "Zz")
+    assert not torch.equal(one, other)
+
+
+def test_characters_that_it_has_are_no_news(language: Path, folder: Path, tmp_path: Path) -> None:
+    known = write_films(folder / "known.csv")
+    assert "new to what it starts from" not in start(known, language, tmp_path / "run").description
+    of_bytes = learn_language(folder, "bytes", symbols="byte", steps=2)
+    training = start(write_films(folder / "more.csv", NEW), of_bytes, tmp_path / "bytes")
+    assert "new to what it starts from" not in training.description
+    assert model_of(training).inlet.embedding.num_embeddings == 1 + 257
+    theirs: Any = unrolled.load(of_bytes).model
+    assert torch.equal(model_of(training).inlet.embedding.weight[1:], theirs.embedding.weight)
+
+
+def test_the_run_answers_and_is_loaded(language: Path, table: Path, tmp_path: Path) -> None:
+    training = finish(start(table, language, tmp_path / "run", steps=40))
+    verdict = training.verdict
+    assert isinstance(verdict, AnswerVerdict)
+    assert set(verdict.scores["label"]) == {"lstm", "linear", "lstm+linear"}
+    run = unrolled.load(tmp_path / "run")
+    score: Any = verdict.scores["label"][verdict.model]
+    found: Any = run.evaluate_answers().scores["label"]
+    assert found.accuracy == score.accuracy > 0.8
+    assert [answer.best("label") for answer in run.predict(["a good film Zé", "a bad film Zé"])] == ["yes", "no"]
+
+
+def test_what_begins_from_a_language_model_answers_at_every_step(language: Path, table: Path, tmp_path: Path) -> None:
+    training = finish(start(table, language, tmp_path / "run", model="lstm", pool="mean"))
+    assert training.run.facts["left"] == ["lstm"]
+    predictor = unrolled.load(tmp_path / "run").predictor
+    so_far = list(predictor.answer_as_read("a Zé"))
+    assert len(so_far) == 5
+    (whole,) = predictor.predict(["a Z"])
+    assert dict(so_far[3].labels["label"]) == pytest.approx(dict(whole.labels["label"]), abs=1e-5)
+
+
+def test_a_gru_is_left_as_gru_and_linear(folder: Path, table: Path, tmp_path: Path) -> None:
+    source = learn_language(folder, "gru", model="gru", steps=2)
+    training = finish(start(table, source, tmp_path / "run", steps=2))
+    assert training.settings.model == "gru+linear"
+    assert training.run.facts["left"] == ["gru", "linear"]
+    assert unrolled.load(tmp_path / "run").predictor.left == ["gru", "linear"]
+    alone = finish(start(table, source, tmp_path / "alone", steps=2, model="gru"))
+    assert alone.run.facts["left"] == ["gru"]
+    with pytest.raises(OptionError, match=r"starts from a gru of 1 x 8; --model mingru is another"):
+        start(table, source, tmp_path / "never", model="mingru")
+
+
+@pytest.mark.parametrize("stopped", [1, 5])
+def test_what_began_from_a_language_model_goes_on_to_the_same_bytes(
+    stopped: int, language: Path, table: Path, tmp_path: Path
+) -> None:
+    for stop in (None, stopped):
+        training = start(table, language, tmp_path / f"run-{stop}", freeze="encoder", dropout=0.2)
+        for report in training:
+            if report.step == stop:
+                training.stop()
+        if stop is not None:
+            assert training.stopped
+            finish(Training.resume(tmp_path / f"run-{stop}"))
+    same_bytes(tmp_path / "run-None", tmp_path / f"run-{stopped}")
+
+
+# what stays as it is
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_a_frozen_encoder_stays_as_it_is_while_heads_learn(
+    dropout: float, language: Path, table: Path, tmp_path: Path
+) -> None:
+    training = start(table, language, tmp_path / "run", freeze="encoder", dropout=dropout)
+    encoder, answering = (weights_of(training, *parts) for parts in (("inlet", "front", "memory"), ("pool", "heads")))
+    finish(training)
+    for averaged in (False, True):
+        assert all(alike(encoder, weights_of(training, "inlet", "front", "memory", averaged=averaged)))
+    assert not any(alike(answering, weights_of(training, "pool", "heads")))
+    theirs: Any = unrolled.load(language).model
+    kept = weights_of(training, "memory", averaged=True).values()
+    assert all(torch.equal(one, other) for one, other in zip(kept, theirs.memory.parameters(), strict=True))
+
+
+def test_what_is_not_frozen_learns(language: Path, table: Path, tmp_path: Path) -> None:
+    training = start(table, language, tmp_path / "run")
+    before = weights_of(training, "inlet", "memory")
+    finish(training)
+    assert not any(alike(before, weights_of(training, "inlet", "memory")))
+
+
+def test_a_frozen_encoder_may_be_of_a_run_on_a_table(table: Path, tmp_path: Path) -> None:
+    source = finish(Training(table, out=str(tmp_path / "source"), model="lstm", size=8, steps=4, **TINY))
+    training = start(table, source.folder, tmp_path / "run", freeze="encoder", model="lstm")
+    encoder, answering = (weights_of(training, *parts) for parts in (("inlet", "front", "memory"), ("pool", "heads")))
+    theirs = weights_of(source, "inlet", "front", "memory", averaged=True)
+    assert all(alike(theirs, encoder)), "it begins as the best weights are"
+    assert any(name.startswith("front.") for name in encoder)
+    finish(training)
+    assert all(alike(encoder, weights_of(training, "inlet", "front", "memory")))
+    assert not all(alike(answering, weights_of(training, "pool", "heads")))
+
+
+# refusals
+
+
+def test_what_a_language_model_is_no_start_of_is_refused(
+    language: Path, table: Path, folder: Path, tmp_path: Path
+) -> None:
+    begins = r"starts from a language model, which reads ahead, by symbols of its own;\n"
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"direction": "both"}, begins + r"--direction both is another way\. Leave it out"),
+        ({"symbols": "word"}, begins + r"--symbols word is another way\. Leave it out"),
+        ({"size": 16}, r"starts from a lstm of \d x 8; --size 16 is another"),
+        ({"window": 9}, r"films\.csv is a table, which has no use for --window"),
+        ({"kind": "tags"}, r"--from a language model answers about whole texts, and here are tags"),
+        ({"model": "lstm+ngram"}, r"is a table, and the n-gram foresees a text"),
+        ({"freeze": "heads"}, r"--freeze is one of encoder; got 'heads'"),
+    ]
+    out = tmp_path / "never"
+    for asked, words in refused:
+        with pytest.raises(OptionError, match=words):
+            start(table, language, out, **asked)
+    with pytest.raises(
+        OptionError, match=r"--freeze encoder keeps what another run has learnt\. Name the run: --from"
+    ):
+        Training(table, freeze="encoder", out=str(out), steps=1)
+    with pytest.raises(OptionError, match=r"text\.txt is read as a text, which has no use for --freeze"):
+        start(folder / "text.txt", language, out, freeze="encoder")
+    counted = finish(Training(folder / "text.txt", model="ngram", out=str(tmp_path / "counted"))).folder
+    with pytest.raises(RunError, match=r"is a counted n-gram: it has no weights to start from"):
+        start(table, counted, out)
+    assert not out.exists()
+
+
+def test_what_are_no_texts_cannot_start_from_a_language_model(language: Path, tmp_path: Path) -> None:
+    lines = [f"{number},{'ab'[number % 2]}" for number in range(30)]
+    (tmp_path / "numbers.csv").write_text("\n".join(["x,label", *lines]) + "\n")
+    with pytest.raises(OptionError, match=r"--from a language model answers about whole texts.*vectors"):
+        start(tmp_path / "numbers.csv", language, tmp_path / "never")
+    pytest.importorskip("soundfile")
+    for number in range(20):
+        path = tmp_path / "sounds" / "ab"[number % 2] / f"{number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(8_000)
+            file.writeframes(np.full(400, number, "<i2").tobytes())
+    with pytest.raises(OptionError, match=r"--from a language model answers about whole texts.*sound"):
+        start(tmp_path / "sounds", language, tmp_path / "never")

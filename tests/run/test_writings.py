@@ -1,0 +1,401 @@
+"""Runs about texts about rows: trained, stopped and gone on with, loaded, asked to write, scored."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from kills import same_bytes
+
+import unrolled
+from unrolled.beam import Hypothesis
+from unrolled.data.outputs import TextOutput
+from unrolled.errors import DataError, OptionError, RunError
+from unrolled.run import Choice, Training
+from unrolled.run.rows import read_rows
+from unrolled.run.writing import in_groups
+from unrolled.run.writing_verdict import WritingVerdict
+from unrolled.run.writings import Writings
+from unrolled.settings import TrainSettings
+from unrolled.training.plan import Plan
+
+SMALL: dict[str, Any] = {"steps": 12, "size": 16, "batch": 16, "threads": 1}
+NAMES = {"red": "rosso", "green": "verde", "blue": "blu", "black": "nero"}
+
+
+def write_table(path: Path, header: tuple[str, str], rows: Iterable[tuple[object, str]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def turned_words(path: Path, count: int, letters: str = "abcde", longest: int = 5) -> Path:
+    """Letters, and the same from the end."""
+    dice = random.Random(0)
+    texts = ["".join(dice.choices(letters, k=dice.randint(1, longest))) for _ in range(count)]
+    return write_table(path, ("text", "output"), [(text, text[::-1]) for text in texts])
+
+
+def finish(training: Training) -> Training:
+    for _ in training:
+        pass
+    return training
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return turned_words(tmp_path_factory.mktemp("table") / "turned.csv", 300)
+
+
+@pytest.fixture(scope="module")
+def trained(table: Path) -> Training:
+    return finish(Training(table, out=str(table.parent / "run"), dropout=0.2, **SMALL))
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has learnt to turn letters round."""
+    folder = tmp_path_factory.mktemp("learnt")
+    table = turned_words(folder / "turned.csv", 900, "abcd", 4)
+    asked: dict[str, Any] = {"steps": 400, "size": 48, "batch": 32, "dropout": 0.0, "rate": 1e-2, "threads": 1}
+    return finish(Training(table, out=str(folder / "run"), **asked)).folder
+
+
+def test_turning_letters_round_is_learnt_exactly(learnt: Path) -> None:
+    run = unrolled.load(learnt)
+    scores = run.facts["scores"]["outputs"]["output"]
+    assert run.facts["kind"] == "writings"
+    assert scores["exact"] == 1.0
+    assert scores["chrf"] == pytest.approx(100.0)
+    assert scores["figure"] == "chrf", "of texts of one word BLEU says nothing"
+    written = {answer.text: answer.texts["output"].text for answer in run.write(["abcd", "ca", "d", "bbbb"])}
+    assert written == {"abcd": "dcba", "ca": "ac", "d": "d", "bbbb": "bbbb"}
+
+
+def test_what_is_looked_at_is_where_the_letter_stands(learnt: Path) -> None:
+    answer = next(unrolled.load(learnt).write(["abcd"], attention=True)).as_dict()["outputs"]["output"]
+    attention = answer["attention"]
+    assert attention["written"] == ["d", "c", "b", "a", ""]
+    assert attention["read"] == ["", "a", "b", "c", "d"]
+    weights = np.array(attention["weights"])
+    assert weights.shape == (5, 5)
+    assert weights.sum(1) == pytest.approx(np.ones(5), abs=1e-5)
+    assert weights[0].argmax() == 4, "the last letter is looked at for the first"
+
+
+def test_a_score_is_what_the_text_costs(learnt: Path) -> None:
+    run = unrolled.load(learnt)
+    scribe = run.writer.scribe
+    for choice in (Choice(), Choice(3), Choice(temperature=1.5, seed=4)):
+        (text,) = scribe.write(["abca"], choice)
+        symbols = torch.tensor([[*text.symbols, *([0] if text.ended else [])]])
+        assert text.score == pytest.approx(cost(scribe, "abca", symbols), abs=1e-4), choice.name
+
+
+def cost(scribe: Any, item: str, symbols: torch.Tensor) -> float:
+    """The sum of the log-chances of symbols (1, T), stepped over one by one."""
+    from unrolled.data.buckets import gather_steps
+    from unrolled.model.writer import Source
+
+    state, read, score = scribe.writer.start(Source(*gather_steps(scribe.intake, [item]))), torch.tensor([0]), 0.0
+    for symbol in symbols[0]:
+        logits, state = scribe.writer.step(read, state)
+        score, read = score + float(logits[0].log_softmax(0)[symbol]), symbol[None]
+    return score
+
+
+def test_texts_together_are_those_one_by_one_and_chance_goes_by_the_seed(learnt: Path) -> None:
+    run = unrolled.load(learnt)
+    texts = ["abcd", "a", "", "dcbaabcd" * 20, "bd"]
+    for choice in (Choice(), Choice(2)):
+        together = [answer.texts["output"] for answer in run.write(texts, choice)]
+        for text, written in zip(texts, together, strict=True):
+            (alone,) = run.write([text], choice)
+            assert alone.texts["output"].text == written.text
+            assert alone.texts["output"].score == pytest.approx(written.score, abs=1e-3)
+    chances = [Choice(temperature=3, seed=seed) for seed in (0, 0, 1)]
+    drawn = [[answer.texts["output"].text for answer in run.write(["abcd"] * 6, chance)] for chance in chances]
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != drawn[2]
+    assert len(set(drawn[0])) > 1
+
+
+@pytest.mark.parametrize("stopped", [1, 7])
+def test_a_run_goes_on_to_the_same_bytes(stopped: int, trained: Training, table: Path, tmp_path: Path) -> None:
+    training = Training(table, out=str(tmp_path / "run"), dropout=0.2, **SMALL)
+    for report in training:
+        if report.step == stopped:
+            training.stop()
+    assert training.stopped
+    assert next(unrolled.load(tmp_path / "run").write(["ab"])).texts["output"].score < 0, "it writes as it is"
+    again = finish(Training.resume(tmp_path / "run"))
+    same_bytes(trained.folder, tmp_path / "run")
+    assert again.run.facts["scores"] == trained.run.facts["scores"]
+    assert again.run.facts["beam"] == trained.run.facts["beam"]
+
+
+def test_a_recorded_plan_gives_the_same_bytes_and_weights_are_a_start(
+    trained: Training, table: Path, tmp_path: Path
+) -> None:
+    finish(Training(table, out=str(tmp_path / "run"), plan=str(trained.folder)))
+    same_bytes(trained.folder, tmp_path / "run")
+    more = Training(table, out=str(tmp_path / "more"), from_run=str(trained.folder), **SMALL | {"steps": 1})
+    first = next(iter(more))
+    assert first.validation == pytest.approx(trained.run.read_reports()[-1]["best"], abs=1e-4)
+    with pytest.raises(OptionError, match=r"starts from a model of --reader as planned;\n--reader dot is another"):
+        Training(table, from_run=str(trained.folder), reader="dot", steps=1)
+
+
+def test_what_is_said_on_the_way_and_at_the_end(trained: Training) -> None:
+    verdict = trained.verdict
+    assert isinstance(verdict, WritingVerdict)
+    assert "(right: " in trained.run.read_samples()[0][1]
+    assert " -> " in trained.run.read_samples()[0][1]
+    assert trained.plan_line.endswith("it looks back by additive")
+    assert trained.run.facts["baseline"]["name"].startswith("the text of the row with the likest characters, chrF ")
+    words = "\n".join(verdict.lines)
+    assert "output, test part, by lstm with additive, " in words
+    assert "perplexity" in words
+    assert "Beside it: " in words
+    assert "the text of the row with the likest characters chrF" in words
+    json.dumps(trained.run.facts["scores"])
+    reports = trained.run.read_reports()
+    assert reports[0]["loss"] == pytest.approx(np.log(6), abs=1e-4), "five letters and the end"
+    assert reports[-1]["best"] < reports[0]["validation"]
+
+
+@pytest.mark.parametrize("model", ["gru", "transformer", "mingru"])
+@pytest.mark.parametrize("reader", ["context", "multihead:heads=2"])
+def test_every_memory_and_reader_is_trained(model: str, reader: str, table: Path, tmp_path: Path) -> None:
+    settings = SMALL | {"steps": 2, "model": model, "reader": reader, "dropout": 0.1}
+    finish(Training(table, out=str(tmp_path / "run"), **settings))
+    run = unrolled.load(tmp_path / "run")
+    assert run.writer.scribe.writer.smoothing == 0.1
+    assert run.info()["parameters"] > 1000
+    assert next(run.write(["abc"], attention=True)).texts["output"].attention is not None
+
+
+def test_a_label_that_is_read_has_a_name_written_about_it(tmp_path: Path) -> None:
+    rows = [(label, f"{name}{number % 4}") for number in range(60) for label, name in NAMES.items()]
+    path = write_table(tmp_path / "names.csv", ("colour", "title"), rows)
+    asked: dict[str, Any] = {"input": "colour", "output": "title", "kind": "text", "dropout": 0.0, "rate": 2e-2}
+    training = finish(Training(path, out=str(tmp_path / "run"), **asked, **SMALL | {"steps": 120, "size": 32}))
+    assert "colour (one of 4 labels)" in training.description
+    run = unrolled.load(tmp_path / "run")
+    for label, name in NAMES.items():
+        (answer,) = run.write([label])
+        assert answer.texts["title"].text.startswith(name)
+    unknown, most_like = run.write(["geren", "green"])
+    assert unknown.texts["title"] == most_like.texts["title"], "a label not known is read as the one most like it"
+    attention = next(run.write(["blue"], attention=True)).texts["title"].attention
+    assert attention is not None
+    assert attention.read == ["blue"]
+    assert "the label's most frequent text" in run.facts["baseline"]["name"]
+
+
+def test_numbers_have_a_text_written_about_them(tmp_path: Path) -> None:
+    dice = np.random.default_rng(0)
+    with (tmp_path / "ways.jsonl").open("w") as file:
+        for _ in range(200):
+            up = dice.integers(2, size=int(dice.integers(2, 5)))
+            steps = (2.0 * up - 1 + 0.1 * dice.standard_normal(len(up))).round(3)
+            words = "".join("ud"[1 - one] for one in up)
+            file.write(json.dumps({"x": [[value, value * 2] for value in steps.tolist()], "y": words}) + "\n")
+    settings: dict[str, Any] = SMALL | {"steps": 200, "size": 32, "dropout": 0.0, "rate": 2e-2}
+    finish(Training(tmp_path / "ways.jsonl", out=str(tmp_path / "run"), kind="text", **settings))
+    run = unrolled.load(tmp_path / "run")
+    assert run.facts["scores"]["outputs"]["y"]["exact"] >= 0.85
+    (answer,) = run.write(["[[1, 2], [-1, -2], [1, 2]]"], attention=True)
+    assert answer.texts["y"].text == "udu"
+    assert answer.texts["y"].attention is not None
+    assert answer.texts["y"].attention.read == ["1", "2", "3"]
+    assert "the text of the row with the nearest numbers" in run.facts["baseline"]["name"]
+
+
+def sentences(path: Path, count: int = 200) -> Path:
+    """Sentences of five words each, and others of six about them."""
+    dice = random.Random(1)
+    kinds = (
+        ["dog", "cat", "bird", "fish", "horse"],
+        ["sees", "hears"],
+        ["Tom", "Eva", "Ada", "Jan"],
+        list("abcdefgh"),
+    )
+    rows = []
+    for _ in range(count):
+        one, two, three, four = map(dice.choice, kinds)
+        rows.append((f"the {one} {two} {three} in {four}", f"{three} is now {two[:-1]}n by the {one} in {four}"))
+    return write_table(path, ("en", "passive"), rows)
+
+
+def test_sentences_are_read_and_written_in_one_table_of_pieces(tmp_path: Path) -> None:
+    path = sentences(tmp_path / "s.csv")
+    rows = read_rows(path, TrainSettings(read="text", kind="text"))
+    assert rows.written is not None
+    assert isinstance(rows.intake.to_json()["tokenizer"], str)
+    assert rows.intake.to_json() == rows.written.output.table.to_json()
+    assert rows.written.output.table.size <= 513, "less for small data"
+    symbols = rows.written.symbols(0)
+    assert symbols[-1] == 0, "a border ends every text"
+    assert rows.written.output.table.decode(symbols) == rows.written.texts[0]
+    training = finish(Training(path, out=str(tmp_path / "run"), read="text", kind="text", **SMALL))
+    assert training.run.facts["scores"]["outputs"]["passive"]["figure"] == "bleu"
+    evaluation = unrolled.load(tmp_path / "run").evaluate_writings()
+    assert [one.rows for one in evaluation.score.by_length] == [20]
+    assert any(line.startswith("  inputs of 0 to 10 words: BLEU") for line in evaluation.lines)
+
+
+@pytest.mark.parametrize(("symbols", "read", "written"), [("char", "char", "char"), ("word", "words", "word")])
+def test_symbols_are_chosen(symbols: str, read: str, written: str, tmp_path: Path) -> None:
+    rows = read_rows(sentences(tmp_path / "s.csv"), TrainSettings(read="text", kind="text", symbols=symbols))
+    assert rows.written is not None
+    assert (rows.intake.kind, rows.written.output.table.kind) == (read, written)
+
+
+def test_without_the_extra_characters_are_taken_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unrolled.data.spelling.find_spec", lambda name: None)
+    rows = read_rows(sentences(tmp_path / "s.csv"), TrainSettings(read="text", kind="text"))
+    assert rows.written is not None
+    assert (rows.intake.kind, rows.written.output.table.kind) == ("char", "char")
+    assert "(characters, for word pieces need the extra bpe: pip install 'unrolled[bpe]')" in rows.description
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"gradient": "truncated:k1=4"}, r"--gradient truncated:k1=4 goes back piece by piece.*\n.*Leave it out"),
+    ({"model": "linear", "steps": None}, r"the linear model answers with labels or numbers; here texts are learnt"),
+    ({"model": "lstm+linear"}, r"the linear model answers with labels or numbers; here texts are learnt"),
+    ({"pool": "mean"}, r"--pool is of labels, tags and values"),
+    ({"direction": "ahead"}, r"--direction is of labels, tags and values"),
+    ({"balance": True}, r"--balance is of labels, tags and values"),
+    ({"reader": "aditive"}, r"Unknown reader 'aditive'\. Did you mean 'additive'"),
+    ({"reader": "dot:heads=2"}, r"The reader dot has no option 'heads'"),
+    ({"inlet": "conv"}, r"--inlet conv is of sounds and pictures"),
+    ({"symbols": "runes"}, r"--symbols is one of auto, char, byte, word, bpe; got 'runes'"),
+]
+
+
+@pytest.mark.parametrize(("asked", "words"), REFUSED, ids=lambda one: "-".join(one) if isinstance(one, dict) else "")
+def test_options_that_do_not_go_with_texts_are_refused(asked: dict[str, Any], words: str, table: Path) -> None:
+    with pytest.raises(OptionError, match=words):
+        Training(table, **{"steps": 1} | asked)
+
+
+def test_a_text_is_the_only_output(tmp_path: Path) -> None:
+    path = tmp_path / "three.csv"
+    with path.open("w", newline="") as file:
+        rows = [(f"w{number}", f"a{number}", "xy"[number % 2]) for number in range(50)]
+        csv.writer(file).writerows([("text", "one", "two"), *rows])
+    with pytest.raises(DataError, match=r"2 outputs were asked for: 'one' \(text\), 'two' \(label\)\.\n.*--output"):
+        Training(path, output="one,two", steps=1)
+
+
+def test_a_reader_is_of_texts_alone(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", ("text", "label"), [(f"w{n}", "ab"[n % 2]) for n in range(60)])
+    with pytest.raises(OptionError, match="--reader is how a text that is written looks back"):
+        Training(path, steps=1, reader="dot")
+    (tmp_path / "plain.txt").write_text("some text\n" * 100)
+    with pytest.raises(OptionError, match=r"plain\.txt is read as a text, which has no use for --reader"):
+        Training(tmp_path / "plain.txt", steps=1, reader="dot")
+
+
+def test_a_run_that_writes_does_nothing_else(trained: Training) -> None:
+    run = unrolled.load(trained.folder)
+    calls: list[Callable[[], object]] = [
+        lambda: run.sample(length=3),
+        lambda: list(run.score(["a"])),
+        lambda: list(run.predict(["a"])),
+        lambda: run.evaluate(),
+        lambda: run.evaluate_answers(),
+    ]
+    for call in calls:
+        with pytest.raises(RunError, match=r"of kind 'writings'; this needs one of kind '\w+'\.\n.*unroll predict"):
+            call()
+
+
+def test_figures_of_an_evaluation_are_those_of_the_verdict(learnt: Path, tmp_path: Path) -> None:
+    run = unrolled.load(learnt)
+    told, scores = run.evaluate_writings(errors=True), run.facts["scores"]["outputs"]["output"]
+    facts = told.as_dict()["outputs"]["output"]
+    for figure in ("bleu", "chrf", "wer", "exact", "nats", "perplexity"):
+        assert facts[figure] == pytest.approx(scores[figure], abs=1e-4)
+    assert told.wrong == []
+    beside = scores["beside"]["the text of the row with the likest characters"]
+    assert told.beside["the text of the row with the likest characters"].chrf == pytest.approx(beside["chrf"])
+    other = write_table(tmp_path / "o.csv", ("text", "output"), [("abc", "cba"), ("dd", "ccccc"), ("ab", "bb")])
+    told = run.evaluate_writings(other, errors=True)
+    assert told.score.exact == pytest.approx(1 / 3)
+    assert [(one["right"], one["answer"]) for one in told.wrong] == [("ccccc", "dd"), ("bb", "ba")]
+    assert told.wrong[0]["place"].endswith("o.csv, row 3")
+    assert "the text of the row with the likest characters" in told.beside
+
+
+DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "no table": (lambda output: output.pop("table"), r"symbols\.json is damaged: what 'output' can be"),
+    "odd table": (lambda output: output["table"].update(letters=["ab"]), r"its letters are not single characters"),
+    "an odd length": (lambda output: output.update(longest=0), r"symbols\.json is damaged: what 'output' can be"),
+    "labels": (lambda output: output.update(kind="label", names=["a", "b"]), r"what is written there is no text"),
+    "fewer symbols": (lambda output: output["table"]["letters"].pop(0), r"model\.safetensors"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damaged_symbols_are_refused(case: str, trained: Training, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(trained.folder, tmp_path / "run")
+    change, words = DAMAGE[case]
+    tables = json.loads((tmp_path / "run" / "symbols.json").read_text())
+    change(tables["outputs"]["output"])
+    (tmp_path / "run" / "symbols.json").write_text(json.dumps(tables))
+    with pytest.raises(RunError, match=words):
+        unrolled.load(tmp_path / "run")
+
+
+def test_damaged_labels_that_are_read_are_refused() -> None:
+    from unrolled.data.tokens import tokens_from_json
+
+    with pytest.raises(RunError, match=r"its labels are no list of names"):
+        tokens_from_json({"kind": "label", "names": []})
+
+
+def test_long_texts_take_smaller_batches(table: Path) -> None:
+    subject = Writings(read_rows(table, TrainSettings()), TrainSettings(steps=1))
+    short = subject.make_plan("cpu", 1, None)
+    assert isinstance(short, Plan)
+    assert short.batch == 32
+    assert short.embed == short.size
+    wide = Writings(subject.examples, TrainSettings(steps=1, size=100_000)).make_plan("cpu", 1, None)
+    assert 1 <= wide.batch < 32
+
+
+def test_right_texts_cost_the_same_however_rows_are_grouped(learnt: Path) -> None:
+    scribe = unrolled.load(learnt).writer.scribe
+    examples = read_rows(learnt.parent / "turned.csv", TrainSettings())
+    rows = examples.parts["test"]
+    assert sorted(np.concatenate(list(in_groups(examples, rows))).tolist()) == rows.tolist()
+    whole = scribe.cost(examples, rows)
+    each = [scribe.cost(examples, rows[place : place + 1]) for place in range(len(rows))]
+    assert whole[0] == pytest.approx(sum(one[0] for one in each), abs=1e-3)
+    assert whole[1:] == (sum(one[1] for one in each), sum(one[2] for one in each))
+
+
+def test_a_text_that_is_cut_off_has_no_end_to_look_for(learnt: Path) -> None:
+    scribe = unrolled.load(learnt).writer.scribe
+    assert isinstance(scribe.output, TextOutput)
+    short = replace(scribe.output, longest=2)
+    scribe.output = short
+    (text,) = scribe.write(["abcd"], Choice())
+    assert text == Hypothesis(text.symbols, text.score, text.normalised, ended=False)
+    assert scribe.spell(text) == "dc"
+    looked = scribe.attention("abcd", text)
+    assert (len(looked.written), len(looked.weights)) == (2, 2)
