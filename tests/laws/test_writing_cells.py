@@ -1,0 +1,51 @@
+"""Every cell of source x memory x reader: a tiny batch of texts is learnt by heart, and in pieces it is the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+
+import pytest
+from cases import bags, labels, told, vectors
+from torch import nn
+
+from unrolled import laws
+from unrolled.laws import Law, Told, a_tiny_batch_of_texts_is_learnt_by_heart, chunks_equal_the_whole
+from unrolled.memory import MEMORIES
+from unrolled.model.readers import READERS
+
+
+def depth(memory: str) -> int:
+    """Attention alone is a weighed mean: what it made of a text so far takes a second layer to be put to use."""
+    return 2 if memory == "attention" else 1
+
+
+SOURCES: dict[str, Callable[[str, str], Told]] = {
+    "texts": lambda memory, reader: told(memory, reader, bags(), depth=depth(memory)),
+    "labels": lambda memory, reader: told(memory, reader, labels(), depth=depth(memory)),
+    "vectors": lambda memory, reader: told(memory, reader, vectors(), depth=depth(memory), inlet=nn.Linear(4, 6)),
+}
+
+
+def check(source: str, memory: str, reader: str) -> None:
+    """What keeps nothing cannot tell one place of a text from another, and is excused from learning it."""
+    excuses = getattr(MEMORIES[memory](8, 8), "excuses", {})
+    held: list[Law] = [chunks_equal_the_whole]
+    if "a_tiny_batch_is_learnt_by_heart" not in excuses:
+        held.append(a_tiny_batch_of_texts_is_learnt_by_heart)
+    for law in held:
+        broken = laws.broken(law, lambda: SOURCES[source](memory, reader).double())
+        assert broken is None, f"{source}, {memory}, {reader}: {broken}"
+
+
+@pytest.mark.parametrize("number", range(len(MEMORIES)), ids=list(MEMORIES))
+def test_every_memory_writes_about_some_source(number: int) -> None:
+    sources, readers = list(SOURCES), list(READERS)
+    check(sources[number % len(sources)], list(MEMORIES)[number], readers[number % len(readers)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("memory", MEMORIES)
+def test_every_cell_of_writing(memory: str) -> None:
+    for source, reader in product(SOURCES, READERS):
+        check(source, memory, reader)
