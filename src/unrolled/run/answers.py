@@ -254,7 +254,7 @@ class Answers(Subject):
     def _fit_linear(self, seconds: float | None) -> LinearModel:
         examples, intake = self.examples, self.examples.intake
         each = any(answered.each for answered in examples.answers.values())
-        worded = isinstance(intake, Tokens) and intake.worded
+        worded = isinstance(intake, Tokens) and (intake.worded or intake.kind in ("word", "bpe"))
         units = "numbers" if isinstance(intake, Features) else "neighbours" if each else "words" if worded else None
         training, validation = (
             (
