@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.answers import Answered, Cells, LabelSets, Values, read_answers
+from unrolled.data.answer_reader import Cells, read_answers
+from unrolled.data.answers import Answered, LabelSets, Values
 from unrolled.data.columns import Column, spell_list
 from unrolled.data.examples import Asked, read_examples
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput, output_from_json

@@ -424,7 +424,7 @@ def test_sounds_beyond_the_budget_are_the_same_examples(tmp_path: Path, monkeypa
     pytest.importorskip("soundfile")
     path = write_pitches(tmp_path, 20, 0)
     kept = examples(path)
-    monkeypatch.setattr("unrolled.data.examples.Arrays", lambda: Arrays(budget=1))
+    monkeypatch.setattr("unrolled.data.row_reader.Arrays", lambda: Arrays(budget=1))
     anew = examples(path)
     assert kept.lengths.tolist() == anew.lengths.tolist()
     assert kept.fingerprints == anew.fingerprints

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.columns import NUMBER
 from unrolled.data.intake import Ids
 from unrolled.data.items import Texts
 from unrolled.data.outputs import LONGEST_TEXT, LabelOutput, LabelSetOutput, Output, TextOutput, ValueOutput
 from unrolled.data.symbols import BORDER
-from unrolled.data.words import given_words
-from unrolled.errors import DataError
 
 NOT_ASKED = -100  # as a label: none is due. As a number: NaN
 UNSEEN = -1  # a label that the training part lacks
 SHOWN = 6  # labels named in a line
-SEPARATORS = ("|", ";", ",")  # of several labels in a cell of text, the first that any cell has
-
-Place = Callable[[int], str]  # row -> where it stands
 
 
 class Answered(ABC):
@@ -255,154 +248,3 @@ def count_labels(labels: Labels, rows: Ids) -> list[int]:
     """How often each label is the answer in these rows."""
     ids = labels.of(rows)
     return [int(count) for count in np.bincount(ids[ids != UNSEEN], minlength=len(labels.names))]
-
-
-@dataclass(frozen=True)
-class Cells:
-    """A column as it was read: N cells of some different spellings; a list's entries end with line ends."""
-
-    table: str  # the path, for messages
-    name: str
-    kinds: tuple[str, ...]
-    ids: Ids  # (N,) places in kinds
-
-    def split(self, words: Callable[[str], list[str]]) -> tuple[tuple[str, ...], Ids, Ids]:
-        """Each cell as several entries: their names, the entries of all rows, where each row's begin (N + 1,)."""
-        names: dict[str, int] = {}
-        of_cell = [
-            np.array([names.setdefault(one, len(names)) for one in words(cell)], np.int64) for cell in self.kinds
-        ]
-        counts = np.array([len(one) for one in of_cell], np.int64)[self.ids]
-        whole = np.concatenate([np.zeros(0, np.int64), *(of_cell[cell] for cell in self.ids.tolist())])
-        return tuple(names), whole, np.concatenate([[0], np.cumsum(counts)])
-
-
-def read_answers(
-    cells: Cells, kind: str, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None
-) -> Answered:
-    """The answers of a column, texts but. What the training part has is what can be answered, or is known to a run.
-
-    steps: row -> how many tags it takes. Raises DataError with the row where a cell is none of its kind.
-    """
-    if kind == "label":
-        return read_labels(cells, training, known)
-    if kind == "tags":
-        return read_tags(cells, training, steps, place, known)
-    if kind == "labels":
-        return read_label_sets(cells, training, known)
-    return read_values(cells, training, place, known)
-
-
-def read_labels(cells: Cells, training: Ids, known: Output | None) -> Labels:
-    """A label a row."""
-    given = tuple(" ".join(given_words(cell)) if "\n" in cell else cell for cell in cells.kinds)
-    return _among(cells, given, cells.ids, np.arange(len(cells.ids) + 1), training, training, known, each=False)
-
-
-def read_tags(cells: Cells, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None) -> Labels:
-    """A label a step."""
-    given, ids, starts = cells.split(given_words)
-    for row, count in enumerate(np.diff(starts).tolist()):
-        if steps(row) != count:
-            raise DataError(
-                f"{place(row)}: {steps(row)} words and {count} tags in '{cells.name}'; each word, or step, has one.\n"
-                "Spaces stand between them, or both cells are lists."
-            )
-    found = Labels(LabelOutput((), each=True), ids, given, ids, starts).places(training)
-    return _among(cells, given, ids, starts, found, training, known, each=True)
-
-
-def _among(
-    cells: Cells, given: tuple[str, ...], ids: Ids, starts: Ids, trained: Ids, training: Ids, known: Output | None,
-    each: bool,
-) -> Labels:  # fmt: skip
-    """Labels as places among those of the training part, or those that are known."""
-    if isinstance(known, LabelOutput):
-        names = known.names
-    else:
-        names = tuple(sorted({given[label] for label in np.unique(ids[trained]).tolist()}, key=_in_order))
-        if len(names) < 2:
-            raise DataError(
-                f"{cells.table}: '{cells.name}' is '{names[0] if names else 'nothing'}' everywhere in the training "
-                "part. There is nothing to tell apart;\ngive rows of two labels or more."
-            )
-    return Labels(LabelOutput(names, each), _numbered(given, names)[ids], given, ids, starts)
-
-
-def read_label_sets(cells: Cells, training: Ids, known: Output | None) -> LabelSets:
-    """Any number of labels a row: entries of a list, or of a text with | ; or , or spaces between them."""
-    listed = any("\n" in cell for cell in cells.kinds)
-    separator = next((one for one in SEPARATORS if any(one in cell for cell in cells.kinds)), None)
-
-    def words(cell: str) -> list[str]:
-        if listed or separator is None:
-            return sorted(set(given_words(cell)))
-        return sorted({part.strip() for part in cell.split(separator)} - {""})
-
-    given, ids, starts = cells.split(words)
-    if isinstance(known, LabelSetOutput):
-        names = known.names
-    else:
-        trained = {given[label] for row in training.tolist() for label in ids[starts[row] : starts[row + 1]]}
-        names = tuple(sorted(trained, key=_in_order))
-        if not names:
-            raise DataError(
-                f"{cells.table}: '{cells.name}' holds no label in the training part. Give rows with some."
-            )
-    return LabelSets(LabelSetOutput(names), _numbered(given, names)[ids], given, ids, starts)
-
-
-def read_values(cells: Cells, training: Ids, place: Place, known: Output | None) -> Values:
-    """One or several numbers a row."""
-    of_cell: list[list[float]] = []
-    for number, cell in enumerate(cells.kinds):
-        parts = given_words(cell)
-        if not parts or not all(NUMBER.fullmatch(part) for part in parts):
-            row = int(np.flatnonzero(cells.ids == number)[0])
-            raise DataError(
-                f"{place(row)}: '{cells.name}' is '{' '.join(parts)}'; a value is a number, such as 3.5 or -2e3.\n"
-                "Correct it; or, where these are names: --as label."
-            )
-        of_cell.append([float(part) for part in parts])
-        if not np.isfinite(of_cell[-1]).all():
-            row = int(np.flatnonzero(cells.ids == number)[0])
-            raise DataError(
-                f"{place(row)}: '{cells.name}' is {' '.join(parts)}, which is beyond what a number can be."
-            )
-        count = known.numbers if isinstance(known, ValueOutput) else len(of_cell[0])
-        if len(of_cell[-1]) != count:
-            row = int(np.flatnonzero(cells.ids == number)[0])
-            raise DataError(
-                f"{place(row)}: {len(of_cell[-1])} numbers in '{cells.name}', and {count} were expected, as in the "
-                "other rows."
-            )
-    numbers = np.array(of_cell, np.float64).reshape(len(of_cell), -1)[cells.ids]  # (N, K)
-    if isinstance(known, ValueOutput):
-        return Values(known, numbers)
-    mean, deviation = numbers[training].mean(0), numbers[training].std(0)
-    if not (np.isfinite(deviation) & (deviation > 0)).all():
-        raise DataError(
-            f"{cells.table}: '{cells.name}' is {numbers[training[0]][int(np.argmin(deviation > 0))]:g} everywhere in "
-            "the training part. There is nothing to foresee."
-        )
-    return Values(ValueOutput(tuple(mean.tolist()), tuple(deviation.tolist())), numbers)
-
-
-def as_texts(cells: Cells) -> Texts:
-    """A column as texts; a list's entries with spaces between them."""
-    spelled = [" ".join(given_words(cell)) if cell.endswith("\n") else cell for cell in cells.kinds]
-    texts = Texts()
-    for cell in cells.ids.tolist():
-        texts.add(spelled[cell])
-    return texts
-
-
-def _numbered(given: Sequence[str], names: Sequence[str]) -> Ids:
-    number = {known: place for place, known in enumerate(names)}
-    return np.array([number.get(one, UNSEEN) for one in given], np.int64)
-
-
-def _in_order(name: str) -> tuple[bool, float, str]:
-    if re.fullmatch(NUMBER, name):
-        return False, float(name), name
-    return True, 0.0, name

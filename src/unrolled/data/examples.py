@@ -2,53 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from array import array
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.answers import Answered, Cells, Written, as_texts, read_answers, shown
+from unrolled.data.answer_reader import as_texts, read_answers
+from unrolled.data.answers import Answered, Written, shown
 from unrolled.data.columns import (
-    LEAST_ROWS,
-    MOST_KINDS,
     Column,
     Columns,
     choose_columns,
-    missing,
-    no_cell,
-    spell,
-    spell_list,
 )
 from unrolled.data.cuts import share_of
 from unrolled.data.features import Features, learn_features
-from unrolled.data.fingerprints import digest_of
-from unrolled.data.inputs import MEDIA, InputKind, LabelInput, TextInput, VectorInput, find_input, located
+from unrolled.data.inputs import InputKind, LabelInput, TextInput, VectorInput, find_input
 from unrolled.data.intake import Ids
-from unrolled.data.items import Arrays, Item, PartItems, Texts
-from unrolled.data.media_folders import MediaFolder
+from unrolled.data.items import Arrays, PartItems, Texts
 from unrolled.data.outputs import KINDS, LONGEST_TEXT, Output, TextOutput
 from unrolled.data.row_cuts import cut_fold, cut_rows
+from unrolled.data.row_reader import RowReader
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.spelling import learn_spelling
 from unrolled.data.symbols import Table
-from unrolled.data.table_file import Cell, Row, TableFile
+from unrolled.data.table_file import TableFile
 from unrolled.data.tables import open_table
 from unrolled.data.tokens import LabelTokens, Tokens, grow_tokens, learn_given, learn_tokens
 from unrolled.data.words import given_words
-from unrolled.errors import DataError, MediaError, OptionError
+from unrolled.errors import DataError, OptionError
 
 MOST_BAD = 0.1  # share of sounds or pictures that may be unreadable
 LISTED = 100  # of them, in a run's facts
-AHEAD = 64  # files that are decoded side by side
 
 
 @dataclass(frozen=True)
@@ -185,7 +172,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
         kept = [*columns.outputs, *([columns.group] if columns.group else [])]
         tables = gather_all(tables, columns, kept, asked, known)
     taken = known.intake.input if known else find_input(tables[0], columns, asked.read)
-    rows = _Rows(columns, taken)
+    rows = RowReader(columns, taken)
     for number, one in enumerate(tables):
         rows.read(one, number, asked.skip_empty)
     if not rows.numbers:
@@ -336,107 +323,3 @@ def _grow_intake(table: Table, taken: InputKind, training: Any, given: bool) -> 
         what = "tags, one a step" if given else f"rows of another kind ({taken.kind})"
         raise OptionError(f"--from a language model answers about whole texts, and here are {what}. Leave it out.")
     return grow_tokens(table, training)
-
-
-class _Rows:
-    """What is gathered while tables are read, row by row."""
-
-    def __init__(self, columns: Columns, taken: InputKind) -> None:
-        self.wanted, self.taken = columns, taken
-        self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput | LabelInput) else Arrays()
-        self.inputs: set[str] = set()  # different ones that are texts, up to one more than matter
-        self.columns = {name: Column() for name in columns.outputs}
-        self.kinds: dict[str, dict[str, int]] = {name: {} for name in columns.outputs}
-        self.ids = {name: array("q") for name in columns.outputs}
-        self.groups: dict[str, int] = {}
-        self.group = array("q")  # places in groups
-        self.numbers, self.sources = array("q"), array("B")
-        self.marks = array("q")  # of whole rows
-        self.skipped = 0
-        self.bad: list[str] = []
-        self.named = False  # whether cells name sounds or pictures
-        self.files = hashlib.sha256()  # of these
-
-    @property
-    def few_inputs(self) -> bool:
-        """Whether inputs come in few kinds, as labels do."""
-        return 0 < len(self.inputs) <= MOST_KINDS and len(self.numbers) >= LEAST_ROWS * len(self.inputs)
-
-    def cells(self, path: str, name: str) -> Cells:
-        """An output column as it was read."""
-        return Cells(path, name, tuple(self.kinds[name]), np.array(self.ids[name], np.int64))
-
-    def fingerprints(self) -> dict[str, str]:
-        """That of the files that cells name, where they name any."""
-        return {"files": self.files.hexdigest()} if self.named else {}
-
-    def read(self, table: TableFile, source: int, skip_empty: bool) -> None:
-        self.named = self.taken.kind in MEDIA and not isinstance(table, MediaFolder)
-        for row, taken in self._taken(table, self._whole(table, skip_empty)):
-            try:
-                item = taken()
-            except MediaError as error:
-                self.bad.append(str(error))
-                continue
-            if isinstance(item, str) or isinstance(self.items, Texts):
-                self.items.add(item)  # type: ignore[arg-type]
-            else:
-                self.items.add(item, partial(self._take, table, row) if self.taken.kind in MEDIA else None)
-            self._add(table, row, item, source)
-
-    def _whole(self, table: TableFile, skip_empty: bool) -> Iterator[Row]:
-        """The rows that lack no cell."""
-        names = self.wanted.all
-        for row in table.rows(names):
-            empty = missing(table, names, row)
-            if empty is None:
-                yield row
-            elif skip_empty:
-                self.skipped += 1
-            else:
-                raise no_cell(table, empty, row)
-
-    def _taken(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item]]]:
-        """Each row and what gives its item; files are decoded side by side, in threads."""
-        if self.taken.kind not in MEDIA:
-            for row in rows:
-                yield row, partial(self._take, table, row)
-            return
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            waiting: deque[tuple[Row, Future[Item]]] = deque()
-            for row in rows:
-                waiting.append((row, pool.submit(self._take, table, row)))
-                if len(waiting) >= AHEAD:
-                    first, future = waiting.popleft()
-                    yield first, future.result
-            for first, future in waiting:
-                yield first, future.result
-
-    def _take(self, table: TableFile, row: Row) -> Any:
-        cells = row.cells[: len(self.wanted.inputs)]
-        if self.taken.kind in MEDIA:
-            cells = located(cells, table.path.parent)
-        return self.taken.take(cells, table.place(row.number))
-
-    def _add(self, table: TableFile, row: Row, item: Item, source: int) -> None:
-        cells = row.cells[len(self.wanted.inputs) :]
-        if self.named and isinstance(row.cells[0], str):
-            self.files.update(f"{row.cells[0]}\0{digest_of(table.path.parent / row.cells[0])}\n".encode())
-        steps = self._steps(row.cells[0], item)
-        for name, cell in zip(self.wanted.outputs, cells, strict=False):
-            self.columns[name].see(steps, cell)
-            self.ids[name].append(self.kinds[name].setdefault(spell_list(cell), len(self.kinds[name])))
-        if self.wanted.group:
-            self.group.append(self.groups.setdefault(spell(cells[-1]), len(self.groups)))
-        if isinstance(item, str) and len(self.inputs) <= MOST_KINDS:
-            self.inputs.add(item)
-        self.numbers.append(row.number)
-        self.sources.append(source)
-        read = item if isinstance(item, str) else item.tobytes()
-        self.marks.append(hash((read, *map(spell, cells))))
-
-    def _steps(self, cell: Cell, item: Item) -> int | None:
-        """Steps that could be tagged."""
-        if isinstance(item, str):
-            return len(cell) if isinstance(cell, list) else len(str(cell).split())
-        return len(item) if isinstance(self.taken, VectorInput) else None

@@ -31,6 +31,11 @@ class LabelOutput:
         """Numbers that a head gives: a logit for each label."""
         return len(self.names)
 
+    @property
+    def untrained(self) -> float:
+        """Nats of an answer by who knows nothing."""
+        return math.log(len(self.names))
+
     def to_json(self) -> dict[str, Any]:
         """What a run keeps of it."""
         return {"kind": self.kind, "names": list(self.names)}
@@ -48,6 +53,11 @@ class LabelSetOutput:
     def width(self) -> int:
         """Numbers that a head gives: the log-odds of each label."""
         return len(self.names)
+
+    @property
+    def untrained(self) -> float:
+        """Nats of an answer by who knows nothing."""
+        return math.log(2) * len(self.names)
 
     def to_json(self) -> dict[str, Any]:
         """What a run keeps of it."""
@@ -73,6 +83,11 @@ class ValueOutput:
         """Numbers that a head gives: the mean and the log-deviation of each."""
         return 2 * len(self.mean)
 
+    @property
+    def untrained(self) -> float:
+        """Nats of an answer by who knows mean and deviation alone."""
+        return 0.5 * (1 + math.log(2 * math.pi)) * len(self.mean)
+
     def to_json(self) -> dict[str, Any]:
         """What a run keeps of it."""
         return {"kind": self.kind, "mean": list(self.mean), "deviation": list(self.deviation)}
@@ -91,6 +106,11 @@ class TextOutput:
     def width(self) -> int:
         """Numbers that a writer gives at each step: a logit for each symbol."""
         return self.table.size
+
+    @property
+    def untrained(self) -> float:
+        """Nats of a symbol by who knows nothing."""
+        return math.log(self.width)
 
     def to_json(self) -> dict[str, Any]:
         """What a run keeps of it."""

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
-from unrolled.memory.convolution import KEEPS_INPUTS, ConvolutionState
+from unrolled.memory.convolution import KEEPS_INPUTS, ConvolutionState, kept_inputs
 from unrolled.memory.none import NoMemory
 
 WIDTH = 3  # steps and places that a number hangs on
@@ -66,8 +66,7 @@ class ColumnConvolution(Memory):
         outputs = F.gelu(self.norm(at_least_float32(pooled))).flatten(2)  # (B, T, H)
         if lengths is None:
             return outputs, ConvolutionState(seen[:, steps:])
-        last = lengths.to(xs.device)[:, None] + torch.arange(WIDTH - 1, device=xs.device)  # (B, 2)
-        kept = seen.gather(1, last[..., None].expand(-1, -1, self.input_size))
+        kept = kept_inputs(seen, lengths, WIDTH - 1)
         outputs = torch.where(reading(lengths, steps, xs.device)[..., None], outputs, 0.0)
         return outputs, ConvolutionState(kept)
 

@@ -65,10 +65,16 @@ class Convolution(Memory):
         outputs = self._answer(summed)
         if lengths is None:
             return outputs, ConvolutionState(seen[:, steps:])
-        last = lengths.to(xs.device)[:, None] + torch.arange(self.width - 1, device=xs.device)  # (B, width − 1)
-        kept = seen.gather(1, last[..., None].expand(-1, -1, self.input_size))
+        kept = kept_inputs(seen, lengths, self.width - 1)
         outputs = torch.where(reading(lengths, steps, xs.device)[..., None], outputs, 0.0)
         return outputs, ConvolutionState(kept)
 
     def _answer(self, summed: Tensor) -> Tensor:
         return F.silu(at_least_float32(summed if self.mix is None else self.mix(summed)))
+
+
+def kept_inputs(seen: Tensor, lengths: Tensor, before: int) -> Tensor:
+    """seen (B, before + T, D), what was kept and then what rows of these lengths read -> what each keeps then
+    (B, before, D)."""
+    last = lengths.to(seen.device)[:, None] + torch.arange(before, device=seen.device)  # (B, before)
+    return seen.gather(1, last[..., None].expand(-1, -1, seen.shape[2]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -104,7 +103,7 @@ class Answers(Subject):
 
     @property
     def untrained(self) -> float:
-        return sum(untrained_nats(answered.output.to_json()) for answered in self.examples.answers.values())
+        return sum(answered.output.untrained for answered in self.examples.answers.values())
 
     @property
     def varied(self) -> bool:
@@ -278,13 +277,6 @@ class Answers(Subject):
             score = teller.score(answered, rows, said.double(), ())
             words.append(f"{name} {SHORT[teller.figure].format(score.as_dict()[teller.figure])}")
         return Baseline(f"{linear.describe()}, {', '.join(words)}", nats, None)
-
-
-def untrained_nats(output: Mapping[str, Any]) -> float:
-    """What an untrained model's answer costs."""
-    if output["kind"] == "value":
-        return 0.5 * (1 + math.log(2 * math.pi)) * len(output["mean"])
-    return math.log(2) * len(output["names"]) if output["kind"] == "labels" else math.log(len(output["names"]))
 
 
 def build_answering(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +84,7 @@ class Writings(Subject):
 
     @property
     def untrained(self) -> float:
-        return math.log(self.written.output.width)
+        return self.written.output.untrained
 
     @property
     def weighed(self) -> str:

@@ -1,0 +1,138 @@
+"""What is gathered while tables are read, row by row: items, cells of outputs, groups, and what could not be read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from unrolled.data.answer_reader import Cells
+from unrolled.data.columns import (
+    LEAST_ROWS,
+    MOST_KINDS,
+    Column,
+    Columns,
+    missing,
+    no_cell,
+    spell,
+    spell_list,
+)
+from unrolled.data.fingerprints import digest_of
+from unrolled.data.inputs import MEDIA, InputKind, LabelInput, TextInput, VectorInput, located
+from unrolled.data.items import Arrays, Item, Texts
+from unrolled.data.media_folders import MediaFolder
+from unrolled.data.table_file import Cell, Row, TableFile
+from unrolled.errors import MediaError
+
+AHEAD = 64  # files that are decoded side by side
+
+
+class RowReader:
+    """What is gathered while tables are read, row by row."""
+
+    def __init__(self, columns: Columns, taken: InputKind) -> None:
+        self.wanted, self.taken = columns, taken
+        self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput | LabelInput) else Arrays()
+        self.inputs: set[str] = set()  # different ones that are texts, up to one more than matter
+        self.columns = {name: Column() for name in columns.outputs}
+        self.kinds: dict[str, dict[str, int]] = {name: {} for name in columns.outputs}
+        self.ids = {name: array("q") for name in columns.outputs}
+        self.groups: dict[str, int] = {}
+        self.group = array("q")  # places in groups
+        self.numbers, self.sources = array("q"), array("B")
+        self.marks = array("q")  # of whole rows
+        self.skipped = 0
+        self.bad: list[str] = []
+        self.named = False  # whether cells name sounds or pictures
+        self.files = hashlib.sha256()  # of these
+
+    @property
+    def few_inputs(self) -> bool:
+        """Whether inputs come in few kinds, as labels do."""
+        return 0 < len(self.inputs) <= MOST_KINDS and len(self.numbers) >= LEAST_ROWS * len(self.inputs)
+
+    def cells(self, path: str, name: str) -> Cells:
+        """An output column as it was read."""
+        return Cells(path, name, tuple(self.kinds[name]), np.array(self.ids[name], np.int64))
+
+    def fingerprints(self) -> dict[str, str]:
+        """That of the files that cells name, where they name any."""
+        return {"files": self.files.hexdigest()} if self.named else {}
+
+    def read(self, table: TableFile, source: int, skip_empty: bool) -> None:
+        self.named = self.taken.kind in MEDIA and not isinstance(table, MediaFolder)
+        for row, taken in self._taken(table, self._whole(table, skip_empty)):
+            try:
+                item = taken()
+            except MediaError as error:
+                self.bad.append(str(error))
+                continue
+            if isinstance(item, str) or isinstance(self.items, Texts):
+                self.items.add(item)  # type: ignore[arg-type]
+            else:
+                self.items.add(item, partial(self._take, table, row) if self.taken.kind in MEDIA else None)
+            self._add(table, row, item, source)
+
+    def _whole(self, table: TableFile, skip_empty: bool) -> Iterator[Row]:
+        """The rows that lack no cell."""
+        names = self.wanted.all
+        for row in table.rows(names):
+            empty = missing(table, names, row)
+            if empty is None:
+                yield row
+            elif skip_empty:
+                self.skipped += 1
+            else:
+                raise no_cell(table, empty, row)
+
+    def _taken(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item]]]:
+        """Each row and what gives its item; files are decoded side by side, in threads."""
+        if self.taken.kind not in MEDIA:
+            for row in rows:
+                yield row, partial(self._take, table, row)
+            return
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            waiting: deque[tuple[Row, Future[Item]]] = deque()
+            for row in rows:
+                waiting.append((row, pool.submit(self._take, table, row)))
+                if len(waiting) >= AHEAD:
+                    first, future = waiting.popleft()
+                    yield first, future.result
+            for first, future in waiting:
+                yield first, future.result
+
+    def _take(self, table: TableFile, row: Row) -> Any:
+        cells = row.cells[: len(self.wanted.inputs)]
+        if self.taken.kind in MEDIA:
+            cells = located(cells, table.path.parent)
+        return self.taken.take(cells, table.place(row.number))
+
+    def _add(self, table: TableFile, row: Row, item: Item, source: int) -> None:
+        cells = row.cells[len(self.wanted.inputs) :]
+        if self.named and isinstance(row.cells[0], str):
+            self.files.update(f"{row.cells[0]}\0{digest_of(table.path.parent / row.cells[0])}\n".encode())
+        steps = self._steps(row.cells[0], item)
+        for name, cell in zip(self.wanted.outputs, cells, strict=False):
+            self.columns[name].see(steps, cell)
+            self.ids[name].append(self.kinds[name].setdefault(spell_list(cell), len(self.kinds[name])))
+        if self.wanted.group:
+            self.group.append(self.groups.setdefault(spell(cells[-1]), len(self.groups)))
+        if isinstance(item, str) and len(self.inputs) <= MOST_KINDS:
+            self.inputs.add(item)
+        self.numbers.append(row.number)
+        self.sources.append(source)
+        read = item if isinstance(item, str) else item.tobytes()
+        self.marks.append(hash((read, *map(spell, cells))))
+
+    def _steps(self, cell: Cell, item: Item) -> int | None:
+        """Steps that could be tagged."""
+        if isinstance(item, str):
+            return len(cell) if isinstance(cell, list) else len(str(cell).split())
+        return len(item) if isinstance(self.taken, VectorInput) else None
