@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from unrolled.data.symbols import BORDER, Table
 from unrolled.errors import DataError, OptionError
-from unrolled.settings import check_choice
+from unrolled.settings import DOCUMENT_KINDS, check_choice
 from unrolled.states import State, take
 
 BLOCK = 1000.0  # characters of text, about, whose scores are taken as independent
@@ -149,13 +149,14 @@ def score_lines(
     """The surprise of each line as it comes, read on from the lines before it; `alone`: from a fresh state.
 
     `documents` is what the model was trained to take for one. "file": a line ends with a line feed, and the text
-    goes on. "line": it ends with the border, so the next starts anew whatever `alone` says. "blank": as "file",
-    but blank lines end the document; they have no score, and a line is answered when the next has come. Where
-    lines start anew, `batch` of them are read together: the scores are the same, the first comes later. A model that
-    `learns` from what it reads is given line after line. Refuses
+    goes on. "line", "row": it ends with the border, so the next starts anew whatever `alone` says. "blank": as
+    "file", but blank lines end the document; they have no score, and a line is answered when the next has come.
+    Where lines start anew, `batch` of them are read together: the scores are the same, the first comes later. A
+    model that `learns` from what it reads is given line after line. Refuses
     other `documents` and a batch below 1 with an OptionError.
     """
-    check_choice("--documents", documents, ("file", "line", "blank"))
+    check_choice("--documents", documents, DOCUMENT_KINDS)
+    documents = "line" if documents == "row" else documents
     if batch < 1:
         raise OptionError(f"batch is {batch}; it counts the lines read together, so give 1 or more.")
     ended = _with_ends(lines, documents)

@@ -22,6 +22,7 @@ DEFAULT_MINUTES = 10.0
 DEFAULT_MODEL = "lstm"
 COUNTED = "ngram"  # the model of a text that is counted, not trained
 LINEAR = "linear"  # the model of examples that is fitted, not trained
+DOCUMENT_KINDS = ("file", "line", "blank", "row")
 OPTION_NAMES = {"from_run": "--from", "kind": "--as"}  # words of Python's, which no field can be called
 
 
@@ -56,7 +57,9 @@ class TrainSettings(Settings):
         "of a table also linear and lstm+linear (left out: what is best on validation)",
     ] = None
     out: Annotated[str | None, "the run's folder (a new one under runs/ if left out)"] = None
-    documents: Annotated[str, "what a document is: file, line, or blank (blocks between blank lines)"] = "file"
+    documents: Annotated[
+        str, "what a document is: file, line, blank (blocks between blank lines), or row (of a table's text)"
+    ] = "file"
     symbols: Annotated[str, "what a symbol is: auto, char, byte, word or bpe"] = "auto"
     size: Annotated[int | None, "width of each layer, in units"] = None
     depth: Annotated[int | None, "number of layers"] = None
@@ -79,7 +82,7 @@ class TrainSettings(Settings):
     kind: Annotated[
         str | None,
         "what to learn of a table: label, labels (any number), tags (one a step), value, text (about each row), or "
-        "language (the file as it stands)",
+        "language (what is read, a row a document; without --input the file as it stands)",
     ] = None
     input: Annotated[str | None, "of a table: the column that is read; of numbers several with commas"] = None
     output: Annotated[str | None, "of a table: the column that is answered; several with commas"] = None
@@ -138,7 +141,7 @@ class TrainSettings(Settings):
             raise OptionError(f"--rate is a learning rate above 0 and at most 1; got {self.rate}.")
         if self.dropout is not None and not 0 <= self.dropout <= 0.9:
             raise OptionError(f"--dropout is a share between 0 and 0.9; got {self.dropout}.")
-        check_choice("--documents", self.documents, ("file", "line", "blank"))
+        check_choice("--documents", self.documents, DOCUMENT_KINDS)
         check_choice("--symbols", self.symbols, ("auto", "char", "byte", "word", "bpe"))
         check_choice("--device", self.device, ("auto", "cpu", "cuda", "mps"))
         if self.folds is not None and self.folds < 2:
@@ -208,7 +211,9 @@ class CompareSettings(Settings):
     size: Annotated[int | None, "width of each layer, in units"] = None
     depth: Annotated[int | None, "number of layers"] = None
     out: Annotated[str | None, "the comparison's folder (a new one under compare/ if left out)"] = None
-    documents: Annotated[str, "what a document is: file, line, or blank (blocks between blank lines)"] = "file"
+    documents: Annotated[
+        str, "what a document is: file, line, blank (blocks between blank lines), or row (of a table's text)"
+    ] = "file"
     symbols: Annotated[str, "what a symbol is: auto, char, byte, word or bpe"] = "auto"
     seed: Annotated[int, "the first seed"] = 0
     threads: Annotated[int | None, "processor threads (all of this machine's)"] = None

@@ -25,11 +25,12 @@ from unrolled.compare.page import write_page
 from unrolled.compare.sizes import fit_size
 from unrolled.compare.streaming import TIMED, TURNS, time_streams
 from unrolled.compare.words import COLUMNS, TASK_COLUMNS, row_line, sentences
-from unrolled.data import TASKS, Corpus, is_table, read_corpus
+from unrolled.data import TASKS, Corpus, read_corpus
 from unrolled.errors import DataError, InputError, MissingExtra, OptionError, RunError, TrainingError, nearest
 from unrolled.run import load
+from unrolled.run.asked import as_read, is_about_text
 from unrolled.run.language import task_of
-from unrolled.settings import CompareSettings
+from unrolled.settings import CompareSettings, TrainSettings
 
 FORMAT = 1
 MINUTES, TASK_MINUTES = 2.0, 0.5  # for each training, where no budget was asked for
@@ -98,12 +99,13 @@ class Comparison:
                 f"There is no file or folder '{self.data}', nor a task of that name.{nearest(self.data, TASKS)}\n"
                 f"Give a text, or one of the tasks {', '.join(TASKS)}."
             )
-        if is_table(self.data):
+        asked = as_read(self.data, TrainSettings(documents=settings.documents))
+        if not is_about_text(self.data, asked):
             raise DataError(
                 f"{self.data} is a table, and models are compared on a text or a task.\n"
                 f"To see a net beside the linear model on it: unroll train {self.data}"
             )
-        return read_corpus(self.data, settings.documents, settings.symbols, settings.seed)
+        return read_corpus(self.data, asked.documents, settings.symbols, settings.seed, column=asked.input)
 
     def _make_folder(self) -> None:
         facts = self.path / "compare.json"

@@ -28,9 +28,11 @@ from unrolled.data.pieces import PieceTable, WordTable
 from unrolled.data.store import SymbolStore, let_go
 from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Symbols, Table, code_points
 from unrolled.data.targets import count_targets
-from unrolled.data.text import DOCUMENTS, Documents, judge, read_documents
+from unrolled.data.text import DOCUMENTS, Documents, judge
+from unrolled.data.text_columns import ROW, read_texts
 from unrolled.errors import DataError, OptionError, nearest
 
+UNITS = DOCUMENTS | {ROW: "rows"}
 KINDS = ("auto", "char", "byte", "word", "bpe")
 MOST = 512  # different characters up to which they are the symbols
 CHUNK = 1 << 20  # symbols looked at together
@@ -41,7 +43,7 @@ class Corpus:
     """Text as symbols. `symbols` is `B d1.. B d2..`, B the border (0); see `read_corpus`."""
 
     path: Path
-    documents: str  # what a document is: file, line, blank
+    documents: str  # what a document is: file, line, blank, row
     table: Table
     symbols: Symbols  # (N,)
     document_count: int
@@ -75,7 +77,7 @@ class Corpus:
             "bpe": f"as {size:,} word pieces",
         }[self.table.kind]
         count = self.document_count
-        units = "read as one stream" if count == 1 else f"{count:,} {DOCUMENTS[self.documents]}, each a document"
+        units = "read as one stream" if count == 1 else f"{count:,} {UNITS[self.documents]}, each a document"
         skipped = f"; {len(self.skipped):,} files without text left out" if self.skipped else ""
         return f"{self.text_characters:,} characters of text, {spelled}; {units}{skipped}"
 
@@ -135,13 +137,15 @@ def read_corpus(
     valid: str | float | None = None,
     test: str | float | None = None,
     table: Table | None = None,
+    column: str | None = None,
 ) -> Corpus:
     """Read the text at `path`, cut it into parts and turn it into symbols.
 
-    `documents`: "file", "line" or "blank", see `read_documents`. `symbols`: "char", "byte", "word", "bpe", or
+    `documents`: "file", "line", "blank" or "row", see `read_texts`. `symbols`: "char", "byte", "word", "bpe", or
     "auto": characters where the training part has at most 512 different ones, else bytes. `valid` and `test`: a
     share, a path, or "none"; left out, the last 10% are the test part and 5% of the rest, in blocks, validation.
-    `table`: a table to use as it is; otherwise one is made from the training part.
+    `table`: a table to use as it is; otherwise one is made from the training part. `column`: of a
+    table, whose cells in it are the documents where these are "row".
 
     The text is read three times, in chunks (looked at, counted, encoded), and bytes in use do not grow with it but
     for 8 to 40 a document. Raises DataError, OptionError; TrainingError where the disk has no room for the symbols.
@@ -149,12 +153,12 @@ def read_corpus(
     check_kind(symbols, table)
     any_bytes = "byte" in (symbols, table.kind if table else "")
     valid_share, test_share = share_of("valid", valid, 0.05), share_of("test", test, 0.1)
-    sources = [read_documents(path, documents, any_bytes)]
+    sources = [read_texts(path, documents, any_bytes, column)]
     layouts = []
     fingerprints = {}
     for part, given in ((VALIDATION, valid_share), (TEST, test_share)):
         if isinstance(given, str):
-            sources.append(read_documents(given, documents, any_bytes))
+            sources.append(read_texts(given, documents, any_bytes, column))
             starts, total, fingerprints[str(Path(given))] = survey(sources[-1])
             layouts.append(lay_out_whole(starts, total, part))
     starts, total, fingerprints[str(Path(path))] = survey(sources[0])

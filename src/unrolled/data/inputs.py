@@ -148,7 +148,7 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
     """The kind of a table's input columns by its first rows, or the one that was asked for."""
     looked = [row for row in islice(table.rows(columns.inputs), LOOKED_AT) if not any(c is None for c in row.cells)]
     first = [row.cells for row in looked]
-    kind = asked or _kind_of([cell for cells in first for cell in cells], table)
+    kind = asked or kind_of([cell for cells in first for cell in cells], table)
     if kind == "text" or not first:
         if len(columns.inputs) > 1:
             raise DataError(
@@ -177,7 +177,8 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
     return SoundInput(min(HIGHEST_RATE, int(np.median(rates)) if rates else HIGHEST_RATE))
 
 
-def _kind_of(cells: Sequence[Cell], table: TableFile) -> str:
+def kind_of(cells: Sequence[Cell], table: TableFile) -> str:
+    """What the first cells of a table's input show it to be."""
     if any(isinstance(cell, np.ndarray) for cell in cells):
         arrays = [cell for cell in cells if isinstance(cell, np.ndarray)]
         pictures = all(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 
 from unrolled.data import Corpus, is_table, keep_standard_input, table_from_json
 from unrolled.data.media_folders import media_folder
+from unrolled.data.text_columns import ROW, text_column
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.gradient import GRADIENTS
 from unrolled.laws import MEMORY_LAWS, check
@@ -205,6 +207,27 @@ def read_corpus_again(folder: RunFolder, asked: TrainSettings) -> Corpus:
     return subject.corpus
 
 
+def as_read(path: str | Path, settings: TrainSettings) -> TrainSettings:
+    """The settings, and where a table's column of text is what is learnt, that its rows are documents: of a table
+    that has no other column, or of the one that is read --as language. Raises OptionError, DataError."""
+    by_itself = settings.kind in (None, Language.kind)
+    rows = by_itself and (settings.documents == ROW or (settings.kind is not None and settings.input is not None))
+    if rows and not is_table(path):
+        asked = f"--documents {ROW}" if settings.documents == ROW else f"--input {settings.input}"
+        raise OptionError(f"{asked} is of tables, and {path} is none by its name. Leave it out.")
+    alone = text_column(path) if by_itself and settings.output is None else None
+    column = settings.input or alone
+    if rows and column is None:
+        raise OptionError(f"{path} has several columns; name the one whose texts are learnt: --input COLUMN")
+    if column is None or not (rows or column == alone):
+        return settings
+    if settings.documents not in (ROW, TrainSettings().documents):
+        raise OptionError(
+            f"--documents {settings.documents}: {path} is a table, where each row is a document. Leave it out."
+        )
+    return dataclasses.replace(settings, kind=Language.kind, documents=ROW, input=column)
+
+
 def is_about_text(path: str | Path, settings: TrainSettings) -> bool:
     """Whether what a path holds is learnt as a text, not as examples."""
     if str(path) != "-" and Path(path).is_dir():
@@ -228,7 +251,8 @@ def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None
     tables = known.read_symbols() if known is not None else None
     model = asked.model or DEFAULT_MODEL
     if text:
-        refuse_options(asked, FOR_TABLES, f"{path} is read as a text")
+        kept = ("input",) if asked.documents == ROW else ()
+        refuse_options(asked, [name for name in FOR_TABLES if name not in kept], f"{path} is read as a text")
         if LINEAR in model.split("+"):
             raise OptionError(f"{path} is a text, and the linear model answers about rows. Try --model lstm+ngram.")
         return Language.read(path, asked, None if tables is None else table_from_json(tables))
@@ -252,7 +276,7 @@ def _begin(path: str | Path, asked: TrainSettings, source: RunFolder) -> Answers
     return Answers(examples, asked, Language.kind, recorded_plans(source)[0].embed)
 
 
-def refuse_options(asked: TrainSettings, names: tuple[str, ...], why: str) -> None:
+def refuse_options(asked: TrainSettings, names: Sequence[str], why: str) -> None:
     """Raises OptionError for the first of these options that was given."""
     for name in names:
         if getattr(asked, name) != getattr(TrainSettings(), name):

@@ -9,7 +9,7 @@ from typing import Any
 
 from unrolled.errors import OptionError
 from unrolled.memory import bring_named
-from unrolled.run.asked import UNTRAINED, check_parts, is_about_text, keep_input, read_subject
+from unrolled.run.asked import UNTRAINED, as_read, check_parts, is_about_text, keep_input, read_subject
 from unrolled.run.building import find_device, processor_threads
 from unrolled.settings import DEFAULT_MODEL, TrainSettings
 
@@ -19,6 +19,7 @@ def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[s
     settings = settings or TrainSettings()
     settings.check()
     bring_named(settings.model)
+    settings = as_read(path, settings)
     check_parts(settings)
     planned = settings.steps is not None or settings.minutes is not None
     if planned and settings.model in UNTRAINED:

@@ -56,8 +56,9 @@ class Language(Subject):
     def read(cls, path: str | Path, settings: TrainSettings, table: Table | None = None) -> Language:
         """The text at `path`; with a table of symbols that is there already."""
         corpus = read_corpus(
-            path, settings.documents, settings.symbols, settings.seed, settings.valid, settings.test, table
-        )
+            path, settings.documents, settings.symbols, settings.seed, settings.valid, settings.test, table,
+            settings.input,
+        )  # fmt: skip
         return cls(corpus, settings)
 
     @property

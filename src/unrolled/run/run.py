@@ -225,7 +225,9 @@ class Run:
             corpus, part = read_corpus_again(self.folder, self.settings), "test"
             part = "test" if corpus.targets("test") else "validation"
         else:
-            corpus = read_corpus(data, self.settings.documents, valid=0.0, test=0.0, table=self.table)
+            corpus = read_corpus(
+                data, self.settings.documents, valid=0.0, test=0.0, table=self.table, column=self.settings.input
+            )
             part = "training"
         score = evaluate(self.model, part_rows(corpus, part), self.table.characters)
         scores, parts = self.facts["scores"], None

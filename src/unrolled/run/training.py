@@ -17,6 +17,7 @@ from unrolled.gradient import GRADIENTS
 from unrolled.memory import bring_named
 from unrolled.run.asked import (
     UNTRAINED,
+    as_read,
     as_recorded,
     as_started_from,
     check_parts,
@@ -60,6 +61,7 @@ class Training:
         recorded = RunFolder.open(settings.plan) if settings.plan else None
         if recorded is not None:
             settings = as_recorded(recorded, settings)
+        settings = as_read(path, settings)
         check_parts(settings)
         source = RunFolder.open(settings.from_run) if settings.from_run else None
         if source is not None:

@@ -1,0 +1,84 @@
+"""A table's column of text as documents, a row each: what a csv of messages, or a jsonl of texts, is to a language
+model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from unrolled.data.columns import spell
+from unrolled.data.inputs import kind_of
+from unrolled.data.table_file import LOOKED_AT, TableFile
+from unrolled.data.tables import is_table, open_table
+from unrolled.data.text import CHUNK, Chunk, Documents, TextFile, read_documents
+from unrolled.errors import DataError, OptionError, nearest
+
+ROW = "row"  # what a document is here
+
+
+@dataclass(frozen=True)
+class CellDocuments(Documents):
+    """The cells of one column; empty ones are left out."""
+
+    documents: str = ROW
+    column: str = ""
+
+    def chunks(self, digests: dict[Path, str] | None = None) -> Iterator[Chunk]:
+        table = open_table(self.path)
+        if digests is not None:
+            digests[self.path] = table.fingerprint()
+        held, characters = list[str](), 0
+        for row in table.rows([self.column]):
+            cell = row.cells[0]
+            if not isinstance(cell, str | None):
+                raise DataError(
+                    f"{table.place(row.number)}: '{self.column}' is {spell(cell)}, no text, and a language model "
+                    "reads texts.\nSay what is to be answered about the rows: --output COLUMN."
+                )
+            if cell:
+                held.append(cell.replace("\r\n", "\n").replace("\r", "\n"))
+                characters += len(cell)
+            if characters >= CHUNK:
+                yield _chunk(held)
+                held, characters = [], 0
+        yield _chunk(held)
+
+
+def _chunk(cells: list[str]) -> Chunk:
+    lengths = np.fromiter(map(len, cells), np.int64, len(cells))
+    return Chunk("".join(cells), np.cumsum(lengths) - lengths)
+
+
+def read_texts(path: str | Path, documents: str, any_bytes: bool, column: str | None) -> Documents:
+    """As `read_documents`, and of a "row" the cells of a table's column; in a file that is no table a line is one.
+    Raises DataError, OptionError."""
+    if documents != ROW:
+        return read_documents(path, documents, any_bytes)
+    if column is None or not is_table(path):
+        return read_documents(path, "line", any_bytes)
+    table = open_table(path)
+    if column not in table.columns:
+        raise OptionError(
+            f"{table.path} has no column '{column}'.{nearest(column, table.columns)} "
+            f"It has: {', '.join(table.columns)}."
+        )
+    return CellDocuments(table.path, (TextFile(table.path, table.path.name, 0, ""),), (), column=column)
+
+
+def text_column(path: str | Path) -> str | None:
+    """The column of a table that has no other, if what stands there is text; None for all else. Raises DataError."""
+    if not is_table(path):
+        return None
+    table = open_table(path)
+    return table.columns[0] if len(table.columns) == 1 and _holds_text(table) else None
+
+
+def _holds_text(table: TableFile) -> bool:
+    """Whether a table's first cells are texts: neither numbers nor names of sounds and pictures."""
+    cells = [row.cells[0] for row in islice(table.rows(table.columns), LOOKED_AT)]
+    cells = [cell for cell in cells if cell is not None]
+    return bool(cells) and all(isinstance(cell, str) for cell in cells) and kind_of(cells, table) == "text"

@@ -1,0 +1,142 @@
+"""A table's column of text as documents: what is read of it, when a table is one, and what a run makes of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import unrolled
+from unrolled.data import read_corpus, text_columns
+from unrolled.data.text_columns import read_texts, text_column
+from unrolled.errors import DataError, OptionError
+from unrolled.run import Training, info_data
+from unrolled.settings import TrainSettings
+
+TEXTS = [f"Line {number}, it says:\n{number * number}." for number in range(120)]
+
+
+def write_csv(path: Path, columns: list[str], rows: list[list[str]]) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+    return path
+
+
+def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def messages(tmp_path: Path) -> Path:
+    return write_csv(tmp_path / "messages.csv", ["body"], [[text] for text in TEXTS])
+
+
+def documents(path: Path, column: str) -> list[str]:
+    found: list[str] = []
+    for chunk in read_texts(path, "row", False, column).chunks():
+        found += [chunk.text[start:stop] for start, stop in pairwise([*chunk.starts.tolist(), len(chunk.text)])]
+    return found
+
+
+@pytest.mark.parametrize("chunk", [1, 50, 1 << 22])
+def test_cells_are_documents_and_empty_ones_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(text_columns, "CHUNK", chunk)
+    rows = [[str(number), text] for number, text in enumerate(TEXTS)]
+    path = write_csv(
+        tmp_path / "t.csv", ["id", "text"], [*rows[:50], ["x", ""], *rows[50:], ["y", "one\r\ntwo\rthree"]]
+    )
+    assert documents(path, "text") == [*TEXTS, "one\ntwo\nthree"]
+
+
+def test_a_table_is_the_corpus_of_a_file_with_a_text_a_line(tmp_path: Path) -> None:
+    lines = [text.replace("\n", " ") for text in TEXTS]
+    (tmp_path / "t.txt").write_text("\n".join(lines))
+    table = write_jsonl(tmp_path / "t.jsonl", [{"text": line} for line in lines])
+    one = read_corpus(tmp_path / "t.txt", "line", seed=3)
+    other = read_corpus(table, "row", seed=3, column="text")
+    np.testing.assert_array_equal(one.symbols, other.symbols)
+    for part, stretches in one.parts.items():
+        np.testing.assert_array_equal(stretches, other.parts[part])
+    assert "120 rows, each a document" in other.description
+    of_lines = read_corpus(tmp_path / "t.txt", "row", valid=0.0, test=0.0, table=other.table, column="text")
+    assert of_lines.document_count == len(TEXTS)  # in what is no table a line is a document
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "found"),
+    [
+        (["body"], [["a text"], ["another"]], "body"),
+        (["body"], [["1"], ["2.5"]], None),  # numbers
+        (["body"], [["a.wav"], ["b.wav"]], None),  # sounds
+        (["body"], [], None),
+        (["body", "id"], [["a text", "1"]], None),
+    ],
+)
+def test_a_table_of_one_column_of_text_is_known(
+    tmp_path: Path, columns: list[str], rows: list[list[str]], found: str | None
+) -> None:
+    assert text_column(write_csv(tmp_path / "t.csv", columns, rows)) == found
+
+
+def test_what_is_no_text_is_refused_with_its_row(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "t.jsonl", [{"text": "a"}] * 99 + [{"text": None}, {"text": 7}])
+    with pytest.raises(DataError, match=r"t\.jsonl, row 101: 'text' is 7, no text"):
+        documents(path, "text")
+
+
+def test_one_column_of_text_trains_a_language_model_that_answers_about_tables(messages: Path, tmp_path: Path) -> None:
+    training = Training(messages, out=str(tmp_path / "run"), steps=2, size=8, batch=4, threads=1)
+    for _ in training:
+        pass
+    run = unrolled.load(tmp_path / "run")
+    assert (run.settings.kind, run.settings.documents, run.settings.input) == ("language", "row", "body")
+    assert training.subject.facts()["documents"] == len(TEXTS)
+    again = [{"body": text, "more": "x"} for text in TEXTS]
+    whole = run.evaluate(write_jsonl(tmp_path / "again.jsonl", again)).score
+    here = run.evaluate(messages).score
+    assert (whole.nats, whole.accuracy) == (here.nats, here.accuracy)
+    one, two = run.score(["a line", "a line"])
+    assert one.nats == two.nats  # each is a document
+    more = Training.resume(tmp_path / "run", steps=1)
+    for _ in more:
+        pass
+    assert more.subject.fingerprints == training.subject.fingerprints
+
+
+def test_one_of_several_columns_is_learnt_where_it_is_named(tmp_path: Path) -> None:
+    rows = [[text, "yes" if number % 2 else "no"] for number, text in enumerate(TEXTS)]
+    path = write_csv(tmp_path / "t.csv", ["text", "label"], rows)
+    assert info_data(path, TrainSettings(kind="language", input="text"))["documents"] == len(TEXTS)
+    assert info_data(path, TrainSettings(documents="row", input="text"))["documents"] == len(TEXTS)
+    assert info_data(path, TrainSettings(kind="language"))["documents"] == 1  # the file as it stands
+    assert "label" in info_data(path)["description"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"documents": "line"}, "--documents line: .* each row is a document"),
+        ({"kind": "language", "input": "boby"}, "no column 'boby'. Did you mean 'body'"),
+        ({"group": "body"}, "no use for --group"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(messages: Path, asked: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError, match=words):
+        info_data(messages, TrainSettings(**asked))
+
+
+def test_rows_are_of_tables_and_one_column_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("a text\n" * 99)
+    with pytest.raises(OptionError, match=r"--documents row is of tables, and .*t\.txt is none"):
+        info_data(tmp_path / "t.txt", TrainSettings(documents="row"))
+    path = write_csv(tmp_path / "two.csv", ["a", "b"], [["x", "y"]])
+    with pytest.raises(OptionError, match="several columns; name the one"):
+        info_data(path, TrainSettings(documents="row"))
