@@ -60,7 +60,7 @@ def test_every_row_stands_once_in_an_epoch_and_batches_go_by_the_seed(examples: 
 
 
 def test_rows_are_of_like_length_in_both(examples: Examples) -> None:
-    assert PairBatches(examples, "training", 8, seed=0).padding_share() < 0.2
+    assert PairBatches(examples, "training", 8, seed=0).padding_share() < 0.1
     dice = np.random.default_rng(0)
     inputs, texts = dice.integers(1, 100, 512), dice.integers(1, 100, 512)
     order = side_by_side(inputs, texts)

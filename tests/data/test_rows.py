@@ -287,6 +287,15 @@ def test_an_epoch_reads_every_row_once_and_pads_little(examples: Examples) -> No
     assert not torch.equal(batches.batch(0).inputs, batches.batch(25).inputs)
 
 
+def test_rows_are_put_side_by_side_by_their_steps_not_their_bytes(tmp_path: Path) -> None:
+    rows = [
+        (" ".join("ab" for _ in range(20)) if n % 2 else "a" * 57 + " b", "yes" if n % 3 else "no")
+        for n in range(400)
+    ]
+    batches = ExampleBatches(read_examples(write(tmp_path / "t.csv", rows), Asked()), "training", 8, seed=0)
+    assert batches.padding_share() < 0.05, "by bytes all are alike, and it is 0.4"
+
+
 def test_a_batch_is_a_pure_function_of_seed_and_number(examples: Examples) -> None:
     one, other = (ExampleBatches(examples, "training", 32, seed=3) for _ in range(2))
     for k in (40, 0, 7):

@@ -183,11 +183,6 @@ class Written(Answered):
     output: TextOutput
     texts: Texts  # (N,) as they stand in the table
 
-    @property
-    def lengths(self) -> Ids:
-        """Bytes of each text, by which rows of like length are found."""
-        return self.texts.lengths
-
     def symbols(self, row: int) -> Ids:
         """A row's text as symbols, with the border that ends it, or its first 1,000."""
         symbols = self.output.table.encode(self.texts[row])[:LONGEST_TEXT].astype(np.int64)
@@ -219,7 +214,7 @@ class Written(Answered):
         return f"{name}, texts of up to {self.output.longest:,} {SYMBOLS[self.output.table.kind]}"
 
     def facts(self) -> dict[str, Any]:
-        table, lengths = self.output.table, self.lengths
+        table, lengths = self.output.table, self.texts.lengths
         return {
             "symbols": table.kind,
             "different_symbols": table.size - 1,

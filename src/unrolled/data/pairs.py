@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from unrolled.data.answers import Written
-from unrolled.data.buckets import POOL, RowOrder, gather_steps
+from unrolled.data.buckets import POOL, RowOrder, gather_steps, read_lengths
 from unrolled.data.examples import Examples
 from unrolled.data.intake import Ids
 from unrolled.errors import OptionError
@@ -61,14 +61,16 @@ class PairBatches:
         """varied: each input is read as one like it, another each time."""
         self.seed, self.varied = seed, varied
         self._examples, self._written = examples, written_of(examples)
-        inputs, texts = examples.lengths, self._written.lengths
-        self._order = RowOrder(examples, part, batch, seed, lambda rows: side_by_side(inputs[rows], texts[rows]))
+        self._order = RowOrder(examples, part, batch, seed, self._arrange)
         self.batches_an_epoch = self._order.batches_an_epoch
 
     def batch(self, k: int) -> PairBatch:
         """Batch k, from 0, of an endless row of epochs."""
         dice = numpy_generator(self.seed, "varied", k) if self.varied else None
         return make_pairs(self._examples, self._order.rows(k), self._order.batch, dice)
+
+    def _arrange(self, rows: Ids) -> Ids:
+        return side_by_side(read_lengths(self._examples, rows), self._written.target_lengths(rows, len(rows)))
 
     def padding_share(self, batches: int = POOL) -> float:
         """How much of the first batches of an epoch is padding."""

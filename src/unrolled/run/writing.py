@@ -11,7 +11,7 @@ import torch
 
 from unrolled import seeds
 from unrolled.beam import ALPHA, Hypothesis, beam_search, greedy, length_penalty
-from unrolled.data.buckets import LONGEST, gather_steps
+from unrolled.data.buckets import LONGEST, gather_steps, read_lengths
 from unrolled.data.examples import Examples
 from unrolled.data.intake import Ids, Intake
 from unrolled.data.items import Item
@@ -132,8 +132,8 @@ class Scribe:
 
 def in_groups(examples: Examples, rows: Ids) -> Iterator[Ids]:
     """These rows, those of like lengths together, as many as may be read side by side."""
-    inputs = np.minimum(examples.lengths[rows], LONGEST) + 1
-    texts = np.minimum(written_of(examples).lengths[rows], LONGEST) + 1
+    inputs = np.minimum(read_lengths(examples, rows), LONGEST)
+    texts = written_of(examples).target_lengths(rows, len(rows))
     order = side_by_side(inputs, texts)
     start = 0
     while start < len(order):

@@ -71,13 +71,13 @@ class RowTask:
     written: float | None = None  # symbols of a row's text, on average, where texts are written
 
     def recipe(self, model: str) -> Recipe:
-        """What serves: for texts that are written, more layers of what stands in blocks."""
+        """What serves: for texts that are written, more layers of what stands in blocks, at a higher rate."""
         if self.written is None:
             return RECIPES[self.kind]
         few = self.rows < FEW_ROWS
         found = WRITING["few" if few else self.kind]
         if in_blocks(model):
-            found = found._replace(depth=2 if few else BLOCKS, rate=found.rate / 2)
+            found = found._replace(depth=2 if few else BLOCKS, rate=found.rate * 4 / 3)
         return found
 
 
