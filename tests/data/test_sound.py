@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data.mel import frame_sizes, log_mel, mask_frames
+from unrolled.data.mel import bend_bands, frame_sizes, log_mel, mask_frames, mel_filters
 from unrolled.data.sound import LONGEST, SOUNDS, look_at_sound, read_sound, shake_sound
 from unrolled.errors import MediaError, MissingExtra
 
@@ -253,6 +253,28 @@ def test_shaking_leaves_silence_silent_and_takes_a_single_sample() -> None:
     for seed in range(20):
         assert not shake_sound(np.zeros(100, np.float32), RATE, np.random.default_rng(seed)).any()
         assert shake_sound(np.ones(1, np.float32), RATE, np.random.default_rng(seed)).shape == (1,)
+
+
+def test_a_bent_tone_is_higher_or_lower_by_a_fifth_at_most_and_coloured_alike_at_all_times() -> None:
+    tone = log_mel(torch.sin(2 * torch.pi * 1000 * torch.arange(RATE) / RATE), RATE).numpy()
+    kept, first = tone.copy(), tone.mean(0)
+    filters = mel_filters(RATE, frame_sizes(RATE)[2], 64)
+    middles = np.linspace(0, RATE / 2, len(filters)) @ filters / filters.sum(0)  # Hz of each band
+    heard = middles[first.argmax()]
+    factors, colours = [], []
+    for seed in range(300):
+        bent = bend_bands(tone, RATE, np.random.default_rng(seed))
+        np.testing.assert_array_equal(bent, bend_bands(tone, RATE, np.random.default_rng(seed)))
+        factors.append(middles[bent.mean(0).argmax()] / heard)
+        silent = bend_bands(np.zeros_like(tone), RATE, np.random.default_rng(seed))
+        assert np.all(silent == silent[0])  # the colour alone, at each moment the same
+        colours.append(silent[0])
+    assert bent.dtype == np.float32
+    assert bent.shape == tone.shape
+    assert 1 / 1.3 < min(factors) < 0.88 < 1.14 < max(factors) < 1.3  # to a band's width
+    assert 2 < np.std(colours) * 10 / np.log(10) < 4.5  # dB
+    np.testing.assert_array_equal(tone, kept)
+    assert bend_bands(tone[:, :1], RATE, np.random.default_rng(0)).shape == (len(tone), 1)
 
 
 def test_one_band_and_one_stretch_are_masked_by_the_mean() -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.inputs import InputKind, PictureInput, SoundInput, VectorInput, input_from_json
 from unrolled.data.intake import Intake
-from unrolled.data.mel import frame_sizes, log_mel, mask_frames
+from unrolled.data.mel import bend_bands, frame_sizes, log_mel, mask_frames
 from unrolled.data.pictures import patches_of, rows_of, shift_picture
 from unrolled.data.sound import shake_sound
 from unrolled.errors import RunError
@@ -94,8 +94,8 @@ class Vectors(Features):
 
 
 class Frames(Features):
-    """A sound as log-mel spectra, one each 10 ms. Varied by moving, stretching, noise, and masks (Park et al.
-    2019)."""
+    """A sound as log-mel spectra, one each 10 ms. Varied by moving, stretching, noise, another throat, and
+    masks (Park et al. 2019)."""
 
     kind, takes = "sound", SoundInput
 
@@ -126,7 +126,8 @@ class Frames(Features):
 
         shaken = shake_sound(self._samples(item), self.rate, dice)
         with one_thread():
-            masked: Floats = mask_frames(torch.from_numpy(self._scaled(self._mel(shaken))), dice).numpy()
+            bent = self._scaled(bend_bands(self._mel(shaken), self.rate, dice))
+            masked: Floats = mask_frames(torch.from_numpy(bent), dice).numpy()
         return masked
 
 
