@@ -204,6 +204,31 @@ def test_a_folder_of_sounds_is_trained_on_and_answered_about(here: Path, unroll:
     assert unroll("predict", "heard", "new/a.wav", "--quiet", "--top", "2").out.startswith("low, high\t")
 
 
+def test_sounds_that_cannot_be_read_are_left_without_an_answer(here: Path, unroll: Unroll, tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    write_sound(folder / "b.wav", 300)
+    write_sound(folder / "d.wav", 1_500)
+    for name in ("a.wav", "c.wav"):
+        (folder / name).write_bytes(b"no sound")
+    answer = unroll("predict", "heard", folder, "--quiet")
+    assert answer.code == 0, answer.err
+    assert [Path(line.split("\t")[2]).name for line in answer.out.splitlines()] == ["b.wav", "d.wav"]
+    first, second, last = answer.err.splitlines()
+    assert f"{folder / 'a.wav'} is no sound that could be read" in first
+    assert f"{folder / 'c.wav'} is no sound that could be read" in second
+    assert last == "2 of 4 could not be read, and have no answer."
+    found = [json.loads(line) for line in unroll("predict", "heard", folder, "--json").out.splitlines()]
+    assert [Path(one["text"]).name for one in found] == ["a.wav", "b.wav", "c.wav", "d.wav"]
+    assert ["outputs" in one for one in found] == [False, True, False, True]
+    assert "is no sound that could be read" in found[0]["error"]
+    for name in ("b.wav", "d.wav"):
+        (folder / name).unlink()
+    nothing = unroll("predict", "heard", folder)
+    assert nothing.code == 2
+    assert nothing.out == ""
+    assert "2 of 2 could not be read" in nothing.err
+
+
 BAD: list[tuple[str, tuple[str, ...]]] = [
     # options
     ("train prices.csv --inlet conv", ("--inlet conv is of sounds and pictures", "2 numbers a step", "leave it out")),

@@ -12,7 +12,7 @@ import typer
 from unrolled.cli.bridge import Device, Json, Quiet, any_number, note, print_json, whole_number
 from unrolled.cli.score import read_lines
 from unrolled.cli.terminal import readable
-from unrolled.errors import OptionError
+from unrolled.errors import DataError, OptionError
 
 if TYPE_CHECKING:
     from unrolled.run import Answer, Choice, Given, Run
@@ -102,7 +102,7 @@ def predict(
     if not json:
         sure = {name: "interval" if output.kind == "value" else "chance" for name, output in outputs.items()}
         note("\t".join(f"{name}\t{sure[name]}" for name in outputs) + "\ttext", quiet)
-    for answer in _answers(model, lines, top, every):
+    for answer in _readable(_answers(model, lines, top, every), json):
         if json:
             print_json(answer.as_dict())
         else:
@@ -137,7 +137,7 @@ def _write(
     name = model.writer.name
     if not json:
         note(f"{name}\tscore\ttext", quiet)
-    for answer in model.write(lines, choice, attention):
+    for answer in _readable(model.write(lines, choice, attention), json):
         if json:
             print_json(answer.as_dict())
             continue
@@ -160,6 +160,35 @@ def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | Non
     if paths and (Path(paths[0]) / "run.json").exists():
         return paths[0], "-"
     return None, paths[0] if paths else "-"
+
+
+def _readable(answers: Iterable[Answer], json: bool) -> Iterator[Answer]:
+    """Those that are answers; of what could not be read a note says why, and in JSON an object. Raises DataError
+    where nothing could be read."""
+    bad, read = 0, 0
+    held = ""  # the first error, until it is seen that it is not the only line there is
+    for answer in answers:
+        read += not answer.error
+        bad += bool(answer.error)
+        if held:
+            note(held.splitlines()[0])
+            held = ""
+        if not answer.error:
+            yield answer
+            continue
+        if json:
+            print_json(answer.as_dict())
+        elif read or bad > 1:
+            note(answer.error.splitlines()[0])
+        else:
+            held = answer.error
+    if held:
+        raise DataError(held)
+    if bad:
+        said = f"{bad:,} of {bad + read:,} could not be read, and have no answer."
+        if not read:
+            raise DataError(f"{said} See why above.")
+        note(said)
 
 
 def _answers(model: Run, lines: Iterable[Given | str], top: int | None, every: bool) -> Iterator[Answer]:

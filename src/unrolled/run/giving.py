@@ -19,7 +19,7 @@ from unrolled.data.items import Item
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.tables import is_table, open_table
 from unrolled.data.text import list_files
-from unrolled.errors import DataError
+from unrolled.errors import DataError, MediaError
 
 TOGETHER = 2_000  # rows that are answered together where many are waiting
 
@@ -77,6 +77,21 @@ class Giving:
         if isinstance(given, Given):
             return taken.take(given.cells, given.name)
         return taken.take(given_numbers(given, taken) if isinstance(taken, VectorInput) else (given,), given[:60])
+
+    def take_all(self, asked: Iterable[Given | str]) -> list[Item | MediaError]:
+        """What a model reads of each; for a sound or a picture that cannot be read, why. Raises DataError."""
+        taken: list[Item | MediaError] = []
+        for given in asked:
+            try:
+                taken.append(self.take(given))
+            except MediaError as error:
+                taken.append(error)
+        return taken
+
+
+def name_of(given: Given | str) -> str:
+    """What a person calls what was given."""
+    return given.name if isinstance(given, Given) else given
 
 
 def given_numbers(line: str, taken: VectorInput) -> tuple[Any, ...]:

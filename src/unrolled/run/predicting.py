@@ -15,7 +15,7 @@ from unrolled.data.conllu import CONLLU, ConlluTable, word_of
 from unrolled.data.items import Item, iterate
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, ValueOutput
 from unrolled.data.words import given_words, join_words
-from unrolled.errors import DataError, RunError
+from unrolled.errors import DataError, MediaError, RunError
 from unrolled.model.answerer import Answerer, Net, Part
 from unrolled.model.answering import Answering
 from unrolled.model.likelihoods import LIKELIHOODS
@@ -24,7 +24,7 @@ from unrolled.run.answer_evaluation import AnswerEvaluation, list_errors
 from unrolled.run.answers import Answers, build_answering
 from unrolled.run.asked import read_again, read_subject
 from unrolled.run.folder import RunFolder
-from unrolled.run.giving import TOGETHER, Given, Giving, gathered
+from unrolled.run.giving import TOGETHER, Given, Giving, gathered, name_of
 from unrolled.run.legs import recorded_plans
 from unrolled.run.rows import known_from_json
 from unrolled.run.tellers import THERE, Reach, ValueTeller, teller_of
@@ -62,6 +62,7 @@ class Answer:
     sets: Mapping[str, Ranked] = field(default_factory=dict)  # of each output that is any number of labels
     values: Mapping[str, list[Estimate]] = field(default_factory=dict)  # of each output that is numbers
     texts: Mapping[str, Text] = field(default_factory=dict)  # of an output that is a text
+    error: str = ""  # why there is no answer: a sound or a picture that cannot be read
 
     def best(self, output: str) -> str:
         """The likeliest label of an output."""
@@ -77,6 +78,8 @@ class Answer:
 
     def as_dict(self) -> dict[str, Any]:
         """In plain names."""
+        if self.error:
+            return {"text": self.text, "error": self.error}
         outputs: dict[str, Any] = {}
         for name, ranked in self.labels.items():
             outputs[name] = {"answer": ranked[0][0], "chances": dict(ranked)}
@@ -136,21 +139,25 @@ class Predictor:
 
     def predict(self, asked: Iterable[Given | str], top: int | None = None) -> Iterator[Answer]:
         """An answer for each text, path or row of cells, in order, as they come: those that wait are answered
-        together.
+        together. A sound or a picture that cannot be read has an answer that says so.
 
         top: only so many labels of each output, the likeliest first; all if left out.
         """
         for waiting in gathered(asked):
-            items = [self.giving.take(given) for given in waiting]
-            said = self.answerer.answer(items)
+            taken = self.giving.take_all(waiting)
+            items = [item for item in taken if not isinstance(item, MediaError)]
+            said = self.answerer.answer(items) if items else {}
             places = dict.fromkeys(said, 0)
-            for given, item in zip(waiting, items, strict=True):
+            for given, item in zip(waiting, taken, strict=True):
+                if isinstance(item, MediaError):
+                    yield Answer(name_of(given), {}, {}, error=str(item))
+                    continue
                 own = {}
                 for name, found in said.items():
                     count = self._count(item) if name in self.known.each else 1
                     own[name] = found[places[name] : places[name] + count]
                     places[name] += count
-                yield self._told(given.name if isinstance(given, Given) else given, own, top)
+                yield self._told(name_of(given), own, top)
 
     def _count(self, item: Item) -> int:
         """Steps of an item that an answer for each is about."""
@@ -221,7 +228,11 @@ class Predictor:
                 f"{'read both ways' if net is not None and not net.streams else 'of whole rows'}.\n"
                 "To answer at every step: unroll train DATA --model lstm --direction ahead"
             )
-        inputs, lengths = gather_steps(self.known.intake, [self.giving.take(given)])
+        (item,) = self.giving.take_all([given])
+        if isinstance(item, MediaError):
+            yield Answer(name_of(given), {}, {}, error=str(item))
+            return
+        inputs, lengths = gather_steps(self.known.intake, [item])
         state = net.start(1)
         for t in range(int(lengths[0])):
             outputs, state = net.step(inputs[:, t], state)
@@ -231,7 +242,7 @@ class Predictor:
                 )
                 for name, found in net.say(outputs).items()
             }
-            yield self._told(given.name if isinstance(given, Given) else given, said, top)
+            yield self._told(name_of(given), said, top)
 
     def evaluate(self, data: str | Path | None, errors: bool) -> AnswerEvaluation:
         """The scores on a table, or on the run's own test part (validation where it has none)."""

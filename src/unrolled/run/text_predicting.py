@@ -12,10 +12,10 @@ from unrolled.data.intake import Ids
 from unrolled.data.items import PartItems
 from unrolled.data.outputs import TextOutput
 from unrolled.data.pairs import written_of
-from unrolled.errors import DataError, RunError
+from unrolled.errors import DataError, MediaError, RunError
 from unrolled.run.asked import read_again, read_subject
 from unrolled.run.folder import RunFolder
-from unrolled.run.giving import Given, Giving, gathered
+from unrolled.run.giving import Given, Giving, gathered, name_of
 from unrolled.run.legs import recorded_plans
 from unrolled.run.predicting import Answer, Text
 from unrolled.run.rows import known_from_json
@@ -89,18 +89,24 @@ class TextPredictor:
         self, asked: Iterable[Given | str], choice: Choice | None = None, attention: bool = False
     ) -> Iterator[Answer]:
         """A text about each text, path or row of cells, in order, as they come: those that wait are taken together.
+        A sound or a picture that cannot be read has an answer that says so.
 
         choice: how it is written; as validation preferred, where left out. attention: with what was looked at.
         """
         number, choice = 0, choice or self.choice
         for waiting in gathered(asked):
-            items = [self.giving.take(given) for given in waiting]
-            texts = self.scribe.write(items, choice, number)
+            taken = self.giving.take_all(waiting)
+            items = [item for item in taken if not isinstance(item, MediaError)]
+            texts = iter(self.scribe.write(items, choice, number) if items else ())
             number += len(items)
-            for given, item, text in zip(waiting, items, texts, strict=True):
+            for given, item in zip(waiting, taken, strict=True):
+                if isinstance(item, MediaError):
+                    yield Answer(name_of(given), {}, {}, error=str(item))
+                    continue
+                text = next(texts)
                 looked = self.scribe.attention(item, text) if attention else None
-                name = given.name if isinstance(given, Given) else given
-                yield Answer(name, {}, {}, texts={self.name: Text(self.scribe.spell(text), text.score, looked)})
+                written = Text(self.scribe.spell(text), text.score, looked)
+                yield Answer(name_of(given), {}, {}, texts={self.name: written})
 
     def evaluate(self, data: str | Path | None, errors: bool, choice: Choice | None = None) -> WritingEvaluation:
         """The scores on a table, or on the run's own test part (validation where it has none)."""
