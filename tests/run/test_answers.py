@@ -9,7 +9,6 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from kills import same_bytes
 
 import unrolled
 from unrolled.errors import DataError, OptionError, RunError
-from unrolled.run import Training, answer_verdict, runs
+from unrolled.run import Training, runs
 from unrolled.run.answer_evaluation import confusion_lines
 from unrolled.run.answer_verdict import AnswerVerdict
 from unrolled.run.giving import TOGETHER, gathered
@@ -359,35 +358,11 @@ def test_training_leaves_nothing_to_chance_but_the_seed(table: Path, tmp_path: P
     assert (runs[0] / "model.safetensors").read_bytes() != (runs[2] / "model.safetensors").read_bytes()
 
 
-def write_groups(path: Path, groups: int = 7) -> Path:
+def write_groups(path: Path) -> Path:
     rows = (write_rows(path.with_name("rows.csv"), 240)).read_text().splitlines()
-    lines = [f"{row},{'who' if n == 0 else f'speaker {n % groups}'}" for n, row in enumerate(rows)]
+    lines = [f"{row},{'who' if n == 0 else f'speaker {n % 7}'}" for n, row in enumerate(rows)]
     path.write_text("\n".join(lines) + "\n")
     return path
-
-
-@pytest.mark.parametrize(("groups", "left"), [(60, "lstm+linear"), (7, "lstm")])
-def test_two_models_are_left_weighed_only_where_validation_has_groups_enough(
-    groups: int, left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = answer_verdict.weigh
-
-    def weigh(*given: Any) -> answer_verdict.Weighed:
-        return replace(real(*given), validation={"lstm": 0.5, "linear": 0.6, "lstm+linear": 0.4})
-
-    monkeypatch.setattr(answer_verdict, "weigh", weigh)
-    table = write_groups(tmp_path / "t.csv", groups)
-    training = finish(Training(table, group="who", output="kind", out=str(tmp_path / "run"), **SMALL | {"steps": 4}))
-    assert isinstance(training.verdict, AnswerVerdict)
-    assert training.verdict.model == left
-    words = "\n".join(training.verdict.lines)
-    assert ("its 1 group cannot tell how two models are weighed for others" in words) == (left == "lstm")
-    asked = Training(
-        table, group="who", output="kind", model="lstm+linear", out=str(tmp_path / "asked"), **SMALL | {"steps": 4}
-    )
-    verdict = finish(asked).verdict
-    assert isinstance(verdict, AnswerVerdict)
-    assert verdict.model == "lstm+linear"
 
 
 def test_every_group_is_tested_in_one_fold(tmp_path: Path) -> None:

@@ -59,7 +59,6 @@ class Examples:
     repeated: int  # rows of validation and test part that stand in the training part too
     grown: str = ""  # characters that a table of symbols lacked, and has got
     note: str = ""  # what a person should know of the symbols that were chosen
-    groups: Ids | None = None  # (N,) which rows belong together, where a column says so
 
     @property
     def written(self) -> Written | None:
@@ -69,10 +68,6 @@ class Examples:
     def count(self, part: str) -> int:
         """Rows of a part."""
         return len(self.parts[part])
-
-    def count_groups(self, part: str) -> int | None:
-        """Groups of a part's rows; None where no column says which rows belong together."""
-        return None if self.groups is None else len(np.unique(self.groups[self.parts[part]]))
 
     def part_items(self, part: str) -> PartItems:
         """What the rows of a part are given as, in their order."""
@@ -191,7 +186,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
             f"{path}: {len(rows.bad):,} of {len(rows.bad) + len(rows.numbers):,} cannot be read:\n{first}"
         )
     source = np.array(rows.sources, np.uint8)
-    groups = np.array(rows.group, np.int64) if columns.group else None
+    groups = np.array(rows.group) if columns.group else None
     if asked.fold is not None:
         parts = cut_fold(path, asked.fold, shares[0], source, groups, asked.seed)
     else:
@@ -241,7 +236,6 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
         fingerprints={str(one.path): one.fingerprint() for one in tables} | rows.fingerprints(),
         intake=intake, skipped=rows.skipped, bad=tuple(rows.bad),
         repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()), grown=grown, note=note,
-        groups=groups,
     )  # fmt: skip
 
 

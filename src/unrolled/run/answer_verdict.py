@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,7 +26,6 @@ TRENDS = {
     "flat": "The net had stopped getting better: more rows help most.",
     "overfitting": "The net had begun to learn rows by heart; its best weights are from before.",
 }
-FEW_GROUPS = 5  # of validation, below which no two models are weighed without being asked
 AS_GOOD = 0.002  # nats by which a part alone may be worse than both to be left alone
 
 
@@ -43,7 +42,6 @@ class AnswerVerdict:
     choice: bool  # whether the model was chosen by them
     trend: str | None
     baseline_name: str
-    groups: int | None = None  # of validation, where they were too few to leave two models weighed
 
     @property
     def lines(self) -> list[str]:
@@ -68,13 +66,7 @@ class AnswerVerdict:
             return f"On validation: {nats} nats an answer."
         net = next(name for name in self.validation if name != LINEAR and "+" not in name)
         than = "better than" if self.validation[LINEAR] < self.validation[net] else "not as good as"
-        words = f"Left is {self.model}, best on validation ({nats} nats)"
-        if self.groups is not None:
-            words = (
-                f"Left is {self.model}, the best alone on validation ({nats} nats): its {self.groups} "
-                f"group{'s' * (self.groups > 1)} cannot tell how two models are weighed for others"
-            )
-        return f"{words}; the linear model alone is {than} the net."
+        return f"Left is {self.model}, best on validation ({nats} nats); the linear model alone is {than} the net."
 
     def as_dict(self) -> dict[str, Any]:
         """The figures in plain names."""
@@ -171,27 +163,17 @@ class Left:
 def judge_answers(
     watch: Watch, examples: Examples, parts: Mapping[str, Part], settings: TrainSettings, baseline: str
 ) -> tuple[AnswerVerdict, Left]:
-    """Weighs net, linear model and both, and leaves what was asked for or is best on validation.
-
-    Both together are left only where validation has groups enough: of spoken digits one speaker preferred them, and
-    for the next speaker the net alone was right more often (docs/results.md).
-    """
+    """Weighs net, linear model and both, and leaves what was asked for or is best on validation."""
     names = list(parts)
     whole = "+".join(names)
     candidates: dict[str, list[str]] = {name: [name] for name in names} | {whole: names}
     weighed = weigh(examples, parts, candidates)
-    groups = examples.count_groups("validation")
-    few = groups is not None and groups < FEW_GROUPS
-    fair = names if few else list(candidates)
-    best = min(fair, key=lambda label: weighed.validation[label])
-    least = weighed.validation[best]
+    least = min(weighed.validation.values())
+    best = min(weighed.validation, key=lambda label: weighed.validation[label])
     for alone in names:
         best = alone if weighed.validation[alone] <= least + AS_GOOD else best
     left = best if settings.model is None else whole if settings.mixed else names[0]
-    choice = settings.model is None
-    verdict = _verdict(examples, weighed, left, choice, trend_of(watch.validations), baseline)
-    if choice and few:
-        verdict = replace(verdict, groups=groups)
+    verdict = _verdict(examples, weighed, left, settings.model is None, trend_of(watch.validations), baseline)
     return verdict, Left(candidates[left], weighed.weights[left], weighed.reaches[left])
 
 
