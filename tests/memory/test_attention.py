@@ -8,7 +8,7 @@ import torch
 from unrolled import states
 from unrolled.errors import OptionError
 from unrolled.memory import Attention, AttentionState
-from unrolled.memory.attention import rotate
+from unrolled.memory.attention import SHORT, attend, rotate
 
 
 def an_attention(span: int | None) -> Attention:
@@ -76,3 +76,21 @@ def test_what_cannot_be_is_refused() -> None:
         Attention(4, 8, span=0)
     with pytest.raises(OptionError, match="heads divide the size"):
         Attention(4, 8, heads=3)
+
+
+@pytest.mark.parametrize("places", [SHORT, SHORT + 1])
+def test_what_is_written_out_in_bfloat16_is_what_the_fused_kernel_gives(places: int) -> None:
+    """Few keys are written out under autocast, more are not; both are within bfloat16's digits of float32."""
+    torch.manual_seed(0)
+    sees = torch.ones(places, places, dtype=torch.bool).tril()
+
+    def looked(fast: bool) -> list[torch.Tensor]:
+        torch.manual_seed(1)
+        parts = [torch.randn(2, 3, places, 8, dtype=torch.float32).requires_grad_() for _ in range(3)]
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            found = attend(*parts, sees)
+        found.float().square().sum().backward()
+        return [found.detach().float(), *(part.grad for part in parts if part.grad is not None)]
+
+    for fast, exact in zip(looked(fast=True), looked(fast=False), strict=True):
+        assert (fast - exact).norm() < 0.02 * exact.norm()
