@@ -88,8 +88,8 @@ def test_what_is_written_out_in_bfloat16_is_what_the_fused_kernel_gives(places: 
         torch.manual_seed(1)
         parts = [torch.randn(2, 3, places, 8, dtype=torch.float32).requires_grad_() for _ in range(3)]
         with torch.autocast("cpu", torch.bfloat16, enabled=fast):
-            found = attend(*parts, sees)
-        found.float().square().sum().backward()
+            found = attend(parts[0], parts[1], parts[2], sees)
+        found.float().square().sum().backward()  # type: ignore[no-untyped-call]
         return [found.detach().float(), *(part.grad for part in parts if part.grad is not None)]
 
     for fast, exact in zip(looked(fast=True), looked(fast=False), strict=True):
