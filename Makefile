@@ -16,8 +16,12 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# What only computes is tested two at a time; what watches the clock or starts processes, alone.
+COMPUTING = tests/laws tests/memory tests/gradient tests/model tests/data
+
 test: check
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 $(COMPUTING)
+	$(BIN)/pytest tests $(addprefix --ignore=,$(COMPUTING))
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow

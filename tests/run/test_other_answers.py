@@ -13,7 +13,7 @@ import pytest
 from kills import same_bytes
 
 import unrolled
-from unrolled.errors import DataError, MediaError, OptionError
+from unrolled.errors import DataError, OptionError
 from unrolled.run import Training
 from unrolled.run.answer_verdict import AnswerVerdict
 from unrolled.run.folds import Folds
@@ -284,8 +284,11 @@ def test_a_folder_a_path_and_a_table_of_paths_are_answered(heard: Training, tmp_
     (tmp_path / "none" / "notes.txt").write_text("not a sound")
     with pytest.raises(DataError, match=r"none holds no sounds, which this run reads: \.wav"):
         ask(heard.folder, tmp_path / "none")
-    with pytest.raises(MediaError, match=r"there is no file 'absent\.wav'"):
-        list(unrolled.load(heard.folder).predict(["absent.wav"]))
+    given = ["absent.wav", str(tmp_path / "new" / "a.wav")]
+    absent, there = unrolled.load(heard.folder).predict(given)
+    assert (absent.text, absent.as_dict().get("outputs")) == ("absent.wav", None)
+    assert "there is no file 'absent.wav'" in absent.error
+    assert (there.best("label"), there.error) == ("low", "")
 
 
 @pytest.mark.parametrize("stopped", [1, 5])
