@@ -90,6 +90,9 @@ def test_what_is_no_text_is_refused_with_its_row(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "t.jsonl", [{"text": "a"}] * 99 + [{"text": None}, {"text": 7}])
     with pytest.raises(DataError, match=r"t\.jsonl, row 101: 'text' is 7, no text"):
         documents(path, "text")
+    path.write_text('{"text": "a"}\n{"text": "b \\ud800 c"}\n')
+    with pytest.raises(DataError, match=r"t\.jsonl, row 2: 'text' holds half a character"):
+        documents(path, "text")
 
 
 def test_one_column_of_text_trains_a_language_model_that_answers_about_tables(messages: Path, tmp_path: Path) -> None:

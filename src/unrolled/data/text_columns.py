@@ -3,6 +3,7 @@ model."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +19,7 @@ from unrolled.data.text import CHUNK, Chunk, Documents, TextFile, read_documents
 from unrolled.errors import DataError, OptionError, nearest
 
 ROW = "row"  # what a document is here
+HALVES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class CellDocuments(Documents):
                 raise DataError(
                     f"{table.place(row.number)}: '{self.column}' is {spell(cell)}, no text, and a language model "
                     "reads texts.\nSay what is to be answered about the rows: --output COLUMN."
+                )
+            if cell and HALVES.search(cell):
+                raise DataError(
+                    f"{table.place(row.number)}: '{self.column}' holds half a character (a lone surrogate), which no "
+                    "text can.\nIs the file damaged? Leave the row out, or write it anew."
                 )
             if cell:
                 held.append(cell.replace("\r\n", "\n").replace("\r", "\n"))
