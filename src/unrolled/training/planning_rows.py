@@ -33,6 +33,7 @@ class Recipe(NamedTuple):
     readings: float  # of every row
     smoothing: float = 0.0  # of the texts that are written
     matrix_rate: float = 3.75  # times the rate
+    blocks_rate: float = 0.5  # times the rate, of what stands in blocks
 
 
 RECIPES = {
@@ -49,7 +50,7 @@ RECIPES = {
 
 WRITING = {
     "few": Recipe(128, 1, 128, 32, 5e-3, 0.3, 100, 0.1),
-    "pieces": Recipe(256, 1, 256, 64, 3e-3, 0.3, 30, 0.1, 7.0),
+    "pieces": Recipe(256, 1, 256, 64, 3e-3, 0.3, 30, 0.1, 7.0, 4 / 3),
     "letters": Recipe(256, 1, 256, 64, 4e-3, 0.2, 30, 0.05, 5.0),
 }
 """Of texts about rows: of few rows, else by what is written."""
@@ -71,13 +72,13 @@ class RowTask:
     written: float | None = None  # symbols of a row's text, on average, where texts are written
 
     def recipe(self, model: str) -> Recipe:
-        """What serves: for texts that are written, more layers of what stands in blocks, at a higher rate."""
+        """What serves: for texts that are written, more layers of what stands in blocks, at a rate of its own."""
         if self.written is None:
             return RECIPES[self.kind]
         few = self.rows < FEW_ROWS
         found = WRITING["few" if few else self.kind]
         if in_blocks(model):
-            found = found._replace(depth=2 if few else BLOCKS, rate=found.rate * 4 / 3)
+            found = found._replace(depth=2 if few else BLOCKS, rate=found.rate * found.blocks_rate)
         return found
 
 
