@@ -35,6 +35,7 @@ from unrolled.data.words import given_words
 from unrolled.errors import DataError, OptionError
 
 MOST_BAD = 0.1  # share of sounds or pictures that may be unreadable
+NAMED = 3  # of those that may not, where there are more
 LISTED = 100  # of them, in a run's facts
 
 
@@ -181,9 +182,11 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
             f"{path} holds a header and no rows with an input and an answer. Give it some rows."
         )  # fmt: skip
     if len(rows.bad) > MOST_BAD * (len(rows.bad) + len(rows.numbers)):
-        first = "\n".join(one.splitlines()[0] for one in rows.bad[:2])
+        more = f"\nand {len(rows.bad) - NAMED:,} more." if len(rows.bad) > NAMED else ""
         raise DataError(
-            f"{path}: {len(rows.bad):,} of {len(rows.bad) + len(rows.numbers):,} cannot be read:\n{first}"
+            f"{path}: {len(rows.bad):,} of {len(rows.bad) + len(rows.numbers):,} cannot be read:\n"
+            + "\n".join(one.splitlines()[0] for one in rows.bad[:NAMED])
+            + f"{more}\nUp to {MOST_BAD:.0%} would be left out. Mend these files, or leave their rows out."
         )
     source = np.array(rows.sources, np.uint8)
     groups = np.array(rows.group) if columns.group else None

@@ -72,7 +72,8 @@ class RowReader:
             try:
                 item = taken()
             except MediaError as error:
-                self.bad.append(str(error))
+                place, fault = table.place(row.number), str(error)
+                self.bad.append(fault if fault.startswith(place) else f"{place}: {fault}")
                 continue
             if isinstance(item, str) or isinstance(self.items, Texts):
                 self.items.add(item)  # type: ignore[arg-type]
