@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,33 +161,9 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
     `known`: read as that run does; columns keep their names. Raises DataError with file and row, OptionError.
     """
     shares = [share_of(name, given, 0.1) for name, given in (("valid", asked.valid), ("test", asked.test))]
-    table = open_table(path)
-    if known:
-        columns = known.columns
-    else:
-        columns = choose_columns(table, asked.input, asked.output, asked.group, asked.sequence)
-    tables = [table, *(open_table(given) for given in shares if isinstance(given, str))]
-    for one in tables:
-        check_columns(one, columns)
-    if columns.sequence:
-        kept = [*columns.outputs, *([columns.group] if columns.group else [])]
-        tables = gather_all(tables, columns, kept, asked, known)
+    tables, columns = _open_tables(path, asked, known, [given for given in shares if isinstance(given, str)])
     taken = known.intake.input if known else find_input(tables[0], columns, asked.read)
-    rows = RowReader(columns, taken)
-    for number, one in enumerate(tables):
-        rows.read(one, number, asked.skip_empty)
-    if not rows.numbers:
-        raise DataError(
-            rows.bad[0] if rows.bad else
-            f"{path} holds a header and no rows with an input and an answer. Give it some rows."
-        )  # fmt: skip
-    if len(rows.bad) > MOST_BAD * (len(rows.bad) + len(rows.numbers)):
-        more = f"\nand {len(rows.bad) - NAMED:,} more." if len(rows.bad) > NAMED else ""
-        raise DataError(
-            f"{path}: {len(rows.bad):,} of {len(rows.bad) + len(rows.numbers):,} cannot be read:\n"
-            + "\n".join(one.splitlines()[0] for one in rows.bad[:NAMED])
-            + f"{more}\nUp to {MOST_BAD:.0%} would be left out. Mend these files, or leave their rows out."
-        )
+    rows = _read_rows(path, tables, RowReader(columns, taken), asked.skip_empty)
     source = np.array(rows.sources, np.uint8)
     groups = np.array(rows.group) if columns.group else None
     if asked.fold is not None:
@@ -240,6 +216,44 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
         intake=intake, skipped=rows.skipped, bad=tuple(rows.bad),
         repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()), grown=grown, note=note,
     )  # fmt: skip
+
+
+def _open_tables(
+    path: str | Path, asked: Asked, known: Known | None, others: Sequence[str]
+) -> tuple[list[TableFile], Columns]:
+    """The table at `path` and those given as parts, a sequence a row where there is a column of them."""
+    table = open_table(path)
+    if known:
+        columns = known.columns
+    else:
+        columns = choose_columns(table, asked.input, asked.output, asked.group, asked.sequence)
+    tables = [table, *map(open_table, others)]
+    for one in tables:
+        check_columns(one, columns)
+    if columns.sequence:
+        kept = [*columns.outputs, *([columns.group] if columns.group else [])]
+        tables = gather_all(tables, columns, kept, asked, known)
+    return tables, columns
+
+
+def _read_rows(path: str | Path, tables: Sequence[TableFile], rows: RowReader, skip_empty: bool) -> RowReader:
+    """`rows`, once all tables are read. Raises DataError where there is none, or too many cannot be read."""
+    for number, one in enumerate(tables):
+        rows.read(one, number, skip_empty)
+    bad, count = rows.bad, len(rows.bad) + len(rows.numbers)
+    if not rows.numbers:
+        raise DataError(
+            bad[0] if bad else
+            f"{path} holds a header and no rows with an input and an answer. Give it some rows."
+        )  # fmt: skip
+    if len(bad) > MOST_BAD * count:
+        more = f"\nand {len(bad) - NAMED:,} more." if len(bad) > NAMED else ""
+        raise DataError(
+            f"{path}: {len(bad):,} of {count:,} cannot be read:\n"
+            + "\n".join(one.splitlines()[0] for one in bad[:NAMED])
+            + f"{more}\nUp to {MOST_BAD:.0%} would be left out. Mend these files, or leave their rows out."
+        )
+    return rows
 
 
 def gather_all(
