@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -89,24 +89,12 @@ def predict(
     given = {"--beam": beam, "--temperature": temperature, "--seed": seed, "--attention": attention or None}
     if refused := [name for name, value in given.items() if value is not None]:
         raise OptionError(f"{refused[0]} is of runs that write texts, and {model.path} answers. Leave it out.")
-    plain = not (json or every or top)
-    if source is not None and Path(source).suffix.lower() == ".conllu" and model.predictor.known.each and plain:
+    conllu = source is not None and Path(source).suffix.lower() == ".conllu"
+    if source is not None and conllu and model.predictor.known.each and not (json or every or top):
         for line in model.predictor.tag_conllu(source):
             print(line)
         return
-    lines: Iterable[Given | str] = text or []
-    if source is not None:
-        found = model.predictor.read_input(source)
-        lines = read_lines(source) if found is None else found
-    outputs = model.predictor.known.outputs
-    if not json:
-        sure = {name: "interval" if output.kind == "value" else "chance" for name, output in outputs.items()}
-        note("\t".join(f"{name}\t{sure[name]}" for name in outputs) + "\ttext", quiet)
-    for answer in _readable(_answers(model, lines, top, every), json):
-        if json:
-            print_json(answer.as_dict())
-        else:
-            print(_line(answer, outputs, 1 if top is None else top), flush=True)
+    _answer(model, source, text or [], top, every, json, quiet)
 
 
 def _choice(beam: int | None, temperature: float | None, seed: int | None) -> Choice | None:
@@ -126,15 +114,27 @@ def _choice(beam: int | None, temperature: float | None, seed: int | None) -> Ch
     return None if beam is None else Choice(beam)
 
 
+def _answer(
+    model: Run, source: str | None, texts: list[str], top: int | None, every: bool, json: bool, quiet: bool
+) -> None:
+    """Answers about what was given, a line each."""
+    outputs = model.predictor.known.outputs
+    lines = _lines(model.predictor.read_input, source, texts)
+    if not json:
+        sure = {name: "interval" if output.kind == "value" else "chance" for name, output in outputs.items()}
+        note("\t".join(f"{name}\t{sure[name]}" for name in outputs) + "\ttext", quiet)
+    for answer in _readable(_answers(model, lines, top, every), json):
+        if json:
+            print_json(answer.as_dict())
+        else:
+            print(_line(answer, outputs, 1 if top is None else top), flush=True)
+
+
 def _write(
     model: Run, source: str | None, texts: list[str], choice: Choice | None, attention: bool, json: bool, quiet: bool
 ) -> None:
     """Texts about what was given, a line each."""
-    lines: Iterable[Given | str] = texts
-    if source is not None:
-        found = model.writer.read_input(source)
-        lines = read_lines(source) if found is None else found
-    name = model.writer.name
+    name, lines = model.writer.name, _lines(model.writer.read_input, source, texts)
     if not json:
         note(f"{name}\tscore\ttext", quiet)
     for answer in _readable(model.write(lines, choice, attention), json):
@@ -144,6 +144,16 @@ def _write(
         written = answer.texts[name]
         parts = (written.text, f"{written.score:.3f}", answer.text)
         print("\t".join(readable(" ".join(part.splitlines())) for part in parts), flush=True)
+
+
+def _lines(
+    read_input: Callable[[str], Iterable[Given] | None], source: str | None, texts: list[str]
+) -> Iterable[Given | str]:
+    """What is to be answered: a table's rows or a folder's files, else lines as they come."""
+    if source is None:
+        return texts
+    found = read_input(source)
+    return read_lines(source) if found is None else found
 
 
 def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | None]:
@@ -206,18 +216,11 @@ def _line(answer: Answer, outputs: Iterable[str], top: int) -> str:
             found = answer.values[name]
             intervals = ", ".join(f"{one.low:.6g} to {one.high:.6g}" for one in found)
             said.append(f"{' '.join(f'{one.value:.6g}' for one in found)}\t{intervals}")
-            continue
-        if name in answer.sets:
-            chosen = len(answer.chosen(name))
-            kept = answer.sets[name][:chosen]
+        elif name in answer.tags:
+            words = answer.tags[name]
+            least = min((ranked[0][1] for ranked in words), default=1.0)
+            said.append(f"{' '.join('|'.join(label for label, _ in ranked[:top]) for ranked in words)}\t{least:.3f}")
+        else:
+            kept = answer.sets[name][: len(answer.chosen(name))] if name in answer.sets else answer.labels[name][:top]
             said.append("\t".join((", ".join(label for label, _ in kept), ", ".join(f"{c:.3f}" for _, c in kept))))
-            continue
-        words = answer.tags.get(name)
-        if words is None:
-            kept = answer.labels[name][:top]
-            said.append("\t".join((", ".join(label for label, _ in kept), ", ".join(f"{c:.3f}" for _, c in kept))))
-            continue
-        least = min((ranked[0][1] for ranked in words), default=1.0)
-        tags = " ".join("|".join(label for label, _ in ranked[:top]) for ranked in words)
-        said.append(f"{tags}\t{least:.3f}")
     return "\t".join([*said, readable(" ".join(answer.text.splitlines()))])
