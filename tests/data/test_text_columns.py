@@ -76,7 +76,6 @@ def test_a_table_is_the_corpus_of_a_file_with_a_text_a_line(tmp_path: Path) -> N
         (["body"], [["a text"], ["another"]], "body"),
         (["body"], [["1"], ["2.5"]], None),  # numbers
         (["body"], [["a.wav"], ["b.wav"]], None),  # sounds
-        (["body"], [], None),
         (["body", "id"], [["a text", "1"]], None),
     ],
 )
@@ -84,6 +83,13 @@ def test_a_table_of_one_column_of_text_is_known(
     tmp_path: Path, columns: list[str], rows: list[list[str]], found: str | None
 ) -> None:
     assert text_column(write_csv(tmp_path / "t.csv", columns, rows)) == found
+
+
+def test_one_column_without_a_row_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("text\n")
+    with pytest.raises(DataError, match=r"t\.csv holds a header and no rows\. Give it some rows\."):
+        text_column(path)
 
 
 def test_what_is_no_text_is_refused_with_its_row(tmp_path: Path) -> None:

@@ -77,11 +77,16 @@ def read_texts(path: str | Path, documents: str, any_bytes: bool, column: str | 
 
 
 def text_column(path: str | Path) -> str | None:
-    """The column of a table that has no other, if what stands there is text; None for all else. Raises DataError."""
+    """The column of a table that has no other, if what stands there is text; None for all else. Raises DataError,
+    for a table of one column without a row too."""
     if not is_table(path):
         return None
     table = open_table(path)
-    return table.columns[0] if len(table.columns) == 1 and _holds_text(table) else None
+    if len(table.columns) != 1:
+        return None
+    if next(iter(table.rows(table.columns)), None) is None:
+        raise DataError(f"{path} holds a header and no rows. Give it some rows.")
+    return table.columns[0] if _holds_text(table) else None
 
 
 def _holds_text(table: TableFile) -> bool:
