@@ -18,6 +18,7 @@ from unrolled.errors import OptionError, RunError
 from unrolled.run import Training
 from unrolled.run.answer_verdict import AnswerVerdict
 from unrolled.training.checkpoint import load_tensors
+from unrolled.training.planning_rows import RECIPES
 
 TINY: dict[str, Any] = {"batch": 8, "threads": 1}
 TEXT = "".join(f"a {word} film, said zoe, and {word} it was\n" for word in ("good", "bad", "fine", "dull") * 60)
@@ -136,6 +137,15 @@ def test_characters_that_it_has_are_no_news(language: Path, folder: Path, tmp_pa
     assert model_of(training).inlet.embedding.num_embeddings == 1 + 257
     theirs: Any = unrolled.load(of_bytes).model
     assert torch.equal(model_of(training).inlet.embedding.weight[1:], theirs.embedding.weight)
+
+
+@pytest.mark.parametrize("kind", ["word", "bpe"])
+def test_words_that_begin_from_a_language_model_take_more_readings(kind: str, table: Path, tmp_path: Path) -> None:
+    language = learn_language(tmp_path, "words", symbols=kind)
+    begun = start(table, language, tmp_path / "begun").run.read_plans()[0]
+    alone = Training(table, symbols=kind, steps=8, out=str(tmp_path / "alone"), **TINY).run.read_plans()[0]
+    assert (begun["rate"], begun["dropout"]) == (RECIPES["symbols"].rate, RECIPES["symbols"].dropout)
+    assert (alone["rate"], alone["dropout"]) == (RECIPES["words"].rate, RECIPES["words"].dropout)
 
 
 def test_the_run_answers_and_is_loaded(language: Path, table: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Tokens(Intake):
     lead = 1
     input: InputKind = TextInput()
     size: int  # different ids
-    worded: bool  # whether a step is a word
+    worded: bool  # whether a step is a word or a piece of one
 
 
 READ_AS = {
@@ -56,11 +56,9 @@ READ_AS = {
 class SymbolTokens(Tokens):
     """A step a symbol of a table: characters, bytes or word pieces."""
 
-    worded = False
-
     def __init__(self, table: Table) -> None:
         self.table, self.kind, self.size = table, table.kind, 1 + table.size
-        self.read_as = READ_AS[table.kind]
+        self.read_as, self.worded = READ_AS[table.kind], table.kind in ("bpe", "word")
 
     def encode(self, text: Any) -> Ids:
         symbols = np.concatenate([[BORDER], self.table.encode(text)])  # (T,)

@@ -121,8 +121,7 @@ def make_nearest(intake: Intake, items: Sequence[Any], texts: Sequence[str]) -> 
         return NearestLabel(intake, items, texts)
     if isinstance(intake, Features):
         return NearestNumbers(intake, items)
-    worded = (isinstance(intake, Tokens) and intake.worded) or intake.kind in ("bpe", "word")
-    return NearestText("words" if worded else "characters", items)
+    return NearestText("words" if isinstance(intake, Tokens) and intake.worded else "characters", items)
 
 
 def few_rows(rows: Ids) -> Ids:

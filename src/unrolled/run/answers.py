@@ -130,8 +130,9 @@ class Answers(Subject):
         rows = self.examples.parts["training"]
         looked = [len(intake.encode(self.examples.items[row])) for row in rows[:200].tolist()]
         each = any(answered.each for answered in self.examples.answers.values())
-        steps = "words" if isinstance(intake, Tokens) and intake.worded else intake.kind
-        kind = "tags" if each else steps if steps in ("words", *FEATURES) else "symbols"
+        # from a language model's memory words take as many readings as symbols (docs/results.md)
+        worded = isinstance(intake, Tokens) and intake.worded and self.began is None
+        kind = "tags" if each else intake.kind if intake.kind in FEATURES else "words" if worded else "symbols"
         task = RowTask(len(rows), float(np.mean(looked)), kind, self._rehearse, self.padding_share, self.embed)
         if seconds is None:
             return plan_row_steps(settings, task, device, threads)
@@ -253,7 +254,7 @@ class Answers(Subject):
     def _fit_linear(self, seconds: float | None) -> LinearModel:
         examples, intake = self.examples, self.examples.intake
         each = any(answered.each for answered in examples.answers.values())
-        worded = isinstance(intake, Tokens) and (intake.worded or intake.kind in ("word", "bpe"))
+        worded = isinstance(intake, Tokens) and intake.worded
         units = "numbers" if isinstance(intake, Features) else "neighbours" if each else "words" if worded else None
         training, validation = (
             (
