@@ -1,10 +1,11 @@
 """What texts without labels are worth where labels are few: from nothing, and from a language model's memory.
 
 python benchmarks/starting.py reviews/train.csv --minutes 4
+python benchmarks/starting.py names/train.csv --minutes 4 --symbols char --size 256 --depth 2
 
 A language model reads the texts of all rows but 2,000, without their labels. Then 100, 500 and 2,000 of those rows
-are learnt with their labels: from nothing, from the language model (`--from`), and from it with its encoder frozen.
-Scores are shares right on the 2,000 rows that neither saw. A JSON line a training is appended to
+are learnt with their labels: from nothing, from the language model (`--from`), and from it with its encoder frozen,
+all of one size. Scores are shares right on the 2,000 rows that neither saw. A JSON line a training is appended to
 benchmarks/starting.jsonl, and what stands there is not run again.
 """
 
@@ -25,6 +26,7 @@ import torch
 import unrolled
 from unrolled.run.answer_verdict import AnswerVerdict
 from unrolled.run.building import processor_name
+from unrolled.run.verdict import Verdict
 
 HELD_OUT = 2_000  # rows
 STARTS: dict[str, dict[str, Any]] = {"nothing": {}, "language": {}, "language, frozen": {"freeze": "encoder"}}
@@ -37,6 +39,24 @@ def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def read_texts(
+    folder: Path, texts: list[str], minutes: float, symbols: str, threads: int | None, shape: dict[str, Any]
+) -> dict[str, float | None]:
+    """Trains the language model, and tells what it and counting pay, nats a character."""
+    path = folder / "texts.txt"
+    path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    training = unrolled.Training(
+        path, minutes=minutes, documents="line", symbols=symbols, test="none", out=str(folder / "language"),
+        threads=threads, **shape,
+    )  # fmt: skip
+    for _ in training:
+        pass
+    verdict = training.verdict
+    if not isinstance(verdict, Verdict):
+        raise SystemExit("the language model was stopped before its end")
+    return {"validation": verdict.validation, "n-gram": verdict.baseline}
 
 
 def measure(folder: Path, rows: list[dict[str, str]], start: str, asked: dict[str, Any]) -> dict[str, Any]:
@@ -66,11 +86,27 @@ def main() -> None:
     parser.add_argument("--rows", default="100,500,2000")
     parser.add_argument("--minutes", type=float, default=4.0, help="of the language model")
     parser.add_argument("--each", type=float, default=1.0, help="minutes of each training on labels, at most")
-    parser.add_argument("--symbols", default="word")
+    parser.add_argument("--symbols", default="word", help="of the language model")
+    parser.add_argument("--size", type=int, default=128, help="units of a layer")
+    parser.add_argument("--depth", type=int, default=1, help="layers")
+    parser.add_argument("--threads", type=int, help="of every training")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/starting.jsonl"))
     asked = parser.parse_args()
+    shape = {"model": "lstm", "size": asked.size, "depth": asked.depth}
+    told = {"data": f"{asked.data.resolve().parent.name}/{asked.data.name}", "symbols": asked.symbols, **shape,
+            "minutes": asked.minutes, "each": asked.each}  # fmt: skip
     lines = asked.results.read_text().splitlines() if asked.results.exists() else []
-    known = {(line["start"], line["rows"], line["seed"], line["minutes"]) for line in map(json.loads, lines)}
+    known = [json.loads(line) for line in lines]
+    counts = [int(count) for count in asked.rows.split(",")]
+    every = [
+        {"start": start, "rows": count, "seed": seed, **told}
+        for seed in map(int, asked.seeds.split(","))
+        for count in counts
+        for start in STARTS
+    ]
+    cells = [facts for facts in every if not any(facts.items() <= line.items() for line in known)]
+    if not cells:
+        return
     with asked.data.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     random.Random(0).shuffle(rows)
@@ -78,28 +114,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_table(folder / "held.csv", held)
-        texts = folder / "texts.txt"
-        texts.write_text("".join(row["text"].replace("\n", " ") + "\n" for row in others), encoding="utf-8")
-        language = unrolled.Training(
-            texts, minutes=asked.minutes, documents="line", symbols=asked.symbols, test="none",
-            out=str(folder / "language"),
-        )  # fmt: skip
-        for _ in language:
-            pass
-        for seed in map(int, asked.seeds.split(",")):
-            chosen = random.Random(seed).sample(others, max(map(int, asked.rows.split(","))))
-            for count in map(int, asked.rows.split(",")):
-                for start in STARTS:
-                    if (start, count, seed, asked.minutes) in known:
-                        continue
-                    found = measure(folder, chosen[:count], start, {"seed": seed, "minutes": asked.each})
-                    facts = {"start": start, "rows": count, "seed": seed, "minutes": asked.minutes, **found}
-                    where = {"processor": processor_name(), "date": time.strftime("%Y-%m-%d"),
-                             "system": platform.machine(), "torch": torch.__version__}  # fmt: skip
-                    line = json.dumps(facts | where)
-                    with asked.results.open("a") as file:
-                        file.write(line + "\n")
-                    print(line, flush=True)
+        texts = [row["text"].replace("\n", " ") for row in others]
+        foreseen = read_texts(folder, texts, asked.minutes, asked.symbols, asked.threads, shape)
+        for facts in cells:
+            chosen = random.Random(facts["seed"]).sample(others, max(counts))[: facts["rows"]]
+            how = {"seed": facts["seed"], "minutes": asked.each, "threads": asked.threads, **shape}
+            found = measure(folder, chosen, facts["start"], how)
+            where = {"processor": processor_name(), "date": time.strftime("%Y-%m-%d"), "system": platform.machine(),
+                     "torch": torch.__version__}  # fmt: skip
+            line = json.dumps(facts | {"language": foreseen} | found | where)
+            with asked.results.open("a") as file:
+                file.write(line + "\n")
+            print(line, flush=True)
 
 
 if __name__ == "__main__":
