@@ -4,6 +4,7 @@ python docs/make_figures.py
 
 docs/bytes.svg: bytes of a way back against its length (benchmarks/gradients.jsonl).
 docs/recall.svg: answers right by how far back the answer lies (benchmarks/recall.json, a comparison's table.json).
+docs/learning.svg: what validation costs while rows are learnt (benchmarks/answers.jsonl and translating.jsonl).
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unrolled.compare.page import draw, figure
+from unrolled.compare.page import draw, drawing, figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+Line = dict[str, Any]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def draw_bytes(lines: list[dict[str, Any]]) -> str:
+def draw_bytes(lines: list[Line]) -> str:
     """Extra bytes of each strategy by the number of steps, as SVG."""
 
     def plot(axes: Axes) -> None:
@@ -35,13 +38,46 @@ def draw_bytes(lines: list[dict[str, Any]]) -> str:
     return figure(plot)
 
 
+def draw_learning(answers: list[Line], translations: list[Line]) -> str:
+    """Nats on validation by minutes: a panel for each data, a line for each seed or way; dashed, the linear model."""
+    panels: dict[str, list[tuple[str, Line]]] = {}
+    for line in answers:
+        panels.setdefault(line["data"], []).append((f"seed {line['seed']}", line))
+    for line in translations:
+        panels.setdefault(line["data"], []).append((line["way"], line))
+
+    def on(picture: Figure) -> None:
+        columns = 3
+        places = picture.subplots(-(-len(panels) // columns), columns, squeeze=False).flat
+        for axes, (name, lines) in zip(places, panels.items(), strict=False):
+            for label, line in lines:
+                (drawn,) = axes.plot(
+                    [seconds / 60 for seconds, _ in line["curve"][1:]], [n for _, n in line["curve"][1:]], label=label
+                )
+                linear = [figures.get("linear") for figures in line.get("figures", {}).values()]
+                for figures in filter(None, linear):
+                    axes.axhline(figures["nats"], linestyle="--", color=drawn.get_color(), alpha=0.6)
+            axes.set(title=name, xlabel="minutes", ylim=(0, None))
+            axes.legend(frameon=False, fontsize=8)
+        for axes in places:
+            axes.set_axis_off()
+
+    return drawing(on, (11, 6.5))
+
+
+def read_lines(name: str) -> list[Line]:
+    """A study's lines."""
+    return [json.loads(line) for line in (REPOSITORY / "benchmarks" / name).read_text().splitlines()]
+
+
 def main(folder: Path = REPOSITORY / "docs") -> None:
-    results = REPOSITORY / "benchmarks" / "gradients.jsonl"
-    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    lines = read_lines("gradients.jsonl")
     (folder / "bytes.svg").write_text(draw_bytes([line for line in lines if line["what"] == "bytes"]))
     rows = json.loads((REPOSITORY / "benchmarks" / "recall.json").read_text())["rows"]
     ((_, svg),) = draw(rows)
     (folder / "recall.svg").write_text(svg)
+    answers = [line for line in read_lines("answers.jsonl") if "curve" in line]
+    (folder / "learning.svg").write_text(draw_learning(answers, read_lines("translating.jsonl")))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from unrolled.errors import MissingExtra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #222 }
@@ -70,16 +71,25 @@ def draw(rows: Sequence[Row]) -> list[tuple[str, str]]:
 
 
 def figure(plot: Callable[[Axes], None]) -> str:
+    """What `plot` draws, its names beside it, as SVG that can stand in a page."""
+
+    def on(picture: Figure) -> None:
+        axes = picture.subplots()
+        plot(axes)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+    return drawing(on, (8, 4))
+
+
+def drawing(plot: Callable[[Figure], None], inches: tuple[float, float]) -> str:
     """What `plot` draws, as SVG that can stand in a page; the same bytes for the same figures."""
     check_plotting()
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(SETTINGS):
-        picture = Figure(figsize=(8, 4), layout="constrained")
-        axes = picture.subplots()
-        plot(axes)
-        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        picture = Figure(figsize=inches, layout="constrained")
+        plot(picture)
         text = StringIO()
         picture.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
