@@ -6,7 +6,7 @@ B rows, T steps, D in, H out. Everything else about a memory is known in its own
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -106,12 +106,27 @@ def at_least_float32(values: Tensor) -> Tensor:
     return values if values.dtype == torch.float64 else values.float()
 
 
-def kernel_dtype(weight: Tensor) -> torch.dtype:
-    """The type that a fast kernel computes in: autocast's where it is on and the weights are float32."""
-    device = weight.device.type
-    if weight.dtype == torch.float32 and torch.is_autocast_enabled(device):
-        return torch.get_autocast_dtype(device)
-    return weight.dtype
+def run_layer(
+    layer: Callable[..., tuple[Tensor, ...]], xs: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """xs (B, T, D) through a layer that torch has at one go (`torch.lstm`): outputs (B, T, H), and the state's leaves
+    (B, H) after it. Autocast is obeyed where the weights are float32; the state keeps its own type."""
+    dtype = weights[0].dtype
+    if dtype == torch.float32 and torch.is_autocast_enabled(xs.device.type):
+        dtype = torch.get_autocast_dtype(xs.device.type)
+    before = [leaf.to(dtype)[None] for leaf in state]
+    outputs, *after = layer(
+        xs.to(dtype),
+        before if len(before) > 1 else before[0],
+        [weight.to(dtype) for weight in weights],
+        has_biases=True,
+        num_layers=1,
+        dropout=0.0,
+        train=torch.is_grad_enabled(),
+        bidirectional=False,
+        batch_first=True,
+    )
+    return outputs, [leaf[0].to(was.dtype) for leaf, was in zip(after, state, strict=True)]
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unrolled.memory.base import Memory, kernel_dtype, start_weights, unroll_by_stretches, zero_state
+from unrolled.memory.base import Memory, run_layer, start_weights, unroll_by_stretches, zero_state
 
 
 class GRUState(NamedTuple):
@@ -46,17 +46,6 @@ class GRU(Memory):
         return unroll_by_stretches(self._kernel, self.size, xs, state, lengths)
 
     def _kernel(self, xs: Tensor, state: GRUState) -> tuple[Tensor, GRUState]:
-        dtype = kernel_dtype(self.weight_hh)
         weights = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
-        outputs, hidden = torch.gru(
-            xs.to(dtype),
-            state.hidden.to(dtype)[None],
-            [weight.to(dtype) for weight in weights],
-            has_biases=True,
-            num_layers=1,
-            dropout=0.0,
-            train=torch.is_grad_enabled(),
-            bidirectional=False,
-            batch_first=True,
-        )
-        return outputs, GRUState(hidden[0].to(state.hidden.dtype))
+        outputs, after = run_layer(torch.gru, xs, state, weights)
+        return outputs, GRUState(*after)

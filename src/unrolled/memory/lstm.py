@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.errors import OptionError
-from unrolled.memory.base import Memory, kernel_dtype, start_weights, unroll_by_stretches, zero_state
+from unrolled.memory.base import Memory, run_layer, start_weights, unroll_by_stretches, zero_state
 
 
 class LSTMState(NamedTuple):
@@ -59,18 +59,6 @@ class LSTM(Memory):
         return unroll_by_stretches(self._kernel, self.size, xs, state, lengths)
 
     def _kernel(self, xs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
-        dtype = kernel_dtype(self.weight_hh)
         weights = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
-        outputs, hidden, cell = torch.lstm(
-            xs.to(dtype),
-            [state.hidden.to(dtype)[None], state.cell.to(dtype)[None]],
-            [weight.to(dtype) for weight in weights],
-            has_biases=True,
-            num_layers=1,
-            dropout=0.0,
-            train=torch.is_grad_enabled(),
-            bidirectional=False,
-            batch_first=True,
-        )
-        float_type = state.cell.dtype
-        return outputs, LSTMState(hidden[0].to(float_type), cell[0].to(float_type))
+        outputs, after = run_layer(torch.lstm, xs, state, weights)
+        return outputs, LSTMState(*after)

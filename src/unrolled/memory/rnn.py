@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unrolled.memory.base import Memory, kernel_dtype, start_weights, unroll_by_stretches, zero_state
+from unrolled.memory.base import Memory, run_layer, start_weights, unroll_by_stretches, zero_state
 
 
 class RNNState(NamedTuple):
@@ -40,17 +40,6 @@ class RNN(Memory):
         return unroll_by_stretches(self._kernel, self.size, xs, state, lengths)
 
     def _kernel(self, xs: Tensor, state: RNNState) -> tuple[Tensor, RNNState]:
-        dtype = kernel_dtype(self.weight_hh)
         weights = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
-        outputs, hidden = torch.rnn_tanh(
-            xs.to(dtype),
-            state.hidden.to(dtype)[None],
-            [weight.to(dtype) for weight in weights],
-            has_biases=True,
-            num_layers=1,
-            dropout=0.0,
-            train=torch.is_grad_enabled(),
-            bidirectional=False,
-            batch_first=True,
-        )
-        return outputs, RNNState(hidden[0].to(state.hidden.dtype))
+        outputs, after = run_layer(torch.rnn_tanh, xs, state, weights)
+        return outputs, RNNState(*after)
