@@ -32,6 +32,8 @@ from unrolled.model.ngram_bags import BAGS
 TRIES = ((True, 0.1), (False, 0.1), (True, 0.3), (True, 0.03), (False, 0.3), (False, 0.03), (True, 1.0))
 """Whether weights are scaled by log-count ratios, and the penalty of the squared weights: what serves most often
 first, for there may be no time for all. Each goes on from where the last of its scaling ended."""
+TAG_TRIES = ((True, 0.1), (True, 0.03), (True, 0.3), (True, 1.0), (False, 0.1), (False, 0.03))
+"""Of tags, where a try takes long and scaled weights do better from the first one on (docs/results.md)."""
 NUMBER_TRIES = ((False, 1.0), (False, 10.0), (False, 100.0), (False, 0.1))
 ITERATIONS = 40  # of L-BFGS for each
 MOST = 10_000_000  # n-grams, each row's counted, that are fitted on
@@ -191,7 +193,8 @@ def _fit_output(lessons: Rows, exam: Rows, name: str, size: int, output: Output,
         scaled: (torch.zeros(size, width, requires_grad=True), torch.zeros(width, requires_grad=True))
         for scaled in scales
     }
-    for scaled, penalty in TRIES if isinstance(lessons.seen, Bagged) else NUMBER_TRIES:
+    tries = NUMBER_TRIES if not isinstance(lessons.seen, Bagged) else TAG_TRIES if output.kind == "tags" else TRIES
+    for scaled, penalty in tries:
         if scaled not in scales:
             continue
         if not math.isnan(least) and until is not None and time.monotonic() > until:
