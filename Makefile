@@ -16,12 +16,13 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# What only computes is tested two at a time; what watches the clock or starts processes, alone.
-COMPUTING = tests/laws tests/memory tests/gradient tests/model tests/data
+# What watches the clock or starts processes is tested alone, all else two at a time.
+ALONE = tests/cli tests/compare tests/run/test_folder.py tests/run/test_process.py tests/run/test_resuming.py \
+	tests/test_docs.py tests/test_examples.py
 
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 $(COMPUTING)
-	$(BIN)/pytest tests $(addprefix --ignore=,$(COMPUTING))
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests $(addprefix --ignore=,$(ALONE))
+	$(BIN)/pytest $(ALONE)
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow

@@ -57,7 +57,7 @@ def draw_learning(answers: list[Line], translations: list[Line]) -> str:
                 linear = [figures.get("linear") for figures in line.get("figures", {}).values()]
                 for figures in filter(None, linear):
                     axes.axhline(figures["nats"], linestyle="--", color=drawn.get_color(), alpha=0.6)
-            axes.set(title=name, xlabel="minutes", ylim=(0, None))
+            axes.set(title=name, xlabel="minutes", ylabel="nats an answer", xlim=(0, None), ylim=(0, None))
             axes.legend(frameon=False, fontsize=8)
         for axes in places:
             axes.set_axis_off()
