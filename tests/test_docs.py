@@ -105,7 +105,12 @@ def script(name: str) -> Any:
 
 def test_the_figures_are_drawn_from_the_results(tmp_path: Path) -> None:
     script("make_figures").main(tmp_path)
-    for name, words in (("recall.svg", "lstm by truncated:k1=32"), ("bytes.svg", "checkpointed:bytes=16MB")):
+    words_of = {
+        "recall.svg": "lstm by truncated:k1=32",
+        "bytes.svg": "checkpointed:bytes=16MB",
+        "learning.svg": "names/train.csv",
+    }
+    for name, words in words_of.items():
         drawn, kept = (path.read_text(encoding="utf-8") for path in (tmp_path / name, DOCS / name))
         assert all(svg.startswith("<svg") and words in svg for svg in (drawn, kept))
 
