@@ -11,6 +11,8 @@ from typing import Any
 import torch
 
 from unrolled.data import Corpus, is_table, keep_standard_input, table_from_json
+from unrolled.data.answers import UNSEEN, Labels, LabelSets, shown
+from unrolled.data.examples import Examples
 from unrolled.data.media_folders import media_folder
 from unrolled.data.text_columns import ROW, text_column
 from unrolled.errors import DataError, OptionError, RunError
@@ -138,6 +140,11 @@ def as_started_from(source: RunFolder, settings: TrainSettings, path: str | Path
     if source.facts["kind"] == Language.kind and not is_about_text(path, settings):
         return _as_begun(source, settings, sizes)
     own = TrainSettings.from_json(source.facts["asked"])
+    if settings.symbols not in (TrainSettings().symbols, own.symbols):
+        raise OptionError(
+            f"--from {source.path} reads by symbols of its own; --symbols {settings.symbols} is another way.\n"
+            "Leave it out, or leave out --from."
+        )
     for name in ("pool", "direction", "inlet", "reader"):
         if getattr(settings, name) not in (getattr(TrainSettings(), name), getattr(own, name)):
             theirs_too = getattr(own, name) or "as planned"
@@ -260,8 +267,22 @@ def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None
     examples = read_rows(path, asked, tables)
     if examples.written is not None:
         return Writings(examples, asked)
-    embed = recorded_plans(known)[0].embed if begins and known is not None else None
+    embed = None
+    if begins and known is not None:
+        _check_labels(examples, known)
+        embed = recorded_plans(known)[0].embed
     return Answers(examples, asked, None if tables is None else tables.get("began"), embed)
+
+
+def _check_labels(examples: Examples, source: RunFolder) -> None:
+    """Raises DataError where a table has none of the labels that the run which is started from can answer with."""
+    for name, answered in examples.answers.items():
+        if isinstance(answered, Labels | LabelSets) and len(answered.ids) and not (answered.ids != UNSEEN).any():
+            raise DataError(
+                f"{examples.path}: '{name}' is {shown(sorted(set(answered.given)))}, and --from {source.path} can "
+                f"answer {shown(answered.output.names)} alone: there is nothing to learn.\n"
+                "Leave out --from, or give a table with its labels."
+            )
 
 
 def _begin(path: str | Path, asked: TrainSettings, source: RunFolder) -> Answers:
