@@ -51,9 +51,8 @@ def draw_learning(answers: list[Line], translations: list[Line]) -> str:
         places = picture.subplots(-(-len(panels) // columns), columns, squeeze=False).flat
         for axes, (name, lines) in zip(places, panels.items(), strict=False):
             for label, line in lines:
-                (drawn,) = axes.plot(
-                    [seconds / 60 for seconds, _ in line["curve"][1:]], [n for _, n in line["curve"][1:]], label=label
-                )
+                seconds, nats = zip(*line["curve"][1:], strict=True)  # the untrained model would press all else flat
+                (drawn,) = axes.plot([second / 60 for second in seconds], nats, label=label)
                 linear = [figures.get("linear") for figures in line.get("figures", {}).values()]
                 for figures in filter(None, linear):
                     axes.axhline(figures["nats"], linestyle="--", color=drawn.get_color(), alpha=0.6)

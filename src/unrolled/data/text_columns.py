@@ -13,7 +13,7 @@ import numpy as np
 
 from unrolled.data.columns import spell
 from unrolled.data.inputs import kind_of
-from unrolled.data.table_file import LOOKED_AT, TableFile
+from unrolled.data.table_file import LOOKED_AT
 from unrolled.data.tables import is_table, open_table
 from unrolled.data.text import CHUNK, Chunk, Documents, TextFile, read_documents
 from unrolled.errors import DataError, OptionError, nearest
@@ -84,13 +84,10 @@ def text_column(path: str | Path) -> str | None:
     table = open_table(path)
     if len(table.columns) != 1:
         return None
-    if next(iter(table.rows(table.columns)), None) is None:
+    looked = [row.cells[0] for row in islice(table.rows(table.columns), LOOKED_AT)]
+    if not looked:
         raise DataError(f"{path} holds a header and no rows. Give it some rows.")
-    return table.columns[0] if _holds_text(table) else None
-
-
-def _holds_text(table: TableFile) -> bool:
-    """Whether a table's first cells are texts: neither numbers nor names of sounds and pictures."""
-    cells = [row.cells[0] for row in islice(table.rows(table.columns), LOOKED_AT)]
-    cells = [cell for cell in cells if cell is not None]
-    return bool(cells) and all(isinstance(cell, str) for cell in cells) and kind_of(cells, table) == "text"
+    cells = [cell for cell in looked if cell is not None]
+    # neither numbers nor names of sounds and pictures
+    texts = bool(cells) and all(isinstance(cell, str) for cell in cells) and kind_of(cells, table) == "text"
+    return table.columns[0] if texts else None

@@ -277,7 +277,7 @@ def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None
 def _check_labels(examples: Examples, source: RunFolder) -> None:
     """Raises DataError where a table has none of the labels that the run which is started from can answer with."""
     for name, answered in examples.answers.items():
-        if isinstance(answered, Labels | LabelSets) and len(answered.ids) and not (answered.ids != UNSEEN).any():
+        if isinstance(answered, Labels | LabelSets) and len(answered.ids) and (answered.ids == UNSEEN).all():
             raise DataError(
                 f"{examples.path}: '{name}' is {shown(sorted(set(answered.given)))}, and --from {source.path} can "
                 f"answer {shown(answered.output.names)} alone: there is nothing to learn.\n"
