@@ -92,4 +92,5 @@ def test_a_stopped_run_goes_on(folder: Path) -> None:
 
 def test_standard_input_is_kept_in_the_run(folder: Path) -> None:
     unroll(folder, "train", "-", "--steps", "2", *SMALL, "--out", "piped", given=TEXT)
+    assert (folder / "piped" / "data.txt").read_text(encoding="utf-8") == TEXT
     unroll(folder, "resume", "piped", "--steps", "2")

@@ -120,6 +120,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "empty": ("t.csv", b"", r"t\.csv is empty\. A table has a header and rows"),
     "a mark alone": ("t.csv", b"\xef\xbb\xbf", r"t\.csv is empty"),
     "binary": ("t.csv", bytes(range(256)) * 40, r"t\.csv is not UTF-8 text.*\n.*iconv"),
+    "a byte of 0": ("t.csv", b"text,label\na\0b,c\n", r"t\.csv is not UTF-8 text.*\n.*\n.*bytes of 0 .*: tr -d"),
     "latin1": ("t.csv", "text,label\ncafé,a\n".encode("latin-1") * 90, r"t\.csv is not UTF-8 text.*\n.*iconv"),
     "latin1 far on": (
         "t.csv",

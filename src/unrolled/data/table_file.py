@@ -62,8 +62,10 @@ def encoding_of(path: Path, form: str) -> str:
     if encoding == "empty":
         raise DataError(f"{path} is empty. A table has a header and rows, or a row a line.")
     if encoding in ("binary", "other text"):
+        zeros = "\nWhere bytes of 0 stand in it, take them out: tr -d '\\000'" if encoding == "binary" else ""
         raise DataError(
-            f"{path} is not UTF-8 text, and a {form} file is.\nConvert it: iconv -f latin1 -t utf-8 {path.name}"
+            f"{path} is not UTF-8 text, and a {form} file is.\n"
+            f"Convert it: iconv -f latin1 -t utf-8 {path.name}{zeros}"
         )
     return encoding
 
