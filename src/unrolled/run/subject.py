@@ -74,7 +74,7 @@ class Subject(ABC):
     kind: ClassVar[str]  # what run.json calls it
     terms: ClassVar[Terms]
     baseline_share: ClassVar[float]  # of a budget in minutes, at most, for what is to be beaten
-    ranked: ClassVar[int] = 0  # items that are read once more at the end
+    ranked: ClassVar[int] = 0  # items of the validation part, at most, that are read once more at the end
     settings: TrainSettings
 
     @property

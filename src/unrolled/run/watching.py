@@ -250,8 +250,9 @@ class Watch:
         fitting = self.fit_limit() * self._seconds_a_fitted_symbol() if self.mixing else 0.0
         large = self.subject.copyable > COPYING_SYMBOLS
         copying = self.copying_limit() / COPYING_SPEED if large else 0.0  # else each validation has its share of it
+        ranking = min(self.subject.ranked, self.subject.items("validation")) * reading
         closing = self.subject.closing(self.clock.budget or 0.0)
-        return 1.2 + self._overhead + fitting + test + self.subject.ranked * reading + copying + closing
+        return 1.2 + self._overhead + fitting + test + ranking + copying + closing
 
     def test_limit(self) -> int:
         """How many symbols of the test part the budget allows to read: all, or what its share has time for."""
