@@ -240,11 +240,20 @@ def test_few_answers_never_lead_to_wild_ones(kind: str, rows: int) -> None:
         assert (
             family.nats(whole, answers).mean() <= family.nats(blend(family, parts, [0.5, 0.5]), answers).mean() + 1e-6
         )
+        assert min(weights) > 0
         if kind == "value":
-            assert min(weights) > 0
             means = torch.stack(parts)[:, :, :2]
             assert bool((whole[:, :2] >= means.amin(0) - 1e-9).all())
             assert bool((whole[:, :2] <= means.amax(0) + 1e-9).all())
+
+
+def test_a_part_that_is_wrong_on_few_rows_is_not_taken_for_its_opposite() -> None:
+    said, answers = torch.tensor([[0.9, 0.1]] * 10).log(), torch.tensor([1] * 8 + [0] * 2)
+    (alone,) = fit_blend(LABEL, [said], answers)
+    assert 0 < alone < 0.5, "it is believed less"
+    assert blend(LABEL, [said], [alone]).argmax(1).tolist() == [0] * 10
+    other = normal(10, 2).log_softmax(1)
+    assert min(fit_blend(LABEL, [said, other], answers)) > 0
 
 
 @pytest.mark.parametrize("kind", ["labels", "value"])

@@ -14,7 +14,7 @@ from torch import Tensor
 from unrolled.model.likelihoods import Likelihood, is_known
 
 ITERATIONS = 50
-RIDGE = 1e-3  # nats that a weight's distance of 1 from an equal share, or its logarithm's, costs, all rows together
+RIDGE = 0.5  # nats that a weight e times its equal share, or a part of it, costs, all rows together
 
 
 def blend(likelihood: Likelihood, said: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
@@ -24,26 +24,29 @@ def blend(likelihood: Likelihood, said: Sequence[Tensor], weights: Sequence[floa
 
 
 def fit_blend(likelihood: Likelihood, said: Sequence[Tensor], answers: Tensor) -> list[float]:
-    """The weights with the least nats on answers (A,) or (A, K) that are known. Equal shares where none is."""
+    """The weights with the least nats on answers (A,) or (A, K) that are known. Equal shares where none is.
+
+    They are above 0: where few are known a part may be wrong more often than not, and is not to be taken for the
+    opposite of what it says.
+    """
     known = is_known(answers)
     equal = torch.full((len(said),), 1 / len(said), dtype=torch.float64)
     if not bool(known.any()):
         return equal.tolist()
     parts, answers = torch.stack([part.double()[known] for part in said]), answers[known]  # (P, A, O)
-    start = equal.log() if likelihood.positive else equal
+    start = equal.log()
     free = start.clone().requires_grad_(True)
     optimiser = torch.optim.LBFGS([free], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimiser.zero_grad()
-        weights = free.exp() if likelihood.positive else free
-        nats = likelihood.nats(likelihood.blend(parts, weights), answers).sum()
+        nats = likelihood.nats(likelihood.blend(parts, free.exp()), answers).sum()
         whole = (nats + RIDGE * ((free - start) ** 2).sum()) / len(answers)
         whole.backward()  # type: ignore[no-untyped-call]
         return whole
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
-    fitted = (free.exp() if likelihood.positive else free).detach()
+    fitted = free.detach().exp()
     return fitted.tolist() if bool(fitted.isfinite().all()) else equal.tolist()
 
 

@@ -22,8 +22,6 @@ LEAST = 1e-9  # of a blend's precision
 class Likelihood(ABC):
     """One kind of answer. A subclass is final."""
 
-    positive = False  # whether a part's weight is above 0: else precisions may add up to less than nothing
-
     @abstractmethod
     def say(self, outputs: Tensor) -> Tensor:
         """A head's numbers (…, O) as what is said."""
@@ -76,8 +74,6 @@ class Bernoulli(Likelihood):
 
 class Gaussian(Likelihood):
     """K numbers, each with how far off it may be."""
-
-    positive = True
 
     def say(self, outputs: Tensor) -> Tensor:
         mean, spread = outputs.chunk(2, -1)

@@ -29,6 +29,7 @@ LATE = 2.0  # times what it should have taken: then a report comes early, to pla
 BUSY = 1.7  # times the best pace: then other work has a core, and fewer threads do not wait for it
 TRUCE = 10  # reports with fewer threads, until all are tried again
 ONE_ROW = 2.6  # times slower is reading the test part, one row, than the validation part's rows side by side
+TELLING = 50  # items of a validation part from which on it tells which weights are best; else the last ones are kept
 TIMED_SYMBOLS = 20_000  # of the validation part, which tell how fast it is read
 VALIDATION_SHARE = 0.0055  # of a budget in minutes, for each of about twelve validations
 TEST_SHARE = 0.045  # of it, for the test part: with the n-gram's 3.5%, these three take at most 15%
@@ -112,13 +113,14 @@ class Watch:
         self._since = (time.monotonic(), self.learner.step, self.learner.symbols)
 
     def validate(self, limit: int) -> float:
-        """The score of the averaged weights on `limit` items of the validation part; the best are kept."""
+        """The score of the averaged weights on `limit` items of the validation part; the best are kept, or the last
+        where the part is too small to tell."""
         started = time.monotonic()
         model = self.learner.optimiser.averaged
         score = self.subject.evaluate(model, "validation", limit)
         self.evaluation_speed = score.items / max(1e-9, time.monotonic() - started)
         self.validations.append(score.nats)
-        if score.nats < self.learner.best:
+        if score.nats < self.learner.best or self.subject.items("validation") < TELLING:
             self.learner.best = score.nats
             self.folder.write_model(dict(model.named_parameters()), {"step": self.learner.step, "nats": score.nats})
         return score.nats
