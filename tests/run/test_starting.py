@@ -14,9 +14,15 @@ from kills import same_bytes
 from torch import Tensor
 
 import unrolled
+from unrolled import seeds
+from unrolled.data.symbols import symbols_before
 from unrolled.errors import DataError, OptionError, RunError
+from unrolled.model.cooccurrence import cooccurrence_vectors
 from unrolled.run import Training
 from unrolled.run.answer_verdict import AnswerVerdict
+from unrolled.run.asked import read_corpus_again
+from unrolled.run.folder import RunFolder
+from unrolled.settings import TrainSettings
 from unrolled.training.checkpoint import load_tensors
 from unrolled.training.planning_rows import RECIPES
 
@@ -146,6 +152,28 @@ def test_words_that_begin_from_a_language_model_take_more_readings(kind: str, ta
     alone = Training(table, symbols=kind, steps=8, out=str(tmp_path / "alone"), **TINY).run.read_plans()[0]
     assert (begun["rate"], begun["dropout"]) == (RECIPES["symbols"].rate, RECIPES["symbols"].dropout)
     assert (alone["rate"], alone["dropout"]) == (RECIPES["words"].rate, RECIPES["words"].dropout)
+
+
+@pytest.mark.parametrize("kind", ["word", "bpe"])
+def test_words_begin_as_what_they_stand_together_with(kind: str, table: Path, tmp_path: Path) -> None:
+    language = learn_language(tmp_path, "words", symbols=kind, documents="line")
+    run, theirs = unrolled.load(language), RunFolder.open(language)
+    known: Any = run.model
+    training = start(table, language, tmp_path / "run", seed=0)
+    text = read_corpus_again(theirs, TrainSettings.from_json(theirs.facts["asked"]))
+    vectors = cooccurrence_vectors(text, theirs.read_plans()[0]["embed"], seeds.number(0, "vectors"))
+    begun, intake = model_of(training).inlet.embedding.weight, training.subject.examples.intake  # type: ignore[attr-defined]
+    before = torch.from_numpy(symbols_before(run.table, intake.table))
+    assert torch.equal(begun[1:], vectors[before])
+    pairs = zip(model_of(training).memory.parameters(), known.memory.parameters(), strict=True)
+    assert not any(torch.equal(one, other) for one, other in pairs), "and the memory anew"
+    frozen = start(table, language, tmp_path / "frozen", freeze="encoder")
+    assert torch.equal(model_of(frozen).inlet.embedding.weight[1:], known.embedding.weight[before])
+    (tmp_path / "text.txt").unlink()
+    with pytest.raises(DataError, match=r"The text that .*words was trained on is gone: .*text\.txt"):
+        start(table, language, tmp_path / "gone")
+    assert not (tmp_path / "gone").exists()
+    assert finish(training).verdict is not None, "once begun it needs the text no more"
 
 
 def test_the_run_answers_and_is_loaded(language: Path, table: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from unrolled.memory.pooling import POOLS
 from unrolled.model.answerer import Net, Part
 from unrolled.model.answering import Answering
 from unrolled.model.blend import blend, fit_blend
+from unrolled.model.cooccurrence import cooccurrence_vectors
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head, balanced
 from unrolled.model.likelihoods import LIKELIHOODS
@@ -49,6 +50,7 @@ from unrolled.training.checkpoint import load_tensors, save_tensors
 from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
+    from unrolled.data.corpus import Corpus
     from unrolled.run.folder import RunFolder
     from unrolled.run.watching import Watch
     from unrolled.training.loop import Batches, Lesson
@@ -67,10 +69,13 @@ class Answers(Subject):
     terms = Terms("nats an answer", "rows", "linear model", "answered", "answers", "To ask it: unroll predict ")
 
     def __init__(
-        self, examples: Examples, settings: TrainSettings, began: str | None = None, embed: int | None = None
-    ) -> None:
-        """began: the kind of run that it started from, where that is another; embed: of the run it starts from."""
+        self, examples: Examples, settings: TrainSettings, began: str | None = None, embed: int | None = None,
+        read_text: Callable[[], Corpus] | None = None,
+    ) -> None:  # fmt: skip
+        """began: the kind of run that it started from, where that is another; embed: of the run it starts from, and
+        read_text, where that is a language model, reads its text again."""
         self.examples, self.settings, self.began, self.embed = examples, settings, began, embed
+        self._read_text = read_text
         check_rows(examples, settings)
         if settings.reader is not None:
             raise OptionError("--reader is how a text that is written looks back, and what is answered here is none.")
@@ -160,15 +165,19 @@ class Answers(Subject):
             return super().starting_weights(source)
         plan = recorded_plans(source)[0]
         table = table_from_json(source.read_symbols())
-        theirs: Any = build_model(plan, table.size, 0)
-        set_weights(theirs, best_weights(source, theirs))
-        mine: Any = self.make_model(replace(plan, dropout=0.0))
-        set_weights(mine.memory, [weight.detach() for weight in theirs.memory.parameters()])
         intake = self.examples.intake
+        mine: Any = self.make_model(replace(plan, dropout=0.0))
+        if self._read_text is not None and isinstance(intake, Tokens) and intake.worded and not self.settings.freeze:
+            vectors = cooccurrence_vectors(self._read_text(), plan.embed, seeds.number(self.settings.seed, "vectors"))
+        else:
+            theirs: Any = build_model(plan, table.size, 0)
+            set_weights(theirs, best_weights(source, theirs))
+            set_weights(mine.memory, [weight.detach() for weight in theirs.memory.parameters()])
+            vectors = theirs.embedding.weight.detach()
         if isinstance(intake, SymbolTokens):
             before = torch.from_numpy(symbols_before(table, intake.table))
             with torch.no_grad():
-                mine.inlet.embedding.weight[1:] = theirs.embedding.weight[before]
+                mine.inlet.embedding.weight[1:] = vectors[before]
         return [weight.detach() for weight in mine.parameters()]
 
     def make_batches(self, plan: Plan) -> Batches:

@@ -294,7 +294,10 @@ def _begin(path: str | Path, asked: TrainSettings, source: RunFolder) -> Answers
             f"--from {source.path} starts from a language model, and answers with labels or numbers; here a text "
             "is to be written.\nLeave it out."
         )
-    return Answers(examples, asked, Language.kind, recorded_plans(source)[0].embed)
+    theirs = TrainSettings.from_json(source.facts["asked"])
+    return Answers(
+        examples, asked, Language.kind, recorded_plans(source)[0].embed, lambda: read_corpus_again(source, theirs)
+    )
 
 
 def refuse_options(asked: TrainSettings, names: Sequence[str], why: str) -> None:
