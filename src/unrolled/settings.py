@@ -76,7 +76,7 @@ class TrainSettings(Settings):
     device: Annotated[str, "auto, cpu, cuda or mps"] = "auto"
     valid: Annotated[str | None, "validation part: a share such as 0.05, or a file"] = None
     test: Annotated[str | None, "test part: a share such as 0.1, a file, or none"] = None
-    from_run: Annotated[str | None, "start from this run's weights"] = None
+    from_run: Annotated[str | None, "start from what this run has learnt"] = None
     freeze: Annotated[str | None, "with --from: encoder, which then stays as it is, and the heads alone learn"] = None
     plan: Annotated[str | None, "train again by this run's recorded plan, bit for bit"] = None
     kind: Annotated[

@@ -150,6 +150,19 @@ def test_minutes_end_early_where_rows_were_read_often_enough(table: Path, tmp_pa
     assert training.run.read_plans()[0]["most"] == 60 * 320 // 64
 
 
+@pytest.mark.parametrize(("rows", "last"), [(98, True), (100, False)])
+def test_too_few_rows_to_tell_choose_no_weights(rows: int, last: bool, tmp_path: Path) -> None:
+    dice = np.random.default_rng(1)
+    table = tmp_path / "guesses.csv"
+    lines = [f"{''.join(dice.choice(list('abcdefgh'), 8))},{dice.choice(['yes', 'no'])}\n" for _ in range(rows)]
+    table.write_text("text,label\n" + "".join(lines))  # of which nothing can be told but by heart
+    asked = {**SMALL, "steps": 60, "dropout": 0.0, "valid": "0.5", "test": "none"}
+    training = finish(Training(table, out=str(tmp_path / "run"), **asked))
+    averaged = training.learner.optimiser.averaged
+    _, facts = training.run.read_model(dict(averaged.named_parameters()))
+    assert (facts["step"] == 60) == last, "49 rows tell too little, 50 that what came first is best"
+
+
 def test_models_asked_for_are_left_as_asked(table: Path, tmp_path: Path) -> None:
     for model, left in (("lstm", ["lstm"]), ("gru+linear", ["gru", "linear"]), ("linear+gru", ["gru", "linear"])):
         training = finish(Training(table, out=str(tmp_path / model), output="kind", model=model, **SMALL))
