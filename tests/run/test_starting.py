@@ -165,10 +165,15 @@ def test_words_begin_as_what_they_stand_together_with(kind: str, table: Path, tm
     begun, intake = model_of(training).inlet.embedding.weight, training.subject.examples.intake  # type: ignore[attr-defined]
     before = torch.from_numpy(symbols_before(run.table, intake.table))
     assert torch.equal(begun[1:], vectors[before])
-    pairs = zip(model_of(training).memory.parameters(), known.memory.parameters(), strict=True)
-    assert not any(torch.equal(one, other) for one, other in pairs), "and the memory anew"
+    assert not model_of(training).streams, "and rows are read both ways"
+    ahead = model_of(start(table, language, tmp_path / "ahead", direction="ahead"))
+    assert ahead.streams, "or ahead, where that is asked for"
+    pairs = zip(ahead.memory.parameters(), known.memory.parameters(), strict=True)
+    assert not any(torch.equal(one, other) for one, other in pairs), "the memory is new"
     frozen = start(table, language, tmp_path / "frozen", freeze="encoder")
     assert torch.equal(model_of(frozen).inlet.embedding.weight[1:], known.embedding.weight[before])
+    pairs = zip(model_of(frozen).memory.parameters(), known.memory.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
     (tmp_path / "text.txt").unlink()
     with pytest.raises(DataError, match=r"The text that .*words was trained on is gone: .*text\.txt"):
         start(table, language, tmp_path / "gone")

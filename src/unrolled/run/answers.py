@@ -72,8 +72,8 @@ class Answers(Subject):
         self, examples: Examples, settings: TrainSettings, began: str | None = None, embed: int | None = None,
         read_text: Callable[[], Corpus] | None = None,
     ) -> None:  # fmt: skip
-        """began: the kind of run that it started from, where that is another; embed: of the run it starts from, and
-        read_text, where that is a language model, reads its text again."""
+        """began: the kind of run that it started from, where that is another; embed: of the run it starts from.
+        read_text: reads the text of the language model whose words are the start, not its memory."""
         self.examples, self.settings, self.began, self.embed = examples, settings, began, embed
         self._read_text = read_text
         check_rows(examples, settings)
@@ -167,7 +167,7 @@ class Answers(Subject):
         table = table_from_json(source.read_symbols())
         intake = self.examples.intake
         mine: Any = self.make_model(replace(plan, dropout=0.0))
-        if self._read_text is not None and isinstance(intake, Tokens) and intake.worded and not self.settings.freeze:
+        if self._read_text is not None:
             vectors = cooccurrence_vectors(self._read_text(), plan.embed, seeds.number(self.settings.seed, "vectors"))
         else:
             theirs: Any = build_model(plan, table.size, 0)

@@ -14,6 +14,7 @@ from unrolled.data import Corpus, is_table, keep_standard_input, table_from_json
 from unrolled.data.answers import UNSEEN, Labels, LabelSets, shown
 from unrolled.data.examples import Examples
 from unrolled.data.media_folders import media_folder
+from unrolled.data.pieces import PieceTable, WordTable
 from unrolled.data.text_columns import ROW, text_column
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.gradient import GRADIENTS
@@ -158,15 +159,24 @@ def as_started_from(source: RunFolder, settings: TrainSettings, path: str | Path
 
 
 def _as_begun(source: RunFolder, settings: TrainSettings, sizes: dict[str, Any]) -> TrainSettings:
-    """The settings of what answers about rows and starts from a language model: it reads ahead, by its symbols."""
-    for name in ("direction", "symbols"):
+    """The settings of what answers about rows and starts from a language model: it reads by its symbols, and ahead
+    where it takes its memory."""
+    taken = takes_memory(source, settings)
+    for name in ("direction", "symbols") if taken else ("symbols",):
         if getattr(settings, name) not in (getattr(TrainSettings(), name), "ahead"):
             raise OptionError(
                 f"--from {source.path} starts from a language model, which reads ahead, by symbols of its own;\n"
                 f"{option_name(name)} {getattr(settings, name)} is another way. Leave it out, or leave out --from."
             )
     usual = None if sizes["model"] == DEFAULT_MODEL else f"{sizes['model']}+{LINEAR}"
-    return dataclasses.replace(settings, **sizes | {"model": settings.model or usual, "direction": "ahead"})
+    direction = "ahead" if taken else settings.direction
+    return dataclasses.replace(settings, **sizes | {"model": settings.model or usual, "direction": direction})
+
+
+def takes_memory(source: RunFolder, settings: TrainSettings) -> bool:
+    """Whether what answers about rows takes the memory of the language model that it starts from. Where that reads
+    words, it takes what these stand together with instead, unless all is to stay as it was learnt."""
+    return settings.freeze is not None or source.read_symbols()["kind"] not in (WordTable.kind, PieceTable.kind)
 
 
 def counted(model: str) -> str:
@@ -295,9 +305,8 @@ def _begin(path: str | Path, asked: TrainSettings, source: RunFolder) -> Answers
             "is to be written.\nLeave it out."
         )
     theirs = TrainSettings.from_json(source.facts["asked"])
-    return Answers(
-        examples, asked, Language.kind, recorded_plans(source)[0].embed, lambda: read_corpus_again(source, theirs)
-    )
+    read_text = None if takes_memory(source, asked) else lambda: read_corpus_again(source, theirs)
+    return Answers(examples, asked, Language.kind, recorded_plans(source)[0].embed, read_text)
 
 
 def refuse_options(asked: TrainSettings, names: Sequence[str], why: str) -> None:
