@@ -32,8 +32,7 @@ def cooccurrence_vectors(corpus: Corpus, width: int, seed: int) -> Tensor:
     first, second = pairs // size, pairs % size
     met = np.bincount(first, counts, size)  # (V,) pairs that a symbol is in
     chance = met**SMOOTHING
-    with np.errstate(divide="ignore"):
-        information = np.log(counts * chance.sum() / (met[first] * chance[second]))
+    information = np.log(counts * chance.sum() / (met[first] * chance[second]))  # (N,) nats
     kept = information > 0
     places = torch.from_numpy(np.stack([first[kept], second[kept]]))
     matrix = torch.sparse_coo_tensor(
