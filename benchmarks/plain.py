@@ -23,10 +23,10 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
+from unrolled.data.tokens import WORD
 from unrolled.run.rows import read_rows
 from unrolled.settings import TrainSettings
 
-WORDS = r"\w+|[^\w\s]"
 KEPT = 0.25  # of a weight; the rest is the mean size of all
 
 
@@ -43,7 +43,7 @@ def read_parts(data: Path, seed: int) -> dict[str, tuple[list[str], Any]]:
 def fit_words(parts: dict[str, tuple[list[str], Any]]) -> Iterator[tuple[str, float, float]]:
     """Recipe, penalty's inverse and share right, of two labels."""
     (texts, labels), (others, right) = parts["training"], parts["validation"]
-    look = CountVectorizer(token_pattern=WORDS, ngram_range=(1, 2), binary=True)
+    look = CountVectorizer(token_pattern=WORD.pattern, ngram_range=(1, 2), binary=True)
     seen, exam = look.fit_transform(texts).astype(float), look.transform(others).astype(float)
     first, second = (1 + np.asarray(seen[labels == label].sum(0)).ravel() for label in (1, 0))
     ratios = np.log(first / first.sum()) - np.log(second / second.sum())

@@ -185,6 +185,18 @@ def test_a_recorded_plan_trains_again_to_the_same_bytes(text: Path, tmp_path: Pa
     same_bytes(first.folder, again.folder)
 
 
+def test_the_end_keeps_time_for_no_more_lines_than_there_are(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = finish(Training(text, out=str(tmp_path / "run"), **SMALL))
+    watch, subject = training.watch, training.subject
+    assert watch is not None
+    kept = watch.reserve()
+    assert subject.items("validation") < subject.ranked
+    monkeypatch.setattr(type(subject), "ranked", subject.items("validation"))
+    assert watch.reserve() == kept
+
+
 @pytest.mark.slow
 def test_half_a_minute_is_kept_and_its_plans_train_again_to_the_same_bytes(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"

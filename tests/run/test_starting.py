@@ -170,6 +170,8 @@ def test_words_begin_as_what_they_stand_together_with(kind: str, table: Path, tm
     assert ahead.streams, "or ahead, where that is asked for"
     pairs = zip(ahead.memory.parameters(), known.memory.parameters(), strict=True)
     assert not any(torch.equal(one, other) for one, other in pairs), "the memory is new"
+    with pytest.raises(OptionError, match=r"which reads by symbols of its own;\n--symbols char is another way"):
+        start(table, language, tmp_path / "other", symbols="char")
     frozen = start(table, language, tmp_path / "frozen", freeze="encoder")
     assert torch.equal(model_of(frozen).inlet.embedding.weight[1:], known.embedding.weight[before])
     pairs = zip(model_of(frozen).memory.parameters(), known.memory.parameters(), strict=True)

@@ -162,10 +162,11 @@ def _as_begun(source: RunFolder, settings: TrainSettings, sizes: dict[str, Any])
     """The settings of what answers about rows and starts from a language model: it reads by its symbols, and ahead
     where it takes its memory."""
     taken = takes_memory(source, settings)
+    way = "ahead, by" if taken else "by"
     for name in ("direction", "symbols") if taken else ("symbols",):
         if getattr(settings, name) not in (getattr(TrainSettings(), name), "ahead"):
             raise OptionError(
-                f"--from {source.path} starts from a language model, which reads ahead, by symbols of its own;\n"
+                f"--from {source.path} starts from a language model, which reads {way} symbols of its own;\n"
                 f"{option_name(name)} {getattr(settings, name)} is another way. Leave it out, or leave out --from."
             )
     usual = None if sizes["model"] == DEFAULT_MODEL else f"{sizes['model']}+{LINEAR}"
