@@ -46,6 +46,29 @@ def test_words_that_share_documents_are_near(corpus: Corpus) -> None:
     assert torch.equal(vectors, cooccurrence_vectors(corpus, 4, seed=0))
 
 
+def test_vectors_are_of_the_definition(tmp_path: Path) -> None:
+    """U √S of a matrix P whose entries are max(0, ln p(a, b) / p(a) p(b)^¾): (U S Uᵀ)² is P Pᵀ."""
+    dice, path = random.Random(0), tmp_path / "lines.txt"
+    lines = ["".join(f" {word}" for word in dice.sample(SEA + HILL[: 1 + number % 5], 4)) for number in range(400)]
+    path.write_text("\n".join([*lines, *[" wave boat"] * 200, *[" goat tide"] * 200]))
+    corpus = read_corpus(path, documents="line", symbols="word", valid="none", test="none")
+    size = corpus.table.size
+    together = np.zeros((size, size))
+    for bag in bags_of(corpus):
+        for first, second in permutations(bag.tolist(), 2):
+            together[first, second] += 1
+    met = together.sum(1)
+    information = np.zeros((size, size))
+    for first, second in np.argwhere(together):
+        chance = met[first] * met[second] ** 0.75 / (met**0.75).sum()
+        information[first, second] = max(0.0, np.log(together[first, second] / chance))
+    assert ((together > 0) & (information == 0)).any(), "some stand together less than by chance"
+    vectors = cooccurrence_vectors(corpus, size, seed=0).double()
+    whole = vectors @ vectors.T
+    found, expected = whole @ whole, torch.from_numpy(information @ information.T)
+    torch.testing.assert_close(found / found.norm(), expected / expected.norm(), rtol=0, atol=1e-4)
+
+
 def test_more_columns_than_symbols_are_filled_up(corpus: Corpus) -> None:
     vectors = cooccurrence_vectors(corpus, corpus.table.size + 3, seed=0)
     assert vectors.shape == (corpus.table.size, corpus.table.size + 3)
