@@ -306,6 +306,20 @@ def test_a_batch_is_a_pure_function_of_seed_and_number(examples: Examples) -> No
     assert ExampleBatches(examples, "test", 32, 0).batch(3).asked in (4, 32)
 
 
+def test_rows_that_are_read_twice_stand_below_once_more(examples: Examples) -> None:
+    once, twice = (ExampleBatches(examples, "training", 32, seed=3, twice=twice) for twice in (False, True))
+    for k in (0, 7, 24):
+        one, two = once.batch(k), twice.batch(k)
+        assert two.twice
+        assert not one.twice
+        assert two.asked == 2 * one.asked
+        for half in (slice(0, 32), slice(32, 64)):
+            assert torch.equal(two.inputs[half], one.inputs)
+            assert torch.equal(two.lengths[half], one.lengths)
+            assert torch.equal(two.answers["label"][half], one.answers["label"])
+        assert two.cut(0, 3).twice, "a piece of them too"
+
+
 def test_an_answer_is_due_where_its_row_ends(examples: Examples) -> None:
     batch = make_batch(examples, np.arange(5), 6)
     assert batch.asked == 5

@@ -14,7 +14,7 @@ from unrolled.data.buckets import RowBatch
 from unrolled.errors import OptionError
 from unrolled.memory import Dropout, NoMemory, build_stack, draw_masks
 from unrolled.memory.pooling import POOLS, Attend, Mean
-from unrolled.model.answering import Answering
+from unrolled.model.answering import AGREEMENT, Answering
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head, balanced
 from unrolled.model.inlets import BagInlet
@@ -73,6 +73,38 @@ def test_a_loss_in_pieces_is_the_whole_loss(cut: int) -> None:
     first, state = model.loss(batch.cut(0, cut), start)
     second, _ = model.loss(batch.cut(cut, 5), state)
     torch.testing.assert_close(first + second, whole, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dropout", [0.4, 0.0])
+def test_two_readings_of_a_row_are_to_say_the_same(dropout: float) -> None:
+    model = make(dropout=dropout)
+    for weight in model.heads.parameters():
+        nn.init.normal_(weight)  # one that says something
+    inputs, lengths = rows(5, 1, 3)
+    answers = {"mood": torch.tensor([0, 1, NOT_ASKED]), "side of it": torch.tensor([2, NOT_ASKED, 1])}
+    once = RowBatch(inputs, lengths, torch.ones(3, dtype=torch.bool), answers)
+    start = draw_masks(model.start(6), torch.Generator().manual_seed(0))
+
+    def gradient(loss: Tensor) -> Tensor:
+        return torch.cat([one.flatten() for one in torch.autograd.grad(loss, list(model.parameters()))])
+
+    def apart() -> Tensor:
+        """What the two readings of each row say, taken apart by hand."""
+        _, pooled, _ = model._read(inputs.repeat(2, 1, 1), start, lengths.repeat(2))
+        ends = pooled[torch.arange(6), lengths.repeat(2) - 1]
+        mood, side = (head(ends).log_softmax(1) for head in model.heads)
+        due = ((mood, [0, 1]), (side, [0, 2]))
+        return torch.stack(
+            [((p[row].exp() - p[3 + row].exp()) * (p[row] - p[3 + row])).sum() / 2 for p, on in due for row in on]
+        ).sum()
+
+    loss, _ = model.loss(once.doubled(), start)
+    nats, _ = model.loss(once.doubled()._replace(twice=False), start)
+    torch.testing.assert_close(loss, nats, rtol=0, atol=1e-12, msg="the value is nats alone")
+    expected = gradient(nats) + AGREEMENT * gradient(apart())
+    loss, _ = model.loss(once.doubled(), start)
+    torch.testing.assert_close(gradient(loss), expected, rtol=0, atol=1e-10)
+    assert bool(apart() > 1e-3) == bool(dropout), "without dropout the two are one"
 
 
 def test_whole_rows_have_no_answer_on_the_way() -> None:

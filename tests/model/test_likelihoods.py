@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Bernoulli, Categorical, Normal
+from torch.distributions import Bernoulli, Categorical, Distribution, Normal, kl_divergence
 
 from unrolled.data.features import Features, learn_features
 from unrolled.data.inputs import VectorInput
@@ -79,6 +79,23 @@ def test_a_loss_ignores_what_is_not_asked(kind: str) -> None:
     assert (outputs.grad.abs().sum(1) > 0).tolist() == [row in due for row in range(6)]
     none = torch.full_like(asked, nothing)
     assert float(family.loss(outputs.detach(), none, NOBODY.double())) == 0
+
+
+def test_readings_differ_by_what_each_would_pay_for_the_other_on_average() -> None:
+    first, second = normal(9, 4), normal(9, 4, seed=1)
+
+    def jeffreys(make: Callable[[Tensor], Distribution]) -> Tensor:
+        one, other = make(first), make(second)
+        there, back = kl_divergence(one, other), kl_divergence(other, one)
+        found: Tensor = 0.5 * (there + back)
+        return found if found.dim() == 1 else found.sum(1)
+
+    def values(outputs: Tensor) -> Distribution:
+        return Normal(outputs[:, :2], (SURE * torch.tanh(outputs[:, 2:] / SURE)).exp())
+
+    assert torch.allclose(LABEL.disagreement(first, second), jeffreys(lambda x: Categorical(logits=x)))
+    assert torch.allclose(SETS.disagreement(first, second), jeffreys(lambda x: Bernoulli(logits=x)))
+    assert torch.allclose(VALUE.disagreement(first, second), jeffreys(values))
 
 
 def test_what_is_known_is_told_from_what_is_not() -> None:

@@ -10,9 +10,11 @@ import torch
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.settings import TrainSettings
+from unrolled.training import planning_rows
 from unrolled.training.optimiser import Optimiser, orthogonalise
 from unrolled.training.plan import Plan, lower_rate, plan_at, progress_at, rate_at, replan, second_leg
 from unrolled.training.planning import Task, plan_steps
+from unrolled.training.planning_rows import RowTask
 
 TASK = Task(symbols=66, training=1_000_000, document=1e6)
 
@@ -64,6 +66,19 @@ def test_what_is_asked_overrules_the_plan() -> None:
     asked = {"size": 24, "depth": 3, "batch": 5, "window": 7, "rate": 0.5, "dropout": 0.4}
     made = plan_steps(TrainSettings(steps=10, **asked), TASK, "cpu", 1)  # type: ignore[arg-type]
     assert {name: getattr(made, name) for name in asked} == asked
+
+
+@pytest.mark.parametrize(("seconds", "dropout", "twice", "steps"), [
+    (200.0, None, True, 156), (100.0, None, False, 156), (20.0, None, False, 40), (200.0, 0.0, False, 156),
+])  # fmt: skip
+def test_rows_of_words_are_read_twice_where_there_is_time(
+    seconds: float, dropout: float | None, twice: bool, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning_rows, "seconds_an_update", lambda plan, rehearsal: plan.rows / 128)
+    task = RowTask(1000, 20.0, "words", lambda plan: pytest.fail("nothing is rehearsed"), lambda batch: 0.1)
+    made = planning_rows.plan_row_minutes(TrainSettings(threads=1, dropout=dropout), task, "cpu", 1, seconds)
+    assert (made.twice, made.steps, made.batch, made.rows) == (twice, steps, 64, 128 if twice else 64)
+    assert ("64 rows (each twice)" in made.line(1)) == twice
 
 
 def learner(seed: int) -> tuple[LanguageModel, Optimiser]:

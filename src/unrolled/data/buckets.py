@@ -31,6 +31,7 @@ class RowBatch(NamedTuple):
     fresh: Tensor  # (B,) bool: all true, for every row starts anew
     answers: Mapping[str, Tensor]  # of each output (B,) or, of tags, (B, T), int64; or (B, K) float32
     each: frozenset[str] = frozenset()  # outputs with an answer a step
+    twice: bool = False  # whether the rows of the first half stand in the second again
 
     @property
     def steps(self) -> int:
@@ -46,6 +47,14 @@ class RowBatch(NamedTuple):
         """The same with inputs and answers on a device; lengths stay where they are."""
         answers = {name: answer.to(device) for name, answer in self.answers.items()}
         return self._replace(inputs=self.inputs.to(device), answers=answers)
+
+    def doubled(self) -> RowBatch:
+        """The same rows, and once more below."""
+        import torch
+
+        answers = {name: torch.cat([answer, answer]) for name, answer in self.answers.items()}
+        inputs, lengths, fresh = (torch.cat([one, one]) for one in (self.inputs, self.lengths, self.fresh))
+        return RowBatch(inputs, lengths, fresh, answers, self.each, twice=True)
 
     def cut(self, a: int, b: int) -> RowBatch:
         """Steps a to b - 1: an answer is due where a row ends among them."""
@@ -101,9 +110,11 @@ class ExampleBatches:
     """The rows of a part, shuffled each epoch, those of like length in one batch; an epoch's odd batch is filled up
     with rows of length 0. Rows longer than 1,000 steps are read to there."""
 
-    def __init__(self, examples: Examples, part: str, batch: int, seed: int, varied: bool = False) -> None:
-        """varied: each row is read as one like it, another each time."""
-        self.seed, self.varied, self._examples = seed, varied, examples
+    def __init__(
+        self, examples: Examples, part: str, batch: int, seed: int, varied: bool = False, twice: bool = False
+    ) -> None:
+        """varied: each row is read as one like it, another each time. twice: each row stands in its batch again."""
+        self.seed, self.varied, self.twice, self._examples = seed, varied, twice, examples
         self._order = RowOrder(
             examples, part, batch, seed, lambda rows: np.argsort(read_lengths(examples, rows), kind="stable")
         )
@@ -112,7 +123,8 @@ class ExampleBatches:
     def batch(self, k: int) -> RowBatch:
         """Batch k, from 0, of an endless row of epochs; T is its longest row's length."""
         dice = numpy_generator(self.seed, "varied", k) if self.varied else None
-        return make_batch(self._examples, self._order.rows(k), self._order.batch, dice)
+        batch = make_batch(self._examples, self._order.rows(k), self._order.batch, dice)
+        return batch.doubled() if self.twice else batch
 
     def padding_share(self, batches: int = POOL) -> float:
         """How much of the first batches of an epoch is padding."""

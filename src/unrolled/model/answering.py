@@ -19,6 +19,7 @@ from unrolled.model.heads import Head
 from unrolled.states import State
 
 Logits = dict[str, Tensor]  # of each output: numbers that a head gives
+AGREEMENT = 2.0  # times the nats by which two readings of a row differ: what their difference costs
 
 
 class AnsweringState(NamedTuple):
@@ -38,6 +39,9 @@ class Lesson(Protocol):
 
     @property
     def answers(self) -> Mapping[str, Tensor]: ...
+
+    @property
+    def twice(self) -> bool: ...  # whether the rows of the first half stand in the second again
 
 
 class Answering(nn.Module):
@@ -106,11 +110,19 @@ class Answering(nn.Module):
         return {name: head.likelihood.say(outputs[name]) for name, head in self._heads()}
 
     def loss(self, lesson: Lesson, state: AnsweringState) -> tuple[Tensor, AnsweringState]:
-        """Nats of all answers that are due, summed over rows and outputs, and the state after."""
+        """Nats of all answers that are due, summed over rows and outputs, and the state after.
+
+        Where each row stands twice, what the two readings, each under its own dropout, say of it is to be the same
+        (R-Drop: Liang et al. 2021): the way back has their difference on top, the value has nats alone.
+        """
         features, pooled, state = self._read(lesson.inputs, state, lesson.lengths)
         logits = self._answer(features, at_end(pooled, lesson.lengths))
-        losses = [head.loss(logits[name], lesson.answers[name]) for name, head in self._heads()]
-        return torch.stack(losses).sum(), state
+        nats = torch.stack([head.loss(logits[name], lesson.answers[name]) for name, head in self._heads()]).sum()
+        if not lesson.twice:
+            return nats, state
+        apart = [head.disagreement(logits[name], lesson.answers[name]) for name, head in self._heads()]
+        cost = AGREEMENT * torch.stack(apart).sum()
+        return nats + cost - cost.detach(), state
 
     def _read(
         self, inputs: Tensor, state: AnsweringState, lengths: Tensor | None

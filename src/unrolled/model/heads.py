@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.memory.base import at_least_float32
-from unrolled.model.likelihoods import LIKELIHOODS
+from unrolled.model.likelihoods import LIKELIHOODS, is_known
 
 
 class Head(nn.Module):
@@ -36,6 +36,13 @@ class Head(nn.Module):
         weights = self.get_buffer("weights").to(outputs.dtype)
         asked = answers.flatten(0, -2) if answers.is_floating_point() else answers.flatten()
         return self.likelihood.loss(outputs.flatten(0, -2), asked, weights)
+
+    def disagreement(self, outputs: Tensor, answers: Tensor) -> Tensor:
+        """Nats by which the first half of outputs (2B, …, O) and the second differ where an answer is due, summed."""
+        first, second = (half.flatten(0, -2) for half in outputs.chunk(2))
+        asked = answers.chunk(2)[0]
+        due = is_known(asked.flatten(0, -2) if asked.is_floating_point() else asked.flatten())
+        return self.likelihood.disagreement(first[due], second[due]).sum()
 
 
 def balanced(counts: Sequence[int]) -> list[float]:

@@ -35,6 +35,10 @@ class Likelihood(ABC):
         """Nats of the answers that are due under a head's numbers (N, O), summed. weights: of each label."""
 
     @abstractmethod
+    def disagreement(self, first: Tensor, second: Tensor) -> Tensor:
+        """Nats (N,) by which two heads' numbers (N, O) differ, from either to the other, on average (Jeffreys)."""
+
+    @abstractmethod
     def blend(self, said: Tensor, weights: Tensor) -> Tensor:
         """What P parts say (P, A, O), by weights (P,), made one: (A, O)."""
 
@@ -50,6 +54,10 @@ class Categorical(Likelihood):
 
     def loss(self, outputs: Tensor, answers: Tensor, weights: Tensor) -> Tensor:
         return F.cross_entropy(outputs, answers, weight=weights, ignore_index=-100, reduction="sum")
+
+    def disagreement(self, first: Tensor, second: Tensor) -> Tensor:
+        p, q = first.log_softmax(-1), second.log_softmax(-1)
+        return 0.5 * ((p.exp() - q.exp()) * (p - q)).sum(-1)
 
     def blend(self, said: Tensor, weights: Tensor) -> Tensor:
         return (weights[:, None, None] * said).sum(0).log_softmax(1)
@@ -67,6 +75,9 @@ class Bernoulli(Likelihood):
     def loss(self, outputs: Tensor, answers: Tensor, weights: Tensor) -> Tensor:
         due = ~answers.isnan().any(1)
         return self.nats(outputs[due], answers[due]).sum()
+
+    def disagreement(self, first: Tensor, second: Tensor) -> Tensor:
+        return 0.5 * ((first.sigmoid() - second.sigmoid()) * (first - second)).sum(-1)
 
     def blend(self, said: Tensor, weights: Tensor) -> Tensor:
         return (weights[:, None, None] * said).sum(0)
@@ -90,6 +101,12 @@ class Gaussian(Likelihood):
         nats = self._each(said, answers[due])  # (N, K)
         weighed = nats * (2 * BETA * said.chunk(2, 1)[1].detach()).exp()
         return weighed.sum() + (nats - weighed).detach().sum()
+
+    def disagreement(self, first: Tensor, second: Tensor) -> Tensor:
+        (mean, spread), (other, others) = (self.say(one).chunk(2, -1) for one in (first, second))
+        apart, wider = (mean - other) ** 2, 2 * (spread - others)  # (N, K)
+        precisions = (-2 * spread).exp() + (-2 * others).exp()
+        return 0.25 * (apart * precisions + wider.exp() + (-wider).exp() - 2).sum(-1)
 
     def blend(self, said: Tensor, weights: Tensor) -> Tensor:
         means, spreads = said.chunk(2, 2)  # (P, A, K)

@@ -148,7 +148,10 @@ class Answers(Subject):
         return ExampleBatches(self.examples, "training", batch, self.settings.seed).padding_share(LOOKED_AT)
 
     def _rehearse(self, plan: Plan) -> tuple[nn.Module, Lesson]:
-        return self.make_model(plan), ExampleBatches(self.examples, "training", plan.batch, 0, self.varied).batch(0)
+        return self.make_model(plan), self._batches(plan, 0).batch(0)
+
+    def _batches(self, plan: Plan, seed: int) -> ExampleBatches:
+        return ExampleBatches(self.examples, "training", plan.batch, seed, self.varied, plan.twice)
 
     def make_model(self, plan: Plan) -> nn.Module:
         weights = None
@@ -181,7 +184,7 @@ class Answers(Subject):
         return [weight.detach() for weight in mine.parameters()]
 
     def make_batches(self, plan: Plan) -> Batches:
-        return ExampleBatches(self.examples, "training", plan.batch, self.settings.seed, self.varied)
+        return self._batches(plan, self.settings.seed)
 
     def evaluate(self, model: nn.Module, part: str, limit: int) -> Reading:
         """Nats an answer at the temperature that suits the part: sureness is put right at the end."""

@@ -194,7 +194,7 @@ class Training:
         if plans:
             first = plans[0]
             model: Any = self.subject.make_model(first)
-            self.learner = Learner(model, Optimiser(model, first), model.start(first.batch))
+            self.learner = Learner(model, Optimiser(model, first), model.start(first.rows))
             self.batches = self.subject.make_batches(first)
             most = None if self.settings.threads else processor_threads()
             self.watch = Watch(self.subject, self.learner, plans, self.clock, follows, most)

@@ -54,7 +54,7 @@ def time_updates(plan: Plan, rehearsal: Rehearsal) -> Iterator[float]:
     """Seconds of each of endless updates of `plan`, by as many threads as it says."""
     torch.set_num_threads(plan.threads)
     model, lesson = rehearsal(plan)
-    learner = Learner(model, Optimiser(model, plan), model.start(plan.batch))  # type: ignore[operator]
+    learner = Learner(model, Optimiser(model, plan), model.start(plan.rows))  # type: ignore[operator]
     strategy = build("gradient", GRADIENTS, plan.gradient)
     while True:
         started = time.perf_counter()

@@ -45,18 +45,25 @@ class Plan(Settings):
     most: Annotated[int | None, "updates that serve: what a budget has beyond them is not spent"] = None
     padding: Annotated[float | None, "share of what is read that only fills rows up"] = None
     smoothing: Annotated[float, "share of a symbol's weight that is spread over all, of texts about rows"] = 0.0
+    twice: Annotated[bool, "whether an update reads each row twice, and is to say the same of it"] = False
     validation: Annotated[int, "symbols of the validation part that are read each time, at most"] = 200_000
     from_step: Annotated[int, "the update from which this plan holds"] = 0
     progress: Annotated[float, "share of the schedule that was done at from_step"] = 0.0
     why: Annotated[str, "what made it"] = "start"
 
+    @property
+    def rows(self) -> int:
+        """Rows that an update reads side by side."""
+        return self.batch * (2 if self.twice else 1)
+
     def line(self, parameters: int) -> str:
         """The plan in a line."""
         layers = f"{self.depth} layers of {self.size}" if self.depth > 1 else f"{self.size} wide"
         dropout = f", dropout {self.dropout:g}" if self.dropout else ""
+        twice = " (each twice)" if self.twice else ""
         padding = "" if self.padding is None else f", {self.padding:.0%} padding"
         return (
-            f"{self.model}, {layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch} rows "
+            f"{self.model}, {layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch} rows{twice} "
             f"x {self.window} steps{padding}{dropout}; {self.precision} on {self.device}, {self.threads} threads"
         )
 

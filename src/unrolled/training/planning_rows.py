@@ -32,13 +32,14 @@ class Recipe(NamedTuple):
     dropout: float
     readings: float  # of every row
     smoothing: float = 0.0  # of the texts that are written
+    twice: bool = False  # whether rows are read twice in an update, where there is time for it
     matrix_rate: float = 3.75  # times the rate
     blocks_rate: float = 0.5  # times the rate, of what stands in blocks
 
 
 RECIPES = {
     "symbols": Recipe(256, 2, 64, 64, 8e-3, 0.35, 60),
-    "words": Recipe(128, 1, 128, 64, 3e-3, 0.4, 10),  # with a vector each, rows are learnt by heart sooner
+    "words": Recipe(128, 1, 128, 64, 3e-3, 0.4, 10, twice=True),  # with a vector each, rows are soon learnt by heart
     "tags": Recipe(256, 1, 128, 32, 3e-3, 0.4, 20),  # an answer a step
     "vectors": Recipe(128, 1, 64, 64, 5e-3, 0.1, 60),
     "sound": Recipe(128, 1, 128, 32, 3e-3, 0.3, 60),
@@ -50,8 +51,8 @@ RECIPES = {
 
 WRITING = {
     "few": Recipe(128, 1, 128, 32, 5e-3, 0.3, 100, 0.1),
-    "pieces": Recipe(256, 1, 256, 64, 3e-3, 0.3, 30, 0.1, 7.0, 4 / 3),
-    "letters": Recipe(256, 1, 256, 64, 4e-3, 0.2, 30, 0.05, 5.0),
+    "pieces": Recipe(256, 1, 256, 64, 3e-3, 0.3, 30, 0.1, matrix_rate=7.0, blocks_rate=4 / 3),
+    "letters": Recipe(256, 1, 256, 64, 4e-3, 0.2, 30, 0.05, matrix_rate=5.0),
 }
 """Of texts about rows: of few rows, else by what is written."""
 FEW_ROWS = 5_000
@@ -97,6 +98,9 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
         plan = replace(plan, threads=fastest_threads(plan, task.rehearsal))
     pace = seconds_an_update(plan, task.rehearsal)
     wanted = int(task.recipe(plan.model).readings * task.rows / plan.batch)
+    if plan.twice and wanted * pace > seconds:
+        plan = replace(plan, twice=False)
+        pace = seconds_an_update(plan, task.rehearsal)
     plan = replace(plan, most=max(1, wanted))
     steps = max(1, min(wanted, int(seconds / pace)))
     report = max(1, round(min(1.5, seconds / REPORTS) / pace))
@@ -111,6 +115,7 @@ def shape_rows(settings: TrainSettings, task: RowTask, device: str, threads: int
     recipe = task.recipe(model)
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
     batch, size, embed = settings.batch or recipe.batch, settings.size or recipe.size, recipe.embed
+    dropout = recipe.dropout if settings.dropout is None else settings.dropout
     if task.written is not None:
         embed = size  # symbols are read and written by one matrix
         fits = int(MOST_FITS / max(1.0, task.steps * task.written * size))
@@ -119,8 +124,8 @@ def shape_rows(settings: TrainSettings, task: RowTask, device: str, threads: int
         model=model, size=size, depth=settings.depth or recipe.depth, embed=task.embed or embed,
         batch=batch, window=settings.window or round(task.steps if task.written is None else task.written), steps=1,
         rate=settings.rate or recipe.rate, matrix_rate=recipe.matrix_rate, warmup=1,
-        dropout=recipe.dropout if settings.dropout is None else settings.dropout, decay=0.01, matrix_decay=0.1,
+        dropout=dropout, decay=0.01, matrix_decay=0.1,
         clip=1.0, average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",
         device=device, threads=threads, report_every=1, validate_every=1, save_every=1,
-        padding=round(task.padding(batch), 4), smoothing=recipe.smoothing,
+        padding=round(task.padding(batch), 4), smoothing=recipe.smoothing, twice=recipe.twice and dropout > 0,
     )  # fmt: skip
