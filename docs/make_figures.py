@@ -39,7 +39,8 @@ def draw_bytes(lines: list[Line]) -> str:
 
 
 def draw_learning(answers: list[Line], translations: list[Line]) -> str:
-    """Nats on validation by minutes: a panel for each data, a line for each seed or way; dashed, the linear model."""
+    """Nats on validation by minutes: a panel for each data, a line for each seed or way. Dashed is the linear model,
+    dotted the n-gram of labels, and a dot what is left of all."""
     panels: dict[str, list[tuple[str, Line]]] = {}
     for line in answers:
         panels.setdefault(line["data"], []).append((f"seed {line['seed']}", line))
@@ -49,14 +50,18 @@ def draw_learning(answers: list[Line], translations: list[Line]) -> str:
     def on(picture: Figure) -> None:
         columns = 3
         places = picture.subplots(-(-len(panels) // columns), columns, squeeze=False).flat
-        for axes, (name, lines) in zip(places, panels.items(), strict=False):
+        for axes, (data, lines) in zip(places, panels.items(), strict=False):
             for label, line in lines:
                 seconds, nats = zip(*line["curve"][1:], strict=True)  # the untrained model would press all else flat
                 (drawn,) = axes.plot([second / 60 for second in seconds], nats, label=label)
-                linear = [figures.get("linear") for figures in line.get("figures", {}).values()]
-                for figures in filter(None, linear):
-                    axes.axhline(figures["nats"], linestyle="--", color=drawn.get_color(), alpha=0.6)
-            axes.set(title=name, xlabel="minutes", ylabel="nats an answer", xlim=(0, None), ylim=(0, None))
+                for figures in line.get("figures", {}).values():
+                    for name, style in (("linear", "--"), ("ngram", ":")):
+                        if name in figures:
+                            level = figures[name]["nats"]
+                            axes.axhline(level, linestyle=style, color=drawn.get_color(), alpha=0.6)
+                    if "+" in line["left"]:
+                        axes.plot(seconds[-1] / 60, figures[line["left"]]["nats"], "o", color=drawn.get_color())
+            axes.set(title=data, xlabel="minutes", ylabel="nats an answer", xlim=(0, None), ylim=(0, None))
             axes.legend(frameon=False, fontsize=8)
         for axes in places:
             axes.set_axis_off()

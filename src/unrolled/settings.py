@@ -20,7 +20,7 @@ T = TypeVar("T")
 MOST_MINUTES = 7 * 24 * 60.0
 DEFAULT_MINUTES = 10.0
 DEFAULT_MODEL = "lstm"
-COUNTED = "ngram"  # the model of a text that is counted, not trained
+COUNTED = "ngram"  # the model of a text, or of labels' texts, that is counted, not trained
 LINEAR = "linear"  # the model of examples that is fitted, not trained
 DOCUMENT_KINDS = ("file", "line", "blank", "row")
 OPTION_NAMES = {"from_run": "--from", "kind": "--as"}  # words of Python's, which no field can be called
@@ -54,7 +54,8 @@ class TrainSettings(Settings):
         str | None,
         "lstm (if left out), gru, rnn, slstm, mingru, minlstm, delta, attention, transformer, convolution, none; two "
         "in one stack as in lstm/attention; ngram, which is counted; both weighed, as lstm+ngram; your module.Class; "
-        "of a table also linear and lstm+linear (left out: what is best on validation)",
+        "of a table also linear and lstm+linear, of labels of texts lstm+linear+ngram (left out: what is best on "
+        "validation)",
     ] = None
     out: Annotated[str | None, "the run's folder (a new one under runs/ if left out)"] = None
     documents: Annotated[
@@ -113,7 +114,7 @@ class TrainSettings(Settings):
 
     @property
     def mixed(self) -> bool:
-        """Whether what is learnt is weighed against what is counted or fitted: `lstm+ngram`, `lstm+linear`."""
+        """Whether what is learnt is weighed against what is counted or fitted: `lstm+ngram`, `lstm+linear+ngram`."""
         return self.model is not None and "+" in self.model
 
     def of_learnt(self) -> Self:
@@ -124,7 +125,7 @@ class TrainSettings(Settings):
         """The same with a mixture's parts in the order in which they are kept: `ngram+lstm` is `lstm+ngram`."""
         if not self.mixed or not self.model:
             return self
-        parts = sorted(self.model.split("+"), key=lambda part: part in (COUNTED, LINEAR))
+        parts = sorted(self.model.split("+"), key=lambda part: {LINEAR: 1, COUNTED: 2}.get(part, 0))
         return dataclasses.replace(self, model="+".join(parts))
 
     def check(self) -> None:

@@ -63,7 +63,7 @@ def trained(table: Path) -> Training:
     return finish(Training(table, out=str(table.parent / "run"), output="kind", **SMALL))
 
 
-def test_the_best_of_net_linear_and_both_is_left_and_said(trained: Training) -> None:
+def test_the_best_of_net_linear_ngram_and_all_is_left_and_said(trained: Training) -> None:
     verdict, facts = trained.verdict, trained.run.facts
     assert isinstance(verdict, AnswerVerdict)
     assert facts["kind"] == "answers"
@@ -72,14 +72,14 @@ def test_the_best_of_net_linear_and_both_is_left_and_said(trained: Training) -> 
     assert verdict.model == "+".join(facts["left"])
     least = min(verdict.validation.values())
     assert verdict.validation[verdict.model] <= least + 0.002
-    assert set(verdict.scores["kind"]) == {"lstm", "linear", "lstm+linear"}
+    assert set(verdict.scores["kind"]) == {"lstm", "linear", "ngram", "lstm+linear+ngram"}
     assert of_labels(verdict.scores["kind"][verdict.model]).accuracy > 0.95
     words = "\n".join(verdict.lines)
     assert "macro-F1" in words
     assert "Left is" in words
     assert "always '" in words
     json.dumps(facts["scores"])
-    assert "weighed with it, and the best of the three is left" in trained.plan_line
+    assert "at the end weighed with the linear model and the n-gram, and what is best is left" in trained.plan_line
 
 
 def test_a_loaded_run_says_what_the_verdict_was_about(trained: Training) -> None:
@@ -164,9 +164,14 @@ def test_too_few_rows_to_tell_choose_no_weights(rows: int, last: bool, tmp_path:
 
 
 def test_models_asked_for_are_left_as_asked(table: Path, tmp_path: Path) -> None:
-    for model, left in (("lstm", ["lstm"]), ("gru+linear", ["gru", "linear"]), ("linear+gru", ["gru", "linear"])):
+    for model, left in (
+        ("lstm", ["lstm"]), ("gru+linear", ["gru", "linear"]), ("linear+gru", ["gru", "linear"]),
+        ("gru+ngram", ["gru", "ngram"]), ("ngram+gru+linear", ["gru", "linear", "ngram"]),
+    ):  # fmt: skip
         training = finish(Training(table, out=str(tmp_path / model), output="kind", model=model, **SMALL))
         assert training.run.facts["left"] == left
+        weights = training.run.facts["weights"]["kind"]
+        assert len(weights) == len(left)
         assert unrolled.load(tmp_path / model).predictor.left == left
 
 
@@ -187,12 +192,51 @@ def test_a_linear_model_is_a_run_like_any_other(table: Path, tmp_path: Path) -> 
         list(run.predictor.answer_as_read("a"))
 
 
+def test_an_ngram_of_labels_is_a_run_like_any_other(table: Path, tmp_path: Path) -> None:
+    training = finish(Training(table, out=str(tmp_path / "run"), output="kind", model="ngram"))
+    assert training.plan_line == "n-gram: counted, not trained"
+    verdict = training.verdict
+    assert isinstance(verdict, AnswerVerdict)
+    assert of_labels(verdict.scores["kind"]["ngram"]).accuracy > 0.95
+    assert "To see what a net adds: unroll train DATA" in verdict.lines[-1]
+    assert sorted(file.name for file in (tmp_path / "run").glob("*.safetensors")) == ["ngram.safetensors"]
+    run = unrolled.load(tmp_path / "run")
+    assert run.evaluate_answers().lines[0].startswith("kind, test: 100.0% right")
+    assert next(run.predict(["mumaski"])).best("kind") == "east"
+    with pytest.raises(RunError, match="is a counted n-gram: there is nothing to go on with"):
+        Training.resume(tmp_path / "run")
+    with pytest.raises(RunError, match=r"answers at a row's end alone: it is ngram, of whole rows"):
+        list(run.predictor.answer_as_read("a"))
+
+
+def test_ngrams_are_counted_for_labels_of_texts_alone(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.csv"
+    path.write_text("text,tags,price\n" + "good film,a;b,1.5\nbad film,b,2.5\nlong book,a,3.5\n" * 30)
+    for output, kind, what in (("price", None, "value"), ("tags", "labels", "labels")):
+        words = rf"the n-gram answers with one label about a text; in .*mixed\.csv '{output}' \({what}\) is answered"
+        with pytest.raises(OptionError, match=words):
+            Training(path, input="text", output=output, kind=kind, model="ngram")
+    with pytest.raises(OptionError, match=r"'text' \(label\) is answered, about 1 number a step"):
+        Training(path, input="price", output="text", kind="label", model="lstm+ngram", steps=1)
+
+
+def test_a_run_from_before_there_were_ngrams_ends_with_them(table: Path, tmp_path: Path) -> None:
+    training = Training(table, out=str(tmp_path / "run"), output="kind", **SMALL)
+    for _ in training:
+        training.stop()
+    (tmp_path / "run" / "ngram.safetensors").unlink()
+    resumed = finish(Training.resume(tmp_path / "run"))
+    assert isinstance(resumed.verdict, AnswerVerdict)
+    assert "ngram" in resumed.verdict.scores["kind"]
+    assert (tmp_path / "run" / "ngram.safetensors").exists()
+
+
 def test_several_outputs_are_several_heads(table: Path, tmp_path: Path) -> None:
     asked: dict[str, Any] = {"input": "name", "output": "kind,first", "balance": True, "pool": "mean"}
     training = finish(Training(table, out=str(tmp_path / "run"), **asked, **SMALL))
     verdict = training.verdict
     assert isinstance(verdict, AnswerVerdict)
-    assert {name: len(scores) for name, scores in verdict.scores.items()} == {"kind": 3, "first": 3}
+    assert {name: len(scores) for name, scores in verdict.scores.items()} == {"kind": 4, "first": 4}
     answer = next(unrolled.load(tmp_path / "run").predict(["bamaton"]))
     assert set(answer.labels) == {"kind", "first"}
     assert training.description.count(", one of 2 labels") == 2
@@ -220,8 +264,8 @@ def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
         ({"gradient": "truncated:k1=4"}, r"rows read both ways are one piece\.\n.*--direction ahead"),
         ({"documents": "line"}, r"is a table, which has no use for --documents"),
         ({"window": 9}, r"is a table, which has no use for --window"),
-        ({"model": "ngram"}, r"is a table, and the n-gram foresees a text\. Try --model lstm\+linear"),
-        ({"model": "lstm+ngram"}, r"is a table, and the n-gram foresees a text"),
+        ({"model": "lstm+ngram+ngram"}, r"or both: lstm\+linear\+ngram\. Got 'lstm\+ngram\+ngram'"),
+        ({"model": "linear+ngram"}, r"A mixture is of one learnt model and the n-gram"),
         ({"model": "linear:size=3"}, r"linear model is a model of its own, without options"),
         ({"model": "gru+lstm"}, r"A mixture is of one learnt model and the n-gram"),
         ({"kind": "prose"}, r"--as is one of language, label, labels, tags, value, text; got 'prose'"),
@@ -274,6 +318,7 @@ DAMAGE: dict[str, tuple[Any, str]] = {
     ),
     "no steps": (lambda run: damage_symbols(run, lambda t: t.pop("intake")), r"symbols\.json is damaged"),
     "no weights": (lambda run: (run / "model.safetensors").unlink(), r"model\.safetensors"),
+    "no n-grams": (lambda run: (run / "ngram.safetensors").unlink(), r"ngram\.safetensors"),
     "no linear model": (lambda run: (run / "linear.safetensors").unlink(), r"linear\.safetensors"),
     "odd weights": (
         lambda run: (run / "run.json").write_text(
@@ -286,7 +331,9 @@ DAMAGE: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("case", DAMAGE)
 def test_a_damaged_run_is_refused(case: str, table: Path, tmp_path: Path) -> None:
-    finish(Training(table, out=str(tmp_path / "run"), output="kind", model="lstm+linear", **SMALL | {"steps": 2}))
+    finish(
+        Training(table, out=str(tmp_path / "run"), output="kind", model="lstm+linear+ngram", **SMALL | {"steps": 2})
+    )
     change, words = DAMAGE[case]
     change(tmp_path / "run")
     with pytest.raises(RunError, match=words):

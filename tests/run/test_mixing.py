@@ -150,7 +150,7 @@ def test_weights_of_a_mixture_or_of_its_learnt_part_are_a_start(text: Path, tmp_
 def test_a_damaged_mixture_is_refused(text: Path, tmp_path: Path, damage: str, words: str) -> None:
     run = finish(Training(text, out=str(tmp_path / "run"), **SMALL | {"steps": 2})).run
     if damage == "counts":
-        run.counts.unlink()
+        run.rival("ngram").unlink()
     else:
         run.write_facts(gate=[[1.0], ["x"]])
     with pytest.raises(RunError, match=words):

@@ -187,7 +187,7 @@ def test_the_run_answers_and_is_loaded(language: Path, table: Path, tmp_path: Pa
     training = finish(start(table, language, tmp_path / "run", steps=40))
     verdict = training.verdict
     assert isinstance(verdict, AnswerVerdict)
-    assert set(verdict.scores["label"]) == {"lstm", "linear", "lstm+linear"}
+    assert set(verdict.scores["label"]) == {"lstm", "linear", "ngram", "lstm+linear+ngram"}
     run = unrolled.load(tmp_path / "run")
     score: Any = verdict.scores["label"][verdict.model]
     found: Any = run.evaluate_answers().scores["label"]
@@ -297,7 +297,6 @@ def test_what_a_language_model_is_no_start_of_is_refused(
         ({"size": 16}, r"starts from a lstm of \d x 8; --size 16 is another"),
         ({"window": 9}, r"films\.csv is a table, which has no use for --window"),
         ({"kind": "tags"}, r"--from a language model answers about whole texts, and here are tags"),
-        ({"model": "lstm+ngram"}, r"is a table, and the n-gram foresees a text"),
         ({"freeze": "heads"}, r"--freeze is one of encoder; got 'heads'"),
     ]
     out = tmp_path / "never"

@@ -272,8 +272,11 @@ def test_without_the_extra_characters_are_taken_and_it_is_said(
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"gradient": "truncated:k1=4"}, r"--gradient truncated:k1=4 goes back piece by piece.*\n.*Leave it out"),
-    ({"model": "linear", "steps": None}, r"the linear model answers with labels or numbers; here texts are learnt"),
-    ({"model": "lstm+linear"}, r"the linear model answers with labels or numbers; here texts are learnt"),
+    (
+        {"model": "linear", "steps": None},
+        r"the linear model answers with labels or numbers, .* here texts are learnt",
+    ),
+    ({"model": "lstm+linear"}, r"the linear model answers with labels or numbers, .* here texts are learnt"),
     ({"pool": "mean"}, r"--pool is of labels, tags and values"),
     ({"direction": "ahead"}, r"--direction is of labels, tags and values"),
     ({"balance": True}, r"--balance is of labels, tags and values"),

@@ -34,12 +34,23 @@ class Bags(NamedTuple):
     starts: NDArray[np.int64]  # (B + 1,)
 
 
+def character_units(texts: Sequence[str]) -> tuple[Hashes, list[int]]:
+    """A number for each character of all texts, and how many each text has."""
+    points = [code_points(text).astype(np.uint64) for text in texts]
+    return mixed(np.concatenate([np.zeros(0, np.uint64), *points])), [len(one) for one in points]
+
+
+def word_units(texts: Sequence[str]) -> tuple[Hashes, list[int]]:
+    """A number for each word of all texts, in lower case, and how many each text has."""
+    words = [WORD.findall(text.lower()) for text in texts]
+    numbers = [_word_hashes(word)[0] for row in words for word in row]
+    return np.array(numbers, np.uint64), [len(row) for row in words]
+
+
 def character_bags(texts: Sequence[str]) -> Bags:
     """The n-grams of characters of each text."""
-    points = [code_points(BEGIN + text + END).astype(np.uint64) for text in texts]
-    lengths = [len(one) for one in points]
-    whole = np.concatenate([np.zeros(0, np.uint64), *points])
-    return gather(np.repeat(np.arange(len(texts)), lengths), mixed(whole), CHARACTERS, [], len(texts))
+    units, lengths = character_units([BEGIN + text + END for text in texts])
+    return gather(np.repeat(np.arange(len(texts)), lengths), units, CHARACTERS, [], len(texts))
 
 
 def word_bags(texts: Sequence[str]) -> Bags:
@@ -81,6 +92,10 @@ def neighbour_bags(texts: Sequence[str]) -> Bags:
     return gather(places[:0], whole[:0], 1, [(places, mixed(whole))], before)
 
 
+UNITS: dict[str, Callable[[Sequence[str]], tuple[Hashes, list[int]]]] = {
+    "characters": character_units,
+    "words": word_units,
+}
 BAGS: dict[str, Callable[[Sequence[str]], Bags]] = {
     "characters": character_bags,
     "words": word_bags,

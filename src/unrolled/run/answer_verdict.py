@@ -1,4 +1,4 @@
-"""The verdict on answers: which of net, linear model and both is left, and what it is worth beside the others."""
+"""The verdict on answers: which of a net, what stands beside it and all weighed is left, and what each is worth."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from unrolled.data.examples import Examples
 from unrolled.model.answerer import Part
 from unrolled.model.blend import blend, blend_unseen, fit_blend
 from unrolled.model.likelihoods import LIKELIHOODS
+from unrolled.run.rivals import RIVALS
 from unrolled.run.tellers import SHORT, Reach, Score, facts_of, nats_of, teller_of
 from unrolled.run.verdict import trend_of
-from unrolled.settings import LINEAR, TrainSettings
+from unrolled.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from unrolled.model.linear import LinearModel
     from unrolled.run.watching import Watch
 
 TRENDS = {
@@ -26,14 +26,14 @@ TRENDS = {
     "flat": "The net had stopped getting better: more rows help most.",
     "overfitting": "The net had begun to learn rows by heart; its best weights are from before.",
 }
-AS_GOOD = 0.002  # nats by which a part alone may be worse than both to be left alone
+AS_GOOD = 0.002  # nats by which a part alone may be worse than all weighed to be left alone
 
 
 @dataclass(frozen=True)
 class AnswerVerdict:
     """What came out. Test scores are of rows that nothing was chosen by."""
 
-    model: str  # what is left: lstm, linear, or lstm+linear
+    model: str  # what is left: lstm, linear, ngram, or several: lstm+linear+ngram
     part: str  # that scores are on: test, or validation where there is no test part
     scores: Mapping[str, Mapping[str, Score]]  # output -> of each model, the one that is left among them
     constants: Mapping[str, tuple[str, float]]  # output -> a constant answer, and its figure
@@ -60,13 +60,21 @@ class AnswerVerdict:
 
     def _words(self) -> str:
         nats = ", ".join(f"{name} {value:.3f}" for name, value in self.validation.items())
-        if self.model == LINEAR and len(self.validation) == 1:
-            return f"Linear alone, {nats} nats on validation. To see what a net adds: unroll train DATA"
+        rivals = {name: value for name, value in self.validation.items() if name in RIVALS}
+        if len(rivals) == len(self.validation):
+            return f"{nats} nats on validation. To see what a net adds: unroll train DATA"
         if not self.choice:
             return f"On validation: {nats} nats an answer."
-        net = next(name for name in self.validation if name != LINEAR and "+" not in name)
-        than = "better than" if self.validation[LINEAR] < self.validation[net] else "not as good as"
-        return f"Left is {self.model}, best on validation ({nats} nats); the linear model alone is {than} the net."
+        net = next(name for name in self.validation if name not in RIVALS and "+" not in name)
+        better = [RIVALS[name] for name, value in rivals.items() if value <= self.validation[net]]
+        words = [RIVALS[name] for name in rivals]
+        if len(words) == 1:
+            beside = f"{words[0]} alone is {'better than' if better else 'not as good as'} the net"
+        elif better:
+            beside = f"{' and '.join(better)} alone {'is' if len(better) == 1 else 'are each'} better than the net"
+        else:
+            beside = f"neither {' nor '.join(words)} alone is as good as the net"
+        return f"Left is {self.model}, best on validation ({nats} nats); {beside}."
 
     def as_dict(self) -> dict[str, Any]:
         """The figures in plain names."""
@@ -163,10 +171,13 @@ class Left:
 def judge_answers(
     watch: Watch, examples: Examples, parts: Mapping[str, Part], settings: TrainSettings, baseline: str
 ) -> tuple[AnswerVerdict, Left]:
-    """Weighs net, linear model and both, and leaves what was asked for or is best on validation."""
+    """Weighs each part and all of them, or those that were asked for, and leaves these or what is best on
+    validation."""
     names = list(parts)
-    whole = "+".join(names)
-    candidates: dict[str, list[str]] = {name: [name] for name in names} | {whole: names}
+    asked = (settings.model or "").split("+") if settings.mixed else list(RIVALS)
+    together = [name for name in names if name not in RIVALS or name in asked]
+    whole = "+".join(together)
+    candidates: dict[str, list[str]] = {name: [name] for name in names} | {whole: together}
     weighed = weigh(examples, parts, candidates)
     least = min(weighed.validation.values())
     best = min(weighed.validation, key=lambda label: weighed.validation[label])
@@ -177,11 +188,12 @@ def judge_answers(
     return verdict, Left(candidates[left], weighed.weights[left], weighed.reaches[left])
 
 
-def judge_linear(examples: Examples, linear: LinearModel, baseline: str) -> tuple[AnswerVerdict, Left]:
-    """The verdict on the linear model alone, and its temperature for each output."""
-    weighed = weigh(examples, {LINEAR: linear}, {LINEAR: [LINEAR]})
-    verdict = _verdict(examples, weighed, LINEAR, False, None, baseline)
-    return verdict, Left([LINEAR], weighed.weights[LINEAR], weighed.reaches[LINEAR])
+def judge_alone(examples: Examples, parts: Mapping[str, Part], baseline: str) -> tuple[AnswerVerdict, Left]:
+    """The verdict on the one part there is, and its temperature for each output."""
+    (name,) = parts
+    weighed = weigh(examples, parts, {name: [name]})
+    verdict = _verdict(examples, weighed, name, False, None, baseline)
+    return verdict, Left([name], weighed.weights[name], weighed.reaches[name])
 
 
 def _verdict(

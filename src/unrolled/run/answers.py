@@ -14,7 +14,7 @@ from unrolled import seeds
 from unrolled.data.answers import Labels, count_labels
 from unrolled.data.buckets import ExampleBatches, by_length, is_asked, make_batch
 from unrolled.data.examples import Examples
-from unrolled.data.features import FEATURES, Features
+from unrolled.data.features import FEATURES
 from unrolled.data.pieces import table_from_json
 from unrolled.data.symbols import symbols_before
 from unrolled.data.tokens import SymbolTokens, Tokens
@@ -23,17 +23,23 @@ from unrolled.memory import Dropout, build_stack
 from unrolled.memory.pooling import POOLS
 from unrolled.model.answerer import Net, Part
 from unrolled.model.answering import Answering
-from unrolled.model.blend import blend, fit_blend
 from unrolled.model.cooccurrence import cooccurrence_vectors
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head, balanced
-from unrolled.model.likelihoods import LIKELIHOODS
-from unrolled.model.linear import LinearModel, fit_linear
-from unrolled.run.answer_verdict import judge_answers, judge_linear
+from unrolled.run.answer_verdict import judge_alone, judge_answers
 from unrolled.run.building import build_model
 from unrolled.run.legs import best_weights, recorded_plans, set_weights
 from unrolled.run.process import bytes_in_use
 from unrolled.run.report import Report
+from unrolled.run.rivals import (
+    RIVALS,
+    best_baseline,
+    check_rivals,
+    fit_rivals,
+    load_rival,
+    rivals_of,
+    save_rivals,
+)
 from unrolled.run.rows import (
     build_inlet,
     check_rows,
@@ -44,9 +50,8 @@ from unrolled.run.rows import (
     tables_of_rows,
 )
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
-from unrolled.run.tellers import SHORT, nats_of, teller_of
-from unrolled.settings import LINEAR, TrainSettings
-from unrolled.training.checkpoint import load_tensors, save_tensors
+from unrolled.run.tellers import suited_nats, teller_of
+from unrolled.settings import COUNTED, LINEAR, TrainSettings
 from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
@@ -77,6 +82,7 @@ class Answers(Subject):
         self.examples, self.settings, self.began, self.embed = examples, settings, began, embed
         self._read_text = read_text
         check_rows(examples, settings)
+        check_rivals(examples, settings.model)
         if settings.reader is not None:
             raise OptionError("--reader is how a text that is written looks back, and what is answered here is none.")
         if settings.balance and not all(isinstance(one, Labels) for one in examples.answers.values()):
@@ -104,7 +110,7 @@ class Answers(Subject):
 
     @property
     def trained(self) -> bool:
-        return self.settings.model != LINEAR
+        return self.settings.model not in (LINEAR, COUNTED)
 
     @property
     def untrained(self) -> float:
@@ -118,8 +124,9 @@ class Answers(Subject):
     @property
     def weighed(self) -> str:
         if self.settings.model is None:
-            return "; at the end beside a linear model and weighed with it, and the best of the three is left"
-        return "; at the end weighed with a linear model" if self.settings.mixed else ""
+            beside = " and ".join(RIVALS[name] for name in rivals_of(self.examples))
+            return f"; at the end weighed with {beside}, and what is best is left"
+        return f"; at the end weighed as {self.settings.model}" if self.settings.mixed else ""
 
     def items(self, part: str) -> int:
         return self.examples.count(part)
@@ -187,16 +194,10 @@ class Answers(Subject):
         return self._batches(plan, self.settings.seed)
 
     def evaluate(self, model: nn.Module, part: str, limit: int) -> Reading:
-        """Nats an answer at the temperature that suits the part: sureness is put right at the end."""
+        """Nats an answer at the temperature that suits the part."""
         said, answers = self._answers_of(model, part, limit)
-        nats = 0.0
-        for name, found in said.items():
-            if len(found):
-                output = self.examples.answers[name].output
-                family = LIKELIHOODS[output.kind]
-                whole = blend(family, [found], fit_blend(family, [found], answers[name]))
-                nats += nats_of(output, whole, answers[name])
-        return Reading(nats, min(limit, self.items(part)))
+        nats = [suited_nats(self.examples.answers[name].output, found, answers[name]) for name, found in said.items()]
+        return Reading(sum(nats), min(limit, self.items(part)))
 
     @torch.no_grad()
     def _answers_of(self, model: Any, part: str, limit: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -229,26 +230,29 @@ class Answers(Subject):
         )
 
     def count_baseline(self, run: RunFolder, seconds: float | None) -> Baseline:
-        linear = self._fit_linear(seconds)
-        save_tensors(run.linear, linear.tensors(), linear.facts())
-        return self._baseline(linear)
+        rivals = fit_rivals(self.examples, rivals_of(self.examples), self.settings.seed, seconds)
+        save_rivals(run, rivals)
+        return best_baseline(self.examples, rivals)
 
     def prepare(self, run: RunFolder, watch: Watch) -> None:
-        """A linear model takes next to no time."""
+        """What stands beside the net takes next to no time."""
 
     def conclude(self, run: RunFolder, watch: Watch, baseline: Baseline) -> Concluded:
         model: Any = watch.learner.optimiser.averaged
-        linear = LinearModel.from_tensors(*load_tensors(run.linear), self.examples.intake)
-        parts: dict[str, Part] = {watch.plans[-1].model: Net(model, self.examples.intake), LINEAR: linear}
+        names, intake = rivals_of(self.examples), self.examples.intake
+        if COUNTED in names and not run.rival(COUNTED).exists():  # the run began before there were n-grams of labels
+            save_rivals(run, fit_rivals(self.examples, [COUNTED], self.settings.seed, None))
+        parts: dict[str, Part] = {watch.plans[-1].model: Net(model, intake)}
+        parts |= {name: load_rival(run, name, intake) for name in names}
         verdict, left = judge_answers(watch, self.examples, parts, self.settings, baseline.name)
         run.write_facts(**left.facts())
         return verdict
 
     def fit_alone(self, run: RunFolder, clock: Clock) -> tuple[Baseline, Iterator[Report]]:
         before = clock.sitting
-        self._linear = linear = self._fit_linear(None)
-        baseline = self._baseline(linear)
-        save_tensors(run.linear, linear.tensors(), linear.facts())
+        self._alone = fit_rivals(self.examples, [self.settings.model or LINEAR], self.settings.seed, None)
+        baseline = best_baseline(self.examples, self._alone)
+        save_rivals(run, self._alone)
         seconds, validation = clock.sitting - before, baseline.validation or 0.0
         report = Report(
             step=1, steps=1, progress=1.0, seconds=clock.used, seconds_left=0.0, loss=validation, rate=0.0,
@@ -259,37 +263,9 @@ class Answers(Subject):
         return baseline, iter([report])
 
     def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
-        verdict, left = judge_linear(self.examples, self._linear, baseline.name)
+        verdict, left = judge_alone(self.examples, self._alone, baseline.name)
         run.write_facts(**left.facts())
         return verdict
-
-    def _fit_linear(self, seconds: float | None) -> LinearModel:
-        examples, intake = self.examples, self.examples.intake
-        each = any(answered.each for answered in examples.answers.values())
-        worded = isinstance(intake, Tokens) and intake.worded
-        units = "numbers" if isinstance(intake, Features) else "neighbours" if each else "words" if worded else None
-        training, validation = (
-            (
-                examples.part_items(part),
-                {name: answered.of(examples.parts[part]) for name, answered in examples.answers.items()},
-            )
-            for part in ("training", "validation")
-        )
-        outputs = {name: answered.output for name, answered in examples.answers.items()}
-        return fit_linear(units or "characters", training, validation, outputs, intake, self.settings.seed, seconds)
-
-    def _baseline(self, linear: LinearModel) -> Baseline:
-        rows = self.examples.parts["validation"]
-        if not len(rows):
-            return Baseline(linear.describe(), None, None)
-        nats, words = 0.0, []
-        for name, said in linear.answer(list(self.examples.part_items("validation"))).items():
-            answered = self.examples.answers[name]
-            teller = teller_of(answered.output)
-            nats += nats_of(answered.output, said, torch.from_numpy(answered.of(rows)))
-            score = teller.score(answered, rows, said.double(), ())
-            words.append(f"{name} {SHORT[teller.figure].format(score.as_dict()[teller.figure])}")
-        return Baseline(f"{linear.describe()}, {', '.join(words)}", nats, None)
 
 
 def build_answering(

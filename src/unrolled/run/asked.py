@@ -58,10 +58,10 @@ def check_parts(settings: TrainSettings) -> None:
     model = settings.model or DEFAULT_MODEL
     if settings.mixed:
         parts = model.split("+")
-        if len(parts) != 2 or sum(part in UNTRAINED for part in parts) != 1:
+        if sum(part not in UNTRAINED for part in parts) != 1 or len(set(parts)) < len(parts):
             raise OptionError(
                 f"A mixture is of one learnt model and the n-gram, as in lstm+ngram or lstm/attention+ngram; "
-                f"of a table, and the linear model: lstm+linear. Got '{model}'."
+                f"of a table, and the linear model: lstm+linear, or both: lstm+linear+ngram. Got '{model}'."
             )
         model = learnt_model(model) or ""
     names = model.split("/")
@@ -258,8 +258,6 @@ def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None
     """What a path holds, as the subject of a training: a table's examples, or a text. known: a run by whose tables
     of symbols and labels it is read. Raises DataError, OptionError, RunError."""
     text = is_about_text(path, asked)
-    if not text and COUNTED in (asked.model or DEFAULT_MODEL).split("+"):
-        raise OptionError(f"{path} is a table, and the n-gram foresees a text. Try --model lstm+linear.")
     begins = asked.from_run is not None and known is not None and known.path == Path(asked.from_run)
     if begins and known is not None and known.facts["kind"] == Language.kind and not text:
         return _begin(path, asked, known)

@@ -6,7 +6,7 @@ log.jsonl           a line a report
 samples.txt         what it wrote on the way
 symbols.json        the table of symbols
 model.safetensors   the best weights
-ngram.safetensors   of a mixture: the counts; its weights stand in run.json
+ngram.safetensors   of a mixture: the counts; its weights stand in run.json. Of labels of texts: likewise
 linear.safetensors  of answers: the linear model, likewise
 checkpoint/         the newest two checkpoints
 lock                held by the process that trains it
@@ -143,15 +143,9 @@ class RunFolder:
         except OSError:
             raise RunError(f"{self.model} is missing: the run is damaged. Train again.") from None
 
-    @property
-    def counts(self) -> Path:
-        """The file of a mixture's n-gram."""
-        return self.path / "ngram.safetensors"
-
-    @property
-    def linear(self) -> Path:
-        """The file of the linear model beside answers."""
-        return self.path / "linear.safetensors"
+    def rival(self, name: str) -> Path:
+        """The file of what is counted or fitted, beside what is trained or alone: ngram or linear."""
+        return self.path / f"{name}.safetensors"
 
     def lock(self) -> None:
         """Takes the run for this process until `release` or its end, and sweeps up what a killed trainer left.

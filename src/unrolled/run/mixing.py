@@ -47,12 +47,12 @@ def one_thread() -> Iterator[None]:
 
 def save_counts(folder: RunFolder, ngram: NGram) -> None:
     """Keeps a mixture's n-gram in its run's folder, whole."""
-    save_tensors(folder.counts, ngram.to_tensors(), ngram.facts())
+    save_tensors(folder.rival(COUNTED), ngram.to_tensors(), ngram.facts())
 
 
 def load_counts(folder: RunFolder) -> NGram:
     """The n-gram of a mixture's run. Raises RunError where it is missing or damaged."""
-    return NGram.from_tensors(*load_tensors(folder.counts))
+    return NGram.from_tensors(*load_tensors(folder.rival(COUNTED)))
 
 
 def fit_mixture(learnt: LanguageModel, ngram: NGram, corpus: Corpus, limit: int) -> Mixed:

@@ -19,18 +19,17 @@ from unrolled.errors import DataError, MediaError, RunError
 from unrolled.model.answerer import Answerer, Net, Part
 from unrolled.model.answering import Answering
 from unrolled.model.likelihoods import LIKELIHOODS
-from unrolled.model.linear import LinearModel
 from unrolled.run.answer_evaluation import AnswerEvaluation, list_errors
 from unrolled.run.answers import Answers, build_answering
 from unrolled.run.asked import read_again, read_subject
 from unrolled.run.folder import RunFolder
 from unrolled.run.giving import TOGETHER, Given, Giving, gathered, name_of
 from unrolled.run.legs import recorded_plans
+from unrolled.run.rivals import load_rival
 from unrolled.run.rows import known_from_json
 from unrolled.run.tellers import THERE, Reach, ValueTeller, teller_of
 from unrolled.run.writing import Attention
-from unrolled.settings import DEFAULT_MODEL, LINEAR, TrainSettings
-from unrolled.training.checkpoint import load_tensors
+from unrolled.settings import COUNTED, DEFAULT_MODEL, LINEAR, TrainSettings
 from unrolled.value_scores import NORMAL
 
 Ranked: TypeAlias = list[tuple[str, float]]  # labels and their chances, the likeliest first
@@ -113,8 +112,8 @@ class Predictor:
         self.net: Answering | None = None
         parts: list[Part] = []
         for name in self.left:
-            if name == LINEAR:
-                parts.append(LinearModel.from_tensors(*load_tensors(folder.linear), self.known.intake))
+            if name in (LINEAR, COUNTED):
+                parts.append(load_rival(folder, name, self.known.intake))
                 continue
             plan = recorded_plans(folder, device=device)[0]
             self.net = build_answering(plan, settings, tables)

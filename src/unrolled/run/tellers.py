@@ -17,6 +17,7 @@ from torch import Tensor
 from unrolled.data.answers import UNSEEN, Answered, Labels, LabelSets, Values, count_labels
 from unrolled.data.intake import Ids
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, TextOutput, ValueOutput
+from unrolled.model.blend import blend, fit_blend
 from unrolled.model.likelihoods import LIKELIHOODS, is_known
 from unrolled.scores import LabelScore, mark_spans, score_labels, span_f1
 from unrolled.value_scores import NORMAL, LabelSetScore, ValueScore, interval_reach, score_label_sets, score_values
@@ -225,6 +226,14 @@ def nats_of(output: Output, said: Tensor, answers: Tensor) -> float:
     if not bool(known.any()):
         return 0.0
     return float(LIKELIHOODS[output.kind].nats(said[known].double(), answers[known]).mean())
+
+
+def suited_nats(output: Output, said: Tensor, answers: Tensor) -> float:
+    """The same at the temperature that suits these answers: sureness is put right at the end."""
+    if not len(said):
+        return 0.0
+    family = LIKELIHOODS[output.kind]
+    return nats_of(output, blend(family, [said], fit_blend(family, [said], answers)), answers)
 
 
 def facts_of(figures: Mapping[str, Any], figure: str, constant: tuple[str, float]) -> dict[str, Any]:

@@ -1,0 +1,134 @@
+"""What stands beside a net that answers about rows, made in seconds: a linear model, and where texts have labels the
+n-grams of each label's texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from unrolled.data.examples import Examples
+from unrolled.data.features import Features
+from unrolled.data.intake import Intake
+from unrolled.data.outputs import LabelOutput
+from unrolled.data.tokens import Tokens
+from unrolled.errors import OptionError
+from unrolled.model.answerer import Part
+from unrolled.model.linear import LinearModel, fit_linear
+from unrolled.model.ngram_bayes import NGramBayes, count_bayes
+from unrolled.run.folder import RunFolder
+from unrolled.run.subject import Baseline
+from unrolled.run.tellers import SHORT, suited_nats, teller_of
+from unrolled.settings import COUNTED, LINEAR
+from unrolled.training.checkpoint import load_tensors, save_tensors
+
+RIVALS = {LINEAR: "the linear model", COUNTED: "the n-gram"}
+COUNTING = 0.3  # of the seconds for all of them, at most
+
+
+class Rival(Part, Protocol):
+    """A part that is not trained by updates."""
+
+    def describe(self) -> str: ...
+
+    def tensors(self) -> dict[str, Tensor]: ...
+
+    def facts(self) -> dict[str, Any]: ...
+
+
+def rivals_of(examples: Examples) -> list[str]:
+    """The names of those there are for these examples, in the order in which a mixture names them."""
+    of_texts = isinstance(examples.intake, Tokens)
+    outputs = [answered.output for answered in examples.answers.values()]
+    labels = all(isinstance(output, LabelOutput) and not output.each for output in outputs)
+    return [LINEAR, COUNTED] if of_texts and labels else [LINEAR]
+
+
+def check_rivals(examples: Examples, model: str | None) -> None:
+    """Raises OptionError for a model with a part that there is not for these examples."""
+    if model is not None and COUNTED in model.split("+") and COUNTED not in rivals_of(examples):
+        answers = " and ".join(f"'{name}' ({one.output.kind})" for name, one in examples.answers.items())
+        raise OptionError(
+            f"--model {model}: the n-gram answers with one label about a text; in {examples.path} {answers} "
+            f"{'is' if len(examples.answers) == 1 else 'are'} answered, about {examples.intake.read_as}.\n"
+            "Try --model lstm+linear."
+        )
+
+
+def fit_rivals(examples: Examples, names: Iterable[str], seed: int, seconds: float | None) -> dict[str, Rival]:
+    """Those of these names, within about so many seconds, where a number is given."""
+    rivals: dict[str, Rival] = {}
+    for name in names:
+        if name == COUNTED:
+            rivals[name] = _count(examples, seed, None if seconds is None else COUNTING * seconds)
+        else:
+            rivals[name] = _fit_linear(examples, seed, seconds)
+    return rivals
+
+
+def save_rivals(run: RunFolder, rivals: dict[str, Rival]) -> None:
+    """Keeps each in a file of the run."""
+    for name, rival in rivals.items():
+        save_tensors(run.rival(name), rival.tensors(), rival.facts())
+
+
+def load_rival(run: RunFolder, name: str, intake: Intake) -> Rival:
+    """What `save_rivals` kept by this name. Raises RunError where it is missing or damaged."""
+    tensors, facts = load_tensors(run.rival(name))
+    return (
+        NGramBayes.from_tensors(tensors, facts)
+        if name == COUNTED
+        else LinearModel.from_tensors(tensors, facts, intake)
+    )
+
+
+def best_baseline(examples: Examples, rivals: dict[str, Rival]) -> Baseline:
+    """The best of them on validation, each at the temperature that suits it."""
+    return min((_baseline(examples, rival) for rival in rivals.values()), key=lambda one: one.validation or 0.0)
+
+
+def _baseline(examples: Examples, rival: Rival) -> Baseline:
+    rows = examples.parts["validation"]
+    if not len(rows):
+        return Baseline(rival.describe(), None, None)
+    nats, words = 0.0, []
+    for name, said in rival.answer(list(examples.part_items("validation"))).items():
+        answered = examples.answers[name]
+        teller = teller_of(answered.output)
+        nats += suited_nats(answered.output, said, torch.from_numpy(answered.of(rows)))
+        score = teller.score(answered, rows, said.double(), ())
+        words.append(f"{name} {SHORT[teller.figure].format(score.as_dict()[teller.figure])}")
+    return Baseline(f"{rival.describe()}, {', '.join(words)}", nats, None)
+
+
+def _units(examples: Examples) -> str:
+    """What a text is looked at by."""
+    return "words" if isinstance(examples.intake, Tokens) and examples.intake.worded else "characters"
+
+
+def _count(examples: Examples, seed: int, seconds: float | None) -> NGramBayes:
+    texts, rows = examples.part_items("training"), examples.parts["training"]
+    answers = {name: answered.of(rows) for name, answered in examples.answers.items()}
+    outputs = {
+        name: answered.output
+        for name, answered in examples.answers.items()
+        if isinstance(answered.output, LabelOutput)
+    }
+    return count_bayes(_units(examples), texts, answers, outputs, seed, seconds)
+
+
+def _fit_linear(examples: Examples, seed: int, seconds: float | None) -> LinearModel:
+    intake = examples.intake
+    each = any(answered.each for answered in examples.answers.values())
+    units = "numbers" if isinstance(intake, Features) else "neighbours" if each else _units(examples)
+    training, validation = (
+        (
+            examples.part_items(part),
+            {name: answered.of(examples.parts[part]) for name, answered in examples.answers.items()},
+        )
+        for part in ("training", "validation")
+    )
+    outputs = {name: answered.output for name, answered in examples.answers.items()}
+    return fit_linear(units, training, validation, outputs, intake, seed, seconds)

@@ -1,0 +1,167 @@
+"""The n-gram model of labels' texts: it says what its formula says, text by text, and is kept whole."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unrolled.data.outputs import LabelOutput
+from unrolled.errors import RunError
+from unrolled.model import ngram_bayes
+from unrolled.model.ngram_bayes import ORDERS, STRENGTH, Line, NGramBayes, count_bayes
+
+NAMES = ("north", "south", "east")
+UNITS: dict[str, Callable[[str], list[str]]] = {
+    "characters": list,
+    "words": lambda text: re.findall(r"\w+|[^\w\s]", text.lower()),
+}
+TEXTS = ["abcab", "", "a", "Ünïcödé ☃", "abcab", "bcd" * 30, "The cat sat on the mat .", "the CAT", "cab, cab"]
+LABELS = [0, 1, 1, 2, 0, 0, 1, -1, 0]
+
+
+def made(units: str, texts: Sequence[str] = TEXTS, labels: Sequence[int] = LABELS) -> NGramBayes:
+    return count_bayes(units, texts, {"side": np.array(labels, np.int64)}, {"side": LabelOutput(NAMES)}, seed=0)
+
+
+class ByTheFormula:
+    """The docstring's formula, word by word."""
+
+    def __init__(self, units: str, texts: Sequence[str], labels: Sequence[int]) -> None:
+        self.units, self.order = UNITS[units], ORDERS[units]
+        self.counts: dict[Any, Counter[str]] = {}
+        for text, label in zip(texts, labels, strict=True):
+            for history, unit in self.pairs(text):
+                for whose in {"all", label} - {-1}:
+                    for n in range(min(self.order, len(history) + 1)):
+                        self.counts.setdefault((whose, history[len(history) - n :]), Counter())[unit] += 1
+        kinds = {unit for text in texts for _, unit in self.pairs(text)}
+        self.different, known = len(kinds) + 1, Counter(label for label in labels if label >= 0)
+        self.prior = [(known[label] + 0.5) / (sum(known.values()) + 0.5 * len(NAMES)) for label in range(len(NAMES))]
+
+    def pairs(self, text: str) -> list[tuple[tuple[str, ...], str]]:
+        units = ("<", *self.units(text), "</")
+        return [(units[max(0, at - self.order + 1) : at], units[at]) for at in range(1, len(units))]
+
+    def chance(self, unit: str, history: tuple[str, ...], whose: Any) -> float:
+        found = 1 / self.different if whose == "all" else self.chance(unit, history, "all")
+        for n in range(len(history) + 1):
+            counted = self.counts.get((whose, history[len(history) - n :]))
+            if counted:
+                held = STRENGTH * len(counted)
+                found = (counted[unit] + held * found) / (sum(counted.values()) + held)
+        return found
+
+    def say(self, text: str) -> list[float]:
+        logs = [
+            math.log(self.prior[label]) + sum(math.log(self.chance(unit, h, label)) for h, unit in self.pairs(text))
+            for label in range(len(NAMES))
+        ]
+        whole = math.log(sum(math.exp(log - max(logs)) for log in logs)) + max(logs)
+        return [log - whole for log in logs]
+
+
+@pytest.mark.parametrize("units", ORDERS)
+def test_it_says_what_the_formula_says(units: str) -> None:
+    formula = ByTheFormula(units, TEXTS, LABELS)
+    asked = [*TEXTS, "abx", "cat cab the", "x" * 5, "bcdbcdbcd"]
+    found = made(units).answer(asked)["side"]
+    assert torch.allclose(found, torch.tensor([formula.say(text) for text in asked], dtype=torch.float64), atol=1e-5)
+
+
+@given(st.lists(st.tuples(st.text("ab ,"), st.integers(-1, 2)), max_size=12), st.text("abc ,"))
+def test_it_says_what_the_formula_says_of_any_texts(rows: list[tuple[str, int]], asked: str) -> None:
+    texts, labels = [text for text, _ in rows], [label for _, label in rows]
+    for units in ORDERS:
+        found = made(units, texts, labels).answer([asked])["side"][0]
+        assert found.tolist() == pytest.approx(ByTheFormula(units, texts, labels).say(asked), abs=1e-5)
+
+
+@pytest.mark.parametrize("beginning", ["", "the"])
+@pytest.mark.parametrize("units", ORDERS)
+def test_the_chances_of_all_units_after_a_history_sum_to_one(units: str, beginning: str) -> None:
+    (counted,) = made(units).outputs.values()
+    every = sorted({unit for text in TEXTS for unit in UNITS[units](text)})
+    texts = [beginning, *(f"{beginning} {unit}" if units == "words" else beginning + unit for unit in [*every, "☂"])]
+    chances = []  # of the end, of each unit, and of one that was never met
+    for text in texts:
+        line = Line.of(units, [text])
+        below = np.full((int(line.follows().sum()), 1), 1 / counted.different)
+        below = counted.of_all.read(counted.of_all.nodes(line), below)
+        chances.append(counted.of_each.read(counted.of_each.nodes(line), below)[len(UNITS[units](beginning))])
+    assert np.sum(chances, 0) == pytest.approx(np.ones(len(NAMES)), abs=1e-5)
+
+
+@pytest.mark.parametrize("units", ORDERS)
+def test_a_text_is_answered_alike_whatever_stands_beside_it(units: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made(units)
+    together = model.answer(TEXTS)["side"]
+    assert torch.equal(torch.cat([model.answer([text])["side"] for text in TEXTS]), together)
+    monkeypatch.setattr(ngram_bayes, "CHANCES", 7)
+    assert torch.allclose(model.answer(TEXTS)["side"], together, rtol=1e-12)
+    assert model.answer([])["side"].shape == (0, 3)
+
+
+def test_it_learns_by_the_letters_what_a_text_is() -> None:
+    dice = np.random.default_rng(0)
+    labels = dice.integers(0, 3, 300)
+    texts = ["".join(dice.choice(list(("abc", "bcd", "cde")[label]), 8)) for label in labels]
+    found = made("characters", texts[:200], labels[:200].tolist()).answer(texts[200:])["side"]
+    assert float((found.argmax(1).numpy() == labels[200:]).mean()) > 0.9
+    assert torch.allclose(found.exp().sum(1), torch.ones(100, dtype=torch.float64))
+
+
+def test_a_label_that_no_text_had_is_the_least_likely() -> None:
+    found = made("characters", ["ab", "ba"], [0, 1]).answer(["ab"])["side"][0]
+    assert int(found.argmin()) == 2
+
+
+def test_too_many_ngrams_and_too_little_time_are_counted_in_some_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["abcdefgh"] * 100
+    whole = made("characters", texts, [0] * 100)
+    assert whole.describe() == "4-grams of characters, counted label by label"
+    outputs = {"side": LabelOutput(NAMES)}
+    answers = {"side": np.zeros(100, np.int64)}
+    hasty = count_bayes("characters", texts, answers, outputs, 0, seconds=0.001)
+    assert hasty.describe() == "4-grams of characters, counted label by label in 10 of 100 texts"
+    monkeypatch.setattr(ngram_bayes, "MOST", 800)
+    some = made("characters", texts, [0] * 100)
+    assert some.describe() == "4-grams of characters, counted label by label in 20 of 100 texts"
+
+
+def test_it_is_kept_whole() -> None:
+    for units in ORDERS:
+        model = made(units)
+        again = NGramBayes.from_tensors(model.tensors(), model.facts())
+        assert again.describe() == model.describe()
+        assert torch.equal(again.answer(TEXTS)["side"], model.answer(TEXTS)["side"])
+
+
+DAMAGE: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
+    "units": lambda tensors, facts: facts.update(units="atoms"),
+    "different": lambda tensors, facts: facts.update(different={"side": 0}),
+    "order": lambda tensors, facts: tensors.update({"0.each.2.keys": tensors["0.each.2.keys"].flip(0)}),
+    "lacking": lambda tensors, facts: tensors.pop("0.all.1.own"),
+    "labels": lambda tensors, facts: tensors.update({"0.each.1.labels": tensors["0.each.1.labels"] + 3}),
+    "starts": lambda tensors, facts: tensors.update({"0.each.1.starts": tensors["0.each.1.starts"] * 2}),
+    "nan": lambda tensors, facts: tensors.update({"0.each.1.own": tensors["0.each.1.own"] * float("nan")}),
+    "back": lambda tensors, facts: tensors.update({"0.each.1.back": tensors["0.each.1.back"] + 2}),
+    "prior": lambda tensors, facts: tensors.update({"0.prior": tensors["0.prior"] * float("inf")}),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_one_is_refused(case: str) -> None:
+    model = made("characters")
+    tensors, facts = dict(model.tensors()), dict(model.facts())
+    DAMAGE[case](tensors, facts)
+    with pytest.raises(RunError, match="n-grams of this run are damaged"):
+        NGramBayes.from_tensors(tensors, facts)
