@@ -14,7 +14,7 @@ from unrolled.errors import RunError
 from unrolled.model.blend import blend, blend_unseen, fit_blend
 from unrolled.model.likelihoods import LIKELIHOODS
 from unrolled.model.linear import LinearModel, fit_linear
-from unrolled.model.looks import frequent, places_in
+from unrolled.model.looks import Sloped, frequent, places_in
 from unrolled.model.ngram_bags import BAGS, BEGIN, END, Bags, character_bags, word_bags
 
 LABEL = LIKELIHOODS["label"]
@@ -188,3 +188,24 @@ def test_tags_are_learnt_from_words_and_their_neighbours() -> None:
     model = fit_linear("neighbours", sentences(200), sentences(50), verb, WordTokens([], given=True), seed=0)
     texts, answers = sentences(50)
     assert float((model.answer(texts)["verb"].argmax(1).numpy() == answers["verb"]).mean()) == 1.0
+
+
+def test_a_slope_by_ngrams_is_the_slope_by_rows() -> None:
+    dice = torch.Generator().manual_seed(0)
+    bags = places_in(
+        np.arange(9, dtype=np.uint64), Bags(np.array([5, 8, 2, 7, 2, 5], np.uint64), np.array([0, 2, 2, 5, 6]))
+    )
+    weights = torch.randn(9, 3, generator=dice, requires_grad=True)
+    bias, slope = torch.randn(3, generator=dice), torch.randn(4, 3, generator=dice)
+    found = []
+    for rows in (bags, Sloped.of(bags, 9)):
+        said = rows.apply(weights, bias)
+        found.append((said, *torch.autograd.grad(said, weights, slope)))
+    assert torch.allclose(found[0][0], found[1][0], atol=1e-6)
+    assert torch.allclose(found[0][1], found[1][1], atol=1e-6)
+    nothing = places_in(np.arange(9, dtype=np.uint64), Bags(np.zeros(0, np.uint64), np.array([0, 0])))
+    said = Sloped.of(nothing, 9).apply(weights, bias)
+    assert torch.equal(said, bias[None])
+    assert not torch.autograd.grad(said.sum(), weights)[0].any()
+    none = torch.zeros(0, 3, requires_grad=True)
+    assert torch.autograd.grad(Sloped.of(nothing, 0).apply(none, bias).sum(), none)[0].shape == (0, 3)

@@ -23,8 +23,10 @@ from unrolled.run import Training, runs
 from unrolled.run.answer_evaluation import confusion_lines
 from unrolled.run.answer_verdict import AnswerVerdict
 from unrolled.run.giving import TOGETHER, gathered
-from unrolled.run.rows import known_from_json
+from unrolled.run.rivals import best_baseline, fit_rivals, rivals_of
+from unrolled.run.rows import known_from_json, read_rows
 from unrolled.scores import LabelScore, score_labels
+from unrolled.settings import TrainSettings
 
 SMALL: dict[str, Any] = {"steps": 30, "size": 16, "batch": 16, "threads": 1}
 
@@ -207,6 +209,16 @@ def test_an_ngram_of_labels_is_a_run_like_any_other(table: Path, tmp_path: Path)
         Training.resume(tmp_path / "run")
     with pytest.raises(RunError, match=r"answers at a row's end alone: it is ngram, of whole rows"):
         list(run.predictor.answer_as_read("a"))
+
+
+def test_the_better_of_linear_model_and_ngram_is_to_be_beaten(table: Path) -> None:
+    examples = read_rows(table, TrainSettings(output="kind"))
+    rivals = fit_rivals(examples, rivals_of(examples), seed=0, seconds=None)
+    assert list(rivals) == ["linear", "ngram"]
+    alone = [best_baseline(examples, {name: rival}) for name, rival in rivals.items()]
+    assert best_baseline(examples, rivals) == min(alone, key=lambda one: one.validation or 0.0)
+    assert [one.name.split(",")[0] for one in alone] == [rival.describe().split(",")[0] for rival in rivals.values()]
+    assert alone[0].validation != alone[1].validation
 
 
 def test_ngrams_are_counted_for_labels_of_texts_alone(tmp_path: Path) -> None:

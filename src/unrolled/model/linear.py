@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from unrolled.data.outputs import Output, ValueOutput
 from unrolled.data.words import given_words
 from unrolled.errors import RunError
 from unrolled.model.likelihoods import is_known
-from unrolled.model.looks import Bagged, BagLook, Look, Looked, NumberLook, look_from_tensors
+from unrolled.model.looks import Bagged, BagLook, Look, Looked, NumberLook, Sloped, look_from_tensors
 from unrolled.model.ngram_bags import BAGS
 
 TRIES = ((True, 0.1), (False, 0.1), (True, 0.3), (True, 0.03), (False, 0.3), (False, 0.03), (True, 1.0))
@@ -189,6 +189,8 @@ def _fit_output(lessons: Rows, exam: Rows, name: str, size: int, output: Output,
     scales = {False: torch.ones(size, 1)}
     if isinstance(lessons.seen, Bagged) and output.kind in ("label", "tags"):
         scales[True] = log_count_ratios(lessons.seen, lessons.answers[name], size, width)
+    seen = lessons.seen
+    descended = replace(lessons, seen=Sloped.of(seen, size)) if isinstance(seen, Bagged) else lessons
     ends = {
         scaled: (torch.zeros(size, width, requires_grad=True), torch.zeros(width, requires_grad=True))
         for scaled in scales
@@ -200,7 +202,7 @@ def _fit_output(lessons: Rows, exam: Rows, name: str, size: int, output: Output,
         if not math.isnan(least) and until is not None and time.monotonic() > until:
             break
         weights, bias = ends[scaled]
-        _descend(lessons, name, output.kind, scales[scaled], weights, bias, penalty)
+        _descend(descended, name, output.kind, scales[scaled], weights, bias, penalty)
         with torch.no_grad():
             fitted = Fitted(weights * scales[scaled], bias.clone())
             found = exam.seen.apply(fitted.weights, fitted.bias)

@@ -60,6 +60,41 @@ class Bagged(NamedTuple):
         return F.embedding_bag(self.places, weights, self.starts, mode="sum") * self.scale + bias
 
 
+class Sloped(NamedTuple):
+    """The same rows for who descends on weights: a slope is summed n-gram by n-gram, over the rows of each, which
+    takes a tenth of the time that scattering the rows over the n-grams does."""
+
+    bags: Bagged
+    rows: Tensor  # (N,) of each n-gram after the other
+    starts: Tensor  # (F,) where those of each begin
+
+    @classmethod
+    def of(cls, bags: Bagged, size: int) -> Sloped:
+        """size: F."""
+        counts = torch.diff(bags.starts, append=torch.tensor([len(bags.places)]))
+        rows = torch.repeat_interleave(torch.arange(len(bags.starts)), counts)
+        places, order = torch.sort(bags.places, stable=True)
+        each = torch.bincount(places, minlength=size)
+        return cls(bags, rows[order], torch.cumsum(each, 0) - each)
+
+    def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
+        """The same as of the bags."""
+        found: Tensor = _Sum.apply(weights, self)  # type: ignore[no-untyped-call]
+        return found + bias
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, rows: Sloped) -> Tensor:
+        ctx.rows = rows
+        return rows.bags.apply(weights, torch.zeros(weights.shape[1]))
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+        rows: Sloped = ctx.rows
+        return F.embedding_bag(rows.rows, slope * rows.bags.scale, rows.starts, mode="sum"), None
+
+
 class Dense(NamedTuple):
     """Rows as numbers."""
 
