@@ -20,8 +20,10 @@ T = TypeVar("T")
 MOST_MINUTES = 7 * 24 * 60.0
 DEFAULT_MINUTES = 10.0
 DEFAULT_MODEL = "lstm"
-COUNTED = "ngram"  # the model of a text, or of labels' texts, that is counted, not trained
-LINEAR = "linear"  # the model of examples that is fitted, not trained
+COUNTED = "ngram"  # the model of a text, or of labels' texts
+LINEAR = "linear"  # the model of examples
+UNTRAINED = {LINEAR: ("linear model", "fitted"), COUNTED: ("n-gram", "counted")}
+"""What it is called and how it is made, in the order in which a mixture's name has them, behind what is trained."""
 DOCUMENT_KINDS = ("file", "line", "blank", "row")
 OPTION_NAMES = {"from_run": "--from", "kind": "--as"}  # words of Python's, which no field can be called
 
@@ -125,7 +127,8 @@ class TrainSettings(Settings):
         """The same with a mixture's parts in the order in which they are kept: `ngram+lstm` is `lstm+ngram`."""
         if not self.mixed or not self.model:
             return self
-        parts = sorted(self.model.split("+"), key=lambda part: {LINEAR: 1, COUNTED: 2}.get(part, 0))
+        last = list(UNTRAINED)
+        parts = sorted(self.model.split("+"), key=lambda part: last.index(part) if part in last else -1)
         return dataclasses.replace(self, model="+".join(parts))
 
     def check(self) -> None:
@@ -266,7 +269,7 @@ def learnt_model(model: str | None) -> str | None:
     """Of a mixture's name the part that is trained; any other name as it is."""
     if model is None:
         return None
-    return next((part for part in model.split("+") if part not in (COUNTED, LINEAR)), model)
+    return next((part for part in model.split("+") if part not in UNTRAINED), model)
 
 
 def option_name(field: str) -> str:

@@ -94,9 +94,11 @@ def test_the_chances_of_all_units_after_a_history_sum_to_one(units: str, beginni
     chances = []  # of the end, of each unit, and of one that was never met
     for text in texts:
         line = Line.of(units, [text])
-        below = np.full((int(line.follows().sum()), 1), 1 / counted.different)
-        below = counted.of_all.read(counted.of_all.nodes(line), below)
-        chances.append(counted.of_each.read(counted.of_each.nodes(line), below)[len(UNITS[units](beginning))])
+        windows, follows = line.windows(counted.order), line.follows()
+        below = np.full((int(follows.sum()), 1), 1 / counted.different)
+        for counts in (counted.of_all, counted.of_each):
+            below = counts.read(counts.nodes(windows, follows), below)
+        chances.append(below[len(UNITS[units](beginning))])
     assert np.sum(chances, 0) == pytest.approx(np.ones(len(NAMES)), abs=1e-5)
 
 
@@ -137,9 +139,10 @@ def test_too_many_ngrams_and_too_little_time_are_counted_in_some_texts(monkeypat
     assert some.describe() == "4-grams of characters, counted label by label in 20 of 100 texts"
 
 
-def test_it_is_kept_whole() -> None:
-    for units in ORDERS:
+def test_it_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    for units in tuple(ORDERS):
         model = made(units)
+        monkeypatch.setitem(ORDERS, units, 1)  # what is counted from now on is no matter to what was
         again = NGramBayes.from_tensors(model.tensors(), model.facts())
         assert again.describe() == model.describe()
         assert torch.equal(again.answer(TEXTS)["side"], model.answer(TEXTS)["side"])
@@ -147,7 +150,9 @@ def test_it_is_kept_whole() -> None:
 
 DAMAGE: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
     "units": lambda tensors, facts: facts.update(units="atoms"),
-    "different": lambda tensors, facts: facts.update(different={"side": 0}),
+    "length": lambda tensors, facts: facts.update(order=5),
+    "no length": lambda tensors, facts: facts.update(order=0),
+    "other labels": lambda tensors, facts: tensors.update({"0.prior": tensors["0.prior"].repeat(2)}),
     "order": lambda tensors, facts: tensors.update({"0.each.2.keys": tensors["0.each.2.keys"].flip(0)}),
     "lacking": lambda tensors, facts: tensors.pop("0.all.1.own"),
     "labels": lambda tensors, facts: tensors.update({"0.each.1.labels": tensors["0.each.1.labels"] + 3}),

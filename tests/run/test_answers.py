@@ -19,7 +19,7 @@ from kills import same_bytes
 
 import unrolled
 from unrolled.errors import DataError, OptionError, RunError
-from unrolled.run import Training, runs
+from unrolled.run import Training, rivals, runs
 from unrolled.run.answer_evaluation import confusion_lines
 from unrolled.run.answer_verdict import AnswerVerdict
 from unrolled.run.giving import TOGETHER, gathered
@@ -177,48 +177,55 @@ def test_models_asked_for_are_left_as_asked(table: Path, tmp_path: Path) -> None
         assert unrolled.load(tmp_path / model).predictor.left == left
 
 
-def test_a_linear_model_is_a_run_like_any_other(table: Path, tmp_path: Path) -> None:
-    training = finish(Training(table, out=str(tmp_path / "run"), output="kind", model="linear"))
-    assert training.plan_line == "linear model: fitted, not trained"
+@pytest.mark.parametrize(("model", "name", "how"), [
+    ("linear", "linear model", "fitted"), ("ngram", "n-gram", "counted"),
+])  # fmt: skip
+def test_what_is_not_trained_is_a_run_like_any_other(
+    model: str, name: str, how: str, table: Path, tmp_path: Path
+) -> None:
+    training = finish(Training(table, out=str(tmp_path / "run"), output="kind", model=model))
+    assert training.plan_line == f"{name}: {how}, not trained"
     verdict = training.verdict
     assert isinstance(verdict, AnswerVerdict)
-    assert of_labels(verdict.scores["kind"]["linear"]).accuracy > 0.95
-    run = unrolled.load(tmp_path / "run")
-    assert next(run.predict(["mumaski"])).best("kind") == "east"
-    assert run.info()["parameters"] == 0
-    with pytest.raises(RunError, match="is a fitted linear model: there is nothing to go on with"):
-        Training.resume(tmp_path / "run")
-    with pytest.raises(OptionError, match=r"The linear model has no --size: it is fitted, not trained"):
-        Training(table, model="linear", size=8)
-    with pytest.raises(RunError, match=r"answers at a row's end alone: it is linear, of whole rows"):
-        list(run.predictor.answer_as_read("a"))
-
-
-def test_an_ngram_of_labels_is_a_run_like_any_other(table: Path, tmp_path: Path) -> None:
-    training = finish(Training(table, out=str(tmp_path / "run"), output="kind", model="ngram"))
-    assert training.plan_line == "n-gram: counted, not trained"
-    verdict = training.verdict
-    assert isinstance(verdict, AnswerVerdict)
-    assert of_labels(verdict.scores["kind"]["ngram"]).accuracy > 0.95
+    assert of_labels(verdict.scores["kind"][model]).accuracy > 0.95
     assert "To see what a net adds: unroll train DATA" in verdict.lines[-1]
-    assert sorted(file.name for file in (tmp_path / "run").glob("*.safetensors")) == ["ngram.safetensors"]
+    assert [file.name for file in (tmp_path / "run").glob("*.safetensors")] == [f"{model}.safetensors"]
     run = unrolled.load(tmp_path / "run")
     assert run.evaluate_answers().lines[0].startswith("kind, test: 100.0% right")
     assert next(run.predict(["mumaski"])).best("kind") == "east"
-    with pytest.raises(RunError, match="is a counted n-gram: there is nothing to go on with"):
+    assert run.info()["parameters"] == 0
+    with pytest.raises(RunError, match=f"is a {how} {name}: there is nothing to go on with"):
         Training.resume(tmp_path / "run")
-    with pytest.raises(RunError, match=r"answers at a row's end alone: it is ngram, of whole rows"):
+    with pytest.raises(OptionError, match=rf"The {name} has no --size: it is {how}, not trained"):
+        Training(table, model=model, size=8)
+    with pytest.raises(RunError, match=rf"answers at a row's end alone: it is {model}, of whole rows"):
         list(run.predictor.answer_as_read("a"))
 
 
 def test_the_better_of_linear_model_and_ngram_is_to_be_beaten(table: Path) -> None:
     examples = read_rows(table, TrainSettings(output="kind"))
-    rivals = fit_rivals(examples, rivals_of(examples), seed=0, seconds=None)
-    assert list(rivals) == ["linear", "ngram"]
-    alone = [best_baseline(examples, {name: rival}) for name, rival in rivals.items()]
-    assert best_baseline(examples, rivals) == min(alone, key=lambda one: one.validation or 0.0)
-    assert [one.name.split(",")[0] for one in alone] == [rival.describe().split(",")[0] for rival in rivals.values()]
+    fitted = fit_rivals(examples, rivals_of(examples), seed=0, seconds=None)
+    assert list(fitted) == ["linear", "ngram"]
+    alone = [best_baseline(examples, {name: rival}) for name, rival in fitted.items()]
+    assert best_baseline(examples, fitted) == min(alone, key=lambda one: one.validation or 0.0)
+    assert [one.name.split(",")[0] for one in alone] == [rival.describe().split(",")[0] for rival in fitted.values()]
     assert alone[0].validation != alone[1].validation
+
+
+def test_fitting_has_the_time_that_counting_leaves(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = read_rows(table, TrainSettings(output="kind"))
+    given: list[float] = []
+
+    def count(examples: object, seed: int, seconds: float) -> None:
+        given.append(seconds)
+        time.sleep(0.1)
+
+    monkeypatch.setattr(rivals, "_count", count)
+    monkeypatch.setattr(rivals, "_fit_linear", lambda examples, seed, seconds: given.append(seconds))
+    fit_rivals(examples, ["linear", "ngram"], 0, 2.0)
+    counting, fitting = given
+    assert counting == pytest.approx(0.6)
+    assert 1.0 < fitting <= 1.9
 
 
 def test_ngrams_are_counted_for_labels_of_texts_alone(tmp_path: Path) -> None:

@@ -186,16 +186,15 @@ def _fit_output(lessons: Rows, exam: Rows, name: str, size: int, output: Output,
     """The weights that do best on the exam, over scalings and penalties; without an exam the first."""
     width, least = _width(output), math.nan
     best = Fitted(torch.zeros(size, width), torch.zeros(width))
-    scales = {False: torch.ones(size, 1)}
-    if isinstance(lessons.seen, Bagged) and output.kind in ("label", "tags"):
-        scales[True] = log_count_ratios(lessons.seen, lessons.answers[name], size, width)
-    seen = lessons.seen
+    seen, scales = lessons.seen, {False: torch.ones(size, 1)}
+    if isinstance(seen, Bagged) and output.kind in ("label", "tags"):
+        scales[True] = log_count_ratios(seen, lessons.answers[name], size, width)
     descended = replace(lessons, seen=Sloped.of(seen, size)) if isinstance(seen, Bagged) else lessons
     ends = {
         scaled: (torch.zeros(size, width, requires_grad=True), torch.zeros(width, requires_grad=True))
         for scaled in scales
     }
-    tries = NUMBER_TRIES if not isinstance(lessons.seen, Bagged) else TAG_TRIES if output.kind == "tags" else TRIES
+    tries = NUMBER_TRIES if not isinstance(seen, Bagged) else TAG_TRIES if output.kind == "tags" else TRIES
     for scaled, penalty in tries:
         if scaled not in scales:
             continue

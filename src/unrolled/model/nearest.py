@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from unrolled.data.features import Features
 from unrolled.data.intake import Ids, Intake
 from unrolled.data.items import Item
-from unrolled.data.tokens import LabelTokens, Tokens
+from unrolled.data.tokens import LabelTokens
 from unrolled.model.looks import CHUNK, NumberLook, bag_all
+from unrolled.model.ngram_bags import text_units
 
 MOST_ROWS = 100_000  # of a training part that are looked at, spread evenly over it
 MOST_OF_AN_N_GRAM = 2_000  # rows that have it, above which an n-gram tells too little to be looked up
@@ -121,7 +122,7 @@ def make_nearest(intake: Intake, items: Sequence[Any], texts: Sequence[str]) -> 
         return NearestLabel(intake, items, texts)
     if isinstance(intake, Features):
         return NearestNumbers(intake, items)
-    return NearestText("words" if isinstance(intake, Tokens) and intake.worded else "characters", items)
+    return NearestText(text_units(intake), items)
 
 
 def few_rows(rows: Ids) -> Ids:

@@ -6,7 +6,7 @@ triples in lower case, and the pieces of three to five characters of each word. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.intake import Intake
 from unrolled.data.symbols import code_points
-from unrolled.data.tokens import WORD
+from unrolled.data.tokens import WORD, Tokens
 from unrolled.data.words import given_words
 
 Hashes = NDArray[np.uint64]
@@ -111,13 +112,10 @@ def gather(
     count: int,
 ) -> Bags:
     """All n-grams of one to `longest` units that stand in one row, and `more`, each once a row."""
-    found_rows, found = [rows, *(row for row, _ in more)], [units, *(hashes for _, hashes in more)]
-    running = units
-    for n in range(2, longest + 1):
-        running = running[:-1] * FACTOR + units[n - 1 :]
-        together = rows[: len(running)] == rows[n - 1 :]  # the first unit and the last are of one row
-        found_rows.append(rows[: len(running)][together])
-        found.append(mixed(running[together] + np.uint64(n)))
+    found_rows, found = [row for row, _ in more], [hashes for _, hashes in more]
+    for ends, numbers in windows(units, rows, longest):
+        found_rows.append(rows[ends])
+        found.append(numbers)
     all_rows, hashes = np.concatenate(found_rows), np.concatenate(found) >> np.uint64(1)
     order = np.lexsort((hashes, all_rows))
     all_rows, hashes = all_rows[order], hashes[order]
@@ -125,6 +123,21 @@ def gather(
     first[1:] = (all_rows[1:] != all_rows[:-1]) | (hashes[1:] != hashes[:-1])
     starts = np.searchsorted(all_rows[first], np.arange(count + 1))
     return Bags(hashes[first], starts.astype(np.int64))
+
+
+def windows(units: Hashes, rows: NDArray[np.int64], longest: int) -> Iterator[tuple[NDArray[np.int64], Hashes]]:
+    """Of all n-grams of 1, then of 2, … units that stand in one row: where each ends, and its number."""
+    running = units
+    yield np.arange(len(units)), units
+    for n in range(2, longest + 1):
+        running = running[:-1] * FACTOR + units[n - 1 :]
+        together = np.flatnonzero(rows[: len(running)] == rows[n - 1 :])  # the first unit and the last are of one row
+        yield together + n - 1, mixed(running[together] + np.uint64(n))
+
+
+def text_units(intake: Intake) -> str:
+    """What n-grams of a text are of, by what its steps are: words or characters."""
+    return "words" if isinstance(intake, Tokens) and intake.worded else "characters"
 
 
 def mixed(hashes: Hashes) -> Hashes:

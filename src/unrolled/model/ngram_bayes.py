@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from torch.nn import functional as F
 from unrolled.data.items import Item
 from unrolled.data.outputs import LabelOutput
 from unrolled.errors import RunError
-from unrolled.model.ngram_bags import FACTOR, UNITS, Hashes, mixed
+from unrolled.model.ngram_bags import UNITS, Hashes, mixed, windows
 
 Ids = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -59,13 +60,12 @@ class Line(NamedTuple):
         same: NDArray[np.bool_] = np.diff(self.texts, prepend=-1) == 0
         return same
 
-    def windows(self, length: int) -> Hashes:
-        """(N,) a number for the so many units that end at each; 0 where the text holds fewer."""
-        running, found = self.units, np.zeros(len(self.units), np.uint64)
-        for n in range(2, length + 1):
-            running = running[:-1] * FACTOR + self.units[n - 1 :]
-        inside = self.texts[: len(running)] == self.texts[length - 1 :]
-        found[length - 1 :][inside] = mixed(running[inside]) | np.uint64(1)
+    def windows(self, longest: int) -> list[Hashes]:
+        """Of 0, 1, … `longest` units: (N,) a number for those that end at each; 0 where the text holds fewer."""
+        found = [np.ones(len(self.units), np.uint64)]
+        for ends, numbers in windows(self.units, self.texts, longest):
+            found.append(np.zeros(len(self.units), np.uint64))
+            found[-1][ends] = numbers | np.uint64(1)
         return found
 
 
@@ -103,23 +103,25 @@ class Counts:
     """The n-grams of K labels' texts, each label's for itself."""
 
     levels: tuple[Level, ...]  # of nothing, then of 1 to n units
-    kinds: int  # K
+
+    @property
+    def kinds(self) -> int:
+        """K: every label has nothing."""
+        return len(self.levels[0].labels)
 
     @classmethod
-    def of(cls, line: Line, labels: Ids, kinds: int, order: int) -> Counts:
-        """labels (N,): of the text that each unit is of. order: n."""
-        follows = line.follows()
-        keys, starts, of_entry = np.ones(1, np.uint64), np.array([0, kinds]), np.arange(kinds)
+    def of(cls, windows: Sequence[Hashes], follows: NDArray[np.bool_], labels: Ids, kinds: int) -> Counts:
+        """windows: of 0 to n units. labels (N,): of the text that each unit is of, below 0 for none."""
+        keys, starts, of_entry = windows[0][:1], np.array([0, kinds]), np.arange(kinds)
         own = np.zeros(kinds, np.float32)
         entry = labels  # (N,) of the history that ends at each unit
         levels = []
-        for n in range(1, order + 1):
-            windows = line.windows(n)
-            at = np.flatnonzero(windows)
-            at = at[np.lexsort((labels[at], windows[at]))]
-            is_key = np.diff(windows[at], prepend=np.uint64(0)) != 0
+        for numbers in windows[1:]:
+            at = np.flatnonzero((numbers > 0) & (labels >= 0))
+            at = at[np.lexsort((labels[at], numbers[at]))]
+            is_key = np.diff(numbers[at], prepend=np.uint64(0)) != 0
             is_entry = is_key | (np.diff(labels[at], prepend=-1) != 0)
-            longer = np.full(len(line.units), -1)
+            longer = np.full(len(labels), -1)
             longer[at] = np.cumsum(is_entry) - 1
             followed = at[follows[at]]  # all but a text's beginning, which is history alone
             times = np.bincount(longer[followed], minlength=int(is_entry.sum()))
@@ -129,24 +131,21 @@ class Counts:
             whole = np.maximum(after + different, 1.0)
             back = np.where(after > 0, different / whole, 1.0).astype(np.float32)
             levels.append(Level(keys, starts, of_entry, own, back))
-            keys, starts = windows[at[is_key]], np.append(np.flatnonzero(is_key[is_entry]), len(times))
+            keys, starts = numbers[at[is_key]], np.append(np.flatnonzero(is_key[is_entry]), len(times))
             own, of_entry, entry = (times / whole[history]).astype(np.float32), labels[at[is_entry]], longer
         levels.append(Level(keys, starts, of_entry, own, np.ones(len(own), np.float32)))
-        return cls(tuple(levels), kinds)
+        return cls(tuple(levels))
 
-    def nodes(self, line: Line) -> Nodes:
+    def nodes(self, windows: Sequence[Hashes], follows: NDArray[np.bool_]) -> Nodes:
         """Of each of the T units that follow another of their text."""
-        follows = line.follows()
-        found = [level.find(line.windows(n)) for n, level in enumerate(self.levels[1:], 1)]
-        found.insert(0, np.zeros(len(line.units), np.int64))
-        before = [nodes[:-1][follows[1:]] for nodes in found]
-        return [(before[n - 1], nodes[follows]) for n, nodes in enumerate(found) if n]
+        found = [level.find(numbers) for level, numbers in zip(self.levels, windows, strict=True)]
+        return [(shorter[:-1][follows[1:]], longer[follows]) for shorter, longer in pairwise(found)]
 
     def read(self, nodes: Nodes, below: Numbers) -> Numbers:
         """The chance of each unit by each label (T, K). below (T, 1): where no label tells anything."""
         chances = np.array(np.broadcast_to(below, (len(below), self.kinds)), order="C")
         flat = chances.reshape(-1)
-        for shorter, longer, (history, itself) in zip(self.levels, self.levels[1:], nodes, strict=False):
+        for (shorter, longer), (history, itself) in zip(pairwise(self.levels), nodes, strict=True):
             entries, unit = shorter.entries(history)
             flat[unit * self.kinds + shorter.labels[entries]] *= shorter.back[entries]
             entries, unit = longer.entries(itself)
@@ -177,7 +176,9 @@ class Counts:
             if not fits:
                 raise ValueError("n-grams do not fit")
             levels.append(level)
-        return cls(tuple(levels), kinds)
+        if len(levels[0].labels) != kinds:
+            raise ValueError("n-grams are of other labels")
+        return cls(tuple(levels))
 
 
 @dataclass(frozen=True)
@@ -186,30 +187,37 @@ class Counted:
 
     of_all: Counts
     of_each: Counts
-    different: int  # V: units that follow others, one that was never met among them
     prior: Tensor  # (K,) float64, log-chances
+
+    @property
+    def order(self) -> int:
+        """n."""
+        return len(self.of_all.levels) - 1
+
+    @property
+    def different(self) -> int:
+        """V: units that were met, and one that never was."""
+        return int((self.of_all.levels[1].own > 0).sum()) + 1
 
     @classmethod
     def of(cls, line: Line, answers: Ids, kinds: int, order: int) -> Counted:
-        """answers: the label of each text; below 0 where it is not known, and the text is one of all."""
-        follows = line.follows()
-        labels = answers[line.texts]
-        known = labels >= 0
+        """answers: the label of each text; below 0 where it is not known, and the text is one of all. order: n."""
+        windows, follows, labels = line.windows(order), line.follows(), answers[line.texts]
         return cls(
-            Counts.of(line, np.zeros_like(labels), 1, order),
-            Counts.of(Line(line.units[known], line.texts[known]), labels[known], kinds, order),
-            len(np.unique(line.units[follows])) + 1,
+            Counts.of(windows, follows, np.zeros_like(labels), 1),
+            Counts.of(windows, follows, labels, kinds),
             torch.from_numpy(np.bincount(answers[answers >= 0], minlength=kinds) + 0.5).log().log_softmax(0),
         )
 
     def say(self, line: Line) -> Tensor:
         """The log-chances (R, K) of texts 0 to R - 1, each of which the line has at least the end of."""
-        texts = line.texts[line.follows()]
-        found = np.zeros((int(texts[-1]) + 1 if len(texts) else 0, self.of_each.kinds))
-        all_nodes, each_nodes = self.of_all.nodes(line), self.of_each.nodes(line)
-        for start in range(0, len(texts), step := max(1, CHANCES // self.of_each.kinds)):
+        windows, follows = line.windows(self.order), line.follows()
+        texts, kinds, uniform = line.texts[follows], self.of_each.kinds, 1 / self.different
+        found = np.zeros((int(texts[-1]) + 1 if len(texts) else 0, kinds))
+        all_nodes, each_nodes = (counts.nodes(windows, follows) for counts in (self.of_all, self.of_each))
+        for start in range(0, len(texts), step := max(1, CHANCES // kinds)):
             some = slice(start, start + step)
-            below = np.full((len(texts[some]), 1), 1 / self.different)
+            below = np.full((len(texts[some]), 1), uniform)
             below = self.of_all.read([(history[some], itself[some]) for history, itself in all_nodes], below)
             chances = self.of_each.read([(history[some], itself[some]) for history, itself in each_nodes], below)
             first = np.flatnonzero(np.diff(texts[some], prepend=-1))
@@ -226,7 +234,12 @@ class NGramBayes:
 
     def describe(self) -> str:
         """What it is, in a few words."""
-        return f"{ORDERS[self.units]}-grams of {self.units}, counted label by label{self.about}"
+        return f"{self.order}-grams of {self.units}, counted label by label{self.about}"
+
+    @property
+    def order(self) -> int:
+        """n, of all outputs."""
+        return next(iter(self.outputs.values())).order
 
     def answer(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """Texts -> what is said (R, K) of each output."""
@@ -243,22 +256,23 @@ class NGramBayes:
 
     def facts(self) -> dict[str, Any]:
         """What goes with the tensors."""
-        different = {name: one.different for name, one in self.outputs.items()}
-        return {"units": self.units, "different": different, "about": self.about}
+        return {"units": self.units, "order": self.order, "outputs": list(self.outputs), "about": self.about}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> NGramBayes:
         """The model that `tensors` and `facts` are of. Raises RunError where they do not fit."""
         try:
-            units, outputs = str(facts["units"]), {}
-            for number, (name, different) in enumerate(facts["different"].items()):
+            order, outputs = int(facts["order"]), {}
+            if facts["units"] not in UNITS or order < 1:
+                raise ValueError("units or order do not fit")
+            for number, name in enumerate(facts["outputs"]):
                 prior = tensors[f"{number}.prior"]
-                if prior.dim() != 1 or not bool(prior.isfinite().all()) or int(different) < 1:
+                if prior.dim() != 1 or not bool(prior.isfinite().all()):
                     raise ValueError("what is known beforehand does not fit")
-                of_all = Counts.from_tensors(tensors, f"{number}.all", 1, ORDERS[units])
-                of_each = Counts.from_tensors(tensors, f"{number}.each", len(prior), ORDERS[units])
-                outputs[str(name)] = Counted(of_all, of_each, int(different), prior)
-            return cls(units, outputs, str(facts["about"]))
+                of_all = Counts.from_tensors(tensors, f"{number}.all", 1, order)
+                of_each = Counts.from_tensors(tensors, f"{number}.each", len(prior), order)
+                outputs[str(name)] = Counted(of_all, of_each, prior)
+            return cls(facts["units"], outputs, str(facts["about"]))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
             raise RunError("The n-grams of this run are damaged: their parts do not fit. Train again.") from None
 

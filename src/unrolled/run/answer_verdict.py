@@ -13,10 +13,9 @@ from unrolled.data.examples import Examples
 from unrolled.model.answerer import Part
 from unrolled.model.blend import blend, blend_unseen, fit_blend
 from unrolled.model.likelihoods import LIKELIHOODS
-from unrolled.run.rivals import RIVALS
 from unrolled.run.tellers import SHORT, Reach, Score, facts_of, nats_of, teller_of
 from unrolled.run.verdict import trend_of
-from unrolled.settings import TrainSettings
+from unrolled.settings import UNTRAINED, TrainSettings
 
 if TYPE_CHECKING:
     from unrolled.run.watching import Watch
@@ -60,14 +59,14 @@ class AnswerVerdict:
 
     def _words(self) -> str:
         nats = ", ".join(f"{name} {value:.3f}" for name, value in self.validation.items())
-        rivals = {name: value for name, value in self.validation.items() if name in RIVALS}
+        rivals = {name: value for name, value in self.validation.items() if name in UNTRAINED}
         if len(rivals) == len(self.validation):
             return f"{nats} nats on validation. To see what a net adds: unroll train DATA"
         if not self.choice:
             return f"On validation: {nats} nats an answer."
-        net = next(name for name in self.validation if name not in RIVALS and "+" not in name)
-        better = [RIVALS[name] for name, value in rivals.items() if value <= self.validation[net]]
-        words = [RIVALS[name] for name in rivals]
+        net = next(name for name in self.validation if name not in UNTRAINED and "+" not in name)
+        words = [f"the {UNTRAINED[name][0]}" for name in rivals]
+        better = [word for word, value in zip(words, rivals.values(), strict=True) if value <= self.validation[net]]
         if len(words) == 1:
             beside = f"{words[0]} alone is {'better than' if better else 'not as good as'} the net"
         elif better:
@@ -174,8 +173,8 @@ def judge_answers(
     """Weighs each part and all of them, or those that were asked for, and leaves these or what is best on
     validation."""
     names = list(parts)
-    asked = (settings.model or "").split("+") if settings.mixed else list(RIVALS)
-    together = [name for name in names if name not in RIVALS or name in asked]
+    asked = (settings.model or "").split("+") if settings.mixed else list(UNTRAINED)
+    together = [name for name in names if name not in UNTRAINED or name in asked]
     whole = "+".join(together)
     candidates: dict[str, list[str]] = {name: [name] for name in names} | {whole: together}
     weighed = weigh(examples, parts, candidates)

@@ -32,7 +32,6 @@ from unrolled.run.legs import best_weights, recorded_plans, set_weights
 from unrolled.run.process import bytes_in_use
 from unrolled.run.report import Report
 from unrolled.run.rivals import (
-    RIVALS,
     best_baseline,
     check_rivals,
     fit_rivals,
@@ -51,7 +50,7 @@ from unrolled.run.rows import (
 )
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
 from unrolled.run.tellers import suited_nats, teller_of
-from unrolled.settings import COUNTED, LINEAR, TrainSettings
+from unrolled.settings import COUNTED, LINEAR, UNTRAINED, TrainSettings
 from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ class Answers(Subject):
 
     @property
     def trained(self) -> bool:
-        return self.settings.model not in (LINEAR, COUNTED)
+        return self.settings.model not in UNTRAINED
 
     @property
     def untrained(self) -> float:
@@ -124,7 +123,7 @@ class Answers(Subject):
     @property
     def weighed(self) -> str:
         if self.settings.model is None:
-            beside = " and ".join(RIVALS[name] for name in rivals_of(self.examples))
+            beside = " and ".join(f"the {UNTRAINED[name][0]}" for name in rivals_of(self.examples))
             return f"; at the end weighed with {beside}, and what is best is left"
         return f"; at the end weighed as {self.settings.model}" if self.settings.mixed else ""
 

@@ -29,9 +29,9 @@ from unrolled.run.rows import read_rows
 from unrolled.run.subject import Subject
 from unrolled.run.writings import Writings
 from unrolled.settings import (
-    COUNTED,
     DEFAULT_MODEL,
     LINEAR,
+    UNTRAINED,
     TrainSettings,
     build,
     choose,
@@ -49,7 +49,6 @@ FOR_TABLES = (
     "inlet", "augment", "freeze", "reader",
 )  # fmt: skip
 FOR_TEXTS = ("documents", "window")
-UNTRAINED = {COUNTED: ("n-gram", "counted"), LINEAR: ("linear model", "fitted")}
 WIDE = 27_720  # units that any number of heads up to 12 divides
 
 

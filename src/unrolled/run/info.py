@@ -9,9 +9,9 @@ from typing import Any
 
 from unrolled.errors import OptionError
 from unrolled.memory import bring_named
-from unrolled.run.asked import UNTRAINED, as_read, check_parts, is_about_text, keep_input, read_subject
+from unrolled.run.asked import as_read, check_parts, is_about_text, keep_input, read_subject
 from unrolled.run.building import find_device, processor_threads
-from unrolled.settings import DEFAULT_MODEL, TrainSettings
+from unrolled.settings import DEFAULT_MODEL, UNTRAINED, TrainSettings
 
 
 def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from unrolled.run.rivals import load_rival
 from unrolled.run.rows import known_from_json
 from unrolled.run.tellers import THERE, Reach, ValueTeller, teller_of
 from unrolled.run.writing import Attention
-from unrolled.settings import COUNTED, DEFAULT_MODEL, LINEAR, TrainSettings
+from unrolled.settings import DEFAULT_MODEL, UNTRAINED, TrainSettings
 from unrolled.value_scores import NORMAL
 
 Ranked: TypeAlias = list[tuple[str, float]]  # labels and their chances, the likeliest first
@@ -112,7 +112,7 @@ class Predictor:
         self.net: Answering | None = None
         parts: list[Part] = []
         for name in self.left:
-            if name in (LINEAR, COUNTED):
+            if name in UNTRAINED:
                 parts.append(load_rival(folder, name, self.known.intake))
                 continue
             plan = recorded_plans(folder, device=device)[0]

@@ -3,7 +3,8 @@ n-grams of each label's texts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Collection
 from typing import Any, Protocol
 
 import torch
@@ -17,6 +18,7 @@ from unrolled.data.tokens import Tokens
 from unrolled.errors import OptionError
 from unrolled.model.answerer import Part
 from unrolled.model.linear import LinearModel, fit_linear
+from unrolled.model.ngram_bags import text_units
 from unrolled.model.ngram_bayes import NGramBayes, count_bayes
 from unrolled.run.folder import RunFolder
 from unrolled.run.subject import Baseline
@@ -24,7 +26,6 @@ from unrolled.run.tellers import SHORT, suited_nats, teller_of
 from unrolled.settings import COUNTED, LINEAR
 from unrolled.training.checkpoint import load_tensors, save_tensors
 
-RIVALS = {LINEAR: "the linear model", COUNTED: "the n-gram"}
 COUNTING = 0.3  # of the seconds for all of them, at most
 
 
@@ -57,15 +58,14 @@ def check_rivals(examples: Examples, model: str | None) -> None:
         )
 
 
-def fit_rivals(examples: Examples, names: Iterable[str], seed: int, seconds: float | None) -> dict[str, Rival]:
-    """Those of these names, within about so many seconds, where a number is given."""
-    rivals: dict[str, Rival] = {}
-    for name in names:
-        if name == COUNTED:
-            rivals[name] = _count(examples, seed, None if seconds is None else COUNTING * seconds)
-        else:
-            rivals[name] = _fit_linear(examples, seed, seconds)
-    return rivals
+def fit_rivals(examples: Examples, names: Collection[str], seed: int, seconds: float | None) -> dict[str, Rival]:
+    """Those of these names, within about so many seconds, where a number is given; counting comes first."""
+    started = time.monotonic()
+    counted: dict[str, Rival] = {}
+    if COUNTED in names:
+        counted[COUNTED] = _count(examples, seed, None if seconds is None else COUNTING * seconds)
+    left = None if seconds is None else seconds - (time.monotonic() - started)
+    return ({LINEAR: _fit_linear(examples, seed, left)} if LINEAR in names else {}) | counted
 
 
 def save_rivals(run: RunFolder, rivals: dict[str, Rival]) -> None:
@@ -103,11 +103,6 @@ def _baseline(examples: Examples, rival: Rival) -> Baseline:
     return Baseline(f"{rival.describe()}, {', '.join(words)}", nats, None)
 
 
-def _units(examples: Examples) -> str:
-    """What a text is looked at by."""
-    return "words" if isinstance(examples.intake, Tokens) and examples.intake.worded else "characters"
-
-
 def _count(examples: Examples, seed: int, seconds: float | None) -> NGramBayes:
     texts, rows = examples.part_items("training"), examples.parts["training"]
     answers = {name: answered.of(rows) for name, answered in examples.answers.items()}
@@ -116,13 +111,13 @@ def _count(examples: Examples, seed: int, seconds: float | None) -> NGramBayes:
         for name, answered in examples.answers.items()
         if isinstance(answered.output, LabelOutput)
     }
-    return count_bayes(_units(examples), texts, answers, outputs, seed, seconds)
+    return count_bayes(text_units(examples.intake), texts, answers, outputs, seed, seconds)
 
 
 def _fit_linear(examples: Examples, seed: int, seconds: float | None) -> LinearModel:
     intake = examples.intake
     each = any(answered.each for answered in examples.answers.values())
-    units = "numbers" if isinstance(intake, Features) else "neighbours" if each else _units(examples)
+    units = "numbers" if isinstance(intake, Features) else "neighbours" if each else text_units(examples.intake)
     training, validation = (
         (
             examples.part_items(part),

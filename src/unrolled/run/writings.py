@@ -39,7 +39,7 @@ from unrolled.run.writing_verdict import (
     score_rows,
     shown,
 )
-from unrolled.settings import COUNTED, DEFAULT_MODEL, LINEAR, TrainSettings, build, parse_part
+from unrolled.settings import DEFAULT_MODEL, UNTRAINED, TrainSettings, build, parse_part
 from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class Writings(Subject):
 
 def check_writing(settings: TrainSettings) -> None:
     """Raises OptionError for what writing about rows has no use for."""
-    if settings.model in (LINEAR, COUNTED) or settings.mixed:
+    if settings.model in UNTRAINED or settings.mixed:
         raise OptionError(
             f"--model {settings.model}: the linear model answers with labels or numbers, the n-gram with labels; "
             "here texts are learnt.\n"
