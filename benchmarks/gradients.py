@@ -25,8 +25,8 @@ from torch import Tensor, nn
 
 from unrolled.gradient import GRADIENTS, Piece
 from unrolled.memory import LSTM
+from unrolled.parts import build
 from unrolled.run.process import peak_bytes
-from unrolled.settings import build
 from unrolled.states import State
 
 LENGTHS = (64, 256, 1024, 4096, 16384)

@@ -1,29 +1,22 @@
 """What a person can set: frozen dataclasses from which flags, saved JSON and help are made.
 
-A field is `name: Annotated[type, "help, with its unit"] = default`. Options of a named part are written
-`name:key=value,key=value`; `parse_part` reads that, `build` makes the part from its table.
+A field is `name: Annotated[type, "help, with its unit"] = default`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from inspect import Parameter, getattr_static, signature
-from typing import Annotated, Any, Self, TypeVar, get_type_hints
+from typing import Annotated, Any, Self
 
 from unrolled.errors import OptionError, nearest
+from unrolled.parts import UNTRAINED, learnt_model, parse_list
 
-T = TypeVar("T")
 MOST_MINUTES = 7 * 24 * 60.0
 DEFAULT_MINUTES = 10.0
 DEFAULT_MODEL = "lstm"
-COUNTED = "ngram"  # the model of a text, or of labels' texts
-LINEAR = "linear"  # the model of examples
-UNTRAINED = {LINEAR: ("linear model", "fitted"), COUNTED: ("n-gram", "counted")}
-"""What it is called and how it is made, in the order in which a mixture's name has them, behind what is trained."""
 DOCUMENT_KINDS = ("file", "line", "blank", "row")
 OPTION_NAMES = {"from_run": "--from", "kind": "--as"}  # words of Python's, which no field can be called
 
@@ -248,30 +241,6 @@ class CompareSettings(Settings):
         return lags
 
 
-def parse_list(option: str, text: str) -> list[str]:
-    """Parts with commas between them, "lstm,attention:span=64,heads=2": what is a `key=value` alone goes on with
-    the part before it. Raises OptionError for an empty list, an empty entry or two that are equal."""
-    parts: list[str] = []
-    for item in text.split(","):
-        if parts and "=" in item and ":" not in item:
-            parts[-1] += "," + item.strip()
-        else:
-            parts.append(item.strip())
-    if not all(parts):
-        raise OptionError(f"{option} is a list with commas between its entries, none of them empty; got '{text}'.")
-    for part in parts:
-        if parts.count(part) > 1:
-            raise OptionError(f"{option} has '{part}' twice; name each once (more --seeds train it more often).")
-    return parts
-
-
-def learnt_model(model: str | None) -> str | None:
-    """Of a mixture's name the part that is trained; any other name as it is."""
-    if model is None:
-        return None
-    return next((part for part in model.split("+") if part not in UNTRAINED), model)
-
-
 def option_name(field: str) -> str:
     """The option that sets this field: `--top-k` for top_k."""
     return OPTION_NAMES.get(field, "--" + field.replace("_", "-"))
@@ -290,75 +259,3 @@ def check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
     """Raises OptionError, with the nearest choice offered, unless `value` is one of `choices`."""
     if value not in choices:
         raise OptionError(f"{option} is one of {', '.join(choices)}; got '{value}'.{nearest(value, choices)}")
-
-
-def parse_part(text: str) -> tuple[str, dict[str, str]]:
-    """Reads `name:key=value,key=value`: "truncated:k1=64" is ("truncated", {"k1": "64"})."""
-    name, _, rest = text.partition(":")
-    options: dict[str, str] = {}
-    for item in filter(None, rest.split(",")):
-        key, equals, value = item.partition("=")
-        if not (key and equals and value):
-            raise OptionError(f"Options of a part are written name:key=value,key=value; got '{item}' in '{text}'.")
-        options[key.strip()] = value.strip()
-    return name.strip(), options
-
-
-def choose(kind: str, table: Mapping[str, T], name: str) -> T:
-    """The entry of a table of parts. Raises OptionError with the nearest name for one that is not there."""
-    if name not in table:
-        raise OptionError(f"Unknown {kind} '{name}'.{nearest(name, table)} Known: {', '.join(table)}.")
-    return table[name]
-
-
-def build(kind: str, table: Mapping[str, Callable[..., T]], text: str, *given: Any) -> T:
-    """Makes the part that `text` names: `build("gradient", GRADIENTS, "truncated:k1=64")`.
-
-    `given` are its first arguments, which are not the text's to say. Values are read as the types that the part's
-    parameters declare. Raises OptionError for an unknown part, an option that the part does not have, one that is
-    missing, or a value of another type.
-    """
-    name, options = parse_part(text)
-    make = choose(kind, table, name)
-    hints = get_type_hints(getattr_static(make, "__init__") if isinstance(make, type) else make)
-    parameters = dict(list(signature(make).parameters.items())[len(given) :])
-    values: dict[str, Any] = {}
-    for key, value in options.items():
-        if key not in parameters:
-            known = ", ".join(parameters) or "none"
-            raise OptionError(f"The {kind} {name} has no option '{key}'.{nearest(key, parameters)} It has: {known}.")
-        values[key] = _read_value(f"{name}:{key}", value, hints.get(key, str))
-    for key, parameter in parameters.items():
-        if parameter.default is Parameter.empty and key not in values:
-            raise OptionError(f"The {kind} {name} needs its option '{key}': write {name}:{key}=VALUE.")
-    return make(*given, **values)
-
-
-def _read_value(name: str, text: str, hint: Any) -> Any:
-    kinds = getattr(hint, "__args__", (hint,))
-    if text.lower() == "none" and type(None) in kinds:
-        return None
-    if str in kinds:
-        return text
-    for reader, words in ((int, "a whole number"), (float, "a number")):
-        if hint is reader or reader in getattr(hint, "__args__", ()):
-            try:
-                return reader(text)
-            except ValueError:
-                raise OptionError(f"{name} is {words}; got '{text}'.") from None
-    return text
-
-
-UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-
-
-def parse_bytes(name: str, text: str | int) -> int:
-    """A number of bytes from "64MB", "1.5 GB" or 4096. Raises OptionError, naming the option."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(text))
-    if (
-        match is None
-        or match[2].upper() not in UNITS
-        or not (count := int(float(match[1]) * UNITS[match[2].upper()]))
-    ):
-        raise OptionError(f"{name} is a number of bytes such as 64MB or 1GB; got '{text}'.")
-    return count

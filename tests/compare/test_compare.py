@@ -22,7 +22,8 @@ from unrolled.data import TASKS, Diagnostic
 from unrolled.errors import OptionError, RunError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
-from unrolled.settings import CompareSettings, TrainSettings, parse_list
+from unrolled.parts import parse_list
+from unrolled.settings import CompareSettings, TrainSettings
 from unrolled.training.planning import Task
 
 TEXT = "".join(f"{k} green bottles, hanging on the wall; " for k in range(400))

@@ -9,8 +9,9 @@ from typing import Any
 from unrolled.errors import OptionError
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import bring_named
+from unrolled.parts import build, parse_list
 from unrolled.run.asked import check_parts
-from unrolled.settings import CompareSettings, TrainSettings, build, parse_list
+from unrolled.settings import CompareSettings, TrainSettings
 
 COUNTED = "counted"  # in a gradient's place: the n-gram has none
 PARAMETERS_WITHIN = 0.03

@@ -15,8 +15,9 @@ from unrolled.data import TASKS, Diagnostic
 from unrolled.errors import TrainingError
 from unrolled.gradient import GRADIENTS
 from unrolled.model.language import LanguageModel
+from unrolled.parts import build
 from unrolled.run.building import build_model, find_device, processor_threads
-from unrolled.settings import CompareSettings, build
+from unrolled.settings import CompareSettings
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.planning import Task, plan_minutes, plan_steps

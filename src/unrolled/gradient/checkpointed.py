@@ -12,7 +12,8 @@ from unrolled import states
 from unrolled.errors import OptionError
 from unrolled.gradient.base import Piece
 from unrolled.gradient.schedule import count_graphs, count_states, split_graphs, split_states
-from unrolled.settings import check_choice, parse_bytes
+from unrolled.parts import parse_bytes
+from unrolled.settings import check_choice
 from unrolled.states import State
 
 CALL = 4  # steps that take as long as calling the piece once more

@@ -18,7 +18,7 @@ from unrolled.memory.base import at_least_float32, ragged, reading
 from unrolled.memory.blocks import norm, with_dropout
 from unrolled.model.encoders import Attending, Encoded, Encoder, build_bidirectional
 from unrolled.model.readers import READERS, Looking, look_at, readers_of
-from unrolled.settings import build, parse_part
+from unrolled.parts import build, parse_part
 from unrolled.states import State
 
 SMALL = 0.02  # spread of the output layer's weights at the start: chances are even then

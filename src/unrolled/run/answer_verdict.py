@@ -13,9 +13,10 @@ from unrolled.data.examples import Examples
 from unrolled.model.answerer import Part
 from unrolled.model.blend import blend, blend_unseen, fit_blend
 from unrolled.model.likelihoods import LIKELIHOODS
+from unrolled.parts import UNTRAINED
 from unrolled.run.tellers import SHORT, Reach, Score, facts_of, nats_of, teller_of
 from unrolled.run.verdict import trend_of
-from unrolled.settings import UNTRAINED, TrainSettings
+from unrolled.settings import TrainSettings
 
 if TYPE_CHECKING:
     from unrolled.run.watching import Watch

@@ -26,6 +26,7 @@ from unrolled.model.answering import Answering
 from unrolled.model.cooccurrence import cooccurrence_vectors
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head, balanced
+from unrolled.parts import COUNTED, LINEAR, UNTRAINED
 from unrolled.run.answer_verdict import judge_alone, judge_answers
 from unrolled.run.building import build_model
 from unrolled.run.legs import best_weights, recorded_plans, set_weights
@@ -50,7 +51,7 @@ from unrolled.run.rows import (
 )
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
 from unrolled.run.tellers import suited_nats, teller_of
-from unrolled.settings import COUNTED, LINEAR, UNTRAINED, TrainSettings
+from unrolled.settings import TrainSettings
 from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:

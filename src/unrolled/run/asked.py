@@ -21,6 +21,7 @@ from unrolled.gradient import GRADIENTS
 from unrolled.laws import MEMORY_LAWS, check
 from unrolled.memory import MEMORIES, Memory
 from unrolled.memory.own import is_own, not_brought
+from unrolled.parts import LINEAR, UNTRAINED, build, choose, learnt_model, parse_part
 from unrolled.run.answers import Answers
 from unrolled.run.folder import RunFolder
 from unrolled.run.language import Language
@@ -28,17 +29,7 @@ from unrolled.run.legs import recorded_plans
 from unrolled.run.rows import read_rows
 from unrolled.run.subject import Subject
 from unrolled.run.writings import Writings
-from unrolled.settings import (
-    DEFAULT_MODEL,
-    LINEAR,
-    UNTRAINED,
-    TrainSettings,
-    build,
-    choose,
-    learnt_model,
-    option_name,
-    parse_part,
-)
+from unrolled.settings import DEFAULT_MODEL, TrainSettings, option_name
 
 NEURAL_ONLY = (
     "steps", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "threads",

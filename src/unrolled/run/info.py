@@ -9,9 +9,10 @@ from typing import Any
 
 from unrolled.errors import OptionError
 from unrolled.memory import bring_named
+from unrolled.parts import UNTRAINED
 from unrolled.run.asked import as_read, check_parts, is_about_text, keep_input, read_subject
 from unrolled.run.building import find_device, processor_threads
-from unrolled.settings import DEFAULT_MODEL, UNTRAINED, TrainSettings
+from unrolled.settings import DEFAULT_MODEL, TrainSettings
 
 
 def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[str, Any]:

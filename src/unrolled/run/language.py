@@ -19,6 +19,7 @@ from unrolled.evaluate import evaluate
 from unrolled.gradient import GRADIENTS
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
+from unrolled.parts import COUNTED, build
 from unrolled.run.baseline import count_ngram, score_baseline, score_ngram
 from unrolled.run.building import build_model
 from unrolled.run.mixing import fit_mixture, load_counts, one_thread, save_counts
@@ -27,7 +28,7 @@ from unrolled.run.report import Report
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
 from unrolled.run.verdict import judge, judge_ngram, surprise_quantiles
 from unrolled.seeds import generator
-from unrolled.settings import COUNTED, TrainSettings, build
+from unrolled.settings import TrainSettings
 from unrolled.training.measure import rehearse_language, time_updates
 from unrolled.training.planning import Task, plan_minutes, plan_steps
 

@@ -15,7 +15,7 @@ from unrolled.evaluate import evaluate
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
-from unrolled.settings import COUNTED, learnt_model
+from unrolled.parts import COUNTED, learnt_model
 from unrolled.training.checkpoint import load_tensors, save_tensors
 
 if TYPE_CHECKING:

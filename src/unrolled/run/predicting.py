@@ -19,6 +19,7 @@ from unrolled.errors import DataError, MediaError, RunError
 from unrolled.model.answerer import Answerer, Net, Part
 from unrolled.model.answering import Answering
 from unrolled.model.likelihoods import LIKELIHOODS
+from unrolled.parts import UNTRAINED
 from unrolled.run.answer_evaluation import AnswerEvaluation, list_errors
 from unrolled.run.answers import Answers, build_answering
 from unrolled.run.asked import read_again, read_subject
@@ -29,7 +30,7 @@ from unrolled.run.rivals import load_rival
 from unrolled.run.rows import known_from_json
 from unrolled.run.tellers import THERE, Reach, ValueTeller, teller_of
 from unrolled.run.writing import Attention
-from unrolled.settings import DEFAULT_MODEL, UNTRAINED, TrainSettings
+from unrolled.settings import DEFAULT_MODEL, TrainSettings
 from unrolled.value_scores import NORMAL
 
 Ranked: TypeAlias = list[tuple[str, float]]  # labels and their chances, the likeliest first

@@ -20,10 +20,10 @@ from unrolled.model.answerer import Part
 from unrolled.model.linear import LinearModel, fit_linear
 from unrolled.model.ngram_bags import text_units
 from unrolled.model.ngram_bayes import NGramBayes, count_bayes
+from unrolled.parts import COUNTED, LINEAR
 from unrolled.run.folder import RunFolder
 from unrolled.run.subject import Baseline
 from unrolled.run.tellers import SHORT, suited_nats, teller_of
-from unrolled.settings import COUNTED, LINEAR
 from unrolled.training.checkpoint import load_tensors, save_tensors
 
 COUNTING = 0.3  # of the seconds for all of them, at most

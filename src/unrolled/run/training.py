@@ -15,6 +15,7 @@ import torch
 from unrolled.errors import RunError
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import bring_named
+from unrolled.parts import UNTRAINED, build
 from unrolled.run.asked import (
     as_read,
     as_recorded,
@@ -33,7 +34,7 @@ from unrolled.run.legs import Leg, recorded_plans, set_weights
 from unrolled.run.report import Report
 from unrolled.run.subject import Baseline, Concluded, Terms
 from unrolled.run.watching import Watch
-from unrolled.settings import DEFAULT_MINUTES, DEFAULT_MODEL, UNTRAINED, TrainSettings, build
+from unrolled.settings import DEFAULT_MINUTES, DEFAULT_MODEL, TrainSettings
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan, plan_at

@@ -11,8 +11,8 @@ import numpy as np
 from unrolled.data import Corpus, part_rows
 from unrolled.evaluate import Score, Unrolling, evaluate, score_lines
 from unrolled.model.ngram import NGram
+from unrolled.parts import COUNTED
 from unrolled.run.mixing import score_parts
-from unrolled.settings import COUNTED
 
 if TYPE_CHECKING:
     from unrolled.run.mixing import Mixed

@@ -18,6 +18,7 @@ from unrolled.data.pairs import PairBatches, written_of
 from unrolled.errors import OptionError, RunError
 from unrolled.model.readers import READERS
 from unrolled.model.writer import TRANSFORMER, Taught, build_writer
+from unrolled.parts import UNTRAINED, build, parse_part
 from unrolled.run.rows import (
     build_inlet,
     check_rows,
@@ -39,7 +40,7 @@ from unrolled.run.writing_verdict import (
     score_rows,
     shown,
 )
-from unrolled.settings import DEFAULT_MODEL, UNTRAINED, TrainSettings, build, parse_part
+from unrolled.settings import DEFAULT_MODEL, TrainSettings
 from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from unrolled.data.windows import Batch
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
+from unrolled.parts import build
 from unrolled.seeds import generator
-from unrolled.settings import build
 from unrolled.training.loop import Learner, Lesson, update
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Plan

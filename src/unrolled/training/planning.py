@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, replace
 
 from unrolled.memory import IN_BLOCKS, in_blocks
-from unrolled.settings import DEFAULT_MODEL, TrainSettings, parse_part
+from unrolled.parts import parse_part
+from unrolled.settings import DEFAULT_MODEL, TrainSettings
 from unrolled.training.measure import fastest_threads, has_fast_bfloat16, rehearse_language, seconds_an_update
 from unrolled.training.plan import Plan
 
