@@ -232,10 +232,12 @@ def test_ngrams_are_counted_for_labels_of_texts_alone(tmp_path: Path) -> None:
     path = tmp_path / "mixed.csv"
     path.write_text("text,tags,price\n" + "good film,a;b,1.5\nbad film,b,2.5\nlong book,a,3.5\n" * 30)
     for output, kind, what in (("price", None, "value"), ("tags", "labels", "labels")):
-        words = rf"the n-gram answers with one label about a text; in .*mixed\.csv '{output}' \({what}\) is answered"
+        words = (
+            rf"the n-gram answers with one label about a text; .*mixed\.csv is asked for '{output}' \({what}\), about"
+        )
         with pytest.raises(OptionError, match=words):
             Training(path, input="text", output=output, kind=kind, model="ngram")
-    with pytest.raises(OptionError, match=r"'text' \(label\) is answered, about 1 number a step"):
+    with pytest.raises(OptionError, match=r"asked for 'text' \(label\), about 1 number a step"):
         Training(path, input="price", output="text", kind="label", model="lstm+ngram", steps=1)
 
 
@@ -287,6 +289,7 @@ def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
         ({"model": "linear+ngram"}, r"A mixture is of one learnt model and the n-gram"),
         ({"model": "linear:size=3"}, r"linear model is a model of its own, without options"),
         ({"model": "gru+lstm"}, r"A mixture is of one learnt model and the n-gram"),
+        ({"reader": "dot"}, r"names\.csv is asked for 'kind' \(label\)\.\nLeave it out, or .*: --as text"),
         ({"kind": "prose"}, r"--as is one of language, label, labels, tags, value, text; got 'prose'"),
     ]
     for asked, words in refused:

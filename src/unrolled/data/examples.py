@@ -90,6 +90,11 @@ class Examples:
         return len(given_words(item)) if isinstance(item, str) else len(self.intake.encode(item))
 
     @property
+    def asked_for(self) -> str:
+        """What is answered, each with its kind: 'verb' (label) and 'price' (value)."""
+        return " and ".join(f"'{name}' ({answered.output.kind})" for name, answered in self.answers.items())
+
+    @property
     def description(self) -> str:
         """What was understood, in a line, with the options that overrule it."""
         whole = len(self.numbers)

@@ -84,7 +84,10 @@ class Answers(Subject):
         check_rows(examples, settings)
         check_rivals(examples, settings.model)
         if settings.reader is not None:
-            raise OptionError("--reader is how a text that is written looks back, and what is answered here is none.")
+            raise OptionError(
+                f"--reader is how a text that is written looks back; {examples.path} is asked for "
+                f"{examples.asked_for}.\nLeave it out, or have a text written: --as text."
+            )
         if settings.balance and not all(isinstance(one, Labels) for one in examples.answers.values()):
             raise OptionError(
                 "--balance makes labels count alike, and what is answered here are no labels, one each."

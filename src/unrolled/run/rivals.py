@@ -50,10 +50,9 @@ def rivals_of(examples: Examples) -> list[str]:
 def check_rivals(examples: Examples, model: str | None) -> None:
     """Raises OptionError for a model with a part that there is not for these examples."""
     if model is not None and COUNTED in model.split("+") and COUNTED not in rivals_of(examples):
-        answers = " and ".join(f"'{name}' ({one.output.kind})" for name, one in examples.answers.items())
         raise OptionError(
-            f"--model {model}: the n-gram answers with one label about a text; in {examples.path} {answers} "
-            f"{'is' if len(examples.answers) == 1 else 'are'} answered, about {examples.intake.read_as}.\n"
+            f"--model {model}: the n-gram answers with one label about a text; {examples.path} is asked for "
+            f"{examples.asked_for}, about {examples.intake.read_as}.\n"
             "Try --model lstm+linear."
         )
 
