@@ -212,6 +212,22 @@ def test_the_better_of_linear_model_and_ngram_is_to_be_beaten(table: Path) -> No
     assert alone[0].validation != alone[1].validation
 
 
+@pytest.mark.parametrize(("left", "nats", "words"), [
+    ("lstm+linear+ngram", (0.5, 0.6, 0.4, 0.3),
+     "best on validation (lstm 0.500, linear 0.600, ngram 0.400, lstm+linear+ngram 0.300 nats); beside the net the "
+     "linear model alone is not as good, the n-gram alone is better."),
+    ("linear", (0.0, 0.001, 0.003, 0.0),
+     "as good as the best on validation (lstm 0.000, linear 0.001, ngram 0.003, lstm+linear+ngram 0.000 nats); "
+     "beside the net the linear model alone is as good, the n-gram alone is not as good."),
+])  # fmt: skip
+def test_the_verdict_says_of_each_how_it_stands_beside_the_net(
+    left: str, nats: tuple[float, ...], words: str
+) -> None:
+    validation = dict(zip(("lstm", "linear", "ngram", "lstm+linear+ngram"), nats, strict=True))
+    verdict = AnswerVerdict(left, "test", {}, {}, {}, validation, True, None, "")
+    assert verdict.lines == [f"Left is {left}, {words}"]
+
+
 def test_fitting_has_the_time_that_counting_leaves(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = read_rows(table, TrainSettings(output="kind"))
     given: list[float] = []

@@ -26,7 +26,7 @@ TRENDS = {
     "flat": "The net had stopped getting better: more rows help most.",
     "overfitting": "The net had begun to learn rows by heart; its best weights are from before.",
 }
-AS_GOOD = 0.002  # nats by which a part alone may be worse than all weighed to be left alone
+AS_GOOD = 0.002  # nats by which what is simpler may be worse to be as good, and left
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,12 @@ class AnswerVerdict:
         if not self.choice:
             return f"On validation: {nats} nats an answer."
         net = next(name for name in self.validation if name not in UNTRAINED and "+" not in name)
-        words = [f"the {UNTRAINED[name][0]}" for name in rivals]
-        better = [word for word, value in zip(words, rivals.values(), strict=True) if value <= self.validation[net]]
-        if len(words) == 1:
-            beside = f"{words[0]} alone is {'better than' if better else 'not as good as'} the net"
-        elif better:
-            beside = f"{' and '.join(better)} alone {'is' if len(better) == 1 else 'are each'} better than the net"
-        else:
-            beside = f"neither {' nor '.join(words)} alone is as good as the net"
-        return f"Left is {self.model}, best on validation ({nats} nats); {beside}."
+        beside = ", ".join(
+            f"the {UNTRAINED[name][0]} alone is {_standing(value, self.validation[net])}"
+            for name, value in rivals.items()
+        )
+        best = "best" if self.validation[self.model] == min(self.validation.values()) else "as good as the best"
+        return f"Left is {self.model}, {best} on validation ({nats} nats); beside the net {beside}."
 
     def as_dict(self) -> dict[str, Any]:
         """The figures in plain names."""
@@ -92,6 +89,12 @@ class AnswerVerdict:
             "trend": self.trend,
             "baseline": self.baseline_name,
         }
+
+
+def _standing(nats: float, of_net: float) -> str:
+    if nats < of_net:
+        return "better"
+    return "as good" if nats <= of_net + AS_GOOD else "not as good"
 
 
 Said = dict[str, dict[str, Tensor]]  # part's name -> output -> what it says (A, O)
