@@ -103,6 +103,28 @@ def test_compare_takes_it(here: Path, unroll: Unroll) -> None:
     assert json.loads(answer.out.splitlines()[0])["model"] == "leaky.Leaky"
 
 
+def test_no_other_file_of_the_working_folder_is_run(here: Path, unroll: Unroll) -> None:
+    mark = f"open({str(here / 'was-run')!r}, 'w').close()\n"
+    for name in ("unrolled", "torch", "numpy", "json", "runpy", "sacrebleu", "jiwer"):
+        (here / f"{name}.py").write_text(mark)
+    (here / "leaky.py").write_text("import sacrebleu, jiwer\n" + KEPT)
+    (here / "matplotlibrc").write_text("text.usetex: true\n")
+    asked = ("--models", "leaky.Leaky", "--steps", "3", "--seeds", "1", "--size", "8", "--threads", "1", "--json")
+    answer = unroll("compare", "days.txt", *asked)
+    assert answer.code == 0, answer.err
+    assert json.loads(answer.out.splitlines()[0])["model"] == "leaky.Leaky"
+    assert not (here / "was-run").exists()
+
+
+def test_it_may_have_the_name_of_an_installed_module_and_neighbours(here: Path, unroll: Unroll) -> None:
+    (here / "jiwer.py").write_text("from leaky import Leaky\n")
+    for name in ("jiwer", "leaky"):
+        sys.modules.pop(name, None)
+    before = list(sys.path)
+    assert unroll(*TRAIN, "--model", "jiwer.Leaky", "--out", "run").code == 0
+    assert sys.path == before and sys.modules.pop("jiwer").__file__ == str(here / "jiwer.py")
+
+
 def test_one_that_breaks_a_law_is_refused_with_the_smallest_input(here: Path, unroll: Unroll) -> None:
     answer = unroll(*TRAIN, "--model", "faulty.Runs", "--out", "run")
     assert answer.code == 2 and not (here / "run").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,21 @@ def test_a_parquet_file_is_read_as_its_csv_is(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("unrolled.data.parquet_form.SLICE", 2)
     assert cells(tmp_path / "t.parquet") == ROWS
     assert [row.number for row in open_table(tmp_path / "t.parquet").rows(["label"])] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("name", ["a*.parquet", "a?.parquet", "a[1].parquet", "file:a.parquet", "s3:a.parquet",
+                                  "a=1.parquet", os.fsdecode(b"a\xff.parquet")])  # fmt: skip
+def test_the_name_of_a_parquet_file_is_no_pattern_and_no_url(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polars = pytest.importorskip("polars")
+    monkeypatch.chdir(tmp_path)
+    for path, text in ((name, "mine"), ("ab.parquet", "another's")):
+        with Path(path).open("wb") as file:
+            polars.DataFrame({"text": [text], "label": ["a"]}).write_parquet(file)
+    for path in (Path(name), tmp_path / name):
+        assert open_table(path).columns == ("text", "label")
+        assert cells(path) == [("mine", "a")]
 
 
 def test_the_extra_for_parquet_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

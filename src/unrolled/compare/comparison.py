@@ -36,6 +36,8 @@ FORMAT = 1
 MINUTES, TASK_MINUTES = 2.0, 0.5  # for each training, where no budget was asked for
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130  # how the process of a training ends
 PAUSE = 0.5  # seconds between looks at a training
+CHILD = [sys.executable, "-I" if sys.flags.isolated else "-P", "-m", "unrolled.compare.child"]
+"""How a training is started: -P, so that a file torch.py in the working folder is no module."""
 
 
 def find_folder(data: str, settings: CompareSettings, under: str | Path = "compare") -> Path:
@@ -179,8 +181,7 @@ class Comparison:
                 facts = {"data": self.data, "settings": settings.to_json(), "parent": os.getpid()}
                 asked.write(json.dumps(facts).encode())
                 asked.seek(0)
-                command = [sys.executable, "-m", "unrolled.compare.child"]
-                child = subprocess.Popen(command, stdin=asked, stdout=answer, stderr=errors)
+                child = subprocess.Popen(CHILD, stdin=asked, stdout=answer, stderr=errors)
                 try:
                     while child.poll() is None:
                         try:

@@ -87,7 +87,9 @@ def drawing(plot: Callable[[Figure], None], inches: tuple[float, float]) -> str:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(SETTINGS):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a matplotlibrc in the working folder was read when it was imported
+        matplotlib.rcParams.update(SETTINGS)
         picture = Figure(figsize=inches, layout="constrained")
         plot(picture)
         text = StringIO()

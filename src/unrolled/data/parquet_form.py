@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from unrolled.data.table_file import Row, TableFile
 from unrolled.errors import DataError, MissingExtra
@@ -13,7 +13,10 @@ SLICE = 10_000  # rows read together
 
 
 class ParquetTable(TableFile):
-    """A parquet file, some thousands of rows at a time."""
+    """A parquet file, some thousands of rows at a time.
+
+    polars is handed the open file and never its name, in which it would see patterns (`a*.parquet`) and URLs.
+    """
 
     form = "parquet"
 
@@ -21,7 +24,8 @@ class ParquetTable(TableFile):
     def open(cls, path: Path) -> Self:
         polars = _polars()
         try:
-            return cls(path, tuple(polars.read_parquet_schema(path)))
+            with path.open("rb") as file:
+                return cls(path, tuple(polars.read_parquet_schema(file)))
         except (polars.exceptions.PolarsError, OSError) as error:
             raise DataError(f"{path} is no parquet file that could be read: {_first_line(error)}.") from None
 
@@ -29,19 +33,27 @@ class ParquetTable(TableFile):
         polars = _polars()
         wanted = list(dict.fromkeys(columns))
         places = [wanted.index(name) for name in columns]
-        number, lazy = 0, polars.scan_parquet(self.path).select(wanted)
-        while True:
-            try:
-                rows = lazy.slice(number, SLICE).collect().rows()
-            except (polars.exceptions.PolarsError, OSError) as error:
-                raise DataError(
-                    f"{self.path}, after row {number:,}: {_first_line(error)}. The file is damaged; make it anew."
-                ) from None
-            for cells in rows:
-                number += 1
-                yield Row(number, tuple(None if cells[place] == "" else cells[place] for place in places))
-            if len(rows) < SLICE:
-                return
+        number = 0
+        with self._opened() as file:
+            lazy = polars.scan_parquet(file, glob=False, hive_partitioning=False).select(wanted)
+            while True:
+                try:
+                    rows = lazy.slice(number, SLICE).collect().rows()
+                except (polars.exceptions.PolarsError, OSError) as error:
+                    raise DataError(
+                        f"{self.path}, after row {number:,}: {_first_line(error)}. The file is damaged; make it anew."
+                    ) from None
+                for cells in rows:
+                    number += 1
+                    yield Row(number, tuple(None if cells[place] == "" else cells[place] for place in places))
+                if len(rows) < SLICE:
+                    return
+
+    def _opened(self) -> BinaryIO:
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise DataError(f"{self.path} cannot be read: {error.strerror}.") from None
 
 
 def _first_line(error: Exception) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 from pathlib import Path
+from types import ModuleType
 
 from unrolled.errors import OptionError, nearest
 from unrolled.memory.base import Memory
@@ -20,15 +22,15 @@ def is_own(name: str) -> bool:
 def find_own(name: str) -> type[Memory]:
     """The class that `module.Class` names, the module's file in the folder one stands in, or installed.
 
-    This runs the module, so it is asked for by what a user types and never by what a file says. Raises OptionError.
+    This runs the module, so it is asked for by what a user types and never by what a file says. What the module
+    imports is what is installed; a neighbour in that folder serves where nothing of its name is. Raises OptionError.
     """
     if not all(part.isidentifier() for part in name.split(".")):
         raise OptionError(f"A memory of your own is named as Python would import it, module.Class; got '{name}'.")
     module_name, _, class_name = name.rpartition(".")
     here = str(Path.cwd())
-    sys.path.insert(0, here)
     try:
-        module = importlib.import_module(module_name)
+        module = _import(module_name, here)
     except ModuleNotFoundError as problem:
         if problem.name is None or not f"{module_name}.".startswith(f"{problem.name}."):
             raise OptionError(f"{name}: the module {module_name} needs {problem.name}, which is not there.") from None
@@ -38,8 +40,6 @@ def find_own(name: str) -> type[Memory]:
         ) from None
     except Exception as problem:
         raise OptionError(f"{name}: {module_name} cannot be imported: {type(problem).__name__}: {problem}") from None
-    finally:
-        sys.path.remove(here)
     classes = [key for key, kind in vars(module).items() if inspect.isclass(kind) and issubclass(kind, Memory)]
     if class_name not in classes:
         there = ", ".join(key for key in classes if key != "Memory") or "none"
@@ -52,6 +52,28 @@ def find_own(name: str) -> type[Memory]:
         lacking = ", ".join(sorted(found.__abstractmethods__))
         raise OptionError(f"{name} lacks {lacking}; a memory has start, step and unroll (docs/adding-a-part.md).")
     return found
+
+
+def _import(name: str, here: str) -> ModuleType:
+    """Imports a module whose file or package stands in the folder `here`, or one that is installed.
+
+    `here` is looked at first for that one name; for all else last, so that no other file there takes the place of
+    an installed module.
+    """
+    first = name.partition(".")[0]
+    found = None if first in sys.modules else PathFinder.find_spec(first, [here])
+    sys.path.append(here)
+    try:
+        if found is not None and found.loader is not None:
+            sys.modules[first] = module_from_spec(found)
+            try:
+                found.loader.exec_module(sys.modules[first])
+            except BaseException:
+                del sys.modules[first]
+                raise
+        return importlib.import_module(name)
+    finally:
+        del sys.path[len(sys.path) - 1 - sys.path[::-1].index(here)]
 
 
 def not_brought(name: str) -> OptionError:
