@@ -83,8 +83,8 @@ def test_the_name_of_a_parquet_file_is_no_pattern_and_no_url(
 ) -> None:
     polars = pytest.importorskip("polars")
     monkeypatch.chdir(tmp_path)
-    for path, text in ((name, "mine"), ("ab.parquet", "another's")):
-        with Path(path).open("wb") as file:
+    for place, text in ((name, "mine"), ("ab.parquet", "another's")):
+        with Path(place).open("wb") as file:
             polars.DataFrame({"text": [text], "label": ["a"]}).write_parquet(file)
     for path in (Path(name), tmp_path / name):
         assert open_table(path).columns == ("text", "label")
