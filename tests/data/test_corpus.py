@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,45 @@ def test_parts_are_disjoint_and_cover_the_text(lengths: list[int], valid: float,
         wanted = np.array([(1 - valid) * (1 - test), valid * (1 - test), test])
         assert np.abs(sizes - wanted).max() < 0.12
         assert (sizes[wanted == 0] == 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 3000), min_size=2, max_size=199),
+    valid=st.sampled_from([0.0, 0.05, 0.5]),
+    test=st.sampled_from([0.0, 0.1, 0.5]),
+    seed=st.integers(0, 5),
+)
+def test_each_of_few_files_gives_its_share(lengths: list[int], valid: float, test: float, seed: int) -> None:
+    starts, total = np.cumsum([0, *lengths[:-1]]), sum(lengths)
+    layout = lay_out(starts, total, valid, test, seed, starts)
+    assert layout.edges[layout.borders].tolist() == starts.tolist()
+    sizes = np.diff(layout.edges, append=total)
+    assert (sizes > 0).all()
+    own = np.searchsorted(starts, layout.edges, side="right") - 1
+    wanted = np.array([(1 - valid) * (1 - test), valid * (1 - test), test])
+    for file, length in enumerate(lengths):
+        found = np.bincount(layout.parts[own == file], sizes[own == file], minlength=3)
+        if length < 10:
+            assert found[1:].sum() == 0
+        else:
+            assert np.abs(found - wanted * length).max() <= 4
+    again = lay_out(starts, total, valid, test, seed, starts)
+    assert layout.edges.tolist() == again.edges.tolist() and layout.parts.tolist() == again.parts.tolist()
+
+
+@pytest.mark.parametrize("documents", ["file", "line", "blank"])
+def test_a_folder_of_few_files_is_not_split_by_name_order(tmp_path: Path, documents: str) -> None:
+    for name, letters in zip("abc", ("abc  ", "def  ", "ghi  "), strict=True):
+        write(tmp_path / f"{name}.txt", "\n\n".join(prose(900, seed, letters) for seed in range(3)))
+    corpus = read_corpus(tmp_path, documents)
+    assert not corpus.unseen
+    for part in PARTS:
+        texts = [corpus.table.decode(corpus.symbols[start:stop]) for start, stop in corpus.parts[part].tolist()]
+        assert set("adg") <= set("".join(texts)), part
+        assert all(len(set(text) & set("adg")) <= 1 for text in texts), "a stretch reaches over a file's border"
+    assert (covered(corpus) == 1).all()
+    assert read_corpus(tmp_path, documents).parts["test"].tolist() == corpus.parts["test"].tolist()
 
 
 def test_many_documents_are_left_whole() -> None:
@@ -262,9 +302,9 @@ def test_options_that_there_are_not_are_refused(tmp_path: Path, options: dict[st
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.txt", prose())
 
-    def truncate(starts: np.ndarray, total: int, *shares: float) -> Layout:
+    def truncate(*given: Any) -> Layout:
         write(path, prose(1000))
-        return lay_out(starts, total, *shares)  # type: ignore[arg-type]
+        return lay_out(*given)
 
     monkeypatch.setattr("unrolled.data.corpus.lay_out", truncate)
     with pytest.raises(DataError, match=r"a.txt changed while it was read. Start again"):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,7 +144,8 @@ def read_corpus(
 
     `documents`: "file", "line", "blank" or "row", see `read_texts`. `symbols`: "char", "byte", "word", "bpe", or
     "auto": characters where the training part has at most 512 different ones, else bytes. `valid` and `test`: a
-    share, a path, or "none"; left out, the last 10% are the test part and 5% of the rest, in blocks, validation.
+    share, a path, or "none"; left out, the last 10% are the test part and 5% of the rest, in blocks, validation; of
+    few files each gives its share.
     `table`: a table to use as it is; otherwise one is made from the training part. `column`: of a
     table, whose cells in it are the documents where these are "row".
 
@@ -159,16 +161,18 @@ def read_corpus(
     for part, given in ((VALIDATION, valid_share), (TEST, test_share)):
         if isinstance(given, str):
             sources.append(read_texts(given, documents, any_bytes, column))
-            starts, total, fingerprints[str(Path(given))] = survey(sources[-1])
-            layouts.append(lay_out_whole(starts, total, part))
-    starts, total, fingerprints[str(Path(path))] = survey(sources[0])
+            found = survey(sources[-1])
+            fingerprints[str(Path(given))] = found.fingerprint
+            layouts.append(lay_out_whole(found.starts, found.total, part))
+    found = survey(sources[0])
+    total, fingerprints[str(Path(path))] = found.total, found.fingerprint
     shares = [given if isinstance(given, float | int) else 0.0 for given in (valid_share, test_share)]
     if any(shares) and total < SHORTEST:
         raise DataError(
             f"{path} holds {total:,} characters: too short to cut validation and test from, which takes "
             f"{SHORTEST}.\nGive more text, or name other files for them: --valid FILE --test FILE."
         )
-    layouts.insert(0, lay_out(starts, total, shares[0], shares[1], seed))
+    layouts.insert(0, lay_out(found.starts, total, shares[0], shares[1], seed, found.files))
     if table is None:
         table = make_table(symbols, sources[0], layouts[0])
     whole, edges, unseen = encode_all(sources, layouts, table)
@@ -185,13 +189,25 @@ def check_kind(symbols: str, table: Table | None) -> None:
         )
 
 
-def survey(documents: Documents) -> tuple[NDArray[np.int64], int, str]:
-    """Read everything once: the characters before each document, those of all, and the fingerprint."""
+class Survey(NamedTuple):
+    """What one reading of a text finds."""
+
+    starts: NDArray[np.int64]  # characters before each document
+    files: NDArray[np.int64]  # characters before each file that holds some
+    total: int  # characters
+    fingerprint: str
+
+
+def survey(documents: Documents) -> Survey:
+    """Read everything once."""
     digests: dict[Path, str] = {}
-    starts, total = [], 0
-    for chunk in documents.chunks(digests):
-        starts.append(chunk.starts + total)
-        total += len(chunk.text)
+    starts, files, total = [], list[int](), 0
+    for file in documents.files:
+        before = total
+        for chunk in replace(documents, files=(file,)).chunks(digests):
+            starts.append(chunk.starts + total)
+            total += len(chunk.text)
+        files += [before] if total > before else []
     if not total:
         raise DataError(f"{documents.path} holds no text, empty lines at most. Give a file that has text in it.")
     if documents.path.is_dir():
@@ -199,7 +215,7 @@ def survey(documents: Documents) -> tuple[NDArray[np.int64], int, str]:
         mark = join_digests(documents.path, digests | {path: digest_of(path) for path in others})
     else:
         mark = digests[documents.files[0].path]
-    return np.concatenate(starts), total, mark
+    return Survey(np.concatenate(starts), np.array(files), total, mark)
 
 
 def make_table(kind: str, documents: Documents, layout: Layout) -> Table:

@@ -18,8 +18,9 @@ from unrolled.seeds import numpy_generator
 TRAINING, VALIDATION, TEST = range(3)
 PARTS = ("training", "validation", "test")
 SHORTEST = 200  # characters from which parts can be cut
-BLOCKS = 5  # stretches of the text from each of which a block is taken for validation
+BLOCKS = 5  # stretches of the text, at least, from each of which a block is taken for validation
 MANY = 200  # documents from which on they are left whole
+FEWEST = 10  # characters of one of several files, from which on parts are cut from it
 
 
 class Layout(NamedTuple):
@@ -45,37 +46,54 @@ def lay_out_whole(starts: NDArray[np.int64], total: int, part: int) -> Layout:
     return Layout(starts, np.ones(len(starts), np.bool_), np.full(len(starts), part, np.uint8), total)
 
 
-def lay_out(starts: NDArray[np.int64], total: int, valid: float, test: float, seed: int) -> Layout:
+def lay_out(
+    starts: NDArray[np.int64], total: int, valid: float, test: float, seed: int,
+    files: NDArray[np.int64] | None = None,
+) -> Layout:  # fmt: skip
     """Cut off the last share `test`, and of the rest the share `valid` in blocks spread by `seed`.
 
-    Many documents, none of them a large part of the whole, are left whole; others are cut where the share ends.
+    Many documents, none of them a large part of the whole, are left whole. Otherwise each of the `files`, given as
+    the characters before each, gives its own share: the order of their names decides nothing. Left out: one file.
     """
     layout = lay_out_whole(starts, total, TRAINING)
     if not valid and not test:
         return layout
     count = len(starts)
     lengths = np.diff(starts, append=total)
-    by_document = count >= MANY and int(lengths.max()) * 20 <= total
-    end = count if by_document else total
-    test_start = int(end * (1 - test))
-    blocks = [(test_start, end, TEST)] if test else []
-    blocks += [(a, b, VALIDATION) for a, b in spread_blocks(test_start, valid, seed)] if valid else []
-    if by_document:
-        for start, stop, part in blocks:
+    if count >= MANY and int(lengths.max()) * 20 <= total:
+        for start, stop, part in cut_shares(np.array([0]), count, valid, test, seed):
             layout.parts[start:stop] = part
         return layout
-    return cut_at(layout, blocks)
+    return cut_at(layout, cut_shares(np.array([0]) if files is None else files, total, valid, test, seed))
 
 
-def spread_blocks(end: int, share: float, seed: int) -> Iterator[tuple[int, int]]:
-    """Five blocks of 0 to `end`, together a `share` of it, one in each fifth of it."""
-    places = max(1, int(1 / share))
-    chosen = numpy_generator(seed, "validation").integers(0, places, BLOCKS)
-    for block, place in enumerate(chosen.tolist()):
-        left, right = end * block // BLOCKS, end * (block + 1) // BLOCKS
-        size = max(1, round((right - left) * share))
-        start = min(left + place * size, right - size)
-        yield start, start + size
+def cut_shares(
+    starts: NDArray[np.int64], total: int, valid: float, test: float, seed: int
+) -> list[tuple[int, int, int]]:
+    """The blocks (start, stop, part) of validation and test: of each file the last share, and one block or more of
+    what is before it, so that there are five at least. A file of a few characters is left to training."""
+    per_file = -(-BLOCKS // len(starts))
+    places = max(1, int(1 / valid)) if valid else 1
+    chosen = numpy_generator(seed, "validation").integers(0, places, (len(starts), per_file))
+    blocks = []
+    for first, stop, drawn in zip(starts.tolist(), [*starts[1:].tolist(), total], chosen.tolist(), strict=True):
+        if len(starts) > 1 and stop - first < FEWEST:
+            continue
+        end = first + int((stop - first) * (1 - test))
+        blocks += [(end, stop, TEST)] if test else []
+        blocks += spread_blocks(first, end, valid, drawn) if valid else []
+    return blocks
+
+
+def spread_blocks(first: int, end: int, share: float, places: list[int]) -> list[tuple[int, int, int]]:
+    """As many blocks of `first` to `end` as places, together a `share` of it, one in each like piece of it."""
+    size, count, blocks = end - first, len(places), []
+    for block, place in enumerate(places):
+        left, right = first + size * block // count, first + size * (block + 1) // count
+        length = max(1, round((right - left) * share))
+        start = min(left + place * length, right - length)
+        blocks.append((start, start + length, VALIDATION))
+    return blocks
 
 
 def cut_at(layout: Layout, blocks: list[tuple[int, int, int]]) -> Layout:
