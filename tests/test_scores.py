@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from unrolled.scores import calibration_error, macro_f1, mark_spans, score_labels, span_f1, spans_of, wilson
+from unrolled.deadline import Deadline
+from unrolled.scores import (
+    FEWEST_DRAWN,
+    MOST_IN_TABLE,
+    RESAMPLED,
+    calibration_error,
+    macro_f1,
+    mark_spans,
+    score_labels,
+    span_f1,
+    spans_of,
+    wilson,
+)
 
 
 def logs_of(answered: list[int], kinds: int, chance: float = 0.8) -> np.ndarray:
@@ -71,7 +84,8 @@ def test_true_chances_have_no_calibration_error() -> None:
 
 
 def test_nothing_at_all_has_no_f1() -> None:
-    assert math.isnan(macro_f1(np.zeros((3, 2), np.int64)))
+    none = np.zeros(0, np.int64)
+    assert math.isnan(macro_f1(none, none, none, 2))
 
 
 def test_spans_count_where_both_ends_and_kind_are_right() -> None:
@@ -86,3 +100,35 @@ def test_spans_count_where_both_ends_and_kind_are_right() -> None:
     assert mark_spans(["O", "B-PER", "I-PER"])
     assert not mark_spans(["O", "PER"])
     assert not mark_spans(["B-PER", "I-PER"])
+
+
+def test_a_thousand_labels_take_no_tables_of_them() -> None:
+    dice = np.random.default_rng(0)
+    kinds, rows = 1000, 800
+    true, said = dice.integers(0, kinds, rows), dice.integers(0, kinds, rows)
+    said[:600] = true[:600]
+    logs = np.full((rows, kinds), -9.0)
+    logs[np.arange(rows), said] = -0.1
+    tracemalloc.start()
+    score = score_labels(logs, true, [f"l{number}" for number in range(kinds)])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000  # a table of them for every draw took 8 GB
+    assert score.macro_f1_interval[0] < score.macro_f1 < score.macro_f1_interval[1] + 0.1
+    facts = score.as_dict()
+    assert "confusion" not in facts
+    assert len(facts["confused"]) == MOST_IN_TABLE
+    rows_of_most, right, answer = score.mistakes[0]
+    assert facts["confused"][0] == {"right": f"l{right}", "answer": f"l{answer}", "rows": rows_of_most}
+    assert np.array(score.confusion).sum() == rows
+
+
+def test_an_interval_has_fewer_draws_where_time_is_short_and_says_so() -> None:
+    answers = np.arange(60) % 3
+    whole = score_labels(logs_of([0] * 60, 3), answers, "abc")
+    cut = score_labels(logs_of([0] * 60, 3), answers, "abc", Deadline(0))
+    assert (whole.drawn, cut.drawn) == (RESAMPLED, FEWEST_DRAWN)
+    assert "resampled" not in whole.as_dict()
+    assert cut.as_dict()["resampled"] == FEWEST_DRAWN
+    assert whole.macro_f1 == cut.macro_f1
+    json.dumps(cut.as_dict(), allow_nan=False)

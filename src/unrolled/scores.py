@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.seeds import numpy_generator
 
 Floats = NDArray[np.float64]
@@ -17,7 +18,13 @@ Ids = NDArray[np.int64]
 
 BINS = 15  # of the expected calibration error
 RESAMPLED = 1000  # times that rows are drawn anew for an interval
+FEWEST_DRAWN = 100  # of them, however late it is: the ends of an interval of 95% are the third from either side
 Z = 1.959964  # of 95%
+MOST_IN_TABLE = (
+    50  # labels of which run.json keeps which is taken for which in a table; of more, what is confused most
+)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,10 +42,25 @@ class LabelScore:
     macro_f1_interval: tuple[float, float]  # rows drawn anew (Efron 1979)
     calibration_error: float  # ECE: mean distance of the chance given from the share right (Guo et al. 2017)
     labels: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]  # [true][answered]; a last row for labels not known in training
+    pairs: tuple[tuple[int, int, int], ...]  # (true, answered, rows) that occur; true K: not known in training
+    drawn: int = RESAMPLED  # times that rows were drawn anew; fewer where time was short
     span_f1: float | None = (
         None  # of tags that mark spans (B-…, I-…, O): a span counts where both ends and kind are right
     )
+
+    @property
+    def confusion(self) -> tuple[tuple[int, ...], ...]:
+        """[true][answered], (K + 1, K); a last row for labels not known in training."""
+        table = np.zeros((len(self.labels) + 1, len(self.labels)), np.int64)
+        for true, answered, rows in self.pairs:
+            table[true, answered] = rows
+        return tuple(tuple(row) for row in table.tolist())
+
+    @property
+    def mistakes(self) -> list[tuple[int, int, int]]:
+        """(rows, true, answered) of labels known in training that were taken for another, the most first."""
+        wrong = [(rows, true, said) for true, said, rows in self.pairs if true != said and true < len(self.labels)]
+        return sorted(wrong, reverse=True)
 
     @property
     def line(self) -> str:
@@ -68,29 +90,44 @@ class LabelScore:
             "macro_f1_interval": list(self.macro_f1_interval),
             "calibration_error": self.calibration_error,
             "labels": list(self.labels),
-            "confusion": [list(row) for row in self.confusion],
+            **self._confused(),
+            **({} if self.drawn == RESAMPLED else {"resampled": self.drawn}),
             **({} if self.span_f1 is None else {"span_f1": self.span_f1}),
         }
 
+    def _confused(self) -> dict[str, Any]:
+        """Which labels are taken for which: a table of few, the most frequent mistakes of many."""
+        if len(self.labels) <= MOST_IN_TABLE:
+            return {"confusion": [list(row) for row in self.confusion]}
+        return {
+            "confused": [
+                {"right": self.labels[true], "answer": self.labels[said], "rows": rows}
+                for rows, true, said in self.mistakes[:MOST_IN_TABLE]
+            ]
+        }
 
-def score_labels(logs: Floats, answers: Ids, labels: Sequence[str]) -> LabelScore:
+
+def score_labels(logs: Floats, answers: Ids, labels: Sequence[str], deadline: Deadline = ENDLESS) -> LabelScore:
     """The score of log-chances (N, K) beside the right answers (N,), below 0 where not among the K labels."""
     rows, kinds = logs.shape
     answered, known = logs.argmax(1), answers >= 0
     right = answered == answers
-    confusion = np.zeros((kinds + 1, kinds), np.int64)
-    np.add.at(confusion, (np.where(known, answers, kinds), answered), 1)
+    cells, counts = np.unique(np.where(known, answers, kinds) * kinds + answered, return_counts=True)
+    true, said = np.divmod(cells, kinds)
     nats = -logs[np.flatnonzero(known), answers[known]]
+    drawn = resampled_f1(true, said, counts, kinds, deadline)
+    ends = np.quantile(drawn, [0.025, 0.975])
     return LabelScore(
         rows=rows,
         nats=float(nats.mean()) if len(nats) else math.nan,
         accuracy=float(right.mean()),
         accuracy_interval=wilson(int(right.sum()), rows),
-        macro_f1=macro_f1(confusion),
-        macro_f1_interval=resampled_f1(confusion),
+        macro_f1=macro_f1(true, said, counts, kinds),
+        macro_f1_interval=(float(ends[0]), float(ends[1])),
         calibration_error=calibration_error(np.exp(logs.max(1)), right),
         labels=tuple(labels),
-        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        pairs=tuple(zip(true.tolist(), said.tolist(), counts.tolist(), strict=True)),
+        drawn=len(drawn),
     )
 
 
@@ -121,22 +158,32 @@ def span_f1(answered: Sequence[Sequence[str]], right: Sequence[Sequence[str]]) -
     return 2 * found / whole if whole else math.nan
 
 
-def macro_f1(confusion: NDArray[np.int64]) -> float:
-    """The mean over labels that stand in these rows or are answered of 2 · right / (true + answered)."""
-    kinds = confusion.shape[1]
-    right = np.diagonal(confusion[:kinds])
-    whole = confusion[:kinds].sum(1) + confusion.sum(0)
+def macro_f1(true: Ids, said: Ids, counts: Ids, kinds: int) -> float:
+    """The mean over labels that stand in these rows or are answered of 2 · right / (true + answered).
+
+    true, said, counts (C,): how many rows have a label and are answered with one; true K: not known in training.
+    """
+    whole = np.bincount(true, counts, kinds + 1)[:kinds] + np.bincount(said, counts, kinds)
+    same = true == said
+    right = np.bincount(true[same], counts[same], kinds)
     met = whole > 0
     return float((2 * right[met] / whole[met]).mean()) if met.any() else math.nan
 
 
-def resampled_f1(confusion: NDArray[np.int64]) -> tuple[float, float]:
-    """The middle 95% of macro-F1 over rows drawn anew from these."""
-    rows = int(confusion.sum())
+def resampled_f1(true: Ids, said: Ids, counts: Ids, kinds: int, deadline: Deadline = ENDLESS) -> list[float]:
+    """Macro-F1 over rows drawn anew from these, again and again, one draw in memory at a time."""
+    rows = int(counts.sum())
     dice = numpy_generator(0, "bootstrap")
-    drawn = dice.multinomial(rows, confusion.ravel() / max(1, rows), RESAMPLED).reshape(RESAMPLED, *confusion.shape)
-    low, high = np.quantile([macro_f1(one) for one in drawn], [0.025, 0.975])
-    return float(low), float(high)
+    chances = counts / max(1, rows)
+    return draw_anew(lambda: macro_f1(true, said, dice.multinomial(rows, chances), kinds), deadline)
+
+
+def draw_anew(figure: Callable[[], T], deadline: Deadline = ENDLESS) -> list[T]:
+    """What `figure` gives `RESAMPLED` times, or as often as there was time for, `FEWEST_DRAWN` times at least."""
+    found: list[T] = []
+    while len(found) < RESAMPLED and (not deadline.passed() or len(found) < FEWEST_DRAWN):
+        found.append(figure())
+    return found
 
 
 def calibration_error(chances: Floats, right: NDArray[np.bool_]) -> float:

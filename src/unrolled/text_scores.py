@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import DataError
+from unrolled.scores import RESAMPLED, draw_anew
 from unrolled.seeds import numpy_generator
 
 Counts = NDArray[np.int64]
 Interval = tuple[float, float]
 
-RESAMPLED = 1000  # times that rows are drawn anew for an interval
 LENGTHS = (10, 20, 30, 50)  # words of a source: where a bucket ends
 ORDERS = 4  # of BLEU's n-grams
 
@@ -44,6 +45,7 @@ class TextScore:
     exact: float  # share of texts that are a right one, but for space at the ends
     exact_interval: Interval
     by_length: tuple[LengthScore, ...]  # empty where no sources were given
+    drawn: int = RESAMPLED  # times that rows were drawn anew for each interval; fewer where time was short
 
     @property
     def line(self) -> str:
@@ -80,11 +82,15 @@ class TextScore:
                 {"shortest": one.shortest, "longest": one.longest, "rows": one.rows, "bleu": one.bleu}
                 for one in self.by_length
             ],
+            **({} if self.drawn == RESAMPLED else {"resampled": self.drawn}),
         }
 
 
 def score_texts(
-    written: Sequence[str], right: Sequence[Sequence[str]], sources: Sequence[str] | None = None
+    written: Sequence[str],
+    right: Sequence[Sequence[str]],
+    sources: Sequence[str] | None = None,
+    deadline: Deadline = ENDLESS,
 ) -> TextScore:
     """The score of N written texts beside the right ones of each, of which there is one or more.
 
@@ -100,17 +106,22 @@ def score_texts(
         raise DataError(f"Text {empty[0] + 1} has no right text beside it; it needs at least one.")
     n_grams, characters = count_n_grams(written, right), count_characters(written, right)
     words, hits = count_word_errors(written, right), count_exact(written, right)
+    figures: list[tuple[Callable[[Counts], float], Counts]]
+    figures = [(bleu, n_grams), (chrf, characters), (error_rate, words), (share, hits)]
+    drawn = [draws(*one, deadline.share(1 / (len(figures) - place))) for place, one in enumerate(figures)]
+    intervals = [middle_of(one) for one in drawn]
     return TextScore(
         rows=len(written),
         bleu=bleu(n_grams.sum(0)),
-        bleu_interval=resampled(bleu, n_grams),
+        bleu_interval=intervals[0],
         chrf=chrf(characters.sum(0)),
-        chrf_interval=resampled(chrf, characters),
+        chrf_interval=intervals[1],
         wer=error_rate(words.sum(0)),
-        wer_interval=resampled(error_rate, words),
+        wer_interval=intervals[2],
         exact=share(hits.sum(0)),
-        exact_interval=resampled(share, hits),
+        exact_interval=intervals[3],
         by_length=() if sources is None else bleu_by_length(n_grams, sources),
+        drawn=min(map(len, drawn)),
     )
 
 
@@ -191,13 +202,22 @@ def share(counts: Counts) -> float:
 
 
 def resampled(score: Callable[[Counts], float], counts: Counts) -> Interval:
-    """The middle 95% of a score over rows drawn anew from these (N, K), whose sum it is made from (Efron 1979).
+    """The middle 95% of a score over rows drawn anew from these (N, K), whose sum it is made from (Efron 1979)."""
+    return middle_of(draws(score, counts))
+
+
+def draws(score: Callable[[Counts], float], counts: Counts, deadline: Deadline = ENDLESS) -> list[float]:
+    """A score of rows drawn anew, again and again.
 
     The rows drawn are the same for every score, so that two scores, or two models' scores, go up and down together.
     """
     rows, dice = len(counts), numpy_generator(0, "bootstrap")
     even = np.full(rows, 1 / rows)
-    found = [score(dice.multinomial(rows, even) @ counts) for _ in range(RESAMPLED)]
+    return draw_anew(lambda: score(dice.multinomial(rows, even) @ counts), deadline)
+
+
+def middle_of(found: Sequence[float]) -> Interval:
+    """The ends of the middle 95%."""
     low, high = np.quantile(found, [0.025, 0.975])
     return float(low), float(high)
 

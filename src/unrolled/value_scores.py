@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.scores import RESAMPLED, wilson
+from unrolled.deadline import ENDLESS, Deadline
+from unrolled.scores import RESAMPLED, draw_anew, wilson
 from unrolled.seeds import numpy_generator
 
 Floats = NDArray[np.float64]
@@ -34,6 +35,7 @@ class ValueScore:
     r2_interval: tuple[float, float]
     held: float  # share of right answers that stand in the interval given for them
     width: float  # of that interval, on average
+    drawn: int = RESAMPLED  # times that rows were drawn anew; fewer where time was short
 
     @property
     def line(self) -> str:
@@ -62,24 +64,31 @@ class ValueScore:
             "r2_interval": list(self.r2_interval),
             "held": self.held,
             "interval_width": self.width,
+            **({} if self.drawn in (0, RESAMPLED) else {"resampled": self.drawn}),
         }
 
 
-def score_values(answered: Floats, right: Floats, reach: Floats, nats: float) -> ValueScore:
+def score_values(
+    answered: Floats, right: Floats, reach: Floats, nats: float, deadline: Deadline = ENDLESS
+) -> ValueScore:
     """The score of numbers answered (N, K) beside the right ones; reach (N, K): half an interval's width."""
     off = answered - right
     rows = len(off)
     dice = numpy_generator(0, "bootstrap")
-    figures = [_figures(off, right)]
-    if rows > 1:
-        drawn = (dice.integers(0, rows, rows) for _ in range(RESAMPLED))
-        figures += [_figures(off[some], right[some]) for some in drawn]
+
+    def draw() -> tuple[float, float, float]:
+        some = dice.integers(0, rows, rows)
+        return _figures(off[some], right[some])
+
+    drawn = draw_anew(draw, deadline) if rows > 1 else []
+    figures = [_figures(off, right), *drawn]
     low, high = middle(np.array(figures))
     mae, rmse, r2 = figures[0]
     return ValueScore(
         rows=rows, nats=nats, mae=mae, mae_interval=(float(low[0]), float(high[0])), rmse=rmse,
         rmse_interval=(float(low[1]), float(high[1])), r2=r2, r2_interval=(float(low[2]), float(high[2])),
         held=float((np.abs(off) <= reach).mean()), width=float(2 * reach.mean()),
+        drawn=len(drawn),
     )  # fmt: skip
 
 
@@ -122,6 +131,7 @@ class LabelSetScore:
     macro_f1: float  # mean over labels
     labels: tuple[str, ...]
     f1: tuple[float, ...]  # of each label
+    drawn: int = RESAMPLED  # times that rows were drawn anew; fewer where time was short
 
     @property
     def line(self) -> str:
@@ -150,6 +160,7 @@ class LabelSetScore:
             "macro_f1": self.macro_f1,
             "labels": list(self.labels),
             "f1": list(self.f1),
+            **({} if self.drawn == RESAMPLED else {"resampled": self.drawn}),
         }
 
 
@@ -159,6 +170,7 @@ def score_label_sets(
     whole: NDArray[np.bool_],
     nats: float,
     labels: tuple[str, ...],
+    deadline: Deadline = ENDLESS,
 ) -> LabelSetScore:
     """The score of sets (N, K) beside the right ones; whole (N,): whether all of a row's labels are known."""
     rows = len(answered)
@@ -169,8 +181,8 @@ def score_label_sets(
         return float(2 * found[some].sum() / both) if both else math.nan
 
     dice = numpy_generator(0, "bootstrap")
-    drawn = (dice.integers(0, rows, rows) for _ in range(RESAMPLED))
-    (low,), (high,) = middle(np.array([[micro(np.arange(rows))], *([micro(some)] for some in drawn)]))
+    drawn = draw_anew(lambda: micro(dice.integers(0, rows, rows)), deadline)
+    (low,), (high,) = middle(np.array([[micro(np.arange(rows))], *([one] for one in drawn)]))
     each = (answered & right).sum(0), answered.sum(0) + right.sum(0)
     f1 = np.where(each[1] > 0, 2 * each[0] / np.maximum(each[1], 1), np.nan)
     exact = (answered == right).all(1) & whole
@@ -178,5 +190,5 @@ def score_label_sets(
         rows=rows, nats=nats, accuracy=float(exact.mean()), accuracy_interval=wilson(int(exact.sum()), rows),
         micro_f1=micro(np.arange(rows)), micro_f1_interval=(float(low), float(high)),
         macro_f1=float(np.nanmean(f1)) if np.isfinite(f1).any() else math.nan, labels=labels,
-        f1=tuple(float(one) if np.isfinite(one) else 0.0 for one in f1),
+        f1=tuple(float(one) if np.isfinite(one) else 0.0 for one in f1), drawn=len(drawn),
     )  # fmt: skip

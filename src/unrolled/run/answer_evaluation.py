@@ -59,14 +59,7 @@ def confusion_lines(score: LabelScore) -> list[str]:
     """The confusion matrix as lines, a row a true label; of many labels the pairs that are confused most."""
     names = score.labels
     if len(names) > MOST_SHOWN:
-        pairs = [
-            (count, true, said)
-            for true, row in enumerate(score.confusion[: len(names)])
-            for said, count in enumerate(row)
-            if true != said and count
-        ]
-        pairs.sort(reverse=True)
-        return [f"  {count:6,} x {names[true]} taken for {names[said]}" for count, true, said in pairs[:10]]
+        return [f"  {count:6,} x {names[true]} taken for {names[said]}" for count, true, said in score.mistakes[:10]]
     rows = [*zip(names, score.confusion, strict=False)]
     if any(score.confusion[len(names)]):
         rows.append(("(not known)", score.confusion[len(names)]))

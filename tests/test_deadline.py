@@ -1,0 +1,40 @@
+"""Deadlines, by a clock that goes on as often as it is asked."""
+
+from __future__ import annotations
+
+import math
+from itertools import count
+
+import pytest
+
+from unrolled.deadline import ENDLESS, Deadline, Stopped
+
+
+def test_it_passes_when_its_seconds_are_over_and_so_do_its_parts() -> None:
+    ticks = count()
+    deadline = Deadline(10, now=lambda: next(ticks))  # made at 0, asked at 1, 2, …
+    assert deadline.left == 9
+    assert not deadline.passed()
+    part = deadline.share(0.5)  # of 7 that are left at 3; made at 5
+    assert part.left < 3.5
+    assert [part.passed() for _ in range(3)] == [False, False, True]
+    assert deadline.within(100).passed()
+
+
+def test_without_a_limit_it_never_passes() -> None:
+    assert ENDLESS.endless
+    assert ENDLESS.left == math.inf
+    assert ENDLESS.share(0.1) is ENDLESS.within(1) is ENDLESS
+    assert not ENDLESS.passed()
+
+
+@pytest.mark.parametrize("seconds", [None, 100.0])
+def test_a_stop_is_seen_by_all_that_come_from_it(seconds: float | None) -> None:
+    asked: list[bool] = []
+    deadline = Deadline(seconds, lambda: bool(asked))
+    part = deadline.share(0.5).within(3)
+    assert not part.passed()
+    asked.append(True)
+    with pytest.raises(Stopped):
+        part.passed()
+    assert not issubclass(Stopped, Exception)  # nobody who catches errors of a fit takes it for one
