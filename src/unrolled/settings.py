@@ -100,6 +100,7 @@ class TrainSettings(Settings):
     direction: Annotated[str | None, "which way rows are read: both, or ahead, which can answer at every step"] = None
     balance: Annotated[bool, "every label counts alike in training, however many rows it has"] = False
     skip_empty: Annotated[bool, "leave out rows with an empty cell"] = False
+    no_header: Annotated[bool, "of a csv or tsv: the first row is data; columns are called 1, 2, …"] = False
 
     def with_defaults(self, model: str | None = DEFAULT_MODEL) -> Self:
         """The same with the model and the budget that are taken where none was asked for."""
@@ -211,6 +212,7 @@ class CompareSettings(Settings):
     documents: Annotated[
         str, "what a document is: file, line, blank (blocks between blank lines), or row (of a table's text)"
     ] = "file"
+    no_header: Annotated[bool, "of a csv or tsv: the first row is data"] = False
     symbols: Annotated[str, "what a symbol is: auto, char, byte, word or bpe"] = "auto"
     seed: Annotated[int, "the first seed"] = 0
     threads: Annotated[int | None, "processor threads (all of this machine's)"] = None
@@ -228,7 +230,7 @@ class CompareSettings(Settings):
             raise OptionError("--parameters finds the size; --size says it. Leave one of them out.")
         if self.seeds < 1:
             raise OptionError(f"--seeds is a whole number of at least 1; got {self.seeds}.")
-        shared = ("minutes", "steps", "size", "depth", "documents", "symbols", "threads", "device")
+        shared = ("minutes", "steps", "size", "depth", "documents", "no_header", "symbols", "threads", "device")
         TrainSettings(**{name: getattr(self, name) for name in shared}).check()
 
     def lags(self) -> list[int]:

@@ -66,7 +66,8 @@ def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
 def train_settings(settings: CompareSettings, cell: Cell, sizes: dict[str, tuple[int, int]]) -> TrainSettings:
     """What `train` is asked for a cell; `sizes` are the width and depth found for a model."""
     asked = TrainSettings(
-        model=cell.model, seed=cell.seed, documents=settings.documents, symbols=settings.symbols
+        model=cell.model, seed=cell.seed, documents=settings.documents, no_header=settings.no_header,
+        symbols=settings.symbols,
     )  # fmt: skip
     if cell.gradient == COUNTED:
         return asked

@@ -30,6 +30,7 @@ from unrolled.errors import DataError, InputError, MissingExtra, OptionError, Ru
 from unrolled.run import load
 from unrolled.run.asked import as_read, is_about_text
 from unrolled.run.language import task_of
+from unrolled.run.rows import table_options
 from unrolled.settings import CompareSettings, TrainSettings
 
 FORMAT = 1
@@ -48,7 +49,7 @@ def find_folder(data: str, settings: CompareSettings, under: str | Path = "compa
     for number in range(1, 10_000):
         path = Path(under) / (name if number == 1 else f"{name}-{number}")
         facts = path / "compare.json"
-        if not path.exists() or (facts.exists() and files.read_json(facts) == asked_for(data, settings)):
+        if not path.exists() or (facts.exists() and recorded(facts) == asked_for(data, settings)):
             return path
     raise OptionError(f"{under}/{name} and 9,999 more are taken; give --out.")
 
@@ -57,6 +58,12 @@ def asked_for(data: str, settings: CompareSettings) -> dict[str, Any]:
     """What tells one comparison from another, as compare.json has it."""
     path = data if data in TASKS else str(Path(data).resolve())
     return {"format": FORMAT, "data": path, "asked": replace(settings, out=None).to_json()}
+
+
+def recorded(path: Path) -> dict[str, Any]:
+    """What a compare.json says was asked; an older one lacks the options that came later."""
+    facts: dict[str, Any] = files.read_json(path)
+    return facts | {"asked": CompareSettings().to_json() | facts["asked"]}
 
 
 class Comparison:
@@ -101,18 +108,21 @@ class Comparison:
                 f"There is no file or folder '{self.data}', nor a task of that name.{nearest(self.data, TASKS)}\n"
                 f"Give a text, or one of the tasks {', '.join(TASKS)}."
             )
-        asked = as_read(self.data, TrainSettings(documents=settings.documents))
+        asked = as_read(self.data, TrainSettings(documents=settings.documents, no_header=settings.no_header))
         if not is_about_text(self.data, asked):
             raise DataError(
                 f"{self.data} is a table, and models are compared on a text or a task.\n"
                 f"To see a net beside the linear model on it: unroll train {self.data}"
             )
-        return read_corpus(self.data, asked.documents, settings.symbols, settings.seed, column=asked.input)
+        options = table_options(asked)
+        return read_corpus(
+            self.data, asked.documents, settings.symbols, settings.seed, column=asked.input, options=options
+        )
 
     def _make_folder(self) -> None:
         facts = self.path / "compare.json"
         if facts.exists():
-            if files.read_json(facts) != self.asked:
+            if recorded(facts) != self.asked:
                 raise RunError(
                     f"{self.path} is another comparison's folder: other data, models or options.\n"
                     "Say what was said then to go on with it, or give another --out."

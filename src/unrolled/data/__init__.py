@@ -5,6 +5,7 @@ from unrolled.data.diagnostics import TASKS, Diagnostic
 from unrolled.data.fingerprints import fingerprint, keep_standard_input
 from unrolled.data.pieces import PieceTable, WordTable, table_from_json
 from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Symbols, Table
+from unrolled.data.table_file import TableOptions
 from unrolled.data.tables import is_table
 from unrolled.data.text import DOCUMENTS, Documents, read_documents
 from unrolled.data.windows import Batch, RowBatches, StreamBatches, make_batches, part_rows
@@ -25,6 +26,7 @@ __all__ = [
     "StreamBatches",
     "Symbols",
     "Table",
+    "TableOptions",
     "WordTable",
     "fingerprint",
     "is_table",

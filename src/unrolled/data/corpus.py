@@ -28,6 +28,7 @@ from unrolled.data.fingerprints import digest_of, join_digests
 from unrolled.data.pieces import PieceTable, WordTable
 from unrolled.data.store import SymbolStore, let_go
 from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Symbols, Table, code_points
+from unrolled.data.table_file import USUAL, TableOptions
 from unrolled.data.targets import count_targets
 from unrolled.data.text import DOCUMENTS, Documents, judge
 from unrolled.data.text_columns import ROW, read_texts
@@ -139,6 +140,7 @@ def read_corpus(
     test: str | float | None = None,
     table: Table | None = None,
     column: str | None = None,
+    options: TableOptions = USUAL,
 ) -> Corpus:
     """Read the text at `path`, cut it into parts and turn it into symbols.
 
@@ -147,7 +149,7 @@ def read_corpus(
     share, a path, or "none"; left out, the last 10% are the test part and 5% of the rest, in blocks, validation; of
     few files each gives its share.
     `table`: a table to use as it is; otherwise one is made from the training part. `column`: of a
-    table, whose cells in it are the documents where these are "row".
+    table, whose cells in it are the documents where these are "row"; `options`: how that table is read.
 
     The text is read three times, in chunks (looked at, counted, encoded), and bytes in use do not grow with it but
     for 8 to 40 a document. Raises DataError, OptionError; TrainingError where the disk has no room for the symbols.
@@ -155,12 +157,12 @@ def read_corpus(
     check_kind(symbols, table)
     any_bytes = "byte" in (symbols, table.kind if table else "")
     valid_share, test_share = share_of("valid", valid, 0.05), share_of("test", test, 0.1)
-    sources = [read_texts(path, documents, any_bytes, column)]
+    sources = [read_texts(path, documents, any_bytes, column, options)]
     layouts = []
     fingerprints = {}
     for part, given in ((VALIDATION, valid_share), (TEST, test_share)):
         if isinstance(given, str):
-            sources.append(read_texts(given, documents, any_bytes, column))
+            sources.append(read_texts(given, documents, any_bytes, column, options))
             found = survey(sources[-1])
             fingerprints[str(Path(given))] = found.fingerprint
             layouts.append(lay_out_whole(found.starts, found.total, part))

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Self
 
-from unrolled.data.table_file import LOOKED_AT, Row, TableFile, encoding_of, read_lines
+from unrolled.data.table_file import LOOKED_AT, USUAL, Row, TableFile, TableOptions, encoding_of, read_lines
 from unrolled.errors import DataError
 
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
@@ -22,10 +22,13 @@ class CsvTable(TableFile):
     quotes that enclose cells.
     """
 
-    def __init__(self, path: Path, form: str, encoding: str, delimiter: str, quoting: int) -> None:
+    def __init__(
+        self, path: Path, form: str, encoding: str, delimiter: str, quoting: int, options: TableOptions
+    ) -> None:
         self.form, self.encoding, self.delimiter, self.quoting = form, encoding, delimiter, quoting
-        _, header = next(read_records(path, encoding, delimiter, quoting), (1, []))
-        columns = tuple(name.strip() for name in header)
+        self.header = options.header
+        _, first = next(read_records(path, encoding, delimiter, quoting), (1, []))
+        columns = tuple(name.strip() for name in first) if self.header else numbered(len(first))
         if not any(columns) or len(set(columns)) < len(columns):
             twice = next((name for name in columns if columns.count(name) > 1), "")
             raise DataError(
@@ -35,19 +38,19 @@ class CsvTable(TableFile):
         super().__init__(path, columns)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, options: TableOptions = USUAL) -> Self:
         form = path.suffix.lower()[1:]
         encoding = encoding_of(path, form)
         if form != "tsv":
-            return cls(path, form, encoding, sniff_delimiter(path, encoding), csv.QUOTE_MINIMAL)
+            return cls(path, form, encoding, sniff_delimiter(path, encoding), csv.QUOTE_MINIMAL, options)
         quoting = csv.QUOTE_MINIMAL if has_quoting(path, encoding) else csv.QUOTE_NONE
-        return cls(path, form, encoding, "\t", quoting)
+        return cls(path, form, encoding, "\t", quoting, options)
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         """Empty cells are missing, and lines without any cell are passed over."""
         places, width = [self.columns.index(name) for name in columns], len(self.columns)
         records = read_records(self.path, self.encoding, self.delimiter, self.quoting)
-        for number, cells in islice(records, 1, None):
+        for number, cells in islice(records, int(self.header), None):
             if not cells:
                 continue
             if len(cells) != width:
@@ -56,6 +59,11 @@ class CsvTable(TableFile):
                     f"A cell with {DELIMITERS[self.delimiter]} in it is put in double quotes."
                 )
             yield Row(number, tuple(cells[place] or None for place in places))
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """The names of columns that have none: their numbers, from 1."""
+    return tuple(map(str, range(1, count + 1)))
 
 
 def sniff_delimiter(path: Path, encoding: str) -> str:

@@ -28,7 +28,7 @@ from unrolled.data.row_reader import RowReader
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.spelling import learn_spelling
 from unrolled.data.symbols import Table
-from unrolled.data.table_file import TableFile
+from unrolled.data.table_file import USUAL, TableFile, TableOptions
 from unrolled.data.tables import open_table
 from unrolled.data.tokens import LabelTokens, Tokens, grow_tokens, learn_given, learn_tokens
 from unrolled.data.words import given_words
@@ -144,6 +144,7 @@ class Asked:
     patches: bool = False  # pictures are read as patches, not as rows
     table: Table | None = None  # of symbols of a language model that is started from
     fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test part
+    options: TableOptions = USUAL  # of this table, and of those of --valid and --test
 
 
 @dataclass(frozen=True)
@@ -227,12 +228,12 @@ def _open_tables(
     path: str | Path, asked: Asked, known: Known | None, others: Sequence[str]
 ) -> tuple[list[TableFile], Columns]:
     """The table at `path` and those given as parts, a sequence a row where there is a column of them."""
-    table = open_table(path)
+    table = open_table(path, asked.options)
     if known:
         columns = known.columns
     else:
         columns = choose_columns(table, asked.input, asked.output, asked.group, asked.sequence)
-    tables = [table, *map(open_table, others)]
+    tables = [table, *(open_table(other, asked.options) for other in others)]
     for one in tables:
         check_columns(one, columns)
     if columns.sequence:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeAlias
 
@@ -27,6 +28,16 @@ class Row(NamedTuple):
 
     number: int
     cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How a table is read where its bytes leave it open. A run keeps them, and reads other tables by them."""
+
+    header: bool = True  # of csv and tsv: the first row names the columns; if not, they are called 1, 2, …
+
+
+USUAL = TableOptions()  # a form that says all of itself, or a csv with a header
 
 
 class TableFile(ABC):

@@ -15,7 +15,7 @@ from unrolled.data.media_folders import MediaFolder, media_folder
 from unrolled.data.npy_form import NpyTable
 from unrolled.data.npz_form import NpzTable
 from unrolled.data.parquet_form import ParquetTable
-from unrolled.data.table_file import TableFile
+from unrolled.data.table_file import USUAL, TableFile, TableOptions
 from unrolled.data.text import look_at
 from unrolled.errors import DataError
 
@@ -43,8 +43,14 @@ def is_table(path: str | Path) -> bool:
     return str(path) != "-" and form_of(Path(path).name) is not None and not Path(path).is_dir()
 
 
-def open_table(path: str | Path) -> TableFile:
-    """Looks at a table's beginning: its columns, and how its cells are told apart. Raises DataError."""
+def has_header(path: str | Path) -> bool:
+    """Whether a path's name says that its first row names the columns, unless --no-header says otherwise."""
+    return is_table(path) and form_of(Path(path).name) is CsvTable
+
+
+def open_table(path: str | Path, options: TableOptions = USUAL) -> TableFile:
+    """Looks at a table's beginning: its columns, and how its cells are told apart. Options that are of another form
+    of table change nothing. Raises DataError."""
     path = Path(path)
     mode = look_at(path).st_mode
     if stat.S_ISDIR(mode):
@@ -54,4 +60,4 @@ def open_table(path: str | Path) -> TableFile:
     form = form_of(path.name)
     if form is None:
         raise DataError(f"{path} is no table by its name. Tables end in {', '.join(FORMS)}; rename it if it is one.")
-    return form.open(path)
+    return CsvTable.open(path, options) if form is CsvTable else form.open(path)

@@ -13,7 +13,7 @@ import numpy as np
 
 from unrolled.data.columns import spell
 from unrolled.data.inputs import kind_of
-from unrolled.data.table_file import LOOKED_AT
+from unrolled.data.table_file import LOOKED_AT, USUAL, TableOptions
 from unrolled.data.tables import is_table, open_table
 from unrolled.data.text import CHUNK, Chunk, Documents, TextFile, read_documents
 from unrolled.errors import DataError, OptionError, nearest
@@ -28,9 +28,10 @@ class CellDocuments(Documents):
 
     documents: str = ROW
     column: str = ""
+    options: TableOptions = USUAL
 
     def chunks(self, digests: dict[Path, str] | None = None) -> Iterator[Chunk]:
-        table = open_table(self.path)
+        table = open_table(self.path, self.options)
         if digests is not None:
             digests[self.path] = table.fingerprint()
         held, characters = list[str](), 0
@@ -60,28 +61,31 @@ def _chunk(cells: list[str]) -> Chunk:
     return Chunk("".join(cells), np.cumsum(lengths) - lengths)
 
 
-def read_texts(path: str | Path, documents: str, any_bytes: bool, column: str | None) -> Documents:
+def read_texts(
+    path: str | Path, documents: str, any_bytes: bool, column: str | None, options: TableOptions = USUAL
+) -> Documents:
     """As `read_documents`, and of a "row" the cells of a table's column; in a file that is no table a line is one.
     Raises DataError, OptionError."""
     if documents != ROW:
         return read_documents(path, documents, any_bytes)
     if column is None or not is_table(path):
         return read_documents(path, "line", any_bytes)
-    table = open_table(path)
+    table = open_table(path, options)
     if column not in table.columns:
         raise OptionError(
             f"{table.path} has no column '{column}'.{nearest(column, table.columns)} "
             f"It has: {', '.join(table.columns)}."
         )
-    return CellDocuments(table.path, (TextFile(table.path, table.path.name, 0, ""),), (), column=column)
+    files = (TextFile(table.path, table.path.name, 0, ""),)
+    return CellDocuments(table.path, files, (), column=column, options=options)
 
 
-def text_column(path: str | Path) -> str | None:
+def text_column(path: str | Path, options: TableOptions = USUAL) -> str | None:
     """The column of a table that has no other, if what stands there is text; None for all else. Raises DataError,
     for a table of one column without a row too."""
     if not is_table(path):
         return None
-    table = open_table(path)
+    table = open_table(path, options)
     if len(table.columns) != 1:
         return None
     looked = [row.cells[0] for row in islice(table.rows(table.columns), LOOKED_AT)]

@@ -15,6 +15,7 @@ from unrolled.data.answers import UNSEEN, Labels, LabelSets, shown
 from unrolled.data.examples import Examples
 from unrolled.data.media_folders import media_folder
 from unrolled.data.pieces import PieceTable, WordTable
+from unrolled.data.tables import has_header
 from unrolled.data.text_columns import ROW, text_column
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.gradient import GRADIENTS
@@ -26,7 +27,7 @@ from unrolled.run.answers import Answers
 from unrolled.run.folder import RunFolder
 from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
-from unrolled.run.rows import read_rows
+from unrolled.run.rows import read_rows, table_options
 from unrolled.run.subject import Subject
 from unrolled.run.writings import Writings
 from unrolled.settings import DEFAULT_MODEL, TrainSettings, option_name
@@ -37,7 +38,7 @@ NEURAL_ONLY = (
 )  # fmt: skip
 FOR_TABLES = (
     "input", "output", "group", "folds", "fold", "pool", "direction", "balance", "skip_empty", "read", "sequence",
-    "inlet", "augment", "freeze", "reader",
+    "inlet", "augment", "freeze", "reader", "no_header",
 )  # fmt: skip
 FOR_TEXTS = ("documents", "window")
 WIDE = 27_720  # units that any number of heads up to 12 divides
@@ -218,12 +219,14 @@ def read_corpus_again(folder: RunFolder, asked: TrainSettings) -> Corpus:
 def as_read(path: str | Path, settings: TrainSettings) -> TrainSettings:
     """The settings, and where a table's column of text is what is learnt, that its rows are documents: of a table
     that has no other column, or of the one that is read --as language. Raises OptionError, DataError."""
+    if settings.no_header and not has_header(path):
+        raise OptionError(f"--no-header is of csv and tsv, and {path} is none by its name. Leave it out.")
     by_itself = settings.kind in (None, Language.kind)
     rows = by_itself and (settings.documents == ROW or (settings.kind is not None and settings.input is not None))
     if rows and not is_table(path):
         asked = f"--documents {ROW}" if settings.documents == ROW else f"--input {settings.input}"
         raise OptionError(f"{asked} is of tables, and {path} is none by its name. Leave it out.")
-    alone = text_column(path) if by_itself and settings.output is None else None
+    alone = text_column(path, table_options(settings)) if by_itself and settings.output is None else None
     column = settings.input or alone
     if rows and column is None:
         raise OptionError(f"{path} has several columns; name the one whose texts are learnt: --input COLUMN")
@@ -234,6 +237,12 @@ def as_read(path: str | Path, settings: TrainSettings) -> TrainSettings:
             f"--documents {settings.documents}: {path} is a table, where each row is a document. Leave it out."
         )
     return dataclasses.replace(settings, kind=Language.kind, documents=ROW, input=column)
+
+
+def as_evaluated(settings: TrainSettings) -> TrainSettings:
+    """What a run's settings say of the reading of another table, all of which is one part."""
+    kept = {name: getattr(settings, name) for name in ("kind", "skip_empty", "no_header")}
+    return TrainSettings(**kept, valid="none", test="none")
 
 
 def is_about_text(path: str | Path, settings: TrainSettings) -> bool:
@@ -257,7 +266,7 @@ def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None
     tables = known.read_symbols() if known is not None else None
     model = asked.model or DEFAULT_MODEL
     if text:
-        kept = ("input",) if asked.documents == ROW else ()
+        kept = ("input", "no_header") if asked.documents == ROW else ()
         refuse_options(asked, [name for name in FOR_TABLES if name not in kept], f"{path} is read as a text")
         if LINEAR in model.split("+"):
             raise OptionError(f"{path} is a text, and the linear model answers about rows. Try --model lstm+ngram.")

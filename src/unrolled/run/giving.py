@@ -17,6 +17,7 @@ from unrolled.data.examples import Known, check_columns
 from unrolled.data.inputs import MEDIA, LabelInput, TextInput, VectorInput, located
 from unrolled.data.items import Item
 from unrolled.data.sequences import SequenceTable
+from unrolled.data.table_file import USUAL, TableOptions
 from unrolled.data.tables import is_table, open_table
 from unrolled.data.text import list_files
 from unrolled.errors import DataError, MediaError
@@ -36,8 +37,8 @@ class Given(NamedTuple):
 class Giving:
     """How a run takes what it is asked about."""
 
-    def __init__(self, known: Known) -> None:
-        self.known = known
+    def __init__(self, known: Known, options: TableOptions = USUAL) -> None:
+        self.known, self.options = known, options
 
     def read_input(self, source: str) -> Iterator[Given] | None:
         """What a path holds: the rows of a table's input columns, a folder's sounds or pictures, or one of them; None
@@ -57,7 +58,7 @@ class Giving:
         return None
 
     def _read_table(self, path: str) -> Iterator[Given]:
-        columns, table = self.known.columns, open_table(path)
+        columns, table = self.known.columns, open_table(path, self.options)
         check_columns(table, replace(columns, outputs=(), group=None))
         if columns.sequence:
             table = SequenceTable.gather(table, columns.sequence, ())

@@ -25,6 +25,7 @@ from unrolled.run.building import build_model
 from unrolled.run.mixing import fit_mixture, load_counts, one_thread, save_counts
 from unrolled.run.process import bytes_in_use
 from unrolled.run.report import Report
+from unrolled.run.rows import table_options
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
 from unrolled.run.verdict import judge, judge_ngram, surprise_quantiles
 from unrolled.seeds import generator
@@ -58,7 +59,7 @@ class Language(Subject):
         """The text at `path`; with a table of symbols that is there already."""
         corpus = read_corpus(
             path, settings.documents, settings.symbols, settings.seed, settings.valid, settings.test, table,
-            settings.input,
+            settings.input, table_options(settings),
         )  # fmt: skip
         return cls(corpus, settings)
 

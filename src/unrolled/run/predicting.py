@@ -22,12 +22,12 @@ from unrolled.model.likelihoods import LIKELIHOODS
 from unrolled.parts import UNTRAINED
 from unrolled.run.answer_evaluation import AnswerEvaluation, list_errors
 from unrolled.run.answers import Answers, build_answering
-from unrolled.run.asked import read_again, read_subject
+from unrolled.run.asked import as_evaluated, read_again, read_subject
 from unrolled.run.folder import RunFolder
 from unrolled.run.giving import TOGETHER, Given, Giving, gathered, name_of
 from unrolled.run.legs import recorded_plans
 from unrolled.run.rivals import load_rival
-from unrolled.run.rows import known_from_json
+from unrolled.run.rows import known_from_json, table_options
 from unrolled.run.tellers import THERE, Reach, ValueTeller, teller_of
 from unrolled.run.writing import Attention
 from unrolled.settings import DEFAULT_MODEL, TrainSettings
@@ -104,7 +104,7 @@ class Predictor:
         self.folder, self.settings = folder, settings
         tables = folder.read_symbols()
         self.known = known_from_json(tables)
-        self.giving = Giving(self.known)
+        self.giving = Giving(self.known, table_options(settings))
         outputs = self.known.outputs
         # one that was stopped before its end answers by its net as it is
         self.left: list[str] = folder.facts.get("left") or [settings.of_learnt().model or DEFAULT_MODEL]
@@ -249,9 +249,7 @@ class Predictor:
         if data is None:
             subject = read_again(self.folder, self.settings)
         else:
-            skip, kind = self.settings.skip_empty, self.settings.kind
-            asked = TrainSettings(kind=kind, skip_empty=skip, valid="none", test="none")
-            subject = read_subject(data, asked, self.folder)
+            subject = read_subject(data, as_evaluated(self.settings), self.folder)
         if not isinstance(subject, Answers):
             raise RunError(f"{self.folder.path} answers about rows of a table, and {data} was read as a text.")
         examples = subject.examples

@@ -13,6 +13,7 @@ from unrolled.data.examples import LISTED, Asked, Examples, Known, read_examples
 from unrolled.data.features import FEATURES, Features, Frames, Rows, features_from_json
 from unrolled.data.outputs import output_from_json
 from unrolled.data.symbols import Table
+from unrolled.data.table_file import TableOptions
 from unrolled.data.tokens import Tokens, tokens_from_json
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.memory import Memory, NoMemory, Stack
@@ -24,6 +25,11 @@ FEW = 20_000  # sounds or pictures of the training part up to which each is read
 SHOWN_CHARACTERS = 60  # of a row that is shown
 
 
+def table_options(settings: TrainSettings) -> TableOptions:
+    """How a run with these settings reads tables."""
+    return TableOptions(header=not settings.no_header)
+
+
 def read_rows(
     path: str | Path, settings: TrainSettings, tables: Mapping[str, Any] | None = None, table: Table | None = None
 ) -> Examples:
@@ -33,7 +39,7 @@ def read_rows(
         settings.input, settings.output, settings.kind, settings.group, settings.valid, settings.test,
         settings.symbols, settings.seed, settings.skip_empty, settings.read, settings.sequence,
         settings.inlet == "patches", table,
-        (settings.fold, settings.folds) if settings.fold and settings.folds else None,
+        (settings.fold, settings.folds) if settings.fold and settings.folds else None, table_options(settings),
     )  # fmt: skip
     examples = read_examples(path, asked, None if tables is None else known_from_json(tables))
     if tables is None and not examples.count("validation"):

@@ -32,6 +32,7 @@ from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
 from unrolled.run.mixing import load_mixture, score_parts
 from unrolled.run.predicting import Answer, Predictor
+from unrolled.run.rows import table_options
 from unrolled.run.text_predicting import TextPredictor, WritingEvaluation
 from unrolled.run.writing import Choice
 from unrolled.run.writings import Writings
@@ -226,8 +227,9 @@ class Run:
             part = "test" if corpus.targets("test") else "validation"
         else:
             corpus = read_corpus(
-                data, self.settings.documents, valid=0.0, test=0.0, table=self.table, column=self.settings.input
-            )
+                data, self.settings.documents, valid=0.0, test=0.0, table=self.table, column=self.settings.input,
+                options=table_options(self.settings),
+            )  # fmt: skip
             part = "training"
         score = evaluate(self.model, part_rows(corpus, part), self.table.characters)
         scores, parts = self.facts["scores"], None

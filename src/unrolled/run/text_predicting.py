@@ -13,12 +13,12 @@ from unrolled.data.items import PartItems
 from unrolled.data.outputs import TextOutput
 from unrolled.data.pairs import written_of
 from unrolled.errors import DataError, MediaError, RunError
-from unrolled.run.asked import read_again, read_subject
+from unrolled.run.asked import as_evaluated, read_again, read_subject
 from unrolled.run.folder import RunFolder
 from unrolled.run.giving import Given, Giving, gathered, name_of
 from unrolled.run.legs import recorded_plans
 from unrolled.run.predicting import Answer, Text
-from unrolled.run.rows import known_from_json
+from unrolled.run.rows import known_from_json, table_options
 from unrolled.run.writing import Choice, Scribe
 from unrolled.run.writing_verdict import Cost, figure_of, likest_texts, score_rows, shown
 from unrolled.run.writings import Writings, build_taught, in_line
@@ -68,7 +68,7 @@ class TextPredictor:
         self.folder, self.settings = folder, settings
         tables = folder.read_symbols()
         self.known = known_from_json(tables)
-        self.giving = Giving(self.known)
+        self.giving = Giving(self.known, table_options(settings))
         self.name, output = next(iter(self.known.outputs.items()))
         taught = build_taught(recorded_plans(folder, device=device)[0], settings, tables)
         tensors, _ = folder.read_model(dict(taught.named_parameters()))
@@ -147,9 +147,7 @@ class TextPredictor:
         return subject.examples if isinstance(subject, Writings) else None
 
     def _read(self, data: str | Path) -> Examples:
-        kind, skip = self.settings.kind, self.settings.skip_empty
-        asked = TrainSettings(kind=kind, skip_empty=skip, valid="none", test="none")
-        subject = read_subject(data, asked, self.folder)
+        subject = read_subject(data, as_evaluated(self.settings), self.folder)
         if not isinstance(subject, Writings):
             raise RunError(f"{self.folder.path} writes about rows of a table, and {data} was read as a text.")
         return subject.examples

@@ -1,0 +1,67 @@
+"""A table without a header: what its columns are called, and that a run reads other tables in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import unrolled
+from unrolled.data import TableOptions
+from unrolled.data.tables import open_table
+from unrolled.data.text_columns import text_column
+from unrolled.errors import OptionError
+from unrolled.run import Training, info_data
+from unrolled.settings import TrainSettings
+
+BARE = TableOptions(header=False)
+ROWS = [(f"a {('dull', 'fine')[n % 2]} film number {n}", ("no", "yes")[n % 2]) for n in range(60)]
+
+
+def write(path: Path, rows: Sequence[tuple[str, ...]]) -> Path:
+    path.write_text("".join(",".join(row) + "\n" for row in rows))
+    return path
+
+
+def test_columns_without_a_header_are_called_by_their_numbers(tmp_path: Path) -> None:
+    table = open_table(write(tmp_path / "t.csv", [("a", "1"), ("b", "2")]), BARE)
+    assert table.columns == ("1", "2")
+    assert [(row.number, row.cells) for row in table.rows(["2", "1"])] == [(1, ("1", "a")), (2, ("2", "b"))]
+
+
+def test_a_run_reads_other_tables_as_its_own(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", ROWS)
+    training = Training(path, out=str(tmp_path / "run"), no_header=True, model="linear")
+    for _ in training:
+        pass
+    run = unrolled.load(tmp_path / "run")
+    more = write(tmp_path / "more.csv", ROWS[:20])
+    rows = run.predictor.read_input(str(more))
+    assert rows is not None
+    assert [answer.best("2") for answer in run.predict(rows)] == [label for _, label in ROWS[:20]]
+    score = run.evaluate_answers(more).as_dict()["outputs"]["2"]
+    assert (score["accuracy"], sum(map(sum, score["confusion"]))) == (1.0, 20)  # the first row among them
+
+
+def test_one_column_without_a_header_is_a_text(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", [(f"A message of number {n} and no more.",) for n in range(60)])
+    assert text_column(path, BARE) == "1"
+    assert info_data(path, TrainSettings(no_header=True))["documents"] == 60
+    training = Training(path, out=str(tmp_path / "run"), no_header=True, steps=1, size=8, batch=2, threads=1)
+    for _ in training:
+        pass
+    whole = 59 + sum(len(f"A message of number {n} and no more.") for n in range(60))  # with the borders between
+    assert unrolled.load(tmp_path / "run").evaluate(path).score.characters == whole
+
+
+@pytest.mark.parametrize("name", ["t.txt", "t.jsonl"])
+def test_what_has_no_header_by_its_form_refuses_the_option(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text('{"text": "a"}\n' * 300)
+    with pytest.raises(OptionError, match=r"--no-header is of csv and tsv, and .* is none by its name"):
+        info_data(tmp_path / name, TrainSettings(no_header=True))
+
+
+def test_a_table_that_is_read_as_it_stands_has_no_header_to_leave_out(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="which has no use for --no-header"):
+        info_data(write(tmp_path / "t.csv", ROWS), TrainSettings(no_header=True, kind="language"))
