@@ -127,7 +127,7 @@ def survive_birth(folder: Path) -> int:
     from unrolled.run.folder import RunFolder
 
     def fill(partial: Path) -> None:
-        (partial / "text").write_text("abc")
+        (partial / "data.txt").write_text("abc")
 
     def make(fresh: Path) -> None:
         RunFolder.create(fresh / "run", {"kind": "language"}, fill).release()
@@ -136,7 +136,7 @@ def survive_birth(folder: Path) -> int:
         if not (fresh / "run").exists():
             make(fresh)
         run = RunFolder.open(fresh / "run")
-        assert run.facts == {"kind": "language", "format": 1} and (run.path / "text").read_text() == "abc"
+        assert run.facts == {"kind": "language", "format": 1} and (run.path / "data.txt").read_text() == "abc"
         assert run.checkpoints.is_dir() and not run.in_training()
         assert names(fresh) == ["run"]
 

@@ -124,7 +124,7 @@ def test_json_that_is_missing_or_unreadable_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"a is missing. The run is not complete"):
         read_json(tmp_path / "a")
     (tmp_path / "a").mkdir()
-    with pytest.raises(RunError, match=r"a cannot be read: Is a directory"):
+    with pytest.raises(RunError, match=r"a is a folder; a run has a plain file"):
         read_json(tmp_path / "a")
 
 

@@ -1,7 +1,8 @@
 """Writing files so that a kill or a full disk leaves the old file or the new one, never half of one.
 
 A file is written beside its place under a hidden name (`.run.json.partial-4711`), flushed to the disk, renamed
-over the old one, and the folder is flushed too. What a killed process left beside is removed by `sweep`.
+over the old one, and the folder is flushed too. What a killed process left beside is removed by `sweep`. No link is
+written through, and nothing but a plain file is written over (opening.py).
 """
 
 from __future__ import annotations
@@ -11,13 +12,19 @@ import errno
 import json
 import math
 import os
+import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from unrolled.errors import RunError, TrainingError
+from unrolled.opening import check_own, check_own_folder, open_own, read_own
 
 PARTIAL = ".partial-"  # in the hidden names of what is being written
+LEFT = re.compile(rf"\..+{re.escape(PARTIAL)}\d+")
+LARGEST_JSON = 128 << 20  # bytes
+MOST_VALUES = 5_000_000  # in a file of JSON: as Python's objects they take a hundred bytes each
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -30,10 +37,12 @@ def write_whole(path: str | Path, data: bytes) -> None:
     """Writes `data` to `path`: at every moment, also after a kill, the old content stands there or the new.
 
     Raises TrainingError where the disk is full or refuses; the old content is whole and nothing is left beside it.
+    Raises RunError where something else than a plain file stands at `path`.
     """
     path = Path(path)
     partial = partial_path(path)
     with _explained(path, len(data)):
+        check_own(path)
         try:
             _write_new(partial, data)
             os.replace(partial, path)  # noqa: PTH105 - the named points of writing are calls of os
@@ -45,7 +54,9 @@ def write_whole(path: str | Path, data: bytes) -> None:
 
 
 def sync_folder(folder: str | Path) -> None:
-    """Flushes a folder's names to the disk; file systems that cannot do it are let be."""
+    """Flushes a folder's names to the disk; file systems that cannot do it, and Windows, are let be."""
+    if os.name == "nt":
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -57,8 +68,13 @@ def sync_folder(folder: str | Path) -> None:
 
 
 def sweep(folder: str | Path) -> list[Path]:
-    """Removes the files that killed writers left in `folder`, and returns them. For its only writer to call."""
-    left = sorted(path for path in Path(folder).glob(f".*{PARTIAL}*") if path.is_file())
+    """Removes the files that killed writers left in `folder`, and returns them. For its only writer to call.
+
+    Raises RunError where `folder` is a link: what stands there is not the run's.
+    """
+    check_own_folder(folder)
+    named = (path for path in Path(folder).iterdir() if LEFT.fullmatch(path.name))
+    left = sorted(path for path in named if stat.S_ISREG(path.lstat().st_mode))
     for path in left:
         path.unlink(missing_ok=True)
     return left
@@ -72,7 +88,7 @@ def append_line(path: str | Path, text: str, sync: bool = False) -> None:
     """
     data = (text + "\n").encode()
     with _explained(Path(path), len(data)):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        descriptor = open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             before = os.fstat(descriptor).st_size
             try:
@@ -107,8 +123,11 @@ def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
     Raises RunError where another line is damaged, or the file cannot be read.
     """
     path = Path(path)
-    if not path.exists():
-        return []
+    try:
+        if not check_own(path):
+            return []
+    except OSError as error:
+        raise _unreadable(path, error) from error
     values = []
     for number, line in enumerate(_read_text(path).split("\n")[:-1], start=1):
         value = _parse(line, f"{path}, line {number},")
@@ -120,23 +139,34 @@ def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_bytes().decode()
+        data = read_own(path, LARGEST_JSON)
+        if sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
+            raise RunError(f"{path} is damaged: it has over {MOST_VALUES:,} values. Use another, or train again.")
+        return data.decode()
     except FileNotFoundError:
         raise RunError(f"{path} is missing. The run is not complete; use another, or train again.") from None
     except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
+        raise _unreadable(path, error) from error
     except UnicodeDecodeError as error:
         raise RunError(f"{path} is damaged: no UTF-8 at byte {error.start}. Use another, or train again.") from None
 
 
+def _unreadable(path: Path, error: OSError) -> RunError:
+    return RunError(f"{path} cannot be read: {error.strerror}. Check its permissions.")
+
+
 def _parse(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         reason = f"no JSON ({error.msg}, line {error.lineno}, column {error.colno})"
     except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
         reason = "no JSON that could be read"
     raise RunError(f"{where} is damaged: {reason}. Use another run, or train again.")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON's")
 
 
 def _finite(value: Any) -> Any:
@@ -150,7 +180,9 @@ def _finite(value: Any) -> Any:
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(path)  # noqa: PTH107 - a killed process of this number left it
+    descriptor = open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         _write_all(descriptor, data)
         os.fsync(descriptor)

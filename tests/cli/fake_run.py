@@ -20,6 +20,10 @@ from unrolled.settings import SampleSettings, TrainSettings
 STEPS = 5
 
 
+def is_run(path: str | Path) -> bool:
+    return (Path(path) / "run.json").exists()
+
+
 @dataclass(frozen=True)
 class Report:
     step: int

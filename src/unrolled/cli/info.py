@@ -42,7 +42,9 @@ def info(
       unroll info poems.txt --minutes 10
       unroll info runs/poems --json
     """
-    if thing is None or (Path(thing) / "run.json").exists():
+    from unrolled.run.folder import is_run
+
+    if thing is None or is_run(thing):
         changed = [name for name, value in settings.to_json().items() if value != getattr(TrainSettings(), name)]
         if changed:
             names = ", ".join(map(option_name, changed))

@@ -158,6 +158,8 @@ def _lines(
 
 def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | None]:
     """(run, input) of what was named."""
+    from unrolled.run.folder import is_run
+
     if len(paths) > (1 if has_text else 2):
         raise OptionError(
             f"A run and an input were expected; {len(paths)} paths came: {' '.join(paths)}.\n"
@@ -167,7 +169,7 @@ def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | Non
         return (paths[0] if paths else None), None  # the newest run where none is named
     if len(paths) == 2:
         return paths[0], paths[1]
-    if paths and (Path(paths[0]) / "run.json").exists():
+    if paths and is_run(paths[0]):
         return paths[0], "-"
     return None, paths[0] if paths else "-"
 

@@ -24,7 +24,7 @@ from unrolled.memory import MEMORIES, Memory
 from unrolled.memory.own import is_own, not_brought
 from unrolled.parts import LINEAR, UNTRAINED, build, choose, learnt_model, parse_part
 from unrolled.run.answers import Answers
-from unrolled.run.folder import RunFolder
+from unrolled.run.folder import RunFolder, has_traces
 from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
 from unrolled.run.rows import read_rows, table_options
@@ -256,6 +256,7 @@ def is_about_text(path: str | Path, settings: TrainSettings) -> bool:
 def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None = None) -> Subject:
     """What a path holds, as the subject of a training: a table's examples, or a text. known: a run by whose tables
     of symbols and labels it is read. Raises DataError, OptionError, RunError."""
+    refuse_run(path)
     text = is_about_text(path, asked)
     begins = asked.from_run is not None and known is not None and known.path == Path(asked.from_run)
     if begins and known is not None and known.facts["kind"] == Language.kind and not text:
@@ -280,6 +281,16 @@ def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None
         _check_labels(examples, known)
         embed = recorded_plans(known)[0].embed
     return Answers(examples, asked, None if tables is None else tables.get("began"), embed)
+
+
+def refuse_run(path: str | Path) -> None:
+    """Raises DataError where a run's folder is given as data, RunError where it is a damaged one's."""
+    if has_traces(path):
+        RunFolder.open(path, kinds=None)
+        raise DataError(
+            f"{path} is a run, and data were expected: a text, a folder of texts or a table.\n"
+            f"To train it further: unroll resume {path}. To look at it: unroll info {path}"
+        )
 
 
 def _check_labels(examples: Examples, source: RunFolder) -> None:

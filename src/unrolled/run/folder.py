@@ -19,6 +19,7 @@ import errno
 import hashlib
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.errors import RunError, TrainingError
 from unrolled.files import (
+    PARTIAL,
     append_line,
     partial_path,
     read_json,
@@ -36,7 +38,8 @@ from unrolled.files import (
     write_json,
     write_whole,
 )
-from unrolled.run.lock import Lock
+from unrolled.opening import check_own, check_own_folder, read_own
+from unrolled.run.lock import Lock, holder_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,6 +47,11 @@ if TYPE_CHECKING:
 FORMAT = 1
 KINDS = ("language", "answers", "writings")  # of runs that this version makes and reads
 LISTED = "`unroll runs` lists them."
+FILES = (
+    "run.json", "plan.jsonl", "log.jsonl", "samples.txt", "symbols.json", "model.safetensors", "ngram.safetensors",
+    "linear.safetensors", "data.txt", "reach.json", "lock",
+)  # fmt: skip
+TRACES = ("plan.jsonl", "symbols.json", "checkpoint", "model.safetensors")  # two of them are a run's, or were
 SAMPLE_HEADING = "--- step "  # at the line's start; a sample's own lines are indented
 
 
@@ -76,7 +84,7 @@ class RunFolder:
         try:
             _check_vacant(path)
             target.parent.mkdir(parents=True, exist_ok=True)
-            _sweep_unborn(target)
+            sweep_unborn(target)
             partial.mkdir()
         except OSError as error:
             raise RunError(f"{path} cannot be made: {error.strerror}. Name another folder with --out.") from error
@@ -86,6 +94,8 @@ class RunFolder:
             if fill is not None:
                 fill(partial)
             run.write_facts()
+            if os.name == "nt":  # where no folder is renamed in which a file is open
+                run.release()
             _rename(partial, target, path)
         except BaseException as error:
             run.release()
@@ -94,6 +104,7 @@ class RunFolder:
                 raise TrainingError(f"{path} could not be made: {error.strerror}. Nothing was left of it.") from error
             raise
         run.path = run._lock.folder = path
+        run.lock()
         return run
 
     @classmethod
@@ -105,26 +116,20 @@ class RunFolder:
         """
         path = Path(path)
         try:
-            is_folder, exists, has_facts = path.is_dir(), path.exists(), (path / "run.json").is_file()
+            is_folder, exists = path.is_dir(), path.exists()
+            if is_folder:
+                _check_files(path)
+            has_facts = is_folder and check_own(path / "run.json")
         except OSError as error:
             raise RunError(f"{path} cannot be read: {error.strerror}. {LISTED}") from error
         if not is_folder:
             what = "is a file" if exists else "does not exist"
             raise RunError(f"{path} {what}; a run is the folder that `unroll train` leaves. {LISTED}")
         if not has_facts:
+            if is_run(path):
+                raise RunError(f"{path} is a damaged run: its run.json is gone. Use another run, or train again.")
             raise RunError(f"{path} is not a run: it has no run.json. Name what `unroll train` left. {LISTED}")
-        facts = read_json(path / "run.json")
-        if not isinstance(facts, dict) or type(facts.get("format")) is not int or type(facts.get("kind")) is not str:
-            raise RunError(f"{path}/run.json is damaged: it lacks a format or a kind. Use another, or train again.")
-        if facts["format"] > FORMAT:
-            raise RunError(
-                f"{path} was made by a newer unrolled: it has format {facts['format']}; this one reads {FORMAT}.\n"
-                "Install the newer one: pip install --upgrade unrolled"
-            )
-        if kinds is not None and facts["kind"] not in kinds:
-            wanted = " or ".join(f"'{kind}'" for kind in kinds)
-            raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind {wanted}. {LISTED}")
-        return cls(path, facts)
+        return cls(path, _read_facts(path, kinds))
 
     @property
     def checkpoints(self) -> Path:
@@ -139,7 +144,7 @@ class RunFolder:
     def model_mark(self) -> str:
         """What tells these best weights from any others. Raises RunError where there are none."""
         try:
-            return hashlib.sha256(self.model.read_bytes()).hexdigest()[:16]
+            return hashlib.sha256(read_own(self.model)).hexdigest()[:16]
         except OSError:
             raise RunError(f"{self.model} is missing: the run is damaged. Train again.") from None
 
@@ -148,13 +153,16 @@ class RunFolder:
         return self.path / f"{name}.safetensors"
 
     def lock(self) -> None:
-        """Takes the run for this process until `release` or its end, and sweeps up what a killed trainer left.
+        """Takes the run for this process until `release` or its end, sweeps up what a killed trainer left, and reads
+        `facts` anew: whoever held it until now may have written them.
 
         Raises RunError where another process trains it, or the folder cannot be written.
         """
         self._lock.take()
         with contextlib.suppress(OSError):
             sweep(self.path)
+        if check_own(self.path / "run.json"):
+            self.facts = _read_facts(self.path, None)
 
     def release(self) -> None:
         """Lets another process train the run."""
@@ -228,18 +236,28 @@ class RunFolder:
     def _rewrite(self, name: str, text: str) -> None:
         path = self.path / name
         data = text.encode()
-        if path.exists() and path.read_bytes() != data:
+        if check_own(path) and read_own(path) != data:
             write_whole(path, data)
 
     def _samples(self) -> Iterator[tuple[int, str, str]]:
         """(step, text, as it stands in the file) of every sample that is whole: an empty line ends each."""
         path = self.path / "samples.txt"
-        written = path.read_bytes().decode(errors="replace") if path.exists() else ""
+        written = read_own(path).decode(errors="replace") if check_own(path) else ""
         for block in written.split("\n\n")[:-1]:
             heading, *lines = block.split("\n")
             step = heading.removeprefix(SAMPLE_HEADING)
             if step.isdecimal():
                 yield int(step), "\n".join(line[4:] for line in lines), block + "\n\n"
+
+
+def is_run(path: str | Path) -> bool:
+    """Whether a path is to be taken for a run's folder: it has a run.json, or is what is left of a run."""
+    return os.path.lexists(Path(path) / "run.json") or has_traces(path)
+
+
+def has_traces(path: str | Path) -> bool:
+    """Whether files stand at `path` that only a run has, its run.json aside."""
+    return sum(os.path.lexists(Path(path) / name) for name in TRACES) > 1
 
 
 def find_runs(under: str | Path = "runs") -> list[Path]:
@@ -265,6 +283,31 @@ def free_path(name: str, under: str | Path = "runs") -> Path:
     return path
 
 
+def _check_files(path: Path) -> None:
+    """Raises RunError where a file of a run is anything but a plain file of its own, or a folder is a link."""
+    for name in FILES:
+        check_own(path / name)
+    if check_own_folder(path / "checkpoint"):
+        for entry in (path / "checkpoint").iterdir():
+            check_own(entry)
+
+
+def _read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
+    """What run.json says. Raises RunError where it is damaged, of a newer format or of another kind."""
+    facts = read_json(path / "run.json")
+    if not isinstance(facts, dict) or type(facts.get("format")) is not int or type(facts.get("kind")) is not str:
+        raise RunError(f"{path}/run.json is damaged: it lacks a format or a kind. Use another, or train again.")
+    if facts["format"] > FORMAT:
+        raise RunError(
+            f"{path} was made by a newer unrolled: it has format {facts['format']}; this one reads {FORMAT}.\n"
+            "Install the newer one: pip install --upgrade unrolled"
+        )
+    if kinds is not None and facts["kind"] not in kinds:
+        wanted = " or ".join(f"'{kind}'" for kind in kinds)
+        raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind {wanted}. {LISTED}")
+    return facts
+
+
 def _touched(path: Path) -> int:
     times = [(path / name).stat().st_mtime_ns for name in ("run.json", "log.jsonl") if (path / name).exists()]
     return max(times, default=0)
@@ -281,12 +324,32 @@ def _check_vacant(path: Path) -> None:
         raise RunError(f"{path} exists and is not empty. Name another with --out, or go on: unroll resume {path}")
 
 
-def _sweep_unborn(target: Path) -> None:
-    """Removes what killed processes left of runs that were to be born as `target`; who is alive holds a lock."""
-    beginning = partial_path(target).name.removesuffix(str(os.getpid()))
+def sweep_unborn(target: Path) -> None:
+    """Removes what killed processes left of runs that were to be born as `target`; who is alive holds a lock.
+
+    Only what is a run's beyond doubt: a folder of the very name, whose lock names the process that its name has, or
+    that holds nothing but a lock. Of it files are removed by name, so that what somebody put there stays.
+    """
+    named = re.compile(re.escape(f".{target.name}{PARTIAL}") + r"(\d+)")
     for left in target.parent.iterdir():
-        if left.name.startswith(beginning) and left.is_dir() and not Lock(left).held():
-            shutil.rmtree(left, ignore_errors=True)
+        match = named.fullmatch(left.name)
+        if match is None or left.is_symlink() or not left.is_dir() or (lock := Lock(left)).held():
+            continue
+        if lock.holder() == holder_name(int(match[1])) or not {path.name for path in left.iterdir()} - {"lock"}:
+            _remove(left)
+
+
+def _remove(unborn: Path) -> None:
+    from unrolled.training.checkpoint import remove_checkpoints
+
+    with contextlib.suppress(OSError, RunError):  # what is not removed stays where it is
+        if check_own_folder(unborn / "checkpoint"):
+            remove_checkpoints(unborn / "checkpoint")
+            (unborn / "checkpoint").rmdir()
+        sweep(unborn)
+        for name in FILES:
+            (unborn / name).unlink(missing_ok=True)
+        unborn.rmdir()
 
 
 def _rename(partial: Path, target: Path, asked: Path) -> None:

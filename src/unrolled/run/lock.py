@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 from unrolled.errors import RunError
+from unrolled.opening import open_own
 
 PATIENCE = 0.2  # seconds: who only asks `held` has the lock for an instant
+NAMED_AT = 1  # the byte from which the holder's name stands: Windows lets nobody read the one that is locked, byte 0
+LONGEST_NAME = 100  # bytes
 
 
 class Lock:
-    """The lock of the run in `folder`: the file `lock`, which names its holder. It lasts through a renaming."""
+    """The lock of the run in `folder`: the file `lock`, which names its holder. It lasts through a renaming, but on
+    Windows, where no folder is renamed in which a file is open."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -23,19 +28,19 @@ class Lock:
     def take(self) -> None:
         """Takes it until `release` or this process's end.
 
-        Raises RunError where another holds it, or the folder cannot be written or locked.
+        Raises RunError where another holds it, it is no plain file, or the folder cannot be written or locked.
         """
         if self._descriptor is not None:
             return
         try:
-            descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = open_own(self.folder / "lock", os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise RunError(f"{self.folder} cannot be written: {error.strerror}. Train on a copy that can.") from error
         try:
             patience = time.monotonic() + PATIENCE
             while not self._try(descriptor):
                 if time.monotonic() > patience:
-                    holder = os.read(descriptor, 100).decode(errors="replace").strip() or "another process"
+                    holder = _read_name(descriptor) or "another process"
                     raise RunError(f"{self.folder} is being trained by {holder}. Wait until it ends, or stop it.")
                 time.sleep(PATIENCE / 10)
         except BaseException:
@@ -44,7 +49,8 @@ class Lock:
         self._descriptor = descriptor
         with contextlib.suppress(OSError):  # on a full disk the holder goes unnamed
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"process {os.getpid()}\n".encode(), 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, b" " * NAMED_AT + holder_name(os.getpid()).encode() + b"\n")
 
     def release(self) -> None:
         """Gives it back, where it was taken."""
@@ -55,21 +61,41 @@ class Lock:
     def held(self) -> bool:
         """Whether some process, this one too, holds it now."""
         try:
-            descriptor = os.open(self.folder / "lock", os.O_RDONLY)
-        except OSError:
+            descriptor = open_own(self.folder / "lock")
+        except (OSError, RunError):
             return False
         try:
             return not self._try(descriptor)
         finally:
             os.close(descriptor)
 
+    def holder(self) -> str:
+        """Who took it last, as its file says: "process 4711"; "" where that is not known."""
+        try:
+            descriptor = open_own(self.folder / "lock")
+        except (OSError, RunError):
+            return ""
+        try:
+            return _read_name(descriptor)
+        finally:
+            os.close(descriptor)
+
     def _try(self, descriptor: int) -> bool:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+            return lock_descriptor(descriptor, blocking=False)
         except OSError as error:
             raise RunError(
                 f"{self.folder} cannot be locked: {error.strerror}. Train on a local disk, with --out."
             ) from error
-        return True
+
+
+def holder_name(process: int) -> str:
+    """What a lock's file calls its holder."""
+    return f"process {process}"
+
+
+def _read_name(descriptor: int) -> str:
+    with contextlib.suppress(OSError):
+        os.lseek(descriptor, NAMED_AT, os.SEEK_SET)
+        return os.read(descriptor, LONGEST_NAME).decode(errors="replace").strip()
+    return ""

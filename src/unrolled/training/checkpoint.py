@@ -25,6 +25,7 @@ from torch import Tensor
 
 from unrolled.errors import RunError
 from unrolled.files import sweep, sync_folder, write_whole
+from unrolled.opening import check_own_folder, read_own
 
 FORMAT = 1
 KEPT = 2  # the newest, and the one before it
@@ -68,6 +69,13 @@ def drop_older(folder: str | Path, step: int) -> None:
     for path in earlier[KEPT - 1 :]:
         os.unlink(path)  # noqa: PTH108 - as above
     sync_folder(folder)
+
+
+def remove_checkpoints(folder: str | Path) -> None:
+    """Removes the checkpoints of a folder, and what a killed writer left there; other files stay."""
+    sweep(folder)
+    for path in _newest_first(Path(folder)):
+        path.unlink(missing_ok=True)
 
 
 def load_newest(folder: str | Path, like: Mapping[str, Tensor] | None = None) -> Checkpoint:
@@ -162,7 +170,7 @@ def unpack(data: bytes, source: str) -> tuple[int, dict[str, Tensor], dict[str, 
 
 def _read(path: Path) -> tuple[int, dict[str, Tensor], dict[str, Any]]:
     try:
-        data = path.read_bytes()
+        data = read_own(path)
     except FileNotFoundError:
         raise RunError(f"{path} is missing: the run is not complete.") from None
     except OSError as error:
@@ -179,8 +187,10 @@ def _checksum(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], step: int
 
 
 def _newest_first(folder: Path) -> list[Path]:
+    """The checkpoints of a folder. Raises RunError where it is a link: what stands there is not the run's."""
+    check_own_folder(folder)
     found = [path for path in folder.glob("step-*.safetensors") if NAME.fullmatch(path.name)]
-    return sorted(found, key=lambda path: (_step_of(path), path.stat().st_mtime_ns), reverse=True)
+    return sorted(found, key=lambda path: (_step_of(path), path.lstat().st_mtime_ns), reverse=True)
 
 
 def _step_of(path: Path) -> int:

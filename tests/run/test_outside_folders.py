@@ -1,0 +1,204 @@
+"""A run folder is data from outside: nothing of it leads elsewhere, and nothing that is not the run's is removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from asking import Unroll
+
+from unrolled.errors import RunError
+from unrolled.files import append_line, sweep, write_whole
+from unrolled.run.folder import FILES, RunFolder, is_run, sweep_unborn
+from unrolled.run.lock import Lock
+from unrolled.training.checkpoint import drop_older, load_newest, save_checkpoint
+
+PRECIOUS = b"precious\n" * 100
+
+
+def as_link(place: Path, precious: Path) -> None:
+    place.symlink_to(precious)
+
+
+def as_hard_link(place: Path, precious: Path) -> None:
+    place.hardlink_to(precious)
+
+
+def as_pipe(place: Path, precious: Path) -> None:
+    os.mkfifo(place)
+
+
+def as_folder(place: Path, precious: Path) -> None:
+    place.mkdir()
+    (place / "thesis.txt").hardlink_to(precious)
+
+
+FOREIGN = [as_link, as_hard_link, as_pipe, as_folder]
+
+
+@pytest.fixture
+def precious(tmp_path: Path) -> Path:
+    path = tmp_path / "thesis.txt"
+    path.write_bytes(PRECIOUS)
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    run = RunFolder.create(tmp_path / "run", {"kind": "language"})
+    run.release()
+    return run
+
+
+@pytest.mark.timeout(20)  # a pipe is not waited for
+@pytest.mark.parametrize("become", FOREIGN)
+@pytest.mark.parametrize("name", [name for name in FILES if name != "run.json"])
+def test_a_run_with_a_file_that_leads_elsewhere_is_refused(
+    run: RunFolder, precious: Path, name: str, become: Callable[[Path, Path], None]
+) -> None:
+    (run.path / name).unlink(missing_ok=True)
+    become(run.path / name, precious)
+    with pytest.raises(RunError, match=rf"{name} is a .*\n.*(cp -rL RUN COPY|train again)") as raised:
+        RunFolder.open(run.path)
+    assert str(raised.value).count("\n") < 3
+    with pytest.raises(RunError):
+        run.lock()
+        append_line(run.path / name, "line")
+    with pytest.raises(RunError):
+        write_whole(run.path / name, b"whole")
+    assert precious.read_bytes() == PRECIOUS
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("become", FOREIGN)
+def test_run_json_that_leads_elsewhere_is_refused(
+    run: RunFolder, precious: Path, become: Callable[[Path, Path], None]
+) -> None:
+    (run.path / "run.json").unlink()
+    become(run.path / "run.json", precious)
+    with pytest.raises(RunError, match=r"run.json is a "):
+        RunFolder.open(run.path)
+    with pytest.raises(RunError, match=r"run.json is a "):
+        run.write_facts(status="stopped")
+    assert precious.read_bytes() == PRECIOUS
+
+
+def test_what_is_being_written_goes_through_no_link(tmp_path: Path, precious: Path) -> None:
+    planted = tmp_path / f".run.json.partial-{os.getpid()}"
+    planted.symlink_to(precious)
+    write_whole(tmp_path / "run.json", b"{}")
+    assert (tmp_path / "run.json").read_bytes() == b"{}" and not planted.is_symlink()
+    assert precious.read_bytes() == PRECIOUS
+
+
+@pytest.mark.parametrize("become", FOREIGN)
+def test_a_lock_that_leads_elsewhere_is_not_taken(
+    tmp_path: Path, precious: Path, become: Callable[[Path, Path], None]
+) -> None:
+    become(tmp_path / "lock", precious)
+    lock = Lock(tmp_path)
+    with pytest.raises(RunError, match=r"lock is a "):
+        lock.take()
+    assert not lock.held() and lock.holder() == ""
+    assert precious.read_bytes() == PRECIOUS
+
+
+def test_a_folder_of_checkpoints_that_is_a_link_loses_nothing(run: RunFolder, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    for step in (10, 20, 30):
+        save_checkpoint(theirs, step, {"weight": torch.ones(2)}, {})
+    (theirs / ".notes.partial-1").write_text("dear")
+    before = sorted(path.name for path in theirs.iterdir())
+    run.checkpoints.rmdir()
+    run.checkpoints.symlink_to(theirs)
+    attempts: list[Callable[[], Any]] = [
+        lambda: save_checkpoint(run.checkpoints, 5, {"weight": torch.ones(2)}, {}),
+        lambda: drop_older(run.checkpoints, 99),
+        lambda: load_newest(run.checkpoints),
+        lambda: sweep(run.checkpoints),
+        lambda: RunFolder.open(run.path),
+    ]
+    for attempt in attempts:
+        with pytest.raises(RunError, match=r"checkpoint is a link, and a run has a folder of its own there"):
+            attempt()
+    assert sorted(path.name for path in theirs.iterdir()) == before
+
+
+def test_only_what_is_an_unborn_run_beyond_doubt_is_removed(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+
+    def unborn(name: str, holder: str, *files: str) -> Path:
+        folder = tmp_path / name
+        (folder / "checkpoint").mkdir(parents=True)
+        (folder / "lock").write_text(holder)
+        for file in files:
+            (folder / file).write_text("dear")
+        return folder
+
+    gone = [
+        unborn(".run.partial-12", " process 12\n", "run.json", "data.txt", ".plan.jsonl.partial-12"),
+        tmp_path / ".run.partial-13",  # killed before it had a lock
+    ]
+    gone[1].mkdir()
+    stay = [
+        unborn(".run.partial-notes", " process 12\n"),
+        unborn(".run.partial-14", " process 15\n"),
+        unborn(".run.partial-16", "", "thesis.txt"),
+        unborn(".run.partial-17", " process 17\n", "thesis.txt"),
+        unborn(".runs.partial-12", " process 12\n"),
+        tmp_path / ".run.partial-18",
+        tmp_path / ".run.partial-19",
+    ]
+    stay[-2].symlink_to(tmp_path / ".run.partial-12")
+    stay[-1].write_text("dear")
+    alive = unborn(".run.partial-20", " process 20\n")
+    lock = Lock(alive)
+    lock.take()
+    (alive / "lock").write_text(" process 20\n")
+    sweep_unborn(target)
+    lock.release()
+    assert not any(path.exists() for path in gone)
+    assert all(path.is_symlink() or path.exists() for path in [*stay, alive])
+    assert (stay[3] / "thesis.txt").read_text() == "dear"
+
+
+def test_a_run_is_born_beside_what_looks_like_one_unborn(tmp_path: Path) -> None:
+    (tmp_path / ".run.partial-12").mkdir()
+    (tmp_path / ".run.partial-12" / "thesis.txt").write_text("dear")
+    RunFolder.create(tmp_path / "run", {"kind": "language"})
+    assert (tmp_path / ".run.partial-12" / "thesis.txt").read_text() == "dear"
+
+
+def test_facts_are_those_that_the_last_holder_of_the_lock_left(run: RunFolder) -> None:
+    opened = RunFolder.open(run.path)
+    script = (
+        "import sys; from unrolled.run.folder import RunFolder\n"
+        "run = RunFolder.open(sys.argv[1]); run.lock(); run.write_facts(status='finished')"
+    )
+    subprocess.run([sys.executable, "-c", script, run.path], check=True)
+    assert "status" not in opened.facts
+    opened.lock()
+    assert opened.facts["status"] == "finished"
+    opened.release()
+
+
+def test_what_is_left_of_a_run_is_not_taken_for_data(unroll: Unroll, run: RunFolder) -> None:
+    run.append_plan(0, {})
+    run.write_symbols({})
+    assert is_run(run.path)
+    (run.path / "run.json").unlink()
+    assert is_run(run.path)
+    for command in (["info", run.path], ["sample", run.path], ["train", run.path, "--steps", "1"]):
+        answer = unroll(*command)
+        assert answer.code == 2 and "run.json is gone" in answer.err, answer
+    (run.path / "plan.jsonl").unlink()
+    shutil.rmtree(run.checkpoints)
+    assert not is_run(run.path)
