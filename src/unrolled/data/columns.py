@@ -30,7 +30,7 @@ MOST_KINDS, LEAST_ROWS = 1000, 5  # of labels; rows a kind, on average
 MOST_SHOWN = 4  # columns named in a line
 MOST_TAGS, TAGGED = 200, 0.99  # kinds of tags; share of rows with as many tags as words
 WHOLE_NUMBERS = 20  # different whole numbers up to which they are labels
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,16 @@ def choose_columns(
             if name is not None and name not in table.columns:
                 raise OptionError(
                     f"--{option}: {table.path} has no column '{name}'.{nearest(name, table.columns)} "
-                    f"It has: {', '.join(table.columns)}."
+                    f"It has: {table.listed}."
                 )
     if len(set(outputs)) < len(outputs) or set(inputs) & set(outputs) or len(set(inputs)) < len(inputs):
         raise OptionError("--output names each column once, and not the input's.")
-    left = [name for name in table.columns if name not in (*outputs, *inputs, group, sequence)]
+    taken = {*outputs, *inputs, group, sequence}
+    left = [name for name in table.columns if name not in taken]
     if not inputs:
         inputs = _find_inputs(table, left, bool(outputs))
-        left = [name for name in left if name not in inputs]
+        found = set(inputs)
+        left = [name for name in left if name not in found]
     if not outputs and not left and len(inputs) > 1:  # all are numbers: the last is foreseen
         inputs, left = inputs[:-1], [inputs[-1]]
     if not outputs:
@@ -99,14 +101,14 @@ def _listed(table: TableFile, names: str | None) -> tuple[str, ...]:
 def _find_inputs(table: TableFile, left: list[str], answered: bool) -> tuple[str, ...]:
     """Of the columns that are left those that are read; answered: the output is not among them."""
     known = [name for wanted in INPUTS for name in left if name.lower() == wanted]
-    if not known and len(left) == (1 if answered else 2):
+    if not known and not table.unnamed and len(left) == (1 if answered else 2):
         known = left[:1]
     if known:
         return (known[0],)
     others = left if answered else [name for name in left if name.lower() not in OUTPUTS]
     first = [row.cells for row in islice(table.rows(others), LOOKED_AT)] if others else []
     cells = [cell for cells in first for cell in cells if cell is not None]
-    if not cells or not all(map(is_number, cells)):
+    if not cells or table.unnamed or not all(map(is_number, cells)):
         raise _undecided(table, "input")
     return tuple(others)
 
@@ -120,8 +122,9 @@ def is_number(cell: Cell) -> bool:
 
 def _undecided(table: TableFile, which: str) -> DataError:
     known = ", ".join((INPUTS if which == "input" else OUTPUTS)[:6])
+    unnamed = f" and {table.unnamed} without a name" if table.unnamed else ""
     return DataError(
-        f"{table.path} has the columns {', '.join(table.columns) or 'none'}; which is the {which} is not plain.\n"
+        f"{table.path} has the columns {table.listed}{unnamed}; which is the {which} is not plain.\n"
         f"Say it: --{which} COLUMN. Names that are known: {known} …"
     )
 

@@ -25,6 +25,7 @@ from unrolled.data.cuts import (
     share_of,
 )
 from unrolled.data.fingerprints import digest_of, join_digests
+from unrolled.data.normal_forms import NormalForms
 from unrolled.data.pieces import PieceTable, WordTable
 from unrolled.data.store import SymbolStore, let_go
 from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Symbols, Table, code_points
@@ -56,6 +57,7 @@ class Corpus:
     skipped: tuple[Path, ...]  # files of a folder that hold no text
     unseen: dict[str, int]  # characters of validation and test that the table lacks, and how often they came
     text_characters: int
+    notes: tuple[str, ...] = ()  # what a person should know of the text
 
     @property
     def fingerprint(self) -> str:
@@ -81,7 +83,8 @@ class Corpus:
         count = self.document_count
         units = "read as one stream" if count == 1 else f"{count:,} {UNITS[self.documents]}, each a document"
         skipped = f"; {len(self.skipped):,} files without text left out" if self.skipped else ""
-        return f"{self.text_characters:,} characters of text, {spelled}; {units}{skipped}"
+        notes = "".join(f"; {note}" for note in self.notes)
+        return f"{self.text_characters:,} characters of text, {spelled}; {units}{skipped}{notes}"
 
     def targets(self, part: str) -> int:
         """How many symbols a part has to be predicted."""
@@ -178,7 +181,8 @@ def read_corpus(
     if table is None:
         table = make_table(symbols, sources[0], layouts[0])
     whole, edges, unseen = encode_all(sources, layouts, table)
-    return _assemble(sources, layouts, table, whole, edges, unseen, fingerprints)
+    corpus = _assemble(sources, layouts, table, whole, edges, unseen, fingerprints)
+    return replace(corpus, notes=tuple(filter(None, (sources[0].note, found.mixed))))
 
 
 def check_kind(symbols: str, table: Table | None) -> None:
@@ -198,17 +202,20 @@ class Survey(NamedTuple):
     files: NDArray[np.int64]  # characters before each file that holds some
     total: int  # characters
     fingerprint: str
+    mixed: str  # what to say where characters are spelled in two ways, else nothing
 
 
 def survey(documents: Documents) -> Survey:
     """Read everything once."""
     digests: dict[Path, str] = {}
     starts, files, total = [], list[int](), 0
+    forms = NormalForms()
     for file in documents.files:
         before = total
         for chunk in replace(documents, files=(file,)).chunks(digests):
             starts.append(chunk.starts + total)
             total += len(chunk.text)
+            forms.see(chunk.text)
         files += [before] if total > before else []
     if not total:
         raise DataError(f"{documents.path} holds no text, empty lines at most. Give a file that has text in it.")
@@ -217,7 +224,7 @@ def survey(documents: Documents) -> Survey:
         mark = join_digests(documents.path, digests | {path: digest_of(path) for path in others})
     else:
         mark = digests[documents.files[0].path]
-    return Survey(np.concatenate(starts), np.array(files), total, mark)
+    return Survey(np.concatenate(starts), np.array(files), total, mark, forms.note)
 
 
 def make_table(kind: str, documents: Documents, layout: Layout) -> Table:

@@ -3,107 +3,226 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
-from unrolled.data.table_file import LOOKED_AT, USUAL, Row, TableFile, TableOptions, encoding_of, read_lines
+from unrolled.data.columns import is_number
+from unrolled.data.table_file import (
+    LONGEST_LINE,
+    LOOKED_AT,
+    USUAL,
+    Row,
+    TableFile,
+    TableOptions,
+    encoding_of,
+    read_lines,
+)
 from unrolled.errors import DataError
 
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # what Excel writes and reads as a file's first line
+LOOKED_LINES, LOOKED_CHARACTERS = 20 * LOOKED_AT, 1 << 20  # of a file's beginning, at most
+COMPARED = 1000  # columns at most by which a header is told from data
+MARK = "\ufeff"  # of the byte order, where a file with one was joined to another
+
+
+class Dialect(NamedTuple):
+    """How the cells of a file are told apart."""
+
+    delimiter: str
+    quoting: int  # of the module csv
+    skipped: int  # lines before the first record
 
 
 class CsvTable(TableFile):
     """A csv, or a tsv. Cells may hold delimiters, line ends and quotes that are written twice.
 
-    In a tsv a quote is a character like others, as in most files of this form, unless the whole file can be read with
-    quotes that enclose cells.
+    In a tsv a quote is a character like others, as in most files of this form, unless the file can be read with
+    quotes that enclose cells. A first line `sep=;` names the delimiter. A column without a name cannot be asked for.
     """
 
     def __init__(
-        self, path: Path, form: str, encoding: str, delimiter: str, quoting: int, options: TableOptions
-    ) -> None:
-        self.form, self.encoding, self.delimiter, self.quoting = form, encoding, delimiter, quoting
-        self.header = options.header
-        _, first = next(read_records(path, encoding, delimiter, quoting), (1, []))
-        columns = tuple(name.strip() for name in first) if self.header else numbered(len(first))
-        if not any(columns) or len(set(columns)) < len(columns):
-            twice = next((name for name in columns if columns.count(name) > 1), "")
-            raise DataError(
-                f"{path}, row 1: names of columns were expected, each another; '{twice}' stands there more than once."
-                "\nGive the columns names in a first row, such as: text,label"
-            )
-        super().__init__(path, columns)
+        self, path: Path, form: str, encoding: str, dialect: Dialect, first: list[str], look: list[list[str]],
+        options: TableOptions,
+    ) -> None:  # fmt: skip
+        """first: the cells of the header, or of the first row. look: those of the rows that were looked at."""
+        self.form, self.encoding, self.dialect, self.header = form, encoding, dialect, options.header
+        self.first, self.width = first, len(first)
+        self.names = [bare(name) for name in first] if self.header else numbered(_usual_width(look))
+        if not self.header:
+            self.width = len(self.names)
+        named = Counter(name for name in self.names if name)
+        if self.header and (not named or named.total() > len(named)):
+            raise _no_names(path, next((name for name, count in named.items() if count > 1), ""))
+        super().__init__(path, tuple(named))
+        index = _is_index(look) and not self.names[0]
+        self.unnamed = sum(not name for name in self.names) - index
+        if self.header and _looks_like_data(first, look):
+            self.note = f"the first row is taken as names ({', '.join(first)[:60]}); --no-header if it is data"
 
     @classmethod
     def open(cls, path: Path, options: TableOptions = USUAL) -> Self:
         form = path.suffix.lower()[1:]
         encoding = encoding_of(path, form)
-        if form != "tsv":
-            return cls(path, form, encoding, sniff_delimiter(path, encoding), csv.QUOTE_MINIMAL, options)
-        quoting = csv.QUOTE_MINIMAL if has_quoting(path, encoding) else csv.QUOTE_NONE
-        return cls(path, form, encoding, "\t", quoting, options)
+        head, whole = _head(path, encoding)
+        named = NAMED_DELIMITER.fullmatch(head[0]) if head else None
+        skipped = int(named is not None)
+        if named is not None:
+            dialect = Dialect(named[1], csv.QUOTE_MINIMAL, skipped)
+        elif form != "tsv":
+            dialect = Dialect(sniff_delimiter(head, whole), csv.QUOTE_MINIMAL, skipped)
+        else:
+            dialect = Dialect("\t", csv.QUOTE_MINIMAL if has_quoting(path, encoding) else csv.QUOTE_NONE, skipped)
+        look = _cut(head[skipped:], whole, dialect.delimiter, dialect.quoting)
+        first = next((cells for _, cells in read_records(path, encoding, dialect) if not is_blank(cells)), [])
+        return cls(path, form, encoding, dialect, first, look[1:] if options.header else look, options)
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         """Empty cells are missing, and lines without any cell are passed over."""
-        places, width = [self.columns.index(name) for name in columns], len(self.columns)
-        records = read_records(self.path, self.encoding, self.delimiter, self.quoting)
-        for number, cells in islice(records, int(self.header), None):
-            if not cells:
-                continue
+        place_of = {name: place for place, name in enumerate(self.names)}
+        places, width, first = [place_of[name] for name in columns], self.width, self.first
+        records = read_records(self.path, self.encoding, self.dialect)
+        if self.header:
+            next(cells for _, cells in records if not is_blank(cells))
+        joined = (first[0], MARK + first[0]) if self.header and width > 1 else ()  # how a second header begins
+        for number, cells in records:
             if len(cells) != width:
+                if is_blank(cells):
+                    continue
+                raise self._odd(number, len(cells))
+            if cells[0] in joined and cells[1:] == first[1:]:
                 raise DataError(
-                    f"{self.path}, row {number:,}: {len(cells)} cells, where the header names {width} columns.\n"
-                    f"A cell with {DELIMITERS[self.delimiter]} in it is put in double quotes."
+                    f"{self.path}, row {number:,}: the header stands here once more. Were two files joined?\n"
+                    "Take this line out, if the rows below it have the same columns."
                 )
-            yield Row(number, tuple(cells[place] or None for place in places))
+            yield Row(number, tuple([cells[place] or None for place in places]))
+
+    def _odd(self, number: int, count: int) -> DataError:
+        """What to say of a row that has not as many cells as there are columns."""
+        wanted = f"the header names {self.width}" if self.header else f"the others have {self.width}"
+        of, cells = ("column" if self.width == 1 else "columns"), ("cell" if count == 1 else "cells")
+        delimiter = DELIMITERS.get(self.dialect.delimiter, f"'{self.dialect.delimiter}'")
+        alone = "; a text a line may be named .txt" if self.width == 1 else ""
+        return DataError(
+            f"{self.path}, row {number:,}: {count} {cells}, where {wanted} {of}.\n"
+            f"A cell with {delimiter} in it is put in double quotes{alone}."
+        )
 
 
-def numbered(count: int) -> tuple[str, ...]:
+def bare(name: str) -> str:
+    """A column's name without blanks and marks of the byte order around it."""
+    return name.strip().strip(MARK).strip()
+
+
+def is_blank(cells: Sequence[str]) -> bool:
+    """Whether a record is a line without any cell."""
+    return len(cells) < 2 and not "".join(cells).strip()
+
+
+def numbered(count: int) -> list[str]:
     """The names of columns that have none: their numbers, from 1."""
-    return tuple(map(str, range(1, count + 1)))
+    return [str(number) for number in range(1, count + 1)]
 
 
-def sniff_delimiter(path: Path, encoding: str) -> str:
-    """The delimiter that cuts the first rows into the most cells, as many in each."""
-    best, most = ",", 1
-    for delimiter in DELIMITERS:
-        try:
-            records = islice(read_records(path, encoding, delimiter, csv.QUOTE_MINIMAL), LOOKED_AT)
-            widths = {len(cells) for _, cells in records}
-        except DataError:
-            continue
-        if len(widths) == 1 and (width := widths.pop()) > most:
-            best, most = delimiter, width
-    return best
+def sniff_delimiter(head: Sequence[str], whole: bool) -> str:
+    """The delimiter of a file that begins with these lines: that which cuts most rows as it cuts the header, then the
+    one that makes more cells. One that the header lacks is taken where most rows have it, so that these are refused.
+
+    whole: the file has no more lines.
+    """
+    best, delimiter = (0.0, 1), ","
+    for one in DELIMITERS:
+        first, *rows = map(len, _cut(head, whole, one, csv.QUOTE_MINIMAL)) if head else [0]
+        if first > 1:
+            best, delimiter = max((best, delimiter), ((1 + rows.count(first) / max(1, len(rows)), first), one))
+        elif rows:
+            width, count = Counter(rows).most_common(1)[0]
+            if width > 1 and 2 * count > len(rows):
+                best, delimiter = max((best, delimiter), ((count / len(rows), width), one))
+    return delimiter
 
 
 def has_quoting(path: Path, encoding: str) -> bool:
-    """Whether a tsv can be read with quotes that enclose cells, as many cells in each row."""
-    widths = set()
-    try:
-        for _, cells in read_records(path, encoding, "\t", csv.QUOTE_MINIMAL):
-            widths.add(len(cells) or None)
-            if len(widths - {None}) > 1:
-                return False
-    except DataError:
+    """Whether quotes enclose cells in a tsv: none stands where it should not, and no more rows are odd than where
+    they are characters like others."""
+    if not any('"' in line for line in read_lines(path, encoding)):
         return False
-    return True
+    odd = {}
+    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
+        try:
+            widths = Counter(
+                len(cells) for _, cells in read_records(path, encoding, Dialect("\t", quoting, 0)) if cells
+            )
+        except DataError:
+            return False
+        odd[quoting] = widths.total() - max(widths.values(), default=0)
+    return odd[csv.QUOTE_MINIMAL] <= odd[csv.QUOTE_NONE]
 
 
-def read_records(path: Path, encoding: str, delimiter: str, quoting: int) -> Iterator[tuple[int, list[str]]]:
-    """(number, cells) of each record, the header's number being 1."""
-    csv.field_size_limit(sys.maxsize)  # a cell may hold a whole book
-    number = 0
-    lines = read_lines(path, encoding, newline="")
-    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)  # type: ignore[arg-type]
+def read_records(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """(number, cells) of each record after the lines that are skipped, which are counted; the first number is 1."""
+    csv.field_size_limit(LONGEST_LINE)  # a cell may hold a whole book
+    number = line = start = dialect.skipped
+    lines = islice(read_lines(path, encoding, newline=""), start, None)
+    reader = csv.reader(lines, delimiter=dialect.delimiter, quoting=dialect.quoting, strict=True)  # type: ignore[arg-type]
     try:
-        for number, cells in enumerate(reader, start=1):
+        for number, cells in enumerate(reader, start=start + 1):
             yield number, cells
+            line = start + reader.line_num
     except csv.Error as error:
         raise DataError(
-            f"{path}, row {number + 1:,} (line {reader.line_num:,}): {error}.\n"
+            f"{path}, row {number + 1:,} (line {line + 1:,}): {error}.\n"
             'A cell that begins with a double quote ends with one; a quote within it is written twice: "".'
         ) from None
+
+
+def _head(path: Path, encoding: str) -> tuple[list[str], bool]:
+    """The first lines of a file, and whether these are all."""
+    head, characters = list[str](), 0
+    lines = read_lines(path, encoding, newline="")
+    for line in lines:
+        head.append(line)
+        characters += len(line)
+        if len(head) == LOOKED_LINES or characters > LOOKED_CHARACTERS:
+            return head, next(lines, None) is None
+    return head, True
+
+
+def _cut(head: Sequence[str], whole: bool, delimiter: str, quoting: int) -> list[list[str]]:
+    """The first records of these lines that are not blank. What is wrong with quotes is not told here, and the last
+    record counts only where it is whole."""
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.reader(head, delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
+    records = [cells for cells in islice(reader, LOOKED_AT + 1) if not is_blank(cells)]
+    return records if whole or len(records) > LOOKED_AT or len(records) < 2 else records[:-1]
+
+
+def _usual_width(look: Sequence[Sequence[str]]) -> int:
+    return Counter(map(len, look)).most_common(1)[0][0] if look else 0
+
+
+def _is_index(look: Sequence[Sequence[str]]) -> bool:
+    """Whether the first column holds the numbers of the rows, which pandas writes there without a name."""
+    return all(row[0].isdecimal() for row in look)
+
+
+def _looks_like_data(first: Sequence[str], look: Sequence[Sequence[str]]) -> bool:
+    """Whether a first row is like those below it: a number above numbers, or a cell that stands below it again."""
+    for place, name in enumerate(first[:COMPARED]):
+        below = [row[place] for row in look if len(row) == len(first) and row[place]]
+        if name and below and (name in below or (is_number(name) and all(map(is_number, below)))):
+            return True
+    return False
+
+
+def _no_names(path: Path, twice: str) -> DataError:
+    stands = f"'{twice}' stands there more than once" if twice else "there is none"
+    return DataError(
+        f"{path}, row 1: names of columns were expected, each another; {stands}.\n"
+        "Give the columns names in a first row, such as: text,label; or if the first row is data: --no-header"
+    )

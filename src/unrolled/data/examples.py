@@ -32,11 +32,12 @@ from unrolled.data.table_file import USUAL, TableFile, TableOptions
 from unrolled.data.tables import open_table
 from unrolled.data.tokens import LabelTokens, Tokens, grow_tokens, learn_given, learn_tokens
 from unrolled.data.words import given_words
-from unrolled.errors import DataError, OptionError
+from unrolled.errors import DataError, OptionError, nearest
 
 MOST_BAD = 0.1  # share of sounds or pictures that may be unreadable
 NAMED = 3  # of those that may not, where there are more
 LISTED = 100  # of them, in a run's facts
+MOST_COMPARED = 1000  # columns among which a name like a missing one is looked for
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class Examples:
         line += "; ".join(answered.describe(name) for name, answered in self.answers.items())
         line += f" ({self.note})" if self.note else ""
         line += "; otherwise: --input --output --as --read"
+        line += "".join(f"; {note}" for note in dict.fromkeys(table.note for table in self.tables) if note)
         if files := sum(len(table.skipped) for table in self.tables):
             line += f"; {files:,} files of another kind left out"
         if self.skipped:
@@ -279,9 +281,11 @@ def gather_all(
 
 def check_columns(table: TableFile, columns: Columns) -> None:
     """Raises DataError where a table lacks a column."""
+    there = set(table.columns)
     for name in (*columns.all, *([columns.sequence] if columns.sequence else [])):
-        if name not in table.columns:
-            raise DataError(f"{table.path} has no column '{name}'; it has: {', '.join(table.columns)}.")
+        if name not in there:
+            near = nearest(name, table.columns[:MOST_COMPARED])
+            raise DataError(f"{table.path} has no column '{name}'; it has: {table.listed}.{near}")
 
 
 def _kind(tables: list[TableFile], name: str, asked: Asked, column: Column, known: Known | None) -> str:

@@ -20,7 +20,7 @@ class SequenceTable(TableFile):
     def __init__(self, table: TableFile, sequence: str, fixed: frozenset[str]) -> None:
         super().__init__(table.path, table.columns)
         self.table, self.sequence, self.fixed = table, sequence, fixed
-        self.skipped = table.skipped
+        self.skipped, self.note = table.skipped, table.note
 
     @classmethod
     def open(cls, path: Path) -> Self:

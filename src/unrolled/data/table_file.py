@@ -6,6 +6,7 @@ forms is row 1.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from unrolled.errors import DataError
 Cell: TypeAlias = str | int | float | bool | list[Any] | NDArray[Any] | None
 
 LOOKED_AT = 50  # rows of a table's beginning by which columns and delimiters are found
+MOST_LISTED = 20  # columns named in a message
+LONGEST_LINE = 1 << 25  # characters of a line, or of a cell, of a table that is text
+HALVES = re.compile("[\ud800-\udfff]")  # of characters: lone surrogates
 
 
 class Row(NamedTuple):
@@ -45,6 +49,8 @@ class TableFile(ABC):
 
     form: str  # as a person calls it
     skipped: tuple[Path, ...] = ()  # files of a folder that could not be rows
+    unnamed: int = 0  # columns that have no name; a first one that holds the numbers of the rows is not counted
+    note: str = ""  # what a person should know of how it was read
 
     def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
         self.path, self.columns = path, columns
@@ -57,6 +63,13 @@ class TableFile(ABC):
     @abstractmethod
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         """These columns of each row, from the beginning. Raises DataError, with the row, where one cannot be read."""
+
+    @property
+    def listed(self) -> str:
+        """The names of its columns for a message, the first of very many."""
+        more = len(self.columns) - MOST_LISTED
+        names = ", ".join(self.columns[:MOST_LISTED]) or "none"
+        return names + (f" … and {more:,} more" if more > 0 else "")
 
     def fingerprint(self) -> str:
         """The sha256 of the file's bytes."""
@@ -85,14 +98,20 @@ def read_lines(path: Path, encoding: str, newline: str | None = None) -> Iterato
     """The lines of a file, with their ends. Raises DataError, with the line, for one that is no text."""
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"  # so that the line of a fault is known
     with path.open(encoding=encoding, errors=errors, newline=newline) as file:
-        yield from _sound(file, path)
+        long = path.stat().st_size > LONGEST_LINE
+        yield from _sound(iter(lambda: file.readline(LONGEST_LINE + 1), "") if long else file, path)
 
 
 def _sound(lines: Iterable[str], path: Path) -> Iterator[str]:
     for number, line in enumerate(lines, start=1):
+        if len(line) > LONGEST_LINE:
+            raise DataError(
+                f"{path}, line {number:,}: longer than {LONGEST_LINE:,} characters, which no row of a table is.\n"
+                "Is it a table, with line ends in it?"
+            )
         if "\0" in line:
             raise DataError(f"{path}, line {number:,}: a NUL character, which no text holds. Is the file damaged?")
-        if not line.isascii() and any("\udc80" <= character <= "\udcff" for character in line):
+        if not line.isascii() and HALVES.search(line):
             raise DataError(
                 f"{path}, line {number:,}: not valid UTF-8.\nConvert it: iconv -f latin1 -t utf-8 {path.name}"
             )

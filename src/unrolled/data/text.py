@@ -61,6 +61,7 @@ class Documents:
     skipped: tuple[Path, ...]  # files of the folder that hold no text
     documents: str = "file"
     any_bytes: bool = False
+    note: str = ""  # what a person should know of how they were found
 
     def chunks(self, digests: dict[Path, str] | None = None) -> Iterator[Chunk]:
         """The text, chunk by chunk. `digests`, where given, receives each file's sha256 on the way."""

@@ -73,11 +73,10 @@ def read_texts(
     table = open_table(path, options)
     if column not in table.columns:
         raise OptionError(
-            f"{table.path} has no column '{column}'.{nearest(column, table.columns)} "
-            f"It has: {', '.join(table.columns)}."
+            f"{table.path} has no column '{column}'.{nearest(column, table.columns)} It has: {table.listed}."
         )
     files = (TextFile(table.path, table.path.name, 0, ""),)
-    return CellDocuments(table.path, files, (), column=column, options=options)
+    return CellDocuments(table.path, files, (), note=table.note, column=column, options=options)
 
 
 def text_column(path: str | Path, options: TableOptions = USUAL) -> str | None:
@@ -86,7 +85,7 @@ def text_column(path: str | Path, options: TableOptions = USUAL) -> str | None:
     if not is_table(path):
         return None
     table = open_table(path, options)
-    if len(table.columns) != 1:
+    if len(table.columns) != 1 or table.unnamed:
         return None
     looked = [row.cells[0] for row in islice(table.rows(table.columns), LOOKED_AT)]
     if not looked:
