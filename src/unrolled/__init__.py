@@ -35,11 +35,14 @@ def train(path: str | Path, **settings: Any) -> Run:
     return load(training.folder)
 
 
-def load(path: str | Path | None = None, device: str = "auto") -> Run:
-    """The run in a folder; None: the newest under runs/. Raises RunError where it is none, or damaged."""
+def load(path: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Run:
+    """The run in a folder; None: the newest under runs/. Raises RunError where it is none, or damaged.
+
+    threads: on how many processor threads it answers; left out, what is faster on this machine now.
+    """
     from unrolled.run import load as load_run
 
-    return load_run(path, device)
+    return load_run(path, device, threads)
 
 
 def __getattr__(name: str) -> Any:

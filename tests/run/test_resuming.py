@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from kills import same_bytes, write_text
 from unrolled.errors import DataError, OptionError, RunError, TrainingError
 from unrolled.model import language
 from unrolled.run import Training
+from unrolled.threads import processor_threads
 
 KILLS = Path(__file__).parents[1] / "kills.py"
 SMALL: dict[str, Any] = {"steps": 40, **kills.SMALL}
@@ -307,7 +309,44 @@ def test_threads_of_this_commands_own_are_used_with_a_recorded_plan(
 ) -> None:
     training = Training(text, out=str(tmp_path / "run"), plan=str(uninterrupted), threads=2)
     assert next(iter(training)).notes == ("Not bit for bit: threads 1 then, 2 now.",)
-    assert torch.get_num_threads() == 2
+    assert training.watch is not None
+    assert training.watch.plans[0].threads == 2
+
+
+def test_no_file_or_option_asks_for_more_threads_than_there_are_cores(
+    text: Path, tmp_path: Path, uninterrupted: Path
+) -> None:
+    first = Training(text, out=str(tmp_path / "first"), **{**SMALL, "threads": 10_000})
+    assert first.watch is not None
+    assert first.watch.plans[0].threads == processor_threads()
+    again = tmp_path / "again"
+    shutil.copytree(uninterrupted, again)
+    plans = (again / "plan.jsonl").read_text().replace('"threads": 1', '"threads": 10000')
+    (again / "plan.jsonl").write_text(plans)
+    second = Training(text, out=str(tmp_path / "second"), plan=str(again))
+    assert second.watch is not None
+    assert second.watch.plans[0].threads == processor_threads()
+
+
+def test_torch_has_as_many_threads_as_before_after_every_call(text: Path, tmp_path: Path) -> None:
+    import unrolled
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        training = Training(text, out=str(tmp_path / "run"), **SMALL)
+        assert torch.get_num_threads() == 3
+        for _ in training:
+            assert torch.get_num_threads() == 3
+        run = unrolled.load(tmp_path / "run", threads=1)
+        for _ in run.score(["the cat"]):
+            assert torch.get_num_threads() == 3
+        next(run.sample(length=5))
+        run.evaluate()
+        Training.resume(tmp_path / "run", steps=2)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_data_that_changed_or_is_gone_is_said_at_resume(tmp_path: Path, text: Path) -> None:

@@ -85,6 +85,16 @@ def _reader(name: str, make: Callable[[str], T], words: str) -> Callable[[str], 
     return read
 
 
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        parser=whole_number("--threads"),
+        help="processor threads, at most all cores (left out: what is faster)",
+    ),
+]
+
+
 def _parameter(name: str, hint: Any, default: Any) -> Parameter:
     value_type, help_text = get_args(hint)[:2]
     annotation = option(option_name(name), value_type, help_text, shows_default=default not in (None, ""))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unrolled.cli.bridge import Adapt, Device, Json, Quiet, RunPath, note, print_json
+from unrolled.cli.bridge import Adapt, Device, Json, Quiet, RunPath, Threads, note, print_json
 from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def evaluate(
         ),
     ] = None,
     device: Device = "auto",
+    threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -49,7 +50,7 @@ def evaluate(
     """
     from unrolled.run import load
 
-    model = load(run, device)
+    model = load(run, device, threads)
     evaluation: Any
     if model.kind != "language":
         evaluation = _evaluate_answers(model, data, adapt, errors, quiet or json)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Device, Json, Quiet, any_number, note, print_json, whole_number
+from unrolled.cli.bridge import Device, Json, Quiet, Threads, any_number, note, print_json, whole_number
 from unrolled.cli.score import read_lines
 from unrolled.cli.terminal import readable
 from unrolled.errors import DataError, OptionError
@@ -48,6 +48,7 @@ def predict(
         bool, typer.Option("--attention", help="of texts, with --json: how much each step read weighed")
     ] = False,
     device: Device = "auto",
+    threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -74,7 +75,7 @@ def predict(
     run, source = _told_apart(paths or [], bool(text))
     from unrolled.run import load
 
-    model = load(run, device)
+    model = load(run, device, threads)
     if model.kind == "writings":
         if top is not None or every:
             raise OptionError(

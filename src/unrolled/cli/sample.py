@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from unrolled.cli.bridge import Device, Json, Quiet, RunPath, note, print_json, takes
+from unrolled.cli.bridge import Device, Json, Quiet, RunPath, Threads, note, print_json, takes
 from unrolled.settings import SampleSettings
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def sample(
     settings: SampleSettings,
     run: RunPath = None,
     device: Device = "auto",
+    threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -37,7 +38,7 @@ def sample(
     """
     from unrolled.run import load
 
-    model = load(run, device)
+    model = load(run, device, threads)
     tell_stand_ins(model.stand_ins(settings.prompt), "the prompt", quiet)
     for number in range(settings.count):
         if json:

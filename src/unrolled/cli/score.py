@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Adapt, Device, Json, Quiet, note, print_json, whole_number
+from unrolled.cli.bridge import Adapt, Device, Json, Quiet, Threads, note, print_json, whole_number
 from unrolled.cli.sample import tell_stand_ins
 from unrolled.cli.terminal import readable
 from unrolled.errors import DataError, OptionError
@@ -30,6 +30,7 @@ def score(
     alone: Annotated[bool, typer.Option("--alone", help="each line by itself, those before it forgotten")] = False,
     adapt: Adapt = False,
     device: Device = "auto",
+    threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -56,7 +57,7 @@ def score(
     lines = read_lines(paths[-1])
     from unrolled.run import load
 
-    model = load(run, device)
+    model = load(run, device, threads)
     stand_ins: dict[str, str] = {}
     scores = model.score(_watched(model, lines, stand_ins), alone=alone, adapt=adapt)
     note("line\tnats\trank\t" + ("adapted\t" if adapt else "") + "text", quiet or json)

@@ -16,8 +16,9 @@ from unrolled.errors import TrainingError
 from unrolled.gradient import GRADIENTS
 from unrolled.model.language import LanguageModel
 from unrolled.parts import build
-from unrolled.run.building import build_model, find_device, processor_threads
+from unrolled.run.building import build_model, find_device
 from unrolled.settings import CompareSettings
+from unrolled.threads import threads_for
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.planning import Task, plan_minutes, plan_steps
@@ -43,7 +44,7 @@ def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[
         settings, cell, {cell.model: (settings.size or SIZE, settings.depth or depth_of(cell.model))}
     )
     asked = replace(asked, window=lessons.steps, batch=ROWS, dropout=0.0)
-    device, threads = find_device(asked.device), asked.threads or processor_threads()
+    device, threads = find_device(asked.device), threads_for(asked.threads)
     shape = Task(lessons.symbols, ENDLESS, lessons.steps)
     if asked.steps is not None:
         plan = plan_steps(asked, shape, device, threads)

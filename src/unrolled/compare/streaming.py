@@ -14,6 +14,7 @@ from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
 from unrolled.states import State, count_bytes
+from unrolled.threads import one_thread
 
 STEPS = (100, 10_000)  # after which the state is weighed
 CHUNK = 500
@@ -38,9 +39,7 @@ def time_streams(models: Sequence[LanguageModel | NGram | Mixture], symbols: Ten
     """Milliseconds a symbol of each model, stepping one row: medians over turns that the models take in turn."""
     states: list[State] = [model.start(1) for model in models]
     taken: list[list[float]] = [[] for _ in models]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a row alone is too little for more: they would wait for each other
-    with torch.no_grad():
+    with torch.no_grad(), one_thread():
         for turn in range(TURNS + 1):
             for k, model in enumerate(models):
                 started = time.perf_counter()
@@ -48,5 +47,4 @@ def time_streams(models: Sequence[LanguageModel | NGram | Mixture], symbols: Ten
                     _, states[k] = model.step(symbols[at : at + 1], states[k])
                 if turn:  # the first one warms up
                     taken[k].append((time.perf_counter() - started) / TIMED * 1000)
-    torch.set_num_threads(threads)
     return [statistics.median(times) for times in taken]

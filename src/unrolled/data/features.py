@@ -6,8 +6,7 @@ Mean and deviation of each number of a step, over the training part, travel with
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,6 +18,7 @@ from unrolled.data.mel import bend_bands, frame_sizes, log_mel, mask_frames
 from unrolled.data.pictures import patches_of, rows_of, shift_picture
 from unrolled.data.sound import shake_sound
 from unrolled.errors import RunError
+from unrolled.threads import one_thread
 
 MELS = 64  # bands of a sound's spectrum
 TOGETHER = 4  # frames; silence fills a sound up to so many, so that there are fewer lengths to cut batches at
@@ -172,20 +172,6 @@ class Patches(Features):
 
     def vary(self, item: Any, dice: np.random.Generator) -> Floats:
         return self.encode(shift_picture(item, dice))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """For work that is too small to share: threads that wait for each other take a hundred times as long where other
-    processes have the cores."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 FEATURES: dict[str, type[Features]] = {one.kind: one for one in (Vectors, Frames, Rows, Patches)}

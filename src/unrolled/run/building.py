@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Mapping
 from typing import Any
@@ -34,11 +33,6 @@ def find_device(asked: str) -> str:
         known = ", ".join(name for name, is_there in there.items() if is_there)
         raise OptionError(f"--device {asked} is not to be had here. There is: {known}.")
     return asked
-
-
-def processor_threads() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def environment(device: str) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from unrolled.errors import OptionError
 from unrolled.memory import bring_named
 from unrolled.parts import UNTRAINED
 from unrolled.run.asked import as_read, check_parts, is_about_text, keep_input, read_subject
-from unrolled.run.building import find_device, processor_threads
+from unrolled.run.building import find_device
 from unrolled.settings import DEFAULT_MODEL, TrainSettings
+from unrolled.threads import threads_for, torch_threads
 
 
 def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[str, Any]:
@@ -34,8 +35,9 @@ def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[s
         settings = dataclasses.replace(settings, model=settings.model or (DEFAULT_MODEL if about_text else None))
         subject = read_subject(kept or path, settings)
     facts = {"path": str(path), "description": subject.description, **subject.facts()}
-    device, threads = find_device(settings.device), settings.threads or processor_threads()
+    device, threads = find_device(settings.device), threads_for(settings.threads)
     if planned:
         seconds = None if settings.minutes is None else 0.85 * 60 * settings.minutes
-        facts["plan"] = subject.make_plan(device, threads, seconds).to_json()
+        with torch_threads(threads):
+            facts["plan"] = subject.make_plan(device, threads, seconds).to_json()
     return facts

@@ -22,7 +22,7 @@ from unrolled.model.ngram import NGram
 from unrolled.parts import COUNTED, build
 from unrolled.run.baseline import count_ngram, score_baseline, score_ngram
 from unrolled.run.building import build_model
-from unrolled.run.mixing import fit_mixture, load_counts, one_thread, save_counts
+from unrolled.run.mixing import fit_mixture, load_counts, save_counts
 from unrolled.run.process import bytes_in_use
 from unrolled.run.report import Report
 from unrolled.run.rows import table_options
@@ -30,6 +30,7 @@ from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
 from unrolled.run.verdict import judge, judge_ngram, surprise_quantiles
 from unrolled.seeds import generator
 from unrolled.settings import TrainSettings
+from unrolled.threads import one_thread
 from unrolled.training.measure import rehearse_language, time_updates
 from unrolled.training.planning import Task, plan_minutes, plan_steps
 

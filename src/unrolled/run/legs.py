@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from unrolled.errors import RunError
 from unrolled.run.folder import RunFolder
+from unrolled.threads import threads_for
 from unrolled.training.plan import Plan, replan, second_leg
 
 GUESSED_PACE = 0.1  # seconds an update, where nothing was measured yet
@@ -41,8 +42,10 @@ class Leg:
 
 
 def recorded_plans(folder: RunFolder, **changes: Any) -> list[Plan]:
-    """The plans of a run, in the order in which they were made, but for `changes`. Raises RunError where none is."""
+    """The plans of a run, in the order in which they were made, but for `changes`; never on more threads than there
+    are cores. Raises RunError where there is none."""
     plans = [Plan.from_json({k: v for k, v in line.items() if k != "step"} | changes) for line in folder.read_plans()]
+    plans = [replace(plan, threads=threads_for(plan.threads)) for plan in plans]
     if not plans:
         raise RunError(f"{folder.path}/plan.jsonl is empty: the run is damaged. Train again.")
     return plans

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,18 +29,6 @@ class Mixed:
     model: Mixture
     validation: float  # nats a character there, each half under weights fitted on the other
     fitted: int  # symbols of it that were read
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """While it holds, torch computes on one thread: a mixture reads one row by many small operations, at each of
-    which threads would wait for each other; where other work has a core, fifty times as long."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def save_counts(folder: RunFolder, ngram: NGram) -> None:

@@ -31,7 +31,10 @@ from unrolled.run.rows import known_from_json, table_options
 from unrolled.run.tellers import THERE, Reach, ValueTeller, teller_of
 from unrolled.run.writing import Attention
 from unrolled.settings import DEFAULT_MODEL, TrainSettings
+from unrolled.threads import ThreadChoice, one_thread, torch_threads
 from unrolled.value_scores import NORMAL
+
+PROBED = 32  # items by which numbers of threads are compared
 
 Ranked: TypeAlias = list[tuple[str, float]]  # labels and their chances, the likeliest first
 
@@ -100,8 +103,10 @@ class Answer:
 class Predictor:
     """The models of a run about examples, ready to answer."""
 
-    def __init__(self, folder: RunFolder, settings: TrainSettings, device: str = "cpu") -> None:
-        self.folder, self.settings = folder, settings
+    def __init__(
+        self, folder: RunFolder, settings: TrainSettings, device: str = "cpu", threads: int | None = None
+    ) -> None:
+        self.folder, self.settings, self.threads = folder, settings, ThreadChoice(threads)
         tables = folder.read_symbols()
         self.known = known_from_json(tables)
         self.giving = Giving(self.known, table_options(settings))
@@ -146,7 +151,7 @@ class Predictor:
         for waiting in gathered(asked):
             taken = self.giving.take_all(waiting)
             items = [item for item in taken if not isinstance(item, MediaError)]
-            said = self.answerer.answer(items) if items else {}
+            said = self._answer(items) if items else {}
             places = dict.fromkeys(said, 0)
             for given, item in zip(waiting, taken, strict=True):
                 if isinstance(item, MediaError):
@@ -158,6 +163,11 @@ class Predictor:
                     own[name] = found[places[name] : places[name] + count]
                     places[name] += count
                 yield self._told(name_of(given), own, top)
+
+    def _answer(self, items: Sequence[Item]) -> dict[str, Tensor]:
+        """What is said of items, on as many threads as is faster."""
+        with torch_threads(self.threads.settle(lambda: self.answerer.answer(items[:PROBED]))):
+            return self.answerer.answer(items)
 
     def _count(self, item: Item) -> int:
         """Steps of an item that an answer for each is about."""
@@ -235,7 +245,8 @@ class Predictor:
         inputs, lengths = gather_steps(self.known.intake, [item])
         state = net.start(1)
         for t in range(int(lengths[0])):
-            outputs, state = net.step(inputs[:, t], state)
+            with one_thread():  # a step of one row is too little to share
+                outputs, state = net.step(inputs[:, t], state)
             said = {
                 name: self.answerer.likelihoods[name].blend(
                     found[None].double(), torch.tensor(self.answerer.weights[name])
@@ -260,7 +271,7 @@ class Predictor:
             )
         found: dict[str, list[Tensor]] = {name: [] for name in self.known.outputs}
         for items in iterate(examples.part_items(part), TOGETHER):
-            for name, said in self.answerer.answer(items).items():
+            for name, said in self._answer(items).items():
                 found[name].append(said)
         whole = {name: torch.cat(each) for name, each in found.items()}
         rows = examples.parts[part]

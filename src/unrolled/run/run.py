@@ -16,7 +16,7 @@ import torch
 from unrolled.data import Corpus, Table, part_rows, read_corpus, table_from_json
 from unrolled.decode import decode_stream, sample, stop_at
 from unrolled.errors import InputError, OptionError, RunError, TrainingError
-from unrolled.evaluate import Score, evaluate, score_lines
+from unrolled.evaluate import ROWS, Score, evaluate, score_lines
 from unrolled.files import read_json, write_json
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
@@ -38,8 +38,10 @@ from unrolled.run.writing import Choice
 from unrolled.run.writings import Writings
 from unrolled.seeds import generator
 from unrolled.settings import SampleSettings, TrainSettings
+from unrolled.threads import ThreadChoice, by_threads, torch_threads
 from unrolled.training.adapting import Adapting, Learning, choose_adapting, evaluate_adapted
 
+PROBED = 32  # symbols of each row by which numbers of threads are compared
 REACH_READ = 100_000  # symbols of the validation part that the reach is measured on, at most
 
 
@@ -108,15 +110,17 @@ class Run:
     RunError.
     """
 
-    def __init__(self, folder: RunFolder, device: str = "cpu") -> None:
+    def __init__(self, folder: RunFolder, device: str = "cpu", threads: int | None = None) -> None:
+        """threads: on how many it answers, at most all cores; what is faster where left out."""
         self.folder = folder
+        self._alone, self._together = ThreadChoice(threads), ThreadChoice(threads)  # of one row, of many
         self.settings = TrainSettings.from_json(folder.facts["asked"])
         self.kind: str = folder.facts["kind"]
         if self.kind == Writings.kind:
-            self.writer = TextPredictor(folder, self.settings, device)
+            self.writer = TextPredictor(folder, self.settings, device, threads)
             return
         if self.kind == Answers.kind:
-            self.predictor = Predictor(folder, self.settings, device)
+            self.predictor = Predictor(folder, self.settings, device, threads)
             return
         self.table: Table = table_from_json(folder.read_symbols())
         self.model: LanguageModel | NGram | Mixture = self._load_model(device)
@@ -197,7 +201,18 @@ class Run:
             top_k=settings.top_k, top_p=settings.top_p, length=settings.length,
         )  # fmt: skip
         pieces = decode_stream(self.table, symbols)
-        return stop_at(pieces, settings.stop) if settings.stop else pieces
+        return by_threads(stop_at(pieces, settings.stop) if settings.stop else pieces, self._threads_alone)
+
+    def _threads_alone(self) -> int:
+        """On how many threads one row is read."""
+        return self._alone.settle(lambda: self._read(1))
+
+    def _read(self, rows: int) -> None:
+        """Reads a few symbols, so many rows side by side: by it numbers of threads are compared."""
+        symbols = torch.arange(rows * PROBED).view(rows, PROBED) % self.table.size
+        model: Any = self.model
+        with torch.no_grad():
+            model.unroll(symbols, model.start(rows))
 
     def score(self, lines: Iterable[str], alone: bool = False, adapt: bool = False) -> Iterator[RankedLine]:
         """The surprise of each line as it comes, the state carried over them unless `alone`.
@@ -205,6 +220,9 @@ class Run:
         adapt: beside it, the surprise to a copy that learns from each line once it was scored.
         """
         self.check_kind(Language.kind)
+        return by_threads(self._score(lines, alone, adapt), self._threads_alone)
+
+    def _score(self, lines: Iterable[str], alone: bool, adapt: bool) -> Iterator[RankedLine]:
         ranks: list[float] = self.facts.get("ranks", [])
         learning = Learning(*self._adapting()) if adapt else None
         lines, again = tee(lines)
@@ -221,6 +239,10 @@ class Run:
         adapt: beside it, the score of a copy that learns while it reads; the run stays as it is.
         """
         self.check_kind(Language.kind)
+        with torch_threads(self._together.settle(lambda: self._read(ROWS))):
+            return self._evaluate(data, adapt)
+
+    def _evaluate(self, data: str | Path | None, adapt: bool) -> Evaluation:
         baseline = self.facts.get("baseline") or {}
         if data is None:
             corpus, part = read_corpus_again(self.folder, self.settings), "test"
@@ -256,7 +278,8 @@ class Run:
             return Reach.from_json(known["reach"])
         corpus = read_corpus_again(self.folder, self.settings)
         rows = list(part_rows(corpus, "validation", REACH_READ))
-        figures = measure_reach(self.model, rows, self.table.characters, seconds, self.settings.seed)
+        with torch_threads(self._together.settle(lambda: self._read(ROWS))):
+            figures = measure_reach(self.model, rows, self.table.characters, seconds, self.settings.seed)
         with suppress(InputError, TrainingError):  # a run that cannot be written to is measured each time
             write_json(path, {"weights": mark, "reach": figures.as_dict()})
         return figures
@@ -290,9 +313,14 @@ class Run:
         return {"path": str(self.path), "parameters": parameters, **self.facts, "plan": plans[-1] if plans else None}
 
 
-def load(path: str | Path | None = None, device: str = "auto") -> Run:
-    """The run in a folder (None: the newest under runs/). Raises RunError where it is none, or damaged."""
-    return Run(RunFolder.open(newest() if path is None else path), find_device(device))
+def load(path: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Run:
+    """The run in a folder (None: the newest under runs/). Raises RunError where it is none, or damaged.
+
+    threads: on how many it answers, never more than there are cores; left out, what is faster on this machine now.
+    """
+    if threads is not None and threads < 1:
+        raise OptionError(f"--threads is a whole number of at least 1; got {threads}.")
+    return Run(RunFolder.open(newest() if path is None else path), find_device(device), threads)
 
 
 def runs(under: str | Path = "runs") -> list[dict[str, Any]]:

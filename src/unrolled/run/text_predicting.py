@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from unrolled.beam import Hypothesis
 from unrolled.data.examples import Examples
 from unrolled.data.intake import Ids
-from unrolled.data.items import PartItems
+from unrolled.data.items import Item, PartItems
 from unrolled.data.outputs import TextOutput
 from unrolled.data.pairs import written_of
 from unrolled.errors import DataError, MediaError, RunError
@@ -20,10 +21,13 @@ from unrolled.run.legs import recorded_plans
 from unrolled.run.predicting import Answer, Text
 from unrolled.run.rows import known_from_json, table_options
 from unrolled.run.writing import Choice, Scribe
-from unrolled.run.writing_verdict import Cost, figure_of, likest_texts, score_rows, shown
+from unrolled.run.writing_verdict import GREEDY, Cost, figure_of, likest_texts, score_rows, shown
 from unrolled.run.writings import Writings, build_taught, in_line
 from unrolled.settings import TrainSettings
 from unrolled.text_scores import TextScore, chrf, count_characters
+from unrolled.threads import ThreadChoice, one_thread, torch_threads
+
+PROBED, PROBED_SYMBOLS = 16, 8  # rows, and symbols of each, by which numbers of threads are compared
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,10 @@ class WritingEvaluation:
 class TextPredictor:
     """The writer of a run about texts, ready to write."""
 
-    def __init__(self, folder: RunFolder, settings: TrainSettings, device: str = "cpu") -> None:
-        self.folder, self.settings = folder, settings
+    def __init__(
+        self, folder: RunFolder, settings: TrainSettings, device: str = "cpu", threads: int | None = None
+    ) -> None:
+        self.folder, self.settings, self.threads = folder, settings, ThreadChoice(threads)
         tables = folder.read_symbols()
         self.known = known_from_json(tables)
         self.giving = Giving(self.known, table_options(settings))
@@ -97,14 +103,15 @@ class TextPredictor:
         for waiting in gathered(asked):
             taken = self.giving.take_all(waiting)
             items = [item for item in taken if not isinstance(item, MediaError)]
-            texts = iter(self.scribe.write(items, choice, number) if items else ())
+            texts = iter(self._write(items, choice, number) if items else ())
             number += len(items)
             for given, item in zip(waiting, taken, strict=True):
                 if isinstance(item, MediaError):
                     yield Answer(name_of(given), {}, {}, error=str(item))
                     continue
                 text = next(texts)
-                looked = self.scribe.attention(item, text) if attention else None
+                with one_thread():  # of one row
+                    looked = self.scribe.attention(item, text) if attention else None
                 written = Text(self.scribe.spell(text), text.score, looked)
                 yield Answer(name_of(given), {}, {}, texts={self.name: written})
 
@@ -121,7 +128,7 @@ class TextPredictor:
             raise DataError(
                 f"{self.folder.path} has no test part and no validation part. Name a table: unroll evaluate RUN DATA"
             )
-        written = self.scribe.write(list(PartItems(examples.items, rows)), choice)
+        written = self._write(list(PartItems(examples.items, rows)), choice)
         texts = [self.scribe.spell(text) for text in written]
         beside: dict[str, TextScore] = {}
         if own is not None:
@@ -132,9 +139,24 @@ class TextPredictor:
             named += " (which it was trained on: it knows most of these rows)"
         return WritingEvaluation(
             named, self.name, choice.name, score_rows(examples, rows, texts),
-            Cost.of(*self.scribe.cost(examples, rows)), beside, figure_of(examples),
+            self._cost(examples, rows), beside, figure_of(examples),
             list_furthest(self.name, examples, rows, texts) if errors else [],
         )  # fmt: skip
+
+    def _write(self, items: Sequence[Item], choice: Choice, first: int = 0) -> list[Hypothesis]:
+        """Texts about items, on as many threads as is faster."""
+
+        def probe() -> object:
+            return self.scribe.write(items[:PROBED], GREEDY, length=PROBED_SYMBOLS)
+
+        with torch_threads(self.threads.settle(probe)):
+            return self.scribe.write(items, choice, first)
+
+    def _cost(self, examples: Examples, rows: Ids) -> Cost:
+        """What the right texts of these rows cost, on the same threads."""
+        some = list(PartItems(examples.items, rows[:PROBED]))
+        with torch_threads(self.threads.settle(lambda: self.scribe.write(some, GREEDY, length=PROBED_SYMBOLS))):
+            return Cost.of(*self.scribe.cost(examples, rows))
 
     def _own(self, data: str | Path | None) -> Examples | None:
         """The run's own rows; None where they are gone or changed, and another table was named."""

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from unrolled.errors import RunError
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import bring_named
@@ -28,13 +26,14 @@ from unrolled.run.asked import (
     read_again,
     read_subject,
 )
-from unrolled.run.building import differences, environment, find_device, processor_threads
+from unrolled.run.building import differences, environment, find_device
 from unrolled.run.folder import RunFolder, free_path, newest
 from unrolled.run.legs import Leg, recorded_plans, set_weights
 from unrolled.run.report import Report
 from unrolled.run.subject import Baseline, Concluded, Terms
 from unrolled.run.watching import Watch
 from unrolled.settings import DEFAULT_MINUTES, DEFAULT_MODEL, TrainSettings
+from unrolled.threads import by_threads, threads_for, torch_threads
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan, plan_at
@@ -70,11 +69,10 @@ class Training:
         self.settings = settings = settings.with_defaults(DEFAULT_MODEL if text else None)
         self.clock = Clock(settings.minutes * 60 if settings.minutes else None, started)
         self.device = find_device(settings.device)
-        with tempfile.TemporaryDirectory() as aside:
+        threads = threads_for(settings.threads)
+        with torch_threads(threads), tempfile.TemporaryDirectory() as aside:
             kept = keep_input(path, Path(aside))
             self.subject = read_subject(kept or path, settings, source)
-            threads = settings.threads or processor_threads()
-            torch.set_num_threads(threads)
             plans = self._first_plans(recorded, threads)
             facts = self._facts(path, kept, threads)
             self._set_up(plans, follows=settings.minutes is None)
@@ -106,7 +104,8 @@ class Training:
         folder.lock()
         try:
             self = cls.__new__(cls)
-            self._resume(folder, minutes, steps, started)
+            with torch_threads():
+                self._resume(folder, minutes, steps, started)
         except BaseException:
             folder.release()
             raise
@@ -128,7 +127,6 @@ class Training:
             )
         self.settings, self.run = asked, folder
         self.device = find_device(asked.device)
-        torch.set_num_threads(asked.threads or processor_threads())
         self.clock = Clock(None, started)
         self.subject = read_again(folder, asked)
         plans = recorded_plans(folder, device=self.device)
@@ -196,7 +194,7 @@ class Training:
             model: Any = self.subject.make_model(first)
             self.learner = Learner(model, Optimiser(model, first), model.start(first.rows))
             self.batches = self.subject.make_batches(first)
-            most = None if self.settings.threads else processor_threads()
+            most = None if self.settings.threads else threads_for(None)
             self.watch = Watch(self.subject, self.learner, plans, self.clock, follows, most)
 
     def _watch(self) -> Watch:
@@ -241,9 +239,15 @@ class Training:
 
     def __iter__(self) -> Iterator[Report]:
         try:
-            yield from self._fit() if self.watch is None else self._train(self.watch)
+            yield from by_threads(self._fit() if self.watch is None else self._train(self.watch), self._threads)
         finally:
             self.run.release()
+
+    def _threads(self) -> int:
+        """On how many threads it goes on: those of the plan in force."""
+        if self.watch is None:
+            return threads_for(self.settings.threads)
+        return plan_at(self.watch.plans, self.learner.step).threads
 
     def _fit(self) -> Iterator[Report]:
         """`--model ngram`, `--model linear`: counting or fitting is all there is to do."""

@@ -16,6 +16,7 @@ from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.parts import build
 from unrolled.seeds import generator
+from unrolled.threads import faster_threads, torch_threads
 from unrolled.training.loop import Learner, Lesson, update
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Plan
@@ -23,7 +24,8 @@ from unrolled.training.plan import Plan
 Rehearsal = Callable[[Plan], tuple[nn.Module, Lesson]]  # an untrained model by a plan, and what it would be shown
 
 UPDATES = 3
-PROBED_STEPS, PROBES = 8, 10  # of a window, and updates, when threads are compared
+PROBED_STEPS = 8  # of a window, when threads are compared
+THREADS_SHARE = 0.05  # of the time there is, at most, for comparing them
 
 
 def seconds_an_update(plan: Plan, rehearsal: Rehearsal) -> float:
@@ -31,23 +33,15 @@ def seconds_an_update(plan: Plan, rehearsal: Rehearsal) -> float:
     return min(islice(time_updates(plan, rehearsal), 1, UPDATES + 1))
 
 
-def fastest_threads(plan: Plan, rehearsal: Rehearsal) -> int:
-    """As many threads as the plan has, or half of them where these are faster.
-
-    Threads wait for each other: where other processes have the cores, an update of many can take a hundred times
-    as long as one of few. So the fewer are timed first, and the more are stopped once they have taken longer.
-    """
-    few = max(1, plan.threads // 2)
-    if few == plan.threads:
-        return few
+def fastest_threads(plan: Plan, rehearsal: Rehearsal, seconds: float) -> int:
+    """As many threads as the plan has, or half of them where these are faster: compared in a share of `seconds`."""
     probe = replace(plan, window=PROBED_STEPS)
-    limit = sum(islice(time_updates(replace(probe, threads=few), rehearsal), 1, PROBES + 1))
-    taken = 0.0
-    for seconds in islice(time_updates(probe, rehearsal), 1, PROBES + 1):
-        taken += seconds
-        if taken > limit:
-            return few
-    return plan.threads
+    with torch_threads():
+        return faster_threads(
+            plan.threads,
+            lambda threads: time_updates(replace(probe, threads=threads), rehearsal),
+            THREADS_SHARE * seconds,
+        )
 
 
 def time_updates(plan: Plan, rehearsal: Rehearsal) -> Iterator[float]:

@@ -52,7 +52,7 @@ def plan_minutes(settings: TrainSettings, task: Task, device: str, threads: int,
     """
     if settings.threads is None and device == "cpu":
         probe = shape(settings, task, device, threads, settings.size or PROBED_SIZE, 1, task.training)
-        threads = fastest_threads(probe, rehearse_language(task.symbols))
+        threads = fastest_threads(probe, rehearse_language(task.symbols), seconds)
     (size, depth), *larger = shapes_for(settings)
     chosen, pace = measured(settings, task, device, threads, size, depth, seconds)
     until = time.monotonic() + LOOKING * seconds

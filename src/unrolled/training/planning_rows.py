@@ -95,7 +95,7 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
     """The plan for a budget: as many readings as serve, or as fit into `seconds` of updates and validations."""
     plan = shape_rows(settings, task, device, threads)
     if settings.threads is None and device == "cpu":
-        plan = replace(plan, threads=fastest_threads(plan, task.rehearsal))
+        plan = replace(plan, threads=fastest_threads(plan, task.rehearsal, seconds))
     pace = seconds_an_update(plan, task.rehearsal)
     wanted = int(task.recipe(plan.model).readings * task.rows / plan.batch)
     if plan.twice and wanted * pace > seconds:
