@@ -41,7 +41,7 @@ def draw(training: Training, command: str) -> str:
     if training.verdict is not None:
         for line in training.verdict.lines:
             picture.print(Text(line))
-    picture.print(Text(f"The run is {training.folder}. To hear it: unroll sample {training.folder}"))
+    picture.print(Text(f"Saved to {training.folder}. Next: unroll sample {training.folder}"))
     return picture.export_svg(title="unroll")
 
 

@@ -14,6 +14,7 @@ A message says what was expected, what came and what to do, in at most three lin
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -54,3 +55,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """A question that offers the most similar of `names`, or "" where none is near: " Did you mean 'lstm'?"."""
     matches = get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f" Did you mean '{matches[0]}'?" if matches else ""
+
+
+def command(*words: object) -> str:
+    """What to type, to be put into a message: `command("sample", path)` is "unroll sample 'my run'", quoted as a
+    shell wants it."""
+    return shlex.join(["unroll", *map(str, words)])

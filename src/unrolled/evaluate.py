@@ -70,7 +70,7 @@ class Score:
         """The interval of the nats in words; that there is none, where the text is one block."""
         if math.isnan(self.low):
             return "too little text for an interval"
-        return f"95% interval {self.low:.3f} to {self.high:.3f}"
+        return f"95% interval {self.low:.3f}–{self.high:.3f}"
 
     def as_dict(self) -> dict[str, Any]:
         """By plain names, for JSON; an interval that there is not is null."""

@@ -47,10 +47,10 @@ class TrainSettings(Settings):
     steps: Annotated[int | None, "training updates, instead of minutes: nothing hangs on the clock"] = None
     model: Annotated[
         str | None,
-        "lstm (if left out), gru, rnn, slstm, mingru, minlstm, delta, attention, transformer, convolution, none; two "
-        "in one stack as in lstm/attention; ngram, which is counted; both weighed, as lstm+ngram; your module.Class; "
-        "of a table also linear and lstm+linear, of labels of texts lstm+linear+ngram (left out: what is best on "
-        "validation)",
+        "lstm, gru, rnn, slstm, mingru, minlstm, delta, attention, transformer, convolution, none; two in one stack "
+        "as in lstm/attention; ngram, which is counted; both as an ensemble: lstm+ngram; your module.Class; of a "
+        "table also linear and lstm+linear, of labels of texts lstm+linear+ngram (left out: an lstm is trained; of "
+        "it, what is counted or fitted and their ensemble, the best on validation is selected)",
     ] = None
     out: Annotated[str | None, "the run's folder (a new one under runs/ if left out)"] = None
     documents: Annotated[
@@ -102,11 +102,11 @@ class TrainSettings(Settings):
     skip_empty: Annotated[bool, "leave out rows with an empty cell"] = False
     no_header: Annotated[bool, "of a csv or tsv: the first row is data; columns are called 1, 2, …"] = False
 
-    def with_defaults(self, model: str | None = DEFAULT_MODEL) -> Self:
-        """The same with the model and the budget that are taken where none was asked for."""
+    def with_defaults(self) -> Self:
+        """The same with the budget that is taken where none was asked for."""
         endless = self.minutes is None and self.steps is None and self.plan is None
         minutes = DEFAULT_MINUTES if endless else self.minutes
-        return dataclasses.replace(self, model=self.model or model, minutes=minutes)
+        return dataclasses.replace(self, minutes=minutes)
 
     @property
     def mixed(self) -> bool:

@@ -48,7 +48,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Baseline:
-    name: str = "7-gram, Kneser-Ney"
+    name: str = "7-gram (Kneser–Ney)"
     validation: float = 1.517
 
     def facts(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Training:
     """Five reports; `slow` in the path: a second each. What it was asked is in `asked`."""
 
     asked: TrainSettings
-    terms = Terms("nats a character", "symbols", "n-gram", "wrote", "writes", "To hear it: unroll sample ")
+    terms = Terms("nats a character", "symbols", "n-gram", "wrote", "writes", "sample")
 
     def __init__(self, path: str, settings: TrainSettings, started: float | None = None, **more: Any) -> None:
         if "absent" in path:

@@ -98,7 +98,7 @@ def test_a_table_of_numbers_is_trained_on(here: Path, unroll: Unroll, tmp_path: 
     assert "To beat: linear on 2 numbers of a row, price MAE " in answer.err
     assert answer.out.startswith("price, test part, by ")
     assert "MAE " in answer.out
-    assert "Beside it: " in answer.out
+    assert "Others: " in answer.out
     assert "always " in answer.out
     assert "in intervals" in answer.out
 

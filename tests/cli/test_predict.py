@@ -46,10 +46,10 @@ def test_training_tells_what_it_sees_and_what_is_left(run: Answer) -> None:
     assert "Now it answers (step 20):" in run.err
     assert "good film" in run.err
     assert "rows/s" in run.err
-    assert "To ask it: unroll predict run" in run.err
-    assert run.out.startswith("label, test part, by ")
-    beside = next(line for line in run.out.splitlines() if line.startswith("Beside it: "))
-    assert beside.endswith("% right.")
+    assert "Saved to run. Next: unroll predict run" in run.err
+    assert run.out.startswith("label, test, by ")
+    beside = next(line for line in run.out.splitlines() if line.startswith("Baselines: "))
+    assert "% right. The " in beside
     assert "always 'yes' " in beside or "always 'no' " in beside
 
 

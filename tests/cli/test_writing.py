@@ -105,7 +105,7 @@ def test_it_is_evaluated_beside_the_likest_row(unroll: Unroll, folder: Path, tmp
     assert answer.code == 0
     assert "output, test part, " in answer.out
     assert "word error rate" in answer.out
-    assert "Beside it: the text of the row with the likest characters chrF" in answer.out
+    assert "Baseline: the text of the row with the likest characters chrF" in answer.out
     wrong = list(csv.DictReader(io.StringIO((tmp_path / "wrong.csv").read_text())))
     figures = [float(row["chrf"]) for row in wrong]
     assert figures == sorted(figures)
@@ -136,8 +136,8 @@ def test_training_ends_with_what_it_is_worth(unroll: Unroll, folder: Path, tmp_p
     asked = ["--as", "text", "--read", "text", "--steps", "3", "--size", "16", "--threads", "1"]
     answer = unroll("train", folder / "turned.csv", *asked, "--out", tmp_path / "run")
     assert answer.code == 0
-    assert "Left is " in answer.out
-    assert f"To have it write: unroll predict {tmp_path / 'run'}" in answer.err
+    assert "Selected: " in answer.out
+    assert f"Saved to {tmp_path / 'run'}. Next: unroll predict {tmp_path / 'run'}" in answer.err
     folds = unroll("train", folder / "turned.csv", *asked, "--folds", "2", "--out", tmp_path / "folds")
     assert folds.code == 0
     assert "output, 2 folds: chrF " in folds.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.errors import OptionError
+from unrolled.errors import OptionError, TrainingError
 from unrolled.memory import LSTM
 from unrolled.model import mixture as mixture_module
 from unrolled.model.language import LanguageModel
@@ -106,17 +107,25 @@ def test_few_targets_hardly_move_the_weights_from_place_to_place(monkeypatch: py
 
 def test_nothing_to_fit_on_leaves_the_weights_equal() -> None:
     mixture = Mixture([Fixed(chances(1)), Fixed(chances(2))])
-    assert mixture.fit([]).shape == (0,)
+    assert mixture.fit([]).whole.shape == (0,)
     assert mixture.gate[:, 0].tolist() == [0.5, 0.5]
     assert not mixture.gate[:, 1:].any()
+
+
+def test_answers_that_no_weights_fit_are_said_so() -> None:
+    mixture = Mixture([Fixed(chances(1)), Fixed(chances(2) * math.nan)])
+    with pytest.raises(TrainingError, match=r"weights of the ensemble could not be fitted"):
+        mixture.fit([walk(chances(1), 100)])
+    assert mixture.gate[:, 0].tolist() == [0.5, 0.5]
 
 
 def test_what_fitting_hands_back_is_of_the_other_half() -> None:
     one, other = Fixed(chances(1)), Fixed(chances(2))
     first, second = walk(chances(1), 500, seed=1), walk(chances(2), 500, seed=2)
     mixture = Mixture([one, other]).double()
-    crossed = mixture.fit([first, second])
+    crossed, alone = mixture.fit([first, second])
     assert crossed.shape == (1000,)
+    assert alone.mean(0) == pytest.approx([nats(part, first) / 2 + nats(part, second) / 2 for part in (one, other)])
     for learnt, asked, found in ((second, first, crossed[:500]), (first, second, crossed[500:])):
         half = Mixture([one, other]).double()
         half.fit([learnt])

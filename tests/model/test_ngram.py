@@ -255,7 +255,7 @@ def test_shakespeare_scores_as_the_smoothings_are_known_to(shakespeare: Path) ->
         model = NGram.count(text, 65, n, stretches=np.array([[0, cut]]))
         assert model.score(text[cut:]).mean() == pytest.approx(nats, abs=1e-4)
     chosen = choose_order(text, 65, np.array([[0, cut]]), np.array([[cut, len(text)]]), border=None)
-    assert chosen.describe() == "7-gram, Kneser-Ney"
+    assert chosen.describe() == "7-gram (Kneser–Ney)"
 
 
 def test_shakespeare_is_counted_in_seconds_and_read_in_milliseconds(shakespeare: Path) -> None:

@@ -100,7 +100,7 @@ def test_more_ngrams_than_may_be_kept_lower_the_order_and_say_so() -> None:
     for lowered, asked in zip(counts.levels, count_ngrams(text, V, 2).levels, strict=True):
         assert np.array_equal(lowered.keys, asked.keys) and np.array_equal(lowered.occurrences, asked.occurrences)
     assert NGram.count(text, V, 8, keep=100).describe() == (
-        "2-gram, Kneser-Ney (no longer one, because there are more than 100 different 3-grams)"
+        "2-gram (Kneser–Ney; no longer one, because there are more than 100 different 3-grams)"
     )
     assert "different" not in NGram.smooth(counts, order=1).describe()
 

@@ -18,7 +18,7 @@ import torch
 from kills import same_bytes
 
 import unrolled
-from unrolled.errors import DataError, OptionError, RunError
+from unrolled.errors import DataError, OptionError, RunError, command
 from unrolled.run import Training, rivals, runs
 from unrolled.run.answer_evaluation import confusion_lines
 from unrolled.run.answer_verdict import AnswerVerdict
@@ -78,10 +78,13 @@ def test_the_best_of_net_linear_ngram_and_all_is_left_and_said(trained: Training
     assert of_labels(verdict.scores["kind"][verdict.model]).accuracy > 0.95
     words = "\n".join(verdict.lines)
     assert "macro-F1" in words
-    assert "Left is" in words
+    assert f"Selected: {verdict.model}, " in words
     assert "always '" in words
     json.dumps(facts["scores"])
-    assert "at the end weighed with the linear model and the n-gram, and what is best is left" in trained.plan_line
+    assert (
+        "at the end weighed with the linear model and the n-gram, and the best on validation is selected"
+        in trained.plan_line
+    )
 
 
 def test_a_loaded_run_says_what_the_verdict_was_about(trained: Training) -> None:
@@ -188,7 +191,7 @@ def test_what_is_not_trained_is_a_run_like_any_other(
     verdict = training.verdict
     assert isinstance(verdict, AnswerVerdict)
     assert of_labels(verdict.scores["kind"][model]).accuracy > 0.95
-    assert "To see what a net adds: unroll train DATA" in verdict.lines[-1]
+    assert f"The {name} is {how}, not trained. Next: see what a net adds: {command('train', table)}" in verdict.lines
     assert [file.name for file in (tmp_path / "run").glob("*.safetensors")] == [f"{model}.safetensors"]
     run = unrolled.load(tmp_path / "run")
     assert run.evaluate_answers().lines[0].startswith("kind, test: 100.0% right")
@@ -214,18 +217,16 @@ def test_the_better_of_linear_model_and_ngram_is_to_be_beaten(table: Path) -> No
 
 @pytest.mark.parametrize(("left", "nats", "words"), [
     ("lstm+linear+ngram", (0.5, 0.6, 0.4, 0.3),
-     "best on validation (lstm 0.500, linear 0.600, ngram 0.400, lstm+linear+ngram 0.300 nats); beside the net the "
-     "linear model alone is not as good, the n-gram alone is better."),
+     "best on validation (lstm 0.500, linear 0.600, ngram 0.400, lstm+linear+ngram 0.300 nats per prediction)."),
     ("linear", (0.0, 0.001, 0.003, 0.0),
-     "as good as the best on validation (lstm 0.000, linear 0.001, ngram 0.003, lstm+linear+ngram 0.000 nats); "
-     "beside the net the linear model alone is as good, the n-gram alone is not as good."),
+     "as good as the best on validation (lstm 0.000, linear 0.001, ngram 0.003, lstm+linear+ngram 0.000 nats per "
+     "prediction)."),
 ])  # fmt: skip
-def test_the_verdict_says_of_each_how_it_stands_beside_the_net(
-    left: str, nats: tuple[float, ...], words: str
-) -> None:
+def test_the_verdict_says_what_is_selected_and_by_what(left: str, nats: tuple[float, ...], words: str) -> None:
     validation = dict(zip(("lstm", "linear", "ngram", "lstm+linear+ngram"), nats, strict=True))
-    verdict = AnswerVerdict(left, "test", {}, {}, {}, validation, True, None, "")
-    assert verdict.lines == [f"Left is {left}, {words}"]
+    verdict = AnswerVerdict(left, "test", {}, {}, {}, validation, True, "unclear", "", "DATA")
+    assert verdict.lines[0] == f"Selected: {left}, {words}"
+    assert verdict.lines[1].startswith("Too few updates to tell whether the lstm had stopped getting better")
 
 
 def test_fitting_has_the_time_that_counting_leaves(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -651,7 +652,7 @@ def test_a_run_of_an_older_version_answers_as_it_did(older: Path) -> None:
     assert chances["dagton"] == pytest.approx({"west": 0.9998434280008814, "east": 0.0001565719991186116}, rel=1e-3)
     evaluation = run.evaluate_answers()
     assert of_labels(evaluation.scores["kind"]).nats == pytest.approx(6.180657e-05, rel=1e-2)
-    assert evaluation.lines[-1] == "Beside it: lstm 66.7% right, linear 100.0% right, always 'west' 33.3% right"
+    assert evaluation.lines[-1] == "Others: lstm 66.7% right, linear 100.0% right, always 'west' 33.3% right"
     assert run.info()["plan"]["steps"] == 3
     (listed,) = runs(older.parent)
     assert listed["accuracy"] == 1.0

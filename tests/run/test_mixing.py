@@ -108,7 +108,7 @@ def test_a_stop_and_a_resumption_give_the_same_mixture(text: Path, tmp_path: Pat
     same_mixture(whole, tmp_path / "run")
 
 
-@pytest.mark.parametrize("point", ["save_counts", "score_baseline", "fit_mixture", "surprise_quantiles"])
+@pytest.mark.parametrize("point", ["save_counts", "score_baseline", "choose", "surprise_quantiles"])
 def test_a_kill_while_counting_or_weighing_loses_nothing(
     text: Path, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:

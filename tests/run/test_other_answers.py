@@ -103,7 +103,7 @@ def test_a_loaded_run_says_the_same_of_values(valued: Training) -> None:
     assert found.held == score.held
     assert found.width == pytest.approx(score.width, rel=1e-4)
     assert evaluation.lines[0].startswith("y, test: MAE ")
-    assert any(line.startswith("Beside it: ") and "MAE" in line for line in evaluation.lines)
+    assert any(line.startswith("Others: ") and "MAE" in line for line in evaluation.lines)
 
 
 def test_errors_of_values_are_all_rows_those_furthest_off_first(valued: Training) -> None:

@@ -162,9 +162,9 @@ def test_what_is_said_on_the_way_and_at_the_end(trained: Training) -> None:
     assert trained.plan_line.endswith("it looks back by additive")
     assert trained.run.facts["baseline"]["name"].startswith("the text of the row with the likest characters, chrF ")
     words = "\n".join(verdict.lines)
-    assert "output, test part, by lstm with additive, " in words
+    assert "output, test, by lstm with additive, " in words
     assert "perplexity" in words
-    assert "Beside it: " in words
+    assert "Baseline: " in words
     assert "the text of the row with the likest characters chrF" in words
     json.dumps(trained.run.facts["scores"])
     reports = trained.run.read_reports()

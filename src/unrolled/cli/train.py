@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 
 from unrolled.cli.bridge import Json, Quiet, RunPath, any_number, note, print_json, takes, whole_number
 from unrolled.cli.terminal import View, open_view, start_facts
+from unrolled.errors import command
 from unrolled.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -172,7 +174,11 @@ def _conclude(training: Training, json: bool, quiet: bool) -> None:
         print("\n".join(verdict.lines), flush=True)
     if training.stopped:
         again = training.settings.fold is not None
-        how = "the same command again, with --out" if again else "unroll resume"
-        note(f"Stopped. To go on: {how} {training.folder.parent if again else training.folder}")
+        how = (
+            f"the same command again, with --out {shlex.quote(str(training.folder.parent))}"
+            if again
+            else command("resume", training.folder)
+        )
+        note(f"Stopped. To go on: {how}")
         raise typer.Exit(STOPPED)
-    note(f"The run is {training.folder}. {training.terms.use}{training.folder}", quiet or json)
+    note(f"Saved to {training.folder}. Next: {command(training.terms.use, training.folder)}", quiet or json)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unrolled.errors import OptionError
+from unrolled.errors import OptionError, TrainingError
 from unrolled.memory.base import at_least_float32, reading
 from unrolled.states import State
 
@@ -19,7 +19,8 @@ FEATURES = 2  # of each part, beside a constant: how spread its answer is, and h
 RIDGE = 1.0  # nats that a feature's weight of 1 costs, all targets together: fitted on few, weights stay constant
 CONSTANT_RIDGE = 1e-3  # the same for the constant's distance from equal weights: what tells nothing stays equal
 MOST_STEPS = 50  # of Newton's method; ten are usual
-CHUNK = 1024  # steps read together, and targets summed over together, while fitting
+CHUNK = 1024  # steps read together, and targets summed over together, while fitting, at most
+LOGITS = 1 << 22  # logits of each part that are held together then, at most
 
 
 class Answering(Protocol):
@@ -40,6 +41,13 @@ class Seen(NamedTuple):
     features: Tensor  # (N, F) float64
     logs: Tensor  # (N, P, V) float32: each part's log-chances
     targets: Tensor  # (N,) int64
+
+
+class Fitted(NamedTuple):
+    """What each target cost where weights were fitted, in nats."""
+
+    whole: NDArray[np.float64]  # (N,) each half under weights that were fitted on the other half alone
+    parts: NDArray[np.float64]  # (N, P) of each part alone
 
 
 class Mixture(nn.Module):
@@ -92,31 +100,41 @@ class Mixture(nn.Module):
         return [logits for logits, _ in answers], tuple(after for _, after in answers)
 
     @torch.no_grad()
-    def fit(self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> NDArray[np.float64]:
+    def fit(self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> Fitted:
         """Fits the weights on stretches (inputs, targets) that no part was trained on.
 
-        Hands back the nats (N,) of all targets in order, each half's under weights that were fitted on the other
-        half alone: what the mixture may be expected to pay elsewhere. The log-chance is concave in the weights, so
-        there is one best, which Newton's method finds, the same at each call.
+        What the whole costs there is what it may be expected to cost elsewhere. The log-chance is concave in the
+        weights, so there is one best, which Newton's method finds, the same at each call. Raises TrainingError where
+        the parts' answers are such that none can be found; the weights are as before then.
         """
         read = [self._look(inputs, targets) for inputs, targets in rows if len(targets)]
         if not read:
-            return np.zeros(0)
+            return Fitted(np.zeros(0), np.zeros((0, len(self.parts))))
         seen = Seen(*(torch.cat(column) for column in zip(*read, strict=True)))
         half = len(seen.targets) // 2
         first, second = (Seen(*(values[some] for values in seen)) for some in (slice(half), slice(half, None)))
-        nats = [_nats(_fit(others), some) for some, others in ((first, second), (second, first))]
-        self.gate.copy_(_fit(seen))
-        return torch.cat(nats).numpy()
+        try:
+            nats = torch.cat([_nats(_fit(others), some) for some, others in ((first, second), (second, first))])
+            gate = _fit(seen)
+        except RuntimeError:  # a matrix that has no inverse
+            nats = gate = torch.tensor(math.nan)
+        if not bool(gate.isfinite().all() and nats.isfinite().all()):
+            raise TrainingError(
+                "The weights of the ensemble could not be fitted: some of its parts' answers are not finite."
+            )
+        self.gate.copy_(gate)
+        wanted = seen.targets[:, None, None].expand(-1, len(self.parts), 1)
+        return Fitted(nats.numpy(), -seen.logs.gather(-1, wanted)[..., 0].double().numpy())
 
     def _look(self, inputs: NDArray[Any], targets: NDArray[Any]) -> Seen:
         """What the weights of a stretch are fitted on."""
         state, seen = self.start(1), []
-        for start in range(0, len(targets), CHUNK):
-            symbols = torch.from_numpy(inputs[None, start : start + CHUNK].astype(np.int64))
+        chunk = _chunk(self.symbols)
+        for start in range(0, len(targets), chunk):
+            symbols = torch.from_numpy(inputs[None, start : start + chunk].astype(np.int64))
             answers, state = self.unroll_parts(symbols, state)
             logs = torch.stack([torch.log_softmax(logits[0].cpu().double(), -1) for logits in answers], dim=1)
-            wanted = torch.from_numpy(targets[start : start + CHUNK].astype(np.int64))
+            wanted = torch.from_numpy(targets[start : start + chunk].astype(np.int64))
             seen.append(Seen(gate_features(logs), logs.float(), wanted))
         return Seen(*(torch.cat(column) for column in zip(*seen, strict=True)))
 
@@ -148,8 +166,14 @@ def _nats(gate: Tensor, seen: Seen) -> Tensor:
 
 
 def _chunks(seen: Seen) -> Iterator[Seen]:
-    for columns in zip(*(torch.split(values, CHUNK) for values in seen), strict=True):
+    chunk = _chunk(seen.logs.shape[-1])
+    for columns in zip(*(torch.split(values, chunk) for values in seen), strict=True):
         yield Seen(*columns)
+
+
+def _chunk(symbols: int) -> int:
+    """Steps that are taken together, of so many symbols."""
+    return max(16, min(CHUNK, LOGITS // symbols))
 
 
 def _fit(seen: Seen) -> Tensor:

@@ -91,8 +91,9 @@ class NGram:
         return NGram(tables, counts.size, smoothing, counts.border, "; ".join(notes))
 
     def describe(self) -> str:
-        """One line: "7-gram, Kneser-Ney", and what of the text or the order was given up, if anything."""
-        return f"{self.order}-gram, {SMOOTHINGS[self.smoothing]}" + (f" ({self.note})" if self.note else "")
+        """One line: "7-gram (Kneser–Ney)", and what of the text or the order was given up, if anything."""
+        note = f"; {self.note}" if self.note else ""
+        return f"{self.order}-gram ({SMOOTHINGS[self.smoothing]}{note})"
 
     def start(self, rows: int) -> NGramState:
         """The state before anything was read."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from unrolled.model.ngram_text import Array
 
-SMOOTHINGS = {"kneser-ney": "Kneser-Ney", "witten-bell": "Witten-Bell"}
+SMOOTHINGS = {"kneser-ney": "Kneser–Ney", "witten-bell": "Witten–Bell"}
 PACKED = ("symbols", "followers", "counts")  # what is saved of a table
 FALLBACK = (0.5, 1.0, 1.5)  # discounts where counts of counts cannot tell them, as among a few dozen symbols
 

@@ -43,7 +43,7 @@ class AnswerEvaluation:
                 lines += [f"  F1 {f1:.3f}  {label}" for f1, label in pairs]
         if self.beside:
             beside = ", ".join(f"{name} {SHORT[kind].format(figure)}" for name, (kind, figure) in self.beside.items())
-            lines.append(f"Beside it: {beside}")
+            lines.append(f"Others: {beside}")
         return lines
 
     def as_dict(self) -> dict[str, Any]:

@@ -10,23 +10,18 @@ import torch
 from torch import Tensor
 
 from unrolled.data.examples import Examples
+from unrolled.errors import command
 from unrolled.model.answerer import Part
 from unrolled.model.blend import blend, blend_unseen, fit_blend
 from unrolled.model.likelihoods import LIKELIHOODS
 from unrolled.parts import UNTRAINED
-from unrolled.run.tellers import SHORT, Reach, Score, facts_of, nats_of, teller_of
-from unrolled.run.verdict import trend_of
+from unrolled.run.selection import select, selected_line, standing
+from unrolled.run.tellers import SHORT, SMALLER, Reach, Score, facts_of, nats_of, teller_of
+from unrolled.run.trend import trend_line, trend_of
 from unrolled.settings import TrainSettings
 
 if TYPE_CHECKING:
     from unrolled.run.watching import Watch
-
-TRENDS = {
-    "learning": "The net was still learning: more time helps.",
-    "flat": "The net had stopped getting better: more rows help most.",
-    "overfitting": "The net had begun to learn rows by heart; its best weights are from before.",
-}
-AS_GOOD = 0.002  # nats by which what is simpler may be worse to be as good, and left
 
 
 @dataclass(frozen=True)
@@ -40,38 +35,54 @@ class AnswerVerdict:
     figures: Mapping[str, str]  # output -> the figure by which models are set beside each other
     validation: Mapping[str, float]  # nats an answer of each model on validation, weighed on its other half
     choice: bool  # whether the model was chosen by them
-    trend: str | None
+    trend: str | None  # as `trend_of` has it; None where nothing was trained
     baseline_name: str
+    data: str  # the path of what it was trained on
 
     @property
     def lines(self) -> list[str]:
         """What the command prints."""
         lines = []
         for name, scores in self.scores.items():
-            lines.append(f"{name}, {self.part} part, by {self.model}: {scores[self.model].line}.")
-            others = [f"{other} {score.short}" for other, score in scores.items() if other != self.model]
-            constant, figure = self.constants[name]
-            others.append(f"{constant} {SHORT[self.figures[name]].format(figure)}")
-            lines.append(f"Beside it: {', '.join(others)}.")
-        lines.append(self._words())
+            lines.append(f"{name}, {self.part}, by {self.model}: {scores[self.model].line}.")
+            lines.append(self._baselines(name))
+            others = [f"{other} {score.short}" for other, score in scores.items() if self._is_other(other)]
+            lines += [f"Others: {', '.join(others)}."] if others else []
+        unit = "nats per prediction"
+        if self.choice:
+            lines.append(selected_line(self.model, self.validation, unit))
+        else:
+            nats = ", ".join(f"{name} {value:.3f}" for name, value in self.validation.items())
+            lines.append(f"On validation: {nats} {unit}.")
         if self.trend is not None:
-            lines.append(TRENDS[self.trend])
-        return lines
+            lines.append(trend_line(self.trend, self.net))
+            return lines
+        what, how = UNTRAINED[self.model]
+        return [*lines, f"The {what} is {how}, not trained. Next: see what a net adds: {command('train', self.data)}"]
 
-    def _words(self) -> str:
-        nats = ", ".join(f"{name} {value:.3f}" for name, value in self.validation.items())
-        rivals = {name: value for name, value in self.validation.items() if name in UNTRAINED}
-        if len(rivals) == len(self.validation):
-            return f"{nats} nats on validation. To see what a net adds: unroll train DATA"
-        if not self.choice:
-            return f"On validation: {nats} nats an answer."
-        net = next(name for name in self.validation if name not in UNTRAINED and "+" not in name)
-        beside = ", ".join(
-            f"the {UNTRAINED[name][0]} alone is {_standing(value, self.validation[net])}"
-            for name, value in rivals.items()
-        )
-        best = "best" if self.validation[self.model] == min(self.validation.values()) else "as good as the best"
-        return f"Left is {self.model}, {best} on validation ({nats} nats); beside the net {beside}."
+    @property
+    def net(self) -> str:
+        """The name of the part that was trained."""
+        return next(name for name in self.validation if name not in UNTRAINED and "+" not in name)
+
+    def _is_other(self, name: str) -> bool:
+        return name != self.model and name not in UNTRAINED
+
+    def _baselines(self, output: str) -> str:
+        """The figures of what is not trained, and how the model stands beside the best of them."""
+        figure, scores = self.figures[output], self.scores[output]
+        more = figure not in SMALLER
+        found = {
+            other: float(score.as_dict()[figure])
+            for other, score in scores.items()
+            if other in UNTRAINED and other != self.model
+        }
+        constant, value = self.constants[output]
+        found[constant] = value
+        best = (max if more else min)(found.values())
+        low, high = scores[self.model].as_dict()[f"{figure}_interval"]
+        told = ", ".join(f"{name} {SHORT[figure].format(one)}" for name, one in found.items())
+        return f"Baselines: {told}. {standing(self.model, (low, high), best, more)}"
 
     def as_dict(self) -> dict[str, Any]:
         """The figures in plain names."""
@@ -89,12 +100,6 @@ class AnswerVerdict:
             "trend": self.trend,
             "baseline": self.baseline_name,
         }
-
-
-def _standing(nats: float, of_net: float) -> str:
-    if nats < of_net:
-        return "better"
-    return "as good" if nats <= of_net + AS_GOOD else "not as good"
 
 
 Said = dict[str, dict[str, Tensor]]  # part's name -> output -> what it says (A, O)
@@ -182,12 +187,10 @@ def judge_answers(
     whole = "+".join(together)
     candidates: dict[str, list[str]] = {name: [name] for name in names} | {whole: together}
     weighed = weigh(examples, parts, candidates)
-    least = min(weighed.validation.values())
-    best = min(weighed.validation, key=lambda label: weighed.validation[label])
-    for alone in names:
-        best = alone if weighed.validation[alone] <= least + AS_GOOD else best
-    left = best if settings.model is None else whole if settings.mixed else names[0]
-    verdict = _verdict(examples, weighed, left, settings.model is None, trend_of(watch.validations), baseline)
+    left = select(weighed.validation) if settings.model is None else whole if settings.mixed else names[0]
+    verdict = _verdict(
+        examples, weighed, left, settings.model is None, trend_of(watch.folder.read_reports()), baseline
+    )
     return verdict, Left(candidates[left], weighed.weights[left], weighed.reaches[left])
 
 
@@ -208,7 +211,7 @@ def _verdict(
         model=left, part=weighed.part, scores=weighed.scores,
         constants={name: one.constant(examples.answers[name], training, rows) for name, one in tellers.items()},
         figures={name: one.figure for name, one in tellers.items()}, validation=weighed.validation, choice=choice,
-        trend=trend, baseline_name=baseline,
+        trend=trend, baseline_name=baseline, data=str(examples.path),
     )  # fmt: skip
 
 

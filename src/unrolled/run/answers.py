@@ -71,7 +71,7 @@ class Answers(Subject):
     """Rows of a table and their answers; what is learnt stands beside a linear model."""
 
     kind, baseline_share = "answers", 0.08
-    terms = Terms("nats an answer", "rows", "linear model", "answered", "answers", "To ask it: unroll predict ")
+    terms = Terms("nats an answer", "rows", "linear model", "answered", "answers", "predict")
 
     def __init__(
         self, examples: Examples, settings: TrainSettings, began: str | None = None, embed: int | None = None,
@@ -128,7 +128,7 @@ class Answers(Subject):
     def weighed(self) -> str:
         if self.settings.model is None:
             beside = " and ".join(f"the {UNTRAINED[name][0]}" for name in rivals_of(self.examples))
-            return f"; at the end weighed with {beside}, and what is best is left"
+            return f"; at the end weighed with {beside}, and the best on validation is selected"
         return f"; at the end weighed as {self.settings.model}" if self.settings.mixed else ""
 
     def items(self, part: str) -> int:

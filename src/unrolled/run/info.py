@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 from unrolled.errors import OptionError
 from unrolled.memory import bring_named
 from unrolled.parts import UNTRAINED
-from unrolled.run.asked import as_read, check_parts, is_about_text, keep_input, read_subject
+from unrolled.run.asked import as_read, check_parts, keep_input, read_subject
 from unrolled.run.building import find_device
-from unrolled.settings import DEFAULT_MODEL, TrainSettings
+from unrolled.settings import TrainSettings
 from unrolled.threads import threads_for, torch_threads
 
 
@@ -31,8 +30,6 @@ def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[s
         )
     with tempfile.TemporaryDirectory() as aside:
         kept = keep_input(path, Path(aside))
-        about_text = is_about_text(path, settings)
-        settings = dataclasses.replace(settings, model=settings.model or (DEFAULT_MODEL if about_text else None))
         subject = read_subject(kept or path, settings)
     facts = {"path": str(path), "description": subject.description, **subject.facts()}
     device, threads = find_device(settings.device), threads_for(settings.threads)

@@ -22,7 +22,7 @@ from unrolled.model.ngram import NGram
 from unrolled.parts import COUNTED, build
 from unrolled.run.baseline import count_ngram, score_baseline, score_ngram
 from unrolled.run.building import build_model
-from unrolled.run.mixing import fit_mixture, load_counts, save_counts
+from unrolled.run.mixing import FITTED_LOGITS, Chosen, choose, load_counts, save_counts
 from unrolled.run.process import bytes_in_use
 from unrolled.run.report import Report
 from unrolled.run.rows import table_options
@@ -42,18 +42,23 @@ if TYPE_CHECKING:
 
 SAMPLE_SYMBOLS = 300
 RANKED_SYMBOLS = 20_000  # of the validation part, whose lines `score` ranks against
-MIXED_SYMBOLS = 3_000  # of it, which tell what a mixture takes beside its learnt part
+MIXED_SYMBOLS = 3_000  # of it, at most, which tell what a mixture takes beside its learnt part
+LEAST_MIXED = 6_000  # symbols, at least, that a mixture reads at the end
+MIXED_SHARE = 0.12  # of a budget in minutes, at most, that reading them may take where nobody asked for a mixture
 
 
 class Language(Subject):
-    """A corpus, and a model that foresees it; of `lstm+ngram` also the n-gram that it is weighed against."""
+    """A corpus, and a model that foresees it. Where no model was asked for, the n-gram too: the best of the two and
+    their ensemble is selected on validation."""
 
     kind, baseline_share, ranked = "language", 0.035, RANKED_SYMBOLS
-    terms = Terms("nats a character", "symbols", "n-gram", "wrote", "writes", "To hear it: unroll sample ")
+    terms = Terms("nats a character", "symbols", "n-gram", "wrote", "writes", "sample")
 
     def __init__(self, corpus: Corpus, settings: TrainSettings) -> None:
         self.corpus, self.settings = corpus, settings
-        self._ngram: NGram | None = None
+        self._ngram: NGram | None = None  # of `fit_alone`
+        self._loading = 0.0  # seconds that reading the n-gram from the run takes
+        self._weighs = True  # whether the budget has time for an ensemble
 
     @classmethod
     def read(cls, path: str | Path, settings: TrainSettings, table: Table | None = None) -> Language:
@@ -86,7 +91,17 @@ class Language(Subject):
 
     @property
     def weighed(self) -> str:
+        if self.settings.model is None:
+            return "; then the best on validation is selected: this, the n-gram or their ensemble"
         return "; at the end weighed against the n-gram" if self.settings.mixed else ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the run keeps the n-gram beside what it learns."""
+        return self.settings.model is None or self.settings.mixed
+
+    def closing(self, budget: float) -> float:
+        return self._loading
 
     @property
     def copyable(self) -> int:
@@ -152,40 +167,52 @@ class Language(Subject):
 
     def count_baseline(self, run: RunFolder, seconds: float | None) -> Baseline:
         ngram = count_ngram(self.corpus, seconds)
-        if self.settings.mixed:  # kept before the baseline is known, which a resumption takes for done
+        if self.counts:  # kept before the baseline is known, which a resumption takes for done
             save_counts(run, ngram)
         return score_baseline(ngram, self.corpus, seconds)
 
     def prepare(self, run: RunFolder, watch: Watch) -> None:
-        if not self.settings.mixed:
+        budget = watch.clock.budget
+        if not self.counts or budget is None:
             return
-        self._ngram = load_counts(run)
-        if watch.clock.budget is None:
-            return
+        started = time.monotonic()
+        ngram = load_counts(run)  # and again at the end: while the net learns, nothing is held of it
+        self._loading = time.monotonic() - started
         model: Any = watch.learner.optimiser.averaged
-        rows, taken = list(part_rows(self.corpus, "validation", limit=MIXED_SYMBOLS)), []
+        limit = min(MIXED_SYMBOLS, max(MIXED_SYMBOLS // 20, FITTED_LOGITS // self.kinds // 4))
+        rows, taken = list(part_rows(self.corpus, "validation", limit=limit)), []
+        if not rows:
+            return
         with one_thread():
-            for timed in (Mixture([model, self._ngram]).to(next(model.parameters()).device), model):
+            for timed in (Mixture([model, ngram]).to(next(model.parameters()).device), model):
                 started = time.monotonic()
                 symbols = evaluate(timed, rows, self.corpus.table.characters).symbols
                 taken.append((time.monotonic() - started) / symbols)
-        watch.mixing = max(1e-6, taken[0] - taken[1])
+        mixing = max(1e-6, taken[0] - taken[1])
+        self._weighs = self.settings.mixed or mixing * LEAST_MIXED < MIXED_SHARE * budget
+        watch.mixing = mixing if self._weighs else 0.0
+        if not self._weighs:
+            watch.notes.append("An ensemble with the n-gram is too slow for this budget: it is not tried.")
 
     def conclude(self, run: RunFolder, watch: Watch, baseline: Baseline) -> Concluded:
-        if self._ngram is None:
-            return self._conclude(run, watch, baseline, None)
-        with one_thread():
-            return self._conclude(run, watch, baseline, self._ngram)
-
-    def _conclude(self, run: RunFolder, watch: Watch, baseline: Baseline, ngram: NGram | None) -> Concluded:
         model: Any = watch.learner.optimiser.averaged
-        mixed = None
-        if ngram is not None:
-            mixed = fit_mixture(model, ngram, self.corpus, watch.fit_limit())
-            run.write_facts(gate=mixed.model.gate.double().tolist())
-        verdict = judge(watch, self.corpus, baseline, mixed)
-        whole = model if mixed is None else mixed.model
-        run.write_facts(ranks=surprise_quantiles(whole, self.corpus, limit=RANKED_SYMBOLS))
+        name = watch.plans[-1].model
+        if not self.counts:
+            chosen = Chosen([name], model, {name: watch.learner.best}, 0, by_choice=False)
+            return self._conclude(run, watch, baseline, chosen, None)
+        ngram = load_counts(run)
+        with one_thread():
+            chosen = choose(model, ngram, self.corpus, watch.fit_limit(), self.settings.model, name, self._weighs)
+            if isinstance(chosen.model, Mixture):
+                run.write_facts(gate=chosen.model.gate.double().tolist())
+            return self._conclude(run, watch, baseline, chosen, ngram)
+
+    def _conclude(
+        self, run: RunFolder, watch: Watch, baseline: Baseline, chosen: Chosen, ngram: NGram | None
+    ) -> Concluded:
+        verdict = judge(watch, self.corpus, baseline, chosen, ngram)
+        ranks = surprise_quantiles(chosen.model, self.corpus, limit=RANKED_SYMBOLS)
+        run.write_facts(left=chosen.parts, ranks=ranks)
         return verdict
 
     def fit_alone(self, run: RunFolder, clock: Clock) -> tuple[Baseline, Iterator[Report]]:
@@ -207,8 +234,9 @@ class Language(Subject):
         ngram = self._ngram
         if ngram is None:
             raise RunError(f"{run.path} was not counted: `fit_alone` comes first.")
-        verdict = judge_ngram(self.corpus, ngram, baseline)
-        run.write_facts(ranks=surprise_quantiles(ngram, self.corpus, RANKED_SYMBOLS))
+        path = run.path / run.facts["data"]["path"] if run.facts["data"]["kept"] else self.corpus.path
+        verdict = judge_ngram(self.corpus, ngram, baseline, path)
+        run.write_facts(left=[COUNTED], ranks=surprise_quantiles(ngram, self.corpus, RANKED_SYMBOLS))
         return verdict
 
 

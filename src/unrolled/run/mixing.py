@@ -1,19 +1,22 @@
-"""What was learnt, weighed against what was counted: a run's mixture fitted, kept, loaded, its parts scored."""
+"""What a run on a text answers with: the learnt model, the n-gram, or both as an ensemble weighed on validation."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
 from unrolled.data import Corpus, part_rows
-from unrolled.errors import RunError
-from unrolled.evaluate import evaluate
+from unrolled.errors import RunError, TrainingError
+from unrolled.evaluate import Unrolling, evaluate
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
-from unrolled.parts import COUNTED, learnt_model
+from unrolled.parts import COUNTED
+from unrolled.run.selection import TELLING, select
+from unrolled.settings import DEFAULT_MODEL, TrainSettings
 from unrolled.training.checkpoint import load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -23,12 +26,20 @@ FITTED_LOGITS = 1 << 23  # that are held for fitting, of each part
 
 
 @dataclass(frozen=True)
-class Mixed:
-    """A mixture that was fitted on the validation part."""
+class Chosen:
+    """What a run answers with, and what that was chosen by."""
 
-    model: Mixture
-    validation: float  # nats a character there, each half under weights fitted on the other
-    fitted: int  # symbols of it that were read
+    parts: list[str]  # names: ["lstm"], ["ngram"] or ["lstm", "ngram"]
+    model: Unrolling
+    validation: dict[str, float]  # nats per character of each candidate, all on the same symbols
+    fitted: int  # symbols of the validation part that were read for that
+    by_choice: bool  # whether what is best there was selected; else the parts were asked for
+    failure: str = ""  # why there is no ensemble, or not one with fitted weights
+
+    @property
+    def name(self) -> str:
+        """As --model has it."""
+        return "+".join(self.parts)
 
 
 def save_counts(folder: RunFolder, ngram: NGram) -> None:
@@ -41,13 +52,33 @@ def load_counts(folder: RunFolder) -> NGram:
     return NGram.from_tensors(*load_tensors(folder.rival(COUNTED)))
 
 
-def fit_mixture(learnt: LanguageModel, ngram: NGram, corpus: Corpus, limit: int) -> Mixed:
-    """Weighs the two on so many symbols of the validation part."""
-    rows = list(part_rows(corpus, "validation", limit))
+def choose(
+    learnt: LanguageModel, ngram: NGram, corpus: Corpus, limit: int, asked: str | None, name: str, weighs: bool = True
+) -> Chosen:
+    """What is best on so many symbols of the validation part: the learnt model, the n-gram or their ensemble. Of
+    `asked`, a model's name, the ensemble whatever it is worth. name: the learnt model's; weighs: whether there is
+    time for an ensemble."""
+    whole, failure = f"{name}+{COUNTED}", ""
     mixture = Mixture([learnt, ngram]).to(next(learnt.parameters()).device)
-    nats = mixture.fit(rows)
-    characters = sum(float(corpus.table.characters[targets].sum()) for _, targets in rows)
-    return Mixed(mixture, float(nats.sum()) / characters, len(nats))
+    rows = list(part_rows(corpus, "validation", limit))
+    characters = max(1.0, sum(float(corpus.table.characters[targets].sum()) for _, targets in rows))
+    fitted = sum(len(targets) for _, targets in rows)
+    found: dict[str, float] = {}
+    if rows if asked is not None else weighs and fitted >= TELLING:
+        try:
+            nats = mixture.fit(rows)
+            found = dict(zip((name, COUNTED), (nats.parts.sum(0) / characters).tolist(), strict=True))
+            found[whole] = float(nats.whole.sum()) / characters
+        except TrainingError as error:
+            failure = str(error)
+    if not found and fitted >= TELLING:
+        found = {
+            part: evaluate(one, iter(rows), corpus.table.characters).nats
+            for part, one in ((name, learnt), (COUNTED, ngram))
+        }
+    best = whole if asked is not None else select(found) if fitted >= TELLING else name
+    models: dict[str, Unrolling] = {name: learnt, COUNTED: ngram, whole: mixture}
+    return Chosen(best.split("+"), models[best], found, fitted, asked is None, failure)
 
 
 def load_mixture(folder: RunFolder, learnt: LanguageModel) -> Mixture:
@@ -69,11 +100,21 @@ def load_mixture(folder: RunFolder, learnt: LanguageModel) -> Mixture:
     return mixture
 
 
+def selected_parts(folder: RunFolder, settings: TrainSettings) -> list[str]:
+    """The names of the parts that a run on a text answers with: those that were selected; those that were asked for,
+    or the net, until its training was finished. Raises RunError where run.json is damaged."""
+    net = settings.of_learnt().model or DEFAULT_MODEL
+    left = folder.facts.get("left") or (settings.model or net).split("+")
+    possible = [(settings.model or "").split("+")] if settings.model else [[net], [COUNTED], [net, COUNTED]]
+    if left not in possible:
+        raise RunError(f"{folder.path}/run.json is damaged: its selected model cannot be. Train again.")
+    return list(left)
+
+
 def score_parts(
-    mixture: Mixture, model: str, corpus: Corpus, part: str, limit: int | None = None
+    mixture: Mixture, names: Sequence[str], corpus: Corpus, part: str, limit: int | None = None
 ) -> dict[str, float]:
-    """Nats a character of each part alone, by its name in `model`, on what the whole is scored on."""
-    names = (learnt_model(model) or model, COUNTED)
+    """Nats per character of each part alone, by its name, on what the whole is scored on."""
     return {
         name: evaluate(alone, part_rows(corpus, part, limit), corpus.table.characters).nats
         for name, alone in zip(names, mixture.parts, strict=True)

@@ -21,6 +21,7 @@ from unrolled.files import read_json, write_json
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
+from unrolled.parts import COUNTED
 from unrolled.reach import Reach, measure_reach
 from unrolled.run.answer_evaluation import AnswerEvaluation
 from unrolled.run.answers import Answers
@@ -30,7 +31,7 @@ from unrolled.run.folder import RunFolder, find_runs, newest
 from unrolled.run.giving import Given
 from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
-from unrolled.run.mixing import load_mixture, score_parts
+from unrolled.run.mixing import load_counts, load_mixture, score_parts, selected_parts
 from unrolled.run.predicting import Answer, Predictor
 from unrolled.run.rows import table_options
 from unrolled.run.text_predicting import TextPredictor, WritingEvaluation
@@ -75,18 +76,18 @@ class Evaluation:
         """What the command prints."""
         score = self.score
         lines = [
-            f"{self.part}: {score.nats:.4f} nats a character ({score.interval}), {score.bits:.4f} bits",
-            f"next symbol guessed right: {score.accuracy:.1%} of {score.symbols:,}",
+            f"{self.part}: {score.nats:.4f} nats ({score.bits:.4f} bits) per character, {score.interval}",
+            f"Next token predicted right: {score.accuracy:.1%} of {score.symbols:,}",
         ]
         if self.baseline is not None:
-            untrained = f", untrained {self.untrained:.4f}" if self.untrained is not None else ""
-            lines.append(f"beside it: {self.baseline_name} {self.baseline:.4f} nats{untrained}")
+            untrained = f"; untrained {self.untrained:.4f}" if self.untrained is not None else ""
+            lines.append(f"Baseline: {self.baseline_name} {self.baseline:.4f}{untrained}")
         if self.parts is not None:
-            lines.append("its parts alone: " + ", ".join(f"{name} {nats:.4f}" for name, nats in self.parts.items()))
+            lines.append("Its parts alone: " + ", ".join(f"{name} {nats:.4f}" for name, nats in self.parts.items()))
         if self.adapted is not None:
             lines.append(
-                f"learning while it reads: {self.adapted.nats:.4f} nats a character ({self.adapted.interval}), "
-                f"at rate {self.rate:g}; not to be compared with what does not learn"
+                f"Adapting while it reads: {self.adapted.nats:.4f} nats per character, {self.adapted.interval}, "
+                f"at learning rate {self.rate:g}; not to be compared with what does not adapt"
             )
         return lines
 
@@ -123,6 +124,7 @@ class Run:
             self.predictor = Predictor(folder, self.settings, device, threads)
             return
         self.table: Table = table_from_json(folder.read_symbols())
+        self.left = selected_parts(folder, self.settings)  # names of the parts that it predicts with
         self.model: LanguageModel | NGram | Mixture = self._load_model(device)
 
     def check_kind(self, kind: str) -> None:
@@ -163,13 +165,14 @@ class Run:
         return self.writer.evaluate(data, errors)
 
     def _load_model(self, device: str) -> LanguageModel | NGram | Mixture:
-        if self.settings.model == "ngram":
-            return NGram.from_tensors(*self.folder.read_model())
+        if self.left == [COUNTED]:
+            alone = self.settings.model == COUNTED
+            return NGram.from_tensors(*self.folder.read_model()) if alone else load_counts(self.folder)
         plan = recorded_plans(self.folder, device=device)[0]
         model = build_model(plan, self.table.size, self.settings.seed)
         tensors, _ = self.folder.read_model(dict(model.named_parameters()))
         model.load_state_dict(tensors)
-        whole = load_mixture(self.folder, model) if self.settings.mixed else model
+        whole = load_mixture(self.folder, model) if COUNTED in self.left else model
         return whole.requires_grad_(False)
 
     @property
@@ -256,11 +259,11 @@ class Run:
         score = evaluate(self.model, part_rows(corpus, part), self.table.characters)
         scores, parts = self.facts["scores"], None
         if isinstance(self.model, Mixture):
-            parts = score_parts(self.model, self.settings.model or "", corpus, part)
+            parts = score_parts(self.model, self.left, corpus, part)
         return Evaluation(
             score,
             part if data is None else str(data),
-            baseline.get(part) if data is None else None,
+            baseline.get(part) if data is None and self.left != [COUNTED] else None,
             baseline.get("name", ""),
             scores.get("untrained") if data is None else None,
             parts,
@@ -273,7 +276,7 @@ class Run:
         Kept in the run, for as long as its weights stay the same. Raises DataError where there is no such part.
         """
         self.check_kind(Language.kind)
-        mark, path = self.folder.model_mark(), self.path / "reach.json"
+        mark, path = f"{self.folder.model_mark()} {'+'.join(self.left)}", self.path / "reach.json"
         if path.exists() and (known := read_json(path))["weights"] == mark:
             return Reach.from_json(known["reach"])
         corpus = read_corpus_again(self.folder, self.settings)
@@ -287,7 +290,9 @@ class Run:
     def _adapting(self) -> tuple[torch.nn.Module, Adapting]:
         """The model and how it learns while it reads, chosen on the run's validation part. Raises InputError."""
         if not isinstance(self.model, torch.nn.Module):
-            raise OptionError(f"{self.path} is a counted n-gram: it has no weights to adapt. Leave out --adapt.")
+            raise OptionError(
+                f"{self.path} predicts with a counted n-gram, which has no weights to adapt. Leave out --adapt."
+            )
         adapting = choose_adapting(self.model, read_corpus_again(self.folder, self.settings), self.settings.seed)
         if adapting is None:
             raise RunError(f"{self.path} has no validation part to choose a rate on. Leave out --adapt.")

@@ -31,7 +31,7 @@ class Reading(NamedTuple):
 class Baseline:
     """What is to be beaten, and its scores in the subject's unit; None where a part is empty."""
 
-    name: str  # "7-gram, Kneser-Ney", and what was given up, if anything
+    name: str  # "7-gram (Kneser–Ney)", and what was given up, if anything
     validation: float | None
     test: float | None
 
@@ -53,7 +53,7 @@ class Terms(NamedTuple):
     rival: str  # what is to be beaten: n-gram
     wrote: str  # of what is shown on the way, at first
     writes: str  # and now
-    use: str  # what to do with a run, its folder to be added
+    use: str  # the command that a run is for: sample
 
 
 class Concluded(Protocol):

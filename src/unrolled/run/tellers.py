@@ -33,6 +33,7 @@ SHORT = {
     "chrf": "chrF {:.1f}",
 }
 """How a figure by which models are set beside each other is written."""
+SMALLER = ("mae",)  # figures of them that are better where they are smaller
 THERE = 0.5  # chance from which a label of a set is answered
 SHOWN_TAGS = 12  # of a row, while training
 

@@ -21,7 +21,7 @@ from unrolled.run.legs import recorded_plans
 from unrolled.run.predicting import Answer, Text
 from unrolled.run.rows import known_from_json, table_options
 from unrolled.run.writing import Choice, Scribe
-from unrolled.run.writing_verdict import GREEDY, Cost, figure_of, likest_texts, score_rows, shown
+from unrolled.run.writing_verdict import GREEDY, Cost, figure_of, likest_texts, sameness_of, score_rows, shown
 from unrolled.run.writings import Writings, build_taught, in_line
 from unrolled.settings import TrainSettings
 from unrolled.text_scores import TextScore, chrf, count_characters
@@ -44,6 +44,7 @@ class WritingEvaluation:
     beside: Mapping[str, TextScore]  # of the likest training row's text; empty where the training part is gone
     figure: str
     wrong: list[dict[str, Any]]  # texts that are not the right ones, the furthest off first
+    sameness: str = ""  # that texts are empty or all the same, where they are
 
     @property
     def lines(self) -> list[str]:
@@ -52,7 +53,8 @@ class WritingEvaluation:
         for one in self.score.by_length if self.figure == "bleu" else ():
             to = f"{one.shortest} to {one.longest}" if one.longest is not None else f"{one.shortest} and more"
             lines.append(f"  inputs of {to} words: BLEU {one.bleu:.1f} ({one.rows:,} rows)")
-        lines += [f"Beside it: {name} {shown(score, self.figure)}" for name, score in self.beside.items()]
+        lines += [self.sameness] if self.sameness else []
+        lines += [f"Baseline: {name} {shown(score, self.figure)}" for name, score in self.beside.items()]
         return lines
 
     def as_dict(self) -> dict[str, Any]:
@@ -140,7 +142,7 @@ class TextPredictor:
         return WritingEvaluation(
             named, self.name, choice.name, score_rows(examples, rows, texts),
             self._cost(examples, rows), beside, figure_of(examples),
-            list_furthest(self.name, examples, rows, texts) if errors else [],
+            list_furthest(self.name, examples, rows, texts) if errors else [], sameness_of(texts),
         )  # fmt: skip
 
     def _write(self, items: Sequence[Item], choice: Choice, first: int = 0) -> list[Hypothesis]:

@@ -20,7 +20,6 @@ from unrolled.run.asked import (
     as_started_from,
     check_parts,
     counted,
-    is_about_text,
     keep_input,
     name_for,
     read_again,
@@ -32,7 +31,7 @@ from unrolled.run.legs import Leg, recorded_plans, set_weights
 from unrolled.run.report import Report
 from unrolled.run.subject import Baseline, Concluded, Terms
 from unrolled.run.watching import Watch
-from unrolled.settings import DEFAULT_MINUTES, DEFAULT_MODEL, TrainSettings
+from unrolled.settings import DEFAULT_MINUTES, TrainSettings
 from unrolled.threads import by_threads, threads_for, torch_threads
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
@@ -65,8 +64,7 @@ class Training:
         source = RunFolder.open(settings.from_run) if settings.from_run else None
         if source is not None:
             settings = as_started_from(source, settings, path)
-        text = is_about_text(path, settings)
-        self.settings = settings = settings.with_defaults(DEFAULT_MODEL if text else None)
+        self.settings = settings = settings.with_defaults()
         self.clock = Clock(settings.minutes * 60 if settings.minutes else None, started)
         self.device = find_device(settings.device)
         threads = threads_for(settings.threads)

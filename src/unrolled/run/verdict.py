@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unrolled.data import Corpus, part_rows
+from unrolled.errors import command
 from unrolled.evaluate import Score, Unrolling, evaluate, score_lines
+from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
 from unrolled.parts import COUNTED
+from unrolled.run.baseline import score_ngram
 from unrolled.run.mixing import score_parts
+from unrolled.run.selection import selected_line, standing
+from unrolled.run.trend import trend_line, trend_of
 
 if TYPE_CHECKING:
-    from unrolled.run.mixing import Mixed
+    from unrolled.run.mixing import Chosen
     from unrolled.run.subject import Baseline
     from unrolled.run.watching import Watch
 
@@ -24,63 +30,71 @@ COPIED_MUCH = 0.2  # share of a sample's 50-symbol pieces that stand in the trai
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came out. All scores are nats a character on the test part, which nothing was chosen by."""
+    """What came out. All scores are nats per character on the test part, which nothing was chosen by."""
 
-    model: str
+    model: str  # what the run predicts with: lstm, ngram or lstm+ngram
     test: Score | None  # None where there is no test part
     test_symbols: int  # of the whole test part; a short budget has no time for all of it
-    validation: float  # the best, nats a character; a mixture's: each half weighed by the other
-    baseline: float | None  # the n-gram on the same test part
+    validation: float  # the best, nats per character; a mixture's: each half weighed by the other
+    baseline: float | None  # the n-gram on the same test part; None where it is what the run predicts with
     baseline_name: str
-    untrained: float  # nats a character of the same model before training, on the validation part
-    training_loss: float  # nats a symbol, at the end
-    trend: str  # "learning", "flat" or "overfitting"
+    untrained: float  # nats per character of the same model before training, on the validation part
+    training_loss: float  # nats per symbol, at the end
+    trend: str | None  # as `trend_of` has it; None where nothing was trained
     copied_share: float | None
     copied_longest: int | None
     copied_of: float  # share of the training text that was looked through for these two
     advice: str
-    parts: dict[str, float] | None = (
-        None  # of a mixture: nats a character of each alone, on what the whole is scored on
-    )
+    learnt: str | None = None  # the name of the part that was trained
+    candidates: dict[str, float] | None = None  # on validation, of all that the model was selected from
+    parts: dict[str, float] | None = None  # of a mixture: of each alone, on what the whole is scored on
     fitted: int | None = None  # symbols of the validation part that it was weighed on
+    failure: str = ""  # why there is no ensemble, or not one with fitted weights
 
     @property
     def lines(self) -> list[str]:
         """What the command prints."""
-        lines = []
-        if self.test is not None:
-            most = self.test_symbols
-            of = "" if self.test.symbols == most else f", on {self.test.symbols:,} of its {most:,} symbols"
-            lines.append(
-                f"Test part{of}: {self.test.nats:.3f} nats ({self.test.bits:.3f} bits) a character, "
-                f"{self.test.interval}; read once, nothing was chosen by it."
-            )
-        else:
-            lines.append(f"No test part; best validation {self.validation:.3f} nats a character.")
-        score = self.test.nats if self.test is not None else self.validation
-        against = f"untrained {self.untrained:.3f}"
+        lines = [self._score_line()]
         if self.baseline is not None:
-            beats = "beats it" if score < self.baseline else "does not beat it"
-            against = f"{self.baseline_name} {self.baseline:.3f}: the {self.model} {beats}; {against}"
-        lines.append(f"Beside it: {against}.")
+            lines.append(self._baseline_line(self.baseline))
+        if self.candidates:
+            lines.append(selected_line(self.model, self.candidates, "nats per character"))
+        elif self.candidates is not None:
+            lines.append(f"Selected: {self.model}; the validation split is too small to choose by.")
         if self.parts is not None:
             alone = ", ".join(f"{name} {nats:.3f}" for name, nats in self.parts.items())
-            lines.append(
-                f"Its parts alone: {alone}; weighed on {self.fitted:,} symbols of the validation part, "
-                f"{self.validation:.3f} there."
-            )
-        words = {"learning": "It was still learning.", "flat": "It had stopped getting better.",
-                 "overfitting": "It had begun to overfit: its best weights are from before."}  # fmt: skip
-        copied = ""
-        if self.copied_share is not None:
-            looked = "" if self.copied_of == 1 else f"; {self.copied_of:.0%} of it was looked through"
-            copied = (
-                f" Of what it writes, {self.copied_share:.0%} of the 50-symbol pieces stand word for word in the "
-                f"training text (longest run {self.copied_longest}{looked})."
-            )
-        lines.append(words[self.trend] + copied)
-        lines.append(self.advice)
-        return lines
+            lines.append(f"Its parts alone: {alone}; weighed on {self.fitted:,} tokens of validation.")
+        if self.failure:
+            lines.append(self.failure)
+        lines.append(" ".join(filter(None, (self._trend_line(), self._copied_line()))))
+        return [*lines, self.advice]
+
+    def _score_line(self) -> str:
+        if self.test is None:
+            return f"Validation: {self.validation:.3f} nats per character; there is no test split."
+        size = self.test_symbols
+        of = "" if self.test.symbols == size else f" (on {self.test.symbols:,} of its {size:,} tokens)"
+        return f"Test{of}: {self.test.nats:.3f} nats ({self.test.bits:.3f} bits) per character, {self.test.interval}"
+
+    def _baseline_line(self, baseline: float) -> str:
+        told = f"Baseline: {self.baseline_name} {baseline:.3f}"
+        if self.test is None:
+            return f"{told} on validation."
+        return f"{told}. {standing(self.model, (self.test.low, self.test.high), baseline)}"
+
+    def _trend_line(self) -> str:
+        if self.trend is None or self.learnt is None:
+            return "The n-gram is counted, not trained."
+        return trend_line(self.trend, self.learnt)
+
+    def _copied_line(self) -> str:
+        if self.copied_share is None:
+            return ""
+        looked = "" if self.copied_of == 1 else f"; {self.copied_of:.0%} of it was looked through"
+        return (
+            f"Of its last sample, {self.copied_share:.0%} of the 50-token pieces stand word for word in the training "
+            f"text (longest run {self.copied_longest}{looked})."
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The figures in plain names."""
@@ -90,20 +104,6 @@ class Verdict:
         return values
 
 
-def trend_of(validations: list[float]) -> str:
-    """What the validations say: "learning", "flat" or "overfitting".
-
-    The last is compared with the best (overfitting: more than 0.02 nats above it) and with the one a fifth of the
-    training before (learning: more than 0.005 below it).
-    """
-    if len(validations) < 3:
-        return "learning"
-    if validations[-1] > min(validations) + 0.02:
-        return "overfitting"
-    earlier = validations[-1 - max(1, len(validations) // 5)]
-    return "learning" if validations[-1] < earlier - 0.005 else "flat"
-
-
 def advise(trend: str, beaten: bool, copied_share: float | None, minutes: float | None) -> str:
     """What to do next, in a sentence."""
     more = f"--minutes {max(1, round(3 * minutes)):g}" if minutes else "three times the --steps"
@@ -111,34 +111,37 @@ def advise(trend: str, beaten: bool, copied_share: float | None, minutes: float 
         return "Next: more text, or a smaller model (--size), or more --dropout: much of what it writes is copied."
     if trend == "overfitting":
         return "Next: more text, more --dropout, or a smaller model (--size); more time will not help."
-    if trend == "learning":
-        return f"Next: more time helps: {more}."
+    if trend in ("learning", "unclear"):
+        return f"Next: train longer: {more}."
     if not beaten:
-        return f"Next: counting does as well on this text; more text helps most, then {more}."
+        return f"Next: the n-gram does as well on this text; more text helps most, then {more}."
     return f"Next: more text helps most; a larger model with {more} may."
 
 
-def judge(watch: Watch, corpus: Corpus, baseline: Baseline, mixed: Mixed | None = None) -> Verdict:
-    """The verdict on a trained model, whose averaged weights are the best ones now, or on its mixture."""
+def judge(watch: Watch, corpus: Corpus, baseline: Baseline, chosen: Chosen, ngram: NGram | None) -> Verdict:
+    """The verdict on what a run predicts with, its learnt part's averaged weights being the best ones now. ngram:
+    where the run has it, scored on the very same symbols."""
     learnt, limit = watch.plans[-1].model, watch.test_limit()
-    test = score_test(corpus, watch.learner.optimiser.averaged if mixed is None else mixed.model, limit)
-    name, validation, parts, fitted = learnt, watch.learner.best, None, None
-    if mixed is not None:
-        name, validation, fitted = f"{learnt}+{COUNTED}", mixed.validation, mixed.fitted
-        scored = ("validation", fitted) if test is None else ("test", limit)
-        parts = score_parts(mixed.model, name, corpus, *scored)
+    test = score_test(corpus, chosen.model, limit)
+    scored, limit = ("validation", chosen.fitted) if test is None else ("test", limit)
+    compared, parts = (baseline.test if test is not None else baseline.validation), None
+    if isinstance(chosen.model, Mixture):
+        parts = score_parts(chosen.model, chosen.parts, corpus, scored, limit)
+        compared = parts[COUNTED]
+    elif chosen.parts == [COUNTED]:
+        compared = None
+    elif ngram is not None:
+        compared = score_ngram(ngram, corpus, scored, limit)
     copied_longest = copied_share = None
     if watch.last_sample:
         copied_longest, copied_share = watch.copied(watch.last_sample)
     reports = watch.folder.read_reports()
-    trend = trend_of(watch.validations)
-    compared = baseline.test if test is not None else baseline.validation
-    if parts is not None:
-        compared = parts[COUNTED]  # on the very same symbols
-    score = test.nats if test is not None else validation
+    trend = trend_of(reports)
+    validation = chosen.validation.get(chosen.name, watch.learner.best)
+    ahead = compared is not None and (test.nats if test is not None else validation) < compared
     minutes = watch.clock.budget / 60 if watch.clock.budget else None
     return Verdict(
-        model=name,
+        model=chosen.name,
         test=test,
         test_symbols=corpus.targets("test"),
         validation=validation,
@@ -150,17 +153,20 @@ def judge(watch: Watch, corpus: Corpus, baseline: Baseline, mixed: Mixed | None 
         copied_share=copied_share,
         copied_longest=copied_longest,
         copied_of=min(1.0, watch.copying_limit() / max(1, corpus.targets("training"))),
-        advice=advise(trend, compared is None or score < compared, copied_share, minutes),
+        advice=advise(trend, ahead, copied_share, minutes),
+        learnt=learnt,
+        candidates=chosen.validation if chosen.by_choice else None,
         parts=parts,
-        fitted=fitted,
+        fitted=chosen.fitted if parts is not None else None,
+        failure=chosen.failure,
     )
 
 
-def judge_ngram(corpus: Corpus, ngram: NGram, baseline: Baseline) -> Verdict:
-    """The verdict on a counted n-gram: it is its own baseline."""
+def judge_ngram(corpus: Corpus, ngram: NGram, baseline: Baseline, path: str | Path) -> Verdict:
+    """The verdict on a counted n-gram: it is its own baseline. path: where its text is."""
     uniform = math.log(corpus.table.size)
     return Verdict(
-        model="ngram",
+        model=COUNTED,
         test=score_test(corpus, ngram, None),
         test_symbols=corpus.targets("test"),
         validation=baseline.validation if baseline.validation is not None else uniform,
@@ -168,11 +174,11 @@ def judge_ngram(corpus: Corpus, ngram: NGram, baseline: Baseline) -> Verdict:
         baseline_name=baseline.name,
         untrained=uniform,
         training_loss=uniform,
-        trend="flat",
+        trend=None,
         copied_share=None,
         copied_longest=None,
         copied_of=0.0,
-        advice="Next: see what a model that learns adds: unroll train DATA --model lstm.",
+        advice=f"Next: see what a trained model adds: {command('train', path)}",
     )
 
 

@@ -14,6 +14,7 @@ from unrolled.run.folder import RunFolder
 from unrolled.run.mixing import FITTED_LOGITS
 from unrolled.run.process import bytes_in_use
 from unrolled.run.report import Report
+from unrolled.run.selection import TELLING
 from unrolled.run.subject import Subject
 from unrolled.training.checkpoint import drop_older, load_newest, save_checkpoint
 from unrolled.training.plan import NOT_FINITE, Clock, Plan, lower_rate, plan_at, progress_at, rate_at, replan
@@ -29,7 +30,6 @@ LATE = 2.0  # times what it should have taken: then a report comes early, to pla
 BUSY = 1.7  # times the best pace: then other work has a core, and fewer threads do not wait for it
 TRUCE = 10  # reports with fewer threads, until all are tried again
 ONE_ROW = 2.6  # times slower is reading the test part, one row, than the validation part's rows side by side
-TELLING = 50  # items of a validation part from which on it tells which weights are best; else the last ones are kept
 TIMED_SYMBOLS = 20_000  # of the validation part, which tell how fast it is read
 VALIDATION_SHARE = 0.0055  # of a budget in minutes, for each of about twelve validations
 TEST_SHARE = 0.045  # of it, for the test part: with the n-gram's 3.5%, these three take at most 15%

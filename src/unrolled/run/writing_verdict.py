@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,9 @@ from unrolled.data.items import PartItems
 from unrolled.data.pairs import written_of
 from unrolled.data.spelling import has_words
 from unrolled.model.nearest import few_rows, make_nearest
+from unrolled.run.selection import standing
 from unrolled.run.tellers import SHORT
+from unrolled.run.trend import trend_line
 from unrolled.run.writing import Choice, Scribe, spread
 from unrolled.text_scores import TextScore, chrf, count_characters, score_texts
 
@@ -24,12 +27,8 @@ MOST_JUDGED = 1_000  # rows that are written about at the end, where no clock sa
 FEWEST_JUDGED = 50
 TIMED = 64  # rows that tell how fast texts are written
 GREEDY = Choice()
-
-TRENDS = {
-    "learning": "It was still learning: more time helps.",
-    "flat": "It had stopped getting better: more rows help most.",
-    "overfitting": "It had begun to learn rows by heart; its best weights are from before.",
-}
+NEARLY_ALL = 0.9  # share of texts from which on that they are the same is said
+SHOWN_CHARACTERS = 60  # of such a text
 
 
 @dataclass(frozen=True)
@@ -65,19 +64,25 @@ class WritingVerdict:
     validation: Mapping[str, float]  # chrF of each way to write
     trend: str | None
     baseline_name: str
+    likest: str  # what `beside` calls the likest training row's text
+    sameness: str = ""  # that texts are empty or all the same, where they are
 
     @property
     def lines(self) -> list[str]:
         """What the command prints."""
-        others = ", ".join(f"{name} {shown(score, self.figure)}" for name, score in self.beside.items())
         ways = ", ".join(f"{name} {value:.1f}" for name, value in self.validation.items())
         told = self.score.told(bleu=self.figure == "bleu")
+        way, baseline = Choice(self.beam).name, self.beside[self.likest]
+        figures = self.score.as_dict()
+        low, high = figures[f"{self.figure}_interval"]
+        better = standing(self.model, (low, high), float(baseline.as_dict()[self.figure]), more_is_better=True)
         lines = [
-            f"{self.name}, {self.part} part, by {self.model}, {Choice(self.beam).name}: {told}; {self.cost.line}.",
-            f"Beside it: {others}.",
-            f"Left is {Choice(self.beam).name}, by chrF on validation ({ways}).",
+            f"{self.name}, {self.part}, by {self.model}, {way}: {told}; {self.cost.line}.",
+            *([self.sameness] if self.sameness else []),
+            f"Baseline: {self.likest} {shown(baseline, self.figure)}. {better}",
+            f"Selected: {way}, by chrF on validation ({ways}).",
         ]
-        return lines if self.trend is None else [*lines, TRENDS[self.trend]]
+        return lines if self.trend is None else [*lines, trend_line(self.trend, self.model)]
 
     def as_dict(self) -> dict[str, Any]:
         """The figures in plain names."""
@@ -118,15 +123,30 @@ def judge_writing(
     validation = {way.name: chrf(count_characters(written(scribe, items, way), right).sum(0)) for way in ways}
     best = GREEDY if validation[GREEDY.name] >= validation[ways[1].name] else ways[1]
     items = list(PartItems(examples.items, judged))
-    scores = {way.name: score_rows(examples, judged, written(scribe, items, way)) for way in ways}
+    texts = {way.name: written(scribe, items, way) for way in ways}
+    scores = {way.name: score_rows(examples, judged, texts[way.name]) for way in ways}
     likest_name, likest = likest_texts(examples, judged)
     score = scores.pop(best.name)
     return WritingVerdict(
         name=name, model=model, part=part, beam=best.beam, score=score,
         beside=scores | {likest_name: score_rows(examples, judged, likest)},
         cost=Cost.of(*scribe.cost(examples, judged)), figure=figure_of(examples), validation=validation, trend=trend,
-        baseline_name=baseline_name,
+        baseline_name=baseline_name, likest=likest_name, sameness=sameness_of(texts[best.name]),
     )  # fmt: skip
+
+
+def sameness_of(texts: Sequence[str]) -> str:
+    """A sentence where texts about different rows are empty, or all or nearly all the same; else ""."""
+    (commonest, count), *_ = Counter(text.strip() for text in texts).most_common(1) or [("", 0)]
+    empty = sum(not text.strip() for text in texts)
+    if len(texts) > 1 and commonest and count > NEARLY_ALL * len(texts):
+        shown = commonest if len(commonest) <= SHOWN_CHARACTERS else f"{commonest[:SHOWN_CHARACTERS]}…"
+        what = "All" if count == len(texts) else f"{count:,} of"
+        return f"{what} {len(texts):,} texts are the same, whatever the row: '{' '.join(shown.split())}'."
+    if empty:
+        what = "All" if empty == len(texts) else f"{empty:,} of"
+        return f"{what} {len(texts):,} texts are empty."
+    return ""
 
 
 def rows_to_judge(scribe: Scribe, examples: Examples, part: str, seconds: float | None) -> tuple[Ids, Ids]:

@@ -29,7 +29,7 @@ from unrolled.run.rows import (
     tables_of_rows,
 )
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
-from unrolled.run.verdict import trend_of
+from unrolled.run.trend import trend_of
 from unrolled.run.writing import Scribe, spread
 from unrolled.run.writing_verdict import (
     GREEDY,
@@ -61,7 +61,7 @@ class Writings(Subject):
     """Rows of a table, and a text to be written about each."""
 
     kind, baseline_share = "writings", 0.03
-    terms = Terms("nats a character", "symbols", "likest row", "wrote", "writes", "To have it write: unroll predict ")
+    terms = Terms("nats a character", "symbols", "likest row", "wrote", "writes", "predict")
 
     def __init__(self, examples: Examples, settings: TrainSettings) -> None:
         self.examples, self.settings = examples, settings
@@ -173,7 +173,7 @@ class Writings(Subject):
         model = f"{watch.plans[-1].model} with {reader_of(self.settings)}"
         verdict = judge_writing(
             self.name, model, self._scribe(watch.learner.optimiser.averaged), self.examples,
-            None if budget is None else CLOSING_SHARE * budget, trend_of(watch.validations), baseline.name,
+            None if budget is None else CLOSING_SHARE * budget, trend_of(run.read_reports()), baseline.name,
         )  # fmt: skip
         run.write_facts(left=[watch.plans[-1].model], beam=verdict.beam)
         return verdict
