@@ -42,7 +42,7 @@ def run(here: Path, unroll: Unroll) -> Answer:
 def test_training_tells_what_it_sees_and_what_is_left(run: Answer) -> None:
     assert "200 rows of csv: text (words with characters inside) -> label, one of 2 labels (no, yes)" in run.err
     assert "To beat: linear on" in run.err
-    assert "nats an answer" in run.err
+    assert "nats per prediction" in run.err
     assert "Now it answers (step 20):" in run.err
     assert "good film" in run.err
     assert "rows/s" in run.err
@@ -128,7 +128,7 @@ def test_scores_and_mistakes_are_told(run: Answer, unroll: Unroll, here: Path) -
     assert "(not known)" in other.out
     with (here / "other-wrong.csv").open(newline="") as file:
         wrong = list(csv.DictReader(file))
-    assert {one["place"] for one in wrong} == {"other.csv, row 2", "other.csv, row 4"}
+    assert {(one["file"], int(one["row"])) for one in wrong} == {("other.csv", 2), ("other.csv", 4)}
     assert float(wrong[0]["chance"]) >= float(wrong[1]["chance"])
     known = unroll("evaluate", "run", "films.csv")
     assert "which it was trained on" in known.out

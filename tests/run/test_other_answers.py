@@ -114,7 +114,7 @@ def test_errors_of_values_are_all_rows_those_furthest_off_first(valued: Training
     assert off[0] > 2 * off[-1]
     rows = (valued.folder.parent / "t.jsonl").read_text().splitlines()
     for one in wrong:
-        right = json.loads(rows[int(one["place"].rsplit(" ", 1)[1]) - 1])["y"]
+        right = json.loads(rows[one["row"] - 1])["y"]
         assert float(one["right"]) == pytest.approx(right, rel=1e-4)
 
 

@@ -338,7 +338,7 @@ def test_figures_of_an_evaluation_are_those_of_the_verdict(learnt: Path, tmp_pat
     told = run.evaluate_writings(other, errors=True)
     assert told.score.exact == pytest.approx(1 / 3)
     assert [(one["right"], one["answer"]) for one in told.wrong] == [("ccccc", "dd"), ("bb", "ba")]
-    assert told.wrong[0]["place"].endswith("o.csv, row 3")
+    assert told.wrong[0]["file"].endswith("o.csv") and told.wrong[0]["row"] == 3
     assert "the text of the row with the likest characters" in told.beside
 
 

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from unrolled.cli import compare, demo, evaluate, info, predict, sample, score, train
-from unrolled.errors import InputError, OptionError, TrainingError, nearest
+from unrolled.errors import InputError, OptionError, TrainingError, command, nearest
 
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # an unreadable command line
@@ -44,7 +44,7 @@ class Commands(TyperGroup):
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             offer = nearest(name, self.commands)
             if not offer and ctx.parent is None and Path(name).exists():
-                offer = f" To train on it: unroll train {name}"
+                offer = f" To train on it: {command('train', name)}"
             raise OptionError(f"There is no command '{ctx.command_path} {name}'.{offer}\n"
                               f"There are: {', '.join(self.commands)}.")  # fmt: skip
         return super().resolve_command(ctx, args)

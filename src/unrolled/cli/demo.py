@@ -10,7 +10,7 @@ import typer
 
 from unrolled.cli.bridge import Json, Quiet, any_number, note, print_json, whole_number
 from unrolled.cli.train import Interrupts, follow
-from unrolled.errors import InputError, OptionError
+from unrolled.errors import InputError, OptionError, command
 from unrolled.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def demo(
         follow(training, interrupts, json, quiet)
     if not json:
         print(f"\nThree commands to try next:\n"
-              f'  unroll sample {training.folder} --prompt "The statement" --temperature 0.7\n'
-              f"  unroll score {training.folder} {TEXT} --top 10\n"
+              f"  {command('sample', training.folder, '--prompt', 'The statement', '--temperature', 0.7)}\n"
+              f"  {command('score', training.folder, TEXT, '--top', 10)}\n"
               f"  unroll train YOUR-TEXT.txt --minutes 10")  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from unrolled.errors import OptionError
 if TYPE_CHECKING:
     from unrolled.run import Run
 
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that a spreadsheet runs
+
 
 def evaluate(
     run: RunPath = None,
@@ -83,9 +85,21 @@ def _evaluate_answers(model: Run, data: str | None, adapt: bool, errors: str | N
             with Path(errors).open("x", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, evaluation.columns)
                 writer.writeheader()
-                writer.writerows(evaluation.wrong)
+                writer.writerows({name: harmless(cell) for name, cell in row.items()} for row in evaluation.wrong)
         except OSError as error:
             raise OptionError(f"--errors {errors} cannot be written: {error.strerror}.") from None
         first = "the furthest off" if model.kind == "writings" else "the surest"
         note(f"{len(evaluation.wrong):,} wrong answers are in {errors}, {first} first.", quiet)
     return evaluation
+
+
+def harmless(cell: Any) -> Any:
+    """A cell that a spreadsheet takes for text: what it would run as a formula is led by an apostrophe. A number,
+    below 0 too, stays one."""
+    if not isinstance(cell, str) or not cell.startswith(FORMULAS):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell

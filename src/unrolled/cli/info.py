@@ -137,19 +137,16 @@ def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _describe(facts: Mapping[str, Any], margin: str = "") -> Iterator[str]:
-    """Facts as lines, `name  value`; facts within facts further to the right, what is not there left out."""
+    """Facts as lines, `name  value`; facts within facts further to the right, what is not there left
+    out. A name is shown as it is, as --json has it: it may be a column's or a label's."""
     facts = {name: value for name, value in facts.items() if value is not None and value != {}}
-    width = max((len(_words(name)) for name, value in facts.items() if not isinstance(value, Mapping)), default=0)
+    width = max((len(name) for name, value in facts.items() if not isinstance(value, Mapping)), default=0)
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            yield f"{margin}{_words(name)}:"
+            yield f"{margin}{name}:"
             yield from _describe(value, margin + "  ")
         else:
-            yield f"{margin}{_words(name).ljust(width)}  {_value(value)}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+            yield f"{margin}{name.ljust(width)}  {_value(value)}"
 
 
 def _value(value: Any) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from unrolled.cli.bridge import note, print_json
+from unrolled.parts import UNTRAINED
 
 if TYPE_CHECKING:  # torch is imported where a command works, not where it is named
     from unrolled.run import Report, Training
@@ -54,7 +55,8 @@ class View(ABC):
         lines = {"description": training.description, "plan": training.plan_line}
         if baseline is not None:
             nats = "" if baseline.validation is None else f": {baseline.validation:.3f} {training.terms.unit}"
-            lines["baseline"] = f"To beat: {baseline.name}{nats}"
+            itself = training.settings.model in UNTRAINED  # then there is nothing that is to beat it
+            lines["baseline"] = f"{'Validation' if itself else 'To beat'}: {baseline.name}{nats}"
         fresh = [line for name, line in lines.items() if name not in self._said]
         self._said.update(lines)
         return fresh

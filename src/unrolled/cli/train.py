@@ -166,14 +166,18 @@ def follow_folds(data: str, settings: TrainSettings, interrupts: Interrupts, jso
 
 
 def _conclude(training: Training, json: bool, quiet: bool) -> None:
-    verdict = training.verdict
+    verdict, fold = training.verdict, training.settings.fold
     if json:
         facts = verdict.as_dict() if verdict is not None else {}
-        print_json({"kind": "end", "stopped": training.stopped} | start_facts(training) | {"verdict": facts})
+        numbered = {} if fold is None else {"fold": fold}
+        print_json(
+            {"kind": "end", "stopped": training.stopped} | numbered | start_facts(training) | {"verdict": facts}
+        )
     elif verdict is not None:
-        print("\n".join(verdict.lines), flush=True)
+        heading = [] if fold is None else [f"Fold {fold} of {training.settings.folds}:"]
+        print("\n".join([*heading, *verdict.lines]), flush=True)
     if training.stopped:
-        again = training.settings.fold is not None
+        again = fold is not None
         how = (
             f"the same command again, with --out {shlex.quote(str(training.folder.parent))}"
             if again

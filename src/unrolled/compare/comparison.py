@@ -26,7 +26,16 @@ from unrolled.compare.sizes import fit_size
 from unrolled.compare.streaming import TIMED, TURNS, time_streams
 from unrolled.compare.words import COLUMNS, TASK_COLUMNS, row_line, sentences
 from unrolled.data import TASKS, Corpus, read_corpus
-from unrolled.errors import DataError, InputError, MissingExtra, OptionError, RunError, TrainingError, nearest
+from unrolled.errors import (
+    DataError,
+    InputError,
+    MissingExtra,
+    OptionError,
+    RunError,
+    TrainingError,
+    command,
+    nearest,
+)
 from unrolled.run import load
 from unrolled.run.asked import as_read, is_about_text
 from unrolled.run.language import task_of
@@ -112,7 +121,7 @@ class Comparison:
         if not is_about_text(self.data, asked):
             raise DataError(
                 f"{self.data} is a table, and models are compared on a text or a task.\n"
-                f"To see a net beside the linear model on it: unroll train {self.data}"
+                f"To see a net beside the linear model on it: {command('train', self.data)}"
             )
         options = table_options(asked)
         return read_corpus(

@@ -79,6 +79,11 @@ class Examples:
         """Where a row stands: reviews.csv, row 17."""
         return self.tables[int(self.source[row])].place(int(self.numbers[row]))
 
+    def located(self, row: int) -> tuple[str, int]:
+        """The file that a row stands in, and its number there, as messages count rows."""
+        table, number = self.tables[int(self.source[row])], int(self.numbers[row])
+        return table.place(number).removesuffix(f", row {number:,}"), number
+
     def name(self, row: int) -> str:
         """A row in a few words: its text, or where it stands."""
         if isinstance(self.items, Texts):

@@ -23,7 +23,7 @@ MOST_SHOWN = 20  # labels of a confusion matrix that fits a terminal
 class AnswerEvaluation:
     """The scores of a run's answers on a table, or on its own test part."""
 
-    columns: ClassVar[tuple[str, ...]] = ("place", "output", "word", "right", "answer", "chance", "text")
+    columns: ClassVar[tuple[str, ...]] = ("file", "row", "output", "word", "right", "answer", "chance", "text")
 
     part: str
     scores: Mapping[str, Score]
@@ -83,7 +83,8 @@ def list_errors(examples: Examples, part: str, said: Mapping[str, torch.Tensor])
         for wrong in teller_of(answered.output).wrong(answered, rows, one):
             row, place = int(row_of[wrong.at]), int(places[wrong.at])
             item = examples.items[row]
-            facts = {"place": examples.place(row), "output": name}
+            file, number = examples.located(row)
+            facts: dict[str, Any] = {"file": file, "row": number, "output": name}
             if answered.each:
                 step = place - int(first[row])
                 facts["word"] = given_words(item)[step] if isinstance(item, str) else str(step + 1)

@@ -71,7 +71,7 @@ class Answers(Subject):
     """Rows of a table and their answers; what is learnt stands beside a linear model."""
 
     kind, baseline_share = "answers", 0.08
-    terms = Terms("nats an answer", "rows", "linear model", "answered", "answers", "predict")
+    terms = Terms("nats per prediction", "rows", "linear model", "answered", "answers", "predict")
 
     def __init__(
         self, examples: Examples, settings: TrainSettings, began: str | None = None, embed: int | None = None,

@@ -17,7 +17,7 @@ from unrolled.data.media_folders import media_folder
 from unrolled.data.pieces import PieceTable, WordTable
 from unrolled.data.tables import has_header
 from unrolled.data.text_columns import ROW, text_column
-from unrolled.errors import DataError, OptionError, RunError
+from unrolled.errors import DataError, OptionError, RunError, command
 from unrolled.gradient import GRADIENTS
 from unrolled.laws import MEMORY_LAWS, check
 from unrolled.memory import MEMORIES, Memory
@@ -202,8 +202,7 @@ def read_again(folder: RunFolder, asked: TrainSettings) -> Subject:
     if data["fingerprints"] and list(subject.fingerprints.values()) != list(data["fingerprints"].values()):
         raise DataError(
             f"The {what} that {folder.path} was trained on has changed since: {path}.\n"
-            "Put the old one back, or train anew: unroll train "
-            f"{path} --from {folder.path}"
+            f"Put the old one back, or train anew: {command('train', path, '--from', folder.path)}"
         )
     return subject
 
@@ -289,7 +288,7 @@ def refuse_run(path: str | Path) -> None:
         RunFolder.open(path, kinds=None)
         raise DataError(
             f"{path} is a run, and data were expected: a text, a folder of texts or a table.\n"
-            f"To train it further: unroll resume {path}. To look at it: unroll info {path}"
+            f"To train it further: {command('resume', path)}. To look at it: {command('info', path)}"
         )
 
 

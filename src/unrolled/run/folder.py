@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unrolled.errors import RunError, TrainingError
+from unrolled.errors import RunError, TrainingError, command
 from unrolled.files import (
     PARTIAL,
     append_line,
@@ -321,7 +321,9 @@ def _check_vacant(path: Path) -> None:
     if path.resolve() == Path.cwd():
         raise RunError(f"{path} is the folder you are in; a run makes its own. Name one inside it: --out {path}/run")
     if any(path.iterdir()):
-        raise RunError(f"{path} exists and is not empty. Name another with --out, or go on: unroll resume {path}")
+        raise RunError(
+            f"{path} exists and is not empty. Name another with --out, or go on: {command('resume', path)}"
+        )
 
 
 def sweep_unborn(target: Path) -> None:

@@ -52,7 +52,7 @@ class Language(Subject):
     their ensemble is selected on validation."""
 
     kind, baseline_share, ranked = "language", 0.035, RANKED_SYMBOLS
-    terms = Terms("nats a character", "symbols", "n-gram", "wrote", "writes", "sample")
+    terms = Terms("nats per character", "symbols", "n-gram", "wrote", "writes", "sample")
 
     def __init__(self, corpus: Corpus, settings: TrainSettings) -> None:
         self.corpus, self.settings = corpus, settings

@@ -15,7 +15,7 @@ from unrolled.data.conllu import CONLLU, ConlluTable, word_of
 from unrolled.data.items import Item, iterate
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, ValueOutput
 from unrolled.data.words import given_words, join_words
-from unrolled.errors import DataError, MediaError, RunError
+from unrolled.errors import DataError, MediaError, RunError, command
 from unrolled.model.answerer import Answerer, Net, Part
 from unrolled.model.answering import Answering
 from unrolled.model.likelihoods import LIKELIHOODS
@@ -209,7 +209,7 @@ class Predictor:
         if not places:
             raise DataError(
                 f"{path} has no column for {', '.join(sorted(self.known.each))}, which this run answers.\n"
-                "To have its tags as lines: unroll predict RUN FILE --json"
+                f"To have its tags as lines: {command('predict', self.folder.path, path, '--json')}"
             )
 
         def texts() -> Iterator[str]:
@@ -267,7 +267,8 @@ class Predictor:
         part = "training" if data is not None else "test" if examples.count("test") else "validation"
         if not examples.count(part):
             raise DataError(
-                f"{self.folder.path} has no test part and no validation part. Name a table: unroll evaluate RUN DATA"
+                f"{self.folder.path} has no test part and no validation part.\n"
+                f"Name a table: {command('evaluate', self.folder.path)} DATA"
             )
         found: dict[str, list[Tensor]] = {name: [] for name in self.known.outputs}
         for items in iterate(examples.part_items(part), TOGETHER):

@@ -13,7 +13,7 @@ from unrolled.data.intake import Ids
 from unrolled.data.items import Item, PartItems
 from unrolled.data.outputs import TextOutput
 from unrolled.data.pairs import written_of
-from unrolled.errors import DataError, MediaError, RunError
+from unrolled.errors import DataError, MediaError, RunError, command
 from unrolled.run.asked import as_evaluated, read_again, read_subject
 from unrolled.run.folder import RunFolder
 from unrolled.run.giving import Given, Giving, gathered, name_of
@@ -34,7 +34,7 @@ PROBED, PROBED_SYMBOLS = 16, 8  # rows, and symbols of each, by which numbers of
 class WritingEvaluation:
     """The scores of a run's texts on a table, or on its own test part."""
 
-    columns: ClassVar[tuple[str, ...]] = ("place", "output", "right", "answer", "chrf", "text")
+    columns: ClassVar[tuple[str, ...]] = ("file", "row", "output", "right", "answer", "chrf", "text")
 
     part: str
     name: str  # the output
@@ -123,12 +123,15 @@ class TextPredictor:
         own = self._own(data)
         examples = own if data is None else self._read(data)
         if examples is None:
-            raise RunError(f"{self.folder.path}: its table is gone. Name another: unroll evaluate RUN DATA")
+            raise RunError(
+                f"{self.folder.path}: its table is gone. Name another: {command('evaluate', self.folder.path)} DATA"
+            )
         part = "training" if data is not None else "test" if examples.count("test") else "validation"
         rows = examples.parts[part]
         if not len(rows):
             raise DataError(
-                f"{self.folder.path} has no test part and no validation part. Name a table: unroll evaluate RUN DATA"
+                f"{self.folder.path} has no test part and no validation part.\n"
+                f"Name a table: {command('evaluate', self.folder.path)} DATA"
             )
         written = self._write(list(PartItems(examples.items, rows)), choice)
         texts = [self.scribe.spell(text) for text in written]
@@ -186,8 +189,9 @@ def list_furthest(name: str, examples: Examples, rows: Ids, texts: list[str]) ->
         if text.strip() != wanted.strip():
             item = examples.items[row]
             source = in_line(item) if isinstance(item, str) else ""
+            file, number = examples.located(row)
             found.append({
-                "place": examples.place(row), "output": name, "right": in_line(wanted), "answer": in_line(text),
+                "file": file, "row": number, "output": name, "right": in_line(wanted), "answer": in_line(text),
                 "chrf": round(score, 2), "text": source,
             })  # fmt: skip
     return sorted(found, key=lambda one: float(str(one["chrf"])))

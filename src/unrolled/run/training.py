@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unrolled.errors import RunError
+from unrolled.errors import RunError, command
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import bring_named
 from unrolled.parts import UNTRAINED, build
@@ -121,7 +121,7 @@ class Training:
         if finished and not given:
             raise RunError(
                 f"{folder.path} is finished. To train it further give it a new budget:\n"
-                f"unroll resume {folder.path} --minutes {asked.minutes or DEFAULT_MINUTES:g}"
+                f"{command('resume', folder.path, '--minutes', format(asked.minutes or DEFAULT_MINUTES, 'g'))}"
             )
         self.settings, self.run = asked, folder
         self.device = find_device(asked.device)

@@ -49,7 +49,7 @@ class Verdict:
     candidates: dict[str, float] | None = None  # on validation, of all that the model was selected from
     parts: dict[str, float] | None = None  # of a mixture: of each alone, on what the whole is scored on
     fitted: int | None = None  # symbols of the validation part that it was weighed on
-    failure: str = ""  # why there is no ensemble, or not one with fitted weights
+    failure: str | None = None  # why there is no ensemble, or not one with fitted weights
 
     @property
     def lines(self) -> list[str]:
@@ -104,9 +104,9 @@ class Verdict:
         return values
 
 
-def advise(trend: str, beaten: bool, copied_share: float | None, minutes: float | None) -> str:
+def advise(trend: str, beaten: bool, copied_share: float | None, minutes: float | None, steps: int) -> str:
     """What to do next, in a sentence."""
-    more = f"--minutes {max(1, round(3 * minutes)):g}" if minutes else "three times the --steps"
+    more = f"--minutes {max(1, round(3 * minutes)):g}" if minutes else f"--steps {3 * steps}"
     if copied_share is not None and copied_share > COPIED_MUCH:
         return "Next: more text, or a smaller model (--size), or more --dropout: much of what it writes is copied."
     if trend == "overfitting":
@@ -153,12 +153,12 @@ def judge(watch: Watch, corpus: Corpus, baseline: Baseline, chosen: Chosen, ngra
         copied_share=copied_share,
         copied_longest=copied_longest,
         copied_of=min(1.0, watch.copying_limit() / max(1, corpus.targets("training"))),
-        advice=advise(trend, ahead, copied_share, minutes),
+        advice=advise(trend, ahead, copied_share, minutes, watch.plans[-1].steps),
         learnt=learnt,
         candidates=chosen.validation if chosen.by_choice else None,
         parts=parts,
         fitted=chosen.fitted if parts is not None else None,
-        failure=chosen.failure,
+        failure=chosen.failure or None,
     )
 
 

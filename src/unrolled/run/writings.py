@@ -61,7 +61,7 @@ class Writings(Subject):
     """Rows of a table, and a text to be written about each."""
 
     kind, baseline_share = "writings", 0.03
-    terms = Terms("nats a character", "symbols", "likest row", "wrote", "writes", "predict")
+    terms = Terms("nats per character", "symbols", "likest row", "wrote", "writes", "predict")
 
     def __init__(self, examples: Examples, settings: TrainSettings) -> None:
         self.examples, self.settings = examples, settings
