@@ -158,7 +158,7 @@ class Run:
         return {"path": "runs/fake", "asked": {"size": None, "steps": 2000}, "kept": True, "ranks": list(range(99))}
 
 
-def load(path: str | None = None, device: str = "auto") -> Run:
+def load(path: str | None = None, device: str = "auto", threads: int | None = None) -> Run:
     return Run()
 
 
