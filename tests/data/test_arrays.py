@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from unrolled.data.examples import Asked, read_examples
 from unrolled.data.npy_form import answer_names
+from unrolled.data.npy_header import ArrayHeader
+from unrolled.data.npz_form import split_names
 from unrolled.data.table_file import TableFile
 from unrolled.data.tables import is_table, open_table
 from unrolled.errors import DataError
@@ -121,7 +125,12 @@ NPZ: dict[str, tuple[bytes, str]] = {
         r"'x' should hold 1,152,921,504,606,846,976 bytes",
     ),
     "negative axes": (zipped(x=promising((-3, -3), bytes(9))), r"'x' should hold 9 bytes by its header"),
-    "a bomb": (bomb(), r"a\.npz unpacks to 4\.0 GB, and up to 2\.0 are held in memory\.\nSave the largest"),
+    "a bomb": (bomb(), r"a\.npz of 0\.0 MB unpacks to 4\.0 GB: [\d,]+ times its size, and up to 100 are read\.\n"),
+    "more than is read": (bomb(), r"a\.npz unpacks to 4\.0 GB, and up to 2\.0 are read\.\nSave the largest"),
+    "a row of all": (
+        zipped(x=promising((1, 70_000_000), bytes(70_000_000))),
+        r"a\.npz: a row of 'x' takes 70 MB, and up to 67 are read\.\nThe first axis is the row",
+    ),
     "truncated": (saved(x=GREY)[:-30], r"a\.npz is no npz that could be read: .*\.\nIt may be truncated"),
     "damaged": (
         flipped(saved(x=np.random.default_rng(0).random((20, 20)))),
@@ -143,12 +152,103 @@ NPZ: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("case", NPZ)
 def test_what_is_wrong_with_an_npz_is_said(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content, words = NPZ[case]
-    if case == "a bomb":
+    if case == "more than is read":
         monkeypatch.setattr("unrolled.data.npz_form.MOST_BYTES", 2_000_000_000)
     (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(DataError, match=words) as raised:
         table_of(tmp_path / "a.npz")
     assert str(raised.value).count("\n") < 3
+
+
+def test_arrays_of_train_and_test_in_one_npz_are_splits(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    more = np.arange(60, dtype=np.uint8).reshape(10, 2, 3)
+    np.savez(path, x_train=more, y_train=np.arange(10) % 2, x_test=GREY, y_test=[0, 1, 1, 0], classes=["cat", "dog"])
+    table = open_table(path)
+    assert table.columns == ("x", "y")
+    assert [row.cells for row in table.rows(["y"])] == [("cat",), ("dog",)] * 5
+    assert len(list(table.rows(["x", "y"]))) == 10
+    test = table.splits["test"]
+    assert [row.cells[0] for row in test.rows(["y"])] == ["cat", "dog", "dog", "cat"]
+    np.testing.assert_array_equal([row.cells[0] for row in test.rows(["x"])], GREY)
+    assert test.fingerprint() != table.fingerprint()
+    assert "training: x_train, y_train; test: x_test, y_test; --valid --test overrule" in table.note
+    examples = read_examples(path, Asked())
+    assert {part: examples.count(part) for part in examples.parts} == {"training": 9, "validation": 1, "test": 4}
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("train_images", "train_labels", "val_images", "val_labels"), {"training", "validation"}),
+        (("X_train", "Y_train", "X_valid", "Y_valid", "X_test", "Y_test"), {"training", "validation", "test"}),
+        (("x_train", "y_train", "x_test"), set()),
+        (("x_train", "y_train"), set()),
+        (("x", "y"), set()),
+        (("x_train", "y_train", "x_test", "y_test", "notes"), set()),
+    ],
+)
+def test_splits_are_known_by_the_names_of_arrays(names: tuple[str, ...], splits: set[str]) -> None:
+    header = ArrayHeader((4,), np.dtype("u1"), 128)
+    assert set(split_names(dict.fromkeys(names, header))[0]) == splits
+
+
+def test_arrays_are_read_a_block_at_a_time_in_either_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of one row, of some, and of all give the same rows, of arrays in C order and in Fortran's."""
+    x = np.arange(7 * 2 * 3, dtype=np.float64).reshape(7, 2, 3)
+    for order, ordered in (("C", x), ("F", np.asfortranarray(x))):
+        np.savez(tmp_path / f"{order}.npz", x=ordered, y=np.arange(7))
+        np.save(tmp_path / f"{order}_x.npy", ordered)
+        np.save(tmp_path / f"{order}_y.npy", np.arange(7))
+    (tmp_path / "images.idx").write_bytes(idx(x, "f8"))
+    (tmp_path / "labels.idx").write_bytes(idx(np.arange(7)))
+    for block in (1, 100, 1 << 20):
+        monkeypatch.setattr("unrolled.data.array_blocks.BLOCK", block)
+        for name in ("C.npz", "F.npz", "C_x.npy", "F_x.npy", "images.idx"):
+            cells = table_of(tmp_path / name)
+            np.testing.assert_array_equal(np.array([cell for cell, _ in cells]), x, err_msg=name)
+            assert [label for _, label in cells] == [*range(7)]
+
+
+def test_a_file_that_shrinks_while_it_is_read_ends_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unrolled.data.array_blocks.BLOCK", 1 << 14)
+    wide = np.zeros((1000, 64))
+    np.save(tmp_path / "x.npy", wide)
+    np.save(tmp_path / "f_x.npy", np.asfortranarray(wide))
+    for name in ("y.npy", "f_y.npy"):
+        np.save(tmp_path / name, np.zeros(1000, np.int64))
+    (tmp_path / "images.idx").write_bytes(idx(wide, "f8"))
+    (tmp_path / "labels.idx").write_bytes(idx(np.zeros(1000)))
+    for name in ("x.npy", "f_x.npy", "images.idx"):
+        table = open_table(tmp_path / name)
+        rows = table.rows(table.columns)
+        next(rows)
+        with (tmp_path / name).open("r+b") as file:
+            file.truncate(100_000)
+        with pytest.raises(
+            DataError, match=r"is truncated: its header promises 512,000 bytes of numbers, and [\d,]+ are"
+        ):
+            list(rows)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_no_more_is_held_than_a_block(packed: bool, tmp_path: Path) -> None:
+    count = 400 if packed else 100
+    path = tmp_path / "x.npy"
+    if packed:
+        path = tmp_path / "x.npz"
+        np.savez_compressed(path, x=np.zeros((count, 100_000)), y=np.arange(count))
+    else:
+        np.save(path, np.zeros((count, 100_000)))
+        np.save(tmp_path / "y.npy", np.arange(count))
+    table = open_table(path)
+    tracemalloc.start()
+    assert sum(1 for _ in table.rows(table.columns)) == count
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30_000_000  # of 320 MB
 
 
 @pytest.mark.parametrize(

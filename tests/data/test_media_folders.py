@@ -95,6 +95,8 @@ def test_what_is_no_folder_of_media(tmp_path: Path) -> None:
     assert not media_folder(tmp_path / "absent")
     assert not media_folder(fill(tmp_path / "flat", "1.wav", "2.wav"))
     texts = fill(tmp_path / "texts", "a/1.txt", "a/2.txt", "b/3.txt", "b/picture.png")
+    for path in texts.rglob("*.txt"):
+        path.write_text("a text")
     assert not media_folder(texts)
     assert open_table(texts).columns == ("text", "label")
     assert not is_table(texts)

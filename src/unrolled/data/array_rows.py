@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,7 +13,7 @@ from unrolled.errors import DataError
 
 AnyArray: TypeAlias = NDArray[Any]
 
-MOST_BYTES = 8 << 30  # of the arrays of one file, unpacked
+MOST_BYTES = 8 << 30  # of the arrays of one packed file, unpacked
 
 
 def check_array(path: object, name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
@@ -33,24 +33,29 @@ def check_array(path: object, name: str, shape: Sequence[int], dtype: np.dtype[A
         raise DataError(f"{path}: '{name}' is {what}; an array with a row for each example was expected.")
 
 
-def read_rows(table: TableFile, arrays: Mapping[str, AnyArray], columns: Sequence[str]) -> Iterator[Row]:
+def read_rows(table: TableFile, blocks: Iterable[Mapping[str, AnyArray]], columns: Sequence[str]) -> Iterator[Row]:
     """These columns of each row, numbered from 1: a plain value of an array of one axis, else an array.
+
+    blocks: some rows of each array at a time.
 
     uint8 stays; all other numbers of more axes become float32. Raises DataError, with the row, for a number that is
     not finite as float32.
     """
-    chosen = [arrays[name] for name in columns]
-    for place in range(min(map(len, chosen), default=0)):
-        cells = []
-        for name, array in zip(columns, chosen, strict=True):
-            cell = _cell(array[place])
-            if isinstance(cell, np.ndarray | float) and array.dtype != np.uint8 and not np.isfinite(cell).all():
-                raise DataError(
-                    f"{table.place(place + 1)}: '{name}' holds a number that is not finite: nan, inf, or beyond "
-                    "1e38.\nMend it, or leave the row out."
-                )
-            cells.append(cell)
-        yield Row(place + 1, tuple(cells))
+    before = 0
+    for block in blocks:
+        chosen = [block[name] for name in columns]
+        for place in range(min(map(len, chosen), default=0)):
+            cells = []
+            for name, array in zip(columns, chosen, strict=True):
+                cell = _cell(array[place])
+                if isinstance(cell, np.ndarray | float) and array.dtype != np.uint8 and not np.isfinite(cell).all():
+                    raise DataError(
+                        f"{table.place(before + place + 1)}: '{name}' holds a number that is not finite: nan, inf, "
+                        "or beyond 1e38.\nMend it, or leave the row out."
+                    )
+                cells.append(cell)
+            yield Row(before + place + 1, tuple(cells))
+        before += max(map(len, block.values()), default=0)
 
 
 def _cell(value: Any) -> Cell:

@@ -63,6 +63,12 @@ class Examples:
     note: str = ""  # what a person should know of the symbols that were chosen
 
     @property
+    def measured(self) -> str:
+        """What to say of rows that are one of several splits: " (its test split)"."""
+        split = self.tables[0].split
+        return "" if split == "training" else f" (its {split} split)"
+
+    @property
     def written(self) -> Written | None:
         """The texts to be written about the rows, where that is what is learnt."""
         return next((one for one in self.answers.values() if isinstance(one, Written)), None)
@@ -168,13 +174,18 @@ class Known:
         return frozenset(name for name, output in self.outputs.items() if output.each)
 
 
-def read_examples(path: str | Path, asked: Asked, known: Known | None = None) -> Examples:
+def read_examples(path: str | Path, asked: Asked, known: Known | None = None, measured: bool = False) -> Examples:
     """Reads the table at `path`, says what is answered, and cuts it: 10% test, 10% validation, whole groups.
 
-    `known`: read as that run does; columns keep their names. Raises DataError with file and row, OptionError.
+    `known`: read as that run does; columns keep their names. measured: of a table that comes in splits, the test
+    split or else the validation split is all that is read. Raises DataError with file and row, OptionError.
     """
     shares = [share_of(name, given, 0.1) for name, given in (("valid", asked.valid), ("test", asked.test))]
-    tables, columns = _open_tables(path, asked, known, [given for given in shares if isinstance(given, str)])
+    table = open_table(path, asked.options)
+    if measured:
+        table = table.splits.get("test") or table.splits.get("validation") or table
+    beside = _other_tables(table, asked, shares)
+    tables, columns = _open_tables(table, asked, known, beside)
     taken = known.intake.input if known else find_input(tables[0], columns, asked.read)
     rows = _read_rows(path, tables, RowReader(columns, taken), asked.skip_empty)
     source = np.array(rows.sources, np.uint8)
@@ -225,22 +236,40 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None) ->
     return Examples(
         path=Path(path), form=tables[0].form, columns=columns, items=rows.items, lengths=rows.items.lengths,
         numbers=np.array(rows.numbers, np.int64), tables=tuple(tables), source=source, answers=answers, parts=parts,
-        fingerprints={str(one.path): one.fingerprint() for one in tables} | rows.fingerprints(),
+        fingerprints=_fingerprints(tables) | rows.fingerprints(),
         intake=intake, skipped=rows.skipped, bad=tuple(rows.bad),
         repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()), grown=grown, note=note,
     )  # fmt: skip
 
 
+def _other_tables(table: TableFile, asked: Asked, shares: list[float | str]) -> list[TableFile]:
+    """The tables of validation and test part: those that were asked for, else those that came with the table, whose
+    paths then stand among `shares`. Raises DataError, OptionError."""
+    if asked.fold is not None and table.splits:
+        raise OptionError(
+            f"--folds cuts all rows anew, and {table.path} comes in splits: {table.note.split(';')[0]}.\n"
+            "Leave --folds out, or give the training split by itself."
+        )
+    others = []
+    for place, (split, given) in enumerate((("validation", asked.valid), ("test", asked.test))):
+        share = shares[place]
+        if given is None and split in table.splits:
+            others.append(table.splits[split])
+            shares[place] = str(table.splits[split].path)
+        elif isinstance(share, str):
+            others.append(open_table(share, asked.options))
+    return others
+
+
 def _open_tables(
-    path: str | Path, asked: Asked, known: Known | None, others: Sequence[str]
+    table: TableFile, asked: Asked, known: Known | None, others: Sequence[TableFile]
 ) -> tuple[list[TableFile], Columns]:
-    """The table at `path` and those given as parts, a sequence a row where there is a column of them."""
-    table = open_table(path, asked.options)
+    """All tables, that of the training part first, a sequence a row where there is a column of them."""
     if known:
         columns = known.columns
     else:
         columns = choose_columns(table, asked.input, asked.output, asked.group, asked.sequence)
-    tables = [table, *(open_table(other, asked.options) for other in others)]
+    tables = [table, *others]
     for one in tables:
         check_columns(one, columns)
     if columns.sequence:
@@ -307,6 +336,16 @@ def _kind(tables: list[TableFile], name: str, asked: Asked, column: Column, know
             "step are tags.\nIf they are tags: --as tags. Another column: --output."
         )
     return kind
+
+
+def _fingerprints(tables: Sequence[TableFile]) -> dict[str, str]:
+    """path -> sha256; two splits of one path are told apart."""
+    found: dict[str, str] = {}
+    for one in tables:
+        mark = one.fingerprint()
+        key = str(one.path) if found.get(str(one.path), mark) == mark else f"{one.path} ({len(found)})"
+        found[key] = mark
+    return found
 
 
 def _only_text(path: str | Path, kinds: Mapping[str, str]) -> str:

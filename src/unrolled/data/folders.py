@@ -7,6 +7,14 @@ from pathlib import Path
 from typing import Self
 
 from unrolled.data.fingerprints import digest_of, join_digests
+from unrolled.data.split_folders import (
+    LabelledFiles,
+    check_most,
+    find_splits,
+    labelled_files,
+    open_splits,
+    say_unlabelled,
+)
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.text import judge, list_files
 from unrolled.errors import DataError
@@ -17,35 +25,40 @@ COLUMNS = ("text", "label")  # what a file holds, and the name of the folder tha
 class FolderTable(TableFile):
     """Text files in the order of their names. What is no text is passed over and listed in `skipped`."""
 
-    form = "folders"
+    form, label_column = "folders", "label"
 
-    def __init__(self, path: Path, files: list[Path]) -> None:
-        super().__init__(path, COLUMNS)
-        self.files = files
-        self.skipped = tuple(file for file in files if judge(file) in ("binary", "other text"))
+    def __init__(self, labelled: LabelledFiles) -> None:
+        super().__init__(labelled.root, COLUMNS)
+        self.labelled, self.note = labelled, say_unlabelled(labelled)
+        self.skipped = tuple(file for file in labelled.files if judge(file) in ("binary", "other text"))
+        left = set(self.skipped)
+        self.files = [file for file in labelled.files if file not in left]
+        check_most(self.path, len(self.files), "texts", self.skipped)
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        files = [file for file in list_files(path) if len(file.relative_to(path).parts) > 1]
-        labels = {file.relative_to(path).parts[0] for file in files}
+        files = list_files(path)
+        splits = find_splits(path, files)
+        table = cls(labelled_files(path, files)) if splits is None else open_splits(splits, cls)
+        if splits is not None:
+            table.note += "; all of it as one text: --as language"
+        labels = table.labelled.labels
         if len(labels) < 2:
             raise DataError(
-                f"{path} holds {len(files):,} files in {len(labels)} folders. A folder for each label was expected, "
-                "two or more,\nwith texts, sounds or pictures in them: reviews/good/1.txt, reviews/bad/1.txt"
+                f"{table.path} holds {len(table.labelled.files):,} files in {len(labels)} folders. A folder for each "
+                "label was expected, two or more,\n"
+                "with texts, sounds or pictures in them: reviews/good/1.txt, reviews/bad/1.txt"
             )
-        return cls(path, files)
+        return table
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        skipped = set(self.skipped)
         for number, path in enumerate(self.files, start=1):
-            if path in skipped:
-                continue
             text = path.read_text(encoding="utf-8-sig", errors="replace")
-            cells: dict[str, Cell] = {"text": text or None, "label": path.relative_to(self.path).parts[0]}
+            cells: dict[str, Cell] = {"text": text or None, "label": self.labelled.label(path)}
             yield Row(number, tuple(cells[name] for name in columns))
 
     def fingerprint(self) -> str:
-        return join_digests(self.path, {path: digest_of(path) for path in self.files})
+        return join_digests(self.path, {path: digest_of(path) for path in self.labelled.files})
 
     def place(self, number: int) -> str:
         return str(self.files[number - 1])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 
+from unrolled.data.array_blocks import check_packed, check_rows, in_step, rows_at_once, stream_blocks
 from unrolled.data.array_rows import MOST_BYTES, AnyArray, read_rows
 from unrolled.data.fingerprints import digest_of, join_digests
 from unrolled.data.table_file import Row, TableFile
@@ -20,7 +21,6 @@ from unrolled.errors import DataError
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 NAME = re.compile(r"(^|[-._])idx(\d+(-[a-z]+)?)?(\.gz)?$", re.IGNORECASE)
 PICTURES = re.compile(r"images(?:([-._])idx\d+)?", re.IGNORECASE)
-BLOCK = 1 << 22  # bytes unpacked at once
 
 
 class IdxHeader(NamedTuple):
@@ -75,9 +75,13 @@ class IdxTable(TableFile):
         return cls(path, labels, len(header.shape))
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        arrays = {name: read_idx(path) for name, path in zip(self.columns, (self.path, self.labels), strict=True)
-                  if name in columns}  # fmt: skip
-        yield from read_rows(self, arrays, columns)
+        yield from read_rows(self, self._blocks(columns), columns)
+
+    def _blocks(self, columns: Sequence[str]) -> Iterator[Mapping[str, AnyArray]]:
+        paths = dict(zip(self.columns, (self.path, self.labels), strict=True))
+        headers = {name: read_header(paths[name]) for name in dict.fromkeys(columns)}
+        rows = rows_at_once({name: (header.shape, header.dtype) for name, header in headers.items()})
+        yield from in_step({name: read_idx(paths[name], rows) for name in headers})
 
     def fingerprint(self) -> str:
         return join_digests(self.path.parent, {path: digest_of(path) for path in (self.path, self.labels)})
@@ -108,27 +112,23 @@ def read_header(path: Path) -> IdxHeader:
         raise _damaged(path, error) from None
 
 
-def read_idx(path: Path) -> AnyArray:
-    """The numbers of an idx file: mapped, or unpacked where it is gzipped.
+def read_idx(path: Path, rows: int) -> Iterator[AnyArray]:
+    """The numbers of an idx file, gzipped or not, so many rows at a time.
 
     No more is unpacked than the header promises, and one byte. Raises DataError where more or fewer come.
     """
-    header = read_header(path)
-    packed = path.suffix.lower() == ".gz"
     try:
-        if not packed:
-            _check_size(path, header, path.stat().st_size - header.start)
-            mapped: AnyArray = np.memmap(path, header.dtype, "r", header.start, header.shape)
-            return mapped
-        values = bytearray()
         with _open(path) as file:
-            file.read(header.start)
-            while block := file.read(min(BLOCK, header.bytes + 1 - len(values))):
-                values += block
+            header = _header(path, file)
+            yield from stream_blocks(file, path, header.shape, header.dtype, rows)
+            more = bool(file.read(1))  # of a gzip: and its checksum is compared
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from None
-    _check_size(path, header, len(values))
-    return np.frombuffer(values, header.dtype).reshape(header.shape)
+    if more:
+        raise DataError(
+            f"{path} is damaged: its header promises {header.bytes:,} bytes of numbers, and more are there.\n"
+            "Copy it anew."
+        )
 
 
 def _open(path: Path) -> BinaryIO:
@@ -153,16 +153,10 @@ def _header(path: Path, file: BinaryIO) -> IdxHeader:
         )
     if not header.bytes:
         raise DataError(f"{path} holds no numbers: its shape is {header.shape}. Give it some rows.")
+    check_rows(path, path.name, header.shape, header.dtype)
+    if path.suffix.lower() == ".gz":
+        check_packed(path, path.stat().st_size, header.bytes)
     return header
-
-
-def _check_size(path: Path, header: IdxHeader, there: int) -> None:
-    if there != header.bytes:
-        came = f"{there:,} are there" if there < header.bytes else "more are there"
-        kind = "truncated" if there < header.bytes else "damaged"
-        raise DataError(
-            f"{path} is {kind}: its header promises {header.bytes:,} bytes of numbers, and {came}.\nCopy it anew."
-        )
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.columns import Columns, is_number, spell, spell_list
+from unrolled.data.file_names import check_no_files
 from unrolled.data.items import Item
 from unrolled.data.pictures import PICTURES, look_at_picture, read_picture
 from unrolled.data.sequences import SequenceTable
@@ -149,6 +150,8 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
     looked = [row for row in islice(table.rows(columns.inputs), LOOKED_AT) if not any(c is None for c in row.cells)]
     first = [row.cells for row in looked]
     kind = asked or kind_of([cell for cells in first for cell in cells], table)
+    if asked is None and kind in ("text", "vectors") and len(columns.inputs) == 1 and table.label_column is None:
+        check_no_files(table, columns.inputs[0], [cells[0] for cells in first])
     if kind == "text" or not first:
         if len(columns.inputs) > 1:
             raise DataError(
@@ -246,6 +249,7 @@ def _path(cell: Cell, place: str) -> Path:
     path = Path(str(cell))
     if not path.is_file():
         where = "" if place == str(cell)[:60] else " Paths count from the table's folder."
+        where = " Nothing is downloaded: save the files, and write their paths." if "://" in str(cell) else where
         raise MediaError(f"{place}: there is no file '{cell}'.{where}")
     return path
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+from unrolled.data.file_names import UNREADABLE
 from unrolled.data.fingerprints import digest_of, join_digests
 from unrolled.data.pictures import PICTURES
 from unrolled.data.sound import SOUNDS
+from unrolled.data.split_folders import (
+    LabelledFiles,
+    check_most,
+    find_splits,
+    labelled_files,
+    open_splits,
+    say_unlabelled,
+)
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.text import list_files
 from unrolled.errors import DataError
@@ -26,36 +34,44 @@ class MediaFolder(TableFile):
     `--group part2` keeps a speaker's recordings together. Nothing is decoded here.
     """
 
-    form = "folders"
+    form, label_column = "folders", "label"
 
-    def __init__(self, path: Path, files: list[Path], kind: str) -> None:
-        self.files = [file for file in files if file.suffix.lower() in KINDS[kind]]
-        self.skipped = tuple(file for file in files if file.suffix.lower() not in KINDS[kind])
+    def __init__(self, labelled: LabelledFiles, kind: str) -> None:
+        self.labelled, self.note = labelled, say_unlabelled(labelled)
+        self.files = [file for file in labelled.files if file.suffix.lower() in KINDS[kind]]
+        self.skipped = tuple(file for file in labelled.files if file.suffix.lower() not in KINDS[kind])
+        check_most(labelled.root, len(self.files), f"{kind}s", self.skipped)
         self.parts = _parts([file.stem for file in self.files])
-        super().__init__(path, (kind, "label", *(f"part{place}" for place in range(1, len(self.parts[0]) + 1))))
+        columns = (kind, "label", *(f"part{place}" for place in range(1, len(self.parts[0]) + 1)))
+        super().__init__(labelled.root, columns)
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        files = [file for file in list_files(path) if len(file.relative_to(path).parts) > 1]
-        counts = {kind: sum(file.suffix.lower() in KINDS[kind] for file in files) for kind in KINDS}
+        files = list_files(path)
+        splits = find_splits(path, files)
+        labelled = labelled_files(path, files) if splits is None else splits.parts["training"]
+        counts = {kind: sum(file.suffix.lower() in KINDS[kind] for file in labelled.files) for kind in KINDS}
         rarer, kind = sorted(counts, key=lambda name: counts[name])
         if counts[rarer] > MIXED * sum(counts.values()):
             raise DataError(
                 f"{path} holds {counts['sound']:,} sounds and {counts['picture']:,} pictures; a folder of one kind "
                 "was expected.\nPut them into two folders."
             )
-        table = cls(path, files, kind)
-        labels = {file.relative_to(path).parts[0] for file in table.files}
+        if splits is None:
+            table = cls(labelled, kind)
+        else:
+            table = open_splits(splits, lambda files: cls(files, kind))
+        labels = {labelled.label(file) for file in table.files}
         if len(labels) < 2:
             raise DataError(
-                f"{path} holds {counts[kind]:,} {kind}s in {len(labels)} folder. A folder for each label was "
+                f"{table.path} holds {counts[kind]:,} {kind}s in {len(labels)} folder. A folder for each label was "
                 f"expected, two or more:\ndigits/one/1{KINDS[kind][0]}, digits/two/1{KINDS[kind][0]}"
             )
         return table
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         for number, (file, parts) in enumerate(zip(self.files, self.parts, strict=True), start=1):
-            values = (str(file.absolute()), file.relative_to(self.path).parts[0], *parts)
+            values = (str(file.absolute()), self.labelled.label(file), *parts)
             cells: dict[str, Cell] = dict(zip(self.columns, values, strict=True))
             yield Row(number, tuple(cells[name] or None for name in columns))
 
@@ -67,18 +83,13 @@ class MediaFolder(TableFile):
 
 
 def media_folder(path: str | Path) -> bool:
-    """Whether a path is a folder in whose folders most files are sounds or pictures, by their names alone."""
-    media = others = 0
-    for here, folders, names in os.walk(path):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        if Path(here) == Path(path):
-            continue
-        for name in names:
-            if name.startswith("."):
-                continue
-            known = Path(name).suffix.lower() in SOUNDS + PICTURES
-            media, others = media + known, others + (not known)
-    return media > others
+    """Whether a path is a folder in whose folders most files are sounds or pictures, by their names alone. Files that
+    are no text by their names, such as films, do not count against them."""
+    if not Path(path).is_dir():
+        return False
+    inside = [file for file in list_files(Path(path)) if file.parent != Path(path)]
+    media = sum(file.suffix.lower() in SOUNDS + PICTURES for file in inside)
+    return media > sum(file.suffix.lower() not in SOUNDS + PICTURES + UNREADABLE for file in inside)
 
 
 def _parts(stems: Sequence[str]) -> list[list[str]]:

@@ -1,14 +1,14 @@
-"""npy: one array, read from where it lies, and its answers in a file beside it."""
+"""npy: one array, read from where it lies a block at a time, and its answers in a file beside it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
-import numpy as np
-
+from unrolled.data.array_blocks import column_blocks, in_step, rows_at_once, stream_blocks
 from unrolled.data.array_rows import AnyArray, read_rows
 from unrolled.data.fingerprints import digest_of, join_digests
 from unrolled.data.npy_header import ArrayHeader, read_header
@@ -20,7 +20,7 @@ ANSWERS = ("labels", "targets", "y")
 
 
 class NpyTable(TableFile):
-    """An npy, mapped and never held: columns `input` and `label`.
+    """An npy, never held: columns `input` and `label`.
 
     The labels stand in a file beside it, whose name is found so: the word inputs, images, data or x in the name
     becomes labels, targets or y, in this order, with capitals as they were and then small ones: train_images.npy and
@@ -61,12 +61,23 @@ class NpyTable(TableFile):
         return cls(path, header, answers)
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        array = _map(self.path)
-        if self.answers is None:
-            arrays = {name: array[:, int(name) - 1] for name in columns}
-        else:
-            arrays = {"input": array, "label": _map(self.answers)}
-        yield from read_rows(self, arrays, columns)
+        yield from read_rows(self, self._blocks(columns), columns)
+
+    def _blocks(self, columns: Sequence[str]) -> Iterator[Mapping[str, AnyArray]]:
+        paths = {"input": self.path} if self.answers is None else {"input": self.path, "label": self.answers}
+        with ExitStack() as stack:
+            files = {name: stack.enter_context(path.open("rb")) for name, path in paths.items()}
+            headers = {
+                name: read_header(file, paths[name], paths[name].stem, paths[name].stat().st_size)
+                for name, file in files.items()
+            }
+            rows = rows_at_once({name: (header.shape, header.dtype) for name, header in headers.items()})
+            blocks = {name: _array_blocks(files[name], paths[name], header, rows) for name, header in headers.items()}
+            for block in in_step(blocks):
+                if self.answers is None:
+                    yield {name: block["input"][:, int(name) - 1] for name in columns}
+                else:
+                    yield block
 
     def fingerprint(self) -> str:
         if self.answers is None:
@@ -93,6 +104,7 @@ def _look(path: Path) -> ArrayHeader:
     return header
 
 
-def _map(path: Path) -> AnyArray:
-    array: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
+def _array_blocks(file: IO[bytes], path: Path, header: ArrayHeader, rows: int) -> Iterator[AnyArray]:
+    if header.fortran:
+        return column_blocks(file, path, header.shape, header.dtype, rows, header.start)
+    return stream_blocks(file, path, header.shape, header.dtype, rows)

@@ -1,28 +1,38 @@
-"""npz: arrays under names, which are the columns."""
+"""npz: arrays under names, which are the columns; x_train, y_train, x_test and the like are columns of splits."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import numpy as np
 from numpy.lib import format as npy
 
+from unrolled.data.array_blocks import check_packed, in_step, rows_at_once, stream_blocks
 from unrolled.data.array_rows import MOST_BYTES, AnyArray, read_rows
+from unrolled.data.cuts import PARTS
 from unrolled.data.npy_header import ArrayHeader, read_header
+from unrolled.data.split_folders import SPLITS
 from unrolled.data.table_file import Row, TableFile
 from unrolled.errors import DataError
 
 CLASSES = ("classes", "class_names", "label_names")  # arrays that may hold the names of numbered labels
 NUMBERED = ("y", "label", "labels", "target", "targets", "class")  # columns that they can be the names of
+MOST_HELD = 1 << 29  # bytes of an array in Fortran's order, which is unpacked whole
+SPLIT_FIRST = re.compile(rf"(?P<split>{'|'.join(SPLITS)})[_-](?P<column>.+)", re.IGNORECASE)
+SPLIT_LAST = re.compile(rf"(?P<column>.+)[_-](?P<split>{'|'.join(SPLITS)})", re.IGNORECASE)
 FAULTS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError)
 
 
 class NpzTable(TableFile):
-    """An npz, packed or not. Arrays are unpacked when rows are read, those of the columns that are asked for.
+    """An npz, packed or not. Arrays are unpacked when rows are read, those of the columns that are asked for, a block
+    at a time.
 
     All arrays have a row for each example. But one: text called `classes`, of another length, names the labels that
     a column called y, label or the like has by number from 0. Nothing is unpickled.
@@ -30,9 +40,15 @@ class NpzTable(TableFile):
 
     form = "npz"
 
-    def __init__(self, path: Path, headers: dict[str, ArrayHeader], classes: tuple[str, str] | None) -> None:
+    def __init__(
+        self, path: Path, headers: dict[str, ArrayHeader], classes: tuple[str, str] | None,
+        members: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """headers: of the arrays by column; members: column -> array, of one of several splits."""
         super().__init__(path, tuple(name for name in headers if classes is None or name != classes[0]))
         self.headers, self.classes = headers, classes  # (names' array, labels' array)
+        self.members = dict(members or {name: name for name in headers})
+        self.comes_in_splits = members is not None
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -43,46 +59,123 @@ class NpzTable(TableFile):
                 unpacked = sum(member.file_size for member in members)
                 if unpacked > MOST_BYTES:
                     raise DataError(
-                        f"{path} unpacks to {unpacked / 1e9:,.1f} GB, and up to {MOST_BYTES / 1e9:,.1f} are held in "
-                        "memory.\nSave the largest array as an .npy, which is read from where it lies."
+                        f"{path} unpacks to {unpacked / 1e9:,.1f} GB, and up to {MOST_BYTES / 1e9:,.1f} are read.\n"
+                        "Save the largest array as an .npy, which is read from where it lies."
                     )
+                check_packed(path, path.stat().st_size, unpacked)
                 for member in members:
                     name = member.filename.removesuffix(".npy")
                     with archive.open(member) as file:
                         headers[name] = read_header(file, path, name, member.file_size)
+                    _check_order(path, name, headers[name])
         except FAULTS as error:
             raise _damaged(path, error) from None
         if not headers:
             raise DataError(f"{path} holds no arrays. Save some: numpy.savez(path, x=inputs, y=labels)")
-        return cls(path, headers, _classes(path, headers))
+        return cls._of_splits(path, headers) or cls(path, headers, _classes(path, headers))
+
+    @classmethod
+    def _of_splits(cls, path: Path, headers: dict[str, ArrayHeader]) -> Self | None:
+        """The table of x_train and y_train, with that of x_test and y_test as its split; None for other names."""
+        splits, names = split_names(headers)
+        if not splits:
+            return None
+        tables = {}
+        for split, members in splits.items():
+            of_split = {column: headers[member] for column, member in (members | names).items()}
+            tables[split] = cls(path, of_split, _classes(path, of_split), members | names)
+            tables[split].split = split
+        table = tables.pop("training")
+        said = ", ".join(splits["training"].values())
+        others = "; ".join(f"{split}: {', '.join(splits[split].values())}" for split in tables)
+        table.splits, table.note = (
+            tables,
+            f"the splits are arrays (training: {said}; {others}; --valid --test overrule)",
+        )
+        return table
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        arrays = {name: self._load(name) for name in dict.fromkeys(columns)}
-        if self.classes is not None and self.classes[1] in arrays:
-            arrays[self.classes[1]] = self._name(arrays[self.classes[1]])
-        yield from read_rows(self, arrays, columns)
+        yield from read_rows(self, self._blocks(dict.fromkeys(columns)), columns)
+
+    def _blocks(self, columns: Mapping[str, None]) -> Iterator[Mapping[str, AnyArray]]:
+        """These columns, some rows at a time."""
+        rows = rows_at_once({name: (self.headers[name].shape, self.headers[name].dtype) for name in columns})
+        names_of, label = self.classes if self.classes is not None else ("", "")
+        names = self._load(names_of) if label in columns else None
+        first = 1
+        try:
+            with zipfile.ZipFile(self.path) as archive, ExitStack() as stack:
+                files = {name: stack.enter_context(archive.open(f"{self.members[name]}.npy")) for name in columns}
+                for block in in_step({name: self._array_blocks(name, file, rows) for name, file in files.items()}):
+                    if names is not None:
+                        block[label] = self._name(block[label], names, first)
+                    yield block
+                    first += max(map(len, block.values()))
+                for file in files.values():
+                    file.read()  # to the end, where the checksum is compared
+        except FAULTS as error:
+            raise _damaged(self.path, error) from None
+
+    def _array_blocks(self, name: str, file: IO[bytes], rows: int) -> Iterator[AnyArray]:
+        header = self.headers[name]
+        if header.fortran:
+            whole = npy.read_array(file, allow_pickle=False)
+            yield from (whole[start : start + rows] for start in range(0, len(whole), rows))
+            return
+        file.read(header.start)
+        yield from stream_blocks(file, self.path, header.shape, header.dtype, rows)
 
     def _load(self, name: str) -> AnyArray:
         try:
-            with zipfile.ZipFile(self.path) as archive, archive.open(name + ".npy") as file:
+            with zipfile.ZipFile(self.path) as archive, archive.open(f"{self.members[name]}.npy") as file:
                 array: AnyArray = npy.read_array(file, allow_pickle=False)
                 file.read()  # to the end, where the checksum is compared
                 return array
         except FAULTS as error:
             raise _damaged(self.path, error) from None
 
-    def _name(self, numbers: AnyArray) -> AnyArray:
-        if self.classes is None:
-            return numbers
-        names = self._load(self.classes[0])
+    def _name(self, numbers: AnyArray, names: AnyArray, first: int) -> AnyArray:
+        """The labels of some rows by their names; first: the number of the first of these rows."""
+        names_of, label = self.classes or ("", "")
         wrong = np.flatnonzero((numbers < 0) | (numbers >= len(names)))
         if len(wrong):
             row = int(wrong[0])
             raise DataError(
-                f"{self.place(row + 1)}: '{self.classes[1]}' is {numbers[row]}, and '{self.classes[0]}' names "
-                f"{len(names):,} labels, from 0."
+                f"{self.place(first + row)}: '{label}' is {numbers[row]}, and '{names_of}' names {len(names):,} "
+                "labels, from 0."
             )
         return names[numbers]
+
+    def fingerprint(self) -> str:
+        """The sha256 of the file's bytes, and of one that comes in splits of the split's name too."""
+        digest = super().fingerprint()
+        return hashlib.sha256(f"{digest} {self.split}".encode()).hexdigest() if self.comes_in_splits else digest
+
+
+def split_names(headers: Mapping[str, ArrayHeader]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """Of arrays called x_train, y_train, x_test, …: split -> column -> array, and the arrays of class names, which
+    all splits share. Empty where names say no splits, or one lacks a column that training has."""
+    found: dict[str, dict[str, str]] = {}
+    names = {name: name for name, header in headers.items() if name.lower() in CLASSES and header.dtype.kind == "U"}
+    for name in headers:
+        if name in names:
+            continue
+        parted = SPLIT_FIRST.fullmatch(name) or SPLIT_LAST.fullmatch(name)
+        if parted is None:
+            return {}, {}
+        found.setdefault(SPLITS[parted["split"].lower()], {})[parted["column"]] = name
+    training = found.get("training", {})
+    if len(found) < 2 or any(set(training) != set(columns) for columns in found.values()):
+        return {}, {}
+    return {split: found[split] for split in PARTS if split in found}, names
+
+
+def _check_order(path: Path, name: str, header: ArrayHeader) -> None:
+    if header.fortran and header.bytes > MOST_HELD:
+        raise DataError(
+            f"{path}: '{name}' lies in Fortran's order and takes {header.bytes / 1e9:,.1f} GB, and up to "
+            f"{MOST_HELD / 1e9:,.1f} are held.\nSave it row by row: numpy.ascontiguousarray({name})"
+        )
 
 
 def _classes(path: Path, headers: dict[str, ArrayHeader]) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -48,9 +48,12 @@ class TableFile(ABC):
     """A table. A subclass is final, and `open` makes it from a look at the file's beginning."""
 
     form: str  # as a person calls it
+    label_column: str | None = None  # the column that is a label whatever it looks like: the names of folders
+    note: str = ""  # how the path was understood, to be said with the data
     skipped: tuple[Path, ...] = ()  # files of a folder that could not be rows
     unnamed: int = 0  # columns that have no name; a first one that holds the numbers of the rows is not counted
-    note: str = ""  # what a person should know of how it was read
+    split = "training"  # which one this is of those that came together
+    splits: Mapping[str, TableFile] = {}  # "validation", "test": tables that came with this one, which is training
 
     def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
         self.path, self.columns = path, columns

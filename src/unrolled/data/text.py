@@ -180,14 +180,29 @@ def find_in_folder(folder: Path, any_bytes: bool) -> tuple[list[TextFile], list[
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Files below a folder in the order of their names; hidden ones and linked folders are passed over."""
+    """Files below a folder in the order of their names; hidden ones are passed over. Linked folders are followed, but
+    no folder is entered twice: a link that leads back, or to a folder that is there already, adds nothing."""
     paths: list[Path] = []
+    entered: set[tuple[int, int]] = set()
 
     def refuse(error: OSError) -> None:
         raise DataError(f"{error.filename} may not be read by you. Allow it (chmod -R +rX), or give another path.")
 
-    for here, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    def is_new(path: Path) -> bool:
+        try:
+            facts = path.stat()
+        except OSError:  # a link that leads nowhere
+            return False
+        known = (facts.st_dev, facts.st_ino) in entered
+        entered.add((facts.st_dev, facts.st_ino))
+        return not known
+
+    is_new(folder)
+    for here, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        visible = sorted(name for name in folders if not name.startswith("."))
+        links = {name for name in visible if Path(here, name).is_symlink()}
+        visible.sort(key=links.__contains__)  # a folder before links to it
+        folders[:] = [name for name in visible if is_new(Path(here, name))]
         paths += [Path(here, name) for name in names if not name.startswith(".")]
     return sorted((path for path in paths if path.is_file()), key=lambda path: path.relative_to(folder).parts)
 

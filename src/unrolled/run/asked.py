@@ -15,6 +15,7 @@ from unrolled.data.answers import UNSEEN, Labels, LabelSets, shown
 from unrolled.data.examples import Examples
 from unrolled.data.media_folders import media_folder
 from unrolled.data.pieces import PieceTable, WordTable
+from unrolled.data.split_folders import find_splits
 from unrolled.data.tables import has_header
 from unrolled.data.text_columns import ROW, text_column
 from unrolled.errors import DataError, OptionError, RunError, command
@@ -246,18 +247,23 @@ def as_evaluated(settings: TrainSettings) -> TrainSettings:
 
 def is_about_text(path: str | Path, settings: TrainSettings) -> bool:
     """Whether what a path holds is learnt as a text, not as examples."""
-    if str(path) != "-" and Path(path).is_dir():
-        # folders of texts are documents, unless their names are asked for
-        return settings.kind != "label" and not media_folder(path)
+    if str(path) != "-" and Path(path).is_dir() and settings.kind != Language.kind:
+        # folders of texts are documents, unless their names are asked for or stand under those of splits
+        return settings.kind != "label" and not media_folder(path) and find_splits(Path(path)) is None
     return not is_table(path) or settings.kind == Language.kind
 
 
-def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None = None) -> Subject:
+def read_subject(
+    path: str | Path, asked: TrainSettings, known: RunFolder | None = None, measured: bool = False
+) -> Subject:
     """What a path holds, as the subject of a training: a table's examples, or a text. known: a run by whose tables
-    of symbols and labels it is read. Raises DataError, OptionError, RunError."""
+    of symbols and labels it is read. measured: of what comes in splits the test split alone. Raises DataError,
+    OptionError, RunError."""
     refuse_run(path)
     text = is_about_text(path, asked)
     begins = asked.from_run is not None and known is not None and known.path == Path(asked.from_run)
+    if known is not None and not begins and Path(path).is_dir():  # a run knows what folders are to it
+        text = known.facts["kind"] == Language.kind
     if begins and known is not None and known.facts["kind"] == Language.kind and not text:
         return _begin(path, asked, known)
     if known is not None and (known.facts["kind"] == Language.kind) != text:
@@ -272,7 +278,7 @@ def read_subject(path: str | Path, asked: TrainSettings, known: RunFolder | None
             raise OptionError(f"{path} is a text, and the linear model answers about rows. Try --model lstm+ngram.")
         return Language.read(path, asked, None if tables is None else table_from_json(tables))
     refuse_options(asked, FOR_TEXTS, f"{path} is a table")
-    examples = read_rows(path, asked, tables)
+    examples = read_rows(path, asked, tables, measured=measured)
     if examples.written is not None:
         return Writings(examples, asked)
     embed = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,10 @@ from torch import nn
 
 from unrolled.copying import copied
 from unrolled.data import Corpus, Table, make_batches, part_rows, read_corpus
+from unrolled.data.columns import MOST_KINDS
+from unrolled.data.cuts import PARTS
+from unrolled.data.split_folders import check_most, find_text_splits, labelled_files
+from unrolled.data.text import list_files
 from unrolled.decode import decode_stream, sample
 from unrolled.errors import RunError
 from unrolled.evaluate import evaluate
@@ -54,24 +58,37 @@ class Language(Subject):
     kind, baseline_share, ranked = "language", 0.035, RANKED_SYMBOLS
     terms = Terms("nats per character", "symbols", "n-gram", "wrote", "writes", "sample")
 
-    def __init__(self, corpus: Corpus, settings: TrainSettings) -> None:
-        self.corpus, self.settings = corpus, settings
+    def __init__(self, corpus: Corpus, settings: TrainSettings, note: str = "") -> None:
+        """note: how a folder was understood, to be said with the text."""
+        self.corpus, self.settings, self.note = corpus, settings, note
         self._ngram: NGram | None = None  # of `fit_alone`
         self._loading = 0.0  # seconds that reading the n-gram from the run takes
         self._weighs = True  # whether the budget has time for an ensemble
 
     @classmethod
     def read(cls, path: str | Path, settings: TrainSettings, table: Table | None = None) -> Language:
-        """The text at `path`; with a table of symbols that is there already."""
+        """The text at `path`; with a table of symbols that is there already. A folder of train, valid and test is
+        read as these, unless --valid and --test say otherwise. Raises DataError, OptionError."""
+        path, note = Path(path), ""
+        valid, test = settings.valid, settings.test
+        if path.is_dir():
+            splits = find_text_splits(path)
+            note = _folder_note(path, splits, settings)
+            path = splits.get("training", path)
+            valid = str(splits["validation"]) if valid is None and "validation" in splits else valid
+            test = str(splits["test"]) if test is None and "test" in splits else test
         corpus = read_corpus(
-            path, settings.documents, settings.symbols, settings.seed, settings.valid, settings.test, table,
-            settings.input, table_options(settings),
+            path, settings.documents, settings.symbols, settings.seed, valid, test, table, settings.input,
+            table_options(settings),
         )  # fmt: skip
-        return cls(corpus, settings)
+        if table is None and settings.kind is None and path.is_dir():
+            unread = [file for file in corpus.skipped if file.stat().st_size]
+            check_most(path, len(corpus.files), "texts", unread, " To read the texts alone: --as language.")
+        return cls(corpus, settings, note)
 
     @property
     def description(self) -> str:
-        return self.corpus.description
+        return self.corpus.description + self.note
 
     @property
     def fingerprints(self) -> dict[str, str]:
@@ -244,3 +261,15 @@ def task_of(corpus: Corpus) -> Task:
     """What of the text a plan depends on."""
     documents = max(1, corpus.document_count)
     return Task(corpus.table.size, corpus.targets("training"), len(corpus.symbols) / documents)
+
+
+def _folder_note(path: Path, splits: Mapping[str, Path], settings: TrainSettings) -> str:
+    """How a folder is understood, and the option for what else it could be; "" where there is nothing to say."""
+    if splits:
+        names = ", ".join(splits[split].name for split in PARTS if split in splits)
+        return f"; the splits are the folders {names} (--valid --test overrule)"
+    files = list_files(path)
+    labelled = labelled_files(path, files)
+    if settings.kind is None and len(labelled.files) == len(files) and 1 < len(labelled.labels) <= MOST_KINDS:
+        return f"; where its {len(labelled.labels):,} folders are labels: --as label"
+    return ""

@@ -27,7 +27,7 @@ from unrolled.run.folder import RunFolder
 from unrolled.run.giving import TOGETHER, Given, Giving, gathered, name_of
 from unrolled.run.legs import recorded_plans
 from unrolled.run.rivals import load_rival
-from unrolled.run.rows import known_from_json, table_options
+from unrolled.run.rows import known_from_json, table_options, was_trained_on
 from unrolled.run.tellers import THERE, Reach, ValueTeller, teller_of
 from unrolled.run.writing import Attention
 from unrolled.settings import DEFAULT_MODEL, TrainSettings
@@ -260,7 +260,7 @@ class Predictor:
         if data is None:
             subject = read_again(self.folder, self.settings)
         else:
-            subject = read_subject(data, as_evaluated(self.settings), self.folder)
+            subject = read_subject(data, as_evaluated(self.settings), self.folder, measured=True)
         if not isinstance(subject, Answers):
             raise RunError(f"{self.folder.path} answers about rows of a table, and {data} was read as a text.")
         examples = subject.examples
@@ -284,8 +284,8 @@ class Predictor:
         }
         beside = None if data is not None else self._beside()
         wrong = list_errors(examples, part, whole) if errors else []
-        named = part if data is None else str(data)
-        if data and set(examples.fingerprints.values()) & set(self.folder.facts["data"]["fingerprints"].values()):
+        named = part if data is None else f"{data}{examples.measured}"
+        if data and was_trained_on(self.folder, examples):
             named += " (which it was trained on: it knows most of these rows)"
         return AnswerEvaluation(named, scores, beside, wrong)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -21,6 +21,9 @@ from unrolled.memory.columns import build_columns
 from unrolled.model.inlets import BagInlet, PlainInlet
 from unrolled.settings import TrainSettings
 
+if TYPE_CHECKING:
+    from unrolled.run.folder import RunFolder
+
 FEW = 20_000  # sounds or pictures of the training part up to which each is read as one like it, another each time
 SHOWN_CHARACTERS = 60  # of a row that is shown
 
@@ -31,23 +34,30 @@ def table_options(settings: TrainSettings) -> TableOptions:
 
 
 def read_rows(
-    path: str | Path, settings: TrainSettings, tables: Mapping[str, Any] | None = None, table: Table | None = None
-) -> Examples:
+    path: str | Path, settings: TrainSettings, tables: Mapping[str, Any] | None = None, table: Table | None = None,
+    measured: bool = False,
+) -> Examples:  # fmt: skip
     """The table at `path`; by a run's tables where there are. table: of the symbols by which texts are read, grown
-    where it must. Raises DataError, OptionError."""
+    where it must. measured: of what comes in splits the test split alone. Raises DataError, OptionError."""
     asked = Asked(
         settings.input, settings.output, settings.kind, settings.group, settings.valid, settings.test,
         settings.symbols, settings.seed, settings.skip_empty, settings.read, settings.sequence,
         settings.inlet == "patches", table,
         (settings.fold, settings.folds) if settings.fold and settings.folds else None, table_options(settings),
     )  # fmt: skip
-    examples = read_examples(path, asked, None if tables is None else known_from_json(tables))
+    examples = read_examples(path, asked, None if tables is None else known_from_json(tables), measured)
     if tables is None and not examples.count("validation"):
         raise DataError(
             f"{path}: the validation part is empty, and on it the best weights and their sureness are chosen.\n"
             "Give it a share or a table: --valid 0.1"
         )
     return examples
+
+
+def was_trained_on(folder: RunFolder, examples: Examples) -> bool:
+    """Whether rows are those of a run's own table, its validation and test tables apart."""
+    marks = list(folder.facts["data"]["fingerprints"].values())[:1]  # of the tables of a run its own stands first
+    return bool(set(marks) & set(examples.fingerprints.values()))
 
 
 def check_rows(examples: Examples, settings: TrainSettings) -> None:

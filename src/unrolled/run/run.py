@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from unrolled.data import Corpus, Table, part_rows, read_corpus, table_from_json
+from unrolled.data.split_folders import find_text_splits
 from unrolled.decode import decode_stream, sample, stop_at
 from unrolled.errors import InputError, OptionError, RunError, TrainingError
 from unrolled.evaluate import ROWS, Score, evaluate, score_lines
@@ -251,6 +252,8 @@ class Run:
             corpus, part = read_corpus_again(self.folder, self.settings), "test"
             part = "test" if corpus.targets("test") else "validation"
         else:
+            splits = find_text_splits(Path(data)) if Path(data).is_dir() else {}
+            data = splits.get("test") or splits.get("validation") or data
             corpus = read_corpus(
                 data, self.settings.documents, valid=0.0, test=0.0, table=self.table, column=self.settings.input,
                 options=table_options(self.settings),

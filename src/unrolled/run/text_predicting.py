@@ -19,7 +19,7 @@ from unrolled.run.folder import RunFolder
 from unrolled.run.giving import Given, Giving, gathered, name_of
 from unrolled.run.legs import recorded_plans
 from unrolled.run.predicting import Answer, Text
-from unrolled.run.rows import known_from_json, table_options
+from unrolled.run.rows import known_from_json, table_options, was_trained_on
 from unrolled.run.writing import Choice, Scribe
 from unrolled.run.writing_verdict import GREEDY, Cost, figure_of, likest_texts, sameness_of, score_rows, shown
 from unrolled.run.writings import Writings, build_taught, in_line
@@ -139,8 +139,8 @@ class TextPredictor:
         if own is not None:
             name, likest = likest_texts(examples, rows, own)
             beside[name] = score_rows(examples, rows, likest)
-        named = f"{part} part" if data is None else str(data)
-        if data and set(examples.fingerprints.values()) & set(self.folder.facts["data"]["fingerprints"].values()):
+        named = f"{part} part" if data is None else f"{data}{examples.measured}"
+        if data and was_trained_on(self.folder, examples):
             named += " (which it was trained on: it knows most of these rows)"
         return WritingEvaluation(
             named, self.name, choice.name, score_rows(examples, rows, texts),
@@ -174,7 +174,7 @@ class TextPredictor:
         return subject.examples if isinstance(subject, Writings) else None
 
     def _read(self, data: str | Path) -> Examples:
-        subject = read_subject(data, as_evaluated(self.settings), self.folder)
+        subject = read_subject(data, as_evaluated(self.settings), self.folder, measured=True)
         if not isinstance(subject, Writings):
             raise RunError(f"{self.folder.path} writes about rows of a table, and {data} was read as a text.")
         return subject.examples

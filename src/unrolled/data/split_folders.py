@@ -1,0 +1,189 @@
+"""Label folders, and the folders named train, valid and test that stand above or below them: these are the splits.
+
+Above, as torchvision's ImageFolder is laid out (train/cat/1.png, val/cat/2.png), and aclImdb (train/pos/1_7.txt).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from unrolled.data.cuts import PARTS
+from unrolled.data.table_file import TableFile
+from unrolled.data.text import list_files
+from unrolled.errors import DataError
+
+SPLITS = {
+    "train": "training", "training": "training", "valid": "validation", "val": "validation",
+    "validation": "validation", "dev": "validation", "test": "test", "testing": "test",
+}  # fmt: skip
+"""Names of folders, in small letters -> the split that they are."""
+UNLABELLED = ("unsup", "unsupervised", "unlabelled", "unlabeled")  # folders whose files have no label
+MOST_ENDINGS = 3  # named in a line
+
+OneTable = TypeVar("OneTable", bound=TableFile)
+
+
+@dataclass(frozen=True)
+class LabelledFiles:
+    """Files below the label folders of one folder; a file's label is the name of its label folder."""
+
+    root: Path
+    files: tuple[Path, ...]
+    unlabelled: tuple[Path, ...] = ()  # in folders that say that their files have no label
+
+    def label(self, file: Path) -> str:
+        """The name of the label folder that a file stands in or below."""
+        return file.relative_to(self.root).parts[0]
+
+    @property
+    def labels(self) -> set[str]:
+        """The label folders that hold a file."""
+        return {self.label(file) for file in self.files}
+
+
+@dataclass(frozen=True)
+class FolderSplits:
+    """The files of each split: "training", and of "validation" and "test" those that are there."""
+
+    parts: Mapping[str, LabelledFiles]
+    note: str  # how the folders were understood
+
+
+def labelled_files(root: Path, files: Sequence[Path]) -> LabelledFiles:
+    """Those of the files under `root` that stand in a folder. A folder called unsup or unlabelled is no label where
+    two others are."""
+    inside = [file for file in files if len(file.relative_to(root).parts) > 1]
+    label = {file: file.relative_to(root).parts[0] for file in inside}
+    without = {name for name in label.values() if name.lower() in UNLABELLED}
+    if len(set(label.values()) - without) < 2:
+        return LabelledFiles(root, tuple(inside))
+    return LabelledFiles(
+        root,
+        tuple(file for file in inside if label[file] not in without),
+        tuple(file for file in inside if label[file] in without),
+    )
+
+
+def find_splits(path: Path, files: Sequence[Path] | None = None) -> FolderSplits | None:
+    """The splits of a folder of label folders, or None where its folders are no splits.
+
+    files: what stands under `path`, by `list_files`. Raises DataError where the names leave it open.
+    """
+    below: dict[str, list[Path]] = {}
+    for file in list_files(path) if files is None else files:
+        parts = file.relative_to(path).parts
+        if len(parts) > 1:
+            below.setdefault(parts[0], []).append(file)
+    return _splits_above(path, below) or _splits_below(path, below)
+
+
+def _splits_above(path: Path, below: Mapping[str, list[Path]]) -> FolderSplits | None:
+    """train/cat/1.png: where a folder is named train and holds label folders, and another split stands beside it, or
+    nothing does."""
+    split_of = {name: SPLITS[name.lower()] for name in below if name.lower() in SPLITS}
+    found = {name: labelled_files(path / name, below[name]) for name in split_of}
+    found = {name: one for name, one in found.items() if one.files}
+    named: dict[str, str] = {}  # split -> its folder
+    for name in sorted(found):
+        if (other := named.setdefault(split_of[name], name)) != name:
+            raise DataError(
+                f"{path} holds {other} and {name}, which are both names of the {split_of[name]} split.\n"
+                "Put their files into one folder."
+            )
+    others = sorted(set(below) - set(found))
+    if "training" not in named:
+        if len(named) == 2 and not others:
+            raise DataError(
+                f"{path} holds the splits {' and '.join(sorted(found))}, and no folder train.\n"
+                "Add one, or give one of these by itself."
+            )
+        return None
+    if len(named) == 1 and others and not set(split_of) & set(others):
+        labels = found[named["training"]].labels
+        alike = [name for name in others if labels & labelled_files(path / name, below[name]).labels]
+        if not alike:
+            return None  # train is a label among others, with folders of its own
+        raise DataError(
+            f"{path} holds the same label folders under {named['training']} and under {alike[0]}, which is no "
+            f"split's name.\nGive {path / named['training']} by itself, or rename {alike[0]} to valid or test."
+        )
+    note = _note(named)
+    if others:
+        said = ", ".join(f"{name} ({len(below[name]):,} files)" for name in others)
+        note += f"; left out, as no split or without label folders: {said}"
+    return FolderSplits({split: found[name] for split, name in named.items()}, note)
+
+
+def _splits_below(path: Path, below: Mapping[str, list[Path]]) -> FolderSplits | None:
+    """cat/train/1.png: where every label folder holds splits and nothing else, and two of them at least."""
+    files: dict[str, list[Path]] = {}
+    named: dict[str, str] = {}
+    for inside in below.values():
+        for file in inside:
+            parts = file.relative_to(path).parts
+            split = SPLITS.get(parts[1].lower()) if len(parts) > 2 else None
+            if split is None:
+                return None
+            files.setdefault(split, []).append(file)
+            named.setdefault(split, parts[1])
+    if len(below) < 2 or len(files) < 2 or "training" not in files:
+        return None
+    return FolderSplits({split: labelled_files(path, sorted(one)) for split, one in files.items()}, _note(named))
+
+
+def _note(named: Mapping[str, str]) -> str:
+    """What to say of splits. named: split -> its folder."""
+    note = f"the splits are the folders {', '.join(named[split] for split in PARTS if split in named)}"
+    if cut := [split for split in PARTS[1:] if split not in named]:
+        note += f", {' and '.join(cut)} cut from {named['training']}"
+    return f"{note} (--valid --test overrule)"
+
+
+def open_splits(splits: FolderSplits, make: Callable[[LabelledFiles], OneTable]) -> OneTable:
+    """The table of the training split, which has those of the others as its `splits`."""
+    tables = {split: make(files) for split, files in splits.parts.items()}
+    table = tables.pop("training")
+    for split, one in tables.items():
+        one.split = split
+    table.splits = tables
+    table.note = "; ".join(filter(None, [splits.note, table.note]))
+    return table
+
+
+def say_unlabelled(files: LabelledFiles) -> str:
+    """What to say of files that have no label, "" where all have one."""
+    if not files.unlabelled:
+        return ""
+    names = sorted({file.relative_to(files.root).parts[0] for file in files.unlabelled})
+    return f"{len(files.unlabelled):,} files in {', '.join(names)} have no label and are left out"
+
+
+def find_text_splits(path: Path, files: Sequence[Path] | None = None) -> dict[str, Path]:
+    """Split -> its folder, of a folder whose only folders are named train and valid or test, with files in them and
+    no folders below: the splits of a text. Empty for any other."""
+    split_of: dict[str, str] = {}
+    for file in list_files(path) if files is None else files:
+        parts = file.relative_to(path).parts
+        if len(parts) == 1:
+            continue
+        if len(parts) > 2 or parts[0].lower() not in SPLITS:
+            return {}
+        split_of[parts[0]] = SPLITS[parts[0].lower()]
+    folders = {split: path / name for name, split in split_of.items()}
+    return folders if "training" in folders and 1 < len(folders) == len(split_of) else {}
+
+
+def check_most(path: Path, taken: int, kind: str, others: Sequence[Path], cure: str = "") -> None:
+    """Raises DataError where fewer of a folder's files can be read than cannot. kind: "pictures"."""
+    if taken >= len(others):
+        return
+    endings = Counter(file.suffix.lower() or "without ending" for file in others).most_common(MOST_ENDINGS)
+    said = ", ".join(f"{count:,} {ending}" for ending, count in endings)
+    raise DataError(
+        f"{path} holds {taken:,} {kind} and {len(others):,} files that cannot be read as such ({said}).\n"
+        f"Put the {kind} into a folder of their own, or convert the others.{cure}"
+    )

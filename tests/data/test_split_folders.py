@@ -1,0 +1,201 @@
+"""Folders named train, valid and test are the splits, above or below label folders; what is left out is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unrolled.data.examples import Asked, Examples, read_examples
+from unrolled.data.split_folders import find_splits, find_text_splits
+from unrolled.data.tables import open_table
+from unrolled.data.text import list_files
+from unrolled.errors import DataError, OptionError
+
+WORDS = ("good fine film", "bad dull film")
+
+
+def fill(folder: Path, *names: str, count: int = 1) -> Path:
+    """Texts that differ, so many under each of these folders."""
+    for name in names:
+        for number in range(count):
+            path = folder / name / f"{number}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{WORDS['neg' in name]} {name} {number}\n")
+    return folder
+
+
+def fill_pictures(folder: Path, *names: str, count: int = 6) -> Path:
+    image = pytest.importorskip("PIL.Image")
+    for place, name in enumerate(names):
+        for number in range(count):
+            path = folder / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.new("RGB", (8, 8), (40 * number, 30 * place, 9)).save(path)
+    return folder
+
+
+def counted(examples: Examples) -> dict[str, int]:
+    return {part: examples.count(part) for part in examples.parts}
+
+
+def split_of(examples: Examples, folder: str) -> set[str]:
+    """The parts in which rows under a folder stand."""
+    return {
+        part for part, rows in examples.parts.items() for row in rows.tolist() if f"/{folder}/" in examples.place(row)
+    }
+
+
+def names_of(examples: Examples) -> tuple[str, ...]:
+    return tuple(getattr(examples.answers["label"].output, "names"))  # noqa: B009 (of labels alone)
+
+
+@pytest.mark.parametrize("write", [fill, fill_pictures])
+@pytest.mark.parametrize("valid", ["valid", "val", "Validation", "DEV"])
+def test_folders_above_label_folders_are_the_splits(write: Callable[..., Path], valid: str, tmp_path: Path) -> None:
+    for name, count in (("train", 6), (valid, 2), ("Test", 3)):
+        write(tmp_path, f"{name}/pos", f"{name}/neg", count=count)
+    examples = read_examples(tmp_path, Asked())
+    assert counted(examples) == {"training": 12, "validation": 4, "test": 6}
+    assert split_of(examples, "train") == {"training"}
+    assert split_of(examples, valid) == {"validation"}
+    assert split_of(examples, "Test") == {"test"}
+    assert names_of(examples) == ("neg", "pos")
+    assert f"the splits are the folders train, {valid}, Test (--valid --test overrule)" in examples.description
+    assert len(set(examples.fingerprints.values())) == 3
+
+
+@pytest.mark.parametrize(("there", "cut"), [("test", "validation"), ("valid", "test")])
+def test_a_split_that_is_missing_is_cut_from_train(there: str, cut: str, tmp_path: Path) -> None:
+    fill(tmp_path, "train/pos", "train/neg", f"{there}/pos", f"{there}/neg", count=10)
+    examples = read_examples(tmp_path, Asked())
+    other = "validation" if there == "valid" else "test"
+    assert counted(examples) == {"training": 18, cut: 2, other: 20}
+    assert split_of(examples, there) == {other}
+    assert f"the splits are the folders train, {there}, {cut} cut from train" in examples.description
+
+
+def test_train_alone_is_cut_and_its_labels_are_below_it(tmp_path: Path) -> None:
+    examples = read_examples(fill(tmp_path, "train/pos", "train/neg", count=10), Asked())
+    assert counted(examples) == {"training": 16, "validation": 2, "test": 2}
+    assert names_of(examples) == ("neg", "pos")
+
+
+def test_splits_below_the_label_folders_are_splits_too(tmp_path: Path) -> None:
+    fill(tmp_path, "pos/train", "neg/train", count=9)
+    fill(tmp_path, "pos/val", "neg/val", "pos/test", "neg/test", count=3)
+    examples = read_examples(tmp_path, Asked())
+    assert counted(examples) == {"training": 18, "validation": 6, "test": 6}
+    assert names_of(examples) == ("neg", "pos")
+    assert split_of(examples, "val") == {"validation"}
+    before = list(examples.fingerprints.values())
+    assert len(before) == 3
+    (tmp_path / "pos/train/0.txt").write_text("another")
+    after = list(read_examples(tmp_path, Asked()).fingerprints.values())
+    assert (before[0] != after[0], before[1:] == after[1:]) == (True, True)
+
+
+def test_aclimdb_has_two_labels_and_its_unlabelled_texts_are_left_out(tmp_path: Path) -> None:
+    fill(tmp_path, "train/pos", "train/neg", "train/unsup", "test/pos", "test/neg", count=10)
+    (tmp_path / "README").write_text("about")
+    (tmp_path / "train" / "urls_pos.txt").write_text("http://example.org")
+    examples = read_examples(tmp_path, Asked())
+    assert names_of(examples) == ("neg", "pos")
+    assert counted(examples) == {"training": 18, "validation": 2, "test": 20}
+    assert "10 files in unsup have no label and are left out" in examples.description
+    assert "as one text: --as language" in examples.description
+
+
+def test_what_is_given_wins_and_folds_are_refused(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "d", "train/pos", "train/neg", "test/pos", "test/neg", count=10)
+    other = fill(tmp_path / "other", "pos", "neg", count=4)
+    assert counted(read_examples(folder, Asked(test=str(other)))) == {"training": 18, "validation": 2, "test": 8}
+    assert counted(read_examples(folder, Asked(test="none"))) == {"training": 18, "validation": 2, "test": 0}
+    assert counted(read_examples(folder, Asked(test=0.2))) == {"training": 14, "validation": 2, "test": 4}
+    assert counted(read_examples(folder, Asked(valid=str(folder / "test"), test="none")))["validation"] == 20
+    with pytest.raises(OptionError, match=r"--folds cuts all rows anew, and .*train comes in splits: the splits are"):
+        read_examples(folder, Asked(fold=(1, 3)))
+
+
+def test_of_rows_that_are_measured_the_test_split_is_read_alone(tmp_path: Path) -> None:
+    folder = fill(tmp_path, "train/pos", "train/neg", "test/pos", "test/neg", count=10)
+    asked: dict[str, Any] = {"valid": "none", "test": "none"}
+    examples = read_examples(folder, Asked(**asked), measured=True)
+    assert counted(examples) == {"training": 20, "validation": 0, "test": 0}
+    assert split_of(examples, "test") == {"training"}
+    assert examples.measured == " (its test split)"
+
+
+def test_labels_called_train_and_test_stay_labels(tmp_path: Path) -> None:
+    fill(tmp_path / "vehicles", "train", "car", "bus", count=5)
+    assert find_splits(tmp_path / "vehicles") is None
+    assert names_of(read_examples(tmp_path / "vehicles", Asked())) == ("bus", "car", "train")
+    fill(tmp_path / "deep", "train/fast", "car/old", "bus/red", count=5)
+    assert find_splits(tmp_path / "deep") is None
+
+
+def test_a_flat_folder_of_test_files_has_no_labels_and_is_named(tmp_path: Path) -> None:
+    fill(tmp_path, "train/pos", "train/neg", "test", "notes", count=10)
+    examples = read_examples(tmp_path, Asked())
+    assert counted(examples) == {"training": 16, "validation": 2, "test": 2}
+    said = "left out, as no split or without label folders: notes (10 files), test (10 files)"
+    assert said in examples.description
+
+
+BAD: dict[str, tuple[tuple[str, ...], str]] = {
+    "two names of one split": (
+        ("train/a", "train/b", "val/a", "dev/a"),
+        r"holds dev and val, which are both names of the validation split\.\nPut their files into one folder",
+    ),
+    "no train": (
+        ("valid/a", "valid/b", "test/a"),
+        r"holds the splits test and valid, and no folder train\.\nAdd",
+    ),
+    "a folder that could be a split": (
+        ("train/a", "train/b", "holdout/a", "holdout/b"),
+        r"the same label folders under train and under holdout, which is no split's name\.\nGive .*train by itself",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_leaves_it_open_is_refused(case: str, tmp_path: Path) -> None:
+    names, words = BAD[case]
+    with pytest.raises(DataError, match=words) as raised:
+        find_splits(fill(tmp_path, *names))
+    assert str(raised.value).count("\n") < 3
+
+
+def test_the_splits_of_a_text_are_folders_of_files(tmp_path: Path) -> None:
+    fill(tmp_path / "a", "train", "valid", "test", count=3)
+    assert {split: path.name for split, path in find_text_splits(tmp_path / "a").items()} == {
+        "training": "train", "validation": "valid", "test": "test",
+    }  # fmt: skip
+    assert find_text_splits(fill(tmp_path / "b", "train", "notes")) == {}
+    assert find_text_splits(fill(tmp_path / "c", "train/pos", "test/pos")) == {}
+    assert find_text_splits(fill(tmp_path / "d", "train")) == {}
+
+
+def test_a_folder_of_which_most_files_are_of_another_kind_is_refused(tmp_path: Path) -> None:
+    fill_pictures(tmp_path, "a", "b", count=3)
+    for number in range(9):
+        (tmp_path / "a" / f"{number}.mp4").write_bytes(b"\0film")
+    with pytest.raises(DataError, match=r"holds 6 pictures and 9 files that cannot be read as such \(9 \.mp4\)\.\n"):
+        open_table(tmp_path)
+    for number in range(4):
+        (tmp_path / "a" / f"{number}.mp4").unlink()
+    assert len(open_table(tmp_path).skipped) == 5
+
+
+def test_linked_folders_are_followed_and_none_is_read_twice(tmp_path: Path) -> None:
+    elsewhere = fill(tmp_path / "elsewhere", "x", count=2)
+    folder = fill(tmp_path / "d", "pos", count=1)
+    (folder / "neg").symlink_to(elsewhere / "x")
+    (folder / "pos" / "round").symlink_to(folder)
+    (folder / "again").symlink_to(folder / "pos")
+    (folder / "nowhere").symlink_to(tmp_path / "absent")
+    assert [path.relative_to(folder).as_posix() for path in list_files(folder)] == [
+        "neg/0.txt", "neg/1.txt", "pos/0.txt",
+    ]  # fmt: skip
