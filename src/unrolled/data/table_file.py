@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 
 from numpy.typing import NDArray
 
+from unrolled.data.encodings import cure, describe_binary
 from unrolled.data.fingerprints import digest_of
 from unrolled.data.text import judge
 from unrolled.errors import DataError
@@ -23,6 +24,7 @@ Cell: TypeAlias = str | int | float | bool | list[Any] | NDArray[Any] | None
 
 LOOKED_AT = 50  # rows of a table's beginning by which columns and delimiters are found
 MOST_LISTED = 20  # columns named in a message
+BLOCK = 1 << 20  # characters read together, where lines say nothing
 LONGEST_LINE = 1 << 25  # characters of a line, or of a cell, of a table that is text
 HALVES = re.compile("[\ud800-\udfff]")  # of characters: lone surrogates
 
@@ -88,12 +90,10 @@ def encoding_of(path: Path, form: str) -> str:
     encoding = judge(path)
     if encoding == "empty":
         raise DataError(f"{path} is empty. A table has a header and rows, or a row a line.")
-    if encoding in ("binary", "other text"):
-        zeros = "\nWhere bytes of 0 stand in it, take them out: tr -d '\\000'" if encoding == "binary" else ""
-        raise DataError(
-            f"{path} is not UTF-8 text, and a {form} file is.\n"
-            f"Convert it: iconv -f latin1 -t utf-8 {path.name}{zeros}"
-        )
+    if encoding == "binary":
+        raise DataError(f"{describe_binary(path)}\nA {form} file is UTF-8 text.")
+    if encoding == "other text":
+        raise DataError(f"{path} is not UTF-8 text, and a {form} file is.\n{cure(path)}")
     return encoding
 
 
@@ -105,8 +105,26 @@ def read_lines(path: Path, encoding: str, newline: str | None = None) -> Iterato
         yield from _sound(iter(lambda: file.readline(LONGEST_LINE + 1), "") if long else file, path)
 
 
-def _sound(lines: Iterable[str], path: Path) -> Iterator[str]:
-    for number, line in enumerate(lines, start=1):
+def read_blocks(path: Path, encoding: str) -> Iterator[str]:
+    """The text of a file, about BLOCK characters at a time. Raises DataError as `read_lines`."""
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
+    with path.open(encoding=encoding, errors=errors) as file:
+        line = 1
+        while block := file.read(BLOCK):
+            _check_sound(block, path, line)
+            yield block
+            line += block.count("\n")
+
+
+def _check_sound(block: str, path: Path, line: int) -> None:
+    """Raises DataError for what is no text, with its line; the block begins in this one."""
+    if "\0" in block or (not block.isascii() and HALVES.search(block)):
+        for _ in _sound(block.split("\n"), path, line):
+            pass
+
+
+def _sound(lines: Iterable[str], path: Path, first: int = 1) -> Iterator[str]:
+    for number, line in enumerate(lines, start=first):
         if len(line) > LONGEST_LINE:
             raise DataError(
                 f"{path}, line {number:,}: longer than {LONGEST_LINE:,} characters, which no row of a table is.\n"
@@ -115,7 +133,5 @@ def _sound(lines: Iterable[str], path: Path) -> Iterator[str]:
         if "\0" in line:
             raise DataError(f"{path}, line {number:,}: a NUL character, which no text holds. Is the file damaged?")
         if not line.isascii() and HALVES.search(line):
-            raise DataError(
-                f"{path}, line {number:,}: not valid UTF-8.\nConvert it: iconv -f latin1 -t utf-8 {path.name}"
-            )
+            raise DataError(f"{path}, line {number:,}: not valid UTF-8.\n{cure(path)}")
         yield line

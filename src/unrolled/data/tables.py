@@ -1,5 +1,5 @@
-"""Which form of table a path holds: csv, tsv, jsonl, parquet, conllu, npz, npy, idx, or a folder for each label,
-of texts, sounds or pictures."""
+"""Which form of table a path holds: csv, tsv, json, jsonl, parquet, conllu, npz, npy, idx, or a folder for each
+label, of texts, sounds or pictures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unrolled.data.conllu import ConlluTable
 from unrolled.data.csv_form import CsvTable
+from unrolled.data.file_kinds import check_name
 from unrolled.data.folders import FolderTable
 from unrolled.data.idx_form import IdxTable, is_idx
 from unrolled.data.jsonl_form import JsonlTable
@@ -23,6 +24,7 @@ FORMS: dict[str, type[TableFile]] = {
     ".csv": CsvTable,
     ".tsv": CsvTable,
     ".jsonl": JsonlTable,
+    ".json": JsonlTable,
     ".ndjson": JsonlTable,
     ".parquet": ParquetTable,
     ".conllu": ConlluTable,
@@ -60,4 +62,5 @@ def open_table(path: str | Path, options: TableOptions = USUAL) -> TableFile:
     form = form_of(path.name)
     if form is None:
         raise DataError(f"{path} is no table by its name. Tables end in {', '.join(FORMS)}; rename it if it is one.")
+    check_name(path)
     return CsvTable.open(path, options) if form is CsvTable else form.open(path)

@@ -21,10 +21,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.encodings import cure, describe_binary, first_fault
+from unrolled.data.file_kinds import kind_of_file
 from unrolled.errors import DataError, OptionError, nearest
 
 CHUNK = 1 << 22  # bytes read at once
 LOOK = 1 << 16  # bytes at a file's beginning by which it is judged to be text or not
+PLAIN = ("", ".txt", ".text")  # endings of names of plain text
 DOCUMENTS = {"file": "files", "line": "lines", "blank": "blocks between blank lines"}
 BLANK = re.compile(r"\n(?:[^\S\n]*\n)+")
 MARKS = {
@@ -82,18 +85,21 @@ def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = 
         raise OptionError(
             f"--documents takes file, line or blank; '{documents}' was given.{nearest(documents, DOCUMENTS)}"
         )
-    path = Path(path)
+    path, note = Path(path), ""
     mode = look_at(path).st_mode
     if stat.S_ISDIR(mode):
         files, skipped = find_in_folder(path, any_bytes)
     elif stat.S_ISREG(mode):
         files, skipped = [file_of_text(path, path.name, any_bytes)], []
+        kind = kind_of_file(path)
+        if path.suffix.lower() in PLAIN and kind is not None and kind.text:
+            note = f"it looks like {kind.name} and is read as the text that it is named"
     else:
         raise DataError(
             f"{path} is neither a file nor a folder but a pipe or a device, which can be read only once.\n"
             "Send it to standard input instead: ... | unroll train -"
         )
-    return Documents(path, tuple(files), tuple(skipped), documents, any_bytes)
+    return Documents(path, tuple(files), tuple(skipped), documents, any_bytes, note)
 
 
 def look_at(path: Path) -> os.stat_result:
@@ -146,13 +152,15 @@ def file_of_text(path: Path, name: str, any_bytes: bool) -> TextFile:
     found = judge(path)
     if found == "empty":
         raise DataError(f"{path} is empty. Give a file that has text in it.")
-    if found == "binary" and not any_bytes:
-        raise DataError(
-            f"{path} is not text: it is a binary file. Give a text file, or read it as bytes with --symbols byte."
-        )
-    if found in ("other text", "binary"):
-        if not any_bytes:
-            raise DataError(_not_utf8(path, *_first_fault(path)))
+    if not any_bytes:
+        kind = kind_of_file(path)
+        if kind is not None and not kind.text:
+            raise DataError(f"{path} is not text: it is {kind.name}.\n{kind.cure}")
+        if found == "binary":
+            raise DataError(f"{describe_binary(path)}\nIts bytes as they stand can be learnt too: --symbols byte")
+        if found == "other text":
+            raise DataError(_not_valid(path))
+    elif found in ("other text", "binary"):
         found = "utf-8-sig"
     return TextFile(path, name, look_at(path).st_size, found)
 
@@ -219,7 +227,7 @@ def read_text(file: TextFile, any_bytes: bool, digests: dict[Path, str] | None =
         try:
             text = decoder.decode(block, final=not block)
         except UnicodeDecodeError:
-            raise DataError(_not_utf8(file.path, *_first_fault(file.path, file.encoding))) from None
+            raise DataError(_not_valid(file.path, file.encoding)) from None
         yield line_ends.decode(text, final=not block)
     if digests is not None:
         digests[file.path] = digest.hexdigest()
@@ -273,25 +281,9 @@ def hold_back_blanks(texts: Iterator[str]) -> Iterator[str]:
     yield "" if held.startswith("\n") else held
 
 
-def _first_fault(path: Path, encoding: str = "utf-8") -> tuple[str, int, int]:
-    """Encoding, byte and line of the first place in a file that is not valid in its encoding."""
-    encoding = encoding.removesuffix("-sig")
-    decoder = codecs.getincrementaldecoder(encoding)()
-    before, line = 0, 1
-    for block in read_bytes(TextFile(path, path.name, look_at(path).st_size, encoding)):
-        pending = len(decoder.getstate()[0])
-        try:
-            text = decoder.decode(block, final=not block)
-        except UnicodeDecodeError as error:
-            good = error.object[: error.start].decode(encoding, "ignore")
-            return encoding, max(0, before - pending + error.start), line + good.count("\n")
-        before += len(block)
-        line += text.count("\n")
-    return encoding, before, line
-
-
-def _not_utf8(path: Path, encoding: str, byte: int, line: int) -> str:
+def _not_valid(path: Path, encoding: str = "utf-8") -> str:
+    byte, line = first_fault(path, encoding)
     return (
-        f"{path} is not valid {encoding.upper()}: line {line:,}, byte {byte:,}.\n"
-        "Convert it (iconv -f latin1 -t utf-8), or read it as bytes with --symbols byte."
+        f"{path} is not valid {encoding.removesuffix('-sig').upper()}: line {line:,}, byte {byte:,} "
+        f"(--symbols byte reads any bytes).\n{cure(path, encoding)}"
     )

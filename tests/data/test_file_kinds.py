@@ -1,0 +1,161 @@
+"""A file that is another thing than its name says is told by its first bytes, and the advice fits what it is."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unrolled.data import read_documents
+from unrolled.data.file_kinds import kind_of_file
+from unrolled.data.tables import open_table
+from unrolled.errors import DataError
+from unrolled.run import info_data
+
+CSV = b"text,label\n" + b"a word,b\n" * 60
+
+
+def zipped(*names: str) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, b"<x/>" * 50)
+    return held.getvalue()
+
+
+def npz() -> bytes:
+    held = io.BytesIO()
+    np.savez(held, x=np.zeros(3))
+    return held.getvalue()
+
+
+def workbook() -> bytes:
+    return zipped("[Content_Types].xml", "xl/workbook.xml", "xl/worksheets/sheet1.xml")
+
+
+KINDS: dict[str, tuple[bytes, str]] = {
+    "xlsx": (workbook(), "an Excel workbook"),
+    "docx": (zipped("[Content_Types].xml", "word/document.xml"), "a word processor's file"),
+    "npz": (npz(), "an npz of arrays"),
+    "zip": (zipped("reviews.csv"), "a zip archive"),
+    "gz": (gzip.compress(CSV), "a gzip archive"),
+    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "an old Excel or Word file"),
+    "pdf": (b"%PDF-1.4\n%plain\n" + CSV, "a PDF"),
+    "png": (b"\x89PNG\r\n\x1a\n" + bytes(99), r"a picture \(PNG\)"),
+    "jpeg": (b"\xff\xd8\xff\xe0" + bytes(99), r"a picture \(JPEG\)"),
+    "wav": (b"RIFF\0\0\0\0WAVEfmt ", r"a sound \(WAV\)"),
+    "parquet": (b"PAR1" + bytes(99), "a parquet file"),
+    "npy": (b"\x93NUMPY\x01\0" + bytes(99), "an npy array"),
+    "sqlite": (b"SQLite format 3\0" + bytes(99), "a SQLite database"),
+    "pickle": (b"\x80\x04\x95" + bytes(99), "a Python pickle"),
+    "rtf": (b"{\\rtf1\\ansi plain}", "a word processor's file"),
+}
+TEXTS: dict[str, tuple[bytes, str]] = {
+    "html": (b"\xef\xbb\xbf <!DOCTYPE HTML><html>" + CSV, "an HTML page"),
+    "xml": (b'<?xml version="1.0"?><x/>\n' + CSV, "XML"),
+    "json": (b'[{"text": "a", "label": "b"}]', "JSON"),
+    "jsonl": (b'{"text": "a", "label": "b"}\n', "JSON"),
+}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *TEXTS])
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.conllu"])
+def test_a_table_that_is_another_thing_says_so(tmp_path: Path, name: str, kind: str) -> None:
+    content, words = {**KINDS, **TEXTS}[kind]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"is named \{name[1:]}, and it is {words}\.\n."):
+        info_data(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["t.txt", "t", "t.right"])
+def test_a_text_that_is_another_thing_says_so(tmp_path: Path, name: str, kind: str) -> None:
+    content, words = KINDS[kind]
+    path = tmp_path / name.replace("right", kind)
+    if path.suffix in (".npz", ".npy", ".parquet", ".jsonl", ".json"):
+        return  # a table by its name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"is not text: it is {words}\.\n."):
+        read_documents(path)
+    assert read_documents(path, any_bytes=True).files  # where it is asked for, bytes are bytes
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_a_text_that_looks_like_a_table_or_a_page_is_a_text_and_says_so(tmp_path: Path, kind: str) -> None:
+    content, words = TEXTS[kind]
+    (tmp_path / "t.txt").write_bytes(content * 40)
+    assert f"it looks like {words} and is read as the text" in info_data(tmp_path / "t.txt")["description"]
+    (tmp_path / "t.md").write_bytes(content * 40)
+    assert "looks like" not in info_data(tmp_path / "t.md")["description"]
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.json", "t.jsonl", "t.npz", "t.npy"])
+def test_a_csv_of_another_name_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(CSV)
+    with pytest.raises(DataError):
+        info_data(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "content", [CSV, b"a text, and no more", b"[id],text\n1,b\n", b"{a},b\n", b"", b"<x>,y\n", b"%,b\n"]
+)
+def test_plain_text_is_no_other_kind(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t").write_bytes(content)
+    assert kind_of_file(tmp_path / "t") is None
+
+
+GERMAN = "Größe und Maß, schön und grün – für «alle» Leute’s Zwecke. " * 20
+RUSSIAN = "Все счастливые семьи похожи друг на друга. " * 20
+ENCODED: dict[str, tuple[bytes, str]] = {
+    "cp1252": (GERMAN.encode("cp1252"), r"It seems to be cp1252 .*:\niconv -f cp1252 -t utf-8 .* > NEW"),
+    "latin1": ("Café fermé. ".encode("latin-1") * 20, r"iconv -f cp1252"),
+    "cp850": ("Größe und schön. ".encode("cp850") * 20, r"one byte a character, and not in cp1252"),
+    "cp1251": (RUSSIAN.encode("cp1251"), r"in another encoding: cp1251 or koi8-r"),
+    "one stray byte": (GERMAN.encode() + b"\xff" + GERMAN.encode(), r"1 byte is wrong, and the rest is UTF-8"),
+    "joined": (GERMAN.encode() + GERMAN.encode("cp1252"), r"Were two files joined\?\nConvert that part alone"),
+    "utf-16 without a mark": (GERMAN.encode("utf-16-le"), r"UTF-16LE without.*\nConvert it: iconv -f utf-16le"),
+    "the other order": (RUSSIAN.encode("utf-16-be"), r"text in UTF-16BE without"),
+    "utf-32 without a mark": (RUSSIAN.encode("utf-32-le"), r"text in UTF-32LE without"),
+    "zeros": (b"a text\n" * 50 + bytes(9), r"bytes of 0 stand in it\.\nTake them out: tr -d '\\000' <"),
+    "cut utf-16": (codecs.BOM_UTF16_LE + GERMAN.encode("utf-16-le")[:-1], r"Is the file cut off, or damaged\?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ENCODED)
+def test_the_advice_fits_the_encoding(tmp_path: Path, case: str) -> None:
+    content, words = ENCODED[case]
+    (tmp_path / "t.txt").write_bytes(content)
+    with pytest.raises(DataError, match=words) as raised:
+        info_data(tmp_path / "t.txt")
+    assert str(raised.value).count("\n") < 3
+    if "UTF-8" in words or "joined" in words:
+        assert "iconv -f" not in str(raised.value)  # which would garble what is whole
+    if case == "cut utf-16":
+        return  # a table's rows say what they can of it
+    table = b"text,label\n" if not case.startswith(("utf-", "the other")) else b""
+    (tmp_path / "t.csv").write_bytes(table + content)
+    with pytest.raises(DataError, match=words) as raised:
+        list(open_table(tmp_path / "t.csv").rows(["text"]))
+    assert str(raised.value).count("\n") < 3
+
+
+def test_a_line_far_on_is_named_with_its_cure(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"text,label\n" + "schön,a\n".encode() * 20_000 + b"sch\xf6n,a\n")
+    with pytest.raises(DataError, match=r"line 20,002: not valid UTF-8\.\n1 byte is wrong, and the rest is UTF-8"):
+        list(open_table(tmp_path / "t.csv").rows(["text"]))
+
+
+def test_a_conversion_that_is_advised_gives_the_text(tmp_path: Path) -> None:
+    for encoding in ("cp1252", "utf-16-le", "utf-16-be"):
+        (tmp_path / "t.txt").write_bytes(GERMAN.encode(encoding))
+        with pytest.raises(DataError) as raised:
+            read_documents(tmp_path / "t.txt")
+        said = str(raised.value).split("iconv -f ")[1].split()[0]
+        assert codecs.lookup(said).name.replace("_", "-") == encoding
+        assert json.dumps(GERMAN.encode(encoding).decode(said)) == json.dumps(GERMAN)

@@ -1,0 +1,115 @@
+"""json and jsonl: arrays and lines are tables, late names are columns, and what no table is is named with its row."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unrolled.data import table_file
+from unrolled.data.tables import is_table, open_table
+from unrolled.errors import DataError
+from unrolled.run import info_data
+from unrolled.settings import TrainSettings
+
+ROWS: list[dict[str, Any]] = [
+    {"text": f'Nö, ] number {n}, "{{', "label": "ab"[n % 2], "list": [1, [n]]} for n in range(60)
+]
+SPELLINGS = {
+    "an array": json.dumps(ROWS),
+    "an array of lines": json.dumps(ROWS, indent=1, ensure_ascii=False),
+    "lines": "\n".join(map(json.dumps, ROWS)) + "\n",
+    "a mark": "\ufeff" + json.dumps(ROWS),
+}
+
+
+def write(tmp_path: Path, text: str, name: str = "t.json") -> Path:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    return path
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("name", ["t.json", "t.jsonl", "T.JSON"])
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+def test_json_is_a_table_however_it_is_spelled(
+    tmp_path: Path, spelling: str, name: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_file, "BLOCK", block)
+    path = write(tmp_path, SPELLINGS[spelling], name)
+    table = open_table(path)
+    assert is_table(path)
+    assert table.columns == ("text", "label", "list")
+    assert [row.cells for row in table.rows(["label", "text", "list"])] == [
+        (row["label"], row["text"], row["list"]) for row in ROWS
+    ]
+    assert info_data(path)["rows"]["label"] == {"a": 30, "b": 30}
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.jsonl"])
+@pytest.mark.parametrize("array", [True, False])
+def test_a_name_that_comes_late_is_a_column(tmp_path: Path, name: str, array: bool) -> None:
+    rows = [{"text": f"number {n}", **({"label": "ab"[n % 2]} if n >= 60 else {})} for n in range(120)]
+    text = json.dumps(rows) if array else "\n".join(json.dumps(row) for row in rows)
+    path = write(tmp_path, text, name)
+    assert open_table(path).columns == ("text", "label")
+    with pytest.raises(DataError, match=r"row 1: 'label' is empty.*\n.*--skip-empty"):
+        info_data(path)
+    assert info_data(path, TrainSettings(skip_empty=True))["left_out"] == 60
+
+
+def test_a_file_that_was_written_anew_has_its_new_names(tmp_path: Path) -> None:
+    path = write(tmp_path, '{"a": 1}\n')
+    assert open_table(path).columns == ("a",)
+    os.utime(write(tmp_path, '{"b": 1}\n'), (1, 1))
+    assert open_table(path).columns == ("b",)
+
+
+def test_json_is_a_text_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path, SPELLINGS["lines"])
+    assert "characters of text" in info_data(path, TrainSettings(kind="language"))["description"]
+
+
+BAD: dict[str, tuple[str, str]] = {
+    "an array of arrays": ("[[1, 2], [3, 4]]", r"row 1: a JSON object was expected.*list came"),
+    "a fault in an array": ('[{"a": 1},\n {"a": 2},\n {"a": }]', r"row 3: no JSON .*an array of objects"),
+    "an array without an end": ('[{"a": 1}, {"a": 2}', r"after row 2: the array has no end"),
+    "an object without an end": ('[{"a": 1}, {"a": 2', r"row 2: no JSON"),
+    "more after the end": ('[{"a": 1}] {"b": 2}', r"more stands after the end of its array, which is row 1"),
+    "an object over lines": ('{\n"a": 1\n}\n', r"row 1: no JSON .*\n.*--as language"),
+    "numbers without end": ('[{"a": ' + "1" * 5000 + "}]", r"row 1: no JSON that could be read"),
+    "too deep": ('[{"a": ' + "[" * 100_000 + "]", r"row 1: no JSON"),
+    "pandas by columns": ('{"a": {"0": 1, "1": 2}}\n', r"row 1: 'a' is an object.*\n.*orient=\"records\""),
+    "objects in a list": ('[{"a": [1, {"b": 2}]}]', r"row 1: 'a' is an object"),
+    "csv": ("text,label\na,b\n", r"row 1: no JSON"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_json_that_is_no_table_is_named_with_its_row(tmp_path: Path, case: str) -> None:
+    text, words = BAD[case]
+    path = write(tmp_path, text)
+    with pytest.raises(DataError, match=words) as raised:
+        for _ in open_table(path).rows(["a"]):
+            pass
+    assert str(raised.value).count("\n") < 3
+
+
+HALF: dict[str, list[dict[str, Any]]] = {
+    "a label": [{"text": f"a word {n}", "label": ["a", "\ud800b"][n % 2]} for n in range(60)],
+    "a text": [{"text": ["a word", "a \udfff word"][n % 2], "label": "ab"[n % 2]} for n in range(60)],
+    "a list": [{"text": "a word", "label": [["a"], ["b", "\ud800"]][n % 2]} for n in range(60)],
+    "a name": [{"text": "a word", ["label", "\ud800"][n % 2]: "b"} for n in range(60)],
+}
+
+
+@pytest.mark.parametrize("case", HALF)
+@pytest.mark.parametrize("array", [True, False])
+def test_half_a_character_is_named_with_its_row(tmp_path: Path, case: str, array: bool) -> None:
+    text = json.dumps(HALF[case]) if array else "\n".join(json.dumps(row) for row in HALF[case])
+    with pytest.raises(DataError, match=r"row 2: '.*' holds half a character \(a lone surrogate") as raised:
+        info_data(write(tmp_path, text))
+    str(raised.value).encode()  # the message itself has none
