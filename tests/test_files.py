@@ -144,3 +144,13 @@ def test_a_damaged_line_is_refused(tmp_path: Path, line: str, said: str) -> None
     (tmp_path / "log").write_text(f'{{"step": 1}}\n{line}\n{{"step": 3}}\n')
     with pytest.raises(RunError, match=said):
         read_json_lines(tmp_path / "log")
+
+
+@pytest.mark.parametrize("torn", ["", "{", '{"step": 3, "text": "' + "x" * 200_000])
+def test_a_line_that_a_kill_tore_gives_way_to_the_next(torn: str, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    for before in ("", '{"step": 1}\n{"step": 2}\n'):
+        path.write_text(before + torn)
+        append_line(path, to_json({"step": 4}))
+        assert path.read_text() == before + '{"step": 4}\n'
+        assert read_json_lines(path)[-1] == {"step": 4}

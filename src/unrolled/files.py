@@ -25,6 +25,7 @@ PARTIAL = ".partial-"  # in the hidden names of what is being written
 LEFT = re.compile(rf"\..+{re.escape(PARTIAL)}\d+")
 LARGEST_JSON = 128 << 20  # bytes
 MOST_VALUES = 5_000_000  # in a file of JSON: as Python's objects they take a hundred bytes each
+BLOCK = 1 << 16  # bytes looked at together for the end of a line
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -84,13 +85,13 @@ def append_line(path: str | Path, text: str, sync: bool = False) -> None:
     """Adds `text` and a line end to `path`, and with `sync` flushes it to the disk.
 
     Raises TrainingError where the disk is full or refuses; the lines before stay whole, and no part of this one.
-    A kill may leave a part of the line: `read_json_lines` passes over it.
+    A kill may leave a part of the line: `read_json_lines` passes over it, and the next `append_line` removes it.
     """
     data = (text + "\n").encode()
     with _explained(Path(path), len(data)):
-        descriptor = open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        descriptor = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
-            before = os.fstat(descriptor).st_size
+            before = _cut_torn_line(descriptor)
             try:
                 _write_all(descriptor, data)
                 if sync:
@@ -100,6 +101,22 @@ def append_line(path: str | Path, text: str, sync: bool = False) -> None:
                 raise
         finally:
             os.close(descriptor)
+
+
+def _cut_torn_line(descriptor: int) -> int:
+    """Cuts off what stands behind the last line end, a line that a kill tore; hands back the file's size then."""
+    size = end = os.fstat(descriptor).st_size
+    while end:
+        os.lseek(descriptor, max(0, end - BLOCK), os.SEEK_SET)
+        block = os.read(descriptor, min(end, BLOCK))
+        found = block.rfind(b"\n")
+        if found >= 0:
+            end += found + 1 - len(block)
+            break
+        end -= len(block)
+    if end < size:
+        os.ftruncate(descriptor, end)
+    return end
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +21,11 @@ from unrolled.compare import Comparison, sentences
 from unrolled.compare.cells import Cell, cells_of
 from unrolled.compare.sizes import fit_size
 from unrolled.data import TASKS, Diagnostic
-from unrolled.errors import OptionError, RunError
+from unrolled.errors import OptionError, RunError, TrainingError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.parts import parse_list
+from unrolled.run import Training
 from unrolled.settings import CompareSettings, TrainSettings
 from unrolled.training.planning import Task
 
@@ -114,6 +117,82 @@ def test_a_text_is_compared_shown_and_kept(text: Path, tmp_path: Path) -> None:
     assert (out / "runs" / Cell("lstm", "full", 1).name / "model.safetensors").exists()
     with pytest.raises(RunError, match="another comparison's folder"):
         Comparison(text, CompareSettings(models="lstm", steps=21, out=str(out)))
+
+
+SMALL: dict[str, Any] = {"models": "lstm", "steps": 2, "seeds": 1, "size": 8, "threads": 1}
+
+
+def test_a_text_too_small_for_an_interval_is_compared_again_with_the_same_figures(tmp_path: Path) -> None:
+    (tmp_path / "short.txt").write_text("the cat sat on the mat. " * 30)
+    settings = CompareSettings(**SMALL, out=str(tmp_path / "c"))
+    first = Comparison(tmp_path / "short.txt", settings)
+    list(first)
+    assert first.rows()[0]["nats_interval"] is None
+    again = Comparison(tmp_path / "short.txt", settings)
+    assert list(again) == [] and again.rows() == first.rows() and again.table() == first.table()
+    assert dict(zip(*again.table(), strict=True))["interval"] == "-"
+    assert again.write_page("unroll compare") is not None
+
+
+def test_a_torn_line_of_results_costs_no_more_than_that_result(text: Path, tmp_path: Path) -> None:
+    settings = CompareSettings(**SMALL | {"models": "ngram"}, out=str(tmp_path / "c"))
+    whole = Comparison(text, settings)
+    list(whole)
+    results = tmp_path / "c" / "results.jsonl"
+    lines = results.read_text().splitlines(keepends=True)
+    results.write_text(lines[0][:-20])
+    again = Comparison(text, settings)
+    assert len(again.missing) == 1
+    list(again)
+    assert [row["nats"] for row in again.rows()] == [row["nats"] for row in whole.rows()]
+    assert Comparison(text, settings).missing == []
+    results.write_text(lines[0] + '{"cell": 3}\n')
+    with pytest.raises(RunError, match=r"results\.jsonl, line 2, is damaged"):
+        Comparison(text, settings)
+
+
+def test_what_failed_is_tried_again(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = CompareSettings(**SMALL | {"models": "gru", "lag": "2"}, out=str(tmp_path / "c"))
+
+    def fail(*_: object) -> Iterator[dict[str, Any]]:
+        raise TrainingError("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("unrolled.compare.comparison.diagnose", fail)
+        with pytest.raises(TrainingError, match=r"Every training failed; the first: The disk is full\."):
+            list(Comparison("recall", settings))
+    again = Comparison("recall", settings)
+    assert len(again.missing) == 1
+    list(again)
+    assert "accuracy" in again.rows()[0] and "failed" not in again.rows()[0]
+
+
+def test_a_killed_ngram_of_a_comparison_is_counted_again(text: Path, tmp_path: Path) -> None:
+    settings = CompareSettings(**SMALL | {"models": "ngram"}, out=str(tmp_path / "c"))
+    comparison = Comparison(text, settings)
+    run = tmp_path / "c" / "runs" / comparison.cells[0].name
+    training = Training(text, TrainSettings(model="ngram", out=str(run)))
+    training.run.release()  # all that a kill leaves
+    list(comparison)
+    assert comparison.rows()[0]["nats"] < 2 and "failed" not in comparison.rows()[0]
+
+
+def test_how_long_it_takes_in_all_is_said_beforehand(text: Path, tmp_path: Path) -> None:
+    def seconds(line: str) -> float:
+        (number, unit) = re.search(r"about ([\d.]+) (s|min|h) in all", line).groups()  # type: ignore[union-attr]
+        return float(number) * {"s": 1, "min": 60, "h": 3600}[unit]
+
+    def line(data: object, **asked: Any) -> str:
+        return Comparison(str(data), CompareSettings(**SMALL | asked, out=str(tmp_path / str(asked)))).plan_line
+
+    few, many = (seconds(line(text, steps=steps)) for steps in (10, 100_000))
+    assert 10 < few < many / 20
+    assert 5 * 60 * 6 < seconds(line(text, steps=None, minutes=5.0, seeds=6)) < 5 * 60 * 8
+    assert seconds(line("recall", lag="3,5", steps=None, minutes=1.0, seeds=3)) == 6 * 60
+    assert seconds(line("recall", lag="3", steps=100_000)) > 50
+    lines = [said for said in Comparison("recall", CompareSettings(**SMALL | {"lag": "1,2"}, out=str(tmp_path / "t")))
+             if "left in all" in said]  # fmt: skip
+    assert len(lines) == 1 and lines[0].startswith("1 of 2: lstm at lag 1, seed 0; about ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 import shutil
@@ -506,6 +507,44 @@ def test_a_fold_that_was_stopped_goes_on(table: Path, tmp_path: Path) -> None:
                 training.stop()
     again = [number for number, training in Folds(table, settings, "t").trainings() if finish(training)]
     assert again == [1, 2]
+
+
+def test_a_killed_linear_fold_is_fitted_again(table: Path, tmp_path: Path) -> None:
+    from unrolled.run.folds import Folds
+    from unrolled.settings import TrainSettings
+
+    for model in ("linear", "ngram"):
+        settings = TrainSettings(folds=2, output="kind", model=model, out=str(tmp_path / model))
+        whole = Folds(table, dataclasses.replace(settings, out=str(tmp_path / f"whole {model}")), "t")
+        for _, training in whole.trainings():
+            finish(training)
+        _, killed = next(iter(Folds(table, settings, "t").trainings()))
+        killed.run.release()  # all that a kill leaves
+        again = Folds(table, settings, "t")
+        assert [number for number, training in again.trainings() if finish(training)] == [1, 2]
+        assert again.table() == whole.table()
+
+
+def test_folds_count_what_was_asked_and_no_other(table: Path, tmp_path: Path) -> None:
+    from unrolled.run.folds import Folds
+    from unrolled.settings import TrainSettings
+
+    settings = TrainSettings(folds=2, output="kind", model="linear", out=str(tmp_path / "folds"))
+    finish(next(training for _, training in Folds(table, settings, "t").trainings()))
+    changed: list[tuple[dict[str, Any], str]] = [
+        ({"model": "ngram"}, r"begun with --model linear; now it is --model ngram"),
+        ({"folds": 3}, r"begun with --folds 2; now it is --folds 3"),
+        ({"seed": 1}, r"begun with --seed 0; now it is --seed 1"),
+        ({"group": "who"}, r"begun with no --group; now it is --group who"),
+        ({"balance": True}, r"begun with no --balance; now it is --balance"),
+    ]
+    for asked, words in changed:
+        with pytest.raises(RunError, match=words):
+            Folds(table, dataclasses.replace(settings, **asked), "t")
+    other = shutil.copy(table, tmp_path / "other.csv")
+    with pytest.raises(RunError, match=r"begun with data .*; now it is data .*other\.csv"):
+        Folds(other, settings, "t")
+    Folds(table, settings, "t")
 
 
 def test_folds_that_cannot_be_are_refused(table: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ import pytest
 import torch
 
 from unrolled.errors import RunError, TrainingError, UnrolledError
+from unrolled.run import runs
 from unrolled.run.folder import RunFolder, find_runs, free_path, newest
 
 KILLS = Path(__file__).parents[1] / "kills.py"
 FACTS = {"kind": "language", "data": "/poems.txt", "score": 1.5}
+LISTED = {"kind": "language", "data": {"path": "/poems.txt"}, "status": "training", "asked": {"model": "lstm"},
+          "scores": {}}  # fmt: skip
 
 
 def names(folder: Path) -> list[str]:
@@ -218,3 +222,33 @@ def test_the_newest_run_is_the_one_last_written_to(tmp_path: Path, monkeypatch: 
     RunFolder.open("runs/c").append_report(5, {"loss": 1.0})
     assert newest() == Path("runs/c")
     assert free_path("a") == Path("runs/a-2") and free_path("d") == Path("runs/d")
+
+
+def test_runs_are_listed_beside_a_trainer_that_finishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunFolder.create(tmp_path / "runs" / "a", LISTED)
+    real = RunFolder.in_training
+
+    def finishes(folder: RunFolder) -> bool:
+        assert folder.facts["status"] == "training"
+        run.write_facts(status="finished")
+        run.release()
+        return real(folder)
+
+    monkeypatch.setattr(RunFolder, "in_training", finishes)
+    assert [listed["status"] for listed in runs(tmp_path / "runs")] == ["finished"]
+
+
+def test_runs_are_listed_while_their_files_come_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunFolder.create(tmp_path / "runs" / "a", LISTED)
+    (run.checkpoints / "step-1.safetensors").write_bytes(b"1234")
+    whole = runs(tmp_path / "runs")[0]["bytes"]
+    real = os.walk
+
+    def removes(*asked: Any, **more: Any) -> Iterator[Any]:
+        for here, folders, names in real(*asked, **more):
+            (run.checkpoints / "step-1.safetensors").unlink(missing_ok=True)
+            yield here, folders, names
+
+    (run.checkpoints / "step-1.safetensors").write_bytes(b"1234")
+    monkeypatch.setattr(os, "walk", removes)
+    assert runs(tmp_path / "runs")[0]["bytes"] == whole - 4

@@ -20,13 +20,21 @@ from kills import same_bytes, write_text
 from unrolled.errors import DataError, OptionError, RunError, TrainingError
 from unrolled.model import language
 from unrolled.run import Training
+from unrolled.run.legs import Leg
+from unrolled.settings import TrainSettings
 from unrolled.threads import processor_threads
+from unrolled.training.planning import Task as PlanTask
+from unrolled.training.planning import plan_steps
 
 KILLS = Path(__file__).parents[1] / "kills.py"
 SMALL: dict[str, Any] = {"steps": 40, **kills.SMALL}
 CHILD = """
 import sys
 from unrolled.run import Training
+from unrolled.run.legs import Leg
+from unrolled.settings import TrainSettings
+from unrolled.training.planning import Task as PlanTask
+from unrolled.training.planning import plan_steps
 training = Training.resume(sys.argv[2]) if sys.argv[1] == "resume" else Training(
     sys.argv[1], out=sys.argv[2], steps=40, size=16, batch=4, window=16, dropout=0.2, threads=1)
 for report in training:
@@ -279,6 +287,17 @@ def test_minutes_for_a_run_in_steps_are_planned_and_kept_by_the_next_sitting(tex
     assert again.clock.budget is not None
     assert 15 < again.clock.budget <= 30
     again.run.release()
+
+
+@pytest.mark.parametrize("symbols", [64, 3, 4096])
+def test_updates_that_fit_into_minutes_are_told_by_updates_a_second(symbols: int) -> None:
+    """Whatever the log counts: symbols of a text, or rows of a table that are many steps long."""
+    plan = plan_steps(TrainSettings(steps=100), PlanTask(20, 10_000, 500.0), "cpu", 1)
+    reports = [{"step": 0, "symbols": 0, "symbols_a_second": 0.0}]
+    reports += [{"step": k, "symbols": k * symbols, "symbols_a_second": 50.0 * symbols} for k in (5, 10)]
+    planned = Leg(1.0, None).plan(plan, 10, 60.0, reports, finished=False)
+    assert planned.steps == 10 + 60 * 50
+    assert Leg(1.0, None).plan(plan, 0, 60.0, reports[:1], finished=False).steps == 600  # a tenth of a second each
 
 
 def test_what_it_wrote_at_first_is_known_after_a_resumption(text: Path, tmp_path: Path) -> None:

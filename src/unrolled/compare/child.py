@@ -43,7 +43,7 @@ def main() -> int:
 def start(asked: dict[str, Any]) -> Training:
     """The training: new, or the one in that folder from where it stopped."""
     settings = TrainSettings.from_json(asked["settings"])
-    if (Path(settings.out or "") / "run.json").exists() and settings.model != "ngram":
+    if (Path(settings.out or "") / "run.json").exists():
         bring_named(settings.model)
         return Training.resume(settings.out)
     return Training(asked["data"], settings)

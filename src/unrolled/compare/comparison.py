@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,6 +21,7 @@ import torch
 from unrolled import files
 from unrolled.compare.cells import COUNTED, Cell, cells_of, train_settings
 from unrolled.compare.diagnosing import diagnose
+from unrolled.compare.forecast import Forecast
 from unrolled.compare.measuring import finished, last_report, measure, summary, validation_symbols
 from unrolled.compare.page import write_page
 from unrolled.compare.sizes import fit_size
@@ -97,6 +99,7 @@ class Comparison:
             settings = replace(settings, minutes=TASK_MINUTES if self.task else MINUTES)
         self.settings, self.cells = settings, cells_of(settings, self.task)
         self.sizes: dict[str, tuple[int, int]] = {}
+        corpus: Corpus | None = None
         self.description = f"The task {self.data}: {first_line(TASKS[self.data][0])}" if self.task else ""
         if not self.task:
             corpus = self._corpus()
@@ -109,6 +112,7 @@ class Comparison:
             raise OptionError("On a task all models are --size wide; --parameters is for a text. Leave it out.")
         self._make_folder()
         self.results: dict[Cell, dict[str, Any]] = self._known()
+        self._forecast = Forecast(self.settings, self.sizes, self.data if corpus is None else corpus)
 
     def _corpus(self) -> Corpus:
         settings = self.settings
@@ -146,8 +150,14 @@ class Comparison:
         path = self.path / "results.jsonl"
         if not path.exists():
             return {}
-        lines = files.read_json_lines(path)
-        return {Cell(**line["cell"]): line["result"] for line in lines}
+        known: dict[Cell, dict[str, Any]] = {}
+        for number, line in enumerate(files.read_json_lines(path), start=1):
+            try:
+                cell, result = Cell(**line["cell"]), dict(line["result"])
+            except (KeyError, TypeError, ValueError):
+                raise RunError(f"{path}, line {number}, is damaged: no result of a training. Take it out.") from None
+            known[cell] = result
+        return {cell: result for cell, result in known.items() if "failed" not in result}  # else it is tried again
 
     @property
     def missing(self) -> list[Cell]:
@@ -157,12 +167,14 @@ class Comparison:
     def __iter__(self) -> Iterator[str]:
         for cell in self.missing:
             place = f"{self.cells.index(cell) + 1} of {len(self.cells)}: {cell_words(cell)}"
-            yield place
+            yield place + self._forecast.left(self.missing)
+            started = time.monotonic()
             try:
                 for words in self._diagnose(cell) if self.task else self._train(cell):
                     yield f"{place}: {words}"
             except TrainingError as error:  # one that fails is a result, too
                 self._keep(cell, {"failed": str(error)})
+            self._forecast.took(cell, time.monotonic() - started)
         if all("failed" in result for result in self.results.values()):
             raise TrainingError(f"Every training failed; the first: {next(iter(self.results.values()))['failed']}")
         if not self.task and any("ms_a_symbol" not in result for result in self._good().values()):
@@ -170,9 +182,9 @@ class Comparison:
             self._time()
 
     def _keep(self, cell: Cell, result: dict[str, Any]) -> None:
-        self.results[cell] = result
-        line = {"cell": cell.key, "result": result}
-        files.append_line(self.path / "results.jsonl", files.to_json(line), sync=True)
+        line = files.to_json({"cell": cell.key, "result": result})
+        self.results[cell] = json.loads(line)["result"]  # as it is known the next time: no figure is null, not nan
+        files.append_line(self.path / "results.jsonl", line, sync=True)
 
     def _good(self) -> dict[Cell, dict[str, Any]]:
         return {cell: result for cell, result in self.results.items() if "failed" not in result}
@@ -238,12 +250,8 @@ class Comparison:
     def plan_line(self) -> str:
         """What is about to be trained, and for how long, in a line."""
         count, known = len(self.cells), len(self.cells) - len(self.missing)
-        learnt = sum(cell.gradient != COUNTED for cell in self.missing)
-        budget = (
-            "" if self.settings.minutes is None else f", about {max(1, round(learnt * self.settings.minutes))} min"
-        )
         before = f"; {known} of them known from before" if known else ""
-        return f"{count} trainings{before}{budget}, kept in {self.path}"
+        return f"{count} trainings{before}{self._forecast.in_all(self.missing)}, kept in {self.path}"
 
     def table(self) -> list[list[str]]:
         """The head of a table, then a line a row, the best first (on a task, by model and lag)."""

@@ -17,7 +17,7 @@ from unrolled.gradient import GRADIENTS
 from unrolled.model.language import LanguageModel
 from unrolled.parts import build
 from unrolled.run.building import build_model, find_device
-from unrolled.settings import CompareSettings
+from unrolled.settings import CompareSettings, TrainSettings
 from unrolled.threads import threads_for
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
@@ -40,12 +40,8 @@ def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[
     lessons, validation, test = (
         Diagnostic(task, cell.lag or 1, ROWS, seed) for seed in (3 * cell.seed, 3 * cell.seed + 1, 3 * cell.seed + 2)
     )
-    asked = train_settings(
-        settings, cell, {cell.model: (settings.size or SIZE, settings.depth or depth_of(cell.model))}
-    )
-    asked = replace(asked, window=lessons.steps, batch=ROWS, dropout=0.0)
+    asked, shape = asked_of(task, cell, settings)
     device, threads = find_device(asked.device), threads_for(asked.threads)
-    shape = Task(lessons.symbols, ENDLESS, lessons.steps)
     if asked.steps is not None:
         plan = plan_steps(asked, shape, device, threads)
     else:
@@ -74,6 +70,14 @@ def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[
         "chance": TASKS[task][1], "size": plan.size, "depth": plan.depth, "seconds": time.monotonic() - started,
         "parameters": sum(p.numel() for p in model.parameters()),
     }  # fmt: skip
+
+
+def asked_of(task: str, cell: Cell, settings: CompareSettings) -> tuple[TrainSettings, Task]:
+    """What is asked of a cell's training, and what its plan depends on."""
+    lessons = Diagnostic(task, cell.lag or 1, ROWS, 0)
+    sizes = {cell.model: (settings.size or SIZE, settings.depth or depth_of(cell.model))}
+    asked = replace(train_settings(settings, cell, sizes), window=lessons.steps, batch=ROWS, dropout=0.0)
+    return asked, Task(lessons.symbols, ENDLESS, lessons.steps)
 
 
 def depth_of(model: str) -> int:

@@ -78,8 +78,9 @@ def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
     values = [result[score] for result in good]
     facts |= {score: statistics.fmean(values), "spread": [min(values), max(values)], "by_seed": values}
     if score == "nats":
-        lows, highs = zip(*(result["nats_interval"] for result in good), strict=True)
-        facts["nats_interval"] = [statistics.fmean(lows), statistics.fmean(highs)]
+        known = [result["nats_interval"] for result in good if None not in result["nats_interval"]]
+        # a text that is too small for an interval has none, from any seed
+        facts["nats_interval"] = [statistics.fmean(ends) for ends in zip(*known, strict=True)] if known else None
     for name in ("parameters", "symbols_a_second", "ms_a_symbol", "peak_bytes", "seconds", "chance"):
         known = [result[name] for result in good if result.get(name) is not None]
         if known:

@@ -97,11 +97,10 @@ def row_line(row: Row) -> dict[str, str]:
     if "nats" not in row:
         return {name: name_of(row) if name == "model" else "failed" if name == "nats" else "" for name in COLUMNS}
     state = row["state_bytes"]
-    low, high = row["nats_interval"]
     return {
         "model": name_of(row),
         "nats": f"{row['nats']:.3f}",
-        "interval": "-" if math.isnan(low or math.nan) else f"{low:.3f}–{high:.3f}",
+        "interval": "–".join(f"{end:.3f}" for end in row["nats_interval"] or ()) or "-",
         "spread": "–".join(f"{value:.3f}" for value in dict.fromkeys(row["spread"])),
         "parameters": f"{row['parameters']:,.0f}" if row.get("parameters") else "counted",
         "reach": f"{row['reach_symbols']:,.0f}",

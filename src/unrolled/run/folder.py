@@ -263,7 +263,7 @@ def has_traces(path: str | Path) -> bool:
 def find_runs(under: str | Path = "runs") -> list[Path]:
     """The run folders directly in `under`, the one that was last written to first."""
     found = [facts.parent for facts in Path(under).glob("[!.]*/run.json")]
-    return sorted(found, key=lambda path: (_touched(path), path), reverse=True)
+    return sorted(found, key=lambda path: (last_written(path), path), reverse=True)
 
 
 def newest(under: str | Path = "runs") -> Path:
@@ -308,9 +308,21 @@ def _read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
     return facts
 
 
-def _touched(path: Path) -> int:
-    times = [(path / name).stat().st_mtime_ns for name in ("run.json", "log.jsonl") if (path / name).exists()]
-    return max(times, default=0)
+def last_written(run: Path) -> float:
+    """When a run was last written to, in seconds since 1970; 0 where that cannot be told."""
+    return max((_stat(run / name, "st_mtime") for name in ("run.json", "log.jsonl")), default=0)
+
+
+def bytes_of(run: Path) -> int:
+    """Bytes of a run's files. A trainer may replace and remove some of them meanwhile."""
+    return int(sum(_stat(Path(here, name), "st_size") for here, _, names in os.walk(run) for name in names))
+
+
+def _stat(path: Path, figure: str) -> float:
+    try:
+        return float(getattr(path.lstat(), figure))
+    except OSError:
+        return 0.0
 
 
 def _check_vacant(path: Path) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unrolled.errors import OptionError
-from unrolled.files import write_json
+from unrolled.errors import OptionError, RunError
+from unrolled.files import read_json, write_json
 from unrolled.run.folder import RunFolder, free_path
 from unrolled.run.tellers import SHORT
 from unrolled.run.training import Training
-from unrolled.settings import TrainSettings
+from unrolled.settings import TrainSettings, option_name
 
+FOLDS = "folds.json"  # what was asked; at the end, the scores
 FIGURES = (
     "accuracy",
     "macro_f1",
@@ -32,7 +33,7 @@ FIGURES = (
 
 class Folds:
     """The trainings of `--folds N` in a folder, fold-1 to fold-N. One that is finished is not trained again, and one
-    that was stopped goes on. A budget is each one's."""
+    that was stopped goes on. A budget is each one's. Raises RunError for a folder of other folds."""
 
     def __init__(self, data: str | Path, settings: TrainSettings, name: str) -> None:
         if settings.plan or settings.from_run:
@@ -40,6 +41,25 @@ class Folds:
         self.data, self.settings = data, settings
         self.path = Path(settings.out) if settings.out else free_path(name)
         self.results: dict[int, dict[str, Any]] = {}
+        path = str(data) if str(data) == "-" else str(Path(data).resolve())
+        self.asked = {"data": path, "asked": dataclasses.replace(settings, out=None).to_json()}
+        self._check_same()
+
+    def _check_same(self) -> None:
+        """Raises RunError where the folder's folds were begun with other data or options."""
+        if not (self.path / FOLDS).exists():
+            return
+        known = read_json(self.path / FOLDS)
+        if not isinstance(known, dict) or not isinstance(known.get("asked", {}), dict):
+            raise RunError(f"{self.path / FOLDS} is damaged: it does not say what was asked. Give another --out.")
+        before = {"data": known.get("data"), **known["asked"]} if "asked" in known else {}  # none in an older folder
+        now = {"data": self.asked["data"], **self.settings.to_json(), "out": None}
+        for name in (name for name, value in now.items() if name in before and before[name] != value):
+            what = name if name == "data" else option_name(name)
+            raise RunError(
+                f"{self.path} has folds that were begun with {_words(what, before[name])}; now it is "
+                f"{_words(what, now[name])}.\nAsk for the same to go on with them, or give another --out."
+            )
 
     @property
     def count(self) -> int:
@@ -56,10 +76,14 @@ class Folds:
                 training = Training.resume(out)
             else:
                 training = Training(self.data, dataclasses.replace(self.settings, fold=number, out=str(out)))
+            self._keep()
             yield number, training
             if training.stopped:
                 return
             self._collect(number)
+
+    def _keep(self, **facts: Any) -> None:
+        write_json(self.path / FOLDS, {**self.asked, **facts})
 
     def _collect(self, number: int) -> bool:
         """Takes a finished fold's scores; whether it is finished."""
@@ -87,7 +111,7 @@ class Folds:
     def conclude(self) -> list[str]:
         """Writes folds.json, and says what came out: a line a fold and one for all, for each output."""
         table = self.table()
-        write_json(self.path / "folds.json", {"folds": self.results, "table": table})
+        self._keep(folds=self.results, table=table)
         lines = []
         for output, figures in table.items():
             kind = next(iter(self.results.values()))["outputs"][output]["figure"]
@@ -106,3 +130,10 @@ class Folds:
                 f"{short(found['greatest'])}), {', '.join(others)}"
             )
         return lines
+
+
+def _words(name: str, value: Any) -> str:
+    """An option and its value as they are typed; "no --group" where none was given."""
+    if value is None or value is False:
+        return f"no {name}"
+    return name if value is True else f"{name} {value}"

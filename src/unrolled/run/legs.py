@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,17 +28,28 @@ class Leg:
         """Seconds of this leg that are left once the run has taken `used`, 1 at least; None without a clock."""
         return None if self.minutes is None else max(1.0, 60 * self.minutes - (used - self.used))
 
-    def plan(self, plan: Plan, step: int, seconds: float, speeds: Sequence[float], finished: bool) -> Plan:
+    def plan(
+        self, plan: Plan, step: int, seconds: float, reports: Sequence[Mapping[str, Any]], finished: bool
+    ) -> Plan:
         """The plan from update `step` on: after the schedule's end it begins anew, before it the rest is stretched.
 
-        speeds: symbols a second of the reports so far, of which the last tells how many updates fit into `seconds`.
+        reports: those so far, as log.jsonl has them, which tell how many updates fit into `seconds`.
         """
-        symbols = plan.batch * plan.window
-        pace = symbols / speeds[-1] if speeds and speeds[-1] else GUESSED_PACE
+        pace = pace_of(reports)
         steps = step + (self.steps or max(1, int(seconds / pace)))
         if finished:
             return second_leg(plan, step, steps)
         return replan(plan, step, steps if plan.most is None else min(steps, plan.most), "resumed")
+
+
+def pace_of(reports: Sequence[Mapping[str, Any]]) -> float:
+    """Seconds an update, by the newest report with a speed. What it counts, symbols, rows or steps, it counts for the
+    speed and for all updates alike, so that it falls out."""
+    for report in reversed(reports):
+        step, read, speed = (report.get(name) or 0 for name in ("step", "symbols", "symbols_a_second"))
+        if min(step, read, speed) > 0:
+            return float(read / step / speed)
+    return GUESSED_PACE
 
 
 def recorded_plans(folder: RunFolder, **changes: Any) -> list[Plan]:

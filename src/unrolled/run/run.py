@@ -28,7 +28,7 @@ from unrolled.run.answer_evaluation import AnswerEvaluation
 from unrolled.run.answers import Answers
 from unrolled.run.asked import read_corpus_again
 from unrolled.run.building import build_model, find_device
-from unrolled.run.folder import RunFolder, find_runs, newest
+from unrolled.run.folder import RunFolder, bytes_of, find_runs, last_written, newest
 from unrolled.run.giving import Given
 from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
@@ -337,17 +337,16 @@ def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
     for path in find_runs(under):
         try:
             folder = RunFolder.open(path, kinds=None)
+            unlocked = not folder.in_training()
+            facts = RunFolder.open(path, kinds=None).facts  # once more: its trainer may have ended since
         except RunError as error:
             rows.append({"path": str(path), "status": f"damaged: {error}"})
             continue
-        facts = folder.facts
-        training = folder.in_training()
-        status = facts["status"] if facts["status"] != "training" or training else "stopped"
+        status = "stopped" if facts["status"] == "training" and unlocked else facts["status"]
         model = facts["asked"]["model"] or "+".join(facts.get("left", ())) or None
         rows.append({
             "path": str(path), "data": facts["data"]["path"], "model": model, "status": status,
-            **_score(facts["scores"]), "age": time.time() - (path / "run.json").stat().st_mtime,
-            "bytes": sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
+            **_score(facts["scores"]), "age": time.time() - last_written(path), "bytes": bytes_of(path),
         })  # fmt: skip
     return rows
 

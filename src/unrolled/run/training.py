@@ -113,11 +113,11 @@ class Training:
         facts = folder.facts
         asked = TrainSettings.from_json(facts["asked"])
         dataclasses.replace(asked, minutes=minutes, steps=steps, plan=None).check()
-        if asked.model in UNTRAINED:
+        finished, given = facts["status"] == "finished", minutes is not None or steps is not None
+        if asked.model in UNTRAINED and (finished or given):
             raise RunError(
                 f"{folder.path} is a {counted(asked.model)}: there is nothing to go on with. Train again instead."
             )
-        finished, given = facts["status"] == "finished", minutes is not None or steps is not None
         if finished and not given:
             raise RunError(
                 f"{folder.path} is finished. To train it further give it a new budget:\n"
@@ -127,6 +127,12 @@ class Training:
         self.device = find_device(asked.device)
         self.clock = Clock(None, started)
         self.subject = read_again(folder, asked)
+        if asked.model in UNTRAINED:  # cut short: it is counted or fitted once more
+            self.clock.budget = asked.minutes * 60 if asked.minutes else None
+            folder.cut(0)
+            self._set_up([], follows=False)
+            folder.write_facts(status="training")
+            return
         plans = recorded_plans(folder, device=self.device)
         leg = Leg(minutes, steps) if given else Leg(**facts["legs"][-1])
         self._set_up(plans, follows=leg.minutes is None)
@@ -138,8 +144,8 @@ class Training:
         watch.notes += differences(facts, self.device) if watch.follows else []
         if given:
             plan = plan_at(watch.plans, self.learner.step)
-            speeds = [report["symbols_a_second"] for report in folder.read_reports()]
-            watch.add_plan(leg.plan(plan, self.learner.step, self.clock.left, speeds, finished))
+            reports = folder.read_reports()
+            watch.add_plan(leg.plan(plan, self.learner.step, self.clock.left, reports, finished))
             folder.write_facts(legs=[*facts["legs"], dataclasses.asdict(leg)])
         folder.write_facts(status="training")
 

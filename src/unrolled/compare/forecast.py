@@ -1,0 +1,100 @@
+"""How long a comparison takes in all: by a few updates of each model, timed, and later by what trainings took."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+
+from unrolled.compare.cells import COUNTED, Cell, train_settings
+from unrolled.compare.diagnosing import LOOKS, TESTED, VALIDATED, asked_of
+from unrolled.compare.streaming import STEPS
+from unrolled.data import Corpus
+from unrolled.run.building import find_device
+from unrolled.run.language import task_of
+from unrolled.run.watching import ONE_ROW
+from unrolled.settings import CompareSettings, TrainSettings
+from unrolled.threads import threads_for
+from unrolled.training.measure import rehearse_language, seconds_an_update
+from unrolled.training.plan import Plan
+from unrolled.training.planning import PROBED_SIZE, Task, plan_steps, shape
+
+STARTING = 4.0  # seconds in which a training's process starts and reads a short text
+REACHING = 12.0  # seconds that measuring the reach takes, about
+COUNTED_A_SECOND = 80_000  # symbols that an n-gram counts, weighs and reads again
+FORWARD = 1 / 3  # of an update: reading alone
+
+
+class Forecast:
+    """Seconds that the cells of a comparison take. `about` is a text's corpus, or a task's name."""
+
+    def __init__(self, settings: CompareSettings, sizes: dict[str, tuple[int, int]], about: Corpus | str) -> None:
+        self.settings, self.sizes, self.about = settings, sizes, about
+        self._known: dict[tuple[str, str, int | None], float] = {}
+        self._foretold = self._taken = 0.0
+
+    def in_all(self, cells: list[Cell]) -> str:
+        """ ", about 35 min in all" for these cells; "" for none."""
+        return f", about {_words(self._seconds(cells))} in all" if cells else ""
+
+    def left(self, cells: list[Cell]) -> str:
+        """The same for what is left, by what those before really took; "" for the last one."""
+        return f"; about {_words(self._seconds(cells))} left in all" if len(cells) > 1 else ""
+
+    def took(self, cell: Cell, seconds: float) -> None:
+        """Takes note of what a cell took."""
+        self._foretold += self._of(cell)
+        self._taken += seconds
+
+    def _seconds(self, cells: list[Cell]) -> float:
+        off = self._taken / self._foretold if self._foretold else 1.0
+        return off * sum(map(self._of, cells))
+
+    def _of(self, cell: Cell) -> float:
+        """Seconds of a cell, which are alike for all seeds."""
+        key = (cell.model, cell.gradient, cell.lag)
+        if key not in self._known:
+            about = self.about
+            self._known[key] = self._of_task(cell, about) if isinstance(about, str) else self._of_text(cell, about)
+        return self._known[key]
+
+    @cached_property
+    def _machine(self) -> tuple[str, int]:
+        return find_device(self.settings.device), threads_for(self.settings.threads)
+
+    def _of_task(self, cell: Cell, task: str) -> float:
+        asked, shapes = asked_of(task, cell, self.settings)
+        if asked.steps is None:
+            return 60 * (asked.minutes or 0)  # at most: it ends once it makes no mistakes
+        plan = replace(plan_steps(asked, shapes, *self._machine), precision="float32")
+        looked = FORWARD * (min(LOOKS, plan.steps) * VALIDATED + TESTED)
+        return (plan.steps + looked) * seconds_an_update(plan, rehearse_language(shapes.symbols))
+
+    def _of_text(self, cell: Cell, corpus: Corpus) -> float:
+        """Training, then reading the validation part and a stream in one row, and the reach."""
+        task, validation = task_of(corpus), corpus.targets("validation")
+        counting = corpus.targets("training") / COUNTED_A_SECOND
+        measuring = STARTING + REACHING
+        if cell.gradient == COUNTED:
+            return counting + measuring
+        asked = train_settings(self.settings, cell, self.sizes)
+        plan = self._plan(asked.of_learnt(), task)
+        pace = seconds_an_update(plan, rehearse_language(task.symbols))
+        reading = FORWARD * ONE_ROW * pace / (plan.batch * plan.window)  # seconds a symbol
+        if asked.steps is None:
+            training = 60 * (asked.minutes or 0)
+        else:
+            validations = 1 + plan.steps // plan.validate_every
+            training = plan.steps * pace + validations * reading * min(validation, plan.validation) + counting
+        return training + measuring + reading * (validation + STEPS[-1])
+
+    def _plan(self, asked: TrainSettings, task: Task) -> Plan:
+        if asked.steps is not None:
+            return plan_steps(asked, task, *self._machine)
+        size = asked.size or PROBED_SIZE
+        return shape(asked, task, *self._machine, size, asked.depth or 1, task.training)
+
+
+def _words(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
