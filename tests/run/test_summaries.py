@@ -1,0 +1,128 @@
+"""The sentences at the end of a training: each says what its figures show, and no more."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from unrolled.cli.evaluate import harmless
+from unrolled.errors import command
+from unrolled.evaluate import Score
+from unrolled.run.answer_verdict import AnswerVerdict
+from unrolled.run.verdict import Verdict, advise
+from unrolled.run.writing_verdict import sameness_of
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A score as far as a summary needs it."""
+
+    value: float
+    low: float = 0.0
+    high: float = 1.0
+
+    @property
+    def line(self) -> str:
+        return self.short
+
+    @property
+    def short(self) -> str:
+        return f"{self.value:.1%} right"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"accuracy": self.value, "accuracy_interval": [self.low, self.high]}
+
+
+def summary(model: str, scores: Mapping[str, Any], trend: str | None = "flat") -> list[str]:
+    verdict = AnswerVerdict(
+        model, "test", {"kind": scores}, {"kind": ("always 'a'", 0.4)}, {"kind": "accuracy"},
+        dict.fromkeys(scores, 0.5), trend is not None, trend, "", "my data.csv",
+    )  # fmt: skip
+    return verdict.lines
+
+
+def test_a_model_is_better_than_the_best_baseline_or_not() -> None:
+    scores = {"lstm": Accuracy(0.8), "linear": Accuracy(0.75), "lstm+linear": Accuracy(0.82, 0.78, 0.86)}
+    assert summary("lstm+linear", scores)[:3] == [
+        "kind, test, by lstm+linear: 82.0% right.",
+        "Baselines: linear 75.0% right, always 'a' 40.0% right. The lstm+linear is better.",
+        "Others: lstm 80.0% right.",
+    ]
+    near = scores | {"linear": Accuracy(0.85)}
+    assert "The lstm+linear is as good, within the interval." in summary("lstm+linear", near)[1]
+    far = scores | {"linear": Accuracy(0.9)}
+    assert "The lstm+linear is worse." in summary("lstm+linear", far)[1]
+    assert (
+        summary("linear", scores)[1]
+        == "Baselines: always 'a' 40.0% right. The linear is as good, within the interval."
+    )
+
+
+def test_what_is_not_trained_is_said_to_be_so() -> None:
+    assert summary("linear", {"linear": Accuracy(0.8)}, None)[-1] == (
+        "The linear model is fitted, not trained. Next: see what a net adds: unroll train 'my data.csv'"
+    )
+    verdict = Verdict("ngram", None, 0, 1.5, None, "7-gram", 4.0, 4.0, None, None, None, 0.0, "Next: …")
+    assert verdict.lines == [
+        "Validation: 1.500 nats per character; there is no test split.",
+        "The n-gram is counted, not trained.",
+        "Next: …",
+    ]
+
+
+def test_a_text_s_summary_is_in_plain_words() -> None:
+    score = Score(1.496, 1.466, 1.527, 0.5, 0.4, 0.6, 1000, 1000)
+    verdict = Verdict(
+        "lstm", score, 5000, 1.5, 1.519 + 0.1, "7-gram (Kneser–Ney)", 4.2, 1.4, "learning", 0.0, 3, 1.0,
+        advise("learning", True, 0.0, 2.0, 100), "lstm", {"lstm": 1.5, "ngram": 1.6, "lstm+ngram": 1.5},
+    )  # fmt: skip
+    assert verdict.lines == [
+        "Test (on 1,000 of its 5,000 tokens): 1.496 nats (2.158 bits) per character, 95% interval 1.466–1.527",
+        "Baseline: 7-gram (Kneser–Ney) 1.619. The lstm is better.",
+        "Selected: lstm, best on validation (lstm 1.500, ngram 1.600, lstm+ngram 1.500 nats per character).",
+        "The lstm was still improving when training ended: more time helps. Of its last sample, 0% of the 50-token "
+        "pieces stand word for word in the training text (longest run 3).",
+        "Next: train longer: --minutes 6.",
+    ]
+
+
+@pytest.mark.parametrize(("trend", "minutes", "words"), [
+    ("unclear", None, "Next: train longer: --steps 300."),
+    ("overfitting", 2.0, "more time will not help"),
+    ("flat", 2.0, "the n-gram does as well on this text"),
+])  # fmt: skip
+def test_what_to_do_next_hangs_on_what_was_seen(trend: str, minutes: float | None, words: str) -> None:
+    assert words in advise(trend, False, 0.0, minutes, 100)
+
+
+@pytest.mark.parametrize(("texts", "words"), [
+    (["a", "b", "c"], ""),
+    (["a"], ""),
+    ([], ""),
+    (["", " ", ""], "All 3 texts are empty."),
+    (["a", "", "b"], "1 of 3 texts are empty."),
+    (["a dog", "a dog"], "All 2 texts are the same, whatever the row: 'a dog'."),
+    ([*["a dog"] * 19, "a cat"], "19 of 20 texts are the same, whatever the row: 'a dog'."),
+    (["a\nb" * 40] * 2, "All 2 texts are the same, whatever the row: 'a b"),
+])  # fmt: skip
+def test_texts_that_are_empty_or_all_the_same_are_said(texts: list[str], words: str) -> None:
+    found = sameness_of(texts)
+    assert found.startswith(words) if words else found == ""
+
+
+def test_a_command_can_be_typed_as_it_is_printed() -> None:
+    printed = command("sample", "my run's", "--temperature", 0.7)
+    assert shlex.split(printed) == ["unroll", "sample", "my run's", "--temperature", "0.7"]
+    assert command("sample", "runs/poems") == "unroll sample runs/poems"
+
+
+@pytest.mark.parametrize(("cell", "written"), [
+    ("=1+1", "'=1+1"), ("@sum", "'@sum"), ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"), ("-2+3", "'-2+3"),
+    ("\tx", "'\tx"), ("\rx", "'\rx"), ("-1.5", "-1.5"), ("+3", "+3"), ("a=b", "a=b"), ("", ""), (3, 3), (-0.5, -0.5),
+])  # fmt: skip
+def test_a_cell_is_no_formula(cell: object, written: object) -> None:
+    assert harmless(cell) == written
