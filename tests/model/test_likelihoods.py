@@ -18,7 +18,7 @@ from unrolled.data.features import Features, learn_features
 from unrolled.data.inputs import VectorInput
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput
 from unrolled.data.tokens import WordTokens
-from unrolled.errors import RunError
+from unrolled.errors import RunError, TrainingError
 from unrolled.model.blend import blend, blend_unseen, fit_blend
 from unrolled.model.heads import Head, balanced
 from unrolled.model.likelihoods import LIKELIHOODS, SURE, is_known
@@ -277,6 +277,12 @@ def test_a_part_that_is_wrong_on_few_rows_is_not_taken_for_its_opposite() -> Non
 def test_where_nothing_is_known_parts_weigh_alike(kind: str) -> None:
     said = normal(3, 4)
     assert fit_blend(LIKELIHOODS[kind], [said, said], torch.full((3, 2), math.nan)) == [0.5, 0.5]
+
+
+def test_what_is_not_finite_has_no_weights() -> None:
+    said = torch.randn(8, 3).log_softmax(1)
+    with pytest.raises(TrainingError, match=r"Weights could not be fitted: what a part says is not finite"):
+        fit_blend(LABEL, [said, said * math.nan], torch.arange(8) % 3)
 
 
 # the linear model on numbers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -209,3 +210,16 @@ def test_a_slope_by_ngrams_is_the_slope_by_rows() -> None:
     assert not torch.autograd.grad(said.sum(), weights)[0].any()
     none = torch.zeros(0, 3, requires_grad=True)
     assert torch.autograd.grad(Sloped.of(nothing, 0).apply(none, bias).sum(), none)[0].shape == (0, 3)
+
+
+def test_what_cannot_be_fitted_is_said_and_says_the_same_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*given: Any, **_: Any) -> None:
+        given[4].data.fill_(torch.nan)
+
+    monkeypatch.setattr("unrolled.model.linear._descend", fail)
+    answers = {name: np.arange(6) % len(output.names) for name, output in OUTPUTS.items()}
+    model = fit_linear("characters", (TEXTS, answers), (TEXTS, answers), OUTPUTS, WORDS, 0)
+    assert model.describe().endswith("which could not be fitted for side, mood")
+    assert all(bool((said == said[0]).all()) for said in model.answer(TEXTS).values())
+    again = LinearModel.from_tensors(model.tensors(), model.facts(), WORDS)
+    assert again.describe() == model.describe()

@@ -170,6 +170,7 @@ def test_what_is_as_good_and_simpler_is_selected() -> None:
     assert select({"lstm": 1.67, "ngram": 1.557, "lstm+ngram": 1.53}) == "lstm+ngram"
     assert select({"lstm": 1.531, "ngram": 1.557, "lstm+ngram": 1.53}) == "lstm"
     assert select({"lstm": 1.531, "ngram": 1.5315, "lstm+ngram": 1.53}) == "ngram"
+    assert select({"lstm": 1.5, "ngram": float("nan"), "lstm+ngram": float("inf")}) == "lstm"
     assert selected_line("lstm", {"lstm": 1.531, "lstm+ngram": 1.53}, "nats per character") == (
         "Selected: lstm, as good as the best on validation (lstm 1.531, lstm+ngram 1.530 nats per character)."
     )

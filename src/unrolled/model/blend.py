@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from unrolled.errors import TrainingError
 from unrolled.model.likelihoods import Likelihood, is_known
 
 ITERATIONS = 50
@@ -27,7 +28,7 @@ def fit_blend(likelihood: Likelihood, said: Sequence[Tensor], answers: Tensor) -
     """The weights with the least nats on answers (A,) or (A, K) that are known. Equal shares where none is.
 
     They are above 0: where few are known a part may be wrong more often than not, and is not to be taken for the
-    opposite of what it says.
+    opposite of what it says. Raises TrainingError where no weights can be found: what a part says is not finite.
     """
     known = is_known(answers)
     equal = torch.full((len(said),), 1 / len(said), dtype=torch.float64)
@@ -47,7 +48,9 @@ def fit_blend(likelihood: Likelihood, said: Sequence[Tensor], answers: Tensor) -
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
     fitted = free.detach().exp()
-    return fitted.tolist() if bool(fitted.isfinite().all()) else equal.tolist()
+    if not bool(fitted.isfinite().all()):
+        raise TrainingError("Weights could not be fitted: what a part says is not finite.")
+    return fitted.tolist()
 
 
 def blend_unseen(likelihood: Likelihood, said: Sequence[Tensor], answers: Tensor) -> Tensor:

@@ -51,6 +51,12 @@ class Fitted:
     bias: Tensor  # (K,)
     spread: Tensor | None = None  # (K,) log-deviation of a value's error
 
+    @property
+    def finite(self) -> bool:
+        """Whether all of them could be found."""
+        kept = (self.weights, self.bias, *([] if self.spread is None else [self.spread]))
+        return all(bool(one.isfinite().all()) for one in kept)
+
     def say(self, rows: Looked) -> Tensor:
         """What is said of rows (R, O): log-chances, log-odds, or means and log-deviations."""
         found = rows.apply(self.weights, self.bias)
@@ -162,7 +168,13 @@ def fit_linear(
         name: (output.kind, _fit_output(lessons, exam, name, look.size, output, until))
         for name, output in outputs.items()
     }
-    return LinearModel(look, fitted, about)
+    unfitted = [name for name, (_, one) in fitted.items() if not one.finite]
+    for name in unfitted:  # it says the same of all then, and its name says why
+        kind, one = fitted[name]
+        spread = None if one.spread is None else torch.zeros_like(one.spread)
+        fitted[name] = kind, Fitted(torch.zeros_like(one.weights), torch.zeros_like(one.bias), spread)
+    failed = f", which could not be fitted for {', '.join(unfitted)}" if unfitted else ""
+    return LinearModel(look, fitted, about + failed)
 
 
 def _width(output: Output) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from unrolled.data.examples import Examples
-from unrolled.errors import command
+from unrolled.errors import TrainingError, command
 from unrolled.model.answerer import Part
 from unrolled.model.blend import blend, blend_unseen, fit_blend
-from unrolled.model.likelihoods import LIKELIHOODS
+from unrolled.model.likelihoods import LIKELIHOODS, Likelihood
 from unrolled.parts import UNTRAINED
 from unrolled.run.selection import select, selected_line, standing
 from unrolled.run.tellers import SHORT, SMALLER, Reach, Score, facts_of, nats_of, teller_of
@@ -38,6 +38,7 @@ class AnswerVerdict:
     trend: str | None  # as `trend_of` has it; None where nothing was trained
     baseline_name: str
     data: str  # the path of what it was trained on
+    unfitted: Sequence[str] = ()  # models whose parts count alike, as no weights could be fitted
 
     @property
     def lines(self) -> list[str]:
@@ -54,6 +55,10 @@ class AnswerVerdict:
         else:
             nats = ", ".join(f"{name} {value:.3f}" for name, value in self.validation.items())
             lines.append(f"On validation: {nats} {unit}.")
+        if self.unfitted:
+            lines.append(
+                f"No weights could be fitted for {', '.join(self.unfitted)}: what a part says is not finite."
+            )
         if self.trend is not None:
             lines.append(trend_line(self.trend, self.net))
             return lines
@@ -115,6 +120,7 @@ class Weighed:
     reaches: dict[str, dict[str, Reach]]  # of each candidate, for each output
     part: str  # that is scored: test, or validation where there is none, its halves weighed by each other
     scores: dict[str, dict[str, Score]]  # output -> candidate
+    unfitted: list[str]  # candidates whose parts count alike, as no weights could be fitted
 
 
 def weigh(examples: Examples, parts: Mapping[str, Part], candidates: Mapping[str, list[str]]) -> Weighed:
@@ -123,14 +129,16 @@ def weigh(examples: Examples, parts: Mapping[str, Part], candidates: Mapping[str
     outputs = {name: answered.output for name, answered in examples.answers.items()}
     families = {name: LIKELIHOODS[output.kind] for name, output in outputs.items()}
     tellers = {name: teller_of(output) for name, output in outputs.items()}
-    unseen = {
-        label: {out: blend_unseen(families[out], [said[one][out] for one in some], answers[out]) for out in answers}
-        for label, some in candidates.items()
-    }
-    weights = {
-        label: {out: fit_blend(families[out], [said[one][out] for one in some], answers[out]) for out in answers}
-        for label, some in candidates.items()
-    }
+    unseen, weights, unfitted = {}, {}, []
+    for label, some in candidates.items():
+        try:
+            unseen[label], weights[label] = fit_candidate(families, [said[one] for one in some], answers)
+        except TrainingError:
+            unfitted.append(label)
+            weights[label] = {out: [1 / len(some)] * len(some) for out in answers}
+            unseen[label] = {
+                out: blend(families[out], [said[one][out] for one in some], weights[label][out]) for out in answers
+            }
     reaches = {
         label: {out: tellers[out].reach(found[out], answers[out]) for out in answers}
         for label, found in unseen.items()
@@ -159,7 +167,17 @@ def weigh(examples: Examples, parts: Mapping[str, Part], candidates: Mapping[str
             }
             for out in answers
         },
+        unfitted,
     )  # fmt: skip
+
+
+def fit_candidate(
+    families: Mapping[str, Likelihood], said: Sequence[Mapping[str, Tensor]], answers: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], Weights]:
+    """What several parts say of each output together, each half of the rows under weights fitted on the other; and
+    the weights fitted on all. Raises TrainingError where there are none."""
+    unseen = {out: blend_unseen(families[out], [one[out] for one in said], answers[out]) for out in answers}
+    return unseen, {out: fit_blend(families[out], [one[out] for one in said], answers[out]) for out in answers}
 
 
 @dataclass(frozen=True)
@@ -212,6 +230,7 @@ def _verdict(
         constants={name: one.constant(examples.answers[name], training, rows) for name, one in tellers.items()},
         figures={name: one.figure for name, one in tellers.items()}, validation=weighed.validation, choice=choice,
         trend=trend, baseline_name=baseline, data=str(examples.path),
+        unfitted=weighed.unfitted,
     )  # fmt: skip
 
 

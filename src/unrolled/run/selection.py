@@ -10,8 +10,12 @@ TELLING = 50  # items of a validation part from which on it tells which model or
 
 
 def select(validation: Mapping[str, float]) -> str:
-    """The name of what is best by its nats on validation; of parts alone that are as good, the last one."""
-    least = min(validation.values())
+    """The name of what is best by its nats on validation; of parts alone that are as good, the last one.
+    What is not finite is not selected."""
+    finite = {name: nats for name, nats in validation.items() if math.isfinite(nats)}
+    if not finite:
+        return next(iter(validation))
+    validation, least = finite, min(finite.values())
     best = min(validation, key=lambda name: validation[name])
     for name in (name for name in validation if "+" not in name):
         best = name if validation[name] <= least + AS_GOOD else best
@@ -21,7 +25,8 @@ def select(validation: Mapping[str, float]) -> str:
 def selected_line(selected: str, validation: Mapping[str, float], unit: str) -> str:
     """What was selected, and by which figures."""
     figures = ", ".join(f"{name} {nats:.3f}" for name, nats in validation.items())
-    best = "best" if validation[selected] == min(validation.values()) else "as good as the best"
+    finite = [nats for nats in validation.values() if math.isfinite(nats)]
+    best = "best" if validation[selected] == min(finite, default=math.nan) else "as good as the best"
     return f"Selected: {selected}, {best} on validation ({figures} {unit})."
 
 

@@ -5,6 +5,7 @@ What models say, (A, O) as `unrolled.model.likelihoods` has it, comes in; A answ
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from torch import Tensor
 from unrolled.data.answers import UNSEEN, Answered, Labels, LabelSets, Values, count_labels
 from unrolled.data.intake import Ids
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, TextOutput, ValueOutput
+from unrolled.errors import TrainingError
 from unrolled.model.blend import blend, fit_blend
 from unrolled.model.likelihoods import LIKELIHOODS, is_known
 from unrolled.scores import LabelScore, mark_spans, score_labels, span_f1
@@ -234,7 +236,11 @@ def suited_nats(output: Output, said: Tensor, answers: Tensor) -> float:
     if not len(said):
         return 0.0
     family = LIKELIHOODS[output.kind]
-    return nats_of(output, blend(family, [said], fit_blend(family, [said], answers)), answers)
+    try:
+        weights = fit_blend(family, [said], answers)
+    except TrainingError:  # the nats say that it is not finite
+        return math.inf
+    return nats_of(output, blend(family, [said], weights), answers)
 
 
 def facts_of(figures: Mapping[str, Any], figure: str, constant: tuple[str, float]) -> dict[str, Any]:
