@@ -5,6 +5,7 @@ UnrolledError
 │   ├── DataError         a file, a folder, a line, a row
 │   │   └── MediaError    a sound or a picture
 │   ├── OptionError       the name or the value of an option
+│   ├── TensorError       a tensor, given to a memory, an encoder or a reader
 │   ├── RunError          a run folder
 │   └── MissingExtra      a package that only some users need
 └── TrainingError         it failed while working (exit code 1)
@@ -37,6 +38,10 @@ class MediaError(DataError):
 
 class OptionError(InputError):
     """An option is unknown, out of range, or not one that the chosen part has."""
+
+
+class TensorError(InputError):
+    """A tensor is of another shape, type or device than what it is given to reads, or a state is another's."""
 
 
 class RunError(InputError):

@@ -11,7 +11,9 @@ from torch.nn import functional as F
 from unrolled import laws
 from unrolled.laws import Law
 from unrolled.memory import LSTM, RNN, LSTMState, Memory, RNNState, unroll_by_steps
+from unrolled.memory.checking import check
 from unrolled.model.encoders import Bidirectional, BothWays, Encoded
+from unrolled.model.readers import Dot, ReaderState
 from unrolled.states import detach, map_leaves
 
 
@@ -179,6 +181,18 @@ class RemembersNothing(SteppedRNN):
         return super().step(x, RNNState(0 * state.hidden))
 
 
+class BelievesWhatItIsGiven(SteppedRNN):
+    """Its verbs are put back below as they were written, so nothing is checked."""
+
+    breaks: ClassVar[Law] = laws.a_memory_refuses_what_does_not_fit
+
+
+class BelievesItsLengths(SteppedRNN):
+    """Its unroll is put back, and checks all but the lengths."""
+
+    breaks: ClassVar[Law] = laws.a_memory_refuses_what_does_not_fit
+
+
 BROKEN_MEMORIES: tuple[type[Memory], ...] = (
     RunsIntoPadding,
     SpeaksPastTheEnd,
@@ -197,6 +211,8 @@ BROKEN_MEMORIES: tuple[type[Memory], ...] = (
     RoundsItsState,
     ChokesOnNothing,
     RemembersNothing,
+    BelievesWhatItIsGiven,
+    BelievesItsLengths,
 )
 
 
@@ -249,7 +265,51 @@ class ChokesOnNoRows(ReadsBothWays):
         return Encoded(features, lengths if len(inputs) else torch.zeros(1))
 
 
-BROKEN_ENCODERS: tuple[Any, ...] = (CentresOverTheBatch, BeginsAtThePadding, ReadsOneWay, ChokesOnNoRows)
+class EncodesWhatItIsGiven(ReadsBothWays):
+    """Its verb is put back below; its memories check, but not what type the lengths have."""
+
+    breaks: ClassVar[Law] = laws.an_encoder_refuses_what_does_not_fit
+
+
+BROKEN_ENCODERS: tuple[Any, ...] = (
+    CentresOverTheBatch,
+    BeginsAtThePadding,
+    ReadsOneWay,
+    ChokesOnNoRows,
+    EncodesWhatItIsGiven,
+)
+
+
+class BelievesItsSource(Dot):
+    """Checks what is given at each step, and not what is looked at."""
+
+    breaks: ClassVar[Law] = laws.a_reader_refuses_what_does_not_fit
+
+    def __init__(self, input_size: int, size: int) -> None:
+        super().__init__(input_size, 5, size)
+
+    def start(self, source: Encoded) -> ReaderState:
+        keys = self.key(source.features)
+        return ReaderState(keys, self.value(source.features), source.lengths)
+
+
+BROKEN_READERS: tuple[Any, ...] = (BelievesItsSource,)
+
+
+def unroll_any_lengths(
+    memory: BelievesItsLengths, xs: Tensor, state: RNNState, lengths: Tensor | None = None
+) -> tuple[Tensor, RNNState]:
+    check(memory, "unroll", xs, state)
+    return memory.unchecked_unroll(xs, state, lengths)
+
+
+for fault, verb, unchecked in (
+    (BelievesWhatItIsGiven, "step", SteppedRNN.unchecked_step),
+    (BelievesWhatItIsGiven, "unroll", SteppedRNN.unchecked_unroll),
+    (BelievesItsLengths, "unroll", unroll_any_lengths),
+    (EncodesWhatItIsGiven, "encode", ReadsBothWays.unchecked_encode),
+):
+    setattr(fault, verb, unchecked)
 
 
 class LoudModel(nn.Module):

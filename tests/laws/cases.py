@@ -35,6 +35,7 @@ from unrolled.model.inlets import BagInlet
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
+from unrolled.model.readers import READERS, Reader
 from unrolled.model.writer import Source, build_writer
 
 
@@ -166,6 +167,11 @@ ENCODER_CASES: dict[str, Callable[[int, int], Encoder]] = {
     "all at once": lambda inputs, size: Attending(inputs, size, depth=2, dropout=0.3),
     "all at once, as wide as its input": lambda inputs, size: Attending(size, size, heads=4),
     "both ways, attention": lambda inputs, size: build_bidirectional("attention", inputs, size),
+}
+
+READER_CASES: dict[str, Callable[[int, int], Reader]] = {
+    name: lambda inputs, size, make=make: make(inputs, 5, size)  # type: ignore[misc]
+    for name, make in READERS.items()
 }
 
 

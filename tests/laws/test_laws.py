@@ -13,6 +13,7 @@ import torch
 from broken import (
     BROKEN_ENCODERS,
     BROKEN_MEMORIES,
+    BROKEN_READERS,
     LeaksBetweenRows,
     LooksAhead,
     LoudModel,
@@ -22,11 +23,30 @@ from broken import (
 )
 from broken_gradients import BROKEN_GRADIENTS, BeginsWithAClearedGradient
 from broken_writers import BROKEN_WRITERS, SmallWriter
-from cases import ENCODER_CASES, GRADIENT_CASES, GRADIENT_MEMORIES, MEMORY_CASES, MODEL_CASES, WRITER_CASES, bags
+from cases import (
+    ENCODER_CASES,
+    GRADIENT_CASES,
+    GRADIENT_MEMORIES,
+    MEMORY_CASES,
+    MODEL_CASES,
+    READER_CASES,
+    WRITER_CASES,
+    bags,
+)
 
 from unrolled import laws, memory
 from unrolled.gradient import GRADIENTS, Gradient
-from unrolled.laws import ENCODER_LAWS, MEMORY_LAWS, MODEL_LAWS, WRITER_LAWS, GradientLaw, Law, LawError, Told
+from unrolled.laws import (
+    ENCODER_LAWS,
+    MEMORY_LAWS,
+    MODEL_LAWS,
+    READER_LAWS,
+    WRITER_LAWS,
+    GradientLaw,
+    Law,
+    LawError,
+    Told,
+)
 from unrolled.memory import LSTM, MEMORIES, Memory
 from unrolled.memory.pooling import POOLS
 from unrolled.model import encoders
@@ -69,6 +89,13 @@ def test_every_model_keeps_every_law(law: Law, name: str, numbers: Numbers) -> N
 @pytest.mark.parametrize("law", ENCODER_LAWS, ids=lambda law: law.__name__)
 def test_every_encoder_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
     law(laws.made_for_laws(ENCODER_CASES[name], *numbers))
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize("name", READER_CASES)
+@pytest.mark.parametrize("law", READER_LAWS, ids=lambda law: law.__name__)
+def test_every_reader_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
+    law(laws.made_for_laws(READER_CASES[name], *numbers))
 
 
 @pytest.mark.parametrize("numbers", NUMBERS)
@@ -118,13 +145,14 @@ def test_every_encoder_has_a_row() -> None:
 def test_every_reader_has_a_row() -> None:
     held = {type(reader) for make in WRITER_CASES.values() for reader in readers_of(make())}
     assert held == set(READERS.values()), "a reader in READERS has no line in tests/laws/cases.py"
+    assert READERS.keys() == READER_CASES.keys()
 
 
 def test_every_law_of_a_part_catches_a_planted_fault() -> None:
-    faults = [*BROKEN_MEMORIES, *BROKEN_ENCODERS, LoudModel, *BROKEN_GRADIENTS, BeginsWithAClearedGradient]
-    caught = {fault.breaks.__name__ for fault in [*faults, *BROKEN_WRITERS]}
+    parts = [*BROKEN_MEMORIES, *BROKEN_ENCODERS, *BROKEN_READERS, *BROKEN_WRITERS, LoudModel]
+    caught = {fault.breaks.__name__ for fault in [*parts, *BROKEN_GRADIENTS, BeginsWithAClearedGradient]}
     strategies = [law for strategy in GRADIENT_CASES.values() for law in laws.laws_of_gradient(strategy)]
-    assert caught == {law.__name__ for law in (*MEMORY_LAWS, *WRITER_LAWS, *ENCODER_LAWS, *strategies)}
+    assert caught == {law.__name__ for law in (*MEMORY_LAWS, *WRITER_LAWS, *ENCODER_LAWS, *READER_LAWS, *strategies)}
 
 
 @pytest.mark.parametrize("fault", BROKEN_MEMORIES, ids=lambda fault: fault.__name__)
@@ -139,6 +167,12 @@ def test_a_planted_fault_is_caught_by_the_law_it_names(fault: Any) -> None:
 def test_a_planted_fault_of_an_encoder_is_caught_by_the_law_it_names(fault: Any) -> None:
     for law in ENCODER_LAWS:
         law(laws.made_for_laws(ReadsBothWays))
+    with pytest.raises(LawError):
+        fault.breaks(laws.made_for_laws(fault))
+
+
+@pytest.mark.parametrize("fault", BROKEN_READERS, ids=lambda fault: fault.__name__)
+def test_a_planted_fault_of_a_reader_is_caught_by_the_law_it_names(fault: Any) -> None:
     with pytest.raises(LawError):
         fault.breaks(laws.made_for_laws(fault))
 

@@ -47,6 +47,11 @@ from unrolled.laws.reading import (
     the_first_loss_is_about_ln_v,
     unrolled_equals_stepped,
 )
+from unrolled.laws.refusing import (
+    a_memory_refuses_what_does_not_fit,
+    a_reader_refuses_what_does_not_fit,
+    an_encoder_refuses_what_does_not_fit,
+)
 from unrolled.laws.trials import LawError, Part, hostile_trial
 from unrolled.laws.writing import (
     Told,
@@ -74,7 +79,11 @@ READING_LAWS: tuple[Law, ...] = (
     a_start_of_many_is_many_starts_of_one,
     a_state_keeps_its_form,
 )
-MEMORY_LAWS: tuple[Law, ...] = (*READING_LAWS, a_tiny_batch_is_learnt_by_heart)
+MEMORY_LAWS: tuple[Law, ...] = (
+    *READING_LAWS,
+    a_memory_refuses_what_does_not_fit,
+    a_tiny_batch_is_learnt_by_heart,
+)
 MODEL_LAWS: tuple[Law, ...] = (*READING_LAWS, the_first_loss_is_about_ln_v)
 WRITER_LAWS: tuple[Law, ...] = (
     *MODEL_LAWS,
@@ -89,7 +98,9 @@ ENCODER_LAWS: tuple[Law, ...] = (
     padding_changes_no_encoding,
     an_encoding_sees_the_whole_row,
     nothing_to_encode_is_allowed,
+    an_encoder_refuses_what_does_not_fit,
 )
+READER_LAWS: tuple[Law, ...] = (a_reader_refuses_what_does_not_fit,)
 SMALL = sorted(
     (lengths for rows in (1, 2, 3) for lengths in product(range(5), repeat=rows) if max(lengths)),
     key=lambda lengths: (len(lengths) * max(lengths), sum(lengths), lengths),
@@ -106,6 +117,7 @@ __all__ = [
     "GRADIENT_LAWS",
     "MEMORY_LAWS",
     "MODEL_LAWS",
+    "READER_LAWS",
     "READING_LAWS",
     "WRITER_LAWS",
     "GradientLaw",
@@ -114,6 +126,8 @@ __all__ = [
     "Told",
     "a_gradient_adds_to_what_is_there",
     "a_gradient_hands_back_the_loss_and_state_of_reading_alone",
+    "a_memory_refuses_what_does_not_fit",
+    "a_reader_refuses_what_does_not_fit",
     "a_row_depends_on_no_other_row",
     "a_start_of_many_is_many_starts_of_one",
     "a_state_goes_on_the_same_after_cutting_joining_and_saving",
@@ -124,6 +138,7 @@ __all__ = [
     "a_tiny_batch_is_learnt_by_heart",
     "a_tiny_batch_of_texts_is_learnt_by_heart",
     "a_truncated_gradient_is_that_of_the_graph_cut_where_it_says",
+    "an_encoder_refuses_what_does_not_fit",
     "an_encoding_depends_on_no_other_row",
     "an_encoding_sees_the_whole_row",
     "an_exact_gradient_is_that_of_the_whole_loss",
@@ -207,7 +222,7 @@ def smallest(law: Law, memory_class: Callable[[int, int], Memory]) -> str | None
 
 
 def made_for_laws(make: Callable[[int, int], Made], dtype: torch.dtype = torch.float64, device: str = "cpu") -> Made:
-    """A memory or an encoder of 4 inputs and 8 outputs, the same each time; torch's own draws are untouched."""
+    """A part of 4 inputs and 8 outputs, the same each time; torch's own draws are untouched."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return make(4, 8).to(device=device, dtype=dtype)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled import states
+from unrolled.errors import TensorError
 from unrolled.memory import draw_masks
 from unrolled.memory.base import reading
 from unrolled.states import State
@@ -42,7 +43,10 @@ def hostile_trial(part: Part, lengths: Sequence[int] = LENGTHS, seed: int = 0) -
     inputs = hostile_inputs(part, rows, steps + 2, generator)
     state = draw_masks(part.start(rows), generator)
     for t in range(2):
-        state = states.detach(part.step(inputs[:, steps + t], state)[1])
+        try:
+            state = states.detach(part.step(inputs[:, steps + t], state)[1])
+        except TensorError as problem:
+            raise LawError(f"it does not go on from what it gave itself: {problem}") from None
     each = torch.tensor(lengths)
     return Trial(pad(part, inputs[:, :steps], each, 1e3), each, state)
 

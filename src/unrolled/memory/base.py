@@ -5,20 +5,24 @@ B rows, T steps, D in, H out. Everything else about a memory is known in its own
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from unrolled import states
+from unrolled.memory.checking import Checked
 from unrolled.states import State
 
 Kernel = Callable[[Tensor, State], tuple[Tensor, State]]
 
 
-class Memory(nn.Module, ABC):
-    """The part of a model that retains the past. A subclass is final: wrap it, do not override it."""
+class Memory(Checked):
+    """The part of a model that retains the past. A subclass is final: wrap it, do not override it.
+
+    What `step` and `unroll` are given is checked before they run (`checking.py`), so a memory need not look at it.
+    """
 
     input_size: int  # D
     size: int  # H
@@ -41,6 +45,10 @@ class Memory(nn.Module, ABC):
     def forward(self, xs: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """The same as `unroll`, as in torch.nn.LSTM."""
         return self.unroll(xs, state, lengths)
+
+    def blank(self) -> State:
+        """The start of one row."""
+        return self.start(1)
 
 
 def unroll_by_steps(memory: Memory, xs: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:

@@ -47,7 +47,7 @@ class ColumnConvolution(Memory):
         return ConvolutionState(nothing.view(rows, before, self.input_size))
 
     def step(self, x: Tensor, state: ConvolutionState) -> tuple[Tensor, ConvolutionState]:
-        outputs, state = self.unroll(x[:, None], state)
+        outputs, state = self.unchecked_unroll(x[:, None], state)
         return outputs[:, 0], state
 
     def unroll(

@@ -53,7 +53,7 @@ class Delta(Memory):
         return DeltaState(nothing.view(rows, self.heads, width, width), before=self.convolution.start(rows))
 
     def step(self, x: Tensor, state: DeltaState) -> tuple[Tensor, DeltaState]:
-        convolved, before = self.convolution.step(self.parts(x), state.before)
+        convolved, before = self.convolution.unchecked_step(self.parts(x), state.before)
         queries, keys, values = (part[:, :, 0] for part in self._by_heads(convolved[:, None]))  # (B, heads, D)
         decays, strengths = (part[:, :, 0] for part in self._gates(x[:, None], None))  # (B, heads)
         matrix = decays.exp()[..., None, None] * state.matrix  # (B, heads, D, D)

@@ -40,7 +40,7 @@ class NoMemory(Memory):
         return at_least_float32(self.module(at_least_float32(x))), state
 
     def unroll(self, xs: Tensor, state: NoState, lengths: Tensor | None = None) -> tuple[Tensor, NoState]:
-        outputs, state = self.step(xs, state)  # (B, T, H)
+        outputs, state = self.unchecked_step(xs, state)  # (B, T, H)
         if lengths is not None:
             outputs = torch.where(reading(lengths, xs.shape[1], xs.device)[..., None], outputs, 0.0)
         return outputs, state

@@ -81,7 +81,7 @@ class Attend(Memory):
         return start_pool(self.query.weight, rows, self.size)
 
     def step(self, x: Tensor, state: PoolState) -> tuple[Tensor, PoolState]:
-        outputs, state = self.unroll(x[:, None], state)
+        outputs, state = self.unchecked_unroll(x[:, None], state)
         return outputs[:, 0], state
 
     def unroll(self, xs: Tensor, state: PoolState, lengths: Tensor | None = None) -> tuple[Tensor, PoolState]:

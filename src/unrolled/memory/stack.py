@@ -36,7 +36,7 @@ class Stack(Memory):
     def step(self, x: Tensor, state: tuple[State, ...]) -> tuple[Tensor, tuple[State, ...]]:
         after = []
         for memory, layer_state in zip(self._layers(), state, strict=True):
-            x, layer_state = memory.step(x, layer_state)  # (B, H)
+            x, layer_state = memory.unchecked_step(x, layer_state)  # (B, H)
             after.append(layer_state)
         return x, tuple(after)
 
@@ -70,7 +70,7 @@ class Residual(Memory):
         return self.memory.start(rows)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        output, state = self.memory.step(x, state)
+        output, state = self.memory.unchecked_step(x, state)
         return x + output, state
 
     def unroll(self, xs: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
@@ -106,7 +106,7 @@ class Dropout(Memory):
         return DropoutState(self.memory.start(rows), mask, rate=mask.new_full((rows, 1), self.rate))
 
     def step(self, x: Tensor, state: DropoutState) -> tuple[Tensor, DropoutState]:
-        output, inner = self.memory.step(x, state.inner)
+        output, inner = self.memory.unchecked_step(x, state.inner)
         return output * state.mask.to(output.dtype), state._replace(inner=inner)
 
     def unroll(self, xs: Tensor, state: DropoutState, lengths: Tensor | None = None) -> tuple[Tensor, DropoutState]:

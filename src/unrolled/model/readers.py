@@ -7,7 +7,7 @@ so that stacks, residual connections and dropout hold it as they hold any other.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from unrolled.errors import OptionError
 from unrolled.memory.attention import check_heads, split_heads
 from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
+from unrolled.memory.checking import Checked, check_input, check_lengths
 from unrolled.model.encoders import Encoded
 from unrolled.states import State
 
@@ -29,9 +30,9 @@ class ReaderState(NamedTuple):
     lengths: Tensor  # (B,) int64, of the sources
 
 
-class Reader(nn.Module, ABC):
+class Reader(Checked):
     """At each step a mean of the source's features, those that matter now weighing most. Where a source has no
-    steps, zeros are looked at. A subclass says what matters, and is final."""
+    steps, zeros are looked at. A subclass says what matters, and is final. What the verbs are given is checked."""
 
     def __init__(self, input_size: int, source_size: int, size: int) -> None:
         """input_size: of what is given at each step; source_size: of the features looked at; size: of the answer."""
@@ -52,6 +53,8 @@ class Reader(nn.Module, ABC):
 
     def start(self, source: Encoded) -> ReaderState:
         """What is looked at: the features (B, S, D) of an encoder."""
+        check_input(self, "start", source.features, ("rows", "steps", self.source_size))
+        check_lengths(self, "start", source.lengths, *source.features.shape[:2])
         alive = reading(source.lengths, source.features.shape[1], source.features.device)[..., None]  # (B, S, 1)
         features = torch.where(alive, source.features, 0.0)
         keys, values = (torch.where(alive, at_least_float32(of(features)), 0.0) for of in (self.key, self.value))
@@ -59,7 +62,7 @@ class Reader(nn.Module, ABC):
 
     def step(self, x: Tensor, state: ReaderState) -> tuple[Tensor, ReaderState]:
         """x (B, D) -> what was looked at (B, H), and the state."""
-        outputs, state = self.unroll(x[:, None], state)
+        outputs, state = self.unchecked_unroll(x[:, None], state)
         return outputs[:, 0], state
 
     def unroll(self, xs: Tensor, state: ReaderState, lengths: Tensor | None = None) -> tuple[Tensor, ReaderState]:
@@ -74,6 +77,15 @@ class Reader(nn.Module, ABC):
     def forward(self, xs: Tensor, state: ReaderState, lengths: Tensor | None = None) -> tuple[Tensor, ReaderState]:
         """The same as `unroll`."""
         return self.unroll(xs, state, lengths)
+
+    def blank(self) -> ReaderState:
+        """One row that looks at a source of no steps."""
+        return self.look_at_nothing(1)
+
+    def look_at_nothing(self, rows: int) -> ReaderState:
+        """Sources of no steps."""
+        nothing = zero_state(self.key.weight, rows, 0).view(rows, 0, 1).expand(rows, 0, self.size)
+        return ReaderState(nothing, nothing, torch.zeros(rows, dtype=torch.int64, device=nothing.device))
 
     def weights(self, xs: Tensor, state: ReaderState) -> Tensor:
         """xs (B, T, D) -> how much each place weighs at each step (B, T, S): 1 in all, 0 past a source's length."""
@@ -170,13 +182,10 @@ class Looking(Memory):
         self.input_size, self.size = reader.input_size, reader.size
 
     def start(self, rows: int) -> ReaderState:
-        nothing = (
-            zero_state(self.reader.key.weight, rows, 0).view(rows, 0, 1).expand(rows, 0, self.reader.source_size)
-        )
-        return self.reader.start(Encoded(nothing, torch.zeros(rows, dtype=torch.int64)))
+        return self.reader.look_at_nothing(rows)
 
     def step(self, x: Tensor, state: ReaderState) -> tuple[Tensor, ReaderState]:
-        return self.reader.step(x, state)
+        return self.reader.unchecked_step(x, state)
 
     def unroll(self, xs: Tensor, state: ReaderState, lengths: Tensor | None = None) -> tuple[Tensor, ReaderState]:
         outputs, state = self.reader(xs, state, lengths)  # called, so that its hooks are

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from unrolled.memory.checking import Checked
 from unrolled.states import State
 
 
@@ -17,9 +18,10 @@ class Encoded(NamedTuple):
     lengths: Tensor  # (B,), on the CPU
 
 
-class Encoder(nn.Module, ABC):
+class Encoder(Checked):
     """Turns whole inputs into features, a vector a step. It has seen a row's end before its first feature is known,
-    so it does not step; what steps is a memory. A subclass is final: wrap it, do not override it."""
+    so it does not step; what steps is a memory. A subclass is final: wrap it, do not override it. What `encode` is
+    given is checked before it runs."""
 
     input_size: int  # D
     size: int  # H
@@ -35,3 +37,7 @@ class Encoder(nn.Module, ABC):
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> Encoded:
         """The same as `encode`."""
         return self.encode(inputs, lengths, state)
+
+    def blank(self) -> State:
+        """The start of one row."""
+        return self.start(1)

@@ -1,0 +1,103 @@
+"""What a memory is given is checked before a kernel sees it; the laws hold every part to it, here are the words."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from unrolled.errors import InputError, TensorError
+from unrolled.memory import GRU, LSTM, NoMemory, Stack, build_stack
+from unrolled.memory.columns import ColumnConvolution
+
+XS = torch.randn(3, 7, 10, generator=torch.Generator().manual_seed(0))
+WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "rows": (lambda m: m.unroll(XS, m.start(2)), r"LSTM\.unroll: .* hidden is to be .* \(3, 20\) .* \(2, 20\)"),
+    "one row": (lambda m: m.step(XS[:, 0], m.start(1)), r"LSTM\.step: .* \(3, 20\) .* \(1, 20\) .*\n.*start\(3\)"),
+    "width": (lambda m: m.unroll(XS[..., :9], m.start(3)), r"a tensor \(rows, steps, 10\); got .* \(3, 7, 9\)"),
+    "axes": (lambda m: m.step(XS, m.start(3)), r"LSTM\.step reads a tensor \(rows, 10\); got .* \(3, 7, 10\)"),
+    "type": (lambda m: m.unroll(XS.double(), m.start(3)), r"reads torch\.float32, .* got torch\.float64"),
+    "device": (lambda m: m.unroll(XS.to("meta"), m.start(3)), r"weights are on cpu, the input is on meta"),
+    "length": (lambda m: m.unroll(XS, m.start(3), torch.tensor([7, 8, 1])), r"from 0 to 7, .* got 1 to 8"),
+    "lengths": (lambda m: m.unroll(XS, m.start(3), torch.tensor([7, 1])), r"3 whole numbers, .* torch\.int64 \(2,\)"),
+    "size": (lambda m: m.unroll(XS, LSTM(10, 12).start(3)), r"\(3, 20\) on cpu and is torch\.float32 \(3, 12\)"),
+    "kind": (lambda m: m.unroll(XS, GRU(10, 20).start(3)), r"it is to be a LSTMState of 2 and is a GRUState of 1"),
+    "no names": (lambda m: m.step(XS[:, 0], tuple(m.start(3))), r"it is to be a LSTMState of 2 and is a tuple of 2"),
+    "no tensor": (lambda m: m.unroll([[1.0]], m.start(1)), r"reads a tensor \(rows, steps, 10\); got a list"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_does_not_fit_is_refused_by_what_was_expected_and_what_came(what: str) -> None:
+    call, words = WRONG[what]
+    with pytest.raises(TensorError, match=words) as refused:
+        call(LSTM(10, 20))
+    assert isinstance(refused.value, InputError) and str(refused.value).count("\n") <= 2
+
+
+def test_a_step_that_was_right_once_is_no_pass_for_the_next() -> None:
+    memory = LSTM(10, 20)
+    _, state = memory.step(XS[:, 0], memory.start(3))
+    for wrong in (memory.start(1), LSTM(10, 20).double().start(3)):
+        with pytest.raises(TensorError):
+            memory.step(XS[:, 1], wrong)
+    memory.step(XS[:, 1], state)
+    memory.step(XS[:2, 1], memory.start(2))
+
+
+def test_a_memory_that_was_moved_reads_what_its_weights_are_now() -> None:
+    memory = build_stack("lstm/attention", 10, 20)
+    memory.unroll(XS, memory.start(3))
+    twin = copy.deepcopy(memory).double()
+    twin.unroll(XS.double(), twin.start(3))
+    with pytest.raises(TensorError, match=r"reads torch\.float64"):
+        twin.unroll(XS, twin.start(3))
+    memory.load_state_dict(twin.state_dict(), assign=True)
+    memory.unroll(XS.double(), memory.start(3))
+
+
+def test_a_layer_that_gives_other_numbers_than_it_says_is_caught_above() -> None:
+    stack = Stack([NoMemory(10, 10, torch.nn.Linear(10, 9)), LSTM(10, 20)])
+    with pytest.raises(TensorError, match=r"LSTM\.unroll reads a tensor \(rows, steps, 10\); got .* \(3, 7, 9\)"):
+        stack.unroll(XS, stack.start(3))
+
+
+def test_what_autocast_made_narrower_is_read() -> None:
+    memory = ColumnConvolution(5, 2, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        memory.unroll(XS.bfloat16(), memory.start(3))
+    with pytest.raises(TensorError, match=r"got torch\.bfloat16"):
+        memory.unroll(XS.bfloat16(), memory.start(3))
+
+
+def test_what_is_only_planned_is_checked_too() -> None:
+    with torch.device("meta"):
+        memory = NoMemory(10, 20)
+        lengths = torch.tensor([7, 1, 3])
+        assert memory.unroll(torch.empty(3, 7, 10), memory.start(3), lengths)[0].shape == (3, 7, 20)
+        with pytest.raises(TensorError, match=r"\(rows, steps, 10\)"):
+            memory.unroll(torch.empty(3, 7, 9), memory.start(3))
+
+
+def test_a_checked_step_compiles() -> None:
+    memory = GRU(10, 20)
+    expected, _ = memory.step(XS[:, 0], memory.start(3))
+
+    def step(x: Tensor) -> Tensor:
+        return memory.step(x, memory.start(3))[0]
+
+    compiled: Callable[[Tensor], Tensor] = torch.compile(step, backend="eager")
+    torch.testing.assert_close(compiled(XS[:, 0]), expected)
+
+
+def test_a_memory_of_ones_own_is_checked_without_a_line_of_its_own() -> None:
+    class Own(GRU):
+        def step(self, x: Tensor, state: Any) -> Any:
+            return super().step(x, state)
+
+    with pytest.raises(TensorError, match=r"Own\.step reads a tensor \(rows, 10\); got .* \(3, 4\)"):
+        Own(10, 20).step(XS[:, 0, :4], GRU(10, 20).start(3))
