@@ -19,6 +19,11 @@ from typing import Any
 
 POINTS = ("open", "write", "fsync", "replace", "rename", "unlink", "mkdir")
 CLOCKS = ("seconds", "seconds_left", "symbols_a_second", "bytes_in_use")  # of a report
+FACTS: dict[str, Any] = {  # of a run about a text, as little as there can be
+    "kind": "language", "status": "training", "asked": {}, "scores": {}, "environment": {}, "threads": 1,
+    "data": {"path": "/poems.txt", "kept": False, "fingerprints": {}, "description": "a text"},
+    "legs": [{"minutes": None, "steps": 5, "used": 0.0}], "created": "2026-11-25T12:39:20+0000",
+}  # fmt: skip
 SMALL: dict[str, Any] = {"size": 16, "batch": 4, "window": 16, "dropout": 0.2, "threads": 1}
 
 
@@ -130,13 +135,13 @@ def survive_birth(folder: Path) -> int:
         (partial / "data.txt").write_text("abc")
 
     def make(fresh: Path) -> None:
-        RunFolder.create(fresh / "run", {"kind": "language"}, fill).release()
+        RunFolder.create(fresh / "run", FACTS, fill).release()
 
     def check(fresh: Path) -> None:
         if not (fresh / "run").exists():
             make(fresh)
         run = RunFolder.open(fresh / "run")
-        assert run.facts == {"kind": "language", "format": 1} and (run.path / "data.txt").read_text() == "abc"
+        assert run.facts["kind"] == "language" and run.checked and (run.path / "data.txt").read_text() == "abc"
         assert run.checkpoints.is_dir() and not run.in_training()
         assert names(fresh) == ["run"]
 

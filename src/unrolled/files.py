@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import math
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from unrolled.errors import RunError, TrainingError
-from unrolled.opening import check_own, check_own_folder, open_own, read_own
+from unrolled.opening import CURE, check_own, check_own_folder, open_own, read_own
 
 PARTIAL = ".partial-"  # in the hidden names of what is being written
 LEFT = re.compile(rf"\..+{re.escape(PARTIAL)}\d+")
 LARGEST_JSON = 128 << 20  # bytes
 MOST_VALUES = 5_000_000  # in a file of JSON: as Python's objects they take a hundred bytes each
 BLOCK = 1 << 16  # bytes looked at together for the end of a line
+DEEPEST = 60  # lists and objects within each other
+CHECKSUM, CHECKSUM_DIGITS = "checksum", 32
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -134,6 +137,33 @@ def read_json(path: str | Path) -> Any:
     return _parse(_read_text(Path(path)), str(path))
 
 
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """An object with a `checksum` of all its other parts, as JSON has them: `unsealed` takes it off and checks it."""
+    return {**value, CHECKSUM: _checksum(json.loads(to_json(dict(value))))}
+
+
+def unsealed(value: dict[str, Any], source: str, must: bool) -> dict[str, Any]:
+    """The object without its checksum. Raises RunError, naming `source`, where that does not match, or where there
+    must be one and is none."""
+    rest = {name: part for name, part in value.items() if name != CHECKSUM}
+    if CHECKSUM not in value and must:
+        raise RunError(f"{source} is damaged: it has no checksum. {CURE}")
+    if CHECKSUM in value and value[CHECKSUM] != _checksum(rest):
+        raise RunError(f"{source} is damaged: its checksum does not match. {CURE}")
+    return rest
+
+
+def _checksum(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:CHECKSUM_DIGITS]
+
+
+def digest_own(path: str | Path) -> str:
+    """The sha256 of a run's file. Raises RunError where it is no plain file; OSError as os.open does."""
+    descriptor = open_own(path)
+    with os.fdopen(descriptor, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
     """Reads a file of one JSON object a line; no file is no lines, and a last line without its end is passed over.
 
@@ -174,7 +204,9 @@ def _unreadable(path: Path, error: OSError) -> RunError:
 
 def _parse(text: str, where: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant)
+        _refuse_depth(value)
+        return value
     except json.JSONDecodeError as error:
         reason = f"no JSON ({error.msg}, line {error.lineno}, column {error.colno})"
     except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
@@ -184,6 +216,15 @@ def _parse(text: str, where: str) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON's")
+
+
+def _refuse_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        parts = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [one for some in parts for one in some if isinstance(one, dict | list)]
+    if level:
+        raise RecursionError
 
 
 def _finite(value: Any) -> Any:

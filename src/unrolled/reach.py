@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from unrolled.errors import DataError
 from unrolled.evaluate import Unrolling, student_t
 from unrolled.model.language import LanguageModel
+from unrolled.schema import check
 from unrolled.seeds import numpy_generator
 
 Ids: TypeAlias = NDArray[Any]
@@ -51,8 +52,9 @@ class Reach:
     gradient_reach: int | None  # steps back within which 95% of these norms' sum lies
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Reach:
-        """What `as_dict` gave, read back."""
+    def from_json(cls, values: Any, source: str = "The reach") -> Reach:
+        """What `as_dict` gave, read back. Raises RunError, naming `source`, where that is not what it is."""
+        check(values, cls, source)
         read: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
         return cls(**read)
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from unrolled.errors import OptionError, nearest
 from unrolled.parts import UNTRAINED, learnt_model, parse_list
+from unrolled.schema import check
 
 MOST_MINUTES = 7 * 24 * 60.0
 DEFAULT_MINUTES = 10.0
@@ -30,13 +30,10 @@ class Settings:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The settings saved in `values`. Raises OptionError for a name it does not have."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        for name in values:
-            if name not in names:
-                raise OptionError(f"No setting is called '{name}'.{nearest(name, names)} Known: {', '.join(names)}.")
-        return cls(**values)
+    def from_json(cls, values: Any, source: str = "What was saved") -> Self:
+        """The settings saved in `values`. Raises RunError, naming `source`, for an unknown name, a missing one, or a
+        value of another type or out of its range."""
+        return cls(**check(values, cls, source))
 
 
 @dataclass(frozen=True)

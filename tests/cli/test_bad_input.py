@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from asking import Answer, Unroll
+from sealing import change_facts
 
 SOME_TEXT = "".join(f"Line {n} says that {n * n} is the square of {n}.\n" for n in range(150))
 SMALL = ("--size", "8", "--batch", "2", "--window", "16", "--threads", "1")
@@ -203,7 +202,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("trained")
     (folder / "text.txt").write_text(SOME_TEXT)
-    arguments = ["train", str(folder / "text.txt"), "--steps", "2", *SMALL, "--quiet", "--out", str(folder / "run")]
+    arguments = [
+        "train",
+        str(folder / "text.txt"),
+        "--model",
+        "lstm",
+        "--steps",
+        "2",
+        *SMALL,
+        "--quiet",
+        "--out",
+        str(folder / "run"),
+    ]
     assert main(arguments) == 0
     return folder
 
@@ -215,12 +225,6 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path / "copy")
     change_facts(Path("run"), lambda facts: facts["data"].update(path=str(Path("text.txt").resolve())))
     return Path("run")
-
-
-def change_facts(run: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    facts = json.loads((run / "run.json").read_text())
-    change(facts)
-    (run / "run.json").write_text(json.dumps(facts))
 
 
 def stop_early(run: Path) -> None:
@@ -242,6 +246,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "no symbols": (lambda run: (run / "symbols.json").unlink(), ("symbols.json",)),
     "no plan": (lambda run: (run / "plan.jsonl").write_text(""), ("plan.jsonl",)),
     "unknown setting": (lambda run: change_facts(run, lambda facts: facts["asked"].update(sise=3)), ("sise",)),
+    "no checksum": (
+        lambda run: (run / "run.json").write_text((run / "run.json").read_text().replace("checksum", "checksun")),
+        ("run.json", "checksum"),
+    ),
 }
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from kills import same_bytes
+from sealing import seal
 
 import unrolled
 from unrolled.errors import DataError, OptionError, RunError, command
@@ -376,6 +377,7 @@ def test_a_damaged_run_is_refused(case: str, table: Path, tmp_path: Path) -> Non
     )
     change, words = DAMAGE[case]
     change(tmp_path / "run")
+    seal(tmp_path / "run")
     with pytest.raises(RunError, match=words):
         list(unrolled.load(tmp_path / "run").predict(["a"]))
 

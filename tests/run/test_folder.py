@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kills
 import pytest
 import torch
 
@@ -18,9 +19,7 @@ from unrolled.run import runs
 from unrolled.run.folder import RunFolder, find_runs, free_path, newest
 
 KILLS = Path(__file__).parents[1] / "kills.py"
-FACTS = {"kind": "language", "data": "/poems.txt", "score": 1.5}
-LISTED = {"kind": "language", "data": {"path": "/poems.txt"}, "status": "training", "asked": {"model": "lstm"},
-          "scores": {}}  # fmt: skip
+FACTS = {**kills.FACTS, "score": 1.5}
 
 
 def names(folder: Path) -> list[str]:
@@ -39,7 +38,7 @@ def test_a_run_is_made_and_opened_again(tmp_path: Path) -> None:
     made = RunFolder.create(tmp_path / "new" / "runs" / "a", FACTS, fill)
     made.write_facts(score=1.4, best=float("inf"))
     found = RunFolder.open(tmp_path / "new" / "runs" / "a")
-    assert found.facts == {**FACTS, "format": 1, "score": 1.4, "best": None}
+    assert found.facts == {**FACTS, "format": 2, "score": 1.4, "best": None, "checksums": {}}
     assert (found.path / "text").read_text() == "abc" and names(found.path.parent) == ["a"]
     assert made.path == found.path and found.checkpoints.is_dir()
 
@@ -113,7 +112,13 @@ def test_a_kill_at_any_point_of_a_birth_leaves_no_run_or_a_whole_one(tmp_path: P
         ("[]", "run.json is damaged: it lacks a format or a kind"),
         ('{"format": true, "kind": "language"}', "run.json is damaged: it lacks a format or a kind"),
         ('{"format": 1}', "run.json is damaged: it lacks a format or a kind"),
-        ('{"format": 2, "kind": "language"}', "made by a newer unrolled: it has format 2; this one reads 1"),
+        ('{"format": 3, "kind": "language"}', "made by a newer unrolled: it has format 3; this one reads 2"),
+        ('{"format": 2, "kind": "language"}', "run.json is damaged: it has no checksum"),
+        ('{"format": 2, "kind": "language", "checksum": "0"}', "run.json is damaged: its checksum does not match"),
+        (
+            '{"format": 1, "kind": "language"}',
+            "run.json is damaged: 'asked' is missing, where an object was expected",
+        ),
         ('{"format": 1, "kind": "label"}', "holds a run of kind 'label'; this needs one of kind 'language'"),
     ],
 )
@@ -137,7 +142,7 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_any_kind_is_opened_where_any_will_do(tmp_path: Path) -> None:
-    RunFolder.create(tmp_path / "a", {"kind": "label"})
+    RunFolder.create(tmp_path / "a", {**FACTS, "kind": "label"})
     assert RunFolder.open(tmp_path / "a", kinds=None).facts["kind"] == "label"
 
 
@@ -194,9 +199,9 @@ def test_cutting_is_no_change_where_nothing_is_behind_the_step(run: RunFolder) -
     assert (run.path / "log.jsonl").stat().st_ino == before.st_ino
 
 
-def test_symbols_and_the_model_come_back(run: RunFolder) -> None:
+def test_symbols_and_the_model_come_back(tmp_path: Path) -> None:
     table: dict[str, Any] = {"kind": "char", "symbols": ["", "a", "–"]}
-    run.write_symbols(table)
+    run = RunFolder.create(tmp_path / "a", FACTS, lambda folder: RunFolder(folder, {}).write_symbols(table))
     run.write_model({"weight": torch.ones(2)}, {"step": 5})
     assert run.read_symbols() == table
     tensors, facts = run.read_model({"weight": torch.zeros(2)})
@@ -225,7 +230,7 @@ def test_the_newest_run_is_the_one_last_written_to(tmp_path: Path, monkeypatch: 
 
 
 def test_runs_are_listed_beside_a_trainer_that_finishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = RunFolder.create(tmp_path / "runs" / "a", LISTED)
+    run = RunFolder.create(tmp_path / "runs" / "a", FACTS)
     real = RunFolder.in_training
 
     def finishes(folder: RunFolder) -> bool:
@@ -239,7 +244,7 @@ def test_runs_are_listed_beside_a_trainer_that_finishes(tmp_path: Path, monkeypa
 
 
 def test_runs_are_listed_while_their_files_come_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = RunFolder.create(tmp_path / "runs" / "a", LISTED)
+    run = RunFolder.create(tmp_path / "runs" / "a", FACTS)
     (run.checkpoints / "step-1.safetensors").write_bytes(b"1234")
     whole = runs(tmp_path / "runs")[0]["bytes"]
     real = os.walk

@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 import torch
 from asking import Unroll
+from kills import FACTS
 
 from unrolled.errors import RunError
 from unrolled.files import append_line, sweep, write_whole
-from unrolled.run.folder import FILES, RunFolder, is_run, sweep_unborn
+from unrolled.run.birth import sweep_unborn
+from unrolled.run.folder import RunFolder
 from unrolled.run.lock import Lock
+from unrolled.run.own_files import FILES, is_run
 from unrolled.training.checkpoint import drop_older, load_newest, save_checkpoint
 
 PRECIOUS = b"precious\n" * 100
@@ -52,7 +55,7 @@ def precious(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    run = RunFolder.create(tmp_path / "run", {"kind": "language"})
+    run = RunFolder.create(tmp_path / "run", FACTS)
     run.release()
     return run
 
@@ -173,7 +176,7 @@ def test_only_what_is_an_unborn_run_beyond_doubt_is_removed(tmp_path: Path) -> N
 def test_a_run_is_born_beside_what_looks_like_one_unborn(tmp_path: Path) -> None:
     (tmp_path / ".run.partial-12").mkdir()
     (tmp_path / ".run.partial-12" / "thesis.txt").write_text("dear")
-    RunFolder.create(tmp_path / "run", {"kind": "language"})
+    RunFolder.create(tmp_path / "run", FACTS)
     assert (tmp_path / ".run.partial-12" / "thesis.txt").read_text() == "dear"
 
 
@@ -184,7 +187,7 @@ def test_facts_are_those_that_the_last_holder_of_the_lock_left(run: RunFolder) -
         "run = RunFolder.open(sys.argv[1]); run.lock(); run.write_facts(status='finished')"
     )
     subprocess.run([sys.executable, "-c", script, run.path], check=True)
-    assert "status" not in opened.facts
+    assert opened.facts["status"] == "training"
     opened.lock()
     assert opened.facts["status"] == "finished"
     opened.release()

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from kills import same_bytes
+from sealing import seal
 
 import unrolled
 from unrolled.beam import Hypothesis
@@ -360,6 +361,7 @@ def test_damaged_symbols_are_refused(case: str, trained: Training, tmp_path: Pat
     tables = json.loads((tmp_path / "run" / "symbols.json").read_text())
     change(tables["outputs"]["output"])
     (tmp_path / "run" / "symbols.json").write_text(json.dumps(tables))
+    seal(tmp_path / "run")
     with pytest.raises(RunError, match=words):
         unrolled.load(tmp_path / "run")
 

@@ -42,7 +42,7 @@ def info(
       unroll info poems.txt --minutes 10
       unroll info runs/poems --json
     """
-    from unrolled.run.folder import is_run
+    from unrolled.run import is_run
 
     if thing is None or is_run(thing):
         changed = [name for name, value in settings.to_json().items() if value != getattr(TrainSettings(), name)]

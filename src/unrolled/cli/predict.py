@@ -159,7 +159,7 @@ def _lines(
 
 def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | None]:
     """(run, input) of what was named."""
-    from unrolled.run.folder import is_run
+    from unrolled.run import is_run
 
     if len(paths) > (1 if has_text else 2):
         raise OptionError(

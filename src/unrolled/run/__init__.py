@@ -3,6 +3,7 @@
 from unrolled.run.answer_evaluation import AnswerEvaluation
 from unrolled.run.giving import Given
 from unrolled.run.info import info_data
+from unrolled.run.own_files import is_run
 from unrolled.run.predicting import Answer
 from unrolled.run.report import Report
 from unrolled.run.run import Evaluation, RankedLine, Run, load, runs
@@ -24,6 +25,7 @@ __all__ = [
     "Verdict",
     "WritingEvaluation",
     "info_data",
+    "is_run",
     "load",
     "runs",
 ]

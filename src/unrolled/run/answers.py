@@ -29,7 +29,7 @@ from unrolled.model.heads import Head, balanced
 from unrolled.parts import COUNTED, LINEAR, UNTRAINED
 from unrolled.run.answer_verdict import judge_alone, judge_answers
 from unrolled.run.building import build_model
-from unrolled.run.legs import best_weights, recorded_plans, set_weights
+from unrolled.run.legs import load_best, recorded_plans, set_weights
 from unrolled.run.process import bytes_in_use
 from unrolled.run.report import Report
 from unrolled.run.rivals import (
@@ -183,8 +183,7 @@ class Answers(Subject):
         if self._read_text is not None:
             vectors = cooccurrence_vectors(self._read_text(), plan.embed, seeds.number(self.settings.seed, "vectors"))
         else:
-            theirs: Any = build_model(plan, table.size, 0)
-            set_weights(theirs, best_weights(source, theirs))
+            theirs = load_best(source, plan, lambda plan: build_model(plan, table.size, 0))
             set_weights(mine.memory, [weight.detach() for weight in theirs.memory.parameters()])
             vectors = theirs.embedding.weight.detach()
         if isinstance(intake, SymbolTokens):

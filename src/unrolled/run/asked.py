@@ -25,9 +25,10 @@ from unrolled.memory import MEMORIES, Memory
 from unrolled.memory.own import is_own, not_brought
 from unrolled.parts import LINEAR, UNTRAINED, build, choose, learnt_model, parse_part
 from unrolled.run.answers import Answers
-from unrolled.run.folder import RunFolder, has_traces
+from unrolled.run.folder import RunFolder
 from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
+from unrolled.run.own_files import has_traces
 from unrolled.run.rows import read_rows, table_options
 from unrolled.run.subject import Subject
 from unrolled.run.writings import Writings
@@ -42,6 +43,7 @@ FOR_TABLES = (
     "inlet", "augment", "freeze", "reader", "no_header",
 )  # fmt: skip
 FOR_TEXTS = ("documents", "window")
+KEPT = "data.txt"  # of standard input, in a run's folder
 WIDE = 27_720  # units that any number of heads up to 12 divides
 
 
@@ -102,7 +104,7 @@ def as_recorded(recorded: RunFolder, settings: TrainSettings) -> TrainSettings:
 
     All else comes from the recorded run, or it would not come out the same; an option that says otherwise is refused.
     """
-    theirs = TrainSettings.from_json(recorded.facts["asked"])
+    theirs = recorded.asked
     if theirs.model in UNTRAINED:
         raise RunError(f"{recorded.path} is a {counted(theirs.model)}: it has no plan to follow. Name a trained run.")
     own = ("minutes", "steps", "out", "threads", "device", "plan")
@@ -119,7 +121,7 @@ def as_recorded(recorded: RunFolder, settings: TrainSettings) -> TrainSettings:
 
 def as_started_from(source: RunFolder, settings: TrainSettings, path: str | Path) -> TrainSettings:
     """The settings with the sizes of the run whose weights are the start. Raises OptionError, RunError."""
-    if (model := source.facts["asked"]["model"]) in UNTRAINED:
+    if (model := source.asked.model) in UNTRAINED:
         raise RunError(f"{source.path} is a {counted(model)}: it has no weights to start from. Name a trained run.")
     theirs = recorded_plans(source)[0]
     sizes = {name: getattr(theirs, name) for name in ("model", "size", "depth")}
@@ -132,7 +134,7 @@ def as_started_from(source: RunFolder, settings: TrainSettings, path: str | Path
             )
     if source.facts["kind"] == Language.kind and not is_about_text(path, settings):
         return _as_begun(source, settings, sizes)
-    own = TrainSettings.from_json(source.facts["asked"])
+    own = source.asked
     if settings.symbols not in (TrainSettings().symbols, own.symbols):
         raise OptionError(
             f"--from {source.path} reads by symbols of its own; --symbols {settings.symbols} is another way.\n"
@@ -195,9 +197,11 @@ def name_for(path: str | Path) -> str:
 def read_again(folder: RunFolder, asked: TrainSettings) -> Subject:
     """The run's own data once more. Raises DataError where it is gone or is not what it was."""
     data = folder.facts["data"]
-    path = folder.path / data["path"] if data["kept"] else Path(data["path"])
+    path = folder.path / KEPT if data["kept"] else Path(data["path"])
     what = "text" if folder.facts["kind"] == Language.kind else "table"
-    if not path.exists():
+    if data["kept"]:
+        folder.check_file(KEPT)
+    if not (path.is_file() or path.is_dir()):  # what is neither is no data that a run had
         raise DataError(f"The {what} that {folder.path} was trained on is gone: {path}.\nPut it back, or train anew.")
     subject = read_subject(path, asked, folder)
     if data["fingerprints"] and list(subject.fingerprints.values()) != list(data["fingerprints"].values()):
@@ -318,7 +322,7 @@ def _begin(path: str | Path, asked: TrainSettings, source: RunFolder) -> Answers
             f"--from {source.path} starts from a language model, and answers with labels or numbers; here a text "
             "is to be written.\nLeave it out."
         )
-    theirs = TrainSettings.from_json(source.facts["asked"])
+    theirs = source.asked
     read_text = None if takes_memory(source, asked) else lambda: read_corpus_again(source, theirs)
     return Answers(examples, asked, Language.kind, recorded_plans(source)[0].embed, read_text)
 

@@ -15,43 +15,42 @@ lock                held by the process that trains it
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import math
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unrolled.errors import RunError, TrainingError, command
+from unrolled.errors import RunError, TrainingError
 from unrolled.files import (
-    PARTIAL,
     append_line,
+    digest_own,
     partial_path,
     read_json,
     read_json_lines,
+    sealed,
     sweep,
-    sync_folder,
     to_json,
+    unsealed,
     write_json,
     write_whole,
 )
-from unrolled.opening import check_own, check_own_folder, read_own
-from unrolled.run.lock import Lock, holder_name
+from unrolled.opening import CURE, check_own, read_own
+from unrolled.run.birth import check_vacant, rename, sweep_unborn
+from unrolled.run.facts import FORMAT, KINDS, LISTED, read_facts, settings_of
+from unrolled.run.lock import Lock
+from unrolled.run.own_files import check_files, is_run
+from unrolled.schema import check
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT = 1
-KINDS = ("language", "answers", "writings")  # of runs that this version makes and reads
-LISTED = "`unroll runs` lists them."
-FILES = (
-    "run.json", "plan.jsonl", "log.jsonl", "samples.txt", "symbols.json", "model.safetensors", "ngram.safetensors",
-    "linear.safetensors", "data.txt", "reach.json", "lock",
-)  # fmt: skip
-TRACES = ("plan.jsonl", "symbols.json", "checkpoint", "model.safetensors")  # two of them are a run's, or were
+    from unrolled.reach import Reach
+    from unrolled.settings import TrainSettings
+
+FIXED = ("symbols.json", "data.txt")  # written once, when a run is born; run.json has their checksums
 SAMPLE_HEADING = "--- step "  # at the line's start; a sample's own lines are indented
 
 
@@ -82,7 +81,7 @@ class RunFolder:
         partial = partial_path(target)
         run = cls(partial, {**facts, "format": FORMAT})
         try:
-            _check_vacant(path)
+            check_vacant(path)
             target.parent.mkdir(parents=True, exist_ok=True)
             sweep_unborn(target)
             partial.mkdir()
@@ -93,10 +92,10 @@ class RunFolder:
             run.checkpoints.mkdir()
             if fill is not None:
                 fill(partial)
-            run.write_facts()
+            run.write_facts(checksums=run._digests())
             if os.name == "nt":  # where no folder is renamed in which a file is open
                 run.release()
-            _rename(partial, target, path)
+            rename(partial, target, path)
         except BaseException as error:
             run.release()
             shutil.rmtree(partial, ignore_errors=True)
@@ -118,7 +117,7 @@ class RunFolder:
         try:
             is_folder, exists = path.is_dir(), path.exists()
             if is_folder:
-                _check_files(path)
+                check_files(path)
             has_facts = is_folder and check_own(path / "run.json")
         except OSError as error:
             raise RunError(f"{path} cannot be read: {error.strerror}. {LISTED}") from error
@@ -129,7 +128,7 @@ class RunFolder:
             if is_run(path):
                 raise RunError(f"{path} is a damaged run: its run.json is gone. Use another run, or train again.")
             raise RunError(f"{path} is not a run: it has no run.json. Name what `unroll train` left. {LISTED}")
-        return cls(path, _read_facts(path, kinds))
+        return cls(path, read_facts(path, kinds))
 
     @property
     def checkpoints(self) -> Path:
@@ -162,7 +161,9 @@ class RunFolder:
         with contextlib.suppress(OSError):
             sweep(self.path)
         if check_own(self.path / "run.json"):
-            self.facts = _read_facts(self.path, None)
+            self.facts = read_facts(self.path, None)
+            if not self.checked:
+                self._add_checksums()
 
     def release(self) -> None:
         """Lets another process train the run."""
@@ -172,18 +173,31 @@ class RunFolder:
         """Whether some process, this one too, holds the lock now."""
         return self._lock.held()
 
+    @property
+    def asked(self) -> TrainSettings:
+        """What the run was asked. Raises RunError where that cannot have been."""
+        return settings_of(self.facts, f"{self.path}/run.json")
+
+    @property
+    def checked(self) -> bool:
+        """Whether all that answers are made from has checksums; a run of an older version has none."""
+        return "checksums" in self.facts
+
     def write_facts(self, **changes: Any) -> None:
-        """Takes `changes` into `facts` and writes run.json whole; floats that are not finite become null there."""
+        """Takes `changes` into `facts` and writes run.json whole, with a checksum; floats that are not finite become
+        null there."""
         self.facts = {**self.facts, **changes}
-        write_json(self.path / "run.json", self.facts)
+        write_json(self.path / "run.json", sealed(self.facts))
 
     def append_plan(self, step: int, plan: Mapping[str, Any]) -> None:
         """Writes down the plan that holds from `step` on, to the disk: call it before the plan is used."""
-        append_line(self.path / "plan.jsonl", to_json({"step": step, **plan}), sync=True)
+        append_line(self.path / "plan.jsonl", _plan_line({"step": step, **plan}), sync=True)
 
     def read_plans(self) -> list[dict[str, Any]]:
-        """All plans, as they were written down."""
-        return read_json_lines(self.path / "plan.jsonl")
+        """All plans, as they were written down. Raises RunError where a checksum does not match."""
+        path = self.path / "plan.jsonl"
+        lines = enumerate(read_json_lines(path), start=1)
+        return [unsealed(line, f"{path}, line {number},", must=self.checked) for number, line in lines]
 
     def append_report(self, step: int, report: Mapping[str, Any]) -> None:
         """Adds a line to log.jsonl; floats that are not finite become null."""
@@ -207,8 +221,31 @@ class RunFolder:
         write_json(self.path / "symbols.json", table)
 
     def read_symbols(self) -> Any:
-        """What symbols.json says. Raises RunError where it is missing or damaged."""
+        """What symbols.json says. Raises RunError where it is missing, damaged, or not what the run was born with."""
+        self.check_file("symbols.json")
         return read_json(self.path / "symbols.json")
+
+    def check_file(self, name: str) -> None:
+        """Raises RunError where a file that is written once is not what the run was born with."""
+        if not self.checked:
+            return
+        found = self._digests((name,)).get(name)
+        if found is None:
+            raise RunError(f"{self.path / name} is missing: the run is damaged. {CURE}")
+        if found != self.facts["checksums"].get(name):
+            raise RunError(f"{self.path / name} is damaged: its checksum is not the one in run.json. {CURE}")
+
+    def _digests(self, names: Sequence[str] = FIXED) -> dict[str, str]:
+        """The checksums of those of these files that are there."""
+        try:
+            return {name: digest_own(self.path / name) for name in names if check_own(self.path / name)}
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be read: {error.strerror}. Check its permissions.") from error
+
+    def _add_checksums(self) -> None:
+        """An older run's checksums, of its files as they are: plans first, so that a kill between leaves it older."""
+        self._rewrite("plan.jsonl", "".join(_plan_line(line) + "\n" for line in self.read_plans()))
+        self.write_facts(format=FORMAT, checksums=self._digests())
 
     def write_model(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Writes model.safetensors, whole and with a checksum."""
@@ -222,15 +259,32 @@ class RunFolder:
 
         return load_tensors(self.model, like)
 
+    def read_reach(self, weights: str) -> Reach | None:
+        """What was measured of the model with these weights; None where nothing was, or it can't be told any more."""
+        from unrolled.reach import Reach
+
+        path = self.path / "reach.json"
+        with contextlib.suppress(RunError):
+            known = check(read_json(path), dict[str, Any], str(path)) if check_own(path) else {}
+            if unsealed(known, str(path), must=True).get("weights") == weights:
+                return Reach.from_json(known.get("reach"), str(path))
+        return None
+
+    def write_reach(self, weights: str, reach: Reach) -> None:
+        """Keeps what was measured of the model with these weights."""
+        write_json(self.path / "reach.json", sealed({"weights": weights, "reach": reach.as_dict()}))
+
     def cut(self, step: int, plans: bool = True) -> None:
         """Drops reports, samples and plans of steps after `step`, and any line that a kill tore: for a resumption.
 
         So a checkpoint is to be saved after the reports, samples and plans of its step are written. `plans` is
         False where the plans are followed, not made: then they hold whatever the step. Plans of step 0 always stay.
         """
-        for name, last in (("plan.jsonl", max(step, 0) if plans else math.inf), ("log.jsonl", step)):
-            kept = [line for line in read_json_lines(self.path / name) if line.get("step", 0) <= last]
-            self._rewrite(name, "".join(to_json(line) + "\n" for line in kept))
+        last = max(step, 0) if plans else math.inf
+        kept = [_plan_line(line) for line in self.read_plans() if line.get("step", 0) <= last]
+        kept_reports = [to_json(line) for line in self.read_reports() if line.get("step", 0) <= step]
+        for name, lines in (("plan.jsonl", kept), ("log.jsonl", kept_reports)):
+            self._rewrite(name, "".join(line + "\n" for line in lines))
         self._rewrite("samples.txt", "".join(written for at, _, written in self._samples() if at <= step))
 
     def _rewrite(self, name: str, text: str) -> None:
@@ -250,14 +304,8 @@ class RunFolder:
                 yield int(step), "\n".join(line[4:] for line in lines), block + "\n\n"
 
 
-def is_run(path: str | Path) -> bool:
-    """Whether a path is to be taken for a run's folder: it has a run.json, or is what is left of a run."""
-    return os.path.lexists(Path(path) / "run.json") or has_traces(path)
-
-
-def has_traces(path: str | Path) -> bool:
-    """Whether files stand at `path` that only a run has, its run.json aside."""
-    return sum(os.path.lexists(Path(path) / name) for name in TRACES) > 1
+def _plan_line(plan: Mapping[str, Any]) -> str:
+    return to_json(sealed(plan))
 
 
 def find_runs(under: str | Path = "runs") -> list[Path]:
@@ -283,31 +331,6 @@ def free_path(name: str, under: str | Path = "runs") -> Path:
     return path
 
 
-def _check_files(path: Path) -> None:
-    """Raises RunError where a file of a run is anything but a plain file of its own, or a folder is a link."""
-    for name in FILES:
-        check_own(path / name)
-    if check_own_folder(path / "checkpoint"):
-        for entry in (path / "checkpoint").iterdir():
-            check_own(entry)
-
-
-def _read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
-    """What run.json says. Raises RunError where it is damaged, of a newer format or of another kind."""
-    facts = read_json(path / "run.json")
-    if not isinstance(facts, dict) or type(facts.get("format")) is not int or type(facts.get("kind")) is not str:
-        raise RunError(f"{path}/run.json is damaged: it lacks a format or a kind. Use another, or train again.")
-    if facts["format"] > FORMAT:
-        raise RunError(
-            f"{path} was made by a newer unrolled: it has format {facts['format']}; this one reads {FORMAT}.\n"
-            "Install the newer one: pip install --upgrade unrolled"
-        )
-    if kinds is not None and facts["kind"] not in kinds:
-        wanted = " or ".join(f"'{kind}'" for kind in kinds)
-        raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind {wanted}. {LISTED}")
-    return facts
-
-
 def last_written(run: Path) -> float:
     """When a run was last written to, in seconds since 1970; 0 where that cannot be told."""
     return max((_stat(run / name, "st_mtime") for name in ("run.json", "log.jsonl")), default=0)
@@ -323,57 +346,3 @@ def _stat(path: Path, figure: str) -> float:
         return float(getattr(path.lstat(), figure))
     except OSError:
         return 0.0
-
-
-def _check_vacant(path: Path) -> None:
-    if not path.exists() and not path.is_symlink():
-        return
-    if not path.is_dir():
-        raise RunError(f"{path} exists and is not a folder. Name another with --out.")
-    if path.resolve() == Path.cwd():
-        raise RunError(f"{path} is the folder you are in; a run makes its own. Name one inside it: --out {path}/run")
-    if any(path.iterdir()):
-        raise RunError(
-            f"{path} exists and is not empty. Name another with --out, or go on: {command('resume', path)}"
-        )
-
-
-def sweep_unborn(target: Path) -> None:
-    """Removes what killed processes left of runs that were to be born as `target`; who is alive holds a lock.
-
-    Only what is a run's beyond doubt: a folder of the very name, whose lock names the process that its name has, or
-    that holds nothing but a lock. Of it files are removed by name, so that what somebody put there stays.
-    """
-    named = re.compile(re.escape(f".{target.name}{PARTIAL}") + r"(\d+)")
-    for left in target.parent.iterdir():
-        match = named.fullmatch(left.name)
-        if match is None or left.is_symlink() or not left.is_dir() or (lock := Lock(left)).held():
-            continue
-        if lock.holder() == holder_name(int(match[1])) or not {path.name for path in left.iterdir()} - {"lock"}:
-            _remove(left)
-
-
-def _remove(unborn: Path) -> None:
-    from unrolled.training.checkpoint import remove_checkpoints
-
-    with contextlib.suppress(OSError, RunError):  # what is not removed stays where it is
-        if check_own_folder(unborn / "checkpoint"):
-            remove_checkpoints(unborn / "checkpoint")
-            (unborn / "checkpoint").rmdir()
-        sweep(unborn)
-        for name in FILES:
-            (unborn / name).unlink(missing_ok=True)
-        unborn.rmdir()
-
-
-def _rename(partial: Path, target: Path, asked: Path) -> None:
-    sync_folder(partial)
-    try:
-        os.rename(partial, target)  # noqa: PTH104 - the named points of writing are calls of os
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            raise RunError(f"{asked} exists and is not empty. Name another folder with --out.") from error
-        if error.errno in (errno.EBUSY, errno.EXDEV):
-            raise RunError(f"{asked} is a mount point; name a folder inside it: --out {asked}/run") from error
-        raise
-    sync_folder(target.parent)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
-from unrolled.errors import RunError
+from unrolled.errors import OptionError, RunError
 from unrolled.run.folder import RunFolder
 from unrolled.threads import threads_for
 from unrolled.training.plan import Plan, replan, second_leg
 
+Model = TypeVar("Model", bound=nn.Module)
 GUESSED_PACE = 0.1  # seconds an update, where nothing was measured yet
 
 
@@ -23,6 +25,11 @@ class Leg:
     minutes: float | None  # None: so many updates, or a recorded plan
     steps: int | None
     used: float = 0.0  # seconds that the run had taken when this leg began
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> Leg:
+        """The leg that `facts`, checked already, are of."""
+        return cls(facts["minutes"], facts["steps"], facts["used"])
 
     def seconds_left(self, used: float) -> float | None:
         """Seconds of this leg that are left once the run has taken `used`, 1 at least; None without a clock."""
@@ -55,17 +62,37 @@ def pace_of(reports: Sequence[Mapping[str, Any]]) -> float:
 def recorded_plans(folder: RunFolder, **changes: Any) -> list[Plan]:
     """The plans of a run, in the order in which they were made, but for `changes`; never on more threads than there
     are cores. Raises RunError where there is none."""
-    plans = [Plan.from_json({k: v for k, v in line.items() if k != "step"} | changes) for line in folder.read_plans()]
-    plans = [replace(plan, threads=threads_for(plan.threads)) for plan in plans]
+    plans, path = [], folder.path / "plan.jsonl"
+    for number, line in enumerate(folder.read_plans(), start=1):
+        values = {name: value for name, value in line.items() if name != "step"}
+        plans.append(Plan.from_json(values, f"{path}, line {number},"))
     if not plans:
-        raise RunError(f"{folder.path}/plan.jsonl is empty: the run is damaged. Train again.")
-    return plans
+        raise RunError(f"{path} is missing or empty: the run is damaged. Train again.")
+    plans = [replace(plan, **changes) for plan in plans]
+    return [replace(plan, threads=threads_for(plan.threads)) for plan in plans]
 
 
-def best_weights(source: RunFolder, model: nn.Module) -> list[Tensor]:
-    """The best weights of a run, in the order of a model like its own. Raises RunError where it is damaged."""
-    tensors, _ = source.read_model(dict(model.named_parameters()))
-    return [tensors[name] for name, _ in model.named_parameters()]
+def best_weights(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> dict[str, Tensor]:
+    """The best weights of a run, by name and in the order of the model that `make` builds of its plan.
+
+    That is built without numbers first, so that no damaged plan makes a larger one than the weights that are there.
+    Raises RunError where they do not fit, or the plan makes no model.
+    """
+    try:
+        with torch.device("meta"):
+            like = dict(make(replace(plan, device="meta")).named_parameters())
+    except OptionError as error:
+        raise RunError(f"{source.path}/plan.jsonl is damaged: {error}") from None
+    tensors, _ = source.read_model(like)
+    return {name: tensors[name] for name in like}
+
+
+def load_best(source: RunFolder, plan: Plan, make: Callable[[Plan], Model]) -> Model:
+    """The model that `make` builds of a run's plan, with its best weights. Raises RunError as `best_weights`."""
+    tensors = best_weights(source, plan, make)
+    model = make(plan)
+    model.load_state_dict(tensors)
+    return model
 
 
 def set_weights(model: nn.Module, weights: Sequence[Tensor]) -> None:

@@ -52,6 +52,15 @@ def load_counts(folder: RunFolder) -> NGram:
     return NGram.from_tensors(*load_tensors(folder.rival(COUNTED)))
 
 
+def check_symbols(folder: RunFolder, ngram: NGram, symbols: int) -> None:
+    """Raises RunError where a run's n-gram is over another number of symbols than its table has."""
+    if ngram.symbols != symbols:
+        raise RunError(
+            f"{folder.path} is damaged: its n-gram is over {ngram.symbols:,} symbols, and its table has {symbols:,}. "
+            "Train again."
+        )
+
+
 def choose(
     learnt: LanguageModel, ngram: NGram, corpus: Corpus, limit: int, asked: str | None, name: str, weighs: bool = True
 ) -> Chosen:
@@ -83,7 +92,9 @@ def choose(
 
 def load_mixture(folder: RunFolder, learnt: LanguageModel) -> Mixture:
     """The mixture of a run, whose weights are equal until its training was finished. Raises RunError."""
-    mixture = Mixture([learnt, load_counts(folder)]).to(next(learnt.parameters()).device)
+    ngram = load_counts(folder)
+    check_symbols(folder, ngram, learnt.symbols)
+    mixture = Mixture([learnt, ngram]).to(next(learnt.parameters()).device)
     gate = folder.facts.get("gate")
     if gate is not None:
         try:

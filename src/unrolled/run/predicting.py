@@ -25,7 +25,7 @@ from unrolled.run.answers import Answers, build_answering
 from unrolled.run.asked import as_evaluated, read_again, read_subject
 from unrolled.run.folder import RunFolder
 from unrolled.run.giving import TOGETHER, Given, Giving, gathered, name_of
-from unrolled.run.legs import recorded_plans
+from unrolled.run.legs import load_best, recorded_plans
 from unrolled.run.rivals import load_rival
 from unrolled.run.rows import known_from_json, table_options, was_trained_on
 from unrolled.run.tellers import THERE, Reach, ValueTeller, teller_of
@@ -122,9 +122,7 @@ class Predictor:
                 parts.append(load_rival(folder, name, self.known.intake))
                 continue
             plan = recorded_plans(folder, device=device)[0]
-            self.net = build_answering(plan, settings, tables)
-            tensors, _ = folder.read_model(dict(self.net.named_parameters()))
-            self.net.load_state_dict(tensors)
+            self.net = load_best(folder, plan, lambda plan: build_answering(plan, settings, tables))
             self.net.requires_grad_(False)
             parts.append(Net(self.net, self.known.intake))
         if set(weights) != set(outputs) or any(len(each) != len(parts) for each in weights.values()):

@@ -18,7 +18,6 @@ from unrolled.data.split_folders import find_text_splits
 from unrolled.decode import decode_stream, sample, stop_at
 from unrolled.errors import InputError, OptionError, RunError, TrainingError
 from unrolled.evaluate import ROWS, Score, evaluate, score_lines
-from unrolled.files import read_json, write_json
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
@@ -28,18 +27,19 @@ from unrolled.run.answer_evaluation import AnswerEvaluation
 from unrolled.run.answers import Answers
 from unrolled.run.asked import read_corpus_again
 from unrolled.run.building import build_model, find_device
+from unrolled.run.facts import figure_of
 from unrolled.run.folder import RunFolder, bytes_of, find_runs, last_written, newest
 from unrolled.run.giving import Given
 from unrolled.run.language import Language
-from unrolled.run.legs import recorded_plans
-from unrolled.run.mixing import load_counts, load_mixture, score_parts, selected_parts
+from unrolled.run.legs import load_best, recorded_plans
+from unrolled.run.mixing import check_symbols, load_counts, load_mixture, score_parts, selected_parts
 from unrolled.run.predicting import Answer, Predictor
 from unrolled.run.rows import table_options
 from unrolled.run.text_predicting import TextPredictor, WritingEvaluation
 from unrolled.run.writing import Choice
 from unrolled.run.writings import Writings
 from unrolled.seeds import generator
-from unrolled.settings import SampleSettings, TrainSettings
+from unrolled.settings import SampleSettings
 from unrolled.threads import ThreadChoice, by_threads, torch_threads
 from unrolled.training.adapting import Adapting, Learning, choose_adapting, evaluate_adapted
 
@@ -116,7 +116,7 @@ class Run:
         """threads: on how many it answers, at most all cores; what is faster where left out."""
         self.folder = folder
         self._alone, self._together = ThreadChoice(threads), ThreadChoice(threads)  # of one row, of many
-        self.settings = TrainSettings.from_json(folder.facts["asked"])
+        self.settings = folder.asked
         self.kind: str = folder.facts["kind"]
         if self.kind == Writings.kind:
             self.writer = TextPredictor(folder, self.settings, device, threads)
@@ -168,11 +168,11 @@ class Run:
     def _load_model(self, device: str) -> LanguageModel | NGram | Mixture:
         if self.left == [COUNTED]:
             alone = self.settings.model == COUNTED
-            return NGram.from_tensors(*self.folder.read_model()) if alone else load_counts(self.folder)
+            ngram = NGram.from_tensors(*self.folder.read_model()) if alone else load_counts(self.folder)
+            check_symbols(self.folder, ngram, self.table.size)
+            return ngram
         plan = recorded_plans(self.folder, device=device)[0]
-        model = build_model(plan, self.table.size, self.settings.seed)
-        tensors, _ = self.folder.read_model(dict(model.named_parameters()))
-        model.load_state_dict(tensors)
+        model = load_best(self.folder, plan, lambda plan: build_model(plan, self.table.size, self.settings.seed))
         whole = load_mixture(self.folder, model) if COUNTED in self.left else model
         return whole.requires_grad_(False)
 
@@ -279,15 +279,15 @@ class Run:
         Kept in the run, for as long as its weights stay the same. Raises DataError where there is no such part.
         """
         self.check_kind(Language.kind)
-        mark, path = f"{self.folder.model_mark()} {'+'.join(self.left)}", self.path / "reach.json"
-        if path.exists() and (known := read_json(path))["weights"] == mark:
-            return Reach.from_json(known["reach"])
+        mark = f"{self.folder.model_mark()} {'+'.join(self.left)}"
+        if (known := self.folder.read_reach(mark)) is not None:
+            return known
         corpus = read_corpus_again(self.folder, self.settings)
         rows = list(part_rows(corpus, "validation", REACH_READ))
         with torch_threads(self._together.settle(lambda: self._read(ROWS))):
             figures = measure_reach(self.model, rows, self.table.characters, seconds, self.settings.seed)
         with suppress(InputError, TrainingError):  # a run that cannot be written to is measured each time
-            write_json(path, {"weights": mark, "reach": figures.as_dict()})
+            self.folder.write_reach(mark, figures)
         return figures
 
     def _adapting(self) -> tuple[torch.nn.Module, Adapting]:
@@ -318,7 +318,9 @@ class Run:
             parameters = self.writer.parameters
         elif isinstance(self.model, torch.nn.Module):
             parameters = sum(p.numel() for p in self.model.parameters())
-        return {"path": str(self.path), "parameters": parameters, **self.facts, "plan": plans[-1] if plans else None}
+        checked = {} if self.folder.checked else {"checksums": "none: an older version made it, damage is not seen"}
+        facts = {"path": str(self.path), "parameters": parameters, **self.facts, **checked}
+        return facts | {"plan": plans[-1] if plans else None}
 
 
 def load(path: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Run:
@@ -336,26 +338,28 @@ def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for path in find_runs(under):
         try:
-            folder = RunFolder.open(path, kinds=None)
-            unlocked = not folder.in_training()
-            facts = RunFolder.open(path, kinds=None).facts  # once more: its trainer may have ended since
+            rows.append(_row(RunFolder.open(path, kinds=None)))
         except RunError as error:
             rows.append({"path": str(path), "status": f"damaged: {error}"})
-            continue
-        status = "stopped" if facts["status"] == "training" and unlocked else facts["status"]
-        model = facts["asked"]["model"] or "+".join(facts.get("left", ())) or None
-        rows.append({
-            "path": str(path), "data": facts["data"]["path"], "model": model, "status": status,
-            **_score(facts["scores"]), "age": time.time() - last_written(path), "bytes": bytes_of(path),
-        })  # fmt: skip
     return rows
 
 
-def _score(scores: dict[str, Any]) -> dict[str, float | None]:
+def _row(folder: RunFolder) -> dict[str, Any]:
+    path, unlocked = folder.path, not folder.in_training()
+    facts = RunFolder.open(path, kinds=None).facts  # once more: its trainer may have ended since
+    status = "stopped" if facts["status"] == "training" and unlocked else facts["status"]
+    model = facts["asked"].get("model") or "+".join(facts.get("left", ())) or None
+    return {
+        "path": str(path), "data": facts["data"]["path"], "model": model, "status": status,
+        **_score(facts["scores"], str(path)), "age": time.time() - last_written(path), "bytes": bytes_of(path),
+    }  # fmt: skip
+
+
+def _score(scores: dict[str, Any], source: str) -> dict[str, float | None]:
     """What tells a run's worth in its list: nats a character, or the figure of its first output."""
     outputs = scores.get("outputs")
     if outputs:
         first = next(iter(outputs.values()))
         figure = first.get("figure", "accuracy")  # an older run answers with labels
-        return {figure: first[figure]}
+        return {figure: figure_of(first, figure, source)}
     return {"nats": scores.get("nats")}

@@ -138,7 +138,7 @@ class Subject(ABC):
 
     def starting_weights(self, source: RunFolder) -> list[Tensor]:
         """The weights that `--from source` starts with, in a model's order. Raises RunError."""
-        return best_weights(source, self.make_model(recorded_plans(source)[0]))
+        return list(best_weights(source, recorded_plans(source)[0], self.make_model).values())
 
     @abstractmethod
     def make_batches(self, plan: Plan) -> Batches:

@@ -17,7 +17,7 @@ from unrolled.errors import DataError, MediaError, RunError, command
 from unrolled.run.asked import as_evaluated, read_again, read_subject
 from unrolled.run.folder import RunFolder
 from unrolled.run.giving import Given, Giving, gathered, name_of
-from unrolled.run.legs import recorded_plans
+from unrolled.run.legs import load_best, recorded_plans
 from unrolled.run.predicting import Answer, Text
 from unrolled.run.rows import known_from_json, table_options, was_trained_on
 from unrolled.run.writing import Choice, Scribe
@@ -78,16 +78,15 @@ class TextPredictor:
         self.known = known_from_json(tables)
         self.giving = Giving(self.known, table_options(settings))
         self.name, output = next(iter(self.known.outputs.items()))
-        taught = build_taught(recorded_plans(folder, device=device)[0], settings, tables)
-        tensors, _ = folder.read_model(dict(taught.named_parameters()))
-        taught.load_state_dict(tensors)
+        plan = recorded_plans(folder, device=device)[0]
+        taught = load_best(folder, plan, lambda plan: build_taught(plan, settings, tables))
         taught.requires_grad_(False)
         if not isinstance(output, TextOutput):
             raise RunError(f"{folder.path}/symbols.json is damaged: what is written there is no text. Train again.")
         self.parameters = sum(p.numel() for p in taught.parameters())
         self.scribe = Scribe(taught.writer, self.known.intake, output)
         # one that was stopped before its end writes greedily
-        self.choice = Choice(int(folder.facts.get("beam", 1)))
+        self.choice = Choice(folder.facts.get("beam", 1))
 
     def read_input(self, source: str) -> Iterator[Given] | None:
         """As `Giving.read_input`."""

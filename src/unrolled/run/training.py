@@ -27,7 +27,7 @@ from unrolled.run.asked import (
 )
 from unrolled.run.building import differences, environment, find_device
 from unrolled.run.folder import RunFolder, free_path, newest
-from unrolled.run.legs import Leg, recorded_plans, set_weights
+from unrolled.run.legs import Leg, best_weights, recorded_plans, set_weights
 from unrolled.run.report import Report
 from unrolled.run.subject import Baseline, Concluded, Terms
 from unrolled.run.watching import Watch
@@ -110,8 +110,7 @@ class Training:
         return self
 
     def _resume(self, folder: RunFolder, minutes: float | None, steps: int | None, started: float | None) -> None:
-        facts = folder.facts
-        asked = TrainSettings.from_json(facts["asked"])
+        facts, asked = folder.facts, folder.asked
         dataclasses.replace(asked, minutes=minutes, steps=steps, plan=None).check()
         finished, given = facts["status"] == "finished", minutes is not None or steps is not None
         if asked.model in UNTRAINED and (finished or given):
@@ -134,7 +133,8 @@ class Training:
             folder.write_facts(status="training")
             return
         plans = recorded_plans(folder, device=self.device)
-        leg = Leg(minutes, steps) if given else Leg(**facts["legs"][-1])
+        best_weights(folder, plans[0], self.subject.make_model)  # they fit, before anything as large is made
+        leg = Leg(minutes, steps) if given else Leg.from_facts(facts["legs"][-1])
         self._set_up(plans, follows=leg.minutes is None)
         watch = self._watch()
         watch.folder = folder

@@ -9,11 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any, Literal, Self
 
+from unrolled.errors import RunError
+from unrolled.opening import CURE
+from unrolled.schema import Within
 from unrolled.settings import Settings
 
 NOT_FINITE = "loss not finite"
+MOST_STEPS = 1 << 24  # of all rows of an update
 
 
 @dataclass(frozen=True)
@@ -21,35 +25,52 @@ class Plan(Settings):
     """What training does, from `from_step` on. A run records every plan before it is used (plan.jsonl)."""
 
     model: Annotated[str, "the memory's name"]
-    size: Annotated[int, "width of each layer, in units"]
-    depth: Annotated[int, "layers"]
-    embed: Annotated[int, "width of a symbol's embedding, in units"]
-    batch: Annotated[int, "rows"]
-    window: Annotated[int, "steps an update sees"]
-    steps: Annotated[int, "updates in all"]
-    rate: Annotated[float, "highest learning rate"]
-    matrix_rate: Annotated[float, "times the rate, for the memory's matrices"]
-    warmup: Annotated[int, "updates until the rate is reached"]
-    dropout: Annotated[float, "share of a layer's outputs dropped"]
-    decay: Annotated[float, "weight decay of the embedding and the output layer's matrix"]
-    matrix_decay: Annotated[float, "weight decay of the memory's matrices"]
-    clip: Annotated[float, "largest norm of the mean gradient"]
-    average: Annotated[float, "weight of the past in the averaged weights"]
+    size: Annotated[int, "width of each layer, in units", Within(1, 65_536)]
+    depth: Annotated[int, "layers", Within(1, 1024)]
+    embed: Annotated[int, "width of a symbol's embedding, in units", Within(1, 65_536)]
+    batch: Annotated[int, "rows", Within(1, 1 << 20)]
+    window: Annotated[int, "steps an update sees", Within(1, 1 << 24)]
+    steps: Annotated[int, "updates in all", Within(0, 1e12)]
+    rate: Annotated[float, "highest learning rate", Within(0, 1)]
+    matrix_rate: Annotated[float, "times the rate, for the memory's matrices", Within(0, 1e6)]
+    warmup: Annotated[int, "updates until the rate is reached", Within(1, 1e12)]
+    dropout: Annotated[float, "share of a layer's outputs dropped", Within(0, 0.99)]
+    decay: Annotated[float, "weight decay of the embedding and the output layer's matrix", Within(0, 1e3)]
+    matrix_decay: Annotated[float, "weight decay of the memory's matrices", Within(0, 1e3)]
+    clip: Annotated[float, "largest norm of the mean gradient", Within(1e-9, 1e12)]
+    average: Annotated[float, "weight of the past in the averaged weights", Within(0, 1)]
     gradient: Annotated[str, "how the loss is carried back"]
-    precision: Annotated[str, "float32, or bfloat16 for the matrix products"]
+    precision: Annotated[Literal["float32", "bfloat16"], "float32, or bfloat16 for the matrix products"]
     device: Annotated[str, "cpu, cuda or mps"]
-    threads: Annotated[int, "processor threads"]
-    report_every: Annotated[int, "updates between reports"]
-    validate_every: Annotated[int, "updates between validations, a multiple of report_every"]
-    save_every: Annotated[int, "updates between checkpoints, a multiple of report_every"]
-    most: Annotated[int | None, "updates that serve: what a budget has beyond them is not spent"] = None
-    padding: Annotated[float | None, "share of what is read that only fills rows up"] = None
-    smoothing: Annotated[float, "share of a symbol's weight that is spread over all, of texts about rows"] = 0.0
+    threads: Annotated[int, "processor threads", Within(1, 1e6)]
+    report_every: Annotated[int, "updates between reports", Within(1, 1e12)]
+    validate_every: Annotated[int, "updates between validations, a multiple of report_every", Within(1, 1e12)]
+    save_every: Annotated[int, "updates between checkpoints, a multiple of report_every", Within(1, 1e12)]
+    most: Annotated[
+        Annotated[int, Within(0, 1e12)] | None, "updates that serve: what a budget has beyond them is not spent"
+    ] = None
+    padding: Annotated[Annotated[float, Within(0, 1)] | None, "share of what is read that only fills rows up"] = None
+    smoothing: Annotated[
+        float, "share of a symbol's weight that is spread over all, of texts about rows", Within(0, 1)
+    ] = 0.0
     twice: Annotated[bool, "whether an update reads each row twice, and is to say the same of it"] = False
-    validation: Annotated[int, "symbols of the validation part that are read each time, at most"] = 200_000
-    from_step: Annotated[int, "the update from which this plan holds"] = 0
-    progress: Annotated[float, "share of the schedule that was done at from_step"] = 0.0
+    validation: Annotated[int, "symbols of the validation part that are read each time, at most", Within(1, 1e12)] = (
+        200_000
+    )
+    from_step: Annotated[int, "the update from which this plan holds", Within(0, 1e12)] = 0
+    progress: Annotated[float, "share of the schedule that was done at from_step", Within(0, 1)] = 0.0
     why: Annotated[str, "what made it"] = "start"
+
+    @classmethod
+    def from_json(cls, values: Any, source: str = "What was saved") -> Self:
+        """The plan saved in `values`. Raises RunError as `Settings.from_json`, and for an update past all sense."""
+        plan = super().from_json(values, source)
+        if plan.rows * plan.window > MOST_STEPS:
+            raise RunError(
+                f"{source} is damaged: an update of {plan.rows:,} rows x {plan.window:,} steps, and at most "
+                f"{MOST_STEPS:,} steps in all were expected. {CURE}"
+            )
+        return plan
 
     @property
     def rows(self) -> int:

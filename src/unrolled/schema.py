@@ -1,0 +1,170 @@
+"""What a value read from JSON has to be, said as a type, and held to it: the one check of what files say.
+
+A type is one of Python's annotations: bool, int, float, str, None, Any, unions, Literal, list[T], tuple[T, ...],
+dict[str, T], a TypedDict, whose other keys may be anything, or a dataclass, which has no other keys.
+`Annotated[int, Within(1, 9)]` is a number in a range. A float may be written as a whole number, and is finite.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import repeat
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    NotRequired,
+    Required,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+from typing import is_typeddict as is_typed_dict
+
+from unrolled.errors import RunError
+from unrolled.opening import CURE
+
+LARGEST = 2**63 - 1  # whole number, either way: what arrays hold
+SHOWN = 40  # characters of a value that is not what it has to be
+PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", types.NoneType: "null"}
+
+
+class Within(NamedTuple):
+    """The least and the greatest that a number may be."""
+
+    least: float
+    most: float
+
+
+class Fault(NamedTuple):
+    """Where a value is not what it has to be."""
+
+    place: str
+    value: str
+    expected: str
+
+
+def check(value: Any, kind: Any, source: str) -> Any:
+    """`value`, which is of this type. Raises RunError, naming `source` and the first place that is not."""
+    fault = next(_faults(value, kind, ""), None)
+    if fault is not None:
+        place = f"'{fault.place}'" if fault.place else "it"
+        raise RunError(f"{source} is damaged: {place} is {fault.value}, where {fault.expected} was expected. {CURE}")
+    return value
+
+
+def _faults(value: Any, kind: Any, place: str) -> Iterator[Fault]:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return
+    if origin in (Required, NotRequired):
+        yield from _faults(value, arguments[0], place)
+    elif origin is Annotated:
+        yield from _faults(value, arguments[0], place)
+        for within in arguments[1:]:
+            if not isinstance(within, Within) or not isinstance(value, int | float):
+                continue
+            if not within.least <= value <= within.most:
+                yield Fault(place, _shown(value), f"a number from {within.least:g} to {within.most:g}")
+    elif origin in (Union, types.UnionType):
+        fitting = [one for one in arguments if next(_faults(value, one, place), None) is None]
+        if not fitting:
+            last = [one for one in arguments if one is not types.NoneType and _alike(value, one)]
+            if last:  # the fault inside of what it could have been
+                yield from _faults(value, last[0], place)
+            else:
+                yield Fault(place, _shown(value), " or ".join(map(_name, arguments)))
+    elif origin is Literal:
+        if not any(value == one and type(value) is type(one) for one in arguments):
+            yield Fault(place, _shown(value), "one of " + ", ".join(map(str, arguments)))
+    elif kind in PLAIN:
+        if not _is_plain(value, kind):
+            yield Fault(place, _shown(value), _name(kind))
+    elif _alike(value, kind):
+        yield from _inside(value, kind, place)
+    else:
+        yield Fault(place, _shown(value), _name(kind))
+
+
+def _inside(value: Any, kind: Any, place: str) -> Iterator[Fault]:
+    """The faults of a list's or an object's parts."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is dict:
+        for name, part in value.items():
+            yield from _faults(part, arguments[1], _below(place, name))
+    elif origin in (list, tuple):
+        endless = origin is list or arguments[-1] is Ellipsis
+        if not endless and len(value) != len(arguments):
+            yield Fault(place, f"a list of {len(value)}", f"a list of {len(arguments)}")
+        for number, (part, of) in enumerate(zip(value, repeat(arguments[0]) if endless else arguments, strict=False)):
+            yield from _faults(part, of, f"{place}[{number}]")
+    else:
+        fields, required = _fields(kind)
+        for name in sorted(required - value.keys()):
+            yield Fault(_below(place, name), "missing", _name(fields[name]))
+        for name, part in value.items():
+            if name in fields:
+                yield from _faults(part, fields[name], _below(place, name))
+            elif dataclasses.is_dataclass(kind):
+                yield Fault(_below(place, name), "there", "no such name")
+
+
+@cache
+def _fields(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
+    """The types of a TypedDict's keys or a dataclass's fields, and those that have to be there."""
+    hints = get_type_hints(kind, include_extras=True)
+    if is_typed_dict(kind):
+        whole = NotRequired if kind.__total__ else Required
+        return hints, frozenset(name for name, hint in hints.items() if (get_origin(hint) is whole) != kind.__total__)
+    fields = dataclasses.fields(kind)
+    missing = dataclasses.MISSING
+    needed = (one.name for one in fields if one.default is missing and one.default_factory is missing)
+    return {one.name: hints[one.name] for one in fields}, frozenset(needed)
+
+
+def _alike(value: Any, kind: Any) -> bool:
+    """Whether it is a list where a list, an object where an object has to be."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        return _alike(value, get_args(kind)[0])
+    if kind in PLAIN:
+        return _is_plain(value, kind)
+    return isinstance(value, list) if origin in (list, tuple) else isinstance(value, dict)
+
+
+def _is_plain(value: Any, kind: Any) -> bool:
+    tests: dict[Any, Callable[[], bool]] = {
+        bool: lambda: type(value) is bool,
+        int: lambda: type(value) is int and abs(value) <= LARGEST,
+        float: lambda: type(value) in (int, float) and abs(value) <= 1.8e308 and math.isfinite(value),
+        str: lambda: type(value) is str,
+        types.NoneType: lambda: value is None,
+    }
+    return tests[kind]()
+
+
+def _name(kind: Any) -> str:
+    """What a type is called in a message."""
+    if get_origin(kind) in (Annotated, Required, NotRequired):
+        return _name(get_args(kind)[0])
+    if get_origin(kind) in (Union, types.UnionType):
+        return " or ".join(map(_name, get_args(kind)))
+    return PLAIN.get(kind, "a list" if get_origin(kind) in (list, tuple) else "an object")
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    except ValueError:  # a number of too many digits
+        return "a number of very many digits"
+    return text if len(text) <= SHOWN else text[:SHOWN] + " …"
+
+
+def _below(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else str(name)
