@@ -1,16 +1,18 @@
-# Everything runs in .venv, made from Python 3.11+, make and pip alone. `make demo` and `make test` set it up.
+# Everything runs in .venv, made from Python 3.11+, make and pip alone. `make demo` sets it up with what training needs;
+# `make test` and `make check` add the tools and the extras.
 PYTHON ?= python3
 # TORCH_INDEX: an index of PyTorch builds, such as PyTorch's own of CPU builds (see README)
 TORCH_INDEX ?=
 BIN := .venv/bin
 READY := .venv/ready
+TOOLS := .venv/tools
 
 .PHONY: demo check test test-slow clean
 
 demo: $(READY)
 	$(BIN)/unroll demo
 
-check: $(READY)
+check: $(TOOLS)
 	$(BIN)/ruff check src tests benchmarks examples docs
 	$(BIN)/ruff format --check src tests benchmarks examples docs
 	$(BIN)/mypy
@@ -24,7 +26,7 @@ test: check
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests $(addprefix --ignore=,$(ALONE))
 	$(BIN)/pytest $(ALONE)
 
-test-slow: $(READY)
+test-slow: $(TOOLS)
 	$(BIN)/pytest -m slow
 
 clean:
@@ -34,5 +36,9 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unrolled needs Python 3.11 or newer; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(TOOLS): $(READY)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@

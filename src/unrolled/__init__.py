@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 # rows of many lengths are many shapes; what is compiled for each (1,024 of them by default) took gigabytes
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
-__all__ = ["Report", "Run", "Training", "load", "train"]
+__version__ = "0.1.0"
+__all__ = ["Report", "Run", "Training", "__version__", "load", "train"]
 
 
 def train(path: str | Path, **settings: Any) -> Run:

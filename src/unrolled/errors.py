@@ -56,6 +56,12 @@ class TrainingError(UnrolledError):
     """Training or saving failed; the last checkpoint is whole."""
 
 
+def install_extra(extra: str) -> str:
+    """How an extra is installed: from the checkout. No package index has unrolled: anybody may take its name there,
+    and a command with that name would then run what they put under it."""
+    return f"pip install '.[{extra}]' in unrolled's checkout"
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """A question that offers the most similar of `names`, or "" where none is near: " Did you mean 'lstm'?"."""
     matches = get_close_matches(name, list(names), n=1, cutoff=0.5)

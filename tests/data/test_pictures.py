@@ -213,7 +213,7 @@ def test_a_bomb_is_found_by_a_look_too(tmp_path: Path) -> None:
 def test_the_extra_for_pictures_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     (tmp_path / "a.png").write_bytes(b"x")
-    with pytest.raises(MissingExtra, match=r"pip install 'unrolled\[vision\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install '\.\[vision\]' in unrolled's checkout"):
         look_at_picture(tmp_path / "a.png")
 
 

@@ -176,7 +176,7 @@ def test_an_mp3_without_a_count_of_its_frames_is_read_to_its_end(tmp_path: Path)
 def test_the_extra_for_sounds_is_named(library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     write_wav(tmp_path / "a.wav", noise(10))
-    with pytest.raises(MissingExtra, match=r"pip install 'unrolled\[audio\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install '\.\[audio\]' in unrolled's checkout"):
         read_sound(tmp_path / "a.wav", RATE)
 
 

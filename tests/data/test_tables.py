@@ -101,7 +101,7 @@ def test_the_extra_for_parquet_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(builtins, "__import__", without_polars)
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
-    with pytest.raises(MissingExtra, match=r"pip install 'unrolled\[parquet\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install '\.\[parquet\]' in unrolled's checkout"):
         open_table(tmp_path / "t.parquet")
 
 

@@ -19,7 +19,7 @@ from sealing import seal
 import unrolled
 from unrolled.beam import Hypothesis
 from unrolled.data.outputs import TextOutput
-from unrolled.errors import DataError, OptionError, RunError
+from unrolled.errors import DataError, OptionError, RunError, install_extra
 from unrolled.run import Choice, Training
 from unrolled.run.rows import read_rows
 from unrolled.run.writing import in_groups
@@ -268,7 +268,7 @@ def test_without_the_extra_characters_are_taken_and_it_is_said(
     rows = read_rows(sentences(tmp_path / "s.csv"), TrainSettings(read="text", kind="text"))
     assert rows.written is not None
     assert (rows.intake.kind, rows.written.output.table.kind) == ("char", "char")
-    assert "(characters, for word pieces need the extra bpe: pip install 'unrolled[bpe]')" in rows.description
+    assert f"(characters, for word pieces need the extra bpe: {install_extra('bpe')})" in rows.description
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [

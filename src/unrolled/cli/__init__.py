@@ -10,13 +10,13 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from unrolled import __version__
 from unrolled.cli import compare, demo, evaluate, info, predict, sample, score, train
 from unrolled.errors import InputError, OptionError, TrainingError, command, nearest
 
@@ -93,7 +93,7 @@ def unroll(
         for name in own:
             bring(name)
     if show_version:
-        print(f"unrolled {version('unrolled')}")
+        print(f"unrolled {__version__}")
     elif context.invoked_subcommand is None:
         print(WELCOME)
 

@@ -9,7 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from unrolled.compare.words import Row, columns, name_of, row_line, sentences
-from unrolled.errors import MissingExtra
+from unrolled.errors import MissingExtra, install_extra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ def check_plotting() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise MissingExtra("A page with curves is drawn by matplotlib: pip install 'unrolled[plot]'.") from None
+        raise MissingExtra(f"A page with curves is drawn by matplotlib: {install_extra('plot')}.") from None
 
 
 def write_page(title: str, description: str, command: str, rows: Sequence[Row]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from unrolled.data.table_file import Row, TableFile
-from unrolled.errors import DataError, MissingExtra
+from unrolled.errors import DataError, MissingExtra, install_extra
 
 SLICE = 10_000  # rows read together
 
@@ -65,7 +65,7 @@ def _polars() -> Any:
         import polars
     except ImportError:
         raise MissingExtra(
-            "Parquet files are read by polars, which is not here: pip install 'unrolled[parquet]'. "
+            f"Parquet files are read by polars, which is not here: {install_extra('parquet')}. "
             "A .csv or .jsonl needs nothing."
         ) from None
     return polars

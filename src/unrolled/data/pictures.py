@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.media import check_file, reason_of
-from unrolled.errors import MediaError, MissingExtra
+from unrolled.errors import MediaError, MissingExtra, install_extra
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -165,7 +165,5 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError:
-        raise MissingExtra(
-            "Pictures are read by Pillow, which is not here: pip install 'unrolled[vision]'."
-        ) from None
+        raise MissingExtra(f"Pictures are read by Pillow, which is not here: {install_extra('vision')}.") from None
     return Image

@@ -19,7 +19,7 @@ from unrolled.data.symbols import (
     characters_of_bytes,
     check_letters,
 )
-from unrolled.errors import MissingExtra, RunError
+from unrolled.errors import MissingExtra, RunError, install_extra
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -186,7 +186,7 @@ def _tokenizers() -> Any:
         import tokenizers
     except ImportError:
         raise MissingExtra(
-            "--symbols bpe needs the package tokenizers: pip install 'unrolled[bpe]'. "
+            f"--symbols bpe needs the package tokenizers: {install_extra('bpe')}. "
             "--symbols char, byte and word work without it."
         ) from None
     return tokenizers

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unrolled.data.media import check_file, reason_of
 from unrolled.data.sound_headers import check_whole, promises_frames
-from unrolled.errors import MediaError, MissingExtra
+from unrolled.errors import MediaError, MissingExtra, install_extra
 
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
 LONGEST = 600.0  # seconds of sound that are read from one file
@@ -124,6 +124,6 @@ def _libraries() -> tuple[Any, Any]:
         import soxr
     except (ImportError, OSError):  # OSError: soundfile without the library of the system that it loads
         raise MissingExtra(
-            "Sounds are read by soundfile and soxr, which are not here: pip install 'unrolled[audio]'."
+            f"Sounds are read by soundfile and soxr, which are not here: {install_extra('audio')}."
         ) from None
     return soundfile, soxr

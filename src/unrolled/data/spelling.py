@@ -11,9 +11,9 @@ from typing import NamedTuple
 from unrolled.data.pieces import PieceTable, WordTable
 from unrolled.data.symbols import ByteTable, CharacterTable, Table
 from unrolled.data.tokens import MOST_CHARACTERS, TOKENS, WORDY, SymbolTokens, Tokens, learn_tokens
-from unrolled.errors import OptionError, nearest
+from unrolled.errors import OptionError, install_extra, nearest
 
-WITHOUT_PIECES = "characters, for word pieces need the extra bpe: pip install 'unrolled[bpe]'"
+WITHOUT_PIECES = f"characters, for word pieces need the extra bpe: {install_extra('bpe')}"
 
 
 class Spelling(NamedTuple):

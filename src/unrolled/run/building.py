@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from unrolled import seeds
+from unrolled import __version__, seeds
 from unrolled.errors import OptionError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
@@ -40,7 +40,7 @@ def environment(device: str) -> dict[str, Any]:
     from importlib.metadata import version
 
     return {
-        "unrolled": version("unrolled"),
+        "unrolled": __version__,
         "torch": torch.__version__,
         "numpy": version("numpy"),
         "python": platform.python_version(),
