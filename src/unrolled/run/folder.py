@@ -331,34 +331,6 @@ def free_path(name: str, under: str | Path = "runs") -> Path:
     return path
 
 
-<<<<<<< HEAD
-=======
-def _check_files(path: Path) -> None:
-    """Raises RunError where a file of a run is anything but a plain file of its own, or a folder is a link."""
-    for name in FILES:
-        check_own(path / name)
-    if check_own_folder(path / "checkpoint"):
-        for entry in (path / "checkpoint").iterdir():
-            check_own(entry)
-
-
-def _read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
-    """What run.json says. Raises RunError where it is damaged, of a newer format or of another kind."""
-    facts = read_json(path / "run.json")
-    if not isinstance(facts, dict) or type(facts.get("format")) is not int or type(facts.get("kind")) is not str:
-        raise RunError(f"{path}/run.json is damaged: it lacks a format or a kind. Use another, or train again.")
-    if facts["format"] > FORMAT:
-        raise RunError(
-            f"{path} was made by a newer unrolled: it has format {facts['format']}; this one reads {FORMAT}.\n"
-            "To upgrade, in unrolled's checkout: git pull, then pip install ."
-        )
-    if kinds is not None and facts["kind"] not in kinds:
-        wanted = " or ".join(f"'{kind}'" for kind in kinds)
-        raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind {wanted}. {LISTED}")
-    return facts
-
-
->>>>>>> bc9c834 (What is installed comes from the checkout: no index has unrolled, and no message sends anybody there)
 def last_written(run: Path) -> float:
     """When a run was last written to, in seconds since 1970; 0 where that cannot be told."""
     return max((_stat(run / name, "st_mtime") for name in ("run.json", "log.jsonl")), default=0)
