@@ -14,7 +14,8 @@ from unrolled.errors import command
 from unrolled.evaluate import Score
 from unrolled.run.answer_verdict import AnswerVerdict
 from unrolled.run.verdict import Verdict, advise
-from unrolled.run.writing_verdict import sameness_of
+from unrolled.run.writing_verdict import Cost, WritingVerdict, sameness_of
+from unrolled.text_scores import score_texts
 
 
 @dataclass(frozen=True)
@@ -126,3 +127,17 @@ def test_a_command_can_be_typed_as_it_is_printed() -> None:
 ])  # fmt: skip
 def test_a_cell_is_no_formula(cell: object, written: object) -> None:
     assert harmless(cell) == written
+
+
+def test_a_writer_that_is_far_behind_is_worse_though_neither_has_bleu() -> None:
+    texts = ["red dog house", "blue dog red", "house red dog", "dog blue house"]
+    right, wrong = score_texts(texts, [[text] for text in texts]), score_texts(["zz"] * 4, [[text] for text in texts])
+    verdict = WritingVerdict(
+        "en", "lstm", "test", 1, wrong, {"nearest": right}, Cost(1.0, 2.0), "bleu", {"greedy": 1.0}, None, "",
+        "nearest", sameness_of(["zz"] * 4),
+    )  # fmt: skip
+    assert wrong.bleu == right.bleu == 0
+    assert "All 4 texts are the same, whatever the row: 'zz'." in verdict.lines
+    assert any(
+        line.startswith("Baseline: nearest ") and line.endswith("The lstm is worse.") for line in verdict.lines
+    )

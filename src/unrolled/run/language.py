@@ -208,8 +208,6 @@ class Language(Subject):
         mixing = max(1e-6, taken[0] - taken[1])
         self._weighs = self.settings.mixed or mixing * LEAST_MIXED < MIXED_SHARE * budget
         watch.mixing = mixing if self._weighs else 0.0
-        if not self._weighs:
-            watch.notes.append("An ensemble with the n-gram is too slow for this budget: it is not tried.")
 
     def conclude(self, run: RunFolder, watch: Watch, baseline: Baseline) -> Concluded:
         model: Any = watch.learner.optimiser.averaged
@@ -218,8 +216,9 @@ class Language(Subject):
             chosen = Chosen([name], model, {name: watch.learner.best}, 0, by_choice=False)
             return self._conclude(run, watch, baseline, chosen, None)
         ngram = load_counts(run)
+        in_time = self._weighs and watch.clock.left > LEAST_MIXED * watch.mixing
         with one_thread():
-            chosen = choose(model, ngram, self.corpus, watch.fit_limit(), self.settings.model, name, self._weighs)
+            chosen = choose(model, ngram, self.corpus, watch.fit_limit(), self.settings.model, name, in_time)
             if isinstance(chosen.model, Mixture):
                 run.write_facts(gate=chosen.model.gate.double().tolist())
             return self._conclude(run, watch, baseline, chosen, ngram)

@@ -80,6 +80,8 @@ def choose(
             found[whole] = float(nats.whole.sum()) / characters
         except TrainingError as error:
             failure = str(error)
+    elif not weighs:
+        failure = "There was no time for an ensemble of the two: it was not tried."
     if not found and fitted >= TELLING:
         found = {
             part: evaluate(one, iter(rows), corpus.table.characters).nats

@@ -73,9 +73,8 @@ class WritingVerdict:
         ways = ", ".join(f"{name} {value:.1f}" for name, value in self.validation.items())
         told = self.score.told(bleu=self.figure == "bleu")
         way, baseline = Choice(self.beam).name, self.beside[self.likest]
-        figures = self.score.as_dict()
-        low, high = figures[f"{self.figure}_interval"]
-        better = standing(self.model, (low, high), float(baseline.as_dict()[self.figure]), more_is_better=True)
+        low, high = self.score.chrf_interval  # BLEU is 0 wherever no four words are right in a row
+        better = standing(self.model, (low, high), baseline.chrf, more_is_better=True)
         lines = [
             f"{self.name}, {self.part}, by {self.model}, {way}: {told}; {self.cost.line}.",
             *([self.sameness] if self.sameness else []),
