@@ -212,7 +212,9 @@ def test_sounds_that_cannot_be_read_are_left_without_an_answer(here: Path, unrol
         (folder / name).write_bytes(b"no sound")
     answer = unroll("predict", "heard", folder, "--quiet")
     assert answer.code == 0, answer.err
-    assert [Path(line.split("\t")[2]).name for line in answer.out.splitlines()] == ["b.wav", "d.wav"]
+    lines = [line.split("\t") for line in answer.out.splitlines()]
+    assert [Path(line[2]).name for line in lines] == ["a.wav", "b.wav", "c.wav", "d.wav"]
+    assert [line[0] for line in lines] == ["", "low", "", "high"]
     first, second, last = answer.err.splitlines()
     assert f"{folder / 'a.wav'} is no sound that could be read" in first
     assert f"{folder / 'c.wav'} is no sound that could be read" in second
@@ -269,7 +271,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train damaged", ("damaged: 3 of 20 cannot be read",)),
     ("predict priced words.txt", ("'many rooms' is no list of numbers", "0.5 1.2 3")),
     ("predict priced --text 1,2,3", ("3 numbers a step, and 2 were expected",)),
-    ("predict priced holes.csv", ("holes.csv, row 3", "'rooms' is empty")),
+    ("evaluate priced holes.csv", ("holes.csv, row 3", "'rooms' is empty", "--skip-empty")),
     ("predict priced columns.csv", ("columns.csv has no column 'rooms'",)),
     ("predict heard none", ("none holds no sounds", ".wav")),
     ("predict heard absent.wav", ("there is no file 'absent.wav'",)),

@@ -57,11 +57,12 @@ def test_lines_are_answered_in_their_order(run: Answer, unroll: Unroll, here: Pa
     (here / "new.txt").write_text("a good film\na bad film\n\na good\tfilm\n")
     answer = unroll("predict", "run", "new.txt")
     assert answer.code == 0
-    assert answer.err == "label\tchance\ttext\n"
+    assert answer.err.startswith("label\tchance\ttext\n1 are empty")
     lines = [line.split("\t") for line in answer.out.splitlines()]
     assert [line[0] for line in lines[:2]] == ["yes", "no"]
     assert [line[2] for line in lines] == ["a good film", "a bad film", "", "a good  film"]
-    assert all(0.5 <= float(line[1]) <= 1 for line in lines)
+    assert [line[1] == "" for line in lines] == [False, False, True, False]
+    assert all(0.5 <= float(line[1]) <= 1 for line in lines if line[1])
 
 
 def test_a_text_a_column_or_a_pipe_is_answered_about(
@@ -161,7 +162,9 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("predict run new.txt --top 0", ("--top", "at least 1")),
     ("predict run folder", ("folder", "a file of lines")),
     ("predict run columns.csv", ("columns.csv", "no column 'text'", "words")),
-    ("predict run holes.csv", ("holes.csv, row 3", "'text' is empty")),
+    ("evaluate run holes.csv", ("holes.csv, row 3", "'text' is empty", "--skip-empty")),
+    ("evaluate run --skip-empty", ("--skip-empty is of a table that is named",)),
+    ("evaluate language --skip-empty", ("--skip-empty", "is about a text")),
     ("predict run new.txt --every", ("row's end alone", "--direction ahead")),
     ("predict language new.txt", ("of kind 'language'", "this needs one of kind 'answers'")),
     ("evaluate language --errors w.csv", ("--errors", "foresees a text")),

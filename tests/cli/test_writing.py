@@ -34,8 +34,11 @@ def test_lines_have_texts_written_about_them_in_their_order(unroll: Unroll, fold
     assert answer.code == 0
     rows = [line.split("\t") for line in answer.out.splitlines()]
     assert [row[2] for row in rows] == ["abc", "b", "", "cab"]
-    assert all(float(row[1]) < 0 for row in rows)
+    assert [row[:2] == ["", ""] for row in rows] == [False, False, True, False]
+    assert all(float(row[1]) < 0 for row in rows if row[1])
     assert answer.err.startswith("output\tscore\ttext")
+    skipped = unroll("predict", folder / "run", folder / "lines.txt", "--skip-empty", "--quiet")
+    assert [line.split("\t")[2] for line in skipped.out.splitlines()] == ["abc", "b", "cab"]
     table = unroll("predict", folder / "run", folder / "turned.csv", "--quiet")
     assert len(table.out.splitlines()) == 300
     assert table.err == ""

@@ -194,3 +194,26 @@ def test_standard_input_is_kept_whole(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (tmp_path / "kept.txt").read_bytes() == b"ten bytes!"
     with pytest.raises(DataError, match="Standard input was empty"):
         keep_standard_input(tmp_path / "kept.txt", io.BytesIO(b""))
+
+
+class Endless(io.RawIOBase):
+    """A stream of one byte that has no end, of which no more is taken than it may."""
+
+    def __init__(self, byte: bytes) -> None:
+        self.byte, self.taken = byte, 0
+
+    def read(self, size: int = -1) -> bytes:
+        self.taken += size
+        assert self.taken < 1 << 20
+        return self.byte * size
+
+
+def test_standard_input_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.data.fingerprints.CHUNK", 1 << 10)
+    with pytest.raises(DataError, match=r"Standard input is not text: it is a binary file"):
+        keep_standard_input(tmp_path / "kept.txt", Endless(b"\0"))  # type: ignore[arg-type]
+    free = iter(range(1 << 30, 0, -(1 << 28)))
+    usage = type("Usage", (), {"free": property(lambda _: next(free))})
+    monkeypatch.setattr("unrolled.data.fingerprints.shutil.disk_usage", lambda _: usage())
+    with pytest.raises(DataError, match=r"has not ended after 3,072 bytes, and the disk .* is nearly full"):
+        keep_standard_input(tmp_path / "kept.txt", Endless(b"a"))  # type: ignore[arg-type]

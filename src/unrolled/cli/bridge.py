@@ -23,6 +23,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress and no n
 RunPath = Annotated[
     str | None, typer.Argument(metavar="RUN", help="a run's folder; left out: the newest under runs/")
 ]
+SkipEmpty = Annotated[bool, typer.Option("--skip-empty", help="leave out rows and lines that are empty")]
 Adapt = Annotated[bool, typer.Option("--adapt", help="beside it: by a copy that learns from what it has read")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps")]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unrolled.cli.bridge import Adapt, Device, Json, Quiet, RunPath, Threads, note, print_json
+from unrolled.cli.bridge import Adapt, Device, Json, Quiet, RunPath, SkipEmpty, Threads, note, print_json
 from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def evaluate(
             help="of a table: write what is wrong to a csv, the worst first",
         ),
     ] = None,
+    skip_empty: SkipEmpty = False,
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
@@ -55,10 +56,12 @@ def evaluate(
     model = load(run, device, threads)
     evaluation: Any
     if model.kind != "language":
-        evaluation = _evaluate_answers(model, data, adapt, errors, quiet or json)
+        evaluation = _evaluate_answers(model, data, adapt, errors, skip_empty, quiet or json)
     else:
         if errors is not None:
             raise OptionError("--errors lists rows with a wrong label, and this run foresees a text. Leave it out.")
+        if skip_empty:
+            raise OptionError("--skip-empty is of rows with answers, and this run is about a text. Leave it out.")
         note(f"Reading {data or 'the test part'} with {model.path} …", quiet or json)
         evaluation = model.evaluate(data, adapt)
     if json:
@@ -67,7 +70,9 @@ def evaluate(
         print("\n".join(evaluation.lines))
 
 
-def _evaluate_answers(model: Run, data: str | None, adapt: bool, errors: str | None, quiet: bool) -> Any:
+def _evaluate_answers(
+    model: Run, data: str | None, adapt: bool, errors: str | None, skip_empty: bool, quiet: bool
+) -> Any:
     if adapt:
         raise OptionError(
             "--adapt learns from a text while it is read, and this run answers about rows. Leave it out."
@@ -76,9 +81,9 @@ def _evaluate_answers(model: Run, data: str | None, adapt: bool, errors: str | N
         raise OptionError(f"--errors {errors} exists. Name a file that is not there yet, or move it away.")
     note(f"Reading {data or 'the test part'} with {model.path} …", quiet)
     evaluation: Any = (
-        model.evaluate_writings(data, errors is not None)
+        model.evaluate_writings(data, errors is not None, skip_empty)
         if model.kind == "writings"
-        else model.evaluate_answers(data, errors is not None)
+        else model.evaluate_answers(data, errors is not None, skip_empty)
     )
     if errors is not None:
         try:

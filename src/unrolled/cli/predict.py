@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Device, Json, Quiet, Threads, any_number, note, print_json, whole_number
+from unrolled.cli.bridge import Device, Json, Quiet, SkipEmpty, Threads, any_number, note, print_json, whole_number
 from unrolled.cli.score import read_lines
 from unrolled.cli.terminal import readable
 from unrolled.errors import DataError, OptionError
@@ -47,6 +47,7 @@ def predict(
     attention: Annotated[
         bool, typer.Option("--attention", help="of texts, with --json: how much each step read weighed")
     ] = False,
+    skip_empty: SkipEmpty = False,
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
@@ -58,8 +59,8 @@ def predict(
     and the least chance of them; of numbers, the interval that holds 95% of right ones; of a text that is written,
     the sum of its symbols' log-chances. A sound or a picture is given as a path, a folder of them, or a table with a
     column of paths; numbers as a table, or as lines: 0.5 1.2 3. Of a .conllu file its own lines come, with the tags
-    in their column. Lines that wait are answered together; one that comes alone is answered at once, so that a pipe
-    stays alive.
+    in their column. An empty cell or line has an empty answer in its place. Lines that wait are answered together;
+    one that comes alone is answered at once, so that a pipe stays alive.
 
     \b
     Examples:
@@ -84,7 +85,7 @@ def predict(
         choice = _choice(beam, temperature, seed)
         if attention and not json:
             raise OptionError("--attention is weights, a table for each text: it takes --json.")
-        _write(model, source, text or [], choice, attention, json, quiet)
+        _write(model, source, text or [], choice, attention, skip_empty, json, quiet)
         return
     model.check_kind("answers")
     given = {"--beam": beam, "--temperature": temperature, "--seed": seed, "--attention": attention or None}
@@ -95,7 +96,7 @@ def predict(
         for line in model.predictor.tag_conllu(source):
             print(line)
         return
-    _answer(model, source, text or [], top, every, json, quiet)
+    _answer(model, source, text or [], top, every, skip_empty, json, quiet)
 
 
 def _choice(beam: int | None, temperature: float | None, seed: int | None) -> Choice | None:
@@ -116,35 +117,42 @@ def _choice(beam: int | None, temperature: float | None, seed: int | None) -> Ch
 
 
 def _answer(
-    model: Run, source: str | None, texts: list[str], top: int | None, every: bool, json: bool, quiet: bool
-) -> None:
+    model: Run, source: str | None, texts: list[str], top: int | None, every: bool, skip_empty: bool, json: bool,
+    quiet: bool,
+) -> None:  # fmt: skip
     """Answers about what was given, a line each."""
     outputs = model.predictor.known.outputs
     lines = _lines(model.predictor.read_input, source, texts)
     if not json:
         sure = {name: "interval" if output.kind == "value" else "chance" for name, output in outputs.items()}
         note("\t".join(f"{name}\t{sure[name]}" for name in outputs) + "\ttext", quiet)
-    for answer in _readable(_answers(model, lines, top, every), json):
+    for answer in _in_place(_answers(model, lines, top, every), skip_empty, json, quiet):
         if json:
             print_json(answer.as_dict())
+        elif answer.empty or answer.error:
+            print("\t\t" * len(outputs) + _in_line(answer.text), flush=True)
         else:
             print(_line(answer, outputs, 1 if top is None else top), flush=True)
 
 
 def _write(
-    model: Run, source: str | None, texts: list[str], choice: Choice | None, attention: bool, json: bool, quiet: bool
-) -> None:
+    model: Run, source: str | None, texts: list[str], choice: Choice | None, attention: bool, skip_empty: bool,
+    json: bool, quiet: bool,
+) -> None:  # fmt: skip
     """Texts about what was given, a line each."""
     name, lines = model.writer.name, _lines(model.writer.read_input, source, texts)
     if not json:
         note(f"{name}\tscore\ttext", quiet)
-    for answer in _readable(model.write(lines, choice, attention), json):
+    for answer in _in_place(model.write(lines, choice, attention), skip_empty, json, quiet):
         if json:
             print_json(answer.as_dict())
             continue
+        if answer.empty or answer.error:
+            print("\t\t" + _in_line(answer.text), flush=True)
+            continue
         written = answer.texts[name]
         parts = (written.text, f"{written.score:.3f}", answer.text)
-        print("\t".join(readable(" ".join(part.splitlines())) for part in parts), flush=True)
+        print("\t".join(map(_in_line, parts)), flush=True)
 
 
 def _lines(
@@ -154,6 +162,10 @@ def _lines(
     if source is None:
         return texts
     found = read_input(source)
+    if found is None and Path(source).is_file():
+        from unrolled.data.text import file_of_text
+
+        file_of_text(Path(source), source, any_bytes=False)  # what is no text has no lines
     return read_lines(source) if found is None else found
 
 
@@ -175,33 +187,40 @@ def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | Non
     return None, paths[0] if paths else "-"
 
 
-def _readable(answers: Iterable[Answer], json: bool) -> Iterator[Answer]:
-    """Those that are answers; of what could not be read a note says why, and in JSON an object. Raises DataError
-    where nothing could be read."""
-    bad, read = 0, 0
-    held = ""  # the first error, until it is seen that it is not the only line there is
+def _in_place(answers: Iterable[Answer], skip_empty: bool, json: bool, quiet: bool) -> Iterator[Answer]:
+    """All answers in their order; of what could not be read a note says why, and in JSON its object. Empty ones are
+    left out on request, and counted at the end. Raises DataError where nothing could be read."""
+    bad = read = empty = 0
+    held: list[Answer] = []  # what could not be read, until something could: if nothing can, that is all there is
     for answer in answers:
-        read += not answer.error
-        bad += bool(answer.error)
-        if held:
-            note(held.splitlines()[0])
-            held = ""
-        if not answer.error:
-            yield answer
-            continue
-        if json:
-            print_json(answer.as_dict())
-        elif read or bad > 1:
-            note(answer.error.splitlines()[0])
-        else:
-            held = answer.error
-    if held:
-        raise DataError(held)
+        bad, empty = bad + bool(answer.error), empty + answer.empty
+        read += not answer.error and not answer.empty
+        if not (skip_empty and answer.empty):
+            held.append(answer)
+        if json or read or not bad:
+            yield from _noted(held, json)
+            held = []
+    faults = [answer.error for answer in held if answer.error]
+    if bad and not read:
+        if len(faults) == 1:
+            raise DataError(faults[0])
+        for fault in faults:
+            note(fault.splitlines()[0])
+        raise DataError(f"{bad:,} of {bad:,} could not be read, and have no answer. See why above.")
     if bad:
-        said = f"{bad:,} of {bad + read:,} could not be read, and have no answer."
-        if not read:
-            raise DataError(f"{said} See why above.")
-        note(said)
+        note(f"{bad:,} of {bad + read:,} could not be read, and have no answer.")
+    if empty and skip_empty:
+        note(f"{empty:,} that are empty were left out.", quiet)
+    elif empty:
+        note(f"{empty:,} are empty, and so are the answers in their places; --skip-empty leaves them out.", quiet)
+
+
+def _noted(answers: Iterable[Answer], json: bool) -> Iterator[Answer]:
+    """The same answers; a note says why one could not be read."""
+    for answer in answers:
+        if answer.error and not json:
+            note(answer.error.splitlines()[0])
+        yield answer
 
 
 def _answers(model: Run, lines: Iterable[Given | str], top: int | None, every: bool) -> Iterator[Answer]:
@@ -226,4 +245,9 @@ def _line(answer: Answer, outputs: Iterable[str], top: int) -> str:
         else:
             kept = answer.sets[name][: len(answer.chosen(name))] if name in answer.sets else answer.labels[name][:top]
             said.append("\t".join((", ".join(label for label, _ in kept), ", ".join(f"{c:.3f}" for _, c in kept))))
-    return "\t".join([*said, readable(" ".join(answer.text.splitlines()))])
+    return "\t".join([*said, _in_line(answer.text)])
+
+
+def _in_line(text: str) -> str:
+    """What was asked about, or was written, in a line."""
+    return readable(" ".join(text.splitlines()))

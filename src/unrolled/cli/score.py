@@ -84,9 +84,13 @@ def read_lines(path: str) -> Iterator[str]:
 
 
 def _decoded(source: str | int, encoding: str) -> Iterator[str]:
+    from unrolled.data.table_file import LONGEST_LINE
+
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
     with open(source, encoding=encoding, errors=errors, closefd=not isinstance(source, int)) as lines:
-        for line in lines:
+        while line := lines.readline(LONGEST_LINE + 1):
+            if len(line) > LONGEST_LINE:
+                raise DataError(f"A line has no end within {LONGEST_LINE:,} characters. Is it text, in lines?")
             yield line.removesuffix("\n")
 
 

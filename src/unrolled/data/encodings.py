@@ -90,7 +90,7 @@ def describe_binary(path: Path) -> str:
             f"Convert it: iconv -f {encoding} -t utf-8 {name} > NEW"
         )
     rest = head.replace(b"\0", b"")
-    if b"\0" in head and not _controls(rest) and _is_utf8(rest):
+    if b"\0" in head and rest.strip() and not _controls(rest) and _is_utf8(rest):
         return f"{path} is not text: bytes of 0 stand in it.\nTake them out: tr -d '\\000' < {name} > NEW"
     return f"{path} is not text: it is a binary file."
 

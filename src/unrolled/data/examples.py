@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +266,8 @@ def _open_tables(
 ) -> tuple[list[TableFile], Columns]:
     """All tables, that of the training part first, a sequence a row where there is a column of them."""
     if known:
-        columns = known.columns
+        uncut = asked.fold is None and (asked.valid, asked.test) == ("none", "none")  # no part has groups to keep
+        columns = replace(known.columns, group=None) if uncut else known.columns
     else:
         columns = choose_columns(table, asked.input, asked.output, asked.group, asked.sequence)
     tables = [table, *others]

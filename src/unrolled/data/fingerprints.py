@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import stat
 import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from unrolled.data.text import CHUNK, TextFile, judge, list_files, look_at, read_bytes
+from unrolled.data.text import CHUNK, TextFile, file_of_text, judge, list_files, look_at, read_bytes
 from unrolled.errors import DataError
+
+LEFT_FREE = 1 << 28  # bytes of a disk that standard input never takes
 
 
 def fingerprint(path: str | Path) -> str:
@@ -35,16 +38,33 @@ def join_digests(folder: Path, digests: dict[Path, str]) -> str:
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def keep_standard_input(destination: str | Path, source: BinaryIO | None = None) -> int:
+def keep_standard_input(destination: str | Path, source: BinaryIO | None = None, any_bytes: bool = False) -> int:
     """Copy standard input to a file, chunk by chunk, so that it can be read again; the bytes copied.
 
-    Raises DataError where nothing came.
+    Raises DataError where nothing came, where what comes is no text (unless `any_bytes` may be read), before the rest
+    of it is waited for, and where it does not end before the disk is nearly full.
     """
-    source = sys.stdin.buffer if source is None else source
+    source, destination = sys.stdin.buffer if source is None else source, Path(destination)
     count = 0
-    with Path(destination).open("wb") as kept:
+    with destination.open("wb") as kept:
         while block := source.read(CHUNK):
+            if not count and not any_bytes:
+                _check_text(destination, block)
+            if shutil.disk_usage(destination.parent).free < LEFT_FREE + len(block):
+                raise DataError(
+                    f"Standard input has not ended after {count:,} bytes, and the disk at {destination.parent} is "
+                    "nearly full.\nDoes it have an end? Give a file, or less: head -c 1G | unroll train -"
+                )
             count += kept.write(block)
     if not count:
         raise DataError("Standard input was empty. Send some text: cat poems.txt | unroll train -")
     return count
+
+
+def _check_text(destination: Path, block: bytes) -> None:
+    """Raises DataError where the first block of standard input is no text. It is written for that."""
+    destination.write_bytes(block)
+    try:
+        file_of_text(destination, destination.name, any_bytes=False)
+    except DataError as error:
+        raise DataError(str(error).replace(str(destination), "Standard input")) from None

@@ -180,12 +180,12 @@ def counted(model: str) -> str:
     return f"{how} {name}"
 
 
-def keep_input(path: str | Path, aside: Path) -> Path | None:
+def keep_input(path: str | Path, aside: Path, settings: TrainSettings) -> Path | None:
     """Standard input copied to a file in `aside`, so that the run can keep it; None for a path."""
     if str(path) != "-":
         return None
     kept = aside / "standard-input.txt"
-    keep_standard_input(kept)
+    keep_standard_input(kept, any_bytes=settings.symbols == "byte")
     return kept
 
 
@@ -243,9 +243,11 @@ def as_read(path: str | Path, settings: TrainSettings) -> TrainSettings:
     return dataclasses.replace(settings, kind=Language.kind, documents=ROW, input=column)
 
 
-def as_evaluated(settings: TrainSettings) -> TrainSettings:
-    """What a run's settings say of the reading of another table, all of which is one part."""
+def as_evaluated(settings: TrainSettings, skip_empty: bool = False) -> TrainSettings:
+    """What a run's settings say of the reading of another table, all of which is one part. skip_empty: its rows with
+    an empty cell are left out, also where the run's own were not."""
     kept = {name: getattr(settings, name) for name in ("kind", "skip_empty", "no_header")}
+    kept["skip_empty"] = skip_empty or settings.skip_empty
     return TrainSettings(**kept, valid="none", test="none")
 
 

@@ -12,7 +12,7 @@ from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Any, NamedTuple, TypeVar
 
-from unrolled.data.columns import missing, no_cell
+from unrolled.data.columns import missing
 from unrolled.data.examples import Known, check_columns
 from unrolled.data.inputs import MEDIA, LabelInput, TextInput, VectorInput, located
 from unrolled.data.items import Item
@@ -31,7 +31,13 @@ class Given(NamedTuple):
     """What an answer is asked about: a row's cells, and what a person calls it."""
 
     name: str  # a text itself, a path, or where a row stands
-    cells: tuple[Any, ...]
+    cells: tuple[Any, ...]  # None, or blanks alone, is an empty one
+
+
+class NoItem(NamedTuple):
+    """In the place of an item that there is not."""
+
+    error: str = ""  # why a sound or a picture cannot be read; nothing where a cell or a line is empty
 
 
 class Giving:
@@ -42,7 +48,7 @@ class Giving:
 
     def read_input(self, source: str) -> Iterator[Given] | None:
         """What a path holds: the rows of a table's input columns, a folder's sounds or pictures, or one of them; None
-        where it is lines. Raises DataError where a cell or a column is missing."""
+        where it is lines. Raises DataError where a column is missing."""
         taken, path = self.known.intake.input, Path(source)
         if is_table(source):
             return self._read_table(source)
@@ -64,10 +70,11 @@ class Giving:
             table = SequenceTable.gather(table, columns.sequence, ())
         media = self.known.intake.input.kind in MEDIA
         for row in table.rows(columns.inputs):
-            if (empty := missing(table, columns.inputs, row)) is not None:
-                raise no_cell(table, empty, row)
-            cells = located(row.cells, table.path.parent) if media else row.cells
             text = isinstance(self.known.intake.input, TextInput | LabelInput)
+            if missing(table, columns.inputs, row) is not None:
+                yield Given("" if text else table.place(row.number), row.cells)
+                continue
+            cells = located(row.cells, table.path.parent) if media else row.cells
             named = media and isinstance(cells[0], str)
             name = str(self.take(Given("", cells))) if text else str(cells[0]) if named else table.place(row.number)
             yield Given(name, cells)
@@ -79,15 +86,25 @@ class Giving:
             return taken.take(given.cells, given.name)
         return taken.take(given_numbers(given, taken) if isinstance(taken, VectorInput) else (given,), given[:60])
 
-    def take_all(self, asked: Iterable[Given | str]) -> list[Item | MediaError]:
-        """What a model reads of each; for a sound or a picture that cannot be read, why. Raises DataError."""
-        taken: list[Item | MediaError] = []
+    def take_all(self, asked: Iterable[Given | str]) -> list[Item | NoItem]:
+        """What a model reads of each, in its place; none of what is empty, and of a sound or a picture that cannot be
+        read. Raises DataError."""
+        taken: list[Item | NoItem] = []
         for given in asked:
+            if is_empty(given):
+                taken.append(NoItem())
+                continue
             try:
                 taken.append(self.take(given))
             except MediaError as error:
-                taken.append(error)
+                taken.append(NoItem(str(error)))
         return taken
+
+
+def is_empty(given: Given | str) -> bool:
+    """Whether a cell is missing, or a line or a cell is blank."""
+    cells = given.cells if isinstance(given, Given) else (given,)
+    return any(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells)
 
 
 def name_of(given: Given | str) -> str:

@@ -29,7 +29,7 @@ def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[s
             f"The {name} has no plan: it is {how}, not trained. Leave out --minutes or --model {settings.model}."
         )
     with tempfile.TemporaryDirectory() as aside:
-        kept = keep_input(path, Path(aside))
+        kept = keep_input(path, Path(aside), settings)
         subject = read_subject(kept or path, settings)
     facts = {"path": str(path), "description": subject.description, **subject.facts()}
     device, threads = find_device(settings.device), threads_for(settings.threads)

@@ -15,7 +15,7 @@ from unrolled.data.conllu import CONLLU, ConlluTable, word_of
 from unrolled.data.items import Item, iterate
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, ValueOutput
 from unrolled.data.words import given_words, join_words
-from unrolled.errors import DataError, MediaError, RunError, command
+from unrolled.errors import DataError, RunError, command
 from unrolled.model.answerer import Answerer, Net, Part
 from unrolled.model.answering import Answering
 from unrolled.model.likelihoods import LIKELIHOODS
@@ -24,7 +24,7 @@ from unrolled.run.answer_evaluation import AnswerEvaluation, list_errors
 from unrolled.run.answers import Answers, build_answering
 from unrolled.run.asked import as_evaluated, read_again, read_subject
 from unrolled.run.folder import RunFolder
-from unrolled.run.giving import TOGETHER, Given, Giving, gathered, name_of
+from unrolled.run.giving import TOGETHER, Given, Giving, NoItem, gathered, name_of
 from unrolled.run.legs import load_best, recorded_plans
 from unrolled.run.rivals import load_rival
 from unrolled.run.rows import known_from_json, table_options, was_trained_on
@@ -66,10 +66,12 @@ class Answer:
     values: Mapping[str, list[Estimate]] = field(default_factory=dict)  # of each output that is numbers
     texts: Mapping[str, Text] = field(default_factory=dict)  # of an output that is a text
     error: str = ""  # why there is no answer: a sound or a picture that cannot be read
+    empty: bool = False  # a cell or a line was empty: there is nothing to answer about, and every answer is empty
 
     def best(self, output: str) -> str:
-        """The likeliest label of an output."""
-        return self.labels[output][0][0]
+        """The likeliest label of an output; nothing where the answer is empty."""
+        ranked = self.labels[output]
+        return ranked[0][0] if ranked else ""
 
     def best_tags(self, output: str) -> list[str]:
         """The likeliest tag of each step, of an output that is tags."""
@@ -83,6 +85,9 @@ class Answer:
         """In plain names."""
         if self.error:
             return {"text": self.text, "error": self.error}
+        if self.empty:
+            names = [*self.labels, *self.tags, *self.sets, *self.values, *self.texts]
+            return {"text": self.text, "outputs": {name: {"answer": None} for name in names}}
         outputs: dict[str, Any] = {}
         for name, ranked in self.labels.items():
             outputs[name] = {"answer": ranked[0][0], "chances": dict(ranked)}
@@ -142,18 +147,19 @@ class Predictor:
 
     def predict(self, asked: Iterable[Given | str], top: int | None = None) -> Iterator[Answer]:
         """An answer for each text, path or row of cells, in order, as they come: those that wait are answered
-        together. A sound or a picture that cannot be read has an answer that says so.
+        together. What is empty has an empty answer in its place, and a sound or a picture that cannot be read one
+        that says so.
 
         top: only so many labels of each output, the likeliest first; all if left out.
         """
         for waiting in gathered(asked):
             taken = self.giving.take_all(waiting)
-            items = [item for item in taken if not isinstance(item, MediaError)]
+            items = [item for item in taken if not isinstance(item, NoItem)]
             said = self._answer(items) if items else {}
             places = dict.fromkeys(said, 0)
             for given, item in zip(waiting, taken, strict=True):
-                if isinstance(item, MediaError):
-                    yield Answer(name_of(given), {}, {}, error=str(item))
+                if isinstance(item, NoItem):
+                    yield self._none(name_of(given), item)
                     continue
                 own = {}
                 for name, found in said.items():
@@ -197,6 +203,17 @@ class Predictor:
                 values[out] = [Estimate(mean, mean - reach, mean + reach) for mean, reach in pairs]
         return Answer(name, labels, tags, sets, values)
 
+    def _none(self, name: str, item: NoItem) -> Answer:
+        """The answer in the place of one that there is not."""
+        if item.error:
+            return Answer(name, {}, {}, error=item.error)
+        of: dict[type, dict[str, list[Any]]] = {LabelSetOutput: {}, ValueOutput: {}}
+        labels: dict[str, Ranked] = {}
+        tags: dict[str, list[Ranked]] = {}
+        for out, output in self.known.outputs.items():
+            of.get(type(output), tags if output.each else labels)[out] = []
+        return Answer(name, labels, tags, of[LabelSetOutput], of[ValueOutput], empty=True)
+
     def _named(self, names: Sequence[str], order: Sequence[int], chances: Sequence[float]) -> Ranked:
         return [(names[label], chance) for label, chance in zip(order, chances, strict=True)]
 
@@ -237,8 +254,8 @@ class Predictor:
                 "To answer at every step: unroll train DATA --model lstm --direction ahead"
             )
         (item,) = self.giving.take_all([given])
-        if isinstance(item, MediaError):
-            yield Answer(name_of(given), {}, {}, error=str(item))
+        if isinstance(item, NoItem):
+            yield self._none(name_of(given), item)
             return
         inputs, lengths = gather_steps(self.known.intake, [item])
         state = net.start(1)
@@ -253,12 +270,13 @@ class Predictor:
             }
             yield self._told(name_of(given), said, top)
 
-    def evaluate(self, data: str | Path | None, errors: bool) -> AnswerEvaluation:
-        """The scores on a table, or on the run's own test part (validation where it has none)."""
+    def evaluate(self, data: str | Path | None, errors: bool, skip_empty: bool = False) -> AnswerEvaluation:
+        """The scores on a table, or on the run's own test part (validation where it has none). skip_empty: rows of
+        the table with an empty cell are left out."""
         if data is None:
             subject = read_again(self.folder, self.settings)
         else:
-            subject = read_subject(data, as_evaluated(self.settings), self.folder, measured=True)
+            subject = read_subject(data, as_evaluated(self.settings, skip_empty), self.folder, measured=True)
         if not isinstance(subject, Answers):
             raise RunError(f"{self.folder.path} answers about rows of a table, and {data} was read as a text.")
         examples = subject.examples

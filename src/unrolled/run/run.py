@@ -145,10 +145,16 @@ class Run:
         self.check_kind(Answers.kind)
         return self.predictor.predict(texts, top)
 
-    def evaluate_answers(self, data: str | Path | None = None, errors: bool = False) -> AnswerEvaluation:
-        """The scores of answers on the run's own test part, or on a table; with `errors`, what was wrong too."""
+    def evaluate_answers(
+        self, data: str | Path | None = None, errors: bool = False, skip_empty: bool = False
+    ) -> AnswerEvaluation:
+        """The scores of answers on the run's own test part, or on a table; with `errors`, what was wrong too.
+
+        skip_empty: rows of the table with an empty cell are left out. Raises OptionError where none is named.
+        """
+        _check_skipping(skip_empty, data)
         self.check_kind(Answers.kind)
-        return self.predictor.evaluate(data, errors)
+        return self.predictor.evaluate(data, errors, skip_empty)
 
     def write(
         self, texts: Iterable[Given | str], choice: Choice | None = None, attention: bool = False
@@ -160,10 +166,16 @@ class Run:
         self.check_kind(Writings.kind)
         return self.writer.predict(texts, choice, attention)
 
-    def evaluate_writings(self, data: str | Path | None = None, errors: bool = False) -> WritingEvaluation:
-        """The scores of texts on the run's own test part, or on a table; with `errors`, those furthest off too."""
+    def evaluate_writings(
+        self, data: str | Path | None = None, errors: bool = False, skip_empty: bool = False
+    ) -> WritingEvaluation:
+        """The scores of texts on the run's own test part, or on a table; with `errors`, those furthest off too.
+
+        skip_empty: as of `evaluate_answers`.
+        """
+        _check_skipping(skip_empty, data)
         self.check_kind(Writings.kind)
-        return self.writer.evaluate(data, errors)
+        return self.writer.evaluate(data, errors, skip_empty=skip_empty)
 
     def _load_model(self, device: str) -> LanguageModel | NGram | Mixture:
         if self.left == [COUNTED]:
@@ -321,6 +333,14 @@ class Run:
         checked = {} if self.folder.checked else {"checksums": "none: an older version made it, damage is not seen"}
         facts = {"path": str(self.path), "parameters": parameters, **self.facts, **checked}
         return facts | {"plan": plans[-1] if plans else None}
+
+
+def _check_skipping(skip_empty: bool, data: str | Path | None) -> None:
+    """Raises OptionError where rows with an empty cell are to be skipped of a part that is settled."""
+    if skip_empty and data is None:
+        raise OptionError(
+            "--skip-empty is of a table that is named; the run's own test part is what it was. Leave it out."
+        )
 
 
 def load(path: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Run:

@@ -13,10 +13,10 @@ from unrolled.data.intake import Ids
 from unrolled.data.items import Item, PartItems
 from unrolled.data.outputs import TextOutput
 from unrolled.data.pairs import written_of
-from unrolled.errors import DataError, MediaError, RunError, command
+from unrolled.errors import DataError, RunError, command
 from unrolled.run.asked import as_evaluated, read_again, read_subject
 from unrolled.run.folder import RunFolder
-from unrolled.run.giving import Given, Giving, gathered, name_of
+from unrolled.run.giving import Given, Giving, NoItem, gathered, name_of
 from unrolled.run.legs import load_best, recorded_plans
 from unrolled.run.predicting import Answer, Text
 from unrolled.run.rows import known_from_json, table_options, was_trained_on
@@ -96,19 +96,20 @@ class TextPredictor:
         self, asked: Iterable[Given | str], choice: Choice | None = None, attention: bool = False
     ) -> Iterator[Answer]:
         """A text about each text, path or row of cells, in order, as they come: those that wait are taken together.
-        A sound or a picture that cannot be read has an answer that says so.
+        What is empty has an empty answer in its place, and a sound or a picture that cannot be read one that says so.
 
         choice: how it is written; as validation preferred, where left out. attention: with what was looked at.
         """
         number, choice = 0, choice or self.choice
         for waiting in gathered(asked):
             taken = self.giving.take_all(waiting)
-            items = [item for item in taken if not isinstance(item, MediaError)]
+            items = [item for item in taken if not isinstance(item, NoItem)]
             texts = iter(self._write(items, choice, number) if items else ())
             number += len(items)
             for given, item in zip(waiting, taken, strict=True):
-                if isinstance(item, MediaError):
-                    yield Answer(name_of(given), {}, {}, error=str(item))
+                if isinstance(item, NoItem):
+                    none = {} if item.error else {self.name: Text("", 0.0)}
+                    yield Answer(name_of(given), {}, {}, texts=none, error=item.error, empty=not item.error)
                     continue
                 text = next(texts)
                 with one_thread():  # of one row
@@ -116,11 +117,14 @@ class TextPredictor:
                 written = Text(self.scribe.spell(text), text.score, looked)
                 yield Answer(name_of(given), {}, {}, texts={self.name: written})
 
-    def evaluate(self, data: str | Path | None, errors: bool, choice: Choice | None = None) -> WritingEvaluation:
-        """The scores on a table, or on the run's own test part (validation where it has none)."""
+    def evaluate(
+        self, data: str | Path | None, errors: bool, choice: Choice | None = None, skip_empty: bool = False
+    ) -> WritingEvaluation:
+        """The scores on a table, or on the run's own test part (validation where it has none). skip_empty: rows of
+        the table with an empty cell are left out."""
         choice = choice or self.choice
         own = self._own(data)
-        examples = own if data is None else self._read(data)
+        examples = own if data is None else self._read(data, skip_empty)
         if examples is None:
             raise RunError(
                 f"{self.folder.path}: its table is gone. Name another: {command('evaluate', self.folder.path)} DATA"
@@ -172,8 +176,8 @@ class TextPredictor:
             return None
         return subject.examples if isinstance(subject, Writings) else None
 
-    def _read(self, data: str | Path) -> Examples:
-        subject = read_subject(data, as_evaluated(self.settings), self.folder, measured=True)
+    def _read(self, data: str | Path, skip_empty: bool) -> Examples:
+        subject = read_subject(data, as_evaluated(self.settings, skip_empty), self.folder, measured=True)
         if not isinstance(subject, Writings):
             raise RunError(f"{self.folder.path} writes about rows of a table, and {data} was read as a text.")
         return subject.examples

@@ -69,7 +69,7 @@ class Training:
         self.device = find_device(settings.device)
         threads = threads_for(settings.threads)
         with torch_threads(threads), tempfile.TemporaryDirectory() as aside:
-            kept = keep_input(path, Path(aside))
+            kept = keep_input(path, Path(aside), settings)
             self.subject = read_subject(kept or path, settings, source)
             plans = self._first_plans(recorded, threads)
             facts = self._facts(path, kept, threads)
