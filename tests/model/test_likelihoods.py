@@ -18,11 +18,13 @@ from unrolled.data.features import Features, learn_features
 from unrolled.data.inputs import VectorInput
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput
 from unrolled.data.tokens import WordTokens
+from unrolled.deadline import Deadline
 from unrolled.errors import RunError, TrainingError
 from unrolled.model.blend import blend, blend_unseen, fit_blend
 from unrolled.model.heads import Head, balanced
 from unrolled.model.likelihoods import LIKELIHOODS, SURE, is_known
-from unrolled.model.linear import LinearModel, fit_linear
+from unrolled.model.linear import LinearModel
+from unrolled.model.linear_fit import fit_linear
 
 LABEL, SETS, VALUE = LIKELIHOODS["label"], LIKELIHOODS["labels"], LIKELIHOODS["value"]
 NOBODY = torch.ones(4)  # weights of labels that count alike
@@ -383,7 +385,7 @@ def test_no_validation_still_tells_how_far_off_a_value_may_be(intake: Features) 
     none: tuple[list[Any], dict[str, Any]] = ([], {"value": np.zeros((0, 2))})
     items, answers = lessons(300, 0)
     value = {"value": OUTPUTS["value"]}
-    model = fit_linear("numbers", (items, answers), none, value, intake, seed=0, seconds=0.0)
+    model = fit_linear("numbers", (items, answers), none, value, intake, seed=0, deadline=Deadline(0))
     assert model.answer(items[:1])["value"][0, 2:].exp().tolist() == pytest.approx([NOISE, NOISE], rel=0.3)
     exact = {"value": np.concatenate(items) @ MAP}
     model = fit_linear("numbers", (items, exact), (items, exact), value, intake, seed=0)

@@ -11,10 +11,12 @@ import torch
 
 from unrolled.data.outputs import LabelOutput
 from unrolled.data.tokens import WordTokens
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import RunError
 from unrolled.model.blend import blend, blend_unseen, fit_blend
 from unrolled.model.likelihoods import LIKELIHOODS
-from unrolled.model.linear import LinearModel, fit_linear
+from unrolled.model.linear import LinearModel
+from unrolled.model.linear_fit import fit_linear
 from unrolled.model.looks import Sloped, frequent, places_in
 from unrolled.model.ngram_bags import BAGS, BEGIN, END, Bags, character_bags, word_bags
 
@@ -120,13 +122,13 @@ def test_little_time_and_no_validation_still_make_a_model() -> None:
         [],
         {"side": np.zeros(0, np.int64), "mood": np.zeros(0, np.int64)},
     )
-    for validation, seconds in ((lessons(50, 1), 0.0), (none, None)):
-        model = fit_linear("characters", lessons(60, 0), validation, OUTPUTS, WORDS, 0, seconds)
+    for validation, deadline in ((lessons(50, 1), Deadline(0)), (none, ENDLESS)):
+        model = fit_linear("characters", lessons(60, 0), validation, OUTPUTS, WORDS, 0, deadline)
         assert all(bool(one.weights.isfinite().all()) for _, one in model.outputs.values())
 
 
 def test_too_many_ngrams_are_fitted_on_some_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.model.linear.MOST", 3_000)
+    monkeypatch.setattr("unrolled.model.linear_fit.MOST", 3_000)
     model = fit_linear("words", lessons(300, 0), lessons(100, 1), OUTPUTS, WORDS, seed=0)
     assert "fitted on" in model.describe()
 
@@ -213,10 +215,11 @@ def test_a_slope_by_ngrams_is_the_slope_by_rows() -> None:
 
 
 def test_what_cannot_be_fitted_is_said_and_says_the_same_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*given: Any, **_: Any) -> None:
-        given[4].data.fill_(torch.nan)
+    def fail(*given: Any, **_: Any) -> bool:
+        given[3].data.fill_(torch.nan)
+        return True
 
-    monkeypatch.setattr("unrolled.model.linear._descend", fail)
+    monkeypatch.setattr("unrolled.model.linear_fit._descend", fail)
     answers = {name: np.arange(6) % len(output.names) for name, output in OUTPUTS.items()}
     model = fit_linear("characters", (TEXTS, answers), (TEXTS, answers), OUTPUTS, WORDS, 0)
     assert model.describe().endswith("which could not be fitted for side, mood")

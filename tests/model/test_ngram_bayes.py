@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.data.outputs import LabelOutput
+from unrolled.deadline import Deadline
 from unrolled.errors import RunError
 from unrolled.model import ngram_bayes
 from unrolled.model.ngram_bayes import ORDERS, STRENGTH, Line, NGramBayes, count_bayes
@@ -132,7 +133,8 @@ def test_too_many_ngrams_and_too_little_time_are_counted_in_some_texts(monkeypat
     assert whole.describe() == "4-grams of characters, counted label by label"
     outputs = {"side": LabelOutput(NAMES)}
     answers = {"side": np.zeros(100, np.int64)}
-    hasty = count_bayes("characters", texts, answers, outputs, 0, seconds=0.001)
+    monkeypatch.setattr(ngram_bayes, "FEWEST", 400)
+    hasty = count_bayes("characters", texts, answers, outputs, 0, Deadline(0))
     assert hasty.describe() == "4-grams of characters, counted label by label in 10 of 100 texts"
     monkeypatch.setattr(ngram_bayes, "MOST", 800)
     some = made("characters", texts, [0] * 100)

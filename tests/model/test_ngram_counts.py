@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ngram_cases import V, count_slowly, documents_of, some_text
 
+from unrolled.deadline import Deadline
 from unrolled.model import ngram_counts, ngram_text
 from unrolled.model.ngram import NGram
 from unrolled.model.ngram_counts import Counts, count_ngrams
@@ -111,7 +112,7 @@ def test_a_part_of_the_text_is_counted_where_there_is_no_time_for_more(monkeypat
     assert 300 < counts.read <= 500 and counts.given == 2000
     assert f"counted on {counts.read} of 2,000 symbols" in NGram.smooth(counts).describe()
     monkeypatch.setattr(ngram_counts, "CHUNK", 400)
-    hurried = count_ngrams(text, V, 4, border=0, seconds=0.0)
+    hurried = count_ngrams(text, V, 4, border=0, deadline=Deadline(0))
     assert hurried.read == 100 and len(hurried.levels) == 4
     model = NGram.smooth(hurried)
     assert np.isfinite(model.score(text)).all()

@@ -20,6 +20,7 @@ from kills import same_bytes
 from sealing import seal
 
 import unrolled
+from unrolled.deadline import Deadline
 from unrolled.errors import DataError, OptionError, RunError, command
 from unrolled.run import Training, rivals, runs
 from unrolled.run.answer_evaluation import confusion_lines
@@ -209,7 +210,7 @@ def test_what_is_not_trained_is_a_run_like_any_other(
 
 def test_the_better_of_linear_model_and_ngram_is_to_be_beaten(table: Path) -> None:
     examples = read_rows(table, TrainSettings(output="kind"))
-    fitted = fit_rivals(examples, rivals_of(examples), seed=0, seconds=None)
+    fitted = fit_rivals(examples, rivals_of(examples), seed=0)
     assert list(fitted) == ["linear", "ngram"]
     alone = [best_baseline(examples, {name: rival}) for name, rival in fitted.items()]
     assert best_baseline(examples, fitted) == min(alone, key=lambda one: one.validation or 0.0)
@@ -234,17 +235,16 @@ def test_the_verdict_says_what_is_selected_and_by_what(left: str, nats: tuple[fl
 def test_fitting_has_the_time_that_counting_leaves(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = read_rows(table, TrainSettings(output="kind"))
     given: list[float] = []
+    now = [0.0]
 
-    def count(examples: object, seed: int, seconds: float) -> None:
-        given.append(seconds)
-        time.sleep(0.1)
+    def count(examples: object, seed: int, deadline: Deadline) -> None:
+        given.append(deadline.left)
+        now[0] += 0.1
 
     monkeypatch.setattr(rivals, "_count", count)
-    monkeypatch.setattr(rivals, "_fit_linear", lambda examples, seed, seconds: given.append(seconds))
-    fit_rivals(examples, ["linear", "ngram"], 0, 2.0)
-    counting, fitting = given
-    assert counting == pytest.approx(0.6)
-    assert 1.0 < fitting <= 1.9
+    monkeypatch.setattr(rivals, "_fit_linear", lambda examples, seed, deadline: given.append(deadline.left))
+    fit_rivals(examples, ["linear", "ngram"], 0, Deadline(2.0, now=lambda: now[0]))
+    assert given == pytest.approx([0.6, 1.9 * 0.75])
 
 
 def test_ngrams_are_counted_for_labels_of_texts_alone(tmp_path: Path) -> None:

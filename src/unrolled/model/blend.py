@@ -6,11 +6,13 @@ true.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import TrainingError
 from unrolled.model.likelihoods import Likelihood, is_known
 
@@ -24,11 +26,18 @@ def blend(likelihood: Likelihood, said: Sequence[Tensor], weights: Sequence[floa
     return likelihood.blend(parts, torch.tensor(weights, dtype=torch.float64))
 
 
-def fit_blend(likelihood: Likelihood, said: Sequence[Tensor], answers: Tensor) -> list[float]:
+class _TooLate(Exception):
+    """The deadline passed while weights were fitted."""
+
+
+def fit_blend(
+    likelihood: Likelihood, said: Sequence[Tensor], answers: Tensor, deadline: Deadline = ENDLESS
+) -> list[float]:
     """The weights with the least nats on answers (A,) or (A, K) that are known. Equal shares where none is.
 
     They are above 0: where few are known a part may be wrong more often than not, and is not to be taken for the
-    opposite of what it says. Raises TrainingError where no weights can be found: what a part says is not finite.
+    opposite of what it says. Where the deadline passes, the best of those that were tried. Raises TrainingError where
+    no weights can be found: what a part says is not finite.
     """
     known = is_known(answers)
     equal = torch.full((len(said),), 1 / len(said), dtype=torch.float64)
@@ -39,25 +48,37 @@ def fit_blend(likelihood: Likelihood, said: Sequence[Tensor], answers: Tensor) -
     free = start.clone().requires_grad_(True)
     optimiser = torch.optim.LBFGS([free], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
+    least, best = math.inf, start.exp()
+
     def loss() -> Tensor:
+        nonlocal least, best
+        if least < math.inf and deadline.passed():
+            raise _TooLate
         optimiser.zero_grad()
         nats = likelihood.nats(likelihood.blend(parts, free.exp()), answers).sum()
         whole = (nats + RIDGE * ((free - start) ** 2).sum()) / len(answers)
         whole.backward()  # type: ignore[no-untyped-call]
+        if (cost := float(whole.detach())) < least:
+            least, best = cost, free.detach().exp()
         return whole
 
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
-    fitted = free.detach().exp()
+    try:
+        optimiser.step(loss)  # type: ignore[no-untyped-call]
+        fitted = free.detach().exp()
+    except _TooLate:
+        fitted = best
     if not bool(fitted.isfinite().all()):
         raise TrainingError("Weights could not be fitted: what a part says is not finite.")
     return fitted.tolist()
 
 
-def blend_unseen(likelihood: Likelihood, said: Sequence[Tensor], answers: Tensor) -> Tensor:
+def blend_unseen(
+    likelihood: Likelihood, said: Sequence[Tensor], answers: Tensor, deadline: Deadline = ENDLESS
+) -> Tensor:
     """What the whole says (A, O), each half of the rows under weights fitted on the other."""
     whole = torch.empty_like(said[0], dtype=torch.float64)
-    for half in (slice(0, None, 2), slice(1, None, 2)):
+    for half, share in ((slice(0, None, 2), 0.5), (slice(1, None, 2), 1.0)):
         other = slice(1 - (half.start or 0), None, 2)
-        weights = fit_blend(likelihood, [part[other] for part in said], answers[other])
+        weights = fit_blend(likelihood, [part[other] for part in said], answers[other], deadline.share(share))
         whole[half] = blend(likelihood, [part[half] for part in said], weights)
     return whole

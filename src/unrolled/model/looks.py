@@ -31,6 +31,13 @@ class Looked(Protocol):
     def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
         """weights (F, K), bias (K,) -> (R, K)."""
 
+    def cut(self, start: int, stop: int) -> Looked:
+        """Rows start to stop - 1."""
+
+    @property
+    def held(self) -> int:
+        """N-grams or numbers of all rows."""
+
 
 class Look(Protocol):
     """How a linear model sees items: found on the training part, then kept."""
@@ -59,6 +66,16 @@ class Bagged(NamedTuple):
             return bias.expand(len(self.starts), -1)
         return F.embedding_bag(self.places, weights, self.starts, mode="sum") * self.scale + bias
 
+    @property
+    def held(self) -> int:
+        return len(self.places)
+
+    def cut(self, start: int, stop: int) -> Bagged:
+        """Rows start to stop - 1."""
+        ends = torch.cat([self.starts, torch.tensor([len(self.places)])])
+        first, last = int(ends[start]), int(ends[min(stop, len(self.starts))])
+        return Bagged(self.places[first:last], self.starts[start:stop] - first, self.scale[start:stop])
+
 
 class Sloped(NamedTuple):
     """The same rows for who descends on weights: a slope is summed n-gram by n-gram, over the rows of each, which
@@ -76,6 +93,14 @@ class Sloped(NamedTuple):
         places, order = torch.sort(bags.places, stable=True)
         each = torch.bincount(places, minlength=size)
         return cls(bags, rows[order], torch.cumsum(each, 0) - each)
+
+    @property
+    def held(self) -> int:
+        return self.bags.held
+
+    def cut(self, start: int, stop: int) -> Sloped:
+        """Rows start to stop - 1."""
+        return Sloped.of(self.bags.cut(start, stop), len(self.starts))
 
     def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
         """The same as of the bags."""
@@ -103,6 +128,14 @@ class Dense(NamedTuple):
     def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
         """W x + b."""
         return torch.addmm(bias, self.numbers, weights)
+
+    @property
+    def held(self) -> int:
+        return self.numbers.numel()
+
+    def cut(self, start: int, stop: int) -> Dense:
+        """Rows start to stop - 1."""
+        return Dense(self.numbers[start:stop])
 
 
 class BagLook:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import OptionError, TrainingError
 from unrolled.memory.base import at_least_float32, reading
 from unrolled.states import State
@@ -19,6 +20,7 @@ FEATURES = 2  # of each part, beside a constant: how spread its answer is, and h
 RIDGE = 1.0  # nats that a feature's weight of 1 costs, all targets together: fitted on few, weights stay constant
 CONSTANT_RIDGE = 1e-3  # the same for the constant's distance from equal weights: what tells nothing stays equal
 MOST_STEPS = 50  # of Newton's method; ten are usual
+READING = 0.5  # share of the time for reading what the weights are fitted on
 CHUNK = 1024  # steps read together, and targets summed over together, while fitting, at most
 LOGITS = 1 << 22  # logits of each part that are held together then, at most
 
@@ -100,22 +102,28 @@ class Mixture(nn.Module):
         return [logits for logits, _ in answers], tuple(after for _, after in answers)
 
     @torch.no_grad()
-    def fit(self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> Fitted:
+    def fit(self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], deadline: Deadline = ENDLESS) -> Fitted:
         """Fits the weights on stretches (inputs, targets) that no part was trained on.
 
         What the whole costs there is what it may be expected to cost elsewhere. The log-chance is concave in the
         weights, so there is one best, which Newton's method finds, the same at each call. Raises TrainingError where
         the parts' answers are such that none can be found; the weights are as before then.
+        Where the deadline passes, the targets are the first of them, and Newton's steps fewer.
         """
-        read = [self._look(inputs, targets) for inputs, targets in rows if len(targets)]
+        reading = deadline.share(READING)
+        read: list[Seen] = []
+        for inputs, targets in rows:
+            if len(targets) and not (read and reading.passed()):
+                read.append(self._look(inputs, targets, reading))
         if not read:
             return Fitted(np.zeros(0), np.zeros((0, len(self.parts))))
         seen = Seen(*(torch.cat(column) for column in zip(*read, strict=True)))
         half = len(seen.targets) // 2
         first, second = (Seen(*(values[some] for values in seen)) for some in (slice(half), slice(half, None)))
         try:
-            nats = torch.cat([_nats(_fit(others), some) for some, others in ((first, second), (second, first))])
-            gate = _fit(seen)
+            gate = _fit(seen, deadline.share(0.5))
+            halves = ((first, second), (second, first))
+            nats = torch.cat([_nats(_fit(others, deadline.share(0.5)), some) for some, others in halves])
         except RuntimeError:  # a matrix that has no inverse
             nats = gate = torch.tensor(math.nan)
         if not bool(gate.isfinite().all() and nats.isfinite().all()):
@@ -126,11 +134,14 @@ class Mixture(nn.Module):
         wanted = seen.targets[:, None, None].expand(-1, len(self.parts), 1)
         return Fitted(nats.numpy(), -seen.logs.gather(-1, wanted)[..., 0].double().numpy())
 
-    def _look(self, inputs: NDArray[Any], targets: NDArray[Any]) -> Seen:
+    def _look(self, inputs: NDArray[Any], targets: NDArray[Any], deadline: Deadline) -> Seen:
         """What the weights of a stretch are fitted on."""
-        state, seen = self.start(1), []
+        state = self.start(1)
+        seen: list[Seen] = []
         chunk = _chunk(self.symbols)
         for start in range(0, len(targets), chunk):
+            if seen and deadline.passed():
+                break
             symbols = torch.from_numpy(inputs[None, start : start + chunk].astype(np.int64))
             answers, state = self.unroll_parts(symbols, state)
             logs = torch.stack([torch.log_softmax(logits[0].cpu().double(), -1) for logits in answers], dim=1)
@@ -176,7 +187,7 @@ def _chunk(symbols: int) -> int:
     return max(16, min(CHUNK, LOGITS // symbols))
 
 
-def _fit(seen: Seen) -> Tensor:
+def _fit(seen: Seen, deadline: Deadline) -> Tensor:
     """The gate (P, F), float64, that costs least: by Newton's method, a step halved until it is one down."""
     parts, columns = seen.logs.shape[1], seen.features.shape[1]
     equal = seen.features.new_zeros(parts, columns)
@@ -185,6 +196,8 @@ def _fit(seen: Seen) -> Tensor:
     ridge[:, 0] = CONSTANT_RIDGE
     gate = equal
     for _ in range(MOST_STEPS):
+        if deadline.passed():
+            break
         cost, slope, curvature = _look_around(gate, seen)
         cost, slope = cost + float((ridge * (gate - equal) ** 2).sum()), slope + 2 * ridge * (gate - equal)
         move = torch.linalg.solve(curvature + torch.diag(2 * ridge.flatten()), slope.flatten()).view_as(gate)

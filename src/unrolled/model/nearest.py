@@ -125,8 +125,8 @@ def make_nearest(intake: Intake, items: Sequence[Any], texts: Sequence[str]) -> 
     return NearestText(text_units(intake), items)
 
 
-def few_rows(rows: Ids) -> Ids:
-    """At most 100,000 of these rows, spread evenly."""
-    if len(rows) <= MOST_ROWS:
+def few_rows(rows: Ids, most: int = MOST_ROWS) -> Ids:
+    """At most so many of these rows, spread evenly."""
+    if len(rows) <= most:
         return rows
-    return rows[np.arange(MOST_ROWS) * len(rows) // MOST_ROWS]
+    return rows[np.arange(most) * len(rows) // most]

@@ -7,7 +7,6 @@ differ in what c, D, total and backoff are (see `SMOOTHINGS`); both are interpol
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import DataError, OptionError, RunError, nearest
 from unrolled.model.ngram_counts import KEEP, ROOT, Counts, count_ngrams, walk
 from unrolled.model.ngram_table import (
@@ -67,14 +67,14 @@ class NGram:
         *,
         keep: int = KEEP,
         most: int | None = None,
-        seconds: float | None = None,
+        deadline: Deadline = ENDLESS,
     ) -> NGram:
         """A model of n-grams up to `order` symbols, counted in one text (see `count_ngrams` for what is what).
 
         `order` may come out lower than asked for, where n-grams are too many or the text is shorter than
         that; `describe` says so.
         """
-        counts = count_ngrams(symbols, size, order, stretches, border, keep=keep, most=most, seconds=seconds)
+        counts = count_ngrams(symbols, size, order, stretches, border, keep=keep, most=most, deadline=deadline)
         return NGram.smooth(counts, smoothing)
 
     @staticmethod
@@ -118,11 +118,14 @@ class NGram:
         last = np.concatenate([before, after], axis=1)[np.arange(rows), ends]  # (B, n-1)
         return torch.from_numpy(logits).to(symbols.device), NGramState(torch.from_numpy(last))
 
-    def score(self, symbols: Array) -> Array:
-        """The nats (N,) of each of symbols (N,), read from an empty history: as unroll, but much faster."""
+    def score(self, symbols: Array, deadline: Deadline = ENDLESS) -> Array:
+        """The nats (N,) of each of symbols (N,), read from an empty history: as unroll, but much faster; of the first
+        of them alone where the deadline passes."""
         state = self.start(1).contexts.numpy()
         parts = [np.zeros(0)]
         for at in range(0, len(symbols), READ_AT_ONCE):
+            if at and deadline.passed():
+                break
             read = self._check(np.asarray(symbols[at : at + READ_AT_ONCE])[None])
             probabilities: Array = np.full(read.shape, 1 / self.symbols)
             carried = []
@@ -218,28 +221,28 @@ def choose_order(
     longest: int = 8,
     keep: int = KEEP,
     most: int | None = None,
-    seconds: float | None = None,
+    deadline: Deadline = ENDLESS,
 ) -> NGram:
     """The model of the order (of 1 to `longest`) that foresees the validation part best.
 
     train, valid (M, 2): stretches of one text. All orders that fit into one pass of counting are scored at
     once, on at most 300,000 symbols from all over the validation part; a further pass is made only where the
-    last order was the best. `most`: symbols to count; `seconds`: for counting and choosing together, about.
+    last order was the best. `most`: symbols to count; the deadline is of counting and choosing together.
     Of a larger text parts from everywhere are counted, and the model's `describe` says how much. Without a
     validation part the order is 6, or `longest`.
     """
     _check_smoothing(smoothing)
     if not len(valid):
         order = min(UNCHOSEN, longest)
-        return NGram.count(symbols, size, order, smoothing, train, border, keep=keep, most=most, seconds=seconds)
-    until = None if seconds is None else time.monotonic() + COUNTING * seconds
+        return NGram.count(symbols, size, order, smoothing, train, border, keep=keep, most=most, deadline=deadline)
+    reading = deadline.share(COUNTING)
     counts = None
     while True:
-        left = None if until is None else until - time.monotonic()
         done = 0 if counts is None else len(counts.levels)
         counts = count_ngrams(
-            symbols, size, longest, train, border, keep=keep, most=most, seconds=left, passes=1, onto=counts
+            symbols, size, longest, train, border, keep=keep, most=most, deadline=reading, passes=1, onto=counts
         )
+        deadline.check()
         nats = _score_orders(counts, smoothing, symbols, _thin(valid))
         best = int(np.argmin(nats)) + 1
         if best < len(counts.levels) or len(counts.levels) in (done, longest) or counts.short:

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from unrolled.data.items import Item
 from unrolled.data.outputs import LabelOutput
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import RunError
 from unrolled.model.ngram_bags import UNITS, Hashes, mixed, windows
 
@@ -34,6 +35,7 @@ ORDERS = {"characters": 4, "words": 3}  # docs/results.md
 STRENGTH = 4.0  # S: likewise
 MOST = 10_000_000  # n-grams, each occurrence for itself, that are counted
 SPEED = 400_000  # of them a second, about
+FEWEST = 20_000  # however short the time
 CHANCES = 1 << 22  # units x labels that are read at once
 EDGES = mixed(np.array([2, 3], np.uint64))  # what stands before a text and after it
 
@@ -279,7 +281,7 @@ class NGramBayes:
 
 def count_bayes(
     units: str, texts: Sequence[Any], answers: Mapping[str, Ids], outputs: Mapping[str, LabelOutput], seed: int,
-    seconds: float | None = None,
+    deadline: Deadline = ENDLESS,
 ) -> NGramBayes:  # fmt: skip
     """Counts the n-grams of texts, for each label of each output; of as many texts, drawn, as there is room and time
     for.
@@ -288,13 +290,13 @@ def count_bayes(
     """
     drawn = np.random.default_rng(seed).permutation(len(texts))
     some = Line.of(units, [str(texts[row]) for row in drawn[:1000].tolist()])
-    grams = MOST if seconds is None else min(MOST, int(SPEED * seconds))
+    grams = MOST if deadline.endless else max(FEWEST, min(MOST, int(SPEED * deadline.left)))
     most = int(grams * min(1000, len(texts)) / max(1, ORDERS[units] * len(some.units)))
     rows = np.sort(drawn[:most]) if most < len(texts) else np.arange(len(texts))
     line = Line.of(units, [str(texts[row]) for row in rows.tolist()])
-    counted = {
-        name: Counted.of(line, answers[name][rows], len(output.names), ORDERS[units])
-        for name, output in outputs.items()
-    }
+    counted = {}
+    for name, output in outputs.items():
+        deadline.check()
+        counted[name] = Counted.of(line, answers[name][rows], len(output.names), ORDERS[units])
     about = "" if most >= len(texts) else f" in {most:,} of {len(texts):,} texts"
     return NGramBayes(units, counted, about)

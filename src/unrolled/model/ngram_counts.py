@@ -11,13 +11,13 @@ does not fit 64 bits, a further pass packs the node of a window's beginning with
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import DataError, OptionError
 from unrolled.model.ngram_text import CHUNK, LARGEST, Array, Piece, Text, make_blocks
 
@@ -54,7 +54,7 @@ def count_ngrams(
     *,
     keep: int = KEEP,
     most: int | None = None,
-    seconds: float | None = None,
+    deadline: Deadline = ENDLESS,
     passes: int | None = None,
     onto: Counts | None = None,
 ) -> Counts:
@@ -62,7 +62,7 @@ def count_ngrams(
 
     symbols (N,): integers below `size`, maybe a memory map; stretches (M, 2): [start, stop), None: all of it.
     Where more than `keep` different n-grams of the highest order turn up, the order is lowered, and `short`
-    says so. `most` symbols are counted, about and at most, and reading stops when `seconds` are over: of a
+    says so. `most` symbols are counted, about and at most, and reading stops when the deadline passes: of a
     larger text parts from everywhere, and `read` says how much. `passes`: over the text, at most, even where
     the order is not reached yet; `onto`: counts of the same text to go on from.
     """
@@ -71,7 +71,7 @@ def count_ngrams(
     if not text.length:
         raise DataError("No symbols to count n-grams in: the text, or every stretch of it, is empty.")
     most = None if most is None or most >= text.length else most
-    limit = _Limit(keep, most, None if seconds is None else time.monotonic() + seconds)
+    limit = _Limit(keep, most, deadline)
     counts = onto or Counts(size, border, (), 0, text.length)
     while len(counts.levels) < order and passes != 0 and not counts.short:
         counts, passes = _count_pass(text, counts, order, limit), passes and passes - 1
@@ -83,18 +83,18 @@ class _Limit(NamedTuple):
 
     keep: int  # different n-grams of the highest order
     most: int | None  # symbols
-    until: float | None  # by the monotonic clock
+    deadline: Deadline
 
     def chunk(self) -> int:
         """Symbols to read at a time: fewer where not all may be read."""
         if self.most is not None:
             return min(CHUNK, max(self.most // 8, 1))
-        return CHUNK if self.until is None else CHUNK // 4
+        return CHUNK if self.deadline.endless else CHUNK // 4
 
     def reached(self, read: int, piece: int) -> bool:
         """Whether not to read one more piece of so many symbols."""
         over = self.most is not None and read + piece > self.most
-        return over or (self.until is not None and time.monotonic() > self.until)
+        return self.deadline.passed() or over
 
 
 def _check(symbols: Array, size: int, order: int, border: int | None) -> None:

@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 
 from unrolled.data.examples import Examples
+from unrolled.data.intake import Ids
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import TrainingError, command
 from unrolled.model.answerer import Part
 from unrolled.model.blend import blend, blend_unseen, fit_blend
 from unrolled.model.likelihoods import LIKELIHOODS, Likelihood
 from unrolled.parts import UNTRAINED
+from unrolled.run.answer_rows import answer_rows
 from unrolled.run.selection import select, selected_line, standing
 from unrolled.run.tellers import SHORT, SMALLER, Reach, Score, facts_of, nats_of, teller_of
 from unrolled.run.trend import trend_line, trend_of
@@ -39,13 +42,16 @@ class AnswerVerdict:
     baseline_name: str
     data: str  # the path of what it was trained on
     unfitted: Sequence[str] = ()  # models whose parts count alike, as no weights could be fitted
+    rows: int = 0  # of the part, that were read; fewer than it has where time or room was short
+    rows_of_part: int = 0
 
     @property
     def lines(self) -> list[str]:
         """What the command prints."""
         lines = []
         for name, scores in self.scores.items():
-            lines.append(f"{name}, {self.part}, by {self.model}: {scores[self.model].line}.")
+            few = "" if self.rows == self.rows_of_part else f" ({self.rows:,} of its {self.rows_of_part:,} rows)"
+            lines.append(f"{name}, {self.part}{few}, by {self.model}: {scores[self.model].line}.")
             lines.append(self._baselines(name))
             others = [f"{other} {score.short}" for other, score in scores.items() if self._is_other(other)]
             lines += [f"Others: {', '.join(others)}."] if others else []
@@ -94,6 +100,7 @@ class AnswerVerdict:
         return {
             "model": self.model,
             "part": self.part,
+            **({} if self.rows == self.rows_of_part else {"rows_of_part": self.rows_of_part}),
             "outputs": {
                 name: {
                     **facts_of(scores[self.model].as_dict(), self.figures[name], self.constants[name]),
@@ -107,7 +114,6 @@ class AnswerVerdict:
         }
 
 
-Said = dict[str, dict[str, Tensor]]  # part's name -> output -> what it says (A, O)
 Weights = dict[str, list[float]]  # of each output
 
 
@@ -119,20 +125,32 @@ class Weighed:
     weights: dict[str, Weights]  # of each candidate
     reaches: dict[str, dict[str, Reach]]  # of each candidate, for each output
     part: str  # that is scored: test, or validation where there is none, its halves weighed by each other
+    rows: Ids  # of that part, which were read
     scores: dict[str, dict[str, Score]]  # output -> candidate
     unfitted: list[str]  # candidates whose parts count alike, as no weights could be fitted
 
 
-def weigh(examples: Examples, parts: Mapping[str, Part], candidates: Mapping[str, list[str]]) -> Weighed:
-    """Fits each candidate's weights on validation, and scores it on the test part."""
-    said, answers = read_part(examples, parts, "validation")
+FITTING = 0.3  # of what is left then, for weights
+WEIGHING = 0.4  # of the time for all of it, at most, for what is said on validation
+READING = 0.7  # of what is left then, for what is said on the test part; the rest is for intervals
+
+
+def weigh(
+    examples: Examples, parts: Mapping[str, Part], candidates: Mapping[str, list[str]], deadline: Deadline = ENDLESS
+) -> Weighed:
+    """Fits each candidate's weights on validation, and scores it on the test part; on as many rows of both as there
+    is time for."""
+    said, read = answer_rows(examples, parts, "validation", deadline.share(WEIGHING))
+    answers = right_answers(examples, read)
     outputs = {name: answered.output for name, answered in examples.answers.items()}
     families = {name: LIKELIHOODS[output.kind] for name, output in outputs.items()}
     tellers = {name: teller_of(output) for name, output in outputs.items()}
     unseen, weights, unfitted = {}, {}, []
-    for label, some in candidates.items():
+    fitting = deadline.share(FITTING)
+    for place, (label, some) in enumerate(candidates.items()):
+        own = fitting.share(1 / (len(candidates) - place))
         try:
-            unseen[label], weights[label] = fit_candidate(families, [said[one] for one in some], answers)
+            unseen[label], weights[label] = fit_candidate(families, [said[one] for one in some], answers, own)
         except TrainingError:
             unfitted.append(label)
             weights[label] = {out: [1 / len(some)] * len(some) for out in answers}
@@ -140,44 +158,45 @@ def weigh(examples: Examples, parts: Mapping[str, Part], candidates: Mapping[str
                 out: blend(families[out], [said[one][out] for one in some], weights[label][out]) for out in answers
             }
     reaches = {
-        label: {out: tellers[out].reach(found[out], answers[out]) for out in answers}
-        for label, found in unseen.items()
+        label: {out: tellers[out].reach(said_of[out], answers[out]) for out in answers}
+        for label, said_of in unseen.items()
     }
-    scored, part = unseen, "validation"
+    scored, part, rows = unseen, "validation", read
     if examples.count("test"):
-        tested, _ = read_part(examples, parts, "test")
         part = "test"
+        tested, rows = answer_rows(examples, parts, "test", deadline.share(READING))
         scored = {
             label: {
                 out: blend(families[out], [tested[one][out] for one in some], weights[label][out]) for out in answers
             }
             for label, some in candidates.items()
         }
-    rows = examples.parts[part]
-    return Weighed(
-        {label: sum(nats_of(outputs[out], found[out], answers[out]) for out in answers)
-         for label, found in unseen.items()},
-        weights,
-        reaches,
-        part,
-        {
-            out: {
-                label: tellers[out].score(examples.answers[out], rows, scored[label][out], reaches[label][out])
-                for label in candidates
-            }
-            for out in answers
-        },
-        unfitted,
-    )  # fmt: skip
+    scores: dict[str, dict[str, Score]] = {out: {} for out in answers}
+    left = [(out, label) for out in answers for label in candidates]
+    for place, (out, label) in enumerate(left):
+        own = deadline.share(1 / (len(left) - place))
+        said_of_rows, reach = scored[label][out], reaches[label][out]
+        scores[out][label] = tellers[out].score(examples.answers[out], rows, said_of_rows, reach, own)
+    validation = {
+        label: sum(nats_of(outputs[out], said_of[out], answers[out]) for out in answers)
+        for label, said_of in unseen.items()
+    }
+    return Weighed(validation, weights, reaches, part, rows, scores, unfitted)
 
 
 def fit_candidate(
-    families: Mapping[str, Likelihood], said: Sequence[Mapping[str, Tensor]], answers: Mapping[str, Tensor]
-) -> tuple[dict[str, Tensor], Weights]:
+    families: Mapping[str, Likelihood], said: Sequence[Mapping[str, Tensor]], answers: Mapping[str, Tensor],
+    deadline: Deadline,
+) -> tuple[dict[str, Tensor], Weights]:  # fmt: skip
     """What several parts say of each output together, each half of the rows under weights fitted on the other; and
     the weights fitted on all. Raises TrainingError where there are none."""
-    unseen = {out: blend_unseen(families[out], [one[out] for one in said], answers[out]) for out in answers}
-    return unseen, {out: fit_blend(families[out], [one[out] for one in said], answers[out]) for out in answers}
+    unseen: dict[str, Tensor] = {}
+    weights: Weights = {}
+    for place, out in enumerate(answers):
+        found, own = [one[out] for one in said], deadline.share(1 / (len(answers) - place))
+        unseen[out] = blend_unseen(families[out], found, answers[out], own.share(0.6))
+        weights[out] = fit_blend(families[out], found, answers[out], own)
+    return unseen, weights
 
 
 @dataclass(frozen=True)
@@ -195,7 +214,12 @@ class Left:
 
 
 def judge_answers(
-    watch: Watch, examples: Examples, parts: Mapping[str, Part], settings: TrainSettings, baseline: str
+    watch: Watch,
+    examples: Examples,
+    parts: Mapping[str, Part],
+    settings: TrainSettings,
+    baseline: str,
+    deadline: Deadline = ENDLESS,
 ) -> tuple[AnswerVerdict, Left]:
     """Weighs each part and all of them, or those that were asked for, and leaves these or what is best on
     validation."""
@@ -204,7 +228,7 @@ def judge_answers(
     together = [name for name in names if name not in UNTRAINED or name in asked]
     whole = "+".join(together)
     candidates: dict[str, list[str]] = {name: [name] for name in names} | {whole: together}
-    weighed = weigh(examples, parts, candidates)
+    weighed = weigh(examples, parts, candidates, deadline)
     left = select(weighed.validation) if settings.model is None else whole if settings.mixed else names[0]
     verdict = _verdict(
         examples, weighed, left, settings.model is None, trend_of(watch.folder.read_reports()), baseline
@@ -212,10 +236,12 @@ def judge_answers(
     return verdict, Left(candidates[left], weighed.weights[left], weighed.reaches[left])
 
 
-def judge_alone(examples: Examples, parts: Mapping[str, Part], baseline: str) -> tuple[AnswerVerdict, Left]:
+def judge_alone(
+    examples: Examples, parts: Mapping[str, Part], baseline: str, deadline: Deadline = ENDLESS
+) -> tuple[AnswerVerdict, Left]:
     """The verdict on the one part there is, and its temperature for each output."""
     (name,) = parts
-    weighed = weigh(examples, parts, {name: [name]})
+    weighed = weigh(examples, parts, {name: [name]}, deadline)
     verdict = _verdict(examples, weighed, name, False, None, baseline)
     return verdict, Left([name], weighed.weights[name], weighed.reaches[name])
 
@@ -224,18 +250,16 @@ def _verdict(
     examples: Examples, weighed: Weighed, left: str, choice: bool, trend: str | None, baseline: str
 ) -> AnswerVerdict:
     tellers = {name: teller_of(answered.output) for name, answered in examples.answers.items()}
-    training, rows = examples.parts["training"], examples.parts[weighed.part]
+    training, rows = examples.parts["training"], weighed.rows
     return AnswerVerdict(
         model=left, part=weighed.part, scores=weighed.scores,
         constants={name: one.constant(examples.answers[name], training, rows) for name, one in tellers.items()},
         figures={name: one.figure for name, one in tellers.items()}, validation=weighed.validation, choice=choice,
-        trend=trend, baseline_name=baseline, data=str(examples.path),
-        unfitted=weighed.unfitted,
+        trend=trend, baseline_name=baseline, data=str(examples.path), unfitted=weighed.unfitted, rows=len(rows),
+        rows_of_part=examples.count(weighed.part),
     )  # fmt: skip
 
 
-def read_part(examples: Examples, parts: Mapping[str, Part], part: str) -> tuple[Said, dict[str, Tensor]]:
-    """What each of the models says about a part's rows, and what is right."""
-    items, rows = list(examples.part_items(part)), examples.parts[part]
-    said = {name: one.answer(items) for name, one in parts.items()}
-    return said, {out: torch.from_numpy(answered.of(rows)) for out, answered in examples.answers.items()}
+def right_answers(examples: Examples, rows: Ids) -> dict[str, Tensor]:
+    """What is right about these rows, of each output."""
+    return {out: torch.from_numpy(answered.of(rows)) for out, answered in examples.answers.items()}

@@ -18,6 +18,7 @@ from unrolled.data.features import FEATURES
 from unrolled.data.pieces import table_from_json
 from unrolled.data.symbols import symbols_before
 from unrolled.data.tokens import SymbolTokens, Tokens
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import OptionError
 from unrolled.memory import Dropout, build_stack
 from unrolled.memory.pooling import POOLS
@@ -27,6 +28,7 @@ from unrolled.model.cooccurrence import cooccurrence_vectors
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head, balanced
 from unrolled.parts import COUNTED, LINEAR, UNTRAINED
+from unrolled.run.answer_rows import AT_ONCE, most_rows
 from unrolled.run.answer_verdict import judge_alone, judge_answers
 from unrolled.run.building import build_model
 from unrolled.run.legs import load_best, recorded_plans, set_weights
@@ -61,6 +63,9 @@ if TYPE_CHECKING:
     from unrolled.training.loop import Batches, Lesson
     from unrolled.training.plan import Clock, Plan
 
+CLOSING, CLOSING_SHARE = 0.3, 0.08  # seconds and share of a budget for what is said by what stands beside the net
+SECONDS_A_ROW, MANY_LABELS = 0.0002, 200  # that it takes, about, twice as many for so many labels
+FITTED_ALONE = 0.5  # of the time, at most, for fitting where nothing is trained
 SHOWN = 8  # validation rows whose answers are shown on the way
 LOOKED_AT = 16  # batches by which the share of padding is told
 LANGUAGE = "language"  # the kind of a run that foresees a text
@@ -195,23 +200,33 @@ class Answers(Subject):
     def make_batches(self, plan: Plan) -> Batches:
         return self._batches(plan, self.settings.seed)
 
-    def evaluate(self, model: nn.Module, part: str, limit: int) -> Reading:
+    def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
         """Nats an answer at the temperature that suits the part."""
-        said, answers = self._answers_of(model, part, limit)
-        nats = [suited_nats(self.examples.answers[name].output, found, answers[name]) for name, found in said.items()]
-        return Reading(sum(nats), min(limit, self.items(part)))
+        said, answers, read = self._answers_of(model, part, limit, deadline)
+        nats = [
+            suited_nats(self.examples.answers[name].output, found, answers[name], deadline)
+            for name, found in said.items()
+        ]
+        return Reading(sum(nats), read)
 
     @torch.no_grad()
-    def _answers_of(self, model: Any, part: str, limit: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _answers_of(
+        self, model: Any, part: str, limit: int, deadline: Deadline
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
+        read = 0
         found: dict[str, list[Tensor]] = {name: [] for name in self.examples.answers}
         right: dict[str, list[Tensor]] = {name: [] for name in self.examples.answers}
-        for rows in by_length(self.examples, part, 128, limit):
+        for rows in by_length(self.examples, part, AT_ONCE, min(limit, most_rows(self.examples, part))):
+            if read and deadline.passed():
+                break
+            read += len(rows)
             batch = make_batch(self.examples, rows, len(rows))
             for name, said in model.say(model.answer(batch.inputs, batch.lengths)).items():
                 asked = is_asked(batch.answers[name])
                 found[name].append(said.cpu()[asked])
                 right[name].append(batch.answers[name][asked])
-        return {n: torch.cat(parts) for n, parts in found.items()}, {n: torch.cat(p) for n, p in right.items()}
+        joined = {n: torch.cat(parts) for n, parts in found.items()}
+        return joined, {n: torch.cat(parts) for n, parts in right.items()}, read
 
     def write(self, model: nn.Module) -> str:
         examples = self.examples
@@ -231,29 +246,38 @@ class Answers(Subject):
             f"{shown_row(examples, row)} -> {'; '.join(answers)}" for row, answers in zip(rows, lines, strict=True)
         )
 
-    def count_baseline(self, run: RunFolder, seconds: float | None) -> Baseline:
-        rivals = fit_rivals(self.examples, rivals_of(self.examples), self.settings.seed, seconds)
+    def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
+        rivals = fit_rivals(self.examples, rivals_of(self.examples), self.settings.seed, deadline)
         save_rivals(run, rivals)
-        return best_baseline(self.examples, rivals)
+        return best_baseline(self.examples, rivals, deadline)
+
+    def closing(self, budget: float) -> float:
+        widest = max(answered.output.width for answered in self.examples.answers.values())
+        rows = self.items("validation") + self.items("test")
+        return min(CLOSING_SHARE * budget, CLOSING + rows * SECONDS_A_ROW * (1 + widest / MANY_LABELS))
 
     def prepare(self, run: RunFolder, watch: Watch) -> None:
         """What stands beside the net takes next to no time."""
 
     def conclude(self, run: RunFolder, watch: Watch, baseline: Baseline) -> Concluded:
         model: Any = watch.learner.optimiser.averaged
+        deadline = watch.clock.deadline()
         names, intake = rivals_of(self.examples), self.examples.intake
         if COUNTED in names and not run.rival(COUNTED).exists():  # the run began before there were n-grams of labels
-            save_rivals(run, fit_rivals(self.examples, [COUNTED], self.settings.seed, None))
+            save_rivals(run, fit_rivals(self.examples, [COUNTED], self.settings.seed, deadline.share(0.2)))
         parts: dict[str, Part] = {watch.plans[-1].model: Net(model, intake)}
         parts |= {name: load_rival(run, name, intake) for name in names}
-        verdict, left = judge_answers(watch, self.examples, parts, self.settings, baseline.name)
+        verdict, left = judge_answers(watch, self.examples, parts, self.settings, baseline.name, deadline)
         run.write_facts(**left.facts())
         return verdict
 
     def fit_alone(self, run: RunFolder, clock: Clock) -> tuple[Baseline, Iterator[Report]]:
         before = clock.sitting
-        self._alone = fit_rivals(self.examples, [self.settings.model or LINEAR], self.settings.seed, None)
-        baseline = best_baseline(self.examples, self._alone)
+        deadline = clock.deadline()
+        self._judged_by = deadline
+        names = [self.settings.model or LINEAR]
+        self._alone = fit_rivals(self.examples, names, self.settings.seed, deadline.share(FITTED_ALONE))
+        baseline = best_baseline(self.examples, self._alone, deadline.share(0.3))
         save_rivals(run, self._alone)
         seconds, validation = clock.sitting - before, baseline.validation or 0.0
         report = Report(
@@ -265,7 +289,7 @@ class Answers(Subject):
         return baseline, iter([report])
 
     def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
-        verdict, left = judge_alone(self.examples, self._alone, baseline.name)
+        verdict, left = judge_alone(self.examples, self._alone, baseline.name, self._judged_by)
         run.write_facts(**left.facts())
         return verdict
 

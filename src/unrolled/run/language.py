@@ -17,6 +17,7 @@ from unrolled.data.columns import MOST_KINDS
 from unrolled.data.cuts import PARTS
 from unrolled.data.split_folders import check_most, find_text_splits, labelled_files
 from unrolled.data.text import list_files
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.decode import decode_stream, sample
 from unrolled.errors import RunError
 from unrolled.evaluate import evaluate
@@ -46,6 +47,10 @@ if TYPE_CHECKING:
 
 SAMPLE_SYMBOLS = 300
 RANKED_SYMBOLS = 20_000  # of the validation part, whose lines `score` ranks against
+COUNTED_SHARE = 0.8  # of the time for the n-gram, at most, for counting; the rest is for its score
+COUNTED_ALONE = 0.6  # of the time where nothing is trained, likewise
+CHOSEN_SHARE, JUDGED_SHARE = 0.4, 0.85  # of what is left at the end: for choosing a model, then for the scores
+TIMING_SHARE = 0.01  # of a budget in minutes, at most, for each of the two readings that tell what a mixture takes
 MIXED_SYMBOLS = 3_000  # of it, at most, which tell what a mixture takes beside its learnt part
 LEAST_MIXED = 6_000  # symbols, at least, that a mixture reads at the end
 MIXED_SHARE = 0.12  # of a budget in minutes, at most, that reading them may take where nobody asked for a mixture
@@ -62,6 +67,7 @@ class Language(Subject):
         """note: how a folder was understood, to be said with the text."""
         self.corpus, self.settings, self.note = corpus, settings, note
         self._ngram: NGram | None = None  # of `fit_alone`
+        self._judged_by: Deadline = ENDLESS  # likewise
         self._loading = 0.0  # seconds that reading the n-gram from the run takes
         self._weighs = True  # whether the budget has time for an ensemble
 
@@ -163,9 +169,9 @@ class Language(Subject):
     def make_batches(self, plan: Plan) -> Batches:
         return make_batches(self.corpus, "training", plan.batch, plan.window, self.settings.seed)
 
-    def evaluate(self, model: nn.Module, part: str, limit: int) -> Reading:
+    def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
         rows = part_rows(self.corpus, part, limit=limit)
-        score = evaluate(model, rows, self.corpus.table.characters)  # type: ignore[arg-type]
+        score = evaluate(model, rows, self.corpus.table.characters, deadline=deadline)  # type: ignore[arg-type]
         return Reading(score.nats, score.symbols)
 
     def write(self, model: nn.Module) -> str:
@@ -182,11 +188,11 @@ class Language(Subject):
         found = copied(symbols, self.corpus.training_pieces(limit, overlap=len(symbols)))
         return found.longest, found.share
 
-    def count_baseline(self, run: RunFolder, seconds: float | None) -> Baseline:
-        ngram = count_ngram(self.corpus, seconds)
+    def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
+        ngram = count_ngram(self.corpus, deadline.share(COUNTED_SHARE))
         if self.counts:  # kept before the baseline is known, which a resumption takes for done
             save_counts(run, ngram)
-        return score_baseline(ngram, self.corpus, seconds)
+        return score_baseline(ngram, self.corpus, deadline)
 
     def prepare(self, run: RunFolder, watch: Watch) -> None:
         budget = watch.clock.budget
@@ -203,7 +209,8 @@ class Language(Subject):
         with one_thread():
             for timed in (Mixture([model, ngram]).to(next(model.parameters()).device), model):
                 started = time.monotonic()
-                symbols = evaluate(timed, rows, self.corpus.table.characters).symbols
+                deadline = watch.clock.deadline().within(TIMING_SHARE * budget)
+                symbols = evaluate(timed, rows, self.corpus.table.characters, deadline=deadline).symbols
                 taken.append((time.monotonic() - started) / symbols)
         mixing = max(1e-6, taken[0] - taken[1])
         self._weighs = self.settings.mixed or mixing * LEAST_MIXED < MIXED_SHARE * budget
@@ -211,30 +218,36 @@ class Language(Subject):
 
     def conclude(self, run: RunFolder, watch: Watch, baseline: Baseline) -> Concluded:
         model: Any = watch.learner.optimiser.averaged
-        name = watch.plans[-1].model
+        name, deadline = watch.plans[-1].model, watch.clock.deadline()
         if not self.counts:
             chosen = Chosen([name], model, {name: watch.learner.best}, 0, by_choice=False)
-            return self._conclude(run, watch, baseline, chosen, None)
+            return self._conclude(run, watch, baseline, chosen, None, deadline)
         ngram = load_counts(run)
         in_time = self._weighs and watch.clock.left > LEAST_MIXED * watch.mixing
         with one_thread():
-            chosen = choose(model, ngram, self.corpus, watch.fit_limit(), self.settings.model, name, in_time)
+            chosen = choose(
+                model, ngram, self.corpus, watch.fit_limit(), self.settings.model, name, in_time,
+                deadline.share(CHOSEN_SHARE),
+            )  # fmt: skip
             if isinstance(chosen.model, Mixture):
                 run.write_facts(gate=chosen.model.gate.double().tolist())
-            return self._conclude(run, watch, baseline, chosen, ngram)
+            return self._conclude(run, watch, baseline, chosen, ngram, deadline)
 
     def _conclude(
-        self, run: RunFolder, watch: Watch, baseline: Baseline, chosen: Chosen, ngram: NGram | None
-    ) -> Concluded:
-        verdict = judge(watch, self.corpus, baseline, chosen, ngram)
-        ranks = surprise_quantiles(chosen.model, self.corpus, limit=RANKED_SYMBOLS)
+        self, run: RunFolder, watch: Watch, baseline: Baseline, chosen: Chosen, ngram: NGram | None,
+        deadline: Deadline,
+    ) -> Concluded:  # fmt: skip
+        verdict = judge(watch, self.corpus, baseline, chosen, ngram, deadline.share(JUDGED_SHARE))
+        ranks = surprise_quantiles(chosen.model, self.corpus, RANKED_SYMBOLS, deadline)
         run.write_facts(left=chosen.parts, ranks=ranks)
         return verdict
 
     def fit_alone(self, run: RunFolder, clock: Clock) -> tuple[Baseline, Iterator[Report]]:
         before = clock.sitting
-        ngram = self._ngram = count_ngram(self.corpus)
-        baseline = Baseline(ngram.describe(), score_ngram(ngram, self.corpus, "validation"), None)
+        deadline = self._judged_by = clock.deadline()
+        ngram = self._ngram = count_ngram(self.corpus, deadline.share(COUNTED_ALONE))
+        nats = score_ngram(ngram, self.corpus, "validation", deadline=deadline.share(0.3))
+        baseline = Baseline(ngram.describe(), nats, None)
         seconds, symbols = clock.sitting - before, self.corpus.targets("training")
         validation = baseline.validation or 0.0
         report = Report(
@@ -251,8 +264,9 @@ class Language(Subject):
         if ngram is None:
             raise RunError(f"{run.path} was not counted: `fit_alone` comes first.")
         path = run.path / run.facts["data"]["path"] if run.facts["data"]["kept"] else self.corpus.path
-        verdict = judge_ngram(self.corpus, ngram, baseline, path)
-        run.write_facts(left=[COUNTED], ranks=surprise_quantiles(ngram, self.corpus, RANKED_SYMBOLS))
+        verdict = judge_ngram(self.corpus, ngram, baseline, path, self._judged_by.share(JUDGED_SHARE))
+        ranks = surprise_quantiles(ngram, self.corpus, RANKED_SYMBOLS, self._judged_by)
+        run.write_facts(left=[COUNTED], ranks=ranks)
         return verdict
 
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from unrolled.data import Corpus, part_rows
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import RunError, TrainingError
 from unrolled.evaluate import Unrolling, evaluate
 from unrolled.model.language import LanguageModel
@@ -22,6 +24,7 @@ from unrolled.training.checkpoint import load_tensors, save_tensors
 if TYPE_CHECKING:
     from unrolled.run.folder import RunFolder
 
+FITTING = 0.7  # of the time for choosing, at most, for weighing an ensemble's parts
 FITTED_LOGITS = 1 << 23  # that are held for fitting, of each part
 
 
@@ -62,20 +65,23 @@ def check_symbols(folder: RunFolder, ngram: NGram, symbols: int) -> None:
 
 
 def choose(
-    learnt: LanguageModel, ngram: NGram, corpus: Corpus, limit: int, asked: str | None, name: str, weighs: bool = True
-) -> Chosen:
+    learnt: LanguageModel, ngram: NGram, corpus: Corpus, limit: int, asked: str | None, name: str,
+    weighs: bool = True, deadline: Deadline = ENDLESS,
+) -> Chosen:  # fmt: skip
     """What is best on so many symbols of the validation part: the learnt model, the n-gram or their ensemble. Of
     `asked`, a model's name, the ensemble whatever it is worth. name: the learnt model's; weighs: whether there is
-    time for an ensemble."""
+    time for an ensemble. With a deadline, on as many symbols as there is time for."""
     whole, failure = f"{name}+{COUNTED}", ""
     mixture = Mixture([learnt, ngram]).to(next(learnt.parameters()).device)
     rows = list(part_rows(corpus, "validation", limit))
-    characters = max(1.0, sum(float(corpus.table.characters[targets].sum()) for _, targets in rows))
+    read = np.concatenate([np.zeros(0, np.int64), *(targets for _, targets in rows)])
     fitted = sum(len(targets) for _, targets in rows)
     found: dict[str, float] = {}
     if rows if asked is not None else weighs and fitted >= TELLING:
         try:
-            nats = mixture.fit(rows)
+            nats = mixture.fit(rows, deadline.share(FITTING))
+            fitted = len(nats.whole)
+            characters = max(1.0, float(corpus.table.characters[read[:fitted]].sum()))
             found = dict(zip((name, COUNTED), (nats.parts.sum(0) / characters).tolist(), strict=True))
             found[whole] = float(nats.whole.sum()) / characters
         except TrainingError as error:
@@ -84,7 +90,7 @@ def choose(
         failure = "There was no time for an ensemble of the two: it was not tried."
     if not found and fitted >= TELLING:
         found = {
-            part: evaluate(one, iter(rows), corpus.table.characters).nats
+            part: evaluate(one, iter(rows), corpus.table.characters, deadline=deadline.share(0.5)).nats
             for part, one in ((name, learnt), (COUNTED, ngram))
         }
     best = whole if asked is not None else select(found) if fitted >= TELLING else name
@@ -125,10 +131,16 @@ def selected_parts(folder: RunFolder, settings: TrainSettings) -> list[str]:
 
 
 def score_parts(
-    mixture: Mixture, names: Sequence[str], corpus: Corpus, part: str, limit: int | None = None
+    mixture: Mixture,
+    names: Sequence[str],
+    corpus: Corpus,
+    part: str,
+    limit: int | None = None,
+    deadline: Deadline = ENDLESS,
 ) -> dict[str, float]:
     """Nats per character of each part alone, by its name, on what the whole is scored on."""
-    return {
-        name: evaluate(alone, part_rows(corpus, part, limit), corpus.table.characters).nats
-        for name, alone in zip(names, mixture.parts, strict=True)
-    }
+    found = {}
+    for place, (name, alone) in enumerate(zip(names, mixture.parts, strict=True)):
+        own = deadline.share(1 / (len(names) - place))
+        found[name] = evaluate(alone, part_rows(corpus, part, limit), corpus.table.characters, deadline=own).nats
+    return found

@@ -3,8 +3,7 @@ n-grams of each label's texts."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -12,21 +11,25 @@ from torch import Tensor
 
 from unrolled.data.examples import Examples
 from unrolled.data.features import Features
-from unrolled.data.intake import Intake
+from unrolled.data.intake import Ids, Intake
 from unrolled.data.outputs import LabelOutput
 from unrolled.data.tokens import Tokens
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import OptionError
 from unrolled.model.answerer import Part
-from unrolled.model.linear import LinearModel, fit_linear
+from unrolled.model.linear import LinearModel
+from unrolled.model.linear_fit import fit_linear
 from unrolled.model.ngram_bags import text_units
 from unrolled.model.ngram_bayes import NGramBayes, count_bayes
 from unrolled.parts import COUNTED, LINEAR
+from unrolled.run.answer_rows import answer_rows
 from unrolled.run.folder import RunFolder
 from unrolled.run.subject import Baseline
 from unrolled.run.tellers import SHORT, suited_nats, teller_of
 from unrolled.training.checkpoint import load_tensors, save_tensors
 
-COUNTING = 0.3  # of the seconds for all of them, at most
+COUNTING = 0.3  # of the time for all of them, at most
+FITTING = 0.75  # of what is left of it then; the rest is for the score on validation
 
 
 class Rival(Part, Protocol):
@@ -57,14 +60,14 @@ def check_rivals(examples: Examples, model: str | None) -> None:
         )
 
 
-def fit_rivals(examples: Examples, names: Collection[str], seed: int, seconds: float | None) -> dict[str, Rival]:
-    """Those of these names, within about so many seconds, where a number is given; counting comes first."""
-    started = time.monotonic()
+def fit_rivals(
+    examples: Examples, names: Collection[str], seed: int, deadline: Deadline = ENDLESS
+) -> dict[str, Rival]:
+    """Those of these names, as much of each as there is time for; counting comes first."""
     counted: dict[str, Rival] = {}
     if COUNTED in names:
-        counted[COUNTED] = _count(examples, seed, None if seconds is None else COUNTING * seconds)
-    left = None if seconds is None else seconds - (time.monotonic() - started)
-    return ({LINEAR: _fit_linear(examples, seed, left)} if LINEAR in names else {}) | counted
+        counted[COUNTED] = _count(examples, seed, deadline.share(COUNTING))
+    return ({LINEAR: _fit_linear(examples, seed, deadline.share(FITTING))} if LINEAR in names else {}) | counted
 
 
 def save_rivals(run: RunFolder, rivals: dict[str, Rival]) -> None:
@@ -83,26 +86,29 @@ def load_rival(run: RunFolder, name: str, intake: Intake) -> Rival:
     )
 
 
-def best_baseline(examples: Examples, rivals: dict[str, Rival]) -> Baseline:
-    """The best of them on validation, each at the temperature that suits it."""
-    return min((_baseline(examples, rival) for rival in rivals.values()), key=lambda one: one.validation or 0.0)
+def best_baseline(examples: Examples, rivals: dict[str, Rival], deadline: Deadline = ENDLESS) -> Baseline:
+    """The best of them on validation, each at the temperature that suits it, on as many rows as there is time for."""
+    said, rows = answer_rows(examples, rivals, "validation", deadline)
+    found = (_baseline(examples, rival, said[name], rows, deadline) for name, rival in rivals.items())
+    return min(found, key=lambda one: one.validation or 0.0)
 
 
-def _baseline(examples: Examples, rival: Rival) -> Baseline:
-    rows = examples.parts["validation"]
+def _baseline(
+    examples: Examples, rival: Rival, said: Mapping[str, Tensor], rows: Ids, deadline: Deadline
+) -> Baseline:
     if not len(rows):
         return Baseline(rival.describe(), None, None)
     nats, words = 0.0, []
-    for name, said in rival.answer(list(examples.part_items("validation"))).items():
+    for name, found in said.items():
         answered = examples.answers[name]
         teller = teller_of(answered.output)
-        nats += suited_nats(answered.output, said, torch.from_numpy(answered.of(rows)))
-        score = teller.score(answered, rows, said.double(), ())
+        nats += suited_nats(answered.output, found, torch.from_numpy(answered.of(rows)), deadline)
+        score = teller.score(answered, rows, found.double(), (), deadline.within(0.0))  # no interval is shown
         words.append(f"{name} {SHORT[teller.figure].format(score.as_dict()[teller.figure])}")
     return Baseline(f"{rival.describe()}, {', '.join(words)}", nats, None)
 
 
-def _count(examples: Examples, seed: int, seconds: float | None) -> NGramBayes:
+def _count(examples: Examples, seed: int, deadline: Deadline) -> NGramBayes:
     texts, rows = examples.part_items("training"), examples.parts["training"]
     answers = {name: answered.of(rows) for name, answered in examples.answers.items()}
     outputs = {
@@ -110,10 +116,10 @@ def _count(examples: Examples, seed: int, seconds: float | None) -> NGramBayes:
         for name, answered in examples.answers.items()
         if isinstance(answered.output, LabelOutput)
     }
-    return count_bayes(text_units(examples.intake), texts, answers, outputs, seed, seconds)
+    return count_bayes(text_units(examples.intake), texts, answers, outputs, seed, deadline)
 
 
-def _fit_linear(examples: Examples, seed: int, seconds: float | None) -> LinearModel:
+def _fit_linear(examples: Examples, seed: int, deadline: Deadline) -> LinearModel:
     intake = examples.intake
     each = any(answered.each for answered in examples.answers.values())
     units = "numbers" if isinstance(intake, Features) else "neighbours" if each else text_units(examples.intake)
@@ -125,4 +131,4 @@ def _fit_linear(examples: Examples, seed: int, seconds: float | None) -> LinearM
         for part in ("training", "validation")
     )
     outputs = {name: answered.output for name, answered in examples.answers.items()}
-    return fit_linear(units, training, validation, outputs, intake, seed, seconds)
+    return fit_linear(units, training, validation, outputs, intake, seed, deadline)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.run.legs import best_weights, recorded_plans
 
 if TYPE_CHECKING:
@@ -145,8 +146,8 @@ class Subject(ABC):
         """What it is trained on."""
 
     @abstractmethod
-    def evaluate(self, model: nn.Module, part: str, limit: int) -> Reading:
-        """A model's worth on a part, or so many items of it."""
+    def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
+        """A model's worth on a part, or so many items of it, or as many as there is time for. Raises Stopped."""
 
     @abstractmethod
     def write(self, model: nn.Module) -> str:
@@ -157,8 +158,8 @@ class Subject(ABC):
         raise NotImplementedError(f"{self.kind} copies nothing")
 
     @abstractmethod
-    def count_baseline(self, run: RunFolder, seconds: float | None) -> Baseline:
-        """What is to be beaten, made within about so many seconds; kept in the run where it is part of the model."""
+    def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
+        """What is to be beaten, made in time; kept in the run where it is part of the model. Raises Stopped."""
 
     @abstractmethod
     def prepare(self, run: RunFolder, watch: Watch) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from unrolled.data.answers import UNSEEN, Answered, Labels, LabelSets, Values, count_labels
 from unrolled.data.intake import Ids
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, TextOutput, ValueOutput
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import TrainingError
 from unrolled.model.blend import blend, fit_blend
 from unrolled.model.likelihoods import LIKELIHOODS, is_known
@@ -56,7 +57,7 @@ class Teller(ABC):
     figure: str  # the one by which models are set beside each other
 
     @abstractmethod
-    def score(self, answered: Answered, rows: Ids, said: Tensor, reach: Reach) -> Score:
+    def score(self, answered: Answered, rows: Ids, said: Tensor, reach: Reach, deadline: Deadline = ENDLESS) -> Score:
         """What is said of these rows, beside what is right."""
 
     @abstractmethod
@@ -84,9 +85,11 @@ class LabelTeller(Teller):
     def __init__(self, output: LabelOutput) -> None:
         self.output = output
 
-    def score(self, answered: Answered, rows: Ids, said: Tensor, reach: Reach) -> LabelScore:
+    def score(
+        self, answered: Answered, rows: Ids, said: Tensor, reach: Reach, deadline: Deadline = ENDLESS
+    ) -> LabelScore:
         labels = _as(Labels, answered)
-        score = score_labels(said.numpy(), labels.of(rows), labels.names)
+        score = score_labels(said.numpy(), labels.of(rows), labels.names, deadline)
         if not labels.each or not mark_spans(labels.given):
             return score
         ends = np.cumsum(labels.starts[rows + 1] - labels.starts[rows])[:-1]
@@ -127,7 +130,9 @@ class LabelSetTeller(Teller):
     def __init__(self, output: LabelSetOutput) -> None:
         self.output = output
 
-    def score(self, answered: Answered, rows: Ids, said: Tensor, reach: Reach) -> LabelSetScore:
+    def score(
+        self, answered: Answered, rows: Ids, said: Tensor, reach: Reach, deadline: Deadline = ENDLESS
+    ) -> LabelSetScore:
         sets = _as(LabelSets, answered)
         right = sets.of(rows)
         nats = LIKELIHOODS["labels"].nats(said, torch.from_numpy(right)).mean()
@@ -135,7 +140,7 @@ class LabelSetTeller(Teller):
             [bool((sets.ids[sets.starts[r] : sets.starts[r + 1]] != UNSEEN).all()) for r in rows.tolist()]
         )
         found = (said > 0).numpy()
-        return score_label_sets(found, right > 0, whole, float(nats), self.output.names)
+        return score_label_sets(found, right > 0, whole, float(nats), self.output.names, deadline)
 
     def constant(self, answered: Answered, training: Ids, rows: Ids) -> tuple[str, float]:
         sets = _as(LabelSets, answered)
@@ -183,12 +188,14 @@ class ValueTeller(Teller):
         means, spreads = said.double().chunk(2, 1)
         return means * self.deviation + self.mean, spreads.exp() * self.deviation
 
-    def score(self, answered: Answered, rows: Ids, said: Tensor, reach: Reach) -> ValueScore:
+    def score(
+        self, answered: Answered, rows: Ids, said: Tensor, reach: Reach, deadline: Deadline = ENDLESS
+    ) -> ValueScore:
         values = _as(Values, answered)
         means, deviations = self.in_units(said)
         nats = LIKELIHOODS["value"].nats(said.double(), torch.from_numpy(values.of(rows))).mean()
         reached = (deviations * torch.tensor(list(reach) or [NORMAL]).double()).numpy()
-        return score_values(means.numpy(), values.numbers[rows], reached, float(nats))
+        return score_values(means.numpy(), values.numbers[rows], reached, float(nats), deadline)
 
     def constant(self, answered: Answered, training: Ids, rows: Ids) -> tuple[str, float]:
         values = _as(Values, answered)
@@ -231,13 +238,13 @@ def nats_of(output: Output, said: Tensor, answers: Tensor) -> float:
     return float(LIKELIHOODS[output.kind].nats(said[known].double(), answers[known]).mean())
 
 
-def suited_nats(output: Output, said: Tensor, answers: Tensor) -> float:
+def suited_nats(output: Output, said: Tensor, answers: Tensor, deadline: Deadline = ENDLESS) -> float:
     """The same at the temperature that suits these answers: sureness is put right at the end."""
     if not len(said):
         return 0.0
     family = LIKELIHOODS[output.kind]
     try:
-        weights = fit_blend(family, [said], answers)
+        weights = fit_blend(family, [said], answers, deadline)
     except TrainingError:  # the nats say that it is not finite
         return math.inf
     return nats_of(output, blend(family, [said], weights), answers)

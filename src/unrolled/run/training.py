@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from unrolled.deadline import Stopped
 from unrolled.errors import RunError, command
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import bring_named
@@ -191,7 +192,7 @@ class Training:
         """The learner, its batches and its watch, where there is something to train."""
         self.baseline: Baseline | None = None
         self.verdict: Concluded | None = None
-        self.stopped = self._stop = False
+        self.stopped = False
         self.watch: Watch | None = None
         if plans:
             first = plans[0]
@@ -238,14 +239,21 @@ class Training:
         return next(iter(self.run.read_samples()), None)
 
     def stop(self) -> None:
-        """Asks for a tidy end: a checkpoint after the update that goes on, and no more."""
-        self._stop = True
+        """Asks for a tidy end: a checkpoint after the update that goes on, and no more. What is fitted or validated
+        meanwhile is given up, and done again by who resumes the run."""
+        self.clock.stop()
 
     def __iter__(self) -> Iterator[Report]:
         try:
             yield from by_threads(self._fit() if self.watch is None else self._train(self.watch), self._threads)
+        except Stopped:
+            self._leave_off()
         finally:
             self.run.release()
+
+    def _leave_off(self) -> None:
+        self.stopped = True
+        self.run.write_facts(status="stopped")
 
     def _threads(self) -> int:
         """On how many threads it goes on: those of the plan in force."""
@@ -268,14 +276,13 @@ class Training:
         strategy = build("gradient", GRADIENTS, watch.plans[0].gradient)
         due = train(
             self.learner, self.batches, strategy, watch.plans, self.settings.seed,
-            lambda: self._stop, watch.is_due, watch.go_back,
+            lambda: self.clock.stopping, watch.is_due, watch.go_back,
         )  # fmt: skip
         for plan in due:
             yield watch.report(plan)
         if self.learner.step < plan_at(watch.plans, self.learner.step).steps:
-            self.stopped = True
             watch.save()
-            self.run.write_facts(status="stopped")
+            self._leave_off()
             return
         averaged = self.learner.optimiser.averaged
         tensors, _ = self.run.read_model(dict(averaged.named_parameters()))
@@ -287,8 +294,9 @@ class Training:
         known = self.run.facts.get("baseline")
         if known is not None:
             return Baseline.from_facts(known)
-        seconds = self.subject.baseline_share * self.clock.budget if self.clock.budget else None
-        baseline = self.subject.count_baseline(self.run, seconds)
+        whole = self.clock.deadline()
+        share = self.subject.baseline_share * (self.clock.budget or 0.0)
+        baseline = self.subject.count_baseline(self.run, whole.within(min(share, whole.left / 2)))
         self.run.write_facts(baseline=baseline.facts())
         return baseline
 

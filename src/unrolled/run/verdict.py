@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unrolled.data import Corpus, part_rows
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import command
 from unrolled.evaluate import Score, Unrolling, evaluate, score_lines
 from unrolled.model.mixture import Mixture
@@ -118,20 +119,27 @@ def advise(trend: str, beaten: bool, copied_share: float | None, minutes: float 
     return f"Next: more text helps most; a larger model with {more} may."
 
 
-def judge(watch: Watch, corpus: Corpus, baseline: Baseline, chosen: Chosen, ngram: NGram | None) -> Verdict:
+def judge(
+    watch: Watch,
+    corpus: Corpus,
+    baseline: Baseline,
+    chosen: Chosen,
+    ngram: NGram | None,
+    deadline: Deadline = ENDLESS,
+) -> Verdict:
     """The verdict on what a run predicts with, its learnt part's averaged weights being the best ones now. ngram:
-    where the run has it, scored on the very same symbols."""
+    where the run has it, scored on the very same symbols; of as many of these as there is time for."""
     learnt, limit = watch.plans[-1].model, watch.test_limit()
-    test = score_test(corpus, chosen.model, limit)
-    scored, limit = ("validation", chosen.fitted) if test is None else ("test", limit)
+    test = score_test(corpus, chosen.model, limit, deadline.share(0.5))
+    scored, limit = ("validation", chosen.fitted) if test is None else ("test", min(limit, test.symbols))
     compared, parts = (baseline.test if test is not None else baseline.validation), None
     if isinstance(chosen.model, Mixture):
-        parts = score_parts(chosen.model, chosen.parts, corpus, scored, limit)
+        parts = score_parts(chosen.model, chosen.parts, corpus, scored, limit, deadline.share(0.8))
         compared = parts[COUNTED]
     elif chosen.parts == [COUNTED]:
         compared = None
     elif ngram is not None:
-        compared = score_ngram(ngram, corpus, scored, limit)
+        compared = score_ngram(ngram, corpus, scored, limit, deadline.share(0.8))
     copied_longest = copied_share = None
     if watch.last_sample:
         copied_longest, copied_share = watch.copied(watch.last_sample)
@@ -162,12 +170,14 @@ def judge(watch: Watch, corpus: Corpus, baseline: Baseline, chosen: Chosen, ngra
     )
 
 
-def judge_ngram(corpus: Corpus, ngram: NGram, baseline: Baseline, path: str | Path) -> Verdict:
+def judge_ngram(
+    corpus: Corpus, ngram: NGram, baseline: Baseline, path: str | Path, deadline: Deadline = ENDLESS
+) -> Verdict:
     """The verdict on a counted n-gram: it is its own baseline. path: where its text is."""
     uniform = math.log(corpus.table.size)
     return Verdict(
         model=COUNTED,
-        test=score_test(corpus, ngram, None),
+        test=score_test(corpus, ngram, None, deadline),
         test_symbols=corpus.targets("test"),
         validation=baseline.validation if baseline.validation is not None else uniform,
         baseline=None,
@@ -182,7 +192,7 @@ def judge_ngram(corpus: Corpus, ngram: NGram, baseline: Baseline, path: str | Pa
     )
 
 
-def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int) -> list[float]:
+def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int, deadline: Deadline = ENDLESS) -> list[float]:
     """Nats a character of the validation part's lines at 101 quantiles: what `score` ranks a line against."""
     lines, symbols = [], 0
     for line in corpus.validation_lines():
@@ -190,12 +200,16 @@ def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int) -> list[flo
         symbols += len(line)
         if symbols > limit:
             break
-    scores = [line.nats for line in score_lines(model, corpus.table, lines, documents=corpus.documents, batch=64)]
+    scores = []
+    for scored in score_lines(model, corpus.table, lines, documents=corpus.documents, batch=64):
+        scores.append(scored.nats)
+        if deadline.passed():
+            break
     return [float(q) for q in np.quantile(scores, np.linspace(0, 1, 101))] if scores else []
 
 
-def score_test(corpus: Corpus, model: Unrolling, limit: int | None) -> Score | None:
+def score_test(corpus: Corpus, model: Unrolling, limit: int | None, deadline: Deadline = ENDLESS) -> Score | None:
     """The score on the test part, or on its beginning where the budget has no time for all; None without one."""
     if not corpus.targets("test"):
         return None
-    return evaluate(model, part_rows(corpus, "test", limit), corpus.table.characters)
+    return evaluate(model, part_rows(corpus, "test", limit), corpus.table.characters, deadline=deadline)

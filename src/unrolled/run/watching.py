@@ -17,7 +17,16 @@ from unrolled.run.report import Report
 from unrolled.run.selection import TELLING
 from unrolled.run.subject import Subject
 from unrolled.training.checkpoint import drop_older, load_newest, save_checkpoint
-from unrolled.training.plan import NOT_FINITE, Clock, Plan, lower_rate, plan_at, progress_at, rate_at, replan
+from unrolled.training.plan import (
+    NOT_FINITE,
+    Clock,
+    Plan,
+    lower_rate,
+    plan_at,
+    progress_at,
+    rate_at,
+    replan,
+)
 
 if TYPE_CHECKING:
     from unrolled.training.loop import Learner
@@ -35,6 +44,8 @@ VALIDATION_SHARE = 0.0055  # of a budget in minutes, for each of about twelve va
 TEST_SHARE = 0.045  # of it, for the test part: with the n-gram's 3.5%, these three take at most 15%
 FIT_SHARE = 0.03  # of it, for weighing a mixture's parts, which comes on top
 FIT_SECONDS = 1e-6  # that a logit takes while weights are fitted, beside its reading
+TRIAL_SHARE = 0.04  # of the time left, at most, for trying all threads again
+TRIED_UPDATES = 20  # that have to fit into it, since one may take so many times as long
 TOLERANCE = 0.01  # share of the time left by which a plan may be off before it is made anew
 
 
@@ -59,6 +70,8 @@ class Watch:
     _best_pace: float = math.inf
     _paces: dict[int, float] = field(default_factory=dict)  # by number of threads
     _truce: int = TRUCE
+    _trial: float | None = None  # seconds until a report is due while all threads are tried again
+    _reserve: float = 0.0  # seconds to keep for the end, as of the last report
     _overhead: float = 0.0  # seconds a validation takes, with its sample and checkpoint
 
     def is_due(self, plan: Plan) -> bool:
@@ -68,6 +81,11 @@ class Watch:
             return True
         if self.follows or not self.pace:
             return False
+        if self.clock.left < self._reserve:  # whatever was planned
+            self.add_plan(replan(plan, step, step, "time"))
+            return True
+        if self._trial is not None and time.monotonic() - self._since[0] > self._trial:
+            return True
         return time.monotonic() - self._since[0] > LATE * plan.report_every * self.pace
 
     def report(self, plan: Plan) -> Report:
@@ -80,14 +98,13 @@ class Watch:
         speed = self._symbols_a_second()
         validation = written = share = longest = None
         before = time.monotonic()
-        loss, learner.nats, learner.targets = learner.loss, 0.0, 0
-        if learner.step == 0:
-            loss = self.subject.untrained
+        loss = self.subject.untrained if learner.step == 0 else learner.loss
         if learner.step % plan.validate_every == 0 or last or learner.step == 0:
             validation = self.validate(plan.validation)
             written = self.write_sample()
             if 0 < self.subject.copyable <= COPYING_SYMBOLS:
                 longest, share = self.copied(written)
+        learner.nats, learner.targets = 0.0, 0  # now: who stops a validation goes on from the last checkpoint
         report = Report(
             step=learner.step, steps=plan.steps, progress=progress_at(plan, learner.step),
             seconds=self.clock.used, seconds_left=self._seconds_left(plan), loss=loss,
@@ -102,6 +119,7 @@ class Watch:
             self._overhead = time.monotonic() - before
         if not last:
             self.plan_again(plan)
+        self._reserve = self.reserve()
         self._since = (time.monotonic(), learner.step, learner.symbols)
         return report
 
@@ -117,7 +135,7 @@ class Watch:
         where the part is too small to tell."""
         started = time.monotonic()
         model = self.learner.optimiser.averaged
-        score = self.subject.evaluate(model, "validation", limit)
+        score = self.subject.evaluate(model, "validation", limit, self.clock.deadline().share(0.5))
         self.evaluation_speed = score.items / max(1e-9, time.monotonic() - started)
         self.validations.append(score.nats)
         if score.nats < self.learner.best or self.subject.items("validation") < TELLING:
@@ -221,9 +239,14 @@ class Watch:
             return plan.threads
         few = most // 2
         self._paces[plan.threads] = self.pace
+        self._trial = None
         if plan.threads < most:
             self._truce -= 1
-            return plan.threads if self._truce > 0 else most
+            trial = TRIAL_SHARE * self.clock.left
+            if self._truce > 0 or trial < TRIED_UPDATES * self.pace:
+                return plan.threads
+            self._trial = trial
+            return most
         best = min(self._paces.get(few, math.inf), BUSY * self._best_pace)
         self._best_pace = min(self._best_pace, self.pace)
         if self.pace <= best:
@@ -237,7 +260,8 @@ class Watch:
         if self.follows or self.clock.budget is None:
             return plan
         started = time.monotonic()
-        timed = self.subject.evaluate(self.learner.optimiser.averaged, "validation", TIMED_SYMBOLS)
+        deadline = self.clock.deadline().share(VALIDATION_SHARE)
+        timed = self.subject.evaluate(self.learner.optimiser.averaged, "validation", TIMED_SYMBOLS, deadline)
         speed = timed.items / max(1e-9, time.monotonic() - started)
         limit = max(2_000, int(VALIDATION_SHARE * self.clock.budget * speed))
         if limit < plan.validation:
@@ -254,7 +278,7 @@ class Watch:
         copying = self.copying_limit() / COPYING_SPEED if large else 0.0  # else each validation has its share of it
         ranking = min(self.subject.ranked, self.subject.items("validation")) * reading
         closing = self.subject.closing(self.clock.budget or 0.0)
-        return 1.2 + self._overhead + fitting + test + ranking + copying + closing
+        return self.clock.ending + 0.2 + self._overhead + fitting + test + ranking + copying + closing
 
     def test_limit(self) -> int:
         """How many symbols of the test part the budget allows to read: all, or what its share has time for."""

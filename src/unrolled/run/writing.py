@@ -18,6 +18,7 @@ from unrolled.data.items import Item
 from unrolled.data.outputs import TextOutput
 from unrolled.data.pairs import PairBatch, make_pairs, side_by_side, written_of
 from unrolled.data.symbols import BORDER
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.decode import sample_from
 from unrolled.model.writer import Source, Writer
 
@@ -61,9 +62,12 @@ class Scribe:
         self.writer, self.intake, self.output = writer, intake, output
 
     def write(
-        self, items: Sequence[Item], choice: Choice, first: int = 0, length: int | None = None
-    ) -> list[Hypothesis]:
+        self, items: Sequence[Item], choice: Choice, first: int = 0, length: int | None = None,
+        deadline: Deadline = ENDLESS,
+    ) -> list[Hypothesis]:  # fmt: skip
         """A text about each, in order; inputs of like length side by side, which changes no text.
+
+        With a deadline, about as many of the first ones as there is time for, one at least.
 
         first: the number of the first of them, from which it is drawn. length: symbols at most, those of the
         training part's longest text where left out.
@@ -71,10 +75,22 @@ class Scribe:
         length = self.output.longest if length is None else min(length, self.output.longest)
         if choice.temperature is not None:
             return [self._draw(item, choice, first + place, length) for place, item in enumerate(items)]
+        texts: list[Hypothesis] = []
+        together = len(items) if deadline.endless else ROWS
+        for first in range(0, len(items), max(1, together)):
+            if texts and deadline.passed():
+                break
+            texts += self._write_together(items[first : first + together], choice, length, deadline)
+        return texts
+
+    def _write_together(
+        self, items: Sequence[Item], choice: Choice, length: int, deadline: Deadline
+    ) -> list[Hypothesis]:
         order = np.argsort([len(item) for item in items], kind="stable").tolist()
         found: dict[int, Hypothesis] = {}
         start = 0
         while start < len(order):
+            deadline.check()
             some = order[start : start + ROWS]
             steps = 1 + min(LONGEST, max(len(items[row]) for row in some))
             some = some[: max(1, STEPS // (steps * choice.beam))]
@@ -120,14 +136,19 @@ class Scribe:
         return Attention(written, self.intake.step_names(item)[:LONGEST], weights)
 
     @torch.no_grad()
-    def cost(self, examples: Examples, rows: Ids) -> tuple[float, int, int]:
-        """Nats of these rows' right texts, their symbols, and their characters, each text's end among both."""
-        nats, symbols = 0.0, 0
-        for some in in_groups(examples, rows):
-            batch = make_pairs(examples, some)
-            nats += float(self.writer.nats(batch).double().sum())
-            symbols += batch.asked
-        return nats, symbols, written_of(examples).characters(rows)
+    def cost(self, examples: Examples, rows: Ids, deadline: Deadline = ENDLESS) -> tuple[float, int, int]:
+        """Nats of these rows' right texts, their symbols, and their characters, each text's end among both; with a
+        deadline of as many rows, spread over them, as there is time for."""
+        nats, symbols, characters = 0.0, 0, 0
+        for rows_in_turn in in_turn(rows, ROWS, max(1, len(rows)), deadline):
+            for some in in_groups(examples, rows_in_turn):
+                if symbols and deadline.passed():
+                    return nats, symbols, characters
+                batch = make_pairs(examples, some)
+                nats += float(self.writer.nats(batch).double().sum())
+                symbols += batch.asked
+                characters += written_of(examples).characters(some)
+        return nats, symbols, characters
 
 
 def in_groups(examples: Examples, rows: Ids) -> Iterator[Ids]:
@@ -142,6 +163,14 @@ def in_groups(examples: Examples, rows: Ids) -> Iterator[Ids]:
         some = some[: max(1, int(np.searchsorted(cells, CELLS, side="right")))]
         start += len(some)
         yield rows[some]
+
+
+def in_turn(rows: Ids, at_once: int, together: int, deadline: Deadline) -> list[Ids]:
+    """Rows in pieces of `together`, in their order; with a deadline of `at_once`, each spread over all of them."""
+    if deadline.endless:
+        return [rows[start : start + together] for start in range(0, max(1, len(rows)), together)]
+    count = max(1, -(-len(rows) // at_once))
+    return [rows[first::count] for first in range(count)]
 
 
 def spread(rows: Ids, most: int) -> Ids:

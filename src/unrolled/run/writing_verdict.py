@@ -15,7 +15,8 @@ from unrolled.data.intake import Ids
 from unrolled.data.items import PartItems
 from unrolled.data.pairs import written_of
 from unrolled.data.spelling import has_words
-from unrolled.model.nearest import few_rows, make_nearest
+from unrolled.deadline import ENDLESS, Deadline
+from unrolled.model.nearest import MOST_ROWS, few_rows, make_nearest
 from unrolled.run.selection import standing
 from unrolled.run.tellers import SHORT
 from unrolled.run.trend import trend_line
@@ -26,6 +27,7 @@ BEAM = 5  # texts that are followed, where a beam serves
 MOST_JUDGED = 1_000  # rows that are written about at the end, where no clock says how many
 FEWEST_JUDGED = 50
 TIMED = 64  # rows that tell how fast texts are written
+LIKEST_A_SECOND, FEWEST_LIKEST = 10_000, 1_000  # training rows among which the likest is looked for
 GREEDY = Choice()
 NEARLY_ALL = 0.9  # share of texts from which on that they are the same is said
 SHOWN_CHARACTERS = 60  # of such a text
@@ -111,26 +113,37 @@ def figure_of(examples: Examples) -> str:
 
 
 def judge_writing(
-    name: str, model: str, scribe: Scribe, examples: Examples, seconds: float | None, trend: str | None,
+    name: str, model: str, scribe: Scribe, examples: Examples, deadline: Deadline, trend: str | None,
     baseline_name: str,
 ) -> WritingVerdict:  # fmt: skip
-    """Chooses greedy or a beam on validation, writes about the test part, and scores it, within about `seconds`."""
+    """Chooses greedy or a beam on validation, writes about the test part, and scores it, in time: on fewer rows."""
     part = "test" if examples.count("test") else "validation"
-    choosing, judged = rows_to_judge(scribe, examples, part, seconds)
+    choosing, judged = rows_to_judge(scribe, examples, part, None if deadline.endless else max(0.0, deadline.left))
     ways = [GREEDY, Choice(BEAM)]
-    right, items = right_texts(examples, choosing), list(PartItems(examples.items, choosing))
-    validation = {way.name: chrf(count_characters(written(scribe, items, way), right).sum(0)) for way in ways}
+    slow_first = list(reversed(ways))  # the other is then asked about no more rows
+    items, texts = list(PartItems(examples.items, choosing)), {}
+    for way, share in zip(slow_first, (0.3, 0.1), strict=True):
+        texts[way.name] = written(scribe, items, way, deadline.share(share))
+        items = items[: len(texts[way.name])]
+    right = right_texts(examples, choosing[: len(items)])
+    validation = {way.name: chrf(count_characters(texts[way.name][: len(items)], right).sum(0)) for way in ways}
     best = GREEDY if validation[GREEDY.name] >= validation[ways[1].name] else ways[1]
     items = list(PartItems(examples.items, judged))
-    texts = {way.name: written(scribe, items, way) for way in ways}
-    scores = {way.name: score_rows(examples, judged, texts[way.name]) for way in ways}
-    likest_name, likest = likest_texts(examples, judged)
+    for way, share in zip(slow_first, (0.5, 0.25), strict=True):
+        texts[way.name] = written(scribe, items, way, deadline.share(share))
+        items = items[: len(texts[way.name])]
+    likest_name, likest = likest_texts(examples, judged[: len(items)], deadline=deadline.share(0.3))
+    judged = judged[: min(len(items), len(likest))]
+    scores = {
+        way.name: score_rows(examples, judged, texts[way.name][: len(judged)], deadline.share(0.3)) for way in ways
+    }
+    beside = {likest_name: score_rows(examples, judged, likest[: len(judged)], deadline.share(0.3))}
     score = scores.pop(best.name)
     return WritingVerdict(
         name=name, model=model, part=part, beam=best.beam, score=score,
-        beside=scores | {likest_name: score_rows(examples, judged, likest)},
-        cost=Cost.of(*scribe.cost(examples, judged)), figure=figure_of(examples), validation=validation, trend=trend,
-        baseline_name=baseline_name, likest=likest_name, sameness=sameness_of(texts[best.name]),
+        beside=scores | beside, cost=Cost.of(*scribe.cost(examples, judged, deadline)), figure=figure_of(examples),
+        validation=validation, trend=trend, baseline_name=baseline_name, likest=likest_name,
+        sameness=sameness_of(texts[best.name]),
     )  # fmt: skip
 
 
@@ -161,9 +174,9 @@ def rows_to_judge(scribe: Scribe, examples: Examples, part: str, seconds: float 
     return spread(choosing, min(MOST_JUDGED, counts[0])), spread(judged, counts[1])
 
 
-def written(scribe: Scribe, items: Sequence[Any], way: Choice) -> list[str]:
-    """Texts about items, as a person reads them."""
-    return [scribe.spell(text) for text in scribe.write(items, way)]
+def written(scribe: Scribe, items: Sequence[Any], way: Choice, deadline: Deadline = ENDLESS) -> list[str]:
+    """Texts about items, as a person reads them; with a deadline, about as many of the first as there is time for."""
+    return [scribe.spell(text) for text in scribe.write(items, way, deadline=deadline)]
 
 
 def right_texts(examples: Examples, rows: Ids) -> list[list[str]]:
@@ -172,18 +185,26 @@ def right_texts(examples: Examples, rows: Ids) -> list[list[str]]:
     return [[texts[row]] for row in rows.tolist()]
 
 
-def score_rows(examples: Examples, rows: Ids, texts: Sequence[str]) -> TextScore:
+def score_rows(examples: Examples, rows: Ids, texts: Sequence[str], deadline: Deadline = ENDLESS) -> TextScore:
     """What texts about these rows are worth, by the length of the inputs where these are texts."""
     items = [examples.items[row] for row in rows.tolist()]
     sources = [item for item in items if isinstance(item, str)]
-    return score_texts(texts, right_texts(examples, rows), sources or None)
+    return score_texts(texts, right_texts(examples, rows), sources or None, deadline)
 
 
-def likest_texts(examples: Examples, rows: Ids, known: Examples | None = None) -> tuple[str, list[str]]:
-    """What is to be beaten: for each of these rows the text of the likest training row, of `known` or its own."""
+def likest_texts(
+    examples: Examples, rows: Ids, known: Examples | None = None, deadline: Deadline = ENDLESS
+) -> tuple[str, list[str]]:
+    """What is to be beaten: for each of these rows the text of the likest training row, of `known` or its own; with a
+    deadline, for as many of the first as there is time for, looked for among fewer."""
     known = examples if known is None else known
-    training, own = few_rows(known.parts["training"]), written_of(known)
+    most = MOST_ROWS if deadline.endless else max(FEWEST_LIKEST, int(LIKEST_A_SECOND * deadline.left))
+    training, own = few_rows(known.parts["training"], min(MOST_ROWS, most)), written_of(known)
     texts = [own.texts[row] for row in training.tolist()]
     nearest = make_nearest(known.intake, list(PartItems(known.items, training)), texts)
-    found = nearest.find(list(PartItems(examples.items, rows)))
+    found: list[int] = []
+    for start in range(0, len(rows), TIMED):
+        if found and deadline.passed():
+            break
+        found += nearest.find(list(PartItems(examples.items, rows[start : start + TIMED])))
     return nearest.name, [texts[place] for place in found]

@@ -15,6 +15,7 @@ from unrolled.data.features import Features
 from unrolled.data.items import PartItems
 from unrolled.data.outputs import TextOutput
 from unrolled.data.pairs import PairBatches, written_of
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import OptionError, RunError
 from unrolled.model.readers import READERS
 from unrolled.model.writer import TRANSFORMER, Taught, build_writer
@@ -138,11 +139,11 @@ class Writings(Subject):
         varied = is_varied(self.examples, self.settings)
         return PairBatches(self.examples, "training", plan.batch, self.settings.seed, varied)
 
-    def evaluate(self, model: nn.Module, part: str, limit: int) -> Reading:
+    def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
         """Nats a character on rows that have about so many symbols."""
         rows = self.examples.parts[part]
         some = spread(rows, max(1, len(rows) * limit // max(1, self.items(part))))
-        nats, symbols, characters = self._scribe(model).cost(self.examples, some)
+        nats, symbols, characters = self._scribe(model).cost(self.examples, some, deadline)
         return Reading(nats / max(1, characters), symbols)
 
     def write(self, model: nn.Module) -> str:
@@ -159,21 +160,21 @@ class Writings(Subject):
             for row, text in zip(rows.tolist(), texts, strict=True)
         )
 
-    def count_baseline(self, run: RunFolder, seconds: float | None) -> Baseline:
+    def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
         rows = spread(self.examples.parts["validation"], MOST_JUDGED)
-        name, texts = likest_texts(self.examples, rows)
-        score = score_rows(self.examples, rows, texts)
+        name, texts = likest_texts(self.examples, rows, deadline=deadline.share(0.8))
+        score = score_rows(self.examples, rows[: len(texts)], texts, deadline.within(0.0))
         return Baseline(f"{name}, {shown(score, figure_of(self.examples))}", None, None)
 
     def prepare(self, run: RunFolder, watch: Watch) -> None:
         """What the end takes is a share of the budget."""
 
     def conclude(self, run: RunFolder, watch: Watch, baseline: Baseline) -> Concluded:
-        budget = watch.clock.budget
+        deadline = watch.clock.deadline().within(CLOSING_SHARE * (watch.clock.budget or 0.0) + CLOSING)
         model = f"{watch.plans[-1].model} with {reader_of(self.settings)}"
         verdict = judge_writing(
-            self.name, model, self._scribe(watch.learner.optimiser.averaged), self.examples,
-            None if budget is None else CLOSING_SHARE * budget, trend_of(run.read_reports()), baseline.name,
+            self.name, model, self._scribe(watch.learner.optimiser.averaged), self.examples, deadline,
+            trend_of(run.read_reports()), baseline.name,
         )  # fmt: skip
         run.write_facts(left=[watch.plans[-1].model], beam=verdict.beam)
         return verdict

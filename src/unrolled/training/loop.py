@@ -99,8 +99,8 @@ def train(
 ) -> Iterator[Plan]:
     """Trains until the plan's updates are done or `stopped()`; hands over the plan in force wherever a report is due.
 
-    The caller may append to `plans` meanwhile. `go_back()` is called when a loss is not finite: it restores the
-    learner and appends a plan with a lower rate, or raises TrainingError.
+    The caller may append to `plans` meanwhile, `is_due` too. `go_back()` is called when a loss is not finite: it
+    restores the learner and appends a plan with a lower rate, or raises TrainingError.
     """
     while not stopped() and learner.step < (plan := plan_at(plans, learner.step)).steps:
         if torch.get_num_threads() != plan.threads:
@@ -113,7 +113,7 @@ def train(
         learner.symbols += targets
         learner.step += 1
         if is_due(plan):
-            yield plan
+            yield plan_at(plans, learner.step)  # another, where time ran out
 
 
 def update(learner: Learner, lesson: Lesson, strategy: Strategy, plan: Plan, seed: int) -> tuple[float, int]:

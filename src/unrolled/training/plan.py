@@ -11,11 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
+from unrolled.deadline import Deadline
 from unrolled.errors import RunError
 from unrolled.opening import CURE
 from unrolled.schema import Within
 from unrolled.settings import Settings
 
+GRACE = 1.0  # seconds after a stop was asked for in which what is under way may come to its end
+LEAST_END = 1.0  # seconds that are kept for writing and leaving, whatever happens,
+ENDING = 0.3  # or this share of what getting to work took: a busy machine is slow in both
 NOT_FINITE = "loss not finite"
 MOST_STEPS = 1 << 24  # of all rows of an update
 
@@ -96,6 +100,24 @@ class Clock:
         self.budget = budget  # seconds for this leg, or None
         self.used_before = used_before  # seconds that earlier sittings of this run took
         self._started = time.monotonic() if started is None else started
+        self._stop: float | None = None  # when a stop was asked for
+        self.ending = max(LEAST_END, ENDING * self.sitting)  # seconds kept for writing and leaving
+
+    def stop(self) -> None:
+        """Asks for a stop: between two updates at once, within what is fitted or validated after `GRACE` seconds."""
+        self._stop = self._stop or time.monotonic()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._stop is not None
+
+    def deadline(self) -> Deadline:
+        """One that leaves time to end before the budget is over; endless without one. A stop is seen by it."""
+        return Deadline(None if self.budget is None else self.left - self.ending, self._is_pressing)
+
+    def _is_pressing(self) -> bool:
+        return self._stop is not None and time.monotonic() - self._stop > GRACE
 
     @property
     def sitting(self) -> float:

@@ -75,7 +75,7 @@ def measured(
 ) -> tuple[Plan, float]:
     """The plan of a size and depth, and the seconds that an update of it takes here."""
     plan = shape(settings, task, device, threads, size, depth, task.training)
-    pace = seconds_an_update(plan, rehearse_language(task.symbols))
+    pace = seconds_an_update(plan, rehearse_language(task.symbols), LOOKING * seconds)
     read = int(seconds / pace) * plan.batch * plan.window
     return shape(settings, task, device, threads, size, depth, read), pace
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from unrolled.memory import in_blocks
 from unrolled.settings import DEFAULT_MODEL, TrainSettings
-from unrolled.training.measure import Rehearsal, fastest_threads, has_fast_bfloat16, seconds_an_update
+from unrolled.training.measure import UPDATES, Rehearsal, fastest_threads, has_fast_bfloat16, seconds_an_update
 from unrolled.training.plan import Plan
-from unrolled.training.planning import gains_by_bfloat16, time_steps
+from unrolled.training.planning import LOOKING, gains_by_bfloat16, time_steps
 
 REPORTS, VALIDATIONS = 60, 20  # a training, about
 SAVE_SECONDS = 20.0  # between checkpoints, about
@@ -96,11 +96,12 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
     plan = shape_rows(settings, task, device, threads)
     if settings.threads is None and device == "cpu":
         plan = replace(plan, threads=fastest_threads(plan, task.rehearsal, seconds))
-    pace = seconds_an_update(plan, task.rehearsal)
+    pace = seconds_an_update(plan, task.rehearsal, LOOKING * seconds)
     wanted = int(task.recipe(plan.model).readings * task.rows / plan.batch)
     if plan.twice and wanted * pace > seconds:
         plan = replace(plan, twice=False)
-        pace = seconds_an_update(plan, task.rehearsal)
+        slow = UPDATES * pace > LOOKING * seconds  # then there is no time to look again
+        pace = pace / 2 if slow else seconds_an_update(plan, task.rehearsal, LOOKING * seconds)
     plan = replace(plan, most=max(1, wanted))
     steps = max(1, min(wanted, int(seconds / pace)))
     report = max(1, round(min(1.5, seconds / REPORTS) / pace))
