@@ -12,7 +12,8 @@ import pytest
 
 from unrolled.data.answer_reader import Cells, read_answers
 from unrolled.data.answers import Answered, LabelSets, Values
-from unrolled.data.columns import Column, spell_list
+from unrolled.data.column_kinds import Column
+from unrolled.data.columns import spell_list
 from unrolled.data.examples import Asked, read_examples
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput, output_from_json
 from unrolled.data.row_cuts import cut_fold
@@ -38,14 +39,22 @@ KINDS: dict[str, tuple[list[Any], int | None, str]] = {
     "lists of numbers": ([[1.5, 2], [3, 4]] * 5, None, "value"),
     "arrays of numbers": ([np.array([1.5, 2.0], np.float32), np.array([3.0, 4.0], np.float32)] * 5, None, "value"),
     "lists of truths": ([[True, False], [True]] * 5, None, "labels"),
-    "lists of numbers and an empty one": ([[1.5, 2], [3, 4], []] * 5, None, "labels"),
+    "lists of numbers and an empty one": ([[1.5, 2], [3, 4], []] * 5, None, "value"),
     "decimals": (["1.5", "2.0", "-3"] * 5, None, "value"),
     "decimals as numbers": ([1.5, 2.0, -3.0] * 5, None, "value"),
     "exponents": (["1e3", "2e3"] * 5, None, "value"),
-    "whole numbers of few kinds": (["1", "2", "-3"] * 5, None, "label"),
+    "whole numbers with a gap": (["1", "2", "-3"] * 5, None, "value"),
     "whole numbers written as floats": ([1.0, 2.0] * 5, None, "label"),
-    "20 whole numbers": (list(range(20)) * 5, None, "label"),
-    "21 whole numbers": (list(range(21)) * 5, None, "value"),
+    "whole numbers with a point": (["0.0", "1.0"] * 5, None, "label"),
+    "21 whole numbers from 0": (list(range(21)) * 5, None, "label"),
+    "21 whole numbers from 1": (list(range(1, 22)) * 5, None, "label"),
+    "whole numbers from 2": (list(range(2, 12)) * 5, None, "value"),
+    "whole numbers, one with four rows": ([*list(range(10)) * 5, 10, 10, 10, 10], None, "value"),
+    "rows of zeros with a single 1": ([[0, 1, 0], [1, 0, 0], [0, 0, 1]] * 5, 3, "label"),
+    "arrays of zeros with a single 1": ([np.eye(3)[n % 3] for n in range(15)], None, "label"),
+    "rows of zeros with two of them": ([[0, 1, 1], [1, 0, 0]] * 5, None, "value"),
+    "dates": ([f"2024-01-{n + 1:02}" for n in range(30)], None, "date"),
+    "few dates": (["2024-01", "2024-02"] * 5, None, "label"),
     "truths": ([True, False] * 5, None, "label"),
     "decimals and a word": (["1.5", "2.5", "many"] * 5, None, "label"),
     "words of few kinds": (["yes", "no"] * 5, None, "label"),

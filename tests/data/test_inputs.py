@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -156,7 +157,10 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "ragged": ([[[1, 2]], [[1, 2], [3]]], {}, r"row 2: '\[\[1, 2\], \[3\]\]' where numbers were expected, as many"),
     "another width": ([[[1, 2]], [[1, 2, 3]]], {}, r"row 2: 3 numbers a step, and 2 were expected, as in the other"),
     "an empty list": ([[1.0], []], {}, r"row 2: an empty list; a row has one step at least"),
-    "not finite": ([[1.0], [1e39]], {}, r"row 2: a number that is not finite\. Correct it, or leave the row out"),
+    "not finite": ([[1.0], [math.inf]], {}, r"row 2: a number that is not finite\. Correct it, or leave the row out"),
+    "beyond 64 bits": ([1, 10**400], {}, r"row 2: '1000+ …' where numbers were expected.*\nIt is beyond what a"),
+    "beyond 64 bits in a list": ([[1], [10**400]], {}, r"row 2: '1000+ …' where numbers were expected"),
+    "nothing in a list": ([[1], [None]], {}, r"row 2: a number that is not finite.*of nan: --skip-empty"),
     "a word": ([1, "many"], {"read": "vectors"}, r"row 2: 'many' where numbers were expected.*\n.*--read text"),
     "a missing cell": ([[1.0], None], {}, r"row 2: 'x' is empty\. A row needs an input and an answer"),
 }

@@ -15,7 +15,8 @@ import torch
 
 from unrolled.data.answers import NOT_ASKED, UNSEEN, Labels
 from unrolled.data.buckets import ExampleBatches, by_length, gather_steps, make_batch
-from unrolled.data.columns import Column, Columns, choose_columns
+from unrolled.data.column_kinds import Column
+from unrolled.data.columns import Columns, choose_columns
 from unrolled.data.examples import Asked, Examples, Known, read_examples
 from unrolled.data.items import PartItems, Texts
 from unrolled.data.parquet_form import ParquetTable
@@ -109,7 +110,7 @@ KINDS: dict[str, tuple[list[tuple[Cell, Cell]], str]] = {
     "few whole numbers": ([("some text here", str(n % 5)) for n in range(50)], "label"),
     "truth": ([("some text here", n % 2 == 0) for n in range(50)], "label"),
     "a word about a word": ([("Rossi", "Italian"), ("Smith", "English")] * 10, "label"),
-    "many whole numbers": ([("some text here", str(n % 30)) for n in range(300)], "value"),
+    "many whole numbers": ([("some text here", str(20 + n % 30)) for n in range(300)], "value"),
     "decimals": ([("some text here", str(n / 4)) for n in range(50)], "value"),
     "decimals as numbers": ([("some text here", n / 4) for n in range(50)], "value"),
     "a tag a word": ([("the cat sat", "DET NOUN VERB"), ("a dog", "DET NOUN")] * 10, "tags"),

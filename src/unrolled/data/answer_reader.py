@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from unrolled.data.answers import UNSEEN, Answered, Labels, LabelSets, Values
-from unrolled.data.columns import NUMBER
+from unrolled.data.column_kinds import hot_place
 from unrolled.data.intake import Ids
 from unrolled.data.items import Texts
+from unrolled.data.label_names import find_labels, tidy_label
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput
 from unrolled.data.words import given_words
+from unrolled.data.written_numbers import NUMBER, cure, is_number, shortened, write_number
 from unrolled.errors import DataError
 
 SEPARATORS = ("|", ";", ",")  # of several labels in a cell of text, the first that any cell has
@@ -29,6 +31,17 @@ class Cells:
     name: str
     kinds: tuple[str, ...]
     ids: Ids  # (N,) places in kinds
+    blank: str | None = None  # what stands where there is no tag
+
+    def named(self, name: Callable[[str], str]) -> tuple[tuple[str, ...], Ids]:
+        """Each cell as one entry: the names, and each row's place among them."""
+        names: dict[str, int] = {}
+        of_cell = [names.setdefault(name(cell), len(names)) for cell in self.kinds]
+        return tuple(names), np.array(of_cell, np.int64)[self.ids] if of_cell else self.ids
+
+    def first(self, cell: str) -> int:
+        """The first row that holds this cell."""
+        return int(np.flatnonzero(self.ids == self.kinds.index(cell))[0])
 
     def split(self, words: Callable[[str], list[str]]) -> tuple[tuple[str, ...], Ids, Ids]:
         """Each cell as several entries: their names, the entries of all rows, where each row's begin (N + 1,)."""
@@ -58,14 +71,34 @@ def read_answers(
 
 
 def read_labels(cells: Cells, training: Ids, known: Output | None) -> Labels:
-    """A label a row."""
-    given = tuple(" ".join(given_words(cell)) if "\n" in cell else cell for cell in cells.kinds)
-    return _among(cells, given, cells.ids, np.arange(len(cells.ids) + 1), training, training, known, each=False)
+    """A label a row. Rows of zeros with a single 1 are the labels 0, 1, 2, …, by the place of the 1."""
+    hot = _hot_names(cells.kinds)
+    given, ids = cells.named(lambda cell: hot.get(cell) or label_of(cell))
+    return _among(cells, given, ids, np.arange(len(ids) + 1), training, training, known, each=False)
+
+
+def label_of(cell: str) -> str:
+    """A cell as a label; a list's entries with spaces between them."""
+    return tidy_label(" ".join(given_words(cell)) if "\n" in cell else cell)
+
+
+def _hot_names(cells: Sequence[str]) -> dict[str, str]:
+    """The number of the label that each list stands for, where all are lists of zeros with a single 1."""
+    names: dict[str, str] = {}
+    lengths = set()
+    for cell in cells:
+        row = given_words(cell) if "\n" in cell else []
+        place = hot_place([float(one) for one in row]) if all(map(is_number, row)) else None
+        if place is None:
+            return {}
+        names[cell] = str(place)
+        lengths.add(len(row))
+    return names if len(lengths) == 1 else {}
 
 
 def read_tags(cells: Cells, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None) -> Labels:
     """A label a step."""
-    given, ids, starts = cells.split(given_words)
+    given, ids, starts = cells.split(lambda cell: [tidy_label(one) for one in given_words(cell)])
     for row, count in enumerate(np.diff(starts).tolist()):
         if steps(row) != count:
             raise DataError(
@@ -81,16 +114,19 @@ def _among(
     each: bool,
 ) -> Labels:  # fmt: skip
     """Labels as places among those of the training part, or those that are known."""
+    blank = cells.blank
     if isinstance(known, LabelOutput):
         names = known.names
+        blank = None if blank in names else blank  # a run that was made before learnt it as a tag
     else:
-        names = tuple(sorted({given[label] for label in np.unique(ids[trained]).tolist()}, key=_in_order))
+        found = {given[label] for label in np.unique(ids[trained]).tolist()} - {blank}
+        names = tuple(sorted(found, key=_in_order))
         if len(names) < 2:
             raise DataError(
                 f"{cells.table}: '{cells.name}' is '{names[0] if names else 'nothing'}' everywhere in the training "
                 "part. There is nothing to tell apart;\ngive rows of two labels or more."
             )
-    return Labels(LabelOutput(names, each), _numbered(given, names)[ids], given, ids, starts)
+    return Labels(LabelOutput(names, each), _numbered(given, names, blank)[ids], given, ids, starts, blank)
 
 
 def read_label_sets(cells: Cells, training: Ids, known: Output | None) -> LabelSets:
@@ -100,8 +136,8 @@ def read_label_sets(cells: Cells, training: Ids, known: Output | None) -> LabelS
 
     def words(cell: str) -> list[str]:
         if listed or separator is None:
-            return sorted(set(given_words(cell)))
-        return sorted({part.strip() for part in cell.split(separator)} - {""})
+            return sorted({tidy_label(one) for one in given_words(cell)} - {""})
+        return sorted({tidy_label(part) for part in cell.split(separator)} - {""})
 
     given, ids, starts = cells.split(words)
     if isinstance(known, LabelSetOutput):
@@ -119,35 +155,39 @@ def read_label_sets(cells: Cells, training: Ids, known: Output | None) -> LabelS
 def read_values(cells: Cells, training: Ids, place: Place, known: Output | None) -> Values:
     """One or several numbers a row."""
     of_cell: list[list[float]] = []
-    for number, cell in enumerate(cells.kinds):
+    for cell in cells.kinds:
         parts = given_words(cell)
-        if not parts or not all(NUMBER.fullmatch(part) for part in parts):
-            row = int(np.flatnonzero(cells.ids == number)[0])
+        wrong = next((part for part in parts if not is_number(part)), None)
+        if wrong is not None or not parts:
+            row, written = place(cells.first(cell)), shortened(" ".join(parts))
+            if wrong is not None and NUMBER.fullmatch(wrong):
+                raise DataError(f"{row}: '{cells.name}' is {written}, which is beyond what a number can be.")
             raise DataError(
-                f"{place(row)}: '{cells.name}' is '{' '.join(parts)}'; a value is a number, such as 3.5 or -2e3.\n"
-                "Correct it; or, where these are names: --as label."
+                f"{row}: '{cells.name}' is '{written}'; a value is a number, such as 3.5 or -2e3.\n"
+                f"{cure(wrong or '')} Or, where these are names: --as label."
             )
         of_cell.append([float(part) for part in parts])
-        if not np.isfinite(of_cell[-1]).all():
-            row = int(np.flatnonzero(cells.ids == number)[0])
-            raise DataError(
-                f"{place(row)}: '{cells.name}' is {' '.join(parts)}, which is beyond what a number can be."
-            )
         count = known.numbers if isinstance(known, ValueOutput) else len(of_cell[0])
         if len(of_cell[-1]) != count:
-            row = int(np.flatnonzero(cells.ids == number)[0])
             raise DataError(
-                f"{place(row)}: {len(of_cell[-1])} numbers in '{cells.name}', and {count} were expected, as in the "
-                "other rows."
+                f"{place(cells.first(cell))}: {len(of_cell[-1])} numbers in '{cells.name}', and {count} were "
+                "expected, as in the other rows."
             )
     numbers = np.array(of_cell, np.float64).reshape(len(of_cell), -1)[cells.ids]  # (N, K)
     if isinstance(known, ValueOutput):
         return Values(known, numbers)
-    mean, deviation = numbers[training].mean(0), numbers[training].std(0)
-    if not (np.isfinite(deviation) & (deviation > 0)).all():
+    low, high = numbers[training].min(0), numbers[training].max(0)
+    if (low == high).any():
         raise DataError(
-            f"{cells.table}: '{cells.name}' is {numbers[training[0]][int(np.argmin(deviation > 0))]:g} everywhere in "
-            "the training part. There is nothing to foresee."
+            f"{cells.table}: '{cells.name}' is {write_number(float(low[np.argmax(low == high)]))} everywhere in the "
+            "training part. There is nothing to foresee."
+        )
+    with np.errstate(over="ignore"):
+        mean, deviation = numbers[training].mean(0), numbers[training].std(0)
+    if not (np.isfinite(mean) & np.isfinite(deviation) & (deviation > 0)).all():
+        raise DataError(
+            f"{cells.table}: '{cells.name}' goes from {low.min():g} to {high.max():g}, too far, or too near, to be "
+            "scaled.\nGive it in another unit, or as a logarithm."
         )
     return Values(ValueOutput(tuple(mean.tolist()), tuple(deviation.tolist())), numbers)
 
@@ -161,9 +201,9 @@ def as_texts(cells: Cells) -> Texts:
     return texts
 
 
-def _numbered(given: Sequence[str], names: Sequence[str]) -> Ids:
-    number = {known: place for place, known in enumerate(names)}
-    return np.array([number.get(one, UNSEEN) for one in given], np.int64)
+def _numbered(given: Sequence[str], names: Sequence[str], blank: str | None = None) -> Ids:
+    places = find_labels(given, names, UNSEEN)
+    return np.array([UNSEEN if one == blank else place for one, place in zip(given, places, strict=True)], np.int64)
 
 
 def _in_order(name: str) -> tuple[bool, float, str]:

@@ -14,6 +14,7 @@ from unrolled.data.intake import Ids
 from unrolled.data.items import Texts
 from unrolled.data.outputs import LONGEST_TEXT, LabelOutput, LabelSetOutput, Output, TextOutput, ValueOutput
 from unrolled.data.symbols import BORDER
+from unrolled.data.written_numbers import write_number
 
 NOT_ASKED = -100  # as a label: none is due. As a number: NaN
 UNSEEN = -1  # a label that the training part lacks
@@ -69,6 +70,7 @@ class Labels(Answered):
     given: tuple[str, ...]  # every name in the table
     given_ids: Ids  # (A,) places in given
     starts: Ids  # (N + 1,) where each row's answers begin
+    blank: str | None = None  # what stands where there is no answer: conllu's _
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,13 +103,22 @@ class Labels(Answered):
 
     def describe(self, name: str) -> str:
         kind = "tags, one a step" if self.each else "labels"
-        return f"{name}, one of {len(self.names):,} {kind} ({shown(self.names)})"
+        lacking = len(self.count_unseen()[1])
+        there = f", of which the training part has {len(self.names):,}" if lacking else ""
+        return f"{name}, one of {len(self.names) + lacking:,} {kind} ({shown(self.names)}){there}"
 
     def facts(self) -> dict[str, int]:
-        return dict(zip(self.given, np.bincount(self.given_ids, minlength=len(self.given)).tolist(), strict=True))
+        return count_names(self.given, self.given_ids)
+
+    def is_due(self, rows: Ids) -> NDArray[np.bool_]:
+        """(A,) which of the answers of these rows there are: conllu's _ is none."""
+        due: NDArray[np.bool_] = np.ones(len(self.given), np.bool_)
+        if self.blank in self.given:
+            due[self.given.index(self.blank)] = False
+        return due[self.given_ids[self.places(rows)]]
 
     def count_unseen(self) -> tuple[int, list[str]]:
-        found = np.flatnonzero(self.ids == UNSEEN)
+        found = np.flatnonzero((self.ids == UNSEEN) & self.is_due(np.arange(len(self.starts) - 1)))
         return len(found), sorted({self.given[place] for place in self.given_ids[found].tolist()})
 
 
@@ -138,7 +149,7 @@ class LabelSets(Answered):
         return f"{name}, any of {len(self.output.names):,} labels ({shown(self.output.names)})"
 
     def facts(self) -> dict[str, int]:
-        return dict(zip(self.given, np.bincount(self.given_ids, minlength=len(self.given)).tolist(), strict=True))
+        return count_names(self.given, self.given_ids)
 
     def count_unseen(self) -> tuple[int, list[str]]:
         found = np.flatnonzero(self.ids == UNSEEN)
@@ -161,12 +172,12 @@ class Values(Answered):
         return filled(self.of(rows), size)
 
     def spelled(self, place: int) -> str:
-        return " ".join(f"{number:.10g}" for number in self.numbers[place])
+        return " ".join(map(write_number, self.numbers[place].tolist()))
 
     def describe(self, name: str) -> str:
         several = "a number" if self.output.numbers == 1 else f"{self.output.numbers} numbers"
-        low, high = self.numbers.min(), self.numbers.max()
-        return f"{name}, {several} ({low:g} to {high:g})"
+        low, high = (write_number(float(end), self.numbers.std()) for end in (self.numbers.min(), self.numbers.max()))
+        return f"{name}, {several} ({low} to {high})"
 
     def facts(self) -> dict[str, Any]:
         return {
@@ -237,6 +248,11 @@ def filled(asked: NDArray[Any], size: int) -> NDArray[np.float32]:
 def shown(names: Sequence[str]) -> str:
     """The first names, for a line."""
     return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+
+
+def count_names(names: Sequence[str], ids: Ids) -> dict[str, int]:
+    """How often each name stands in the table."""
+    return dict(zip(names, np.bincount(ids, minlength=len(names)).tolist(), strict=True))
 
 
 def count_labels(labels: Labels, rows: Ids) -> list[int]:

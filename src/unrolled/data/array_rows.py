@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,34 +30,45 @@ def check_array(path: object, name: str, shape: Sequence[int], dtype: np.dtype[A
             f"{path}: '{name}' is an array of {dtype}; numbers or text were expected.\n"
             f"Save numbers or text: {name}.astype(float), or {name}.astype(str)"
         )
-    if not shape or (dtype.kind == "U" and len(shape) > 1):
+    if not shape or (dtype.kind == "U" and prod(shape[1:]) > 1):
         what = f"an array of text of {len(shape)} axes" if shape else "a single value"
         raise DataError(f"{path}: '{name}' is {what}; an array with a row for each example was expected.")
 
 
 def read_rows(table: TableFile, blocks: Iterable[Mapping[str, AnyArray]], columns: Sequence[str]) -> Iterator[Row]:
-    """These columns of each row, numbered from 1: a plain value of an array of one axis, else an array.
+    """These columns of each row, numbered from 1: a plain value of an array with one a row, else an array.
 
     blocks: some rows of each array at a time.
 
-    uint8 stays; all other numbers of more axes become float32. Raises DataError, with the row, for a number that is
-    not finite as float32.
+    uint8 stays; all other numbers of more axes become float32, or float64 where that does not hold them. Raises
+    DataError, with the row, for a number that is not finite.
     """
     before = 0
     for block in blocks:
-        chosen = [block[name] for name in columns]
+        chosen = [flat(block[name]) for name in columns]
         for place in range(min(map(len, chosen), default=0)):
             cells = []
             for name, array in zip(columns, chosen, strict=True):
                 cell = _cell(array[place])
-                if isinstance(cell, np.ndarray | float) and array.dtype != np.uint8 and not np.isfinite(cell).all():
+                alone = isinstance(cell, float) and not math.isinf(cell)  # nan: is told of with the column's kind
+                if (
+                    isinstance(cell, np.ndarray | float)
+                    and not alone
+                    and array.dtype != np.uint8
+                    and not np.isfinite(cell).all()
+                ):
                     raise DataError(
-                        f"{table.place(before + place + 1)}: '{name}' holds a number that is not finite: nan, inf, "
-                        "or beyond 1e38.\nMend it, or leave the row out."
+                        f"{table.place(before + place + 1)}: '{name}' holds a number that is not finite: nan or "
+                        "inf.\nMend it, or leave the row out."
                     )
                 cells.append(cell)
             yield Row(before + place + 1, tuple(cells))
         before += max(map(len, block.values()), default=0)
+
+
+def flat(array: AnyArray) -> AnyArray:
+    """An array of shape (N, 1) as (N)."""
+    return array.reshape(-1) if array.ndim > 1 and prod(array.shape[1:]) == 1 else array
 
 
 def _cell(value: Any) -> Cell:
@@ -64,5 +77,4 @@ def _cell(value: Any) -> Cell:
         return None if plain == "" else plain
     if value.dtype == np.uint8:
         return np.asarray(value)
-    with np.errstate(over="ignore"):
-        return np.asarray(value, np.float32)
+    return np.asarray(value, np.float32 if np.can_cast(value.dtype, np.float32) else np.float64)

@@ -1,24 +1,19 @@
-"""Which columns of a table are read and which are answered, and what kind of answer that is.
-
-In this order: as many words, or entries of a list, as the input has steps are tags; numbers with decimals, or of more
-than 20 kinds, and lists of numbers, are values; other lists are any number of labels; what comes in few kinds is a
-label; all else is text.
-"""
+"""Which columns of a table are read, which are answered, and which say what belongs together or when a row is of."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from unrolled.data.column_kinds import entries, spell
+from unrolled.data.dates import date_reader
 from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
 from unrolled.data.words import join_words
+from unrolled.data.written_numbers import is_nearly, is_number, is_undefined
 from unrolled.errors import DataError, OptionError, nearest
 
 INPUTS = ("text", "sentence", "review", "document", "content", "message", "body", "title", "name", "word", "words",
@@ -26,21 +21,18 @@ INPUTS = ("text", "sentence", "review", "document", "content", "message", "body"
           "inputs", "images", "sounds", "x", "data", "features", "sequence", "series")  # fmt: skip
 OUTPUTS = ("label", "labels", "target", "targets", "class", "category", "sentiment", "tags", "upos", "caption",
            "answer", "output", "value", "y")  # fmt: skip
-MOST_KINDS, LEAST_ROWS = 1000, 5  # of labels; rows a kind, on average
 MOST_SHOWN = 4  # columns named in a line
-MOST_TAGS, TAGGED = 200, 0.99  # kinds of tags; share of rows with as many tags as words
-WHOLE_NUMBERS = 20  # different whole numbers up to which they are labels
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What is read, what is answered, and what says which rows belong together."""
+    """What is read, what is answered, and what says which rows belong together, or come before others."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     group: str | None = None
     sequence: str | None = None  # rows alike in it are the steps of one sequence
+    time: str | None = None  # dates, by which validation and test part are the last rows
 
     @property
     def input(self) -> str:
@@ -76,6 +68,9 @@ def choose_columns(
         raise OptionError("--output names each column once, and not the input's.")
     taken = {*outputs, *inputs, group, sequence}
     left = [name for name in table.columns if name not in taken]
+    if len(left) > 2 - bool(outputs) - bool(inputs) > 0:  # dates say when a row is: others are read and answered
+        cells = first_cells(table, left) if table.mixed else {}
+        left = [name for name in left if not holds_dates(cells.get(name, ()))] or left
     if not inputs:
         inputs = _find_inputs(table, left, bool(outputs))
         found = set(inputs)
@@ -106,18 +101,39 @@ def _find_inputs(table: TableFile, left: list[str], answered: bool) -> tuple[str
     if known:
         return (known[0],)
     others = left if answered else [name for name in left if name.lower() not in OUTPUTS]
-    first = [row.cells for row in islice(table.rows(others), LOOKED_AT)] if others else []
-    cells = [cell for cells in first for cell in cells if cell is not None]
-    if not cells or table.unnamed or not all(map(is_number, cells)):
+    cells = first_cells(table, others)
+    if others and all(holds_dates(cells[name]) for name in others):
+        raise no_forecasts(table, others)
+    if not others or table.unnamed or not all(holds_numbers(cells[name]) for name in others):
         raise _undecided(table, "input")
     return tuple(others)
 
 
-def is_number(cell: Cell) -> bool:
-    """Whether a cell is a number, or written as one."""
-    if isinstance(cell, str):
-        return NUMBER.fullmatch(cell.strip()) is not None
-    return isinstance(cell, int | float) and not isinstance(cell, bool)
+def first_cells(table: TableFile, names: Sequence[str]) -> dict[str, list[Cell]]:
+    """What the first rows of columns hold, each without its empty cells."""
+    rows = [row.cells for row in islice(table.rows(names), LOOKED_AT)] if names else []
+    return {name: [cells[place] for cells in rows if cells[place] is not None] for place, name in enumerate(names)}
+
+
+def holds_dates(cells: Sequence[Cell]) -> bool:
+    """Whether cells of a column are all dates or times, written in one way."""
+    return date_reader(list(cells)) is not None
+
+
+def holds_numbers(cells: Sequence[Cell]) -> bool:
+    """Whether most cells of a column are numbers, or nearly; the others are told of by their rows."""
+    known = [cell for cell in cells if not is_undefined(cell)]
+    return not known or 2 * sum(is_number(cell) or is_nearly(cell) for cell in known) > len(known)
+
+
+def no_forecasts(table: TableFile, dated: Sequence[str]) -> DataError:
+    """What to say where a date would be read, character by character."""
+    return DataError(
+        f"{table.path}: '{dated[0]}' holds dates, and what would be read are their characters. Rows after rows, as a "
+        "forecast reads\nthem, are not offered yet. Write what a row is known by into columns of numbers (day of the "
+        "week, the value before)\nand name these: --input day,before. To read the date as a text all the same: "
+        "--read text"
+    )
 
 
 def _undecided(table: TableFile, which: str) -> DataError:
@@ -129,76 +145,11 @@ def _undecided(table: TableFile, which: str) -> DataError:
     )
 
 
-@dataclass
-class Column:
-    """What has been seen of an output column."""
-
-    rows: int = 0
-    lists: int = 0
-    numbers: int = 0
-    decimals: int = 0
-    listed_numbers: int = 0  # lists of numbers
-    tagged: int = 0  # rows with as many entries as the input has steps, and more than one
-    kinds: Counter[str] = field(default_factory=Counter)  # up to one more than matter
-    tags: set[str] = field(default_factory=set)
-
-    def see(self, steps: int | None, cell: Cell) -> None:
-        """One row: how many steps its input has that could be tagged, None where it has none, and this cell."""
-        self.rows += 1
-        listed = isinstance(cell, list | np.ndarray)
-        words = list(cell) if listed else str(cell).split()  # type: ignore[arg-type]
-        self.lists += listed
-        self.listed_numbers += (
-            listed
-            and bool(words)
-            and all(isinstance(one, int | float | np.number) and not isinstance(one, bool) for one in words)
-        )
-        if steps is not None and (len(words) > 1 or listed) and len(words) == steps:
-            self.tagged += 1
-            if len(self.tags) <= MOST_TAGS:
-                self.tags.update(map(str, words))
-        written = spell(cell)
-        if isinstance(cell, float) or (NUMBER.fullmatch(written) and not written.lstrip("+-").isdecimal()):
-            self.decimals += not (isinstance(cell, float) and cell.is_integer())
-        self.numbers += NUMBER.fullmatch(written) is not None and not isinstance(cell, bool)
-        if written in self.kinds or len(self.kinds) <= MOST_KINDS:
-            self.kinds[written] += 1
-
-    @property
-    def kind(self) -> str:
-        """tags, value, labels, label or text."""
-        if self.tagged >= TAGGED * self.rows and len(self.tags) < MOST_TAGS and self.rows:
-            return "tags"
-        if self.rows and self.listed_numbers == self.rows:
-            return "value"
-        if self.rows and self.lists == self.rows:
-            return "labels"
-        if self.numbers == self.rows and (self.decimals or len(self.kinds) > WHOLE_NUMBERS):
-            return "value"
-        if len(self.kinds) <= MOST_KINDS and self.rows >= LEAST_ROWS * len(self.kinds):
-            return "label"
-        return "text"
-
-
-def spell(cell: Cell) -> str:
-    """A cell as text: as it stands in a csv."""
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, np.ndarray):
-        return " ".join(map(str, entries(cell)))
-    return " ".join(map(str, cell)) if isinstance(cell, list) else str(cell)
-
-
 def spell_list(cell: Cell) -> str:
     """A cell as text; of a list so that each entry can be told from the next."""
     if isinstance(cell, np.ndarray):
         return join_words(entries(cell))
     return join_words(cell) if isinstance(cell, list) else spell(cell)
-
-
-def entries(cell: NDArray[Any]) -> list[Any]:
-    """An array's numbers in their order, whole ones as such: an npz holds its tags as numbers."""
-    return [int(one) if float(one).is_integer() else one for one in cell.ravel().tolist()]
 
 
 def missing(table: TableFile, columns: Sequence[str], row: Row) -> str | None:
@@ -218,11 +169,11 @@ def to_json(columns: Columns) -> dict[str, Any]:
     """What a run keeps of its columns."""
     return {
         "inputs": list(columns.inputs), "outputs": list(columns.outputs), "group": columns.group,
-        "sequence": columns.sequence,
+        "sequence": columns.sequence, "time": columns.time,
     }  # fmt: skip
 
 
 def columns_from_json(value: dict[str, Any]) -> Columns:
     """The columns that `to_json` wrote. Raises KeyError or TypeError where they are damaged."""
     inputs = value["inputs"] if "inputs" in value else [value["input"]]  # an older run has one
-    return Columns(tuple(inputs), tuple(value["outputs"]), value["group"], value.get("sequence"))
+    return Columns(tuple(inputs), tuple(value["outputs"]), value["group"], value.get("sequence"), value.get("time"))

@@ -10,6 +10,7 @@ from unrolled.data.table_file import Row, TableFile, encoding_of, read_lines
 from unrolled.errors import DataError
 
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+ANNOTATED = ("upos", "xpos", "head", "deprel")  # columns in which every word has an entry, once it is annotated
 
 
 class ConlluTable(TableFile):
@@ -18,7 +19,7 @@ class ConlluTable(TableFile):
     Words of several tokens (3-4) and empty nodes (8.1) are passed over, as comments are.
     """
 
-    form = "conllu"
+    form, mixed = "conllu", False
 
     def __init__(self, path: Path, encoding: str) -> None:
         super().__init__(path, CONLLU)
@@ -34,6 +35,10 @@ class ConlluTable(TableFile):
             words = [fields for line in lines if (fields := word_of(line)) is not None]
             if words:
                 yield Row(number, tuple([fields[place] for fields in words] for place in places))
+
+    def blank(self, column: str) -> str | None:
+        """An underscore: not annotated. Of features and what else may be empty it says that there are none."""
+        return "_" if column in ANNOTATED else None
 
     def sentences(self) -> Iterator[tuple[int, list[str]]]:
         """(number of the first line, lines) of each sentence, comments among them. Raises DataError for a line that

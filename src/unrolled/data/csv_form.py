@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from unrolled.data.columns import is_number
 from unrolled.data.table_file import (
     LONGEST_LINE,
     LOOKED_AT,
@@ -22,6 +21,7 @@ from unrolled.data.table_file import (
     encoding_of,
     read_lines,
 )
+from unrolled.data.written_numbers import is_number
 from unrolled.errors import DataError
 
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}

@@ -10,20 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.answer_kinds import decide_kinds, leave_out, only_text
 from unrolled.data.answer_reader import as_texts, read_answers
-from unrolled.data.answers import Answered, Written, shown
-from unrolled.data.columns import (
-    Column,
-    Columns,
-    choose_columns,
-)
+from unrolled.data.answers import Answered, Labels, LabelSets, Written, shown
+from unrolled.data.columns import Columns, choose_columns
 from unrolled.data.cuts import share_of
 from unrolled.data.features import Features, learn_features
 from unrolled.data.inputs import InputKind, LabelInput, TextInput, VectorInput, find_input
 from unrolled.data.intake import Ids
 from unrolled.data.items import Arrays, PartItems, Texts
-from unrolled.data.outputs import KINDS, LONGEST_TEXT, Output, TextOutput
+from unrolled.data.label_names import differ_by_case
+from unrolled.data.outputs import LONGEST_TEXT, Output, TextOutput
 from unrolled.data.row_cuts import cut_fold, cut_rows
+from unrolled.data.row_order import clock_columns, source_columns, split_words
 from unrolled.data.row_reader import RowReader
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.spelling import learn_spelling
@@ -38,6 +37,7 @@ MOST_BAD = 0.1  # share of sounds or pictures that may be unreadable
 NAMED = 3  # of those that may not, where there are more
 LISTED = 100  # of them, in a run's facts
 MOST_COMPARED = 1000  # columns among which a name like a missing one is looked for
+SAID = 2  # columns of sources that are told of
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Examples:
     repeated: int  # rows of validation and test part that stand in the training part too
     grown: str = ""  # characters that a table of symbols lacked, and has got
     note: str = ""  # what a person should know of the symbols that were chosen
+    split: str = "drawn by chance"  # how the test part was chosen
+    notes: tuple[str, ...] = ()  # what else was understood, with the options that overrule it
 
     @property
     def measured(self) -> str:
@@ -115,6 +117,7 @@ class Examples:
         line += f" ({self.note})" if self.note else ""
         line += "; otherwise: --input --output --as --read"
         line += "".join(f"; {note}" for note in dict.fromkeys(table.note for table in self.tables) if note)
+        line += "".join(f"; {one}" for one in self.notes)
         if files := sum(len(table.skipped) for table in self.tables):
             line += f"; {files:,} files of another kind left out"
         if self.skipped:
@@ -158,6 +161,7 @@ class Asked:
     table: Table | None = None  # of symbols of a language model that is started from
     fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test part
     options: TableOptions = USUAL  # of this table, and of those of --valid and --test
+    shuffle: bool = False  # rows that stand in the order of time are drawn all the same
 
 
 @dataclass(frozen=True)
@@ -187,14 +191,23 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
     beside = _other_tables(table, asked, shares)
     tables, columns = _open_tables(table, asked, known, beside)
     taken = known.intake.input if known else find_input(tables[0], columns, asked.read)
-    rows = _read_rows(path, tables, RowReader(columns, taken), asked.skip_empty)
+    cut = asked.fold is not None or any(isinstance(share, float) and share > 0 for share in shares)
+    rows = _read_rows(path, tables, _reader(tables[0], columns, taken, asked, known, cut), asked.skip_empty)
+
+    def place(row: int) -> str:
+        return tables[rows.sources[row]].place(rows.numbers[row])
+
+    known_outputs = None if known is None else known.outputs
+    kinds = decide_kinds(tables, rows, asked.kind, known_outputs, asked.skip_empty, place)
+    leave_out(tables, rows, kinds, asked.skip_empty)
+    columns = replace(columns, time=_time_of(path, rows, asked, columns))
     source = np.array(rows.sources, np.uint8)
     groups = np.array(rows.group) if columns.group else None
     if asked.fold is not None:
         parts = cut_fold(path, asked.fold, shares[0], source, groups, asked.seed)
     else:
-        parts = cut_rows(path, source, shares, groups, asked.seed)
-    kinds = {name: _kind(tables, name, asked, rows.columns[name], known) for name in columns.outputs}
+        direction = rows.clocks[columns.time].direction if columns.time else 0
+        parts = cut_rows(path, source, shares, groups, asked.seed, direction)
     given = "tags" in kinds.values()
     if given and set(kinds.values()) != {"tags"}:
         raise OptionError(
@@ -204,10 +217,10 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
     training, note, grown = PartItems(rows.items, parts["training"]), "", ""
     answers: dict[str, Answered] = {}
     if "text" in kinds.values():
-        name = _only_text(path, kinds)
+        name = only_text(path, kinds)
         if known is None and asked.read is None and isinstance(taken, TextInput) and rows.few_inputs:
             taken = LabelInput()
-        texts = as_texts(rows.cells(str(path), name))
+        texts = as_texts(rows.cells(tables[0], name))
         intake, output, note = _learn_writing(asked, taken, training, PartItems(texts, parts["training"]), known)
         answers[name] = Written(output, texts)
     elif known:
@@ -221,12 +234,9 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
         item = rows.items[row]
         return len(given_words(item)) if isinstance(item, str) else len(item)
 
-    def place(row: int) -> str:
-        return tables[rows.sources[row]].place(rows.numbers[row])
-
     answers |= {
         name: read_answers(
-            rows.cells(str(path), name), kind, parts["training"], steps, place, known.outputs[name] if known else None
+            rows.cells(tables[0], name), kind, parts["training"], steps, place, known.outputs[name] if known else None
         )
         for name, kind in kinds.items()
         if kind != "text"
@@ -239,6 +249,8 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
         fingerprints=_fingerprints(tables) | rows.fingerprints(),
         intake=intake, skipped=rows.skipped, bad=tuple(rows.bad),
         repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()), grown=grown, note=note,
+        split=split_words(columns.group, columns.time, asked.fold) if cut else "",
+        notes=_notes(rows, columns, answers, asked, known, cut),
     )  # fmt: skip
 
 
@@ -277,6 +289,51 @@ def _open_tables(
         kept = [*columns.outputs, *([columns.group] if columns.group else [])]
         tables = gather_all(tables, columns, kept, asked, known)
     return tables, columns
+
+
+def _reader(
+    table: TableFile, columns: Columns, taken: InputKind, asked: Asked, known: Known | None, cut: bool
+) -> RowReader:
+    """What reads the rows. Where these are cut, it also looks at columns that may say when or of whom a row is."""
+    used = [*columns.all, *([columns.sequence] if columns.sequence else [])]
+    clocks, sources = list[str](), list[str]()
+    if cut and not columns.sequence:
+        if known is None:
+            several = columns.inputs if len(columns.inputs) > 1 else ()  # numbers, a patient's among them perhaps
+            clocks = clock_columns(table, used)
+            sources = source_columns(table, [name for name in used if name not in several])
+        elif columns.time in table.columns:
+            clocks = [columns.time] if columns.time else []
+    return RowReader(columns, taken, table.label_column, clocks, [one for one in sources if one not in clocks])
+
+
+def _time_of(path: str | Path, rows: RowReader, asked: Asked, columns: Columns) -> str | None:
+    """The column by whose dates the last rows are the test part: where rows stand in their order, and nothing else
+    was asked for. Raises OptionError for `--shuffle` where rows are drawn anyway."""
+    ordered = next((name for name, clock in rows.clocks.items() if clock.direction), None)
+    if asked.shuffle and (ordered is None or columns.group or asked.fold):
+        raise OptionError(
+            f"--shuffle draws rows that stand in the order of a column of dates; the rows of {path} are drawn by "
+            "chance as it is.\nLeave it out."
+        )
+    return None if asked.shuffle or columns.group or asked.fold else ordered
+
+
+def _notes(
+    rows: RowReader, columns: Columns, answers: Mapping[str, Answered], asked: Asked, known: Known | None, cut: bool
+) -> tuple[str, ...]:
+    """What is said of what was understood, where another thing may be meant."""
+    notes = []
+    for name, answered in answers.items():
+        if known is None and asked.kind is None and (why := rows.columns[name].why):
+            notes.append(f"{name}: {why}")
+        if isinstance(answered, Labels | LabelSets) and (alike := differ_by_case(answered.facts())):
+            notes.append(f"{name}: {alike}")
+    if cut and columns.time:
+        notes.append(f"validation and test part are the last rows by '{columns.time}'; drawn by chance: --shuffle")
+    if cut and not columns.group:
+        notes += [one.said for one in rows.of_whom.values() if one.said][:SAID]
+    return tuple(notes)
 
 
 def _read_rows(path: str | Path, tables: Sequence[TableFile], rows: RowReader, skip_empty: bool) -> RowReader:
@@ -323,22 +380,6 @@ def check_columns(table: TableFile, columns: Columns) -> None:
             raise DataError(f"{table.path} has no column '{name}'; it has: {table.listed}.{near}")
 
 
-def _kind(tables: list[TableFile], name: str, asked: Asked, column: Column, known: Known | None) -> str:
-    """What kind of answer a column holds."""
-    kind = known.outputs[name].kind if known else asked.kind or column.kind
-    table = tables[0]
-    if kind not in KINDS:
-        raise DataError(
-            f"{table.path}: '{name}' is asked for as {kind}; what can be learnt from a table are {', '.join(KINDS)}."
-        )
-    if kind != "tags" and isinstance(table, SequenceTable) and name not in table.fixed:
-        raise DataError(
-            f"{table.path}: '{name}' changes within a sequence and reads as {kind}; what can be answered about each "
-            "step are tags.\nIf they are tags: --as tags. Another column: --output."
-        )
-    return kind
-
-
 def _fingerprints(tables: Sequence[TableFile]) -> dict[str, str]:
     """path -> sha256; two splits of one path are told apart."""
     found: dict[str, str] = {}
@@ -347,17 +388,6 @@ def _fingerprints(tables: Sequence[TableFile]) -> dict[str, str]:
         key = str(one.path) if found.get(str(one.path), mark) == mark else f"{one.path} ({len(found)})"
         found[key] = mark
     return found
-
-
-def _only_text(path: str | Path, kinds: Mapping[str, str]) -> str:
-    """The output that is a text. Raises DataError where it is not the only output."""
-    if len(kinds) > 1:
-        said = ", ".join(f"'{name}' ({kind})" for name, kind in kinds.items())
-        raise DataError(
-            f"{path}: a text is written about a row by a model of its own, and {len(kinds)} outputs were asked for: "
-            f"{said}.\nName one with --output, and train the others by themselves; few texts are labels: --as label."
-        )
-    return next(iter(kinds))
 
 
 def _learn_writing(

@@ -17,16 +17,54 @@ from unrolled.data.intake import Intake
 from unrolled.data.mel import bend_bands, frame_sizes, log_mel, mask_frames
 from unrolled.data.pictures import patches_of, rows_of, shift_picture
 from unrolled.data.sound import shake_sound
-from unrolled.errors import RunError
+from unrolled.errors import DataError, RunError
 from unrolled.threads import one_thread
 
 MELS = 64  # bands of a sound's spectrum
 TOGETHER = 4  # frames; silence fills a sound up to so many, so that there are fewer lengths to cut batches at
 PATCH = 4  # pixels on a side of a patch
 LOOKED_AT = 2_000  # items by which numbers are scaled, at most
-LEAST_DEVIATION = 1e-6
+ROUNDING = 8 * float(np.finfo(np.float64).eps)  # of a number: what deviates less never changes
 
 Floats = NDArray[np.float32]
+Wide = NDArray[np.floating[Any]]  # float64 where numbers are far from zero, else float32
+
+
+class Moments:
+    """Mean and deviation of each number of a step, of items that come one by one, by differences from the mean so
+    far (Chan et al. 1979): so that what is far from zero and changes little keeps its digits."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean: NDArray[np.float64] = np.zeros(1)
+        self._squares: NDArray[np.float64] = np.zeros(1)
+        self._low: NDArray[np.float64] = np.full(1, np.inf)
+        self._high: NDArray[np.float64] = np.full(1, -np.inf)
+
+    def add(self, steps: Wide) -> None:
+        """steps (T, D)."""
+        exact = steps.astype(np.float64)
+        count, whole = len(exact), self.count + len(exact)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = exact.mean(0)
+            off = mean - self.mean
+            self._squares = self._squares + ((exact - mean) ** 2).sum(0) + off**2 * (self.count * count / whole)
+            self.mean = self.mean + off * (count / whole)
+        self._low, self._high = np.minimum(self._low, exact.min(0)), np.maximum(self._high, exact.max(0))
+        self.count = whole
+
+    @property
+    def constant(self) -> NDArray[np.bool_]:
+        """(D,) which numbers are the same throughout."""
+        found: NDArray[np.bool_] = self._low >= self._high
+        return found
+
+    @property
+    def deviation(self) -> NDArray[np.float64]:
+        """(D,); of what never changes 1: it is left in its own unit."""
+        deviation = np.sqrt(self._squares / max(1, self.count))
+        still = self.constant | (deviation <= ROUNDING * np.abs(self.mean))
+        return np.where(still, 1.0, deviation)
 
 
 class Features(Intake):
@@ -35,35 +73,38 @@ class Features(Intake):
     width: int
     takes: ClassVar[type[InputKind]]
     channels = 1  # of a step's numbers, the last axis of them; the others are places side by side
+    exact: ClassVar[type[np.floating[Any]]] = np.float32  # in which numbers are centred and scaled
 
-    def __init__(self, input_kind: InputKind, mean: Floats | None = None, deviation: Floats | None = None) -> None:
+    def __init__(self, input_kind: InputKind, mean: Wide | None = None, deviation: Wide | None = None) -> None:
         self.input = input_kind
-        self.mean = np.zeros(1, np.float32) if mean is None else mean
-        self.deviation = np.ones(1, np.float32) if deviation is None else deviation
+        self.mean = np.zeros(1, self.exact) if mean is None else mean.astype(self.exact)
+        self.deviation = np.ones(1, self.exact) if deviation is None else deviation.astype(self.exact)
 
     @abstractmethod
-    def measure(self, item: Any) -> Floats:
+    def measure(self, item: Any) -> Wide:
         """An item's steps (T, D) as they are, not scaled."""
 
     def encode(self, item: Any) -> Floats:
         return self._scaled(self.measure(item))
 
-    def _scaled(self, steps: Floats) -> Floats:
-        scaled: Floats = (steps - self.mean) / self.deviation
+    def _scaled(self, steps: Wide) -> Floats:
+        scaled: Floats = ((steps - self.mean) / self.deviation).astype(np.float32)
         return scaled
 
     def learnt(self, items: Iterable[Any]) -> Self:
         """The same, scaled by what it measures of these items."""
-        count, total, squares = 0, np.zeros(1), np.zeros(1)
+        moments = Moments()
         for item in items:
-            steps = self.measure(item).astype(np.float64)
-            count, total, squares = count + len(steps), total + steps.sum(0), squares + (steps**2).sum(0)
-        mean = total / max(1, count)
-        deviation = np.sqrt(np.maximum(squares / max(1, count) - mean**2, 0.0))
-        deviation[deviation <= LEAST_DEVIATION * np.abs(mean)] = 1.0  # what never changes is left in its own unit
+            moments.add(self.measure(item))
+        mean, deviation = moments.mean, moments.deviation
+        if not (np.isfinite(mean) & np.isfinite(deviation)).all():
+            raise DataError(
+                "Numbers of the input are too far apart to be scaled: their squares are past what a number can be.\n"
+                "Give them in another unit, or as logarithms."
+            )
         if self._alike:
             mean, deviation = np.full_like(mean, mean.mean()), np.full_like(mean, np.sqrt((deviation**2).mean()))
-        return type(self)(self.input, mean.astype(np.float32), deviation.astype(np.float32))
+        return type(self)(self.input, mean, deviation)
 
     @property
     def _alike(self) -> bool:
@@ -82,15 +123,15 @@ class Features(Intake):
 class Vectors(Features):
     """A vector a step, as it was given."""
 
-    kind, takes = "vectors", VectorInput
+    kind, takes, exact = "vectors", VectorInput, np.float64
 
-    def __init__(self, input_kind: VectorInput, mean: Floats | None = None, deviation: Floats | None = None) -> None:
+    def __init__(self, input_kind: VectorInput, mean: Wide | None = None, deviation: Wide | None = None) -> None:
         super().__init__(input_kind, mean, deviation)
         self.width = input_kind.width
         self.read_as = f"{self.width} number{'s' * (self.width > 1)} a step"
 
-    def measure(self, item: Any) -> Floats:
-        return np.asarray(item, np.float32)
+    def measure(self, item: Any) -> Wide:
+        return np.asarray(item)
 
 
 class Frames(Features):
@@ -99,7 +140,7 @@ class Frames(Features):
 
     kind, takes = "sound", SoundInput
 
-    def __init__(self, input_kind: SoundInput, mean: Floats | None = None, deviation: Floats | None = None) -> None:
+    def __init__(self, input_kind: SoundInput, mean: Wide | None = None, deviation: Wide | None = None) -> None:
         super().__init__(input_kind, mean, deviation)
         self.rate, self.width = input_kind.rate, MELS
         self.read_as = f"sounds at {self.rate:,} Hz, {MELS} bands each 10 ms"
@@ -136,7 +177,7 @@ class Rows(Features):
 
     kind, takes = "rows", PictureInput
 
-    def __init__(self, input_kind: PictureInput, mean: Floats | None = None, deviation: Floats | None = None) -> None:
+    def __init__(self, input_kind: PictureInput, mean: Wide | None = None, deviation: Wide | None = None) -> None:
         super().__init__(input_kind, mean, deviation)
         self.channels = 1 if input_kind.grey else 3
         self.width = input_kind.width * self.channels
@@ -158,7 +199,7 @@ class Patches(Features):
 
     kind, takes = "patches", PictureInput
 
-    def __init__(self, input_kind: PictureInput, mean: Floats | None = None, deviation: Floats | None = None) -> None:
+    def __init__(self, input_kind: PictureInput, mean: Wide | None = None, deviation: Wide | None = None) -> None:
         super().__init__(input_kind, mean, deviation)
         self.width = PATCH * PATCH * (1 if input_kind.grey else 3)
         self.read_as = f"pictures of {input_kind.width} x {input_kind.height}, a patch of {PATCH} x {PATCH} a step"
@@ -195,7 +236,7 @@ def features_from_json(value: Mapping[str, Any]) -> Features:
     """The features that `to_json` wrote. Raises RunError where they are damaged."""
     try:
         made = FEATURES[value["kind"]]
-        mean, deviation = (np.array(value[key], np.float32) for key in ("mean", "deviation"))
+        mean, deviation = (np.array(value[key], made.exact) for key in ("mean", "deviation"))
         taken = input_from_json(value["input"])
         features = made(taken, mean, deviation)
         fits = made.takes is type(taken) and mean.shape == deviation.shape == (features.width,)

@@ -25,7 +25,7 @@ COLUMNS = ("text", "label")  # what a file holds, and the name of the folder tha
 class FolderTable(TableFile):
     """Text files in the order of their names. What is no text is passed over and listed in `skipped`."""
 
-    form, label_column = "folders", "label"
+    form, label_column, mixed = "folders", "label", False
 
     def __init__(self, labelled: LabelledFiles) -> None:
         super().__init__(labelled.root, COLUMNS)

@@ -47,7 +47,7 @@ class IdxTable(TableFile):
     a plain list of numbers, `input` and `label`.
     """
 
-    form = "idx"
+    form, mixed = "idx", False
 
     def __init__(self, path: Path, labels: Path, axes: int) -> None:
         super().__init__(path, ("picture" if axes > 2 else "input", "label"))

@@ -18,13 +18,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.columns import Columns, is_number, spell, spell_list
+from unrolled.data.column_kinds import spell
+from unrolled.data.columns import Columns, holds_dates, holds_numbers, no_forecasts, spell_list
 from unrolled.data.file_names import check_no_files
 from unrolled.data.items import Item
 from unrolled.data.pictures import PICTURES, look_at_picture, read_picture
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.sound import SOUNDS, look_at_sound, read_sound
-from unrolled.data.table_file import LOOKED_AT, Cell, TableFile
+from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
+from unrolled.data.written_numbers import cure, is_number, is_undefined, shortened
 from unrolled.errors import DataError, MediaError, OptionError
 
 HIGHEST_RATE = 16_000  # samples a second that a sound is read with at most: what is said needs no more
@@ -80,10 +82,12 @@ class VectorInput(InputKind):
     series: bool = False
     kind = "vectors"
 
-    def take(self, cells: Sequence[Cell], place: str) -> NDArray[np.float32]:
+    def take(self, cells: Sequence[Cell], place: str) -> NDArray[np.floating[Any]]:
+        """float32 where the cells are arrays of so many bits or fewer, else float64: a time in milliseconds, or a
+        latitude, keeps its digits until it is scaled."""
         parts = [_numbers(cell, place) for cell in cells]
         if all(part.ndim == 0 for part in parts):
-            row = np.array(parts, np.float32)
+            row = np.array(parts)
             found = row[:, None] if self.series else row[None]
         else:
             parts = [part.reshape(len(part), -1) if part.ndim else part for part in parts]
@@ -91,7 +95,7 @@ class VectorInput(InputKind):
             if len(steps) > 1 or any(part.ndim == 0 for part in parts):
                 counts = ", ".join(str(len(part)) if part.ndim else "1" for part in parts)
                 raise DataError(f"{place}: columns of {counts} numbers; each needs as many, one a step.")
-            found = np.concatenate(parts, 1).astype(np.float32)
+            found = np.concatenate(parts, 1)
         if found.shape[1] != self.width:
             raise DataError(
                 f"{place}: {found.shape[1]} numbers a step, and {self.width} were expected, as in the other rows."
@@ -149,7 +153,10 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
     """The kind of a table's input columns by its first rows, or the one that was asked for."""
     looked = [row for row in islice(table.rows(columns.inputs), LOOKED_AT) if not any(c is None for c in row.cells)]
     first = [row.cells for row in looked]
-    kind = asked or kind_of([cell for cells in first for cell in cells], table)
+    kinds = [kind_of(list(cells), table) for cells in zip(*first, strict=True)]
+    kind = asked or ("text" if "text" in kinds else next(iter(kinds), "text"))
+    if asked is None and kind == "text":
+        _refuse_dates(table, columns, looked)
     if asked is None and kind in ("text", "vectors") and len(columns.inputs) == 1 and table.label_column is None:
         check_no_files(table, columns.inputs[0], [cells[0] for cells in first])
     if kind == "text" or not first:
@@ -163,7 +170,8 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
         return LabelInput()
     if kind == "vectors":
         series = len(columns.inputs) > 1 and _follow_each_other(columns.inputs)
-        parts = [_numbers(cell, table.place(looked[0].number)) for cell in first[0]]
+        whole = next((row for row in looked if not any(map(is_undefined, row.cells))), looked[0])
+        parts = [_numbers(cell, table.place(whole.number)) for cell in whole.cells]
         flat = all(part.ndim == 0 for part in parts)
         width = sum(part.reshape(len(part), -1).shape[1] if part.ndim else 1 for part in parts)
         return VectorInput(1 if series and flat else width, series and flat)
@@ -180,6 +188,13 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
     return SoundInput(min(HIGHEST_RATE, int(np.median(rates)) if rates else HIGHEST_RATE))
 
 
+def _refuse_dates(table: TableFile, columns: Columns, rows: Sequence[Row]) -> None:
+    """Raises DataError where characters of dates would be read."""
+    for place, name in enumerate(columns.inputs):
+        if holds_dates([row.cells[place] for row in rows]):
+            raise no_forecasts(table, [name])
+
+
 def kind_of(cells: Sequence[Cell], table: TableFile) -> str:
     """What the first cells of a table's input show it to be."""
     if any(isinstance(cell, np.ndarray) for cell in cells):
@@ -194,35 +209,64 @@ def kind_of(cells: Sequence[Cell], table: TableFile) -> str:
             return kind
     spelled = isinstance(table, SequenceTable)  # whose lists are of cells as they stand in a file
     cells = [cell for cell in cells if not isinstance(cell, list) or cell]  # an empty list is told of by its row
-    if cells and all(_all_numbers(cell, spelled) if isinstance(cell, list) else is_number(cell) for cell in cells):
-        return "vectors"
-    return "text"
+    if not cells:
+        return "text"
+    if not any(isinstance(cell, list) for cell in cells):
+        return "vectors" if not all(map(is_undefined, cells)) and holds_numbers(cells) else "text"
+    listed = [isinstance(cell, list) and _all_numbers(cell, spelled) for cell in cells]
+    return "vectors" if 2 * sum(listed) > len(cells) else "text"
 
 
 def _all_numbers(cell: list[Any], spelled: bool) -> bool:
-    return bool(cell) and all(
-        _all_numbers(one, spelled)
-        if isinstance(one, list)
-        else is_number(one) and (spelled or not isinstance(one, str))
-        for one in cell
-    )
+    """Whether a list holds numbers, most of them sound; spelled: they are texts of a file."""
+    flat = _flat(cell)
+    return bool(flat) and holds_numbers(flat) and (spelled or not any(isinstance(one, str | bool) for one in flat))
 
 
-def _numbers(cell: Cell, place: str) -> NDArray[np.float32]:
+class MissingNumber(DataError):
+    """A cell that says of a number that it is missing: `--skip-empty` leaves its row out."""
+
+
+def _numbers(cell: Cell, place: str) -> NDArray[np.floating[Any]]:
     """A cell as numbers: one (), a list or an array of them (T,) or (T, …)."""
+    if isinstance(cell, str | float | int) and not isinstance(cell, bool) and not is_number(cell):
+        fault = MissingNumber if is_undefined(cell) else DataError
+        raise fault(_no_number(place, cell))
     try:
-        with np.errstate(over="ignore"):
-            found = np.asarray(cell, np.float32)
-    except (ValueError, TypeError):
-        written = str(cell)[:40]
+        small = isinstance(cell, np.ndarray) and np.can_cast(cell.dtype, np.float32)
+        found: NDArray[np.floating[Any]] = np.asarray(cell, np.float32 if small else np.float64)
+    except (ValueError, TypeError, OverflowError):
+        flat = [one for one in _flat(cell) if not is_number(one)]
+        if flat:
+            raise DataError(_no_number(place, flat[0])) from None
         raise DataError(
-            f"{place}: '{written}' where numbers were expected, as many in each step.\n"
+            f"{place}: '{shortened(cell)}' where numbers were expected, as many in each step.\n"
             "Correct it; or have the column read as it stands: --read text."
         ) from None
     if not found.size:
         raise DataError(f"{place}: an empty list; a row has one step at least. Correct it, or leave the row out.")
     if not np.isfinite(found).all():
-        raise DataError(f"{place}: a number that is not finite. Correct it, or leave the row out.")
+        fault = MissingNumber if not np.isinf(found).any() else DataError
+        raise fault(f"{place}: a number that is not finite. Correct it, or leave the row out (of nan: --skip-empty).")
+    return found
+
+
+def _no_number(place: str, cell: Any) -> str:
+    return (
+        f"{place}: '{shortened(cell)}' where numbers were expected.\n"
+        f"{cure(cell)} Or have the column read as it stands: --read text."
+    )
+
+
+def _flat(cell: Any) -> list[Any]:
+    """The entries of lists within lists."""
+    found, waiting = [], [cell]
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, list):
+            waiting += reversed(entry)
+        else:
+            found.append(entry)
     return found
 
 

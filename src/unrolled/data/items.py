@@ -39,6 +39,13 @@ class Texts:
         if self._waiting >= TOGETHER:
             self._flush()
 
+    def only(self, rows: Ids) -> Texts:
+        """These alone, in this order."""
+        kept = Texts()
+        for row in rows.tolist():
+            kept.add(self[row])
+        return kept
+
     def __len__(self) -> int:
         return len(self._ends) - 1
 
@@ -91,6 +98,13 @@ class Arrays:
         self._waiting += item.nbytes
         if self._waiting >= TOGETHER:
             self._flush()
+
+    def only(self, rows: Ids) -> Arrays:
+        """These alone, in this order."""
+        kept = Arrays(self.budget)
+        for row in rows.tolist():
+            kept.add(self[row], self._again.get(row))
+        return kept
 
     def __len__(self) -> int:
         return len(self._axes)

@@ -34,7 +34,7 @@ class MediaFolder(TableFile):
     `--group part2` keeps a speaker's recordings together. Nothing is decoded here.
     """
 
-    form, label_column = "folders", "label"
+    form, label_column, mixed = "folders", "label", False
 
     def __init__(self, labelled: LabelledFiles, kind: str) -> None:
         self.labelled, self.note = labelled, say_unlabelled(labelled)

@@ -28,7 +28,7 @@ class NpyTable(TableFile):
     by its number from 1.
     """
 
-    form = "npy"
+    form, mixed = "npy", False
 
     def __init__(self, path: Path, header: ArrayHeader, answers: Path | None) -> None:
         names = map(str, range(1, header.shape[1] + 1)) if answers is None else ("input", "label")
@@ -42,12 +42,12 @@ class NpyTable(TableFile):
         answers = next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
         if answers is not None:
             labels = _look(answers)
-            if len(labels.shape) != 1:
+            if len(labels.shape) > 2 and not labels.is_plain:
                 raise DataError(
                     f"{answers} holds an array of {len(labels.shape)} axes; the labels of {path.name} were expected, "
-                    "one a row.\nSave it with one axis: labels.reshape(-1)"
+                    "one a row, or K numbers a row.\nSave it with one axis or two: labels.reshape(len(labels), -1)"
                 )
-            if labels.shape != header.shape[:1]:
+            if labels.shape[:1] != header.shape[:1]:
                 raise DataError(
                     f"{path} has {header.shape[0]:,} rows, and {answers.name} beside it {labels.shape[0]:,}; each "
                     "row has one label."

@@ -23,6 +23,11 @@ class ArrayHeader(NamedTuple):
     fortran: bool = False  # whether its first axis, not its last, changes fastest
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it holds one value a row: of shape (N,), or (N, 1) as some hand out their labels."""
+        return prod(self.shape[1:]) == 1
+
+    @property
     def bytes(self) -> int:
         """How many bytes its values take."""
         return prod(self.shape) * self.dtype.itemsize

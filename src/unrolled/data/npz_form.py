@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from unrolled.data.array_blocks import check_packed, in_step, rows_at_once, stream_blocks
-from unrolled.data.array_rows import MOST_BYTES, AnyArray, read_rows
+from unrolled.data.array_rows import MOST_BYTES, AnyArray, flat, read_rows
 from unrolled.data.cuts import PARTS
 from unrolled.data.npy_header import ArrayHeader, read_header
 from unrolled.data.split_folders import SPLITS
@@ -38,7 +38,7 @@ class NpzTable(TableFile):
     a column called y, label or the like has by number from 0. Nothing is unpickled.
     """
 
-    form = "npz"
+    form, mixed = "npz", False
 
     def __init__(
         self, path: Path, headers: dict[str, ArrayHeader], classes: tuple[str, str] | None,
@@ -108,7 +108,7 @@ class NpzTable(TableFile):
                 files = {name: stack.enter_context(archive.open(f"{self.members[name]}.npy")) for name in columns}
                 for block in in_step({name: self._array_blocks(name, file, rows) for name, file in files.items()}):
                     if names is not None:
-                        block[label] = self._name(block[label], names, first)
+                        block[label] = self._name(flat(block[label]), names, first)
                     yield block
                     first += max(map(len, block.values()))
                 for file in files.values():
@@ -184,7 +184,7 @@ def _classes(path: Path, headers: dict[str, ArrayHeader]) -> tuple[str, str] | N
     counts = {name: header.shape[0] for name, header in headers.items()}
     named = [name for name in counts if name.lower() in CLASSES and headers[name].dtype.kind == "U"]
     numbered = [name for wanted in NUMBERED for name in counts if name.lower() == wanted]
-    numbered = [name for name in numbered if headers[name].dtype.kind in "iu" and len(headers[name].shape) == 1]
+    numbered = [name for name in numbered if headers[name].dtype.kind in "iu" and headers[name].is_plain]
     if len(named) == 1 and numbered and counts[named[0]] != counts[numbered[0]]:
         found = named[0], numbered[0]
         del counts[named[0]]

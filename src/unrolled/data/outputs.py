@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from unrolled.data.pieces import table_from_json
 from unrolled.data.symbols import Table
+from unrolled.data.written_numbers import write_number
 from unrolled.errors import RunError
 
 LONGEST_TEXT = 1_000  # symbols of a text that are learnt, the border that ends it among them, and written at most
@@ -77,6 +78,10 @@ class ValueOutput:
     def numbers(self) -> int:
         """K."""
         return len(self.mean)
+
+    def write(self, numbers: Sequence[float]) -> str:
+        """Numbers that are foreseen, each with as many digits as tell it from others."""
+        return " ".join(write_number(one, scale) for one, scale in zip(numbers, self.deviation, strict=True))
 
     @property
     def width(self) -> int:

@@ -18,9 +18,14 @@ FEWEST = 10  # rows from which parts can be cut
 
 
 def cut_rows(
-    path: str | Path, source: NDArray[np.uint8], shares: Sequence[float | str], groups: Any, seed: int
-) -> dict[str, Ids]:
-    """The rows of each part: those of a file of its own, or a share of the table's, whole groups where there are."""
+    path: str | Path, source: NDArray[np.uint8], shares: Sequence[float | str], groups: Any, seed: int,
+    direction: int = 0,
+) -> dict[str, Ids]:  # fmt: skip
+    """The rows of each part: those of a file of its own, or a share of the table's, whole groups where there are.
+
+    direction: 1 or -1 where rows stand in the order of time, or against it; then the latest are the test part, those
+    before them validation.
+    """
     own = np.flatnonzero(source == 0)
     parts: dict[str, Ids] = {}
     following = 1
@@ -38,7 +43,9 @@ def cut_rows(
             f"{path} holds {len(own):,} rows: too few to cut validation and test from, which takes {FEWEST}.\n"
             "Give more rows, or name other files for them: --valid FILE --test FILE."
         )
-    if groups is None:
+    if groups is None and direction:
+        order, sizes = own[::-direction], None
+    elif groups is None:
         order, sizes = own[numpy_generator(seed, "cut").permutation(len(own))], None
     else:
         order, sizes = _by_group(path, groups[own], own, 3, seed)

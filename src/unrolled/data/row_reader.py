@@ -6,28 +6,22 @@ import hashlib
 import os
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unrolled.data.answer_reader import Cells
-from unrolled.data.columns import (
-    LEAST_ROWS,
-    MOST_KINDS,
-    Column,
-    Columns,
-    missing,
-    no_cell,
-    spell,
-    spell_list,
-)
+from unrolled.data.column_kinds import LEAST_ROWS, MOST_KINDS, Column, spell
+from unrolled.data.columns import Columns, missing, no_cell, spell_list
 from unrolled.data.fingerprints import digest_of
-from unrolled.data.inputs import MEDIA, InputKind, LabelInput, TextInput, VectorInput, located
+from unrolled.data.inputs import MEDIA, InputKind, LabelInput, MissingNumber, TextInput, VectorInput, located
 from unrolled.data.items import Arrays, Item, Texts
 from unrolled.data.media_folders import MediaFolder
+from unrolled.data.row_order import Clock, Sources
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.errors import MediaError
 
@@ -35,13 +29,19 @@ AHEAD = 64  # files that are decoded side by side
 
 
 class RowReader:
-    """What is gathered while tables are read, row by row."""
+    """What is gathered while tables are read, row by row. label: the column that is one by the form of the table;
+    clocks, sources: other columns of the first table, which may say when, and of whom, a row is."""
 
-    def __init__(self, columns: Columns, taken: InputKind) -> None:
+    def __init__(
+        self, columns: Columns, taken: InputKind, label: str | None = None, clocks: Sequence[str] = (),
+        sources: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self.wanted, self.taken = columns, taken
+        self.clocks = {name: Clock() for name in clocks}
+        self.of_whom = {name: Sources(name) for name in sources}
         self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput | LabelInput) else Arrays()
         self.inputs: set[str] = set()  # different ones that are texts, up to one more than matter
-        self.columns = {name: Column() for name in columns.outputs}
+        self.columns = {name: Column(name, name == label) for name in columns.outputs}
         self.kinds: dict[str, dict[str, int]] = {name: {} for name in columns.outputs}
         self.ids = {name: array("q") for name in columns.outputs}
         self.groups: dict[str, int] = {}
@@ -58,9 +58,10 @@ class RowReader:
         """Whether inputs come in few kinds, as labels do."""
         return 0 < len(self.inputs) <= MOST_KINDS and len(self.numbers) >= LEAST_ROWS * len(self.inputs)
 
-    def cells(self, path: str, name: str) -> Cells:
+    def cells(self, table: TableFile, name: str) -> Cells:
         """An output column as it was read."""
-        return Cells(path, name, tuple(self.kinds[name]), np.array(self.ids[name], np.int64))
+        ids = np.array(self.ids[name], np.int64)
+        return Cells(str(table.path), name, tuple(self.kinds[name]), ids, table.blank(name))
 
     def fingerprints(self) -> dict[str, str]:
         """That of the files that cells name, where they name any."""
@@ -68,9 +69,14 @@ class RowReader:
 
     def read(self, table: TableFile, source: int, skip_empty: bool) -> None:
         self.named = self.taken.kind in MEDIA and not isinstance(table, MediaFolder)
-        for row, taken in self._taken(table, self._whole(table, skip_empty)):
+        for row, taken in self._taken(table, self._whole(table, source, skip_empty)):
             try:
                 item = taken()
+            except MissingNumber:
+                if not skip_empty:
+                    raise
+                self.skipped += 1
+                continue
             except MediaError as error:
                 place, fault = table.place(row.number), str(error)
                 self.bad.append(fault if fault.startswith(place) else f"{place}: {fault}")
@@ -81,11 +87,12 @@ class RowReader:
                 self.items.add(item, partial(self._take, table, row) if self.taken.kind in MEDIA else None)
             self._add(table, row, item, source)
 
-    def _whole(self, table: TableFile, skip_empty: bool) -> Iterator[Row]:
-        """The rows that lack no cell."""
+    def _whole(self, table: TableFile, source: int, skip_empty: bool) -> Iterator[Row]:
+        """The rows that lack no cell that is needed."""
         names = self.wanted.all
-        for row in table.rows(names):
-            empty = missing(table, names, row)
+        beside = () if source else (*self.clocks, *self.of_whom)
+        for row in table.rows([*names, *beside]):
+            empty = missing(table, names, Row(row.number, row.cells[: len(names)]))
             if empty is None:
                 yield row
             elif skip_empty:
@@ -116,7 +123,8 @@ class RowReader:
         return self.taken.take(cells, table.place(row.number))
 
     def _add(self, table: TableFile, row: Row, item: Item, source: int) -> None:
-        cells = row.cells[len(self.wanted.inputs) :]
+        whole = len(self.wanted.all)
+        cells, beside = row.cells[len(self.wanted.inputs) : whole], row.cells[whole:]
         if self.named and isinstance(row.cells[0], str):
             self.files.update(f"{row.cells[0]}\0{digest_of(table.path.parent / row.cells[0])}\n".encode())
         steps = self._steps(row.cells[0], item)
@@ -125,12 +133,31 @@ class RowReader:
             self.ids[name].append(self.kinds[name].setdefault(spell_list(cell), len(self.kinds[name])))
         if self.wanted.group:
             self.group.append(self.groups.setdefault(spell(cells[-1]), len(self.groups)))
+        for seen, cell in zip(self.clocks.values(), beside, strict=False):
+            seen.see(cell)
+        for one, cell in zip(self.of_whom.values(), beside[len(self.clocks) :], strict=False):
+            one.see(cell, spell(cells[0]))
         if isinstance(item, str) and len(self.inputs) <= MOST_KINDS:
             self.inputs.add(item)
         self.numbers.append(row.number)
         self.sources.append(source)
         read = item if isinstance(item, str) else item.tobytes()
         self.marks.append(hash((read, *map(spell, cells))))
+
+    def leave_out(self, gone: NDArray[np.bool_]) -> None:
+        """Takes rows (N,) out again, which lack an answer as it turned out."""
+        kept = np.flatnonzero(~gone)
+        self.items = self.items.only(kept)
+        for name, ids in self.ids.items():
+            used, places = np.unique(np.array(ids)[kept], return_inverse=True)
+            cells = list(self.kinds[name])
+            self.kinds[name] = {cells[cell]: place for place, cell in enumerate(used.tolist())}
+            self.ids[name] = array("q", places.tolist())
+        self.group = array("q", np.array(self.group)[kept].tolist()) if self.group else self.group
+        self.numbers = array("q", np.array(self.numbers)[kept].tolist())
+        self.sources = array("B", np.array(self.sources)[kept].tolist())
+        self.marks = array("q", np.array(self.marks)[kept].tolist())
+        self.skipped += int(gone.sum())
 
     def _steps(self, cell: Cell, item: Item) -> int | None:
         """Steps that could be tagged."""

@@ -21,6 +21,7 @@ class SequenceTable(TableFile):
         super().__init__(table.path, table.columns)
         self.table, self.sequence, self.fixed = table, sequence, fixed
         self.skipped, self.note = table.skipped, table.note
+        self.label_column = table.label_column
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -61,6 +62,9 @@ class SequenceTable(TableFile):
                 gap = next((row for row in rows if row.cells[place] is None), None)
                 cells.append(None if gap else found[0] if name in self.fixed else found)
             yield Row(rows[0].number, tuple(cells))
+
+    def blank(self, column: str) -> str | None:
+        return self.table.blank(column)
 
     def fingerprint(self) -> str:
         return self.table.fingerprint()

@@ -56,6 +56,7 @@ class TableFile(ABC):
     unnamed: int = 0  # columns that have no name; a first one that holds the numbers of the rows is not counted
     split = "training"  # which one this is of those that came together
     splits: Mapping[str, TableFile] = {}  # "validation", "test": tables that came with this one, which is training
+    mixed = True  # whether columns are of all kinds, dates among them, and can be looked through in no time
 
     def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
         self.path, self.columns = path, columns
@@ -75,6 +76,10 @@ class TableFile(ABC):
         more = len(self.columns) - MOST_LISTED
         names = ", ".join(self.columns[:MOST_LISTED]) or "none"
         return names + (f" … and {more:,} more" if more > 0 else "")
+
+    def blank(self, column: str) -> str | None:
+        """What stands in a column's list where there is no entry; None where nothing does."""
+        return None
 
     def fingerprint(self) -> str:
         """The sha256 of the file's bytes."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unrolled.data.columns import spell
+from unrolled.data.column_kinds import spell
 from unrolled.data.inputs import kind_of
 from unrolled.data.table_file import LOOKED_AT, USUAL, TableOptions
 from unrolled.data.tables import is_table, open_table

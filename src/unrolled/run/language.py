@@ -13,7 +13,7 @@ from torch import nn
 
 from unrolled.copying import copied
 from unrolled.data import Corpus, Table, make_batches, part_rows, read_corpus
-from unrolled.data.columns import MOST_KINDS
+from unrolled.data.column_kinds import MOST_KINDS
 from unrolled.data.cuts import PARTS
 from unrolled.data.split_folders import check_most, find_text_splits, labelled_files
 from unrolled.data.text import list_files

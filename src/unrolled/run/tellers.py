@@ -89,7 +89,8 @@ class LabelTeller(Teller):
         self, answered: Answered, rows: Ids, said: Tensor, reach: Reach, deadline: Deadline = ENDLESS
     ) -> LabelScore:
         labels = _as(Labels, answered)
-        score = score_labels(said.numpy(), labels.of(rows), labels.names, deadline)
+        due = labels.is_due(rows)
+        score = score_labels(said.numpy()[due], labels.of(rows)[due], labels.names, deadline)
         if not labels.each or not mark_spans(labels.given):
             return score
         ends = np.cumsum(labels.starts[rows + 1] - labels.starts[rows])[:-1]
@@ -101,7 +102,7 @@ class LabelTeller(Teller):
     def constant(self, answered: Answered, training: Ids, rows: Ids) -> tuple[str, float]:
         labels = _as(Labels, answered)
         label = int(np.argmax(count_labels(labels, training)))
-        return f"always '{labels.names[label]}'", float((labels.of(rows) == label).mean())
+        return f"always '{labels.names[label]}'", float((labels.of(rows)[labels.is_due(rows)] == label).mean())
 
     def show(self, answered: Answered, place: int, said: Tensor) -> str:
         labels = _as(Labels, answered)
@@ -115,10 +116,11 @@ class LabelTeller(Teller):
 
     def wrong(self, answered: Answered, rows: Ids, said: Tensor) -> list[Wrong]:
         chances, best = said.exp().max(1)
-        right = torch.from_numpy(_as(Labels, answered).of(rows))
+        labels = _as(Labels, answered)
+        wrong = (best != torch.from_numpy(labels.of(rows))) & torch.from_numpy(labels.is_due(rows))
         return [
             Wrong(at, self.output.names[int(best[at])], float(chances[at]))
-            for at in torch.nonzero(best != right).flatten().tolist()
+            for at in torch.nonzero(wrong).flatten().tolist()
         ]
 
 
@@ -181,7 +183,8 @@ class ValueTeller(Teller):
 
     def __init__(self, output: ValueOutput) -> None:
         self.output = output
-        self.mean, self.deviation = torch.tensor(output.mean).double(), torch.tensor(output.deviation).double()
+        self.mean = torch.tensor(output.mean, dtype=torch.float64)
+        self.deviation = torch.tensor(output.deviation, dtype=torch.float64)
 
     def in_units(self, said: Tensor) -> tuple[Tensor, Tensor]:
         """What is said (A, 2K) as means and deviations (A, K) in the table's own units."""
@@ -200,21 +203,17 @@ class ValueTeller(Teller):
     def constant(self, answered: Answered, training: Ids, rows: Ids) -> tuple[str, float]:
         values = _as(Values, answered)
         middle = np.median(values.numbers[training], 0)
-        return f"always {' '.join(f'{one:.4g}' for one in middle)}", float(
-            np.abs(values.numbers[rows] - middle).mean()
-        )
+        return f"always {self.output.write(middle.tolist())}", float(np.abs(values.numbers[rows] - middle).mean())
 
     def show(self, answered: Answered, place: int, said: Tensor) -> str:
         means, _ = self.in_units(said)
-        return f"{' '.join(f'{one:.4g}' for one in means[0].tolist())} ({answered.spelled(place)} is right)"
+        return f"{self.output.write(means[0].tolist())} ({answered.spelled(place)} is right)"
 
     def wrong(self, answered: Answered, rows: Ids, said: Tensor) -> list[Wrong]:
         """Every row: of numbers the question is how far off; surety is in deviations of the training part."""
         means, _ = self.in_units(said)
         off = ((means - torch.from_numpy(_as(Values, answered).numbers[rows])).abs() / self.deviation).mean(1)
-        return [
-            Wrong(at, " ".join(f"{one:.6g}" for one in means[at].tolist()), float(off[at])) for at in range(len(rows))
-        ]
+        return [Wrong(at, self.output.write(means[at].tolist()), float(off[at])) for at in range(len(rows))]
 
     def reach(self, said: Tensor, answers: Tensor) -> Reach:
         means, spreads = said.double().chunk(2, 1)

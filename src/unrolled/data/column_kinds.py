@@ -1,0 +1,209 @@
+"""What kind of answer a column holds: the one place where that is decided, and what is said of it.
+
+In this order. Rows of zeros with a single 1: labels by number. As many words, or entries of a list, as the input has
+steps: tags. Lists of numbers: values. Other lists: any number of labels. Mostly numbers: labels where the
+column is called so, or where its whole numbers fill 0 to K-1 or 1 to K with five rows each; else values. What comes
+in few kinds: labels. Dates: nothing that is learnt. All else: texts. An option, `--as`, always wins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from unrolled.data.dates import read_date
+from unrolled.data.table_file import Cell
+from unrolled.data.written_numbers import WHOLE, is_nearly, is_number, is_undefined
+
+MOST_KINDS, LEAST_ROWS = 1000, 5  # of labels; rows a kind
+FEWEST_NAMED = 2  # rows a kind, on average, of words in a column that is called label
+MOST_TAGS, TAGGED = 200, 0.99  # kinds of tags; share of rows with as many tags as words
+LABELS = re.compile(r"(.*[\W_])?(label|class|category)|labels|classes|categories", re.IGNORECASE)
+DATES_SEEN = 50  # cells by which a column is seen to hold dates
+DATE = "date"  # a kind that is recognised, and not learnt
+
+
+@dataclass
+class Odd:
+    """Cells of one fault: how many, and the first of them."""
+
+    count: int = 0
+    row: int = -1  # among those that were seen
+    cell: Cell = None
+
+    def see(self, row: int, cell: Cell) -> None:
+        """One more."""
+        if not self.count:
+            self.row, self.cell = row, cell
+        self.count += 1
+
+
+@dataclass
+class Column:
+    """What has been seen of an output column. labelled: the table's form says that it is a label; name: its own."""
+
+    name: str = ""
+    labelled: bool = False
+    rows: int = 0
+    lists: Odd = field(default_factory=Odd)  # of any kind
+    numbers: int = 0
+    whole: int = 0  # numbers without decimals
+    listed_numbers: int = 0  # lists of numbers
+    one_hot: int = 0  # rows of zeros and a single one, all of one length
+    length: int = 0  # of the first list
+    tagged: int = 0  # rows with as many entries as the input has steps, and more than one
+    nearly: Odd = field(default_factory=Odd)  # 3,14 and the like
+    undefined: Odd = field(default_factory=Odd)  # nan and the like
+    words: Odd = field(default_factory=Odd)  # neither of these, nor numbers
+    listed: Odd = field(default_factory=Odd)  # lists that are neither of numbers nor of names
+    empty: Odd = field(default_factory=Odd)  # lists without an entry
+    dates: int = 0  # among the first cells
+    kinds: Counter[str] = field(default_factory=Counter)  # up to one more than matter
+    tags: set[str] = field(default_factory=set)
+
+    def see(self, steps: int | None, cell: Cell) -> None:
+        """One row: how many steps its input has that could be tagged, None where it has none, and this cell."""
+        listed = isinstance(cell, list | np.ndarray)
+        words = list(cell) if listed else str(cell).split()  # type: ignore[arg-type]
+        if listed:
+            self._see_list(words)
+        else:
+            self._see_single(cell)
+        if steps is not None and (len(words) > 1 or listed) and len(words) == steps:
+            self.tagged += 1
+            if len(self.tags) <= MOST_TAGS:
+                self.tags.update(map(str, words))
+        self.rows += 1
+        if (written := spell(cell)) in self.kinds or len(self.kinds) <= MOST_KINDS:
+            self.kinds[written] += 1
+
+    def _see_list(self, row: list[Any]) -> None:
+        self.length = self.length if self.lists.count else len(row)
+        self.lists.see(self.rows, row)
+        self.one_hot += len(row) == self.length and hot_place(row) is not None
+        if row and all(isinstance(one, np.number) or is_number(one) for one in row) and not _named(row):
+            self.listed_numbers += 1
+        elif not _named(row):
+            (self.listed if row else self.empty).see(self.rows, row)
+
+    def _see_single(self, cell: Cell) -> None:
+        if self.rows < DATES_SEEN:
+            self.dates += read_date(cell) is not None
+        if is_number(cell):
+            self.numbers += 1
+            self.whole += float(cell).is_integer() and WHOLE.fullmatch(str(cell).strip()) is not None  # type: ignore[arg-type]
+        elif is_undefined(cell):
+            self.undefined.see(self.rows, cell)
+        else:
+            (self.nearly if is_nearly(cell) else self.words).see(self.rows, cell)
+
+    @property
+    def kind(self) -> str:
+        """tags, value, labels, label, date or text."""
+        if self.rows and self.one_hot == self.rows:
+            return "label"
+        if self.rows and self.tagged >= TAGGED * self.rows and len(self.tags) < MOST_TAGS:
+            return "tags"
+        if self.rows and self.listed_numbers > self.rows / 2:
+            return "value"
+        if self.rows and self.lists.count == self.rows:
+            return "labels"
+        if self._is_called_label:
+            return "label"
+        if self.numbers and self.numbers == self.rows - self.undefined.count:
+            return "label" if self._fills else "value"
+        if len(self.kinds) <= MOST_KINDS and self.rows >= LEAST_ROWS * len(self.kinds):
+            return "label"
+        return DATE if self.dates and self.dates == min(self.rows, DATES_SEEN) else "text"
+
+    @property
+    def odd(self) -> list[Odd]:
+        """Cells that are no numbers in a column of numbers, or no lists of one kind, which an error is made of, the
+        first row first; none where they are labels or texts."""
+        found: tuple[Odd, ...] = (self.nearly, self.undefined, self.words, self.lists)
+        if self.lists.count > self.rows / 2:
+            found = (self.listed, self.empty) if self.kind == "value" else (self.listed,) * (self.kind == "labels")
+        elif not self.numeric:
+            found = ()
+        elif self._is_called_label:
+            found = (self.undefined,)
+        elif self.kind == "label" and not self.nearly.count and not self.undefined.count:
+            found = ()  # 1, 2 and many
+        return sorted((one for one in found if one.count), key=lambda one: one.row)
+
+    @property
+    def numeric(self) -> bool:
+        """Whether most cells are numbers, or nearly numbers."""
+        return self.numbers + self.nearly.count > (self.rows - self.undefined.count) / 2
+
+    @property
+    def why(self) -> str:
+        """What is said of a kind that could be another, with the option that overrules it."""
+        if self.kind == "label" and self.rows == self.one_hot:
+            return "rows with a single 1 are taken as labels by number; as numbers: --as value"
+        if self.lists.count or self.labelled or not self.numbers or self.numbers < self.rows - self.undefined.count:
+            return ""
+        if self.kind == "label":
+            because = "" if self._fills else ", for the column is called so"
+            return f"whole numbers are taken as labels{because}; as amounts: --as value"
+        if self.whole == self.numbers and len(self.kinds) <= MOST_KINDS:
+            return "whole numbers are taken as amounts; as labels: --as label"
+        return ""
+
+    @property
+    def _is_called_label(self) -> bool:
+        """Whether the column's name, or the form of the table, says that it is a label, and nothing speaks against
+        it: decimals, too many kinds, or a word of its own in each row."""
+        if len(self.kinds) > MOST_KINDS or not self.rows or self.lists.count:
+            return False
+        if self.labelled:
+            return True
+        if LABELS.fullmatch(self.name) is None:
+            return False
+        if self.numbers + self.undefined.count == self.rows:
+            return self.whole == self.numbers and len(self.kinds) < self.rows
+        return self.numbers < self.rows / 2 and self.rows >= FEWEST_NAMED * len(self.kinds)
+
+    @property
+    def _fills(self) -> bool:
+        """Whether whole numbers fill 0 to K-1 or 1 to K, with five rows each at least."""
+        if self.whole < self.rows - self.undefined.count or not 2 <= len(self.kinds) <= MOST_KINDS:
+            return False
+        counts: Counter[int] = Counter()
+        for written, count in self.kinds.items():
+            if not is_undefined(written):
+                counts[int(float(written))] += count
+        least, kinds = min(counts), len(counts)
+        return least in (0, 1) and max(counts) == least + kinds - 1 and min(counts.values()) >= LEAST_ROWS
+
+
+def hot_place(row: Sequence[Any]) -> int | None:
+    """The place of the single 1 among zeros; None where another number stands among them, or no zero."""
+    if len(row) < 2 or not all(isinstance(one, int | float | np.number | np.bool_) for one in row):
+        return None
+    hot = [place for place, one in enumerate(row) if one == 1]
+    return hot[0] if len(hot) == 1 and all(one == 0 for one in (*row[: hot[0]], *row[hot[0] + 1 :])) else None
+
+
+def _named(row: Sequence[Any]) -> bool:
+    """Whether a list's entries are names: texts and truths."""
+    return bool(row) and all(isinstance(one, str | bool | np.bool_) for one in row)
+
+
+def spell(cell: Cell) -> str:
+    """A cell as text: as it stands in a csv."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, np.ndarray):
+        return " ".join(map(str, entries(cell)))
+    return " ".join(map(str, cell)) if isinstance(cell, list) else str(cell)
+
+
+def entries(cell: np.ndarray[Any, Any]) -> list[Any]:
+    """An array's numbers in their order, whole ones as such: an npz holds its tags as numbers."""
+    return [int(one) if float(one).is_integer() else one for one in cell.ravel().tolist()]

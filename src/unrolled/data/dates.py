@@ -1,0 +1,94 @@
+"""Dates and times as they stand in cells: which cell is one, and where it stands in time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from unrolled.data.table_file import Cell
+
+SHAPE = re.compile(  # what may be a date at all: tried first, for most cells are none
+    r"\d{1,4}[-./]\d{1,2}([-./]\d{1,4})?([T ].*)?|\d{8}T\d{4,6}Z?|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?"
+    r"|[A-Za-z]{3,9},? .*\d.*|\d{1,2}\.? [A-Za-z]{3,9}\.?,? \d{2,4}.*"
+)
+CLOCK = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+DAYS = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y",
+    "%m/%d/%y", "%d/%m/%y", "%b %d %Y", "%B %d %Y", "%d %b %Y", "%d %B %Y", "%a %d %b %Y", "%A %d %B %Y",
+    "%a %b %d %Y", "%A %B %d %Y", "%Y-%m", "%m/%Y", "%b %Y", "%B %Y",
+)  # fmt: skip
+FORMATS = tuple(day + clock for day in DAYS for clock in CLOCK) + tuple(clock.strip() for clock in CLOCK[1:])
+LONGEST = 40  # characters of a date
+
+
+def read_date(cell: Cell) -> float | None:
+    """Seconds since 1970, or since midnight where a cell is a time of day; None for a cell that is no date."""
+    found = date_reader([cell])
+    return None if found is None else found(cell)
+
+
+def date_reader(cells: list[Cell]) -> Callable[[Any], float | None] | None:
+    """What reads a column's dates, by some of its cells: one way of writing them that serves all of these. None
+    where there is none: the column holds no dates."""
+    if not cells or (_moment(cells[0]) is None and _shaped(cells[0]) is None):  # as most cells are
+        return None
+    for reader in date_readers():
+        if all(reader(cell) is not None for cell in cells):
+            return reader
+    return None
+
+
+def date_readers() -> list[Callable[[Any], float | None]]:
+    """Ways of reading a date, the plainest first."""
+    return [*PLAIN, *map(_by_format, FORMATS)]
+
+
+def _moment(cell: Any) -> float | None:
+    """Of what a parquet file holds as a date."""
+    if isinstance(cell, datetime):
+        return (cell if cell.tzinfo else cell.replace(tzinfo=UTC)).timestamp()
+    if isinstance(cell, date):
+        return datetime(cell.year, cell.month, cell.day, tzinfo=UTC).timestamp()
+    if isinstance(cell, time):
+        return cell.hour * 3600 + cell.minute * 60 + cell.second + cell.microsecond / 1e6
+    return None
+
+
+def _shaped(cell: Any) -> str | None:
+    """A cell that may be a date, with single blanks and without commas."""
+    if not isinstance(cell, str) or len(cell) > LONGEST:
+        return None
+    written = " ".join(cell.split())
+    if not SHAPE.fullmatch(written):
+        return None
+    return written if re.search(r"\d,\d", written) else written.replace(",", "")
+
+
+def _iso(cell: Any) -> float | None:
+    written = _shaped(cell)
+    if written is None or not re.match(r"\d{4}-\d\d-\d\d|\d{8}T", written):
+        return None
+    try:
+        return _moment(datetime.fromisoformat(written))
+    except ValueError:
+        return None
+
+
+PLAIN = (_moment, _iso)
+"""Ways of which one alone can be meant."""
+
+
+def _by_format(form: str) -> Callable[[Any], float | None]:
+    def reader(cell: Any) -> float | None:
+        written = _shaped(cell)
+        if written is None:
+            return None
+        try:
+            found = datetime.strptime(written, form).replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        return (found - datetime(1900, 1, 1, tzinfo=UTC)).total_seconds() if "%d" not in form else found.timestamp()
+
+    return reader

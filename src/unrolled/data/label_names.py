@@ -1,0 +1,38 @@
+"""Names of labels as they are meant: without what stands around them unseen, and in one form of Unicode."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e"  # of no width
+AROUND = re.compile(rf"^[\s{INVISIBLE}]+|[\s{INVISIBLE}]+$")
+POINT_ZERO = re.compile(r"([+-]?\d+)\.0*")
+SHOWN_PAIRS = 3
+
+
+def tidy_label(written: str) -> str:
+    """A label without blanks and what has no width at its ends, composed (NFC); 1.0 is 1."""
+    name = unicodedata.normalize("NFC", AROUND.sub("", written))
+    whole = POINT_ZERO.fullmatch(name)
+    return whole[1] if whole else name
+
+
+def find_labels(given: Sequence[str], names: Sequence[str], unseen: int) -> list[int]:
+    """The place of each label among the names that are known, `unseen` where it is none of them. A run that was made
+    before labels were tidied may know names with blanks around them."""
+    exact = {name: place for place, name in enumerate(names)}
+    tidied = {tidy_label(name): place for place, name in reversed(list(enumerate(names)))}
+    return [exact.get(one, tidied.get(tidy_label(one), unseen)) for one in given]
+
+
+def differ_by_case(counts: Mapping[str, int]) -> str:
+    """What is said of labels that differ by capital letters alone, each with its rows; "" where none do."""
+    alike: dict[str, list[str]] = {}
+    for name in counts:
+        alike.setdefault(name.casefold(), []).append(name)
+    found = [names for names in alike.values() if len(names) > 1]
+    said = [" and ".join(f"'{name}' ({counts[name]:,})" for name in names) for names in found[:SHOWN_PAIRS]]
+    more = f", and {len(found) - SHOWN_PAIRS} more" if len(found) > SHOWN_PAIRS else ""
+    return f"{'; '.join(said)}{more} differ by capital letters alone, and are labels of their own" if said else ""

@@ -1,0 +1,104 @@
+"""Numbers as people write them in a cell: which cell is one, which is nearly one and why, and decimal commas."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from unrolled.errors import DataError
+
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+COMMA = re.compile(r"[+-]?(\d+(\.\d{3})*|\d*),\d+([eE][+-]?\d+)?|[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+SIGNED = re.compile(r"[+-]?\s*[$€£¥]?\s*[+-]?[\d.,]*\d[\d.,]*([eE][+-]?\d+)?\s*[%‰$€£¥]?")
+LONGEST = 60  # characters of what is nearly a number; what is one may be as long as it likes
+UNDEFINED = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "nil", "missing", "-", "--", "?"))
+ENDLESS = frozenset(("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"))
+GROUPED = {
+    ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?|[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?"),
+    ".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?|[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"),
+}
+"""Numbers by what stands before their decimals; the other mark stands between thousands."""
+
+
+def is_number(cell: Any) -> bool:
+    """Whether a cell is a number that can be held, or written as one."""
+    if isinstance(cell, str):
+        return NUMBER.fullmatch(cell.strip()) is not None and math.isfinite(float(cell))
+    return not isinstance(cell, bool) and isinstance(cell, int | float) and is_held(cell)
+
+
+def is_held(number: float) -> bool:
+    """Whether a number is finite in 64 bits: a JSON file may hold whole numbers that are not, and NaN."""
+    try:
+        return math.isfinite(float(number))
+    except OverflowError:
+        return False
+
+
+def is_undefined(cell: Any) -> bool:
+    """Whether a cell says that a number is missing: nan, NA, null, and the like."""
+    if isinstance(cell, float):
+        return math.isnan(cell)
+    return isinstance(cell, str) and cell.strip().lower() in UNDEFINED
+
+
+def is_nearly(cell: Any) -> bool:
+    """Whether a cell is written nearly as a number: 3,14 or 12% or 1e400."""
+    if isinstance(cell, bool):
+        return False
+    if isinstance(cell, int | float):
+        return not is_held(cell) and not is_undefined(cell)
+    if not isinstance(cell, str) or is_number(cell):
+        return False
+    written = cell.strip()
+    if NUMBER.fullmatch(written) or written.lower() in ENDLESS:
+        return True
+    return len(written) <= LONGEST and SIGNED.fullmatch(written) is not None
+
+
+def cure(cell: Any) -> str:
+    """What settles a cell that is no number where numbers are expected, in a line."""
+    written = str(cell).strip()
+    if is_undefined(cell):
+        return "Leave such rows out with --skip-empty, or write the number."
+    if len(written) <= LONGEST and COMMA.fullmatch(written):
+        return "Where the comma stands before the decimals: --decimal , and where it parts thousands: --decimal ."
+    if is_nearly(cell) and not re.search(r"[%‰$€£¥]", written):
+        return "It is beyond what a number of 64 bits can be, or no number at all. Correct it, or leave the row out."
+    return "Write the number alone."
+
+
+def shortened(cell: Any, most: int = 40) -> str:
+    """A cell for a message."""
+    try:
+        written = str(cell)
+    except ValueError:  # Python writes no whole number of over 4,300 digits
+        return "a whole number of thousands of digits"
+    return written if len(written) <= most else f"{written[:most]} …"
+
+
+def plain_number(cell: str, decimal: str) -> str:
+    """A cell that is a number with this mark before its decimals, as Python writes it; any other cell as it is.
+
+    Raises DataError for a number that is written with the other mark before its decimals.
+    """
+    written = cell.strip()
+    if GROUPED[decimal].fullmatch(written):
+        other = "." if decimal == "," else ","
+        return written.replace(other, "").replace(decimal, ".")
+    if COMMA.fullmatch(written) or NUMBER.fullmatch(written):
+        raise DataError(f"'{written}' is no number with '{decimal}' before its decimals")
+    return cell
+
+
+def write_number(value: float, scale: float = 0.0) -> str:
+    """A number as short as tells it from others. scale: about how far such numbers stand apart, of which a
+    thousandth is told; 0 writes all of it, as it stands in a table."""
+    if not math.isfinite(value):
+        return str(value)
+    if scale > 0 and value:
+        digits = 4 + math.floor(math.log10(abs(value))) - math.floor(math.log10(scale))
+        return f"{value:.{min(17, max(4, digits))}g}"
+    return f"{value:.4g}" if scale > 0 else repr(float(value)).removesuffix(".0")

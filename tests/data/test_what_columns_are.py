@@ -1,0 +1,413 @@
+"""What columns are taken for: labels by name and content, numbers that nearly are some, dates, groups that leak."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unrolled.data.answers import Labels, Values
+from unrolled.data.dates import read_date
+from unrolled.data.examples import Asked, Examples, Known, read_examples
+from unrolled.data.label_names import differ_by_case, find_labels, tidy_label
+from unrolled.data.outputs import LabelOutput, ValueOutput
+from unrolled.data.written_numbers import cure, is_nearly, is_number, is_undefined, write_number
+from unrolled.errors import DataError, OptionError
+
+
+def csv(path: Path, header: str, rows: Sequence[str]) -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def of(path: Path, **asked: Any) -> Examples:
+    return read_examples(path, Asked(**asked))
+
+
+def kind_in(examples: Examples) -> str:
+    return next(iter(examples.answers.values())).output.kind
+
+
+# labels by name and by content
+
+NAMED: dict[str, tuple[str, Callable[[int], object], int, str]] = {
+    "label of 21 numbers": ("label", lambda n: n % 21, 210, "label"),
+    "label of 100 numbers, three rows each": ("label", lambda n: n % 100, 300, "label"),
+    "class with gaps": ("class", lambda n: 7 * (n % 40), 200, "label"),
+    "category from 100": ("category", lambda n: 100 + n % 30, 200, "label"),
+    "label with points": ("label", lambda n: f"{n % 2}.0", 60, "label"),
+    "a name that ends so": ("fine_label", lambda n: 3 * (n % 30), 200, "label"),
+    "a count of labels": ("label_count", lambda n: 3 * (n % 30), 200, "value"),
+    "label with decimals": ("label", lambda n: n / 4, 60, "value"),
+    "label, another in each row": ("label", lambda n: n, 60, "value"),
+    "label of words, three rows each": ("label", lambda n: f"kind{n % 20}", 60, "label"),
+    "label of texts": ("label", lambda n: f"text number {n} here", 60, "text"),
+    "y of numbers from 0": ("y", lambda n: n % 10, 100, "label"),
+    "y of numbers from 1": ("y", lambda n: 1 + n % 10, 100, "label"),
+    "y with a gap": ("y", lambda n: 2 * (n % 10), 100, "value"),
+    "target of few rows each": ("target", lambda n: n % 30, 120, "value"),
+    "target of zeros and ones": ("target", lambda n: n % 2, 60, "label"),
+    "target of minus one and one": ("target", lambda n: 2 * (n % 2) - 1, 60, "value"),
+    "years": ("y", lambda n: 1990 + n % 20, 200, "value"),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_a_name_or_the_numbers_say_whether_they_are_labels(case: str, tmp_path: Path) -> None:
+    name, value, count, kind = NAMED[case]
+    rows = [f"some words {n}x,{value(n)}" for n in range(count)]
+    assert kind_in(of(csv(tmp_path / "t.csv", f"text,{name}", rows), symbols="char")) == kind
+
+
+def test_what_was_taken_is_said_with_the_option_and_the_option_wins(tmp_path: Path) -> None:
+    rows = [f"some words {n}x,{n % 30}" for n in range(300)]
+    named = csv(tmp_path / "a.csv", "text,label", [f"some words {n}x,{3 * (n % 30)}" for n in range(300)])
+    filled, gaps = csv(tmp_path / "b.csv", "text,y", rows), csv(tmp_path / "c.csv", "text,y", [f"{r}0" for r in rows])
+    said = "whole numbers are taken as labels, for the column is called so; as amounts: --as value"
+    assert said in of(named).description
+    assert "y: whole numbers are taken as labels; as amounts: --as value" in of(filled).description
+    assert "y: whole numbers are taken as amounts; as labels: --as label" in of(gaps).description
+    assert kind_in(of(named, kind="value")) == "value"
+    assert kind_in(of(gaps, kind="label")) == "label"
+    assert "taken as" not in of(gaps, kind="label").description
+
+
+def test_zeros_and_ones_with_a_point_are_the_labels_0_and_1(tmp_path: Path) -> None:
+    path = csv(tmp_path / "t.csv", "text,label", [f"words {n}x,{n % 2}.0" for n in range(60)])
+    assert of(path).answers["label"].output == LabelOutput(("0", "1"))
+    known = LabelOutput(("0.0", "1.0"))  # of a run that was made before
+    examples = of(path)
+    again = Known(examples.columns, examples.intake, {"label": known})
+    other = csv(tmp_path / "o.csv", "text,label", ["a,0", "b,1", "c,1.0", "d,0.00"])
+    found = read_examples(other, Asked(valid="none", test="none"), again).answers["label"]
+    assert found.of(np.arange(4)).tolist() == [0, 1, 1, 0]
+
+
+def test_labels_of_one_column_or_one_hot_are_read_as_such(tmp_path: Path) -> None:
+    y = np.arange(100) % 10
+    x = np.random.default_rng(0).normal(size=(100, 4))
+    for name, right in {
+        "flat": y,
+        "column": y[:, None],
+        "hot": np.eye(10)[y],
+        "bits": np.eye(10, dtype=bool)[y],
+    }.items():
+        np.savez(tmp_path / f"{name}.npz", x=x, y=right)
+        found = of(tmp_path / f"{name}.npz")
+        assert found.answers["y"].output == LabelOutput(tuple("0123456789")), name
+        assert found.answers["y"].of(np.arange(100)).tolist() == y.tolist(), name
+    assert kind_in(of(tmp_path / "hot.npz", kind="value")) == "value"
+    assert "rows with a single 1 are taken as labels by number; as numbers: --as value" in found.description
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y[:, None])
+    assert kind_in(of(tmp_path / "x.npy")) == "label"
+
+
+# labels' names
+
+TIDY = {" pos": "pos", "pos\u00a0": "pos", "\u200bpos\ufeff": "pos", "e\u0301te\u0301": "été", "1.0": "1", "01": "01",
+        "very  good": "very  good", "1.5": "1.5", "👩\u200d🔬": "👩\u200d🔬"}  # fmt: skip
+
+
+@pytest.mark.parametrize("written", TIDY)
+def test_labels_are_tidied(written: str) -> None:
+    assert tidy_label(written) == TIDY[written]
+
+
+def test_a_run_finds_its_labels_however_they_are_written() -> None:
+    assert find_labels(["pos", " pos", "neg", "Pos"], ["neg", "pos"], -1) == [1, 1, 0, -1]
+    old = ["neg", "neg ", "pos "]  # kept by a run that was made before
+    assert find_labels(["neg", "neg ", "pos", "pos "], old, -1) == [0, 1, 2, 2]
+
+
+def test_blanks_around_labels_make_no_labels(tmp_path: Path) -> None:
+    ends = ("", " ", "\u00a0", "\u200b")
+    rows = [f"words {n}x,{'ab'[n % 2]}{ends[n // 2 % 4]}" for n in range(80)]
+    found = of(csv(tmp_path / "t.csv", "text,label", rows)).answers["label"]
+    assert isinstance(found, Labels)
+    assert found.output == LabelOutput(("a", "b"))
+    assert found.facts() == {"a": 40, "b": 40}
+    sets = csv(tmp_path / "s.csv", "text,label", [f"words {n}x,a\u200b | {'bc'[n % 2]}\u00a0" for n in range(80)])
+    assert of(sets, kind="labels").answers["label"].output.to_json()["names"] == ["a", "b", "c"]
+    blank = csv(tmp_path / "b.csv", "text,label", [*rows, "words, "])
+    with pytest.raises(DataError, match=r"b\.csv, row 82: 'label' is empty.*\n.*--skip-empty"):
+        of(blank)
+    left = of(blank, skip_empty=True)
+    assert (len(left.numbers), left.skipped) == (80, 1)
+    assert left.answers["label"].output == LabelOutput(("a", "b"))
+
+
+def test_labels_that_differ_by_capitals_alone_are_named_with_counts(tmp_path: Path) -> None:
+    rows = [f"words {n}x,{('Pos', 'pos', 'neg')[n % 3]}" for n in range(90)]
+    said = of(csv(tmp_path / "t.csv", "text,label", rows)).description
+    assert "'Pos' (30) and 'pos' (30) differ by capital letters alone, and are labels of their own" in said
+    assert "neg" not in differ_by_case({"neg": 3, "pos": 4})
+
+
+def test_an_underscore_of_conllu_is_no_tag(tmp_path: Path) -> None:
+    def sentence(tags: str) -> str:
+        return "".join(f"{n + 1}\tword{n}\t_\t{tag}\t_\t_\t_\t_\t_\t_\n" for n, tag in enumerate(tags.split())) + "\n"
+
+    path = tmp_path / "t.conllu"
+    path.write_text("".join(sentence("D N _" if n % 2 else "D V N") for n in range(40)))
+    found = of(path, test="none")
+    tags = found.answers["upos"]
+    assert isinstance(tags, Labels)
+    assert tags.names == ("D", "N", "V")
+    assert tags.is_due(np.array([0, 1])).tolist() == [True, True, True, True, True, False]
+    assert tags.of(np.array([1])).tolist() == [0, 1, -1]
+    assert "lacks" not in found.description
+
+
+# numbers, and what nearly is one
+
+WRITTEN: dict[Any, str] = {
+    "3": "number", " -2.5e3 ": "number", "3.": "number", 7: "number", 0.5: "number", "nan": "undefined",
+    "NaN": "undefined", float("nan"): "undefined", "N/A": "undefined", "-": "undefined", "3,14": "nearly",
+    "9" * 60_000: "nearly", "1," * 30_000: "none", "1,234": "nearly",
+    "1,234.5": "nearly", "12%": "nearly", "$5.00": "nearly", "5 €": "nearly", "1e400": "nearly", "inf": "nearly",
+    float("inf"): "nearly", "word": "none", "3 films": "none", "": "none", "a,b": "none", True: "none",
+    "12-3": "none",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", WRITTEN, ids=lambda cell: repr(cell)[:20])
+def test_a_cell_is_a_number_or_nearly_one(cell: Any) -> None:
+    seen = {"number": is_number(cell), "undefined": is_undefined(cell), "nearly": is_nearly(cell)}
+    assert [name for name, there in seen.items() if there] == [WRITTEN[cell]] * (WRITTEN[cell] != "none")
+
+
+NEARLY = {
+    "nan": ("nan", r"row 7: 'y' is 'nan', where 59 of 60 cells are numbers\.\nLeave such rows out with --skip-empty"),
+    "a comma": (
+        "3,14",
+        r"row 7: 'y' is '3,14', where 59 of 60.*\nWhere the comma .* --decimal , and .* --decimal \.",
+    ),
+    "thousands": ("1,234", r"row 7: 'y' is '1,234'.*\n.*--decimal \."),
+    "per cent": ("12%", r"row 7: 'y' is '12%'.*\nWrite the number alone"),
+    "dollars": ("$5.00", r"row 7: 'y' is '\$5\.00'.*\nWrite the number alone"),
+    "beyond": ("1e400", r"row 7: 'y' is '1e400'.*\nIt is beyond what a number of 64 bits can be"),
+    "a word": ("unknown", r"row 7: 'y' is 'unknown'.*\n.*\nIf names or texts are meant: --as label, or --as text"),
+}
+
+
+@pytest.mark.parametrize("case", NEARLY)
+def test_what_is_nearly_a_number_is_an_error_with_its_row(case: str, tmp_path: Path) -> None:
+    cell, words = NEARLY[case]
+    rows = [f'some words {n}x,"{n / 4 if n != 5 else cell}"' for n in range(60)]
+    path = csv(tmp_path / "t.csv", "text,y", rows)
+    with pytest.raises(DataError, match=words) as raised:
+        of(path)
+    assert str(raised.value).count("\n") < 3
+    assert kind_in(of(path, kind="text")) == "text"
+    if case != "nan":
+        with pytest.raises(DataError, match=r"row 7"):
+            of(path, skip_empty=True)
+
+
+def test_nan_is_left_out_on_request_of_answers_and_of_inputs(tmp_path: Path) -> None:
+    rows = [f"{n},{'NaN' if n == 3 else n / 4}" for n in range(60)]
+    found = of(csv(tmp_path / "y.csv", "x,y", rows), skip_empty=True)
+    assert (len(found.numbers), found.skipped) == (59, 1)
+    values = found.answers["y"]
+    assert isinstance(values, Values)
+    assert values.numbers[:, 0].tolist() == [n / 4 for n in range(60) if n != 3]
+    assert [float(np.asarray(found.items[n])[0, 0]) for n in range(59)] == [n for n in range(60) if n != 3]
+    given = csv(tmp_path / "x.csv", "x,y", [f"{'n/a' if n % 9 == 0 else n},{n / 4}" for n in range(60)])
+    with pytest.raises(DataError, match=r"x\.csv, row 2: 'n/a' where numbers were expected\.\n.*--skip-empty"):
+        of(given)
+    assert of(given, skip_empty=True).skipped == 7
+    np.savez(tmp_path / "n.npz", x=np.arange(60.0), y=np.where(np.arange(60) == 4, np.nan, np.arange(60) / 4))
+    with pytest.raises(DataError, match=r"n\.npz, row 5: 'y' is 'nan', where 59 of 60 cells are numbers"):
+        of(tmp_path / "n.npz")
+    assert of(tmp_path / "n.npz", skip_empty=True).skipped == 1
+
+
+def test_names_with_a_few_numbers_among_them_stay_names(tmp_path: Path) -> None:
+    rows = [f"words {n}x,{('1', 'NA', 'DE', 'FR')[n % 4]}" for n in range(80)]
+    found = of(csv(tmp_path / "t.csv", "text,country", rows))
+    assert found.answers["country"].output == LabelOutput(("1", "DE", "FR", "NA"))
+
+
+def test_oddities_of_json_are_named_with_their_row(tmp_path: Path) -> None:
+    cases: dict[str, tuple[Any, str]] = {
+        "a number of 400 digits": (
+            10**400,
+            r"row 4: 'y' is '1000+ …', where 59 of 60 cells are numbers\.\nIt is bey",
+        ),
+        "a list within a list": ([[1, 2]], r"row 4: 'y'"),
+        "a word": ("many", r"row 4: 'y' is 'many', where 59 of 60"),
+        "NaN": (float("nan"), r"row 4: 'y' is 'nan', where 59 of 60"),
+    }
+    for cell, words in cases.values():
+        rows = [{"x": n, "y": cell if n == 3 else n / 4} for n in range(60)]
+        (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        with pytest.raises(DataError, match=words):
+            of(tmp_path / "t.jsonl")
+    lists = [{"x": n, "y": [1, None] if n == 3 else [n / 4, n]} for n in range(60)]
+    (tmp_path / "l.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lists))
+    with pytest.raises(
+        DataError, match=r"l\.jsonl, row 4: 'y' is '\[1, None\]', where lists of numbers were expected"
+    ):
+        of(tmp_path / "l.jsonl")
+
+
+def test_a_comma_says_what_settles_it() -> None:
+    assert "--decimal ," in cure("3,14")
+    assert "--skip-empty" in cure("NaN")
+    assert cure("$5") == "Write the number alone."
+
+
+# numbers keep their size
+
+FAR: dict[str, tuple[Callable[[int], float], float]] = {
+    "seconds since 1970": (lambda n: 1_700_000_000 + 60 * n, 60),
+    "milliseconds": (lambda n: 1_700_000_000_000 + n, 1),
+    "latitudes": (lambda n: 52.52 + 1e-6 * n, 1e-6),
+    "small": (lambda n: 1e-12 * n, 1e-12),
+}
+
+
+@pytest.mark.parametrize("case", FAR)
+def test_numbers_far_from_zero_keep_their_digits(case: str, tmp_path: Path) -> None:
+    value, step = FAR[case]
+    found = of(csv(tmp_path / "t.csv", "x,y", [f"{value(n)!r},{value(n)!r}" for n in range(100)]), kind="value")
+    scaled = np.array([found.intake.encode(found.items[row])[0, 0] for row in range(100)])
+    deviation = 100 / np.sqrt(12)
+    assert np.diff(scaled) == pytest.approx(np.full(99, 1 / deviation), rel=0.1)
+    values = found.answers["y"]
+    assert isinstance(values, Values)
+    assert np.diff(values.of(np.arange(100))[:, 0]) == pytest.approx(np.full(99, 1 / deviation), rel=0.1)
+    assert isinstance(values.output, ValueOutput)
+    shown = [values.output.write([value(n)]) for n in range(100)]
+    assert len(set(shown)) == 100, "each is told from the next"
+    assert [float(one) for one in shown] == pytest.approx([value(n) for n in range(100)], abs=0.1 * step)
+    assert values.spelled(7) == repr(value(7)).removesuffix(".0")
+
+
+def test_what_is_alike_in_every_row_is_seen_as_constant(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"'y' is 0\.1 everywhere in the training part\. There is nothing to foresee"):
+        of(csv(tmp_path / "t.csv", "x,y", [f"{n},0.1" for n in range(100)]))
+    found = of(csv(tmp_path / "u.csv", "a,b,y", [f"{n},0.1,{n / 4}" for n in range(100)]))
+    scaled = np.array([found.intake.encode(found.items[row])[0] for row in range(100)])
+    assert scaled[:, 1].tolist() == pytest.approx([0] * 100, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("value", "scale", "written"),
+    [(1.7e9 + 123, 1000.0, "1700000123"), (2.0, 0.0, "2"), (0.1, 0.0, "0.1"), (1234.5678, 1.0, "1234.568"),
+     (0.5, 100.0, "0.5"), (-3.25e-9, 1e-9, "-3.25e-09"), (float("nan"), 1.0, "nan"), (0.0, 1.0, "0")],
+)  # fmt: skip
+def test_a_number_has_as_many_digits_as_tell_it(value: float, scale: float, written: str) -> None:
+    assert write_number(value, scale) == written
+
+
+# dates
+
+DATES = ["2024-01-05", "2024-01-05T10:00:00Z", "05.01.2024", "1/5/2024", "31/12/2023", "2024/01/05 10:30", "10:30",
+         "Jan 5, 2024", "5 January 2024", "2024-01"]  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", DATES)
+def test_dates_are_seen(cell: str) -> None:
+    assert read_date(cell) is not None
+
+
+@pytest.mark.parametrize("cell", ["1.5", "1/2", "12-13", "3.14.15", "March came in 2024 x", "2024", "word", 5, None])
+def test_what_is_no_date_is_not(cell: Any) -> None:
+    assert read_date(cell) is None
+
+
+def days(count: int, then: Callable[[int], str]) -> list[str]:
+    return [f"{np.datetime64('2020-01-01') + n},{then(n)}" for n in range(count)]
+
+
+def test_characters_of_a_date_are_not_read(tmp_path: Path) -> None:
+    path = csv(tmp_path / "t.csv", "date,sales", days(100, lambda n: str(n * 1.5)))
+    with pytest.raises(DataError, match=r"'date' holds dates.*forecast.*\n?.*not offered yet") as raised:
+        of(path)
+    assert "--read text" in str(raised.value)
+    assert str(raised.value).count("\n") < 3
+    assert kind_in(of(path, read="text")) == "value"
+    many = csv(tmp_path / "m.csv", "date,day,sales", days(100, lambda n: f"{n % 7},{n * 1.5}"))
+    found = of(many)
+    assert found.columns.inputs == ("day",)
+    assert found.columns.outputs == ("sales",)
+    named = csv(
+        tmp_path / "n.csv", "text,when", [f"words {n}x,{d.split(',')[0]}" for n, d in enumerate(days(60, str))]
+    )
+    with pytest.raises(DataError, match=r"n\.csv: 'when' holds dates, and forecasts of them are not offered"):
+        of(named)
+
+
+def test_rows_in_the_order_of_time_are_cut_by_it(tmp_path: Path) -> None:
+    path = csv(tmp_path / "t.csv", "date,day,sales", days(100, lambda n: f"{n % 7},{n * 1.5}"))
+    found = of(path)
+    assert found.columns.time == "date"
+    assert [found.parts[part].tolist() for part in ("validation", "test")] == [[*range(80, 90)], [*range(90, 100)]]
+    assert found.split == "the last rows by 'date'"
+    assert "the last rows by 'date'; drawn by chance: --shuffle" in found.description
+    drawn = of(path, shuffle=True)
+    assert drawn.parts["test"].tolist() != found.parts["test"].tolist()
+    assert (drawn.columns.time, drawn.split) == (None, "drawn by chance")
+    header, *lines = path.read_text().split()
+    csv(path, header, lines[::-1])
+    assert of(path).parts["test"].tolist() == [*range(10)], "the latest stand first"
+    known = Known(found.columns, found.intake, {name: one.output for name, one in found.answers.items()})
+    assert read_examples(path, Asked(), known).parts["test"].tolist() == [*range(10)]
+
+
+def test_rows_out_of_order_and_groups_are_drawn(tmp_path: Path) -> None:
+    rows = days(100, lambda n: f"{n % 7},{n * 1.5},{n // 5}")
+    path = csv(tmp_path / "t.csv", "date,day,sales,who", rows)
+    grouped = of(path, group="who", input="day", output="sales")
+    assert grouped.split == "drawn by chance in whole groups of 'who'"
+    folded = of(path, fold=(2, 5), input="day", output="sales")
+    assert folded.split == "fold 2 of 5, drawn by chance"
+    with pytest.raises(OptionError, match=r"--shuffle draws rows that stand in the order.*\nLeave it out"):
+        of(path, group="who", input="day", output="sales", shuffle=True)
+    few = days(100, lambda n: f"{n % 7},{n * 1.5}")
+    mixed = csv(tmp_path / "m.csv", "date,day,sales", [few[50], *few[:50], *few[51:]])
+    assert of(mixed).split == "drawn by chance"
+    with pytest.raises(OptionError, match=r"--shuffle"):
+        of(mixed, shuffle=True)
+
+
+# groups that leak
+
+
+def test_speakers_in_names_of_files_are_told_of(tmp_path: Path) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    for digit in range(3):
+        (tmp_path / "d" / str(digit)).mkdir(parents=True)
+        for who in ("jackson", "theo", "lucas", "nicolas"):
+            for take in range(4):
+                picture = pillow.fromarray(np.full((4, 4), 10 * digit + take, np.uint8))
+                picture.save(tmp_path / "d" / str(digit) / f"{digit}_{who}_{take}.png")
+    said = of(tmp_path / "d").description
+    assert "rows share 'part2' (4 different, such as jackson)" in said
+    assert "--group part2" in said
+    assert "part1" not in said
+    assert "part3" not in said
+    assert "rows share" not in of(tmp_path / "d", group="part2").description
+
+
+LEAKING: dict[str, tuple[Callable[[int], str], bool]] = {
+    "patient": (lambda n: f"p{n // 10}", True),
+    "speaker_id": (lambda n: str(n // 4), True),
+    "source": (lambda n: "ab"[n % 2], True),
+    "user": (lambda n: str(n), False),
+    "colour": (lambda n: "ab"[n % 2], False),
+}
+
+
+@pytest.mark.parametrize("name", LEAKING)
+def test_a_column_of_sources_is_told_of(name: str, tmp_path: Path) -> None:
+    who, told = LEAKING[name]
+    rows = [f"some words {n}x,{'ab'[n % 2]},{who(n)}" for n in range(100)]
+    found = of(csv(tmp_path / "t.csv", f"text,label,{name}", rows))
+    assert (f"to keep each in one part: --group {name}" in found.description) == told
