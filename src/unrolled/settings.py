@@ -98,6 +98,12 @@ class TrainSettings(Settings):
     balance: Annotated[bool, "every label counts alike in training, however many rows it has"] = False
     skip_empty: Annotated[bool, "leave out rows with an empty cell"] = False
     no_header: Annotated[bool, "of a csv or tsv: the first row is data; columns are called 1, 2, …"] = False
+    decimal: Annotated[
+        str | None, "of a csv or tsv: the mark before a number's decimals, , or . ; the other parts thousands"
+    ] = None
+    shuffle: Annotated[
+        bool, "of a table whose rows are in the order of its dates: draw validation and test part all the same"
+    ] = False
 
     def with_defaults(self) -> Self:
         """The same with the budget that is taken where none was asked for."""
@@ -149,6 +155,8 @@ class TrainSettings(Settings):
             )
         if self.kind is not None:
             check_choice("--as", self.kind, ("language", "label", "labels", "tags", "value", "text"))
+        if self.decimal is not None:
+            check_choice("--decimal", self.decimal, (",", "."))
         if self.freeze is not None:
             check_choice("--freeze", self.freeze, ("encoder",))
             if self.from_run is None:

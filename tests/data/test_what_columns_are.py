@@ -299,7 +299,7 @@ def test_what_is_alike_in_every_row_is_seen_as_constant(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "scale", "written"),
-    [(1.7e9 + 123, 1000.0, "1700000123"), (2.0, 0.0, "2"), (0.1, 0.0, "0.1"), (1234.5678, 1.0, "1234.568"),
+    [(1.7e9 + 123, 1000.0, "1700000123"), (2.0, 0.0, "2"), (0.1, 0.0, "0.1"), (1234.56789, 1.0, "1234.5679"),
      (0.5, 100.0, "0.5"), (-3.25e-9, 1e-9, "-3.25e-09"), (float("nan"), 1.0, "nan"), (0.0, 1.0, "0")],
 )  # fmt: skip
 def test_a_number_has_as_many_digits_as_tell_it(value: float, scale: float, written: str) -> None:

@@ -12,6 +12,7 @@ import typer
 from unrolled.cli.bridge import Device, Json, Quiet, SkipEmpty, Threads, any_number, note, print_json, whole_number
 from unrolled.cli.score import read_lines
 from unrolled.cli.terminal import readable
+from unrolled.data.written_numbers import write_number
 from unrolled.errors import DataError, OptionError
 
 if TYPE_CHECKING:
@@ -236,8 +237,13 @@ def _line(answer: Answer, outputs: Iterable[str], top: int) -> str:
     for name in outputs:
         if name in answer.values:
             found = answer.values[name]
-            intervals = ", ".join(f"{one.low:.6g} to {one.high:.6g}" for one in found)
-            said.append(f"{' '.join(f'{one.value:.6g}' for one in found)}\t{intervals}")
+            scales = [one.high - one.low for one in found]
+            values, lows, highs = (
+                [write_number(getattr(one, end), scale) for one, scale in zip(found, scales, strict=True)]
+                for end in ("value", "low", "high")
+            )
+            intervals = ", ".join(f"{low} to {high}" for low, high in zip(lows, highs, strict=True))
+            said.append(f"{' '.join(values)}\t{intervals}")
         elif name in answer.tags:
             words = answer.tags[name]
             least = min((ranked[0][1] for ranked in words), default=1.0)

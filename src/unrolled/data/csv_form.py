@@ -21,7 +21,7 @@ from unrolled.data.table_file import (
     encoding_of,
     read_lines,
 )
-from unrolled.data.written_numbers import is_number
+from unrolled.data.written_numbers import is_number, plain_number
 from unrolled.errors import DataError
 
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
@@ -52,6 +52,7 @@ class CsvTable(TableFile):
     ) -> None:  # fmt: skip
         """first: the cells of the header, or of the first row. look: those of the rows that were looked at."""
         self.form, self.encoding, self.dialect, self.header = form, encoding, dialect, options.header
+        self.decimal = options.decimal
         self.first, self.width = first, len(first)
         self.names = [bare(name) for name in first] if self.header else numbered(_usual_width(look))
         if not self.header:
@@ -86,6 +87,7 @@ class CsvTable(TableFile):
         """Empty cells are missing, and lines without any cell are passed over."""
         place_of = {name: place for place, name in enumerate(self.names)}
         places, width, first = [place_of[name] for name in columns], self.width, self.first
+        decimal = self.decimal
         records = read_records(self.path, self.encoding, self.dialect)
         if self.header:
             next(cells for _, cells in records if not is_blank(cells))
@@ -100,6 +102,8 @@ class CsvTable(TableFile):
                     f"{self.path}, row {number:,}: the header stands here once more. Were two files joined?\n"
                     "Take this line out, if the rows below it have the same columns."
                 )
+            if decimal is not None:
+                cells = [plain_number(cell, decimal) for cell in cells]
             yield Row(number, tuple([cells[place] or None for place in places]))
 
     def _odd(self, number: int, count: int) -> DataError:

@@ -249,7 +249,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
         fingerprints=_fingerprints(tables) | rows.fingerprints(),
         intake=intake, skipped=rows.skipped, bad=tuple(rows.bad),
         repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()), grown=grown, note=note,
-        split=split_words(columns.group, columns.time, asked.fold) if cut else "",
+        split=split_words(columns.group, columns.time, asked.fold, shares),
         notes=_notes(rows, columns, answers, asked, known, cut),
     )  # fmt: skip
 

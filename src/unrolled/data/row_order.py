@@ -126,8 +126,14 @@ class Sources:
         return len(set(answers)) == len(answers)
 
 
-def split_words(group: str | None, time: str | None, fold: tuple[int, int] | None) -> str:
-    """How a table was cut, for a line: by the columns of a group or of time, or by chance."""
+def split_words(
+    group: str | None, time: str | None, fold: tuple[int, int] | None, shares: Sequence[str | float]
+) -> str:
+    """How the test part was made, or where there is none the validation part, for a line. shares: of validation and
+    test part, or files with their rows. "" where there is neither."""
+    asked = next((share for share in reversed(shares) if share), None)
+    if fold is None and (asked is None or isinstance(asked, str)):
+        return f"the rows of {asked}" if asked else ""
     drawn = f"fold {fold[0]} of {fold[1]}, drawn by chance" if fold else "drawn by chance"
     if group:
         return f"{drawn} in whole groups of '{group}'"

@@ -41,6 +41,7 @@ class TableOptions:
     """How a table is read where its bytes leave it open. A run keeps them, and reads other tables by them."""
 
     header: bool = True  # of csv and tsv: the first row names the columns; if not, they are called 1, 2, …
+    decimal: str | None = None  # of csv and tsv: what stands before a number's decimals; the other parts thousands
 
 
 USUAL = TableOptions()  # a form that says all of itself, or a csv with a header

@@ -6,8 +6,6 @@ import math
 import re
 from typing import Any
 
-from unrolled.errors import DataError
-
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 COMMA = re.compile(r"[+-]?(\d+(\.\d{3})*|\d*),\d+([eE][+-]?\d+)?|[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
@@ -80,25 +78,19 @@ def shortened(cell: Any, most: int = 40) -> str:
 
 
 def plain_number(cell: str, decimal: str) -> str:
-    """A cell that is a number with this mark before its decimals, as Python writes it; any other cell as it is.
-
-    Raises DataError for a number that is written with the other mark before its decimals.
-    """
+    """A cell that is a number with this mark before its decimals, as Python writes it; any other cell as it is."""
     written = cell.strip()
-    if GROUPED[decimal].fullmatch(written):
-        other = "." if decimal == "," else ","
-        return written.replace(other, "").replace(decimal, ".")
-    if COMMA.fullmatch(written) or NUMBER.fullmatch(written):
-        raise DataError(f"'{written}' is no number with '{decimal}' before its decimals")
-    return cell
+    if len(written) > LONGEST or not GROUPED[decimal].fullmatch(written):
+        return cell
+    return written.replace("." if decimal == "," else ",", "").replace(decimal, ".")
 
 
 def write_number(value: float, scale: float = 0.0) -> str:
-    """A number as short as tells it from others. scale: about how far such numbers stand apart, of which a
-    thousandth is told; 0 writes all of it, as it stands in a table."""
+    """A number as short as tells it from others: six digits, or more where it is far from zero. scale: about how far
+    such numbers stand apart; 0 writes all of it, as it stands in a table."""
     if not math.isfinite(value):
         return str(value)
-    if scale > 0 and value:
-        digits = 4 + math.floor(math.log10(abs(value))) - math.floor(math.log10(scale))
-        return f"{value:.{min(17, max(4, digits))}g}"
-    return f"{value:.4g}" if scale > 0 else repr(float(value)).removesuffix(".0")
+    if not scale > 0:
+        return repr(float(value)).removesuffix(".0")
+    further = math.floor(math.log10(abs(value))) - math.floor(math.log10(scale)) if value else 0
+    return f"{value:.{min(17, max(6, 5 + further))}g}"

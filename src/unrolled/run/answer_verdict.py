@@ -44,6 +44,7 @@ class AnswerVerdict:
     unfitted: Sequence[str] = ()  # models whose parts count alike, as no weights could be fitted
     rows: int = 0  # of the part, that were read; fewer than it has where time or room was short
     rows_of_part: int = 0
+    split: str = ""  # how the part was made
 
     @property
     def lines(self) -> list[str]:
@@ -55,6 +56,7 @@ class AnswerVerdict:
             lines.append(self._baselines(name))
             others = [f"{other} {score.short}" for other, score in scores.items() if self._is_other(other)]
             lines += [f"Others: {', '.join(others)}."] if others else []
+        lines += [f"Split ({self.part}): {self.split}."] if self.split else []
         unit = "nats per prediction"
         if self.choice:
             lines.append(selected_line(self.model, self.validation, unit))
@@ -101,6 +103,7 @@ class AnswerVerdict:
             "model": self.model,
             "part": self.part,
             **({} if self.rows == self.rows_of_part else {"rows_of_part": self.rows_of_part}),
+            "split": self.split,
             "outputs": {
                 name: {
                     **facts_of(scores[self.model].as_dict(), self.figures[name], self.constants[name]),
@@ -257,6 +260,7 @@ def _verdict(
         figures={name: one.figure for name, one in tellers.items()}, validation=weighed.validation, choice=choice,
         trend=trend, baseline_name=baseline, data=str(examples.path), unfitted=weighed.unfitted, rows=len(rows),
         rows_of_part=examples.count(weighed.part),
+        split=examples.split,
     )  # fmt: skip
 
 

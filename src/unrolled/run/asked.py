@@ -40,7 +40,7 @@ NEURAL_ONLY = (
 )  # fmt: skip
 FOR_TABLES = (
     "input", "output", "group", "folds", "fold", "pool", "direction", "balance", "skip_empty", "read", "sequence",
-    "inlet", "augment", "freeze", "reader", "no_header",
+    "inlet", "augment", "freeze", "reader", "no_header", "decimal", "shuffle",
 )  # fmt: skip
 FOR_TEXTS = ("documents", "window")
 KEPT = "data.txt"  # of standard input, in a run's folder
@@ -223,8 +223,9 @@ def read_corpus_again(folder: RunFolder, asked: TrainSettings) -> Corpus:
 def as_read(path: str | Path, settings: TrainSettings) -> TrainSettings:
     """The settings, and where a table's column of text is what is learnt, that its rows are documents: of a table
     that has no other column, or of the one that is read --as language. Raises OptionError, DataError."""
-    if settings.no_header and not has_header(path):
-        raise OptionError(f"--no-header is of csv and tsv, and {path} is none by its name. Leave it out.")
+    given = [name for name in ("no_header", "decimal") if getattr(settings, name)]
+    if given and not has_header(path):
+        raise OptionError(f"{option_name(given[0])} is of csv and tsv, and {path} is none by its name. Leave it out.")
     by_itself = settings.kind in (None, Language.kind)
     rows = by_itself and (settings.documents == ROW or (settings.kind is not None and settings.input is not None))
     if rows and not is_table(path):
@@ -246,7 +247,7 @@ def as_read(path: str | Path, settings: TrainSettings) -> TrainSettings:
 def as_evaluated(settings: TrainSettings, skip_empty: bool = False) -> TrainSettings:
     """What a run's settings say of the reading of another table, all of which is one part. skip_empty: its rows with
     an empty cell are left out, also where the run's own were not."""
-    kept = {name: getattr(settings, name) for name in ("kind", "skip_empty", "no_header")}
+    kept = {name: getattr(settings, name) for name in ("kind", "skip_empty", "no_header", "decimal")}
     kept["skip_empty"] = skip_empty or settings.skip_empty
     return TrainSettings(**kept, valid="none", test="none")
 
@@ -289,7 +290,7 @@ def read_subject(
         return Writings(examples, asked)
     embed = None
     if begins and known is not None:
-        _check_labels(examples, known)
+        check_labels(examples, f"--from {known.path}", "there is nothing to learn", "leave out --from")
         embed = recorded_plans(known)[0].embed
     return Answers(examples, asked, None if tables is None else tables.get("began"), embed)
 
@@ -304,14 +305,16 @@ def refuse_run(path: str | Path) -> None:
         )
 
 
-def _check_labels(examples: Examples, source: RunFolder) -> None:
-    """Raises DataError where a table has none of the labels that the run which is started from can answer with."""
+def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> None:
+    """Raises DataError where a table has none of the labels that a run can answer with. knower: the run, in words."""
     for name, answered in examples.answers.items():
         if isinstance(answered, Labels | LabelSets) and len(answered.ids) and (answered.ids == UNSEEN).all():
+            given, known = sorted(set(answered.given)), answered.output.names
+            folded = {one.casefold() for one in known}
+            alike = " They differ by capital letters." if any(one.casefold() in folded for one in given) else ""
             raise DataError(
-                f"{examples.path}: '{name}' is {shown(sorted(set(answered.given)))}, and --from {source.path} can "
-                f"answer {shown(answered.output.names)} alone: there is nothing to learn.\n"
-                "Leave out --from, or give a table with its labels."
+                f"{examples.path}: '{name}' is {shown(given)}, and {knower} can answer {shown(known)} alone: "
+                f"{why}.{alike}\nGive a table with its labels, or {otherwise}."
             )
 
 

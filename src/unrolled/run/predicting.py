@@ -22,7 +22,7 @@ from unrolled.model.likelihoods import LIKELIHOODS
 from unrolled.parts import UNTRAINED
 from unrolled.run.answer_evaluation import AnswerEvaluation, list_errors
 from unrolled.run.answers import Answers, build_answering
-from unrolled.run.asked import as_evaluated, read_again, read_subject
+from unrolled.run.asked import as_evaluated, check_labels, read_again, read_subject
 from unrolled.run.folder import RunFolder
 from unrolled.run.giving import TOGETHER, Given, Giving, NoItem, gathered, name_of
 from unrolled.run.legs import load_best, recorded_plans
@@ -280,6 +280,8 @@ class Predictor:
         if not isinstance(subject, Answers):
             raise RunError(f"{self.folder.path} answers about rows of a table, and {data} was read as a text.")
         examples = subject.examples
+        if data is not None:
+            check_labels(examples, str(self.folder.path), "every answer would be wrong", "name another run")
         part = "training" if data is not None else "test" if examples.count("test") else "validation"
         if not examples.count(part):
             raise DataError(

@@ -30,7 +30,7 @@ SHOWN_CHARACTERS = 60  # of a row that is shown
 
 def table_options(settings: TrainSettings) -> TableOptions:
     """How a run with these settings reads tables."""
-    return TableOptions(header=not settings.no_header)
+    return TableOptions(header=not settings.no_header, decimal=settings.decimal)
 
 
 def read_rows(
@@ -44,6 +44,7 @@ def read_rows(
         settings.symbols, settings.seed, settings.skip_empty, settings.read, settings.sequence,
         settings.inlet == "patches", table,
         (settings.fold, settings.folds) if settings.fold and settings.folds else None, table_options(settings),
+        settings.shuffle,
     )  # fmt: skip
     examples = read_examples(path, asked, None if tables is None else known_from_json(tables), measured)
     if tables is None and not examples.count("validation"):
@@ -94,6 +95,7 @@ def facts_of_rows(examples: Examples) -> dict[str, Any]:
         "left_out": examples.skipped,
         **({"unreadable": [one.splitlines()[0] for one in examples.bad[:LISTED]]} if examples.bad else {}),
         "repeated": examples.repeated,
+        "split": examples.split,
     }
 
 

@@ -68,6 +68,7 @@ class WritingVerdict:
     baseline_name: str
     likest: str  # what `beside` calls the likest training row's text
     sameness: str = ""  # that texts are empty or all the same, where they are
+    split: str = ""  # how the part was made
 
     @property
     def lines(self) -> list[str]:
@@ -81,6 +82,7 @@ class WritingVerdict:
             f"{self.name}, {self.part}, by {self.model}, {way}: {told}; {self.cost.line}.",
             *([self.sameness] if self.sameness else []),
             f"Baseline: {self.likest} {shown(baseline, self.figure)}. {better}",
+            *([f"Split ({self.part}): {self.split}."] if self.split else []),
             f"Selected: {way}, by chrF on validation ({ways}).",
         ]
         return lines if self.trend is None else [*lines, trend_line(self.trend, self.model)]
@@ -92,6 +94,7 @@ class WritingVerdict:
         return {
             "model": self.model,
             "part": self.part,
+            "split": self.split,
             "beam": self.beam,
             "outputs": {self.name: {**self.score.as_dict(), **figures, "beside": beside}},
             "validation": dict(self.validation),
@@ -143,7 +146,7 @@ def judge_writing(
         name=name, model=model, part=part, beam=best.beam, score=score,
         beside=scores | beside, cost=Cost.of(*scribe.cost(examples, judged, deadline)), figure=figure_of(examples),
         validation=validation, trend=trend, baseline_name=baseline_name, likest=likest_name,
-        sameness=sameness_of(texts[best.name]),
+        sameness=sameness_of(texts[best.name]), split=examples.split,
     )  # fmt: skip
 
 
