@@ -293,6 +293,7 @@ def test_what_is_alike_in_every_row_is_seen_as_constant(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'y' is 0\.1 everywhere in the training part\. There is nothing to foresee"):
         of(csv(tmp_path / "t.csv", "x,y", [f"{n},0.1" for n in range(100)]))
     found = of(csv(tmp_path / "u.csv", "a,b,y", [f"{n},0.1,{n / 4}" for n in range(100)]))
+    assert "the same in every row, and of no use: b;" in f"{found.description};"
     scaled = np.array([found.intake.encode(found.items[row])[0] for row in range(100)])
     assert scaled[:, 1].tolist() == pytest.approx([0] * 100, abs=1e-12)
 
@@ -354,6 +355,9 @@ def test_rows_in_the_order_of_time_are_cut_by_it(tmp_path: Path) -> None:
     drawn = of(path, shuffle=True)
     assert drawn.parts["test"].tolist() != found.parts["test"].tolist()
     assert (drawn.columns.time, drawn.split) == (None, "drawn by chance")
+    kept = Known(drawn.columns, drawn.intake, {name: one.output for name, one in drawn.answers.items()})
+    again = read_examples(path, Asked(shuffle=True), kept)
+    assert again.parts["test"].tolist() == drawn.parts["test"].tolist(), "a run goes on with its own parts"
     header, *lines = path.read_text().split()
     csv(path, header, lines[::-1])
     assert of(path).parts["test"].tolist() == [*range(10)], "the latest stand first"

@@ -200,7 +200,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
     known_outputs = None if known is None else known.outputs
     kinds = decide_kinds(tables, rows, asked.kind, known_outputs, asked.skip_empty, place)
     leave_out(tables, rows, kinds, asked.skip_empty)
-    columns = replace(columns, time=_time_of(path, rows, asked, columns))
+    columns = replace(columns, time=_time_of(path, rows, asked, columns, known))
     source = np.array(rows.sources, np.uint8)
     groups = np.array(rows.group) if columns.group else None
     if asked.fold is not None:
@@ -250,7 +250,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
         intake=intake, skipped=rows.skipped, bad=tuple(rows.bad),
         repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()), grown=grown, note=note,
         split=split_words(columns.group, columns.time, asked.fold, shares),
-        notes=_notes(rows, columns, answers, asked, known, cut),
+        notes=_notes(rows, columns, intake, answers, asked, known, cut),
     )  # fmt: skip
 
 
@@ -307,11 +307,11 @@ def _reader(
     return RowReader(columns, taken, table.label_column, clocks, [one for one in sources if one not in clocks])
 
 
-def _time_of(path: str | Path, rows: RowReader, asked: Asked, columns: Columns) -> str | None:
+def _time_of(path: str | Path, rows: RowReader, asked: Asked, columns: Columns, known: Known | None) -> str | None:
     """The column by whose dates the last rows are the test part: where rows stand in their order, and nothing else
-    was asked for. Raises OptionError for `--shuffle` where rows are drawn anyway."""
+    was asked for; a run keeps to its own. Raises OptionError for `--shuffle` where rows are drawn anyway."""
     ordered = next((name for name, clock in rows.clocks.items() if clock.direction), None)
-    if asked.shuffle and (ordered is None or columns.group or asked.fold):
+    if asked.shuffle and known is None and (ordered is None or columns.group or asked.fold):
         raise OptionError(
             f"--shuffle draws rows that stand in the order of a column of dates; the rows of {path} are drawn by "
             "chance as it is.\nLeave it out."
@@ -320,8 +320,9 @@ def _time_of(path: str | Path, rows: RowReader, asked: Asked, columns: Columns) 
 
 
 def _notes(
-    rows: RowReader, columns: Columns, answers: Mapping[str, Answered], asked: Asked, known: Known | None, cut: bool
-) -> tuple[str, ...]:
+    rows: RowReader, columns: Columns, intake: Tokens | Features, answers: Mapping[str, Answered], asked: Asked,
+    known: Known | None, cut: bool,
+) -> tuple[str, ...]:  # fmt: skip
     """What is said of what was understood, where another thing may be meant."""
     notes = []
     for name, answered in answers.items():
@@ -329,11 +330,21 @@ def _notes(
             notes.append(f"{name}: {why}")
         if isinstance(answered, Labels | LabelSets) and (alike := differ_by_case(answered.facts())):
             notes.append(f"{name}: {alike}")
+    if known is None and (still := _never_changing(columns, intake)):
+        notes.append(still)
     if cut and columns.time:
         notes.append(f"validation and test part are the last rows by '{columns.time}'; drawn by chance: --shuffle")
     if cut and not columns.group:
         notes += [one.said for one in rows.of_whom.values() if one.said][:SAID]
     return tuple(notes)
+
+
+def _never_changing(columns: Columns, intake: Tokens | Features) -> str:
+    """What is said of columns of numbers that are the same in every row of the training part."""
+    if not isinstance(intake, Features) or len(columns.inputs) != len(intake.constant):
+        return ""
+    names = [name for name, same in zip(columns.inputs, intake.constant, strict=True) if same]
+    return f"the same in every row, and of no use: {shown(names)}" if names else ""
 
 
 def _read_rows(path: str | Path, tables: Sequence[TableFile], rows: RowReader, skip_empty: bool) -> RowReader:

@@ -74,6 +74,7 @@ class Features(Intake):
     takes: ClassVar[type[InputKind]]
     channels = 1  # of a step's numbers, the last axis of them; the others are places side by side
     exact: ClassVar[type[np.floating[Any]]] = np.float32  # in which numbers are centred and scaled
+    constant: tuple[bool, ...] = ()  # (D,) which numbers were the same in all items that it was learnt from
 
     def __init__(self, input_kind: InputKind, mean: Wide | None = None, deviation: Wide | None = None) -> None:
         self.input = input_kind
@@ -104,7 +105,9 @@ class Features(Intake):
             )
         if self._alike:
             mean, deviation = np.full_like(mean, mean.mean()), np.full_like(mean, np.sqrt((deviation**2).mean()))
-        return type(self)(self.input, mean, deviation)
+        made = type(self)(self.input, mean, deviation)
+        made.constant = tuple(moments.constant.tolist())
+        return made
 
     @property
     def _alike(self) -> bool:
