@@ -155,7 +155,7 @@ def _value(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.4g}" if abs(value) < 10_000 else f"{value:.10g}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_value, value[:MOST_VALUES])) + (", …" if len(value) > MOST_VALUES else "")
     return str(value)
