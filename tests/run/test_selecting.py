@@ -162,7 +162,7 @@ def test_an_ensemble_that_cannot_be_fitted_is_said(
 def test_a_selection_that_cannot_be_is_refused(text: Path, tmp_path: Path, left: Any) -> None:
     run = finish(Training(text, out=str(tmp_path / "run"), **SMALL | {"steps": 1})).run
     run.write_facts(left=left)
-    with pytest.raises(RunError, match=r"run\.json is damaged: its selected model cannot be"):
+    with pytest.raises(RunError, match=r"run\.json is damaged: "):
         unrolled.load(run.path)
 
 
