@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from unrolled.version import __version__
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -18,22 +20,20 @@ if TYPE_CHECKING:
 # rows of many lengths are many shapes; what is compiled for each (1,024 of them by default) took gigabytes
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
-__version__ = "0.1.0"
 __all__ = ["Report", "Run", "Training", "__version__", "load", "train"]
 
 
-def train(path: str | Path, **settings: Any) -> Run:
+def train(path: str | Path, *, progress: bool = True, **settings: Any) -> Run:
     """Trains on the text at `path` and hands back the run, its best weights loaded.
 
+    progress: shown on standard error, where that is a terminal.
     settings: the fields of `unrolled.settings.TrainSettings`, such as minutes=2, steps=500, model="gru",
-    out="runs/poems". Raises InputError for what cannot be, TrainingError where work fails.
+    out="runs/poems". Raises InputError for what cannot be, TrainingError where work fails. Ctrl-C ends it tidily, the
+    best weights and a checkpoint kept, and raises KeyboardInterrupt then.
     """
-    from unrolled.run import Training
+    from unrolled.cli.from_python import train_and_show
 
-    training = Training(path, **settings)
-    for _ in training:
-        pass
-    return load(training.folder)
+    return load(train_and_show(path, settings, progress).folder)
 
 
 def load(path: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Run:

@@ -52,11 +52,16 @@ class Fault(NamedTuple):
 
 def check(value: Any, kind: Any, source: str) -> Any:
     """`value`, which is of this type. Raises RunError, naming `source` and the first place that is not."""
-    fault = next(_faults(value, kind, ""), None)
+    fault = find_fault(value, kind)
     if fault is not None:
         place = f"'{fault.place}'" if fault.place else "it"
         raise RunError(f"{source} is damaged: {place} is {fault.value}, where {fault.expected} was expected. {CURE}")
     return value
+
+
+def find_fault(value: Any, kind: Any) -> Fault | None:
+    """The first place where `value` is not of this type."""
+    return next(_faults(value, kind, ""), None)
 
 
 def _faults(value: Any, kind: Any, place: str) -> Iterator[Fault]:

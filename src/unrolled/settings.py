@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from unrolled.errors import OptionError, nearest
 from unrolled.parts import UNTRAINED, learnt_model, parse_list
-from unrolled.schema import check
+from unrolled.schema import check, find_fault
 
 MOST_MINUTES = 7 * 24 * 60.0
 DEFAULT_MINUTES = 10.0
@@ -34,6 +37,29 @@ class Settings:
         """The settings saved in `values`. Raises RunError, naming `source`, for an unknown name, a missing one, or a
         value of another type or out of its range."""
         return cls(**check(values, cls, source))
+
+    @classmethod
+    def from_call(cls, settings: Any, asked: Mapping[str, Any]) -> Self:
+        """The settings of a call from Python: `settings`, defaults where it is None, with single values over it.
+
+        A path stands for its text, and a number of any kind for a number. Raises OptionError, with the nearest name
+        for one that there is not.
+        """
+        if settings is not None and not isinstance(settings, cls):
+            raise OptionError(
+                f"Settings are a {cls.__name__}, or single ones by name, steps=500; got a {type(settings).__name__}."
+            )
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in asked:
+            if name not in names:
+                raise OptionError(
+                    f"No setting is called '{name}'.{nearest(name, names)} There are: {', '.join(names)}."
+                )
+        values = {name: _plain(value) for name, value in asked.items()}
+        if (fault := find_fault(values, cls)) is not None:
+            expected = fault.expected.replace("null", "None").replace("true or false", "True or False")
+            raise OptionError(f"{fault.place} takes {expected}; got {asked[fault.place]!r}.")
+        return cls(**values) if settings is None else dataclasses.replace(settings, **values)
 
 
 @dataclass(frozen=True)
@@ -246,6 +272,17 @@ class CompareSettings(Settings):
                 raise OptionError(f"--lag is in steps, whole numbers of at least 1 with commas; got '{text}'.")
             lags.append(int(text))
         return lags
+
+
+def _plain(value: Any) -> Any:
+    """A path as its text, a whole number or a number of another library as Python's own."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, bool | str):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if isinstance(value, numbers.Real) else value
 
 
 def option_name(field: str) -> str:

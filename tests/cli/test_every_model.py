@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,16 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def trained(days: Path, out: Path, **settings: str) -> unrolled.Run:
-    small = {"size": 16, "depth": 2, "batch": 4, "window": 16, "steps": 6, "threads": 1, "dropout": 0.2}
+def trained(days: Path, out: Path, **settings: Any) -> unrolled.Run:
+    small: dict[str, Any] = {
+        "size": 16,
+        "depth": 2,
+        "batch": 4,
+        "window": 16,
+        "steps": 6,
+        "threads": 1,
+        "dropout": 0.2,
+    }
     unrolled.train(str(days), out=str(out), **small, **settings)
     return unrolled.load(str(out))
 

@@ -16,9 +16,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from unrolled import __version__
 from unrolled.cli import compare, demo, evaluate, info, predict, sample, score, train
 from unrolled.errors import InputError, OptionError, TrainingError, command, nearest
+from unrolled.version import __version__
 
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # an unreadable command line

@@ -138,7 +138,12 @@ def open_view(json: bool, quiet: bool) -> View:
 def can_draw() -> bool:
     """Whether standard error is a terminal that takes colours and moves its cursor, and the user wants that."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") in ("dumb", "unknown")
-    return not plain and sys.stderr is not None and sys.stderr.isatty()
+    return not plain and is_terminal()
+
+
+def is_terminal() -> bool:
+    """Whether a person sees what goes to standard error."""
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def start_facts(training: Training) -> dict[str, object]:

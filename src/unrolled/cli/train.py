@@ -6,6 +6,7 @@ import shlex
 import signal
 from contextlib import closing
 from pathlib import Path
+from threading import current_thread, main_thread
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,6 +112,8 @@ class Interrupts:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interrupts:
+        if current_thread() is not main_thread():  # Python hears no signals elsewhere
+            return self
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and the shell's & mean what they say
                 self._before[number] = signal.signal(number, self._hear)

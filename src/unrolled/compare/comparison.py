@@ -38,6 +38,7 @@ from unrolled.errors import (
     command,
     nearest,
 )
+from unrolled.given import as_path
 from unrolled.run import load
 from unrolled.run.asked import as_read, is_about_text
 from unrolled.run.language import task_of
@@ -86,9 +87,9 @@ class Comparison:
     """
 
     def __init__(self, data: str | Path, settings: CompareSettings | None = None) -> None:
-        settings = settings or CompareSettings()
+        data, settings = as_path(data), CompareSettings.from_call(settings, {})
         settings.check()
-        self.data, self.task = str(data), str(data) in TASKS
+        self.data, self.task = data, data in TASKS
         if self.data == "-":
             raise OptionError("A comparison reads its text many times: give a file or a folder, not standard input.")
         if not self.task and settings.lag is not None:

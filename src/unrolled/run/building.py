@@ -8,11 +8,13 @@ from typing import Any
 
 import torch
 
-from unrolled import __version__, seeds
+from unrolled import seeds
 from unrolled.errors import OptionError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
+from unrolled.settings import check_choice
 from unrolled.training.plan import Plan
+from unrolled.version import __version__
 
 
 def build_model(plan: Plan, symbols: int, seed: int) -> LanguageModel:
@@ -29,6 +31,7 @@ def find_device(asked: str) -> str:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if asked == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if there[name])
+    check_choice("--device", asked, ("auto", *there))
     if not there[asked]:
         known = ", ".join(name for name, is_there in there.items() if is_there)
         raise OptionError(f"--device {asked} is not to be had here. There is: {known}.")

@@ -94,7 +94,7 @@ def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
     if facts["format"] > FORMAT:
         raise RunError(
             f"{path} was made by a newer unrolled: it has format {facts['format']}; this one reads {FORMAT}.\n"
-            "Use the newer one, or upgrade this one."
+            "Use the newer one, or upgrade this one, in its checkout: git pull, then pip install ."
         )
     facts = unsealed(facts, source, must=facts["format"] == FORMAT)
     if facts["format"] < 1 or ("checksums" in facts) != (facts["format"] == FORMAT):

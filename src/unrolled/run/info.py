@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import OptionError
+from unrolled.given import as_path
 from unrolled.memory import bring_named
 from unrolled.parts import UNTRAINED
 from unrolled.run.asked import as_read, check_parts, keep_input, read_subject
@@ -17,7 +18,7 @@ from unrolled.threads import threads_for, torch_threads
 
 def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[str, Any]:
     """What a path holds, in plain names; with a budget in `settings`, also the plan that it would get."""
-    settings = settings or TrainSettings()
+    path, settings = as_path(path), TrainSettings.from_call(settings, {})
     settings.check()
     bring_named(settings.model)
     settings = as_read(path, settings)

@@ -19,7 +19,7 @@ from unrolled.errors import DataError, RunError, command
 from unrolled.model.answerer import Answerer, Net, Part
 from unrolled.model.answering import Answering
 from unrolled.model.likelihoods import LIKELIHOODS
-from unrolled.parts import UNTRAINED
+from unrolled.parts import UNTRAINED, choose
 from unrolled.run.answer_evaluation import AnswerEvaluation, list_errors
 from unrolled.run.answers import Answers, build_answering
 from unrolled.run.asked import as_evaluated, check_labels, read_again, read_subject
@@ -70,16 +70,18 @@ class Answer:
 
     def best(self, output: str) -> str:
         """The likeliest label of an output; nothing where the answer is empty."""
-        ranked = self.labels[output]
+        ranked = choose("output of labels", self.labels, output)
         return ranked[0][0] if ranked else ""
 
     def best_tags(self, output: str) -> list[str]:
         """The likeliest tag of each step, of an output that is tags."""
-        return [ranked[0][0] for ranked in self.tags[output]]
+        return [ranked[0][0] for ranked in choose("output of tags", self.tags, output)]
 
     def chosen(self, output: str) -> list[str]:
         """The labels that are there, of an output that is any number of them."""
-        return [label for label, chance in self.sets[output] if chance > THERE]
+        return [
+            label for label, chance in choose("output of any number of labels", self.sets, output) if chance > THERE
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """In plain names."""

@@ -18,6 +18,7 @@ from unrolled.data.split_folders import find_text_splits
 from unrolled.decode import decode_stream, sample, stop_at
 from unrolled.errors import InputError, OptionError, RunError, TrainingError
 from unrolled.evaluate import ROWS, Score, evaluate, score_lines
+from unrolled.given import as_number, as_path, as_texts, as_whole
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
@@ -39,7 +40,7 @@ from unrolled.run.text_predicting import TextPredictor, WritingEvaluation
 from unrolled.run.writing import Choice
 from unrolled.run.writings import Writings
 from unrolled.seeds import generator
-from unrolled.settings import SampleSettings
+from unrolled.settings import DEFAULT_MODEL, SampleSettings
 from unrolled.threads import ThreadChoice, by_threads, torch_threads
 from unrolled.training.adapting import Adapting, Learning, choose_adapting, evaluate_adapted
 
@@ -128,6 +129,13 @@ class Run:
         self.left = selected_parts(folder, self.settings)  # names of the parts that it predicts with
         self.model: LanguageModel | NGram | Mixture = self._load_model(device)
 
+    def __repr__(self) -> str:
+        """Where it is, what it is and what it learnt from, in a line."""
+        data = self.facts["data"]
+        source = "standard input" if data["kept"] else Path(data["path"]).name
+        model = "+".join(self.facts.get("left") or [self.settings.model or DEFAULT_MODEL])
+        return f"<unrolled.Run {str(self.path)!r}: {model} of {source}, kind '{self.kind}', {self.facts['status']}>"
+
     def check_kind(self, kind: str) -> None:
         """Raises RunError unless the run is of this kind."""
         if self.kind != kind:
@@ -139,11 +147,12 @@ class Run:
 
     def predict(self, texts: Iterable[Given | str], top: int | None = None) -> Iterator[Answer]:
         """An answer for each text, in order, as they come; the `top` likeliest labels of each, or all.
+        One text alone is one text.
 
         >>> [answer.best("label") for answer in load("runs/reviews").predict(["a fine film"])]  # doctest: +SKIP
         """
         self.check_kind(Answers.kind)
-        return self.predictor.predict(texts, top)
+        return self.predictor.predict(as_texts(texts, (str, Given)), as_whole("top", top, 1))
 
     def evaluate_answers(
         self, data: str | Path | None = None, errors: bool = False, skip_empty: bool = False
@@ -154,7 +163,7 @@ class Run:
         """
         _check_skipping(skip_empty, data)
         self.check_kind(Answers.kind)
-        return self.predictor.evaluate(data, errors, skip_empty)
+        return self.predictor.evaluate(data if data is None else as_path(data), errors, skip_empty)
 
     def write(
         self, texts: Iterable[Given | str], choice: Choice | None = None, attention: bool = False
@@ -164,7 +173,7 @@ class Run:
         >>> [one.texts["en"].text for one in load("runs/de-en").write(["ein hund"])]  # doctest: +SKIP
         """
         self.check_kind(Writings.kind)
-        return self.writer.predict(texts, choice, attention)
+        return self.writer.predict(as_texts(texts, (str, Given)), choice, attention)
 
     def evaluate_writings(
         self, data: str | Path | None = None, errors: bool = False, skip_empty: bool = False
@@ -175,7 +184,7 @@ class Run:
         """
         _check_skipping(skip_empty, data)
         self.check_kind(Writings.kind)
-        return self.writer.evaluate(data, errors, skip_empty=skip_empty)
+        return self.writer.evaluate(data if data is None else as_path(data), errors, skip_empty=skip_empty)
 
     def _load_model(self, device: str) -> LanguageModel | NGram | Mixture:
         if self.left == [COUNTED]:
@@ -201,7 +210,7 @@ class Run:
     def stand_ins(self, text: str) -> dict[str, str]:
         """The characters of `text` that the model has never met, and what it reads in their place."""
         self.check_kind(Language.kind)
-        return self.table.unseen(text)
+        return self.table.unseen(next(as_texts([text], str)))
 
     def sample(self, settings: SampleSettings | None = None, number: int = 0, **asked: Any) -> Iterator[str]:
         """Writes, piece by piece as text comes; `number` is which of several samples with one seed.
@@ -209,7 +218,7 @@ class Run:
         >>> print("".join(load("runs/poems").sample(prompt="O ", length=200)))  # doctest: +SKIP
         """
         self.check_kind(Language.kind)
-        settings = SampleSettings(**asked) if settings is None else settings
+        settings = SampleSettings.from_call(settings, asked)
         settings.check()
         symbols = sample(
             self.model, self.table.encode(settings.prompt).tolist(),
@@ -236,7 +245,7 @@ class Run:
         adapt: beside it, the surprise to a copy that learns from each line once it was scored.
         """
         self.check_kind(Language.kind)
-        return by_threads(self._score(lines, alone, adapt), self._threads_alone)
+        return by_threads(self._score(as_texts(lines, str), alone, adapt), self._threads_alone)
 
     def _score(self, lines: Iterable[str], alone: bool, adapt: bool) -> Iterator[RankedLine]:
         ranks: list[float] = self.facts.get("ranks", [])
@@ -255,6 +264,7 @@ class Run:
         adapt: beside it, the score of a copy that learns while it reads; the run stays as it is.
         """
         self.check_kind(Language.kind)
+        data = data if data is None else as_path(data)
         with torch_threads(self._together.settle(lambda: self._read(ROWS))):
             return self._evaluate(data, adapt)
 
@@ -291,6 +301,7 @@ class Run:
         Kept in the run, for as long as its weights stay the same. Raises DataError where there is no such part.
         """
         self.check_kind(Language.kind)
+        seconds = as_number("seconds", seconds)
         mark = f"{self.folder.model_mark()} {'+'.join(self.left)}"
         if (known := self.folder.read_reach(mark)) is not None:
             return known
@@ -348,9 +359,9 @@ def load(path: str | Path | None = None, device: str = "auto", threads: int | No
 
     threads: on how many it answers, never more than there are cores; left out, what is faster on this machine now.
     """
-    if threads is not None and threads < 1:
-        raise OptionError(f"--threads is a whole number of at least 1; got {threads}.")
-    return Run(RunFolder.open(newest() if path is None else path), find_device(device), threads)
+    threads = as_whole("--threads", threads, 1)
+    folder = RunFolder.open(newest() if path is None else as_path(path, "A run"))
+    return Run(folder, find_device(device), threads)
 
 
 def runs(under: str | Path = "runs") -> list[dict[str, Any]]:

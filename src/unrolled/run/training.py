@@ -12,6 +12,7 @@ from typing import Any
 
 from unrolled.deadline import Stopped
 from unrolled.errors import RunError, command
+from unrolled.given import as_path
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import bring_named
 from unrolled.parts import UNTRAINED, build
@@ -53,7 +54,7 @@ class Training:
 
         started: time.monotonic() when the command began, which a budget in minutes counts from.
         """
-        settings = TrainSettings(**asked) if settings is None else dataclasses.replace(settings, **asked)
+        path, settings = as_path(path), TrainSettings.from_call(settings, asked)
         settings.check()
         settings = settings.in_order()
         bring_named(settings.model)  # what was typed; what a run names is not run for that
@@ -99,7 +100,8 @@ class Training:
         minutes, steps: a new budget; left out, what the run had left. Raises RunError where it cannot go on, and
         DataError where its text is gone or has changed.
         """
-        folder = RunFolder.open(newest() if run is None else run)
+        TrainSettings.from_call(None, {"minutes": minutes, "steps": steps}).check()
+        folder = RunFolder.open(newest() if run is None else as_path(run, "A run"))
         folder.lock()
         try:
             self = cls.__new__(cls)

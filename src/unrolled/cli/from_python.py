@@ -1,0 +1,33 @@
+"""What stands around `unrolled.train`: progress in a terminal and a tidy end on Ctrl-C, as the command has them."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from unrolled.cli.terminal import QuietView, is_terminal, open_view
+from unrolled.cli.train import Interrupts
+
+if TYPE_CHECKING:  # torch is imported where a training is made
+    from unrolled.run import Training
+
+
+def train_and_show(path: Any, settings: dict[str, Any], progress: bool) -> Training:
+    """Trains to the end, and shows it on standard error where that is a terminal and `progress` is asked for.
+
+    The first Ctrl-C ends it tidily, the best weights and a checkpoint kept, and KeyboardInterrupt is raised then; the
+    second, or one before there is a training, raises it at once.
+    """
+    from unrolled.run import Training
+
+    with Interrupts() as interrupts:
+        training = Training(path, **settings)
+        with closing(open_view(json=False, quiet=False) if progress and is_terminal() else QuietView()) as view:
+            interrupts.training, interrupts.view = training, view
+            view.begin(training)
+            for report in training:
+                view.show(report)
+    if training.stopped:
+        again = f"unrolled.Training.resume({str(training.folder)!r})"
+        raise KeyboardInterrupt(f"Stopped; what was learnt is kept in {training.folder}. To go on: {again}")
+    return training

@@ -1,0 +1,171 @@
+"""From Python: whatever is given wrong is an UnrolledError that says what was expected; Ctrl-C loses nothing."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import unrolled
+from unrolled.cli import from_python
+from unrolled.cli.terminal import QuietView
+from unrolled.compare import Comparison
+from unrolled.errors import DataError, InputError, OptionError
+from unrolled.run import info_data
+from unrolled.run.folder import RunFolder
+
+SMALL: dict[str, Any] = {"steps": 4, "size": 8, "batch": 4, "threads": 1, "model": "lstm"}
+library: Any = unrolled  # which is given what its types forbid
+library_info: Any = info_data
+VERSE = "Once upon a day the sun came over hill and stayed.\n"
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a text, a table, and a run of each."""
+    folder = tmp_path_factory.mktemp("python")
+    (folder / "poems.txt").write_text(VERSE * 100)
+    rows = (f"a {('dull', 'fine')[n % 2]} film {n % 17},{('no', 'yes')[n % 2]}\n" for n in range(120))
+    (folder / "reviews.csv").write_text("text,label\n" + "".join(rows))
+    unrolled.train(folder / "poems.txt", out=folder / "poems", **SMALL)
+    unrolled.train(folder / "reviews.csv", out=folder / "reviews", **SMALL)
+    return folder
+
+
+def poems(here: Path) -> Any:
+    return unrolled.load(here / "poems")
+
+
+def reviews(here: Path) -> Any:
+    return unrolled.load(here / "reviews")
+
+
+WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
+    "unknown setting": (
+        lambda here: library.train(here / "poems.txt", modell="gru"),
+        OptionError,
+        r"No setting is called 'modell'\. Did you mean 'model'\?",
+    ),
+    "minutes in words": (
+        lambda here: library.train(here / "poems.txt", minutes="two"),
+        OptionError,
+        r"minutes takes a number or None; got 'two'",
+    ),
+    "part of an update": (
+        lambda here: library.Training(here / "poems.txt", steps=2.5),
+        OptionError,
+        r"steps takes a whole number or None; got 2\.5",
+    ),
+    "yes for True": (
+        lambda here: library.train(here / "reviews.csv", balance="yes"),
+        OptionError,
+        r"balance takes True or False; got 'yes'",
+    ),
+    "columns in a list": (
+        lambda here: library.train(here / "reviews.csv", input=["text"]),
+        OptionError,
+        r"input takes a text or None; got \['text'\]",
+    ),
+    "settings that are a dict": (
+        lambda here: library.Training(here / "poems.txt", {"steps": 2}),
+        OptionError,
+        r"Settings are a TrainSettings, .* got a dict",
+    ),
+    "a long text as a path": (
+        lambda _: library.train(VERSE * 100),
+        DataError,
+        r"'Once .* 5,100 characters and no path",
+    ),
+    "lines as a path": (lambda _: library.train(VERSE * 2), DataError, r"102 characters and no path"),
+    "a nul in a path": (lambda _: library.train("po\0ems"), DataError, r"'po\\x00ems' is a text of 6 characters"),
+    "no path": (lambda _: library.train(None), OptionError, r"a str or a pathlib\.Path; got None"),
+    "a number as a run": (lambda _: library.load(3), OptionError, r"A run is named by a path, .* got an int"),
+    "a device": (lambda here: library.load(here / "poems", "gpu"), OptionError, r"--device is one of .* got 'gpu'"),
+    "a path to info": (lambda _: library_info(7), OptionError, r"got an int"),
+    "a path to compare": (lambda _: Comparison(VERSE * 100), DataError, r"no path"),
+    "minutes to resume": (
+        lambda here: library.Training.resume(here / "poems", minutes="two"),
+        OptionError,
+        r"minutes takes a number",
+    ),
+    "setting of a sample": (lambda here: poems(here).sample(promt="a"), OptionError, r"Did you mean 'prompt'\?"),
+    "length of a sample": (lambda here: poems(here).sample(length="x"), OptionError, r"length takes a whole number"),
+    "lines that are numbers": (lambda here: list(poems(here).score([1])), OptionError, r"number 1 is an int"),
+    "a text that is none": (lambda here: poems(here).stand_ins(3), OptionError, r"number 1 is an int"),
+    "seconds": (lambda here: poems(here).reach("x"), OptionError, r"seconds is a number above 0; got 'x'"),
+    "texts that are none": (
+        lambda here: reviews(here).predict(None),
+        OptionError,
+        r"Texts were expected, .* got None",
+    ),
+    "bytes": (lambda here: reviews(here).predict(b"fine"), OptionError, r"got a bytes"),
+    "a number among texts": (lambda here: list(reviews(here).predict(["a", 3])), OptionError, r"number 2 is an int"),
+    "top": (lambda here: reviews(here).predict("a", top=0), OptionError, r"top is a whole number of at least 1"),
+    "an output": (
+        lambda here: next(reviews(here).predict("a")).best("lable"),
+        OptionError,
+        r"'lable'\. Did you mean 'label'\?",
+    ),
+    "data to evaluate": (lambda here: reviews(here).evaluate_answers(3), OptionError, r"got an int"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_is_refused_in_words(here: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    call, kind, words = WRONG[what]
+    monkeypatch.chdir(here)
+    there = sorted(here.iterdir())
+    with pytest.raises(kind, match=words) as refused:
+        call(here)
+    assert str(refused.value).count("\n") <= 2
+    assert sorted(here.iterdir()) == there, "nothing was made"
+
+
+def test_one_text_is_one_text(here: Path) -> None:
+    run = reviews(here)
+    (alone,), (of_one,) = list(run.predict("a fine film")), list(run.predict(["a fine film"]))
+    assert alone == of_one and alone.text == "a fine film"
+    assert len(list(poems(here).score("the sun came"))) == 1
+
+
+def test_numbers_of_numpy_are_numbers(here: Path, tmp_path: Path) -> None:
+    training = unrolled.Training(here / "poems.txt", out=tmp_path / "run", **SMALL | {"steps": np.int64(2)})
+    assert training.settings.steps == 2 and type(training.settings.steps) is int
+
+
+def test_a_run_says_what_it_is(here: Path) -> None:
+    assert repr(poems(here)) == f"<unrolled.Run '{here / 'poems'}': lstm of poems.txt, kind 'language', finished>"
+    assert (
+        repr(reviews(here)) == f"<unrolled.Run '{here / 'reviews'}': lstm of reviews.csv, kind 'answers', finished>"
+    )
+
+
+def test_ctrl_c_ends_tidily_and_what_was_learnt_is_kept(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QuietView, "show", lambda *_: signal.raise_signal(signal.SIGINT))
+    before, out = signal.getsignal(signal.SIGINT), tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt, match=r"kept in .*run.*Training\.resume\("):
+        unrolled.train(here / "poems.txt", out=out, **SMALL | {"steps": 2000})
+    assert signal.getsignal(signal.SIGINT) is before
+    assert RunFolder.open(out).facts["status"] == "stopped"
+    assert list((out / "checkpoint").iterdir())
+    assert "".join(unrolled.load(out).sample(length=5))
+    assert unrolled.Training.resume(out).settings.steps == 2000
+
+
+def test_progress_shows_in_a_terminal_alone(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    for terminal, progress in ((False, True), (True, False), (True, True)):
+        monkeypatch.setattr(from_python, "is_terminal", lambda terminal=terminal: terminal)
+        unrolled.train(here / "poems.txt", out=tmp_path / f"{terminal}{progress}", progress=progress, **SMALL)
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert ("step 4 of 4" in shown.err) == (terminal and progress)
+        assert bool(shown.err) == (terminal and progress)
