@@ -147,7 +147,7 @@ def _is_plain(value: Any, kind: Any) -> bool:
     tests: dict[Any, Callable[[], bool]] = {
         bool: lambda: type(value) is bool,
         int: lambda: type(value) is int and abs(value) <= LARGEST,
-        float: lambda: type(value) in (int, float) and abs(value) <= 1.8e308 and math.isfinite(value),
+        float: lambda: math.isfinite(value) if type(value) is float else _is_plain(value, int),
         str: lambda: type(value) is str,
         types.NoneType: lambda: value is None,
     }

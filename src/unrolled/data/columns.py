@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
 from unrolled.data.words import join_words
 from unrolled.data.written_numbers import is_nearly, is_number, is_undefined
 from unrolled.errors import DataError, OptionError, nearest
+from unrolled.schema import check
 
 INPUTS = ("text", "sentence", "review", "document", "content", "message", "body", "title", "name", "word", "words",
           "tokens", "form", "sound", "audio", "picture", "image", "photo", "file", "path", "filename", "input",
@@ -173,7 +174,19 @@ def to_json(columns: Columns) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def columns_from_json(value: dict[str, Any]) -> Columns:
-    """The columns that `to_json` wrote. Raises KeyError or TypeError where they are damaged."""
-    inputs = value["inputs"] if "inputs" in value else [value["input"]]  # an older run has one
+class SavedColumns(TypedDict):
+    """Columns as a run keeps them."""
+
+    inputs: NotRequired[list[str]]
+    input: NotRequired[str]  # of an older run, which has one
+    outputs: list[str]
+    group: str | None
+    sequence: NotRequired[str | None]
+    time: NotRequired[str | None]
+
+
+def columns_from_json(value: Any) -> Columns:
+    """The columns that `to_json` wrote. Raises RunError or KeyError where they are damaged."""
+    check(value, SavedColumns, "The run's symbols.json, 'columns',")
+    inputs = value["inputs"] if "inputs" in value else [value["input"]]
     return Columns(tuple(inputs), tuple(value["outputs"]), value["group"], value.get("sequence"), value.get("time"))

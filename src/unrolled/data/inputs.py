@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from unrolled.data.sound import SOUNDS, look_at_sound, read_sound
 from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
 from unrolled.data.written_numbers import cure, is_number, is_undefined, shortened
 from unrolled.errors import DataError, MediaError, OptionError
+from unrolled.schema import Within, check
 
 HIGHEST_RATE = 16_000  # samples a second that a sound is read with at most: what is said needs no more
 LARGEST = 64  # rows and columns of a picture, at most
@@ -78,7 +79,7 @@ class VectorInput(InputKind):
     series: the columns are one number at one step each, not one step's numbers.
     """
 
-    width: int  # D
+    width: Annotated[int, Within(1, 1 << 24)]  # D
     series: bool = False
     kind = "vectors"
 
@@ -109,7 +110,7 @@ class VectorInput(InputKind):
 class SoundInput(InputKind):
     """A path to a sound -> its samples (N,) as int16, mono, at `rate` a second."""
 
-    rate: int
+    rate: Annotated[int, Within(1, HIGHEST_RATE)]
     kind = "sound"
 
     def take(self, cells: Sequence[Cell], place: str) -> NDArray[np.int16]:
@@ -121,8 +122,8 @@ class SoundInput(InputKind):
 class PictureInput(InputKind):
     """A path to a picture, or an array of its bytes -> (height, width, channels) uint8."""
 
-    height: int
-    width: int
+    height: Annotated[int, Within(1, 1 << 14)]
+    width: Annotated[int, Within(1, 1 << 14)]
     grey: bool
     kind = "picture"
 
@@ -144,9 +145,9 @@ INPUTS: dict[str, type[InputKind]] = {
 
 
 def input_from_json(value: Any) -> InputKind:
-    """The kind that `to_json` wrote. Raises KeyError or TypeError where it is damaged."""
-    facts = {name: one for name, one in value.items() if name != "kind"}
-    return INPUTS[value["kind"]](**facts)
+    """The kind that `to_json` wrote. Raises RunError, KeyError or TypeError where it is damaged."""
+    facts, kind = {name: one for name, one in value.items() if name != "kind"}, INPUTS[value["kind"]]
+    return kind(**check(facts, kind, "The run's symbols.json, 'input',"))
 
 
 def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKind:

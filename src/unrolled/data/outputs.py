@@ -11,6 +11,7 @@ from unrolled.data.pieces import table_from_json
 from unrolled.data.symbols import Table
 from unrolled.data.written_numbers import write_number
 from unrolled.errors import RunError
+from unrolled.schema import check
 
 LONGEST_TEXT = 1_000  # symbols of a text that are learnt, the border that ends it among them, and written at most
 
@@ -133,7 +134,7 @@ def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:
     try:
         kind = facts["kind"]
         if kind == "text":
-            longest = int(facts["longest"])
+            longest = check(facts["longest"], int, "The run's symbols.json, 'longest',")
             if not 1 <= longest <= LONGEST_TEXT:
                 raise ValueError
             return TextOutput(table_from_json(facts["table"]), longest)
@@ -149,7 +150,9 @@ def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:
             return ValueOutput(mean, deviation)
         if not isinstance(facts["names"], list):
             raise TypeError
-        names = tuple(str(label) for label in facts["names"])
+        names = tuple(check(facts["names"], list[str], f"The run's symbols.json, the labels of '{name}',"))
+        if len(set(names)) < len(names):
+            raise ValueError
         if kind not in KINDS or len(names) < (1 if kind == "labels" else 2):
             raise ValueError
         return LabelSetOutput(names) if kind == "labels" else LabelOutput(names, each=kind == "tags")

@@ -105,6 +105,8 @@ class PieceTable(Table):
         byte_of = {letter: byte for byte, letter in enumerate(letters_for_bytes())}
         vocabulary = tokenizer.get_vocab()
         pieces = sorted(vocabulary, key=vocabulary.__getitem__)
+        if [vocabulary[piece] for piece in pieces] != list(range(len(pieces))):
+            raise ValueError("pieces without numbers of their own")
         self._bytes = [b"", *(bytes(byte_of[letter] for letter in piece) for piece in pieces)]  # (V,)
         self.characters = characters_of_bytes([b"\n", *self._bytes[1:]])
 

@@ -61,6 +61,24 @@ class Scores(TypedDict, total=False):
     outputs: dict[str, OutputScores]
 
 
+class PlanFacts(TypedDict):
+    """A line of plan.jsonl. The plan itself is held to `Plan`."""
+
+    step: Annotated[int, Within(0, 1e12)]
+
+
+class ReportFacts(TypedDict):
+    """A line of log.jsonl, as far as a resumption goes by it."""
+
+    step: Annotated[int, Within(0, 1e12)]
+    seconds: NotRequired[Some]
+    symbols_a_second: NotRequired[Annotated[float, Within(0, 1e15)] | None]
+    loss: NotRequired[float | None]
+    validation: NotRequired[float | None]
+    progress: NotRequired[float]
+    symbols: NotRequired[Annotated[int, Within(0, 1e15)]]
+
+
 class Facts(TypedDict):
     """run.json, checksums aside. Other keys may be anything."""
 

@@ -39,7 +39,7 @@ from unrolled.files import (
 )
 from unrolled.opening import CURE, check_own, read_own
 from unrolled.run.birth import check_vacant, rename, sweep_unborn
-from unrolled.run.facts import FORMAT, KINDS, LISTED, read_facts, settings_of
+from unrolled.run.facts import FORMAT, KINDS, LISTED, PlanFacts, ReportFacts, read_facts, settings_of
 from unrolled.run.lock import Lock
 from unrolled.run.own_files import check_files, is_run
 from unrolled.schema import check
@@ -196,16 +196,28 @@ class RunFolder:
     def read_plans(self) -> list[dict[str, Any]]:
         """All plans, as they were written down. Raises RunError where a checksum does not match."""
         path = self.path / "plan.jsonl"
-        lines = enumerate(read_json_lines(path), start=1)
-        return [unsealed(line, f"{path}, line {number},", must=self.checked) for number, line in lines]
+        plans = []
+        for number, line in enumerate(read_json_lines(path), start=1):
+            source = f"{path}, line {number},"
+            plans.append(check(unsealed(line, source, must=self.checked), PlanFacts, source))
+        return plans
 
     def append_report(self, step: int, report: Mapping[str, Any]) -> None:
         """Adds a line to log.jsonl; floats that are not finite become null."""
         append_line(self.path / "log.jsonl", to_json({"step": step, **report}))
 
     def read_reports(self) -> list[dict[str, Any]]:
-        """The lines of log.jsonl."""
-        return read_json_lines(self.path / "log.jsonl")
+        """The lines of log.jsonl. Raises RunError where one is damaged."""
+        path = self.path / "log.jsonl"
+        lines = enumerate(read_json_lines(path), start=1)
+        return [check(line, ReportFacts, f"{path}, line {number},") for number, line in lines]
+
+    def seconds_used(self) -> float:
+        """Seconds that the run had taken at its last report; 0 where there is none. Raises RunError."""
+        reports = self.read_reports()
+        if reports and "seconds" not in reports[-1]:
+            raise RunError(f"{self.path}/log.jsonl is damaged: its last line has no 'seconds'. {CURE}")
+        return float(reports[-1]["seconds"]) if reports else 0.0
 
     def append_sample(self, step: int, text: str) -> None:
         """Adds what it writes at `step` to samples.txt, under a heading, each line indented."""

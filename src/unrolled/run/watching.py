@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 
@@ -16,6 +16,7 @@ from unrolled.run.process import bytes_in_use
 from unrolled.run.report import Report
 from unrolled.run.selection import TELLING
 from unrolled.run.subject import Subject
+from unrolled.schema import check
 from unrolled.training.checkpoint import drop_older, load_newest, save_checkpoint
 from unrolled.training.plan import (
     NOT_FINITE,
@@ -47,6 +48,17 @@ FIT_SECONDS = 1e-6  # that a logit takes while weights are fitted, beside its re
 TRIAL_SHARE = 0.04  # of the time left, at most, for trying all threads again
 TRIED_UPDATES = 20  # that have to fit into it, since one may take so many times as long
 TOLERANCE = 0.01  # share of the time left by which a plan may be off before it is made anew
+
+
+class Saved(TypedDict):
+    """What a checkpoint keeps beside tensors; losses that are not finite are kept as they are."""
+
+    nats: Any
+    targets: int
+    symbols: int
+    best: Any
+    validations: list[Any]
+    last_sample: str | None
 
 
 @dataclass
@@ -169,6 +181,7 @@ class Watch:
     def restore(self) -> float:
         """Takes the learner back to the newest whole checkpoint; hands back the seconds used until then."""
         found = load_newest(self.folder.checkpoints)
+        check(found.facts, Saved, f"{self.folder.checkpoints}, step {found.step},")
         try:
             self.learner.load(found.step, found.tensors, found.facts)
         except (KeyError, RuntimeError) as error:
@@ -184,8 +197,7 @@ class Watch:
             self.plans[:] = [plan for plan in self.plans if plan.from_step <= found.step]
         if found.fell_back:
             self.notes.append(found.fell_back)
-        reports = self.folder.read_reports()
-        return float(reports[-1]["seconds"]) if reports else 0.0
+        return self.folder.seconds_used()
 
     def go_back(self) -> None:
         """After a loss that is not finite: back to the newest checkpoint, at half the rate.

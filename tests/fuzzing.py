@@ -1,0 +1,315 @@
+"""Damages what is read, asks the command about it, and looks how that ends: 0 or 2, in words, soon, in little memory.
+
+`TARGETS` is the table of what is damaged. A target makes a corpus once; a case is a copy of it, damaged by a seed,
+and a command. All cases are forked from one process in which everything is imported and nothing was computed: no
+thread of torch's outlives a fork. To add readers of files: a target whose `damage` changes a file and hands back a
+command.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kills import in_fork, write_text
+from sealing import seal
+
+SECONDS, BYTES = 20.0, 1 << 30  # that a case may take
+TINY = ["--steps", "3", "--size", "4", "--batch", "4", "--threads", "1", "--quiet"]
+PRECIOUS = "precious\n" * 50
+
+
+class Target(NamedTuple):
+    """Something that is read."""
+
+    make: Callable[[Path], None]  # a corpus, in an empty folder
+    damage: Callable[[Path, random.Random], tuple[str, list[str]]]  # of a copy: what was done, and a command
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a case ended."""
+
+    target: str
+    number: int
+    done: str  # to what
+    command: str
+    code: int  # below 0: the signal
+    seconds: float
+    bytes: int  # at most in memory, with what the warm process had
+    said: str
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with how it ended; "" where nothing is."""
+        lines = [line for line in self.said.splitlines() if line.startswith("unroll: ")]
+        faults = {
+            "a traceback": "Traceback" in self.said or "panicked" in self.said,
+            f"exit {self.code}": self.code not in (0, 2),
+            f"{self.seconds:.1f} s": self.seconds > SECONDS,
+            f"{self.bytes >> 20} MB": self.bytes > BYTES,
+            "a file elsewhere was changed": "CHANGED ELSEWHERE" in self.said,
+            "no message": self.code == 2 and not lines,
+        }
+        return ", ".join(fault for fault, is_so in faults.items() if is_so)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"fault": self.fault}
+
+
+def warm_up() -> None:
+    """Imports all that a command may, before anything is forked."""
+    import torch._dynamo  # noqa: F401 - torch.optim imports it at its first use
+
+    import unrolled.cli
+    import unrolled.compare
+    import unrolled.run  # noqa: F401
+
+
+def cases(name: str, numbers: range, folder: Path, seed: int) -> Iterator[Outcome]:
+    """The outcomes of these cases of a target, in a folder that is empty at first."""
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    assert in_fork(lambda: TARGETS[name].make(corpus)) == 0, f"{name}: its corpus could not be made"
+    for number in numbers:
+        yield _case(name, number, corpus, folder / "case", random.Random(f"{seed} {name} {number}"))
+
+
+def _case(name: str, number: int, corpus: Path, place: Path, draw: random.Random) -> Outcome:
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(corpus, place / "here")
+    (place / "thesis.txt").write_text(PRECIOUS)
+    done, command = TARGETS[name].damage(place / "here", draw)
+    started = time.monotonic()
+    code, usage = _ask(command, place)
+    seconds = time.monotonic() - started
+    said = (place / "said").read_text(errors="replace")[-3000:]
+    if (place / "thesis.txt").read_text() != PRECIOUS:
+        said += "\nCHANGED ELSEWHERE"
+    return Outcome(name, number, done, " ".join(command), code, round(seconds, 3), usage.ru_maxrss << 10, said)
+
+
+def _ask(command: list[str], place: Path) -> tuple[int, resource.struct_rusage]:
+    """Runs `unroll` in a child; its exit code, or the signal that ended it, below 0."""
+    child = os.fork()
+    if child == 0:
+        try:
+            said = os.open(place / "said", os.O_WRONLY | os.O_CREAT)
+            for stream in (1, 2):
+                os.dup2(said, stream)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.chdir(place / "here")
+            from unrolled.cli import main
+
+            code = main(command)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        except BaseException:
+            traceback.print_exc(file=sys.__stderr__)
+            os._exit(99)
+    until = time.monotonic() + SECONDS + 5
+    while True:
+        found, status, usage = os.wait4(child, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status), usage
+        if time.monotonic() > until:
+            os.kill(child, signal.SIGKILL)
+            until += 1e9
+        time.sleep(0.01)
+
+
+# Run folders
+
+JSON_FILES = ("run.json", "symbols.json", "plan.jsonl", "log.jsonl", "reach.json")
+ODD: list[Any] = [
+    None, True, False, 0, -1, 1, 2**31, 2**63, 10**18, 10**400, 1e308, -1e308, 0.5, float("nan"), "", "x", "\ud800",
+    "../../thesis.txt", "/dev/zero", "a" * 10_000, [], [[]], {}, [None], ["x"], [1, 2], {"x": 1}, {"kind": "char"},
+]  # fmt: skip
+COMMANDS = {
+    "text": [
+        ["info", "run"], ["sample", "run", "--length", "20"], ["score", "run", "text.txt", "--quiet"],
+        ["evaluate", "run", "--quiet"], ["resume", "run", "--steps", "1", "--quiet"], ["runs", "--under", "."],
+        ["train", "text.txt", "--from", "run", "--out", "new", "--steps", "1", "--quiet"],
+        ["train", "text.txt", "--plan", "run", "--out", "new", "--quiet"],
+    ],
+    "table": [
+        ["info", "run"], ["predict", "run", "--text", "akaski"], ["predict", "run", "names.csv", "--json"],
+        ["evaluate", "run", "--quiet"], ["resume", "run", "--steps", "1", "--quiet"], ["runs", "--under", "."],
+        ["train", "names.csv", "--from", "run", "--out", "new", "--steps", "1", "--quiet"],
+        ["train", "names.csv", "--plan", "run", "--out", "new", "--quiet"],
+    ],
+}  # fmt: skip
+
+
+def make_text_run(corpus: Path) -> None:
+    """A mixture over a text, with its reach."""
+    write_text(corpus / "text.txt")
+    _unroll("train", corpus / "text.txt", "--model", "lstm+ngram", "--window", "16", "--out", corpus / "run", *TINY)
+    _unroll("info", corpus / "run")
+
+
+def make_stopped_run(corpus: Path) -> None:
+    """A run on a text that was stopped in the middle."""
+    from unrolled.run import Training
+
+    write_text(corpus / "text.txt")
+    training = Training(corpus / "text.txt", out=str(corpus / "run"), steps=40, size=4, batch=4, window=16, threads=1)
+    for report in training:
+        if report.step > 10:
+            training.stop()
+
+
+def make_table_run(corpus: Path) -> None:
+    """A net, a linear model and n-grams, all weighed, which answer with labels."""
+    rows = [f"{'ak' * (1 + n % 3)}ski,east" if n % 2 else f"dag{'o' * (1 + n % 4)}ton,west" for n in range(60)]
+    (corpus / "names.csv").write_text("name,kind\n" + "\n".join(rows) + "\n")
+    arguments: list[str | Path] = ["--output", "kind", "--model", "lstm+linear+ngram", "--out", corpus / "run"]
+    _unroll("train", corpus / "names.csv", *arguments, *TINY)
+
+
+def make_value_run(corpus: Path) -> None:
+    """A net that answers about numbers with a number."""
+    rows = [f"{n % 7},{n % 5},{n % 7 + n % 5 + 0.25}" for n in range(80)]
+    (corpus / "names.csv").write_text("a,b,y\n" + "\n".join(rows) + "\n")
+    arguments: list[str | Path] = [
+        "--output",
+        "y",
+        "--as",
+        "value",
+        "--model",
+        "lstm+linear",
+        "--out",
+        corpus / "run",
+    ]
+    _unroll("train", corpus / "names.csv", *arguments, *TINY)
+
+
+def make_writing_run(corpus: Path) -> None:
+    """A net that writes a text about a text."""
+    rows = [f"{'ab' * (1 + n % 3)} {n % 5},{'ba' * (1 + n % 3)} {n % 5}" for n in range(60)]
+    (corpus / "names.csv").write_text("input,output\n" + "\n".join(rows) + "\n")
+    arguments: list[str | Path] = ["--output", "output", "--as", "text", "--out", corpus / "run"]
+    _unroll("train", corpus / "names.csv", *arguments, *TINY)
+
+
+def _unroll(*arguments: str | Path) -> None:
+    from unrolled.cli import main
+
+    assert main([str(argument) for argument in arguments]) == 0, arguments
+
+
+def damage_run(here: Path, draw: random.Random) -> tuple[str, list[str]]:
+    """Damages what a file of the run says, or what stands in its place."""
+    run = here / "run"
+    done = damage_json(run, draw) if draw.random() < 0.6 else damage_file(run, draw)
+    return done, draw.choice(COMMANDS["text" if (here / "text.txt").exists() else "table"])
+
+
+def damage_json(run: Path, draw: random.Random) -> str:
+    """A key is removed, retyped or out of range; mostly the checksums fit again, so that it is seen by its type."""
+    path = run / draw.choice([name for name in JSON_FILES if (run / name).exists()])
+    lines = path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
+    number = draw.randrange(len(lines))
+    value = json.loads(lines[number])
+    places = list(_places(value))
+    holder, key, place = draw.choice(places)
+    if draw.random() < 0.3:
+        done = f"{path.name}: {place} removed"
+        del holder[key]
+    else:
+        odd = draw.choice(ODD)
+        done = f"{path.name}: {place} = {str(odd)[:40]!r}"
+        holder[key] = odd
+    lines[number] = json.dumps(value)
+    path.write_text("\n".join(lines) + "\n")
+    if draw.random() < 0.85:
+        seal(run)
+        done += ", sealed"
+    return done
+
+
+def _places(value: Any, place: str = "") -> Iterator[tuple[Any, Any, str]]:
+    """(holder, key, path) of every part of a JSON value; of a long list a few."""
+    keys = list(value) if isinstance(value, dict) else list(range(min(3, len(value))))
+    for key in keys:
+        yield value, key, f"{place}.{key}"
+        if isinstance(value[key], dict | list):
+            yield from _places(value[key], f"{place}.{key}")
+
+
+def damage_file(run: Path, draw: random.Random) -> str:
+    """A file, or the folder of checkpoints, becomes something else."""
+    places = [path for path in run.rglob("*") if path.is_file()]
+    places += [run / name for name in ("checkpoint", "data.txt", "lock")]
+    path = draw.choice(places)
+    how = draw.choice(list(FILE_DAMAGE))
+    was = path.read_bytes() if path.is_file() else b""
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    FILE_DAMAGE[how](path, was, draw)
+    if draw.random() < 0.3:
+        seal(run)
+    return f"{path.relative_to(run)}: {how}"
+
+
+def _flip(path: Path, was: bytes, draw: random.Random) -> None:
+    flipped = bytearray(was)
+    for _ in range(draw.choice([1, 3, 50])):
+        if flipped:
+            flipped[draw.randrange(len(flipped))] ^= 1 << draw.randrange(8)
+    path.write_bytes(flipped)
+
+
+def _link_elsewhere(path: Path, was: bytes, draw: random.Random) -> None:
+    (path.parents[2 if path.parent.name == "checkpoint" else 1] / "elsewhere").mkdir(exist_ok=True)
+    path.symlink_to(path.parents[2 if path.parent.name == "checkpoint" else 1] / "elsewhere")
+
+
+def _sparse(path: Path, was: bytes, draw: random.Random) -> None:
+    path.write_bytes(was)
+    os.truncate(path, 50 << 30)
+
+
+def _thesis(path: Path) -> Path:
+    return next(parent / "thesis.txt" for parent in path.parents if (parent / "thesis.txt").exists())
+
+
+FILE_DAMAGE: dict[str, Callable[[Path, bytes, random.Random], object]] = {
+    "gone": lambda path, was, draw: None,
+    "a folder": lambda path, was, draw: path.mkdir(),
+    "a link": lambda path, was, draw: path.symlink_to(_thesis(path)),
+    "a hard link": lambda path, was, draw: path.hardlink_to(_thesis(path)),
+    "a link to itself": lambda path, was, draw: path.symlink_to(path),
+    "a link to /dev/zero": lambda path, was, draw: path.symlink_to("/dev/zero"),
+    "a link to a folder": _link_elsewhere,
+    "a pipe": lambda path, was, draw: os.mkfifo(path),
+    "empty": lambda path, was, draw: path.write_bytes(b""),
+    "cut short": lambda path, was, draw: path.write_bytes(was[: draw.randrange(len(was) + 1)]),
+    "flipped": _flip,
+    "twice": lambda path, was, draw: path.write_bytes(was + was),
+    "50 GB of holes": _sparse,
+    "nested deeply": lambda path, was, draw: path.write_bytes(b"[" * 500 + b"]" * 500),
+    "of many values": lambda path, was, draw: path.write_bytes(b"[" + b"[]," * 6_000_000 + b"[]]"),
+    "noise": lambda path, was, draw: path.write_bytes(draw.randbytes(draw.choice([1, 100, 10_000]))),
+}
+
+TARGETS: dict[str, Target] = {
+    "run on a text": Target(make_text_run, damage_run),
+    "stopped run": Target(make_stopped_run, damage_run),
+    "run on a table": Target(make_table_run, damage_run),
+    "run with numbers": Target(make_value_run, damage_run),
+    "run that writes": Target(make_writing_run, damage_run),
+}
+"""What is damaged, by name: run folders."""
