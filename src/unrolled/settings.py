@@ -130,6 +130,7 @@ class TrainSettings(Settings):
     shuffle: Annotated[
         bool, "of a table whose rows are in the order of its dates: draw validation and test part all the same"
     ] = False
+    rows: Annotated[int | None, "of a table: read so many of its rows, drawn evenly over it (all)"] = None
 
     def with_defaults(self) -> Self:
         """The same with the budget that is taken where none was asked for."""
@@ -160,7 +161,7 @@ class TrainSettings(Settings):
             other = "--steps" if self.steps is not None else "--plan"
             raise OptionError(f"One budget was expected; both --minutes and {other} were given. Leave one out.")
         check_minutes(self.minutes)
-        for name in ("steps", "size", "depth", "batch", "window", "threads"):
+        for name in ("steps", "size", "depth", "batch", "window", "threads", "rows"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionError(f"--{name} is a whole number of at least 1; got {value}.")

@@ -63,6 +63,7 @@ class Examples:
     note: str = ""  # what a person should know of the symbols that were chosen
     split: str = "drawn by chance"  # how the test part was chosen
     notes: tuple[str, ...] = ()  # what else was understood, with the options that overrule it
+    drawn: tuple[int, int] | None = None  # rows of the training table that were read, and that it has
 
     @property
     def measured(self) -> str:
@@ -116,6 +117,9 @@ class Examples:
         line += "; ".join(answered.describe(name) for name, answered in self.answers.items())
         line += f" ({self.note})" if self.note else ""
         line += "; otherwise: --input --output --as --read"
+        if self.drawn is not None:
+            read, rows = self.drawn
+            line += f"; {read:,} of {rows:,} rows are read, drawn evenly (--rows)"
         line += "".join(f"; {note}" for note in dict.fromkeys(table.note for table in self.tables) if note)
         line += "".join(f"; {one}" for one in self.notes)
         if files := sum(len(table.skipped) for table in self.tables):
@@ -162,6 +166,7 @@ class Asked:
     fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test part
     options: TableOptions = USUAL  # of this table, and of those of --valid and --test
     shuffle: bool = False  # rows that stand in the order of time are drawn all the same
+    rows: int | None = None  # of the training table, drawn evenly over it; None: all
 
 
 @dataclass(frozen=True)
@@ -251,6 +256,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
         repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()), grown=grown, note=note,
         split=split_words(columns.group, columns.time, asked.fold, shares),
         notes=_notes(rows, columns, intake, answers, asked, known, cut),
+        drawn=rows.drawn,
     )  # fmt: skip
 
 
@@ -304,7 +310,8 @@ def _reader(
             sources = source_columns(table, [name for name in used if name not in several])
         elif columns.time in table.columns:
             clocks = [columns.time] if columns.time else []
-    return RowReader(columns, taken, table.label_column, clocks, [one for one in sources if one not in clocks])
+    others = [one for one in sources if one not in clocks]
+    return RowReader(columns, taken, table.label_column, clocks, others, asked.rows)
 
 
 def _time_of(path: str | Path, rows: RowReader, asked: Asked, columns: Columns, known: Known | None) -> str | None:

@@ -24,8 +24,21 @@ from unrolled.data.media_folders import MediaFolder
 from unrolled.data.row_order import Clock, Sources
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.errors import MediaError
+from unrolled.seeds import numpy_generator
 
 AHEAD = 64  # files that are decoded side by side
+
+
+def draw_rows(rows: Iterator[Row], wanted: int, total: int) -> Iterator[Row]:
+    """So many of a table's rows: one drawn from each of as many stretches of it, the same ones at each call."""
+    ends = np.arange(wanted + 1) * total // wanted
+    dice = numpy_generator(0, "rows")  # every k-th row would see one label where they take turns
+    drawn = iter(dice.integers(ends[:-1], ends[1:]).tolist())
+    following = next(drawn)
+    for number, row in enumerate(rows):
+        if number == following:
+            yield row
+            following = next(drawn, -1)
 
 
 class RowReader:
@@ -34,9 +47,11 @@ class RowReader:
 
     def __init__(
         self, columns: Columns, taken: InputKind, label: str | None = None, clocks: Sequence[str] = (),
-        sources: Sequence[str] = (),
+        sources: Sequence[str] = (), most: int | None = None,
     ) -> None:  # fmt: skip
-        self.wanted, self.taken = columns, taken
+        """most: rows of the first table that are read, drawn evenly over it; None: all."""
+        self.wanted, self.taken, self.most = columns, taken, most
+        self.drawn: tuple[int, int] | None = None  # rows of the first table that were read, and that it has
         self.clocks = {name: Clock() for name in clocks}
         self.of_whom = {name: Sources(name) for name in sources}
         self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput | LabelInput) else Arrays()
@@ -87,11 +102,22 @@ class RowReader:
                 self.items.add(item, partial(self._take, table, row) if self.taken.kind in MEDIA else None)
             self._add(table, row, item, source)
 
+    def _rows(self, table: TableFile, source: int) -> Iterator[Row]:
+        """The rows that are read, or so many of them as are wanted of the first table."""
+        beside = () if source else (*self.clocks, *self.of_whom)
+        rows = table.rows([*self.wanted.all, *beside])
+        if self.most is None or source:
+            return rows
+        total = sum(1 for _ in table.rows(self.wanted.all[:1]))
+        if self.most >= total:
+            return rows
+        self.drawn = self.most, total
+        return draw_rows(rows, self.most, total)
+
     def _whole(self, table: TableFile, source: int, skip_empty: bool) -> Iterator[Row]:
         """The rows that lack no cell that is needed."""
         names = self.wanted.all
-        beside = () if source else (*self.clocks, *self.of_whom)
-        for row in table.rows([*names, *beside]):
+        for row in self._rows(table, source):
             empty = missing(table, names, Row(row.number, row.cells[: len(names)]))
             if empty is None:
                 yield row

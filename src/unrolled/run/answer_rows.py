@@ -28,7 +28,7 @@ def answer_rows(
 ) -> tuple[Said, Ids]:
     """What each model says about a part's rows, and which rows these are, in that order.
 
-    Where the deadline passes they are fewer, `AT_ONCE` at least, spread evenly over the part.
+    Where the deadline passes they are fewer, `AT_ONCE` at least, drawn from all of the part.
     """
     rows = spread(examples.parts[part], most_rows(examples, part))
     found: dict[str, dict[str, list[Tensor]]] = {name: {out: [] for out in examples.answers} for name in parts}

@@ -121,6 +121,10 @@ class Answers(Subject):
         return self.settings.model not in UNTRAINED
 
     @property
+    def without_net(self) -> str | None:
+        return LINEAR
+
+    @property
     def untrained(self) -> float:
         return sum(answered.output.untrained for answered in self.examples.answers.values())
 

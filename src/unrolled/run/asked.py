@@ -40,7 +40,7 @@ NEURAL_ONLY = (
 )  # fmt: skip
 FOR_TABLES = (
     "input", "output", "group", "folds", "fold", "pool", "direction", "balance", "skip_empty", "read", "sequence",
-    "inlet", "augment", "freeze", "reader", "no_header", "decimal", "shuffle",
+    "inlet", "augment", "freeze", "reader", "no_header", "decimal", "shuffle", "rows",
 )  # fmt: skip
 FOR_TEXTS = ("documents", "window")
 KEPT = "data.txt"  # of standard input, in a run's folder

@@ -105,6 +105,10 @@ class Language(Subject):
         return self.settings.model != COUNTED
 
     @property
+    def without_net(self) -> str | None:
+        return COUNTED
+
+    @property
     def untrained(self) -> float:
         return math.log(self.kinds)
 

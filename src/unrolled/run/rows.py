@@ -45,6 +45,7 @@ def read_rows(
         settings.inlet == "patches", table,
         (settings.fold, settings.folds) if settings.fold and settings.folds else None, table_options(settings),
         settings.shuffle,
+        settings.rows,
     )  # fmt: skip
     examples = read_examples(path, asked, None if tables is None else known_from_json(tables), measured)
     if tables is None and not examples.count("validation"):

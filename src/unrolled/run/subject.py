@@ -99,6 +99,11 @@ class Subject(ABC):
         """What an untrained model's loss is, in nats."""
 
     @property
+    def without_net(self) -> str | None:
+        """The model that is taken where a budget leaves no time for a net; None where only nets do this."""
+        return None
+
+    @property
     def kinds(self) -> int:
         """Different symbols there are, of a text."""
         return 1

@@ -30,6 +30,7 @@ from unrolled.run.asked import (
 from unrolled.run.building import differences, environment, find_device
 from unrolled.run.folder import RunFolder, free_path, newest
 from unrolled.run.legs import Leg, best_weights, recorded_plans, set_weights
+from unrolled.run.reading import check_reading
 from unrolled.run.report import Report
 from unrolled.run.subject import Baseline, Concluded, Terms
 from unrolled.run.watching import Watch
@@ -39,6 +40,8 @@ from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan, plan_at
 
+LEAST_LEFT = 0.15  # of a budget in minutes, from which on a net is trained
+
 
 class Training:
     """A training that goes on while it is iterated over; its folder is a run at every moment.
@@ -46,6 +49,8 @@ class Training:
     Making it reads the data, measures this machine where there is a budget in minutes, and writes the plan.
     Raises InputError where what was given is wrong, before a folder is made; TrainingError where work fails.
     """
+
+    _no_net = ""  # why there is none, where the budget was spent on reading
 
     def __init__(
         self, path: str | Path, settings: TrainSettings | None = None, started: float | None = None, **asked: Any
@@ -72,7 +77,9 @@ class Training:
         threads = threads_for(settings.threads)
         with torch_threads(threads), tempfile.TemporaryDirectory() as aside:
             kept = keep_input(path, Path(aside), settings)
+            check_reading(kept or path, settings, self.clock)
             self.subject = read_subject(kept or path, settings, source)
+            self._leave_out_net()
             plans = self._first_plans(recorded, threads)
             facts = self._facts(path, kept, threads)
             self._set_up(plans, follows=settings.minutes is None)
@@ -154,6 +161,15 @@ class Training:
 
     # Setting up
 
+    def _leave_out_net(self) -> None:
+        """Where reading has spent the budget, and no model was asked for: what is counted or fitted alone."""
+        model, budget = self.subject.without_net, self.clock.budget
+        if budget is None or model is None or self.settings.model is not None or self.settings.from_run:
+            return
+        if self.clock.left < LEAST_LEFT * budget:
+            self.settings = self.subject.settings = dataclasses.replace(self.settings, model=model)
+            self._no_net = f"; after {self.clock.sitting:.0f} of {budget:.0f} seconds there is no time for a net"
+
     def _first_plans(self, recorded: RunFolder | None, threads: int) -> list[Plan]:
         if not self.subject.trained:
             return []
@@ -231,7 +247,7 @@ class Training:
         """What is about to be trained, in a line."""
         if self.watch is None:
             name, how = UNTRAINED[self.settings.model or ""]
-            return f"{name}: {how}, not trained"
+            return f"{name}: {how}, not trained{self._no_net}"
         learnt = self.watch.plans[-1].line(sum(p.numel() for p in self.learner.model.parameters()))
         return learnt + self.subject.weighed
 

@@ -166,11 +166,12 @@ def in_groups(examples: Examples, rows: Ids) -> Iterator[Ids]:
 
 
 def in_turn(rows: Ids, at_once: int, together: int, deadline: Deadline) -> list[Ids]:
-    """Rows in pieces of `together`, in their order; with a deadline of `at_once`, each spread over all of them."""
+    """Rows in pieces of `together`, in their order; with a deadline in pieces of `at_once`, drawn, so that the first
+    of them are like all."""
     if deadline.endless:
         return [rows[start : start + together] for start in range(0, max(1, len(rows)), together)]
-    count = max(1, -(-len(rows) // at_once))
-    return [rows[first::count] for first in range(count)]
+    drawn = rows[seeds.numpy_generator(0, "in turn").permutation(len(rows))]
+    return [drawn[start : start + at_once] for start in range(0, max(1, len(rows)), at_once)]
 
 
 def spread(rows: Ids, most: int) -> Ids:

@@ -1,0 +1,88 @@
+"""How long a table takes to be read here, told by its first rows before all of them are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from unrolled.data.columns import Columns
+from unrolled.data.inputs import InputKind
+from unrolled.data.row_reader import RowReader
+from unrolled.data.table_file import Row, TableFile
+
+LARGE = 4_000_000  # bytes of a file, from which on the time matters
+LOOKED_AT = 10_000  # rows that are read for it, after some that warm up
+WARM = 500
+REST = 1.6  # times what reading rows takes: cutting, spelling and counting answers come on top
+BLOCK = 1 << 22  # bytes
+
+
+@dataclass(frozen=True)
+class ReadingTime:
+    """Rows of a table, about, and what they cost here."""
+
+    rows: int
+    each: float  # seconds to read a row
+    passing: float  # seconds to pass over one that is not read
+
+    def seconds(self, rows: int | None) -> float:
+        """To read so many rows drawn evenly over the table (None: all): it is passed over twice for that."""
+        if rows is None or rows >= self.rows:
+            return self.rows * self.each
+        return 2 * self.rows * self.passing + rows * self.each
+
+    def rows_within(self, seconds: float) -> int:
+        """How many rows drawn evenly can be read in so many seconds, in two digits; 0 where none can."""
+        found = int((seconds - 2 * self.rows * self.passing) / self.each)
+        if found < 1:
+            return 0
+        unit: int = 10 ** max(0, len(str(found)) - 2)
+        return found // unit * unit
+
+
+def time_reading(table: TableFile, columns: Columns, taken: InputKind) -> ReadingTime | None:
+    """What reading a table takes, told by its first rows; None where it is small, or no file with a row a line."""
+    if table.form not in ("csv", "tsv", "jsonl") or table.path.stat().st_size < LARGE:
+        return None
+    lines = count_lines(table.path)
+    if lines < 2 * (WARM + LOOKED_AT):
+        return None
+    some = FirstRows(table)
+    each, passing = [], []
+    for count in (WARM, LOOKED_AT):
+        some.count = count
+        started = time.perf_counter()
+        RowReader(columns, taken).read(some, 0, skip_empty=True)
+        each.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        for _ in some.rows(columns.all):
+            pass
+        passing.append(time.perf_counter() - started)
+    return ReadingTime(lines, REST * each[-1] / LOOKED_AT, min(passing[-1], each[-1]) / LOOKED_AT)
+
+
+def count_lines(path: Path) -> int:
+    """Line feeds in a file."""
+    lines = 0
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            lines += block.count(b"\n")
+    return lines
+
+
+class FirstRows(TableFile):
+    """The first rows of another table."""
+
+    def __init__(self, table: TableFile) -> None:
+        super().__init__(table.path, table.columns)
+        self.form, self.count, self._table = table.form, 0, table
+
+    @classmethod
+    def open(cls, path: Path) -> FirstRows:
+        raise TypeError("it is made of another table")
+
+    def rows(self, columns: Sequence[str]) -> Iterator[Row]:
+        return islice(self._table.rows(columns), self.count)

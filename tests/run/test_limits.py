@@ -1,0 +1,173 @@
+"""Budgets are kept: by a clock that goes on as often as it is asked, and by stops that are heard inside fits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unrolled.data import reading_time
+from unrolled.data.reading_time import ReadingTime
+from unrolled.deadline import Deadline, Stopped
+from unrolled.errors import OptionError
+from unrolled.run import Training
+from unrolled.run.answer_rows import AT_ONCE, answer_rows
+from unrolled.run.folder import RunFolder
+from unrolled.run.rivals import fit_rivals
+from unrolled.run.rows import read_rows
+from unrolled.settings import TrainSettings
+from unrolled.training.plan import GRACE, Clock
+
+SMALL: dict[str, Any] = {"size": 16, "batch": 16, "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("limits") / "films.csv"
+    words = ("dull", "fine", "long", "odd", "new", "old")
+    path.write_text("text,label\n" + "".join(
+        f"a {words[n % 6]} film {n % 17} {n},{('no', 'yes')[n % 2]}\n" for n in range(3_000)
+    ))  # fmt: skip
+    return path
+
+
+def after(asks: int) -> Deadline:
+    """A deadline that passes once it was asked so many times."""
+    ticks = count()
+    return Deadline(asks, now=lambda: next(ticks))
+
+
+def test_a_cut_fit_is_whole_and_says_so(table: Path) -> None:
+    examples = read_rows(table, TrainSettings())
+    whole = fit_rivals(examples, ["linear"], 0)["linear"]
+    cut = fit_rivals(examples, ["linear"], 0, after(40))["linear"]
+    assert "cut short" not in whole.describe()
+    assert "cut short by the time" in cut.describe() or "fitted on" in cut.describe()
+    for rival in (whole, cut):
+        said = rival.answer(["a dull film 3 3", "a fine film 4 4"])["label"]
+        assert bool(said.exp().sum(1).sub(1).abs().max() < 1e-5)
+
+
+def test_rows_that_there_is_no_time_for_are_left_out(table: Path) -> None:
+    examples = read_rows(table, TrainSettings())
+    rivals = fit_rivals(examples, ["linear"], 0)
+    said, rows = answer_rows(examples, rivals, "test")
+    assert rows.tolist() == examples.parts["test"].tolist()
+    cut, some = answer_rows(examples, rivals, "test", after(2))
+    assert AT_ONCE <= len(some) < len(rows)
+    assert len(cut["linear"]["label"]) == len(some)
+    spread = np.searchsorted(rows, np.sort(some)) / len(rows)
+    assert abs(float(spread.mean()) - 0.5) < 0.1
+    order = {row: place for place, row in enumerate(rows.tolist())}
+    for at, row in enumerate(some.tolist()[:5]):
+        assert cut["linear"]["label"][at].tolist() == pytest.approx(
+            said["linear"]["label"][order[row]].tolist(), abs=1e-5
+        )
+
+
+def test_more_labels_are_judged_on_fewer_rows(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.run.answer_rows.MOST_CELLS", 200)
+    examples = read_rows(table, TrainSettings())
+    _, rows = answer_rows(examples, fit_rivals(examples, ["ngram"], 0), "test")
+    assert len(rows) == 100
+
+
+def test_a_stop_is_heard_inside_a_fit_and_the_run_can_go_on(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unrolled.model.linear_fit.ITERATIONS", 100_000)
+    monkeypatch.setattr("unrolled.model.linear_fit.MOST_WORK", 1 << 60)
+    monkeypatch.setattr("unrolled.model.linear_fit.TRIES", ((False, 1e-9 * 10.0**-n) for n in range(1000)))
+    training = Training(table, out=str(tmp_path / "run"), steps=2, **SMALL)
+    threading.Timer(0.5, training.stop).start()
+    started = time.monotonic()
+    assert not list(training)
+    assert time.monotonic() - started < 0.5 + GRACE + 4
+    assert training.stopped
+    assert RunFolder.open(tmp_path / "run").facts["status"] == "stopped"
+    monkeypatch.undo()
+    again = Training.resume(tmp_path / "run")
+    assert list(again)
+    assert not again.stopped
+
+
+def test_a_stop_leaves_what_is_short_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("unrolled.training.plan.time.monotonic", lambda: now[0])
+    clock = Clock(None)
+    deadline = clock.deadline()
+    clock.stop()
+    assert clock.stopping
+    assert not deadline.passed()
+    now[0] += GRACE + 0.1
+    with pytest.raises(Stopped):
+        deadline.passed()
+
+
+def test_rows_are_read_evenly(table: Path) -> None:
+    examples = read_rows(table, TrainSettings(rows=300))
+    assert len(examples.numbers) == 300
+    assert [number // 10 for number in (examples.numbers - 2).tolist()] == list(range(300))  # one of each ten
+    assert len(examples.answers["label"].output.names) == 2  # type: ignore[union-attr]
+    assert "300 of 3,000 rows are read, drawn evenly (--rows)" in examples.description
+    assert len(read_rows(table, TrainSettings(rows=10_000)).numbers) == 3_000
+
+
+def test_rows_are_of_tables(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("a text " * 100)
+    with pytest.raises(OptionError, match="has no use for --rows"):
+        Training(path, rows=5, out=str(tmp_path / "run"))
+    with pytest.raises(OptionError, match="--rows is a whole number of at least 1"):
+        Training(path, rows=0, out=str(tmp_path / "run"))
+
+
+def test_what_cannot_be_read_in_half_the_budget_is_said_before(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unrolled.run.reading.time_reading", lambda *_: ReadingTime(2_000_000, 60e-6, 2e-6))
+    with pytest.raises(OptionError) as error:
+        Training(table, minutes=0.5, out=str(tmp_path / "run"))
+    assert str(error.value).splitlines() == [
+        f"{table}: to read all of its 2,000,000 rows takes about 2.0 minutes here, more than half of --minutes 0.5.",
+        "Read fewer of them, drawn evenly: --rows 41000; or give it more time: --minutes 5.8.",
+    ]
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(OptionError, match="to read 1,000,000 of its 2,000,000 rows"):
+        Training(table, minutes=0.5, rows=1_000_000, out=str(tmp_path / "run"))
+    assert Training(table, minutes=0.5, rows=500, out=str(tmp_path / "run")).watch is not None
+
+
+def test_first_rows_tell_how_long_all_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from unrolled.data.columns import choose_columns
+    from unrolled.data.inputs import find_input
+    from unrolled.data.tables import open_table
+
+    path = tmp_path / "large.csv"
+    path.write_text("text,label\n" + "".join(f"row {n},{n % 2}\n" for n in range(600)))
+    for name, value in (("LARGE", 100), ("WARM", 20), ("LOOKED_AT", 100)):
+        monkeypatch.setattr(reading_time, name, value)
+    opened = open_table(path)
+    columns = choose_columns(opened)
+    found = reading_time.time_reading(opened, columns, find_input(opened, columns, None))
+    assert found is not None
+    assert found.rows == 601
+    assert found.each > 0
+    assert 0 < found.passing <= found.each
+
+
+def test_where_reading_spent_the_budget_what_is_fitted_alone_answers(table: Path, tmp_path: Path) -> None:
+    training = Training(table, minutes=0.5, started=time.monotonic() - 27, out=str(tmp_path / "run"), threads=1)
+    assert training.watch is None
+    assert "linear model: fitted, not trained; after" in training.plan_line
+    assert "there is no time for a net" in training.plan_line
+    for _ in training:
+        pass
+    import unrolled
+
+    assert next(unrolled.load(tmp_path / "run").predict(["a fine film 3 3"])).labels["label"]
