@@ -15,6 +15,7 @@ from unrolled.data.pictures import (
     MOST_PIXELS,
     PICTURES,
     look_at_picture,
+    measure_pictures,
     patches_of,
     read_picture,
     rows_of,
@@ -120,6 +121,61 @@ def test_16_bits_one_bit_and_palettes_become_bytes(tmp_path: Path) -> None:
     greys = Image.fromarray(ramp.astype(np.uint8)).convert("P")
     greys.save(tmp_path / "d.png")
     assert look_at_picture(tmp_path / "d.png")[2]
+
+
+def test_16_bits_are_scaled_by_what_is_there(tmp_path: Path) -> None:
+    ramp = np.arange(1000, 1256, dtype=np.uint16).reshape(16, 16)
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    Image.fromarray(ramp + 255).save(tmp_path / "b.tif")
+    depth, ground = measure_pictures([tmp_path / "a.png", tmp_path / "b.tif", tmp_path / "none.png"])
+    assert (depth, ground) == ((1000, 1510), 255)
+    read = read_picture(tmp_path / "a.png", 16, 16, True, depth)[..., 0]
+    np.testing.assert_array_equal(read, np.rint((ramp - 1000) / 2))
+    assert read_picture(tmp_path / "b.tif", 16, 16, True, depth).max() == 255
+    assert read_picture(tmp_path / "a.png", 16, 16, True, (1100, 1200)).min() == 0  # below the least there was
+    Image.fromarray(HALVES).save(tmp_path / "c.png")
+    assert measure_pictures([tmp_path / "c.png"]) == ((0, 65535), 255)
+
+
+@pytest.mark.parametrize(
+    ("drawings", "ground"), [((0,), 255), ((255,), 0), ((250, 240), 0), ((0, 255), 128), ((200,), 255), ((), 255)]
+)
+def test_the_ground_shows_the_drawing(drawings: tuple[int, ...], ground: int, tmp_path: Path) -> None:
+    paths = []
+    for number, grey in enumerate(drawings):
+        seen = np.full((6, 6, 4), grey, np.uint8)
+        seen[..., 3] = 0
+        seen[1:3, 1:5, 3] = 255
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(seen).save(paths[-1])
+    assert measure_pictures(paths)[1] == ground
+    for path, grey in zip(paths, drawings, strict=True):
+        read = read_picture(path, 6, 6, True, ground=ground)[..., 0].astype(int)
+        assert (read[1, 1], read[5, 5]) == (grey, ground)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "L", "P", "1", "I;16"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_picture_shrunk_tile_by_tile_is_the_same(
+    mode: str, orientation: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    across, down = np.meshgrid(np.linspace(0, 255, 300), np.linspace(255, 0, 200))
+    smooth = np.stack([across, down, np.full_like(across, 9), 255 - across / 2], axis=2).astype(np.uint8)
+    picture = Image.fromarray(smooth)
+    if mode == "I;16":
+        picture = Image.fromarray(across.astype(np.uint16) * 257)
+    elif mode == "P":
+        picture = picture.convert("RGB").quantize(32)
+    else:
+        picture = picture.convert(mode)
+    facts = Image.Exif()
+    facts[0x0112] = orientation
+    picture.save(tmp_path / "a.png", exif=facts)
+    whole = read_picture(tmp_path / "a.png", 8, 16, False).astype(int)
+    monkeypatch.setattr("unrolled.data.pictures.LARGE", 1000)
+    monkeypatch.setattr("unrolled.data.pictures.TILE", 40)
+    tiled = read_picture(tmp_path / "a.png", 8, 16, False).astype(int)
+    np.testing.assert_allclose(tiled, whole, atol=14 if mode in ("P", "1") else 6)
 
 
 def chunk(name: bytes, content: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from unrolled.data.sound import LONGEST, SOUNDS, look_at_sound, read_sound, shak
 from unrolled.errors import MediaError, MissingExtra
 
 soundfile = pytest.importorskip("soundfile")
-pytest.importorskip("soxr")
+soxr = pytest.importorskip("soxr")
 
 RATE = 8000
 
@@ -52,14 +53,54 @@ def test_a_wav_comes_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", SOUNDS)
 def test_every_form_rate_and_number_of_channels_becomes_one_sound(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a{suffix}"
-    left, right = tone(44100, 0.5), 0.5 * tone(44100, 0.5)
-    soundfile.write(path, np.stack([left, right], axis=1), 44100)
+    there = 48000 if suffix == ".opus" else 44100  # opus knows few rates
+    left, right = tone(there, 0.5), 0.5 * tone(there, 0.5)
+    form = {".aif": {"format": "AIFF"}, ".opus": {"format": "OGG", "subtype": "OPUS"}}.get(suffix, {})
+    soundfile.write(path, np.stack([left, right], axis=1), there, **form)
     read = read_sound(path, 16000)
     expected = 0.75 * tone(16000, 0.5)
     assert abs(len(read) - len(expected)) <= 1
     inner = slice(1000, 7000)  # resampling and packing smear the ends
     error = np.sqrt(np.square(read[inner] - expected[inner]).mean())
     assert error < 0.02, error  # of a tone of 0.27
+
+
+def test_channels_that_cancel_each_other_are_not_mixed(tmp_path: Path) -> None:
+    left = tone(RATE, 0.2)
+    soundfile.write(tmp_path / "a.wav", np.stack([left, -left], axis=1), RATE)
+    np.testing.assert_allclose(np.abs(read_sound(tmp_path / "a.wav", RATE)), np.abs(left), atol=1e-4)
+    soundfile.write(tmp_path / "b.wav", np.stack([left, np.zeros_like(left)], axis=1), RATE)
+    np.testing.assert_allclose(read_sound(tmp_path / "b.wav", RATE), left / 2, atol=1e-4)
+    soundfile.write(tmp_path / "c.wav", np.zeros((1600, 2)), RATE)
+    assert not read_sound(tmp_path / "c.wav", RATE).any()
+
+
+@pytest.mark.parametrize("there", [8000, 22050, 44100, 48000])
+def test_a_sound_brought_to_a_rate_block_by_block_is_what_it_is_as_a_whole(there: int, tmp_path: Path) -> None:
+    samples = noise(150_001)
+    soundfile.write(tmp_path / "a.wav", samples, there, subtype="FLOAT")
+    expected = soxr.resample(samples, there, 16000, quality="HQ")
+    np.testing.assert_array_equal(read_sound(tmp_path / "a.wav", 16000), expected)
+
+
+def test_no_more_of_a_long_sound_is_held_than_comes_back(tmp_path: Path) -> None:
+    """A minute and a half of silence in two channels at 192 kHz: a few kB as a flac, 138 MB as it lies."""
+    with soundfile.SoundFile(tmp_path / "a.flac", "w", 192_000, 2) as file:
+        for _ in range(9):
+            file.write(np.zeros((10 * 192_000, 2), np.float32))
+    tracemalloc.start()
+    read = read_sound(tmp_path / "a.flac", RATE)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(read) == 90 * RATE
+    assert peak < 25_000_000  # of 138 MB
+
+
+def test_a_sound_of_very_many_values_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros((1000, 4)), RATE)
+    monkeypatch.setattr("unrolled.data.sound.MOST_VALUES", 3999)
+    with pytest.raises(MediaError, match=r"has 1,000 samples in each of 4 channels, and up to 3,999 in all are read"):
+        read_sound(tmp_path / "a.wav", RATE)
 
 
 def test_what_lies_above_half_the_new_rate_is_cut_off_and_not_folded_down(tmp_path: Path) -> None:
@@ -122,6 +163,11 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a truncated ogg": ("a.ogg", cut("OGG", 0.9), r"a\.ogg is truncated: its last page does not end the stream"),
     "an ogg that lacks a byte": ("a.ogg", cut("OGG", 0.9999), r"a\.ogg is truncated: its last page"),
     "a truncated flac": ("a.flac", cut("FLAC", 0.5), r"a\.flac is damaged or truncated: .*\.\nCopy it anew"),
+    "a truncated aiff": (
+        "a.aiff",
+        cut("AIFF", 0.5),
+        r"a\.aiff is truncated: its header promises [\d,]+ bytes of sound, and [\d,]+ are there",
+    ),
     "a truncated mp3": (
         "a.mp3",
         cut("MP3", 0.5),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.alike import check_unlike
 from unrolled.data.answer_kinds import decide_kinds, leave_out, only_text
 from unrolled.data.answer_reader import as_texts, read_answers
 from unrolled.data.answers import Answered, Labels, LabelSets, Written, shown
@@ -60,6 +61,7 @@ class Examples:
     bad: tuple[str, ...]  # what was wrong with sounds and pictures that were left out
     repeated: int  # rows of validation and test part that stand in the training part too
     grown: str = ""  # characters that a table of symbols lacked, and has got
+    blank: int = 0  # sounds that are silent throughout, pictures of one colour
     note: str = ""  # what a person should know of the symbols that were chosen
     split: str = "drawn by chance"  # how the test part was chosen
     notes: tuple[str, ...] = ()  # what else was understood, with the options that overrule it
@@ -126,6 +128,8 @@ class Examples:
             line += f"; {files:,} files of another kind left out"
         if self.skipped:
             line += f"; {self.skipped:,} rows with an empty cell left out"
+        if self.blank:
+            line += f"; {self.blank:,} are silent, or of one colour, throughout"
         if self.bad:
             line += f"; {len(self.bad):,} that cannot be read left out ({self.bad[0].splitlines()[0]})"
         if self.repeated:
@@ -246,6 +250,8 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
         for name, kind in kinds.items()
         if kind != "text"
     }
+    if known is None:
+        check_unlike(path, PartItems(rows.items, parts["training"]), taken)
     marks = np.array(rows.marks, np.int64)
     others = np.concatenate([parts["validation"], parts["test"]])
     return Examples(
@@ -257,6 +263,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
         split=split_words(columns.group, columns.time, asked.fold, shares),
         notes=_notes(rows, columns, intake, answers, asked, known, cut),
         drawn=rows.drawn,
+        blank=rows.blank,
     )  # fmt: skip
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -22,7 +23,7 @@ from unrolled.data.column_kinds import spell
 from unrolled.data.columns import Columns, holds_dates, holds_numbers, no_forecasts, spell_list
 from unrolled.data.file_names import check_no_files
 from unrolled.data.items import Item
-from unrolled.data.pictures import PICTURES, look_at_picture, read_picture
+from unrolled.data.pictures import DEEPEST, PICTURES, WHITE, look_at_picture, measure_pictures, read_picture
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.sound import SOUNDS, look_at_sound, read_sound
 from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
@@ -31,6 +32,8 @@ from unrolled.errors import DataError, MediaError, OptionError
 from unrolled.schema import Within, check
 
 HIGHEST_RATE = 16_000  # samples a second that a sound is read with at most: what is said needs no more
+SMALLEST = 5  # rows and columns of an array that is a picture with its colours first: more than there are colours
+SPREAD = 100  # files of a table, spread evenly, by which depth and ground of pictures are found
 LARGEST = 64  # rows and columns of a picture, at most
 MEDIA = {"sound": SOUNDS, "picture": PICTURES}
 NUMBERED = re.compile(r"(.*?)(\d+)")
@@ -76,17 +79,21 @@ class LabelInput(InputKind):
 class VectorInput(InputKind):
     """Numbers (T, D), a vector a step: a list or an array of them, or one or several columns of numbers.
 
-    series: the columns are one number at one step each, not one step's numbers.
+    series: the columns are one number at one step each, not one step's numbers. channels_first: an array is a picture
+    whose first axis are its colours; each of its rows is a step.
     """
 
     width: Annotated[int, Within(1, 1 << 24)]  # D
     series: bool = False
+    channels_first: bool = False
     kind = "vectors"
 
     def take(self, cells: Sequence[Cell], place: str) -> NDArray[np.floating[Any]]:
         """float32 where the cells are arrays of so many bits or fewer, else float64: a time in milliseconds, or a
         latitude, keeps its digits until it is scaled."""
         parts = [_numbers(cell, place) for cell in cells]
+        if self.channels_first:
+            parts = [np.moveaxis(part, 0, 2) if part.ndim == 3 else part for part in parts]
         if all(part.ndim == 0 for part in parts):
             row = np.array(parts)
             found = row[:, None] if self.series else row[None]
@@ -120,17 +127,24 @@ class SoundInput(InputKind):
 
 @dataclass(frozen=True)
 class PictureInput(InputKind):
-    """A path to a picture, or an array of its bytes -> (height, width, channels) uint8."""
+    """A path to a picture, or an array of its bytes -> (height, width, channels) uint8.
+
+    low, high: the values of 16 bits that become 0 and 255; ground: the grey on which lies what shines through.
+    """
 
     height: Annotated[int, Within(1, 1 << 14)]
     width: Annotated[int, Within(1, 1 << 14)]
     grey: bool
+    low: int = 0
+    high: int = DEEPEST
+    ground: int = WHITE
     kind = "picture"
 
     def take(self, cells: Sequence[Cell], place: str) -> NDArray[np.uint8]:
         cell = cells[0]
         if not isinstance(cell, np.ndarray):
-            return read_picture(_path(cell, place), self.height, self.width, self.grey)
+            depth = (self.low, self.high)
+            return read_picture(_path(cell, place), self.height, self.width, self.grey, depth, self.ground)
         picture = _as_picture(cell, place)
         expected = (self.height, self.width, 1 if self.grey else 3)
         if picture.shape != expected:
@@ -173,13 +187,21 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
         series = len(columns.inputs) > 1 and _follow_each_other(columns.inputs)
         whole = next((row for row in looked if not any(map(is_undefined, row.cells))), looked[0])
         parts = [_numbers(cell, table.place(whole.number)) for cell in whole.cells]
+        channels_first = all(_has_channels_first(part.shape) for part in parts)
+        if channels_first:
+            parts = [np.moveaxis(part, 0, 2) for part in parts]
         flat = all(part.ndim == 0 for part in parts)
         width = sum(part.reshape(len(part), -1).shape[1] if part.ndim else 1 for part in parts)
-        return VectorInput(1 if series and flat else width, series and flat)
+        return VectorInput(1 if series and flat else width, series and flat, channels_first)
     if len(columns.inputs) > 1:
         raise OptionError(f"A row has one {kind}; --input names {len(columns.inputs)} columns.")
     if kind == "picture":
-        return _picture_size([located(cells, table.path.parent)[0] for cells in first], table)
+        pictures = [located(cells, table.path.parent)[0] for cells in first]
+        found = _picture_size(pictures, table)
+        if isinstance(pictures[0], np.ndarray):
+            return found
+        paths = (located(row.cells, table.path.parent)[0] for row in table.rows(columns.inputs))
+        return _with_depth(found, _spread(Path(str(path)) for path in paths if path is not None))
     rates = []
     for cells in (located(cells, table.path.parent) for cells in first):
         try:
@@ -201,7 +223,9 @@ def kind_of(cells: Sequence[Cell], table: TableFile) -> str:
     if any(isinstance(cell, np.ndarray) for cell in cells):
         arrays = [cell for cell in cells if isinstance(cell, np.ndarray)]
         pictures = all(
-            one.dtype == np.uint8 and (one.ndim == 2 or (one.ndim == 3 and one.shape[2] in (1, 3))) for one in arrays
+            one.dtype == np.uint8
+            and (one.ndim == 2 or (one.ndim == 3 and (one.shape[2] in (1, 3) or _has_channels_first(one.shape))))
+            for one in arrays
         )
         return "picture" if pictures else "vectors"
     for kind, endings in MEDIA.items():
@@ -271,9 +295,16 @@ def _flat(cell: Any) -> list[Any]:
     return found
 
 
+def _has_channels_first(shape: tuple[int, ...]) -> bool:
+    """Whether an array's shape is that of a picture's colours, height and width, in this order."""
+    return len(shape) == 3 and shape[0] in (1, 3) and min(shape[1:]) >= SMALLEST
+
+
 def _as_picture(cell: NDArray[Any], place: str) -> NDArray[np.uint8]:
     """An array of a picture's bytes (height, width, channels). Raises DataError."""
     picture = cell[..., None] if cell.ndim == 2 else cell
+    if _has_channels_first(picture.shape):
+        picture = np.moveaxis(picture, 0, 2)
     if picture.ndim != 3 or picture.shape[2] not in (1, 3):
         raise DataError(f"{place}: an array of shape {cell.shape}; a picture's is height, width and 1 or 3 colours.")
     if picture.dtype != np.uint8 and not np.array_equal(picture, np.clip(np.rint(picture), 0, 255)):
@@ -320,6 +351,28 @@ def _picture_size(cells: Sequence[Cell], table: TableFile) -> PictureInput:
     if not isinstance(cells[0], np.ndarray) and (scale := LARGEST / max(high, wide)) < 1:
         high, wide = high * scale, wide * scale
     return PictureInput(max(1, round(high)), max(1, round(wide)), bool(grey))
+
+
+def _with_depth(found: PictureInput, paths: Sequence[Path]) -> PictureInput:
+    """The same for pictures like these: in colours where one is, the depth of those of 16 bits, and a ground on which
+    drawings are seen."""
+    grey = found.grey
+    for path in paths if grey else ():
+        with suppress(MediaError):
+            grey &= look_at_picture(path)[2]
+    (low, high), ground = measure_pictures(paths)
+    return replace(found, grey=grey, low=low, high=high, ground=ground)
+
+
+def _spread(paths: Iterable[Path]) -> list[Path]:
+    """Some of these, spread evenly, at least half of SPREAD where there are as many."""
+    kept, every = list[Path](), 1
+    for number, path in enumerate(paths):
+        if number % every == 0:
+            kept.append(path)
+        if len(kept) == SPREAD:
+            kept, every = kept[::2], 2 * every
+    return kept
 
 
 def _follow_each_other(names: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.intake import Ids
-from unrolled.data.store import SymbolStore
+from unrolled.data.store import SymbolStore, let_go
 from unrolled.data.symbols import Symbols, to_bytes
 
 Item: TypeAlias = str | NDArray[Any]  # what a row is given as: a text; or (T, D) numbers, (N,) samples, a picture
@@ -18,6 +18,7 @@ Item: TypeAlias = str | NDArray[Any]  # what a row is given as: a text; or (T, D
 TOGETHER = 1 << 20  # bytes that are stored at once
 AXES = 3  # of an array, at most
 BUDGET = 4 << 30  # bytes of decoded sounds or pictures that are kept
+RESIDENT = 1 << 27  # bytes that are read from a mapped file before its pages are let go
 
 
 class Texts:
@@ -77,7 +78,7 @@ class Arrays:
         self._again: dict[int, Callable[[], NDArray[Any]]] = {}
         self._store: SymbolStore | None = None
         self._held: list[NDArray[Any]] = []
-        self._waiting = 0
+        self._waiting = self._read = 0
         self._ends = array("q", [0])
         self._axes = array("q")
         self._shapes = array("q")  # those of all, axis after axis
@@ -117,6 +118,11 @@ class Arrays:
             self._symbols = self._store.whole()
         if self._symbols is None:
             raise IndexError(number)
+        read = int(self._ends[number + 1] - self._ends[number]) * self._symbols.itemsize
+        self._read += read
+        if self._read > RESIDENT:
+            let_go(self._symbols)
+            self._read = read
         shape = self._shapes[AXES * number : AXES * number + self._axes[number]]
         return self._symbols[self._ends[number] : self._ends[number + 1]].reshape(tuple(shape))
 

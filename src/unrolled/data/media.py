@@ -1,12 +1,72 @@
-"""What sounds and pictures share: whether there is a file to decode, and how a decoder's words are handed on."""
+"""What sounds and pictures share: whether there is a file to decode, how much is decoded at once, and how a decoder's
+words are handed on."""
 
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Condition
 
 from unrolled.data.text import look_at
 from unrolled.errors import DataError, MediaError
+
+
+class Budget:
+    """Bytes that threads may hold at once. What alone takes more has to wait until it is alone."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.used = most, 0
+        self._changed = Condition()
+
+    @contextmanager
+    def hold(self, count: int) -> Iterator[None]:
+        """Waits until there is room for `count` bytes, and holds them."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self.used or self.used + count <= self.most)
+            self.used += count
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.used -= count
+                self._changed.notify_all()
+
+
+DECODING = Budget(1 << 28)
+"""Bytes that files are decoded into, by all threads together."""
+
+
+class InFlight:
+    """Items that are decoded ahead of the one that is asked for next, within a budget of bytes."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.held, self.next = most, 0, 0
+        self.ended = False
+        self._changed = Condition()
+
+    def wait(self, number: int) -> None:
+        """Until there is room, or item `number`, from 0, is the one that is asked for next."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.ended or self.held < self.most or number <= self.next)
+
+    def add(self, count: int) -> None:
+        """An item of `count` bytes is there, and waits."""
+        with self._changed:
+            self.held += count
+
+    def take(self, count: int) -> None:
+        """The next item is taken."""
+        with self._changed:
+            self.held, self.next = self.held - count, self.next + 1
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Nothing is asked for any more: nobody waits."""
+        with self._changed:
+            self.ended = True
+            self._changed.notify_all()
 
 
 def check_file(path: Path, kind: str) -> None:

@@ -20,13 +20,16 @@ from unrolled.data.columns import Columns, missing, no_cell, spell_list
 from unrolled.data.fingerprints import digest_of
 from unrolled.data.inputs import MEDIA, InputKind, LabelInput, MissingNumber, TextInput, VectorInput, located
 from unrolled.data.items import Arrays, Item, Texts
+from unrolled.data.media import InFlight
 from unrolled.data.media_folders import MediaFolder
 from unrolled.data.row_order import Clock, Sources
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.errors import MediaError
 from unrolled.seeds import numpy_generator
 
-AHEAD = 64  # files that are decoded side by side
+AHEAD = 64  # files that are decoded before they are asked for, at most
+HELD = 1 << 27  # bytes of them that wait
+BLANK = 3  # least steps of a sample, or of a colour, by which an item's values differ where there is something in it
 
 
 def draw_rows(rows: Iterator[Row], wanted: int, total: int) -> Iterator[Row]:
@@ -65,6 +68,7 @@ class RowReader:
         self.marks = array("q")  # of whole rows
         self.skipped = 0
         self.bad: list[str] = []
+        self.blank = 0  # sounds that are silent throughout, pictures of one colour
         self.named = False  # whether cells name sounds or pictures
         self.files = hashlib.sha256()  # of these
 
@@ -100,6 +104,8 @@ class RowReader:
                 self.items.add(item)  # type: ignore[arg-type]
             else:
                 self.items.add(item, partial(self._take, table, row) if self.taken.kind in MEDIA else None)
+                if self.taken.kind in MEDIA:
+                    self.blank += int(item.max()) - int(item.min()) < BLANK
             self._add(table, row, item, source)
 
     def _rows(self, table: TableFile, source: int) -> Iterator[Row]:
@@ -132,15 +138,37 @@ class RowReader:
             for row in rows:
                 yield row, partial(self._take, table, row)
             return
+        flight = InFlight(HELD)
+
+        def decode(number: int, row: Row) -> Item:
+            flight.wait(number)
+            item: Item = self._take(table, row)
+            flight.add(len(item) if isinstance(item, str) else item.nbytes)
+            return item
+
+        def taken(future: Future[Item]) -> Item:
+            try:
+                item = future.result()
+            except MediaError:
+                flight.take(0)
+                raise
+            flight.take(len(item) if isinstance(item, str) else item.nbytes)
+            return item
+
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             waiting: deque[tuple[Row, Future[Item]]] = deque()
-            for row in rows:
-                waiting.append((row, pool.submit(self._take, table, row)))
-                if len(waiting) >= AHEAD:
+            try:
+                for number, row in enumerate(rows):
+                    waiting.append((row, pool.submit(decode, number, row)))
+                    if len(waiting) >= AHEAD:
+                        first, future = waiting.popleft()
+                        yield first, partial(taken, future)
+                while waiting:
                     first, future = waiting.popleft()
-                    yield first, future.result
-            for first, future in waiting:
-                yield first, future.result
+                    yield first, partial(taken, future)
+            finally:  # where reading ends early, too
+                flight.end()
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _take(self, table: TableFile, row: Row) -> Any:
         cells = row.cells[: len(self.wanted.inputs)]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.media import check_file, reason_of
+from unrolled.data.media import DECODING, check_file, reason_of
 from unrolled.data.sound_headers import check_whole, promises_frames
 from unrolled.errors import MediaError, MissingExtra, install_extra
 
-SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus")
 LONGEST = 600.0  # seconds of sound that are read from one file
-BLOCK = 1 << 16  # samples of each channel decoded at once
+MOST_VALUES = 1 << 28  # samples of all channels that are decoded of one file
+BLOCK = 1 << 16  # samples of each of eight channels that are decoded at once; of more channels fewer
+CANCELLED = 0.01  # of the loudest channel's power: where their mean has less, channels cancel each other
 
 Samples = NDArray[np.float32]
 
@@ -28,44 +30,76 @@ def look_at_sound(path: str | Path) -> tuple[int, float]:
 def read_sound(path: str | Path, rate: int) -> Samples:
     """A sound's samples (N,), N ≥ 1, at `rate` samples a second, mostly between -1 and 1.
 
-    Channels are mixed to one by their mean; another rate is brought to `rate` by soxr (its quality HQ, which cuts off
-    what lies above half the new rate). Raises MediaError, with the file and its fault, for what is no sound, is
-    truncated, has no samples, lasts longer than ten minutes or holds numbers that are not finite; MissingExtra.
+    Channels are mixed to one by their mean; where they cancel each other, as of a microphone wired the wrong way
+    round, the loudest is taken instead. Another rate is brought to `rate` by soxr (its quality HQ, which cuts off
+    what lies above half the new rate), block by block, so that no more is held than what comes back. Raises
+    MediaError, with the file and its fault, for what is no sound, is truncated, has no samples, lasts longer than ten
+    minutes or holds numbers that are not finite; MissingExtra.
     """
     path = Path(path)
+    with _open(path) as file:
+        seconds = min(LONGEST, file.frames / file.samplerate)
+    with DECODING.hold(int(4 * seconds * rate) + 16 * BLOCK):
+        decoded = _decode(path, rate, None)
+        loudest = int(decoded.powers.argmax())
+        if decoded.power < CANCELLED * decoded.powers[loudest]:
+            decoded = _decode(path, rate, loudest)
+    if not len(decoded.samples):
+        raise MediaError(
+            f"{path} lasts {decoded.seconds:.6f} seconds, and at {rate:,} samples a second none is left of it.\n"
+            "Leave it out."
+        )
+    return decoded.samples
+
+
+class _Decoded(NamedTuple):
+    samples: Samples  # (N,) at the rate asked for
+    seconds: float
+    power: float  # sum of squares of what was taken
+    powers: NDArray[np.float64]  # (channels,) and of each channel
+
+
+def _decode(path: Path, rate: int, channel: int | None) -> _Decoded:
+    """A sound at `rate`: one channel of it, from 0, or the mean of all."""
     soundfile, soxr = _libraries()
     with _open(path) as file:
-        there, promised = int(file.samplerate), int(file.frames)
+        there, promised, channels = int(file.samplerate), int(file.frames), int(file.channels)
+        most = min(LONGEST * there, MOST_VALUES // channels)
+        stream = soxr.ResampleStream(there, rate, 1, dtype="float32", quality="HQ") if there != rate else None
+        blocks, count, power, powers = list[Samples](), 0, 0.0, np.zeros(channels)
         try:
-            blocks = []
-            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
-                blocks.append(block.mean(axis=1))
+            while len(block := file.read(max(1, BLOCK * 8 // max(8, channels)), dtype="float32", always_2d=True)):
+                one = block.mean(axis=1) if channel is None else np.ascontiguousarray(block[:, channel])  # (n,)
+                _check_finite(path, one, count)
+                count += len(one)
+                if count > most:  # the header said less
+                    raise _too_long(path, count, there, channels)
+                if channels > 1:
+                    power += float(np.einsum("n,n->", one, one, dtype=np.float64))
+                    powers += np.einsum("nc,nc->c", block, block, dtype=np.float64)
+                blocks.append(one if stream is None else stream.resample_chunk(one))
         except (soundfile.SoundFileError, OSError) as error:
             raise MediaError(
                 f"{path} is damaged or truncated: {reason_of(error, path)}.\nCopy it anew, or leave it out."
             ) from None
-    samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)  # (N at its own rate,)
-    if len(samples) < promised and promises_frames(path):
+    if count < promised and promises_frames(path):
         raise MediaError(
-            f"{path} is truncated: its header promises {promised:,} samples, and {len(samples):,} are there.\n"
+            f"{path} is truncated: its header promises {promised:,} samples, and {count:,} are there.\n"
             "Copy it anew, or leave it out."
         )
-    if not len(samples):
+    if not count:
         raise _silent(path)
+    if stream is not None:
+        blocks.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
+    return _Decoded(np.concatenate(blocks), count / there, power, powers)
+
+
+def _check_finite(path: Path, samples: Samples, before: int) -> None:
     if not np.isfinite(samples).all():
         place = int(np.flatnonzero(~np.isfinite(samples))[0])
         raise MediaError(
-            f"{path}: sample {place + 1:,} is {samples[place]}, and a number was expected. Make it anew."
+            f"{path}: sample {before + place + 1:,} is {samples[place]}, and a number was expected. Make it anew."
         )
-    if there != rate:
-        resampled: Samples = soxr.resample(samples, there, rate, quality="HQ")
-        if not len(resampled):
-            raise MediaError(
-                f"{path} lasts {len(samples) / there:.6f} seconds, and at {rate:,} samples a second none is left of "
-                "it.\nLeave it out."
-            )
-        return resampled
-    return samples
 
 
 def shake_sound(samples: Samples, rate: int, dice: np.random.Generator) -> Samples:
@@ -103,15 +137,24 @@ def _open(path: Path) -> Any:
         check_whole(path)
         if not file.frames:
             raise _silent(path)
-        if file.frames > LONGEST * file.samplerate:
-            raise MediaError(
-                f"{path} lasts {file.frames / file.samplerate / 60:,.1f} minutes, and up to {LONGEST / 60:.0f} are "
-                "read at once.\nCut it into shorter sounds."
-            )
+        if file.frames > LONGEST * file.samplerate or file.frames * file.channels > MOST_VALUES:
+            raise _too_long(path, file.frames, file.samplerate, file.channels)
     except MediaError:
         file.close()
         raise
     return file
+
+
+def _too_long(path: Path, samples: int, rate: int, channels: int) -> MediaError:
+    if samples > LONGEST * rate:
+        return MediaError(
+            f"{path} lasts {samples / rate / 60:,.1f} minutes, and up to {LONGEST / 60:.0f} are read at once.\n"
+            "Cut it into shorter sounds."
+        )
+    return MediaError(
+        f"{path} has {samples:,} samples in each of {channels:,} channels, and up to {MOST_VALUES:,} in all are "
+        "read.\nCut it into shorter sounds, or save one channel."
+    )
 
 
 def _silent(path: Path) -> MediaError:

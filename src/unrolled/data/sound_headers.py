@@ -1,6 +1,7 @@
 """Whether a sound file is whole, by what its own frame promises: decoders hand out what is there and say nothing.
 
-wav: the length of the chunk `data` (RIFF, Microsoft and IBM 1991; RF64, EBU Tech 3306). ogg: the flag that ends a
+wav: the length of the chunk `data` (RIFF, Microsoft and IBM 1991; RF64, EBU Tech 3306). aiff: that of `SSND` (Apple
+1989). ogg: the flag that ends a
 stream (RFC 3533). mp3: the count of frames that an encoder's first frame may hold (Xing, Info).
 """
 
@@ -19,11 +20,13 @@ TAGS = 1 << 12  # bytes behind an mp3's ID3 within which its first frame and the
 
 
 def check_whole(path: Path) -> None:
-    """Raises MediaError where a wav or an ogg ends before its end. Other forms are left to their decoders."""
+    """Raises MediaError where a wav, an aiff or an ogg ends before its end. Other forms are left to decoders."""
     with path.open("rb") as file:
         head = file.read(12)
         if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:] == b"WAVE":
             _check_wav(path, file, ">" if head[:4] == b"RIFX" else "<")
+        elif head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
+            _check_aiff(path, file)
         elif head[:4] == b"OggS":
             _check_ogg(path, file)
 
@@ -53,6 +56,17 @@ def _check_wav(path: Path, file: BinaryIO, order: str) -> None:
             return
         if name == b"ds64" and len(sizes := file.read(16)) == 16:
             long, length = unpack("<Q", sizes[8:])[0], length - 16
+        file.seek(length + length % 2, 1)
+
+
+def _check_aiff(path: Path, file: BinaryIO) -> None:
+    size = path.stat().st_size
+    while len(head := file.read(8)) == 8:
+        length = unpack(">I", head[4:])[0]
+        if head[:4] == b"SSND":
+            if length > (there := size - file.tell()):
+                raise _truncated(path, f"its header promises {length:,} bytes of sound, and {there:,} are there")
+            return
         file.seek(length + length % 2, 1)
 
 
