@@ -96,7 +96,7 @@ def test_a_table_of_numbers_is_trained_on(here: Path, unroll: Unroll, tmp_path: 
     assert answer.code == 0, answer.err
     assert "120 rows of csv: size, rooms (2 numbers a step) -> price, a number (" in answer.err
     assert "To beat: linear on 2 numbers of a row, price MAE " in answer.err
-    assert answer.out.startswith("price, test part, by ")
+    assert answer.out.startswith("price, test, by ")
     assert "MAE " in answer.out
     assert "Others: " in answer.out
     assert "always " in answer.out
@@ -185,7 +185,7 @@ def test_a_folder_of_sounds_is_trained_on_and_answered_about(here: Path, unroll:
     answer = unroll("train", "sounds", *SMALL, "--augment", "no", "--inlet", "plain", "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
     assert "40 rows of folders: sound (sounds at 8,000 Hz, 64 bands each 10 ms) -> label" in answer.err
-    assert "label, test part, by " in answer.out
+    assert "label, test, by " in answer.out
     for run in ("heard", tmp_path / "run"):
         folder = unroll("predict", run, "new")
         assert folder.code == 0, folder.err

@@ -49,7 +49,9 @@ def learn_language(folder: Path, name: str, **asked: Any) -> Path:
     (folder / "text.txt").write_text(TEXT)
     out = str(folder / name)
     return finish(
-        Training(folder / "text.txt", out=out, **{"steps": 6, "size": 8, "window": 16} | TINY | asked)
+        Training(
+            folder / "text.txt", out=out, **{"model": "lstm", "steps": 6, "size": 8, "window": 16} | TINY | asked
+        )
     ).folder
 
 

@@ -91,7 +91,7 @@ def test_of_a_mixture_the_learnt_part_learns_as_if_alone() -> None:
 
 def test_a_symbol_that_is_hardly_ever_met_is_not_thrown_far(tmp_path: Path) -> None:
     (tmp_path / "rare.txt").write_text("§" + TEXT)
-    run = unrolled.train(tmp_path / "rare.txt", steps=40, size=16, out=str(tmp_path / "run"), threads=1)
+    run = unrolled.train(tmp_path / "rare.txt", model="lstm", steps=40, size=16, out=str(tmp_path / "run"), threads=1)
     corpus = read_corpus(tmp_path / "rare.txt", seed=0)
     spread = gather_spread(run.model, corpus, seed=0)  # type: ignore[arg-type]
     assert all(float(r.min()) > 0.499 * float(r.mean()) > 0 for r in spread)
@@ -105,7 +105,7 @@ def test_a_symbol_that_is_hardly_ever_met_is_not_thrown_far(tmp_path: Path) -> N
 def test_a_run_adapts_beside_its_plain_score_and_stays_as_it_is(tmp_path: Path) -> None:
     text = tmp_path / "bottles.txt"
     text.write_text(TEXT)
-    run = unrolled.train(text, steps=40, size=16, out=str(tmp_path / "run"), threads=1)
+    run = unrolled.train(text, model="lstm", steps=40, size=16, out=str(tmp_path / "run"), threads=1)
     files = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     plain, both = run.evaluate(), run.evaluate(adapt=True)
     assert both.score == plain.score and plain.adapted is None and both.adapted is not None
@@ -122,5 +122,5 @@ def test_what_was_counted_has_nothing_to_adapt(tmp_path: Path) -> None:
     text = tmp_path / "bottles.txt"
     text.write_text(TEXT)
     run = unrolled.train(text, model="ngram", out=str(tmp_path / "run"))
-    with pytest.raises(OptionError, match="counted n-gram: it has no weights to adapt"):
+    with pytest.raises(OptionError, match="counted n-gram, which has no weights to adapt"):
         run.evaluate(adapt=True)
