@@ -47,12 +47,8 @@ def write_films(path: Path, new: str = "") -> Path:
 
 def learn_language(folder: Path, name: str, **asked: Any) -> Path:
     (folder / "text.txt").write_text(TEXT)
-    out = str(folder / name)
-    return finish(
-        Training(
-            folder / "text.txt", out=out, **{"model": "lstm", "steps": 6, "size": 8, "window": 16} | TINY | asked
-        )
-    ).folder
+    settings: dict[str, Any] = {"model": "lstm", "steps": 6, "size": 8, "window": 16, **TINY, **asked}
+    return finish(Training(folder / "text.txt", out=str(folder / name), **settings)).folder
 
 
 @pytest.fixture(scope="module")
