@@ -19,6 +19,7 @@ import pytest
 from unrolled import files
 from unrolled.compare import Comparison, sentences
 from unrolled.compare.cells import Cell, cells_of
+from unrolled.compare.comparison import asked_for, recorded
 from unrolled.compare.sizes import fit_size
 from unrolled.data import TASKS, Diagnostic
 from unrolled.errors import OptionError, RunError, TrainingError
@@ -290,3 +291,11 @@ def test_a_lag_is_of_tasks_and_a_misspelt_task_is_offered(text: Path) -> None:
         Comparison(text, CompareSettings(lag="10"))
     with pytest.raises(Exception, match="Did you mean 'recall'"):
         Comparison("recal", CompareSettings())
+
+
+def test_a_comparison_made_before_an_option_was_there_goes_on(tmp_path: Path) -> None:
+    asked = asked_for("copy", CompareSettings())
+    del asked["asked"]["no_header"]
+    files.write_json(tmp_path / "compare.json", asked)
+    assert recorded(tmp_path / "compare.json") == asked_for("copy", CompareSettings())
+    assert recorded(tmp_path / "compare.json") != asked_for("copy", CompareSettings(no_header=True))

@@ -486,3 +486,9 @@ def test_mnist_and_cifar_are_read(real_data: Path) -> None:
     assert [counts[label] for label in range(10)] == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     labels: list[Any] = [row.cells[0] for row in open_table(real_data / "cifar" / "train.npz").rows(("y",))]
     assert (labels.count("airplane"), labels.count("truck"), len(labels)) == (508, 492, 5000)
+
+
+def test_half_a_character_in_an_array_is_named_with_its_row(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros((4, 2)), y=np.array(["a", "b", "\ud800b", "a"]))
+    with pytest.raises(DataError, match=r"row 3: 'y' holds half a character"):
+        list(open_table(tmp_path / "a.npz").rows(["x", "y"]))

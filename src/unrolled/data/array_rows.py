@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.table_file import Cell, Row, TableFile
+from unrolled.data.table_file import HALVES, Cell, Row, TableFile, half_a_character
 from unrolled.errors import DataError
 
 AnyArray: TypeAlias = NDArray[Any]
@@ -61,6 +61,8 @@ def read_rows(table: TableFile, blocks: Iterable[Mapping[str, AnyArray]], column
                         f"{table.place(before + place + 1)}: '{name}' holds a number that is not finite: nan or "
                         "inf.\nMend it, or leave the row out."
                     )
+                if isinstance(cell, str) and not cell.isascii() and HALVES.search(cell):
+                    raise half_a_character(table.place(before + place + 1), name)
                 cells.append(cell)
             yield Row(before + place + 1, tuple(cells))
         before += max(map(len, block.values()), default=0)

@@ -9,7 +9,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from unrolled.data.table_file import HALVES, LONGEST_LINE, Row, TableFile, encoding_of, read_blocks, read_lines
+from unrolled.data.table_file import (
+    HALVES,
+    LONGEST_LINE,
+    Row,
+    TableFile,
+    encoding_of,
+    half_a_character,
+    read_blocks,
+    read_lines,
+)
 from unrolled.errors import DataError
 
 BETWEEN = re.compile(r"[\s,]*")  # what stands between the entries of an array
@@ -42,7 +51,7 @@ class JsonlTable(TableFile):
                 cell = value.get(name)
                 if isinstance(cell, str):
                     if not cell.isascii() and HALVES.search(cell):
-                        raise _half(self.path, number, name)
+                        raise half_a_character(self.place(number), name)
                 elif isinstance(cell, dict | list):
                     _check_nested(self.path, number, name, cell)
                 cells.append(None if cell == "" else cell)
@@ -69,7 +78,7 @@ def _names(path: Path, encoding: str, array: bool, size: int, changed: int) -> t
             continue
         for name in value:
             if HALVES.search(name):
-                raise _half(path, number, name)
+                raise half_a_character(f"{path}, row {number:,}", name)
         names |= dict.fromkeys(value)
     return tuple(names)
 
@@ -135,15 +144,7 @@ def _check_nested(path: Path, number: int, name: str, cell: Any) -> None:
         if isinstance(entry, dict | list):
             _check_nested(path, number, name, entry)
         elif isinstance(entry, str) and HALVES.search(entry):
-            raise _half(path, number, name)
-
-
-def _half(path: Path, number: int, name: str) -> DataError:
-    shown = HALVES.sub("?", name)
-    return DataError(
-        f"{path}, row {number:,}: '{shown}' holds half a character (a lone surrogate, \\ud800 to \\udfff), which no "
-        "text can.\nIs the file damaged? Leave the row out, or write it anew."
-    )
+            raise half_a_character(f"{path}, row {number:,}", name)
 
 
 def _cut_off(path: Path, number: int) -> DataError:

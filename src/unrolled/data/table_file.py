@@ -91,6 +91,14 @@ class TableFile(ABC):
         return f"{self.path}, row {number:,}"
 
 
+def half_a_character(place: str, name: str) -> DataError:
+    """What to say of a cell, or a name, with a lone surrogate in it."""
+    return DataError(
+        f"{place}: '{HALVES.sub('?', name)}' holds half a character (a lone surrogate, \\ud800 to \\udfff), which no "
+        "text can.\nIs the file damaged? Leave the row out, or write it anew."
+    )
+
+
 def encoding_of(path: Path, form: str) -> str:
     """The encoding of a table that is text. Raises DataError where it is none."""
     encoding = judge(path)

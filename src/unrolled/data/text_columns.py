@@ -3,7 +3,6 @@ model."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -13,13 +12,12 @@ import numpy as np
 
 from unrolled.data.column_kinds import spell
 from unrolled.data.inputs import kind_of
-from unrolled.data.table_file import LOOKED_AT, USUAL, TableOptions
+from unrolled.data.table_file import HALVES, LOOKED_AT, USUAL, TableOptions, half_a_character
 from unrolled.data.tables import is_table, open_table
 from unrolled.data.text import CHUNK, Chunk, Documents, TextFile, read_documents
 from unrolled.errors import DataError, OptionError, nearest
 
 ROW = "row"  # what a document is here
-HALVES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -43,10 +41,7 @@ class CellDocuments(Documents):
                     "reads texts.\nSay what is to be answered about the rows: --output COLUMN."
                 )
             if cell and HALVES.search(cell):
-                raise DataError(
-                    f"{table.place(row.number)}: '{self.column}' holds half a character (a lone surrogate), which no "
-                    "text can.\nIs the file damaged? Leave the row out, or write it anew."
-                )
+                raise half_a_character(table.place(row.number), self.column)
             if cell:
                 held.append(cell.replace("\r\n", "\n").replace("\r", "\n"))
                 characters += len(cell)
