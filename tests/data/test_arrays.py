@@ -21,6 +21,8 @@ from unrolled.data.npz_form import split_names
 from unrolled.data.table_file import TableFile
 from unrolled.data.tables import is_table, open_table
 from unrolled.errors import DataError
+from unrolled.run.asked import is_about_text
+from unrolled.settings import TrainSettings
 
 GREY = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
 WIDE = np.arange(12, dtype=np.float64).reshape(4, 3) / 4
@@ -373,6 +375,22 @@ def test_idx_is_read_in_all_its_types_packed_or_not(images: str, labels: str, co
     content = idx([3, 1, 2, 2])
     (tmp_path / labels).write_bytes(gzip.compress(content) if labels.endswith(".gz") else content)
     assert open_table(tmp_path / images).fingerprint() != before
+
+
+def test_a_folder_of_idx_files_is_a_table_with_its_test_split(tmp_path: Path) -> None:
+    for name, count in (("train", 20), ("t10k", 4)):
+        pictures = np.random.default_rng(count).integers(0, 256, (count, 5, 6), np.uint8)
+        (tmp_path / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pictures)))
+        (tmp_path / f"{name}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.arange(count) % 2)))
+    (tmp_path / "README.txt").write_text("about")
+    assert not is_about_text(tmp_path, TrainSettings())
+    examples = read_examples(tmp_path, Asked())
+    assert {part: examples.count(part) for part in examples.parts} == {"training": 18, "validation": 2, "test": 4}
+    assert "the splits are the files train-images-idx3-ubyte.gz, t10k-images-idx3-ubyte.gz" in examples.description
+    (tmp_path / "test-images.idx").write_bytes(idx(GREY))
+    (tmp_path / "test-labels.idx").write_bytes(idx([1, 0, 1, 0]))
+    with pytest.raises(DataError, match=r"holds t10k-images-idx3-ubyte\.gz and test-images\.idx, which both read as"):
+        open_table(tmp_path)
 
 
 def test_lists_of_numbers_in_idx_are_inputs(tmp_path: Path) -> None:

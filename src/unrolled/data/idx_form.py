@@ -15,12 +15,16 @@ import numpy as np
 from unrolled.data.array_blocks import check_packed, check_rows, in_step, rows_at_once, stream_blocks
 from unrolled.data.array_rows import MOST_BYTES, AnyArray, read_rows
 from unrolled.data.fingerprints import digest_of, join_digests
+from unrolled.data.split_folders import SPLITS
 from unrolled.data.table_file import Row, TableFile
 from unrolled.errors import DataError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 NAME = re.compile(r"(^|[-._])idx(\d+(-[a-z]+)?)?(\.gz)?$", re.IGNORECASE)
 PICTURES = re.compile(r"images(?:([-._])idx\d+)?", re.IGNORECASE)
+
+
+SPLIT_WORD = re.compile(rf"(?<![a-z0-9])(t10k|{'|'.join(SPLITS)})(?![a-z0-9])", re.IGNORECASE)
 
 
 class IdxHeader(NamedTuple):
@@ -85,6 +89,40 @@ class IdxTable(TableFile):
 
     def fingerprint(self) -> str:
         return join_digests(self.path.parent, {path: digest_of(path) for path in (self.path, self.labels)})
+
+
+def find_idx(folder: Path) -> list[Path]:
+    """The files of pictures in idx that stand in a folder with their labels beside them."""
+    if not folder.is_dir():
+        return []
+    names = {path.name for path in folder.iterdir() if is_idx(path.name)}
+    return sorted(folder / name for name in names if names & set(label_names(name)))
+
+
+def open_idx_folder(folder: Path, files: Sequence[Path]) -> IdxTable:
+    """The table of a folder of idx files, as MNIST is handed out: train-images with train-labels, t10k-images with
+    t10k-labels as its test split. files: by `find_idx`. Raises DataError where names do not say which is which."""
+    of_split: dict[str, Path] = {}
+    for path in files:
+        word = SPLIT_WORD.search(path.name)
+        split = "training" if word is None else "test" if word[0].lower() == "t10k" else SPLITS[word[0].lower()]
+        if of_split.setdefault(split, path) != path:
+            raise DataError(
+                f"{folder} holds {of_split[split].name} and {path.name}, which both read as the {split} split.\n"
+                "Give one of them: its labels are found beside it."
+            )
+    if "training" not in of_split:
+        raise DataError(
+            f"{folder} holds {', '.join(path.name for path in files)}, and no train-images. Give one file."
+        )
+    tables = {split: IdxTable.open(path) for split, path in of_split.items()}
+    for split, one in tables.items():
+        one.split = split
+    table = tables.pop("training")
+    if tables:
+        said = ", ".join(one.path.name for one in (table, *tables.values()))
+        table.splits, table.note = tables, f"the splits are the files {said} (--valid --test overrule)"
+    return table
 
 
 def is_idx(name: str) -> bool:

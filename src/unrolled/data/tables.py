@@ -10,7 +10,7 @@ from unrolled.data.conllu import ConlluTable
 from unrolled.data.csv_form import CsvTable
 from unrolled.data.file_kinds import check_name
 from unrolled.data.folders import FolderTable
-from unrolled.data.idx_form import IdxTable, is_idx
+from unrolled.data.idx_form import IdxTable, find_idx, is_idx, open_idx_folder
 from unrolled.data.jsonl_form import JsonlTable
 from unrolled.data.media_folders import MediaFolder, media_folder
 from unrolled.data.npy_form import NpyTable
@@ -56,6 +56,8 @@ def open_table(path: str | Path, options: TableOptions = USUAL) -> TableFile:
     path = Path(path)
     mode = look_at(path).st_mode
     if stat.S_ISDIR(mode):
+        if idx := find_idx(path):
+            return open_idx_folder(path, idx)
         return MediaFolder.open(path) if media_folder(path) else FolderTable.open(path)
     if not stat.S_ISREG(mode):
         raise DataError(f"{path} is neither a file nor a folder. Give a table: {', '.join(FORMS)}.")

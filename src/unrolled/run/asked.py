@@ -13,6 +13,7 @@ import torch
 from unrolled.data import Corpus, is_table, keep_standard_input, table_from_json
 from unrolled.data.answers import UNSEEN, Labels, LabelSets, shown
 from unrolled.data.examples import Examples
+from unrolled.data.idx_form import find_idx
 from unrolled.data.media_folders import media_folder
 from unrolled.data.pieces import PieceTable, WordTable
 from unrolled.data.split_folders import find_splits
@@ -256,7 +257,9 @@ def is_about_text(path: str | Path, settings: TrainSettings) -> bool:
     """Whether what a path holds is learnt as a text, not as examples."""
     if str(path) != "-" and Path(path).is_dir() and settings.kind != Language.kind:
         # folders of texts are documents, unless their names are asked for or stand under those of splits
-        return settings.kind != "label" and not media_folder(path) and find_splits(Path(path)) is None
+        if settings.kind == "label" or media_folder(path) or find_idx(Path(path)):
+            return False
+        return find_splits(Path(path)) is None
     return not is_table(path) or settings.kind == Language.kind
 
 
