@@ -17,6 +17,7 @@ from unrolled.data.label_names import differ_by_case, find_labels, tidy_label
 from unrolled.data.outputs import LabelOutput, ValueOutput
 from unrolled.data.written_numbers import cure, is_nearly, is_number, is_undefined, write_number
 from unrolled.errors import DataError, OptionError
+from unrolled.run.giving import Given, Giving, NoItem
 
 
 def csv(path: Path, header: str, rows: Sequence[str]) -> Path:
@@ -225,6 +226,17 @@ def test_nan_is_left_out_on_request_of_answers_and_of_inputs(tmp_path: Path) -> 
     with pytest.raises(DataError, match=r"n\.npz, row 5: 'y' is 'nan', where 59 of 60 cells are numbers"):
         of(tmp_path / "n.npz")
     assert of(tmp_path / "n.npz", skip_empty=True).skipped == 1
+
+
+def test_nan_that_is_asked_about_is_as_empty_as_an_empty_cell(tmp_path: Path) -> None:
+    found = of(csv(tmp_path / "t.csv", "x,y", [f"{n},{n / 4}" for n in range(60)]))
+    giving = Giving(Known(found.columns, found.intake, {"y": found.answers["y"].output}))
+    rows = csv(tmp_path / "q.csv", "x", ["nan", "3"])
+    taken = giving.take_all(giving.read_input(str(rows)) or ())
+    assert taken[0] == NoItem()
+    assert np.asarray(taken[1]).tolist() == [[3.0]]
+    with pytest.raises(DataError, match=r"'3,5' where numbers were expected\.\n.*--decimal ,"):
+        giving.take_all([Given("q.csv, row 4", ("3,5",))])
 
 
 def test_names_with_a_few_numbers_among_them_stay_names(tmp_path: Path) -> None:

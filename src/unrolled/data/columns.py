@@ -123,6 +123,9 @@ def holds_dates(cells: Sequence[Cell]) -> bool:
 
 def holds_numbers(cells: Sequence[Cell]) -> bool:
     """Whether most cells of a column are numbers, or nearly; the others are told of by their rows."""
+    others = [cell for cell in cells if not is_number(cell)]
+    if not others:  # as in most columns of numbers, of which a table may have very many
+        return True
     known = [cell for cell in cells if not is_undefined(cell)]
     return not known or 2 * sum(is_number(cell) or is_nearly(cell) for cell in known) > len(known)
 

@@ -312,7 +312,9 @@ def _reader(
     clocks, sources = list[str](), list[str]()
     if cut and not columns.sequence:
         if known is None:
-            several = columns.inputs if len(columns.inputs) > 1 else ()  # numbers, a patient's among them perhaps
+            several = (
+                set(columns.inputs) if len(columns.inputs) > 1 else ()
+            )  # numbers, a patient's among them perhaps
             clocks = clock_columns(table, used)
             sources = source_columns(table, [name for name in used if name not in several])
         elif columns.time in table.columns:

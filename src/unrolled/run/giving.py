@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from unrolled.data.columns import missing
 from unrolled.data.examples import Known, check_columns
-from unrolled.data.inputs import MEDIA, LabelInput, TextInput, VectorInput, located
+from unrolled.data.inputs import MEDIA, LabelInput, MissingNumber, TextInput, VectorInput, located
 from unrolled.data.items import Item
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.table_file import USUAL, TableOptions
@@ -96,6 +96,8 @@ class Giving:
                 continue
             try:
                 taken.append(self.take(given))
+            except MissingNumber:  # nan: as an empty cell
+                taken.append(NoItem())
             except MediaError as error:
                 taken.append(NoItem(str(error)))
         return taken
