@@ -150,11 +150,14 @@ def test_labels_that_differ_by_capitals_alone_are_named_with_counts(tmp_path: Pa
 
 
 def test_an_underscore_of_conllu_is_no_tag(tmp_path: Path) -> None:
-    def sentence(tags: str) -> str:
-        return "".join(f"{n + 1}\tword{n}\t_\t{tag}\t_\t_\t_\t_\t_\t_\n" for n, tag in enumerate(tags.split())) + "\n"
+    def sentence(tags: str, number: int) -> str:
+        return (
+            "".join(f"{n + 1}\tword{n + number}\t_\t{tag}\t_\t_\t_\t_\t_\t_\n" for n, tag in enumerate(tags.split()))
+            + "\n"
+        )
 
     path = tmp_path / "t.conllu"
-    path.write_text("".join(sentence("D N _" if n % 2 else "D V N") for n in range(40)))
+    path.write_text("".join(sentence("D N _" if n % 2 else "D V N", n) for n in range(40)))
     found = of(path, test="none")
     tags = found.answers["upos"]
     assert isinstance(tags, Labels)
