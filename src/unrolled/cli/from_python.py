@@ -15,8 +15,8 @@ if TYPE_CHECKING:  # torch is imported where a training is made
 def train_and_show(path: Any, settings: dict[str, Any], progress: bool) -> Training:
     """Trains to the end, and shows it on standard error where that is a terminal and `progress` is asked for.
 
-    The first Ctrl-C ends it tidily, the best weights and a checkpoint kept, and KeyboardInterrupt is raised then; the
-    second, or one before there is a training, raises it at once.
+    The first Ctrl-C or SIGTERM ends it tidily: the best weights and a checkpoint are kept, and KeyboardInterrupt is
+    raised then. The second, or one before there is a training, raises it at once.
     """
     from unrolled.run import Training
 

@@ -75,7 +75,7 @@ class Checked(nn.Module, ABC):
 def _checked_step(verb: Verb) -> Verb:
     """Of a step no more is looked at than shapes and types, which torch would broadcast and convert in silence.
 
-    A step of a small memory takes 40 µs, this about one. Where torch refuses the rest, the whole check says why.
+    A step of a small memory takes 40 µs, this one or two. Where torch refuses the rest, the whole check says why.
     """
 
     @wraps(verb)
