@@ -10,7 +10,7 @@ import torch
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.settings import TrainSettings
-from unrolled.training import planning_rows
+from unrolled.training import planning, planning_rows
 from unrolled.training.optimiser import Optimiser, orthogonalise
 from unrolled.training.plan import Plan, lower_rate, plan_at, progress_at, rate_at, replan, second_leg
 from unrolled.training.planning import Task, plan_steps
@@ -74,7 +74,7 @@ def test_what_is_asked_overrules_the_plan() -> None:
 def test_rows_of_words_are_read_twice_where_there_is_time(
     seconds: float, dropout: float | None, twice: bool, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning_rows, "seconds_an_update", lambda plan, rehearsal: plan.rows / 128)
+    monkeypatch.setattr(planning_rows, "seconds_an_update", lambda plan, rehearsal, limit: plan.rows / 128)
     task = RowTask(1000, 20.0, "words", lambda plan: pytest.fail("nothing is rehearsed"), lambda batch: 0.1)
     made = planning_rows.plan_row_minutes(TrainSettings(threads=1, dropout=dropout), task, "cpu", 1, seconds)
     assert (made.twice, made.steps, made.batch, made.rows) == (twice, steps, 64, 128 if twice else 64)
@@ -138,3 +138,17 @@ def test_the_average_follows_the_weights() -> None:
     weights, averaged = dict(model.named_parameters()), dict(optimiser.averaged.named_parameters())
     assert all(not torch.equal(weights[name], averaged[name]) for name in weights)
     assert dataclasses.asdict(plan())["average"] < 1
+
+
+def test_with_steps_validation_reads_a_tenth_of_what_training_reads() -> None:
+    plan = make_steps(2_000)
+    times = 2 + plan.steps // plan.validate_every
+    read = plan.steps * plan.batch * plan.window
+    assert plan.validation * times <= 0.1 * read
+    assert plan.validation * times > 0.09 * read or plan.validation == 200_000
+    assert make_steps(3).validation == planning.LEAST_VALIDATED
+
+
+def make_steps(steps: int) -> Plan:
+    """The plan of a text of a million symbols for so many updates."""
+    return planning.plan_steps(TrainSettings(steps=steps), planning.Task(60, 1_000_000, 1e6), "cpu", 1)

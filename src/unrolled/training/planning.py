@@ -18,6 +18,7 @@ PROBED_SIZE = 256  # units with which numbers of threads are compared
 LOOKING = 0.03  # of the time, at most, for trying sizes
 REPORTS = 60  # a training, about
 VALIDATIONS = 10  # a training, about
+VALIDATED, LEAST_VALIDATED = 0.1, 1_000  # of what training reads, in all; symbols, however few updates there are
 SAVE_SECONDS = 20.0  # between checkpoints, about
 SYMBOLS_A_UNIT = 4_000  # symbols to be read for every unit, those of all layers counted
 
@@ -41,7 +42,15 @@ def plan_steps(settings: TrainSettings, task: Task, device: str, threads: int) -
     plan = shape(settings, task, device, threads, size, depth, read)
     report = max(1, steps // REPORTS)
     validations = max(1, steps // VALIDATIONS // report)
-    return time_steps(plan, steps, report, validations, validations)
+    plan = time_steps(plan, steps, report, validations, validations)
+    return replace(plan, validation=validated(plan, window * batch, LEAST_VALIDATED))
+
+
+def validated(plan: Plan, read: int, least: int) -> int:
+    """Items of the validation part that are read each time, so that all validations together read a tenth of what
+    training does; but `least` of them, or they would not tell which weights are best. read: items of an update."""
+    times = 2 + plan.steps // plan.validate_every  # the first, the last and those on the way
+    return max(least, min(plan.validation, int(VALIDATED * read * plan.steps / times)))
 
 
 def plan_minutes(settings: TrainSettings, task: Task, device: str, threads: int, seconds: float) -> Plan:

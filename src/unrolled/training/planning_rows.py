@@ -15,8 +15,9 @@ from unrolled.memory import in_blocks
 from unrolled.settings import DEFAULT_MODEL, TrainSettings
 from unrolled.training.measure import UPDATES, Rehearsal, fastest_threads, has_fast_bfloat16, seconds_an_update
 from unrolled.training.plan import Plan
-from unrolled.training.planning import LOOKING, gains_by_bfloat16, time_steps
+from unrolled.training.planning import LEAST_VALIDATED, LOOKING, gains_by_bfloat16, time_steps, validated
 
+LEAST_ROWS = 100  # that are validated on each time, however few updates there are
 REPORTS, VALIDATIONS = 60, 20  # a training, about
 SAVE_SECONDS = 20.0  # between checkpoints, about
 
@@ -88,7 +89,10 @@ def plan_row_steps(settings: TrainSettings, task: RowTask, device: str, threads:
     steps = settings.steps or 1
     report = max(1, steps // REPORTS)
     validations = max(1, steps // VALIDATIONS // report)
-    return time_steps(shape_rows(settings, task, device, threads), steps, report, validations, validations)
+    plan = time_steps(shape_rows(settings, task, device, threads), steps, report, validations, validations)
+    if task.written is not None:
+        return replace(plan, validation=validated(plan, round(plan.batch * task.written), LEAST_VALIDATED))
+    return replace(plan, validation=validated(plan, plan.batch, LEAST_ROWS))
 
 
 def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, threads: int, seconds: float) -> Plan:
