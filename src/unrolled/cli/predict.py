@@ -12,7 +12,6 @@ import typer
 from unrolled.cli.bridge import Device, Json, Quiet, SkipEmpty, Threads, any_number, note, print_json, whole_number
 from unrolled.cli.score import read_lines
 from unrolled.cli.terminal import readable
-from unrolled.data.written_numbers import write_number
 from unrolled.errors import DataError, OptionError
 
 if TYPE_CHECKING:
@@ -233,6 +232,8 @@ def _answers(model: Run, lines: Iterable[Given | str], top: int | None, every: b
 
 
 def _line(answer: Answer, outputs: Iterable[str], top: int) -> str:
+    from unrolled.data.written_numbers import write_number
+
     said = []
     for name in outputs:
         if name in answer.values:
