@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from unrolled.cli import compare, demo, evaluate, info, predict, sample, score, train
+from unrolled.cli.started import process_started
 from unrolled.errors import InputError, OptionError, TrainingError, command, nearest
 from unrolled.version import __version__
 
@@ -100,7 +101,8 @@ def unroll(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `unroll` with these arguments (None: the command line's) and returns its exit code."""
-    started = time.monotonic()  # a budget of minutes counts from here
+    # a budget of minutes counts from here
+    started = process_started() if arguments is None else time.monotonic()
     if "_UNROLL_COMPLETE" in os.environ:  # the shell asks what could stand here
         app(prog_name="unroll")
     command = typer.main.get_command(app)
