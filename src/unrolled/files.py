@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import RunError, TrainingError
+from unrolled.escaping import harmless_json
 from unrolled.opening import CURE, check_own, check_own_folder, open_own, read_own
 
+PUBLIC, PRIVATE = 0o666, 0o600  # what all may read whom the user's mask lets; what its owner alone may read
 PARTIAL = ".partial-"  # in the hidden names of what is being written
 LEFT = re.compile(rf"\..+{re.escape(PARTIAL)}\d+")
 LARGEST_JSON = 128 << 20  # bytes
@@ -37,10 +39,11 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f".{path.name}{PARTIAL}{os.getpid()}")
 
 
-def write_whole(path: str | Path, data: bytes) -> None:
+def write_whole(path: str | Path, data: bytes, mode: int = PUBLIC) -> None:
     """Writes `data` to `path`: at every moment, also after a kill, the old content stands there or the new.
 
-    Raises TrainingError where the disk is full or refuses; the old content is whole and nothing is left beside it.
+    mode: who may read the new one, by the user's mask. Raises TrainingError where the disk is full or refuses; the
+    old content is whole and nothing is left beside it.
     Raises RunError where something else than a plain file stands at `path`.
     """
     path = Path(path)
@@ -48,7 +51,7 @@ def write_whole(path: str | Path, data: bytes) -> None:
     with _explained(path, len(data)):
         check_own(path)
         try:
-            _write_new(partial, data)
+            _write_new(partial, data, mode)
             os.replace(partial, path)  # noqa: PTH105 - the named points of writing are calls of os
         except BaseException:
             with contextlib.suppress(OSError):
@@ -84,15 +87,15 @@ def sweep(folder: str | Path) -> list[Path]:
     return left
 
 
-def append_line(path: str | Path, text: str, sync: bool = False) -> None:
-    """Adds `text` and a line end to `path`, and with `sync` flushes it to the disk.
+def append_line(path: str | Path, text: str, sync: bool = False, mode: int = PUBLIC) -> None:
+    """Adds `text` and a line end to `path`, and with `sync` flushes it to the disk. mode: who may read a new file.
 
     Raises TrainingError where the disk is full or refuses; the lines before stay whole, and no part of this one.
     A kill may leave a part of the line: `read_json_lines` passes over it, and the next `append_line` removes it.
     """
     data = (text + "\n").encode()
     with _explained(Path(path), len(data)):
-        descriptor = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        descriptor = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, mode)
         try:
             before = _cut_torn_line(descriptor)
             try:
@@ -124,7 +127,7 @@ def _cut_torn_line(descriptor: int) -> int:
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """JSON for people and other programs: a float that is not finite becomes null, for JSON has no word for it."""
-    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    return harmless_json(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent))
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -237,10 +240,10 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def _write_new(path: Path, data: bytes, mode: int) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.remove(path)  # noqa: PTH107 - a killed process of this number left it
-    descriptor = open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    descriptor = open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         _write_all(descriptor, data)
         os.fsync(descriptor)
@@ -265,6 +268,11 @@ def _explained(path: Path, size: int) -> Iterator[None]:
         else:
             why = error.strerror or str(error)
             cure = "See that its folder is there and may be written, then try again"
+        if any(LEFT.fullmatch(name) for name in path.parts[:-1]):
+            raise TrainingError(
+                f"The run could not be made, its {path.name} ({size:,} bytes) not be written: {why}.\n"
+                f"Nothing was left of it. {cure}."
+            ) from error
         raise TrainingError(
             f"{path} could not be written ({size:,} bytes): {why}.\n"
             f"What was written before is whole. {cure}; a stopped run goes on with: unroll resume"

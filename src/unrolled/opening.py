@@ -20,15 +20,15 @@ SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(o
 """Flags, where the system has them: no link is followed, no pipe is waited for, no line end is changed."""
 
 
-def open_own(path: str | Path, flags: int = os.O_RDONLY) -> int:
-    """A descriptor of a plain file; with O_CREAT in `flags` it is made where there is none.
+def open_own(path: str | Path, flags: int = os.O_RDONLY, mode: int = 0o666) -> int:
+    """A descriptor of a plain file; with O_CREAT in `flags` it is made, with this mode, where there is none.
 
     Raises RunError where something else has the name: a link, a file with a second name, a folder, a pipe, a device.
     Raises OSError as os.open does.
     """
     check_own(path)
     try:
-        descriptor = os.open(path, flags | SAFELY, 0o666)
+        descriptor = os.open(path, flags | SAFELY, mode)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.EMLINK):  # it became a link or a pipe just now
             raise _foreign(path, "a link or a pipe", CURE) from None

@@ -179,7 +179,8 @@ def runs(under: str = "runs") -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process may have it ignored
-    sys.modules["unrolled.run"] = sys.modules["__main__"]
+    for name in ("unrolled.run", "unrolled.run.folder"):
+        sys.modules[name] = sys.modules["__main__"]
     from unrolled.cli import main
 
     sys.exit(main())

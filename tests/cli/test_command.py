@@ -65,7 +65,7 @@ def test_plain_lines_go_to_stderr_and_the_verdict_to_stdout(faked: Unroll) -> No
     for said in ("5 characters of text", "lstm, 8 wide", "planned again", "copied: longest run 7, 25.0%"):
         assert answer.err.count(said) == 1
     assert "To beat: 7-gram (Kneser–Ney): 1.517 nats a character" in answer.err
-    assert "At first it wrote (step 0):\n  qx·[2Jz\nNow it writes (step 5):\n  to be" in answer.err
+    assert "At first it wrote (step 0):\n  qx\\x1b[2Jz\nNow it writes (step 5):\n  to be" in answer.err
     assert "unroll sample runs/fake" in answer.err
 
 

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,11 +17,15 @@ import typer
 from typer.core import TyperGroup
 
 from unrolled.cli import compare, demo, evaluate, info, predict, sample, score, train
+from unrolled.cli.output import let_go, note, say
 from unrolled.cli.started import process_started
 from unrolled.errors import InputError, OptionError, TrainingError, command, nearest
 from unrolled.version import __version__
 
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
+PATH_ERRORS = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP,
+               errno.ENAMETOOLONG}  # fmt: skip
+LONGEST_SHOWN = 80  # characters of a path
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # an unreadable command line
 
 WELCOME = """\
@@ -44,7 +48,7 @@ class Commands(TyperGroup):
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             offer = nearest(name, self.commands)
-            if not offer and ctx.parent is None and Path(name).exists():
+            if not offer and ctx.parent is None and os.path.exists(name):  # noqa: PTH110 - False for a name that is too long
                 offer = f" To train on it: {command('train', name)}"
             raise OptionError(f"There is no command '{ctx.command_path} {name}'.{offer}\n"
                               f"There are: {', '.join(self.commands)}.")  # fmt: skip
@@ -94,9 +98,9 @@ def unroll(
         for name in own:
             bring(name)
     if show_version:
-        print(f"unrolled {__version__}")
+        say(f"unrolled {__version__}")
     elif context.invoked_subcommand is None:
-        print(WELCOME)
+        say(WELCOME)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,18 +125,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = _refuse(str(error))
         except TrainingError as error:
             code = _refuse(str(error), FAILED)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            code = _refuse(*_explain_system(error))
         except (KeyboardInterrupt, typer.Abort):
-            print("\nStopped.", file=sys.stderr)
+            note("\nStopped.")
             code = STOPPED
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read us has enough
         _let_go_of_output()
+    except OSError:  # what --help prints, say, where standard output is full
+        let_go(sys.stdout)
+        code = code or FAILED
     return code
 
 
 def _refuse(message: str, code: int = WRONG_INPUT) -> int:
-    print("\n".join(f"unroll: {message}".splitlines()[:3]), file=sys.stderr)
+    note("\n".join(f"unroll: {message}".split("\n")[:3]))
     return code
 
 
@@ -148,6 +159,22 @@ def _explain(error: Any) -> str:
     return " ".join(error.format_message().split()) + where
 
 
+def _explain_system(error: OSError) -> tuple[str, int]:
+    """What the system refused, and an exit code: of a path that was given, wrong input."""
+    why = error.strerror or str(error)
+    if error.filename is None:
+        try:
+            Path.cwd()
+        except OSError:
+            return "The folder you are in is gone. Go to one that is there, then try again.", WRONG_INPUT
+        return f"{why}.", FAILED
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+    shown = path if len(path) <= LONGEST_SHOWN else f"{path[:LONGEST_SHOWN]}…"
+    if error.errno in PATH_ERRORS:
+        return f"{shown}: {why}. Give a path that is there and open to you.", WRONG_INPUT
+    return f"{shown}: {why}.", FAILED
+
+
 def _write_any_character() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -155,10 +182,9 @@ def _write_any_character() -> None:
 
 
 def _let_go_of_output() -> None:
-    with suppress(OSError, ValueError, AttributeError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
                 stream.flush()
-                continue
-            os.dup2(nowhere, stream.fileno())
+        except (OSError, ValueError):
+            let_go(stream)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-import sys
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container
 from functools import wraps
 from inspect import Parameter, signature
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
@@ -100,25 +97,3 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
     value_type, help_text = get_args(hint)[:2]
     annotation = option(option_name(name), value_type, help_text, shows_default=default not in (None, ""))
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-
-
-def print_json(value: Mapping[str, Any]) -> None:
-    """Writes one JSON object as a line of the answer; numbers that are not finite become null."""
-    unicode = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
-    print(json.dumps(_finite(value), ensure_ascii=not unicode, allow_nan=False), flush=True)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def note(text: str, quiet: bool = False) -> None:
-    """A line to the user beside the answer, on standard error."""
-    if not quiet:
-        print(text, file=sys.stderr, flush=True)

@@ -15,10 +15,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from unrolled.cli.bridge import Json, Quiet, note, print_json, takes
+from unrolled.cli.bridge import Json, Quiet, takes
+from unrolled.cli.live import drawing_console
+from unrolled.cli.output import note, print_json, say
 from unrolled.cli.terminal import can_draw
 from unrolled.cli.train import Interrupts
 from unrolled.errors import MissingExtra
+from unrolled.escaping import one_line
 from unrolled.settings import CompareSettings
 
 if TYPE_CHECKING:
@@ -60,9 +63,9 @@ def compare(
         note(comparison.description, quiet)
         note(comparison.plan_line, quiet)
         try:
-            with show(comparison, quiet) as say:
+            with show(comparison, quiet) as show_line:
                 for line in comparison:
-                    say(line)
+                    show_line(line)
         except KeyboardInterrupt:
             note(f"\nStopped. What is done is kept in {comparison.path}; the same command goes on from there.")
             raise typer.Exit(130) from None
@@ -80,8 +83,11 @@ def finish(comparison: Comparison, json: bool, quiet: bool) -> None:
             {"kind": "end", "folder": str(comparison.path), "page": page and str(page), "sentences": sentences}
         )
         return
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(draw_table(comparison))
-    print("\n".join(sentences))
+    console = Console(highlight=False, color_system=None, width=None if sys.stdout.isatty() else 200)
+    with console.capture() as drawn:
+        console.print(draw_table(comparison))
+    say(drawn.get(), end="")
+    say("\n".join(sentences))
     note(f"All of it is in {comparison.path}" + (f"; the page: {page}" if page else ""), quiet)
 
 
@@ -92,7 +98,7 @@ def draw_table(comparison: Comparison) -> Table:
     for k, name in enumerate(lines[0]):
         table.add_column(name, justify="left" if k == 0 else "right")
     for line in lines[1:]:
-        table.add_row(*line)
+        table.add_row(*map(Text, map(one_line, line)))
     return table
 
 
@@ -103,7 +109,7 @@ class _Frame:
         self.comparison, self.words = comparison, ""
 
     def __rich__(self) -> RenderableType:
-        return Group(draw_table(self.comparison), Text(self.words, style="dim"))
+        return Group(draw_table(self.comparison), Text(one_line(self.words), style="dim"))
 
 
 @contextmanager
@@ -113,7 +119,7 @@ def show(comparison: Comparison, quiet: bool) -> Iterator[Callable[[str], None]]
         yield lambda line: None
     elif can_draw():
         frame = _Frame(comparison)
-        with Live(frame, console=Console(stderr=True, highlight=False), refresh_per_second=2):
+        with Live(frame, console=drawing_console(), refresh_per_second=2):
             yield lambda line: setattr(frame, "words", line)
     else:
         yield _Lines()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Json, Quiet, any_number, note, print_json, whole_number
+from unrolled.cli.bridge import Json, Quiet, any_number, whole_number
+from unrolled.cli.output import note, print_json, say
 from unrolled.cli.train import Interrupts, follow
 from unrolled.errors import InputError, OptionError, command
 from unrolled.settings import TrainSettings
@@ -64,7 +65,7 @@ def demo(
         training = Training(str(TEXT), settings, started=context.obj, out=str(free_path(RUN)))
         follow(training, interrupts, json, quiet)
     if not json:
-        print(f"\nThree commands to try next:\n"
+        say(f"\nThree commands to try next:\n"
               f"  {command('sample', training.folder, '--prompt', 'The statement', '--temperature', 0.7)}\n"
               f"  {command('score', training.folder, TEXT, '--top', 10)}\n"
               f"  unroll train YOUR-TEXT.txt --minutes 10")  # fmt: skip
@@ -106,17 +107,17 @@ def hello(seed: Seed = 0, json: Json = False) -> None:
         for lesson in lessons:
             print_json(lesson._asdict())
         return
-    print(f"A recurrent net reads {' '.join(INPUTS)} and is to answer {' '.join(TARGETS)}.")
-    print("The first l is followed by another l, the second by o: it has to remember which one it read.\n")
-    print("update   loss (nats a letter)   writes after h")
+    say(f"A recurrent net reads {' '.join(INPUTS)} and is to answer {' '.join(TARGETS)}.")
+    say("The first l is followed by another l, the second by o: it has to remember which one it read.\n")
+    say("update   loss (nats a letter)   writes after h")
     for lesson in lessons:
         if lesson.step in SHOWN_STEPS or lesson is lessons[-1]:
-            print(f"{lesson.step:6}   {lesson.loss:6.4f} {'▇' * round(13 * lesson.loss):18}  {lesson.written}")
-    print("\nProbability of the next letter, untrained:\n")
-    print(table(lessons[0]))
-    print("\nand trained; in brackets the letter that comes next:\n")
-    print(table(lessons[-1]))
-    print(f"\nAfter h it writes {lessons[-1].written}.")
+            say(f"{lesson.step:6}   {lesson.loss:6.4f} {'▇' * round(13 * lesson.loss):18}  {lesson.written}")
+    say("\nProbability of the next letter, untrained:\n")
+    say(table(lessons[0]))
+    say("\nand trained; in brackets the letter that comes next:\n")
+    say(table(lessons[-1]))
+    say(f"\nAfter h it writes {lessons[-1].written}.")
 
 
 def table(lesson: Lesson) -> str:
@@ -148,24 +149,24 @@ def weather(seed: Seed = 0, json: Json = False) -> None:
     if json:
         print_json(_weather_facts(chain, days))
         return
-    print("Tomorrow's weather hangs on today's alone. A column is where the step comes from:\n")
+    say("Tomorrow's weather hangs on today's alone. A column is where the step comes from:\n")
     for steps, title in ((1, "tomorrow"), (2, "in two days"), (10, "in ten days: today is all but forgotten")):
-        print(f"{title}\n{_matrix(chain, steps)}\n")
+        say(f"{title}\n{_matrix(chain, steps)}\n")
     shares = ", ".join(f"{name} {p:.4f}" for name, p in zip(chain.states, chain.stationary(), strict=True))
     runs = ", ".join(f"{name} {length:g}" for name, length in chain.mean_run_lengths().items())
     nats = chain.entropy_rate()
-    print(f"Of all days, in the long run   {shares}")
-    print(f"Days in a row, on average      {runs}")
-    print(f"Surprise a day                 {nats:.4f} nats = {nats / log(2):.4f} bits (a coin: 1 bit)")
+    say(f"Of all days, in the long run   {shares}")
+    say(f"Days in a row, on average      {runs}")
+    say(f"Surprise a day                 {nats:.4f} nats = {nats / log(2):.4f} bits (a coin: 1 bit)")
     for week in SOME_DAYS:
         likelihood = chain.log_likelihood([_in_full(day, chain) for day in week])
-        print(f"Log-likelihood of {week}       {likelihood:.4f} nats")
+        say(f"Log-likelihood of {week}       {likelihood:.4f} nats")
     letters = "".join(day[0] for day in days)
-    print("\nA year drawn from it:")
+    say("\nA year drawn from it:")
     for start in range(0, len(letters), DAYS_A_LINE):
-        print(f"  {letters[start : start + DAYS_A_LINE]}")
+        say(f"  {letters[start : start + DAYS_A_LINE]}")
     fitted = chain.fit([days])
-    print(f"\nand the chain that is fitted to them:\n{_matrix(fitted, 1)}")
+    say(f"\nand the chain that is fitted to them:\n{_matrix(fitted, 1)}")
 
 
 def _matrix(chain: MarkovChain[str], steps: int) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unrolled.cli.bridge import Adapt, Device, Json, Quiet, RunPath, SkipEmpty, Threads, note, print_json
+from unrolled.cli.bridge import Adapt, Device, Json, Quiet, RunPath, SkipEmpty, Threads
+from unrolled.cli.output import note, print_json, say
 from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def evaluate(
     if json:
         print_json(evaluation.as_dict())
     else:
-        print("\n".join(evaluation.lines))
+        say("\n".join(evaluation.lines))
 
 
 def _evaluate_answers(

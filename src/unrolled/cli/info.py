@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unrolled.cli.bridge import Json, Quiet, note, print_json, takes
+from unrolled.cli.bridge import Json, Quiet, takes
+from unrolled.cli.output import note, print_json, say
 from unrolled.cli.terminal import byte_count
 from unrolled.errors import InputError, OptionError
+from unrolled.escaping import one_line
 from unrolled.settings import TrainSettings, option_name
 
 if TYPE_CHECKING:
@@ -65,8 +67,8 @@ def info(
     if json:
         print_json(facts)
     else:
-        print("\n".join(_describe({name: value for name, value in facts.items() if name != "reach"})))
-        print("\n".join(f"{'reach:' if k == 0 else '      '} {line}" for k, line in enumerate(lines)))
+        say("\n".join(_describe({name: value for name, value in facts.items() if name != "reach"})))
+        say("\n".join(f"{'reach:' if k == 0 else '      '} {line}" for k, line in enumerate(lines)))
 
 
 def _reach(run: Run, facts: dict[str, Any], json: bool) -> tuple[dict[str, Any], list[str]]:
@@ -101,7 +103,7 @@ def runs(
     elif found:
         rows = [COLUMNS, *map(_row, found)]
         for line in _align([[row[name] for name in COLUMNS] for row in rows]):
-            print(line)
+            say(line)
     else:
         note(f"No runs under {under}/ yet. To make one: unroll train TEXT", quiet)
 
@@ -131,6 +133,7 @@ def _age(seconds: float) -> str:
 
 
 def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -158,4 +161,4 @@ def _value(value: Any) -> str:
         return f"{value:.4g}" if abs(value) < 10_000 else f"{value:.10g}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_value, value[:MOST_VALUES])) + (", …" if len(value) > MOST_VALUES else "")
-    return str(value)
+    return one_line(str(value))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,7 +13,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from unrolled.cli.terminal import View, byte_count, clock, copied_line, readable
+from unrolled.cli.output import Enduring
+from unrolled.cli.terminal import View, byte_count, clock, copied_line
+from unrolled.escaping import harmless
 
 if TYPE_CHECKING:
     from unrolled.run import Report, Training
@@ -23,12 +26,17 @@ OTHER_LINES = 6  # lines of the view that are no panel
 MOST_LINES = 16  # of a panel
 
 
+def drawing_console() -> Console:
+    """Standard error, to be drawn on; drawing ends where the terminal is gone, and the work does not."""
+    return Console(file=cast(IO[str], Enduring(sys.stderr)), highlight=False)
+
+
 class LiveView(View):
     """Progress, numbers, what it wrote at first beside what it writes now, and what of that is copied."""
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__()
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console = console or drawing_console()
         self._report: Report | None = None
         self._shown = time.monotonic()  # when the newest report came
         self._validation: Report | None = None  # the newest report with a validation
@@ -52,7 +60,7 @@ class LiveView(View):
         self._report, self._shown = report, time.monotonic()
         self._say()
         for remark in report.notes:
-            self.console.print(Text(remark, style="yellow"))
+            self.console.print(Text(harmless(remark), style="yellow"))
 
     def stopping(self) -> None:
         self._stopping = True  # the next frame says so
@@ -119,9 +127,9 @@ class LiveView(View):
 
     def _say(self) -> None:
         for line in self.unsaid(self._training):
-            self.console.print(Text(line))
+            self.console.print(Text(harmless(line)))
 
 
 def _panel(title: str, report: Report, height: int, style: str) -> Panel:
-    text = Text(readable(report.sample or ""), overflow="fold")
+    text = Text(harmless((report.sample or "").expandtabs(4)), overflow="fold")
     return Panel(text, title=Text(title), title_align="left", border_style=style, height=height + 2)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Device, Json, Quiet, SkipEmpty, Threads, any_number, note, print_json, whole_number
+from unrolled.cli.bridge import Device, Json, Quiet, SkipEmpty, Threads, any_number, whole_number
+from unrolled.cli.output import note, print_json, say
 from unrolled.cli.score import read_lines
-from unrolled.cli.terminal import readable
 from unrolled.errors import DataError, OptionError
+from unrolled.escaping import one_line
 
 if TYPE_CHECKING:
     from unrolled.run import Answer, Choice, Given, Run
@@ -94,7 +95,7 @@ def predict(
     conllu = source is not None and Path(source).suffix.lower() == ".conllu"
     if source is not None and conllu and model.predictor.known.each and not (json or every or top):
         for line in model.predictor.tag_conllu(source):
-            print(line)
+            say(line)
         return
     _answer(model, source, text or [], top, every, skip_empty, json, quiet)
 
@@ -130,9 +131,9 @@ def _answer(
         if json:
             print_json(answer.as_dict())
         elif answer.empty or answer.error:
-            print("\t\t" * len(outputs) + _in_line(answer.text), flush=True)
+            say("\t\t" * len(outputs) + _in_line(answer.text))
         else:
-            print(_line(answer, outputs, 1 if top is None else top), flush=True)
+            say(_line(answer, outputs, 1 if top is None else top))
 
 
 def _write(
@@ -148,11 +149,11 @@ def _write(
             print_json(answer.as_dict())
             continue
         if answer.empty or answer.error:
-            print("\t\t" + _in_line(answer.text), flush=True)
+            say("\t\t" + _in_line(answer.text))
             continue
         written = answer.texts[name]
         parts = (written.text, f"{written.score:.3f}", answer.text)
-        print("\t".join(map(_in_line, parts)), flush=True)
+        say("\t".join(map(_in_line, parts)))
 
 
 def _lines(
@@ -248,13 +249,17 @@ def _line(answer: Answer, outputs: Iterable[str], top: int) -> str:
         elif name in answer.tags:
             words = answer.tags[name]
             least = min((ranked[0][1] for ranked in words), default=1.0)
-            said.append(f"{' '.join('|'.join(label for label, _ in ranked[:top]) for ranked in words)}\t{least:.3f}")
+            said.append(
+                f"{' '.join('|'.join(_in_line(label) for label, _ in ranked[:top]) for ranked in words)}\t{least:.3f}"
+            )
         else:
             kept = answer.sets[name][: len(answer.chosen(name))] if name in answer.sets else answer.labels[name][:top]
-            said.append("\t".join((", ".join(label for label, _ in kept), ", ".join(f"{c:.3f}" for _, c in kept))))
+            said.append(
+                "\t".join((", ".join(_in_line(label) for label, _ in kept), ", ".join(f"{c:.3f}" for _, c in kept)))
+            )
     return "\t".join([*said, _in_line(answer.text)])
 
 
 def _in_line(text: str) -> str:
-    """What was asked about, or was written, in a line."""
-    return readable(" ".join(text.splitlines()))
+    """A text of any number of lines within a line of columns."""
+    return one_line(" ".join(text.splitlines()))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from unrolled.cli.bridge import Device, Json, Quiet, RunPath, Threads, note, print_json, takes
+from unrolled.cli.bridge import Device, Json, Quiet, RunPath, Threads, takes
+from unrolled.cli.output import note, print_json, say
 from unrolled.settings import SampleSettings
 
 if TYPE_CHECKING:
@@ -47,20 +47,18 @@ def sample(
             print_json(facts)
         else:
             if number:
-                print()
+                say()
             _stream(model, settings, number)
 
 
 def _stream(model: Run, settings: SampleSettings, number: int) -> None:
     last = settings.prompt[-1:]
-    sys.stdout.write(settings.prompt)
-    sys.stdout.flush()
+    say(settings.prompt, end="")
     for piece in model.sample(settings, number):
-        sys.stdout.write(piece)
-        sys.stdout.flush()
+        say(piece, end="")
         last = piece[-1:] or last
     if last != "\n":
-        print()
+        say()
 
 
 def tell_stand_ins(stand_ins: Mapping[str, str], where: str, quiet: bool) -> None:

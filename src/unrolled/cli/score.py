@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Adapt, Device, Json, Quiet, Threads, note, print_json, whole_number
+from unrolled.cli.bridge import Adapt, Device, Json, Quiet, Threads, whole_number
+from unrolled.cli.output import note, print_json, say
 from unrolled.cli.sample import tell_stand_ins
-from unrolled.cli.terminal import readable
 from unrolled.errors import DataError, OptionError
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def read_lines(path: str) -> Iterator[str]:
     from unrolled.data.text import file_of_text, look_at
 
     if path == "-":
+        if sys.stdin is None:
+            raise DataError("Standard input is closed. Send lines to it, or name a file.")
         return _decoded(sys.stdin.fileno(), "utf-8-sig")
     if Path(path).is_dir():
         raise DataError(f"{path} is a folder; a file of lines was expected, or - for standard input.")
@@ -114,7 +116,6 @@ def _answer(line: RankedLine, json: bool) -> None:
         facts |= {} if line.adapted is None else {"adapted": line.adapted}
         print_json(facts | {"text": line.text})
     else:
-        text = readable(line.text) if sys.stdout.isatty() else line.text
         rank = "-" if line.rank is None else f"{line.rank:.3f}"
         adapted = "" if line.adapted is None else f"{line.adapted:.3f}\t"
-        print(f"{line.number}\t{line.nats:.3f}\t{rank}\t{adapted}{text}", flush=True)
+        say(f"{line.number}\t{line.nats:.3f}\t{rank}\t{adapted}{line.text}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from unrolled.cli.bridge import note, print_json
+from unrolled.cli.output import note, print_json
 from unrolled.parts import UNTRAINED
 
 if TYPE_CHECKING:  # torch is imported where a command works, not where it is named
@@ -106,7 +107,8 @@ class LinesView(View):
         note(report_line(report, self._training.terms.items))
 
     def stopping(self) -> None:
-        os.write(2, b"Ending tidily; once more ends at once.\n")  # print may be in the middle of a line
+        with suppress(OSError):  # a terminal that is gone
+            os.write(2, b"Ending tidily; once more ends at once.\n")  # a line may be in the middle of being written
 
     def close(self) -> None:
         if self.first is not None and self.latest is not None:
@@ -115,7 +117,7 @@ class LinesView(View):
                 (f"At first it {terms.wrote}", self.first),
                 (f"Now it {terms.writes}", self.latest),
             ):
-                note(f"{title} (step {report.step:,}):\n{indent(readable(report.sample or '')[:PLAIN_SAMPLE])}")
+                note(f"{title} (step {report.step:,}):\n{indent((report.sample or '')[:PLAIN_SAMPLE])}")
 
     def _say(self) -> None:
         for line in self.unsaid(self._training):
@@ -197,11 +199,6 @@ def byte_count(count: float) -> str:
             break
         count, unit = count / 1000, {"B": "kB", "kB": "MB", "MB": "GB", "GB": "TB"}[unit]
     return f"{count:.0f} {unit}" if count >= 10 or unit == "B" else f"{count:.1f} {unit}"
-
-
-def readable(text: str) -> str:
-    """Text that cannot steer a terminal: what is neither printable nor a line's end becomes ·."""
-    return "".join(c if c.isprintable() or c == "\n" else "·" for c in text.expandtabs(4))
 
 
 def indent(text: str) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unrolled.cli.bridge import Json, Quiet, RunPath, any_number, note, print_json, takes, whole_number
+from unrolled.cli.bridge import Json, Quiet, RunPath, any_number, takes, whole_number
+from unrolled.cli.output import OutputLost, note, print_json, say
 from unrolled.cli.terminal import View, open_view, start_facts
 from unrolled.errors import command
 from unrolled.settings import TrainSettings
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from unrolled.run import Training
 
 STOPPED = 130
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 LARGE = 50_000_000  # bytes; a text that takes a while to read
 
 
@@ -100,7 +102,8 @@ def resume(
 
 
 class Interrupts:
-    """While it holds: the first Ctrl-C or SIGTERM asks the training for a tidy end, the second ends at once.
+    """While it holds: the first Ctrl-C, SIGTERM or SIGHUP (the terminal is gone) asks the training for a tidy end,
+    the second ends at once.
 
     Before there is a training, the first ends at once: nothing is lost by it.
     """
@@ -114,7 +117,7 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         if current_thread() is not main_thread():  # Python hears no signals elsewhere
             return self
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and the shell's & mean what they say
                 self._before[number] = signal.signal(number, self._hear)
         return self
@@ -134,20 +137,21 @@ class Interrupts:
 def follow(training: Training, interrupts: Interrupts, json: bool, quiet: bool) -> None:
     """Trains and shows it; ends with the verdict, or with how to go on after a stop. Raises typer.Exit(130) then.
 
-    Where whoever reads the progress goes away, the training ends tidily and BrokenPipeError is raised.
+    Where whoever reads the progress goes away, or standard output is full, the training ends tidily, and that is
+    raised: BrokenPipeError, OutputLost.
     """
     with closing(open_view(json, quiet)) as view:
         interrupts.training, interrupts.view = training, view
         view.begin(training)
-        broken: BrokenPipeError | None = None
+        lost: BrokenPipeError | OutputLost | None = None
         for report in training:
             try:
                 view.show(report)
-            except BrokenPipeError as error:
+            except (BrokenPipeError, OutputLost) as error:
                 training.stop()
-                view, broken = open_view(json=False, quiet=True), error
-        if broken is not None:
-            raise broken
+                view, lost = open_view(json=False, quiet=True), error
+        if lost is not None:
+            raise lost
     _conclude(training, json, quiet)
 
 
@@ -164,7 +168,7 @@ def follow_folds(data: str, settings: TrainSettings, interrupts: Interrupts, jso
     if json:
         print_json({"kind": "folds", "table": folds.table()})
     else:
-        print("\n".join(lines))
+        say("\n".join(lines))
     note(f"All of it is in {folds.path}.", quiet or json)
 
 
@@ -178,7 +182,7 @@ def _conclude(training: Training, json: bool, quiet: bool) -> None:
         )
     elif verdict is not None:
         heading = [] if fold is None else [f"Fold {fold} of {training.settings.folds}:"]
-        print("\n".join([*heading, *verdict.lines]), flush=True)
+        say("\n".join([*heading, *verdict.lines]))
     if training.stopped:
         again = fold is not None
         how = (

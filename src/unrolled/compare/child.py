@@ -26,8 +26,9 @@ def main() -> int:
     asked = json.load(sys.stdin)
     try:
         training = start(asked)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: training.stop())
+        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means what it says
+                signal.signal(number, lambda *_: training.stop())
         for _ in training:
             if os.getppid() != asked["parent"]:
                 training.stop()

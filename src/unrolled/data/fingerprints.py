@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import stat
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from unrolled.data.text import CHUNK, TextFile, file_of_text, judge, list_files, look_at, read_bytes
-from unrolled.errors import DataError
+from unrolled.errors import DataError, TrainingError
 
 LEFT_FREE = 1 << 28  # bytes of a disk that standard input never takes
 
@@ -41,21 +42,32 @@ def join_digests(folder: Path, digests: dict[Path, str]) -> str:
 def keep_standard_input(destination: str | Path, source: BinaryIO | None = None, any_bytes: bool = False) -> int:
     """Copy standard input to a file, chunk by chunk, so that it can be read again; the bytes copied.
 
-    Raises DataError where nothing came, where what comes is no text (unless `any_bytes` may be read), before the rest
-    of it is waited for, and where it does not end before the disk is nearly full.
+    The file is its owner's alone to read (0600), and on the disk when this returns. Raises DataError where nothing
+    came or it cannot be read, where what comes is no text (unless `any_bytes` may be read), before the rest of it is
+    waited for, and where it does not end before the disk is nearly full; TrainingError where it cannot be written.
     """
+    if source is None and sys.stdin is None:
+        raise DataError("Standard input is closed. Send some text: cat poems.txt | unroll train -")
     source, destination = sys.stdin.buffer if source is None else source, Path(destination)
     count = 0
-    with destination.open("wb") as kept:
-        while block := source.read(CHUNK):
-            if not count and not any_bytes:
-                _check_text(destination, block)
-            if shutil.disk_usage(destination.parent).free < LEFT_FREE + len(block):
-                raise DataError(
-                    f"Standard input has not ended after {count:,} bytes, and the disk at {destination.parent} is "
-                    "nearly full.\nDoes it have an end? Give a file, or less: head -c 1G | unroll train -"
-                )
-            count += kept.write(block)
+    try:
+        with open(destination, "wb", opener=_own) as kept:
+            while block := _read(source):
+                if not count and not any_bytes:
+                    _check_text(destination, block)
+                if shutil.disk_usage(destination.parent).free < LEFT_FREE + len(block):
+                    raise DataError(
+                        f"Standard input has not ended after {count:,} bytes, and the disk at {destination.parent} "
+                        "is nearly full.\nDoes it have an end? Give a file, or less: head -c 1G | unroll train -"
+                    )
+                count += kept.write(block)
+            kept.flush()
+            os.fsync(kept.fileno())
+    except OSError as error:
+        raise TrainingError(
+            f"Standard input could not be kept in {destination.parent}: {error.strerror}.\n"
+            "Free some space, then send it again; nothing was trained."
+        ) from None
     if not count:
         raise DataError("Standard input was empty. Send some text: cat poems.txt | unroll train -")
     return count
@@ -68,3 +80,14 @@ def _check_text(destination: Path, block: bytes) -> None:
         file_of_text(destination, destination.name, any_bytes=False)
     except DataError as error:
         raise DataError(str(error).replace(str(destination), "Standard input")) from None
+
+
+def _own(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _read(source: BinaryIO) -> bytes:
+    try:
+        return source.read(CHUNK)
+    except OSError as error:
+        raise DataError(f"Standard input cannot be read: {error.strerror}. Send some text, or name a file.") from None

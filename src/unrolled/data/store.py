@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import tempfile
 from typing import Any
 
@@ -43,8 +44,9 @@ class SymbolStore:
             else:
                 self._file.write(symbols.data)
         except OSError as error:
+            where = os.environ.get("TMPDIR", "the temporary folder")
             raise TrainingError(
-                f"No room for the symbols of the text in {tempfile.gettempdir()}: {error.strerror}. "
+                f"No room for the symbols of the text in {where}: {error.strerror}. "
                 "Free some, or name another folder in the variable TMPDIR."
             ) from None
 

@@ -181,13 +181,18 @@ def counted(model: str) -> str:
     return f"{how} {name}"
 
 
-def keep_input(path: str | Path, aside: Path, settings: TrainSettings) -> Path | None:
-    """Standard input copied to a file in `aside`, so that the run can keep it; None for a path."""
-    if str(path) != "-":
-        return None
-    kept = aside / "standard-input.txt"
-    keep_standard_input(kept, any_bytes=settings.symbols == "byte")
+def keep_input(kept: Path, asked: TrainSettings) -> Path:
+    """Standard input, put into the file `kept`, so that it can be read again."""
+    keep_standard_input(kept, any_bytes=asked.symbols == "byte")
     return kept
+
+
+def read_input(kept: str | Path, asked: TrainSettings, known: RunFolder | None = None) -> Subject:
+    """Standard input, which was put into the file `kept`, as the subject of a training (see `read_subject`)."""
+    try:
+        return read_subject(kept, asked, known)
+    except DataError as error:
+        raise type(error)(str(error).replace(str(kept), "standard input")) from None
 
 
 def name_for(path: str | Path) -> str:

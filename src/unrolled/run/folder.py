@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.errors import RunError, TrainingError
 from unrolled.files import (
+    PRIVATE,
+    PUBLIC,
     append_line,
     digest_own,
     partial_path,
@@ -65,23 +67,34 @@ class RunFolder:
         self.path = path
         self.facts = facts
         self._lock = Lock(path)
+        self._place = path  # where it is, or is to be born
 
     @classmethod
     def create(
         cls, path: str | Path, facts: Mapping[str, Any], fill: Callable[[Path], None] | None = None
     ) -> RunFolder:
-        """Makes a run folder and locks it. `facts` must name the run's `kind`; `format` is added.
+        """Makes a run folder, puts into it what `fill` does, and locks it: `unborn` and `bear` at once."""
+        with cls.unborn(path) as run:
+            if fill is not None:
+                fill(run.path)
+            run.bear(facts)
+        return run
 
-        It is made beside its place, `fill` may put more files into it there, and then it is renamed: a kill leaves
-        no folder at `path`, or a whole one. Raises RunError where `path` exists and is not an empty folder, or cannot
-        be made; then, and where `fill` fails, nothing is left.
+    @classmethod
+    @contextlib.contextmanager
+    def unborn(cls, path: str | Path) -> Iterator[RunFolder]:
+        """A locked folder beside `path`, into which all that a run is born with is put; `bear` makes it the run.
+
+        So a kill leaves no folder at `path`, or a whole one. Where the block ends without `bear`, nothing is left.
+        Raises RunError where `path` exists and is not an empty folder, or cannot be made.
         """
         path = Path(path)
         target = path.resolve()
         partial = partial_path(target)
-        run = cls(partial, {**facts, "format": FORMAT})
+        run = cls(partial, {})
         try:
             check_vacant(path)
+            missing = [folder for folder in target.parents if not folder.exists()]
             target.parent.mkdir(parents=True, exist_ok=True)
             sweep_unborn(target)
             partial.mkdir()
@@ -90,21 +103,29 @@ class RunFolder:
         try:
             run.lock()
             run.checkpoints.mkdir()
-            if fill is not None:
-                fill(partial)
-            run.write_facts(checksums=run._digests())
-            if os.name == "nt":  # where no folder is renamed in which a file is open
+            run._place = path
+            yield run
+        except OSError as error:
+            if run.path == path:
+                raise
+            raise TrainingError(f"{path} could not be made: {error.strerror}. Nothing was left of it.") from error
+        finally:
+            if run.path != path:
                 run.release()
-            rename(partial, target, path)
-        except BaseException as error:
-            run.release()
-            shutil.rmtree(partial, ignore_errors=True)
-            if isinstance(error, OSError):
-                raise TrainingError(f"{path} could not be made: {error.strerror}. Nothing was left of it.") from error
-            raise
-        run.path = run._lock.folder = path
-        run.lock()
-        return run
+                shutil.rmtree(partial, ignore_errors=True)
+                with contextlib.suppress(OSError):  # the folders that were made for it, as long as they are empty
+                    for folder in missing:
+                        folder.rmdir()
+
+    def bear(self, facts: Mapping[str, Any]) -> None:
+        """Makes an unborn folder the run. `facts` must name the run's `kind`; `format` and checksums are added."""
+        self.facts = {**facts, "format": FORMAT}
+        self.write_facts(checksums=self._digests())
+        if os.name == "nt":  # where no folder is renamed in which a file is open
+            self.release()
+        rename(self.path, self._place.resolve(), self._place)
+        self.path = self._lock.folder = self._place
+        self.lock()
 
     @classmethod
     def open(cls, path: str | Path, kinds: tuple[str, ...] | None = KINDS) -> RunFolder:
@@ -204,7 +225,7 @@ class RunFolder:
 
     def append_report(self, step: int, report: Mapping[str, Any]) -> None:
         """Adds a line to log.jsonl; floats that are not finite become null."""
-        append_line(self.path / "log.jsonl", to_json({"step": step, **report}))
+        append_line(self.path / "log.jsonl", to_json({"step": step, **report}), mode=PRIVATE)  # it has samples
 
     def read_reports(self) -> list[dict[str, Any]]:
         """The lines of log.jsonl. Raises RunError where one is damaged."""
@@ -222,7 +243,7 @@ class RunFolder:
     def append_sample(self, step: int, text: str) -> None:
         """Adds what it writes at `step` to samples.txt, under a heading, each line indented."""
         lines = "".join(f"\n    {line}" for line in text.split("\n"))
-        append_line(self.path / "samples.txt", f"{SAMPLE_HEADING}{step}{lines}\n")
+        append_line(self.path / "samples.txt", f"{SAMPLE_HEADING}{step}{lines}\n", mode=PRIVATE)
 
     def read_samples(self) -> list[tuple[int, str]]:
         """(step, text) of every sample that is whole."""
@@ -303,7 +324,7 @@ class RunFolder:
         path = self.path / name
         data = text.encode()
         if check_own(path) and read_own(path) != data:
-            write_whole(path, data)
+            write_whole(path, data, PUBLIC if name == "plan.jsonl" else PRIVATE)
 
     def _samples(self) -> Iterator[tuple[int, str, str]]:
         """(step, text, as it stands in the file) of every sample that is whole: an empty line ends each."""

@@ -10,7 +10,7 @@ from unrolled.errors import OptionError
 from unrolled.given import as_path
 from unrolled.memory import bring_named
 from unrolled.parts import UNTRAINED
-from unrolled.run.asked import as_read, check_parts, keep_input, read_subject
+from unrolled.run.asked import as_read, check_parts, keep_input, read_input, read_subject
 from unrolled.run.building import find_device
 from unrolled.settings import TrainSettings
 from unrolled.threads import threads_for, torch_threads
@@ -29,9 +29,11 @@ def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[s
         raise OptionError(
             f"The {name} has no plan: it is {how}, not trained. Leave out --minutes or --model {settings.model}."
         )
-    with tempfile.TemporaryDirectory() as aside:
-        kept = keep_input(path, Path(aside), settings)
-        subject = read_subject(kept or path, settings)
+    if str(path) == "-":
+        with tempfile.TemporaryDirectory() as aside:
+            subject = read_input(keep_input(Path(aside, "input.txt"), settings), settings)
+    else:
+        subject = read_subject(path, settings)
     facts = {"path": str(path), "description": subject.description, **subject.facts()}
     device, threads = find_device(settings.device), threads_for(settings.threads)
     if planned:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from unrolled.gradient import GRADIENTS
 from unrolled.memory import bring_named
 from unrolled.parts import UNTRAINED, build
 from unrolled.run.asked import (
+    KEPT,
     as_read,
     as_recorded,
     as_started_from,
@@ -25,6 +25,7 @@ from unrolled.run.asked import (
     keep_input,
     name_for,
     read_again,
+    read_input,
     read_subject,
 )
 from unrolled.run.building import differences, environment, find_device
@@ -75,13 +76,18 @@ class Training:
         self.clock = Clock(settings.minutes * 60 if settings.minutes else None, started)
         self.device = find_device(settings.device)
         threads = threads_for(settings.threads)
-        with torch_threads(threads), tempfile.TemporaryDirectory() as aside:
-            kept = keep_input(path, Path(aside), settings)
-            check_reading(kept or path, settings, self.clock)
-            self.subject = read_subject(kept or path, settings, source)
+        with torch_threads(threads), ExitStack() as stack:
+            given: str | Path = path
+            kept: RunFolder | None = None
+            if str(path) == "-":  # it can be read only once: the run keeps it from the first byte on
+                kept = stack.enter_context(RunFolder.unborn(self._place(path)))
+                given = keep_input(kept.path / KEPT, settings)
+            check_reading(given, settings, self.clock)
+            read = read_subject if kept is None else read_input
+            self.subject = read(given, settings, source)
             self._leave_out_net()
             plans = self._first_plans(recorded, threads)
-            facts = self._facts(path, kept, threads)
+            facts = self._facts(path, kept is not None, threads)
             self._set_up(plans, follows=settings.minutes is None)
             if recorded is not None:
                 self._watch().notes += differences(recorded.facts, self.device, settings.threads)
@@ -89,8 +95,9 @@ class Training:
                 weights = self.subject.starting_weights(source)
                 set_weights(self.learner.model, weights)
                 set_weights(self.learner.optimiser.averaged, weights)
-            out = Path(settings.out) if settings.out else free_path(name_for(path))
-            self.run = RunFolder.create(out, facts, fill=lambda folder: self._fill(RunFolder(folder, {}), kept))
+            self.run = kept or stack.enter_context(RunFolder.unborn(self._place(path)))
+            self._fill(self.run)
+            self.run.bear(facts)
         if self.watch is not None:
             self.watch.folder = self.run
 
@@ -161,6 +168,9 @@ class Training:
 
     # Setting up
 
+    def _place(self, path: str | Path) -> Path:
+        return Path(self.settings.out) if self.settings.out else free_path(name_for(path))
+
     def _leave_out_net(self) -> None:
         """Where reading has spent the budget, and no model was asked for: what is counted or fitted alone."""
         model, budget = self.subject.without_net, self.clock.budget
@@ -179,10 +189,10 @@ class Training:
         seconds = None if self.settings.steps is not None else 0.85 * max(1.0, self.clock.left - 1.0)
         return [self.subject.make_plan(self.device, threads, seconds)]
 
-    def _facts(self, path: str | Path, kept: Path | None, threads: int) -> dict[str, Any]:
+    def _facts(self, path: str | Path, kept: bool, threads: int) -> dict[str, Any]:
         data = {
-            "path": "data.txt" if kept else str(Path(path).resolve()),
-            "kept": kept is not None,
+            "path": KEPT if kept else str(Path(path).resolve()),
+            "kept": kept,
             "fingerprints": {} if kept else self.subject.fingerprints,
             "description": self.subject.description,
         }
@@ -194,10 +204,8 @@ class Training:
             "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }  # fmt: skip
 
-    def _fill(self, folder: RunFolder, kept: Path | None) -> None:
+    def _fill(self, folder: RunFolder) -> None:
         """What a run is born with: its symbols, its plan, and a model and a checkpoint that have learnt nothing."""
-        if kept:
-            shutil.move(kept, folder.path / "data.txt")
         folder.write_symbols(self.subject.tables())
         if self.watch is not None:
             for plan in self.watch.plans:

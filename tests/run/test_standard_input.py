@@ -1,0 +1,113 @@
+"""Standard input is kept in the run from the first byte on, for its owner alone; nothing of it stays elsewhere."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unrolled.errors import DataError
+from unrolled.run import Training
+
+SMALL: dict[str, Any] = {"steps": 2, "size": 8, "batch": 2, "window": 16, "threads": 1}
+TEXT = "".join(f"Line {n} says that {n * n} is the square of {n}.\n" for n in range(150)).encode()
+FULL = """
+import resource, signal, sys
+from unrolled.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files, which there is nobody else to use."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def send(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_what_came_and_what_is_written_is_its_owners_alone(
+    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0)
+    try:
+        send(TEXT, monkeypatch)
+        training = Training("-", out=str(tmp_path / "run"), **SMALL)
+        for _ in training:
+            assert not any(path.is_file() for path in temporary.rglob("*"))
+        resumed = Training.resume(tmp_path / "run", steps=2)
+        for _ in resumed:
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "run" / "data.txt").read_bytes() == TEXT
+    modes = {name: stat.S_IMODE((tmp_path / "run" / name).stat().st_mode)
+             for name in ("data.txt", "samples.txt", "log.jsonl", "plan.jsonl")}  # fmt: skip
+    assert modes == {"data.txt": 0o600, "samples.txt": 0o600, "log.jsonl": 0o600, "plan.jsonl": 0o666}
+
+
+@pytest.mark.parametrize(("data", "words"), [(b"", "Standard input was empty"), (b"\xff\xfe\xfd" * 999, "input"),
+                                             (b"too short", "short")])  # fmt: skip
+def test_of_what_cannot_be_learnt_nothing_is_left(
+    data: bytes, words: str, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(data, monkeypatch)
+    with pytest.raises(DataError, match=words) as refused:
+        Training("-", out=str(tmp_path / "runs" / "a"), **SMALL)
+    assert "partial" not in str(refused.value)
+    assert os.listdir(tmp_path) == ["temporary"] and list(temporary.iterdir()) == []  # noqa: PTH208
+
+
+def test_what_a_kill_left_of_it_is_swept_up_by_the_next(tmp_path: Path, temporary: Path) -> None:
+    killed = ("import os, sys; from unrolled.data import fingerprints; real = fingerprints._read\n"
+              "fingerprints._read = lambda source: os._exit(9)\n"
+              "from unrolled.run import Training; Training('-', out=sys.argv[1], steps=2)")  # fmt: skip
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    for program, code in (
+        (killed, 9),
+        ("import sys; from unrolled.cli import main; sys.exit(main(sys.argv[2:]))", 0),
+    ):
+        asked = ["train", "-", "--steps", "2", "--size", "8", "--threads", "1", "--out", str(tmp_path / "a")]
+        ended = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a"), *asked], input=TEXT,
+                               env=environment, capture_output=True, check=False)  # fmt: skip
+        assert ended.returncode == code, ended.stderr.decode()
+    assert sorted(os.listdir(tmp_path)) == ["a", "temporary"] and not list(temporary.rglob("*.txt"))  # noqa: PTH208
+
+
+@pytest.mark.parametrize("room", [1000, 6000])
+def test_a_disk_that_fills_before_a_run_is_born_does_not_advise_to_resume_it(room: int, tmp_path: Path) -> None:
+    asked = ["train", "-", "--steps", "2", "--size", "32", "--threads", "1", "--out", str(tmp_path / "a")]
+    ended = subprocess.run([sys.executable, "-c", FULL, str(room), *asked], input=TEXT[:5000], capture_output=True,
+                           check=False)  # fmt: skip
+    said = ended.stderr.decode().splitlines()
+    assert ended.returncode == 1 and "resume" not in "".join(said[-2:]), said
+    assert any("File too large" in line or "the disk is full" in line for line in said)
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+def test_a_read_that_fails_is_the_inputs_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(io.RawIOBase):
+        def readinto(self, _: Any) -> int:
+            raise OSError(5, "Input/output error")
+
+        def readable(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Broken())))
+    with pytest.raises(DataError, match=r"Standard input cannot be read: Input/output error"):
+        Training("-", out=str(tmp_path / "a"), **SMALL)
+    assert list(tmp_path.iterdir()) == []
