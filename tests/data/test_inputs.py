@@ -29,6 +29,7 @@ from unrolled.data.inputs import (
 from unrolled.data.items import Arrays
 from unrolled.data.outputs import LabelOutput
 from unrolled.data.tables import open_table
+from unrolled.data.written_numbers import all_numbers, is_number
 from unrolled.errors import DataError, MediaError, OptionError, RunError
 
 RATE = 8_000
@@ -459,3 +460,26 @@ def test_a_batch_hangs_on_its_seed_and_number_alone(varied: bool, tmp_path: Path
     assert not same(ExampleBatches(whole, "training", 5, 4, varied).batch(0), forward[0])
     assert same(ExampleBatches(whole, "training", 5, 3).batch(0), forward[0]) is not varied
     assert sum(int((batch.lengths > 0).sum()) for batch in forward[:7]) == whole.count("training")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["1", " 2.5 ", "-3e4", ".5", "5.", "1_000", "nan", "inf", "-Infinity", "1e400", "x", "", "3,14", "٣", "1 2",
+     "0x1", "9" * 60_000, 1, 2.5, 10**400, math.nan, math.inf, True, None, [1], np.zeros(2)],
+    ids=lambda cell: str(cell)[:12],
+)  # fmt: skip
+def test_cells_are_numbers_at_once_where_each_is_one(cell: Any) -> None:
+    found, expected = all_numbers(["7", cell, 0.5]), is_number(cell)
+    assert (found is not None) == expected
+    if found is not None:
+        assert found.tolist() == [7.0, float(cell), 0.5]
+
+
+def test_one_odd_cell_among_very_many_columns_is_named_with_its_row(tmp_path: Path) -> None:
+    rows = [["1.5"] * 20_000 for _ in range(6)]
+    rows[4][17_000] = "1_000"
+    header = ",".join(f"c{number}" for number in range(20_000))
+    path = tmp_path / "wide.csv"
+    path.write_text("\n".join([f"{header},label", *(",".join([*row, "ab"[n % 2]]) for n, row in enumerate(rows))]))
+    with pytest.raises(DataError, match="row 6: '1_000' where numbers were expected"):
+        read_examples(path, Asked())

@@ -13,7 +13,7 @@ from unrolled.data.column_kinds import entries, spell
 from unrolled.data.dates import date_reader
 from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
 from unrolled.data.words import join_words
-from unrolled.data.written_numbers import is_nearly, is_number, is_undefined
+from unrolled.data.written_numbers import all_numbers, is_nearly, is_number, is_undefined
 from unrolled.errors import DataError, OptionError, nearest
 from unrolled.schema import check
 
@@ -123,8 +123,7 @@ def holds_dates(cells: Sequence[Cell]) -> bool:
 
 def holds_numbers(cells: Sequence[Cell]) -> bool:
     """Whether most cells of a column are numbers, or nearly; the others are told of by their rows."""
-    others = [cell for cell in cells if not is_number(cell)]
-    if not others:  # as in most columns of numbers, of which a table may have very many
+    if all_numbers(cells) is not None:  # as in most columns of numbers, of which a table may have very many
         return True
     known = [cell for cell in cells if not is_undefined(cell)]
     return not known or 2 * sum(is_number(cell) or is_nearly(cell) for cell in known) > len(known)

@@ -27,7 +27,7 @@ from unrolled.data.pictures import DEEPEST, PICTURES, WHITE, look_at_picture, me
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.sound import SOUNDS, look_at_sound, read_sound
 from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
-from unrolled.data.written_numbers import cure, is_number, is_undefined, shortened
+from unrolled.data.written_numbers import all_numbers, cure, is_number, is_undefined, shortened
 from unrolled.errors import DataError, MediaError, OptionError
 from unrolled.schema import Within, check
 
@@ -91,19 +91,14 @@ class VectorInput(InputKind):
     def take(self, cells: Sequence[Cell], place: str) -> NDArray[np.floating[Any]]:
         """float32 where the cells are arrays of so many bits or fewer, else float64: a time in milliseconds, or a
         latitude, keeps its digits until it is scaled."""
-        parts = [_numbers(cell, place) for cell in cells]
-        if self.channels_first:
-            parts = [np.moveaxis(part, 0, 2) if part.ndim == 3 else part for part in parts]
-        if all(part.ndim == 0 for part in parts):
-            row = np.array(parts)
-            found = row[:, None] if self.series else row[None]
+        numbers = all_numbers(cells)
+        if numbers is None:
+            parts = [_numbers(cell, place) for cell in cells]
+            numbers = np.array(parts) if all(part.ndim == 0 for part in parts) else None
+        if numbers is None:
+            found = self._joined(parts, place)
         else:
-            parts = [part.reshape(len(part), -1) if part.ndim else part for part in parts]
-            steps = {len(part) for part in parts if part.ndim}
-            if len(steps) > 1 or any(part.ndim == 0 for part in parts):
-                counts = ", ".join(str(len(part)) if part.ndim else "1" for part in parts)
-                raise DataError(f"{place}: columns of {counts} numbers; each needs as many, one a step.")
-            found = np.concatenate(parts, 1)
+            found = numbers[:, None] if self.series else numbers[None]
         if found.shape[1] != self.width:
             raise DataError(
                 f"{place}: {found.shape[1]} numbers a step, and {self.width} were expected, as in the other rows."
@@ -111,6 +106,16 @@ class VectorInput(InputKind):
         if not len(found):
             raise DataError(f"{place}: no steps; a row has one at least.")
         return found
+
+    def _joined(self, parts: list[NDArray[np.floating[Any]]], place: str) -> NDArray[np.floating[Any]]:
+        """Columns (T,) or (T, …) of a row, side by side (T, D). Raises DataError where they are not as long."""
+        if self.channels_first:
+            parts = [np.moveaxis(part, 0, 2) if part.ndim == 3 else part for part in parts]
+        steps = {len(part) for part in parts if part.ndim}
+        if len(steps) > 1 or any(part.ndim == 0 for part in parts):
+            counts = ", ".join(str(len(part)) if part.ndim else "1" for part in parts)
+            raise DataError(f"{place}: columns of {counts} numbers; each needs as many, one a step.")
+        return np.concatenate([part.reshape(len(part), -1) for part in parts], 1)
 
 
 @dataclass(frozen=True)
@@ -228,6 +233,8 @@ def kind_of(cells: Sequence[Cell], table: TableFile) -> str:
             for one in arrays
         )
         return "picture" if pictures else "vectors"
+    if cells and all_numbers(cells) is not None:  # before what a path is known by: a table may have very many columns
+        return "vectors"
     for kind, endings in MEDIA.items():
         named = sum(isinstance(cell, str) and cell.lower().endswith(endings) for cell in cells)
         if named and named >= 0.9 * len(cells):
