@@ -10,7 +10,8 @@ from typing import Any
 from unrolled.data.table_file import Cell
 
 SHAPE = re.compile(  # what may be a date at all: tried first, for most cells are none, 1.5 among them
-    r"\d{1,4}([-./]\d{1,2}[-./]\d{1,4}|[-/]\d{1,2})([T ].*)?|\d{8}T\d{4,6}Z?|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?"
+    r"\d{1,4}([-./]\d{1,2}[-./]\d{1,4}|[-/]\d{1,2})([T ].*)?|\d{8}T\d{4,6}Z?"
+    r"|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?"
     r"|[A-Za-z]{3,9},? .*\d.*|\d{1,2}\.? [A-Za-z]{3,9}\.?,? \d{2,4}.*"
 )
 CLOCK = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
