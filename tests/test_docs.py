@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 import shlex
@@ -49,6 +50,25 @@ def options(command: Any) -> set[str]:
     """The long options of a command and of those under it."""
     own = {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
     return own.union(*map(options, getattr(command, "commands", {}).values())) - {"--help"}
+
+
+def test_the_places_that_decide_are_there_and_so_are_their_tests() -> None:
+    rows = [line.split("|") for line in (DOCS / "faults.md").read_text(encoding="utf-8").splitlines() if "`" in line]
+    rows = [row for row in rows if len(row) == 5]
+    assert len(rows) > 40
+    for _, fault, decided, tests, _ in rows:
+        for name in re.findall(r"`([a-z_.A-Z0-9]+)`", decided):
+            assert is_there(name), f"{fault}: {name}"
+        for name in re.findall(r"`([a-z_./0-9]+)`", tests):
+            assert (REPOSITORY / "tests" / name).is_file(), f"{fault}: {name}"
+
+
+def is_there(name: str) -> bool:
+    """Whether unrolled has a module of this name, or something of this name in a module."""
+    module, _, own = f"unrolled.{name}".rpartition(".")
+    if importlib.util.find_spec(module) is None:
+        return False
+    return hasattr(importlib.import_module(module), own) or importlib.util.find_spec(f"{module}.{own}") is not None
 
 
 def test_every_command_has_a_page_and_every_page_a_command() -> None:
