@@ -50,7 +50,7 @@ def read_own(path: str | Path, most: int = LARGEST) -> bytes:
         if size > most:
             raise RunError(f"{path} is damaged: it has {size:,} bytes, and {most:,} at most were expected. {CURE}")
         with os.fdopen(os.dup(descriptor), "rb") as file:
-            return file.read(most)
+            return file.read(size)  # no more: as much memory as is asked for is taken at once
     except MemoryError:
         raise RunError(f"{path} has {size:,} bytes, and that much memory is not there.") from None
     finally:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from kills import FACTS
 
 from unrolled.errors import RunError
 from unrolled.files import append_line, sweep, write_whole
+from unrolled.opening import read_own
 from unrolled.run.birth import sweep_unborn
 from unrolled.run.folder import RunFolder
 from unrolled.run.lock import Lock
@@ -205,3 +207,14 @@ def test_what_is_left_of_a_run_is_not_taken_for_data(unroll: Unroll, run: RunFol
     (run.path / "plan.jsonl").unlink()
     shutil.rmtree(run.checkpoints)
     assert not is_run(run.path)
+
+
+def test_a_small_file_takes_little_memory_to_read(tmp_path: Path) -> None:
+    path = tmp_path / "samples.txt"
+    path.write_bytes(b"x" * 549)
+    tracemalloc.start()
+    try:
+        assert read_own(path) == b"x" * 549
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
