@@ -2,8 +2,7 @@
 
 `TARGETS` is the table of what is damaged. A target makes a corpus once; a case is a copy of it, damaged by a seed,
 and a command. All cases are forked from one process in which everything is imported and nothing was computed: no
-thread of torch's outlives a fork. To add readers of files: a target whose `damage` changes a file and hands back a
-command.
+thread of torch's outlives a fork. Files of data are in tests/fuzzed_files.py.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fuzzed_files import damage_data, make_arrays, make_folders, make_tables, make_texts
 from kills import in_fork, write_text
 from sealing import seal
 
@@ -313,5 +313,9 @@ TARGETS: dict[str, Target] = {
     "run on a table": Target(make_table_run, damage_run),
     "run with numbers": Target(make_value_run, damage_run),
     "run that writes": Target(make_writing_run, damage_run),
+    "texts": Target(make_texts, damage_data),
+    "tables": Target(make_tables, damage_data),
+    "arrays": Target(make_arrays, damage_data),
+    "folders": Target(make_folders, damage_data),
 }
-"""What is damaged, by name: run folders."""
+"""What is damaged, by name: run folders, and files of data of every form."""

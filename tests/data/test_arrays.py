@@ -510,3 +510,24 @@ def test_half_a_character_in_an_array_is_named_with_its_row(tmp_path: Path) -> N
     np.savez(tmp_path / "a.npz", x=np.zeros((4, 2)), y=np.array(["a", "b", "\ud800b", "a"]))
     with pytest.raises(DataError, match=r"row 3: 'y' holds half a character"):
         list(open_table(tmp_path / "a.npz").rows(["x", "y"]))
+
+
+def test_a_damaged_archive_is_told_of_in_few_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    name = "x" * 5_000
+    np.savez(path, **{name: np.zeros((4, 2)), "y": np.arange(4)})  # type: ignore[arg-type]
+    path.write_bytes(path.read_bytes().replace(name.encode(), b"z" + name[1:].encode(), 1))
+    with pytest.raises(DataError, match="no npz that could be read: File name in directory") as fault:
+        open_table(path)
+    assert len(str(fault.value)) < 400 + len(str(path))
+
+
+def test_an_answer_of_more_numbers_than_any_row_has_steps_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unrolled.data.row_reader.MOST_TAGS", 8)
+    path = tmp_path / "a.npz"
+    dice = np.random.default_rng(0)
+    np.savez(path, x=dice.normal(size=(30, 9)), y=dice.integers(0, 2, (30, 9)))
+    with pytest.raises(DataError, match="row 1: 'y' holds 9 numbers, and an answer up to 8"):
+        read_examples(path, Asked())

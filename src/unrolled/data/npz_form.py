@@ -20,6 +20,7 @@ from unrolled.data.cuts import PARTS
 from unrolled.data.npy_header import ArrayHeader, read_header
 from unrolled.data.split_folders import SPLITS
 from unrolled.data.table_file import Row, TableFile
+from unrolled.data.written_numbers import shortened
 from unrolled.errors import DataError
 
 CLASSES = ("classes", "class_names", "label_names")  # arrays that may hold the names of numbered labels
@@ -199,5 +200,5 @@ def _classes(path: Path, headers: dict[str, ArrayHeader]) -> tuple[str, str] | N
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    reason = str(error).split("\n", 1)[0].rstrip(".")
+    reason = shortened(str(error).split("\n", 1)[0].rstrip("."), 200)  # it may quote a name of thousands of bytes
     return DataError(f"{path} is no npz that could be read: {reason}.\nIt may be truncated; copy it anew.")

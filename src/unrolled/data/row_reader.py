@@ -24,11 +24,12 @@ from unrolled.data.media import InFlight
 from unrolled.data.media_folders import MediaFolder
 from unrolled.data.row_order import Clock, Sources
 from unrolled.data.table_file import Cell, Row, TableFile
-from unrolled.errors import MediaError
+from unrolled.errors import DataError, MediaError
 from unrolled.seeds import numpy_generator
 
 AHEAD = 64  # files that are decoded before they are asked for, at most
 HELD = 1 << 27  # bytes of them that wait
+MOST_TAGS = 1 << 20  # numbers of an array that is an answer: one a step
 BLANK = 3  # least steps of a sample, or of a colour, by which an item's values differ where there is something in it
 
 
@@ -183,6 +184,11 @@ class RowReader:
             self.files.update(f"{row.cells[0]}\0{digest_of(table.path.parent / row.cells[0])}\n".encode())
         steps = self._steps(row.cells[0], item)
         for name, cell in zip(self.wanted.outputs, cells, strict=False):
+            if isinstance(cell, np.ndarray) and cell.size > MOST_TAGS:
+                raise DataError(
+                    f"{table.place(row.number)}: '{name}' holds {cell.size:,} numbers, and an answer up to "
+                    f"{MOST_TAGS:,}.\nIs it another column that is answered? Name it: --output"
+                )
             self.columns[name].see(steps, cell)
             self.ids[name].append(self.kinds[name].setdefault(spell_list(cell), len(self.kinds[name])))
         if self.wanted.group:
