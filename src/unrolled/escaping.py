@@ -24,6 +24,11 @@ def one_line(text: str) -> str:
     return IN_A_LINE.sub(_escape, text)
 
 
+def typable(text: str) -> str:
+    """A text without what stands for bytes that are not UTF-8, as in a file's name: no keyboard types those."""
+    return text.encode("utf-8", "ignore").decode("utf-8")
+
+
 def harmless_json(text: str) -> str:
     """JSON of the same value without any such character; line ends between values stay."""
     return ANYWHERE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -15,9 +15,10 @@ import math
 import os
 import re
 import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from unrolled.errors import RunError, TrainingError
 from unrolled.escaping import harmless_json
@@ -32,6 +33,24 @@ BLOCK = 1 << 16  # bytes looked at together for the end of a line
 DEEPEST = 60  # lists and objects within each other
 CHECKSUM, CHECKSUM_DIGITS = "checksum", 32
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def nameless_file(what: str) -> IO[bytes]:
+    """A temporary file without a name, of which nothing is left when it is closed, nor after a kill. what: it is for,
+    in words. Raises TrainingError where none can be made."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise no_room(what, error) from None
+
+
+def no_room(what: str, error: OSError) -> TrainingError:
+    """The error of a temporary file that cannot be made or written. what: it is for, in words."""
+    where = os.environ.get("TMPDIR", "the temporary folder")
+    why = error.strerror if error.errno not in (errno.ENOENT, None) else "no folder for temporary files can be used"
+    return TrainingError(
+        f"No room for {what} in {where}: {why}. Free some, or name another folder in the variable TMPDIR."
+    )
 
 
 def partial_path(path: Path) -> Path:

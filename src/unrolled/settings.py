@@ -161,6 +161,7 @@ class TrainSettings(Settings):
             other = "--steps" if self.steps is not None else "--plan"
             raise OptionError(f"One budget was expected; both --minutes and {other} were given. Leave one out.")
         check_minutes(self.minutes)
+        check_seed(self.seed)
         for name in ("steps", "size", "depth", "batch", "window", "threads", "rows"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -217,6 +218,7 @@ class SampleSettings(Settings):
             raise OptionError(f"--length is a whole number of at least 1; got {self.length}.")
         if self.count < 1:
             raise OptionError(f"--count is a whole number of at least 1; got {self.count}.")
+        check_seed(self.seed)
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise OptionError(f"--temperature is a number of at least 0; got {self.temperature}.")
         if self.top_k is not None and self.top_k < 1:
@@ -262,6 +264,7 @@ class CompareSettings(Settings):
             raise OptionError("--parameters finds the size; --size says it. Leave one of them out.")
         if self.seeds < 1:
             raise OptionError(f"--seeds is a whole number of at least 1; got {self.seeds}.")
+        check_seed(self.seed)
         shared = ("minutes", "steps", "size", "depth", "documents", "no_header", "symbols", "threads", "device")
         TrainSettings(**{name: getattr(self, name) for name in shared}).check()
 
@@ -289,6 +292,12 @@ def _plain(value: Any) -> Any:
 def option_name(field: str) -> str:
     """The option that sets this field: `--top-k` for top_k."""
     return OPTION_NAMES.get(field, "--" + field.replace("_", "-"))
+
+
+def check_seed(seed: int) -> None:
+    """Raises OptionError for a seed below 0, which most libraries refuse: a run could not be repeated beside them."""
+    if seed < 0:
+        raise OptionError(f"--seed is a whole number of at least 0; got {seed}.")
 
 
 def check_minutes(minutes: float | None) -> None:

@@ -37,6 +37,14 @@ FILES: dict[str, bytes | None] = {
     "nothing": None,
     "pictures/a.png": b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
     "notes/readme.md": b"Not a run.\n",
+    "split/train.csv": b"text,label\na b,x\n",
+    "split/val.csv": b"text,label\na b,x\n",
+    "split/test.csv": b"text,label\na b,x\n",
+    "arrays/X_train.npy": b"\x93NUMPY",
+    "arrays/X_test.npy": b"\x93NUMPY",
+    "arrays/y_train.npy": b"\x93NUMPY",
+    "arrays/y_test.npy": b"\x93NUMPY",
+    "names.csv": b"body\na.mp4\nb.mp4\n",
 }
 
 
@@ -58,6 +66,18 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     # data
     ("train absent.txt", ("absent.txt", "no such file")),
     ("train texts.txt", ("did you mean 'text.txt'?",)),
+    ("train text.txt --valid none --steps 1", ("validation part is empty", "--valid 0.05")),
+    ("train text.txt --valid 0 --model ngram", ("validation part is empty",)),
+    ("train split --steps 1", ("holds tables", "unroll train split/train.csv --valid split/val.csv --test")),
+    ("info split", ("unroll train split/train.csv",)),
+    ("compare split --steps 1", ("unroll train split/train.csv",)),
+    ("train arrays", ("unroll train arrays/X_train.npy --test arrays/X_test.npy\n",)),
+    ("train names.csv --steps 1", ("'body' holds names of files (.mp4)", "--as language")),
+    ("train text.txt --seed=-1 --steps 1", ("--seed is a whole number of at least 0; got -1",)),
+    ("compare text.txt --seed=-1 --steps 1", ("--seed is a whole number of at least 0",)),
+    ("demo hello --seed=-3", ("--seed is a whole number of at least 0; got -3",)),
+    ("sample run --seed=-1", ("--seed is a whole number of at least 0",)),
+    ("predict run --text a --temperature 1 --seed=-1", ("--seed is a whole number of at least 0",)),
     ("train loop", ("loop", "leads back to itself")),
     ("train nothing", ("nothing", "folder without text")),
     ("train pictures", ("pictures", "text")),

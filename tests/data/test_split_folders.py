@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from unrolled.data.examples import Asked, Examples, read_examples
 from unrolled.data.split_folders import find_splits, find_text_splits
-from unrolled.data.tables import open_table
+from unrolled.data.tables import check_no_tables, open_table
 from unrolled.data.text import list_files
 from unrolled.errors import DataError, OptionError
 
@@ -199,3 +200,28 @@ def test_linked_folders_are_followed_and_none_is_read_twice(tmp_path: Path) -> N
     assert [path.relative_to(folder).as_posix() for path in list_files(folder)] == [
         "neg/0.txt", "neg/1.txt", "pos/0.txt",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["train.csv"], "unroll train F/train.csv$"),
+        (["Train.jsonl", "dev.jsonl", "notes.txt"], "unroll train F/Train.jsonl --valid F/dev.jsonl$"),
+        (["train.parquet", "test.parquet", "valid.csv"], "unroll train F/train.parquet --test F/test.parquet$"),
+        (["train_images.npy", "train_labels.npy"], "unroll train F/train_images.npy$"),
+        (["train.txt", "test.txt"], None),
+        (["a.csv", "test.csv", "training notes.csv", "y_train.npy"], None),
+    ],
+)
+def test_tables_named_as_splits_are_refused_with_what_to_type(
+    tmp_path: Path, names: list[str], said: str | None
+) -> None:
+    for name in names:
+        (tmp_path / name).write_text("text,label\na,b\n")
+    if said is None:
+        return check_no_tables(tmp_path)
+    with pytest.raises(DataError) as refused:
+        check_no_tables(tmp_path)
+    assert re.search(said, str(refused.value).replace(str(tmp_path), "F"), re.MULTILINE), refused.value
+    assert "--as language" in str(refused.value)
+    return None

@@ -16,6 +16,7 @@ from unrolled.data import read_corpus, text_columns
 from unrolled.data.text_columns import read_texts, text_column
 from unrolled.errors import DataError, OptionError
 from unrolled.run import Training, info_data
+from unrolled.run.asked import as_read
 from unrolled.settings import TrainSettings
 
 TEXTS = [f"Line {number}, it says:\n{number * number}." for number in range(120)]
@@ -83,6 +84,15 @@ def test_a_table_of_one_column_of_text_is_known(
     tmp_path: Path, columns: list[str], rows: list[list[str]], found: str | None
 ) -> None:
     assert text_column(write_csv(tmp_path / "t.csv", columns, rows)) == found
+
+
+@pytest.mark.parametrize("cells", [["a.mp4", "b.mp4"], ["one.txt", "two.txt"]])
+def test_one_column_of_names_of_files_is_text_only_where_that_is_asked(tmp_path: Path, cells: list[str]) -> None:
+    path = write_csv(tmp_path / "t.csv", ["body"], [[cell] for cell in cells])
+    with pytest.raises(DataError, match=r"(?s)'body' holds names of files.*--as language\."):
+        as_read(path, TrainSettings())
+    asked = as_read(path, TrainSettings(kind="language"))
+    assert (asked.documents, asked.input) == ("row", "body")
 
 
 def test_one_column_without_a_row_is_refused(tmp_path: Path) -> None:

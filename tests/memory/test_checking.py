@@ -101,3 +101,12 @@ def test_a_memory_of_ones_own_is_checked_without_a_line_of_its_own() -> None:
 
     with pytest.raises(TensorError, match=r"Own\.step reads a tensor \(rows, 10\); got .* \(3, 4\)"):
         Own(10, 20).step(XS[:, 0, :4], GRU(10, 20).start(3))
+
+
+@pytest.mark.parametrize("rows", [-1, 1.0, True, "3", None])
+@pytest.mark.parametrize("name", ["lstm", "attention", "none", "lstm/attention"])
+def test_a_state_starts_with_a_whole_number_of_rows(name: str, rows: Any) -> None:
+    memory = build_stack(name, 10, 20)
+    with pytest.raises(TensorError, match=r"\.start takes rows, a whole number of at least 0; got " + repr(rows)):
+        memory.start(rows)
+    assert memory.unroll(XS[:0], memory.start(0))[0].shape == (0, 7, 20)

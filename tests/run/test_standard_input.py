@@ -15,6 +15,8 @@ import pytest
 
 from unrolled.errors import DataError
 from unrolled.run import Training
+from unrolled.run.asked import name_for
+from unrolled.run.info import info_data
 
 SMALL: dict[str, Any] = {"steps": 2, "size": 8, "batch": 2, "window": 16, "threads": 1}
 TEXT = "".join(f"Line {n} says that {n * n} is the square of {n}.\n" for n in range(150)).encode()
@@ -111,3 +113,42 @@ def test_a_read_that_fails_is_the_inputs_fault(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(DataError, match=r"Standard input cannot be read: Input/output error"):
         Training("-", out=str(tmp_path / "a"), **SMALL)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_look_at_standard_input_leaves_nothing_where_it_is_killed(tmp_path: Path) -> None:
+    killed = ("import os; from unrolled.run import info\n"
+              "info.read_input = lambda kept, asked: (print(kept.read_bytes()), os._exit(9))\n"
+              "info.info_data('-')")  # fmt: skip
+    ended = subprocess.run([sys.executable, "-u", "-c", killed], input=TEXT, capture_output=True, check=False,
+                           env=os.environ | {"TMPDIR": str(tmp_path)})  # fmt: skip
+    assert ended.returncode == 9, ended.stderr.decode()
+    assert ended.stdout.decode().strip() == str(TEXT)
+    if Path("/proc/self/fd").is_dir():
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_standard_input_is_described_as_the_file_would_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.txt").write_bytes(TEXT)
+    send(TEXT, monkeypatch)
+    assert info_data("-") == info_data(tmp_path / "t.txt") | {"path": "-"}
+
+
+@pytest.mark.parametrize(("room", "words"), [(0, "No room for standard input"), (1000, "File too large")])
+def test_no_room_for_standard_input_is_a_line(room: int, words: str, tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", FULL, str(room), "info", "-"], input=TEXT, capture_output=True,
+                           check=False, env=os.environ | {"TMPDIR": str(tmp_path)})  # fmt: skip
+    said = ended.stderr.decode()
+    assert ended.returncode == 1 and words in said and 1 <= said.count("\n") <= 2, said
+    assert str(tmp_path) in said and list(tmp_path.iterdir()) == []
+
+
+def test_where_the_temporary_folder_is_gone_the_systems_is_taken(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", FULL, "1000000", "info", "-"], input=TEXT, capture_output=True,
+                           check=False, env=os.environ | {"TMPDIR": str(tmp_path / "gone")})  # fmt: skip
+    assert ended.returncode == 0 and b"characters of text" in ended.stdout, ended.stderr.decode()
+
+
+def test_a_name_that_is_not_utf_8_gives_a_run_that_can_be_typed(tmp_path: Path) -> None:
+    assert name_for(os.fsdecode(b"/a/bad\xff name.txt")) == "bad name"
+    assert name_for(os.fsdecode(b"/a/\xff.txt")) == "run"
+    assert name_for("/a/caf\u00e9.txt") == "caf\u00e9"

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 import typer
 
 from unrolled.errors import OptionError
-from unrolled.settings import CompareSettings, SampleSettings, TrainSettings, option_name
+from unrolled.settings import CompareSettings, SampleSettings, TrainSettings, check_seed, option_name
 
 T = TypeVar("T")
 
@@ -65,6 +65,13 @@ def option(name: str, hint: Any, help_text: str, shows_default: bool = True) -> 
 def whole_number(name: str) -> Callable[[str], int]:
     """A reader of whole numbers for the option `name`. It raises OptionError for anything else."""
     return _reader(name, int, "a whole number")
+
+
+def seed_number(text: str) -> int:
+    """Reads --seed where no settings hold it. Raises OptionError."""
+    seed = whole_number("--seed")(text)
+    check_seed(seed)
+    return seed
 
 
 def any_number(name: str) -> Callable[[str], float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Json, Quiet, any_number, whole_number
+from unrolled.cli.bridge import Json, Quiet, any_number, seed_number
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.train import Interrupts, follow
 from unrolled.errors import InputError, OptionError, command
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEMO_MINUTES = 2.0
 TEXT = Path("runs", "python-topics.txt")
 RUN = "demo"  # under runs/, with a number where one stands there
-Seed = Annotated[int, typer.Option(parser=whole_number("--seed"), help="number that all chance is drawn from")]
+Seed = Annotated[int, typer.Option(parser=seed_number, help="number that all chance is drawn from")]
 SAMPLED_DAYS, DAYS_A_LINE = 365, 73
 SOME_DAYS = ("SSSRRS", "RRRRRR")
 SHOWN_STEPS = (0, 5, 10, 20, 40, 60, 80)  # of hello, and its last

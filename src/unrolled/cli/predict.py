@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Device, Json, Quiet, SkipEmpty, Threads, any_number, whole_number
+from unrolled.cli.bridge import Device, Json, Quiet, SkipEmpty, Threads, any_number, seed_number, whole_number
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.score import read_lines
 from unrolled.errors import DataError, OptionError
@@ -43,7 +43,7 @@ def predict(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", parser=whole_number("--seed"), help="of --temperature: the same, the same text"),
+        typer.Option("--seed", parser=seed_number, help="of --temperature: the same, the same text"),
     ] = None,
     attention: Annotated[
         bool, typer.Option("--attention", help="of texts, with --json: how much each step read weighed")

@@ -7,7 +7,6 @@ import math
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -38,6 +37,7 @@ from unrolled.errors import (
     command,
     nearest,
 )
+from unrolled.escaping import typable
 from unrolled.given import as_path
 from unrolled.run import load
 from unrolled.run.asked import as_read, is_about_text
@@ -57,7 +57,7 @@ def find_folder(data: str, settings: CompareSettings, under: str | Path = "compa
     """The folder of a comparison: the one asked for, that of the same comparison before, or a new one."""
     if settings.out:
         return Path(settings.out)
-    name = data if data in TASKS else Path(data).resolve().stem or "data"
+    name = data if data in TASKS else typable(Path(data).resolve().stem) or "data"
     for number in range(1, 10_000):
         path = Path(under) / (name if number == 1 else f"{name}-{number}")
         facts = path / "compare.json"
@@ -209,7 +209,9 @@ class Comparison:
         if not finished(path):
             settings = replace(train_settings(self.settings, cell, self.sizes), out=str(path))
             with ExitStack() as stack:
-                asked, answer, errors = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+                asked, answer, errors = (
+                    stack.enter_context(files.nameless_file("what a training says")) for _ in range(3)
+                )
                 facts = {"data": self.data, "settings": settings.to_json(), "parent": os.getpid()}
                 asked.write(json.dumps(facts).encode())
                 asked.seek(0)

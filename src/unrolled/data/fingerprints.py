@@ -49,15 +49,16 @@ def keep_standard_input(destination: str | Path, source: BinaryIO | None = None,
     if source is None and sys.stdin is None:
         raise DataError("Standard input is closed. Send some text: cat poems.txt | unroll train -")
     source, destination = sys.stdin.buffer if source is None else source, Path(destination)
-    count = 0
+    count, folder = 0, destination.resolve().parent  # of a file without a name: where it was made
     try:
         with open(destination, "wb", opener=_own) as kept:
             while block := _read(source):
                 if not count and not any_bytes:
                     _check_text(destination, block)
-                if shutil.disk_usage(destination.parent).free < LEFT_FREE + len(block):
+                disk = kept.fileno() if hasattr(os, "statvfs") else folder
+                if shutil.disk_usage(disk).free < LEFT_FREE + len(block):
                     raise DataError(
-                        f"Standard input has not ended after {count:,} bytes, and the disk at {destination.parent} "
+                        f"Standard input has not ended after {count:,} bytes, and the disk at {folder} "
                         "is nearly full.\nDoes it have an end? Give a file, or less: head -c 1G | unroll train -"
                     )
                 count += kept.write(block)
@@ -65,7 +66,7 @@ def keep_standard_input(destination: str | Path, source: BinaryIO | None = None,
             os.fsync(kept.fileno())
     except OSError as error:
         raise TrainingError(
-            f"Standard input could not be kept in {destination.parent}: {error.strerror}.\n"
+            f"Standard input could not be kept in {folder}: {error.strerror}.\n"
             "Free some space, then send it again; nothing was trained."
         ) from None
     if not count:

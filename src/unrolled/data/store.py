@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import mmap
-import os
-import tempfile
 from typing import Any
 
 import numpy as np
 
 from unrolled.data.symbols import Symbols
-from unrolled.errors import TrainingError
+from unrolled.files import nameless_file, no_room
 
+SYMBOLS = "the symbols of the text"
 HELD = 1 << 26  # bytes of symbols that are held in memory
 
 
@@ -36,7 +35,7 @@ class SymbolStore:
         self.count += len(symbols)
         try:
             if self._file is None and self.count * self.dtype.itemsize > HELD:
-                self._file = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the symbols are used)
+                self._file = nameless_file(SYMBOLS)  # open as long as the symbols are used
                 self._file.writelines(held.data for held in self._held)
                 self._held = []
             if self._file is None:
@@ -44,11 +43,7 @@ class SymbolStore:
             else:
                 self._file.write(symbols.data)
         except OSError as error:
-            where = os.environ.get("TMPDIR", "the temporary folder")
-            raise TrainingError(
-                f"No room for the symbols of the text in {where}: {error.strerror}. "
-                "Free some, or name another folder in the variable TMPDIR."
-            ) from None
+            raise no_room(SYMBOLS, error) from None
 
     def whole(self) -> Symbols:
         """All of them, not to be written to."""

@@ -3,22 +3,25 @@ label, of texts, sounds or pictures."""
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
 from unrolled.data.conllu import ConlluTable
 from unrolled.data.csv_form import CsvTable
+from unrolled.data.cuts import PARTS
 from unrolled.data.file_kinds import check_name
 from unrolled.data.folders import FolderTable
 from unrolled.data.idx_form import IdxTable, find_idx, is_idx, open_idx_folder
 from unrolled.data.jsonl_form import JsonlTable
 from unrolled.data.media_folders import MediaFolder, media_folder
-from unrolled.data.npy_form import NpyTable
+from unrolled.data.npy_form import NpyTable, answer_names
 from unrolled.data.npz_form import NpzTable
 from unrolled.data.parquet_form import ParquetTable
+from unrolled.data.split_folders import SPLITS
 from unrolled.data.table_file import USUAL, TableFile, TableOptions
 from unrolled.data.text import look_at
-from unrolled.errors import DataError
+from unrolled.errors import DataError, command
 
 FORMS: dict[str, type[TableFile]] = {
     ".csv": CsvTable,
@@ -48,6 +51,39 @@ def is_table(path: str | Path) -> bool:
 def has_header(path: str | Path) -> bool:
     """Whether a path's name says that its first row names the columns, unless --no-header says otherwise."""
     return is_table(path) and form_of(Path(path).name) is CsvTable
+
+
+def check_no_tables(folder: Path) -> None:
+    """Raises DataError where tables named as splits stand in a folder, train.csv or x_train.npy: its texts would be
+    those of the tables' files."""
+    found: dict[str, Path] = {}
+    try:
+        names = sorted(folder.iterdir())
+    except OSError:  # whoever reads it says why it cannot be
+        return
+    for path in names:
+        split = _split_by_name(path)
+        if split is not None and (not found or path.suffix == next(iter(found.values())).suffix):
+            found.setdefault(split, path)
+    if PARTS[0] in found:
+        options = {PARTS[1]: "--valid", PARTS[2]: "--test"}
+        given = [word for split, option in options.items() if split in found for word in (option, found[split])]
+        raise DataError(
+            f"{folder} holds tables, such as {found[PARTS[0]].name}; a folder of texts, of sounds or of pictures was "
+            f"expected.\nGive the tables themselves: {command('train', found[PARTS[0]], *given)}\n"
+            "To learn the files as they stand, as text: --as language."
+        )
+
+
+def _split_by_name(path: Path) -> str | None:
+    """The split that a table's name says it is: train.csv; of npy, whose answers have a file of their own, also
+    x_train.npy."""
+    if not is_table(path):
+        return None
+    words = re.split(r"[^a-z0-9]+", path.stem.lower())
+    if form_of(path.name) is NpyTable and answer_names(path.name):
+        words = [word for word in words if word in SPLITS]
+    return SPLITS.get(words[0]) if len(words) == 1 else None
 
 
 def open_table(path: str | Path, options: TableOptions = USUAL) -> TableFile:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from unrolled.data.column_kinds import spell
+from unrolled.data.file_names import check_no_files
 from unrolled.data.inputs import kind_of
 from unrolled.data.table_file import HALVES, LOOKED_AT, USUAL, TableOptions, half_a_character
 from unrolled.data.tables import is_table, open_table
@@ -74,9 +75,9 @@ def read_texts(
     return CellDocuments(table.path, files, (), note=table.note, column=column, options=options)
 
 
-def text_column(path: str | Path, options: TableOptions = USUAL) -> str | None:
+def text_column(path: str | Path, options: TableOptions = USUAL, names: bool = False) -> str | None:
     """The column of a table that has no other, if what stands there is text; None for all else. Raises DataError,
-    for a table of one column without a row too."""
+    for a table of one column without a row too, and where its cells name files, unless `names` may be read."""
     if not is_table(path):
         return None
     table = open_table(path, options)
@@ -88,4 +89,6 @@ def text_column(path: str | Path, options: TableOptions = USUAL) -> str | None:
     cells = [cell for cell in looked if cell is not None]
     # neither numbers nor names of sounds and pictures
     texts = bool(cells) and all(isinstance(cell, str) for cell in cells) and kind_of(cells, table) == "text"
+    if texts and not names:
+        check_no_files(table, table.columns[0], cells, "--as language")
     return table.columns[0] if texts else None

@@ -10,7 +10,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import wraps
-from itertools import chain
+from inspect import signature
+from itertools import chain, islice
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import torch
@@ -41,7 +43,7 @@ class Form(NamedTuple):
 
 
 class Checked(nn.Module, ABC):
-    """A module whose verbs, `step`, `unroll` and `encode`, check what they are given.
+    """A module whose verbs, `start`, `step`, `unroll` and `encode`, check what they are given.
 
     A class under it writes a verb as if all that comes were right: the check is put before it when the class is made.
     The verb as written stays as `unchecked_step` and so on, for parts that hold others and were checked themselves.
@@ -56,7 +58,7 @@ class Checked(nn.Module, ABC):
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
-        for name, checked in (("step", _checked_step), ("unroll", _checked_unroll), ("encode", _checked_encode)):
+        for name, checked in VERBS.items():
             verb = cls.__dict__.get(name)
             if verb is not None and not getattr(verb, "__isabstractmethod__", False):
                 setattr(cls, f"unchecked_{name}", verb)
@@ -112,6 +114,23 @@ def _checked_encode(verb: Verb) -> Verb:
         return verb(self, inputs, lengths, state)
 
     return encode
+
+
+def _checked_start(verb: Verb) -> Verb:
+    """Of what starts by rows: a cross-attention or a writer starts from what it looks at, and checks that itself."""
+    if next(islice(signature(verb).parameters, 1, None), None) != "rows":
+        return verb
+
+    @wraps(verb)
+    def start(self: Checked, rows: Any) -> Any:
+        if not isinstance(rows, int | Integral) or isinstance(rows, bool) or rows < 0:
+            raise TensorError(f"{type(self).__name__}.start takes rows, a whole number of at least 0; got {rows!r}.")
+        return verb(self, rows)
+
+    return start
+
+
+VERBS = {"start": _checked_start, "step": _checked_step, "unroll": _checked_unroll, "encode": _checked_encode}
 
 
 def _shapes(state: State) -> list[Any]:

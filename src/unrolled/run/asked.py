@@ -17,9 +17,10 @@ from unrolled.data.idx_form import find_idx
 from unrolled.data.media_folders import media_folder
 from unrolled.data.pieces import PieceTable, WordTable
 from unrolled.data.split_folders import find_splits
-from unrolled.data.tables import has_header
+from unrolled.data.tables import check_no_tables, has_header
 from unrolled.data.text_columns import ROW, text_column
 from unrolled.errors import DataError, OptionError, RunError, command
+from unrolled.escaping import typable
 from unrolled.gradient import GRADIENTS
 from unrolled.laws import MEMORY_LAWS, check
 from unrolled.memory import MEMORIES, Memory
@@ -196,8 +197,8 @@ def read_input(kept: str | Path, asked: TrainSettings, known: RunFolder | None =
 
 
 def name_for(path: str | Path) -> str:
-    """A run's name, after its data."""
-    return "stdin" if str(path) == "-" else Path(path).resolve().stem or "run"
+    """A run's name, after its data, which can be typed: bytes of a file's name that are not UTF-8 are left out."""
+    return "stdin" if str(path) == "-" else typable(Path(path).resolve().stem) or "run"
 
 
 def read_again(folder: RunFolder, asked: TrainSettings) -> Subject:
@@ -229,6 +230,8 @@ def read_corpus_again(folder: RunFolder, asked: TrainSettings) -> Corpus:
 def as_read(path: str | Path, settings: TrainSettings) -> TrainSettings:
     """The settings, and where a table's column of text is what is learnt, that its rows are documents: of a table
     that has no other column, or of the one that is read --as language. Raises OptionError, DataError."""
+    if settings.kind is None and str(path) != "-" and Path(path).is_dir():
+        check_no_tables(Path(path))
     given = [name for name in ("no_header", "decimal") if getattr(settings, name)]
     if given and not has_header(path):
         raise OptionError(f"{option_name(given[0])} is of csv and tsv, and {path} is none by its name. Leave it out.")
@@ -237,7 +240,9 @@ def as_read(path: str | Path, settings: TrainSettings) -> TrainSettings:
     if rows and not is_table(path):
         asked = f"--documents {ROW}" if settings.documents == ROW else f"--input {settings.input}"
         raise OptionError(f"{asked} is of tables, and {path} is none by its name. Leave it out.")
-    alone = text_column(path, table_options(settings)) if by_itself and settings.output is None else None
+    alone = None
+    if by_itself and settings.output is None:
+        alone = text_column(path, table_options(settings), names=settings.kind is not None)
     column = settings.input or alone
     if rows and column is None:
         raise OptionError(f"{path} has several columns; name the one whose texts are learnt: --input COLUMN")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from unrolled.errors import OptionError
+from unrolled.files import nameless_file
 from unrolled.given import as_path
 from unrolled.memory import bring_named
 from unrolled.parts import UNTRAINED
@@ -30,8 +33,8 @@ def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[s
             f"The {name} has no plan: it is {how}, not trained. Leave out --minutes or --model {settings.model}."
         )
     if str(path) == "-":
-        with tempfile.TemporaryDirectory() as aside:
-            subject = read_input(keep_input(Path(aside, "input.txt"), settings), settings)
+        with passing_path() as aside:
+            subject = read_input(keep_input(aside, settings), settings)
     else:
         subject = read_subject(path, settings)
     facts = {"path": str(path), "description": subject.description, **subject.facts()}
@@ -41,3 +44,15 @@ def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[s
         with torch_threads(threads):
             facts["plan"] = subject.make_plan(device, threads, seconds).to_json()
     return facts
+
+
+@contextmanager
+def passing_path() -> Iterator[Path]:
+    """A path to a temporary file of which nothing is left, nor after a kill where the system opens a file without a
+    name again, as Linux does. Raises TrainingError where there is no room."""
+    if not Path("/proc/self/fd").is_dir():
+        with tempfile.TemporaryDirectory() as aside:
+            yield Path(aside, "input.txt")
+        return
+    with nameless_file("standard input") as file:
+        yield Path(f"/proc/self/fd/{file.fileno()}")

@@ -19,7 +19,7 @@ from unrolled.data.split_folders import check_most, find_text_splits, labelled_f
 from unrolled.data.text import list_files
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.decode import decode_stream, sample
-from unrolled.errors import RunError
+from unrolled.errors import DataError, RunError
 from unrolled.evaluate import evaluate
 from unrolled.gradient import GRADIENTS
 from unrolled.model.mixture import Mixture
@@ -87,6 +87,11 @@ class Language(Subject):
             path, settings.documents, settings.symbols, settings.seed, valid, test, table, settings.input,
             table_options(settings),
         )  # fmt: skip
+        if (table is None or settings.from_run is not None) and not corpus.targets("validation"):
+            raise DataError(
+                f"{path}: the validation part is empty, and on it the best weights are chosen.\n"
+                "Give it a share or a file: --valid 0.05"
+            )
         if table is None and settings.kind is None and path.is_dir():
             unread = [file for file in corpus.skipped if file.stat().st_size]
             check_most(path, len(corpus.files), "texts", unread, " To read the texts alone: --as language.")
