@@ -242,6 +242,24 @@ def test_nan_that_is_asked_about_is_as_empty_as_an_empty_cell(tmp_path: Path) ->
         giving.take_all([Given("q.csv, row 4", ("3,5",))])
 
 
+def test_items_that_are_answered_together_are_bounded_by_their_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = of(csv(tmp_path / "t.csv", "x,y", [f"{n},{n / 4}" for n in range(60)]))
+    giving = Giving(Known(found.columns, found.intake, {"y": found.answers["y"].output}))
+    asked = ["1", "", "3", "4", "5"]
+    size = np.asarray(giving.take("1")).nbytes
+    monkeypatch.setattr("unrolled.run.giving.HELD", 2 * size)
+    groups = list(giving.take_in_turn(asked))
+    assert [list(given) for given, _ in groups] == [["1", "", "3"], ["4", "5"]]
+    taken = [item for _, items in groups for item in items]
+    assert taken[1] == NoItem()
+    assert [np.asarray(item).tolist() for item in taken if not isinstance(item, NoItem)] == [
+        [[float(n)]] for n in (1, 3, 4, 5)
+    ]
+    assert list(giving.take_in_turn([])) == []
+
+
 def test_names_with_a_few_numbers_among_them_stay_names(tmp_path: Path) -> None:
     rows = [f"words {n}x,{('1', 'NA', 'DE', 'FR')[n % 4]}" for n in range(80)]
     found = of(csv(tmp_path / "t.csv", "text,country", rows))

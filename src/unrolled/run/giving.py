@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
 
 from unrolled.data.columns import missing
 from unrolled.data.examples import Known, check_columns
@@ -23,6 +25,7 @@ from unrolled.data.text import list_files
 from unrolled.errors import DataError, MediaError
 
 TOGETHER = 2_000  # rows that are answered together where many are waiting
+HELD = 1 << 27  # bytes of items from which on no more are taken to be answered together
 
 T = TypeVar("T")
 
@@ -101,6 +104,27 @@ class Giving:
             except MediaError as error:
                 taken.append(NoItem(str(error)))
         return taken
+
+    def take_in_turn(
+        self, waiting: Sequence[Given | str]
+    ) -> Iterator[tuple[Sequence[Given | str], list[Item | NoItem]]]:
+        """As `take_all`, in groups: no more is decoded while the items of one, which are answered, hold `HELD` bytes.
+        Raises DataError."""
+        start, held = 0, 0
+        taken: list[Item | NoItem] = []
+        for stop, given in enumerate(waiting, start=1):
+            taken += self.take_all([given])
+            held += bytes_of(taken[-1])
+            if held >= HELD or stop == len(waiting):
+                yield waiting[start:stop], taken
+                start, held, taken = stop, 0, []
+
+
+def bytes_of(item: Item | NoItem) -> int:
+    """What an item takes in memory."""
+    if isinstance(item, NoItem):
+        return 0
+    return item.nbytes if isinstance(item, np.ndarray) else len(item)
 
 
 def is_empty(given: Given | str) -> bool:

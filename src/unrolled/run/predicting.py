@@ -154,8 +154,8 @@ class Predictor:
 
         top: only so many labels of each output, the likeliest first; all if left out.
         """
-        for waiting in gathered(asked):
-            taken = self.giving.take_all(waiting)
+        groups = (group for waiting in gathered(asked) for group in self.giving.take_in_turn(waiting))
+        for waiting, taken in groups:
             items = [item for item in taken if not isinstance(item, NoItem)]
             said = self._answer(items) if items else {}
             places = dict.fromkeys(said, 0)

@@ -101,8 +101,8 @@ class TextPredictor:
         choice: how it is written; as validation preferred, where left out. attention: with what was looked at.
         """
         number, choice = 0, choice or self.choice
-        for waiting in gathered(asked):
-            taken = self.giving.take_all(waiting)
+        groups = (group for waiting in gathered(asked) for group in self.giving.take_in_turn(waiting))
+        for waiting, taken in groups:
             items = [item for item in taken if not isinstance(item, NoItem)]
             texts = iter(self._write(items, choice, number) if items else ())
             number += len(items)
