@@ -141,6 +141,9 @@ def test_what_cannot_be_read_in_half_the_budget_is_said_before(
     with pytest.raises(OptionError, match="to read 1,000,000 of its 2,000,000 rows"):
         Training(table, minutes=0.5, rows=1_000_000, out=str(tmp_path / "run"))
     assert Training(table, minutes=0.5, rows=500, out=str(tmp_path / "run")).watch is not None
+    monkeypatch.setattr("unrolled.run.reading.time_reading", lambda *_: ReadingTime(2_000_000, 60e-6, 20e-6))
+    with pytest.raises(OptionError, match=r"--rows 20000 --minutes 3\.9;\nor all of them: --minutes 5\.8\.$"):
+        Training(table, minutes=0.5, out=str(tmp_path / "other"))
 
 
 def test_first_rows_tell_how_long_all_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +159,7 @@ def test_first_rows_tell_how_long_all_take(tmp_path: Path, monkeypatch: pytest.M
     columns = choose_columns(opened)
     found = reading_time.time_reading(opened, columns, find_input(opened, columns, None))
     assert found is not None
-    assert found.rows == 601
+    assert found.rows == 600
     assert found.each > 0
     assert 0 < found.passing <= found.each
 

@@ -47,7 +47,7 @@ def time_reading(table: TableFile, columns: Columns, taken: InputKind) -> Readin
     """What reading a table takes, told by its first rows; None where it is small, or no file with a row a line."""
     if table.form not in ("csv", "tsv", "jsonl") or table.path.stat().st_size < LARGE:
         return None
-    lines = count_lines(table.path)
+    lines = count_lines(table.path) - table.header
     if lines < 2 * (WARM + LOOKED_AT):
         return None
     some = FirstRows(table)

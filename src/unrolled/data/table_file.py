@@ -51,6 +51,7 @@ class TableFile(ABC):
     """A table. A subclass is final, and `open` makes it from a look at the file's beginning."""
 
     form: str  # as a person calls it
+    header = False  # whether the first line names the columns
     label_column: str | None = None  # the column that is a label whatever it looks like: the names of folders
     note: str = ""  # how the path was understood, to be said with the data
     skipped: tuple[Path, ...] = ()  # files of a folder that could not be rows

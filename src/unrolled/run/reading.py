@@ -17,6 +17,7 @@ from unrolled.training.plan import Clock
 
 READING = 0.5  # share of a budget that reading may take
 ADVISED = 0.35  # that it takes with what is advised
+FEWER = 20_000  # rows that are advised where a budget has no time for any
 
 
 def check_reading(path: str | Path, settings: TrainSettings, clock: Clock) -> None:
@@ -34,11 +35,24 @@ def check_reading(path: str | Path, settings: TrainSettings, clock: Clock) -> No
     seconds = found.seconds(settings.rows)
     if seconds <= READING * clock.budget:
         return
-    minutes = math.ceil(seconds / ADVISED / 6) / 10
     rows = found.rows_within(ADVISED * clock.budget)
-    fewer = f"Read fewer of them, drawn evenly: --rows {rows}; or give it more time" if rows else "Give it more time"
+    if rows:
+        cure = (
+            f"Read fewer of them, drawn evenly: --rows {rows}; or give it more time: --minutes {_minutes(seconds)}."
+        )
+    else:
+        needed = _minutes(found.seconds(FEWER))
+        cure = (
+            "Even to pass over them takes too long for that. Read fewer of them, drawn evenly, in more time: "
+            f"--rows {FEWER} --minutes {needed};\nor all of them: --minutes {_minutes(found.seconds(None))}."
+        )
     what = "all" if settings.rows is None else f"{settings.rows:,}"
     raise OptionError(
         f"{path}: to read {what} of its {found.rows:,} rows takes about {seconds / 60:.1f} minutes here, more than "
-        f"half of --minutes {clock.budget / 60:g}.\n{fewer}: --minutes {minutes:g}."
+        f"half of --minutes {clock.budget / 60:g}.\n{cure}"
     )
+
+
+def _minutes(seconds: float) -> str:
+    """The budget of which reading in so many seconds takes the advised share."""
+    return f"{math.ceil(seconds / ADVISED / 6) / 10:g}"
