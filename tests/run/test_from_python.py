@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from unrolled.compare import Comparison
 from unrolled.errors import DataError, InputError, OptionError
 from unrolled.run import info_data
 from unrolled.run.folder import RunFolder
+from unrolled.run.writing import Choice
 
 SMALL: dict[str, Any] = {"steps": 4, "size": 8, "batch": 4, "threads": 1, "model": "lstm"}
 library: Any = unrolled  # which is given what its types forbid
@@ -169,3 +171,9 @@ def test_progress_shows_in_a_terminal_alone(
         assert shown.out == ""
         assert ("step 4 of 4" in shown.err) == (terminal and progress)
         assert bool(shown.err) == (terminal and progress)
+
+
+@pytest.mark.parametrize("wrong", [{"beam": 0}, {"beam": "2"}, {"seed": -1}, {"temperature": math.nan}])
+def test_a_way_of_writing_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=f"{next(iter(wrong))} is a "):
+        Choice(**wrong)

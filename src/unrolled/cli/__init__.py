@@ -92,6 +92,8 @@ def unroll(
       unroll train poems.txt --minutes 10
       unroll sample --prompt "Once upon"
     """
+    if context.invoked_subcommand is not None:
+        Path.cwd()  # in a folder that is gone, libraries that torch loads would end the process
     if own:
         from unrolled.memory import bring
 

@@ -41,7 +41,7 @@ def trend_line(trend: str, model: str) -> str:
     return {
         "learning": f"The {model} was still improving when training ended: more time helps.",
         "slowing": f"The {model} had improved little in the last fifth of training; more time may help.",
-        "flat": f"The {model} had stopped getting better: more data help most.",
+        "flat": f"The {model} had stopped getting better: more time would not help.",
         "overfitting": f"The {model} had begun to overfit; its best weights are from before.",
         "unclear": f"Too few updates to tell whether the {model} had stopped getting better: train longer.",
     }[trend]

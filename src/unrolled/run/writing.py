@@ -20,6 +20,8 @@ from unrolled.data.pairs import PairBatch, make_pairs, side_by_side, written_of
 from unrolled.data.symbols import BORDER
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.decode import sample_from
+from unrolled.errors import OptionError
+from unrolled.given import as_number
 from unrolled.model.writer import Source, Writer
 
 ROWS = 128  # side by side, at most
@@ -46,6 +48,13 @@ class Choice:
     beam: int = 1
     temperature: float | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("beam", self.beam, 1), ("seed", self.seed, 0)):
+            if type(value) is not int or value < least:
+                raise OptionError(f"{name} is a whole number of at least {least}; got {value!r}.")
+        if self.temperature is not None:
+            as_number("temperature", self.temperature)
 
     @property
     def name(self) -> str:
