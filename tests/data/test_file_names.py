@@ -92,3 +92,34 @@ def test_the_films_of_fights_are_refused(real_data: Path) -> None:
     table = open_table(real_data / "fights" / "clips.csv")
     with pytest.raises(DataError, match="no reader for films"):
         find_input(table, choose_columns(table), None)
+
+
+IDS: dict[str, tuple[str, Callable[[int], str]]] = {
+    "hex": ("id", lambda row: f"0000{row:03x}abf{row:04}"),
+    "numbers": ("ID", lambda row: str(1000 + row)),
+    "a longer name": ("dog_id", lambda row: f"n{row}-ab_{row}"),
+    "capitals inside": ("scanId", lambda row: f"s{row}"),
+}
+
+
+@pytest.mark.parametrize("case", IDS)
+def test_ids_are_not_read_as_characters_or_numbers(case: str, tmp_path: Path) -> None:
+    column, name = IDS[case]
+    table = open_table(written(tmp_path, column, name))
+    with pytest.raises(DataError, match=f"'{column}' holds ids, another in each row, such as '{name(0)}'") as raised:
+        find_input(table, choose_columns(table), None)
+    assert "with the ending: pictures/1.png" in str(raised.value)
+    assert str(raised.value).count("\n") < 3
+    assert find_input(table, choose_columns(table), "text") == TextInput()
+
+
+def test_what_is_called_id_and_recurs_or_is_words_is_read(tmp_path: Path) -> None:
+    for column, name in (
+        ("id", lambda row: f"kind{row % 3}"),
+        ("id", lambda row: f"some words {row}"),
+        ("grid", lambda row: f"a{row}"),
+        ("paid", lambda row: f"{row}"),
+        ("id", lambda row: "abcdefghijkl"[row]),
+    ):
+        table = open_table(written(tmp_path, column, name))
+        find_input(table, choose_columns(table), None)

@@ -15,6 +15,7 @@ from unrolled.data.dates import read_date
 from unrolled.data.examples import Asked, Examples, Known, read_examples
 from unrolled.data.label_names import differ_by_case, find_labels, tidy_label
 from unrolled.data.outputs import LabelOutput, ValueOutput
+from unrolled.data.row_order import NameParts
 from unrolled.data.written_numbers import cure, is_nearly, is_number, is_undefined, write_number
 from unrolled.errors import DataError, OptionError
 from unrolled.run.giving import Given, Giving, NoItem
@@ -448,3 +449,86 @@ def test_a_column_of_sources_is_told_of(name: str, tmp_path: Path) -> None:
     rows = [f"some words {n}x,{'ab'[n % 2]},{who(n)}" for n in range(100)]
     found = of(csv(tmp_path / "t.csv", f"text,label,{name}", rows))
     assert (f"to keep each in one part: --group {name}" in found.description) == told
+
+
+def test_speakers_in_a_column_of_file_names_are_told_of(tmp_path: Path) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    rows, dice = [], np.random.default_rng(0)
+    for digit in range(3):
+        for who in ("jackson", "theo", "lucas", "nicolas"):
+            for take in range(4):
+                name = f"{digit}_{who}_{take}.png"
+                pillow.fromarray(dice.integers(0, 256, (4, 4), np.uint8)).save(tmp_path / name)
+                rows.append(f"{name},{digit},{who}")
+    path = csv(tmp_path / "t.csv", "file,label,who", rows)
+    said = of(path).description
+    assert "names in 'file' share their part 2 (4 different, such as jackson)" in said
+    assert "write it into a column of its own and name that: --group COLUMN" in said
+    grouped = of(path, group="who")
+    assert "share" not in grouped.description
+    assert grouped.split == "drawn by chance in whole groups of 'who'"
+
+
+NAME_PARTS: dict[str, tuple[Callable[[int], str], bool]] = {
+    "patients": (lambda n: f"scans/patient{n // 8}-{n}.png", True),
+    "a speaker in front": (lambda n: f"a\\{('theo', 'jackson')[n % 3 % 2]}_{n}.wav", True),
+    "the answer": (lambda n: f"{'ab'[n % 2]}_{n}.png", False),
+    "numbers": (lambda n: f"IMG_{n % 7}.png", False),
+    "other parts in each": (lambda n: "_".join(["x"] * (1 + n % 2)) + f"{n}.png", False),
+    "one part": (lambda n: f"{n}.png", False),
+}
+
+
+@pytest.mark.parametrize("case", NAME_PARTS)
+def test_parts_of_file_names_that_recur(case: str) -> None:
+    name, told = NAME_PARTS[case]
+    parts = NameParts("file")
+    for n in range(80):
+        parts.see(name(n), "ab"[n % 2])
+    assert bool(parts.said) == told
+
+
+# numbers that are dates by their column's name
+
+
+def stamped(name: str, form: Callable[[int], str], folder: Path) -> Path:
+    """A table of such dates, a number and an answer, in the order of time."""
+    return csv(folder / "t.csv", f"{name},a,target", [f"{form(n)},{n % 7},{n * 1.5}" for n in range(100)])
+
+
+def compact(n: int) -> str:
+    return str(np.datetime64("2022-01-01") + n).replace("-", "")
+
+
+NUMBERED: dict[str, tuple[str, Callable[[int], str], bool]] = {
+    "compact": ("date", compact, True),
+    "compact in a longer name": ("order_date", compact, True),
+    "seconds": ("timestamp", lambda n: str(1_640_000_000 + 60 * n), True),
+    "seconds with decimals": ("time", lambda n: f"{1_640_000_000 + n}.5", True),
+    "milliseconds": ("eventTime", lambda n: str(1_640_000_000_000 + n), True),
+    "another name": ("amount", compact, False),
+    "a day of the week": ("day", lambda n: str(n % 7), False),
+    "seconds since a start": ("time", lambda n: str(1000 * n), False),
+    "no day of the calendar": ("date", lambda n: str(20_229_900 + n), False),
+}
+
+
+@pytest.mark.parametrize("case", NUMBERED)
+def test_numbers_are_dates_where_the_column_is_called_so(case: str, tmp_path: Path) -> None:
+    name, form, dated = NUMBERED[case]
+    path = stamped(name, form, tmp_path)
+    found = of(path)
+    assert found.columns.inputs == (("a",) if dated else (name, "a"))
+    assert found.columns.time == (name if dated else None)
+    assert (found.parts["test"].tolist() == [*range(90, 100)]) == dated
+    assert (f"the last rows by '{name}'; drawn by chance: --shuffle" in found.description) == dated
+    assert of(path, input=f"{name},a", output="target").columns.inputs == (name, "a"), "an option wins"
+
+
+def test_nothing_but_numbers_that_are_dates_is_not_read(tmp_path: Path) -> None:
+    path = csv(tmp_path / "t.csv", "date,v", [f"{compact(n)},{n * 1.5}" for n in range(60)])
+    with pytest.raises(DataError, match=r"'date' holds dates, and what would be read are those numbers") as raised:
+        of(path)
+    assert str(raised.value).endswith("--read vectors")
+    assert str(raised.value).count("\n") < 3
+    assert kind_in(of(path, read="vectors")) == "value"

@@ -71,7 +71,7 @@ def choose_columns(
     left = [name for name in table.columns if name not in taken]
     if len(left) > 2 - bool(outputs) - bool(inputs) > 0:  # dates say when a row is: others are read and answered
         cells = first_cells(table, left) if table.mixed else {}
-        left = [name for name in left if not holds_dates(cells.get(name, ()))] or left
+        left = [name for name in left if not holds_dates(cells.get(name, ()), name)] or left
     if not inputs:
         inputs = _find_inputs(table, left, bool(outputs))
         found = set(inputs)
@@ -103,7 +103,7 @@ def _find_inputs(table: TableFile, left: list[str], answered: bool) -> tuple[str
         return (known[0],)
     others = left if answered else [name for name in left if name.lower() not in OUTPUTS]
     cells = first_cells(table, others)
-    if others and all(holds_dates(cells[name]) for name in others):
+    if others and all(holds_dates(cells[name], name) for name in others):
         raise no_forecasts(table, others)
     if not others or table.unnamed or not all(holds_numbers(cells[name]) for name in others):
         raise _undecided(table, "input")
@@ -116,9 +116,10 @@ def first_cells(table: TableFile, names: Sequence[str]) -> dict[str, list[Cell]]
     return {name: [cells[place] for cells in rows if cells[place] is not None] for place, name in enumerate(names)}
 
 
-def holds_dates(cells: Sequence[Cell]) -> bool:
-    """Whether cells of a column are all dates or times, written in one way."""
-    return date_reader(list(cells)) is not None
+def holds_dates(cells: Sequence[Cell], name: str = "") -> bool:
+    """Whether cells of a column are all dates or times, written in one way. name: the column's, by which numbers may
+    be dates."""
+    return date_reader(list(cells), name) is not None
 
 
 def holds_numbers(cells: Sequence[Cell]) -> bool:
@@ -129,13 +130,14 @@ def holds_numbers(cells: Sequence[Cell]) -> bool:
     return not known or 2 * sum(is_number(cell) or is_nearly(cell) for cell in known) > len(known)
 
 
-def no_forecasts(table: TableFile, dated: Sequence[str]) -> DataError:
-    """What to say where a date would be read, character by character."""
+def no_forecasts(table: TableFile, dated: Sequence[str], numbers: bool = False) -> DataError:
+    """What to say where a date would be read, character by character, or as a number."""
+    read, kind = ("those numbers", "vectors") if numbers else ("their characters", "text")
     return DataError(
-        f"{table.path}: '{dated[0]}' holds dates, and what would be read are their characters. Rows after rows, as a "
+        f"{table.path}: '{dated[0]}' holds dates, and what would be read are {read}. Rows after rows, as a "
         "forecast reads\nthem, are not offered yet. Write what a row is known by into columns of numbers (day of the "
-        "week, the value before)\nand name these: --input day,before. To read the date as a text all the same: "
-        "--read text"
+        "week, the value before)\nand name these: --input day,before. To read the date as it stands all the same: "
+        f"--read {kind}"
     )
 
 

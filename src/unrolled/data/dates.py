@@ -14,6 +14,9 @@ SHAPE = re.compile(  # what may be a date at all: tried first, for most cells ar
     r"|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?"
     r"|[A-Za-z]{3,9},? .*\d.*|\d{1,2}\.? [A-Za-z]{3,9}\.?,? \d{2,4}.*"
 )
+DATED = re.compile(r"(?i:(.*[\W_])?(date|day|time|timestamp|datetime)s?([\W_].*)?)|.*[a-z](Date|Time|Day)(stamp)?")
+"""Names of columns in which whole numbers may be dates: 20240105, or seconds or milliseconds since 1970."""
+SECONDS = (300_000_000, 4_200_000_000)  # since 1970 that are taken as a time: from 1979 to 2103
 CLOCK = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 DAYS = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y",
@@ -30,20 +33,21 @@ def read_date(cell: Cell) -> float | None:
     return None if found is None else found(cell)
 
 
-def date_reader(cells: list[Cell]) -> Callable[[Any], float | None] | None:
+def date_reader(cells: list[Cell], name: str = "") -> Callable[[Any], float | None] | None:
     """What reads a column's dates, by some of its cells: one way of writing them that serves all of these. None
-    where there is none: the column holds no dates."""
-    if not cells or (_moment(cells[0]) is None and _shaped(cells[0]) is None):  # as most cells are
-        return None
-    for reader in date_readers():
+    where there is none: the column holds no dates. name: the column's, which says whether numbers may be dates."""
+    if not cells or (_moment(cells[0]) is None and _shaped(cells[0]) is None and not DATED.fullmatch(name)):
+        return None  # as most cells are
+    for reader in date_readers(name):
         if all(reader(cell) is not None for cell in cells):
             return reader
     return None
 
 
-def date_readers() -> list[Callable[[Any], float | None]]:
-    """Ways of reading a date, the plainest first."""
-    return [*PLAIN, *map(_by_format, FORMATS)]
+def date_readers(name: str = "") -> list[Callable[[Any], float | None]]:
+    """Ways of reading a date in a column of this name, the plainest first."""
+    numbers = NUMBERED if DATED.fullmatch(name) else ()
+    return [*PLAIN, *numbers, *map(_by_format, FORMATS)]
 
 
 def _moment(cell: Any) -> float | None:
@@ -77,8 +81,35 @@ def _iso(cell: Any) -> float | None:
         return None
 
 
+def _compact(cell: Any) -> float | None:
+    """Of 20240105, as a text or as a number."""
+    written = str(cell).strip() if isinstance(cell, str | int) else ""
+    if not re.fullmatch(r"(19|20)\d{6}", written, re.ASCII):
+        return None
+    try:
+        return _moment(datetime.strptime(written, "%Y%m%d"))
+    except ValueError:
+        return None
+
+
+def _since_1970(cell: Any) -> float | None:
+    """Of seconds or milliseconds since 1970."""
+    if isinstance(cell, str):
+        if not re.fullmatch(r"\s*\d{9,13}(\.\d*)?\s*", cell, re.ASCII):
+            return None
+        cell = float(cell)
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        return None
+    for seconds in (cell, cell / 1000) if cell < 1e13 else ():
+        if SECONDS[0] <= seconds <= SECONDS[1]:
+            return float(seconds)
+    return None
+
+
 PLAIN = (_moment, _iso)
 """Ways of which one alone can be meant."""
+NUMBERED = (_compact, _since_1970)
+"""Such ways, too, where a column's name says that its numbers are dates."""
 
 
 def _by_format(form: str) -> Callable[[Any], float | None]:

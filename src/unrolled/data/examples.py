@@ -351,7 +351,8 @@ def _notes(
     if cut and columns.time:
         notes.append(f"validation and test part are the last rows by '{columns.time}'; drawn by chance: --shuffle")
     if cut and not columns.group:
-        notes += [one.said for one in rows.of_whom.values() if one.said][:SAID]
+        said = [*(one.said for one in rows.of_whom.values()), rows.name_parts.said]
+        notes += [one for one in said if one][:SAID]
     return tuple(notes)
 
 

@@ -35,6 +35,9 @@ NAMING = re.compile(
     re.IGNORECASE,
 )
 """Names of columns whose cells, where each is a word or a number of its own, name files."""
+IDS = re.compile(r"(?i:(.*[\W_])?(ids?|uuid|guid|hash|md5|sha1))|.*[a-z]I[dD]s?")
+ONE_ID = re.compile(r"(?=.*\d)[\w-]+")
+"""Columns of ids by their names, and cells that are such: they say nothing of a row, but may name its file."""
 ONE_WORD = re.compile(r"[^\s]{1,200}")
 MOST_FILES = 50_000  # of a table's folder that are looked at to find what cells name
 
@@ -76,6 +79,13 @@ def check_no_files(table: TableFile, column: str, cells: Sequence[Cell], option:
             f"{table.path}: '{column}' names {what}, such as '{words[0]}'.\n"
             "Write whole paths from the table's folder into the column, with the ending: pictures/1.png. "
             f"{overruled}"
+        )
+    if len(words) > 1 and IDS.fullmatch(column) and all(map(ONE_ID.fullmatch, words)):
+        raise DataError(
+            f"{table.path}: '{column}' holds ids, another in each row, such as '{words[0]}'.\n"
+            "Where they name pictures or sounds, write whole paths from the table's folder, with the ending: "
+            "pictures/1.png.\n"
+            f"Where another column is what is read: --input COLUMN. {overruled}"
         )
 
 

@@ -175,8 +175,8 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
     first = [row.cells for row in looked]
     kinds = [kind_of(list(cells), table) for cells in zip(*first, strict=True)]
     kind = asked or ("text" if "text" in kinds else next(iter(kinds), "text"))
-    if asked is None and kind == "text":
-        _refuse_dates(table, columns, looked)
+    if asked is None and kind in ("text", "vectors"):
+        _refuse_dates(table, columns, looked, kind)
     if asked is None and kind in ("text", "vectors") and len(columns.inputs) == 1 and table.label_column is None:
         check_no_files(table, columns.inputs[0], [cells[0] for cells in first])
     if kind == "text" or not first:
@@ -216,11 +216,12 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
     return SoundInput(min(HIGHEST_RATE, int(np.median(rates)) if rates else HIGHEST_RATE))
 
 
-def _refuse_dates(table: TableFile, columns: Columns, rows: Sequence[Row]) -> None:
-    """Raises DataError where characters of dates would be read."""
-    for place, name in enumerate(columns.inputs):
-        if holds_dates([row.cells[place] for row in rows]):
-            raise no_forecasts(table, [name])
+def _refuse_dates(table: TableFile, columns: Columns, rows: Sequence[Row], kind: str) -> None:
+    """Raises DataError where characters of dates would be read, or nothing but numbers that are dates."""
+    named = enumerate(columns.inputs[:1] if kind == "vectors" else columns.inputs)
+    dated = [name for place, name in named if holds_dates([row.cells[place] for row in rows], name)]
+    if dated and (kind == "text" or len(columns.inputs) == 1):
+        raise no_forecasts(table, dated, kind == "vectors")
 
 
 def kind_of(cells: Sequence[Cell], table: TableFile) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from unrolled.data.columns import first_cells, holds_dates
-from unrolled.data.dates import PLAIN, date_readers
+from unrolled.data.dates import NUMBERED, PLAIN, date_readers
 from unrolled.data.table_file import Cell, TableFile
 
 MOST_CLOCKS = 4  # columns of dates that are looked at
@@ -29,14 +30,15 @@ class Clock:
     """Whether the dates of a column rise, or fall, from row to row, by each way of writing dates that serves all of
     them so far."""
 
-    def __init__(self) -> None:
-        self._ways = [_Way(reader) for reader in date_readers()]
+    def __init__(self, name: str = "") -> None:
+        """name: the column's."""
+        self._ways = [_Way(reader) for reader in date_readers(name)]
         self._seen = False
 
     def see(self, cell: Cell) -> None:
         """The next row's cell."""
         kept = [way for way in self._ways if way.goes_on(cell)]
-        self._ways = kept if self._seen else kept[:1] if kept and kept[0].reader in PLAIN else kept
+        self._ways = kept if self._seen else kept[:1] if kept and kept[0].reader in (*PLAIN, *NUMBERED) else kept
         self._seen = True
 
     @property
@@ -70,7 +72,7 @@ def clock_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
         return []
     used = set(taken)
     cells = first_cells(table, [name for name in table.columns if name not in used])
-    return [name for name, found in cells.items() if found and holds_dates(found)][:MOST_CLOCKS]
+    return [name for name, found in cells.items() if found and holds_dates(found, name)][:MOST_CLOCKS]
 
 
 def source_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
@@ -102,15 +104,23 @@ class Sources:
     def said(self) -> str:
         """What is said where rows share sources; "" where they do not, or where the column is something else: the
         answer itself, or a running number."""
+        if not self.recur:
+            return ""
+        return f"rows share '{self.name}' {self.alike}; to keep each in one part: --group {self.name}"
+
+    @property
+    def recur(self) -> bool:
+        """Whether rows share sources."""
         count = len(self.beside)
-        if not 2 <= count <= self.rows / ROWS_A_SOURCE or len(self.beside) >= MOST_SOURCES:
-            return ""
-        if PART.fullmatch(self.name) and not self._names_sources:
-            return ""
-        return (
-            f"rows share '{self.name}' ({count:,} different, such as {sorted(self.beside)[0][:40]}), and stand in "
-            f"training and test part alike; to keep each in one part: --group {self.name}"
-        )
+        if not 2 <= count <= self.rows / ROWS_A_SOURCE or count >= MOST_SOURCES:
+            return False
+        return PART.fullmatch(self.name) is None or self._names_sources
+
+    @property
+    def alike(self) -> str:
+        """What is said of sources that recur."""
+        example = sorted(self.beside)[0][:40]
+        return f"({len(self.beside):,} different, such as {example}), and stand in training and test part alike"
 
     @property
     def _names_sources(self) -> bool:
@@ -124,6 +134,41 @@ class Sources:
         """Whether each source stands beside one answer, and each answer beside one source."""
         answers = [next(iter(found)) for found in self.beside.values()]
         return len(set(answers)) == len(answers)
+
+
+class NameParts:
+    """What the parts of file names hold in a column of such names: 7_jackson_32.wav has three, between `_`, or else
+    between `-`. They are no columns, so that `--group` takes none of them."""
+
+    def __init__(self, column: str) -> None:
+        self.column, self._seen = column, False
+        self._parts: dict[str, list[Sources]] = {"_": [], "-": []}  # mark -> parts, as long as all names have as many
+
+    def see(self, cell: str, answer: str) -> None:
+        """The next row's file name, and its answer."""
+        stem = PurePath(cell.replace("\\", "/")).stem
+        for mark, sources in list(self._parts.items()):
+            parts = stem.split(mark)
+            if not self._seen:
+                sources += [Sources(f"part{place}") for place in range(1, len(parts) + 1)]
+            if len(parts) < 2 or len(parts) != len(sources):
+                del self._parts[mark]
+                continue
+            for source, part in zip(sources, parts, strict=True):
+                source.see(part or None, answer)
+        self._seen = True
+
+    @property
+    def said(self) -> str:
+        """What is said where file names share a part that may be of whom a row is; "" where they do not."""
+        sources = next(iter(self._parts.values()), [])
+        place, found = next(((place, one) for place, one in enumerate(sources, 1) if one.recur), (0, None))
+        if found is None:
+            return ""
+        return (
+            f"names in '{self.column}' share their part {place} {found.alike}; to keep each in one part, write it "
+            "into a column of its own and name that: --group COLUMN"
+        )
 
 
 def split_words(

@@ -22,7 +22,7 @@ from unrolled.data.inputs import MEDIA, InputKind, LabelInput, MissingNumber, Te
 from unrolled.data.items import Arrays, Item, Texts
 from unrolled.data.media import InFlight
 from unrolled.data.media_folders import MediaFolder
-from unrolled.data.row_order import Clock, Sources
+from unrolled.data.row_order import Clock, NameParts, Sources
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.errors import DataError, MediaError
 from unrolled.seeds import numpy_generator
@@ -56,8 +56,9 @@ class RowReader:
         """most: rows of the first table that are read, drawn evenly over it; None: all."""
         self.wanted, self.taken, self.most = columns, taken, most
         self.drawn: tuple[int, int] | None = None  # rows of the first table that were read, and that it has
-        self.clocks = {name: Clock() for name in clocks}
+        self.clocks = {name: Clock(name) for name in clocks}
         self.of_whom = {name: Sources(name) for name in sources}
+        self.name_parts = NameParts(columns.input)
         self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput | LabelInput) else Arrays()
         self.inputs: set[str] = set()  # different ones that are texts, up to one more than matter
         self.columns = {name: Column(name, name == label) for name in columns.outputs}
@@ -182,6 +183,8 @@ class RowReader:
         cells, beside = row.cells[len(self.wanted.inputs) : whole], row.cells[whole:]
         if self.named and isinstance(row.cells[0], str):
             self.files.update(f"{row.cells[0]}\0{digest_of(table.path.parent / row.cells[0])}\n".encode())
+            if not source:
+                self.name_parts.see(row.cells[0], spell(cells[0]))
         steps = self._steps(row.cells[0], item)
         for name, cell in zip(self.wanted.outputs, cells, strict=False):
             if isinstance(cell, np.ndarray) and cell.size > MOST_TAGS:
