@@ -50,6 +50,11 @@ NAMED: dict[str, tuple[str, Callable[[int], str], str]] = {
         r"'image_id' names files that are not there, such as '1000'\.\nWrite whole paths .* with the ending",
     ),
     "picture words": ("Photo", lambda row: f"a{row}b", r"'Photo' names files that are not there, such as 'a0b'"),
+    "paths in a column of any name": (
+        "thing",
+        lambda row: f"C/neg_{row}.xyz",
+        r"'thing' names files that are not there, such as 'C/neg_0",
+    ),
     "files without a kind": ("path", lambda row: f"d/{row}.xyz", r"'path' names files that are not there"),
 }
 
@@ -83,6 +88,8 @@ def test_texts_and_numbers_are_what_they_were(tmp_path: Path) -> None:
         ("image", lambda row: f"{row % 3}", VectorInput(1)),
         ("text", lambda row: f"sub{row}.example.com", TextInput()),
         ("x", lambda row: str(row), VectorInput(1)),
+        ("thing", lambda row: f"https://example.com/a/{row}.xyz", TextInput()),
+        ("thing", lambda row: f"1/2.{row}", TextInput()),
     ):
         table = open_table(written(tmp_path, column, name))
         assert find_input(table, choose_columns(table), None) == kind, column

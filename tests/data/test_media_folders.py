@@ -85,9 +85,29 @@ def test_a_few_of_the_other_kind_are_left_out_and_many_refused(tmp_path: Path) -
 def test_one_label_is_no_table(tmp_path: Path) -> None:
     fill(tmp_path, "a/1.wav", "a/2.wav", "b/notes.txt")
     with pytest.raises(
-        DataError, match=r"holds 2 sounds in 1 folder\. A folder for each label was expected, two or mo"
+        DataError,
+        match=r"holds 2 sounds in 1 folder, and 1 files that cannot be read as such \(1 \.txt\)\. "
+        r"A folder for each label was expected, two or mo",
     ):
         open_table(tmp_path)
+
+
+def test_what_stands_around_the_label_folders_is_named(tmp_path: Path) -> None:
+    fill(tmp_path / "one", "a/1.wav", "a/2.wav")
+    fill(tmp_path / "deep", "data/a/1.wav", "data/b/2.wav")
+    fill(tmp_path / "deeper", "data/in/a/1.wav", "data/in/b/2.wav")
+    for name, ending in (
+        (
+            "one",
+            "in 1 folder. A folder for each label was expected, two or more:\ndigits/one/1.wav, digits/two/1.wav",
+        ),
+        ("deep", f"\nAre they those in data? Give {tmp_path / 'deep/data'}"),
+        ("deeper", f"\nAre they further below? Give {tmp_path / 'deeper/data/in'}"),
+    ):
+        with pytest.raises(DataError) as raised:
+            open_table(tmp_path / name)
+        assert str(raised.value).endswith(ending)
+        assert str(raised.value).count("\n") < 3
 
 
 def test_what_is_no_folder_of_media(tmp_path: Path) -> None:

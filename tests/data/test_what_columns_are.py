@@ -109,6 +109,17 @@ def test_labels_of_one_column_or_one_hot_are_read_as_such(tmp_path: Path) -> Non
     assert kind_in(of(tmp_path / "x.npy")) == "label"
 
 
+def test_more_kinds_than_labels_may_be_are_told_of(tmp_path: Path) -> None:
+    def told(name: str, kinds: int) -> bool:
+        path = csv(tmp_path / "t.csv", f"text,{name}", [f"words {n}x,kind{n % kinds}" for n in range(2400)])
+        return "more than 1,000 kinds are taken as texts" in of(path, symbols="char").description
+
+    assert told("label", 1100)
+    assert not told("label", 900)
+    assert not told("label", 2400), "texts"
+    assert not told("answer", 1100)
+
+
 # labels' names
 
 TIDY = {" pos": "pos", "pos\u00a0": "pos", "\u200bpos\ufeff": "pos", "e\u0301te\u0301": "été", "1.0": "1", "01": "01",
@@ -294,6 +305,21 @@ def test_a_comma_says_what_settles_it() -> None:
     assert "--decimal ," in cure("3,14")
     assert "--skip-empty" in cure("NaN")
     assert cure("$5") == "Write the number alone."
+
+
+CURES = {
+    "\u22125.2": "Its minus sign is the character U+2212: write - in its place.",
+    "\u20135": "Its minus sign is the character U+2013: write - in its place.",
+    "1 234": "Write the number without blanks: 1234.",
+    "-12\u00a0345,5": "Write the number without blanks: -12345,5.",
+    "unknown": "leave the cell empty, and such rows out with --skip-empty.",
+    "5 kg": "Write the number alone.",
+}
+
+
+@pytest.mark.parametrize("cell", CURES)
+def test_what_is_no_number_has_a_cure(cell: str) -> None:
+    assert cure(cell).endswith(CURES[cell])
 
 
 # numbers keep their size

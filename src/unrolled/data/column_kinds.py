@@ -146,6 +146,10 @@ class Column:
         """What is said of a kind that could be another, with the option that overrules it."""
         if self.kind == "label" and self.rows == self.one_hot:
             return "rows with a single 1 are taken as labels by number; as numbers: --as value"
+        if self.kind == "text" and LABELS.fullmatch(self.name) and self._recur_beyond:
+            return (
+                f"more than {MOST_KINDS:,} kinds are taken as texts, labels are up to so many; as labels: --as label"
+            )
         if self.lists.count or self.labelled or not self.numbers or self.numbers < self.rows - self.undefined.count:
             return ""
         if self.kind == "label":
@@ -154,6 +158,11 @@ class Column:
         if self.whole == self.numbers and len(self.kinds) <= MOST_KINDS:
             return "whole numbers are taken as amounts; as labels: --as label"
         return ""
+
+    @property
+    def _recur_beyond(self) -> bool:
+        """Whether there are more kinds than labels may be, and they come again as labels do."""
+        return len(self.kinds) > MOST_KINDS and self.kinds.total() >= FEWEST_NAMED * len(self.kinds)
 
     @property
     def _is_called_label(self) -> bool:

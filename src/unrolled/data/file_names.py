@@ -38,6 +38,8 @@ NAMING = re.compile(
 IDS = re.compile(r"(?i:(.*[\W_])?(ids?|uuid|guid|hash|md5|sha1))|.*[a-z]I[dD]s?")
 ONE_ID = re.compile(r"(?=.*\d)[\w-]+")
 """Columns of ids by their names, and cells that are such: they say nothing of a row, but may name its file."""
+PATH = re.compile(r"(?!.*://)[^\s]*[/\\][^\s/\\]*[^\W\d][^\s/\\]*\.[A-Za-z]\w{0,4}")
+"""Cells that are paths of files, whatever these are."""
 ONE_WORD = re.compile(r"[^\s]{1,200}")
 MOST_FILES = 50_000  # of a table's folder that are looked at to find what cells name
 
@@ -72,7 +74,7 @@ def check_no_files(table: TableFile, column: str, cells: Sequence[Cell], option:
             f"{table.path}: '{column}' holds names of files without their endings, such as {words[0]} for {found}.\n"
             f"Write whole paths from the table's folder into the column, with the ending. {overruled}"
         )
-    if NAMING.fullmatch(column):
+    if NAMING.fullmatch(column) or all(map(PATH.fullmatch, words)):
         there = [word for word in words if (folder / word).is_file()]
         what = "files whose kind their names do not say" if there else "files that are not there"
         raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -11,6 +12,7 @@ from unrolled.data.fingerprints import digest_of, join_digests
 from unrolled.data.pictures import PICTURES
 from unrolled.data.sound import SOUNDS
 from unrolled.data.split_folders import (
+    MOST_ENDINGS,
     LabelledFiles,
     check_most,
     find_splits,
@@ -64,8 +66,9 @@ class MediaFolder(TableFile):
         labels = {labelled.label(file) for file in table.files}
         if len(labels) < 2:
             raise DataError(
-                f"{table.path} holds {counts[kind]:,} {kind}s in {len(labels)} folder. A folder for each label was "
-                f"expected, two or more:\ndigits/one/1{KINDS[kind][0]}, digits/two/1{KINDS[kind][0]}"
+                f"{table.path} holds {counts[kind]:,} {kind}s in {len(labels)} folder{_others(table)}. "
+                f"A folder for each label was expected, two or more:\ndigits/one/1{KINDS[kind][0]}, "
+                f"digits/two/1{KINDS[kind][0]}{_wrapped(table)}"
             )
         return table
 
@@ -90,6 +93,23 @@ def media_folder(path: str | Path) -> bool:
     inside = [file for file in list_files(Path(path)) if file.parent != Path(path)]
     media = sum(file.suffix.lower() in SOUNDS + PICTURES for file in inside)
     return media > sum(file.suffix.lower() not in SOUNDS + PICTURES + UNREADABLE for file in inside)
+
+
+def _others(table: MediaFolder) -> str:
+    """What stands beside files of one folder: the others' endings, with counts."""
+    endings = Counter(file.suffix.lower() or "without ending" for file in table.skipped).most_common(MOST_ENDINGS)
+    said = ", ".join(f"{count:,} {ending}" for ending, count in endings)
+    return f", and {len(table.skipped):,} files that cannot be read as such ({said})" if said else ""
+
+
+def _wrapped(table: MediaFolder) -> str:
+    """What to give where the one folder holds the label folders itself."""
+    inner = {file.relative_to(table.labelled.root).parts[:2] for file in table.files}
+    folder = table.labelled.root / next(iter(inner))[0]
+    if len(inner) > 1 and all((table.labelled.root / Path(*parts)).is_dir() for parts in inner):
+        return f"\nAre they those in {folder.name}? Give {folder}"
+    below = folder / next(iter(inner))[1]
+    return f"\nAre they further below? Give {below}" if len(inner) == 1 and below.is_dir() else ""
 
 
 def _parts(stems: Sequence[str]) -> list[list[str]]:

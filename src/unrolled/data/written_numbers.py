@@ -84,6 +84,12 @@ def cure(cell: Any) -> str:
         return "Where the comma stands before the decimals: --decimal , and where it parts thousands: --decimal ."
     if is_nearly(cell) and not re.search(r"[%‰$€£¥]", written):
         return "It is beyond what a number of 64 bits can be, or no number at all. Correct it, or leave the row out."
+    if minus := re.match("[\N{MINUS SIGN}\N{EN DASH}\N{EM DASH}\N{FULLWIDTH HYPHEN-MINUS}]", written):
+        return f"Its minus sign is the character U+{ord(minus[0]):04X}: write - in its place."
+    if re.fullmatch(r"[+-]?\d{1,3}(\s\d{3})+([.,]\d*)?", written):
+        return f"Write the number without blanks: {''.join(written.split())}."
+    if not any(one.isdigit() for one in written):
+        return "Write the number; where there is none, leave the cell empty, and such rows out with --skip-empty."
     return "Write the number alone."
 
 

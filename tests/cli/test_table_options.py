@@ -1,0 +1,76 @@
+"""Options and choices about a table travel with the run to its evaluation: decimal commas, parts by time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from asking import Unroll
+
+LINEAR = ("--model", "linear")
+
+
+def commas(path: Path, factor: float) -> Path:
+    """A table with semicolons and decimal commas: y is factor times x."""
+    rows = [f"{n / 8};{factor * n / 8}".replace(".", ",") for n in range(80)]
+    path.write_text("\n".join(["x;y", *rows]) + "\n")
+    return path
+
+
+def test_decimal_commas_from_training_to_evaluation(tmp_path: Path, unroll: Unroll) -> None:
+    table, run = commas(tmp_path / "t.csv", 2), tmp_path / "run"
+    refused = unroll("train", table, "--out", run, *LINEAR)
+    assert refused.code == 2
+    assert "--decimal ," in refused.err
+    trained = unroll("train", table, "--decimal", ",", "--out", run, *LINEAR)
+    assert trained.code == 0, trained.err
+    asked = tmp_path / "q.csv"
+    asked.write_text("z;x\n1;2,5\n2;10,0\n")
+    answer = unroll("predict", run, asked)
+    assert answer.code == 0, answer.err
+    assert [float(line.split("\t")[0]) for line in answer.out.splitlines()] == pytest.approx([5, 20], abs=0.3)
+    right, wrong = (unroll("evaluate", run, commas(tmp_path / f"{k}.csv", k), "--json") for k in (2, 5))
+    assert (right.code, wrong.code) == (0, 0), right.err + wrong.err
+    assert right.out != wrong.out
+
+
+def test_decimal_commas_are_of_csv_alone(tmp_path: Path, unroll: Unroll) -> None:
+    table = tmp_path / "t.jsonl"
+    table.write_text("".join(json.dumps({"x": n, "y": n / 4}) + "\n" for n in range(40)))
+    answer = unroll("train", table, "--decimal", ",", "--out", tmp_path / "run", *LINEAR)
+    assert answer.code == 2
+    assert f"--decimal is of csv and tsv, and {table} is none by its name. Leave it out." in answer.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_table_none_of_whose_labels_are_known_is_not_evaluated(tmp_path: Path, unroll: Unroll) -> None:
+    def labelled(name: str, labels: tuple[str, str]) -> Path:
+        rows = [f"some {('dull', 'fine')[n % 2]} words {n},{labels[n % 2]}" for n in range(40)]
+        (tmp_path / name).write_text("\n".join(["text,label", *rows]) + "\n")
+        return tmp_path / name
+
+    run = tmp_path / "run"
+    assert unroll("train", labelled("t.csv", ("no", "yes")), "--out", run, *LINEAR).code == 0
+    assert unroll("evaluate", run, labelled("same.csv", ("no", "yes"))).code == 0
+    answer = unroll("evaluate", run, labelled("other.csv", ("nein", "ja")))
+    assert answer.code == 2
+    assert "other.csv" in answer.err
+    assert "ja" in answer.err
+    assert answer.out == ""
+
+
+def test_parts_by_time_are_kept_by_the_run(tmp_path: Path, unroll: Unroll) -> None:
+    rows = [f"{np.datetime64('2020-01-01') + n},{n % 7},{n % 7 + n // 90 * 100}" for n in range(100)]
+    table, run = tmp_path / "t.csv", tmp_path / "run"
+    table.write_text("\n".join(["date,day,sales", *rows]) + "\n")
+    trained = unroll("train", table, "--as", "value", "--out", run, *LINEAR)
+    assert trained.code == 0, trained.err
+    assert "the last rows by 'date'" in trained.out + trained.err
+    kept = json.loads((run / "run.json").read_text())
+    assert "the last rows by 'date'" in json.dumps(kept)
+    evaluated = unroll("evaluate", run)
+    assert evaluated.code == 0, evaluated.err
+    assert "sales, test: MAE 100 " in evaluated.out, "the last ten rows, which are a hundred higher"
+    assert "10 rows" in evaluated.out
