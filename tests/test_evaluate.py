@@ -279,4 +279,4 @@ def test_what_cannot_be_is_refused(how: dict[str, Any], words: str) -> None:
 
 def test_an_interval_that_there_is_not_is_said_in_words() -> None:
     assert Score(1.0, math.nan, math.nan, 0.5, math.nan, math.nan, 9, 9).interval == "too little text for an interval"
-    assert Score(1.0, 0.9, 1.1, 0.5, 0.4, 0.6, 9, 9).interval == "95% interval 0.900 to 1.100"
+    assert Score(1.0, 0.9, 1.1, 0.5, 0.4, 0.6, 9, 9).interval == "95% interval 0.900–1.100"
