@@ -142,10 +142,11 @@ def test_a_table_and_lines_of_numbers_are_answered_with_intervals(valued: Traini
         ("one two", r"'one two' is no list of numbers, which this run reads"),
         ("1 2 3", r"1 2 3: 3 numbers a step, and 2 were expected"),
         ("[[1, 2], [3]]", r"where numbers were expected"),
-        ("nan 1", r"nan 1: a number that is not finite"),
+        ("inf 1", r"inf 1: a number that is not finite"),
     ):
         with pytest.raises(DataError, match=words):
             list(run.predict([line]))
+    assert [one.empty for one in run.predict(["", "1, 0", "nan 1"])] == [True, False, True]
 
 
 def test_labels_and_values_are_heads_of_one_model(vectors: Path, tmp_path: Path) -> None:
