@@ -60,7 +60,7 @@ def test_lines_are_answered_in_their_order(run: Answer, unroll: Unroll, here: Pa
     assert answer.err.startswith("label\tchance\ttext\n1 are empty")
     lines = [line.split("\t") for line in answer.out.splitlines()]
     assert [line[0] for line in lines[:2]] == ["yes", "no"]
-    assert [line[2] for line in lines] == ["a good film", "a bad film", "", "a good  film"]
+    assert [line[2] for line in lines] == ["a good film", "a bad film", "", "a good\\tfilm"]
     assert [line[1] == "" for line in lines] == [False, False, True, False]
     assert all(0.5 <= float(line[1]) <= 1 for line in lines if line[1])
 
@@ -249,7 +249,7 @@ def test_folds_are_told_as_one_table(here: Path, unroll: Unroll) -> None:
 def test_tags_are_written_where_they_were(here: Path, unroll: Unroll) -> None:
     row = "{}\t{}\t_\t{}\t_\t_\t_\t_\t_\tkept"
     sentence = "\n".join([row.format(1, "the", "DET"), row.format(2, "cat", "NOUN"), "", ""])
-    (here / "t.conllu").write_text(sentence * 60)
+    (here / "t.conllu").write_text((sentence + sentence.replace("cat", "dog")) * 30)
     assert unroll("train", "t.conllu", *SMALL, "--out", "tags").code == 0
     (here / "new.conllu").write_text("# a comment\n" + sentence.replace("NOUN", "_"))
     answer = unroll("predict", "tags", "new.conllu")
