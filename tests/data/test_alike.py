@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.examples import Asked, read_examples
+from unrolled.data.examples import Asked
 from unrolled.data.inputs import PictureInput
 from unrolled.data.media import Budget, InFlight
+from unrolled.data.read_examples import read_examples
 from unrolled.errors import DataError
 
 COUNT = 20

@@ -14,8 +14,9 @@ from unrolled.data.answer_reader import Cells, read_answers
 from unrolled.data.answers import Answered, LabelSets, Values
 from unrolled.data.column_kinds import Column
 from unrolled.data.columns import spell_list
-from unrolled.data.examples import Asked, read_examples
+from unrolled.data.examples import Asked
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput, output_from_json
+from unrolled.data.read_examples import read_examples
 from unrolled.data.row_cuts import cut_fold
 from unrolled.errors import DataError, RunError
 

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.examples import Asked, read_examples
+from unrolled.data.examples import Asked
 from unrolled.data.npy_form import answer_names
 from unrolled.data.npy_header import ArrayHeader
 from unrolled.data.npz_form import split_names
+from unrolled.data.read_examples import read_examples
 from unrolled.data.table_file import TableFile
 from unrolled.data.tables import is_table, open_table
 from unrolled.errors import DataError

@@ -15,7 +15,7 @@ import torch
 
 from unrolled.data.buckets import ExampleBatches, RowBatch
 from unrolled.data.columns import choose_columns
-from unrolled.data.examples import Asked, Examples, read_examples
+from unrolled.data.examples import Asked, Examples
 from unrolled.data.features import Features, features_from_json, learn_features
 from unrolled.data.inputs import (
     InputKind,
@@ -28,6 +28,7 @@ from unrolled.data.inputs import (
 )
 from unrolled.data.items import Arrays
 from unrolled.data.outputs import LabelOutput
+from unrolled.data.read_examples import read_examples
 from unrolled.data.tables import open_table
 from unrolled.data.written_numbers import all_numbers, is_number
 from unrolled.errors import DataError, MediaError, OptionError, RunError

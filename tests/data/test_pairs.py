@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data.examples import Asked, Examples, read_examples
+from unrolled.data.examples import Asked, Examples
 from unrolled.data.outputs import LONGEST_TEXT
 from unrolled.data.pairs import PairBatches, make_pairs, side_by_side
+from unrolled.data.read_examples import read_examples
 from unrolled.data.tokens import LabelTokens
 from unrolled.errors import OptionError
 

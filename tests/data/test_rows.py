@@ -17,9 +17,10 @@ from unrolled.data.answers import NOT_ASKED, UNSEEN, Labels
 from unrolled.data.buckets import ExampleBatches, by_length, gather_steps, make_batch
 from unrolled.data.column_kinds import Column
 from unrolled.data.columns import Columns, choose_columns
-from unrolled.data.examples import Asked, Examples, Known, read_examples
+from unrolled.data.examples import Asked, Examples, Known
 from unrolled.data.items import PartItems, Texts
 from unrolled.data.parquet_form import ParquetTable
+from unrolled.data.read_examples import read_examples
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.tokens import BUCKETS, EDGE, FIRST, UNKNOWN, WordTokens, learn_tokens, pieces_of, tokens_from_json
 from unrolled.errors import DataError, OptionError, RunError

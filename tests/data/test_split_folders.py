@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from unrolled.data.examples import Asked, Examples, read_examples
+from unrolled.data.examples import Asked, Examples
+from unrolled.data.read_examples import read_examples
 from unrolled.data.split_folders import find_splits, find_text_splits
 from unrolled.data.tables import check_no_tables, open_table
 from unrolled.data.text import list_files

@@ -12,9 +12,10 @@ import pytest
 
 from unrolled.data.answers import Labels, Values
 from unrolled.data.dates import read_date
-from unrolled.data.examples import Asked, Examples, Known, read_examples
+from unrolled.data.examples import Asked, Examples, Known
 from unrolled.data.label_names import differ_by_case, find_labels, tidy_label
 from unrolled.data.outputs import LabelOutput, ValueOutput
+from unrolled.data.read_examples import read_examples
 from unrolled.data.row_order import NameParts
 from unrolled.data.written_numbers import cure, is_nearly, is_number, is_undefined, write_number
 from unrolled.errors import DataError, OptionError

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from unrolled.data.columns import missing
-from unrolled.data.examples import Known, check_columns
+from unrolled.data.examples import Known
 from unrolled.data.inputs import MEDIA, LabelInput, MissingNumber, TextInput, VectorInput, located
 from unrolled.data.items import Item
+from unrolled.data.read_examples import check_columns
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.table_file import USUAL, TableOptions
 from unrolled.data.tables import is_table, open_table

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from unrolled.data.columns import columns_from_json, to_json
-from unrolled.data.examples import LISTED, Asked, Examples, Known, read_examples
+from unrolled.data.examples import LISTED, Asked, Examples, Known
 from unrolled.data.features import FEATURES, Features, Frames, Rows, features_from_json
 from unrolled.data.outputs import output_from_json
+from unrolled.data.read_examples import read_examples
 from unrolled.data.symbols import Table
 from unrolled.data.table_file import TableOptions
 from unrolled.data.tokens import Tokens, tokens_from_json

@@ -1,0 +1,307 @@
+"""Reads examples: opens the tables, finds what their columns are, reads the rows and cuts them into parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unrolled.data.alike import check_unlike
+from unrolled.data.answer_kinds import decide_kinds, leave_out, only_text
+from unrolled.data.answer_reader import as_texts, read_answers
+from unrolled.data.answers import Answered, Labels, LabelSets, Written, shown
+from unrolled.data.columns import Columns, choose_columns
+from unrolled.data.cuts import share_of
+from unrolled.data.examples import Asked, Examples, Known
+from unrolled.data.features import Features, learn_features
+from unrolled.data.inputs import InputKind, LabelInput, TextInput, VectorInput, find_input
+from unrolled.data.items import PartItems
+from unrolled.data.label_names import differ_by_case
+from unrolled.data.outputs import LONGEST_TEXT, TextOutput
+from unrolled.data.row_cuts import cut_fold, cut_rows
+from unrolled.data.row_order import clock_columns, source_columns, split_words
+from unrolled.data.row_reader import RowReader
+from unrolled.data.sequences import SequenceTable
+from unrolled.data.spelling import learn_spelling
+from unrolled.data.symbols import Table
+from unrolled.data.table_file import TableFile
+from unrolled.data.tables import open_table
+from unrolled.data.tokens import LabelTokens, Tokens, grow_tokens, learn_given, learn_tokens
+from unrolled.data.words import given_words
+from unrolled.errors import DataError, OptionError, nearest
+
+MOST_BAD = 0.1  # share of sounds or pictures that may be unreadable
+NAMED = 3  # of those that may not, where there are more
+MOST_COMPARED = 1000  # columns among which a name like a missing one is looked for
+SAID = 2  # columns of sources that are told of
+
+
+def read_examples(path: str | Path, asked: Asked, known: Known | None = None, measured: bool = False) -> Examples:
+    """Reads the table at `path`, says what is answered, and cuts it: 10% test, 10% validation, whole groups.
+
+    `known`: read as that run does; columns keep their names. measured: of a table that comes in splits, the test
+    split or else the validation split is all that is read. Raises DataError with file and row, OptionError.
+    """
+    shares = [share_of(name, given, 0.1) for name, given in (("valid", asked.valid), ("test", asked.test))]
+    table = open_table(path, asked.options)
+    if measured:
+        table = table.splits.get("test") or table.splits.get("validation") or table
+    beside = _other_tables(table, asked, shares)
+    tables, columns = _open_tables(table, asked, known, beside)
+    taken = known.intake.input if known else find_input(tables[0], columns, asked.read)
+    cut = asked.fold is not None or any(isinstance(share, float) and share > 0 for share in shares)
+    rows = _read_rows(path, tables, _reader(tables[0], columns, taken, asked, known, cut), asked.skip_empty)
+
+    def place(row: int) -> str:
+        return tables[rows.sources[row]].place(rows.numbers[row])
+
+    known_outputs = None if known is None else known.outputs
+    kinds = decide_kinds(tables, rows, asked.kind, known_outputs, asked.skip_empty, place)
+    leave_out(tables, rows, kinds, asked.skip_empty)
+    columns = replace(columns, time=_time_of(path, rows, asked, columns, known))
+    source = np.array(rows.sources, np.uint8)
+    groups = np.array(rows.group) if columns.group else None
+    if asked.fold is not None:
+        parts = cut_fold(path, asked.fold, shares[0], source, groups, asked.seed)
+    else:
+        direction = rows.clocks[columns.time].direction if columns.time else 0
+        parts = cut_rows(path, source, shares, groups, asked.seed, direction)
+    given = "tags" in kinds.values()
+    if given and set(kinds.values()) != {"tags"}:
+        raise OptionError(
+            "Tags, one a step, and answers about whole rows are learnt in trainings of their own.\n"
+            f"Name those of one kind: --output {next(name for name, kind in kinds.items() if kind == 'tags')}"
+        )
+    training, note, grown = PartItems(rows.items, parts["training"]), "", ""
+    answers: dict[str, Answered] = {}
+    if "text" in kinds.values():
+        name = only_text(path, kinds)
+        if known is None and asked.read is None and isinstance(taken, TextInput) and rows.few_inputs:
+            taken = LabelInput()
+        texts = as_texts(rows.cells(tables[0], name))
+        intake, output, note = _learn_writing(asked, taken, training, PartItems(texts, parts["training"]), known)
+        answers[name] = Written(output, texts)
+    elif known:
+        intake = known.intake
+    elif asked.table is not None:
+        intake, grown = _grow_intake(asked.table, taken, training, given)
+    else:
+        intake = _learn_intake(asked, taken, training, given)
+
+    def steps(row: int) -> int:
+        item = rows.items[row]
+        return len(given_words(item)) if isinstance(item, str) else len(item)
+
+    answers |= {
+        name: read_answers(
+            rows.cells(tables[0], name), kind, parts["training"], steps, place, known.outputs[name] if known else None
+        )
+        for name, kind in kinds.items()
+        if kind != "text"
+    }
+    if known is None:
+        check_unlike(path, PartItems(rows.items, parts["training"]), taken)
+    marks = np.array(rows.marks, np.int64)
+    others = np.concatenate([parts["validation"], parts["test"]])
+    return Examples(
+        path=Path(path), form=tables[0].form, columns=columns, items=rows.items, lengths=rows.items.lengths,
+        numbers=np.array(rows.numbers, np.int64), tables=tuple(tables), source=source, answers=answers, parts=parts,
+        fingerprints=_fingerprints(tables) | rows.fingerprints(),
+        intake=intake, skipped=rows.skipped, bad=tuple(rows.bad),
+        repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()), grown=grown, note=note,
+        split=split_words(columns.group, columns.time, asked.fold, shares),
+        notes=_notes(rows, columns, intake, answers, asked, known, cut),
+        drawn=rows.drawn,
+        blank=rows.blank,
+    )  # fmt: skip
+
+
+def _other_tables(table: TableFile, asked: Asked, shares: list[float | str]) -> list[TableFile]:
+    """The tables of validation and test part: those that were asked for, else those that came with the table, whose
+    paths then stand among `shares`. Raises DataError, OptionError."""
+    if asked.fold is not None and table.splits:
+        raise OptionError(
+            f"--folds cuts all rows anew, and {table.path} comes in splits: {table.note.split(';')[0]}.\n"
+            "Leave --folds out, or give the training split by itself."
+        )
+    others = []
+    for place, (split, given) in enumerate((("validation", asked.valid), ("test", asked.test))):
+        share = shares[place]
+        if given is None and split in table.splits:
+            others.append(table.splits[split])
+            shares[place] = str(table.splits[split].path)
+        elif isinstance(share, str):
+            others.append(open_table(share, asked.options))
+    return others
+
+
+def _open_tables(
+    table: TableFile, asked: Asked, known: Known | None, others: Sequence[TableFile]
+) -> tuple[list[TableFile], Columns]:
+    """All tables, that of the training part first, a sequence a row where there is a column of them."""
+    if known:
+        uncut = asked.fold is None and (asked.valid, asked.test) == ("none", "none")  # no part has groups to keep
+        columns = replace(known.columns, group=None) if uncut else known.columns
+    else:
+        columns = choose_columns(table, asked.input, asked.output, asked.group, asked.sequence)
+    tables = [table, *others]
+    for one in tables:
+        check_columns(one, columns)
+    if columns.sequence:
+        kept = [*columns.outputs, *([columns.group] if columns.group else [])]
+        tables = gather_all(tables, columns, kept, asked, known)
+    return tables, columns
+
+
+def _reader(
+    table: TableFile, columns: Columns, taken: InputKind, asked: Asked, known: Known | None, cut: bool
+) -> RowReader:
+    """What reads the rows. Where these are cut, it also looks at columns that may say when or of whom a row is."""
+    used = [*columns.all, *([columns.sequence] if columns.sequence else [])]
+    clocks, sources = list[str](), list[str]()
+    if cut and not columns.sequence:
+        if known is None:
+            several = (
+                set(columns.inputs) if len(columns.inputs) > 1 else ()
+            )  # numbers, a patient's among them perhaps
+            clocks = clock_columns(table, used)
+            sources = source_columns(table, [name for name in used if name not in several])
+        elif columns.time in table.columns:
+            clocks = [columns.time] if columns.time else []
+    others = [one for one in sources if one not in clocks]
+    return RowReader(columns, taken, table.label_column, clocks, others, asked.rows)
+
+
+def _time_of(path: str | Path, rows: RowReader, asked: Asked, columns: Columns, known: Known | None) -> str | None:
+    """The column by whose dates the last rows are the test part: where rows stand in their order, and nothing else
+    was asked for; a run keeps to its own. Raises OptionError for `--shuffle` where rows are drawn anyway."""
+    ordered = next((name for name, clock in rows.clocks.items() if clock.direction), None)
+    if asked.shuffle and known is None and (ordered is None or columns.group or asked.fold):
+        raise OptionError(
+            f"--shuffle draws rows that stand in the order of a column of dates; the rows of {path} are drawn by "
+            "chance as it is.\nLeave it out."
+        )
+    return None if asked.shuffle or columns.group or asked.fold else ordered
+
+
+def _notes(
+    rows: RowReader, columns: Columns, intake: Tokens | Features, answers: Mapping[str, Answered], asked: Asked,
+    known: Known | None, cut: bool,
+) -> tuple[str, ...]:  # fmt: skip
+    """What is said of what was understood, where another thing may be meant."""
+    notes = []
+    for name, answered in answers.items():
+        if known is None and asked.kind is None and (why := rows.columns[name].why):
+            notes.append(f"{name}: {why}")
+        if isinstance(answered, Labels | LabelSets) and (alike := differ_by_case(answered.facts())):
+            notes.append(f"{name}: {alike}")
+    if known is None and (still := _never_changing(columns, intake)):
+        notes.append(still)
+    if cut and columns.time:
+        notes.append(f"validation and test part are the last rows by '{columns.time}'; drawn by chance: --shuffle")
+    if cut and not columns.group:
+        said = [*(one.said for one in rows.of_whom.values()), rows.name_parts.said]
+        notes += [one for one in said if one][:SAID]
+    return tuple(notes)
+
+
+def _never_changing(columns: Columns, intake: Tokens | Features) -> str:
+    """What is said of columns of numbers that are the same in every row of the training part."""
+    if not isinstance(intake, Features) or len(columns.inputs) != len(intake.constant):
+        return ""
+    names = [name for name, same in zip(columns.inputs, intake.constant, strict=True) if same]
+    return f"the same in every row, and of no use: {shown(names)}" if names else ""
+
+
+def _read_rows(path: str | Path, tables: Sequence[TableFile], rows: RowReader, skip_empty: bool) -> RowReader:
+    """`rows`, once all tables are read. Raises DataError where there is none, or too many cannot be read."""
+    for number, one in enumerate(tables):
+        rows.read(one, number, skip_empty)
+    bad, count = rows.bad, len(rows.bad) + len(rows.numbers)
+    if not rows.numbers:
+        raise DataError(
+            bad[0] if bad else
+            f"{path} holds a header and no rows with an input and an answer. Give it some rows."
+        )  # fmt: skip
+    if len(bad) > MOST_BAD * count:
+        more = f"\nand {len(bad) - NAMED:,} more." if len(bad) > NAMED else ""
+        raise DataError(
+            f"{path}: {len(bad):,} of {count:,} cannot be read:\n"
+            + "\n".join(one.splitlines()[0] for one in bad[:NAMED])
+            + f"{more}\nUp to {MOST_BAD:.0%} would be left out. Mend these files, or leave their rows out."
+        )
+    return rows
+
+
+def gather_all(
+    tables: list[TableFile], columns: Columns, kept: list[str], asked: Asked, known: Known | None
+) -> list[TableFile]:
+    """Sequences as rows; what changes within one of any table, or is known to be tags, is a list in all of them."""
+    found = [SequenceTable.gather(one, columns.sequence or "", kept) for one in tables]
+    fixed = frozenset.intersection(*(one.fixed for one in found))
+    if columns.group and columns.group not in fixed:
+        raise DataError(
+            f"{tables[0].path}: '{columns.group}' changes within a sequence; a sequence is of one group.\n"
+            "Name another column: --group COLUMN"
+        )
+    tags = known.each if known else frozenset(columns.outputs if asked.kind == "tags" else ())
+    return [SequenceTable(one.table, one.sequence, fixed - tags) for one in found]
+
+
+def check_columns(table: TableFile, columns: Columns) -> None:
+    """Raises DataError where a table lacks a column."""
+    there = set(table.columns)
+    for name in (*columns.all, *([columns.sequence] if columns.sequence else [])):
+        if name not in there:
+            near = nearest(name, table.columns[:MOST_COMPARED])
+            raise DataError(f"{table.path} has no column '{name}'; it has: {table.listed}.{near}")
+
+
+def _fingerprints(tables: Sequence[TableFile]) -> dict[str, str]:
+    """path -> sha256; two splits of one path are told apart."""
+    found: dict[str, str] = {}
+    for one in tables:
+        mark = one.fingerprint()
+        key = str(one.path) if found.get(str(one.path), mark) == mark else f"{one.path} ({len(found)})"
+        found[key] = mark
+    return found
+
+
+def _learn_writing(
+    asked: Asked, taken: InputKind, training: Any, texts: Any, known: Known | None
+) -> tuple[Tokens | Features, TextOutput, str]:
+    """How inputs are read and texts are written, and what to say of it; as a run does where one is known."""
+    if known is not None:
+        output = next(iter(known.outputs.values()))
+        if isinstance(output, TextOutput):
+            return known.intake, output, ""
+    spelling = learn_spelling(asked.symbols, training if isinstance(taken, TextInput) else None, texts)
+    longest = max(len(spelling.table.encode(text)) + 1 for text in texts)
+    output = TextOutput(spelling.table, min(longest, LONGEST_TEXT))
+    if isinstance(taken, LabelInput):
+        return LabelTokens.learn(training), output, spelling.note
+    intake = learn_features(taken, training, asked.patches) if spelling.tokens is None else spelling.tokens
+    return intake, output, spelling.note
+
+
+def _learn_intake(asked: Asked, taken: InputKind, training: Any, given: bool) -> Tokens | Features:
+    if isinstance(taken, TextInput):
+        return (learn_given if given else learn_tokens)(asked.symbols, training)
+    if isinstance(taken, LabelInput) and not given:
+        return LabelTokens.learn(training)
+    if asked.symbols != "auto":
+        raise OptionError(f"--symbols is of texts, and what is read here is of kind {taken.kind}. Leave it out.")
+    if given and not isinstance(taken, VectorInput):
+        raise OptionError(f"Tags are of words or of vectors, one each, and what is read is of kind {taken.kind}.")
+    return learn_features(taken, training, asked.patches)
+
+
+def _grow_intake(table: Table, taken: InputKind, training: Any, given: bool) -> tuple[Tokens, str]:
+    """The intake of a run that starts from a language model."""
+    if not isinstance(taken, TextInput) or given:
+        what = "tags, one a step" if given else f"rows of another kind ({taken.kind})"
+        raise OptionError(f"--from a language model answers about whole texts, and here are {what}. Leave it out.")
+    return grow_tokens(table, training)
