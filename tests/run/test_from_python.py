@@ -150,7 +150,6 @@ def test_ctrl_c_ends_tidily_and_what_was_learnt_is_kept(
     here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(QuietView, "show", lambda *_: signal.raise_signal(signal.SIGINT))
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background inherit that it is ignored
     before, out = signal.getsignal(signal.SIGINT), tmp_path / "run"
     with pytest.raises(KeyboardInterrupt, match=r"kept in .*run.*Training\.resume\("):
         unrolled.train(here / "poems.txt", out=out, **SMALL | {"steps": 2000})
