@@ -62,6 +62,15 @@ def test_the_first_character_comes_soon(folder: Path) -> None:
     assert min(took) < (FIRST_CHARACTER if idle else 4 * FIRST_CHARACTER)
 
 
+def test_a_run_is_loaded_without_torchs_compiler(folder: Path) -> None:
+    program = (
+        "import sys; from unrolled.run import load; from unrolled.run.folder import newest\n"
+        "load(newest()); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr or "it was loaded, which takes a second or two"
+
+
 def test_the_odd_line_is_found(folder: Path) -> None:
     lines = TEXT.splitlines()[-40:]
     lines[17] = "SEGFAULT %% at 0xDEADBEEF"

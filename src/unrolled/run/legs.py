@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from unrolled.errors import OptionError, RunError
 from unrolled.run.folder import RunFolder
@@ -15,6 +16,7 @@ from unrolled.threads import threads_for
 from unrolled.training.plan import Plan, replan, second_leg
 
 Model = TypeVar("Model", bound=nn.Module)
+RANDOM = ("normal_", "uniform_", "trunc_normal_", "xavier_uniform_", "kaiming_uniform_", "orthogonal_")  # fills
 GUESSED_PACE = 0.1  # seconds an update, where nothing was measured yet
 
 
@@ -72,6 +74,23 @@ def recorded_plans(folder: RunFolder, **changes: Any) -> list[Plan]:
     return [replace(plan, threads=threads_for(plan.threads)) for plan in plans]
 
 
+class Unfilled(TorchFunctionMode):
+    """Modules made under it keep their weights as they come. On the device meta they have no numbers, and to fill
+    them with random ones torch would load its compiler, which takes a second or two."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: Sequence[Any] = (),
+        more: Mapping[str, Any] | None = None,
+    ) -> Any:
+        more = more or {}
+        if function.__name__ in RANDOM:
+            return args[0] if args else more["tensor"]
+        return function(*args, **more)
+
+
 def best_weights(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> dict[str, Tensor]:
     """The best weights of a run, by name and in the order of the model that `make` builds of its plan.
 
@@ -79,7 +98,7 @@ def best_weights(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module
     Raises RunError where they do not fit, or the plan makes no model.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), Unfilled():
             like = dict(make(replace(plan, device="meta")).named_parameters())
     except OptionError as error:
         raise RunError(f"{source.path}/plan.jsonl is damaged: {error}") from None
