@@ -16,6 +16,7 @@ import kills
 import pytest
 import torch
 from kills import same_bytes, write_text
+from sealing import seal
 
 from unrolled.errors import DataError, OptionError, RunError, TrainingError
 from unrolled.model import language
@@ -342,6 +343,7 @@ def test_no_file_or_option_asks_for_more_threads_than_there_are_cores(
     shutil.copytree(uninterrupted, again)
     plans = (again / "plan.jsonl").read_text().replace('"threads": 1', '"threads": 10000')
     (again / "plan.jsonl").write_text(plans)
+    seal(again)
     second = Training(text, out=str(tmp_path / "second"), plan=str(again))
     assert second.watch is not None
     assert second.watch.plans[0].threads == processor_threads()
