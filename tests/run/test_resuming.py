@@ -102,7 +102,7 @@ def test_a_kill_at_twenty_random_moments_changes_no_byte(text: Path, tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # two hundred points, each two short trainings
+@pytest.mark.timeout(1800)  # hundreds of points, more since files have checksums, each two short trainings
 def test_a_kill_at_every_named_point_of_writing_changes_no_byte(tmp_path: Path) -> None:
     counted = subprocess.run([sys.executable, str(KILLS), "training", str(tmp_path)], stdout=subprocess.PIPE)
     assert counted.returncode == 0
