@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from unrolled import files
 from unrolled.compare import Comparison, sentences
@@ -28,6 +29,7 @@ from unrolled.model.language import LanguageModel
 from unrolled.parts import parse_list
 from unrolled.run import Training
 from unrolled.settings import CompareSettings, TrainSettings
+from unrolled.threads import torch_threads
 from unrolled.training.planning import Task
 
 TEXT = "".join(f"{k} green bottles, hanging on the wall; " for k in range(400))
@@ -91,10 +93,12 @@ def test_a_horizon_bridges_a_lag_that_the_usual_start_does_not(tmp_path: Path) -
 
 
 def test_the_same_steps_give_the_same_figures(tmp_path: Path) -> None:
-    asked = {"models": "lstm", "lag": "3", "steps": 20, "seeds": 1, "size": 16}
+    asked = {"models": "lstm", "lag": "3", "steps": 20, "seeds": 1, "size": 16, "threads": 1}
     both = [Comparison("recall", CompareSettings(**asked, out=str(tmp_path / name))) for name in "ab"]  # type: ignore[arg-type]
     for comparison in both:
-        list(comparison)
+        with torch_threads(2):
+            for _ in comparison:
+                assert torch.get_num_threads() == 2
     first, second = ({k: v for k, v in comparison.rows()[0].items() if k != "seconds"} for comparison in both)
     assert first == second
 

@@ -21,9 +21,9 @@ from sealing import seal
 from unrolled.errors import DataError, OptionError, RunError, TrainingError
 from unrolled.model import language
 from unrolled.run import Training
-from unrolled.run.legs import Leg
+from unrolled.run.legs import Leg, recorded_plans
 from unrolled.settings import TrainSettings
-from unrolled.threads import processor_threads
+from unrolled.threads import processor_threads, torch_threads
 from unrolled.training.planning import Task as PlanTask
 from unrolled.training.planning import plan_steps
 
@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {"steps": 40, **kills.SMALL}
 CHILD = """
 import sys
 from unrolled.run import Training
-from unrolled.run.legs import Leg
+from unrolled.run.legs import Leg, recorded_plans
 from unrolled.settings import TrainSettings
 from unrolled.training.planning import Task as PlanTask
 from unrolled.training.planning import plan_steps
@@ -217,6 +217,26 @@ def test_half_a_minute_is_kept_and_its_plans_train_again_to_the_same_bytes(tmp_p
     assert 27 <= time.monotonic() - started <= 33
     again = finish(Training(text, out=str(tmp_path / "again"), plan=str(first.folder)))
     assert (again.folder / "model.safetensors").read_bytes() == (first.folder / "model.safetensors").read_bytes()
+
+
+def test_the_first_weights_are_drawn_on_the_threads_that_the_plan_says(
+    tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An orthogonal matrix of 64 columns has other digits on one thread than on two."""
+    monkeypatch.setattr("unrolled.training.planning.fastest_threads", lambda *_: 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        first = Training(text, out=str(tmp_path / "first"), minutes=0.05, size=64)
+        again = Training(text, out=str(tmp_path / "again"), plan=str(first.folder))
+    finally:
+        torch.set_num_threads(before)
+    assert first.run.read_plans()[0]["threads"] == 1
+    with torch_threads(1):
+        expected = first.subject.make_model(recorded_plans(first.run)[0])
+    for learner in (first.learner, again.learner):
+        for drawn, right in zip(learner.model.parameters(), expected.parameters(), strict=True):
+            assert torch.equal(drawn, right)
 
 
 @pytest.mark.parametrize("dropout", [0.2, 0.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import islice
 
 import pytest
 import torch
@@ -10,7 +11,10 @@ import torch
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.settings import TrainSettings
+from unrolled.threads import torch_threads
 from unrolled.training import planning, planning_rows
+from unrolled.training.loop import Lesson
+from unrolled.training.measure import rehearse_language, time_updates
 from unrolled.training.optimiser import Optimiser, orthogonalise
 from unrolled.training.plan import Plan, lower_rate, plan_at, progress_at, rate_at, replan, second_leg
 from unrolled.training.planning import Task, plan_steps
@@ -21,6 +25,21 @@ TASK = Task(symbols=66, training=1_000_000, document=1e6)
 
 def plan(steps: int = 100) -> Plan:
     return plan_steps(TrainSettings(steps=steps, size=8, batch=4, window=8), TASK, "cpu", 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_timing_a_plan_leaves_torch_on_as_many_threads_as_before(threads: int) -> None:
+    timed, counted = dataclasses.replace(plan(), threads=3 - threads), []
+
+    def rehearsal(plan: Plan) -> tuple[torch.nn.Module, Lesson]:
+        counted.append(torch.get_num_threads())
+        return rehearse_language(9)(plan)
+
+    with torch_threads(threads):
+        for _ in islice(time_updates(timed, rehearsal), 3):
+            assert torch.get_num_threads() == threads
+        assert torch.get_num_threads() == threads
+    assert counted == [3 - threads]
 
 
 def test_the_rate_warms_up_and_ends_at_nothing() -> None:

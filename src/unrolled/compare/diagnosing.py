@@ -18,9 +18,10 @@ from unrolled.model.language import LanguageModel
 from unrolled.parts import build
 from unrolled.run.building import build_model, find_device
 from unrolled.settings import CompareSettings, TrainSettings
-from unrolled.threads import threads_for
+from unrolled.threads import by_threads, threads_for
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
+from unrolled.training.plan import Plan
 from unrolled.training.planning import Task, plan_minutes, plan_steps
 
 SIZE, ROWS = 64, 32  # units in a layer where none were asked for; rows of a batch
@@ -47,13 +48,25 @@ def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[
     else:
         plan = plan_minutes(asked, shape, device, threads, 0.85 * 60 * (asked.minutes or 1))
     plan = replace(plan, precision="float32", report_every=max(1, plan.steps // LOOKS))
-    torch.set_num_threads(plan.threads)
+    learning = learn(cell, plan, (lessons, validation, test), started + 60 * (asked.minutes or math.inf))
+    for known in by_threads(learning, lambda: plan.threads):
+        yield known | {"seconds": time.monotonic() - started}
+
+
+def learn(
+    cell: Cell, plan: Plan, diagnostics: tuple[Diagnostic, Diagnostic, Diagnostic], until: float
+) -> Iterator[dict[str, Any]]:
+    """Trains by `plan` on the first of three diagnostics, looks at the second now and then, is tested on the third.
+
+    until: time.monotonic() at which it ends, done or not.
+    """
+    lessons, validation, test = diagnostics
     model = build_model(plan, lessons.symbols, cell.seed)
     learner = Learner(model, Optimiser(model, plan), model.start(ROWS))
     averaged, looks = learner.optimiser.averaged, [0.0]
 
     def over() -> bool:  # early where it makes no mistakes; late where other work took this machine's time
-        return looks[-1] >= LEARNT or time.monotonic() - started > 60 * (asked.minutes or math.inf)
+        return looks[-1] >= LEARNT or time.monotonic() > until
 
     def fail() -> None:
         raise TrainingError(f"{cell.model} by {cell.gradient} at lag {cell.lag}: the loss is not finite.")
@@ -67,7 +80,7 @@ def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[
         learner.nats, learner.targets = 0.0, 0
     yield {
         "step": learner.step, "steps": plan.steps, "accuracy": share_right(averaged, test, TESTED),
-        "chance": TASKS[task][1], "size": plan.size, "depth": plan.depth, "seconds": time.monotonic() - started,
+        "chance": TASKS[lessons.task][1], "size": plan.size, "depth": plan.depth,
         "parameters": sum(p.numel() for p in model.parameters()),
     }  # fmt: skip
 

@@ -88,13 +88,14 @@ class Training:
             self._leave_out_net()
             plans = self._first_plans(recorded, threads)
             facts = self._facts(path, kept is not None, threads)
-            self._set_up(plans, follows=settings.minutes is None)
+            with torch_threads(plans[0].threads if plans else threads):  # on others the first weights are others
+                self._set_up(plans, follows=settings.minutes is None)
+                if source:
+                    weights = self.subject.starting_weights(source)
+                    set_weights(self.learner.model, weights)
+                    set_weights(self.learner.optimiser.averaged, weights)
             if recorded is not None:
                 self._watch().notes += differences(recorded.facts, self.device, settings.threads)
-            if source:
-                weights = self.subject.starting_weights(source)
-                set_weights(self.learner.model, weights)
-                set_weights(self.learner.optimiser.averaged, weights)
             self.run = kept or stack.enter_context(RunFolder.unborn(self._place(path)))
             self._fill(self.run)
             self.run.bear(facts)

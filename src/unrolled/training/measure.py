@@ -43,24 +43,25 @@ def seconds_an_update(plan: Plan, rehearsal: Rehearsal, limit: float = math.inf)
 def fastest_threads(plan: Plan, rehearsal: Rehearsal, seconds: float) -> int:
     """As many threads as the plan has, or half of them where these are faster: compared in a share of `seconds`."""
     probe = replace(plan, window=PROBED_STEPS)
-    with torch_threads():
-        return faster_threads(
-            plan.threads,
-            lambda threads: time_updates(replace(probe, threads=threads), rehearsal),
-            THREADS_SHARE * seconds,
-        )
+    return faster_threads(
+        plan.threads,
+        lambda threads: time_updates(replace(probe, threads=threads), rehearsal),
+        THREADS_SHARE * seconds,
+    )
 
 
 def time_updates(plan: Plan, rehearsal: Rehearsal) -> Iterator[float]:
-    """Seconds of each of endless updates of `plan`, by as many threads as it says."""
-    torch.set_num_threads(plan.threads)
-    model, lesson = rehearsal(plan)
-    learner = Learner(model, Optimiser(model, plan), model.start(plan.rows))  # type: ignore[operator]
+    """Seconds of each of endless updates of `plan`, on its number of threads; between them torch is as it was."""
+    with torch_threads(plan.threads):
+        model, lesson = rehearsal(plan)
+        learner = Learner(model, Optimiser(model, plan), model.start(plan.rows))  # type: ignore[operator]
     strategy = build("gradient", GRADIENTS, plan.gradient)
     while True:
-        started = time.perf_counter()
-        update(learner, lesson, strategy, plan, 0)
-        yield time.perf_counter() - started
+        with torch_threads(plan.threads):
+            started = time.perf_counter()
+            update(learner, lesson, strategy, plan, 0)
+            taken = time.perf_counter() - started
+        yield taken
 
 
 def rehearse_language(symbols: int) -> Rehearsal:
