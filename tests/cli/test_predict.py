@@ -127,6 +127,14 @@ def test_scores_and_mistakes_are_told(run: Answer, unroll: Unroll, here: Path) -
     other = unroll("evaluate", "run", "other.csv", "--errors", "other-wrong.csv")
     assert "33.3% right" in other.out
     assert "(not known)" in other.out
+    assert (
+        "1 of 3 have a label that the run does not know (perhaps): whatever it answers is wrong there, and no "
+        "nats are counted for it"
+    ) in other.out
+    assert json.loads(unroll("evaluate", "run", "other.csv", "--json").out)["outputs"]["label"]["unknown"] == {
+        "count": 1, "labels": ["perhaps"],
+    }  # fmt: skip
+    assert "does not know" not in answer.out
     with (here / "other-wrong.csv").open(newline="") as file:
         wrong = list(csv.DictReader(file))
     assert {(one["file"], int(one["row"])) for one in wrong} == {("other.csv", 2), ("other.csv", 4)}

@@ -36,6 +36,47 @@ def test_decimal_commas_from_training_to_evaluation(tmp_path: Path, unroll: Unro
     assert right.out != wrong.out
 
 
+GIVEN = {
+    "a cell": ("q.csv", "x;z\n0.5;\n2,5;\n", "q.csv, row 3: '2,5' where numbers were expected."),
+    "a word": ("q.csv", "x;z\n0.5;\nmany;\n", "q.csv, row 3: 'many' where numbers were expected."),
+    "a list": ("q.jsonl", '{"x": [1, [2]]}\n', "q.jsonl, row 1: "),
+    "a line": ("q.txt", "1,5 2,5\n", "'1,5 2,5': whether its commas stand before decimals"),
+    "semicolons": ("q.txt", "1,5; 2,5\n", "'1,5; 2,5': whether its commas stand before decimals"),
+}
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_what_a_run_cannot_read_is_told_with_what_helps_there(command: str, tmp_path: Path, unroll: Unroll) -> None:
+    table, run = commas(tmp_path / "t.csv", 2), tmp_path / "run"
+    table.write_text(table.read_text().replace(",", "."))
+    assert unroll("train", table, "--out", run, *LINEAR).code == 0
+    for name, text, words in GIVEN.values():
+        if command == "evaluate":
+            if not name.endswith(".csv"):
+                continue
+            text = "".join(f"{line};{'2.5' if n else 'y'}\n" for n, line in enumerate(text.splitlines()))
+        (tmp_path / name).write_text(text)
+        answer = unroll(command, run, tmp_path / name)
+        assert answer.code == 2
+        assert words in answer.err
+        assert len(answer.err.splitlines()) <= 4, "a note that the run is read, and three lines"
+        for option in ("--read", "--as", "--decimal ."):
+            assert option not in answer.err, answer.err
+    (tmp_path / "y.csv").write_text("x;y\n1.5;2,5\n")
+    answer = unroll("evaluate", run, tmp_path / "y.csv")
+    assert answer.code == 2
+    assert "use a run that was trained with --decimal ," in answer.err
+    assert "--as" not in answer.err
+
+
+def test_lines_of_decimal_commas_are_read_by_a_run_of_them(tmp_path: Path, unroll: Unroll) -> None:
+    run = tmp_path / "run"
+    assert unroll("train", commas(tmp_path / "t.csv", 2), "--decimal", ",", "--out", run, *LINEAR).code == 0
+    answer = unroll("predict", run, "--text", "2,5")
+    assert answer.code == 0, answer.err
+    assert float(answer.out.split("\t")[0]) == pytest.approx(5, abs=0.3)
+
+
 def test_decimal_commas_are_of_csv_alone(tmp_path: Path, unroll: Unroll) -> None:
     table = tmp_path / "t.jsonl"
     table.write_text("".join(json.dumps({"x": n, "y": n / 4}) + "\n" for n in range(40)))

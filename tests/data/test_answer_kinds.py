@@ -115,14 +115,15 @@ def test_the_first_separator_that_any_cell_has_is_the_columns() -> None:
 def test_labels_of_sets_that_the_training_part_lacks_are_counted() -> None:
     found = answers_of(["a|b", "b|c", "d"], "labels", training=[0])
     assert found.output == LabelSetOutput(("a", "b"))
-    assert found.count_unseen() == (2, ["c", "d"])
-    assert answers_of(["a|b", "c|d", "a", "d"], "labels", training=[0]).count_unseen() == (2, ["c", "d"])
+    assert found.count_unseen(ALL) == (2, ["c", "d"])
+    assert found.count_unseen(np.array([2, 0])) == (1, ["d"])
+    assert answers_of(["a|b", "c|d", "a", "d"], "labels", training=[0]).count_unseen(np.arange(4)) == (2, ["c", "d"])
     assert found.of(ALL).tolist() == [[1, 1], [0, 1], [0, 0]]
     assert found.spelled(1) == "b, c"
     again = answers_of(["b|c"], "labels", known=LabelSetOutput(("c", "d")))
     assert again.output == LabelSetOutput(("c", "d"))
     assert again.of(np.array([0])).tolist() == [[1, 0]]
-    assert again.count_unseen() == (1, ["b"])
+    assert again.count_unseen(np.arange(1)) == (1, ["b"])
 
 
 def test_what_the_training_part_lacks_is_said_of_a_table(tmp_path: Path) -> None:

@@ -465,6 +465,13 @@ LEAKING: dict[str, tuple[Callable[[int], str], bool]] = {
     "patient": (lambda n: f"p{n // 10}", True),
     "speaker_id": (lambda n: str(n // 4), True),
     "source": (lambda n: "ab"[n % 2], True),
+    "domain": (lambda n: f"site{n % 9}.org", True),
+    "web_site": (lambda n: f"site{n % 9}", True),
+    "PatientID": (lambda n: str(n // 4), True),
+    "Speaker Name": (lambda n: "ab"[n % 2], True),
+    "document-no": (lambda n: str(n // 4), True),
+    "product_id": (lambda n: str(n // 4), True),
+    "hospital": (lambda n: "abc"[n % 3], True),
     "user": (lambda n: str(n), False),
     "colour": (lambda n: "ab"[n % 2], False),
 }

@@ -46,6 +46,12 @@ def _decide(path: Path, name: str, column: Column, skip_empty: bool, place: Plac
             f"{path} has folders of more than {MOST_KINDS:,} names, which are taken as labels up to so many.\n"
             "Put what belongs together into one folder; or, if it is meant: --as label."
         )
+    if mixed := column.mixed:
+        raise DataError(
+            f"{path}: '{name}' is neither mostly words nor mostly numbers: {_counted(path, mixed, place)}.\n"
+            "Texts are meant: --as text. Labels: --as label. Numbers: correct the others, or empty their cells, and "
+            "leave\nthose rows out with --skip-empty."
+        )
     kind = column.kind
     if kind == DATE:
         raise DataError(
@@ -54,6 +60,14 @@ def _decide(path: Path, name: str, column: Column, skip_empty: bool, place: Plac
             "the same: --as text"
         )
     return kind
+
+
+def _counted(path: Path, mixed: Mapping[str, Odd], place: Place) -> str:
+    """How many cells of each kind there are, each with its first row."""
+    return ", ".join(
+        f"{odd.count:,} {kind} ({place(odd.row).removeprefix(f'{path}, ')}: '{shortened(odd.cell)}')"
+        for kind, odd in mixed.items()
+    )
 
 
 def _odd(name: str, column: Column, odd: Odd, place: Place) -> DataError:

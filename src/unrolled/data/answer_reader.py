@@ -164,7 +164,8 @@ def read_values(cells: Cells, training: Ids, place: Place, known: Output | None)
                 raise DataError(f"{row}: '{cells.name}' is {written}, which is beyond what a number can be.")
             raise DataError(
                 f"{row}: '{cells.name}' is '{written}'; a value is a number, such as 3.5 or -2e3.\n"
-                f"{cure(wrong or '')} Or, where these are names: --as label."
+                f"{cure(wrong or '', by_run=known is not None)}"
+                + ("" if known is not None else " Or, where these are names: --as label.")
             )
         of_cell.append([float(part) for part in parts])
         count = known.numbers if isinstance(known, ValueOutput) else len(of_cell[0])

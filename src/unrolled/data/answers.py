@@ -56,8 +56,8 @@ class Answered(ABC):
     def facts(self) -> Any:
         """What run.json says of the answers of all rows."""
 
-    def count_unseen(self) -> tuple[int, list[str]]:
-        """How many answers can never be given, for the training part lacks them, and the names of these."""
+    def count_unseen(self, rows: Ids) -> tuple[int, list[str]]:
+        """How many answers of these rows can never be given, for the training part lacks them, and their names."""
         return 0, []
 
 
@@ -103,7 +103,7 @@ class Labels(Answered):
 
     def describe(self, name: str) -> str:
         kind = "tags, one a step" if self.each else "labels"
-        lacking = len(self.count_unseen()[1])
+        lacking = len(self.count_unseen(np.arange(len(self.starts) - 1))[1])
         there = f", of which the training part has {len(self.names):,}" if lacking else ""
         return f"{name}, one of {len(self.names) + lacking:,} {kind} ({shown(self.names)}){there}"
 
@@ -117,8 +117,9 @@ class Labels(Answered):
             due[self.given.index(self.blank)] = False
         return due[self.given_ids[self.places(rows)]]
 
-    def count_unseen(self) -> tuple[int, list[str]]:
-        found = np.flatnonzero((self.ids == UNSEEN) & self.is_due(np.arange(len(self.starts) - 1)))
+    def count_unseen(self, rows: Ids) -> tuple[int, list[str]]:
+        places = self.places(rows)
+        found = places[(self.ids[places] == UNSEEN) & self.is_due(rows)]
         return len(found), sorted({self.given[place] for place in self.given_ids[found].tolist()})
 
 
@@ -151,10 +152,11 @@ class LabelSets(Answered):
     def facts(self) -> dict[str, int]:
         return count_names(self.given, self.given_ids)
 
-    def count_unseen(self) -> tuple[int, list[str]]:
+    def count_unseen(self, rows: Ids) -> tuple[int, list[str]]:
         found = np.flatnonzero(self.ids == UNSEEN)
-        rows = np.unique(np.searchsorted(self.starts, found, side="right"))
-        return len(rows), sorted({self.given[place] for place in self.given_ids[found].tolist()})
+        of_row = np.searchsorted(self.starts, found, side="right") - 1
+        found, of_row = found[there := np.isin(of_row, rows)], of_row[there]
+        return len(np.unique(of_row)), sorted({self.given[place] for place in self.given_ids[found].tolist()})
 
 
 @dataclass(frozen=True)

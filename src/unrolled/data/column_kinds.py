@@ -51,7 +51,7 @@ class Column:
     labelled: bool = False
     rows: int = 0
     lists: Odd = field(default_factory=Odd)  # of any kind
-    numbers: int = 0
+    sound: Odd = field(default_factory=Odd)  # numbers
     whole: int = 0  # numbers without decimals
     listed_numbers: int = 0  # lists of numbers
     one_hot: int = 0  # rows of zeros and a single one, all of one length
@@ -95,12 +95,17 @@ class Column:
         if self.rows < DATES_SEEN:
             self.dates += read_date(cell) is not None
         if is_number(cell):
-            self.numbers += 1
+            self.sound.see(self.rows, cell)
             self.whole += float(cell).is_integer() and WHOLE.fullmatch(str(cell).strip()) is not None  # type: ignore[arg-type]
         elif is_undefined(cell):
             self.undefined.see(self.rows, cell)
         else:
             (self.nearly if is_nearly(cell) else self.words).see(self.rows, cell)
+
+    @property
+    def numbers(self) -> int:
+        """Cells that are numbers."""
+        return self.sound.count
 
     @property
     def kind(self) -> str:
@@ -140,6 +145,16 @@ class Column:
     def numeric(self) -> bool:
         """Whether most cells are numbers, or nearly numbers."""
         return self.numbers + self.nearly.count > (self.rows - self.undefined.count) / 2
+
+    @property
+    def mixed(self) -> dict[str, Odd]:
+        """What its cells are, where they would be texts and most of them are no words: numbers, words and lists."""
+        if self.kind != "text" or self.numeric or 2 * self.words.count > self.rows - self.undefined.count:
+            return {}
+        numbers = min((one for one in (self.sound, self.nearly) if one.count), key=lambda one: one.row, default=Odd())
+        numbers = Odd(self.numbers + self.nearly.count, numbers.row, numbers.cell)
+        found = {"numbers": numbers, "words": self.words, "lists": self.lists}
+        return {name: one for name, one in found.items() if one.count}
 
     @property
     def why(self) -> str:

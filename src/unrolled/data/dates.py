@@ -10,20 +10,39 @@ from typing import Any
 from unrolled.data.table_file import Cell
 
 SHAPE = re.compile(  # what may be a date at all: tried first, for most cells are none, 1.5 among them
-    r"\d{1,4}([-./]\d{1,2}[-./]\d{1,4}|[-/]\d{1,2})([T ].*)?|\d{8}T\d{4,6}Z?"
+    r"\d{1,4}([-./]\d{1,2}[-./]\d{1,4}|[-/]\d{1,2})([T ].*)?|\d{1,2}[-/]\d{4}|\d{8}T\d{4,6}Z?"
+    r"|\d{4}[-/ ]?[Qq][1-4]|[Qq][1-4][-/ ]?\d{4}|\d{4}-?W\d\d(-?\d)?"
     r"|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?"
-    r"|[A-Za-z]{3,9},? .*\d.*|\d{1,2}\.? [A-Za-z]{3,9}\.?,? \d{2,4}.*"
+    r"|[A-Za-z]{3,9}[.,]{0,2} .*\d.*|[A-Za-z]{3}[-/]\d{2,4}"
+    r"|(\d{1,2}\.? [A-Za-z]{3,9}\.?,? |\d{1,4}[-/][A-Za-z]{3,9}[-/])\d{2,4}.*"
+)
+QUARTER = re.compile(
+    r"(?P<year>\d{4})[-/ ]?Q(?P<quarter>[1-4])|Q(?P<first>[1-4])[-/ ]?(?P<after>\d{4})", re.IGNORECASE
+)
+WRITTEN = (  # ways of writing that are turned into one that a format reads
+    (re.compile(r"(\d{4})[年년] ?(\d{1,2})[月월] ?(\d{1,2})[日일]"), r"\1-\2-\3"),
+    (re.compile(r"(?<=\d)(st|nd|rd|th)\b"), ""),
+    (re.compile(r"\bSept\b"), "Sep"),
+    (re.compile(r"(?<=[a-z])\.(?= )"), ""),
+    (re.compile(r"(?<=:\d\d) ?(UTC|GMT)$"), ""),
+    (re.compile(r"(?<=\d) (?=[-+]\d\d:?\d\d$)"), ""),
+    (re.compile(r"(?<=/\d{4}):(?=\d\d:)"), " "),
 )
 DATED = re.compile(r"(?i:(.*[\W_])?(date|day|time|timestamp|datetime)s?([\W_].*)?)|.*[a-z](Date|Time|Day)(stamp)?")
 """Names of columns in which whole numbers may be dates: 20240105, or seconds or milliseconds since 1970."""
 SECONDS = (300_000_000, 4_200_000_000)  # since 1970 that are taken as a time: from 1979 to 2103
-CLOCK = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+CLOCK = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %H:%M:%S%z")
 DAYS = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y",
-    "%m/%d/%y", "%d/%m/%y", "%b %d %Y", "%B %d %Y", "%d %b %Y", "%d %B %Y", "%a %d %b %Y", "%A %d %B %Y",
-    "%a %b %d %Y", "%A %B %d %Y", "%Y-%m", "%m/%Y", "%b %Y", "%B %Y",
+    "%m/%d/%y", "%d/%m/%y", "%y/%m/%d", "%d-%m-%y", "%m-%d-%y", "%y-%m-%d", "%b %d %Y", "%B %d %Y", "%d %b %Y",
+    "%d %B %Y", "%d. %B %Y", "%d %b %y", "%d-%b-%Y", "%d-%b-%y", "%Y-%b-%d", "%d/%b/%Y", "%a %d %b %Y",
+    "%A %d %B %Y", "%a %b %d %Y", "%A %B %d %Y",
 )  # fmt: skip
-FORMATS = tuple(day + clock for day in DAYS for clock in CLOCK) + tuple(clock.strip() for clock in CLOCK[1:])
+MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%b %Y", "%B %Y", "%b-%y", "%b-%Y", "%b/%Y")
+FORMATS = (
+    *(day + clock for day in DAYS for clock in CLOCK), *MONTHS, "%a %b %d %H:%M:%S %Y",
+    *(clock.strip() for clock in CLOCK[1:-1]),
+)  # fmt: skip
 LONGEST = 40  # characters of a date
 
 
@@ -62,10 +81,12 @@ def _moment(cell: Any) -> float | None:
 
 
 def _shaped(cell: Any) -> str | None:
-    """A cell that may be a date, with single blanks and without commas."""
-    if not isinstance(cell, str) or len(cell) > LONGEST:
+    """A cell that may be a date, with single blanks and without commas, as the formats have it."""
+    if not isinstance(cell, str) or len(cell) > LONGEST or not any(map(str.isdigit, cell)):
         return None
     written = " ".join(cell.split())
+    for usual, plain in WRITTEN:
+        written = usual.sub(plain, written)
     if not SHAPE.fullmatch(written):
         return None
     return written if re.search(r"\d,\d", written) else written.replace(",", "")
@@ -73,12 +94,22 @@ def _shaped(cell: Any) -> str | None:
 
 def _iso(cell: Any) -> float | None:
     written = _shaped(cell)
-    if written is None or not re.match(r"\d{4}-\d\d-\d\d|\d{8}T", written):
+    if written is None or not re.match(r"\d{4}-\d\d-\d\d|\d{8}T|\d{4}-?W", written):
         return None
     try:
         return _moment(datetime.fromisoformat(written))
     except ValueError:
         return None
+
+
+def _quarter(cell: Any) -> float | None:
+    """Of 2020Q1: its first day."""
+    written = _shaped(cell)
+    found = QUARTER.fullmatch(written) if written else None
+    if found is None:
+        return None
+    year, quarter = int(found["year"] or found["after"]), int(found["quarter"] or found["first"])
+    return _moment(date(year, 3 * quarter - 2, 1)) if year else None
 
 
 def _compact(cell: Any) -> float | None:
@@ -106,21 +137,24 @@ def _since_1970(cell: Any) -> float | None:
     return None
 
 
-PLAIN = (_moment, _iso)
+PLAIN = (_moment, _iso, _quarter)
 """Ways of which one alone can be meant."""
 NUMBERED = (_compact, _since_1970)
 """Such ways, too, where a column's name says that its numbers are dates."""
 
 
 def _by_format(form: str) -> Callable[[Any], float | None]:
+    dated = "%Y" in form or "%y" in form
+
     def reader(cell: Any) -> float | None:
         written = _shaped(cell)
         if written is None:
             return None
         try:
-            found = datetime.strptime(written, form).replace(tzinfo=UTC)
+            found = datetime.strptime(written, form)
+            found = found if found.tzinfo else found.replace(tzinfo=UTC)
         except ValueError:
             return None
-        return (found - datetime(1900, 1, 1, tzinfo=UTC)).total_seconds() if "%d" not in form else found.timestamp()
+        return found.timestamp() if dated else (found - datetime(1900, 1, 1, tzinfo=UTC)).total_seconds()
 
     return reader

@@ -123,7 +123,7 @@ class Examples:
     def _unseen(self) -> str:
         lines = ""
         for name, answered in self.answers.items():
-            count, names = answered.count_unseen()
+            count, names = answered.count_unseen(np.arange(len(self.numbers)))
             if count:
                 what = "steps" if answered.each else "rows"
                 lines += (

@@ -27,16 +27,30 @@ from unrolled.data.pictures import DEEPEST, PICTURES, WHITE, look_at_picture, me
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.sound import SOUNDS, look_at_sound, read_sound
 from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
-from unrolled.data.written_numbers import all_numbers, cure, is_number, is_undefined, shortened
+from unrolled.data.written_numbers import all_numbers, cure, is_nearly, is_number, is_undefined, shortened
 from unrolled.errors import DataError, MediaError, OptionError
 from unrolled.schema import Within, check
 
 HIGHEST_RATE = 16_000  # samples a second that a sound is read with at most: what is said needs no more
 SMALLEST = 5  # rows and columns of an array that is a picture with its colours first: more than there are colours
 SPREAD = 100  # files of a table, spread evenly, by which depth and ground of pictures are found
+FEWEST_MIXED = 4  # numbers, and words, from which a column of as many of each is refused
 LARGEST = 64  # rows and columns of a picture, at most
 MEDIA = {"sound": SOUNDS, "picture": PICTURES}
 NUMBERED = re.compile(r"(.*?)(\d+)")
+
+
+class Unfit(DataError):
+    """A cell that is not of its column's kind. cure: what settles it while a model is made of the table; by_run: what
+    does where a run, whose columns are settled, is given it."""
+
+    def __init__(self, said: str, cure: str = "", by_run: str = "") -> None:
+        super().__init__(f"{said}\n{cure}" if cure else said)
+        self.for_run = DataError(f"{said}\n{by_run}" if by_run else said)
+
+
+class MissingNumber(Unfit):
+    """A cell that says of a number that it is missing: `--skip-empty` leaves its row out."""
 
 
 class InputKind(ABC):
@@ -61,7 +75,7 @@ class TextInput(InputKind):
 
     def take(self, cells: Sequence[Cell], place: str) -> str:
         if isinstance(cells[0], np.ndarray):
-            raise DataError(f"{place}: an array of numbers, where a text was expected. Leave out --read.")
+            raise Unfit(f"{place}: an array of numbers, where a text was expected.", "Leave out --read.")
         return spell_list(cells[0])
 
 
@@ -179,6 +193,8 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
         _refuse_dates(table, columns, looked, kind)
     if asked is None and kind in ("text", "vectors") and len(columns.inputs) == 1 and table.label_column is None:
         check_no_files(table, columns.inputs[0], [cells[0] for cells in first])
+    if asked is None and kind == "text" and len(columns.inputs) == 1 and table.label_column is None:
+        _refuse_mixed(table, columns.input, looked)
     if kind == "text" or not first:
         if len(columns.inputs) > 1:
             raise DataError(
@@ -224,6 +240,25 @@ def _refuse_dates(table: TableFile, columns: Columns, rows: Sequence[Row], kind:
         raise no_forecasts(table, dated, kind == "vectors")
 
 
+def _refuse_mixed(table: TableFile, name: str, rows: Sequence[Row]) -> None:
+    """Raises DataError where as many of a column's first cells are numbers as are words."""
+    cells = [(row.number, row.cells[0]) for row in rows if not is_undefined(row.cells[0])]
+    numbers = [(number, cell) for number, cell in cells if is_number(cell) or is_nearly(cell)]
+    words = [one for one in cells if one not in numbers]
+    if len(numbers) == len(words) >= FEWEST_MIXED and not any(
+        isinstance(cell, list | np.ndarray) for _, cell in words
+    ):
+        said = " and ".join(
+            f"{len(some):,} {kind} (row {some[0][0]:,}: '{shortened(some[0][1])}')"
+            for kind, some in (("numbers", numbers), ("words", words))
+        )
+        raise DataError(
+            f"{table.path}: '{name}' is neither mostly words nor mostly numbers: its first rows are {said}.\n"
+            "Texts are meant: --read text. One label of few: --read label. Numbers: correct the others, or empty "
+            "their\ncells, and leave those rows out with --skip-empty."
+        )
+
+
 def kind_of(cells: Sequence[Cell], table: TableFile) -> str:
     """What the first cells of a table's input show it to be."""
     if any(isinstance(cell, np.ndarray) for cell in cells):
@@ -256,38 +291,36 @@ def _all_numbers(cell: list[Any], spelled: bool) -> bool:
     return bool(flat) and holds_numbers(flat) and (spelled or not any(isinstance(one, str | bool) for one in flat))
 
 
-class MissingNumber(DataError):
-    """A cell that says of a number that it is missing: `--skip-empty` leaves its row out."""
-
-
 def _numbers(cell: Cell, place: str) -> NDArray[np.floating[Any]]:
     """A cell as numbers: one (), a list or an array of them (T,) or (T, …)."""
     if isinstance(cell, str | float | int) and not isinstance(cell, bool) and not is_number(cell):
-        fault = MissingNumber if is_undefined(cell) else DataError
-        raise fault(_no_number(place, cell))
+        raise _no_number(place, cell)
     try:
         small = isinstance(cell, np.ndarray) and np.can_cast(cell.dtype, np.float32)
         found: NDArray[np.floating[Any]] = np.asarray(cell, np.float32 if small else np.float64)
     except (ValueError, TypeError, OverflowError):
         flat = [one for one in _flat(cell) if not is_number(one)]
         if flat:
-            raise DataError(_no_number(place, flat[0])) from None
-        raise DataError(
-            f"{place}: '{shortened(cell)}' where numbers were expected, as many in each step.\n"
-            "Correct it; or have the column read as it stands: --read text."
+            raise _no_number(place, flat[0]) from None
+        raise Unfit(
+            f"{place}: '{shortened(cell)}' where numbers were expected, as many in each step.",
+            "Correct it; or have the column read as it stands: --read text.",
+            "Correct it.",
         ) from None
     if not found.size:
         raise DataError(f"{place}: an empty list; a row has one step at least. Correct it, or leave the row out.")
     if not np.isfinite(found).all():
-        fault = MissingNumber if not np.isinf(found).any() else DataError
+        fault = MissingNumber if not np.isinf(found).any() else Unfit
         raise fault(f"{place}: a number that is not finite. Correct it, or leave the row out (of nan: --skip-empty).")
     return found
 
 
-def _no_number(place: str, cell: Any) -> str:
-    return (
-        f"{place}: '{shortened(cell)}' where numbers were expected.\n"
-        f"{cure(cell)} Or have the column read as it stands: --read text."
+def _no_number(place: str, cell: Any) -> Unfit:
+    fault = MissingNumber if is_undefined(cell) else Unfit
+    return fault(
+        f"{place}: '{shortened(cell)}' where numbers were expected.",
+        f"{cure(cell)} Or have the column read as it stands: --read text.",
+        cure(cell, by_run=True),
     )
 
 

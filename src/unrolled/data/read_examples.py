@@ -17,7 +17,7 @@ from unrolled.data.columns import Columns, choose_columns
 from unrolled.data.cuts import share_of
 from unrolled.data.examples import Asked, Examples, Known
 from unrolled.data.features import Features, learn_features
-from unrolled.data.inputs import InputKind, LabelInput, TextInput, VectorInput, find_input
+from unrolled.data.inputs import InputKind, LabelInput, TextInput, Unfit, VectorInput, find_input
 from unrolled.data.items import PartItems
 from unrolled.data.label_names import differ_by_case
 from unrolled.data.outputs import LONGEST_TEXT, TextOutput
@@ -53,7 +53,11 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
     tables, columns = _open_tables(table, asked, known, beside)
     taken = known.intake.input if known else find_input(tables[0], columns, asked.read)
     cut = asked.fold is not None or any(isinstance(share, float) and share > 0 for share in shares)
-    rows = _read_rows(path, tables, _reader(tables[0], columns, taken, asked, known, cut), asked.skip_empty)
+    reader = _reader(tables[0], columns, taken, asked, known, cut)
+    try:
+        rows = _read_rows(path, tables, reader, asked.skip_empty)
+    except Unfit as fault:
+        raise fault if known is None else fault.for_run from None
 
     def place(row: int) -> str:
         return tables[rows.sources[row]].place(rows.numbers[row])

@@ -14,8 +14,14 @@ from unrolled.data.table_file import Cell, TableFile
 
 MOST_CLOCKS = 4  # columns of dates that are looked at
 SOURCES = re.compile(
-    r"(.*[\W_])?(speaker|spk|patient|subject|participant|user|person|author|writer|customer|client|source|session|"
-    r"donor|animal|recording|recordist|group)(_?id|_?name|_?no|s)?",
+    r"(.*[\W_])?(speaker|spk|patient|subject|subj|participant|respondent|user|person|people|individual|author|writer|"
+    r"customer|client|member|donor|student|pupil|teacher|worker|annotator|player|artist|singer|actor|reviewer|"
+    r"household|family|animal|cell_?line|source|origin|domain|site|website|host|hostname|publisher|newspaper|journal|"
+    r"session|visit|encounter|conversation|dialog|dialogue|thread|meeting|call|recording|recordist|document|doc|"
+    r"article|paper|book|page|movie|film|video|clip|channel|song|album|product|item|asin|store|shop|hospital|clinic|"
+    r"center|centre|school|device|machine|sensor|station|camera|scanner|vehicle|batch|plate|slide|specimen|sample|"
+    r"experiment|trial|cohort|group|cluster|pid|uid|sid)"
+    r"[\W_]?(id|ids|name|no|nr|num|number|key|code|hash|s)?",
     re.IGNORECASE,
 )
 NAMED_PART = re.compile(r"(speaker|spkr?|patient|pat|subject|subj?|user|person|source|src|session|p|s|id)-?\d+",

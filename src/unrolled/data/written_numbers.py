@@ -75,12 +75,15 @@ def is_nearly(cell: Any) -> bool:
     return len(written) <= LONGEST and SIGNED.fullmatch(written) is not None
 
 
-def cure(cell: Any) -> str:
-    """What settles a cell that is no number where numbers are expected, in a line."""
+def cure(cell: Any, by_run: bool = False) -> str:
+    """What settles a cell that is no number where numbers are expected, in a line. by_run: where a run expects them,
+    whose way of reading them is settled."""
     written = str(cell).strip()
     if is_undefined(cell):
         return "Leave such rows out with --skip-empty, or write the number."
     if len(written) <= LONGEST and COMMA.fullmatch(written):
+        if by_run:
+            return "Write it as 3.14, without marks between thousands; or use a run that was trained with --decimal ,"
         return "Where the comma stands before the decimals: --decimal , and where it parts thousands: --decimal ."
     if is_nearly(cell) and not re.search(r"[%‰$€£¥]", written):
         return "It is beyond what a number of 64 bits can be, or no number at all. Correct it, or leave the row out."

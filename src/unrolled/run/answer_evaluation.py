@@ -9,14 +9,46 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from unrolled.data.answers import Labels
+from unrolled.data.answers import Labels, shown
 from unrolled.data.examples import Examples
+from unrolled.data.intake import Ids
 from unrolled.data.words import given_words
 from unrolled.run.tellers import SHORT, Score, teller_of
 from unrolled.scores import LabelScore
 from unrolled.value_scores import LabelSetScore
 
 MOST_SHOWN = 20  # labels of a confusion matrix that fits a terminal
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Answers with a label that a run does not know: whatever it says is wrong, and no nats can be told."""
+
+    count: int
+    of: int  # answers in all, rows or steps
+    labels: tuple[str, ...]
+    nats: bool  # whether the score has nats, which leave them out
+
+    @property
+    def line(self) -> str:
+        """What is said of them."""
+        out = ", and no nats are counted for it" if self.nats else ""
+        return (
+            f"{self.count:,} of {self.of:,} have a label that the run does not know ({shown(self.labels)}): "
+            f"whatever it answers is wrong there{out}"
+        )
+
+
+def find_unknown(examples: Examples, rows: Ids) -> dict[str, Unknown]:
+    """The outputs of which these rows have labels that a run does not know."""
+    found = {}
+    for name, answered in examples.answers.items():
+        count, labels = answered.count_unseen(rows)
+        if count:
+            one = isinstance(answered, Labels)
+            of = int(answered.is_due(rows).sum()) if isinstance(answered, Labels) else len(rows)
+            found[name] = Unknown(count, of, tuple(labels), nats=one)
+    return found
 
 
 @dataclass(frozen=True)
@@ -29,6 +61,7 @@ class AnswerEvaluation:
     scores: Mapping[str, Score]
     beside: Mapping[str, tuple[str, float]] | None  # figures that the verdict put beside the run's own test part
     wrong: list[dict[str, Any]]  # what was answered wrongly, the surest first
+    unknown: Mapping[str, Unknown]  # of the outputs with labels that the run cannot answer with
 
     @property
     def lines(self) -> list[str]:
@@ -36,6 +69,8 @@ class AnswerEvaluation:
         lines = []
         for name, score in self.scores.items():
             lines.append(f"{name}, {self.part}: {score.line}")
+            if name in self.unknown:
+                lines.append(f"  {self.unknown[name].line}")
             if isinstance(score, LabelScore):
                 lines += confusion_lines(score)
             elif isinstance(score, LabelSetScore):
@@ -49,10 +84,14 @@ class AnswerEvaluation:
     def as_dict(self) -> dict[str, Any]:
         """In plain names."""
         facts: dict[str, Any] = {"part": self.part}
-        facts["outputs"] = {name: score.as_dict() for name, score in self.scores.items()}
+        facts["outputs"] = {name: score.as_dict() | self._unknown(name) for name, score in self.scores.items()}
         return facts | (
             {} if self.beside is None else {"beside": {name: figure for name, (_, figure) in self.beside.items()}}
         )
+
+    def _unknown(self, name: str) -> dict[str, Any]:
+        found = self.unknown.get(name)
+        return {} if found is None else {"unknown": {"count": found.count, "labels": list(found.labels)}}
 
 
 def confusion_lines(score: LabelScore) -> list[str]:

@@ -16,13 +16,14 @@ import numpy as np
 
 from unrolled.data.columns import missing
 from unrolled.data.examples import Known
-from unrolled.data.inputs import MEDIA, LabelInput, MissingNumber, TextInput, VectorInput, located
+from unrolled.data.inputs import MEDIA, LabelInput, MissingNumber, TextInput, Unfit, VectorInput, located
 from unrolled.data.items import Item
 from unrolled.data.read_examples import check_columns
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.table_file import USUAL, TableOptions
 from unrolled.data.tables import is_table, open_table
 from unrolled.data.text import list_files
+from unrolled.data.written_numbers import plain_number
 from unrolled.errors import DataError, MediaError
 
 TOGETHER = 2_000  # rows that are answered together where many are waiting
@@ -84,11 +85,17 @@ class Giving:
             yield Given(name, cells)
 
     def take(self, given: Given | str) -> Item:
-        """What a model reads. Raises DataError."""
+        """What a model reads. Raises DataError, MissingNumber where a number says that it is missing."""
         taken = self.known.intake.input
-        if isinstance(given, Given):
-            return taken.take(given.cells, given.name)
-        return taken.take(given_numbers(given, taken) if isinstance(taken, VectorInput) else (given,), given[:60])
+        cells, name = (given.cells, given.name) if isinstance(given, Given) else ((given,), given[:60])
+        if isinstance(given, str) and isinstance(taken, VectorInput):
+            cells = given_numbers(given, taken, self.options.decimal)
+        try:
+            return taken.take(cells, name)
+        except MissingNumber:
+            raise
+        except Unfit as fault:
+            raise fault.for_run from None
 
     def take_all(self, asked: Iterable[Given | str]) -> list[Item | NoItem]:
         """What a model reads of each, in its place; none of what is empty, and of a sound or a picture that cannot be
@@ -139,14 +146,24 @@ def name_of(given: Given | str) -> str:
     return given.name if isinstance(given, Given) else given
 
 
-def given_numbers(line: str, taken: VectorInput) -> tuple[Any, ...]:
-    """A line's numbers as cells: JSON, or with commas or spaces between them. Raises DataError."""
-    try:
-        found = (
-            json.loads(line)
-            if line.lstrip().startswith("[")
-            else [float(one) for one in re.split(r"[,\s]+", line.strip())]
+def given_numbers(line: str, taken: VectorInput, decimal: str | None = None) -> tuple[Any, ...]:
+    """A line's numbers as cells: JSON, or with commas or spaces between them.
+
+    decimal: where it is a comma, one stands before the decimals, and semicolons or spaces between numbers. Raises
+    DataError, also where it is not plain which of these a comma does.
+    """
+    if decimal != "," and re.search(r"\d,\d", line) and re.search(r"\d\s+[-+.\d]|;", line) and "[" not in line:
+        raise DataError(
+            f"'{line[:40]}': whether its commas stand before decimals, or between numbers, is not plain.\n"
+            "Write 0.5 1.2 3, or 0.5,1.2,3."
         )
+    try:
+        if line.lstrip().startswith("["):
+            found = json.loads(line)
+        elif decimal == ",":
+            found = [float(plain_number(one, decimal)) for one in re.split(r"[;\s]+", line.strip())]
+        else:
+            found = [float(one) for one in re.split(r"[,\s]+", line.strip())]
     except ValueError:
         raise DataError(
             f"'{line[:40]}' is no list of numbers, which this run reads: 0.5 1.2 3, or of vectors [[1, 2], [3, 4]]."

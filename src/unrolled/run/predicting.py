@@ -20,7 +20,7 @@ from unrolled.model.answerer import Answerer, Net, Part
 from unrolled.model.answering import Answering
 from unrolled.model.likelihoods import LIKELIHOODS
 from unrolled.parts import UNTRAINED, choose
-from unrolled.run.answer_evaluation import AnswerEvaluation, list_errors
+from unrolled.run.answer_evaluation import AnswerEvaluation, find_unknown, list_errors
 from unrolled.run.answers import Answers, build_answering
 from unrolled.run.asked import as_evaluated, check_labels, read_again, read_subject
 from unrolled.run.folder import RunFolder
@@ -307,7 +307,7 @@ class Predictor:
         named = part if data is None else f"{data}{examples.measured}"
         if data and was_trained_on(self.folder, examples):
             named += " (which it was trained on: it knows most of these rows)"
-        return AnswerEvaluation(named, scores, beside, wrong)
+        return AnswerEvaluation(named, scores, beside, wrong, find_unknown(examples, rows))
 
     def _beside(self) -> dict[str, tuple[str, float]]:
         """What the verdict put beside the run: a figure and its name."""
