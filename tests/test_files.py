@@ -13,7 +13,16 @@ from typing import Any
 import pytest
 
 from unrolled.errors import RunError, TrainingError
-from unrolled.files import append_line, read_json, read_json_lines, sweep, to_json, write_json, write_whole
+from unrolled.files import (
+    append_line,
+    mend_lines,
+    read_json,
+    read_json_lines,
+    sweep,
+    to_json,
+    write_json,
+    write_whole,
+)
 
 KILLS = Path(__file__).with_name("kills.py")
 
@@ -150,6 +159,9 @@ def test_a_damaged_line_is_refused(tmp_path: Path, line: str, said: str) -> None
 def test_a_line_that_a_kill_tore_gives_way_to_the_next(torn: str, tmp_path: Path) -> None:
     path = tmp_path / "log"
     for before in ("", '{"step": 1}\n{"step": 2}\n'):
+        path.write_text(before + torn)
+        mend_lines(path)
+        assert path.read_text() == before
         path.write_text(before + torn)
         append_line(path, to_json({"step": 4}))
         assert path.read_text() == before + '{"step": 4}\n'

@@ -15,9 +15,16 @@ A message says what was expected, what came and what to do, in at most three lin
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
+
+OPTION = re.compile("--[a-z]+(-[a-z]+)*")
+UNTYPED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that steer a terminal, and what stands for bytes that are not UTF-8."""
+HALVES = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # of characters: no byte of a path stands for these
 
 
 class UnrolledError(Exception):
@@ -69,6 +76,28 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def command(*words: object) -> str:
-    """What to type, to be put into a message: `command("sample", path)` is "unroll sample 'my run'", quoted as a
-    shell wants it."""
-    return shlex.join(["unroll", *map(str, words)])
+    """What to type, to be put into a message: `command("sample", path)` is "unroll sample 'my run'", quoted as bash
+    wants it."""
+    return " ".join(map(typed, ["unroll", *words]))
+
+
+def typed(word: object) -> str:
+    """A word as bash and a command read it back, whatever bytes it holds: a path that begins with a dash, which would
+    be taken for an option, is ./-path; bytes that no keyboard types stand as numbers in $'…'."""
+    written = f"./{word}" if _is_dashed(word) else str(word)
+    if not UNTYPED.search(written):
+        return shlex.quote(written)
+    data = HALVES.sub("?", written).encode("utf-8", "surrogateescape")
+    return "$'" + "".join(map(_byte, data)) + "'"
+
+
+def _byte(byte: int) -> str:
+    if chr(byte) in "'\\":
+        return f"\\{chr(byte)}"
+    return chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}"
+
+
+def _is_dashed(word: object) -> bool:
+    """Whether a word would be taken for an option and is none."""
+    written = str(word)
+    return written.startswith("-") and written != "-" and (isinstance(word, Path) or not OPTION.fullmatch(written))

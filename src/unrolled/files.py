@@ -110,7 +110,8 @@ def append_line(path: str | Path, text: str, sync: bool = False, mode: int = PUB
     """Adds `text` and a line end to `path`, and with `sync` flushes it to the disk. mode: who may read a new file.
 
     Raises TrainingError where the disk is full or refuses; the lines before stay whole, and no part of this one.
-    A kill may leave a part of the line: `read_json_lines` passes over it, and the next `append_line` removes it.
+    A kill may leave a part of the line: `read_json_lines` passes over it; the next `append_line`, or `mend_lines`,
+    removes it.
     """
     data = (text + "\n").encode()
     with _explained(Path(path), len(data)):
@@ -124,6 +125,17 @@ def append_line(path: str | Path, text: str, sync: bool = False, mode: int = PUB
             except OSError:
                 os.ftruncate(descriptor, before)
                 raise
+        finally:
+            os.close(descriptor)
+
+
+def mend_lines(path: str | Path) -> None:
+    """Cuts off a last line without its end, which a kill tore, where a file of lines is opened to be written. Raises
+    TrainingError where that cannot be, RunError where no plain file stands at `path`."""
+    with _explained(Path(path), 0):
+        descriptor = open_own(path, os.O_RDWR)
+        try:
+            _cut_torn_line(descriptor)
         finally:
             os.close(descriptor)
 

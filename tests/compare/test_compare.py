@@ -151,6 +151,10 @@ def test_a_torn_line_of_results_costs_no_more_than_that_result(text: Path, tmp_p
     list(again)
     assert [row["nats"] for row in again.rows()] == [row["nats"] for row in whole.rows()]
     assert Comparison(text, settings).missing == []
+    complete = results.read_text()
+    results.write_text(complete + lines[0][:-20])
+    assert Comparison(text, settings).missing == []
+    assert results.read_text() == complete, "the torn line is gone, although nothing was to be added"
     results.write_text(lines[0] + '{"cell": 3}\n')
     with pytest.raises(RunError, match=r"results\.jsonl, line 2, is damaged"):
         Comparison(text, settings)

@@ -82,7 +82,9 @@ BAD: dict[str, tuple[str, str]] = {
     "an object over lines": ('{\n"a": 1\n}\n', r"row 1: no JSON .*\n.*--as language"),
     "numbers without end": ('[{"a": ' + "1" * 5000 + "}]", r"row 1: no JSON that could be read"),
     "too deep": ('[{"a": ' + "[" * 100_000 + "]", r"row 1: no JSON"),
-    "pandas by columns": ('{"a": {"0": 1, "1": 2}}\n', r"row 1: 'a' is an object.*\n.*orient=\"records\""),
+    "pandas by columns": ('{"a": {"0": 1, "1": 2}}\n', r"one object of columns \(a\).*\n.*orient=\"records\""),
+    "a name twice": ('[{"a": 1, "b": 2},\n{"a": 1, "a": 2}]', r"row 2: the name 'a' stands twice in one object"),
+    "a name twice in a line": ('{"a": 1}\n{"a": 1, "a": 1}\n', r"row 2: the name 'a' stands twice in one object"),
     "objects in a list": ('[{"a": [1, {"b": 2}]}]', r"row 1: 'a' is an object"),
     "csv": ("text,label\na,b\n", r"row 1: no JSON"),
 }  # fmt: skip
@@ -113,3 +115,35 @@ def test_half_a_character_is_named_with_its_row(tmp_path: Path, case: str, array
     with pytest.raises(DataError, match=r"row 2: '.*' holds half a character \(a lone surrogate") as raised:
         info_data(write(tmp_path, text))
     str(raised.value).encode()  # the message itself has none
+
+
+WHOLE: dict[str, tuple[Any, str]] = {
+    "columns": ({"text": ["a", "b"], "label": ["x", "y"]}, r"of columns \(text, label\), each a list of its rows"),
+    "pandas": ({"text": {"0": "a"}, "label": {"0": "x"}}, r"of columns \(text, label\), each an object of its rows"),
+    "pandas, split": ({"columns": ["text"], "index": [0], "data": [["a"]]}, r"orient=\"split\"\)"),
+    "pandas, by index": ({"0": {"text": "a"}, "1": {"text": "b"}}, r"whose names \(0, 1\) are those of its rows"),
+    "pandas, table": ({"schema": {"fields": []}, "data": [{"text": "a"}]}, r"with a schema"),
+    "wrapped": ({"version": "1", "data": [{"text": "a"}, {"text": "b"}]}, r"around the rows, .* under 'data'"),
+    "wrapped under another name": ({"examples": [{"text": "a"}]}, r"around the rows, .* under 'examples'"),
+}
+
+
+@pytest.mark.parametrize("case", WHOLE)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_table_within_one_object_is_told_with_what_to_write(case: str, indent: int | None, tmp_path: Path) -> None:
+    value, words = WHOLE[case]
+    with pytest.raises(DataError, match=words) as raised:
+        open_table(write(tmp_path, json.dumps(value, indent=indent)))
+    said = str(raised.value)
+    assert "rows were expected: an array of objects, or one a line" in said
+    assert ('orient="records"' in said) == (not case.startswith("wrapped"))
+    assert said.count("\n") < 3
+    if indent is None and case == "columns":
+        assert "If it is a single row: name it .jsonl" in said
+        assert len(list(open_table(write(tmp_path, json.dumps(value), "t.jsonl")).rows(["text"]))) == 1
+
+
+def test_a_single_row_is_a_table(tmp_path: Path) -> None:
+    for value in ({"text": "a", "label": "x"}, {"x": [1, 2]}, {"text": "a", "words": ["b", "c"]}):
+        table = open_table(write(tmp_path, json.dumps(value)))
+        assert [row.cells for row in table.rows(list(value))] == [tuple(value.values())]

@@ -408,3 +408,12 @@ def test_words_with_a_tag_that_training_lacks_are_said(tmp_path: Path) -> None:
     examples = read_examples(path, Asked(valid=str(own)))
     assert examples.answers["tags"].of(examples.parts["validation"]).tolist() == [0, UNSEEN]
     assert "1 steps have a tags that the training part lacks (X)" in examples.description
+
+
+def test_tags_that_are_all_blank_are_told_of(tmp_path: Path) -> None:
+    word = "{}\tword\t_\t_\t_\t_\t_\t_\t_\t_\n"
+    (tmp_path / "t.conllu").write_text("\n".join(word.format(1) + word.format(2) for _ in range(40)))
+    with pytest.raises(
+        DataError, match=r"'upos' is _ at every word of the training part: none is tagged\.\n.*--output"
+    ):
+        read_examples(tmp_path / "t.conllu", Asked())

@@ -76,6 +76,31 @@ def test_a_parquet_file_is_read_as_its_csv_is(tmp_path: Path, monkeypatch: pytes
     assert [row.number for row in open_table(tmp_path / "t.parquet").rows(["label"])] == [1, 2, 3, 4, 5]
 
 
+def test_what_polars_says_of_a_damaged_file_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    polars = pytest.importorskip("polars")
+    path = tmp_path / "t.parquet"
+    polars.DataFrame({"text": [f"word {n}" for n in range(500)], "label": ["a", "b"] * 250}).write_parquet(path)
+    data = bytearray(path.read_bytes())
+    for place in range(4, 400):
+        data[place] ^= 0x55
+    path.write_bytes(data)
+    table = open_table(path)
+    for error in (None, polars.exceptions.ComputeError("\n" + "x" * 5000 + "\n\nplan:\n..."),
+                  polars.exceptions.PanicException("a panic\nat a place")):  # fmt: skip
+        if error is not None:
+            monkeypatch.setattr(polars.LazyFrame, "collect", lambda self, error=error: throw(error))
+        with pytest.raises(
+            DataError, match=r"t\.parquet, after row 0: .*The file is damaged; make it anew"
+        ) as raised:
+            list(table.rows(["text", "label"]))
+        assert "\n" not in str(raised.value)
+        assert len(str(raised.value)) < len(str(path)) + 200
+
+
+def throw(error: BaseException) -> None:
+    raise error
+
+
 @pytest.mark.parametrize("name", ["a*.parquet", "a?.parquet", "a[1].parquet", "file:a.parquet", "s3:a.parquet",
                                   "a=1.parquet", os.fsdecode(b"a\xff.parquet")])  # fmt: skip
 def test_the_name_of_a_parquet_file_is_no_pattern_and_no_url(

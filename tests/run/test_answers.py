@@ -205,6 +205,7 @@ def test_what_is_not_trained_is_a_run_like_any_other(
         Training.resume(tmp_path / "run")
     with pytest.raises(OptionError, match=rf"The {name} has no --size: it is {how}, not trained"):
         Training(table, model=model, size=8)
+    assert Training(table, model=model, output="kind", threads=1, out=str(tmp_path / "one")).run.facts["threads"] == 1
     with pytest.raises(RunError, match=rf"answers at a row's end alone: it is {model}, of whole rows"):
         list(run.predictor.answer_as_read("a"))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from unrolled.errors import DataError
+from unrolled.errors import DataError, TrainingError
 from unrolled.run import Training
 from unrolled.run.asked import name_for
 from unrolled.run.info import info_data
@@ -131,6 +131,23 @@ def test_standard_input_is_described_as_the_file_would_be(tmp_path: Path, monkey
     (tmp_path / "t.txt").write_bytes(TEXT)
     send(TEXT, monkeypatch)
     assert info_data("-") == info_data(tmp_path / "t.txt") | {"path": "-"}
+
+
+def test_standard_input_is_described_where_no_file_is_opened_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "t.txt").write_bytes(TEXT)
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(aside))
+    monkeypatch.setattr("unrolled.run.info.OPENED", tmp_path / "no proc")
+    send(TEXT, monkeypatch)
+    assert info_data("-") == info_data(tmp_path / "t.txt") | {"path": "-"}
+    assert list(aside.iterdir()) == []
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    send(TEXT, monkeypatch)
+    with pytest.raises(TrainingError, match="No room for standard input"):
+        info_data("-")
 
 
 @pytest.mark.parametrize(("room", "words"), [(0, "No room for standard input"), (1000, "File too large")])

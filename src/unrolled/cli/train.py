@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +14,7 @@ import typer
 from unrolled.cli.bridge import Json, Quiet, RunPath, any_number, takes, whole_number
 from unrolled.cli.output import OutputLost, note, print_json, say
 from unrolled.cli.terminal import View, open_view, start_facts
-from unrolled.errors import command
+from unrolled.errors import command, typed
 from unrolled.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -186,7 +185,7 @@ def _conclude(training: Training, json: bool, quiet: bool) -> None:
     if training.stopped:
         again = fold is not None
         how = (
-            f"the same command again, with --out {shlex.quote(str(training.folder.parent))}"
+            f"the same command again, with --out {typed(training.folder.parent)}"
             if again
             else command("resume", training.folder)
         )

@@ -151,6 +151,7 @@ class Comparison:
         path = self.path / "results.jsonl"
         if not path.exists():
             return {}
+        files.mend_lines(path)
         known: dict[Cell, dict[str, Any]] = {}
         for number, line in enumerate(files.read_json_lines(path), start=1):
             try:

@@ -121,6 +121,11 @@ def _among(
     else:
         found = {given[label] for label in np.unique(ids[trained]).tolist()} - {blank}
         names = tuple(sorted(found, key=_in_order))
+        if not names and blank is not None and blank in given:
+            raise DataError(
+                f"{cells.table}: '{cells.name}' is {blank} at every word of the training part: none is tagged.\n"
+                "Give a file with tags in this column, or name another: --output COLUMN"
+            )
         if len(names) < 2:
             raise DataError(
                 f"{cells.table}: '{cells.name}' is '{names[0] if names else 'nothing'}' everywhere in the training "

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import codecs
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unrolled.errors import DataError
+from unrolled.errors import DataError, typed
 
 BLOCK = 1 << 22  # bytes read at once
 LOOKED_AT = 1 << 26  # bytes of a file by which its encoding is judged
@@ -51,7 +50,7 @@ def cure(path: Path, encoding: str = "utf-8") -> str:
     """How a file that is not valid in its encoding becomes so. What is UTF-8 in it is never converted."""
     if not encoding.startswith("utf-8"):
         return "Is the file cut off, or damaged? Copy it anew."
-    name = shlex.quote(str(path))
+    name = typed(path)
     seen = _count(path)
     count, wrong = seen.wrong.total(), "1 byte is" if seen.wrong.total() == 1 else f"{seen.wrong.total():,} bytes are"
     if seen.good >= 10 * count:
@@ -83,7 +82,7 @@ def cure(path: Path, encoding: str = "utf-8") -> str:
 def describe_binary(path: Path) -> str:
     """What a file with bytes that no text has is, and what to do: text in UTF-16, text with zeros in it, or none."""
     head = next(_blocks(path))[: 1 << 16]
-    name = shlex.quote(str(path))
+    name = typed(path)
     if (encoding := without_mark(head)) is not None:
         return (
             f"{path} is text in {encoding.upper()} without a byte order mark.\n"

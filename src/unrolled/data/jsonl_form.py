@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,8 +20,10 @@ from unrolled.data.table_file import (
     read_blocks,
     read_lines,
 )
+from unrolled.data.written_numbers import shortened
 from unrolled.errors import DataError
 
+MOST_NAMED = 4  # names of an object in a message
 BETWEEN = re.compile(r"[\s,]*")  # what stands between the entries of an array
 
 
@@ -41,7 +44,10 @@ class JsonlTable(TableFile):
     def open(cls, path: Path) -> Self:
         encoding = encoding_of(path, path.suffix.lower()[1:])
         beginning = next(read_blocks(path, encoding), "")
-        return cls(path, encoding, re.match(r"\s*\[\s*(\{|\]|$)", beginning) is not None)
+        array = re.match(r"\s*\[\s*(\{|\]|$)", beginning) is not None
+        if not array and path.suffix.lower() == ".json":
+            check_rows(path, encoding, beginning)
+        return cls(path, encoding, array)
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         """Raises DataError for an object within an object, and for half a character, which no text holds."""
@@ -56,6 +62,85 @@ class JsonlTable(TableFile):
                     _check_nested(self.path, number, name, cell)
                 cells.append(None if cell == "" else cell)
             yield Row(number, tuple(cells))
+
+
+def check_rows(path: Path, encoding: str, beginning: str) -> None:
+    """Raises DataError where a file is one object that holds a table in another way than a row after the other."""
+    if not re.match(r"\s*\{", beginning) or path.stat().st_size > LONGEST_LINE:
+        return
+    try:
+        whole = loads("".join(read_blocks(path, encoding)))
+    except (RecursionError, ValueError):  # several objects, a line each, or no JSON, of which the row is told
+        return
+    form = _form_of(whole)
+    if form is None:
+        return
+    is_one, orient = form
+    cure = (
+        f'From Python: pandas.read_json("{path.name}"{orient}).to_json("rows.json", orient="records")'
+        if orient is not None
+        else 'Write that array alone into a file of its own, or an object a line, {"text": …, "label": …}.'
+    )
+    alone = "\nIf it is a single row: name it .jsonl." if orient == "" and _is_row(whole) else ""
+    raise DataError(
+        f"{path} is one object {is_one}; rows were expected: an array of objects, or one a line.\n{cure}{alone}"
+    )
+
+
+def _form_of(whole: dict[str, Any]) -> tuple[str, str | None] | None:
+    """What an object that is a whole file holds, in words, and how pandas is told of it; None where it is a row."""
+    cells = list(whole.values())
+    if {"columns", "data"} <= whole.keys() and isinstance(whole["data"], list):
+        return 'that lists columns and data apart (pandas\' orient="split")', ', orient="split"'
+    wrapped = next((name for name, cell in whole.items() if _holds_objects(cell)), None)
+    if wrapped is not None:
+        if "schema" in whole:
+            return 'with a schema (pandas\' orient="table")', ', orient="table"'
+        return f"around the rows, which stand under '{wrapped}'", None
+    if cells and all(isinstance(cell, dict) for cell in cells):
+        numbered = all(key.isdecimal() for cell in cells for key in cell)
+        if numbered:
+            return f"of columns ({_listed(whole)}), each an object of its rows (pandas' default)", ""
+        return f"whose names ({_listed(whole)}) are those of its rows", ', orient="index"'
+    if _is_row(whole) and len(cells) > 1:
+        return f"of columns ({_listed(whole)}), each a list of its rows", ""
+    return None
+
+
+def _is_row(whole: dict[str, Any]) -> bool:
+    """Whether an object's cells are all lists, of as many entries: the columns of a table, or of one row."""
+    cells = list(whole.values())
+    return all(isinstance(cell, list) for cell in cells) and len({len(cell) for cell in cells}) == 1
+
+
+def _holds_objects(cell: Any) -> bool:
+    return isinstance(cell, list) and bool(cell) and all(isinstance(entry, dict) for entry in cell)
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = [HALVES.sub("?", shortened(name)) for name in islice(names, MOST_NAMED + 1)]
+    return ", ".join(shown[:MOST_NAMED]) + (", …" if len(shown) > MOST_NAMED else "")
+
+
+class NamedTwice(ValueError):
+    """An object has a name twice."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, none of whose names stands twice: what was meant by one that does is not known."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise NamedTwice(next(name for name in names if names.count(name) > 1))
+    return found
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_once)
+
+
+def loads(text: str) -> Any:
+    """A JSON value. Raises ValueError, NamedTwice among them, and RecursionError."""
+    return DECODER.decode(text)
 
 
 def read_objects(path: Path, encoding: str, array: bool) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -88,14 +173,14 @@ def _lines(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(read_lines(path, encoding), start=1):
         if line.strip():
             try:
-                yield number, json.loads(line)
+                yield number, loads(line)
             except (RecursionError, ValueError) as error:
                 raise _no_json(path, number, error) from None
 
 
 def _entries(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
     """(number, value) of each entry of an array, of which no more than one and a block is held."""
-    decoder, blocks = json.JSONDecoder(), read_blocks(path, encoding)
+    decoder, blocks = DECODER, read_blocks(path, encoding)
     text = next(blocks, "")
     place, number = text.index("[") + 1, 0
     while True:
@@ -152,6 +237,12 @@ def _cut_off(path: Path, number: int) -> DataError:
 
 
 def _no_json(path: Path, number: int, error: Exception) -> DataError:
+    if isinstance(error, NamedTwice):
+        name = HALVES.sub("?", shortened(error))
+        return DataError(
+            f"{path}, row {number:,}: the name '{name}' stands twice in one object, and which of the two is meant is "
+            "not known.\nTake one of them out."
+        )
     reason = "no JSON that could be read"
     if isinstance(error, json.JSONDecodeError):
         reason = f"no JSON ({error.msg}, column {error.colno})"

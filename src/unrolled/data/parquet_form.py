@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from unrolled.data.table_file import Row, TableFile
+from unrolled.data.written_numbers import shortened
 from unrolled.errors import DataError, MissingExtra, install_extra
 
 SLICE = 10_000  # rows read together
+LONGEST_SAID = 120  # characters of what polars says of a file
 
 
 class ParquetTable(TableFile):
@@ -26,8 +28,8 @@ class ParquetTable(TableFile):
         try:
             with path.open("rb") as file:
                 return cls(path, tuple(polars.read_parquet_schema(file)))
-        except (polars.exceptions.PolarsError, OSError) as error:
-            raise DataError(f"{path} is no parquet file that could be read: {_first_line(error)}.") from None
+        except (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError) as error:
+            raise DataError(f"{path} is no parquet file that could be read: {_in_short(error)}.") from None
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         polars = _polars()
@@ -39,9 +41,9 @@ class ParquetTable(TableFile):
             while True:
                 try:
                     rows = lazy.slice(number, SLICE).collect().rows()
-                except (polars.exceptions.PolarsError, OSError) as error:
+                except (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError) as error:
                     raise DataError(
-                        f"{self.path}, after row {number:,}: {_first_line(error)}. The file is damaged; make it anew."
+                        f"{self.path}, after row {number:,}: {_in_short(error)}. The file is damaged; make it anew."
                     ) from None
                 for cells in rows:
                     number += 1
@@ -56,8 +58,10 @@ class ParquetTable(TableFile):
             raise DataError(f"{self.path} cannot be read: {error.strerror}.") from None
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0].rstrip(".")
+def _in_short(error: BaseException) -> str:
+    """What polars says, in a line: it adds its plan, and sometimes the bytes themselves."""
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return shortened(said, LONGEST_SAID).rstrip(".")
 
 
 def _polars() -> Any:

@@ -37,8 +37,8 @@ from unrolled.run.writings import Writings
 from unrolled.settings import DEFAULT_MODEL, TrainSettings, option_name
 
 NEURAL_ONLY = (
-    "steps", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "threads",
-    "device", "from_run", "plan", "pool", "direction", "balance", "augment", "freeze", "reader",
+    "steps", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "device", "from_run", "plan", "pool",
+    "direction", "balance", "augment", "freeze", "reader",
 )  # fmt: skip
 FOR_TABLES = (
     "input", "output", "group", "folds", "fold", "pool", "direction", "balance", "skip_empty", "read", "sequence",

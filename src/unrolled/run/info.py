@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import OptionError
-from unrolled.files import nameless_file
+from unrolled.files import nameless_file, no_room
 from unrolled.given import as_path
 from unrolled.memory import bring_named
 from unrolled.parts import UNTRAINED
@@ -17,6 +17,8 @@ from unrolled.run.asked import as_read, check_parts, keep_input, read_input, rea
 from unrolled.run.building import find_device
 from unrolled.settings import TrainSettings
 from unrolled.threads import threads_for, torch_threads
+
+OPENED = Path("/proc/self/fd")  # where Linux has this process's files, to be opened once more, from their beginning
 
 
 def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[str, Any]:
@@ -48,11 +50,16 @@ def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[s
 
 @contextmanager
 def passing_path() -> Iterator[Path]:
-    """A path to a temporary file of which nothing is left, nor after a kill where the system opens a file without a
-    name again, as Linux does. Raises TrainingError where there is no room."""
-    if not Path("/proc/self/fd").is_dir():
-        with tempfile.TemporaryDirectory() as aside:
-            yield Path(aside, "input.txt")
+    """A path to a temporary file of which nothing is left. Where the system opens a file without a name once more, as
+    Linux does by /proc, also not after a kill. Raises TrainingError where there is no room."""
+    what = "standard input"
+    if OPENED.is_dir():
+        with nameless_file(what) as file:
+            yield OPENED / str(file.fileno())
         return
-    with nameless_file("standard input") as file:
-        yield Path(f"/proc/self/fd/{file.fileno()}")
+    try:
+        aside = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    except OSError as error:
+        raise no_room(what, error) from None
+    with aside as folder:
+        yield Path(folder, "input.txt")
