@@ -18,13 +18,12 @@ check: $(TOOLS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# What watches the clock or starts processes is tested alone, all else two at a time.
-ALONE = tests/cli tests/compare tests/run/test_folder.py tests/run/test_process.py tests/run/test_resuming.py \
-	tests/test_docs.py tests/test_examples.py
+# Two tests at a time, each with a thread of its own; what looks at the clock runs alone.
+FAST = not slow and not gpu
 
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 tests $(addprefix --ignore=,$(ALONE))
-	$(BIN)/pytest $(ALONE)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "$(FAST) and not alone"
+	$(BIN)/pytest -m "$(FAST) and alone"
 
 test-slow: $(TOOLS)
 	$(BIN)/pytest -m slow

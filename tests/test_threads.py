@@ -11,11 +11,22 @@ import torch
 from unrolled.threads import ThreadChoice, by_threads, faster_threads, processor_threads, threads_for, torch_threads
 
 
-def test_never_more_than_the_cores() -> None:
+def test_never_more_than_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     cores = processor_threads()
     assert threads_for(None) == threads_for(10_000) == cores
     assert threads_for(1) == threads_for(0) == 1
     assert ThreadChoice(10_000).settle(lambda: None) == cores
+
+
+@pytest.mark.parametrize(("said", "threads"), [("1", 1), ("2,4", 2), ("64", 3), ("0", 3), ("many", 3), ("", 3)])
+def test_omp_num_threads_is_kept_where_no_option_says_more(
+    said: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unrolled.threads.processor_threads", lambda: 3)
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert threads_for(None) == threads
+    assert threads_for(2) == 2
 
 
 @pytest.mark.parametrize(("few", "many", "chosen"), [(1.0, 0.6, 8), (1.0, 100.0, 4), (1.0, 1.0, 8)])

@@ -21,8 +21,13 @@ def processor_threads() -> int:
 
 
 def threads_for(asked: int | None) -> int:
-    """As many threads as were asked for, by an option or a file, but never more than there are cores; else all."""
-    return processor_threads() if asked is None else max(1, min(asked, processor_threads()))
+    """As many threads as were asked for, by an option or a file, but never more than there are cores; else all, or as
+    many as OMP_NUM_THREADS says, by which users of shared machines limit every program."""
+    cores = processor_threads()
+    if asked is None:
+        wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # a list is of nested levels
+        asked = int(wanted) if wanted.isascii() and wanted.isdigit() and int(wanted) > 0 else cores
+    return max(1, min(asked, cores))
 
 
 @contextmanager

@@ -30,6 +30,7 @@ def test_without_arguments_it_shows_what_it_can_do_in_ten_lines(unroll: Unroll) 
         assert f"unroll {command}" in answer.out
 
 
+@pytest.mark.alone
 def test_help_is_quick_and_leaves_torch_alone() -> None:
     program = (
         "import sys\nfrom unrolled.cli import main\ncode = main(['train', '--help'])\n"

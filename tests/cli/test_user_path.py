@@ -48,6 +48,7 @@ def test_sample_is_repeatable_and_needs_no_name(folder: Path) -> None:
     assert "'Ж' as" in unroll(folder, "sample", "--prompt", "Ж", "--length", "3").stderr
 
 
+@pytest.mark.alone
 def test_the_first_character_comes_soon(folder: Path) -> None:
     took = []
     for _ in range(2):

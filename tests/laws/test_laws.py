@@ -68,9 +68,24 @@ NUMBERS = [
 Numbers = tuple[torch.dtype, str]
 
 
-@pytest.mark.parametrize("numbers", NUMBERS)
+def in_numbers(slow: str | None = None) -> list[Any]:
+    """The numbers in which a law is tried; `slow` of them waits for `make test-slow`, where the table is long."""
+    return [
+        pytest.param(*each.values, id=each.id, marks=[*each.marks, *[pytest.mark.slow] * (each.id == slow)])
+        for each in NUMBERS
+    ]
+
+
+# Learning by heart takes longest of all laws; every gradient over every memory is half of all cells.
+MEMORY_TABLE = [
+    pytest.param(law, *numbers.values, id=f"{law.__name__}-{numbers.id}", marks=numbers.marks)
+    for law in MEMORY_LAWS
+    for numbers in in_numbers("float64" if law is laws.a_tiny_batch_is_learnt_by_heart else None)
+]
+
+
 @pytest.mark.parametrize("name", MEMORY_CASES)
-@pytest.mark.parametrize("law", MEMORY_LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize(("law", "numbers"), MEMORY_TABLE)
 def test_every_memory_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
     assert laws.broken(law, lambda: laws.made_for_laws(MEMORY_CASES[name], *numbers)) is None
 
@@ -107,7 +122,7 @@ def test_every_writer_keeps_every_law(law: Law, name: str, numbers: Numbers) -> 
     assert laws.broken(law, lambda: WRITER_CASES[name]().to(device=device, dtype=dtype)) is None
 
 
-@pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize("numbers", in_numbers("float32"))
 @pytest.mark.parametrize("name", GRADIENT_MEMORIES)
 @pytest.mark.parametrize(("law", "strategy"), GRADIENT_TABLE)
 def test_every_gradient_keeps_every_law_over_every_memory(
