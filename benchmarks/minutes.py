@@ -1,9 +1,9 @@
-"""What so many minutes make of a text, beside an untuned torch.nn.LSTM given the same minutes.
+"""What so many minutes make of a text: what `unroll train` selects, an lstm alone, an untuned torch.nn.LSTM.
 
-python benchmarks/minutes.py TEXT --minutes 2 --seeds 3 --results benchmarks/minutes.jsonl
+python benchmarks/minutes.py TEXT --minutes 2 --seeds 3 --who unrolled --results benchmarks/minutes.jsonl
 
 Each result is a JSON line; what already stands in the results is not run again, so a study can be spread over
-sittings. Both read the first 90% and are scored on the rest, as one stream with the state carried.
+sittings. All read the first 90% and are scored on the rest, as one stream with the state carried.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from torch import nn
 from torch.nn import functional as F
 
 
-def ours(text: Path, minutes: float, seed: int) -> dict[str, Any]:
-    """`unroll train`, as a person runs it."""
+def ours(text: Path, minutes: float, seed: int, *options: str) -> dict[str, Any]:
+    """`unroll train`, as a person runs it, with `options`."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "run")
         command = [sys.executable, "-c", "import sys; from unrolled.cli import main; sys.exit(main())"]
         command += ["train", str(text), "--minutes", str(minutes), "--seed", str(seed), "--out", str(out), "--quiet"]
+        command += options
         started = time.monotonic()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         seconds = time.monotonic() - started
@@ -38,7 +39,8 @@ def ours(text: Path, minutes: float, seed: int) -> dict[str, Any]:
     curve = [(round(line["seconds"], 1), line["validation"]) for line in log if "validation" in line]
     plan = {name: plans[-1][name] for name in ("size", "depth", "batch", "window", "steps", "dropout", "precision")}
     scores = facts["scores"]
-    return {"nats": scores["nats"], "validation": scores["validation"], "baseline": scores["baseline"],
+    return {"nats": scores["nats"], "validation": scores["validation"], "baseline": facts["baseline"]["test"],
+            "selected": scores["model"], "candidates": scores["candidates"],
             "seconds": seconds, "plan": plan, "curve": curve}  # fmt: skip
 
 
@@ -75,22 +77,30 @@ def untuned(text: Path, minutes: float, seed: int) -> dict[str, Any]:
     return {"nats": nats, "seconds": time.monotonic() - started, "steps": steps}
 
 
+WHO = {
+    "unrolled": ours,
+    "unrolled --model lstm": lambda text, minutes, seed: ours(text, minutes, seed, "--model", "lstm"),
+    "untuned torch.nn.LSTM": untuned,
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("text", type=Path)
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--who", nargs="+", choices=WHO, default=list(WHO))
     parser.add_argument("--results", type=Path, default=Path("benchmarks/minutes.jsonl"))
     asked = parser.parse_args()
     done = [json.loads(line) for line in asked.results.read_text().splitlines()] if asked.results.exists() else []
     known = {(line["text"], line["minutes"], line["seed"], line["who"]) for line in done}
     for seed in range(asked.seeds):
-        for who, train in (("unrolled", ours), ("untuned torch.nn.LSTM", untuned)):
+        for who in asked.who:
             if (asked.text.name, asked.minutes, seed, who) in known:
                 continue
             head = {"text": asked.text.name, "minutes": asked.minutes, "seed": seed, "who": who}
             where = {"date": time.strftime("%Y-%m-%d"), "processor": processor(), "torch": torch.__version__}
-            line = json.dumps(head | train(asked.text, asked.minutes, seed) | where)
+            line = json.dumps(head | WHO[who](asked.text, asked.minutes, seed) | where)
             with asked.results.open("a") as file:
                 file.write(line + "\n")
             print(line[:200], flush=True)
