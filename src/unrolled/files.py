@@ -113,7 +113,7 @@ def append_line(path: str | Path, text: str, sync: bool = False, mode: int = PUB
     A kill may leave a part of the line: `read_json_lines` passes over it; the next `append_line`, or `mend_lines`,
     removes it.
     """
-    data = (text + "\n").encode()
+    data = (text + "\n").encode(errors="backslashreplace")  # of a path's bytes that are not UTF-8: \udcff
     with _explained(Path(path), len(data)):
         descriptor = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, mode)
         try:

@@ -88,7 +88,8 @@ def _evaluate_answers(
     )
     if errors is not None:
         try:
-            with Path(errors).open("x", newline="", encoding="utf-8") as file:
+            # backslashreplace: of the names of files, whose bytes need not be UTF-8
+            with Path(errors).open("x", newline="", encoding="utf-8", errors="backslashreplace") as file:
                 writer = csv.DictWriter(file, evaluation.columns)
                 writer.writeheader()
                 writer.writerows({name: harmless(cell) for name, cell in row.items()} for row in evaluation.wrong)

@@ -3,6 +3,7 @@ words are handed on."""
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,6 +85,6 @@ def check_file(path: Path, kind: str) -> None:
 def reason_of(error: Exception, path: Path) -> str:
     """The first line of what a decoder said, without the file's name and the full stop."""
     line = str(error).split("\n", 1)[0] or type(error).__name__
-    for name in (f"{str(path)!r}", str(path)):
+    for name in (repr(os.fsencode(path)), repr(str(path)), str(path)):
         line = line.replace(name, "the file")
     return line.rstrip(".").removeprefix("Error : ").strip()

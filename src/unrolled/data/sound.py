@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,7 +128,8 @@ def _open(path: Path) -> Any:
     soundfile, _ = _libraries()
     check_file(path, "a sound")
     try:
-        file = soundfile.SoundFile(path)
+        # soundfile encodes a name strictly, and a name may hold any bytes
+        file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
     except (soundfile.SoundFileError, OSError, TypeError) as error:
         raise MediaError(
             f"{path} is no sound that could be read: {reason_of(error, path)}.\n"
