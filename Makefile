@@ -19,14 +19,15 @@ check: $(TOOLS)
 	$(BIN)/lint-imports
 
 # Two tests at a time, each with a thread of its own; what looks at the clock runs alone.
-FAST = not slow and not gpu
+TWO_AT_A_TIME = OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "$(FAST) and not alone"
-	$(BIN)/pytest -m "$(FAST) and alone"
+	$(TWO_AT_A_TIME) -m "not slow and not gpu and not alone"
+	$(BIN)/pytest -m "not slow and not gpu and alone"
 
 test-slow: $(TOOLS)
-	$(BIN)/pytest -m slow
+	$(TWO_AT_A_TIME) -m "slow and not gpu and not alone"
+	$(BIN)/pytest -m "slow and not gpu and alone"
 
 clean:
 	rm -rf .venv

@@ -149,6 +149,7 @@ def test_another_runs_weights_are_a_start(trained: Training, table: Path, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_minutes_end_early_where_rows_were_read_often_enough(table: Path, tmp_path: Path) -> None:
     started = time.monotonic()
     budget: dict[str, Any] = {"minutes": 0.15, "started": started}

@@ -158,6 +158,7 @@ def test_a_damaged_mixture_is_refused(text: Path, tmp_path: Path, damage: str, w
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_it_keeps_a_budget_in_minutes(text: Path, tmp_path: Path) -> None:
     import time
 

@@ -209,6 +209,7 @@ def test_the_end_keeps_time_for_no_more_lines_than_there_are(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_half_a_minute_is_kept_and_its_plans_train_again_to_the_same_bytes(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     write_text(text)

@@ -209,6 +209,7 @@ def test_a_trend_is_what_equal_spans_show(validations: dict[int, float], trend: 
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_selecting_keeps_a_budget_in_minutes(text: Path, tmp_path: Path) -> None:
     import time
 
