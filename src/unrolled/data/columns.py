@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from unrolled.data.column_kinds import entries, spell
+from unrolled.data.column_kinds import LEAST_ROWS, entries, spell
 from unrolled.data.dates import date_reader
+from unrolled.data.file_names import IDS
 from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
 from unrolled.data.words import join_words
-from unrolled.data.written_numbers import all_numbers, is_nearly, is_number, is_undefined
-from unrolled.errors import DataError, OptionError, nearest
+from unrolled.data.written_numbers import all_numbers, is_nearly, is_number, is_undefined, shortened
+from unrolled.errors import DataError, OptionError, nearest, typed
 from unrolled.schema import check
 
 INPUTS = ("text", "sentence", "review", "document", "content", "message", "body", "title", "name", "word", "words",
@@ -22,6 +24,9 @@ INPUTS = ("text", "sentence", "review", "document", "content", "message", "body"
           "inputs", "images", "sounds", "x", "data", "features", "sequence", "series")  # fmt: skip
 OUTPUTS = ("label", "labels", "target", "targets", "class", "category", "sentiment", "tags", "upos", "caption",
            "answer", "output", "value", "y")  # fmt: skip
+NUMBERS = ("x", "input", "inputs", "data", "features")  # of INPUTS: names of any of several columns of numbers
+NUMBERED = re.compile(r"Unnamed: ?\d+|index|idx|rownames?|row|row_?(id|no|num|number)|no\.?|nr\.?|#", re.IGNORECASE)
+"""Names of columns that hold the numbers of the rows, where they do."""
 MOST_SHOWN = 4  # columns named in a line
 
 
@@ -96,18 +101,58 @@ def _listed(table: TableFile, names: str | None) -> tuple[str, ...]:
 
 def _find_inputs(table: TableFile, left: list[str], answered: bool) -> tuple[str, ...]:
     """Of the columns that are left those that are read; answered: the output is not among them."""
+    others = left if answered else [name for name in left if name.lower() not in OUTPUTS]
     known = [name for wanted in INPUTS for name in left if name.lower() == wanted]
     if not known and not table.unnamed and len(left) == (1 if answered else 2):
         known = left[:1]
-    if known:
+        if len(others) == 2:
+            _refuse_label_first(table, others)
+    several = len(others) > 1 and (answered or len(others) < len(left))
+    if known and not (several and known[0].lower() in NUMBERS):
         return (known[0],)
-    others = left if answered else [name for name in left if name.lower() not in OUTPUTS]
     cells = first_cells(table, others)
+    if known and not all(holds_numbers(cells[name]) for name in others):
+        return (known[0],)
+    others = [name for name in others if not _is_id(name, cells[name])]
     if others and all(holds_dates(cells[name], name) for name in others):
         raise no_forecasts(table, others)
     if not others or table.unnamed or not all(holds_numbers(cells[name]) for name in others):
         raise _undecided(table, "input")
     return tuple(others)
+
+
+def _is_id(name: str, cells: Sequence[Cell]) -> bool:
+    """Whether a column of numbers is called so that these are ids, or holds the numbers of the rows."""
+    if IDS.fullmatch(name):
+        return True
+    if not NUMBERED.fullmatch(name) or not all(is_number(cell) for cell in cells):
+        return False
+    numbers = [float(cell) for cell in cells]  # type: ignore[arg-type]
+    return all(after == before + 1 for before, after in pairwise(numbers))
+
+
+def unread_ids(columns: Columns, table: TableFile) -> tuple[str, ...]:
+    """The columns of ids, and of numbers of rows, beside columns of numbers that are read."""
+    used = {*columns.all, columns.sequence, columns.time}
+    unread = [name for name in table.columns if name not in used] if table.mixed and len(columns.inputs) else []
+    named = [name for name in unread if IDS.fullmatch(name) or NUMBERED.fullmatch(name)]
+    return tuple(name for name, cells in first_cells(table, named).items() if holds_numbers(cells))
+
+
+def _refuse_label_first(table: TableFile, names: Sequence[str]) -> None:
+    """Raises DataError where the first of two columns, whose names say nothing, holds few kinds of words, and the
+    second texts: a label that stands in front, perhaps."""
+    first, second = first_cells(table, names).values()
+    if holds_numbers(first) or len(first) < LEAST_ROWS * len(set(map(spell, first))) or len(first) != len(second):
+        return
+    texts = {cell for cell in second if isinstance(cell, str) and len(cell.split()) > 1}
+    if 2 * len(texts) > len(second):
+        said = f" ({table.note})" if table.note else ""
+        raise DataError(
+            f"{table.path}: '{names[0]}' holds few kinds, such as '{shortened(first[0])}', and '{names[1]}' texts; "
+            f"which is read and which is answered is not plain{said}.\nA text has a label: --input {typed(names[1])} "
+            f"--output {typed(names[0])}\nA text is written: --input {typed(names[0])} --output {typed(names[1])}"
+        )
 
 
 def first_cells(table: TableFile, names: Sequence[str]) -> dict[str, list[Cell]]:

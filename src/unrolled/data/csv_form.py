@@ -22,9 +22,10 @@ from unrolled.data.table_file import (
     read_lines,
 )
 from unrolled.data.written_numbers import is_number, plain_number
-from unrolled.errors import DataError
+from unrolled.errors import DataError, typed
 
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+OTHER_DELIMITERS = ("::", "~", "\x01", "\x1f", "§", "¦")  # by which other programs part cells
 NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # what Excel writes and reads as a file's first line
 LOOKED_LINES, LOOKED_CHARACTERS = 20 * LOOKED_AT, 1 << 20  # of a file's beginning, at most
 COMPARED = 1000  # columns at most by which a header is told from data
@@ -81,6 +82,8 @@ class CsvTable(TableFile):
             dialect = Dialect("\t", csv.QUOTE_MINIMAL if has_quoting(path, encoding) else csv.QUOTE_NONE, skipped)
         look = _cut(head[skipped:], whole, dialect.delimiter, dialect.quoting)
         first = next((cells for _, cells in read_records(path, encoding, dialect) if not is_blank(cells)), [])
+        if len(first) == 1:
+            _refuse_other_delimiter(path, [first, *look])
         return cls(path, form, encoding, dialect, first, look[1:] if options.header else look, options)
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
@@ -116,6 +119,23 @@ class CsvTable(TableFile):
             f"{self.path}, row {number:,}: {count} {cells}, where {wanted} {of}.\n"
             f"A cell with {delimiter} in it is put in double quotes{alone}."
         )
+
+
+def _refuse_other_delimiter(path: Path, look: Sequence[Sequence[str]]) -> None:
+    """Raises DataError where the only column's cells are parted by something that tells no cells apart here."""
+    for one in OTHER_DELIMITERS:
+        counts = {cells[0].count(one) for cells in look if cells}
+        if len(look) > 1 and len(counts) == 1 and 0 not in counts:
+            raise DataError(
+                f"{path}: '{escaped(one)}' stands as often in each row, as if it parted cells; what parts them are "
+                f"{', '.join(DELIMITERS.values())}.\nWrite one of these in its place, such as a tab, into a .tsv: "
+                f"sed 's/{escaped(one)}/\\t/g' {typed(path)} > {typed(path.with_suffix('.tsv').name)}"
+            )
+
+
+def escaped(delimiter: str) -> str:
+    """A delimiter as it is typed."""
+    return delimiter if delimiter.isprintable() else f"\\x{ord(delimiter):02x}"
 
 
 def bare(name: str) -> str:

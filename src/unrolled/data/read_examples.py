@@ -13,7 +13,7 @@ from unrolled.data.alike import check_unlike
 from unrolled.data.answer_kinds import decide_kinds, leave_out, only_text
 from unrolled.data.answer_reader import as_texts, read_answers
 from unrolled.data.answers import Answered, Labels, LabelSets, Written, shown
-from unrolled.data.columns import Columns, choose_columns
+from unrolled.data.columns import Columns, choose_columns, unread_ids
 from unrolled.data.cuts import share_of
 from unrolled.data.examples import Asked, Examples, Known
 from unrolled.data.features import Features, learn_features
@@ -117,7 +117,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
         intake=intake, skipped=rows.skipped, bad=tuple(rows.bad),
         repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()), grown=grown, note=note,
         split=split_words(columns.group, columns.time, asked.fold, shares),
-        notes=_notes(rows, columns, intake, answers, asked, known, cut),
+        notes=_notes(tables[0], rows, columns, intake, answers, asked, known, cut),
         drawn=rows.drawn,
         blank=rows.blank,
     )  # fmt: skip
@@ -192,8 +192,8 @@ def _time_of(path: str | Path, rows: RowReader, asked: Asked, columns: Columns, 
 
 
 def _notes(
-    rows: RowReader, columns: Columns, intake: Tokens | Features, answers: Mapping[str, Answered], asked: Asked,
-    known: Known | None, cut: bool,
+    table: TableFile, rows: RowReader, columns: Columns, intake: Tokens | Features, answers: Mapping[str, Answered],
+    asked: Asked, known: Known | None, cut: bool,
 ) -> tuple[str, ...]:  # fmt: skip
     """What is said of what was understood, where another thing may be meant."""
     notes = []
@@ -202,6 +202,9 @@ def _notes(
             notes.append(f"{name}: {why}")
         if isinstance(answered, Labels | LabelSets) and (alike := differ_by_case(answered.facts())):
             notes.append(f"{name}: {alike}")
+    numbers = isinstance(intake, Features) and known is None and asked.input is None
+    if numbers and (unread := unread_ids(columns, table)):
+        notes.append(f"ids and numbers of rows are not read: {shown(unread)}; to read them: --input")
     if known is None and (still := _never_changing(columns, intake)):
         notes.append(still)
     if cut and columns.time:

@@ -1,0 +1,79 @@
+"""Tables as other programs write them: no column is taken for what it is not, and what is not plain is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unrolled.data.columns import choose_columns
+from unrolled.data.examples import Asked
+from unrolled.data.read_examples import read_examples
+from unrolled.data.tables import open_table
+from unrolled.errors import DataError
+
+
+def table(path: Path, header: str, row: Callable[[int], str], count: int = 60) -> Path:
+    path.write_text(
+        (header + "\n" if header else "") + "".join(row(n) + "\n" for n in range(count)), encoding="utf-8"
+    )
+    return path
+
+
+INPUTS: dict[str, tuple[str, Callable[[int], str], tuple[str, ...]]] = {
+    "R's numbers of rows": ('"","x","z","y"', lambda n: f'"{n + 1}",{n / 7},{n % 5},{n / 3}', ("x", "z")),
+    "x alone": ("x,y", lambda n: f"{n / 7},{n / 3}", ("x",)),
+    "x beside words": ("x,who,y", lambda n: f"{n / 7},w{n % 3},{n / 3}", ("x",)),
+    "ids": ("id,size,rooms,target", lambda n: f"{n},{n / 7},{n % 5},{n / 3}", ("size", "rooms")),
+    "ids of others": ("userId,size,rooms,target", lambda n: f"{n % 9},{n / 7},{n % 5},{n / 3}", ("size", "rooms")),
+    "pandas' numbers of rows": (",Unnamed: 0,a,b,y", lambda n: f"{n},{n},{n / 7},{n % 5},{n / 3}", ("a", "b")),
+    "an index that is none": ("index,b,y", lambda n: f"{n * n % 7},{n % 5},{n / 3}", ("index", "b")),
+}
+
+
+@pytest.mark.parametrize("case", INPUTS)
+def test_numbers_are_read_together_and_ids_are_not(case: str, tmp_path: Path) -> None:
+    header, row, inputs = INPUTS[case]
+    assert choose_columns(open_table(table(tmp_path / "t.csv", header, row))).inputs == inputs
+
+
+def test_what_is_not_read_is_said_and_an_option_wins(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "id,size,rooms,target", lambda n: f"{n},{n / 7},{n % 5},{n / 3}")
+    said = "ids and numbers of rows are not read: id; to read them: --input"
+    assert said in read_examples(path, Asked()).description
+    given = read_examples(path, Asked(input="id,size"))
+    assert given.columns.inputs == ("id", "size")
+    assert said not in given.description
+
+
+def test_nothing_but_ids_is_not_read_as_amounts(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "userId,movieId,rating", lambda n: f"{n % 9},{n % 7},{n % 5 / 2}")
+    with pytest.raises(DataError, match="which is the input is not plain"):
+        read_examples(path, Asked(output="rating"))
+
+
+def test_a_label_in_front_of_its_text_is_asked_about(tmp_path: Path) -> None:
+    path = table(tmp_path / "sms.tsv", "", lambda n: f"{('ham', 'spam')[n % 2]}\tsee you at {n}")
+    with pytest.raises(
+        DataError, match=r"'ham' holds few kinds, such as 'spam', and .* --no-header if it is data"
+    ) as told:
+        read_examples(path, Asked())
+    assert "--input 'see you at 0' --output ham\n" in str(told.value)
+    assert str(told.value).count("\n") < 3
+    path = table(tmp_path / "named.csv", "v1,v2", lambda n: f"{('ham', 'spam')[n % 2]},see you at {n}")
+    with pytest.raises(DataError, match=r"A text has a label: --input v2 --output v1\n"):
+        read_examples(path, Asked())
+    assert read_examples(path, Asked(input="v2", output="v1")).answers["v1"].output.kind == "label"
+    for header in ("label,text", "spam,text"):
+        path = table(tmp_path / "known.csv", header, lambda n: f"{('ham', 'spam')[n % 2]},see you at {n}")
+        assert choose_columns(open_table(path)).inputs == ("text",)
+
+
+@pytest.mark.parametrize("delimiter", ["::", "~", "\x1f"])
+def test_a_delimiter_that_parts_no_cells_is_named(delimiter: str, tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "", lambda n: delimiter.join((str(n), "a text", "5")))
+    with pytest.raises(DataError, match=r"stands as often in each row.*\n.*sed 's/.*/\\t/g' .* > t\.tsv"):
+        open_table(path)
+    path = table(tmp_path / "t.csv", "text", lambda n: f"a text {delimiter * (n % 2)}")
+    assert open_table(path).columns == ("text",)
