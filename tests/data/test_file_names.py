@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from unrolled.data.columns import choose_columns
 from unrolled.data.inputs import TextInput, VectorInput, find_input
 from unrolled.data.tables import open_table
 from unrolled.errors import DataError
+from unrolled.run import info_data
+from unrolled.settings import TrainSettings
 
 
 def written(folder: Path, column: str, name: Callable[[int], str], count: int = 12) -> Path:
@@ -23,12 +26,15 @@ NAMED: dict[str, tuple[str, Callable[[int], str], str]] = {
     "films": (
         "file",
         lambda row: f"fight/fi{row:03}.mp4",
-        r"'file' holds names of files \(\.mp4\), such as fight/fi000\.mp4\.\nThere is no reader for films like",
+        r"'file' holds names of files \(\.mp4\), such as fight/fi000\.mp4\.\nThere is no reader for films;",
     ),
     "films in capitals": ("clip", lambda row: f"A {row}.MOV", r"\(\.mov\), such as A 0\.MOV\.\n.*films"),
     "documents": ("text", lambda row: f"{row}.pdf", r"no reader for documents"),
     "arrays": ("x", lambda row: f"a/{row}.npy", r"no reader for arrays"),
-    "pictures without a reader": ("image", lambda row: f"{row}.heic", r"no reader for pictures of a kind"),
+    "pictures without a reader": ("image", lambda row: f"{row}.heic", r"no reader for pictures in HEIC, SVG and the"),
+    "DICOM": ("image", lambda row: f"{row}.dcm", r"no reader for pictures in DICOM; what is read are sounds"),
+    "volumes": ("scan", lambda row: f"{row}.nii.gz", r"\(\.nii\.gz\), such as 0\.nii\.gz\.\nThere is no .* volumes;"),
+    "records in a store": ("file", lambda row: f"s3://b/cat/{row}.tfrec", r"no reader for files of records;"),
     "texts": (
         "text",
         lambda row: f"{row}.txt",
@@ -37,7 +43,7 @@ NAMED: dict[str, tuple[str, Callable[[int], str], str]] = {
     "two kinds": (
         "file",
         lambda row: f"{row}.{('png', 'wav')[row % 2]}",
-        r"they are 6 pictures and 6 sounds; a column of one kind",
+        r"they are 20 pictures and 20 sounds; a column of one kind",
     ),
     "pictures and none": (
         "file",
@@ -55,6 +61,21 @@ NAMED: dict[str, tuple[str, Callable[[int], str], str]] = {
         lambda row: f"C/neg_{row}.xyz",
         r"'thing' names files that are not there, such as 'C/neg_0",
     ),
+    "paths without an ending": (
+        "foo",
+        lambda row: f"{('cat', 'dog')[row % 2]}/{row:04}",
+        r"'foo' names files that are not there, such as 'cat/0000'\.\nWrite whole paths",
+    ),
+    "paths in a store": ("x", lambda row: f"gs://b/cat/{row}.xyz", r"'x' names files that are not there"),
+    "paths that recur": ("x", lambda row: f"fight\\v{row // 4}", r"'x' names files that are not there"),
+    "an odd one among paths": ("x", lambda row: f"cat/{row}" if row != 3 else "none here", r"'x' names files that"),
+    "names that recur": ("image", lambda row: f"{row // 2 * 7919 % 100000:05}", r"'image' names files that are not"),
+    "one ending": (
+        "x",
+        lambda row: f"cat_{row}.xyzzy",
+        r"'x' names files that are not there, such as 'cat_0\.xyzzy'",
+    ),
+    "a short name of a file's": ("fname", lambda row: f"a{row}b", r"'fname' names files that are not there"),
     "files without a kind": ("path", lambda row: f"d/{row}.xyz", r"'path' names files that are not there"),
 }
 
@@ -62,7 +83,7 @@ NAMED: dict[str, tuple[str, Callable[[int], str], str]] = {
 @pytest.mark.parametrize("case", NAMED)
 def test_names_of_files_that_nothing_reads_are_refused(case: str, tmp_path: Path) -> None:
     column, name, words = NAMED[case]
-    table = open_table(written(tmp_path, column, name))
+    table = open_table(written(tmp_path, column, name, 40))
     with pytest.raises(DataError, match=words) as raised:
         find_input(table, choose_columns(table), None)
     assert str(raised.value).count("\n") < 3
@@ -75,7 +96,7 @@ def test_ids_are_found_in_the_folders_beside_and_their_ending_is_asked_for(tmp_p
     (tmp_path / "train" / "dog3.jpg").touch()
     table = open_table(written(tmp_path, "id", lambda row: f"dog{row}"))
     with pytest.raises(
-        DataError, match=r"'id' holds names of files without their endings, such as dog0 for train/dog3\.jpg\.\nWrite"
+        DataError, match=r"'id' holds names of files without their endings, such as dog3 for train/dog3\.jpg\.\nWrite"
     ):
         find_input(table, choose_columns(table, "id", "label"), None)
 
@@ -90,9 +111,19 @@ def test_texts_and_numbers_are_what_they_were(tmp_path: Path) -> None:
         ("x", lambda row: str(row), VectorInput(1)),
         ("thing", lambda row: f"https://example.com/a/{row}.xyz", TextInput()),
         ("thing", lambda row: f"1/2.{row}", TextInput()),
+        ("thing", lambda row: f"https://example.com/a/{row}", TextInput()),
+        ("url", lambda row: f"/products/{row}", TextInput()),
+        ("kind", lambda row: ("text/html", "audio/mp3", "video/mp4")[row % 3], TextInput()),
+        ("unit", lambda row: ("m/s2", "kg/m3", "l/100km")[row % 3], TextInput()),
+        ("board", lambda row: f"r1bqkbnr/pppp1ppp/2n5/4p3/4P3/5N2/PPPP1PPP/RNBQK{row % 7 + 1}R", TextInput()),
+        ("host", lambda row: f"site{row}.com", TextInput()),
+        ("word", lambda row: f"word{row}/noun", TextInput()),
+        ("plate", lambda row: f"AB{row:02}CDE", TextInput()),
+        ("sound", lambda row: f"{row % 5 + 1}", VectorInput(1)),
+        ("number", lambda row: f"{row * 1000003:012}", VectorInput(1)),
     ):
-        table = open_table(written(tmp_path, column, name))
-        assert find_input(table, choose_columns(table), None) == kind, column
+        table = open_table(written(tmp_path, column, name, 40))
+        assert find_input(table, choose_columns(table, column, "label"), None) == kind, column
 
 
 def test_the_films_of_fights_are_refused(real_data: Path) -> None:
@@ -101,19 +132,70 @@ def test_the_films_of_fights_are_refused(real_data: Path) -> None:
         find_input(table, choose_columns(table), None)
 
 
+def test_pictures_beside_a_table_are_not_what_its_numbers_name(tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "6.png").touch()
+    for column, name, kind in (
+        ("age", str, VectorInput(1)),
+        ("link", lambda row: f"https://x.org/dog/{row}", TextInput()),
+    ):
+        table = open_table(written(tmp_path, column, name))
+        assert find_input(table, choose_columns(table), None) == kind
+    for row in range(12):
+        (tmp_path / "bad" / f"{row}.png").touch()
+    table = open_table(written(tmp_path, "age", str))
+    with pytest.raises(DataError, match=r"without their endings, such as 0 for bad/0\.png\."):
+        find_input(table, choose_columns(table), None)
+
+
+def test_an_address_of_a_picture_is_told_as_it_stands(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no file 'https://x\.org/0\.png'\. Nothing is downloaded"):
+        info_data(written(tmp_path, "image", lambda row: f"https://x.org/{row}.png"))
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("picture", lambda row: f"pic{row}.png"),
+        ("mask", lambda row: f"masks/{row}.xyz"),
+        ("film", lambda row: f"{row // 5}.mp4"),
+    ],
+)
+def test_files_are_no_answers(column: str, name: Callable[[int], str], tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join([f"text,{column}", *(f"some words {row},{name(row)}" for row in range(60))]))
+    with pytest.raises(DataError, match=f"'{column}' would be answered, and holds names of files, such as") as raised:
+        info_data(path)
+    assert str(raised.value).count("\n") < 3
+    for option in re.findall("--as ([a-z]+)", str(raised.value)):
+        assert "60 rows of csv" in info_data(path, TrainSettings(kind=option))["description"]
+
+
+def test_answers_that_look_like_files_now_and_then_are_texts(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    answers = ("see a.png", "node.js", "and/or 2", "a.mp3")
+    path.write_text("\n".join(["text,answer", *(f"some words {row},{answers[row % 4]} {row}" for row in range(60))]))
+    assert "answer, texts" in info_data(path)["description"]
+
+
 IDS: dict[str, tuple[str, Callable[[int], str]]] = {
     "hex": ("id", lambda row: f"0000{row:03x}abf{row:04}"),
     "numbers": ("ID", lambda row: str(1000 + row)),
     "a longer name": ("dog_id", lambda row: f"n{row}-ab_{row}"),
     "capitals inside": ("scanId", lambda row: f"s{row}"),
+    "a code": ("id_code", lambda row: f"{row * 2654435761 % 2**48:012x}"),
+    "DICOM": ("StudyInstanceUID", lambda row: f"1.2.826.0.1.{row}"),
+    "a number behind": ("BraTS21ID", lambda row: f"{row:05}"),
+    "a hash in any column": ("thing", lambda row: f"{(row + 7) * 2654435761 % 2**64:016x}"),
+    "one that recurs": ("lesion_id", lambda row: f"HAM_{row // 2:07}"),
 }
 
 
 @pytest.mark.parametrize("case", IDS)
 def test_ids_are_not_read_as_characters_or_numbers(case: str, tmp_path: Path) -> None:
     column, name = IDS[case]
-    table = open_table(written(tmp_path, column, name))
-    with pytest.raises(DataError, match=f"'{column}' holds ids, another in each row, such as '{name(0)}'") as raised:
+    table = open_table(written(tmp_path, column, name, 40))
+    with pytest.raises(DataError, match=f"'{column}' holds ids, such as '{name(0)}'") as raised:
         find_input(table, choose_columns(table), None)
     assert "with the ending: pictures/1.png" in str(raised.value)
     assert str(raised.value).count("\n") < 3
@@ -127,6 +209,7 @@ def test_what_is_called_id_and_recurs_or_is_words_is_read(tmp_path: Path) -> Non
         ("grid", lambda row: f"a{row}"),
         ("paid", lambda row: f"{row}"),
         ("id", lambda row: "abcdefghijkl"[row]),
+        ("thing", lambda row: f"a{row}cafe"),
     ):
         table = open_table(written(tmp_path, column, name))
         find_input(table, choose_columns(table), None)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from unrolled.data.answer_reader import label_of
 from unrolled.data.column_kinds import DATE, MOST_KINDS, Column, Odd
 from unrolled.data.columns import no_cell
+from unrolled.data.file_names import check_no_outputs
 from unrolled.data.outputs import KINDS, Output
 from unrolled.data.row_reader import RowReader
 from unrolled.data.sequences import SequenceTable
@@ -53,6 +54,8 @@ def _decide(path: Path, name: str, column: Column, skip_empty: bool, place: Plac
             "leave\nthose rows out with --skip-empty."
         )
     kind = column.kind
+    if kind == "text" or (kind == "label" and not column.labelled):
+        check_no_outputs(path, name, list(column.kinds))
     if kind == DATE:
         raise DataError(
             f"{path}: '{name}' holds dates, and forecasts of them are not offered yet. Write what is asked into a "

@@ -56,6 +56,7 @@ SIGNATURES: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
         (rb"\xff\xd8\xff", FileKind("a picture (JPEG)", (".jpg", ".jpeg"), PICTURE)),
         (rb"GIF8[79]a", FileKind("a picture (GIF)", (".gif",), PICTURE)),
         (rb"(II\*\x00|MM\x00\*)", FileKind("a picture (TIFF)", (".tif", ".tiff"), PICTURE)),
+        (rb".{128}DICM", FileKind("a picture (DICOM)", (".dcm", ".dicom"), "Convert it to PNG, of 16 bits.")),
         (rb"RIFF.{4}WEBP", FileKind("a picture (WebP)", (".webp",), PICTURE)),
         (rb"RIFF.{4}WAVE", FileKind("a sound (WAV)", (".wav",), SOUND)),
         (rb"FORM.{4}AIF[FC]", FileKind("a sound (AIFF)", (".aif", ".aiff"), SOUND)),

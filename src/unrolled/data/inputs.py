@@ -357,8 +357,8 @@ def _as_picture(cell: NDArray[Any], place: str) -> NDArray[np.uint8]:
 
 
 def located(cells: tuple[Cell, ...], folder: Path) -> tuple[Cell, ...]:
-    """Paths in cells, from the folder that their table stands in."""
-    return tuple(str(folder / cell) if isinstance(cell, str) else cell for cell in cells)
+    """Paths in cells, from the folder that their table stands in; an address stays what it is."""
+    return tuple(str(folder / cell) if isinstance(cell, str) and "://" not in cell else cell for cell in cells)
 
 
 def _path(cell: Cell, place: str) -> Path:
