@@ -482,5 +482,5 @@ def test_one_odd_cell_among_very_many_columns_is_named_with_its_row(tmp_path: Pa
     header = ",".join(f"c{number}" for number in range(20_000))
     path = tmp_path / "wide.csv"
     path.write_text("\n".join([f"{header},label", *(",".join([*row, "ab"[n % 2]]) for n, row in enumerate(rows))]))
-    with pytest.raises(DataError, match="row 6: '1_000' where numbers were expected"):
+    with pytest.raises(DataError, match="row 6, column 'c17000': '1_000' where numbers were expected"):
         read_examples(path, Asked())

@@ -47,6 +47,8 @@ def _decide(path: Path, name: str, column: Column, skip_empty: bool, place: Plac
             f"{path} has folders of more than {MOST_KINDS:,} names, which are taken as labels up to so many.\n"
             "Put what belongs together into one folder; or, if it is meant: --as label."
         )
+    if amount := column.amount:
+        raise _odd(name, column, amount, place)
     if mixed := column.mixed:
         raise DataError(
             f"{path}: '{name}' is neither mostly words nor mostly numbers: {_counted(path, mixed, place)}.\n"

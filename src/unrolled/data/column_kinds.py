@@ -18,12 +18,13 @@ import numpy as np
 
 from unrolled.data.dates import read_date
 from unrolled.data.table_file import Cell
-from unrolled.data.written_numbers import WHOLE, is_nearly, is_number, is_undefined
+from unrolled.data.written_numbers import WHOLE, is_nearly, is_number, is_undefined, unit_of
 
 MOST_KINDS, LEAST_ROWS = 1000, 5  # of labels; rows a kind
 FEWEST_NAMED = 2  # rows a kind, on average, of words in a column that is called label
 MOST_TAGS, TAGGED = 200, 0.99  # kinds of tags; share of rows with as many tags as words
 LABELS = re.compile(r"(.*[\W_])?(label|class|category)|labels|classes|categories", re.IGNORECASE)
+MOST_UNITS = 100  # of amounts, that are told apart
 DATES_SEEN = 50  # cells by which a column is seen to hold dates
 DATE = "date"  # a kind that is recognised, and not learnt
 
@@ -60,6 +61,7 @@ class Column:
     nearly: Odd = field(default_factory=Odd)  # 3,14 and the like
     undefined: Odd = field(default_factory=Odd)  # nan and the like
     words: Odd = field(default_factory=Odd)  # neither of these, nor numbers
+    amounts: dict[str, Odd] = field(default_factory=dict)  # of the words, by unit: 12 kg and the like
     listed: Odd = field(default_factory=Odd)  # lists that are neither of numbers nor of names
     empty: Odd = field(default_factory=Odd)  # lists without an entry
     dates: int = 0  # among the first cells
@@ -101,6 +103,9 @@ class Column:
             self.undefined.see(self.rows, cell)
         else:
             (self.nearly if is_nearly(cell) else self.words).see(self.rows, cell)
+            unit = unit_of(cell, spans=True)
+            if unit is not None and (unit in self.amounts or len(self.amounts) < MOST_UNITS):
+                self.amounts.setdefault(unit, Odd()).see(self.rows, cell)
 
     @property
     def numbers(self) -> int:
@@ -145,6 +150,15 @@ class Column:
     def numeric(self) -> bool:
         """Whether most cells are numbers, or nearly numbers."""
         return self.numbers + self.nearly.count > (self.rows - self.undefined.count) / 2
+
+    @property
+    def amount(self) -> Odd | None:
+        """Numbers with one unit, where texts would be taken and most cells are such or numbers."""
+        found = max(self.amounts.values(), key=lambda one: one.count, default=None)
+        if found is None or self.kind != "text":
+            return None
+        count = self.numbers + self.nearly.count + found.count
+        return found if 2 * count > self.rows - self.undefined.count else None
 
     @property
     def mixed(self) -> dict[str, Odd]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -15,7 +16,7 @@ from unrolled.data.dates import date_reader
 from unrolled.data.file_names import IDS
 from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
 from unrolled.data.words import join_words
-from unrolled.data.written_numbers import all_numbers, is_nearly, is_number, is_undefined, shortened
+from unrolled.data.written_numbers import all_numbers, is_nearly, is_number, is_undefined, shortened, unit_of
 from unrolled.errors import DataError, OptionError, nearest, typed
 from unrolled.schema import check
 
@@ -173,6 +174,16 @@ def holds_numbers(cells: Sequence[Cell]) -> bool:
         return True
     known = [cell for cell in cells if not is_undefined(cell)]
     return not known or 2 * sum(is_number(cell) or is_nearly(cell) for cell in known) > len(known)
+
+
+def most_amounts(cells: Sequence[Cell]) -> list[Cell]:
+    """Those of a column's cells that are a number with one unit, as 12 kg is, where they are most of them, and not of
+    few kinds, as labels are; else none."""
+    units = [unit_of(cell) for cell in cells]
+    common = Counter(unit for unit in units if unit is not None).most_common(1)
+    if not common or 2 * common[0][1] <= len(cells) or LEAST_ROWS * len(set(map(str, cells))) <= len(cells):
+        return []
+    return [cell for cell, unit in zip(cells, units, strict=True) if unit == common[0][0]]
 
 
 def no_forecasts(table: TableFile, dated: Sequence[str], numbers: bool = False) -> DataError:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.column_kinds import spell
-from unrolled.data.columns import Columns, holds_dates, holds_numbers, no_forecasts, spell_list
+from unrolled.data.columns import Columns, holds_dates, holds_numbers, most_amounts, no_forecasts, spell_list
 from unrolled.data.file_names import check_no_files
 from unrolled.data.items import Item
 from unrolled.data.pictures import DEEPEST, PICTURES, WHITE, look_at_picture, measure_pictures, read_picture
@@ -28,12 +28,14 @@ from unrolled.data.sequences import SequenceTable
 from unrolled.data.sound import SOUNDS, look_at_sound, read_sound
 from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
 from unrolled.data.written_numbers import all_numbers, cure, is_nearly, is_number, is_undefined, shortened
-from unrolled.errors import DataError, MediaError, OptionError
+from unrolled.errors import DataError, MediaError, OptionError, typed
 from unrolled.schema import Within, check
 
 HIGHEST_RATE = 16_000  # samples a second that a sound is read with at most: what is said needs no more
 SMALLEST = 5  # rows and columns of an array that is a picture with its colours first: more than there are colours
 SPREAD = 100  # files of a table, spread evenly, by which depth and ground of pictures are found
+AS_IT_STANDS = "Or have the column read as it stands: --read text."
+MOST_LISTED = 20  # columns that are named in an option which leaves one out
 FEWEST_MIXED = 4  # numbers, and words, from which a column of as many of each is refused
 LARGEST = 64  # rows and columns of a picture, at most
 MEDIA = {"sound": SOUNDS, "picture": PICTURES}
@@ -59,8 +61,9 @@ class InputKind(ABC):
     kind: ClassVar[str]
 
     @abstractmethod
-    def take(self, cells: Sequence[Cell], place: str) -> Item:
-        """What a row is given as. Raises DataError with the place, MediaError for a file that cannot be read."""
+    def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> Item:
+        """What a row is given as. names: of the columns, where they are known. Raises DataError with the place,
+        MediaError for a file that cannot be read."""
 
     def to_json(self) -> dict[str, Any]:
         """What a run keeps of it."""
@@ -73,7 +76,7 @@ class TextInput(InputKind):
 
     kind = "text"
 
-    def take(self, cells: Sequence[Cell], place: str) -> str:
+    def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> str:
         if isinstance(cells[0], np.ndarray):
             raise Unfit(f"{place}: an array of numbers, where a text was expected.", "Leave out --read.")
         return spell_list(cells[0])
@@ -85,7 +88,7 @@ class LabelInput(InputKind):
 
     kind = "label"
 
-    def take(self, cells: Sequence[Cell], place: str) -> str:
+    def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> str:
         return spell(cells[0])
 
 
@@ -102,12 +105,12 @@ class VectorInput(InputKind):
     channels_first: bool = False
     kind = "vectors"
 
-    def take(self, cells: Sequence[Cell], place: str) -> NDArray[np.floating[Any]]:
+    def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.floating[Any]]:
         """float32 where the cells are arrays of so many bits or fewer, else float64: a time in milliseconds, or a
         latitude, keeps its digits until it is scaled."""
         numbers = all_numbers(cells)
         if numbers is None:
-            parts = [_numbers(cell, place) for cell in cells]
+            parts = _parts(cells, place, names)
             numbers = np.array(parts) if all(part.ndim == 0 for part in parts) else None
         if numbers is None:
             found = self._joined(parts, place)
@@ -139,7 +142,7 @@ class SoundInput(InputKind):
     rate: Annotated[int, Within(1, HIGHEST_RATE)]
     kind = "sound"
 
-    def take(self, cells: Sequence[Cell], place: str) -> NDArray[np.int16]:
+    def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.int16]:
         samples = read_sound(_path(cells[0], place), self.rate)
         return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
 
@@ -159,7 +162,7 @@ class PictureInput(InputKind):
     ground: int = WHITE
     kind = "picture"
 
-    def take(self, cells: Sequence[Cell], place: str) -> NDArray[np.uint8]:
+    def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.uint8]:
         cell = cells[0]
         if not isinstance(cell, np.ndarray):
             depth = (self.low, self.high)
@@ -207,7 +210,7 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
     if kind == "vectors":
         series = len(columns.inputs) > 1 and _follow_each_other(columns.inputs)
         whole = next((row for row in looked if not any(map(is_undefined, row.cells))), looked[0])
-        parts = [_numbers(cell, table.place(whole.number)) for cell in whole.cells]
+        parts = _parts(whole.cells, table.place(whole.number), columns.inputs)
         channels_first = all(_has_channels_first(part.shape) for part in parts)
         if channels_first:
             parts = [np.moveaxis(part, 0, 2) for part in parts]
@@ -237,11 +240,16 @@ def _refuse_dates(table: TableFile, columns: Columns, rows: Sequence[Row], kind:
     named = enumerate(columns.inputs[:1] if kind == "vectors" else columns.inputs)
     dated = [name for place, name in named if holds_dates([row.cells[place] for row in rows], name)]
     if dated and (kind == "text" or len(columns.inputs) == 1):
-        raise no_forecasts(table, dated, kind == "vectors")
+        cells = [row.cells[columns.inputs.index(dated[0])] for row in rows]
+        raise no_forecasts(table, dated, kind == "vectors" and all(map(is_number, cells)))
 
 
 def _refuse_mixed(table: TableFile, name: str, rows: Sequence[Row]) -> None:
-    """Raises DataError where as many of a column's first cells are numbers as are words."""
+    """Raises DataError where as many of a column's first cells are numbers as are words, or most have one unit."""
+    amounts = most_amounts([row.cells[0] for row in rows])
+    if amounts:
+        row = next(row for row in rows if row.cells[0] == amounts[0])
+        raise _no_number(table.place(row.number), row.cells[0], AS_IT_STANDS)
     cells = [(row.number, row.cells[0]) for row in rows if not is_undefined(row.cells[0])]
     numbers = [(number, cell) for number, cell in cells if is_number(cell) or is_nearly(cell)]
     words = [one for one in cells if one not in numbers]
@@ -291,20 +299,33 @@ def _all_numbers(cell: list[Any], spelled: bool) -> bool:
     return bool(flat) and holds_numbers(flat) and (spelled or not any(isinstance(one, str | bool) for one in flat))
 
 
-def _numbers(cell: Cell, place: str) -> NDArray[np.floating[Any]]:
-    """A cell as numbers: one (), a list or an array of them (T,) or (T, …)."""
+def _parts(cells: Sequence[Cell], place: str, names: tuple[str, ...]) -> list[NDArray[np.floating[Any]]]:
+    """Cells as numbers, as `_numbers` has each; of several columns the one at fault is named. Raises DataError."""
+    if len(cells) < 2 or len(names) != len(cells):
+        return [_numbers(cell, place) for cell in cells]
+    found, listed = [], len(names) <= MOST_LISTED and not any("," in name for name in names)
+    for at, cell in enumerate(cells):
+        others = ",".join(names[:at] + names[at + 1 :]) if listed else ""
+        which = f"--input {typed(others)}" if others else "name the others with --input"
+        found.append(_numbers(cell, f"{place}, column '{names[at]}'", f"Or leave the column out: {which}"))
+    return found
+
+
+def _numbers(cell: Cell, place: str, instead: str = AS_IT_STANDS) -> NDArray[np.floating[Any]]:
+    """A cell as numbers: one (), a list or an array of them (T,) or (T, …). instead: what else may be meant, with the
+    option. Raises DataError."""
     if isinstance(cell, str | float | int) and not isinstance(cell, bool) and not is_number(cell):
-        raise _no_number(place, cell)
+        raise _no_number(place, cell, instead)
     try:
         small = isinstance(cell, np.ndarray) and np.can_cast(cell.dtype, np.float32)
         found: NDArray[np.floating[Any]] = np.asarray(cell, np.float32 if small else np.float64)
     except (ValueError, TypeError, OverflowError):
         flat = [one for one in _flat(cell) if not is_number(one)]
         if flat:
-            raise _no_number(place, flat[0]) from None
+            raise _no_number(place, flat[0], instead) from None
         raise Unfit(
             f"{place}: '{shortened(cell)}' where numbers were expected, as many in each step.",
-            "Correct it; or have the column read as it stands: --read text.",
+            f"Correct it. {instead}",
             "Correct it.",
         ) from None
     if not found.size:
@@ -315,11 +336,11 @@ def _numbers(cell: Cell, place: str) -> NDArray[np.floating[Any]]:
     return found
 
 
-def _no_number(place: str, cell: Any) -> Unfit:
+def _no_number(place: str, cell: Any, instead: str) -> Unfit:
     fault = MissingNumber if is_undefined(cell) else Unfit
     return fault(
         f"{place}: '{shortened(cell)}' where numbers were expected.",
-        f"{cure(cell)} Or have the column read as it stands: --read text.",
+        f"{cure(cell)} {instead}",
         cure(cell, by_run=True),
     )
 

@@ -176,7 +176,7 @@ class RowReader:
         cells = row.cells[: len(self.wanted.inputs)]
         if self.taken.kind in MEDIA:
             cells = located(cells, table.path.parent)
-        return self.taken.take(cells, table.place(row.number))
+        return self.taken.take(cells, table.place(row.number), self.wanted.inputs)
 
     def _add(self, table: TableFile, row: Row, item: Item, source: int) -> None:
         whole = len(self.wanted.all)

@@ -13,7 +13,18 @@ from numpy.typing import NDArray
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 COMMA = re.compile(r"[+-]?(\d+(\.\d{3})*|\d*),\d+([eE][+-]?\d+)?|[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-SIGNED = re.compile(r"[+-]?\s*[$€£¥]?\s*[+-]?[\d.,]*\d[\d.,]*([eE][+-]?\d+)?\s*[%‰$€£¥]?")
+MINUS = "\N{MINUS SIGN}\N{EN DASH}\N{EM DASH}\N{FULLWIDTH HYPHEN-MINUS}"  # written for -
+MONEY = "$€£¥₹₽₩₺₪₴₫฿"
+PARTED = r"[1-9]\d{0,2}(?:[\s'’_]\d{3})+(?:[.,]\d*)?"  # 1 001, 1'001 and 1_001, whatever the blank
+ONE = rf"(?:{PARTED}|[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?)"
+SIGNED = re.compile(rf"[+{MINUS}-]?\s*[{MONEY}]?\s*[+{MINUS}-]?{ONE}\s*[%‰{MONEY}]?")
+DOTTED = re.compile(r"(?!\d{1,3}(\.\d{3})+$)\d+(\.\d+){2,}")  # 31.12.1999, 192.168.0.1
+PHONE = re.compile(r"\+\d{1,3}(\s\d{3})+")  # +48 601 234 567
+UNIT = r"[^\s\d.,:;!?()+/&#-][^\s\d]{0,11}[23]?"  # kg, °C, m2, km/h
+AMOUNT = re.compile(
+    rf"(?:[~≈<>≤≥]=?|ca\.?|[+{MINUS}-])?\s*(?:[A-Z]{{0,3}}[{MONEY}]|(?P<before>[A-Z]{{3}}))?\s*(?:{ONE})"
+    rf"(?P<to>\s*[{MINUS}-]\s*{ONE})?(?:\s*(?P<after>{UNIT}))?\+?|\({ONE}\)|\d+\s*/\s*\d+"
+)
 LONGEST = 60  # characters of what is nearly a number; what is one may be as long as it likes
 UNDEFINED = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "nil", "missing", "-", "--", "?"))
 ENDLESS = frozenset(("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"))
@@ -72,7 +83,22 @@ def is_nearly(cell: Any) -> bool:
     written = cell.strip()
     if NUMBER.fullmatch(written) or written.lower() in ENDLESS:
         return True
-    return len(written) <= LONGEST and SIGNED.fullmatch(written) is not None
+    if len(written) > LONGEST or DOTTED.fullmatch(written) or PHONE.fullmatch(written):
+        return False
+    return SIGNED.fullmatch(written) is not None
+
+
+def unit_of(cell: Any, spans: bool = False) -> str | None:
+    """The unit of a cell that is a single amount: "kg" of 12 kg, "EUR" of EUR 3.50, "" of ~5, (5.5) and 12/200; None
+    for any other cell, a number among them. spans: 5-10 is one, too, as which phone numbers are written as well."""
+    if not isinstance(cell, str) or len(cell) > LONGEST or is_number(cell) or is_nearly(cell):
+        return None
+    if not any(map(str.isdigit, cell)) or DOTTED.fullmatch(cell.strip()) or PHONE.fullmatch(cell.strip()):
+        return None
+    found = AMOUNT.fullmatch(cell.strip())
+    if found is None or (found["to"] and not spans):
+        return None
+    return found["after"] or found["before"] or ""
 
 
 def cure(cell: Any, by_run: bool = False) -> str:
@@ -85,12 +111,14 @@ def cure(cell: Any, by_run: bool = False) -> str:
         if by_run:
             return "Write it as 3.14, without marks between thousands; or use a run that was trained with --decimal ,"
         return "Where the comma stands before the decimals: --decimal , and where it parts thousands: --decimal ."
-    if is_nearly(cell) and not re.search(r"[%‰$€£¥]", written):
-        return "It is beyond what a number of 64 bits can be, or no number at all. Correct it, or leave the row out."
-    if minus := re.match("[\N{MINUS SIGN}\N{EN DASH}\N{EM DASH}\N{FULLWIDTH HYPHEN-MINUS}]", written):
+    if minus := re.match(f"[{MINUS}]", written):
         return f"Its minus sign is the character U+{ord(minus[0]):04X}: write - in its place."
-    if re.fullmatch(r"[+-]?\d{1,3}(\s\d{3})+([.,]\d*)?", written):
-        return f"Write the number without blanks: {''.join(written.split())}."
+    if re.fullmatch(rf"[+-]?{PARTED}", written):
+        marks = "blanks" if re.search(r"\s", written) else "marks between thousands"
+        plain = re.sub(r"[\s'’_]", "", written)
+        return f"Write the number without {marks}: {plain}."
+    if is_nearly(cell) and not re.search(rf"[%‰{MONEY}]", written):
+        return "It is beyond what a number of 64 bits can be, or no number at all. Correct it, or leave the row out."
     if not any(one.isdigit() for one in written):
         return "Write the number; where there is none, leave the cell empty, and such rows out with --skip-empty."
     return "Write the number alone."

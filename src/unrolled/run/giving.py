@@ -91,7 +91,7 @@ class Giving:
         if isinstance(given, str) and isinstance(taken, VectorInput):
             cells = given_numbers(given, taken, self.options.decimal)
         try:
-            return taken.take(cells, name)
+            return taken.take(cells, name, self.known.columns.inputs)
         except MissingNumber:
             raise
         except Unfit as fault:

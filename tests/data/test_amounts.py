@@ -1,0 +1,135 @@
+"""Numbers as people write them, with units, blanks or another minus: never read or learnt as characters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unrolled.data.examples import Asked
+from unrolled.data.read_examples import read_examples
+from unrolled.data.written_numbers import cure, is_nearly, unit_of
+from unrolled.errors import DataError
+
+WRITTEN: dict[str, tuple[Callable[[int], str], str]] = {
+    "another minus": (lambda n: f"\u2212{n / 3:.2f}", r"U\+2212: write - in its place"),
+    "a dash": (lambda n: f"\u2013{n / 3:.2f}", r"U\+2013: write - in its place"),
+    "apostrophes": (lambda n: f"1'{n:03d}", r"without marks between thousands: 1002\."),
+    "blanks": (lambda n: f"1 {n:03d}", r"without blanks: 1002\."),
+    "no-break blanks": (lambda n: f"1\u00a0{n:03d}", r"without blanks: 1002\."),
+    "thin blanks": (lambda n: f"1\u202f{n:03d}", r"without blanks: 1002\."),
+    "underscores": (lambda n: f"1_{n:03d}", r"without marks between thousands: 1002\."),
+    "euros": (lambda n: f"3 {n:03d} €", "Write the number alone"),
+    "EUR": (lambda n: f"EUR {n}.50", "Write the number alone"),
+    "degrees": (lambda n: f"{n}.5 °C", "Write the number alone"),
+    "kilograms": (lambda n: f"{n} kg", "Write the number alone"),
+    "speeds": (lambda n: f"{n}km/h", "Write the number alone"),
+    "thousands": (lambda n: f"{n + 0.3}{'kM'[(n + 1) % 3 // 2]}", "Write the number alone"),
+    "brackets": (lambda n: f"({n}.5)", "Write the number alone"),
+    "about": (lambda n: f"~{n}", "Write the number alone"),
+    "at least": (lambda n: f"{n}+", "Write the number alone"),
+}
+SPANS: dict[str, Callable[[int], str]] = {"from to": lambda n: f"{n}-{2 * n + 1}", "of": lambda n: f"{n}/200"}
+TEXTS: dict[str, Callable[[int], str]] = {
+    "addresses": lambda n: f"{n} {('Main', 'Oak', 'Hill', 'Lake')[n % 4]} Street",
+    "addresses, the number last": lambda n: f"Hauptstr. {n}",
+    "phone numbers": lambda n: f"555-{1000 + n}",
+    "phone numbers abroad": lambda n: f"+48 601 {n:03d} {999 - n}",
+    "phone numbers of groups": lambda n: f"0171 {n:03d} {100 + n}",
+    "phone numbers in brackets": lambda n: f"(555) {n:03d}-{1000 + n}",
+    "products": lambda n: f"iPhone {n} Pro",
+    "counted things": lambda n: f"{n} dogs and 2 cats",
+    "things of many kinds": lambda n: f"{n} {'abcdefghij'[n % 10]}pples",
+}
+
+
+def table(tmp_path: Path, header: str, row: Callable[[int], str]) -> Path:
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join([header, *map(row, range(2, 82))]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("case", [*WRITTEN, *SPANS])
+def test_a_text_is_never_trained_to_write_amounts(case: str, tmp_path: Path) -> None:
+    cell, words = WRITTEN.get(case) or (SPANS[case], "Write the number alone")
+    path = table(tmp_path, "text,y", lambda n: f"some words {n}x,{cell(n)}")
+    with pytest.raises(DataError, match=rf"t\.csv, row 2: 'y' is .*\n.*{words}") as raised:
+        read_examples(path, Asked())
+    assert "--as text" in str(raised.value)
+    assert read_examples(path, Asked(kind="text")).answers["y"].output.kind == "text"
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_characters_of_amounts_are_not_read(case: str, tmp_path: Path) -> None:
+    cell, words = WRITTEN[case]
+    path = table(tmp_path, "size,y", lambda n: f"{cell(n)},{n * 1.5}")
+    with pytest.raises(DataError, match=rf"t\.csv, row 2: .*where numbers .*\n.*{words}") as raised:
+        read_examples(path, Asked())
+    assert "--read text" in str(raised.value)
+    assert read_examples(path, Asked(read="text")).answers["y"].output.kind == "value"
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_texts_with_numbers_in_them_are_read_as_texts(case: str, tmp_path: Path) -> None:
+    path = table(tmp_path, "text,y", lambda n: f"{TEXTS[case](n)},{n * 1.5}")
+    assert read_examples(path, Asked()).intake.input.kind == "text"
+
+
+@pytest.mark.parametrize("case", ["addresses", "products", "counted things", "things of many kinds"])
+def test_texts_with_numbers_in_them_are_written(case: str, tmp_path: Path) -> None:
+    path = table(tmp_path, "text,answer", lambda n: f"some words and more of them {n}x,{TEXTS[case](n)}")
+    assert read_examples(path, Asked()).answers["answer"].output.kind == "text"
+
+
+def test_amounts_of_few_kinds_are_labels(tmp_path: Path) -> None:
+    for kinds in (("18-24", "25-34", "35+"), ("5 kg", "10 kg", "20 kg"), ("1/5", "2/5", "3/5")):
+        path = table(tmp_path, "text,size", lambda n, kinds=kinds: f"some words {n}x,{kinds[n % 3]}")  # type: ignore[misc]
+        assert read_examples(path, Asked()).answers["size"].output.kind == "label"
+        path = table(tmp_path, "size,y", lambda n, kinds=kinds: f"{kinds[n % 3]},{n * 1.5}")  # type: ignore[misc]
+        assert read_examples(path, Asked()).answers["y"].output.kind == "value"
+
+
+@pytest.mark.parametrize(
+    ("cell", "unit"),
+    [("12 kg", "kg"), ("EUR 3.50", "EUR"), ("5m2", "m2"), ("~5", ""), ("12/200", ""), ("5-10", None), ("5", None),
+     ("3,14", None), ("12 Main Street", None), ("2024-01-05", None), ("a 5", None), ("", None), (5, None)],
+)  # fmt: skip
+def test_an_amount_has_one_unit(cell: object, unit: str | None) -> None:
+    assert unit_of(cell) == unit
+    assert unit_of("5-10", spans=True) == ""
+
+
+def test_dots_alone_make_no_number(tmp_path: Path) -> None:
+    for cell in ("31.12.1999", "192.168.0.1", "3.14.15"):
+        assert not is_nearly(cell)
+        assert unit_of(cell) is None
+    assert is_nearly("1.234.567")
+    path = table(tmp_path, "datum,y", lambda n: f"{n % 28 + 1:02d}.01.{1900 + n},{n * 1.5}")
+    with pytest.raises(DataError, match=r"'datum' holds dates") as raised:
+        read_examples(path, Asked())
+    assert str(raised.value).endswith("--read text"), "which reads it"
+    assert read_examples(path, Asked(read="text")).intake.input.kind == "text"
+    path = table(tmp_path, "text,datum", lambda n: f"words {n},{n % 28 + 1:02d}.01.{1900 + n}")
+    with pytest.raises(DataError, match=r"'datum' holds dates, and forecasts"):
+        read_examples(path, Asked())
+
+
+def test_of_several_columns_the_one_at_fault_is_named(tmp_path: Path) -> None:
+    path = table(tmp_path, "a,b b,c,y", lambda n: f"{n},{'NaN' if n == 40 else n / 4},{n % 3},{n * 1.5}")
+    with pytest.raises(
+        DataError, match=r"t\.csv, row 40, column 'b b': 'NaN' where numbers were expected\."
+    ) as raised:
+        read_examples(path, Asked())
+    assert str(raised.value).endswith("Or leave the column out: --input a,c")
+    assert read_examples(path, Asked(input="a,c")).columns.outputs == ("y",)
+    path = table(tmp_path, "a,b,y", lambda n: f"{n},{n}%,{n * 1.5}")
+    with pytest.raises(DataError, match=r"row 2, column 'b': '2%'.*\n.* Or leave the column out: --input a$"):
+        read_examples(path, Asked())
+
+
+def test_long_cells_are_looked_at_in_no_time() -> None:
+    for cell in ("1 " * 30_000, "1," * 30_000, "9" * 59 + "x", "1 234" * 11):
+        assert not is_nearly(cell)
+        unit_of(cell)
+    assert cure("\u22121e400").startswith("Its minus sign")
