@@ -16,20 +16,31 @@ SHOWN = 40  # characters of a text that was given as a path
 
 
 def as_path(path: Any, what: str = "The data") -> str:
-    """The path as a text. Raises OptionError where it is none, DataError where it is a text and names nothing."""
+    """The path as a text. Raises OptionError where it is none or empty, DataError where it can name nothing."""
     try:
         written = os.fspath(path)
     except TypeError:
         written = b""
     if not isinstance(written, str):
         raise OptionError(f"{what} is named by a path, a str or a pathlib.Path; got {_kind(path)}.")
+    check_path(written, what)
     if _is_text(written):
         shown = ascii(written[:SHOWN]) + (" …" if len(written) > SHOWN else "")
         raise DataError(
-            f"{shown} is a text of {len(written):,} characters and no path.\n"
-            "Put the text into a file, and give the file's path."
+            f"{shown}: {len(written):,} characters and no path. A name in a path is one line of at most 255 bytes.\n"
+            "Give the path of what is there. If this is a text, put it into a file, and give the file's path."
         )
     return written
+
+
+def check_path(written: str | None, what: str) -> None:
+    """Raises OptionError for a path of nothing or of blanks alone: Python would take the working folder for it, and
+    it is what a shell makes of a variable that is not set."""
+    if written is not None and not written.strip():
+        raise OptionError(
+            f"{what} is named by a path; got an empty one. Is a variable of your shell not set?\n"
+            "The folder you are in is called by a dot: ."
+        )
 
 
 def _is_text(written: str) -> bool:

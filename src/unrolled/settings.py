@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from unrolled.errors import OptionError, nearest
+from unrolled.given import check_path
 from unrolled.parts import UNTRAINED, learnt_model, parse_list
 from unrolled.schema import check, find_fault
 
@@ -21,6 +22,7 @@ MOST_MINUTES = 7 * 24 * 60.0
 DEFAULT_MINUTES = 10.0
 DEFAULT_MODEL = "lstm"
 DOCUMENT_KINDS = ("file", "line", "blank", "row")
+PATHS = ("out", "from_run", "plan", "valid", "test")  # settings that name a file or folder, or may
 OPTION_NAMES = {"from_run": "--from", "kind": "--as"}  # words of Python's, which no field can be called
 
 
@@ -162,6 +164,8 @@ class TrainSettings(Settings):
             raise OptionError(f"One budget was expected; both --minutes and {other} were given. Leave one out.")
         check_minutes(self.minutes)
         check_seed(self.seed)
+        for name in PATHS:
+            check_path(getattr(self, name), option_name(name))
         for name in ("steps", "size", "depth", "batch", "window", "threads", "rows"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -265,7 +269,18 @@ class CompareSettings(Settings):
         if self.seeds < 1:
             raise OptionError(f"--seeds is a whole number of at least 1; got {self.seeds}.")
         check_seed(self.seed)
-        shared = ("minutes", "steps", "size", "depth", "documents", "no_header", "symbols", "threads", "device")
+        shared = (
+            "minutes",
+            "steps",
+            "out",
+            "size",
+            "depth",
+            "documents",
+            "no_header",
+            "symbols",
+            "threads",
+            "device",
+        )
         TrainSettings(**{name: getattr(self, name) for name in shared}).check()
 
     def lags(self) -> list[int]:

@@ -83,7 +83,7 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
         r"'Once .* 5,100 characters and no path",
     ),
     "lines as a path": (lambda _: library.train(VERSE * 2), DataError, r"102 characters and no path"),
-    "a nul in a path": (lambda _: library.train("po\0ems"), DataError, r"'po\\x00ems' is a text of 6 characters"),
+    "a nul in a path": (lambda _: library.train("po\0ems"), DataError, r"'po\\x00ems': 6 characters and no path"),
     "no path": (lambda _: library.train(None), OptionError, r"a str or a pathlib\.Path; got None"),
     "a number as a run": (lambda _: library.load(3), OptionError, r"A run is named by a path, .* got an int"),
     "a device": (lambda here: library.load(here / "poems", "gpu"), OptionError, r"--device is one of .* got 'gpu'"),

@@ -52,8 +52,11 @@ def evaluate(
       unroll evaluate runs/poems other-poems.txt --json
       unroll evaluate runs/reviews --errors wrong.csv
     """
+    from unrolled.given import check_path
     from unrolled.run import load
 
+    check_path(data, "The data")
+    check_path(errors, "--errors")
     model = load(run, device, threads)
     evaluation: Any
     if model.kind != "language":

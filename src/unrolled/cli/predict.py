@@ -172,8 +172,11 @@ def _lines(
 
 def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | None]:
     """(run, input) of what was named."""
+    from unrolled.given import check_path
     from unrolled.run import is_run
 
+    for path in paths:
+        check_path(path, "A run or an input")
     if len(paths) > (1 if has_text else 2):
         raise OptionError(
             f"A run and an input were expected; {len(paths)} paths came: {' '.join(paths)}.\n"

@@ -72,7 +72,9 @@ def read_lines(path: str) -> Iterator[str]:
     """The lines of a file, or of standard input for "-", as they come; bytes that are no UTF-8 become lone
     surrogates. Raises DataError at once for a path that cannot be read."""
     from unrolled.data.text import file_of_text, look_at
+    from unrolled.given import as_path
 
+    path = as_path(path)
     if path == "-":
         if sys.stdin is None:
             raise DataError("Standard input is closed. Send lines to it, or name a file.")

@@ -15,6 +15,7 @@ from unrolled.cli.bridge import Json, Quiet, RunPath, any_number, takes, whole_n
 from unrolled.cli.output import OutputLost, note, print_json, say
 from unrolled.cli.terminal import View, open_view, start_facts
 from unrolled.errors import command, typed
+from unrolled.given import as_path
 from unrolled.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def train(
       cat *.log | unroll train - --steps 2000 --json
     """
     with Interrupts() as interrupts:
+        data = as_path(data)
         if data == "-" or (Path(data).is_file() and Path(data).stat().st_size > LARGE):
             note(f"Reading {'standard input' if data == '-' else data} …", quiet or json)
         from unrolled.run import Training

@@ -10,6 +10,7 @@ from typing import Any
 
 from unrolled.errors import OptionError, RunError
 from unrolled.files import read_json, write_json
+from unrolled.given import as_path
 from unrolled.run.folder import RunFolder, free_path
 from unrolled.run.tellers import SHORT
 from unrolled.run.training import Training
@@ -36,6 +37,8 @@ class Folds:
     that was stopped goes on. A budget is each one's. Raises RunError for a folder of other folds."""
 
     def __init__(self, data: str | Path, settings: TrainSettings, name: str) -> None:
+        data = as_path(data)
+        settings.check()
         if settings.plan or settings.from_run:
             raise OptionError("--folds trains each fold anew: leave out --plan and --from.")
         self.data, self.settings = data, settings

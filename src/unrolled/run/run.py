@@ -367,7 +367,7 @@ def load(path: str | Path | None = None, device: str = "auto", threads: int | No
 def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
     """The runs in a folder, the last written first: path, data, model, score, age in seconds, bytes, status."""
     rows: list[dict[str, Any]] = []
-    for path in find_runs(under):
+    for path in find_runs(as_path(under, "The folder of runs")):
         try:
             rows.append(_row(RunFolder.open(path, kinds=None)))
         except RunError as error:

@@ -1,0 +1,110 @@
+"""An empty path is what a shell makes of a variable that is not set: refused wherever a path is named, and never the
+working folder, which Python takes it for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from asking import Unroll
+
+import unrolled as library
+from unrolled.compare import Comparison
+from unrolled.errors import OptionError
+from unrolled.run import Training, info_data, runs
+from unrolled.settings import CompareSettings
+
+TEXT = "".join(f"Line {n} says that {n * n} is the square of {n}.\n" for n in range(150))
+COMMANDS = (
+    ["info", "{}"],
+    ["train", "{}", "--steps", "1"],
+    ["train", "{}", "--steps", "1", "--folds", "2"],
+    ["train", "text.txt", "--steps", "1", "--valid", "{}"],
+    ["train", "text.txt", "--steps", "1", "--test", "{}"],
+    ["train", "text.txt", "--steps", "1", "--out", "{}"],
+    ["train", "text.txt", "--steps", "1", "--from", "{}"],
+    ["train", "text.txt", "--plan", "{}"],
+    ["info", "text.txt", "--steps", "1", "--valid", "{}"],
+    ["resume", "{}"],
+    ["sample", "{}"],
+    ["score", "{}"],
+    ["predict", "{}", "text.txt"],
+    ["predict", "runs/one", "{}"],
+    ["predict", "{}", "--text", "a"],
+    ["evaluate", "{}"],
+    ["evaluate", "runs/one", "{}"],
+    ["evaluate", "runs/one", "--errors", "{}"],
+    ["compare", "{}", "--steps", "1"],
+    ["compare", "text.txt", "--steps", "1", "--out", "{}"],
+    ["runs", "--under", "{}"],
+)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that training could begin on, with a text in it."""
+    (tmp_path / "text.txt").write_text(TEXT)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("blank", ["", " \t"])
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_an_empty_path_is_refused_by_every_command(here: Path, unroll: Unroll, words: list[str], blank: str) -> None:
+    answer = unroll(*(word.format(blank) for word in words))
+
+    assert answer.code == 2, answer.err
+    assert answer.out == ""
+    assert "got an empty one. Is a variable of your shell not set?" in answer.err
+    assert [path.name for path in here.iterdir()] == ["text.txt"], "nothing is made"
+
+
+def test_what_is_empty_is_named_by_its_option(here: Path, unroll: Unroll) -> None:
+    assert "--valid is named by a path" in unroll("train", "text.txt", "--valid", "", "--steps", "1").err
+    assert "--from is named by a path" in unroll("train", "text.txt", "--from", "", "--steps", "1").err
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: library.train("", steps=1),
+        lambda: library.train("text.txt", steps=1, out=""),
+        lambda: library.load(" "),
+        lambda: Training.resume(""),
+        lambda: info_data(""),
+        lambda: runs(""),
+        lambda: Comparison(""),
+        lambda: Comparison("text.txt", CompareSettings(steps=1, out="")),
+    ],
+)
+def test_an_empty_path_is_refused_from_python(here: Path, call: Callable[[], object]) -> None:
+    with pytest.raises(OptionError, match="got an empty one"):
+        call()
+
+
+def test_the_working_folder_is_read_where_it_is_named_by_a_dot(here: Path, unroll: Unroll) -> None:
+    answer = unroll("info", ".")
+
+    assert answer.code == 0, answer.err
+    assert unroll("runs", "--under", ".").code == 0
+
+
+def test_a_name_with_blanks_in_it_is_a_name(here: Path, unroll: Unroll) -> None:
+    (here / " ").mkdir()
+    (here / " " / " a b.txt").write_text(TEXT)
+
+    assert unroll("info", "./ ").code == 0
+    assert unroll("info", " / a b.txt").code == 0
+
+
+@pytest.mark.parametrize("words", [["info"], ["train", "--steps", "1"], ["score"], ["evaluate"]], ids=" ".join)
+@pytest.mark.parametrize("long", ["x" * 260, "ä" * 130 + ".csv", "a\nb" * 200])
+def test_a_name_that_is_too_long_may_be_a_path_or_a_text(
+    here: Path, unroll: Unroll, words: list[str], long: str
+) -> None:
+    answer = unroll(words[0], long, *words[1:])
+
+    assert answer.code == 2
+    assert f"{len(long):,} characters and no path. A name in a path is one line of at most 255 bytes." in answer.err
+    assert "Give the path of what is there. If this is a text, put it into a file" in answer.err
