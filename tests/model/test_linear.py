@@ -219,7 +219,7 @@ def test_what_cannot_be_fitted_is_said_and_says_the_same_of_all(monkeypatch: pyt
         given[3].data.fill_(torch.nan)
         return True
 
-    monkeypatch.setattr("unrolled.model.linear_fit._descend", fail)
+    monkeypatch.setattr("unrolled.model.linear_fit.descend", fail)
     answers = {name: np.arange(6) % len(output.names) for name, output in OUTPUTS.items()}
     model = fit_linear("characters", (TEXTS, answers), (TEXTS, answers), OUTPUTS, WORDS, 0)
     assert model.describe().endswith("which could not be fitted for side, mood")

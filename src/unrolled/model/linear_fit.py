@@ -10,23 +10,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from unrolled.data.features import Features
 from unrolled.data.intake import Intake
 from unrolled.data.outputs import Output, ValueOutput
 from unrolled.data.words import given_words
 from unrolled.deadline import ENDLESS, Deadline
-from unrolled.model.likelihoods import is_known
 from unrolled.model.linear import Fitted, LinearModel
-from unrolled.model.looks import Bagged, BagLook, Look, Looked, NumberLook, Sloped
+from unrolled.model.linear_descent import MANY_LABELS, Rows, descend, in_pieces, misfit_of
+from unrolled.model.looks import Bagged, BagLook, Look, Looked, NumberLook
 from unrolled.model.ngram_bags import BAGS
 
 TRIES = ((True, 0.1), (False, 0.1), (True, 0.3), (True, 0.03), (False, 0.3), (False, 0.03), (True, 1.0))
@@ -43,22 +41,12 @@ FEW_WEIGHTS = 1 << 21  # as many are always allowed; more where there are n-gram
 MOST_PRODUCTS = 2_000_000_000  # of an n-gram or number of a row with a label's weight, in one look at all rows
 MOST_WORK = 50_000_000_000  # of them in all tries; a first one is made whatever it takes
 FEWEST_ITERATIONS = 8
-SURE_LOOKS, SURE_PRODUCTS = 12, 300_000_000  # that are made however late it is: so many looks, of so much in all
-HELD = 1 << 24  # of rows times labels, about: more rows are looked at piece by piece
 LOOKING = 0.35  # share of the time for looking at rows; the rest is for fitting
 SPEED = 200_000_000  # products a second, about
 LOOKS = 12  # at all rows that there is to be time for; rows are fewer otherwise
 FEWEST_ROWS = 1_000  # that are fitted on, however short the time
 SMOOTHING = 1.0  # added to the counts of a log-count ratio
 LEAST_SPREAD = 1e-3  # of a value's error, in deviations
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows as a linear model sees them, and their answers."""
-
-    seen: Looked
-    answers: dict[str, Tensor]  # of each output (R,) below 0 where not known, or (R, K)
 
 
 Lessons = tuple[Sequence[Any], Mapping[str, NDArray[Any]]]  # items, and the answers of each output
@@ -161,10 +149,6 @@ def _sample(
     return np.sort(order[: int(most)]), int(size * most), f", fitted on {int(most):,} rows"
 
 
-class _TooLate(Exception):
-    """The deadline passed while a slope was computed."""
-
-
 def _fit_output(
     lessons: Rows, exam: Rows, name: str, size: int, output: Output, deadline: Deadline
 ) -> tuple[Fitted, bool]:
@@ -177,29 +161,36 @@ def _fit_output(
     seen, scales = lessons.seen, {False: torch.ones(size, 1)}
     if isinstance(seen, Bagged) and output.kind in ("label", "tags"):
         scales[True] = log_count_ratios(seen, lessons.answers[name], size, width)
-    pieces = _in_pieces(lessons, name, size, width)
+    pieces = in_pieces(lessons, name, size, width)
     ends: dict[bool, tuple[Tensor, Tensor]] = {}
     of_kind = NUMBER_TRIES if not isinstance(seen, Bagged) else TAG_TRIES if output.kind == "tags" else TRIES
     tries = [one for one in of_kind if one[0] in scales]
     work = seen.held * width  # of one look at all rows
-    iterations = min(ITERATIONS, max(FEWEST_ITERATIONS, MOST_WORK // max(1, work)))
+    most = MOST_WORK if not deadline.endless else most_work(width)
+    iterations = min(ITERATIONS, max(FEWEST_ITERATIONS, most // max(1, work)))
     for place, (scaled, penalty) in enumerate(tries):
-        if place and (deadline.passed() or place * iterations * work >= MOST_WORK):
+        if place and (deadline.passed() or place * iterations * work >= most):
             return _with_spread(best, lessons, exam, name, output), deadline.passed()
         if scaled not in ends:
             ends[scaled] = torch.zeros(size, width, requires_grad=True), torch.zeros(width, requires_grad=True)
         weights, bias = ends[scaled]
-        whole = _descend(pieces, output.kind, scales[scaled], weights, bias, penalty, iterations, deadline)
+        whole = descend(pieces, output.kind, scales[scaled], weights, bias, penalty, iterations, deadline)
         with torch.no_grad():
             fitted = Fitted(weights * scales[scaled], bias.clone())
             found = exam.seen.apply(fitted.weights, fitted.bias)
-            worth = float(_misfit(output.kind, found, exam.answers[name]))
+            worth = float(misfit_of(output.kind, found, exam.answers[name]))
         worth = math.inf if math.isnan(worth) else worth  # nothing to be examined on
         if not worth >= least:
             best, least = fitted, worth
         if not whole:
             return _with_spread(best, lessons, exam, name, output), True
     return _with_spread(best, lessons, exam, name, output), False
+
+
+def most_work(width: int) -> int:
+    """Products in all tries where no deadline ends them. Beside its products a look at all rows takes a time that
+    grows with the labels, and a training of a few updates is not to wait for minutes for what stands beside it."""
+    return MOST_WORK * MANY_LABELS // max(MANY_LABELS, width)
 
 
 def _with_spread(best: Fitted, lessons: Rows, exam: Rows, name: str, output: Output) -> Fitted:
@@ -211,41 +202,6 @@ def _with_spread(best: Fitted, lessons: Rows, exam: Rows, name: str, output: Out
     return Fitted(best.weights, best.bias, off.square().mean(0).sqrt().clamp_min(LEAST_SPREAD).log().float())
 
 
-@dataclass(frozen=True)
-class Piece:
-    """Some rows as they are descended on, and their answers."""
-
-    seen: Looked
-    answers: Tensor
-    share: float  # of all that is known
-
-
-def _in_pieces(lessons: Rows, name: str, size: int, width: int) -> list[Piece]:
-    """Rows in pieces of which each holds about so many numbers as are to be held at once."""
-    answers, seen = lessons.answers[name], lessons.seen
-    rows, known = len(answers), max(1, int(is_known(answers).sum()))
-    step = max(1, HELD // width) if rows * width > 2 * HELD else max(1, rows)
-    found = []
-    for start in range(0, rows, step):
-        some = answers[start : start + step]
-        part = seen if step >= rows else seen.cut(start, start + step)
-        share = int(is_known(some).sum()) / known
-        if share or step >= rows:
-            found.append(Piece(Sloped.of(part, size) if isinstance(part, Bagged) else part, some, share))
-    return found
-
-
-def _misfit(kind: str, found: Tensor, answers: Tensor) -> Tensor:
-    """Mean nats of labels; half the squared distance of values."""
-    if kind in ("label", "tags"):
-        return F.cross_entropy(found, answers, ignore_index=-1)
-    known = is_known(answers)
-    found, answers = found[known], answers[known].to(found.dtype)
-    if kind == "labels":
-        return F.binary_cross_entropy_with_logits(found, answers, reduction="none").sum(1).mean()
-    return 0.5 * (found - answers).square().sum(1).mean()
-
-
 def log_count_ratios(bags: Bagged, answers: Tensor, size: int, kinds: int) -> Tensor:
     """How much more often an n-gram stands in rows of a label than in others', in nats, (F, K)."""
     ends = torch.cat([bags.starts[1:], torch.tensor([len(bags.places)])])
@@ -254,52 +210,3 @@ def log_count_ratios(bags: Bagged, answers: Tensor, size: int, kinds: int) -> Te
     counts = torch.bincount((bags.places * kinds + labels)[known], minlength=size * kinds).view(size, kinds).float()
     of_label, of_others = counts + SMOOTHING, counts.sum(1, keepdim=True) - counts + SMOOTHING
     return (of_label / of_label.sum(0)).log() - (of_others / of_others.sum(0)).log()
-
-
-def _descend(
-    pieces: Sequence[Piece], kind: str, scale: Tensor, weights: Tensor, bias: Tensor, penalty: float,
-    iterations: int, deadline: Deadline,
-) -> bool:  # fmt: skip
-    """Moves weights and bias to the least of the mean misfit and the penalty, by L-BFGS; whether it came to its end.
-
-    Where the deadline passes, they are those that cost least of all that were tried.
-    """
-    rows = sum(len(piece.answers) for piece in pieces)
-    work = max(1, weights.shape[1] * sum(piece.seen.held for piece in pieces))
-    sure, looks = max(2, min(SURE_LOOKS, SURE_PRODUCTS // work)), 0
-    optimiser = torch.optim.LBFGS(
-        [weights, bias], max_iter=iterations, history_size=8, line_search_fn="strong_wolfe", tolerance_change=1e-7
-    )
-    least, kept = math.inf, (weights.detach().clone(), bias.detach().clone())
-
-    def loss() -> Tensor:
-        nonlocal least, kept, looks
-        looks += 1
-        optimiser.zero_grad()
-        whole = torch.zeros(())
-        for piece in pieces:
-            if deadline.passed() and looks > sure:
-                raise _TooLate
-            misfit = _misfit(kind, piece.seen.apply(weights * scale, bias), piece.answers)
-            if len(pieces) == 1:
-                whole = misfit + penalty / (2 * rows) * (weights**2).sum()
-                whole.backward()  # type: ignore[no-untyped-call]
-            else:
-                (piece.share * misfit).backward()  # type: ignore[no-untyped-call]
-                whole = whole + piece.share * misfit.detach()
-        if len(pieces) > 1:
-            ridge = penalty / (2 * rows) * (weights**2).sum()
-            ridge.backward()  # type: ignore[no-untyped-call]
-            whole = whole + ridge.detach()
-        if not deadline.endless and (cost := float(whole.detach())) < least:
-            least, kept = cost, (weights.detach().clone(), bias.detach().clone())
-        return whole
-
-    try:
-        optimiser.step(loss)  # type: ignore[no-untyped-call]
-    except _TooLate:
-        with torch.no_grad():
-            weights.copy_(kept[0])
-            bias.copy_(kept[1])
-        return False
-    return True
