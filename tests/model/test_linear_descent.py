@@ -40,8 +40,13 @@ def test_how_many_penalties_are_tried(
     texts, answers = rows_of(kinds)
     output = LabelOutput(tuple(str(n) for n in range(kinds)))
     counted: list[Any] = []
+
+    def count(*given: Any) -> bool:
+        counted.append(given)
+        return True
+
     _, bags = BagLook.learn("words", texts, 1 << 20)
-    monkeypatch.setattr(linear_fit, "descend", lambda *given: counted.append(given) or True)
+    monkeypatch.setattr(linear_fit, "descend", count)
     monkeypatch.setattr(linear_fit, "ITERATIONS", 10)
     monkeypatch.setattr(linear_fit, "MOST_WORK", 4 * 10 * bags.held * kinds)  # those of four tries
     fit_linear("words", (texts, answers), (texts, answers), {"label": output}, WORDS, 0, deadline)
