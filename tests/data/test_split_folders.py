@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 
 from unrolled.data.examples import Asked, Examples
+from unrolled.data.folders import label_folders
 from unrolled.data.read_examples import read_examples
 from unrolled.data.split_folders import find_splits, find_text_splits
+from unrolled.data.split_names import split_names
 from unrolled.data.tables import check_no_tables, open_table
 from unrolled.data.text import list_files
 from unrolled.errors import DataError, OptionError
+from unrolled.run.asked import as_read, is_about_text, read_subject
+from unrolled.settings import TrainSettings
 
 WORDS = ("good fine film", "bad dull film")
 
@@ -176,7 +180,8 @@ def test_the_splits_of_a_text_are_folders_of_files(tmp_path: Path) -> None:
         "training": "train", "validation": "valid", "test": "test",
     }  # fmt: skip
     assert find_text_splits(fill(tmp_path / "b", "train", "notes")) == {}
-    assert find_text_splits(fill(tmp_path / "c", "train/pos", "test/pos")) == {}
+    assert set(find_text_splits(fill(tmp_path / "c", "train/pos", "test/pos"))) == {"training", "test"}
+    assert find_text_splits(fill(tmp_path / "e", "train", "test", "model")) == {}
     assert find_text_splits(fill(tmp_path / "d", "train")) == {}
 
 
@@ -226,3 +231,84 @@ def test_tables_named_as_splits_are_refused_with_what_to_type(
     assert re.search(said, str(refused.value).replace(str(tmp_path), "F"), re.MULTILINE), refused.value
     assert "--as language" in str(refused.value)
     return None
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        ("training_set test_set", "training test"),
+        ("train_images val_images test_images", "training validation test"),
+        ("trainImages testImages", "training test"),
+        ("train2017 val2017", "training validation"),
+        ("TrainingData devset Test1", "training validation test"),
+        ("seg_train seg_test seg_pred", "training test"),
+        ("Train", "training"),
+        ("bullet_train crash_test", ""),
+        ("trainers testify valley devil", ""),
+        ("train_test_split", ""),
+    ],
+)
+def test_splits_are_known_by_the_names_of_folders(names: str, splits: str) -> None:
+    assert list(split_names(names.split()).values()) == splits.split()
+
+
+@pytest.mark.parametrize("write", [fill, fill_pictures])
+@pytest.mark.parametrize("inner", ["", "training_set/"])
+def test_training_set_and_test_set_are_splits_whatever_they_are_wrapped_in(
+    write: Callable[..., Path], inner: str, tmp_path: Path
+) -> None:
+    other = inner.replace("training", "test")
+    write(tmp_path, f"training_set/{inner}cat", f"training_set/{inner}dog", count=10)
+    write(tmp_path, f"test_set/{other}cat", f"test_set/{other}dog", count=3)
+    examples = read_examples(tmp_path, Asked())
+    assert names_of(examples) == ("cat", "dog")
+    assert (split_of(examples, "test_set"), counted(examples)["test"]) == ({"test"}, 6)
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("train_images", "test_images"), ("train", "test", "extra")])
+def test_splits_without_label_folders_are_no_labels(names: tuple[str, ...], tmp_path: Path) -> None:
+    fill_pictures(tmp_path, *names)
+    with pytest.raises(
+        DataError, match=rf"{names[1]} and {names[0]} are splits by their names.*\n.*--as label"
+    ) as raised:
+        read_examples(tmp_path, Asked())
+    assert str(raised.value).count("\n") < 3
+    assert names_of(read_examples(tmp_path, Asked(kind="label"))) == tuple(sorted(names))
+
+
+def test_folders_of_texts_are_labels(tmp_path: Path) -> None:
+    def learnt(name: str, *folders: str, beside: str = "", count: int = 6) -> tuple[str, str]:
+        folder = fill(tmp_path / name, *folders, count=count)
+        if beside:
+            (folder / beside).write_text("a line or two\n")
+        asked = as_read(folder, TrainSettings())
+        subject = read_subject(folder, asked)
+        return subject.kind, subject.description
+
+    kind, said = learnt("news", "alt.atheism", "sci.space", beside="README.txt")
+    assert kind != "language"
+    assert "its folders are labels; all of it as one text: --as language" in said
+    assert is_about_text(tmp_path / "news", TrainSettings(kind="language"))
+    assert learnt("one", "a", count=90)[0] == "language"
+    assert learnt("books", *(f"author{number}" for number in range(12)), count=1)[0] == "language"
+    assert learnt("deep", "src/a", "src/b", "docs")[0] == "language"
+    assert learnt("project", "a", "b", beside="main.py")[0] == "language"
+    assert learnt("splits", "train", "test", count=20)[0] == "language"
+    kind, said = learnt("both", "train", "test", "model")
+    assert kind == "language"
+    assert "test and train are read with all else as one text; as splits: --valid --test" in said
+
+
+def test_texts_as_long_as_books_are_documents(tmp_path: Path) -> None:
+    fill(tmp_path, "AA", "AB", count=2)
+    assert label_folders(tmp_path)
+    (tmp_path / "AA" / "0.txt").write_text("a long text " * 30_000)
+    assert not label_folders(tmp_path)
+
+
+def test_splits_of_texts_below_which_labels_stand_are_splits_of_a_text_too(tmp_path: Path) -> None:
+    fill(tmp_path, "train/pos", "train/neg", "test/pos", "test/neg", count=10)
+    subject = read_subject(tmp_path, TrainSettings(kind="language"))
+    assert subject.kind == "language"
+    assert {Path(path).name for path in subject.fingerprints} == {"train", "test"}
+    assert "the splits are the folders train, test (--valid --test overrule)" in subject.description

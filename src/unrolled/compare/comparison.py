@@ -27,6 +27,7 @@ from unrolled.compare.sizes import fit_size
 from unrolled.compare.streaming import TIMED, TURNS, time_streams
 from unrolled.compare.words import COLUMNS, TASK_COLUMNS, row_line, sentences
 from unrolled.data import TASKS, Corpus, read_corpus
+from unrolled.data.folders import label_folders
 from unrolled.errors import (
     DataError,
     InputError,
@@ -41,7 +42,7 @@ from unrolled.escaping import typable
 from unrolled.given import as_path
 from unrolled.run import load
 from unrolled.run.asked import as_read, is_about_text
-from unrolled.run.language import task_of
+from unrolled.run.language import Language, task_of
 from unrolled.run.rows import table_options
 from unrolled.settings import CompareSettings, TrainSettings
 
@@ -115,6 +116,11 @@ class Comparison:
         self.results: dict[Cell, dict[str, Any]] = self._known()
         self._forecast = Forecast(self.settings, self.sizes, self.data if corpus is None else corpus)
 
+    @property
+    def _of_folders(self) -> bool:
+        """Whether the data are texts in folders that a training would take as labels: here they are one text."""
+        return label_folders(Path(self.data))
+
     def _corpus(self) -> Corpus:
         settings = self.settings
         if not Path(self.data).exists():
@@ -123,7 +129,7 @@ class Comparison:
                 f"Give a text, or one of the tasks {', '.join(TASKS)}."
             )
         asked = as_read(self.data, TrainSettings(documents=settings.documents, no_header=settings.no_header))
-        if not is_about_text(self.data, asked):
+        if not self._of_folders and not is_about_text(self.data, asked):
             raise DataError(
                 f"{self.data} is a table, and models are compared on a text or a task.\n"
                 f"To see a net beside the linear model on it: {command('train', self.data)}"
@@ -209,6 +215,7 @@ class Comparison:
         path, peak = self._run(cell), None
         if not finished(path):
             settings = replace(train_settings(self.settings, cell, self.sizes), out=str(path))
+            settings = replace(settings, kind=Language.kind) if self._of_folders else settings
             with ExitStack() as stack:
                 asked, answer, errors = (
                     stack.enter_context(files.nameless_file("what a training says")) for _ in range(3)

@@ -16,6 +16,7 @@ from unrolled.data.file_names import check_no_outputs
 from unrolled.data.outputs import KINDS, Output
 from unrolled.data.row_reader import RowReader
 from unrolled.data.sequences import SequenceTable
+from unrolled.data.split_names import hold_splits
 from unrolled.data.table_file import Row, TableFile
 from unrolled.data.written_numbers import cure, is_undefined, shortened
 from unrolled.errors import DataError
@@ -49,6 +50,12 @@ def _decide(path: Path, name: str, column: Column, skip_empty: bool, place: Plac
         )
     if amount := column.amount:
         raise _odd(name, column, amount, place)
+    if column.labelled and (splits := sorted(hold_splits(column.kinds))):
+        raise DataError(
+            f"{path}: the folders {' and '.join(splits)} are splits by their names, and hold no folders that are "
+            "labels.\nPut the files into a folder for each label, train/cat/1, test/cat/2; or, where these names are "
+            "the labels: --as label."
+        )
     if mixed := column.mixed:
         raise DataError(
             f"{path}: '{name}' is neither mostly words nor mostly numbers: {_counted(path, mixed, place)}.\n"

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+from unrolled.data.column_kinds import MOST_KINDS
 from unrolled.data.fingerprints import digest_of, join_digests
+from unrolled.data.media_folders import media_folder
 from unrolled.data.split_folders import (
     LabelledFiles,
     check_most,
@@ -15,11 +17,14 @@ from unrolled.data.split_folders import (
     open_splits,
     say_unlabelled,
 )
+from unrolled.data.split_names import hold_splits
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.text import judge, list_files
 from unrolled.errors import DataError
 
 COLUMNS = ("text", "label")  # what a file holds, and the name of the folder that it stands in
+ABOUT = ("readme", "license", "licence", "copying", "notice", "citation", "about", "changelog", "changes")
+FEWEST, LONGEST = 2, 1 << 16  # texts a label folder, and bytes a text, on average
 
 
 class FolderTable(TableFile):
@@ -40,8 +45,8 @@ class FolderTable(TableFile):
         files = list_files(path)
         splits = find_splits(path, files)
         table = cls(labelled_files(path, files)) if splits is None else open_splits(splits, cls)
-        if splits is not None:
-            table.note += "; all of it as one text: --as language"
+        said = "all of it" if splits is not None else "its folders are labels; all of it"
+        table.note = "; ".join(filter(None, [table.note, f"{said} as one text: --as language"]))
         labels = table.labelled.labels
         if len(labels) < 2:
             raise DataError(
@@ -62,3 +67,20 @@ class FolderTable(TableFile):
 
     def place(self, number: int) -> str:
         return str(self.files[number - 1])
+
+
+def label_folders(path: Path) -> bool:
+    """Whether the texts in a folder stand in a folder for each label, as 20 newsgroups do, and are not the documents
+    of a text: nothing stands beside the folders that is not about them, and nothing further below; they hold two
+    texts or more, none as long as a book, on average. Splits are no labels."""
+    if not path.is_dir() or media_folder(path):
+        return False
+    files = list_files(path)
+    places = [file.relative_to(path).parts for file in files]
+    inside = [file for file, parts in zip(files, places, strict=True) if len(parts) == 2]
+    labels = {file.parent.name for file in inside}
+    beside = [file for file in files if file.parent == path and file.stem.lower() not in ABOUT]
+    if beside or any(len(parts) > 2 for parts in places) or not 2 <= len(labels) <= MOST_KINDS or hold_splits(labels):
+        return False
+    written = sum(file.stat().st_size for file in inside)
+    return FEWEST * len(labels) <= len(inside) and written <= LONGEST * len(inside)

@@ -15,7 +15,7 @@ import numpy as np
 from unrolled.data.array_blocks import check_packed, check_rows, in_step, rows_at_once, stream_blocks
 from unrolled.data.array_rows import MOST_BYTES, AnyArray, read_rows
 from unrolled.data.fingerprints import digest_of, join_digests
-from unrolled.data.split_folders import SPLITS
+from unrolled.data.split_names import SPLITS
 from unrolled.data.table_file import Row, TableFile
 from unrolled.errors import DataError
 

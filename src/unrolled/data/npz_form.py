@@ -18,7 +18,7 @@ from unrolled.data.array_blocks import check_packed, in_step, rows_at_once, stre
 from unrolled.data.array_rows import MOST_BYTES, AnyArray, flat, read_rows
 from unrolled.data.cuts import PARTS
 from unrolled.data.npy_header import ArrayHeader, read_header
-from unrolled.data.split_folders import SPLITS
+from unrolled.data.split_names import SPLITS
 from unrolled.data.table_file import Row, TableFile
 from unrolled.data.written_numbers import shortened
 from unrolled.errors import DataError

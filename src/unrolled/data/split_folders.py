@@ -12,15 +12,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from unrolled.data.cuts import PARTS
+from unrolled.data.split_names import hold_splits, split_names
 from unrolled.data.table_file import TableFile
 from unrolled.data.text import list_files
 from unrolled.errors import DataError
 
-SPLITS = {
-    "train": "training", "training": "training", "valid": "validation", "val": "validation",
-    "validation": "validation", "dev": "validation", "test": "test", "testing": "test",
-}  # fmt: skip
-"""Names of folders, in small letters -> the split that they are."""
 UNLABELLED = ("unsup", "unsupervised", "unlabelled", "unlabeled")  # folders whose files have no label
 MOST_ENDINGS = 3  # named in a line
 
@@ -84,8 +80,8 @@ def find_splits(path: Path, files: Sequence[Path] | None = None) -> FolderSplits
 def _splits_above(path: Path, below: Mapping[str, list[Path]]) -> FolderSplits | None:
     """train/cat/1.png: where a folder is named train and holds label folders, and another split stands beside it, or
     nothing does."""
-    split_of = {name: SPLITS[name.lower()] for name in below if name.lower() in SPLITS}
-    found = {name: labelled_files(path / name, below[name]) for name in split_of}
+    split_of = split_names(below)
+    found = {name: _labelled_inside(path / name, below[name]) for name in split_of}
     found = {name: one for name, one in found.items() if one.files}
     named: dict[str, str] = {}  # split -> its folder
     for name in sorted(found):
@@ -118,14 +114,24 @@ def _splits_above(path: Path, below: Mapping[str, list[Path]]) -> FolderSplits |
     return FolderSplits({split: found[name] for split, name in named.items()}, note)
 
 
+def _labelled_inside(folder: Path, files: Sequence[Path]) -> LabelledFiles:
+    """The files under a split's folder; in a folder of its own name, which is all that it holds, those under that."""
+    parts = {file.relative_to(folder).parts[:2] for file in files}
+    if {first for first, *_ in parts} == {folder.name} and all(len(one) > 1 for one in parts):
+        return _labelled_inside(folder / folder.name, files)
+    return labelled_files(folder, files)
+
+
 def _splits_below(path: Path, below: Mapping[str, list[Path]]) -> FolderSplits | None:
     """cat/train/1.png: where every label folder holds splits and nothing else, and two of them at least."""
     files: dict[str, list[Path]] = {}
     named: dict[str, str] = {}
+    inner = [file.relative_to(path).parts for inside in below.values() for file in inside]
+    split_of = split_names({parts[1] for parts in inner if len(parts) > 2})
     for inside in below.values():
         for file in inside:
             parts = file.relative_to(path).parts
-            split = SPLITS.get(parts[1].lower()) if len(parts) > 2 else None
+            split = split_of.get(parts[1]) if len(parts) > 2 else None
             if split is None:
                 return None
             files.setdefault(split, []).append(file)
@@ -163,18 +169,16 @@ def say_unlabelled(files: LabelledFiles) -> str:
 
 
 def find_text_splits(path: Path, files: Sequence[Path] | None = None) -> dict[str, Path]:
-    """Split -> its folder, of a folder whose only folders are named train and valid or test, with files in them and
-    no folders below: the splits of a text. Empty for any other."""
-    split_of: dict[str, str] = {}
-    for file in list_files(path) if files is None else files:
-        parts = file.relative_to(path).parts
-        if len(parts) == 1:
-            continue
-        if len(parts) > 2 or parts[0].lower() not in SPLITS:
-            return {}
-        split_of[parts[0]] = SPLITS[parts[0].lower()]
+    """Split -> its folder, of a folder whose only folders are named train and valid or test: the splits of a text,
+    whatever stands below them. Empty for any other."""
+    names = {
+        file.relative_to(path).parts[0]
+        for file in (list_files(path) if files is None else files)
+        if file.parent != path
+    }  # fmt: skip
+    split_of = hold_splits(names)
     folders = {split: path / name for name, split in split_of.items()}
-    return folders if "training" in folders and 1 < len(folders) == len(split_of) else {}
+    return folders if len(folders) == len(split_of) == len(names) else {}
 
 
 def check_most(path: Path, taken: int, kind: str, others: Sequence[Path], cure: str = "") -> None:

@@ -18,7 +18,7 @@ from unrolled.data.media_folders import MediaFolder, media_folder
 from unrolled.data.npy_form import NpyTable, answer_names
 from unrolled.data.npz_form import NpzTable
 from unrolled.data.parquet_form import ParquetTable
-from unrolled.data.split_folders import SPLITS
+from unrolled.data.split_names import SPLITS
 from unrolled.data.table_file import USUAL, TableFile, TableOptions
 from unrolled.data.text import look_at
 from unrolled.errors import DataError, command

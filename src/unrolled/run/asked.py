@@ -13,6 +13,7 @@ import torch
 from unrolled.data import Corpus, is_table, keep_standard_input, table_from_json
 from unrolled.data.answers import UNSEEN, Labels, LabelSets, shown
 from unrolled.data.examples import Examples
+from unrolled.data.folders import label_folders
 from unrolled.data.idx_form import find_idx
 from unrolled.data.media_folders import media_folder
 from unrolled.data.pieces import PieceTable, WordTable
@@ -266,10 +267,10 @@ def as_evaluated(settings: TrainSettings, skip_empty: bool = False) -> TrainSett
 def is_about_text(path: str | Path, settings: TrainSettings) -> bool:
     """Whether what a path holds is learnt as a text, not as examples."""
     if str(path) != "-" and Path(path).is_dir() and settings.kind != Language.kind:
-        # folders of texts are documents, unless their names are asked for or stand under those of splits
+        # folders of texts are documents, unless their names are asked for, stand under those of splits or are labels
         if settings.kind == "label" or media_folder(path) or find_idx(Path(path)):
             return False
-        return find_splits(Path(path)) is None
+        return find_splits(Path(path)) is None and not label_folders(Path(path))
     return not is_table(path) or settings.kind == Language.kind
 
 

@@ -16,6 +16,7 @@ from unrolled.data import Corpus, Table, make_batches, part_rows, read_corpus
 from unrolled.data.column_kinds import MOST_KINDS
 from unrolled.data.cuts import PARTS
 from unrolled.data.split_folders import check_most, find_text_splits, labelled_files
+from unrolled.data.split_names import hold_splits
 from unrolled.data.text import list_files
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.decode import decode_stream, sample
@@ -292,6 +293,8 @@ def _folder_note(path: Path, splits: Mapping[str, Path], settings: TrainSettings
         return f"; the splits are the folders {names} (--valid --test overrule)"
     files = list_files(path)
     labelled = labelled_files(path, files)
+    if mixed := sorted(hold_splits(labelled.labels)):
+        return f"; {' and '.join(mixed)} are read with all else as one text; as splits: --valid --test"
     if settings.kind is None and len(labelled.files) == len(files) and 1 < len(labelled.labels) <= MOST_KINDS:
         return f"; where its {len(labelled.labels):,} folders are labels: --as label"
     return ""
