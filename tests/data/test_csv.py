@@ -103,7 +103,9 @@ def test_a_header_without_the_delimiter_of_the_rows_is_refused(tmp_path: Path) -
         rows(path)
 
 
-@pytest.mark.parametrize("again", ["text,label", "\ufefftext,label"])
+@pytest.mark.parametrize(
+    "again", ["text,label", "\ufefftext,label", "Text,Label", " TEXT , label ", "label,text", "\ufeffLabel,Text"]
+)
 def test_two_files_that_were_joined_are_refused_with_the_row(tmp_path: Path, again: str) -> None:
     path = write(tmp_path, lines(",", again))
     with pytest.raises(DataError, match=r"row 11: the header stands here once more\. Were two files joined"):

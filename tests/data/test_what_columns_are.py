@@ -132,6 +132,14 @@ def test_labels_are_tidied(written: str) -> None:
     assert tidy_label(written) == TIDY[written]
 
 
+@pytest.mark.parametrize("mark", [*map(chr, (0xAD, 0x34F, 0x61C, *range(0x200B, 0x2010), *range(0x202A, 0x202F))),
+                                  *map(chr, (0x2060, *range(0x2066, 0x206A), 0xFEFF))])  # fmt: skip
+def test_what_has_no_width_is_no_part_of_a_label(mark: str) -> None:
+    assert tidy_label(f"{mark}pos {mark}") == tidy_label(f"pos{mark}{mark}") == "pos"
+    assert tidy_label(f"p{mark}s") == f"p{mark}s"
+    assert tidy_label(mark) == ""
+
+
 def test_a_run_finds_its_labels_however_they_are_written() -> None:
     assert find_labels(["pos", " pos", "neg", "Pos"], ["neg", "pos"], -1) == [1, 1, 0, -1]
     old = ["neg", "neg ", "pos "]  # kept by a run that was made before

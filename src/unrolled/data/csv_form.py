@@ -94,16 +94,17 @@ class CsvTable(TableFile):
         records = read_records(self.path, self.encoding, self.dialect)
         if self.header:
             next(cells for _, cells in records if not is_blank(cells))
-        joined = (first[0], MARK + first[0]) if self.header and width > 1 else ()  # how a second header begins
+        again = sorted(map(plain_name, first)) if self.header and width > 1 else []  # of a second header
+        begins = {name for name in again if len(name) > 1} | {plain_name(name) for name in first[:1] if again}
         for number, cells in records:
             if len(cells) != width:
                 if is_blank(cells):
                     continue
                 raise self._odd(number, len(cells))
-            if cells[0] in joined and cells[1:] == first[1:]:
+            if again and plain_name(cells[0]) in begins and sorted(map(plain_name, cells)) == again:
                 raise DataError(
                     f"{self.path}, row {number:,}: the header stands here once more. Were two files joined?\n"
-                    "Take this line out, if the rows below it have the same columns."
+                    "Take this line out, if the rows below it have the same columns in the same order."
                 )
             if decimal is not None:
                 cells = [plain_number(cell, decimal) for cell in cells]
@@ -141,6 +142,11 @@ def escaped(delimiter: str) -> str:
 def bare(name: str) -> str:
     """A column's name without blanks and marks of the byte order around it."""
     return name.strip().strip(MARK).strip()
+
+
+def plain_name(name: str) -> str:
+    """A column's name as it is compared with those of another header: in small letters."""
+    return bare(name).casefold()
 
 
 def is_blank(cells: Sequence[str]) -> bool:

@@ -6,7 +6,8 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e"  # of no width
+# of no width: joiners and spaces, hyphens that may be, and marks that turn, embed or isolate the direction of writing
+INVISIBLE = r"\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
 AROUND = re.compile(rf"^[\s{INVISIBLE}]+|[\s{INVISIBLE}]+$")
 POINT_ZERO = re.compile(r"([+-]?\d+)\.0*")
 SHOWN_PAIRS = 3

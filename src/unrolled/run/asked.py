@@ -323,7 +323,8 @@ def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> N
     """Raises DataError where a table has none of the labels that a run can answer with. knower: the run, in words."""
     for name, answered in examples.answers.items():
         if isinstance(answered, Labels | LabelSets) and len(answered.ids) and (answered.ids == UNSEEN).all():
-            given, known = sorted(set(answered.given)), answered.output.names
+            blank = getattr(answered, "blank", None)  # conllu's _ is no tag
+            given, known = sorted(set(answered.given) - {blank}), answered.output.names
             folded = {one.casefold() for one in known}
             alike = " They differ by capital letters." if any(one.casefold() in folded for one in given) else ""
             raise DataError(
