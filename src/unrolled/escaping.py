@@ -7,6 +7,7 @@ that are no UTF-8 and which no encoding writes. All other characters of any scri
 
 from __future__ import annotations
 
+import os
 import re
 
 STEERING = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
@@ -40,3 +41,11 @@ def _escape(found: re.Match[str]) -> str:
 
 def _by_number(number: int) -> str:
     return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
+
+
+def is_a_path(written: str) -> bool:
+    """Whether the system can have a file of this name: no NUL is in it, and it can be written as bytes."""
+    try:
+        return b"\0" not in os.fsencode(written)
+    except UnicodeEncodeError:  # a lone surrogate
+        return False

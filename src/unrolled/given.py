@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from unrolled.errors import DataError, OptionError
+from unrolled.escaping import is_a_path
 
 T = TypeVar("T")
 SHOWN = 40  # characters of a text that was given as a path
@@ -23,29 +24,31 @@ def as_path(path: Any, what: str = "The data") -> str:
         written = b""
     if not isinstance(written, str):
         raise OptionError(f"{what} is named by a path, a str or a pathlib.Path; got {_kind(path)}.")
-    check_path(written, what)
     if _is_text(written):
         shown = ascii(written[:SHOWN]) + (" …" if len(written) > SHOWN else "")
         raise DataError(
             f"{shown}: {len(written):,} characters and no path. A name in a path is one line of at most 255 bytes.\n"
             "Give the path of what is there. If this is a text, put it into a file, and give the file's path."
         )
+    check_path(written, what)
     return written
 
 
 def check_path(written: str | None, what: str) -> None:
     """Raises OptionError for a path of nothing or of blanks alone: Python would take the working folder for it, and
-    it is what a shell makes of a variable that is not set."""
+    it is what a shell makes of a variable that is not set; and for what no file can be called."""
     if written is not None and not written.strip():
         raise OptionError(
             f"{what} is named by a path; got an empty one. Is a variable of your shell not set?\n"
             "The folder you are in is called by a dot: ."
         )
+    if written is not None and not is_a_path(written):
+        raise OptionError(f"{what} is named by a path; got {written[:SHOWN]!a}, which no file can be called.")
 
 
 def _is_text(written: str) -> bool:
     """Whether this can be no path: it has a NUL or a name that is too long, or lines where nothing is there."""
-    if "\0" in written:
+    if not is_a_path(written):
         return True
     try:
         Path(written).stat()
@@ -73,14 +76,14 @@ def _checked(texts: Iterable[Any], kinds: type[T] | tuple[type[T], ...]) -> Iter
 def as_whole(name: str, value: Any, least: int) -> int | None:
     """A whole number of at least `least`, or None. Raises OptionError, naming the parameter."""
     if value is not None and (type(value) is not int or value < least):
-        raise OptionError(f"{name} is a whole number of at least {least}, or None; got {value!r}.")
+        raise OptionError(f"{name} is a whole number of at least {least}, or None; got {value!r:.80}.")
     return value
 
 
 def as_number(name: str, value: Any) -> float:
     """A number above 0. Raises OptionError, naming the parameter."""
     if type(value) not in (int, float) or not 0 < value < math.inf:
-        raise OptionError(f"{name} is a number above 0; got {value!r}.")
+        raise OptionError(f"{name} is a number above 0; got {value!r:.80}.")
     return float(value)
 
 

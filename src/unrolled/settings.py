@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
+from unrolled.arguments import checked
 from unrolled.errors import OptionError, nearest
 from unrolled.given import check_path
 from unrolled.parts import UNTRAINED, learnt_model, parse_list
@@ -60,10 +61,11 @@ class Settings:
         values = {name: _plain(value) for name, value in asked.items()}
         if (fault := find_fault(values, cls)) is not None:
             expected = fault.expected.replace("null", "None").replace("true or false", "True or False")
-            raise OptionError(f"{fault.place} takes {expected}; got {asked[fault.place]!r}.")
+            raise OptionError(f"{fault.place} takes {expected}; got {asked[fault.place]!r:.80}.")
         return cls(**values) if settings is None else dataclasses.replace(settings, **values)
 
 
+@checked
 @dataclass(frozen=True)
 class TrainSettings(Settings):
     """What `unroll train` was asked. None means: the plan decides."""
@@ -203,6 +205,7 @@ class TrainSettings(Settings):
             check_choice("--direction", self.direction, ("both", "ahead"))
 
 
+@checked
 @dataclass(frozen=True)
 class SampleSettings(Settings):
     """What `unroll sample` was asked."""
@@ -233,6 +236,7 @@ class SampleSettings(Settings):
             raise OptionError("--stop is the text to end before; got an empty one. Leave it out to write on.")
 
 
+@checked
 @dataclass(frozen=True)
 class CompareSettings(Settings):
     """What `unroll compare` was asked. None means: as `unroll train` would have it."""

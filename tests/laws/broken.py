@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from unrolled import laws
 from unrolled.laws import Law
-from unrolled.memory import LSTM, RNN, LSTMState, Memory, RNNState, unroll_by_steps
+from unrolled.memory import LSTM, RNN, Convolution, ConvolutionState, LSTMState, Memory, RNNState, unroll_by_steps
 from unrolled.memory.checking import check
 from unrolled.model.encoders import Bidirectional, BothWays, Encoded
 from unrolled.model.readers import Dot, ReaderState
@@ -193,6 +193,51 @@ class BelievesItsLengths(SteppedRNN):
     breaks: ClassVar[Law] = laws.a_memory_refuses_what_does_not_fit
 
 
+class TakesNoUnits(SteppedRNN):
+    """Asked for no units it has one, and says nothing."""
+
+    breaks: ClassVar[Law] = laws.a_part_is_made_of_nothing_but_what_it_says
+
+    def __init__(self, inputs: int, units: int) -> None:
+        super().__init__(inputs, max(1, units))
+
+
+class TakesAnyOption(SteppedRNN):
+    """Does not say of what type its option is, and believes what it is given."""
+
+    breaks: ClassVar[Law] = laws.a_part_is_made_of_nothing_but_what_it_says
+
+    def __init__(self, input_size: int, size: int, keep=0.5) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(input_size, size)
+        self.keep = keep
+
+
+class AnyPlacesState(NamedTuple):
+    inputs: Tensor  # as a convolution's, but nothing says that its places stay as many
+
+
+class TakesMorePlaces(Convolution):
+    """Keeps nothing, and takes what is kept by another for what grew."""
+
+    breaks: ClassVar[Law] = laws.a_memory_refuses_what_does_not_fit
+
+    def __init__(self, input_size: int, size: int) -> None:
+        super().__init__(input_size, size, width=1)
+
+    def start(self, rows: int) -> Any:
+        return AnyPlacesState(*super().start(rows))
+
+    def step(self, x: Tensor, state: Any) -> Any:
+        output, after = super().step(x, ConvolutionState(state.inputs[:, :0]))
+        return output, AnyPlacesState(*after)
+
+    def unroll(self, xs: Tensor, state: Any, lengths: Tensor | None = None) -> Any:
+        outputs, after = super().unroll(xs, ConvolutionState(state.inputs[:, :0]), lengths)
+        return outputs, AnyPlacesState(*after)
+
+
+BROKEN_MAKERS: tuple[Any, ...] = (TakesNoUnits, TakesAnyOption)
+
 BROKEN_MEMORIES: tuple[type[Memory], ...] = (
     RunsIntoPadding,
     SpeaksPastTheEnd,
@@ -213,6 +258,7 @@ BROKEN_MEMORIES: tuple[type[Memory], ...] = (
     RemembersNothing,
     BelievesWhatItIsGiven,
     BelievesItsLengths,
+    TakesMorePlaces,
 )
 
 

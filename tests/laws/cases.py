@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from unrolled.arguments import Count, checked
 from unrolled.gradient import Checkpointed, Full, Gradient, Randomised, Truncated
 from unrolled.laws import Told
 from unrolled.memory import (
@@ -39,11 +41,17 @@ from unrolled.model.readers import READERS, Reader
 from unrolled.model.writer import Source, build_writer
 
 
+@checked
+def layer(inputs: Count, size: Count) -> Memory:
+    """A layer of numbers alone."""
+    return NoMemory(inputs, size, nn.Linear(inputs, size))
+
+
 def narrow_columns(places: int, channels: int, size: int) -> list[Memory]:
     """Two convolutions over places side by side, which together see five steps, and a layer to `size` numbers."""
     first = ColumnConvolution(places, channels, 3)
     second = ColumnConvolution(first.places_after, 3, 4)
-    return [first, second, NoMemory(second.size, size, nn.Linear(second.size, size))]
+    return [first, second, layer(second.size, size)]
 
 
 MEMORY_CASES: dict[str, Callable[[int, int], Memory]] = {
@@ -55,10 +63,10 @@ MEMORY_CASES: dict[str, Callable[[int, int], Memory]] = {
     "a convolution of one step": lambda inputs, size: Convolution(inputs, size, width=1),
     "a convolution that mixes nothing": lambda inputs, size: Convolution(size, size, width=5, mix=False),
     "delta of two heads": lambda inputs, size: Delta(inputs, size, heads=2),
-    "a layer of numbers alone": lambda inputs, size: NoMemory(inputs, size, nn.Linear(inputs, size)),
+    "a layer of numbers alone": layer,
     "convolutions over columns as trained": lambda inputs, size: Stack(build_columns(inputs, 1, size)),
     "convolutions over columns of three numbers each": lambda inputs, size: Stack(
-        [NoMemory(inputs, 15, nn.Linear(inputs, 15)), *narrow_columns(5, 3, size)]
+        [layer(inputs, 15), *narrow_columns(5, 3, size)]
     ),
     "stack of unlike memories": lambda inputs, size: Stack([RNN(inputs, 3), LSTM(3, size)]),
     "residual": lambda inputs, size: Residual(GRU(size, size)),
@@ -173,6 +181,18 @@ READER_CASES: dict[str, Callable[[int, int], Reader]] = {
     name: lambda inputs, size, make=make: make(inputs, 5, size)  # type: ignore[misc]
     for name, make in READERS.items()
 }
+
+
+MAKING_CASES: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...]]] = {
+    **{name: (make, (4, 8)) for name, make in {**MEMORY_CASES, **ENCODER_CASES}.items()},
+    **{f"pool: {name}": (make, (8, 8)) for name, make in POOLS.items()},
+    **{f"reader: {name}": (make, (4, 5, 8)) for name, make in READERS.items()},
+    "a convolution over columns": (ColumnConvolution, (5, 2, 3)),
+    "all at once, with its options": (Attending, (4, 8)),
+    "a stack by its names": (partial(build_stack, "lstm"), (4, 8)),
+    "an encoder by its names": (partial(build_bidirectional, "lstm"), (4, 8)),
+}
+"""What makes a part, and its sizes, the first of them what the part reads."""
 
 
 def bags() -> Source:

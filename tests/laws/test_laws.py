@@ -12,6 +12,7 @@ import pytest
 import torch
 from broken import (
     BROKEN_ENCODERS,
+    BROKEN_MAKERS,
     BROKEN_MEMORIES,
     BROKEN_READERS,
     LeaksBetweenRows,
@@ -27,6 +28,7 @@ from cases import (
     ENCODER_CASES,
     GRADIENT_CASES,
     GRADIENT_MEMORIES,
+    MAKING_CASES,
     MEMORY_CASES,
     MODEL_CASES,
     READER_CASES,
@@ -35,9 +37,11 @@ from cases import (
 )
 
 from unrolled import laws, memory
+from unrolled.errors import OptionError
 from unrolled.gradient import GRADIENTS, Gradient
 from unrolled.laws import (
     ENCODER_LAWS,
+    MAKING_LAWS,
     MEMORY_LAWS,
     MODEL_LAWS,
     READER_LAWS,
@@ -113,6 +117,12 @@ def test_every_reader_keeps_every_law(law: Law, name: str, numbers: Numbers) -> 
     law(laws.made_for_laws(READER_CASES[name], *numbers))
 
 
+@pytest.mark.parametrize("name", MAKING_CASES)
+@pytest.mark.parametrize("law", MAKING_LAWS, ids=lambda law: law.__name__)
+def test_what_makes_a_part_keeps_every_law(law: Law, name: str) -> None:
+    law(*MAKING_CASES[name])
+
+
 @pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("name", WRITER_CASES)
 @pytest.mark.parametrize("law", WRITER_LAWS, ids=lambda law: law.__name__)
@@ -164,10 +174,11 @@ def test_every_reader_has_a_row() -> None:
 
 
 def test_every_law_of_a_part_catches_a_planted_fault() -> None:
-    parts = [*BROKEN_MEMORIES, *BROKEN_ENCODERS, *BROKEN_READERS, *BROKEN_WRITERS, LoudModel]
+    parts = [*BROKEN_MEMORIES, *BROKEN_MAKERS, *BROKEN_ENCODERS, *BROKEN_READERS, *BROKEN_WRITERS, LoudModel]
     caught = {fault.breaks.__name__ for fault in [*parts, *BROKEN_GRADIENTS, BeginsWithAClearedGradient]}
     strategies = [law for strategy in GRADIENT_CASES.values() for law in laws.laws_of_gradient(strategy)]
-    assert caught == {law.__name__ for law in (*MEMORY_LAWS, *WRITER_LAWS, *ENCODER_LAWS, *READER_LAWS, *strategies)}
+    kinds = (*MEMORY_LAWS, *MAKING_LAWS, *WRITER_LAWS, *ENCODER_LAWS, *READER_LAWS)
+    assert caught == {law.__name__ for law in (*kinds, *strategies)}
 
 
 @pytest.mark.parametrize("fault", BROKEN_MEMORIES, ids=lambda fault: fault.__name__)
@@ -176,6 +187,14 @@ def test_a_planted_fault_is_caught_by_the_law_it_names(fault: Any) -> None:
         fault.breaks(laws.made_for_laws(fault))
     name = fault.breaks.__name__.replace("_", " ")
     assert any(sentence.startswith(name) for sentence in laws.check(fault))
+
+
+@pytest.mark.parametrize("fault", BROKEN_MAKERS, ids=lambda fault: fault.__name__)
+def test_a_planted_fault_of_what_makes_a_part_is_caught_by_the_law_it_names(fault: Any) -> None:
+    with pytest.raises(LawError):
+        fault.breaks(fault)
+    (sentence,) = laws.check(fault)
+    assert sentence.startswith(fault.breaks.__name__.replace("_", " "))
 
 
 @pytest.mark.parametrize("fault", BROKEN_ENCODERS, ids=lambda fault: fault.__name__)
@@ -250,6 +269,14 @@ def test_check_of_a_memory_that_raises_says_what_it_raised() -> None:
             raise KeyError("no start")
 
     assert "KeyError" in laws.check(Raises)[0]
+
+
+@pytest.mark.parametrize("no_memory", [3, "lstm", None, dict, list, lambda inputs, size: {}], ids=str)
+def test_check_refuses_what_makes_no_memory(no_memory: Any) -> None:
+    with pytest.raises(OptionError, match=r"^check(:| takes) "):
+        laws.check(no_memory)
+    with pytest.raises(OptionError, match="takes a gradient"):
+        laws.check_gradient(no_memory)
 
 
 def test_check_gradient_says_in_words_what_is_broken() -> None:

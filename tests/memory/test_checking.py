@@ -6,13 +6,17 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from unrolled.errors import InputError, TensorError
-from unrolled.memory import GRU, LSTM, NoMemory, Stack, build_stack
+from unrolled.data.diagnostics import Diagnostic
+from unrolled.errors import InputError, OptionError, TensorError
+from unrolled.gradient import Truncated
+from unrolled.memory import GRU, LSTM, RNN, Attention, Convolution, NoMemory, Stack, bring, build_stack
 from unrolled.memory.columns import ColumnConvolution
+from unrolled.settings import CompareSettings, TrainSettings
 
 XS = torch.randn(3, 7, 10, generator=torch.Generator().manual_seed(0))
 WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -47,6 +51,59 @@ def test_a_step_that_was_right_once_is_no_pass_for_the_next() -> None:
             memory.step(XS[:, 1], wrong)
     memory.step(XS[:, 1], state)
     memory.step(XS[:2, 1], memory.start(2))
+
+
+def test_a_step_knows_the_state_of_another_kind_that_is_as_large() -> None:
+    memory = GRU(10, 20)
+    memory.step(XS[:, 0], memory.start(3))
+    with pytest.raises(TensorError, match="is to be a GRUState of 1 and is a RNNState of 1"):
+        memory.step(XS[:, 0], RNN(10, 20).start(3))  # type: ignore[arg-type]
+
+
+def test_a_convolution_that_keeps_nothing_takes_no_places_of_another() -> None:
+    memory, other = Convolution(10, 20, width=1), Convolution(10, 20)
+    for verb, xs in ((memory.step, XS[:, 0]), (memory.unroll, XS)):
+        with pytest.raises(TensorError, match=r"inputs is to be .* \(3, 0, 10\) .* and is .* \(3, 3, 10\)"):
+            verb(xs, other.start(3))
+
+
+NOT_MADE: dict[str, tuple[Callable[[], Any], str]] = {
+    "no units": (lambda: LSTM(10, 0), "LSTM: size is a whole number of at least 1; got 0"),
+    "below none": (lambda: LSTM(10, -3), "LSTM: size is a whole number of at least 1; got -3"),
+    "half a unit": (lambda: LSTM(10, 20.5), "LSTM: size is a whole number of at least 1; got 20.5"),  # type: ignore
+    "a text": (lambda: LSTM("a", 3), "LSTM: input_size is a whole number of at least 1; got 'a'"),  # type: ignore
+    "one size": (lambda: GRU(10), "GRU: missing a required argument: 'size'. It takes: input_size, size."),  # type: ignore
+    "an option": (lambda: LSTM(3, 4, horison=5), "LSTM: .* 'horison'. Did you mean 'horizon'"),  # type: ignore
+    "heads": (lambda: Attention(10, 20, heads="a"), "heads is a whole number of at least 1 or None; got 'a'"),  # type: ignore
+    "dropout": (lambda: build_stack("rnn", 3, 4, dropout="x"), "dropout is a number; got 'x'"),  # type: ignore
+    "no memories": (lambda: Stack([3]), "memories is a list, each a Memory; got a list that begins with 3"),  # type: ignore
+    "names in a list": (lambda: build_stack(["nix"], 3, 4), "names is a text; got a list"),  # type: ignore
+    "no name": (lambda: bring(3), "bring: name is a text; got 3"),  # type: ignore
+    "no task": (lambda: Diagnostic("nix", 3, 4, 0), "Unknown task 'nix'. Known: copy"),
+    "part of a lag": (lambda: Diagnostic("copy", 2.5, 4, 0), "Diagnostic: lag is a whole number; got 2.5"),  # type: ignore
+    "part of a step": (lambda: Truncated(1.5), "Truncated: k1 is a whole number; got 1.5"),  # type: ignore
+    "a setting": (lambda: TrainSettings(foo=1), "TrainSettings: .*'foo'"),  # type: ignore
+    "a setting of compare": (lambda: CompareSettings(model="a"), "'model'. Did you mean 'models'"),  # type: ignore
+}
+
+
+@pytest.mark.parametrize("what", NOT_MADE)
+def test_what_cannot_be_made_is_refused_by_what_was_expected_and_what_came(what: str) -> None:
+    make, words = NOT_MADE[what]
+    with pytest.raises(OptionError, match=words) as refused:
+        make()
+    assert str(refused.value).count("\n") <= 2
+
+
+def test_a_part_of_ones_own_is_made_of_what_it_declares_without_a_line_of_its_own() -> None:
+    class Own(GRU):
+        def __init__(self, input_size: int, size: int, keep: float = 0.5) -> None:
+            super().__init__(input_size, size)
+
+    assert Own(np.int64(3), np.int64(4), keep=1).size == 4  # type: ignore[arg-type]
+    for given, words in (((3, 0), "Own: size"), ((3, 4, "a"), "Own: keep is a number; got 'a'")):
+        with pytest.raises(OptionError, match=words):
+            Own(*given)
 
 
 def test_a_memory_that_was_moved_reads_what_its_weights_are_now() -> None:

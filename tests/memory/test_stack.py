@@ -91,5 +91,5 @@ def test_what_does_not_fit_is_refused_with_what_would() -> None:
             Dropout(RNN(3, 4), rate)
     with pytest.raises(OptionError, match=r"Unknown memory 'lstn'\. Did you mean 'lstm'\? Known: none, rnn, gru"):
         build_stack("lstn", 3, 4)
-    with pytest.raises(OptionError, match="input 3, size 0 and depth 1 was asked for; each is at least 1"):
+    with pytest.raises(OptionError, match="build_stack: size is a whole number of at least 1; got 0"):
         build_stack("lstm", 3, 0)

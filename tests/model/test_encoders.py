@@ -47,7 +47,7 @@ def test_it_drops_by_the_masks_of_its_state_alone() -> None:
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(OptionError, match="size 7 was asked for; each way has half of an even size"):
         build_bidirectional("lstm", 3, 7)
-    with pytest.raises(OptionError, match="0 layers was asked for; it needs at least 1"):
+    with pytest.raises(OptionError, match="build_bidirectional: depth is a whole number of at least 1; got 0"):
         build_bidirectional("lstm", 3, 8, depth=0)
     with pytest.raises(OptionError, match="of 0 layers"):
         Bidirectional([])
@@ -84,7 +84,7 @@ def test_all_at_once_drops_by_the_masks_of_its_state_alone() -> None:
 
 
 def test_all_at_once_refuses_what_cannot_be() -> None:
-    with pytest.raises(OptionError, match="size 8 and 0 blocks was asked for; each is at least 1"):
+    with pytest.raises(OptionError, match="Attending: depth is a whole number of at least 1; got 0"):
         Attending(8, 8, depth=0)
     with pytest.raises(OptionError, match=r"dropout of 1\.0 was asked for"):
         Attending(8, 8, dropout=1.0)

@@ -96,7 +96,7 @@ def test_every_reader_in_a_stack_is_given_the_source_and_masks_stay() -> None:
     ("how", "words"),
     [
         ({"heads": 3}, "size 8 with 3 heads was asked for; heads divide the size"),
-        ({"source_size": 0}, "source 0 and size 8 was asked for; each is at least 1"),
+        ({"source_size": 0}, "Multihead: source_size is a whole number of at least 1; got 0"),
     ],
 )
 def test_what_cannot_be_is_refused(how: dict[str, int], words: str) -> None:

@@ -19,6 +19,7 @@ from unrolled.errors import DataError, InputError, OptionError
 from unrolled.run import info_data
 from unrolled.run.folder import RunFolder
 from unrolled.run.writing import Choice
+from unrolled.settings import CompareSettings
 
 SMALL: dict[str, Any] = {"steps": 4, "size": 8, "batch": 4, "threads": 1, "model": "lstm"}
 library: Any = unrolled  # which is given what its types forbid
@@ -84,6 +85,17 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
     ),
     "lines as a path": (lambda _: library.train(VERSE * 2), DataError, r"102 characters and no path"),
     "a nul in a path": (lambda _: library.train("po\0ems"), DataError, r"'po\\x00ems': 6 characters and no path"),
+    "a path that no file has": (lambda _: library.load("\ud800"), DataError, r"'\\ud800': 1 characters and no path"),
+    "a nul in a folder": (
+        lambda here: library.train(here / "poems.txt", out="a\0b", steps=1),
+        OptionError,
+        r"--out is named by a path; got 'a\\x00b', which no file can be called",
+    ),
+    "a nul in the folder of a comparison": (
+        lambda here: Comparison(here / "poems.txt", CompareSettings(out="a\0b")),
+        OptionError,
+        r"--out is named by a path; got 'a\\x00b'",
+    ),
     "no path": (lambda _: library.train(None), OptionError, r"a str or a pathlib\.Path; got None"),
     "a number as a run": (lambda _: library.load(3), OptionError, r"A run is named by a path, .* got an int"),
     "a device": (lambda here: library.load(here / "poems", "gpu"), OptionError, r"--device is one of .* got 'gpu'"),

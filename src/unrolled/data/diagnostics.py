@@ -15,9 +15,12 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from unrolled.arguments import Count, checked
 from unrolled.data.windows import Batch
 from unrolled.errors import OptionError
+from unrolled.parts import choose
 from unrolled.seeds import numpy_generator
+from unrolled.settings import check_seed
 
 Ids: TypeAlias = NDArray[np.int64]
 Draw: TypeAlias = Callable[[Generator, int, int], tuple[Ids, Ids]]  # (dice, rows, lag) -> inputs, targets (B, T)
@@ -31,16 +34,19 @@ PAIRS = 4  # of key and value
 DIGITS = 10
 
 
+@checked
 @dataclass(frozen=True)
 class Diagnostic:
-    """One task at one lag, as batches to train on. Raises OptionError for a lag below 1."""
+    """One task at one lag, as batches to train on. Raises OptionError for a task that there is not, a lag below 1."""
 
     task: str
     lag: int
-    rows: int
+    rows: Count
     seed: int
 
     def __post_init__(self) -> None:
+        choose("task", TASKS, self.task)
+        check_seed(self.seed)
         if self.lag < 1:
             raise OptionError(f"--lag is in steps, whole numbers of at least 1; got {self.lag}.")
 

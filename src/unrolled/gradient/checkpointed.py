@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled import states
+from unrolled.arguments import checked
 from unrolled.errors import OptionError
 from unrolled.gradient.base import Piece
 from unrolled.gradient.schedule import count_graphs, count_states, split_graphs, split_states
@@ -27,6 +28,7 @@ class Shape(NamedTuple):
     keep: str  # "graphs" or "states"
 
 
+@checked
 @dataclass(frozen=True)
 class Checkpointed:
     """Carries the whole loss back with `slots` stretches of the past kept at a time, and reads the rest again.

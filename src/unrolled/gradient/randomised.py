@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from unrolled.arguments import checked
 from unrolled.errors import OptionError
 from unrolled.gradient.base import Piece
 from unrolled.states import State, detach, map_leaves
@@ -15,6 +16,7 @@ from unrolled.states import State, detach, map_leaves
 CUTS = 4  # places within the mean length where a cut may come, where `every` is left out
 
 
+@checked
 @dataclass(frozen=True)
 class Randomised:
     """At every `every` steps the way back is cut with probability every/mean; where not, it counts for more.

@@ -8,11 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from unrolled.arguments import checked
 from unrolled.errors import OptionError
 from unrolled.gradient.base import Piece
 from unrolled.states import State, detach
 
 
+@checked
 @dataclass(frozen=True)
 class Truncated:
     """Every k1 steps, their losses are carried back through the k2 steps that end there, and no further.

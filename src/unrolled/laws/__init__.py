@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial, wraps
 from itertools import product
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
+from unrolled.arguments import checked
+from unrolled.errors import OptionError
 from unrolled.gradient import Gradient
 from unrolled.laws.encoding import (
     an_encoding_depends_on_no_other_row,
@@ -49,6 +51,7 @@ from unrolled.laws.reading import (
 )
 from unrolled.laws.refusing import (
     a_memory_refuses_what_does_not_fit,
+    a_part_is_made_of_nothing_but_what_it_says,
     a_reader_refuses_what_does_not_fit,
     an_encoder_refuses_what_does_not_fit,
 )
@@ -84,6 +87,8 @@ MEMORY_LAWS: tuple[Law, ...] = (
     a_memory_refuses_what_does_not_fit,
     a_tiny_batch_is_learnt_by_heart,
 )
+MAKING_LAWS: tuple[Law, ...] = (a_part_is_made_of_nothing_but_what_it_says,)
+"""Laws of what makes a part: a memory's class, say."""
 MODEL_LAWS: tuple[Law, ...] = (*READING_LAWS, the_first_loss_is_about_ln_v)
 WRITER_LAWS: tuple[Law, ...] = (
     *MODEL_LAWS,
@@ -115,6 +120,7 @@ GRADIENT_LAWS: tuple[GradientLaw, ...] = (
 __all__ = [
     "ENCODER_LAWS",
     "GRADIENT_LAWS",
+    "MAKING_LAWS",
     "MEMORY_LAWS",
     "MODEL_LAWS",
     "READER_LAWS",
@@ -127,6 +133,7 @@ __all__ = [
     "a_gradient_adds_to_what_is_there",
     "a_gradient_hands_back_the_loss_and_state_of_reading_alone",
     "a_memory_refuses_what_does_not_fit",
+    "a_part_is_made_of_nothing_but_what_it_says",
     "a_reader_refuses_what_does_not_fit",
     "a_row_depends_on_no_other_row",
     "a_start_of_many_is_many_starts_of_one",
@@ -163,20 +170,37 @@ __all__ = [
 ]
 
 
-def check(memory_class: Callable[[int, int], Memory]) -> list[str]:
+@checked
+def check(memory_class: Callable[..., Memory]) -> list[str]:
     """The laws of memories that `memory_class(input_size, size)` breaks, a sentence each.
 
     Each says how, by the smallest input that shows it: `hostile_trial(memory, lengths)` draws that again.
+    Raises OptionError for what makes no memory.
     """
-    found = {law: broken(law, lambda: made_for_laws(memory_class)) for law in MEMORY_LAWS}
-    return [smallest(law, memory_class) or said for law, said in found.items() if said]
+    made = None if _makes_another(memory_class) else made_for_laws(memory_class)
+    if not isinstance(made, Memory):
+        raise OptionError(
+            f"check takes a class under unrolled.memory.Memory, or what makes one; got {memory_class!r}."
+        )
+    of_made = {law: broken(law, lambda: made_for_laws(memory_class)) for law in MEMORY_LAWS}
+    of_making = [broken(law, lambda: memory_class) for law in MAKING_LAWS]
+    sentences = [smallest(law, memory_class) or said for law, said in of_made.items() if said]
+    return sentences + [said for said in of_making if said]
 
 
+def _makes_another(thing: Any) -> bool:
+    return isinstance(thing, type) and not issubclass(thing, Memory)
+
+
+@checked
 def check_gradient(strategy: Gradient, memory_class: Callable[[int, int], Memory] = LSTM) -> list[str]:
     """The laws of gradients that a strategy breaks over a memory, a sentence each.
 
-    One that says `exact = False` has to be seen to be inexact over seven steps, so cut it short of that.
+    One that says `exact = False` has to be seen to be inexact over seven steps, so cut it short of that. Raises
+    OptionError for what is no gradient.
     """
+    if not (callable(strategy) and hasattr(strategy, "exact")) or isinstance(strategy, type):
+        raise OptionError(f"check_gradient takes a gradient, such as Full(); got {strategy!r}.")
     laws = (wraps(law)(partial(law, strategy)) for law in laws_of_gradient(strategy))
     sentences = (broken(law, lambda: made_for_laws(memory_class)) for law in laws)
     return [sentence for sentence in sentences if sentence]

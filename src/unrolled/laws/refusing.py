@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from inspect import Parameter, signature
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from unrolled import states
-from unrolled.errors import TensorError
+from unrolled.errors import OptionError, TensorError
 from unrolled.laws.trials import LENGTHS, LawError, Part, hostile_inputs, hostile_trial
 from unrolled.states import State
 
 Wrong = tuple[str, Any]  # what is wrong about it, and the thing itself
+SIZES = (4, 8)  # of a part that is made for laws: what it reads, and what it gives
+NO_SIZES = (0, -3, 20.5, float("nan"), "8", None, True, [8])
+NO_OPTIONS = (object(), [2], {"a": 1})  # of no type that an option has
 
 
 class Source(NamedTuple):
@@ -23,12 +28,17 @@ class Source(NamedTuple):
     lengths: Tensor  # (B,)
 
 
-def demand_refused(verb: str, call: Callable[[Any], object], wrongs: Iterable[Wrong]) -> None:
-    """LawError unless each of these ends in a TensorError."""
+def demand_refused(
+    verb: str,
+    call: Callable[[Any], object],
+    wrongs: Iterable[Wrong],
+    kind: type[Exception] = TensorError,
+) -> None:
+    """LawError unless each of these ends in a TensorError, or in an error of another kind."""
     for what, wrong in wrongs:
         try:
             call(wrong)
-        except TensorError:
+        except kind:
             continue
         except Exception as problem:
             raise LawError(f"{verb}, {what}: {type(problem).__name__}: {str(problem).splitlines()[0]}") from None
@@ -48,8 +58,9 @@ def wrong_inputs(inputs: Tensor) -> Iterator[Wrong]:
     yield "an input that is a list", inputs.tolist()
 
 
-def wrong_states(state: State) -> Iterator[Wrong]:
-    """This state with other rows, wider, of another type, elsewhere, and none of it."""
+def wrong_states(state: State, grows: bool = True) -> Iterator[Wrong]:
+    """This state with other rows, wider, of another type, elsewhere, and none of it; with more places too, unless it
+    is one that grows."""
     yield "no state", None
     if not states.leaves(state):
         return  # what keeps nothing has no rows to be wrong
@@ -59,9 +70,16 @@ def wrong_states(state: State) -> Iterator[Wrong]:
     yield "a state of one row", states.take(state, torch.tensor([0]))
     yield "a state of more rows", states.join([state, fewer])
     yield "a wider state", states.map_leaves(lambda leaf: torch.cat([leaf, leaf], dim=-1), state)
+    if not grows and any(leaf.dim() > 2 for leaf in states.leaves(state).values()):
+        yield "a state of more places", states.map_leaves(_with_more_places, state)
     yield "a state of another type", states.map_leaves(lambda leaf: leaf.to(torch.int32), state)
     yield "a state elsewhere", states.move(state, "meta")
     yield "a state without its names", (state, *states.leaves(state).values())
+
+
+def _with_more_places(leaf: Tensor) -> Tensor:
+    """(B, S, …) -> (B, S + 3, …), the new ones zeros; what has no places stays as it is."""
+    return torch.cat([leaf, leaf.new_zeros(len(leaf), 3, *leaf.shape[2:])], dim=1) if leaf.dim() > 2 else leaf
 
 
 def wrong_lengths(lengths: Tensor, steps: int) -> Iterator[Wrong]:
@@ -78,12 +96,12 @@ def a_memory_refuses_what_does_not_fit(memory: Part) -> None:
     """An input of another width, type or device than the weights', a state of other rows or of another part, lengths
     that are none: each ends in a TensorError, and never in an answer, in NaN or with the interpreter."""
     inputs, lengths, state = hostile_trial(memory)
-    steps = inputs.shape[1]
+    steps, grows = inputs.shape[1], "a_state_keeps_its_form" in getattr(memory, "excuses", {})
     demand_refused("unroll", lambda wrong: memory.unroll(wrong, state), wrong_inputs(inputs))
-    demand_refused("unroll", lambda wrong: memory.unroll(inputs, wrong), wrong_states(state))
+    demand_refused("unroll", lambda wrong: memory.unroll(inputs, wrong), wrong_states(state, grows))
     demand_refused("unroll", lambda wrong: memory.unroll(inputs, state, wrong), wrong_lengths(lengths, steps))
     demand_refused("step", lambda wrong: memory.step(wrong, state), wrong_inputs(inputs[:, 0]))
-    demand_refused("step", lambda wrong: memory.step(inputs[:, 0], wrong), wrong_states(state))
+    demand_refused("step", lambda wrong: memory.step(inputs[:, 0], wrong), wrong_states(state, grows))
 
 
 def an_encoder_refuses_what_does_not_fit(encoder: Part) -> None:
@@ -109,3 +127,32 @@ def a_reader_refuses_what_does_not_fit(reader: Part) -> None:
     demand_refused("unroll", lambda wrong: reader.unroll(inputs, state, wrong), wrong_lengths(lengths, steps))
     demand_refused("step", lambda wrong: reader.step(wrong, state), wrong_inputs(inputs[:, 0]))
     demand_refused("step", lambda wrong: reader.step(inputs[:, 0], wrong), wrong_states(state))
+
+
+def a_part_is_made_of_nothing_but_what_it_says(make: Callable[..., Part], sizes: Sequence[int] = SIZES) -> None:
+    """Sizes that are no whole numbers of at least 1, and options of no type that options have: each ends in an
+    OptionError. `make` takes as many sizes as these, of which it may leave out the first; its options come after."""
+
+    parameters = [one for one in signature(make).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+    for place, size in enumerate(sizes):
+        if place == 0 and _is_left_out(make, sizes):
+            continue
+        name, rest = parameters[place].name, (sizes[:place], sizes[place + 1 :])
+        make_with = partial(_make_of, make, *rest)
+        demand_refused("made", make_with, [(f"{name} of {wrong!r}", wrong) for wrong in NO_SIZES], OptionError)
+        make_with(size)
+    for option in parameters[len(sizes) :]:
+        wrongs = [(f"{option.name} that is {type(wrong).__name__}", {option.name: wrong}) for wrong in NO_OPTIONS]
+        demand_refused("made", lambda named: make(*sizes, **named), wrongs, OptionError)
+
+
+def _make_of(make: Callable[..., Part], before: Sequence[int], after: Sequence[int], size: Any) -> Part:
+    return make(*before, size, *after)
+
+
+def _is_left_out(make: Callable[..., Part], sizes: Sequence[int]) -> bool:
+    """Whether a part reads as much as ever, whatever the first size says."""
+    try:
+        return bool(make(sizes[0] + 1, *sizes[1:]).input_size == make(*sizes).input_size)
+    except OptionError:
+        return False

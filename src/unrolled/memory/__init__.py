@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from unrolled.errors import OptionError
+from unrolled.arguments import Count, checked
 from unrolled.memory.attention import Attention, AttentionState
 from unrolled.memory.base import Memory, reset_rows, unroll_by_steps
 from unrolled.memory.blocks import block, feed_forward, norm, with_dropout
@@ -79,6 +79,7 @@ IN_BLOCKS = (*CONVOLVED, "delta", "transformer")
 """Memories that are linear in what they keep: feed-forward layers stand between them, on a residual path."""
 
 
+@checked
 def bring(name: str) -> None:
     """Makes the memory of your own that `module.Class` names known by that name. Raises OptionError.
 
@@ -88,6 +89,7 @@ def bring(name: str) -> None:
         MEMORIES[name] = find_own(name)
 
 
+@checked
 def bring_named(model: str | None) -> None:
     """Brings the memories of one's own that a `--model` names, as in `mymodule.MyMemory/attention+ngram`."""
     for part in re.split(r"[/+]", model or ""):
@@ -95,16 +97,18 @@ def bring_named(model: str | None) -> None:
             bring(name)
 
 
+@checked
 def in_blocks(names: str) -> bool:
     """Whether any of the layers that `names` names stands in blocks."""
     return any(parse_part(name)[0] in IN_BLOCKS for name in names.split("/"))
 
 
+@checked
 def build_stack(
     names: str,
-    input_size: int,
-    size: int,
-    depth: int = 1,
+    input_size: Count,
+    size: Count,
+    depth: Count = 1,
     dropout: float = 0.0,
     above: Callable[[], Memory] | None = None,
 ) -> Stack:
@@ -115,10 +119,6 @@ def build_stack(
     layer's outputs that `draw_masks` drops; at 0 no mask is kept at all. above: makes what stands, with a norm and
     residual, above the memory of each block, and of plain layers above the first. Raises OptionError.
     """
-    if min(input_size, size, depth) < 1:
-        raise OptionError(
-            f"A memory of input {input_size}, size {size} and depth {depth} was asked for; each is at least 1."
-        )
     layers: list[Memory] = []
     for name in names.split("/") * depth:
         if is_own(kind := parse_part(name)[0]) and kind not in MEMORIES:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from unrolled.arguments import Count
 from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
 from unrolled.memory.none import SEES_NOTHING
@@ -39,7 +40,7 @@ class Attention(Memory):
     queries and keys by the row's clock, computed in float64: a million steps on they are as exact as at the start.
     """
 
-    def __init__(self, input_size: int, size: int, heads: int | None = None, span: int | None = 256) -> None:
+    def __init__(self, input_size: int, size: int, heads: Count | None = None, span: int | None = 256) -> None:
         super().__init__()
         heads = check_heads(size, heads)
         if span is not None and span < 1:

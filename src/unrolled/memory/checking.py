@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from unrolled.arguments import check_sizes, checked_init
 from unrolled.errors import TensorError
 from unrolled.states import State
 
@@ -43,7 +44,8 @@ class Form(NamedTuple):
 
 
 class Checked(nn.Module, ABC):
-    """A module whose verbs, `start`, `step`, `unroll` and `encode`, check what they are given.
+    """A module whose verbs, `start`, `step`, `unroll` and `encode`, check what they are given, and that is made only
+    of what its `__init__` declares: sizes are whole numbers of at least 1, options of their types.
 
     A class under it writes a verb as if all that comes were right: the check is put before it when the class is made.
     The verb as written stays as `unchecked_step` and so on, for parts that hold others and were checked themselves.
@@ -58,6 +60,8 @@ class Checked(nn.Module, ABC):
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _checked_init(cls.__init__)  # type: ignore[method-assign]
         for name, checked in VERBS.items():
             verb = cls.__dict__.get(name)
             if verb is not None and not getattr(verb, "__isabstractmethod__", False):
@@ -74,16 +78,29 @@ class Checked(nn.Module, ABC):
         return super()._apply(*how, **more)  # type: ignore[no-untyped-call]
 
 
+def _checked_init(init: Callable[..., None]) -> Callable[..., None]:
+    """What a part is made of is checked before it is made, and its sizes after: a class may call them as it likes."""
+    made = checked_init(init)
+
+    @wraps(init)
+    def make(self: Checked, *given: Any, **named: Any) -> None:
+        made(self, *given, **named)
+        check_sizes(self)
+
+    return make
+
+
 def _checked_step(verb: Verb) -> Verb:
     """Of a step no more is looked at than shapes and types, which torch would broadcast and convert in silence.
 
-    A step of a small memory takes 40 µs, this one or two. Where torch refuses the rest, the whole check says why.
+    A step of a small memory takes 40 µs, so that what was right is known again by one comparison. Where torch refuses
+    the rest, the whole check says why.
     """
 
     @wraps(verb)
     def step(self: Checked, x: Tensor, state: State) -> tuple[Tensor, State]:
         try:
-            given = (x.shape, x.dtype, _shapes(state))
+            given = _shown_by(x, state)
         except (AttributeError, TypeError):  # no tensor, or no state
             given = None
         if given is None or given != self._known:
@@ -131,6 +148,22 @@ def _checked_start(verb: Verb) -> Verb:
 
 
 VERBS = {"start": _checked_start, "step": _checked_step, "unroll": _checked_unroll, "encode": _checked_encode}
+
+
+def _shown_by(x: Tensor, state: State) -> tuple[Any, ...]:
+    """What a step is known again by: the kind of its state, shapes and types. States of one tensor or two, as most
+    are, are written out: a loop takes longer than all of it."""
+    kind = type(state)
+    try:
+        if len(state) == 1:
+            (one,) = state
+            return kind, x.shape, x.dtype, one.shape, one.dtype
+        if len(state) == 2 and kind is not tuple:
+            one, two = state
+            return kind, x.shape, x.dtype, one.shape, one.dtype, two.shape, two.dtype
+    except AttributeError:  # one of them is a state of its own
+        pass
+    return kind, x.shape, x.dtype, _shapes(state)
 
 
 def _shapes(state: State) -> list[Any]:
@@ -224,12 +257,13 @@ def _form_of(part: Checked) -> Form:
     return part._form
 
 
-def _leaves_of(state: State) -> Any:
-    """The state with a Leaf for each tensor. An axis of no places, (B, 0, …), is one that grows."""
+def _leaves_of(state: State, may_grow: bool = True) -> Any:
+    """The state with a Leaf for each tensor. An axis of no places, (B, 0, …), is one that grows, unless the state's
+    class says `grows = False`."""
     if isinstance(state, Tensor):
-        grows = state.dim() > 2 and state.shape[1] == 0
+        grows = may_grow and state.dim() > 2 and state.shape[1] == 0
         return Leaf((None, *state.shape[2:]) if grows else tuple(state.shape[1:]), state.dtype, state.device)
-    branches = [_leaves_of(branch) for branch in state]
+    branches = [_leaves_of(branch, getattr(state, "grows", True)) for branch in state]
     return type(state)(*branches) if hasattr(state, "_fields") else tuple(branches)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unrolled.errors import OptionError
+from unrolled.arguments import Count, checked
 from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
 from unrolled.memory.convolution import KEEPS_INPUTS, ConvolutionState, kept_inputs
 from unrolled.memory.none import NoMemory
@@ -27,13 +27,9 @@ class ColumnConvolution(Memory):
     rows, nor on what comes later.
     """
 
-    def __init__(self, places: int, channels: int, size: int) -> None:
+    def __init__(self, places: Count, channels: Count, size: Count) -> None:
         """size: channels that come out, for each of half as many places, an odd one kept."""
         super().__init__()
-        if min(places, channels, size) < 1:
-            raise OptionError(
-                f"A convolution of {places} places, {channels} and {size} channels: each is at least 1."
-            )
         self.places, self.channels = places, channels
         self.places_after = (places + 1) // 2
         self.input_size, self.size = places * channels, self.places_after * size
@@ -71,7 +67,8 @@ class ColumnConvolution(Memory):
         return outputs, ConvolutionState(kept)
 
 
-def build_columns(places: int, channels: int, embed: int) -> list[Memory]:
+@checked
+def build_columns(places: Count, channels: Count, embed: Count) -> list[Memory]:
     """Two of them and a layer: D = places · channels numbers a step in, `embed` out."""
     first = ColumnConvolution(places, channels, FIRST)
     second = ColumnConvolution(first.places_after, FIRST, SECOND)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unrolled.arguments import Count
 from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
 from unrolled.memory.none import SEES_NOTHING
@@ -20,6 +21,11 @@ KEEPS_INPUTS = {
 class ConvolutionState(NamedTuple):
     inputs: Tensor  # (B, width − 1, D): the last ones, the latest last
 
+    @property
+    def grows(self) -> bool:
+        """Never: where the width is 1 there are no places, and there never will be."""
+        return False
+
 
 class Convolution(Memory):
     """h_t = SiLU(W Σ_k c_k x_(t−k) + b), k from 0 to width − 1, c_k a weight for each of the D numbers.
@@ -29,10 +35,8 @@ class Convolution(Memory):
     With `mix=False`, for D = H, the numbers of a step are not mixed, W is left out.
     """
 
-    def __init__(self, input_size: int, size: int, width: int = 4, mix: bool = True) -> None:
+    def __init__(self, input_size: int, size: int, width: Count = 4, mix: bool = True) -> None:
         super().__init__()
-        if width < 1:
-            raise OptionError(f"A convolution of width {width} was asked for; it is a number of steps, at least 1.")
         if not mix and input_size != size:
             raise OptionError(f"A convolution that mixes nothing gives {input_size} numbers a step, not {size}.")
         self.input_size, self.size, self.width = input_size, size, width

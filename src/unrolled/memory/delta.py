@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unrolled.arguments import Count
 from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
 from unrolled.memory.convolution import Convolution, ConvolutionState
@@ -31,7 +32,7 @@ class Delta(Memory):
     Trained in stretches of 64 steps, in each of which what steps owe to each other is one triangular system.
     """
 
-    def __init__(self, input_size: int, size: int, heads: int | None = None) -> None:
+    def __init__(self, input_size: int, size: int, heads: Count | None = None) -> None:
         super().__init__()
         heads = next(n for n in range(max(1, size // HEAD), 0, -1) if size % n == 0) if heads is None else heads
         if heads < 1 or size % heads:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from unrolled.errors import OptionError
+from unrolled.arguments import Count
 from unrolled.memory.attention import check_heads, split_heads
 from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
 from unrolled.memory.checking import Checked, check_input, check_lengths
@@ -34,14 +34,9 @@ class Reader(Checked):
     """At each step a mean of the source's features, those that matter now weighing most. Where a source has no
     steps, zeros are looked at. A subclass says what matters, and is final. What the verbs are given is checked."""
 
-    def __init__(self, input_size: int, source_size: int, size: int) -> None:
+    def __init__(self, input_size: int, source_size: Count, size: int) -> None:
         """input_size: of what is given at each step; source_size: of the features looked at; size: of the answer."""
         super().__init__()
-        if min(input_size, source_size, size) < 1:
-            raise OptionError(
-                f"A reader of input {input_size}, source {source_size} and size {size} was asked for; "
-                "each is at least 1."
-            )
         self.input_size, self.source_size, self.size = input_size, source_size, size
         self.key = nn.Linear(source_size, size, bias=False)
         self.value = nn.Linear(source_size, size, bias=False)
@@ -100,7 +95,7 @@ class Context(Reader):
     that were read last, and which pictures and self-attention do not have.
     """
 
-    def __init__(self, input_size: int, source_size: int, size: int) -> None:
+    def __init__(self, input_size: int, source_size: Count, size: int) -> None:
         super().__init__(input_size, source_size, size)
         self.score = nn.Linear(size, 1, bias=False)
 
@@ -112,7 +107,7 @@ class Context(Reader):
 class Additive(Reader):
     """v · tanh(W q + U k): a small net says how well a place fits (Bahdanau et al. 2015)."""
 
-    def __init__(self, input_size: int, source_size: int, size: int) -> None:
+    def __init__(self, input_size: int, source_size: Count, size: int) -> None:
         super().__init__(input_size, source_size, size)
         self.query = nn.Linear(input_size, size)
         self.score = nn.Linear(size, 1, bias=False)
@@ -126,7 +121,7 @@ class Additive(Reader):
 class Dot(Reader):
     """q · k / √H (Luong et al. 2015, "general"; the root by Vaswani et al. 2017)."""
 
-    def __init__(self, input_size: int, source_size: int, size: int) -> None:
+    def __init__(self, input_size: int, source_size: Count, size: int) -> None:
         super().__init__(input_size, source_size, size)
         self.query = nn.Linear(input_size, size, bias=False)
 
@@ -140,7 +135,7 @@ class Multihead(Reader):
     heads: as many as divide `size` into 32 units or more, and two at least, where left out.
     """
 
-    def __init__(self, input_size: int, source_size: int, size: int, heads: int | None = None) -> None:
+    def __init__(self, input_size: int, source_size: Count, size: int, heads: Count | None = None) -> None:
         super().__init__(input_size, source_size, size)
         self.heads = check_heads(size, heads)
         self.query = nn.Linear(input_size, size, bias=False)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unrolled.arguments import Count, checked
 from unrolled.errors import OptionError
 from unrolled.memory import Memory, build_stack
 from unrolled.memory.base import at_least_float32, ragged, reading
@@ -196,14 +197,15 @@ class Writer(nn.Module):
         return at_least_float32(logits)
 
 
+@checked
 def build_writer(
     inlet: nn.Module,
     model: str,
     reader: str,
-    symbols: int,
-    embed: int,
-    size: int,
-    depth: int = 1,
+    symbols: Count,
+    embed: Count,
+    size: Count,
+    depth: Count = 1,
     dropout: float = 0.0,
     tied: bool = False,
     smoothing: float = 0.0,
@@ -218,8 +220,6 @@ def build_writer(
     al. 2017 with norms before and rotary positions: the encoder sees the whole input at once, and the text is all
     remembered, unless a span is said. Raises OptionError.
     """
-    if depth < 1:
-        raise OptionError(f"A writer of {depth} layers was asked for; it needs at least 1.")
     front = with_dropout(norm(embed) if front is None else front, dropout)
     encoder: Encoder
     if parse_part(model)[0] == TRANSFORMER:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from unrolled.arguments import Count, checked
 from unrolled.data import Corpus, is_table, keep_standard_input, table_from_json
 from unrolled.data.answers import UNSEEN, Labels, LabelSets, shown
 from unrolled.data.examples import Examples
@@ -23,7 +24,7 @@ from unrolled.data.text_columns import ROW, text_column
 from unrolled.errors import DataError, OptionError, RunError, command
 from unrolled.escaping import typable
 from unrolled.gradient import GRADIENTS
-from unrolled.laws import MEMORY_LAWS, check
+from unrolled.laws import MAKING_LAWS, MEMORY_LAWS, check
 from unrolled.memory import MEMORIES, Memory
 from unrolled.memory.own import is_own, not_brought
 from unrolled.parts import LINEAR, UNTRAINED, build, choose, learnt_model, parse_part
@@ -91,12 +92,14 @@ def check_parts(settings: TrainSettings) -> None:
 def check_own(name: str) -> None:
     """Raises OptionError where a memory of the user's own breaks a law, with the smallest input that shows it."""
 
-    def make(input_size: int, size: int) -> Memory:
+    @checked
+    def make(input_size: Count, size: Count) -> Memory:
         return build("memory", MEMORIES, name, input_size, size)
 
+    count = len(MEMORY_LAWS) + len(MAKING_LAWS)
     if broken := check(make):
         raise OptionError(
-            f"{name} breaks {len(broken)} of the {len(MEMORY_LAWS)} laws that a memory keeps. The first:\n"
+            f"{name} breaks {len(broken)} of the {count} laws that a memory keeps. The first:\n"
             f"{broken[0]}\n"
             "All of them, from Python: unrolled.laws.check. Nothing was trained."
         )

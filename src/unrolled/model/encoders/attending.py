@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from unrolled.arguments import Count
 from unrolled.errors import OptionError
 from unrolled.memory import NoState
 from unrolled.memory.attention import attend, check_heads, rotate, split_heads
@@ -54,13 +55,9 @@ class Attending(Encoder):
     """
 
     def __init__(
-        self, input_size: int, size: int, depth: int = 1, heads: int | None = None, dropout: float = 0.0
+        self, input_size: int, size: int, depth: Count = 1, heads: Count | None = None, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        if min(input_size, size, depth) < 1:
-            raise OptionError(
-                f"An encoder of input {input_size}, size {size} and {depth} blocks was asked for; each is at least 1."
-            )
         if not 0.0 <= dropout < 1.0:
             raise OptionError(f"A dropout of {dropout} was asked for; it is a share from 0 to below 1.")
         self.input_size, self.size, self.dropout = input_size, size, dropout

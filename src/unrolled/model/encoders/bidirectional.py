@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from unrolled.arguments import Count, checked
 from unrolled.errors import OptionError
 from unrolled.memory import Memory, build_stack
 from unrolled.memory.base import ragged
@@ -66,8 +67,9 @@ class Bidirectional(Encoder):
         return [(a, b) for a, b in pairs if isinstance(a, Memory) and isinstance(b, Memory)]
 
 
+@checked
 def build_bidirectional(
-    names: str, input_size: int, size: int, depth: int = 1, dropout: float = 0.0
+    names: str, input_size: Count, size: Count, depth: Count = 1, dropout: float = 0.0
 ) -> Bidirectional:
     """`depth` layers of the memories that `names` names, as `build_stack` reads it, each way half of `size` wide.
 
@@ -75,8 +77,6 @@ def build_bidirectional(
     """
     if size < 2 or size % 2:
         raise OptionError(f"A bidirectional encoder of size {size} was asked for; each way has half of an even size.")
-    if depth < 1:
-        raise OptionError(f"A bidirectional encoder of {depth} layers was asked for; it needs at least 1.")
     widths = [input_size, *[size] * (depth - 1)]
     return Bidirectional(
         [
