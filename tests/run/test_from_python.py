@@ -16,7 +16,7 @@ from unrolled.cli import from_python
 from unrolled.cli.terminal import QuietView
 from unrolled.compare import Comparison
 from unrolled.errors import DataError, InputError, OptionError
-from unrolled.run import info_data
+from unrolled.run import info_data, runs
 from unrolled.run.folder import RunFolder
 from unrolled.run.writing import Choice
 from unrolled.settings import CompareSettings
@@ -24,6 +24,7 @@ from unrolled.settings import CompareSettings
 SMALL: dict[str, Any] = {"steps": 4, "size": 8, "batch": 4, "threads": 1, "model": "lstm"}
 library: Any = unrolled  # which is given what its types forbid
 library_info: Any = info_data
+library_runs: Any = runs
 VERSE = "Once upon a day the sun came over hill and stayed.\n"
 
 
@@ -106,6 +107,18 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
         OptionError,
         r"minutes takes a number",
     ),
+    "a device by number": (
+        lambda here: library.load(here / "poems", 0),
+        OptionError,
+        r"--device is one of .* got '0'",
+    ),
+    "runs of no folder": (
+        lambda _: library_runs(3),
+        OptionError,
+        r"A folder of runs is named by a path, .* got an int",
+    ),
+    "which sample": (lambda here: poems(here).sample(number="a"), OptionError, r"number is a whole number; got 'a'"),
+    "yes for alone": (lambda here: poems(here).score("a", alone="yes"), OptionError, r"alone is True or False; got"),
     "setting of a sample": (lambda here: poems(here).sample(promt="a"), OptionError, r"Did you mean 'prompt'\?"),
     "length of a sample": (lambda here: poems(here).sample(length="x"), OptionError, r"length takes a whole number"),
     "lines that are numbers": (lambda here: list(poems(here).score([1])), OptionError, r"number 1 is an int"),

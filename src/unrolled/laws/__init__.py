@@ -249,4 +249,7 @@ def made_for_laws(make: Callable[[int, int], Made], dtype: torch.dtype = torch.f
     """A part of 4 inputs and 8 outputs, the same each time; torch's own draws are untouched."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return make(4, 8).to(device=device, dtype=dtype)
+        made = make(4, 8)
+    if not isinstance(made, nn.Module):
+        raise OptionError(f"check takes a class under unrolled.memory.Memory; what it was given makes {made!r:.80}.")
+    return made.to(device=device, dtype=dtype)

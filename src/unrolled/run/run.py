@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from unrolled.arguments import checked
 from unrolled.data import Corpus, Table, part_rows, read_corpus, table_from_json
 from unrolled.data.split_folders import find_text_splits
 from unrolled.decode import decode_stream, sample, stop_at
@@ -165,6 +166,7 @@ class Run:
         self.check_kind(Answers.kind)
         return self.predictor.evaluate(data if data is None else as_path(data), errors, skip_empty)
 
+    @checked
     def write(
         self, texts: Iterable[Given | str], choice: Choice | None = None, attention: bool = False
     ) -> Iterator[Answer]:
@@ -212,6 +214,7 @@ class Run:
         self.check_kind(Language.kind)
         return self.table.unseen(next(as_texts([text], str)))
 
+    @checked
     def sample(self, settings: SampleSettings | None = None, number: int = 0, **asked: Any) -> Iterator[str]:
         """Writes, piece by piece as text comes; `number` is which of several samples with one seed.
 
@@ -239,6 +242,7 @@ class Run:
         with torch.no_grad():
             model.unroll(symbols, model.start(rows))
 
+    @checked
     def score(self, lines: Iterable[str], alone: bool = False, adapt: bool = False) -> Iterator[RankedLine]:
         """The surprise of each line as it comes, the state carried over them unless `alone`.
 
