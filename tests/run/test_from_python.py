@@ -115,7 +115,7 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
     "runs of no folder": (
         lambda _: library_runs(3),
         OptionError,
-        r"A folder of runs is named by a path, .* got an int",
+        r"The folder of runs is named by a path, .* got an int",
     ),
     "which sample": (lambda here: poems(here).sample(number="a"), OptionError, r"number is a whole number; got 'a'"),
     "yes for alone": (lambda here: poems(here).score("a", alone="yes"), OptionError, r"alone is True or False; got"),
