@@ -117,8 +117,42 @@ def test_more_kinds_than_labels_may_be_are_told_of(tmp_path: Path) -> None:
 
     assert told("label", 1100)
     assert not told("label", 900)
-    assert not told("label", 2400), "texts"
+    assert told("label", 2400)
     assert not told("answer", 1100)
+
+
+CALLED: dict[str, tuple[str, Callable[[int], str], int, str, str]] = {
+    "as many words as the text": ("category", lambda n: f"kind number {n % 60}", 100, "label",
+                                  "are taken as labels; as tags: --as tags"),
+    "the same under another name": ("remark", lambda n: f"kind number {n % 60}", 100, "tags",
+                                    "are taken as tags; as labels: --as label"),
+    "few rows a kind": ("label", lambda n: f"kind{n % 60}", 100, "label",
+                        "60 kinds in 100 rows are taken as labels, for the column is called so; as texts: --as text"),
+    "a thousand kinds": ("label", lambda n: f"k{n % 1000}", 1500, "label", "1,000 kinds in 1,500 rows"),
+    "numbers of 1,500 kinds": ("label", lambda n: str(n % 1500), 3000, "value",
+                               "more than 1,000 kinds are taken as amounts, labels are up to so many; as labels"),
+    "3,000 kinds": ("label", lambda n: f"k{n}", 3000, "text", "more than 1,000 kinds are taken as texts"),
+    "a text in each row": ("label", lambda n: f"a caption of its own {n}x", 100, "text",
+                           "hardly come again are taken as texts; as labels: --as label"),
+    "enough rows a kind": ("label", lambda n: f"kind{n % 50}", 100, "label", ""),
+    "decimals": ("label", lambda n: f"{n}.5", 1200, "value", ""),
+    "prices": ("price", lambda n: str(n), 1200, "value", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CALLED)
+def test_what_a_column_called_label_is_taken_for_is_said(case: str, tmp_path: Path) -> None:
+    name, cell, count, kind, said = CALLED[case]
+    path = csv(tmp_path / "t.csv", f"text,{name}", [f"some words {n}x,{cell(n)}" for n in range(count)])
+    found = of(path, symbols="char", output=name) if kind == "text" else of(path, output=name)
+    assert kind_in(found) == kind
+    assert said in found.description
+    assert ("taken as" in found.description) == bool(said)
+
+
+def test_tags_of_sentences_are_tags_whatever_their_column_is_called(tmp_path: Path) -> None:
+    rows = [f"{' '.join(['a b', 'c d e'][n % 2].split())} {n}x,{['X Y X', 'X X Y Y'][n % 2]}" for n in range(60)]
+    assert kind_in(of(csv(tmp_path / "t.csv", "text,label", rows))) == "tags"
 
 
 # labels' names

@@ -1,9 +1,10 @@
 """What kind of answer a column holds: the one place where that is decided, and what is said of it.
 
-In this order. Rows of zeros with a single 1: labels by number. As many words, or entries of a list, as the input has
-steps: tags. Lists of numbers: values. Other lists: any number of labels. Mostly numbers: labels where the
-column is called so, or where its whole numbers fill 0 to K-1 or 1 to K with five rows each; else values. What comes
-in few kinds: labels. Dates: nothing that is learnt. All else: texts. An option, `--as`, always wins.
+In this order. Rows of zeros with a single 1: labels by number. As many words, or entries of a list, as the input
+has steps: tags, but in a column called label where every row has as many. Lists of numbers: values. Other lists:
+any number of labels. Mostly numbers: labels where the column is called so, or where its whole numbers fill 0 to K-1
+or 1 to K with five rows each; else values. What comes in few kinds: labels. Dates: nothing that is learnt. All
+else: texts. An option, `--as`, always wins.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from unrolled.data.table_file import Cell
 from unrolled.data.written_numbers import WHOLE, is_nearly, is_number, is_undefined, unit_of
 
 MOST_KINDS, LEAST_ROWS = 1000, 5  # of labels; rows a kind
-FEWEST_NAMED = 2  # rows a kind, on average, of words in a column that is called label
+FEWEST_NAMED = 2  # rows a kind, on average, below which labels of a column that is called so are told of
+UNLIKE = 0.9  # kinds a row, above which words in such a column are texts
 MOST_TAGS, TAGGED = 200, 0.99  # kinds of tags; share of rows with as many tags as words
 LABELS = re.compile(r"(.*[\W_])?(label|class|category)|labels|classes|categories", re.IGNORECASE)
 MOST_UNITS = 100  # of amounts, that are told apart
 DATES_SEEN = 50  # cells by which a column is seen to hold dates
+NAMED_KINDS = {"tags": "tags", "label": "labels"}
 DATE = "date"  # a kind that is recognised, and not learnt
 
 
@@ -58,6 +61,7 @@ class Column:
     one_hot: int = 0  # rows of zeros and a single one, all of one length
     length: int = 0  # of the first list
     tagged: int = 0  # rows with as many entries as the input has steps, and more than one
+    steps: set[int] = field(default_factory=set)  # of these, up to two counts that differ
     nearly: Odd = field(default_factory=Odd)  # 3,14 and the like
     undefined: Odd = field(default_factory=Odd)  # nan and the like
     words: Odd = field(default_factory=Odd)  # neither of these, nor numbers
@@ -78,6 +82,7 @@ class Column:
             self._see_single(cell)
         if steps is not None and (len(words) > 1 or listed) and len(words) == steps:
             self.tagged += 1
+            self.steps.update([steps] if len(self.steps) < 2 else ())
             if len(self.tags) <= MOST_TAGS:
                 self.tags.update(map(str, words))
         self.rows += 1
@@ -117,7 +122,7 @@ class Column:
         """tags, value, labels, label, date or text."""
         if self.rows and self.one_hot == self.rows:
             return "label"
-        if self.rows and self.tagged >= TAGGED * self.rows and len(self.tags) < MOST_TAGS:
+        if self._has_tags and not (self._by_chance and self._is_called_label):
             return "tags"
         if self.rows and self.listed_numbers > self.rows / 2:
             return "value"
@@ -175,10 +180,20 @@ class Column:
         """What is said of a kind that could be another, with the option that overrules it."""
         if self.kind == "label" and self.rows == self.one_hot:
             return "rows with a single 1 are taken as labels by number; as numbers: --as value"
-        if self.kind == "text" and LABELS.fullmatch(self.name) and self._recur_beyond:
-            return (
-                f"more than {MOST_KINDS:,} kinds are taken as texts, labels are up to so many; as labels: --as label"
-            )
+        called = LABELS.fullmatch(self.name) is not None
+        if self.kind in ("tags", "label") and self._has_tags and self._by_chance:
+            other = "label" if self.kind == "tags" else "tags"
+            there = "as many words as the input has, in every row alike,"
+            return f"{there} are taken as {NAMED_KINDS[self.kind]}; as {NAMED_KINDS[other]}: --as {other}"
+        if called and self.kind in ("text", "value") and len(self.kinds) > MOST_KINDS and self._is_no_amount:
+            taken = "texts" if self.kind == "text" else "amounts"
+            more = f"more than {MOST_KINDS:,} kinds are taken as {taken}"
+            return f"{more}, labels are up to so many; as labels: --as label"
+        if called and self.kind == "text":
+            return "cells that hardly come again are taken as texts; as labels: --as label"
+        if called and self.kind == "label" and not self.numbers and self.rows < FEWEST_NAMED * len(self.kinds):
+            kinds = f"{len(self.kinds):,} kinds in {self.rows:,} rows"
+            return f"{kinds} are taken as labels, for the column is called so; as texts: --as text"
         if self.lists.count or self.labelled or not self.numbers or self.numbers < self.rows - self.undefined.count:
             return ""
         if self.kind == "label":
@@ -189,9 +204,19 @@ class Column:
         return ""
 
     @property
-    def _recur_beyond(self) -> bool:
-        """Whether there are more kinds than labels may be, and they come again as labels do."""
-        return len(self.kinds) > MOST_KINDS and self.kinds.total() >= FEWEST_NAMED * len(self.kinds)
+    def _is_no_amount(self) -> bool:
+        """Whether cells are words, or whole numbers."""
+        return self.kind == "text" or self.whole == self.numbers
+
+    @property
+    def _has_tags(self) -> bool:
+        """Whether there are as many entries as the input has steps, of few kinds."""
+        return self.rows > 0 and self.tagged >= TAGGED * self.rows and len(self.tags) < MOST_TAGS
+
+    @property
+    def _by_chance(self) -> bool:
+        """Whether entries and steps are words, as many in each row: these may be as many by chance."""
+        return len(self.steps) == 1 and not self.lists.count
 
     @property
     def _is_called_label(self) -> bool:
@@ -205,7 +230,7 @@ class Column:
             return False
         if self.numbers + self.undefined.count == self.rows:
             return self.whole == self.numbers and len(self.kinds) < self.rows
-        return self.numbers < self.rows / 2 and self.rows >= FEWEST_NAMED * len(self.kinds)
+        return self.numbers < self.rows / 2 and len(self.kinds) <= UNLIKE * self.rows
 
     @property
     def _fills(self) -> bool:
