@@ -9,7 +9,7 @@ import pytest
 
 from unrolled.data import TableOptions
 from unrolled.data.columns import choose_columns
-from unrolled.data.csv_form import DELIMITERS
+from unrolled.data.delimiters import DELIMITERS
 from unrolled.data.table_file import Cell
 from unrolled.data.tables import open_table
 from unrolled.data.text_columns import text_column

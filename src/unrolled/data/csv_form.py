@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from unrolled.data.delimiters import DELIMITERS, parted_by
 from unrolled.data.table_file import (
     LONGEST_LINE,
     LOOKED_AT,
@@ -21,13 +22,13 @@ from unrolled.data.table_file import (
     encoding_of,
     read_lines,
 )
-from unrolled.data.written_numbers import is_number, plain_number
+from unrolled.data.written_numbers import is_number, plain_number, shortened
 from unrolled.errors import DataError, typed
 
-DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 OTHER_DELIMITERS = ("::", "~", "\x01", "\x1f", "§", "¦")  # by which other programs part cells
 NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # what Excel writes and reads as a file's first line
 LOOKED_LINES, LOOKED_CHARACTERS = 20 * LOOKED_AT, 1 << 20  # of a file's beginning, at most
+COMMENT = re.compile("#|%|//|--")  # what begins a line that is no row
 COMPARED = 1000  # columns at most by which a header is told from data
 MARK = "\ufeff"  # of the byte order, where a file with one was joined to another
 
@@ -44,7 +45,8 @@ class CsvTable(TableFile):
     """A csv, or a tsv. Cells may hold delimiters, line ends and quotes that are written twice.
 
     In a tsv a quote is a character like others, as in most files of this form, unless the file can be read with
-    quotes that enclose cells. A first line `sep=;` names the delimiter. A column without a name cannot be asked for.
+    quotes that enclose cells; where no tab parts its cells, another delimiter may. A first line `sep=;` names the
+    delimiter. A column without a name cannot be asked for.
     """
 
     def __init__(
@@ -80,11 +82,23 @@ class CsvTable(TableFile):
             dialect = Dialect(sniff_delimiter(head, whole), csv.QUOTE_MINIMAL, skipped)
         else:
             dialect = Dialect("\t", csv.QUOTE_MINIMAL if has_quoting(path, encoding) else csv.QUOTE_NONE, skipped)
+        note = ""
         look = _cut(head[skipped:], whole, dialect.delimiter, dialect.quoting)
+        other = (
+            parted_by(head[skipped : skipped + LOOKED_AT], but=dialect.delimiter) if _have_one_cell(look) else None
+        )
+        if other is not None and named is not None:
+            raise _wrongly_named(path, dialect.delimiter, other)
+        if other is not None and form == "tsv":
+            dialect, note = Dialect(other, csv.QUOTE_MINIMAL, skipped), f"what parts its cells is {DELIMITERS[other]}"
+            look = _cut(head, whole, dialect.delimiter, dialect.quoting)
         first = next((cells for _, cells in read_records(path, encoding, dialect) if not is_blank(cells)), [])
         if len(first) == 1:
             _refuse_other_delimiter(path, [first, *look])
-        return cls(path, form, encoding, dialect, first, look[1:] if options.header else look, options)
+            _check_first(path, first[0], dialect.delimiter, _usual_width(look[1:]))
+        table = cls(path, form, encoding, dialect, first, look[1:] if options.header else look, options)
+        table.note = "; ".join(filter(None, [note, table.note]))
+        return table
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         """Empty cells are missing, and lines without any cell are passed over."""
@@ -132,6 +146,35 @@ def _refuse_other_delimiter(path: Path, look: Sequence[Sequence[str]]) -> None:
                 f"{', '.join(DELIMITERS.values())}.\nWrite one of these in its place, such as a tab, into a .tsv: "
                 f"sed 's/{escaped(one)}/\\t/g' {typed(path)} > {typed(path.with_suffix('.tsv').name)}"
             )
+
+
+def _have_one_cell(look: Sequence[Sequence[str]]) -> bool:
+    return all(len(cells) == 1 for cells in look)
+
+
+def _wrongly_named(path: Path, named: str, other: str) -> DataError:
+    return DataError(
+        f"{path}: its first line says sep={named}, and what parts the cells of its rows is {DELIMITERS[other]}.\n"
+        f"Write sep={other} there, or take this line out: tail -n +2 {typed(path)} > NEW"
+    )
+
+
+def _check_first(path: Path, first: str, delimiter: str, usual: int) -> None:
+    """Raises DataError for a first line of one cell above rows of several, as many of which there are in `usual`:
+    one that is cut by another delimiter than these, or a comment."""
+    if usual < 2:
+        return
+    for one, said in DELIMITERS.items():
+        if first.count(one) == usual - 1:
+            raise DataError(
+                f"{path}, row 1: what parts its cells is {said}, and in most other rows it is "
+                f"{DELIMITERS.get(delimiter, delimiter)}.\nHave the same in all: write the first row anew."
+            )
+    if found := COMMENT.match(first):
+        raise DataError(
+            f"{path}, row 1: '{shortened(first)}' has no names for the {usual} cells that most rows have.\n"
+            f"Is it a comment? Take such lines out: grep -v '^{found[0]}' {typed(path)} > NEW"
+        )
 
 
 def escaped(delimiter: str) -> str:

@@ -15,19 +15,23 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.data.delimiters import looks_like_table
 from unrolled.data.encodings import cure, describe_binary, first_fault
 from unrolled.data.file_kinds import kind_of_file
 from unrolled.errors import DataError, OptionError, nearest
 
+LOOKED_LINES = 50  # at a file's beginning, by which it looks like a table
 CHUNK = 1 << 22  # bytes read at once
 LOOK = 1 << 16  # bytes at a file's beginning by which it is judged to be text or not
 PLAIN = ("", ".txt", ".text")  # endings of names of plain text
+OPEN = (".data", ".dat", ".tab", ".psv", ".train", ".test")  # of files of any kind
 DOCUMENTS = {"file": "files", "line": "lines", "blank": "blocks between blank lines"}
 BLANK = re.compile(r"\n(?:[^\S\n]*\n)+")
 MARKS = {
@@ -91,15 +95,25 @@ def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = 
         files, skipped = find_in_folder(path, any_bytes)
     elif stat.S_ISREG(mode):
         files, skipped = [file_of_text(path, path.name, any_bytes)], []
-        kind = kind_of_file(path)
-        if path.suffix.lower() in PLAIN and kind is not None and kind.text:
-            note = f"it looks like {kind.name} and is read as the text that it is named"
+        if path.suffix.lower() in PLAIN + OPEN and (looks := _looks_like(files[0])):
+            named = "the text that it is named" if path.suffix.lower() in PLAIN else "a text"
+            note = f"it looks like {looks} and is read as {named}"
     else:
         raise DataError(
             f"{path} is neither a file nor a folder but a pipe or a device, which can be read only once.\n"
             "Send it to standard input instead: ... | unroll train -"
         )
     return Documents(path, tuple(files), tuple(skipped), documents, any_bytes, note)
+
+
+def _looks_like(file: TextFile) -> str:
+    """What a file that is named as plain text looks like: "" for a text; and how it is had as what it looks like."""
+    kind = kind_of_file(file.path)
+    if kind is not None:
+        return kind.name if kind.text else ""
+    with file.path.open(encoding=file.encoding, errors="replace") as opened:
+        table = looks_like_table(list(islice(iter(lambda: opened.readline(LOOK), ""), LOOKED_LINES)))
+    return f"{table} (to learn it as such, name it .csv)" if table else ""
 
 
 def look_at(path: Path) -> os.stat_result:
