@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +29,12 @@ WRITTEN: dict[str, float] = {
     "31 Jan 2020": DAY, "31 January 2020": DAY, "31. January 2020": DAY, "31-Jan-2020": DAY, "31-Jan-20": DAY,
     "31 Jan 20": DAY, "2020-Jan-31": DAY, "Friday, January 31, 2020": DAY, "Fri, 31 Jan 2020 00:00:00 +0000": DAY,
     "Fri Jan 31 00:00:00 2020": DAY, "31/Jan/2020:00:00:00 +0000": DAY, "2020年1月31日": DAY, "2020년 1월 31일": DAY,
-    "Sept 3, 2020": moment(2020, 9, 3), "2020-W05": moment(2020, 1, 27),
+    "Fri Jan 31 00:00:00 +0000 2020": DAY, "Fri, 31 Jan 2020 00:00:00 GMT": DAY, "Fri Jan 31 00:00:00 UTC 2020": DAY,
+    "2020-01-31 00:00:00 CET": DAY, "2020-01-31 00:00:00 Europe/Berlin": DAY, "2020:01:31 00:00:00": DAY,
+    "31. Januar 2020": DAY, "31 janvier 2020": DAY, "31 de enero de 2020": DAY, "31 января 2020": DAY,
+    "Freitag, 31. Januar 2020": DAY, "31-janv.-2020": DAY, "31. Januar 2020 00:00": DAY, "2020-031": DAY,
+    "1er mars 2020": moment(2020, 3, 1), "Mai 2020": moment(2020, 5, 1), "Mai-20": moment(2020, 5, 1),
+    "2020M02": moment(2020, 2, 1), "Sept 3, 2020": moment(2020, 9, 3), "2020-W05": moment(2020, 1, 27),
     "2020Q1": moment(2020, 1, 1), "2020-Q3": moment(2020, 7, 1), "Q4 2020": moment(2020, 10, 1),
     "2020-01": moment(2020, 1, 1), "01/2020": moment(2020, 1, 1), "1/2020": moment(2020, 1, 1),
     "01-2020": moment(2020, 1, 1), "Jan 2020": moment(2020, 1, 1), "Jan-20": moment(2020, 1, 1),
@@ -42,7 +48,8 @@ def test_a_date_is_the_same_however_it_is_written(cell: str) -> None:
 
 NONE = [
     "1.5", "12.2020", "2020", "1/2", "3-4", "5:3", "1-2-3", "1.2.3", "192.168.1.1", "555-1234", "2020Q0", "0000Q1",
-    "13/2020", "2020-W60", "Jan-99999", "²-1-2020", "word 3", "may 5", "Q5 2020", "May I have 2 of them", "",
+    "13/2020", "2020-W60", "Jan-99999", "²-1-2020", "word 3", "may 5", "Q5 2020", "2020-367",
+    "set 20 of 2020", "mag 12 2020 x", "5 out of 2020", "May I have 2 of them", "",
 ]  # fmt: skip
 
 
@@ -81,3 +88,72 @@ def test_characters_of_dates_are_not_read(case: str, shuffled: bool, tmp_path: P
         read_examples(path, Asked())
     path.write_text("when,week,sales\n" + "".join(f"{date},{n % 9},{n * 1.5}\n" for n, date in enumerate(dates)))
     assert read_examples(path, Asked()).columns.time == (None if shuffled else "when")
+
+
+def rising(count: int) -> list[str]:
+    return [f"2024-{n // 28 + 1:02d}-{n % 28 + 1:02d}" for n in range(count)]
+
+
+def table(tmp_path: Path, dates: list[str], name: str = "date") -> Path:
+    path = tmp_path / "t.csv"
+    rows = (f"{date},some words {n},{'ab'[n % 3 % 2]}\n" for n, date in enumerate(dates))
+    path.write_text(f"{name},text,label\n" + "".join(rows))
+    return path
+
+
+ODD: dict[str, Callable[[list[str]], list[str]]] = {
+    "an empty cell": lambda some: [*some[:70], "", *some[71:]],
+    "NA": lambda some: [*some[:70], "NA", *some[71:]],
+    "NaT in the first row": lambda some: ["NaT", *some[1:]],
+    "a word": lambda some: [*some[:70], "unknown", *some[71:]],
+    "a day that there is not": lambda some: [*some[:70], "2024-02-31", *some[71:]],
+    "a late row in front": lambda some: [some[60], *some[:60], *some[61:]],
+    "an early row at the end": lambda some: [*some[:3], *some[4:], some[3]],
+    "falling dates": lambda some: [*some[:50:-1], some[60], *some[50::-1]],
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_one_odd_row_does_not_end_the_order_of_time(case: str, tmp_path: Path) -> None:
+    found = read_examples(table(tmp_path, ODD[case](rising(120))), Asked())
+    assert found.split == "the last rows by 'date'"
+    assert "the last rows by 'date' (1 without a date, or out of their order); drawn by" in found.description
+    expected = range(12) if case == "falling dates" else range(108, 120)
+    assert sorted(found.parts["test"].tolist())[:12] == [*expected]
+
+
+UNORDERED: dict[str, Callable[[list[str]], list[str]]] = {
+    "two files joined": lambda some: [*some, *some],
+    "each fifth row elsewhere": lambda some: [
+        some[(n * 7) % len(some)] if n % 5 == 0 else d for n, d in enumerate(some)
+    ],
+    "half of them empty": lambda some: [d if n % 2 else "" for n, d in enumerate(some)][:-1],
+    "drawn": lambda some: sorted(some, key=lambda date: date[::-1]),
+    "few rows, one odd": lambda some: ["unknown", *some[1:12]],
+}
+
+
+@pytest.mark.parametrize("case", UNORDERED)
+def test_rows_in_no_order_are_drawn(case: str, tmp_path: Path) -> None:
+    assert read_examples(table(tmp_path, UNORDERED[case](rising(120))), Asked()).split == "drawn by chance"
+
+
+@pytest.mark.parametrize(
+    "name", ["when", "timestamp", "date", "time", "created_utc", "ts", "Datum", "unixReviewTime"]
+)
+def test_numbers_are_dates_where_the_column_says_so(name: str, tmp_path: Path) -> None:
+    for dates in ([date.replace("-", "") for date in rising(120)], [str(1_700_000_000 + 60 * n) for n in range(120)]):
+        assert read_examples(table(tmp_path, dates, name), Asked()).columns.time == name
+        assert read_examples(table(tmp_path, dates, "customer"), Asked()).columns.time is None
+
+
+def test_one_odd_cell_makes_no_texts_of_dates(tmp_path: Path) -> None:
+    for odd in ("unknown", "NA"):
+        path = tmp_path / "t.csv"
+        dates = [odd if n == 7 else date for n, date in enumerate(rising(120))]
+        path.write_text("text,due\n" + "".join(f"some words {n},{date}\n" for n, date in enumerate(dates)))
+        with pytest.raises(DataError, match="'due' holds dates"):
+            read_examples(path, Asked())
+        path.write_text("due,y\n" + "".join(f"{date},{n * 1.5}\n" for n, date in enumerate(dates)))
+        with pytest.raises(DataError, match="'due' holds dates"):
+            read_examples(path, Asked())

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from unrolled.data.dates import read_date
+from unrolled.data.dates import most_odd, read_date
 from unrolled.data.table_file import Cell
 from unrolled.data.written_numbers import WHOLE, is_nearly, is_number, is_undefined, unit_of
 
@@ -99,7 +99,7 @@ class Column:
             (self.listed if row else self.empty).see(self.rows, row)
 
     def _see_single(self, cell: Cell) -> None:
-        if self.rows < DATES_SEEN:
+        if self.rows - self.undefined.count < DATES_SEEN:
             self.dates += read_date(cell) is not None
         if is_number(cell):
             self.sound.see(self.rows, cell)
@@ -134,7 +134,8 @@ class Column:
             return "label" if self._fills else "value"
         if len(self.kinds) <= MOST_KINDS and self.rows >= LEAST_ROWS * len(self.kinds):
             return "label"
-        return DATE if self.dates and self.dates == min(self.rows, DATES_SEEN) else "text"
+        looked = min(self.rows - self.undefined.count, DATES_SEEN)
+        return DATE if self.dates and self.dates >= looked - most_odd(looked) else "text"
 
     @property
     def odd(self) -> list[Odd]:

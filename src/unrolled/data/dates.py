@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Any
 
+from unrolled.data.month_names import in_english
 from unrolled.data.table_file import Cell
+from unrolled.data.written_numbers import is_undefined
 
 SHAPE = re.compile(  # what may be a date at all: tried first, for most cells are none, 1.5 among them
     r"\d{1,4}([-./]\d{1,2}[-./]\d{1,4}|[-/]\d{1,2})([T ].*)?|\d{1,2}[-/]\d{4}|\d{8}T\d{4,6}Z?"
-    r"|\d{4}[-/ ]?[Qq][1-4]|[Qq][1-4][-/ ]?\d{4}|\d{4}-?W\d\d(-?\d)?"
+    r"|\d{4}[-/ ]?[Qq][1-4]|[Qq][1-4][-/ ]?\d{4}|\d{4}-?W\d\d(-?\d)?|(19|20)\d\d-[0-3]\d\d"
     r"|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?"
     r"|[A-Za-z]{3,9}[.,]{0,2} .*\d.*|[A-Za-z]{3}[-/]\d{2,4}"
     r"|(\d{1,2}\.? [A-Za-z]{3,9}\.?,? |\d{1,4}[-/][A-Za-z]{3,9}[-/])\d{2,4}.*"
@@ -24,11 +27,20 @@ WRITTEN = (  # ways of writing that are turned into one that a format reads
     (re.compile(r"(?<=\d)(st|nd|rd|th)\b"), ""),
     (re.compile(r"\bSept\b"), "Sep"),
     (re.compile(r"(?<=[a-z])\.(?= )"), ""),
-    (re.compile(r"(?<=:\d\d) ?(UTC|GMT)$"), ""),
+    (re.compile(r"^(\d{4}):(\d\d):(\d\d)(?= \d)"), r"\1-\2-\3"),  # of a camera
+    (re.compile(r"(?<=-\d\d-\d\d)_(?=\d\d:)"), " "),
+    (re.compile(r"^(\d{4})M(\d\d)$"), r"\1-\2"),
+    (
+        re.compile(r"(?<=:\d\d) ?([A-Z]{3,5}|[A-Z][a-z]+/[A-Z][A-Za-z_]+)(?=$| \d{4}$)"),
+        "",
+    ),  # an hour off at most twice a year
     (re.compile(r"(?<=\d) (?=[-+]\d\d:?\d\d$)"), ""),
     (re.compile(r"(?<=/\d{4}):(?=\d\d:)"), " "),
 )
-DATED = re.compile(r"(?i:(.*[\W_])?(date|day|time|timestamp|datetime)s?([\W_].*)?)|.*[a-z](Date|Time|Day)(stamp)?")
+DATED = re.compile(
+    r"(?i:(.*[\W_])?(date|day|time|timestamp|datetime|when|moment|ts|epoch|unix|utc|created|updated|modified|published|"
+    r"posted|datum|zeit|zeitpunkt|fecha)s?([\W_].*)?)|.*[a-z](Date|Time|Day)(stamp)?"
+)
 """Names of columns in which whole numbers may be dates: 20240105, or seconds or milliseconds since 1970."""
 SECONDS = (300_000_000, 4_200_000_000)  # since 1970 that are taken as a time: from 1979 to 2103
 CLOCK = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %H:%M:%S%z")
@@ -41,9 +53,11 @@ DAYS = (
 MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%b %Y", "%B %Y", "%b-%y", "%b-%Y", "%b/%Y")
 FORMATS = (
     *(day + clock for day in DAYS for clock in CLOCK), *MONTHS, "%a %b %d %H:%M:%S %Y",
+    "%a %b %d %H:%M:%S %z %Y", "%Y-%j",
     *(clock.strip() for clock in CLOCK[1:-1]),
 )  # fmt: skip
 LONGEST = 40  # characters of a date
+FEWEST = 20  # cells of which one may be odd
 
 
 def read_date(cell: Cell) -> float | None:
@@ -53,14 +67,31 @@ def read_date(cell: Cell) -> float | None:
 
 
 def date_reader(cells: list[Cell], name: str = "") -> Callable[[Any], float | None] | None:
-    """What reads a column's dates, by some of its cells: one way of writing them that serves all of these. None
-    where there is none: the column holds no dates. name: the column's, which says whether numbers may be dates."""
-    if not cells or (_moment(cells[0]) is None and _shaped(cells[0]) is None and not DATED.fullmatch(name)):
+    """What reads a column's dates, by some of its cells: the one way of writing them that serves most, and all but
+    `most_odd` of those that are not missing. None where there is none: the column holds no dates. name: the column's,
+    which says whether numbers may be dates."""
+    there = [cell for cell in cells if not is_undefined(cell)]
+    if not DATED.fullmatch(name) and all(_moment(cell) is None and _shaped(cell) is None for cell in there[:2]):
         return None  # as most cells are
+    if not there:
+        return None
+    found, least = None, most_odd(len(there)) + 1
     for reader in date_readers(name):
-        if all(reader(cell) is not None for cell in cells):
-            return reader
-    return None
+        odd = 0
+        for cell in there:
+            odd += reader(cell) is None
+            if odd >= least:
+                break
+        else:
+            found, least = reader, odd
+        if not least:
+            break
+    return found
+
+
+def most_odd(count: int) -> int:
+    """How many of so many cells may be no dates, or out of their order, where all others are dates in order."""
+    return max(1, count // 100) if count >= FEWEST else 0
 
 
 def date_readers(name: str = "") -> list[Callable[[Any], float | None]]:
@@ -84,7 +115,12 @@ def _shaped(cell: Any) -> str | None:
     """A cell that may be a date, with single blanks and without commas, as the formats have it."""
     if not isinstance(cell, str) or len(cell) > LONGEST or not any(map(str.isdigit, cell)):
         return None
-    written = " ".join(cell.split())
+    return _plain(cell)
+
+
+@lru_cache(1024)  # as many ways of writing are tried
+def _plain(cell: str) -> str | None:
+    written = in_english(" ".join(cell.split()))
     for usual, plain in WRITTEN:
         written = usual.sub(plain, written)
     if not SHAPE.fullmatch(written):

@@ -208,7 +208,11 @@ def _notes(
     if known is None and (still := _never_changing(columns, intake)):
         notes.append(still)
     if cut and columns.time:
-        notes.append(f"validation and test part are the last rows by '{columns.time}'; drawn by chance: --shuffle")
+        odd = rows.clocks[columns.time].odd
+        but = f" ({odd:,} without a date, or out of their order)" if odd else ""
+        notes.append(
+            f"validation and test part are the last rows by '{columns.time}'{but}; drawn by chance: --shuffle"
+        )
     if cut and not columns.group:
         said = [*(one.said for one in rows.of_whom.values()), rows.name_parts.said]
         notes += [one for one in said if one][:SAID]

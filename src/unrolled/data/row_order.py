@@ -4,14 +4,18 @@ source, a speaker or a patient, so that rows of it would stand in training and t
 from __future__ import annotations
 
 import re
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from unrolled.data.columns import first_cells, holds_dates
-from unrolled.data.dates import NUMBERED, PLAIN, date_readers
+from unrolled.data.dates import NUMBERED, PLAIN, date_readers, most_odd
 from unrolled.data.table_file import Cell, TableFile
+from unrolled.data.written_numbers import is_undefined
 
+HOPELESS = 20  # rows out of order, beside a tenth, with which dates are in none
 MOST_CLOCKS = 4  # columns of dates that are looked at
 SOURCES = re.compile(
     r"(.*[\W_])?(speaker|spk|patient|subject|subj|participant|respondent|user|person|people|individual|author|writer|"
@@ -33,43 +37,84 @@ ROWS_A_SOURCE = 2  # on average, from which rows are said to share sources
 
 
 class Clock:
-    """Whether the dates of a column rise, or fall, from row to row, by each way of writing dates that serves all of
-    them so far."""
+    """Whether the dates of a column rise, or fall, from row to row, by the way of writing them that serves most: all
+    but `most_odd`, so that a cell that is no date, or a row in another place, changes nothing. Empty cells are passed
+    over, as long as most are not."""
 
     def __init__(self, name: str = "") -> None:
         """name: the column's."""
         self._ways = [_Way(reader) for reader in date_readers(name)]
-        self._seen = False
+        self._dated = self._seen = self._empty = 0
 
     def see(self, cell: Cell) -> None:
         """The next row's cell."""
-        kept = [way for way in self._ways if way.goes_on(cell)]
-        self._ways = kept if self._seen else kept[:1] if kept and kept[0].reader in (*PLAIN, *NUMBERED) else kept
-        self._seen = True
+        if cell is None or is_undefined(cell):
+            self._empty += 1
+            return
+        self._seen += 1
+        read = [way for way in self._ways if way.see(cell)]
+        if read and not self._dated:  # by the first date: one way alone can be meant, or any that reads it
+            self._ways = read[:1] if read[0].reader in (*PLAIN, *NUMBERED) else read
+        self._dated += bool(read)
+        if self._dated and len(self._ways) > 1:
+            self._ways = [way for way in self._ways if way.unread <= HOPELESS + self._seen // 10] or self._ways[:1]
+
+    @property
+    def _best(self) -> _Way | None:
+        """The way with the fewest odd rows, where these are few enough."""
+        ways = [way for way in self._ways if way.direction]
+        best = min(ways, key=lambda way: self._odd(way), default=None)
+        return best if best and self._odd(best) <= most_odd(self._seen) and self._empty < self._seen else None
+
+    def _odd(self, way: _Way) -> int:
+        """Rows that are no dates by this way, or out of order; what stood before the first date among them."""
+        return self._seen - way.ordered
 
     @property
     def direction(self) -> int:
         """1 where dates rise, -1 where they fall; 0 where they do neither, or are all of one moment."""
-        return next((way.direction for way in self._ways if way.direction), 0) if self._seen else 0
+        return self._best.direction if self._best else 0
+
+    @property
+    def odd(self) -> int:
+        """Rows without a date, or out of the order of the others."""
+        return self._empty + self._odd(self._best) if self._best else 0
 
 
 class _Way:
     """One way of reading dates, and how they went on by it."""
 
     def __init__(self, reader: Callable[[Any], float | None]) -> None:
-        self.reader, self.direction = reader, 0
-        self._last: float | None = None
+        self.reader, self.unread, self._read = reader, 0, 0
+        self._runs = {1: array("d"), -1: array("d")}  # direction -> the least last dates of runs in order, by length
 
-    def goes_on(self, cell: Cell) -> bool:
-        time, last = self.reader(cell), self._last
+    def see(self, cell: Cell) -> bool:
+        """Whether the next cell is a date by it."""
+        time = self.reader(cell)
         if time is None:
+            self.unread += 1
             return False
-        self._last = time
-        if last is None or time == last:
-            return True
-        way = 1 if time > last else -1
-        self.direction = self.direction or way
-        return way == self.direction
+        self._read += 1
+        for direction, ends in list(self._runs.items()):
+            place = bisect_right(ends, direction * time)
+            if place == len(ends):
+                ends.append(direction * time)
+            else:
+                ends[place] = direction * time
+            if self._read - len(ends) > HOPELESS + self._read // 10:
+                del self._runs[direction]
+        return True
+
+    @property
+    def ordered(self) -> int:
+        """Rows of the longest run in order, others left out."""
+        return max(map(len, self._runs.values()), default=0)
+
+    @property
+    def direction(self) -> int:
+        """That of this run; 0 where it is of one moment."""
+        direction = max(self._runs, key=lambda one: len(self._runs[one]), default=0)
+        return direction if direction and self._runs[direction][0] < self._runs[direction][-1] else 0
 
 
 def clock_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
