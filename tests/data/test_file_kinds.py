@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import codecs
+import contextlib
 import gzip
 import io
 import json
+import lzma
+import re
+import shutil
+import subprocess
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -112,11 +119,27 @@ def test_plain_text_is_no_other_kind(tmp_path: Path, content: bytes) -> None:
 
 GERMAN = "Größe und Maß, schön und grün – für «alle» Leute’s Zwecke. " * 20
 RUSSIAN = "Все счастливые семьи похожи друг на друга. " * 20
+JAPANESE = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。何でも薄暗いじめじめした所で\n" * 20
+CHINESE = "有朋自远方来,不亦乐乎。学而时习之,不亦说乎。人不知而不愠,不亦君子乎。\n" * 20
+OTHERS = {
+    "cp1251": RUSSIAN, "koi8-r": RUSSIAN, "cp866": RUSSIAN, "shift_jis": JAPANESE, "euc-jp": JAPANESE,
+    "gb18030": CHINESE,
+    "big5": "有朋自遠方來,不亦樂乎。學而時習之,不亦說乎。人不知而不慍,不亦君子乎。\n" * 20,
+    "euc-kr": "모든 국민은 신체의 자유를 가진다. 누구든지 법률에 의하지 아니하고는 체포되지 아니한다.\n" * 20,
+}  # fmt: skip
+GREEK = "Όλες οι ευτυχισμένες οικογένειες μοιάζουν μεταξύ τους. " * 20
 ENCODED: dict[str, tuple[bytes, str]] = {
     "cp1252": (GERMAN.encode("cp1252"), r"It seems to be cp1252 .*:\niconv -f cp1252 -t utf-8 .* > NEW"),
     "latin1": ("Café fermé. ".encode("latin-1") * 20, r"iconv -f cp1252"),
     "cp850": ("Größe und schön. ".encode("cp850") * 20, r"one byte a character, and not in cp1252"),
-    "cp1251": (RUSSIAN.encode("cp1251"), r"in another encoding: cp1251 or koi8-r"),
+    **{
+        name: (text.encode(name), rf"It seems to be {name}\. .*:\niconv -f {name} -t utf-8 .* > NEW")
+        for name, text in OTHERS.items()
+    },
+    "iso8859-7": (GREEK.encode("iso8859-7"), r"in another encoding, of Greek"),
+    "cp1255": ("כל המשפחות המאושרות דומות זו לזו. ".encode("cp1255") * 20, r"in another encoding, of Greek"),
+    "joined, of Japan": (JAPANESE.encode() + JAPANESE.encode("shift_jis"), r"Were two files joined\?"),
+    "in turns": (b"\n".join(map(RUSSIAN.encode, ("utf-8", "cp1251") * 3)), r"Were two files joined\?"),
     "one stray byte": (GERMAN.encode() + b"\xff" + GERMAN.encode(), r"1 byte is wrong, and the rest is UTF-8"),
     "joined": (GERMAN.encode() + GERMAN.encode("cp1252"), r"Were two files joined\?\nConvert that part alone"),
     "utf-16 without a mark": (GERMAN.encode("utf-16-le"), r"UTF-16LE without.*\nConvert it: iconv -f utf-16le"),
@@ -134,6 +157,10 @@ def test_the_advice_fits_the_encoding(tmp_path: Path, case: str) -> None:
     with pytest.raises(DataError, match=words) as raised:
         info_data(tmp_path / "t.txt")
     assert str(raised.value).count("\n") < 3
+    said = str(raised.value)
+    if found := re.search("iconv -f ([^ ]+) ", said):
+        assert content.decode(found[1])
+        assert "ENCODING" not in said
     if "UTF-8" in words or "joined" in words:
         assert "iconv -f" not in str(raised.value)  # which would garble what is whole
     if case == "cut utf-16":
@@ -149,6 +176,50 @@ def test_a_line_far_on_is_named_with_its_cure(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"text,label\n" + "schön,a\n".encode() * 20_000 + b"sch\xf6n,a\n")
     with pytest.raises(DataError, match=r"line 20,002: not valid UTF-8\.\n1 byte is wrong, and the rest is UTF-8"):
         list(open_table(tmp_path / "t.csv").rows(["text"]))
+
+
+def packed(name: str) -> bytes:
+    held = io.BytesIO()
+    if name == "zip":
+        with zipfile.ZipFile(held, "w") as archive:
+            archive.writestr("inside.csv", CSV)
+    elif name == "tar":
+        with tarfile.open(fileobj=held, mode="w") as opened:
+            entry = tarfile.TarInfo("inside.csv")
+            entry.size = len(CSV)
+            opened.addfile(entry, io.BytesIO(CSV))
+    else:
+        return {"gunzip": gzip.compress, "bunzip2": bz2.compress, "unxz": lzma.compress}[name](CSV)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("how", "tool", "left"),
+    [
+        ("gunzip", "gunzip", "NEW"),
+        ("bunzip2", "bunzip2", "NEW"),
+        ("unxz", "unxz", "NEW"),
+        ("zip", "unzip", "inside.csv"),
+        ("tar", "tar", "inside.csv"),
+    ],
+)
+@pytest.mark.parametrize("name", ["gz.txt", "-it's mine.csv", "t"])
+def test_what_unpacks_a_file_can_be_typed(name: str, how: str, tool: str, left: str, tmp_path: Path) -> None:
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not here")
+    (tmp_path / name).write_bytes(packed(how))
+    with contextlib.chdir(tmp_path), pytest.raises(DataError, match="Unpack it, and give what is in it: ") as raised:
+        info_data(name)
+    typed = str(raised.value).rsplit("in it: ", 1)[1]
+    subprocess.run(["bash", "-c", typed], cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / left).read_bytes() == CSV
+    assert (tmp_path / name).read_bytes() == packed(how)
+
+
+def test_what_takes_the_text_out_of_a_pdf_names_it(tmp_path: Path) -> None:
+    (tmp_path / "my paper.pdf").write_bytes(b"%PDF-1.4\n")
+    with pytest.raises(DataError, match=r"\nTake its text out: pdftotext '.*/my paper\.pdf'$"):
+        info_data(tmp_path / "my paper.pdf")
 
 
 def test_a_conversion_that_is_advised_gives_the_text(tmp_path: Path) -> None:

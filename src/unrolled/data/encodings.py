@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from unrolled.errors import DataError, typed
@@ -16,6 +17,20 @@ LOOKED_AT = 1 << 26  # bytes of a file by which its encoding is judged
 WESTERN = 0.5  # share of letters beyond ASCII up to which a text may be in Latin letters
 IN_WORDS = re.compile(rb"[A-Za-z][\x80\x82\x84-\x89\x8b\x91\x93-\x95\x97-\x99\x9b][A-Za-z]")  # never so in cp1252
 UNDEFINED = b"\x81\x8d\x8f\x90\x9d"  # in cp1252
+LOOK = 1 << 16  # bytes by which an encoding of other letters is found
+USUAL: dict[str, tuple[range, ...]] = {
+    "euc-jp": (range(0xA1, 0xA2), range(0xA3, 0xA6), range(0xB0, 0xD0)),
+    "shift_jis": (range(0x81, 0x84), range(0x88, 0x98)),
+    "euc-kr": (range(0xA1, 0xA2), range(0xB0, 0xC9)),
+    "gb18030": (range(0xA1, 0xA2), range(0xA3, 0xA4), range(0xB0, 0xD8)),
+    "big5": (range(0xA1, 0xA4), range(0xA4, 0xC7)),
+}
+"""Encodings of two bytes a character -> first bytes of marks, and of characters that are used every day. What
+reads as two of them is more likely the earlier, whose ranges are narrower."""
+CYRILLIC = ("cp1251", "koi8-r", "cp866", "iso8859-5")
+OFTEN = 0.005  # least share of letters that are in every Cyrillic text
+KANA = 0.2  # least share of characters that are so in a Japanese text
+LIKELY = 0.8  # share of the characters that are usual in an encoding from which a text is in it
 SPACES = frozenset(" \t\r\n")
 
 
@@ -26,6 +41,7 @@ class Bytes:
     good: int = 0  # characters of several bytes that are valid UTF-8
     wrong: Counter[int] = field(default_factory=Counter)  # bytes that are not
     letters: int = 0  # ASCII ones
+    changes: int = 0  # from the one kind to the other, in their order: each block's for itself
     in_words: bool = False  # whether marks of cp1252 stand where none does
 
 
@@ -58,20 +74,23 @@ def cure(path: Path, encoding: str = "utf-8") -> str:
             f"{wrong} wrong, and the rest is UTF-8. Mend them in an editor, or leave them out:\n"
             f"iconv -c -f utf-8 -t utf-8 {name} > NEW"
         )
-    if 4 * seen.good > count:
+    if 4 * seen.good > count and seen.changes * (seen.good + count) < seen.good * count:
         return (
             f"{seen.good:,} characters are UTF-8, and {wrong} of another encoding. Were two files joined?\n"
             "Convert that part alone: as a whole, one of them would be garbled."
         )
     if count > WESTERN * (seen.letters + count):
+        if found := likely(next(_blocks(path))[:LOOK]):
+            said = f"It seems to be {found}. Convert it, and look whether it reads right:"
+            return f"{said}\niconv -f {found} -t utf-8 {name} > NEW"
         return (
-            "It is in another encoding: cp1251 or koi8-r (Cyrillic), gb18030, shift_jis or another.\n"
-            f"Find out which, and convert it: iconv -f ENCODING -t utf-8 {name} > NEW"
+            "It is in another encoding, of Greek, Hebrew, Arabic or Thai, say, or of several: iconv -l lists them.\n"
+            f"Convert it from the right one: iconv -f cp1253 -t utf-8 {name} > NEW"
         )
     if seen.in_words or any(seen.wrong[byte] for byte in UNDEFINED):
         return (
-            "It is in another encoding of one byte a character, and not in cp1252: cp850, say, or macintosh.\n"
-            f"Find out which, and convert it: iconv -f ENCODING -t utf-8 {name} > NEW"
+            "It is in another encoding of one byte a character, and not in cp1252: cp850, say, cp1250 or macintosh.\n"
+            f"Convert it from the right one: iconv -f cp850 -t utf-8 {name} > NEW"
         )
     return (
         "It seems to be cp1252 (of Western Europe; cp1250 is of Central Europe). Convert it:\n"
@@ -110,6 +129,37 @@ def without_mark(head: bytes) -> str | None:
     return None
 
 
+def likely(head: bytes) -> str | None:
+    """The encoding, of Chinese, Japanese, Korean or in Cyrillic letters, that the beginning of a text is in; None
+    where it is in none of them."""
+    if len(head) >= LOOK:
+        head = head[: head.rfind(b"\n") + 1] or head
+    shares = {name: _usual_share(head, name, first) for name, first in USUAL.items()}
+    for name in CYRILLIC:
+        letters = re.findall("[^\0-\x7f]", head.decode(name, "replace"))
+        small = sum("а" <= one <= "ё" for one in letters)
+        # Greek has none of the first where cp1251 has it, Hebrew none of the others
+        enough = all(sum(map(letters.count, some)) >= OFTEN * len(letters) for some in ("а", "ыьюя"))
+        shares[name] = small / max(1, len(letters)) if enough else 0.0
+    best = max(shares, key=lambda name: shares[name])
+    return best if shares[best] >= LIKELY else None
+
+
+def _usual_share(head: bytes, encoding: str, first: Sequence[range]) -> float:
+    """The share of a text's characters beyond ASCII that are usual in an encoding; 0 where it cannot be in it."""
+    try:
+        beyond = re.findall("[^\0-\x7f]", head.decode(encoding))
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:  # cut off at its end
+            return 0.0
+        beyond = re.findall("[^\0-\x7f]", head[: error.start].decode(encoding))
+    if encoding == "euc-jp" and sum("ぁ" <= one <= "ヿ" for one in beyond) < KANA * len(beyond):
+        return 0.0  # Korean reads as rare characters
+    written = [one.encode(encoding) for one in beyond]
+    usual = sum(len(one) == 2 and any(one[0] in some for some in first) for one in written)
+    return usual / max(1, len(beyond))
+
+
 def _count(path: Path) -> Bytes:
     """What a file's bytes are, up to `LOOKED_AT` of them."""
     seen, decoder, before = Bytes(), codecs.getincrementaldecoder("utf-8")("surrogateescape"), 0
@@ -118,6 +168,8 @@ def _count(path: Path) -> Bytes:
         beyond = re.findall("[^\0-\x7f]", text)
         wrong = Counter(ord(one) - 0xDC00 for one in beyond if "\udc80" <= one <= "\udcff")
         seen.wrong += wrong
+        sound = ["\udc80" <= one <= "\udcff" for one in beyond]
+        seen.changes += sum(one != other for one, other in pairwise(sound))
         seen.good += len(beyond) - wrong.total()
         seen.letters += len(re.findall(rb"[A-Za-z]", block))
         seen.in_words = seen.in_words or IN_WORDS.search(block) is not None

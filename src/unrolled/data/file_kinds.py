@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from unrolled.errors import DataError
+from unrolled.errors import DataError, typed
 
 HEAD = 1 << 14  # bytes looked at
 
@@ -16,16 +16,20 @@ class FileKind(NamedTuple):
 
     name: str  # as in "it is a gzip archive"
     endings: tuple[str, ...]  # of names that say so
-    cure: str  # what to do with one where text or a table was expected
+    cure: str  # what to do with one where text or a table was expected; FILE stands for it
     text: bool = False  # whether it is text too, so that a text may be like this
+
+    def cure_of(self, path: Path) -> str:
+        """What to do with this one; its commands can be typed as they stand."""
+        return self.cure.replace("FILE", typed(path))
 
 
 EXCEL = FileKind("an Excel workbook", (".xlsx", ".xlsm", ".xls"), "Save the sheet as CSV in UTF-8; give that file.")
 SHEET = FileKind("an OpenDocument spreadsheet", (".ods",), "Save the sheet as CSV, and give that file.")
 DOCUMENT = FileKind("a word processor's file", (".docx", ".doc", ".odt", ".rtf"), "Save it as plain text (UTF-8).")
 NPZ = FileKind("an npz of arrays", (".npz",), "Give it a name that ends in .npz.")
-ZIP = FileKind("a zip archive", (".zip", ".npz"), "Unpack it (unzip), and give what is in it.")
 PACKED = "Unpack it, and give what is in it"
+ZIP = FileKind("a zip archive", (".zip", ".npz"), f"{PACKED}: unzip FILE")
 PICTURE = (
     "Pictures are learnt from a folder for each label (pets/cat/1.png), or a table with a column of their paths."
 )
@@ -44,12 +48,12 @@ SIGNATURES: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
         (rb"PK(\x03\x04|\x05\x06)", ZIP),
         (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", FileKind("an old Excel or Word file", (".xls", ".doc"), EXCEL.cure)),
         (rb"\{\\rtf", DOCUMENT),
-        (rb"\x1f\x8b", FileKind("a gzip archive", (".gz", ".tgz"), f"{PACKED}: gunzip -k FILE")),
-        (rb"BZh[1-9]1AY&SY", FileKind("a bzip2 archive", (".bz2",), f"{PACKED}: bunzip2 -k FILE")),
-        (rb"\xfd7zXZ\x00", FileKind("an xz archive", (".xz",), f"{PACKED}: unxz -k FILE")),
-        (rb"\x28\xb5\x2f\xfd", FileKind("a zstd archive", (".zst",), f"{PACKED}: unzstd FILE")),
-        (rb"7z\xbc\xaf\x27\x1c", FileKind("a 7z archive", (".7z",), f"{PACKED}.")),
-        (rb"Rar!\x1a\x07", FileKind("a rar archive", (".rar",), f"{PACKED}.")),
+        (rb"\x1f\x8b", FileKind("a gzip archive", (".gz", ".tgz"), f"{PACKED}: gunzip < FILE > NEW")),
+        (rb"BZh[1-9]1AY&SY", FileKind("a bzip2 archive", (".bz2",), f"{PACKED}: bunzip2 < FILE > NEW")),
+        (rb"\xfd7zXZ\x00", FileKind("an xz archive", (".xz",), f"{PACKED}: unxz < FILE > NEW")),
+        (rb"\x28\xb5\x2f\xfd", FileKind("a zstd archive", (".zst",), f"{PACKED}: unzstd < FILE > NEW")),
+        (rb"7z\xbc\xaf\x27\x1c", FileKind("a 7z archive", (".7z",), f"{PACKED}: 7z x FILE")),
+        (rb"Rar!\x1a\x07", FileKind("a rar archive", (".rar",), f"{PACKED}: unrar x FILE")),
         (rb".{257}ustar", FileKind("a tar archive", (".tar",), f"{PACKED}: tar -xf FILE")),
         (rb"%PDF-", FileKind("a PDF", (".pdf",), "Take its text out: pdftotext FILE")),
         (rb"\x89PNG\r\n\x1a\n", FileKind("a picture (PNG)", (".png",), PICTURE)),
@@ -104,4 +108,6 @@ def check_name(path: Path) -> None:
     """Raises DataError for a file that is another thing than its name says, and what to do with it."""
     kind = kind_of_file(path)
     if kind is not None and not says(path, kind):
-        raise DataError(f"{path} is named {path.suffix or 'without an ending'}, and it is {kind.name}.\n{kind.cure}")
+        raise DataError(
+            f"{path} is named {path.suffix or 'without an ending'}, and it is {kind.name}.\n{kind.cure_of(path)}"
+        )

@@ -169,7 +169,7 @@ def file_of_text(path: Path, name: str, any_bytes: bool) -> TextFile:
     if not any_bytes:
         kind = kind_of_file(path)
         if kind is not None and not kind.text:
-            raise DataError(f"{path} is not text: it is {kind.name}.\n{kind.cure}")
+            raise DataError(f"{path} is not text: it is {kind.name}.\n{kind.cure_of(path)}")
         if found == "binary":
             raise DataError(f"{describe_binary(path)}\nIts bytes as they stand can be learnt too: --symbols byte")
         if found == "other text":
