@@ -189,7 +189,7 @@ def packed(name: str) -> bytes:
             entry.size = len(CSV)
             opened.addfile(entry, io.BytesIO(CSV))
     else:
-        return {"gunzip": gzip.compress, "bunzip2": bz2.compress, "unxz": lzma.compress}[name](CSV)
+        held.write({"gunzip": gzip.compress(CSV, mtime=0), "bunzip2": bz2.compress(CSV)}.get(name) or lzma.compress(CSV))
     return held.getvalue()
 
 
