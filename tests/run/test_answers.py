@@ -215,8 +215,8 @@ def test_the_better_of_linear_model_and_ngram_is_to_be_beaten(table: Path) -> No
     examples = read_rows(table, TrainSettings(output="kind"))
     fitted = fit_rivals(examples, rivals_of(examples), seed=0)
     assert list(fitted) == ["linear", "ngram"]
-    alone = [best_baseline(examples, {name: rival}) for name, rival in fitted.items()]
-    assert best_baseline(examples, fitted) == min(alone, key=lambda one: one.validation or 0.0)
+    alone = [best_baseline(examples, {name: rival})[0] for name, rival in fitted.items()]
+    assert best_baseline(examples, fitted)[0] == min(alone, key=lambda one: one.validation or 0.0)
     assert [one.name.split(",")[0] for one in alone] == [rival.describe().split(",")[0] for rival in fitted.values()]
     assert alone[0].validation != alone[1].validation
 

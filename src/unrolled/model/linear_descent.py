@@ -17,7 +17,7 @@ from unrolled.model.looks import Bagged, Looked, Sloped
 MANY_LABELS = 200  # from which on a look at all rows takes long and holds much
 SURE_LOOKS, SURE_PRODUCTS = 12, 300_000_000  # that are made however late it is: so many looks, of so much in all
 HELD = 1 << 24  # of rows times labels, about: more rows are looked at piece by piece
-HELD_MANY = 1 << 21  # of them: a slope holds several numbers for each
+HELD_MANY = 1 << 20  # of them: a slope holds several numbers for each
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,7 @@ class Answers(Subject):
     """Rows of a table and their answers; what is learnt stands beside a linear model."""
 
     kind, baseline_share = "answers", 0.08
+    _judging = 0.0  # seconds that `AT_ONCE` rows took what stands beside the net, scores included
     terms = Terms("nats per prediction", "rows", "linear model", "answered", "answers", "predict")
 
     def __init__(
@@ -253,12 +255,16 @@ class Answers(Subject):
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
         rivals = fit_rivals(self.examples, rivals_of(self.examples), self.settings.seed, deadline)
         save_rivals(run, rivals)
-        return best_baseline(self.examples, rivals, deadline)
+        started = time.monotonic()
+        best, rows = best_baseline(self.examples, rivals, deadline)
+        self._judging = (time.monotonic() - started) * min(1.0, AT_ONCE / max(1, rows))
+        return best
 
     def closing(self, budget: float) -> float:
         widest = max(answered.output.width for answered in self.examples.answers.values())
         rows = self.items("validation") + self.items("test")
-        return min(CLOSING_SHARE * budget, CLOSING + rows * SECONDS_A_ROW * (1 + widest / MANY_LABELS))
+        least = 2 * self._judging  # so many rows of validation and test part are judged however late it is
+        return max(least, min(CLOSING_SHARE * budget, CLOSING + rows * SECONDS_A_ROW * (1 + widest / MANY_LABELS)))
 
     def prepare(self, run: RunFolder, watch: Watch) -> None:
         """What stands beside the net takes next to no time."""
@@ -281,7 +287,7 @@ class Answers(Subject):
         self._judged_by = deadline
         names = [self.settings.model or LINEAR]
         self._alone = fit_rivals(self.examples, names, self.settings.seed, deadline.share(FITTED_ALONE))
-        baseline = best_baseline(self.examples, self._alone, deadline.share(0.3))
+        baseline, _ = best_baseline(self.examples, self._alone, deadline.share(0.3))
         save_rivals(run, self._alone)
         seconds, validation = clock.sitting - before, baseline.validation or 0.0
         report = Report(

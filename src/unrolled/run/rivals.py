@@ -86,11 +86,12 @@ def load_rival(run: RunFolder, name: str, intake: Intake) -> Rival:
     )
 
 
-def best_baseline(examples: Examples, rivals: dict[str, Rival], deadline: Deadline = ENDLESS) -> Baseline:
-    """The best of them on validation, each at the temperature that suits it, on as many rows as there is time for."""
+def best_baseline(examples: Examples, rivals: dict[str, Rival], deadline: Deadline = ENDLESS) -> tuple[Baseline, int]:
+    """The best of them on validation, each at the temperature that suits it, on as many rows as there is time for;
+    and how many these are."""
     said, rows = answer_rows(examples, rivals, "validation", deadline)
     found = (_baseline(examples, rival, said[name], rows, deadline) for name, rival in rivals.items())
-    return min(found, key=lambda one: one.validation or 0.0)
+    return min(found, key=lambda one: one.validation or 0.0), len(rows)
 
 
 def _baseline(

@@ -41,7 +41,8 @@ from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan, plan_at
 
-LEAST_LEFT = 0.15  # of a budget in minutes, from which on a net is trained
+LEAST_LEFT = 0.15  # of a budget in minutes, from which on a net is trained,
+SETTING_UP = 1.0  # and of what getting to work took: a net, what stands beside it and the end take about as long
 
 
 class Training:
@@ -177,7 +178,7 @@ class Training:
         model, budget = self.subject.without_net, self.clock.budget
         if budget is None or model is None or self.settings.model is not None or self.settings.from_run:
             return
-        if self.clock.left < LEAST_LEFT * budget:
+        if self.clock.left < max(LEAST_LEFT * budget, SETTING_UP * self.clock.starting):
             self.settings = self.subject.settings = dataclasses.replace(self.settings, model=model)
             self._no_net = f"; after {self.clock.sitting:.0f} of {budget:.0f} seconds there is no time for a net"
 

@@ -91,11 +91,13 @@ class Watch:
         step = self.learner.step
         if step % plan.report_every == 0 or step == plan.steps:
             return True
-        if self.follows or not self.pace:
+        if self.follows:
             return False
-        if self.clock.left < self._reserve:  # whatever was planned
+        if self.clock.left < self._reserve:  # whatever was planned, from the first update on
             self.add_plan(replan(plan, step, step, "time"))
             return True
+        if not self.pace:
+            return False
         if self._trial is not None and time.monotonic() - self._since[0] > self._trial:
             return True
         return time.monotonic() - self._since[0] > LATE * plan.report_every * self.pace
@@ -141,6 +143,7 @@ class Watch:
         if torch.get_num_threads() != plan.threads:
             torch.set_num_threads(plan.threads)
         self._since = (time.monotonic(), self.learner.step, self.learner.symbols)
+        self._reserve = self.reserve()  # as far as it is known before a report
 
     def validate(self, limit: int) -> float:
         """The score of the averaged weights on `limit` items of the validation part; the best are kept, or the last

@@ -25,6 +25,7 @@ from unrolled.given import as_number
 from unrolled.model.writer import Source, Writer
 
 ROWS = 128  # side by side, at most
+AT_FIRST, LATE = 32, 4  # of them, the first with a deadline; where it has passed
 STEPS = 1 << 15  # of all inputs that are looked at side by side, at most, each counted for every text of a beam
 CELLS = 1 << 17  # symbols times steps of all rows whose right texts are read side by side, about, at most
 
@@ -85,11 +86,15 @@ class Scribe:
         if choice.temperature is not None:
             return [self._draw(item, choice, first + place, length) for place, item in enumerate(items)]
         texts: list[Hypothesis] = []
-        together = len(items) if deadline.endless else ROWS
-        for first in range(0, len(items), max(1, together)):
-            if texts and deadline.passed():
-                break
-            texts += self._write_together(items[first : first + together], choice, length, deadline)
+        if deadline.endless:
+            return self._write_together(items, choice, length, deadline)
+        together = LATE if deadline.passed() else AT_FIRST
+        while len(texts) < len(items) and not (texts and deadline.passed()):
+            left = deadline.left
+            some = self._write_together(items[len(texts) : len(texts) + together], choice, length, deadline)
+            texts += some
+            pace = max(1e-9, left - deadline.left) / len(some)
+            together = max(1, min(ROWS, int(deadline.left / pace)))  # what there is time for: more at once are faster
         return texts
 
     def _write_together(

@@ -121,7 +121,7 @@ def judge_writing(
 ) -> WritingVerdict:  # fmt: skip
     """Chooses greedy or a beam on validation, writes about the test part, and scores it, in time: on fewer rows."""
     part = "test" if examples.count("test") else "validation"
-    choosing, judged = rows_to_judge(scribe, examples, part, None if deadline.endless else max(0.0, deadline.left))
+    choosing, judged = rows_to_judge(scribe, examples, part, deadline)
     ways = [GREEDY, Choice(BEAM)]
     slow_first = list(reversed(ways))  # the other is then asked about no more rows
     items, texts = list(PartItems(examples.items, choosing)), {}
@@ -164,15 +164,16 @@ def sameness_of(texts: Sequence[str]) -> str:
     return ""
 
 
-def rows_to_judge(scribe: Scribe, examples: Examples, part: str, seconds: float | None) -> tuple[Ids, Ids]:
+def rows_to_judge(scribe: Scribe, examples: Examples, part: str, deadline: Deadline) -> tuple[Ids, Ids]:
     """The rows that the way to write is chosen on, and those that are scored: as many as there is time for."""
     choosing, judged = examples.parts["validation"], examples.parts[part]
-    if seconds is None:
+    if deadline.endless:
         return spread(choosing, MOST_JUDGED), spread(judged, MOST_JUDGED)
+    seconds = max(0.0, deadline.left)
     timed = list(PartItems(examples.items, spread(choosing, TIMED)))
     started = time.monotonic()
-    scribe.write(timed, GREEDY)
-    pace = (time.monotonic() - started) * (1 + BEAM) / len(timed)  # of a row, greedy and by beam
+    texts = scribe.write(timed, GREEDY, deadline=deadline.share(0.1))
+    pace = (time.monotonic() - started) * (1 + BEAM) / len(texts)  # of a row, greedy and by beam
     counts = [max(FEWEST_JUDGED, int(share * seconds / max(1e-9, pace))) for share in (0.25, 0.6)]
     return spread(choosing, min(MOST_JUDGED, counts[0])), spread(judged, counts[1])
 

@@ -100,8 +100,9 @@ class Clock:
         self.budget = budget  # seconds for this leg, or None
         self.used_before = used_before  # seconds that earlier sittings of this run took
         self._started = time.monotonic() if started is None else started
+        self.starting = self.sitting  # seconds that getting to work took, which tell how busy the machine is
         self._stop: float | None = None  # when a stop was asked for
-        self.ending = max(LEAST_END, ENDING * self.sitting)  # seconds kept for writing and leaving
+        self.ending = max(LEAST_END, ENDING * self.starting)  # seconds kept for writing and leaving
 
     def stop(self) -> None:
         """Asks for a stop: between two updates at once, within what is fitted or validated after `GRACE` seconds."""
