@@ -18,6 +18,7 @@ from unrolled.scores import LabelScore
 from unrolled.value_scores import LabelSetScore
 
 MOST_SHOWN = 20  # labels of a confusion matrix that fits a terminal
+LINE, SHORTEST_HEAD = 100, 8  # characters of its lines, and of a label's name above a column, in which it may be cut
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,19 @@ def confusion_lines(score: LabelScore) -> list[str]:
     rows = [*zip(names, score.confusion, strict=False)]
     if any(score.confusion[len(names)]):
         rows.append(("(not known)", score.confusion[len(names)]))
-    width = max(len(name) for name, _ in rows)
-    cell = max(4, *(len(f"{count:,}") for _, row in rows for count in row), *(len(name[:8]) for name in names))
-    lines = ["  " + "answered:".rjust(width) + "  " + " ".join(name[:8].rjust(cell) for name in names)]
+    width = max(len("answered:"), *(len(name) for name, _ in rows))
+    numbers = max(4, *(len(f"{count:,}") for _, row in rows for count in row))
+    fits = (LINE - width) // len(names) - 1
+    heads = [cut_name(name, max(fits, SHORTEST_HEAD)) for name in names]
+    cell = max(numbers, *map(len, heads))
+    lines = ["  " + "answered:".rjust(width) + "  " + " ".join(head.rjust(cell) for head in heads)]
     lines += [f"  {name.rjust(width)}  " + " ".join(f"{count:,}".rjust(cell) for count in row) for name, row in rows]
     return lines
+
+
+def cut_name(name: str, most: int) -> str:
+    """A name in so many characters at most, with … where some are left out."""
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def list_errors(examples: Examples, part: str, said: Mapping[str, torch.Tensor]) -> list[dict[str, Any]]:
