@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -511,6 +512,10 @@ LEAKING: dict[str, tuple[Callable[[int], str], bool]] = {
     "web_site": (lambda n: f"site{n % 9}", True),
     "PatientID": (lambda n: str(n // 4), True),
     "Speaker Name": (lambda n: "ab"[n % 2], True),
+    "patientId": (lambda n: str(n // 4), True),
+    "anonPatientId": (lambda n: str(n // 4), True),
+    "household_id": (lambda n: str(n // 4), True),
+    "doc_id": (lambda n: str(n // 4), True),
     "document-no": (lambda n: str(n // 4), True),
     "product_id": (lambda n: str(n // 4), True),
     "hospital": (lambda n: "abc"[n % 3], True),
@@ -524,7 +529,62 @@ def test_a_column_of_sources_is_told_of(name: str, tmp_path: Path) -> None:
     who, told = LEAKING[name]
     rows = [f"some words {n}x,{'ab'[n % 2]},{who(n)}" for n in range(100)]
     found = of(csv(tmp_path / "t.csv", f"text,label,{name}", rows))
-    assert (f"to keep each in one part: --group {name}" in found.description) == told
+    assert (f"to keep each in one part: --group {shlex.quote(name)}" in found.description) == told
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("https://www.site{0}.org/a/{1}", True), ("http://me@host{0}:80?{1}", True), ("https://site{1}.org", False),
+     ("https://one.org/{1}", False), ("site {0}", False)],
+)  # fmt: skip
+def test_hosts_that_recur_are_told_of(address: str, told: bool, tmp_path: Path) -> None:
+    rows = [f"some words {n}x,{'ab'[n % 2]},{address.format(n % 7, n)}" for n in range(100)]
+    said = of(csv(tmp_path / "t.csv", "text,label,link", rows)).description
+    assert ("rows share the host in 'link' (7 different, such as " in said) == told
+    assert ("write it into a column of its own and name that: --group COLUMN" in said) == told
+
+
+FOLDERS: dict[str, tuple[str, str]] = {
+    "codes of Speech Commands": ("{label}/{code}_nohash_{n}.png", "part1"),
+    "numbers of takes": ("{label}/take{who}_{n}.png", ""),
+    "a code in each name": ("{label}/{label}ab{n}c_x.png", ""),
+    "speakers": ("{label}/spk{who}/{n}.png", "folder1"),
+    "speakers by number": ("{label}/12{who}/{n}.png", "folder1"),
+    "speakers by name": ("{label}/{name}/{n}.png", "folder1"),
+    "kinds below a label": ("{label}/kind_of_{label}{who}/{n}.png", ""),
+    "one folder": ("{label}/pictures/{n}.png", ""),
+}
+
+
+@pytest.mark.parametrize("case", FOLDERS)
+def test_sources_in_names_and_folders_are_told_of(case: str, tmp_path: Path) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    form, column = FOLDERS[case]
+    for n in range(64):
+        who = n % 16 // 2
+        facts = {
+            "label": ("yes", "no")[n % 2],
+            "who": who,
+            "code": f"{who}f0ab{who}1",
+            "name": "abcdefgh"[who] * 5,
+            "n": n,
+        }
+        path = tmp_path / form.format(**facts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pillow.fromarray(np.full((4, 4), 3 * n, np.uint8)).save(path)
+    said = of(tmp_path).description
+    assert ("rows share" in said) == bool(column)
+    assert f"--group {column}" in said or not column
+    if column:
+        assert "rows share" not in of(tmp_path, group=column).description
+
+
+def test_writers_in_folders_below_labels_of_texts_are_told_of(tmp_path: Path) -> None:
+    for n in range(64):
+        path = tmp_path / ("yes", "no")[n % 2] / f"writer{n % 16 // 2}" / f"{n}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"some words {n}x")
+    assert "--group folder1" in of(tmp_path, kind="label").description
 
 
 def test_speakers_in_a_column_of_file_names_are_told_of(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from unrolled.data.split_folders import (
     LabelledFiles,
     check_most,
     find_splits,
+    folders_below,
     labelled_files,
     open_splits,
     say_unlabelled,
@@ -28,17 +29,20 @@ FEWEST, LONGEST = 2, 1 << 16  # texts a label folder, and bytes a text, on avera
 
 
 class FolderTable(TableFile):
-    """Text files in the order of their names. What is no text is passed over and listed in `skipped`."""
+    """Text files in the order of their names. What is no text is passed over and listed in `skipped`. Beside text and
+    label, `folder1`, … are the folders between the label's and the files, where all stand as deep."""
 
     form, label_column, mixed = "folders", "label", False
 
     def __init__(self, labelled: LabelledFiles) -> None:
-        super().__init__(labelled.root, COLUMNS)
         self.labelled, self.note = labelled, say_unlabelled(labelled)
         self.skipped = tuple(file for file in labelled.files if judge(file) in ("binary", "other text"))
         left = set(self.skipped)
         self.files = [file for file in labelled.files if file not in left]
-        check_most(self.path, len(self.files), "texts", self.skipped)
+        check_most(labelled.root, len(self.files), "texts", self.skipped)
+        self.folders = folders_below(labelled.root, self.files)
+        below = (f"folder{place}" for place in range(1, len(next(iter(self.folders), ())) + 1))
+        super().__init__(labelled.root, (*COLUMNS, *below))
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -57,9 +61,10 @@ class FolderTable(TableFile):
         return table
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        for number, path in enumerate(self.files, start=1):
+        for number, (path, folders) in enumerate(zip(self.files, self.folders, strict=True), start=1):
             text = path.read_text(encoding="utf-8-sig", errors="replace")
-            cells: dict[str, Cell] = {"text": text or None, "label": self.labelled.label(path)}
+            values = (text or None, self.labelled.label(path), *folders)
+            cells: dict[str, Cell] = dict(zip(self.columns, values, strict=True))
             yield Row(number, tuple(cells[name] for name in columns))
 
     def fingerprint(self) -> str:

@@ -16,6 +16,7 @@ from unrolled.data.split_folders import (
     LabelledFiles,
     check_most,
     find_splits,
+    folders_below,
     labelled_files,
     open_splits,
     say_unlabelled,
@@ -33,7 +34,8 @@ class MediaFolder(TableFile):
 
     Columns: `sound` or `picture`, a file's whole path; `label`, the folder's name; and where all names have as many
     parts, two or more, between `_`, or else between `-`, these: `part1`, `part2`, … 7_jackson_32.wav has three, and
-    `--group part2` keeps a speaker's recordings together. Nothing is decoded here.
+    `--group part2` keeps a speaker's recordings together. `folder1`, … are the folders between the label's and the
+    files, where all stand as deep: yes/speaker7/1.wav. Nothing is decoded here.
     """
 
     form, label_column, mixed = "folders", "label", False
@@ -44,7 +46,11 @@ class MediaFolder(TableFile):
         self.skipped = tuple(file for file in labelled.files if file.suffix.lower() not in KINDS[kind])
         check_most(labelled.root, len(self.files), f"{kind}s", self.skipped)
         self.parts = _parts([file.stem for file in self.files])
-        columns = (kind, "label", *(f"part{place}" for place in range(1, len(self.parts[0]) + 1)))
+        self.folders = folders_below(labelled.root, self.files)
+        columns = (
+            kind, "label", *(f"part{place}" for place in range(1, len(self.parts[0]) + 1)),
+            *(f"folder{place}" for place in range(1, len(self.folders[0]) + 1)),
+        )  # fmt: skip
         super().__init__(labelled.root, columns)
 
     @classmethod
@@ -73,8 +79,9 @@ class MediaFolder(TableFile):
         return table
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        for number, (file, parts) in enumerate(zip(self.files, self.parts, strict=True), start=1):
-            values = (str(file.absolute()), self.labelled.label(file), *parts)
+        rows = zip(self.files, self.parts, self.folders, strict=True)
+        for number, (file, parts, folders) in enumerate(rows, start=1):
+            values = (str(file.absolute()), self.labelled.label(file), *parts, *folders)
             cells: dict[str, Cell] = dict(zip(self.columns, values, strict=True))
             yield Row(number, tuple(cells[name] or None for name in columns))
 

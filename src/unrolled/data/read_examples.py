@@ -22,7 +22,7 @@ from unrolled.data.items import PartItems
 from unrolled.data.label_names import differ_by_case
 from unrolled.data.outputs import LONGEST_TEXT, TextOutput
 from unrolled.data.row_cuts import cut_fold, cut_rows
-from unrolled.data.row_order import clock_columns, source_columns, split_words
+from unrolled.data.row_order import address_columns, clock_columns, source_columns, split_words
 from unrolled.data.row_reader import RowReader
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.spelling import learn_spelling
@@ -165,18 +165,19 @@ def _reader(
 ) -> RowReader:
     """What reads the rows. Where these are cut, it also looks at columns that may say when or of whom a row is."""
     used = [*columns.all, *([columns.sequence] if columns.sequence else [])]
-    clocks, sources = list[str](), list[str]()
+    clocks, sources, addresses = list[str](), list[str](), list[str]()
     if cut and not columns.sequence:
         if known is None:
             several = (
                 set(columns.inputs) if len(columns.inputs) > 1 else ()
             )  # numbers, a patient's among them perhaps
             clocks = clock_columns(table, used)
+            addresses = address_columns(table, used)
             sources = source_columns(table, [name for name in used if name not in several])
         elif columns.time in table.columns:
             clocks = [columns.time] if columns.time else []
-    others = [one for one in sources if one not in clocks]
-    return RowReader(columns, taken, table.label_column, clocks, others, asked.rows)
+    others = [one for one in sources if one not in clocks and one not in addresses]
+    return RowReader(columns, taken, table.label_column, clocks, others, asked.rows, addresses)
 
 
 def _time_of(path: str | Path, rows: RowReader, asked: Asked, columns: Columns, known: Known | None) -> str | None:

@@ -8,6 +8,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
+from shlex import quote
 from typing import Any
 
 from unrolled.data.columns import first_cells, holds_dates
@@ -30,7 +31,13 @@ SOURCES = re.compile(
 )
 NAMED_PART = re.compile(r"(speaker|spkr?|patient|pat|subject|subj?|user|person|source|src|session|p|s|id)-?\d+",
                         re.IGNORECASE)  # fmt: skip
-PART = re.compile(r"part\d+")
+PART = re.compile(r"(part|folder)\d+")  # of a file's name, or of the folders that it stands in below its label's
+CODE = re.compile(r"(?=.*\d)(?=.*[a-z])[a-z\d]{4,}", re.IGNORECASE)  # 0a1f3c of Speech Commands, fcjf0 of TIMIT
+NUMBERED_TAKE = re.compile(
+    r"(take|aug|fold|rep|repeat|trial|copy|crop|ver|version|part|split|step|frame)\d+", re.IGNORECASE
+)
+CAMEL = re.compile(r"(?<=[a-z\d])(?=[A-Z])")
+HOST = re.compile(r"[a-z][a-z\d+.-]*://(?:[^/@\s]*@)?(?:www\.)?([^/:?#\s]+)", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]+")
 MOST_SOURCES = 100_000  # different ones that are counted
 ROWS_A_SOURCE = 2  # on average, from which rows are said to share sources
@@ -131,8 +138,20 @@ def source_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
     used = set(taken)
     return [
         name for name in table.columns
-        if name not in used and (SOURCES.fullmatch(name) or (PART.fullmatch(name) and not table.mixed))
+        if name not in used and (_says_source(name) or (PART.fullmatch(name) and not table.mixed))
     ]  # fmt: skip
+
+
+def _says_source(name: str) -> bool:
+    """Whether a column is called so that it may be of sources: patient_id, patientId, anonPatientId."""
+    return any(SOURCES.fullmatch(one) for one in (name, CAMEL.sub("_", name)))
+
+
+def address_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
+    """Columns of addresses in the web, whose hosts may recur."""
+    used = set(taken)
+    cells = first_cells(table, [name for name in table.columns if name not in used]) if table.mixed else {}
+    return [name for name, found in cells.items() if found and all(HOST.match(str(cell)) for cell in found)]
 
 
 class Sources:
@@ -157,7 +176,7 @@ class Sources:
         answer itself, or a running number."""
         if not self.recur:
             return ""
-        return f"rows share '{self.name}' {self.alike}; to keep each in one part: --group {self.name}"
+        return f"rows share '{self.name}' {self.alike}; to keep each in one part: --group {quote(self.name)}"
 
     @property
     def recur(self) -> bool:
@@ -175,16 +194,46 @@ class Sources:
 
     @property
     def _names_sources(self) -> bool:
-        """Of a part of files' names: patient7 and the like; or words, each beside several answers."""
+        """Of a part of files' names: patient7 and the like; codes, most beside several answers; or words, each so."""
         if all(NAMED_PART.fullmatch(source) for source in self.beside):
             return any(len(answers) > 1 for answers in self.beside.values()) or not self._is_answer
+        several = sum(len(answers) > 1 for answers in self.beside.values())
+        if 2 * several > len(self.beside) and all(map(self._is_code, self.beside)):
+            return True
         return all(WORD.fullmatch(source) and len(answers) > 1 for source, answers in self.beside.items())
+
+    def _is_code(self, source: str) -> bool:
+        """Whether a part may stand for somebody; a number does so as the name of a folder alone."""
+        coded = CODE.fullmatch(source) is not None and NUMBERED_TAKE.fullmatch(source) is None
+        return coded or (self.name.startswith("folder") and source.isdecimal())
 
     @property
     def _is_answer(self) -> bool:
         """Whether each source stands beside one answer, and each answer beside one source."""
         answers = [next(iter(found)) for found in self.beside.values()]
         return len(set(answers)) == len(answers)
+
+
+class Hosts:
+    """What a column of addresses in the web holds: rows of one host are of one source."""
+
+    def __init__(self, name: str) -> None:
+        self._hosts = Sources(name)
+
+    def see(self, cell: Cell, answer: str) -> None:
+        """The next row's cell, and its answer."""
+        found = HOST.match(str(cell))
+        self._hosts.see(found[1].lower() if found else None, answer)
+
+    @property
+    def said(self) -> str:
+        """What is said where rows share hosts; "" where they do not."""
+        if not self._hosts.recur:
+            return ""
+        return (
+            f"rows share the host in '{self._hosts.name}' {self._hosts.alike}; to keep each in one part, write it "
+            "into a column of its own and name that: --group COLUMN"
+        )
 
 
 class NameParts:

@@ -22,7 +22,7 @@ from unrolled.data.inputs import MEDIA, InputKind, LabelInput, MissingNumber, Te
 from unrolled.data.items import Arrays, Item, Texts
 from unrolled.data.media import InFlight
 from unrolled.data.media_folders import MediaFolder
-from unrolled.data.row_order import Clock, NameParts, Sources
+from unrolled.data.row_order import Clock, Hosts, NameParts, Sources
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.errors import DataError, MediaError
 from unrolled.seeds import numpy_generator
@@ -47,17 +47,18 @@ def draw_rows(rows: Iterator[Row], wanted: int, total: int) -> Iterator[Row]:
 
 class RowReader:
     """What is gathered while tables are read, row by row. label: the column that is one by the form of the table;
-    clocks, sources: other columns of the first table, which may say when, and of whom, a row is."""
+    clocks, sources, addresses: other columns of the first table, which may say when, of whom or whence a row is."""
 
     def __init__(
         self, columns: Columns, taken: InputKind, label: str | None = None, clocks: Sequence[str] = (),
-        sources: Sequence[str] = (), most: int | None = None,
+        sources: Sequence[str] = (), most: int | None = None, addresses: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """most: rows of the first table that are read, drawn evenly over it; None: all."""
         self.wanted, self.taken, self.most = columns, taken, most
         self.drawn: tuple[int, int] | None = None  # rows of the first table that were read, and that it has
         self.clocks = {name: Clock(name) for name in clocks}
-        self.of_whom = {name: Sources(name) for name in sources}
+        self.of_whom: dict[str, Sources | Hosts] = {name: Sources(name) for name in sources}
+        self.of_whom |= {name: Hosts(name) for name in addresses}
         self.name_parts = NameParts(columns.input)
         self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput | LabelInput) else Arrays()
         self.inputs: set[str] = set()  # different ones that are texts, up to one more than matter

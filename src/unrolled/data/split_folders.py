@@ -64,6 +64,12 @@ def labelled_files(root: Path, files: Sequence[Path]) -> LabelledFiles:
     )
 
 
+def folders_below(root: Path, files: Sequence[Path]) -> list[tuple[str, ...]]:
+    """The folders that each file stands in below its label's, where all stand as deep; else none."""
+    found = [file.relative_to(root).parts[1:-1] for file in files]
+    return found if len(set(map(len, found))) == 1 else [() for _ in found]
+
+
 def find_splits(path: Path, files: Sequence[Path] | None = None) -> FolderSplits | None:
     """The splits of a folder of label folders, or None where its folders are no splits.
 
