@@ -532,3 +532,20 @@ def test_an_answer_of_more_numbers_than_any_row_has_steps_is_refused(
     np.savez(path, x=dice.normal(size=(30, 9)), y=dice.integers(0, 2, (30, 9)))
     with pytest.raises(DataError, match="row 1: 'y' holds 9 numbers, and an answer up to 8"):
         read_examples(path, Asked())
+
+
+def test_arrays_that_could_each_be_meant_are_refused_by_name(tmp_path: Path) -> None:
+    x, y = np.arange(40 * 6, dtype=np.float32).reshape(40, 6), np.arange(40) % 2
+    whole: dict[str, Any] = {"x_train": x, "y_train": y, "x_test": x[:10] + 0.5, "y_test": y[:10]}
+    np.savez(tmp_path / "good.npz", **whole)
+    good = read_examples(tmp_path / "good.npz", Asked())
+    assert good.split == f"the rows of x_test, y_test in {tmp_path / 'good.npz'}"
+    given = read_examples(tmp_path / "good.npz", Asked(test=0.2))
+    assert f"x_test, y_test in {tmp_path / 'good.npz'} is not read, for --test is given" in given.description
+    np.savez(tmp_path / "twice.npz", **whole, test_x=x[:10])
+    with pytest.raises(DataError, match=r"'x_test' and 'test_x' are both 'x' of the test split by their names\.\n"):
+        open_table(tmp_path / "twice.npz")
+    np.savez(tmp_path / "two.npz", **whole, train_images=x, test_images=x[:10])
+    with pytest.raises(DataError, match=r"'x_train' and 'train_images' could each be what is read.*--input x"):
+        read_examples(tmp_path / "two.npz", Asked())
+    assert read_examples(tmp_path / "two.npz", Asked(input="x", output="y")).columns.inputs == ("x",)

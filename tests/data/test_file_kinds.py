@@ -189,7 +189,9 @@ def packed(name: str) -> bytes:
             entry.size = len(CSV)
             opened.addfile(entry, io.BytesIO(CSV))
     else:
-        held.write({"gunzip": gzip.compress(CSV, mtime=0), "bunzip2": bz2.compress(CSV)}.get(name) or lzma.compress(CSV))
+        held.write(
+            {"gunzip": gzip.compress(CSV, mtime=0), "bunzip2": bz2.compress(CSV)}.get(name) or lzma.compress(CSV)
+        )
     return held.getvalue()
 
 

@@ -16,6 +16,7 @@ from numpy.lib import format as npy
 
 from unrolled.data.array_blocks import check_packed, in_step, rows_at_once, stream_blocks
 from unrolled.data.array_rows import MOST_BYTES, AnyArray, flat, read_rows
+from unrolled.data.columns import INPUTS
 from unrolled.data.cuts import PARTS
 from unrolled.data.npy_header import ArrayHeader, read_header
 from unrolled.data.split_names import SPLITS
@@ -79,13 +80,14 @@ class NpzTable(TableFile):
     def _of_splits(cls, path: Path, headers: dict[str, ArrayHeader]) -> Self | None:
         """The table of x_train and y_train, with that of x_test and y_test as its split; None for other names."""
         splits, names = split_names(headers)
+        _check_twice(path, headers)
         if not splits:
             return None
         tables = {}
         for split, members in splits.items():
             of_split = {column: headers[member] for column, member in (members | names).items()}
             tables[split] = cls(path, of_split, _classes(path, of_split), members | names)
-            tables[split].split = split
+            tables[split].split, tables[split].arrays = split, ", ".join(members.values())
         table = tables.pop("training")
         said = ", ".join(splits["training"].values())
         others = "; ".join(f"{split}: {', '.join(splits[split].values())}" for split in tables)
@@ -169,6 +171,33 @@ def split_names(headers: Mapping[str, ArrayHeader]) -> tuple[dict[str, dict[str,
     if len(found) < 2 or any(set(training) != set(columns) for columns in found.values()):
         return {}, {}
     return {split: found[split] for split in PARTS if split in found}, names
+
+
+def check_one_input(table: TableFile) -> None:
+    """Raises DataError for an npz of which two arrays of rows could be what is read: x_test and test_images, say."""
+    if not isinstance(table, NpzTable):
+        return
+    wide = [name for name, header in table.headers.items() if len(header.shape) > 1 and header.dtype.kind in "biuf"]
+    found = [name for name in wide if name.lower() in INPUTS]
+    if len(found) > 1:
+        arrays = " and ".join(f"'{table.members[name]}'" for name in found)
+        raise DataError(
+            f"{table.path}: {arrays} could each be what is read. Name the one that is: --input {found[0]}\n"
+            "Those that are read together are saved as one array: numpy.concatenate"
+        )
+
+
+def _check_twice(path: Path, headers: Mapping[str, ArrayHeader]) -> None:
+    """Raises DataError where two arrays are one column of one split by their names: x_test and test_x."""
+    seen: dict[tuple[str, str], str] = {}
+    for name in headers:
+        parted = SPLIT_FIRST.fullmatch(name) or SPLIT_LAST.fullmatch(name)
+        key = (SPLITS[parted["split"].lower()], parted["column"]) if parted else ("", name)
+        if (other := seen.setdefault(key, name)) != name:
+            raise DataError(
+                f"{path}: '{other}' and '{name}' are both '{key[1]}' of the {key[0]} split by their names.\n"
+                "Save one of them, or give the other a name of its own."
+            )
 
 
 def _check_order(path: Path, name: str, header: ArrayHeader) -> None:

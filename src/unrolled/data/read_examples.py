@@ -20,6 +20,7 @@ from unrolled.data.features import Features, learn_features
 from unrolled.data.inputs import InputKind, LabelInput, TextInput, Unfit, VectorInput, find_input
 from unrolled.data.items import PartItems
 from unrolled.data.label_names import differ_by_case
+from unrolled.data.npz_form import check_one_input
 from unrolled.data.outputs import LONGEST_TEXT, TextOutput
 from unrolled.data.row_cuts import cut_fold, cut_rows
 from unrolled.data.row_order import address_columns, clock_columns, source_columns, split_words
@@ -36,6 +37,7 @@ from unrolled.errors import DataError, OptionError, nearest
 MOST_BAD = 0.1  # share of sounds or pictures that may be unreadable
 NAMED = 3  # of those that may not, where there are more
 MOST_COMPARED = 1000  # columns among which a name like a missing one is looked for
+OPTION_OF = {"validation": "valid", "test": "test"}
 SAID = 2  # columns of sources that are told of
 
 
@@ -136,9 +138,11 @@ def _other_tables(table: TableFile, asked: Asked, shares: list[float | str]) -> 
         share = shares[place]
         if given is None and split in table.splits:
             others.append(table.splits[split])
-            shares[place] = str(table.splits[split].path)
+            shares[place] = table.splits[split].whence
         elif isinstance(share, str):
             others.append(open_table(share, asked.options))
+        if given is not None and split in table.splits:
+            table.note += f"; {table.splits[split].whence} is not read, for --{OPTION_OF[split]} is given"
     return others
 
 
@@ -150,6 +154,8 @@ def _open_tables(
         uncut = asked.fold is None and (asked.valid, asked.test) == ("none", "none")  # no part has groups to keep
         columns = replace(known.columns, group=None) if uncut else known.columns
     else:
+        if asked.input is None:
+            check_one_input(table)
         columns = choose_columns(table, asked.input, asked.output, asked.group, asked.sequence)
     tables = [table, *others]
     for one in tables:

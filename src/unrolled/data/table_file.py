@@ -57,6 +57,7 @@ class TableFile(ABC):
     skipped: tuple[Path, ...] = ()  # files of a folder that could not be rows
     unnamed: int = 0  # columns that have no name; a first one that holds the numbers of the rows is not counted
     split = "training"  # which one this is of those that came together
+    arrays = ""  # those that a split is which stands in one file with others
     splits: Mapping[str, TableFile] = {}  # "validation", "test": tables that came with this one, which is training
     mixed = True  # whether columns are of all kinds, dates among them, and can be looked through in no time
 
@@ -78,6 +79,11 @@ class TableFile(ABC):
         more = len(self.columns) - MOST_LISTED
         names = ", ".join(self.columns[:MOST_LISTED]) or "none"
         return names + (f" … and {more:,} more" if more > 0 else "")
+
+    @property
+    def whence(self) -> str:
+        """Where its rows stand, for a line."""
+        return f"{self.arrays} in {self.path}" if self.arrays else str(self.path)
 
     def blank(self, column: str) -> str | None:
         """What stands in a column's list where there is no entry; None where nothing does."""

@@ -290,7 +290,13 @@ def _folder_note(path: Path, splits: Mapping[str, Path], settings: TrainSettings
     """How a folder is understood, and the option for what else it could be; "" where there is nothing to say."""
     if splits:
         names = ", ".join(splits[split].name for split in PARTS if split in splits)
-        return f"; the splits are the folders {names} (--valid --test overrule)"
+        given = {"validation": settings.valid, "test": settings.test}
+        left = "".join(
+            f"; {splits[split].name} is not read, for --{option} is given"
+            for split, option in (("validation", "valid"), ("test", "test"))
+            if split in splits and given[split] is not None
+        )
+        return f"; the splits are the folders {names} (--valid --test overrule){left}"
     files = list_files(path)
     labelled = labelled_files(path, files)
     if mixed := sorted(hold_splits(labelled.labels)):
