@@ -21,6 +21,7 @@ from unrolled.data.inputs import InputKind, LabelInput, TextInput, Unfit, Vector
 from unrolled.data.items import PartItems
 from unrolled.data.label_names import differ_by_case
 from unrolled.data.npz_form import check_one_input
+from unrolled.data.likely_pictures import say_pictures
 from unrolled.data.outputs import LONGEST_TEXT, TextOutput
 from unrolled.data.row_cuts import cut_fold, cut_rows
 from unrolled.data.row_order import address_columns, clock_columns, source_columns, split_words
@@ -214,6 +215,8 @@ def _notes(
         notes.append(f"ids and numbers of rows are not read: {shown(unread)}; to read them: --input")
     if known is None and (still := _never_changing(columns, intake)):
         notes.append(still)
+    if isinstance(rows.taken, VectorInput) and known is None and asked.read is None:
+        notes += filter(None, [say_pictures(table, columns.inputs)])
     if cut and columns.time:
         odd = rows.clocks[columns.time].odd
         but = f" ({odd:,} without a date, or out of their order)" if odd else ""

@@ -20,7 +20,7 @@ from unrolled.data.npz_form import NpzTable
 from unrolled.data.parquet_form import ParquetTable
 from unrolled.data.split_names import SPLITS
 from unrolled.data.table_file import USUAL, TableFile, TableOptions
-from unrolled.data.text import look_at
+from unrolled.data.text import look_at, lost_links
 from unrolled.errors import DataError, command
 
 FORMS: dict[str, type[TableFile]] = {
@@ -92,9 +92,7 @@ def open_table(path: str | Path, options: TableOptions = USUAL) -> TableFile:
     path = Path(path)
     mode = look_at(path).st_mode
     if stat.S_ISDIR(mode):
-        if idx := find_idx(path):
-            return open_idx_folder(path, idx)
-        return MediaFolder.open(path) if media_folder(path) else FolderTable.open(path)
+        return _open_folder(path)
     if not stat.S_ISREG(mode):
         raise DataError(f"{path} is neither a file nor a folder. Give a table: {', '.join(FORMS)}.")
     form = form_of(path.name)
@@ -102,3 +100,18 @@ def open_table(path: str | Path, options: TableOptions = USUAL) -> TableFile:
         raise DataError(f"{path} is no table by its name. Tables end in {', '.join(FORMS)}; rename it if it is one.")
     check_name(path)
     return CsvTable.open(path, options) if form is CsvTable else form.open(path)
+
+
+def _open_folder(path: Path) -> TableFile:
+    lost = lost_links(path)
+    try:
+        if idx := find_idx(path):
+            table: TableFile = open_idx_folder(path, idx)
+        else:
+            table = MediaFolder.open(path) if media_folder(path) else FolderTable.open(path)
+    except DataError as error:
+        if lost and str(error).count("\n") < 2:
+            raise DataError(f"{error}\n{lost}") from None
+        raise
+    table.note = "; ".join(filter(None, [table.note, lost]))
+    return table

@@ -27,6 +27,7 @@ from unrolled.data.encodings import cure, describe_binary, first_fault
 from unrolled.data.file_kinds import kind_of_file
 from unrolled.errors import DataError, OptionError, nearest
 
+MOST_LOST = 3  # links named in a line
 LOOKED_LINES = 50  # at a file's beginning, by which it looks like a table
 CHUNK = 1 << 22  # bytes read at once
 LOOK = 1 << 16  # bytes at a file's beginning by which it is judged to be text or not
@@ -93,6 +94,7 @@ def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = 
     mode = look_at(path).st_mode
     if stat.S_ISDIR(mode):
         files, skipped = find_in_folder(path, any_bytes)
+        note = lost_links(path)
     elif stat.S_ISREG(mode):
         files, skipped = [file_of_text(path, path.name, any_bytes)], []
         if path.suffix.lower() in PLAIN + OPEN and (looks := _looks_like(files[0])):
@@ -227,6 +229,26 @@ def list_files(folder: Path) -> list[Path]:
         folders[:] = [name for name in visible if is_new(Path(here, name))]
         paths += [Path(here, name) for name in names if not name.startswith(".")]
     return sorted((path for path in paths if path.is_file()), key=lambda path: path.relative_to(folder).parts)
+
+
+def lost_links(folder: Path) -> str:
+    """What to say of links in a folder, and in those below it, that lead to nothing; "" where there are none."""
+    lost, waiting = list[str](), [folder]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in (one for one in entries if not one.name.startswith(".")):
+                    if entry.is_symlink() and not Path(entry.path).exists():
+                        lost.append(Path(entry.path).relative_to(folder).as_posix())
+                    elif entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+        except OSError:  # whoever lists its files says why it cannot be entered
+            continue
+    if not lost:
+        return ""
+    links = "1 link leads nowhere and is" if len(lost) == 1 else f"{len(lost):,} links lead nowhere and are"
+    named = ", ".join(sorted(lost)[:MOST_LOST]) + (", …" if len(lost) > MOST_LOST else "")
+    return f"{links} left out: {named}"
 
 
 def read_text(file: TextFile, any_bytes: bool, digests: dict[Path, str] | None = None) -> Iterator[str]:

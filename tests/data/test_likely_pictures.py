@@ -1,0 +1,60 @@
+"""Arrays that may be pictures and are read as vectors are told of, with what makes pictures of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from unrolled.run import info_data
+from unrolled.settings import TrainSettings
+
+DICE = np.random.default_rng(0)
+LABELS = np.arange(60) % 2
+SAID = "may be pictures, and each row of one is read as a step; as pictures: "
+PICTURES: dict[str, tuple[NDArray[Any], str, str]] = {
+    "floats": (DICE.random((60, 3, 12, 12)).astype(np.float32), "3 x 12 x 12", "(255 * x).astype(numpy.uint8)"),
+    "whole numbers": (DICE.integers(0, 256, (60, 3, 32, 32)), "3 x 32 x 32", "--read picture"),
+    "colours last": (DICE.integers(0, 256, (60, 9, 8, 3)) * 1.0, "9 x 8 x 3", "--read picture"),
+    "grey floats": (DICE.random((60, 28, 28)), "28 x 28", "(255 * x).astype(numpy.uint8)"),
+    "a colour": (DICE.integers(0, 256, (60, 1, 9, 8)), "1 x 9 x 8", "--read picture"),
+    "broken numbers": (DICE.random((60, 28, 28)) * 255, "28 x 28", "numpy.rint(x).astype(numpy.uint8)"),
+    "centred": (DICE.normal(size=(60, 3, 12, 12)), "3 x 12 x 12", "whole numbers from 0 to 255"),
+}
+
+
+@pytest.mark.parametrize("case", PICTURES)
+def test_arrays_like_pictures_are_told_of(case: str, tmp_path: Path) -> None:
+    x, sides, cure = PICTURES[case]
+    path = tmp_path / "a.npz"
+    np.savez(path, x=x, y=LABELS)
+    told = info_data(path)["description"]
+    assert f"x: arrays of {sides} {SAID}" in told
+    assert cure in told
+    if cure.startswith("--read"):
+        assert "x (pictures of " in info_data(path, TrainSettings(read="picture"))["description"]
+    elif "astype" in cure:
+        made = eval(cure, {"x": x, "numpy": np})
+        np.savez(path, x=made, y=LABELS)
+        assert "x (pictures of " in info_data(path)["description"]
+    np.savez(path, x=x, y=LABELS)
+    assert SAID not in info_data(path, TrainSettings(read="vectors"))["description"]  # where it is asked for
+
+
+OTHERS: dict[str, NDArray[Any]] = {
+    "a series": DICE.normal(size=(60, 50, 6)),
+    "a series of three": DICE.normal(size=(60, 3, 50)),
+    "numbers": DICE.random((60, 20)),
+    "few steps": DICE.random((60, 4, 4)),
+    "a square below zero": DICE.normal(size=(60, 12, 12)),
+    "bytes": DICE.integers(0, 256, (60, 8, 8)).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_other_arrays_are_not(case: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=OTHERS[case], y=LABELS)
+    assert "may be pictures" not in info_data(tmp_path / "a.npz")["description"]
