@@ -20,8 +20,8 @@ from unrolled.data.features import Features, learn_features
 from unrolled.data.inputs import InputKind, LabelInput, TextInput, Unfit, VectorInput, find_input
 from unrolled.data.items import PartItems
 from unrolled.data.label_names import differ_by_case
-from unrolled.data.npz_form import check_one_input
 from unrolled.data.likely_pictures import say_pictures
+from unrolled.data.npz_form import check_one_input
 from unrolled.data.outputs import LONGEST_TEXT, TextOutput
 from unrolled.data.row_cuts import cut_fold, cut_rows
 from unrolled.data.row_order import address_columns, clock_columns, source_columns, split_words
