@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,6 +61,11 @@ def as_texts(texts: Any, kinds: type[T] | tuple[type[T], ...]) -> Iterator[T]:
     """The texts in their order, each checked as it comes; one alone is one text. Raises OptionError."""
     if isinstance(texts, kinds):
         texts = [texts]
+    if isinstance(texts, Mapping):
+        raise OptionError(
+            f"Texts were expected, a list of str or one alone; got {_kind(texts)}, whose keys are not asked about.\n"
+            "Give its values: list(texts.values())"
+        )
     if isinstance(texts, bytes | os.PathLike) or not isinstance(texts, Iterable):
         raise OptionError(f"Texts were expected, a list of str or one alone; got {_kind(texts)}.")
     return _checked(texts, kinds)

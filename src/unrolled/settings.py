@@ -136,6 +136,18 @@ class TrainSettings(Settings):
     ] = False
     rows: Annotated[int | None, "of a table: read so many of its rows, drawn evenly over it (all)"] = None
 
+    def options(self) -> list[str]:
+        """The words of a command that ask for the same, but for the run's folder and what is as if left out."""
+        words = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name != "out" and value != field.default:
+                number = isinstance(value, float)
+                words += [option_name(field.name)] + (
+                    [] if value is True else [f"{value:g}" if number else str(value)]
+                )
+        return words
+
     def with_defaults(self) -> Self:
         """The same with the budget that is taken where none was asked for."""
         endless = self.minutes is None and self.steps is None and self.plan is None

@@ -129,6 +129,12 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
         OptionError,
         r"Texts were expected, .* got None",
     ),
+    "a mapping": (
+        lambda here: reviews(here).predict({"text": "good day"}),
+        OptionError,
+        r"got a dict, whose keys are not asked about\.\nGive its values: list\(texts\.values\(\)\)",
+    ),
+    "lines in a mapping": (lambda here: list(poems(here).score({"a": 1})), OptionError, r"got a dict, whose keys"),
     "bytes": (lambda here: reviews(here).predict(b"fine"), OptionError, r"got a bytes"),
     "a number among texts": (lambda here: list(reviews(here).predict(["a", 3])), OptionError, r"number 2 is an int"),
     "top": (lambda here: reviews(here).predict("a", top=0), OptionError, r"top is a whole number of at least 1"),
@@ -139,6 +145,11 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
     ),
     "data to evaluate": (lambda here: reviews(here).evaluate_answers(3), OptionError, r"got an int"),
 }
+
+
+def test_the_command_that_trains_longer_can_be_typed(here: Path) -> None:
+    asked = f"unroll train {here / 'poems.txt'} --steps 12 --model lstm --size 8 --batch 4 --threads 1"
+    assert poems(here).facts["scores"]["advice"] == f"Next: train longer: {asked}"
 
 
 @pytest.mark.parametrize("what", WRONG)

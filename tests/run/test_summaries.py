@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ import pytest
 from unrolled.cli.evaluate import harmless
 from unrolled.errors import command
 from unrolled.evaluate import Score
+from unrolled.run import Training
 from unrolled.run.answer_verdict import AnswerVerdict
-from unrolled.run.verdict import Verdict, advise
+from unrolled.run.verdict import Verdict, advise, stands
 from unrolled.run.writing_verdict import Cost, WritingVerdict, sameness_of
+from unrolled.settings import TrainSettings
 from unrolled.text_scores import score_texts
 
 
@@ -79,7 +82,8 @@ def test_a_text_s_summary_is_in_plain_words() -> None:
     score = Score(1.496, 1.466, 1.527, 0.5, 0.4, 0.6, 1000, 1000)
     verdict = Verdict(
         "lstm", score, 5000, 1.5, 1.519 + 0.1, "7-gram (Kneser–Ney)", 4.2, 1.4, "learning", 0.0, 3, 1.0,
-        advise("learning", True, 0.0, 2.0, 100), "lstm", {"lstm": 1.5, "ngram": 1.6, "lstm+ngram": 1.5},
+        advise("learning", 1, 0.0, "unroll train a.txt --minutes 6"), "lstm",
+        {"lstm": 1.5, "ngram": 1.6, "lstm+ngram": 1.5},
     )  # fmt: skip
     assert verdict.lines == [
         "Test (on 1,000 of its 5,000 tokens): 1.496 nats (2.158 bits) per character, 95% interval 1.466–1.527",
@@ -87,17 +91,59 @@ def test_a_text_s_summary_is_in_plain_words() -> None:
         "Selected: lstm, best on validation (lstm 1.500, ngram 1.600, lstm+ngram 1.500 nats per character).",
         "The lstm was still improving when training ended: more time helps. Of its last sample, 0% of the 50-token "
         "pieces stand word for word in the training text (longest run 3).",
-        "Next: train longer: --minutes 6.",
+        "Next: train longer: unroll train a.txt --minutes 6",
     ]
 
 
-@pytest.mark.parametrize(("trend", "minutes", "words"), [
-    ("unclear", None, "Next: train longer: --steps 300."),
-    ("overfitting", 2.0, "more time will not help"),
-    ("flat", 2.0, "the n-gram does as well on this text"),
+@pytest.mark.parametrize(("trend", "ahead", "words"), [
+    ("unclear", -1, "Next: train longer: unroll train a.txt --steps 300"),
+    ("overfitting", 0, "more time will not help"),
+    ("flat", 0, "Next: the n-gram is as good on this text; more text helps most, or another --size."),
+    ("flat", -1, "the n-gram is better on this text; a net needs more text, or another --rate, or another --size."),
+    ("flat", 1, "Next: more text helps most, or another --size."),
+    ("slowing", 1, "Next: more text helps most, or longer training: unroll train a.txt --steps 300"),
 ])  # fmt: skip
-def test_what_to_do_next_hangs_on_what_was_seen(trend: str, minutes: float | None, words: str) -> None:
-    assert words in advise(trend, False, 0.0, minutes, 100)
+def test_what_to_do_next_hangs_on_what_was_seen(trend: str, ahead: int, words: str) -> None:
+    said = advise(trend, ahead, 0.0, "unroll train a.txt --steps 300")
+    assert words in said
+    assert trend != "flat" or "--steps" not in said, "more time would not help"
+
+
+@pytest.mark.parametrize(
+    ("interval", "ngram", "ahead"), [((2.5, 2.6), 0.7, -1), ((2.5, 2.6), 2.55, 0), ((2.5, 2.6), 2.7, 1)]
+)
+def test_a_net_is_better_than_the_n_gram_or_not(interval: tuple[float, float], ngram: float, ahead: int) -> None:
+    assert stands(interval, ngram) == ahead
+
+
+@pytest.mark.parametrize(("rate", "words"), [(1.0, r"All 12 texts are the same, whatever the row: '"), (1e-9, "")])
+def test_a_writer_of_two_updates_that_writes_one_text_is_told_of(rate: float, words: str, tmp_path: Path) -> None:
+    rows = (f"der hund {i} {i * 7 % 13} geht,the dog {i * 3 % 11} and {i} goes {i * i % 17}\n" for i in range(120))
+    (tmp_path / "t.csv").write_text("de,en\n" + "".join(rows))
+    training = Training(
+        tmp_path / "t.csv",
+        input="de",
+        output="en",
+        kind="text",
+        steps=2,
+        size=8,
+        rate=rate,
+        threads=1,
+        batch=8,
+        out=str(tmp_path / "o"),
+    )
+    for _ in training:
+        pass
+    said = [line for line in training.verdict.lines if "texts are" in line]  # type: ignore[union-attr]
+    assert len(said) == bool(words)
+    assert not said or said[0].startswith(words)
+
+
+def test_settings_are_asked_for_again_by_their_options() -> None:
+    asked = TrainSettings(minutes=0.5, skip_empty=True, kind="label", from_run="a b", rate=1e-6, out="o")
+    words = ["--minutes", "0.5", "--rate", "1e-06", "--from", "a b", "--as", "label", "--skip-empty"]
+    assert asked.options() == words
+    assert TrainSettings().options() == []
 
 
 @pytest.mark.parametrize(("texts", "words"), [
@@ -106,6 +152,8 @@ def test_what_to_do_next_hangs_on_what_was_seen(trend: str, minutes: float | Non
     ([], ""),
     (["", " ", ""], "All 3 texts are empty."),
     (["a", "", "b"], "1 of 3 texts are empty."),
+    (["\u200b", "\x0f", "\n"], "All 3 texts are empty."),
+    ([*["a  dog"] * 5, *["a dog"] * 4, "a cat"], "9 of 10 texts are the same, whatever the row: 'a dog'."),
     (["a dog", "a dog"], "All 2 texts are the same, whatever the row: 'a dog'."),
     ([*["a dog"] * 19, "a cat"], "19 of 20 texts are the same, whatever the row: 'a dog'."),
     (["a\nb" * 40] * 2, "All 2 texts are the same, whatever the row: 'a b"),

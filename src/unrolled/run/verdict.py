@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from unrolled.run.selection import selected_line, standing
 from unrolled.run.trend import trend_line, trend_of
 
 if TYPE_CHECKING:
+    from unrolled.run.folder import RunFolder
     from unrolled.run.mixing import Chosen
     from unrolled.run.subject import Baseline
     from unrolled.run.watching import Watch
@@ -105,18 +106,37 @@ class Verdict:
         return values
 
 
-def advise(trend: str, beaten: bool, copied_share: float | None, minutes: float | None, steps: int) -> str:
-    """What to do next, in a sentence."""
-    more = f"--minutes {max(1, round(3 * minutes)):g}" if minutes else f"--steps {3 * steps}"
+def advise(trend: str, ahead: int, copied_share: float | None, longer: str) -> str:
+    """What to do next, in a sentence. ahead: 1 where the model is better than the n-gram, -1 where it is worse, 0
+    where they are alike; longer: the command that trains for longer."""
     if copied_share is not None and copied_share > COPIED_MUCH:
         return "Next: more text, or a smaller model (--size), or more --dropout: much of what it writes is copied."
     if trend == "overfitting":
         return "Next: more text, more --dropout, or a smaller model (--size); more time will not help."
     if trend in ("learning", "unclear"):
-        return f"Next: train longer: {more}."
-    if not beaten:
-        return f"Next: the n-gram does as well on this text; more text helps most, then {more}."
-    return f"Next: more text helps most; a larger model with {more} may."
+        return f"Next: train longer: {longer}"
+    helps = {
+        1: "more text helps most",
+        0: "the n-gram is as good on this text; more text helps most",
+        -1: "the n-gram is better on this text; a net needs more text, or another --rate",
+    }[ahead]
+    if trend == "slowing":
+        return f"Next: {helps}, or longer training: {longer}"
+    return f"Next: {helps}, or another --size."
+
+
+def stands(model: tuple[float, float], ngram: float) -> int:
+    """1 where the interval of a model's nats lies below the n-gram's, -1 where it lies above, else 0."""
+    low, high = model
+    return 1 if high < ngram else -1 if low > ngram else 0
+
+
+def longer_command(folder: RunFolder, path: Path, steps: int) -> str:
+    """The command that trains the same with three times the budget. path: of the text; steps: of the last plan."""
+    asked, data = folder.asked, folder.facts["data"]
+    minutes = max(1, round(3 * asked.minutes)) if asked.minutes else None
+    again = replace(asked, minutes=minutes, steps=None if minutes else 3 * steps, plan=None)
+    return command("train", folder.path / data["path"] if data["kept"] else path, *again.options())
 
 
 def judge(
@@ -146,8 +166,9 @@ def judge(
     reports = watch.folder.read_reports()
     trend = trend_of(reports)
     validation = chosen.validation.get(chosen.name, watch.learner.best)
-    ahead = compared is not None and (test.nats if test is not None else validation) < compared
-    minutes = watch.clock.budget / 60 if watch.clock.budget else None
+    interval = (test.low, test.high) if test is not None else (validation, validation)
+    ahead = -1 if compared is None else stands(interval, compared)  # without one the n-gram itself was selected
+    longer = longer_command(watch.folder, corpus.path, watch.plans[-1].steps)
     return Verdict(
         model=chosen.name,
         test=test,
@@ -161,7 +182,7 @@ def judge(
         copied_share=copied_share,
         copied_longest=copied_longest,
         copied_of=min(1.0, watch.copying_limit() / max(1, corpus.targets("training"))),
-        advice=advise(trend, ahead, copied_share, minutes, watch.plans[-1].steps),
+        advice=advise(trend, ahead, copied_share, longer),
         learnt=learnt,
         candidates=chosen.validation if chosen.by_choice else None,
         parts=parts,

@@ -152,16 +152,22 @@ def judge_writing(
 
 def sameness_of(texts: Sequence[str]) -> str:
     """A sentence where texts about different rows are empty, or all or nearly all the same; else ""."""
-    (commonest, count), *_ = Counter(text.strip() for text in texts).most_common(1) or [("", 0)]
-    empty = sum(not text.strip() for text in texts)
-    if len(texts) > 1 and commonest and count > NEARLY_ALL * len(texts):
+    seen = Counter(map(_visible, texts))
+    (commonest, count), *_ = seen.most_common(1) or [("", 0)]
+    empty = seen[""]
+    if len(texts) > 1 and commonest and count >= NEARLY_ALL * len(texts):
         shown = commonest if len(commonest) <= SHOWN_CHARACTERS else f"{commonest[:SHOWN_CHARACTERS]}…"
         what = "All" if count == len(texts) else f"{count:,} of"
-        return f"{what} {len(texts):,} texts are the same, whatever the row: '{' '.join(shown.split())}'."
+        return f"{what} {len(texts):,} texts are the same, whatever the row: '{shown}'."
     if empty:
         what = "All" if empty == len(texts) else f"{empty:,} of"
         return f"{what} {len(texts):,} texts are empty."
     return ""
+
+
+def _visible(text: str) -> str:
+    """What of a text a person sees, with single blanks."""
+    return "".join(one for one in " ".join(text.split()) if one.isprintable()).strip()
 
 
 def rows_to_judge(scribe: Scribe, examples: Examples, part: str, deadline: Deadline) -> tuple[Ids, Ids]:
