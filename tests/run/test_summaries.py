@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,19 +101,23 @@ def test_a_text_s_summary_is_in_plain_words() -> None:
     ("overfitting", 0, "more time will not help"),
     ("flat", 0, "Next: the n-gram is as good on this text; more text helps most, or another --size."),
     ("flat", -1, "the n-gram is better on this text; a net needs more text, or another --rate, or another --size."),
+    ("flat", None, "Next: more text helps most, and tells whether the n-gram is better, or another --size."),
     ("flat", 1, "Next: more text helps most, or another --size."),
     ("slowing", 1, "Next: more text helps most, or longer training: unroll train a.txt --steps 300"),
 ])  # fmt: skip
-def test_what_to_do_next_hangs_on_what_was_seen(trend: str, ahead: int, words: str) -> None:
+def test_what_to_do_next_hangs_on_what_was_seen(trend: str, ahead: int | None, words: str) -> None:
     said = advise(trend, ahead, 0.0, "unroll train a.txt --steps 300")
     assert words in said
     assert trend != "flat" or "--steps" not in said, "more time would not help"
 
 
 @pytest.mark.parametrize(
-    ("interval", "ngram", "ahead"), [((2.5, 2.6), 0.7, -1), ((2.5, 2.6), 2.55, 0), ((2.5, 2.6), 2.7, 1)]
+    ("interval", "ngram", "ahead"),
+    [((2.5, 2.6), 0.7, -1), ((2.5, 2.6), 2.55, 0), ((2.5, 2.6), 2.7, 1), ((math.nan, math.nan), 0.7, None)],
 )
-def test_a_net_is_better_than_the_n_gram_or_not(interval: tuple[float, float], ngram: float, ahead: int) -> None:
+def test_a_net_is_better_than_the_n_gram_or_not(
+    interval: tuple[float, float], ngram: float, ahead: int | None
+) -> None:
     assert stands(interval, ngram) == ahead
 
 

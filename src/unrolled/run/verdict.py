@@ -106,7 +106,7 @@ class Verdict:
         return values
 
 
-def advise(trend: str, ahead: int, copied_share: float | None, longer: str) -> str:
+def advise(trend: str, ahead: int | None, copied_share: float | None, longer: str) -> str:
     """What to do next, in a sentence. ahead: 1 where the model is better than the n-gram, -1 where it is worse, 0
     where they are alike; longer: the command that trains for longer."""
     if copied_share is not None and copied_share > COPIED_MUCH:
@@ -116,6 +116,7 @@ def advise(trend: str, ahead: int, copied_share: float | None, longer: str) -> s
     if trend in ("learning", "unclear"):
         return f"Next: train longer: {longer}"
     helps = {
+        None: "more text helps most, and tells whether the n-gram is better",
         1: "more text helps most",
         0: "the n-gram is as good on this text; more text helps most",
         -1: "the n-gram is better on this text; a net needs more text, or another --rate",
@@ -125,9 +126,12 @@ def advise(trend: str, ahead: int, copied_share: float | None, longer: str) -> s
     return f"Next: {helps}, or another --size."
 
 
-def stands(model: tuple[float, float], ngram: float) -> int:
-    """1 where the interval of a model's nats lies below the n-gram's, -1 where it lies above, else 0."""
+def stands(model: tuple[float, float], ngram: float) -> int | None:
+    """1 where the interval of a model's nats lies below the n-gram's, -1 where it lies above, 0 where it lies around
+    it; None where there is no interval."""
     low, high = model
+    if math.isnan(low) or math.isnan(high):
+        return None
     return 1 if high < ngram else -1 if low > ngram else 0
 
 
