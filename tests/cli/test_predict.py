@@ -282,7 +282,7 @@ def test_tags_are_written_where_they_were(here: Path, unroll: Unroll) -> None:
     assert "bad.conllu, line 1" in refused.err
 
 
-def test_folders_of_texts_are_labels_where_asked_for(here: Path, unroll: Unroll) -> None:
+def test_folders_of_texts_are_labels_unless_a_text_is_asked_for(here: Path, unroll: Unroll) -> None:
     for number, (text, label) in enumerate(ROWS[:60]):
         path = here / "mail" / label / f"{number}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -294,7 +294,10 @@ def test_folders_of_texts_are_labels_where_asked_for(here: Path, unroll: Unroll)
     assert "1 files of another kind left out" in answer.err
     assert unroll("evaluate", "run", "mail").code == 0
     assert unroll("evaluate", "run", "--errors", "w.csv").code == 0
-    assert unroll("train", "mail", "--steps", "1", "--size", "8", "--out", "text").code == 0
+    said = unroll("info", "mail").out
+    assert "one of 2 labels (no, yes)" in said
+    assert "its folders are labels; all of it as one text: --as language" in said
+    assert unroll("train", "mail", "--as", "language", "--steps", "1", "--size", "8", "--out", "text").code == 0
     assert json.loads((here / "text" / "run.json").read_text())["kind"] == "language"
     (here / "mail/no/empty.txt").touch()
     refused = unroll("train", "mail", "--as", "label", *SMALL)
