@@ -27,6 +27,7 @@ WRITTEN: dict[str, tuple[Callable[[int], str], str]] = {
     "speeds": (lambda n: f"{n}km/h", "Write the number alone"),
     "thousands": (lambda n: f"{n + 0.3}{'kM'[(n + 1) % 3 // 2]}", "Write the number alone"),
     "brackets": (lambda n: f"({n}.5)", "Write the number alone"),
+    "places": (lambda n: f'"{n}.5,-{n}.25"', "two numbers: write each into a column of its own"),
     "about": (lambda n: f"~{n}", "Write the number alone"),
     "at least": (lambda n: f"{n}+", "Write the number alone"),
 }

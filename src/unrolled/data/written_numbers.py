@@ -19,6 +19,7 @@ PARTED = r"[1-9]\d{0,2}(?:[\s'’_]\d{3})+(?:[.,]\d*)?"  # 1 001, 1'001 and 1_00
 ONE = rf"(?:{PARTED}|[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?)"
 SIGNED = re.compile(rf"[+{MINUS}-]?\s*[{MONEY}]?\s*[+{MINUS}-]?{ONE}\s*[%‰{MONEY}]?")
 DOTTED = re.compile(r"(?!\d{1,3}(\.\d{3})+$)\d+(\.\d+){2,}")  # 31.12.1999, 192.168.0.1
+PAIR = re.compile(r"\(?[+-]?\d+\.\d+\s*[,;]\s*[+-]?\d+\.\d+\)?")  # 52.5,-13.4: a place
 PHONE = re.compile(r"\+\d{1,3}(\s\d{3})+")  # +48 601 234 567
 UNIT = r"[^\s\d.,:;!?()+/&#-][^\s\d]{0,11}[23]?"  # kg, °C, m2, km/h
 AMOUNT = re.compile(
@@ -85,7 +86,7 @@ def is_nearly(cell: Any) -> bool:
         return True
     if len(written) > LONGEST or DOTTED.fullmatch(written) or PHONE.fullmatch(written):
         return False
-    return SIGNED.fullmatch(written) is not None
+    return SIGNED.fullmatch(written) is not None or PAIR.fullmatch(written) is not None
 
 
 def unit_of(cell: Any, spans: bool = False) -> str | None:
@@ -111,6 +112,8 @@ def cure(cell: Any, by_run: bool = False) -> str:
         if by_run:
             return "Write it as 3.14, without marks between thousands; or use a run that was trained with --decimal ,"
         return "Where the comma stands before the decimals: --decimal , and where it parts thousands: --decimal ."
+    if len(written) <= LONGEST and PAIR.fullmatch(written):
+        return "These are two numbers: write each into a column of its own."
     if minus := re.match(f"[{MINUS}]", written):
         return f"Its minus sign is the character U+{ord(minus[0]):04X}: write - in its place."
     if re.fullmatch(rf"[+-]?{PARTED}", written):
