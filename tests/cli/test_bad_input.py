@@ -111,7 +111,6 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("train text.txt --gradient truncated:k1=many", ("whole number", "many")),
     ("train text.txt --gradient truncated:k1=0", ("k1", "0")),
     ("train text.txt --model ngram --gradient truncated:k1=8", ("no --gradient", "counted")),
-    ("train text.txt --model ngram --threads 1", ("no --threads", "counted")),
     ("train text.txt --model ngram --size 8", ("n-gram", "--size")),
     ("train text.txt --model ngram --steps 8", ("n-gram", "--steps")),
     ("train text.txt --model lstm:size=8", ("--size",)),
