@@ -167,3 +167,20 @@ def test_a_state_starts_with_a_whole_number_of_rows(name: str, rows: Any) -> Non
     with pytest.raises(TensorError, match=r"\.start takes rows, a whole number of at least 0; got " + repr(rows)):
         memory.start(rows)
     assert memory.unroll(XS[:0], memory.start(0))[0].shape == (0, 7, 20)
+
+
+@pytest.mark.parametrize("rows", [10**15, 2**62, 2**70])
+def test_a_state_that_there_is_no_room_for_is_refused(rows: int) -> None:
+    with pytest.raises(TensorError, match=f"LSTM.start: a state of {rows:,} rows cannot be made"):
+        LSTM(4, 4).start(rows)
+
+
+def test_a_sparse_tensor_is_refused_with_what_makes_it_dense() -> None:
+    memory, inputs = LSTM(4, 4), torch.randn(2, 3, 4)
+    for given in (inputs.to_sparse(), inputs.to_sparse_csr()):
+        with pytest.raises(TensorError, match=r"LSTM.unroll reads a dense tensor; .* Convert it by \.to_dense\(\)"):
+            memory.unroll(given, memory.start(2))
+    memory.unroll(inputs.to_sparse().to_dense(), memory.start(2))
+    memory.step(inputs[:, 0], memory.start(2))
+    with pytest.raises(TensorError, match=r"reads a dense tensor"):
+        memory.step(inputs[:, 0].to_sparse(), memory.start(2))

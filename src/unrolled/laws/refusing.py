@@ -55,6 +55,7 @@ def wrong_inputs(inputs: Tensor) -> Iterator[Wrong]:
     yield f"an input of {other}", inputs.to(other)
     yield "an input of whole numbers", inputs.long()
     yield "an input elsewhere", inputs.to("meta")
+    yield "a sparse input", inputs.to_sparse()
     yield "an input that is a list", inputs.tolist()
 
 
@@ -73,6 +74,7 @@ def wrong_states(state: State, grows: bool = True) -> Iterator[Wrong]:
     if not grows and any(leaf.dim() > 2 for leaf in states.leaves(state).values()):
         yield "a state of more places", states.map_leaves(_with_more_places, state)
     yield "a state of another type", states.map_leaves(lambda leaf: leaf.to(torch.int32), state)
+    yield "a sparse state", states.map_leaves(lambda leaf: leaf.to_sparse(), state)
     yield "a state elsewhere", states.move(state, "meta")
     yield "a state without its names", (state, *states.leaves(state).values())
 
@@ -89,6 +91,7 @@ def wrong_lengths(lengths: Tensor, steps: int) -> Iterator[Wrong]:
     yield "lengths of fewer rows", lengths[1:]
     yield "lengths of two axes", lengths[:, None]
     yield "lengths with fractions", lengths / 2
+    yield "sparse lengths", lengths.to_sparse()
     yield "lengths that are a list", lengths.tolist()
 
 

@@ -24,6 +24,7 @@ from unrolled.states import State
 
 Verb = Callable[..., Any]
 WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+MANY_ROWS = 1 << 20  # from which on a state may be too large for any memory
 NARROWER = (torch.bfloat16, torch.float16)  # what autocast makes of float32
 
 
@@ -142,7 +143,14 @@ def _checked_start(verb: Verb) -> Verb:
     def start(self: Checked, rows: Any) -> Any:
         if not isinstance(rows, int | Integral) or isinstance(rows, bool) or rows < 0:
             raise TensorError(f"{type(self).__name__}.start takes rows, a whole number of at least 0; got {rows!r}.")
-        return verb(self, rows)
+        try:
+            return verb(self, rows)
+        except (RuntimeError, TypeError, OverflowError, MemoryError) as error:
+            if rows < MANY_ROWS:
+                raise
+            raise TensorError(
+                f"{type(self).__name__}.start: a state of {rows:,} rows cannot be made. Is there memory for it?"
+            ) from error
 
     return start
 
@@ -157,17 +165,18 @@ def _shown_by(x: Tensor, state: State) -> tuple[Any, ...]:
     try:
         if len(state) == 1:
             (one,) = state
-            return kind, x.shape, x.dtype, one.shape, one.dtype
+            return kind, x.shape, x.dtype, x.layout, one.shape, one.dtype, one.layout
         if len(state) == 2 and kind is not tuple:
             one, two = state
-            return kind, x.shape, x.dtype, one.shape, one.dtype, two.shape, two.dtype
+            return (kind, x.shape, x.dtype, x.layout, one.shape, one.dtype, one.layout,
+                    two.shape, two.dtype, two.layout)  # fmt: skip
     except AttributeError:  # one of them is a state of its own
         pass
-    return kind, x.shape, x.dtype, _shapes(state)
+    return kind, x.shape, x.dtype, x.layout, _shapes(state)
 
 
 def _shapes(state: State) -> list[Any]:
-    return [(leaf.shape, leaf.dtype) if isinstance(leaf, Tensor) else _shapes(leaf) for leaf in state]
+    return [(leaf.shape, leaf.dtype, leaf.layout) if isinstance(leaf, Tensor) else _shapes(leaf) for leaf in state]
 
 
 def check(part: Checked, verb: str, xs: Any, state: Any, lengths: Any = None) -> None:
@@ -195,6 +204,8 @@ def check_input(part: Checked, verb: str, xs: Any, axes: tuple[str | int, ...]) 
     name, form = f"{type(part).__name__}.{verb}", _form_of(part)
     if not isinstance(xs, Tensor) or xs.dim() != len(axes) or xs.shape[-1] != axes[-1]:
         raise TensorError(f"{name} reads a tensor ({', '.join(map(str, axes))}); got {_describe(xs)}.")
+    if xs.layout is not torch.strided:
+        raise TensorError(f"{name} reads a dense tensor; got one of layout {xs.layout}. Convert it by .to_dense().")
     if form.device is not None and xs.device != form.device:
         raise TensorError(f"{name}: the weights are on {form.device}, the input is on {xs.device}. Move one of them.")
     if not (xs.is_floating_point() if form.dtype is None else _is_of(xs, form.dtype)):
@@ -204,7 +215,8 @@ def check_input(part: Checked, verb: str, xs: Any, axes: tuple[str | int, ...]) 
 
 def check_lengths(part: Checked, verb: str, lengths: Any, rows: int, steps: int) -> None:
     """TensorError unless lengths (B,) are whole numbers from 0 to `steps`; on a GPU they are waited for."""
-    if isinstance(lengths, Tensor) and lengths.dtype in WHOLE and lengths.shape == (rows,):
+    dense = isinstance(lengths, Tensor) and lengths.layout is torch.strided
+    if dense and lengths.dtype in WHOLE and lengths.shape == (rows,):
         if lengths.device.type == "meta" or all(0 <= length <= steps for length in lengths.tolist()):
             return
         came = f"{min(lengths.tolist())} to {max(lengths.tolist())}"
@@ -234,6 +246,7 @@ def _difference(state: Any, form: Any, rows: int, path: str) -> str | None:
             and all(n in (size, None) for size, n in zip(state.shape, wanted, strict=True))
             and _is_of(state, form.dtype)
             and state.device == form.device
+            and state.layout is torch.strided
         ):
             return None
         shape = ", ".join("any number" if n is None else str(n) for n in wanted)
@@ -276,6 +289,7 @@ def _is_of(tensor: Tensor, dtype: torch.dtype) -> bool:
 
 def _describe(given: Any) -> str:
     if isinstance(given, Tensor):
-        return f"{given.dtype} {tuple(given.shape)} on {given.device}"
+        layout = "" if given.layout is torch.strided else f"{given.layout}, "
+        return f"{layout}{given.dtype} {tuple(given.shape)} on {given.device}"
     many = f" of {len(given)}" if isinstance(given, tuple) else ""
     return f"a {type(given).__name__}{many}"
