@@ -271,7 +271,11 @@ def test_check_of_a_memory_that_raises_says_what_it_raised() -> None:
     assert "KeyError" in laws.check(Raises)[0]
 
 
-@pytest.mark.parametrize("no_memory", [3, "lstm", None, dict, list, lambda inputs, size: {}], ids=str)
+@pytest.mark.parametrize(
+    "no_memory",
+    [3, "lstm", None, dict, list, lambda inputs, size: {}],
+    ids=["number", "text", "None", "dict", "list", "lambda"],
+)
 def test_check_refuses_what_makes_no_memory(no_memory: Any) -> None:
     with pytest.raises(OptionError, match=r"^check(:| takes) "):
         laws.check(no_memory)
