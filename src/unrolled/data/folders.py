@@ -8,7 +8,7 @@ from typing import Self
 
 from unrolled.data.column_kinds import MOST_KINDS
 from unrolled.data.fingerprints import digest_of, join_digests
-from unrolled.data.media_folders import media_folder
+from unrolled.data.media_folders import check_not_flat, media_folder
 from unrolled.data.split_folders import (
     LabelledFiles,
     check_most,
@@ -47,6 +47,7 @@ class FolderTable(TableFile):
     @classmethod
     def open(cls, path: Path) -> Self:
         files = list_files(path)
+        check_not_flat(path, files)
         splits = find_splits(path, files)
         table = cls(labelled_files(path, files)) if splits is None else open_splits(splits, cls)
         said = "all of it" if splits is not None else "its folders are labels; all of it"

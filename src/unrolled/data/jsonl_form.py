@@ -38,7 +38,13 @@ class JsonlTable(TableFile):
         """array: it is an array; if not, an object a line."""
         self.form = "json" if path.suffix.lower() == ".json" else "jsonl"
         self.encoding, self.array = encoding, array
-        super().__init__(path, _names(path, encoding, array, path.stat().st_size, path.stat().st_mtime_ns))
+        names = _names(path, encoding, array, path.stat().st_size, path.stat().st_mtime_ns)
+        if not names:
+            raise DataError(
+                f"{path} holds no row with a name in it. Rows were expected, an array of objects or an object a line:\n"
+                '{"text": …, "label": …}'
+            )
+        super().__init__(path, names)
 
     @classmethod
     def open(cls, path: Path) -> Self:

@@ -23,9 +23,10 @@ from unrolled.data.split_folders import (
 )
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.text import list_files
-from unrolled.errors import DataError
+from unrolled.errors import DataError, typed
 
 KINDS = {"sound": SOUNDS, "picture": PICTURES}
+ALONE = 0.75  # share of a folder's files that are sounds, or pictures, from which it is one of these
 MIXED = 0.25  # share of the rarer kind from which a folder is of both
 
 
@@ -100,6 +101,20 @@ def media_folder(path: str | Path) -> bool:
     inside = [file for file in list_files(Path(path)) if file.parent != Path(path)]
     media = sum(file.suffix.lower() in SOUNDS + PICTURES for file in inside)
     return media > sum(file.suffix.lower() not in SOUNDS + PICTURES + UNREADABLE for file in inside)
+
+
+def check_not_flat(path: Path, files: Sequence[Path]) -> None:
+    """Raises DataError where sounds or pictures stand side by side in a folder, and nothing else does: nothing says
+    what each of them is."""
+    beside = [file for file in files if file.parent == path]
+    for kind, endings in KINDS.items():
+        named = [file for file in beside if file.suffix.lower() in endings]
+        if len(named) > ALONE * len(files):
+            raise DataError(
+                f"{path} holds {len(named):,} {kind}s side by side, such as {named[0].name}, and nothing says what each "
+                f"is.\nA folder for each label was expected, things/one/1{endings[0]} and things/two/1{endings[0]}; or give "
+                f"a table that names files and labels,\nwith a first row path,label and one such as {typed(named[0].name)},one."
+            )
 
 
 def _others(table: MediaFolder) -> str:

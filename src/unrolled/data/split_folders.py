@@ -18,6 +18,8 @@ from unrolled.data.text import list_files
 from unrolled.errors import DataError
 
 UNLABELLED = ("unsup", "unsupervised", "unlabelled", "unlabeled")  # folders whose files have no label
+OF_PICTURES = ("image", "images", "img", "imgs", "jpegimages")  # folders that no label is called
+ABOUT_THEM = ("label", "labels", "annotation", "annotations", "mask", "masks", "segmentation", "segmentations")
 MOST_ENDINGS = 3  # named in a line
 
 OneTable = TypeVar("OneTable", bound=TableFile)
@@ -55,6 +57,7 @@ def labelled_files(root: Path, files: Sequence[Path]) -> LabelledFiles:
     inside = [file for file in files if len(file.relative_to(root).parts) > 1]
     label = {file: file.relative_to(root).parts[0] for file in inside}
     without = {name for name in label.values() if name.lower() in UNLABELLED}
+    _check_labels(root, {name for name in label.values() if not name.startswith(".")})
     if len(set(label.values()) - without) < 2:
         return LabelledFiles(root, tuple(inside))
     return LabelledFiles(
@@ -68,6 +71,19 @@ def folders_below(root: Path, files: Sequence[Path]) -> list[tuple[str, ...]]:
     """The folders that each file stands in below its label's, where all stand as deep; else none."""
     found = [file.relative_to(root).parts[1:-1] for file in files]
     return found if len(set(map(len, found))) == 1 else [() for _ in found]
+
+
+def _check_labels(root: Path, names: set[str]) -> None:
+    """Raises DataError where the folders are one of pictures, and others of what is about each of these."""
+    kinds = {name: "pictures" if name.lower() in OF_PICTURES else "about" for name in names}
+    if set(kinds.values()) == {"pictures", "about"} and all(
+        name.lower() in OF_PICTURES + ABOUT_THEM for name in names
+    ):
+        raise DataError(
+            f"{root} holds the folders {' and '.join(sorted(names))}: pictures, and a file about each, as detection "
+            "(YOLO) and\nsegmentation have them, which are not offered. A picture has one label: a folder for each label was "
+            "expected\n(pets/cat/1.png), or a table with a column of their paths and one of labels."
+        )
 
 
 def find_splits(path: Path, files: Sequence[Path] | None = None) -> FolderSplits | None:

@@ -16,10 +16,11 @@ from unrolled.data.answers import UNSEEN, Labels, LabelSets, shown
 from unrolled.data.examples import Examples
 from unrolled.data.folders import label_folders
 from unrolled.data.idx_form import find_idx
-from unrolled.data.media_folders import media_folder
+from unrolled.data.media_folders import check_not_flat, media_folder
 from unrolled.data.pieces import PieceTable, WordTable
 from unrolled.data.split_folders import find_splits
 from unrolled.data.tables import check_no_tables, has_header
+from unrolled.data.text import list_files
 from unrolled.data.text_columns import ROW, text_column
 from unrolled.errors import DataError, OptionError, RunError, command
 from unrolled.escaping import typable
@@ -236,6 +237,7 @@ def as_read(path: str | Path, settings: TrainSettings) -> TrainSettings:
     that has no other column, or of the one that is read --as language. Raises OptionError, DataError."""
     if settings.kind is None and str(path) != "-" and Path(path).is_dir():
         check_no_tables(Path(path))
+        check_not_flat(Path(path), list_files(Path(path)))
     given = [name for name in ("no_header", "decimal") if getattr(settings, name)]
     if given and not has_header(path):
         raise OptionError(f"{option_name(given[0])} is of csv and tsv, and {path} is none by its name. Leave it out.")

@@ -1,0 +1,79 @@
+"""Folders of sounds or pictures that say no label: side by side, or with a file about each; and JSON without rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unrolled.errors import DataError
+from unrolled.run import info_data
+from unrolled.settings import TrainSettings
+
+
+def touch(folder: Path, *names: str) -> Path:
+    """Files that hold a few bytes: what is told of them is seen by their names."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"\0\1\2" * 9 if not name.endswith("txt") else b"0 0.5 0.5\n")
+    return folder
+
+
+@pytest.mark.parametrize("kind", [None, "label"])
+@pytest.mark.parametrize(("ending", "said"), [("wav", "sounds"), ("png", "pictures")])
+def test_files_side_by_side_ask_for_labels(ending: str, said: str, kind: str | None, tmp_path: Path) -> None:
+    path = touch(tmp_path, *(f"{number % 10}_jackson_{number}.{ending}" for number in range(48)), "README.txt")
+    with pytest.raises(
+        DataError, match=rf"holds 48 {said} side by side, such as 0_jackson_0\.{ending}, and"
+    ) as raised:
+        info_data(path, TrainSettings(kind=kind))
+    assert f"A folder for each label was expected, things/one/1.{ending}" in str(raised.value)
+    assert "a table that names files and labels" in str(raised.value)
+    assert "--symbols" not in str(raised.value)
+    assert str(raised.value).count("\n") < 3
+
+
+def test_the_text_in_such_a_folder_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = touch(tmp_path, *(f"{number}.png" for number in range(48)))
+    (path / "a.txt").write_text("some text " * 60)
+    assert "of text" in info_data(path, TrainSettings(kind="language"))["description"]
+
+
+def test_texts_beside_a_few_pictures_are_a_text(tmp_path: Path) -> None:
+    path = touch(tmp_path, "cover.png", "map.png", "back.png")
+    for chapter in range(4):
+        (path / f"{chapter}.txt").write_text(f"chapter {chapter} " * 60)
+    assert "of text" in info_data(path)["description"]
+
+
+@pytest.mark.parametrize("kind", [None, "label"])
+@pytest.mark.parametrize("form", ["{split}/{what}/{number}", "{what}/{split}/{number}", "{what}/{number}"])
+@pytest.mark.parametrize(("about", "ending"), [("labels", "txt"), ("masks", "png"), ("Annotations", "xml")])
+def test_pictures_with_files_about_each_are_refused(
+    about: str, ending: str, form: str, kind: str | None, tmp_path: Path
+) -> None:
+    for split in ("train", "val"):
+        for number in range(12):
+            name = form.format(split=split, what="images", number=number)
+            touch(tmp_path, f"{name}.png", f"{name.replace('images', about)}.{ending}")
+    with pytest.raises(
+        DataError, match=r"holds the folders .*: pictures, and a file about each, as detection"
+    ) as raised:
+        info_data(tmp_path, TrainSettings(kind=kind))
+    assert "a folder for each label was expected" in str(raised.value)
+    assert str(raised.value).count("\n") < 3
+
+
+def test_labels_with_such_names_among_others_are_labels(tmp_path: Path) -> None:
+    for label in ("masks", "images", "hats"):
+        for number in range(12):
+            (tmp_path / label).mkdir(exist_ok=True)
+            (tmp_path / label / f"{number}.txt").write_text(f"a text about {label}, {number}")
+    assert "one of 3 labels (hats, images, masks)" in info_data(tmp_path)["description"]
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.json", "[]"), ("a.json", "[{}, {}]"), ("a.jsonl", "\n\n{}\n")])
+def test_json_without_a_row_says_so(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=r"holds no row with a name in it\. Rows were expected"):
+        info_data(tmp_path / name)
