@@ -41,8 +41,8 @@ class JsonlTable(TableFile):
         names = _names(path, encoding, array, path.stat().st_size, path.stat().st_mtime_ns)
         if not names:
             raise DataError(
-                f"{path} holds no row with a name in it. Rows were expected, an array of objects or an object a line:\n"
-                '{"text": …, "label": …}'
+                f"{path} holds no row with a name in it. Rows were expected, an array of objects, or\n"
+                'an object a line: {"text": …, "label": …}'
             )
         super().__init__(path, names)
 

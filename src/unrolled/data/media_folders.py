@@ -23,7 +23,7 @@ from unrolled.data.split_folders import (
 )
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.text import list_files
-from unrolled.errors import DataError, typed
+from unrolled.errors import DataError
 
 KINDS = {"sound": SOUNDS, "picture": PICTURES}
 ALONE = 0.75  # share of a folder's files that are sounds, or pictures, from which it is one of these
@@ -110,10 +110,11 @@ def check_not_flat(path: Path, files: Sequence[Path]) -> None:
     for kind, endings in KINDS.items():
         named = [file for file in beside if file.suffix.lower() in endings]
         if len(named) > ALONE * len(files):
+            name, ending = named[0].name, endings[0]
             raise DataError(
-                f"{path} holds {len(named):,} {kind}s side by side, such as {named[0].name}, and nothing says what each "
-                f"is.\nA folder for each label was expected, things/one/1{endings[0]} and things/two/1{endings[0]}; or give "
-                f"a table that names files and labels,\nwith a first row path,label and one such as {typed(named[0].name)},one."
+                f"{path} holds {len(named):,} {kind}s side by side, such as {name}, and nothing says what each is.\n"
+                f"A folder for each label was expected, things/one/1{ending} and things/two/1{ending};\n"
+                f"or give a table that names files and labels: path,label in its first row, {name},one in another."
             )
 
 
