@@ -81,8 +81,8 @@ def _check_labels(root: Path, names: set[str]) -> None:
     ):
         raise DataError(
             f"{root} holds the folders {' and '.join(sorted(names))}: pictures, and a file about each, as detection "
-            "(YOLO) and\nsegmentation have them, which are not offered. A picture has one label: a folder for each label was\n"
-            "expected (pets/cat/1.png), or a table with a column of their paths and one of labels."
+            "(YOLO) and\nsegmentation have them, which are not offered. A picture has one label:\n"
+            "a folder for each label was expected (pets/cat/1.png), or a table of their paths and their labels."
         )
 
 
