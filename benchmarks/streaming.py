@@ -34,8 +34,9 @@ def follow(name: str, steps: int, size: int = 32) -> dict[str, Any]:
     stepped, unrolled = memory.start(1), memory.start(1)
     apart, held = [0.0] * TENTHS, [0] * TENTHS
     read, largest, started = 0, 0.0, time.perf_counter()
+    longest = min(LONGEST, steps // (2 * TENTHS))  # one ends in each tenth
     while read < steps:
-        length = min(int(torch.randint(1, LONGEST, (), generator=dice)), steps - read)
+        length = min(int(torch.randint(1, longest, (), generator=dice)), steps - read)
         xs = torch.randn(1, length, INPUTS, generator=dice)
         outputs, unrolled = memory.unroll(xs, unrolled)
         one_by_one = []

@@ -63,7 +63,8 @@ def test_names_and_text_are_escaped_wherever_they_are_shown(faked: Unroll, monke
     monkeypatch.setattr(fake_run.Evaluation, "lines", (EVIL,))
     monkeypatch.setattr(fake_run.Verdict, "lines", (EVIL,))
     Path("lines.txt").write_bytes(f"odd {EVIL}".encode(errors="ignore") + b"\xff\n")
-    for command in (("runs",), ("sample",), ("info", "."), ("evaluate",), ("train", f"text {EVIL}"),
+    path = EVIL.replace("\ud800", "\udcff")  # what a name on a disk can hold
+    for command in (("runs",), ("sample",), ("info", "."), ("evaluate",), ("train", f"text {path}"),
                     ("score", "runs/fake", "lines.txt")):  # fmt: skip
         answer = faked(*command)
         assert answer.code == 0, answer.err

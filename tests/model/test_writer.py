@@ -156,7 +156,7 @@ def test_what_cannot_be_is_refused() -> None:
         parts(looking, tied=True)
     with pytest.raises(OptionError, match=r"label smoothing of 1\.0 was asked for; it is a share"):
         parts(looking, smoothing=1.0)
-    with pytest.raises(OptionError, match="A writer of 0 layers"):
+    with pytest.raises(OptionError, match="depth is a whole number of at least 1; got 0"):
         make(depth=0)
     with pytest.raises(OptionError, match=r"Unknown reader 'additiv'\. Did you mean 'additive'"):
         make(reader="additiv")
