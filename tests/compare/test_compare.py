@@ -67,6 +67,7 @@ def test_what_a_task_asks_for_stands_lag_steps_before(task: str, lag: int) -> No
             assert len(pairs) == 4 and asked[due] == pairs[int(row[due][0])] - 8
 
 
+@pytest.mark.slow
 def test_a_truncation_shorter_than_the_lag_fails_and_the_whole_gradient_does_not(tmp_path: Path) -> None:
     settings = CompareSettings(
         models="gru", gradients="full,truncated:k1=4", lag="12", steps=500, seeds=1, out=str(tmp_path / "c"), size=32
@@ -82,6 +83,7 @@ def test_a_truncation_shorter_than_the_lag_fails_and_the_whole_gradient_does_not
     assert again.missing == [] and list(again) == [] and again.rows() == comparison.rows()
 
 
+@pytest.mark.slow
 def test_a_horizon_bridges_a_lag_that_the_usual_start_does_not(tmp_path: Path) -> None:
     settings = CompareSettings(
         models="lstm,lstm:horizon=100", lag="50", steps=400, seeds=1, out=str(tmp_path / "c"), size=32

@@ -72,24 +72,29 @@ NUMBERS = [
 Numbers = tuple[torch.dtype, str]
 
 
-def in_numbers(slow: str | None = None) -> list[Any]:
-    """The numbers in which a law is tried; `slow` of them waits for `make test-slow`, where the table is long."""
+def in_numbers(*slow: str) -> list[Any]:
+    """The numbers in which a law is tried; those in `slow` wait for `make test-slow`."""
     return [
-        pytest.param(*each.values, id=each.id, marks=[*each.marks, *[pytest.mark.slow] * (each.id == slow)])
+        pytest.param(*each.values, id=each.id, marks=[*each.marks, *[pytest.mark.slow] * (each.id in slow)])
         for each in NUMBERS
     ]
 
 
-# Learning by heart takes longest of all laws; every gradient over every memory is half of all cells.
-MEMORY_TABLE = [
-    pytest.param(law, *numbers.values, id=f"{law.__name__}-{numbers.id}", marks=numbers.marks)
-    for law in MEMORY_LAWS
-    for numbers in in_numbers("float64" if law is laws.a_tiny_batch_is_learnt_by_heart else None)
-]
+def in_all_numbers(held: tuple[Law, ...]) -> list[Any]:
+    """Laws by numbers. Learning by heart takes longer than all else: it is slow here, and fast where sound memories
+    are checked and where pairs of parts write."""
+    return [
+        pytest.param(law, *numbers.values, id=f"{law.__name__}-{numbers.id}", marks=numbers.marks)
+        for law in held
+        for numbers in in_numbers(*["float64", "float32"] if law in BY_HEART else [])
+    ]
+
+
+BY_HEART = (laws.a_tiny_batch_is_learnt_by_heart, laws.a_tiny_batch_of_texts_is_learnt_by_heart)
 
 
 @pytest.mark.parametrize("name", MEMORY_CASES)
-@pytest.mark.parametrize(("law", "numbers"), MEMORY_TABLE)
+@pytest.mark.parametrize(("law", "numbers"), in_all_numbers(MEMORY_LAWS))
 def test_every_memory_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
     assert laws.broken(law, lambda: laws.made_for_laws(MEMORY_CASES[name], *numbers)) is None
 
@@ -123,9 +128,8 @@ def test_what_makes_a_part_keeps_every_law(law: Law, name: str) -> None:
     law(*MAKING_CASES[name])
 
 
-@pytest.mark.parametrize("numbers", NUMBERS)
 @pytest.mark.parametrize("name", WRITER_CASES)
-@pytest.mark.parametrize("law", WRITER_LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize(("law", "numbers"), in_all_numbers(WRITER_LAWS))
 def test_every_writer_keeps_every_law(law: Law, name: str, numbers: Numbers) -> None:
     dtype, device = numbers
     torch.manual_seed(0)
