@@ -61,6 +61,12 @@ def test_a_text_is_never_trained_to_write_amounts(case: str, tmp_path: Path) -> 
     assert read_examples(path, Asked(kind="text")).answers["y"].output.kind == "text"
 
 
+def test_amounts_are_no_tags_where_texts_have_as_many_words(tmp_path: Path) -> None:
+    path = table(tmp_path, "animal,weight", lambda n: f"dog {n},{n / 7:.1f} kg")
+    with pytest.raises(DataError, match=r"row 2: 'weight' is '0\.3 kg'"):
+        read_examples(path, Asked())
+
+
 @pytest.mark.parametrize("case", WRITTEN)
 def test_characters_of_amounts_are_not_read(case: str, tmp_path: Path) -> None:
     cell, words = WRITTEN[case]

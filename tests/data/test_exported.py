@@ -47,6 +47,21 @@ def test_what_is_not_read_is_said_and_an_option_wins(tmp_path: Path) -> None:
     assert said not in given.description
 
 
+def test_an_id_beside_numbers_is_no_answer(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "id,area,rooms,price", lambda n: f"{n},{n / 7},{n % 5},{n / 3}")
+    columns = choose_columns(open_table(path))
+    assert (columns.inputs, columns.outputs) == (("area", "rooms"), ("price",))
+
+
+def test_columns_of_numbers_beside_words_are_named_together_in_the_advice(tmp_path: Path) -> None:
+    path = table(tmp_path / "iris.csv", "length,petal width,species", lambda n: f"{n / 7},{n % 5},s{n % 3}")
+    with pytest.raises(DataError, match="which is the input is not plain") as told:
+        choose_columns(open_table(path))
+    assert str(told.value).endswith("Numbers are read together: --input 'length,petal width'")
+    columns = choose_columns(open_table(path), input_names="length,petal width")
+    assert columns.outputs == ("species",)
+
+
 def test_nothing_but_ids_is_not_read_as_amounts(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "userId,movieId,rating", lambda n: f"{n % 9},{n % 7},{n % 5 / 2}")
     with pytest.raises(DataError, match="which is the input is not plain"):

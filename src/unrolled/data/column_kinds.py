@@ -159,9 +159,9 @@ class Column:
 
     @property
     def amount(self) -> Odd | None:
-        """Numbers with one unit, where texts would be taken and most cells are such or numbers."""
+        """Numbers with one unit, where texts or tags by chance would be taken, and most cells are such or numbers."""
         found = max(self.amounts.values(), key=lambda one: one.count, default=None)
-        if found is None or self.kind != "text":
+        if found is None or not (self.kind == "text" or (self.kind == "tags" and self._by_chance)):
             return None
         count = self.numbers + self.nearly.count + found.count
         return found if 2 * count > self.rows - self.undefined.count else None

@@ -29,6 +29,7 @@ NUMBERS = ("x", "input", "inputs", "data", "features")  # of INPUTS: names of an
 NUMBERED = re.compile(r"Unnamed: ?\d+|index|idx|rownames?|row|row_?(id|no|num|number)|no\.?|nr\.?|#", re.IGNORECASE)
 """Names of columns that hold the numbers of the rows, where they do."""
 MOST_SHOWN = 4  # columns named in a line
+MOST_TOGETHER = 20  # columns of numbers that an advised option lists
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ def choose_columns(
         inputs = _find_inputs(table, left, bool(outputs))
         found = set(inputs)
         left = [name for name in left if name not in found]
+        if not outputs and len(inputs) > 1:  # ids beside numbers are no answer to these
+            left = [name for name, cells in first_cells(table, left).items() if not _is_id(name, cells)]
     if not outputs and not left and len(inputs) > 1:  # all are numbers: the last is foreseen
         inputs, left = inputs[:-1], [inputs[-1]]
     if not outputs:
@@ -118,7 +121,7 @@ def _find_inputs(table: TableFile, left: list[str], answered: bool) -> tuple[str
     if others and all(holds_dates(cells[name], name) for name in others):
         raise no_forecasts(table, others)
     if not others or table.unnamed or not all(holds_numbers(cells[name]) for name in others):
-        raise _undecided(table, "input")
+        raise _undecided(table, "input", [name for name in others if holds_numbers(cells[name])])
     return tuple(others)
 
 
@@ -197,12 +200,16 @@ def no_forecasts(table: TableFile, dated: Sequence[str], numbers: bool = False) 
     )
 
 
-def _undecided(table: TableFile, which: str) -> DataError:
+def _undecided(table: TableFile, which: str, numbers: Sequence[str] = ()) -> DataError:
+    """numbers: columns of these, which may be meant together."""
     known = ", ".join((INPUTS if which == "input" else OUTPUTS)[:6])
     unnamed = f" and {table.unnamed} without a name" if table.unnamed else ""
+    together = ""
+    if 1 < len(numbers) <= MOST_TOGETHER and not table.unnamed and not any("," in name for name in numbers):
+        together = f"\nNumbers are read together: --input {typed(','.join(numbers))}"
     return DataError(
         f"{table.path} has the columns {table.listed}{unnamed}; which is the {which} is not plain.\n"
-        f"Say it: --{which} COLUMN. Names that are known: {known} …"
+        f"Say it: --{which} COLUMN. Names that are known: {known} …{together}"
     )
 
 
