@@ -212,4 +212,5 @@ def test_what_is_called_id_and_recurs_or_is_words_is_read(tmp_path: Path) -> Non
         ("thing", lambda row: f"a{row}cafe"),
     ):
         table = open_table(written(tmp_path, column, name))
-        find_input(table, choose_columns(table), None)
+        kind = "vectors" if column == "paid" else "text"
+        assert find_input(table, choose_columns(table), None).kind == kind, column
