@@ -17,7 +17,7 @@ TEXT = "".join(
     f"On day {n} the {('sun', 'rain', 'wind')[n % 3]} came over the hill and stayed.\n" for n in range(600)
 )
 SMALL = ("--size", "16", "--batch", "4", "--window", "32", "--threads", "1")
-FIRST_CHARACTER = 3.0  # seconds from a cold start, with an idle core
+FIRST_CHARACTER = 1.5  # times what importing torch takes, from a cold start
 
 
 def unroll(folder: Path, *arguments: str, code: int = 0, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -50,17 +50,20 @@ def test_sample_is_repeatable_and_needs_no_name(folder: Path) -> None:
 
 @pytest.mark.alone
 def test_the_first_character_comes_soon(folder: Path) -> None:
-    took = []
-    for _ in range(2):
+    """Importing torch is most of the wait, and takes one to three seconds, by machine: the two are timed in turn."""
+    imports, characters = [], []
+    for _ in range(3):
+        started = time.monotonic()
+        subprocess.run([sys.executable, "-c", "import torch"], check=True)
+        imports.append(time.monotonic() - started)
         started = time.monotonic()
         with subprocess.Popen([*UNROLL, "sample"], cwd=folder, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.read(1)
-            took.append(time.monotonic() - started)
+            characters.append(time.monotonic() - started)
             process.stdout.close()
             assert process.wait() == 0  # and the closed pipe ended it quietly
-    idle = os.getloadavg()[0] < (os.cpu_count() or 1)
-    assert min(took) < (FIRST_CHARACTER if idle else 4 * FIRST_CHARACTER)
+    assert min(characters) < FIRST_CHARACTER * min(imports)
 
 
 def test_a_run_is_loaded_without_torchs_compiler(folder: Path) -> None:
