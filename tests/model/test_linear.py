@@ -153,6 +153,22 @@ def test_a_blend_without_answers_weighs_alike() -> None:
     assert fit_blend(LABEL, [torch.zeros(0, 3)] * 2, torch.zeros(0, dtype=torch.int64)) == [0.5, 0.5]
 
 
+def test_what_is_said_of_many_labels_is_blended_a_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = torch.Generator().manual_seed(0)
+    logs = [torch.randn(50, 3, generator=dice).log_softmax(1) for _ in range(2)]
+    answers = torch.randint(-1, 3, (50,), generator=dice)
+    weights = fit_blend(LABEL, logs, answers)
+    whole = blend(LABEL, logs, weights)
+    monkeypatch.setattr("unrolled.model.blend.CELLS", 7)  # two rows
+    seen: list[int] = []
+    kind = type(LABEL)
+    plain = kind.blend
+    monkeypatch.setattr(kind, "blend", lambda *given: seen.append(given[1].shape[1]) or plain(*given))
+    assert torch.equal(blend(LABEL, logs, weights), whole)
+    assert fit_blend(LABEL, logs, answers) == pytest.approx(weights)
+    assert max(seen) == 2 and sum(seen[:25]) == 50
+
+
 def test_each_half_is_weighed_by_the_other() -> None:
     dice = torch.Generator().manual_seed(0)
     logs = [torch.randn(50, 3, generator=dice).log_softmax(1) for _ in range(2)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from itertools import count
@@ -75,6 +78,23 @@ def test_more_labels_are_judged_on_fewer_rows(table: Path, monkeypatch: pytest.M
     examples = read_rows(table, TrainSettings())
     _, rows = answer_rows(examples, fit_rivals(examples, ["ngram"], 0), "test")
     assert len(rows) == 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rows", "kinds"), [(8_000, 1_000), (20_000, 5_000)])
+def test_labels_of_many_kinds_take_less_than_a_gigabyte(rows: int, kinds: int, tmp_path: Path) -> None:
+    table = tmp_path / "many.csv"
+    table.write_text("text,label\n" + "".join(
+        f"w{n * 7919 % 613} w{n % 89} k{n % 97} {n % kinds},l{n % kinds}\n" for n in range(rows)
+    ))  # fmt: skip
+    command = [sys.executable, "-m", "unrolled", "train", str(table), "--as", "label", "--minutes", "0.3"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "run"), "--threads", "1", "--quiet"], stdout=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert used.ru_maxrss < 1e6  # kB
 
 
 def test_a_stop_is_heard_inside_a_fit_and_the_run_can_go_on(

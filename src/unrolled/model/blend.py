@@ -7,7 +7,7 @@ true.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -18,12 +18,27 @@ from unrolled.model.likelihoods import Likelihood, is_known
 
 ITERATIONS = 50
 RIDGE = 0.5  # nats that a weight e times its equal share, or a part of it, costs, all rows together
+CELLS = 1 << 19  # numbers of each part that are read at a time: with the way back, some 20 bytes a part for each
 
 
 def blend(likelihood: Likelihood, said: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """What each part says (A, O) -> what the whole does, float64."""
-    parts = torch.stack([part.double() for part in said])
-    return likelihood.blend(parts, torch.tensor(weights, dtype=torch.float64))
+    shares = torch.tensor(weights, dtype=torch.float64)
+    pieces = [likelihood.blend(_stacked(said, rows), shares) for rows in _in_pieces(said[0])]
+    return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
+
+
+def _in_pieces(said: Tensor) -> Iterator[slice]:
+    """The rows of what is said (A, O), a few at a time where each says much; one piece at least."""
+    rows, width = said.shape
+    step = max(1, CELLS // max(1, width))
+    for start in range(0, max(1, rows), step):
+        yield slice(start, start + step)
+
+
+def _stacked(said: Sequence[Tensor], rows: slice) -> Tensor:
+    """What each part says of these rows, (P, A, O), float64."""
+    return torch.stack([part[rows].double() for part in said])
 
 
 class _TooLate(Exception):
@@ -43,24 +58,25 @@ def fit_blend(
     equal = torch.full((len(said),), 1 / len(said), dtype=torch.float64)
     if not bool(known.any()):
         return equal.tolist()
-    parts, answers = torch.stack([part.double()[known] for part in said]), answers[known]  # (P, A, O)
+    said, answers = [part[known] for part in said], answers[known]
     start = equal.log()
     free = start.clone().requires_grad_(True)
     optimiser = torch.optim.LBFGS([free], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     least, best = math.inf, start.exp()
 
-    def loss() -> Tensor:
+    def loss() -> float:
         nonlocal least, best
         if least < math.inf and deadline.passed():
             raise _TooLate
         optimiser.zero_grad()
-        nats = likelihood.nats(likelihood.blend(parts, free.exp()), answers).sum()
-        whole = (nats + RIDGE * ((free - start) ** 2).sum()) / len(answers)
-        whole.backward()  # type: ignore[no-untyped-call]
-        if (cost := float(whole.detach())) < least:
+        cost = _backward(RIDGE * ((free - start) ** 2).sum() / len(answers))
+        for rows in _in_pieces(said[0]):
+            nats = likelihood.nats(likelihood.blend(_stacked(said, rows), free.exp()), answers[rows])
+            cost += _backward(nats.sum() / len(answers))
+        if cost < least:
             least, best = cost, free.detach().exp()
-        return whole
+        return cost
 
     try:
         optimiser.step(loss)  # type: ignore[no-untyped-call]
@@ -70,6 +86,12 @@ def fit_blend(
     if not bool(fitted.isfinite().all()):
         raise TrainingError("Weights could not be fitted: what a part says is not finite.")
     return fitted.tolist()
+
+
+def _backward(cost: Tensor) -> float:
+    """Adds a part of a cost's gradient to what is there, and gives the part."""
+    cost.backward()  # type: ignore[no-untyped-call]
+    return float(cost.detach())
 
 
 def blend_unseen(

@@ -148,43 +148,43 @@ def weigh(
     outputs = {name: answered.output for name, answered in examples.answers.items()}
     families = {name: LIKELIHOODS[output.kind] for name, output in outputs.items()}
     tellers = {name: teller_of(output) for name, output in outputs.items()}
-    unseen, weights, unfitted = {}, {}, []
+    validation, weights, reaches, unfitted = {}, {}, {}, []
+    scored: dict[str, dict[str, Tensor]] = {}
     fitting = deadline.share(FITTING)
     for place, (label, some) in enumerate(candidates.items()):
         own = fitting.share(1 / (len(candidates) - place))
         try:
-            unseen[label], weights[label] = fit_candidate(families, [said[one] for one in some], answers, own)
+            unseen, weights[label] = fit_candidate(families, [said[one] for one in some], answers, own)
         except TrainingError:
             unfitted.append(label)
             weights[label] = {out: [1 / len(some)] * len(some) for out in answers}
-            unseen[label] = {
-                out: blend(families[out], [said[one][out] for one in some], weights[label][out]) for out in answers
-            }
-    reaches = {
-        label: {out: tellers[out].reach(said_of[out], answers[out]) for out in answers}
-        for label, said_of in unseen.items()
-    }
-    scored, part, rows = unseen, "validation", read
+            unseen = blended(families, [said[one] for one in some], weights[label])
+        reaches[label] = {out: tellers[out].reach(unseen[out], answers[out]) for out in answers}
+        validation[label] = sum(nats_of(outputs[out], unseen[out], answers[out]) for out in answers)
+        if not examples.count("test"):
+            scored[label] = unseen
+    part, rows = "validation", read
     if examples.count("test"):
         part = "test"
-        tested, rows = answer_rows(examples, parts, "test", deadline.share(READING))
-        scored = {
-            label: {
-                out: blend(families[out], [tested[one][out] for one in some], weights[label][out]) for out in answers
-            }
-            for label, some in candidates.items()
-        }
+        said, rows = answer_rows(examples, parts, "test", deadline.share(READING))
     scores: dict[str, dict[str, Score]] = {out: {} for out in answers}
-    left = [(out, label) for out in answers for label in candidates]
-    for place, (out, label) in enumerate(left):
-        own = deadline.share(1 / (len(left) - place))
-        said_of_rows, reach = scored[label][out], reaches[label][out]
-        scores[out][label] = tellers[out].score(examples.answers[out], rows, said_of_rows, reach, own)
-    validation = {
-        label: sum(nats_of(outputs[out], said_of[out], answers[out]) for out in answers)
-        for label, said_of in unseen.items()
-    }
+    left = len(candidates) * len(answers)
+    for label, some in candidates.items():
+        answered = scored.pop(label, None) or blended(families, [said[one] for one in some], weights[label])
+        for out in answers:
+            own = deadline.share(1 / left)
+            scores[out][label] = tellers[out].score(
+                examples.answers[out], rows, answered[out], reaches[label][out], own
+            )
+            left -= 1
     return Weighed(validation, weights, reaches, part, rows, scores, unfitted)
+
+
+def blended(
+    families: Mapping[str, Likelihood], said: Sequence[Mapping[str, Tensor]], weights: Weights
+) -> dict[str, Tensor]:
+    """What several parts say of each output together."""
+    return {out: blend(families[out], [one[out] for one in said], each) for out, each in weights.items()}
 
 
 def fit_candidate(
