@@ -41,6 +41,18 @@ class Settings:
         value of another type or out of its range."""
         return cls(**check(values, cls, source))
 
+    def options(self) -> list[str]:
+        """The words of a command that ask for the same, but for the folder that is made and usual values."""
+        words = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name != "out" and value != field.default:
+                number = isinstance(value, float)
+                words += [option_name(field.name)] + (
+                    [] if value is True else [f"{value:g}" if number else str(value)]
+                )
+        return words
+
     @classmethod
     def from_call(cls, settings: Any, asked: Mapping[str, Any]) -> Self:
         """The settings of a call from Python: `settings`, defaults where it is None, with single values over it.
@@ -135,18 +147,6 @@ class TrainSettings(Settings):
         bool, "of a table whose rows are in the order of its dates: draw validation and test part all the same"
     ] = False
     rows: Annotated[int | None, "of a table: read so many of its rows, drawn evenly over it (all)"] = None
-
-    def options(self) -> list[str]:
-        """The words of a command that ask for the same, but for the run's folder and what is as if left out."""
-        words = []
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.name != "out" and value != field.default:
-                number = isinstance(value, float)
-                words += [option_name(field.name)] + (
-                    [] if value is True else [f"{value:g}" if number else str(value)]
-                )
-        return words
 
     def with_defaults(self) -> Self:
         """The same with the budget that is taken where none was asked for."""
@@ -267,6 +267,9 @@ class CompareSettings(Settings):
         str, "what a document is: file, line, blank (blocks between blank lines), or row (of a table's text)"
     ] = "file"
     no_header: Annotated[bool, "of a csv or tsv: the first row is data"] = False
+    kind: Annotated[
+        str | None, "language: label folders, or a table, are read as one text; left out, they are refused"
+    ] = None
     symbols: Annotated[str, "what a symbol is: auto, char, byte, word or bpe"] = "auto"
     seed: Annotated[int, "the first seed"] = 0
     threads: Annotated[int | None, "processor threads (all of this machine's)"] = None
@@ -285,18 +288,12 @@ class CompareSettings(Settings):
         if self.seeds < 1:
             raise OptionError(f"--seeds is a whole number of at least 1; got {self.seeds}.")
         check_seed(self.seed)
+        if self.kind is not None:
+            check_choice("--as", self.kind, ("language",))
         shared = (
-            "minutes",
-            "steps",
-            "out",
-            "size",
-            "depth",
-            "documents",
-            "no_header",
-            "symbols",
-            "threads",
+            "minutes", "steps", "out", "size", "depth", "documents", "no_header", "kind", "symbols", "threads",
             "device",
-        )
+        )  # fmt: skip
         TrainSettings(**{name: getattr(self, name) for name in shared}).check()
 
     def lags(self) -> list[int]:

@@ -23,7 +23,7 @@ from unrolled.compare.cells import Cell, cells_of
 from unrolled.compare.comparison import asked_for, recorded
 from unrolled.compare.sizes import fit_size
 from unrolled.data import TASKS, Diagnostic
-from unrolled.errors import OptionError, RunError, TrainingError
+from unrolled.errors import DataError, OptionError, RunError, TrainingError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.parts import parse_list
@@ -309,3 +309,52 @@ def test_a_comparison_made_before_an_option_was_there_goes_on(tmp_path: Path) ->
     files.write_json(tmp_path / "compare.json", asked)
     assert recorded(tmp_path / "compare.json") == asked_for("copy", CompareSettings())
     assert recorded(tmp_path / "compare.json") != asked_for("copy", CompareSettings(no_header=True))
+
+
+def write_letters(folder: Path, names: tuple[str, ...]) -> Path:
+    """Twelve short texts in each of these folders."""
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        for number in range(12):
+            (folder / name / f"{number}.txt").write_text(f"{name} wrote letter {number}, and all were well. " * 20)
+    return folder
+
+
+@pytest.mark.parametrize("names", [("ann", "bob"), ("train/ann", "train/bob", "test/ann", "test/bob")])
+def test_folders_that_a_training_learns_labels_of_are_no_text_in_silence(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder = write_letters(tmp_path / "letters", names)
+    asked = SMALL | {"models": "ngram"}
+    with pytest.raises(DataError) as refused:
+        Comparison(folder, CompareSettings(**asked, out=str(tmp_path / "c")))
+    told = str(refused.value).splitlines()
+    assert told[0].startswith(f"{folder} is a folder of labelled files, and models are compared on a text")
+    assert told[1].endswith(f"unroll train {folder} --steps 2 --size 8 --threads 1")
+    options = "--models ngram --steps 2 --seeds 1 --size 8 --as language --threads 1"
+    assert told[2].endswith(f"unroll compare {folder} {options} --out {tmp_path / 'c'}")
+    assert not (tmp_path / "c").exists()
+    comparison = Comparison(folder, CompareSettings(**asked, kind="language", out=str(tmp_path / "c")))
+    list(comparison)
+    run = next((tmp_path / "c" / "runs").iterdir())
+    assert json.loads((run / "run.json").read_text())["kind"] == "language"
+    assert comparison.rows()[0]["nats"] < 1
+
+
+def test_a_folder_of_documents_is_a_text_without_being_asked(tmp_path: Path) -> None:
+    folder = write_letters(tmp_path / "letters", ("ann",))
+    assert "24" not in Comparison(folder, CompareSettings(**SMALL, out=str(tmp_path / "c"))).description
+    assert "12" in Comparison(folder, CompareSettings(**SMALL, out=str(tmp_path / "c"))).description
+
+
+def test_what_holds_no_text_is_not_offered_as_one(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros((4, 2)), y=np.zeros(4))
+    with pytest.raises(DataError) as refused:
+        Comparison(tmp_path / "a.npz", CompareSettings(**SMALL, out=str(tmp_path / "c")))
+    assert "is a table" in str(refused.value) and "--as language" not in str(refused.value)
+
+
+@pytest.mark.parametrize("asked", [{"kind": "language"}, {"documents": "line"}, {"no_header": True}])
+def test_how_a_text_is_read_is_asked_of_no_task(asked: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"is of texts, and copy is a task\. Leave it out\."):
+        Comparison("copy", CompareSettings(**SMALL | asked, out=str(tmp_path / "c")))

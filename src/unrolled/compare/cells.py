@@ -67,7 +67,7 @@ def train_settings(settings: CompareSettings, cell: Cell, sizes: dict[str, tuple
     """What `train` is asked for a cell; `sizes` are the width and depth found for a model."""
     asked = TrainSettings(
         model=cell.model, seed=cell.seed, documents=settings.documents, no_header=settings.no_header,
-        symbols=settings.symbols,
+        kind=settings.kind, symbols=settings.symbols,
     )  # fmt: skip
     if cell.gradient == COUNTED:
         return asked

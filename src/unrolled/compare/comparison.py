@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,7 @@ from unrolled.compare.page import write_page
 from unrolled.compare.sizes import fit_size
 from unrolled.compare.streaming import TIMED, TURNS, time_streams
 from unrolled.compare.words import COLUMNS, TASK_COLUMNS, row_line, sentences
-from unrolled.data import TASKS, Corpus, read_corpus
-from unrolled.data.folders import label_folders
+from unrolled.data import TASKS, Corpus, read_corpus, read_documents
 from unrolled.errors import (
     DataError,
     InputError,
@@ -44,11 +43,13 @@ from unrolled.run import load
 from unrolled.run.asked import as_read, is_about_text
 from unrolled.run.language import Language, task_of
 from unrolled.run.rows import table_options
-from unrolled.settings import CompareSettings, TrainSettings
+from unrolled.settings import CompareSettings, TrainSettings, option_name
 
 FORMAT = 1
 MINUTES, TASK_MINUTES = 2.0, 0.5  # for each training, where no budget was asked for
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130  # how the process of a training ends
+OF_TEXTS = ("documents", "no_header", "kind", "symbols")  # options that say how a text is read
+OF_TRAINING = ("minutes", "steps", "size", "depth", "no_header", "symbols", "seed", "threads", "device")
 PAUSE = 0.5  # seconds between looks at a training
 CHILD = [sys.executable, "-I" if sys.flags.isolated else "-P", "-m", "unrolled.compare.child"]
 """How a training is started: -P, so that a file torch.py in the working folder is no module."""
@@ -93,7 +94,9 @@ class Comparison:
         self.data, self.task = data, data in TASKS
         if self.data == "-":
             raise OptionError("A comparison reads its text many times: give a file or a folder, not standard input.")
-        if not self.task and settings.lag is not None:
+        if self.task:
+            refuse_of_texts(self.data, settings)
+        elif settings.lag is not None:
             known = ", ".join(TASKS)
             raise OptionError(f"--lag is of diagnostic tasks ({known}); '{data}' is none.{nearest(self.data, TASKS)}")
         self.asked, self.path = asked_for(self.data, settings), find_folder(self.data, settings)
@@ -116,11 +119,6 @@ class Comparison:
         self.results: dict[Cell, dict[str, Any]] = self._known()
         self._forecast = Forecast(self.settings, self.sizes, self.data if corpus is None else corpus)
 
-    @property
-    def _of_folders(self) -> bool:
-        """Whether the data are texts in folders that a training would take as labels: here they are one text."""
-        return label_folders(Path(self.data))
-
     def _corpus(self) -> Corpus:
         settings = self.settings
         if not Path(self.data).exists():
@@ -128,12 +126,12 @@ class Comparison:
                 f"There is no file or folder '{self.data}', nor a task of that name.{nearest(self.data, TASKS)}\n"
                 f"Give a text, or one of the tasks {', '.join(TASKS)}."
             )
-        asked = as_read(self.data, TrainSettings(documents=settings.documents, no_header=settings.no_header))
-        if not self._of_folders and not is_about_text(self.data, asked):
-            raise DataError(
-                f"{self.data} is a table, and models are compared on a text or a task.\n"
-                f"To see a net beside the linear model on it: {command('train', self.data)}"
-            )
+        asked = as_read(
+            self.data,
+            TrainSettings(documents=settings.documents, no_header=settings.no_header, kind=settings.kind),
+        )
+        if not is_about_text(self.data, asked):
+            raise no_text(self.data, CompareSettings(**self.asked["asked"]), settings.out)
         options = table_options(asked)
         return read_corpus(
             self.data, asked.documents, settings.symbols, settings.seed, column=asked.input, options=options
@@ -215,7 +213,6 @@ class Comparison:
         path, peak = self._run(cell), None
         if not finished(path):
             settings = replace(train_settings(self.settings, cell, self.sizes), out=str(path))
-            settings = replace(settings, kind=Language.kind) if self._of_folders else settings
             with ExitStack() as stack:
                 asked, answer, errors = (
                     stack.enter_context(files.nameless_file("what a training says")) for _ in range(3)
@@ -299,6 +296,28 @@ class Comparison:
             {"model": model, "gradient": gradient} | ({} if lag is None else {"lag": lag}) | summary(results)
             for (model, gradient, lag), results in groups.items()
         ]
+
+
+def refuse_of_texts(task: str, settings: CompareSettings) -> None:
+    """Raises OptionError for an option that says how a text is read, where a task is compared on."""
+    for name in OF_TEXTS:
+        if getattr(settings, name) != getattr(CompareSettings(), name):
+            raise OptionError(f"{option_name(name)} is of texts, and {task} is a task. Leave it out.")
+
+
+def no_text(data: str, asked: CompareSettings, out: str | None) -> DataError:
+    """What to say of data that a training would learn labels or numbers of. asked: as typed, but for the folder."""
+    what = "a folder of labelled files" if Path(data).is_dir() else "a table"
+    shared = TrainSettings(**{name: getattr(asked, name) for name in OF_TRAINING})
+    told = [
+        f"{data} is {what}, and models are compared on a text or a task.",
+        f"To see a net beside the linear model on it: {command('train', data, *shared.options())}",
+    ]
+    with suppress(DataError):  # where no text is in it
+        read_documents(data)
+        words = [*replace(asked, kind=Language.kind).options(), *(["--out", Path(out)] if out else [])]
+        told.append(f"To compare on all of it, as one text: {command('compare', data, *words)}")
+    return DataError("\n".join(told))
 
 
 def check_ending(code: int, words: Sequence[str]) -> None:
