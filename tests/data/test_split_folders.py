@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from unrolled.data.examples import Asked, Examples
 from unrolled.data.folders import label_folders
 from unrolled.data.read_examples import read_examples
-from unrolled.data.split_folders import find_splits, find_text_splits
+from unrolled.data.split_folders import find_splits, find_text_splits, labelled_files, say_unlabelled
 from unrolled.data.split_names import split_names
 from unrolled.data.tables import check_no_tables, open_table
 from unrolled.data.text import list_files
@@ -216,18 +217,23 @@ def test_linked_folders_are_followed_and_none_is_read_twice(tmp_path: Path) -> N
         (["train.parquet", "test.parquet", "valid.csv"], "unroll train F/train.parquet --test F/test.parquet$"),
         (["train_images.npy", "train_labels.npy"], "unroll train F/train_images.npy$"),
         (["train.txt", "test.txt"], None),
-        (["a.csv", "test.csv", "training notes.csv", "y_train.npy"], None),
+        (["a.csv", "test.csv", "training notes.csv", "y_train.npy"], "holds 4 tables, such as a.csv,"),
+        (["readme.md", "reviews.csv"], "Give one of them: unroll train F/reviews.csv. As text,"),
+        (["a.csv", "b.txt", "c.json", "d.txt"], None),
+        (["walk/1.csv", "walk/2.csv", "run/1.csv", "notes.txt"], "unroll train all.csv --sequence number --output "),
+        (["walk/1.npy", "run/1.npy"], "holds 2 tables, such as run/1.npy, and a table as one row has no reader"),
+        (["walk/1.txt", "walk/labels.csv", "run/1.txt"], None),
+        (["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"], None),
     ],
 )
-def test_tables_named_as_splits_are_refused_with_what_to_type(
-    tmp_path: Path, names: list[str], said: str | None
-) -> None:
+def test_tables_in_a_folder_are_refused_with_what_to_type(tmp_path: Path, names: list[str], said: str | None) -> None:
     for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("text,label\na,b\n")
     if said is None:
-        return check_no_tables(tmp_path)
+        return check_no_tables(tmp_path, list_files(tmp_path))
     with pytest.raises(DataError) as refused:
-        check_no_tables(tmp_path)
+        check_no_tables(tmp_path, list_files(tmp_path))
     assert re.search(said, str(refused.value).replace(str(tmp_path), "F"), re.MULTILINE), refused.value
     assert "--as language" in str(refused.value)
     return None
@@ -322,3 +328,47 @@ def test_a_split_that_is_not_read_is_said(tmp_path: Path) -> None:
     assert "is not read" not in read_examples(tmp_path, Asked()).description
     text = read_subject(tmp_path, TrainSettings(kind="language", test="none"))
     assert "test is not read, for --test is given" in text.description
+
+
+@pytest.mark.parametrize(("asked", "refused"), [({}, True), ({"kind": "label"}, True), ({"kind": "language"}, False),
+                                               ({"kind": "label", "read": "text"}, False)])  # fmt: skip
+def test_tables_for_each_label_are_characters_only_where_that_is_asked_for(
+    asked: dict[str, Any], refused: bool, tmp_path: Path
+) -> None:
+    for name in ("walk", "run"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            (tmp_path / name / f"{number}.csv").write_text("t,x\n" + f"1,{number}\n" * 9)
+    with pytest.raises(DataError, match="has no reader") if refused else nullcontext():
+        as_read(tmp_path, TrainSettings(**asked))
+
+
+def test_what_systems_leave_in_folders_is_no_file_of_it(tmp_path: Path) -> None:
+    fill(tmp_path, "pos", "neg", "__MACOSX/pos", "pos/@eaDir", ".git", "pos/.ipynb_checkpoints", count=2)
+    for name in ("Thumbs.db", "pos/Thumbs.db", "neg/desktop.ini", ".DS_Store", "neg/.DS_Store"):
+        (tmp_path / name).write_text("left here")
+    found = sorted({path.parent.relative_to(tmp_path).as_posix() for path in list_files(tmp_path)})
+    assert (found, len(list_files(tmp_path))) == (["neg", "pos"], 4)
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "said"),
+    [
+        (
+            "yes no _background_noise_",
+            "no yes",
+            "2 files in _background_noise_ have no label and are left out; a folder",
+        ),
+        ("yes no __pycache__", "no yes", "rename it if it is one"),
+        ("yes no _silence", "_silence no yes", "_silence is a label like the others"),
+        ("yes no silence_", "no silence_ yes", ""),
+        ("_a_ _b_", "_a_ _b_", "_a_, _b_ are labels like the others"),
+    ],
+)
+def test_folders_set_apart_by_their_names_are_no_labels_in_silence(
+    names: str, labels: str, said: str, tmp_path: Path
+) -> None:
+    fill(tmp_path, *names.split(), count=2)
+    found = labelled_files(tmp_path, list_files(tmp_path))
+    assert sorted(found.labels) == labels.split()
+    assert said in say_unlabelled(found) and bool(said) == bool(say_unlabelled(found))

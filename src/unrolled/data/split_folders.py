@@ -5,6 +5,7 @@ Above, as torchvision's ImageFolder is laid out (train/cat/1.png, val/cat/2.png)
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from unrolled.data.text import list_files
 from unrolled.errors import DataError
 
 UNLABELLED = ("unsup", "unsupervised", "unlabelled", "unlabeled")  # folders whose files have no label
+APART = re.compile("_.+_")  # names of folders that are set apart from the labels, as speech commands have them
 OF_PICTURES = ("image", "images", "img", "imgs", "jpegimages")  # folders that no label is called
 ABOUT_THEM = ("label", "labels", "annotation", "annotations", "mask", "masks", "segmentation", "segmentations")
 MOST_ENDINGS = 3  # named in a line
@@ -52,11 +54,11 @@ class FolderSplits:
 
 
 def labelled_files(root: Path, files: Sequence[Path]) -> LabelledFiles:
-    """Those of the files under `root` that stand in a folder. A folder called unsup or unlabelled is no label where
+    """Those of the files under `root` that stand in a folder. A folder called unsup or _noise_ is no label where
     two others are."""
     inside = [file for file in files if len(file.relative_to(root).parts) > 1]
     label = {file: file.relative_to(root).parts[0] for file in inside}
-    without = {name for name in label.values() if name.lower() in UNLABELLED}
+    without = {name for name in label.values() if _is_no_label(name)}
     _check_labels(root, {name for name in label.values() if not name.startswith(".")})
     if len(set(label.values()) - without) < 2:
         return LabelledFiles(root, tuple(inside))
@@ -65,6 +67,11 @@ def labelled_files(root: Path, files: Sequence[Path]) -> LabelledFiles:
         tuple(file for file in inside if label[file] not in without),
         tuple(file for file in inside if label[file] in without),
     )
+
+
+def _is_no_label(name: str) -> bool:
+    """Whether a folder's name says that it is no label: unsup, or set apart as _background_noise_ is."""
+    return name.lower() in UNLABELLED or APART.fullmatch(name) is not None
 
 
 def folders_below(root: Path, files: Sequence[Path]) -> list[tuple[str, ...]]:
@@ -183,11 +190,17 @@ def open_splits(splits: FolderSplits, make: Callable[[LabelledFiles], OneTable])
 
 
 def say_unlabelled(files: LabelledFiles) -> str:
-    """What to say of files that have no label, "" where all have one."""
-    if not files.unlabelled:
-        return ""
-    names = sorted({file.relative_to(files.root).parts[0] for file in files.unlabelled})
-    return f"{len(files.unlabelled):,} files in {', '.join(names)} have no label and are left out"
+    """What to say of files that have no label, and of labels that may be none; "" where there is nothing to say."""
+    names = sorted({files.label(file) for file in files.unlabelled})
+    doubtful = sorted(label for label in files.labels if label.startswith("_"))
+    told = []
+    if names:
+        told.append(f"{len(files.unlabelled):,} files in {', '.join(names)} have no label and are left out")
+    if any(map(APART.fullmatch, names)):
+        told.append("a folder whose name stands between _ is no label: rename it if it is one")
+    if doubtful:
+        told.append(f"{', '.join(doubtful)} {'is a label' if len(doubtful) == 1 else 'are labels'} like the others")
+    return "; ".join(told)
 
 
 def find_text_splits(path: Path, files: Sequence[Path] | None = None) -> dict[str, Path]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import re
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from unrolled.data.conllu import ConlluTable
 from unrolled.data.csv_form import CsvTable
 from unrolled.data.cuts import PARTS
 from unrolled.data.file_kinds import check_name
-from unrolled.data.folders import FolderTable
+from unrolled.data.folders import ABOUT, FolderTable
 from unrolled.data.idx_form import IdxTable, find_idx, is_idx, open_idx_folder
 from unrolled.data.jsonl_form import JsonlTable
 from unrolled.data.media_folders import MediaFolder, media_folder
@@ -21,7 +22,7 @@ from unrolled.data.parquet_form import ParquetTable
 from unrolled.data.split_names import SPLITS
 from unrolled.data.table_file import USUAL, TableFile, TableOptions
 from unrolled.data.text import look_at, lost_links
-from unrolled.errors import DataError, command
+from unrolled.errors import DataError, command, typed
 
 FORMS: dict[str, type[TableFile]] = {
     ".csv": CsvTable,
@@ -53,15 +54,11 @@ def has_header(path: str | Path) -> bool:
     return is_table(path) and form_of(Path(path).name) is CsvTable
 
 
-def check_no_tables(folder: Path) -> None:
-    """Raises DataError where tables named as splits stand in a folder, train.csv or x_train.npy: its texts would be
-    those of the tables' files."""
+def check_no_tables(folder: Path, files: Sequence[Path]) -> None:
+    """Raises DataError where tables stand in a folder, named as splits (train.csv, x_train.npy), or as most of its
+    files (walking/1.csv): its texts would be those of the tables' files. files: all below it, by `list_files`."""
     found: dict[str, Path] = {}
-    try:
-        names = sorted(folder.iterdir())
-    except OSError:  # whoever reads it says why it cannot be
-        return
-    for path in names:
+    for path in (one for one in files if one.parent == folder):
         split = _split_by_name(path)
         if split is not None and (not found or path.suffix == next(iter(found.values())).suffix):
             found.setdefault(split, path)
@@ -73,6 +70,28 @@ def check_no_tables(folder: Path) -> None:
             f"expected.\nGive the tables themselves: {command('train', found[PARTS[0]], *given)}\n"
             "To learn the files as they stand, as text: --as language."
         )
+    own = [file for file in files if file.stem.lower() not in ABOUT]
+    tables = [file for file in own if is_table(file) and form_of(file.name) is not IdxTable]
+    if 2 * len(tables) > len(own):
+        raise _tables_of_rows(folder, tables)
+
+
+def _tables_of_rows(folder: Path, tables: Sequence[Path]) -> DataError:
+    """What to say of a folder of tables: a table as a row has no reader."""
+    inside = [file for file in tables if file.parent != folder]
+    name = (inside or tables)[0].relative_to(folder)
+    if 2 * len(inside) > len(tables):
+        cure = (
+            "Put their rows into one table, with a column that numbers the files and one of the label:\n"
+            "unroll train all.csv --sequence number --output label."
+        )
+    else:
+        one = f": {command('train', tables[0])}" if len(tables) == 1 else ", or put their rows into one"
+        cure = f"Give one of them{one}."
+    return DataError(
+        f"{folder} holds {len(tables):,} tables, such as {typed(name)}, and a table as one row has no reader.\n"
+        f"{cure} As text, character by character: --as language."
+    )
 
 
 def _split_by_name(path: Path) -> str | None:

@@ -33,6 +33,8 @@ CHUNK = 1 << 22  # bytes read at once
 LOOK = 1 << 16  # bytes at a file's beginning by which it is judged to be text or not
 PLAIN = ("", ".txt", ".text")  # endings of names of plain text
 OPEN = (".data", ".dat", ".tab", ".psv", ".train", ".test")  # of files of any kind
+OF_SYSTEMS = ("__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini")
+"""Names, in small letters, of what systems leave in people's folders beside what is hidden."""
 DOCUMENTS = {"file": "files", "line": "lines", "blank": "blocks between blank lines"}
 BLANK = re.compile(r"\n(?:[^\S\n]*\n)+")
 MARKS = {
@@ -204,8 +206,9 @@ def find_in_folder(folder: Path, any_bytes: bool) -> tuple[list[TextFile], list[
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Files below a folder in the order of their names; hidden ones are passed over. Linked folders are followed, but
-    no folder is entered twice: a link that leads back, or to a folder that is there already, adds nothing."""
+    """Files below a folder in the order of their names; hidden ones, and what systems leave there, are passed over.
+    Linked folders are followed, but no folder is entered twice: a link that leads back, or to a folder that is there
+    already, adds nothing."""
     paths: list[Path] = []
     entered: set[tuple[int, int]] = set()
 
@@ -223,12 +226,17 @@ def list_files(folder: Path) -> list[Path]:
 
     is_new(folder)
     for here, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        visible = sorted(name for name in folders if not name.startswith("."))
+        visible = sorted(filter(is_seen, folders))
         links = {name for name in visible if Path(here, name).is_symlink()}
         visible.sort(key=links.__contains__)  # a folder before links to it
         folders[:] = [name for name in visible if is_new(Path(here, name))]
-        paths += [Path(here, name) for name in names if not name.startswith(".")]
+        paths += [Path(here, name) for name in filter(is_seen, names)]
     return sorted((path for path in paths if path.is_file()), key=lambda path: path.relative_to(folder).parts)
+
+
+def is_seen(name: str) -> bool:
+    """Whether a file or folder of this name is a person's own: neither hidden nor left by a system."""
+    return not name.startswith(".") and name.lower() not in OF_SYSTEMS
 
 
 def lost_links(folder: Path) -> str:
@@ -237,7 +245,7 @@ def lost_links(folder: Path) -> str:
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
-                for entry in (one for one in entries if not one.name.startswith(".")):
+                for entry in (one for one in entries if is_seen(one.name)):
                     if entry.is_symlink() and not Path(entry.path).exists():
                         lost.append(Path(entry.path).relative_to(folder).as_posix())
                     elif entry.is_dir(follow_symlinks=False):

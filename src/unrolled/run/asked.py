@@ -235,9 +235,12 @@ def read_corpus_again(folder: RunFolder, asked: TrainSettings) -> Corpus:
 def as_read(path: str | Path, settings: TrainSettings) -> TrainSettings:
     """The settings, and where a table's column of text is what is learnt, that its rows are documents: of a table
     that has no other column, or of the one that is read --as language. Raises OptionError, DataError."""
-    if settings.kind is None and str(path) != "-" and Path(path).is_dir():
-        check_no_tables(Path(path))
-        check_not_flat(Path(path), list_files(Path(path)))
+    if settings.kind != Language.kind and str(path) != "-" and Path(path).is_dir():
+        refuse_run(path)
+        files = list_files(Path(path))
+        if settings.read is None:
+            check_no_tables(Path(path), files)
+        check_not_flat(Path(path), files)
     given = [name for name in ("no_header", "decimal") if getattr(settings, name)]
     if given and not has_header(path):
         raise OptionError(f"{option_name(given[0])} is of csv and tsv, and {path} is none by its name. Leave it out.")
