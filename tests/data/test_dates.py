@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from unrolled.data.columns import holds_dates
 from unrolled.data.dates import date_reader, read_date
 from unrolled.data.examples import Asked
 from unrolled.data.read_examples import read_examples
@@ -157,3 +158,40 @@ def test_one_odd_cell_makes_no_texts_of_dates(tmp_path: Path) -> None:
         path.write_text("due,y\n" + "".join(f"{date},{n * 1.5}\n" for n, date in enumerate(dates)))
         with pytest.raises(DataError, match="'due' holds dates"):
             read_examples(path, Asked())
+
+
+DAYS = {
+    "Jan 5": ("Jan {0}", "Feb {0}"),
+    "5 Jan": ("{0} Jan", "{0} Feb", "{0} März"),
+    "March 5": ("March {0}", "June {0}"),
+    "5th March": ("{0}th March", "{0}th June"),
+    "5. Mai": ("{0}. Mai", "{0}. Juni"),
+    "05/01": ("{0:02}/01", "{0:02}/11"),
+    "12-31": ("01-{0:02}", "12-{0:02}"),
+    "28.02.": ("{0}.02.", "{0}.11."),
+    "of a log": ("Jan  {0} 12:30:01", "Oct {0} 02:03:04"),
+    "12:30": ("12:{0:02}", "23:{0}"),
+}
+NO_DAYS = {
+    "fractions": ("{0}/11", "{0}/12"),
+    "scores": ("{0}:{0}", "1:{0}"),
+    "amounts": ("{0} marches", "{0} decibel"),
+    "names": ("May Smith {0}", "June Jones {0}"),
+    "phones": ("iPhone {0}", "Nokia {0}"),
+    "sets": ("{0} set", "{0} out"),
+    "words": ("may {0}", "march {0}"),
+    "two in one month": ("May {0} was fine", "May {0} was dull"),
+}
+
+
+@pytest.mark.parametrize("case", [*DAYS, *NO_DAYS])
+def test_days_without_a_year_are_dates_and_what_looks_like_them_is_none(case: str) -> None:
+    forms = DAYS.get(case) or NO_DAYS[case]
+    cells = [forms[day % len(forms)].format(day) for day in range(4 if "th" in case else 10, 20)]
+    if case in ("scores", "amounts"):
+        cells = [cell.replace("1", "7") for cell in cells]
+    assert holds_dates(cells) == (case in DAYS)
+
+
+def test_the_29th_of_february_is_a_day_without_a_year() -> None:
+    assert holds_dates(["Feb 28", "Feb 29"]) and not holds_dates(["Feb 29", "Feb 30"])

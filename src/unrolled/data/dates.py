@@ -18,6 +18,7 @@ SHAPE = re.compile(  # what may be a date at all: tried first, for most cells ar
     r"|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?"
     r"|[A-Za-z]{3,9}[.,]{0,2} .*\d.*|[A-Za-z]{3}[-/]\d{2,4}"
     r"|(\d{1,2}\.? [A-Za-z]{3,9}\.?,? |\d{1,4}[-/][A-Za-z]{3,9}[-/])\d{2,4}.*"
+    r"|\d{1,2}\.?[ -][A-Za-z]{3,9}( \d\d:\d\d.*)?|[A-Za-z]{3,9}-\d{1,2}|\d{1,2}\.\d{1,2}\."
 )
 QUARTER = re.compile(
     r"(?P<year>\d{4})[-/ ]?Q(?P<quarter>[1-4])|Q(?P<first>[1-4])[-/ ]?(?P<after>\d{4})", re.IGNORECASE
@@ -56,6 +57,11 @@ FORMATS = (
     "%a %b %d %H:%M:%S %z %Y", "%Y-%j",
     *(clock.strip() for clock in CLOCK[1:-1]),
 )  # fmt: skip
+NAMED_DAYS = ("%b %d", "%B %d", "%d %b", "%d %B", "%d. %b", "%d. %B", "%d-%b", "%b-%d")
+NUMBERED_DAYS = ("%m/%d", "%d/%m", "%m-%d", "%d-%m", "%d.%m.")
+"""Days without a year; of numbers they are such only where one has a 0 in front, as no fraction and no score has."""
+PADDED = re.compile(r"(0\d[-/.]\d\d|\d\d[-/.]0\d)\b.*")
+WORD = re.compile("may|march")  # English words, where no capital says that a month is meant
 LONGEST = 40  # characters of a date
 FEWEST = 20  # cells of which one may be odd
 
@@ -76,7 +82,8 @@ def date_reader(cells: list[Cell], name: str = "") -> Callable[[Any], float | No
     if not there:
         return None
     found, least = None, most_odd(len(there)) + 1
-    for reader in date_readers(name):
+    padded = any(isinstance(cell, str) and PADDED.match(cell.strip()) for cell in there)
+    for reader in (*date_readers(name), *DAYS_BY_NAME, *(DAYS_BY_NUMBER if padded else ())):
         odd = 0
         for cell in there:
             odd += reader(cell) is None
@@ -194,3 +201,24 @@ def _by_format(form: str) -> Callable[[Any], float | None]:
         return found.timestamp() if dated else (found - datetime(1900, 1, 1, tzinfo=UTC)).total_seconds()
 
     return reader
+
+
+def _within_year(form: str) -> Callable[[Any], float | None]:
+    """A reader of days without a year, as of 2000, which has every day."""
+
+    def reader(cell: Any) -> float | None:
+        written = _shaped(cell)
+        if written is None or WORD.match(written):
+            return None
+        try:
+            return datetime.strptime(f"2000 {written}", f"%Y {form}").replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            return None
+
+    return reader
+
+
+DAYS_BY_NAME, DAYS_BY_NUMBER = (
+    tuple(_within_year(day + clock) for day in days for clock in CLOCK[:-1]) for days in (NAMED_DAYS, NUMBERED_DAYS)
+)
+"""Ways of writing a day without a year: with the month's name, and as two numbers."""

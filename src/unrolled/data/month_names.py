@@ -25,6 +25,9 @@ WITH_DAY = re.compile(  # 5. Januar 2024, vendredi 5 janvier 2024, 5 de enero de
 )
 ALONE = re.compile(rf"{NAME}(?P<mark> |/|-)(de )?(?P<year>\d{{4}}|\d\d)")
 
+NO_YEAR = re.compile(rf"(?P<day>\d{{1,2}})(er|\.|º)? (de )?{NAME}(?P<after> \d\d:\d\d.*)?")
+WHOLE = 4  # letters of a name from which a day without a year is meant: 5 set and 5 out are none, 5 mai is
+
 
 def in_english(written: str) -> str:
     """A date with the month's name in English, where it has one in another language; any other text as it is."""
@@ -34,4 +37,8 @@ def in_english(written: str) -> str:
         if found and month:
             named = f"{found['day']} {month} " if form is WITH_DAY else f"{month}{found['mark']}"
             return f"{named}{found['year']}{written[found.end() :]}"
+    found = NO_YEAR.fullmatch(written)
+    name = found["name"].lower() if found else ""
+    if found and name in MONTHS and (len(name) >= WHOLE or MONTHS[name] == "May"):
+        return f"{found['day']} {MONTHS[name]}{found['after'] or ''}"
     return written
