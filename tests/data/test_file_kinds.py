@@ -10,6 +10,7 @@ import io
 import json
 import lzma
 import re
+import shlex
 import shutil
 import subprocess
 import tarfile
@@ -209,19 +210,46 @@ def packed(name: str) -> bytes:
 def test_what_unpacks_a_file_can_be_typed(name: str, how: str, tool: str, left: str, tmp_path: Path) -> None:
     if shutil.which(tool) is None:
         pytest.skip(f"{tool} is not here")
-    (tmp_path / name).write_bytes(packed(how))
+    content = packed(how)  # once: a zip has the time in it
+    (tmp_path / name).write_bytes(content)
     with contextlib.chdir(tmp_path), pytest.raises(DataError, match="Unpack it, and give what is in it: ") as raised:
         info_data(name)
     typed = str(raised.value).rsplit("in it: ", 1)[1]
     subprocess.run(["bash", "-c", typed], cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / left).read_bytes() == CSV
-    assert (tmp_path / name).read_bytes() == packed(how)
+    assert (tmp_path / name).read_bytes() == content
 
 
-def test_what_takes_the_text_out_of_a_pdf_names_it(tmp_path: Path) -> None:
-    (tmp_path / "my paper.pdf").write_bytes(b"%PDF-1.4\n")
-    with pytest.raises(DataError, match=r"\nTake its text out: pdftotext '.*/my paper\.pdf'$"):
-        info_data(tmp_path / "my paper.pdf")
+@pytest.mark.parametrize(
+    ("begins", "what", "advice"),
+    [
+        (b"\x1f\x8b\x08", "a gzip archive", "gunzip < FILE > NEW"),
+        (b"BZh91AY&SY", "a bzip2 archive", "bunzip2 < FILE > NEW"),
+        (b"\xfd7zXZ\0", "an xz archive", "unxz < FILE > NEW"),
+        (b"\x28\xb5\x2f\xfd", "a zstd archive", "unzstd < FILE > NEW"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "7z x FILE"),
+        (b"Rar!\x1a\x07\0", "a rar archive", "unrar x FILE"),
+        (b"PK\x05\x06", "a zip archive", "unzip FILE"),
+        (bytes(257) + b"ustar", "a tar archive", "tar -xf FILE"),
+        (b"%PDF-1.4\n", "a PDF", "pdftotext FILE"),
+    ],
+)
+@pytest.mark.parametrize("name", ["plain.csv", "my paper.txt", "it's"])
+def test_advice_names_the_right_tool_and_the_file(
+    name: str, begins: bytes, what: str, advice: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(begins + bytes(20))
+    with pytest.raises(DataError) as refused:
+        info_data(tmp_path / name)
+    first, second, *_ = str(refused.value).splitlines()
+    assert first.endswith(f"it is {what}.")
+    assert second.split(": ", 1)[1] == advice.replace("FILE", shlex.quote(str(tmp_path / name)))
+
+
+def test_a_text_about_archives_is_none(tmp_path: Path) -> None:
+    for begins in ("BZh is how one begins. ", "7z and Rar! are others. ", "%PDF is another. ", "PK. "):
+        (tmp_path / "t.txt").write_text(begins * 50)
+        assert kind_of_file(tmp_path / "t.txt") is None
 
 
 def test_a_conversion_that_is_advised_gives_the_text(tmp_path: Path) -> None:
