@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 
 from unrolled.data import reading_time
+from unrolled.data.columns import choose_columns
+from unrolled.data.inputs import find_input
 from unrolled.data.reading_time import ReadingTime
+from unrolled.data.tables import open_table
 from unrolled.deadline import Deadline, Stopped
 from unrolled.errors import OptionError
 from unrolled.run import Training
@@ -167,10 +170,6 @@ def test_what_cannot_be_read_in_half_the_budget_is_said_before(
 
 
 def test_first_rows_tell_how_long_all_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from unrolled.data.columns import choose_columns
-    from unrolled.data.inputs import find_input
-    from unrolled.data.tables import open_table
-
     path = tmp_path / "large.csv"
     path.write_text("text,label\n" + "".join(f"row {n},{n % 2}\n" for n in range(600)))
     for name, value in (("LARGE", 100), ("WARM", 20), ("LOOKED_AT", 100)):
@@ -182,6 +181,44 @@ def test_first_rows_tell_how_long_all_take(tmp_path: Path, monkeypatch: pytest.M
     assert found.rows == 600
     assert found.each > 0
     assert 0 < found.passing <= found.each
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "plain"),
+    [
+        ("a.csv", "text,label\na b,1\n\nc d,2\n  \ne,3\n,\nf,4", True),
+        ("a.csv", "\n\ntext;label\r\na b;1\r\nc d;2\r\n;\r\ne;3\r\n", True),
+        ("a.csv", "\ufeffsep=,\ntext,label\na,1\nb,2\n", True),
+        ("a.tsv", 'text\tlabel\n"a\t1\n\t\nb\t2\n', True),
+        ("a.csv", 'text,label\n"a\nb",1\nc,2\n"d,e",3\n', False),
+    ],
+)
+def test_rows_that_are_passed_over_are_counted_as_those_that_are_read(
+    name: str, content: str, plain: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_text(content)
+    opened = open_table(tmp_path / name)
+    rows = list(opened.rows(["label", "text"]))
+    assert opened.count_rows("text") == len(rows)
+    for places in ([], [0], [1], [0, len(rows) - 1], list(range(len(rows)))):
+        assert list(opened.rows_at(["label", "text"], places)) == [rows[place] for place in places]
+    monkeypatch.setattr("unrolled.data.csv_form.read_records", lambda *_: iter([(1, ["text", "label"])]))
+    assert opened.count_rows("text") == (len(rows) if plain else 0)
+    assert len(list(opened.rows_at(["text"], [1]))) == plain
+
+
+def test_few_rows_of_very_many_are_read_in_a_budget_that_has_no_time_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = ReadingTime(2_000_000, 60e-6, 1.2e-6)  # as it is measured where lines are passed over
+    assert found.seconds(20_000) < 0.5 * 30 < found.seconds(None)
+    path = tmp_path / "large.csv"
+    path.write_text("text,label\n" + "".join(f"row {n} of words,{n % 2}\n" for n in range(40_000)))
+    monkeypatch.setattr(reading_time, "LARGE", 100)
+    opened = open_table(path)
+    columns = choose_columns(opened)
+    timed = reading_time.time_reading(opened, columns, find_input(opened, columns, None))
+    assert timed is not None and timed.passing < timed.each / 8
 
 
 def test_where_reading_spent_the_budget_what_is_fitted_alone_answers(table: Path, tmp_path: Path) -> None:

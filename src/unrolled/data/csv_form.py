@@ -7,12 +7,14 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from unrolled.data.delimiters import DELIMITERS, parted_by
 from unrolled.data.table_file import (
+    BLOCK,
     LONGEST_LINE,
     LOOKED_AT,
     USUAL,
@@ -20,6 +22,7 @@ from unrolled.data.table_file import (
     TableFile,
     TableOptions,
     encoding_of,
+    pick,
     read_lines,
 )
 from unrolled.data.written_numbers import is_number, plain_number, shortened
@@ -102,12 +105,43 @@ class CsvTable(TableFile):
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         """Empty cells are missing, and lines without any cell are passed over."""
-        place_of = {name: place for place, name in enumerate(self.names)}
-        places, width, first = [place_of[name] for name in columns], self.width, self.first
-        decimal = self.decimal
         records = read_records(self.path, self.encoding, self.dialect)
         if self.header:
             next(cells for _, cells in records if not is_blank(cells))
+        return self._rows_of(records, columns)
+
+    def count_rows(self, column: str) -> int:
+        return sum(1 for _ in self._lines()) if self._is_plain else super().count_rows(column)
+
+    def rows_at(self, columns: Sequence[str], places: Sequence[int]) -> Iterator[Row]:
+        if not self._is_plain:
+            return super().rows_at(columns, places)
+        csv.field_size_limit(LONGEST_LINE)
+        delimiter, quoting, _ = self.dialect
+        picked = pick(self._lines(), places)
+        cut = ((number, next(csv.reader([line], delimiter=delimiter, quoting=quoting))) for number, line in picked)  # type: ignore[arg-type]
+        return self._rows_of(cut, columns)
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        """Whether each line is a record: no cell is quoted, and so none holds a line end."""
+        if self.dialect.quoting == csv.QUOTE_NONE:
+            return True
+        with self.path.open("rb") as file:
+            return not any(b'"' in block for block in iter(lambda: file.read(BLOCK), b""))
+
+    def _lines(self) -> Iterator[tuple[int, str]]:
+        """(number, line) of each record of a plain file, the header and lines without any cell passed over."""
+        delimiter, skipped = self.dialect.delimiter, self.dialect.skipped
+        lines = enumerate(islice(read_lines(self.path, self.encoding, newline=""), skipped, None), start=skipped + 1)
+        there = (one for one in lines if not one[1].isspace() or delimiter in one[1])
+        return islice(there, 1 if self.header else 0, None)
+
+    def _rows_of(self, records: Iterator[tuple[int, list[str]]], columns: Sequence[str]) -> Iterator[Row]:
+        """These columns of records below the header."""
+        place_of = {name: place for place, name in enumerate(self.names)}
+        places, width, first = [place_of[name] for name in columns], self.width, self.first
+        decimal = self.decimal
         again = sorted(map(plain_name, first)) if self.header and width > 1 else []  # of a second header
         begins = {name for name in again if len(name) > 1} | {plain_name(name) for name in first[:1] if again}
         for number, cells in records:

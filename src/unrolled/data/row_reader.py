@@ -33,16 +33,12 @@ MOST_TAGS = 1 << 20  # numbers of an array that is an answer: one a step
 BLANK = 3  # least steps of a sample, or of a colour, by which an item's values differ where there is something in it
 
 
-def draw_rows(rows: Iterator[Row], wanted: int, total: int) -> Iterator[Row]:
-    """So many of a table's rows: one drawn from each of as many stretches of it, the same ones at each call."""
+def draw_places(wanted: int, total: int) -> list[int]:
+    """Places of so many of a table's rows: one drawn from each of as many stretches of it, always the same."""
     ends = np.arange(wanted + 1) * total // wanted
     dice = numpy_generator(0, "rows")  # every k-th row would see one label where they take turns
-    drawn = iter(dice.integers(ends[:-1], ends[1:]).tolist())
-    following = next(drawn)
-    for number, row in enumerate(rows):
-        if number == following:
-            yield row
-            following = next(drawn, -1)
+    drawn: list[int] = dice.integers(ends[:-1], ends[1:]).tolist()
+    return drawn
 
 
 class RowReader:
@@ -114,14 +110,12 @@ class RowReader:
     def _rows(self, table: TableFile, source: int) -> Iterator[Row]:
         """The rows that are read, or so many of them as are wanted of the first table."""
         beside = () if source else (*self.clocks, *self.of_whom)
-        rows = table.rows([*self.wanted.all, *beside])
-        if self.most is None or source:
-            return rows
-        total = sum(1 for _ in table.rows(self.wanted.all[:1]))
-        if self.most >= total:
-            return rows
+        names = [*self.wanted.all, *beside]
+        total = 0 if self.most is None or source else table.count_rows(names[0])
+        if self.most is None or self.most >= total:
+            return table.rows(names)
         self.drawn = self.most, total
-        return draw_rows(rows, self.most, total)
+        return table.rows_at(names, draw_places(self.most, total))
 
     def _whole(self, table: TableFile, source: int, skip_empty: bool) -> Iterator[Row]:
         """The rows that lack no cell that is needed."""

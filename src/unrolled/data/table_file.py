@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 
@@ -21,6 +21,8 @@ from unrolled.data.text import judge
 from unrolled.errors import DataError
 
 Cell: TypeAlias = str | int | float | bool | list[Any] | NDArray[Any] | None
+
+Picked = TypeVar("Picked")
 
 LOOKED_AT = 50  # rows of a table's beginning by which columns and delimiters are found
 MOST_LISTED = 20  # columns named in a message
@@ -73,6 +75,15 @@ class TableFile(ABC):
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         """These columns of each row, from the beginning. Raises DataError, with the row, where one cannot be read."""
 
+    def count_rows(self, column: str) -> int:
+        """How many rows it has. column: one of its columns."""
+        return sum(1 for _ in self.rows([column]))
+
+    def rows_at(self, columns: Sequence[str], places: Sequence[int]) -> Iterator[Row]:
+        """These columns of the rows at these places, from 0 and in order. Where a row can be passed over without
+        being cut into cells, it is: what is wrong with one that is not read is not told."""
+        return pick(self.rows(columns), places)
+
     @property
     def listed(self) -> str:
         """The names of its columns for a message, the first of very many."""
@@ -96,6 +107,18 @@ class TableFile(ABC):
     def place(self, number: int) -> str:
         """Where a row stands: reviews.csv, row 17."""
         return f"{self.path}, row {number:,}"
+
+
+def pick(all_of_them: Iterable[Picked], places: Sequence[int]) -> Iterator[Picked]:
+    """Those that stand at these places, from 0 and in order."""
+    waiting = iter(places)
+    following = next(waiting, -1)
+    for place, one in enumerate(all_of_them):
+        if place == following:
+            yield one
+            following = next(waiting, -1)
+            if following < 0:
+                return
 
 
 def half_a_character(place: str, name: str) -> DataError:
