@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from unrolled.data.answers import Labels, Values
+from unrolled.data.column_kinds import Column
 from unrolled.data.dates import read_date
 from unrolled.data.examples import Asked, Examples, Known
 from unrolled.data.label_names import differ_by_case, find_labels, tidy_label
@@ -668,3 +669,39 @@ def test_nothing_but_numbers_that_are_dates_is_not_read(tmp_path: Path) -> None:
     assert str(raised.value).endswith("--read vectors")
     assert str(raised.value).count("\n") < 3
     assert kind_in(of(path, read="vectors")) == "value"
+
+
+SORTED = {
+    "numbers": (
+        [f"{n}.5" for n in range(300)],
+        r"is mostly numbers, such as .*\n.*row 2: 'word 0 of it'.*\n.*--read text",
+    ),
+    "dates": ([f"2024-{n % 12 + 1:02}-{n % 28 + 1:02}" for n in range(300)], "holds dates"),
+    "files": ([f"films/{n}.mp4" for n in range(300)], "films"),
+}
+
+
+@pytest.mark.parametrize("case", SORTED)
+def test_a_column_is_judged_by_all_of_it_and_not_by_its_first_rows(case: str, tmp_path: Path) -> None:
+    cells, said = SORTED[case]
+    rows = [f"word {n} of it" for n in range(60)] + cells
+    path = tmp_path / "sorted.csv"
+    path.write_text("what,label\n" + "".join(f"{cell},{'ab'[n % 2]}\n" for n, cell in enumerate(rows)))
+    with pytest.raises(DataError, match=said):
+        read_examples(path, Asked())
+    assert read_examples(path, Asked(read="text")).count("training")
+    few = [f"word {n} of it" for n in range(500)] + cells[:200]
+    path.write_text("what,label\n" + "".join(f"{cell},{'ab'[n % 2]}\n" for n, cell in enumerate(few)))
+    assert read_examples(path, Asked()).count("training"), "most of it is text"
+
+
+def test_dates_that_would_be_answered_are_seen_behind_words(tmp_path: Path) -> None:
+    def kind(words: int, dates: int) -> str:
+        column = Column("when")
+        for number in range(words):
+            column.see(None, f"not known, {number}")
+        for number in range(dates):
+            column.see(None, f"{number % 28 + 1}.{number % 12 + 1}.{2000 + number}")
+        return column.kind
+
+    assert [kind(60, 300), kind(0, 50), kind(300, 60), kind(60, 0)] == ["date", "date", "text", "text"]

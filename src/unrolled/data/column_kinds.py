@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from unrolled.data.dates import most_odd, read_date
+from unrolled.data.dates import read_date
 from unrolled.data.table_file import Cell
 from unrolled.data.written_numbers import WHOLE, is_nearly, is_number, is_undefined, unit_of
 
@@ -27,7 +27,7 @@ UNLIKE = 0.9  # kinds a row, above which words in such a column are texts
 MOST_TAGS, TAGGED = 200, 0.99  # kinds of tags; share of rows with as many tags as words
 LABELS = re.compile(r"(.*[\W_])?(label|class|category)|labels|classes|categories", re.IGNORECASE)
 MOST_UNITS = 100  # of amounts, that are told apart
-DATES_SEEN = 50  # cells by which a column is seen to hold dates
+SPREAD = 100  # cells, spread evenly over a column, by which it is seen to hold dates; half of them at least
 NAMED_KINDS = {"tags": "tags", "label": "labels"}
 DATE = "date"  # a kind that is recognised, and not learnt
 
@@ -68,7 +68,8 @@ class Column:
     amounts: dict[str, Odd] = field(default_factory=dict)  # of the words, by unit: 12 kg and the like
     listed: Odd = field(default_factory=Odd)  # lists that are neither of numbers nor of names
     empty: Odd = field(default_factory=Odd)  # lists without an entry
-    dates: int = 0  # among the first cells
+    spread: list[Cell] = field(default_factory=list)  # cells that are no lists, spread evenly
+    every: int = 1  # rows from one of these to the next
     kinds: Counter[str] = field(default_factory=Counter)  # up to one more than matter
     tags: set[str] = field(default_factory=set)
 
@@ -99,8 +100,10 @@ class Column:
             (self.listed if row else self.empty).see(self.rows, row)
 
     def _see_single(self, cell: Cell) -> None:
-        if self.rows - self.undefined.count < DATES_SEEN:
-            self.dates += read_date(cell) is not None
+        if self.rows % self.every == 0:
+            self.spread.append(cell)
+            if len(self.spread) == SPREAD:
+                self.spread, self.every = self.spread[::2], 2 * self.every
         if is_number(cell):
             self.sound.see(self.rows, cell)
             self.whole += float(cell).is_integer() and WHOLE.fullmatch(str(cell).strip()) is not None  # type: ignore[arg-type]
@@ -134,8 +137,8 @@ class Column:
             return "label" if self._fills else "value"
         if len(self.kinds) <= MOST_KINDS and self.rows >= LEAST_ROWS * len(self.kinds):
             return "label"
-        looked = min(self.rows - self.undefined.count, DATES_SEEN)
-        return DATE if self.dates and self.dates >= looked - most_odd(looked) else "text"
+        looked = [cell for cell in self.spread if not is_undefined(cell)]
+        return DATE if 2 * sum(read_date(cell) is not None for cell in looked) > len(looked) else "text"
 
     @property
     def odd(self) -> list[Odd]:

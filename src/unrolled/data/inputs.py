@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from unrolled.data.column_kinds import spell
 from unrolled.data.columns import Columns, holds_dates, holds_numbers, most_amounts, no_forecasts, spell_list
+from unrolled.data.dates import read_date
 from unrolled.data.file_names import check_no_files
-from unrolled.data.items import Item
+from unrolled.data.items import Arrays, Item, Texts
 from unrolled.data.pictures import DEEPEST, PICTURES, WHITE, look_at_picture, measure_pictures, read_picture
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.sound import SOUNDS, look_at_sound, read_sound
@@ -265,6 +266,25 @@ def _refuse_mixed(table: TableFile, name: str, rows: Sequence[Row]) -> None:
             "Texts are meant: --read text. One label of few: --read label. Numbers: correct the others, or empty "
             "their\ncells, and leave those rows out with --skip-empty."
         )
+
+
+def check_text(table: TableFile, columns: Columns, items: Texts | Arrays, place: Callable[[int], str]) -> None:
+    """Raises DataError where a column was taken for text by its first rows, and most of it is something else, where
+    its rows are sorted, say. items: all of its texts; place: where each of them stands."""
+    looked = np.linspace(0, len(items) - 1, min(len(items), SPREAD)).round().astype(int).tolist()
+    cells: list[Cell] = [str(items[row]) for row in looked]
+    known = [row for row, cell in zip(looked, cells, strict=True) if is_number(cell) or is_nearly(cell)]
+    if 2 * sum(read_date(cell) is not None for cell in cells) > len(cells):
+        raise no_forecasts(table, [columns.input])
+    if 2 * len(known) > len(cells):
+        words = next(row for row in range(len(items)) if not is_number(str(items[row])))
+        raise DataError(
+            f"{table.path}: '{columns.input}' is mostly numbers, such as {shortened(str(items[known[0]]))}, and has "
+            f"words among them:\n{place(words)}: '{shortened(str(items[words]))}'. Correct these, or empty the cells "
+            f"and leave their rows out with --skip-empty.\n{AS_IT_STANDS}"
+        )
+    if table.label_column is None:
+        check_no_files(table, columns.input, cells)
 
 
 def kind_of(cells: Sequence[Cell], table: TableFile) -> str:

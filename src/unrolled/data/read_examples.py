@@ -17,7 +17,7 @@ from unrolled.data.columns import Columns, choose_columns, unread_ids
 from unrolled.data.cuts import share_of
 from unrolled.data.examples import Asked, Examples, Known
 from unrolled.data.features import Features, learn_features
-from unrolled.data.inputs import InputKind, LabelInput, TextInput, Unfit, VectorInput, find_input
+from unrolled.data.inputs import InputKind, LabelInput, TextInput, Unfit, VectorInput, check_text, find_input
 from unrolled.data.items import PartItems
 from unrolled.data.label_names import differ_by_case
 from unrolled.data.likely_pictures import say_pictures
@@ -65,6 +65,8 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
     def place(row: int) -> str:
         return tables[rows.sources[row]].place(rows.numbers[row])
 
+    if known is None and asked.read is None and isinstance(taken, TextInput) and tables[0].mixed:
+        check_text(tables[0], columns, rows.items, place)
     known_outputs = None if known is None else known.outputs
     kinds = decide_kinds(tables, rows, asked.kind, known_outputs, asked.skip_empty, place)
     leave_out(tables, rows, kinds, asked.skip_empty)
