@@ -148,6 +148,11 @@ class TrainSettings(Settings):
     ] = False
     rows: Annotated[int | None, "of a table: read so many of its rows, drawn evenly over it (all)"] = None
 
+    def net_options(self) -> list[str]:
+        """The same for the command that trains a net, as it is planned, where something else was asked for."""
+        minutes = None if self.minutes == DEFAULT_MINUTES else self.minutes  # as if left out
+        return dataclasses.replace(self, model=None, minutes=minutes).options()
+
     def with_defaults(self) -> Self:
         """The same with the budget that is taken where none was asked for."""
         endless = self.minutes is None and self.steps is None and self.plan is None

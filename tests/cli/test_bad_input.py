@@ -293,7 +293,7 @@ def test_data_that_is_gone(run: Path, unroll: Unroll) -> None:
 def test_data_that_has_changed(run: Path, unroll: Unroll) -> None:
     stop_early(run)
     Path("text.txt").write_text(SOME_TEXT.replace("square", "sqware"))
-    check_refusal(unroll("resume", run), "changed", "text.txt")
+    check_refusal(unroll("resume", run), "changed", "text.txt", "--steps 2", "--size 8", "--from")
 
 
 def test_both_budgets_at_resume(run: Path, unroll: Unroll) -> None:

@@ -196,7 +196,8 @@ def test_what_is_not_trained_is_a_run_like_any_other(
     verdict = training.verdict
     assert isinstance(verdict, AnswerVerdict)
     assert of_labels(verdict.scores["kind"][model]).accuracy > 0.95
-    assert f"The {name} is {how}, not trained. Next: see what a net adds: {command('train', table)}" in verdict.lines
+    again = command("train", table, "--output", "kind")
+    assert f"The {name} is {how}, not trained. Next: see what a net adds: {again}" in verdict.lines
     assert [file.name for file in (tmp_path / "run").glob("*.safetensors")] == [f"{model}.safetensors"]
     run = unrolled.load(tmp_path / "run")
     assert run.evaluate_answers().lines[0].startswith("kind, test: 100.0% right")

@@ -67,6 +67,16 @@ def test_a_model_is_better_than_the_best_baseline_or_not() -> None:
     )
 
 
+def test_a_counted_text_advises_the_same_with_a_net(tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text("".join(f"{n} green bottles\n" for n in range(400)))
+    training = Training(path, model="ngram", documents="line", valid="0.2", out=str(tmp_path / "run"), threads=1)
+    list(training)
+    again = command("train", path, "--documents", "line", "--threads", "1", "--valid", "0.2")
+    assert training.verdict is not None
+    assert training.verdict.lines[-1] == f"Next: see what a trained model adds: {again}"
+
+
 def test_what_is_not_trained_is_said_to_be_so() -> None:
     assert summary("linear", {"linear": Accuracy(0.8)}, None)[-1] == (
         "The linear model is fitted, not trained. Next: see what a net adds: unroll train 'my data.csv'"

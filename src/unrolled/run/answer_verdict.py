@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -45,6 +45,7 @@ class AnswerVerdict:
     rows: int = 0  # of the part, that were read; fewer than it has where time or room was short
     rows_of_part: int = 0
     split: str = ""  # how the part was made
+    asked: Sequence[str] = ()  # words of the command that trains a net on the same, behind the path
 
     @property
     def lines(self) -> list[str]:
@@ -70,8 +71,8 @@ class AnswerVerdict:
         if self.trend is not None:
             lines.append(trend_line(self.trend, self.net))
             return lines
-        what, how = UNTRAINED[self.model]
-        return [*lines, f"The {what} is {how}, not trained. Next: see what a net adds: {command('train', self.data)}"]
+        (what, how), again = UNTRAINED[self.model], command("train", self.data, *self.asked)
+        return [*lines, f"The {what} is {how}, not trained. Next: see what a net adds: {again}"]
 
     @property
     def net(self) -> str:
@@ -240,12 +241,17 @@ def judge_answers(
 
 
 def judge_alone(
-    examples: Examples, parts: Mapping[str, Part], baseline: str, deadline: Deadline = ENDLESS
+    examples: Examples,
+    parts: Mapping[str, Part],
+    settings: TrainSettings,
+    baseline: str,
+    deadline: Deadline = ENDLESS,
 ) -> tuple[AnswerVerdict, Left]:
     """The verdict on the one part there is, and its temperature for each output."""
     (name,) = parts
     weighed = weigh(examples, parts, {name: [name]}, deadline)
     verdict = _verdict(examples, weighed, name, False, None, baseline)
+    verdict = replace(verdict, asked=settings.net_options())
     return verdict, Left([name], weighed.weights[name], weighed.reaches[name])
 
 

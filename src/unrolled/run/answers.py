@@ -299,7 +299,7 @@ class Answers(Subject):
         return baseline, iter([report])
 
     def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
-        verdict, left = judge_alone(self.examples, self._alone, baseline.name, self._judged_by)
+        verdict, left = judge_alone(self.examples, self._alone, self.settings, baseline.name, self._judged_by)
         run.write_facts(**left.facts())
         return verdict
 

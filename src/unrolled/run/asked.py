@@ -217,9 +217,11 @@ def read_again(folder: RunFolder, asked: TrainSettings) -> Subject:
         raise DataError(f"The {what} that {folder.path} was trained on is gone: {path}.\nPut it back, or train anew.")
     subject = read_subject(path, asked, folder)
     if data["fingerprints"] and list(subject.fingerprints.values()) != list(data["fingerprints"].values()):
+        again = [] if asked.model in UNTRAINED else ["--from", folder.path]
+        words = dataclasses.replace(asked, from_run=None, freeze=None, plan=None).options()
         raise DataError(
             f"The {what} that {folder.path} was trained on has changed since: {path}.\n"
-            f"Put the old one back, or train anew: {command('train', path, '--from', folder.path)}"
+            f"Put the old one back, or train anew: {command('train', path, *words, *again)}"
         )
     return subject
 

@@ -274,7 +274,7 @@ class Language(Subject):
         if ngram is None:
             raise RunError(f"{run.path} was not counted: `fit_alone` comes first.")
         path = run.path / run.facts["data"]["path"] if run.facts["data"]["kept"] else self.corpus.path
-        verdict = judge_ngram(self.corpus, ngram, baseline, path, self._judged_by.share(JUDGED_SHARE))
+        verdict = judge_ngram(self.corpus, ngram, baseline, path, self.settings, self._judged_by.share(JUDGED_SHARE))
         ranks = surprise_quantiles(ngram, self.corpus, RANKED_SYMBOLS, self._judged_by)
         run.write_facts(left=[COUNTED], ranks=ranks)
         return verdict

@@ -20,6 +20,7 @@ from unrolled.run.baseline import score_ngram
 from unrolled.run.mixing import score_parts
 from unrolled.run.selection import selected_line, standing
 from unrolled.run.trend import trend_line, trend_of
+from unrolled.settings import TrainSettings
 
 if TYPE_CHECKING:
     from unrolled.run.folder import RunFolder
@@ -196,9 +197,14 @@ def judge(
 
 
 def judge_ngram(
-    corpus: Corpus, ngram: NGram, baseline: Baseline, path: str | Path, deadline: Deadline = ENDLESS
+    corpus: Corpus,
+    ngram: NGram,
+    baseline: Baseline,
+    path: str | Path,
+    settings: TrainSettings,
+    deadline: Deadline = ENDLESS,
 ) -> Verdict:
-    """The verdict on a counted n-gram: it is its own baseline. path: where its text is."""
+    """The verdict on a counted n-gram: it is its own baseline. path: where its text is; settings: what was asked."""
     uniform = math.log(corpus.table.size)
     return Verdict(
         model=COUNTED,
@@ -213,7 +219,7 @@ def judge_ngram(
         copied_share=None,
         copied_longest=None,
         copied_of=0.0,
-        advice=f"Next: see what a trained model adds: {command('train', path)}",
+        advice=f"Next: see what a trained model adds: {command('train', path, *settings.net_options())}",
     )
 
 
