@@ -26,6 +26,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 ASKED = {
     "a csv": ("t.csv", 'text\na fine film\n""\na dull film\n'),
+    "a csv of one column": ("t.csv", "text\na fine film\n\na dull film\n\n\n"),
+    "a tsv of one column": ("t.tsv", "text\na fine film\n\na dull film\n"),
     "a csv with blanks": ("t.csv", 'text,x\na fine film,1\n"  ",2\na dull film,3\n'),
     "semicolons, another order, columns more": ("t.csv", "id;text;x\n1;a fine film;\n2;;\n3;a dull film;\n"),
     "a tsv": ("t.tsv", "label\ttext\n\ta fine film\n\t\n\ta dull film\n"),
@@ -48,12 +50,12 @@ def test_what_is_empty_has_an_empty_answer_in_its_place(case: str, run: Path, tm
     assert [line[0] for line in lines] == ["yes", "", "no"]
     assert [line[1] for line in lines][1] == ""
     assert lines[0][2:] == ["a fine film"]
-    assert "1 are empty, and so are the answers in their places; --skip-empty leaves them out." in answer.err
+    assert "1 is empty, and so is the answer in its place; --skip-empty leaves it out." in answer.err
     found = [json.loads(line) for line in unroll("predict", run, tmp_path / name, "--json").out.splitlines()]
     assert [one["outputs"]["label"]["answer"] for one in found] == ["yes", None, "no"]
     skipped = unroll("predict", run, tmp_path / name, "--skip-empty")
     assert [line.split("\t")[0] for line in skipped.out.splitlines()] == ["yes", "no"]
-    assert "1 that are empty were left out." in skipped.err
+    assert "1 that is empty was left out." in skipped.err
 
 
 def test_an_empty_text_has_an_empty_answer_from_python(run: Path) -> None:

@@ -85,6 +85,37 @@ def test_blank_lines_are_passed_over_and_counted(tmp_path: Path, delimiter: str)
     assert [(row.number, row.cells) for row in table.rows(["text", "label"])] == [(5, ("a", "b")), (7, ("c", "d"))]
 
 
+@pytest.mark.parametrize("name", ["one.csv", "one.tsv"])
+@pytest.mark.parametrize("quotes", ["", '"quoted"\n'])  # without any, lines are not cut to find places
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_in_a_file_of_one_column_a_blank_line_is_an_empty_cell(
+    tmp_path: Path, name: str, quotes: str, end: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(f"\ntext\n\na b\n\n  \nc\n{quotes}\n\n \n".replace("\n", end).encode())
+    table = open_table(path)
+    found = [(row.number, row.cells[0]) for row in table.rows(["text"])]
+    assert found[:5] == [(3, None), (4, "a b"), (5, None), (6, None), (7, "c")]
+    assert len(found) == 5 + bool(quotes) == table.count_rows("text")
+    assert [row.cells[0] for row in table.rows_at(["text"], [1, 2, 4])] == ["a b", None, "c"]
+    alone = open_table(path, TableOptions(header=False))
+    assert [row.cells[0] for row in alone.rows(["1"])][:5] == [None, "text", None, "a b", None]
+    assert alone.count_rows("1") == len(list(alone.rows(["1"])))
+
+
+def test_an_empty_cell_in_quotes_is_a_row_even_at_the_end(tmp_path: Path) -> None:
+    path = write(tmp_path, 'text\na\n""\n\n')
+    assert rows(path, "text") == [("a",), (None,)]
+
+
+def test_lines_that_each_end_twice_are_no_empty_cells(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"text\r\r\na\r\r\nb\r\r\n")  # as Python writes them under Windows without newline=""
+    table = open_table(path)
+    assert [row.cells for row in table.rows(["text"])] == [("a",), ("b",)]
+    assert table.count_rows("text") == 2
+
+
 @EVERY
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_the_first_line_may_name_the_delimiter(tmp_path: Path, delimiter: str, mark: str) -> None:

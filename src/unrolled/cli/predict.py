@@ -214,7 +214,9 @@ def _in_place(answers: Iterable[Answer], skip_empty: bool, json: bool, quiet: bo
     if bad:
         note(f"{bad:,} of {bad + read:,} could not be read, and have no answer.")
     if empty and skip_empty:
-        note(f"{empty:,} that are empty were left out.", quiet)
+        note("1 that is empty was left out." if empty == 1 else f"{empty:,} that are empty were left out.", quiet)
+    elif empty == 1:
+        note("1 is empty, and so is the answer in its place; --skip-empty leaves it out.", quiet)
     elif empty:
         note(f"{empty:,} are empty, and so are the answers in their places; --skip-empty leaves them out.", quiet)
 

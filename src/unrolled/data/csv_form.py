@@ -6,11 +6,11 @@ import csv
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from unrolled.data.delimiters import DELIMITERS, parted_by
 from unrolled.data.table_file import (
@@ -33,6 +33,7 @@ NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # what Excel wri
 LOOKED_LINES, LOOKED_CHARACTERS = 20 * LOOKED_AT, 1 << 20  # of a file's beginning, at most
 COMMENT = re.compile("#|%|//|--")  # what begins a line that is no row
 COMPARED = 1000  # columns at most by which a header is told from data
+Part = TypeVar("Part")  # of a file: a line, or a record
 MARK = "\ufeff"  # of the byte order, where a file with one was joined to another
 
 
@@ -49,20 +50,23 @@ class CsvTable(TableFile):
 
     In a tsv a quote is a character like others, as in most files of this form, unless the file can be read with
     quotes that enclose cells; where no tab parts its cells, another delimiter may. A first line `sep=;` names the
-    delimiter. A column without a name cannot be asked for.
+    delimiter. A column without a name cannot be asked for. In a file of one column a blank line is an empty cell, but
+    at the end of the file; in one of several it is no row.
     """
 
     def __init__(
         self, path: Path, form: str, encoding: str, dialect: Dialect, first: list[str], look: list[list[str]],
-        options: TableOptions,
+        options: TableOptions, spaced: bool = False,
     ) -> None:  # fmt: skip
-        """first: the cells of the header, or of the first row. look: those of the rows that were looked at."""
+        """first: the cells of the header, or of the first row. look: those of the rows that were looked at. spaced:
+        each line ends as two do."""
         self.form, self.encoding, self.dialect, self.header = form, encoding, dialect, options.header
         self.decimal = options.decimal
         self.first, self.width = first, len(first)
         self.names = [bare(name) for name in first] if self.header else numbered(_usual_width(look))
         if not self.header:
             self.width = len(self.names)
+        self.keeps_blank = self.width == 1 and not spaced
         named = Counter(name for name in self.names if name)
         if self.header and (not named or named.total() > len(named)):
             raise _no_names(path, next((name for name, count in named.items() if count > 1), ""))
@@ -99,15 +103,18 @@ class CsvTable(TableFile):
         if len(first) == 1:
             _refuse_other_delimiter(path, [first, *look])
             _check_first(path, first[0], dialect.delimiter, _usual_width(look[1:]))
-        table = cls(path, form, encoding, dialect, first, look[1:] if options.header else look, options)
+        spaced = len(head) > skipped + 1 and head[skipped][-1:] == "\r" and head[skipped + 1] == "\r\n"
+        table = cls(path, form, encoding, dialect, first, look[1:] if options.header else look, options, spaced)
         table.note = "; ".join(filter(None, [note, table.note]))
         return table
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        """Empty cells are missing, and lines without any cell are passed over."""
+        """Empty cells are missing, and lines without any cell are passed over, but in a file of one column."""
         records = read_records(self.path, self.encoding, self.dialect)
         if self.header:
             next(cells for _, cells in records if not is_blank(cells))
+        if self.keeps_blank:
+            records = _but_trailing(records, lambda cells: is_blank(cells) and cells != [""], [""])
         return self._rows_of(records, columns)
 
     def count_rows(self, column: str) -> int:
@@ -120,7 +127,7 @@ class CsvTable(TableFile):
         delimiter, quoting, _ = self.dialect
         picked = pick(self._lines(), places)
         cut = ((number, next(csv.reader([line], delimiter=delimiter, quoting=quoting))) for number, line in picked)  # type: ignore[arg-type]
-        return self._rows_of(cut, columns)
+        return self._rows_of(((number, cells or [""]) for number, cells in cut), columns)
 
     @cached_property
     def _is_plain(self) -> bool:
@@ -134,8 +141,12 @@ class CsvTable(TableFile):
         """(number, line) of each record of a plain file, the header and lines without any cell passed over."""
         delimiter, skipped = self.dialect.delimiter, self.dialect.skipped
         lines = enumerate(islice(read_lines(self.path, self.encoding, newline=""), skipped, None), start=skipped + 1)
-        there = (one for one in lines if not one[1].isspace() or delimiter in one[1])
-        return islice(there, 1 if self.header else 0, None)
+        there = (one for one in lines if not _is_empty(one[1], delimiter))
+        if not self.keeps_blank:
+            return islice(there, 1 if self.header else 0, None)
+        if self.header:
+            next(there)
+        return _but_trailing(lines, lambda line: _is_empty(line, delimiter), "\n")
 
     def _rows_of(self, records: Iterator[tuple[int, list[str]]], columns: Sequence[str]) -> Iterator[Row]:
         """These columns of records below the header."""
@@ -229,6 +240,25 @@ def plain_name(name: str) -> str:
 def is_blank(cells: Sequence[str]) -> bool:
     """Whether a record is a line without any cell."""
     return len(cells) < 2 and not "".join(cells).strip()
+
+
+def _is_empty(line: str, delimiter: str) -> bool:
+    """Whether a line, with its end, has no cell."""
+    return line.isspace() and delimiter not in line
+
+
+def _but_trailing(
+    found: Iterable[tuple[int, Part]], is_empty: Callable[[Part], bool], empty: Part
+) -> Iterator[tuple[int, Part]]:
+    """Numbered lines, or records, up to the last that is not empty; each that is empty is `empty`."""
+    waiting = 0
+    for number, one in found:
+        if is_empty(one):
+            waiting += 1
+            continue
+        yield from ((number - place, empty) for place in range(waiting, 0, -1))
+        waiting = 0
+        yield number, one
 
 
 def numbered(count: int) -> list[str]:
