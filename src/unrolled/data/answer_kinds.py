@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.answer_reader import label_of
-from unrolled.data.column_kinds import DATE, MOST_KINDS, Column, Odd
+from unrolled.data.column_kinds import DATE, MOST_KINDS, TIME, Column, Odd
 from unrolled.data.columns import no_cell
 from unrolled.data.file_names import check_no_outputs
 from unrolled.data.outputs import KINDS, Output
@@ -18,6 +18,7 @@ from unrolled.data.row_reader import RowReader
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.split_names import hold_splits
 from unrolled.data.table_file import Row, TableFile
+from unrolled.data.times import no_times
 from unrolled.data.written_numbers import cure, is_undefined, shortened
 from unrolled.errors import DataError
 
@@ -71,6 +72,8 @@ def _decide(path: Path, name: str, column: Column, skip_empty: bool, place: Plac
             "column of\nnumbers (days until then), and name it: --output days. To have their characters learnt all "
             "the same: --as text"
         )
+    if kind == TIME:
+        raise no_times(path, name, column.spread, "output")
     return kind
 
 

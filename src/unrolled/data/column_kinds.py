@@ -3,8 +3,8 @@
 In this order. Rows of zeros with a single 1: labels by number. As many words, or entries of a list, as the input
 has steps: tags, but in a column called label where every row has as many. Lists of numbers: values. Other lists:
 any number of labels. Mostly numbers: labels where the column is called so, or where its whole numbers fill 0 to K-1
-or 1 to K with five rows each; else values. What comes in few kinds: labels. Dates: nothing that is learnt. All
-else: texts. An option, `--as`, always wins.
+or 1 to K with five rows each; else values. What comes in few kinds: labels. Dates and times: nothing that is
+learnt. All else: texts. An option, `--as`, always wins.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 from unrolled.data.dates import read_date
 from unrolled.data.table_file import Cell
+from unrolled.data.times import holds_times
 from unrolled.data.written_numbers import WHOLE, is_nearly, is_number, is_undefined, unit_of
 
 MOST_KINDS, LEAST_ROWS = 1000, 5  # of labels; rows a kind
@@ -29,7 +30,7 @@ LABELS = re.compile(r"(.*[\W_])?(label|class|category)|labels|classes|categories
 MOST_UNITS = 100  # of amounts, that are told apart
 SPREAD = 100  # cells, spread evenly over a column, by which it is seen to hold dates; half of them at least
 NAMED_KINDS = {"tags": "tags", "label": "labels"}
-DATE = "date"  # a kind that is recognised, and not learnt
+DATE, TIME = "date", "time"  # kinds that are recognised, and not learnt
 
 
 @dataclass
@@ -122,7 +123,7 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """tags, value, labels, label, date or text."""
+        """tags, value, labels, label, date, time or text."""
         if self.rows and self.one_hot == self.rows:
             return "label"
         if self._has_tags and not (self._by_chance and self._is_called_label):
@@ -138,6 +139,8 @@ class Column:
         if len(self.kinds) <= MOST_KINDS and self.rows >= LEAST_ROWS * len(self.kinds):
             return "label"
         looked = [cell for cell in self.spread if not is_undefined(cell)]
+        if holds_times(looked):
+            return TIME
         return DATE if 2 * sum(read_date(cell) is not None for cell in looked) > len(looked) else "text"
 
     @property

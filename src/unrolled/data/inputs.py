@@ -28,6 +28,7 @@ from unrolled.data.pictures import DEEPEST, PICTURES, WHITE, look_at_picture, me
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.sound import SOUNDS, look_at_sound, read_sound
 from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
+from unrolled.data.times import holds_times, no_times
 from unrolled.data.written_numbers import all_numbers, cure, is_nearly, is_number, is_undefined, shortened
 from unrolled.errors import DataError, MediaError, OptionError, typed
 from unrolled.schema import Within, check
@@ -237,12 +238,14 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
 
 
 def _refuse_dates(table: TableFile, columns: Columns, rows: Sequence[Row], kind: str) -> None:
-    """Raises DataError where characters of dates would be read, or nothing but numbers that are dates."""
+    """Raises DataError where characters of dates or times would be read, or nothing but numbers that are dates."""
     named = enumerate(columns.inputs[:1] if kind == "vectors" else columns.inputs)
-    dated = [name for place, name in named if holds_dates([row.cells[place] for row in rows], name)]
+    cells_of = {name: [row.cells[place] for row in rows] for place, name in named}
+    if kind == "text" and (timed := next((name for name, cells in cells_of.items() if holds_times(cells)), None)):
+        raise no_times(table.path, timed, cells_of[timed], "input")
+    dated = [name for name, cells in cells_of.items() if holds_dates(cells, name)]
     if dated and (kind == "text" or len(columns.inputs) == 1):
-        cells = [row.cells[columns.inputs.index(dated[0])] for row in rows]
-        raise no_forecasts(table, dated, kind == "vectors" and all(map(is_number, cells)))
+        raise no_forecasts(table, dated, kind == "vectors" and all(map(is_number, cells_of[dated[0]])))
 
 
 def _refuse_mixed(table: TableFile, name: str, rows: Sequence[Row]) -> None:
@@ -274,6 +277,8 @@ def check_text(table: TableFile, columns: Columns, items: Texts | Arrays, place:
     looked = np.linspace(0, len(items) - 1, min(len(items), SPREAD)).round().astype(int).tolist()
     cells: list[Cell] = [str(items[row]) for row in looked]
     known = [row for row, cell in zip(looked, cells, strict=True) if is_number(cell) or is_nearly(cell)]
+    if holds_times(cells):
+        raise no_times(table.path, columns.input, cells, "input")
     if 2 * sum(read_date(cell) is not None for cell in cells) > len(cells):
         raise no_forecasts(table, [columns.input])
     if 2 * len(known) > len(cells):
