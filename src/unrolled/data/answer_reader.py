@@ -15,7 +15,7 @@ from unrolled.data.items import Texts
 from unrolled.data.label_names import find_labels, tidy_label
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput
 from unrolled.data.words import given_words
-from unrolled.data.written_numbers import NUMBER, cure, is_number, shortened, write_number
+from unrolled.data.written_numbers import NUMBER, cure, is_number, is_rounded, say_rounded, shortened, write_number
 from unrolled.errors import DataError
 
 SEPARATORS = ("|", ";", ",")  # of several labels in a cell of text, the first that any cell has
@@ -171,6 +171,14 @@ def read_values(cells: Cells, training: Ids, place: Place, known: Output | None)
                 f"{row}: '{cells.name}' is '{written}'; a value is a number, such as 3.5 or -2e3.\n"
                 f"{cure(wrong or '', by_run=known is not None)}"
                 + ("" if known is not None else " Or, where these are names: --as label.")
+            )
+        if rounded := next(filter(is_rounded, parts), None):
+            said = f"{place(cells.first(cell))}: '{cells.name}' is {say_rounded(rounded)}."
+            amount = "subtract the same from all of them, or divide them, beforehand"
+            raise DataError(
+                f"{said}\n{amount.capitalize()}, as was done for what the run was trained on."
+                if known is not None
+                else f"{said}\nAn id is a label: --as label. If it is an amount: {amount}."
             )
         of_cell.append([float(part) for part in parts])
         count = known.numbers if isinstance(known, ValueOutput) else len(of_cell[0])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.table_file import HALVES, Cell, Row, TableFile, half_a_character
+from unrolled.data.written_numbers import is_rounded, may_be_rounded, say_rounded
 from unrolled.errors import DataError
 
 AnyArray: TypeAlias = NDArray[Any]
@@ -41,7 +42,7 @@ def read_rows(table: TableFile, blocks: Iterable[Mapping[str, AnyArray]], column
     blocks: some rows of each array at a time.
 
     uint8 stays; all other numbers of more axes become float32, or float64 where that does not hold them. Raises
-    DataError, with the row, for a number that is not finite.
+    DataError, with the row, for a number that is not finite, or that these do not hold.
     """
     before = 0
     for block in blocks:
@@ -61,11 +62,23 @@ def read_rows(table: TableFile, blocks: Iterable[Mapping[str, AnyArray]], column
                         f"{table.place(before + place + 1)}: '{name}' holds a number that is not finite: nan or "
                         "inf.\nMend it, or leave the row out."
                     )
+                if isinstance(cell, np.ndarray) and array.dtype.kind in "iu" and may_be_rounded(cell):
+                    _check_exact(array[place], f"{table.place(before + place + 1)}: '{name}'")
                 if isinstance(cell, str) and not cell.isascii() and HALVES.search(cell):
                     raise half_a_character(table.place(before + place + 1), name)
                 cells.append(cell)
             yield Row(before + place + 1, tuple(cells))
         before += max(map(len, block.values()), default=0)
+
+
+def _check_exact(numbers: AnyArray, said: str) -> None:
+    """Raises DataError for a whole number that loses digits as a float of 64 bits."""
+    rounded = next((one for one in numbers.ravel().tolist() if is_rounded(one)), None)
+    if rounded is not None:
+        raise DataError(
+            f"{said} holds {say_rounded(rounded)}.\n"
+            "Leave ids out. Of amounts, subtract the same from all of them, or divide them, before they are saved."
+        )
 
 
 def flat(array: AnyArray) -> AnyArray:

@@ -29,7 +29,17 @@ from unrolled.data.sequences import SequenceTable
 from unrolled.data.sound import SOUNDS, look_at_sound, read_sound
 from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
 from unrolled.data.times import holds_times, no_times
-from unrolled.data.written_numbers import all_numbers, cure, is_nearly, is_number, is_undefined, shortened
+from unrolled.data.written_numbers import (
+    all_numbers,
+    cure,
+    is_nearly,
+    is_number,
+    is_rounded,
+    is_undefined,
+    may_be_rounded,
+    say_rounded,
+    shortened,
+)
 from unrolled.errors import DataError, MediaError, OptionError, typed
 from unrolled.schema import Within, check
 
@@ -114,6 +124,8 @@ class VectorInput(InputKind):
         if numbers is None:
             parts = _parts(cells, place, names)
             numbers = np.array(parts) if all(part.ndim == 0 for part in parts) else None
+        elif may_be_rounded(numbers):
+            _parts(cells, place, names)  # which says of each number what is wrong with it
         if numbers is None:
             found = self._joined(parts, place)
         else:
@@ -353,12 +365,26 @@ def _numbers(cell: Cell, place: str, instead: str = AS_IT_STANDS) -> NDArray[np.
             f"Correct it. {instead}",
             "Correct it.",
         ) from None
+    if found.dtype == np.float64 and not isinstance(cell, np.ndarray) and may_be_rounded(found):
+        _check_exact(cell, place)
     if not found.size:
         raise DataError(f"{place}: an empty list; a row has one step at least. Correct it, or leave the row out.")
     if not np.isfinite(found).all():
         fault = MissingNumber if not np.isinf(found).any() else Unfit
         raise fault(f"{place}: a number that is not finite. Correct it, or leave the row out (of nan: --skip-empty).")
     return found
+
+
+def _check_exact(cell: Cell, place: str) -> None:
+    """Raises DataError for a whole number that loses digits as a float."""
+    rounded = next((one for one in _flat(cell) if is_rounded(one)), None)
+    if rounded is not None:
+        raise Unfit(
+            f"{place}: {say_rounded(rounded)}.",
+            "Is it an id? Leave the column out, or have it read as a name: --read label.\n"
+            "If it is an amount: subtract the same from all of them, or divide them, beforehand.",
+            "Subtract, or divide, as was done for what the run was trained on.",
+        )
 
 
 def _no_number(place: str, cell: Any, instead: str) -> Unfit:

@@ -26,6 +26,8 @@ AMOUNT = re.compile(
     rf"(?:[~≈<>≤≥]=?|ca\.?|[+{MINUS}-])?\s*(?:[A-Z]{{0,3}}[{MONEY}]|(?P<before>[A-Z]{{3}}))?\s*(?:{ONE})"
     rf"(?P<to>\s*[{MINUS}-]\s*{ONE})?(?:\s*(?P<after>{UNIT}))?\+?|\({ONE}\)|\d+\s*/\s*\d+"
 )
+EXACT = 2**53  # up to which each whole number is a float of 64 bits
+MOST_DIGITS = 400  # of a whole number that a float can hold, and some zeros
 LONGEST = 60  # characters of what is nearly a number; what is one may be as long as it likes
 UNDEFINED = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "nil", "missing", "-", "--", "?"))
 ENDLESS = frozenset(("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"))
@@ -64,6 +66,27 @@ def is_held(number: float) -> bool:
         return math.isfinite(float(number))
     except OverflowError:
         return False
+
+
+def is_rounded(cell: Any) -> bool:
+    """Whether a cell is a whole number that loses digits in 64 bits, as most past 2^53 do: an id, mostly."""
+    if isinstance(cell, str):
+        if not len(str(EXACT)) <= len(cell) <= MOST_DIGITS or WHOLE.fullmatch(cell.strip()) is None:
+            return False
+        cell = int(cell.strip().partition(".")[0])
+    if isinstance(cell, bool) or not isinstance(cell, int) or abs(cell) <= EXACT or not is_held(cell):
+        return False
+    return int(float(cell)) != cell
+
+
+def say_rounded(cell: Any) -> str:
+    """What is said of a whole number that loses digits."""
+    return f"{cell}, which would become {int(float(cell))}: past 2^53 whole numbers lose digits"
+
+
+def may_be_rounded(numbers: NDArray[np.floating[Any]]) -> bool:
+    """Whether one of these may be past 2^53; False at once where none is."""
+    return not np.vdot(numbers, numbers) < float(EXACT) ** 2
 
 
 def is_undefined(cell: Any) -> bool:
