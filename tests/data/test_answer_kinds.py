@@ -54,6 +54,9 @@ KINDS: dict[str, tuple[list[Any], int | None, str]] = {
     "rows of zeros with a single 1": ([[0, 1, 0], [1, 0, 0], [0, 0, 1]] * 5, 3, "label"),
     "arrays of zeros with a single 1": ([np.eye(3)[n % 3] for n in range(15)], None, "label"),
     "rows of zeros with two of them": ([[0, 1, 1], [1, 0, 0]] * 5, None, "value"),
+    "one row without a 1": ([[0, 1], [1, 0]] * 15 + [[0, 0]], None, "label"),  # which is then refused
+    "one row without a 1, as many as steps": ([[0, 1], [1, 0]] * 15 + [[0, 0]], 2, "tags"),
+    "some rows without a 1": ([[0, 1], [1, 0], [0, 0]] * 15, None, "value"),
     "dates": ([f"2024-01-{n + 1:02}" for n in range(30)], None, "date"),
     "few dates": (["2024-01", "2024-02"] * 5, None, "label"),
     "truths": ([True, False] * 5, None, "label"),
@@ -102,6 +105,59 @@ def test_sets_are_read_however_they_are_written(case: str) -> None:
     assert [found.spelled(row) for row in range(3)] == ["sea battle, war", "war", ""]
     assert found.facts() == {"sea battle": 1, "war": 2}
     assert found.describe("y") == "y, any of 2 labels (sea battle, war)"
+
+
+HOT = [[0, 1, 0], [1, 0, 0], [0, 0, 1]] * 10
+
+
+@pytest.mark.parametrize("odd", [[0, 0, 0], [1, 1, 0], [0, 1, 0, 0], [0, 0.5, 0.5], [0, 2, 0]])
+@pytest.mark.parametrize("known", [None, LabelOutput(("0", "1", "2"))])
+def test_a_row_that_is_not_one_hot_among_rows_that_are_is_refused(odd: list[float], known: Output | None) -> None:
+    assert answers_of(HOT, "label", known=known).output == LabelOutput(("0", "1", "2"))
+    with pytest.raises(DataError, match=r"row 9: 'y' is '.*', where a single 1 among zeros was expected") as raised:
+        answers_of([*HOT[:7], odd, *HOT[7:]], "label", known=known)
+    assert "as in 30 of 31 rows" in str(raised.value)
+    assert ("--as value" in str(raised.value)) == ("--as labels" in str(raised.value)) == (known is None)
+
+
+def test_rows_of_few_of_a_table_are_held_to_what_a_run_knows() -> None:
+    with pytest.raises(DataError, match="row 3: 'y' is '0 0 0'"):
+        answers_of([[0, 1, 0], [0, 0, 0]], "label", known=LabelOutput(("0", "1", "2")))
+
+
+TRUTHS: dict[str, Any] = {
+    "numbers": [[1, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]],
+    "floats": [[1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]],
+    "truths": [[True, False, True, False], [False, False, False, False], [False, False, False, True]],
+    "arrays": [np.array(row, np.float32) for row in ([1, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1])],
+}
+
+
+@pytest.mark.parametrize("case", TRUTHS)
+def test_rows_of_zeros_and_ones_are_sets_by_their_places(case: str) -> None:
+    found = answers_of(TRUTHS[case], "labels")
+    assert found.output == LabelSetOutput(("0", "2", "3"))
+    assert found.of(ALL).tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
+    with pytest.raises(DataError, match=r"row 12: 'y' is '1 0 2 0', where zeros and ones were expected"):
+        answers_of([*TRUTHS[case] * 3, [1, 0, 1, 0], [1, 0, 2, 0]], "labels")
+
+
+def test_sets_of_numbers_that_are_no_places_stay_names() -> None:
+    assert answers_of([[0, 1], [1], [0]], "labels").output == LabelSetOutput(("0", "1"))
+    assert answers_of([[0, 7], [1, 3], [0, 1]], "labels").output == LabelSetOutput(("0", "1", "3", "7"))
+
+
+def test_what_rows_of_zeros_and_ones_are_taken_as_is_said() -> None:
+    def why(cells: Sequence[Any]) -> str:
+        column = Column("y")
+        for cell in cells:
+            column.see(None, cell)
+        return column.why
+
+    assert "taken as numbers; as any number of labels, by their places: --as labels" in why(TRUTHS["numbers"] * 5)
+    assert "any number of labels, by their places" in why(TRUTHS["truths"] * 5)
+    assert why([[0.5, 1.0], [1, 0]] * 5) == ""
+    assert why([[True, False], [True]] * 5) == ""
 
 
 def test_the_first_separator_that_any_cell_has_is_the_columns() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from unrolled.data.answers import UNSEEN, Answered, Labels, LabelSets, Values
-from unrolled.data.column_kinds import hot_place
+from unrolled.data.column_kinds import ONE_HOT
 from unrolled.data.intake import Ids
 from unrolled.data.items import Texts
 from unrolled.data.label_names import find_labels, tidy_label
@@ -19,6 +20,8 @@ from unrolled.data.written_numbers import NUMBER, cure, is_number, is_rounded, s
 from unrolled.errors import DataError
 
 SEPARATORS = ("|", ";", ",")  # of several labels in a cell of text, the first that any cell has
+
+BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1}  # zeros and ones of a list, as they are spelled
 
 Place = Callable[[int], str]  # row -> where it stands
 
@@ -62,18 +65,18 @@ def read_answers(
     steps: row -> how many tags it takes. Raises DataError with the row where a cell is none of its kind.
     """
     if kind == "label":
-        return read_labels(cells, training, known)
+        return read_labels(cells, training, place, known)
     if kind == "tags":
         return read_tags(cells, training, steps, place, known)
     if kind == "labels":
-        return read_label_sets(cells, training, known)
+        return read_label_sets(cells, training, place, known)
     return read_values(cells, training, place, known)
 
 
-def read_labels(cells: Cells, training: Ids, known: Output | None) -> Labels:
+def read_labels(cells: Cells, training: Ids, place: Place, known: Output | None) -> Labels:
     """A label a row. Rows of zeros with a single 1 are the labels 0, 1, 2, …, by the place of the 1."""
-    hot = _hot_names(cells.kinds)
-    given, ids = cells.named(lambda cell: hot.get(cell) or label_of(cell))
+    hot = _by_place(cells, place, known, single=True)
+    given, ids = cells.named(lambda cell: hot[cell][0] if hot else label_of(cell))
     return _among(cells, given, ids, np.arange(len(ids) + 1), training, training, known, each=False)
 
 
@@ -82,18 +85,34 @@ def label_of(cell: str) -> str:
     return tidy_label(" ".join(given_words(cell)) if "\n" in cell else cell)
 
 
-def _hot_names(cells: Sequence[str]) -> dict[str, str]:
-    """The number of the label that each list stands for, where all are lists of zeros with a single 1."""
-    names: dict[str, str] = {}
-    lengths = set()
-    for cell in cells:
-        row = given_words(cell) if "\n" in cell else []
-        place = hot_place([float(one) for one in row]) if all(map(is_number, row)) else None
-        if place is None:
-            return {}
-        names[cell] = str(place)
-        lengths.add(len(row))
-    return names if len(lengths) == 1 else {}
+def _by_place(cells: Cells, place: Place, known: Output | None, single: bool) -> dict[str, list[str]]:
+    """The numbers of the labels that each list of zeros and ones stands for, by the places of its ones; {} where
+    cells are no such lists. single: there is one 1 in each. Raises DataError for a row that is none among rows that
+    are, nearly all, or as a run knows them."""
+    found = {cell: ones for cell in cells.kinds if (ones := _binary(cell)) and (not single or sum(ones) == 1)}
+    lengths = Counter(map(len, found.values()))
+    usual = max(lengths, key=lambda length: lengths[length], default=0)
+    fits = np.array([len(found.get(cell, ())) == usual for cell in cells.kinds], np.bool_)[cells.ids]
+    numbered = isinstance(known, LabelOutput | LabelSetOutput) and all(name.isdecimal() for name in known.names)
+    if not found or not (fits.all() or numbered or fits.mean() >= ONE_HOT):
+        return {}
+    if not fits.all():
+        row = int(np.argmin(fits))
+        written = shortened(" ".join(given_words(cells.kinds[int(cells.ids[row])])))
+        expected = "a single 1 among zeros was" if single else "zeros and ones were"
+        other = "\nNumbers: --as value. Any number of labels, by their places: --as labels." if single else ""
+        raise DataError(
+            f"{place(row)}: '{cells.name}' is '{written}', where {expected} expected, as in {int(fits.sum()):,} of "
+            f"{len(fits):,} rows.\nCorrect it, or leave the row out.{other if known is None else ''}"
+        )
+    return {cell: [str(at) for at, one in enumerate(ones) if one] for cell, ones in found.items()}
+
+
+def _binary(cell: str) -> list[int]:
+    """A list of zeros and ones, or of truths, as such; [] for any other cell."""
+    parts = given_words(cell) if "\n" in cell else []
+    ones = [BINARY[part] for part in parts if part in BINARY]
+    return ones if len(ones) == len(parts) > 1 else []
 
 
 def read_tags(cells: Cells, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None) -> Labels:
@@ -134,12 +153,16 @@ def _among(
     return Labels(LabelOutput(names, each), _numbered(given, names, blank)[ids], given, ids, starts, blank)
 
 
-def read_label_sets(cells: Cells, training: Ids, known: Output | None) -> LabelSets:
-    """Any number of labels a row: entries of a list, or of a text with | ; or , or spaces between them."""
+def read_label_sets(cells: Cells, training: Ids, place: Place, known: Output | None) -> LabelSets:
+    """Any number of labels a row: entries of a list, or of a text with | ; or , or spaces between them. Rows of zeros
+    and ones are the labels 0, 1, 2, …, by the places of the ones."""
+    by_place = _by_place(cells, place, known, single=False)
     listed = any("\n" in cell for cell in cells.kinds)
     separator = next((one for one in SEPARATORS if any(one in cell for cell in cells.kinds)), None)
 
     def words(cell: str) -> list[str]:
+        if by_place:
+            return by_place[cell]
         if listed or separator is None:
             return sorted({tidy_label(one) for one in given_words(cell)} - {""})
         return sorted({tidy_label(part) for part in cell.split(separator)} - {""})

@@ -1,10 +1,10 @@
 """What kind of answer a column holds: the one place where that is decided, and what is said of it.
 
-In this order. Rows of zeros with a single 1: labels by number. As many words, or entries of a list, as the input
-has steps: tags, but in a column called label where every row has as many. Lists of numbers: values. Other lists:
-any number of labels. Mostly numbers: labels where the column is called so, or where its whole numbers fill 0 to K-1
-or 1 to K with five rows each; else values. What comes in few kinds: labels. Dates and times: nothing that is
-learnt. All else: texts. An option, `--as`, always wins.
+In this order. Rows of zeros with a single 1: labels by number; where nearly all rows are such, another is refused.
+As many words, or entries of a list, as the input has steps: tags, but in a column called label where every row has
+as many. Lists of numbers: values. Other lists: any number of labels. Mostly numbers: labels where the column is
+called so, or where its whole numbers fill 0 to K-1 or 1 to K with five rows each; else values. What comes in few
+kinds: labels. Dates and times: nothing that is learnt. All else: texts. An option, `--as`, always wins.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ MOST_KINDS, LEAST_ROWS = 1000, 5  # of labels; rows a kind
 FEWEST_NAMED = 2  # rows a kind, on average, below which labels of a column that is called so are told of
 UNLIKE = 0.9  # kinds a row, above which words in such a column are texts
 MOST_TAGS, TAGGED = 200, 0.99  # kinds of tags; share of rows with as many tags as words
+ONE_HOT = 0.9  # share of rows with a single 1 among zeros, from which another row is a fault
 LABELS = re.compile(r"(.*[\W_])?(label|class|category)|labels|classes|categories", re.IGNORECASE)
 MOST_UNITS = 100  # of amounts, that are told apart
 SPREAD = 100  # cells, spread evenly over a column, by which it is seen to hold dates; half of them at least
@@ -59,7 +60,8 @@ class Column:
     sound: Odd = field(default_factory=Odd)  # numbers
     whole: int = 0  # numbers without decimals
     listed_numbers: int = 0  # lists of numbers
-    one_hot: int = 0  # rows of zeros and a single one, all of one length
+    binary: int = 0  # rows of zeros and ones, all of one length
+    one_hot: int = 0  # of these, with a single 1
     length: int = 0  # of the first list
     tagged: int = 0  # rows with as many entries as the input has steps, and more than one
     steps: set[int] = field(default_factory=set)  # of these, up to two counts that differ
@@ -94,7 +96,9 @@ class Column:
     def _see_list(self, row: list[Any]) -> None:
         self.length = self.length if self.lists.count else len(row)
         self.lists.see(self.rows, row)
-        self.one_hot += len(row) == self.length and hot_place(row) is not None
+        if len(row) == self.length and is_binary(row):
+            self.binary += 1
+            self.one_hot += sum(map(int, row)) == 1
         if row and all(isinstance(one, np.number) or is_number(one) for one in row) and not _named(row):
             self.listed_numbers += 1
         elif not _named(row):
@@ -124,7 +128,7 @@ class Column:
     @property
     def kind(self) -> str:
         """tags, value, labels, label, date, time or text."""
-        if self.rows and self.one_hot == self.rows:
+        if self._is_one_hot:
             return "label"
         if self._has_tags and not (self._by_chance and self._is_called_label):
             return "tags"
@@ -187,6 +191,10 @@ class Column:
         """What is said of a kind that could be another, with the option that overrules it."""
         if self.kind == "label" and self.rows == self.one_hot:
             return "rows with a single 1 are taken as labels by number; as numbers: --as value"
+        if self.kind in ("value", "labels") and self.rows == self.binary:
+            if self.kind == "labels":
+                return "rows of true and false are taken as any number of labels, by their places"
+            return "rows of 0 and 1 are taken as numbers; as any number of labels, by their places: --as labels"
         called = LABELS.fullmatch(self.name) is not None
         if self.kind in ("tags", "label") and self._has_tags and self._by_chance:
             other = "label" if self.kind == "tags" else "tags"
@@ -214,6 +222,13 @@ class Column:
     def _is_no_amount(self) -> bool:
         """Whether cells are words, or whole numbers."""
         return self.kind == "text" or self.whole == self.numbers
+
+    @property
+    def _is_one_hot(self) -> bool:
+        """Whether rows, or nearly all of them, are zeros with a single 1."""
+        if not self.rows or self._has_tags:
+            return 0 < self.one_hot == self.rows
+        return self.one_hot >= ONE_HOT * self.rows
 
     @property
     def _has_tags(self) -> bool:
@@ -252,12 +267,9 @@ class Column:
         return least in (0, 1) and max(counts) == least + kinds - 1 and min(counts.values()) >= LEAST_ROWS
 
 
-def hot_place(row: Sequence[Any]) -> int | None:
-    """The place of the single 1 among zeros; None where another number stands among them, or no zero."""
-    if len(row) < 2 or not all(isinstance(one, int | float | np.number | np.bool_) for one in row):
-        return None
-    hot = [place for place, one in enumerate(row) if one == 1]
-    return hot[0] if len(hot) == 1 and all(one == 0 for one in (*row[: hot[0]], *row[hot[0] + 1 :])) else None
+def is_binary(row: Sequence[Any]) -> bool:
+    """Whether a list is of zeros and ones, two entries at least."""
+    return len(row) > 1 and all(isinstance(one, int | float | np.number | np.bool_) and one in (0, 1) for one in row)
 
 
 def _named(row: Sequence[Any]) -> bool:
