@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from unrolled.data import table_file
+from unrolled.data.examples import Asked
+from unrolled.data.read_examples import read_examples
 from unrolled.data.tables import is_table, open_table
 from unrolled.errors import DataError
 from unrolled.run import info_data
@@ -147,3 +149,60 @@ def test_a_single_row_is_a_table(tmp_path: Path) -> None:
     for value in ({"text": "a", "label": "x"}, {"x": [1, 2]}, {"text": "a", "words": ["b", "c"]}):
         table = open_table(write(tmp_path, json.dumps(value)))
         assert [row.cells for row in table.rows(list(value))] == [tuple(value.values())]
+
+
+ODD = {
+    "a list": (["a"], r"row 13: 'text' is \[\"a\"\], where a text was expected, as in most rows\.\nCorrect it"),
+    "an empty list": ([], r"row 13: 'text' is \[\], where a text was expected"),
+    "numbers in a list": ([1, 2], r"row 13: 'text' is \[1, 2\], where a text was expected"),
+    "true": (True, "row 13: 'text' is true, where a text was expected"),
+    "an object": ({"a": 1}, "row 13: 'text' is an object; text, a number or a list was expected"),
+}
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+@pytest.mark.parametrize("case", ODD)
+def test_a_cell_that_is_no_text_among_texts_is_refused_with_the_row(case: str, form: str, tmp_path: Path) -> None:
+    odd, words = ODD[case]
+    rows = [{"text": f"text of number {n}", "label": "ab"[n % 2]} for n in range(60)]
+    rows[12]["text"] = odd  # type: ignore[assignment]
+    path = tmp_path / f"t.{form}"
+    path.write_text(json.dumps(rows) if form == "json" else "\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError, match=words):
+        read_examples(path, Asked())
+
+
+def test_numbers_are_texts_and_lists_of_words_are_tokens(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"text": f"title {n}", "label": "ab"[n % 2]} for n in range(60)]
+    rows[12]["text"], rows[13]["text"] = 2012, 3.5
+    path = tmp_path / "t.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert read_examples(path, Asked()).items[12] == "2012"
+    for row in rows:
+        row["text"] = ["a", str(row["text"])]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert read_examples(path, Asked()).items[12] == "a\n2012\n"
+    rows[12]["text"] = "a 2012"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError, match="row 13: 'text' is \"a 2012\", where a list was expected, as in most rows"):
+        read_examples(path, Asked())
+    assert read_examples(path, Asked(read="text")).items[12] == "a 2012"
+
+
+@pytest.mark.parametrize("texts", [True, False])
+def test_a_list_among_answers_is_refused_with_the_row(texts: bool, tmp_path: Path) -> None:
+    rows = [{"text": f"text {n}", "answer": f"words {n if texts else n % 2}"} for n in range(60)]
+    rows[12]["answer"] = ["words 0"]  # type: ignore[assignment]
+    path = tmp_path / "t.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    kind = "texts" if texts else "labels"
+    with pytest.raises(
+        DataError, match=rf"row 13: 'answer' is '\['words 0'\]', a list, where single {kind} were exp"
+    ):
+        read_examples(path, Asked())
+    for row in rows:
+        row["answer"] = [row["answer"]]  # type: ignore[assignment]
+    rows[12]["answer"] = "words 0"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError, match=r"row 13: 'answer' is 'words 0', where lists of names were expected"):
+        read_examples(path, Asked())

@@ -93,6 +93,12 @@ def _odd(name: str, column: Column, odd: Odd, place: Place) -> DataError:
         return DataError(
             f"{said}, where {kind} were expected, as in the other rows.\nCorrect it, or leave the row out."
         )
+    if isinstance(odd.cell, list | np.ndarray) and not column.numeric:
+        single = "labels" if column.kind == "label" else "texts"
+        return DataError(
+            f"{said}, a list, where single {single} were expected, as in the other rows.\n"
+            "Correct it, or leave the row out."
+        )
     most = column.numbers > column.rows / 2
     there = f"{column.numbers:,} of {column.rows:,} cells are numbers" if most else "cells look like numbers"
     return DataError(

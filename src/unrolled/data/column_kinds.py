@@ -149,13 +149,14 @@ class Column:
 
     @property
     def odd(self) -> list[Odd]:
-        """Cells that are no numbers in a column of numbers, or no lists of one kind, which an error is made of, the
-        first row first; none where they are labels or texts."""
+        """Cells that are no numbers among numbers, no lists of one kind among lists, or lists among labels or texts,
+        which an error is made of, the first row first."""
         found: tuple[Odd, ...] = (self.nearly, self.undefined, self.words, self.lists)
         if self.lists.count > self.rows / 2:
-            found = (self.listed, self.empty) if self.kind == "value" else (self.listed,) * (self.kind == "labels")
+            kinds = {"value": (self.listed, self.empty), "labels": (self.listed,), "tags": ()}
+            found = kinds.get(self.kind, (self.sound, self.nearly, self.undefined, self.words))
         elif not self.numeric:
-            found = ()
+            found = (self.lists,) if self.kind in ("label", "text") else ()
         elif self._is_called_label:
             found = (self.undefined,)
         elif self.kind == "label" and not self.nearly.count and not self.undefined.count:

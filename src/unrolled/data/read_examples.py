@@ -67,6 +67,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
 
     if known is None and asked.read is None and isinstance(taken, TextInput) and tables[0].mixed:
         check_text(tables[0], columns, rows.items, place)
+        rows.forms.check(columns.input, place)
     known_outputs = None if known is None else known.outputs
     kinds = decide_kinds(tables, rows, asked.kind, known_outputs, asked.skip_empty, place)
     leave_out(tables, rows, kinds, asked.skip_empty)

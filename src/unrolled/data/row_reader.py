@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.answer_reader import Cells
+from unrolled.data.cell_forms import CellForms
 from unrolled.data.column_kinds import LEAST_ROWS, MOST_KINDS, Column, spell
 from unrolled.data.columns import Columns, missing, no_cell, spell_list
 from unrolled.data.fingerprints import digest_of
@@ -57,6 +58,7 @@ class RowReader:
         self.of_whom |= {name: Hosts(name) for name in addresses}
         self.name_parts = NameParts(columns.input)
         self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput | LabelInput) else Arrays()
+        self.forms = CellForms()  # of cells that are read as texts
         self.inputs: set[str] = set()  # different ones that are texts, up to one more than matter
         self.columns = {name: Column(name, name == label) for name in columns.outputs}
         self.kinds: dict[str, dict[str, int]] = {name: {} for name in columns.outputs}
@@ -195,6 +197,8 @@ class RowReader:
             seen.see(cell)
         for one, cell in zip(self.of_whom.values(), beside[len(self.clocks) :], strict=False):
             one.see(cell, spell(cells[0]))
+        if isinstance(self.taken, TextInput):
+            self.forms.see(row.cells[0])
         if isinstance(item, str) and len(self.inputs) <= MOST_KINDS:
             self.inputs.add(item)
         self.numbers.append(row.number)

@@ -1,0 +1,40 @@
+"""What the cells of a column that is read as text are: one list among texts, or one text among lists, is a fault."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from unrolled.data.column_kinds import Odd
+from unrolled.data.table_file import Cell
+from unrolled.data.written_numbers import shortened
+from unrolled.errors import DataError
+
+
+class CellForms:
+    """How many cells are lists, how many true or false, and how many single texts or numbers."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._lists, self._truths, self._texts = Odd(), Odd(), Odd()
+
+    def see(self, cell: Cell) -> None:
+        """The next row's cell."""
+        one = self._lists if isinstance(cell, list) else self._truths if isinstance(cell, bool) else self._texts
+        one.see(self.rows, cell)
+        self.rows += 1
+
+    def check(self, name: str, place: Callable[[int], str]) -> None:
+        """Raises DataError for the first cell that is unlike most. name: the column's; place: where a row stands."""
+        expected, odd = "a text", (self._lists, self._truths)
+        if 2 * self._lists.count > self.rows:
+            expected, odd = "a list", (self._truths, self._texts)
+        elif 2 * self._truths.count > self.rows:
+            expected, odd = "true or false", (self._lists, self._texts)
+        found = min((one for one in odd if one.count), key=lambda one: one.row, default=None)
+        if found is not None:
+            written = shortened(json.dumps(found.cell, ensure_ascii=False, default=str))
+            raise DataError(
+                f"{place(found.row)}: '{name}' is {written}, where {expected} was expected, as in most rows.\n"
+                "Correct it, or leave the row out; or have all cells read as text: --read text"
+            )
