@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 
 from unrolled import evaluate as module
 from unrolled.data.symbols import ByteTable, CharacterTable
+from unrolled.deadline import Deadline
 from unrolled.errors import DataError, OptionError
 from unrolled.evaluate import Ids, LineScore, Score, evaluate, score_lines, student_t, surprise
 from unrolled.memory import build_stack
@@ -202,6 +204,17 @@ def nats_of(model: Any, *documents: Sequence[int]) -> list[float]:
 
 def ids_of(text: str) -> list[int]:
     return [int(symbol) for symbol in TABLE.encode(text)]
+
+
+def test_another_model_is_scored_on_the_very_symbols_that_a_deadline_left() -> None:
+    rows, characters = stretches(900, 500, 30), np.ones(V)
+    ticks = count()
+    cut = evaluate(Chain(V), rows, characters, chunk=64, deadline=Deadline(3, now=lambda: next(ticks)))
+    assert 0 < cut.symbols < 1430
+    again = evaluate(Chain(V), rows, characters, chunk=64, most=cut.symbols)
+    assert again == cut
+    other = evaluate(Chain(V, seed=1), rows, characters, chunk=64, most=cut.symbols)
+    assert other.symbols == cut.symbols and other.nats != cut.nats
 
 
 def total(lines: Sequence[LineScore]) -> float:

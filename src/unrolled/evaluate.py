@@ -103,14 +103,15 @@ class LineScore:
 
 def evaluate(
     model: Unrolling, rows: Iterable[tuple[Ids, Ids]], characters: Floats, chunk: int = 1024, batch: int = ROWS,
-    deadline: Deadline = ENDLESS,
+    deadline: Deadline = ENDLESS, most: int | None = None,
 ) -> Score:  # fmt: skip
     """The score of a text: of stretches (inputs, targets), each read as one stream from a fresh state.
 
     `characters` (V,) says how many each symbol spells; the score is all nats over all characters. Stretches of
     like length are read side by side, which changes the time and nothing else; with a `batch` of 1, one after
     the other in their order. `chunk` is in steps. Where the deadline passes, the score is of what was read until
-    then. Raises DataError where there is nothing to foresee.
+    then; with `most`, the symbols of such a score, another model's is of the very same. Raises DataError where there
+    is nothing to foresee.
     """
     blocks = _Blocks()
     before = 0.0  # characters of the stretches so far
@@ -123,12 +124,14 @@ def evaluate(
             some = order[first : first + batch]
             position = begins[some]  # (B,) characters before the chunk
             for part in _read([group[row] for row in some], model, len(characters), chunk):
-                if blocks.any and deadline.passed():
+                if blocks.symbols and deadline.passed():
                     return blocks.score()
                 spelled = characters[part.targets]  # (B, T)
                 ends = position[: len(spelled), None] + spelled.cumsum(1)
                 blocks.add(part, spelled, ends - spelled)
                 position = ends[:, -1]
+                if most is not None and blocks.symbols >= most:
+                    return blocks.score()
     return blocks.score()
 
 
@@ -198,11 +201,11 @@ class _Blocks:
 
     def __init__(self) -> None:
         self.sums: Floats = np.zeros((4, 1024))
-        self.any = False  # whether something was added
+        self.symbols = 0  # that were added
 
     def add(self, part: _Part, spelled: Floats, position: Floats) -> None:
         """Adds a chunk, of which each symbol stands at a position (B, T) in the text, in characters."""
-        self.any = True
+        self.symbols += int(part.real.sum())
         block = (position[part.real] / BLOCK).astype(np.int64)
         first, after = int(block.min()), int(block.max()) + 1
         while after > self.sums.shape[1]:

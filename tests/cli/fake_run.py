@@ -173,7 +173,14 @@ def info_data(path: str, settings: TrainSettings) -> dict[str, Any]:
 def runs(under: str = "runs") -> list[dict[str, Any]]:
     if under == "none":
         return []
-    whole = {"path": "runs/poems", "data": "/a/poems.txt", "model": "lstm", "nats": 1.41, "age": 7300.0}
+    whole = {
+        "path": "runs/poems",
+        "data": "/a/poems.txt",
+        "model": "lstm",
+        "nats": 1.41,
+        "scored": 0.34,
+        "age": 7300.0,
+    }
     return [whole | {"bytes": 1_234_567, "status": "finished"}, {"path": "runs/odd", "status": "damaged"}]
 
 

@@ -123,10 +123,10 @@ def test_score_answers_a_line_each(faked: Unroll, tmp_path: Path) -> None:
 
 
 def test_score_top_alone_and_json(faked: Unroll, tmp_path: Path) -> None:
-    (tmp_path / "log").write_text("a\ncccc\nbb\ndddd\n")
+    (tmp_path / "log").write_text("a\n     \n\ncccc\nbb\ndddd\n")
     lines = [json.loads(line) for line in faked("score", "log", "--top", "3", "--alone", "--json").out.splitlines()]
-    assert [line["line"] for line in lines] == [2, 4, 3]
-    assert lines[0] == {"line": 2, "nats": 4.0, "rank": None, "characters": 5.0, "text": "cccc"}
+    assert [line["line"] for line in lines] == [4, 6, 5], "blank lines are none of the strangest"
+    assert lines[0] == {"line": 4, "nats": 4.0, "rank": None, "characters": 5.0, "text": "cccc"}
 
 
 def test_score_answers_standard_input_as_it_comes(tmp_path: Path) -> None:
@@ -161,9 +161,9 @@ def test_info_of_a_run_and_of_a_text(faked: Unroll, tmp_path: Path) -> None:
 
 def test_runs(faked: Unroll) -> None:
     assert faked("runs").out.splitlines() == [
-        "run         data       model  score  age      size    status",
-        "runs/poems  poems.txt  lstm   1.410  2 hours  1.2 MB  finished",
-        "runs/odd    -          -      -      -        -       damaged",
+        "run         data       model  score           age      size    status",
+        "runs/poems  poems.txt  lstm   1.410 (on 34%)  2 hours  1.2 MB  finished",
+        "runs/odd    -          -      -               -        -       damaged",
     ]
     paths = [json.loads(line)["path"] for line in faked("runs", "--json").out.splitlines()]
     assert paths == ["runs/poems", "runs/odd"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ TEXT = "".join(
     f"On day {n} the {('sun', 'rain', 'wind')[n % 3]} came over the hill and stayed.\n" for n in range(600)
 )
 SMALL = ("--size", "16", "--batch", "4", "--window", "32", "--threads", "1")
-FIRST_CHARACTER = 1.5  # times what importing torch takes, from a cold start
+FIRST_CHARACTER = 2.0  # times what importing torch takes, from a cold start
 
 
 def unroll(folder: Path, *arguments: str, code: int = 0, given: str = "") -> subprocess.CompletedProcess[str]:

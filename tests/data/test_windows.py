@@ -228,3 +228,18 @@ def test_part_rows_keep_a_limit_spread_over_the_part(tmp_path: Path, documents: 
     if limit == 5000 and documents == "file":
         assert len(rows) == len(corpus.parts["training"])
         assert max(len(targets) for _, targets in rows) < 2000
+
+
+def test_part_rows_take_pieces_spread_over_a_long_stretch(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(corpus_text(4000, 30))
+    corpus = read_corpus(tmp_path / "a.txt")
+    ((begin, _),) = corpus.parts["test"].tolist()
+    whole = corpus.targets("test")
+    for limit, pieces in ((3_000, 1), (4_001, 2), (9_000, 4), (whole - 1, 6)):
+        rows = list(part_rows(corpus, "test", limit))
+        assert [len(rows), sum(len(targets) for _, targets in rows)] == [pieces, limit]
+        first = [begin + whole * piece // pieces for piece in range(pieces)]
+        for (inputs, targets), start in zip(rows, first, strict=True):
+            assert np.array_equal(targets, corpus.symbols[start : start + len(targets)])
+            assert inputs[0] == 0 and np.array_equal(inputs[1:], targets[:-1])
+    assert len(list(part_rows(corpus, "test", whole))) == 1

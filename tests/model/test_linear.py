@@ -161,9 +161,13 @@ def test_what_is_said_of_many_labels_is_blended_a_few_rows_at_a_time(monkeypatch
     whole = blend(LABEL, logs, weights)
     monkeypatch.setattr("unrolled.model.blend.CELLS", 7)  # two rows
     seen: list[int] = []
-    kind = type(LABEL)
-    plain = kind.blend
-    monkeypatch.setattr(kind, "blend", lambda *given: seen.append(given[1].shape[1]) or plain(*given))
+    plain = type(LABEL).blend
+
+    def watched(likelihood: Any, said: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+        seen.append(said.shape[1])
+        return plain(likelihood, said, shares)
+
+    monkeypatch.setattr(type(LABEL), "blend", watched)
     assert torch.equal(blend(LABEL, logs, weights), whole)
     assert fit_blend(LABEL, logs, answers) == pytest.approx(weights)
     assert max(seen) == 2 and sum(seen[:25]) == 50

@@ -700,7 +700,7 @@ def test_a_run_of_an_older_version_answers_as_it_did(older: Path) -> None:
     assert evaluation.lines[-1] == "Others: lstm 66.7% right, linear 100.0% right, always 'west' 33.3% right"
     assert run.info()["plan"]["steps"] == 3
     (listed,) = runs(older.parent)
-    assert listed["accuracy"] == 1.0
+    assert listed["accuracy"] == 1.0 and listed["scored"] is None, "an older run does not say of how much"
 
 
 def test_an_older_run_is_a_start_and_goes_on(older: Path, tmp_path: Path) -> None:

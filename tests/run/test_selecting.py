@@ -84,6 +84,7 @@ def test_a_run_is_what_was_selected(made: Callable[[str], Path], model: str) -> 
     assert run.reach(seconds=0.5).as_dict()
     assert (run.info()["parameters"] == 0) == (model == "ngram")
     (listed,) = [one for one in runs(folder.parent) if one["path"] == str(folder)]
+    assert listed["scored"] == 1
     assert listed["model"] == model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shlex
 from collections.abc import Mapping
@@ -104,6 +105,8 @@ def test_a_text_s_summary_is_in_plain_words() -> None:
         "pieces stand word for word in the training text (longest run 3).",
         "Next: train longer: unroll train a.txt --minutes 6",
     ]
+    begun = dataclasses.replace(verdict, test_begun=True).lines[0]
+    assert begun.startswith("Test (on the first 1,000 of its 5,000 tokens): "), "it was not spread over the part"
 
 
 @pytest.mark.parametrize(("trend", "ahead", "words"), [

@@ -87,7 +87,8 @@ def runs(
 ) -> None:
     """The runs here, the newest first.
 
-    With data, model, nats a character on the test part, age, size and status.
+    With data, model, nats a character on the test part, age, size and status. (on 40%): of the part, where the
+    time was too short for all of it; unroll evaluate RUN scores all.
 
     \b
     Examples:
@@ -112,12 +113,13 @@ def _row(facts: Mapping[str, Any]) -> dict[str, str]:
     from unrolled.run.tellers import SHORT
 
     figure = next((name for name in SHORT if facts.get(name) is not None), None)
-    nats = facts.get("nats")
+    nats, scored = facts.get("nats"), facts.get("scored")
+    score = SHORT[figure].format(facts[figure]) if figure else "-" if nats is None else f"{nats:.3f}"
     return {
         "path": str(facts["path"]),
         "data": Path(facts.get("data", "-")).name,
         "model": str(facts.get("model") or "-"),
-        "score": SHORT[figure].format(facts[figure]) if figure else "-" if nats is None else f"{nats:.3f}",
+        "score": score if scored is None or scored >= 1 else f"{score} (on {scored:.0%})",
         "age": _age(facts["age"]) if "age" in facts else "-",
         "size": byte_count(facts["bytes"]) if "bytes" in facts else "-",
         "status": str(facts["status"]),

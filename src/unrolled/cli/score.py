@@ -25,7 +25,7 @@ def score(
     ],
     top: Annotated[
         int | None,
-        typer.Option(parser=whole_number("--top"), help="the N most surprising lines alone, in order"),
+        typer.Option(parser=whole_number("--top"), help="the N most surprising lines alone, blank ones left out"),
     ] = None,
     alone: Annotated[bool, typer.Option("--alone", help="each line by itself, those before it forgotten")] = False,
     adapt: Adapt = False,
@@ -109,7 +109,9 @@ def _watched(model: Run, lines: Iterable[str], stand_ins: dict[str, str]) -> Ite
 
 
 def _strangest(scores: Iterable[RankedLine], top: int) -> list[RankedLine]:
-    return heapq.nlargest(top, scores, key=lambda line: (line.nats, -line.number))
+    """Blank ones are left out: with no character but their end, they are always among the strangest."""
+    written = (line for line in scores if line.text.strip())
+    return heapq.nlargest(top, written, key=lambda line: (line.nats, -line.number))
 
 
 def _answer(line: RankedLine, json: bool) -> None:

@@ -27,6 +27,8 @@ POOL = 64  # batches within which RowBatches sorts rows by length
 PHASED = 16  # windows a stretch from which on StreamBatches cuts windows elsewhere each epoch
 TOO_MUCH = 0.25  # padding in windows from which on documents are rows
 PIECE = 200  # targets of a stretch that part_rows reads at least, where it may not read all
+LONG_PIECE = 2_000  # and of each piece of a long stretch, which is read without its past,
+PIECES = 8  # of which there are so many at most
 
 
 class Batch(NamedTuple):
@@ -258,7 +260,8 @@ def make_batches(corpus: Corpus, part: str, batch: int, window: int, seed: int) 
 def part_rows(corpus: Corpus, part: str, limit: int | None = None) -> Iterator[tuple[Symbols, Symbols]]:
     """Inputs and targets of each stretch of a part, in order; each starts anew.
 
-    With `limit`, about so many targets: the beginnings of stretches spread evenly over the part.
+    With `limit`, about so many targets: the beginnings of stretches spread evenly over the part, and of a long
+    stretch several pieces spread over it, for its beginning may be easier, or harder, than the rest.
     """
     symbols, stretches = corpus.symbols, corpus.parts[part]
     first, stop = target_ranges(symbols, stretches, corpus.ends[part])
@@ -273,10 +276,13 @@ def part_rows(corpus: Corpus, part: str, limit: int | None = None) -> Iterator[t
         left = limit
     for number, row in enumerate(chosen.tolist()):
         share = max(least, left // (len(chosen) - number))
-        start = int(first[row])
-        end = min(int(stop[row]), start + min(share, left))
-        if end == start:
+        whole = int(stop[row] - first[row])
+        taken = min(whole, share, left)
+        if not taken:
             return
-        left -= end - start
-        inputs = np.append(np.zeros(1, symbols.dtype), symbols[start : end - 1])
-        yield inputs, symbols[start:end]
+        left -= taken
+        pieces = 1 if taken == whole else max(1, min(PIECES, taken // LONG_PIECE))
+        for piece in range(pieces):
+            start = int(first[row]) + whole * piece // pieces
+            end = start + taken // pieces + (piece < taken % pieces)
+            yield np.append(np.zeros(1, symbols.dtype), symbols[start : end - 1]), symbols[start:end]

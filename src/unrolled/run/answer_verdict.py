@@ -103,7 +103,8 @@ class AnswerVerdict:
         return {
             "model": self.model,
             "part": self.part,
-            **({} if self.rows == self.rows_of_part else {"rows_of_part": self.rows_of_part}),
+            "rows": self.rows,
+            "rows_of_part": self.rows_of_part,
             "split": self.split,
             "outputs": {
                 name: {

@@ -58,6 +58,10 @@ class Scores(TypedDict, total=False):
 
     nats: float | None
     untrained: float | None
+    test: dict[str, Any] | None  # of a text, as `evaluate.Score` has it
+    test_symbols: int  # of the whole test part of a text
+    rows: int  # of a table's part that were scored
+    rows_of_part: int
     outputs: dict[str, OutputScores]
 
 

@@ -137,10 +137,13 @@ def score_parts(
     part: str,
     limit: int | None = None,
     deadline: Deadline = ENDLESS,
+    most: int | None = None,
 ) -> dict[str, float]:
-    """Nats per character of each part alone, by its name, on what the whole is scored on."""
+    """Nats per character of each part alone, by its name, on what the whole is scored on. most: the symbols of that,
+    where it was cut short."""
     found = {}
     for place, (name, alone) in enumerate(zip(names, mixture.parts, strict=True)):
         own = deadline.share(1 / (len(names) - place))
-        found[name] = evaluate(alone, part_rows(corpus, part, limit), corpus.table.characters, deadline=own).nats
+        rows = part_rows(corpus, part, limit)
+        found[name] = evaluate(alone, rows, corpus.table.characters, deadline=own, most=most).nats
     return found

@@ -369,7 +369,8 @@ def load(path: str | Path | None = None, device: str = "auto", threads: int | No
 
 
 def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
-    """The runs in a folder, the last written first: path, data, model, score, age in seconds, bytes, status."""
+    """The runs in a folder, the last written first: path, data, model, score, the share of its part that was scored,
+    age in seconds, bytes, status."""
     rows: list[dict[str, Any]] = []
     for path in find_runs(as_path(under, "The folder of runs")):
         try:
@@ -396,5 +397,12 @@ def _score(scores: dict[str, Any], source: str) -> dict[str, float | None]:
     if outputs:
         first = next(iter(outputs.values()))
         figure = first.get("figure", "accuracy")  # an older run answers with labels
-        return {figure: figure_of(first, figure, source)}
-    return {"nats": scores.get("nats")}
+        share = _share(scores.get("rows"), scores.get("rows_of_part"))
+        return {figure: figure_of(first, figure, source), "scored": share}
+    read = (scores.get("test") or {}).get("symbols")
+    return {"nats": scores.get("nats"), "scored": _share(read, scores.get("test_symbols"))}
+
+
+def _share(read: Any, whole: Any) -> float | None:
+    """The share of a part that a score is of; None where an older run, or one without a score, does not say."""
+    return read / whole if type(read) is int and type(whole) is int and whole > 0 else None

@@ -53,6 +53,9 @@ class Verdict:
     parts: dict[str, float] | None = None  # of a mixture: of each alone, on what the whole is scored on
     fitted: int | None = None  # symbols of the validation part that it was weighed on
     failure: str | None = None  # why there is no ensemble, or not one with fitted weights
+    test_begun: bool = (
+        False  # whether the test part's beginning alone was read; if not, pieces spread over it, or all
+    )
 
     @property
     def lines(self) -> list[str]:
@@ -75,8 +78,8 @@ class Verdict:
     def _score_line(self) -> str:
         if self.test is None:
             return f"Validation: {self.validation:.3f} nats per character; there is no test split."
-        size = self.test_symbols
-        of = "" if self.test.symbols == size else f" (on {self.test.symbols:,} of its {size:,} tokens)"
+        size, first = self.test_symbols, "the first " if self.test_begun else ""
+        of = "" if self.test.symbols == size else f" (on {first}{self.test.symbols:,} of its {size:,} tokens)"
         return f"Test{of}: {self.test.nats:.3f} nats ({self.test.bits:.3f} bits) per character, {self.test.interval}"
 
     def _baseline_line(self, baseline: float) -> str:
@@ -155,16 +158,21 @@ def judge(
     """The verdict on what a run predicts with, its learnt part's averaged weights being the best ones now. ngram:
     where the run has it, scored on the very same symbols; of as many of these as there is time for."""
     learnt, limit = watch.plans[-1].model, watch.test_limit()
-    test = score_test(corpus, chosen.model, limit, deadline.share(0.5))
-    scored, limit = ("validation", chosen.fitted) if test is None else ("test", min(limit, test.symbols))
+    test = score_test(corpus, chosen.model, limit, deadline.share(0.5)) if corpus.targets("test") else None
+    whole, cut = corpus.targets("test"), None  # symbols of the test part that were read, where the deadline passed
+    scored, limit = ("validation", chosen.fitted) if test is None else ("test", min(limit, whole))
+    if test is not None and test.symbols < limit:
+        cut = test.symbols
     compared, parts = (baseline.test if test is not None else baseline.validation), None
     if isinstance(chosen.model, Mixture):
-        parts = score_parts(chosen.model, chosen.parts, corpus, scored, limit, deadline.share(0.8))
+        parts = score_parts(chosen.model, chosen.parts, corpus, scored, limit, deadline.share(0.8), cut)
         compared = parts[COUNTED]
     elif chosen.parts == [COUNTED]:
         compared = None
-    elif ngram is not None:
+    elif ngram is not None and cut is None:
         compared = score_ngram(ngram, corpus, scored, limit, deadline.share(0.8))
+    elif ngram is not None:
+        compared = score_test(corpus, ngram, limit, deadline.share(0.8), cut).nats
     copied_longest = copied_share = None
     if watch.last_sample:
         copied_longest, copied_share = watch.copied(watch.last_sample)
@@ -177,7 +185,7 @@ def judge(
     return Verdict(
         model=chosen.name,
         test=test,
-        test_symbols=corpus.targets("test"),
+        test_symbols=whole,
         validation=validation,
         baseline=compared,
         baseline_name=baseline.name,
@@ -193,6 +201,7 @@ def judge(
         parts=parts,
         fitted=chosen.fitted if parts is not None else None,
         failure=chosen.failure or None,
+        test_begun=cut is not None and limit == whole,
     )
 
 
@@ -205,11 +214,12 @@ def judge_ngram(
     deadline: Deadline = ENDLESS,
 ) -> Verdict:
     """The verdict on a counted n-gram: it is its own baseline. path: where its text is; settings: what was asked."""
-    uniform = math.log(corpus.table.size)
+    uniform, whole = math.log(corpus.table.size), corpus.targets("test")
+    test = score_test(corpus, ngram, None, deadline) if whole else None
     return Verdict(
         model=COUNTED,
-        test=score_test(corpus, ngram, None, deadline),
-        test_symbols=corpus.targets("test"),
+        test=test,
+        test_symbols=whole,
         validation=baseline.validation if baseline.validation is not None else uniform,
         baseline=None,
         baseline_name=baseline.name,
@@ -219,6 +229,7 @@ def judge_ngram(
         copied_share=None,
         copied_longest=None,
         copied_of=0.0,
+        test_begun=test is not None and test.symbols < whole,
         advice=f"Next: see what a trained model adds: {command('train', path, *settings.net_options())}",
     )
 
@@ -239,8 +250,10 @@ def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int, deadline: D
     return [float(q) for q in np.quantile(scores, np.linspace(0, 1, 101))] if scores else []
 
 
-def score_test(corpus: Corpus, model: Unrolling, limit: int | None, deadline: Deadline = ENDLESS) -> Score | None:
-    """The score on the test part, or on its beginning where the budget has no time for all; None without one."""
-    if not corpus.targets("test"):
-        return None
-    return evaluate(model, part_rows(corpus, "test", limit), corpus.table.characters, deadline=deadline)
+def score_test(
+    corpus: Corpus, model: Unrolling, limit: int | None, deadline: Deadline = ENDLESS, most: int | None = None
+) -> Score:
+    """The score on the test part, or on pieces spread over it where the budget has no time for all. most: symbols of
+    these, where another score of them was cut short."""
+    rows = part_rows(corpus, "test", limit)
+    return evaluate(model, rows, corpus.table.characters, deadline=deadline, most=most)
