@@ -41,7 +41,8 @@ def lines(delimiter: str, odd: str | None = None, count: int = 60) -> str:
 @pytest.mark.parametrize(("odd", "count"), [("x{}y{}", "3 cells"), ("oops", "1 cell"), ("x{}y{}z", "3 cells")])
 def test_an_odd_row_is_named_whatever_the_delimiter(tmp_path: Path, delimiter: str, odd: str, count: str) -> None:
     path = write(tmp_path, lines(delimiter, odd.format(delimiter, delimiter)))
-    words = rf"row 11: {count}, where the header names 2 columns\.\nA cell with {DELIMITERS[delimiter]} in it"
+    cure = "A cell with {} in it" if count != "1 cell" else "Add what lacks: {} stands before each cell"
+    words = rf"row 11: {count}, where the header names 2 columns\.\n{cure.format(DELIMITERS[delimiter])}"
     with pytest.raises(DataError, match=words):
         info_data(path)
 
@@ -126,6 +127,15 @@ def test_the_first_line_may_name_the_delimiter(tmp_path: Path, delimiter: str, m
     assert open_table(path).columns == ("text", "label")
     write(tmp_path, f'"sep={d}"\ntext{d}label\na,b|c{d}d\n' if d == "\t" else f"sep={d}\ntext{d}label\na{d}d\n")
     assert [cells[1] for cells in rows(path, "text", "label")] == ["d"]
+
+
+@EVERY
+def test_what_cures_a_short_row_is_said_of_it_alone(tmp_path: Path, delimiter: str) -> None:
+    with pytest.raises(DataError, match=r"row 11: 1 cell, where .*\nAdd what lacks: ") as raised:
+        rows(write(tmp_path, lines(delimiter, "a text alone")), "text")
+    assert "double quotes" not in str(raised.value)
+    with pytest.raises(DataError, match=r"row 11: 3 cells, where .*\nA cell with .* in double quotes"):
+        rows(write(tmp_path, lines(delimiter, f"a{delimiter}b{delimiter}c")), "text")
 
 
 def test_a_header_without_the_delimiter_of_the_rows_is_refused(tmp_path: Path) -> None:

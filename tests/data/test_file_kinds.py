@@ -103,6 +103,13 @@ def test_a_text_that_looks_like_a_table_or_a_page_is_a_text_and_says_so(tmp_path
     assert "looks like" not in info_data(tmp_path / "t.md")["description"]
 
 
+@pytest.mark.parametrize("name", ["t.ipynb", "t.geojson"])
+def test_a_notebook_is_told_of_as_json(tmp_path: Path, name: str) -> None:
+    cells = ",".join('{"cell_type": "code", "source": ["1 + 1"]}' for _ in range(40))
+    (tmp_path / name).write_text(f'{{\n "cells": [{cells}]\n}}\n')
+    assert "it looks like JSON and is read as a text" in info_data(tmp_path / name)["description"]
+
+
 @pytest.mark.parametrize("name", ["t.parquet", "t.json", "t.jsonl", "t.npz", "t.npy"])
 def test_a_csv_of_another_name_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(CSV)

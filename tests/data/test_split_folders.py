@@ -81,7 +81,8 @@ def test_a_split_that_is_missing_is_cut_from_train(there: str, cut: str, tmp_pat
     other = "validation" if there == "valid" else "test"
     assert counted(examples) == {"training": 18, cut: 2, other: 20}
     assert split_of(examples, there) == {other}
-    assert f"the splits are the folders train, {there}, {cut} cut from train" in examples.description
+    said = f"the splits are the folders train, {there}, and the {cut} split, without a folder, is cut from train"
+    assert said in examples.description
 
 
 def test_train_alone_is_cut_and_its_labels_are_below_it(tmp_path: Path) -> None:
@@ -97,6 +98,7 @@ def test_splits_below_the_label_folders_are_splits_too(tmp_path: Path) -> None:
     assert counted(examples) == {"training": 18, "validation": 6, "test": 6}
     assert names_of(examples) == ("neg", "pos")
     assert split_of(examples, "val") == {"validation"}
+    assert examples.split == f"the rows of the folders test in {tmp_path}"
     before = list(examples.fingerprints.values())
     assert len(before) == 3
     (tmp_path / "pos/train/0.txt").write_text("another")
@@ -275,7 +277,8 @@ def test_training_set_and_test_set_are_splits_whatever_they_are_wrapped_in(
 def test_splits_without_label_folders_are_no_labels(names: tuple[str, ...], tmp_path: Path) -> None:
     fill_pictures(tmp_path, *names)
     with pytest.raises(
-        DataError, match=rf"{names[1]} and {names[0]} are splits by their names.*\n.*--as label"
+        DataError,
+        match=rf"{names[1]} and {names[0]} are splits by their names.*\n.*train/cat/1\.png, .*\n.*--as label",
     ) as raised:
         read_examples(tmp_path, Asked())
     assert str(raised.value).count("\n") < 3

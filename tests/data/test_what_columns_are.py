@@ -15,7 +15,7 @@ from unrolled.data.answers import Labels, Values
 from unrolled.data.column_kinds import Column
 from unrolled.data.dates import read_date
 from unrolled.data.examples import Asked, Examples, Known
-from unrolled.data.label_names import differ_by_case, find_labels, tidy_label
+from unrolled.data.label_names import differ_as_written, differ_by_case, find_labels, tidy_label
 from unrolled.data.outputs import LabelOutput, ValueOutput
 from unrolled.data.read_examples import read_examples
 from unrolled.data.row_order import NameParts
@@ -206,6 +206,14 @@ def test_labels_that_differ_by_capitals_alone_are_named_with_counts(tmp_path: Pa
     assert "neg" not in differ_by_case({"neg": 3, "pos": 4})
 
 
+def test_labels_that_are_one_number_are_named_with_counts(tmp_path: Path) -> None:
+    rows = [f"words {n}x,{('0', '0.0', '1', '01')[n % 4]}" for n in range(80)]
+    said = of(csv(tmp_path / "t.csv", "text,label", rows)).description
+    assert "'1' (20) and '01' (20) are one number, written differently, and are labels of their own" in said
+    assert "'0' (" not in said  # 0.0 is the label 0
+    assert differ_as_written({"1": 3, "10": 4, "1a": 5, "2": 6}) == ""
+
+
 def test_an_underscore_of_conllu_is_no_tag(tmp_path: Path) -> None:
     def sentence(tags: str, number: int) -> str:
         return (
@@ -246,7 +254,7 @@ NEARLY = {
     "nan": ("nan", r"row 7: 'y' is 'nan', where 59 of 60 cells are numbers\.\nLeave such rows out with --skip-empty"),
     "a comma": (
         "3,14",
-        r"row 7: 'y' is '3,14', where 59 of 60.*\nWhere the comma .* --decimal , and .* --decimal \.",
+        r"row 7: 'y' is '3,14', where 59 of 60.*\nThe comma stands before its decimals; .* --decimal ,\n",
     ),
     "thousands": ("1,234", r"row 7: 'y' is '1,234'.*\n.*--decimal \."),
     "per cent": ("12%", r"row 7: 'y' is '12%'.*\nWrite the number alone"),
@@ -347,7 +355,9 @@ def test_oddities_of_json_are_named_with_their_row(tmp_path: Path) -> None:
 
 
 def test_a_comma_says_what_settles_it() -> None:
-    assert "--decimal ," in cure("3,14")
+    assert "--decimal ," in cure("3,14") and "--decimal ." not in cure("3,14")
+    assert "--decimal ," not in cure("1,234,567") and "--decimal ." in cure("1,234,567")
+    assert "--decimal ," in cure("1,234") and "--decimal ." in cure("1,234")
     assert "--skip-empty" in cure("NaN")
     assert cure("$5") == "Write the number alone."
 

@@ -35,12 +35,13 @@ def decide_kinds(
         if known is not None:
             kinds[name] = known[name].kind
         else:
-            kinds[name] = asked or _decide(tables[0].path, name, column, skip_empty, place)
+            kinds[name] = asked or _decide(tables[0], name, column, skip_empty, place)
         _check(tables[0], name, kinds[name])
     return kinds
 
 
-def _decide(path: Path, name: str, column: Column, skip_empty: bool, place: Place) -> str:
+def _decide(table: TableFile, name: str, column: Column, skip_empty: bool, place: Place) -> str:
+    path, end = table.path, table.ending
     for odd in column.odd:
         if not (skip_empty and odd is column.undefined):
             raise _odd(name, column, odd, place)
@@ -54,8 +55,8 @@ def _decide(path: Path, name: str, column: Column, skip_empty: bool, place: Plac
     if column.labelled and (splits := sorted(hold_splits(column.kinds))):
         raise DataError(
             f"{path}: the folders {' and '.join(splits)} are splits by their names, and hold no folders that are "
-            "labels.\nPut the files into a folder for each label, train/cat/1, test/cat/2; or, where these names are "
-            "the labels: --as label."
+            f"labels.\nPut the files into a folder for each label, train/cat/1{end}, test/cat/2{end};\n"
+            "or, where these names are the labels: --as label."
         )
     if mixed := column.mixed:
         raise DataError(

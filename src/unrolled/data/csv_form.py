@@ -174,11 +174,13 @@ class CsvTable(TableFile):
         wanted = f"the header names {self.width}" if self.header else f"the others have {self.width}"
         of, cells = ("column" if self.width == 1 else "columns"), ("cell" if count == 1 else "cells")
         delimiter = DELIMITERS.get(self.dialect.delimiter, f"'{self.dialect.delimiter}'")
+        said = f"{self.path}, row {number:,}: {count} {cells}, where {wanted} {of}.\n"
+        if count < self.width:
+            return DataError(
+                f"{said}Add what lacks: {delimiter} stands before each cell but the first, an empty one too."
+            )
         alone = "; a text a line may be named .txt" if self.width == 1 else ""
-        return DataError(
-            f"{self.path}, row {number:,}: {count} {cells}, where {wanted} {of}.\n"
-            f"A cell with {delimiter} in it is put in double quotes{alone}."
-        )
+        return DataError(f"{said}A cell with {delimiter} in it is put in double quotes{alone}.")
 
 
 def _refuse_other_delimiter(path: Path, look: Sequence[Sequence[str]]) -> None:

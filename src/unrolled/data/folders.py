@@ -41,6 +41,7 @@ class FolderTable(TableFile):
         self.files = [file for file in labelled.files if file not in left]
         check_most(labelled.root, len(self.files), "texts", self.skipped)
         self.folders = folders_below(labelled.root, self.files)
+        self.ending = self.files[0].suffix if self.files else ""
         below = (f"folder{place}" for place in range(1, len(next(iter(self.folders), ())) + 1))
         super().__init__(labelled.root, (*COLUMNS, *below))
 

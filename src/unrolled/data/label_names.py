@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+from unrolled.data.written_numbers import NUMBER
 
 # of no width: joiners and spaces, hyphens that may be, and marks that turn, embed or isolate the direction of writing
 INVISIBLE = r"\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
@@ -30,10 +32,21 @@ def find_labels(given: Sequence[str], names: Sequence[str], unseen: int) -> list
 
 def differ_by_case(counts: Mapping[str, int]) -> str:
     """What is said of labels that differ by capital letters alone, each with its rows; "" where none do."""
-    alike: dict[str, list[str]] = {}
+    return _say_alike(counts, str.casefold, "differ by capital letters alone, and are labels of their own")
+
+
+def differ_as_written(counts: Mapping[str, int]) -> str:
+    """What is said of labels that are one number, written in several ways, as 1 and 01 are; "" where none are."""
+    numbers = {name: count for name, count in counts.items() if NUMBER.fullmatch(name)}
+    return _say_alike(numbers, float, "are one number, written differently, and are labels of their own")
+
+
+def _say_alike(counts: Mapping[str, int], key: Callable[[str], object], how: str) -> str:
+    """Labels of one key, with their rows, and how they are alike."""
+    alike: dict[object, list[str]] = {}
     for name in counts:
-        alike.setdefault(name.casefold(), []).append(name)
+        alike.setdefault(key(name), []).append(name)
     found = [names for names in alike.values() if len(names) > 1]
     said = [" and ".join(f"'{name}' ({counts[name]:,})" for name in names) for names in found[:SHOWN_PAIRS]]
     more = f", and {len(found) - SHOWN_PAIRS} more" if len(found) > SHOWN_PAIRS else ""
-    return f"{'; '.join(said)}{more} differ by capital letters alone, and are labels of their own" if said else ""
+    return f"{'; '.join(said)}{more} {how}" if said else ""

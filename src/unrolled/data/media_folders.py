@@ -48,6 +48,7 @@ class MediaFolder(TableFile):
         check_most(labelled.root, len(self.files), f"{kind}s", self.skipped)
         self.parts = _parts([file.stem for file in self.files])
         self.folders = folders_below(labelled.root, self.files)
+        self.ending = self.files[0].suffix if self.files else ""
         columns = (
             kind, "label", *(f"part{place}" for place in range(1, len(self.parts[0]) + 1)),
             *(f"folder{place}" for place in range(1, len(self.folders[0]) + 1)),

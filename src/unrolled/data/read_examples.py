@@ -19,7 +19,7 @@ from unrolled.data.examples import Asked, Examples, Known
 from unrolled.data.features import Features, learn_features
 from unrolled.data.inputs import InputKind, LabelInput, TextInput, Unfit, VectorInput, check_text, find_input
 from unrolled.data.items import PartItems
-from unrolled.data.label_names import differ_by_case
+from unrolled.data.label_names import differ_as_written, differ_by_case
 from unrolled.data.likely_pictures import say_pictures
 from unrolled.data.npz_form import check_one_input
 from unrolled.data.outputs import LONGEST_TEXT, TextOutput
@@ -211,8 +211,9 @@ def _notes(
     for name, answered in answers.items():
         if known is None and asked.kind is None and (why := rows.columns[name].why):
             notes.append(f"{name}: {why}")
-        if isinstance(answered, Labels | LabelSets) and (alike := differ_by_case(answered.facts())):
-            notes.append(f"{name}: {alike}")
+        if isinstance(answered, Labels | LabelSets):
+            found = (differ_by_case(answered.facts()), differ_as_written(answered.facts()))
+            notes += [f"{name}: {alike}" for alike in found if alike]
     numbers = isinstance(intake, Features) and known is None and asked.input is None
     if numbers and (unread := unread_ids(columns, table)):
         notes.append(f"ids and numbers of rows are not read: {shown(unread)}; to read them: --input")

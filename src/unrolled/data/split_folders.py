@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,6 +51,9 @@ class FolderSplits:
 
     parts: Mapping[str, LabelledFiles]
     note: str  # how the folders were understood
+    inner: Mapping[str, str] = field(
+        default_factory=dict
+    )  # split -> its folders' name, where they stand below labels
 
 
 def labelled_files(root: Path, files: Sequence[Path]) -> LabelledFiles:
@@ -167,14 +170,18 @@ def _splits_below(path: Path, below: Mapping[str, list[Path]]) -> FolderSplits |
             named.setdefault(split, parts[1])
     if len(below) < 2 or len(files) < 2 or "training" not in files:
         return None
-    return FolderSplits({split: labelled_files(path, sorted(one)) for split, one in files.items()}, _note(named))
+    return FolderSplits(
+        {split: labelled_files(path, sorted(one)) for split, one in files.items()}, _note(named), named
+    )
 
 
 def _note(named: Mapping[str, str]) -> str:
     """What to say of splits. named: split -> its folder."""
-    note = f"the splits are the folders {', '.join(named[split] for split in PARTS if split in named)}"
+    there = [named[split] for split in PARTS if split in named]
+    note = f"the splits are the folder{'s' * (len(there) > 1)} {', '.join(there)}"
     if cut := [split for split in PARTS[1:] if split not in named]:
-        note += f", {' and '.join(cut)} cut from {named['training']}"
+        parts = f"{' and '.join(cut)} split{'s' * (len(cut) > 1)}"
+        note += f", and the {parts}, without a folder, {'are' if len(cut) > 1 else 'is'} cut from {named['training']}"
     return f"{note} (--valid --test overrule)"
 
 
@@ -184,6 +191,7 @@ def open_splits(splits: FolderSplits, make: Callable[[LabelledFiles], OneTable])
     table = tables.pop("training")
     for split, one in tables.items():
         one.split = split
+        one.arrays = f"the folders {splits.inner[split]}" if splits.inner else ""
     table.splits = tables
     table.note = "; ".join(filter(None, [splits.note, table.note]))
     return table

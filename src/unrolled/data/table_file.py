@@ -56,10 +56,11 @@ class TableFile(ABC):
     header = False  # whether the first line names the columns
     label_column: str | None = None  # the column that is a label whatever it looks like: the names of folders
     note: str = ""  # how the path was understood, to be said with the data
+    ending = ""  # of the names of its files, where each of them is a row
     skipped: tuple[Path, ...] = ()  # files of a folder that could not be rows
     unnamed: int = 0  # columns that have no name; a first one that holds the numbers of the rows is not counted
     split = "training"  # which one this is of those that came together
-    arrays = ""  # those that a split is which stands in one file with others
+    arrays = ""  # those, or the folders, that a split is which stands in one file, or folder, with others
     splits: Mapping[str, TableFile] = {}  # "validation", "test": tables that came with this one, which is training
     mixed = True  # whether columns are of all kinds, dates among them, and can be looked through in no time
 

@@ -32,7 +32,7 @@ LOOKED_LINES = 50  # at a file's beginning, by which it looks like a table
 CHUNK = 1 << 22  # bytes read at once
 LOOK = 1 << 16  # bytes at a file's beginning by which it is judged to be text or not
 PLAIN = ("", ".txt", ".text")  # endings of names of plain text
-OPEN = (".data", ".dat", ".tab", ".psv", ".train", ".test")  # of files of any kind
+OPEN = (".data", ".dat", ".tab", ".psv", ".train", ".test", ".ipynb", ".geojson")  # of files of any kind, or of JSON
 OF_SYSTEMS = ("__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini")
 """Names, in small letters, of what systems leave in people's folders beside what is hidden."""
 DOCUMENTS = {"file": "files", "line": "lines", "blank": "blocks between blank lines"}

@@ -134,6 +134,11 @@ def cure(cell: Any, by_run: bool = False) -> str:
     if len(written) <= LONGEST and COMMA.fullmatch(written):
         if by_run:
             return "Write it as 3.14, without marks between thousands; or use a run that was trained with --decimal ,"
+        before, between = (GROUPED[mark].fullmatch(written) is not None for mark in (",", "."))
+        if before and not between:
+            return "The comma stands before its decimals; where it does so in all cells: --decimal ,"
+        if between and not before:
+            return "The comma parts its thousands; where it does so in all cells: --decimal ."
         return "Where the comma stands before the decimals: --decimal , and where it parts thousands: --decimal ."
     if len(written) <= LONGEST and PAIR.fullmatch(written):
         return "These are two numbers: write each into a column of its own."
