@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from unrolled.errors import RunError, TrainingError
 from unrolled.escaping import harmless_json
-from unrolled.opening import CURE, check_own, check_own_folder, open_own, read_own
+from unrolled.opening import CURE, LARGEST, check_own, check_own_folder, check_size, open_own, read_own
 
 PUBLIC, PRIVATE = 0o666, 0o600  # what all may read whom the user's mask lets; what its owner alone may read
 PARTIAL = ".partial-"  # in the hidden names of what is being written
@@ -192,9 +192,11 @@ def _checksum(value: dict[str, Any]) -> str:
 
 
 def digest_own(path: str | Path) -> str:
-    """The sha256 of a run's file. Raises RunError where it is no plain file; OSError as os.open does."""
+    """The sha256 of a run's file. Raises RunError where it is no plain file, or larger than one can be; OSError as
+    os.open does."""
     descriptor = open_own(path)
     with os.fdopen(descriptor, "rb") as file:
+        check_size(path, descriptor, LARGEST_JSON if Path(path).suffix == ".json" else LARGEST)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

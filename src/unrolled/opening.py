@@ -46,15 +46,21 @@ def read_own(path: str | Path, most: int = LARGEST) -> bytes:
     OSError as os.open does."""
     descriptor = open_own(path)
     try:
-        size = os.fstat(descriptor).st_size
-        if size > most:
-            raise RunError(f"{path} is damaged: it has {size:,} bytes, and {most:,} at most were expected. {CURE}")
+        size = check_size(path, descriptor, most)
         with os.fdopen(os.dup(descriptor), "rb") as file:
             return file.read(size)  # no more: as much memory as is asked for is taken at once
     except MemoryError:
         raise RunError(f"{path} has {size:,} bytes, and that much memory is not there.") from None
     finally:
         os.close(descriptor)
+
+
+def check_size(path: str | Path, descriptor: int, most: int) -> int:
+    """The bytes of a file that is open. Raises RunError where they are more than `most`."""
+    size = os.fstat(descriptor).st_size
+    if size > most:
+        raise RunError(f"{path} is damaged: it has {size:,} bytes, and {most:,} at most were expected. {CURE}")
+    return size
 
 
 def check_own(path: str | Path) -> bool:

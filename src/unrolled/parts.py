@@ -19,6 +19,8 @@ UNTRAINED = {LINEAR: ("linear model", "fitted"), COUNTED: ("n-gram", "counted")}
 """What it is called and how it is made, in the order in which a mixture's name has them, behind what is trained."""
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
+SHOWN = 80  # characters of a name that is not known
+
 
 def parse_part(text: str) -> tuple[str, dict[str, str]]:
     """Reads `name:key=value,key=value`: "truncated:k1=64" is ("truncated", {"k1": "64"})."""
@@ -35,7 +37,8 @@ def parse_part(text: str) -> tuple[str, dict[str, str]]:
 def choose(kind: str, table: Mapping[str, T], name: str) -> T:
     """The entry of a table of parts. Raises OptionError with the nearest name for one that is not there."""
     if name not in table:
-        raise OptionError(f"Unknown {kind} '{name}'.{nearest(name, table)} Known: {', '.join(table)}.")
+        shown = name if len(name) <= SHOWN else f"{name[:SHOWN]}…"
+        raise OptionError(f"Unknown {kind} '{shown}'.{nearest(shown, table)} Known: {', '.join(table)}.")
     return table[name]
 
 

@@ -190,6 +190,13 @@ def test_what_is_wrong_is_said(files: Path, unroll: Unroll, line: str, words: tu
     assert sorted(files.rglob("*")) == before, "a refusal leaves nothing behind"
 
 
+def test_what_came_is_shown_in_part_where_it_is_long(files: Path, unroll: Unroll) -> None:
+    answer = unroll("train", "text.txt", "--model", 100_000 * "a")
+    check_refusal(answer, "Unknown", "aaa…", "Known: ")
+    assert len(answer.err) < 1000
+    assert len(unroll("train", "text.txt", "--gradient", f"full:{100_000 * 'k'}").err) < 5000
+
+
 @pytest.fixture
 def no_reader() -> Iterator[Path]:
     """A file that this process may not read; root gives its powers up for the test's length."""

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -207,6 +208,16 @@ def test_what_is_left_of_a_run_is_not_taken_for_data(unroll: Unroll, run: RunFol
     (run.path / "plan.jsonl").unlink()
     shutil.rmtree(run.checkpoints)
     assert not is_run(run.path)
+
+
+@pytest.mark.parametrize("name", ["symbols.json", "data.txt"])
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(name: str, run: RunFolder, tmp_path: Path) -> None:
+    (run.path / name).touch()
+    os.truncate(run.path / name, 50 << 30)  # of holes: no room on the disk
+    started = time.monotonic()
+    with pytest.raises(RunError, match=r"has 53,687,091,200 bytes, and [\d,]+ at most were expected"):
+        run.check_file(name)
+    assert time.monotonic() - started < 1
 
 
 def test_a_small_file_takes_little_memory_to_read(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
 PATH_ERRORS = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP,
                errno.ENAMETOOLONG}  # fmt: skip
 LONGEST_SHOWN = 80  # characters of a path
+LONGEST_LINE = 2000  # of a message: what came, which it shows, may be of any length
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # an unreadable command line
 
 WELCOME = """\
@@ -145,7 +146,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse(message: str, code: int = WRONG_INPUT) -> int:
-    note("\n".join(f"unroll: {message}".split("\n")[:3]))
+    lines = f"unroll: {message}".split("\n")[:3]
+    note("\n".join(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} …" for line in lines))
     return code
 
 
