@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from unrolled.data.columns import choose_columns
-from unrolled.data.inputs import TextInput, VectorInput, find_input
+from unrolled.data.input_kinds import find_input
+from unrolled.data.inputs import TextInput, VectorInput
 from unrolled.data.tables import open_table
 from unrolled.errors import DataError
 from unrolled.run import info_data

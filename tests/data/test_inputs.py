@@ -17,15 +17,8 @@ from unrolled.data.buckets import ExampleBatches, RowBatch
 from unrolled.data.columns import choose_columns
 from unrolled.data.examples import Asked, Examples
 from unrolled.data.features import Features, features_from_json, learn_features
-from unrolled.data.inputs import (
-    InputKind,
-    PictureInput,
-    SoundInput,
-    TextInput,
-    VectorInput,
-    find_input,
-    input_from_json,
-)
+from unrolled.data.input_kinds import find_input
+from unrolled.data.inputs import InputKind, PictureInput, SoundInput, TextInput, VectorInput, input_from_json
 from unrolled.data.items import Arrays
 from unrolled.data.outputs import LabelOutput
 from unrolled.data.read_examples import read_examples

@@ -16,7 +16,7 @@ import pytest
 
 from unrolled.data import reading_time
 from unrolled.data.columns import choose_columns
-from unrolled.data.inputs import find_input
+from unrolled.data.input_kinds import find_input
 from unrolled.data.reading_time import ReadingTime
 from unrolled.data.tables import open_table
 from unrolled.deadline import Deadline, Stopped

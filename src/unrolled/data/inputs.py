@@ -1,18 +1,13 @@
 """What a row is given as, and how it is taken from a table's cells: a text, numbers step by step, a sound, a picture.
 
-The kind is seen in the first rows: cells that are arrays of bytes are pictures, paths are what they name by their
-ending, numbers and lists of numbers are vectors, and all else is text. `--read` says otherwise: a label,
-say, of which there are few, each as a whole.
+Which of these a table's columns are is decided in `input_kinds`.
 """
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -20,19 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.column_kinds import spell
-from unrolled.data.columns import Columns, holds_dates, holds_numbers, most_amounts, no_forecasts, spell_list
-from unrolled.data.dates import read_date
-from unrolled.data.file_names import check_no_files
-from unrolled.data.items import Arrays, Item, Texts
-from unrolled.data.pictures import DEEPEST, PICTURES, WHITE, look_at_picture, measure_pictures, read_picture
-from unrolled.data.sequences import SequenceTable
-from unrolled.data.sound import SOUNDS, look_at_sound, read_sound
-from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
-from unrolled.data.times import holds_times, no_times
+from unrolled.data.columns import spell_list
+from unrolled.data.items import Item
+from unrolled.data.pictures import DEEPEST, PICTURES, WHITE, read_picture
+from unrolled.data.sound import SOUNDS, read_sound
+from unrolled.data.table_file import Cell
 from unrolled.data.written_numbers import (
     all_numbers,
     cure,
-    is_nearly,
     is_number,
     is_rounded,
     is_undefined,
@@ -40,18 +30,15 @@ from unrolled.data.written_numbers import (
     say_rounded,
     shortened,
 )
-from unrolled.errors import DataError, MediaError, OptionError, typed
+from unrolled.errors import DataError, MediaError, typed
 from unrolled.schema import Within, check
 
 HIGHEST_RATE = 16_000  # samples a second that a sound is read with at most: what is said needs no more
 SMALLEST = 5  # rows and columns of an array that is a picture with its colours first: more than there are colours
-SPREAD = 100  # files of a table, spread evenly, by which depth and ground of pictures are found
 AS_IT_STANDS = "Or have the column read as it stands: --read text."
 MOST_LISTED = 20  # columns that are named in an option which leaves one out
-FEWEST_MIXED = 4  # numbers, and words, from which a column of as many of each is refused
 LARGEST = 64  # rows and columns of a picture, at most
 MEDIA = {"sound": SOUNDS, "picture": PICTURES}
-NUMBERED = re.compile(r"(.*?)(\d+)")
 
 
 class Unfit(DataError):
@@ -122,10 +109,10 @@ class VectorInput(InputKind):
         latitude, keeps its digits until it is scaled."""
         numbers = all_numbers(cells)
         if numbers is None:
-            parts = _parts(cells, place, names)
+            parts = as_numbers(cells, place, names)
             numbers = np.array(parts) if all(part.ndim == 0 for part in parts) else None
         elif may_be_rounded(numbers):
-            _parts(cells, place, names)  # which says of each number what is wrong with it
+            as_numbers(cells, place, names)  # which says of each number what is wrong with it
         if numbers is None:
             found = self._joined(parts, place)
         else:
@@ -157,7 +144,7 @@ class SoundInput(InputKind):
     kind = "sound"
 
     def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.int16]:
-        samples = read_sound(_path(cells[0], place), self.rate)
+        samples = read_sound(path_of(cells[0], place), self.rate)
         return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
 
 
@@ -180,8 +167,8 @@ class PictureInput(InputKind):
         cell = cells[0]
         if not isinstance(cell, np.ndarray):
             depth = (self.low, self.high)
-            return read_picture(_path(cell, place), self.height, self.width, self.grey, depth, self.ground)
-        picture = _as_picture(cell, place)
+            return read_picture(path_of(cell, place), self.height, self.width, self.grey, depth, self.ground)
+        picture = as_picture(cell, place)
         expected = (self.height, self.width, 1 if self.grey else 3)
         if picture.shape != expected:
             raise DataError(f"{place}: a picture of {picture.shape}, and {expected} was expected, as in other rows.")
@@ -200,143 +187,7 @@ def input_from_json(value: Any) -> InputKind:
     return kind(**check(facts, kind, "The run's symbols.json, 'input',"))
 
 
-def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKind:
-    """The kind of a table's input columns by its first rows, or the one that was asked for."""
-    looked = [row for row in islice(table.rows(columns.inputs), LOOKED_AT) if not any(c is None for c in row.cells)]
-    first = [row.cells for row in looked]
-    kinds = [kind_of(list(cells), table) for cells in zip(*first, strict=True)]
-    kind = asked or ("text" if "text" in kinds else next(iter(kinds), "text"))
-    if asked is None and kind in ("text", "vectors"):
-        _refuse_dates(table, columns, looked, kind)
-    if asked is None and kind in ("text", "vectors") and len(columns.inputs) == 1 and table.label_column is None:
-        check_no_files(table, columns.inputs[0], [cells[0] for cells in first])
-    if asked is None and kind == "text" and len(columns.inputs) == 1 and table.label_column is None:
-        _refuse_mixed(table, columns.input, looked)
-    if kind == "text" or not first:
-        if len(columns.inputs) > 1:
-            raise DataError(
-                f"{table.path}: of the columns {', '.join(columns.inputs)} not all are numbers, and several are read "
-                "together\nonly where they are. Name one with --input, or those that are numbers."
-            )
-        return TextInput()
-    if kind == "label" and len(columns.inputs) == 1:
-        return LabelInput()
-    if kind == "vectors":
-        series = len(columns.inputs) > 1 and _follow_each_other(columns.inputs)
-        whole = next((row for row in looked if not any(map(is_undefined, row.cells))), looked[0])
-        parts = _parts(whole.cells, table.place(whole.number), columns.inputs)
-        channels_first = all(_has_channels_first(part.shape) for part in parts)
-        if channels_first:
-            parts = [np.moveaxis(part, 0, 2) for part in parts]
-        flat = all(part.ndim == 0 for part in parts)
-        width = sum(part.reshape(len(part), -1).shape[1] if part.ndim else 1 for part in parts)
-        return VectorInput(1 if series and flat else width, series and flat, channels_first)
-    if len(columns.inputs) > 1:
-        raise OptionError(f"A row has one {kind}; --input names {len(columns.inputs)} columns.")
-    if kind == "picture":
-        pictures = [located(cells, table.path.parent)[0] for cells in first]
-        found = _picture_size(pictures, table)
-        if isinstance(pictures[0], np.ndarray):
-            return found
-        paths = (located(row.cells, table.path.parent)[0] for row in table.rows(columns.inputs))
-        return _with_depth(found, _spread(Path(str(path)) for path in paths if path is not None))
-    rates = []
-    for cells in (located(cells, table.path.parent) for cells in first):
-        try:
-            rates.append(look_at_sound(_path(cells[0], str(table.path)))[0])
-        except MediaError:
-            continue
-    return SoundInput(min(HIGHEST_RATE, int(np.median(rates)) if rates else HIGHEST_RATE))
-
-
-def _refuse_dates(table: TableFile, columns: Columns, rows: Sequence[Row], kind: str) -> None:
-    """Raises DataError where characters of dates or times would be read, or nothing but numbers that are dates."""
-    named = enumerate(columns.inputs[:1] if kind == "vectors" else columns.inputs)
-    cells_of = {name: [row.cells[place] for row in rows] for place, name in named}
-    if kind == "text" and (timed := next((name for name, cells in cells_of.items() if holds_times(cells)), None)):
-        raise no_times(table.path, timed, cells_of[timed], "input")
-    dated = [name for name, cells in cells_of.items() if holds_dates(cells, name)]
-    if dated and (kind == "text" or len(columns.inputs) == 1):
-        raise no_forecasts(table, dated, kind == "vectors" and all(map(is_number, cells_of[dated[0]])))
-
-
-def _refuse_mixed(table: TableFile, name: str, rows: Sequence[Row]) -> None:
-    """Raises DataError where as many of a column's first cells are numbers as are words, or most have one unit."""
-    amounts = most_amounts([row.cells[0] for row in rows])
-    if amounts:
-        row = next(row for row in rows if row.cells[0] == amounts[0])
-        raise _no_number(table.place(row.number), row.cells[0], AS_IT_STANDS)
-    cells = [(row.number, row.cells[0]) for row in rows if not is_undefined(row.cells[0])]
-    numbers = [(number, cell) for number, cell in cells if is_number(cell) or is_nearly(cell)]
-    words = [one for one in cells if one not in numbers]
-    if len(numbers) == len(words) >= FEWEST_MIXED and not any(
-        isinstance(cell, list | np.ndarray) for _, cell in words
-    ):
-        said = " and ".join(
-            f"{len(some):,} {kind} (row {some[0][0]:,}: '{shortened(some[0][1])}')"
-            for kind, some in (("numbers", numbers), ("words", words))
-        )
-        raise DataError(
-            f"{table.path}: '{name}' is neither mostly words nor mostly numbers: its first rows are {said}.\n"
-            "Texts are meant: --read text. One label of few: --read label. Numbers: correct the others, or empty "
-            "their\ncells, and leave those rows out with --skip-empty."
-        )
-
-
-def check_text(table: TableFile, columns: Columns, items: Texts | Arrays, place: Callable[[int], str]) -> None:
-    """Raises DataError where a column was taken for text by its first rows, and most of it is something else, where
-    its rows are sorted, say. items: all of its texts; place: where each of them stands."""
-    looked = np.linspace(0, len(items) - 1, min(len(items), SPREAD)).round().astype(int).tolist()
-    cells: list[Cell] = [str(items[row]) for row in looked]
-    known = [row for row, cell in zip(looked, cells, strict=True) if is_number(cell) or is_nearly(cell)]
-    if holds_times(cells):
-        raise no_times(table.path, columns.input, cells, "input")
-    if 2 * sum(read_date(cell) is not None for cell in cells) > len(cells):
-        raise no_forecasts(table, [columns.input])
-    if 2 * len(known) > len(cells):
-        words = next(row for row in range(len(items)) if not is_number(str(items[row])))
-        raise DataError(
-            f"{table.path}: '{columns.input}' is mostly numbers, such as {shortened(str(items[known[0]]))}, and has "
-            f"words among them:\n{place(words)}: '{shortened(str(items[words]))}'. Correct these, or empty the cells "
-            f"and leave their rows out with --skip-empty.\n{AS_IT_STANDS}"
-        )
-    if table.label_column is None:
-        check_no_files(table, columns.input, cells)
-
-
-def kind_of(cells: Sequence[Cell], table: TableFile) -> str:
-    """What the first cells of a table's input show it to be."""
-    if any(isinstance(cell, np.ndarray) for cell in cells):
-        arrays = [cell for cell in cells if isinstance(cell, np.ndarray)]
-        pictures = all(
-            one.dtype == np.uint8
-            and (one.ndim == 2 or (one.ndim == 3 and (one.shape[2] in (1, 3) or _has_channels_first(one.shape))))
-            for one in arrays
-        )
-        return "picture" if pictures else "vectors"
-    if cells and all_numbers(cells) is not None:  # before what a path is known by: a table may have very many columns
-        return "vectors"
-    for kind, endings in MEDIA.items():
-        named = sum(isinstance(cell, str) and cell.lower().endswith(endings) for cell in cells)
-        if named and named >= 0.9 * len(cells):
-            return kind
-    spelled = isinstance(table, SequenceTable)  # whose lists are of cells as they stand in a file
-    cells = [cell for cell in cells if not isinstance(cell, list) or cell]  # an empty list is told of by its row
-    if not cells:
-        return "text"
-    if not any(isinstance(cell, list) for cell in cells):
-        return "vectors" if not all(map(is_undefined, cells)) and holds_numbers(cells) else "text"
-    listed = [isinstance(cell, list) and _all_numbers(cell, spelled) for cell in cells]
-    return "vectors" if 2 * sum(listed) > len(cells) else "text"
-
-
-def _all_numbers(cell: list[Any], spelled: bool) -> bool:
-    """Whether a list holds numbers, most of them sound; spelled: they are texts of a file."""
-    flat = _flat(cell)
-    return bool(flat) and holds_numbers(flat) and (spelled or not any(isinstance(one, str | bool) for one in flat))
-
-
-def _parts(cells: Sequence[Cell], place: str, names: tuple[str, ...]) -> list[NDArray[np.floating[Any]]]:
+def as_numbers(cells: Sequence[Cell], place: str, names: tuple[str, ...]) -> list[NDArray[np.floating[Any]]]:
     """Cells as numbers, as `_numbers` has each; of several columns the one at fault is named. Raises DataError."""
     if len(cells) < 2 or len(names) != len(cells):
         return [_numbers(cell, place) for cell in cells]
@@ -352,14 +203,14 @@ def _numbers(cell: Cell, place: str, instead: str = AS_IT_STANDS) -> NDArray[np.
     """A cell as numbers: one (), a list or an array of them (T,) or (T, …). instead: what else may be meant, with the
     option. Raises DataError."""
     if isinstance(cell, str | float | int) and not isinstance(cell, bool) and not is_number(cell):
-        raise _no_number(place, cell, instead)
+        raise no_number(place, cell, instead)
     try:
         small = isinstance(cell, np.ndarray) and np.can_cast(cell.dtype, np.float32)
         found: NDArray[np.floating[Any]] = np.asarray(cell, np.float32 if small else np.float64)
     except (ValueError, TypeError, OverflowError):
-        flat = [one for one in _flat(cell) if not is_number(one)]
+        flat = [one for one in flatten(cell) if not is_number(one)]
         if flat:
-            raise _no_number(place, flat[0], instead) from None
+            raise no_number(place, flat[0], instead) from None
         raise Unfit(
             f"{place}: '{shortened(cell)}' where numbers were expected, as many in each step.",
             f"Correct it. {instead}",
@@ -377,7 +228,7 @@ def _numbers(cell: Cell, place: str, instead: str = AS_IT_STANDS) -> NDArray[np.
 
 def _check_exact(cell: Cell, place: str) -> None:
     """Raises DataError for a whole number that loses digits as a float."""
-    rounded = next((one for one in _flat(cell) if is_rounded(one)), None)
+    rounded = next((one for one in flatten(cell) if is_rounded(one)), None)
     if rounded is not None:
         raise Unfit(
             f"{place}: {say_rounded(rounded)}.",
@@ -387,7 +238,7 @@ def _check_exact(cell: Cell, place: str) -> None:
         )
 
 
-def _no_number(place: str, cell: Any, instead: str) -> Unfit:
+def no_number(place: str, cell: Any, instead: str) -> Unfit:
     fault = MissingNumber if is_undefined(cell) else Unfit
     return fault(
         f"{place}: '{shortened(cell)}' where numbers were expected.",
@@ -396,7 +247,7 @@ def _no_number(place: str, cell: Any, instead: str) -> Unfit:
     )
 
 
-def _flat(cell: Any) -> list[Any]:
+def flatten(cell: Any) -> list[Any]:
     """The entries of lists within lists."""
     found, waiting = [], [cell]
     while waiting:
@@ -408,15 +259,15 @@ def _flat(cell: Any) -> list[Any]:
     return found
 
 
-def _has_channels_first(shape: tuple[int, ...]) -> bool:
+def has_channels_first(shape: tuple[int, ...]) -> bool:
     """Whether an array's shape is that of a picture's colours, height and width, in this order."""
     return len(shape) == 3 and shape[0] in (1, 3) and min(shape[1:]) >= SMALLEST
 
 
-def _as_picture(cell: NDArray[Any], place: str) -> NDArray[np.uint8]:
+def as_picture(cell: NDArray[Any], place: str) -> NDArray[np.uint8]:
     """An array of a picture's bytes (height, width, channels). Raises DataError."""
     picture = cell[..., None] if cell.ndim == 2 else cell
-    if _has_channels_first(picture.shape):
+    if has_channels_first(picture.shape):
         picture = np.moveaxis(picture, 0, 2)
     if picture.ndim != 3 or picture.shape[2] not in (1, 3):
         raise DataError(f"{place}: an array of shape {cell.shape}; a picture's is height, width and 1 or 3 colours.")
@@ -433,7 +284,7 @@ def located(cells: tuple[Cell, ...], folder: Path) -> tuple[Cell, ...]:
     return tuple(str(folder / cell) if isinstance(cell, str) and "://" not in cell else cell for cell in cells)
 
 
-def _path(cell: Cell, place: str) -> Path:
+def path_of(cell: Cell, place: str) -> Path:
     """The file that a cell names: from the table's own folder, where it is no whole path."""
     path = Path(str(cell))
     if not path.is_file():
@@ -441,58 +292,3 @@ def _path(cell: Cell, place: str) -> Path:
         where = " Nothing is downloaded: save the files, and write their paths." if "://" in str(cell) else where
         raise MediaError(f"{place}: there is no file '{cell}'.{where}")
     return path
-
-
-def _picture_size(cells: Sequence[Cell], table: TableFile) -> PictureInput:
-    """The size most pictures have, at most 64 on a side; grey where all are."""
-    sizes, grey = [], True
-    for cell in cells:
-        if isinstance(cell, np.ndarray):
-            picture = _as_picture(cell, str(table.path))
-            sizes.append(picture.shape[:2])
-            grey &= picture.shape[2] == 1
-            continue
-        try:
-            width, height, without_colour = look_at_picture(_path(cell, str(table.path)))
-        except MediaError:
-            continue
-        sizes.append((height, width))
-        grey &= without_colour
-    if not sizes:
-        return PictureInput(LARGEST, LARGEST, grey=False)
-    high, wide = (float(np.median([size[axis] for size in sizes])) for axis in (0, 1))
-    if not isinstance(cells[0], np.ndarray) and (scale := LARGEST / max(high, wide)) < 1:
-        high, wide = high * scale, wide * scale
-    return PictureInput(max(1, round(high)), max(1, round(wide)), bool(grey))
-
-
-def _with_depth(found: PictureInput, paths: Sequence[Path]) -> PictureInput:
-    """The same for pictures like these: in colours where one is, the depth of those of 16 bits, and a ground on which
-    drawings are seen."""
-    grey = found.grey
-    for path in paths if grey else ():
-        with suppress(MediaError):
-            grey &= look_at_picture(path)[2]
-    (low, high), ground = measure_pictures(paths)
-    return replace(found, grey=grey, low=low, high=high, ground=ground)
-
-
-def _spread(paths: Iterable[Path]) -> list[Path]:
-    """Some of these, spread evenly, at least half of SPREAD where there are as many."""
-    kept, every = list[Path](), 1
-    for number, path in enumerate(paths):
-        if number % every == 0:
-            kept.append(path)
-        if len(kept) == SPREAD:
-            kept, every = kept[::2], 2 * every
-    return kept
-
-
-def _follow_each_other(names: Sequence[str]) -> bool:
-    """Whether columns are named x1, x2, x3, …: steps of a series."""
-    found = [NUMBERED.fullmatch(name) for name in names]
-    if not all(found):
-        return False
-    stems = {one[1] for one in found if one}
-    numbers = [int(one[2]) for one in found if one]
-    return len(stems) == 1 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))

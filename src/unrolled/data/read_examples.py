@@ -17,7 +17,8 @@ from unrolled.data.columns import Columns, choose_columns, unread_ids
 from unrolled.data.cuts import share_of
 from unrolled.data.examples import Asked, Examples, Known
 from unrolled.data.features import Features, learn_features
-from unrolled.data.inputs import InputKind, LabelInput, TextInput, Unfit, VectorInput, check_text, find_input
+from unrolled.data.input_kinds import check_text, find_input
+from unrolled.data.inputs import InputKind, LabelInput, TextInput, Unfit, VectorInput
 from unrolled.data.items import PartItems
 from unrolled.data.label_names import differ_as_written, differ_by_case
 from unrolled.data.likely_pictures import say_pictures

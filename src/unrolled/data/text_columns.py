@@ -12,7 +12,7 @@ import numpy as np
 
 from unrolled.data.column_kinds import spell
 from unrolled.data.file_names import check_no_files
-from unrolled.data.inputs import kind_of
+from unrolled.data.input_kinds import kind_of
 from unrolled.data.table_file import HALVES, LOOKED_AT, USUAL, TableOptions, half_a_character
 from unrolled.data.tables import is_table, open_table
 from unrolled.data.text import CHUNK, Chunk, Documents, TextFile, read_documents

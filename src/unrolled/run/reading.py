@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unrolled.data import is_table
 from unrolled.data.columns import choose_columns
-from unrolled.data.inputs import find_input
+from unrolled.data.input_kinds import find_input
 from unrolled.data.reading_time import time_reading
 from unrolled.data.tables import open_table
 from unrolled.errors import DataError, OptionError
