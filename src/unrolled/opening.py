@@ -11,7 +11,7 @@ import os
 import stat
 from pathlib import Path
 
-from unrolled.errors import RunError
+from unrolled.errors import RunError, typed
 
 LARGEST = 16 << 30  # bytes of a file of weights or counts
 CURE = "Use another run, or train again."
@@ -80,9 +80,19 @@ def check_own_folder(path: str | Path) -> bool:
     except FileNotFoundError:
         return False
     if not stat.S_ISDIR(mode):
-        what = "a link" if stat.S_ISLNK(mode) else "no folder"
-        raise RunError(f"{path} is {what}, and a run has a folder of its own there. {CURE}")
+        what, cure = ("a link", f"\n{COPY}") if stat.S_ISLNK(mode) else ("no folder", f" {CURE}")
+        raise RunError(f"{path} is {what}, and a run has a folder of its own there.{cure}")
     return True
+
+
+def check_no_link(path: str | Path, *before: str) -> None:
+    """Raises RunError where `path`, a folder that is to be written in, is a link: then the folder that it leads to is
+    to be named. A link further up, to a disk say, is let be. before: what is typed in front of that name."""
+    if Path(path).is_symlink():
+        raise RunError(
+            f"{path} is a link, and nothing is written through one. Name the folder that it leads to:\n"
+            f"{' '.join([*before, typed(Path(path).resolve())])}"
+        )
 
 
 def _check_kind(path: str | Path, found: os.stat_result) -> None:

@@ -28,6 +28,7 @@ from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.parts import parse_list
 from unrolled.run import Training
+from unrolled.run.folds import Folds
 from unrolled.settings import CompareSettings, TrainSettings
 from unrolled.threads import torch_threads
 from unrolled.training.planning import Task
@@ -204,6 +205,18 @@ def test_how_long_it_takes_in_all_is_said_beforehand(text: Path, tmp_path: Path)
     lines = [said for said in Comparison("recall", CompareSettings(**SMALL | {"lag": "1,2"}, out=str(tmp_path / "t")))
              if "left in all" in said]  # fmt: skip
     assert len(lines) == 1 and lines[0].startswith("1 of 2: lstm at lag 1, seed 0; about ")
+
+
+def test_a_folder_of_many_trainings_is_no_link(text: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "out").symlink_to("mine")
+    with pytest.raises(RunError, match=r"out is a link, .*\n--out .*/mine$"):
+        Comparison(text, CompareSettings(out=str(tmp_path / "out")))
+    with pytest.raises(RunError, match=r"out is a link, .*\n--out .*/mine$"):
+        Folds(text, TrainSettings(folds=2, out=str(tmp_path / "out")), "bottles")
+    assert not any((tmp_path / "mine").iterdir())
+    Comparison("recall", CompareSettings(models="lstm", lag="1", steps=1, out=str(tmp_path / "out" / "c")))
+    assert (tmp_path / "mine" / "c" / "compare.json").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,6 +57,34 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"mine exists and is not a folder"):
         RunFolder.create(tmp_path / "a" / "mine", FACTS)
     assert names(tmp_path) == ["a"] and names(tmp_path / "a") == ["mine"]
+
+
+def test_a_link_is_no_folder_of_a_runs_own_and_one_further_up_is(tmp_path: Path) -> None:
+    (tmp_path / "my disk").mkdir()
+    (tmp_path / "out").symlink_to("my disk")
+    with pytest.raises(RunError, match=r"out is a link, .*\n--out '.*/my disk'$"):
+        RunFolder.create(tmp_path / "out", FACTS)
+    assert names(tmp_path) == ["my disk", "out"] and names(tmp_path / "my disk") == []
+    (tmp_path / "lost").symlink_to("nowhere")
+    with pytest.raises(RunError, match=r"lost exists and is not a folder"):
+        RunFolder.create(tmp_path / "lost", FACTS)
+    RunFolder.create(tmp_path / "out" / "run", FACTS).release()
+    RunFolder.create(tmp_path / "out" / "deep" / "run", FACTS).release()
+    assert names(tmp_path / "my disk") == ["deep", "run"]
+    opened = RunFolder.open(tmp_path / "out" / "run")
+    opened.lock()
+    opened.release()
+
+
+def test_a_users_own_link_to_a_run_is_read_and_to_go_on_names_the_run(run: RunFolder, tmp_path: Path) -> None:
+    run.release()
+    (tmp_path / "cur").symlink_to(run.path)
+    opened = RunFolder.open(tmp_path / "cur")
+    assert opened.facts["kind"] == "language"
+    with pytest.raises(RunError, match=rf"cur is a link, .*\nunroll resume {re.escape(str(run.path.resolve()))}$"):
+        opened.lock()
+    with pytest.raises(RunError, match=r"cur exists and is not empty"):
+        RunFolder.create(tmp_path / "cur", FACTS)
 
 
 def test_a_folder_that_fills_meanwhile_is_refused(tmp_path: Path) -> None:

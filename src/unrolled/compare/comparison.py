@@ -39,6 +39,7 @@ from unrolled.errors import (
 )
 from unrolled.escaping import typable
 from unrolled.given import as_path
+from unrolled.opening import check_no_link
 from unrolled.run import load
 from unrolled.run.asked import as_read, is_about_text
 from unrolled.run.language import Language, task_of
@@ -139,6 +140,7 @@ class Comparison:
 
     def _make_folder(self) -> None:
         facts = self.path / "compare.json"
+        check_no_link(self.path, "--out")
         if facts.exists():
             if recorded(facts) != self.asked:
                 raise RunError(

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from unrolled.errors import RunError, command
 from unrolled.files import PARTIAL, sweep, sync_folder
-from unrolled.opening import check_own_folder
+from unrolled.opening import check_no_link, check_own_folder
 from unrolled.run.lock import Lock, holder_name
 from unrolled.run.own_files import FILES
 
 
 def check_vacant(path: Path) -> None:
-    """Raises RunError where a run cannot be made: something is there, and it is no empty folder."""
+    """Raises RunError where a run cannot be made: something is there, and it is no empty folder, or a link to one,
+    which a run would not take the place of."""
     if not path.exists() and not path.is_symlink():
         return
     if not path.is_dir():
@@ -27,6 +28,7 @@ def check_vacant(path: Path) -> None:
         raise RunError(
             f"{path} exists and is not empty. Name another with --out, or go on: {command('resume', path)}"
         )
+    check_no_link(path, "--out")
 
 
 def sweep_unborn(target: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from unrolled.errors import OptionError, RunError
 from unrolled.files import read_json, write_json
 from unrolled.given import as_path
+from unrolled.opening import check_no_link
 from unrolled.run.folder import RunFolder, free_path
 from unrolled.run.tellers import SHORT
 from unrolled.run.training import Training
@@ -49,7 +50,8 @@ class Folds:
         self._check_same()
 
     def _check_same(self) -> None:
-        """Raises RunError where the folder's folds were begun with other data or options."""
+        """Raises RunError where the folder is a link, or its folds were begun with other data or options."""
+        check_no_link(self.path, "--out")
         if not (self.path / FOLDS).exists():
             return
         known = read_json(self.path / FOLDS)

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import lock_descriptor
 
 from unrolled.errors import RunError
-from unrolled.opening import open_own
+from unrolled.opening import check_no_link, open_own
 
 PATIENCE = 0.2  # seconds: who only asks `held` has the lock for an instant
 NAMED_AT = 1  # the byte from which the holder's name stands: Windows lets nobody read the one that is locked, byte 0
@@ -32,6 +32,7 @@ class Lock:
         """
         if self._descriptor is not None:
             return
+        check_no_link(self.folder, "unroll resume")
         try:
             descriptor = open_own(self.folder / "lock", os.O_RDWR | os.O_CREAT)
         except OSError as error:
