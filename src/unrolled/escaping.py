@@ -12,6 +12,7 @@ import re
 
 STEERING = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 ANYWHERE = re.compile(f"[{STEERING}]")
+LONGEST_NAME = 200  # bytes of the 255 that a file's name can have
 IN_A_LINE = re.compile(f"[{STEERING}\t\n]")
 
 
@@ -25,9 +26,10 @@ def one_line(text: str) -> str:
     return IN_A_LINE.sub(_escape, text)
 
 
-def typable(text: str) -> str:
-    """A text without what stands for bytes that are not UTF-8, as in a file's name: no keyboard types those."""
-    return text.encode("utf-8", "ignore").decode("utf-8")
+def folder_name(text: str) -> str:
+    """What a folder that is made after data of this name is called: without what stands for bytes that are not UTF-8,
+    which no keyboard types, and so short that a number, or the name in which it is made, can stand beside it."""
+    return text.encode("utf-8", "ignore")[:LONGEST_NAME].decode("utf-8", "ignore")
 
 
 def harmless_json(text: str) -> str:

@@ -166,9 +166,9 @@ def write_json(path: str | Path, value: Any) -> None:
     write_whole(path, (to_json(value, indent=2) + "\n").encode())
 
 
-def read_json(path: str | Path) -> Any:
-    """Reads a JSON file. Raises RunError where it is missing, cannot be read or is damaged."""
-    return _parse(_read_text(Path(path)), str(path))
+def read_json(path: str | Path, cure: str = CURE) -> Any:
+    """Reads a JSON file. Raises RunError where it is missing, cannot be read or is damaged. cure: what to do then."""
+    return _parse(_read_text(Path(path), cure), str(path), cure)
 
 
 def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,10 +200,10 @@ def digest_own(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
+def read_json_lines(path: str | Path, cure: str = CURE) -> list[dict[str, Any]]:
     """Reads a file of one JSON object a line; no file is no lines, and a last line without its end is passed over.
 
-    Raises RunError where another line is damaged, or the file cannot be read.
+    Raises RunError where another line is damaged, or the file cannot be read. cure: what to do then.
     """
     path = Path(path)
     try:
@@ -212,33 +212,33 @@ def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise _unreadable(path, error) from error
     values = []
-    for number, line in enumerate(_read_text(path).split("\n")[:-1], start=1):
-        value = _parse(line, f"{path}, line {number},")
+    for number, line in enumerate(_read_text(path, cure).split("\n")[:-1], start=1):
+        value = _parse(line, f"{path}, line {number},", cure)
         if not isinstance(value, dict):
-            raise RunError(f"{path}, line {number}, is damaged: no JSON object. Take it out, or use another run.")
+            raise RunError(f"{path}, line {number}, is damaged: no JSON object. {cure}")
         values.append(value)
     return values
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, cure: str) -> str:
     try:
         data = read_own(path, LARGEST_JSON)
         if sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
-            raise RunError(f"{path} is damaged: it has over {MOST_VALUES:,} values. Use another, or train again.")
+            raise RunError(f"{path} is damaged: it has over {MOST_VALUES:,} values. {cure}")
         return data.decode()
     except FileNotFoundError:
-        raise RunError(f"{path} is missing. The run is not complete; use another, or train again.") from None
+        raise RunError(f"{path} is missing. The run is not complete. {cure}") from None
     except OSError as error:
         raise _unreadable(path, error) from error
     except UnicodeDecodeError as error:
-        raise RunError(f"{path} is damaged: no UTF-8 at byte {error.start}. Use another, or train again.") from None
+        raise RunError(f"{path} is damaged: no UTF-8 at byte {error.start}. {cure}") from None
 
 
 def _unreadable(path: Path, error: OSError) -> RunError:
     return RunError(f"{path} cannot be read: {error.strerror}. Check its permissions.")
 
 
-def _parse(text: str, where: str) -> Any:
+def _parse(text: str, where: str, cure: str) -> Any:
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
         _refuse_depth(value)
@@ -247,7 +247,7 @@ def _parse(text: str, where: str) -> Any:
         reason = f"no JSON ({error.msg}, line {error.lineno}, column {error.colno})"
     except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
         reason = "no JSON that could be read"
-    raise RunError(f"{where} is damaged: {reason}. Use another run, or train again.")
+    raise RunError(f"{where} is damaged: {reason}. {cure}")
 
 
 def _refuse_constant(name: str) -> None:

@@ -181,7 +181,10 @@ def runs(under: str = "runs") -> list[dict[str, Any]]:
         "scored": 0.34,
         "age": 7300.0,
     }
-    return [whole | {"bytes": 1_234_567, "status": "finished"}, {"path": "runs/odd", "status": "damaged"}]
+    return [
+        whole | {"bytes": 1_234_567, "status": "finished"},
+        {"path": "runs/odd", "status": "damaged: no JSON.\nTrain again."},
+    ]
 
 
 if __name__ == "__main__":

@@ -163,10 +163,11 @@ def test_runs(faked: Unroll) -> None:
     assert faked("runs").out.splitlines() == [
         "run         data       model  score           age      size    status",
         "runs/poems  poems.txt  lstm   1.410 (on 34%)  2 hours  1.2 MB  finished",
-        "runs/odd    -          -      -               -        -       damaged",
+        "runs/odd    -          -      -               -        -       damaged: no JSON.",
     ]
-    paths = [json.loads(line)["path"] for line in faked("runs", "--json").out.splitlines()]
-    assert paths == ["runs/poems", "runs/odd"]
+    listed = [json.loads(line) for line in faked("runs", "--json").out.splitlines()]
+    assert [line["path"] for line in listed] == ["runs/poems", "runs/odd"]
+    assert listed[1]["status"] == "damaged: no JSON.\nTrain again."
     assert "unroll train" in faked("runs", "--under", "none").err
 
 

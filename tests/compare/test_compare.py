@@ -161,6 +161,15 @@ def test_a_torn_line_of_results_costs_no_more_than_that_result(text: Path, tmp_p
     results.write_text(lines[0] + '{"cell": 3}\n')
     with pytest.raises(RunError, match=r"results\.jsonl, line 2, is damaged"):
         Comparison(text, settings)
+    for torn in (lines[0][:20] + "\n", "\xff\n", "5\n"):
+        results.write_text(torn + complete, encoding="latin-1")
+        with pytest.raises(RunError, match=r"is damaged: no .*Take that line out, .* folder: --out OTHER$") as raised:
+            Comparison(text, settings)
+        assert " run" not in str(raised.value)
+    for facts in ("{", "[]", '{"asked": 3}'):
+        (tmp_path / "c" / "compare.json").write_text(facts)
+        with pytest.raises(RunError, match=r"compare.json is damaged: .*Give another folder: --out OTHER$"):
+            Comparison(text, settings)
 
 
 def test_what_failed_is_tried_again(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from asking import Unroll
+from PIL import Image
 
 from unrolled.data.media_folders import media_folder
 from unrolled.data.tables import is_table, open_table
@@ -128,3 +131,19 @@ def test_the_spoken_digits_are_a_table(real_data: Path) -> None:
     assert len(rows) == 2700
     assert all(label == part for label, part, _ in rows)
     assert {speaker for *_, speaker in rows} == {"george", "jackson", "lucas", "nicolas", "theo", "yweweler"}
+
+
+def test_a_file_that_cannot_be_read_is_named_once(
+    unroll: Unroll, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for row in range(24):
+        path = tmp_path / "pics" / "ab"[row % 2] / f"{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((4, 4), 10 * row, np.uint8)).save(path)
+    fill(tmp_path, "pics/a/bad.png")
+    said = unroll("info", "pics")
+    assert "pics/a/bad.png is no picture" in said.out and str(tmp_path) not in said.out, said
+    names = [f"{path},{path.parent.name}" for path in sorted((tmp_path / "pics").rglob("*.png"))]
+    (tmp_path / "table.csv").write_text("\n".join(["path,label", *names]))
+    assert "row 14: " + str(tmp_path / "pics/a/bad.png is no picture") in unroll("info", "table.csv").out

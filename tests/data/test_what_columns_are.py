@@ -259,7 +259,11 @@ NEARLY = {
     "thousands": ("1,234", r"row 7: 'y' is '1,234'.*\n.*--decimal \."),
     "per cent": ("12%", r"row 7: 'y' is '12%'.*\nWrite the number alone"),
     "dollars": ("$5.00", r"row 7: 'y' is '\$5\.00'.*\nWrite the number alone"),
-    "beyond": ("1e400", r"row 7: 'y' is '1e400'.*\nIt is beyond what a number of 64 bits can be"),
+    "beyond": ("1e400", r"row 7: 'y' is '1e400'.*\nA number has about 308 digits before its point at most"),
+    "many digits": (
+        "7" * 60_000,
+        r"row 7: 'y' is '7{40} …', where .*\nA number has about 308 digits before its point",
+    ),
     "a word": ("unknown", r"row 7: 'y' is 'unknown'.*\n.*\nIf names or texts are meant: --as label, or --as text"),
 }
 
@@ -335,7 +339,7 @@ def test_oddities_of_json_are_named_with_their_row(tmp_path: Path) -> None:
     cases: dict[str, tuple[Any, str]] = {
         "a number of 400 digits": (
             10**400,
-            r"row 4: 'y' is '1000+ …', where 59 of 60 cells are numbers\.\nIt is bey",
+            r"row 4: 'y' is '1000+ …', where 59 of 60 cells are numbers\.\nA number has about 308 digits",
         ),
         "a list within a list": ([[1, 2]], r"row 4: 'y'"),
         "a word": ("many", r"row 4: 'y' is 'many', where 59 of 60"),

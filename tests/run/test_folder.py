@@ -15,9 +15,12 @@ import kills
 import pytest
 import torch
 
+from unrolled.compare.comparison import find_folder
 from unrolled.errors import RunError, TrainingError, UnrolledError
 from unrolled.run import runs
+from unrolled.run.asked import name_for
 from unrolled.run.folder import RunFolder, find_runs, free_path, newest
+from unrolled.settings import CompareSettings
 
 KILLS = Path(__file__).parents[1] / "kills.py"
 FACTS = {**kills.FACTS, "score": 1.5}
@@ -286,3 +289,17 @@ def test_runs_are_listed_while_their_files_come_and_go(tmp_path: Path, monkeypat
     (run.checkpoints / "step-1.safetensors").write_bytes(b"1234")
     monkeypatch.setattr(os, "walk", removes)
     assert runs(tmp_path / "runs")[0]["bytes"] == whole - 4
+
+
+@pytest.mark.parametrize("letter", ["a", "\u00e9", "\u8a9e"])
+def test_the_longest_names_that_files_can_have_become_folders(letter: str, tmp_path: Path) -> None:
+    name = letter * (251 // len(letter.encode()))
+    (tmp_path / f"{name}.txt").write_text("abc")
+    short = name_for(tmp_path / f"{name}.txt")
+    assert name.startswith(short) and len(short.encode()) > 197
+    RunFolder.create(free_path(short, tmp_path), FACTS).release()
+    RunFolder.create(free_path(short, tmp_path), FACTS).release()
+    assert {path.name for path in tmp_path.glob("*/")} == {short, f"{short}-2"}
+    settings = CompareSettings(models="lstm", steps=1)
+    assert find_folder(str(tmp_path / f"{name}.txt"), settings).name == short
+    assert name_for(f"/a/{'b' * 200}.txt") == "b" * 200

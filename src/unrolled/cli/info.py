@@ -122,7 +122,7 @@ def _row(facts: Mapping[str, Any]) -> dict[str, str]:
         "score": score if scored is None or scored >= 1 else f"{score} (on {scored:.0%})",
         "age": _age(facts["age"]) if "age" in facts else "-",
         "size": byte_count(facts["bytes"]) if "bytes" in facts else "-",
-        "status": str(facts["status"]),
+        "status": str(facts["status"]).split("\n", 1)[0],  # of why it is damaged the line that says what
     }
 
 

@@ -37,7 +37,7 @@ from unrolled.errors import (
     command,
     nearest,
 )
-from unrolled.escaping import typable
+from unrolled.escaping import folder_name
 from unrolled.given import as_path
 from unrolled.opening import check_no_link
 from unrolled.run import load
@@ -47,6 +47,8 @@ from unrolled.run.rows import table_options
 from unrolled.settings import CompareSettings, TrainSettings, option_name
 
 FORMAT = 1
+OTHER = "Give another folder: --out OTHER"
+LINE_OUT = f"Take that line out, and what it says is trained again. {OTHER}"
 MINUTES, TASK_MINUTES = 2.0, 0.5  # for each training, where no budget was asked for
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130  # how the process of a training ends
 OF_TEXTS = ("documents", "no_header", "kind", "symbols")  # options that say how a text is read
@@ -60,7 +62,7 @@ def find_folder(data: str, settings: CompareSettings, under: str | Path = "compa
     """The folder of a comparison: the one asked for, that of the same comparison before, or a new one."""
     if settings.out:
         return Path(settings.out)
-    name = data if data in TASKS else typable(Path(data).resolve().stem) or "data"
+    name = data if data in TASKS else folder_name(Path(data).resolve().stem) or "data"
     for number in range(1, 10_000):
         path = Path(under) / (name if number == 1 else f"{name}-{number}")
         facts = path / "compare.json"
@@ -77,7 +79,9 @@ def asked_for(data: str, settings: CompareSettings) -> dict[str, Any]:
 
 def recorded(path: Path) -> dict[str, Any]:
     """What a compare.json says was asked; an older one lacks the options that came later."""
-    facts: dict[str, Any] = files.read_json(path)
+    facts = files.read_json(path, OTHER)
+    if not isinstance(facts, dict) or not isinstance(facts.get("asked"), dict):
+        raise RunError(f"{path} is damaged: it does not say what was asked. {OTHER}")
     return facts | {"asked": CompareSettings().to_json() | facts["asked"]}
 
 
@@ -145,10 +149,10 @@ class Comparison:
             if recorded(facts) != self.asked:
                 raise RunError(
                     f"{self.path} is another comparison's folder: other data, models or options.\n"
-                    "Say what was said then to go on with it, or give another --out."
+                    f"Say what was said then to go on with it. {OTHER}"
                 )
         elif self.path.exists() and any(self.path.iterdir()):
-            raise RunError(f"{self.path} is there and is no comparison's folder. Give another --out.")
+            raise RunError(f"{self.path} is there and is no comparison's folder. {OTHER}")
         else:
             self.path.mkdir(parents=True, exist_ok=True)
             files.write_json(facts, self.asked)
@@ -159,11 +163,11 @@ class Comparison:
             return {}
         files.mend_lines(path)
         known: dict[Cell, dict[str, Any]] = {}
-        for number, line in enumerate(files.read_json_lines(path), start=1):
+        for number, line in enumerate(files.read_json_lines(path, LINE_OUT), start=1):
             try:
                 cell, result = Cell(**line["cell"]), dict(line["result"])
             except (KeyError, TypeError, ValueError):
-                raise RunError(f"{path}, line {number}, is damaged: no result of a training. Take it out.") from None
+                raise RunError(f"{path}, line {number}, is damaged: no result of a training. {LINE_OUT}") from None
             known[cell] = result
         return {cell: result for cell, result in known.items() if "failed" not in result}  # else it is tried again
 

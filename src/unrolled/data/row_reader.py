@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,14 @@ AHEAD = 64  # files that are decoded before they are asked for, at most
 HELD = 1 << 27  # bytes of them that wait
 MOST_TAGS = 1 << 20  # numbers of an array that is an answer: one a step
 BLANK = 3  # least steps of a sample, or of a colour, by which an item's values differ where there is something in it
+
+
+def _placed(place: str, fault: str) -> str:
+    """What is wrong with a file, behind where it stands: once, where that is the file itself, however it is named."""
+    whole = str(Path(place).absolute())
+    if fault.startswith(whole):
+        return place + fault.removeprefix(whole)
+    return fault if fault.startswith(place) else f"{place}: {fault}"
 
 
 def draw_places(wanted: int, total: int) -> list[int]:
@@ -98,8 +107,7 @@ class RowReader:
                 self.skipped += 1
                 continue
             except MediaError as error:
-                place, fault = table.place(row.number), str(error)
-                self.bad.append(fault if fault.startswith(place) else f"{place}: {fault}")
+                self.bad.append(_placed(table.place(row.number), str(error)))
                 continue
             if isinstance(item, str) or isinstance(self.items, Texts):
                 self.items.add(item)  # type: ignore[arg-type]

@@ -149,7 +149,10 @@ def cure(cell: Any, by_run: bool = False) -> str:
         plain = re.sub(r"[\s'’_]", "", written)
         return f"Write the number without {marks}: {plain}."
     if is_nearly(cell) and not re.search(rf"[%‰{MONEY}]", written):
-        return "It is beyond what a number of 64 bits can be, or no number at all. Correct it, or leave the row out."
+        return (
+            "A number has about 308 digits before its point at most; this is beyond that, or no number at all. "
+            "Correct it, or leave the row out."
+        )
     if not any(one.isdigit() for one in written):
         return "Write the number; where there is none, leave the cell empty, and such rows out with --skip-empty."
     return "Write the number alone."

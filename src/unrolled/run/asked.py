@@ -23,7 +23,7 @@ from unrolled.data.tables import check_no_tables, has_header
 from unrolled.data.text import list_files
 from unrolled.data.text_columns import ROW, text_column
 from unrolled.errors import DataError, OptionError, RunError, command
-from unrolled.escaping import typable
+from unrolled.escaping import folder_name
 from unrolled.gradient import GRADIENTS
 from unrolled.laws import MAKING_LAWS, MEMORY_LAWS, check
 from unrolled.memory import MEMORIES, Memory
@@ -202,8 +202,8 @@ def read_input(kept: str | Path, asked: TrainSettings, known: RunFolder | None =
 
 
 def name_for(path: str | Path) -> str:
-    """A run's name, after its data, which can be typed: bytes of a file's name that are not UTF-8 are left out."""
-    return "stdin" if str(path) == "-" else typable(Path(path).resolve().stem) or "run"
+    """A run's name, after its data."""
+    return "stdin" if str(path) == "-" else folder_name(Path(path).resolve().stem) or "run"
 
 
 def read_again(folder: RunFolder, asked: TrainSettings) -> Subject:

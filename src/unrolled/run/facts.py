@@ -112,7 +112,7 @@ def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
     source = f"{path}/run.json"
     facts = read_json(path / "run.json")
     if not isinstance(facts, dict) or type(facts.get("format")) is not int or type(facts.get("kind")) is not str:
-        raise RunError(f"{source} is damaged: it lacks a format or a kind. Use another, or train again.")
+        raise RunError(f"{source} is damaged: it lacks a format or a kind. {CURE}")
     if facts["format"] > FORMAT:
         raise RunError(
             f"{path} was made by a newer unrolled: it has format {facts['format']}; this one reads {FORMAT}.\n"

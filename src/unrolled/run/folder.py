@@ -147,7 +147,7 @@ class RunFolder:
             raise RunError(f"{path} {what}; a run is the folder that `unroll train` leaves. {LISTED}")
         if not has_facts:
             if is_run(path):
-                raise RunError(f"{path} is a damaged run: its run.json is gone. Use another run, or train again.")
+                raise RunError(f"{path} is a damaged run: its run.json is gone. {CURE}")
             raise RunError(f"{path} is not a run: it has no run.json. Name what `unroll train` left. {LISTED}")
         return cls(path, read_facts(path, kinds))
 

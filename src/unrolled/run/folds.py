@@ -18,6 +18,7 @@ from unrolled.run.training import Training
 from unrolled.settings import TrainSettings, option_name
 
 FOLDS = "folds.json"  # what was asked; at the end, the scores
+OTHER = "Give another folder: --out OTHER"  # what to do where this one is damaged
 FIGURES = (
     "accuracy",
     "macro_f1",
@@ -54,16 +55,16 @@ class Folds:
         check_no_link(self.path, "--out")
         if not (self.path / FOLDS).exists():
             return
-        known = read_json(self.path / FOLDS)
+        known = read_json(self.path / FOLDS, OTHER)
         if not isinstance(known, dict) or not isinstance(known.get("asked", {}), dict):
-            raise RunError(f"{self.path / FOLDS} is damaged: it does not say what was asked. Give another --out.")
+            raise RunError(f"{self.path / FOLDS} is damaged: it does not say what was asked. {OTHER}")
         before = {"data": known.get("data"), **known["asked"]} if "asked" in known else {}  # none in an older folder
         now = {"data": self.asked["data"], **self.settings.to_json(), "out": None}
         for name in (name for name, value in now.items() if name in before and before[name] != value):
             what = name if name == "data" else option_name(name)
             raise RunError(
                 f"{self.path} has folds that were begun with {_words(what, before[name])}; now it is "
-                f"{_words(what, now[name])}.\nAsk for the same to go on with them, or give another --out."
+                f"{_words(what, now[name])}.\nAsk for the same to go on with them. {OTHER}"
             )
 
     @property
