@@ -14,7 +14,7 @@ from unrolled.memory import LSTM, RNN, Convolution, ConvolutionState, LSTMState,
 from unrolled.memory.checking import check
 from unrolled.model.encoders import Bidirectional, BothWays, Encoded
 from unrolled.model.readers import Dot, ReaderState
-from unrolled.states import detach, map_leaves
+from unrolled.states import State, detach, map_leaves
 
 
 class SteppedRNN(RNN):
@@ -339,7 +339,19 @@ class BelievesItsSource(Dot):
         return ReaderState(keys, self.value(source.features), source.lengths)
 
 
-BROKEN_READERS: tuple[Any, ...] = (BelievesItsSource,)
+class BelievesItsState(Dot):
+    """Holds each part of a state against its shape, and not against the others."""
+
+    breaks: ClassVar[Law] = laws.a_reader_refuses_what_does_not_fit
+
+    def __init__(self, input_size: int, size: int) -> None:
+        super().__init__(input_size, 5, size)
+
+    def check_within(self, verb: str, state: State) -> None:
+        """Nothing."""
+
+
+BROKEN_READERS: tuple[Any, ...] = (BelievesItsSource, BelievesItsState)
 
 
 def unroll_any_lengths(

@@ -82,6 +82,8 @@ NOT_MADE: dict[str, tuple[Callable[[], Any], str]] = {
     "no task": (lambda: Diagnostic("nix", 3, 4, 0), "Unknown task 'nix'. Known: copy"),
     "part of a lag": (lambda: Diagnostic("copy", 2.5, 4, 0), "Diagnostic: lag is a whole number; got 2.5"),  # type: ignore
     "part of a step": (lambda: Truncated(1.5), "Truncated: k1 is a whole number; got 1.5"),  # type: ignore
+    "10^12 units": (lambda: LSTM(10, 10**12), r"LSTM: weights of these sizes cannot be made: .*\nGive smaller sizes"),
+    "10^15 rows of weights": (lambda: GRU(10**9, 10**6), r"GRU: weights of these sizes cannot be made: "),
     "a setting": (lambda: TrainSettings(foo=1), "TrainSettings: .*'foo'"),  # type: ignore
     "a setting of compare": (lambda: CompareSettings(model="a"), "'model'. Did you mean 'models'"),  # type: ignore
 }
@@ -173,6 +175,16 @@ def test_a_state_starts_with_a_whole_number_of_rows(name: str, rows: Any) -> Non
 def test_a_state_that_there_is_no_room_for_is_refused(rows: int) -> None:
     with pytest.raises(TensorError, match=f"LSTM.start: a state of {rows:,} rows cannot be made"):
         LSTM(4, 4).start(rows)
+
+
+def test_a_fault_of_ones_own_is_not_taken_for_a_lack_of_memory() -> None:
+    class Own(GRU):
+        def __init__(self, input_size: int, size: int) -> None:
+            super().__init__(input_size, size)
+            raise RuntimeError("my own")
+
+    with pytest.raises(RuntimeError, match="my own"):
+        Own(10, 20)
 
 
 def test_a_sparse_tensor_is_refused_with_what_makes_it_dense() -> None:

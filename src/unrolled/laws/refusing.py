@@ -128,8 +128,21 @@ def a_reader_refuses_what_does_not_fit(reader: Part) -> None:
     demand_refused("unroll", lambda wrong: reader.unroll(wrong, state), wrong_inputs(inputs))
     demand_refused("unroll", lambda wrong: reader.unroll(inputs, wrong), wrong_states(state))
     demand_refused("unroll", lambda wrong: reader.unroll(inputs, state, wrong), wrong_lengths(lengths, steps))
+    demand_refused("unroll", lambda wrong: reader.unroll(inputs, wrong), wrong_sources(state))
+    demand_refused("weights", lambda wrong: reader.weights(wrong, state), wrong_inputs(inputs))
+    demand_refused("weights", lambda wrong: reader.weights(inputs, wrong), wrong_states(state))
+    demand_refused("weights", lambda wrong: reader.weights(inputs, wrong), wrong_sources(state))
+    demand_refused("start", reader.start, [("features without lengths", features), ("nothing", None)])
     demand_refused("step", lambda wrong: reader.step(wrong, state), wrong_inputs(inputs[:, 0]))
     demand_refused("step", lambda wrong: reader.step(inputs[:, 0], wrong), wrong_states(state))
+
+
+def wrong_sources(state: State) -> Iterator[Wrong]:
+    """This state of a reader with parts that do not fit each other."""
+    yield "a length past the keys", state._replace(lengths=state.lengths + state.keys.shape[1])
+    yield "a length below 0", state._replace(lengths=-1 - state.lengths)
+    yield "fewer values than keys", state._replace(values=state.values[:, :-1])
+    yield "fewer keys than values", state._replace(keys=state.keys[:, :-1])
 
 
 def a_part_is_made_of_nothing_but_what_it_says(make: Callable[..., Part], sizes: Sequence[int] = SIZES) -> None:

@@ -19,12 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.arguments import check_sizes, checked_init
-from unrolled.errors import TensorError
+from unrolled.errors import OptionError, TensorError
 from unrolled.states import State
 
 Verb = Callable[..., Any]
 WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 MANY_ROWS = 1 << 20  # from which on a state may be too large for any memory
+MANY_UNITS = 1 << 12  # from which on weights may be too large for any memory
+MOST_CAUSE = 200  # characters of what torch says about it
 NARROWER = (torch.bfloat16, torch.float16)  # what autocast makes of float32
 
 
@@ -73,10 +75,18 @@ class Checked(nn.Module, ABC):
     def blank(self) -> State:
         """A state of one row, to see what a state is like."""
 
+    def check_within(self, verb: str, state: State) -> None:
+        """Raises TensorError where the parts of a state, each of which is right, do not fit each other."""
+        return
+
     def _apply(self, *how: Any, **more: Any) -> Any:
         """What `.to()` and its like call: the form is another then."""
         self._form = self._known = None
         return super()._apply(*how, **more)  # type: ignore[no-untyped-call]
+
+
+def _is_large(value: Any) -> bool:
+    return isinstance(value, Integral) and int(value) >= MANY_UNITS
 
 
 def _checked_init(init: Callable[..., None]) -> Callable[..., None]:
@@ -85,7 +95,15 @@ def _checked_init(init: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(init)
     def make(self: Checked, *given: Any, **named: Any) -> None:
-        made(self, *given, **named)
+        try:
+            made(self, *given, **named)
+        except (RuntimeError, OverflowError, MemoryError) as error:
+            if not any(map(_is_large, (*given, *named.values()))):
+                raise
+            cause = str(error).splitlines()[0][:MOST_CAUSE] if str(error) else "no memory"
+            raise OptionError(
+                f"{type(self).__name__}: weights of these sizes cannot be made: {cause}.\nGive smaller sizes."
+            ) from error
         check_sizes(self)
 
     return make
@@ -145,7 +163,7 @@ def _checked_start(verb: Verb) -> Verb:
             raise TensorError(f"{type(self).__name__}.start takes rows, a whole number of at least 0; got {rows!r}.")
         try:
             return verb(self, rows)
-        except (RuntimeError, TypeError, OverflowError, MemoryError) as error:
+        except (RuntimeError, TypeError, OverflowError, MemoryError, IndexError) as error:
             if rows < MANY_ROWS:
                 raise
             raise TensorError(
@@ -155,7 +173,24 @@ def _checked_start(verb: Verb) -> Verb:
     return start
 
 
-VERBS = {"start": _checked_start, "step": _checked_step, "unroll": _checked_unroll, "encode": _checked_encode}
+def _checked_weights(verb: Verb) -> Verb:
+    """What is asked of a reader beside its answer, for a picture."""
+
+    @wraps(verb)
+    def weights(self: Checked, xs: Tensor, state: State) -> Any:
+        check(self, "weights", xs, state)
+        return verb(self, xs, state)
+
+    return weights
+
+
+VERBS = {
+    "start": _checked_start,
+    "step": _checked_step,
+    "unroll": _checked_unroll,
+    "encode": _checked_encode,
+    "weights": _checked_weights,
+}
 
 
 def _shown_by(x: Tensor, state: State) -> tuple[Any, ...]:
@@ -196,6 +231,8 @@ def check(part: Checked, verb: str, xs: Any, state: Any, lengths: Any = None) ->
         return check(part, verb, xs, state, lengths)
     if lengths is not None:
         check_lengths(part, verb, lengths, *xs.shape[:2])
+    if state is not None:
+        part.check_within(verb, state)
     return None
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.arguments import Count
+from unrolled.errors import TensorError
 from unrolled.memory.attention import check_heads, split_heads
 from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
 from unrolled.memory.checking import Checked, check_input, check_lengths
@@ -48,6 +49,11 @@ class Reader(Checked):
 
     def start(self, source: Encoded) -> ReaderState:
         """What is looked at: the features (B, S, D) of an encoder."""
+        if not hasattr(source, "features") or not hasattr(source, "lengths"):
+            raise TensorError(
+                f"{type(self).__name__}.start reads what an encoder gives, features and lengths; got a "
+                f"{type(source).__name__}. Encode it first, or give Encoded(features, lengths)."
+            )
         check_input(self, "start", source.features, ("rows", "steps", self.source_size))
         check_lengths(self, "start", source.lengths, *source.features.shape[:2])
         alive = reading(source.lengths, source.features.shape[1], source.features.device)[..., None]  # (B, S, 1)
@@ -76,6 +82,16 @@ class Reader(Checked):
     def blank(self) -> ReaderState:
         """One row that looks at a source of no steps."""
         return self.look_at_nothing(1)
+
+    def check_within(self, verb: str, state: State) -> None:
+        keys, values, lengths = state
+        if keys.shape[1] != values.shape[1]:
+            raise TensorError(
+                f"{type(self).__name__}.{verb}: the state has {keys.shape[1]} keys and {values.shape[1]} values "
+                "a row; as many were expected. A state comes from start."
+            )
+        if verb != "step":
+            check_lengths(self, verb, lengths, *keys.shape[:2])
 
     def look_at_nothing(self, rows: int) -> ReaderState:
         """Sources of no steps."""
