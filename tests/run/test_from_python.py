@@ -15,7 +15,7 @@ import unrolled
 from unrolled.cli import from_python
 from unrolled.cli.terminal import QuietView
 from unrolled.compare import Comparison
-from unrolled.errors import DataError, InputError, OptionError
+from unrolled.errors import DataError, InputError, OptionError, RunError
 from unrolled.run import info_data, runs
 from unrolled.run.folder import RunFolder
 from unrolled.run.writing import Choice
@@ -213,3 +213,17 @@ def test_progress_shows_in_a_terminal_alone(
 def test_a_way_of_writing_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=f"{next(iter(wrong))} is a "):
         Choice(**wrong)
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "sample", "reach"])
+def test_what_a_run_of_rows_cannot_do_names_the_methods_that_it_has(here: Path, verb: str) -> None:
+    methods = r"one of kind 'language'\.\n.*unroll predict, unroll evaluate.*\n.*predict\(\), evaluate_answers\(\)"
+    with pytest.raises(RunError, match=methods):
+        getattr(reviews(here), verb)()
+
+
+@pytest.mark.parametrize("verb", ["evaluate_answers", "evaluate_writings"])
+def test_what_a_run_of_a_text_cannot_do_names_the_methods_that_it_has(here: Path, verb: str) -> None:
+    with pytest.raises(RunError, match=r"sample\(\), score\(\), evaluate\(\), reach\(\), info\(\)"):
+        getattr(poems(here), verb)()
+    assert poems(here).evaluate().lines

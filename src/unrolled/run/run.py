@@ -46,6 +46,12 @@ from unrolled.threads import ThreadChoice, by_threads, torch_threads
 from unrolled.training.adapting import Adapting, Learning, choose_adapting, evaluate_adapted
 
 PROBED = 32  # symbols of each row by which numbers of threads are compared
+CAN_DO = {
+    Language.kind: ("unroll sample, unroll score", "sample(), score(), evaluate(), reach()"),
+    Answers.kind: ("unroll predict", "predict(), evaluate_answers()"),
+    Writings.kind: ("unroll predict", "write(), evaluate_writings()"),
+}
+"""What a run of each kind can do: commands of its own, and methods of `Run`."""
 REACH_READ = 100_000  # symbols of the validation part that the reach is measured on, at most
 
 
@@ -140,10 +146,10 @@ class Run:
     def check_kind(self, kind: str) -> None:
         """Raises RunError unless the run is of this kind."""
         if self.kind != kind:
-            cure = "unroll sample and unroll score" if self.kind == Language.kind else "unroll predict"
+            commands, methods = CAN_DO[self.kind]
             raise RunError(
                 f"{self.path} holds a run of kind '{self.kind}'; this needs one of kind '{kind}'.\n"
-                f"What it can do: {cure}, unroll evaluate, unroll info."
+                f"What it can do: {commands}, unroll evaluate, unroll info.\nFrom Python: {methods}, info()."
             )
 
     def predict(self, texts: Iterable[Given | str], top: int | None = None) -> Iterator[Answer]:
