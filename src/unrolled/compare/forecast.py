@@ -20,6 +20,7 @@ from unrolled.training.planning import PROBED_SIZE, Task, plan_steps, shape
 
 STARTING = 4.0  # seconds in which a training's process starts and reads a short text
 REACHING = 12.0  # seconds that measuring the reach takes, about
+STREAMED = 2.0  # seconds in which its model is timed at the end, step by step, beside the others
 COUNTED_A_SECOND = 80_000  # symbols that an n-gram counts, weighs and reads again
 FORWARD = 1 / 3  # of an update: reading alone
 
@@ -70,10 +71,10 @@ class Forecast:
         return (plan.steps + looked) * seconds_an_update(plan, rehearse_language(shapes.symbols))
 
     def _of_text(self, cell: Cell, corpus: Corpus) -> float:
-        """Training, then reading the validation part and a stream in one row, and the reach."""
+        """Training, then reading the validation part and a stream in one row, the reach, and the timing of steps."""
         task, validation = task_of(corpus), corpus.targets("validation")
         counting = corpus.targets("training") / COUNTED_A_SECOND
-        measuring = STARTING + REACHING
+        measuring = STARTING + REACHING + STREAMED
         if cell.gradient == COUNTED:
             return counting + measuring
         asked = train_settings(self.settings, cell, self.sizes)
