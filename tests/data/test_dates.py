@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.columns import holds_dates
 from unrolled.data.dates import date_reader, read_date
 from unrolled.data.examples import Asked
+from unrolled.data.first_cells import holds_dates
 from unrolled.data.read_examples import read_examples
 from unrolled.errors import DataError
 

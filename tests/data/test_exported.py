@@ -22,9 +22,9 @@ def table(path: Path, header: str, row: Callable[[int], str], count: int = 60) -
 
 
 INPUTS: dict[str, tuple[str, Callable[[int], str], tuple[str, ...]]] = {
-    "R's numbers of rows": ('"","x","z","y"', lambda n: f'"{n + 1}",{n / 7},{n % 5},{n / 3}', ("x", "z")),
+    "R's numbers of rows": ('"","x","z","target"', lambda n: f'"{n + 1}",{n / 7},{n % 5},{n / 3}', ("x", "z")),
     "x alone": ("x,y", lambda n: f"{n / 7},{n / 3}", ("x",)),
-    "x beside words": ("x,who,y", lambda n: f"{n / 7},w{n % 3},{n / 3}", ("x",)),
+    "x beside words": ("x,who,target", lambda n: f"{n / 7},w{n % 3},{n / 3}", ("x",)),
     "ids": ("id,size,rooms,target", lambda n: f"{n},{n / 7},{n % 5},{n / 3}", ("size", "rooms")),
     "ids of others": ("userId,size,rooms,target", lambda n: f"{n % 9},{n / 7},{n % 5},{n / 3}", ("size", "rooms")),
     "pandas' numbers of rows": (",Unnamed: 0,a,b,y", lambda n: f"{n},{n},{n / 7},{n % 5},{n / 3}", ("a", "b")),

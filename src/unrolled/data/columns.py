@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
 from unrolled.data.column_kinds import LEAST_ROWS, entries, spell
-from unrolled.data.dates import date_reader
 from unrolled.data.file_names import IDS
-from unrolled.data.table_file import LOOKED_AT, Cell, Row, TableFile
+from unrolled.data.first_cells import NUMBERED, first_cells, holds_dates, holds_numbers, is_id
+from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.words import join_words
-from unrolled.data.written_numbers import all_numbers, is_nearly, is_number, is_undefined, shortened, unit_of
+from unrolled.data.written_numbers import shortened
 from unrolled.errors import DataError, OptionError, nearest, typed
 from unrolled.schema import check
 
@@ -25,9 +22,8 @@ INPUTS = ("text", "sentence", "review", "document", "content", "message", "body"
           "inputs", "images", "sounds", "x", "data", "features", "sequence", "series")  # fmt: skip
 OUTPUTS = ("label", "labels", "target", "targets", "class", "category", "sentiment", "tags", "upos", "caption",
            "answer", "output", "value", "y")  # fmt: skip
+PLACES = ("x", "y", "z")  # names of coordinates
 NUMBERS = ("x", "input", "inputs", "data", "features")  # of INPUTS: names of any of several columns of numbers
-NUMBERED = re.compile(r"Unnamed: ?\d+|index|idx|rownames?|row|row_?(id|no|num|number)|no\.?|nr\.?|#", re.IGNORECASE)
-"""Names of columns that hold the numbers of the rows, where they do."""
 MOST_SHOWN = 4  # columns named in a line
 MOST_TOGETHER = 20  # columns of numbers that an advised option lists
 
@@ -79,12 +75,16 @@ def choose_columns(
     if len(left) > 2 - bool(outputs) - bool(inputs) > 0:  # dates say when a row is: others are read and answered
         cells = first_cells(table, left) if table.mixed else {}
         left = [name for name in left if not holds_dates(cells.get(name, ()), name)] or left
+    places = _find_places(table, left) if table.mixed else ()
+    if places and not outputs:
+        outputs = _settle_places(table, left, inputs, places)
+        left = [name for name in left if name not in outputs]
     if not inputs:
-        inputs = _find_inputs(table, left, bool(outputs))
+        inputs = _find_inputs(table, left, bool(outputs), places)
         found = set(inputs)
         left = [name for name in left if name not in found]
         if not outputs and len(inputs) > 1:  # ids beside numbers are no answer to these
-            left = [name for name, cells in first_cells(table, left).items() if not _is_id(name, cells)]
+            left = [name for name, cells in first_cells(table, left).items() if not is_id(name, cells)]
     if not outputs and not left and len(inputs) > 1:  # all are numbers: the last is foreseen
         inputs, left = inputs[:-1], [inputs[-1]]
     if not outputs:
@@ -103,8 +103,52 @@ def _listed(table: TableFile, names: str | None) -> tuple[str, ...]:
     return (names,) if names in table.columns else tuple(name.strip() for name in names.split(","))
 
 
-def _find_inputs(table: TableFile, left: list[str], answered: bool) -> tuple[str, ...]:
-    """Of the columns that are left those that are read; answered: the output is not among them."""
+def _find_places(table: TableFile, left: list[str]) -> tuple[str, ...]:
+    """The columns x, y and perhaps z that are left, where they may be the coordinates of a place: numbers, and others
+    than ids and numbers of rows stand beside them."""
+    named = {name.lower(): name for name in left}
+    if not {"x", "y"} < set(named):
+        return ()
+    cells = first_cells(table, left)
+    if all(name in (named["x"], named["y"]) or is_id(name, cells[name]) for name in left):
+        return ()
+    places = tuple(named[one] for one in PLACES if one in named)
+    return places if all(cells[name] and holds_numbers(cells[name]) for name in places) else ()
+
+
+def _settle_places(
+    table: TableFile, left: list[str], inputs: tuple[str, ...], places: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The output beside coordinates: the one column that is called as what is answered is. Raises DataError where
+    none is, or several are."""
+    named = [name for name in left if name.lower() in OUTPUTS and name not in places]
+    if len(named) == 1:
+        return (named[0],)
+    x, y = places[:2]
+    known = inputs or tuple(name for name in left if name.lower() in INPUTS and name not in (x, *NUMBERS))[:1]
+    cells = first_cells(table, left)
+    others = named or [name for name in left if name not in places and not is_id(name, cells[name])]
+    others = [name for name in others if name not in known] or [name for name in others if name not in inputs]
+    answer = (others or places)[-1]
+    read = inputs or [name for name in places if name != answer]
+    if known:
+        answered = f"The place is answered: {_typed_columns(known, (x, y))}"
+    else:
+        answered = f"One of them is answered: {_typed_columns((x,), (y,))}"
+    raise DataError(
+        f"{table.path} has the columns {table.listed}; {x} and {y} may be a place, and which is answered is not "
+        f"plain.\nAnother is answered: {_typed_columns(read, (answer,))}\n{answered}"
+    )
+
+
+def _typed_columns(inputs: Sequence[str], outputs: Sequence[str]) -> str:
+    """The options that name these."""
+    return f"--input {typed(','.join(inputs))} --output {typed(','.join(outputs))}"
+
+
+def _find_inputs(table: TableFile, left: list[str], answered: bool, places: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Of the columns that are left those that are read; answered: the output is not among them; places: those that
+    are read together, if not with others."""
     others = left if answered else [name for name in left if name.lower() not in OUTPUTS]
     known = [name for wanted in INPUTS for name in left if name.lower() == wanted]
     if not known and not table.unnamed and len(left) == (1 if answered else 2):
@@ -116,23 +160,13 @@ def _find_inputs(table: TableFile, left: list[str], answered: bool) -> tuple[str
         return (known[0],)
     cells = first_cells(table, others)
     if known and not all(holds_numbers(cells[name]) for name in others):
-        return (known[0],)
-    others = [name for name in others if not _is_id(name, cells[name])]
+        return places if known[0] in places else (known[0],)
+    others = [name for name in others if not is_id(name, cells[name])]
     if others and all(holds_dates(cells[name], name) for name in others):
         raise no_forecasts(table, others)
     if not others or table.unnamed or not all(holds_numbers(cells[name]) for name in others):
         raise _undecided(table, "input", [name for name in others if holds_numbers(cells[name])])
     return tuple(others)
-
-
-def _is_id(name: str, cells: Sequence[Cell]) -> bool:
-    """Whether a column of numbers is called so that these are ids, or holds the numbers of the rows."""
-    if IDS.fullmatch(name):
-        return True
-    if not NUMBERED.fullmatch(name) or not all(is_number(cell) for cell in cells):
-        return False
-    numbers = [float(cell) for cell in cells]  # type: ignore[arg-type]
-    return all(after == before + 1 for before, after in pairwise(numbers))
 
 
 def unread_ids(columns: Columns, table: TableFile) -> tuple[str, ...]:
@@ -157,36 +191,6 @@ def _refuse_label_first(table: TableFile, names: Sequence[str]) -> None:
             f"which is read and which is answered is not plain{said}.\nA text has a label: --input {typed(names[1])} "
             f"--output {typed(names[0])}\nA text is written: --input {typed(names[0])} --output {typed(names[1])}"
         )
-
-
-def first_cells(table: TableFile, names: Sequence[str]) -> dict[str, list[Cell]]:
-    """What the first rows of columns hold, each without its empty cells."""
-    rows = [row.cells for row in islice(table.rows(names), LOOKED_AT)] if names else []
-    return {name: [cells[place] for cells in rows if cells[place] is not None] for place, name in enumerate(names)}
-
-
-def holds_dates(cells: Sequence[Cell], name: str = "") -> bool:
-    """Whether cells of a column are all dates or times, written in one way. name: the column's, by which numbers may
-    be dates."""
-    return date_reader(list(cells), name) is not None
-
-
-def holds_numbers(cells: Sequence[Cell]) -> bool:
-    """Whether most cells of a column are numbers, or nearly; the others are told of by their rows."""
-    if all_numbers(cells) is not None:  # as in most columns of numbers, of which a table may have very many
-        return True
-    known = [cell for cell in cells if not is_undefined(cell)]
-    return not known or 2 * sum(is_number(cell) or is_nearly(cell) for cell in known) > len(known)
-
-
-def most_amounts(cells: Sequence[Cell]) -> list[Cell]:
-    """Those of a column's cells that are a number with one unit, as 12 kg is, where they are most of them, and not of
-    few kinds, as labels are; else none."""
-    units = [unit_of(cell) for cell in cells]
-    common = Counter(unit for unit in units if unit is not None).most_common(1)
-    if not common or 2 * common[0][1] <= len(cells) or LEAST_ROWS * len(set(map(str, cells))) <= len(cells):
-        return []
-    return [cell for cell, unit in zip(cells, units, strict=True) if unit == common[0][0]]
 
 
 def no_forecasts(table: TableFile, dated: Sequence[str], numbers: bool = False) -> DataError:

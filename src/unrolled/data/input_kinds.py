@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from unrolled.data.columns import Columns, holds_dates, holds_numbers, most_amounts, no_forecasts
+from unrolled.data.columns import Columns, no_forecasts
 from unrolled.data.dates import read_date
 from unrolled.data.file_names import check_no_files
+from unrolled.data.first_cells import holds_dates, holds_numbers, most_amounts
 from unrolled.data.inputs import (
     AS_IT_STANDS,
     HIGHEST_RATE,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.columns import first_cells
+from unrolled.data.first_cells import first_cells
 from unrolled.data.inputs import SMALLEST
 from unrolled.data.table_file import Cell, TableFile
 

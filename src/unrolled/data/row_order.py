@@ -11,8 +11,8 @@ from pathlib import PurePath
 from shlex import quote
 from typing import Any
 
-from unrolled.data.columns import first_cells, holds_dates
 from unrolled.data.dates import NUMBERED, PLAIN, date_readers, most_odd
+from unrolled.data.first_cells import first_cells, holds_dates
 from unrolled.data.table_file import Cell, TableFile
 from unrolled.data.written_numbers import is_undefined
 
