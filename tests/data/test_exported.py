@@ -40,7 +40,7 @@ def test_numbers_are_read_together_and_ids_are_not(case: str, tmp_path: Path) ->
 
 def test_what_is_not_read_is_said_and_an_option_wins(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "id,size,rooms,target", lambda n: f"{n},{n / 7},{n % 5},{n / 3}")
-    said = "ids and numbers of rows are not read: id; to read them: --input"
+    said = "; not read: id; to read others: --input"
     assert said in read_examples(path, Asked()).description
     given = read_examples(path, Asked(input="id,size"))
     assert given.columns.inputs == ("id", "size")

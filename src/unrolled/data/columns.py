@@ -9,8 +9,7 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 
 from unrolled.data.column_kinds import LEAST_ROWS, entries, spell
-from unrolled.data.file_names import IDS
-from unrolled.data.first_cells import NUMBERED, first_cells, holds_dates, holds_numbers, is_id
+from unrolled.data.first_cells import first_cells, holds_dates, holds_numbers, is_id
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.words import join_words
 from unrolled.data.written_numbers import shortened
@@ -167,14 +166,6 @@ def _find_inputs(table: TableFile, left: list[str], answered: bool, places: tupl
     if not others or table.unnamed or not all(holds_numbers(cells[name]) for name in others):
         raise _undecided(table, "input", [name for name in others if holds_numbers(cells[name])])
     return tuple(others)
-
-
-def unread_ids(columns: Columns, table: TableFile) -> tuple[str, ...]:
-    """The columns of ids, and of numbers of rows, beside columns of numbers that are read."""
-    used = {*columns.all, columns.sequence, columns.time}
-    unread = [name for name in table.columns if name not in used] if table.mixed and len(columns.inputs) else []
-    named = [name for name in unread if IDS.fullmatch(name) or NUMBERED.fullmatch(name)]
-    return tuple(name for name, cells in first_cells(table, named).items() if holds_numbers(cells))
 
 
 def _refuse_label_first(table: TableFile, names: Sequence[str]) -> None:

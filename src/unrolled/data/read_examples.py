@@ -13,7 +13,7 @@ from unrolled.data.alike import check_unlike
 from unrolled.data.answer_kinds import decide_kinds, leave_out, only_text
 from unrolled.data.answer_reader import as_texts, read_answers
 from unrolled.data.answers import Answered, Labels, LabelSets, Written, shown
-from unrolled.data.columns import Columns, choose_columns, unread_ids
+from unrolled.data.columns import Columns, choose_columns
 from unrolled.data.cuts import share_of
 from unrolled.data.examples import Asked, Examples, Known
 from unrolled.data.features import Features, learn_features
@@ -33,6 +33,7 @@ from unrolled.data.symbols import Table
 from unrolled.data.table_file import TableFile
 from unrolled.data.tables import open_table
 from unrolled.data.tokens import LabelTokens, Tokens, grow_tokens, learn_given, learn_tokens
+from unrolled.data.unread import check_no_splits, unread_note
 from unrolled.data.words import given_words
 from unrolled.errors import DataError, OptionError, nearest
 
@@ -162,6 +163,8 @@ def _open_tables(
         if asked.input is None:
             check_one_input(table)
         columns = choose_columns(table, asked.input, asked.output, asked.group, asked.sequence)
+        if asked.fold is None and asked.valid is None and asked.test is None:
+            check_no_splits(table, columns)
     tables = [table, *others]
     for one in tables:
         check_columns(one, columns)
@@ -215,9 +218,8 @@ def _notes(
         if isinstance(answered, Labels | LabelSets):
             found = (differ_by_case(answered.facts()), differ_as_written(answered.facts()))
             notes += [f"{name}: {alike}" for alike in found if alike]
-    numbers = isinstance(intake, Features) and known is None and asked.input is None
-    if numbers and (unread := unread_ids(columns, table)):
-        notes.append(f"ids and numbers of rows are not read: {shown(unread)}; to read them: --input")
+    if known is None and asked.input is None and (unread := unread_note(table, columns)):
+        notes.append(unread)
     if known is None and (still := _never_changing(columns, intake)):
         notes.append(still)
     if isinstance(rows.taken, VectorInput) and known is None and asked.read is None:

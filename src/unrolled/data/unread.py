@@ -1,0 +1,57 @@
+"""Columns of a table that are neither read nor answered: they are named, and names of splits among them refused."""
+
+from __future__ import annotations
+
+from unrolled.data.columns import Columns
+from unrolled.data.first_cells import first_cells
+from unrolled.data.split_names import SPLITS, hold_splits
+from unrolled.data.table_file import Cell, TableFile
+from unrolled.data.written_numbers import shortened
+from unrolled.errors import DataError
+
+NAMED = 3  # columns that a note names
+OPTIONS = {"validation": "--valid FILE", "test": "--test FILE"}
+
+
+def unread_note(table: TableFile, columns: Columns) -> str:
+    """What is said of the columns that a table has beside those that are used; "" where it has none."""
+    names = [shortened(name) for name in _unread(table, columns)]
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return f"not read: {', '.join(names[:NAMED])}{more}; to read others: --input" if names else ""
+
+
+def check_no_splits(table: TableFile, columns: Columns) -> None:
+    """Raises DataError for a column that says which split each row is of, which no part would be cut by."""
+    for name, cells in first_cells(table, _unread(table, columns)).items():
+        if not cells or not all(map(_is_split, cells)):
+            continue
+        found = hold_splits(_kinds(table, name))
+        if found:
+            named = " ".join(option for split, option in OPTIONS.items() if split in found.values())
+            raise DataError(
+                f"{table.path}: '{name}' holds names of splits ({', '.join(sorted(found))}), which are not kept: "
+                "rows of all would be learnt from.\nWrite each split into a file of its own, and name the others: "
+                f"{named}\nTo draw the parts by chance all the same: --valid 0.1 --test 0.1"
+            )
+
+
+def _unread(table: TableFile, columns: Columns) -> list[str]:
+    used = {*columns.all, columns.sequence, columns.time}
+    return [name for name in table.columns if name not in used] if table.mixed else []
+
+
+def _is_split(cell: Cell) -> bool:
+    return isinstance(cell, str) and cell.strip().lower() in SPLITS
+
+
+def _kinds(table: TableFile, name: str) -> set[str]:
+    """The different cells of a column of names of splits; none where another thing stands among them."""
+    kinds = set[str]()
+    for row in table.rows([name]):
+        cell = row.cells[0]
+        if cell is None:
+            continue
+        if not _is_split(cell):
+            return set()
+        kinds.add(str(cell).strip())
+    return kinds
