@@ -102,9 +102,10 @@ def _odd(name: str, column: Column, odd: Odd, place: Place) -> DataError:
         )
     most = column.numbers > column.rows / 2
     there = f"{column.numbers:,} of {column.rows:,} cells are numbers" if most else "cells look like numbers"
-    return DataError(
-        f"{said}, where {there}.\n{cure(odd.cell)}\nIf names or texts are meant: --as label, or --as text."
-    )
+    advice = cure(odd.cell)
+    if odd is column.undefined and 2 * odd.count > column.rows:
+        advice = f"So are {odd.count:,} of {column.rows:,} cells: write the numbers, or name another column."
+    return DataError(f"{said}, where {there}.\n{advice}\nIf names or texts are meant: --as label, or --as text.")
 
 
 def _check(table: TableFile, name: str, kind: str) -> None:
@@ -147,7 +148,8 @@ def leave_out(tables: Sequence[TableFile], rows: RowReader, kinds: Mapping[str, 
         found = np.isin(np.array(rows.ids[name]), empty)
         if found.any() and not skip_empty and kind == "label":
             row = int(np.flatnonzero(found)[0])
-            raise no_cell(tables[rows.sources[row]], name, Row(rows.numbers[row], ()))
+            empty_rows = int(found.sum()), len(found)
+            raise no_cell(tables[rows.sources[row]], name, Row(rows.numbers[row], ()), empty_rows)
         gone |= found
     if skip_empty and gone.any():
         rows.leave_out(gone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
@@ -220,12 +221,26 @@ def missing(table: TableFile, columns: Sequence[str], row: Row) -> str | None:
     return next((name for name, cell in zip(columns, row.cells, strict=True) if cell is None), None)
 
 
-def no_cell(table: TableFile, name: str, row: Row) -> DataError:
-    """What to say of a row that lacks a cell."""
+def no_cell(table: TableFile, name: str, row: Row, empty: tuple[int, int], group: bool = False) -> DataError:
+    """What to say of a row that lacks a cell. empty: how many rows do, and how many there are. group: the column says
+    which rows belong together, and may be filled in the first of them alone."""
+    count, rows = empty
+    most = 2 * count > rows
+    said = f"{table.place(row.number)}: '{name}' is empty" + (f", as in {count:,} of {rows:,} rows" if most else "")
+    advice = [] if most else ["Or leave such rows out with --skip-empty."]
+    if group:
+        return DataError("\n".join([f"{said}: to which group does this row belong?", fill_down(name), *advice]))
+    if most:
+        return DataError(f"{said}. A row needs an input and an answer;\nfill it in, or name another column.")
     return DataError(
-        f"{table.place(row.number)}: '{name}' is empty. A row needs an input and an answer;\n"
-        "fill it in, or leave such rows out with --skip-empty."
+        f"{said}. A row needs an input and an answer;\nfill it in, or leave such rows out with --skip-empty."
     )
+
+
+def fill_down(name: str) -> str:
+    """What to do with a column that is filled in only in the first of the rows that belong together."""
+    column = f"df[{json.dumps(name, ensure_ascii=False)}]"
+    return f"Where it stands only in the first row of each, fill it down, in pandas: {column} = {column}.ffill()"
 
 
 def to_json(columns: Columns) -> dict[str, Any]:

@@ -97,7 +97,10 @@ class Examples:
     def description(self) -> str:
         """What was understood, in a line, with the options that overrule it."""
         whole = len(self.numbers)
-        line = f"{whole:,} rows of {self.form}: {self.columns.input} ({self.intake.read_as}) -> "
+        line = ""
+        if self.skipped > whole:
+            line = f"WARNING, {self.skipped:,} of {self.skipped + whole:,} rows left out, each with an empty cell; "
+        line += f"{whole:,} rows of {self.form}: {self.columns.input} ({self.intake.read_as}) -> "
         line += "; ".join(answered.describe(name) for name, answered in self.answers.items())
         line += f" ({self.note})" if self.note else ""
         line += "; otherwise: --input --output --as --read"
@@ -108,7 +111,7 @@ class Examples:
         line += "".join(f"; {one}" for one in self.notes)
         if files := sum(len(table.skipped) for table in self.tables):
             line += f"; {files:,} files of another kind left out"
-        if self.skipped:
+        if 0 < self.skipped <= whole:
             line += f"; {self.skipped:,} rows with an empty cell left out"
         if self.blank:
             line += f"; {self.blank:,} are silent, or of one colour, throughout"

@@ -137,7 +137,8 @@ class RowReader:
             elif skip_empty:
                 self.skipped += 1
             else:
-                raise no_cell(table, empty, row)
+                cells = [row.cells[0] for row in table.rows([empty])]
+                raise no_cell(table, empty, row, (cells.count(None), len(cells)), empty == self.wanted.group)
 
     def _taken(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item]]]:
         """Each row and what gives its item; files are decoded side by side, in threads."""

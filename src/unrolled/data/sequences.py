@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Self
 
+from unrolled.data.columns import fill_down
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.errors import DataError
 
@@ -39,7 +40,8 @@ class SequenceTable(TableFile):
         for row in table.rows([sequence, *outputs]):
             if row.cells[0] is None:
                 raise DataError(
-                    f"{table.place(row.number)}: '{sequence}' is empty: of which sequence is this step? Fill it in."
+                    f"{table.place(row.number)}: '{sequence}' is empty: of which sequence is this step? Fill it in.\n"
+                    f"{fill_down(sequence)}"
                 )
             if not last or row.cells[0] != last[0]:
                 if str(row.cells[0]) in seen:
