@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from unrolled.data import table_file
+from unrolled.data.columns import Columns
 from unrolled.data.examples import Asked
 from unrolled.data.read_examples import read_examples
 from unrolled.data.tables import is_table, open_table
@@ -206,3 +207,26 @@ def test_a_list_among_answers_is_refused_with_the_row(texts: bool, tmp_path: Pat
     path.write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(DataError, match=r"row 13: 'answer' is 'words 0', where lists of names were expected"):
         read_examples(path, Asked())
+
+
+NESTED = [
+    {"text": f"day {n} was fine", "mood": "ab"[n % 2], "user": {"id": n}, "tags": [{"t": 1}]} for n in range(40)
+]
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.jsonl"])
+def test_objects_in_columns_that_are_not_used_are_no_fault(name: str, tmp_path: Path) -> None:
+    rows = [*NESTED, {"text": "the last day", "mood": "a", "late": {"a": 1}}]
+    path = tmp_path / name
+    path.write_text(json.dumps(rows) if name == "t.json" else "\n".join(map(json.dumps, rows)))
+    found = read_examples(path, Asked(input="text", output="mood"))
+    assert found.columns == Columns(("text",), ("mood",)) and len(found.numbers) == 41
+
+
+@pytest.mark.parametrize("used", ["user", "tags"])
+def test_objects_in_columns_that_are_used_are_to_be_flattened(used: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps(NESTED))
+    for asked in (Asked(input=used, output="mood"), Asked(input="text", output=used)):
+        with pytest.raises(DataError, match=rf"row 1: '{used}' is an object.*\n.*pandas\.json_normalize"):
+            read_examples(path, asked)

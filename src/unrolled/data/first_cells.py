@@ -18,9 +18,11 @@ NUMBERED = re.compile(r"Unnamed: ?\d+|index|idx|rownames?|row|row_?(id|no|num|nu
 
 
 def first_cells(table: TableFile, names: Sequence[str]) -> dict[str, list[Cell]]:
-    """What the first rows of columns hold, each without its empty cells."""
-    rows = [row.cells for row in islice(table.rows(names), LOOKED_AT)] if names else []
-    return {name: [cells[place] for cells in rows if cells[place] is not None] for place, name in enumerate(names)}
+    """What the first rows of columns hold, each without its empty cells; of one with objects in its cells nothing."""
+    plain = [name for name in names if name not in table.nested]
+    rows = [row.cells for row in islice(table.rows(plain), LOOKED_AT)] if plain else []
+    found = {name: [cells[place] for cells in rows if cells[place] is not None] for place, name in enumerate(plain)}
+    return {name: found.get(name, []) for name in names}
 
 
 def holds_dates(cells: Sequence[Cell], name: str = "") -> bool:

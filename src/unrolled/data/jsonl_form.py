@@ -38,7 +38,7 @@ class JsonlTable(TableFile):
         """array: it is an array; if not, an object a line."""
         self.form = "json" if path.suffix.lower() == ".json" else "jsonl"
         self.encoding, self.array = encoding, array
-        names = _names(path, encoding, array, path.stat().st_size, path.stat().st_mtime_ns)
+        names, self.nested = _names(path, encoding, array, path.stat().st_size, path.stat().st_mtime_ns)
         if not names:
             raise DataError(
                 f"{path} holds no row with a name in it. Rows were expected, an array of objects, or\n"
@@ -123,6 +123,11 @@ def _holds_objects(cell: Any) -> bool:
     return isinstance(cell, list) and bool(cell) and all(isinstance(entry, dict) for entry in cell)
 
 
+def _is_nested(cell: dict[str, Any] | list[Any]) -> bool:
+    """Whether a cell is an object, or a list with one."""
+    return isinstance(cell, dict) or any(isinstance(entry, dict) for entry in cell)
+
+
 def _listed(names: Iterable[str]) -> str:
     shown = [HALVES.sub("?", shortened(name)) for name in islice(names, MOST_NAMED + 1)]
     return ", ".join(shown[:MOST_NAMED]) + (", …" if len(shown) > MOST_NAMED else "")
@@ -161,17 +166,18 @@ def read_objects(path: Path, encoding: str, array: bool) -> Iterator[tuple[int, 
 
 
 @lru_cache(maxsize=8)
-def _names(path: Path, encoding: str, array: bool, size: int, changed: int) -> tuple[str, ...]:
-    """The names of all objects of a file of this size that was changed then."""
-    names: dict[str, None] = {}
+def _names(path: Path, encoding: str, array: bool, size: int, changed: int) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The names of all objects of a file of this size that was changed then, and those under which objects stand."""
+    names, nested = dict[str, None](), set[str]()
     for number, value in read_objects(path, encoding, array):
+        nested.update(name for name, cell in value.items() if isinstance(cell, dict | list) and _is_nested(cell))
         if value.keys() <= names.keys():
             continue
         for name in value:
             if HALVES.search(name):
                 raise half_a_character(f"{path}, row {number:,}", name)
         names |= dict.fromkeys(value)
-    return tuple(names)
+    return tuple(names), frozenset(nested)
 
 
 def _lines(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
@@ -227,9 +233,10 @@ def _entries(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
 def _check_nested(path: Path, number: int, name: str, cell: Any) -> None:
     """Raises DataError for an object, or half a character, within a cell."""
     if isinstance(cell, dict):
-        hint = '\nFrom pandas: df.to_json(path, orient="records")' if path.suffix.lower() == ".json" else ""
         raise DataError(
-            f"{path}, row {number:,}: '{name}' is an object; text, a number or a list was expected.{hint}"
+            f"{path}, row {number:,}: '{name}' is an object; text, a number or a list was expected.\n"
+            "Make columns of what is in it, named parent.child, in pandas: "
+            'pandas.json_normalize(rows).to_json("rows.json", orient="records")'
         )
     for entry in cell:
         if isinstance(entry, dict | list):

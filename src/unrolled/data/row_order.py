@@ -135,7 +135,7 @@ def clock_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
 
 def source_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
     """Columns that may say of whom or of what a row is, by their names, or as parts of files' names."""
-    used = set(taken)
+    used = table.nested.union(taken)
     return [
         name for name in table.columns
         if name not in used and (_says_source(name) or (PART.fullmatch(name) and not table.mixed))

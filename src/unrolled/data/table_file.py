@@ -59,6 +59,7 @@ class TableFile(ABC):
     ending = ""  # of the names of its files, where each of them is a row
     skipped: tuple[Path, ...] = ()  # files of a folder that could not be rows
     unnamed: int = 0  # columns that have no name; a first one that holds the numbers of the rows is not counted
+    nested: frozenset[str] = frozenset()  # columns that cannot be read, for objects stand in their cells
     split = "training"  # which one this is of those that came together
     arrays = ""  # those, or the folders, that a split is which stands in one file, or folder, with others
     splits: Mapping[str, TableFile] = {}  # "validation", "test": tables that came with this one, which is training
