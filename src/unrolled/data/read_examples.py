@@ -32,6 +32,7 @@ from unrolled.data.spelling import learn_spelling
 from unrolled.data.symbols import Table
 from unrolled.data.table_file import TableFile
 from unrolled.data.tables import open_table
+from unrolled.data.thousands import check_thousands
 from unrolled.data.tokens import LabelTokens, Tokens, grow_tokens, learn_given, learn_tokens
 from unrolled.data.unread import check_no_splits, unread_note
 from unrolled.data.words import given_words
@@ -168,6 +169,9 @@ def _open_tables(
     tables = [table, *others]
     for one in tables:
         check_columns(one, columns)
+    if known is None:
+        for names, kind in ((columns.inputs, asked.read or "vectors"), (columns.outputs, asked.kind or "value")):
+            check_thousands(table, names if kind in ("vectors", "value") else ())
     if columns.sequence:
         kept = [*columns.outputs, *([columns.group] if columns.group else [])]
         tables = gather_all(tables, columns, kept, asked, known)
