@@ -10,6 +10,7 @@ import pytest
 from unrolled.data.columns import choose_columns
 from unrolled.data.examples import Asked
 from unrolled.data.read_examples import read_examples
+from unrolled.data.table_file import TableOptions
 from unrolled.data.tables import open_table
 from unrolled.errors import DataError
 
@@ -57,9 +58,67 @@ def test_columns_of_numbers_beside_words_are_named_together_in_the_advice(tmp_pa
     path = table(tmp_path / "iris.csv", "length,petal width,species", lambda n: f"{n / 7},{n % 5},s{n % 3}")
     with pytest.raises(DataError, match="which is the input is not plain") as told:
         choose_columns(open_table(path))
-    assert str(told.value).endswith("Numbers are read together: --input 'length,petal width'")
+    assert str(told.value).endswith("Numbers are read together: --input 'length,petal width' --output species")
     columns = choose_columns(open_table(path), input_names="length,petal width")
     assert columns.outputs == ("species",)
+
+
+ADVISED: dict[str, tuple[str, Callable[[int], str], str]] = {
+    "the last is answered": ("area,street,rooms,SalePrice", lambda n: f"{n / 7},w{n % 3},{n % 5},{n / 3}",
+                             "--input area,rooms --output SalePrice"),
+    "one that is called so": ("target,street,rooms,size", lambda n: f"{n / 7},w{n % 3},{n % 5},{n / 3}",
+                              "--input rooms,size --output target"),
+    "ids are not read": ("id,area,rooms,street,price", lambda n: f"{n},{n / 7},{n % 5},w{n % 3},{n / 3}",
+                         "--input area,rooms --output price"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ADVISED)
+def test_what_is_advised_of_numbers_works_when_typed(case: str, tmp_path: Path) -> None:
+    header, row, advised = ADVISED[case]
+    path = table(tmp_path / "t.csv", header, row)
+    with pytest.raises(DataError, match="Say it: --input COLUMN --output COLUMN") as told:
+        choose_columns(open_table(path))
+    assert str(told.value).endswith(f"Numbers are read together: {advised}")
+    _, inputs, _, outputs = advised.split()
+    columns = choose_columns(open_table(path), inputs, outputs)
+    assert (columns.inputs, columns.outputs) == (tuple(inputs.split(",")), (outputs,))
+
+
+def test_numbers_beside_an_answer_that_was_named_are_advised_alone(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "area,street,rooms,price", lambda n: f"{n / 7},w{n % 3},{n % 5},{n / 3}")
+    with pytest.raises(DataError, match=r"Say it: --input COLUMN\..*\n.*together: --input area,rooms$"):
+        choose_columns(open_table(path), None, "price")
+
+
+BARE: dict[str, tuple[str, str, Callable[[int], str], str]] = {
+    "AG news": ("t.csv", "", lambda n: f'"{n % 4 + 1}","title w{n}","a longer body of {n}"', "--input 3 --output 1"),
+    "Tatoeba": ("t.tsv", "", lambda n: f"{n}\t{('eng', 'deu')[n % 2]}\tsome words {n}", "--input 3 --output 2"),
+    "Sentiment140": ("t.csv", "", lambda n: f'"0","{n + 1467810369}","Mon {n}","NO_QUERY","u{n}","so many words {n}"',
+                     "--input 6 --output 1"),
+    "an index without a name": ("t.csv", ",0,yes,a text", lambda n: f"{n},{n % 2},yes,a text {n}",
+                                "--input 4 --output 3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BARE)
+def test_a_first_row_that_may_be_data_is_said_with_options_that_work(case: str, tmp_path: Path) -> None:
+    name, header, row, advised = BARE[case]
+    path = table(tmp_path / name, header, row)
+    with pytest.raises(DataError, match=r"is not plain \(the first row is taken as names .* --no-header if") as told:
+        choose_columns(open_table(path))
+    assert str(told.value).endswith(f"If the first row is data, such as: --no-header {advised}")
+    assert str(told.value).count("\n") < 3
+    _, read, _, answered = advised.split()
+    columns = choose_columns(open_table(path, TableOptions(header=False)), read, answered)
+    assert (columns.inputs, columns.outputs) == ((read,), (answered,))
+
+
+def test_a_header_of_names_is_not_said_to_be_data(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "a,b,c", lambda n: f"{n},w{n % 3},some words {n}")
+    with pytest.raises(DataError, match=r"is not plain\.\n") as told:
+        choose_columns(open_table(path))
+    assert "--no-header" not in str(told.value)
 
 
 def test_nothing_but_ids_is_not_read_as_amounts(tmp_path: Path) -> None:
@@ -74,7 +133,9 @@ def test_a_label_in_front_of_its_text_is_asked_about(tmp_path: Path) -> None:
         DataError, match=r"'ham' holds few kinds, such as 'spam', and .* --no-header if it is data"
     ) as told:
         read_examples(path, Asked())
-    assert "--input 'see you at 0' --output ham\n" in str(told.value)
+    assert ": --no-header --input 2 --output 1\n" in str(told.value)
+    bare = Asked(options=TableOptions(header=False), input="2", output="1")
+    assert read_examples(path, bare).answers["1"].output.kind == "label"
     assert str(told.value).count("\n") < 3
     path = table(tmp_path / "named.csv", "v1,v2", lambda n: f"{('ham', 'spam')[n % 2]},see you at {n}")
     with pytest.raises(DataError, match=r"A text has a label: --input v2 --output v1\n"):

@@ -165,7 +165,8 @@ def _find_inputs(table: TableFile, left: list[str], answered: bool, places: tupl
     if others and all(holds_dates(cells[name], name) for name in others):
         raise no_forecasts(table, others)
     if not others or table.unnamed or not all(holds_numbers(cells[name]) for name in others):
-        raise _undecided(table, "input", [name for name in others if holds_numbers(cells[name])])
+        numbers = [name for name in others if holds_numbers(cells[name])]
+        raise _undecided(table, "input", numbers, [] if answered else left)
     return tuple(others)
 
 
@@ -178,10 +179,12 @@ def _refuse_label_first(table: TableFile, names: Sequence[str]) -> None:
     texts = {cell for cell in second if isinstance(cell, str) and len(cell.split()) > 1}
     if 2 * len(texts) > len(second):
         said = f" ({table.note})" if table.note else ""
+        label, text = table.bare_names or names
+        option = "--no-header " if table.bare_names else ""
         raise DataError(
             f"{table.path}: '{names[0]}' holds few kinds, such as '{shortened(first[0])}', and '{names[1]}' texts; "
-            f"which is read and which is answered is not plain{said}.\nA text has a label: --input {typed(names[1])} "
-            f"--output {typed(names[0])}\nA text is written: --input {typed(names[0])} --output {typed(names[1])}"
+            f"which is read and which is answered is not plain{said}.\nA text has a label: {option}"
+            f"{_typed_columns([text], [label])}\nA text is written: {option}{_typed_columns([label], [text])}"
         )
 
 
@@ -196,17 +199,37 @@ def no_forecasts(table: TableFile, dated: Sequence[str], numbers: bool = False) 
     )
 
 
-def _undecided(table: TableFile, which: str, numbers: Sequence[str] = ()) -> DataError:
-    """numbers: columns of these, which may be meant together."""
+def _undecided(table: TableFile, which: str, numbers: Sequence[str] = (), left: Sequence[str] = ()) -> DataError:
+    """numbers: columns of these, which may be meant together; left: columns of which one is to be answered, too, the
+    last if none is called so."""
     known = ", ".join((INPUTS if which == "input" else OUTPUTS)[:6])
     unnamed = f" and {table.unnamed} without a name" if table.unnamed else ""
-    together = ""
-    if 1 < len(numbers) <= MOST_TOGETHER and not table.unnamed and not any("," in name for name in numbers):
-        together = f"\nNumbers are read together: --input {typed(','.join(numbers))}"
+    answer = next((name for wanted in OUTPUTS for name in left if name.lower() == wanted), left[-1] if left else "")
+    numbers = [name for name in numbers if name != answer]
+    advised = ""
+    if table.bare_names:
+        advised = f"\nIf the first row is data, such as: --no-header {_advise_bare(table)}"
+    elif 1 < len(numbers) <= MOST_TOGETHER and not table.unnamed and not any("," in name for name in numbers):
+        options = _typed_columns(numbers, [answer]) if answer else f"--input {typed(','.join(numbers))}"
+        advised = f"\nNumbers are read together: {options}"
+    say = "--input COLUMN --output COLUMN" if left else f"--{which} COLUMN"
+    said = f" ({table.note})" if table.bare_names else ""
     return DataError(
-        f"{table.path} has the columns {table.listed}{unnamed}; which is the {which} is not plain.\n"
-        f"Say it: --{which} COLUMN. Names that are known: {known} …{together}"
+        f"{table.path} has the columns {table.listed}{unnamed}; which is the {which} is not plain{said}.\n"
+        f"Say it: {say}. Names that are known: {known} …{advised}"
     )
+
+
+def _advise_bare(table: TableFile) -> str:
+    """Options for a table whose first row may be data: the column with the most words is read, and the one with the
+    fewest kinds answered."""
+    cells = first_cells(table, table.columns)
+    words = {name: sum(len(spell(cell).split()) for cell in found) for name, found in cells.items()}
+    read = max(reversed(table.columns), key=lambda name: words[name])
+    others = [name for name in table.columns if name != read and cells[name]] or [read]
+    answered = min(others, key=lambda name: len(set(map(spell, cells[name]))))
+    bare = dict(zip(table.columns, table.bare_names, strict=True))
+    return _typed_columns([bare[read]], [bare[answered]])
 
 
 def spell_list(cell: Cell) -> str:

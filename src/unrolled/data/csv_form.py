@@ -75,6 +75,8 @@ class CsvTable(TableFile):
         self.unnamed = sum(not name for name in self.names) - index
         if self.header and _looks_like_data(first, look):
             self.note = f"the first row is taken as names ({', '.join(first)[:60]}); --no-header if it is data"
+            bare_names = zip(numbered(len(self.names)), self.names, strict=True)
+            self.bare_names = tuple(number for number, name in bare_names if name)
 
     @classmethod
     def open(cls, path: Path, options: TableOptions = USUAL) -> Self:

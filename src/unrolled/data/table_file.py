@@ -55,6 +55,7 @@ class TableFile(ABC):
     form: str  # as a person calls it
     header = False  # whether the first line names the columns
     label_column: str | None = None  # the column that is a label whatever it looks like: the names of folders
+    bare_names: tuple[str, ...] = ()  # of its columns with --no-header, where the first row may be data
     note: str = ""  # how the path was understood, to be said with the data
     ending = ""  # of the names of its files, where each of them is a row
     skipped: tuple[Path, ...] = ()  # files of a folder that could not be rows
