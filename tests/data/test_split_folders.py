@@ -375,3 +375,13 @@ def test_folders_set_apart_by_their_names_are_no_labels_in_silence(
     found = labelled_files(tmp_path, list_files(tmp_path))
     assert sorted(found.labels) == labels.split()
     assert said in say_unlabelled(found) and bool(said) == bool(say_unlabelled(found))
+
+
+def test_a_file_beside_the_folders_of_labels_is_said_to_be_left_out(tmp_path: Path) -> None:
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        for number in range(5):
+            (tmp_path / label / f"{number}.md").write_text(f"note {number} about {label}")
+    assert "left out" not in open_table(tmp_path).note
+    (tmp_path / "README.md").write_text("about these notes")
+    assert "README.md, beside the folders, left out" in open_table(tmp_path).note

@@ -25,6 +25,7 @@ from unrolled.data.table_file import (
     pick,
     read_lines,
 )
+from unrolled.data.titles import TITLES, check_titles
 from unrolled.data.written_numbers import is_number, plain_number, shortened
 from unrolled.errors import DataError, typed
 
@@ -105,6 +106,8 @@ class CsvTable(TableFile):
         if len(first) == 1:
             _refuse_other_delimiter(path, [first, *look])
             _check_first(path, first[0], dialect.delimiter, _usual_width(look[1:]))
+        if options.header:
+            check_titles(path, list(islice(read_records(path, encoding, dialect), TITLES)), look)
         spaced = len(head) > skipped + 1 and head[skipped][-1:] == "\r" and head[skipped + 1] == "\r\n"
         table = cls(path, form, encoding, dialect, first, look[1:] if options.header else look, options, spaced)
         table.note = "; ".join(filter(None, [note, table.note]))

@@ -51,6 +51,9 @@ class FolderTable(TableFile):
         check_not_flat(path, files)
         splits = find_splits(path, files)
         table = cls(labelled_files(path, files)) if splits is None else open_splits(splits, cls)
+        if splits is None and (beside := [file.name for file in files if file.parent == path]):
+            more = f" and {len(beside) - 1:,} more" if len(beside) > 1 else ""
+            table.note = "; ".join(filter(None, [table.note, f"{beside[0]}{more}, beside the folders, left out"]))
         said = "all of it" if splits is not None else "its folders are labels; all of it"
         table.note = "; ".join(filter(None, [table.note, f"{said} as one text: --as language"]))
         labels = table.labelled.labels
