@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.delimiters import looks_like_table
+from unrolled.data.delimiters import looks_labelled, looks_like_table
 from unrolled.data.encodings import cure, describe_binary, first_fault
 from unrolled.data.file_kinds import kind_of_file
 from unrolled.errors import DataError, OptionError, nearest
@@ -116,7 +116,10 @@ def _looks_like(file: TextFile) -> str:
     if kind is not None:
         return kind.name if kind.text else ""
     with file.path.open(encoding=file.encoding, errors="replace") as opened:
-        table = looks_like_table(list(islice(iter(lambda: opened.readline(LOOK), ""), LOOKED_LINES)))
+        head = list(islice(iter(lambda: opened.readline(LOOK), ""), LOOKED_LINES))
+    if labelled := looks_labelled(head):
+        return labelled
+    table = looks_like_table(head)
     return f"{table} (to learn it as such, name it .csv)" if table else ""
 
 
