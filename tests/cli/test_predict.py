@@ -57,7 +57,7 @@ def test_lines_are_answered_in_their_order(run: Answer, unroll: Unroll, here: Pa
     (here / "new.txt").write_text("a good film\na bad film\n\na good\tfilm\n")
     answer = unroll("predict", "run", "new.txt")
     assert answer.code == 0
-    assert answer.err.startswith("label\tchance\ttext\n1 are empty")
+    assert answer.err.startswith("label\tchance\ttext\n1 is empty")
     lines = [line.split("\t") for line in answer.out.splitlines()]
     assert [line[0] for line in lines[:2]] == ["yes", "no"]
     assert [line[2] for line in lines] == ["a good film", "a bad film", "", "a good\\tfilm"]
