@@ -24,19 +24,20 @@ CELLS = 1 << 19  # numbers of each part that are read at a time: with the way ba
 def blend(likelihood: Likelihood, said: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """What each part says (A, O) -> what the whole does, float64."""
     shares = torch.tensor(weights, dtype=torch.float64)
-    pieces = [likelihood.blend(_stacked(said, rows), shares) for rows in _in_pieces(said[0])]
-    return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
+    whole = torch.empty_like(said[0], dtype=torch.float64)
+    for rows in in_pieces(*whole.shape):
+        whole[rows] = likelihood.blend(_stacked(said, rows), shares)
+    return whole
 
 
-def _in_pieces(said: Tensor) -> Iterator[slice]:
-    """The rows of what is said (A, O), a few at a time where each says much; one piece at least."""
-    rows, width = said.shape
+def in_pieces(rows: int, width: int) -> Iterator[slice]:
+    """So many rows, a few at a time where so much is said of each; one piece at least."""
     step = max(1, CELLS // max(1, width))
     for start in range(0, max(1, rows), step):
         yield slice(start, start + step)
 
 
-def _stacked(said: Sequence[Tensor], rows: slice) -> Tensor:
+def _stacked(said: Sequence[Tensor], rows: slice | Tensor) -> Tensor:
     """What each part says of these rows, (P, A, O), float64."""
     return torch.stack([part[rows].double() for part in said])
 
@@ -58,7 +59,7 @@ def fit_blend(
     equal = torch.full((len(said),), 1 / len(said), dtype=torch.float64)
     if not bool(known.any()):
         return equal.tolist()
-    said, answers = [part[known] for part in said], answers[known]
+    numbers, answers = known.nonzero()[:, 0], answers[known]  # of rows: no copy is made of what is said of them all
     start = equal.log()
     free = start.clone().requires_grad_(True)
     optimiser = torch.optim.LBFGS([free], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
@@ -71,8 +72,8 @@ def fit_blend(
             raise _TooLate
         optimiser.zero_grad()
         cost = _backward(RIDGE * ((free - start) ** 2).sum() / len(answers))
-        for rows in _in_pieces(said[0]):
-            nats = likelihood.nats(likelihood.blend(_stacked(said, rows), free.exp()), answers[rows])
+        for rows in in_pieces(len(answers), said[0].shape[1]):
+            nats = likelihood.nats(likelihood.blend(_stacked(said, numbers[rows]), free.exp()), answers[rows])
             cost += _backward(nats.sum() / len(answers))
         if cost < least:
             least, best = cost, free.detach().exp()

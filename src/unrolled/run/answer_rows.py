@@ -19,7 +19,7 @@ from unrolled.run.writing import in_turn, spread
 
 Said: TypeAlias = dict[str, dict[str, Tensor]]  # part's name -> output -> what it says (A, O)
 
-MOST_CELLS = 1 << 23  # answers times what is said of each: labels, numbers; with more labels fewer rows are read
+MOST_CELLS = 1 << 22  # answers times what is said of each: labels, numbers; with more labels fewer rows are read
 AT_ONCE = 128  # rows between two looks at a deadline
 
 

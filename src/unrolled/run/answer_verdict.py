@@ -167,7 +167,7 @@ def weigh(
             scored[label] = unseen
     part, rows = "validation", read
     if examples.count("test"):
-        part = "test"
+        part, said, unseen = "test", {}, {}  # what is said of validation is let go before as much again is read
         said, rows = answer_rows(examples, parts, "test", deadline.share(READING))
     scores: dict[str, dict[str, Score]] = {out: {} for out in answers}
     left = len(candidates) * len(answers)

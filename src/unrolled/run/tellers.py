@@ -20,7 +20,7 @@ from unrolled.data.intake import Ids
 from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, TextOutput, ValueOutput
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import TrainingError
-from unrolled.model.blend import blend, fit_blend
+from unrolled.model.blend import blend, fit_blend, in_pieces
 from unrolled.model.likelihoods import LIKELIHOODS, is_known
 from unrolled.scores import LabelScore, mark_spans, score_labels, span_f1
 from unrolled.value_scores import NORMAL, LabelSetScore, ValueScore, interval_reach, score_label_sets, score_values
@@ -231,10 +231,12 @@ def teller_of(output: Output) -> Teller:
 
 def nats_of(output: Output, said: Tensor, answers: Tensor) -> float:
     """Mean nats of the answers that are known; 0 where none is."""
-    known = is_known(answers)
-    if not bool(known.any()):
+    known = is_known(answers).nonzero()[:, 0]
+    if not len(known):
         return 0.0
-    return float(LIKELIHOODS[output.kind].nats(said[known].double(), answers[known]).mean())
+    rows = (known[piece] for piece in in_pieces(len(known), said.shape[1]))
+    nats = [LIKELIHOODS[output.kind].nats(said[some].double(), answers[some]) for some in rows]
+    return float(torch.cat(nats).mean())
 
 
 def suited_nats(output: Output, said: Tensor, answers: Tensor, deadline: Deadline = ENDLESS) -> float:
