@@ -35,7 +35,8 @@ def test_the_option_settles_what_they_are(decimal: str, greatest: float, tmp_pat
 
 
 def test_they_are_read_as_text_where_that_was_asked_for(tmp_path: Path) -> None:
-    read_examples(german(tmp_path / "t.csv"), Asked(input="size", output="price", read="text"))
+    examples = read_examples(german(tmp_path / "t.csv"), Asked(input="size", output="price", read="text"))
+    assert {"1.096", "137"} <= {str(examples.items[row]) for row in range(len(SIZES))}
 
 
 @pytest.mark.parametrize("cells", [
