@@ -15,7 +15,8 @@ import pytest
 from rich.console import Console
 
 from unrolled.cli.live import LiveView
-from unrolled.cli.terminal import LinesView, byte_count, can_draw, clock, open_view
+from unrolled.cli.terminal import LinesView, can_draw, open_view
+from unrolled.cli.view import byte_count, clock
 from unrolled.settings import TrainSettings
 
 

@@ -10,7 +10,7 @@ import typer
 
 from unrolled.cli.bridge import Json, Quiet, takes
 from unrolled.cli.output import note, print_json, say
-from unrolled.cli.terminal import byte_count
+from unrolled.cli.view import byte_count
 from unrolled.errors import InputError, OptionError
 from unrolled.escaping import one_line
 from unrolled.settings import TrainSettings, option_name

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unrolled.cli.output import Enduring
-from unrolled.cli.terminal import View, byte_count, clock, copied_line
+from unrolled.cli.view import View, byte_count, clock, copied_line
 from unrolled.escaping import harmless
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import typer
 
 from unrolled.cli.bridge import Json, Quiet, RunPath, any_number, takes, whole_number
 from unrolled.cli.output import OutputLost, note, print_json, say
-from unrolled.cli.terminal import View, open_view, start_facts
+from unrolled.cli.terminal import open_view, start_facts
+from unrolled.cli.view import View
 from unrolled.errors import command, typed
 from unrolled.given import as_path
 from unrolled.settings import TrainSettings

@@ -1,0 +1,58 @@
+"""`lint-imports`, a part of `make check`: the imports that it refuses, under TYPE_CHECKING too."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import REPOSITORY
+
+TOOLS = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8").partition("[tool.importlinter]")[2]
+CONTRACTS = re.sub(r".* -> .*\n", "", TOOLS)  # without what is known of our own files
+LAYERS = re.findall(r"\w+", CONTRACTS.partition("\nlayers = [")[2].partition("]")[0])
+
+
+def lint(folder: Path, imports: dict[str, str]) -> tuple[int, str]:
+    """Exit code and output for a package of the same layers. imports: file -> the module that it imports."""
+    (folder / "pyproject.toml").write_text(f"[tool.importlinter]{CONTRACTS}")
+    files = dict.fromkeys(["", *(f"{layer}/" for layer in LAYERS)], "")
+    files = {f"{place}__init__": text for place, text in files.items()}
+    files |= {name: f"if TYPE_CHECKING:\n    import unrolled.{module}\n" for name, module in imports.items()}
+    for name, text in files.items():
+        path = folder / "unrolled" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    program = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=os.environ | {"COLUMNS": "1000"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, " ".join(done.stdout.split())
+
+
+def test_imports_from_lower_layers_are_allowed(tmp_path: Path) -> None:
+    code, out = lint(tmp_path, {"cli/a": "data.b", "data/b": "data.c", "data/c": "errors"})
+    assert (code, "2 kept, 0 broken" in out) == (0, True), out
+
+
+def test_circles_imports_from_above_and_files_of_no_layer_are_refused(tmp_path: Path) -> None:
+    circle = {"data/a": "data.b", "data/b": "data.a"}
+    through_a_folder = {"run/c": "run.d.e", "run/d/__init__": "errors", "run/d/e": "errors", "run/d/f": "run.c"}
+    above = {"memory/a": "data.b", "files": "training"}
+    code, out = lint(tmp_path, circle | through_a_folder | above | {"attic": "errors"})
+    assert code == 1
+    for said in (
+        "No cycles are allowed in unrolled.data.",
+        "No cycles are allowed in unrolled.run.",
+        "unrolled.memory is not allowed to import unrolled.data",
+        "unrolled.files is not allowed to import unrolled.training",
+        "- unrolled.attic",
+    ):
+        assert said in out, out
