@@ -12,6 +12,7 @@ from pathlib import Path
 import fake_run
 import pytest
 from asking import Unroll
+from conftest import REPOSITORY
 
 COMMANDS = ["train", "resume", "sample", "score", "evaluate", "info", "runs", "demo", "demo hello", "demo weather"]
 
@@ -43,6 +44,26 @@ def test_help_is_quick_and_leaves_torch_alone() -> None:
         took.append(time.monotonic() - started)
         assert done.returncode == 0, done.stderr
     assert min(took) < 0.5
+
+
+def test_what_needs_no_model_leaves_torch_alone() -> None:
+    older = str(REPOSITORY / "tests" / "run" / "older")
+    calls = [[], ["--version"], ["--help"], ["runs", "--under", older], ["runs", "--json", "--under", older]]
+    calls += [[*command.split(), "--help"] for command in [*COMMANDS, "predict", "compare"]]
+    wrong = [
+        ["trian"],
+        ["train", "x", "--modell", "gru"],
+        ["train", "x", "--minutes", "-1"],
+        ["sample", "--beam", "0"],
+    ]
+    program = (
+        "import sys\nfrom unrolled.cli import main\n"
+        f"codes = [main(call) for call in {[*calls, *wrong]!r}]\n"
+        "heavy = {'torch', 'numpy'} & set(sys.modules)\nprint(codes, sorted(heavy), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == f"{[0] * len(calls) + [2] * len(wrong)} []", done.stderr
+    assert "finished" in done.stdout
 
 
 def test_version(unroll: Unroll) -> None:

@@ -13,6 +13,7 @@ from unrolled.cli.output import note, print_json, say
 from unrolled.cli.view import byte_count
 from unrolled.errors import InputError, OptionError
 from unrolled.escaping import one_line
+from unrolled.figures import SHORT
 from unrolled.settings import TrainSettings, option_name
 
 if TYPE_CHECKING:
@@ -110,8 +111,6 @@ def runs(
 
 
 def _row(facts: Mapping[str, Any]) -> dict[str, str]:
-    from unrolled.run.tellers import SHORT
-
     figure = next((name for name in SHORT if facts.get(name) is not None), None)
     nats, scored = facts.get("nats"), facts.get("scored")
     score = SHORT[figure].format(facts[figure]) if figure else "-" if nats is None else f"{nats:.3f}"

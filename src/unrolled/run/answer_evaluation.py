@@ -13,7 +13,8 @@ from unrolled.data.answers import Labels, shown
 from unrolled.data.examples import Examples
 from unrolled.data.intake import Ids
 from unrolled.data.words import given_words
-from unrolled.run.tellers import SHORT, Score, teller_of
+from unrolled.figures import SHORT
+from unrolled.run.tellers import Score, teller_of
 from unrolled.scores import LabelScore
 from unrolled.value_scores import LabelSetScore
 

@@ -13,13 +13,14 @@ from unrolled.data.examples import Examples
 from unrolled.data.intake import Ids
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import TrainingError, command
+from unrolled.figures import SHORT, SMALLER
 from unrolled.model.answerer import Part
 from unrolled.model.blend import blend, blend_unseen, fit_blend
 from unrolled.model.likelihoods import LIKELIHOODS, Likelihood
 from unrolled.parts import UNTRAINED
 from unrolled.run.answer_rows import answer_rows
 from unrolled.run.selection import select, selected_line, standing
-from unrolled.run.tellers import SHORT, SMALLER, Reach, Score, facts_of, nats_of, teller_of
+from unrolled.run.tellers import Reach, Score, facts_of, nats_of, teller_of
 from unrolled.run.trend import trend_line, trend_of
 from unrolled.settings import TrainSettings
 

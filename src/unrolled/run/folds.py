@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import OptionError, RunError
+from unrolled.figures import SHORT
 from unrolled.files import read_json, write_json
 from unrolled.given import as_path
 from unrolled.opening import check_no_link
 from unrolled.run.folder import RunFolder, free_path
-from unrolled.run.tellers import SHORT
 from unrolled.run.training import Training
 from unrolled.settings import TrainSettings, option_name
 

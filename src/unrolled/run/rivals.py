@@ -16,6 +16,7 @@ from unrolled.data.outputs import LabelOutput
 from unrolled.data.tokens import Tokens
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import OptionError
+from unrolled.figures import SHORT
 from unrolled.model.answerer import Part
 from unrolled.model.linear import LinearModel
 from unrolled.model.linear_fit import fit_linear
@@ -25,7 +26,7 @@ from unrolled.parts import COUNTED, LINEAR
 from unrolled.run.answer_rows import answer_rows
 from unrolled.run.folder import RunFolder
 from unrolled.run.subject import Baseline
-from unrolled.run.tellers import SHORT, suited_nats, teller_of
+from unrolled.run.tellers import suited_nats, teller_of
 from unrolled.training.checkpoint import load_tensors, save_tensors
 
 COUNTING = 0.3  # of the time for all of them, at most

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -29,8 +28,7 @@ from unrolled.run.answer_evaluation import AnswerEvaluation
 from unrolled.run.answers import Answers
 from unrolled.run.asked import read_corpus_again
 from unrolled.run.building import build_model, find_device
-from unrolled.run.facts import figure_of
-from unrolled.run.folder import RunFolder, bytes_of, find_runs, last_written, newest
+from unrolled.run.folder import RunFolder, newest
 from unrolled.run.giving import Given
 from unrolled.run.language import Language
 from unrolled.run.legs import load_best, recorded_plans
@@ -372,43 +370,3 @@ def load(path: str | Path | None = None, device: str = "auto", threads: int | No
     threads = as_whole("--threads", threads, 1)
     folder = RunFolder.open(newest() if path is None else as_path(path, "A run"))
     return Run(folder, find_device(device), threads)
-
-
-def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
-    """The runs in a folder, the last written first: path, data, model, score, the share of its part that was scored,
-    age in seconds, bytes, status."""
-    rows: list[dict[str, Any]] = []
-    for path in find_runs(as_path(under, "The folder of runs")):
-        try:
-            rows.append(_row(RunFolder.open(path, kinds=None)))
-        except RunError as error:
-            rows.append({"path": str(path), "status": f"damaged: {error}"})
-    return rows
-
-
-def _row(folder: RunFolder) -> dict[str, Any]:
-    path, unlocked = folder.path, not folder.in_training()
-    facts = RunFolder.open(path, kinds=None).facts  # once more: its trainer may have ended since
-    status = "stopped" if facts["status"] == "training" and unlocked else facts["status"]
-    model = facts["asked"].get("model") or "+".join(facts.get("left", ())) or None
-    return {
-        "path": str(path), "data": facts["data"]["path"], "model": model, "status": status,
-        **_score(facts["scores"], str(path)), "age": time.time() - last_written(path), "bytes": bytes_of(path),
-    }  # fmt: skip
-
-
-def _score(scores: dict[str, Any], source: str) -> dict[str, float | None]:
-    """What tells a run's worth in its list: nats a character, or the figure of its first output."""
-    outputs = scores.get("outputs")
-    if outputs:
-        first = next(iter(outputs.values()))
-        figure = first.get("figure", "accuracy")  # an older run answers with labels
-        share = _share(scores.get("rows"), scores.get("rows_of_part"))
-        return {figure: figure_of(first, figure, source), "scored": share}
-    read = (scores.get("test") or {}).get("symbols")
-    return {"nats": scores.get("nats"), "scored": _share(read, scores.get("test_symbols"))}
-
-
-def _share(read: Any, whole: Any) -> float | None:
-    """The share of a part that a score is of; None where an older run, or one without a score, does not say."""
-    return read / whole if type(read) is int and type(whole) is int and whole > 0 else None

@@ -28,15 +28,6 @@ from unrolled.value_scores import NORMAL, LabelSetScore, ValueScore, interval_re
 Score: TypeAlias = LabelScore | LabelSetScore | ValueScore
 Reach: TypeAlias = Sequence[float]  # of K numbers: deviations that an interval reaches to either side; else empty
 
-SHORT = {
-    "accuracy": "{:.1%} right",
-    "micro_f1": "micro-F1 {:.3f}",
-    "mae": "MAE {:.4g}",
-    "bleu": "BLEU {:.1f}",
-    "chrf": "chrF {:.1f}",
-}
-"""How a figure by which models are set beside each other is written."""
-SMALLER = ("mae",)  # figures of them that are better where they are smaller
 THERE = 0.5  # chance from which a label of a set is answered
 SHOWN_TAGS = 12  # of a row, while training
 

@@ -16,9 +16,9 @@ from unrolled.data.items import PartItems
 from unrolled.data.pairs import written_of
 from unrolled.data.spelling import has_words
 from unrolled.deadline import ENDLESS, Deadline
+from unrolled.figures import SHORT
 from unrolled.model.nearest import MOST_ROWS, few_rows, make_nearest
 from unrolled.run.selection import standing
-from unrolled.run.tellers import SHORT
 from unrolled.run.trend import trend_line
 from unrolled.run.writing import Choice, Scribe, spread
 from unrolled.text_scores import TextScore, chrf, count_characters, score_texts
