@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from normed import NormedConvolution
 from torch import Tensor, nn
 
 from unrolled.arguments import Count, checked
@@ -175,6 +176,7 @@ ENCODER_CASES: dict[str, Callable[[int, int], Encoder]] = {
     "all at once": lambda inputs, size: Attending(inputs, size, depth=2, dropout=0.3),
     "all at once, as wide as its input": lambda inputs, size: Attending(size, size, heads=4),
     "both ways, attention": lambda inputs, size: build_bidirectional("attention", inputs, size),
+    "convolutions with batch norm": NormedConvolution,
 }
 
 READER_CASES: dict[str, Callable[[int, int], Reader]] = {

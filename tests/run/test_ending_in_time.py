@@ -49,7 +49,8 @@ def make_watch(budget: float, closing: float = 0.0) -> tuple[Watch, Plan, list[A
     plan = dataclasses.replace(plan, report_every=100, validate_every=100, save_every=100)
     subject: Any = SimpleNamespace(copyable=0, ranked=0, kinds=2, items=lambda _: 0, closing=lambda _: closing)
     learner: Any = SimpleNamespace(step=1, symbols=0)
-    watch = Watch(subject, learner, [plan], Clock(budget), follows=False, most_threads=None)
+    batches: Any = None
+    watch = Watch(subject, learner, batches, [plan], Clock(budget), follows=False, most_threads=None)
     written: list[Any] = []
     folder: Any = SimpleNamespace(
         append_plan=lambda step, facts: written.append((step, facts["steps"], facts["why"]))

@@ -23,6 +23,7 @@ from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Plan
 from unrolled.training.planning import Task, plan_minutes, plan_steps
+from unrolled.training.statistics import estimate_statistics
 
 SIZE, ROWS = 64, 32  # units in a layer where none were asked for; rows of a batch
 LEARNT = 0.999  # share right on validation at which a training ends early
@@ -75,6 +76,7 @@ def learn(
         learner, lessons, build("gradient", GRADIENTS, plan.gradient), [plan], cell.seed,
         over, lambda plan: learner.step % plan.report_every == 0, fail,
     ):  # fmt: skip
+        estimate_statistics(learner, lessons)
         looks.append(share_right(averaged, validation, VALIDATED))
         yield {"step": learner.step, "steps": plan.steps, "loss": learner.loss, "accuracy": looks[-1]}
         learner.nats, learner.targets = 0.0, 0

@@ -1,4 +1,4 @@
-"""What every memory, model, encoder and gradient keeps: laws, as functions named as sentences.
+"""What every memory, model, encoder, gradient and training keeps: laws, as functions named as sentences.
 
 A law takes a part, tries it on hostile inputs (ragged rows, loud padding, shaken weights, float64), and
 raises `LawError` with what it saw. `check(MyMemory)` says in words which laws a memory breaks, and
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from unrolled.arguments import checked
 from unrolled.errors import OptionError
@@ -54,6 +55,14 @@ from unrolled.laws.refusing import (
     a_part_is_made_of_nothing_but_what_it_says,
     a_reader_refuses_what_does_not_fit,
     an_encoder_refuses_what_does_not_fit,
+)
+from unrolled.laws.training import (
+    Making,
+    SmallTraining,
+    a_prediction_depends_on_no_other_row_of_its_batch,
+    a_resumed_training_ends_with_the_same_bytes,
+    a_training_lowers_the_loss,
+    statistics_of_averaged_weights_are_estimated_with_them,
 )
 from unrolled.laws.trials import LawError, Part, hostile_trial
 from unrolled.laws.writing import (
@@ -105,6 +114,12 @@ ENCODER_LAWS: tuple[Law, ...] = (
     nothing_to_encode_is_allowed,
     an_encoder_refuses_what_does_not_fit,
 )
+TRAINING_LAWS: tuple[Callable[[Making], None], ...] = (
+    a_training_lowers_the_loss,
+    a_resumed_training_ends_with_the_same_bytes,
+    a_prediction_depends_on_no_other_row_of_its_batch,
+    statistics_of_averaged_weights_are_estimated_with_them,
+)
 READER_LAWS: tuple[Law, ...] = (a_reader_refuses_what_does_not_fit,)
 SMALL = sorted(
     (lengths for rows in (1, 2, 3) for lengths in product(range(5), repeat=rows) if max(lengths)),
@@ -125,16 +140,21 @@ __all__ = [
     "MODEL_LAWS",
     "READER_LAWS",
     "READING_LAWS",
+    "TRAINING_LAWS",
     "WRITER_LAWS",
     "GradientLaw",
     "Law",
     "LawError",
+    "Making",
+    "SmallTraining",
     "Told",
     "a_gradient_adds_to_what_is_there",
     "a_gradient_hands_back_the_loss_and_state_of_reading_alone",
     "a_memory_refuses_what_does_not_fit",
     "a_part_is_made_of_nothing_but_what_it_says",
+    "a_prediction_depends_on_no_other_row_of_its_batch",
     "a_reader_refuses_what_does_not_fit",
+    "a_resumed_training_ends_with_the_same_bytes",
     "a_row_depends_on_no_other_row",
     "a_start_of_many_is_many_starts_of_one",
     "a_state_goes_on_the_same_after_cutting_joining_and_saving",
@@ -144,6 +164,7 @@ __all__ = [
     "a_text_hangs_on_no_other_source",
     "a_tiny_batch_is_learnt_by_heart",
     "a_tiny_batch_of_texts_is_learnt_by_heart",
+    "a_training_lowers_the_loss",
     "a_truncated_gradient_is_that_of_the_graph_cut_where_it_says",
     "an_encoder_refuses_what_does_not_fit",
     "an_encoding_depends_on_no_other_row",
@@ -165,6 +186,7 @@ __all__ = [
     "padding_changes_no_encoding",
     "padding_changes_nothing",
     "padding_of_a_source_changes_nothing",
+    "statistics_of_averaged_weights_are_estimated_with_them",
     "the_first_loss_is_about_ln_v",
     "unrolled_equals_stepped",
 ]
@@ -246,10 +268,14 @@ def smallest(law: Law, memory_class: Callable[[int, int], Memory]) -> str | None
 
 
 def made_for_laws(make: Callable[[int, int], Made], dtype: torch.dtype = torch.float64, device: str = "cpu") -> Made:
-    """A part of 4 inputs and 8 outputs, the same each time; torch's own draws are untouched."""
+    """A part of 4 inputs and 8 outputs, the same each time; torch's own draws are untouched. Its batch norms are in
+    evaluation mode: in training they couple rows, which no law about rows allows."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         made = make(4, 8)
     if not isinstance(made, nn.Module):
         raise OptionError(f"check takes a class under unrolled.memory.Memory; what it was given makes {made!r:.80}.")
+    for layer in made.modules():
+        if isinstance(layer, _BatchNorm):
+            layer.eval()
     return made.to(device=device, dtype=dtype)

@@ -28,6 +28,7 @@ from unrolled.model.answering import Answering
 from unrolled.model.cooccurrence import cooccurrence_vectors
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head, balanced
+from unrolled.model.weights import named_tensors
 from unrolled.parts import COUNTED, LINEAR, UNTRAINED
 from unrolled.run.answer_rows import AT_ONCE, most_rows
 from unrolled.run.answer_verdict import judge_alone, judge_answers
@@ -195,13 +196,13 @@ class Answers(Subject):
             vectors = cooccurrence_vectors(self._read_text(), plan.embed, seeds.number(self.settings.seed, "vectors"))
         else:
             theirs = load_best(source, plan, lambda plan: build_model(plan, table.size, 0))
-            set_weights(mine.memory, [weight.detach() for weight in theirs.memory.parameters()])
+            set_weights(mine.memory, list(named_tensors(theirs.memory).values()))
             vectors = theirs.embedding.weight.detach()
         if isinstance(intake, SymbolTokens):
             before = torch.from_numpy(symbols_before(table, intake.table))
             with torch.no_grad():
                 mine.inlet.embedding.weight[1:] = vectors[before]
-        return [weight.detach() for weight in mine.parameters()]
+        return list(named_tensors(mine).values())
 
     def make_batches(self, plan: Plan) -> Batches:
         return self._batches(plan, self.settings.seed)
@@ -324,5 +325,5 @@ def build_answering(
         model = Answering(inlet, front, memory, pool, heads, known.each).to(plan.device)
     if settings.freeze == "encoder":
         for part in (model.inlet, model.front, model.memory):
-            part.requires_grad_(False)
+            part.requires_grad_(False).eval()  # a batch norm's statistics stay too
     return model

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from unrolled.errors import OptionError, RunError
+from unrolled.model.weights import copy_tensors, named_tensors
 from unrolled.run.folder import RunFolder
 from unrolled.threads import threads_for
 from unrolled.training.plan import Plan, replan, second_leg
@@ -99,7 +100,7 @@ def best_weights(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module
     """
     try:
         with torch.device("meta"), Unfilled():
-            like = dict(make(replace(plan, device="meta")).named_parameters())
+            like = named_tensors(make(replace(plan, device="meta")))
     except OptionError as error:
         raise RunError(f"{source.path}/plan.jsonl is damaged: {error}") from None
     tensors, _ = source.read_model(like)
@@ -107,14 +108,14 @@ def best_weights(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module
 
 
 def load_best(source: RunFolder, plan: Plan, make: Callable[[Plan], Model]) -> Model:
-    """The model that `make` builds of a run's plan, with its best weights. Raises RunError as `best_weights`."""
+    """The model that `make` builds of a run's plan, with its best weights, to predict with. Raises RunError as
+    `best_weights`."""
     tensors = best_weights(source, plan, make)
     model = make(plan)
-    model.load_state_dict(tensors)
-    return model
+    copy_tensors(model, tensors)
+    return model.eval()
 
 
 def set_weights(model: nn.Module, weights: Sequence[Tensor]) -> None:
     """Gives a model weights by their order: dropout, where one of two models has it, changes names alone."""
-    names = [name for name, _ in model.named_parameters()]
-    model.load_state_dict(dict(zip(names, weights, strict=True)))
+    copy_tensors(model, dict(zip(named_tensors(model), weights, strict=True)))

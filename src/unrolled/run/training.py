@@ -14,6 +14,7 @@ from unrolled.errors import RunError, command
 from unrolled.given import as_path
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import bring_named
+from unrolled.model.weights import copy_tensors, named_tensors
 from unrolled.parts import UNTRAINED, build
 from unrolled.run.asked import (
     KEPT,
@@ -212,7 +213,7 @@ class Training:
         if self.watch is not None:
             for plan in self.watch.plans:
                 folder.append_plan(plan.from_step, plan.to_json())
-            folder.write_model(dict(self.learner.optimiser.averaged.named_parameters()), {"step": 0})
+            folder.write_model(named_tensors(self.learner.optimiser.averaged), {"step": 0})
             self.watch.folder = folder
             self.watch.save()
 
@@ -228,7 +229,7 @@ class Training:
             self.learner = Learner(model, Optimiser(model, first), model.start(first.rows))
             self.batches = self.subject.make_batches(first)
             most = None if self.settings.threads else threads_for(None)
-            self.watch = Watch(self.subject, self.learner, plans, self.clock, follows, most)
+            self.watch = Watch(self.subject, self.learner, self.batches, plans, self.clock, follows, most)
 
     def _watch(self) -> Watch:
         if self.watch is None:
@@ -313,8 +314,8 @@ class Training:
             self._leave_off()
             return
         averaged = self.learner.optimiser.averaged
-        tensors, _ = self.run.read_model(dict(averaged.named_parameters()))
-        averaged.load_state_dict(tensors)  # the best ones
+        tensors, _ = self.run.read_model(named_tensors(averaged))
+        copy_tensors(averaged, tensors)  # the best ones
         self._close(self.subject.conclude(self.run, watch, self.baseline))
 
     def _make_baseline(self) -> Baseline:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import torch
 
 from unrolled.errors import RunError, TrainingError
+from unrolled.model.weights import named_tensors
 from unrolled.run.folder import RunFolder
 from unrolled.run.mixing import FITTED_LOGITS
 from unrolled.run.process import bytes_in_use
@@ -28,9 +29,10 @@ from unrolled.training.plan import (
     rate_at,
     replan,
 )
+from unrolled.training.statistics import estimate_statistics
 
 if TYPE_CHECKING:
-    from unrolled.training.loop import Learner
+    from unrolled.training.loop import Batches, Learner
 
 TRIES = 3  # times that training goes back from one checkpoint before it gives up
 COPYING_SYMBOLS = 4_000_000  # a larger training text is looked through at the end alone,
@@ -67,6 +69,7 @@ class Watch:
 
     subject: Subject
     learner: Learner
+    batches: Batches
     plans: list[Plan]
     clock: Clock
     follows: bool  # a recorded plan or --steps: nothing is planned again
@@ -148,6 +151,7 @@ class Watch:
     def validate(self, limit: int) -> float:
         """The score of the averaged weights on `limit` items of the validation part; the best are kept, or the last
         where the part is too small to tell."""
+        estimate_statistics(self.learner, self.batches)
         started = time.monotonic()
         model = self.learner.optimiser.averaged
         score = self.subject.evaluate(model, "validation", limit, self.clock.deadline().share(0.5))
@@ -155,7 +159,7 @@ class Watch:
         self.validations.append(score.nats)
         if score.nats < self.learner.best or self.subject.items("validation") < TELLING:
             self.learner.best = score.nats
-            self.folder.write_model(dict(model.named_parameters()), {"step": self.learner.step, "nats": score.nats})
+            self.folder.write_model(named_tensors(model), {"step": self.learner.step, "nats": score.nats})
         return score.nats
 
     def write_sample(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unrolled.model.weights import copy_tensors, kept_buffers, named_tensors
 from unrolled.training.plan import Plan
 
 MOMENTUM = 0.95
@@ -22,12 +23,14 @@ class Optimiser:
     The matrices of the memory take orthogonalised momentum (Muon: Jordan et al. 2024), gate by gate; embeddings,
     the output layer and vectors take AdamW (Loshchilov & Hutter 2019). Matrices decay, vectors don't.
     The average is an exponential one over the last updates (Polyak & Juditsky 1992), short while training is
-    young; it alone is evaluated, sampled and kept as the best.
+    young; it alone is evaluated, sampled and kept as the best. Buffers are not averaged: it has those of `model`.
     """
 
     def __init__(self, model: nn.Module, plan: Plan) -> None:
         self.parameters = dict(model.named_parameters())
-        self.averaged: Any = copy.deepcopy(model).requires_grad_(False)
+        self.averaged: Any = copy.deepcopy(model).requires_grad_(False).eval()
+        self._model = model
+        self._buffered = bool(kept_buffers(model))
         memories = getattr(model, "memories", MEMORIES)
         self._matrices = [
             n for n, p in self.parameters.items() if n.startswith(memories) and p.dim() == 2 and p.shape[0] > 1
@@ -80,6 +83,8 @@ class Optimiser:
     @torch.no_grad()
     def _update_average(self, past: float) -> None:
         torch._foreach_lerp_(list(self.averaged.parameters()), list(self.parameters.values()), 1 - past)
+        if self._buffered:
+            copy_tensors(self.averaged, kept_buffers(self._model))
 
     def forget_gradients(self) -> None:
         """Throws the gradients away."""
@@ -87,9 +92,10 @@ class Optimiser:
             parameter.grad = None
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that a checkpoint needs, by name: weights, their average, momentum and AdamW's two moments."""
-        kept = {f"weights.{name}": p.detach() for name, p in self.parameters.items()}
-        kept |= {f"averaged.{name}": p for name, p in self.averaged.named_parameters()}
+        """All that a checkpoint needs, by name: weights and buffers, those of the average, momentum and AdamW's two
+        moments."""
+        kept = {f"weights.{name}": tensor.detach() for name, tensor in named_tensors(self._model).items()}
+        kept |= {f"averaged.{name}": tensor for name, tensor in named_tensors(self.averaged).items()}
         kept |= {f"momentum.{name}": momentum for name, momentum in self._momentum.items()}
         for name, parameter in self.parameters.items():
             for part, value in self._adam.state.get(parameter, {}).items():
@@ -99,10 +105,9 @@ class Optimiser:
     @torch.no_grad()
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Takes back what `tensors` gave; where there are no moments yet, they start at zero."""
-        averaged = dict(self.averaged.named_parameters())
+        for kind, model in (("weights", self._model), ("averaged", self.averaged)):
+            copy_tensors(model, {name: tensors[f"{kind}.{name}"] for name in named_tensors(model)})
         for name, parameter in self.parameters.items():
-            parameter.copy_(tensors[f"weights.{name}"])
-            averaged[name].copy_(tensors[f"averaged.{name}"])
             if name in self._momentum:
                 self._momentum[name].copy_(tensors[f"momentum.{name}"])
             elif f"adam.step.{name}" in tensors:

@@ -1,0 +1,42 @@
+"""Batch norm's statistics for averaged weights, which were never trained with (Izmailov et al. 2018)."""
+
+from __future__ import annotations
+
+import torch
+
+from unrolled import states
+from unrolled.model.weights import batch_norms
+from unrolled.training.loop import Batches, Learner
+
+READ = 16  # training batches, the same ones each time, so that a resumption finds the same statistics
+
+
+@torch.no_grad()
+def estimate_statistics(learner: Learner, batches: Batches) -> None:
+    """Re-estimates the running statistics of the averaged model: the mean over the first training batches.
+
+    As `torch.optim.swa_utils.update_bn` does; nothing is dropped. Layers that do not train keep what they have, and a
+    model without batch norm costs nothing.
+    """
+    averaged = learner.optimiser.averaged
+    trained = batch_norms(learner.model)
+    layers = [layer for name, layer in batch_norms(averaged).items() if trained[name].training]
+    if not layers:
+        return
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the plain mean
+        layer.train()
+    device = next(averaged.parameters()).device
+    state = None
+    for k in range(READ):
+        batch = batches.batch(k)
+        if not batch.asked:  # padding alone: it is not trained on either
+            continue
+        start = averaged.start(len(batch.lengths))
+        state = start if state is None else states.where(batch.fresh.to(device), start, state)
+        _, state = averaged.loss(batch.to(device), state)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+        layer.eval()

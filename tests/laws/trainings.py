@@ -1,0 +1,165 @@
+"""Small trainings for the laws of training, and planted faults, each with the law that has to catch it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from normed import NormedConvolution
+from torch import Tensor, nn
+
+from unrolled import laws
+from unrolled.data.answers import NOT_ASKED
+from unrolled.data.buckets import RowBatch
+from unrolled.gradient import Full
+from unrolled.laws import Making
+from unrolled.memory import Dropout, NoMemory
+from unrolled.memory.pooling import POOLS
+from unrolled.model.answering import Answering
+from unrolled.model.encoders import Encoder, build_bidirectional
+from unrolled.model.heads import Head
+from unrolled.model.inlets import BagInlet
+from unrolled.model.weights import batch_norms
+from unrolled.settings import TrainSettings
+from unrolled.training.loop import Learner, update
+from unrolled.training.optimiser import Optimiser
+from unrolled.training.planning import Task, plan_steps
+from unrolled.training.statistics import READ, estimate_statistics
+
+ROWS, LABELS = 8, 3
+HELD_OUT = 1_000  # the number of the first batch that is not trained on
+
+
+class Drawn:
+    """Batch k is drawn from k: ragged rows of ids, one of them empty; each label has ids of its own."""
+
+    def batch(self, k: int) -> RowBatch:
+        generator = torch.Generator().manual_seed(k)
+        lengths = torch.randint(1, 8, (ROWS,), generator=generator)
+        lengths[-1] = 0
+        labels = torch.randint(0, LABELS, (ROWS,), generator=generator)
+        inputs = torch.randint(1, 7, (ROWS, int(lengths.max()), 1), generator=generator) + 6 * labels[:, None, None]
+        labels[-1] = NOT_ASKED
+        return RowBatch(inputs, lengths, torch.ones(ROWS, dtype=torch.bool), {"label": labels})
+
+
+class LabelTraining:
+    """A training of labels around an encoder."""
+
+    estimated_on = READ
+
+    def __init__(self, encoder: Callable[[int, int], Encoder] = NormedConvolution) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            stem = Dropout(NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5)), 0.2)
+            heads = {"label": Head(8, LABELS)}
+            model = Answering(BagInlet(20, 6), stem, encoder(6, 8), POOLS["mean"](8, 8), heads)
+        settings = TrainSettings(steps=30, size=8, batch=ROWS, window=8, rate=0.02)
+        self.plan = plan_steps(settings, Task(20, 1000, 8.0), "cpu", 1)
+        self.learner = Learner(model, Optimiser(model, self.plan), model.start(ROWS))
+        self.batches = Drawn()
+
+    @property
+    def model(self) -> nn.Module:
+        return self.learner.model  # type: ignore[no-any-return]
+
+    @property
+    def averaged(self) -> nn.Module:
+        return self.learner.optimiser.averaged  # type: ignore[no-any-return]
+
+    def update(self, k: int) -> None:
+        self.learner.step = k
+        update(self.learner, self.batches.batch(k), Full(), self.plan, 0)
+
+    @torch.no_grad()
+    def read(self, model: Any, k: int) -> None:
+        batch = self.batches.batch(k)
+        model.loss(batch, model.start(ROWS))
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        return self.learner.tensors()
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        self.learner.load(self.learner.step, dict(tensors), self.learner.facts())
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        self.estimate()
+        averaged: Any = self.averaged
+        batches = [self.batches.batch(k) for k in range(HELD_OUT, HELD_OUT + 8)]
+        nats = sum(float(averaged.loss(batch, averaged.start(ROWS))[0]) for batch in batches)
+        return nats / sum(batch.asked for batch in batches)
+
+    def estimate(self) -> None:
+        estimate_statistics(self.learner, self.batches)
+
+    @torch.no_grad()
+    def predict(self, rows: Sequence[int]) -> Tensor:
+        batch, some, averaged = self.batches.batch(HELD_OUT), torch.tensor(list(rows)), self.averaged
+        found: Tensor = averaged.answer(batch.inputs[some], batch.lengths[some])["label"]  # type: ignore[operator]
+        return found
+
+
+class LosesStatistics(LabelTraining):
+    """A checkpoint has parameters alone."""
+
+    breaks: ClassVar[Callable[[Making], None]] = laws.a_resumed_training_ends_with_the_same_bytes
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        return {name: tensor for name, tensor in super().tensors().items() if "running" not in name}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        super().load(self.learner.tensors() | dict(tensors))
+
+
+class PredictsByTheBatch(LabelTraining):
+    """Batch norm is left in training mode."""
+
+    breaks: ClassVar[Callable[[Making], None]] = laws.a_prediction_depends_on_no_other_row_of_its_batch
+
+    def predict(self, rows: Sequence[int]) -> Tensor:
+        self.averaged.train()
+        return super().predict(rows)
+
+
+class KeepsRunningStatistics(LabelTraining):
+    """The averaged weights are validated with the statistics of the weights that train."""
+
+    breaks: ClassVar[Callable[[Making], None]] = laws.statistics_of_averaged_weights_are_estimated_with_them
+
+    def estimate(self) -> None:
+        pass
+
+
+class ForgetsEarlierBatches(LabelTraining):
+    """A running mean where the plain one is wanted: the last batches count the most."""
+
+    breaks: ClassVar[Callable[[Making], None]] = laws.statistics_of_averaged_weights_are_estimated_with_them
+
+    def estimate(self) -> None:
+        for layer in batch_norms(self.averaged).values():
+            layer.train()
+        for k in range(READ):
+            self.read(self.averaged, k)
+        self.averaged.eval()
+
+
+class LearnsNothing(LabelTraining):
+    breaks: ClassVar[Callable[[Making], None]] = laws.a_training_lowers_the_loss
+
+    def update(self, k: int) -> None:
+        self.learner.step = k
+
+
+TRAINING_CASES: dict[str, Making] = {
+    "convolutions with batch norm": LabelTraining,
+    "both ways, gru": lambda: LabelTraining(lambda inputs, size: build_bidirectional("gru", inputs, size)),
+}
+BROKEN_TRAININGS: list[Any] = [
+    LosesStatistics,
+    PredictsByTheBatch,
+    KeepsRunningStatistics,
+    ForgetsEarlierBatches,
+    LearnsNothing,
+]
