@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from unrolled.data.answers import NOT_ASKED
 from unrolled.data.examples import Examples
 from unrolled.data.intake import Ids, Intake
 from unrolled.data.items import Item, Texts
+from unrolled.data.shuffling import POOL, RowOrder
 from unrolled.errors import DataError
 from unrolled.seeds import numpy_generator
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-POOL = 64  # batches within which rows are sorted by length
 LONGEST = 1_000  # steps of a row that are read at most
 
 
@@ -79,33 +79,6 @@ def unless(answers: Tensor, due: Tensor) -> Tensor:
     return torch.where(due.view(-1, *[1] * (answers.dim() - 1)), answers, nothing)
 
 
-class RowOrder:
-    """Which rows of a part stand in which batch: shuffled each epoch, and in each pool of some batches arranged so
-    that rows of like length are in one."""
-
-    def __init__(self, examples: Examples, part: str, batch: int, seed: int, arrange: Callable[[Ids], Ids]) -> None:
-        """arrange: rows (R,) of a pool -> the order (R,) in which they stand side by side."""
-        self.batch, self.seed, self._arrange = batch, seed, arrange
-        self._rows = examples.parts[part]
-        if not len(self._rows):
-            raise DataError(f"The {part} part of {examples.path} is empty: no rows were cut off for it.")
-        self.batches_an_epoch = -(-len(self._rows) // batch)
-        self._pool: tuple[int, int] = (-1, -1)
-        self._arranged: Ids = np.zeros(0, np.int64)
-
-    def rows(self, k: int) -> Ids:
-        """The rows of batch k, from 0, of an endless row of epochs; an epoch's last one may have fewer."""
-        epoch, turn = divmod(k, self.batches_an_epoch)
-        pool, turn = divmod(turn, POOL)
-        if self._pool != (epoch, pool):
-            order = numpy_generator(self.seed, "rows", epoch).permutation(len(self._rows))
-            rows = self._rows[order[pool * POOL * self.batch :][: POOL * self.batch]]
-            self._pool, self._arranged = (epoch, pool), rows[self._arrange(rows)]
-        batches = -(-len(self._arranged) // self.batch)
-        turn = int(numpy_generator(self.seed, "pool", epoch, pool).permutation(batches)[turn])
-        return self._arranged[turn * self.batch :][: self.batch]
-
-
 class ExampleBatches:
     """The rows of a part, shuffled each epoch, those of like length in one batch; an epoch's odd batch is filled up
     with rows of length 0. Rows longer than 1,000 steps are read to there."""
@@ -115,15 +88,16 @@ class ExampleBatches:
     ) -> None:
         """varied: each row is read as one like it, another each time. twice: each row stands in its batch again."""
         self.seed, self.varied, self.twice, self._examples = seed, varied, twice, examples
+        self._rows = rows = rows_of(examples, part)
         self._order = RowOrder(
-            examples, part, batch, seed, lambda rows: np.argsort(read_lengths(examples, rows), kind="stable")
+            len(rows), batch, seed, lambda some: np.argsort(read_lengths(examples, rows[some]), kind="stable")
         )
         self.batches_an_epoch = self._order.batches_an_epoch
 
     def batch(self, k: int) -> RowBatch:
         """Batch k, from 0, of an endless row of epochs; T is its longest row's length."""
         dice = numpy_generator(self.seed, "varied", k) if self.varied else None
-        batch = make_batch(self._examples, self._order.rows(k), self._order.batch, dice)
+        batch = make_batch(self._examples, self._rows[self._order.rows(k)], self._order.batch, dice)
         return batch.doubled() if self.twice else batch
 
     def padding_share(self, batches: int = POOL) -> float:
@@ -133,6 +107,13 @@ class ExampleBatches:
             batch = self.batch(k)
             read, whole = read + int(batch.lengths.sum()), whole + int((batch.lengths > 0).sum()) * batch.steps
         return 1 - read / whole
+
+
+def rows_of(examples: Examples, part: str) -> Ids:
+    """The rows of a part. Raises DataError where there is none."""
+    if not len(examples.parts[part]):
+        raise DataError(f"The {part} part of {examples.path} is empty: no rows were cut off for it.")
+    return examples.parts[part]
 
 
 def read_lengths(examples: Examples, rows: Ids) -> Ids:

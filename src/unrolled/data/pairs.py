@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from unrolled.data.answers import Written
-from unrolled.data.buckets import POOL, RowOrder, gather_steps, read_lengths
+from unrolled.data.buckets import gather_steps, read_lengths, rows_of
 from unrolled.data.examples import Examples
 from unrolled.data.intake import Ids
+from unrolled.data.shuffling import POOL, Numbers, RowOrder
 from unrolled.errors import OptionError
 from unrolled.seeds import numpy_generator
 
@@ -61,15 +62,17 @@ class PairBatches:
         """varied: each input is read as one like it, another each time."""
         self.seed, self.varied = seed, varied
         self._examples, self._written = examples, written_of(examples)
-        self._order = RowOrder(examples, part, batch, seed, self._arrange)
+        self._rows = rows_of(examples, part)
+        self._order = RowOrder(len(self._rows), batch, seed, self._arrange)
         self.batches_an_epoch = self._order.batches_an_epoch
 
     def batch(self, k: int) -> PairBatch:
         """Batch k, from 0, of an endless row of epochs."""
         dice = numpy_generator(self.seed, "varied", k) if self.varied else None
-        return make_pairs(self._examples, self._order.rows(k), self._order.batch, dice)
+        return make_pairs(self._examples, self._rows[self._order.rows(k)], self._order.batch, dice)
 
-    def _arrange(self, rows: Ids) -> Ids:
+    def _arrange(self, some: Numbers) -> Ids:
+        rows = self._rows[some]
         return side_by_side(read_lengths(self._examples, rows), self._written.target_lengths(rows, len(rows)))
 
     def padding_share(self, batches: int = POOL) -> float:

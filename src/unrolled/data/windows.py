@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.corpus import Corpus
+from unrolled.data.shuffling import POOL, Numbers, RowOrder
 from unrolled.data.symbols import BORDER, Symbols
 from unrolled.data.targets import count_targets, target_ranges
 from unrolled.errors import DataError
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LONGEST = 8  # windows that a row of RowBatches is long at most
-POOL = 64  # batches within which RowBatches sorts rows by length
 PHASED = 16  # windows a stretch from which on StreamBatches cuts windows elsewhere each epoch
 TOO_MUCH = 0.25  # padding in windows from which on documents are rows
 PIECE = 200  # targets of a stretch that part_rows reads at least, where it may not read all
@@ -143,33 +143,34 @@ class RowBatches:
         window: int,
         seed: int,
     ) -> None:
-        self.batch_size, self.window, self.seed = batch, window, seed
+        self.batch_size = batch
         self._symbols, self._stretches, self._ends = symbols, stretches, ends
         targets = count_targets(symbols, stretches, ends)
         self.symbols_an_epoch = int(targets.sum())
         self._longest = LONGEST * window
         self._pieces = self._later_pieces(np.flatnonzero(targets > self._longest))
-        self._count = len(stretches) + len(self._pieces)
-        self.batches_an_epoch = -(-self._count // batch)
-        self._epoch, self._order = -1, np.zeros(0, np.uint32)
-        self._pool, self._sorted = (-1, -1), np.zeros(0, np.uint32)
+        self._order = RowOrder(len(stretches) + len(self._pieces), batch, seed, self._by_length)
+        self.batches_an_epoch = self._order.batches_an_epoch
 
     @property
     def padding_share(self) -> float:
         """How much of the batches of the first epoch is padding; of 64 of them, where there are more."""
         count = min(POOL, self.batches_an_epoch)
-        chosen = (self._rows(k * self.batches_an_epoch // count) for k in range(count))
+        chosen = (self._order.rows(k * self.batches_an_epoch // count) for k in range(count))
         lengths = [self._ranges(rows)[1] for rows in chosen]
         steps = sum(int(of_row.max()) for of_row in lengths) * self.batch_size
         return 1 - sum(int(of_row.sum()) for of_row in lengths) / steps
 
     def batch(self, k: int) -> Batch:
         """Batch k, from 0, of an endless row of epochs; T is its longest row's length."""
-        rows = self._rows(k)
+        rows = self._order.rows(k)
         start, lengths, hidden = self._ranges(np.resize(rows, self.batch_size))
         lengths[len(rows) :] = 0
         fresh = np.ones(self.batch_size, np.bool_)
         return gather(self._symbols, start, lengths, int(lengths.max()), hidden, fresh)
+
+    def _by_length(self, rows: Numbers) -> NDArray[np.int64]:
+        return np.argsort(self._ranges(rows)[1], kind="stable")
 
     def _later_pieces(self, stretch: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where the second and further pieces of long stretches begin and stop, (P, 2)."""
@@ -179,7 +180,7 @@ class RowBatches:
         start = np.repeat(first, counts) + number * self._longest
         return np.stack([start, np.minimum(start + self._longest, np.repeat(stop, counts))], axis=1)
 
-    def _ranges(self, rows: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    def _ranges(self, rows: Numbers) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
         """First target and length of rows, and whether a row's past is another part's.
 
         A number below S is a stretch's first piece, another a later piece: nothing is held for each document.
@@ -191,22 +192,6 @@ class RowBatches:
         hidden = (first == stretches[:, 0]) & ~later
         first[later], stop[later] = self._pieces[rows[later] - len(self._stretches)].T
         return first, np.minimum(stop - first, self._longest), hidden
-
-    def _rows(self, k: int) -> NDArray[np.uint32]:
-        """The rows of batch k: shuffled by epoch, then sorted by length within a pool of 64 batches."""
-        epoch, turn = divmod(k, self.batches_an_epoch)
-        pool, turn = divmod(turn, POOL)
-        if epoch != self._epoch:
-            generator = numpy_generator(self.seed, "rows", epoch)
-            self._epoch, self._order = epoch, np.arange(self._count, dtype=np.uint32)
-            generator.shuffle(self._order)
-        if self._pool != (epoch, pool):
-            rows = self._order[pool * POOL * self.batch_size :][: POOL * self.batch_size]
-            by_length = np.argsort(self._ranges(rows)[1], kind="stable")
-            self._pool, self._sorted = (epoch, pool), rows[by_length]
-        batches = -(-len(self._sorted) // self.batch_size)
-        turn = int(numpy_generator(self.seed, "pool", epoch, pool).permutation(batches)[turn])
-        return self._sorted[turn * self.batch_size :][: self.batch_size]
 
 
 def gather(

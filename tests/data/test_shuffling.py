@@ -1,0 +1,72 @@
+"""Which rows share a batch: the same as when each epoch was shuffled anew for each pool, and shuffled once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unrolled import seeds
+from unrolled.data import shuffling
+from unrolled.data.shuffling import POOL, RowOrder
+
+ROWS, BATCH, SEED = 1_000, 3, 7
+LENGTHS = np.random.default_rng(0).integers(1, 9, ROWS)  # many alike: they keep their order
+
+
+def by_length(rows: np.ndarray) -> np.ndarray:
+    return np.argsort(LENGTHS[rows], kind="stable")
+
+
+def drawn_anew(k: int) -> list[int]:
+    """The rows of batch k, from the seed and k alone."""
+    epoch, turn = divmod(k, -(-ROWS // BATCH))
+    pool, turn = divmod(turn, POOL)
+    order = seeds.numpy_generator(SEED, "rows", epoch).permutation(ROWS)
+    rows = order[pool * POOL * BATCH :][: POOL * BATCH]
+    rows = rows[by_length(rows)]
+    turn = seeds.numpy_generator(SEED, "pool", epoch, pool).permutation(-(-len(rows) // BATCH))[turn]
+    return [int(row) for row in rows[turn * BATCH :][:BATCH]]
+
+
+def test_batches_are_a_function_of_seed_and_number_alone() -> None:
+    order = RowOrder(ROWS, BATCH, SEED, by_length)
+    assert order.batches_an_epoch == 334
+    wanted = [drawn_anew(k) for k in range(3 * 334)]
+    assert [order.rows(k).tolist() for k in range(3 * 334)] == wanted
+    jumps = np.random.default_rng(1).permutation(3 * 334)[:200].tolist()
+    assert [order.rows(k).tolist() for k in jumps] == [wanted[k] for k in jumps]
+    for epoch in range(3):
+        rows = [row for batch in wanted[epoch * 334 : (epoch + 1) * 334] for row in batch]
+        assert sorted(rows) == list(range(ROWS))
+
+
+def test_an_epoch_is_shuffled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[Any, ...]] = []
+
+    def generator(seed: int, *names: str | int) -> np.random.Generator:
+        drawn.append(names)
+        return seeds.numpy_generator(seed, *names)
+
+    monkeypatch.setattr(shuffling, "numpy_generator", generator)
+    order = RowOrder(ROWS, BATCH, SEED, by_length)
+    for k in range(2 * order.batches_an_epoch):
+        order.rows(k)
+    pools = -(-order.batches_an_epoch // POOL)
+    assert drawn == [
+        names for epoch in range(2) for names in (("rows", epoch), *(("pool", epoch, pool) for pool in range(pools)))
+    ]
+
+
+def test_a_shuffle_that_was_interrupted_is_done_again() -> None:
+    def broken(rows: np.ndarray) -> np.ndarray:
+        if left.pop():
+            raise KeyboardInterrupt
+        return by_length(rows)
+
+    left = [False, True]
+    order = RowOrder(ROWS, BATCH, SEED, broken)
+    with pytest.raises(KeyboardInterrupt):
+        order.rows(5)
+    assert order.rows(5).tolist() == drawn_anew(5)
