@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import csv
 import random
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from unrolled.data import answers, store
+from unrolled.data.answers import Written, encode_texts
 from unrolled.data.examples import Asked, Examples
-from unrolled.data.outputs import LONGEST_TEXT
+from unrolled.data.items import Texts
+from unrolled.data.outputs import LONGEST_TEXT, TextOutput
 from unrolled.data.pairs import PairBatches, make_pairs, side_by_side
+from unrolled.data.pieces import WordTable
 from unrolled.data.read_examples import read_examples
+from unrolled.data.symbols import ByteTable, CharacterTable, Symbols, Table
 from unrolled.data.tokens import LabelTokens
 from unrolled.errors import OptionError
 
@@ -58,6 +64,48 @@ def test_every_row_stands_once_in_an_epoch_and_batches_go_by_the_seed(examples: 
         assert torch.equal(again.batch(k).targets, batches.batch(k).targets)
     other = PairBatches(examples, "training", 32, seed=4)
     assert not torch.equal(other.batch(0).target_lengths, batches.batch(0).target_lengths)
+
+
+def test_each_text_is_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: Counter[str] = Counter()
+    plain = CharacterTable.encode
+
+    def encode(table: CharacterTable, text: str) -> Symbols:
+        encoded[text] += 1
+        return plain(table, text)
+
+    monkeypatch.setattr(CharacterTable, "encode", encode)
+    examples = read(tmp_path, [("a" * (1 + number % 30), f"c{number}") for number in range(300)])
+    batches = PairBatches(examples, "training", 16, seed=0)
+    for k in range(2 * batches.batches_an_epoch):
+        batches.batch(k)
+    assert {encoded[f"c{number}"] for number in range(300)} == {1}
+
+
+@pytest.mark.parametrize("held", [1 << 26, 16])
+@pytest.mark.parametrize("table", [CharacterTable("abcé", "c"), ByteTable(), WordTable("abc ", "a", ["abc", " bca"])])
+def test_texts_stand_one_after_the_other_as_symbols(table: Table, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside each text encoded by itself; held: bytes from which on symbols stand in a file."""
+    monkeypatch.setattr(store, "HELD", held)
+    monkeypatch.setattr(answers, "TOGETHER", 3)
+    spelled = ["abc bca", "", "a" * 1200, "é", "b" * 999, "c" * 1000, "cab"]
+    texts = Texts()
+    for text in spelled:
+        texts.add(text)
+    ids, starts = encode_texts(table, texts)
+    assert ids.dtype == table.dtype
+    written = Written(TextOutput(table, LONGEST_TEXT), texts, ids, starts)
+    expected = [[*table.encode(text)[:LONGEST_TEXT].tolist(), 0][:LONGEST_TEXT] for text in spelled]
+    assert [written.symbols(row).tolist() for row in range(7)] == expected
+    rows = np.array([6, 1, 4])
+    assert written.of(rows).tolist() == expected[6] + expected[1] + expected[4]
+    assert written.target_lengths(rows, 4).tolist() == [*(len(expected[row]) for row in (6, 1, 4)), 0]
+    laid = written.lay_out(rows, 4, 1, 0)
+    assert laid.dtype == np.int64 and laid.shape == (4, len(expected[4]))
+    assert [row.tolist() for row in laid] == [
+        text + [0] * (len(expected[4]) - len(text)) for text in (expected[6], expected[1], expected[4], [])
+    ]
+    assert written.lay_out(rows[:0], 2, 1, 0).shape == (2, 0)
 
 
 def test_rows_are_of_like_length_in_both(examples: Examples) -> None:

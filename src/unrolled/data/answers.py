@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from unrolled.data.intake import Ids
 from unrolled.data.items import Texts
 from unrolled.data.outputs import LONGEST_TEXT, LabelOutput, LabelSetOutput, Output, TextOutput, ValueOutput
-from unrolled.data.symbols import BORDER
+from unrolled.data.store import SymbolStore
+from unrolled.data.symbols import BORDER, Symbols, Table
 from unrolled.data.written_numbers import write_number
 
 NOT_ASKED = -100  # as a label: none is due. As a number: NaN
 UNSEEN = -1  # a label that the training part lacks
 SHOWN = 6  # labels named in a line
+TOGETHER = 1 << 12  # texts whose symbols are stored at once
 
 
 class Answered(ABC):
@@ -78,11 +80,7 @@ class Labels(Answered):
         return self.output.names
 
     def places(self, rows: Ids) -> Ids:
-        if not self.each:
-            return rows
-        counts = self.starts[rows + 1] - self.starts[rows]
-        before = np.repeat(self.starts[rows] - (np.cumsum(counts) - counts), counts)
-        return before + np.arange(int(counts.sum()))
+        return places_of(self.starts, rows) if self.each else rows
 
     def of(self, rows: Ids) -> Ids:
         return self.ids[self.places(rows)]
@@ -195,26 +193,28 @@ class Written(Answered):
 
     output: TextOutput
     texts: Texts  # (N,) as they stand in the table
+    ids: Symbols  # (A,) of all texts, row after row: see `encode_texts`
+    starts: Ids  # (N + 1,) where each row's symbols begin
 
-    def symbols(self, row: int) -> Ids:
+    def symbols(self, row: int) -> Symbols:
         """A row's text as symbols, with the border that ends it, or its first 1,000."""
-        symbols = self.output.table.encode(self.texts[row])[:LONGEST_TEXT].astype(np.int64)
-        return np.append(symbols, BORDER)[:LONGEST_TEXT]
+        return self.ids[self.starts[row] : self.starts[row + 1]]
 
     def of(self, rows: Ids) -> Ids:
-        return np.concatenate([np.zeros(0, np.int64), *(self.symbols(row) for row in rows.tolist())])
+        return self.ids[places_of(self.starts, rows)].astype(np.int64)
 
     def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> Ids:
         """(B, T) with zeros past a text's end; steps and lead, the input's, play no part."""
-        texts = [self.symbols(row) for row in rows.tolist()]
-        asked = np.zeros((size, max(map(len, texts), default=0)), np.int64)
-        for place, text in enumerate(texts):
-            asked[place, : len(text)] = text
+        lengths = self.target_lengths(rows, size)
+        asked = np.zeros((size, int(lengths.max(initial=0))), np.int64)
+        asked[np.arange(asked.shape[1]) < lengths[:, None]] = self.of(rows)
         return asked
 
     def target_lengths(self, rows: Ids, size: int) -> Ids:
         """(B,) how many symbols of each row are asked for in what `lay_out` gives."""
-        return np.array([len(self.symbols(row)) for row in rows.tolist()] + [0] * (size - len(rows)), np.int64)
+        lengths = np.zeros(size, np.int64)
+        lengths[: len(rows)] = self.starts[rows + 1] - self.starts[rows]
+        return lengths
 
     def characters(self, rows: Ids) -> int:
         """Characters of these rows' texts, the ends of them counted as one each."""
@@ -238,6 +238,25 @@ class Written(Answered):
 
 SYMBOLS = {"char": "characters", "byte": "bytes", "word": "words", "bpe": "word pieces"}
 """What the symbols of a table are called, by its kind."""
+
+
+def encode_texts(table: Table, texts: Texts) -> tuple[Symbols, Ids]:
+    """The symbols of N texts (A,), each with the border that ends it, or its first 1,000; where each begins (N + 1,).
+    Symbols past 64 MB stand in a temporary file that is mapped into memory."""
+    store, border, lengths = SymbolStore(table.dtype), np.array([BORDER], table.dtype), [0]
+    for first in range(0, len(texts), TOGETHER):
+        some = [table.encode(texts[row]) for row in range(first, min(first + TOGETHER, len(texts)))]
+        some = [np.concatenate([text[:LONGEST_TEXT], border])[:LONGEST_TEXT] for text in some]
+        store.add(np.concatenate(some))
+        lengths += map(len, some)
+    return store.whole(), np.cumsum(lengths)
+
+
+def places_of(starts: Ids, rows: Ids) -> Ids:
+    """Where what belongs to these rows stands, row after row: that of row r from starts[r] to starts[r + 1]."""
+    counts = starts[rows + 1] - starts[rows]
+    before = np.repeat(starts[rows] - (np.cumsum(counts) - counts), counts)
+    return before + np.arange(int(counts.sum()))
 
 
 def filled(asked: NDArray[Any], size: int) -> NDArray[np.float32]:

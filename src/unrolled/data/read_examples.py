@@ -12,18 +12,19 @@ import numpy as np
 from unrolled.data.alike import check_unlike
 from unrolled.data.answer_kinds import decide_kinds, leave_out, only_text
 from unrolled.data.answer_reader import as_texts, read_answers
-from unrolled.data.answers import Answered, Labels, LabelSets, Written, shown
+from unrolled.data.answers import Answered, Labels, LabelSets, Written, encode_texts, shown
 from unrolled.data.columns import Columns, choose_columns
 from unrolled.data.cuts import share_of
 from unrolled.data.examples import Asked, Examples, Known
 from unrolled.data.features import Features, learn_features
 from unrolled.data.input_kinds import check_text, find_input
 from unrolled.data.inputs import InputKind, LabelInput, TextInput, Unfit, VectorInput
-from unrolled.data.items import PartItems
+from unrolled.data.intake import Ids
+from unrolled.data.items import PartItems, Texts
 from unrolled.data.label_names import differ_as_written, differ_by_case
 from unrolled.data.likely_pictures import say_pictures
 from unrolled.data.npz_form import check_one_input
-from unrolled.data.outputs import LONGEST_TEXT, TextOutput
+from unrolled.data.outputs import TextOutput
 from unrolled.data.row_cuts import cut_fold, cut_rows
 from unrolled.data.row_order import address_columns, clock_columns, source_columns, split_words
 from unrolled.data.row_reader import RowReader
@@ -95,8 +96,7 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
         if known is None and asked.read is None and isinstance(taken, TextInput) and rows.few_inputs:
             taken = LabelInput()
         texts = as_texts(rows.cells(tables[0], name))
-        intake, output, note = _learn_writing(asked, taken, training, PartItems(texts, parts["training"]), known)
-        answers[name] = Written(output, texts)
+        intake, answers[name], note = _learn_writing(asked, taken, training, texts, parts["training"], known)
     elif known:
         intake = known.intake
     elif asked.table is not None:
@@ -303,20 +303,25 @@ def _fingerprints(tables: Sequence[TableFile]) -> dict[str, str]:
 
 
 def _learn_writing(
-    asked: Asked, taken: InputKind, training: Any, texts: Any, known: Known | None
-) -> tuple[Tokens | Features, TextOutput, str]:
-    """How inputs are read and texts are written, and what to say of it; as a run does where one is known."""
+    asked: Asked, taken: InputKind, training: Any, texts: Texts, rows: Ids, known: Known | None
+) -> tuple[Tokens | Features, Written, str]:
+    """How inputs are read, the texts to be written, and what to say of it; as a run does where one is known.
+
+    training: the inputs of the training part. texts: those of all rows. rows: those of the training part."""
     if known is not None:
         output = next(iter(known.outputs.values()))
         if isinstance(output, TextOutput):
-            return known.intake, output, ""
-    spelling = learn_spelling(asked.symbols, training if isinstance(taken, TextInput) else None, texts)
-    longest = max(len(spelling.table.encode(text)) + 1 for text in texts)
-    output = TextOutput(spelling.table, min(longest, LONGEST_TEXT))
+            return known.intake, Written(output, texts, *encode_texts(output.table, texts)), ""
+    read = training if isinstance(taken, TextInput) else None
+    own: Any = PartItems(texts, rows)
+    spelling = learn_spelling(asked.symbols, read, own)
+    ids, starts = encode_texts(spelling.table, texts)
+    output = TextOutput(spelling.table, int((starts[rows + 1] - starts[rows]).max()))
+    written = Written(output, texts, ids, starts)
     if isinstance(taken, LabelInput):
-        return LabelTokens.learn(training), output, spelling.note
+        return LabelTokens.learn(training), written, spelling.note
     intake = learn_features(taken, training, asked.patches) if spelling.tokens is None else spelling.tokens
-    return intake, output, spelling.note
+    return intake, written, spelling.note
 
 
 def _learn_intake(asked: Asked, taken: InputKind, training: Any, given: bool) -> Tokens | Features:
