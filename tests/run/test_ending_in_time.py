@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,11 +15,9 @@ from unrolled.run.answer_rows import AT_ONCE
 from unrolled.run.answers import CLOSING_SHARE, Answers
 from unrolled.run.rows import read_rows
 from unrolled.run.subject import Baseline
-from unrolled.run.watching import Watch
 from unrolled.run.writing import Choice, Scribe
 from unrolled.settings import TrainSettings
-from unrolled.training.plan import ENDING, Clock, Plan
-from unrolled.training.planning import Task, plan_steps
+from unrolled.training.plan import ENDING, Clock
 
 NOW = "time.monotonic"
 
@@ -43,52 +40,25 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def make_watch(budget: float, closing: float = 0.0) -> tuple[Watch, Plan, list[Any]]:
-    """A watch over a learner that has just made its first update, its plan of 1,000, and what plans it wrote down."""
-    plan = plan_steps(TrainSettings(steps=1_000, size=8), Task(10, 1_000, 1_000.0), "cpu", 1)
-    plan = dataclasses.replace(plan, report_every=100, validate_every=100, save_every=100)
-    subject: Any = SimpleNamespace(copyable=0, ranked=0, kinds=2, items=lambda _: 0, closing=lambda _: closing)
-    learner: Any = SimpleNamespace(step=1, symbols=0)
-    batches: Any = None
-    watch = Watch(subject, learner, batches, [plan], Clock(budget), follows=False, most_threads=None)
-    written: list[Any] = []
-    folder: Any = SimpleNamespace(
-        append_plan=lambda step, facts: written.append((step, facts["steps"], facts["why"]))
-    )
-    watch.folder = folder
-    return watch, plan, written
-
-
-def test_time_that_is_over_ends_updates_before_the_first_report(now: list[float]) -> None:
-    watch, plan, written = make_watch(18.0, closing=2.0)
-    watch.begin()
-    now[0] += 18 - watch.reserve() - 0.01
-    assert not watch.is_due(plan)
-    now[0] += 0.02
-    assert watch.is_due(plan), "although no pace is known yet, and a report is 99 updates off"
-    assert written == [(1, 1, "time")]
-    assert watch.reserve() == pytest.approx(2.0 + 0.2 + 1.0)
-
-
-def test_by_updates_no_clock_is_asked(now: list[float]) -> None:
-    watch, plan, written = make_watch(18.0)
-    watch.begin()
-    watch.follows = True
-    now[0] += 100
-    assert not watch.is_due(plan)
-    assert not written
+def clock_of(now: list[float], budget: float, started: float | None = None) -> Clock:
+    return Clock(budget, started, now=lambda: now[0])
 
 
 def test_a_slow_beginning_keeps_more_for_the_end(now: list[float]) -> None:
-    assert Clock(18.0, started=990.0).ending == pytest.approx(ENDING * 10)
-    assert Clock(18.0, started=999.0).ending == 1.0
+    assert clock_of(now, 18.0, started=990.0).ending == pytest.approx(ENDING * 10)
+    assert clock_of(now, 18.0, started=999.0).ending == 1.0
 
 
 def test_the_end_is_given_what_judging_took_so_far(
     table: Path, now: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject, budget = Answers(read_rows(table, TrainSettings()), TrainSettings()), 18.0
-    usual = subject.closing(budget)
+    run, model = SimpleNamespace(), SimpleNamespace()
+
+    def kept_of(budget: float) -> float:
+        return subject.prepare(run, model, clock_of(now, budget)).seconds  # type: ignore[arg-type]
+
+    usual = kept_of(budget)
     assert usual < CLOSING_SHARE * budget
     monkeypatch.setattr("unrolled.run.answers.fit_rivals", lambda *_: {})
     monkeypatch.setattr("unrolled.run.answers.save_rivals", lambda *_: None)
@@ -99,10 +69,9 @@ def test_the_end_is_given_what_judging_took_so_far(
             return Baseline("linear", 0.5, None), rows
 
         monkeypatch.setattr("unrolled.run.answers.best_baseline", judge)
-        run, deadline = SimpleNamespace(), Clock(budget).deadline()
-        subject.count_baseline(run, deadline)  # type: ignore[arg-type]
-        assert subject.closing(budget) == pytest.approx(kept)
-    assert math.isclose(subject.closing(0.0), 6.0), "a share of a small budget is no reason to be late"
+        subject.count_baseline(run, clock_of(now, budget).deadline())  # type: ignore[arg-type]
+        assert kept_of(budget) == pytest.approx(kept)
+    assert math.isclose(kept_of(0.0), 6.0), "a share of a small budget is no reason to be late"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +85,7 @@ def test_a_net_is_trained_where_there_is_time_for_all_that_goes_with_it(
     training = Training.__new__(Training)
     training.settings = TrainSettings(minutes=0.3)
     training.subject = SimpleNamespace(without_net="linear", settings=training.settings)  # type: ignore[assignment]
-    training.clock = Clock(18.0, started=now[0] - starting)
+    training.clock = clock_of(now, 18.0, started=now[0] - starting)
     now[0] += read - starting
     training._leave_out_net()
     assert (training.settings.model is None) == net

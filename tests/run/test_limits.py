@@ -119,10 +119,9 @@ def test_a_stop_is_heard_inside_a_fit_and_the_run_can_go_on(
     assert not again.stopped
 
 
-def test_a_stop_leaves_what_is_short_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_leaves_what_is_short_to_end() -> None:
     now = [100.0]
-    monkeypatch.setattr("unrolled.training.plan.time.monotonic", lambda: now[0])
-    clock = Clock(None)
+    clock = Clock(None, now=lambda: now[0])
     deadline = clock.deadline()
     clock.stop()
     assert clock.stopping
@@ -163,7 +162,7 @@ def test_what_cannot_be_read_in_half_the_budget_is_said_before(
     assert not (tmp_path / "run").exists()
     with pytest.raises(OptionError, match="to read 1,000,000 of its 2,000,000 rows"):
         Training(table, minutes=0.5, rows=1_000_000, out=str(tmp_path / "run"))
-    assert Training(table, minutes=0.5, rows=500, out=str(tmp_path / "run")).watch is not None
+    assert Training(table, minutes=0.5, rows=500, out=str(tmp_path / "run")).monitor is not None
     monkeypatch.setattr("unrolled.run.reading.time_reading", lambda *_: ReadingTime(2_000_000, 60e-6, 20e-6))
     with pytest.raises(OptionError, match=r"--rows 20000 --minutes 3\.9;\nor all of them: --minutes 5\.8\.$"):
         Training(table, minutes=0.5, out=str(tmp_path / "other"))
@@ -223,7 +222,7 @@ def test_few_rows_of_very_many_are_read_in_a_budget_that_has_no_time_for_all(
 
 def test_where_reading_spent_the_budget_what_is_fitted_alone_answers(table: Path, tmp_path: Path) -> None:
     training = Training(table, minutes=0.5, started=time.monotonic() - 27, out=str(tmp_path / "run"), threads=1)
-    assert training.watch is None
+    assert training.monitor is None
     assert "linear model: fitted, not trained; after" in training.plan_line
     assert "there is no time for a net" in training.plan_line
     for _ in training:

@@ -200,12 +200,12 @@ def test_the_end_keeps_time_for_no_more_lines_than_there_are(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = finish(Training(text, out=str(tmp_path / "run"), **SMALL))
-    watch, subject = training.watch, training.subject
-    assert watch is not None
-    kept = watch.reserve()
+    monitor, subject = training.monitor, training.subject
+    assert monitor is not None
+    kept = monitor.reserve.seconds
     assert subject.items("validation") < subject.ranked
     monkeypatch.setattr(type(subject), "ranked", subject.items("validation"))
-    assert watch.reserve() == kept
+    assert monitor.reserve.seconds == kept
 
 
 @pytest.mark.slow
@@ -350,24 +350,24 @@ def test_threads_of_this_commands_own_are_used_with_a_recorded_plan(
 ) -> None:
     training = Training(text, out=str(tmp_path / "run"), plan=str(uninterrupted), threads=2)
     assert next(iter(training)).notes == ("Not bit for bit: threads 1 then, 2 now.",)
-    assert training.watch is not None
-    assert training.watch.plans[0].threads == 2
+    assert training.monitor is not None
+    assert training.monitor.plans[0].threads == 2
 
 
 def test_no_file_or_option_asks_for_more_threads_than_there_are_cores(
     text: Path, tmp_path: Path, uninterrupted: Path
 ) -> None:
     first = Training(text, out=str(tmp_path / "first"), **{**SMALL, "threads": 10_000})
-    assert first.watch is not None
-    assert first.watch.plans[0].threads == threads_for(10_000)
+    assert first.monitor is not None
+    assert first.monitor.plans[0].threads == threads_for(10_000)
     again = tmp_path / "again"
     shutil.copytree(uninterrupted, again)
     plans = (again / "plan.jsonl").read_text().replace('"threads": 1', '"threads": 10000')
     (again / "plan.jsonl").write_text(plans)
     seal(again)
     second = Training(text, out=str(tmp_path / "second"), plan=str(again))
-    assert second.watch is not None
-    assert second.watch.plans[0].threads == threads_for(10_000)
+    assert second.monitor is not None
+    assert second.monitor.plans[0].threads == threads_for(10_000)
 
 
 def test_torch_has_as_many_threads_as_before_after_every_call(text: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from unrolled.compare.streaming import STEPS
 from unrolled.data import Corpus
 from unrolled.run.building import find_device
 from unrolled.run.language import task_of
-from unrolled.run.watching import ONE_ROW
+from unrolled.run.reserve import ONE_ROW
 from unrolled.settings import CompareSettings, TrainSettings
 from unrolled.threads import threads_for
 from unrolled.training.measure import rehearse_language, seconds_an_update

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,11 +21,8 @@ from unrolled.parts import UNTRAINED
 from unrolled.run.answer_rows import answer_rows
 from unrolled.run.selection import select, selected_line, standing
 from unrolled.run.tellers import Reach, Score, facts_of, nats_of, teller_of
-from unrolled.run.trend import trend_line, trend_of
+from unrolled.run.trend import trend_line
 from unrolled.settings import TrainSettings
-
-if TYPE_CHECKING:
-    from unrolled.run.watching import Watch
 
 
 @dataclass(frozen=True)
@@ -220,10 +217,10 @@ class Left:
 
 
 def judge_answers(
-    watch: Watch,
     examples: Examples,
     parts: Mapping[str, Part],
     settings: TrainSettings,
+    trend: str,
     baseline: str,
     deadline: Deadline = ENDLESS,
 ) -> tuple[AnswerVerdict, Left]:
@@ -236,9 +233,7 @@ def judge_answers(
     candidates: dict[str, list[str]] = {name: [name] for name in names} | {whole: together}
     weighed = weigh(examples, parts, candidates, deadline)
     left = select(weighed.validation) if settings.model is None else whole if settings.mixed else names[0]
-    verdict = _verdict(
-        examples, weighed, left, settings.model is None, trend_of(watch.folder.read_reports()), baseline
-    )
+    verdict = _verdict(examples, weighed, left, settings.model is None, trend, baseline)
     return verdict, Left(candidates[left], weighed.weights[left], weighed.reaches[left])
 
 

@@ -35,6 +35,7 @@ from unrolled.run.answer_verdict import judge_alone, judge_answers
 from unrolled.run.building import build_model
 from unrolled.run.legs import load_best, recorded_plans, set_weights
 from unrolled.run.process import bytes_in_use
+from unrolled.run.record import ConclusionCost, TrainingRecord
 from unrolled.run.report import Report
 from unrolled.run.rivals import (
     best_baseline,
@@ -55,13 +56,13 @@ from unrolled.run.rows import (
 )
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
 from unrolled.run.tellers import suited_nats, teller_of
+from unrolled.run.trend import trend_of
 from unrolled.settings import TrainSettings
 from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
     from unrolled.data.corpus import Corpus
     from unrolled.run.folder import RunFolder
-    from unrolled.run.watching import Watch
     from unrolled.training.loop import Batches, Lesson
     from unrolled.training.plan import Clock, Plan
 
@@ -261,24 +262,22 @@ class Answers(Subject):
         self._judging = (time.monotonic() - started) * min(1.0, AT_ONCE / max(1, rows))
         return best
 
-    def closing(self, budget: float) -> float:
+    def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
         widest = max(answered.output.width for answered in self.examples.answers.values())
         rows = self.items("validation") + self.items("test")
+        share = CLOSING_SHARE * (clock.budget or 0.0)
         least = 2 * self._judging  # so many rows of validation and test part are judged however late it is
-        return max(least, min(CLOSING_SHARE * budget, CLOSING + rows * SECONDS_A_ROW * (1 + widest / MANY_LABELS)))
+        return ConclusionCost(max(least, min(share, CLOSING + rows * SECONDS_A_ROW * (1 + widest / MANY_LABELS))))
 
-    def prepare(self, run: RunFolder, watch: Watch) -> None:
-        """What stands beside the net takes next to no time."""
-
-    def conclude(self, run: RunFolder, watch: Watch, baseline: Baseline) -> Concluded:
-        model: Any = watch.learner.optimiser.averaged
-        deadline = watch.clock.deadline()
+    def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
+        deadline = record.deadline
         names, intake = rivals_of(self.examples), self.examples.intake
         if COUNTED in names and not run.rival(COUNTED).exists():  # the run began before there were n-grams of labels
             save_rivals(run, fit_rivals(self.examples, [COUNTED], self.settings.seed, deadline.share(0.2)))
-        parts: dict[str, Part] = {watch.plans[-1].model: Net(model, intake)}
+        parts: dict[str, Part] = {record.plan.model: Net(record.model, intake)}
         parts |= {name: load_rival(run, name, intake) for name in names}
-        verdict, left = judge_answers(watch, self.examples, parts, self.settings, baseline.name, deadline)
+        trend = trend_of(run.read_reports())
+        verdict, left = judge_answers(self.examples, parts, self.settings, trend, baseline.name, deadline)
         run.write_facts(**left.facts())
         return verdict
 

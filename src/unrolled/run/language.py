@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from unrolled.copying import copied
 from unrolled.data import Corpus, Table, make_batches, part_rows, read_corpus
 from unrolled.data.column_kinds import MOST_KINDS
 from unrolled.data.cuts import PARTS
@@ -30,10 +28,11 @@ from unrolled.run.baseline import count_ngram, score_baseline, score_ngram
 from unrolled.run.building import build_model
 from unrolled.run.mixing import FITTED_LOGITS, Chosen, choose, load_counts, save_counts
 from unrolled.run.process import bytes_in_use
+from unrolled.run.record import ConclusionCost, TrainingRecord
 from unrolled.run.report import Report
 from unrolled.run.rows import table_options
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
-from unrolled.run.verdict import judge, judge_ngram, surprise_quantiles
+from unrolled.run.verdict import copied_of, judge, judge_ngram, surprise_quantiles
 from unrolled.seeds import generator
 from unrolled.settings import TrainSettings
 from unrolled.threads import one_thread
@@ -42,7 +41,6 @@ from unrolled.training.planning import Task, plan_minutes, plan_steps
 
 if TYPE_CHECKING:
     from unrolled.run.folder import RunFolder
-    from unrolled.run.watching import Watch
     from unrolled.training.loop import Batches
     from unrolled.training.plan import Clock, Plan
 
@@ -69,8 +67,6 @@ class Language(Subject):
         self.corpus, self.settings, self.note = corpus, settings, note
         self._ngram: NGram | None = None  # of `fit_alone`
         self._judged_by: Deadline = ENDLESS  # likewise
-        self._loading = 0.0  # seconds that reading the n-gram from the run takes
-        self._weighs = True  # whether the budget has time for an ensemble
 
     @classmethod
     def read(cls, path: str | Path, settings: TrainSettings, table: Table | None = None) -> Language:
@@ -133,9 +129,6 @@ class Language(Subject):
         """Whether the run keeps the n-gram beside what it learns."""
         return self.settings.model is None or self.settings.mixed
 
-    def closing(self, budget: float) -> float:
-        return self._loading
-
     @property
     def copyable(self) -> int:
         return self.corpus.targets("training")
@@ -194,9 +187,7 @@ class Language(Subject):
         return "".join(decode_stream(table, symbols[:SAMPLE_SYMBOLS]))
 
     def copied(self, text: str, limit: int) -> tuple[int, float]:
-        symbols = self.corpus.table.encode(text)
-        found = copied(symbols, self.corpus.training_pieces(limit, overlap=len(symbols)))
-        return found.longest, found.share
+        return copied_of(self.corpus, text, limit)
 
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
         ngram = count_ngram(self.corpus, deadline.share(COUNTED_SHARE))
@@ -204,51 +195,48 @@ class Language(Subject):
             save_counts(run, ngram)
         return score_baseline(ngram, self.corpus, deadline)
 
-    def prepare(self, run: RunFolder, watch: Watch) -> None:
-        budget = watch.clock.budget
+    def prepare(self, run: RunFolder, model: Any, clock: Clock) -> ConclusionCost:
+        budget = clock.budget
         if not self.counts or budget is None:
-            return
-        started = time.monotonic()
+            return ConclusionCost()
+        started = clock.now()
         ngram = load_counts(run)  # and again at the end: while the net learns, nothing is held of it
-        self._loading = time.monotonic() - started
-        model: Any = watch.learner.optimiser.averaged
+        loading = clock.now() - started
         limit = min(MIXED_SYMBOLS, max(MIXED_SYMBOLS // 20, FITTED_LOGITS // self.kinds // 4))
         rows, taken = list(part_rows(self.corpus, "validation", limit=limit)), []
         if not rows:
-            return
+            return ConclusionCost(loading)
         with one_thread():
             for timed in (Mixture([model, ngram]).to(next(model.parameters()).device), model):
-                started = time.monotonic()
-                deadline = watch.clock.deadline().within(TIMING_SHARE * budget)
+                started = clock.now()
+                deadline = clock.deadline().within(TIMING_SHARE * budget)
                 symbols = evaluate(timed, rows, self.corpus.table.characters, deadline=deadline).symbols
-                taken.append((time.monotonic() - started) / symbols)
+                taken.append((clock.now() - started) / symbols)
         mixing = max(1e-6, taken[0] - taken[1])
-        self._weighs = self.settings.mixed or mixing * LEAST_MIXED < MIXED_SHARE * budget
-        watch.mixing = mixing if self._weighs else 0.0
+        weighs = self.settings.mixed or mixing * LEAST_MIXED < MIXED_SHARE * budget
+        return ConclusionCost(loading, mixing if weighs else None)
 
-    def conclude(self, run: RunFolder, watch: Watch, baseline: Baseline) -> Concluded:
-        model: Any = watch.learner.optimiser.averaged
-        name, deadline = watch.plans[-1].model, watch.clock.deadline()
+    def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
+        name = record.plan.model
         if not self.counts:
-            chosen = Chosen([name], model, {name: watch.learner.best}, 0, by_choice=False)
-            return self._conclude(run, watch, baseline, chosen, None, deadline)
-        ngram = load_counts(run)
-        in_time = self._weighs and watch.clock.left > LEAST_MIXED * watch.mixing
+            chosen = Chosen([name], record.model, {name: record.best}, 0, by_choice=False)
+            return self._conclude(run, record, baseline, chosen, None)
+        ngram, mixing = load_counts(run), record.cost.ensemble
+        in_time = mixing is not None and record.deadline.left > LEAST_MIXED * mixing
         with one_thread():
             chosen = choose(
-                model, ngram, self.corpus, watch.fit_limit(), self.settings.model, name, in_time,
-                deadline.share(CHOSEN_SHARE),
+                record.model, ngram, self.corpus, record.limits.fit, self.settings.model, name, in_time,
+                record.deadline.share(CHOSEN_SHARE),
             )  # fmt: skip
             if isinstance(chosen.model, Mixture):
                 run.write_facts(gate=chosen.model.gate.double().tolist())
-            return self._conclude(run, watch, baseline, chosen, ngram, deadline)
+            return self._conclude(run, record, baseline, chosen, ngram)
 
     def _conclude(
-        self, run: RunFolder, watch: Watch, baseline: Baseline, chosen: Chosen, ngram: NGram | None,
-        deadline: Deadline,
-    ) -> Concluded:  # fmt: skip
-        verdict = judge(watch, self.corpus, baseline, chosen, ngram, deadline.share(JUDGED_SHARE))
-        ranks = surprise_quantiles(chosen.model, self.corpus, RANKED_SYMBOLS, deadline)
+        self, run: RunFolder, record: TrainingRecord, baseline: Baseline, chosen: Chosen, ngram: NGram | None
+    ) -> Concluded:
+        verdict = judge(run, record, self.corpus, baseline, chosen, ngram, record.deadline.share(JUDGED_SHARE))
+        ranks = surprise_quantiles(chosen.model, self.corpus, RANKED_SYMBOLS, record.deadline)
         run.write_facts(left=chosen.parts, ranks=ranks)
         return verdict
 

@@ -14,8 +14,8 @@ from unrolled.run.legs import best_weights, recorded_plans
 
 if TYPE_CHECKING:
     from unrolled.run.folder import RunFolder
+    from unrolled.run.record import ConclusionCost, TrainingRecord
     from unrolled.run.report import Report
-    from unrolled.run.watching import Watch
     from unrolled.settings import TrainSettings
     from unrolled.training.loop import Batches
     from unrolled.training.plan import Clock, Plan
@@ -118,10 +118,6 @@ class Subject(ABC):
         """Symbols of the training part that what is written may be copied from."""
         return 0
 
-    def closing(self, budget: float) -> float:
-        """Seconds of a budget that the end takes, beside a last validation and one reading of the test part."""
-        return 0.0
-
     @abstractmethod
     def items(self, part: str) -> int:
         """Items of training, validation or test part."""
@@ -167,11 +163,11 @@ class Subject(ABC):
         """What is to be beaten, made in time; kept in the run where it is part of the model. Raises Stopped."""
 
     @abstractmethod
-    def prepare(self, run: RunFolder, watch: Watch) -> None:
-        """Before the first update: what has to be timed for the end to come in time."""
+    def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
+        """Before the first update: how long the end will take, for it to come in time; timed where that is needed."""
 
     @abstractmethod
-    def conclude(self, run: RunFolder, watch: Watch, baseline: Baseline) -> Concluded:
+    def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
         """With the best weights in place: weighs, reads the test part once, and says what came out."""
 
     @abstractmethod

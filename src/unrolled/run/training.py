@@ -32,10 +32,10 @@ from unrolled.run.asked import (
 from unrolled.run.building import differences, environment, find_device
 from unrolled.run.folder import RunFolder, free_path, newest
 from unrolled.run.legs import Leg, best_weights, recorded_plans, set_weights
+from unrolled.run.monitor import Monitor
 from unrolled.run.reading import check_reading
 from unrolled.run.report import Report
 from unrolled.run.subject import Baseline, Concluded, Terms
-from unrolled.run.watching import Watch
 from unrolled.settings import DEFAULT_MINUTES, TrainSettings
 from unrolled.threads import by_threads, threads_for, torch_threads
 from unrolled.training.loop import Learner, train
@@ -53,6 +53,7 @@ class Training:
     Raises InputError where what was given is wrong, before a folder is made; TrainingError where work fails.
     """
 
+    monitor: Monitor | None = None  # None: what is counted or fitted has no updates
     _no_net = ""  # why there is none, where the budget was spent on reading
 
     def __init__(
@@ -91,18 +92,18 @@ class Training:
             plans = self._first_plans(recorded, threads)
             facts = self._facts(path, kept is not None, threads)
             with torch_threads(plans[0].threads if plans else threads):  # on others the first weights are others
-                self._set_up(plans, follows=settings.minutes is None)
+                self._set_up(plans)
                 if source:
                     weights = self.subject.starting_weights(source)
                     set_weights(self.learner.model, weights)
                     set_weights(self.learner.optimiser.averaged, weights)
-            if recorded is not None:
-                self._watch().notes += differences(recorded.facts, self.device, settings.threads)
             self.run = kept or stack.enter_context(RunFolder.unborn(self._place(path)))
+            if plans:
+                self.monitor = self._make_monitor(plans, follows=settings.minutes is None)
+            if recorded is not None:
+                self._monitor().notes += differences(recorded.facts, self.device, settings.threads)
             self._fill(self.run)
             self.run.bear(facts)
-        if self.watch is not None:
-            self.watch.folder = self.run
 
     @classmethod
     def resume(
@@ -149,23 +150,22 @@ class Training:
         if asked.model in UNTRAINED:  # cut short: it is counted or fitted once more
             self.clock.budget = asked.minutes * 60 if asked.minutes else None
             folder.cut(0)
-            self._set_up([], follows=False)
+            self._set_up([])
             folder.write_facts(status="training")
             return
         plans = recorded_plans(folder, device=self.device)
         best_weights(folder, plans[0], self.subject.make_model)  # they fit, before anything as large is made
         leg = Leg(minutes, steps) if given else Leg.from_facts(facts["legs"][-1])
-        self._set_up(plans, follows=leg.minutes is None)
-        watch = self._watch()
-        watch.folder = folder
-        used = watch.restore()
+        self._set_up(plans)
+        monitor = self.monitor = self._make_monitor(plans, follows=leg.minutes is None)
+        used = monitor.restore()
         leg = dataclasses.replace(leg, used=used) if given else leg
         self.clock.used_before, self.clock.budget = used, leg.seconds_left(used)
-        watch.notes += differences(facts, self.device) if watch.follows else []
+        monitor.notes += differences(facts, self.device) if monitor.follows else []
         if given:
-            plan = plan_at(watch.plans, self.learner.step)
+            plan = plan_at(monitor.plans, self.learner.step)
             reports = folder.read_reports()
-            watch.add_plan(leg.plan(plan, self.learner.step, self.clock.left, reports, finished))
+            monitor.add_plan(leg.plan(plan, self.learner.step, self.clock.left, reports, finished))
             folder.write_facts(legs=[*facts["legs"], dataclasses.asdict(leg)])
         folder.write_facts(status="training")
 
@@ -210,31 +210,31 @@ class Training:
     def _fill(self, folder: RunFolder) -> None:
         """What a run is born with: its symbols, its plan, and a model and a checkpoint that have learnt nothing."""
         folder.write_symbols(self.subject.tables())
-        if self.watch is not None:
-            for plan in self.watch.plans:
+        if self.monitor is not None:
+            for plan in self.monitor.plans:
                 folder.append_plan(plan.from_step, plan.to_json())
             folder.write_model(named_tensors(self.learner.optimiser.averaged), {"step": 0})
-            self.watch.folder = folder
-            self.watch.save()
+            self.monitor.save()
 
-    def _set_up(self, plans: list[Plan], follows: bool) -> None:
-        """The learner, its batches and its watch, where there is something to train."""
+    def _set_up(self, plans: list[Plan]) -> None:
+        """The learner and its batches, where there is something to train."""
         self.baseline: Baseline | None = None
         self.verdict: Concluded | None = None
         self.stopped = False
-        self.watch: Watch | None = None
         if plans:
             first = plans[0]
             model: Any = self.subject.make_model(first)
             self.learner = Learner(model, Optimiser(model, first), model.start(first.rows))
             self.batches = self.subject.make_batches(first)
-            most = None if self.settings.threads else threads_for(None)
-            self.watch = Watch(self.subject, self.learner, self.batches, plans, self.clock, follows, most)
 
-    def _watch(self) -> Watch:
-        if self.watch is None:
+    def _make_monitor(self, plans: list[Plan], follows: bool) -> Monitor:
+        most = None if self.settings.threads else threads_for(None)
+        return Monitor(self.subject, self.learner, self.batches, plans, self.clock, self.run, follows, most)
+
+    def _monitor(self) -> Monitor:
+        if self.monitor is None:
             raise RunError(f"{self.run.path} is counted, not trained.")
-        return self.watch
+        return self.monitor
 
     # Going on
 
@@ -256,10 +256,10 @@ class Training:
     @property
     def plan_line(self) -> str:
         """What is about to be trained, in a line."""
-        if self.watch is None:
+        if self.monitor is None:
             name, how = UNTRAINED[self.settings.model or ""]
             return f"{name}: {how}, not trained{self._no_net}"
-        learnt = self.watch.plans[-1].line(sum(p.numel() for p in self.learner.model.parameters()))
+        learnt = self.monitor.plans[-1].line(sum(p.numel() for p in self.learner.model.parameters()))
         return learnt + self.subject.weighed
 
     @property
@@ -274,7 +274,7 @@ class Training:
 
     def __iter__(self) -> Iterator[Report]:
         try:
-            yield from by_threads(self._fit() if self.watch is None else self._train(self.watch), self._threads)
+            yield from by_threads(self._fit() if self.monitor is None else self._train(self.monitor), self._threads)
         except Stopped:
             self._leave_off()
         finally:
@@ -286,9 +286,9 @@ class Training:
 
     def _threads(self) -> int:
         """On how many threads it goes on: those of the plan in force."""
-        if self.watch is None:
+        if self.monitor is None:
             return threads_for(self.settings.threads)
-        return plan_at(self.watch.plans, self.learner.step).threads
+        return plan_at(self.monitor.plans, self.learner.step).threads
 
     def _fit(self) -> Iterator[Report]:
         """`--model ngram`, `--model linear`: counting or fitting is all there is to do."""
@@ -296,27 +296,26 @@ class Training:
         yield from reports
         self._close(self.subject.conclude_alone(self.run, self.baseline))
 
-    def _train(self, watch: Watch) -> Iterator[Report]:
+    def _train(self, monitor: Monitor) -> Iterator[Report]:
         self.baseline = self._make_baseline()
-        self.subject.prepare(self.run, watch)
-        watch.begin()
-        if not watch.validations:
-            yield watch.report(watch.plans[0])
-        strategy = build("gradient", GRADIENTS, watch.plans[0].gradient)
+        monitor.begin()
+        if not monitor.validations:
+            yield monitor.report(monitor.plans[0])
+        strategy = build("gradient", GRADIENTS, monitor.plans[0].gradient)
         due = train(
-            self.learner, self.batches, strategy, watch.plans, self.settings.seed,
-            lambda: self.clock.stopping, watch.is_due, watch.go_back,
+            self.learner, self.batches, strategy, monitor.plans, self.settings.seed,
+            lambda: self.clock.stopping, monitor.is_due, monitor.go_back,
         )  # fmt: skip
         for plan in due:
-            yield watch.report(plan)
-        if self.learner.step < plan_at(watch.plans, self.learner.step).steps:
-            watch.save()
+            yield monitor.report(plan)
+        if self.learner.step < plan_at(monitor.plans, self.learner.step).steps:
+            monitor.save()
             self._leave_off()
             return
         averaged = self.learner.optimiser.averaged
         tensors, _ = self.run.read_model(named_tensors(averaged))
         copy_tensors(averaged, tensors)  # the best ones
-        self._close(self.subject.conclude(self.run, watch, self.baseline))
+        self._close(self.subject.conclude(self.run, monitor.record(), self.baseline))
 
     def _make_baseline(self) -> Baseline:
         """What is to be beaten, made within a share of the budget; a resumption finds it in the run's facts."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unrolled.copying import copied
 from unrolled.data import Corpus, part_rows
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import command
@@ -25,8 +26,8 @@ from unrolled.settings import TrainSettings
 if TYPE_CHECKING:
     from unrolled.run.folder import RunFolder
     from unrolled.run.mixing import Chosen
+    from unrolled.run.record import TrainingRecord
     from unrolled.run.subject import Baseline
-    from unrolled.run.watching import Watch
 
 COPIED_MUCH = 0.2  # share of a sample's 50-symbol pieces that stand in the training text
 
@@ -148,7 +149,8 @@ def longer_command(folder: RunFolder, path: Path, steps: int) -> str:
 
 
 def judge(
-    watch: Watch,
+    run: RunFolder,
+    record: TrainingRecord,
     corpus: Corpus,
     baseline: Baseline,
     chosen: Chosen,
@@ -157,7 +159,7 @@ def judge(
 ) -> Verdict:
     """The verdict on what a run predicts with, its learnt part's averaged weights being the best ones now. ngram:
     where the run has it, scored on the very same symbols; of as many of these as there is time for."""
-    learnt, limit = watch.plans[-1].model, watch.test_limit()
+    limit, looked = record.limits.test, record.limits.memorisation
     test = score_test(corpus, chosen.model, limit, deadline.share(0.5)) if corpus.targets("test") else None
     whole, cut = corpus.targets("test"), None  # symbols of the test part that were read, where the deadline passed
     scored, limit = ("validation", chosen.fitted) if test is None else ("test", min(limit, whole))
@@ -174,14 +176,14 @@ def judge(
     elif ngram is not None:
         compared = score_test(corpus, ngram, limit, deadline.share(0.8), cut).nats
     copied_longest = copied_share = None
-    if watch.last_sample:
-        copied_longest, copied_share = watch.copied(watch.last_sample)
-    reports = watch.folder.read_reports()
+    if record.last_sample:
+        copied_longest, copied_share = copied_of(corpus, record.last_sample, looked)
+    reports = run.read_reports()
     trend = trend_of(reports)
-    validation = chosen.validation.get(chosen.name, watch.learner.best)
+    validation = chosen.validation.get(chosen.name, record.best)
     interval = (test.low, test.high) if test is not None else (validation, validation)
     ahead = -1 if compared is None else stands(interval, compared)  # without one the n-gram itself was selected
-    longer = longer_command(watch.folder, corpus.path, watch.plans[-1].steps)
+    longer = longer_command(run, corpus.path, record.plan.steps)
     return Verdict(
         model=chosen.name,
         test=test,
@@ -189,20 +191,27 @@ def judge(
         validation=validation,
         baseline=compared,
         baseline_name=baseline.name,
-        untrained=watch.validations[0],
-        training_loss=reports[-1]["loss"] if reports else watch.learner.best,
+        untrained=record.untrained,
+        training_loss=reports[-1]["loss"] if reports else record.best,
         trend=trend,
         copied_share=copied_share,
         copied_longest=copied_longest,
-        copied_of=min(1.0, watch.copying_limit() / max(1, corpus.targets("training"))),
+        copied_of=min(1.0, looked / max(1, corpus.targets("training"))),
         advice=advise(trend, ahead, copied_share, longer),
-        learnt=learnt,
+        learnt=record.plan.model,
         candidates=chosen.validation if chosen.by_choice else None,
         parts=parts,
         fitted=chosen.fitted if parts is not None else None,
         failure=chosen.failure or None,
         test_begun=cut is not None and limit == whole,
     )
+
+
+def copied_of(corpus: Corpus, text: str, limit: int) -> tuple[int, float]:
+    """The longest run of `text` that stands in so many symbols of the training part, and the share of its pieces."""
+    symbols = corpus.table.encode(text)
+    found = copied(symbols, corpus.training_pieces(limit, overlap=len(symbols)))
+    return found.longest, found.share
 
 
 def judge_ngram(

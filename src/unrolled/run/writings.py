@@ -20,6 +20,7 @@ from unrolled.errors import OptionError, RunError
 from unrolled.model.readers import READERS
 from unrolled.model.writer import TRANSFORMER, Taught, build_writer
 from unrolled.parts import UNTRAINED, build, parse_part
+from unrolled.run.record import ConclusionCost, TrainingRecord
 from unrolled.run.rows import (
     build_inlet,
     check_rows,
@@ -47,7 +48,6 @@ from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_
 if TYPE_CHECKING:
     from unrolled.run.folder import RunFolder
     from unrolled.run.report import Report
-    from unrolled.run.watching import Watch
     from unrolled.training.loop import Batches, Lesson
     from unrolled.training.plan import Clock, Plan
 
@@ -91,9 +91,6 @@ class Writings(Subject):
     @property
     def weighed(self) -> str:
         return f"; it looks back by {reader_of(self.settings)}"
-
-    def closing(self, budget: float) -> float:
-        return CLOSING + CLOSING_SHARE * budget
 
     def items(self, part: str) -> int:
         if part not in self._symbols:
@@ -166,17 +163,16 @@ class Writings(Subject):
         score = score_rows(self.examples, rows[: len(texts)], texts, deadline.within(0.0))
         return Baseline(f"{name}, {shown(score, figure_of(self.examples))}", None, None)
 
-    def prepare(self, run: RunFolder, watch: Watch) -> None:
-        """What the end takes is a share of the budget."""
+    def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
+        return ConclusionCost(CLOSING + CLOSING_SHARE * (clock.budget or 0.0))
 
-    def conclude(self, run: RunFolder, watch: Watch, baseline: Baseline) -> Concluded:
-        deadline = watch.clock.deadline().within(CLOSING_SHARE * (watch.clock.budget or 0.0) + CLOSING)
-        model = f"{watch.plans[-1].model} with {reader_of(self.settings)}"
+    def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
+        deadline, model = record.deadline.within(record.cost.seconds), record.plan.model
         verdict = judge_writing(
-            self.name, model, self._scribe(watch.learner.optimiser.averaged), self.examples, deadline,
-            trend_of(run.read_reports()), baseline.name,
+            self.name, f"{model} with {reader_of(self.settings)}", self._scribe(record.model), self.examples,
+            deadline, trend_of(run.read_reports()), baseline.name,
         )  # fmt: skip
-        run.write_facts(left=[watch.plans[-1].model], beam=verdict.beam)
+        run.write_facts(left=[model], beam=verdict.beam)
         return verdict
 
     def fit_alone(self, run: RunFolder, clock: Clock) -> tuple[Baseline, Iterator[Report]]:

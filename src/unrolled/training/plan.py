@@ -7,7 +7,7 @@ shapes, times the seconds there are, is the number of symbols that can be read; 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
@@ -94,19 +94,29 @@ class Plan(Settings):
 
 
 class Clock:
-    """How much of a budget in seconds is used; with no budget it only tells the time used."""
+    """How much of a budget in seconds is used; with no budget it only tells the time used.
 
-    def __init__(self, budget: float | None, started: float | None = None, used_before: float = 0.0) -> None:
+    A training has one, and asks no other for the time.
+    """
+
+    def __init__(
+        self,
+        budget: float | None,
+        started: float | None = None,
+        used_before: float = 0.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.now = now
         self.budget = budget  # seconds for this leg, or None
         self.used_before = used_before  # seconds that earlier sittings of this run took
-        self._started = time.monotonic() if started is None else started
+        self._started = now() if started is None else started
         self.starting = self.sitting  # seconds that getting to work took, which tell how busy the machine is
         self._stop: float | None = None  # when a stop was asked for
         self.ending = max(LEAST_END, ENDING * self.starting)  # seconds kept for writing and leaving
 
     def stop(self) -> None:
         """Asks for a stop: between two updates at once, within what is fitted or validated after `GRACE` seconds."""
-        self._stop = self._stop or time.monotonic()
+        self._stop = self._stop or self.now()
 
     @property
     def stopping(self) -> bool:
@@ -115,15 +125,15 @@ class Clock:
 
     def deadline(self) -> Deadline:
         """One that leaves time to end before the budget is over; endless without one. A stop is seen by it."""
-        return Deadline(None if self.budget is None else self.left - self.ending, self._is_pressing)
+        return Deadline(None if self.budget is None else self.left - self.ending, self._is_pressing, self.now)
 
     def _is_pressing(self) -> bool:
-        return self._stop is not None and time.monotonic() - self._stop > GRACE
+        return self._stop is not None and self.now() - self._stop > GRACE
 
     @property
     def sitting(self) -> float:
         """Seconds since this command started."""
-        return time.monotonic() - self._started
+        return self.now() - self._started
 
     @property
     def used(self) -> float:

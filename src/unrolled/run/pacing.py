@@ -1,0 +1,94 @@
+"""How fast a training goes on, and what follows: reports that come early, updates that fit, threads that serve."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from unrolled.training.plan import Clock, Plan, replan
+
+LATE = 2.0  # times what it should have taken: then a report comes early, to plan again
+BUSY = 1.7  # times the best pace: then other work has a core, and fewer threads do not wait for it
+TRUCE = 10  # reports with fewer threads, until all are tried again
+TRIAL_SHARE = 0.04  # of the time left, at most, for trying all threads again
+TRIED_UPDATES = 20  # that have to fit into it, since one may take so many times as long
+TOLERANCE = 0.01  # share of the time left by which a plan may be off before it is made anew,
+LEAST_OFF = 0.3  # or so many seconds
+NEWEST = 0.3  # weight of the newest measurement in the pace
+
+
+class Pacer:
+    """Measures the pace of updates by a clock, and plans by it how many fit and on how many threads."""
+
+    def __init__(self, clock: Clock, most_threads: int | None) -> None:
+        """most_threads: half of them are taken where another process is busy; None: always the plan's."""
+        self.clock, self.most_threads = clock, most_threads or 1
+        self.pace = 0.0  # seconds per update, of late; 0 as long as it is not known
+        self._since: tuple[float, int, int] | None = None  # time, step, items at the last report
+        self._best_pace = math.inf
+        self._paces: dict[int, float] = {}  # by number of threads
+        self._truce = TRUCE
+        self._trial: float | None = None  # seconds until a report is due while all threads are tried again
+
+    def start(self, step: int, items: int) -> None:
+        """Updates go on now, from `step`, after so many items."""
+        self._since = self.clock.now(), step, items
+
+    def measure(self, step: int, items: int) -> float:
+        """Takes note of the pace since the last `start`; hands back items per second, 0 before the first."""
+        if self._since is None:
+            return 0.0
+        started, first, before = self._since
+        seconds = self.clock.now() - started
+        if step > first > 0:  # the first updates make room for themselves
+            pace = seconds / (step - first)
+            self.pace = pace if not self.pace else (1 - NEWEST) * self.pace + NEWEST * pace
+        return (items - before) / max(1e-9, seconds)
+
+    def is_late(self, plan: Plan) -> bool:
+        """Whether the updates since the last report take much longer than they should."""
+        if not self.pace or self._since is None:
+            return False
+        seconds = self.clock.now() - self._since[0]
+        if self._trial is not None and seconds > self._trial:
+            return True
+        return seconds > LATE * plan.report_every * self.pace
+
+    def replan(self, plan: Plan, step: int, left: float, validating: float) -> Plan | None:
+        """The plan for `left` seconds from `step` on, where the one in force would not end in time, or well before.
+
+        validating: seconds that a validation takes.
+        """
+        if step == 0 or not self.pace:
+            return None
+        threads = self._choose_threads(plan)
+        self.pace = self._paces.get(threads, self.pace)
+        validations = max(0.0, (plan.steps - step) / plan.validate_every)
+        updating = max(left - validations * validating, left / 2)
+        steps = step + max(1, int(updating / self.pace))
+        steps = steps if plan.most is None else min(steps, plan.most)
+        off = abs(steps - plan.steps) * self.pace
+        if threads == plan.threads and off <= max(LEAST_OFF, TOLERANCE * abs(left)):
+            return None
+        return replace(replan(plan, step, steps, "pace"), threads=threads)
+
+    def _choose_threads(self, plan: Plan) -> int:
+        """Threads wait for each other: where another process has a core, fewer of them are faster."""
+        most, few = self.most_threads, self.most_threads // 2
+        if most == 1:
+            return plan.threads
+        self._paces[plan.threads] = self.pace
+        self._trial = None
+        if plan.threads < most:
+            self._truce -= 1
+            trial = TRIAL_SHARE * self.clock.left
+            if self._truce > 0 or trial < TRIED_UPDATES * self.pace:
+                return plan.threads
+            self._trial = trial
+            return most
+        best = min(self._paces.get(few, math.inf), BUSY * self._best_pace)
+        self._best_pace = min(self._best_pace, self.pace)
+        if self.pace <= best:
+            return most
+        self._truce = TRUCE
+        return few
