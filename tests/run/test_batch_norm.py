@@ -98,7 +98,7 @@ def test_a_net_without_batch_norm_reads_nothing_for_it(
 ) -> None:
     monkeypatch.undo()
     training = Training(table, out=str(tmp_path / "run"), **ASKED)
-    watch: Any = training.watch
-    watch.batches = None
-    watch.validate(100)
-    assert len(watch.validations) == 1
+    monitor: Any = training.monitor
+    monitor.batches = None
+    monitor.validate(100)
+    assert len(monitor.validations) == 1

@@ -1,0 +1,145 @@
+"""A task and a clock of a test's own: a second passes where the test says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from unrolled.deadline import ENDLESS, Deadline
+from unrolled.run.folder import RunFolder
+from unrolled.run.monitor import Monitor
+from unrolled.run.record import ConclusionCost
+from unrolled.run.report import Report
+from unrolled.run.reserve import LEAVING
+from unrolled.run.subject import Reading
+from unrolled.settings import TrainSettings
+from unrolled.training.loop import Learner, train
+from unrolled.training.optimiser import Optimiser
+from unrolled.training.plan import Clock, Plan
+from unrolled.training.planning import Task, plan_steps
+
+ENDING = 1.0 + LEAVING  # seconds that are kept for the end of a task that concludes at once
+
+
+@dataclass
+class Time:
+    """What the clock shows."""
+
+    seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Point(nn.Module):
+    """One weight, which is to become 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def start(self, rows: int) -> Tensor:
+        return torch.zeros(rows, 1)
+
+    def loss(self, lesson: Update, state: Tensor) -> tuple[Tensor, Tensor]:
+        return lesson.factor * (self.weight - 1).square().sum(), state
+
+
+@dataclass
+class Update:
+    """A lesson of one row and one step, whose loss is not finite where its factor is not."""
+
+    factor: float = 1.0
+    steps, asked = 1, 1
+    lengths, fresh = torch.ones(1, dtype=torch.int64), torch.zeros(1, dtype=torch.bool)
+
+    def to(self, device: torch.device) -> Update:
+        return self
+
+    def cut(self, a: int, b: int) -> Update:
+        return self
+
+
+@dataclass
+class FakeTask:
+    """A task whose updates and validations take as long as the test says."""
+
+    time: Time
+    pace: float = 0.5  # seconds per update
+    slower: dict[int, float] = field(default_factory=dict)  # from an update on, another pace
+    bad: Counter[int] = field(default_factory=Counter)  # updates whose loss is not finite, so many times
+    scores: list[float] = field(default_factory=list)  # of the validations; then 1.0
+    sizes: dict[str, int] = field(default_factory=lambda: {"validation": 1_000, "test": 0})
+    seconds_an_item: float = 0.0
+    cost: ConclusionCost = field(default_factory=ConclusionCost)
+    copyable: int = 0
+    ranked, kinds, untrained = 0, 2, 0.7
+
+    def batch(self, k: int) -> Update:
+        self.pace = self.slower.get(k, self.pace)
+        self.time.seconds += self.pace
+        self.bad[k] -= 1
+        return Update(math.nan if self.bad[k] >= 0 else 1.0)
+
+    def items(self, part: str) -> int:
+        return self.sizes[part]
+
+    def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
+        return self.cost
+
+    def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
+        read = min(limit, self.sizes[part])
+        self.time.seconds += read * self.seconds_an_item
+        return Reading(self.scores.pop(0) if self.scores else 1.0, read)
+
+    def write(self, model: Point) -> str:
+        return f"weight {float(model.weight):.3f}"
+
+
+@dataclass
+class Bench:
+    """A training of the fake task: `train` is what `Training` does with a monitor."""
+
+    folder: RunFolder
+    task: FakeTask
+    budget: float | None
+    plan: Plan
+
+    def __post_init__(self) -> None:
+        model, task = Point(), cast(Any, self.task)
+        learner = Learner(model, Optimiser(model, self.plan), model.start(1))
+        self.clock, follows = Clock(self.budget, now=self.task.time), self.budget is None
+        self.monitor = Monitor(task, learner, task, [], self.clock, self.folder, follows, most_threads=None)
+        self.monitor.add_plan(self.plan)
+        self.monitor.save()
+
+    def train(self) -> list[Report]:
+        self.monitor.begin()
+        reports = [self.monitor.report(self.plan)]
+        due = train(
+            self.monitor.learner, self.task, lambda piece, state, steps, _: backward(*piece(state, 0, steps)),
+            self.monitor.plans, 0, lambda: False, self.monitor.is_due, self.monitor.go_back,
+        )  # fmt: skip
+        return reports + [self.monitor.report(plan) for plan in due]
+
+    def plans(self) -> list[tuple[int, int, str]]:
+        """(from step, updates in all, why) of each plan that was written down after the first."""
+        return [(plan["from_step"], plan["steps"], plan["why"]) for plan in self.folder.read_plans()[1:]]
+
+
+def backward(loss: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.detach(), state
+
+
+def plan_of(steps: int, every: int, **changes: Any) -> Plan:
+    """A plan of so many updates; a report, a validation and a checkpoint after every so many."""
+    plan = plan_steps(TrainSettings(steps=steps, size=8), Task(10, 1_000, 1_000.0), "cpu", 1)
+    times = dict.fromkeys(("report_every", "validate_every", "save_every"), every)
+    return dataclasses.replace(plan, **times | changes)

@@ -1,0 +1,114 @@
+"""How much of a budget is kept for the end, and how many threads serve, by a fake clock."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from fake_task import ENDING, FakeTask, Time, plan_of
+
+from unrolled.run import pacing
+from unrolled.run.pacing import Pacer
+from unrolled.run.record import ConclusionCost
+from unrolled.run.reserve import COPYING_SYMBOLS, FIT_SHARE, ONE_ROW, TEST_SHARE, Reserve
+from unrolled.training.plan import Clock
+
+# How much is read at the end
+
+
+def reserve_of(budget: float | None, speed: float, cost: ConclusionCost, **more: Any) -> Reserve:
+    time = Time()
+    task: Any = FakeTask(time, sizes={"validation": 50_000, "test": 100_000}, **more)
+    return Reserve(task, Clock(budget, now=time), speed, cost, 0.0)
+
+
+def test_without_a_budget_all_is_read() -> None:
+    limits = reserve_of(None, 10.0, ConclusionCost(0.0, 1.0), copyable=10**9).limits
+    assert limits == (100_000, 50_000, 10**9)
+
+
+def test_a_budget_limits_what_is_read_at_the_end_to_its_shares() -> None:
+    reserve, each = reserve_of(100.0, 5_000.0, ConclusionCost()), ONE_ROW / 5_000.0
+    assert reserve.limits.test == int(TEST_SHARE * 100.0 / each)
+    assert reserve.seconds == pytest.approx(TEST_SHARE * 100.0 + ENDING, abs=0.01)
+    mixing = reserve_of(100.0, 5_000.0, ConclusionCost(3.0, each))  # as long again for the ensemble, twice for parts
+    assert mixing.limits.test == int(TEST_SHARE * 100.0 / (4 * each))
+    assert mixing.limits.fit == pytest.approx(FIT_SHARE * 100.0 / (2 * each), rel=0.01)
+    assert mixing.seconds == pytest.approx((TEST_SHARE + FIT_SHARE) * 100.0 + 3.0 + ENDING, abs=0.01)
+    without = reserve_of(100.0, 5_000.0, ConclusionCost(3.0, None))
+    assert without.seconds == pytest.approx(reserve.seconds + 3.0)
+
+
+def test_of_a_large_text_as_much_is_searched_as_there_is_time_for() -> None:
+    small, large = (reserve_of(60.0, math.inf, ConclusionCost(), copyable=size) for size in (10**6, 10**9))
+    assert small.limits.memorisation == 10**6
+    assert small.seconds == pytest.approx(ENDING), "on the way each validation has its share of it"
+    assert COPYING_SYMBOLS < large.limits.memorisation < 10**8
+    assert large.seconds == pytest.approx(0.02 * 60 + ENDING)
+
+
+# Threads
+
+
+def paced(most_threads: int | None, left: float = 1000.0) -> tuple[Pacer, Time]:
+    time = Time()
+    return Pacer(Clock(left, now=time), most_threads), time
+
+
+def threads_after(pacer: Pacer, time: Time, threads: int, seconds: float, step: int = 1000) -> int:
+    """On how many threads it goes on after 100 updates of so many seconds, taken on so many threads."""
+    pacer.pace = 0.0  # what comes is all that is measured
+    pacer.start(step, 0)
+    time.seconds += 100 * seconds
+    pacer.measure(step + 100, 0)
+    plan = plan_of(10_000, 100, threads=threads)
+    again = pacer.replan(plan, step + 100, pacer.clock.left, 0.0)
+    return threads if again is None else again.threads
+
+
+def test_fewer_threads_where_another_process_has_a_core() -> None:
+    pacer, time = paced(4)
+    assert threads_after(pacer, time, 4, 0.01) == 4
+    assert threads_after(pacer, time, 4, 0.01 * (pacing.BUSY - 0.1)) == 4
+    assert threads_after(pacer, time, 4, 0.01 * (pacing.BUSY + 0.1)) == 2
+
+
+def test_all_threads_are_tried_again_after_a_while_and_kept_where_they_are_faster() -> None:
+    pacer, time = paced(4)
+    threads_after(pacer, time, 4, 0.01)
+    assert threads_after(pacer, time, 4, 0.05) == 2
+    found = [threads_after(pacer, time, 2, 0.015) for _ in range(pacing.TRUCE)]
+    assert found == [2] * (pacing.TRUCE - 1) + [4]
+    assert threads_after(pacer, time, 4, 0.012) == 4, "faster than half of them were"
+
+
+def test_threads_that_are_still_slow_when_tried_again_are_left_for_another_while() -> None:
+    pacer, time = paced(4)
+    threads_after(pacer, time, 4, 0.01)
+    threads_after(pacer, time, 4, 0.05)
+    for _ in range(pacing.TRUCE):
+        last = threads_after(pacer, time, 2, 0.015)
+    assert last == 4
+    pacer.start(2000, 0)
+    plan = plan_of(10_000, 100_000, threads=4)
+    time.seconds += pacing.TRIAL_SHARE * pacer.clock.left * 0.9
+    assert not pacer.is_late(plan)
+    time.seconds += pacing.TRIAL_SHARE * pacer.clock.left * 0.2
+    assert pacer.is_late(plan), "a trial ends early"
+    assert threads_after(pacer, time, 4, 0.03) == 2
+    assert threads_after(pacer, time, 2, 0.015) == 2
+
+
+def test_no_trial_where_too_little_time_is_left() -> None:
+    pacer, time = paced(4, left=100.0)
+    threads_after(pacer, time, 4, 0.01)
+    threads_after(pacer, time, 4, 0.05)
+    found = [threads_after(pacer, time, 2, 0.1) for _ in range(2 * pacing.TRUCE)]
+    assert set(found) == {2}
+
+
+@pytest.mark.parametrize("most", [None, 1])
+def test_threads_that_were_asked_for_stay(most: int | None) -> None:
+    pacer, time = paced(most)
+    assert [threads_after(pacer, time, 2, seconds) for seconds in (0.01, 0.5, 0.01)] == [2, 2, 2]
