@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import wave
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pytest
 from asking import Unroll
+
+from unrolled.compare import Comparison
+from unrolled.settings import CompareSettings
 
 NAME = os.fsdecode(b"a\xff")
 ROWS = 24
@@ -137,3 +142,19 @@ def test_such_a_sound_that_is_none_is_refused_by_its_name(tmp_path: Path) -> Non
     with pytest.raises(MediaError, match=r"is no sound that could be read: Error opening the file: ") as raised:
         read_sound(path, 8000)
     assert str(raised.value).startswith(str(path))
+
+
+def test_a_page_of_a_comparison_is_written_with_its_name_escaped_and_its_command_quoted(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    path = tmp_path / f"{NAME} it's.txt"
+    path.write_text("the cat sat on the mat. " * 60)
+    comparison = Comparison(path, CompareSettings(models="ngram", steps=2, out=str(tmp_path / "my out")))
+    page = comparison.write_page(comparison.command)
+    assert page is not None
+    html = page.read_text(encoding="utf-8")
+    assert "<h1>Compared on a\\udcff it&#x27;s.txt</h1>" in html
+    command = unescape(html[html.index("<pre>") + 5 : html.index("</pre>")])
+    words = subprocess.run(["bash", "-c", f'unroll() {{ printf "%s\\0" "$@"; }}; {command}'], capture_output=True)
+    assert list(map(os.fsdecode, words.stdout.split(b"\0")))[:-1] == [
+        "compare", str(path), "--models", "ngram", "--steps", "2", "--out", str(tmp_path / "my out"),
+    ]  # fmt: skip

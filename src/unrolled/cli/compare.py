@@ -74,7 +74,7 @@ def compare(
 
 def finish(comparison: Comparison, json: bool, quiet: bool) -> None:
     """The answer: a row each, and what they allow to say."""
-    rows, page = comparison.rows(), comparison.write_page("unroll " + " ".join(sys.argv[1:]))
+    rows, page = comparison.rows(), comparison.write_page(comparison.command)
     sentences = comparison.sentences()
     if json:
         for row in rows:

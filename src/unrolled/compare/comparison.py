@@ -261,6 +261,13 @@ class Comparison:
     # What came out
 
     @property
+    def command(self) -> str:
+        """What to type to be answered the same."""
+        asked = CompareSettings(**self.asked["asked"])
+        out = ["--out", Path(self.settings.out)] if self.settings.out else []
+        return command("compare", self.data, *asked.options(), *out)
+
+    @property
     def plan_line(self) -> str:
         """What is about to be trained, and for how long, in a line."""
         count, known = len(self.cells), len(self.cells) - len(self.missing)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.compare.words import Row, columns, name_of, row_line, sentences
 from unrolled.errors import MissingExtra, install_extra
+from unrolled.escaping import harmless
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,12 +36,12 @@ def check_plotting() -> None:
 
 
 def write_page(title: str, description: str, command: str, rows: Sequence[Row]) -> str:
-    """The page as HTML; it asks nothing of any other host."""
+    """The page as HTML; it asks nothing of any other host, and UTF-8 can write it whatever bytes a name holds."""
     head, *body = [columns(rows), *([row_line(row)[name] for name in columns(rows)] for row in rows)]
     table = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>\n" for line in body)
     drawings = "\n".join(f"<h2>{escape(heading)}</h2>\n{svg}" for heading, svg in draw(rows))
     verdict = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences(rows))
-    return f"""<!doctype html>
+    return harmless(f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head>
 <body>
@@ -53,7 +54,7 @@ def write_page(title: str, description: str, command: str, rows: Sequence[Row]) 
 <pre>{escape(command)}</pre>
 </body>
 </html>
-"""
+""")
 
 
 def draw(rows: Sequence[Row]) -> list[tuple[str, str]]:
