@@ -22,9 +22,10 @@ def change_facts(run: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 def seal(run: Path) -> None:
     """Makes the checksums of a run fit again, where it has any and its files can be read."""
-    with contextlib.suppress(ValueError, AttributeError):
-        lines = [_without(json.loads(line)) for line in (run / "plan.jsonl").read_text().splitlines()]
-        (run / "plan.jsonl").write_text("".join(to_json(sealed(line)) + "\n" for line in lines))
+    for name in ("plan.jsonl", "log.jsonl"):
+        with contextlib.suppress(ValueError, AttributeError, FileNotFoundError):
+            lines = [_without(json.loads(line)) for line in (run / name).read_text().splitlines()]
+            (run / name).write_text("".join(to_json(sealed(line)) + "\n" for line in lines))
     with contextlib.suppress(ValueError, AttributeError, OSError):
         facts = _without(json.loads((run / "run.json").read_text()))
         if isinstance(facts.get("checksums"), dict):

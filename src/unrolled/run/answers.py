@@ -269,10 +269,16 @@ class Answers(Subject):
         least = 2 * self._judging  # so many rows of validation and test part are judged however late it is
         return ConclusionCost(max(least, min(share, CLOSING + rows * SECONDS_A_ROW * (1 + widest / MANY_LABELS))))
 
+    def kept_baselines(self, run: RunFolder) -> list[str]:
+        names = rivals_of(self.examples)
+        if run.rival(COUNTED).exists():
+            return names
+        return [name for name in names if name != COUNTED]  # the run began before there were n-grams of labels
+
     def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
         deadline = record.deadline
         names, intake = rivals_of(self.examples), self.examples.intake
-        if COUNTED in names and not run.rival(COUNTED).exists():  # the run began before there were n-grams of labels
+        if COUNTED in names and COUNTED not in self.kept_baselines(run):
             save_rivals(run, fit_rivals(self.examples, [COUNTED], self.settings.seed, deadline.share(0.2)))
         parts: dict[str, Part] = {record.plan.model: Net(record.model, intake)}
         parts |= {name: load_rival(run, name, intake) for name in names}

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from unrolled.errors import RunError, TrainingError
 from unrolled.files import (
+    CHECKSUM,
     PRIVATE,
     PUBLIC,
     append_line,
@@ -212,7 +213,7 @@ class RunFolder:
 
     def append_plan(self, step: int, plan: Mapping[str, Any]) -> None:
         """Writes down the plan that holds from `step` on, to the disk: call it before the plan is used."""
-        append_line(self.path / "plan.jsonl", _plan_line({"step": step, **plan}), sync=True)
+        append_line(self.path / "plan.jsonl", _sealed_line({"step": step, **plan}), sync=True)
 
     def read_plans(self) -> list[dict[str, Any]]:
         """All plans, as they were written down. Raises RunError where a checksum does not match."""
@@ -224,14 +225,18 @@ class RunFolder:
         return plans
 
     def append_report(self, step: int, report: Mapping[str, Any]) -> None:
-        """Adds a line to log.jsonl; floats that are not finite become null."""
-        append_line(self.path / "log.jsonl", to_json({"step": step, **report}), mode=PRIVATE)  # it has samples
+        """Adds a line to log.jsonl, with a checksum; floats that are not finite become null."""
+        append_line(self.path / "log.jsonl", _sealed_line({"step": step, **report}), mode=PRIVATE)  # it has samples
 
     def read_reports(self) -> list[dict[str, Any]]:
-        """The lines of log.jsonl. Raises RunError where one is damaged."""
+        """The lines of log.jsonl. Raises RunError where one is damaged; older ones have no checksums."""
         path = self.path / "log.jsonl"
-        lines = enumerate(read_json_lines(path), start=1)
-        return [check(line, ReportFacts, f"{path}, line {number},") for number, line in lines]
+        lines, reports = read_json_lines(path), []
+        must = any(CHECKSUM in line for line in lines)
+        for number, line in enumerate(lines, start=1):
+            source = f"{path}, line {number},"
+            reports.append(check(unsealed(line, source, must), ReportFacts, source))
+        return reports
 
     def seconds_used(self) -> float:
         """Seconds that the run had taken at its last report; 0 where there is none. Raises RunError."""
@@ -268,6 +273,23 @@ class RunFolder:
         if found != self.facts["checksums"].get(name):
             raise RunError(f"{self.path / name} is damaged: its checksum is not the one in run.json. {CURE}")
 
+    def check_resumable(self, baselines: Sequence[str]) -> None:
+        """Raises RunError where a file is damaged that going on reads, at its beginning or only at its end: before
+        time is spent, and before anything is changed. The model and the checkpoints are read as training begins.
+
+        baselines: the names of those whose files the end reads.
+        """
+        from unrolled.training.checkpoint import load_tensors
+
+        self.read_plans()
+        self.read_reports()
+        self._check_samples()
+        for name in FIXED:
+            if name in self.facts.get("checksums", {}):
+                self.check_file(name)
+        for name in baselines:
+            load_tensors(self.rival(name))
+
     def _digests(self, names: Sequence[str] = FIXED) -> dict[str, str]:
         """The checksums of those of these files that are there."""
         try:
@@ -277,7 +299,7 @@ class RunFolder:
 
     def _add_checksums(self) -> None:
         """An older run's checksums, of its files as they are: plans first, so that a kill between leaves it older."""
-        self._rewrite("plan.jsonl", "".join(_plan_line(line) + "\n" for line in self.read_plans()))
+        self._rewrite("plan.jsonl", "".join(_sealed_line(line) + "\n" for line in self.read_plans()))
         self.write_facts(format=FORMAT, checksums=self._digests())
 
     def write_model(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -314,8 +336,8 @@ class RunFolder:
         False where the plans are followed, not made: then they hold whatever the step. Plans of step 0 always stay.
         """
         last = max(step, 0) if plans else math.inf
-        kept = [_plan_line(line) for line in self.read_plans() if line.get("step", 0) <= last]
-        kept_reports = [to_json(line) for line in self.read_reports() if line.get("step", 0) <= step]
+        kept = [_sealed_line(line) for line in self.read_plans() if line.get("step", 0) <= last]
+        kept_reports = [_sealed_line(line) for line in self.read_reports() if line.get("step", 0) <= step]
         for name, lines in (("plan.jsonl", kept), ("log.jsonl", kept_reports)):
             self._rewrite(name, "".join(line + "\n" for line in lines))
         self._rewrite("samples.txt", "".join(written for at, _, written in self._samples() if at <= step))
@@ -325,6 +347,21 @@ class RunFolder:
         data = text.encode()
         if check_own(path) and read_own(path) != data:
             write_whole(path, data, PUBLIC if name == "plan.jsonl" else PRIVATE)
+
+    def _check_samples(self) -> None:
+        """Raises RunError where samples.txt is not what `append_sample` wrote: a resumption writes it anew."""
+        path = self.path / "samples.txt"
+        cure = "Only samples for you to read are in it: move it away, and resume."
+        data = read_own(path) if check_own(path) else b""
+        try:
+            blocks = data.decode().split("\n\n")[:-1]
+        except UnicodeDecodeError as error:
+            raise RunError(f"{path} is damaged: no UTF-8 at byte {error.start}. {cure}") from None
+        for number, block in enumerate(blocks, start=1):
+            heading, *lines = block.split("\n")
+            step = heading.removeprefix(SAMPLE_HEADING)
+            if step == heading or not step.isdecimal() or not all(line.startswith("    ") for line in lines):
+                raise RunError(f"{path} is damaged: its sample {number:,} does not begin or go on as one. {cure}")
 
     def _samples(self) -> Iterator[tuple[int, str, str]]:
         """(step, text, as it stands in the file) of every sample that is whole: an empty line ends each."""
@@ -337,8 +374,8 @@ class RunFolder:
                 yield int(step), "\n".join(line[4:] for line in lines), block + "\n\n"
 
 
-def _plan_line(plan: Mapping[str, Any]) -> str:
-    return to_json(sealed(plan))
+def _sealed_line(facts: Mapping[str, Any]) -> str:
+    return to_json(sealed(facts))
 
 
 def find_runs(under: str | Path = "runs") -> list[Path]:

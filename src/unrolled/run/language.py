@@ -195,6 +195,9 @@ class Language(Subject):
             save_counts(run, ngram)
         return score_baseline(ngram, self.corpus, deadline)
 
+    def kept_baselines(self, run: RunFolder) -> list[str]:
+        return [COUNTED] if self.counts else []
+
     def prepare(self, run: RunFolder, model: Any, clock: Clock) -> ConclusionCost:
         budget = clock.budget
         if not self.counts or budget is None:

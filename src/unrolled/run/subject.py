@@ -163,6 +163,10 @@ class Subject(ABC):
         """What is to be beaten, made in time; kept in the run where it is part of the model. Raises Stopped."""
 
     @abstractmethod
+    def kept_baselines(self, run: RunFolder) -> list[str]:
+        """The names of what `count_baseline` kept in the run, and `conclude` reads again."""
+
+    @abstractmethod
     def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
         """Before the first update: how long the end will take, for it to come in time; timed where that is needed."""
 

@@ -147,6 +147,8 @@ class Training:
         self.device = find_device(asked.device)
         self.clock = Clock(None, started)
         self.subject = read_again(folder, asked)
+        made = facts.get("baseline") is not None  # else it is made anew
+        folder.check_resumable(self.subject.kept_baselines(folder) if made else [])
         if asked.model in UNTRAINED:  # cut short: it is counted or fitted once more
             self.clock.budget = asked.minutes * 60 if asked.minutes else None
             folder.cut(0)

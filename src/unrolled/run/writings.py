@@ -163,6 +163,9 @@ class Writings(Subject):
         score = score_rows(self.examples, rows[: len(texts)], texts, deadline.within(0.0))
         return Baseline(f"{name}, {shown(score, figure_of(self.examples))}", None, None)
 
+    def kept_baselines(self, run: RunFolder) -> list[str]:
+        return []
+
     def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
         return ConclusionCost(CLOSING + CLOSING_SHARE * (clock.budget or 0.0))
 

@@ -1,0 +1,137 @@
+"""A file of a run that is damaged is noticed before a resumption spends time on it, and nothing is changed then."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import kills
+import pytest
+from sealing import change_facts
+
+from unrolled.errors import RunError
+from unrolled.files import append_line, to_json
+from unrolled.run import Training
+from unrolled.run.folder import RunFolder
+
+TINY: dict[str, Any] = {"size": 4, "batch": 4, "threads": 1, "steps": 6}
+LINES = ("plan.jsonl", "log.jsonl", "samples.txt")  # of a last line that is cut the rest is passed over
+WHOLE = ("run.json", "symbols.json", "model.safetensors", "checkpoint", "ngram.safetensors")
+OF_TEXT, OF_TABLE = (*WHOLE, "data.txt"), (*WHOLE, "linear.safetensors")
+
+
+def stopped(training: Training) -> Path:
+    """Its folder, once it was asked to stop after the first report."""
+    for _ in training:
+        training.stop()
+    assert training.stopped
+    return training.folder
+
+
+@pytest.fixture(scope="module")
+def text_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a text that came as standard input, so that the run keeps it."""
+    folder = tmp_path_factory.mktemp("text")
+    kills.write_text(folder / "text.txt")
+    run = stopped(Training(folder / "text.txt", out=str(folder / "run"), **TINY))
+    shutil.copy(folder / "text.txt", run / "data.txt")
+    kept = {"path": "data.txt", "kept": True, "fingerprints": {}}
+    change_facts(run, lambda facts: facts["data"].update(kept))
+    return run
+
+
+@pytest.fixture(scope="module")
+def table_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("table")
+    rows = [f"{'ak' * (1 + n % 3)}ski,east" if n % 2 else f"dag{'o' * (1 + n % 4)}ton,west" for n in range(60)]
+    (folder / "names.csv").write_text("name,kind\n" + "\n".join(rows) + "\n")
+    return stopped(Training(folder / "names.csv", out=str(folder / "run"), output="kind", **TINY))
+
+
+def files_at(path: Path) -> Iterator[Path]:
+    """The file, or those of the folder."""
+    yield from sorted(path.iterdir()) if path.is_dir() else [path]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Of all files but the lock, in which each holder writes its number."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def flip(data: bytes) -> bytes:
+    """A byte of the middle that is none of UTF-8 then."""
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 128]) + data[middle + 1 :]
+
+
+def cut(data: bytes) -> bytes:
+    """The first half."""
+    return data[: len(data) // 2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "damage"),
+    [("text_run", name, flip) for name in (*OF_TEXT, *LINES)]
+    + [("table_run", name, flip) for name in (*OF_TABLE, *LINES)]
+    + [("text_run", name, cut) for name in OF_TEXT]
+    + [("table_run", name, cut) for name in OF_TABLE],
+)
+def test_a_damaged_file_is_refused_before_anything_is_changed(
+    kind: str, name: str, damage: Callable[[bytes], bytes], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    run = shutil.copytree(request.getfixturevalue(kind), tmp_path / "run")
+    for path in files_at(run / name):
+        path.write_bytes(damage(path.read_bytes()))
+    before = contents(run)
+    with pytest.raises(RunError, match=r"is damaged|does not fit"):
+        Training.resume(run)
+    assert contents(run) == before
+
+
+@pytest.mark.parametrize(("kind", "tried"), [("text_run", OF_TEXT), ("table_run", OF_TABLE)])
+def test_every_file_of_a_run_is_tried(kind: str, tried: tuple[str, ...], request: pytest.FixtureRequest) -> None:
+    own = {path.name for path in request.getfixturevalue(kind).iterdir()}
+    assert own == {*tried, *LINES, "lock"}
+
+
+def test_a_missing_baseline_is_noticed_too(text_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(text_run, tmp_path / "run")
+    (run / "ngram.safetensors").unlink()
+    before = contents(run)
+    with pytest.raises(RunError, match=r"ngram\.safetensors is missing"):
+        Training.resume(run)
+    assert contents(run) == before
+
+
+def test_a_changed_figure_of_the_log_is_noticed(text_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(text_run, tmp_path / "run")
+    log = run / "log.jsonl"
+    log.write_text(log.read_text().replace('"seconds": ', '"seconds": 9', 1))
+    with pytest.raises(RunError, match=r"log\.jsonl, line 1, is damaged: its checksum does not match"):
+        Training.resume(run)
+
+
+def test_a_log_without_checksums_and_samples_that_are_gone_are_no_fault(text_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(text_run, tmp_path / "run")
+    folder = RunFolder.open(run)
+    reports = folder.read_reports()
+    (run / "log.jsonl").unlink()
+    (run / "samples.txt").unlink()
+    for report in reports:
+        append_line(run / "log.jsonl", to_json(report))
+    assert folder.read_reports() == reports
+    for _ in Training.resume(run):
+        pass
+    assert all('"checksum"' in line for line in (run / "log.jsonl").read_text().splitlines())
+    assert RunFolder.open(run).facts["status"] == "finished"
+
+
+def test_damaged_samples_say_that_they_can_be_moved_away(text_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(text_run, tmp_path / "run")
+    samples = run / "samples.txt"
+    samples.write_text(samples.read_text().replace("--- step 0", "--- ste0 0"))
+    with pytest.raises(RunError, match=r"samples\.txt is damaged: its sample 1 .* move it away, and resume"):
+        Training.resume(run)
