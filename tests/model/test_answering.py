@@ -61,6 +61,32 @@ def test_an_answer_so_far_is_that_of_the_row_so_far(pool: str) -> None:
         torch.testing.assert_close(so_far["mood"][:, t - 1], answer["mood"], rtol=0, atol=1e-12)
 
 
+def test_nothing_is_pooled_where_every_head_answers_about_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pool(*_: object) -> None:
+        raise AssertionError("pooled")
+
+    inputs, lengths = rows(5, 1, 3)
+    whole = make(both=False, dropout=0.4)
+    both = {"mood", "side of it"}
+    tags = Answering(whole.inlet, whole.front, whole.memory, whole.pool, dict(whole._heads()), both)
+    assert list(tags.state_dict()) == list(whole.state_dict()), "weights have the names that they had"
+    for verb in ("step", "unroll"):
+        monkeypatch.setattr(whole.pool, verb, pool)
+    state = tags.start(3)
+    answers = {name: torch.zeros(3, 5, dtype=torch.int64) for name in both}
+    batch = RowBatch(inputs, lengths, torch.ones(3, dtype=torch.bool), answers, frozenset(both))
+    _, after = tags.loss(batch, state)
+    assert after.pool is state.pool
+    logits, stepped = tags.unroll(inputs, state), state
+    for t in range(5):
+        step, stepped = tags.step(inputs[:, t], stepped)
+        torch.testing.assert_close(step["mood"][0], logits[0]["mood"][0, t])
+    assert tags.answer(inputs, lengths)["mood"].shape == (3, 5, 2)
+    some = Answering(whole.inlet, whole.front, whole.memory, whole.pool, dict(whole._heads()), {"mood"})
+    with pytest.raises(AssertionError, match="pooled"):
+        some.answer(inputs, lengths)
+
+
 @pytest.mark.parametrize("cut", [1, 2, 3, 4])
 def test_a_loss_in_pieces_is_the_whole_loss(cut: int) -> None:
     model = make(both=False, dropout=0.4)

@@ -1,7 +1,7 @@
 """A model that answers about what it reads: inlet -> front -> memory or encoder -> pool -> heads. B rows, T steps.
 
-A head answers about a row, from what the pool makes of it, or about each step, from the step's own features. A step
-is given as P ids, or as D numbers.
+A head answers about a row, from what the pool makes of it, or about each step, from the step's own features. Where
+all heads answer about steps, nothing is pooled. A step is given as P ids, or as D numbers.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Answering(nn.Module):
         super().__init__()
         self.inlet, self.front, self.memory, self.pool = inlet, front, memory, pool
         self.names, self.each = tuple(heads), frozenset(each)
+        self.pools = not self.each.issuperset(heads)  # whether a head answers about a row
         self.heads = nn.ModuleList(heads.values())  # an output's name may be anything, a module's may not
 
     @property
@@ -78,7 +79,7 @@ class Answering(nn.Module):
         """inputs (B, P) -> numbers (B, O) of each output by all that was read, and the state."""
         x, front = self.front.step(self.inlet(inputs.to(self._device)), state.front)  # (B, D)
         hidden, memory = self._stepping().step(x, state.memory)  # (B, H)
-        pooled, pool = self.pool.step(hidden, state.pool)
+        pooled, pool = self.pool.step(hidden, state.pool) if self.pools else (hidden, state.pool)
         return self._answer(hidden, pooled), AnsweringState(front, memory, pool)
 
     def unroll(
@@ -132,6 +133,8 @@ class Answering(nn.Module):
             features, memory = self.memory.encode(xs, lengths, state.memory).features, state.memory
         else:
             features, memory = self.memory.unroll(xs, state.memory, lengths)  # (B, T, H)
+        if not self.pools:
+            return features, features, AnsweringState(front, memory, state.pool)
         pooled, pool = self.pool.unroll(features, state.pool, lengths)
         return features, pooled, AnsweringState(front, memory, pool)
 
