@@ -38,7 +38,7 @@ def ours(text: Path, minutes: float, seed: int, *options: str) -> dict[str, Any]
         facts = json.loads((out / "run.json").read_text())
         plans = [json.loads(line) for line in (out / "plan.jsonl").read_text().splitlines()]
         log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-        whole = unrolled.load(out).evaluate().score.nats  # the command may have had no time for all of it
+        whole = unrolled.load(out).evaluate().as_dict()["nats"]  # the command may have had no time for all of it
     curve = [(round(line["seconds"], 1), line["validation"]) for line in log if "validation" in line]
     plan = {name: plans[-1][name] for name in ("size", "depth", "batch", "window", "steps", "dropout", "precision")}
     scores = facts["scores"]

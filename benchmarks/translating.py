@@ -50,7 +50,7 @@ def measure(data: Path, valid: Path, out: Path, asked: dict[str, Any]) -> dict[s
     """One training and what it came to."""
     train(data, out, time.monotonic(), asked | {"valid": str(valid)})
     run = unrolled.load(out)
-    score = run.evaluate_writings(valid).as_dict()
+    score = run.evaluate(valid).as_dict()
     figures = score["outputs"]["en"]
     plan, reports = run.folder.read_plans()[-1], run.folder.read_reports()
     names = ("bleu", "bleu_interval", "chrf", "chrf_interval", "nats", "perplexity", "written", "bleu_by_length")
@@ -73,12 +73,10 @@ def draw(run: Path, valid: Path, rows: list[int], svg: Path) -> None:
     mpl.use("svg")
     mpl.rcParams |= {"svg.hashsalt": "unrolled", "font.size": 8}
     loaded = unrolled.load(run)
-    given: list[Given] = [
-        one for place, one in enumerate(loaded.writer.read_input(str(valid)) or ()) if place in rows
-    ]
+    given: list[Given] = [one for place, one in enumerate(loaded.read_input(str(valid)) or ()) if place in rows]
     figure, places = plt.subplots(1, len(given), figsize=(5.5 * len(given), 5), squeeze=False, layout="constrained")
-    for axes, answer in zip(places[0], loaded.write(given, attention=True), strict=True):
-        looked = answer.texts[loaded.writer.name].attention
+    for axes, answer in zip(places[0], loaded.predict(given, attention=True), strict=True):
+        looked = answer.texts[next(iter(loaded.outputs))].attention
         if looked is None:
             raise RuntimeError("it was not asked what was looked at")
         axes.imshow(looked.weights, cmap="Greys", vmin=0.0, vmax=1.0)

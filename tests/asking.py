@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import unrolled
 
 
 class Answer(NamedTuple):
@@ -13,3 +16,8 @@ class Answer(NamedTuple):
 
 
 Unroll = Callable[..., Answer]
+
+
+def opened(path: str | Path) -> Any:
+    """A run to be looked into: what it has beside its verbs is its task's own."""
+    return unrolled.load(path)

@@ -255,6 +255,32 @@ class SampleSettings(Settings):
 
 @checked
 @dataclass(frozen=True)
+class PredictSettings(Settings):
+    """How `unroll predict` was asked to answer. A task takes some of them."""
+
+    top: Annotated[int | None, "the N likeliest labels, not the first alone"] = None
+    every: Annotated[bool, "the answer so far after each step of a line"] = False
+    beam: Annotated[int | None, "of texts: follow the N likeliest beginnings"] = None
+    temperature: Annotated[float | None, "of texts: draw, below 1 safer"] = None
+    seed: Annotated[int | None, "of --temperature: the same, the same text"] = None
+    attention: Annotated[bool, "of texts, with --json: how much each step read weighed"] = False
+
+    def check(self) -> None:
+        """Raises OptionError for the first value that cannot be."""
+        for name in ("top", "beam"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise OptionError(f"--{name} is a whole number of at least 1; got {value}.")
+        if self.temperature is not None and not 0 < self.temperature < math.inf:
+            raise OptionError(
+                f"--temperature is a number above 0; got {self.temperature:g}. For the likeliest: --beam 1"
+            )
+        if self.seed is not None:
+            check_seed(self.seed)
+
+
+@checked
+@dataclass(frozen=True)
 class CompareSettings(Settings):
     """What `unroll compare` was asked. None means: as `unroll train` would have it."""
 

@@ -136,6 +136,15 @@ class Run:
     kind = "language"
     path = Path("runs/fake")
 
+    def verbs(self) -> list[str]:
+        return ["sample", "score", "reach", "stand_ins", "evaluate", "info"]
+
+    def check_can(self, verb: str) -> None:
+        assert verb in self.verbs()
+
+    def check_options(self, **given: Any) -> None:
+        pass
+
     def stand_ins(self, text: str) -> dict[str, str]:
         return {character: "?" for character in text if not character.isascii()}
 
@@ -148,7 +157,9 @@ class Run:
                 number, text, float(len(text)), len(text) + 1.0, None if alone else 0.5, 1.5 if adapt else None
             )
 
-    def evaluate(self, data: str | None = None, adapt: bool = False) -> Evaluation:
+    def evaluate(
+        self, data: str | None = None, *, errors: bool = False, skip_empty: bool = False, adapt: bool = False
+    ) -> Evaluation:
         return Evaluation()
 
     def reach(self) -> Reach:

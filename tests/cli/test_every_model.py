@@ -52,10 +52,10 @@ def trained(days: Path, out: Path, **settings: Any) -> unrolled.Run:
 def test_a_run_of_any_memory_answers(name: str, days: Path, tmp_path: Path) -> None:
     run = trained(days, tmp_path / "run", model=name)
     assert len("".join(run.sample(prompt="Day 3", length=40, seed=1))) <= 40
-    assert run.evaluate().score.nats < 6
+    assert run.evaluate().as_dict()["nats"] < 6
     assert [line.nats > 0 for line in run.score(["Day 7: sun over the hill.", "SEGFAULT"])] == [True, True]
 
 
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_a_run_by_any_gradient_answers(name: str, days: Path, tmp_path: Path) -> None:
-    assert trained(days, tmp_path / "run", gradient=name + GRADIENT_OPTIONS[name]).evaluate().score.nats < 6
+    assert trained(days, tmp_path / "run", gradient=name + GRADIENT_OPTIONS[name]).evaluate().as_dict()["nats"] < 6

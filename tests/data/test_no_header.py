@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from asking import opened
 
 import unrolled
 from unrolled.data import TableOptions
@@ -37,10 +38,10 @@ def test_a_run_reads_other_tables_as_its_own(tmp_path: Path) -> None:
         pass
     run = unrolled.load(tmp_path / "run")
     more = write(tmp_path / "more.csv", ROWS[:20])
-    rows = run.predictor.read_input(str(more))
+    rows = run.read_input(str(more))
     assert rows is not None
     assert [answer.best("2") for answer in run.predict(rows)] == [label for _, label in ROWS[:20]]
-    score = run.evaluate_answers(more).as_dict()["outputs"]["2"]
+    score = run.evaluate(more).as_dict()["outputs"]["2"]
     assert (score["accuracy"], sum(map(sum, score["confusion"]))) == (1.0, 20)  # the first row among them
 
 
@@ -52,7 +53,7 @@ def test_one_column_without_a_header_is_a_text(tmp_path: Path) -> None:
     for _ in training:
         pass
     whole = 59 + sum(len(f"A message of number {n} and no more.") for n in range(60))  # with the borders between
-    assert unrolled.load(tmp_path / "run").evaluate(path).score.characters == whole
+    assert opened(tmp_path / "run").evaluate(path).score.characters == whole
 
 
 @pytest.mark.parametrize("name", ["t.txt", "t.jsonl"])

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from asking import opened
 
-import unrolled
 from unrolled.data import read_corpus, text_columns
 from unrolled.data.text_columns import read_texts, text_column
 from unrolled.errors import DataError, OptionError
@@ -115,7 +115,7 @@ def test_one_column_of_text_trains_a_language_model_that_answers_about_tables(me
     training = Training(messages, out=str(tmp_path / "run"), steps=2, size=8, batch=4, threads=1)
     for _ in training:
         pass
-    run = unrolled.load(tmp_path / "run")
+    run = opened(tmp_path / "run")
     assert (run.settings.kind, run.settings.documents, run.settings.input) == ("language", "row", "body")
     assert training.subject.facts()["documents"] == len(TEXTS)
     again = [{"body": text, "more": "x"} for text in TEXTS]

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from asking import opened
 from kills import same_bytes
 from sealing import seal
 
 import unrolled
 from unrolled.deadline import Deadline
 from unrolled.errors import DataError, OptionError, RunError, command
-from unrolled.run import Training, rivals, runs
+from unrolled.run import Training, rivals, runs, tag_conllu
 from unrolled.run.answer_evaluation import confusion_lines
 from unrolled.run.answer_verdict import AnswerVerdict
 from unrolled.run.giving import TOGETHER, gathered
@@ -91,8 +92,8 @@ def test_the_best_of_net_linear_ngram_and_all_is_left_and_said(trained: Training
 
 
 def test_a_loaded_run_says_what_the_verdict_was_about(trained: Training) -> None:
-    run = unrolled.load(trained.folder)
-    evaluation, verdict = run.evaluate_answers(errors=True), trained.verdict
+    run = opened(trained.folder)
+    evaluation, verdict = run.evaluate(errors=True), trained.verdict
     assert isinstance(verdict, AnswerVerdict)
     score = of_labels(verdict.scores["kind"][verdict.model])
     assert of_labels(evaluation.scores["kind"]).accuracy == score.accuracy
@@ -126,7 +127,7 @@ def test_a_run_goes_on_to_the_same_bytes(stopped: int, trained: Training, table:
             training.stop()
     assert training.stopped
     halfway = unrolled.load(tmp_path / "run")
-    assert halfway.predictor.left == ["lstm"], "a run that was stopped answers by its net"
+    assert halfway.left == ["lstm"], "a run that was stopped answers by its net"
     assert sum(chance for _, chance in next(halfway.predict(["a"])).labels["kind"]) == pytest.approx(1.0)
     again = finish(Training.resume(tmp_path / "run"))
     same_bytes(trained.folder, tmp_path / "run")
@@ -182,7 +183,7 @@ def test_models_asked_for_are_left_as_asked(table: Path, tmp_path: Path) -> None
         assert training.run.facts["left"] == left
         weights = training.run.facts["weights"]["kind"]
         assert len(weights) == len(left)
-        assert unrolled.load(tmp_path / model).predictor.left == left
+        assert unrolled.load(tmp_path / model).left == left
 
 
 @pytest.mark.parametrize(("model", "name", "how"), [
@@ -200,7 +201,7 @@ def test_what_is_not_trained_is_a_run_like_any_other(
     assert f"The {name} is {how}, not trained. Next: see what a net adds: {again}" in verdict.lines
     assert [file.name for file in (tmp_path / "run").glob("*.safetensors")] == [f"{model}.safetensors"]
     run = unrolled.load(tmp_path / "run")
-    assert run.evaluate_answers().lines[0].startswith("kind, test: 100.0% right")
+    assert run.evaluate().lines[0].startswith("kind, test: 100.0% right")
     assert next(run.predict(["mumaski"])).best("kind") == "east"
     assert run.info()["parameters"] == 0
     with pytest.raises(RunError, match=f"is a {how} {name}: there is nothing to go on with"):
@@ -209,7 +210,7 @@ def test_what_is_not_trained_is_a_run_like_any_other(
         Training(table, model=model, size=8)
     assert Training(table, model=model, output="kind", threads=1, out=str(tmp_path / "one")).run.facts["threads"] == 1
     with pytest.raises(RunError, match=rf"answers at a row's end alone: it is {model}, of whole rows"):
-        list(run.predictor.answer_as_read("a"))
+        list(run.predict("a", every=True))
 
 
 def test_the_better_of_linear_model_and_ngram_is_to_be_beaten(table: Path) -> None:
@@ -293,12 +294,12 @@ def streaming(table: Path) -> Path:
 
 
 def test_what_reads_ahead_answers_at_every_step(streaming: Path) -> None:
-    predictor = unrolled.load(streaming).predictor
+    run = unrolled.load(streaming)
     text = "bamaski"
-    so_far = list(predictor.answer_as_read(text))
+    so_far = list(run.predict(text, every=True))
     assert len(so_far) == len(text) + 1
     for length, answer in enumerate(so_far[1:], start=1):
-        (whole,) = predictor.predict([text[:length]])
+        (whole,) = run.predict([text[:length]])
         assert dict(answer.labels["kind"]) == pytest.approx(dict(whole.labels["kind"]), abs=1e-5)
 
 
@@ -333,13 +334,10 @@ def test_a_run_does_what_its_kind_can(trained: Training, streaming: Path) -> Non
     for call in (
         lambda: run.sample(length=3),
         lambda: list(run.score(["a"])),
-        lambda: run.evaluate(),
         lambda: run.reach(),
         lambda: run.stand_ins("a"),
     ):
-        with pytest.raises(
-            RunError, match=r"of kind 'answers'; this needs one of kind 'language'\.\n.*unroll predict"
-        ):
+        with pytest.raises(RunError, match=r"of kind 'answers', which has no \w+\(\)\.\n.*unroll predict"):
             call()
     assert run.info()["kind"] == "answers"
     assert unrolled.load(streaming).info()["parameters"] > 1000
@@ -600,7 +598,7 @@ def test_tags_are_learnt_and_spans_scored(tagged: Training) -> None:
     assert score.span_f1 is not None
     assert score.span_f1 > 0.9
     assert "span F1" in "\n".join(verdict.lines)
-    evaluation = unrolled.load(tagged.folder).evaluate_answers(errors=True)
+    evaluation = opened(tagged.folder).evaluate(errors=True)
     assert of_labels(evaluation.scores["upos"]).span_f1 == pytest.approx(score.span_f1)
     assert all(one["word"] in one["text"].split() for one in evaluation.wrong)
     assert "-> " in (tagged.first_sample or (0, ""))[1]
@@ -637,10 +635,10 @@ def test_a_conllu_file_comes_back_with_its_other_columns_untouched(tagged: Train
     run = unrolled.load(tagged.folder)
     path = write_sentences(tmp_path / "new.conllu", 20, seed=1)
     right = path.read_text()
-    found = "\n".join(run.predictor.tag_conllu(path)) + "\n"
+    found = "\n".join(tag_conllu(run, path)) + "\n"
     assert found == right, "it makes no mistakes on these"
     path.write_text(right.replace("B-PER", "_").replace("I-PER", "_").replace("B-DATE", "X"))
-    assert "\n".join(run.predictor.tag_conllu(path)) + "\n" == right
+    assert "\n".join(tag_conllu(run, path)) + "\n" == right
 
 
 @pytest.mark.parametrize("direction", ["both", "ahead"])
@@ -690,12 +688,12 @@ def older(tmp_path: Path) -> Path:
 
 
 def test_a_run_of_an_older_version_answers_as_it_did(older: Path) -> None:
-    run = unrolled.load(older)
-    assert run.predictor.left == ["lstm", "linear"]
+    run = opened(older)
+    assert run.left == ["lstm", "linear"]
     chances = {answer.text: dict(answer.labels["kind"]) for answer in run.predict(["bakski", "dagton"])}
     assert chances["bakski"] == pytest.approx({"east": 0.9997411445963996, "west": 0.00025885540360039757}, rel=1e-3)
     assert chances["dagton"] == pytest.approx({"west": 0.9998434280008814, "east": 0.0001565719991186116}, rel=1e-3)
-    evaluation = run.evaluate_answers()
+    evaluation = run.evaluate()
     assert of_labels(evaluation.scores["kind"]).nats == pytest.approx(6.180657e-05, rel=1e-2)
     assert evaluation.lines[-1] == "Others: lstm 66.7% right, linear 100.0% right, always 'west' 33.3% right"
     assert run.info()["plan"]["steps"] == 3

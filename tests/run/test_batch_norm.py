@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from asking import opened
 from kills import same_bytes
 from normed import NormedConvolution
 
@@ -63,7 +64,7 @@ def test_statistics_are_kept_with_the_weights(table: Path, tmp_path: Path) -> No
         assert torch.equal(kept[f"weights.{name}"], buffer)
     assert int(best["memory.norms.0.num_batches_tracked"]) == READ, "those of the averaged weights are estimated anew"
     assert not torch.allclose(best[running], kept[f"weights.{running}"])
-    loaded: Any = unrolled.load(tmp_path / "run").predictor.net
+    loaded = opened(tmp_path / "run").net
     assert torch.equal(loaded.memory.norms[1].running_mean, best[running])
     assert not any(layer.training for layer in loaded.modules())
 
@@ -76,8 +77,7 @@ def test_a_row_is_predicted_the_same_in_any_batch(table: Path, tmp_path: Path) -
     for text, expected in zip(texts, together, strict=True):
         (alone,) = run.predict([text])
         assert dict(alone.labels["label"]) == pytest.approx(expected, abs=1e-6)
-    again = unrolled.load(tmp_path / "run").evaluate_answers().scores
-    assert again == run.evaluate_answers().scores
+    assert unrolled.load(tmp_path / "run").evaluate() == run.evaluate()
 
 
 def test_frozen_layers_keep_their_statistics(table: Path, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_frozen_layers_keep_their_statistics(table: Path, tmp_path: Path) -> Non
     training = Training(table, out=str(tmp_path / "run"), from_run=str(source), freeze="encoder", **ASKED)
     finish(training)
     averaged = training.learner.optimiser.averaged
-    loaded: Any = unrolled.load(tmp_path / "run").predictor.net
+    loaded = opened(tmp_path / "run").net
     for model in (training.learner.model, averaged, loaded):
         assert batch_norms(model)
         for name, buffer in kept_buffers(model).items():

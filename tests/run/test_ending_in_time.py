@@ -13,9 +13,10 @@ from unrolled.deadline import Deadline
 from unrolled.run import Training
 from unrolled.run.answer_rows import AT_ONCE
 from unrolled.run.answers import CLOSING_SHARE, Answers
+from unrolled.run.generation import Choice
 from unrolled.run.rows import read_rows
 from unrolled.run.subject import Baseline
-from unrolled.run.writing import Choice, Scribe
+from unrolled.run.writing import Scribe
 from unrolled.settings import TrainSettings
 from unrolled.training.plan import ENDING, Clock
 

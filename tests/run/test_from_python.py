@@ -15,10 +15,10 @@ import unrolled
 from unrolled.cli import from_python
 from unrolled.cli.terminal import QuietView
 from unrolled.compare import Comparison
-from unrolled.errors import DataError, InputError, OptionError, RunError
+from unrolled.errors import DataError, InputError, OptionError
 from unrolled.run import info_data, runs
 from unrolled.run.folder import RunFolder
-from unrolled.run.writing import Choice
+from unrolled.run.generation import Choice
 from unrolled.settings import CompareSettings
 
 SMALL: dict[str, Any] = {"steps": 4, "size": 8, "batch": 4, "threads": 1, "model": "lstm"}
@@ -143,7 +143,7 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
         OptionError,
         r"'lable'\. Did you mean 'label'\?",
     ),
-    "data to evaluate": (lambda here: reviews(here).evaluate_answers(3), OptionError, r"got an int"),
+    "data to evaluate": (lambda here: reviews(here).evaluate(3), OptionError, r"got an int"),
 }
 
 
@@ -215,15 +215,7 @@ def test_a_way_of_writing_that_cannot_be_is_refused(wrong: dict[str, Any]) -> No
         Choice(**wrong)
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "sample", "reach"])
-def test_what_a_run_of_rows_cannot_do_names_the_methods_that_it_has(here: Path, verb: str) -> None:
-    methods = r"one of kind 'language'\.\n.*unroll predict, unroll evaluate.*\n.*predict\(\), evaluate_answers\(\)"
-    with pytest.raises(RunError, match=methods):
-        getattr(reviews(here), verb)()
-
-
-@pytest.mark.parametrize("verb", ["evaluate_answers", "evaluate_writings"])
-def test_what_a_run_of_a_text_cannot_do_names_the_methods_that_it_has(here: Path, verb: str) -> None:
-    with pytest.raises(RunError, match=r"sample\(\), score\(\), evaluate\(\), reach\(\), info\(\)"):
-        getattr(poems(here), verb)()
-    assert poems(here).evaluate().lines
+@pytest.mark.parametrize("errors", ["wrong.csv", 1])
+def test_what_an_evaluation_has_is_yes_or_no(here: Path, errors: Any) -> None:
+    with pytest.raises(OptionError, match="errors is True or False; got"):
+        reviews(here).evaluate(errors=errors)

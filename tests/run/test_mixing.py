@@ -8,6 +8,7 @@ from typing import Any
 
 import kills
 import pytest
+from asking import opened
 from kills import same_bytes, write_text
 
 import unrolled
@@ -59,7 +60,7 @@ def test_the_whole_is_better_than_its_parts_and_they_are_shown(text: Path, tmp_p
     assert f"Its parts alone: lstm {verdict.parts['lstm']:.3f}, ngram {verdict.parts['ngram']:.3f}" in "\n".join(
         verdict.lines
     )
-    evaluation = unrolled.load(tmp_path / "run").evaluate()
+    evaluation = opened(tmp_path / "run").evaluate()
     assert evaluation.parts is not None
     assert evaluation.parts == pytest.approx(verdict.parts)
     assert evaluation.score.nats == pytest.approx(verdict.test.nats)
@@ -71,13 +72,13 @@ def test_the_whole_is_better_than_its_parts_and_they_are_shown(text: Path, tmp_p
 def test_another_text_shows_the_parts_too(whole: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     write_text(other)
-    parts = unrolled.load(whole).evaluate(other).parts
+    parts = opened(whole).evaluate(other).parts
     assert parts is not None
     assert set(parts) == {"lstm", "ngram"}
 
 
 def test_the_folder_alone_is_the_mixture(whole: Path) -> None:
-    run = unrolled.load(whole)
+    run = opened(whole)
     assert isinstance(run.model, Mixture)
     assert run.model.gate.double().tolist() == run.facts["gate"]
     assert (run.model.gate[:, 1:] != 0).any()
@@ -101,7 +102,7 @@ def test_a_stop_and_a_resumption_give_the_same_mixture(text: Path, tmp_path: Pat
     for number, _ in enumerate(training):
         if number == reports:
             training.stop()
-    unfitted = unrolled.load(tmp_path / "run").model
+    unfitted = opened(tmp_path / "run").model
     assert isinstance(unfitted, Mixture)
     assert unfitted.gate[0].tolist() == [0.5, 0, 0, 0, 0]
     finish(Training.resume(tmp_path / "run"))

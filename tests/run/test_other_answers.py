@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from asking import opened
 from kills import same_bytes
 
 import unrolled
@@ -17,7 +18,7 @@ from unrolled.errors import DataError, OptionError
 from unrolled.run import Training
 from unrolled.run.answer_verdict import AnswerVerdict
 from unrolled.run.folds import Folds
-from unrolled.run.predicting import Answer
+from unrolled.run.results import Answer
 from unrolled.scores import LabelScore
 from unrolled.settings import TrainSettings
 from unrolled.value_scores import LabelSetScore, ValueScore
@@ -46,7 +47,7 @@ def best(training: Training, output: str) -> Any:
 def ask(run: Path, source: Path) -> list[Answer]:
     """What a run answers about what a path holds."""
     loaded = unrolled.load(run)
-    given = loaded.predictor.read_input(str(source))
+    given = loaded.read_input(str(source))
     assert given is not None
     return list(loaded.predict(given))
 
@@ -96,7 +97,7 @@ def test_a_value_is_foreseen_from_vectors(valued: Training) -> None:
 
 
 def test_a_loaded_run_says_the_same_of_values(valued: Training) -> None:
-    evaluation, score = unrolled.load(valued.folder).evaluate_answers(errors=True), best(valued, "y")
+    evaluation, score = opened(valued.folder).evaluate(errors=True), best(valued, "y")
     found = evaluation.scores["y"]
     assert isinstance(found, ValueScore)
     assert found.mae == pytest.approx(score.mae, rel=1e-4)
@@ -107,7 +108,7 @@ def test_a_loaded_run_says_the_same_of_values(valued: Training) -> None:
 
 
 def test_errors_of_values_are_all_rows_those_furthest_off_first(valued: Training) -> None:
-    wrong = unrolled.load(valued.folder).evaluate_answers(errors=True).wrong
+    wrong = unrolled.load(valued.folder).evaluate(errors=True).wrong
     assert len(wrong) == 15
     off = [abs(float(one["right"]) - float(one["answer"])) for one in wrong]
     assert off == pytest.approx(sorted(off, reverse=True), abs=0.002), "but for the digits that are written"
@@ -159,7 +160,7 @@ def test_labels_and_values_are_heads_of_one_model(vectors: Path, tmp_path: Path)
     assert set(answer.values) == {"y"}
     assert answer.best("big") == "yes"
     assert set(training.run.facts["reaches"]) == {"y"}, "only values have intervals"
-    wrong = unrolled.load(tmp_path / "run").evaluate_answers(errors=True).wrong
+    wrong = unrolled.load(tmp_path / "run").evaluate(errors=True).wrong
     assert {one["output"] for one in wrong} >= {"y"}
     with pytest.raises(OptionError, match=r"--balance makes labels count alike.*are no labels"):
         Training(vectors, input="x", output="big,y", balance=True, steps=1)
@@ -212,13 +213,13 @@ def test_sets_are_learnt_from_texts(tmp_path: Path) -> None:
     score = best(training, "labels")
     assert isinstance(score, LabelSetScore)
     assert score.micro_f1 > 0.9
-    run = unrolled.load(tmp_path / "run")
+    run = opened(tmp_path / "run")
     answers = list(run.predict(["a story of war and of love", "old times at sea"]))
     assert [sorted(answer.chosen("labels")) for answer in answers] == [["love", "war"], ["sea"]]
     chances = answers[0].as_dict()["outputs"]["labels"]["chances"]
     assert set(chances) == {"war", "love", "sea", "none"}
     assert [len(one.sets["labels"]) for one in run.predict(["war and love"], top=1)] == [2], "what is there is told"
-    evaluation = run.evaluate_answers(errors=True)
+    evaluation = run.evaluate(errors=True)
     found = evaluation.scores["labels"]
     assert isinstance(found, LabelSetScore)
     assert found.micro_f1 == score.micro_f1
@@ -407,7 +408,7 @@ def test_steps_of_sequences_are_tagged(tmp_path: Path) -> None:
     assert second.best_tags("tag") == ["down"]
     (typed,) = unrolled.load(tmp_path / "run").predict(["[[1, 0], [-1, 0]]"])
     assert typed.best_tags("tag") == ["up", "down"]
-    evaluation = unrolled.load(tmp_path / "run").evaluate_answers(path, errors=True)
+    evaluation = opened(tmp_path / "run").evaluate(path, errors=True)
     score = evaluation.scores["tag"]
     assert isinstance(score, LabelScore)
     assert score.rows == len(lines) - 1

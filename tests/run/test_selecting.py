@@ -9,6 +9,7 @@ from typing import Any
 import kills
 import pytest
 import torch
+from asking import opened
 from kills import same_bytes, write_text
 
 import unrolled
@@ -64,13 +65,13 @@ def test_the_best_on_validation_is_selected_and_said(text: Path, tmp_path: Path)
     assert verdict.model != "lstm", "twelve updates do not beat counting"
     assert f"Selected: {verdict.model}, " in "\n".join(verdict.lines)
     assert "the best on validation is selected: this, the n-gram or their ensemble" in training.plan_line
-    assert isinstance(unrolled.load(training.folder).model, KINDS[verdict.model])
+    assert isinstance(opened(training.folder).model, KINDS[verdict.model])
 
 
 @pytest.mark.parametrize("model", KINDS)
 def test_a_run_is_what_was_selected(made: Callable[[str], Path], model: str) -> None:
     folder = made(model)
-    run = unrolled.load(folder)
+    run = opened(folder)
     assert isinstance(run.model, KINDS[model])
     assert run.left == run.facts["left"] == model.split("+")
     assert len("".join(run.sample(length=20))) == 20
@@ -90,7 +91,7 @@ def test_a_run_is_what_was_selected(made: Callable[[str], Path], model: str) -> 
 
 @pytest.mark.parametrize("model", KINDS)
 def test_adapting_works_where_there_is_something_to_adapt(made: Callable[[str], Path], model: str) -> None:
-    run = unrolled.load(made(model))
+    run = opened(made(model))
     if model == "ngram":
         with pytest.raises(OptionError, match=r"predicts with a counted n-gram, which has no weights to adapt"):
             run.evaluate(adapt=True)
@@ -118,14 +119,14 @@ def test_it_goes_on_is_a_start_and_is_repeated(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("unrolled.run.mixing.select", lambda _: "ngram")
         assert finish(Training.resume(again.folder, steps=3)).run.facts["left"] == ["ngram"]
-    assert isinstance(unrolled.load(again.folder).model, NGram)
+    assert isinstance(opened(again.folder).model, NGram)
 
 
 def test_what_was_stopped_answers_by_its_net(text: Path, tmp_path: Path) -> None:
     training = Training(text, out=str(tmp_path / "run"), **SMALL)
     for _ in training:
         training.stop()
-    assert isinstance(unrolled.load(tmp_path / "run").model, LanguageModel)
+    assert isinstance(opened(tmp_path / "run").model, LanguageModel)
     whole = finish(Training(text, out=str(tmp_path / "whole"), **SMALL))
     resumed = finish(Training.resume(tmp_path / "run"))
     same_bytes(whole.folder, resumed.folder)
@@ -156,7 +157,7 @@ def test_an_ensemble_that_cannot_be_fitted_is_said(
     asked = finish(Training(text, out=str(tmp_path / "asked"), **SMALL | {"model": "lstm+ngram"})).verdict
     assert asked is not None
     assert "The weights of the ensemble could not be fitted." in asked.lines
-    assert isinstance(unrolled.load(tmp_path / "asked").model, Mixture)
+    assert isinstance(opened(tmp_path / "asked").model, Mixture)
 
 
 @pytest.mark.parametrize("left", [["gru"], ["ngram", "lstm"], "lstm", [1], {"a": 1}])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from asking import opened
 from kills import same_bytes
 from torch import Tensor
 
@@ -102,7 +103,7 @@ def hidden(training: Training, text: str) -> Tensor:
 
 def test_it_begins_as_the_language_model_is(language: Path, table: Path, tmp_path: Path) -> None:
     training = start(table, language, tmp_path / "run")
-    run = unrolled.load(language)
+    run = opened(language)
     theirs: Any = run.model
     kept, _ = load_tensors(language / "model.safetensors")
     mine = training.learner.model
@@ -139,7 +140,7 @@ def test_characters_that_it_has_are_no_news(language: Path, folder: Path, tmp_pa
     training = start(write_films(folder / "more.csv", NEW), of_bytes, tmp_path / "bytes")
     assert "new to what it starts from" not in training.description
     assert model_of(training).inlet.embedding.num_embeddings == 1 + 257
-    theirs: Any = unrolled.load(of_bytes).model
+    theirs: Any = opened(of_bytes).model
     assert torch.equal(model_of(training).inlet.embedding.weight[1:], theirs.embedding.weight)
 
 
@@ -155,7 +156,7 @@ def test_words_that_begin_from_a_language_model_take_more_readings(kind: str, ta
 @pytest.mark.parametrize("kind", ["word", "bpe"])
 def test_words_begin_as_what_they_stand_together_with(kind: str, table: Path, tmp_path: Path) -> None:
     language = learn_language(tmp_path, "words", symbols=kind, documents="line")
-    run, theirs = unrolled.load(language), RunFolder.open(language)
+    run, theirs = opened(language), RunFolder.open(language)
     known: Any = run.model
     training = start(table, language, tmp_path / "run", seed=0)
     text = read_corpus_again(theirs, TrainSettings.from_json(theirs.facts["asked"]))
@@ -186,9 +187,9 @@ def test_the_run_answers_and_is_loaded(language: Path, table: Path, tmp_path: Pa
     verdict = training.verdict
     assert isinstance(verdict, AnswerVerdict)
     assert set(verdict.scores["label"]) == {"lstm", "linear", "ngram", "lstm+linear+ngram"}
-    run = unrolled.load(tmp_path / "run")
+    run = opened(tmp_path / "run")
     score: Any = verdict.scores["label"][verdict.model]
-    found: Any = run.evaluate_answers().scores["label"]
+    found: Any = run.evaluate().scores["label"]
     assert found.accuracy == score.accuracy > 0.8
     assert [answer.best("label") for answer in run.predict(["a good film Zé", "a bad film Zé"])] == ["yes", "no"]
 
@@ -196,10 +197,10 @@ def test_the_run_answers_and_is_loaded(language: Path, table: Path, tmp_path: Pa
 def test_what_begins_from_a_language_model_answers_at_every_step(language: Path, table: Path, tmp_path: Path) -> None:
     training = finish(start(table, language, tmp_path / "run", model="lstm", pool="mean"))
     assert training.run.facts["left"] == ["lstm"]
-    predictor = unrolled.load(tmp_path / "run").predictor
-    so_far = list(predictor.answer_as_read("a Zé"))
+    run = unrolled.load(tmp_path / "run")
+    so_far = list(run.predict("a Zé", every=True))
     assert len(so_far) == 5
-    (whole,) = predictor.predict(["a Z"])
+    (whole,) = run.predict(["a Z"])
     assert dict(so_far[3].labels["label"]) == pytest.approx(dict(whole.labels["label"]), abs=1e-5)
 
 
@@ -208,7 +209,7 @@ def test_a_gru_is_left_as_gru_and_linear(folder: Path, table: Path, tmp_path: Pa
     training = finish(start(table, source, tmp_path / "run", steps=2))
     assert training.settings.model == "gru+linear"
     assert training.run.facts["left"] == ["gru", "linear"]
-    assert unrolled.load(tmp_path / "run").predictor.left == ["gru", "linear"]
+    assert unrolled.load(tmp_path / "run").left == ["gru", "linear"]
     alone = finish(start(table, source, tmp_path / "alone", steps=2, model="gru"))
     assert alone.run.facts["left"] == ["gru"]
     with pytest.raises(OptionError, match=r"starts from a gru of 1 x 8; --model mingru is another"):
@@ -243,7 +244,7 @@ def test_a_frozen_encoder_stays_as_it_is_while_heads_learn(
     for averaged in (False, True):
         assert all(alike(encoder, weights_of(training, "inlet", "front", "memory", averaged=averaged)))
     assert not any(alike(answering, weights_of(training, "pool", "heads")))
-    theirs: Any = unrolled.load(language).model
+    theirs: Any = opened(language).model
     kept = weights_of(training, "memory", averaged=True).values()
     assert all(torch.equal(one, other) for one, other in zip(kept, theirs.memory.parameters(), strict=True))
 

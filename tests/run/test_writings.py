@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from asking import opened
 from kills import same_bytes
 from sealing import seal
 
@@ -77,12 +78,12 @@ def test_turning_letters_round_is_learnt_exactly(learnt: Path) -> None:
     assert scores["exact"] == 1.0
     assert scores["chrf"] == pytest.approx(100.0)
     assert scores["figure"] == "chrf", "of texts of one word BLEU says nothing"
-    written = {answer.text: answer.texts["output"].text for answer in run.write(["abcd", "ca", "d", "bbbb"])}
+    written = {answer.text: answer.texts["output"].text for answer in run.predict(["abcd", "ca", "d", "bbbb"])}
     assert written == {"abcd": "dcba", "ca": "ac", "d": "d", "bbbb": "bbbb"}
 
 
 def test_what_is_looked_at_is_where_the_letter_stands(learnt: Path) -> None:
-    answer = next(unrolled.load(learnt).write(["abcd"], attention=True)).as_dict()["outputs"]["output"]
+    answer = next(unrolled.load(learnt).predict(["abcd"], attention=True)).as_dict()["outputs"]["output"]
     attention = answer["attention"]
     assert attention["written"] == ["d", "c", "b", "a", ""]
     assert attention["read"] == ["", "a", "b", "c", "d"]
@@ -93,8 +94,8 @@ def test_what_is_looked_at_is_where_the_letter_stands(learnt: Path) -> None:
 
 
 def test_a_score_is_what_the_text_costs(learnt: Path) -> None:
-    run = unrolled.load(learnt)
-    scribe = run.writer.scribe
+    run = opened(learnt)
+    scribe = run.scribe
     for choice in (Choice(), Choice(3), Choice(temperature=1.5, seed=4)):
         (text,) = scribe.write(["abca"], choice)
         symbols = torch.tensor([[*text.symbols, *([0] if text.ended else [])]])
@@ -117,13 +118,15 @@ def test_texts_together_are_those_one_by_one_and_chance_goes_by_the_seed(learnt:
     run = unrolled.load(learnt)
     texts = ["abcd", "a", "", "dcbaabcd" * 20, "bd"]
     for choice in (Choice(), Choice(2)):
-        together = [answer.texts["output"] for answer in run.write(texts, choice)]
+        together = [answer.texts["output"] for answer in run.predict(texts, generation=choice)]
         for text, written in zip(texts, together, strict=True):
-            (alone,) = run.write([text], choice)
+            (alone,) = run.predict([text], generation=choice)
             assert alone.texts["output"].text == written.text
             assert alone.texts["output"].score == pytest.approx(written.score, abs=1e-3)
-    chances = [Choice(temperature=3, seed=seed) for seed in (0, 0, 1)]
-    drawn = [[answer.texts["output"].text for answer in run.write(["abcd"] * 6, chance)] for chance in chances]
+    drawn = []
+    for seed in (0, 0, 1):
+        answers = run.predict(["abcd"] * 6, generation=Choice(temperature=3, seed=seed))
+        drawn.append([answer.texts["output"].text for answer in answers])
     assert drawn[0] == drawn[1]
     assert drawn[0] != drawn[2]
     assert len(set(drawn[0])) > 1
@@ -136,7 +139,7 @@ def test_a_run_goes_on_to_the_same_bytes(stopped: int, trained: Training, table:
         if report.step == stopped:
             training.stop()
     assert training.stopped
-    assert next(unrolled.load(tmp_path / "run").write(["ab"])).texts["output"].score < 0, "it writes as it is"
+    assert next(unrolled.load(tmp_path / "run").predict(["ab"])).texts["output"].score < 0, "it writes as it is"
     again = finish(Training.resume(tmp_path / "run"))
     same_bytes(trained.folder, tmp_path / "run")
     assert again.run.facts["scores"] == trained.run.facts["scores"]
@@ -178,10 +181,10 @@ def test_what_is_said_on_the_way_and_at_the_end(trained: Training) -> None:
 def test_every_memory_and_reader_is_trained(model: str, reader: str, table: Path, tmp_path: Path) -> None:
     settings = SMALL | {"steps": 2, "model": model, "reader": reader, "dropout": 0.1}
     finish(Training(table, out=str(tmp_path / "run"), **settings))
-    run = unrolled.load(tmp_path / "run")
-    assert run.writer.scribe.writer.smoothing == 0.1
+    run = opened(tmp_path / "run")
+    assert run.scribe.writer.smoothing == 0.1
     assert run.info()["parameters"] > 1000
-    assert next(run.write(["abc"], attention=True)).texts["output"].attention is not None
+    assert next(run.predict(["abc"], attention=True)).texts["output"].attention is not None
 
 
 def test_a_label_that_is_read_has_a_name_written_about_it(tmp_path: Path) -> None:
@@ -192,11 +195,11 @@ def test_a_label_that_is_read_has_a_name_written_about_it(tmp_path: Path) -> Non
     assert "colour (one of 4 labels)" in training.description
     run = unrolled.load(tmp_path / "run")
     for label, name in NAMES.items():
-        (answer,) = run.write([label])
+        (answer,) = run.predict([label])
         assert answer.texts["title"].text.startswith(name)
-    unknown, most_like = run.write(["geren", "green"])
+    unknown, most_like = run.predict(["geren", "green"])
     assert unknown.texts["title"] == most_like.texts["title"], "a label not known is read as the one most like it"
-    attention = next(run.write(["blue"], attention=True)).texts["title"].attention
+    attention = next(run.predict(["blue"], attention=True)).texts["title"].attention
     assert attention is not None
     assert attention.read == ["blue"]
     assert "the label's most frequent text" in run.facts["baseline"]["name"]
@@ -214,7 +217,7 @@ def test_numbers_have_a_text_written_about_them(tmp_path: Path) -> None:
     finish(Training(tmp_path / "ways.jsonl", out=str(tmp_path / "run"), kind="text", **settings))
     run = unrolled.load(tmp_path / "run")
     assert run.facts["scores"]["outputs"]["y"]["exact"] >= 0.85
-    (answer,) = run.write(["[[1, 2], [-1, -2], [1, 2]]"], attention=True)
+    (answer,) = run.predict(["[[1, 2], [-1, -2], [1, 2]]"], attention=True)
     assert answer.texts["y"].text == "udu"
     assert answer.texts["y"].attention is not None
     assert answer.texts["y"].attention.read == ["1", "2", "3"]
@@ -249,7 +252,7 @@ def test_sentences_are_read_and_written_in_one_table_of_pieces(tmp_path: Path) -
     assert rows.written.output.table.decode(symbols) == rows.written.texts[0]
     training = finish(Training(path, out=str(tmp_path / "run"), read="text", kind="text", **SMALL))
     assert training.run.facts["scores"]["outputs"]["passive"]["figure"] == "bleu"
-    evaluation = unrolled.load(tmp_path / "run").evaluate_writings()
+    evaluation = opened(tmp_path / "run").evaluate()
     assert [one.rows for one in evaluation.score.by_length] == [20]
     assert any(line.startswith("  inputs of 0 to 10 words: BLEU") for line in evaluation.lines)
 
@@ -317,18 +320,16 @@ def test_a_run_that_writes_does_nothing_else(trained: Training) -> None:
     calls: list[Callable[[], object]] = [
         lambda: run.sample(length=3),
         lambda: list(run.score(["a"])),
-        lambda: list(run.predict(["a"])),
-        lambda: run.evaluate(),
-        lambda: run.evaluate_answers(),
+        lambda: run.reach(),
     ]
     for call in calls:
-        with pytest.raises(RunError, match=r"of kind 'writings'; this needs one of kind '\w+'\.\n.*unroll predict"):
+        with pytest.raises(RunError, match=r"of kind 'writings', which has no \w+\(\)\.\n.*unroll predict"):
             call()
 
 
 def test_figures_of_an_evaluation_are_those_of_the_verdict(learnt: Path, tmp_path: Path) -> None:
-    run = unrolled.load(learnt)
-    told, scores = run.evaluate_writings(errors=True), run.facts["scores"]["outputs"]["output"]
+    run = opened(learnt)
+    told, scores = run.evaluate(errors=True), run.facts["scores"]["outputs"]["output"]
     facts = told.as_dict()["outputs"]["output"]
     for figure in ("bleu", "chrf", "wer", "exact", "nats", "perplexity"):
         assert facts[figure] == pytest.approx(scores[figure], abs=1e-4)
@@ -336,7 +337,7 @@ def test_figures_of_an_evaluation_are_those_of_the_verdict(learnt: Path, tmp_pat
     beside = scores["beside"]["the text of the row with the likest characters"]
     assert told.beside["the text of the row with the likest characters"].chrf == pytest.approx(beside["chrf"])
     other = write_table(tmp_path / "o.csv", ("text", "output"), [("abc", "cba"), ("dd", "ccccc"), ("ab", "bb")])
-    told = run.evaluate_writings(other, errors=True)
+    told = run.evaluate(other, errors=True)
     assert told.score.exact == pytest.approx(1 / 3)
     assert [(one["right"], one["answer"]) for one in told.wrong] == [("ccccc", "dd"), ("bb", "ba")]
     assert told.wrong[0]["file"].endswith("o.csv") and told.wrong[0]["row"] == 3
@@ -384,7 +385,7 @@ def test_long_texts_take_smaller_batches(table: Path) -> None:
 
 
 def test_right_texts_cost_the_same_however_rows_are_grouped(learnt: Path) -> None:
-    scribe = unrolled.load(learnt).writer.scribe
+    scribe = opened(learnt).scribe
     examples = read_rows(learnt.parent / "turned.csv", TrainSettings())
     rows = examples.parts["test"]
     assert sorted(np.concatenate(list(in_groups(examples, rows))).tolist()) == rows.tolist()
@@ -395,7 +396,7 @@ def test_right_texts_cost_the_same_however_rows_are_grouped(learnt: Path) -> Non
 
 
 def test_a_text_that_is_cut_off_has_no_end_to_look_for(learnt: Path) -> None:
-    scribe = unrolled.load(learnt).writer.scribe
+    scribe = opened(learnt).scribe
     assert isinstance(scribe.output, TextOutput)
     short = replace(scribe.output, longest=2)
     scribe.output = short

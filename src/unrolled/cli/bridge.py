@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 import typer
 
 from unrolled.errors import OptionError
-from unrolled.settings import CompareSettings, SampleSettings, TrainSettings, check_seed, option_name
+from unrolled.settings import CompareSettings, PredictSettings, SampleSettings, TrainSettings, check_seed, option_name
 
 T = TypeVar("T")
 
@@ -26,7 +26,8 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps")]
 
 
 def takes(
-    settings_class: type[TrainSettings] | type[SampleSettings] | type[CompareSettings], leave_out: Container[str] = ()
+    settings_class: type[TrainSettings] | type[SampleSettings] | type[PredictSettings] | type[CompareSettings],
+    leave_out: Container[str] = (),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command with a parameter `settings` an option for each field of the class, but those in `leave_out`.
 

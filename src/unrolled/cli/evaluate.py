@@ -13,7 +13,7 @@ from unrolled.cli.output import note, print_json, say
 from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
-    from unrolled.run import Run
+    from unrolled.run import Evaluation
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that a spreadsheet runs
 
@@ -58,49 +58,30 @@ def evaluate(
     check_path(data, "The data")
     check_path(errors, "--errors")
     model = load(run, device, threads)
-    evaluation: Any
-    if model.kind != "language":
-        evaluation = _evaluate_answers(model, data, adapt, errors, skip_empty, quiet or json)
-    else:
-        if errors is not None:
-            raise OptionError("--errors lists rows with a wrong label, and this run foresees a text. Leave it out.")
-        if skip_empty:
-            raise OptionError("--skip-empty is of rows with answers, and this run is about a text. Leave it out.")
-        note(f"Reading {data or 'the test part'} with {model.path} …", quiet or json)
-        evaluation = model.evaluate(data, adapt)
+    model.check_options(errors=errors, skip_empty=skip_empty, adapt=adapt)
+    if errors is not None and Path(errors).exists():
+        raise OptionError(f"--errors {errors} exists. Name a file that is not there yet, or move it away.")
+    note(f"Reading {data or 'the test part'} with {model.path} …", quiet or json)
+    evaluation = model.evaluate(data, errors=errors is not None, skip_empty=skip_empty, adapt=adapt)
+    if errors is not None:
+        write_errors(evaluation, errors)
+        note(f"{len(evaluation.wrong):,} wrong answers are in {errors}, {evaluation.order} first.", quiet or json)
     if json:
         print_json(evaluation.as_dict())
     else:
         say("\n".join(evaluation.lines))
 
 
-def _evaluate_answers(
-    model: Run, data: str | None, adapt: bool, errors: str | None, skip_empty: bool, quiet: bool
-) -> Any:
-    if adapt:
-        raise OptionError(
-            "--adapt learns from a text while it is read, and this run answers about rows. Leave it out."
-        )
-    if errors is not None and Path(errors).exists():
-        raise OptionError(f"--errors {errors} exists. Name a file that is not there yet, or move it away.")
-    note(f"Reading {data or 'the test part'} with {model.path} …", quiet)
-    evaluation: Any = (
-        model.evaluate_writings(data, errors is not None, skip_empty)
-        if model.kind == "writings"
-        else model.evaluate_answers(data, errors is not None, skip_empty)
-    )
-    if errors is not None:
-        try:
-            # backslashreplace: of the names of files, whose bytes need not be UTF-8
-            with Path(errors).open("x", newline="", encoding="utf-8", errors="backslashreplace") as file:
-                writer = csv.DictWriter(file, evaluation.columns)
-                writer.writeheader()
-                writer.writerows({name: harmless(cell) for name, cell in row.items()} for row in evaluation.wrong)
-        except OSError as error:
-            raise OptionError(f"--errors {errors} cannot be written: {error.strerror}.") from None
-        first = "the furthest off" if model.kind == "writings" else "the surest"
-        note(f"{len(evaluation.wrong):,} wrong answers are in {errors}, {first} first.", quiet)
-    return evaluation
+def write_errors(evaluation: Evaluation, path: str) -> None:
+    """What an evaluation lists as wrong, to a new csv. Raises OptionError where it cannot be written."""
+    try:
+        # backslashreplace: of the names of files, whose bytes need not be UTF-8
+        with Path(path).open("x", newline="", encoding="utf-8", errors="backslashreplace") as file:
+            writer = csv.DictWriter(file, evaluation.columns)
+            writer.writeheader()
+            writer.writerows({name: harmless(cell) for name, cell in row.items()} for row in evaluation.wrong)
+    except OSError as error:
+        raise OptionError(f"--errors {path} cannot be written: {error.strerror}.") from None
 
 
 def harmless(cell: Any) -> Any:

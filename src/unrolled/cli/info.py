@@ -59,7 +59,7 @@ def info(
 
         run = load(thing)
         facts, lines = run.info(), list[str]()
-        if run.kind == "language":
+        if "reach" in run.verbs():
             facts, lines = _reach(run, facts, json)
     else:
         from unrolled.run import info_data

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from math import inf
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unrolled.cli.bridge import Device, Json, Quiet, SkipEmpty, Threads, any_number, seed_number, whole_number
+from unrolled.cli.bridge import Device, Json, Quiet, SkipEmpty, Threads, takes
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.score import read_lines
 from unrolled.errors import DataError, OptionError
 from unrolled.escaping import one_line
+from unrolled.settings import PredictSettings
 
 if TYPE_CHECKING:
     from unrolled.run import Answer, Choice, Given, Run
 
+SURE = {"label": "chance", "labels": "chance", "tags": "chance", "value": "interval", "text": "score"}
+"""Kind of an output -> what stands beside its answer: how sure it is."""
 
+
+@takes(PredictSettings)
 def predict(
+    settings: PredictSettings,
     paths: Annotated[
         list[str] | None,
         typer.Argument(
@@ -29,25 +34,6 @@ def predict(
     text: Annotated[
         list[str] | None, typer.Option("--text", help="a text to answer about; may be given several times")
     ] = None,
-    top: Annotated[
-        int | None, typer.Option(parser=whole_number("--top"), help="the N likeliest labels, not the first alone")
-    ] = None,
-    every: Annotated[bool, typer.Option("--every", help="the answer so far after each step of a line")] = False,
-    beam: Annotated[
-        int | None,
-        typer.Option("--beam", parser=whole_number("--beam"), help="of texts: follow the N likeliest beginnings"),
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option("--temperature", parser=any_number("--temperature"), help="of texts: draw, below 1 safer"),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option("--seed", parser=seed_number, help="of --temperature: the same, the same text"),
-    ] = None,
-    attention: Annotated[
-        bool, typer.Option("--attention", help="of texts, with --json: how much each step read weighed")
-    ] = False,
     skip_empty: SkipEmpty = False,
     device: Device = "auto",
     threads: Threads = None,
@@ -72,97 +58,53 @@ def predict(
       unroll predict runs/names --text Italian --temperature 0.8 --seed 3
       tail -f comments.txt | unroll predict runs/reviews - --json
     """
-    if top is not None and top < 1:
-        raise OptionError(f"--top is a whole number of at least 1; got {top}.")
     run, source = _told_apart(paths or [], bool(text))
-    from unrolled.run import load
+    from unrolled.run import has_tags, load, tag_conllu
 
     model = load(run, device, threads)
-    if model.kind == "writings":
-        if top is not None or every:
-            raise OptionError(
-                f"{'--every' if every else '--top'} is of labels and tags, and this run writes texts. Try --beam 5."
-            )
-        choice = _choice(beam, temperature, seed)
-        if attention and not json:
-            raise OptionError("--attention is weights, a table for each text: it takes --json.")
-        _write(model, source, text or [], choice, attention, skip_empty, json, quiet)
-        return
-    model.check_kind("answers")
-    given = {"--beam": beam, "--temperature": temperature, "--seed": seed, "--attention": attention or None}
-    if refused := [name for name, value in given.items() if value is not None]:
-        raise OptionError(f"{refused[0]} is of runs that write texts, and {model.path} answers. Leave it out.")
+    model.check_can("predict")
+    model.check_options(**settings.to_json())
+    generation = _generation(settings)
+    if settings.attention and not json:
+        raise OptionError("--attention is weights, a table for each text: it takes --json.")
     conllu = source is not None and Path(source).suffix.lower() == ".conllu"
-    if source is not None and conllu and model.predictor.known.each and not (json or every or top):
-        for line in model.predictor.tag_conllu(source):
+    if source is not None and conllu and has_tags(model) and not (json or settings.every or settings.top):
+        for line in tag_conllu(model, source):
             say(line)
         return
-    _answer(model, source, text or [], top, every, skip_empty, json, quiet)
-
-
-def _choice(beam: int | None, temperature: float | None, seed: int | None) -> Choice | None:
-    """How texts are written, where it was said. Raises OptionError."""
-    from unrolled.run import Choice
-
-    if beam is not None and temperature is not None:
-        raise OptionError("--beam looks for the likeliest text, --temperature draws one. Leave one of them out.")
-    if beam is not None and beam < 1:
-        raise OptionError(f"--beam is a whole number of at least 1; got {beam}.")
-    if temperature is not None and not 0 < temperature < inf:
-        raise OptionError(f"--temperature is a number above 0; got {temperature:g}. For the likeliest: --beam 1")
-    if seed is not None and temperature is None:
-        raise OptionError("--seed is what texts are drawn from: it takes --temperature, such as --temperature 1.")
-    if temperature is not None:
-        return Choice(temperature=temperature, seed=seed or 0)
-    return None if beam is None else Choice(beam)
-
-
-def _answer(
-    model: Run, source: str | None, texts: list[str], top: int | None, every: bool, skip_empty: bool, json: bool,
-    quiet: bool,
-) -> None:  # fmt: skip
-    """Answers about what was given, a line each."""
-    outputs = model.predictor.known.outputs
-    lines = _lines(model.predictor.read_input, source, texts)
+    answers = model.predict(
+        _lines(model, source, text or []),
+        top=settings.top, every=settings.every, generation=generation, attention=settings.attention,
+    )  # fmt: skip
     if not json:
-        sure = {name: "interval" if output.kind == "value" else "chance" for name, output in outputs.items()}
-        note("\t".join(f"{name}\t{sure[name]}" for name in outputs) + "\ttext", quiet)
-    for answer in _in_place(_answers(model, lines, top, every), skip_empty, json, quiet):
+        note("\t".join(f"{name}\t{SURE[output.kind]}" for name, output in model.outputs.items()) + "\ttext", quiet)
+    for answer in _in_place(answers, skip_empty, json, quiet):
         if json:
             print_json(answer.as_dict())
         elif answer.empty or answer.error:
-            say("\t\t" * len(outputs) + _in_line(answer.text))
+            say("\t\t" * len(model.outputs) + _in_line(answer.text))
         else:
-            say(_line(answer, outputs, 1 if top is None else top))
+            say(_line(answer, model.outputs, settings.top or 1))
 
 
-def _write(
-    model: Run, source: str | None, texts: list[str], choice: Choice | None, attention: bool, skip_empty: bool,
-    json: bool, quiet: bool,
-) -> None:  # fmt: skip
-    """Texts about what was given, a line each."""
-    name, lines = model.writer.name, _lines(model.writer.read_input, source, texts)
-    if not json:
-        note(f"{name}\tscore\ttext", quiet)
-    for answer in _in_place(model.write(lines, choice, attention), skip_empty, json, quiet):
-        if json:
-            print_json(answer.as_dict())
-            continue
-        if answer.empty or answer.error:
-            say("\t\t" + _in_line(answer.text))
-            continue
-        written = answer.texts[name]
-        parts = (written.text, f"{written.score:.3f}", answer.text)
-        say("\t".join(map(_in_line, parts)))
+def _generation(settings: PredictSettings) -> Choice | None:
+    """How texts are written, where it was said. Raises OptionError for options that do not go together."""
+    from unrolled.run import Choice
+
+    if settings.beam is not None and settings.temperature is not None:
+        raise OptionError("--beam looks for the likeliest text, --temperature draws one. Leave one of them out.")
+    if settings.temperature is not None:
+        return Choice(temperature=settings.temperature, seed=settings.seed or 0)
+    if settings.seed is not None:
+        raise OptionError("--seed is what texts are drawn from: it takes --temperature, such as --temperature 1.")
+    return None if settings.beam is None else Choice(settings.beam)
 
 
-def _lines(
-    read_input: Callable[[str], Iterable[Given] | None], source: str | None, texts: list[str]
-) -> Iterable[Given | str]:
+def _lines(model: Run, source: str | None, texts: list[str]) -> Iterable[Given | str]:
     """What is to be answered: a table's rows or a folder's files, else lines as they come."""
     if source is None:
         return texts
-    found = read_input(source)
+    found = model.read_input(source)
     if found is None and Path(source).is_file():
         from unrolled.data.text import file_of_text
 
@@ -229,14 +171,6 @@ def _noted(answers: Iterable[Answer], json: bool) -> Iterator[Answer]:
         yield answer
 
 
-def _answers(model: Run, lines: Iterable[Given | str], top: int | None, every: bool) -> Iterator[Answer]:
-    if not every:
-        yield from model.predict(lines, top)
-        return
-    for line in lines:
-        yield from model.predictor.answer_as_read(line, top)
-
-
 def _line(answer: Answer, outputs: Iterable[str], top: int) -> str:
     from unrolled.data.written_numbers import write_number
 
@@ -251,6 +185,8 @@ def _line(answer: Answer, outputs: Iterable[str], top: int) -> str:
             )
             intervals = ", ".join(f"{low} to {high}" for low, high in zip(lows, highs, strict=True))
             said.append(f"{' '.join(values)}\t{intervals}")
+        elif name in answer.texts:
+            said.append(f"{_in_line(answer.texts[name].text)}\t{answer.texts[name].score:.3f}")
         elif name in answer.tags:
             words = answer.tags[name]
             least = min((ranked[0][1] for ranked in words), default=1.0)

@@ -39,6 +39,7 @@ def sample(
     from unrolled.run import load
 
     model = load(run, device, threads)
+    model.check_can("sample")
     tell_stand_ins(model.stand_ins(settings.prompt), "the prompt", quiet)
     for number in range(settings.count):
         if json:

@@ -21,7 +21,7 @@ from unrolled import files
 from unrolled.compare.cells import COUNTED, Cell, cells_of, train_settings
 from unrolled.compare.diagnosing import diagnose
 from unrolled.compare.forecast import Forecast
-from unrolled.compare.measuring import finished, last_report, measure, summary, validation_symbols
+from unrolled.compare.measuring import finished, last_report, load_model, measure, summary, validation_symbols
 from unrolled.compare.page import write_page
 from unrolled.compare.sizes import fit_size
 from unrolled.compare.streaming import TIMED, TURNS, time_streams
@@ -40,7 +40,6 @@ from unrolled.errors import (
 from unrolled.escaping import folder_name
 from unrolled.given import as_path
 from unrolled.opening import check_no_link
-from unrolled.run import load
 from unrolled.run.asked import as_read, is_about_text
 from unrolled.run.language import Language, task_of
 from unrolled.run.rows import table_options
@@ -247,11 +246,11 @@ class Comparison:
     def _time(self) -> None:
         """Times the streams of all models, those of the first seed, in turn."""
         cells = [cell for cell in self._good() if cell.seed == self.settings.seed]
-        models = [load(self._run(cell), "cpu").model for cell in cells]
+        models = [load_model(self._run(cell)).model for cell in cells]
         symbols = torch.zeros((TURNS + 1) * TIMED, dtype=torch.long)
         if cells:
             symbols = torch.from_numpy(
-                np.resize(validation_symbols(load(self._run(cells[0]), "cpu")), len(symbols)).astype(np.int64)
+                np.resize(validation_symbols(load_model(self._run(cells[0]))), len(symbols)).astype(np.int64)
             )
         times = dict(zip(cells, time_streams(models, symbols), strict=True))
         for cell, result in self._good().items():

@@ -13,10 +13,9 @@ from torch import Tensor
 from unrolled import files
 from unrolled.compare.streaming import STEPS, state_bytes
 from unrolled.data import part_rows
-from unrolled.errors import DataError, InputError
+from unrolled.errors import DataError, InputError, RunError
 from unrolled.evaluate import evaluate
-from unrolled.run import Run, load
-from unrolled.run.asked import read_corpus_again
+from unrolled.run import LanguageModelRun, load
 from unrolled.run.folder import RunFolder
 
 READ = 100_000  # symbols of the validation part that are read with a trained model, at most
@@ -37,9 +36,17 @@ def last_report(path: Path) -> str:
     return f"{report['progress']:.0%}, loss {report['loss']:.3f}{validation}"
 
 
-def validation_symbols(run: Run) -> Any:
+def load_model(path: Path) -> LanguageModelRun:
+    """A comparison's run. Raises RunError where one of another task stands in its place."""
+    run = load(path, "cpu")
+    if not isinstance(run, LanguageModelRun):
+        raise RunError(f"{path} holds a run of kind '{run.kind}', not of this comparison. Give another --out.")
+    return run
+
+
+def validation_symbols(run: LanguageModelRun) -> Any:
     """The symbols of a run's validation part, in order (N,)."""
-    corpus = read_corpus_again(run.folder, run.settings)
+    corpus = run.read_corpus()
     parts = [inputs for inputs, _ in part_rows(corpus, "validation", READ)]
     if not parts or not sum(map(len, parts)):
         raise DataError("There is no validation part to compare on: the text is too short. Give a longer one.")
@@ -48,9 +55,9 @@ def validation_symbols(run: Run) -> Any:
 
 def measure(path: Path) -> dict[str, Any]:
     """What a finished run is worth and what it costs, on its validation part."""
-    run = load(path, "cpu")
+    run = load_model(path)
     symbols = validation_symbols(run)
-    corpus = read_corpus_again(run.folder, run.settings)
+    corpus = run.read_corpus()
     score = evaluate(run.model, part_rows(corpus, "validation"), run.table.characters)
     reports = run.folder.read_reports()
     stream: Tensor = torch.from_numpy(np.resize(symbols, STEPS[-1]).astype(np.int64))

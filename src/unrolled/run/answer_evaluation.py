@@ -14,6 +14,7 @@ from unrolled.data.examples import Examples
 from unrolled.data.intake import Ids
 from unrolled.data.words import given_words
 from unrolled.figures import SHORT
+from unrolled.run.evaluation import Evaluation
 from unrolled.run.tellers import Score, teller_of
 from unrolled.scores import LabelScore
 from unrolled.value_scores import LabelSetScore
@@ -54,20 +55,18 @@ def find_unknown(examples: Examples, rows: Ids) -> dict[str, Unknown]:
 
 
 @dataclass(frozen=True)
-class AnswerEvaluation:
+class AnswerEvaluation(Evaluation):
     """The scores of a run's answers on a table, or on its own test part."""
 
     columns: ClassVar[tuple[str, ...]] = ("file", "row", "output", "word", "right", "answer", "chance", "text")
+    order: ClassVar[str] = "the surest"
 
-    part: str
     scores: Mapping[str, Score]
     beside: Mapping[str, tuple[str, float]] | None  # figures that the verdict put beside the run's own test part
-    wrong: list[dict[str, Any]]  # what was answered wrongly, the surest first
     unknown: Mapping[str, Unknown]  # of the outputs with labels that the run cannot answer with
 
     @property
     def lines(self) -> list[str]:
-        """What the command prints."""
         lines = []
         for name, score in self.scores.items():
             lines.append(f"{name}, {self.part}: {score.line}")
@@ -84,7 +83,6 @@ class AnswerEvaluation:
         return lines
 
     def as_dict(self) -> dict[str, Any]:
-        """In plain names."""
         facts: dict[str, Any] = {"part": self.part}
         facts["outputs"] = {name: score.as_dict() | self._unknown(name) for name, score in self.scores.items()}
         return facts | (

@@ -12,8 +12,6 @@ import torch
 
 from unrolled.arguments import Count, checked
 from unrolled.data import Corpus, is_table, keep_standard_input, table_from_json
-from unrolled.data.answers import UNSEEN, Labels, LabelSets, shown
-from unrolled.data.examples import Examples
 from unrolled.data.folders import label_folders
 from unrolled.data.idx_form import find_idx
 from unrolled.data.media_folders import check_not_flat, media_folder
@@ -34,7 +32,7 @@ from unrolled.run.folder import RunFolder
 from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
 from unrolled.run.own_files import has_traces
-from unrolled.run.rows import read_rows, table_options
+from unrolled.run.rows import check_labels, read_rows, table_options
 from unrolled.run.subject import Subject
 from unrolled.run.writings import Writings
 from unrolled.settings import DEFAULT_MODEL, TrainSettings, option_name
@@ -327,20 +325,6 @@ def refuse_run(path: str | Path) -> None:
             f"{path} is a run, and data were expected: a text, a folder of texts or a table.\n"
             f"To train it further: {command('resume', path)}. To look at it: {command('info', path)}"
         )
-
-
-def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> None:
-    """Raises DataError where a table has none of the labels that a run can answer with. knower: the run, in words."""
-    for name, answered in examples.answers.items():
-        if isinstance(answered, Labels | LabelSets) and len(answered.ids) and (answered.ids == UNSEEN).all():
-            blank = getattr(answered, "blank", None)  # conllu's _ is no tag
-            given, known = sorted(set(answered.given) - {blank}), answered.output.names
-            folded = {one.casefold() for one in known}
-            alike = " They differ by capital letters." if any(one.casefold() in folded for one in given) else ""
-            raise DataError(
-                f"{examples.path}: '{name}' is {shown(given)}, and {knower} can answer {shown(known)} alone: "
-                f"{why}.{alike}\nGive a table with its labels, or {otherwise}."
-            )
 
 
 def _begin(path: str | Path, asked: TrainSettings, source: RunFolder) -> Answers:

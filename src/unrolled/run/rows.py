@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from unrolled.data.answers import UNSEEN, Labels, LabelSets, shown
 from unrolled.data.columns import columns_from_json, to_json
 from unrolled.data.examples import LISTED, Asked, Examples, Known
 from unrolled.data.features import FEATURES, Features, Frames, Rows, features_from_json
@@ -78,6 +79,20 @@ def check_inlet(settings: TrainSettings, intake: Tokens | Features) -> None:
         raise OptionError(f"--inlet conv is of sounds and pictures, and here are {intake.read_as}. Leave it out.")
     if settings.augment == "yes" and not intake.varies:
         raise OptionError(f"--augment is of sounds and pictures, and here are {intake.read_as}. Leave it out.")
+
+
+def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> None:
+    """Raises DataError where a table has none of the labels that a run can answer with. knower: the run, in words."""
+    for name, answered in examples.answers.items():
+        if isinstance(answered, Labels | LabelSets) and len(answered.ids) and (answered.ids == UNSEEN).all():
+            blank = getattr(answered, "blank", None)  # conllu's _ is no tag
+            given, known = sorted(set(answered.given) - {blank}), answered.output.names
+            folded = {one.casefold() for one in known}
+            alike = " They differ by capital letters." if any(one.casefold() in folded for one in given) else ""
+            raise DataError(
+                f"{examples.path}: '{name}' is {shown(given)}, and {knower} can answer {shown(known)} alone: "
+                f"{why}.{alike}\nGive a table with its labels, or {otherwise}."
+            )
 
 
 def is_varied(examples: Examples, settings: TrainSettings) -> bool:

@@ -28,7 +28,6 @@ from unrolled.value_scores import NORMAL, LabelSetScore, ValueScore, interval_re
 Score: TypeAlias = LabelScore | LabelSetScore | ValueScore
 Reach: TypeAlias = Sequence[float]  # of K numbers: deviations that an interval reaches to either side; else empty
 
-THERE = 0.5  # chance from which a label of a set is answered
 SHOWN_TAGS = 12  # of a row, while training
 
 Kind = TypeVar("Kind", bound=Answered)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,49 +18,14 @@ from unrolled.data.pairs import PairBatch, make_pairs, side_by_side, written_of
 from unrolled.data.symbols import BORDER
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.decode import sample_from
-from unrolled.errors import OptionError
-from unrolled.given import as_number
 from unrolled.model.writer import Source, Writer
+from unrolled.run.generation import Choice
+from unrolled.run.results import Attention
 
 ROWS = 128  # side by side, at most
 AT_FIRST, LATE = 32, 4  # of them, the first with a deadline; where it has passed
 STEPS = 1 << 15  # of all inputs that are looked at side by side, at most, each counted for every text of a beam
 CELLS = 1 << 17  # symbols times steps of all rows whose right texts are read side by side, about, at most
-
-
-class Attention(NamedTuple):
-    """How much each step of an input weighed when each symbol of a text was written."""
-
-    written: list[str]  # (T,) the symbols, the last one nothing: the end
-    read: list[str]  # (S,) the steps, by their names
-    weights: list[list[float]]  # (T, S), 1 in all for each symbol; the mean over readers and their heads
-
-    def as_dict(self) -> dict[str, Any]:
-        """In plain names."""
-        return self._asdict()
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How texts are written: a beam of so many, 1 being greedy, or drawn at a temperature."""
-
-    beam: int = 1
-    temperature: float | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, value, least in (("beam", self.beam, 1), ("seed", self.seed, 0)):
-            if type(value) is not int or value < least:
-                raise OptionError(f"{name} is a whole number of at least {least}; got {value!r}.")
-        if self.temperature is not None:
-            as_number("temperature", self.temperature)
-
-    @property
-    def name(self) -> str:
-        """In words."""
-        if self.temperature is not None:
-            return f"drawn at temperature {self.temperature:g}"
-        return "greedy" if self.beam == 1 else f"a beam of {self.beam}"
 
 
 class Scribe:

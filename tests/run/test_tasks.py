@@ -1,0 +1,148 @@
+"""Every task's run has the same verbs, and refuses what its task has not or does not take, with what it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import unrolled
+from unrolled.errors import OptionError, RunError
+from unrolled.run import Answer, Choice, Evaluation, Run
+from unrolled.run.facts import KINDS
+from unrolled.run.run import OPTIONS, VERBS
+from unrolled.run.tasks import TASKS
+
+SMALL: dict[str, Any] = {"steps": 2, "size": 8, "batch": 4, "threads": 1, "model": "lstm"}
+CALLS: dict[str, Callable[[Run], Any]] = {
+    "predict": lambda run: list(run.predict(["ab", ""])),
+    "sample": lambda run: "".join(run.sample(length=3)),
+    "score": lambda run: list(run.score(["ab"])),
+    "reach": lambda run: run.reach(0.1),
+    "stand_ins": lambda run: run.stand_ins("a\u2603"),
+    "evaluate": lambda run: run.evaluate(),
+    "info": lambda run: run.info(),
+}
+"""A call of each verb; what it hands back is something."""
+GIVEN: dict[str, tuple[str, Any]] = {
+    "errors": ("evaluate", True),
+    "adapt": ("evaluate", True),
+    "skip_empty": ("evaluate", True),
+    "top": ("predict", 1),
+    "every": ("predict", True),
+    "generation": ("predict", Choice(2)),
+    "attention": ("predict", True),
+}
+"""Options of the verbs from Python -> the verb that takes each, and a value."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a task is trained on here, and what its runs can do."""
+
+    data: str
+    settings: Mapping[str, Any]
+    verbs: set[str]
+    takes: set[str]  # of GIVEN
+
+
+LABELS = "text,label\n" + "".join(f"a {('dull', 'fine')[n % 2]} film {n},{('no', 'yes')[n % 2]}\n" for n in range(60))
+TEXTS = "text,turned\n" + "".join(f"a{n} b,b a{n}\n" for n in range(60))
+CASES = {
+    "language": Case("verses.txt", {}, {"sample", "score", "reach", "stand_ins"}, {"adapt"}),
+    "answers": Case(
+        "reviews.csv", {"direction": "ahead"}, {"predict"}, {"errors", "skip_empty", "top", "every"}
+    ),
+    "writings": Case(
+        "turned.csv", {"kind": "text", "read": "text"}, {"predict"},
+        {"errors", "skip_empty", "generation", "attention"},
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of each task, by its kind."""
+    folder = tmp_path_factory.mktemp("tasks")
+    (folder / "verses.txt").write_text("Once upon a day the sun came over hill and stayed.\n" * 100)
+    (folder / "reviews.csv").write_text(LABELS)
+    (folder / "turned.csv").write_text(TEXTS)
+    for kind, case in CASES.items():
+        unrolled.train(folder / case.data, out=folder / kind, **{**SMALL, **case.settings})
+    return folder
+
+
+def test_every_task_every_verb_and_every_option_has_its_line_here() -> None:
+    assert set(CASES) == set(TASKS) == set(KINDS)
+    assert {task.subject.kind for task in TASKS.values()} == set(TASKS)
+    assert set(CALLS) == {*VERBS, "evaluate", "info"}
+    assert set(GIVEN) == set(OPTIONS) - {"beam", "temperature", "seed"}, "those are options of the command alone"
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_a_run_is_of_its_task(kind: str, folder: Path) -> None:
+    run = unrolled.load(folder / kind)
+    assert type(run) is TASKS[kind].run and run.kind == kind
+    assert set(run.verbs()) == CASES[kind].verbs | {"evaluate", "info"}
+    assert f"kind '{kind}'" in repr(run)
+    assert bool(run.outputs) == ("predict" in CASES[kind].verbs)
+
+
+@pytest.mark.parametrize("verb", CALLS)
+@pytest.mark.parametrize("kind", CASES)
+def test_a_verb_does_something_or_says_what_can_be_done(kind: str, verb: str, folder: Path) -> None:
+    run, case = unrolled.load(folder / kind), CASES[kind]
+    if verb in case.verbs | {"evaluate", "info"}:
+        assert CALLS[verb](run)
+        run.check_can(verb)
+        return
+    for call in (lambda: CALLS[verb](run), lambda: run.check_can(verb)):
+        with pytest.raises(RunError, match=re.escape(f"of kind '{kind}', which has no {verb}().")) as refused:
+            call()
+        _, commands, methods = str(refused.value).split("\n")
+        for own in case.verbs | {"evaluate", "info"}:
+            assert f"{own}()" in methods
+            assert (f"unroll {own}" in commands) == (own not in ("reach", "stand_ins"))
+        assert f"{verb}()" not in methods and f"unroll {verb}" not in commands
+
+
+@pytest.mark.parametrize("option", GIVEN)
+@pytest.mark.parametrize("kind", CASES)
+def test_an_option_is_taken_or_refused(kind: str, option: str, folder: Path) -> None:
+    run, (verb, value) = unrolled.load(folder / kind), GIVEN[option]
+    if verb not in run.verbs():
+        return
+    about: dict[str, Any] = {
+        "predict": "ab",
+        "evaluate": folder / CASES[kind].data if option == "skip_empty" else None,
+    }
+
+    def call() -> object:
+        made = getattr(run, verb)(about[verb], **{option: value})
+        return made if verb == "evaluate" else list(made)
+
+    if option in CASES[kind].takes:
+        assert call()
+    else:
+        with pytest.raises(OptionError, match=rf"^{OPTIONS[option]}, and this run {run.does}\. Leave it out\.$"):
+            call()
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_every_evaluation_and_every_answer_is_read_alike(kind: str, folder: Path) -> None:
+    run = unrolled.load(folder / kind)
+    errors = "errors" in run.takes
+    evaluation = run.evaluate(errors=errors)
+    assert isinstance(evaluation, Evaluation)
+    assert evaluation.lines and evaluation.as_dict()["part"]
+    assert bool(evaluation.columns) == bool(evaluation.order) == errors
+    for row in evaluation.wrong:
+        assert set(row) <= set(evaluation.columns)
+    if "predict" in run.verbs():
+        answer, empty = run.predict(["a b", " "])
+        assert isinstance(answer, Answer) and set(answer.as_dict()["outputs"]) == set(run.outputs)
+        assert empty.empty and set(empty.as_dict()["outputs"]) == set(run.outputs)
