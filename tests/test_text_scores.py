@@ -7,10 +7,10 @@ import json
 import jiwer
 import numpy as np
 import pytest
-from sacrebleu import corpus_bleu, corpus_chrf
+from sacrebleu import corpus_bleu, corpus_chrf, sentence_chrf
 
 from unrolled.errors import DataError
-from unrolled.text_scores import bleu, count_n_grams, resampled, score_texts
+from unrolled.text_scores import bleu, chrf, count_characters, count_n_grams, resampled, score_texts
 
 WORDS = ["a", "the", "man", "woman", "dog", "runs", "sits", "in", "on", "park", "bench", "red", ",", ".", "green"]
 
@@ -62,6 +62,25 @@ def test_several_right_texts_count_each() -> None:
         written, [[a, b] if row else [a] for row, (a, b) in enumerate(zip(first, second, strict=True))]
     )
     assert alone.bleu < uneven.bleu < score.bleu
+
+
+def test_scores_are_those_of_the_fields_own_programs_to_the_digit() -> None:
+    """Of texts of any characters, empty and short ones too, beside one right text or three."""
+    dice = np.random.default_rng(0)
+    letters = np.array(list("aab b,.é ß中\u0301\u00a0\n😀X1'\""))
+
+    def drawn(rows: int) -> list[str]:
+        return ["".join(dice.choice(letters, dice.integers(0, 30))) for _ in range(rows)]
+
+    for number in range(40):
+        written, *streams = (drawn(8) for _ in range(4 if number % 2 else 2))
+        right = [list(texts) for texts in zip(*streams, strict=True)]
+        assert bleu(count_n_grams(written, right).sum(0)) == corpus_bleu(written, streams).score
+        counts = count_characters(written, right)
+        assert chrf(counts.sum(0)) == corpus_chrf(written, streams).score
+        assert [chrf(row) for row in counts] == [
+            sentence_chrf(*pair).score for pair in zip(written, right, strict=True)
+        ]
 
 
 def test_an_interval_is_that_of_scores_of_rows_drawn_anew() -> None:
