@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import pkgutil
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -64,11 +65,12 @@ def test_the_places_that_decide_are_there_and_so_are_their_tests() -> None:
 
 
 def is_there(name: str) -> bool:
-    """Whether unrolled has a module of this name, or something of this name in a module."""
-    module, _, own = f"unrolled.{name}".rpartition(".")
-    if importlib.util.find_spec(module) is None:
+    """Whether unrolled has a module of this name, or something of this name in a module or a class."""
+    try:
+        pkgutil.resolve_name(f"unrolled.{name}")
+    except (ImportError, AttributeError):
         return False
-    return hasattr(importlib.import_module(module), own) or importlib.util.find_spec(f"{module}.{own}") is not None
+    return True
 
 
 def test_every_command_has_a_page_and_every_page_a_command() -> None:
