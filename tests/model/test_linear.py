@@ -13,7 +13,7 @@ from unrolled.data.outputs import LabelOutput
 from unrolled.data.tokens import WordTokens
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import RunError
-from unrolled.model.blend import blend, blend_unseen, fit_blend
+from unrolled.model.blend import blend, blend_unseen, fit_blend, fit_in_time
 from unrolled.model.likelihoods import LIKELIHOODS
 from unrolled.model.linear import LinearModel
 from unrolled.model.linear_fit import fit_linear
@@ -145,6 +145,30 @@ def test_a_blend_finds_the_part_that_knows_and_the_temperature_of_one() -> None:
     (temperature,) = fit_blend(LABEL, [5 * knows], answers)
     assert temperature == pytest.approx(fit_blend(LABEL, [knows], answers)[0] / 5, rel=0.01)
     assert torch.allclose(blend(LABEL, [knows], [1.0]).exp().sum(1), torch.ones(400, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("knows", [0, 1])
+def test_weights_that_the_deadline_leaves_half_fitted_do_not_lose_to_one_part(knows: int) -> None:
+    dice = torch.Generator().manual_seed(0)
+    answers = torch.randint(0, 100, (200,), generator=dice)
+    right = (12 * torch.nn.functional.one_hot(answers, 100)).double().log_softmax(1)
+    parts = [torch.zeros(200, 100).log_softmax(1), torch.zeros(200, 100).log_softmax(1)]
+    parts[knows] = right
+    weights, in_time = fit_in_time(LABEL, parts, answers, Deadline(0.0))
+    assert not in_time and min(weights) > 0 and weights[knows] == 1.0
+    alone = LABEL.nats(right, answers).mean()
+    assert LABEL.nats(blend(LABEL, parts, weights), answers).mean() == pytest.approx(float(alone), abs=1e-4)
+    unseen = blend_unseen(LABEL, parts, answers, Deadline(0.0))
+    assert LABEL.nats(unseen, answers).mean() == pytest.approx(float(alone), abs=1e-4)
+    assert fit_in_time(LABEL, parts, answers, ENDLESS)[1]
+
+
+def test_weights_that_the_deadline_leaves_half_fitted_stay_where_together_is_better() -> None:
+    answers = torch.arange(40) % 4
+    one, other = (6 * torch.nn.functional.one_hot(half, 2).double() for half in (answers % 2, answers // 2))
+    parts = [one[:, [0, 1, 0, 1]].log_softmax(1), other[:, [0, 0, 1, 1]].log_softmax(1)]
+    weights, in_time = fit_in_time(LABEL, parts, answers, Deadline(0.0))
+    assert weights == pytest.approx([0.5, 0.5]) and not in_time
 
 
 def test_a_blend_without_answers_weighs_alike() -> None:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.deadline import Deadline
 from unrolled.errors import OptionError, TrainingError
 from unrolled.memory import LSTM
 from unrolled.model import mixture as mixture_module
@@ -105,6 +106,27 @@ def test_few_targets_hardly_move_the_weights_from_place_to_place(monkeypatch: py
     assert moved[max(moved)] < 1
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_fit_that_the_deadline_cuts_does_not_lose_to_one_part(first: bool) -> None:
+    truth = chances(7, sharpness=6.0)
+    parts = [Fixed(truth), Fixed(UNIFORM)]
+    mixture = Mixture(parts if first else parts[::-1]).double()
+    rows = walk(truth, 3000)
+    fitted = mixture.fit([rows], Deadline(0.0))
+    assert not fitted.in_time
+    assert nats(mixture, rows) == pytest.approx(nats(parts[0], rows))
+    assert fitted.whole.mean() == pytest.approx(fitted.parts.mean(0).min())
+    assert mixture.fit([rows]).in_time
+
+
+def test_a_fit_that_the_deadline_cuts_stays_with_both_parts_where_that_is_better() -> None:
+    one, other = Fixed(chances(1)), Fixed(chances(2))
+    rows = walk((one.logs + other.logs).softmax(-1), 3000)
+    mixture = Mixture([one, other]).double()
+    assert not mixture.fit([rows], Deadline(0.0)).in_time
+    assert mixture.gate[:, 0].tolist() == [0.5, 0.5]
+
+
 def test_nothing_to_fit_on_leaves_the_weights_equal() -> None:
     mixture = Mixture([Fixed(chances(1)), Fixed(chances(2))])
     assert mixture.fit([]).whole.shape == (0,)
@@ -123,8 +145,8 @@ def test_what_fitting_hands_back_is_of_the_other_half() -> None:
     one, other = Fixed(chances(1)), Fixed(chances(2))
     first, second = walk(chances(1), 500, seed=1), walk(chances(2), 500, seed=2)
     mixture = Mixture([one, other]).double()
-    crossed, alone = mixture.fit([first, second])
-    assert crossed.shape == (1000,)
+    crossed, alone, in_time = mixture.fit([first, second])
+    assert crossed.shape == (1000,) and in_time
     assert alone.mean(0) == pytest.approx([nats(part, first) / 2 + nats(part, second) / 2 for part in (one, other)])
     for learnt, asked, found in ((second, first, crossed[:500]), (first, second, crossed[500:])):
         half = Mixture([one, other]).double()

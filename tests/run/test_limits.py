@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from unrolled.deadline import Deadline, Stopped
 from unrolled.errors import OptionError
 from unrolled.run import Training
 from unrolled.run.answer_rows import AT_ONCE, answer_rows
+from unrolled.run.answer_verdict import judge_alone, weigh
 from unrolled.run.folder import RunFolder
 from unrolled.run.rivals import fit_rivals
 from unrolled.run.rows import read_rows
@@ -74,6 +76,20 @@ def test_rows_that_there_is_no_time_for_are_left_out(table: Path) -> None:
         assert cut["linear"]["label"][at].tolist() == pytest.approx(
             said["linear"]["label"][order[row]].tolist(), abs=1e-5
         )
+
+
+def test_an_ensemble_that_there_is_no_time_to_fit_is_as_good_as_its_best_part_and_says_so(table: Path) -> None:
+    examples, names = read_rows(table, TrainSettings()), ["linear", "ngram"]
+    parts = fit_rivals(examples, names, 0)
+    candidates = {"linear": ["linear"], "ngram": ["ngram"], "linear+ngram": names}
+    cut = weigh(examples, parts, candidates, Deadline(0.0))
+    assert cut.unfinished == ["linear+ngram"]
+    assert cut.validation["linear+ngram"] <= min(cut.validation.values()) + 0.001
+    assert not weigh(examples, parts, candidates).unfinished
+    verdict, _ = judge_alone(examples, {"ngram": parts["ngram"]}, TrainSettings(model="ngram"), "none")
+    told = replace(verdict, unfinished=cut.unfinished).lines
+    assert any("too short to fit the weights of linear+ngram to the end" in line for line in told)
+    assert not any("too short" in line for line in verdict.lines)
 
 
 def test_more_labels_are_judged_on_fewer_rows(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,15 @@ from asking import opened
 from kills import same_bytes, write_text
 
 import unrolled
+from unrolled.data import read_corpus
+from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import OptionError, RunError
+from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
+from unrolled.model.ngram import NGram
 from unrolled.run import Training, Verdict
 from unrolled.run.language import Language
+from unrolled.run.mixing import choose
 
 SMALL: dict[str, Any] = {"steps": 12, "model": "lstm+ngram", **kills.SMALL}
 
@@ -67,6 +72,19 @@ def test_the_whole_is_better_than_its_parts_and_they_are_shown(text: Path, tmp_p
     assert evaluation.as_dict()["parts"] == evaluation.parts
     assert f"ngram {evaluation.parts['ngram']:.4f}" in evaluation.lines[-1]
     assert "weighed against the n-gram" in training.plan_line
+
+
+def test_weights_that_there_was_no_time_to_fit_are_said_to_be_so(text: Path, whole: Path) -> None:
+    mixture = opened(whole).model
+    assert isinstance(mixture, Mixture)
+    learnt, ngram = mixture.parts
+    assert isinstance(learnt, LanguageModel) and isinstance(ngram, NGram)
+    cut, fitted = (
+        choose(learnt, ngram, read_corpus(text), 500, "lstm+ngram", "lstm", deadline=deadline)
+        for deadline in (Deadline(0.0), ENDLESS)
+    )
+    assert "too short to fit the weights of lstm+ngram to the end" in cut.failure and not fitted.failure
+    assert cut.validation["lstm+ngram"] <= min(cut.validation.values()) + 0.1
 
 
 def test_another_text_shows_the_parts_too(whole: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from unrolled.model.likelihoods import Likelihood, is_known
 
 ITERATIONS = 50
 RIDGE = 0.5  # nats that a weight e times its equal share, or a part of it, costs, all rows together
+NEXT_TO_NOTHING = 1e-6  # the weight of the other parts where one alone is best: weights are above 0
 CELLS = 1 << 19  # numbers of each part that are read at a time: with the way back, some 20 bytes a part for each
 
 
@@ -52,41 +53,65 @@ def fit_blend(
     """The weights with the least nats on answers (A,) or (A, K) that are known. Equal shares where none is.
 
     They are above 0: where few are known a part may be wrong more often than not, and is not to be taken for the
-    opposite of what it says. Where the deadline passes, the best of those that were tried. Raises TrainingError where
-    no weights can be found: what a part says is not finite.
+    opposite of what it says. Where the deadline passes, the best of those that were tried, or one part alone where
+    that is better. Raises TrainingError where no weights can be found: what a part says is not finite.
     """
+    return fit_in_time(likelihood, said, answers, deadline)[0]
+
+
+def fit_in_time(
+    likelihood: Likelihood, said: Sequence[Tensor], answers: Tensor, deadline: Deadline
+) -> tuple[list[float], bool]:
+    """The weights that `fit_blend` finds, and whether there was time: False where the deadline cut the fit."""
     known = is_known(answers)
     equal = torch.full((len(said),), 1 / len(said), dtype=torch.float64)
     if not bool(known.any()):
-        return equal.tolist()
+        return equal.tolist(), True
     numbers, answers = known.nonzero()[:, 0], answers[known]  # of rows: no copy is made of what is said of them all
     start = equal.log()
     free = start.clone().requires_grad_(True)
     optimiser = torch.optim.LBFGS([free], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
-    least, best = math.inf, start.exp()
+    least, best, of_best = math.inf, start.exp(), math.inf
 
     def loss() -> float:
-        nonlocal least, best
+        nonlocal least, best, of_best
         if least < math.inf and deadline.passed():
             raise _TooLate
         optimiser.zero_grad()
-        cost = _backward(RIDGE * ((free - start) ** 2).sum() / len(answers))
+        cost = ridge = _backward(RIDGE * ((free - start) ** 2).sum() / len(answers))
         for rows in in_pieces(len(answers), said[0].shape[1]):
             nats = likelihood.nats(likelihood.blend(_stacked(said, numbers[rows]), free.exp()), answers[rows])
             cost += _backward(nats.sum() / len(answers))
         if cost < least:
-            least, best = cost, free.detach().exp()
+            least, best, of_best = cost, free.detach().exp(), cost - ridge
         return cost
 
+    in_time = True
     try:
         optimiser.step(loss)  # type: ignore[no-untyped-call]
         fitted = free.detach().exp()
     except _TooLate:
-        fitted = best
+        alone, nats = _best_alone(likelihood, said, numbers, answers)
+        fitted, in_time = (best if of_best <= nats else alone), False
     if not bool(fitted.isfinite().all()):
         raise TrainingError("Weights could not be fitted: what a part says is not finite.")
-    return fitted.tolist()
+    return fitted.tolist(), in_time
+
+
+@torch.no_grad()
+def _best_alone(
+    likelihood: Likelihood, said: Sequence[Tensor], numbers: Tensor, answers: Tensor
+) -> tuple[Tensor, float]:
+    """The weights by which the best part alone counts, and its nats an answer. numbers: the rows of the answers."""
+    nats = torch.zeros(len(said), dtype=torch.float64)
+    for place, part in enumerate(said):
+        for rows in in_pieces(len(answers), part.shape[1]):
+            nats[place] += likelihood.nats(part[numbers[rows]].double(), answers[rows]).sum() / len(answers)
+    nats = nats.nan_to_num(math.inf)
+    weights = torch.full_like(nats, NEXT_TO_NOTHING)
+    weights[nats.argmin()] = 1.0
+    return weights, float(nats.min())
 
 
 def _backward(cost: Tensor) -> float:

@@ -50,6 +50,7 @@ class Fitted(NamedTuple):
 
     whole: NDArray[np.float64]  # (N,) each half under weights that were fitted on the other half alone
     parts: NDArray[np.float64]  # (N, P) of each part alone
+    in_time: bool = True  # False where the deadline cut the fit of the weights
 
 
 class Mixture(nn.Module):
@@ -108,7 +109,8 @@ class Mixture(nn.Module):
         What the whole costs there is what it may be expected to cost elsewhere. The log-chance is concave in the
         weights, so there is one best, which Newton's method finds, the same at each call. Raises TrainingError where
         the parts' answers are such that none can be found; the weights are as before then.
-        Where the deadline passes, the targets are the first of them, and Newton's steps fewer.
+        Where the deadline passes, the targets are the first of them, and Newton's steps fewer: then a part alone is
+        taken where that is better.
         """
         reading = deadline.share(READING)
         read: list[Seen] = []
@@ -121,18 +123,18 @@ class Mixture(nn.Module):
         half = len(seen.targets) // 2
         first, second = (Seen(*(values[some] for values in seen)) for some in (slice(half), slice(half, None)))
         try:
-            gate = _fit(seen, deadline.share(0.5))
+            gate, in_time = _fit(seen, deadline.share(0.5))
             halves = ((first, second), (second, first))
-            nats = torch.cat([_nats(_fit(others, deadline.share(0.5)), some) for some, others in halves])
+            nats = torch.cat([_nats(_fit(others, deadline.share(0.5))[0], some) for some, others in halves])
         except RuntimeError:  # a matrix that has no inverse
             nats = gate = torch.tensor(math.nan)
+            in_time = False
         if not bool(gate.isfinite().all() and nats.isfinite().all()):
             raise TrainingError(
                 "The weights of the ensemble could not be fitted: some of its parts' answers are not finite."
             )
         self.gate.copy_(gate)
-        wanted = seen.targets[:, None, None].expand(-1, len(self.parts), 1)
-        return Fitted(nats.numpy(), -seen.logs.gather(-1, wanted)[..., 0].double().numpy())
+        return Fitted(nats.numpy(), _nats_alone(seen).numpy(), in_time)
 
     def _look(self, inputs: NDArray[Any], targets: NDArray[Any], deadline: Deadline) -> Seen:
         """What the weights of a stretch are fitted on."""
@@ -176,6 +178,12 @@ def _nats(gate: Tensor, seen: Seen) -> Tensor:
     return torch.cat(found)
 
 
+def _nats_alone(seen: Seen) -> Tensor:
+    """The nats (N, P) of the targets by each part alone, float64."""
+    wanted = seen.targets[:, None, None].expand(-1, seen.logs.shape[1], 1)
+    return -seen.logs.gather(-1, wanted)[..., 0].double()
+
+
 def _chunks(seen: Seen) -> Iterator[Seen]:
     chunk = _chunk(seen.logs.shape[-1])
     for columns in zip(*(torch.split(values, chunk) for values in seen), strict=True):
@@ -187,8 +195,9 @@ def _chunk(symbols: int) -> int:
     return max(16, min(CHUNK, LOGITS // symbols))
 
 
-def _fit(seen: Seen, deadline: Deadline) -> Tensor:
-    """The gate (P, F), float64, that costs least: by Newton's method, a step halved until it is one down."""
+def _fit(seen: Seen, deadline: Deadline) -> tuple[Tensor, bool]:
+    """The gate (P, F), float64, that costs least: by Newton's method, a step halved until it is one down. And whether
+    there was time for it; where not, it is that of the best part alone, if that costs less."""
     parts, columns = seen.logs.shape[1], seen.features.shape[1]
     equal = seen.features.new_zeros(parts, columns)
     equal[:, 0] = 1 / parts
@@ -197,7 +206,7 @@ def _fit(seen: Seen, deadline: Deadline) -> Tensor:
     gate = equal
     for _ in range(MOST_STEPS):
         if deadline.passed():
-            break
+            return _or_alone(gate, seen), False
         cost, slope, curvature = _look_around(gate, seen)
         cost, slope = cost + float((ridge * (gate - equal) ** 2).sum()), slope + 2 * ridge * (gate - equal)
         move = torch.linalg.solve(curvature + torch.diag(2 * ridge.flatten()), slope.flatten()).view_as(gate)
@@ -214,6 +223,16 @@ def _fit(seen: Seen, deadline: Deadline) -> Tensor:
             share /= 2
         else:
             break
+    return gate, True
+
+
+def _or_alone(gate: Tensor, seen: Seen) -> Tensor:
+    """The gate, or that of the best part alone where the targets cost less under it."""
+    alone = _nats_alone(seen).sum(0).nan_to_num(math.inf)  # (P,)
+    if float(_nats(gate, seen).sum()) <= float(alone.min()):
+        return gate
+    gate = torch.zeros_like(gate)
+    gate[alone.argmin(), 0] = 1.0
     return gate
 
 

@@ -15,11 +15,11 @@ from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import TrainingError, command
 from unrolled.figures import SHORT, SMALLER
 from unrolled.model.answerer import Part
-from unrolled.model.blend import blend, blend_unseen, fit_blend
+from unrolled.model.blend import blend, blend_unseen, fit_in_time
 from unrolled.model.likelihoods import LIKELIHOODS, Likelihood
 from unrolled.parts import UNTRAINED
 from unrolled.run.answer_rows import answer_rows
-from unrolled.run.selection import select, selected_line, standing
+from unrolled.run.selection import select, selected_line, standing, too_short
 from unrolled.run.tellers import Reach, Score, facts_of, nats_of, teller_of
 from unrolled.run.trend import trend_line
 from unrolled.settings import TrainSettings
@@ -40,6 +40,7 @@ class AnswerVerdict:
     baseline_name: str
     data: str  # the path of what it was trained on
     unfitted: Sequence[str] = ()  # models whose parts count alike, as no weights could be fitted
+    unfinished: Sequence[str] = ()  # models whose weights there was no time to fit to the end
     rows: int = 0  # of the part, that were read; fewer than it has where time or room was short
     rows_of_part: int = 0
     split: str = ""  # how the part was made
@@ -66,6 +67,8 @@ class AnswerVerdict:
             lines.append(
                 f"No weights could be fitted for {', '.join(self.unfitted)}: what a part says is not finite."
             )
+        if self.unfinished:
+            lines.append(too_short(", ".join(self.unfinished)))
         if self.trend is not None:
             lines.append(trend_line(self.trend, self.net))
             return lines
@@ -131,6 +134,7 @@ class Weighed:
     rows: Ids  # of that part, which were read
     scores: dict[str, dict[str, Score]]  # output -> candidate
     unfitted: list[str]  # candidates whose parts count alike, as no weights could be fitted
+    unfinished: list[str]  # candidates of several parts whose weights the deadline left half fitted
 
 
 FITTING = 0.3  # of what is left then, for weights
@@ -148,13 +152,15 @@ def weigh(
     outputs = {name: answered.output for name, answered in examples.answers.items()}
     families = {name: LIKELIHOODS[output.kind] for name, output in outputs.items()}
     tellers = {name: teller_of(output) for name, output in outputs.items()}
-    validation, weights, reaches, unfitted = {}, {}, {}, []
+    validation, weights, reaches = {}, {}, {}
+    unfitted, unfinished = [], []
     scored: dict[str, dict[str, Tensor]] = {}
     fitting = deadline.share(FITTING)
     for place, (label, some) in enumerate(candidates.items()):
         own = fitting.share(1 / (len(candidates) - place))
         try:
-            unseen, weights[label] = fit_candidate(families, [said[one] for one in some], answers, own)
+            unseen, weights[label], in_time = fit_candidate(families, [said[one] for one in some], answers, own)
+            unfinished += [label] if len(some) > 1 and not in_time else []
         except TrainingError:
             unfitted.append(label)
             weights[label] = {out: [1 / len(some)] * len(some) for out in answers}
@@ -177,7 +183,7 @@ def weigh(
                 examples.answers[out], rows, answered[out], reaches[label][out], own
             )
             left -= 1
-    return Weighed(validation, weights, reaches, part, rows, scores, unfitted)
+    return Weighed(validation, weights, reaches, part, rows, scores, unfitted, unfinished)
 
 
 def blended(
@@ -190,16 +196,18 @@ def blended(
 def fit_candidate(
     families: Mapping[str, Likelihood], said: Sequence[Mapping[str, Tensor]], answers: Mapping[str, Tensor],
     deadline: Deadline,
-) -> tuple[dict[str, Tensor], Weights]:  # fmt: skip
-    """What several parts say of each output together, each half of the rows under weights fitted on the other; and
-    the weights fitted on all. Raises TrainingError where there are none."""
+) -> tuple[dict[str, Tensor], Weights, bool]:  # fmt: skip
+    """What several parts say of each output together, each half of the rows under weights fitted on the other; the
+    weights fitted on all; and whether there was time for these. Raises TrainingError where there are none."""
     unseen: dict[str, Tensor] = {}
     weights: Weights = {}
+    all_in_time = True
     for place, out in enumerate(answers):
         found, own = [one[out] for one in said], deadline.share(1 / (len(answers) - place))
         unseen[out] = blend_unseen(families[out], found, answers[out], own.share(0.6))
-        weights[out] = fit_blend(families[out], found, answers[out], own)
-    return unseen, weights
+        weights[out], in_time = fit_in_time(families[out], found, answers[out], own)
+        all_in_time = all_in_time and in_time
+    return unseen, weights, all_in_time
 
 
 @dataclass(frozen=True)
@@ -261,7 +269,8 @@ def _verdict(
         model=left, part=weighed.part, scores=weighed.scores,
         constants={name: one.constant(examples.answers[name], training, rows) for name, one in tellers.items()},
         figures={name: one.figure for name, one in tellers.items()}, validation=weighed.validation, choice=choice,
-        trend=trend, baseline_name=baseline, data=str(examples.path), unfitted=weighed.unfitted, rows=len(rows),
+        trend=trend, baseline_name=baseline, data=str(examples.path), unfitted=weighed.unfitted,
+        unfinished=weighed.unfinished, rows=len(rows),
         rows_of_part=examples.count(weighed.part),
         split=examples.split,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
 from unrolled.parts import COUNTED
-from unrolled.run.selection import TELLING, select
+from unrolled.run.selection import TELLING, select, too_short
 from unrolled.settings import DEFAULT_MODEL, TrainSettings
 from unrolled.training.checkpoint import load_tensors, save_tensors
 
@@ -37,7 +37,7 @@ class Chosen:
     validation: dict[str, float]  # nats per character of each candidate, all on the same symbols
     fitted: int  # symbols of the validation part that were read for that
     by_choice: bool  # whether what is best there was selected; else the parts were asked for
-    failure: str = ""  # why there is no ensemble, or not one with fitted weights
+    failure: str = ""  # why there is no ensemble, or not one with weights that are fitted to the end
 
     @property
     def name(self) -> str:
@@ -84,6 +84,7 @@ def choose(
             characters = max(1.0, float(corpus.table.characters[read[:fitted]].sum()))
             found = dict(zip((name, COUNTED), (nats.parts.sum(0) / characters).tolist(), strict=True))
             found[whole] = float(nats.whole.sum()) / characters
+            failure = "" if nats.in_time else too_short(whole)
         except TrainingError as error:
             failure = str(error)
     elif not weighs:

@@ -30,6 +30,11 @@ def selected_line(selected: str, validation: Mapping[str, float], unit: str) -> 
     return f"Selected: {selected}, {best} on validation ({figures} {unit})."
 
 
+def too_short(names: str) -> str:
+    """What is said where a deadline cut the fit of an ensemble's weights. names: of its parts, or of ensembles."""
+    return f"The time was too short to fit the weights of {names} to the end: the best of those tried are kept."
+
+
 def standing(model: str, interval: tuple[float, float], baseline: float, more_is_better: bool = False) -> str:
     """How a model stands beside a baseline's figure: better or worse only where the interval of its own says so."""
     low, high = interval
