@@ -39,6 +39,9 @@ def test_decimal_commas_from_training_to_evaluation(tmp_path: Path, unroll: Unro
 GIVEN = {
     "a cell": ("q.csv", "x;z\n0.5;\n2,5;\n", "q.csv, row 3: '2,5' where numbers were expected."),
     "a word": ("q.csv", "x;z\n0.5;\nmany;\n", "q.csv, row 3: 'many' where numbers were expected."),
+    "a name twice": ("q.csv", "x;x\n0.5;1\n", "'x' stands there more than once"),
+    "no header": ("q.csv", "0.5;7\n2.5;8\n3.5;9\n", "Its first row looks like data"),
+    "thousands": ("q.csv", "x;z\n0.5;\n1.100.567;\n", "Write it as 1100567; or use a run that was trained with --d"),
     "a list": ("q.jsonl", '{"x": [1, [2]]}\n', "q.jsonl, row 1: "),
     "a line": ("q.txt", "1,5 2,5\n", "'1,5 2,5': whether its commas stand before decimals"),
     "semicolons": ("q.txt", "1,5; 2,5\n", "'1,5; 2,5': whether its commas stand before decimals"),
@@ -60,7 +63,7 @@ def test_what_a_run_cannot_read_is_told_with_what_helps_there(command: str, tmp_
         assert answer.code == 2
         assert words in answer.err
         assert len(answer.err.splitlines()) <= 4, "a note that the run is read, and three lines"
-        for option in ("--read", "--as", "--decimal ."):
+        for option in ("--read", "--as", "--decimal .", "--no-header"):
             assert option not in answer.err, answer.err
     (tmp_path / "y.csv").write_text("x;y\n1.5;2,5\n")
     answer = unroll("evaluate", run, tmp_path / "y.csv")

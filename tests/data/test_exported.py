@@ -28,6 +28,11 @@ INPUTS: dict[str, tuple[str, Callable[[int], str], tuple[str, ...]]] = {
     "x beside words": ("x,who,target", lambda n: f"{n / 7},w{n % 3},{n / 3}", ("x",)),
     "ids": ("id,size,rooms,target", lambda n: f"{n},{n / 7},{n % 5},{n / 3}", ("size", "rooms")),
     "ids of others": ("userId,size,rooms,target", lambda n: f"{n % 9},{n / 7},{n % 5},{n / 3}", ("size", "rooms")),
+    "pandas' numbers of rows, again": (
+        "Unnamed: 0.1,Unnamed: 0,a,b,y",
+        lambda n: f"{n},{n},{n / 7},{n % 5},{n / 3}",
+        ("a", "b"),
+    ),
     "pandas' numbers of rows": (",Unnamed: 0,a,b,y", lambda n: f"{n},{n},{n / 7},{n % 5},{n / 3}", ("a", "b")),
     "an index that is none": ("index,b,y", lambda n: f"{n * n % 7},{n % 5},{n / 3}", ("index", "b")),
 }

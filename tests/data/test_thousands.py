@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from unrolled.data.examples import Asked
 from unrolled.data.read_examples import read_examples
 from unrolled.data.table_file import TableOptions
 from unrolled.data.thousands import may_part_thousands
+from unrolled.data.written_numbers import cure, plain_number
 from unrolled.errors import DataError
 
 SIZES = [137 * (row + 1) % 19000 for row in range(60)]
@@ -50,3 +53,45 @@ def test_points_before_decimals_are_no_fault(cells: list[str]) -> None:
 
 def test_points_that_may_part_thousands_are_known() -> None:
     assert may_part_thousands(["345", "-1.234", "12.345", "123.456", "1.000", "2.000", "7"]) == "-1.234"
+
+
+SPANISH = [f"0,{642 + row} {row % 7},{100 + row}".split() for row in range(40)]
+
+
+def spanish(path: Path) -> Path:
+    """Numbers below 1 with three decimals, behind commas."""
+    path.write_text("x;y\n" + "".join(f"{x};{y}\n" for x, y in SPANISH))
+    return path
+
+
+def test_a_comma_behind_a_first_0_parts_no_thousands(tmp_path: Path) -> None:
+    for decimal in (None, "."):
+        with pytest.raises(
+            DataError, match=r"row 2: '0,642' where .*\nThe comma stands before its decimals; .*: --d"
+        ):
+            read_examples(spanish(tmp_path / "t.csv"), Asked(options=TableOptions(decimal=decimal)))
+    found = read_examples(spanish(tmp_path / "t.csv"), Asked(options=TableOptions(decimal=",")))
+    assert np.concatenate([found.items[row] for row in range(2)]).ravel().tolist() == [0.642, 0.643]
+
+
+WRITTEN = [("0,642", ".", "0,642"), ("00,642", ".", "00,642"), ("1,642", ".", "1642"), ("-12,345.6", ".", "-12345.6"),
+           ("0,642", ",", "0.642"), ("0.642", ",", "0.642"), ("1.642", ",", "1642"), ("0", ".", "0")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cell", "decimal", "plain"), WRITTEN)
+def test_what_stands_between_thousands_is_left_out(cell: str, decimal: str, plain: str) -> None:
+    assert plain_number(cell, decimal) == plain
+
+
+CURES = {
+    "1.100.567": r"^Its points part thousands \(1100567\); where they do so in all cells: --decimal ,$",
+    "inf": r"^It is endless, and .*\. Write the number, or leave the row out\.$",
+    "1e400": "^A number has about 308 digits before its point at most",
+    "1,2,3": r"^Write it as 3\.14, or leave the row out\.$",
+    "1,234": "--decimal , and where it parts thousands: --decimal .$",
+}
+
+
+@pytest.mark.parametrize("cell", CURES)
+def test_each_of_these_is_told_its_own_cure(cell: str) -> None:
+    assert re.search(CURES[cell], cure(cell))

@@ -212,6 +212,8 @@ def test_labels_that_are_one_number_are_named_with_counts(tmp_path: Path) -> Non
     assert "'1' (20) and '01' (20) are one number, written differently, and are labels of their own" in said
     assert "'0' (" not in said  # 0.0 is the label 0
     assert differ_as_written({"1": 3, "10": 4, "1a": 5, "2": 6}) == ""
+    assert differ_as_written({"100000000000000001": 3, "100000000000000002": 4}) == ""
+    assert "'100000000000000001' (3) and" in differ_as_written({"100000000000000001": 3, "0100000000000000001": 4})
 
 
 def test_an_underscore_of_conllu_is_no_tag(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ OUTPUTS = ("label", "labels", "target", "targets", "class", "category", "sentime
            "answer", "output", "value", "y")  # fmt: skip
 PLACES = ("x", "y", "z")  # names of coordinates
 NUMBERS = ("x", "input", "inputs", "data", "features")  # of INPUTS: names of any of several columns of numbers
+FEWEST_WORDS = 2  # a cell, on average, from which a column may be of texts
 MOST_SHOWN = 4  # columns named in a line
 MOST_TOGETHER = 20  # columns of numbers that an advised option lists
 
@@ -204,14 +205,21 @@ def _undecided(table: TableFile, which: str, numbers: Sequence[str] = (), left: 
     last if none is called so."""
     known = ", ".join((INPUTS if which == "input" else OUTPUTS)[:6])
     unnamed = f" and {table.unnamed} without a name" if table.unnamed else ""
-    answer = next((name for wanted in OUTPUTS for name in left if name.lower() == wanted), left[-1] if left else "")
-    numbers = [name for name in numbers if name != answer]
+    named = next((name for wanted in OUTPUTS for name in left if name.lower() == wanted), "")
     advised = ""
     if table.bare_names:
-        advised = f"\nIf the first row is data, such as: --no-header {_advise_bare(table)}"
-    elif 1 < len(numbers) <= MOST_TOGETHER and not table.unnamed and not any("," in name for name in numbers):
+        bare = dict(zip(table.columns, table.bare_names, strict=True))
+        read, answer = _advise(table, table.columns)
+        options = _typed_columns([bare[name] for name in read], [bare[answer]])
+        advised = f"\nIf the first row is data, such as: --no-header {options}"
+    elif left and not named and all(name.isdecimal() for name in table.columns):  # as --no-header calls them
+        read, answer = _advise(table, left)
+        advised = f"\nSuch as: {_typed_columns(read, [answer])}"
+    elif not table.unnamed and not any("," in name for name in numbers):
+        answer = named or (left[-1] if left else "")
+        numbers = [name for name in numbers if name != answer]
         options = _typed_columns(numbers, [answer]) if answer else f"--input {typed(','.join(numbers))}"
-        advised = f"\nNumbers are read together: {options}"
+        advised = f"\nNumbers are read together: {options}" if 1 < len(numbers) <= MOST_TOGETHER else ""
     say = "--input COLUMN --output COLUMN" if left else f"--{which} COLUMN"
     said = f" ({table.note})" if table.bare_names else ""
     return DataError(
@@ -220,16 +228,26 @@ def _undecided(table: TableFile, which: str, numbers: Sequence[str] = (), left: 
     )
 
 
-def _advise_bare(table: TableFile) -> str:
-    """Options for a table whose first row may be data: the column with the most words is read, and the one with the
-    fewest kinds answered."""
-    cells = first_cells(table, table.columns)
+def _advise(table: TableFile, names: Sequence[str]) -> tuple[list[str], str]:
+    """What may be read of these columns, whose names say nothing, and what answered. A column of texts is read, and
+    what has the fewest kinds answered; else numbers are read together, and words in the last column, or in the first,
+    answered, or the last column."""
+    cells = first_cells(table, names)
+    cells = {name: found for name, found in cells.items() if not _counts_rows(found)} if len(cells) > 2 else cells
     words = {name: sum(len(spell(cell).split()) for cell in found) for name, found in cells.items()}
-    read = max(reversed(table.columns), key=lambda name: words[name])
-    others = [name for name in table.columns if name != read and cells[name]] or [read]
-    answered = min(others, key=lambda name: len(set(map(spell, cells[name]))))
-    bare = dict(zip(table.columns, table.bare_names, strict=True))
-    return _typed_columns([bare[read]], [bare[answered]])
+    read = max(reversed(words), key=lambda name: words[name])
+    ends = [name for name in (list(cells)[-1], next(iter(cells))) if not holds_numbers(cells[name])]
+    answer = ends[0] if ends else list(cells)[-1]
+    numbers = [name for name, found in cells.items() if name != answer and found and holds_numbers(found)]
+    if words[read] < FEWEST_WORDS * len(cells[read]) and 1 < len(numbers) <= MOST_TOGETHER:
+        return numbers, answer
+    others = [name for name, found in cells.items() if name != read and found] or [read]
+    return [read], min(others, key=lambda name: len(set(map(spell, cells[name]))))
+
+
+def _counts_rows(cells: Sequence[Cell]) -> bool:
+    """Whether numbers are those of the rows."""
+    return len(cells) > 1 and is_id("row", cells)
 
 
 def spell_list(cell: Cell) -> str:

@@ -13,6 +13,15 @@ from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
 from unrolled.data.delimiters import DELIMITERS, parted_by
+from unrolled.data.headers import (
+    are_numbers,
+    check_first,
+    check_marks,
+    check_other_rows,
+    check_shorter,
+    usual_width,
+    wrongly_named,
+)
 from unrolled.data.table_file import (
     BLOCK,
     LONGEST_LINE,
@@ -21,18 +30,17 @@ from unrolled.data.table_file import (
     Row,
     TableFile,
     TableOptions,
+    Unfit,
     encoding_of,
     pick,
     read_lines,
 )
 from unrolled.data.titles import TITLES, check_titles
-from unrolled.data.written_numbers import is_number, plain_number, shortened
-from unrolled.errors import DataError, typed
+from unrolled.data.written_numbers import is_number, plain_number
+from unrolled.errors import DataError
 
-OTHER_DELIMITERS = ("::", "~", "\x01", "\x1f", "§", "¦")  # by which other programs part cells
 NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # what Excel writes and reads as a file's first line
 LOOKED_LINES, LOOKED_CHARACTERS = 20 * LOOKED_AT, 1 << 20  # of a file's beginning, at most
-COMMENT = re.compile("#|%|//|--")  # what begins a line that is no row
 COMPARED = 1000  # columns at most by which a header is told from data
 Part = TypeVar("Part")  # of a file: a line, or a record
 MARK = "\ufeff"  # of the byte order, where a file with one was joined to another
@@ -64,7 +72,8 @@ class CsvTable(TableFile):
         self.form, self.encoding, self.dialect, self.header = form, encoding, dialect, options.header
         self.decimal = options.decimal
         self.first, self.width = first, len(first)
-        self.names = [bare(name) for name in first] if self.header else numbered(_usual_width(look))
+        self.bare_numbers = self.header and are_numbers(first, look)
+        self.names = [bare(name) for name in first] if self.header else numbered(usual_width(look))
         if not self.header:
             self.width = len(self.names)
         self.keeps_blank = self.width == 1 and not spaced
@@ -98,16 +107,22 @@ class CsvTable(TableFile):
             parted_by(head[skipped : skipped + LOOKED_AT], but=dialect.delimiter) if _have_one_cell(look) else None
         )
         if other is not None and named is not None:
-            raise _wrongly_named(path, dialect.delimiter, other)
+            raise wrongly_named(path, dialect.delimiter, other)
         if other is not None and form == "tsv":
             dialect, note = Dialect(other, csv.QUOTE_MINIMAL, skipped), f"what parts its cells is {DELIMITERS[other]}"
             look = _cut(head, whole, dialect.delimiter, dialect.quoting)
+        if not look:
+            _check_not_empty(path, encoding, dialect)
         first = next((cells for _, cells in read_records(path, encoding, dialect) if not is_blank(cells)), [])
+        there = [line for line in head[skipped:] if line.strip()][:LOOKED_AT] or first
         if len(first) == 1:
-            _refuse_other_delimiter(path, [first, *look])
-            _check_first(path, first[0], dialect.delimiter, _usual_width(look[1:]))
+            check_marks(path, there)
+            check_first(path, first[0], dialect.delimiter, usual_width(look[1:]))
+        elif options.header and dialect.delimiter in DELIMITERS:
+            check_other_rows(path, there, dialect.delimiter)
         if options.header:
             check_titles(path, list(islice(read_records(path, encoding, dialect), TITLES)), look)
+            check_shorter(path, first, look[1:], dialect.delimiter)
         spaced = len(head) > skipped + 1 and head[skipped][-1:] == "\r" and head[skipped + 1] == "\r\n"
         table = cls(path, form, encoding, dialect, first, look[1:] if options.header else look, options, spaced)
         table.note = "; ".join(filter(None, [note, table.note]))
@@ -166,13 +181,23 @@ class CsvTable(TableFile):
                     continue
                 raise self._odd(number, len(cells))
             if again and plain_name(cells[0]) in begins and sorted(map(plain_name, cells)) == again:
-                raise DataError(
-                    f"{self.path}, row {number:,}: the header stands here once more. Were two files joined?\n"
-                    "Take this line out, if the rows below it have the same columns in the same order."
-                )
+                raise self._again(number)
             if decimal is not None:
                 cells = [plain_number(cell, decimal) for cell in cells]
             yield Row(number, tuple([cells[place] or None for place in places]))
+
+    def _again(self, number: int) -> DataError:
+        """What to say of a row that is as the header."""
+        if self.bare_numbers:
+            said = f"{self.path}, row {number:,}: the first row, which looks like data, stands here once more."
+            return Unfit(
+                f"{said}\nIt names the columns; if it is a row like the others: --no-header",
+                by_run="The first row names the columns, for this run's do so: write their names there.",
+            )
+        return DataError(
+            f"{self.path}, row {number:,}: the header stands here once more. Were two files joined?\n"
+            "Take this line out, if the rows below it have the same columns in the same order."
+        )
 
     def _odd(self, number: int, count: int) -> DataError:
         """What to say of a row that has not as many cells as there are columns."""
@@ -188,50 +213,8 @@ class CsvTable(TableFile):
         return DataError(f"{said}A cell with {delimiter} in it is put in double quotes{alone}.")
 
 
-def _refuse_other_delimiter(path: Path, look: Sequence[Sequence[str]]) -> None:
-    """Raises DataError where the only column's cells are parted by something that tells no cells apart here."""
-    for one in OTHER_DELIMITERS:
-        counts = {cells[0].count(one) for cells in look if cells}
-        if len(look) > 1 and len(counts) == 1 and 0 not in counts:
-            raise DataError(
-                f"{path}: '{escaped(one)}' stands as often in each row, as if it parted cells; what parts them are "
-                f"{', '.join(DELIMITERS.values())}.\nWrite one of these in its place, such as a tab, into a .tsv: "
-                f"sed 's/{escaped(one)}/\\t/g' {typed(path)} > {typed(path.with_suffix('.tsv').name)}"
-            )
-
-
 def _have_one_cell(look: Sequence[Sequence[str]]) -> bool:
     return all(len(cells) == 1 for cells in look)
-
-
-def _wrongly_named(path: Path, named: str, other: str) -> DataError:
-    return DataError(
-        f"{path}: its first line says sep={named}, and what parts the cells of its rows is {DELIMITERS[other]}.\n"
-        f"Write sep={other} there, or take this line out: tail -n +2 {typed(path)} > NEW"
-    )
-
-
-def _check_first(path: Path, first: str, delimiter: str, usual: int) -> None:
-    """Raises DataError for a first line of one cell above rows of several, as many of which there are in `usual`:
-    one that is cut by another delimiter than these, or a comment."""
-    if usual < 2:
-        return
-    for one, said in DELIMITERS.items():
-        if first.count(one) == usual - 1:
-            raise DataError(
-                f"{path}, row 1: what parts its cells is {said}, and in most other rows it is "
-                f"{DELIMITERS.get(delimiter, delimiter)}.\nHave the same in all: write the first row anew."
-            )
-    if found := COMMENT.match(first):
-        raise DataError(
-            f"{path}, row 1: '{shortened(first)}' has no names for the {usual} cells that most rows have.\n"
-            f"Is it a comment? Take such lines out: grep -v '^{found[0]}' {typed(path)} > NEW"
-        )
-
-
-def escaped(delimiter: str) -> str:
-    """A delimiter as it is typed."""
-    return delimiter if delimiter.isprintable() else f"\\x{ord(delimiter):02x}"
 
 
 def bare(name: str) -> str:
@@ -281,7 +264,7 @@ def sniff_delimiter(head: Sequence[str], whole: bool) -> str:
     """
     best, delimiter = (0.0, 1), ","
     for one in DELIMITERS:
-        first, *rows = map(len, _cut(head, whole, one, csv.QUOTE_MINIMAL)) if head else [0]
+        first, *rows = [len(cells) for cells in _cut(head, whole, one, csv.QUOTE_MINIMAL)] or [0]
         if first > 1:
             best, delimiter = max((best, delimiter), ((1 + rows.count(first) / max(1, len(rows)), first), one))
         elif rows:
@@ -346,10 +329,6 @@ def _cut(head: Sequence[str], whole: bool, delimiter: str, quoting: int) -> list
     return records if whole or len(records) > LOOKED_AT or len(records) < 2 else records[:-1]
 
 
-def _usual_width(look: Sequence[Sequence[str]]) -> int:
-    return Counter(map(len, look)).most_common(1)[0][0] if look else 0
-
-
 def _is_index(look: Sequence[Sequence[str]]) -> bool:
     """Whether the first column holds the numbers of the rows, which pandas writes there without a name."""
     return all(row[0].isdecimal() for row in look)
@@ -366,7 +345,16 @@ def _looks_like_data(first: Sequence[str], look: Sequence[Sequence[str]]) -> boo
 
 def _no_names(path: Path, twice: str) -> DataError:
     stands = f"'{twice}' stands there more than once" if twice else "there is none"
-    return DataError(
-        f"{path}, row 1: names of columns were expected, each another; {stands}.\n"
-        "Give the columns names in a first row, such as: text,label; or if the first row is data: --no-header"
+    names = "Give the columns names in a first row, such as: text,label"
+    return Unfit(
+        f"{path}, row 1: names of columns were expected, each another; {stands}.",
+        f"{names}; or if the first row is data: --no-header",
+        "Give the columns names in a first row, as in what the run was trained on.",
     )
+
+
+def _check_not_empty(path: Path, encoding: str, dialect: Dialect) -> None:
+    """Raises DataError for a file of blank lines, and for a quote that encloses nothing."""
+    lines = islice(read_lines(path, encoding), dialect.skipped, None)
+    if not any(line.strip(f'"{MARK} \t\r\n') for line in lines):
+        raise DataError(f"{path} is empty but for blanks. A table has a header and rows.")

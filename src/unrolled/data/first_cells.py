@@ -13,7 +13,9 @@ from unrolled.data.file_names import IDS
 from unrolled.data.table_file import LOOKED_AT, Cell, TableFile
 from unrolled.data.written_numbers import all_numbers, is_nearly, is_number, is_undefined, unit_of
 
-NUMBERED = re.compile(r"Unnamed: ?\d+|index|idx|rownames?|row|row_?(id|no|num|number)|no\.?|nr\.?|#", re.IGNORECASE)
+NUMBERED = re.compile(
+    r"Unnamed: ?\d+(?:\.\d+)?|index|idx|rownames?|row|row_?(id|no|num|number)|no\.?|nr\.?|#", re.IGNORECASE
+)
 """Names of columns that hold the numbers of the rows, where they do."""
 
 

@@ -19,7 +19,7 @@ from unrolled.data.columns import spell_list
 from unrolled.data.items import Item
 from unrolled.data.pictures import DEEPEST, PICTURES, WHITE, read_picture
 from unrolled.data.sound import SOUNDS, read_sound
-from unrolled.data.table_file import Cell
+from unrolled.data.table_file import Cell, Unfit
 from unrolled.data.written_numbers import (
     all_numbers,
     cure,
@@ -39,15 +39,6 @@ AS_IT_STANDS = "Or have the column read as it stands: --read text."
 MOST_LISTED = 20  # columns that are named in an option which leaves one out
 LARGEST = 64  # rows and columns of a picture, at most
 MEDIA = {"sound": SOUNDS, "picture": PICTURES}
-
-
-class Unfit(DataError):
-    """A cell that is not of its column's kind. cure: what settles it while a model is made of the table; by_run: what
-    does where a run, whose columns are settled, is given it."""
-
-    def __init__(self, said: str, cure: str = "", by_run: str = "") -> None:
-        super().__init__(f"{said}\n{cure}" if cure else said)
-        self.for_run = DataError(f"{said}\n{by_run}" if by_run else said)
 
 
 class MissingNumber(Unfit):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from unrolled.data.cuts import share_of
 from unrolled.data.examples import Asked, Examples, Known
 from unrolled.data.features import Features, learn_features
 from unrolled.data.input_kinds import check_text, find_input
-from unrolled.data.inputs import InputKind, LabelInput, TextInput, Unfit, VectorInput
+from unrolled.data.inputs import InputKind, LabelInput, TextInput, VectorInput
 from unrolled.data.intake import Ids
 from unrolled.data.items import PartItems, Texts
 from unrolled.data.label_names import differ_as_written, differ_by_case
@@ -31,7 +32,7 @@ from unrolled.data.row_reader import RowReader
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.spelling import learn_spelling
 from unrolled.data.symbols import Table
-from unrolled.data.table_file import TableFile
+from unrolled.data.table_file import TableFile, Unfit
 from unrolled.data.tables import open_table
 from unrolled.data.thousands import check_thousands
 from unrolled.data.tokens import LabelTokens, Tokens, grow_tokens, learn_given, learn_tokens
@@ -53,18 +54,17 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
     split or else the validation split is all that is read. Raises DataError with file and row, OptionError.
     """
     shares = [share_of(name, given, 0.1) for name, given in (("valid", asked.valid), ("test", asked.test))]
-    table = open_table(path, asked.options)
-    if measured:
-        table = table.splits.get("test") or table.splits.get("validation") or table
-    beside = _other_tables(table, asked, shares)
-    tables, columns = _open_tables(table, asked, known, beside)
+    with advice_for(known):
+        table = open_table(path, asked.options)
+        if measured:
+            table = table.splits.get("test") or table.splits.get("validation") or table
+        beside = _other_tables(table, asked, shares)
+        tables, columns = _open_tables(table, asked, known, beside)
     taken = known.intake.input if known else find_input(tables[0], columns, asked.read)
     cut = asked.fold is not None or any(isinstance(share, float) and share > 0 for share in shares)
     reader = _reader(tables[0], columns, taken, asked, known, cut)
-    try:
+    with advice_for(known):
         rows = _read_rows(path, tables, reader, asked.skip_empty)
-    except Unfit as fault:
-        raise fault if known is None else fault.for_run from None
 
     def place(row: int) -> str:
         return tables[rows.sources[row]].place(rows.numbers[row])
@@ -130,6 +130,15 @@ def read_examples(path: str | Path, asked: Asked, known: Known | None = None, me
         drawn=rows.drawn,
         blank=rows.blank,
     )  # fmt: skip
+
+
+@contextmanager
+def advice_for(known: Known | None) -> Iterator[None]:
+    """Has what is raised within say what can be done where a run is given a table, if one is."""
+    try:
+        yield
+    except Unfit as fault:
+        raise fault if known is None else fault.for_run from None
 
 
 def _other_tables(table: TableFile, asked: Asked, shares: list[float | str]) -> list[TableFile]:
@@ -289,7 +298,12 @@ def check_columns(table: TableFile, columns: Columns) -> None:
     for name in (*columns.all, *([columns.sequence] if columns.sequence else [])):
         if name not in there:
             near = nearest(name, table.columns[:MOST_COMPARED])
-            raise DataError(f"{table.path} has no column '{name}'; it has: {table.listed}.{near}")
+            bare = (
+                "\nIts first row looks like data, and names of columns were expected there."
+                if table.bare_names
+                else ""
+            )
+            raise DataError(f"{table.path} has no column '{name}'; it has: {table.listed}.{near}{bare}")
 
 
 def _fingerprints(tables: Sequence[TableFile]) -> dict[str, str]:

@@ -112,6 +112,15 @@ class TableFile(ABC):
         return f"{self.path}, row {number:,}"
 
 
+class Unfit(DataError):
+    """A cell that is not of its column's kind, or a header that is none. cure: what settles it while a model is made
+    of the table; by_run: what does where a run, whose columns are settled, is given it."""
+
+    def __init__(self, said: str, cure: str = "", by_run: str = "") -> None:
+        super().__init__(f"{said}\n{cure}" if cure else said)
+        self.for_run = DataError(f"{said}\n{by_run}" if by_run else said)
+
+
 def pick(all_of_them: Iterable[Picked], places: Sequence[int]) -> Iterator[Picked]:
     """Those that stand at these places, from 0 and in order."""
     waiting = iter(places)

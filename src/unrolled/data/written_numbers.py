@@ -32,10 +32,10 @@ LONGEST = 60  # characters of what is nearly a number; what is one may be as lon
 UNDEFINED = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "nil", "missing", "-", "--", "?"))
 ENDLESS = frozenset(("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"))
 GROUPED = {
-    ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?|[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?"),
-    ".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?|[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"),
+    ",": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?|[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?"),
+    ".": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?|[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"),
 }
-"""Numbers by what stands before their decimals; the other mark stands between thousands."""
+"""Numbers by what stands before their decimals; the other mark stands between thousands, never behind a first 0."""
 
 
 def is_number(cell: Any) -> bool:
@@ -148,11 +148,17 @@ def cure(cell: Any, by_run: bool = False) -> str:
         marks = "blanks" if re.search(r"\s", written) else "marks between thousands"
         plain = re.sub(r"[\s'’_]", "", written)
         return f"Write the number without {marks}: {plain}."
+    if re.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3}){2,}", written):
+        plain = written.replace(".", "")
+        if by_run:
+            return f"Write it as {plain}; or use a run that was trained with --decimal ,"
+        return f"Its points part thousands ({plain}); where they do so in all cells: --decimal ,"
+    if written.lower() in ENDLESS:
+        return "It is endless, and what is read are numbers that end. Write the number, or leave the row out."
     if is_nearly(cell) and not re.search(rf"[%‰{MONEY}]", written):
-        return (
-            "A number has about 308 digits before its point at most; this is beyond that, or no number at all. "
-            "Correct it, or leave the row out."
-        )
+        if not NUMBER.fullmatch(written):
+            return "Write it as 3.14, or leave the row out."
+        return "A number has about 308 digits before its point at most. Correct it, or leave the row out."
     if not any(one.isdigit() for one in written):
         return "Write the number; where there is none, leave the cell empty, and such rows out with --skip-empty."
     return "Write the number alone."

@@ -16,11 +16,11 @@ import numpy as np
 
 from unrolled.data.columns import missing
 from unrolled.data.examples import Known
-from unrolled.data.inputs import MEDIA, LabelInput, MissingNumber, TextInput, Unfit, VectorInput, located
+from unrolled.data.inputs import MEDIA, LabelInput, MissingNumber, TextInput, VectorInput, located
 from unrolled.data.items import Item
-from unrolled.data.read_examples import check_columns
+from unrolled.data.read_examples import advice_for, check_columns
 from unrolled.data.sequences import SequenceTable
-from unrolled.data.table_file import USUAL, TableOptions
+from unrolled.data.table_file import USUAL, Row, TableFile, TableOptions, Unfit
 from unrolled.data.tables import is_table, open_table
 from unrolled.data.text import list_files
 from unrolled.data.written_numbers import plain_number
@@ -69,12 +69,14 @@ class Giving:
         return None
 
     def _read_table(self, path: str) -> Iterator[Given]:
-        columns, table = self.known.columns, open_table(path, self.options)
+        columns = self.known.columns
+        with advice_for(self.known):
+            table = open_table(path, self.options)
         check_columns(table, replace(columns, outputs=(), group=None))
         if columns.sequence:
             table = SequenceTable.gather(table, columns.sequence, ())
         media = self.known.intake.input.kind in MEDIA
-        for row in table.rows(columns.inputs):
+        for row in self._rows(table):
             text = isinstance(self.known.intake.input, TextInput | LabelInput)
             if missing(table, columns.inputs, row) is not None:
                 yield Given("" if text else table.place(row.number), row.cells)
@@ -83,6 +85,10 @@ class Giving:
             named = media and isinstance(cells[0], str)
             name = str(self.take(Given("", cells))) if text else str(cells[0]) if named else table.place(row.number)
             yield Given(name, cells)
+
+    def _rows(self, table: TableFile) -> Iterator[Row]:
+        with advice_for(self.known):
+            yield from table.rows(self.known.columns.inputs)
 
     def take(self, given: Given | str) -> Item:
         """What a model reads. Raises DataError, MissingNumber where a number says that it is missing."""

@@ -1,0 +1,112 @@
+"""A first row that does not fit the rows below it is told of, with what settles it; one that fits is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unrolled.data.examples import Asked
+from unrolled.data.read_examples import read_examples
+from unrolled.data.table_file import TableOptions
+from unrolled.data.tables import open_table
+from unrolled.errors import DataError
+
+
+def write(path: Path, header: str, row: Callable[[int], str], count: int = 40) -> Path:
+    path.write_text("".join(line + "\n" for line in [header, *map(row, range(count))]))
+    return path
+
+
+ODD: dict[str, tuple[str, Callable[[int], str], str]] = {
+    "^": ("text^label", lambda n: f"a word, and {n}^{n % 2}", r"'\^' stands as often (.*\n).*'s/\\\^/\\t/g'"),
+    "a byte 1": ("text\x01label", lambda n: f"a {n}\x01{n % 2}", r"'\\x01' stands as often in each row"),
+    "¦ in quotes": ("text¦label", lambda n: f'"a ¦ {n}"¦{n % 2}', "'¦' stands as often in each row"),
+    "blanks": (
+        "x y kind",
+        lambda n: f"{n}.5  {n % 7} k{n % 2}",
+        r"blanks stand between .*\n.*: sed -E 's/ \+/\\t/g'",
+    ),
+    "tabs below commas": ("text,label", lambda n: f"a word, {n}\t{n % 2}", "its cells is a comma, and .* is a tab"),
+    "commas below semicolons": (
+        "text;label",
+        lambda n: f"a {n},{n % 2}",
+        "is a semicolon, and in most .* is a comma",
+    ),
+    "names of rows": ("size,label", lambda n: f"{n},{n / 7},k{n % 2}", r"R's write\.table .*: sed '1s/\^/row,/'"),
+    "a comma at the end": (
+        "size,label",
+        lambda n: f"{n % 9},k{n % 2},",
+        r"a comma ends every row.*(.*\n).*: sed '2,",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_what_does_not_fit_is_named(case: str, tmp_path: Path) -> None:
+    header, row, words = ODD[case]
+    with pytest.raises(DataError, match=words) as told:
+        open_table(write(tmp_path / "t.csv", header, row))
+    assert str(told.value).count("\n") < 3
+
+
+FINE: dict[str, tuple[str, Callable[[int], str], tuple[str, ...]]] = {
+    "a mark in texts alone": ("text", lambda n: f"2^{n}", ("text",)),
+    "a mark in the header alone": ("a^b", lambda n: f"word {n}", ("a^b",)),
+    "a mark in some rows": ("a^b", lambda n: "^" * (n % 3) + f"word {n}", ("a^b",)),
+    "two words": ("the text", lambda n: f"word{n} again", ("the text",)),
+    "a semicolon in each cell": ("text,label", lambda n: f"a; {n},{n % 2}", ("text", "label")),
+    "a last cell that is mostly empty": ("a,b,c", lambda n: f"{n},{n % 2},{'x' * (n == 9)}", ("a", "b", "c")),
+}
+
+
+@pytest.mark.parametrize("case", FINE)
+def test_what_fits_is_left_alone(case: str, tmp_path: Path) -> None:
+    header, row, names = FINE[case]
+    assert open_table(write(tmp_path / "t.csv", header, row)).columns == names
+
+
+@pytest.mark.parametrize(
+    "content", ["\n\n", "  \n", "\ufeff\n\n", "\r\n\r\n", '"', '""\n', "sep=;\n", "\n" * 3000], ids=repr
+)
+def test_a_file_of_blanks_is_empty(content: str, tmp_path: Path) -> None:
+    for name in ("t.csv", "t.tsv") if '"' not in content else ("t.csv",):
+        (tmp_path / name).write_text(content, newline="")
+        with pytest.raises(DataError, match=r"is empty but for blanks\. A table has a header and rows\."):
+            open_table(tmp_path / name)
+
+
+def test_rows_below_many_blank_lines_are_rows(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "\n" * 3000 + "a,b", lambda n: f"{n},{n % 2}")
+    assert [row.cells for row in open_table(path).rows(["b", "a"])][:2] == [("0", "0"), ("1", "1")]
+
+
+def test_a_first_row_of_numbers_that_comes_again_is_data(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "3,1,7", lambda n: f"{n % 5},{n % 2},{n % 11}" if n != 30 else "3,1,7")
+    with pytest.raises(DataError, match=r"row 32: the first row, which looks like data, .*\n.*: --no-header"):
+        read_examples(path, Asked(input="3,1", output="7"))
+    path = write(tmp_path / "t.csv", "text,label", lambda n: "text,label" if n == 5 else f"a {n},{n % 2}")
+    with pytest.raises(DataError, match=r"row 7: the header stands here once more\. Were two files joined\?"):
+        read_examples(path, Asked())
+
+
+NUMBERED: dict[str, tuple[Callable[[int], str], str]] = {
+    "iris": (lambda n: f"5.{n % 9},3.{n % 7},1.{n % 4},0.2,I-{n % 3}", "--input 1,2,3,4 --output 5"),
+    "wine, the kind in front": (lambda n: f"w{n % 3},14.{n % 7},1.{n % 5}", "--input 2,3 --output 1"),
+    "housing": (lambda n: f"{n % 13}.5,street{n % 4},{n % 7},{n % 11}.25", "--input 1,3 --output 4"),
+    "numbers of rows in front": (lambda n: f"{n},1.{n % 4},2.{n % 5},g{n % 3}", "--input 2,3 --output 4"),
+}
+
+
+@pytest.mark.parametrize("case", NUMBERED)
+def test_the_same_is_advised_with_and_without_the_option(case: str, tmp_path: Path) -> None:
+    row, advised = NUMBERED[case]
+    path = write(tmp_path / "t.csv", row(0), lambda n: row(n + 1))
+    for options, said in ((TableOptions(), "such as: --no-header "), (TableOptions(header=False), "Such as: ")):
+        with pytest.raises(DataError) as told:
+            read_examples(path, Asked(options=options))
+        assert str(told.value).endswith(f"\n{'If the first row is data, ' if options.header else ''}{said}{advised}")
+    _, read, _, answered = advised.split()
+    found = read_examples(path, Asked(input=read, output=answered, options=TableOptions(header=False)))
+    assert (found.columns.inputs, found.columns.outputs) == (tuple(read.split(",")), (answered,))
