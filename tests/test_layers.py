@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import REPOSITORY
+
+from unrolled import run
 
 TOOLS = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8").partition("[tool.importlinter]")[2]
 CONTRACTS = re.sub(r".* -> .*\n", "", TOOLS)  # without what is known of our own files
@@ -56,3 +60,13 @@ def test_circles_imports_from_above_and_files_of_no_layer_are_refused(tmp_path: 
         "- unrolled.attic",
     ):
         assert said in out, out
+
+
+def test_names_of_the_run_room_are_imported_from_where_types_say_they_stand() -> None:
+    tree = ast.parse(Path(run.__file__).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 0]
+    typed = {one.name: node.module for node in imports for one in node.names if one.asname}
+    assert typed == {name: f"{run.__name__}.{home}" for name, home in run.HOMES.items()}
+    assert all(hasattr(run, name) for name in typed)
+    with pytest.raises(AttributeError, match="has no attribute 'Trainin'"):
+        run.Trainin  # noqa: B018
