@@ -24,15 +24,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from unrolled.data.tokens import WORD
+from unrolled.options import TrainOptions
 from unrolled.run.rows import read_rows
-from unrolled.settings import TrainSettings
 
 KEPT = 0.25  # of a weight; the rest is the mean size of all
 
 
 def read_parts(data: Path, seed: int) -> dict[str, tuple[list[str], Any]]:
     """Training and validation part: texts, and the numbers of their labels."""
-    examples = read_rows(data, TrainSettings(seed=seed, test="none"))
+    examples = read_rows(data, TrainOptions(seed=seed, test="none"))
     (answered,) = examples.answers.values()
     return {
         part: ([str(item) for item in examples.part_items(part)], np.asarray(answered.of(examples.parts[part])))

@@ -20,7 +20,8 @@ from typing import Any
 POINTS = ("open", "write", "fsync", "replace", "rename", "unlink", "mkdir")
 CLOCKS = ("seconds", "seconds_left", "symbols_a_second", "bytes_in_use")  # of a report
 FACTS: dict[str, Any] = {  # of a run about a text, as little as there can be
-    "kind": "language", "status": "training", "asked": {}, "scores": {}, "environment": {}, "threads": 1,
+    "kind": "language", "status": "training", "asked": {}, "settings": {}, "scores": {}, "environment": {},
+    "threads": 1,
     "data": {"path": "/poems.txt", "kept": False, "fingerprints": {}, "description": "a text"},
     "legs": [{"minutes": None, "steps": 5, "used": 0.0}], "created": "2026-11-25T12:39:20+0000",
 }  # fmt: skip

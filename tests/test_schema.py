@@ -9,9 +9,9 @@ import pytest
 from kills import FACTS
 
 from unrolled.errors import RunError
+from unrolled.options import TrainOptions
 from unrolled.run.facts import Facts
 from unrolled.schema import Within, check
-from unrolled.settings import TrainSettings
 from unrolled.training.plan import MOST_STEPS, Plan
 
 
@@ -75,7 +75,7 @@ PLAN = Plan(
 
 def test_settings_and_plans_come_back_as_they_were() -> None:
     assert Plan.from_json(PLAN.to_json()) == PLAN
-    assert TrainSettings.from_json(TrainSettings(minutes=3, model="gru").to_json()).minutes == 3
+    assert TrainOptions.from_json(TrainOptions(minutes=3, model="gru").to_json()).minutes == 3
     assert check(FACTS | {"format": 2}, Facts, "run.json")
 
 

@@ -8,13 +8,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from unrolled.version import __version__
 
 if TYPE_CHECKING:
+    from os import PathLike
     from pathlib import Path
 
+    from unrolled.keywords import AllKeywords, AnswerKeywords, LanguageKeywords, WritingKeywords
     from unrolled.run import Report, Run, Training
 
 # rows of many lengths are many shapes; what is compiled for each (1,024 of them by default) took gigabytes
@@ -23,17 +25,49 @@ os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 __all__ = ["Report", "Run", "Training", "__version__", "load", "train"]
 
 
-def train(path: str | Path, *, progress: bool = True, **settings: Any) -> Run:
-    """Trains on the text at `path` and hands back the run, its best weights loaded.
+@overload
+def train(
+    path: str | PathLike[str],
+    *,
+    kind: Literal["language"],
+    progress: bool = True,
+    **options: Unpack[LanguageKeywords],
+) -> Run: ...
+
+
+@overload
+def train(
+    path: str | PathLike[str],
+    *,
+    kind: Literal["label", "labels", "tags", "value"],
+    progress: bool = True,
+    **options: Unpack[AnswerKeywords],
+) -> Run: ...
+
+
+@overload
+def train(
+    path: str | PathLike[str], *, kind: Literal["text"], progress: bool = True, **options: Unpack[WritingKeywords]
+) -> Run: ...
+
+
+@overload
+def train(
+    path: str | PathLike[str], *, kind: None = None, progress: bool = True, **options: Unpack[AllKeywords]
+) -> Run: ...
+
+
+def train(path: str | PathLike[str], *, progress: bool = True, **options: Any) -> Run:
+    """Trains on the text or the table at `path` and hands back the run, its best weights loaded.
 
     progress: shown on standard error, where that is a terminal.
-    settings: the fields of `unrolled.settings.TrainSettings`, such as minutes=2, steps=500, model="gru",
-    out="runs/poems". Raises InputError for what cannot be, TrainingError where work fails. Ctrl-C ends it tidily, the
-    best weights and a checkpoint kept, and raises KeyboardInterrupt then.
+    options: those of `unroll train`, such as minutes=2, steps=500, model="gru", out="runs/poems"; kind="label" says
+    what is learnt, as --as does. Raises InputError for what cannot be, TrainingError where work fails. Ctrl-C ends it
+    tidily, the best weights and a checkpoint kept, and raises KeyboardInterrupt then.
     """
     from unrolled.cli.from_python import train_and_show
 
-    return load(train_and_show(path, settings, progress).folder)
+    return load(train_and_show(path, options, progress).folder)
 
 
 def load(path: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Run:

@@ -22,7 +22,8 @@ from torch.nn import functional as F
 from unrolled.data.symbols import BORDER, Table
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import DataError, OptionError
-from unrolled.settings import DOCUMENT_KINDS, check_choice
+from unrolled.options import DOCUMENT_KINDS
+from unrolled.settings import check_choice
 from unrolled.states import State, take
 
 BLOCK = 1000.0  # characters of text, about, whose scores are taken as independent

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from unrolled.errors import DataError, TrainingError
+from unrolled.options import TrainOptions
 from unrolled.reach import Reach
-from unrolled.settings import SampleSettings, TrainSettings
+from unrolled.settings import SampleSettings
 
 STEPS = 5
 
@@ -74,10 +75,10 @@ class Verdict:
 class Training:
     """Five reports; `slow` in the path: a second each. What it was asked is in `asked`."""
 
-    asked: TrainSettings
+    asked: TrainOptions
     terms = Terms("nats a character", "symbols", "n-gram", "wrote", "writes", "sample")
 
-    def __init__(self, path: str, settings: TrainSettings, started: float | None = None, **more: Any) -> None:
+    def __init__(self, path: str, settings: TrainOptions, started: float | None = None, **more: Any) -> None:
         if "absent" in path:
             raise DataError(f"{path}: no such file.")
         Training.asked = settings
@@ -93,7 +94,7 @@ class Training:
 
     @classmethod
     def resume(cls, run: str | None, minutes: float | None, steps: int | None, started: float | None) -> Training:
-        return cls("text", TrainSettings(minutes=minutes, steps=steps), started, out=run)
+        return cls("text", TrainOptions(minutes=minutes, steps=steps), started, out=run)
 
     def stop(self) -> None:
         self.stopped = True
@@ -177,7 +178,7 @@ def free_path(name: str) -> Path:
     return Path("runs", name)
 
 
-def info_data(path: str, settings: TrainSettings) -> dict[str, Any]:
+def info_data(path: str, settings: TrainOptions) -> dict[str, Any]:
     return {"path": path, "plan": {"minutes": settings.minutes}}
 
 

@@ -11,9 +11,9 @@ from asking import Unroll
 
 import unrolled as library
 from unrolled.compare import Comparison
+from unrolled.compare_options import CompareSettings
 from unrolled.errors import OptionError
 from unrolled.run import Training, info_data, runs
-from unrolled.settings import CompareSettings
 
 TEXT = "".join(f"Line {n} says that {n * n} is the square of {n}.\n" for n in range(150))
 COMMANDS = (

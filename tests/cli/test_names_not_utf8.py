@@ -14,7 +14,7 @@ import pytest
 from asking import Unroll
 
 from unrolled.compare import Comparison
-from unrolled.settings import CompareSettings
+from unrolled.compare_options import CompareSettings
 
 NAME = os.fsdecode(b"a\xff")
 ROWS = 24

@@ -17,14 +17,14 @@ from rich.console import Console
 from unrolled.cli.live import LiveView
 from unrolled.cli.terminal import LinesView, can_draw, open_view
 from unrolled.cli.view import byte_count, clock
-from unrolled.settings import TrainSettings
+from unrolled.options import TrainOptions
 
 
 def frame(width: int, *reports: fake_run.Report, height: int = 40, stopping: bool = False) -> str:
     """What stands in the terminal after these reports."""
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
     view = LiveView(console)
-    training = fake_run.Training("text", TrainSettings(), started=time.monotonic())
+    training = fake_run.Training("text", TrainOptions(), started=time.monotonic())
     training.baseline = fake_run.Baseline()
     view.begin(training)  # type: ignore[arg-type]
     for report in reports:

@@ -22,14 +22,15 @@ from unrolled.compare import Comparison, sentences
 from unrolled.compare.cells import Cell, cells_of
 from unrolled.compare.comparison import asked_for, recorded
 from unrolled.compare.sizes import fit_size
+from unrolled.compare_options import CompareSettings
 from unrolled.data import TASKS, Diagnostic
 from unrolled.errors import DataError, OptionError, RunError, TrainingError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
+from unrolled.options import TrainOptions
 from unrolled.parts import parse_list
 from unrolled.run import Training
 from unrolled.run.folds import Folds
-from unrolled.settings import CompareSettings, TrainSettings
 from unrolled.threads import torch_threads
 from unrolled.training.planning import Task
 
@@ -192,7 +193,7 @@ def test_a_killed_ngram_of_a_comparison_is_counted_again(text: Path, tmp_path: P
     settings = CompareSettings(**SMALL | {"models": "ngram"}, out=str(tmp_path / "c"))
     comparison = Comparison(text, settings)
     run = tmp_path / "c" / "runs" / comparison.cells[0].name
-    training = Training(text, TrainSettings(model="ngram", out=str(run)))
+    training = Training(text, TrainOptions(model="ngram", out=str(run)))
     training.run.release()  # all that a kill leaves
     list(comparison)
     assert comparison.rows()[0]["nats"] < 2 and "failed" not in comparison.rows()[0]
@@ -222,7 +223,7 @@ def test_a_folder_of_many_trainings_is_no_link(text: Path, tmp_path: Path) -> No
     with pytest.raises(RunError, match=r"out is a link, .*\n--out .*/mine$"):
         Comparison(text, CompareSettings(out=str(tmp_path / "out")))
     with pytest.raises(RunError, match=r"out is a link, .*\n--out .*/mine$"):
-        Folds(text, TrainSettings(folds=2, out=str(tmp_path / "out")), "bottles")
+        Folds(text, TrainOptions(folds=2, out=str(tmp_path / "out")), "bottles")
     assert not any((tmp_path / "mine").iterdir())
     Comparison("recall", CompareSettings(models="lstm", lag="1", steps=1, out=str(tmp_path / "out" / "c")))
     assert (tmp_path / "mine" / "c" / "compare.json").exists()
@@ -245,7 +246,7 @@ def test_a_stop_in_the_middle_keeps_what_was_done(number: signal.Signals, text: 
 
 
 def test_a_training_ends_tidily_where_its_comparison_is_gone(text: Path, tmp_path: Path) -> None:
-    settings = TrainSettings(steps=3000, size=32, threads=1, out=str(tmp_path / "run"))
+    settings = TrainOptions(steps=3000, size=32, threads=1, out=str(tmp_path / "run"))
     asked = {"data": str(text), "settings": settings.to_json(), "parent": os.getpid() + 10_000_000}
     child = subprocess.run(
         [sys.executable, "-m", "unrolled.compare.child"], input=json.dumps(asked), text=True, capture_output=True

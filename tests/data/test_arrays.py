@@ -22,8 +22,8 @@ from unrolled.data.read_examples import read_examples
 from unrolled.data.table_file import TableFile
 from unrolled.data.tables import is_table, open_table
 from unrolled.errors import DataError
-from unrolled.run.asked import is_about_text
-from unrolled.settings import TrainSettings
+from unrolled.options import TrainOptions
+from unrolled.run.resolve import look
 
 GREY = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
 WIDE = np.arange(12, dtype=np.float64).reshape(4, 3) / 4
@@ -384,7 +384,7 @@ def test_a_folder_of_idx_files_is_a_table_with_its_test_split(tmp_path: Path) ->
         (tmp_path / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pictures)))
         (tmp_path / f"{name}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.arange(count) % 2)))
     (tmp_path / "README.txt").write_text("about")
-    assert not is_about_text(tmp_path, TrainSettings())
+    assert not look(tmp_path, TrainOptions()).text
     examples = read_examples(tmp_path, Asked())
     assert {part: examples.count(part) for part in examples.parts} == {"training": 18, "validation": 2, "test": 4}
     assert "the splits are the files train-images-idx3-ubyte.gz, t10k-images-idx3-ubyte.gz" in examples.description

@@ -197,7 +197,7 @@ def test_a_column_of_row_numbers_without_a_name_is_passed_over(tmp_path: Path) -
     assert (table.columns, table.unnamed) == (("review", "stars"), 0)
     found = choose_columns(table)
     assert (found.inputs, found.outputs) == (("review",), ("stars",))
-    assert text_column(write(tmp_path, ",body\n0,one\n1,two\n")) == "body"
+    assert text_column(open_table(write(tmp_path, ",body\n0,one\n1,two\n"))) == "body"
 
 
 def test_names_are_those_of_columns_without_what_stands_around_them(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from unrolled.data.input_kinds import find_input
 from unrolled.data.inputs import TextInput, VectorInput
 from unrolled.data.tables import open_table
 from unrolled.errors import DataError
+from unrolled.options import TrainOptions
 from unrolled.run import info_data
-from unrolled.settings import TrainSettings
 
 
 def written(folder: Path, column: str, name: Callable[[int], str], count: int = 12) -> Path:
@@ -169,7 +169,7 @@ def test_files_are_no_answers(column: str, name: Callable[[int], str], tmp_path:
         info_data(path)
     assert str(raised.value).count("\n") < 3
     for option in re.findall("--as ([a-z]+)", str(raised.value)):
-        assert "60 rows of csv" in info_data(path, TrainSettings(kind=option))["description"]
+        assert "60 rows of csv" in info_data(path, TrainOptions(kind=option))["description"]
 
 
 def test_answers_that_look_like_files_now_and_then_are_texts(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from unrolled.errors import DataError
+from unrolled.options import TrainOptions
 from unrolled.run import info_data
-from unrolled.settings import TrainSettings
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -26,7 +26,7 @@ def test_files_side_by_side_ask_for_labels(ending: str, said: str, kind: str | N
     with pytest.raises(
         DataError, match=rf"holds 48 {said} side by side, such as 0_jackson_0\.{ending}, and"
     ) as raised:
-        info_data(path, TrainSettings(kind=kind))
+        info_data(path, TrainOptions(kind=kind))
     assert f"A folder for each label was expected, things/one/1.{ending}" in str(raised.value)
     assert "a table that names files and labels" in str(raised.value)
     assert "--symbols" not in str(raised.value)
@@ -36,7 +36,7 @@ def test_files_side_by_side_ask_for_labels(ending: str, said: str, kind: str | N
 def test_the_text_in_such_a_folder_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
     path = touch(tmp_path, *(f"{number}.png" for number in range(48)))
     (path / "a.txt").write_text("some text " * 60)
-    assert "of text" in info_data(path, TrainSettings(kind="language"))["description"]
+    assert "of text" in info_data(path, TrainOptions(kind="language"))["description"]
 
 
 def test_texts_beside_a_few_pictures_are_a_text(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_pictures_with_files_about_each_are_refused(
     with pytest.raises(
         DataError, match=r"holds the folders .*: pictures, and a file about each, as detection"
     ) as raised:
-        info_data(tmp_path, TrainSettings(kind=kind))
+        info_data(tmp_path, TrainOptions(kind=kind))
     assert "a folder for each label was expected" in str(raised.value)
     assert str(raised.value).count("\n") < 3
 

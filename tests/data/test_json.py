@@ -15,8 +15,8 @@ from unrolled.data.examples import Asked
 from unrolled.data.read_examples import read_examples
 from unrolled.data.tables import is_table, open_table
 from unrolled.errors import DataError
+from unrolled.options import TrainOptions
 from unrolled.run import info_data
-from unrolled.settings import TrainSettings
 
 ROWS: list[dict[str, Any]] = [
     {"text": f'Nö, ] number {n}, "{{', "label": "ab"[n % 2], "list": [1, [n]]} for n in range(60)
@@ -61,7 +61,7 @@ def test_a_name_that_comes_late_is_a_column(tmp_path: Path, name: str, array: bo
     assert open_table(path).columns == ("text", "label")
     with pytest.raises(DataError, match=r"row 1: 'label' is empty.*\n.*--skip-empty"):
         info_data(path)
-    assert info_data(path, TrainSettings(skip_empty=True))["left_out"] == 60
+    assert info_data(path, TrainOptions(skip_empty=True))["left_out"] == 60
 
 
 def test_a_file_that_was_written_anew_has_its_new_names(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_file_that_was_written_anew_has_its_new_names(tmp_path: Path) -> None:
 
 def test_json_is_a_text_where_that_is_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path, SPELLINGS["lines"])
-    assert "characters of text" in info_data(path, TrainSettings(kind="language"))["description"]
+    assert "characters of text" in info_data(path, TrainOptions(kind="language"))["description"]
 
 
 BAD: dict[str, tuple[str, str]] = {

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from unrolled.options import TrainOptions
 from unrolled.run import info_data
-from unrolled.settings import TrainSettings
 
 DICE = np.random.default_rng(0)
 LABELS = np.arange(60) % 2
@@ -35,13 +35,13 @@ def test_arrays_like_pictures_are_told_of(case: str, tmp_path: Path) -> None:
     assert f"x: arrays of {sides} {SAID}" in told
     assert cure in told
     if cure.startswith("--read"):
-        assert "x (pictures of " in info_data(path, TrainSettings(read="picture"))["description"]
+        assert "x (pictures of " in info_data(path, TrainOptions(read="picture"))["description"]
     elif "astype" in cure:
         made = eval(cure, {"x": x, "numpy": np})
         np.savez(path, x=made, y=LABELS)
         assert "x (pictures of " in info_data(path)["description"]
     np.savez(path, x=x, y=LABELS)
-    assert SAID not in info_data(path, TrainSettings(read="vectors"))["description"]  # where it is asked for
+    assert SAID not in info_data(path, TrainOptions(read="vectors"))["description"]  # where it is asked for
 
 
 OTHERS: dict[str, NDArray[Any]] = {

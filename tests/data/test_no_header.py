@@ -13,8 +13,8 @@ from unrolled.data import TableOptions
 from unrolled.data.tables import open_table
 from unrolled.data.text_columns import text_column
 from unrolled.errors import OptionError
+from unrolled.options import TrainOptions
 from unrolled.run import Training, info_data
-from unrolled.settings import TrainSettings
 
 BARE = TableOptions(header=False)
 ROWS = [(f"a {('dull', 'fine')[n % 2]} film number {n}", ("no", "yes")[n % 2]) for n in range(60)]
@@ -47,8 +47,8 @@ def test_a_run_reads_other_tables_as_its_own(tmp_path: Path) -> None:
 
 def test_one_column_without_a_header_is_a_text(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", [(f"A message of number {n} and no more.",) for n in range(60)])
-    assert text_column(path, BARE) == "1"
-    assert info_data(path, TrainSettings(no_header=True))["documents"] == 60
+    assert text_column(open_table(path, BARE)) == "1"
+    assert info_data(path, TrainOptions(no_header=True))["documents"] == 60
     training = Training(path, out=str(tmp_path / "run"), no_header=True, steps=1, size=8, batch=2, threads=1)
     for _ in training:
         pass
@@ -60,9 +60,9 @@ def test_one_column_without_a_header_is_a_text(tmp_path: Path) -> None:
 def test_what_has_no_header_by_its_form_refuses_the_option(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text('{"text": "a"}\n' * 300)
     with pytest.raises(OptionError, match=r"--no-header is of csv and tsv, and .* is none by its name"):
-        info_data(tmp_path / name, TrainSettings(no_header=True))
+        info_data(tmp_path / name, TrainOptions(no_header=True))
 
 
 def test_a_table_that_is_read_as_it_stands_has_no_header_to_leave_out(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="which has no use for --no-header"):
-        info_data(write(tmp_path / "t.csv", ROWS), TrainSettings(no_header=True, kind="language"))
+        info_data(write(tmp_path / "t.csv", ROWS), TrainOptions(no_header=True, kind="language"))

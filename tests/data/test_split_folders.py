@@ -18,8 +18,8 @@ from unrolled.data.split_names import split_names
 from unrolled.data.tables import check_no_tables, open_table
 from unrolled.data.text import list_files
 from unrolled.errors import DataError, OptionError
-from unrolled.run.asked import as_read, is_about_text, read_subject
-from unrolled.settings import TrainSettings
+from unrolled.options import TrainOptions
+from unrolled.run.resolve import look, resolve
 
 WORDS = ("good fine film", "bad dull film")
 
@@ -290,14 +290,13 @@ def test_folders_of_texts_are_labels(tmp_path: Path) -> None:
         folder = fill(tmp_path / name, *folders, count=count)
         if beside:
             (folder / beside).write_text("a line or two\n")
-        asked = as_read(folder, TrainSettings())
-        subject = read_subject(folder, asked)
+        subject = resolve(folder, TrainOptions())
         return subject.kind, subject.description
 
     kind, said = learnt("news", "alt.atheism", "sci.space", beside="README.txt")
     assert kind != "language"
     assert "its folders are labels; all of it as one text: --as language" in said
-    assert is_about_text(tmp_path / "news", TrainSettings(kind="language"))
+    assert look(tmp_path / "news", TrainOptions(kind="language")).text
     assert learnt("one", "a", count=90)[0] == "language"
     assert learnt("books", *(f"author{number}" for number in range(12)), count=1)[0] == "language"
     assert learnt("deep", "src/a", "src/b", "docs")[0] == "language"
@@ -317,7 +316,7 @@ def test_texts_as_long_as_books_are_documents(tmp_path: Path) -> None:
 
 def test_splits_of_texts_below_which_labels_stand_are_splits_of_a_text_too(tmp_path: Path) -> None:
     fill(tmp_path, "train/pos", "train/neg", "test/pos", "test/neg", count=10)
-    subject = read_subject(tmp_path, TrainSettings(kind="language"))
+    subject = resolve(tmp_path, TrainOptions(kind="language"))
     assert subject.kind == "language"
     assert {Path(path).name for path in subject.fingerprints} == {"train", "test"}
     assert "the splits are the folders train, test (--valid --test overrule)" in subject.description
@@ -329,7 +328,7 @@ def test_a_split_that_is_not_read_is_said(tmp_path: Path) -> None:
     assert f"{tmp_path / 'test'} is not read, for --test is given" in said
     assert "--valid is given" not in said
     assert "is not read" not in read_examples(tmp_path, Asked()).description
-    text = read_subject(tmp_path, TrainSettings(kind="language", test="none"))
+    text = resolve(tmp_path, TrainOptions(kind="language", test="none"))
     assert "test is not read, for --test is given" in text.description
 
 
@@ -343,7 +342,7 @@ def test_tables_for_each_label_are_characters_only_where_that_is_asked_for(
         for number in range(3):
             (tmp_path / name / f"{number}.csv").write_text("t,x\n" + f"1,{number}\n" * 9)
     with pytest.raises(DataError, match="has no reader") if refused else nullcontext():
-        as_read(tmp_path, TrainSettings(**asked))
+        look(tmp_path, TrainOptions(**asked))
 
 
 def test_what_systems_leave_in_folders_is_no_file_of_it(tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ import pytest
 from asking import opened
 
 from unrolled.data import read_corpus, text_columns
+from unrolled.data.tables import open_table
 from unrolled.data.text_columns import read_texts, text_column
 from unrolled.errors import DataError, OptionError
+from unrolled.options import TrainOptions
 from unrolled.run import Training, info_data
-from unrolled.run.asked import as_read
-from unrolled.settings import TrainSettings
+from unrolled.run.resolve import Found, look
 
 TEXTS = [f"Line {number}, it says:\n{number * number}." for number in range(120)]
 
@@ -83,23 +84,22 @@ def test_a_table_is_the_corpus_of_a_file_with_a_text_a_line(tmp_path: Path) -> N
 def test_a_table_of_one_column_of_text_is_known(
     tmp_path: Path, columns: list[str], rows: list[list[str]], found: str | None
 ) -> None:
-    assert text_column(write_csv(tmp_path / "t.csv", columns, rows)) == found
+    assert text_column(open_table(write_csv(tmp_path / "t.csv", columns, rows))) == found
 
 
 @pytest.mark.parametrize("cells", [["a.mp4", "b.mp4"], ["one.txt", "two.txt"]])
 def test_one_column_of_names_of_files_is_text_only_where_that_is_asked(tmp_path: Path, cells: list[str]) -> None:
     path = write_csv(tmp_path / "t.csv", ["body"], [[cell] for cell in cells])
     with pytest.raises(DataError, match=r"(?s)'body' holds names of files.*--as language\."):
-        as_read(path, TrainSettings())
-    asked = as_read(path, TrainSettings(kind="language"))
-    assert (asked.documents, asked.input) == ("row", "body")
+        look(path, TrainOptions())
+    assert look(path, TrainOptions(kind="language")) == Found(text=True, column="body")
 
 
 def test_one_column_without_a_row_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("text\n")
     with pytest.raises(DataError, match=r"t\.csv holds a header and no rows\. Give it some rows\."):
-        text_column(path)
+        text_column(open_table(path))
 
 
 def test_what_is_no_text_is_refused_with_its_row(tmp_path: Path) -> None:
@@ -133,9 +133,9 @@ def test_one_column_of_text_trains_a_language_model_that_answers_about_tables(me
 def test_one_of_several_columns_is_learnt_where_it_is_named(tmp_path: Path) -> None:
     rows = [[text, "yes" if number % 2 else "no"] for number, text in enumerate(TEXTS)]
     path = write_csv(tmp_path / "t.csv", ["text", "label"], rows)
-    assert info_data(path, TrainSettings(kind="language", input="text"))["documents"] == len(TEXTS)
-    assert info_data(path, TrainSettings(documents="row", input="text"))["documents"] == len(TEXTS)
-    assert info_data(path, TrainSettings(kind="language"))["documents"] == 1  # the file as it stands
+    assert info_data(path, TrainOptions(kind="language", input="text"))["documents"] == len(TEXTS)
+    assert info_data(path, TrainOptions(documents="row", input="text"))["documents"] == len(TEXTS)
+    assert info_data(path, TrainOptions(kind="language"))["documents"] == 1  # the file as it stands
     assert "label" in info_data(path)["description"]
 
 
@@ -149,13 +149,13 @@ def test_one_of_several_columns_is_learnt_where_it_is_named(tmp_path: Path) -> N
 )
 def test_options_that_do_not_fit_are_refused(messages: Path, asked: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError, match=words):
-        info_data(messages, TrainSettings(**asked))
+        info_data(messages, TrainOptions(**asked))
 
 
 def test_rows_are_of_tables_and_one_column_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("a text\n" * 99)
     with pytest.raises(OptionError, match=r"--documents row is of tables, and .*t\.txt is none"):
-        info_data(tmp_path / "t.txt", TrainSettings(documents="row"))
+        info_data(tmp_path / "t.txt", TrainOptions(documents="row"))
     path = write_csv(tmp_path / "two.csv", ["a", "b"], [["x", "y"]])
     with pytest.raises(OptionError, match="several columns; name the one"):
-        info_data(path, TrainSettings(documents="row"))
+        info_data(path, TrainOptions(documents="row"))

@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from unrolled.compare_options import CompareSettings
 from unrolled.data.diagnostics import Diagnostic
 from unrolled.errors import InputError, OptionError, TensorError
 from unrolled.gradient import Truncated
 from unrolled.memory import GRU, LSTM, RNN, Attention, Convolution, NoMemory, Stack, bring, build_stack
 from unrolled.memory.columns import ColumnConvolution
-from unrolled.settings import CompareSettings, TrainSettings
+from unrolled.options import TrainOptions
 
 XS = torch.randn(3, 7, 10, generator=torch.Generator().manual_seed(0))
 WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -84,7 +85,7 @@ NOT_MADE: dict[str, tuple[Callable[[], Any], str]] = {
     "part of a step": (lambda: Truncated(1.5), "Truncated: k1 is a whole number; got 1.5"),  # type: ignore
     "10^12 units": (lambda: LSTM(10, 10**12), r"LSTM: weights of these sizes cannot be made: .*\nGive smaller sizes"),
     "10^15 rows of weights": (lambda: GRU(10**9, 10**6), r"GRU: weights of these sizes cannot be made: "),
-    "a setting": (lambda: TrainSettings(foo=1), "TrainSettings: .*'foo'"),  # type: ignore
+    "a setting": (lambda: TrainOptions(foo=1), "TrainOptions: .*'foo'"),  # type: ignore
     "a setting of compare": (lambda: CompareSettings(model="a"), "'model'. Did you mean 'models'"),  # type: ignore
 }
 

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.deadline import ENDLESS, Deadline
+from unrolled.options import TrainOptions
 from unrolled.run.folder import RunFolder
 from unrolled.run.monitor import Monitor
 from unrolled.run.record import ConclusionCost
 from unrolled.run.report import Report
 from unrolled.run.reserve import LEAVING
 from unrolled.run.subject import Reading
-from unrolled.settings import TrainSettings
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan
@@ -140,6 +140,6 @@ def backward(loss: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
 
 def plan_of(steps: int, every: int, **changes: Any) -> Plan:
     """A plan of so many updates; a report, a validation and a checkpoint after every so many."""
-    plan = plan_steps(TrainSettings(steps=steps, size=8), Task(10, 1_000, 1_000.0), "cpu", 1)
+    plan = plan_steps(TrainOptions(steps=steps, size=8), Task(10, 1_000, 1_000.0), "cpu", 1)
     times = dict.fromkeys(("report_every", "validate_every", "save_every"), every)
     return dataclasses.replace(plan, **times | changes)

@@ -23,6 +23,7 @@ from sealing import seal
 import unrolled
 from unrolled.deadline import Deadline
 from unrolled.errors import DataError, OptionError, RunError, command
+from unrolled.options import TrainOptions
 from unrolled.run import Training, rivals, runs, tag_conllu
 from unrolled.run.answer_evaluation import confusion_lines
 from unrolled.run.answer_verdict import AnswerVerdict
@@ -30,7 +31,6 @@ from unrolled.run.giving import TOGETHER, gathered
 from unrolled.run.rivals import best_baseline, fit_rivals, rivals_of
 from unrolled.run.rows import known_from_json, read_rows
 from unrolled.scores import LabelScore, score_labels
-from unrolled.settings import TrainSettings
 
 SMALL: dict[str, Any] = {"steps": 30, "size": 16, "batch": 16, "threads": 1}
 
@@ -74,7 +74,7 @@ def test_the_best_of_net_linear_ngram_and_all_is_left_and_said(trained: Training
     assert isinstance(verdict, AnswerVerdict)
     assert facts["kind"] == "answers"
     assert facts["status"] == "finished"
-    assert facts["asked"]["model"] is None
+    assert facts["settings"]["model"] is None
     assert verdict.model == "+".join(facts["left"])
     least = min(verdict.validation.values())
     assert verdict.validation[verdict.model] <= least + 0.002
@@ -214,7 +214,7 @@ def test_what_is_not_trained_is_a_run_like_any_other(
 
 
 def test_the_better_of_linear_model_and_ngram_is_to_be_beaten(table: Path) -> None:
-    examples = read_rows(table, TrainSettings(output="kind"))
+    examples = read_rows(table, TrainOptions(output="kind"))
     fitted = fit_rivals(examples, rivals_of(examples), seed=0)
     assert list(fitted) == ["linear", "ngram"]
     alone = [best_baseline(examples, {name: rival})[0] for name, rival in fitted.items()]
@@ -238,7 +238,7 @@ def test_the_verdict_says_what_is_selected_and_by_what(left: str, nats: tuple[fl
 
 
 def test_fitting_has_the_time_that_counting_leaves(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    examples = read_rows(table, TrainSettings(output="kind"))
+    examples = read_rows(table, TrainOptions(output="kind"))
     given: list[float] = []
     now = [0.0]
 
@@ -470,11 +470,11 @@ def write_groups(path: Path) -> Path:
 
 
 def test_every_group_is_tested_in_one_fold(tmp_path: Path) -> None:
+    from unrolled.options import TrainOptions
     from unrolled.run.folds import Folds
-    from unrolled.settings import TrainSettings
 
     table = write_groups(tmp_path / "t.csv")
-    settings = TrainSettings(folds=3, group="who", output="kind", out=str(tmp_path / "folds"), **SMALL | {"steps": 4})
+    settings = TrainOptions(folds=3, group="who", output="kind", out=str(tmp_path / "folds"), **SMALL | {"steps": 4})
     folds, tested = Folds(table, settings, "t"), []
     for number, training in folds.trainings():
         examples = training.subject.examples  # type: ignore[attr-defined]
@@ -501,10 +501,10 @@ def test_every_group_is_tested_in_one_fold(tmp_path: Path) -> None:
 
 
 def test_a_fold_that_was_stopped_goes_on(table: Path, tmp_path: Path) -> None:
+    from unrolled.options import TrainOptions
     from unrolled.run.folds import Folds
-    from unrolled.settings import TrainSettings
 
-    settings = TrainSettings(folds=2, output="kind", out=str(tmp_path / "folds"), **SMALL | {"steps": 6})
+    settings = TrainOptions(folds=2, output="kind", out=str(tmp_path / "folds"), **SMALL | {"steps": 6})
     for _, training in Folds(table, settings, "t").trainings():
         for report in training:
             if report.step == 2:
@@ -514,11 +514,11 @@ def test_a_fold_that_was_stopped_goes_on(table: Path, tmp_path: Path) -> None:
 
 
 def test_a_killed_linear_fold_is_fitted_again(table: Path, tmp_path: Path) -> None:
+    from unrolled.options import TrainOptions
     from unrolled.run.folds import Folds
-    from unrolled.settings import TrainSettings
 
     for model in ("linear", "ngram"):
-        settings = TrainSettings(folds=2, output="kind", model=model, out=str(tmp_path / model))
+        settings = TrainOptions(folds=2, output="kind", model=model, out=str(tmp_path / model))
         whole = Folds(table, dataclasses.replace(settings, out=str(tmp_path / f"whole {model}")), "t")
         for _, training in whole.trainings():
             finish(training)
@@ -530,10 +530,10 @@ def test_a_killed_linear_fold_is_fitted_again(table: Path, tmp_path: Path) -> No
 
 
 def test_folds_count_what_was_asked_and_no_other(table: Path, tmp_path: Path) -> None:
+    from unrolled.options import TrainOptions
     from unrolled.run.folds import Folds
-    from unrolled.settings import TrainSettings
 
-    settings = TrainSettings(folds=2, output="kind", model="linear", out=str(tmp_path / "folds"))
+    settings = TrainOptions(folds=2, output="kind", model="linear", out=str(tmp_path / "folds"))
     finish(next(training for _, training in Folds(table, settings, "t").trainings()))
     changed: list[tuple[dict[str, Any], str]] = [
         ({"model": "ngram"}, r"begun with --model linear; now it is --model ngram"),
@@ -552,8 +552,8 @@ def test_folds_count_what_was_asked_and_no_other(table: Path, tmp_path: Path) ->
 
 
 def test_folds_that_cannot_be_are_refused(table: Path) -> None:
+    from unrolled.options import TrainOptions
     from unrolled.run.folds import Folds
-    from unrolled.settings import TrainSettings
 
     refused: list[tuple[dict[str, Any], str]] = [
         ({"folds": 1}, r"--folds is a whole number of at least 2; got 1"),
@@ -563,9 +563,9 @@ def test_folds_that_cannot_be_are_refused(table: Path) -> None:
     ]
     for asked, words in refused:
         with pytest.raises(OptionError, match=words):
-            TrainSettings(**asked).check()
+            TrainOptions(**asked).check()
     with pytest.raises(OptionError, match="leave out --plan and --from"):
-        Folds(table, TrainSettings(folds=2, from_run="x"), "t")
+        Folds(table, TrainOptions(folds=2, from_run="x"), "t")
     with pytest.raises(DataError, match=r"holds 2 groups: too few for 3 folds"):
         Training(table, folds=3, fold=1, output="kind", group="first", steps=1)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from unrolled.deadline import Deadline
+from unrolled.options import AnswerSettings
 from unrolled.run import Training
 from unrolled.run.answer_rows import AT_ONCE
 from unrolled.run.answers import CLOSING_SHARE, Answers
@@ -17,7 +18,6 @@ from unrolled.run.generation import Choice
 from unrolled.run.rows import read_rows
 from unrolled.run.subject import Baseline
 from unrolled.run.writing import Scribe
-from unrolled.settings import TrainSettings
 from unrolled.training.plan import ENDING, Clock
 
 NOW = "time.monotonic"
@@ -53,7 +53,7 @@ def test_a_slow_beginning_keeps_more_for_the_end(now: list[float]) -> None:
 def test_the_end_is_given_what_judging_took_so_far(
     table: Path, now: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subject, budget = Answers(read_rows(table, TrainSettings()), TrainSettings()), 18.0
+    subject, budget = Answers(read_rows(table, AnswerSettings()), AnswerSettings()), 18.0
     run, model = SimpleNamespace(), SimpleNamespace()
 
     def kept_of(budget: float) -> float:
@@ -84,8 +84,8 @@ def test_a_net_is_trained_where_there_is_time_for_all_that_goes_with_it(
     now: list[float], starting: float, read: float, net: bool
 ) -> None:
     training = Training.__new__(Training)
-    training.settings = TrainSettings(minutes=0.3)
-    training.subject = SimpleNamespace(without_net="linear", settings=training.settings)  # type: ignore[assignment]
+    settings = AnswerSettings(minutes=0.3)
+    training.subject = SimpleNamespace(without_net="linear", settings=settings)  # type: ignore[assignment]
     training.clock = clock_of(now, 18.0, started=now[0] - starting)
     now[0] += read - starting
     training._leave_out_net()

@@ -16,11 +16,11 @@ import pytest
 import torch
 
 from unrolled.compare.comparison import find_folder
+from unrolled.compare_options import CompareSettings
 from unrolled.errors import RunError, TrainingError, UnrolledError
 from unrolled.run import runs
-from unrolled.run.asked import name_for
 from unrolled.run.folder import RunFolder, find_runs, free_path, newest
-from unrolled.settings import CompareSettings
+from unrolled.run.resolve import name_for
 
 KILLS = Path(__file__).parents[1] / "kills.py"
 FACTS = {**kills.FACTS, "score": 1.5}
@@ -42,7 +42,7 @@ def test_a_run_is_made_and_opened_again(tmp_path: Path) -> None:
     made = RunFolder.create(tmp_path / "new" / "runs" / "a", FACTS, fill)
     made.write_facts(score=1.4, best=float("inf"))
     found = RunFolder.open(tmp_path / "new" / "runs" / "a")
-    assert found.facts == {**FACTS, "format": 2, "score": 1.4, "best": None, "checksums": {}}
+    assert found.facts == {**FACTS, "format": 3, "score": 1.4, "best": None, "checksums": {}}
     assert (found.path / "text").read_text() == "abc" and names(found.path.parent) == ["a"]
     assert made.path == found.path and found.checkpoints.is_dir()
 
@@ -144,7 +144,7 @@ def test_a_kill_at_any_point_of_a_birth_leaves_no_run_or_a_whole_one(tmp_path: P
         ("[]", "run.json is damaged: it lacks a format or a kind"),
         ('{"format": true, "kind": "language"}', "run.json is damaged: it lacks a format or a kind"),
         ('{"format": 1}', "run.json is damaged: it lacks a format or a kind"),
-        ('{"format": 3, "kind": "language"}', "made by a newer unrolled: it has format 3; this one reads 2"),
+        ('{"format": 4, "kind": "language"}', "made by a newer unrolled: it has format 4; this one reads 3"),
         ('{"format": 2, "kind": "language"}', "run.json is damaged: it has no checksum"),
         ('{"format": 2, "kind": "language", "checksum": "0"}', "run.json is damaged: its checksum does not match"),
         (

@@ -15,11 +15,11 @@ import unrolled
 from unrolled.cli import from_python
 from unrolled.cli.terminal import QuietView
 from unrolled.compare import Comparison
+from unrolled.compare_options import CompareSettings
 from unrolled.errors import DataError, InputError, OptionError
 from unrolled.run import info_data, runs
 from unrolled.run.folder import RunFolder
 from unrolled.run.generation import Choice
-from unrolled.settings import CompareSettings
 
 SMALL: dict[str, Any] = {"steps": 4, "size": 8, "batch": 4, "threads": 1, "model": "lstm"}
 library: Any = unrolled  # which is given what its types forbid
@@ -77,7 +77,7 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
     "settings that are a dict": (
         lambda here: library.Training(here / "poems.txt", {"steps": 2}),
         OptionError,
-        r"Settings are a TrainSettings, .* got a dict",
+        r"Settings are a TrainOptions, .* got a dict",
     ),
     "a long text as a path": (
         lambda _: library.train(VERSE * 100),

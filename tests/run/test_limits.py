@@ -22,13 +22,13 @@ from unrolled.data.reading_time import ReadingTime
 from unrolled.data.tables import open_table
 from unrolled.deadline import Deadline, Stopped
 from unrolled.errors import OptionError
+from unrolled.options import TrainOptions
 from unrolled.run import Training
 from unrolled.run.answer_rows import AT_ONCE, answer_rows
 from unrolled.run.answer_verdict import judge_alone, weigh
 from unrolled.run.folder import RunFolder
 from unrolled.run.rivals import fit_rivals
 from unrolled.run.rows import read_rows
-from unrolled.settings import TrainSettings
 from unrolled.training.plan import GRACE, Clock
 
 SMALL: dict[str, Any] = {"size": 16, "batch": 16, "threads": 1}
@@ -51,7 +51,7 @@ def after(asks: int) -> Deadline:
 
 
 def test_a_cut_fit_is_whole_and_says_so(table: Path) -> None:
-    examples = read_rows(table, TrainSettings())
+    examples = read_rows(table, TrainOptions())
     whole = fit_rivals(examples, ["linear"], 0)["linear"]
     cut = fit_rivals(examples, ["linear"], 0, after(40))["linear"]
     assert "cut short" not in whole.describe()
@@ -62,7 +62,7 @@ def test_a_cut_fit_is_whole_and_says_so(table: Path) -> None:
 
 
 def test_rows_that_there_is_no_time_for_are_left_out(table: Path) -> None:
-    examples = read_rows(table, TrainSettings())
+    examples = read_rows(table, TrainOptions())
     rivals = fit_rivals(examples, ["linear"], 0)
     said, rows = answer_rows(examples, rivals, "test")
     assert rows.tolist() == examples.parts["test"].tolist()
@@ -94,7 +94,7 @@ def test_an_ensemble_that_there_is_no_time_to_fit_is_as_good_as_its_best_part_an
 
 def test_more_labels_are_judged_on_fewer_rows(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.run.answer_rows.MOST_CELLS", 200)
-    examples = read_rows(table, TrainSettings())
+    examples = read_rows(table, TrainOptions())
     _, rows = answer_rows(examples, fit_rivals(examples, ["ngram"], 0), "test")
     assert len(rows) == 100
 
@@ -148,12 +148,12 @@ def test_a_stop_leaves_what_is_short_to_end() -> None:
 
 
 def test_rows_are_read_evenly(table: Path) -> None:
-    examples = read_rows(table, TrainSettings(rows=300))
+    examples = read_rows(table, TrainOptions(rows=300))
     assert len(examples.numbers) == 300
     assert [number // 10 for number in (examples.numbers - 2).tolist()] == list(range(300))  # one of each ten
     assert len(examples.answers["label"].output.names) == 2  # type: ignore[union-attr]
     assert "300 of 3,000 rows are read, drawn evenly (--rows)" in examples.description
-    assert len(read_rows(table, TrainSettings(rows=10_000)).numbers) == 3_000
+    assert len(read_rows(table, TrainOptions(rows=10_000)).numbers) == 3_000
 
 
 def test_rows_are_of_tables(tmp_path: Path) -> None:

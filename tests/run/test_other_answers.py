@@ -15,12 +15,12 @@ from kills import same_bytes
 
 import unrolled
 from unrolled.errors import DataError, OptionError
+from unrolled.options import TrainOptions
 from unrolled.run import Training
 from unrolled.run.answer_verdict import AnswerVerdict
 from unrolled.run.folds import Folds
 from unrolled.run.results import Answer
 from unrolled.scores import LabelScore
-from unrolled.settings import TrainSettings
 from unrolled.value_scores import LabelSetScore, ValueScore
 
 SMALL: dict[str, Any] = {"steps": 12, "size": 8, "batch": 16, "threads": 1}
@@ -178,7 +178,7 @@ def test_padding_is_told_in_the_plan(vectors: Path, tmp_path: Path) -> None:
 
 
 def test_folds_of_values_are_one_table(vectors: Path, tmp_path: Path) -> None:
-    settings = TrainSettings(folds=2, output="y", out=str(tmp_path / "folds"), **SMALL | {"steps": 4})
+    settings = TrainOptions(folds=2, output="y", out=str(tmp_path / "folds"), **SMALL | {"steps": 4})
     folds = Folds(vectors, settings, "t")
     for _, training in folds.trainings():
         finish(training)

@@ -20,9 +20,9 @@ from sealing import seal
 
 from unrolled.errors import DataError, OptionError, RunError, TrainingError
 from unrolled.model import language
+from unrolled.options import TrainOptions
 from unrolled.run import Training
 from unrolled.run.legs import Leg, recorded_plans
-from unrolled.settings import TrainSettings
 from unrolled.threads import threads_for, torch_threads
 from unrolled.training.planning import Task as PlanTask
 from unrolled.training.planning import plan_steps
@@ -33,7 +33,7 @@ CHILD = """
 import sys
 from unrolled.run import Training
 from unrolled.run.legs import Leg, recorded_plans
-from unrolled.settings import TrainSettings
+from unrolled.options import TrainOptions
 from unrolled.training.planning import Task as PlanTask
 from unrolled.training.planning import plan_steps
 training = Training.resume(sys.argv[2]) if sys.argv[1] == "resume" else Training(
@@ -314,7 +314,7 @@ def test_minutes_for_a_run_in_steps_are_planned_and_kept_by_the_next_sitting(tex
 @pytest.mark.parametrize("symbols", [64, 3, 4096])
 def test_updates_that_fit_into_minutes_are_told_by_updates_a_second(symbols: int) -> None:
     """Whatever the log counts: symbols of a text, or rows of a table that are many steps long."""
-    plan = plan_steps(TrainSettings(steps=100), PlanTask(20, 10_000, 500.0), "cpu", 1)
+    plan = plan_steps(TrainOptions(steps=100), PlanTask(20, 10_000, 500.0), "cpu", 1)
     reports = [{"step": 0, "symbols": 0, "symbols_a_second": 0.0}]
     reports += [{"step": k, "symbols": k * symbols, "symbols_a_second": 50.0 * symbols} for k in (5, 10)]
     planned = Leg(1.0, None).plan(plan, 10, 60.0, reports, finished=False)

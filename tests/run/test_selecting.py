@@ -58,7 +58,7 @@ def test_the_best_on_validation_is_selected_and_said(text: Path, tmp_path: Path)
     training = finish(Training(text, out=str(tmp_path / "run"), **SMALL))
     verdict, facts = training.verdict, training.run.facts
     assert isinstance(verdict, Verdict)
-    assert facts["asked"]["model"] is None
+    assert facts["settings"]["model"] is None
     assert verdict.candidates is not None and list(verdict.candidates) == ["lstm", "ngram", "lstm+ngram"]
     assert verdict.model == "+".join(facts["left"]) == select(verdict.candidates)
     assert verdict.candidates[verdict.model] <= min(verdict.candidates.values()) + 0.002

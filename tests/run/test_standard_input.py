@@ -15,8 +15,8 @@ import pytest
 
 from unrolled.errors import DataError, TrainingError
 from unrolled.run import Training
-from unrolled.run.asked import name_for
 from unrolled.run.info import info_data
+from unrolled.run.resolve import name_for
 
 SMALL: dict[str, Any] = {"steps": 2, "size": 8, "batch": 2, "window": 16, "threads": 1}
 TEXT = "".join(f"Line {n} says that {n * n} is the square of {n}.\n" for n in range(150)).encode()
@@ -116,8 +116,8 @@ def test_a_read_that_fails_is_the_inputs_fault(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_look_at_standard_input_leaves_nothing_where_it_is_killed(tmp_path: Path) -> None:
-    killed = ("import os; from unrolled.run import info\n"
-              "info.read_input = lambda kept, asked: (print(kept.read_bytes()), os._exit(9))\n"
+    killed = ("import os; from unrolled.run import info, resolve\n"
+              "resolve._read_text = lambda kept, *_: (print(kept.read_bytes()), os._exit(9))\n"
               "info.info_data('-')")  # fmt: skip
     ended = subprocess.run([sys.executable, "-u", "-c", killed], input=TEXT, capture_output=True, check=False,
                            env=os.environ | {"TMPDIR": str(tmp_path)})  # fmt: skip

@@ -15,11 +15,11 @@ import pytest
 from unrolled.cli.evaluate import harmless
 from unrolled.errors import command
 from unrolled.evaluate import Score
+from unrolled.options import TrainOptions
 from unrolled.run import Training
 from unrolled.run.answer_verdict import AnswerVerdict
 from unrolled.run.verdict import Verdict, advise, stands
 from unrolled.run.writing_verdict import Cost, WritingVerdict, sameness_of
-from unrolled.settings import TrainSettings
 from unrolled.text_scores import score_texts
 
 
@@ -158,10 +158,10 @@ def test_a_writer_of_two_updates_that_writes_one_text_is_told_of(rate: float, wo
 
 
 def test_settings_are_asked_for_again_by_their_options() -> None:
-    asked = TrainSettings(minutes=0.5, skip_empty=True, kind="label", from_run="a b", rate=1e-6, out="o")
+    asked = TrainOptions(minutes=0.5, skip_empty=True, kind="label", from_run="a b", rate=1e-6, out="o")
     words = ["--minutes", "0.5", "--rate", "1e-06", "--from", "a b", "--as", "label", "--skip-empty"]
     assert asked.options() == words
-    assert TrainSettings().options() == []
+    assert TrainOptions().options() == []
 
 
 @pytest.mark.parametrize(("texts", "words"), [

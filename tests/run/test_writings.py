@@ -21,12 +21,12 @@ import unrolled
 from unrolled.beam import Hypothesis
 from unrolled.data.outputs import TextOutput
 from unrolled.errors import DataError, OptionError, RunError, install_extra
+from unrolled.options import TrainOptions
 from unrolled.run import Choice, Training
 from unrolled.run.rows import read_rows
 from unrolled.run.writing import in_groups
 from unrolled.run.writing_verdict import WritingVerdict
 from unrolled.run.writings import Writings
-from unrolled.settings import TrainSettings
 from unrolled.training.plan import Plan
 
 SMALL: dict[str, Any] = {"steps": 12, "size": 16, "batch": 16, "threads": 1}
@@ -242,7 +242,7 @@ def sentences(path: Path, count: int = 200) -> Path:
 
 def test_sentences_are_read_and_written_in_one_table_of_pieces(tmp_path: Path) -> None:
     path = sentences(tmp_path / "s.csv")
-    rows = read_rows(path, TrainSettings(read="text", kind="text"))
+    rows = read_rows(path, TrainOptions(read="text", kind="text"))
     assert rows.written is not None
     assert isinstance(rows.intake.to_json()["tokenizer"], str)
     assert rows.intake.to_json() == rows.written.output.table.to_json()
@@ -259,7 +259,7 @@ def test_sentences_are_read_and_written_in_one_table_of_pieces(tmp_path: Path) -
 
 @pytest.mark.parametrize(("symbols", "read", "written"), [("char", "char", "char"), ("word", "words", "word")])
 def test_symbols_are_chosen(symbols: str, read: str, written: str, tmp_path: Path) -> None:
-    rows = read_rows(sentences(tmp_path / "s.csv"), TrainSettings(read="text", kind="text", symbols=symbols))
+    rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(read="text", kind="text", symbols=symbols))
     assert rows.written is not None
     assert (rows.intake.kind, rows.written.output.table.kind) == (read, written)
 
@@ -268,7 +268,7 @@ def test_without_the_extra_characters_are_taken_and_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unrolled.data.spelling.find_spec", lambda name: None)
-    rows = read_rows(sentences(tmp_path / "s.csv"), TrainSettings(read="text", kind="text"))
+    rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(read="text", kind="text"))
     assert rows.written is not None
     assert (rows.intake.kind, rows.written.output.table.kind) == ("char", "char")
     assert f"(characters, for word pieces need the extra bpe: {install_extra('bpe')})" in rows.description
@@ -281,9 +281,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         r"the linear model answers with labels or numbers, .* here texts are learnt",
     ),
     ({"model": "lstm+linear"}, r"the linear model answers with labels or numbers, .* here texts are learnt"),
-    ({"pool": "mean"}, r"--pool is of labels, tags and values"),
-    ({"direction": "ahead"}, r"--direction is of labels, tags and values"),
-    ({"balance": True}, r"--balance is of labels, tags and values"),
+    ({"pool": "mean"}, r"--pool is of labels, tags and numbers"),
+    ({"direction": "ahead"}, r"--direction is of labels, tags and numbers"),
+    ({"balance": True}, r"--balance is of labels, tags and numbers"),
     ({"reader": "aditive"}, r"Unknown reader 'aditive'\. Did you mean 'additive'"),
     ({"reader": "dot:heads=2"}, r"The reader dot has no option 'heads'"),
     ({"inlet": "conv"}, r"--inlet conv is of sounds and pictures"),
@@ -308,7 +308,7 @@ def test_a_text_is_the_only_output(tmp_path: Path) -> None:
 
 def test_a_reader_is_of_texts_alone(tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv", ("text", "label"), [(f"w{n}", "ab"[n % 2]) for n in range(60)])
-    with pytest.raises(OptionError, match="--reader is how a text that is written looks back"):
+    with pytest.raises(OptionError, match="--reader is of texts that are written about rows"):
         Training(path, steps=1, reader="dot")
     (tmp_path / "plain.txt").write_text("some text\n" * 100)
     with pytest.raises(OptionError, match=r"plain\.txt is read as a text, which has no use for --reader"):
@@ -375,18 +375,18 @@ def test_damaged_labels_that_are_read_are_refused() -> None:
 
 
 def test_long_texts_take_smaller_batches(table: Path) -> None:
-    subject = Writings(read_rows(table, TrainSettings()), TrainSettings(steps=1))
+    subject = Writings(read_rows(table, TrainOptions()), TrainOptions(steps=1))
     short = subject.make_plan("cpu", 1, None)
     assert isinstance(short, Plan)
     assert short.batch == 32
     assert short.embed == short.size
-    wide = Writings(subject.examples, TrainSettings(steps=1, size=100_000)).make_plan("cpu", 1, None)
+    wide = Writings(subject.examples, TrainOptions(steps=1, size=100_000)).make_plan("cpu", 1, None)
     assert 1 <= wide.batch < 32
 
 
 def test_right_texts_cost_the_same_however_rows_are_grouped(learnt: Path) -> None:
     scribe = opened(learnt).scribe
-    examples = read_rows(learnt.parent / "turned.csv", TrainSettings())
+    examples = read_rows(learnt.parent / "turned.csv", TrainOptions())
     rows = examples.parts["test"]
     assert sorted(np.concatenate(list(in_groups(examples, rows))).tolist()) == rows.tolist()
     whole = scribe.cost(examples, rows)

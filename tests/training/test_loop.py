@@ -14,7 +14,7 @@ from unrolled.data.windows import Batch
 from unrolled.gradient import Full
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
-from unrolled.settings import TrainSettings
+from unrolled.options import TrainOptions
 from unrolled.training.loop import Learner, train, update
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Plan, lower_rate
@@ -24,7 +24,7 @@ SYMBOLS, ROWS, STEPS = 10, 4, 8
 
 
 def make_plan(steps: int = 6) -> Plan:
-    settings = TrainSettings(steps=steps, size=8, batch=ROWS, window=STEPS, dropout=0.2)
+    settings = TrainOptions(steps=steps, size=8, batch=ROWS, window=STEPS, dropout=0.2)
     return plan_steps(settings, Task(SYMBOLS, 1000, 1000.0), "cpu", 1)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
-from unrolled.settings import TrainSettings
+from unrolled.options import TrainOptions
 from unrolled.threads import torch_threads
 from unrolled.training import planning, planning_rows
 from unrolled.training.loop import Lesson
@@ -24,7 +24,7 @@ TASK = Task(symbols=66, training=1_000_000, document=1e6)
 
 
 def plan(steps: int = 100) -> Plan:
-    return plan_steps(TrainSettings(steps=steps, size=8, batch=4, window=8), TASK, "cpu", 1)
+    return plan_steps(TrainOptions(steps=steps, size=8, batch=4, window=8), TASK, "cpu", 1)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -73,17 +73,15 @@ def test_a_second_leg_begins_at_half_the_rate() -> None:
 
 
 def test_with_steps_sizes_depend_on_the_data_and_the_steps_alone() -> None:
-    sizes = [plan_steps(TrainSettings(steps=steps), TASK, "cpu", 2).size for steps in (1, 300, 3000, 30000)]
+    sizes = [plan_steps(TrainOptions(steps=steps), TASK, "cpu", 2).size for steps in (1, 300, 3000, 30000)]
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[-1]
-    assert plan_steps(TrainSettings(steps=300), TASK, "cpu", 2) == plan_steps(
-        TrainSettings(steps=300), TASK, "cpu", 2
-    )
+    assert plan_steps(TrainOptions(steps=300), TASK, "cpu", 2) == plan_steps(TrainOptions(steps=300), TASK, "cpu", 2)
 
 
 def test_what_is_asked_overrules_the_plan() -> None:
     asked = {"size": 24, "depth": 3, "batch": 5, "window": 7, "rate": 0.5, "dropout": 0.4}
-    made = plan_steps(TrainSettings(steps=10, **asked), TASK, "cpu", 1)  # type: ignore[arg-type]
+    made = plan_steps(TrainOptions(steps=10, **asked), TASK, "cpu", 1)  # type: ignore[arg-type]
     assert {name: getattr(made, name) for name in asked} == asked
 
 
@@ -95,7 +93,7 @@ def test_rows_of_words_are_read_twice_where_there_is_time(
 ) -> None:
     monkeypatch.setattr(planning_rows, "seconds_an_update", lambda plan, rehearsal, limit: plan.rows / 128)
     task = RowTask(1000, 20.0, "words", lambda plan: pytest.fail("nothing is rehearsed"), lambda batch: 0.1)
-    made = planning_rows.plan_row_minutes(TrainSettings(threads=1, dropout=dropout), task, "cpu", 1, seconds)
+    made = planning_rows.plan_row_minutes(TrainOptions(threads=1, dropout=dropout), task, "cpu", 1, seconds)
     assert (made.twice, made.steps, made.batch, made.rows) == (twice, steps, 64, 128 if twice else 64)
     assert ("64 rows (each twice)" in made.line(1)) == twice
 
@@ -170,4 +168,4 @@ def test_with_steps_validation_reads_a_tenth_of_what_training_reads() -> None:
 
 def make_steps(steps: int) -> Plan:
     """The plan of a text of a million symbols for so many updates."""
-    return planning.plan_steps(TrainSettings(steps=steps), planning.Task(60, 1_000_000, 1e6), "cpu", 1)
+    return planning.plan_steps(TrainOptions(steps=steps), planning.Task(60, 1_000_000, 1e6), "cpu", 1)

@@ -10,8 +10,10 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
+from unrolled.compare_options import CompareSettings
 from unrolled.errors import OptionError
-from unrolled.settings import CompareSettings, PredictSettings, SampleSettings, TrainSettings, check_seed, option_name
+from unrolled.options import TrainOptions
+from unrolled.settings import PredictSettings, SampleSettings, check_seed, option_name
 
 T = TypeVar("T")
 
@@ -26,7 +28,7 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps")]
 
 
 def takes(
-    settings_class: type[TrainSettings] | type[SampleSettings] | type[PredictSettings] | type[CompareSettings],
+    settings_class: type[TrainOptions] | type[SampleSettings] | type[PredictSettings] | type[CompareSettings],
     leave_out: Container[str] = (),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command with a parameter `settings` an option for each field of the class, but those in `leave_out`.

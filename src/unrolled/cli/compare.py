@@ -20,9 +20,9 @@ from unrolled.cli.live import drawing_console
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.terminal import can_draw
 from unrolled.cli.train import Interrupts
+from unrolled.compare_options import CompareSettings
 from unrolled.errors import MissingExtra
 from unrolled.escaping import one_line
-from unrolled.settings import CompareSettings
 
 if TYPE_CHECKING:
     from unrolled.compare import Comparison

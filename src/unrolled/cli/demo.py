@@ -12,7 +12,7 @@ from unrolled.cli.bridge import Json, Quiet, any_number, seed_number
 from unrolled.cli.output import note, print_json, say
 from unrolled.cli.train import Interrupts, follow
 from unrolled.errors import InputError, OptionError, command
-from unrolled.settings import TrainSettings
+from unrolled.options import TrainOptions
 
 if TYPE_CHECKING:
     from unrolled.model.hello import Lesson
@@ -54,7 +54,7 @@ def demo(
             name = context.invoked_subcommand
             raise OptionError(f"Options of {name} stand after its name. See: unroll demo {name} --help")
         return
-    settings = TrainSettings(minutes=minutes, seed=seed)
+    settings = TrainOptions(minutes=minutes, seed=seed)
     settings.check()
     write_topics(TEXT)
     with Interrupts() as interrupts:

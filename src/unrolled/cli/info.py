@@ -14,7 +14,8 @@ from unrolled.cli.view import byte_count
 from unrolled.errors import InputError, OptionError
 from unrolled.escaping import one_line
 from unrolled.figures import SHORT
-from unrolled.settings import TrainSettings, option_name
+from unrolled.options import TrainOptions
+from unrolled.settings import option_name
 
 if TYPE_CHECKING:
     from unrolled.run import Run
@@ -25,9 +26,9 @@ COLUMNS = {"path": "run", "data": "data", "model": "model", "score": "score", "a
            "size": "size", "status": "status"}  # fmt: skip
 
 
-@takes(TrainSettings, leave_out=NOT_IN_A_PLAN)
+@takes(TrainOptions, leave_out=NOT_IN_A_PLAN)
 def info(
-    settings: TrainSettings,
+    settings: TrainOptions,
     thing: Annotated[
         str | None,
         typer.Argument(metavar="THING", help="a text, a folder of texts, a table, or a run (the newest under runs/)"),
@@ -48,8 +49,7 @@ def info(
     from unrolled.run import is_run
 
     if thing is None or is_run(thing):
-        changed = [name for name, value in settings.to_json().items() if value != getattr(TrainSettings(), name)]
-        if changed:
+        if changed := settings.given():
             names = ", ".join(map(option_name, changed))
             raise OptionError(
                 f"{names} is for a text that is not trained yet; {thing or 'the newest run'} is a run.\n"

@@ -17,7 +17,7 @@ from unrolled.cli.terminal import open_view, start_facts
 from unrolled.cli.view import View
 from unrolled.errors import command, typed
 from unrolled.given import as_path
-from unrolled.settings import TrainSettings
+from unrolled.options import TrainOptions
 
 if TYPE_CHECKING:
     from unrolled.run import Training
@@ -27,7 +27,7 @@ STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 LARGE = 50_000_000  # bytes; a text that takes a while to read
 
 
-@takes(TrainSettings)
+@takes(TrainOptions)
 def train(
     context: typer.Context,
     data: Annotated[
@@ -37,7 +37,7 @@ def train(
             help="a text file, a folder of them, or - ; a table (csv, tsv, jsonl, parquet, conllu) with answers",
         ),
     ],
-    settings: TrainSettings,
+    settings: TrainOptions,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -95,7 +95,7 @@ def resume(
       unroll resume
       unroll resume runs/poems --minutes 10
     """
-    TrainSettings(minutes=minutes, steps=steps).check()
+    TrainOptions(minutes=minutes, steps=steps).check()
     with Interrupts() as interrupts:
         from unrolled.run import Training
 
@@ -157,10 +157,10 @@ def follow(training: Training, interrupts: Interrupts, json: bool, quiet: bool) 
     _conclude(training, json, quiet)
 
 
-def follow_folds(data: str, settings: TrainSettings, interrupts: Interrupts, json: bool, quiet: bool) -> None:
+def follow_folds(data: str, settings: TrainOptions, interrupts: Interrupts, json: bool, quiet: bool) -> None:
     """Trains every fold that is not finished, shows each, and ends with one table; typer.Exit(130) if stopped."""
-    from unrolled.run.asked import name_for
     from unrolled.run.folds import Folds
+    from unrolled.run.resolve import name_for
 
     folds = Folds(data, settings, f"{name_for(data)}-folds")
     for number, training in folds.trainings():
@@ -175,7 +175,7 @@ def follow_folds(data: str, settings: TrainSettings, interrupts: Interrupts, jso
 
 
 def _conclude(training: Training, json: bool, quiet: bool) -> None:
-    verdict, fold = training.verdict, training.settings.fold
+    verdict, fold = training.verdict, training.options.fold
     if json:
         facts = verdict.as_dict() if verdict is not None else {}
         numbered = {} if fold is None else {"fold": fold}
@@ -183,7 +183,7 @@ def _conclude(training: Training, json: bool, quiet: bool) -> None:
             {"kind": "end", "stopped": training.stopped} | numbered | start_facts(training) | {"verdict": facts}
         )
     elif verdict is not None:
-        heading = [] if fold is None else [f"Fold {fold} of {training.settings.folds}:"]
+        heading = [] if fold is None else [f"Fold {fold} of {training.options.folds}:"]
         say("\n".join([*heading, *verdict.lines]))
     if training.stopped:
         again = fold is not None

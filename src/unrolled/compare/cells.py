@@ -6,12 +6,13 @@ import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from unrolled.compare_options import CompareSettings
 from unrolled.errors import OptionError
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import bring_named
+from unrolled.options import TrainOptions
 from unrolled.parts import build, parse_list
 from unrolled.run.asked import check_parts
-from unrolled.settings import CompareSettings, TrainSettings
 
 COUNTED = "counted"  # in a gradient's place: the n-gram has none
 PARAMETERS_WITHIN = 0.03
@@ -48,7 +49,7 @@ def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
     gradients = parse_list("--gradients", settings.gradients)
     for model in models:
         bring_named(model)
-        check_parts(TrainSettings(model=model))
+        check_parts(TrainOptions(model=model))
         if task and "ngram" in re.split(r"[+/]", model):
             raise OptionError("A diagnostic task is learnt, not counted: leave ngram out of --models.")
     for gradient in gradients:
@@ -63,9 +64,9 @@ def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
     ]
 
 
-def train_settings(settings: CompareSettings, cell: Cell, sizes: dict[str, tuple[int, int]]) -> TrainSettings:
+def train_settings(settings: CompareSettings, cell: Cell, sizes: dict[str, tuple[int, int]]) -> TrainOptions:
     """What `train` is asked for a cell; `sizes` are the width and depth found for a model."""
-    asked = TrainSettings(
+    asked = TrainOptions(
         model=cell.model, seed=cell.seed, documents=settings.documents, no_header=settings.no_header,
         kind=settings.kind, symbols=settings.symbols,
     )  # fmt: skip

@@ -16,9 +16,9 @@ from typing import Any
 from unrolled.compare.comparison import DONE, FAILED, STOPPED, WRONG_INPUT
 from unrolled.errors import InputError, TrainingError
 from unrolled.memory import bring_named
+from unrolled.options import TrainOptions
 from unrolled.run import Training
 from unrolled.run.process import peak_bytes
-from unrolled.settings import TrainSettings
 
 
 def main() -> int:
@@ -43,7 +43,7 @@ def main() -> int:
 
 def start(asked: dict[str, Any]) -> Training:
     """The training: new, or the one in that folder from where it stopped."""
-    settings = TrainSettings.from_json(asked["settings"])
+    settings = TrainOptions.from_json(asked["settings"])
     if (Path(settings.out or "") / "run.json").exists():
         bring_named(settings.model)
         return Training.resume(settings.out)

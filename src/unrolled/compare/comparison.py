@@ -26,7 +26,8 @@ from unrolled.compare.page import write_page
 from unrolled.compare.sizes import fit_size
 from unrolled.compare.streaming import TIMED, TURNS, time_streams
 from unrolled.compare.words import COLUMNS, TASK_COLUMNS, row_line, sentences
-from unrolled.data import TASKS, Corpus, read_corpus, read_documents
+from unrolled.compare_options import CompareSettings
+from unrolled.data import TASKS, Corpus, read_documents
 from unrolled.errors import (
     DataError,
     InputError,
@@ -40,10 +41,10 @@ from unrolled.errors import (
 from unrolled.escaping import folder_name
 from unrolled.given import as_path
 from unrolled.opening import check_no_link
-from unrolled.run.asked import as_read, is_about_text
+from unrolled.options import TrainOptions
 from unrolled.run.language import Language, task_of
-from unrolled.run.rows import table_options
-from unrolled.settings import CompareSettings, TrainSettings, option_name
+from unrolled.run.resolve import look, resolve
+from unrolled.settings import option_name
 
 FORMAT = 1
 OTHER = "Give another folder: --out OTHER"
@@ -130,16 +131,14 @@ class Comparison:
                 f"There is no file or folder '{self.data}', nor a task of that name.{nearest(self.data, TASKS)}\n"
                 f"Give a text, or one of the tasks {', '.join(TASKS)}."
             )
-        asked = as_read(
-            self.data,
-            TrainSettings(documents=settings.documents, no_header=settings.no_header, kind=settings.kind),
-        )
-        if not is_about_text(self.data, asked):
+        options = TrainOptions(
+            documents=settings.documents, no_header=settings.no_header, kind=settings.kind, symbols=settings.symbols,
+            seed=settings.seed,
+        )  # fmt: skip
+        task = resolve(self.data, options) if look(self.data, options).text else None
+        if not isinstance(task, Language):
             raise no_text(self.data, CompareSettings(**self.asked["asked"]), settings.out)
-        options = table_options(asked)
-        return read_corpus(
-            self.data, asked.documents, settings.symbols, settings.seed, column=asked.input, options=options
-        )
+        return task.corpus
 
     def _make_folder(self) -> None:
         facts = self.path / "compare.json"
@@ -320,7 +319,7 @@ def refuse_of_texts(task: str, settings: CompareSettings) -> None:
 def no_text(data: str, asked: CompareSettings, out: str | None) -> DataError:
     """What to say of data that a training would learn labels or numbers of. asked: as typed, but for the folder."""
     what = "a folder of labelled files" if Path(data).is_dir() else "a table"
-    shared = TrainSettings(**{name: getattr(asked, name) for name in OF_TRAINING})
+    shared = TrainOptions(**{name: getattr(asked, name) for name in OF_TRAINING})
     told = [
         f"{data} is {what}, and models are compared on a text or a task.",
         f"To see a net beside the linear model on it: {command('train', data, *shared.options())}",

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from unrolled.compare.cells import Cell, train_settings
+from unrolled.compare_options import CompareSettings
 from unrolled.data import TASKS, Diagnostic
 from unrolled.errors import TrainingError
 from unrolled.gradient import GRADIENTS
 from unrolled.model.language import LanguageModel
+from unrolled.options import TrainOptions
 from unrolled.parts import build
 from unrolled.run.building import build_model, find_device
-from unrolled.settings import CompareSettings, TrainSettings
 from unrolled.threads import by_threads, threads_for
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
@@ -87,7 +88,7 @@ def learn(
     }  # fmt: skip
 
 
-def asked_of(task: str, cell: Cell, settings: CompareSettings) -> tuple[TrainSettings, Task]:
+def asked_of(task: str, cell: Cell, settings: CompareSettings) -> tuple[TrainOptions, Task]:
     """What is asked of a cell's training, and what its plan depends on."""
     lessons = Diagnostic(task, cell.lag or 1, ROWS, 0)
     sizes = {cell.model: (settings.size or SIZE, settings.depth or depth_of(cell.model))}

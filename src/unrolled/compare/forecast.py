@@ -8,11 +8,12 @@ from functools import cached_property
 from unrolled.compare.cells import COUNTED, Cell, train_settings
 from unrolled.compare.diagnosing import LOOKS, TESTED, VALIDATED, asked_of
 from unrolled.compare.streaming import STEPS
+from unrolled.compare_options import CompareSettings
 from unrolled.data import Corpus
+from unrolled.options import TrainOptions
 from unrolled.run.building import find_device
 from unrolled.run.language import task_of
 from unrolled.run.reserve import ONE_ROW
-from unrolled.settings import CompareSettings, TrainSettings
 from unrolled.threads import threads_for
 from unrolled.training.measure import rehearse_language, seconds_an_update
 from unrolled.training.plan import Plan
@@ -88,7 +89,7 @@ class Forecast:
             training = plan.steps * pace + validations * reading * min(validation, plan.validation) + counting
         return training + measuring + reading * (validation + STEPS[-1])
 
-    def _plan(self, asked: TrainSettings, task: Task) -> Plan:
+    def _plan(self, asked: TrainOptions, task: Task) -> Plan:
         if asked.steps is not None:
             return plan_steps(asked, task, *self._machine)
         size = asked.size or PROBED_SIZE

@@ -11,7 +11,7 @@ from unrolled.compare.cells import PARAMETERS_WITHIN
 from unrolled.errors import OptionError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
-from unrolled.settings import TrainSettings
+from unrolled.options import TrainOptions
 from unrolled.training.planning import Task, shape, shapes_for
 
 WIDEST = 8192
@@ -27,7 +27,7 @@ def fit_size(model: str, parameters: int, depth: int | None, task: Task) -> tupl
     @cache
     def count(size: int, layers: int) -> int | None:
         """None where a width does not go with the model's options, such as a number of heads."""
-        settings = TrainSettings(model=model, size=size, depth=layers)
+        settings = TrainOptions(model=model, size=size, depth=layers)
         embed = shape(settings, task, "cpu", 1, size, layers, 0).embed
         try:
             with torch.device("meta"):
@@ -40,7 +40,7 @@ def fit_size(model: str, parameters: int, depth: int | None, task: Task) -> tupl
         found = count(*shape)
         return float("inf") if found is None else abs(found / parameters - 1)
 
-    _, layers = min(shapes_for(replace(TrainSettings(model=model), depth=depth)), key=distance)
+    _, layers = min(shapes_for(replace(TrainOptions(model=model), depth=depth)), key=distance)
     low, high = 1, WIDEST
     while low < high:  # the narrowest that has as many or more; widths that do not go are skipped upwards
         middle = (low + high) // 2

@@ -47,15 +47,22 @@ OPTION_OF = {"validation": "valid", "test": "test"}
 SAID = 2  # columns of sources that are told of
 
 
-def read_examples(path: str | Path, asked: Asked, known: Known | None = None, measured: bool = False) -> Examples:
+def read_examples(
+    path: str | Path,
+    asked: Asked,
+    known: Known | None = None,
+    measured: bool = False,
+    opened: TableFile | None = None,
+) -> Examples:
     """Reads the table at `path`, says what is answered, and cuts it: 10% test, 10% validation, whole groups.
 
     `known`: read as that run does; columns keep their names. measured: of a table that comes in splits, the test
-    split or else the validation split is all that is read. Raises DataError with file and row, OptionError.
+    split or else the validation split is all that is read. opened: the table, where it was looked at before. Raises
+    DataError with file and row, OptionError.
     """
     shares = [share_of(name, given, 0.1) for name, given in (("valid", asked.valid), ("test", asked.test))]
     with advice_for(known):
-        table = open_table(path, asked.options)
+        table = opened or open_table(path, asked.options)
         if measured:
             table = table.splits.get("test") or table.splits.get("validation") or table
         beside = _other_tables(table, asked, shares)

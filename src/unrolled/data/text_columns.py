@@ -13,7 +13,7 @@ import numpy as np
 from unrolled.data.column_kinds import spell
 from unrolled.data.file_names import check_no_files
 from unrolled.data.input_kinds import kind_of
-from unrolled.data.table_file import HALVES, LOOKED_AT, USUAL, TableOptions, half_a_character
+from unrolled.data.table_file import HALVES, LOOKED_AT, USUAL, TableFile, TableOptions, half_a_character
 from unrolled.data.tables import is_table, open_table
 from unrolled.data.text import CHUNK, Chunk, Documents, TextFile, read_documents
 from unrolled.errors import DataError, OptionError, nearest
@@ -75,17 +75,14 @@ def read_texts(
     return CellDocuments(table.path, files, (), note=table.note, column=column, options=options)
 
 
-def text_column(path: str | Path, options: TableOptions = USUAL, names: bool = False) -> str | None:
-    """The column of a table that has no other, if what stands there is text; None for all else. Raises DataError,
+def text_column(table: TableFile, names: bool = False) -> str | None:
+    """The column of a table that has no other, if what stands there is text; None else. Raises DataError,
     for a table of one column without a row too, and where its cells name files, unless `names` may be read."""
-    if not is_table(path):
-        return None
-    table = open_table(path, options)
     if len(table.columns) != 1 or table.unnamed:
         return None
     looked = [row.cells[0] for row in islice(table.rows(table.columns), LOOKED_AT)]
     if not looked:
-        raise DataError(f"{path} holds a header and no rows. Give it some rows.")
+        raise DataError(f"{table.path} holds a header and no rows. Give it some rows.")
     cells = [cell for cell in looked if cell is not None]
     # neither numbers nor names of sounds and pictures
     texts = bool(cells) and all(isinstance(cell, str) for cell in cells) and kind_of(cells, table) == "text"

@@ -17,12 +17,12 @@ from unrolled.figures import SHORT, SMALLER
 from unrolled.model.answerer import Part
 from unrolled.model.blend import blend, blend_unseen, fit_in_time
 from unrolled.model.likelihoods import LIKELIHOODS, Likelihood
+from unrolled.options import TrainSettings
 from unrolled.parts import UNTRAINED
 from unrolled.run.answer_rows import answer_rows
 from unrolled.run.selection import select, selected_line, standing, too_short
 from unrolled.run.tellers import Reach, Score, facts_of, nats_of, teller_of
 from unrolled.run.trend import trend_line
-from unrolled.settings import TrainSettings
 
 
 @dataclass(frozen=True)

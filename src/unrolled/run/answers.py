@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from unrolled.model.cooccurrence import cooccurrence_vectors
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head, balanced
 from unrolled.model.weights import named_tensors
+from unrolled.options import AnswerSettings
 from unrolled.parts import COUNTED, LINEAR, UNTRAINED
 from unrolled.run.answer_rows import AT_ONCE, most_rows
 from unrolled.run.answer_verdict import judge_alone, judge_answers
@@ -46,18 +48,19 @@ from unrolled.run.rivals import (
     save_rivals,
 )
 from unrolled.run.rows import (
+    as_measured,
     build_inlet,
     check_rows,
     facts_of_rows,
     is_varied,
     known_from_json,
+    read_rows,
     shown_row,
     tables_of_rows,
 )
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
 from unrolled.run.tellers import suited_nats, teller_of
 from unrolled.run.trend import trend_of
-from unrolled.settings import TrainSettings
 from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
@@ -78,12 +81,14 @@ POOL = "attention"  # where none was asked for
 class Answers(Subject):
     """Rows of a table and their answers; what is learnt stands beside a linear model."""
 
-    kind, baseline_share = "answers", 0.08
+    kind, data, settings_class = "answers", "table", AnswerSettings
+    baseline_share = 0.08
+    settings: AnswerSettings
     _judging = 0.0  # seconds that `AT_ONCE` rows took what stands beside the net, scores included
     terms = Terms("nats per prediction", "rows", "linear model", "answered", "answers", "predict")
 
     def __init__(
-        self, examples: Examples, settings: TrainSettings, began: str | None = None, embed: int | None = None,
+        self, examples: Examples, settings: AnswerSettings, began: str | None = None, embed: int | None = None,
         read_text: Callable[[], Corpus] | None = None,
     ) -> None:  # fmt: skip
         """began: the kind of run that it started from, where that is another; embed: of the run it starts from.
@@ -92,11 +97,6 @@ class Answers(Subject):
         self._read_text = read_text
         check_rows(examples, settings)
         check_rivals(examples, settings.model)
-        if settings.reader is not None:
-            raise OptionError(
-                f"--reader is how a text that is written looks back; {examples.path} is asked for "
-                f"{examples.asked_for}.\nLeave it out, or have a text written: --as text."
-            )
         if settings.balance and not all(isinstance(one, Labels) for one in examples.answers.values()):
             raise OptionError(
                 "--balance makes labels count alike, and what is answered here are no labels, one each."
@@ -111,6 +111,14 @@ class Answers(Subject):
                 f"--gradient {settings.gradient} carries a loss back piece by piece, and rows read both ways are one "
                 "piece.\nLeave it out, or read ahead alone: --direction ahead."
             )
+
+    @classmethod
+    def read_again(cls, path: Path, settings: AnswerSettings, tables: Mapping[str, Any]) -> Answers:
+        return cls(read_rows(path, settings, tables), settings, tables.get("began"))
+
+    @classmethod
+    def read_measured(cls, path: Path, settings: AnswerSettings, tables: Mapping[str, Any]) -> Answers:
+        return cls(read_rows(path, as_measured(settings), tables, measured=True), settings, tables.get("began"))
 
     @property
     def description(self) -> str:
@@ -311,7 +319,7 @@ class Answers(Subject):
 
 
 def build_answering(
-    plan: Plan, settings: TrainSettings, tables: Mapping[str, Any], weights: Mapping[str, list[float]] | None = None
+    plan: Plan, settings: AnswerSettings, tables: Mapping[str, Any], weights: Mapping[str, list[float]] | None = None
 ) -> Answering:
     """An untrained model by a plan and a run's tables, the same for the same seed."""
     known = known_from_json(tables)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, TypeVar
 
 from unrolled.errors import OptionError, RunError
 from unrolled.files import read_json, unsealed
 from unrolled.opening import CURE
+from unrolled.options import TASK_SETTINGS, TrainOptions, TrainSettings
 from unrolled.schema import Within, check
-from unrolled.settings import MOST_MINUTES, TrainSettings
+from unrolled.settings import MOST_MINUTES
 
-FORMAT = 2  # 1 had no checksums
-KINDS = ("language", "answers", "writings")  # of runs that this version makes and reads
+FORMAT = 3  # 1 had no checksums; up to 2 the settings stood under 'asked'
+SEALED = 2  # since when a run has checksums
+KINDS = tuple(TASK_SETTINGS)  # of runs that this version makes and reads
 LISTED = "`unroll runs` lists them."
 STATUSES = Literal["training", "stopped", "finished"]
+Checked = TypeVar("Checked", bound=TrainSettings)
 Some = Annotated[float, Within(0, 1e12)]
 
 
@@ -89,7 +92,8 @@ class Facts(TypedDict):
     format: int
     kind: str
     status: STATUSES
-    asked: dict[str, Any]  # TrainSettings, see `settings_of`
+    asked: dict[str, Any]  # the options that were typed, see `options_of`
+    settings: NotRequired[dict[str, Any]]  # what they were resolved to, see `settings_of`
     data: DataFacts
     scores: Scores
     legs: list[LegFacts]
@@ -107,6 +111,12 @@ class Facts(TypedDict):
     checksums: NotRequired[dict[str, str]]
 
 
+class Resolved(TypedDict):
+    """What run.json has had to say since format 3."""
+
+    settings: dict[str, Any]
+
+
 def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
     """What run.json says. Raises RunError where it is damaged, of a newer format or of another kind."""
     source = f"{path}/run.json"
@@ -118,8 +128,8 @@ def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
             f"{path} was made by a newer unrolled: it has format {facts['format']}; this one reads {FORMAT}.\n"
             "Use the newer one, or upgrade this one, in its checkout: git pull, then pip install ."
         )
-    facts = unsealed(facts, source, must=facts["format"] == FORMAT)
-    if facts["format"] < 1 or ("checksums" in facts) != (facts["format"] == FORMAT):
+    facts = unsealed(facts, source, must=facts["format"] >= SEALED)
+    if facts["format"] < 1 or ("checksums" in facts) != (facts["format"] >= SEALED):
         raise RunError(f"{source} is damaged: its format and its checksums do not fit together. {CURE}")
     if kinds is not None and facts["kind"] not in kinds:
         wanted = " or ".join(f"'{kind}'" for kind in kinds)
@@ -132,18 +142,32 @@ def _checked(facts: Any, source: str) -> dict[str, Any]:
     check(facts, Facts, source)
     if not facts["legs"]:
         raise RunError(f"{source} is damaged: 'legs' is empty. {CURE}")
+    options_of(facts, source)
     settings_of(facts, source)
     whole: dict[str, Any] = facts
     return whole
 
 
+def options_of(facts: Mapping[str, Any], source: str) -> TrainOptions:
+    """The options that a run was asked with, as typed. Raises RunError where they cannot have been."""
+    return _possible(TrainOptions.from_json(facts["asked"], f"{source}, 'asked',"), "asked", source)
+
+
 def settings_of(facts: Mapping[str, Any], source: str) -> TrainSettings:
-    """What a run was asked. Raises RunError where that cannot have been."""
-    settings = TrainSettings.from_json(facts["asked"], f"{source}, 'asked',")
+    """What these options were resolved to, for the run's task. Raises RunError where they cannot have been."""
+    kind = TASK_SETTINGS.get(facts["kind"], TrainSettings)
+    if facts["format"] == FORMAT:
+        check(facts, Resolved, source)
+        return _possible(kind.from_json(facts["settings"], f"{source}, 'settings',"), "settings", source)
+    known = options_of(facts, source).to_json()
+    return kind(**{name: known[name] for name in kind.names()})
+
+
+def _possible(settings: Checked, name: str, source: str) -> Checked:
     try:
         settings.check()
     except OptionError as error:
-        raise RunError(f"{source} is damaged: 'asked' cannot be. {str(error).splitlines()[0]}") from None
+        raise RunError(f"{source} is damaged: '{name}' cannot be. {str(error).splitlines()[0]}") from None
     return settings
 
 

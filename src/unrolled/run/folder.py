@@ -42,7 +42,7 @@ from unrolled.files import (
 )
 from unrolled.opening import CURE, check_own, read_own
 from unrolled.run.birth import check_vacant, rename, sweep_unborn
-from unrolled.run.facts import FORMAT, KINDS, LISTED, PlanFacts, ReportFacts, read_facts, settings_of
+from unrolled.run.facts import FORMAT, KINDS, LISTED, PlanFacts, ReportFacts, options_of, read_facts, settings_of
 from unrolled.run.lock import Lock
 from unrolled.run.own_files import check_files, is_run
 from unrolled.schema import check
@@ -50,8 +50,8 @@ from unrolled.schema import check
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unrolled.options import TrainOptions
     from unrolled.reach import Reach
-    from unrolled.settings import TrainSettings
 
 FIXED = ("symbols.json", "data.txt")  # written once, when a run is born; run.json has their checksums
 SAMPLE_HEADING = "--- step "  # at the line's start; a sample's own lines are indented
@@ -196,8 +196,13 @@ class RunFolder:
         return self._lock.held()
 
     @property
-    def asked(self) -> TrainSettings:
-        """What the run was asked. Raises RunError where that cannot have been."""
+    def asked(self) -> TrainOptions:
+        """The options that the run was asked with, as typed. Raises RunError where they cannot have been."""
+        return options_of(self.facts, f"{self.path}/run.json")
+
+    @property
+    def settings(self) -> Any:
+        """What they were resolved to: the settings of the run's task. Raises RunError likewise."""
         return settings_of(self.facts, f"{self.path}/run.json")
 
     @property
@@ -300,7 +305,7 @@ class RunFolder:
     def _add_checksums(self) -> None:
         """An older run's checksums, of its files as they are: plans first, so that a kill between leaves it older."""
         self._rewrite("plan.jsonl", "".join(_sealed_line(line) + "\n" for line in self.read_plans()))
-        self.write_facts(format=FORMAT, checksums=self._digests())
+        self.write_facts(format=FORMAT, settings=self.settings.to_json(), checksums=self._digests())
 
     def write_model(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Writes model.safetensors, whole and with a checksum."""

@@ -13,9 +13,10 @@ from unrolled.figures import SHORT
 from unrolled.files import read_json, write_json
 from unrolled.given import as_path
 from unrolled.opening import check_no_link
+from unrolled.options import TrainOptions
 from unrolled.run.folder import RunFolder, free_path
 from unrolled.run.training import Training
-from unrolled.settings import TrainSettings, option_name
+from unrolled.settings import option_name
 
 FOLDS = "folds.json"  # what was asked; at the end, the scores
 OTHER = "Give another folder: --out OTHER"  # what to do where this one is damaged
@@ -38,7 +39,7 @@ class Folds:
     """The trainings of `--folds N` in a folder, fold-1 to fold-N. One that is finished is not trained again, and one
     that was stopped goes on. A budget is each one's. Raises RunError for a folder of other folds."""
 
-    def __init__(self, data: str | Path, settings: TrainSettings, name: str) -> None:
+    def __init__(self, data: str | Path, settings: TrainOptions, name: str) -> None:
         data = as_path(data)
         settings.check()
         if settings.plan or settings.from_run:

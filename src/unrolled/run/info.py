@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +12,32 @@ from unrolled.errors import OptionError
 from unrolled.files import nameless_file, no_room
 from unrolled.given import as_path
 from unrolled.memory import bring_named
+from unrolled.options import TrainOptions
 from unrolled.parts import UNTRAINED
-from unrolled.run.asked import as_read, check_parts, keep_input, read_input, read_subject
 from unrolled.run.building import find_device
-from unrolled.settings import TrainSettings
+from unrolled.run.resolve import resolve
 from unrolled.threads import threads_for, torch_threads
 
 OPENED = Path("/proc/self/fd")  # where Linux has this process's files, to be opened once more, from their beginning
 
 
-def info_data(path: str | Path, settings: TrainSettings | None = None) -> dict[str, Any]:
-    """What a path holds, in plain names; with a budget in `settings`, also the plan that it would get."""
-    path, settings = as_path(path), TrainSettings.from_call(settings, {})
-    settings.check()
-    bring_named(settings.model)
-    settings = as_read(path, settings)
-    check_parts(settings)
-    planned = settings.steps is not None or settings.minutes is not None
-    if planned and settings.model in UNTRAINED:
-        name, how = UNTRAINED[settings.model]
+def info_data(path: str | Path, options: TrainOptions | None = None) -> dict[str, Any]:
+    """What a path holds, in plain names; with a budget in `options`, also the plan that it would get."""
+    path, options = as_path(path), TrainOptions.from_call(options, {})
+    options.check()
+    bring_named(options.model)
+    planned = options.steps is not None or options.minutes is not None
+    if planned and options.model in UNTRAINED:
+        name, how = UNTRAINED[options.model]
         raise OptionError(
-            f"The {name} has no plan: it is {how}, not trained. Leave out --minutes or --model {settings.model}."
+            f"The {name} has no plan: it is {how}, not trained. Leave out --minutes or --model {options.model}."
         )
-    if str(path) == "-":
-        with passing_path() as aside:
-            subject = read_input(keep_input(aside, settings), settings)
-    else:
-        subject = read_subject(path, settings)
+    with passing_path() if str(path) == "-" else nullcontext() as aside:
+        subject = resolve(path, options, kept=aside)
     facts = {"path": str(path), "description": subject.description, **subject.facts()}
-    device, threads = find_device(settings.device), threads_for(settings.threads)
+    device, threads = find_device(options.device), threads_for(options.threads)
     if planned:
-        seconds = None if settings.minutes is None else 0.85 * 60 * settings.minutes
+        seconds = None if options.minutes is None else 0.85 * 60 * options.minutes
         with torch_threads(threads):
             facts["plan"] = subject.make_plan(device, threads, seconds).to_json()
     return facts

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from unrolled.data import Corpus, Table, make_batches, part_rows, read_corpus
+from unrolled.data import Corpus, Table, TableOptions, make_batches, part_rows, read_corpus, table_from_json
 from unrolled.data.column_kinds import MOST_KINDS
 from unrolled.data.cuts import PARTS
 from unrolled.data.split_folders import check_most, find_text_splits, labelled_files
@@ -23,6 +23,7 @@ from unrolled.evaluate import evaluate
 from unrolled.gradient import GRADIENTS
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
+from unrolled.options import LanguageSettings
 from unrolled.parts import COUNTED, build
 from unrolled.run.baseline import count_ngram, score_baseline, score_ngram
 from unrolled.run.building import build_model
@@ -30,11 +31,9 @@ from unrolled.run.mixing import FITTED_LOGITS, Chosen, choose, load_counts, save
 from unrolled.run.process import bytes_in_use
 from unrolled.run.record import ConclusionCost, TrainingRecord
 from unrolled.run.report import Report
-from unrolled.run.rows import table_options
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
 from unrolled.run.verdict import copied_of, judge, judge_ngram, surprise_quantiles
 from unrolled.seeds import generator
-from unrolled.settings import TrainSettings
 from unrolled.threads import one_thread
 from unrolled.training.measure import rehearse_language, time_updates
 from unrolled.training.planning import Task, plan_minutes, plan_steps
@@ -59,17 +58,19 @@ class Language(Subject):
     """A corpus, and a model that foresees it. Where no model was asked for, the n-gram too: the best of the two and
     their ensemble is selected on validation."""
 
-    kind, baseline_share, ranked = "language", 0.035, RANKED_SYMBOLS
+    kind, data, settings_class = "language", "text", LanguageSettings
+    baseline_share, ranked = 0.035, RANKED_SYMBOLS
+    settings: LanguageSettings
     terms = Terms("nats per character", "symbols", "n-gram", "wrote", "writes", "sample")
 
-    def __init__(self, corpus: Corpus, settings: TrainSettings, note: str = "") -> None:
+    def __init__(self, corpus: Corpus, settings: LanguageSettings, note: str = "") -> None:
         """note: how a folder was understood, to be said with the text."""
         self.corpus, self.settings, self.note = corpus, settings, note
         self._ngram: NGram | None = None  # of `fit_alone`
         self._judged_by: Deadline = ENDLESS  # likewise
 
     @classmethod
-    def read(cls, path: str | Path, settings: TrainSettings, table: Table | None = None) -> Language:
+    def read(cls, path: str | Path, settings: LanguageSettings, table: Table | None = None) -> Language:
         """The text at `path`; with a table of symbols that is there already. A folder of train, valid and test is
         read as these, unless --valid and --test say otherwise. Raises DataError, OptionError."""
         path, note = Path(path), ""
@@ -82,7 +83,7 @@ class Language(Subject):
             test = str(splits["test"]) if test is None and "test" in splits else test
         corpus = read_corpus(
             path, settings.documents, settings.symbols, settings.seed, valid, test, table, settings.input,
-            table_options(settings),
+            TableOptions(header=not settings.no_header),
         )  # fmt: skip
         if (table is None or settings.from_run is not None) and not corpus.targets("validation"):
             raise DataError(
@@ -93,6 +94,20 @@ class Language(Subject):
             unread = [file for file in corpus.skipped if file.stat().st_size]
             check_most(path, len(corpus.files), "texts", unread, " To read the texts alone: --as language.")
         return cls(corpus, settings, note)
+
+    @classmethod
+    def read_again(cls, path: Path, settings: LanguageSettings, tables: Mapping[str, Any]) -> Language:
+        return cls.read(path, settings, table_from_json(tables))
+
+    @classmethod
+    def read_measured(cls, path: Path, settings: LanguageSettings, tables: Mapping[str, Any]) -> Language:
+        splits = find_text_splits(path) if path.is_dir() else {}
+        corpus = read_corpus(
+            splits.get("test") or splits.get("validation") or path, settings.documents, valid=0.0, test=0.0,
+            table=table_from_json(tables), column=settings.input,
+            options=TableOptions(header=not settings.no_header),
+        )  # fmt: skip
+        return cls(corpus, settings)
 
     @property
     def description(self) -> str:
@@ -277,7 +292,7 @@ def task_of(corpus: Corpus) -> Task:
     return Task(corpus.table.size, corpus.targets("training"), len(corpus.symbols) / documents)
 
 
-def _folder_note(path: Path, splits: Mapping[str, Path], settings: TrainSettings) -> str:
+def _folder_note(path: Path, splits: Mapping[str, Path], settings: LanguageSettings) -> str:
     """How a folder is understood, and the option for what else it could be; "" where there is nothing to say."""
     if splits:
         names = ", ".join(splits[split].name for split in PARTS if split in splits)

@@ -8,14 +8,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat, tee
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from unrolled.arguments import checked
-from unrolled.data import Corpus, Table, part_rows, read_corpus, table_from_json
-from unrolled.data.split_folders import find_text_splits
+from unrolled.data import Corpus, Table, part_rows, table_from_json
 from unrolled.decode import decode_stream, sample, stop_at
 from unrolled.errors import InputError, OptionError, RunError, TrainingError
 from unrolled.evaluate import ROWS, Score, evaluate, score_lines
@@ -32,7 +30,6 @@ from unrolled.run.language import Language
 from unrolled.run.legs import load_best, recorded_plans
 from unrolled.run.mixing import check_symbols, load_counts, load_mixture, score_parts, selected_parts
 from unrolled.run.results import RankedLine
-from unrolled.run.rows import table_options
 from unrolled.run.run import EvaluateOptions, Reread, Run
 from unrolled.seeds import generator
 from unrolled.settings import SampleSettings
@@ -194,13 +191,8 @@ class LanguageModelRun(Run):
             corpus = self.read_corpus()
             part = "test" if corpus.targets("test") else "validation"
             return corpus, part, part
-        splits = find_text_splits(Path(data)) if Path(data).is_dir() else {}
-        path = splits.get("test") or splits.get("validation") or data
-        corpus = read_corpus(
-            path, self.settings.documents, valid=0.0, test=0.0, table=self.table, column=self.settings.input,
-            options=table_options(self.settings),
-        )  # fmt: skip
-        return corpus, "training", str(path)
+        corpus = self._read(Language, data).corpus
+        return corpus, "training", str(corpus.path)
 
     def _adapting(self) -> tuple[torch.nn.Module, Adapting]:
         """The model and how it learns while it reads, chosen on the run's validation part. Raises InputError."""

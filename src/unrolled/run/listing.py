@@ -28,7 +28,7 @@ def _row(folder: RunFolder) -> dict[str, Any]:
     path, unlocked = folder.path, not folder.in_training()
     facts = RunFolder.open(path, kinds=None).facts  # once more: its trainer may have ended since
     status = "stopped" if facts["status"] == "training" and unlocked else facts["status"]
-    model = facts["asked"].get("model") or "+".join(facts.get("left", ())) or None
+    model = folder.settings.model or "+".join(facts.get("left", ())) or None
     return {
         "path": str(path), "data": facts["data"]["path"], "model": model, "status": status,
         **_score(facts["scores"], str(path)), "age": time.time() - last_written(path), "bytes": bytes_of(path),

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from unrolled.given import as_path, as_whole
-from unrolled.run.asked import as_evaluated, read_again, read_subject
 from unrolled.run.building import find_device
 from unrolled.run.folder import RunFolder, newest
+from unrolled.run.resolve import read_again, read_measured
 from unrolled.run.run import Run
 from unrolled.run.subject import Subject
 from unrolled.run.tasks import TASKS
@@ -28,5 +28,5 @@ def load(path: str | Path | None = None, device: str = "auto", threads: int | No
 def _read_for(folder: RunFolder, data: str | None, skip_empty: bool) -> Subject:
     """What a run is evaluated on: its own data once more, or what a path holds, all of it one part."""
     if data is None:
-        return read_again(folder, folder.asked)
-    return read_subject(data, as_evaluated(folder.asked, skip_empty), folder, measured=True)
+        return read_again(folder)
+    return read_measured(folder, data, skip_empty)

@@ -16,9 +16,9 @@ from unrolled.evaluate import Unrolling, evaluate
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
+from unrolled.options import DEFAULT_MODEL, TrainSettings
 from unrolled.parts import COUNTED
 from unrolled.run.selection import TELLING, select, too_short
-from unrolled.settings import DEFAULT_MODEL, TrainSettings
 from unrolled.training.checkpoint import load_tensors, save_tensors
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from unrolled.errors import RunError
 from unrolled.model.answerer import Answerer, Net, Part
 from unrolled.model.answering import Answering
 from unrolled.model.likelihoods import LIKELIHOODS
+from unrolled.options import DEFAULT_MODEL
 from unrolled.parts import UNTRAINED
 from unrolled.run.answer_evaluation import AnswerEvaluation, find_unknown, list_errors
 from unrolled.run.answers import Answers, build_answering
@@ -28,7 +29,6 @@ from unrolled.run.rows import check_labels
 from unrolled.run.rows_run import RowsRun
 from unrolled.run.run import EvaluateOptions, PredictOptions, Reread
 from unrolled.run.tellers import Reach, ValueTeller, teller_of
-from unrolled.settings import DEFAULT_MODEL
 from unrolled.threads import one_thread, torch_threads
 from unrolled.value_scores import NORMAL
 

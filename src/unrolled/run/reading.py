@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 from unrolled.data import is_table
 from unrolled.data.columns import choose_columns
 from unrolled.data.input_kinds import find_input
 from unrolled.data.reading_time import time_reading
-from unrolled.data.tables import open_table
+from unrolled.data.table_file import TableFile
 from unrolled.errors import DataError, OptionError
-from unrolled.run.rows import table_options
-from unrolled.settings import TrainSettings
+from unrolled.options import TableSettings
 from unrolled.training.plan import Clock
 
 READING = 0.5  # share of a budget that reading may take
@@ -20,12 +18,11 @@ ADVISED = 0.35  # that it takes with what is advised
 FEWER = 20_000  # rows that are advised where a budget has no time for any
 
 
-def check_reading(path: str | Path, settings: TrainSettings, clock: Clock) -> None:
+def check_reading(table: TableFile, settings: TableSettings, clock: Clock | None) -> None:
     """Raises OptionError, with the options that settle it, where reading a table would take over half the budget."""
-    if clock.budget is None or not is_table(path):
+    if clock is None or clock.budget is None or not is_table(table.path):
         return
     try:
-        table = open_table(path, table_options(settings))
         columns = choose_columns(table, settings.input, settings.output, settings.group, settings.sequence)
         found = None if columns.sequence else time_reading(table, columns, find_input(table, columns, settings.read))
     except (DataError, OptionError):  # said, with all that belongs to it, by who reads it
@@ -48,8 +45,8 @@ def check_reading(path: str | Path, settings: TrainSettings, clock: Clock) -> No
         )
     what = "all" if settings.rows is None else f"{settings.rows:,}"
     raise OptionError(
-        f"{path}: to read {what} of its {found.rows:,} rows takes about {seconds / 60:.1f} minutes here, more than "
-        f"half of --minutes {clock.budget / 60:g}.\n{cure}"
+        f"{table.path}: to read {what} of its {found.rows:,} rows takes about {seconds / 60:.1f} minutes here, more "
+        f"than half of --minutes {clock.budget / 60:g}.\n{cure}"
     )
 
 

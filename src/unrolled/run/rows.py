@@ -15,13 +15,13 @@ from unrolled.data.features import FEATURES, Features, Frames, Rows, features_fr
 from unrolled.data.outputs import output_from_json
 from unrolled.data.read_examples import read_examples
 from unrolled.data.symbols import Table
-from unrolled.data.table_file import TableOptions
+from unrolled.data.table_file import TableFile, TableOptions
 from unrolled.data.tokens import Tokens, tokens_from_json
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.memory import Memory, NoMemory, Stack
 from unrolled.memory.columns import build_columns
 from unrolled.model.inlets import BagInlet, PlainInlet
-from unrolled.settings import TrainSettings
+from unrolled.options import TableSettings
 
 if TYPE_CHECKING:
     from unrolled.run.folder import RunFolder
@@ -30,17 +30,18 @@ FEW = 20_000  # sounds or pictures of the training part up to which each is read
 SHOWN_CHARACTERS = 60  # of a row that is shown
 
 
-def table_options(settings: TrainSettings) -> TableOptions:
+def table_options(settings: TableSettings) -> TableOptions:
     """How a run with these settings reads tables."""
     return TableOptions(header=not settings.no_header, decimal=settings.decimal)
 
 
 def read_rows(
-    path: str | Path, settings: TrainSettings, tables: Mapping[str, Any] | None = None, table: Table | None = None,
-    measured: bool = False,
+    path: str | Path, settings: TableSettings, tables: Mapping[str, Any] | None = None, table: Table | None = None,
+    measured: bool = False, opened: TableFile | None = None,
 ) -> Examples:  # fmt: skip
     """The table at `path`; by a run's tables where there are. table: of the symbols by which texts are read, grown
-    where it must. measured: of what comes in splits the test split alone. Raises DataError, OptionError."""
+    where it must. measured: of what comes in splits the test split alone. opened: the table, where it was looked at
+    before. Raises DataError, OptionError."""
     asked = Asked(
         settings.input, settings.output, settings.kind, settings.group, settings.valid, settings.test,
         settings.symbols, settings.seed, settings.skip_empty, settings.read, settings.sequence,
@@ -49,7 +50,7 @@ def read_rows(
         settings.shuffle,
         settings.rows,
     )  # fmt: skip
-    examples = read_examples(path, asked, None if tables is None else known_from_json(tables), measured)
+    examples = read_examples(path, asked, None if tables is None else known_from_json(tables), measured, opened)
     if tables is None and not examples.count("validation"):
         raise DataError(
             f"{path}: the validation part is empty, and on it the best weights and their sureness are chosen.\n"
@@ -58,26 +59,34 @@ def read_rows(
     return examples
 
 
+def as_measured(settings: TableSettings) -> TableSettings:
+    """How a run with these settings reads a table all of which is one part."""
+    kept = {name: getattr(settings, name) for name in ("kind", "skip_empty", "no_header", "decimal")}
+    return TableSettings(**kept, valid="none", test="none")
+
+
 def was_trained_on(folder: RunFolder, examples: Examples) -> bool:
     """Whether rows are those of a run's own table, its validation and test tables apart."""
     marks = list(folder.facts["data"]["fingerprints"].values())[:1]  # of the tables of a run its own stands first
     return bool(set(marks) & set(examples.fingerprints.values()))
 
 
-def check_rows(examples: Examples, settings: TrainSettings) -> None:
+def check_rows(examples: Examples, settings: TableSettings) -> None:
     """Raises OptionError for what no learning about these rows has a use for."""
     if settings.folds is not None and settings.fold is None:
         raise OptionError("One training is one fold of --folds: name it with --fold, or use unrolled.run.folds.")
     check_inlet(settings, examples.intake)
 
 
-def check_inlet(settings: TrainSettings, intake: Tokens | Features) -> None:
+def check_inlet(settings: TableSettings, intake: Tokens | Features) -> None:
     """Raises OptionError where `--inlet` or `--augment` is of no use for what is read."""
     if settings.inlet == "patches" and intake.kind != "patches":
         raise OptionError(f"--inlet patches is of pictures, and what is read here is {intake.read_as}. Leave it out.")
-    if settings.inlet == "conv" and not isinstance(intake, Frames | Rows):
-        raise OptionError(f"--inlet conv is of sounds and pictures, and here are {intake.read_as}. Leave it out.")
-    if settings.augment == "yes" and not intake.varies:
+    if settings.inlet in ("conv", "plain") and not isinstance(intake, Frames | Rows):
+        raise OptionError(
+            f"--inlet {settings.inlet} is of sounds and pictures, and here are {intake.read_as}. Leave it out."
+        )
+    if settings.augment != "auto" and not intake.varies:
         raise OptionError(f"--augment is of sounds and pictures, and here are {intake.read_as}. Leave it out.")
 
 
@@ -95,7 +104,7 @@ def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> N
             )
 
 
-def is_varied(examples: Examples, settings: TrainSettings) -> bool:
+def is_varied(examples: Examples, settings: TableSettings) -> bool:
     """Whether each row is read as one like it, another each time."""
     few = examples.count("training") <= FEW and examples.intake.varies
     return few if settings.augment == "auto" else settings.augment == "yes"

@@ -12,6 +12,7 @@ from unrolled.arguments import checked
 from unrolled.data.outputs import Output
 from unrolled.errors import OptionError, RunError
 from unrolled.given import as_path
+from unrolled.options import DEFAULT_MODEL
 from unrolled.reach import Reach
 from unrolled.run.evaluation import Evaluation
 from unrolled.run.folder import RunFolder
@@ -19,7 +20,7 @@ from unrolled.run.generation import Choice
 from unrolled.run.giving import Given
 from unrolled.run.results import Answer, RankedLine
 from unrolled.run.subject import Subject
-from unrolled.settings import DEFAULT_MODEL, SampleSettings
+from unrolled.settings import SampleSettings
 from unrolled.threads import ThreadChoice
 
 VERBS = ("predict", "sample", "score", "reach", "stand_ins")
@@ -73,7 +74,7 @@ class Run(ABC):
 
     def __init__(self, folder: RunFolder, reread: Reread, device: str = "cpu", threads: int | None = None) -> None:
         """threads: on how many it answers, at most all cores; what is faster where left out."""
-        self.folder, self.settings, self.device = folder, folder.asked, device
+        self.folder, self.settings, self.device = folder, folder.settings, device
         self.threads = ThreadChoice(threads)  # on which rows are read side by side
         self._reread = reread
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 from torch import Tensor, nn
 
@@ -13,10 +14,10 @@ from unrolled.deadline import ENDLESS, Deadline
 from unrolled.run.legs import best_weights, recorded_plans
 
 if TYPE_CHECKING:
+    from unrolled.options import TrainSettings
     from unrolled.run.folder import RunFolder
     from unrolled.run.record import ConclusionCost, TrainingRecord
     from unrolled.run.report import Report
-    from unrolled.settings import TrainSettings
     from unrolled.training.loop import Batches
     from unrolled.training.plan import Clock, Plan
 
@@ -73,10 +74,22 @@ class Subject(ABC):
     """
 
     kind: ClassVar[str]  # what run.json calls it
+    data: ClassVar[str]  # what it is about: text, table
+    settings_class: ClassVar[type[TrainSettings]]  # the options that it takes
     terms: ClassVar[Terms]
     baseline_share: ClassVar[float]  # of a budget in minutes, at most, for what is to be beaten
     ranked: ClassVar[int] = 0  # items of the validation part, at most, that are read once more at the end
     settings: TrainSettings
+
+    @classmethod
+    @abstractmethod
+    def read_again(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
+        """The task of a run, whose settings and symbols.json these are, on its own data. Raises DataError."""
+
+    @classmethod
+    @abstractmethod
+    def read_measured(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
+        """Likewise on other data, all of which is one part: of what comes in splits the test split alone."""
 
     @property
     @abstractmethod

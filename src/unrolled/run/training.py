@@ -15,28 +15,16 @@ from unrolled.given import as_path
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import bring_named
 from unrolled.model.weights import copy_tensors, named_tensors
+from unrolled.options import DEFAULT_MINUTES, TrainOptions, TrainSettings
 from unrolled.parts import UNTRAINED, build
-from unrolled.run.asked import (
-    KEPT,
-    as_read,
-    as_recorded,
-    as_started_from,
-    check_parts,
-    counted,
-    keep_input,
-    name_for,
-    read_again,
-    read_input,
-    read_subject,
-)
+from unrolled.run.asked import as_recorded, check_parts, counted
 from unrolled.run.building import differences, environment, find_device
 from unrolled.run.folder import RunFolder, free_path, newest
 from unrolled.run.legs import Leg, best_weights, recorded_plans, set_weights
 from unrolled.run.monitor import Monitor
-from unrolled.run.reading import check_reading
 from unrolled.run.report import Report
+from unrolled.run.resolve import KEPT, name_for, read_again, resolve
 from unrolled.run.subject import Baseline, Concluded, Terms
-from unrolled.settings import DEFAULT_MINUTES, TrainSettings
 from unrolled.threads import by_threads, threads_for, torch_threads
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
@@ -57,37 +45,27 @@ class Training:
     _no_net = ""  # why there is none, where the budget was spent on reading
 
     def __init__(
-        self, path: str | Path, settings: TrainSettings | None = None, started: float | None = None, **asked: Any
+        self, path: str | Path, options: TrainOptions | None = None, started: float | None = None, **asked: Any
     ) -> None:
-        """Trains on the text or table at `path` ("-": standard input). `asked` are single settings: `steps=500`.
+        """Trains on the text or table at `path` ("-": standard input). `asked` are single options: `steps=500`.
 
         started: time.monotonic() when the command began, which a budget in minutes counts from.
         """
-        path, settings = as_path(path), TrainSettings.from_call(settings, asked)
-        settings.check()
-        settings = settings.in_order()
-        bring_named(settings.model)  # what was typed; what a run names is not run for that
-        recorded = RunFolder.open(settings.plan) if settings.plan else None
-        if recorded is not None:
-            settings = as_recorded(recorded, settings)
-        settings = as_read(path, settings)
-        check_parts(settings)
-        source = RunFolder.open(settings.from_run) if settings.from_run else None
-        if source is not None:
-            settings = as_started_from(source, settings, path)
-        self.settings = settings = settings.with_defaults()
-        self.clock = Clock(settings.minutes * 60 if settings.minutes else None, started)
-        self.device = find_device(settings.device)
-        threads = threads_for(settings.threads)
+        path, self.options = as_path(path), TrainOptions.from_call(options, asked)
+        self.options.check()
+        bring_named(self.options.model)  # what was typed; what a run names is not run for that
+        recorded = RunFolder.open(self.options.plan) if self.options.plan else None
+        wanted = self.options if recorded is None else as_recorded(recorded, self.options)
+        check_parts(wanted)
+        source = RunFolder.open(wanted.from_run) if wanted.from_run else None
+        self.clock = Clock(wanted.seconds, started)
+        self.device = find_device(wanted.device)
+        threads = threads_for(wanted.threads)
         with torch_threads(threads), ExitStack() as stack:
-            given: str | Path = path
             kept: RunFolder | None = None
             if str(path) == "-":  # it can be read only once: the run keeps it from the first byte on
                 kept = stack.enter_context(RunFolder.unborn(self._place(path)))
-                given = keep_input(kept.path / KEPT, settings)
-            check_reading(given, settings, self.clock)
-            read = read_subject if kept is None else read_input
-            self.subject = read(given, settings, source)
+            self.subject = resolve(path, wanted, source, self.clock, None if kept is None else kept.path / KEPT)
             self._leave_out_net()
             plans = self._first_plans(recorded, threads)
             facts = self._facts(path, kept is not None, threads)
@@ -99,9 +77,9 @@ class Training:
                     set_weights(self.learner.optimiser.averaged, weights)
             self.run = kept or stack.enter_context(RunFolder.unborn(self._place(path)))
             if plans:
-                self.monitor = self._make_monitor(plans, follows=settings.minutes is None)
+                self.monitor = self._make_monitor(plans, follows=self.settings.minutes is None)
             if recorded is not None:
-                self._monitor().notes += differences(recorded.facts, self.device, settings.threads)
+                self._monitor().notes += differences(recorded.facts, self.device, wanted.threads)
             self._fill(self.run)
             self.run.bear(facts)
 
@@ -118,7 +96,7 @@ class Training:
         minutes, steps: a new budget; left out, what the run had left. Raises RunError where it cannot go on, and
         DataError where its text is gone or has changed.
         """
-        TrainSettings.from_call(None, {"minutes": minutes, "steps": steps}).check()
+        TrainOptions.from_call(None, {"minutes": minutes, "steps": steps}).check()
         folder = RunFolder.open(newest() if run is None else as_path(run, "A run"))
         folder.lock()
         try:
@@ -131,7 +109,7 @@ class Training:
         return self
 
     def _resume(self, folder: RunFolder, minutes: float | None, steps: int | None, started: float | None) -> None:
-        facts, asked = folder.facts, folder.asked
+        facts, asked = folder.facts, folder.settings
         dataclasses.replace(asked, minutes=minutes, steps=steps, plan=None).check()
         finished, given = facts["status"] == "finished", minutes is not None or steps is not None
         if asked.model in UNTRAINED and (finished or given):
@@ -143,10 +121,10 @@ class Training:
                 f"{folder.path} is finished. To train it further give it a new budget:\n"
                 f"{command('resume', folder.path, '--minutes', format(asked.minutes or DEFAULT_MINUTES, 'g'))}"
             )
-        self.settings, self.run = asked, folder
+        self.options, self.run = folder.asked, folder
         self.device = find_device(asked.device)
         self.clock = Clock(None, started)
-        self.subject = read_again(folder, asked)
+        self.subject = read_again(folder)
         made = facts.get("baseline") is not None  # else it is made anew
         folder.check_resumable(self.subject.kept_baselines(folder) if made else [])
         if asked.model in UNTRAINED:  # cut short: it is counted or fitted once more
@@ -174,7 +152,12 @@ class Training:
     # Setting up
 
     def _place(self, path: str | Path) -> Path:
-        return Path(self.settings.out) if self.settings.out else free_path(name_for(path))
+        return Path(self.options.out) if self.options.out else free_path(name_for(path))
+
+    @property
+    def settings(self) -> TrainSettings:
+        """What the options were resolved to."""
+        return self.subject.settings
 
     def _leave_out_net(self) -> None:
         """Where reading has spent the budget, and no model was asked for: what is counted or fitted alone."""
@@ -182,7 +165,7 @@ class Training:
         if budget is None or model is None or self.settings.model is not None or self.settings.from_run:
             return
         if self.clock.left < max(LEAST_LEFT * budget, SETTING_UP * self.clock.starting):
-            self.settings = self.subject.settings = dataclasses.replace(self.settings, model=model)
+            self.subject.settings = dataclasses.replace(self.settings, model=model)
             self._no_net = f"; after {self.clock.sitting:.0f} of {budget:.0f} seconds there is no time for a net"
 
     def _first_plans(self, recorded: RunFolder | None, threads: int) -> list[Plan]:
@@ -202,8 +185,8 @@ class Training:
             "description": self.subject.description,
         }
         return {
-            "kind": self.subject.kind, "status": "training", "asked": self.settings.to_json(), "data": data,
-            "scores": {},
+            "kind": self.subject.kind, "status": "training", "asked": self.options.given(),
+            "settings": self.settings.to_json(), "data": data, "scores": {},
             "legs": [dataclasses.asdict(Leg(self.settings.minutes, self.settings.steps))],
             "environment": environment(self.device), "threads": threads,
             "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

@@ -16,12 +16,12 @@ from unrolled.errors import command
 from unrolled.evaluate import Score, Unrolling, evaluate, score_lines
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram import NGram
+from unrolled.options import TrainSettings
 from unrolled.parts import COUNTED
 from unrolled.run.baseline import score_ngram
 from unrolled.run.mixing import score_parts
 from unrolled.run.selection import selected_line, standing
 from unrolled.run.trend import trend_line, trend_of
-from unrolled.settings import TrainSettings
 
 if TYPE_CHECKING:
     from unrolled.run.folder import RunFolder
@@ -142,7 +142,7 @@ def stands(model: tuple[float, float], ngram: float) -> int | None:
 
 def longer_command(folder: RunFolder, path: Path, steps: int) -> str:
     """The command that trains the same with three times the budget. path: of the text; steps: of the last plan."""
-    asked, data = folder.asked, folder.facts["data"]
+    asked, data = folder.settings, folder.facts["data"]
     minutes = max(1, round(3 * asked.minutes)) if asked.minutes else None
     again = replace(asked, minutes=minutes, steps=None if minutes else 3 * steps, plan=None)
     return command("train", folder.path / data["path"] if data["kept"] else path, *again.options())

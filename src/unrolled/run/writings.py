@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,14 +20,17 @@ from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import OptionError, RunError
 from unrolled.model.readers import READERS
 from unrolled.model.writer import TRANSFORMER, Taught, build_writer
+from unrolled.options import DEFAULT_MODEL, WritingSettings
 from unrolled.parts import UNTRAINED, build, parse_part
 from unrolled.run.record import ConclusionCost, TrainingRecord
 from unrolled.run.rows import (
+    as_measured,
     build_inlet,
     check_rows,
     facts_of_rows,
     is_varied,
     known_from_json,
+    read_rows,
     shown_row,
     tables_of_rows,
 )
@@ -42,7 +46,6 @@ from unrolled.run.writing_verdict import (
     score_rows,
     shown,
 )
-from unrolled.settings import DEFAULT_MODEL, TrainSettings
 from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
@@ -61,16 +64,26 @@ WIDE = 27_720  # units that any number of heads up to 12 divides
 class Writings(Subject):
     """Rows of a table, and a text to be written about each."""
 
-    kind, baseline_share = "writings", 0.03
+    kind, data, settings_class = "writings", "table", WritingSettings
+    baseline_share = 0.03
+    settings: WritingSettings
     terms = Terms("nats per character", "symbols", "likest row", "wrote", "writes", "predict")
 
-    def __init__(self, examples: Examples, settings: TrainSettings) -> None:
+    def __init__(self, examples: Examples, settings: WritingSettings) -> None:
         self.examples, self.settings = examples, settings
         check_rows(examples, settings)
         check_writing(settings)
         self.written = written_of(examples)
         self.name = next(iter(examples.answers))
         self._symbols: dict[str, int] = {}
+
+    @classmethod
+    def read_again(cls, path: Path, settings: WritingSettings, tables: Mapping[str, Any]) -> Writings:
+        return cls(read_rows(path, settings, tables), settings)
+
+    @classmethod
+    def read_measured(cls, path: Path, settings: WritingSettings, tables: Mapping[str, Any]) -> Writings:
+        return cls(read_rows(path, as_measured(settings), tables, measured=True), settings)
 
     @property
     def description(self) -> str:
@@ -190,7 +203,7 @@ class Writings(Subject):
         return Scribe(model.writer, self.examples.intake, self.written.output)
 
 
-def check_writing(settings: TrainSettings) -> None:
+def check_writing(settings: WritingSettings) -> None:
     """Raises OptionError for what writing about rows has no use for."""
     if settings.model in UNTRAINED or settings.mixed:
         raise OptionError(
@@ -203,23 +216,17 @@ def check_writing(settings: TrainSettings) -> None:
             f"--gradient {settings.gradient} goes back piece by piece, and a text about a row is one piece:\n"
             "all of it hangs on the input. Leave it out."
         )
-    for name in ("pool", "direction", "balance"):
-        if getattr(settings, name) not in (None, False):
-            raise OptionError(
-                f"--{name} is of labels, tags and values, and what is learnt here are texts, for which a row is "
-                "read\nboth ways and looked back at by a --reader. Leave it out."
-            )
     with torch.device("meta"):  # its options are looked at, and nothing is computed
         build("reader", READERS, reader_of(settings), WIDE, WIDE, settings.size or WIDE)
 
 
-def reader_of(settings: TrainSettings) -> str:
+def reader_of(settings: WritingSettings) -> str:
     """How a text looks back at its row: as asked for, else what suits the memory."""
     transformer = parse_part(settings.model or DEFAULT_MODEL)[0] == TRANSFORMER
     return settings.reader or ("multihead" if transformer else READER)
 
 
-def build_taught(plan: Plan, settings: TrainSettings, tables: Mapping[str, Any]) -> Taught:
+def build_taught(plan: Plan, settings: WritingSettings, tables: Mapping[str, Any]) -> Taught:
     """An untrained writer by a plan and a run's tables, the same for the same seed."""
     known = known_from_json(tables)
     output = next(iter(known.outputs.values()))

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, replace
 
 from unrolled.memory import IN_BLOCKS, in_blocks
+from unrolled.options import DEFAULT_MODEL, LanguageSettings
 from unrolled.parts import parse_part
-from unrolled.settings import DEFAULT_MODEL, TrainSettings
 from unrolled.training.measure import fastest_threads, has_fast_bfloat16, rehearse_language, seconds_an_update
 from unrolled.training.plan import Plan
 
@@ -32,7 +32,7 @@ class Task:
     document: float  # targets of a document, on average
 
 
-def plan_steps(settings: TrainSettings, task: Task, device: str, threads: int) -> Plan:
+def plan_steps(settings: LanguageSettings, task: Task, device: str, threads: int) -> Plan:
     """The plan for `--steps N`: it depends on the data and N alone, never on the clock or the machine's speed."""
     steps = settings.steps or 1
     window, batch = settings.window or window_for(task), settings.batch or batch_for(task)
@@ -53,7 +53,7 @@ def validated(plan: Plan, read: int, least: int) -> int:
     return max(least, min(plan.validation, int(VALIDATED * read * plan.steps / times)))
 
 
-def plan_minutes(settings: TrainSettings, task: Task, device: str, threads: int, seconds: float) -> Plan:
+def plan_minutes(settings: LanguageSettings, task: Task, device: str, threads: int, seconds: float) -> Plan:
     """The plan for a budget: `seconds` are what is left for updates and validations.
 
     Sizes are tried from the smallest up, each for a few updates, until one would read too little in the time.
@@ -80,7 +80,7 @@ def plan_minutes(settings: TrainSettings, task: Task, device: str, threads: int,
 
 
 def measured(
-    settings: TrainSettings, task: Task, device: str, threads: int, size: int, depth: int, seconds: float
+    settings: LanguageSettings, task: Task, device: str, threads: int, size: int, depth: int, seconds: float
 ) -> tuple[Plan, float]:
     """The plan of a size and depth, and the seconds that an update of it takes here."""
     plan = shape(settings, task, device, threads, size, depth, task.training)
@@ -89,7 +89,7 @@ def measured(
     return shape(settings, task, device, threads, size, depth, read), pace
 
 
-def shapes_for(settings: TrainSettings) -> list[tuple[int, int]]:
+def shapes_for(settings: LanguageSettings) -> list[tuple[int, int]]:
     """(units, layers) to choose from, the smallest first: what was asked for is the same in all."""
     table = BLOCK_SHAPES if in_blocks(settings.model or DEFAULT_MODEL) else SHAPES
     return list(dict.fromkeys((settings.size or size, settings.depth or depth) for size, depth in table))
@@ -111,7 +111,9 @@ def batch_for(task: Task) -> int:
     return min(8 * BATCH, BATCH * WINDOW // window_for(task))
 
 
-def shape(settings: TrainSettings, task: Task, device: str, threads: int, size: int, depth: int, read: int) -> Plan:
+def shape(
+    settings: LanguageSettings, task: Task, device: str, threads: int, size: int, depth: int, read: int
+) -> Plan:
     """Everything but the steps, for a training that reads `read` symbols."""
     model, epochs = settings.model or DEFAULT_MODEL, read / max(1, task.training)
     dropout = dropout_for(epochs) if settings.dropout is None else settings.dropout

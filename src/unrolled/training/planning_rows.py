@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from unrolled.memory import in_blocks
-from unrolled.settings import DEFAULT_MODEL, TrainSettings
+from unrolled.options import DEFAULT_MODEL, TrainSettings
 from unrolled.training.measure import UPDATES, Rehearsal, fastest_threads, has_fast_bfloat16, seconds_an_update
 from unrolled.training.plan import Plan
 from unrolled.training.planning import LEAST_VALIDATED, LOOKING, gains_by_bfloat16, time_steps, validated
@@ -127,7 +127,7 @@ def shape_rows(settings: TrainSettings, task: RowTask, device: str, threads: int
         batch = settings.batch or max(1, min(batch, fits))
     return Plan(
         model=model, size=size, depth=settings.depth or recipe.depth, embed=task.embed or embed,
-        batch=batch, window=settings.window or round(task.steps if task.written is None else task.written), steps=1,
+        batch=batch, window=round(task.steps if task.written is None else task.written), steps=1,
         rate=settings.rate or recipe.rate, matrix_rate=recipe.matrix_rate, warmup=1,
         dropout=dropout, decay=0.01, matrix_decay=0.1,
         clip=1.0, average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",

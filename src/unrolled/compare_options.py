@@ -1,0 +1,70 @@
+"""What `unroll compare` can be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from unrolled.arguments import checked
+from unrolled.errors import OptionError
+from unrolled.options import TrainOptions
+from unrolled.parts import parse_list
+from unrolled.settings import Settings, check_choice, check_seed
+
+
+@checked
+@dataclass(frozen=True)
+class CompareSettings(Settings):
+    """What `unroll compare` was asked. None means: as `unroll train` would have it."""
+
+    models: Annotated[str, "models, with commas between them"] = "lstm,gru,transformer,mingru,ngram"
+    gradients: Annotated[str, "gradients, with commas; each model is trained by each"] = "full"
+    lag: Annotated[str | None, "of a diagnostic task: lags in steps, with commas (10,50,200)"] = None
+    minutes: Annotated[float | None, "minutes for each training (2; 0.5 for a task)"] = None
+    steps: Annotated[int | None, "updates of each training, instead of minutes"] = None
+    parameters: Annotated[int | None, "parameters of each model, within 3%; left out: sizes as planned"] = None
+    seeds: Annotated[int, "trainings of each, with seeds that follow each other"] = 3
+    size: Annotated[int | None, "width of each layer, in units"] = None
+    depth: Annotated[int | None, "number of layers"] = None
+    out: Annotated[str | None, "the comparison's folder (a new one under compare/ if left out)"] = None
+    documents: Annotated[
+        str, "what a document is: file, line, blank (blocks between blank lines), or row (of a table's text)"
+    ] = "file"
+    no_header: Annotated[bool, "of a csv or tsv: the first row is data"] = False
+    kind: Annotated[
+        str | None, "language: label folders, or a table, are read as one text; left out, they are refused"
+    ] = None
+    symbols: Annotated[str, "what a symbol is: auto, char, byte, word or bpe"] = "auto"
+    seed: Annotated[int, "the first seed"] = 0
+    threads: Annotated[int | None, "processor threads (all of this machine's)"] = None
+    device: Annotated[str, "auto, cpu, cuda or mps"] = "auto"
+
+    def check(self) -> None:
+        """Raises OptionError for the first value that cannot be."""
+        parse_list("--models", self.models)
+        parse_list("--gradients", self.gradients)
+        if self.lag is not None:
+            self.lags()
+        if self.parameters is not None and self.parameters < 1:
+            raise OptionError(f"--parameters is a whole number of at least 1; got {self.parameters}.")
+        if self.parameters is not None and self.size is not None:
+            raise OptionError("--parameters finds the size; --size says it. Leave one of them out.")
+        if self.seeds < 1:
+            raise OptionError(f"--seeds is a whole number of at least 1; got {self.seeds}.")
+        check_seed(self.seed)
+        if self.kind is not None:
+            check_choice("--as", self.kind, ("language",))
+        shared = (
+            "minutes", "steps", "out", "size", "depth", "documents", "no_header", "kind", "symbols", "threads",
+            "device",
+        )  # fmt: skip
+        TrainOptions(**{name: getattr(self, name) for name in shared}).check()
+
+    def lags(self) -> list[int]:
+        """The lags asked for; [10, 50, 200] where none were. Raises OptionError."""
+        lags = []
+        for text in parse_list("--lag", "10,50,200" if self.lag is None else self.lag):
+            if not text.isdecimal() or int(text) < 1:
+                raise OptionError(f"--lag is in steps, whole numbers of at least 1 with commas; got '{text}'.")
+            lags.append(int(text))
+        return lags

@@ -1,0 +1,45 @@
+"""The keywords of `unrolled.train`: that they are those of the options, and that a type checker refuses others."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+import unrolled
+from unrolled import keywords, options
+from unrolled.options import PATHS
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (keywords.LanguageKeywords, options.LanguageSettings),
+        (keywords.AnswerKeywords, options.AnswerSettings),
+        (keywords.WritingKeywords, options.WritingSettings),
+        (keywords.AllKeywords, options.TrainOptions),
+    ],
+)
+def test_keywords_are_the_options_of_the_task(kind: Any, settings: type[options.TrainSettings]) -> None:
+    hints = get_type_hints(settings)
+    wanted = {name: hints[name] for name in settings.names() if name != "kind"}
+    found = get_type_hints(kind)
+    assert found.keys() == wanted.keys()
+    for name, hint in wanted.items():
+        assert found[name] == (hint | PathLike[str] if name in PATHS else hint), name
+
+
+def never_called(path: Path) -> None:
+    """mypy reads this: each line that is to be refused says so, and a comment that is not needed is an error."""
+    unrolled.train(path, minutes=2, model="gru", out=path / "run")
+    unrolled.train(path, kind="label", pool="mean", group="speaker", progress=False)
+    unrolled.train(path, kind="text", reader="dot")
+    unrolled.train(path, kind="language", documents="line")
+    unrolled.train(path, minutes="two")  # type: ignore[call-overload]
+    unrolled.train(path, modell="gru")  # type: ignore[call-overload]
+    unrolled.train(path, kind="labell")  # type: ignore[call-overload]
+    unrolled.train(path, kind="label", documents="line")  # type: ignore[call-overload]
+    unrolled.train(path, kind="language", pool="mean")  # type: ignore[call-overload]
+    unrolled.train(path, kind="text", balance=True)  # type: ignore[call-overload]
