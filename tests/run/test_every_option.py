@@ -1,0 +1,241 @@
+"""Every option × every task × every kind of input: each changes what is done, or is refused; none is ignored.
+
+What is done is what three updates show: the rows of each part, the batches, the weights, and what is said then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from unrolled.errors import InputError
+from unrolled.gradient import GRADIENTS
+from unrolled.options import TASK_SETTINGS, LanguageSettings, TrainOptions, WritingSettings
+from unrolled.parts import build
+from unrolled.run.resolve import resolve
+from unrolled.settings import option_name
+from unrolled.threads import torch_threads
+from unrolled.training.loop import Learner, update
+from unrolled.training.optimiser import Optimiser
+
+TINY: dict[str, Any] = {"steps": 3, "size": 8, "depth": 1, "batch": 6, "threads": 1, "model": "lstm"}
+WORDS = ["a", "lamp", "in", "the", "hall", "was", "warm", "and", "every", "door", "stood", "open", "to", "rain"]
+
+VALUES: dict[str, list[Any]] = {
+    "model": ["gru"],
+    "symbols": ["byte", "word"],
+    "size": [12],
+    "depth": [2],
+    "batch": [5],
+    "rate": [0.5],
+    "dropout": [0.5],
+    "gradient": ["truncated:k1=3"],
+    "seed": [7],
+    "valid": ["0.3"],
+    "test": ["none"],
+    "input": ["other"],
+    "no_header": [True],
+    "documents": ["line", "row"],
+    "window": [9],
+    "output": ["more"],
+    "group": ["who"],
+    "folds": [3],
+    "read": ["label", "text", "vectors", "picture"],
+    "sequence": ["who"],
+    "inlet": ["plain", "conv", "patches"],
+    "augment": ["no", "yes"],
+    "shuffle": [True],
+    "rows": [40],
+    "pool": ["mean", "last"],
+    "direction": ["ahead"],
+    "balance": [True],
+    "reader": ["dot"],
+    "kind": ["label", "labels", "tags", "value", "text", "language"],
+}
+"""Values of each option, other than the usual one. A kind of input may have one on which nothing hangs; not all."""
+WITH: dict[str, dict[str, Any]] = {"folds": {"fold": 2}, "window": {"batch": 2}}
+"""What has to be given beside."""
+ELSEWHERE = {
+    "minutes", "steps", "out", "threads", "device", "from_run", "freeze", "plan", "fold",
+}  # fmt: skip
+"""Options that say how long, where, and from what is trained, which have tests of their own; `fold` is with `folds`."""
+MENDING = {
+    "skip_empty": ({"text": "", "other": "", "x": "", "source": ""}, True),
+    "decimal": ({"x": '"0,5"', "y": '"1,5"'}, ","),
+}
+"""Options that settle what single cells mean: cells that call for them, which their tables have in one row."""
+
+
+def sentence(number: int) -> str:
+    return " ".join(random.Random(number).choice(WORDS) for _ in range(4 + number % 5))
+
+
+def write_rows(path: Path, rows: Callable[[int], dict[str, Any]], count: int = 90) -> Path:
+    """A table of another ending for each kind: jsonl, csv or tsv."""
+    found = [rows(number) for number in range(count)]
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in found))
+        return path
+    mark = "," if path.suffix == ".csv" else "\t"
+    lines = [mark.join(found[0]), *(mark.join(str(cell) for cell in row.values()) for row in found)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def text(folder: Path) -> Path:
+    (folder / "text.txt").write_text("\n".join(sentence(number) for number in range(400)))
+    return folder / "text.txt"
+
+
+def labels(folder: Path) -> Path:
+    """Labels that are not alike in number, groups, another input and another output."""
+    return write_rows(folder / "labels.csv", lambda n: {
+        "text": sentence(n), "label": "yes" if n % 3 else "no", "who": f"p{n % 9}", "other": sentence(n + 500),
+        "more": "ab"[n % 2],
+    })  # fmt: skip
+
+
+def tags(folder: Path) -> Path:
+    def row(n: int) -> dict[str, Any]:
+        words = sentence(n).split()
+        return {"words": words, "tags": [word[0] for word in words], "who": f"p{n % 9}", "other": words[::-1],
+                "more": [word[-1] for word in words]}  # fmt: skip
+
+    return write_rows(folder / "tags.jsonl", row)
+
+
+def numbers(folder: Path) -> Path:
+    return write_rows(folder / "numbers.csv", lambda n: {
+        "x": n * 0.37 % 1, "y": round(n * 0.73 % 1, 3), "other": n * 0.11 % 1, "who": f"p{n % 9}",
+        "more": round(n * 0.19 % 1, 3),
+    })  # fmt: skip
+
+
+def pairs(folder: Path) -> Path:
+    return write_rows(folder / "pairs.tsv", lambda n: {
+        "source": sentence(n), "target": " ".join([*sentence(n).split()[::-1], *WORDS[: n % 3]]), "who": f"p{n % 9}",
+        "other": sentence(n + 500), "more": sentence(n)[::-1],
+    })  # fmt: skip
+
+
+def pictures(folder: Path) -> Path:
+    chance = np.random.default_rng(0)
+    np.savez(
+        folder / "pictures.npz", x=chance.integers(0, 255, (90, 8, 8), np.uint8), y=np.arange(90) % 3,
+        other=chance.integers(0, 255, (90, 8, 8), np.uint8), who=np.arange(90) % 9, more=np.arange(90) % 2,
+    )  # fmt: skip
+    return folder / "pictures.npz"
+
+
+BY_ITSELF: dict[str, dict[str, str]] = {
+    "text": {"kind": "language"},
+    "label of texts": {"kind": "label", "read": "text", "symbols": "word"},
+    "tags of words": {"kind": "tags", "read": "text", "symbols": "word"},
+    "number of numbers": {"kind": "value", "read": "vectors"},
+    "text about texts": {"kind": "text", "read": "text", "symbols": "word"},
+    "label of pictures": {"kind": "label", "read": "picture", "inlet": "conv", "augment": "yes"},
+}
+"""What is found of each: to ask for it changes nothing."""
+TASKS: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
+    "text": (text, {}),
+    "label of texts": (labels, {"input": "text", "output": "label"}),
+    "tags of words": (tags, {"input": "words", "output": "tags"}),
+    "number of numbers": (numbers, {"input": "x", "output": "y"}),
+    "text about texts": (pairs, {"input": "source", "output": "target"}),
+    "label of pictures": (pictures, {"input": "x", "output": "y"}),
+}
+"""Each kind of input and each task: a file, and the options that say which columns are meant."""
+
+
+def done(path: Path, asked: dict[str, Any]) -> str:
+    """What is done with these options, as a digest. Raises InputError."""
+    options = TrainOptions.from_call(None, TINY | asked)
+    options.check()
+    found = hashlib.sha256()
+
+    def take(value: Any) -> None:
+        found.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+
+    with torch_threads(1):
+        task: Any = resolve(path, options)
+        plan = task.make_plan("cpu", 1, None)
+        model = task.make_model(plan)
+        learner = Learner(model, Optimiser(model, plan), model.start(plan.rows))
+        batches, strategy = task.make_batches(plan), build("gradient", GRADIENTS, plan.gradient)
+        for number in range(3):
+            update(learner, batches.batch(number), strategy, plan, options.seed)
+        for weights in learner.model.parameters():
+            take(weights.detach().numpy())
+        take(task.tables())
+        for part in ("training", "validation", "test"):
+            take(task.items(part))
+            take(task.corpus.parts[part] if hasattr(task, "corpus") else task.examples.parts[part])
+        take(torch.get_rng_state().numel())
+    return found.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("every_option")
+    return {name: make(folder) for name, (make, _) in TASKS.items()}
+
+
+@pytest.fixture(scope="module")
+def usual(files: dict[str, Path]) -> dict[str, str]:
+    """What is done with each without another option."""
+    return {name: done(path, TASKS[name][1]) for name, path in files.items()}
+
+
+@pytest.mark.parametrize("option", VALUES)
+@pytest.mark.parametrize("task", TASKS)
+def test_an_option_changes_what_is_done_or_is_refused(
+    task: str, option: str, files: dict[str, Path], usual: dict[str, str]
+) -> None:
+    ignored = []
+    for value in VALUES[option]:
+        asked = TASKS[task][1] | WITH.get(option, {}) | {option: value}
+        try:
+            changed = done(files[task], asked) != usual[task]
+        except InputError:
+            continue
+        if not changed and BY_ITSELF[task].get(option) != value:
+            ignored.append(value)
+    assert not ignored, f"--{option} with these is accepted, and nothing is another"
+
+
+@pytest.mark.parametrize(
+    ("task", "option"),
+    [("label of texts", "skip_empty"), ("number of numbers", "skip_empty"), ("text about texts", "skip_empty"),
+     ("number of numbers", "decimal")],
+)  # fmt: skip
+def test_an_option_that_mends_cells_changes_what_is_done_with_them(
+    task: str, option: str, files: dict[str, Path], tmp_path: Path
+) -> None:
+    cells, value = MENDING[option]
+    mark = "\t" if files[task].suffix == ".tsv" else ","
+    names, *lines = files[task].read_text().splitlines()
+    row = dict(zip(names.split(mark), lines[7].split(mark), strict=True)) | cells
+    lines[7] = mark.join(str(row[name]) for name in names.split(mark))
+    path = tmp_path / files[task].name
+    path.write_text("\n".join([names, *lines]) + "\n")
+    with pytest.raises(InputError, match=option_name(option)):
+        done(path, TASKS[task][1])
+    done(path, TASKS[task][1] | {option: value})
+
+
+def test_only_what_answers_about_rows_keeps_an_encoder_as_it_was() -> None:
+    options = TrainOptions(from_run="run", freeze="encoder")
+    refused = {settings for settings in TASK_SETTINGS.values() if "freeze" in options.refused_by(settings)}
+    assert refused == {LanguageSettings, WritingSettings}
+
+
+def test_every_option_is_crossed_with_every_task() -> None:
+    assert set(VALUES) | set(MENDING) | ELSEWHERE == set(TrainOptions.names())
