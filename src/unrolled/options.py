@@ -45,24 +45,23 @@ class TrainSettings(Settings):
     of: ClassVar[str] = "every task"  # what has a use for the options that are declared here
     chosen_by: ClassVar[str] = ""  # the option by which that is learnt
 
-    minutes: Annotated[float | None, "minutes from the command's start to its exit (10 if no --steps)"] = None
-    steps: Annotated[int | None, "training updates, instead of minutes: nothing hangs on the clock"] = None
+    minutes: Annotated[float | None, "minutes from the command's start to its exit (10)"] = None
+    steps: Annotated[int | None, "training updates, instead of minutes"] = None
     model: Annotated[
         str | None,
-        "lstm, gru, rnn, slstm, mingru, minlstm, delta, attention, transformer, convolution, none; two in one stack "
-        "as in lstm/attention; ngram, which is counted; both as an ensemble: lstm+ngram; your module.Class; of a "
-        "table also linear and lstm+linear, of labels of texts lstm+linear+ngram (left out: an lstm is trained; of "
-        "it, what is counted or fitted and their ensemble, the best on validation is selected)",
+        "a memory (lstm, gru, rnn, slstm, mingru, minlstm, delta, attention, transformer, convolution, none), a "
+        "stack (lstm/attention), ngram or linear, an ensemble (lstm+ngram, lstm+linear+ngram), or your module.Class "
+        "(left out: lstm, and the best of it, the baselines and their ensemble is selected)",
     ] = None
-    out: Annotated[str | None, "the run's folder (a new one under runs/ if left out)"] = None
+    out: Annotated[str | None, "the run's folder (a new one under runs/)"] = None
     kind: Annotated[
         str | None,
-        "what to learn of a table: label, labels (any number), tags (one a step), value, text (about each row), or "
-        "language (what is read, a row a document; without --input the file as it stands)",
+        "what to learn: label, labels (any number), tags (one per step), value, text (about each row) or language "
+        "(the next token, of what is read)",
     ] = None
-    symbols: Annotated[str, "what a symbol is: auto, char, byte, word or bpe"] = "auto"
-    size: Annotated[int | None, "width of each layer, in units"] = None
-    depth: Annotated[int | None, "number of layers"] = None
+    symbols: Annotated[str, "auto, char, byte, word or bpe"] = "auto"
+    size: Annotated[int | None, "units of each layer"] = None
+    depth: Annotated[int | None, "layers"] = None
     batch: Annotated[int | None, "rows read side by side"] = None
     rate: Annotated[float | None, "highest learning rate"] = None
     dropout: Annotated[float | None, "share of each layer's outputs dropped, 0 to 0.9"] = None
@@ -70,11 +69,11 @@ class TrainSettings(Settings):
         str,
         "how the loss is carried back: full, truncated:k1=32, checkpointed:bytes=64MB or randomised:mean=64",
     ] = "full"
-    seed: Annotated[int, "number that all chance is drawn from"] = 0
-    threads: Annotated[int | None, "processor threads (all of this machine's)"] = None
+    seed: Annotated[int, "seed of all random numbers"] = 0
+    threads: Annotated[int | None, "processor threads (all)"] = None
     device: Annotated[str, "auto, cpu, cuda or mps"] = "auto"
-    valid: Annotated[str | None, "validation part: a share such as 0.05, or a file"] = None
-    test: Annotated[str | None, "test part: a share such as 0.1, a file, or none"] = None
+    valid: Annotated[str | None, "validation split: a share such as 0.05, or a file"] = None
+    test: Annotated[str | None, "test split: a share such as 0.1, a file, or none"] = None
     from_run: Annotated[str | None, "start from what this run has learnt"] = None
     plan: Annotated[str | None, "train again by this run's recorded plan, bit for bit"] = None
 
@@ -127,8 +126,8 @@ class ColumnSettings(TrainSettings):
 
     of: ClassVar[str] = "tables"
 
-    input: Annotated[str | None, "of a table: the column that is read; of numbers several with commas"] = None
-    no_header: Annotated[bool, "of a csv or tsv: the first row is data; columns are called 1, 2, …"] = False
+    input: Annotated[str | None, "the column that is read; several with commas"] = None
+    no_header: Annotated[bool, "csv, tsv: the first row is data; columns are 1, 2, …"] = False
 
 
 @checked
@@ -138,10 +137,8 @@ class LanguageSettings(ColumnSettings):
 
     of: ClassVar[str] = "texts"
 
-    documents: Annotated[
-        str, "what a document is: file, line, blank (blocks between blank lines), or row (of a table's text)"
-    ] = "file"
-    window: Annotated[int | None, "steps an update sees"] = None
+    documents: Annotated[str, "what a document is: file, line, blank or row"] = "file"
+    window: Annotated[int | None, "steps that an update sees"] = None
 
 
 @checked
@@ -149,26 +146,18 @@ class LanguageSettings(ColumnSettings):
 class TableSettings(ColumnSettings):
     """What a training on rows of a table can be asked beside, whatever is answered about them."""
 
-    output: Annotated[str | None, "of a table: the column that is answered; several with commas"] = None
-    group: Annotated[str | None, "of a table: a column; rows alike in it stay in one part"] = None
-    folds: Annotated[int | None, "of a table: train so often, each time another part of it is the test part"] = None
+    output: Annotated[str | None, "the column that is predicted; several with commas"] = None
+    group: Annotated[str | None, "a column; rows alike in it stay in one split"] = None
+    folds: Annotated[int | None, "train so often, each time another test split"] = None
     fold: Annotated[int | None, "this one of the folds alone, from 1"] = None
-    read: Annotated[str | None, "what the input is read as: text, label, vectors, sound or picture"] = None
-    sequence: Annotated[str | None, "of a table with a row a step: a column; rows alike in it are a sequence"] = None
-    inlet: Annotated[
-        str, "how sounds and pictures reach the memory: auto, conv, plain (frames, rows) or patches (of pictures)"
-    ] = "auto"
-    augment: Annotated[str, "sounds and pictures: each time another like it; auto (where there are few), yes, no"] = (
-        "auto"
-    )
+    read: Annotated[str | None, "read the input as text, label, vectors, sound or picture"] = None
+    sequence: Annotated[str | None, "a row per step: rows alike in this column are a sequence"] = None
+    inlet: Annotated[str, "sounds, pictures: auto, conv, plain or patches"] = "auto"
+    augment: Annotated[str, "sounds, pictures: vary each, auto (if few), yes or no"] = "auto"
     skip_empty: Annotated[bool, "leave out rows with an empty cell"] = False
-    decimal: Annotated[
-        str | None, "of a csv or tsv: the mark before a number's decimals, , or . ; the other parts thousands"
-    ] = None
-    shuffle: Annotated[
-        bool, "of a table whose rows are in the order of its dates: draw validation and test part all the same"
-    ] = False
-    rows: Annotated[int | None, "of a table: read so many of its rows, drawn evenly over it (all)"] = None
+    decimal: Annotated[str | None, "csv, tsv: the decimal mark of numbers, , or ."] = None
+    shuffle: Annotated[bool, "split by chance, although rows are in order of dates"] = False
+    rows: Annotated[int | None, "read so many rows, drawn evenly (all)"] = None
 
     def check(self) -> None:
         """As of every training."""
@@ -191,10 +180,10 @@ class AnswerSettings(TableSettings):
     of: ClassVar[str] = "labels, tags and numbers"
     chosen_by: ClassVar[str] = "--as label, labels, tags or value"
 
-    pool: Annotated[str | None, "what of a row an answer is made from: last, mean or attention"] = None
-    direction: Annotated[str | None, "which way rows are read: both, or ahead, which can answer at every step"] = None
-    balance: Annotated[bool, "every label counts alike in training, however many rows it has"] = False
-    freeze: Annotated[str | None, "with --from: encoder, which then stays as it is, and the heads alone learn"] = None
+    pool: Annotated[str | None, "what a prediction is made from: last, mean or attention"] = None
+    direction: Annotated[str | None, "read rows both ways, or ahead (predicts at every step)"] = None
+    balance: Annotated[bool, "weigh all labels alike, however many rows each has"] = False
+    freeze: Annotated[str | None, "with --from: encoder; then the heads alone are trained"] = None
 
     def check(self) -> None:
         """As of every training on a table."""
@@ -211,9 +200,7 @@ class WritingSettings(TableSettings):
     of: ClassVar[str] = "texts that are written about rows"
     chosen_by: ClassVar[str] = "--as text"
 
-    reader: Annotated[
-        str | None, "how a text that is written about a row looks back at it: context, additive, dot or multihead"
-    ] = None
+    reader: Annotated[str | None, "how a text looks back: context, additive, dot, multihead"] = None
 
 
 Resolved = TypeVar("Resolved", bound=TrainSettings)

@@ -79,14 +79,14 @@ def test_rows_that_there_is_no_time_for_are_left_out(table: Path) -> None:
 
 
 def test_an_ensemble_that_there_is_no_time_to_fit_is_as_good_as_its_best_part_and_says_so(table: Path) -> None:
-    examples, names = read_rows(table, TrainSettings()), ["linear", "ngram"]
+    examples, names = read_rows(table, TrainOptions()), ["linear", "ngram"]
     parts = fit_rivals(examples, names, 0)
     candidates = {"linear": ["linear"], "ngram": ["ngram"], "linear+ngram": names}
     cut = weigh(examples, parts, candidates, Deadline(0.0))
     assert cut.unfinished == ["linear+ngram"]
     assert cut.validation["linear+ngram"] <= min(cut.validation.values()) + 0.001
     assert not weigh(examples, parts, candidates).unfinished
-    verdict, _ = judge_alone(examples, {"ngram": parts["ngram"]}, TrainSettings(model="ngram"), "none")
+    verdict, _ = judge_alone(examples, {"ngram": parts["ngram"]}, TrainOptions(model="ngram"), "none")
     told = replace(verdict, unfinished=cut.unfinished).lines
     assert any("too short to fit the weights of linear+ngram to the end" in line for line in told)
     assert not any("too short" in line for line in verdict.lines)

@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from unrolled.cli import compare, demo, evaluate, info, predict, sample, score, train
+from unrolled.cli.bridge import Panels
 from unrolled.cli.output import let_go, note, say
 from unrolled.cli.started import process_started
 from unrolled.errors import InputError, OptionError, TrainingError, command, nearest
@@ -59,14 +60,14 @@ class Commands(TyperGroup):
 app = typer.Typer(cls=Commands, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
 demo_app = typer.Typer(cls=Commands, rich_markup_mode=None)
 
-app.command()(train.train)
+app.command(cls=Panels)(train.train)
 app.command()(train.resume)
 app.command()(sample.sample)
 app.command()(predict.predict)
 app.command()(score.score)
 app.command()(evaluate.evaluate)
 app.command()(compare.compare)
-app.command()(info.info)
+app.command(cls=Panels)(info.info)
 app.command()(info.runs)
 demo_app.callback(invoke_without_command=True)(demo.demo)
 demo_app.command()(demo.hello)

@@ -9,11 +9,12 @@ from inspect import Parameter, signature
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from unrolled.compare_options import CompareSettings
 from unrolled.errors import OptionError
-from unrolled.options import TrainOptions
-from unrolled.settings import PredictSettings, SampleSettings, check_seed, option_name
+from unrolled.options import TrainOptions, TrainSettings
+from unrolled.settings import PredictSettings, SampleSettings, Settings, check_seed, option_name
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ def takes(
 
         own = dict(signature(command, eval_str=True).parameters)
         del own["settings"]
-        options = [_parameter(field.name, hints[field.name], field.default) for field in fields]
+        options = [_parameter(field.name, hints[field.name], field.default, settings_class) for field in fields]
         first = [parameter for parameter in own.values() if parameter.default is Parameter.empty]
         last = [parameter for parameter in own.values() if parameter.default is not Parameter.empty]
         parameters = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in (*first, *options, *last)]
@@ -58,11 +59,32 @@ def takes(
     return decorate
 
 
-def option(name: str, hint: Any, help_text: str, shows_default: bool = True) -> Any:
-    """An annotation for an option of this type; a number that is none is refused in our words."""
+class Panels(TyperCommand):
+    """A command whose help lists its options by what they are of."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Writes a section for each panel, in the order in which they come; what has none comes first."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            argument = parameter.param_type_name == "argument"
+            panel = "Arguments" if argument else getattr(parameter, "rich_help_panel", None) or "Options"
+            panels.setdefault(panel, []).append(record)
+        for panel, records in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(records)
+
+
+def option(name: str, hint: Any, help_text: str, shows_default: bool = True, panel: str | None = None) -> Any:
+    """An annotation for an option of this type; a number that is none is refused in our words. panel: the section of
+    the help that it stands in."""
     kind = {int: whole_number, int | None: whole_number, float: any_number, float | None: any_number}.get(hint)
     parser = None if kind is None else kind(name)
-    return Annotated[hint, typer.Option(name, parser=parser, help=help_text, show_default=shows_default)]
+    return Annotated[
+        hint, typer.Option(name, parser=parser, help=help_text, show_default=shows_default, rich_help_panel=panel)
+    ]
 
 
 def whole_number(name: str) -> Callable[[str], int]:
@@ -103,7 +125,11 @@ Threads = Annotated[
 ]
 
 
-def _parameter(name: str, hint: Any, default: Any) -> Parameter:
+def _parameter(name: str, hint: Any, default: Any, settings_class: type[Settings]) -> Parameter:
     value_type, help_text = get_args(hint)[:2]
-    annotation = option(option_name(name), value_type, help_text, shows_default=default not in (None, ""))
+    panel = None
+    if issubclass(settings_class, TrainOptions) and (owner := settings_class.owner(name)) is not TrainSettings:
+        panel = f"Options of {owner.of}"
+    shows_default = default not in (None, "") and not isinstance(default, bool)
+    annotation = option(option_name(name), value_type, help_text, shows_default, panel)
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -41,22 +41,19 @@ def train(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train on a text, or on a table of texts and labels or tags, in the minutes there are.
+    """Train on a text, or on rows of a table, in the minutes there are.
 
-    Looks at the data, plans, trains, shows what it writes or answers meanwhile, and keeps the best model in a run
-    folder. Of a table it leaves the net, a linear model on n-grams or both weighed: what is best on validation; texts
-    in it are learnt to be written about their rows.
+    Reads the data, plans, trains, shows what it writes or predicts meanwhile, and keeps the best model in a run
+    folder.
 
     \b
     Examples:
       unroll train poems.txt
       unroll train letters/ --minutes 30 --out runs/letters
-      unroll train names.txt --documents line --minutes 2
-      unroll train poems.txt --model ngram
+      unroll train names.txt --documents line --model ngram
       unroll train reviews.csv --minutes 5
-      unroll train pairs.tsv --minutes 30
       unroll train digits.csv --group speaker --folds 6
-      unroll train mails.jsonl --input body --output folder,urgent --group sender
+      unroll train mails.jsonl --input body --output folder,urgent
       cat *.log | unroll train - --steps 2000 --json
     """
     with Interrupts() as interrupts:
