@@ -66,7 +66,7 @@ WITH: dict[str, dict[str, Any]] = {"folds": {"fold": 2}, "window": {"batch": 2}}
 ELSEWHERE = {
     "minutes", "steps", "out", "threads", "device", "from_run", "freeze", "plan", "fold",
 }  # fmt: skip
-"""Options that say how long, where, and from what is trained: they have tests of their own; `fold` is with `folds`."""
+"""Options that say how long, where, and from what is trained: with tests of their own; `fold` is with `folds`."""
 MENDING = {
     "skip_empty": ({"text": "", "other": "", "x": "", "source": ""}, True),
     "decimal": ({"x": '"0,5"', "y": '"1,5"'}, ","),
