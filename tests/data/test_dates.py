@@ -35,6 +35,11 @@ WRITTEN: dict[str, float] = {
     "31. Januar 2020": DAY, "31 janvier 2020": DAY, "31 de enero de 2020": DAY, "31 января 2020": DAY,
     "Freitag, 31. Januar 2020": DAY, "31-janv.-2020": DAY, "31. Januar 2020 00:00": DAY, "2020-031": DAY,
     "1er mars 2020": moment(2020, 3, 1), "Mai 2020": moment(2020, 5, 1), "Mai-20": moment(2020, 5, 1),
+    "31.01.2020 00:00 Uhr": DAY, "31.01.2020, 00:00 Uhr": DAY, "31/01/2020 à 00:00": DAY,
+    "1/31/2020, 12:00:00 AM": DAY, "20200131000000": DAY,
+    "31 января 2020 г.": DAY, "31.01.2020 г.": DAY, "31 stycznia 2020 r.": DAY, "2020_01_31": DAY,
+    "2020-01-31 - 2020-02-03": DAY, "2020-01-31/2020-02-03": DAY, "31.01.2020–03.02.2020": DAY,
+    "2020-01-31 00:00 to 2020-01-31 09:00": DAY, "[31/Jan/2020:00:00:00 +0000]": DAY, "[31/Jan/2020:00:00:00": DAY,
     "2020M02": moment(2020, 2, 1), "Sept 3, 2020": moment(2020, 9, 3), "2020-W05": moment(2020, 1, 27),
     "2020Q1": moment(2020, 1, 1), "2020-Q3": moment(2020, 7, 1), "Q4 2020": moment(2020, 10, 1),
     "2020-01": moment(2020, 1, 1), "01/2020": moment(2020, 1, 1), "1/2020": moment(2020, 1, 1),
@@ -51,6 +56,7 @@ NONE = [
     "1.5", "12.2020", "2020", "1/2", "3-4", "5:3", "1-2-3", "1.2.3", "192.168.1.1", "555-1234", "2020Q0", "0000Q1",
     "13/2020", "2020-W60", "Jan-99999", "²-1-2020", "word 3", "may 5", "Q5 2020", "2020-367",
     "set 20 of 2020", "mag 12 2020 x", "5 out of 2020", "May I have 2 of them", "",
+    "2020_40_06", "v2020_01_31", "20201331000000", "202001310000001", "1-2-3 - 4-5-6", "3 - 4", "[1/2]", "at 5:30 r.",
 ]  # fmt: skip
 
 
@@ -195,3 +201,51 @@ def test_days_without_a_year_are_dates_and_what_looks_like_them_is_none(case: st
 
 def test_the_29th_of_february_is_a_day_without_a_year() -> None:
     assert holds_dates(["Feb 28", "Feb 29"]) and not holds_dates(["Feb 29", "Feb 30"])
+
+
+DIGITS: dict[str, tuple[str, Callable[[int], str], bool]] = {
+    "stamps": ("x", lambda n: f"2024{n // 28 + 1:02d}{n % 28 + 1:02d}080000", True),
+    "stamps that are ids": ("order_id", lambda n: f"2024{n // 28 + 1:02d}{n % 28 + 1:02d}080000", False),
+    "long numbers": ("x", lambda n: str(20_240_105_080_000 + 977 * n), False),
+    "years": ("date", lambda n: str(1900 + n), True),
+    "years that are called so": ("year", lambda n: str(1900 + n), False),
+    "days of a spreadsheet": ("Datum", lambda n: f"{44_197 + n}.5", True),
+    "prices": ("sales", lambda n: str(44_197 + n), False),
+    "amounts by a date": ("date_count", lambda n: str(n), False),
+}
+
+
+@pytest.mark.parametrize("case", DIGITS)
+def test_dates_in_digits_are_neither_read_nor_answered_as_numbers(case: str, tmp_path: Path) -> None:
+    name, cell, dated = DIGITS[case]
+    assert holds_dates([cell(n) for n in range(60)], name) == dated
+    path = tmp_path / "t.csv"
+    for header, other in ((f"{name},sales2", "input"), (f"text,{name}", "output")):
+        words = [cell(n) for n in range(60)]
+        rows = [
+            f"{word},{n % 9 * 1.5}" if other == "input" else f"some words {n},{word}" for n, word in enumerate(words)
+        ]
+        path.write_text("\n".join([header, *rows]) + "\n")
+        if dated:
+            with pytest.raises(DataError, match=f"'{name}' holds dates, and .*(.*\n)*.* --(read vectors|as value)"):
+                read_examples(path, Asked())
+        elif other == "output":
+            assert read_examples(path, Asked()).answers[name].output.kind == "value"
+
+
+def test_numbers_that_are_dates_are_learnt_as_numbers_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("text,date\n" + "".join(f"some words {n},{1900 + n}\n" for n in range(60)))
+    assert read_examples(path, Asked(kind="value")).answers["date"].output.kind == "value"
+
+
+def test_rows_in_the_order_of_years_are_cut_by_these(tmp_path: Path) -> None:
+    years = [str(1960 + n // 2) for n in range(120)]
+    for name, some, time in (
+        ("year", years, "year"), ("Year", years[::-1], "Year"), ("year", years[::2] + years[1::2], None),
+        ("size", years, None), ("year", [str(n) for n in range(120)], None),
+    ):  # fmt: skip
+        assert read_examples(table(tmp_path, some, name), Asked()).columns.time == time
+    path = tmp_path / "t.csv"
+    path.write_text("year,size,price\n" + "".join(f"{year},{n % 7},{n % 11 * 1.5}\n" for n, year in enumerate(years)))
+    assert read_examples(path, Asked()).columns.inputs == ("year", "size"), "a year is a number like others"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from unrolled.data.columns import choose_columns
+from unrolled.data.file_names import names_in
 from unrolled.data.input_kinds import find_input
 from unrolled.data.inputs import TextInput, VectorInput
 from unrolled.data.tables import open_table
@@ -215,3 +217,28 @@ def test_what_is_called_id_and_recurs_or_is_words_is_read(tmp_path: Path) -> Non
         table = open_table(written(tmp_path, column, name))
         kind = "vectors" if column == "paid" else "text"
         assert find_input(table, choose_columns(table), None).kind == kind, column
+
+
+LISTED: dict[str, Callable[[int], object]] = {
+    "a list": lambda row: [f"{'ab'[row % 2]}/{row}_{frame}.png" for frame in range(3)],
+    "a list of one": lambda row: [f"{'ab'[row % 2]}/{row}.wav"],
+    "written as a list": lambda row: str([f"{'ab'[row % 2]}/{row}_{frame}.png" for frame in range(3)]),
+    "one after another": lambda row: ";".join(f"{'ab'[row % 2]}/{row}_{frame}.mp4" for frame in range(2)),
+}
+
+
+@pytest.mark.parametrize("case", LISTED)
+def test_lists_of_names_of_files_are_refused(case: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    rows = [{"frames": LISTED[case](row), "label": "ab"[row % 2]} for row in range(20)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match=r"'frames' holds lists of names of files \(\w+\), such as a/0.*\n.*several"):
+        info_data(path, TrainSettings(input="frames"))
+    assert info_data(path, TrainSettings(input="frames", read="text"))["columns"]["inputs"] == "frames"
+
+
+@pytest.mark.parametrize(
+    "cell", ["see notes.txt and more.txt", ["one", "two.png"], [], "a.png b", "(see a.png here)"]
+)
+def test_words_beside_names_of_files_are_no_list_of_these(cell: object) -> None:
+    assert names_in(cell) == []  # type: ignore[arg-type]

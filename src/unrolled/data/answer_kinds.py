@@ -68,10 +68,11 @@ def _decide(table: TableFile, name: str, column: Column, skip_empty: bool, place
     if kind == "text" or (kind == "label" and not column.labelled):
         check_no_outputs(path, name, list(column.kinds))
     if kind == DATE:
+        other = "them learnt as numbers" if column.numeric else "their characters learnt"
         raise DataError(
             f"{path}: '{name}' holds dates, and forecasts of them are not offered yet. Write what is asked into a "
-            "column of\nnumbers (days until then), and name it: --output days. To have their characters learnt all "
-            "the same: --as text"
+            f"column of\nnumbers (days until then), and name it: --output days. To have {other} all "
+            f"the same: --as {'value' if column.numeric else 'text'}"
         )
     if kind == TIME:
         raise no_times(path, name, column.spread, "output")

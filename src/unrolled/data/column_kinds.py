@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from unrolled.data.dates import read_date
+from unrolled.data.dates import read_date, spelled_in_digits
 from unrolled.data.table_file import Cell
 from unrolled.data.times import holds_times
 from unrolled.data.written_numbers import WHOLE, is_nearly, is_number, is_undefined, unit_of
@@ -139,6 +139,8 @@ class Column:
         if self._is_called_label:
             return "label"
         if self.numbers and self.numbers == self.rows - self.undefined.count:
+            if spelled_in_digits(self.spread, self.name):
+                return DATE
             return "label" if self._fills else "value"
         if len(self.kinds) <= MOST_KINDS and self.rows >= LEAST_ROWS * len(self.kinds):
             return "label"

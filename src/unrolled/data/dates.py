@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Any
 
+from unrolled.data.file_names import IDS
 from unrolled.data.month_names import in_english
 from unrolled.data.table_file import Cell
 from unrolled.data.written_numbers import is_undefined
 
+STAMP = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"  # 20240105080000
 SHAPE = re.compile(  # what may be a date at all: tried first, for most cells are none, 1.5 among them
     r"\d{1,4}([-./]\d{1,2}[-./]\d{1,4}|[-/]\d{1,2})([T ].*)?|\d{1,2}[-/]\d{4}|\d{8}T\d{4,6}Z?"
     r"|\d{4}[-/ ]?[Qq][1-4]|[Qq][1-4][-/ ]?\d{4}|\d{4}-?W\d\d(-?\d)?|(19|20)\d\d-[0-3]\d\d"
     r"|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?"
     r"|[A-Za-z]{3,9}[.,]{0,2} .*\d.*|[A-Za-z]{3}[-/]\d{2,4}"
     r"|(\d{1,2}\.? [A-Za-z]{3,9}\.?,? |\d{1,4}[-/][A-Za-z]{3,9}[-/])\d{2,4}.*"
+    rf"|{STAMP}"
     r"|\d{1,2}\.?[ -][A-Za-z]{3,9}( \d\d:\d\d.*)?|[A-Za-z]{3,9}-\d{1,2}|\d{1,2}\.\d{1,2}\."
 )
 QUARTER = re.compile(
     r"(?P<year>\d{4})[-/ ]?Q(?P<quarter>[1-4])|Q(?P<first>[1-4])[-/ ]?(?P<after>\d{4})", re.IGNORECASE
 )
+ONE_DAY = r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?: \d{1,2}:\d\d(?::\d\d)?)?"
 WRITTEN = (  # ways of writing that are turned into one that a format reads
+    (re.compile(r"^\[(.*?)\]?$"), r"\1"),  # of a server's log
+    (re.compile(r"(?<=\d)(?: ?г\.?| ?года| r\.| р\.)(?=$| \d)"), ""),  # of a year, in Russian and Polish
+    (re.compile(r"(?<=:\d\d) ?(?:Uhr|uhr|hrs?|h)$"), ""),
+    (re.compile(r"(?<=\d)(?:,|,? (?:à|um|at|o))(?= \d{1,2}:\d\d)"), ""),
+    (re.compile(r"^(\d{4})_(\d\d)_(\d\d)(?=$|[_ T])"), r"\1-\2-\3"),
+    (
+        re.compile(rf"^({ONE_DAY})(?: [-–—/~] |[–—~]| to | bis | until )({ONE_DAY})$"),
+        r"\1",
+    ),  # from one day to another
+    (re.compile(r"^(\d{4}-\d\d-\d\d)/\d{4}-\d\d-\d\d$"), r"\1"),
     (re.compile(r"(\d{4})[年년] ?(\d{1,2})[月월] ?(\d{1,2})[日일]"), r"\1-\2-\3"),
     (re.compile(r"(?<=\d)(st|nd|rd|th)\b"), ""),
     (re.compile(r"\bSept\b"), "Sep"),
@@ -43,6 +57,11 @@ DATED = re.compile(
     r"posted|datum|zeit|zeitpunkt|fecha)s?([\W_].*)?)|.*[a-z](Date|Time|Day)(stamp)?"
 )
 """Names of columns in which whole numbers may be dates: 20240105, or seconds or milliseconds since 1970."""
+DAY_NAMED = re.compile(r"(?i:(.*[\W_])?(date|datum|datetime|fecha|dato)s?([\W_].*)?)|.*[a-z]Date")
+"""Names of columns in which whole numbers may be years, or days as a spreadsheet counts them."""
+YEAR_NAMED = re.compile(r"(?i:(.*[\W_])?(years?|yr|jahr|ann[ée]e|año|anno|ano|rok|год)([\W_].*)?)|.*[a-z]Year")
+YEARS = (1900, 2100)
+SERIALS = (40_000, 50_000)  # days since the end of 1899, as Excel counts them: from 2009 to 2036
 SECONDS = (300_000_000, 4_200_000_000)  # since 1970 that are taken as a time: from 1979 to 2103
 CLOCK = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %H:%M:%S%z")
 DAYS = (
@@ -77,7 +96,8 @@ def date_reader(cells: list[Cell], name: str = "") -> Callable[[Any], float | No
     `most_odd` of those that are not missing. None where there is none: the column holds no dates. name: the column's,
     which says whether numbers may be dates."""
     there = [cell for cell in cells if not is_undefined(cell)]
-    if not DATED.fullmatch(name) and all(_moment(cell) is None and _shaped(cell) is None for cell in there[:2]):
+    named = DATED.fullmatch(name) or DAY_NAMED.fullmatch(name)
+    if not named and all(_moment(cell) is None and _shaped(cell) is None for cell in there[:2]):
         return None  # as most cells are
     if not there:
         return None
@@ -103,8 +123,25 @@ def most_odd(count: int) -> int:
 
 def date_readers(name: str = "") -> list[Callable[[Any], float | None]]:
     """Ways of reading a date in a column of this name, the plainest first."""
+    stamps = () if IDS.fullmatch(name) else (_stamp,)
     numbers = NUMBERED if DATED.fullmatch(name) else ()
-    return [*PLAIN, *numbers, *map(_by_format, FORMATS)]
+    days = DAYS_OF_NUMBERS if DAY_NAMED.fullmatch(name) else ()
+    return [*PLAIN, *stamps, *numbers, *days, *map(_by_format, FORMATS)]
+
+
+def holds_years(cells: Sequence[Any], name: str) -> bool:
+    """Whether a column is called so that its numbers are years, and they are: as an input they are numbers like
+    others, but rows may stand in their order."""
+    return (
+        bool(cells) and YEAR_NAMED.fullmatch(name) is not None and all(read_year(cell) is not None for cell in cells)
+    )
+
+
+def spelled_in_digits(cells: Sequence[Any], name: str) -> bool:
+    """Whether numbers of a column are dates that are spelled in digits, 20240105, or, in one that is called so, years
+    or days of a spreadsheet. Seconds since 1970 are none: their differences say something."""
+    reader = date_reader(list(cells), name)
+    return reader in (_stamp, _compact, *DAYS_OF_NUMBERS)
 
 
 def _moment(cell: Any) -> float | None:
@@ -166,6 +203,36 @@ def _compact(cell: Any) -> float | None:
         return None
 
 
+def _stamp(cell: Any) -> float | None:
+    """Of 20240105080000, as a text or as a number."""
+    written = str(cell).strip() if isinstance(cell, str | int) else ""
+    if not re.fullmatch(STAMP, written, re.ASCII):
+        return None
+    try:
+        return _moment(datetime.strptime(written, "%Y%m%d%H%M%S"))
+    except ValueError:
+        return None
+
+
+def read_year(cell: Any) -> float | None:
+    """Of a year, 1900 to 2100, as a text or as a number: its first day."""
+    number = _number(cell)
+    return _moment(date(int(number), 1, 1)) if YEARS[0] <= number <= YEARS[1] and number.is_integer() else None
+
+
+def _serial(cell: Any) -> float | None:
+    """Of days since the end of 1899, as a spreadsheet counts them."""
+    number = _number(cell)
+    return (number - 25_569) * 86_400 if SERIALS[0] <= number <= SERIALS[1] else None
+
+
+def _number(cell: Any) -> float:
+    """A cell of five or four digits, perhaps with decimals, as a number; else 0."""
+    if isinstance(cell, str):
+        return float(cell) if re.fullmatch(r"\s*\d{4,5}(\.\d*)?\s*", cell, re.ASCII) else 0.0
+    return float(cell) if isinstance(cell, int | float) and not isinstance(cell, bool) and abs(cell) < 1e6 else 0.0
+
+
 def _since_1970(cell: Any) -> float | None:
     """Of seconds or milliseconds since 1970."""
     if isinstance(cell, str):
@@ -184,6 +251,8 @@ PLAIN = (_moment, _iso, _quarter)
 """Ways of which one alone can be meant."""
 NUMBERED = (_compact, _since_1970)
 """Such ways, too, where a column's name says that its numbers are dates."""
+DAYS_OF_NUMBERS = (read_year, _serial)
+"""And such, where it says that they are days."""
 
 
 def _by_format(form: str) -> Callable[[Any], float | None]:

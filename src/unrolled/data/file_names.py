@@ -62,6 +62,8 @@ DOMAINS = frozenset((".com", ".net", ".org", ".io", ".co", ".edu", ".gov", ".inf
 WEB = re.compile(r"(?i:(.*[\W_])?(ur[il]|link|href|request|endpoint|route|domain|site|page)s?)")
 """Columns whose cells are addresses in the web, or parts of these, which are texts."""
 ONE_WORD = re.compile(r"[^\s]{1,200}")
+LISTED = re.compile(r"[\s,;|\[\]()'\"]+")  # what stands between names of files that a cell lists
+LONGEST_LIST = 20_000  # characters of a cell that lists names of files
 MOST_FILES = 50_000  # of a table's folder that are looked at to find what cells name
 
 
@@ -71,6 +73,30 @@ def ending_of(cell: Cell) -> str | None:
         return None
     endings = [ending.lower() for ending in Path(cell.strip()).suffixes[-2:]]
     return next((ending for ending in ("".join(endings), *endings[-1:]) if ending in KINDS), None)
+
+
+def names_in(cell: Cell) -> list[str]:
+    """The names of files that a cell lists, each of a kind that is known: a list of them, or a text written so,
+    ['a.png', 'b.png'] or a.png;b.png; none where it is one name, or something else."""
+    names = cell if isinstance(cell, list) else []
+    if isinstance(cell, str) and len(cell) <= LONGEST_LIST:
+        written = cell.strip()
+        names = [one for one in LISTED.split(written) if one]
+        names = names if len(names) > 1 or written[:1] + written[-1:] in ("[]", "()") else []
+    return names if names and all(isinstance(one, str) and ending_of(one) is not None for one in names) else []
+
+
+def check_no_lists(table: TableFile, column: str, cells: Sequence[Cell]) -> None:
+    """Raises DataError where most of the first cells of a column that is read list names of files."""
+    listed = [names for cell in cells if (names := names_in(cell))]
+    if not listed or len(listed) < MOST * len(cells):
+        return
+    example, kind = ", ".join(listed[0][:2]), KINDS[ending_of(listed[0][0]) or ""]
+    raise DataError(
+        f"{table.path}: '{column}' holds lists of names of files ({kind}), such as {example}, …\n"
+        "There is no reader for several files in a row, such as the frames of a film. Give each file a row, with its "
+        "path alone,\nand keep those of a film together: --group FILM. To read the names themselves: --read text."
+    )
 
 
 def check_no_files(table: TableFile, column: str, cells: Sequence[Cell], option: str = "--read text") -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from unrolled.data.columns import Columns, no_forecasts
 from unrolled.data.dates import read_date
-from unrolled.data.file_names import check_no_files
+from unrolled.data.file_names import check_no_files, check_no_lists
 from unrolled.data.first_cells import holds_dates, holds_numbers, most_amounts
 from unrolled.data.inputs import (
     AS_IT_STANDS,
@@ -60,6 +60,8 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
     first = [row.cells for row in looked]
     kinds = [kind_of(list(cells), table) for cells in zip(*first, strict=True)]
     kind = asked or ("text" if "text" in kinds else next(iter(kinds), "text"))
+    if asked is None and len(columns.inputs) == 1 and table.label_column is None:
+        check_no_lists(table, columns.inputs[0], [cells[0] for cells in first])
     if asked is None and kind in ("text", "vectors"):
         _refuse_dates(table, columns, looked, kind)
     if asked is None and kind in ("text", "vectors") and len(columns.inputs) == 1 and table.label_column is None:

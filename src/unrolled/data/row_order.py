@@ -11,7 +11,7 @@ from pathlib import PurePath
 from shlex import quote
 from typing import Any
 
-from unrolled.data.dates import NUMBERED, PLAIN, date_readers, most_odd
+from unrolled.data.dates import NUMBERED, PLAIN, YEAR_NAMED, date_readers, holds_years, most_odd, read_year
 from unrolled.data.first_cells import first_cells, holds_dates
 from unrolled.data.table_file import Cell, TableFile
 from unrolled.data.written_numbers import is_undefined
@@ -50,7 +50,8 @@ class Clock:
 
     def __init__(self, name: str = "") -> None:
         """name: the column's."""
-        self._ways = [_Way(reader) for reader in date_readers(name)]
+        years = [read_year] if YEAR_NAMED.fullmatch(name) else []
+        self._ways = [_Way(reader) for reader in (*date_readers(name), *years)]
         self._dated = self._seen = self._empty = 0
 
     def see(self, cell: Cell) -> None:
@@ -125,12 +126,15 @@ class _Way:
 
 
 def clock_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
-    """Columns of dates that nothing else is done with."""
+    """Columns of dates, or of years, that nothing else is done with."""
     if not table.mixed:
         return []
     used = set(taken)
     cells = first_cells(table, [name for name in table.columns if name not in used])
-    return [name for name, found in cells.items() if found and holds_dates(found, name)][:MOST_CLOCKS]
+    dated = [
+        name for name, found in cells.items() if found and (holds_dates(found, name) or holds_years(found, name))
+    ]
+    return dated[:MOST_CLOCKS]
 
 
 def source_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
