@@ -233,8 +233,8 @@ def test_lists_of_names_of_files_are_refused(case: str, tmp_path: Path) -> None:
     rows = [{"frames": LISTED[case](row), "label": "ab"[row % 2]} for row in range(20)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(DataError, match=r"'frames' holds lists of names of files \(\w+\), such as a/0.*\n.*several"):
-        info_data(path, TrainSettings(input="frames"))
-    assert info_data(path, TrainSettings(input="frames", read="text"))["columns"]["inputs"] == "frames"
+        info_data(path, TrainOptions(input="frames"))
+    assert info_data(path, TrainOptions(input="frames", read="text"))["columns"]["inputs"] == ["frames"]
 
 
 @pytest.mark.parametrize(
