@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import unrolled
-from unrolled.errors import OptionError, RunError
+from unrolled.errors import DataError, OptionError, RunError
 from unrolled.run import Answer, Choice, Evaluation, Run
 from unrolled.run.facts import KINDS
 from unrolled.run.run import OPTIONS, VERBS
@@ -34,7 +34,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "skip_empty": ("evaluate", True),
     "top": ("predict", 1),
     "every": ("predict", True),
-    "generation": ("predict", Choice(2)),
+    "generation": ("predict", Choice(temperature=5.0)),
     "attention": ("predict", True),
 }
 """Options of the verbs from Python -> the verb that takes each, and a value."""
@@ -72,6 +72,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "reviews.csv").write_text(LABELS)
     (folder / "turned.csv").write_text(TEXTS)
     for kind, case in CASES.items():
+        (folder / f"holes-{case.data}").write_text((folder / case.data).read_text() + ",no\n")
         unrolled.train(folder / case.data, out=folder / kind, **{**SMALL, **case.settings})
     return folder
 
@@ -112,24 +113,25 @@ def test_a_verb_does_something_or_says_what_can_be_done(kind: str, verb: str, fo
 
 @pytest.mark.parametrize("option", GIVEN)
 @pytest.mark.parametrize("kind", CASES)
-def test_an_option_is_taken_or_refused(kind: str, option: str, folder: Path) -> None:
+def test_an_option_changes_what_comes_or_is_refused(kind: str, option: str, folder: Path) -> None:
     run, (verb, value) = unrolled.load(folder / kind), GIVEN[option]
     if verb not in run.verbs():
         return
-    about: dict[str, Any] = {
-        "predict": "ab",
-        "evaluate": folder / CASES[kind].data if option == "skip_empty" else None,
-    }
 
-    def call() -> object:
-        made = getattr(run, verb)(about[verb], **{option: value})
-        return made if verb == "evaluate" else list(made)
+    def come(**options: Any) -> object:
+        if verb == "predict":
+            return list(run.predict(["ab", "a b"], **options))
+        return run.evaluate(folder / f"holes-{CASES[kind].data}" if option == "skip_empty" else None, **options)
 
-    if option in CASES[kind].takes:
-        assert call()
-    else:
+    if option not in CASES[kind].takes:
         with pytest.raises(OptionError, match=rf"^{OPTIONS[option]}, and this run {run.does}\. Leave it out\.$"):
-            call()
+            come(**{option: value})
+    elif option == "skip_empty":
+        assert come(skip_empty=True)
+        with pytest.raises(DataError, match="is empty"):
+            come()
+    else:
+        assert come(**{option: value}) != come()
 
 
 @pytest.mark.parametrize("kind", CASES)

@@ -19,8 +19,14 @@ from unrolled.run.results import Answer, Text
 from unrolled.run.rows import known_from_json, table_options, was_trained_on
 from unrolled.run.run import PredictOptions, Reread, Run
 
-FIELDS = {"label": "labels", "tags": "tags", "labels": "sets", "value": "values", "text": "texts"}
-"""Kind of an output -> where an `Answer` has it."""
+NOTHING: dict[str, tuple[str, Callable[[], Any]]] = {
+    "label": ("labels", list),
+    "labels": ("sets", list),
+    "tags": ("tags", list),
+    "value": ("values", list),
+    "text": ("texts", lambda: Text("", 0.0)),
+}
+"""Kind of an output -> where an `Answer` has it, and what stands there where it is empty."""
 AnswerItems: TypeAlias = Callable[[Sequence[tuple[str, Item]], int], Iterator[Answer]]
 """(name, item) of rows, and how many came before them -> an answer for each, in order."""
 
@@ -80,7 +86,8 @@ class RowsRun(Run):
             return Answer(name, error=item.error)
         nothing: dict[str, Any] = {}
         for out, output in self.outputs.items():
-            nothing.setdefault(FIELDS[output.kind], {})[out] = Text("", 0.0) if output.kind == "text" else []
+            field, make = NOTHING[output.kind]
+            nothing.setdefault(field, {})[out] = make()
         return Answer(name, **nothing, empty=True)
 
     def _part_of(self, examples: Examples, data: str | None) -> tuple[str, str]:

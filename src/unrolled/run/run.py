@@ -40,7 +40,7 @@ OPTIONS = {
 }
 """What `predict` and `evaluate` take, and what each is of. A task says which of them it takes."""
 
-Task = TypeVar("Task", bound=Subject)
+Read = TypeVar("Read", bound=Subject)
 Reread: TypeAlias = Callable[[str | None, bool], Subject]
 """Reads what a run is evaluated on: (path, None being the run's own data; whether rows with an empty cell are left
 out). Raises DataError, OptionError, RunError."""
@@ -220,9 +220,9 @@ class Run(ABC):
         """The characters of `text` that the model has never met, and what it reads in their place."""
         raise self._lacks("stand_ins")
 
-    def _read(self, task: type[Task], data: str | None, skip_empty: bool = False) -> Task:
+    def _read(self, subject: type[Read], data: str | None, skip_empty: bool = False) -> Read:
         """What it is evaluated on, of its own task; data None: its own data once more."""
         found = self._reread(data, skip_empty)
-        if not isinstance(found, task):
+        if not isinstance(found, subject):
             raise RunError(f"{self.path} {self.does}, and {data or 'its data'} was read as {found.kind}.")
         return found

@@ -14,7 +14,7 @@ from unrolled.run.subject import Subject
 from unrolled.run.writings import Writings
 
 
-class Task(NamedTuple):
+class TaskEntry(NamedTuple):
     """One task: a new one is a line in TASKS."""
 
     subject: type[Subject]  # its training
@@ -23,6 +23,10 @@ class Task(NamedTuple):
 
 TASKS = {
     task.run.kind: task
-    for task in (Task(Language, LanguageModelRun), Task(Answers, PredictionRun), Task(Writings, Seq2SeqRun))
+    for task in (
+        TaskEntry(Language, LanguageModelRun),
+        TaskEntry(Answers, PredictionRun),
+        TaskEntry(Writings, Seq2SeqRun),
+    )
 }
 """kind, as run.json has it -> the task."""
