@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.errors import InputError
+from unrolled.errors import InputError, OptionError
 from unrolled.gradient import GRADIENTS
 from unrolled.options import TASK_SETTINGS, LanguageSettings, TrainOptions, WritingSettings
 from unrolled.parts import build
@@ -229,6 +229,11 @@ def test_an_option_that_mends_cells_changes_what_is_done_with_them(
     with pytest.raises(InputError, match=option_name(option)):
         done(path, TASKS[task][1])
     done(path, TASKS[task][1] | {option: value})
+
+
+def test_a_pool_is_of_whole_rows(files: dict[str, Path]) -> None:
+    with pytest.raises(OptionError, match="--pool is of answers about whole rows"):
+        done(files["tags of words"], TASKS["tags of words"][1] | {"pool": "mean"})
 
 
 def test_only_what_answers_about_rows_keeps_an_encoder_as_it_was() -> None:

@@ -110,6 +110,11 @@ def _read_rows(
             f"{option_name(name)} is of {options.owner(name).of}, and {path} is asked for {examples.asked_for}.\n"
             f"Leave it out, or have these learnt: {options.owner(name).chosen_by}."
         )
+    if "pool" in options.given() and all(answered.each for answered in examples.answers.values()):
+        raise OptionError(
+            f"--pool is of answers about whole rows, and {path} is asked for {examples.asked_for}, an answer per "
+            "step.\nLeave it out."
+        )
     if subject is Writings:
         if began:
             raise OptionError(
@@ -192,11 +197,6 @@ def read_again(run: RunFolder) -> Subject:
         raise DataError(
             f"The {subject.data} that {run.path} was trained on is gone: {path}.\nPut it back, or train anew."
         )
-    if data["kept"]:
-        try:
-            return subject.read_again(path, run.settings, run.read_symbols())
-        except DataError as error:
-            raise type(error)(str(error).replace(str(path), "standard input")) from None
     task = subject.read_again(path, run.settings, run.read_symbols())
     if data["fingerprints"] and list(task.fingerprints.values()) != list(data["fingerprints"].values()):
         again = [] if run.settings.model in UNTRAINED else ["--from", run.path]
