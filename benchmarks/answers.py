@@ -22,8 +22,8 @@ from typing import Any
 import torch
 
 import unrolled
+from unrolled.environment import processor_name
 from unrolled.run.answer_verdict import AnswerVerdict
-from unrolled.run.building import processor_name
 from unrolled.run.folds import FIGURES
 
 

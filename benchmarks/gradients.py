@@ -23,10 +23,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unrolled.environment import peak_bytes
 from unrolled.gradient import GRADIENTS, Piece
 from unrolled.memory import LSTM
 from unrolled.parts import build
-from unrolled.run.process import peak_bytes
 from unrolled.states import State
 
 LENGTHS = (64, 256, 1024, 4096, 16384)

@@ -15,8 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import unrolled
-from unrolled.run.building import processor_name
-from unrolled.run.process import bytes_in_use, peak_bytes
+from unrolled.environment import bytes_in_use, peak_bytes, processor_name
 from unrolled.seeds import numpy_generator
 
 WORDS = ("a", "the", "film", "story", "man", "night", "old", "new", "warm", "dull", "fine", "slow", "never", "almost")

@@ -24,8 +24,8 @@ from typing import Any
 import torch
 
 import unrolled
+from unrolled.environment import processor_name
 from unrolled.run.answer_verdict import AnswerVerdict
-from unrolled.run.building import processor_name
 from unrolled.run.verdict import Verdict
 
 HELD_OUT = 2_000  # rows

@@ -22,8 +22,8 @@ from typing import Any
 import torch
 
 import unrolled
+from unrolled.environment import processor_name
 from unrolled.run import Training
-from unrolled.run.building import processor_name
 from unrolled.run.giving import Given
 
 WAYS: dict[str, dict[str, Any]] = {

@@ -25,8 +25,8 @@ import numpy as np
 import torch
 
 import unrolled
+from unrolled.environment import processor_name
 from unrolled.run.answer_verdict import AnswerVerdict
-from unrolled.run.building import processor_name
 
 ROWS = 3_000
 

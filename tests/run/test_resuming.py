@@ -337,7 +337,7 @@ def test_what_it_wrote_at_first_is_known_after_a_resumption(text: Path, tmp_path
 def test_a_plan_of_another_machine_says_that_bytes_may_differ(
     text: Path, tmp_path: Path, uninterrupted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unrolled.run.building.processor_name", lambda: "an abacus")
+    monkeypatch.setattr("unrolled.environment.processor_name", lambda: "an abacus")
     first = next(iter(Training(text, out=str(tmp_path / "run"), plan=str(uninterrupted), threads=1)))
     assert len(first.notes) == 1
     assert first.notes[0].startswith("Not bit for bit: processor ")

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.compare.comparison import DONE, FAILED, STOPPED, WRONG_INPUT
+from unrolled.environment import peak_bytes
 from unrolled.errors import InputError, TrainingError
 from unrolled.memory import bring_named
 from unrolled.options import TrainOptions
 from unrolled.run import Training
-from unrolled.run.process import peak_bytes
 
 
 def main() -> int:

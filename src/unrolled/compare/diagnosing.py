@@ -13,12 +13,13 @@ import torch
 from unrolled.compare.cells import Cell, train_settings
 from unrolled.compare_options import CompareSettings
 from unrolled.data import TASKS, Diagnostic
+from unrolled.environment import find_device
 from unrolled.errors import TrainingError
 from unrolled.gradient import GRADIENTS
 from unrolled.model.language import LanguageModel
 from unrolled.options import TrainOptions
 from unrolled.parts import build
-from unrolled.run.building import build_model, find_device
+from unrolled.run.building import build_model
 from unrolled.threads import by_threads, threads_for
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser

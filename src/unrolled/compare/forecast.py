@@ -10,8 +10,8 @@ from unrolled.compare.diagnosing import LOOKS, TESTED, VALIDATED, asked_of
 from unrolled.compare.streaming import STEPS
 from unrolled.compare_options import CompareSettings
 from unrolled.data import Corpus
+from unrolled.environment import find_device
 from unrolled.options import TrainOptions
-from unrolled.run.building import find_device
 from unrolled.run.language import task_of
 from unrolled.run.reserve import ONE_ROW
 from unrolled.threads import threads_for

@@ -15,7 +15,7 @@ from unrolled.data.items import PartItems
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.model.answerer import Part
 from unrolled.run.giving import TOGETHER
-from unrolled.run.writing import in_turn, spread
+from unrolled.run.rows import in_turn, spread
 
 Said: TypeAlias = dict[str, dict[str, Tensor]]  # part's name -> output -> what it says (A, O)
 

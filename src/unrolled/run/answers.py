@@ -21,6 +21,7 @@ from unrolled.data.pieces import table_from_json
 from unrolled.data.symbols import symbols_before
 from unrolled.data.tokens import SymbolTokens, Tokens
 from unrolled.deadline import ENDLESS, Deadline
+from unrolled.environment import bytes_in_use
 from unrolled.errors import OptionError
 from unrolled.memory import Dropout, build_stack
 from unrolled.memory.pooling import POOLS
@@ -36,7 +37,6 @@ from unrolled.run.answer_rows import AT_ONCE, most_rows
 from unrolled.run.answer_verdict import judge_alone, judge_answers
 from unrolled.run.building import build_model
 from unrolled.run.legs import load_best, recorded_plans, set_weights
-from unrolled.run.process import bytes_in_use
 from unrolled.run.record import ConclusionCost, TrainingRecord
 from unrolled.run.report import Report
 from unrolled.run.rivals import (

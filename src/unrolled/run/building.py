@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 
 from unrolled import seeds
-from unrolled.errors import OptionError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
-from unrolled.settings import check_choice
 from unrolled.training.plan import Plan
-from unrolled.version import __version__
 
 
 def build_model(plan: Plan, symbols: int, seed: int) -> LanguageModel:
@@ -24,51 +17,3 @@ def build_model(plan: Plan, symbols: int, seed: int) -> LanguageModel:
         memory = build_stack(plan.model, plan.embed, plan.size, plan.depth, plan.dropout)
         model = LanguageModel(symbols, plan.embed, memory)
     return model.to(plan.device)
-
-
-def find_device(asked: str) -> str:
-    """The device to use: the one asked for, or for "auto" the fastest there is. Raises OptionError."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if asked == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if there[name])
-    check_choice("--device", asked, ("auto", *there))
-    if not there[asked]:
-        known = ", ".join(name for name, is_there in there.items() if is_there)
-        raise OptionError(f"--device {asked} is not to be had here. There is: {known}.")
-    return asked
-
-
-def environment(device: str) -> dict[str, Any]:
-    """What a result depends on beside plan, seed and data: versions and processor."""
-    from importlib.metadata import version
-
-    return {
-        "unrolled": __version__,
-        "torch": torch.__version__,
-        "numpy": version("numpy"),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": torch.cuda.get_device_name() if device == "cuda" else processor_name(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-    }
-
-
-def differences(recorded: Mapping[str, Any], device: str, threads: int | None = None) -> list[str]:
-    """A line where a run's plan is followed on what its bytes depend on and is another now; none where nothing is.
-
-    threads: where they were asked for; otherwise the plan's are taken, which are the same.
-    """
-    there, here = dict(recorded["environment"]), environment(device)
-    if threads is not None:
-        there, here = there | {"threads": recorded["threads"]}, here | {"threads": threads}
-    changed = [f"{name} {there.get(name)} then, {here[name]} now" for name in here if there.get(name) != here[name]]
-    return [f"Not bit for bit: {'; '.join(changed)}."] if changed else []
-
-
-def processor_name() -> str:
-    """The processor's name, as the system states it."""
-    try:
-        with open("/proc/cpuinfo") as file:  # noqa: PTH123
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

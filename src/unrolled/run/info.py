@@ -8,13 +8,13 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from unrolled.environment import find_device
 from unrolled.errors import OptionError
 from unrolled.files import nameless_file, no_room
 from unrolled.given import as_path
 from unrolled.memory import bring_named
 from unrolled.options import TrainOptions
 from unrolled.parts import UNTRAINED
-from unrolled.run.building import find_device
 from unrolled.run.resolve import resolve
 from unrolled.threads import threads_for, torch_threads
 

@@ -18,6 +18,7 @@ from unrolled.data.split_names import hold_splits
 from unrolled.data.text import list_files
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.decode import decode_stream, sample
+from unrolled.environment import bytes_in_use
 from unrolled.errors import DataError, RunError
 from unrolled.evaluate import evaluate
 from unrolled.gradient import GRADIENTS
@@ -28,7 +29,6 @@ from unrolled.parts import COUNTED, build
 from unrolled.run.baseline import count_ngram, score_baseline, score_ngram
 from unrolled.run.building import build_model
 from unrolled.run.mixing import FITTED_LOGITS, Chosen, choose, load_counts, save_counts
-from unrolled.run.process import bytes_in_use
 from unrolled.run.record import ConclusionCost, TrainingRecord
 from unrolled.run.report import Report
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms

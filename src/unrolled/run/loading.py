@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from unrolled.environment import find_device
 from unrolled.given import as_path, as_whole
-from unrolled.run.building import find_device
 from unrolled.run.folder import RunFolder, newest
 from unrolled.run.resolve import read_again, read_measured
 from unrolled.run.run import Run

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 
+from unrolled.environment import bytes_in_use
 from unrolled.errors import RunError, TrainingError
 from unrolled.model.weights import named_tensors
 from unrolled.run.folder import RunFolder
 from unrolled.run.pacing import Pacer
-from unrolled.run.process import bytes_in_use
 from unrolled.run.record import ConclusionCost, TrainingRecord
 from unrolled.run.report import Report
 from unrolled.run.reserve import COPYING_SYMBOLS, Reserve

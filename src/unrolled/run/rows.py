@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from torch import nn
 
+from unrolled import seeds
 from unrolled.data.answers import UNSEEN, Labels, LabelSets, shown
 from unrolled.data.columns import columns_from_json, to_json
 from unrolled.data.examples import LISTED, Asked, Examples, Known
 from unrolled.data.features import FEATURES, Features, Frames, Rows, features_from_json
+from unrolled.data.intake import Ids
 from unrolled.data.outputs import output_from_json
 from unrolled.data.read_examples import read_examples
 from unrolled.data.symbols import Table
 from unrolled.data.table_file import TableFile, TableOptions
 from unrolled.data.tokens import Tokens, tokens_from_json
+from unrolled.deadline import Deadline
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.memory import Memory, NoMemory, Stack
 from unrolled.memory.columns import build_columns
@@ -171,3 +175,17 @@ def known_from_json(tables: Mapping[str, Any]) -> Known:
     if set(outputs) != set(columns.outputs):
         raise RunError("The run's symbols.json is damaged: its outputs are not those of its columns.")
     return Known(columns, intake, outputs)
+
+
+def in_turn(rows: Ids, at_once: int, together: int, deadline: Deadline) -> list[Ids]:
+    """Rows in pieces of `together`, in their order; with a deadline in pieces of `at_once`, drawn, so that the first
+    of them are like all."""
+    if deadline.endless:
+        return [rows[start : start + together] for start in range(0, max(1, len(rows)), together)]
+    drawn = rows[seeds.numpy_generator(0, "in turn").permutation(len(rows))]
+    return [drawn[start : start + at_once] for start in range(0, max(1, len(rows)), at_once)]
+
+
+def spread(rows: Ids, most: int) -> Ids:
+    """At most so many of these rows, evenly spread over them."""
+    return rows if most >= len(rows) else rows[np.arange(most) * len(rows) // most]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.deadline import Stopped
+from unrolled.environment import differences, environment, find_device
 from unrolled.errors import RunError, command
 from unrolled.given import as_path
 from unrolled.gradient import GRADIENTS
@@ -18,7 +19,6 @@ from unrolled.model.weights import copy_tensors, named_tensors
 from unrolled.options import DEFAULT_MINUTES, TrainOptions, TrainSettings
 from unrolled.parts import UNTRAINED, build
 from unrolled.run.asked import as_recorded, check_parts, counted
-from unrolled.run.building import differences, environment, find_device
 from unrolled.run.folder import RunFolder, free_path, newest
 from unrolled.run.legs import Leg, best_weights, recorded_plans, set_weights
 from unrolled.run.monitor import Monitor

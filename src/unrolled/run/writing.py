@@ -21,6 +21,7 @@ from unrolled.decode import sample_from
 from unrolled.model.writer import Source, Writer
 from unrolled.run.generation import Choice
 from unrolled.run.results import Attention
+from unrolled.run.rows import in_turn
 
 ROWS = 128  # side by side, at most
 AT_FIRST, LATE = 32, 4  # of them, the first with a deadline; where it has passed
@@ -140,17 +141,3 @@ def in_groups(examples: Examples, rows: Ids) -> Iterator[Ids]:
         some = some[: max(1, int(np.searchsorted(cells, CELLS, side="right")))]
         start += len(some)
         yield rows[some]
-
-
-def in_turn(rows: Ids, at_once: int, together: int, deadline: Deadline) -> list[Ids]:
-    """Rows in pieces of `together`, in their order; with a deadline in pieces of `at_once`, drawn, so that the first
-    of them are like all."""
-    if deadline.endless:
-        return [rows[start : start + together] for start in range(0, max(1, len(rows)), together)]
-    drawn = rows[seeds.numpy_generator(0, "in turn").permutation(len(rows))]
-    return [drawn[start : start + at_once] for start in range(0, max(1, len(rows)), at_once)]
-
-
-def spread(rows: Ids, most: int) -> Ids:
-    """At most so many of these rows, evenly spread over them."""
-    return rows if most >= len(rows) else rows[np.arange(most) * len(rows) // most]

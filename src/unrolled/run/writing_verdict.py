@@ -19,9 +19,10 @@ from unrolled.deadline import ENDLESS, Deadline
 from unrolled.figures import SHORT
 from unrolled.model.nearest import MOST_ROWS, few_rows, make_nearest
 from unrolled.run.generation import Choice
+from unrolled.run.rows import spread
 from unrolled.run.selection import standing
 from unrolled.run.trend import trend_line
-from unrolled.run.writing import Scribe, spread
+from unrolled.run.writing import Scribe
 from unrolled.text_scores import TextScore, chrf, count_characters, score_texts
 
 BEAM = 5  # texts that are followed, where a beam serves

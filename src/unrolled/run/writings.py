@@ -32,11 +32,12 @@ from unrolled.run.rows import (
     known_from_json,
     read_rows,
     shown_row,
+    spread,
     tables_of_rows,
 )
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
 from unrolled.run.trend import trend_of
-from unrolled.run.writing import Scribe, spread
+from unrolled.run.writing import Scribe
 from unrolled.run.writing_verdict import (
     GREEDY,
     MOST_JUDGED,
