@@ -78,7 +78,9 @@ def was_trained_on(folder: RunFolder, examples: Examples) -> bool:
 def check_rows(examples: Examples, settings: TableSettings) -> None:
     """Raises OptionError for what no learning about these rows has a use for."""
     if settings.folds is not None and settings.fold is None:
-        raise OptionError("One training is one fold of --folds: name it with --fold, or use unrolled.run.folds.")
+        raise OptionError(
+            "One training is one fold of --folds: name it with --fold, or use unrolled.run.folds.Folds."
+        )
     check_inlet(settings, examples.intake)
 
 
