@@ -81,7 +81,7 @@ def _checked(texts: Iterable[Any], kinds: type[T] | tuple[type[T], ...]) -> Iter
 def as_whole(name: str, value: Any, least: int) -> int | None:
     """A whole number of at least `least`, or None. Raises OptionError, naming the parameter."""
     if value is not None and (type(value) is not int or value < least):
-        raise OptionError(f"{name} is a whole number of at least {least}, or None; got {value!r:.80}.")
+        raise OptionError(f"{name} is a whole number of at least {least}; got {value!r:.80}.")
     return value
 
 

@@ -38,7 +38,8 @@ def choose(kind: str, table: Mapping[str, T], name: str) -> T:
     """The entry of a table of parts. Raises OptionError with the nearest name for one that is not there."""
     if name not in table:
         shown = name if len(name) <= SHOWN else f"{name[:SHOWN]}…"
-        raise OptionError(f"Unknown {kind} '{shown}'.{nearest(shown, table)} Known: {', '.join(table)}.")
+        known = f"Known: {', '.join(table)}" if table else "There is none here"
+        raise OptionError(f"Unknown {kind} '{shown}'.{nearest(shown, table)} {known}.")
     return table[name]
 
 

@@ -152,6 +152,14 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
         read_documents(tmp_path / "pipe")
 
 
+def test_a_device_is_refused_as_one() -> None:
+    with pytest.raises(
+        DataError, match=r"/dev/null is neither a file nor a folder but a device\. Give a text"
+    ) as told:
+        read_documents("/dev/null")
+    assert "standard input" not in str(told.value)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")

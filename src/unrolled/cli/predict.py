@@ -115,7 +115,7 @@ def _lines(model: Run, source: str | None, texts: list[str]) -> Iterable[Given |
 def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | None]:
     """(run, input) of what was named."""
     from unrolled.given import check_path
-    from unrolled.run import is_run
+    from unrolled.run.own_files import is_run, runs_held
 
     for path in paths:
         check_path(path, "A run or an input")
@@ -128,7 +128,7 @@ def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | Non
         return (paths[0] if paths else None), None  # the newest run where none is named
     if len(paths) == 2:
         return paths[0], paths[1]
-    if paths and is_run(paths[0]):
+    if paths and (is_run(paths[0]) or runs_held(paths[0])):
         return paths[0], "-"
     return None, paths[0] if paths else "-"
 

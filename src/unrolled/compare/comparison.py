@@ -40,9 +40,10 @@ from unrolled.errors import (
 )
 from unrolled.escaping import folder_name
 from unrolled.given import as_path
-from unrolled.opening import check_no_link
+from unrolled.opening import check_no_link, check_parents
 from unrolled.options import TrainOptions
 from unrolled.run.language import Language, task_of
+from unrolled.run.own_files import COMPARISON
 from unrolled.run.resolve import look, resolve
 from unrolled.settings import option_name
 
@@ -65,7 +66,7 @@ def find_folder(data: str, settings: CompareSettings, under: str | Path = "compa
     name = data if data in TASKS else folder_name(Path(data).resolve().stem) or "data"
     for number in range(1, 10_000):
         path = Path(under) / (name if number == 1 else f"{name}-{number}")
-        facts = path / "compare.json"
+        facts = path / COMPARISON
         if not path.exists() or (facts.exists() and recorded(facts) == asked_for(data, settings)):
             return path
     raise OptionError(f"{under}/{name} and 9,999 more are taken; give --out.")
@@ -141,7 +142,8 @@ class Comparison:
         return task.corpus
 
     def _make_folder(self) -> None:
-        facts = self.path / "compare.json"
+        facts = self.path / COMPARISON
+        check_parents(self.path)
         check_no_link(self.path, "--out")
         if facts.exists():
             if recorded(facts) != self.asked:

@@ -80,6 +80,18 @@ class Documents:
             yield from cut_documents(texts, self.documents)
 
 
+def neither(path: Path, mode: int) -> DataError:
+    """What to say of what is no file and no folder."""
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        return DataError(
+            f"{path} is neither a file nor a folder but a pipe, which can be read only once.\n"
+            "Send it to standard input instead: ... | unroll train -"
+        )
+    return DataError(
+        f"{path} is neither a file nor a folder but a device. Give a text, a folder of texts or a table."
+    )
+
+
 def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = False) -> Documents:
     """Look at `path` and find the text in it; nothing is read yet but each file's beginning.
 
@@ -103,10 +115,7 @@ def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = 
             named = "the text that it is named" if path.suffix.lower() in PLAIN else "a text"
             note = f"it looks like {looks} and is read as {named}"
     else:
-        raise DataError(
-            f"{path} is neither a file nor a folder but a pipe or a device, which can be read only once.\n"
-            "Send it to standard input instead: ... | unroll train -"
-        )
+        raise neither(path, mode)
     return Documents(path, tuple(files), tuple(skipped), documents, any_bytes, note)
 
 

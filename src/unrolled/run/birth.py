@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unrolled.errors import RunError, command
 from unrolled.files import PARTIAL, sweep, sync_folder
-from unrolled.opening import check_no_link, check_own_folder
+from unrolled.opening import check_no_link, check_own_folder, check_parents
 from unrolled.run.lock import Lock, holder_name
 from unrolled.run.own_files import FILES
 
@@ -18,6 +18,7 @@ from unrolled.run.own_files import FILES
 def check_vacant(path: Path) -> None:
     """Raises RunError where a run cannot be made: something is there, and it is no empty folder, or a link to one,
     which a run would not take the place of."""
+    check_parents(path)
     if not path.exists() and not path.is_symlink():
         return
     if not path.is_dir():

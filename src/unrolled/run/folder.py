@@ -44,7 +44,7 @@ from unrolled.opening import CURE, check_own, read_own
 from unrolled.run.birth import check_vacant, rename, sweep_unborn
 from unrolled.run.facts import FORMAT, KINDS, LISTED, PlanFacts, ReportFacts, options_of, read_facts, settings_of
 from unrolled.run.lock import Lock
-from unrolled.run.own_files import check_files, is_run
+from unrolled.run.own_files import check_files, is_run, runs_held
 from unrolled.schema import check
 
 if TYPE_CHECKING:
@@ -149,6 +149,8 @@ class RunFolder:
         if not has_facts:
             if is_run(path):
                 raise RunError(f"{path} is a damaged run: its run.json is gone. {CURE}")
+            if held := runs_held(path):
+                raise RunError(f"{path} is not a run: name one that it holds. {held}")
             raise RunError(f"{path} is not a run: it has no run.json. Name what `unroll train` left. {LISTED}")
         return cls(path, read_facts(path, kinds))
 

@@ -12,13 +12,13 @@ from unrolled.errors import OptionError, RunError
 from unrolled.figures import SHORT
 from unrolled.files import read_json, write_json
 from unrolled.given import as_path
-from unrolled.opening import check_no_link
+from unrolled.opening import check_no_link, check_parents
 from unrolled.options import TrainOptions
 from unrolled.run.folder import RunFolder, free_path
+from unrolled.run.own_files import FOLDS
 from unrolled.run.training import Training
 from unrolled.settings import option_name
 
-FOLDS = "folds.json"  # what was asked; at the end, the scores
 OTHER = "Give another folder: --out OTHER"  # what to do where this one is damaged
 FIGURES = (
     "accuracy",
@@ -37,7 +37,8 @@ FIGURES = (
 
 class Folds:
     """The trainings of `--folds N` in a folder, fold-1 to fold-N. One that is finished is not trained again, and one
-    that was stopped goes on. A budget is each one's. Raises RunError for a folder of other folds."""
+    that was stopped goes on. A budget is each one's. folds.json says what was asked, and at the end the scores.
+    Raises RunError for a folder of other folds."""
 
     def __init__(self, data: str | Path, settings: TrainOptions, name: str) -> None:
         data = as_path(data)
@@ -53,6 +54,7 @@ class Folds:
 
     def _check_same(self) -> None:
         """Raises RunError where the folder is a link, or its folds were begun with other data or options."""
+        check_parents(self.path)
         check_no_link(self.path, "--out")
         if not (self.path / FOLDS).exists():
             return

@@ -6,7 +6,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat, tee
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 
 from unrolled.arguments import checked
 from unrolled.data import Corpus, Table, part_rows, table_from_json
+from unrolled.data.tables import is_table
 from unrolled.decode import decode_stream, sample, stop_at
 from unrolled.errors import InputError, OptionError, RunError, TrainingError
 from unrolled.evaluate import ROWS, Score, evaluate, score_lines
@@ -51,12 +52,13 @@ class LanguageModelEvaluation(Evaluation):
     parts: dict[str, float] | None = None  # of a mixture: nats a character of each alone, on the same text
     adapted: Score | None = None  # of a copy that learns while it reads, where asked for
     rate: float | None = None  # at which it learns
+    note: str = field(default="", kw_only=True)  # what a person should know of the text
 
     @property
     def lines(self) -> list[str]:
-        score = self.score
+        score, note = self.score, f" ({self.note})" if self.note else ""
         lines = [
-            f"{self.part}: {score.nats:.4f} nats ({score.bits:.4f} bits) per character, {score.interval}",
+            f"{self.part}{note}: {score.nats:.4f} nats ({score.bits:.4f} bits) per character, {score.interval}",
             f"Next token predicted right: {score.accuracy:.1%} of {score.symbols:,}",
         ]
         if self.baseline is not None:
@@ -79,6 +81,7 @@ class LanguageModelEvaluation(Evaluation):
         }
         beside |= {} if self.parts is None else {"parts": self.parts}
         beside |= {} if self.adapted is None else {"adapted": self.adapted.as_dict() | {"rate": self.rate}}
+        beside |= {"note": self.note} if self.note else {}
         return {"part": self.part, **self.score.as_dict(), **beside}
 
 
@@ -167,6 +170,7 @@ class LanguageModelRun(Run):
             self.facts["scores"].get("untrained") if own else None,
             parts,
             *adapted,
+            note="" if own else self._note(corpus),
         )
 
     def reach(self, seconds: float = 10.0) -> Reach:
@@ -193,6 +197,12 @@ class LanguageModelRun(Run):
             return corpus, part, part
         corpus = self._read(Language, data).corpus
         return corpus, "training", str(corpus.path)
+
+    def _note(self, corpus: Corpus) -> str:
+        """What to say of another text: of a table that is read as text, that it is."""
+        if self.settings.input is None and is_table(corpus.path):
+            return "a table that is read as it stands: its header and what is between its cells are scored too"
+        return "; ".join(corpus.notes)
 
     def _adapting(self) -> tuple[torch.nn.Module, Adapting]:
         """The model and how it learns while it reads, chosen on the run's validation part. Raises InputError."""

@@ -29,7 +29,7 @@ from unrolled.run.asked import check_labels, check_parts, started_from, takes_me
 from unrolled.run.folder import RunFolder
 from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
-from unrolled.run.own_files import has_traces
+from unrolled.run.own_files import has_traces, runs_held
 from unrolled.run.reading import check_reading
 from unrolled.run.rows import read_rows, table_options
 from unrolled.run.subject import Subject
@@ -236,13 +236,16 @@ def name_for(path: str | Path) -> str:
 
 
 def refuse_run(path: str | Path) -> None:
-    """Raises DataError where a run's folder is given as data, RunError where it is a damaged one's."""
+    """Raises DataError where a run's folder, or one that holds runs, is given as data, RunError where it is a damaged
+    run's."""
     if has_traces(path):
         RunFolder.open(path, kinds=None)
         raise DataError(
             f"{path} is a run, and data were expected: a text, a folder of texts or a table.\n"
             f"To train it further: {command('resume', path)}. To look at it: {command('info', path)}"
         )
+    if held := runs_held(path):
+        raise DataError(f"{held}\nTo learn from, give a text, a folder of texts or a table.")
 
 
 def refuse_options(options: TrainOptions, names: Iterable[str], why: str) -> None:
