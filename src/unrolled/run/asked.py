@@ -16,7 +16,7 @@ from unrolled.gradient import GRADIENTS
 from unrolled.laws import MAKING_LAWS, MEMORY_LAWS, check
 from unrolled.memory import MEMORIES, Memory
 from unrolled.memory.own import is_own, not_brought
-from unrolled.options import DEFAULT_MODEL, AnswerSettings, LanguageSettings, TrainOptions
+from unrolled.options import DEFAULT_MODEL, AnswerSettings, LanguageSettings, TrainOptions, in_order
 from unrolled.parts import LINEAR, UNTRAINED, build, choose, learnt_model, parse_part
 from unrolled.run.folder import RunFolder
 from unrolled.run.legs import recorded_plans
@@ -93,6 +93,7 @@ def as_recorded(recorded: RunFolder, options: TrainOptions) -> TrainOptions:
         raise RunError(f"{recorded.path} is a {counted(theirs.model)}: it has no plan to follow. Name a trained run.")
     own = ("minutes", "steps", "out", "threads", "device", "plan")
     for name, value in options.given().items():
+        value = in_order(value) if name == "model" else value
         if name not in own and value not in (getattr(theirs, name, None), getattr(recorded.asked, name)):
             raise OptionError(
                 f"--plan {recorded.path} trains again just as that run was; {option_name(name)} {value} would change "
