@@ -596,6 +596,59 @@ def test_sources_in_names_and_folders_are_told_of(case: str, tmp_path: Path) -> 
         assert "rows share" not in of(tmp_path, group=column).description
 
 
+TEXT_NAMES: dict[str, tuple[str, str]] = {
+    "speakers": ("{label}/{name}_{label}_{n}.txt", "part1"),
+    "speakers by number": ("{label}/spk{who}-{n}.txt", "part1"),
+    "reviews with their ratings": ("{label}/{n}_{who}.txt", ""),
+    "files that are counted within each label": ("{label}/cv{half:03}_{n}.txt", ""),
+    "the label": ("{label}/{label}_{n}.txt", ""),
+    "other parts in one": ("{label}/{odd}{name}_{n}.txt", ""),
+}
+
+
+@pytest.mark.parametrize("case", TEXT_NAMES)
+def test_sources_in_names_of_texts_are_told_of_and_kept_together(case: str, tmp_path: Path) -> None:
+    form, column = TEXT_NAMES[case]
+    for n in range(64):
+        name = ("anna", "ben", "carl", "dora", "emil", "fred", "gina", "hal")[n % 16 // 2]
+        facts = {"label": ("yes", "no")[n % 2], "who": n % 16 // 2, "name": name, "half": n // 2, "n": n}
+        path = tmp_path / form.format(odd="x_" if n == 5 else "", **facts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"a text of number {n}")
+    said = of(tmp_path).description
+    assert ("rows share" in said) == bool(column)
+    if column:
+        assert f"(8 different, such as {'anna' if case == 'speakers' else 'spk0'}), and" in said
+        found = of(tmp_path, group=column)
+        assert "rows share" not in found.description and found.split.endswith("in whole groups of 'part1'")
+
+
+SECTIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "sections": ("label", ("1.1", "1.10", "1.2"), "label"),
+    "sections, otherwise called": ("size", ("1.1", "1.10", "1.2"), "value"),
+    "amounts": ("label", ("1.1", "1.3", "1.2"), "value"),
+    "whole numbers": ("label", ("1", "1.0", "2"), "label"),
+    "a word": ("label", ("1.1", "1.10", "x"), "label"),
+}
+
+
+@pytest.mark.parametrize("case", SECTIONS)
+def test_labels_that_would_be_one_number_stay_labels(case: str, tmp_path: Path) -> None:
+    name, cells, kind = SECTIONS[case]
+    found = of(
+        csv(tmp_path / "t.csv", f"text,{name}", [f"words {n}x,{cells[n % 3]}" for n in range(90)]), output=name
+    )
+    assert found.answers[name].output.kind == kind
+    if case == "sections":
+        assert list(found.answers[name].facts()) == ["1.1", "1.10", "1.2"]
+        assert (
+            "(1.1 and 1.10), are taken as labels, for the column is called so; as amounts: --as value"
+            in found.description
+        )
+    if case == "amounts":
+        assert "numbers with decimals are taken as amounts; as labels: --as label" in found.description
+
+
 def test_writers_in_folders_below_labels_of_texts_are_told_of(tmp_path: Path) -> None:
     for n in range(64):
         path = tmp_path / ("yes", "no")[n % 2] / f"writer{n % 16 // 2}" / f"{n}.txt"

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.data.dates import read_date, spelled_in_digits
+from unrolled.data.label_names import exact
 from unrolled.data.table_file import Cell
 from unrolled.data.times import holds_times
 from unrolled.data.written_numbers import WHOLE, is_nearly, is_number, is_undefined, unit_of
@@ -216,9 +217,14 @@ class Column:
             return ""
         if self.kind == "label":
             because = "" if self._fills else ", for the column is called so"
+            if self.whole < self.numbers:
+                spelled = "numbers, of which some are one written differently (1.1 and 1.10),"
+                return f"{spelled} are taken as labels{because}; as amounts: --as value"
             return f"whole numbers are taken as labels{because}; as amounts: --as value"
         if self.whole == self.numbers and len(self.kinds) <= MOST_KINDS:
             return "whole numbers are taken as amounts; as labels: --as label"
+        if called and len(self.kinds) <= MOST_KINDS and self.rows >= LEAST_ROWS * len(self.kinds):
+            return "numbers with decimals are taken as amounts; as labels: --as label"
         return ""
 
     @property
@@ -246,7 +252,7 @@ class Column:
     @property
     def _is_called_label(self) -> bool:
         """Whether the column's name, or the form of the table, says that it is a label, and nothing speaks against
-        it: decimals, too many kinds, or a word of its own in each row."""
+        it: decimals that are numbers, too many kinds, or a word of its own in each row."""
         if len(self.kinds) > MOST_KINDS or not self.rows or self.lists.count:
             return False
         if self.labelled:
@@ -254,8 +260,14 @@ class Column:
         if LABELS.fullmatch(self.name) is None:
             return False
         if self.numbers + self.undefined.count == self.rows:
-            return self.whole == self.numbers and len(self.kinds) < self.rows
+            return (self.whole == self.numbers or self._are_spelled) and len(self.kinds) < self.rows
         return self.numbers < self.rows / 2 and len(self.kinds) <= UNLIKE * self.rows
+
+    @property
+    def _are_spelled(self) -> bool:
+        """Whether two of the decimals would be one number, 1.1 and 1.10: of sections, say, which are names."""
+        decimals = [kind for kind in self.kinds if is_number(kind) and WHOLE.fullmatch(kind.strip()) is None]
+        return len(set(map(exact, decimals))) < len(decimals)
 
     @property
     def _fills(self) -> bool:

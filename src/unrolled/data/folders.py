@@ -15,6 +15,7 @@ from unrolled.data.split_folders import (
     find_splits,
     folders_below,
     labelled_files,
+    name_parts,
     open_splits,
     say_unlabelled,
 )
@@ -30,7 +31,8 @@ FEWEST, LONGEST = 2, 1 << 16  # texts a label folder, and bytes a text, on avera
 
 class FolderTable(TableFile):
     """Text files in the order of their names. What is no text is passed over and listed in `skipped`. Beside text and
-    label, `folder1`, … are the folders between the label's and the files, where all stand as deep."""
+    label, `part1`, … are the parts of the files' names, and `folder1`, … the folders between the label's and the
+    files, as of a folder of sounds."""
 
     form, label_column, mixed = "folders", "label", False
 
@@ -42,8 +44,10 @@ class FolderTable(TableFile):
         check_most(labelled.root, len(self.files), "texts", self.skipped)
         self.folders = folders_below(labelled.root, self.files)
         self.ending = self.files[0].suffix if self.files else ""
-        below = (f"folder{place}" for place in range(1, len(next(iter(self.folders), ())) + 1))
-        super().__init__(labelled.root, (*COLUMNS, *below))
+        self.parts = name_parts([file.stem for file in self.files]) if self.files else []
+        counts = {"part": len(next(iter(self.parts), ())), "folder": len(next(iter(self.folders), ()))}
+        others = (f"{kind}{place}" for kind, count in counts.items() for place in range(1, count + 1))
+        super().__init__(labelled.root, (*COLUMNS, *others))
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -66,11 +70,12 @@ class FolderTable(TableFile):
         return table
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        for number, (path, folders) in enumerate(zip(self.files, self.folders, strict=True), start=1):
+        rows = zip(self.files, self.parts, self.folders, strict=True)
+        for number, (path, parts, folders) in enumerate(rows, start=1):
             text = path.read_text(encoding="utf-8-sig", errors="replace")
-            values = (text or None, self.labelled.label(path), *folders)
+            values = (text or None, self.labelled.label(path), *parts, *folders)
             cells: dict[str, Cell] = dict(zip(self.columns, values, strict=True))
-            yield Row(number, tuple(cells[name] for name in columns))
+            yield Row(number, tuple(cells[name] or None for name in columns))
 
     def fingerprint(self) -> str:
         return join_digests(self.path, {path: digest_of(path) for path in self.labelled.files})

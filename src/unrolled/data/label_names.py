@@ -39,10 +39,10 @@ def differ_by_case(counts: Mapping[str, int]) -> str:
 def differ_as_written(counts: Mapping[str, int]) -> str:
     """What is said of labels that are one number, written in several ways, as 1 and 01 are; "" where none are."""
     numbers = {name: count for name, count in counts.items() if NUMBER.fullmatch(name)}
-    return _say_alike(numbers, _exact, "are one number, written differently, and are labels of their own")
+    return _say_alike(numbers, exact, "are one number, written differently, and are labels of their own")
 
 
-def _exact(name: str) -> object:
+def exact(name: str) -> object:
     """The number that a label is, to its last digit; the label itself where its power of ten is beyond all."""
     try:
         return Decimal(name)

@@ -18,6 +18,7 @@ from unrolled.data.split_folders import (
     find_splits,
     folders_below,
     labelled_files,
+    name_parts,
     open_splits,
     say_unlabelled,
 )
@@ -46,7 +47,7 @@ class MediaFolder(TableFile):
         self.files = [file for file in labelled.files if file.suffix.lower() in KINDS[kind]]
         self.skipped = tuple(file for file in labelled.files if file.suffix.lower() not in KINDS[kind])
         check_most(labelled.root, len(self.files), f"{kind}s", self.skipped)
-        self.parts = _parts([file.stem for file in self.files])
+        self.parts = name_parts([file.stem for file in self.files])
         self.folders = folders_below(labelled.root, self.files)
         self.ending = self.files[0].suffix if self.files else ""
         columns = (
@@ -134,12 +135,3 @@ def _wrapped(table: MediaFolder) -> str:
         return f"\nAre they those in {folder.name}? Give {folder}"
     below = folder / next(iter(inner))[1]
     return f"\nAre they further below? Give {below}" if len(inner) == 1 and below.is_dir() else ""
-
-
-def _parts(stems: Sequence[str]) -> list[list[str]]:
-    """Each name's parts, where all have as many and more than one; else none."""
-    for mark in "_-":
-        parts = [stem.split(mark) for stem in stems]
-        if len({len(one) for one in parts}) == 1 and len(parts[0]) > 1:
-            return parts
-    return [[] for _ in stems]

@@ -36,6 +36,7 @@ CODE = re.compile(r"(?=.*\d)(?=.*[a-z])[a-z\d]{4,}", re.IGNORECASE)  # 0a1f3c of
 NUMBERED_TAKE = re.compile(
     r"(take|aug|fold|rep|repeat|trial|copy|crop|ver|version|part|split|step|frame)\d+", re.IGNORECASE
 )
+COUNTED = re.compile(r"([a-z]+)\d+", re.IGNORECASE)
 CAMEL = re.compile(r"(?<=[a-z\d])(?=[A-Z])")
 HOST = re.compile(r"[a-z][a-z\d+.-]*://(?:[^/@\s]*@)?(?:www\.)?([^/:?#\s]+)", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]+")
@@ -202,9 +203,17 @@ class Sources:
         if all(NAMED_PART.fullmatch(source) for source in self.beside):
             return any(len(answers) > 1 for answers in self.beside.values()) or not self._is_answer
         several = sum(len(answers) > 1 for answers in self.beside.values())
-        if 2 * several > len(self.beside) and all(map(self._is_code, self.beside)):
+        if 2 * several > len(self.beside) and all(map(self._is_code, self.beside)) and not self._is_counted:
             return True
         return all(WORD.fullmatch(source) and len(answers) > 1 for source, answers in self.beside.items())
+
+    @property
+    def _is_counted(self) -> bool:
+        """Whether each source is one word and a number, cv000 and cv001, and the word is not of sources: files that
+        are counted within each label."""
+        found = [COUNTED.fullmatch(source) for source in self.beside]
+        words = {one[1] for one in found if one}
+        return all(found) and len(words) == 1 and not any(map(SOURCES.fullmatch, words))
 
     def _is_code(self, source: str) -> bool:
         """Whether a part may stand for somebody; a number does so as the name of a folder alone."""

@@ -83,6 +83,15 @@ def folders_below(root: Path, files: Sequence[Path]) -> list[tuple[str, ...]]:
     return found if len(set(map(len, found))) == 1 else [() for _ in found]
 
 
+def name_parts(stems: Sequence[str]) -> list[list[str]]:
+    """Each file name's parts, between _ or else -, where all have as many and more than one; else none."""
+    for mark in "_-":
+        parts = [stem.split(mark) for stem in stems]
+        if len({len(one) for one in parts}) == 1 and len(parts[0]) > 1:
+            return parts
+    return [[] for _ in stems]
+
+
 def _check_labels(root: Path, names: set[str]) -> None:
     """Raises DataError where the folders are one of pictures, and others of what is about each of these."""
     kinds = {name: "pictures" if name.lower() in OF_PICTURES else "about" for name in names}
