@@ -71,11 +71,10 @@ class Outcome:
 
 def warm_up() -> None:
     """Imports all that a command may, before anything is forked."""
-    import torch._dynamo  # noqa: F401 - torch.optim imports it at its first use
-
     import unrolled.cli
     import unrolled.compare
-    import unrolled.run  # noqa: F401
+    import unrolled.run.loading
+    import unrolled.run.training  # noqa: F401
 
 
 def cases(name: str, numbers: range, folder: Path, seed: int) -> Iterator[Outcome]:

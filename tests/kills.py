@@ -171,8 +171,6 @@ def survive_training(folder: Path) -> int:
 
     Processes that have computed with torch are not forked: all training is done in children.
     """
-    import torch._dynamo  # noqa: F401 - torch.optim imports it at its first use: here once, not in every child
-
     from unrolled.errors import RunError
     from unrolled.run import Training
     from unrolled.run.folder import RunFolder

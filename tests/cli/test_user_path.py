@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -72,6 +73,24 @@ def test_a_run_is_loaded_without_torchs_compiler(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr or "it was loaded, which takes a second or two"
+
+
+def test_a_text_and_a_table_are_trained_on_without_torchs_compiler_and_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT)
+    (tmp_path / "table.csv").write_text("text,label\n" + "".join(f"a {n % 7} b,{'xy'[n % 2]}\n" for n in range(60)))
+    (tmp_path / "empty").mkdir()
+    program = (
+        "import sys; from unrolled.run import Training\n"
+        "for data in ('text.txt', 'table.csv'):\n"
+        "    for _ in Training(data, steps=2, size=4, threads=1, out=f'{data}-run'): pass\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path / "empty")},
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr or "it was loaded, which takes a second or two"
+    assert not list((tmp_path / "empty").iterdir())
 
 
 def test_the_odd_line_is_found(folder: Path) -> None:

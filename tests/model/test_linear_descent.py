@@ -61,7 +61,7 @@ def test_what_a_try_held_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
             super().__init__(*given, **named)
             made.append(self)
 
-    monkeypatch.setattr(torch.optim, "LBFGS", Seen)
+    monkeypatch.setattr("unrolled.model.linear_descent.LBFGS", Seen)
     weights, bias, whole = fitted(5)
     assert whole and weights.any()
     assert not made[0].state

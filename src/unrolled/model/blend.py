@@ -15,6 +15,7 @@ from torch import Tensor
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import TrainingError
 from unrolled.model.likelihoods import Likelihood, is_known
+from unrolled.model.optimisers import LBFGS
 
 ITERATIONS = 50
 RIDGE = 0.5  # nats that a weight e times its equal share, or a part of it, costs, all rows together
@@ -70,7 +71,7 @@ def fit_in_time(
     numbers, answers = known.nonzero()[:, 0], answers[known]  # of rows: no copy is made of what is said of them all
     start = equal.log()
     free = start.clone().requires_grad_(True)
-    optimiser = torch.optim.LBFGS([free], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+    optimiser = LBFGS([free], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     least, best, of_best = math.inf, start.exp(), math.inf
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from unrolled.memory import RNN
 from unrolled.model.language import LanguageModel, losses
+from unrolled.model.optimisers import Adam
 from unrolled.seeds import number
 
 LETTERS = "helo"  # the vocabulary, in this order; no border stands in it
@@ -31,7 +32,7 @@ def learn_hello(seed: int = 0, steps: int = 100, size: int = 8, rate: float = 0.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(number(seed, "hello"))
         model = LanguageModel(len(LETTERS), size, RNN(size, size))
-    optimiser = torch.optim.Adam(model.parameters(), lr=rate)
+    optimiser = Adam(model.parameters(), lr=rate)
     inputs, targets = spell(INPUTS), spell(TARGETS)  # (1, T)
     for step in range(steps + 1):
         logits, _ = model.unroll(inputs, model.start(1))  # (1, T, V)

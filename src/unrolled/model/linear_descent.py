@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from unrolled.deadline import Deadline
 from unrolled.model.likelihoods import is_known
 from unrolled.model.looks import Bagged, Looked, Sloped
+from unrolled.model.optimisers import LBFGS
 
 MANY_LABELS = 200  # from which on a look at all rows takes long and holds much
 SURE_LOOKS, SURE_PRODUCTS = 12, 300_000_000  # that are made however late it is: so many looks, of so much in all
@@ -79,7 +80,7 @@ def descend(
     rows = sum(len(piece.answers) for piece in pieces)
     work = max(1, weights.shape[1] * sum(piece.seen.held for piece in pieces))
     sure, looks = max(2, min(SURE_LOOKS, SURE_PRODUCTS // work)), 0
-    optimiser = torch.optim.LBFGS(
+    optimiser = LBFGS(
         [weights, bias], max_iter=iterations, history_size=8, line_search_fn="strong_wolfe", tolerance_change=1e-7
     )
     least, kept = math.inf, (weights.detach().clone(), bias.detach().clone())

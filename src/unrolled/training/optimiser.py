@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unrolled.model.optimisers import AdamW
 from unrolled.model.weights import copy_tensors, kept_buffers, named_tensors
 from unrolled.training.plan import Plan
 
@@ -41,7 +42,7 @@ class Optimiser:
             {"params": [p for p in others if p.dim() > 1], "weight_decay": plan.decay},
             {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0},
         ]
-        self._adam = torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.99), fused=True)
+        self._adam = AdamW(groups, lr=plan.rate, betas=(0.9, 0.99), fused=True)
 
     def update(self, plan: Plan, rate: float, targets: int, step: int) -> float:
         """One update from gradients that are sums over `targets`; hands back their norm before clipping.
