@@ -257,19 +257,11 @@ def test_what_is_not_frozen_learns(language: Path, table: Path, tmp_path: Path) 
     assert not any(alike(before, weights_of(training, "inlet", "memory")))
 
 
-def test_a_table_of_other_labels_or_symbols_is_refused(table: Path, tmp_path: Path) -> None:
+def test_other_symbols_are_refused(table: Path, tmp_path: Path) -> None:
     run = finish(Training(table, out=str(tmp_path / "run"), steps=2, size=8, model="lstm", **TINY)).folder
-    other = tmp_path / "other.csv"
-    other.write_text(
-        "text,label\n" + "".join(f"a film {'i' * (n % 5)},{'good' if n % 2 else 'bad'}\n" for n in range(40))
-    )
-    with pytest.raises(
-        DataError, match=r"other\.csv: 'label' is bad, good, and --from .*run can answer no, yes alone"
-    ):
-        start(other, run, tmp_path / "a")
     with pytest.raises(OptionError, match="reads by symbols of its own; --symbols bpe is another way"):
         start(table, run, tmp_path / "b", symbols="bpe")
-    assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_frozen_encoder_may_be_of_a_run_on_a_table(table: Path, tmp_path: Path) -> None:

@@ -26,13 +26,14 @@ Place = Callable[[int], str]  # row -> where it stands
 
 
 def decide_kinds(
-    tables: Sequence[TableFile], rows: RowReader, asked: str | None, known: Mapping[str, Output] | None,
+    tables: Sequence[TableFile], rows: RowReader, asked: str | None, known: Mapping[str, Output],
     skip_empty: bool, place: Place,
 ) -> dict[str, str]:  # fmt: skip
-    """Output -> label, labels, tags, value or text. asked: `--as`. Raises DataError."""
+    """Output -> label, labels, tags, value or text. asked: `--as`; known: outputs that a run settles. Raises
+    DataError."""
     kinds = {}
     for name, column in rows.columns.items():
-        if known is not None:
+        if name in known:
             kinds[name] = known[name].kind
         else:
             kinds[name] = asked or _decide(tables[0], name, column, skip_empty, place)

@@ -156,6 +156,8 @@ class Asked:
     options: TableOptions = USUAL  # of this table, and of those of --valid and --test
     shuffle: bool = False  # rows that stand in the order of time are drawn all the same
     rows: int | None = None  # of the training table, drawn evenly over it; None: all
+    start: Known | None = None  # of a run on a table that is started from: what it settles is kept where it fits
+    anew: bool = False  # its way of reading does not fit these rows
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ class VectorInput(InputKind):
         else:
             found = numbers[:, None] if self.series else numbers[None]
         if found.shape[1] != self.width:
-            raise DataError(
+            raise Unfit(
                 f"{place}: {found.shape[1]} numbers a step, and {self.width} were expected, as in the other rows."
             )
         if not len(found):

@@ -25,12 +25,13 @@ from unrolled.data.items import PartItems, Texts
 from unrolled.data.label_names import differ_as_written, differ_by_case
 from unrolled.data.likely_pictures import say_pictures
 from unrolled.data.npz_form import check_one_input
-from unrolled.data.outputs import TextOutput
+from unrolled.data.outputs import Output, TextOutput
 from unrolled.data.row_cuts import cut_fold, cut_rows
 from unrolled.data.row_order import address_columns, clock_columns, source_columns, split_words
 from unrolled.data.row_reader import RowReader
 from unrolled.data.sequences import SequenceTable
 from unrolled.data.spelling import learn_spelling
+from unrolled.data.starting import answers_like, columns_like, intake_like, reads_steps
 from unrolled.data.symbols import Table
 from unrolled.data.table_file import TableFile, Unfit
 from unrolled.data.tables import open_table
@@ -67,20 +68,28 @@ def read_examples(
             table = table.splits.get("test") or table.splits.get("validation") or table
         beside = _other_tables(table, asked, shares)
         tables, columns = _open_tables(table, asked, known, beside)
-    taken = known.intake.input if known else find_input(tables[0], columns, asked.read)
+    settled = known.intake if known else intake_like(tables[0], columns, asked)
+    taken = settled.input if settled else find_input(tables[0], columns, asked.read)
     cut = asked.fold is not None or any(isinstance(share, float) and share > 0 for share in shares)
     reader = _reader(tables[0], columns, taken, asked, known, cut)
-    with advice_for(known):
-        rows = _read_rows(path, tables, reader, asked.skip_empty)
+    try:
+        with advice_for(known):
+            rows = _read_rows(path, tables, reader, asked.skip_empty)
+    except Unfit:
+        if known is not None or settled is None:
+            raise
+        return read_examples(path, replace(asked, anew=True))  # rows are not what the run reads: other columns, say
 
     def place(row: int) -> str:
         return tables[rows.sources[row]].place(rows.numbers[row])
 
-    if known is None and asked.read is None and isinstance(taken, TextInput) and tables[0].mixed:
+    if settled is None and asked.read is None and isinstance(taken, TextInput) and tables[0].mixed:
         check_text(tables[0], columns, rows.items, place)
         rows.forms.check(columns.input, place)
-    known_outputs = None if known is None else known.outputs
-    kinds = decide_kinds(tables, rows, asked.kind, known_outputs, asked.skip_empty, place)
+    start = known or asked.start
+    before: Mapping[str, Output] = start.outputs if start else {}
+    fixed = before if known or asked.kind is None else {}
+    kinds = decide_kinds(tables, rows, asked.kind, fixed, asked.skip_empty, place)
     leave_out(tables, rows, kinds, asked.skip_empty)
     columns = replace(columns, time=_time_of(path, rows, asked, columns, known))
     source = np.array(rows.sources, np.uint8)
@@ -100,12 +109,16 @@ def read_examples(
     answers: dict[str, Answered] = {}
     if "text" in kinds.values():
         name = only_text(path, kinds)
-        if known is None and asked.read is None and isinstance(taken, TextInput) and rows.few_inputs:
+        if settled is None and asked.read is None and isinstance(taken, TextInput) and rows.few_inputs:
             taken = LabelInput()
         texts = as_texts(rows.cells(tables[0], name))
-        intake, answers[name], note = _learn_writing(asked, taken, training, texts, parts["training"], known)
+        intake, answers[name], note = _learn_writing(
+            asked, taken, training, texts, parts["training"], settled, before.get(name)
+        )
     elif known:
         intake = known.intake
+    elif settled is not None and reads_steps(settled, given):
+        intake = settled
     elif asked.table is not None:
         intake, grown = _grow_intake(asked.table, taken, training, given)
     else:
@@ -115,13 +128,14 @@ def read_examples(
         item = rows.items[row]
         return len(given_words(item)) if isinstance(item, str) else len(item)
 
-    answers |= {
-        name: read_answers(
-            rows.cells(tables[0], name), kind, parts["training"], steps, place, known.outputs[name] if known else None
-        )
-        for name, kind in kinds.items()
-        if kind != "text"
-    }
+    def answers_of(name: str, kind: str) -> Answered:
+        def read(output: Output | None) -> Answered:
+            return read_answers(rows.cells(tables[0], name), kind, parts["training"], steps, place, output)
+
+        output = before.get(name)
+        return read(output) if known else answers_like(read, output, kind, parts["training"])
+
+    answers |= {name: answers_of(name, kind) for name, kind in kinds.items() if kind != "text"}
     if known is None:
         check_unlike(path, PartItems(rows.items, parts["training"]), taken)
     marks = np.array(rows.marks, np.int64)
@@ -176,6 +190,8 @@ def _open_tables(
     if known:
         uncut = asked.fold is None and (asked.valid, asked.test) == ("none", "none")  # no part has groups to keep
         columns = replace(known.columns, group=None) if uncut else known.columns
+    elif asked.start is not None:
+        columns = columns_like(table, asked, asked.start.columns)
     else:
         if asked.input is None:
             check_one_input(table)
@@ -186,7 +202,9 @@ def _open_tables(
     for one in tables:
         check_columns(one, columns)
     if known is None:
-        for names, kind in ((columns.inputs, asked.read or "vectors"), (columns.outputs, asked.kind or "value")):
+        settled = intake_like(table, columns, asked)
+        read = asked.read or (settled.input.kind if settled else "vectors")
+        for names, kind in ((columns.inputs, read), (columns.outputs, asked.kind or "value")):
             check_thousands(table, names if kind in ("vectors", "value") else ())
     if columns.sequence:
         kept = [*columns.outputs, *([columns.group] if columns.group else [])]
@@ -233,7 +251,8 @@ def _notes(
     """What is said of what was understood, where another thing may be meant."""
     notes = []
     for name, answered in answers.items():
-        if known is None and asked.kind is None and (why := rows.columns[name].why):
+        told = known or asked.kind or (asked.start and name in asked.start.outputs)
+        if not told and (why := rows.columns[name].why):
             notes.append(f"{name}: {why}")
         if isinstance(answered, Labels | LabelSets):
             found = (differ_by_case(answered.facts()), differ_as_written(answered.facts()))
@@ -295,7 +314,8 @@ def gather_all(
             f"{tables[0].path}: '{columns.group}' changes within a sequence; a sequence is of one group.\n"
             "Name another column: --group COLUMN"
         )
-    tags = known.each if known else frozenset(columns.outputs if asked.kind == "tags" else ())
+    settles = known or (asked.start if asked.kind is None else None)
+    tags = settles.each if settles else frozenset(columns.outputs if asked.kind == "tags" else ())
     return [SequenceTable(one.table, one.sequence, fixed - tags) for one in found]
 
 
@@ -324,21 +344,22 @@ def _fingerprints(tables: Sequence[TableFile]) -> dict[str, str]:
 
 
 def _learn_writing(
-    asked: Asked, taken: InputKind, training: Any, texts: Texts, rows: Ids, known: Known | None
-) -> tuple[Tokens | Features, Written, str]:
-    """How inputs are read, the texts to be written, and what to say of it; as a run does where one is known.
+    asked: Asked, taken: InputKind, training: Any, texts: Texts, rows: Ids, settled: Tokens | Features | None,
+    before: Output | None,
+) -> tuple[Tokens | Features, Written, str]:  # fmt: skip
+    """How inputs are read, the texts to be written, and what to say of it; as a run does, where one settles it.
 
     training: the inputs of the training part. texts: those of all rows. rows: those of the training part."""
-    if known is not None:
-        output = next(iter(known.outputs.values()))
-        if isinstance(output, TextOutput):
-            return known.intake, Written(output, texts, *encode_texts(output.table, texts)), ""
-    read = training if isinstance(taken, TextInput) else None
+    if settled is not None and isinstance(before, TextOutput):
+        return settled, Written(before, texts, *encode_texts(before.table, texts)), ""
+    read = training if settled is None and isinstance(taken, TextInput) else None
     own: Any = PartItems(texts, rows)
     spelling = learn_spelling(asked.symbols, read, own)
     ids, starts = encode_texts(spelling.table, texts)
     output = TextOutput(spelling.table, int((starts[rows + 1] - starts[rows]).max()))
     written = Written(output, texts, ids, starts)
+    if settled is not None:
+        return settled, written, spelling.note
     if isinstance(taken, LabelInput):
         return LabelTokens.learn(training), written, spelling.note
     intake = learn_features(taken, training, asked.patches) if spelling.tokens is None else spelling.tokens

@@ -71,6 +71,13 @@ class Answering(nn.Module):
         """Whether it can answer while it reads."""
         return isinstance(self.memory, Memory)
 
+    @property
+    def components(self) -> dict[str, str]:
+        """Component -> how the names of its tensors begin."""
+        memory = "memory" if self.streams else "encoder"
+        parts = {"embedding": "inlet.", "stem": "front.", memory: "memory.", "pool": "pool."}
+        return parts | {head_of(name): f"heads.{place}." for place, name in enumerate(self.names)}
+
     def start(self, rows: int) -> AnsweringState:
         """The state before anything was read."""
         return AnsweringState(self.front.start(rows), self.memory.start(rows), self.pool.start(rows))
@@ -156,6 +163,11 @@ class Answering(nn.Module):
     @property
     def _device(self) -> torch.device:
         return next(self.parameters()).device
+
+
+def head_of(output: str) -> str:
+    """What the component is called that predicts an output."""
+    return f"head '{output}'"
 
 
 def at_end(outputs: Tensor, lengths: Tensor) -> Tensor:

@@ -47,6 +47,11 @@ class LanguageModel(nn.Module):
         nn.init.normal_(self.output.weight, std=0.02)
         nn.init.zeros_(self.output.bias)
 
+    @property
+    def components(self) -> dict[str, str]:
+        """Component -> how the names of its tensors begin."""
+        return {"embedding": "embedding.", "memory": "memory.", "head": "output."}
+
     def start(self, rows: int) -> State:
         """The state before anything was read."""
         return self.memory.start(rows)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from unrolled.memory import Dropout
 
 
 def named_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -32,3 +35,51 @@ def batch_norms(model: nn.Module) -> dict[str, _BatchNorm]:
     """The layers, by name, that normalise by a batch while they train and by running statistics afterwards."""
     layers = ((name, layer) for name, layer in model.named_modules() if isinstance(layer, _BatchNorm))
     return {name: layer for name, layer in layers if layer.track_running_stats}
+
+
+Components = dict[str, dict[str, Tensor]]
+"""Component -> its tensors by the names that they have in it without dropout, which wraps what it drops from."""
+
+
+class Composed(Protocol):
+    """A model that says what its components are: an embedding, a stem, a memory or an encoder, heads."""
+
+    @property
+    def components(self) -> Mapping[str, str]:
+        """Component -> how the names of its tensors begin; of several that fit the longest counts."""
+
+
+def by_component(model: nn.Module, tensors: Mapping[str, Tensor]) -> Components:
+    """Tensors that have the names of the model's, as those of its components."""
+    composed: Composed = model  # type: ignore[assignment]
+    prefixes = sorted(composed.components.items(), key=lambda item: -len(item[1]))
+    found: Components = {}
+    for name, tensor in tensors.items():
+        component, prefix = next((one, prefix) for one, prefix in prefixes if name.startswith(prefix))
+        found.setdefault(component, {})[_without_dropout(model, name).removeprefix(prefix)] = tensor
+    return found
+
+
+def load_components(model: nn.Module, given: Components) -> tuple[list[str], list[str]]:
+    """Copies the components that fit, those whose tensors all have the same names and shapes; hands back the names of
+    these, and of the model's others."""
+    loaded, others = list[str](), list[str]()
+    for component, tensors in by_component(model, named_tensors(model)).items():
+        theirs = given.get(component, {})
+        fits = theirs.keys() == tensors.keys() and all(theirs[n].shape == t.shape for n, t in tensors.items())
+        (loaded if fits else others).append(component)
+        if fits:
+            with torch.no_grad():
+                for name, tensor in tensors.items():
+                    tensor.copy_(theirs[name])
+    return loaded, others
+
+
+def _without_dropout(model: nn.Module, name: str) -> str:
+    """A tensor's name as it is where nothing is dropped."""
+    kept, module = [], model
+    for part in name.split("."):
+        if not (isinstance(module, Dropout) and part == "memory"):
+            kept.append(part)
+        module = getattr(module, part)
+    return ".".join(kept)

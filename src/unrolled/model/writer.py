@@ -245,6 +245,12 @@ class Taught(nn.Module):
         super().__init__()
         self.writer = writer
 
+    @property
+    def components(self) -> dict[str, str]:
+        """Component -> how the names of its tensors begin."""
+        parts = {"embedding": "writer.inlet.", "stem": "writer.front.", "encoder": "writer.encoder."}
+        return parts | {"decoder": "writer."}
+
     def start(self, rows: int) -> Blank:
         """What reading and writing begin from."""
         return self.writer.blank(rows)

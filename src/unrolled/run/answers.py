@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from unrolled.data.examples import Examples
 from unrolled.data.features import FEATURES
 from unrolled.data.pieces import table_from_json
 from unrolled.data.symbols import symbols_before
-from unrolled.data.tokens import SymbolTokens, Tokens
+from unrolled.data.tokens import Tokens
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.environment import bytes_in_use
 from unrolled.errors import OptionError
@@ -30,13 +29,10 @@ from unrolled.model.answering import Answering
 from unrolled.model.cooccurrence import cooccurrence_vectors
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head, balanced
-from unrolled.model.weights import named_tensors
 from unrolled.options import AnswerSettings
 from unrolled.parts import COUNTED, LINEAR, UNTRAINED
 from unrolled.run.answer_rows import AT_ONCE, most_rows
 from unrolled.run.answer_verdict import judge_alone, judge_answers
-from unrolled.run.building import build_model
-from unrolled.run.legs import load_best, recorded_plans, set_weights
 from unrolled.run.record import ConclusionCost, TrainingRecord
 from unrolled.run.report import Report
 from unrolled.run.rivals import (
@@ -50,6 +46,7 @@ from unrolled.run.rivals import (
 from unrolled.run.rows import (
     as_measured,
     build_inlet,
+    but_unlike,
     check_rows,
     facts_of_rows,
     is_varied,
@@ -58,7 +55,7 @@ from unrolled.run.rows import (
     shown_row,
     tables_of_rows,
 )
-from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
+from unrolled.run.subject import Baseline, Concluded, Reading, Started, Subject, Terms
 from unrolled.run.tellers import suited_nats, teller_of
 from unrolled.run.trend import trend_of
 from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
@@ -194,24 +191,26 @@ class Answers(Subject):
             }
         return build_answering(plan, self.settings, self.tables(), weights)
 
-    def starting_weights(self, source: RunFolder) -> list[Tensor]:
+    @classmethod
+    def model_of(cls, run: RunFolder, plan: Plan) -> nn.Module:
+        settings: Any = run.settings
+        return build_answering(plan, settings, run.read_symbols())
+
+    def starting_components(self, source: RunFolder, theirs: type[Subject]) -> Started:
+        started = super().starting_components(source, theirs)
         if source.facts["kind"] != LANGUAGE:
-            return super().starting_weights(source)
-        plan = recorded_plans(source)[0]
-        table = table_from_json(source.read_symbols())
-        intake = self.examples.intake
-        mine: Any = self.make_model(replace(plan, dropout=0.0))
+            return but_unlike(started, self.examples, source)
+        intake: Any = self.examples.intake
+        components = {"memory": started.components["memory"]}
+        vectors = started.components["embedding"]["weight"]  # (V, E)
         if self._read_text is not None:
-            vectors = cooccurrence_vectors(self._read_text(), plan.embed, seeds.number(self.settings.seed, "vectors"))
-        else:
-            theirs = load_best(source, plan, lambda plan: build_model(plan, table.size, 0))
-            set_weights(mine.memory, list(named_tensors(theirs.memory).values()))
-            vectors = theirs.embedding.weight.detach()
-        if isinstance(intake, SymbolTokens):
-            before = torch.from_numpy(symbols_before(table, intake.table))
-            with torch.no_grad():
-                mine.inlet.embedding.weight[1:] = vectors[before]
-        return list(named_tensors(mine).values())
+            components = {}
+            vectors = cooccurrence_vectors(
+                self._read_text(), vectors.shape[1], seeds.number(self.settings.seed, "vectors")
+            )
+        before = torch.from_numpy(symbols_before(table_from_json(source.read_symbols()), intake.table))
+        padded = torch.cat([torch.zeros_like(vectors[:1]), vectors[before]])
+        return Started({"embedding": {"embedding.weight": padded}} | components)
 
     def make_batches(self, plan: Plan) -> Batches:
         return self._batches(plan, self.settings.seed)

@@ -8,10 +8,8 @@ from typing import Any
 import torch
 
 from unrolled.arguments import Count, checked
-from unrolled.data.answers import UNSEEN, Labels, LabelSets, shown
-from unrolled.data.examples import Examples
 from unrolled.data.pieces import PieceTable, WordTable
-from unrolled.errors import DataError, OptionError, RunError
+from unrolled.errors import OptionError, RunError
 from unrolled.gradient import GRADIENTS
 from unrolled.laws import MAKING_LAWS, MEMORY_LAWS, check
 from unrolled.memory import MEMORIES, Memory
@@ -128,14 +126,14 @@ def started_from(source: RunFolder, options: TrainOptions, text: bool) -> dict[s
             f"--from {source.path} reads by symbols of its own; --symbols {options.symbols} is another way.\n"
             "Leave it out, or leave out --from."
         )
-    same = {name: getattr(own, name) for name in ("pool", "direction", "inlet", "reader") if hasattr(own, name)}
-    for name, value in same.items():
-        if name in options.given() and getattr(options, name) != value:
-            raise OptionError(
-                f"--from {source.path} starts from a model of {option_name(name)} {value or 'as planned'};\n"
-                f"{option_name(name)} {getattr(options, name)} is another. Leave it out, or leave out --from."
-            )
-    return sizes | {"model": options.model or own.model} | same
+    given, direction = options.given(), getattr(own, "direction", None)
+    if given.get("direction", direction) != direction:
+        raise OptionError(
+            f"--from {source.path} starts from a model of --direction {direction or 'as planned'};\n"
+            f"--direction {options.direction} is another. Leave it out, or leave out --from."
+        )
+    kept = [name for name in ("pool", "direction", "inlet", "reader") if name not in given and hasattr(own, name)]
+    return sizes | {"model": options.model or own.model} | {name: getattr(own, name) for name in kept}
 
 
 def _as_begun(source: RunFolder, options: TrainOptions, sizes: dict[str, Any]) -> dict[str, Any]:
@@ -164,17 +162,3 @@ def counted(model: str) -> str:
     """What a model that is not trained is: "counted n-gram"."""
     name, how = UNTRAINED[model]
     return f"{how} {name}"
-
-
-def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> None:
-    """Raises DataError where a table has none of the labels that a run can answer with. knower: the run, in words."""
-    for name, answered in examples.answers.items():
-        if isinstance(answered, Labels | LabelSets) and len(answered.ids) and (answered.ids == UNSEEN).all():
-            blank = getattr(answered, "blank", None)  # conllu's _ is no tag
-            given, known = sorted(set(answered.given) - {blank}), answered.output.names
-            folded = {one.casefold() for one in known}
-            alike = " They differ by capital letters." if any(one.casefold() in folded for one in given) else ""
-            raise DataError(
-                f"{examples.path}: '{name}' is {shown(given)}, and {knower} can answer {shown(known)} alone: "
-                f"{why}.{alike}\nGive a table with its labels, or {otherwise}."
-            )

@@ -184,6 +184,10 @@ class Language(Subject):
     def make_model(self, plan: Plan) -> nn.Module:
         return build_model(plan, self.corpus.table.size, self.settings.seed)
 
+    @classmethod
+    def model_of(cls, run: RunFolder, plan: Plan) -> nn.Module:
+        return build_model(plan, table_from_json(run.read_symbols()).size, run.settings.seed)
+
     def make_batches(self, plan: Plan) -> Batches:
         return make_batches(self.corpus, "training", plan.batch, plan.window, self.settings.seed)
 

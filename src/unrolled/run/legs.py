@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from unrolled.errors import OptionError, RunError
-from unrolled.model.weights import copy_tensors, named_tensors
+from unrolled.model.weights import Components, by_component, copy_tensors, named_tensors
 from unrolled.run.folder import RunFolder
 from unrolled.threads import threads_for
 from unrolled.training.plan import Plan, replan, second_leg
@@ -93,18 +93,26 @@ class Unfilled(TorchFunctionMode):
 
 
 def best_weights(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> dict[str, Tensor]:
-    """The best weights of a run, by name and in the order of the model that `make` builds of its plan.
+    """The best weights of a run by name, and its buffers, as the model has them that `make` builds of its plan.
 
     That is built without numbers first, so that no damaged plan makes a larger one than the weights that are there.
     Raises RunError where they do not fit, or the plan makes no model.
     """
+    tensors, _ = source.read_model(named_tensors(_without_numbers(source, plan, make)))
+    return tensors
+
+
+def best_components(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> Components:
+    """The best weights of a run as those of its components. Raises RunError as `best_weights`."""
+    return by_component(_without_numbers(source, plan, make), best_weights(source, plan, make))
+
+
+def _without_numbers(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> nn.Module:
     try:
         with torch.device("meta"), Unfilled():
-            like = named_tensors(make(replace(plan, device="meta")))
+            return make(replace(plan, device="meta"))
     except OptionError as error:
         raise RunError(f"{source.path}/plan.jsonl is damaged: {error}") from None
-    tensors, _ = source.read_model(like)
-    return {name: tensors[name] for name in like}
 
 
 def load_best(source: RunFolder, plan: Plan, make: Callable[[Plan], Model]) -> Model:
@@ -114,8 +122,3 @@ def load_best(source: RunFolder, plan: Plan, make: Callable[[Plan], Model]) -> M
     model = make(plan)
     copy_tensors(model, tensors)
     return model.eval()
-
-
-def set_weights(model: nn.Module, weights: Sequence[Tensor]) -> None:
-    """Gives a model weights by their order: dropout, where one of two models has it, changes names alone."""
-    copy_tensors(model, dict(zip(named_tensors(model), weights, strict=True)))

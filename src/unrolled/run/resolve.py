@@ -25,13 +25,13 @@ from unrolled.escaping import folder_name
 from unrolled.options import DEFAULT_MODEL, LanguageSettings, TrainOptions
 from unrolled.parts import LINEAR, UNTRAINED
 from unrolled.run.answers import Answers
-from unrolled.run.asked import check_labels, check_parts, started_from, takes_memory
+from unrolled.run.asked import check_parts, started_from, takes_memory
 from unrolled.run.folder import RunFolder
 from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
 from unrolled.run.own_files import has_traces, runs_held
 from unrolled.run.reading import check_reading
-from unrolled.run.rows import read_rows, table_options
+from unrolled.run.rows import known_from_json, read_rows, table_options
 from unrolled.run.subject import Subject
 from unrolled.run.tasks import TASKS
 from unrolled.run.writings import Writings
@@ -101,9 +101,10 @@ def _read_rows(
     neither = set(options.refused_by(Answers.settings_class)) & set(options.refused_by(Writings.settings_class))
     refuse_options(options, sorted(neither), f"{path} is a table")
     began = source is not None and source.facts["kind"] == Language.kind
-    tables = None if source is None or began else source.read_symbols()
-    theirs = table_from_json(source.read_symbols()) if source is not None and began else None
-    examples = read_rows(path, wanted, tables, theirs, opened=table)
+    tables = None if source is None else source.read_symbols()
+    theirs = table_from_json(tables) if tables is not None and began else None
+    start = None if tables is None or began else known_from_json(tables)
+    examples = read_rows(path, wanted, None, theirs, opened=table, start=start)
     subject = Answers if examples.written is None else Writings
     for name in options.refused_by(subject.settings_class):
         raise OptionError(
@@ -127,7 +128,6 @@ def _read_rows(
         return Answers(examples, settings)
     embed = recorded_plans(source)[0].embed
     if not began:
-        check_labels(examples, f"--from {source.path}", "there is nothing to learn", "leave out --from")
         return Answers(examples, settings, (tables or {}).get("began"), embed)
     read_text = None if takes_memory(source, settings) else lambda: read_corpus_again(source)
     return Answers(examples, settings, Language.kind, embed, read_text)

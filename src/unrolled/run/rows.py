@@ -10,12 +10,12 @@ import numpy as np
 from torch import nn
 
 from unrolled import seeds
-from unrolled.data.answers import UNSEEN, Labels, LabelSets, shown
+from unrolled.data.answers import UNSEEN, Labels, LabelSets, Written, shown
 from unrolled.data.columns import columns_from_json, to_json
 from unrolled.data.examples import LISTED, Asked, Examples, Known
 from unrolled.data.features import FEATURES, Features, Frames, Rows, features_from_json
 from unrolled.data.intake import Ids
-from unrolled.data.outputs import output_from_json
+from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, output_from_json
 from unrolled.data.read_examples import read_examples
 from unrolled.data.symbols import Table
 from unrolled.data.table_file import TableFile, TableOptions
@@ -24,8 +24,10 @@ from unrolled.deadline import Deadline
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.memory import Memory, NoMemory, Stack
 from unrolled.memory.columns import build_columns
+from unrolled.model.answering import head_of
 from unrolled.model.inlets import BagInlet, PlainInlet
 from unrolled.options import TableSettings
+from unrolled.run.subject import Started
 
 if TYPE_CHECKING:
     from unrolled.run.folder import RunFolder
@@ -41,11 +43,12 @@ def table_options(settings: TableSettings) -> TableOptions:
 
 def read_rows(
     path: str | Path, settings: TableSettings, tables: Mapping[str, Any] | None = None, table: Table | None = None,
-    measured: bool = False, opened: TableFile | None = None,
+    measured: bool = False, opened: TableFile | None = None, start: Known | None = None,
 ) -> Examples:  # fmt: skip
     """The table at `path`; by a run's tables where there are. table: of the symbols by which texts are read, grown
     where it must. measured: of what comes in splits the test split alone. opened: the table, where it was looked at
-    before. Raises DataError, OptionError."""
+    before. start: of a run that is started from, by which rows are read where it fits them. Raises DataError,
+    OptionError."""
     asked = Asked(
         settings.input, settings.output, settings.kind, settings.group, settings.valid, settings.test,
         settings.symbols, settings.seed, settings.skip_empty, settings.read, settings.sequence,
@@ -53,6 +56,7 @@ def read_rows(
         (settings.fold, settings.folds) if settings.fold and settings.folds else None, table_options(settings),
         settings.shuffle,
         settings.rows,
+        start,
     )  # fmt: skip
     examples = read_examples(path, asked, None if tables is None else known_from_json(tables), measured, opened)
     if tables is None and not examples.count("validation"):
@@ -156,6 +160,31 @@ def build_inlet(intake: Tokens | Features, embed: int, asked: str, as_is: bool =
         places = intake.width // intake.channels
         return PlainInlet(intake.width), Stack(build_columns(places, intake.channels, embed))
     return PlainInlet(intake.width), NoMemory(intake.width, embed, nn.Linear(intake.width, embed))
+
+
+def but_unlike(started: Started, examples: Examples, source: RunFolder) -> Started:
+    """What of a run about rows is of use to these: not what reads an input that is read anew, and not what predicts
+    an output that is another one now, even where numbers of units agree."""
+    known = known_from_json(source.read_symbols())
+    unlike = {}
+    if known.intake.to_json() != examples.intake.to_json():
+        unlike = dict.fromkeys(("embedding", "stem"), "another input")
+    for name, answered in examples.answers.items():
+        if why := _unlike_output(known.outputs.get(name), answered.output):
+            unlike["decoder" if isinstance(answered, Written) else head_of(name)] = why
+    kept = {name: tensors for name, tensors in started.components.items() if name not in unlike}
+    return Started(kept, unlike)
+
+
+def _unlike_output(before: Output | None, output: Output) -> str:
+    """Why what predicts the one is of no use for the other; "" where it is."""
+    if before is None:
+        return "a new output"
+    if before.kind != output.kind:
+        return f"{before.kind} before, {output.kind} now"
+    if before.to_json() == output.to_json():
+        return ""
+    return "other labels" if isinstance(output, LabelOutput | LabelSetOutput) else "another output"
 
 
 def known_from_json(tables: Mapping[str, Any]) -> Known:

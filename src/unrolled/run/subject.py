@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
-from torch import Tensor, nn
+from torch import nn
 
 from unrolled.deadline import ENDLESS, Deadline
-from unrolled.run.legs import best_weights, recorded_plans
+from unrolled.model.weights import Components
+from unrolled.run.legs import best_components, recorded_plans
 
 if TYPE_CHECKING:
     from unrolled.options import TrainSettings
@@ -27,6 +29,13 @@ class Reading(NamedTuple):
 
     nats: float  # in the subject's unit
     items: int  # that were read
+
+
+class Started(NamedTuple):
+    """What a training may take over from a run."""
+
+    components: Components
+    unlike: Mapping[str, str] = MappingProxyType({})  # component that is not taken over -> why
 
 
 @dataclass(frozen=True)
@@ -151,9 +160,14 @@ class Subject(ABC):
     def make_model(self, plan: Plan) -> nn.Module:
         """An untrained model, the same for the same plan and seed."""
 
-    def starting_weights(self, source: RunFolder) -> list[Tensor]:
-        """The weights that `--from source` starts with, in a model's order. Raises RunError."""
-        return list(best_weights(source, recorded_plans(source)[0], self.make_model).values())
+    @classmethod
+    @abstractmethod
+    def model_of(cls, run: RunFolder, plan: Plan) -> nn.Module:
+        """The untrained model of a run of this kind, by a plan. Raises RunError."""
+
+    def starting_components(self, source: RunFolder, theirs: type[Subject]) -> Started:
+        """What `--from source` starts with, a run whose kind is `theirs`. Raises RunError."""
+        return Started(best_components(source, recorded_plans(source)[0], lambda plan: theirs.model_of(source, plan)))
 
     @abstractmethod
     def make_batches(self, plan: Plan) -> Batches:

@@ -20,10 +20,11 @@ from unrolled.options import DEFAULT_MINUTES, TrainOptions, TrainSettings
 from unrolled.parts import UNTRAINED, build
 from unrolled.run.asked import as_recorded, check_parts, counted
 from unrolled.run.folder import RunFolder, free_path, newest
-from unrolled.run.legs import Leg, best_weights, recorded_plans, set_weights
+from unrolled.run.legs import Leg, best_weights, recorded_plans
 from unrolled.run.monitor import Monitor
 from unrolled.run.report import Report
 from unrolled.run.resolve import KEPT, name_for, read_again, resolve
+from unrolled.run.starting import start_from
 from unrolled.run.subject import Baseline, Concluded, Terms
 from unrolled.threads import by_threads, threads_for, torch_threads
 from unrolled.training.loop import Learner, train
@@ -71,13 +72,11 @@ class Training:
             facts = self._facts(path, kept is not None, threads)
             with torch_threads(plans[0].threads if plans else threads):  # on others the first weights are others
                 self._set_up(plans)
-                if source:
-                    weights = self.subject.starting_weights(source)
-                    set_weights(self.learner.model, weights)
-                    set_weights(self.learner.optimiser.averaged, weights)
+                notes = start_from(source, self.subject, self.learner) if source else []
             self.run = kept or stack.enter_context(RunFolder.unborn(self._place(path)))
             if plans:
                 self.monitor = self._make_monitor(plans, follows=self.settings.minutes is None)
+                self.monitor.notes += notes
             if recorded is not None:
                 self._monitor().notes += differences(recorded.facts, self.device, wanted.threads)
             self._fill(self.run)

@@ -26,6 +26,7 @@ from unrolled.run.record import ConclusionCost, TrainingRecord
 from unrolled.run.rows import (
     as_measured,
     build_inlet,
+    but_unlike,
     check_rows,
     facts_of_rows,
     is_varied,
@@ -35,7 +36,7 @@ from unrolled.run.rows import (
     spread,
     tables_of_rows,
 )
-from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
+from unrolled.run.subject import Baseline, Concluded, Reading, Started, Subject, Terms
 from unrolled.run.trend import trend_of
 from unrolled.run.writing import Scribe
 from unrolled.run.writing_verdict import (
@@ -145,6 +146,14 @@ class Writings(Subject):
 
     def make_model(self, plan: Plan) -> nn.Module:
         return build_taught(plan, self.settings, self.tables())
+
+    @classmethod
+    def model_of(cls, run: RunFolder, plan: Plan) -> nn.Module:
+        settings: Any = run.settings
+        return build_taught(plan, settings, run.read_symbols())
+
+    def starting_components(self, source: RunFolder, theirs: type[Subject]) -> Started:
+        return but_unlike(super().starting_components(source, theirs), self.examples, source)
 
     def make_batches(self, plan: Plan) -> Batches:
         varied = is_varied(self.examples, self.settings)

@@ -1,0 +1,217 @@
+"""Runs about a table that start from a run about another one: components that fit are loaded, others are new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from asking import opened
+from kills import same_bytes
+from torch import Tensor
+
+from unrolled.errors import DataError, OptionError
+from unrolled.memory import build_stack
+from unrolled.model.language import LanguageModel
+from unrolled.model.weights import by_component, load_components, named_tensors
+from unrolled.run import Training
+
+TINY: dict[str, Any] = {"steps": 2, "batch": 8, "threads": 1, "model": "lstm"}
+WORDS = ("good", "fine", "bad", "dull")
+READING = ("embedding", "stem", "encoder")
+
+
+def write(path: Path, header: str, row: Callable[[int], str], count: int = 60) -> Path:
+    path.write_text("\n".join([header, *map(row, range(count))]) + "\n")
+    return path
+
+
+def text(n: int) -> str:
+    return f"a {WORDS[n % 4]} film {'i' * (n % 5)}"
+
+
+def write_films(folder: Path, labels: tuple[str, ...] = ("yes", "yes", "no", "no")) -> Path:
+    return write(folder / "films.csv", "text,label", lambda n: f"{text(n)},{labels[n % 4]}")
+
+
+def finish(training: Training) -> Training:
+    for _ in training:
+        pass
+    return training
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on labels yes and no, whose weights are of no other run."""
+    folder = tmp_path_factory.mktemp("source")
+    return finish(Training(write_films(folder), out=str(folder / "run"), size=8, seed=5, **TINY)).folder
+
+
+def start(path: Path, source: Path, **asked: Any) -> Training:
+    return Training(path, from_run=str(source), **TINY | {"out": str(path.parent / "run")} | asked)
+
+
+def best_of(run: Path) -> dict[str, dict[str, Tensor]]:
+    net = opened(run).net
+    return by_component(net, named_tensors(net))
+
+
+def loaded(training: Training, given: Mapping[str, Mapping[str, Tensor]]) -> set[str]:
+    """The components that are those of a run: of the model that trains, and of its average."""
+    found = []
+    for model in (training.learner.model, training.learner.optimiser.averaged):
+        own = by_component(model, named_tensors(model))
+        found.append(
+            {
+                name
+                for name, tensors in own.items()
+                if name in given
+                and all(one in given[name] and torch.equal(t, given[name][one]) for one, t in tensors.items())
+            }
+        )
+    assert found[0] == found[1]
+    return found[0]
+
+
+def note_of(training: Training) -> str:
+    notes = next(iter(training)).notes
+    return "\n".join(notes)
+
+
+OUTPUTS: dict[str, tuple[str, Callable[[int], str], dict[str, Any], str]] = {
+    "other labels": ("text,label", lambda n: WORDS[n % 4], {}, "head 'label' (other labels)"),
+    "as many other labels": ("text,label", lambda n: WORDS[n % 2], {}, "head 'label' (other labels)"),
+    "one label more": ("text,label", lambda n: ("yes", "no", "maybe")[n % 3], {}, "head 'label' (other labels)"),
+    "another column": ("review,mood", lambda n: WORDS[n % 4], {}, "head 'mood' (a new output)"),
+    "numbers": ("text,label", lambda n: f"{n % 7}.5", {"kind": "value"}, "head 'label' (label before, value now)"),
+    "any labels": (
+        "text,label", lambda n: ("a|b", "b|c")[n % 2], {"kind": "labels"}, "head 'label' (label before, labels now)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OUTPUTS)
+def test_another_output_gets_a_new_head_and_keeps_the_rest(case: str, source: Path, tmp_path: Path) -> None:
+    header, answer, asked, said = OUTPUTS[case]
+    training = start(write(tmp_path / "t.csv", header, lambda n: f"{text(n)},{answer(n)}"), source, **asked)
+    assert loaded(training, best_of(source)) == {*READING, "pool"}
+    assert note_of(training) == f"Loaded from {source}: embedding, stem, encoder, pool; newly initialized: {said}."
+    if case in ("other labels", "numbers"):
+        finish(training)
+        (answered,) = opened(training.folder).predict(["a good film"])
+        assert set(dict(answered.labels.get("label", []))) == set(WORDS) or answered.values
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_what_fits_whole_is_loaded_whole_whatever_is_dropped(dropout: float, source: Path, tmp_path: Path) -> None:
+    labels = ("no", "no", "yes", "yes")
+    training = start(write_films(tmp_path, labels=labels), source, dropout=dropout)
+    assert loaded(training, best_of(source)) == {*READING, "pool", "head 'label'"}
+    assert note_of(training) == ""
+
+
+def test_fewer_labels_than_the_run_has_keep_its_head(source: Path, tmp_path: Path) -> None:
+    training = start(write_films(tmp_path, labels=("yes",) * 4), source)
+    assert "head 'label'" in loaded(training, best_of(source))
+    assert training.run.read_symbols()["outputs"]["label"]["names"] == ["no", "yes"]
+
+
+def test_another_pool_is_new(source: Path, tmp_path: Path) -> None:
+    training = start(write_films(tmp_path), source, pool="mean")
+    assert loaded(training, best_of(source)) == {*READING, "head 'label'"}
+    assert note_of(training) == "", "a mean has no weights"
+
+
+def test_tags_read_words_of_their_own_through_the_same_encoder(source: Path, tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", "text,tags", lambda n: f"a {WORDS[n % 4]} film,D {'XY'[n % 2]} N")
+    training = start(table, source, kind="tags")
+    assert {"encoder"} <= loaded(training, best_of(source)) <= {"encoder", "pool"}
+    assert "embedding (another input), stem (another input), head 'tags' (a new output)" in note_of(training)
+    with pytest.raises(OptionError, match=r"--freeze encoder keeps .*; what does not fit here: embedding \("):
+        start(table, source, kind="tags", freeze="encoder")
+
+
+def test_a_frozen_encoder_learns_a_new_label_set(source: Path, tmp_path: Path) -> None:
+    training = start(write_films(tmp_path, labels=WORDS), source, freeze="encoder")
+    finish(training)
+    assert set(READING) <= loaded(training, best_of(source))
+
+
+def test_other_columns_of_numbers_are_read_anew_by_the_same_encoder(tmp_path: Path) -> None:
+    three = write(tmp_path / "three.csv", "a,b,c,label", lambda n: f"{n % 7},{n % 3},{n % 5},{'yn'[n % 2]}")
+    two = write(tmp_path / "two.csv", "a,b,label", lambda n: f"{n % 7},{n % 3},{'yn'[n % 2]}")
+    run = finish(Training(three, out=str(tmp_path / "three"), size=8, **TINY)).folder
+    training = start(two, run)
+    assert loaded(training, best_of(run)) >= {"encoder", "head 'label'"}
+    assert "2 numbers a step" in training.description
+    assert note_of(training).endswith("newly initialized: stem (another input).")
+
+
+def test_columns_that_are_named_are_read(source: Path, tmp_path: Path) -> None:
+    table = write(
+        tmp_path / "t.csv",
+        "text,other,label,mood",
+        lambda n: f"x,{text(n)},{'yes' if n % 2 else 'no'},{WORDS[n % 4]}",
+    )
+    training = start(table, source, input="other", output="mood")
+    assert "other (words" in training.description and "-> mood" in training.description
+    assert "encoder" in loaded(training, best_of(source))
+    numbers = write(tmp_path / "n.csv", "a,b,label", lambda n: f"{n % 7},{n % 5},{'yes' if n % 2 else 'no'}")
+    asked: dict[str, Any] = {"input": "a,b", "output": "label", "out": str(tmp_path / "numbers")}
+    assert "2 numbers a step" in start(numbers, source, **asked).description, "other columns are not read as the text"
+
+
+def test_texts_and_labels_start_from_each_other(tmp_path: Path) -> None:
+    pairs = write(tmp_path / "pairs.csv", "text,caption", lambda n: f"{text(n)},ein {WORDS[n % 4]}er film {n}")
+    asked: dict[str, Any] = {"size": 16, "symbols": "char"}
+    written = finish(Training(pairs, out=str(tmp_path / "written"), kind="text", **TINY | asked)).folder
+    labels = start(write_films(tmp_path), written)
+    assert "embedding, stem, encoder; newly initialized: pool, head 'label' (a new output)" in note_of(labels)
+    finish(labels)
+    again = start(pairs, labels.folder, kind="text", out=str(tmp_path / "again"))
+    assert "embedding, stem, encoder; newly initialized: decoder (a new output)" in note_of(again)
+
+
+def test_a_run_none_of_which_fits_is_refused(source: Path, tmp_path: Path) -> None:
+    pairs = write(tmp_path / "pairs.csv", "text,caption", lambda n: f"{text(n)},ein {WORDS[n % 4]}er film {n}")
+    with pytest.raises(
+        OptionError,
+        match=r"--from .*: no component of that run fits; this training has decoder \(a new output\), embedding \(of "
+        r".*\nName another run, or leave out --from",
+    ):
+        start(pairs, source, kind="text")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_column_of_another_kind_is_said_with_what_settles_it(tmp_path: Path) -> None:
+    numbers = write(tmp_path / "n.csv", "text,label", lambda n: f"{text(n)},{n % 7}.5")
+    run = finish(Training(numbers, out=str(tmp_path / "numbers"), kind="value", size=8, **TINY)).folder
+    with pytest.raises(DataError, match=r"'label' is 'yes'; a value is a number[\s\S]*--as label"):
+        start(write_films(tmp_path), run)
+    training = start(write_films(tmp_path), run, kind="label")
+    assert note_of(training).endswith("head 'label' (value before, label now).")
+
+
+def test_it_goes_on_to_the_same_bytes(source: Path, tmp_path: Path) -> None:
+    table = write_films(tmp_path, labels=WORDS)
+    whole = finish(start(table, source, steps=6, out=str(tmp_path / "whole"), dropout=0.2))
+    stopped = start(table, source, steps=6, dropout=0.2)
+    for report in stopped:
+        if report.step == 3:
+            stopped.stop()
+    finish(Training.resume(stopped.folder))
+    same_bytes(whole.folder, stopped.folder)
+
+
+def test_components_are_loaded_by_name_not_by_order() -> None:
+    """Two layers of one shape each keep their own weights, wherever dropout stands."""
+    one, other = (LanguageModel(5, 4, build_stack("gru", 4, 4, 2, dropout)) for dropout in (0.3, 0.0))
+    given = by_component(one, named_tensors(one))
+    assert load_components(other, dict(reversed(given.items()))) == (["embedding", "memory", "head"], [])
+    for mine, theirs in zip(named_tensors(other).values(), named_tensors(one).values(), strict=True):
+        assert torch.equal(mine, theirs)
+    del given["memory"]
+    given["head"] = {name: tensor[:1] for name, tensor in given["head"].items()}
+    assert load_components(other, given) == (["embedding"], ["memory", "head"])
