@@ -260,7 +260,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train sounds --symbols char", ("--symbols is of texts", "of kind sound")),
     ("train text.txt --read sound", ("read as a text", "--read")),
     ("train text.txt --augment yes", ("read as a text", "--augment")),
-    ("train text.txt --freeze encoder --from priced", ("priced", "kind")),
+    ("train text.txt --freeze encoder --from priced", ("read as a text", "--freeze")),
     # data
     ("train same.csv", ("'price' is 7.5 everywhere in the training part", "nothing to foresee")),
     ("train ragged.jsonl", ("ragged.jsonl, row 31", "where numbers were expected")),
