@@ -136,6 +136,7 @@ OTHERS = {
     "euc-kr": "모든 국민은 신체의 자유를 가진다. 누구든지 법률에 의하지 아니하고는 체포되지 아니한다.\n" * 20,
 }  # fmt: skip
 GREEK = "Όλες οι ευτυχισμένες οικογένειες μοιάζουν μεταξύ τους. " * 20
+FRENCH = "Le garçon a déjà été très âgé, où l’on préfère la forêt. " * 20
 ENCODED: dict[str, tuple[bytes, str]] = {
     "cp1252": (GERMAN.encode("cp1252"), r"It seems to be cp1252 .*:\niconv -f cp1252 -t utf-8 .* > NEW"),
     "latin1": ("Café fermé. ".encode("latin-1") * 20, r"iconv -f cp1252"),
@@ -144,6 +145,15 @@ ENCODED: dict[str, tuple[bytes, str]] = {
         name: (text.encode(name), rf"It seems to be {name}\. .*:\niconv -f {name} -t utf-8 .* > NEW")
         for name, text in OTHERS.items()
     },
+    "Russian, short": ("Привет, мир! ".encode("cp1251") * 20, r"It seems to be cp1251\."),
+    "Russian in a table": ("Привет мир,positive label\n".encode("koi8-r") * 20, r"It seems to be koi8-r\."),
+    "mac-cyrillic": (RUSSIAN.encode("mac-cyrillic"), r"It seems to be mac-cyrillic\. .*:\niconv -f mac-cyrillic -t"),
+    "Russian capitals": ("ВСЕ СЧАСТЛИВЫЕ СЕМЬИ ПОХОЖИ. ".encode("koi8-r") * 20, r"Cyrillic .*\nWhich one is not"),
+    "macintosh": (FRENCH.encode("mac-roman"), r"It seems to be macintosh .*:\niconv -f macintosh -t utf-8 .* > NEW"),
+    "macintosh, quotes": ("It’s a “text”. ".encode("mac-roman") * 20, r"It seems to be macintosh "),
+    "cp1250": ("Zażółć gęślą jaźń, proszę. ".encode("cp1250") * 20, r"It seems to be cp1250 .*:\niconv -f cp1250 -t"),
+    "cp850, French": (FRENCH.replace("’", "'").encode("cp850"), r"It seems to be cp850|Which one is not plain"),
+    "Greek in a table": ((GREEK[:57] + ",a label in Latin\n").encode("cp1253") * 20, r"other encoding, of Greek"),
     "iso8859-7": (GREEK.encode("iso8859-7"), r"in another encoding, of Greek"),
     "cp1255": ("כל המשפחות המאושרות דומות זו לזו. ".encode("cp1255") * 20, r"in another encoding, of Greek"),
     "joined, of Japan": (JAPANESE.encode() + JAPANESE.encode("shift_jis"), r"Were two files joined\?"),

@@ -199,6 +199,16 @@ def test_a_folder_of_which_most_files_are_of_another_kind_is_refused(tmp_path: P
     assert len(open_table(tmp_path).skipped) == 5
 
 
+@pytest.mark.parametrize(("ending", "kind"), [(".mp4", "films"), (".docx", "documents")])
+def test_folders_of_files_that_nothing_reads_are_named_as_such(ending: str, kind: str, tmp_path: Path) -> None:
+    for number in range(6):
+        path = tmp_path / "ab"[number % 2] / f"{number}{ending}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"\0film")
+    with pytest.raises(DataError, match=rf"holds 6 files \(6 \{ending}\)\.\nThere is no reader for {kind}; what is"):
+        open_table(tmp_path)
+
+
 def test_linked_folders_are_followed_and_none_is_read_twice(tmp_path: Path) -> None:
     elsewhere = fill(tmp_path / "elsewhere", "x", count=2)
     folder = fill(tmp_path / "d", "pos", count=1)

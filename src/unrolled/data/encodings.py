@@ -27,8 +27,22 @@ USUAL: dict[str, tuple[range, ...]] = {
 }
 """Encodings of two bytes a character -> first bytes of marks, and of characters that are used every day. What
 reads as two of them is more likely the earlier, whose ranges are narrower."""
-CYRILLIC = ("cp1251", "koi8-r", "cp866", "iso8859-5")
+CYRILLIC = ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic")
 OFTEN = 0.005  # least share of letters that are in every Cyrillic text
+USED = re.compile("[А-яЁёІіЇїЄєҐґЎў«»„“”‘’–—…№°§\u00a0]")  # letters and marks of Russian, Ukrainian and Bulgarian
+COMMON, MOSTLY = "оеаинтсрвлкмдпуіыья", 0.75  # Cyrillic letters that are most of such a text, and least share of them
+LETTERS = {
+    "cp1252": "àáâãäåæçèéêëìíîïñòóôõöøùúûüýß",
+    "cp1250": "ąćęłńóśźżáčďéěíňřšťúůýžäöüßőűăâîşţđ",
+    "macintosh": "àáâãäåæçèéêëìíîïñòóôõöøùúûüß",
+    "cp850": "àáâãäåæçèéêëìíîïñòóôõöøùúûüß",
+}
+"""Encodings of Latin letters, the likeliest first, and small letters that their texts have."""
+MARKS = "«»„“”‘’–—…•°€£§©\u00a0"  # of all of these
+WESTERN_OF = {
+    "cp1252": "of Western Europe; cp1250 is of Central Europe", "cp1250": "of Central Europe",
+    "macintosh": "of old Macintosh computers", "cp850": "of DOS",
+}  # fmt: skip
 KANA = 0.2  # least share of characters that are so in a Japanese text
 LIKELY = 0.8  # share of the characters that are usual in an encoding from which a text is in it
 SPACES = frozenset(" \t\r\n")
@@ -79,23 +93,43 @@ def cure(path: Path, encoding: str = "utf-8") -> str:
             f"{seen.good:,} characters are UTF-8, and {wrong} of another encoding. Were two files joined?\n"
             "Convert that part alone: as a whole, one of them would be garbled."
         )
-    if count > WESTERN * (seen.letters + count):
-        if found := likely(next(_blocks(path))[:LOOK]):
+    head = next(_blocks(path))[:LOOK]
+    if count > WESTERN * (seen.letters + count) or _whole_words(head):
+        if found := likely(head):
             said = f"It seems to be {found}. Convert it, and look whether it reads right:"
             return f"{said}\niconv -f {found} -t utf-8 {name} > NEW"
         return (
-            "It is in another encoding, of Greek, Hebrew, Arabic or Thai, say, or of several: iconv -l lists them.\n"
-            f"Convert it from the right one: iconv -f cp1253 -t utf-8 {name} > NEW"
+            "It is in another encoding, of Greek, Hebrew, Arabic, Thai or in Cyrillic letters, say, or of several.\n"
+            "Which one is not plain; iconv -l lists them. Convert it from the right one, and see if it reads right."
         )
-    if seen.in_words or any(seen.wrong[byte] for byte in UNDEFINED):
-        return (
-            "It is in another encoding of one byte a character, and not in cp1252: cp850, say, cp1250 or macintosh.\n"
-            f"Convert it from the right one: iconv -f cp850 -t utf-8 {name} > NEW"
-        )
+    if found := _likely_western(seen):
+        return f"It seems to be {found} ({WESTERN_OF[found]}). Convert it:\niconv -f {found} -t utf-8 {name} > NEW"
+    no = ", and not in cp1252" if seen.in_words or any(seen.wrong[byte] for byte in UNDEFINED) else ""
     return (
-        "It seems to be cp1252 (of Western Europe; cp1250 is of Central Europe). Convert it:\n"
-        f"iconv -f cp1252 -t utf-8 {name} > NEW"
+        f"It is in another encoding of one byte a character{no}: cp850, say, cp1250, macintosh or cp1252.\n"
+        "Which one is not plain. Convert it from the right one, by iconv, and look whether it reads right."
     )
+
+
+def _whole_words(head: bytes) -> bool:
+    """Whether most bytes beyond ASCII stand in threes or more, as in words of other letters than Latin ones."""
+    beyond = len(head) - len(head.translate(None, bytes(range(128, 256))))
+    return sum(map(len, re.findall(rb"[\x80-\xff]{3,}", head))) > WESTERN * beyond
+
+
+def _likely_western(seen: Bytes) -> str | None:
+    """The encoding of Latin letters in which nearly all bytes are small letters and marks of its languages, and in no
+    other half of them; None where there is none such. Where cp1250 reads as well as cp1252, it is the latter."""
+    count = seen.wrong.total()
+    shares = {}
+    for name, letters in LETTERS.items():
+        sound = {byte for one in letters + MARKS for byte in one.encode(name, "ignore")}
+        shares[name] = sum(seen.wrong[byte] for byte in sound) / max(1, count)
+    if seen.in_words or any(seen.wrong[byte] for byte in UNDEFINED):
+        shares["cp1252"] = 0.0
+    best = max(shares, key=lambda name: shares[name])
+    others = [share for name, share in shares.items() if name != best and (best, name) != ("cp1252", "cp1250")]
+    return best if shares[best] >= LIKELY and max(others) <= WESTERN else None
 
 
 def describe_binary(path: Path) -> str:
@@ -140,7 +174,9 @@ def likely(head: bytes) -> str | None:
         small = sum("а" <= one <= "ё" for one in letters)
         # Greek has none of the first where cp1251 has it, Hebrew none of the others
         enough = all(sum(map(letters.count, some)) >= OFTEN * len(letters) for some in ("а", "ыьюя"))
-        shares[name] = small / max(1, len(letters)) if enough else 0.0
+        enough = enough or sum(map("".join(letters).lower().count, COMMON)) >= MOSTLY * len(letters)
+        odd = sum(USED.fullmatch(one) is None for one in letters)
+        shares[name] = (small - odd) / max(1, len(letters)) if enough else 0.0
     best = max(shares, key=lambda name: shares[name])
     return best if shares[best] >= LIKELY else None
 

@@ -199,9 +199,20 @@ def _named(endings: Counter[str], example: str) -> str:
     elif kind == "texts":
         cure = "Put the texts themselves into the column, or give a folder of them."
     else:
-        cure = f"There is no reader for {kind}; what is read are sounds ({', '.join(SOUNDS[:3])}, …) and "
-        cure += f"pictures ({', '.join(PICTURES[:3])}, …)."
+        cure = no_reader(next(ending for ending in endings if KINDS[ending] == kind))
     return f"{start}.\n{cure}"
+
+
+def no_reader(ending: str) -> str:
+    """What is said of files whose names have this ending, in small letters, where nothing reads them; "" where
+    something does, or may."""
+    kind = KINDS.get(ending)
+    if kind not in UNREAD:
+        return ""
+    return (
+        f"There is no reader for {kind}; what is read are sounds ({', '.join(SOUNDS[:3])}, …) and pictures "
+        f"({', '.join(PICTURES[:3])}, …)."
+    )
 
 
 def _with_ending(folder: Path, words: Sequence[str], least: float) -> tuple[str, str] | None:

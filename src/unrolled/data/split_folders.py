@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from unrolled.data.cuts import PARTS
+from unrolled.data.file_names import no_reader
 from unrolled.data.split_names import hold_splits, split_names
 from unrolled.data.table_file import TableFile
 from unrolled.data.text import list_files
@@ -239,6 +240,8 @@ def check_most(path: Path, taken: int, kind: str, others: Sequence[Path], cure: 
         return
     endings = Counter(file.suffix.lower() or "without ending" for file in others).most_common(MOST_ENDINGS)
     said = ", ".join(f"{count:,} {ending}" for ending, count in endings)
+    if not taken and (unread := no_reader(endings[0][0])):
+        raise DataError(f"{path} holds {len(others):,} files ({said}).\n{unread}")
     raise DataError(
         f"{path} holds {taken:,} {kind} and {len(others):,} files that cannot be read as such ({said}).\n"
         f"Put the {kind} into a folder of their own, or convert the others.{cure}"
