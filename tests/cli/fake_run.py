@@ -1,4 +1,4 @@
-"""A stand-in for `unrolled.run` that trains nothing: what the command does with it is then quick to see.
+"""A stand-in for `unrolled.run` that trains nothing: what a terminal shows of it is then quick to see.
 
 Run as a script it is the command `unroll` with this module in the run room's place.
 """
@@ -9,60 +9,35 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unrolled.errors import DataError, TrainingError
 from unrolled.options import TrainOptions
-from unrolled.reach import Reach
+from unrolled.run.own_files import is_run as is_run
+from unrolled.run.report import Report
 from unrolled.settings import SampleSettings
+
+if TYPE_CHECKING:  # it needs torch
+    from unrolled.reach import Reach
 
 STEPS = 5
 
 
-def is_run(path: str | Path) -> bool:
-    return (Path(path) / "run.json").exists()
+def report(step: int, **more: Any) -> Report:
+    """A report of half a training of five updates."""
+    figures = {"progress": 0.5, "seconds": 61.0, "seconds_left": 3723.0, "loss": 1.5, "rate": 0.01}
+    speed = {"symbols": 0, "symbols_a_second": 41_000.0, "bytes_in_use": 312_000_000}
+    return Report(step=step, steps=STEPS, **figures | speed | more)
 
 
-@dataclass(frozen=True)
-class Report:
-    step: int
-    steps: int = STEPS
-    progress: float = 0.5
-    seconds: float = 61.0
-    seconds_left: float | None = 3723.0
-    loss: float = 1.5
-    rate: float = 0.01
-    symbols_a_second: float = 41_000.0
-    bytes_in_use: int = 312_000_000
-    validation: float | None = None
-    best: float | None = None
-    sample: str | None = None
-    copied_longest: int | None = None
-    copied_share: float | None = None
-    notes: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-
-@dataclass(frozen=True)
-class Baseline:
+class Baseline(NamedTuple):
     name: str = "7-gram (Kneser–Ney)"
     validation: float = 1.517
 
     def facts(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-class Terms(NamedTuple):
-    unit: str
-    items: str
-    rival: str
-    wrote: str
-    writes: str
-    use: str
+        return self._asdict()
 
 
 class Verdict:
@@ -76,21 +51,20 @@ class Training:
     """Five reports; `slow` in the path: a second each. What it was asked is in `asked`."""
 
     asked: TrainOptions
-    terms = Terms("nats a character", "symbols", "n-gram", "wrote", "writes", "sample")
+    terms = SimpleNamespace(unit="nats a character", items="symbols", rival="n-gram", wrote="wrote", writes="writes",
+                            use="sample")  # fmt: skip
+    description, plan_line = "5 characters of text", "lstm, 8 wide"
+    baseline: Baseline | None = None
+    verdict: Verdict | None = None
+    first_sample: tuple[int, str] | None = None
+    stopped = False
 
     def __init__(self, path: str, settings: TrainOptions, started: float | None = None, **more: Any) -> None:
         if "absent" in path:
             raise DataError(f"{path}: no such file.")
-        Training.asked = settings
         assert started is not None and 0 <= time.monotonic() - started < 60
-        self.settings = settings
+        Training.asked = self.options = self.settings = settings
         self.path, self.folder = path, Path(more.get("out", settings.out) or "runs/fake")
-        self.description = "5 characters of text"
-        self.plan_line = "lstm, 8 wide"
-        self.baseline: Baseline | None = None
-        self.verdict: Verdict | None = None
-        self.stopped = False
-        self.first_sample: tuple[int, str] | None = None
 
     @classmethod
     def resume(cls, run: str | None, minutes: float | None, steps: int | None, started: float | None) -> Training:
@@ -100,7 +74,7 @@ class Training:
         self.stopped = True
 
     def __iter__(self) -> Iterator[Report]:
-        yield Report(0, sample="qx\x1b[2Jz", validation=4.2)
+        yield report(0, sample="qx\x1b[2Jz", validation=4.2)
         self.baseline = Baseline()
         for step in range(1, STEPS + 1):
             if "full" in self.path:
@@ -109,21 +83,20 @@ class Training:
                 time.sleep(1)
             if self.stopped:
                 return
-            written: dict[str, Any] = (
-                {"sample": "to be", "copied_longest": 7, "copied_share": 0.25} if step == STEPS else {}
-            )
-            yield Report(step, validation=1.6, best=1.6, notes=("planned again",) if step == 2 else (), **written)
+            more: dict[str, Any] = {"notes": ("planned again",)} if step == 2 else {}
+            if step == STEPS:
+                more = {"sample": "to be", "copied_longest": 7, "copied_share": 0.25}
+            yield report(step, validation=1.6, best=1.6, **more)
         self.verdict = Verdict()
 
 
-@dataclass(frozen=True)
-class RankedLine:
+class RankedLine(NamedTuple):
     number: int
     text: str
     nats: float
     characters: float
     rank: float | None
-    adapted: float | None = None
+    adapted: float | None
 
 
 class Evaluation:
@@ -134,8 +107,7 @@ class Evaluation:
 
 
 class Run:
-    kind = "language"
-    path = Path("runs/fake")
+    kind, path = "language", Path("runs/fake")
 
     def verbs(self) -> list[str]:
         return ["sample", "score", "reach", "stand_ins", "evaluate", "info"]
@@ -153,10 +125,9 @@ class Run:
         yield from (f"{number}{settings.seed}", "abc", "\n" if settings.stop else "")
 
     def score(self, lines: Iterable[str], alone: bool = False, adapt: bool = False) -> Iterator[RankedLine]:
+        rank, adapted = None if alone else 0.5, 1.5 if adapt else None
         for number, text in enumerate(lines, start=1):
-            yield RankedLine(
-                number, text, float(len(text)), len(text) + 1.0, None if alone else 0.5, 1.5 if adapt else None
-            )
+            yield RankedLine(number, text, float(len(text)), len(text) + 1.0, rank, adapted)
 
     def evaluate(
         self, data: str | None = None, *, errors: bool = False, skip_empty: bool = False, adapt: bool = False
@@ -164,6 +135,8 @@ class Run:
         return Evaluation()
 
     def reach(self) -> Reach:
+        from unrolled.reach import Reach
+
         return Reach((1, 2), (2.0, 1.5), 1.5, (0.0, 0.0), 2, 64, (), (), None)
 
     def info(self) -> dict[str, Any]:
@@ -183,20 +156,10 @@ def info_data(path: str, settings: TrainOptions) -> dict[str, Any]:
 
 
 def runs(under: str = "runs") -> list[dict[str, Any]]:
-    if under == "none":
-        return []
-    whole = {
-        "path": "runs/poems",
-        "data": "/a/poems.txt",
-        "model": "lstm",
-        "nats": 1.41,
-        "scored": 0.34,
-        "age": 7300.0,
-    }
-    return [
-        whole | {"bytes": 1_234_567, "status": "finished"},
-        {"path": "runs/odd", "status": "damaged: no JSON.\nTrain again."},
-    ]
+    whole = {"path": "runs/poems", "data": "/a/poems.txt", "model": "lstm", "nats": 1.41, "scored": 0.34}
+    whole |= {"age": 7300.0, "bytes": 1_234_567, "status": "finished"}
+    odd = {"path": "runs/odd", "status": "damaged: no JSON.\nTrain again."}
+    return [] if under == "none" else [whole, odd]
 
 
 if __name__ == "__main__":

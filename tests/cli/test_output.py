@@ -16,7 +16,6 @@ import pytest
 from asking import Unroll
 from conftest import REPOSITORY
 
-import unrolled.run.tellers  # noqa: F401 - what is faked is the room alone
 from unrolled.escaping import harmless, harmless_json, one_line
 
 EVIL = "a\x1b]0;x\x07\x9b31m\r\u202eb\ud800\u2028é"

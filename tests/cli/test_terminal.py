@@ -18,9 +18,10 @@ from unrolled.cli.live import LiveView
 from unrolled.cli.terminal import LinesView, can_draw, open_view
 from unrolled.cli.view import byte_count, clock
 from unrolled.options import TrainOptions
+from unrolled.run.report import Report
 
 
-def frame(width: int, *reports: fake_run.Report, height: int = 40, stopping: bool = False) -> str:
+def frame(width: int, *reports: Report, height: int = 40, stopping: bool = False) -> str:
     """What stands in the terminal after these reports."""
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
     view = LiveView(console)
@@ -28,7 +29,7 @@ def frame(width: int, *reports: fake_run.Report, height: int = 40, stopping: boo
     training.baseline = fake_run.Baseline()
     view.begin(training)  # type: ignore[arg-type]
     for report in reports:
-        view.show(report)  # type: ignore[arg-type]
+        view.show(report)
     if stopping:
         view.stopping()
     view.close()
@@ -37,12 +38,12 @@ def frame(width: int, *reports: fake_run.Report, height: int = 40, stopping: boo
     return drawn.get()
 
 
-FIRST = fake_run.Report(0, sample="qqq\x1b[31mz", validation=4.2, best=4.2)
-LATER = fake_run.Report(3, sample="to be", validation=1.45, best=1.45, copied_longest=31, copied_share=0.125)
+FIRST = fake_run.report(0, sample="qqq\x1b[31mz", validation=4.2, best=4.2)
+LATER = fake_run.report(3, sample="to be", validation=1.45, best=1.45, copied_longest=31, copied_share=0.125)
 
 
 def test_the_live_view_shows_what_it_wrote_at_first_beside_what_it_writes_now() -> None:
-    drawn = frame(120, FIRST, LATER, fake_run.Report(4))
+    drawn = frame(120, FIRST, LATER, fake_run.report(4))
     beside = next(line for line in drawn.splitlines() if "qqq" in line)
     assert r"qqq\x1b[31mz" in beside and "to be" in beside
     for said in ("at first (step 0)", "now (step 3)", "validation 1.450", "best 1.450", "n-gram to beat 1.517",
@@ -57,7 +58,7 @@ def test_a_narrow_terminal_has_one_panel() -> None:
 
 
 def test_the_panels_fit_a_low_terminal() -> None:
-    long = fake_run.Report(0, sample="line\n" * 200)
+    long = fake_run.report(0, sample="line\n" * 200)
     assert len(frame(80, long, height=16).splitlines()) <= 16
 
 

@@ -114,8 +114,8 @@ class Bench:
     def __post_init__(self) -> None:
         model, task = Point(), cast(Any, self.task)
         learner = Learner(model, Optimiser(model, self.plan), model.start(1))
-        self.clock, follows = Clock(self.budget, now=self.task.time), self.budget is None
-        self.monitor = Monitor(task, learner, task, [], self.clock, self.folder, follows, most_threads=None)
+        self.clock = Clock(self.budget, now=self.task.time)
+        self.monitor = Monitor(task, learner, task, [], self.clock, self.folder, most_threads=None)
         self.monitor.add_plan(self.plan)
         self.monitor.save()
 

@@ -96,8 +96,17 @@ def test_threads_that_are_still_slow_when_tried_again_are_left_for_another_while
     assert not pacer.is_late(plan)
     time.seconds += pacing.TRIAL_SHARE * pacer.clock.left * 0.2
     assert pacer.is_late(plan), "a trial ends early"
-    assert threads_after(pacer, time, 4, 0.03) == 2
+    assert threads_after(pacer, time, 4, 0.016) == 2, "not much slower than the best, but than half of them"
     assert threads_after(pacer, time, 2, 0.015) == 2
+
+
+def test_other_threads_are_a_new_plan_where_as_many_updates_fit() -> None:
+    pacer, time = paced(4)
+    threads_after(pacer, time, 4, 0.01)
+    pacer.pace, plan = 0.05, plan_of(10_000, 100, threads=4)
+    again = pacer.replan(plan, 1000, 0.05 * 9000, 0.0)
+    assert again is not None
+    assert (again.threads, again.steps) == (2, 10_000)
 
 
 def test_no_trial_where_too_little_time_is_left() -> None:

@@ -53,7 +53,6 @@ class Monitor:
     plans: list[Plan]
     clock: Clock
     folder: RunFolder
-    follows: bool  # a recorded plan or --steps: nothing is planned again
     most_threads: int | None  # where another process is busy, half of them may be faster; None: the plan's, always
     notes: list[str] = field(default_factory=list)
     validations: list[float] = field(default_factory=list)
@@ -66,6 +65,11 @@ class Monitor:
 
     def __post_init__(self) -> None:
         self.pacer = Pacer(self.clock, self.most_threads)
+
+    @property
+    def follows(self) -> bool:
+        """Whether a recorded plan or --steps says how many updates there are: then nothing is planned again."""
+        return self.clock.budget is None
 
     @property
     def reserve(self) -> Reserve:
@@ -173,7 +177,7 @@ class Monitor:
         """With a budget in minutes, the plan that reads as much of the validation split each time as its share has
         time for; how much that is, a few thousand items tell."""
         budget = self.clock.budget
-        if self.follows or budget is None:
+        if budget is None:
             return plan
         started = self.clock.now()
         deadline = self.clock.deadline().share(VALIDATION_SHARE)

@@ -75,7 +75,7 @@ class Training:
                 notes = start_from(source, self.subject, self.learner) if source else []
             self.run = kept or stack.enter_context(RunFolder.unborn(self._place(path)))
             if plans:
-                self.monitor = self._make_monitor(plans, follows=self.settings.minutes is None)
+                self.monitor = self._make_monitor(plans)
                 self.monitor.notes += notes
             if recorded is not None:
                 self._monitor().notes += differences(recorded.facts, self.device, wanted.threads)
@@ -136,7 +136,8 @@ class Training:
         best_weights(folder, plans[0], self.subject.make_model)  # they fit, before anything as large is made
         leg = Leg(minutes, steps) if given else Leg.from_facts(facts["legs"][-1])
         self._set_up(plans)
-        monitor = self.monitor = self._make_monitor(plans, follows=leg.minutes is None)
+        self.clock.budget = leg.seconds_left(leg.used)  # what was used since then the checkpoint tells
+        monitor = self.monitor = self._make_monitor(plans)
         used = monitor.restore()
         leg = dataclasses.replace(leg, used=used) if given else leg
         self.clock.used_before, self.clock.budget = used, leg.seconds_left(used)
@@ -211,9 +212,9 @@ class Training:
             self.learner = Learner(model, Optimiser(model, first), model.start(first.rows))
             self.batches = self.subject.make_batches(first)
 
-    def _make_monitor(self, plans: list[Plan], follows: bool) -> Monitor:
+    def _make_monitor(self, plans: list[Plan]) -> Monitor:
         most = None if self.settings.threads else threads_for(None)
-        return Monitor(self.subject, self.learner, self.batches, plans, self.clock, self.run, follows, most)
+        return Monitor(self.subject, self.learner, self.batches, plans, self.clock, self.run, most)
 
     def _monitor(self) -> Monitor:
         if self.monitor is None:
