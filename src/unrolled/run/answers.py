@@ -22,17 +22,14 @@ from unrolled.data.tokens import Tokens
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.environment import bytes_in_use
 from unrolled.errors import OptionError
-from unrolled.memory import Dropout, build_stack
-from unrolled.memory.pooling import POOLS
 from unrolled.model.answerer import Net, Part
-from unrolled.model.answering import Answering
 from unrolled.model.cooccurrence import cooccurrence_vectors
-from unrolled.model.encoders import build_bidirectional
-from unrolled.model.heads import Head, balanced
+from unrolled.model.heads import balanced
 from unrolled.options import AnswerSettings
 from unrolled.parts import COUNTED, LINEAR, UNTRAINED
 from unrolled.run.answer_rows import AT_ONCE, most_rows
 from unrolled.run.answer_verdict import judge_alone, judge_answers
+from unrolled.run.building import LANGUAGE, build_answering
 from unrolled.run.record import ConclusionCost, TrainingRecord
 from unrolled.run.report import Report
 from unrolled.run.rivals import (
@@ -45,12 +42,10 @@ from unrolled.run.rivals import (
 )
 from unrolled.run.rows import (
     as_measured,
-    build_inlet,
     but_unlike,
     check_rows,
     facts_of_rows,
     is_varied,
-    known_from_json,
     read_rows,
     shown_row,
     tables_of_rows,
@@ -71,8 +66,6 @@ SECONDS_A_ROW, MANY_LABELS = 0.0002, 200  # that it takes, about, twice as many 
 FITTED_ALONE = 0.5  # of the time, at most, for fitting where nothing is trained
 SHOWN = 8  # validation rows whose answers are shown on the way
 LOOKED_AT = 16  # batches by which the share of padding is told
-LANGUAGE = "language"  # the kind of a run that foresees a text
-POOL = "attention"  # where none was asked for
 
 
 class Answers(Subject):
@@ -315,27 +308,3 @@ class Answers(Subject):
         verdict, left = judge_alone(self.examples, self._alone, self.settings, baseline.name, self._judged_by)
         run.write_facts(**left.facts())
         return verdict
-
-
-def build_answering(
-    plan: Plan, settings: AnswerSettings, tables: Mapping[str, Any], weights: Mapping[str, list[float]] | None = None
-) -> Answering:
-    """An untrained model by a plan and a run's tables, the same for the same seed."""
-    known = known_from_json(tables)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seeds.number(settings.seed, "weights"))
-        inlet, front = build_inlet(known.intake, plan.embed, settings.inlet, tables.get("began") == LANGUAGE)
-        ahead = settings.direction == "ahead"
-        build = build_stack if ahead else build_bidirectional
-        memory = build(plan.model, plan.embed, plan.size, plan.depth, plan.dropout)
-        pool = POOLS[settings.pool or POOL](plan.size, plan.size)
-        heads = {
-            name: Head(plan.size, output.width, output.kind, None if weights is None else weights[name])
-            for name, output in known.outputs.items()
-        }
-        front, pool = (Dropout(part, plan.dropout) if plan.dropout else part for part in (front, pool))
-        model = Answering(inlet, front, memory, pool, heads, known.each).to(plan.device)
-    if settings.freeze == "encoder":
-        for part in (model.inlet, model.front, model.memory):
-            part.requires_grad_(False).eval()  # a batch norm's statistics stay too
-    return model

@@ -19,7 +19,8 @@ from unrolled.model.likelihoods import LIKELIHOODS
 from unrolled.options import DEFAULT_MODEL
 from unrolled.parts import UNTRAINED
 from unrolled.run.answer_evaluation import AnswerEvaluation, find_unknown, list_errors
-from unrolled.run.answers import Answers, build_answering
+from unrolled.run.answers import Answers
+from unrolled.run.building import build_answering
 from unrolled.run.folder import RunFolder
 from unrolled.run.giving import TOGETHER, Given, NoItem, name_of
 from unrolled.run.legs import load_best, recorded_plans

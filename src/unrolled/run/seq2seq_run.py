@@ -14,6 +14,7 @@ from unrolled.data.outputs import TextOutput
 from unrolled.data.pairs import written_of
 from unrolled.errors import DataError, RunError
 from unrolled.options import DEFAULT_MODEL
+from unrolled.run.building import build_taught
 from unrolled.run.evaluation import Evaluation
 from unrolled.run.folder import RunFolder
 from unrolled.run.generation import Choice
@@ -24,7 +25,7 @@ from unrolled.run.rows_run import RowsRun
 from unrolled.run.run import EvaluateOptions, PredictOptions, Reread
 from unrolled.run.writing import Scribe
 from unrolled.run.writing_verdict import GREEDY, Cost, figure_of, likest_texts, sameness_of, score_rows, shown
-from unrolled.run.writings import Writings, build_taught, in_line
+from unrolled.run.writings import Writings, in_line
 from unrolled.text_scores import TextScore, chrf, count_characters
 from unrolled.threads import one_thread, torch_threads
 

@@ -10,27 +10,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from unrolled import seeds
 from unrolled.data.examples import Examples
-from unrolled.data.features import Features
 from unrolled.data.items import PartItems
-from unrolled.data.outputs import TextOutput
 from unrolled.data.pairs import PairBatches, written_of
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import OptionError, RunError
 from unrolled.model.readers import READERS
-from unrolled.model.writer import TRANSFORMER, Taught, build_writer
-from unrolled.options import DEFAULT_MODEL, WritingSettings
-from unrolled.parts import UNTRAINED, build, parse_part
+from unrolled.model.writer import Taught
+from unrolled.options import WritingSettings
+from unrolled.parts import UNTRAINED, build
+from unrolled.run.building import build_taught, reader_of
 from unrolled.run.record import ConclusionCost, TrainingRecord
 from unrolled.run.rows import (
     as_measured,
-    build_inlet,
     but_unlike,
     check_rows,
     facts_of_rows,
     is_varied,
-    known_from_json,
     read_rows,
     shown_row,
     spread,
@@ -59,7 +55,6 @@ if TYPE_CHECKING:
 SHOWN, SHOWN_SYMBOLS = 4, 60  # validation rows that are written about on the way, and how long at most
 LOOKED_AT = 16  # batches by which the share of padding is told
 CLOSING, CLOSING_SHARE = 2.0, 0.07  # seconds, and share of a budget, for choosing how to write and for the scores
-READER = "additive"  # where none was asked for, and the memory is no transformer
 WIDE = 27_720  # units that any number of heads up to 12 divides
 
 
@@ -228,28 +223,6 @@ def check_writing(settings: WritingSettings) -> None:
         )
     with torch.device("meta"):  # its options are looked at, and nothing is computed
         build("reader", READERS, reader_of(settings), WIDE, WIDE, settings.size or WIDE)
-
-
-def reader_of(settings: WritingSettings) -> str:
-    """How a text looks back at its row: as asked for, else what suits the memory."""
-    transformer = parse_part(settings.model or DEFAULT_MODEL)[0] == TRANSFORMER
-    return settings.reader or ("multihead" if transformer else READER)
-
-
-def build_taught(plan: Plan, settings: WritingSettings, tables: Mapping[str, Any]) -> Taught:
-    """An untrained writer by a plan and a run's tables, the same for the same seed."""
-    known = known_from_json(tables)
-    output = next(iter(known.outputs.values()))
-    if not isinstance(output, TextOutput):
-        raise RunError("The run's symbols.json is damaged: what is written there is no text. Train again.")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seeds.number(settings.seed, "weights"))
-        inlet, front = build_inlet(known.intake, plan.embed, settings.inlet)
-        writer = build_writer(
-            inlet, plan.model, reader_of(settings), output.width, plan.embed, plan.size, plan.depth, plan.dropout,
-            tied=True, smoothing=plan.smoothing, front=front if isinstance(known.intake, Features) else None,
-        )  # fmt: skip
-        return Taught(writer).to(plan.device)
 
 
 def in_line(text: str) -> str:
