@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,6 @@ from unrolled.data.pieces import table_from_json
 from unrolled.data.symbols import symbols_before
 from unrolled.data.tokens import Tokens
 from unrolled.deadline import ENDLESS, Deadline
-from unrolled.environment import bytes_in_use
 from unrolled.errors import OptionError
 from unrolled.model.answerer import Net, Part
 from unrolled.model.cooccurrence import cooccurrence_vectors
@@ -31,7 +30,6 @@ from unrolled.run.answer_rows import AT_ONCE, most_rows
 from unrolled.run.answer_verdict import judge_alone, judge_answers
 from unrolled.run.building import LANGUAGE, build_answering
 from unrolled.run.record import ConclusionCost, TrainingRecord
-from unrolled.run.report import Report
 from unrolled.run.rivals import (
     best_baseline,
     check_rivals,
@@ -287,22 +285,13 @@ class Answers(Subject):
         run.write_facts(**left.facts())
         return verdict
 
-    def fit_alone(self, run: RunFolder, clock: Clock) -> tuple[Baseline, Iterator[Report]]:
-        before = clock.sitting
-        deadline = clock.deadline()
-        self._judged_by = deadline
+    def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
+        deadline = self._judged_by = clock.deadline()
         names = [self.settings.model or LINEAR]
         self._alone = fit_rivals(self.examples, names, self.settings.seed, deadline.share(FITTED_ALONE))
         baseline, _ = best_baseline(self.examples, self._alone, deadline.share(0.3))
         save_rivals(run, self._alone)
-        seconds, validation = clock.sitting - before, baseline.validation or 0.0
-        report = Report(
-            step=1, steps=1, progress=1.0, seconds=clock.used, seconds_left=0.0, loss=validation, rate=0.0,
-            symbols=self.items("training"), symbols_a_second=self.items("training") / max(seconds, 1e-9),
-            bytes_in_use=bytes_in_use(), validation=validation, best=validation,
-        )  # fmt: skip
-        run.append_report(1, report.as_dict())
-        return baseline, iter([report])
+        return baseline
 
     def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
         verdict, left = judge_alone(self.examples, self._alone, self.settings, baseline.name, self._judged_by)

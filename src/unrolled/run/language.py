@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,6 @@ from unrolled.data.split_names import hold_splits
 from unrolled.data.text import list_files
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.decode import decode_stream, sample
-from unrolled.environment import bytes_in_use
 from unrolled.errors import DataError, RunError
 from unrolled.evaluate import evaluate
 from unrolled.gradient import GRADIENTS
@@ -30,7 +29,6 @@ from unrolled.run.baseline import count_ngram, score_baseline, score_ngram
 from unrolled.run.building import build_model
 from unrolled.run.mixing import FITTED_LOGITS, Chosen, choose, load_counts, save_counts
 from unrolled.run.record import ConclusionCost, TrainingRecord
-from unrolled.run.report import Report
 from unrolled.run.subject import Baseline, Concluded, Reading, Subject, Terms
 from unrolled.run.verdict import copied_of, judge, judge_ngram, surprise_quantiles
 from unrolled.seeds import generator
@@ -262,22 +260,12 @@ class Language(Subject):
         run.write_facts(left=chosen.parts, ranks=ranks)
         return verdict
 
-    def fit_alone(self, run: RunFolder, clock: Clock) -> tuple[Baseline, Iterator[Report]]:
-        before = clock.sitting
+    def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
         deadline = self._judged_by = clock.deadline()
         ngram = self._ngram = count_ngram(self.corpus, deadline.share(COUNTED_ALONE))
         nats = score_ngram(ngram, self.corpus, "validation", deadline=deadline.share(0.3))
-        baseline = Baseline(ngram.describe(), nats, None)
-        seconds, symbols = clock.sitting - before, self.corpus.targets("training")
-        validation = baseline.validation or 0.0
-        report = Report(
-            step=1, steps=1, progress=1.0, seconds=clock.used, seconds_left=0.0, loss=validation, rate=0.0,
-            symbols=symbols, symbols_a_second=symbols / max(seconds, 1e-9), bytes_in_use=bytes_in_use(),
-            validation=validation, best=validation,
-        )  # fmt: skip
-        run.append_report(1, report.as_dict())
         run.write_model(ngram.to_tensors(), ngram.facts())
-        return baseline, iter([report])
+        return Baseline(ngram.describe(), nats, None)
 
     def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
         ngram = self._ngram

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from unrolled.options import TrainSettings
     from unrolled.run.folder import RunFolder
     from unrolled.run.record import ConclusionCost, TrainingRecord
-    from unrolled.run.report import Report
     from unrolled.training.loop import Batches
     from unrolled.training.plan import Clock, Plan
 
@@ -202,8 +201,8 @@ class Subject(ABC):
         """With the best weights in place: weighs, reads the test part once, and says what came out."""
 
     @abstractmethod
-    def fit_alone(self, run: RunFolder, clock: Clock) -> tuple[Baseline, Iterator[Report]]:
-        """A model that is not trained by updates: its score, and the report on it."""
+    def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
+        """Makes and keeps a model that is not trained by updates; hands back its score."""
 
     @abstractmethod
     def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:

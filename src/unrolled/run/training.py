@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.deadline import Stopped
-from unrolled.environment import differences, environment, find_device
+from unrolled.environment import bytes_in_use, differences, environment, find_device
 from unrolled.errors import RunError, command
 from unrolled.given import as_path
 from unrolled.gradient import GRADIENTS
@@ -277,8 +277,17 @@ class Training:
 
     def _fit(self) -> Iterator[Report]:
         """`--model ngram`, `--model linear`: counting or fitting is all there is to do."""
-        self.baseline, reports = self.subject.fit_alone(self.run, self.clock)
-        yield from reports
+        started = self.clock.now()
+        self.baseline = self.subject.fit_alone(self.run, self.clock)
+        seconds, read = self.clock.now() - started, self.subject.items("training")
+        validation = self.baseline.validation or 0.0
+        report = Report(
+            step=1, steps=1, progress=1.0, seconds=self.clock.used, seconds_left=0.0, loss=validation, rate=0.0,
+            symbols=read, symbols_a_second=read / max(seconds, 1e-9), bytes_in_use=bytes_in_use(),
+            validation=validation, best=validation,
+        )  # fmt: skip
+        self.run.append_report(1, report.as_dict())
+        yield report
         self._close(self.subject.conclude_alone(self.run, self.baseline))
 
     def _train(self, monitor: Monitor) -> Iterator[Report]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,6 @@ from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_
 
 if TYPE_CHECKING:
     from unrolled.run.folder import RunFolder
-    from unrolled.run.report import Report
     from unrolled.training.loop import Batches, Lesson
     from unrolled.training.plan import Clock, Plan
 
@@ -196,7 +195,7 @@ class Writings(Subject):
         run.write_facts(left=[model], beam=verdict.beam)
         return verdict
 
-    def fit_alone(self, run: RunFolder, clock: Clock) -> tuple[Baseline, Iterator[Report]]:
+    def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
         raise RunError("Texts about rows are written by nets alone; there is nothing to fit.")
 
     def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
