@@ -99,9 +99,7 @@ def check_parents(path: str | Path) -> None:
     """Raises RunError where a folder that is to be made, --out, could not be: what is to be above it is a file."""
     for parent in reversed(Path(path).parents):
         if parent.exists() and not parent.is_dir():
-            raise RunError(
-                f"{path} cannot be made: {parent} is not a folder but a file. Name another folder with --out."
-            )
+            raise RunError(f"{path} cannot be made: {parent} is not a folder. Name another folder with --out.")
 
 
 def _check_kind(path: str | Path, found: os.stat_result) -> None:

@@ -58,9 +58,9 @@ def test_no_threads_are_refused_in_words_of_the_command(folder: Path, unroll: Un
 
 def test_a_folder_that_would_stand_in_a_file_is_refused_with_the_file(folder: Path, unroll: Unroll) -> None:
     out = str(folder / "text.txt" / "b" / "c")
-    told = r"c cannot be made: .*text\.txt is not a folder but a file\. Name another folder with --out"
+    told = r"c cannot be made: .*text\.txt is not a folder\. Name another folder with --out"
     answer = unroll("train", folder / "text.txt", "--steps", "1", "--threads", "1", "--quiet", "--out", out)
-    assert answer.code == 2 and "text.txt is not a folder but a file" in answer.err
+    assert answer.code == 2 and "text.txt is not a folder" in answer.err
     with pytest.raises(RunError, match=told):
         Comparison(folder / "text.txt", CompareSettings(models="lstm", steps=1, out=out))
     with pytest.raises(RunError, match=told):

@@ -295,7 +295,10 @@ class RunFolder:
             if name in self.facts.get("checksums", {}):
                 self.check_file(name)
         for name in baselines:
-            load_tensors(self.rival(name))
+            try:
+                load_tensors(self.rival(name))
+            except RunError as error:
+                raise RunError(f"{error} {CURE}") from None
 
     def _digests(self, names: Sequence[str] = FIXED) -> dict[str, str]:
         """The checksums of those of these files that are there."""
