@@ -25,10 +25,11 @@ from unrolled.escaping import folder_name
 from unrolled.options import DEFAULT_MODEL, LanguageSettings, TrainOptions
 from unrolled.parts import LINEAR, UNTRAINED
 from unrolled.run.answers import Answers
-from unrolled.run.asked import check_parts, started_from, takes_memory
 from unrolled.run.folder import RunFolder
+from unrolled.run.inherited import started_from, takes_memory
 from unrolled.run.language import Language
 from unrolled.run.legs import recorded_plans
+from unrolled.run.model_names import check_parts
 from unrolled.run.own_files import has_traces, runs_held
 from unrolled.run.reading import check_reading
 from unrolled.run.rows import known_from_json, read_rows, table_options

@@ -18,9 +18,10 @@ from unrolled.memory import bring_named
 from unrolled.model.weights import copy_tensors, named_tensors
 from unrolled.options import DEFAULT_MINUTES, TrainOptions, TrainSettings
 from unrolled.parts import UNTRAINED, build
-from unrolled.run.asked import as_recorded, check_parts, counted
 from unrolled.run.folder import RunFolder, free_path, newest
+from unrolled.run.inherited import as_recorded
 from unrolled.run.legs import Leg, best_weights, recorded_plans
+from unrolled.run.model_names import check_parts, counted
 from unrolled.run.monitor import Monitor
 from unrolled.run.report import Report
 from unrolled.run.resolve import KEPT, name_for, read_again, resolve
