@@ -243,7 +243,9 @@ def test_rows_in_the_order_of_years_are_cut_by_these(tmp_path: Path) -> None:
     years = [str(1960 + n // 2) for n in range(120)]
     for name, some, time in (
         ("year", years, "year"), ("Year", years[::-1], "Year"), ("year", years[::2] + years[1::2], None),
-        ("size", years, None), ("year", [str(n) for n in range(120)], None),
+        ("size", years, None),
+        ("birth_year", years, None), ("YearBuilt", years, None), ("Jahr", years, "Jahr"),
+        ("year", [str(n) for n in range(120)], None),
     ):  # fmt: skip
         assert read_examples(table(tmp_path, some, name), Asked()).columns.time == time
     path = tmp_path / "t.csv"

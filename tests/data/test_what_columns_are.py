@@ -642,7 +642,7 @@ def test_labels_that_would_be_one_number_stay_labels(case: str, tmp_path: Path) 
     if case == "sections":
         assert list(found.answers[name].facts()) == ["1.1", "1.10", "1.2"]
         assert (
-            "(1.1 and 1.10), are taken as labels, for the column is called so; as amounts: --as value"
+            "one, written differently, are taken as labels, for the column is called so; as amounts: --as value"
             in found.description
         )
     if case == "amounts":

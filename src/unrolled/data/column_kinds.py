@@ -218,7 +218,7 @@ class Column:
         if self.kind == "label":
             because = "" if self._fills else ", for the column is called so"
             if self.whole < self.numbers:
-                spelled = "numbers, of which some are one written differently (1.1 and 1.10),"
+                spelled = "numbers, of which some are one, written differently,"
                 return f"{spelled} are taken as labels{because}; as amounts: --as value"
             return f"whole numbers are taken as labels{because}; as amounts: --as value"
         if self.whole == self.numbers and len(self.kinds) <= MOST_KINDS:

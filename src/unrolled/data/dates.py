@@ -59,7 +59,11 @@ DATED = re.compile(
 """Names of columns in which whole numbers may be dates: 20240105, or seconds or milliseconds since 1970."""
 DAY_NAMED = re.compile(r"(?i:(.*[\W_])?(date|datum|datetime|fecha|dato)s?([\W_].*)?)|.*[a-z]Date")
 """Names of columns in which whole numbers may be years, or days as a spreadsheet counts them."""
-YEAR_NAMED = re.compile(r"(?i:(.*[\W_])?(years?|yr|jahr|ann[ée]e|año|anno|ano|rok|год)([\W_].*)?)|.*[a-z]Year")
+YEAR_NAMED = re.compile(
+    r"(?!(?i:.*(birth|born|built|found|model)))"
+    r"((?i:(.*[\W_])?(years?|yr|jahr|ann[ée]e|año|anno|ano|rok|год)([\W_].*)?)|.*[a-z]Year)"
+)
+"""Names of columns whose years may say when a row is of: not when somebody was born."""
 YEARS = (1900, 2100)
 SERIALS = (40_000, 50_000)  # days since the end of 1899, as Excel counts them: from 2009 to 2036
 SECONDS = (300_000_000, 4_200_000_000)  # since 1970 that are taken as a time: from 1979 to 2103
