@@ -73,7 +73,7 @@ def test_a_counted_text_advises_the_same_with_a_net(tmp_path: Path) -> None:
     path.write_text("".join(f"{n} green bottles\n" for n in range(400)))
     training = Training(path, model="ngram", documents="line", valid="0.2", out=str(tmp_path / "run"), threads=1)
     list(training)
-    again = command("train", path, "--documents", "line", "--threads", "1", "--valid", "0.2")
+    again = command("train", path, "--threads", "1", "--valid", "0.2", "--documents", "line")
     assert training.verdict is not None
     assert training.verdict.lines[-1] == f"Next: see what a trained model adds: {again}"
 
@@ -159,7 +159,7 @@ def test_a_writer_of_two_updates_that_writes_one_text_is_told_of(rate: float, wo
 
 def test_settings_are_asked_for_again_by_their_options() -> None:
     asked = TrainOptions(minutes=0.5, skip_empty=True, kind="label", from_run="a b", rate=1e-6, out="o")
-    words = ["--minutes", "0.5", "--rate", "1e-06", "--from", "a b", "--as", "label", "--skip-empty"]
+    words = ["--minutes", "0.5", "--as", "label", "--rate", "1e-06", "--from", "a b", "--skip-empty"]
     assert asked.options() == words
     assert TrainOptions().options() == []
 
