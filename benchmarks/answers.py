@@ -23,8 +23,8 @@ import torch
 
 import unrolled
 from unrolled.environment import processor_name
-from unrolled.run.answer_verdict import AnswerVerdict
-from unrolled.run.folds import FIGURES
+from unrolled.run.cross_validation import FIGURES
+from unrolled.tasks.prediction.summary import AnswerVerdict
 
 
 def measure(data: Path, asked: dict[str, Any], seed: int) -> dict[str, Any]:

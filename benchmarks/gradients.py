@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from unrolled.environment import peak_bytes
 from unrolled.gradient import GRADIENTS, Piece
 from unrolled.memory import LSTM
-from unrolled.parts import build
+from unrolled.registry import build
 from unrolled.states import State
 
 LENGTHS = (64, 256, 1024, 4096, 16384)

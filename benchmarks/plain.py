@@ -25,7 +25,7 @@ from sklearn.svm import LinearSVC
 
 from unrolled.data.tokens import WORD
 from unrolled.options import TrainOptions
-from unrolled.run.rows import read_rows
+from unrolled.tasks.dataset import read_rows
 
 KEPT = 0.25  # of a weight; the rest is the mean size of all
 

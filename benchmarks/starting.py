@@ -25,8 +25,8 @@ import torch
 
 import unrolled
 from unrolled.environment import processor_name
-from unrolled.run.answer_verdict import AnswerVerdict
-from unrolled.run.verdict import Verdict
+from unrolled.tasks.language_modeling.summary import Verdict
+from unrolled.tasks.prediction.summary import AnswerVerdict
 
 HELD_OUT = 2_000  # rows
 STARTS: dict[str, dict[str, Any]] = {"nothing": {}, "language": {}, "language, frozen": {"freeze": "encoder"}}

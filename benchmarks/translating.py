@@ -24,7 +24,7 @@ import torch
 import unrolled
 from unrolled.environment import processor_name
 from unrolled.run import Training
-from unrolled.run.giving import Given
+from unrolled.tasks.requests import Given
 
 WAYS: dict[str, dict[str, Any]] = {
     "context": {"model": "lstm", "reader": "context"},

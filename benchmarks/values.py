@@ -26,7 +26,7 @@ import torch
 
 import unrolled
 from unrolled.environment import processor_name
-from unrolled.run.answer_verdict import AnswerVerdict
+from unrolled.tasks.prediction.summary import AnswerVerdict
 
 ROWS = 3_000
 

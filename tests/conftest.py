@@ -60,7 +60,7 @@ def faked(unroll: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path:
     """The same over a run room that trains nothing (tests/cli/fake_run.py), in an empty folder."""
     import fake_run
 
-    for name in ("unrolled.run", "unrolled.run.folder"):
+    for name in ("unrolled.run", "unrolled.rundir.folder"):
         monkeypatch.setitem(sys.modules, name, fake_run)
     monkeypatch.chdir(tmp_path)
     return unroll

@@ -90,7 +90,7 @@ def survive(
 
 def survive_whole(folder: Path) -> int:
     """A file keeps its old content or has the new; the next writer sweeps up."""
-    from unrolled.files import sweep, write_whole
+    from unrolled.fileio import sweep, write_whole
 
     def check(fresh: Path) -> None:
         assert (fresh / "run.json").read_bytes() in (b"old", b"new" * 1000)
@@ -130,7 +130,7 @@ def survive_checkpoint(folder: Path) -> int:
 
 def survive_birth(folder: Path) -> int:
     """There is no run or a whole one; it can be made after the kill, and nothing else is left."""
-    from unrolled.run.folder import RunFolder
+    from unrolled.rundir.folder import RunFolder
 
     def fill(partial: Path) -> None:
         (partial / "data.txt").write_text("abc")
@@ -173,7 +173,7 @@ def survive_training(folder: Path) -> int:
     """
     from unrolled.errors import RunError
     from unrolled.run import Training
-    from unrolled.run.folder import RunFolder
+    from unrolled.rundir.folder import RunFolder
 
     def train(fresh: Path) -> None:
         for _ in Training(folder / "text.txt", out=str(fresh / "run"), steps=6, **SMALL):

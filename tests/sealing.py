@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from unrolled.files import CHECKSUM, digest_own, sealed, to_json
-from unrolled.run.folder import FIXED
+from unrolled.fileio import CHECKSUM, digest_own, sealed, to_json
+from unrolled.rundir.folder import FIXED
 
 
 def change_facts(run: Path, change: Callable[[dict[str, Any]], object]) -> None:

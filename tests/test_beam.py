@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from unrolled import states
-from unrolled.beam import Hypothesis, beam_search, greedy, length_penalty
-from unrolled.decode import sample_from
+from unrolled.decoding.beam import Hypothesis, beam_search, greedy, length_penalty
+from unrolled.decoding.sampling import sample_from
 from unrolled.errors import OptionError, TrainingError
 from unrolled.memory import build_stack
-from unrolled.model.inlets import BagInlet
+from unrolled.model.embeddings import BagInlet
+from unrolled.model.encoder_decoder import Source, Writer, build_writer
 from unrolled.model.language import LanguageModel
-from unrolled.model.writer import Source, Writer, build_writer
 from unrolled.seeds import generator
 
 

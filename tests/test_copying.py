@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from unrolled import copying
-from unrolled.copying import Copied, copied
 from unrolled.errors import OptionError
+from unrolled.metrics import memorisation as copying
+from unrolled.metrics.memorisation import Copied, copied
 
 few = st.integers(1, 3)
 texts = st.lists(few, max_size=120)

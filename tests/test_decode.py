@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from unrolled.data.symbols import ByteTable, CharacterTable
-from unrolled.decode import choose, decode_stream, probabilities, sample, stop_at
+from unrolled.decoding.sampling import choose, decode_stream, probabilities, sample, stop_at
 from unrolled.errors import OptionError, TrainingError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel

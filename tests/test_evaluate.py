@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled import evaluate as module
 from unrolled.data.symbols import ByteTable, CharacterTable
 from unrolled.deadline import Deadline
 from unrolled.errors import DataError, OptionError
-from unrolled.evaluate import Ids, LineScore, Score, evaluate, score_lines, student_t, surprise
 from unrolled.memory import build_stack
+from unrolled.metrics import surprise as module
+from unrolled.metrics.surprise import Ids, LineScore, Score, evaluate, score_lines, student_t, surprise
 from unrolled.model.language import LanguageModel
 from unrolled.seeds import generator, numpy_generator
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from unrolled.errors import RunError, TrainingError
-from unrolled.files import (
+from unrolled.fileio import (
     append_line,
     mend_lines,
     read_json,
@@ -78,7 +78,7 @@ def test_a_limit_on_the_size_of_files_leaves_the_old_files_whole(tmp_path: Path)
     script = f"""
 import resource, signal
 from unrolled.errors import TrainingError
-from unrolled.files import append_line, write_whole
+from unrolled.fileio import append_line, write_whole
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
 for write in (lambda: write_whole("{tmp_path}/a", b"x" * 5000), lambda: append_line("{tmp_path}/log", "y" * 1000)):

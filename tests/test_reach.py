@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled import reach as module
 from unrolled.errors import DataError
 from unrolled.memory import build_stack
+from unrolled.metrics import reach as module
+from unrolled.metrics.reach import Reach, measure_reach
 from unrolled.model.language import LanguageModel
-from unrolled.reach import Reach, measure_reach
 
 V = 7
 Rows = list[tuple[NDArray[np.int64], NDArray[np.int64]]]

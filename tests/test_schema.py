@@ -10,7 +10,7 @@ from kills import FACTS
 
 from unrolled.errors import RunError
 from unrolled.options import TrainOptions
-from unrolled.run.facts import Facts
+from unrolled.rundir.facts import Facts
 from unrolled.schema import Within, check
 from unrolled.training.plan import MOST_STEPS, Plan
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from unrolled.deadline import Deadline
-from unrolled.scores import (
+from unrolled.metrics.classification import (
     FEWEST_DRAWN,
     MOST_IN_TABLE,
     RESAMPLED,

@@ -10,7 +10,7 @@ import pytest
 from sacrebleu import corpus_bleu, corpus_chrf, sentence_chrf
 
 from unrolled.errors import DataError
-from unrolled.text_scores import bleu, chrf, count_characters, count_n_grams, resampled, score_texts
+from unrolled.metrics.text import bleu, chrf, count_characters, count_n_grams, resampled, score_texts
 
 WORDS = ["a", "the", "man", "woman", "dog", "runs", "sits", "in", "on", "park", "bench", "red", ",", ".", "green"]
 

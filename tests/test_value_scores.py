@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.value_scores import FEWEST, NORMAL, interval_reach, middle, score_label_sets, score_values
+from unrolled.metrics.regression import FEWEST, NORMAL, interval_reach, middle, score_label_sets, score_values
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 

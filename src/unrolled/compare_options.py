@@ -8,7 +8,7 @@ from typing import Annotated
 from unrolled.arguments import checked
 from unrolled.errors import OptionError
 from unrolled.options import TrainOptions
-from unrolled.parts import parse_list
+from unrolled.registry import parse_list
 from unrolled.settings import Settings, check_choice, check_seed
 
 

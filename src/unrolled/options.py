@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 from unrolled.arguments import checked
 from unrolled.errors import OptionError
 from unrolled.given import check_path
-from unrolled.parts import UNTRAINED, learnt_model
+from unrolled.registry import UNTRAINED, learnt_model
 from unrolled.settings import Settings, check_choice, check_minutes, check_seed, option_name
 
 DEFAULT_MINUTES = 10.0

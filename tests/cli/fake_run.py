@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unrolled.errors import DataError, TrainingError
 from unrolled.options import TrainOptions
-from unrolled.run.own_files import is_run as is_run
-from unrolled.run.report import Report
+from unrolled.rundir.own_files import is_run as is_run
+from unrolled.rundir.report import Report
 from unrolled.settings import SampleSettings
 
 if TYPE_CHECKING:  # it needs torch
-    from unrolled.reach import Reach
+    from unrolled.metrics.reach import Reach
 
 STEPS = 5
 
@@ -135,7 +135,7 @@ class Run:
         return Evaluation()
 
     def reach(self) -> Reach:
-        from unrolled.reach import Reach
+        from unrolled.metrics.reach import Reach
 
         return Reach((1, 2), (2.0, 1.5), 1.5, (0.0, 0.0), 2, 64, (), (), None)
 
@@ -164,7 +164,7 @@ def runs(under: str = "runs") -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process may have it ignored
-    for name in ("unrolled.run", "unrolled.run.folder"):
+    for name in ("unrolled.run", "unrolled.rundir.folder"):
         sys.modules[name] = sys.modules["__main__"]
     from unrolled.cli import main
 

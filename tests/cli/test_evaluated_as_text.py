@@ -14,7 +14,7 @@ from unrolled.compare_options import CompareSettings
 from unrolled.errors import OptionError, RunError
 from unrolled.options import TrainOptions
 from unrolled.run import Answer, Training
-from unrolled.run.folds import Folds
+from unrolled.run.cross_validation import Folds
 
 TABLE = "text\tlabel\n" + "".join(f"word {n % 7} here\t{'ab'[n % 2]}\n" for n in range(60))
 

@@ -18,7 +18,7 @@ from unrolled.cli.live import LiveView
 from unrolled.cli.terminal import LinesView, can_draw, open_view
 from unrolled.cli.view import byte_count, clock
 from unrolled.options import TrainOptions
-from unrolled.run.report import Report
+from unrolled.rundir.report import Report
 
 
 def frame(width: int, *reports: Report, height: int = 40, stopping: bool = False) -> str:

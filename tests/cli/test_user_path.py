@@ -68,7 +68,7 @@ def test_the_first_character_comes_soon(folder: Path) -> None:
 
 def test_a_run_is_loaded_without_torchs_compiler(folder: Path) -> None:
     program = (
-        "import sys; from unrolled.run import load; from unrolled.run.folder import newest\n"
+        "import sys; from unrolled.run import load; from unrolled.rundir.folder import newest\n"
         "load(newest()); sys.exit('torch._dynamo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, check=False, capture_output=True, text=True)

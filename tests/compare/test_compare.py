@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled import files
+from unrolled import fileio
 from unrolled.compare import Comparison, sentences
 from unrolled.compare.cells import Cell, cells_of
 from unrolled.compare.comparison import asked_for, recorded
@@ -28,9 +28,9 @@ from unrolled.errors import DataError, OptionError, RunError, TrainingError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.options import TrainOptions
-from unrolled.parts import parse_list
+from unrolled.registry import parse_list
 from unrolled.run import Training
-from unrolled.run.folds import Folds
+from unrolled.run.cross_validation import Folds
 from unrolled.threads import torch_threads
 from unrolled.training.planning import Task
 
@@ -242,7 +242,7 @@ def test_a_stop_in_the_middle_keeps_what_was_done(number: signal.Signals, text: 
     child.send_signal(number)
     _, words = child.communicate(timeout=60)
     assert child.returncode == 130 and "the same command goes on from there" in words
-    assert files.read_json(run / "run.json")["status"] == "stopped"
+    assert fileio.read_json(run / "run.json")["status"] == "stopped"
 
 
 def test_a_training_ends_tidily_where_its_comparison_is_gone(text: Path, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_training_ends_tidily_where_its_comparison_is_gone(text: Path, tmp_pat
         [sys.executable, "-m", "unrolled.compare.child"], input=json.dumps(asked), text=True, capture_output=True
     )
     assert child.returncode == 130, child.stderr
-    assert files.read_json(tmp_path / "run" / "run.json")["status"] == "stopped"
+    assert fileio.read_json(tmp_path / "run" / "run.json")["status"] == "stopped"
 
 
 def test_as_many_parameters_within_three_percent() -> None:
@@ -329,7 +329,7 @@ def test_a_lag_is_of_tasks_and_a_misspelt_task_is_offered(text: Path) -> None:
 def test_a_comparison_made_before_an_option_was_there_goes_on(tmp_path: Path) -> None:
     asked = asked_for("copy", CompareSettings())
     del asked["asked"]["no_header"]
-    files.write_json(tmp_path / "compare.json", asked)
+    fileio.write_json(tmp_path / "compare.json", asked)
     assert recorded(tmp_path / "compare.json") == asked_for("copy", CompareSettings())
     assert recorded(tmp_path / "compare.json") != asked_for("copy", CompareSettings(no_header=True))
 

@@ -23,7 +23,7 @@ from unrolled.data.table_file import TableFile
 from unrolled.data.tables import is_table, open_table
 from unrolled.errors import DataError
 from unrolled.options import TrainOptions
-from unrolled.run.resolve import look
+from unrolled.tasks.resolve import look
 
 GREY = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
 WIDE = np.arange(12, dtype=np.float64).reshape(4, 3) / 4

@@ -316,7 +316,7 @@ def test_a_full_disk_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("unrolled.data.store.HELD", 100)
-    monkeypatch.setattr("unrolled.files.tempfile.TemporaryFile", full)
+    monkeypatch.setattr("unrolled.fileio.tempfile.TemporaryFile", full)
     with pytest.raises(TrainingError, match=r"No room for the symbols of the text in .*TMPDIR"):
         read_corpus(write(tmp_path / "a.txt", prose()))
 

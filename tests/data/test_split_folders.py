@@ -19,7 +19,7 @@ from unrolled.data.tables import check_no_tables, open_table
 from unrolled.data.text import list_files
 from unrolled.errors import DataError, OptionError
 from unrolled.options import TrainOptions
-from unrolled.run.resolve import look, resolve
+from unrolled.tasks.resolve import look, resolve
 
 WORDS = ("good fine film", "bad dull film")
 

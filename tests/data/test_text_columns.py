@@ -18,7 +18,7 @@ from unrolled.data.text_columns import read_texts, text_column
 from unrolled.errors import DataError, OptionError
 from unrolled.options import TrainOptions
 from unrolled.run import Training, info_data
-from unrolled.run.resolve import Found, look
+from unrolled.tasks.resolve import Found, look
 
 TEXTS = [f"Line {number}, it says:\n{number * number}." for number in range(120)]
 

@@ -21,7 +21,7 @@ from unrolled.data.read_examples import read_examples
 from unrolled.data.row_order import NameParts
 from unrolled.data.written_numbers import cure, is_nearly, is_number, is_undefined, write_number
 from unrolled.errors import DataError, OptionError
-from unrolled.run.giving import Given, Giving, NoItem
+from unrolled.tasks.requests import Given, Giving, NoItem
 
 
 def csv(path: Path, header: str, rows: Sequence[str]) -> Path:
@@ -320,7 +320,7 @@ def test_items_that_are_answered_together_are_bounded_by_their_bytes(
     giving = Giving(Known(found.columns, found.intake, {"y": found.answers["y"].output}))
     asked = ["1", "", "3", "4", "5"]
     size = np.asarray(giving.take("1")).nbytes
-    monkeypatch.setattr("unrolled.run.giving.HELD", 2 * size)
+    monkeypatch.setattr("unrolled.tasks.requests.HELD", 2 * size)
     groups = list(giving.take_in_turn(asked))
     assert [list(given) for given, _ in groups] == [["1", "", "3"], ["4", "5"]]
     taken = [item for _, items in groups for item in items]

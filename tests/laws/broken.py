@@ -12,8 +12,8 @@ from unrolled import laws
 from unrolled.laws import Law
 from unrolled.memory import LSTM, RNN, Convolution, ConvolutionState, LSTMState, Memory, RNNState, unroll_by_steps
 from unrolled.memory.checking import check
+from unrolled.model.cross_attention import Dot, ReaderState
 from unrolled.model.encoders import Bidirectional, BothWays, Encoded
-from unrolled.model.readers import Dot, ReaderState
 from unrolled.states import State, detach, map_leaves
 
 

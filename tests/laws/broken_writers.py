@@ -11,10 +11,10 @@ from unrolled import laws
 from unrolled.laws import Law
 from unrolled.memory import RNN, NoMemory, Stack
 from unrolled.memory.blocks import block
+from unrolled.model.cross_attention import Dot, Looking, ReaderState
+from unrolled.model.embeddings import BagInlet
+from unrolled.model.encoder_decoder import Blank, Source, Writer
 from unrolled.model.encoders import Bidirectional, Encoded
-from unrolled.model.inlets import BagInlet
-from unrolled.model.readers import Dot, Looking, ReaderState
-from unrolled.model.writer import Blank, Source, Writer
 from unrolled.states import State
 
 

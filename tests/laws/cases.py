@@ -31,15 +31,15 @@ from unrolled.memory import (
 )
 from unrolled.memory.columns import ColumnConvolution, build_columns
 from unrolled.memory.pooling import POOLS
-from unrolled.model.answering import Answering, AnsweringState
+from unrolled.model.cross_attention import READERS, Reader
+from unrolled.model.embeddings import BagInlet
+from unrolled.model.encoder_decoder import Source, build_writer
 from unrolled.model.encoders import Attending, Encoder, build_bidirectional
 from unrolled.model.heads import Head
-from unrolled.model.inlets import BagInlet
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
-from unrolled.model.ngram import NGram
-from unrolled.model.readers import READERS, Reader
-from unrolled.model.writer import Source, build_writer
+from unrolled.model.ngram.model import NGram
+from unrolled.model.row_net import Answering, AnsweringState
 
 
 @checked

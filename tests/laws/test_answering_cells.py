@@ -17,10 +17,10 @@ from unrolled.data.buckets import RowBatch
 from unrolled.memory import MEMORIES, Memory, NoMemory, Stack, build_stack
 from unrolled.memory.columns import ColumnConvolution
 from unrolled.memory.pooling import POOLS
-from unrolled.model.answering import Answering
+from unrolled.model.embeddings import BagInlet, PlainInlet
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head
-from unrolled.model.inlets import BagInlet, PlainInlet
+from unrolled.model.row_net import Answering
 
 LENGTHS = torch.tensor([5, 1, 3, 4])
 KINDS, NUMBERS = 3, 2

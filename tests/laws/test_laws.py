@@ -58,7 +58,7 @@ from unrolled.laws import (
 from unrolled.memory import LSTM, MEMORIES, Memory
 from unrolled.memory.pooling import POOLS
 from unrolled.model import encoders
-from unrolled.model.readers import READERS, readers_of
+from unrolled.model.cross_attention import READERS, readers_of
 
 GRADIENT_TABLE = [
     pytest.param(law, strategy, id=f"{law.__name__}-{name}")

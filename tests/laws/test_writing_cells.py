@@ -15,7 +15,7 @@ from torch import nn
 from unrolled import laws
 from unrolled.laws import Law, Told, a_tiny_batch_of_texts_is_learnt_by_heart, chunks_equal_the_whole
 from unrolled.memory import MEMORIES
-from unrolled.model.readers import READERS
+from unrolled.model.cross_attention import READERS
 
 
 def depth(memory: str) -> int:

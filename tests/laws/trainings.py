@@ -16,10 +16,10 @@ from unrolled.gradient import Full
 from unrolled.laws import Making
 from unrolled.memory import Dropout, NoMemory
 from unrolled.memory.pooling import POOLS
-from unrolled.model.answering import Answering
+from unrolled.model.embeddings import BagInlet
 from unrolled.model.encoders import Encoder, build_bidirectional
 from unrolled.model.heads import Head
-from unrolled.model.inlets import BagInlet
+from unrolled.model.row_net import Answering
 from unrolled.model.weights import batch_norms
 from unrolled.options import TrainOptions
 from unrolled.training.loop import Learner, update

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from unrolled.model.ngram_text import Array
+from unrolled.model.ngram.text import Array
 
 V = 5
 

@@ -14,10 +14,10 @@ from unrolled.data.buckets import RowBatch
 from unrolled.errors import OptionError
 from unrolled.memory import Dropout, NoMemory, build_stack, draw_masks
 from unrolled.memory.pooling import POOLS, Attend, Mean
-from unrolled.model.answering import AGREEMENT, Answering
+from unrolled.model.embeddings import BagInlet
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head, balanced
-from unrolled.model.inlets import BagInlet
+from unrolled.model.row_net import AGREEMENT, Answering
 
 
 def make(both: bool = True, pool: str = "attention", memory: str = "lstm", dropout: float = 0.0) -> Answering:

@@ -13,8 +13,8 @@ import torch
 from torch.nn import functional as F
 
 from unrolled.data.corpus import Corpus, read_corpus
-from unrolled.model import cooccurrence
-from unrolled.model.cooccurrence import bags_of, cooccurrence_vectors, count_pairs
+from unrolled.model import word_vectors as cooccurrence
+from unrolled.model.word_vectors import bags_of, cooccurrence_vectors, count_pairs
 
 SEA = ("wave", "boat", "salt", "sail", "tide")
 HILL = ("rock", "goat", "snow", "path", "pine")

@@ -20,11 +20,11 @@ from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutp
 from unrolled.data.tokens import WordTokens
 from unrolled.deadline import Deadline
 from unrolled.errors import RunError, TrainingError
-from unrolled.model.blend import blend, blend_unseen, fit_blend
+from unrolled.model.baselines.linear import LinearModel
+from unrolled.model.baselines.linear_fit import fit_linear
+from unrolled.model.ensemble import blend, blend_unseen, fit_blend
 from unrolled.model.heads import Head, balanced
 from unrolled.model.likelihoods import LIKELIHOODS, SURE, is_known
-from unrolled.model.linear import LinearModel
-from unrolled.model.linear_fit import fit_linear
 
 LABEL, SETS, VALUE = LIKELIHOODS["label"], LIKELIHOODS["labels"], LIKELIHOODS["value"]
 NOBODY = torch.ones(4)  # weights of labels that count alike

@@ -13,12 +13,12 @@ from unrolled.data.outputs import LabelOutput
 from unrolled.data.tokens import WordTokens
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import RunError
-from unrolled.model.blend import blend, blend_unseen, fit_blend, fit_in_time
+from unrolled.model.baselines.linear import LinearModel
+from unrolled.model.baselines.linear_features import Sloped, frequent, places_in
+from unrolled.model.baselines.linear_fit import fit_linear
+from unrolled.model.baselines.ngram_features import BAGS, BEGIN, END, Bags, character_bags, word_bags
+from unrolled.model.ensemble import blend, blend_unseen, fit_blend, fit_in_time
 from unrolled.model.likelihoods import LIKELIHOODS
-from unrolled.model.linear import LinearModel
-from unrolled.model.linear_fit import fit_linear
-from unrolled.model.looks import Sloped, frequent, places_in
-from unrolled.model.ngram_bags import BAGS, BEGIN, END, Bags, character_bags, word_bags
 
 LABEL = LIKELIHOODS["label"]
 WORDS = WordTokens([])
@@ -128,7 +128,7 @@ def test_little_time_and_no_validation_still_make_a_model() -> None:
 
 
 def test_too_many_ngrams_are_fitted_on_some_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.model.linear_fit.MOST", 3_000)
+    monkeypatch.setattr("unrolled.model.baselines.linear_fit.MOST", 3_000)
     model = fit_linear("words", lessons(300, 0), lessons(100, 1), OUTPUTS, WORDS, seed=0)
     assert "fitted on" in model.describe()
 
@@ -183,7 +183,7 @@ def test_what_is_said_of_many_labels_is_blended_a_few_rows_at_a_time(monkeypatch
     answers = torch.randint(-1, 3, (50,), generator=dice)
     weights = fit_blend(LABEL, logs, answers)
     whole = blend(LABEL, logs, weights)
-    monkeypatch.setattr("unrolled.model.blend.CELLS", 7)  # two rows
+    monkeypatch.setattr("unrolled.model.ensemble.CELLS", 7)  # two rows
     seen: list[int] = []
     plain = type(LABEL).blend
 
@@ -263,7 +263,7 @@ def test_what_cannot_be_fitted_is_said_and_says_the_same_of_all(monkeypatch: pyt
         given[3].data.fill_(torch.nan)
         return True
 
-    monkeypatch.setattr("unrolled.model.linear_fit.descend", fail)
+    monkeypatch.setattr("unrolled.model.baselines.linear_fit.descend", fail)
     answers = {name: np.arange(6) % len(output.names) for name, output in OUTPUTS.items()}
     model = fit_linear("characters", (TEXTS, answers), (TEXTS, answers), OUTPUTS, WORDS, 0)
     assert model.describe().endswith("which could not be fitted for side, mood")

@@ -12,10 +12,10 @@ from torch import Tensor
 from unrolled.data.outputs import LabelOutput
 from unrolled.data.tokens import WordTokens
 from unrolled.deadline import ENDLESS, Deadline
-from unrolled.model import linear_descent, linear_fit
-from unrolled.model.linear_descent import Rows, descend, in_pieces
-from unrolled.model.linear_fit import MOST_WORK, TRIES, fit_linear, most_work
-from unrolled.model.looks import BagLook
+from unrolled.model.baselines import linear_descent, linear_fit
+from unrolled.model.baselines.linear_descent import Rows, descend, in_pieces
+from unrolled.model.baselines.linear_features import BagLook
+from unrolled.model.baselines.linear_fit import MOST_WORK, TRIES, fit_linear, most_work
 
 WORDS = WordTokens([])
 
@@ -61,7 +61,7 @@ def test_what_a_try_held_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
             super().__init__(*given, **named)
             made.append(self)
 
-    monkeypatch.setattr("unrolled.model.linear_descent.LBFGS", Seen)
+    monkeypatch.setattr("unrolled.model.baselines.linear_descent.LBFGS", Seen)
     weights, bias, whole = fitted(5)
     assert whole and weights.any()
     assert not made[0].state

@@ -17,7 +17,7 @@ from unrolled.memory import LSTM
 from unrolled.model import mixture as mixture_module
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
-from unrolled.model.ngram import NGram
+from unrolled.model.ngram.model import NGram
 
 SYMBOLS = 5
 

@@ -8,7 +8,7 @@ from unrolled.data.features import learn_features
 from unrolled.data.inputs import VectorInput
 from unrolled.data.symbols import CharacterTable
 from unrolled.data.tokens import LabelTokens, SymbolTokens
-from unrolled.model.nearest import (
+from unrolled.model.baselines.nearest_neighbour import (
     MOST_OF_AN_N_GRAM,
     NearestLabel,
     NearestNumbers,
@@ -16,7 +16,7 @@ from unrolled.model.nearest import (
     few_rows,
     make_nearest,
 )
-from unrolled.model.ngram_bags import word_bags
+from unrolled.model.baselines.ngram_features import word_bags
 
 TEXTS = ["a red house by the sea", "a blue house", "two dogs by the sea", "dogs", "a man"]
 

@@ -14,11 +14,11 @@ from safetensors.torch import load, save
 
 from unrolled import states
 from unrolled.errors import DataError, OptionError, RunError
-from unrolled.model import ngram_counts
-from unrolled.model.ngram import NGram, NGramState, choose_order
-from unrolled.model.ngram_counts import count_ngrams
-from unrolled.model.ngram_table import find_discounts
-from unrolled.model.ngram_text import Array
+from unrolled.model.ngram import counts as ngram_counts
+from unrolled.model.ngram.counts import count_ngrams
+from unrolled.model.ngram.model import NGram, NGramState, choose_order
+from unrolled.model.ngram.table import find_discounts
+from unrolled.model.ngram.text import Array
 
 WITTEN_BELL = [3.34733, 2.485771, 2.049234, 1.773804, 1.668829, 1.698075, 1.779217, 1.875803]
 KNESER_NEY = {3: 2.0381, 4: 1.7191, 5: 1.5612, 6: 1.5227, 7: 1.5165, 8: 1.5192}
@@ -107,7 +107,7 @@ def test_scoring_in_pieces_scores_the_same(monkeypatch: pytest.MonkeyPatch) -> N
     model = NGram.count(some_text(), V, 5, border=0)
     text = some_text(200, seed=3)
     whole = model.score(text)
-    monkeypatch.setattr("unrolled.model.ngram.READ_AT_ONCE", 7)
+    monkeypatch.setattr("unrolled.model.ngram.model.READ_AT_ONCE", 7)
     np.testing.assert_array_equal(model.score(text), whole)
     assert model.score(text[:0]).shape == (0,)
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from unrolled.data.outputs import LabelOutput
 from unrolled.deadline import Deadline
 from unrolled.errors import RunError
-from unrolled.model import ngram_bayes
-from unrolled.model.ngram_bayes import ORDERS, STRENGTH, Line, NGramBayes, count_bayes
+from unrolled.model.baselines import naive_bayes as ngram_bayes
+from unrolled.model.baselines.naive_bayes import ORDERS, STRENGTH, Line, NGramBayes, count_bayes
 
 NAMES = ("north", "south", "east")
 UNITS: dict[str, Callable[[str], list[str]]] = {

@@ -7,10 +7,11 @@ import pytest
 from ngram_cases import V, count_slowly, documents_of, some_text
 
 from unrolled.deadline import Deadline
-from unrolled.model import ngram_counts, ngram_text
-from unrolled.model.ngram import NGram
-from unrolled.model.ngram_counts import Counts, count_ngrams
-from unrolled.model.ngram_text import make_blocks, read_block
+from unrolled.model.ngram import counts as ngram_counts
+from unrolled.model.ngram import text as ngram_text
+from unrolled.model.ngram.counts import Counts, count_ngrams
+from unrolled.model.ngram.model import NGram
+from unrolled.model.ngram.text import make_blocks, read_block
 
 
 def grams(counts: Counts, k: int) -> dict[tuple[int, ...], tuple[int, int]]:

@@ -12,8 +12,18 @@ from torch import Tensor
 from unrolled.errors import OptionError
 from unrolled.memory import Dropout, Stack, draw_masks
 from unrolled.memory.blocks import block
+from unrolled.model.cross_attention import (
+    READERS,
+    Additive,
+    Context,
+    Dot,
+    Looking,
+    Multihead,
+    Reader,
+    look_at,
+    readers_of,
+)
 from unrolled.model.encoders import Encoded
-from unrolled.model.readers import READERS, Additive, Context, Dot, Looking, Multihead, Reader, look_at, readers_of
 from unrolled.seeds import generator
 
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from unrolled import states
 from unrolled.errors import OptionError
 from unrolled.memory import LSTM, Attention, Memory, NoMemory, Stack, draw_masks
+from unrolled.model.cross_attention import READERS, Dot, Looking
+from unrolled.model.embeddings import BagInlet
+from unrolled.model.encoder_decoder import Source, Writer, build_writer
 from unrolled.model.encoders import Attending, Bidirectional, build_bidirectional
-from unrolled.model.inlets import BagInlet
-from unrolled.model.readers import READERS, Dot, Looking
-from unrolled.model.writer import Source, Writer, build_writer
 from unrolled.seeds import generator
 
 

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.options import TrainOptions
-from unrolled.run.folder import RunFolder
 from unrolled.run.monitor import Monitor
-from unrolled.run.record import ConclusionCost
-from unrolled.run.report import Report
 from unrolled.run.reserve import LEAVING
-from unrolled.run.subject import Reading
+from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.report import Report
+from unrolled.tasks.base import Reading
+from unrolled.tasks.record import ConclusionCost
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan

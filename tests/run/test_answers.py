@@ -23,14 +23,15 @@ from sealing import seal
 import unrolled
 from unrolled.deadline import Deadline
 from unrolled.errors import DataError, OptionError, RunError, command
+from unrolled.metrics.classification import LabelScore, score_labels
 from unrolled.options import TrainOptions
-from unrolled.run import Training, rivals, runs, tag_conllu
-from unrolled.run.answer_evaluation import confusion_lines
-from unrolled.run.answer_verdict import AnswerVerdict
-from unrolled.run.giving import TOGETHER, gathered
-from unrolled.run.rivals import best_baseline, fit_rivals, rivals_of
-from unrolled.run.rows import known_from_json, read_rows
-from unrolled.scores import LabelScore, score_labels
+from unrolled.run import Training, runs, tag_conllu
+from unrolled.tasks.dataset import known_from_json, read_rows
+from unrolled.tasks.prediction import baselines as rivals
+from unrolled.tasks.prediction.baselines import best_baseline, fit_rivals, rivals_of
+from unrolled.tasks.prediction.evaluation import confusion_lines
+from unrolled.tasks.prediction.summary import AnswerVerdict
+from unrolled.tasks.requests import TOGETHER, gathered
 
 SMALL: dict[str, Any] = {"steps": 30, "size": 16, "batch": 16, "threads": 1}
 
@@ -471,7 +472,7 @@ def write_groups(path: Path) -> Path:
 
 def test_every_group_is_tested_in_one_fold(tmp_path: Path) -> None:
     from unrolled.options import TrainOptions
-    from unrolled.run.folds import Folds
+    from unrolled.run.cross_validation import Folds
 
     table = write_groups(tmp_path / "t.csv")
     settings = TrainOptions(folds=3, group="who", output="kind", out=str(tmp_path / "folds"), **SMALL | {"steps": 4})
@@ -502,7 +503,7 @@ def test_every_group_is_tested_in_one_fold(tmp_path: Path) -> None:
 
 def test_a_fold_that_was_stopped_goes_on(table: Path, tmp_path: Path) -> None:
     from unrolled.options import TrainOptions
-    from unrolled.run.folds import Folds
+    from unrolled.run.cross_validation import Folds
 
     settings = TrainOptions(folds=2, output="kind", out=str(tmp_path / "folds"), **SMALL | {"steps": 6})
     for _, training in Folds(table, settings, "t").trainings():
@@ -515,7 +516,7 @@ def test_a_fold_that_was_stopped_goes_on(table: Path, tmp_path: Path) -> None:
 
 def test_a_killed_linear_fold_is_fitted_again(table: Path, tmp_path: Path) -> None:
     from unrolled.options import TrainOptions
-    from unrolled.run.folds import Folds
+    from unrolled.run.cross_validation import Folds
 
     for model in ("linear", "ngram"):
         settings = TrainOptions(folds=2, output="kind", model=model, out=str(tmp_path / model))
@@ -531,7 +532,7 @@ def test_a_killed_linear_fold_is_fitted_again(table: Path, tmp_path: Path) -> No
 
 def test_folds_count_what_was_asked_and_no_other(table: Path, tmp_path: Path) -> None:
     from unrolled.options import TrainOptions
-    from unrolled.run.folds import Folds
+    from unrolled.run.cross_validation import Folds
 
     settings = TrainOptions(folds=2, output="kind", model="linear", out=str(tmp_path / "folds"))
     finish(next(training for _, training in Folds(table, settings, "t").trainings()))
@@ -553,7 +554,7 @@ def test_folds_count_what_was_asked_and_no_other(table: Path, tmp_path: Path) ->
 
 def test_folds_that_cannot_be_are_refused(table: Path) -> None:
     from unrolled.options import TrainOptions
-    from unrolled.run.folds import Folds
+    from unrolled.run.cross_validation import Folds
 
     refused: list[tuple[dict[str, Any], str]] = [
         ({"folds": 1}, r"--folds is a whole number of at least 2; got 1"),
@@ -624,7 +625,7 @@ def test_a_word_is_tagged_by_what_stands_beside_it(tagged: Training) -> None:
 
 
 def test_a_sentence_of_any_length_has_a_tag_for_every_word(tagged: Training, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.model.answerer.LONGEST", 5)
+    monkeypatch.setattr("unrolled.model.predictor.LONGEST", 5)
     texts = [" ".join(["Ada", "may", "sing"] * 7), "Eve", " ".join(["Eve"] * 4)]
     answers = list(unrolled.load(tagged.folder).predict(texts, top=1))
     assert [len(answer.best_tags("upos")) for answer in answers] == [21, 1, 4]

@@ -27,7 +27,7 @@ def normed(names: str, input_size: int, size: int, depth: int, dropout: float) -
 
 @pytest.fixture(autouse=True)
 def with_batch_norm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.run.building.build_bidirectional", normed)
+    monkeypatch.setattr("unrolled.tasks.build.build_bidirectional", normed)
 
 
 @pytest.fixture

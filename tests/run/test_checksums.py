@@ -17,7 +17,7 @@ from sealing import change_facts
 import unrolled
 from unrolled.errors import InputError, RunError
 from unrolled.run import Training
-from unrolled.run.folder import RunFolder
+from unrolled.rundir.folder import RunFolder
 
 OLDER = Path(__file__).parent / "older"
 TINY: dict[str, Any] = {"size": 4, "batch": 4, "threads": 1, "steps": 3}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from unrolled.run.answer_evaluation import LINE, confusion_lines, cut_name
-from unrolled.scores import LabelScore
+from unrolled.metrics.classification import LabelScore
+from unrolled.tasks.prediction.evaluation import LINE, confusion_lines, cut_name
 
 
 def lines_of(*labels: str) -> list[str]:

@@ -12,9 +12,9 @@ import pytest
 from sealing import change_facts
 
 from unrolled.errors import RunError
-from unrolled.files import append_line, to_json
+from unrolled.fileio import append_line, to_json
 from unrolled.run import Training
-from unrolled.run.folder import RunFolder
+from unrolled.rundir.folder import RunFolder
 
 TINY: dict[str, Any] = {"size": 4, "batch": 4, "threads": 1, "steps": 6}
 LINES = ("plan.jsonl", "log.jsonl", "samples.txt")  # of a last line that is cut the rest is passed over

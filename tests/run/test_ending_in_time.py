@@ -12,12 +12,12 @@ import pytest
 from unrolled.deadline import Deadline
 from unrolled.options import AnswerSettings
 from unrolled.run import Training
-from unrolled.run.answer_rows import AT_ONCE
-from unrolled.run.answers import CLOSING_SHARE, Answers
-from unrolled.run.generation import Choice
-from unrolled.run.rows import read_rows
-from unrolled.run.subject import Baseline
-from unrolled.run.writing import Scribe
+from unrolled.tasks.base import Baseline
+from unrolled.tasks.dataset import read_rows
+from unrolled.tasks.generation import Choice
+from unrolled.tasks.prediction.rows import AT_ONCE
+from unrolled.tasks.prediction.task import CLOSING_SHARE, Answers
+from unrolled.tasks.seq2seq.generate import Scribe
 from unrolled.training.plan import ENDING, Clock
 
 NOW = "time.monotonic"
@@ -61,15 +61,15 @@ def test_the_end_is_given_what_judging_took_so_far(
 
     usual = kept_of(budget)
     assert usual < CLOSING_SHARE * budget
-    monkeypatch.setattr("unrolled.run.answers.fit_rivals", lambda *_: {})
-    monkeypatch.setattr("unrolled.run.answers.save_rivals", lambda *_: None)
+    monkeypatch.setattr("unrolled.tasks.prediction.task.fit_rivals", lambda *_: {})
+    monkeypatch.setattr("unrolled.tasks.prediction.task.save_rivals", lambda *_: None)
     for rows, seconds, kept in ((AT_ONCE, 3.0, 6.0), (10 * AT_ONCE, 3.0, max(usual, 0.6)), (20, 3.0, 6.0)):
 
         def judge(*_: Any, rows: int = rows, seconds: float = seconds) -> tuple[Baseline, int]:
             now[0] += seconds
             return Baseline("linear", 0.5, None), rows
 
-        monkeypatch.setattr("unrolled.run.answers.best_baseline", judge)
+        monkeypatch.setattr("unrolled.tasks.prediction.task.best_baseline", judge)
         subject.count_baseline(run, clock_of(now, budget).deadline())  # type: ignore[arg-type]
         assert kept_of(budget) == pytest.approx(kept)
     assert math.isclose(kept_of(0.0), 6.0), "a share of a small budget is no reason to be late"

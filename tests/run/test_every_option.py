@@ -19,9 +19,9 @@ import torch
 from unrolled.errors import InputError, OptionError
 from unrolled.gradient import GRADIENTS
 from unrolled.options import TASK_SETTINGS, LanguageSettings, TrainOptions, WritingSettings
-from unrolled.parts import build
-from unrolled.run.resolve import resolve
+from unrolled.registry import build
 from unrolled.settings import option_name
+from unrolled.tasks.resolve import resolve
 from unrolled.threads import torch_threads
 from unrolled.training.loop import Learner, update
 from unrolled.training.optimiser import Optimiser

@@ -19,8 +19,8 @@ from unrolled.compare.comparison import find_folder
 from unrolled.compare_options import CompareSettings
 from unrolled.errors import RunError, TrainingError, UnrolledError
 from unrolled.run import runs
-from unrolled.run.folder import RunFolder, find_runs, free_path, newest
-from unrolled.run.resolve import name_for
+from unrolled.rundir.folder import RunFolder, find_runs, free_path, newest
+from unrolled.tasks.resolve import name_for
 
 KILLS = Path(__file__).parents[1] / "kills.py"
 FACTS = {**kills.FACTS, "score": 1.5}
@@ -179,7 +179,7 @@ def test_any_kind_is_opened_where_any_will_do(tmp_path: Path) -> None:
 
 
 def test_one_process_trains_a_run_at_a_time(run: RunFolder) -> None:
-    script = f"from unrolled.run.folder import RunFolder; RunFolder.open({str(run.path)!r}).lock(); print('taken')"
+    script = f"from unrolled.rundir.folder import RunFolder; RunFolder.open({str(run.path)!r}).lock(); print('taken')"
     other = [sys.executable, "-c", script]
     assert run.in_training()
     run.lock()  # it is ours already

@@ -8,8 +8,8 @@ import pytest
 from asking import Unroll
 
 from unrolled.errors import DataError, RunError
-from unrolled.run.folder import RunFolder
-from unrolled.run.own_files import runs_held
+from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.own_files import runs_held
 
 TRACES = ("run.json", "plan.jsonl", "symbols.json", "model.safetensors")
 

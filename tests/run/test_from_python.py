@@ -18,8 +18,8 @@ from unrolled.compare import Comparison
 from unrolled.compare_options import CompareSettings
 from unrolled.errors import DataError, InputError, OptionError
 from unrolled.run import info_data, runs
-from unrolled.run.folder import RunFolder
-from unrolled.run.generation import Choice
+from unrolled.rundir.folder import RunFolder
+from unrolled.tasks.generation import Choice
 
 SMALL: dict[str, Any] = {"steps": 4, "size": 8, "batch": 4, "threads": 1, "model": "lstm"}
 library: Any = unrolled  # which is given what its types forbid

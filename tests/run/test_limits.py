@@ -24,11 +24,11 @@ from unrolled.deadline import Deadline, Stopped
 from unrolled.errors import OptionError
 from unrolled.options import TrainOptions
 from unrolled.run import Training
-from unrolled.run.answer_rows import AT_ONCE, answer_rows
-from unrolled.run.answer_verdict import judge_alone, weigh
-from unrolled.run.folder import RunFolder
-from unrolled.run.rivals import fit_rivals
-from unrolled.run.rows import read_rows
+from unrolled.rundir.folder import RunFolder
+from unrolled.tasks.dataset import read_rows
+from unrolled.tasks.prediction.baselines import fit_rivals
+from unrolled.tasks.prediction.rows import AT_ONCE, answer_rows
+from unrolled.tasks.prediction.summary import judge_alone, weigh
 from unrolled.training.plan import GRACE, Clock
 
 SMALL: dict[str, Any] = {"size": 16, "batch": 16, "threads": 1}
@@ -93,7 +93,7 @@ def test_an_ensemble_that_there_is_no_time_to_fit_is_as_good_as_its_best_part_an
 
 
 def test_more_labels_are_judged_on_fewer_rows(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.run.answer_rows.MOST_CELLS", 200)
+    monkeypatch.setattr("unrolled.tasks.prediction.rows.MOST_CELLS", 200)
     examples = read_rows(table, TrainOptions())
     _, rows = answer_rows(examples, fit_rivals(examples, ["ngram"], 0), "test")
     assert len(rows) == 100
@@ -119,9 +119,9 @@ def test_labels_of_many_kinds_take_less_than_a_gigabyte(rows: int, kinds: int, t
 def test_a_stop_is_heard_inside_a_fit_and_the_run_can_go_on(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unrolled.model.linear_fit.ITERATIONS", 100_000)
-    monkeypatch.setattr("unrolled.model.linear_fit.MOST_WORK", 1 << 60)
-    monkeypatch.setattr("unrolled.model.linear_fit.TRIES", ((False, 1e-9 * 10.0**-n) for n in range(1000)))
+    monkeypatch.setattr("unrolled.model.baselines.linear_fit.ITERATIONS", 100_000)
+    monkeypatch.setattr("unrolled.model.baselines.linear_fit.MOST_WORK", 1 << 60)
+    monkeypatch.setattr("unrolled.model.baselines.linear_fit.TRIES", ((False, 1e-9 * 10.0**-n) for n in range(1000)))
     training = Training(table, out=str(tmp_path / "run"), steps=2, **SMALL)
     threading.Timer(0.5, training.stop).start()
     started = time.monotonic()
@@ -168,7 +168,7 @@ def test_rows_are_of_tables(tmp_path: Path) -> None:
 def test_what_cannot_be_read_in_half_the_budget_is_said_before(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unrolled.run.reading.time_reading", lambda *_: ReadingTime(2_000_000, 60e-6, 2e-6))
+    monkeypatch.setattr("unrolled.tasks.reading_time.time_reading", lambda *_: ReadingTime(2_000_000, 60e-6, 2e-6))
     with pytest.raises(OptionError) as error:
         Training(table, minutes=0.5, out=str(tmp_path / "run"))
     assert str(error.value).splitlines() == [
@@ -179,7 +179,7 @@ def test_what_cannot_be_read_in_half_the_budget_is_said_before(
     with pytest.raises(OptionError, match="to read 1,000,000 of its 2,000,000 rows"):
         Training(table, minutes=0.5, rows=1_000_000, out=str(tmp_path / "run"))
     assert Training(table, minutes=0.5, rows=500, out=str(tmp_path / "run")).monitor is not None
-    monkeypatch.setattr("unrolled.run.reading.time_reading", lambda *_: ReadingTime(2_000_000, 60e-6, 20e-6))
+    monkeypatch.setattr("unrolled.tasks.reading_time.time_reading", lambda *_: ReadingTime(2_000_000, 60e-6, 20e-6))
     with pytest.raises(OptionError, match=r"--rows 20000 --minutes 3\.9;\nor all of them: --minutes 5\.8\.$"):
         Training(table, minutes=0.5, out=str(tmp_path / "other"))
 

@@ -17,10 +17,10 @@ from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import OptionError, RunError
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
-from unrolled.model.ngram import NGram
+from unrolled.model.ngram.model import NGram
 from unrolled.run import Training, Verdict
-from unrolled.run.language import Language
-from unrolled.run.mixing import choose
+from unrolled.tasks.language_modeling.ensemble import choose
+from unrolled.tasks.language_modeling.task import Language
 
 SMALL: dict[str, Any] = {"steps": 12, "model": "lstm+ngram", **kills.SMALL}
 
@@ -139,7 +139,7 @@ def test_a_kill_while_counting_or_weighing_loses_nothing(
 
     training = Training(text, out=str(tmp_path / "run"), **SMALL)
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(f"unrolled.run.language.{point}", die)
+        patched.setattr(f"unrolled.tasks.language_modeling.task.{point}", die)
         finish(training)
     finish(Training.resume(tmp_path / "run"))
     same_mixture(whole, tmp_path / "run")

@@ -12,9 +12,9 @@ from fake_task import ENDING, Bench, FakeTask, Time, plan_of
 from kills import FACTS
 
 from unrolled.errors import TrainingError
-from unrolled.run.folder import RunFolder
 from unrolled.run.monitor import TIMED_SYMBOLS, TRIES, VALIDATION_SHARE
-from unrolled.run.record import ConclusionCost
+from unrolled.rundir.folder import RunFolder
+from unrolled.tasks.record import ConclusionCost
 from unrolled.training.checkpoint import load_newest
 
 

@@ -15,13 +15,13 @@ from kills import same_bytes
 
 import unrolled
 from unrolled.errors import DataError, OptionError
+from unrolled.metrics.classification import LabelScore
+from unrolled.metrics.regression import LabelSetScore, ValueScore
 from unrolled.options import TrainOptions
 from unrolled.run import Training
-from unrolled.run.answer_verdict import AnswerVerdict
-from unrolled.run.folds import Folds
-from unrolled.run.results import Answer
-from unrolled.scores import LabelScore
-from unrolled.value_scores import LabelSetScore, ValueScore
+from unrolled.run.cross_validation import Folds
+from unrolled.tasks.prediction.summary import AnswerVerdict
+from unrolled.tasks.results import Answer
 
 SMALL: dict[str, Any] = {"steps": 12, "size": 8, "batch": 16, "threads": 1}
 RATE = 8_000

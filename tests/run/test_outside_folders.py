@@ -18,12 +18,12 @@ from asking import Unroll
 from kills import FACTS
 
 from unrolled.errors import RunError
-from unrolled.files import append_line, sweep, write_whole
+from unrolled.fileio import append_line, sweep, write_whole
 from unrolled.opening import read_own
-from unrolled.run.birth import sweep_unborn
-from unrolled.run.folder import RunFolder
-from unrolled.run.lock import Lock
-from unrolled.run.own_files import FILES, is_run
+from unrolled.rundir.birth import sweep_unborn
+from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.lock import Lock
+from unrolled.rundir.own_files import FILES, is_run
 from unrolled.training.checkpoint import drop_older, load_newest, save_checkpoint
 
 PRECIOUS = b"precious\n" * 100
@@ -186,7 +186,7 @@ def test_a_run_is_born_beside_what_looks_like_one_unborn(tmp_path: Path) -> None
 def test_facts_are_those_that_the_last_holder_of_the_lock_left(run: RunFolder) -> None:
     opened = RunFolder.open(run.path)
     script = (
-        "import sys; from unrolled.run.folder import RunFolder\n"
+        "import sys; from unrolled.rundir.folder import RunFolder\n"
         "run = RunFolder.open(sys.argv[1]); run.lock(); run.write_facts(status='finished')"
     )
     subprocess.run([sys.executable, "-c", script, run.path], check=True)

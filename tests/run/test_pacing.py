@@ -10,8 +10,8 @@ from fake_task import ENDING, FakeTask, Time, plan_of
 
 from unrolled.run import pacing
 from unrolled.run.pacing import Pacer
-from unrolled.run.record import ConclusionCost
 from unrolled.run.reserve import COPYING_SYMBOLS, FIT_SHARE, ONE_ROW, TEST_SHARE, Reserve
+from unrolled.tasks.record import ConclusionCost
 from unrolled.training.plan import Clock
 
 # How much is read at the end

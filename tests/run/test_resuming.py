@@ -22,7 +22,7 @@ from unrolled.errors import DataError, OptionError, RunError, TrainingError
 from unrolled.model import language
 from unrolled.options import TrainOptions
 from unrolled.run import Training
-from unrolled.run.legs import Leg, recorded_plans
+from unrolled.rundir.sessions import Leg, recorded_plans
 from unrolled.threads import threads_for, torch_threads
 from unrolled.training.planning import Task as PlanTask
 from unrolled.training.planning import plan_steps
@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {"steps": 40, **kills.SMALL}
 CHILD = """
 import sys
 from unrolled.run import Training
-from unrolled.run.legs import Leg, recorded_plans
+from unrolled.rundir.sessions import Leg, recorded_plans
 from unrolled.options import TrainOptions
 from unrolled.training.planning import Task as PlanTask
 from unrolled.training.planning import plan_steps

@@ -16,10 +16,10 @@ import unrolled
 from unrolled.errors import OptionError, RunError, TrainingError
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
-from unrolled.model.ngram import NGram
+from unrolled.model.ngram.model import NGram
 from unrolled.run import Training, Verdict, runs
-from unrolled.run.selection import select, selected_line, standing
-from unrolled.run.trend import trend_line, trend_of
+from unrolled.tasks.selection import select, selected_line, standing
+from unrolled.tasks.trend import trend_line, trend_of
 
 SMALL: dict[str, Any] = {"steps": 12, **kills.SMALL, "model": None}
 KINDS = {"lstm": LanguageModel, "ngram": NGram, "lstm+ngram": Mixture}
@@ -47,7 +47,7 @@ def made(text: Path) -> Callable[[str], Path]:
     def make(model: str) -> Path:
         if model not in found:
             with pytest.MonkeyPatch.context() as patched:
-                patched.setattr("unrolled.run.mixing.select", lambda _: model)
+                patched.setattr("unrolled.tasks.language_modeling.ensemble.select", lambda _: model)
                 found[model] = finish(Training(text, out=str(text.parent / model), **SMALL)).folder
         return found[model]
 
@@ -117,7 +117,7 @@ def test_it_goes_on_is_a_start_and_is_repeated(
     again = finish(Training(text, out=str(tmp_path / "b"), threads=1, plan=str(folder)))
     same_bytes(again.folder, folder)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("unrolled.run.mixing.select", lambda _: "ngram")
+        patched.setattr("unrolled.tasks.language_modeling.ensemble.select", lambda _: "ngram")
         assert finish(Training.resume(again.folder, steps=3)).run.facts["left"] == ["ngram"]
     assert isinstance(opened(again.folder).model, NGram)
 

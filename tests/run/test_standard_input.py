@@ -16,7 +16,7 @@ import pytest
 from unrolled.errors import DataError, TrainingError
 from unrolled.run import Training
 from unrolled.run.info import info_data
-from unrolled.run.resolve import name_for
+from unrolled.tasks.resolve import name_for
 
 SMALL: dict[str, Any] = {"steps": 2, "size": 8, "batch": 2, "window": 16, "threads": 1}
 TEXT = "".join(f"Line {n} says that {n * n} is the square of {n}.\n" for n in range(150)).encode()
@@ -116,7 +116,7 @@ def test_a_read_that_fails_is_the_inputs_fault(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_look_at_standard_input_leaves_nothing_where_it_is_killed(tmp_path: Path) -> None:
-    killed = ("import os; from unrolled.run import info, resolve\n"
+    killed = ("import os; from unrolled.run import info; from unrolled.tasks import resolve\n"
               "resolve._read_text = lambda kept, *_: (print(kept.read_bytes()), os._exit(9))\n"
               "info.info_data('-')")  # fmt: skip
     ended = subprocess.run([sys.executable, "-u", "-c", killed], input=TEXT, capture_output=True, check=False,

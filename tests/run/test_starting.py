@@ -18,11 +18,11 @@ import unrolled
 from unrolled import seeds
 from unrolled.data.symbols import symbols_before
 from unrolled.errors import DataError, OptionError, RunError
-from unrolled.model.cooccurrence import cooccurrence_vectors
+from unrolled.model.word_vectors import cooccurrence_vectors
 from unrolled.run import Training
-from unrolled.run.answer_verdict import AnswerVerdict
-from unrolled.run.folder import RunFolder
-from unrolled.run.resolve import read_corpus_again
+from unrolled.rundir.folder import RunFolder
+from unrolled.tasks.prediction.summary import AnswerVerdict
+from unrolled.tasks.resolve import read_corpus_again
 from unrolled.threads import torch_threads
 from unrolled.training.checkpoint import load_tensors
 from unrolled.training.planning_rows import RECIPES

@@ -14,13 +14,13 @@ import pytest
 
 from unrolled.cli.evaluate import harmless
 from unrolled.errors import command
-from unrolled.evaluate import Score
+from unrolled.metrics.surprise import Score
+from unrolled.metrics.text import score_texts
 from unrolled.options import TrainOptions
 from unrolled.run import Training
-from unrolled.run.answer_verdict import AnswerVerdict
-from unrolled.run.verdict import Verdict, advise, stands
-from unrolled.run.writing_verdict import Cost, WritingVerdict, sameness_of
-from unrolled.text_scores import score_texts
+from unrolled.tasks.language_modeling.summary import Verdict, advise, stands
+from unrolled.tasks.prediction.summary import AnswerVerdict
+from unrolled.tasks.seq2seq.summary import Cost, WritingVerdict, sameness_of
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import pytest
 import unrolled
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.run import Answer, Choice, Evaluation, Run
-from unrolled.run.facts import KINDS
-from unrolled.run.run import OPTIONS, VERBS
-from unrolled.run.tasks import TASKS
+from unrolled.rundir.facts import KINDS
+from unrolled.tasks.run import OPTIONS, VERBS
+from unrolled.tasks.table import TASKS
 
 SMALL: dict[str, Any] = {"steps": 2, "size": 8, "batch": 4, "threads": 1, "model": "lstm"}
 CALLS: dict[str, Callable[[Run], Any]] = {

@@ -18,15 +18,15 @@ from kills import same_bytes
 from sealing import seal
 
 import unrolled
-from unrolled.beam import Hypothesis
 from unrolled.data.outputs import TextOutput
+from unrolled.decoding.beam import Hypothesis
 from unrolled.errors import DataError, OptionError, RunError, install_extra
 from unrolled.options import TrainOptions
 from unrolled.run import Choice, Training
-from unrolled.run.rows import read_rows
-from unrolled.run.writing import in_groups
-from unrolled.run.writing_verdict import WritingVerdict
-from unrolled.run.writings import Writings
+from unrolled.tasks.dataset import read_rows
+from unrolled.tasks.seq2seq.generate import in_groups
+from unrolled.tasks.seq2seq.summary import WritingVerdict
+from unrolled.tasks.seq2seq.task import Writings
 from unrolled.training.plan import Plan
 
 SMALL: dict[str, Any] = {"steps": 12, "size": 16, "batch": 16, "threads": 1}
@@ -105,7 +105,7 @@ def test_a_score_is_what_the_text_costs(learnt: Path) -> None:
 def cost(scribe: Any, item: str, symbols: torch.Tensor) -> float:
     """The sum of the log-chances of symbols (1, T), stepped over one by one."""
     from unrolled.data.buckets import gather_steps
-    from unrolled.model.writer import Source
+    from unrolled.model.encoder_decoder import Source
 
     state, read, score = scribe.writer.start(Source(*gather_steps(scribe.intake, [item]))), torch.tensor([0]), 0.0
     for symbol in symbols[0]:

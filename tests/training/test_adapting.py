@@ -12,11 +12,11 @@ import torch
 import unrolled
 from unrolled.data import read_corpus
 from unrolled.errors import OptionError
-from unrolled.evaluate import evaluate
 from unrolled.memory import build_stack
+from unrolled.metrics.surprise import evaluate
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
-from unrolled.model.ngram import NGram
+from unrolled.model.ngram.model import NGram
 from unrolled.training.adapting import Adapting, Learning, evaluate_adapted, gather_spread
 
 V = 6

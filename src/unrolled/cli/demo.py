@@ -60,7 +60,7 @@ def demo(
     with Interrupts() as interrupts:
         note(f"The text: Python's own help on its language (pydoc_data.topics), put into {TEXT}.", quiet or json)
         from unrolled.run import Training
-        from unrolled.run.folder import free_path
+        from unrolled.rundir.folder import free_path
 
         training = Training(str(TEXT), settings, started=context.obj, out=str(free_path(RUN)))
         follow(training, interrupts, json, quiet)
@@ -76,7 +76,7 @@ def write_topics(path: Path) -> None:
 
     Raises InputError where this Python comes without it.
     """
-    from unrolled.files import write_whole
+    from unrolled.fileio import write_whole
 
     try:
         from pydoc_data.topics import topics

@@ -115,7 +115,7 @@ def _lines(model: Run, source: str | None, texts: list[str]) -> Iterable[Given |
 def _told_apart(paths: list[str], has_text: bool) -> tuple[str | None, str | None]:
     """(run, input) of what was named."""
     from unrolled.given import check_path
-    from unrolled.run.own_files import is_run, runs_held
+    from unrolled.rundir.own_files import is_run, runs_held
 
     for path in paths:
         check_path(path, "A run or an input")

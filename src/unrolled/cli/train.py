@@ -156,8 +156,8 @@ def follow(training: Training, interrupts: Interrupts, json: bool, quiet: bool) 
 
 def follow_folds(data: str, settings: TrainOptions, interrupts: Interrupts, json: bool, quiet: bool) -> None:
     """Trains every fold that is not finished, shows each, and ends with one table; typer.Exit(130) if stopped."""
-    from unrolled.run.folds import Folds
-    from unrolled.run.resolve import name_for
+    from unrolled.run.cross_validation import Folds
+    from unrolled.tasks.resolve import name_for
 
     folds = Folds(data, settings, f"{name_for(data)}-folds")
     for number, training in folds.trainings():

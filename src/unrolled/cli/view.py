@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from unrolled.parts import UNTRAINED
+from unrolled.registry import UNTRAINED
 
 if TYPE_CHECKING:  # torch is imported where a command works, not where it is named
     from unrolled.run import Report, Training

@@ -11,8 +11,8 @@ from unrolled.errors import OptionError
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import bring_named
 from unrolled.options import TrainOptions
-from unrolled.parts import build, parse_list
-from unrolled.run.model_names import check_parts
+from unrolled.registry import build, parse_list
+from unrolled.tasks.model_names import check_parts
 
 COUNTED = "counted"  # in a gradient's place: the n-gram has none
 PARAMETERS_WITHIN = 0.03

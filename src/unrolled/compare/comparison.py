@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unrolled import files
+from unrolled import fileio
 from unrolled.compare.cells import COUNTED, Cell, cells_of, train_settings
 from unrolled.compare.diagnosing import diagnose
 from unrolled.compare.forecast import Forecast
@@ -42,10 +42,10 @@ from unrolled.escaping import folder_name
 from unrolled.given import as_path
 from unrolled.opening import check_no_link, check_parents
 from unrolled.options import TrainOptions
-from unrolled.run.language import Language, task_of
-from unrolled.run.own_files import COMPARISON
-from unrolled.run.resolve import look, resolve
+from unrolled.rundir.own_files import COMPARISON
 from unrolled.settings import option_name
+from unrolled.tasks.language_modeling.task import Language, task_of
+from unrolled.tasks.resolve import look, resolve
 
 FORMAT = 1
 OTHER = "Give another folder: --out OTHER"
@@ -80,7 +80,7 @@ def asked_for(data: str, settings: CompareSettings) -> dict[str, Any]:
 
 def recorded(path: Path) -> dict[str, Any]:
     """What a compare.json says was asked; an older one lacks the options that came later."""
-    facts = files.read_json(path, OTHER)
+    facts = fileio.read_json(path, OTHER)
     if not isinstance(facts, dict) or not isinstance(facts.get("asked"), dict):
         raise RunError(f"{path} is damaged: it does not say what was asked. {OTHER}")
     return facts | {"asked": CompareSettings().to_json() | facts["asked"]}
@@ -155,15 +155,15 @@ class Comparison:
             raise RunError(f"{self.path} is there and is no comparison's folder. {OTHER}")
         else:
             self.path.mkdir(parents=True, exist_ok=True)
-            files.write_json(facts, self.asked)
+            fileio.write_json(facts, self.asked)
 
     def _known(self) -> dict[Cell, dict[str, Any]]:
         path = self.path / "results.jsonl"
         if not path.exists():
             return {}
-        files.mend_lines(path)
+        fileio.mend_lines(path)
         known: dict[Cell, dict[str, Any]] = {}
-        for number, line in enumerate(files.read_json_lines(path, LINE_OUT), start=1):
+        for number, line in enumerate(fileio.read_json_lines(path, LINE_OUT), start=1):
             try:
                 cell, result = Cell(**line["cell"]), dict(line["result"])
             except (KeyError, TypeError, ValueError):
@@ -194,9 +194,9 @@ class Comparison:
             self._time()
 
     def _keep(self, cell: Cell, result: dict[str, Any]) -> None:
-        line = files.to_json({"cell": cell.key, "result": result})
+        line = fileio.to_json({"cell": cell.key, "result": result})
         self.results[cell] = json.loads(line)["result"]  # as it is known the next time: no figure is null, not nan
-        files.append_line(self.path / "results.jsonl", line, sync=True)
+        fileio.append_line(self.path / "results.jsonl", line, sync=True)
 
     def _good(self) -> dict[Cell, dict[str, Any]]:
         return {cell: result for cell, result in self.results.items() if "failed" not in result}
@@ -221,7 +221,7 @@ class Comparison:
             settings = replace(train_settings(self.settings, cell, self.sizes), out=str(path))
             with ExitStack() as stack:
                 asked, answer, errors = (
-                    stack.enter_context(files.nameless_file("what a training says")) for _ in range(3)
+                    stack.enter_context(fileio.nameless_file("what a training says")) for _ in range(3)
                 )
                 facts = {"data": self.data, "settings": settings.to_json(), "parent": os.getpid()}
                 asked.write(json.dumps(facts).encode())
@@ -289,12 +289,12 @@ class Comparison:
     def write_page(self, command: str) -> Path | None:
         """Writes `page.html` beside `table.json`; None where there is nothing to draw with."""
         rows, path = self.rows(), self.path / "page.html"
-        files.write_json(self.path / "table.json", {"rows": rows, "sentences": self.sentences()})
+        fileio.write_json(self.path / "table.json", {"rows": rows, "sentences": self.sentences()})
         try:
             html = write_page(f"Compared on {Path(self.data).name}", self.description, command, rows)
         except MissingExtra:
             return None
-        files.write_whole(path, html.encode())
+        fileio.write_whole(path, html.encode())
         return path
 
     def rows(self) -> list[dict[str, Any]]:

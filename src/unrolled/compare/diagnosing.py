@@ -18,8 +18,8 @@ from unrolled.errors import TrainingError
 from unrolled.gradient import GRADIENTS
 from unrolled.model.language import LanguageModel
 from unrolled.options import TrainOptions
-from unrolled.parts import build
-from unrolled.run.building import build_model
+from unrolled.registry import build
+from unrolled.tasks.build import build_model
 from unrolled.threads import by_threads, threads_for
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser

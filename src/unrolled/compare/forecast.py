@@ -12,8 +12,8 @@ from unrolled.compare_options import CompareSettings
 from unrolled.data import Corpus
 from unrolled.environment import find_device
 from unrolled.options import TrainOptions
-from unrolled.run.language import task_of
 from unrolled.run.reserve import ONE_ROW
+from unrolled.tasks.language_modeling.task import task_of
 from unrolled.threads import threads_for
 from unrolled.training.measure import rehearse_language, seconds_an_update
 from unrolled.training.plan import Plan

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled import files
+from unrolled import fileio
 from unrolled.compare.streaming import STEPS, state_bytes
 from unrolled.data import part_rows
 from unrolled.errors import DataError, InputError, RunError
-from unrolled.evaluate import evaluate
+from unrolled.metrics.surprise import evaluate
 from unrolled.run import LanguageModelRun, load
-from unrolled.run.folder import RunFolder
+from unrolled.rundir.folder import RunFolder
 
 READ = 100_000  # symbols of the validation part that are read with a trained model, at most
 
@@ -29,7 +29,7 @@ def finished(path: Path) -> bool:
 def last_report(path: Path) -> str:
     """How far a training is, by the newest line of its log."""
     try:
-        report = files.read_json_lines(path / "log.jsonl")[-1]
+        report = fileio.read_json_lines(path / "log.jsonl")[-1]
     except (OSError, IndexError, InputError):
         return "looking at the text and measuring this machine"
     validation = f", validation {report['validation']:.3f}" if "validation" in report else ""

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from unrolled.evaluate import Unrolling
+from unrolled.metrics.surprise import Unrolling
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
-from unrolled.model.ngram import NGram
+from unrolled.model.ngram.model import NGram
 from unrolled.states import State, count_bytes
 from unrolled.threads import one_thread
 

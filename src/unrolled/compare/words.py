@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unrolled.compare.cells import COUNTED
-from unrolled.evaluate import student_t
+from unrolled.metrics.surprise import student_t
 
 Row = dict[str, Any]
 KEPT = 0.9  # share of answers right from which a task counts as learnt

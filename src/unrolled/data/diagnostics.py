@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from unrolled.arguments import Count, checked
 from unrolled.data.windows import Batch
 from unrolled.errors import OptionError
-from unrolled.parts import choose
+from unrolled.registry import choose
 from unrolled.seeds import numpy_generator
 from unrolled.settings import check_seed
 

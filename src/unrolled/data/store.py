@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.data.symbols import Symbols
-from unrolled.files import nameless_file, no_room
+from unrolled.fileio import nameless_file, no_room
 
 SYMBOLS = "the symbols of the text"
 HELD = 1 << 26  # bytes of symbols that are held in memory

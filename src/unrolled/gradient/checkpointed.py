@@ -13,7 +13,7 @@ from unrolled.arguments import checked
 from unrolled.errors import OptionError
 from unrolled.gradient.base import Piece
 from unrolled.gradient.schedule import count_graphs, count_states, split_graphs, split_states
-from unrolled.parts import parse_bytes
+from unrolled.registry import parse_bytes
 from unrolled.settings import check_choice
 from unrolled.states import State
 

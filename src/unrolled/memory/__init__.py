@@ -22,7 +22,7 @@ from unrolled.memory.own import find_own, is_own, not_brought
 from unrolled.memory.rnn import RNN, RNNState
 from unrolled.memory.slstm import SLSTM, SLSTMState
 from unrolled.memory.stack import Dropout, DropoutState, Residual, Stack, draw_masks
-from unrolled.parts import build, parse_part
+from unrolled.registry import build, parse_part
 
 __all__ = [
     "GRU",

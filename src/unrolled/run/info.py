@@ -10,12 +10,12 @@ from typing import Any
 
 from unrolled.environment import find_device
 from unrolled.errors import OptionError
-from unrolled.files import nameless_file, no_room
+from unrolled.fileio import nameless_file, no_room
 from unrolled.given import as_path
 from unrolled.memory import bring_named
 from unrolled.options import TrainOptions
-from unrolled.parts import UNTRAINED
-from unrolled.run.resolve import resolve
+from unrolled.registry import UNTRAINED
+from unrolled.tasks.resolve import resolve
 from unrolled.threads import threads_for, torch_threads
 
 OPENED = Path("/proc/self/fd")  # where Linux has this process's files, to be opened once more, from their beginning

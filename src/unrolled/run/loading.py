@@ -7,11 +7,11 @@ from pathlib import Path
 
 from unrolled.environment import find_device
 from unrolled.given import as_path, as_whole
-from unrolled.run.folder import RunFolder, newest
-from unrolled.run.resolve import read_again, read_measured
-from unrolled.run.run import Run
-from unrolled.run.subject import Subject
-from unrolled.run.tasks import TASKS
+from unrolled.rundir.folder import RunFolder, newest
+from unrolled.tasks.base import Subject
+from unrolled.tasks.resolve import read_again, read_measured
+from unrolled.tasks.run import Run
+from unrolled.tasks.table import TASKS
 
 
 def load(path: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Run:

@@ -11,14 +11,14 @@ import torch
 from unrolled.environment import bytes_in_use
 from unrolled.errors import RunError, TrainingError
 from unrolled.model.weights import named_tensors
-from unrolled.run.folder import RunFolder
 from unrolled.run.pacing import Pacer
-from unrolled.run.record import ConclusionCost, TrainingRecord
-from unrolled.run.report import Report
 from unrolled.run.reserve import COPYING_SYMBOLS, Reserve
-from unrolled.run.selection import TELLING
-from unrolled.run.subject import Subject
+from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.report import Report
 from unrolled.schema import check
+from unrolled.tasks.base import Subject
+from unrolled.tasks.record import ConclusionCost, TrainingRecord
+from unrolled.tasks.selection import TELLING
 from unrolled.training.checkpoint import drop_older, load_newest, save_checkpoint
 from unrolled.training.plan import NOT_FINITE, Clock, Plan, lower_rate, plan_at, progress_at, rate_at, replan
 from unrolled.training.statistics import estimate_statistics

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from unrolled.run.mixing import FITTED_LOGITS
-from unrolled.run.record import ConclusionCost, ReadingLimits
+from unrolled.tasks.language_modeling.ensemble import FITTED_LOGITS
+from unrolled.tasks.record import ConclusionCost, ReadingLimits
 
 if TYPE_CHECKING:
-    from unrolled.run.subject import Subject
+    from unrolled.tasks.base import Subject
     from unrolled.training.plan import Clock
 
 COPYING_SYMBOLS = 4_000_000  # a larger training text is looked through at the end alone,

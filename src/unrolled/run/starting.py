@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from unrolled.errors import OptionError
 from unrolled.model.weights import load_components
-from unrolled.run.subject import Started, Subject
-from unrolled.run.tasks import TASKS
+from unrolled.tasks.base import Started, Subject
+from unrolled.tasks.table import TASKS
 
 if TYPE_CHECKING:
-    from unrolled.run.folder import RunFolder
+    from unrolled.rundir.folder import RunFolder
     from unrolled.training.loop import Learner
 
 READING = ("embedding", "stem", "memory", "encoder")

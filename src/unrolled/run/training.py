@@ -17,16 +17,16 @@ from unrolled.gradient import GRADIENTS
 from unrolled.memory import bring_named
 from unrolled.model.weights import copy_tensors, named_tensors
 from unrolled.options import DEFAULT_MINUTES, TrainOptions, TrainSettings
-from unrolled.parts import UNTRAINED, build
-from unrolled.run.folder import RunFolder, free_path, newest
-from unrolled.run.inherited import as_recorded
-from unrolled.run.legs import Leg, best_weights, recorded_plans
-from unrolled.run.model_names import check_parts, counted
+from unrolled.registry import UNTRAINED, build
 from unrolled.run.monitor import Monitor
-from unrolled.run.report import Report
-from unrolled.run.resolve import KEPT, name_for, read_again, resolve
 from unrolled.run.starting import start_from
-from unrolled.run.subject import Baseline, Concluded, Terms
+from unrolled.rundir.folder import RunFolder, free_path, newest
+from unrolled.rundir.report import Report
+from unrolled.rundir.sessions import Leg, best_weights, recorded_plans
+from unrolled.tasks.base import Baseline, Concluded, Terms
+from unrolled.tasks.inherited import as_recorded
+from unrolled.tasks.model_names import check_parts, counted
+from unrolled.tasks.resolve import KEPT, name_for, read_again, resolve
 from unrolled.threads import by_threads, threads_for, torch_threads
 from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from unrolled.data.corpus import Corpus
 from unrolled.data.windows import make_batches, part_rows
-from unrolled.evaluate import Score, evaluate
+from unrolled.metrics.surprise import Score, evaluate
 from unrolled.model.mixture import Mixture
 from unrolled.states import State, detach
 

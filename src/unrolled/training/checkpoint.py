@@ -24,7 +24,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from unrolled.errors import RunError
-from unrolled.files import sweep, sync_folder, write_whole
+from unrolled.fileio import sweep, sync_folder, write_whole
 from unrolled.opening import check_own_folder, read_own
 
 FORMAT = 1

@@ -15,7 +15,7 @@ from unrolled.data.windows import Batch
 from unrolled.gradient import GRADIENTS
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
-from unrolled.parts import build
+from unrolled.registry import build
 from unrolled.seeds import generator
 from unrolled.threads import faster_threads, torch_threads
 from unrolled.training.loop import Learner, Lesson, update

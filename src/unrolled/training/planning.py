@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from unrolled.memory import IN_BLOCKS, in_blocks
 from unrolled.options import DEFAULT_MODEL, LanguageSettings
-from unrolled.parts import parse_part
+from unrolled.registry import parse_part
 from unrolled.training.measure import fastest_threads, has_fast_bfloat16, rehearse_language, seconds_an_update
 from unrolled.training.plan import Plan
 

@@ -1,0 +1,1 @@
+"""What predictions are worth, and what they tell of a model."""

@@ -1,0 +1,191 @@
+"""Reach: how far back a model really looks, by two measures on a text.
+
+By the gradient: how much the symbol k steps back moves the loss now. By the score: what is lost where the context is
+cut to the last k symbols. The first says what is connected, the second what is of use; they need not agree.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from unrolled.errors import DataError
+from unrolled.metrics.surprise import Unrolling, student_t
+from unrolled.model.language import LanguageModel
+from unrolled.schema import check
+from unrolled.seeds import numpy_generator
+
+Ids: TypeAlias = NDArray[Any]
+Floats: TypeAlias = NDArray[np.float64]
+
+LONGEST = 4096  # symbols of context, at most
+FEWEST = 64  # positions that have to have as much context
+ROWS = 32  # positions looked at side by side
+GRADIENT_ROWS = 8  # positions from which gradients are followed back side by side: all their steps are held
+GRADIENT_STEPS = 1024  # steps that a gradient is followed back, at most
+GRADIENT_SHARE = 0.3  # of the time
+LOGITS = 1 << 22  # logits at a time, at most
+GAIN = 0.95
+ROUNDING = 1e-6  # nats: less is no difference
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a model makes of the past. Nats are per character; contexts in symbols, the newest one included."""
+
+    contexts: tuple[int, ...]  # 1, 2, 4, …
+    nats: tuple[float, ...]  # of the same targets, with so much context each
+    nats_whole: float  # with all of the context there is
+    lost_error: tuple[float, ...]  # half of the 95% interval of what is lost by each cut, over positions
+    reach: int  # the least of `contexts` that has 95% of what the whole context gains over one symbol
+    positions: int  # targets that were looked at
+    lags: tuple[int, ...]  # 0, 1, 2, 4, …: each stands for the lags from it to the next; empty for a counted model
+    gradient: tuple[float, ...]  # norm of the loss's gradient by the embedded symbol at that lag, on average
+    gradient_reach: int | None  # steps back within which 95% of these norms' sum lies
+
+    @classmethod
+    def from_json(cls, values: Any, source: str = "The reach") -> Reach:
+        """What `as_dict` gave, read back. Raises RunError, naming `source`, where that is not what it is."""
+        check(values, cls, source)
+        read: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
+        return cls(**read)
+
+    def as_dict(self) -> dict[str, Any]:
+        """In plain names, for JSON."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @property
+    def lines(self) -> list[str]:
+        """What a command prints."""
+        gained = self.nats[0] - self.nats_whole
+        lines = [
+            f"{GAIN:.0%} of what all the context gains over one symbol ({gained:.3f} nats a character) "
+            f"is had with the last {self.reach:,}"
+        ]
+        cuts = zip(self.contexts, self.nats, strict=True)
+        lines.append("nats by symbols of context: " + ", ".join(f"{k:,}: {nats:.3f}" for k, nats in cuts))
+        if self.gradient_reach is not None:
+            lines.append(f"{GAIN:.0%} of the gradient comes from the last {self.gradient_reach:,} steps")
+        return lines
+
+
+def measure_reach(
+    model: Unrolling, rows: Sequence[tuple[Ids, Ids]], characters: Floats, seconds: float = 10.0, seed: int = 0
+) -> Reach:
+    """Both measures of a model on stretches (inputs, targets), which are read from a fresh state each.
+
+    `characters` (V,) says how many each symbol spells. Positions are drawn by the seed; as many are looked at as
+    there is time for, `ROWS` of them at least. Raises DataError where the text is too short for any context.
+    """
+    rows = [row for row in rows if len(row[1])]
+    longest, places = _places(rows, seed)
+    started = time.monotonic()
+    lags, gradient = _gradient_by_lag(model, rows, places, min(longest, GRADIENT_STEPS), GRADIENT_SHARE * seconds)
+    whole = _whole(model, rows, len(characters))
+    contexts = [2**i for i in range(longest.bit_length())]
+    cut: list[Floats] = []  # (positions, contexts) each
+    for first in range(0, len(places), ROWS):
+        batch = places[first : first + ROWS]
+        cut.append(np.stack([_cut(model, rows, batch, k, len(characters)) for k in contexts], axis=1))
+        if time.monotonic() - started > seconds:
+            break
+    nats = np.concatenate(cut)
+    seen = places[: len(nats)]
+    best = np.array([whole[row][at] for row, at in seen])
+    spelled = np.array([characters[rows[row][1][at]] for row, at in seen]).sum()
+    lost = nats - best[:, None]
+    error = student_t(len(seen) - 1) * lost.std(0, ddof=1) * len(seen) ** 0.5 / spelled
+    by_context, all_of_it = nats.sum(0) / spelled, float(best.sum() / spelled)
+    allowed = all_of_it + (1 - GAIN) * max(0.0, by_context[0] - all_of_it) + ROUNDING
+    reach = next((k for k, value in zip(contexts, by_context, strict=True) if value <= allowed), contexts[-1])
+    return Reach(
+        tuple(contexts), tuple(by_context.tolist()), all_of_it, tuple(error.tolist()), reach, len(seen),
+        *_binned(lags, gradient),
+    )  # fmt: skip
+
+
+def _places(rows: Sequence[tuple[Ids, Ids]], seed: int) -> tuple[int, list[tuple[int, int]]]:
+    """The longest context to cut to, and positions (row, step) in a drawn order that have as much before them."""
+    longest = LONGEST
+    while longest > 1 and sum(max(0, len(targets) - longest + 1) for _, targets in rows) < FEWEST:
+        longest //= 2
+    places = [(row, at) for row, (_, targets) in enumerate(rows) for at in range(longest - 1, len(targets))]
+    if len(places) < 2:
+        raise DataError("There is too little text to measure the reach on: give a longer one.")
+    order = numpy_generator(seed, "reach").permutation(len(places))[:LONGEST]
+    return longest, [places[k] for k in order]
+
+
+@torch.no_grad()
+def _whole(model: Unrolling, rows: Sequence[tuple[Ids, Ids]], size: int) -> list[Floats]:
+    """Nats of every target of each stretch, read as a stream."""
+    scores = []
+    for inputs, targets in rows:
+        state, parts = model.start(1), []
+        steps = max(1, min(1024, LOGITS // size))
+        for start in range(0, len(targets), steps):
+            symbols, answers = (_tensor(ids[None, start : start + steps]) for ids in (inputs, targets))
+            logits, state = model.unroll(symbols, state)
+            parts.append(F.cross_entropy(logits[0].cpu().double(), answers[0], reduction="none").numpy())
+        scores.append(np.concatenate(parts))
+    return scores
+
+
+@torch.no_grad()
+def _cut(
+    model: Unrolling, rows: Sequence[tuple[Ids, Ids]], places: Sequence[tuple[int, int]], context: int, size: int
+) -> Floats:
+    """Nats of the targets at these places, given the last `context` symbols alone."""
+    symbols, answers = _windows(rows, places, context)
+    state, logits = model.start(len(places)), torch.zeros(0)
+    for chunk in symbols.split(max(1, LOGITS // (len(places) * size)), dim=1):  # type: ignore[no-untyped-call]
+        logits, state = model.unroll(chunk, state)
+    nats: Floats = F.cross_entropy(logits[:, -1].cpu().double(), answers, reduction="none").numpy()
+    return nats
+
+
+def _windows(rows: Sequence[tuple[Ids, Ids]], places: Sequence[tuple[int, int]], steps: int) -> tuple[Tensor, Tensor]:
+    """The last `steps` inputs up to each place (B, T), and the target there (B,)."""
+    symbols = np.stack([rows[row][0][at + 1 - steps : at + 1] for row, at in places])
+    return _tensor(symbols), _tensor(np.array([rows[row][1][at] for row, at in places]))
+
+
+def _tensor(ids: Ids) -> Tensor:
+    return torch.from_numpy(ids.astype(np.int64))
+
+
+def _gradient_by_lag(
+    model: Unrolling, rows: Sequence[tuple[Ids, Ids]], places: Sequence[tuple[int, int]], steps: int, seconds: float
+) -> tuple[int, Floats]:
+    """(positions, norms (steps,) summed over them) of the loss's gradient by the embedded symbol so far back."""
+    total, seen, started = np.zeros(steps), 0, time.monotonic()
+    if not isinstance(model, LanguageModel):
+        return 0, total
+    device = model.embedding.weight.device
+    while seen < len(places) and (not seen or time.monotonic() - started < seconds):
+        batch = places[seen : seen + GRADIENT_ROWS]
+        symbols, answers = _windows(rows, batch, steps)
+        embedded = model.embedding(symbols.to(device)).detach().requires_grad_()  # (B, T, E)
+        hidden, _ = model.memory.unroll(embedded, model.memory.start(len(batch)))
+        loss = F.cross_entropy(model.output(hidden[:, -1]), answers.to(device), reduction="sum")
+        (moved,) = torch.autograd.grad(loss, embedded)
+        total += moved.norm(dim=2).sum(0).flip(0).cpu().double().numpy()
+        seen += len(batch)
+    return seen, total
+
+
+def _binned(seen: int, norms: Floats) -> tuple[tuple[int, ...], tuple[float, ...], int | None]:
+    """Lags 0, 1, 2, 4, …, the mean norm from each to the next, and the steps within which 95% of them lie."""
+    if not seen or not norms.sum():
+        return (), (), None
+    lags = [0, *(2**i for i in range((len(norms) - 1).bit_length()))]
+    means = [float(norms[a:b].mean()) / seen for a, b in zip(lags, [*lags[1:], len(norms)], strict=True)]
+    return tuple(lags), tuple(means), int(np.searchsorted(norms.cumsum(), GAIN * norms.sum())) + 1

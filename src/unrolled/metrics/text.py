@@ -1,0 +1,258 @@
+"""Scores of written texts: how near they come to what people wrote, as the field counts it. N texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.deadline import ENDLESS, Deadline
+from unrolled.errors import DataError
+from unrolled.metrics.classification import RESAMPLED, draw_anew
+from unrolled.seeds import numpy_generator
+
+Counts = NDArray[np.int64]
+Interval = tuple[float, float]
+
+LENGTHS = (10, 20, 30, 50)  # words of a source: where a bucket ends
+ORDERS = 4  # of BLEU's n-grams
+CHARACTER_ORDERS = 6  # of chrF's
+RECALL = 2  # times as much as precision, it counts for chrF
+
+
+@dataclass(frozen=True)
+class LengthScore:
+    """BLEU of the texts about sources of like length."""
+
+    shortest: int  # words of the source
+    longest: int | None  # None: there is no end
+    rows: int
+    bleu: float
+
+
+@dataclass(frozen=True)
+class TextScore:
+    """How near N texts come to the right ones, each with its 95% interval over rows drawn anew (Koehn 2004)."""
+
+    rows: int
+    bleu: float  # 0 to 100, of all texts together (Papineni et al. 2002, by Post 2018)
+    bleu_interval: Interval
+    chrf: float  # 0 to 100: F2 of n-grams of characters (Popović 2015)
+    chrf_interval: Interval
+    wer: float  # words to put right over words of the right text, above 1 where far too much is written
+    wer_interval: Interval
+    exact: float  # share of texts that are a right one, but for space at the ends
+    exact_interval: Interval
+    by_length: tuple[LengthScore, ...]  # empty where no sources were given
+    drawn: int = RESAMPLED  # times that rows were drawn anew for each interval; fewer where time was short
+
+    @property
+    def line(self) -> str:
+        """The figures in a line."""
+        return self.told(bleu=True)
+
+    def told(self, bleu: bool) -> str:
+        """The figures in a line; of texts of a word or two BLEU says nothing, and is left out."""
+
+        def shown(value: float, interval: Interval, form: str) -> str:
+            low, high = interval
+            return f"{value:{form}} (95% interval {low:{form}} to {high:{form}})"
+
+        first = f"BLEU {shown(self.bleu, self.bleu_interval, '.1f')}, " if bleu else ""
+        return (
+            f"{first}chrF {shown(self.chrf, self.chrf_interval, '.1f')}, "
+            f"word error rate {shown(self.wer, self.wer_interval, '.1%')}, "
+            f"{shown(self.exact, self.exact_interval, '.1%')} exactly right; {self.rows:,} texts"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """In plain names."""
+        return {
+            "rows": self.rows,
+            "bleu": self.bleu,
+            "bleu_interval": list(self.bleu_interval),
+            "chrf": self.chrf,
+            "chrf_interval": list(self.chrf_interval),
+            "wer": self.wer,
+            "wer_interval": list(self.wer_interval),
+            "exact": self.exact,
+            "exact_interval": list(self.exact_interval),
+            "bleu_by_length": [
+                {"shortest": one.shortest, "longest": one.longest, "rows": one.rows, "bleu": one.bleu}
+                for one in self.by_length
+            ],
+            **({} if self.drawn == RESAMPLED else {"resampled": self.drawn}),
+        }
+
+
+def score_texts(
+    written: Sequence[str],
+    right: Sequence[Sequence[str]],
+    sources: Sequence[str] | None = None,
+    deadline: Deadline = ENDLESS,
+) -> TextScore:
+    """The score of N written texts beside the right ones of each, of which there is one or more.
+
+    The likest right text counts for chrF and word errors; BLEU knows several itself. Case and punctuation count.
+    sources: what the texts are about, for BLEU by their length in words. DataError where the numbers do not fit.
+    """
+    if not written:
+        raise DataError("There are no texts to score; give at least one.")
+    if len(right) != len(written) or (sources is not None and len(sources) != len(written)):
+        others = len(right) if len(right) != len(written) else len(sources or ())
+        raise DataError(f"{len(written)} texts were written and {others} given beside them; give as many of each.")
+    if empty := [row for row, texts in enumerate(right) if not texts]:
+        raise DataError(f"Text {empty[0] + 1} has no right text beside it; it needs at least one.")
+    n_grams, characters = count_n_grams(written, right), count_characters(written, right)
+    words, hits = count_word_errors(written, right), count_exact(written, right)
+    figures: list[tuple[Callable[[Counts], float], Counts]]
+    figures = [(bleu, n_grams), (chrf, characters), (error_rate, words), (share, hits)]
+    drawn = [draws(*one, deadline.share(1 / (len(figures) - place))) for place, one in enumerate(figures)]
+    intervals = [middle_of(one) for one in drawn]
+    return TextScore(
+        rows=len(written),
+        bleu=bleu(n_grams.sum(0)),
+        bleu_interval=intervals[0],
+        chrf=chrf(characters.sum(0)),
+        chrf_interval=intervals[1],
+        wer=error_rate(words.sum(0)),
+        wer_interval=intervals[2],
+        exact=share(hits.sum(0)),
+        exact_interval=intervals[3],
+        by_length=() if sources is None else bleu_by_length(n_grams, sources),
+        drawn=min(map(len, drawn)),
+    )
+
+
+def count_n_grams(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
+    """BLEU's statistics of each text, (N, 10): its words, those of the right text, n-grams right, n-grams written."""
+    from sacrebleu import BLEU
+
+    metric = BLEU(effective_order=True)
+    scores = [metric.sentence_score(text, list(texts)) for text, texts in zip(written, right, strict=True)]
+    return np.array([[one.sys_len, one.ref_len, *one.counts, *one.totals] for one in scores], np.int64)
+
+
+def bleu(counts: Counts) -> float:
+    """BLEU of the sum of texts' statistics (10,), smoothed as the field reports it."""
+    from sacrebleu import BLEU
+
+    words, right_words, *n_grams = counts.tolist()
+    return float(
+        BLEU.compute_bleu(
+            correct=n_grams[:ORDERS],
+            total=n_grams[ORDERS:],
+            sys_len=words,
+            ref_len=right_words,
+            smooth_method="exp",
+        ).score
+    )
+
+
+def count_characters(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
+    """chrF's statistics of each text beside the likest right one, (N, 18): n-grams written, right and met, order by
+    order. sacrebleu gives scores alone; these give the same."""
+    found = []
+    for text, texts in zip(written, right, strict=True):
+        own = count_character_n_grams(text)
+        found.append(max((_meet(own, count_character_n_grams(one)) for one in texts), key=chrf))
+    return np.array(found, np.int64)
+
+
+def count_character_n_grams(text: str) -> list[Counter[str]]:
+    """The n-grams of one to six characters of a text, white space left out."""
+    from sacrebleu import extract_char_ngrams
+
+    characters = "".join(text.split())
+    return [extract_char_ngrams(characters, order) for order in range(1, CHARACTER_ORDERS + 1)]
+
+
+def _meet(own: list[Counter[str]], right: list[Counter[str]]) -> Counts:
+    counts: list[int] = []
+    for mine, theirs in zip(own, right, strict=True):
+        met = sum(min(times, theirs[n_gram]) for n_gram, times in mine.items() if n_gram in theirs)
+        counts += (mine.total() if theirs else 0, theirs.total(), met)
+    return np.array(counts, np.int64)
+
+
+def chrf(counts: Counts) -> float:
+    """chrF of the sum of texts' statistics (18,): the F-score of the mean precision and the mean recall of the orders
+    that both texts have."""
+    precision = recall = 0.0
+    orders = 0
+    for written, right, met in counts.reshape(CHARACTER_ORDERS, 3).tolist():
+        if written and right:
+            precision, recall, orders = precision + met / written, recall + met / right, orders + 1
+    if not precision + recall:
+        return 0.0
+    precision, recall = precision / orders, recall / orders
+    return 100 * ((1 + RECALL**2) * precision * recall / (RECALL**2 * precision + recall))
+
+
+def count_word_errors(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
+    """Of each text (N, 2): words to put right for the right text that takes fewest, and that one's words."""
+    import jiwer
+
+    found = []
+    for text, texts in zip(written, right, strict=True):
+        each = []
+        for one in texts:
+            words = jiwer.process_words(one, text)
+            errors = words.substitutions + words.deletions + words.insertions
+            each.append((errors, len(words.references[0])))
+        found.append(min(each))
+    return np.array(found, np.int64)
+
+
+def error_rate(counts: Counts) -> float:
+    """Errors over words; where there are no words to be right, 0 without an error, else 1 for each."""
+    errors, words = counts.tolist()
+    return float(errors / max(1, words))
+
+
+def count_exact(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
+    """Of each text (N, 2): whether it is a right one, and 1."""
+    pairs = zip(written, right, strict=True)
+    return np.array([(text.strip() in [one.strip() for one in texts], 1) for text, texts in pairs], np.int64)
+
+
+def share(counts: Counts) -> float:
+    """Those that are over all."""
+    return float(counts[0] / counts[1])
+
+
+def resampled(score: Callable[[Counts], float], counts: Counts) -> Interval:
+    """The middle 95% of a score over rows drawn anew from these (N, K), whose sum it is made from (Efron 1979)."""
+    return middle_of(draws(score, counts))
+
+
+def draws(score: Callable[[Counts], float], counts: Counts, deadline: Deadline = ENDLESS) -> list[float]:
+    """A score of rows drawn anew, again and again.
+
+    The rows drawn are the same for every score, so that two scores, or two models' scores, go up and down together.
+    """
+    rows, dice = len(counts), numpy_generator(0, "bootstrap")
+    even = np.full(rows, 1 / rows)
+    return draw_anew(lambda: score(dice.multinomial(rows, even) @ counts), deadline)
+
+
+def middle_of(found: Sequence[float]) -> Interval:
+    """The ends of the middle 95%."""
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def bleu_by_length(n_grams: Counts, sources: Sequence[str]) -> tuple[LengthScore, ...]:
+    """BLEU of the texts about sources of up to 10, 20, 30 and 50 words and longer, where there are any."""
+    lengths = np.array([len(source.split()) for source in sources])
+    found, shortest = [], 0
+    for longest in (*LENGTHS, None):
+        chosen = (lengths >= shortest) & (lengths <= (longest if longest is not None else lengths.max()))
+        if chosen.any():
+            found.append(LengthScore(shortest, longest, int(chosen.sum()), bleu(n_grams[chosen].sum(0))))
+        shortest = (longest or 0) + 1
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""What a net stands beside: counted, fitted, looked up."""

@@ -1,0 +1,270 @@
+"""What a linear model looks at: of texts bags of n-grams, of numbers a row's own, a summary of its steps, or of
+a step those around it. R rows, F features, K numbers of an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from unrolled.data.features import Features
+from unrolled.data.intake import Intake
+from unrolled.data.items import Item
+from unrolled.model.baselines.ngram_features import BAGS, Bags
+
+CHUNK = 10_000  # rows whose features are found together
+MOST_FLAT = 4096  # numbers of a row that are looked at one by one
+LONGEST = 1_000  # steps of a row that are looked at
+AROUND = 2  # steps to either side of one that is answered about
+LEAST_DEVIATION = 1e-4
+
+
+class Looked(Protocol):
+    """Rows as a linear model sees them."""
+
+    def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
+        """weights (F, K), bias (K,) -> (R, K)."""
+
+    def cut(self, start: int, stop: int) -> Looked:
+        """Rows start to stop - 1."""
+
+    @property
+    def held(self) -> int:
+        """N-grams or numbers of all rows."""
+
+
+class Look(Protocol):
+    """How a linear model sees items: found on the training part, then kept."""
+
+    size: int  # F
+
+    def describe(self) -> str: ...
+
+    def __call__(self, items: Sequence[Item]) -> Looked: ...
+
+    def tensors(self) -> dict[str, Tensor]: ...
+
+    def facts(self) -> dict[str, Any]: ...
+
+
+class Bagged(NamedTuple):
+    """Rows as places among the known n-grams."""
+
+    places: Tensor  # (N,)
+    starts: Tensor  # (R,) where each row begins
+    scale: Tensor  # (R, 1) one over the root of how many n-grams it has
+
+    def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
+        """The sum of each row's weights, scaled, and the bias."""
+        if not len(self.places):
+            return bias.expand(len(self.starts), -1)
+        return F.embedding_bag(self.places, weights, self.starts, mode="sum") * self.scale + bias
+
+    @property
+    def held(self) -> int:
+        return len(self.places)
+
+    def cut(self, start: int, stop: int) -> Bagged:
+        """Rows start to stop - 1."""
+        ends = torch.cat([self.starts, torch.tensor([len(self.places)])])
+        first, last = int(ends[start]), int(ends[min(stop, len(self.starts))])
+        return Bagged(self.places[first:last], self.starts[start:stop] - first, self.scale[start:stop])
+
+
+class Sloped(NamedTuple):
+    """The same rows for who descends on weights: a slope is summed n-gram by n-gram, over the rows of each, which
+    takes a tenth of the time that scattering the rows over the n-grams does."""
+
+    bags: Bagged
+    rows: Tensor  # (N,) of each n-gram after the other
+    starts: Tensor  # (F,) where those of each begin
+
+    @classmethod
+    def of(cls, bags: Bagged, size: int) -> Sloped:
+        """size: F."""
+        counts = torch.diff(bags.starts, append=torch.tensor([len(bags.places)]))
+        rows = torch.repeat_interleave(torch.arange(len(bags.starts)), counts)
+        places, order = torch.sort(bags.places, stable=True)
+        each = torch.bincount(places, minlength=size)
+        return cls(bags, rows[order], torch.cumsum(each, 0) - each)
+
+    @property
+    def held(self) -> int:
+        return self.bags.held
+
+    def cut(self, start: int, stop: int) -> Sloped:
+        """Rows start to stop - 1."""
+        return Sloped.of(self.bags.cut(start, stop), len(self.starts))
+
+    def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
+        """The same as of the bags."""
+        found: Tensor = _Sum.apply(weights, self)  # type: ignore[no-untyped-call]
+        return found + bias
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, rows: Sloped) -> Tensor:
+        ctx.rows = rows
+        return rows.bags.apply(weights, torch.zeros(weights.shape[1]))
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+        rows: Sloped = ctx.rows
+        return F.embedding_bag(rows.rows, slope * rows.bags.scale, rows.starts, mode="sum"), None
+
+
+class Dense(NamedTuple):
+    """Rows as numbers."""
+
+    numbers: Tensor  # (R, F)
+
+    def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
+        """W x + b."""
+        return torch.addmm(bias, self.numbers, weights)
+
+    @property
+    def held(self) -> int:
+        return self.numbers.numel()
+
+    def cut(self, start: int, stop: int) -> Dense:
+        """Rows start to stop - 1."""
+        return Dense(self.numbers[start:stop])
+
+
+class BagLook:
+    """N-grams, each counted once a row."""
+
+    def __init__(self, units: str, known: NDArray[np.uint64]) -> None:
+        self.units, self.known, self.size = units, known, len(known)  # known: rising
+
+    @classmethod
+    def learn(cls, units: str, texts: Sequence[Any], most: int) -> tuple[BagLook, Bagged]:
+        """The n-grams of these texts, the `most` that stand in the most rows, and the texts as they see them."""
+        bags = bag_all(units, texts)
+        look = cls(units, frequent(bags, most))
+        return look, places_in(look.known, bags)
+
+    def describe(self) -> str:
+        return f"linear on {self.size:,} n-grams of {self.units}"
+
+    def __call__(self, items: Sequence[Any]) -> Bagged:
+        return places_in(self.known, bag_all(self.units, items))
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"known": torch.from_numpy(self.known.astype(np.int64))}
+
+    def facts(self) -> dict[str, Any]:
+        return {"units": self.units}
+
+
+class NumberLook:
+    """Numbers, each with mean 0 and deviation 1 over the training part."""
+
+    def __init__(self, units: str, intake: Features, steps: int, mean: Tensor, deviation: Tensor) -> None:
+        """units: numbers (a row's own, of `steps` steps), summary or surroundings."""
+        self.units, self.intake, self.steps = units, intake, steps
+        self.mean, self.deviation, self.size = mean, deviation, len(mean)
+
+    @classmethod
+    def learn(cls, each: bool, items: Sequence[Any], intake: Features) -> tuple[NumberLook, Dense]:
+        """What serves these items: their own numbers where all have as many and not too many, else a summary;
+        surroundings where each step is answered."""
+        lengths = {len(intake.encode(item)) for item in items[:CHUNK]}
+        steps = max(lengths, default=1)
+        flat = len(lengths) == 1 and steps * intake.width <= MOST_FLAT
+        units = "surroundings" if each else "numbers" if flat else "summary"
+        raw = cls(units, intake, steps, torch.zeros(1), torch.ones(1))(items).numbers
+        mean, deviation = raw.mean(0), raw.std(0, correction=0)
+        deviation = torch.where(deviation < LEAST_DEVIATION, 1.0, deviation)
+        return cls(units, intake, steps, mean, deviation), Dense((raw - mean) / deviation)
+
+    def describe(self) -> str:
+        of = {"numbers": "numbers of a row", "summary": "figures of a row's steps", "surroundings": "numbers around"}
+        return f"linear on {self.size:,} {of[self.units]}"
+
+    def __call__(self, items: Sequence[Any]) -> Dense:
+        most = None if self.units == "surroundings" else LONGEST  # each step is answered, however many
+        found = [self._see(self.intake.encode(item)[:most]) for item in items]
+        whole = torch.from_numpy(np.concatenate(found)) if found else torch.zeros(0, self.size)
+        return Dense((whole - self.mean) / self.deviation)
+
+    def _see(self, steps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """steps (T, D) -> (1, F), or (T, F) of surroundings."""
+        if self.units == "numbers":
+            row = np.zeros((self.steps, steps.shape[1]), np.float32)
+            row[: len(steps)] = steps[: self.steps]
+            return row.reshape(1, -1)
+        if self.units == "summary":
+            figures = [steps.mean(0), steps.std(0), steps.min(0), steps.max(0), steps[0], steps[-1]]
+            return np.concatenate([*figures, [len(steps) / 100]], dtype=np.float32)[None]
+        padded = np.pad(steps, ((AROUND, AROUND), (0, 0)))
+        return np.concatenate([padded[place : place + len(steps)] for place in range(2 * AROUND + 1)], 1)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"mean": self.mean, "deviation": self.deviation}
+
+    def facts(self) -> dict[str, Any]:
+        return {"units": self.units, "steps": self.steps}
+
+
+NUMBERS = ("numbers", "summary", "surroundings")
+
+
+def look_from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], intake: Intake) -> Look:
+    """The look that `tensors` and `facts` are of. Raises KeyError, TypeError or ValueError where they do not fit."""
+    units = facts["units"]
+    if units in NUMBERS:
+        mean, deviation = tensors["mean"], tensors["deviation"]
+        if not (isinstance(intake, Features) and mean.shape == deviation.shape and bool(mean.isfinite().all())
+                and bool((deviation > 0).all()) and bool(deviation.isfinite().all())):  # fmt: skip
+            raise ValueError("numbers do not fit")
+        look, steps = NumberLook(units, intake, int(facts["steps"]), mean, deviation), int(facts["steps"])
+        sizes = {"numbers": steps, "summary": 6, "surroundings": 2 * AROUND + 1}
+        if look.size != sizes[units] * intake.width + (units == "summary"):
+            raise ValueError("numbers do not fit")
+        return look
+    known = tensors["known"]
+    if units not in BAGS or known.dtype != torch.int64 or not bool((known[1:] > known[:-1]).all()):
+        raise ValueError("n-grams do not fit")
+    return BagLook(units, known.numpy().astype(np.uint64))
+
+
+def bag_all(units: str, texts: Sequence[Any]) -> Bags:
+    """The n-grams of all texts, some thousands at a time."""
+    parts = [BAGS[units](texts[start : start + CHUNK]) for start in range(0, len(texts), CHUNK)]
+    before = np.cumsum([0, *(len(part.hashes) for part in parts)])
+    starts = [part.starts[:-1] + first for part, first in zip(parts, before, strict=False)]
+    return Bags(
+        np.concatenate([np.zeros(0, np.uint64), *(p.hashes for p in parts)]), np.concatenate([*starts, before[-1:]])
+    )
+
+
+def frequent(bags: Bags, most: int) -> NDArray[np.uint64]:
+    """The n-grams that stand in the most rows, at most so many, rising."""
+    known, counts = np.unique(bags.hashes, return_counts=True)
+    if len(known) <= most:
+        return known
+    return np.sort(known[np.argsort(-counts, kind="stable")[:most]])
+
+
+def places_in(known: NDArray[np.uint64], bags: Bags) -> Bagged:
+    """Places of rows' n-grams among the known ones."""
+    place = np.searchsorted(known, bags.hashes)
+    there = np.zeros(len(place), np.bool_)
+    if len(known):
+        there = known[np.minimum(place, len(known) - 1)] == bags.hashes
+    before = np.concatenate([[0], np.cumsum(there)])
+    starts = before[bags.starts]  # (R + 1,)
+    scale = 1 / np.sqrt(np.maximum(np.diff(bags.starts), 1))
+    return Bagged(
+        torch.from_numpy(place[there]),
+        torch.from_numpy(starts[:-1]),
+        torch.from_numpy(scale.astype(np.float32))[:, None],
+    )

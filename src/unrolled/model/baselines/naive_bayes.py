@@ -1,0 +1,302 @@
+"""The n-gram model of each label's texts, which answers by Bayes' rule: counted, not descended.
+
+P(label | text) ∝ P(label) Π P(unit | the n - 1 before it, label), over a text's units and its end (Peng, Schuurmans &
+Wang 2004). A unit is a character, or a word in lower case. Each P is interpolated (Witten & Bell 1991, with S = 1):
+
+    P(w | h, label) = (c(h, w) + S d(h) P(w | h', label)) / (c(h) + S d(h))
+
+with c what was counted in the label's texts, d(h) how many different units followed h there, and h' h without its
+oldest unit. Below single units stands the same model of all texts, below that 1/V. Histories end where texts begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from unrolled.data.items import Item
+from unrolled.data.outputs import LabelOutput
+from unrolled.deadline import ENDLESS, Deadline
+from unrolled.errors import RunError
+from unrolled.model.baselines.ngram_features import UNITS, Hashes, mixed, windows
+
+Ids = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+
+ORDERS = {"characters": 4, "words": 3}  # docs/results.md
+STRENGTH = 4.0  # S: likewise
+MOST = 10_000_000  # n-grams, each occurrence for itself, that are counted
+SPEED = 400_000  # of them a second, about
+FEWEST = 20_000  # however short the time
+CHANCES = 1 << 22  # units x labels that are read at once
+EDGES = mixed(np.array([2, 3], np.uint64))  # what stands before a text and after it
+
+
+class Line(NamedTuple):
+    """Texts one after the other, each with an edge on either side: N units in all."""
+
+    units: Hashes  # (N,)
+    texts: Ids  # (N,) which text each is of, rising
+
+    @classmethod
+    def of(cls, units: str, texts: Sequence[str]) -> Line:
+        """units: "characters" or "words"."""
+        numbers, counts = UNITS[units](texts)
+        lengths = np.array(counts, np.int64)
+        stops = np.cumsum(lengths)
+        places = np.stack([stops - lengths, stops], 1).ravel()
+        return cls(
+            np.insert(numbers, places, np.tile(EDGES, len(texts))), np.repeat(np.arange(len(texts)), lengths + 2)
+        )
+
+    def follows(self) -> NDArray[np.bool_]:
+        """(N,) whether a unit stands after another of its text."""
+        same: NDArray[np.bool_] = np.diff(self.texts, prepend=-1) == 0
+        return same
+
+    def windows(self, longest: int) -> list[Hashes]:
+        """Of 0, 1, … `longest` units: (N,) a number for those that end at each; 0 where the text holds fewer."""
+        found = [np.ones(len(self.units), np.uint64)]
+        for ends, numbers in windows(self.units, self.texts, longest):
+            found.append(np.zeros(len(self.units), np.uint64))
+            found[-1][ends] = numbers | np.uint64(1)
+        return found
+
+
+class Level(NamedTuple):
+    """The F n-grams of one length, with an entry for each label in whose texts they stand: E in all."""
+
+    keys: Hashes  # (F,) rising
+    starts: Ids  # (F + 1,) where the entries of each begin
+    labels: Ids  # (E,)
+    own: NDArray[np.float32]  # (E,) c(h, w) / (c(h) + S d(h)) of the n-gram h w
+    back: NDArray[np.float32]  # (E,) S d(h) / (c(h) + S d(h)) of the n-gram as h; 1 where nothing came after it
+
+    def find(self, keys: Hashes) -> Ids:
+        """Where each of keys stands; -1 where it was never seen."""
+        if not len(self.keys):
+            return np.full(len(keys), -1)
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[places] == keys, places, -1)
+
+    def entries(self, nodes: Ids) -> tuple[Ids, Ids]:
+        """Of nodes (T,), -1 for none: all their entries, and which node, 0 to T - 1, each is of."""
+        known = np.flatnonzero(nodes >= 0)
+        first = self.starts[nodes[known]]
+        counts = self.starts[nodes[known] + 1] - first
+        skipped = first - (np.cumsum(counts) - counts)
+        of_node = np.repeat(known, counts)
+        return np.arange(len(of_node)) + np.repeat(skipped, counts), of_node
+
+
+Nodes = list[tuple[Ids, Ids]]  # for n = 1, 2, …: where the history of each of T units stands, and itself after it
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The n-grams of K labels' texts, each label's for itself."""
+
+    levels: tuple[Level, ...]  # of nothing, then of 1 to n units
+
+    @property
+    def kinds(self) -> int:
+        """K: every label has nothing."""
+        return len(self.levels[0].labels)
+
+    @classmethod
+    def of(cls, windows: Sequence[Hashes], follows: NDArray[np.bool_], labels: Ids, kinds: int) -> Counts:
+        """windows: of 0 to n units. labels (N,): of the text that each unit is of, below 0 for none."""
+        keys, starts, of_entry = windows[0][:1], np.array([0, kinds]), np.arange(kinds)
+        own = np.zeros(kinds, np.float32)
+        entry = labels  # (N,) of the history that ends at each unit
+        levels = []
+        for numbers in windows[1:]:
+            at = np.flatnonzero((numbers > 0) & (labels >= 0))
+            at = at[np.lexsort((labels[at], numbers[at]))]
+            is_key = np.diff(numbers[at], prepend=np.uint64(0)) != 0
+            is_entry = is_key | (np.diff(labels[at], prepend=-1) != 0)
+            longer = np.full(len(labels), -1)
+            longer[at] = np.cumsum(is_entry) - 1
+            followed = at[follows[at]]  # all but a text's beginning, which is history alone
+            times = np.bincount(longer[followed], minlength=int(is_entry.sum()))
+            history = np.where(times > 0, entry[at[is_entry] - 1], 0)
+            after = np.bincount(entry[followed - 1], minlength=len(own))
+            different = STRENGTH * np.bincount(history[times > 0], minlength=len(own))
+            whole = np.maximum(after + different, 1.0)
+            back = np.where(after > 0, different / whole, 1.0).astype(np.float32)
+            levels.append(Level(keys, starts, of_entry, own, back))
+            keys, starts = numbers[at[is_key]], np.append(np.flatnonzero(is_key[is_entry]), len(times))
+            own, of_entry, entry = (times / whole[history]).astype(np.float32), labels[at[is_entry]], longer
+        levels.append(Level(keys, starts, of_entry, own, np.ones(len(own), np.float32)))
+        return cls(tuple(levels))
+
+    def nodes(self, windows: Sequence[Hashes], follows: NDArray[np.bool_]) -> Nodes:
+        """Of each of the T units that follow another of their text."""
+        found = [level.find(numbers) for level, numbers in zip(self.levels, windows, strict=True)]
+        return [(shorter[:-1][follows[1:]], longer[follows]) for shorter, longer in pairwise(found)]
+
+    def read(self, nodes: Nodes, below: Numbers) -> Numbers:
+        """The chance of each unit by each label (T, K). below (T, 1): where no label tells anything."""
+        chances = np.array(np.broadcast_to(below, (len(below), self.kinds)), order="C")
+        flat = chances.reshape(-1)
+        for (shorter, longer), (history, itself) in zip(pairwise(self.levels), nodes, strict=True):
+            entries, unit = shorter.entries(history)
+            flat[unit * self.kinds + shorter.labels[entries]] *= shorter.back[entries]
+            entries, unit = longer.entries(itself)
+            flat[unit * self.kinds + longer.labels[entries]] += longer.own[entries]
+        return chances
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """All arrays, by names that begin so."""
+        return {
+            f"{name}.{n}.{field}": torch.from_numpy(array.view(np.int64) if field == "keys" else array)
+            for n, level in enumerate(self.levels)
+            for field, array in level._asdict().items()
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], name: str, kinds: int, order: int) -> Counts:
+        """What `tensors` gave. Raises KeyError or ValueError where it does not fit."""
+        levels = []
+        for n in range(order + 1):
+            level = Level(*(tensors[f"{name}.{n}.{field}"].numpy() for field in Level._fields))
+            level = level._replace(keys=level.keys.view(np.uint64))
+            size, entries = len(level.keys), len(level.labels)
+            fits = bool((level.keys[1:] > level.keys[:-1]).all()) and level.starts.shape == (size + 1,)
+            fits &= bool((np.diff(level.starts) > 0).all()) and level.starts[0] == 0 and level.starts[-1] == entries
+            fits &= bool(((level.labels >= 0) & (level.labels < kinds)).all())
+            for worth in (level.own, level.back):
+                fits &= worth.shape == (entries,) and bool(((worth >= 0) & (worth <= 1)).all())
+            if not fits:
+                raise ValueError("n-grams do not fit")
+            levels.append(level)
+        if len(levels[0].labels) != kinds:
+            raise ValueError("n-grams are of other labels")
+        return cls(tuple(levels))
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What was counted for one output of K labels."""
+
+    of_all: Counts
+    of_each: Counts
+    prior: Tensor  # (K,) float64, log-chances
+
+    @property
+    def order(self) -> int:
+        """n."""
+        return len(self.of_all.levels) - 1
+
+    @property
+    def different(self) -> int:
+        """V: units that were met, and one that never was."""
+        return int((self.of_all.levels[1].own > 0).sum()) + 1
+
+    @classmethod
+    def of(cls, line: Line, answers: Ids, kinds: int, order: int) -> Counted:
+        """answers: the label of each text; below 0 where it is not known, and the text is one of all. order: n."""
+        windows, follows, labels = line.windows(order), line.follows(), answers[line.texts]
+        return cls(
+            Counts.of(windows, follows, np.zeros_like(labels), 1),
+            Counts.of(windows, follows, labels, kinds),
+            torch.from_numpy(np.bincount(answers[answers >= 0], minlength=kinds) + 0.5).log().log_softmax(0),
+        )
+
+    def say(self, line: Line) -> Tensor:
+        """The log-chances (R, K) of texts 0 to R - 1, each of which the line has at least the end of."""
+        windows, follows = line.windows(self.order), line.follows()
+        texts, kinds, uniform = line.texts[follows], self.of_each.kinds, 1 / self.different
+        found = np.zeros((int(texts[-1]) + 1 if len(texts) else 0, kinds))
+        all_nodes, each_nodes = (counts.nodes(windows, follows) for counts in (self.of_all, self.of_each))
+        for start in range(0, len(texts), step := max(1, CHANCES // kinds)):
+            some = slice(start, start + step)
+            below = np.full((len(texts[some]), 1), uniform)
+            below = self.of_all.read([(history[some], itself[some]) for history, itself in all_nodes], below)
+            chances = self.of_each.read([(history[some], itself[some]) for history, itself in each_nodes], below)
+            first = np.flatnonzero(np.diff(texts[some], prepend=-1))
+            found[texts[some][first]] += np.add.reduceat(np.log(chances), first)
+        return F.log_softmax(torch.from_numpy(found) + self.prior, 1)
+
+
+class NGramBayes:
+    """Answers with the log-chances (R, K) of each output's labels. Made by `count_bayes`."""
+
+    def __init__(self, units: str, outputs: Mapping[str, Counted], about: str) -> None:
+        """units: "characters" or "words"."""
+        self.units, self.outputs, self.about = units, dict(outputs), about
+
+    def describe(self) -> str:
+        """What it is, in a few words."""
+        return f"{self.order}-grams of {self.units}, counted label by label{self.about}"
+
+    @property
+    def order(self) -> int:
+        """n, of all outputs."""
+        return next(iter(self.outputs.values())).order
+
+    def answer(self, items: Sequence[Item]) -> dict[str, Tensor]:
+        """Texts -> what is said (R, K) of each output."""
+        line = Line.of(self.units, [str(item) for item in items])
+        return {name: one.say(line) for name, one in self.outputs.items()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that a file keeps of it, beside `facts`."""
+        kept: dict[str, Tensor] = {}
+        for number, one in enumerate(self.outputs.values()):
+            kept |= one.of_all.tensors(f"{number}.all") | one.of_each.tensors(f"{number}.each")
+            kept[f"{number}.prior"] = one.prior
+        return kept
+
+    def facts(self) -> dict[str, Any]:
+        """What goes with the tensors."""
+        return {"units": self.units, "order": self.order, "outputs": list(self.outputs), "about": self.about}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> NGramBayes:
+        """The model that `tensors` and `facts` are of. Raises RunError where they do not fit."""
+        try:
+            order, outputs = int(facts["order"]), {}
+            if facts["units"] not in UNITS or order < 1:
+                raise ValueError("units or order do not fit")
+            for number, name in enumerate(facts["outputs"]):
+                prior = tensors[f"{number}.prior"]
+                if prior.dim() != 1 or not bool(prior.isfinite().all()):
+                    raise ValueError("what is known beforehand does not fit")
+                of_all = Counts.from_tensors(tensors, f"{number}.all", 1, order)
+                of_each = Counts.from_tensors(tensors, f"{number}.each", len(prior), order)
+                outputs[str(name)] = Counted(of_all, of_each, prior)
+            return cls(facts["units"], outputs, str(facts["about"]))
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            raise RunError("The n-grams of this run are damaged: their parts do not fit. Train again.") from None
+
+
+def count_bayes(
+    units: str, texts: Sequence[Any], answers: Mapping[str, Ids], outputs: Mapping[str, LabelOutput], seed: int,
+    deadline: Deadline = ENDLESS,
+) -> NGramBayes:  # fmt: skip
+    """Counts the n-grams of texts, for each label of each output; of as many texts, drawn, as there is room and time
+    for.
+
+    units: "characters" or "words". answers: of each output, below 0 where not known.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(texts))
+    some = Line.of(units, [str(texts[row]) for row in drawn[:1000].tolist()])
+    grams = MOST if deadline.endless else max(FEWEST, min(MOST, int(SPEED * deadline.left)))
+    most = int(grams * min(1000, len(texts)) / max(1, ORDERS[units] * len(some.units)))
+    rows = np.sort(drawn[:most]) if most < len(texts) else np.arange(len(texts))
+    line = Line.of(units, [str(texts[row]) for row in rows.tolist()])
+    counted = {}
+    for name, output in outputs.items():
+        deadline.check()
+        counted[name] = Counted.of(line, answers[name][rows], len(output.names), ORDERS[units])
+    about = "" if most >= len(texts) else f" in {most:,} of {len(texts):,} texts"
+    return NGramBayes(units, counted, about)

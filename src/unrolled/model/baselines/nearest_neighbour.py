@@ -1,0 +1,132 @@
+"""What is to be beaten by who writes about rows: the text of the training row that is most like the one asked about.
+
+Of texts, by the n-grams that both have, each weighed by how few rows have it, as a cosine (Salton & Buckley 1988); of
+labels, the text that is most frequent for one; of numbers, the nearest by their own figures. R rows, Q asked about.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unrolled.data.features import Features
+from unrolled.data.intake import Ids, Intake
+from unrolled.data.items import Item
+from unrolled.data.tokens import LabelTokens
+from unrolled.model.baselines.linear_features import CHUNK, NumberLook, bag_all
+from unrolled.model.baselines.ngram_features import text_units
+
+MOST_ROWS = 100_000  # of a training part that are looked at, spread evenly over it
+MOST_OF_AN_N_GRAM = 2_000  # rows that have it, above which an n-gram tells too little to be looked up
+MOST_NUMBERS = 1 << 24  # of rows that are not texts
+
+
+class Nearest(ABC):
+    """Training rows, and which of them is most like another. A subclass is final."""
+
+    name: str  # what it answers with, for a line
+
+    @abstractmethod
+    def find(self, items: Sequence[Item]) -> list[int]:
+        """The place of the training row, among those it was made of, that is most like each of these."""
+
+
+class NearestText(Nearest):
+    """By shared n-grams. Where nothing is shared, the first row."""
+
+    def __init__(self, units: str, texts: Sequence[Any]) -> None:
+        self.units, self.name = units, f"the text of the row with the likest {units}"
+        bags = bag_all(units, texts)
+        rows = np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(bags.starts))
+        order = np.argsort(bags.hashes, kind="stable")
+        self._known, first, counts = np.unique(bags.hashes[order], return_index=True, return_counts=True)
+        self._rows, self._first, self._counts = rows[order], first, counts  # an n-gram's rows, one after the other
+        self._weight = np.log((1 + len(texts)) / counts) ** 2  # of both sides
+        squares = np.bincount(self._rows, np.repeat(self._weight, counts), minlength=len(texts))
+        self._norm = np.sqrt(np.maximum(squares, 1e-9))  # (R,)
+
+    def find(self, items: Sequence[Any]) -> list[int]:
+        found = []
+        for start in range(0, len(items), CHUNK):
+            bags = bag_all(self.units, items[start : start + CHUNK])
+            for first, after in zip(bags.starts[:-1].tolist(), bags.starts[1:].tolist(), strict=True):
+                found.append(self._likest(bags.hashes[first:after]))
+        return found
+
+    def _likest(self, hashes: NDArray[np.uint64]) -> int:
+        if not len(self._known):
+            return 0
+        place = np.minimum(np.searchsorted(self._known, hashes), len(self._known) - 1)
+        known = place[self._known[place] == hashes]
+        known = known[self._counts[known] <= MOST_OF_AN_N_GRAM]
+        if not len(known):
+            return 0
+        rows = np.concatenate([self._rows[self._first[one] :][: self._counts[one]] for one in known.tolist()])
+        weights = np.repeat(self._weight[known], self._counts[known])
+        some, inverse = np.unique(rows, return_inverse=True)
+        likeness = np.bincount(inverse, weights) / self._norm[some]
+        return int(some[int(likeness.argmax())])
+
+
+class NearestLabel(Nearest):
+    """The first of the rows with the label's most frequent text."""
+
+    name = "the label's most frequent text"
+
+    def __init__(self, intake: LabelTokens, labels: Sequence[Any], texts: Sequence[str]) -> None:
+        self._intake = intake
+        counts = Counter(zip(labels, texts, strict=True))
+        self._row: dict[str, int] = {}
+        best: dict[str, int] = {}
+        for row, pair in enumerate(zip(labels, texts, strict=True)):
+            if counts[pair] > best.get(pair[0], 0):
+                best[pair[0]], self._row[pair[0]] = counts[pair], row
+
+    def find(self, items: Sequence[Any]) -> list[int]:
+        return [self._row.get(self._intake.known(item), 0) for item in items]
+
+
+class NearestNumbers(Nearest):
+    """By the distance of rows' own numbers, or of a summary of their steps, each with deviation 1."""
+
+    name = "the text of the row with the nearest numbers"
+
+    def __init__(self, intake: Features, items: Sequence[Any]) -> None:
+        self._look, seen = NumberLook.learn(False, items[: max(1, MOST_NUMBERS // _width(intake, items))], intake)
+        self._numbers = seen.numbers  # (R, F)
+        self._squares = (self._numbers**2).sum(1)
+
+    def find(self, items: Sequence[Any]) -> list[int]:
+        found: list[int] = []
+        for start in range(0, len(items), 100):
+            asked = self._look(items[start : start + 100]).numbers  # (Q, F)
+            distance: torch.Tensor = self._squares - 2 * asked @ self._numbers.T  # (Q, R), but for the asked's own
+            found += distance.argmin(1).tolist()
+        return found
+
+
+def _width(intake: Features, items: Sequence[Any]) -> int:
+    """Numbers of a row, the first for all."""
+    return max(1, len(intake.encode(items[0])) * intake.width)
+
+
+def make_nearest(intake: Intake, items: Sequence[Any], texts: Sequence[str]) -> Nearest:
+    """What serves for inputs of this kind. items: of the training part; texts: those written about them."""
+    if isinstance(intake, LabelTokens):
+        return NearestLabel(intake, items, texts)
+    if isinstance(intake, Features):
+        return NearestNumbers(intake, items)
+    return NearestText(text_units(intake), items)
+
+
+def few_rows(rows: Ids, most: int = MOST_ROWS) -> Ids:
+    """At most so many of these rows, spread evenly."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.arange(most) * len(rows) // most]

@@ -1,0 +1,1 @@
+"""The n-gram of a text: modified Kneser-Ney."""

@@ -1,0 +1,278 @@
+"""Counting n-grams of every order in one pass over the text, into sorted arrays.
+
+A node is an n-gram that was seen: node i of level k is the i-th k-gram in lexicographic order, counted from
+1; node 0 stands for "never seen". A level keeps `node of the first k-1 symbols * V + last symbol`, sorted: a
+look-up is one binary search a level, and the continuations of a context lie side by side.
+
+Counting: every window of n symbols is packed into one 64-bit number (the oldest symbol weighs most), chunk
+by chunk sorted and merged with those before; shorter n-grams are the beginnings of these windows. Where V^n
+does not fit 64 bits, a further pass packs the node of a window's beginning with the symbols after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from unrolled.deadline import ENDLESS, Deadline
+from unrolled.errors import DataError, OptionError
+from unrolled.model.ngram.text import CHUNK, LARGEST, Array, Piece, Text, make_blocks
+
+KEEP = 12_000_000  # different n-grams of the highest order that are kept
+ROOT = 1  # the one context of level 1: nothing
+
+
+class Level(NamedTuple):
+    """The N n-grams of one order; node i is entry i - 1."""
+
+    keys: Array  # (N,) int64, sorted: node of the context * V + symbol
+    occurrences: Array  # (N,) how often it was seen
+    extensions: Array  # (N,) different symbols seen before it; where nothing can stand before it, occurrences
+
+
+@dataclass(frozen=True)
+class Counts:
+    """All n-grams of 1 to `len(levels)` symbols. The extensions of the last level are not known: zeros."""
+
+    size: int  # V
+    border: int | None
+    levels: tuple[Level, ...]
+    read: int  # symbols that were counted
+    given: int  # symbols that there were
+    short: str = ""  # why the order is lower than was asked for; "" where it is not
+
+
+def count_ngrams(
+    symbols: Array,
+    size: int,
+    order: int,
+    stretches: Array | None = None,
+    border: int | None = None,
+    *,
+    keep: int = KEEP,
+    most: int | None = None,
+    deadline: Deadline = ENDLESS,
+    passes: int | None = None,
+    onto: Counts | None = None,
+) -> Counts:
+    """Counts the n-grams of up to `order` symbols, none across a border or from one stretch into another.
+
+    symbols (N,): integers below `size`, maybe a memory map; stretches (M, 2): [start, stop), None: all of it.
+    Where more than `keep` different n-grams of the highest order turn up, the order is lowered, and `short`
+    says so. `most` symbols are counted, about and at most, and reading stops when the deadline passes: of a
+    larger text parts from everywhere, and `read` says how much. `passes`: over the text, at most, even where
+    the order is not reached yet; `onto`: counts of the same text to go on from.
+    """
+    _check(symbols, size, order, border)
+    text = Text(symbols, make_blocks(symbols, stretches, border), border, size, order)
+    if not text.length:
+        raise DataError("No symbols to count n-grams in: the text, or every stretch of it, is empty.")
+    most = None if most is None or most >= text.length else most
+    limit = _Limit(keep, most, deadline)
+    counts = onto or Counts(size, border, (), 0, text.length)
+    while len(counts.levels) < order and passes != 0 and not counts.short:
+        counts, passes = _count_pass(text, counts, order, limit), passes and passes - 1
+    return counts
+
+
+class _Limit(NamedTuple):
+    """When to stop reading."""
+
+    keep: int  # different n-grams of the highest order
+    most: int | None  # symbols
+    deadline: Deadline
+
+    def chunk(self) -> int:
+        """Symbols to read at a time: fewer where not all may be read."""
+        if self.most is not None:
+            return min(CHUNK, max(self.most // 8, 1))
+        return CHUNK if self.deadline.endless else CHUNK // 4
+
+    def reached(self, read: int, piece: int) -> bool:
+        """Whether not to read one more piece of so many symbols."""
+        over = self.most is not None and read + piece > self.most
+        return self.deadline.passed() or over
+
+
+def _check(symbols: Array, size: int, order: int, border: int | None) -> None:
+    if order < 1:
+        raise OptionError(f"An n-gram of {order} symbols was asked for; the order is 1 or more, 5 to 8 for text.")
+    if symbols.ndim != 1 or not np.issubdtype(symbols.dtype, np.integer):
+        raise DataError(f"n-grams are counted in a row of integers; got {symbols.dtype} of shape {symbols.shape}.")
+    if size < 1 or (border is not None and not 0 <= border < size):
+        raise OptionError(f"A border {border} among {size} symbols: symbols are numbered from 0 to V - 1.")
+
+
+def find(keys: Array, contexts: Array, symbols: Array, size: int) -> Array:
+    """The nodes of (context, symbol) pairs; 0 where there is none, and after context 0."""
+    if not len(keys):
+        return np.zeros_like(contexts)
+    wanted = contexts * size + symbols
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[at] == wanted, at + 1, 0)
+
+
+def walk(
+    keys_by_level: Sequence[Array], size: int, border: int | None, symbols: Array, carried: Array
+) -> Iterator[tuple[Array, Array, Array]]:
+    """Reads symbols (B, T) int64, level after level; carried (B, n-1): the nodes of each row's past, 0: none.
+
+    Yields for levels k = 1, 2, … arrays (B, T): the node of the k-1 symbols before each symbol, the node of
+    these and the symbol, and that node again as far as it may be a context (a border ends the history: what
+    stands before it is no context any more).
+    """
+    after = np.zeros_like(symbols)
+    for k, keys in enumerate(keys_by_level):
+        if k == 0:
+            contexts = np.full_like(symbols, ROOT)
+        else:
+            contexts = np.concatenate([carried[:, k - 1 : k], after], axis=1)[:, : symbols.shape[1]]
+        nodes = find(keys, contexts, symbols, size)
+        after = nodes if k == 0 or border is None else np.where(symbols == border, 0, nodes)
+        yield contexts, nodes, after
+
+
+def _count_pass(text: Text, counts: Counts, order: int, limit: _Limit) -> Counts:
+    """One pass over the text: as many levels more as fit into a key."""
+    depth = len(counts.levels)
+    if depth and counts.read < counts.given:
+        return replace(counts, short="only a part of the text was counted")
+    contexts = len(counts.levels[-1].keys) if depth else 0  # the largest node that a key begins with
+    width = order - depth
+    while width > 1 and (contexts + 1) * text.base**width > LARGEST:
+        width -= 1
+    wanted, read, openings = width, 0, 0
+    keys, times = np.zeros(0, np.int64), np.zeros(0, np.int64)  # (U,) windows in order, how often each
+    chunk = limit.chunk()
+    for piece in text.pieces(depth + width, chunk):
+        keys, times = _merge(keys, times, *_sorted_windows(text, counts, piece, width))
+        while len(keys) > limit.keep and width > (0 if depth else 1):
+            keys, times = _shorten(keys, times, text.base)
+            width -= 1
+        read += int(np.count_nonzero(piece.codes[: piece.starts]))
+        openings += piece.openings
+        if not width or limit.reached(read, chunk):
+            break
+    if not len(keys):
+        return replace(counts, short="no stretch of the text is longer")
+    short = f"there are more than {limit.keep:,} different {depth + width + 1}-grams" if width < wanted else ""
+    if depth and (read < counts.read or not width):  # what was counted of less text cannot stand on these
+        return replace(counts, short=short or "the time for counting was over")
+    added = _levels(text, keys, times, depth, width, counts.size)
+    if openings and not depth and text.border is not None:  # the border that a block begins with follows nothing
+        at = np.searchsorted(added[0].keys, ROOT * counts.size + text.border)
+        added[0].occurrences[at] -= openings
+    if len(added) < width:
+        short = "no stretch of the text is longer"
+    levels = _with_extensions(text, [*counts.levels, *added], counts.size)
+    return replace(counts, levels=tuple(levels), read=read, short=short)
+
+
+def _sorted_windows(text: Text, counts: Counts, piece: Piece, width: int) -> tuple[Array, Array]:
+    """The different windows (U,) of a piece in order, as keys, and how often each comes."""
+    depth, (codes, starts, _) = len(counts.levels), piece
+    begin = codes[:starts] > 0  # (M,)
+    nodes = np.full(starts, ROOT)
+    for k, level in enumerate(counts.levels):
+        code = codes[k : k + starts]
+        found = find(level.keys, nodes, text.spelled[code], counts.size)
+        nodes = np.where(code > 0, found, 0)
+    keys = nodes if depth else np.zeros(starts, np.int64)
+    ends = text.border_code > 0 and bool((codes == text.border_code).any())
+    alive = np.ones(starts, dtype=bool)
+    for k in range(depth + width):
+        code = codes[k : k + starts]
+        if k >= depth:
+            keys *= text.base
+            keys += code * alive if ends else code
+        if ends and k > 0:
+            alive &= code != text.border_code
+    keys = keys[begin & (nodes > 0)]
+    keys.sort()
+    first = _first_of_each(keys)
+    return keys[first], np.diff(first, append=len(keys))
+
+
+def _first_of_each(keys: Array) -> Array:
+    """Where, in sorted keys, each different one stands first."""
+    return np.flatnonzero(np.concatenate([np.ones(min(1, len(keys)), bool), keys[1:] != keys[:-1]]))
+
+
+def _merge(keys: Array, times: Array, more_keys: Array, more_times: Array) -> tuple[Array, Array]:
+    """Two sorted sets of keys as one; how often they come is added up."""
+    if not len(keys) or not len(more_keys):
+        return (keys, times) if len(keys) else (more_keys, more_times)
+    both = np.concatenate([keys, more_keys])
+    both.sort(kind="stable")  # merges two sorted runs
+    both = both[_first_of_each(both)]
+    total = np.zeros(len(both), np.int64)
+    total[np.searchsorted(both, keys)] = times
+    total[np.searchsorted(both, more_keys)] += more_times
+    return both, total
+
+
+def _shorten(keys: Array, times: Array, base: int) -> tuple[Array, Array]:
+    """The same windows without their last symbol."""
+    keys = keys // base
+    first = _first_of_each(keys)
+    return keys[first], np.add.reduceat(times, first) if len(first) else times
+
+
+def _levels(text: Text, keys: Array, times: Array, depth: int, width: int, size: int) -> list[Level]:
+    """The levels depth + 1 … depth + width out of windows; extensions still zero."""
+    grams: list[Array] = []  # of width, width - 1, … 1 symbols
+    how_often: list[Array] = []
+    for _ in range(width):
+        whole = keys % text.base > 0  # windows that end earlier hold no n-gram of this length
+        grams.append(keys[whole])
+        how_often.append(times[whole])
+        keys, times = _shorten(keys, times, text.base)
+    levels: list[Level] = []
+    shorter = np.zeros(0, np.int64)
+    while grams:
+        longer, often = grams.pop(), how_often.pop()
+        if not len(longer):  # nothing in the text is so long
+            break
+        before = longer // text.base
+        symbols = text.spelled[longer - before * text.base]
+        if levels:
+            contexts = np.searchsorted(shorter, before) + 1
+        else:
+            contexts = before if depth else np.full_like(before, ROOT)
+        kind = np.int32 if often.max() < 2**31 else np.int64
+        levels.append(Level(contexts * size + symbols, often.astype(kind), np.zeros(len(often), kind)))
+        shorter = longer
+    return levels
+
+
+def _with_extensions(text: Text, levels: list[Level], size: int) -> list[Level]:
+    """The same levels with all extensions but the last level's.
+
+    Every k-gram is one extension of its ending of k - 1 symbols. Where a text or document begins, nothing
+    can stand before: there each occurrence counts as an extension of its own.
+    """
+    extended = [level._replace(extensions=np.zeros_like(level.occurrences)) for level in levels]
+    endings = np.full(len(levels[0].keys), ROOT)  # of each node of a level: the node without the first symbol
+    for shorter, longer in zip(extended, levels[1:], strict=False):
+        contexts = longer.keys // size
+        endings = find(shorter.keys, endings[contexts - 1], longer.keys - contexts * size, size)
+        shorter.extensions[:] = np.bincount(endings, minlength=len(shorter.keys) + 1)[1:]
+    if text.border is not None:
+        low = int(find(levels[0].keys, np.array([ROOT]), np.array([text.border]), size)[0])
+        low, high = low, low + 1  # the nodes that begin with a border
+        for level in extended[1:-1]:
+            low, high = (int(i) + 1 for i in np.searchsorted(level.keys, [low * size, high * size]))
+            level.extensions[low - 1 : high - 1] = level.occurrences[low - 1 : high - 1]
+        return extended
+    starts = np.array([block.start for block in text.blocks])
+    stops = np.array([block.stop for block in text.blocks])
+    nodes = np.full(len(starts), ROOT)
+    for k, level in enumerate(extended[:-1]):
+        inside = starts + k < stops
+        symbols = np.asarray(text.symbols[np.where(inside, starts + k, starts)]).astype(np.int64)
+        nodes = np.where(inside, find(level.keys, nodes, symbols, size), 0)
+        np.add.at(level.extensions, nodes[nodes > 0] - 1, 1)
+    return extended

@@ -1,0 +1,304 @@
+"""The n-gram model: counted, not descended; with the three verbs of everything that keeps the past.
+
+P(w | h) = (c(h, w) - D(c(h, w))) / total(h) + backoff(h) · P(w | h'), where h' is h without its oldest
+symbol; a history that was never seen gives P(w | h'), and 1/V stands below the unigram. The two smoothings
+differ in what c, D, total and backoff are (see `SMOOTHINGS`); both are interpolated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unrolled.deadline import ENDLESS, Deadline
+from unrolled.errors import DataError, OptionError, RunError, nearest
+from unrolled.model.ngram.counts import KEEP, ROOT, Counts, count_ngrams, walk
+from unrolled.model.ngram.table import (
+    PACKED,
+    SMOOTHINGS,
+    Table,
+    interpolate,
+    interpolate_all,
+    make_table,
+    pack_table,
+    unpack_table,
+)
+from unrolled.model.ngram.text import Array, make_blocks, read_block
+
+READ_AT_ONCE = 200_000  # symbols that are scored at a time
+CHOOSE_ON = 300_000  # validation symbols that an order is chosen on, at most
+COUNTING = 0.45  # share of the time for choosing an order in which the text is read; the rest is for sorting out
+UNCHOSEN = 6  # the order where there is no validation part to choose it on
+
+
+class NGramState(NamedTuple):
+    """What an n-gram model keeps of each row."""
+
+    contexts: Tensor  # (B, n-1) int64: the node of the last 1, 2, … symbols; 0: never seen, or not yet so many
+
+
+class NGram:
+    """The n-gram model of V symbols: start, step and unroll; logits are the logarithms of its probabilities.
+
+    The history starts empty and ends at a border; the border itself is a symbol to be foreseen as any other.
+    It runs on the CPU in float64, has no parameters, and sums to 1 over all V symbols, the unseen included.
+    Chen & Goodman 1999 (interpolated modified Kneser-Ney); Witten & Bell 1991.
+    """
+
+    def __init__(self, tables: list[Table], symbols: int, smoothing: str, border: int | None, note: str) -> None:
+        self.symbols, self.smoothing, self.border, self.note = symbols, smoothing, border, note
+        self.order = len(tables)  # n
+        self._tables = tables
+        uniform = np.full((1, symbols), 1 / symbols)
+        self._unigram = interpolate_all(tables[0], np.array([ROOT]), uniform, symbols)  # (1, V)
+
+    @staticmethod
+    def count(
+        symbols: Array,
+        size: int,
+        order: int,
+        smoothing: str = "kneser-ney",
+        stretches: Array | None = None,
+        border: int | None = None,
+        *,
+        keep: int = KEEP,
+        most: int | None = None,
+        deadline: Deadline = ENDLESS,
+    ) -> NGram:
+        """A model of n-grams up to `order` symbols, counted in one text (see `count_ngrams` for what is what).
+
+        `order` may come out lower than asked for, where n-grams are too many or the text is shorter than
+        that; `describe` says so.
+        """
+        counts = count_ngrams(symbols, size, order, stretches, border, keep=keep, most=most, deadline=deadline)
+        return NGram.smooth(counts, smoothing)
+
+    @staticmethod
+    def smooth(counts: Counts, smoothing: str = "kneser-ney", order: int | None = None) -> NGram:
+        """A model out of n-grams that were counted, all of them or those of up to `order` symbols."""
+        _check_smoothing(smoothing)
+        order = len(counts.levels) if order is None else order
+        if not 1 <= order <= len(counts.levels):
+            raise OptionError(f"An order of {order}, where n-grams of 1 to {len(counts.levels)} symbols are counted.")
+        tables = [_make_table(counts, k, smoothing, lower=k < order) for k in range(1, order + 1)]
+        notes = [f"no longer one, because {counts.short}"] if counts.short and order == len(counts.levels) else []
+        if counts.read < counts.given:
+            notes.append(f"counted on {counts.read:,} of {counts.given:,} symbols")
+        return NGram(tables, counts.size, smoothing, counts.border, "; ".join(notes))
+
+    def describe(self) -> str:
+        """One line: "7-gram (Kneser–Ney)", and what of the text or the order was given up, if anything."""
+        note = f"; {self.note}" if self.note else ""
+        return f"{self.order}-gram ({SMOOTHINGS[self.smoothing]}{note})"
+
+    def start(self, rows: int) -> NGramState:
+        """The state before anything was read."""
+        return NGramState(torch.zeros(rows, self.order - 1, dtype=torch.int64))
+
+    def step(self, symbols: Tensor, state: NGramState) -> tuple[Tensor, NGramState]:
+        """symbols (B,) -> logits (B, V) float64 of the symbol after them, and the state."""
+        after = self._read(symbols.detach().cpu().numpy()[:, None], state)  # (B, 1, n-1)
+        logits = torch.from_numpy(np.log(self._probabilities(after[:, 0])))
+        return logits.to(symbols.device), NGramState(torch.from_numpy(after[:, 0].copy()))
+
+    def unroll(self, symbols: Tensor, state: NGramState, lengths: Tensor | None = None) -> tuple[Tensor, NGramState]:
+        """symbols (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
+        rows, steps = symbols.shape
+        read = symbols.detach().cpu().numpy()
+        ends = np.full(rows, steps) if lengths is None else lengths.cpu().numpy()  # (B,)
+        alive = np.arange(steps) < ends[:, None]  # (B, T)
+        after = self._read(np.where(alive, read, 0), state)  # (B, T, n-1)
+        logits = np.zeros((rows, steps, self.symbols))
+        logits[alive] = np.log(self._probabilities(after[alive]))
+        before = state.contexts.cpu().numpy()[:, None]
+        last = np.concatenate([before, after], axis=1)[np.arange(rows), ends]  # (B, n-1)
+        return torch.from_numpy(logits).to(symbols.device), NGramState(torch.from_numpy(last))
+
+    def score(self, symbols: Array, deadline: Deadline = ENDLESS) -> Array:
+        """The nats (N,) of each of symbols (N,), read from an empty history: as unroll, but much faster; of the first
+        of them alone where the deadline passes."""
+        state = self.start(1).contexts.numpy()
+        parts = [np.zeros(0)]
+        for at in range(0, len(symbols), READ_AT_ONCE):
+            if at and deadline.passed():
+                break
+            read = self._check(np.asarray(symbols[at : at + READ_AT_ONCE])[None])
+            probabilities: Array = np.full(read.shape, 1 / self.symbols)
+            carried = []
+            for table, (contexts, nodes, after) in zip(self._tables, self._walk(read, state), strict=True):
+                probabilities = interpolate(table, contexts, nodes, probabilities)
+                carried.append(after[:, -1])
+            state = np.stack(carried, axis=1)[:, :-1]
+            parts.append(-np.log(probabilities[0]))
+        return np.concatenate(parts)
+
+    def score_part(self, symbols: Array, stretches: Array | None = None) -> Array:
+        """The nats of all targets of stretches (M, 2) of a text, in order; a border that opens one is none."""
+        scores = [self.score(text)[~opening] for text, opening in _read_part(symbols, stretches, self.border)]
+        return np.concatenate([np.zeros(0), *scores])
+
+    def _read(self, symbols: Array, state: NGramState) -> Array:
+        """The contexts (B, T, n-1) after each of symbols (B, T)."""
+        read, before = self._check(symbols), state.contexts.cpu().numpy()
+        limits = np.array([len(table.keys) for table in self._tables[:-1]])
+        if before.shape[1:] != limits.shape or bool(((before < 0) | (before > limits)).any()):
+            raise RunError(
+                f"A state of shape {tuple(before.shape)} does not fit this {self.order}-gram, or names n-grams "
+                "that it has never counted. It belongs to another model; begin with start(rows)."
+            )
+        carried = [after for _, _, after in self._walk(read, before, self.order - 1)]
+        return np.stack(carried, axis=2) if carried else np.zeros((*read.shape, 0), np.int64)
+
+    def _walk(self, symbols: Array, before: Array, levels: int | None = None) -> Iterator[tuple[Array, Array, Array]]:
+        keys = [table.keys for table in self._tables[:levels]]
+        return walk(keys, self.symbols, self.border, symbols, before)
+
+    def _check(self, symbols: Array) -> Array:
+        """The same as int64, each below V."""
+        symbols = symbols.astype(np.int64)
+        if symbols.size and not 0 <= symbols.min() <= symbols.max() < self.symbols:
+            raise DataError(
+                f"Symbols from {symbols.min()} to {symbols.max()}; this model knows 0 to {self.symbols - 1}. "
+                "Encode the text by the table that the model was counted with."
+            )
+        return symbols
+
+    def _probabilities(self, contexts: Array) -> Array:
+        """Of every symbol (R, V), after contexts (R, n-1)."""
+        probabilities = np.repeat(self._unigram, len(contexts), axis=0)
+        for table, nodes in zip(self._tables[1:], contexts.T, strict=True):
+            if nodes.any():
+                probabilities = interpolate_all(table, nodes, probabilities, self.symbols)
+        return probabilities
+
+    def facts(self) -> dict[str, Any]:
+        """What `from_tensors` needs beside the tensors; goes into JSON."""
+        names = ("symbols", "order", "smoothing", "border", "note")
+        return {name: getattr(self, name) for name in names}
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """All counts as named tensors, for safetensors."""
+        arrays = [pack_table(table, self.symbols) for table in self._tables]
+        return {
+            f"level{k}.{name}": torch.from_numpy(array)
+            for k, kept in enumerate(arrays, 1)
+            for name, array in kept.items()
+        }
+
+    @staticmethod
+    def from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> NGram:
+        """The model that `to_tensors` and `facts` were of. RunError where they do not make one."""
+        try:
+            size, order, smoothing = int(facts["symbols"]), int(facts["order"]), str(facts["smoothing"])
+            border = None if facts["border"] is None else int(facts["border"])
+            _check_smoothing(smoothing)
+            if border is not None and not 0 <= border < size:
+                raise ValueError(f"a border {border} among {size} symbols")
+            tables: list[Table] = []
+            for k in range(1, order + 1):
+                arrays = {name: tensors[f"level{k}.{name}"].numpy() for name in PACKED}
+                tables.append(unpack_table(arrays, len(tables[-1].keys) if tables else ROOT, size, smoothing))
+            return NGram(tables, size, smoothing, border, str(facts["note"]))
+        except (KeyError, ValueError, TypeError, IndexError, OptionError) as problem:
+            raise RunError(
+                f"The saved n-gram counts cannot be used ({problem}): they are damaged, or of another model. "
+                "Train the model again, or take another run."
+            ) from None
+
+
+def choose_order(
+    symbols: Array,
+    size: int,
+    train: Array | None,
+    valid: Array,
+    *,
+    border: int | None = 0,
+    smoothing: str = "kneser-ney",
+    longest: int = 8,
+    keep: int = KEEP,
+    most: int | None = None,
+    deadline: Deadline = ENDLESS,
+) -> NGram:
+    """The model of the order (of 1 to `longest`) that foresees the validation part best.
+
+    train, valid (M, 2): stretches of one text. All orders that fit into one pass of counting are scored at
+    once, on at most 300,000 symbols from all over the validation part; a further pass is made only where the
+    last order was the best. `most`: symbols to count; the deadline is of counting and choosing together.
+    Of a larger text parts from everywhere are counted, and the model's `describe` says how much. Without a
+    validation part the order is 6, or `longest`.
+    """
+    _check_smoothing(smoothing)
+    if not len(valid):
+        order = min(UNCHOSEN, longest)
+        return NGram.count(symbols, size, order, smoothing, train, border, keep=keep, most=most, deadline=deadline)
+    reading = deadline.share(COUNTING)
+    counts = None
+    while True:
+        done = 0 if counts is None else len(counts.levels)
+        counts = count_ngrams(
+            symbols, size, longest, train, border, keep=keep, most=most, deadline=reading, passes=1, onto=counts
+        )
+        deadline.check()
+        nats = _score_orders(counts, smoothing, symbols, _thin(valid))
+        best = int(np.argmin(nats)) + 1
+        if best < len(counts.levels) or len(counts.levels) in (done, longest) or counts.short:
+            return NGram.smooth(counts, smoothing, best)
+
+
+def _score_orders(counts: Counts, smoothing: str, symbols: Array, stretches: Array) -> Array:
+    """Mean nats (n,) of the targets of stretches under the model of each order."""
+    keys, sums = [level.keys for level in counts.levels], np.zeros(len(counts.levels))
+    texts = list(_read_part(symbols, stretches, counts.border))
+    if not (targets := sum(int((~opening).sum()) for _, opening in texts)):
+        raise DataError("The validation part holds no symbol to choose an order on. Give an order, or a larger part.")
+    before = np.zeros((1, len(keys)), np.int64)
+    walks = [walk(keys, counts.size, counts.border, text.astype(np.int64)[None], before) for text, _ in texts]
+    shorter = [np.full((1, len(text)), 1 / counts.size) for text, _ in texts]
+    for k in range(len(keys)):  # the tables of one level at a time
+        lower = _make_table(counts, k + 1, smoothing, lower=True)
+        top = lower if smoothing == "witten-bell" else _make_table(counts, k + 1, smoothing, lower=False)
+        for i, (_, opening) in enumerate(texts):
+            contexts, nodes, _ = next(walks[i])
+            sums[k] -= np.log(interpolate(top, contexts, nodes, shorter[i])[0, ~opening]).sum()
+            shorter[i] = interpolate(lower, contexts, nodes, shorter[i])
+    return sums / targets
+
+
+def _read_part(symbols: Array, stretches: Array | None, border: int | None) -> Iterator[tuple[Array, Array]]:
+    """Texts (N,) whose history starts empty, and which of their symbols (N,) open a block and are no targets."""
+    texts = [read_block(symbols, block, border) for block in make_blocks(symbols, stretches, border)]
+    openings = [np.arange(len(text)) < (border is not None) for text in texts]
+    if border is not None and texts:  # every text begins with a border, which starts the history anew
+        texts, openings = [np.concatenate(texts)], [np.concatenate(openings)]
+    yield from zip(texts, openings, strict=True)
+
+
+def _thin(stretches: Array) -> Array:
+    """Of so many symbols at most as an order is chosen on: every i-th stretch, or the beginning of each."""
+    lengths = stretches[:, 1] - stretches[:, 0]
+    share = min(1.0, CHOOSE_ON / max(1, int(lengths.sum())))
+    if share == 1.0:
+        return stretches
+    if len(stretches) * share >= 20:
+        return stretches[:: int(1 / share)]
+    return np.stack([stretches[:, 0], stretches[:, 0] + np.ceil(lengths * share).astype(np.int64)], axis=1)
+
+
+def _make_table(counts: Counts, k: int, smoothing: str, lower: bool) -> Table:
+    """Level k's table; Kneser-Ney counts extensions instead of occurrences where it is not the highest level."""
+    level = counts.levels[k - 1]
+    kept = level.extensions if lower and smoothing == "kneser-ney" else level.occurrences
+    contexts = len(counts.levels[k - 2].keys) if k > 1 else ROOT
+    return make_table(level.keys, kept, contexts, counts.size, smoothing)
+
+
+def _check_smoothing(smoothing: str) -> None:
+    if smoothing not in SMOOTHINGS:
+        raise OptionError(
+            f"No smoothing is called '{smoothing}'; there are {', '.join(SMOOTHINGS)}."
+            f"{nearest(smoothing, SMOOTHINGS)}"
+        )

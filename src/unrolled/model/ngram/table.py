@@ -1,0 +1,123 @@
+"""One order of a smoothed n-gram model: what each context gives to each symbol itself, and what it hands on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from unrolled.model.ngram.text import Array
+
+SMOOTHINGS = {"kneser-ney": "Kneser–Ney", "witten-bell": "Witten–Bell"}
+PACKED = ("symbols", "followers", "counts")  # what is saved of a table
+FALLBACK = (0.5, 1.0, 1.5)  # discounts where counts of counts cannot tell them, as among a few dozen symbols
+
+
+class Table(NamedTuple):
+    """N n-grams of one order and their C contexts (row 0: the context that was never seen)."""
+
+    keys: Array  # (N,) int64, sorted: context * V + symbol
+    counts: Array  # (N,) integers
+    first: Array  # (C + 2,) int64: what follows context i stands in keys[first[i]:first[i + 1]]
+    totals: Array  # (C + 1,) float64
+    backoffs: Array  # (C + 1,) float64: the share that goes to the shorter context
+    discounts: Array  # (4,) float64: of counts 0, 1, 2, 3 and more
+
+
+def make_table(keys: Array, counts: Array, contexts: int, size: int, smoothing: str) -> Table:
+    """The table of sorted keys after contexts 1 … `contexts`.
+
+    Kneser-Ney: backoff(h) = sum of the discounts of what follows h / sum of its counts. Witten-Bell: nothing
+    is discounted, and backoff(h) = T(h) / (c(h) + T(h)), T the number of different symbols seen after h.
+    """
+    first = np.searchsorted(keys, np.arange(contexts + 2) * size)
+    handed_on = np.array([0.0, 1.0, 1.0, 1.0])
+    discounts = np.zeros(4)
+    if smoothing == "kneser-ney":
+        handed_on = discounts = find_discounts(counts)
+    shorter = _sum_by_context(handed_on[np.minimum(counts, 3)], first)
+    totals = _sum_by_context(counts, first)
+    if smoothing == "witten-bell":
+        totals = totals + shorter
+    seen = totals > 0
+    backoffs = np.where(seen, shorter, 1.0) / np.where(seen, totals, 1.0)
+    return Table(keys, counts, first, np.where(seen, totals, 1.0), backoffs, discounts)
+
+
+def find_discounts(counts: Array) -> Array:
+    """The discounts (4,) of counts 0, 1, 2, 3+ by Chen & Goodman's estimate from the counts of counts.
+
+    Where it is undefined, or takes nothing or more than there is (few n-grams, or many copies): 0.5, 1, 1.5.
+    """
+    n = np.bincount(np.minimum(counts, 5), minlength=6).astype(float)
+    if n[1] and n[2] and n[3]:
+        y = n[1] / (n[1] + 2 * n[2])
+        found = np.array([0.0, *(i - (i + 1) * y * n[i + 1] / n[i] for i in (1, 2, 3))])
+        if (found[1:] > 0).all():
+            return found
+    return np.array([0.0, *FALLBACK])
+
+
+def _sum_by_context(values: Array, first: Array) -> Array:
+    """Sums (C + 1,) over what follows each context, float64."""
+    followed = np.flatnonzero(first[1:] > first[:-1])
+    sums = np.zeros(len(first) - 1)
+    if len(followed):
+        sums[followed] = np.add.reduceat(values, first[followed], dtype=np.float64)
+    return sums
+
+
+def interpolate(table: Table, contexts: Array, nodes: Array, shorter: Array) -> Array:
+    """The probability of symbols, each the last of its node (0: never seen there), of one shape.
+
+    `shorter`: their probabilities after the context without its oldest symbol.
+    """
+    if not len(table.keys):
+        return shorter
+    counts = np.where(nodes > 0, table.counts[nodes - 1], 0)
+    own = (counts - table.discounts[np.minimum(counts, 3)]) / table.totals[contexts]
+    probabilities: Array = own + table.backoffs[contexts] * shorter
+    return probabilities
+
+
+def interpolate_all(table: Table, contexts: Array, shorter: Array, size: int) -> Array:
+    """The same for every symbol: contexts (R,), shorter (R, V) -> (R, V)."""
+    start = table.first[contexts]
+    followers = table.first[contexts + 1] - start  # (R,)
+    probabilities: Array = table.backoffs[contexts][:, None] * shorter
+    if total := int(followers.sum()):
+        rows = np.repeat(np.arange(len(contexts)), followers)
+        ends = np.cumsum(followers)
+        at = np.arange(total) + np.repeat(start - ends + followers, followers)  # entries of all rows' contexts
+        counts = table.counts[at]
+        own = (counts - table.discounts[np.minimum(counts, 3)]) / table.totals[contexts][rows]
+        probabilities[rows, table.keys[at] - contexts[rows] * size] += own
+    return probabilities
+
+
+def pack_table(table: Table, size: int) -> dict[str, Array]:
+    """What `unpack_table` needs: the symbols (N,), their counts (N,), and how many follow each context (C,)."""
+    contexts = np.repeat(np.arange(len(table.first) - 1), np.diff(table.first))
+    symbols = (table.keys - contexts * size).astype(np.uint8 if size <= 256 else np.int32)
+    followers = np.diff(table.first[1:]).astype(np.int32)
+    return {"symbols": symbols, "followers": followers, "counts": table.counts.copy()}
+
+
+def unpack_table(arrays: Mapping[str, Array], contexts: int, size: int, smoothing: str) -> Table:
+    """The table again. ValueError where the arrays do not make one after so many contexts."""
+    symbols, followers, counts = (arrays[name] for name in PACKED)
+    shapes = symbols.ndim == 1 and symbols.shape == counts.shape and followers.shape == (contexts,)
+    kinds = all(np.issubdtype(array.dtype, np.integer) for array in (symbols, followers, counts))
+    if not shapes or not kinds or (followers < 0).any() or followers.sum() != len(symbols):
+        raise ValueError("sizes or types do not fit together")
+    keys = np.repeat(np.arange(1, contexts + 1), followers) * size + symbols
+    if (
+        not len(symbols)
+        or symbols.min() < 0
+        or symbols.max() >= size
+        or counts.min() < 0
+        or (np.diff(keys) <= 0).any()
+    ):
+        raise ValueError("symbols or counts that cannot be")
+    return make_table(keys, counts, contexts, size, smoothing)

@@ -1,0 +1,176 @@
+"""What run.json says: its form, to which it is held when it is read, and the checksums that it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, TypeVar
+
+from unrolled.errors import OptionError, RunError
+from unrolled.fileio import read_json, unsealed
+from unrolled.opening import CURE
+from unrolled.options import TASK_SETTINGS, TrainOptions, TrainSettings
+from unrolled.schema import Within, check
+from unrolled.settings import MOST_MINUTES
+
+FORMAT = 3  # 1 had no checksums; up to 2 the settings stood under 'asked'
+SEALED = 2  # since when a run has checksums
+KINDS = tuple(TASK_SETTINGS)  # of runs that this version makes and reads
+LISTED = "`unroll runs` lists them."
+STATUSES = Literal["training", "stopped", "finished"]
+Checked = TypeVar("Checked", bound=TrainSettings)
+Some = Annotated[float, Within(0, 1e12)]
+
+
+class DataFacts(TypedDict):
+    """The data that a run was trained on."""
+
+    path: str
+    kept: bool
+    fingerprints: dict[str, str]
+    description: str
+
+
+class LegFacts(TypedDict):
+    """One budget."""
+
+    minutes: Annotated[float, Within(1e-9, MOST_MINUTES)] | None
+    steps: Annotated[int, Within(1, 1e12)] | None
+    used: Some
+
+
+class BaselineFacts(TypedDict):
+    """What was to be beaten."""
+
+    name: str
+    validation: float | None
+    test: float | None
+
+
+class OutputScores(TypedDict, total=False):
+    """The scores of one output, and of what stands beside the run."""
+
+    figure: str
+    beside: dict[str, dict[str, Any]]
+    constant: dict[str, Any]
+    most_frequent: dict[str, Any]
+
+
+class Scores(TypedDict, total=False):
+    """What a verdict leaves; empty until there is one."""
+
+    nats: float | None
+    untrained: float | None
+    test: dict[str, Any] | None  # of a text, as `evaluate.Score` has it
+    test_symbols: int  # of the whole test part of a text
+    rows: int  # of a table's part that were scored
+    rows_of_part: int
+    outputs: dict[str, OutputScores]
+
+
+class PlanFacts(TypedDict):
+    """A line of plan.jsonl. The plan itself is held to `Plan`."""
+
+    step: Annotated[int, Within(0, 1e12)]
+
+
+class ReportFacts(TypedDict):
+    """A line of log.jsonl, as far as a resumption goes by it."""
+
+    step: Annotated[int, Within(0, 1e12)]
+    seconds: NotRequired[Some]
+    symbols_a_second: NotRequired[Annotated[float, Within(0, 1e15)] | None]
+    loss: NotRequired[float | None]
+    validation: NotRequired[float | None]
+    progress: NotRequired[float]
+    symbols: NotRequired[Annotated[int, Within(0, 1e15)]]
+
+
+class Facts(TypedDict):
+    """run.json, checksums aside. Other keys may be anything."""
+
+    format: int
+    kind: str
+    status: STATUSES
+    asked: dict[str, Any]  # the options that were typed, see `options_of`
+    settings: NotRequired[dict[str, Any]]  # what they were resolved to, see `settings_of`
+    data: DataFacts
+    scores: Scores
+    legs: list[LegFacts]
+    environment: dict[str, Any]
+    threads: Annotated[int, Within(1, 1e6)]
+    created: str
+    seconds: NotRequired[Some]
+    baseline: NotRequired[BaselineFacts]
+    gate: NotRequired[Any]  # model/mixture.py looks at it
+    ranks: NotRequired[list[float]]
+    left: NotRequired[list[str]]
+    weights: NotRequired[dict[str, list[float]]]
+    reaches: NotRequired[dict[str, list[Some]]]
+    beam: NotRequired[Annotated[int, Within(1, 1000)]]
+    checksums: NotRequired[dict[str, str]]
+
+
+class Resolved(TypedDict):
+    """What run.json has had to say since format 3."""
+
+    settings: dict[str, Any]
+
+
+def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
+    """What run.json says. Raises RunError where it is damaged, of a newer format or of another kind."""
+    source = f"{path}/run.json"
+    facts = read_json(path / "run.json")
+    if not isinstance(facts, dict) or type(facts.get("format")) is not int or type(facts.get("kind")) is not str:
+        raise RunError(f"{source} is damaged: it lacks a format or a kind. {CURE}")
+    if facts["format"] > FORMAT:
+        raise RunError(
+            f"{path} was made by a newer unrolled: it has format {facts['format']}; this one reads {FORMAT}.\n"
+            "Use the newer one, or upgrade this one, in its checkout: git pull, then pip install ."
+        )
+    facts = unsealed(facts, source, must=facts["format"] >= SEALED)
+    if facts["format"] < 1 or ("checksums" in facts) != (facts["format"] >= SEALED):
+        raise RunError(f"{source} is damaged: its format and its checksums do not fit together. {CURE}")
+    if kinds is not None and facts["kind"] not in kinds:
+        wanted = " or ".join(f"'{kind}'" for kind in kinds)
+        raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind {wanted}. {LISTED}")
+    return _checked(facts, source)
+
+
+def _checked(facts: Any, source: str) -> dict[str, Any]:
+    """What run.json says, where it has the form of this version. Raises RunError, naming `source`."""
+    check(facts, Facts, source)
+    if not facts["legs"]:
+        raise RunError(f"{source} is damaged: 'legs' is empty. {CURE}")
+    options_of(facts, source)
+    settings_of(facts, source)
+    whole: dict[str, Any] = facts
+    return whole
+
+
+def options_of(facts: Mapping[str, Any], source: str) -> TrainOptions:
+    """The options that a run was asked with, as typed. Raises RunError where they cannot have been."""
+    return _possible(TrainOptions.from_json(facts["asked"], f"{source}, 'asked',"), "asked", source)
+
+
+def settings_of(facts: Mapping[str, Any], source: str) -> TrainSettings:
+    """What these options were resolved to, for the run's task. Raises RunError where they cannot have been."""
+    kind = TASK_SETTINGS.get(facts["kind"], TrainSettings)
+    if facts["format"] == FORMAT:
+        check(facts, Resolved, source)
+        return _possible(kind.from_json(facts["settings"], f"{source}, 'settings',"), "settings", source)
+    known = options_of(facts, source).to_json()
+    return kind(**{name: known[name] for name in kind.names()})
+
+
+def _possible(settings: Checked, name: str, source: str) -> Checked:
+    try:
+        settings.check()
+    except OptionError as error:
+        raise RunError(f"{source} is damaged: '{name}' cannot be. {str(error).splitlines()[0]}") from None
+    return settings
+
+
+def figure_of(scores: Mapping[str, Any], figure: str, source: str) -> float:
+    """A figure among scores. Raises RunError where it is not there, or is no number."""
+    return float(check(scores.get(figure), float, f"{source}, the {figure} of its scores,"))

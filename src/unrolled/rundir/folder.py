@@ -1,0 +1,428 @@
+"""The run folder: what stands where in it, that it is born whole, and that one trainer at a time writes it.
+
+run.json            what was asked, the data, versions, scores; its `format` and `kind`
+plan.jsonl          the plan, and each later one, with the step from which it holds
+log.jsonl           a line a report
+samples.txt         what it wrote on the way
+symbols.json        the table of symbols
+model.safetensors   the best weights
+ngram.safetensors   of a mixture: the counts; its weights stand in run.json. Of labels of texts: likewise
+linear.safetensors  of answers: the linear model, likewise
+checkpoint/         the newest two checkpoints
+lock                held by the process that trains it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unrolled.errors import RunError, TrainingError
+from unrolled.fileio import (
+    CHECKSUM,
+    PRIVATE,
+    PUBLIC,
+    append_line,
+    digest_own,
+    partial_path,
+    read_json,
+    read_json_lines,
+    sealed,
+    sweep,
+    to_json,
+    unsealed,
+    write_json,
+    write_whole,
+)
+from unrolled.opening import CURE, check_own, read_own
+from unrolled.rundir.birth import check_vacant, rename, sweep_unborn
+from unrolled.rundir.facts import FORMAT, KINDS, LISTED, PlanFacts, ReportFacts, options_of, read_facts, settings_of
+from unrolled.rundir.lock import Lock
+from unrolled.rundir.own_files import check_files, is_run, runs_held
+from unrolled.schema import check
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from unrolled.metrics.reach import Reach
+    from unrolled.options import TrainOptions
+
+FIXED = ("symbols.json", "data.txt")  # written once, when a run is born; run.json has their checksums
+SAMPLE_HEADING = "--- step "  # at the line's start; a sample's own lines are indented
+
+
+class RunFolder:
+    """A run's folder on the disk. Made by `create` or `open`; `facts` is what run.json says.
+
+    Reports, samples and plans carry the step they belong to, so that `cut` can take back what a checkpoint does not
+    know of. Writing raises TrainingError where the disk is full or refuses; reading raises RunError.
+    """
+
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        self.path = path
+        self.facts = facts
+        self._lock = Lock(path)
+        self._place = path  # where it is, or is to be born
+
+    @classmethod
+    def create(
+        cls, path: str | Path, facts: Mapping[str, Any], fill: Callable[[Path], None] | None = None
+    ) -> RunFolder:
+        """Makes a run folder, puts into it what `fill` does, and locks it: `unborn` and `bear` at once."""
+        with cls.unborn(path) as run:
+            if fill is not None:
+                fill(run.path)
+            run.bear(facts)
+        return run
+
+    @classmethod
+    @contextlib.contextmanager
+    def unborn(cls, path: str | Path) -> Iterator[RunFolder]:
+        """A locked folder beside `path`, into which all that a run is born with is put; `bear` makes it the run.
+
+        So a kill leaves no folder at `path`, or a whole one. Where the block ends without `bear`, nothing is left.
+        Raises RunError where `path` exists and is not an empty folder, or cannot be made.
+        """
+        path = Path(path)
+        target = path.resolve()
+        partial = partial_path(target)
+        run = cls(partial, {})
+        try:
+            check_vacant(path)
+            missing = [folder for folder in target.parents if not folder.exists()]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            sweep_unborn(target)
+            partial.mkdir()
+        except OSError as error:
+            raise RunError(f"{path} cannot be made: {error.strerror}. Name another folder with --out.") from error
+        try:
+            run.lock()
+            run.checkpoints.mkdir()
+            run._place = path
+            yield run
+        except OSError as error:
+            if run.path == path:
+                raise
+            raise TrainingError(f"{path} could not be made: {error.strerror}. Nothing was left of it.") from error
+        finally:
+            if run.path != path:
+                run.release()
+                shutil.rmtree(partial, ignore_errors=True)
+                with contextlib.suppress(OSError):  # the folders that were made for it, as long as they are empty
+                    for folder in missing:
+                        folder.rmdir()
+
+    def bear(self, facts: Mapping[str, Any]) -> None:
+        """Makes an unborn folder the run. `facts` must name the run's `kind`; `format` and checksums are added."""
+        self.facts = {**facts, "format": FORMAT}
+        self.write_facts(checksums=self._digests())
+        if os.name == "nt":  # where no folder is renamed in which a file is open
+            self.release()
+        rename(self.path, self._place.resolve(), self._place)
+        self.path = self._lock.folder = self._place
+        self.lock()
+
+    @classmethod
+    def open(cls, path: str | Path, kinds: tuple[str, ...] | None = KINDS) -> RunFolder:
+        """Opens a run folder, to read it or, with `lock`, to train on.
+
+        Raises RunError where there is none, run.json is damaged, its format is newer, or the run is of none of these
+        `kinds` (None: of any).
+        """
+        path = Path(path)
+        try:
+            is_folder, exists = path.is_dir(), path.exists()
+            if is_folder:
+                check_files(path)
+            has_facts = is_folder and check_own(path / "run.json")
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {error.strerror}. {LISTED}") from error
+        if not is_folder:
+            what = "is a file" if exists else "does not exist"
+            raise RunError(f"{path} {what}; a run is the folder that `unroll train` leaves. {LISTED}")
+        if not has_facts:
+            if is_run(path):
+                raise RunError(f"{path} is a damaged run: its run.json is gone. {CURE}")
+            if held := runs_held(path):
+                raise RunError(f"{path} is not a run: name one that it holds. {held}")
+            raise RunError(f"{path} is not a run: it has no run.json. Name what `unroll train` left. {LISTED}")
+        return cls(path, read_facts(path, kinds))
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoint"
+
+    @property
+    def model(self) -> Path:
+        """The file of the best weights."""
+        return self.path / "model.safetensors"
+
+    def model_mark(self) -> str:
+        """What tells these best weights from any others. Raises RunError where there are none."""
+        try:
+            return hashlib.sha256(read_own(self.model)).hexdigest()[:16]
+        except OSError:
+            raise RunError(f"{self.model} is missing: the run is damaged. Train again.") from None
+
+    def rival(self, name: str) -> Path:
+        """The file of what is counted or fitted, beside what is trained or alone: ngram or linear."""
+        return self.path / f"{name}.safetensors"
+
+    def lock(self) -> None:
+        """Takes the run for this process until `release` or its end, sweeps up what a killed trainer left, and reads
+        `facts` anew: whoever held it until now may have written them.
+
+        Raises RunError where another process trains it, or the folder cannot be written.
+        """
+        self._lock.take()
+        with contextlib.suppress(OSError):
+            sweep(self.path)
+        if check_own(self.path / "run.json"):
+            self.facts = read_facts(self.path, None)
+            if not self.checked:
+                self._add_checksums()
+
+    def release(self) -> None:
+        """Lets another process train the run."""
+        self._lock.release()
+
+    def in_training(self) -> bool:
+        """Whether some process, this one too, holds the lock now."""
+        return self._lock.held()
+
+    @property
+    def asked(self) -> TrainOptions:
+        """The options that the run was asked with, as typed. Raises RunError where they cannot have been."""
+        return options_of(self.facts, f"{self.path}/run.json")
+
+    @property
+    def settings(self) -> Any:
+        """What they were resolved to: the settings of the run's task. Raises RunError likewise."""
+        return settings_of(self.facts, f"{self.path}/run.json")
+
+    @property
+    def checked(self) -> bool:
+        """Whether all that answers are made from has checksums; a run of an older version has none."""
+        return "checksums" in self.facts
+
+    def write_facts(self, **changes: Any) -> None:
+        """Takes `changes` into `facts` and writes run.json whole, with a checksum; floats that are not finite become
+        null there."""
+        self.facts = {**self.facts, **changes}
+        write_json(self.path / "run.json", sealed(self.facts))
+
+    def append_plan(self, step: int, plan: Mapping[str, Any]) -> None:
+        """Writes down the plan that holds from `step` on, to the disk: call it before the plan is used."""
+        append_line(self.path / "plan.jsonl", _sealed_line({"step": step, **plan}), sync=True)
+
+    def read_plans(self) -> list[dict[str, Any]]:
+        """All plans, as they were written down. Raises RunError where a checksum does not match."""
+        path = self.path / "plan.jsonl"
+        plans = []
+        for number, line in enumerate(read_json_lines(path), start=1):
+            source = f"{path}, line {number},"
+            plans.append(check(unsealed(line, source, must=self.checked), PlanFacts, source))
+        return plans
+
+    def append_report(self, step: int, report: Mapping[str, Any]) -> None:
+        """Adds a line to log.jsonl, with a checksum; floats that are not finite become null."""
+        append_line(self.path / "log.jsonl", _sealed_line({"step": step, **report}), mode=PRIVATE)  # it has samples
+
+    def read_reports(self) -> list[dict[str, Any]]:
+        """The lines of log.jsonl. Raises RunError where one is damaged; older ones have no checksums."""
+        path = self.path / "log.jsonl"
+        lines, reports = read_json_lines(path), []
+        must = any(CHECKSUM in line for line in lines)
+        for number, line in enumerate(lines, start=1):
+            source = f"{path}, line {number},"
+            reports.append(check(unsealed(line, source, must), ReportFacts, source))
+        return reports
+
+    def seconds_used(self) -> float:
+        """Seconds that the run had taken at its last report; 0 where there is none. Raises RunError."""
+        reports = self.read_reports()
+        if reports and "seconds" not in reports[-1]:
+            raise RunError(f"{self.path}/log.jsonl is damaged: its last line has no 'seconds'. {CURE}")
+        return float(reports[-1]["seconds"]) if reports else 0.0
+
+    def append_sample(self, step: int, text: str) -> None:
+        """Adds what it writes at `step` to samples.txt, under a heading, each line indented."""
+        lines = "".join(f"\n    {line}" for line in text.split("\n"))
+        append_line(self.path / "samples.txt", f"{SAMPLE_HEADING}{step}{lines}\n", mode=PRIVATE)
+
+    def read_samples(self) -> list[tuple[int, str]]:
+        """(step, text) of every sample that is whole."""
+        return [(step, text) for step, text, _ in self._samples()]
+
+    def write_symbols(self, table: Any) -> None:
+        """Writes symbols.json, whole."""
+        write_json(self.path / "symbols.json", table)
+
+    def read_symbols(self) -> Any:
+        """What symbols.json says. Raises RunError where it is missing, damaged, or not what the run was born with."""
+        self.check_file("symbols.json")
+        return read_json(self.path / "symbols.json")
+
+    def check_file(self, name: str) -> None:
+        """Raises RunError where a file that is written once is not what the run was born with."""
+        if not self.checked:
+            return
+        found = self._digests((name,)).get(name)
+        if found is None:
+            raise RunError(f"{self.path / name} is missing: the run is damaged. {CURE}")
+        if found != self.facts["checksums"].get(name):
+            raise RunError(f"{self.path / name} is damaged: its checksum is not the one in run.json. {CURE}")
+
+    def check_resumable(self, baselines: Sequence[str]) -> None:
+        """Raises RunError where a file is damaged that going on reads, at its beginning or only at its end: before
+        time is spent, and before anything is changed. The model and the checkpoints are read as training begins.
+
+        baselines: the names of those whose files the end reads.
+        """
+        from unrolled.training.checkpoint import load_tensors
+
+        self.read_plans()
+        self.read_reports()
+        self._check_samples()
+        for name in FIXED:
+            if name in self.facts.get("checksums", {}):
+                self.check_file(name)
+        for name in baselines:
+            try:
+                load_tensors(self.rival(name))
+            except RunError as error:
+                raise RunError(f"{error} {CURE}") from None
+
+    def _digests(self, names: Sequence[str] = FIXED) -> dict[str, str]:
+        """The checksums of those of these files that are there."""
+        try:
+            return {name: digest_own(self.path / name) for name in names if check_own(self.path / name)}
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be read: {error.strerror}. Check its permissions.") from error
+
+    def _add_checksums(self) -> None:
+        """An older run's checksums, of its files as they are: plans first, so that a kill between leaves it older."""
+        self._rewrite("plan.jsonl", "".join(_sealed_line(line) + "\n" for line in self.read_plans()))
+        self.write_facts(format=FORMAT, settings=self.settings.to_json(), checksums=self._digests())
+
+    def write_model(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Writes model.safetensors, whole and with a checksum."""
+        from unrolled.training.checkpoint import save_tensors
+
+        save_tensors(self.model, tensors, facts)
+
+    def read_model(self, like: Mapping[str, Tensor] | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Weights and facts of model.safetensors, checked against `like` where given. Raises RunError."""
+        from unrolled.training.checkpoint import load_tensors
+
+        return load_tensors(self.model, like)
+
+    def read_reach(self, weights: str) -> Reach | None:
+        """What was measured of the model with these weights; None where nothing was, or it can't be told any more."""
+        from unrolled.metrics.reach import Reach
+
+        path = self.path / "reach.json"
+        with contextlib.suppress(RunError):
+            known = check(read_json(path), dict[str, Any], str(path)) if check_own(path) else {}
+            if unsealed(known, str(path), must=True).get("weights") == weights:
+                return Reach.from_json(known.get("reach"), str(path))
+        return None
+
+    def write_reach(self, weights: str, reach: Reach) -> None:
+        """Keeps what was measured of the model with these weights."""
+        write_json(self.path / "reach.json", sealed({"weights": weights, "reach": reach.as_dict()}))
+
+    def cut(self, step: int, plans: bool = True) -> None:
+        """Drops reports, samples and plans of steps after `step`, and any line that a kill tore: for a resumption.
+
+        So a checkpoint is to be saved after the reports, samples and plans of its step are written. `plans` is
+        False where the plans are followed, not made: then they hold whatever the step. Plans of step 0 always stay.
+        """
+        last = max(step, 0) if plans else math.inf
+        kept = [_sealed_line(line) for line in self.read_plans() if line.get("step", 0) <= last]
+        kept_reports = [_sealed_line(line) for line in self.read_reports() if line.get("step", 0) <= step]
+        for name, lines in (("plan.jsonl", kept), ("log.jsonl", kept_reports)):
+            self._rewrite(name, "".join(line + "\n" for line in lines))
+        self._rewrite("samples.txt", "".join(written for at, _, written in self._samples() if at <= step))
+
+    def _rewrite(self, name: str, text: str) -> None:
+        path = self.path / name
+        data = text.encode()
+        if check_own(path) and read_own(path) != data:
+            write_whole(path, data, PUBLIC if name == "plan.jsonl" else PRIVATE)
+
+    def _check_samples(self) -> None:
+        """Raises RunError where samples.txt is not what `append_sample` wrote: a resumption writes it anew."""
+        path = self.path / "samples.txt"
+        cure = "Only samples for you to read are in it: move it away, and resume."
+        data = read_own(path) if check_own(path) else b""
+        try:
+            blocks = data.decode().split("\n\n")[:-1]
+        except UnicodeDecodeError as error:
+            raise RunError(f"{path} is damaged: no UTF-8 at byte {error.start}. {cure}") from None
+        for number, block in enumerate(blocks, start=1):
+            heading, *lines = block.split("\n")
+            step = heading.removeprefix(SAMPLE_HEADING)
+            if step == heading or not step.isdecimal() or not all(line.startswith("    ") for line in lines):
+                raise RunError(f"{path} is damaged: its sample {number:,} does not begin or go on as one. {cure}")
+
+    def _samples(self) -> Iterator[tuple[int, str, str]]:
+        """(step, text, as it stands in the file) of every sample that is whole: an empty line ends each."""
+        path = self.path / "samples.txt"
+        written = read_own(path).decode(errors="replace") if check_own(path) else ""
+        for block in written.split("\n\n")[:-1]:
+            heading, *lines = block.split("\n")
+            step = heading.removeprefix(SAMPLE_HEADING)
+            if step.isdecimal():
+                yield int(step), "\n".join(line[4:] for line in lines), block + "\n\n"
+
+
+def _sealed_line(facts: Mapping[str, Any]) -> str:
+    return to_json(sealed(facts))
+
+
+def find_runs(under: str | Path = "runs") -> list[Path]:
+    """The run folders directly in `under`, the one that was last written to first."""
+    found = [facts.parent for facts in Path(under).glob("[!.]*/run.json")]
+    return sorted(found, key=lambda path: (last_written(path), path), reverse=True)
+
+
+def newest(under: str | Path = "runs") -> Path:
+    """The run in `under` that was last written to. Raises RunError where there is none."""
+    found = find_runs(under)
+    if not found:
+        raise RunError(f"There is no run under {under}/ here. Name a run's folder, or train one: unroll train FILE")
+    return found[0]
+
+
+def free_path(name: str, under: str | Path = "runs") -> Path:
+    """`under/name`, or the first of name-2, name-3, … that does not exist yet."""
+    path, number = Path(under) / name, 1
+    while path.exists():
+        number += 1
+        path = Path(under) / f"{name}-{number}"
+    return path
+
+
+def last_written(run: Path) -> float:
+    """When a run was last written to, in seconds since 1970; 0 where that cannot be told."""
+    return max((_stat(run / name, "st_mtime") for name in ("run.json", "log.jsonl")), default=0)
+
+
+def bytes_of(run: Path) -> int:
+    """Bytes of a run's files. A trainer may replace and remove some of them meanwhile."""
+    return int(sum(_stat(Path(here, name), "st_size") for here, _, names in os.walk(run) for name in names))
+
+
+def _stat(path: Path, figure: str) -> float:
+    try:
+        return float(getattr(path.lstat(), figure))
+    except OSError:
+        return 0.0

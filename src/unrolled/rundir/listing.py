@@ -1,0 +1,52 @@
+"""The runs in a folder, by what stands in their files: no weights are read, and torch is not imported."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from unrolled.errors import RunError
+from unrolled.given import as_path
+from unrolled.rundir.facts import figure_of
+from unrolled.rundir.folder import RunFolder, bytes_of, find_runs, last_written
+
+
+def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
+    """The runs in a folder, the last written first: path, data, model, score, the share of its part that was scored,
+    age in seconds, bytes, status."""
+    rows: list[dict[str, Any]] = []
+    for path in find_runs(as_path(under, "The folder of runs")):
+        try:
+            rows.append(_row(RunFolder.open(path, kinds=None)))
+        except RunError as error:
+            rows.append({"path": str(path), "status": f"damaged: {error}"})
+    return rows
+
+
+def _row(folder: RunFolder) -> dict[str, Any]:
+    path, unlocked = folder.path, not folder.in_training()
+    facts = RunFolder.open(path, kinds=None).facts  # once more: its trainer may have ended since
+    status = "stopped" if facts["status"] == "training" and unlocked else facts["status"]
+    model = folder.settings.model or "+".join(facts.get("left", ())) or None
+    return {
+        "path": str(path), "data": facts["data"]["path"], "model": model, "status": status,
+        **_score(facts["scores"], str(path)), "age": time.time() - last_written(path), "bytes": bytes_of(path),
+    }  # fmt: skip
+
+
+def _score(scores: dict[str, Any], source: str) -> dict[str, float | None]:
+    """What tells a run's worth in its list: nats a character, or the figure of its first output."""
+    outputs = scores.get("outputs")
+    if outputs:
+        first = next(iter(outputs.values()))
+        figure = first.get("figure", "accuracy")  # an older run answers with labels
+        share = _share(scores.get("rows"), scores.get("rows_of_part"))
+        return {figure: figure_of(first, figure, source), "scored": share}
+    read = (scores.get("test") or {}).get("symbols")
+    return {"nats": scores.get("nats"), "scored": _share(read, scores.get("test_symbols"))}
+
+
+def _share(read: Any, whole: Any) -> float | None:
+    """The share of a part that a score is of; None where an older run, or one without a score, does not say."""
+    return read / whole if type(read) is int and type(whole) is int and whole > 0 else None

@@ -1,0 +1,124 @@
+"""What a training goes on from: a run's legs and what is left of them, its plans, another run's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from unrolled.errors import OptionError, RunError
+from unrolled.model.weights import Components, by_component, copy_tensors, named_tensors
+from unrolled.rundir.folder import RunFolder
+from unrolled.threads import threads_for
+from unrolled.training.plan import Plan, replan, second_leg
+
+Model = TypeVar("Model", bound=nn.Module)
+RANDOM = ("normal_", "uniform_", "trunc_normal_", "xavier_uniform_", "kaiming_uniform_", "orthogonal_")  # fills
+GUESSED_PACE = 0.1  # seconds an update, where nothing was measured yet
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One budget of a run: the first is its `train`'s, each later one a `resume` with a new budget (run.json)."""
+
+    minutes: float | None  # None: so many updates, or a recorded plan
+    steps: int | None
+    used: float = 0.0  # seconds that the run had taken when this leg began
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> Leg:
+        """The leg that `facts`, checked already, are of."""
+        return cls(facts["minutes"], facts["steps"], facts["used"])
+
+    def seconds_left(self, used: float) -> float | None:
+        """Seconds of this leg that are left once the run has taken `used`, 1 at least; None without a clock."""
+        return None if self.minutes is None else max(1.0, 60 * self.minutes - (used - self.used))
+
+    def plan(
+        self, plan: Plan, step: int, seconds: float, reports: Sequence[Mapping[str, Any]], finished: bool
+    ) -> Plan:
+        """The plan from update `step` on: after the schedule's end it begins anew, before it the rest is stretched.
+
+        reports: those so far, as log.jsonl has them, which tell how many updates fit into `seconds`.
+        """
+        pace = pace_of(reports)
+        steps = step + (self.steps or max(1, int(seconds / pace)))
+        if finished:
+            return second_leg(plan, step, steps)
+        return replan(plan, step, steps if plan.most is None else min(steps, plan.most), "resumed")
+
+
+def pace_of(reports: Sequence[Mapping[str, Any]]) -> float:
+    """Seconds an update, by the newest report with a speed. What it counts, symbols, rows or steps, it counts for the
+    speed and for all updates alike, so that it falls out."""
+    for report in reversed(reports):
+        step, read, speed = (report.get(name) or 0 for name in ("step", "symbols", "symbols_a_second"))
+        if min(step, read, speed) > 0:
+            return float(read / step / speed)
+    return GUESSED_PACE
+
+
+def recorded_plans(folder: RunFolder, **changes: Any) -> list[Plan]:
+    """The plans of a run, in the order in which they were made, but for `changes`; never on more threads than there
+    are cores. Raises RunError where there is none."""
+    plans, path = [], folder.path / "plan.jsonl"
+    for number, line in enumerate(folder.read_plans(), start=1):
+        values = {name: value for name, value in line.items() if name != "step"}
+        plans.append(Plan.from_json(values, f"{path}, line {number},"))
+    if not plans:
+        raise RunError(f"{path} is missing or empty: the run is damaged. Train again.")
+    plans = [replace(plan, **changes) for plan in plans]
+    return [replace(plan, threads=threads_for(plan.threads)) for plan in plans]
+
+
+class Unfilled(TorchFunctionMode):
+    """Modules made under it keep their weights as they come. On the device meta they have no numbers, and to fill
+    them with random ones torch would load its compiler, which takes a second or two."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: Sequence[Any] = (),
+        more: Mapping[str, Any] | None = None,
+    ) -> Any:
+        more = more or {}
+        if function.__name__ in RANDOM:
+            return args[0] if args else more["tensor"]
+        return function(*args, **more)
+
+
+def best_weights(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> dict[str, Tensor]:
+    """The best weights of a run by name, and its buffers, as the model has them that `make` builds of its plan.
+
+    That is built without numbers first, so that no damaged plan makes a larger one than the weights that are there.
+    Raises RunError where they do not fit, or the plan makes no model.
+    """
+    tensors, _ = source.read_model(named_tensors(_without_numbers(source, plan, make)))
+    return tensors
+
+
+def best_components(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> Components:
+    """The best weights of a run as those of its components. Raises RunError as `best_weights`."""
+    return by_component(_without_numbers(source, plan, make), best_weights(source, plan, make))
+
+
+def _without_numbers(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> nn.Module:
+    try:
+        with torch.device("meta"), Unfilled():
+            return make(replace(plan, device="meta"))
+    except OptionError as error:
+        raise RunError(f"{source.path}/plan.jsonl is damaged: {error}") from None
+
+
+def load_best(source: RunFolder, plan: Plan, make: Callable[[Plan], Model]) -> Model:
+    """The model that `make` builds of a run's plan, with its best weights, to predict with. Raises RunError as
+    `best_weights`."""
+    tensors = best_weights(source, plan, make)
+    model = make(plan)
+    copy_tensors(model, tensors)
+    return model.eval()

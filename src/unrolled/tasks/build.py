@@ -1,0 +1,90 @@
+"""From a plan to the net that it describes, for each task; training and loading both come here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from unrolled import seeds
+from unrolled.data.features import Features
+from unrolled.data.outputs import TextOutput
+from unrolled.errors import RunError
+from unrolled.memory import Dropout, build_stack
+from unrolled.memory.pooling import POOLS
+from unrolled.model.encoder_decoder import TRANSFORMER, Taught, build_writer
+from unrolled.model.encoders import build_bidirectional
+from unrolled.model.heads import Head
+from unrolled.model.language import LanguageModel
+from unrolled.model.row_net import Answering
+from unrolled.options import DEFAULT_MODEL, AnswerSettings, WritingSettings
+from unrolled.registry import parse_part
+from unrolled.tasks.dataset import build_inlet, known_from_json
+
+if TYPE_CHECKING:
+    from unrolled.training.plan import Plan
+
+LANGUAGE = "language"  # the kind of a run that foresees a text
+POOL = "attention"  # where none was asked for
+READER = "additive"  # where none was asked for, and the memory is no transformer
+
+
+def build_model(plan: Plan, symbols: int, seed: int) -> LanguageModel:
+    """An untrained language model over `symbols` symbols, the same for the same plan and seed."""
+    with weights_drawn_by(seed):
+        memory = build_stack(plan.model, plan.embed, plan.size, plan.depth, plan.dropout)
+        return LanguageModel(symbols, plan.embed, memory).to(plan.device)
+
+
+def build_answering(
+    plan: Plan, settings: AnswerSettings, tables: Mapping[str, Any], weights: Mapping[str, list[float]] | None = None
+) -> Answering:
+    """An untrained net for labels and numbers, by a plan and a run's tables; the same for the same seed."""
+    known = known_from_json(tables)
+    with weights_drawn_by(settings.seed):
+        inlet, front = build_inlet(known.intake, plan.embed, settings.inlet, tables.get("began") == LANGUAGE)
+        ahead = settings.direction == "ahead"
+        build = build_stack if ahead else build_bidirectional
+        memory = build(plan.model, plan.embed, plan.size, plan.depth, plan.dropout)
+        pool = POOLS[settings.pool or POOL](plan.size, plan.size)
+        heads = {
+            name: Head(plan.size, output.width, output.kind, None if weights is None else weights[name])
+            for name, output in known.outputs.items()
+        }
+        front, pool = (Dropout(part, plan.dropout) if plan.dropout else part for part in (front, pool))
+        model = Answering(inlet, front, memory, pool, heads, known.each).to(plan.device)
+    if settings.freeze == "encoder":
+        for part in (model.inlet, model.front, model.memory):
+            part.requires_grad_(False).eval()  # a batch norm's statistics stay too
+    return model
+
+
+def build_taught(plan: Plan, settings: WritingSettings, tables: Mapping[str, Any]) -> Taught:
+    """An untrained net for texts about rows, by a plan and a run's tables; the same for the same seed."""
+    known = known_from_json(tables)
+    output = next(iter(known.outputs.values()))
+    if not isinstance(output, TextOutput):
+        raise RunError("The run's symbols.json is damaged: what is written there is no text. Train again.")
+    with weights_drawn_by(settings.seed):
+        inlet, front = build_inlet(known.intake, plan.embed, settings.inlet)
+        writer = build_writer(
+            inlet, plan.model, reader_of(settings), output.width, plan.embed, plan.size, plan.depth, plan.dropout,
+            tied=True, smoothing=plan.smoothing, front=front if isinstance(known.intake, Features) else None,
+        )  # fmt: skip
+        return Taught(writer).to(plan.device)
+
+
+def reader_of(settings: WritingSettings) -> str:
+    """How a text looks back at its row: as asked for, else what suits the memory."""
+    transformer = parse_part(settings.model or DEFAULT_MODEL)[0] == TRANSFORMER
+    return settings.reader or ("multihead" if transformer else READER)
+
+
+@contextmanager
+def weights_drawn_by(seed: int) -> Iterator[None]:
+    """Within, weights are drawn from a run's seed; what torch draws after it stays as it would have been."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds.number(seed, "weights"))
+        yield

@@ -1,0 +1,222 @@
+"""Rows of a table, as whatever is learnt about them reads them: from a path and settings, or by a run's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import nn
+
+from unrolled import seeds
+from unrolled.data.answers import UNSEEN, Labels, LabelSets, Written, shown
+from unrolled.data.columns import columns_from_json, to_json
+from unrolled.data.examples import LISTED, Asked, Examples, Known
+from unrolled.data.features import FEATURES, Features, Frames, Rows, features_from_json
+from unrolled.data.intake import Ids
+from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, output_from_json
+from unrolled.data.read_examples import read_examples
+from unrolled.data.symbols import Table
+from unrolled.data.table_file import TableFile, TableOptions
+from unrolled.data.tokens import Tokens, tokens_from_json
+from unrolled.deadline import Deadline
+from unrolled.errors import DataError, OptionError, RunError
+from unrolled.memory import Memory, NoMemory, Stack
+from unrolled.memory.columns import build_columns
+from unrolled.model.embeddings import BagInlet, PlainInlet
+from unrolled.model.row_net import head_of
+from unrolled.options import TableSettings
+from unrolled.tasks.base import Started
+
+if TYPE_CHECKING:
+    from unrolled.rundir.folder import RunFolder
+
+FEW = 20_000  # sounds or pictures of the training part up to which each is read as one like it, another each time
+SHOWN_CHARACTERS = 60  # of a row that is shown
+
+
+def table_options(settings: TableSettings) -> TableOptions:
+    """How a run with these settings reads tables."""
+    return TableOptions(header=not settings.no_header, decimal=settings.decimal)
+
+
+def read_rows(
+    path: str | Path, settings: TableSettings, tables: Mapping[str, Any] | None = None, table: Table | None = None,
+    measured: bool = False, opened: TableFile | None = None, start: Known | None = None,
+) -> Examples:  # fmt: skip
+    """The table at `path`; by a run's tables where there are. table: of the symbols by which texts are read, grown
+    where it must. measured: of what comes in splits the test split alone. opened: the table, where it was looked at
+    before. start: of a run that is started from, by which rows are read where it fits them. Raises DataError,
+    OptionError."""
+    asked = Asked(
+        settings.input, settings.output, settings.kind, settings.group, settings.valid, settings.test,
+        settings.symbols, settings.seed, settings.skip_empty, settings.read, settings.sequence,
+        settings.inlet == "patches", table,
+        (settings.fold, settings.folds) if settings.fold and settings.folds else None, table_options(settings),
+        settings.shuffle,
+        settings.rows,
+        start,
+    )  # fmt: skip
+    examples = read_examples(path, asked, None if tables is None else known_from_json(tables), measured, opened)
+    if tables is None and not examples.count("validation"):
+        raise DataError(
+            f"{path}: the validation part is empty, and on it the best weights and their sureness are chosen.\n"
+            "Give it a share or a table: --valid 0.1"
+        )
+    return examples
+
+
+def as_measured(settings: TableSettings) -> TableSettings:
+    """How a run with these settings reads a table all of which is one part."""
+    kept = {name: getattr(settings, name) for name in ("kind", "skip_empty", "no_header", "decimal")}
+    return TableSettings(**kept, valid="none", test="none")
+
+
+def was_trained_on(folder: RunFolder, examples: Examples) -> bool:
+    """Whether rows are those of a run's own table, its validation and test tables apart."""
+    marks = list(folder.facts["data"]["fingerprints"].values())[:1]  # of the tables of a run its own stands first
+    return bool(set(marks) & set(examples.fingerprints.values()))
+
+
+def check_rows(examples: Examples, settings: TableSettings) -> None:
+    """Raises OptionError for what no learning about these rows has a use for."""
+    if settings.folds is not None and settings.fold is None:
+        raise OptionError(
+            "One training is one fold of --folds: name it with --fold, or use unrolled.run.cross_validation.Folds."
+        )
+    check_inlet(settings, examples.intake)
+
+
+def check_inlet(settings: TableSettings, intake: Tokens | Features) -> None:
+    """Raises OptionError where `--inlet` or `--augment` is of no use for what is read."""
+    if settings.inlet == "patches" and intake.kind != "patches":
+        raise OptionError(f"--inlet patches is of pictures, and what is read here is {intake.read_as}. Leave it out.")
+    if settings.inlet in ("conv", "plain") and not isinstance(intake, Frames | Rows):
+        raise OptionError(
+            f"--inlet {settings.inlet} is of sounds and pictures, and here are {intake.read_as}. Leave it out."
+        )
+    if settings.augment != "auto" and not intake.varies:
+        raise OptionError(f"--augment is of sounds and pictures, and here are {intake.read_as}. Leave it out.")
+
+
+def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> None:
+    """Raises DataError where a table has none of the labels that a run can answer with. knower: the run, in words."""
+    for name, answered in examples.answers.items():
+        if isinstance(answered, Labels | LabelSets) and len(answered.ids) and (answered.ids == UNSEEN).all():
+            blank = getattr(answered, "blank", None)  # conllu's _ is no tag
+            given, known = sorted(set(answered.given) - {blank}), answered.output.names
+            folded = {one.casefold() for one in known}
+            alike = " They differ by capital letters." if any(one.casefold() in folded for one in given) else ""
+            raise DataError(
+                f"{examples.path}: '{name}' is {shown(given)}, and {knower} can answer {shown(known)} alone: "
+                f"{why}.{alike}\nGive a table with its labels, or {otherwise}."
+            )
+
+
+def is_varied(examples: Examples, settings: TableSettings) -> bool:
+    """Whether each row is read as one like it, another each time."""
+    few = examples.count("training") <= FEW and examples.intake.varies
+    return few if settings.augment == "auto" else settings.augment == "yes"
+
+
+def facts_of_rows(examples: Examples) -> dict[str, Any]:
+    """What was found in them, in plain names."""
+    return {
+        "form": examples.form,
+        "columns": to_json(examples.columns),
+        "read": examples.intake.kind,
+        "rows": {name: answered.facts() for name, answered in examples.answers.items()},
+        **{part: examples.count(part) for part in examples.parts},
+        "left_out": examples.skipped,
+        **({"unreadable": [one.splitlines()[0] for one in examples.bad[:LISTED]]} if examples.bad else {}),
+        "repeated": examples.repeated,
+        "split": examples.split,
+    }
+
+
+def tables_of_rows(examples: Examples) -> dict[str, Any]:
+    """What answering needs beside weights: symbols.json."""
+    outputs = {name: answered.output.to_json() for name, answered in examples.answers.items()}
+    return {"columns": to_json(examples.columns), "intake": examples.intake.to_json(), "outputs": outputs}
+
+
+def shown_row(examples: Examples, row: int) -> str:
+    """A row in a few words, in a line."""
+    text = examples.name(row)
+    short = " ".join(text[: SHOWN_CHARACTERS + 1].split())
+    return short if len(text) <= SHOWN_CHARACTERS else f"{short} …"
+
+
+def build_inlet(intake: Tokens | Features, embed: int, asked: str, as_is: bool = False) -> tuple[nn.Module, Memory]:
+    """What stands between steps and a memory that reads `embed` numbers: of bags of ids a normed vector, or the
+    vector as it is; of sounds and pictures two convolutions, unless they are asked for plain; of other numbers a
+    layer."""
+    if isinstance(intake, Tokens):
+        if as_is:
+            return BagInlet(intake.size, embed), NoMemory(embed, embed, PlainInlet(embed))
+        return BagInlet(intake.size, embed), NoMemory(embed, embed, nn.RMSNorm(embed, eps=1e-5))
+    if isinstance(intake, Frames | Rows) and asked != "plain":
+        places = intake.width // intake.channels
+        return PlainInlet(intake.width), Stack(build_columns(places, intake.channels, embed))
+    return PlainInlet(intake.width), NoMemory(intake.width, embed, nn.Linear(intake.width, embed))
+
+
+def but_unlike(started: Started, examples: Examples, source: RunFolder) -> Started:
+    """What of a run about rows is of use to these: not what reads an input that is read anew, and not what predicts
+    an output that is another one now, even where numbers of units agree."""
+    known = known_from_json(source.read_symbols())
+    unlike = {}
+    if known.intake.to_json() != examples.intake.to_json():
+        unlike = dict.fromkeys(("embedding", "stem"), "another input")
+    for name, answered in examples.answers.items():
+        if why := _unlike_output(known.outputs.get(name), answered.output):
+            unlike["decoder" if isinstance(answered, Written) else head_of(name)] = why
+    kept = {name: tensors for name, tensors in started.components.items() if name not in unlike}
+    return Started(kept, unlike)
+
+
+def _unlike_output(before: Output | None, output: Output) -> str:
+    """Why what predicts the one is of no use for the other; "" where it is."""
+    if before is None:
+        return "a new output"
+    if before.kind != output.kind:
+        return f"{before.kind} before, {output.kind} now"
+    if before.to_json() == output.to_json():
+        return ""
+    return "other labels" if isinstance(output, LabelOutput | LabelSetOutput) else "another output"
+
+
+def known_from_json(tables: Mapping[str, Any]) -> Known:
+    """What `tables` says of columns, steps and outputs. Raises RunError where it is damaged."""
+    try:
+        columns = columns_from_json(tables["columns"])
+        facts = tables["intake"] if "intake" in tables else tables["tokens"]  # an older run reads texts
+        intake = features_from_json(facts) if facts.get("kind") in FEATURES else tokens_from_json(facts)
+        if "outputs" in tables:
+            outputs = {str(name): output_from_json(name, output) for name, output in tables["outputs"].items()}
+        else:  # an older run answers with labels
+            kinds = {True: "tags", False: "label"}
+            outputs = {
+                str(name): output_from_json(name, {"kind": kinds[name in tables["each"]], "names": labels})
+                for name, labels in tables["labels"].items()
+            }
+    except (KeyError, TypeError, AttributeError):
+        raise RunError("The run's symbols.json is damaged: columns, steps or outputs are missing.") from None
+    if set(outputs) != set(columns.outputs):
+        raise RunError("The run's symbols.json is damaged: its outputs are not those of its columns.")
+    return Known(columns, intake, outputs)
+
+
+def in_turn(rows: Ids, at_once: int, together: int, deadline: Deadline) -> list[Ids]:
+    """Rows in pieces of `together`, in their order; with a deadline in pieces of `at_once`, drawn, so that the first
+    of them are like all."""
+    if deadline.endless:
+        return [rows[start : start + together] for start in range(0, max(1, len(rows)), together)]
+    drawn = rows[seeds.numpy_generator(0, "in turn").permutation(len(rows))]
+    return [drawn[start : start + at_once] for start in range(0, max(1, len(rows)), at_once)]
+
+
+def spread(rows: Ids, most: int) -> Ids:
+    """At most so many of these rows, evenly spread over them."""
+    return rows if most >= len(rows) else rows[np.arange(most) * len(rows) // most]

@@ -1,0 +1,227 @@
+"""A run that learnt a text: it samples, scores lines, tells how well it foresees another text and how far back it
+looks."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import repeat, tee
+from typing import Any
+
+import torch
+
+from unrolled.arguments import checked
+from unrolled.data import Corpus, Table, part_rows, table_from_json
+from unrolled.data.tables import is_table
+from unrolled.decoding.sampling import decode_stream, sample, stop_at
+from unrolled.errors import InputError, OptionError, RunError, TrainingError
+from unrolled.given import as_number, as_texts
+from unrolled.metrics.reach import Reach, measure_reach
+from unrolled.metrics.surprise import ROWS, Score, evaluate, score_lines
+from unrolled.model.language import LanguageModel
+from unrolled.model.mixture import Mixture
+from unrolled.model.ngram.model import NGram
+from unrolled.registry import COUNTED
+from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.sessions import load_best, recorded_plans
+from unrolled.seeds import generator
+from unrolled.settings import SampleSettings
+from unrolled.tasks.build import build_model
+from unrolled.tasks.evaluation import Evaluation
+from unrolled.tasks.language_modeling.ensemble import (
+    check_symbols,
+    load_counts,
+    load_mixture,
+    score_parts,
+    selected_parts,
+)
+from unrolled.tasks.language_modeling.task import Language
+from unrolled.tasks.results import RankedLine
+from unrolled.tasks.run import EvaluateOptions, Reread, Run
+from unrolled.threads import ThreadChoice, by_threads, torch_threads
+from unrolled.training.adapting import Adapting, Learning, choose_adapting, evaluate_adapted
+
+PROBED = 32  # symbols of each row by which numbers of threads are compared
+REACH_READ = 100_000  # symbols of the validation part that the reach is measured on, at most
+
+
+@dataclass(frozen=True)
+class LanguageModelEvaluation(Evaluation):
+    """The scores of a text: the run's own test part, or another text."""
+
+    score: Score
+    baseline: float | None  # nats a character of the n-gram on the run's own test part
+    baseline_name: str
+    untrained: float | None  # nats a character before training
+    parts: dict[str, float] | None = None  # of a mixture: nats a character of each alone, on the same text
+    adapted: Score | None = None  # of a copy that learns while it reads, where asked for
+    rate: float | None = None  # at which it learns
+    note: str = field(default="", kw_only=True)  # what a person should know of the text
+
+    @property
+    def lines(self) -> list[str]:
+        score, note = self.score, f" ({self.note})" if self.note else ""
+        lines = [
+            f"{self.part}{note}: {score.nats:.4f} nats ({score.bits:.4f} bits) per character, {score.interval}",
+            f"Next token predicted right: {score.accuracy:.1%} of {score.symbols:,}",
+        ]
+        if self.baseline is not None:
+            untrained = f"; untrained {self.untrained:.4f}" if self.untrained is not None else ""
+            lines.append(f"Baseline: {self.baseline_name} {self.baseline:.4f}{untrained}")
+        if self.parts is not None:
+            lines.append("Its parts alone: " + ", ".join(f"{name} {nats:.4f}" for name, nats in self.parts.items()))
+        if self.adapted is not None:
+            lines.append(
+                f"Adapting while it reads: {self.adapted.nats:.4f} nats per character, {self.adapted.interval}, "
+                f"at learning rate {self.rate:g}; not to be compared with what does not adapt"
+            )
+        return lines
+
+    def as_dict(self) -> dict[str, Any]:
+        beside: dict[str, Any] = {
+            "baseline": self.baseline,
+            "baseline_name": self.baseline_name,
+            "untrained": self.untrained,
+        }
+        beside |= {} if self.parts is None else {"parts": self.parts}
+        beside |= {} if self.adapted is None else {"adapted": self.adapted.as_dict() | {"rate": self.rate}}
+        beside |= {"note": self.note} if self.note else {}
+        return {"part": self.part, **self.score.as_dict(), **beside}
+
+
+class LanguageModelRun(Run):
+    """A run on a text: a `table` of symbols, and a `model` of what comes next."""
+
+    kind, does = Language.kind, "foresees a text"
+    takes = frozenset({"adapt"})
+
+    def __init__(self, folder: RunFolder, reread: Reread, device: str = "cpu", threads: int | None = None) -> None:
+        super().__init__(folder, reread, device, threads)
+        self._alone = ThreadChoice(threads)
+        self.table: Table = table_from_json(folder.read_symbols())
+        self.left = selected_parts(folder, self.settings)
+        self.model: LanguageModel | NGram | Mixture = self._load_model()
+
+    def _load_model(self) -> LanguageModel | NGram | Mixture:
+        if self.left == [COUNTED]:
+            alone = self.settings.model == COUNTED
+            ngram = NGram.from_tensors(*self.folder.read_model()) if alone else load_counts(self.folder)
+            check_symbols(self.folder, ngram, self.table.size)
+            return ngram
+        plan = recorded_plans(self.folder, device=self.device)[0]
+        model = load_best(self.folder, plan, lambda plan: build_model(plan, self.table.size, self.settings.seed))
+        whole = load_mixture(self.folder, model) if COUNTED in self.left else model
+        return whole.requires_grad_(False)
+
+    @property
+    def parameters(self) -> int:
+        return sum(p.numel() for p in self.model.parameters()) if isinstance(self.model, torch.nn.Module) else 0
+
+    def stand_ins(self, text: str) -> dict[str, str]:
+        return self.table.unseen(next(as_texts([text], str)))
+
+    @checked
+    def sample(self, settings: SampleSettings | None = None, number: int = 0, **asked: Any) -> Iterator[str]:
+        settings = SampleSettings.from_call(settings, asked)
+        settings.check()
+        symbols = sample(
+            self.model, self.table.encode(settings.prompt).tolist(),
+            generator=generator(settings.seed, "sample", number), temperature=settings.temperature,
+            top_k=settings.top_k, top_p=settings.top_p, length=settings.length,
+        )  # fmt: skip
+        pieces = decode_stream(self.table, symbols)
+        return by_threads(stop_at(pieces, settings.stop) if settings.stop else pieces, self._threads_alone)
+
+    def _threads_alone(self) -> int:
+        """On how many threads one row is read; of many together it may be others."""
+        return self._alone.settle(lambda: self._probe(1))
+
+    def _probe(self, rows: int) -> None:
+        """Reads a few symbols, so many rows side by side: by it numbers of threads are compared."""
+        symbols = torch.arange(rows * PROBED).view(rows, PROBED) % self.table.size
+        model: Any = self.model
+        with torch.no_grad():
+            model.unroll(symbols, model.start(rows))
+
+    @checked
+    def score(self, lines: Iterable[str], alone: bool = False, adapt: bool = False) -> Iterator[RankedLine]:
+        return by_threads(self._score(as_texts(lines, str), alone, adapt), self._threads_alone)
+
+    def _score(self, lines: Iterable[str], alone: bool, adapt: bool) -> Iterator[RankedLine]:
+        ranks: list[float] = self.facts.get("ranks", [])
+        learning = Learning(*self._adapting()) if adapt else None
+        lines, again = tee(lines)
+        documents = self.settings.documents
+        learnt = score_lines(learning, self.table, again, alone, documents, learns=True) if learning else repeat(None)
+        for line, adapted in zip(score_lines(self.model, self.table, lines, alone, documents), learnt, strict=False):
+            rank = bisect_left(ranks, line.nats) / len(ranks) if ranks else None
+            nats = None if adapted is None else adapted.nats
+            yield RankedLine(line.number, line.text, line.nats, line.characters, rank, nats)
+
+    def _evaluate(self, data: str | None, options: EvaluateOptions) -> LanguageModelEvaluation:
+        with torch_threads(self.threads.settle(lambda: self._probe(ROWS))):
+            corpus, part, called = self._open_part(data)
+            score = evaluate(self.model, part_rows(corpus, part), self.table.characters)
+            parts = score_parts(self.model, self.left, corpus, part) if isinstance(self.model, Mixture) else None
+            adapted = self._evaluate_adapted(corpus, part) if options.adapt else (None, None)
+        baseline = self.facts.get("baseline") or {}
+        own = data is None
+        return LanguageModelEvaluation(
+            called,
+            score,
+            baseline.get(part) if own and self.left != [COUNTED] else None,
+            baseline.get("name", ""),
+            self.facts["scores"].get("untrained") if own else None,
+            parts,
+            *adapted,
+            note="" if own else self._note(corpus),
+        )
+
+    def reach(self, seconds: float = 10.0) -> Reach:
+        seconds = as_number("seconds", seconds)
+        mark = f"{self.folder.model_mark()} {'+'.join(self.left)}"
+        if (known := self.folder.read_reach(mark)) is not None:
+            return known
+        rows = list(part_rows(self.read_corpus(), "validation", REACH_READ))
+        with torch_threads(self.threads.settle(lambda: self._probe(ROWS))):
+            figures = measure_reach(self.model, rows, self.table.characters, seconds, self.settings.seed)
+        with suppress(InputError, TrainingError):  # a run that cannot be written to is measured each time
+            self.folder.write_reach(mark, figures)
+        return figures
+
+    def read_corpus(self) -> Corpus:
+        """The run's own text once more. Raises DataError where it is gone or has changed."""
+        return self._read(Language, None).corpus
+
+    def _open_part(self, data: str | None) -> tuple[Corpus, str, str]:
+        """The text that it is evaluated on, the part of it, and what that is called."""
+        if data is None:
+            corpus = self.read_corpus()
+            part = "test" if corpus.targets("test") else "validation"
+            return corpus, part, part
+        corpus = self._read(Language, data).corpus
+        return corpus, "training", str(corpus.path)
+
+    def _note(self, corpus: Corpus) -> str:
+        """What to say of another text: of a table that is read as text, that it is."""
+        if self.settings.input is None and is_table(corpus.path):
+            return "a table that is read as it stands: its header and what is between its cells are scored too"
+        return "; ".join(corpus.notes)
+
+    def _adapting(self) -> tuple[torch.nn.Module, Adapting]:
+        """The model and how it learns while it reads, chosen on the run's validation part. Raises InputError."""
+        if not isinstance(self.model, torch.nn.Module):
+            raise OptionError(
+                f"{self.path} predicts with a counted n-gram, which has no weights to adapt. Leave out --adapt."
+            )
+        adapting = choose_adapting(self.model, self.read_corpus(), self.settings.seed)
+        if adapting is None:
+            raise RunError(f"{self.path} has no validation part to choose a rate on. Leave out --adapt.")
+        return self.model, adapting
+
+    def _evaluate_adapted(self, corpus: Corpus, part: str) -> tuple[Score, float]:
+        model, adapting = self._adapting()
+        rows = list(part_rows(corpus, part))
+        return evaluate_adapted(model, adapting, rows, self.table.characters), adapting.rate

@@ -1,0 +1,268 @@
+"""The verdict: a few lines at the end of a training, from figures alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unrolled.data import Corpus, part_rows
+from unrolled.deadline import ENDLESS, Deadline
+from unrolled.errors import command
+from unrolled.metrics.memorisation import copied
+from unrolled.metrics.surprise import Score, Unrolling, evaluate, score_lines
+from unrolled.model.mixture import Mixture
+from unrolled.model.ngram.model import NGram
+from unrolled.options import TrainSettings
+from unrolled.registry import COUNTED
+from unrolled.tasks.language_modeling.baseline import score_ngram
+from unrolled.tasks.language_modeling.ensemble import score_parts
+from unrolled.tasks.selection import selected_line, standing
+from unrolled.tasks.trend import trend_line, trend_of
+
+if TYPE_CHECKING:
+    from unrolled.rundir.folder import RunFolder
+    from unrolled.tasks.base import Baseline
+    from unrolled.tasks.language_modeling.ensemble import Chosen
+    from unrolled.tasks.record import TrainingRecord
+
+COPIED_MUCH = 0.2  # share of a sample's 50-symbol pieces that stand in the training text
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came out. All scores are nats per character on the test part, which nothing was chosen by."""
+
+    model: str  # what the run predicts with: lstm, ngram or lstm+ngram
+    test: Score | None  # None where there is no test part
+    test_symbols: int  # of the whole test part; a short budget has no time for all of it
+    validation: float  # the best, nats per character; a mixture's: each half weighed by the other
+    baseline: float | None  # the n-gram on the same test part; None where it is what the run predicts with
+    baseline_name: str
+    untrained: float  # nats per character of the same model before training, on the validation part
+    training_loss: float  # nats per symbol, at the end
+    trend: str | None  # as `trend_of` has it; None where nothing was trained
+    copied_share: float | None
+    copied_longest: int | None
+    copied_of: float  # share of the training text that was looked through for these two
+    advice: str
+    learnt: str | None = None  # the name of the part that was trained
+    candidates: dict[str, float] | None = None  # on validation, of all that the model was selected from
+    parts: dict[str, float] | None = None  # of a mixture: of each alone, on what the whole is scored on
+    fitted: int | None = None  # symbols of the validation part that it was weighed on
+    failure: str | None = None  # why there is no ensemble, or not one with fitted weights
+    test_begun: bool = (
+        False  # whether the test part's beginning alone was read; if not, pieces spread over it, or all
+    )
+
+    @property
+    def lines(self) -> list[str]:
+        """What the command prints."""
+        lines = [self._score_line()]
+        if self.baseline is not None:
+            lines.append(self._baseline_line(self.baseline))
+        if self.candidates:
+            lines.append(selected_line(self.model, self.candidates, "nats per character"))
+        elif self.candidates is not None:
+            lines.append(f"Selected: {self.model}; the validation split is too small to choose by.")
+        if self.parts is not None:
+            alone = ", ".join(f"{name} {nats:.3f}" for name, nats in self.parts.items())
+            lines.append(f"Its parts alone: {alone}; weighed on {self.fitted:,} tokens of validation.")
+        if self.failure:
+            lines.append(self.failure)
+        lines.append(" ".join(filter(None, (self._trend_line(), self._copied_line()))))
+        return [*lines, self.advice]
+
+    def _score_line(self) -> str:
+        if self.test is None:
+            return f"Validation: {self.validation:.3f} nats per character; there is no test split."
+        size, first = self.test_symbols, "the first " if self.test_begun else ""
+        of = "" if self.test.symbols == size else f" (on {first}{self.test.symbols:,} of its {size:,} tokens)"
+        return f"Test{of}: {self.test.nats:.3f} nats ({self.test.bits:.3f} bits) per character, {self.test.interval}"
+
+    def _baseline_line(self, baseline: float) -> str:
+        told = f"Baseline: {self.baseline_name} {baseline:.3f}"
+        if self.test is None:
+            return f"{told} on validation."
+        return f"{told}. {standing(self.model, (self.test.low, self.test.high), baseline)}"
+
+    def _trend_line(self) -> str:
+        if self.trend is None or self.learnt is None:
+            return "The n-gram is counted, not trained."
+        return trend_line(self.trend, self.learnt)
+
+    def _copied_line(self) -> str:
+        if self.copied_share is None:
+            return ""
+        looked = "" if self.copied_of == 1 else f"; {self.copied_of:.0%} of it was looked through"
+        return (
+            f"Of its last sample, {self.copied_share:.0%} of the 50-token pieces stand word for word in the training "
+            f"text (longest run {self.copied_longest}{looked})."
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures in plain names."""
+        values = asdict(self)
+        values["test"] = None if self.test is None else self.test.as_dict()
+        values["nats"] = None if self.test is None else self.test.nats
+        return values
+
+
+def advise(trend: str, ahead: int | None, copied_share: float | None, longer: str) -> str:
+    """What to do next, in a sentence. ahead: 1 where the model is better than the n-gram, -1 where it is worse, 0
+    where they are alike; longer: the command that trains for longer."""
+    if copied_share is not None and copied_share > COPIED_MUCH:
+        return "Next: more text, or a smaller model (--size), or more --dropout: much of what it writes is copied."
+    if trend == "overfitting":
+        return "Next: more text, more --dropout, or a smaller model (--size); more time will not help."
+    if trend in ("learning", "unclear"):
+        return f"Next: train longer: {longer}"
+    helps = {
+        None: "more text helps most, and tells whether the n-gram is better",
+        1: "more text helps most",
+        0: "the n-gram is as good on this text; more text helps most",
+        -1: "the n-gram is better on this text; a net needs more text, or another --rate",
+    }[ahead]
+    if trend == "slowing":
+        return f"Next: {helps}, or longer training: {longer}"
+    return f"Next: {helps}, or another --size."
+
+
+def stands(model: tuple[float, float], ngram: float) -> int | None:
+    """1 where the interval of a model's nats lies below the n-gram's, -1 where it lies above, 0 where it lies around
+    it; None where there is no interval."""
+    low, high = model
+    if math.isnan(low) or math.isnan(high):
+        return None
+    return 1 if high < ngram else -1 if low > ngram else 0
+
+
+def longer_command(folder: RunFolder, path: Path, steps: int) -> str:
+    """The command that trains the same with three times the budget. path: of the text; steps: of the last plan."""
+    asked, data = folder.settings, folder.facts["data"]
+    minutes = max(1, round(3 * asked.minutes)) if asked.minutes else None
+    again = replace(asked, minutes=minutes, steps=None if minutes else 3 * steps, plan=None)
+    return command("train", folder.path / data["path"] if data["kept"] else path, *again.options())
+
+
+def judge(
+    run: RunFolder,
+    record: TrainingRecord,
+    corpus: Corpus,
+    baseline: Baseline,
+    chosen: Chosen,
+    ngram: NGram | None,
+    deadline: Deadline = ENDLESS,
+) -> Verdict:
+    """The verdict on what a run predicts with, its learnt part's averaged weights being the best ones now. ngram:
+    where the run has it, scored on the very same symbols; of as many of these as there is time for."""
+    limit, looked = record.limits.test, record.limits.memorisation
+    test = score_test(corpus, chosen.model, limit, deadline.share(0.5)) if corpus.targets("test") else None
+    whole, cut = corpus.targets("test"), None  # symbols of the test part that were read, where the deadline passed
+    scored, limit = ("validation", chosen.fitted) if test is None else ("test", min(limit, whole))
+    if test is not None and test.symbols < limit:
+        cut = test.symbols
+    compared, parts = (baseline.test if test is not None else baseline.validation), None
+    if isinstance(chosen.model, Mixture):
+        parts = score_parts(chosen.model, chosen.parts, corpus, scored, limit, deadline.share(0.8), cut)
+        compared = parts[COUNTED]
+    elif chosen.parts == [COUNTED]:
+        compared = None
+    elif ngram is not None and cut is None:
+        compared = score_ngram(ngram, corpus, scored, limit, deadline.share(0.8))
+    elif ngram is not None:
+        compared = score_test(corpus, ngram, limit, deadline.share(0.8), cut).nats
+    copied_longest = copied_share = None
+    if record.last_sample:
+        copied_longest, copied_share = copied_of(corpus, record.last_sample, looked)
+    reports = run.read_reports()
+    trend = trend_of(reports)
+    validation = chosen.validation.get(chosen.name, record.best)
+    interval = (test.low, test.high) if test is not None else (validation, validation)
+    ahead = -1 if compared is None else stands(interval, compared)  # without one the n-gram itself was selected
+    longer = longer_command(run, corpus.path, record.plan.steps)
+    return Verdict(
+        model=chosen.name,
+        test=test,
+        test_symbols=whole,
+        validation=validation,
+        baseline=compared,
+        baseline_name=baseline.name,
+        untrained=record.untrained,
+        training_loss=reports[-1]["loss"] if reports else record.best,
+        trend=trend,
+        copied_share=copied_share,
+        copied_longest=copied_longest,
+        copied_of=min(1.0, looked / max(1, corpus.targets("training"))),
+        advice=advise(trend, ahead, copied_share, longer),
+        learnt=record.plan.model,
+        candidates=chosen.validation if chosen.by_choice else None,
+        parts=parts,
+        fitted=chosen.fitted if parts is not None else None,
+        failure=chosen.failure or None,
+        test_begun=cut is not None and limit == whole,
+    )
+
+
+def copied_of(corpus: Corpus, text: str, limit: int) -> tuple[int, float]:
+    """The longest run of `text` that stands in so many symbols of the training part, and the share of its pieces."""
+    symbols = corpus.table.encode(text)
+    found = copied(symbols, corpus.training_pieces(limit, overlap=len(symbols)))
+    return found.longest, found.share
+
+
+def judge_ngram(
+    corpus: Corpus,
+    ngram: NGram,
+    baseline: Baseline,
+    path: str | Path,
+    settings: TrainSettings,
+    deadline: Deadline = ENDLESS,
+) -> Verdict:
+    """The verdict on a counted n-gram: it is its own baseline. path: where its text is; settings: what was asked."""
+    uniform, whole = math.log(corpus.table.size), corpus.targets("test")
+    test = score_test(corpus, ngram, None, deadline) if whole else None
+    return Verdict(
+        model=COUNTED,
+        test=test,
+        test_symbols=whole,
+        validation=baseline.validation if baseline.validation is not None else uniform,
+        baseline=None,
+        baseline_name=baseline.name,
+        untrained=uniform,
+        training_loss=uniform,
+        trend=None,
+        copied_share=None,
+        copied_longest=None,
+        copied_of=0.0,
+        test_begun=test is not None and test.symbols < whole,
+        advice=f"Next: see what a trained model adds: {command('train', path, *settings.net_options())}",
+    )
+
+
+def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int, deadline: Deadline = ENDLESS) -> list[float]:
+    """Nats a character of the validation part's lines at 101 quantiles: what `score` ranks a line against."""
+    lines, symbols = [], 0
+    for line in corpus.validation_lines():
+        lines.append(line)
+        symbols += len(line)
+        if symbols > limit:
+            break
+    scores = []
+    for scored in score_lines(model, corpus.table, lines, documents=corpus.documents, batch=64):
+        scores.append(scored.nats)
+        if deadline.passed():
+            break
+    return [float(q) for q in np.quantile(scores, np.linspace(0, 1, 101))] if scores else []
+
+
+def score_test(
+    corpus: Corpus, model: Unrolling, limit: int | None, deadline: Deadline = ENDLESS, most: int | None = None
+) -> Score:
+    """The score on the test part, or on pieces spread over it where the budget has no time for all. most: symbols of
+    these, where another score of them was cut short."""
+    rows = part_rows(corpus, "test", limit)
+    return evaluate(model, rows, corpus.table.characters, deadline=deadline, most=most)

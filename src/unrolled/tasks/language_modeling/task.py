@@ -1,0 +1,304 @@
+"""A text as the subject of a training: which symbol comes next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from unrolled.data import Corpus, Table, TableOptions, make_batches, part_rows, read_corpus, table_from_json
+from unrolled.data.column_kinds import MOST_KINDS
+from unrolled.data.cuts import PARTS
+from unrolled.data.split_folders import check_most, find_text_splits, labelled_files
+from unrolled.data.split_names import hold_splits
+from unrolled.data.text import list_files
+from unrolled.deadline import ENDLESS, Deadline
+from unrolled.decoding.sampling import decode_stream, sample
+from unrolled.errors import DataError, RunError
+from unrolled.gradient import GRADIENTS
+from unrolled.metrics.surprise import evaluate
+from unrolled.model.mixture import Mixture
+from unrolled.model.ngram.model import NGram
+from unrolled.options import LanguageSettings
+from unrolled.registry import COUNTED, build
+from unrolled.seeds import generator
+from unrolled.tasks.base import Baseline, Concluded, Reading, Subject, Terms
+from unrolled.tasks.build import build_model
+from unrolled.tasks.language_modeling.baseline import count_ngram, score_baseline, score_ngram
+from unrolled.tasks.language_modeling.ensemble import FITTED_LOGITS, Chosen, choose, load_counts, save_counts
+from unrolled.tasks.language_modeling.summary import copied_of, judge, judge_ngram, surprise_quantiles
+from unrolled.tasks.record import ConclusionCost, TrainingRecord
+from unrolled.threads import one_thread
+from unrolled.training.measure import rehearse_language, time_updates
+from unrolled.training.planning import Task, plan_minutes, plan_steps
+
+if TYPE_CHECKING:
+    from unrolled.rundir.folder import RunFolder
+    from unrolled.training.loop import Batches
+    from unrolled.training.plan import Clock, Plan
+
+SAMPLE_SYMBOLS = 300
+RANKED_SYMBOLS = 20_000  # of the validation part, whose lines `score` ranks against
+COUNTED_SHARE = 0.8  # of the time for the n-gram, at most, for counting; the rest is for its score
+COUNTED_ALONE = 0.6  # of the time where nothing is trained, likewise
+CHOSEN_SHARE, JUDGED_SHARE = 0.4, 0.85  # of what is left at the end: for choosing a model, then for the scores
+TIMING_SHARE = 0.01  # of a budget in minutes, at most, for each of the two readings that tell what a mixture takes
+MIXED_SYMBOLS = 3_000  # of it, at most, which tell what a mixture takes beside its learnt part
+LEAST_MIXED = 6_000  # symbols, at least, that a mixture reads at the end
+MIXED_SHARE = 0.12  # of a budget in minutes, at most, that reading them may take where nobody asked for a mixture
+
+
+class Language(Subject):
+    """A corpus, and a model that foresees it. Where no model was asked for, the n-gram too: the best of the two and
+    their ensemble is selected on validation."""
+
+    kind, data, settings_class = "language", "text", LanguageSettings
+    baseline_share, ranked = 0.035, RANKED_SYMBOLS
+    settings: LanguageSettings
+    terms = Terms("nats per character", "symbols", "n-gram", "wrote", "writes", "sample")
+
+    def __init__(self, corpus: Corpus, settings: LanguageSettings, note: str = "") -> None:
+        """note: how a folder was understood, to be said with the text."""
+        self.corpus, self.settings, self.note = corpus, settings, note
+        self._ngram: NGram | None = None  # of `fit_alone`
+        self._judged_by: Deadline = ENDLESS  # likewise
+
+    @classmethod
+    def read(cls, path: str | Path, settings: LanguageSettings, table: Table | None = None) -> Language:
+        """The text at `path`; with a table of symbols that is there already. A folder of train, valid and test is
+        read as these, unless --valid and --test say otherwise. Raises DataError, OptionError."""
+        path, note = Path(path), ""
+        valid, test = settings.valid, settings.test
+        if path.is_dir():
+            splits = find_text_splits(path)
+            note = _folder_note(path, splits, settings)
+            path = splits.get("training", path)
+            valid = str(splits["validation"]) if valid is None and "validation" in splits else valid
+            test = str(splits["test"]) if test is None and "test" in splits else test
+        corpus = read_corpus(
+            path, settings.documents, settings.symbols, settings.seed, valid, test, table, settings.input,
+            TableOptions(header=not settings.no_header),
+        )  # fmt: skip
+        if (table is None or settings.from_run is not None) and not corpus.targets("validation"):
+            raise DataError(
+                f"{path}: the validation part is empty, and on it the best weights are chosen.\n"
+                "Give it a share or a file: --valid 0.05"
+            )
+        if table is None and settings.kind is None and path.is_dir():
+            unread = [file for file in corpus.skipped if file.stat().st_size]
+            check_most(path, len(corpus.files), "texts", unread, " To read the texts alone: --as language.")
+        return cls(corpus, settings, note)
+
+    @classmethod
+    def read_again(cls, path: Path, settings: LanguageSettings, tables: Mapping[str, Any]) -> Language:
+        return cls.read(path, settings, table_from_json(tables))
+
+    @classmethod
+    def read_measured(cls, path: Path, settings: LanguageSettings, tables: Mapping[str, Any]) -> Language:
+        splits = find_text_splits(path) if path.is_dir() else {}
+        corpus = read_corpus(
+            splits.get("test") or splits.get("validation") or path, settings.documents, valid=0.0, test=0.0,
+            table=table_from_json(tables), column=settings.input,
+            options=TableOptions(header=not settings.no_header),
+        )  # fmt: skip
+        return cls(corpus, settings)
+
+    @property
+    def description(self) -> str:
+        return self.corpus.description + self.note
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        return self.corpus.fingerprints
+
+    @property
+    def trained(self) -> bool:
+        return self.settings.model != COUNTED
+
+    @property
+    def without_net(self) -> str | None:
+        return COUNTED
+
+    @property
+    def untrained(self) -> float:
+        return math.log(self.kinds)
+
+    @property
+    def kinds(self) -> int:
+        return self.corpus.table.size
+
+    @property
+    def weighed(self) -> str:
+        if self.settings.model is None:
+            return "; then the best on validation is selected: this, the n-gram or their ensemble"
+        return "; at the end weighed against the n-gram" if self.settings.mixed else ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the run keeps the n-gram beside what it learns."""
+        return self.settings.model is None or self.settings.mixed
+
+    @property
+    def copyable(self) -> int:
+        return self.corpus.targets("training")
+
+    @property
+    def task(self) -> Task:
+        """What of the text a plan depends on."""
+        return task_of(self.corpus)
+
+    def items(self, part: str) -> int:
+        return self.corpus.targets(part)
+
+    def facts(self) -> dict[str, Any]:
+        corpus = self.corpus
+        return {
+            "files": len(corpus.files),
+            "skipped": len(corpus.skipped),
+            "documents": corpus.document_count,
+            "symbols": corpus.table.kind,
+            "different_symbols": corpus.table.size - 1,
+            **{part: corpus.targets(part) for part in corpus.parts},
+            "unseen": corpus.unseen,
+        }
+
+    def tables(self) -> dict[str, Any]:
+        return self.corpus.table.to_json()
+
+    def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
+        settings = self.settings.of_learnt()
+        if seconds is not None:
+            return plan_minutes(settings, self.task, device, threads, seconds)
+        plan = plan_steps(settings, self.task, device, threads)
+        if plan.gradient != "full":  # one that cannot work on these shapes says so before there is a folder
+            build("gradient", GRADIENTS, plan.gradient)
+            next(time_updates(plan, rehearse_language(self.corpus.table.size)))
+        return plan
+
+    def make_model(self, plan: Plan) -> nn.Module:
+        return build_model(plan, self.corpus.table.size, self.settings.seed)
+
+    @classmethod
+    def model_of(cls, run: RunFolder, plan: Plan) -> nn.Module:
+        return build_model(plan, table_from_json(run.read_symbols()).size, run.settings.seed)
+
+    def make_batches(self, plan: Plan) -> Batches:
+        return make_batches(self.corpus, "training", plan.batch, plan.window, self.settings.seed)
+
+    def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
+        rows = part_rows(self.corpus, part, limit=limit)
+        score = evaluate(model, rows, self.corpus.table.characters, deadline=deadline)  # type: ignore[arg-type]
+        return Reading(score.nats, score.symbols)
+
+    def write(self, model: nn.Module) -> str:
+        table, seed = self.corpus.table, self.settings.seed
+        symbols: list[int] = []
+        while len(symbols) < SAMPLE_SYMBOLS:
+            chance = generator(seed, "sample", len(symbols))
+            more = sample(model, [], generator=chance, length=SAMPLE_SYMBOLS - len(symbols))  # type: ignore[arg-type]
+            symbols += [*islice(more, SAMPLE_SYMBOLS), *table.encode("\n").tolist()[:1]]
+        return "".join(decode_stream(table, symbols[:SAMPLE_SYMBOLS]))
+
+    def copied(self, text: str, limit: int) -> tuple[int, float]:
+        return copied_of(self.corpus, text, limit)
+
+    def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
+        ngram = count_ngram(self.corpus, deadline.share(COUNTED_SHARE))
+        if self.counts:  # kept before the baseline is known, which a resumption takes for done
+            save_counts(run, ngram)
+        return score_baseline(ngram, self.corpus, deadline)
+
+    def kept_baselines(self, run: RunFolder) -> list[str]:
+        return [COUNTED] if self.counts else []
+
+    def prepare(self, run: RunFolder, model: Any, clock: Clock) -> ConclusionCost:
+        budget = clock.budget
+        if not self.counts or budget is None:
+            return ConclusionCost()
+        started = clock.now()
+        ngram = load_counts(run)  # and again at the end: while the net learns, nothing is held of it
+        loading = clock.now() - started
+        limit = min(MIXED_SYMBOLS, max(MIXED_SYMBOLS // 20, FITTED_LOGITS // self.kinds // 4))
+        rows, taken = list(part_rows(self.corpus, "validation", limit=limit)), []
+        if not rows:
+            return ConclusionCost(loading)
+        with one_thread():
+            for timed in (Mixture([model, ngram]).to(next(model.parameters()).device), model):
+                started = clock.now()
+                deadline = clock.deadline().within(TIMING_SHARE * budget)
+                symbols = evaluate(timed, rows, self.corpus.table.characters, deadline=deadline).symbols
+                taken.append((clock.now() - started) / symbols)
+        mixing = max(1e-6, taken[0] - taken[1])
+        weighs = self.settings.mixed or mixing * LEAST_MIXED < MIXED_SHARE * budget
+        return ConclusionCost(loading, mixing if weighs else None)
+
+    def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
+        name = record.plan.model
+        if not self.counts:
+            chosen = Chosen([name], record.model, {name: record.best}, 0, by_choice=False)
+            return self._conclude(run, record, baseline, chosen, None)
+        ngram, mixing = load_counts(run), record.cost.ensemble
+        in_time = mixing is not None and record.deadline.left > LEAST_MIXED * mixing
+        with one_thread():
+            chosen = choose(
+                record.model, ngram, self.corpus, record.limits.fit, self.settings.model, name, in_time,
+                record.deadline.share(CHOSEN_SHARE),
+            )  # fmt: skip
+            if isinstance(chosen.model, Mixture):
+                run.write_facts(gate=chosen.model.gate.double().tolist())
+            return self._conclude(run, record, baseline, chosen, ngram)
+
+    def _conclude(
+        self, run: RunFolder, record: TrainingRecord, baseline: Baseline, chosen: Chosen, ngram: NGram | None
+    ) -> Concluded:
+        verdict = judge(run, record, self.corpus, baseline, chosen, ngram, record.deadline.share(JUDGED_SHARE))
+        ranks = surprise_quantiles(chosen.model, self.corpus, RANKED_SYMBOLS, record.deadline)
+        run.write_facts(left=chosen.parts, ranks=ranks)
+        return verdict
+
+    def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
+        deadline = self._judged_by = clock.deadline()
+        ngram = self._ngram = count_ngram(self.corpus, deadline.share(COUNTED_ALONE))
+        nats = score_ngram(ngram, self.corpus, "validation", deadline=deadline.share(0.3))
+        run.write_model(ngram.to_tensors(), ngram.facts())
+        return Baseline(ngram.describe(), nats, None)
+
+    def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
+        ngram = self._ngram
+        if ngram is None:
+            raise RunError(f"{run.path} was not counted: `fit_alone` comes first.")
+        path = run.path / run.facts["data"]["path"] if run.facts["data"]["kept"] else self.corpus.path
+        verdict = judge_ngram(self.corpus, ngram, baseline, path, self.settings, self._judged_by.share(JUDGED_SHARE))
+        ranks = surprise_quantiles(ngram, self.corpus, RANKED_SYMBOLS, self._judged_by)
+        run.write_facts(left=[COUNTED], ranks=ranks)
+        return verdict
+
+
+def task_of(corpus: Corpus) -> Task:
+    """What of the text a plan depends on."""
+    documents = max(1, corpus.document_count)
+    return Task(corpus.table.size, corpus.targets("training"), len(corpus.symbols) / documents)
+
+
+def _folder_note(path: Path, splits: Mapping[str, Path], settings: LanguageSettings) -> str:
+    """How a folder is understood, and the option for what else it could be; "" where there is nothing to say."""
+    if splits:
+        names = ", ".join(splits[split].name for split in PARTS if split in splits)
+        given = {"validation": settings.valid, "test": settings.test}
+        left = "".join(
+            f"; {splits[split].name} is not read, for --{option} is given"
+            for split, option in (("validation", "valid"), ("test", "test"))
+            if split in splits and given[split] is not None
+        )
+        return f"; the splits are the folders {names} (--valid --test overrule){left}"
+    files = list_files(path)
+    labelled = labelled_files(path, files)
+    if mixed := sorted(hold_splits(labelled.labels)):
+        return f"; {' and '.join(mixed)} are read with all else as one text; as splits: --valid --test"
+    if settings.kind is None and len(labelled.files) == len(files) and 1 < len(labelled.labels) <= MOST_KINDS:
+        return f"; where its {len(labelled.labels):,} folders are labels: --as label"
+    return ""

@@ -1,0 +1,83 @@
+"""Which models and gradients there are, and which options each has a use for."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+
+from unrolled.arguments import Count, checked
+from unrolled.errors import OptionError
+from unrolled.gradient import GRADIENTS
+from unrolled.laws import MAKING_LAWS, MEMORY_LAWS, check
+from unrolled.memory import MEMORIES, Memory
+from unrolled.memory.own import is_own, not_brought
+from unrolled.options import DEFAULT_MODEL, TrainOptions
+from unrolled.registry import UNTRAINED, build, choose, learnt_model, parse_part
+from unrolled.settings import option_name
+
+NEURAL_ONLY = (
+    "steps", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "device", "from_run", "plan", "pool",
+    "direction", "balance", "augment", "freeze", "reader",
+)  # fmt: skip
+WIDE = 27_720  # units that any number of heads up to 12 divides
+
+
+def check_parts(settings: TrainOptions) -> None:
+    """Raises OptionError for a model or gradient that there is not, or an option that the model has no use for."""
+    model = settings.model or DEFAULT_MODEL
+    if settings.mixed:
+        parts = model.split("+")
+        if sum(part not in UNTRAINED for part in parts) != 1 or len(set(parts)) < len(parts):
+            raise OptionError(
+                f"A mixture is of one learnt model and the n-gram, as in lstm+ngram or lstm/attention+ngram; "
+                f"of a table, and the linear model: lstm+linear, or both: lstm+linear+ngram. Got '{model}'."
+            )
+        model = learnt_model(model) or ""
+    names = model.split("/")
+    if model in UNTRAINED:
+        name, how = UNTRAINED[model]
+        for field in settings.given():
+            if field in NEURAL_ONLY:
+                raise OptionError(f"The {name} has no {option_name(field)}: it is {how}, not trained. Leave it out.")
+    for name in names:
+        kind, options = parse_part(name)
+        if is_own(kind) and kind not in MEMORIES:
+            raise not_brought(kind)
+        choose("model", {**MEMORIES, **UNTRAINED}, kind)
+        if kind in UNTRAINED and (options or len(names) > 1):
+            raise OptionError(
+                f"The {UNTRAINED[kind][0]} is a model of its own, without options; got '{settings.model}'.\n"
+                f"To weigh it against what is learnt: lstm+{kind}."
+            )
+        if wrong := [option for option in options if option in ("size", "depth", "input_size")]:
+            raise OptionError(f"{name}: the width and number of layers are --size and --depth, not {wrong[0]}=….")
+        if is_own(kind):
+            check_own(name)
+        elif kind not in UNTRAINED:
+            with torch.device("meta"):  # its options are looked at, and nothing is computed
+                build("memory", MEMORIES, name, WIDE, settings.size or WIDE)
+    build("gradient", GRADIENTS, settings.gradient)
+
+
+@cache
+def check_own(name: str) -> None:
+    """Raises OptionError where a memory of the user's own breaks a law, with the smallest input that shows it."""
+
+    @checked
+    def make(input_size: Count, size: Count) -> Memory:
+        return build("memory", MEMORIES, name, input_size, size)
+
+    count = len(MEMORY_LAWS) + len(MAKING_LAWS)
+    if broken := check(make):
+        raise OptionError(
+            f"{name} breaks {len(broken)} of the {count} laws that a memory keeps. The first:\n"
+            f"{broken[0]}\n"
+            "All of them, from Python: unrolled.laws.check. Nothing was trained."
+        )
+
+
+def counted(model: str) -> str:
+    """What a model that is not trained is: "counted n-gram"."""
+    name, how = UNTRAINED[model]
+    return f"{how} {name}"

@@ -1,0 +1,1 @@
+"""Labels, tags and numbers about rows of a table."""

@@ -1,0 +1,43 @@
+"""A CoNLL-U file with a run's tags in its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from unrolled.data.conllu import CONLLU, ConlluTable, word_of
+from unrolled.data.words import join_words
+from unrolled.errors import DataError, command
+from unrolled.tasks.run import Run
+
+
+def has_tags(run: Run) -> bool:
+    """Whether some output of a run is tags, which a CoNLL-U file has columns for."""
+    return any(output.each for output in run.outputs.values())
+
+
+def tag_conllu(run: Run, path: str | Path) -> Iterator[str]:
+    """The lines of a CoNLL-U file with the run's outputs in their columns; all else is as it was."""
+    table = ConlluTable.open(Path(path))
+    tags = sorted(name for name, output in run.outputs.items() if output.each)
+    places = {CONLLU.index(name): name for name in tags if name in CONLLU}
+    if not places:
+        raise DataError(
+            f"{path} has no column for {', '.join(tags)}, which this run answers.\n"
+            f"To have its tags as lines: {command('predict', run.path, path, '--json')}"
+        )
+
+    def texts() -> Iterator[str]:
+        for _, lines in table.sentences():
+            yield join_words(word[1] for line in lines if (word := word_of(line)) is not None)
+
+    # read twice: a thread reads ahead in the one
+    for (_, lines), answer in zip(table.sentences(), run.predict(texts(), top=1), strict=True):
+        found = {place: iter(answer.best_tags(name)) for place, name in places.items()}
+        for line in lines:
+            fields = word_of(line)
+            if fields is not None:
+                for place, labels in found.items():
+                    fields[place] = next(labels)
+            yield line if fields is None else "\t".join(fields)
+        yield ""

@@ -1,0 +1,141 @@
+"""The scores of a run's answers, told: figures, which labels are taken for which, and what was wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from unrolled.data.answers import Labels, shown
+from unrolled.data.examples import Examples
+from unrolled.data.intake import Ids
+from unrolled.data.words import given_words
+from unrolled.figures import SHORT
+from unrolled.metrics.classification import LabelScore
+from unrolled.metrics.regression import LabelSetScore
+from unrolled.tasks.evaluation import Evaluation
+from unrolled.tasks.prediction.metrics import Score, teller_of
+
+MOST_SHOWN = 20  # labels of a confusion matrix that fits a terminal
+LINE, SHORTEST_HEAD = 100, 8  # characters of its lines, and of a label's name above a column, in which it may be cut
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Answers with a label that a run does not know: whatever it says is wrong, and no nats can be told."""
+
+    count: int
+    of: int  # answers in all, rows or steps
+    labels: tuple[str, ...]
+    nats: bool  # whether the score has nats, which leave them out
+
+    @property
+    def line(self) -> str:
+        """What is said of them."""
+        out = ", and no nats are counted for it" if self.nats else ""
+        return (
+            f"{self.count:,} of {self.of:,} have a label that the run does not know ({shown(self.labels)}): "
+            f"whatever it answers is wrong there{out}"
+        )
+
+
+def find_unknown(examples: Examples, rows: Ids) -> dict[str, Unknown]:
+    """The outputs of which these rows have labels that a run does not know."""
+    found = {}
+    for name, answered in examples.answers.items():
+        count, labels = answered.count_unseen(rows)
+        if count:
+            one = isinstance(answered, Labels)
+            of = int(answered.is_due(rows).sum()) if isinstance(answered, Labels) else len(rows)
+            found[name] = Unknown(count, of, tuple(labels), nats=one)
+    return found
+
+
+@dataclass(frozen=True)
+class AnswerEvaluation(Evaluation):
+    """The scores of a run's answers on a table, or on its own test part."""
+
+    columns: ClassVar[tuple[str, ...]] = ("file", "row", "output", "word", "right", "answer", "chance", "text")
+    order: ClassVar[str] = "the surest"
+
+    scores: Mapping[str, Score]
+    beside: Mapping[str, tuple[str, float]] | None  # figures that the verdict put beside the run's own test part
+    unknown: Mapping[str, Unknown]  # of the outputs with labels that the run cannot answer with
+
+    @property
+    def lines(self) -> list[str]:
+        lines = []
+        for name, score in self.scores.items():
+            lines.append(f"{name}, {self.part}: {score.line}")
+            if name in self.unknown:
+                lines.append(f"  {self.unknown[name].line}")
+            if isinstance(score, LabelScore):
+                lines += confusion_lines(score)
+            elif isinstance(score, LabelSetScore):
+                pairs = sorted(zip(score.f1, score.labels, strict=True))[:MOST_SHOWN]
+                lines += [f"  F1 {f1:.3f}  {label}" for f1, label in pairs]
+        if self.beside:
+            beside = ", ".join(f"{name} {SHORT[kind].format(figure)}" for name, (kind, figure) in self.beside.items())
+            lines.append(f"Others: {beside}")
+        return lines
+
+    def as_dict(self) -> dict[str, Any]:
+        facts: dict[str, Any] = {"part": self.part}
+        facts["outputs"] = {name: score.as_dict() | self._unknown(name) for name, score in self.scores.items()}
+        return facts | (
+            {} if self.beside is None else {"beside": {name: figure for name, (_, figure) in self.beside.items()}}
+        )
+
+    def _unknown(self, name: str) -> dict[str, Any]:
+        found = self.unknown.get(name)
+        return {} if found is None else {"unknown": {"count": found.count, "labels": list(found.labels)}}
+
+
+def confusion_lines(score: LabelScore) -> list[str]:
+    """The confusion matrix as lines, a row a true label; of many labels the pairs that are confused most."""
+    names = score.labels
+    if len(names) > MOST_SHOWN:
+        return [f"  {count:6,} x {names[true]} taken for {names[said]}" for count, true, said in score.mistakes[:10]]
+    rows = [*zip(names, score.confusion, strict=False)]
+    if any(score.confusion[len(names)]):
+        rows.append(("(not known)", score.confusion[len(names)]))
+    width = max(len("answered:"), *(len(name) for name, _ in rows))
+    numbers = max(4, *(len(f"{count:,}") for _, row in rows for count in row))
+    fits = (LINE - width) // len(names) - 1
+    heads = [cut_name(name, max(fits, SHORTEST_HEAD)) for name in names]
+    cell = max(numbers, *map(len, heads))
+    lines = ["  " + "answered:".rjust(width) + "  " + " ".join(head.rjust(cell) for head in heads)]
+    lines += [f"  {name.rjust(width)}  " + " ".join(f"{count:,}".rjust(cell) for count in row) for name, row in rows]
+    return lines
+
+
+def cut_name(name: str, most: int) -> str:
+    """A name in so many characters at most, with … where some are left out."""
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def list_errors(examples: Examples, part: str, said: Mapping[str, torch.Tensor]) -> list[dict[str, Any]]:
+    """The rows that are answered wrongly, those answered surest first; of numbers all, those furthest off first."""
+    found = []
+    rows = examples.parts[part]
+    for name, one in said.items():
+        answered = examples.answers[name]
+        places, row_of, first = answered.places(rows), rows, rows
+        if answered.each and isinstance(answered, Labels):
+            first = answered.starts
+            row_of = np.repeat(rows, first[rows + 1] - first[rows])
+        for wrong in teller_of(answered.output).wrong(answered, rows, one):
+            row, place = int(row_of[wrong.at]), int(places[wrong.at])
+            item = examples.items[row]
+            file, number = examples.located(row)
+            facts: dict[str, Any] = {"file": file, "row": number, "output": name}
+            if answered.each:
+                step = place - int(first[row])
+                facts["word"] = given_words(item)[step] if isinstance(item, str) else str(step + 1)
+            text = " ".join(item.split("\n")).rstrip() if isinstance(item, str) else ""
+            answer = {"right": answered.spelled(place), "answer": wrong.answer, "chance": wrong.surety}
+            found.append({**facts, **answer, "text": text})
+    return sorted(found, key=lambda one: -float(str(one["chance"])))

@@ -1,0 +1,190 @@
+"""A run that answers about rows with labels, tags or numbers: about those that come, or a table with its right
+answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from unrolled.data.buckets import gather_steps
+from unrolled.data.items import Item, iterate
+from unrolled.data.outputs import LabelOutput, LabelSetOutput, ValueOutput
+from unrolled.data.words import given_words
+from unrolled.errors import RunError
+from unrolled.metrics.regression import NORMAL
+from unrolled.model.likelihoods import LIKELIHOODS
+from unrolled.model.predictor import Answerer, Net, Part
+from unrolled.model.row_net import Answering
+from unrolled.options import DEFAULT_MODEL
+from unrolled.registry import UNTRAINED
+from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.sessions import load_best, recorded_plans
+from unrolled.tasks.build import build_answering
+from unrolled.tasks.dataset import check_labels
+from unrolled.tasks.prediction.baselines import load_rival
+from unrolled.tasks.prediction.evaluation import AnswerEvaluation, find_unknown, list_errors
+from unrolled.tasks.prediction.metrics import Reach, ValueTeller, teller_of
+from unrolled.tasks.prediction.task import Answers
+from unrolled.tasks.requests import TOGETHER, Given, NoItem, name_of
+from unrolled.tasks.results import THERE, Answer, Estimate, Ranked
+from unrolled.tasks.rows_run import RowsRun
+from unrolled.tasks.run import EvaluateOptions, PredictOptions, Reread
+from unrolled.threads import one_thread, torch_threads
+
+PROBED = 32  # items by which numbers of threads are compared
+
+
+class PredictionRun(RowsRun):
+    """A run about rows, with a net, a linear model or n-grams, or what they say made one."""
+
+    kind, does = Answers.kind, "answers about rows"
+    takes = frozenset({"errors", "skip_empty", "top", "every"})
+
+    def __init__(self, folder: RunFolder, reread: Reread, device: str = "cpu", threads: int | None = None) -> None:
+        super().__init__(folder, reread, device, threads)
+        # one that was stopped before its end answers by its net as it is
+        self.left = folder.facts.get("left") or [self.settings.of_learnt().model or DEFAULT_MODEL]
+        weights: dict[str, list[float]] = folder.facts.get("weights") or {name: [1.0] for name in self.outputs}
+        self.reaches: dict[str, Reach] = folder.facts.get("reaches") or {}
+        self.net: Answering | None = None
+        parts: list[Part] = []
+        tables = folder.read_symbols()
+        for name in self.left:
+            if name in UNTRAINED:
+                parts.append(load_rival(folder, name, self.known.intake))
+                continue
+            plan = recorded_plans(folder, device=self.device)[0]
+            self.net = load_best(folder, plan, lambda plan: build_answering(plan, self.settings, tables))
+            self.net.requires_grad_(False)
+            parts.append(Net(self.net, self.known.intake))
+        if set(weights) != set(self.outputs) or any(len(each) != len(parts) for each in weights.values()):
+            raise RunError(
+                f"{folder.path}/run.json is damaged: its weights do not fit. Resume the run, or train again."
+            )
+        self.answerer = Answerer(parts, weights, {name: LIKELIHOODS[one.kind] for name, one in self.outputs.items()})
+
+    @property
+    def parameters(self) -> int:
+        return 0 if self.net is None else sum(p.numel() for p in self.net.parameters())
+
+    def _predict(self, rows: Iterator[Given | str], options: PredictOptions) -> Iterator[Answer]:
+        if options.every:
+            net = self._streaming_net()
+            return (answer for given in rows for answer in self._answer_as_read(net, given, options.top))
+        return self._in_place(rows, lambda some, _: self._answers(some, options.top))
+
+    def _answers(self, some: Sequence[tuple[str, Item]], top: int | None) -> Iterator[Answer]:
+        """An answer for each (name, item)."""
+        said = self._say([item for _, item in some])
+        places = dict.fromkeys(said, 0)
+        for name, item in some:
+            own = {}
+            for out, found in said.items():
+                count = self._count(item) if self.outputs[out].each else 1
+                own[out] = found[places[out] : places[out] + count]
+                places[out] += count
+            yield self._told(name, own, top)
+
+    def _say(self, items: Sequence[Item]) -> dict[str, Tensor]:
+        """What is said of items, on as many threads as is faster."""
+        with torch_threads(self.threads.settle(lambda: self.answerer.answer(items[:PROBED]))):
+            return self.answerer.answer(items)
+
+    def _count(self, item: Item) -> int:
+        """Steps of an item that an answer for each is about."""
+        return len(given_words(item)) if isinstance(item, str) else len(item)
+
+    def _told(self, name: str, said: Mapping[str, Tensor], top: int | None) -> Answer:
+        """What is said of a row, (A, O) of each output, as an answer."""
+        labels, tags, sets, values = {}, {}, {}, {}
+        for out, found in said.items():
+            output = self.outputs[out]
+            if isinstance(output, LabelOutput):
+                chances, order = found.exp().sort(1, descending=True)
+                ranked = [
+                    self._named(output.names, *pair)
+                    for pair in zip(order[:, :top].tolist(), chances[:, :top].tolist(), strict=True)
+                ]
+                if output.each:
+                    tags[out] = ranked
+                else:
+                    labels[out] = ranked[0]
+            elif isinstance(output, LabelSetOutput):
+                chances, order = found[0].sigmoid().sort(descending=True)
+                kept = max(top or len(chances), int((chances > THERE).sum()))
+                sets[out] = self._named(output.names, order[:kept].tolist(), chances[:kept].tolist())
+            elif isinstance(output, ValueOutput):
+                means, deviations = ValueTeller(output).in_units(found)
+                reached = deviations[0] * torch.tensor(list(self.reaches.get(out) or [NORMAL])).double()
+                pairs = zip(means[0].tolist(), reached.tolist(), strict=True)
+                values[out] = [Estimate(mean, mean - reach, mean + reach) for mean, reach in pairs]
+        return Answer(name, labels, tags, sets, values)
+
+    def _named(self, names: Sequence[str], order: Sequence[int], chances: Sequence[float]) -> Ranked:
+        return [(names[label], chance) for label, chance in zip(order, chances, strict=True)]
+
+    def _streaming_net(self) -> Answering:
+        """The net, where it answers at every step and alone. Raises RunError."""
+        net = self.net
+        if net is None or not net.streams or len(self.answerer.parts) > 1:
+            raise RunError(
+                f"{self.path} answers at a row's end alone: it is {'+'.join(self.left)}, "
+                f"{'read both ways' if net is not None and not net.streams else 'of whole rows'}.\n"
+                "To answer at every step: unroll train DATA --model lstm --direction ahead"
+            )
+        return net
+
+    @torch.no_grad()
+    def _answer_as_read(self, net: Answering, given: Given | str, top: int | None) -> Iterator[Answer]:
+        """The net's answer after each step of a row, in constant bytes."""
+        (item,) = self.giving.take_all([given])
+        if isinstance(item, NoItem):
+            yield self._none(name_of(given), item)
+            return
+        inputs, lengths = gather_steps(self.known.intake, [item])
+        state = net.start(1)
+        for t in range(int(lengths[0])):
+            with one_thread():  # a step of one row is too little to share
+                outputs, state = net.step(inputs[:, t], state)
+            said = {
+                name: self.answerer.likelihoods[name].blend(
+                    found[None].double(), torch.tensor(self.answerer.weights[name])
+                )
+                for name, found in net.say(outputs).items()
+            }
+            yield self._told(name_of(given), said, top)
+
+    def _evaluate(self, data: str | None, options: EvaluateOptions) -> AnswerEvaluation:
+        examples = self._read(Answers, data, options.skip_empty).examples
+        if data is not None:
+            check_labels(examples, str(self.path), "every answer would be wrong", "name another run")
+        part, called = self._part_of(examples, data)
+        found: dict[str, list[Tensor]] = {name: [] for name in self.outputs}
+        for items in iterate(examples.part_items(part), TOGETHER):
+            for name, said in self._say(items).items():
+                found[name].append(said)
+        whole = {name: torch.cat(each) for name, each in found.items()}
+        rows = examples.parts[part]
+        scores = {}
+        for name, said in whole.items():
+            reach = self.reaches.get(name) or ()
+            scores[name] = teller_of(self.outputs[name]).score(examples.answers[name], rows, said, reach)
+        wrong = list_errors(examples, part, whole) if options.errors else []
+        beside = None if data is not None else self._beside()
+        return AnswerEvaluation(called, scores, beside, find_unknown(examples, rows), wrong=wrong)
+
+    def _beside(self) -> dict[str, tuple[str, float]]:
+        """What the verdict put beside the run: a figure and its name."""
+        beside: dict[str, tuple[str, float]] = {}
+        for name, facts in self.facts["scores"].get("outputs", {}).items():
+            prefix = f"{name}: " if len(self.outputs) > 1 else ""
+            figure = facts.get("figure", "accuracy")
+            beside |= {prefix + other: (figure, score[figure]) for other, score in facts["beside"].items()}
+            if "constant" in facts:
+                beside[prefix + facts["constant"]["answer"]] = figure, facts["constant"][figure]
+            else:  # an older run
+                frequent = facts["most_frequent"]
+                beside[f"{prefix}always '{frequent['label']}'"] = figure, frequent["accuracy"]
+        return beside

@@ -1,0 +1,256 @@
+"""From a path and options to the task of a training: what the data are and what is learnt about them, decided once.
+
+`look` tells, without reading it, whether a path is learnt as a text or as rows of a table. `resolve` reads it, and
+makes the task with its settings. `read_again` and `read_measured` read data for a run, whose task is known.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from unrolled.data import Corpus, is_table, keep_standard_input, table_from_json
+from unrolled.data.folders import label_folders
+from unrolled.data.idx_form import find_idx
+from unrolled.data.media_folders import check_not_flat, media_folder
+from unrolled.data.split_folders import find_splits
+from unrolled.data.table_file import TableFile
+from unrolled.data.tables import check_no_tables, has_header, open_table
+from unrolled.data.text import list_files
+from unrolled.data.text_columns import ROW, text_column
+from unrolled.errors import DataError, OptionError, RunError, command
+from unrolled.escaping import folder_name
+from unrolled.options import DEFAULT_MODEL, LanguageSettings, TrainOptions
+from unrolled.registry import LINEAR, UNTRAINED
+from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.own_files import has_traces, runs_held
+from unrolled.rundir.sessions import recorded_plans
+from unrolled.settings import option_name
+from unrolled.tasks.base import Subject
+from unrolled.tasks.dataset import known_from_json, read_rows, table_options
+from unrolled.tasks.inherited import started_from, takes_memory
+from unrolled.tasks.language_modeling.task import Language
+from unrolled.tasks.model_names import check_parts
+from unrolled.tasks.prediction.task import Answers
+from unrolled.tasks.reading_time import check_reading
+from unrolled.tasks.seq2seq.task import Writings
+from unrolled.tasks.table import TASKS
+from unrolled.training.plan import Clock
+
+KEPT = "data.txt"  # of standard input, in a run's folder
+
+
+class Found(NamedTuple):
+    """What a path holds, as far as a look tells."""
+
+    text: bool  # learnt as a text; else as rows with answers
+    column: str | None = None  # of a table that is learnt as a text: whose cells are documents
+    table: TableFile | None = None  # rows, opened; None for a text
+
+
+def resolve(
+    path: str | Path, options: TrainOptions, source: RunFolder | None = None, clock: Clock | None = None,
+    kept: Path | None = None,
+) -> Subject:  # fmt: skip
+    """The task of a training on what `path` holds. source: the run that it starts from. clock: of a budget, which is
+    refused where reading would take over half of it. kept: where standard input ("-") is put, to be read from there.
+    Raises DataError, OptionError, RunError."""
+    check_parts(options)
+    found = look(path, options)
+    if found.text:
+        _check_text(path, options, found)
+    wanted = options if source is None else dataclasses.replace(options, **started_from(source, options, found.text))
+    if found.table is not None:
+        check_reading(found.table, wanted, clock)
+        return _read_rows(path, found.table, options, wanted, source)
+    if kept is None:
+        return _read_text(path, wanted, found, source)
+    keep_standard_input(kept, any_bytes=options.symbols == "byte")
+    try:
+        return _read_text(kept, wanted, found, source)
+    except DataError as error:
+        raise type(error)(str(error).replace(str(kept), "standard input")) from None
+
+
+def _check_text(path: str | Path, options: TrainOptions, found: Found) -> None:
+    """Raises OptionError for an option that a text has no use for."""
+    if options.kind not in (None, Language.kind):
+        raise OptionError(
+            f"--as {options.kind} is of tables and of folders whose names are labels, and {path} is read as a text.\n"
+            "Leave it out, or give a table: csv, tsv, jsonl, parquet."
+        )
+    of_columns = [] if found.column else ["input", "no_header"]
+    refuse_options(options, [*options.refused_by(LanguageSettings), *of_columns], f"{path} is read as a text")
+    if LINEAR in (options.model or DEFAULT_MODEL).split("+"):
+        raise OptionError(f"{path} is a text, and the linear model answers about rows. Try --model lstm+ngram.")
+
+
+def _read_text(path: str | Path, wanted: TrainOptions, found: Found, source: RunFolder | None) -> Language:
+    _check_source(source, path, Language)
+    as_rows = {"kind": Language.kind, "documents": ROW, "input": found.column} if found.column else {}
+    table = None if source is None else table_from_json(source.read_symbols())
+    return Language.read(path, wanted.resolve(LanguageSettings, **as_rows), table)
+
+
+def _read_rows(
+    path: str | Path, table: TableFile, options: TrainOptions, wanted: TrainOptions, source: RunFolder | None
+) -> Answers | Writings:
+    """The task of a training on rows: what is answered decides which. options: as typed; wanted: with what follows
+    from the run that it starts from."""
+    neither = set(options.refused_by(Answers.settings_class)) & set(options.refused_by(Writings.settings_class))
+    refuse_options(options, sorted(neither), f"{path} is a table")
+    began = source is not None and source.facts["kind"] == Language.kind
+    tables = None if source is None else source.read_symbols()
+    theirs = table_from_json(tables) if tables is not None and began else None
+    start = None if tables is None or began else known_from_json(tables)
+    examples = read_rows(path, wanted, None, theirs, opened=table, start=start)
+    subject = Answers if examples.written is None else Writings
+    for name in options.refused_by(subject.settings_class):
+        raise OptionError(
+            f"{option_name(name)} is of {options.owner(name).of}, and {path} is asked for {examples.asked_for}.\n"
+            f"Leave it out, or have these learnt: {options.owner(name).chosen_by}."
+        )
+    if "pool" in options.given() and all(answered.each for answered in examples.answers.values()):
+        raise OptionError(
+            f"--pool is of answers about whole rows, and {path} is asked for {examples.asked_for}, an answer per "
+            "step.\nLeave it out."
+        )
+    if subject is Writings:
+        if began:
+            raise OptionError(
+                f"--from {wanted.from_run} starts from a language model, and answers with labels or numbers; here a "
+                "text is to be written.\nLeave it out."
+            )
+        return Writings(examples, wanted.resolve(Writings.settings_class))
+    settings = wanted.resolve(Answers.settings_class)
+    if source is None:
+        return Answers(examples, settings)
+    embed = recorded_plans(source)[0].embed
+    if not began:
+        return Answers(examples, settings, (tables or {}).get("began"), embed)
+    read_text = None if takes_memory(source, settings) else lambda: read_corpus_again(source)
+    return Answers(examples, settings, Language.kind, embed, read_text)
+
+
+def _check_source(source: RunFolder | None, path: str | Path, subject: type[Subject]) -> None:
+    """Raises RunError where a run is of another kind than what is read."""
+    if source is not None and source.facts["kind"] != subject.kind:
+        raise RunError(f"{source.path} is a run of kind '{source.facts['kind']}'; {path} is read as {subject.kind}.")
+
+
+def look(path: str | Path, options: TrainOptions) -> Found:
+    """What a path holds: a text, a table whose column of text is learnt as documents (where it has no other, or by
+    --as language), or rows. Raises DataError, OptionError."""
+    if str(path) != "-":
+        refuse_run(path)
+    folder = str(path) != "-" and Path(path).is_dir()
+    text = options.kind == Language.kind
+    if folder and not text:
+        files = list_files(Path(path))
+        if options.read is None:
+            check_no_tables(Path(path), files)
+        check_not_flat(Path(path), files)
+    given = [name for name in ("no_header", "decimal") if getattr(options, name)]
+    if given and not has_header(path):
+        raise OptionError(f"{option_name(given[0])} is of csv and tsv, and {path} is none by its name. Leave it out.")
+    if options.kind not in (None, Language.kind):
+        return _look_at_rows(path, options)
+    by_row = options.documents == ROW or (text and options.input is not None)
+    if folder or not is_table(path):
+        if by_row:
+            asked = f"--documents {ROW}" if options.documents == ROW else f"--input {options.input}"
+            raise OptionError(f"{asked} is of tables, and {path} is none by its name. Leave it out.")
+        return Found(text=True) if text or not folder else _look_at_rows(path, options)
+    table = open_table(path, table_options(options))
+    alone = text_column(table, names=text) if options.output is None else None
+    column = options.input or alone
+    if by_row and column is None:
+        raise OptionError(f"{path} has several columns; name the one whose texts are learnt: --input COLUMN")
+    if column is None or not (by_row or column == alone):
+        return Found(text=True) if text else Found(text=False, table=table)
+    if options.documents not in (ROW, "file"):
+        raise OptionError(
+            f"--documents {options.documents}: {path} is a table, where each row is a document. Leave it out."
+        )
+    return Found(text=True, column=column)
+
+
+def _look_at_rows(path: str | Path, options: TrainOptions) -> Found:
+    """What a folder holds, or a path of which answers about rows are asked."""
+    if str(path) == "-" or not (Path(path).is_dir() or is_table(path)):
+        return Found(text=True)
+    folder = Path(path)
+    labelled = options.kind == "label" or not folder.is_dir() or media_folder(path) or find_idx(folder)
+    if not labelled and find_splits(folder) is None and not label_folders(folder):
+        return Found(text=True)  # documents: they stand neither under names of splits nor under those of labels
+    return Found(text=False, table=open_table(path, table_options(options)))
+
+
+def read_again(run: RunFolder) -> Subject:
+    """The run's own data once more, as its task. Raises DataError where it is gone or is not what it was."""
+    data, subject = run.facts["data"], TASKS[run.facts["kind"]].subject
+    path = run.path / KEPT if data["kept"] else Path(data["path"])
+    if data["kept"]:
+        run.check_file(KEPT)
+    if not (path.is_file() or path.is_dir()):  # what is neither is no data that a run had
+        raise DataError(
+            f"The {subject.data} that {run.path} was trained on is gone: {path}.\nPut it back, or train anew."
+        )
+    task = subject.read_again(path, run.settings, run.read_symbols())
+    if data["fingerprints"] and list(task.fingerprints.values()) != list(data["fingerprints"].values()):
+        again = [] if run.settings.model in UNTRAINED else ["--from", run.path]
+        words = run.asked.without("from_run", "freeze", "plan").options()
+        raise DataError(
+            f"The {subject.data} that {run.path} was trained on has changed since: {path}.\n"
+            f"Put the old one back, or train anew: {command('train', path, *words, *again)}"
+        )
+    return task
+
+
+def read_corpus_again(run: RunFolder) -> Corpus:
+    """The text of a run on one once more, as `read_again`."""
+    task = read_again(run)
+    if not isinstance(task, Language):
+        raise TypeError("a run on a text was expected")
+    return task.corpus
+
+
+def read_measured(run: RunFolder, path: str | Path, skip_empty: bool = False) -> Subject:
+    """Other data as a run's task reads them, all of them one part; of what comes in splits the test split alone.
+    skip_empty: rows with an empty cell are left out, also where the run's own were not. Raises DataError,
+    OptionError, RunError."""
+    refuse_run(path)
+    task = TASKS[run.facts["kind"]].subject
+    if task is not Language and not (Path(path).is_dir() or is_table(path)):
+        raise RunError(f"{run.path} is a run of kind '{task.kind}'; {path} is read as {Language.kind}.")
+    settings = run.settings
+    if skip_empty:
+        settings = dataclasses.replace(settings, skip_empty=True)
+    return task.read_measured(Path(path), settings, run.read_symbols())
+
+
+def name_for(path: str | Path) -> str:
+    """A run's name, after its data."""
+    return "stdin" if str(path) == "-" else folder_name(Path(path).resolve().stem) or "run"
+
+
+def refuse_run(path: str | Path) -> None:
+    """Raises DataError where a run's folder, or one that holds runs, is given as data, RunError where it is a damaged
+    run's."""
+    if has_traces(path):
+        RunFolder.open(path, kinds=None)
+        raise DataError(
+            f"{path} is a run, and data were expected: a text, a folder of texts or a table.\n"
+            f"To train it further: {command('resume', path)}. To look at it: {command('info', path)}"
+        )
+    if held := runs_held(path):
+        raise DataError(f"{held}\nTo learn from, give a text, a folder of texts or a table.")
+
+
+def refuse_options(options: TrainOptions, names: Iterable[str], why: str) -> None:
+    """Raises OptionError for the first of these options that was typed."""
+    for name in options.given():
+        if name in names:
+            raise OptionError(f"{why}, which has no use for {option_name(name)}. Leave it out.")

@@ -1,0 +1,1 @@
+"""A text about each row of a table."""
