@@ -128,7 +128,7 @@ def orthogonalise(matrices: Tensor, iterations: int = 3) -> Tensor:
     """(G, H, D) -> the nearest matrices with singular values about 1, by Newton–Schulz steps of degree 5.
 
     The coefficients are those of Jordan et al. (2024), who take five iterations; three did as well here
-    (docs/results.md), at 0.6 of the cost.
+    (docs/results/text.md), at 0.6 of the cost.
     """
     dtype = torch.bfloat16 if matrices.dtype == torch.float32 else matrices.dtype
     wide = matrices.shape[1] <= matrices.shape[2]

@@ -1,6 +1,6 @@
 """The plan: all that is decided before training, and how what is left of it is planned again.
 
-Sizes come from a table fitted on several texts (docs/results.md): the speed of this machine on this data's
+Sizes come from a table fitted on several texts (docs/results/text.md): the speed of this machine on this data's
 shapes, times the seconds there are, is the number of symbols that can be read; more of them want more units.
 """
 

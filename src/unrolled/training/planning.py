@@ -1,4 +1,4 @@
-"""From a budget to a plan: sizes from a table fitted on several texts (docs/results.md), times from this machine."""
+"""From a budget to a plan: sizes from a table fitted on texts (docs/results/text.md), times from this machine."""
 
 from __future__ import annotations
 

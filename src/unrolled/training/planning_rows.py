@@ -1,8 +1,8 @@
 """From a budget to a plan for examples: rows with answers, which are read many times over.
 
 Few rows are soon learnt by heart, so a training is as long as so many readings of them take, or as the budget, if
-that is shorter; what is left of it is not spent. Sizes and readings are from docs/results.md, but those of texts that
-are written about rows, which are what the field takes for as many rows (docs/answers.md).
+that is shorter; what is left of it is not spent. Sizes and readings are from docs/results/tables.md, but those
+of texts that are written about rows, which are what the field takes for as many rows (docs/answers.md).
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ TRIES = ((True, 0.1), (False, 0.1), (True, 0.3), (True, 0.03), (False, 0.3), (Fa
 """Whether weights are scaled by log-count ratios, and the penalty of the squared weights: what serves most often
 first, for there may be no time for all. Each goes on from where the last of its scaling ended."""
 TAG_TRIES = ((True, 0.1), (True, 0.03), (True, 0.3), (True, 1.0), (False, 0.1), (False, 0.03))
-"""Of tags, where a try takes long and scaled weights do better from the first one on (docs/results.md)."""
+"""Of tags, where a try takes long and scaled weights do better from the first one on (docs/results/tables.md)."""
 NUMBER_TRIES = ((False, 1.0), (False, 10.0), (False, 100.0), (False, 0.1))
 ITERATIONS = 40  # of L-BFGS for each
 MOST = 10_000_000  # n-grams, each row's counted, that are fitted on

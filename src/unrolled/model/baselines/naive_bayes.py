@@ -31,7 +31,7 @@ from unrolled.model.baselines.ngram_features import UNITS, Hashes, mixed, window
 Ids = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
-ORDERS = {"characters": 4, "words": 3}  # docs/results.md
+ORDERS = {"characters": 4, "words": 3}  # docs/results/tables.md
 STRENGTH = 4.0  # S: likewise
 MOST = 10_000_000  # n-grams, each occurrence for itself, that are counted
 SPEED = 400_000  # of them a second, about

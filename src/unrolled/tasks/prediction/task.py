@@ -154,7 +154,7 @@ class Answers(Subject):
         rows = self.examples.parts["training"]
         looked = [len(intake.encode(self.examples.items[row])) for row in rows[:200].tolist()]
         each = any(answered.each for answered in self.examples.answers.values())
-        # from a language model's memory words take as many readings as symbols (docs/results.md)
+        # from a language model's memory words take as many readings as symbols (docs/results/pretraining.md)
         worded = isinstance(intake, Tokens) and intake.worded and self.began is None
         kind = "tags" if each else intake.kind if intake.kind in FEATURES else "words" if worded else "symbols"
         task = RowTask(len(rows), float(np.mean(looked)), kind, self._rehearse, self.padding_share, self.embed)
