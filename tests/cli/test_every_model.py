@@ -48,6 +48,7 @@ def trained(days: Path, out: Path, **settings: Any) -> unrolled.Run:
     return unrolled.load(str(out))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_run_of_any_memory_answers(name: str, days: Path, tmp_path: Path) -> None:
     run = trained(days, tmp_path / "run", model=name)

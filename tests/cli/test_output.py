@@ -130,6 +130,7 @@ def test_a_terminal_that_is_gone_ends_a_training_tidily(tmp_path: Path) -> None:
         assert process.wait(timeout=30) == 130
 
 
+@pytest.mark.slow
 def test_under_nohup_a_training_outlives_its_terminal(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     with subprocess.Popen([*IGNORING, sys.executable, fake_run.__file__, "train", "slow"], stdin=subprocess.DEVNULL,

@@ -103,6 +103,7 @@ def test_compare_takes_it(here: Path, unroll: Unroll) -> None:
     assert json.loads(answer.out.splitlines()[0])["model"] == "leaky.Leaky"
 
 
+@pytest.mark.slow
 def test_no_other_file_of_the_working_folder_is_run(here: Path, unroll: Unroll) -> None:
     mark = f"open({str(here / 'was-run')!r}, 'w').close()\n"
     for name in ("unrolled", "torch", "numpy", "json", "runpy", "sacrebleu", "jiwer"):

@@ -105,6 +105,7 @@ def test_the_newest_run_is_asked_where_none_is_named(here: Path, unroll: Unroll)
     assert "films.csv" in listed.out
 
 
+@pytest.mark.slow
 def test_every_step_is_answered_where_the_run_reads_ahead(here: Path, unroll: Unroll) -> None:
     asked = ("--model", "gru", "--direction", "ahead", "--pool", "last", "--out", "ahead")
     assert unroll("train", "films.csv", *SMALL, *asked).code == 0
@@ -247,6 +248,7 @@ def test_standard_input_may_be_a_text_still(here: Path, unroll: Unroll, monkeypa
     assert json.loads((here / "piped" / "run.json").read_text())["kind"] == "language"
 
 
+@pytest.mark.slow
 def test_folds_are_told_as_one_table(here: Path, unroll: Unroll) -> None:
     answer = unroll("train", "films.csv", *SMALL, "--folds", "2", "--out", "folds")
     assert answer.code == 0, answer.err

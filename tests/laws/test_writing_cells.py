@@ -41,6 +41,7 @@ def check(source: str, memory: str, reader: str) -> None:
         assert broken is None, f"{source}, {memory}, {reader}: {broken}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("memory", MEMORIES)
 def test_every_pair_of_parts_writes(memory: str, reader: str) -> None:

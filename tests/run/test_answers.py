@@ -175,6 +175,7 @@ def test_too_few_rows_to_tell_choose_no_weights(rows: int, last: bool, tmp_path:
     assert (facts["step"] == 60) == last, "49 rows tell too little, 50 that what came first is best"
 
 
+@pytest.mark.slow
 def test_models_asked_for_are_left_as_asked(table: Path, tmp_path: Path) -> None:
     for model, left in (
         ("lstm", ["lstm"]), ("gru+linear", ["gru", "linear"]), ("linear+gru", ["gru", "linear"]),
@@ -642,6 +643,7 @@ def test_a_conllu_file_comes_back_with_its_other_columns_untouched(tagged: Train
     assert "\n".join(tag_conllu(run, path)) + "\n" == right
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["both", "ahead"])
 def test_tags_go_on_to_the_same_bytes(direction: str, tmp_path: Path) -> None:
     path = write_sentences(tmp_path / "t.conllu", 60)

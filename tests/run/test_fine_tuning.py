@@ -194,6 +194,7 @@ def test_a_column_of_another_kind_is_said_with_what_settles_it(tmp_path: Path) -
     assert note_of(training).endswith("head 'label' (value before, label now).")
 
 
+@pytest.mark.slow
 def test_it_goes_on_to_the_same_bytes(source: Path, tmp_path: Path) -> None:
     table = write_films(tmp_path, labels=WORDS)
     whole = finish(start(table, source, steps=6, out=str(tmp_path / "whole"), dropout=0.2))

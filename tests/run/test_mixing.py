@@ -107,6 +107,7 @@ def test_a_mixtures_learnt_part_is_trained_as_if_alone(text: Path, tmp_path: Pat
     same_bytes(alone, whole)
 
 
+@pytest.mark.slow
 def test_the_order_of_the_parts_does_not_matter(text: Path, tmp_path: Path, whole: Path) -> None:
     other = finish(Training(text, out=str(tmp_path / "run"), **SMALL | {"model": "ngram+lstm"})).folder
     same_mixture(whole, other)
@@ -145,6 +146,7 @@ def test_a_kill_while_counting_or_weighing_loses_nothing(
     same_mixture(whole, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_finished_mixture_goes_on_and_is_weighed_again(text: Path, tmp_path: Path, whole: Path) -> None:
     out = tmp_path / "run"
     first = finish(Training(text, out=str(out), **SMALL))

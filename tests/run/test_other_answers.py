@@ -294,6 +294,7 @@ def test_a_folder_a_path_and_a_table_of_paths_are_answered(heard: Training, tmp_
     assert (there.best("label"), there.error) == ("low", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped", [1, 5])
 def test_a_run_of_varied_sounds_goes_on_to_the_same_bytes(stopped: int, pitches: Path, tmp_path: Path) -> None:
     asked: dict[str, Any] = {"augment": "yes", "dropout": 0.2, **SMALL, "steps": 6}

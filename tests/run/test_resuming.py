@@ -92,6 +92,7 @@ def kill_at_random(text: Path, folder: Path, uninterrupted: Path, times: int) ->
         same_bytes(uninterrupted, out)
 
 
+@pytest.mark.slow
 def test_a_kill_at_two_random_moments_changes_no_byte(text: Path, tmp_path: Path, uninterrupted: Path) -> None:
     kill_at_random(text, tmp_path, uninterrupted, 2)
 
@@ -122,6 +123,7 @@ def test_a_stop_and_a_resumption_change_no_byte(
     same_bytes(uninterrupted, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_stops_with_a_message_and_a_whole_checkpoint(text: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     finish(Training(text, out=str(out), **SMALL))
@@ -281,6 +283,7 @@ def test_a_finished_run_gets_a_second_leg(text: Path, tmp_path: Path) -> None:
     assert [plan["why"] for plan in longer.run.read_plans()] == ["start", "second leg"]
 
 
+@pytest.mark.slow
 def test_a_second_leg_that_was_killed_keeps_its_budget(text: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     finish(Training(text, out=str(out), **SMALL))
@@ -419,6 +422,7 @@ def test_every_model_trains_samples_scores_and_evaluates(model: str, text: Path,
     assert run.evaluate().as_dict()["nats"] < 3
 
 
+@pytest.mark.slow
 def test_lines_are_documents_of_their_own(tmp_path: Path) -> None:
     import unrolled
 

@@ -107,6 +107,7 @@ def test_the_net_is_trained_as_if_alone(made: Callable[[str], Path], model: str,
     assert not (alone.folder / "ngram.safetensors").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", KINDS)
 def test_it_goes_on_is_a_start_and_is_repeated(
     made: Callable[[str], Path], model: str, text: Path, tmp_path: Path

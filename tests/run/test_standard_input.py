@@ -74,6 +74,7 @@ def test_of_what_cannot_be_learnt_nothing_is_left(
     assert os.listdir(tmp_path) == ["temporary"] and list(temporary.iterdir()) == []  # noqa: PTH208
 
 
+@pytest.mark.slow
 def test_what_a_kill_left_of_it_is_swept_up_by_the_next(tmp_path: Path, temporary: Path) -> None:
     killed = ("import os, sys; from unrolled.data import fingerprints; real = fingerprints._read\n"
               "fingerprints._read = lambda source: os._exit(9)\n"
@@ -90,6 +91,7 @@ def test_what_a_kill_left_of_it_is_swept_up_by_the_next(tmp_path: Path, temporar
     assert sorted(os.listdir(tmp_path)) == ["a", "temporary"] and not list(temporary.rglob("*.txt"))  # noqa: PTH208
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [1000, 6000])
 def test_a_disk_that_fills_before_a_run_is_born_does_not_advise_to_resume_it(room: int, tmp_path: Path) -> None:
     asked = ["train", "-", "--steps", "2", "--size", "32", "--threads", "1", "--out", str(tmp_path / "a")]
@@ -150,6 +152,7 @@ def test_standard_input_is_described_where_no_file_is_opened_once_more(
         info_data("-")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("room", "words"), [(0, "No room for standard input"), (1000, "File too large")])
 def test_no_room_for_standard_input_is_a_line(room: int, words: str, tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", FULL, str(room), "info", "-"], input=TEXT, capture_output=True,
@@ -159,6 +162,7 @@ def test_no_room_for_standard_input_is_a_line(room: int, words: str, tmp_path: P
     assert str(tmp_path) in said and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_where_the_temporary_folder_is_gone_the_systems_is_taken(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", FULL, "1000000", "info", "-"], input=TEXT, capture_output=True,
                            check=False, env=os.environ | {"TMPDIR": str(tmp_path / "gone")})  # fmt: skip

@@ -264,6 +264,7 @@ def test_other_symbols_are_refused(table: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.slow
 def test_a_frozen_encoder_may_be_of_a_run_on_a_table(table: Path, tmp_path: Path) -> None:
     source = finish(Training(table, out=str(tmp_path / "source"), model="lstm", size=8, steps=4, **TINY))
     training = start(table, source.folder, tmp_path / "run", freeze="encoder", model="lstm")

@@ -188,6 +188,7 @@ def test_every_memory_and_reader_is_trained(model: str, reader: str, table: Path
     assert next(run.predict(["abc"], attention=True)).texts["output"].attention is not None
 
 
+@pytest.mark.slow
 def test_a_label_that_is_read_has_a_name_written_about_it(tmp_path: Path) -> None:
     rows = [(label, f"{name}{number % 4}") for number in range(60) for label, name in NAMES.items()]
     path = write_table(tmp_path / "names.csv", ("colour", "title"), rows)
@@ -206,6 +207,7 @@ def test_a_label_that_is_read_has_a_name_written_about_it(tmp_path: Path) -> Non
     assert "the label's most frequent text" in run.facts["baseline"]["name"]
 
 
+@pytest.mark.slow
 def test_numbers_have_a_text_written_about_them(tmp_path: Path) -> None:
     dice = np.random.default_rng(0)
     with (tmp_path / "ways.jsonl").open("w") as file:
