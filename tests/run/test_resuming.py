@@ -433,6 +433,7 @@ def test_lines_are_documents_of_their_own(tmp_path: Path) -> None:
     assert 3 <= len(written) <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.alone
 def test_a_budget_in_minutes_is_kept_and_leaves_a_usable_run(text: Path, tmp_path: Path) -> None:
     import unrolled
