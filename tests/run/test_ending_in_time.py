@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from unrolled.deadline import Deadline
 from unrolled.options import AnswerSettings
@@ -41,6 +42,20 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
+class SlowNet:
+    """Answers about rows in so many seconds of the clock for each batch of them."""
+
+    def __init__(self, now: list[float], seconds: float = 0.0) -> None:
+        self.now, self.seconds = now, seconds
+
+    def answer(self, inputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        self.now[0] += self.seconds
+        return torch.zeros(len(lengths), 2)
+
+    def say(self, answers: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"label": answers}
+
+
 def clock_of(now: list[float], budget: float, started: float | None = None) -> Clock:
     return Clock(budget, started, now=lambda: now[0])
 
@@ -54,16 +69,16 @@ def test_the_end_is_given_what_judging_took_so_far(
     table: Path, now: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject, budget = Answers(read_rows(table, AnswerSettings()), AnswerSettings()), 18.0
-    run, model = SimpleNamespace(), SimpleNamespace()
+    run, net = SimpleNamespace(), SlowNet(now)
 
     def kept_of(budget: float) -> float:
-        return subject.prepare(run, model, clock_of(now, budget)).seconds  # type: ignore[arg-type]
+        return subject.prepare(run, net, clock_of(now, budget)).seconds  # type: ignore[arg-type]
 
     usual = kept_of(budget)
     assert usual < CLOSING_SHARE * budget
     monkeypatch.setattr("unrolled.tasks.prediction.task.fit_rivals", lambda *_: {})
     monkeypatch.setattr("unrolled.tasks.prediction.task.save_rivals", lambda *_: None)
-    for rows, seconds, kept in ((AT_ONCE, 3.0, 6.0), (10 * AT_ONCE, 3.0, max(usual, 0.6)), (20, 3.0, 6.0)):
+    for rows, seconds, kept in ((AT_ONCE, 3.0, 6.0), (10 * AT_ONCE, 3.0, CLOSING_SHARE * budget), (20, 3.0, 6.0)):
 
         def judge(*_: Any, rows: int = rows, seconds: float = seconds) -> tuple[Baseline, int]:
             now[0] += seconds
@@ -73,6 +88,18 @@ def test_the_end_is_given_what_judging_took_so_far(
         subject.count_baseline(run, clock_of(now, budget).deadline())  # type: ignore[arg-type]
         assert kept_of(budget) == pytest.approx(kept)
     assert math.isclose(kept_of(0.0), 6.0), "a share of a small budget is no reason to be late"
+
+
+def test_the_end_has_time_for_the_net_to_read_every_row(table: Path, now: list[float]) -> None:
+    subject, run = Answers(read_rows(table, AnswerSettings()), AnswerSettings()), SimpleNamespace()
+    rows = subject.items("validation") + subject.items("test")
+    kept = {
+        seconds: subject.prepare(run, SlowNet(now, seconds), clock_of(now, 300.0)).seconds  # type: ignore[arg-type]
+        for seconds in (0.0, 0.5, 50.0)
+    }
+    reading = rows * 0.5 / AT_ONCE
+    assert kept[0.0] + reading < kept[0.5] < kept[0.0] + 3 * reading
+    assert kept[50.0] == 2 * 50.0, "the least, though it is more than a share of the budget"
 
 
 @pytest.mark.parametrize(

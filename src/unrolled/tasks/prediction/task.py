@@ -48,7 +48,7 @@ from unrolled.tasks.prediction.baselines import (
 )
 from unrolled.tasks.prediction.metrics import suited_nats, teller_of
 from unrolled.tasks.prediction.rows import AT_ONCE, most_rows
-from unrolled.tasks.prediction.summary import judge_alone, judge_answers
+from unrolled.tasks.prediction.summary import FITTING, READING, WEIGHING, judge_alone, judge_answers
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.trend import trend_of
 from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
@@ -59,8 +59,8 @@ if TYPE_CHECKING:
     from unrolled.training.loop import Batches, Lesson
     from unrolled.training.plan import Clock, Plan
 
-CLOSING, CLOSING_SHARE = 0.3, 0.08  # seconds and share of a budget for what is said by what stands beside the net
-SECONDS_A_ROW, MANY_LABELS = 0.0002, 200  # that it takes, about, twice as many for so many labels
+CLOSING, CLOSING_SHARE = 0.3, 0.08  # seconds, and at most this share of a budget, for choosing and scoring
+SECONDS_A_ROW, MANY_LABELS = 0.0002, 200  # for the scores of a row, twice as many seconds with so many labels
 FITTED_ALONE = 0.5  # of the time, at most, for fitting where nothing is trained
 SHOWN = 8  # validation rows whose answers are shown on the way
 LOOKED_AT = 16  # batches by which the share of padding is told
@@ -261,11 +261,17 @@ class Answers(Subject):
         return best
 
     def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
+        if clock.budget is None:
+            return ConclusionCost()
         widest = max(answered.output.width for answered in self.examples.answers.values())
-        rows = self.items("validation") + self.items("test")
-        share = CLOSING_SHARE * (clock.budget or 0.0)
-        least = 2 * self._judging  # so many rows of validation and test part are judged however late it is
-        return ConclusionCost(max(least, min(share, CLOSING + rows * SECONDS_A_ROW * (1 + widest / MANY_LABELS))))
+        validation, test = (min(self.items(part), most_rows(self.examples, part)) for part in ("validation", "test"))
+        started = time.monotonic()
+        *_, read = self._answers_of(model, "validation", AT_ONCE, clock.deadline())
+        reading = (time.monotonic() - started) * AT_ONCE / max(1, read) + self._judging
+        scoring = (validation + test) * SECONDS_A_ROW * (1 + widest / MANY_LABELS)
+        all_rows = reading / AT_ONCE * max(validation / WEIGHING, (validation + test / READING) / (1 - FITTING))
+        least = 2 * reading  # so many rows of validation and test part are judged however late it is
+        return ConclusionCost(max(least, min(CLOSING_SHARE * clock.budget, CLOSING + scoring + all_rows)))
 
     def kept_baselines(self, run: RunFolder) -> list[str]:
         names = rivals_of(self.examples)
