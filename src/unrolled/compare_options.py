@@ -1,4 +1,4 @@
-"""What `unroll compare` can be asked."""
+"""The options of `unroll compare`."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from unrolled.settings import Settings, check_choice, check_seed
 @checked
 @dataclass(frozen=True)
 class CompareSettings(Settings):
-    """What `unroll compare` was asked. None means: as `unroll train` would have it."""
+    """The options of `unroll compare`. None means the default of `unroll train`."""
 
     models: Annotated[str, "models, with commas between them"] = "lstm,gru,transformer,mingru,ngram"
-    gradients: Annotated[str, "gradients, with commas; each model is trained by each"] = "full"
-    lag: Annotated[str | None, "of a diagnostic task: lags in steps, with commas (10,50,200)"] = None
+    gradients: Annotated[str, "gradients, with commas; each model is trained with each"] = "full"
+    lag: Annotated[str | None, "for a diagnostic task: lags in steps, with commas (10,50,200)"] = None
     minutes: Annotated[float | None, "minutes for each training (2; 0.5 for a task)"] = None
-    steps: Annotated[int | None, "updates of each training, instead of minutes"] = None
-    parameters: Annotated[int | None, "parameters of each model, within 3%; left out: sizes as planned"] = None
-    seeds: Annotated[int, "trainings of each, with seeds that follow each other"] = 3
+    steps: Annotated[int | None, "updates for each training, instead of minutes"] = None
+    parameters: Annotated[int | None, "parameters of each model, within 3% (left out: sizes as planned)"] = None
+    seeds: Annotated[int, "trainings of each, with consecutive seeds"] = 3
     size: Annotated[int | None, "width of each layer, in units"] = None
     depth: Annotated[int | None, "number of layers"] = None
     out: Annotated[str | None, "the comparison's folder (a new one under compare/ if left out)"] = None
     documents: Annotated[
         str, "what a document is: file, line, blank (blocks between blank lines), or row (of a table's text)"
     ] = "file"
-    no_header: Annotated[bool, "of a csv or tsv: the first row is data"] = False
+    no_header: Annotated[bool, "csv, tsv: the first row is data"] = False
     kind: Annotated[
-        str | None, "language: label folders, or a table, are read as one text; left out, they are refused"
+        str | None, "language: read labelled folders, or a table, as one text (left out: they are refused)"
     ] = None
-    symbols: Annotated[str, "what a symbol is: auto, char, byte, word or bpe"] = "auto"
+    symbols: Annotated[str, "tokens: auto, char, byte, word or bpe"] = "auto"
     seed: Annotated[int, "the first seed"] = 0
-    threads: Annotated[int | None, "processor threads (all of this machine's)"] = None
+    threads: Annotated[int | None, "processor threads (all)"] = None
     device: Annotated[str, "auto, cpu, cuda or mps"] = "auto"
 
     def check(self) -> None:
-        """Raises OptionError for the first value that cannot be."""
+        """Raises OptionError for the first invalid value."""
         parse_list("--models", self.models)
         parse_list("--gradients", self.gradients)
         if self.lag is not None:
@@ -48,7 +48,7 @@ class CompareSettings(Settings):
         if self.parameters is not None and self.parameters < 1:
             raise OptionError(f"--parameters is a whole number of at least 1; got {self.parameters}.")
         if self.parameters is not None and self.size is not None:
-            raise OptionError("--parameters finds the size; --size says it. Leave one of them out.")
+            raise OptionError("--parameters determines the size, and --size sets it. Leave one of them out.")
         if self.seeds < 1:
             raise OptionError(f"--seeds is a whole number of at least 1; got {self.seeds}.")
         check_seed(self.seed)
@@ -61,7 +61,7 @@ class CompareSettings(Settings):
         TrainOptions(**{name: getattr(self, name) for name in shared}).check()
 
     def lags(self) -> list[int]:
-        """The lags asked for; [10, 50, 200] where none were. Raises OptionError."""
+        """The requested lags; by default [10, 50, 200]. Raises OptionError."""
         lags = []
         for text in parse_list("--lag", "10,50,200" if self.lag is None else self.lag):
             if not text.isdecimal() or int(text) < 1:

@@ -1,7 +1,7 @@
-"""What a training can be asked: the options that every task takes, a group for each task, and all as they are typed.
+"""The options of a training: those of every task, a group for each task, and all of them as typed.
 
-Each option is declared once, in the class of those who take it. `TrainOptions` holds what a person typed, before it
-is known what the data are; a task's own class holds what that was resolved to.
+Each option is declared once, in the class of the tasks that take it. `TrainOptions` holds the options as typed,
+before the task is known; a task's own class holds the resolved settings.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from unrolled.settings import Settings, check_choice, check_minutes, check_seed,
 DEFAULT_MINUTES = 10.0
 DEFAULT_MODEL = "lstm"
 DOCUMENT_KINDS = ("file", "line", "blank", "row")
-PATHS = ("out", "from_run", "plan", "valid", "test")  # settings that name a file or folder, or may
+PATHS = ("out", "from_run", "plan", "valid", "test")  # settings that name, or may name, a file or folder
 COUNTS = ("steps", "size", "depth", "batch", "window", "threads", "rows")
 CHOICES = {
     "documents": DOCUMENT_KINDS,
@@ -34,16 +34,16 @@ CHOICES = {
     "pool": ("last", "mean", "attention"),
     "direction": ("both", "ahead"),
 }
-"""The values that an option takes, where they are few."""
+"""The values of each option that takes a fixed few."""
 
 
 @checked
 @dataclass(frozen=True)
 class TrainSettings(Settings):
-    """What a training of any task can be asked. None means: the plan decides."""
+    """The options of a training of any task. None means that the plan decides."""
 
-    of: ClassVar[str] = "every task"  # what has a use for the options that are declared here
-    chosen_by: ClassVar[str] = ""  # the option by which that is learnt
+    of: ClassVar[str] = "every task"  # the tasks that take the options declared here, as the help names them
+    chosen_by: ClassVar[str] = ""  # the option that selects these tasks
 
     minutes: Annotated[float | None, "minutes from the command's start to its exit (10)"] = None
     steps: Annotated[int | None, "training updates, instead of minutes"] = None
@@ -56,50 +56,50 @@ class TrainSettings(Settings):
     out: Annotated[str | None, "the run's folder (a new one under runs/)"] = None
     kind: Annotated[
         str | None,
-        "what to learn: label, labels (any number), tags (one per step), value, text (about each row) or language "
-        "(the next token, of what is read)",
+        "what to predict: label, labels (any number), tags (one per step), value, text (for each row) or language "
+        "(the next token of the input)",
     ] = None
     symbols: Annotated[str, "auto, char, byte, word or bpe"] = "auto"
     size: Annotated[int | None, "units of each layer"] = None
     depth: Annotated[int | None, "layers"] = None
-    batch: Annotated[int | None, "rows read side by side"] = None
+    batch: Annotated[int | None, "rows in a batch"] = None
     rate: Annotated[float | None, "highest learning rate"] = None
     dropout: Annotated[float | None, "share of each layer's outputs dropped, 0 to 0.9"] = None
     gradient: Annotated[
         str,
-        "how the loss is carried back: full, truncated:k1=32, checkpointed:bytes=64MB or randomised:mean=64",
+        "backpropagation through time: full, truncated:k1=32, checkpointed:bytes=64MB or randomised:mean=64",
     ] = "full"
     seed: Annotated[int, "seed of all random numbers"] = 0
     threads: Annotated[int | None, "processor threads (all)"] = None
     device: Annotated[str, "auto, cpu, cuda or mps"] = "auto"
     valid: Annotated[str | None, "validation split: a share such as 0.05, or a file"] = None
     test: Annotated[str | None, "test split: a share such as 0.1, a file, or none"] = None
-    from_run: Annotated[str | None, "start from what this run has learnt"] = None
-    plan: Annotated[str | None, "train again by this run's recorded plan, bit for bit"] = None
+    from_run: Annotated[str | None, "start from the weights of this run"] = None
+    plan: Annotated[str | None, "repeat the recorded plan of this run, bit for bit"] = None
 
     def net_options(self) -> list[str]:
-        """The same for the command that trains a net, as it is planned, where something else was asked for."""
-        minutes = None if self.minutes == DEFAULT_MINUTES else self.minutes  # as if left out
+        """The options of a command that trains the default net instead of the requested model."""
+        minutes = None if self.minutes == DEFAULT_MINUTES else self.minutes  # the default
         return dataclasses.replace(self, model=None, minutes=minutes).options()
 
     @property
     def mixed(self) -> bool:
-        """Whether what is learnt is weighed against what is counted or fitted: `lstm+ngram`, `lstm+linear+ngram`."""
+        """Whether the model is an ensemble with a counted or fitted member: `lstm+ngram`, `lstm+linear+ngram`."""
         return self.model is not None and "+" in self.model
 
     @property
     def seconds(self) -> float | None:
-        """The budget in seconds; None where updates are counted."""
+        """The budget in seconds; None where the budget is a number of updates."""
         left_out = self.minutes is None and self.steps is None and self.plan is None
         minutes = DEFAULT_MINUTES if left_out else self.minutes
         return None if minutes is None else 60 * minutes
 
     def of_learnt(self) -> Self:
-        """The same for the part that is trained alone: of `lstm+ngram`, `lstm`."""
+        """The settings of the trained member alone: of `lstm+ngram`, `lstm`."""
         return dataclasses.replace(self, model=learnt_model(self.model)) if self.mixed else self
 
     def check(self) -> None:
-        """Raises OptionError for the first value that cannot be, before anything is read."""
+        """Raises OptionError for the first invalid value, before any data is read."""
         if self.minutes is not None and (self.steps is not None or self.plan is not None):
             other = "--steps" if self.steps is not None else "--plan"
             raise OptionError(f"One budget was expected; both --minutes and {other} were given. Leave one out.")
@@ -122,85 +122,83 @@ class TrainSettings(Settings):
 @checked
 @dataclass(frozen=True)
 class ColumnSettings(TrainSettings):
-    """What the reading of a table's columns can be asked, a column of documents among them."""
+    """The options for reading the columns of a table, including a column of documents."""
 
     of: ClassVar[str] = "tables"
 
-    input: Annotated[str | None, "the column that is read; several with commas"] = None
+    input: Annotated[str | None, "the input column; several with commas"] = None
     no_header: Annotated[bool, "csv, tsv: the first row is data; columns are 1, 2, …"] = False
 
 
 @checked
 @dataclass(frozen=True)
 class LanguageSettings(ColumnSettings):
-    """What a training on a text can be asked beside."""
+    """The further options of a training on a text."""
 
     of: ClassVar[str] = "texts"
 
     documents: Annotated[str, "what a document is: file, line, blank or row"] = "file"
-    window: Annotated[int | None, "steps that an update sees"] = None
+    window: Annotated[int | None, "steps per update"] = None
 
 
 @checked
 @dataclass(frozen=True)
 class TableSettings(ColumnSettings):
-    """What a training on rows of a table can be asked beside, whatever is answered about them."""
+    """The further options of a training on rows of a table, for every kind of output."""
 
-    output: Annotated[str | None, "the column that is predicted; several with commas"] = None
-    group: Annotated[str | None, "a column; rows alike in it stay in one split"] = None
-    folds: Annotated[int | None, "train so often, each time another test split"] = None
-    fold: Annotated[int | None, "this one of the folds alone, from 1"] = None
-    read: Annotated[str | None, "read the input as text, label, vectors, sound or picture"] = None
-    sequence: Annotated[str | None, "a row per step: rows alike in this column are a sequence"] = None
+    output: Annotated[str | None, "the output column; several with commas"] = None
+    group: Annotated[str | None, "a column; rows with the same value stay in one split"] = None
+    folds: Annotated[int | None, "cross-validation: number of trainings (folds)"] = None
+    fold: Annotated[int | None, "train only this fold, from 1"] = None
+    read: Annotated[str | None, "type of the input: text, label, vectors, sound or picture"] = None
+    sequence: Annotated[str | None, "one row per step: rows with the same value are a sequence"] = None
     inlet: Annotated[str, "sounds, pictures: auto, conv, plain or patches"] = "auto"
-    augment: Annotated[str, "sounds, pictures: vary each, auto (if few), yes or no"] = "auto"
+    augment: Annotated[str, "sounds, pictures: augmentation, auto (if few), yes or no"] = "auto"
     skip_empty: Annotated[bool, "leave out rows with an empty cell"] = False
     decimal: Annotated[str | None, "csv, tsv: the decimal mark of numbers, , or ."] = None
-    shuffle: Annotated[bool, "split by chance, although rows are in order of dates"] = False
-    rows: Annotated[int | None, "read so many rows, drawn evenly (all)"] = None
+    shuffle: Annotated[bool, "split at random, although rows are in order of dates"] = False
+    rows: Annotated[int | None, "number of rows to read, evenly spaced (all)"] = None
 
     def check(self) -> None:
-        """As of every training."""
+        """The checks of every training, then those of a table."""
         super().check()
         if self.folds is not None and self.folds < 2:
             raise OptionError(f"--folds is a whole number of at least 2; got {self.folds}.")
         if self.fold is not None and (self.folds is None or not 1 <= self.fold <= self.folds):
             raise OptionError(f"--fold is one of the --folds, from 1; got {self.fold} of {self.folds or 'none'}.")
         if self.folds is not None and self.test is not None:
-            raise OptionError(
-                "--folds makes each fold the test part in its turn; --test names another. Leave one out."
-            )
+            raise OptionError("--folds makes each fold the test split in turn; --test names another. Leave one out.")
 
 
 @checked
 @dataclass(frozen=True)
 class AnswerSettings(TableSettings):
-    """What a training on labels, tags and numbers can be asked beside."""
+    """The further options of a training on labels, tags and numbers."""
 
     of: ClassVar[str] = "labels, tags and numbers"
     chosen_by: ClassVar[str] = "--as label, labels, tags or value"
 
-    pool: Annotated[str | None, "what a prediction is made from: last, mean or attention"] = None
-    direction: Annotated[str | None, "read rows both ways, or ahead (predicts at every step)"] = None
-    balance: Annotated[bool, "weigh all labels alike, however many rows each has"] = False
-    freeze: Annotated[str | None, "with --from: encoder; then the heads alone are trained"] = None
+    pool: Annotated[str | None, "pooling over the steps: last, mean or attention"] = None
+    direction: Annotated[str | None, "both, or ahead (causal: predicts at every step)"] = None
+    balance: Annotated[bool, "give all labels equal weight, however many rows each has"] = False
+    freeze: Annotated[str | None, "with --from: encoder; then only the heads are trained"] = None
 
     def check(self) -> None:
-        """As of every training on a table."""
+        """The checks of every training on a table, then that of --freeze."""
         super().check()
         if self.freeze is not None and self.from_run is None:
-            raise OptionError("--freeze encoder keeps what another run has learnt. Name the run: --from RUN.")
+            raise OptionError("--freeze encoder keeps the trained encoder of another run. Name the run: --from RUN.")
 
 
 @checked
 @dataclass(frozen=True)
 class WritingSettings(TableSettings):
-    """What a training on texts about rows can be asked beside."""
+    """The further options of a training that writes a text for each row."""
 
-    of: ClassVar[str] = "texts that are written about rows"
+    of: ClassVar[str] = "generated texts"
     chosen_by: ClassVar[str] = "--as text"
 
-    reader: Annotated[str | None, "how a text looks back: context, additive, dot, multihead"] = None
+    reader: Annotated[str | None, "cross-attention: context, additive, dot, multihead"] = None
 
 
 Resolved = TypeVar("Resolved", bound=TrainSettings)
@@ -209,15 +207,15 @@ Resolved = TypeVar("Resolved", bound=TrainSettings)
 @checked
 @dataclass(frozen=True)
 class TrainOptions(LanguageSettings, AnswerSettings, WritingSettings):
-    """What `unroll train` was asked, as typed: the options of all tasks."""
+    """The options of `unroll train` as typed, for all tasks."""
 
     def given(self) -> dict[str, Any]:
-        """The options that were typed, with their values; one with its usual value counts as left out."""
+        """The typed options with their values; an option with its default value counts as left out."""
         return {field.name: value for field in dataclasses.fields(self)
                 if (value := getattr(self, field.name)) != field.default}  # fmt: skip
 
     def without(self, *names: str) -> Self:
-        """The same as if these options had been left out."""
+        """The same options without these."""
         return type(self)(**{name: value for name, value in self.given().items() if name not in names})
 
     @classmethod
@@ -226,11 +224,11 @@ class TrainOptions(LanguageSettings, AnswerSettings, WritingSettings):
         return next(one for one in cls.__mro__ if issubclass(one, TrainSettings) and name in one.__annotations__)
 
     def refused_by(self, settings: type[TrainSettings]) -> list[str]:
-        """The options that were typed and that are none of these settings'."""
+        """The typed options that these settings do not have."""
         return [name for name in self.given() if name not in settings.names()]
 
     def resolve(self, settings: type[Resolved], **changes: Any) -> Resolved:
-        """The settings of a task, with what was typed of them and these changes; without a budget, ten minutes."""
+        """The settings of a task: the typed options, then these changes; without a budget, ten minutes."""
         values = {name: value for name, value in self.given().items() if name in settings.names()}
         values |= changes
         if not {"minutes", "steps", "plan"} & values.keys():
@@ -240,11 +238,11 @@ class TrainOptions(LanguageSettings, AnswerSettings, WritingSettings):
 
 
 def in_order(model: str | None) -> str | None:
-    """A mixture's parts in the order in which they are kept: `ngram+lstm` is `lstm+ngram`."""
+    """The members of an ensemble in canonical order: `ngram+lstm` is `lstm+ngram`."""
     if model is None or "+" not in model:
         return model
     last = list(UNTRAINED)
-    return "+".join(sorted(model.split("+"), key=lambda part: last.index(part) if part in last else -1))
+    return "+".join(sorted(model.split("+"), key=lambda member: last.index(member) if member in last else -1))
 
 
 TASK_SETTINGS: dict[str, type[TrainSettings]] = {
@@ -252,4 +250,4 @@ TASK_SETTINGS: dict[str, type[TrainSettings]] = {
     "answers": AnswerSettings,
     "writings": WritingSettings,
 }
-"""The settings of each task, by the name that run.json has for it."""
+"""The settings of each task, by its name in run.json."""

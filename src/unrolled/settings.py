@@ -1,4 +1,4 @@
-"""What a person can set: frozen dataclasses from which flags, saved JSON and help are made.
+"""Settings: frozen dataclasses from which flags, saved JSON and help are made.
 
 A field is `name: Annotated[type, "help, with its unit"] = default`.
 """
@@ -18,7 +18,10 @@ from unrolled.errors import OptionError, nearest
 from unrolled.schema import check, find_fault
 
 MOST_MINUTES = 7 * 24 * 60.0
-OPTION_NAMES = {"from_run": "--from", "kind": "--as"}  # words of Python's, which no field can be called
+OPTION_NAMES = {
+    "from_run": "--from",
+    "kind": "--as",
+}  # keywords of Python, which cannot name a field, and names that differ
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Settings:
 
     @classmethod
     def names(cls) -> list[str]:
-        """The names of its values."""
+        """The names of the settings."""
         return [field.name for field in dataclasses.fields(cls)]
 
     def to_json(self) -> dict[str, Any]:
@@ -41,7 +44,7 @@ class Settings:
         return cls(**check(values, cls, source))
 
     def options(self) -> list[str]:
-        """The words of a command that ask for the same, but for the folder that is made and usual values."""
+        """The words of a command with these settings; the output folder and default values are left out."""
         words = []
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -54,10 +57,10 @@ class Settings:
 
     @classmethod
     def from_call(cls, settings: Any, asked: Mapping[str, Any]) -> Self:
-        """The settings of a call from Python: `settings`, defaults where it is None, with single values over it.
+        """The settings of a call from Python: `settings`, or the defaults where it is None, updated by single values.
 
-        A path stands for its text, and a number of any kind for a number. Raises OptionError, with the nearest name
-        for one that there is not.
+        A path is converted to text, and a number of another library to Python's. Raises OptionError for an unknown
+        name, with the nearest one.
         """
         if settings is not None and not isinstance(settings, cls):
             raise OptionError(
@@ -79,19 +82,19 @@ class Settings:
 @checked
 @dataclass(frozen=True)
 class SampleSettings(Settings):
-    """What `unroll sample` was asked."""
+    """The options of `unroll sample`."""
 
     prompt: Annotated[str, "text to continue"] = ""
-    length: Annotated[int, "most symbols to write"] = 1000
-    temperature: Annotated[float, "below 1 safer, above 1 wilder, 0 always the likeliest"] = 1.0
-    top_k: Annotated[int | None, "draw from the k likeliest symbols alone"] = None
-    top_p: Annotated[float | None, "draw from the likeliest symbols that together reach this probability"] = None
+    length: Annotated[int, "maximum number of tokens"] = 1000
+    temperature: Annotated[float, "below 1 safer, above 1 more varied, 0 the likeliest"] = 1.0
+    top_k: Annotated[int | None, "sample from the k likeliest tokens only"] = None
+    top_p: Annotated[float | None, "sample from the likeliest tokens that together reach this probability"] = None
     stop: Annotated[str | None, "end before this text"] = None
     count: Annotated[int, "number of samples"] = 1
     seed: Annotated[int, "same seed, same text"] = 0
 
     def check(self) -> None:
-        """Raises OptionError for the first value that cannot be."""
+        """Raises OptionError for the first invalid value."""
         if self.length < 1:
             raise OptionError(f"--length is a whole number of at least 1; got {self.length}.")
         if self.count < 1:
@@ -104,23 +107,25 @@ class SampleSettings(Settings):
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise OptionError(f"--top-p is a probability above 0 and at most 1; got {self.top_p}.")
         if self.stop == "":
-            raise OptionError("--stop is the text to end before; got an empty one. Leave it out to write on.")
+            raise OptionError(
+                "--stop is the text to end before; got an empty one. To generate without a stop text, leave it out."
+            )
 
 
 @checked
 @dataclass(frozen=True)
 class PredictSettings(Settings):
-    """How `unroll predict` was asked to answer. A task takes some of them."""
+    """The options of `unroll predict`. Each task takes some of them."""
 
-    top: Annotated[int | None, "the N likeliest labels, not the first alone"] = None
-    every: Annotated[bool, "the answer so far after each step of a line"] = False
-    beam: Annotated[int | None, "of texts: follow the N likeliest beginnings"] = None
-    temperature: Annotated[float | None, "of texts: draw, below 1 safer"] = None
-    seed: Annotated[int | None, "of --temperature: the same, the same text"] = None
-    attention: Annotated[bool, "of texts, with --json: how much each step read weighed"] = False
+    top: Annotated[int | None, "print the N likeliest labels"] = None
+    every: Annotated[bool, "print the prediction after each step of a line"] = False
+    beam: Annotated[int | None, "generated texts: beam search with N beams"] = None
+    temperature: Annotated[float | None, "generated texts: sample; below 1 safer"] = None
+    seed: Annotated[int | None, "with --temperature: seed of the sampling"] = None
+    attention: Annotated[bool, "generated texts, with --json: attention weight of each input step"] = False
 
     def check(self) -> None:
-        """Raises OptionError for the first value that cannot be."""
+        """Raises OptionError for the first invalid value."""
         for name in ("top", "beam"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -134,7 +139,7 @@ class PredictSettings(Settings):
 
 
 def _plain(value: Any) -> Any:
-    """A path as its text, a whole number or a number of another library as Python's own."""
+    """A path as text, a number of another library as Python's int or float."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, bool | str):
@@ -150,13 +155,13 @@ def option_name(field: str) -> str:
 
 
 def check_seed(seed: int) -> None:
-    """Raises OptionError for a seed below 0, which most libraries refuse: a run could not be repeated beside them."""
+    """Raises OptionError for a seed below 0: most libraries refuse one, so such a run could not be repeated there."""
     if seed < 0:
         raise OptionError(f"--seed is a whole number of at least 0; got {seed}.")
 
 
 def check_minutes(minutes: float | None) -> None:
-    """Raises OptionError unless `minutes` is None or a budget that can be kept."""
+    """Raises OptionError unless `minutes` is None or a valid budget."""
     if minutes is not None and not (math.isfinite(minutes) and 0 < minutes <= MOST_MINUTES):
         raise OptionError(
             f"--minutes is a number above 0 and at most {MOST_MINUTES:g} (a week); got {minutes:g}.\n"

@@ -561,7 +561,7 @@ def test_folds_that_cannot_be_are_refused(table: Path) -> None:
         ({"folds": 1}, r"--folds is a whole number of at least 2; got 1"),
         ({"fold": 1}, r"--fold is one of the --folds, from 1; got 1 of none"),
         ({"folds": 3, "fold": 4}, r"--fold is one of the --folds, from 1; got 4 of 3"),
-        ({"folds": 3, "test": "0.1"}, r"--folds makes each fold the test part.*Leave one out"),
+        ({"folds": 3, "test": "0.1"}, r"--folds makes each fold the test split.*Leave one out"),
     ]
     for asked, words in refused:
         with pytest.raises(OptionError, match=words):

@@ -297,7 +297,7 @@ def test_what_a_language_model_is_no_start_of_is_refused(
         with pytest.raises(OptionError, match=words):
             start(table, language, out, **asked)
     with pytest.raises(
-        OptionError, match=r"--freeze encoder keeps what another run has learnt\. Name the run: --from"
+        OptionError, match=r"--freeze encoder keeps the trained encoder of another run\. Name the run: --from"
     ):
         Training(table, freeze="encoder", out=str(out), steps=1)
     with pytest.raises(OptionError, match=r"text\.txt is read as a text, which has no use for --freeze"):
