@@ -242,7 +242,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train prices.csv --read sound", ("a row has one sound", "--input names 2 columns")),
     (
         "train prices.csv --read sound --input size --output price",
-        ("there is no file", "paths count from the table's folder"),
+        ("there is no file", "paths are relative to the table's folder"),
     ),
     ("train prices.csv --symbols word", ("--symbols is of texts", "vectors")),
     ("train prices.csv --sequence nothing", ("--sequence", "no column 'nothing'", "size, rooms, price")),
@@ -270,7 +270,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train one", ("one holds 1 sounds in 1 folder", "a folder for each label")),
     ("train damaged", ("damaged: 3 of 20 cannot be read",)),
     ("predict priced words.txt", ("'many rooms' is no list of numbers", "0.5 1.2 3")),
-    ("predict priced --text 1,2,3", ("3 numbers a step, and 2 were expected",)),
+    ("predict priced --text 1,2,3", ("3 numbers per step; 2 were expected",)),
     ("evaluate priced holes.csv", ("holes.csv, row 3", "'rooms' is empty", "--skip-empty")),
     ("predict priced columns.csv", ("columns.csv has no column 'rooms'",)),
     ("predict heard none", ("none holds no sounds", ".wav")),

@@ -390,7 +390,7 @@ def test_a_folder_of_idx_files_is_a_table_with_its_test_split(tmp_path: Path) ->
     assert "the splits are the files train-images-idx3-ubyte.gz, t10k-images-idx3-ubyte.gz" in examples.description
     (tmp_path / "test-images.idx").write_bytes(idx(GREY))
     (tmp_path / "test-labels.idx").write_bytes(idx([1, 0, 1, 0]))
-    with pytest.raises(DataError, match=r"holds t10k-images-idx3-ubyte\.gz and test-images\.idx, which both read as"):
+    with pytest.raises(DataError, match=r"holds t10k-images-idx3-ubyte\.gz and test-images\.idx; both are the test"):
         open_table(tmp_path)
 
 
@@ -422,7 +422,7 @@ IDX: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "too many": (
         {IMAGES: gzip.compress(idx(GREY) + bytes(10))} | GOOD,
-        r"is damaged: its header promises 24 bytes of numbers, and more are there",
+        r"is damaged: its header promises 24 bytes of numbers, and it holds more",
     ),
     "a gz cut off": (
         {IMAGES: gzip.compress(idx(RANDOM))[:-900]} | GOOD,
@@ -435,28 +435,28 @@ IDX: dict[str, tuple[dict[str, bytes], str]] = {
     "no gz": ({IMAGES: idx(GREY)} | GOOD, r"could not be unpacked: Not a gzipped file"),
     "wrong magic": (
         {IMAGES: gzip.compress(b"PNG\0" + bytes(20))} | GOOD,
-        r"is no idx file: it begins with the bytes 50 4e 47 00; 00 00, a type from 08 to 0e .* were expected",
+        r"is not an idx file: its first bytes are 50 4e 47 00; 00 00, a type from 08 to 0e .* were expected",
     ),
     "a type that is none": (
         {IMAGES: gzip.compress(b"\0\0\x0a\x03" + bytes(20))} | GOOD,
-        r"begins with the bytes 00 00 0a",
+        r"its first bytes are 00 00 0a",
     ),
-    "nothing": ({"images.idx": b""}, r"images\.idx is no idx file: it begins with the bytes of none"),
+    "nothing": ({"images.idx": b""}, r"images\.idx is not an idx file: its first bytes are missing"),
     "half a header": ({IMAGES: gzip.compress(idx(GREY)[:10])} | GOOD, r"is truncated: it ends within its header"),
     "no rows": ({IMAGES: gzip.compress(idx(GREY[:0]))} | GOOD, r"holds no numbers: its shape is \(0, 2, 3\)"),
     "a header that lies": (
         {IMAGES: gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12)} | GOOD,
-        r"says that it holds [\d,.]+ GB of numbers, and up to 8\.6 are read\.\nIs its header damaged",
+        r"holds [\d,.]+ GB of numbers by its header; the limit is 8\.6 GB\.\nIf its header is not damaged",
     ),
-    "labels alone": ({LABELS: gzip.compress(idx([1, 2]))}, r"holds numbers along one axis, as a file of labels does"),
+    "labels alone": ({LABELS: gzip.compress(idx([1, 2]))}, r"has one axis, as a file of labels has"),
     "no labels": (
         {IMAGES: gzip.compress(idx(GREY))},
-        r"has no file of labels beside it: t10k-labels-idx1-ubyte\.gz or .*\. Put it there",
+        r"has no file of labels in the same folder; expected: t10k-labels-idx1-ubyte\.gz or .*\. Put it there",
     ),
-    "no name for labels": ({"a.idx": idx(GREY)}, r"has no file of labels beside it: a name with 'images' in it"),
+    "no name for labels": ({"a.idx": idx(GREY)}, r"has no file of labels .*: the same name with 'labels' in place"),
     "other counts": (
         {IMAGES: gzip.compress(idx(GREY)), LABELS: gzip.compress(idx([1, 2]))},
-        r"holds 4 rows, and t10k-labels-idx1-ubyte\.gz beside it numbers of the shape \(2,\); one label for each row",
+        r"holds 4 rows, but t10k-labels-idx1-ubyte\.gz has the shape \(2,\); one label per row",
     ),
     "not finite": (
         {"images.idx": idx([[1, np.inf]], "f4"), "labels.idx": idx([1])},
@@ -489,7 +489,7 @@ def test_no_more_of_a_gz_is_unpacked_than_its_header_promises(
         return real(self, size)
 
     monkeypatch.setattr(gzip.GzipFile, "read", read)
-    with pytest.raises(DataError, match="more are there"):
+    with pytest.raises(DataError, match="it holds more"):
         table_of(tmp_path / IMAGES)
     assert sum(size if size is not None and size >= 0 else 10**9 for size in asked) < 200
 

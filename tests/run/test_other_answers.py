@@ -141,7 +141,7 @@ def test_a_table_and_lines_of_numbers_are_answered_with_intervals(valued: Traini
     assert flat.values["y"][0].value == pytest.approx(answers[0].values["y"][0].value, rel=1e-5)
     for line, words in (
         ("one two", r"'one two' is no list of numbers, which this run reads"),
-        ("1 2 3", r"1 2 3: 3 numbers a step, and 2 were expected"),
+        ("1 2 3", r"1 2 3: 3 numbers per step; 2 were expected"),
         ("[[1, 2], [3]]", r"where numbers were expected"),
         ("inf 1", r"inf 1: a number that is not finite"),
     ):

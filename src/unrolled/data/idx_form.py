@@ -1,4 +1,4 @@
-"""idx, the form of MNIST: a short header and big-endian numbers (LeCun, yann.lecun.com/exdb/mnist), often gzipped."""
+"""The idx format of MNIST: a short header, then big-endian numbers, often gzipped (yann.lecun.com/exdb/mnist)."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ SPLIT_WORD = re.compile(rf"(?<![a-z0-9])(t10k|{'|'.join(SPLITS)})(?![a-z0-9])", 
 
 
 class IdxHeader(NamedTuple):
-    """What a file says that it holds."""
+    """Shape and dtype, as a file's header states them."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
     @property
     def start(self) -> int:
-        """Bytes before the values."""
+        """Offset of the values in bytes."""
         return 4 + 4 * len(self.shape)
 
     @property
     def bytes(self) -> int:
-        """Bytes that the values take."""
+        """Size of the values in bytes."""
         return prod(self.shape) * self.dtype.itemsize
 
 
 class IdxTable(TableFile):
-    """Pictures of one file and the labels of another beside it, each of them gzipped or not.
+    """Pictures from one file and their labels from another in the same folder, each gzipped or not.
 
-    train-images-idx3-ubyte.gz goes with train-labels-idx1-ubyte.gz. Columns `picture` and `label`; where each row is
-    a plain list of numbers, `input` and `label`.
+    train-images-idx3-ubyte.gz goes with train-labels-idx1-ubyte.gz. The columns are `picture` and `label`, or `input`
+    and `label` where each row is a flat list of numbers.
     """
 
     form, mixed = "idx", False
@@ -62,19 +62,19 @@ class IdxTable(TableFile):
         header = read_header(path)
         if len(header.shape) < 2:
             raise DataError(
-                f"{path} holds numbers along one axis, as a file of labels does; give the file of pictures, which "
-                "names the other:\ntrain-images-idx3-ubyte.gz beside train-labels-idx1-ubyte.gz"
+                f"{path} has one axis, as a file of labels has. Give the file of pictures; its labels are found by "
+                "name:\ntrain-images-idx3-ubyte.gz with train-labels-idx1-ubyte.gz"
             )
         names = label_names(path.name)
         labels = next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
         if labels is None:
-            looked = " or ".join(names) or "a name with 'images' in it would say where"
-            raise DataError(f"{path} has no file of labels beside it: {looked}. Put it there.")
-        answers = read_header(labels)
-        if len(answers.shape) != 1 or answers.shape[0] != header.shape[0]:
+            expected = " or ".join(names) or "the same name with 'labels' in place of 'images'"
+            raise DataError(f"{path} has no file of labels in the same folder; expected: {expected}. Put it there.")
+        found = read_header(labels)
+        if len(found.shape) != 1 or found.shape[0] != header.shape[0]:
             raise DataError(
-                f"{path} holds {header.shape[0]:,} rows, and {labels.name} beside it numbers of the shape "
-                f"{answers.shape}; one label for each row was expected."
+                f"{path} holds {header.shape[0]:,} rows, but {labels.name} has the shape {found.shape}; one label "
+                "per row was expected."
             )
         return cls(path, labels, len(header.shape))
 
@@ -92,7 +92,7 @@ class IdxTable(TableFile):
 
 
 def find_idx(folder: Path) -> list[Path]:
-    """The files of pictures in idx that stand in a folder with their labels beside them."""
+    """The idx files of pictures in a folder that also holds their labels."""
     if not folder.is_dir():
         return []
     names = {path.name for path in folder.iterdir() if is_idx(path.name)}
@@ -100,16 +100,16 @@ def find_idx(folder: Path) -> list[Path]:
 
 
 def open_idx_folder(folder: Path, files: Sequence[Path]) -> IdxTable:
-    """The table of a folder of idx files, as MNIST is handed out: train-images with train-labels, t10k-images with
-    t10k-labels as its test split. files: by `find_idx`. Raises DataError where names do not say which is which."""
+    """The table of a folder of idx files with MNIST's names: train-images and train-labels, and as the test split
+    t10k-images and t10k-labels. files: from `find_idx`. Raises DataError for ambiguous names."""
     of_split: dict[str, Path] = {}
     for path in files:
         word = SPLIT_WORD.search(path.name)
         split = "training" if word is None else "test" if word[0].lower() == "t10k" else SPLITS[word[0].lower()]
         if of_split.setdefault(split, path) != path:
             raise DataError(
-                f"{folder} holds {of_split[split].name} and {path.name}, which both read as the {split} split.\n"
-                "Give one of them: its labels are found beside it."
+                f"{folder} holds {of_split[split].name} and {path.name}; both are the {split} split by "
+                "their names.\nGive one of them: its labels are found by its name."
             )
     if "training" not in of_split:
         raise DataError(
@@ -120,18 +120,18 @@ def open_idx_folder(folder: Path, files: Sequence[Path]) -> IdxTable:
         one.split = split
     table = tables.pop("training")
     if tables:
-        said = ", ".join(one.path.name for one in (table, *tables.values()))
-        table.splits, table.note = tables, f"the splits are the files {said} (--valid --test overrule)"
+        names = ", ".join(one.path.name for one in (table, *tables.values()))
+        table.splits, table.note = tables, f"the splits are the files {names} (--valid --test overrule)"
     return table
 
 
 def is_idx(name: str) -> bool:
-    """Whether a file's name says idx: train-images-idx3-ubyte, train-images.idx3-ubyte.gz, digits.idx."""
+    """Whether a file has the name of an idx file: train-images-idx3-ubyte, train-images.idx3-ubyte.gz, digits.idx."""
     return NAME.search(name) is not None
 
 
 def label_names(name: str) -> list[str]:
-    """Names of files that may hold the labels of the pictures in a file of this name, the likeliest first."""
+    """Names of files that may hold the labels for a file of pictures with this name, the likeliest first."""
     found = PICTURES.search(name)
     if found is None:
         return []
@@ -142,7 +142,7 @@ def label_names(name: str) -> list[str]:
 
 
 def read_header(path: Path) -> IdxHeader:
-    """What an idx file holds. Raises DataError where it is none, or larger than what is held in memory."""
+    """The header of an idx file. Raises DataError if it is not one, or holds more than the limit in memory."""
     try:
         with _open(path) as file:
             return _header(path, file)
@@ -151,21 +151,21 @@ def read_header(path: Path) -> IdxHeader:
 
 
 def read_idx(path: Path, rows: int) -> Iterator[AnyArray]:
-    """The numbers of an idx file, gzipped or not, so many rows at a time.
+    """The numbers of an idx file, gzipped or not, in blocks of `rows`.
 
-    No more is unpacked than the header promises, and one byte. Raises DataError where more or fewer come.
+    Unpacks at most the bytes that the header promises, and one more. Raises DataError for more bytes or fewer.
     """
     try:
         with _open(path) as file:
             header = _header(path, file)
             yield from stream_blocks(file, path, header.shape, header.dtype, rows)
-            more = bool(file.read(1))  # of a gzip: and its checksum is compared
+            more = bool(file.read(1))  # for gzip, this also checks the checksum
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from None
     if more:
         raise DataError(
-            f"{path} is damaged: its header promises {header.bytes:,} bytes of numbers, and more are there.\n"
-            "Copy it anew."
+            f"{path} is damaged: its header promises {header.bytes:,} bytes of numbers, and it holds more.\n"
+            "Copy it again."
         )
 
 
@@ -177,17 +177,17 @@ def _header(path: Path, file: BinaryIO) -> IdxHeader:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES or not magic[3]:
         raise DataError(
-            f"{path} is no idx file: it begins with the bytes {magic.hex(' ') or 'of none'}; 00 00, a type from 08 "
-            "to 0e and the number of axes were expected.\nCopy it anew, or rename it if it is another form."
+            f"{path} is not an idx file: its first bytes are {magic.hex(' ') or 'missing'}; 00 00, a type from 08 "
+            "to 0e and the number of axes were expected.\nCopy it again, or rename it if it has another format."
         )
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
-        raise DataError(f"{path} is truncated: it ends within its header. Copy it anew.")
+        raise DataError(f"{path} is truncated: it ends within its header. Copy it again.")
     header = IdxHeader(tuple(np.frombuffer(sizes, ">u4").tolist()), np.dtype(TYPES[magic[2]]))
     if header.bytes > MOST_BYTES:
         raise DataError(
-            f"{path} says that it holds {header.bytes / 1e9:,.1f} GB of numbers, and up to {MOST_BYTES / 1e9:,.1f} "
-            "are read.\nIs its header damaged? Else cut it into several files."
+            f"{path} holds {header.bytes / 1e9:,.1f} GB of numbers by its header; the limit is "
+            f"{MOST_BYTES / 1e9:,.1f} GB.\nIf its header is not damaged, cut it into several files."
         )
     if not header.bytes:
         raise DataError(f"{path} holds no numbers: its shape is {header.shape}. Give it some rows.")
@@ -199,4 +199,4 @@ def _header(path: Path, file: BinaryIO) -> IdxHeader:
 
 def _damaged(path: Path, error: Exception) -> DataError:
     reason = str(error).split("\n", 1)[0].rstrip(".")
-    return DataError(f"{path} could not be unpacked: {reason}.\nIt is truncated or damaged; copy it anew.")
+    return DataError(f"{path} could not be unpacked: {reason}.\nIt is truncated or damaged; copy it again.")

@@ -1,8 +1,8 @@
-"""Which kind of input a table's columns are: the one place where that is decided, as `column_kinds` is of answers.
+"""Detects the kind of input that a table's columns hold, as `column_kinds` does for targets.
 
-It is seen in the first rows: cells that are arrays of bytes are pictures, paths are what they name by their ending,
-numbers and lists of numbers are vectors, and all else is text. `--read` says otherwise. What would be read as
-characters and is something else is refused.
+The first rows decide: arrays of bytes are pictures, paths are sounds or pictures by their file ending, numbers and
+lists of numbers are vectors, and everything else is text. `--read` overrides this. Columns that would be read as text
+but hold dates, file names or mostly numbers are refused.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ from unrolled.data.times import holds_times, no_times
 from unrolled.data.written_numbers import all_numbers, is_nearly, is_number, is_undefined, shortened
 from unrolled.errors import DataError, MediaError, OptionError
 
-SPREAD = 100  # files of a table, spread evenly, by which depth and ground of pictures are found
-FEWEST_MIXED = 4  # numbers, and words, from which a column of as many of each is refused
+SPREAD = 100  # files of a table, spread evenly, from which bit depth and background of pictures are measured
+FEWEST_MIXED = 4  # a column with as many words as numbers is refused from this count of each
 NUMBERED = re.compile(r"(.*?)(\d+)")
 
 
 def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKind:
-    """The kind of a table's input columns by its first rows, or the one that was asked for."""
+    """The requested kind of a table's input columns, or the kind detected in its first rows."""
     looked = [row for row in islice(table.rows(columns.inputs), LOOKED_AT) if not any(c is None for c in row.cells)]
     first = [row.cells for row in looked]
     kinds = [kind_of(list(cells), table) for cells in zip(*first, strict=True)]
@@ -71,8 +71,8 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
     if kind == "text" or not first:
         if len(columns.inputs) > 1:
             raise DataError(
-                f"{table.path}: of the columns {', '.join(columns.inputs)} not all are numbers, and several are read "
-                "together\nonly where they are. Name one with --input, or those that are numbers."
+                f"{table.path}: not all of the columns {', '.join(columns.inputs)} are numbers; several input "
+                "columns are\nallowed only if all hold numbers. Name one with --input, or only those with numbers."
             )
         return TextInput()
     if kind == "label" and len(columns.inputs) == 1:
@@ -106,7 +106,7 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
 
 
 def _refuse_dates(table: TableFile, columns: Columns, rows: Sequence[Row], kind: str) -> None:
-    """Raises DataError where characters of dates or times would be read, or nothing but numbers that are dates."""
+    """Raises DataError if dates or times would be read as text, or if the only numbers are dates."""
     named = enumerate(columns.inputs[:1] if kind == "vectors" else columns.inputs)
     cells_of = {name: [row.cells[place] for row in rows] for place, name in named}
     if kind == "text" and (timed := next((name for name, cells in cells_of.items() if holds_times(cells)), None)):
@@ -117,7 +117,7 @@ def _refuse_dates(table: TableFile, columns: Columns, rows: Sequence[Row], kind:
 
 
 def _refuse_mixed(table: TableFile, name: str, rows: Sequence[Row]) -> None:
-    """Raises DataError where as many of a column's first cells are numbers as are words, or most have one unit."""
+    """Raises DataError if a column's first cells are half numbers and half words, or mostly amounts with one unit."""
     amounts = most_amounts([row.cells[0] for row in rows])
     if amounts:
         row = next(row for row in rows if row.cells[0] == amounts[0])
@@ -128,20 +128,20 @@ def _refuse_mixed(table: TableFile, name: str, rows: Sequence[Row]) -> None:
     if len(numbers) == len(words) >= FEWEST_MIXED and not any(
         isinstance(cell, list | np.ndarray) for _, cell in words
     ):
-        said = " and ".join(
+        counts = " and ".join(
             f"{len(some):,} {kind} (row {some[0][0]:,}: '{shortened(some[0][1])}')"
             for kind, some in (("numbers", numbers), ("words", words))
         )
         raise DataError(
-            f"{table.path}: '{name}' is neither mostly words nor mostly numbers: its first rows are {said}.\n"
-            "Texts are meant: --read text. One label of few: --read label. Numbers: correct the others, or empty "
-            "their\ncells, and leave those rows out with --skip-empty."
+            f"{table.path}: '{name}' is neither mostly words nor mostly numbers: its first rows are {counts}.\n"
+            "For text: --read text. For one of a few labels: --read label. For numbers: correct the other cells, or\n"
+            "empty them and leave their rows out with --skip-empty."
         )
 
 
 def check_text(table: TableFile, columns: Columns, items: Texts | Arrays, place: Callable[[int], str]) -> None:
-    """Raises DataError where a column was taken for text by its first rows, and most of it is something else, where
-    its rows are sorted, say. items: all of its texts; place: where each of them stands."""
+    """Raises DataError if a column looked like text in its first rows but mostly holds something else (sorted rows,
+    for example). items: all of its texts; place: file and row of each."""
     looked = np.linspace(0, len(items) - 1, min(len(items), SPREAD)).round().astype(int).tolist()
     cells: list[Cell] = [str(items[row]) for row in looked]
     known = [row for row, cell in zip(looked, cells, strict=True) if is_number(cell) or is_nearly(cell)]
@@ -152,16 +152,16 @@ def check_text(table: TableFile, columns: Columns, items: Texts | Arrays, place:
     if 2 * len(known) > len(cells):
         words = next(row for row in range(len(items)) if not is_number(str(items[row])))
         raise DataError(
-            f"{table.path}: '{columns.input}' is mostly numbers, such as {shortened(str(items[known[0]]))}, and has "
-            f"words among them:\n{place(words)}: '{shortened(str(items[words]))}'. Correct these, or empty the cells "
-            f"and leave their rows out with --skip-empty.\n{AS_IT_STANDS}"
+            f"{table.path}: '{columns.input}' is mostly numbers, such as {shortened(str(items[known[0]]))}, and also "
+            f"holds words:\n{place(words)}: '{shortened(str(items[words]))}'. Correct these cells, or empty them and "
+            f"leave their rows out with --skip-empty.\n{AS_IT_STANDS}"
         )
     if table.label_column is None:
         check_no_files(table, columns.input, cells)
 
 
 def kind_of(cells: Sequence[Cell], table: TableFile) -> str:
-    """What the first cells of a table's input show it to be."""
+    """The input kind that a column's first cells suggest."""
     if any(isinstance(cell, np.ndarray) for cell in cells):
         arrays = [cell for cell in cells if isinstance(cell, np.ndarray)]
         pictures = all(
@@ -170,30 +170,30 @@ def kind_of(cells: Sequence[Cell], table: TableFile) -> str:
             for one in arrays
         )
         return "picture" if pictures else "vectors"
-    if cells and all_numbers(cells) is not None:  # before what a path is known by: a table may have very many columns
+    if cells and all_numbers(cells) is not None:  # before the search for paths: a table may have very many columns
         return "vectors"
     for kind, endings in MEDIA.items():
         named = sum(isinstance(cell, str) and cell.lower().endswith(endings) for cell in cells)
         if named and named >= 0.9 * len(cells):
             return kind
-    spelled = isinstance(table, SequenceTable)  # whose lists are of cells as they stand in a file
-    cells = [cell for cell in cells if not isinstance(cell, list) or cell]  # an empty list is told of by its row
+    as_text = isinstance(table, SequenceTable)  # its lists hold cells as text
+    cells = [cell for cell in cells if not isinstance(cell, list) or cell]  # empty lists are reported later, by row
     if not cells:
         return "text"
     if not any(isinstance(cell, list) for cell in cells):
         return "vectors" if not all(map(is_undefined, cells)) and holds_numbers(cells) else "text"
-    listed = [isinstance(cell, list) and _all_numbers(cell, spelled) for cell in cells]
+    listed = [isinstance(cell, list) and _all_numbers(cell, as_text) for cell in cells]
     return "vectors" if 2 * sum(listed) > len(cells) else "text"
 
 
-def _all_numbers(cell: list[Any], spelled: bool) -> bool:
-    """Whether a list holds numbers, most of them sound; spelled: they are texts of a file."""
+def _all_numbers(cell: list[Any], as_text: bool) -> bool:
+    """Whether a list holds numbers, most of them valid; as_text: entries may be numbers written as text."""
     flat = flatten(cell)
-    return bool(flat) and holds_numbers(flat) and (spelled or not any(isinstance(one, str | bool) for one in flat))
+    return bool(flat) and holds_numbers(flat) and (as_text or not any(isinstance(one, str | bool) for one in flat))
 
 
 def _picture_size(cells: Sequence[Cell], table: TableFile) -> PictureInput:
-    """The size most pictures have, at most 64 on a side; grey where all are."""
+    """The median size of pictures, at most 64 on a side; grey if all of them are."""
     sizes, grey = [], True
     for cell in cells:
         if isinstance(cell, np.ndarray):
@@ -216,8 +216,8 @@ def _picture_size(cells: Sequence[Cell], table: TableFile) -> PictureInput:
 
 
 def _with_depth(found: PictureInput, paths: Sequence[Path]) -> PictureInput:
-    """The same for pictures like these: in colours where one is, the depth of those of 16 bits, and a ground on which
-    drawings are seen."""
+    """A copy fitted to these pictures: in colour if one of them is, with the value range of those of 16 bits, and a
+    background on which transparent drawings are visible."""
     grey = found.grey
     for path in paths if grey else ():
         with suppress(MediaError):
@@ -227,7 +227,7 @@ def _with_depth(found: PictureInput, paths: Sequence[Path]) -> PictureInput:
 
 
 def _spread(paths: Iterable[Path]) -> list[Path]:
-    """Some of these, spread evenly, at least half of SPREAD where there are as many."""
+    """Some of these paths, spread evenly: SPREAD / 2 to SPREAD, or all of them if there are fewer."""
     kept, every = list[Path](), 1
     for number, path in enumerate(paths):
         if number % every == 0:
@@ -238,7 +238,7 @@ def _spread(paths: Iterable[Path]) -> list[Path]:
 
 
 def _follow_each_other(names: Sequence[str]) -> bool:
-    """Whether columns are named x1, x2, x3, …: steps of a series."""
+    """Whether columns are named x1, x2, x3, …, like the steps of a series."""
     found = [NUMBERED.fullmatch(name) for name in names]
     if not all(found):
         return False

@@ -1,4 +1,4 @@
-"""How what a row is given as becomes the steps that a model reads."""
+"""Featurizers: they turn the input of a row into the steps that a model processes."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ Ids = NDArray[np.int64]
 
 
 class Intake(ABC):
-    """Turns an item, a text or an array, into steps. A subclass is final."""
+    """Turns an item, a text or an array, into steps. Subclasses are final."""
 
     kind: str
-    read_as: str  # what a step is, in a few words
-    lead = 0  # steps before the first that an answer for each step is about
-    width: int | None = None  # numbers of a step; None where a step is a bag of ids
+    read_as: str  # short description of a step, for display
+    lead = 0  # steps at the start that have no target when every other step has one
+    width: int | None = None  # features per step; None where a step is a bag of ids
 
     @abstractmethod
     def encode(self, item: Any) -> NDArray[Any]:
         """The steps of an item: (T, P) int64, each a bag of ids, or (T, D) float32."""
 
     def step_names(self, item: Any) -> list[str]:
-        """What a person calls each of an item's steps: its number, where there is nothing better."""
+        """Names of an item's steps for display; by default their numbers from 1."""
         return [str(number + 1) for number in range(len(self.encode(item)))]
 
     def vary(self, item: Any, dice: np.random.Generator) -> NDArray[Any]:
-        """The steps of an item like this one, drawn by chance, for training where there is little data."""
+        """The steps of a randomly augmented copy of an item, for training on little data."""
         return self.encode(item)
 
     @property
     def varies(self) -> bool:
-        """Whether `vary` is more than `encode`."""
+        """Whether `vary` differs from `encode`."""
         return type(self).vary is not Intake.vary
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """All that making it again needs."""
+        """Everything that is needed to build it again."""

@@ -1,4 +1,4 @@
-"""What rows are given as, by number: texts, or arrays of numbers; and those of some rows, read when asked for."""
+"""The item store: the inputs of rows by number, texts or arrays of numbers, read on access."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from unrolled.data.intake import Ids
 from unrolled.data.store import SymbolStore, let_go
 from unrolled.data.symbols import Symbols, to_bytes
 
-Item: TypeAlias = str | NDArray[Any]  # what a row is given as: a text; or (T, D) numbers, (N,) samples, a picture
+Item: TypeAlias = str | NDArray[Any]  # input of a row: a text; or (T, D) numbers, (N,) samples, a picture
 
-TOGETHER = 1 << 20  # bytes that are stored at once
-AXES = 3  # of an array, at most
+TOGETHER = 1 << 20  # bytes that are buffered before they are stored
+AXES = 3  # axes of an array, at most
 BUDGET = 4 << 30  # bytes of decoded sounds or pictures that are kept
-RESIDENT = 1 << 27  # bytes that are read from a mapped file before its pages are let go
+RESIDENT = 1 << 27  # bytes that are read from a mapped file before its pages are released
 
 
 class Texts:
-    """Texts by number, held as UTF-8; past 64 MB in a temporary file that is mapped into memory."""
+    """Texts by number, stored as UTF-8; beyond 64 MB in a temporary file that is mapped into memory."""
 
     def __init__(self) -> None:
         self._store = SymbolStore(np.dtype(np.uint8))
         self._held: list[bytes] = []
         self._waiting = 0
         self._ends = array("q", [0])
-        self._symbols: Symbols | None = None
+        self._data: Symbols | None = None
 
     def add(self, text: str) -> None:
-        """Adds a text at the end."""
+        """Append a text."""
         data = to_bytes(text)
         self._ends.append(self._ends[-1] + len(data))
         self._held.append(data)
@@ -41,7 +41,7 @@ class Texts:
             self._flush()
 
     def only(self, rows: Ids) -> Texts:
-        """These alone, in this order."""
+        """A copy with these rows only, in this order."""
         kept = Texts()
         for row in rows.tolist():
             kept.add(self[row])
@@ -51,14 +51,14 @@ class Texts:
         return len(self._ends) - 1
 
     def __getitem__(self, number: int) -> str:
-        if self._symbols is None:
+        if self._data is None:
             self._flush()
-            self._symbols = self._store.whole()
-        return self._symbols[self._ends[number] : self._ends[number + 1]].tobytes().decode("utf-8", "replace")
+            self._data = self._store.whole()
+        return self._data[self._ends[number] : self._ends[number + 1]].tobytes().decode("utf-8", "replace")
 
     @property
     def lengths(self) -> Ids:
-        """Bytes of each."""
+        """Length of each text in bytes."""
         ends = np.array(self._ends, np.int64)
         return ends[1:] - ends[:-1]
 
@@ -68,9 +68,9 @@ class Texts:
 
 
 class Arrays:
-    """Arrays by number, all of one type, held as they are; past 64 MB in a temporary file that is mapped.
+    """Arrays by number, all of one dtype, stored unchanged; beyond 64 MB in a temporary file that is mapped.
 
-    What would go past a budget of bytes is made anew each time it is asked for, where there is a way to.
+    An array that would exceed the budget of bytes is made again on each access, if `add` was given a way to.
     """
 
     def __init__(self, budget: int = BUDGET) -> None:
@@ -81,11 +81,11 @@ class Arrays:
         self._waiting = self._read = 0
         self._ends = array("q", [0])
         self._axes = array("q")
-        self._shapes = array("q")  # those of all, axis after axis
-        self._symbols: Symbols | None = None
+        self._shapes = array("q")  # of all arrays, AXES entries each
+        self._data: Symbols | None = None
 
     def add(self, item: NDArray[Any], again: Callable[[], NDArray[Any]] | None = None) -> None:
-        """Adds an array of at most three axes at the end. again: makes it anew."""
+        """Append an array of at most three axes. again: makes it again."""
         if self._store is None:
             self._store = SymbolStore(item.dtype)
         self._axes.append(item.ndim)
@@ -101,7 +101,7 @@ class Arrays:
             self._flush()
 
     def only(self, rows: Ids) -> Arrays:
-        """These alone, in this order."""
+        """A copy with these rows only, in this order."""
         kept = Arrays(self.budget)
         for row in rows.tolist():
             kept.add(self[row], self._again.get(row))
@@ -113,22 +113,22 @@ class Arrays:
     def __getitem__(self, number: int) -> NDArray[Any]:
         if number in self._again:
             return self._again[number]()
-        if self._symbols is None and self._store is not None:
+        if self._data is None and self._store is not None:
             self._flush()
-            self._symbols = self._store.whole()
-        if self._symbols is None:
+            self._data = self._store.whole()
+        if self._data is None:
             raise IndexError(number)
-        read = int(self._ends[number + 1] - self._ends[number]) * self._symbols.itemsize
+        read = int(self._ends[number + 1] - self._ends[number]) * self._data.itemsize
         self._read += read
         if self._read > RESIDENT:
-            let_go(self._symbols)
+            let_go(self._data)
             self._read = read
         shape = self._shapes[AXES * number : AXES * number + self._axes[number]]
-        return self._symbols[self._ends[number] : self._ends[number + 1]].reshape(tuple(shape))
+        return self._data[self._ends[number] : self._ends[number + 1]].reshape(tuple(shape))
 
     @property
     def lengths(self) -> Ids:
-        """The first axis of each: steps of numbers, samples of a sound, rows of a picture."""
+        """Length of the first axis of each: steps of vectors, samples of a sound, rows of a picture."""
         return np.array(self._shapes[::AXES], np.int64)
 
     def _flush(self) -> None:
@@ -138,7 +138,7 @@ class Arrays:
 
 
 class PartItems(Sequence[Item]):
-    """What some rows are given as, read when it is asked for."""
+    """The items of some rows, read on access."""
 
     def __init__(self, items: Texts | Arrays, rows: Ids) -> None:
         self._items, self._rows = items, rows
@@ -153,6 +153,6 @@ class PartItems(Sequence[Item]):
 
 
 def iterate(part: PartItems, size: int) -> Iterator[list[Item]]:
-    """The items of a part, so many at a time."""
+    """The items of a split, `size` at a time."""
     for start in range(0, len(part), size):
         yield list(part[start : start + size])
