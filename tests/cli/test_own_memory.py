@@ -129,7 +129,7 @@ def test_it_may_have_the_name_of_an_installed_module_and_neighbours(here: Path, 
 def test_one_that_breaks_a_law_is_refused_with_the_smallest_input(here: Path, unroll: Unroll) -> None:
     answer = unroll(*TRAIN, "--model", "faulty.Runs", "--out", "run")
     assert answer.code == 2 and not (here / "run").exists()
-    assert "faulty.Runs breaks" in answer.err and "seen from 2 rows of 0 and 1 steps on" in answer.err
+    assert "faulty.Runs breaks" in answer.err and "smallest failing input: 2 rows of 0 and 1 steps" in answer.err
 
 
 @pytest.mark.parametrize(

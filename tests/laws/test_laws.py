@@ -254,7 +254,7 @@ def test_a_planted_fault_of_a_gradient_is_caught_by_the_law_it_names(fault: Any)
 
 def test_a_gradient_that_overwrites_is_caught() -> None:
     lstm = laws.made_for_laws(LSTM)
-    with pytest.raises(LawError, match="after two readings"):
+    with pytest.raises(LawError, match="after two calls"):
         BeginsWithAClearedGradient.breaks(BeginsWithAClearedGradient(lstm), lstm)
 
 
@@ -265,17 +265,17 @@ def test_check_has_nothing_to_say_of_a_sound_memory(make: Callable[[int, int], M
 
 def test_check_says_in_words_what_is_broken() -> None:
     sentences = laws.check(RunsIntoPadding)
-    assert any(re.match(r"padding changes nothing: past a row's length outputs are not zero", s) for s in sentences)
+    assert any(re.match(r"padding changes nothing: outputs past a row's length are not zero", s) for s in sentences)
     assert len(sentences) < len(MEMORY_LAWS), "one fault does not break every law"
 
 
 def test_check_shows_a_fault_by_the_smallest_input_that_has_it() -> None:
     said = {sentence.partition(":")[0]: sentence for sentence in laws.check(RunsIntoPadding)}
-    assert "seen from 2 rows of 0 and 1 steps on" in said["padding changes nothing"]
+    assert "smallest failing input: 2 rows of 0 and 1 steps" in said["padding changes nothing"]
     (leak,) = (s for s in laws.check(LeaksBetweenRows) if s.startswith("a row depends on no other row"))
-    assert leak.endswith("seen from 2 rows of 0 and 1 steps on.")
+    assert leak.endswith("smallest failing input: 2 rows of 0 and 1 steps.")
     (ahead,) = (s for s in laws.check(LooksAhead) if s.startswith("no output depends on a later input"))
-    assert ahead.endswith("seen from a row of 2 steps on.")
+    assert ahead.endswith("smallest failing input: 1 row of 2 steps.")
 
 
 @pytest.mark.parametrize("lengths", laws.SMALL, ids=str)
@@ -325,4 +325,6 @@ def test_an_excuse_needs_to_be_seen() -> None:
         excuses: ClassVar[dict[str, str]] = {"chunks_equal_the_whole": "it says so"}
 
     assert laws.check(Anticipates) == []
-    assert laws.check(ExcusedForNothing) == ["chunks equal the whole: is kept, though excused (it says so)."]
+    assert laws.check(ExcusedForNothing) == [
+        "chunks equal the whole: the law holds although it is excused (it says so)."
+    ]

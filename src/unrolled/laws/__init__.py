@@ -1,11 +1,11 @@
-"""What every memory, model, encoder, gradient and training keeps: laws, as functions named as sentences.
+"""Laws: invariants of every memory, model, encoder, BPTT strategy and training, as functions named as sentences.
 
-A law takes a part, tries it on hostile inputs (ragged rows, loud padding, shaken weights, float64), and
-raises `LawError` with what it saw. `check(MyMemory)` says in words which laws a memory breaks, and
-`check_gradient(MyGradient())` the same of a gradient; an empty list is the aim.
+A law runs a component on hostile inputs (ragged rows, large padding values, perturbed weights, float64) and raises
+`LawError` with the difference that it found. `check(MyMemory)` lists the laws that a memory breaks, and
+`check_gradient(MyGradient())` those that a BPTT strategy breaks. An empty list means that all laws hold.
 
-Where a part cannot keep a law by its nature, its class declares `excuses = {"name_of_law": "the reason"}`;
-then it has to be seen to break that law.
+A component that cannot keep a law by design declares `excuses = {"name_of_law": "the reason"}` in its class. It is
+then checked that the component does break that law.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ from unrolled.laws.writing import (
 )
 from unrolled.memory import LSTM, Memory
 
-Law = Callable[..., None]  # of a part, and where it reads one, of the lengths of a trial's rows
+Law = Callable[..., None]  # takes a component; a law in READING_LAWS also takes the lengths of the trial's rows
 Made = TypeVar("Made", bound=nn.Module)
 GradientLaw = Callable[[Gradient, Memory], None]
 
@@ -97,7 +97,7 @@ MEMORY_LAWS: tuple[Law, ...] = (
     a_tiny_batch_is_learnt_by_heart,
 )
 MAKING_LAWS: tuple[Law, ...] = (a_part_is_made_of_nothing_but_what_it_says,)
-"""Laws of what makes a part: a memory's class, say."""
+"""Laws of a constructor, such as a memory's class."""
 MODEL_LAWS: tuple[Law, ...] = (*READING_LAWS, the_first_loss_is_about_ln_v)
 WRITER_LAWS: tuple[Law, ...] = (
     *MODEL_LAWS,
@@ -125,7 +125,7 @@ SMALL = sorted(
     (lengths for rows in (1, 2, 3) for lengths in product(range(5), repeat=rows) if max(lengths)),
     key=lambda lengths: (len(lengths) * max(lengths), sum(lengths), lengths),
 )
-"""Lengths of rows from one row of one step up to three of four."""
+"""Row lengths of small batches: from one row of one step to three rows of four steps."""
 GRADIENT_LAWS: tuple[GradientLaw, ...] = (
     a_gradient_hands_back_the_loss_and_state_of_reading_alone,
     a_gradient_adds_to_what_is_there,
@@ -194,20 +194,20 @@ __all__ = [
 
 @checked
 def check(memory_class: Callable[..., Memory]) -> list[str]:
-    """The laws of memories that `memory_class(input_size, size)` breaks, a sentence each.
+    """List the laws of memories that `memory_class(input_size, size)` breaks, one sentence per law.
 
-    Each says how, by the smallest input that shows it: `hostile_trial(memory, lengths)` draws that again.
-    Raises OptionError for what makes no memory.
+    Each sentence names the difference on the smallest input that shows it; `hostile_trial(memory, lengths)` draws
+    that input again. Raises OptionError if `memory_class` does not make a memory.
     """
     made = None if _makes_another(memory_class) else made_for_laws(memory_class)
     if not isinstance(made, Memory):
         raise OptionError(
-            f"check takes a class under unrolled.memory.Memory, or what makes one; got {memory_class!r}."
+            f"check takes a subclass of unrolled.memory.Memory, or a function that makes one; got {memory_class!r}."
         )
     of_made = {law: broken(law, lambda: made_for_laws(memory_class)) for law in MEMORY_LAWS}
     of_making = [broken(law, lambda: memory_class) for law in MAKING_LAWS]
-    sentences = [smallest(law, memory_class) or said for law, said in of_made.items() if said]
-    return sentences + [said for said in of_making if said]
+    sentences = [smallest(law, memory_class) or sentence for law, sentence in of_made.items() if sentence]
+    return sentences + [sentence for sentence in of_making if sentence]
 
 
 def _makes_another(thing: Any) -> bool:
@@ -216,20 +216,20 @@ def _makes_another(thing: Any) -> bool:
 
 @checked
 def check_gradient(strategy: Gradient, memory_class: Callable[[int, int], Memory] = LSTM) -> list[str]:
-    """The laws of gradients that a strategy breaks over a memory, a sentence each.
+    """List the laws of BPTT strategies that `strategy` breaks over a memory, one sentence per law.
 
-    One that says `exact = False` has to be seen to be inexact over seven steps, so cut it short of that. Raises
-    OptionError for what is no gradient.
+    A strategy with `exact = False` must differ from the exact gradient over seven steps, so give it a window of fewer
+    steps. Raises OptionError if `strategy` is not a BPTT strategy.
     """
     if not (callable(strategy) and hasattr(strategy, "exact")) or isinstance(strategy, type):
-        raise OptionError(f"check_gradient takes a gradient, such as Full(); got {strategy!r}.")
+        raise OptionError(f"check_gradient takes a gradient strategy, such as Full(); got {strategy!r}.")
     laws = (wraps(law)(partial(law, strategy)) for law in laws_of_gradient(strategy))
     sentences = (broken(law, lambda: made_for_laws(memory_class)) for law in laws)
     return [sentence for sentence in sentences if sentence]
 
 
 def laws_of_gradient(strategy: Gradient) -> tuple[GradientLaw, ...]:
-    """The laws that hold for this strategy, by what it says of itself."""
+    """Select the laws for this strategy by its `exact` and `k1` attributes."""
     if strategy.exact:
         return (*GRADIENT_LAWS, an_exact_gradient_is_that_of_the_whole_loss)
     if hasattr(strategy, "k1"):
@@ -242,7 +242,7 @@ def laws_of_gradient(strategy: Gradient) -> tuple[GradientLaw, ...]:
 
 
 def broken(law: Law, make: Callable[[], Part]) -> str | None:
-    """How a newly made part breaks this law, in a sentence; None where it keeps it, or is rightly excused."""
+    """Describe how a newly made component breaks this law; None if it keeps the law or is rightly excused."""
     part, name = make(), law.__name__
     excuse = getattr(part, "excuses", {}).get(name)
     try:
@@ -251,30 +251,32 @@ def broken(law: Law, make: Callable[[], Part]) -> str | None:
         return None if excuse else f"{name.replace('_', ' ')}: {problem}."
     except Exception as problem:
         return f"{name.replace('_', ' ')}: {type(problem).__name__}: {problem}"
-    return f"{name.replace('_', ' ')}: is kept, though excused ({excuse})." if excuse else None
+    return f"{name.replace('_', ' ')}: the law holds although it is excused ({excuse})." if excuse else None
 
 
 def smallest(law: Law, memory_class: Callable[[int, int], Memory]) -> str | None:
-    """How a law is broken on the smallest input that shows it; None where no small one does, or none is read."""
+    """Describe how a law is broken on the smallest input that shows it; None if no small input does."""
     if law not in READING_LAWS or law.__name__ in getattr(made_for_laws(memory_class), "excuses", {}):
         return None
     for lengths in SMALL:
         on_small = wraps(law)(partial(law, lengths=lengths))
-        if said := broken(on_small, lambda: made_for_laws(memory_class)):
-            rows = "a row" if len(lengths) == 1 else f"{len(lengths)} rows"
+        if sentence := broken(on_small, lambda: made_for_laws(memory_class)):
+            rows = "1 row" if len(lengths) == 1 else f"{len(lengths)} rows"
             steps = f"{' and '.join(map(str, lengths))} step{'s' if lengths != (1,) else ''}"
-            return f"{said.removesuffix('.')}; seen from {rows} of {steps} on."
+            return f"{sentence.removesuffix('.')}; smallest failing input: {rows} of {steps}."
     return None
 
 
 def made_for_laws(make: Callable[[int, int], Made], dtype: torch.dtype = torch.float64, device: str = "cpu") -> Made:
-    """A part of 4 inputs and 8 outputs, the same each time; torch's own draws are untouched. Its batch norms are in
-    evaluation mode: in training they couple rows, which no law about rows allows."""
+    """Make a component with input size 4 and output size 8, the same on each call; torch's random state is kept.
+
+    Batch norms are put in evaluation mode: in training mode they couple the rows of a batch.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         made = make(4, 8)
     if not isinstance(made, nn.Module):
-        raise OptionError(f"check takes a class under unrolled.memory.Memory; what it was given makes {made!r:.80}.")
+        raise OptionError(f"check takes a subclass of unrolled.memory.Memory; the given function makes {made!r:.80}.")
     for layer in made.modules():
         if isinstance(layer, _BatchNorm):
             layer.eval()

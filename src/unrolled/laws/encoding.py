@@ -1,4 +1,4 @@
-"""The laws of encoders, which read whole rows."""
+"""Laws of encoders, which process whole rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from unrolled.states import State
 
 
 def whole_rows(encoder: Part) -> Trial:
-    """Ragged rows with loud padding, read from a start in which masks are drawn."""
+    """Draw ragged rows with large padding values, and a start state with dropout masks."""
     generator = torch.Generator().manual_seed(0)
     shake(encoder, generator)
     lengths = torch.tensor(LENGTHS)
@@ -32,48 +32,50 @@ def whole_rows(encoder: Part) -> Trial:
 
 
 def all_encoded(encoder: Part, trial: Trial) -> dict[str, Tensor]:
-    """Features and all gradients."""
+    """Compute the features and all gradients, by name."""
 
-    def read(inputs: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
+    def encode(inputs: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
         return encoder.encode(inputs, lengths, state).features, ()
 
-    return all_that_comes_of(read, encoder, trial)
+    return all_that_comes_of(encode, encoder, trial)
 
 
 def an_encoding_depends_on_no_other_row(encoder: Part) -> None:
-    """Neither on the other rows, nor on their order or number."""
+    """The features of a row do not depend on the other rows, their order or their number."""
     trial = whole_rows(encoder)
     features = encoder.encode(trial.inputs, trial.lengths, trial.state).features
     for rows in ([3, 1, 4, 0, 2], [2, 0], [0], [1], [4, 4]):
         some = torch.tensor(rows)
         found = encoder.encode(trial.inputs[some], trial.lengths[some], states.take(trial.state, some))
-        demand_same({"features": found.features}, {"features": features[some]}, f"rows {rows}, beside all")
+        demand_same(
+            {"features": found.features}, {"features": features[some]}, f"rows {rows}, compared with all rows"
+        )
 
 
 def padding_changes_no_encoding(encoder: Part) -> None:
-    """No feature and no gradient hangs on what stands past a row's length; features there are zero."""
+    """No feature and no gradient depends on values past a row's length; features there are zero."""
     trial = whole_rows(encoder)
     expected = all_encoded(encoder, trial)
     if bool(expected["outputs"][padding_of(trial.inputs, trial.lengths)].any()):
-        raise LawError("past a row's length features are not zero")
+        raise LawError("features past a row's length are not zero")
     for value in (0.0, -1e3):
         quiet = trial._replace(inputs=pad(encoder, trial.inputs, trial.lengths, value))
         demand_same(all_encoded(encoder, quiet), expected, f"with padding of {value:g}")
 
 
 def an_encoding_sees_the_whole_row(encoder: Part) -> None:
-    """Each feature hangs on each step of its row, before it and after it: or a memory would do."""
+    """Each feature depends on every step of its row, before it and after it."""
     trial = whole_rows(encoder)
     inputs, lengths = trial.inputs[:1].clone().requires_grad_(), trial.lengths[:1]  # the longest row
     features = encoder.encode(inputs, lengths, states.take(trial.state, torch.tensor([0]))).features
     for t in range(features.shape[1]):
         (gradient,) = torch.autograd.grad(features[0, t].cos().sum(), inputs, retain_graph=True)
         if bool((unseen := (gradient[0] == 0).all(1)).any()):
-            raise LawError(f"the feature at step {t} does not hang on step {int(unseen.nonzero()[0])}")
+            raise LawError(f"the feature at step {t} does not depend on step {int(unseen.nonzero()[0])}")
 
 
 def nothing_to_encode_is_allowed(encoder: Part) -> None:
-    """No steps, no rows, and rows that are all of length 0 give empty or zero features."""
+    """An input without steps or rows, or with lengths of 0 only, gives empty or zero features."""
     trial = whole_rows(encoder)
     rows, none = len(trial.inputs), torch.zeros(len(trial.inputs), dtype=torch.int64)
     for what, inputs, lengths in (

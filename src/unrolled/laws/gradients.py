@@ -1,4 +1,4 @@
-"""The laws of gradients, each tried on a memory with ragged rows and a loss at every step."""
+"""Laws of BPTT strategies, each checked on a memory with ragged rows and a loss at every step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unrolled.states import State
 
 
 class Reading(NamedTuple):
-    """Something to carry a loss back through."""
+    """A segment to backpropagate through."""
 
     piece: Piece
     state: State
@@ -23,7 +23,7 @@ class Reading(NamedTuple):
 
 
 def hostile_reading(memory: Memory) -> Reading:
-    """Seven steps, each with squared errors of its own; past a row's length nothing counts."""
+    """Make a sequence of seven steps with a squared error at each; steps past a row's length are not counted."""
     trial = hostile_trial(memory)
     rows, steps = trial.inputs.shape[:2]
     targets = torch.randn(rows, steps, memory.size, generator=torch.Generator().manual_seed(2)).to(trial.inputs)
@@ -39,7 +39,7 @@ def hostile_reading(memory: Memory) -> Reading:
 
 
 def gradient_by(strategy: Gradient, memory: Memory, reading: Reading) -> dict[str, Tensor]:
-    """What a strategy leaves in `.grad`, by parameter; what lay there before is cleared."""
+    """Run a strategy on cleared gradients and return `.grad` of each parameter."""
     memory.zero_grad()
     strategy(reading.piece, reading.state, reading.steps, torch.Generator().manual_seed(0))
     return {
@@ -49,32 +49,32 @@ def gradient_by(strategy: Gradient, memory: Memory, reading: Reading) -> dict[st
 
 
 def gradient_of_loss(loss: Tensor, memory: Memory) -> dict[str, Tensor]:
-    """The gradient of one loss by plain autograd, by parameter."""
+    """Compute the gradient of one loss by plain autograd, by parameter."""
     weights = dict(memory.named_parameters())
     gradients = torch.autograd.grad(loss, list(weights.values()), materialize_grads=True)
     return dict(zip(weights, gradients, strict=True))
 
 
 def an_exact_gradient_is_that_of_the_whole_loss(strategy: Gradient, memory: Memory) -> None:
-    """It agrees with plain autograd through all the steps, and in float64 with finite differences."""
+    """The gradient agrees with plain autograd through all steps and, in float64, with finite differences."""
     reading = hostile_reading(memory)
     found = gradient_by(strategy, memory, reading)
     whole, _ = reading.piece(reading.state, 0, reading.steps)
-    demand_same(found, gradient_of_loss(whole, memory), "beside plain autograd")
+    demand_same(found, gradient_of_loss(whole, memory), "compared with plain autograd")
     generator, small = torch.Generator().manual_seed(3), 1e-5
     for name, weight in memory.named_parameters():
         if weight.dtype != torch.float64:
-            continue  # a difference small enough to be a slope is lost in rounding
+            continue  # finite differences this small are lost in rounding
         direction = torch.randn(weight.shape, generator=generator, dtype=torch.float64).to(weight)
-        ahead = _loss_beside(reading, weight, small * direction)
-        behind = _loss_beside(reading, weight, -small * direction)
+        ahead = _loss_shifted(reading, weight, small * direction)
+        behind = _loss_shifted(reading, weight, -small * direction)
         difference, slope = (ahead - behind) / (2 * small), (found[name] * direction).sum().item()
         if abs(difference - slope) > 1e-5 * max(1.0, abs(difference)):
-            raise LawError(f"along a direction of {name} the loss rises by {difference:.6g}; .grad says {slope:.6g}")
+            raise LawError(f"in one direction of {name} the loss rises by {difference:.6g}; .grad gives {slope:.6g}")
 
 
 @torch.no_grad()
-def _loss_beside(reading: Reading, weight: Tensor, shift: Tensor) -> float:
+def _loss_shifted(reading: Reading, weight: Tensor, shift: Tensor) -> float:
     weight += shift
     loss, _ = reading.piece(reading.state, 0, reading.steps)
     weight -= shift
@@ -82,21 +82,21 @@ def _loss_beside(reading: Reading, weight: Tensor, shift: Tensor) -> float:
 
 
 def an_inexact_gradient_is_seen_to_be_inexact(strategy: Gradient, memory: Memory) -> None:
-    """What says `exact = False` differs from the gradient of the whole loss."""
+    """A strategy with `exact = False` gives another gradient than that of the whole loss."""
     reading = hostile_reading(memory)
     whole, _ = reading.piece(reading.state, 0, reading.steps)
     try:
         demand_same(gradient_by(strategy, memory, reading), gradient_of_loss(whole, memory), "")
     except LawError:
         return
-    raise LawError(f"{strategy} says that it is not exact, and gave the exact gradient of {reading.steps} steps")
+    raise LawError(f"{strategy} has exact = False, but gave the exact gradient of {reading.steps} steps")
 
 
 def a_truncated_gradient_is_that_of_the_graph_cut_where_it_says(strategy: Gradient, memory: Memory) -> None:
-    """Each stretch of k1 steps alone, its losses carried back to the k2 − k1 steps before it, added up."""
+    """The gradient is the sum over segments of k1 steps, each backpropagated through k2 − k1 steps before it too."""
     k1: int = getattr(strategy, "k1", 0)
     if not k1:
-        raise LawError(f"{strategy} does not say where it cuts")
+        raise LawError(f"{strategy} has no attribute k1: the number of steps between two cuts")
     reading = hostile_reading(memory)
     overlap = (getattr(strategy, "k2", None) or k1) - k1
     expected = {name: torch.zeros_like(weight) for name, weight in memory.named_parameters()}
@@ -109,32 +109,36 @@ def a_truncated_gradient_is_that_of_the_graph_cut_where_it_says(strategy: Gradie
         loss, _ = reading.piece(state, start, min(start + k1, reading.steps))
         for name, gradient in gradient_of_loss(loss, memory).items():
             expected[name] += gradient
-    demand_same(gradient_by(strategy, memory, reading), expected, "beside the sum over graphs cut as it says")
+    demand_same(
+        gradient_by(strategy, memory, reading), expected, "compared with the sum over graphs cut at k1 and k2"
+    )
 
 
 def a_gradient_hands_back_the_loss_and_state_of_reading_alone(strategy: Gradient, memory: Memory) -> None:
-    """The summed loss of all steps and the state after the last, neither with a graph."""
+    """A strategy returns the summed loss of all steps and the state after the last, both detached."""
     reading = hostile_reading(memory)
     loss, after = strategy(reading.piece, reading.state, reading.steps, torch.Generator().manual_seed(0))
     with torch.no_grad():
         meant_loss, meant_after = reading.piece(reading.state, 0, reading.steps)
     found = {"loss": loss, **states.leaves(after)}
-    demand_same(found, {"loss": meant_loss, **states.leaves(meant_after)}, "beside reading without a gradient")
+    demand_same(
+        found, {"loss": meant_loss, **states.leaves(meant_after)}, "compared with a forward pass without gradients"
+    )
     if held := [name for name, leaf in found.items() if leaf.requires_grad]:
-        raise LawError(f"{', '.join(held)} still holds the graph that made it")
+        raise LawError(f"{', '.join(held)}: still attached to the autograd graph")
 
 
 def a_gradient_adds_to_what_is_there(strategy: Gradient, memory: Memory) -> None:
-    """`.grad` is added to, so that several readings make one update."""
+    """A strategy adds to `.grad`, so that several calls make one update."""
     reading = hostile_reading(memory)
     once = gradient_by(strategy, memory, reading)
     strategy(reading.piece, reading.state, reading.steps, torch.Generator().manual_seed(0))
     twice = {name: weight.grad for name, weight in memory.named_parameters() if weight.grad is not None}
-    demand_same(twice, {name: 2 * gradient for name, gradient in once.items()}, "after two readings")
+    demand_same(twice, {name: 2 * gradient for name, gradient in once.items()}, "after two calls")
 
 
 def nothing_to_read_has_no_gradient(strategy: Gradient, memory: Memory) -> None:
-    """Zero steps cost nothing, leave `.grad` as it was and hand the state back."""
+    """Zero steps give a loss of 0, leave `.grad` unchanged and return the same state."""
     reading = hostile_reading(memory)
     before = gradient_by(strategy, memory, reading)
     loss, after = strategy(reading.piece, reading.state, 0, torch.Generator().manual_seed(0))
@@ -142,4 +146,4 @@ def nothing_to_read_has_no_gradient(strategy: Gradient, memory: Memory) -> None:
         raise LawError(f"zero steps have a loss of {loss.item()}")
     demand_same(states.leaves(after), states.leaves(reading.state), "the state after zero steps")
     left = {name: weight.grad for name, weight in memory.named_parameters() if weight.grad is not None}
-    demand_same(left, before, "after zero steps more")
+    demand_same(left, before, "after a call with zero steps")

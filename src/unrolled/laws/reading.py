@@ -1,4 +1,4 @@
-"""The laws of whatever keeps the past: memories, and models that answer as they read."""
+"""Laws of memories, and of models that predict at every step."""
 
 from __future__ import annotations
 
@@ -27,23 +27,29 @@ from unrolled.states import State
 
 
 def unrolled_equals_stepped(part: Part, lengths: Sequence[int] = LENGTHS) -> None:
-    """Outputs, state and gradients of `unroll` are those of one step after the other."""
+    """Outputs, state and gradients of `unroll` are those of repeated calls of `step`."""
 
     def stepped(inputs: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
         return unroll_by_steps(part, inputs, state, lengths)
 
     trial = hostile_trial(part, lengths)
     meant = all_that_comes_of(stepped, part, trial)
-    demand_same(all_that_comes_of(part.unroll, part, trial), meant, "unrolled over ragged rows, beside stepped")
-    whole = hostile_trial(part, [max(lengths)] * len(lengths))  # no padding, which is loud, is read as steps
+    demand_same(
+        all_that_comes_of(part.unroll, part, trial), meant, "unrolled over ragged rows, compared with stepping"
+    )
+    whole = hostile_trial(part, [max(lengths)] * len(lengths))  # without the large padding values
     meant = all_that_comes_of(stepped, part, whole)
-    demand_same(all_that_comes_of(part.unroll, part, whole), meant, "unrolled over whole rows, beside stepped")
+    demand_same(
+        all_that_comes_of(part.unroll, part, whole),
+        meant,
+        "unrolled over rows of equal length, compared with stepping",
+    )
     lengthless = all_that_comes_of(lambda inputs, state, _: part.unroll(inputs, state), part, whole)
-    demand_same(lengthless, meant, "unrolled without lengths, beside stepped")
+    demand_same(lengthless, meant, "unrolled without lengths, compared with stepping")
 
 
 def chunks_equal_the_whole(part: Part, lengths: Sequence[int] = LENGTHS) -> None:
-    """Wherever a window is cut in two, the two give what the whole gives, gradients included."""
+    """A window cut in two at any step gives the outputs, state and gradients of the whole window."""
     trial = hostile_trial(part, lengths)
     whole = all_that_comes_of(part.unroll, part, trial)
     for cut in range(1, trial.inputs.shape[1]):
@@ -53,11 +59,13 @@ def chunks_equal_the_whole(part: Part, lengths: Sequence[int] = LENGTHS) -> None
             second, state = part.unroll(inputs[:, cut:], state, (trial.lengths - cut).clamp(min=0))
             return torch.cat([first, second], dim=1), state
 
-        demand_same(all_that_comes_of(chunked, part, trial), whole, f"cut after step {cut}, beside the whole")
+        demand_same(
+            all_that_comes_of(chunked, part, trial), whole, f"cut after step {cut}, compared with the whole window"
+        )
 
 
 def no_output_depends_on_a_later_input(part: Part, lengths: Sequence[int] = LENGTHS) -> None:
-    """What comes after a step changes nothing of the outputs up to it."""
+    """Inputs after a step do not change the outputs up to that step."""
     trial = hostile_trial(part, lengths)
     steps = trial.inputs.shape[1]
     others = hostile_inputs(part, trial.inputs.shape[0], steps, torch.Generator().manual_seed(1))
@@ -69,7 +77,7 @@ def no_output_depends_on_a_later_input(part: Part, lengths: Sequence[int] = LENG
 
 
 def a_row_depends_on_no_other_row(part: Part, lengths: Sequence[int] = LENGTHS) -> None:
-    """Neither on the other rows, nor on their order or number."""
+    """The outputs and state of a row do not depend on the other rows, their order or their number."""
     trial = hostile_trial(part, lengths)
     outputs, after = part.unroll(trial.inputs, trial.state, trial.lengths)
     last, mixed = len(lengths) - 1, [*range(1, len(lengths), 2), *range(0, len(lengths), 2)]
@@ -77,28 +85,28 @@ def a_row_depends_on_no_other_row(part: Part, lengths: Sequence[int] = LENGTHS) 
         some = torch.tensor(rows)
         found, state = part.unroll(trial.inputs[some], states.take(trial.state, some), trial.lengths[some])
         expected = {"outputs": outputs[some], **states.leaves(states.take(after, some))}
-        demand_same({"outputs": found, **states.leaves(state)}, expected, f"rows {rows}, beside all")
+        demand_same({"outputs": found, **states.leaves(state)}, expected, f"rows {rows}, compared with all rows")
         found, state = part.step(trial.inputs[some, 0], states.take(trial.state, some))
         expected = {"output": part.step(trial.inputs[:, 0], trial.state)[0][some]}
         demand_same({"output": found}, expected, f"one step of rows {rows}, beside all")
 
 
 def padding_changes_nothing(part: Part, lengths: Sequence[int] = LENGTHS) -> None:
-    """No answer, no state, no gradient hangs on what stands past a row's length; outputs there are zero."""
+    """No output, state or gradient depends on values past a row's length; outputs there are zero."""
     trial = hostile_trial(part, lengths)
     expected = all_that_comes_of(part.unroll, part, trial)
     if bool(expected["outputs"][padding_of(trial.inputs, trial.lengths)].any()):
-        raise LawError("past a row's length outputs are not zero")
+        raise LawError("outputs past a row's length are not zero")
     for name, before in states.leaves(trial.state).items():
         if not torch.equal(expected[f"state '{name}'"][trial.lengths == 0], before[trial.lengths == 0]):
-            raise LawError(f"a row of length 0 does not keep its state '{name}' as it was")
+            raise LawError(f"a row of length 0 does not keep its state '{name}'")
     for value in (0.0, -1e3):
         quiet = trial._replace(inputs=pad(part, trial.inputs, trial.lengths, value))
         demand_same(all_that_comes_of(part.unroll, part, quiet), expected, f"with padding of {value:g}")
 
 
 def nothing_to_read_is_allowed(part: Part, lengths: Sequence[int] = LENGTHS) -> None:
-    """No steps, no rows, and rows that are all of length 0 give empty or zero outputs and the same state."""
+    """An input without steps or rows, or with lengths of 0 only, gives empty or zero outputs and the same state."""
     trial = hostile_trial(part, lengths)
     rows, width = trial.inputs.shape[0], part.step(trial.inputs[:, 0], trial.state)[0].shape[1]
     none = torch.zeros(rows, dtype=torch.int64)
@@ -116,17 +124,17 @@ def nothing_to_read_is_allowed(part: Part, lengths: Sequence[int] = LENGTHS) -> 
 
 
 def a_state_goes_on_the_same_after_cutting_joining_and_saving(part: Part, lengths: Sequence[int] = LENGTHS) -> None:
-    """All of the past is in the state: cut into rows, joined, saved and loaded, it answers as before."""
+    """The state holds all of the past: cut into rows, joined, saved and loaded, it gives the same outputs."""
     trial = hostile_trial(part, lengths)
     step_output, _ = part.step(trial.inputs[:, 0], trial.state)
     outputs, _ = part.unroll(trial.inputs, trial.state, trial.lengths)
     rows = [states.take(trial.state, torch.tensor([row])) for row in range(trial.inputs.shape[0])]
     saved = states.save(trial.state)
-    part.unroll(trial.inputs, part.start(trial.inputs.shape[0]))  # something else is read in between
+    part.unroll(trial.inputs, part.start(trial.inputs.shape[0]))  # an unrelated call in between
     for what, state in [
         ("cut and joined", states.join(rows)),
         ("saved and loaded", states.load(saved, like=part.start(1))),
-        ("put into another", states.put(trial.state, torch.tensor([0]), rows[0])),
+        ("inserted into another state", states.put(trial.state, torch.tensor([0]), rows[0])),
     ]:
         found = {"output": part.step(trial.inputs[:, 0], state)[0]}
         demand_same(found, {"output": step_output}, f"a step from a state {what}")
@@ -135,7 +143,7 @@ def a_state_goes_on_the_same_after_cutting_joining_and_saving(part: Part, length
 
 
 def a_step_leaves_every_earlier_state_alone(part: Part, lengths: Sequence[int] = LENGTHS) -> None:
-    """Neither `step` nor `unroll` writes into a state or an input that it was given, or gave before."""
+    """Neither `step` nor `unroll` changes a state or an input in place, given or returned before."""
     trial = hostile_trial(part, lengths)
     held: list[State] = [trial.state]
     copies = [states.map_leaves(Tensor.clone, trial.state)]
@@ -146,21 +154,21 @@ def a_step_leaves_every_earlier_state_alone(part: Part, lengths: Sequence[int] =
     held.append(part.unroll(trial.inputs, trial.state, trial.lengths)[1])
     copies.append(states.map_leaves(Tensor.clone, held[-1]))
     part.unroll(trial.inputs, trial.state)
-    demand_same({"inputs": trial.inputs}, {"inputs": inputs}, "after reading them")
-    for state, as_it_was in zip(held, copies, strict=True):
-        demand_same(states.leaves(state), states.leaves(as_it_was), "an earlier state after later steps")
+    demand_same({"inputs": trial.inputs}, {"inputs": inputs}, "after step and unroll")
+    for state, copied in zip(held, copies, strict=True):
+        demand_same(states.leaves(state), states.leaves(copied), "an earlier state after later steps")
 
 
 def a_start_of_many_is_many_starts_of_one(part: Part, lengths: Sequence[int] = LENGTHS) -> None:
-    """`start(5)` is five times `start(1)`, and says the same each time."""
+    """`start(5)` equals five joined `start(1)`, on every call."""
     rows = len(lengths)
     many, one = part.start(rows), part.start(1)
     meant = states.leaves(states.join([one] * rows))
-    demand_same(states.leaves(many), meant, f"start({rows}), beside {rows} × start(1)")
+    demand_same(states.leaves(many), meant, f"start({rows}), compared with {rows} × start(1)")
 
 
 def a_state_keeps_its_form(part: Part, lengths: Sequence[int] = LENGTHS) -> None:
-    """Same names, types and shapes after a step as at the start: float32, float64 as the weights, or int64."""
+    """A state keeps its names, dtypes and shapes from the start on: the weights' float32 or float64, or int64."""
     trial = hostile_trial(part, lengths)
     weights = {weight.dtype for weight in part.parameters()}
     allowed = {torch.int64, torch.float64 if torch.float64 in weights else torch.float32}
@@ -170,20 +178,20 @@ def a_state_keeps_its_form(part: Part, lengths: Sequence[int] = LENGTHS) -> None
     for what, found in (("at the start", start), ("after a step", stepped), ("after unrolling", unrolled)):
         form = {name: (leaf.dtype, tuple(leaf.shape)) for name, leaf in found.items()}
         if form != {name: (leaf.dtype, tuple(leaf.shape)) for name, leaf in start.items()}:
-            raise LawError(f"{what} the state has the form {form}")
+            raise LawError(f"{what} the dtypes and shapes of the state have changed: {form}")
         if wrong := {name: kind for name, (kind, _) in form.items() if kind not in allowed}:
-            raise LawError(f"{what} the state holds {wrong}, beside weights of {weights}")
+            raise LawError(f"{what} the state holds {wrong}, but the weights are {weights}")
 
 
 def a_tiny_batch_is_learnt_by_heart(memory: Memory) -> None:
-    """Four short rows whose ends hang on their beginnings are learnt to below 0.1 nats a symbol.
+    """Overfit four short rows, whose ends depend on their first token, to below 0.1 nats per token.
 
-    What is asked is whether the memory keeps what tells the rows apart, so two layers read it off, and the rate is
-    lowered where it was too high.
+    The law checks that the memory keeps the first token, so the head has two layers, and smaller learning rates are
+    tried if the first is too high.
     """
     generator = torch.Generator().manual_seed(0)
     rows = torch.randint(0, 3, (4, 8), generator=generator)
-    rows[:, 0] = torch.arange(4)  # only the first symbol tells the rows apart
+    rows[:, 0] = torch.arange(4)  # the rows differ in the first token
     weight = next(memory.parameters())
     embedding = torch.randn(4, memory.input_size, generator=generator, dtype=torch.float64).to(weight)
     rows = rows.to(weight.device)
@@ -204,15 +212,15 @@ def a_tiny_batch_is_learnt_by_heart(memory: Memory) -> None:
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-    raise LawError(f"after 3 × 600 updates on the same 28 symbols the loss is still {best:.2f} nats")
+    raise LawError(f"after 3 × 600 updates on the same 28 tokens the loss is still {best:.2f} nats")
 
 
 def the_first_loss_is_about_ln_v(model: Part) -> None:
-    """Untrained, a model spreads its chances over all V symbols: within 5% of ln V nats."""
+    """An untrained model is close to uniform over the V tokens: its loss is within 5% of ln V nats."""
     generator = torch.Generator().manual_seed(0)
     symbols = torch.randint(0, model.symbols, (8, 33), generator=generator)
     logits, _ = model.unroll(symbols[:, :-1], model.start(8))  # (B, T, V)
     loss = F.cross_entropy(logits.flatten(0, 1), symbols[:, 1:].flatten().to(logits.device)).item()
-    chance = math.log(model.symbols)
-    if abs(loss - chance) > 0.05 * chance:
-        raise LawError(f"the first loss is {loss:.3f} nats a symbol; ln {model.symbols} = {chance:.3f}")
+    uniform = math.log(model.symbols)
+    if abs(loss - uniform) > 0.05 * uniform:
+        raise LawError(f"the first loss is {loss:.3f} nats per token; ln {model.symbols} = {uniform:.3f}")

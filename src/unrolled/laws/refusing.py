@@ -1,4 +1,4 @@
-"""The laws of what is refused: what does not fit reaches no kernel, and gets no answer."""
+"""Laws of refusal: inputs and options that do not fit raise an error before any kernel runs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from unrolled.errors import OptionError, TensorError
 from unrolled.laws.trials import LENGTHS, LawError, Part, hostile_inputs, hostile_trial
 from unrolled.states import State
 
-Wrong = tuple[str, Any]  # what is wrong about it, and the thing itself
-SIZES = (4, 8)  # of a part that is made for laws: what it reads, and what it gives
+Wrong = tuple[str, Any]  # a description of what is wrong, and the wrong value
+SIZES = (4, 8)  # input size and output size of a component that is made for laws
 NO_SIZES = (0, -3, 20.5, float("nan"), "8", None, True, [8])
-NO_OPTIONS = (object(), [2], {"a": 1})  # of no type that an option has
+NO_OPTIONS = (object(), [2], {"a": 1})  # values of types that no option has
 
 
 class Source(NamedTuple):
-    """Features that a reader looks at, as `unrolled.model.encoders.Encoded` has them."""
+    """Features that a cross-attention attends to, with the fields of `unrolled.model.encoders.Encoded`."""
 
     features: Tensor  # (B, S, D)
     lengths: Tensor  # (B,)
@@ -34,7 +34,7 @@ def demand_refused(
     wrongs: Iterable[Wrong],
     kind: type[Exception] = TensorError,
 ) -> None:
-    """LawError unless each of these ends in a TensorError, or in an error of another kind."""
+    """Raise LawError unless each wrong value raises `kind`, a TensorError if left out."""
     for what, wrong in wrongs:
         try:
             call(wrong)
@@ -42,62 +42,62 @@ def demand_refused(
             continue
         except Exception as problem:
             raise LawError(f"{verb}, {what}: {type(problem).__name__}: {str(problem).splitlines()[0]}") from None
-        raise LawError(f"{verb}, {what}: it was answered")
+        raise LawError(f"{verb}, {what}: no error was raised")
 
 
 def wrong_inputs(inputs: Tensor) -> Iterator[Wrong]:
-    """These inputs in another width, with other axes, of another type, elsewhere, and as no tensor."""
+    """Yield these inputs with another width, other axes, another dtype or device, and as a list."""
     other = torch.float32 if inputs.dtype == torch.float64 else torch.float64
     yield "an input that is too narrow", inputs[..., :-1]
     yield "an input that is too wide", torch.cat([inputs, inputs], dim=-1)
-    yield "an input of one axis less", inputs[0]
-    yield "an input of one axis more", inputs[None]
-    yield f"an input of {other}", inputs.to(other)
-    yield "an input of whole numbers", inputs.long()
-    yield "an input elsewhere", inputs.to("meta")
+    yield "an input with one axis less", inputs[0]
+    yield "an input with one axis more", inputs[None]
+    yield f"an input of dtype {other}", inputs.to(other)
+    yield "an input of integers", inputs.long()
+    yield "an input on another device", inputs.to("meta")
     yield "a sparse input", inputs.to_sparse()
     yield "an input that is a list", inputs.tolist()
 
 
 def wrong_states(state: State, grows: bool = True) -> Iterator[Wrong]:
-    """This state with other rows, wider, of another type, elsewhere, and none of it; with more places too, unless it
-    is one that grows."""
+    """Yield this state with other rows, wider, of another dtype or device, and None; with more places too, unless
+    the state grows with the steps."""
     yield "no state", None
     if not states.leaves(state):
-        return  # what keeps nothing has no rows to be wrong
+        return  # an empty state has no rows
     rows = states.row_count(state)
     fewer = states.take(state, torch.arange(rows - 1))
-    yield "a state of fewer rows", fewer
-    yield "a state of one row", states.take(state, torch.tensor([0]))
-    yield "a state of more rows", states.join([state, fewer])
+    yield "a state with fewer rows", fewer
+    yield "a state with one row", states.take(state, torch.tensor([0]))
+    yield "a state with more rows", states.join([state, fewer])
     yield "a wider state", states.map_leaves(lambda leaf: torch.cat([leaf, leaf], dim=-1), state)
     if not grows and any(leaf.dim() > 2 for leaf in states.leaves(state).values()):
-        yield "a state of more places", states.map_leaves(_with_more_places, state)
-    yield "a state of another type", states.map_leaves(lambda leaf: leaf.to(torch.int32), state)
+        yield "a state with more places", states.map_leaves(_with_more_places, state)
+    yield "a state of another dtype", states.map_leaves(lambda leaf: leaf.to(torch.int32), state)
     yield "a sparse state", states.map_leaves(lambda leaf: leaf.to_sparse(), state)
-    yield "a state elsewhere", states.move(state, "meta")
-    yield "a state without its names", (state, *states.leaves(state).values())
+    yield "a state on another device", states.move(state, "meta")
+    yield "a state without field names", (state, *states.leaves(state).values())
 
 
 def _with_more_places(leaf: Tensor) -> Tensor:
-    """(B, S, …) -> (B, S + 3, …), the new ones zeros; what has no places stays as it is."""
+    """(B, S, …) -> (B, S + 3, …), the new ones zeros; a tensor of fewer axes is unchanged."""
     return torch.cat([leaf, leaf.new_zeros(len(leaf), 3, *leaf.shape[2:])], dim=1) if leaf.dim() > 2 else leaf
 
 
 def wrong_lengths(lengths: Tensor, steps: int) -> Iterator[Wrong]:
-    """Lengths past the input's end, below 0, of other rows, of another kind."""
+    """Yield lengths past the input's end, below 0, for other rows, and of another type."""
     yield "a length past the end", lengths.clamp_min(steps + 1)
     yield "a length below 0", lengths - steps - 1
-    yield "lengths of fewer rows", lengths[1:]
-    yield "lengths of two axes", lengths[:, None]
+    yield "lengths of fewer rows than the input", lengths[1:]
+    yield "lengths with two axes", lengths[:, None]
     yield "lengths with fractions", lengths / 2
     yield "sparse lengths", lengths.to_sparse()
     yield "lengths that are a list", lengths.tolist()
 
 
 def a_memory_refuses_what_does_not_fit(memory: Part) -> None:
-    """An input of another width, type or device than the weights', a state of other rows or of another part, lengths
-    that are none: each ends in a TensorError, and never in an answer, in NaN or with the interpreter."""
+    """A memory raises TensorError for an input whose width, dtype or device does not fit its weights, a state with
+    other rows or of another component, and invalid lengths; it never returns an output or NaN, or crashes."""
     inputs, lengths, state = hostile_trial(memory)
     steps, grows = inputs.shape[1], "a_state_keeps_its_form" in getattr(memory, "excuses", {})
     demand_refused("unroll", lambda wrong: memory.unroll(wrong, state), wrong_inputs(inputs))
@@ -108,7 +108,7 @@ def a_memory_refuses_what_does_not_fit(memory: Part) -> None:
 
 
 def an_encoder_refuses_what_does_not_fit(encoder: Part) -> None:
-    """The same of inputs that are read whole. No state is its start."""
+    """The same for encoders of whole rows. Without a state, `encode` uses the start state."""
     lengths, steps = torch.tensor(LENGTHS), max(LENGTHS)
     inputs = hostile_inputs(encoder, len(LENGTHS), steps, torch.Generator().manual_seed(0))
     given = [wrong for wrong in wrong_states(encoder.start(len(LENGTHS))) if wrong[1] is not None]
@@ -118,7 +118,7 @@ def an_encoder_refuses_what_does_not_fit(encoder: Part) -> None:
 
 
 def a_reader_refuses_what_does_not_fit(reader: Part) -> None:
-    """The same of what is looked at, and of what is given at each step while a text is written."""
+    """The same for a cross-attention: for the features of the source, and for the inputs at each step."""
     rows, steps, generator = len(LENGTHS), max(LENGTHS), torch.Generator().manual_seed(0)
     inputs, lengths = hostile_inputs(reader, rows, steps, generator), torch.tensor(LENGTHS)
     features = torch.randn(rows, steps, reader.source_size, generator=generator, dtype=torch.float64).to(inputs)
@@ -132,13 +132,13 @@ def a_reader_refuses_what_does_not_fit(reader: Part) -> None:
     demand_refused("weights", lambda wrong: reader.weights(wrong, state), wrong_inputs(inputs))
     demand_refused("weights", lambda wrong: reader.weights(inputs, wrong), wrong_states(state))
     demand_refused("weights", lambda wrong: reader.weights(inputs, wrong), wrong_sources(state))
-    demand_refused("start", reader.start, [("features without lengths", features), ("nothing", None)])
+    demand_refused("start", reader.start, [("features without lengths", features), ("None", None)])
     demand_refused("step", lambda wrong: reader.step(wrong, state), wrong_inputs(inputs[:, 0]))
     demand_refused("step", lambda wrong: reader.step(inputs[:, 0], wrong), wrong_states(state))
 
 
 def wrong_sources(state: State) -> Iterator[Wrong]:
-    """This state of a reader with parts that do not fit each other."""
+    """Yield this state of a cross-attention with keys, values and lengths that do not fit each other."""
     yield "a length past the keys", state._replace(lengths=state.lengths + state.keys.shape[1])
     yield "a length below 0", state._replace(lengths=-1 - state.lengths)
     yield "fewer values than keys", state._replace(values=state.values[:, :-1])
@@ -146,19 +146,19 @@ def wrong_sources(state: State) -> Iterator[Wrong]:
 
 
 def a_part_is_made_of_nothing_but_what_it_says(make: Callable[..., Part], sizes: Sequence[int] = SIZES) -> None:
-    """Sizes that are no whole numbers of at least 1, and options of no type that options have: each ends in an
-    OptionError. `make` takes as many sizes as these, of which it may leave out the first; its options come after."""
+    """A constructor raises OptionError for a size that is not an integer of at least 1, and for an option of a wrong
+    type. `make` takes as many sizes as `sizes`, of which it may ignore the first; its options come after."""
 
     parameters = [one for one in signature(make).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
     for place, size in enumerate(sizes):
-        if place == 0 and _is_left_out(make, sizes):
+        if place == 0 and _ignores_first_size(make, sizes):
             continue
         name, rest = parameters[place].name, (sizes[:place], sizes[place + 1 :])
         make_with = partial(_make_of, make, *rest)
         demand_refused("made", make_with, [(f"{name} of {wrong!r}", wrong) for wrong in NO_SIZES], OptionError)
         make_with(size)
     for option in parameters[len(sizes) :]:
-        wrongs = [(f"{option.name} that is {type(wrong).__name__}", {option.name: wrong}) for wrong in NO_OPTIONS]
+        wrongs = [(f"{option.name} of type {type(wrong).__name__}", {option.name: wrong}) for wrong in NO_OPTIONS]
         demand_refused("made", lambda named: make(*sizes, **named), wrongs, OptionError)
 
 
@@ -166,8 +166,8 @@ def _make_of(make: Callable[..., Part], before: Sequence[int], after: Sequence[i
     return make(*before, size, *after)
 
 
-def _is_left_out(make: Callable[..., Part], sizes: Sequence[int]) -> bool:
-    """Whether a part reads as much as ever, whatever the first size says."""
+def _ignores_first_size(make: Callable[..., Part], sizes: Sequence[int]) -> bool:
+    """Whether the input size of a component is independent of the first size."""
     try:
         return bool(make(sizes[0] + 1, *sizes[1:]).input_size == make(*sizes).input_size)
     except OptionError:

@@ -1,4 +1,4 @@
-"""The laws of training, which matter where a net keeps more than weights: a batch norm's running statistics."""
+"""Laws of training, for nets that keep more than weights: the running statistics of a batch norm."""
 
 from __future__ import annotations
 
@@ -13,90 +13,92 @@ from torch.optim.swa_utils import update_bn
 from unrolled.laws.trials import LawError, demand_same
 
 UPDATES = 6
-STOPPED = 3  # updates after which a training is left off
-LEARNT = 0.8  # times what an untrained net's loss is: below it, something was learnt
+STOPPED = 3  # updates before a training is interrupted
+LEARNT = 0.8  # a trained net's loss is below this share of an untrained net's
 
 
 class SmallTraining(Protocol):
-    """A small training, the same each time it is made, and what its averaged weights predict."""
+    """A small training, the same each time it is made, and the predictions of its averaged weights."""
 
-    estimated_on: int  # training batches that a batch norm's statistics are re-estimated on
+    estimated_on: int  # training batches on which a batch norm's statistics are re-estimated
 
     @property
     def model(self) -> nn.Module:
-        """The one that trains."""
+        """The model that is trained."""
 
     @property
     def averaged(self) -> nn.Module:
-        """The one that is validated and kept."""
+        """The model with averaged weights, which is validated and saved."""
 
     def update(self, k: int) -> None:
-        """The update with number k, counted from 0."""
+        """Run update k, counted from 0."""
 
     def read(self, model: Any, k: int) -> None:
-        """Has a model like this one's read the training batch with number k."""
+        """Run a model of this training's kind forward on training batch k."""
 
     def tensors(self) -> Mapping[str, Tensor]:
-        """What a checkpoint keeps."""
+        """The tensors of a checkpoint."""
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Takes back what `tensors` gave."""
+        """Load what `tensors` returned."""
 
     def validate(self) -> float:
-        """The loss of the averaged weights, whatever has to be done before it is known."""
+        """Compute the validation loss of the averaged weights, with all that must run before it."""
 
     def predict(self, rows: Sequence[int]) -> Tensor:
-        """What the averaged weights predict (B, …) of these of its rows, read side by side. It has five or more."""
+        """Predictions (B, …) of the averaged weights for these rows, in one batch. There are five rows or more."""
 
 
 Making = Callable[[], SmallTraining]
 
 
 def a_training_lowers_the_loss(make: Making) -> None:
-    """The averaged weights are better after some updates than before."""
+    """Updates lower the validation loss of the averaged weights."""
     training = make()
     before = training.validate()
     train(training, 0, 5 * UPDATES)
     after = training.validate()
     if not after < LEARNT * before:
-        raise LawError(f"after {5 * UPDATES} updates the loss is {after:.3g}, and was {before:.3g}")
+        raise LawError(f"after {5 * UPDATES} updates the loss is {after:.3g}; before, it was {before:.3g}")
 
 
 def a_resumed_training_ends_with_the_same_bytes(make: Making) -> None:
-    """One that is saved, loaded into a new one and continued has the tensors of one that was never stopped."""
+    """A training that is saved, loaded and continued ends with the same tensors as an uninterrupted one."""
     whole, first, second = make(), make(), make()
     train(whole, 0, UPDATES)
     train(first, 0, STOPPED)
-    train(second, 0, 1)  # it has a past of its own, of which nothing may stay
+    train(second, 0, 1)  # other tensors, all of which `load` has to replace
     second.load({name: tensor.detach().clone() for name, tensor in first.tensors().items()})
     train(second, STOPPED, UPDATES)
     demand_equal(everything(second), everything(whole), f"stopped after {STOPPED} of {UPDATES} updates")
     if (found := second.validate()) != (expected := whole.validate()):
-        raise LawError(f"the loss of the resumed training is {found}, and {expected} of the other")
+        raise LawError(f"the loss of the resumed training is {found}; of the uninterrupted one it is {expected}")
     demand_equal(everything(second), everything(whole), "after a validation")
 
 
 def a_prediction_depends_on_no_other_row_of_its_batch(make: Making) -> None:
-    """A row is predicted the same alone, among others, and in any order."""
+    """The prediction for a row is the same alone, in a batch with others, and in any order."""
     training = trained(make)
     expected = training.predict(range(5))
     for rows in ([3, 1, 4, 0, 2], [2, 0], [0], [1], [4, 4]):
         demand_same(
-            {"prediction": training.predict(rows)}, {"prediction": expected[rows]}, f"rows {rows}, beside all"
+            {"prediction": training.predict(rows)},
+            {"prediction": expected[rows]},
+            f"rows {rows}, compared with all rows",
         )
 
 
 def statistics_of_averaged_weights_are_estimated_with_them(make: Making) -> None:
-    """They are what torch's `update_bn` finds for the averaged weights on the same training batches."""
+    """They equal those of torch's `update_bn` for the averaged weights on the same training batches."""
     training = trained(make)
     twin = copy.deepcopy(training.averaged)
-    update_bn(range(training.estimated_on), Reads(training, twin))
+    update_bn(range(training.estimated_on), _Runs(training, twin))
     demand_same(kept(training.averaged), kept(twin), "on the first training batches")
     if any(layer.training for layer in training.averaged.modules()):
         raise LawError("the averaged model is left in training mode")
 
 
-class Reads(nn.Module):
+class _Runs(nn.Module):
     """A model of a training, as `update_bn` calls it."""
 
     def __init__(self, training: SmallTraining, model: nn.Module) -> None:
@@ -114,7 +116,7 @@ def train(training: SmallTraining, start: int, stop: int) -> None:
 
 
 def trained(make: Making) -> SmallTraining:
-    """A training after some updates and a validation."""
+    """Make a training and run some updates and a validation."""
     training = make()
     train(training, 0, UPDATES)
     training.validate()
@@ -122,19 +124,19 @@ def trained(make: Making) -> SmallTraining:
 
 
 def everything(training: SmallTraining) -> dict[str, Tensor]:
-    """All tensors of both models, and what a checkpoint keeps."""
+    """All tensors of both models and of a checkpoint."""
     models = {"model": training.model, "averaged": training.averaged}
     found = {f"{which}.{name}": tensor for which, model in models.items() for name, tensor in kept(model).items()}
     return found | {f"checkpoint.{name}": tensor for name, tensor in training.tensors().items()}
 
 
 def kept(model: nn.Module) -> dict[str, Tensor]:
-    """Copies of all tensors that a model keeps."""
+    """Copies of all tensors in a model's state_dict."""
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
 def demand_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], when: str) -> None:
-    """LawError where the two differ in a name or in a bit."""
+    """Raise LawError if the two differ in a name or in any bit."""
     demand_same(found, expected, when)
     if wrong := [name for name, value in found.items() if not torch.equal(value, expected[name])]:
-        raise LawError(f"{when}: {wrong[0]} differs in its last digits")
+        raise LawError(f"{when}: {wrong[0]} differs in its last bits")

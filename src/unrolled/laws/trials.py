@@ -1,4 +1,4 @@
-"""Inputs that forgive nothing, and the comparison that every law ends in."""
+"""Hostile inputs for the laws, and the comparison of tensors at the end of every law."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from unrolled.memory.base import reading
 from unrolled.states import State
 
 Unroll = Callable[[Tensor, State, Tensor | None], tuple[Tensor, State]]
-Part = Any  # whatever has start, step and unroll: a memory, or a model that reads `symbols` different ones
+Part = Any  # a component with start, step and unroll: a memory, or a model of `symbols` different tokens
 
-LENGTHS = (7, 1, 4, 0, 6)  # steps of each row of a trial, where nothing smaller is asked for
+LENGTHS = (7, 1, 4, 0, 6)  # steps of each row of a trial, by default
 
 
 class LawError(AssertionError):
-    """A part was seen to break a law; the message says how."""
+    """A component breaks a law; the message names the difference."""
 
 
 class Trial(NamedTuple):
-    """Inputs that forgive nothing: unequal rows, distinct steps, ragged lengths, loud padding."""
+    """Hostile inputs: unequal rows, distinct steps, ragged lengths, large padding values."""
 
-    inputs: Tensor  # (B, T, D), or (B, T) symbols
-    lengths: Tensor  # (B,), on the CPU; among them a 1, a 0 and T
-    state: State  # not the start: every row has read something of its own, and masks are drawn
+    inputs: Tensor  # (B, T, D), or (B, T) tokens
+    lengths: Tensor  # (B,), on the CPU, with a 1, a 0 and T among them
+    state: State  # not the start: after two steps, different in each row, with dropout masks drawn
 
 
 def hostile_trial(part: Part, lengths: Sequence[int] = LENGTHS, seed: int = 0) -> Trial:
-    """A trial for this part, whose weights are shaken first so that no zero hides a fault.
+    """Draw a trial for this component, after perturbing its weights so that no zero hides a fault.
 
-    In the type of the part's weights and beside them.
+    The tensors have the dtype and device of the component's weights.
     """
     generator = torch.Generator().manual_seed(seed)
     shake(part, generator)
@@ -46,20 +46,20 @@ def hostile_trial(part: Part, lengths: Sequence[int] = LENGTHS, seed: int = 0) -
         try:
             state = states.detach(part.step(inputs[:, steps + t], state)[1])
         except TensorError as problem:
-            raise LawError(f"it does not go on from what it gave itself: {problem}") from None
+            raise LawError(f"step refuses a state that it returned itself: {problem}") from None
     each = torch.tensor(lengths)
     return Trial(pad(part, inputs[:, :steps], each, 1e3), each, state)
 
 
 @torch.no_grad()
 def shake(part: Part, generator: torch.Generator) -> None:
-    """Moves every weight a little."""
+    """Add a little noise to every weight."""
     for weight in part.parameters():
         weight += 0.2 * torch.randn(weight.shape, generator=generator, dtype=torch.float64).to(weight)
 
 
 def hostile_inputs(part: Part, rows: int, steps: int, generator: torch.Generator) -> Tensor:
-    """(B, T, D) in the type of the weights, or (B, T) symbols where the part reads symbols."""
+    """Draw inputs (B, T, D) in the dtype of the weights, or tokens (B, T) if the component takes tokens."""
     like = next(iter(part.parameters()), torch.zeros((), dtype=torch.float64))
     if symbols := getattr(part, "symbols", None):
         return torch.randint(0, symbols, (rows, steps), generator=generator).to(like.device)
@@ -67,12 +67,12 @@ def hostile_inputs(part: Part, rows: int, steps: int, generator: torch.Generator
 
 
 def padding_of(inputs: Tensor, lengths: Tensor) -> Tensor:
-    """(B, T), true past a row's length."""
+    """Mask (B, T), true past a row's length."""
     return ~reading(lengths, inputs.shape[1], inputs.device)
 
 
 def pad(part: Part, inputs: Tensor, lengths: Tensor, value: float) -> Tensor:
-    """The inputs with `value` past each row's length; among symbols the one nearest to it."""
+    """Fill the inputs with `value` past each row's length; tokens with the nearest valid token."""
     padding = padding_of(inputs, lengths)
     if inputs.is_floating_point():
         return torch.where(padding[..., None], value, inputs)
@@ -80,7 +80,7 @@ def pad(part: Part, inputs: Tensor, lengths: Tensor, value: float) -> Tensor:
 
 
 def all_that_comes_of(unroll: Unroll, part: Part, trial: Trial) -> dict[str, Tensor]:
-    """Outputs, state and all gradients of one reading, by name."""
+    """Compute outputs, state and all gradients of one forward and backward pass, by name."""
 
     def differentiable(leaf: Tensor) -> Tensor:
         return leaf.detach().clone().requires_grad_(leaf.is_floating_point())
@@ -104,9 +104,9 @@ def _count(leaf: Tensor) -> Tensor:
 
 
 def demand_same(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], when: str) -> None:
-    """LawError where the two differ in names, shapes or types, or in values by more than rounding."""
+    """Raise LawError if the two differ in names, shapes or dtypes, or in values by more than rounding."""
     if found.keys() != expected.keys():
-        raise LawError(f"{when}: there are {sorted(found)}, not {sorted(expected)}")
+        raise LawError(f"{when}: the tensors are {sorted(found)}, not {sorted(expected)}")
     for name, value in found.items():
         other = expected[name]
         if value.shape != other.shape or value.dtype != other.dtype:
@@ -114,7 +114,7 @@ def demand_same(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], whe
                 f"{when}: {name} is {value.dtype} {tuple(value.shape)}, not {other.dtype} {tuple(other.shape)}"
             )
         relative, absolute = 1e-9, 1e-9
-        if value.dtype != torch.float64:  # what was summed to something small is off by what its parts were
+        if value.dtype != torch.float64:  # a small sum of large terms has the rounding error of the terms
             largest = other.abs().max().item() if other.numel() else 1.0
             relative, absolute = 1e-4, 1e-5 * max(1.0, largest)
         if not torch.allclose(value, other, rtol=relative, atol=absolute):
