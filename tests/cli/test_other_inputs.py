@@ -95,7 +95,7 @@ def test_a_table_of_numbers_is_trained_on(here: Path, unroll: Unroll, tmp_path: 
     answer = unroll("train", "prices.csv", *SMALL, "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
     assert "120 rows of csv: size, rooms (2 numbers a step) -> price, a number (" in answer.err
-    assert "To beat: linear on 2 numbers of a row, price MAE " in answer.err
+    assert "To beat: linear on 2 numbers per row, price MAE " in answer.err
     assert answer.out.startswith("price, test, by ")
     assert "MAE " in answer.out
     assert "Others: " in answer.out

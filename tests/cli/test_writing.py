@@ -108,7 +108,7 @@ def test_it_is_evaluated_beside_the_likest_row(unroll: Unroll, folder: Path, tmp
     assert answer.code == 0
     assert "output, test part, " in answer.out
     assert "word error rate" in answer.out
-    assert "Baseline: the text of the row with the likest characters chrF" in answer.out
+    assert "Baseline: nearest neighbour by n-grams of characters chrF" in answer.out
     wrong = list(csv.DictReader(io.StringIO((tmp_path / "wrong.csv").read_text())))
     figures = [float(row["chrf"]) for row in wrong]
     assert figures == sorted(figures)

@@ -136,9 +136,9 @@ def test_two_readings_of_a_row_are_to_say_the_same(dropout: float) -> None:
 def test_whole_rows_have_no_answer_on_the_way() -> None:
     model = make(both=True)
     assert not model.streams
-    with pytest.raises(OptionError, match=r"both ways: it has no answer before a row's end\.\n.*--direction ahead"):
+    with pytest.raises(OptionError, match=r"makes no prediction before the end of a row\.\n.*--direction ahead"):
         model.step(torch.tensor([[3]]), model.start(1))
-    with pytest.raises(OptionError, match="both ways"):
+    with pytest.raises(OptionError, match="bidirectional"):
         model.unroll(torch.tensor([[[3]]]), model.start(1))
 
 

@@ -45,13 +45,13 @@ def test_it_drops_by_the_masks_of_its_state_alone() -> None:
 
 
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(OptionError, match="size 7 was asked for; each way has half of an even size"):
+    with pytest.raises(OptionError, match="size 7 was requested; the size must be even"):
         build_bidirectional("lstm", 3, 7)
     with pytest.raises(OptionError, match="build_bidirectional: depth is a whole number of at least 1; got 0"):
         build_bidirectional("lstm", 3, 8, depth=0)
     with pytest.raises(OptionError, match="of 0 layers"):
         Bidirectional([])
-    with pytest.raises(OptionError, match="read 3 and 4 numbers a step were given 3"):
+    with pytest.raises(OptionError, match="take 3 and 4 numbers per step; both must take 3"):
         Bidirectional([(RNN(3, 4), RNN(4, 4))])
 
 
@@ -86,7 +86,7 @@ def test_all_at_once_drops_by_the_masks_of_its_state_alone() -> None:
 def test_all_at_once_refuses_what_cannot_be() -> None:
     with pytest.raises(OptionError, match="Attending: depth is a whole number of at least 1; got 0"):
         Attending(8, 8, depth=0)
-    with pytest.raises(OptionError, match=r"dropout of 1\.0 was asked for"):
+    with pytest.raises(OptionError, match=r"dropout is 1\.0"):
         Attending(8, 8, dropout=1.0)
     with pytest.raises(OptionError, match="heads divide the size"):
         Attending(8, 8, heads=3)

@@ -66,7 +66,7 @@ def test_logits_and_losses_are_float32_under_autocast_and_float64_where_the_weig
 
 
 def test_an_embedding_of_another_width_is_refused() -> None:
-    with pytest.raises(OptionError, match="reads 6 numbers a step was given embeddings of 5"):
+    with pytest.raises(OptionError, match="takes 6 numbers per step, but the embeddings have 5"):
         LanguageModel(10, 5, LSTM(6, 8))
 
 

@@ -283,7 +283,7 @@ def test_where_nothing_is_known_parts_weigh_alike(kind: str) -> None:
 
 def test_what_is_not_finite_has_no_weights() -> None:
     said = torch.randn(8, 3).log_softmax(1)
-    with pytest.raises(TrainingError, match=r"Weights could not be fitted: what a part says is not finite"):
+    with pytest.raises(TrainingError, match=r"weights could not be fitted: a member's predictions are not finite"):
         fit_blend(LABEL, [said, said * math.nan], torch.arange(8) % 3)
 
 
@@ -322,7 +322,7 @@ def model(intake: Features) -> LinearModel:
 def test_numbers_are_learnt_from_numbers(model: LinearModel) -> None:
     items, answers = lessons(200, 2)
     said = model.answer(items)
-    assert model.describe() == "linear on 3 numbers of a row"
+    assert model.describe() == "linear on 3 numbers per row"
     means, spreads = said["value"].numpy()[:, :2], said["value"].numpy()[:, 2:]
     assert np.abs(means - answers["value"]).mean() < 1.5 * NOISE
     assert np.exp(spreads) == pytest.approx(np.full_like(spreads, NOISE), rel=0.3), "and how far off it may be"
@@ -403,7 +403,7 @@ def test_rows_of_unlike_length_are_summed_up() -> None:
     training, test = series(300), series(50)
     intake = learn_features(VectorInput(2), training[0], patches=False)
     model = fit_linear("numbers", training, series(50), {"value": OUTPUTS["value"]}, intake, seed=0)
-    assert model.describe() == "linear on 13 figures of a row's steps"
+    assert model.describe() == "linear on 13 statistics of the steps"
     assert np.abs(model.answer(test[0])["value"].numpy()[:, :2] - test[1]["value"]).mean() < 0.05
     again = LinearModel.from_tensors(model.tensors(), model.facts(), intake)
     assert torch.equal(again.answer(test[0])["value"], model.answer(test[0])["value"])
@@ -421,7 +421,7 @@ def test_a_step_is_answered_by_those_around_it() -> None:
     intake = learn_features(VectorInput(1), training[0], patches=False)
     tag = {"tag": LabelOutput(("no", "yes"), each=True)}
     model = fit_linear("numbers", training, sequences(60), tag, intake, seed=0)
-    assert model.describe() == "linear on 5 numbers around"
+    assert model.describe() == "linear on 5 numbers per window"
     said = model.answer(test[0])["tag"]
     assert float((said.argmax(1).numpy() == test[1]["tag"]).mean()) > 0.95
     assert torch.allclose(said[: len(test[0][0])], model.answer(test[0][:1])["tag"], atol=1e-5)

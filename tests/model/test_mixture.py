@@ -177,7 +177,7 @@ def test_a_learnt_and_a_counted_part_answer_together() -> None:
 
 
 def test_parts_over_other_symbols_are_refused() -> None:
-    with pytest.raises(OptionError, match="over the same symbols; these know 5, 2 symbols"):
+    with pytest.raises(OptionError, match="with the same vocabulary; the vocabulary sizes are: 5, 2"):
         Mixture([Fixed(UNIFORM), Fixed(torch.full((2, 2), 0.5))])
     with pytest.raises(OptionError, match="two or more"):
         Mixture([Fixed(UNIFORM)])

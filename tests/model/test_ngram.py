@@ -195,21 +195,21 @@ def test_a_state_goes_on_after_saving_and_one_of_another_model_is_refused() -> N
 
 def test_refuses_in_words() -> None:
     text = some_text()
-    with pytest.raises(OptionError, match=r"No smoothing is called 'witten'; .* Did you mean 'witten-bell'"):
+    with pytest.raises(OptionError, match=r"Unknown smoothing 'witten'; .* Did you mean 'witten-bell'"):
         NGram.count(text, V, 3, "witten")
-    with pytest.raises(OptionError, match="n-gram of 0 symbols"):
+    with pytest.raises(OptionError, match="n-gram order is 0"):
         NGram.count(text, V, 0)
-    with pytest.raises(OptionError, match="An order of 4, where n-grams of 1 to 3"):
+    with pytest.raises(OptionError, match="order is 4; n-grams of 1 to 3"):
         NGram.smooth(count_ngrams(text, V, 3), order=4)
-    with pytest.raises(OptionError, match="A border 9 among 5 symbols"):
+    with pytest.raises(OptionError, match="EOS token 9 is not in a vocabulary of size 5"):
         NGram.count(text, V, 3, border=9)
-    with pytest.raises(DataError, match="row of integers; got float64"):
+    with pytest.raises(DataError, match="array of integers; got float64"):
         NGram.count(text.astype(float), V, 3)
-    with pytest.raises(DataError, match="every stretch of it, is empty"):
+    with pytest.raises(DataError, match="every segment of it, is empty"):
         NGram.count(text, V, 3, stretches=np.zeros((0, 2), np.int64))
-    with pytest.raises(DataError, match="symbol 4 among 4"):
+    with pytest.raises(DataError, match="the token 4, but the vocabulary has 4 tokens"):
         NGram.count(text, 4, 3)
-    with pytest.raises(DataError, match="Symbols from 7 to 7; this model knows 0 to 4"):
+    with pytest.raises(DataError, match="tokens range from 7 to 7; this model has 0 to 4"):
         NGram.count(text, V, 3).step(torch.tensor([7]), NGram.count(text, V, 3).start(1))
 
 
@@ -233,7 +233,7 @@ def test_an_order_is_chosen_in_several_passes_too(monkeypatch: pytest.MonkeyPatc
     assert choose_order(text, V, train, valid, longest=6).order == best
     assert choose_order(text, V, train, valid, longest=2).order == 2
     assert choose_order(text, V, train, np.zeros((0, 2), np.int64), longest=4).order == 4
-    with pytest.raises(DataError, match="no symbol to choose an order on"):
+    with pytest.raises(DataError, match="no order can be chosen on it"):
         choose_order(text, V, train, valid[:, :1].repeat(2, 1))
 
 

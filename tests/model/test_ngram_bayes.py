@@ -130,15 +130,15 @@ def test_a_label_that_no_text_had_is_the_least_likely() -> None:
 def test_too_many_ngrams_and_too_little_time_are_counted_in_some_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["abcdefgh"] * 100
     whole = made("characters", texts, [0] * 100)
-    assert whole.describe() == "4-grams of characters, counted label by label"
+    assert whole.describe() == "naive Bayes on 4-grams of characters"
     outputs = {"side": LabelOutput(NAMES)}
     answers = {"side": np.zeros(100, np.int64)}
     monkeypatch.setattr(ngram_bayes, "FEWEST", 400)
     hasty = count_bayes("characters", texts, answers, outputs, 0, Deadline(0))
-    assert hasty.describe() == "4-grams of characters, counted label by label in 10 of 100 texts"
+    assert hasty.describe() == "naive Bayes on 4-grams of characters of 10 of 100 texts"
     monkeypatch.setattr(ngram_bayes, "MOST", 800)
     some = made("characters", texts, [0] * 100)
-    assert some.describe() == "4-grams of characters, counted label by label in 20 of 100 texts"
+    assert some.describe() == "naive Bayes on 4-grams of characters of 20 of 100 texts"
 
 
 def test_it_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:

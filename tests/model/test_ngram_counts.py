@@ -98,11 +98,11 @@ def test_many_symbols_of_which_few_occur_fit_into_one_pass(monkeypatch: pytest.M
 def test_more_ngrams_than_may_be_kept_lower_the_order_and_say_so() -> None:
     text = np.random.default_rng(0).integers(0, V, 2000)
     counts = count_ngrams(text, V, 8, keep=100)
-    assert len(counts.levels) == 2 and counts.short == "there are more than 100 different 3-grams"
+    assert len(counts.levels) == 2 and counts.short == "there are more than 100 distinct 3-grams"
     for lowered, asked in zip(counts.levels, count_ngrams(text, V, 2).levels, strict=True):
         assert np.array_equal(lowered.keys, asked.keys) and np.array_equal(lowered.occurrences, asked.occurrences)
     assert NGram.count(text, V, 8, keep=100).describe() == (
-        "2-gram (Kneser–Ney; no longer one, because there are more than 100 different 3-grams)"
+        "2-gram (Kneser–Ney; not longer, because there are more than 100 distinct 3-grams)"
     )
     assert "different" not in NGram.smooth(counts, order=1).describe()
 
@@ -111,7 +111,7 @@ def test_a_part_of_the_text_is_counted_where_there_is_no_time_for_more(monkeypat
     text = some_text(2000)
     counts = count_ngrams(text, V, 4, border=0, most=500)
     assert 300 < counts.read <= 500 and counts.given == 2000
-    assert f"counted on {counts.read} of 2,000 symbols" in NGram.smooth(counts).describe()
+    assert f"counted on {counts.read} of 2,000 tokens" in NGram.smooth(counts).describe()
     monkeypatch.setattr(ngram_counts, "CHUNK", 400)
     hurried = count_ngrams(text, V, 4, border=0, deadline=Deadline(0))
     assert hurried.read == 100 and len(hurried.levels) == 4
@@ -121,5 +121,5 @@ def test_a_part_of_the_text_is_counted_where_there_is_no_time_for_more(monkeypat
 
 def test_a_text_shorter_than_the_order() -> None:
     model = NGram.count(np.array([0, 1, 2]), 3, 7, border=0)
-    assert model.order == 3 and "no stretch of the text is longer" in model.describe()
+    assert model.order == 3 and "no segment of the text is longer" in model.describe()
     assert np.isfinite(model.score(np.array([0, 1, 2, 2, 1, 0]))).all()

@@ -148,13 +148,13 @@ def parts(decoder: Memory, **how: Any) -> Writer:
 
 def test_what_cannot_be_is_refused() -> None:
     looking = Stack([LSTM(6, 8), Looking(Dot(8, 8, 8))])
-    with pytest.raises(OptionError, match="A decoder that reads 8 numbers a step was given 6"):
+    with pytest.raises(OptionError, match="The decoder takes 8 numbers per step, but embed is 6"):
         parts(Looking(Dot(8, 8, 8)))
-    with pytest.raises(OptionError, match="without a reader was given; it would write without a look"):
+    with pytest.raises(OptionError, match="no cross-attention: it would write without using the input"):
         parts(LSTM(6, 8))
-    with pytest.raises(OptionError, match=r"6 numbers were asked for in and 8 out\. Make them the same"):
+    with pytest.raises(OptionError, match=r"embed is 6 and the decoder's size is 8\. Make the two equal"):
         parts(looking, tied=True)
-    with pytest.raises(OptionError, match=r"label smoothing of 1\.0 was asked for; it is a share"):
+    with pytest.raises(OptionError, match=r"label smoothing is 1\.0; it must be at least 0"):
         parts(looking, smoothing=1.0)
     with pytest.raises(OptionError, match="depth is a whole number of at least 1; got 0"):
         make(depth=0)

@@ -54,8 +54,8 @@ def test_a_cut_fit_is_whole_and_says_so(table: Path) -> None:
     examples = read_rows(table, TrainOptions())
     whole = fit_rivals(examples, ["linear"], 0)["linear"]
     cut = fit_rivals(examples, ["linear"], 0, after(40))["linear"]
-    assert "cut short" not in whole.describe()
-    assert "cut short by the time" in cut.describe() or "fitted on" in cut.describe()
+    assert "stopped early" not in whole.describe()
+    assert "stopped early by the time limit" in cut.describe() or "fitted on" in cut.describe()
     for rival in (whole, cut):
         said = rival.answer(["a dull film 3 3", "a fine film 4 4"])["label"]
         assert bool(said.exp().sum(1).sub(1).abs().max() < 1e-5)

@@ -165,12 +165,12 @@ def test_what_is_said_on_the_way_and_at_the_end(trained: Training) -> None:
     assert "(right: " in trained.run.read_samples()[0][1]
     assert " -> " in trained.run.read_samples()[0][1]
     assert trained.plan_line.endswith("it looks back by additive")
-    assert trained.run.facts["baseline"]["name"].startswith("the text of the row with the likest characters, chrF ")
+    assert trained.run.facts["baseline"]["name"].startswith("nearest neighbour by n-grams of characters, chrF ")
     words = "\n".join(verdict.lines)
     assert "output, test, by lstm with additive, " in words
     assert "perplexity" in words
     assert "Baseline: " in words
-    assert "the text of the row with the likest characters chrF" in words
+    assert "nearest neighbour by n-grams of characters chrF" in words
     json.dumps(trained.run.facts["scores"])
     reports = trained.run.read_reports()
     assert reports[0]["loss"] == pytest.approx(np.log(6), abs=1e-4), "five letters and the end"
@@ -204,7 +204,7 @@ def test_a_label_that_is_read_has_a_name_written_about_it(tmp_path: Path) -> Non
     attention = next(run.predict(["blue"], attention=True)).texts["title"].attention
     assert attention is not None
     assert attention.read == ["blue"]
-    assert "the label's most frequent text" in run.facts["baseline"]["name"]
+    assert "most frequent text of the label" in run.facts["baseline"]["name"]
 
 
 @pytest.mark.slow
@@ -224,7 +224,7 @@ def test_numbers_have_a_text_written_about_them(tmp_path: Path) -> None:
     assert answer.texts["y"].text == "udu"
     assert answer.texts["y"].attention is not None
     assert answer.texts["y"].attention.read == ["1", "2", "3"]
-    assert "the text of the row with the nearest numbers" in run.facts["baseline"]["name"]
+    assert "nearest neighbour by numbers" in run.facts["baseline"]["name"]
 
 
 def sentences(path: Path, count: int = 200) -> Path:
@@ -337,14 +337,14 @@ def test_figures_of_an_evaluation_are_those_of_the_verdict(learnt: Path, tmp_pat
     for figure in ("bleu", "chrf", "wer", "exact", "nats", "perplexity"):
         assert facts[figure] == pytest.approx(scores[figure], abs=1e-4)
     assert told.wrong == []
-    beside = scores["beside"]["the text of the row with the likest characters"]
-    assert told.beside["the text of the row with the likest characters"].chrf == pytest.approx(beside["chrf"])
+    beside = scores["beside"]["nearest neighbour by n-grams of characters"]
+    assert told.beside["nearest neighbour by n-grams of characters"].chrf == pytest.approx(beside["chrf"])
     other = write_table(tmp_path / "o.csv", ("text", "output"), [("abc", "cba"), ("dd", "ccccc"), ("ab", "bb")])
     told = run.evaluate(other, errors=True)
     assert told.score.exact == pytest.approx(1 / 3)
     assert [(one["right"], one["answer"]) for one in told.wrong] == [("ccccc", "dd"), ("bb", "ba")]
     assert told.wrong[0]["file"].endswith("o.csv") and told.wrong[0]["row"] == 3
-    assert "the text of the row with the likest characters" in told.beside
+    assert "nearest neighbour by n-grams of characters" in told.beside
 
 
 DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {

@@ -51,8 +51,8 @@ class Reader(Checked):
         """What is looked at: the features (B, S, D) of an encoder."""
         if not hasattr(source, "features") or not hasattr(source, "lengths"):
             raise TensorError(
-                f"{type(self).__name__}.start reads what an encoder gives, features and lengths; got a "
-                f"{type(source).__name__}. Encode it first, or give Encoded(features, lengths)."
+                f"{type(self).__name__}.start takes the output of an encoder, with features and lengths; got "
+                f"{type(source).__name__}. Encode the input first, or pass Encoded(features, lengths)."
             )
         check_input(self, "start", source.features, ("rows", "steps", self.source_size))
         check_lengths(self, "start", source.lengths, *source.features.shape[:2])
@@ -88,7 +88,7 @@ class Reader(Checked):
         if keys.shape[1] != values.shape[1]:
             raise TensorError(
                 f"{type(self).__name__}.{verb}: the state has {keys.shape[1]} keys and {values.shape[1]} values "
-                "a row; as many were expected. A state comes from start."
+                "per row; the two numbers must be equal. Pass a state that start returned."
             )
         if verb != "step":
             check_lengths(self, verb, lengths, *keys.shape[:2])

@@ -86,16 +86,16 @@ class Writer(nn.Module):
         """
         super().__init__()
         if decoder.input_size != embed:
-            raise OptionError(f"A decoder that reads {decoder.input_size} numbers a step was given {embed}.")
+            raise OptionError(f"The decoder takes {decoder.input_size} numbers per step, but embed is {embed}.")
         if not readers_of(decoder):
-            raise OptionError("A decoder without a reader was given; it would write without a look at the input.")
+            raise OptionError("The decoder has no cross-attention: it would write without using the input.")
         if tied and embed != decoder.size:
             raise OptionError(
-                f"Tied symbols are read and written by one matrix; {embed} numbers were asked for in and "
-                f"{decoder.size} out. Make them the same, or do not tie them."
+                f"Tied embeddings use one matrix for input and output, but embed is {embed} and the decoder's size "
+                f"is {decoder.size}. Make the two equal, or pass tied=False."
             )
         if not 0.0 <= smoothing < 1.0:
-            raise OptionError(f"A label smoothing of {smoothing} was asked for; it is a share from 0 to below 1.")
+            raise OptionError(f"The label smoothing is {smoothing}; it must be at least 0 and below 1.")
         self.inlet, self.front, self.encoder, self.decoder = inlet, front, encoder, decoder
         self.symbols, self.tied, self.smoothing = symbols, tied, smoothing
         self.embedding = nn.Embedding(symbols, embed)  # normal, standard deviation 1

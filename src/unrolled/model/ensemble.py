@@ -96,7 +96,7 @@ def fit_in_time(
         alone, nats = _best_alone(likelihood, said, numbers, answers)
         fitted, in_time = (best if of_best <= nats else alone), False
     if not bool(fitted.isfinite().all()):
-        raise TrainingError("Weights could not be fitted: what a part says is not finite.")
+        raise TrainingError("The ensemble's weights could not be fitted: a member's predictions are not finite.")
     return fitted.tolist(), in_time
 
 

@@ -37,8 +37,8 @@ class LanguageModel(nn.Module):
         super().__init__()
         if memory.input_size != embed:
             raise OptionError(
-                f"A memory that reads {memory.input_size} numbers a step was given embeddings of {embed}; "
-                "the two have to be the same."
+                f"The memory takes {memory.input_size} numbers per step, but the embeddings have {embed}; "
+                "the two must be equal."
             )
         self.symbols = symbols
         self.embedding = nn.Embedding(symbols, embed)  # normal, standard deviation 1

@@ -31,14 +31,14 @@ class MarkovChain(Generic[S]):
         size = len(self.states)
         matrix = np.array(self.matrix, dtype=np.float64)
         if not size or len(set(self.states)) < size:
-            raise OptionError(f"A chain needs states, each once; got {self.states!r}.")
+            raise OptionError(f"A chain needs at least one state, and each state once; got {self.states!r}.")
         if matrix.shape != (size, size):
-            raise OptionError(f"{size} states need a matrix of {size} × {size}; got one of shape {matrix.shape}.")
+            raise OptionError(f"{size} states need a matrix of {size} × {size}; got the shape {matrix.shape}.")
         sums = matrix.sum(axis=0)
         if not ((matrix >= 0).all() and np.allclose(sums, 1.0, rtol=0, atol=CLOSE)):
             raise OptionError(
-                f"Every column of a transition matrix holds probabilities that sum to 1 (columns are 'from'); "
-                f"here the columns sum to {sums.round(6).tolist()}."
+                f"The columns of a transition matrix must hold probabilities that sum to 1 (columns are 'from'); "
+                f"the columns sum to {sums.round(6).tolist()}."
             )
         object.__setattr__(self, "matrix", matrix)
 
@@ -51,11 +51,11 @@ class MarkovChain(Generic[S]):
         ever, and nothing is added.
         """
         if not 0 <= added < float("inf"):
-            raise OptionError(f"What is added to every count is 0 or more; got {added}.")
+            raise OptionError(f"`added`, the number added to every count, must be 0 or more; got {added}.")
         numbers: dict[S, int] = {}
         pairs: list[tuple[int, int]] = []
         if isinstance(sequences, str):
-            raise DataError("fit takes several sequences, and got one text. One alone goes into a list: fit([text]).")
+            raise DataError("fit takes a list of sequences; got a single text. Pass a list: fit([text]).")
         for sequence in sequences:
             at = [numbers.setdefault(state, len(numbers)) for state in sequence]
             pairs += zip(at[1:], at[:-1], strict=True)
@@ -64,14 +64,14 @@ class MarkovChain(Generic[S]):
         sums = counts.sum(axis=0)  # (K,)
         if not numbers or not sums.all():
             ends = [state for state, number in numbers.items() if not sums[number]]
-            what = f"nothing ever follows the state {ends[0]!r}" if ends else "there are no states at all"
-            raise DataError(f"No chain can be fitted: {what}. Give longer sequences, or added=1.")
+            what = f"nothing ever follows the state {ends[0]!r}" if ends else "the sequences are empty"
+            raise DataError(f"No chain can be fitted: {what}. Pass longer sequences, or added=1.")
         return cls(tuple(numbers), counts / sums)
 
     def after(self, steps: int) -> Array:
         """The matrix (K, K) of `steps` steps at once: column j is the distribution so long after state j."""
         if steps < 0:
-            raise OptionError(f"A chain goes forward: steps are 0 or more; got {steps}.")
+            raise OptionError(f"The number of steps must be 0 or more; got {steps}.")
         far: Array = np.linalg.matrix_power(self.matrix, steps)
         return far
 
@@ -84,8 +84,8 @@ class MarkovChain(Generic[S]):
         change = self.matrix - np.eye(size)
         if np.linalg.matrix_rank(change, tol=1e-12 * size) < size - 1:
             raise DataError(
-                "This chain has several parts that it never leaves, so it has no single stationary "
-                "distribution. Fit with added=1, or each part alone."
+                "This chain has several closed sets of states, so it has no unique stationary distribution. "
+                "Fit with added=1, or fit a chain for each set."
             )
         equations = np.concatenate([change, np.ones((1, size))])
         solution = np.linalg.lstsq(equations, np.append(np.zeros(size), 1.0), rcond=None)[0]
@@ -113,7 +113,7 @@ class MarkovChain(Generic[S]):
     def sample(self, length: int, generator: np.random.Generator, first: S | None = None) -> list[S]:
         """`length` states in a row, the first of them `first`, or else from the stationary distribution."""
         if length < 0:
-            raise OptionError(f"The length of a sample is 0 or more; got {length}.")
+            raise OptionError(f"The length of a sample must be 0 or more; got {length}.")
         if not length:
             return []
         start = _draw(self.stationary().cumsum(), generator) if first is None else self._number(first)
@@ -133,7 +133,7 @@ class MarkovChain(Generic[S]):
             return self.states.index(state)
         except ValueError:
             raise DataError(
-                f"The chain has no state {state!r}; it has {', '.join(map(repr, self.states[:10]))}."
+                f"The chain has no state {state!r}; its states are {', '.join(map(repr, self.states[:10]))}."
                 f"{nearest(str(state), map(str, self.states))}"
             ) from None
 

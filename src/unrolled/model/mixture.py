@@ -66,8 +66,8 @@ class Mixture(nn.Module):
         if len(parts) < 2 or len({part.symbols for part in parts}) > 1:
             sizes = ", ".join(str(part.symbols) for part in parts) or "none"
             raise OptionError(
-                f"A mixture is of two or more models over the same symbols; these know {sizes} symbols.\n"
-                "Give it models of one table."
+                f"A mixture needs two or more models with the same vocabulary; the vocabulary sizes are: {sizes}.\n"
+                "Pass models that were trained with one vocabulary."
             )
         self.symbols = parts[0].symbols
         self.parts = tuple(parts)
@@ -130,9 +130,7 @@ class Mixture(nn.Module):
             nats = gate = torch.tensor(math.nan)
             in_time = False
         if not bool(gate.isfinite().all() and nats.isfinite().all()):
-            raise TrainingError(
-                "The weights of the ensemble could not be fitted: some of its parts' answers are not finite."
-            )
+            raise TrainingError("The weights of the ensemble could not be fitted: a member's logits are not finite.")
         self.gate.copy_(gate)
         return Fitted(nats.numpy(), _nats_alone(seen).numpy(), in_time)
 

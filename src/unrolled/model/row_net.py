@@ -155,8 +155,8 @@ class Answering(nn.Module):
     def _stepping(self) -> Memory:
         if not isinstance(self.memory, Memory):
             raise OptionError(
-                "This model reads rows both ways: it has no answer before a row's end.\n"
-                "Train one that reads ahead alone: --direction ahead."
+                "This model has a bidirectional encoder: it makes no prediction before the end of a row.\n"
+                "Train a causal model: --direction ahead."
             )
         return self.memory
 

@@ -95,5 +95,5 @@ class LinearModel:
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError):
             fits = False
         if not fits:
-            raise RunError("The linear model of this run is damaged: its parts do not fit. Train again.")
+            raise RunError("The linear model of this run is damaged: its tensors do not fit. Train again.")
         return cls(look, outputs, about)

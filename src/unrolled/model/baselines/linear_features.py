@@ -186,8 +186,12 @@ class NumberLook:
         return cls(units, intake, steps, mean, deviation), Dense((raw - mean) / deviation)
 
     def describe(self) -> str:
-        of = {"numbers": "numbers of a row", "summary": "figures of a row's steps", "surroundings": "numbers around"}
-        return f"linear on {self.size:,} {of[self.units]}"
+        names = {
+            "numbers": "numbers per row",
+            "summary": "statistics of the steps",
+            "surroundings": "numbers per window",
+        }
+        return f"linear on {self.size:,} {names[self.units]}"
 
     def __call__(self, items: Sequence[Any]) -> Dense:
         most = None if self.units == "surroundings" else LONGEST  # each step is answered, however many
@@ -224,15 +228,15 @@ def look_from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], i
         mean, deviation = tensors["mean"], tensors["deviation"]
         if not (isinstance(intake, Features) and mean.shape == deviation.shape and bool(mean.isfinite().all())
                 and bool((deviation > 0).all()) and bool(deviation.isfinite().all())):  # fmt: skip
-            raise ValueError("numbers do not fit")
+            raise ValueError("the feature statistics do not fit")
         look, steps = NumberLook(units, intake, int(facts["steps"]), mean, deviation), int(facts["steps"])
         sizes = {"numbers": steps, "summary": 6, "surroundings": 2 * AROUND + 1}
         if look.size != sizes[units] * intake.width + (units == "summary"):
-            raise ValueError("numbers do not fit")
+            raise ValueError("the feature statistics do not fit")
         return look
     known = tensors["known"]
     if units not in BAGS or known.dtype != torch.int64 or not bool((known[1:] > known[:-1]).all()):
-        raise ValueError("n-grams do not fit")
+        raise ValueError("the n-grams do not fit")
     return BagLook(units, known.numpy().astype(np.uint64))
 
 

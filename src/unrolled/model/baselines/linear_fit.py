@@ -89,7 +89,7 @@ def fit_linear(
         spread = None if one.spread is None else torch.zeros_like(one.spread)
         fitted[name] = kind, Fitted(torch.zeros_like(one.weights), torch.zeros_like(one.bias), spread)
     failed = f", which could not be fitted for {', '.join(unfitted)}" if unfitted else ""
-    return LinearModel(look, fitted, about + (", cut short by the time" if cut else "") + failed)
+    return LinearModel(look, fitted, about + (", stopped early by the time limit" if cut else "") + failed)
 
 
 def _chosen(

@@ -176,10 +176,10 @@ class Counts:
             for worth in (level.own, level.back):
                 fits &= worth.shape == (entries,) and bool(((worth >= 0) & (worth <= 1)).all())
             if not fits:
-                raise ValueError("n-grams do not fit")
+                raise ValueError("the n-grams do not fit")
             levels.append(level)
         if len(levels[0].labels) != kinds:
-            raise ValueError("n-grams are of other labels")
+            raise ValueError("the n-grams belong to other labels")
         return cls(tuple(levels))
 
 
@@ -236,7 +236,7 @@ class NGramBayes:
 
     def describe(self) -> str:
         """What it is, in a few words."""
-        return f"{self.order}-grams of {self.units}, counted label by label{self.about}"
+        return f"naive Bayes on {self.order}-grams of {self.units}{self.about}"
 
     @property
     def order(self) -> int:
@@ -266,17 +266,17 @@ class NGramBayes:
         try:
             order, outputs = int(facts["order"]), {}
             if facts["units"] not in UNITS or order < 1:
-                raise ValueError("units or order do not fit")
+                raise ValueError("the units or the order do not fit")
             for number, name in enumerate(facts["outputs"]):
                 prior = tensors[f"{number}.prior"]
                 if prior.dim() != 1 or not bool(prior.isfinite().all()):
-                    raise ValueError("what is known beforehand does not fit")
+                    raise ValueError("the prior does not fit")
                 of_all = Counts.from_tensors(tensors, f"{number}.all", 1, order)
                 of_each = Counts.from_tensors(tensors, f"{number}.each", len(prior), order)
                 outputs[str(name)] = Counted(of_all, of_each, prior)
             return cls(facts["units"], outputs, str(facts["about"]))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-            raise RunError("The n-grams of this run are damaged: their parts do not fit. Train again.") from None
+            raise RunError("The n-grams of this run are damaged: their tensors do not fit. Train again.") from None
 
 
 def count_bayes(
@@ -298,5 +298,5 @@ def count_bayes(
     for name, output in outputs.items():
         deadline.check()
         counted[name] = Counted.of(line, answers[name][rows], len(output.names), ORDERS[units])
-    about = "" if most >= len(texts) else f" in {most:,} of {len(texts):,} texts"
+    about = "" if most >= len(texts) else f" of {most:,} of {len(texts):,} texts"
     return NGramBayes(units, counted, about)

@@ -41,7 +41,7 @@ class NearestText(Nearest):
     """By shared n-grams. Where nothing is shared, the first row."""
 
     def __init__(self, units: str, texts: Sequence[Any]) -> None:
-        self.units, self.name = units, f"the text of the row with the likest {units}"
+        self.units, self.name = units, f"nearest neighbour by n-grams of {units}"
         bags = bag_all(units, texts)
         rows = np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(bags.starts))
         order = np.argsort(bags.hashes, kind="stable")
@@ -77,7 +77,7 @@ class NearestText(Nearest):
 class NearestLabel(Nearest):
     """The first of the rows with the label's most frequent text."""
 
-    name = "the label's most frequent text"
+    name = "most frequent text of the label"
 
     def __init__(self, intake: LabelTokens, labels: Sequence[Any], texts: Sequence[str]) -> None:
         self._intake = intake
@@ -95,7 +95,7 @@ class NearestLabel(Nearest):
 class NearestNumbers(Nearest):
     """By the distance of rows' own numbers, or of a summary of their steps, each with deviation 1."""
 
-    name = "the text of the row with the nearest numbers"
+    name = "nearest neighbour by numbers"
 
     def __init__(self, intake: Features, items: Sequence[Any]) -> None:
         self._look, seen = NumberLook.learn(False, items[: max(1, MOST_NUMBERS // _width(intake, items))], intake)

@@ -59,7 +59,7 @@ class Attending(Encoder):
     ) -> None:
         super().__init__()
         if not 0.0 <= dropout < 1.0:
-            raise OptionError(f"A dropout of {dropout} was asked for; it is a share from 0 to below 1.")
+            raise OptionError(f"The dropout is {dropout}; it must be at least 0 and below 1.")
         self.input_size, self.size, self.dropout = input_size, size, dropout
         self.inlet = nn.Identity() if input_size == size else nn.Linear(input_size, size, bias=False)
         self.looking = nn.ModuleList(SelfAttention(size, heads) for _ in range(depth))

@@ -33,13 +33,13 @@ class Bidirectional(Encoder):
     def __init__(self, layers: Sequence[tuple[Memory, Memory]]) -> None:
         super().__init__()
         if not layers:
-            raise OptionError("A bidirectional encoder of 0 layers was asked for; it needs at least 1.")
+            raise OptionError("A bidirectional encoder of 0 layers was requested; it needs at least 1.")
         width = layers[0][0].input_size
         for ahead, back in layers:
             if (ahead.input_size, back.input_size) != (width, width):
                 raise OptionError(
-                    f"Memories that read {ahead.input_size} and {back.input_size} numbers a step were given {width}; "
-                    "both ways of a layer read all that the layer below gives."
+                    f"The memories of a layer take {ahead.input_size} and {back.input_size} numbers per step; both "
+                    f"must take {width}, the output size of the layer below."
                 )
             width = ahead.size + back.size
         self.ahead = nn.ModuleList(ahead for ahead, _ in layers)
@@ -76,7 +76,9 @@ def build_bidirectional(
     Raises OptionError for an odd size, and for what `build_stack` refuses.
     """
     if size < 2 or size % 2:
-        raise OptionError(f"A bidirectional encoder of size {size} was asked for; each way has half of an even size.")
+        raise OptionError(
+            f"A bidirectional encoder of size {size} was requested; the size must be even, half for each direction."
+        )
     widths = [input_size, *[size] * (depth - 1)]
     return Bidirectional(
         [

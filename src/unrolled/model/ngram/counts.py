@@ -69,7 +69,7 @@ def count_ngrams(
     _check(symbols, size, order, border)
     text = Text(symbols, make_blocks(symbols, stretches, border), border, size, order)
     if not text.length:
-        raise DataError("No symbols to count n-grams in: the text, or every stretch of it, is empty.")
+        raise DataError("The text, or every segment of it, is empty: there are no n-grams to count.")
     most = None if most is None or most >= text.length else most
     limit = _Limit(keep, most, deadline)
     counts = onto or Counts(size, border, (), 0, text.length)
@@ -99,11 +99,15 @@ class _Limit(NamedTuple):
 
 def _check(symbols: Array, size: int, order: int, border: int | None) -> None:
     if order < 1:
-        raise OptionError(f"An n-gram of {order} symbols was asked for; the order is 1 or more, 5 to 8 for text.")
+        raise OptionError(f"The n-gram order is {order}; it must be 1 or more (5 to 8 is usual for text).")
     if symbols.ndim != 1 or not np.issubdtype(symbols.dtype, np.integer):
-        raise DataError(f"n-grams are counted in a row of integers; got {symbols.dtype} of shape {symbols.shape}.")
+        raise DataError(
+            f"n-grams are counted in a 1-D array of integers; got {symbols.dtype} of shape {symbols.shape}."
+        )
     if size < 1 or (border is not None and not 0 <= border < size):
-        raise OptionError(f"A border {border} among {size} symbols: symbols are numbered from 0 to V - 1.")
+        raise OptionError(
+            f"The EOS token {border} is not in a vocabulary of size {size}; tokens are numbered from 0 to {size - 1}."
+        )
 
 
 def find(keys: Array, contexts: Array, symbols: Array, size: int) -> Array:
@@ -139,7 +143,7 @@ def _count_pass(text: Text, counts: Counts, order: int, limit: _Limit) -> Counts
     """One pass over the text: as many levels more as fit into a key."""
     depth = len(counts.levels)
     if depth and counts.read < counts.given:
-        return replace(counts, short="only a part of the text was counted")
+        return replace(counts, short="only part of the text was counted")
     contexts = len(counts.levels[-1].keys) if depth else 0  # the largest node that a key begins with
     width = order - depth
     while width > 1 and (contexts + 1) * text.base**width > LARGEST:
@@ -157,16 +161,16 @@ def _count_pass(text: Text, counts: Counts, order: int, limit: _Limit) -> Counts
         if not width or limit.reached(read, chunk):
             break
     if not len(keys):
-        return replace(counts, short="no stretch of the text is longer")
-    short = f"there are more than {limit.keep:,} different {depth + width + 1}-grams" if width < wanted else ""
+        return replace(counts, short="no segment of the text is longer")
+    short = f"there are more than {limit.keep:,} distinct {depth + width + 1}-grams" if width < wanted else ""
     if depth and (read < counts.read or not width):  # what was counted of less text cannot stand on these
-        return replace(counts, short=short or "the time for counting was over")
+        return replace(counts, short=short or "the time for counting was used up")
     added = _levels(text, keys, times, depth, width, counts.size)
     if openings and not depth and text.border is not None:  # the border that a block begins with follows nothing
         at = np.searchsorted(added[0].keys, ROOT * counts.size + text.border)
         added[0].occurrences[at] -= openings
     if len(added) < width:
-        short = "no stretch of the text is longer"
+        short = "no segment of the text is longer"
     levels = _with_extensions(text, [*counts.levels, *added], counts.size)
     return replace(counts, levels=tuple(levels), read=read, short=short)
 

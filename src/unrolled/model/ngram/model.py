@@ -83,11 +83,13 @@ class NGram:
         _check_smoothing(smoothing)
         order = len(counts.levels) if order is None else order
         if not 1 <= order <= len(counts.levels):
-            raise OptionError(f"An order of {order}, where n-grams of 1 to {len(counts.levels)} symbols are counted.")
+            raise OptionError(
+                f"The n-gram order is {order}; n-grams of 1 to {len(counts.levels)} tokens were counted."
+            )
         tables = [_make_table(counts, k, smoothing, lower=k < order) for k in range(1, order + 1)]
-        notes = [f"no longer one, because {counts.short}"] if counts.short and order == len(counts.levels) else []
+        notes = [f"not longer, because {counts.short}"] if counts.short and order == len(counts.levels) else []
         if counts.read < counts.given:
-            notes.append(f"counted on {counts.read:,} of {counts.given:,} symbols")
+            notes.append(f"counted on {counts.read:,} of {counts.given:,} tokens")
         return NGram(tables, counts.size, smoothing, counts.border, "; ".join(notes))
 
     def describe(self) -> str:
@@ -147,8 +149,8 @@ class NGram:
         limits = np.array([len(table.keys) for table in self._tables[:-1]])
         if before.shape[1:] != limits.shape or bool(((before < 0) | (before > limits)).any()):
             raise RunError(
-                f"A state of shape {tuple(before.shape)} does not fit this {self.order}-gram, or names n-grams "
-                "that it has never counted. It belongs to another model; begin with start(rows)."
+                f"A state of shape {tuple(before.shape)} does not fit this {self.order}-gram, or holds n-grams "
+                "that it has not counted. The state belongs to another model; begin with start(rows)."
             )
         carried = [after for _, _, after in self._walk(read, before, self.order - 1)]
         return np.stack(carried, axis=2) if carried else np.zeros((*read.shape, 0), np.int64)
@@ -162,8 +164,8 @@ class NGram:
         symbols = symbols.astype(np.int64)
         if symbols.size and not 0 <= symbols.min() <= symbols.max() < self.symbols:
             raise DataError(
-                f"Symbols from {symbols.min()} to {symbols.max()}; this model knows 0 to {self.symbols - 1}. "
-                "Encode the text by the table that the model was counted with."
+                f"The tokens range from {symbols.min()} to {symbols.max()}; this model has 0 to {self.symbols - 1}. "
+                "Encode the text with the vocabulary of this model."
             )
         return symbols
 
@@ -197,7 +199,7 @@ class NGram:
             border = None if facts["border"] is None else int(facts["border"])
             _check_smoothing(smoothing)
             if border is not None and not 0 <= border < size:
-                raise ValueError(f"a border {border} among {size} symbols")
+                raise ValueError(f"the EOS token {border} is not in a vocabulary of size {size}")
             tables: list[Table] = []
             for k in range(1, order + 1):
                 arrays = {name: tensors[f"level{k}.{name}"].numpy() for name in PACKED}
@@ -205,8 +207,8 @@ class NGram:
             return NGram(tables, size, smoothing, border, str(facts["note"]))
         except (KeyError, ValueError, TypeError, IndexError, OptionError) as problem:
             raise RunError(
-                f"The saved n-gram counts cannot be used ({problem}): they are damaged, or of another model. "
-                "Train the model again, or take another run."
+                f"The saved n-gram counts cannot be used ({problem}): they are damaged, or belong to another model. "
+                "Train the model again, or use another run."
             ) from None
 
 
@@ -254,7 +256,9 @@ def _score_orders(counts: Counts, smoothing: str, symbols: Array, stretches: Arr
     keys, sums = [level.keys for level in counts.levels], np.zeros(len(counts.levels))
     texts = list(_read_part(symbols, stretches, counts.border))
     if not (targets := sum(int((~opening).sum()) for _, opening in texts)):
-        raise DataError("The validation part holds no symbol to choose an order on. Give an order, or a larger part.")
+        raise DataError(
+            "The validation split is empty: no order can be chosen on it. Pass an order, or a larger split."
+        )
     before = np.zeros((1, len(keys)), np.int64)
     walks = [walk(keys, counts.size, counts.border, text.astype(np.int64)[None], before) for text, _ in texts]
     shorter = [np.full((1, len(text)), 1 / counts.size) for text, _ in texts]
@@ -299,6 +303,5 @@ def _make_table(counts: Counts, k: int, smoothing: str, lower: bool) -> Table:
 def _check_smoothing(smoothing: str) -> None:
     if smoothing not in SMOOTHINGS:
         raise OptionError(
-            f"No smoothing is called '{smoothing}'; there are {', '.join(SMOOTHINGS)}."
-            f"{nearest(smoothing, SMOOTHINGS)}"
+            f"Unknown smoothing '{smoothing}'; available: {', '.join(SMOOTHINGS)}.{nearest(smoothing, SMOOTHINGS)}"
         )

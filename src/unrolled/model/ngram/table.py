@@ -110,7 +110,7 @@ def unpack_table(arrays: Mapping[str, Array], contexts: int, size: int, smoothin
     shapes = symbols.ndim == 1 and symbols.shape == counts.shape and followers.shape == (contexts,)
     kinds = all(np.issubdtype(array.dtype, np.integer) for array in (symbols, followers, counts))
     if not shapes or not kinds or (followers < 0).any() or followers.sum() != len(symbols):
-        raise ValueError("sizes or types do not fit together")
+        raise ValueError("sizes or dtypes do not fit together")
     keys = np.repeat(np.arange(1, contexts + 1), followers) * size + symbols
     if (
         not len(symbols)
@@ -119,5 +119,5 @@ def unpack_table(arrays: Mapping[str, Array], contexts: int, size: int, smoothin
         or counts.min() < 0
         or (np.diff(keys) <= 0).any()
     ):
-        raise ValueError("symbols or counts that cannot be")
+        raise ValueError("a token or a count is out of range")
     return make_table(keys, counts, contexts, size, smoothing)

@@ -103,8 +103,8 @@ class Text:
         low, high = (int(symbols.min()), int(symbols.max())) if len(symbols) else (0, 0)
         if low < 0 or high >= len(self._codes):
             raise DataError(
-                f"The text holds the symbol {low if low < 0 else high} among {len(self._codes)}, which are numbered "
-                "from 0. Encode it by the table that the size was taken from."
+                f"The text holds the token {low if low < 0 else high}, but the vocabulary has {len(self._codes)} "
+                "tokens, numbered from 0. Encode the text with the vocabulary whose size was passed."
             )
         return self._codes[symbols]
 
