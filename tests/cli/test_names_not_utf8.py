@@ -139,7 +139,7 @@ def test_such_a_sound_that_is_none_is_refused_by_its_name(tmp_path: Path) -> Non
 
     path = tmp_path / f"{NAME}.wav"
     path.write_bytes(b"no sound" * 20)
-    with pytest.raises(MediaError, match=r"is no sound that could be read: Error opening the file: ") as raised:
+    with pytest.raises(MediaError, match=r"cannot be read as audio: Error opening the file: ") as raised:
         read_sound(path, 8000)
     assert str(raised.value).startswith(str(path))
 

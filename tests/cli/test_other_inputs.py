@@ -216,13 +216,13 @@ def test_sounds_that_cannot_be_read_are_left_without_an_answer(here: Path, unrol
     assert [Path(line[2]).name for line in lines] == ["a.wav", "b.wav", "c.wav", "d.wav"]
     assert [line[0] for line in lines] == ["", "low", "", "high"]
     first, second, last = answer.err.splitlines()
-    assert f"{folder / 'a.wav'} is no sound that could be read" in first
-    assert f"{folder / 'c.wav'} is no sound that could be read" in second
+    assert f"{folder / 'a.wav'} cannot be read as audio" in first
+    assert f"{folder / 'c.wav'} cannot be read as audio" in second
     assert last == "2 of 4 could not be read, and have no answer."
     found = [json.loads(line) for line in unroll("predict", "heard", folder, "--json").out.splitlines()]
     assert [Path(one["text"]).name for one in found] == ["a.wav", "b.wav", "c.wav", "d.wav"]
     assert ["outputs" in one for one in found] == [False, True, False, True]
-    assert "is no sound that could be read" in found[0]["error"]
+    assert "cannot be read as audio" in found[0]["error"]
     for name in ("b.wav", "d.wav"):
         (folder / name).unlink()
     nothing = unroll("predict", "heard", folder)
@@ -275,7 +275,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("predict priced columns.csv", ("columns.csv has no column 'rooms'",)),
     ("predict heard none", ("none holds no sounds", ".wav")),
     ("predict heard absent.wav", ("there is no file 'absent.wav'",)),
-    ("predict heard broken.wav", ("broken.wav", "is no sound that could be read")),
+    ("predict heard broken.wav", ("broken.wav", "cannot be read as audio")),
     ("evaluate priced other.csv", ("other.csv, row 2", "'price' is 'much'; a value is a number")),
     ("evaluate priced columns.csv", ("columns.csv has no column 'rooms'",)),
     ("evaluate heard none", ("none",)),

@@ -317,7 +317,7 @@ def test_a_full_disk_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("unrolled.data.store.HELD", 100)
     monkeypatch.setattr("unrolled.fileio.tempfile.TemporaryFile", full)
-    with pytest.raises(TrainingError, match=r"No room for the symbols of the text in .*TMPDIR"):
+    with pytest.raises(TrainingError, match=r"No room for the tokens of the text in .*TMPDIR"):
         read_corpus(write(tmp_path / "a.txt", prose()))
 
 

@@ -236,7 +236,7 @@ def test_sequences_that_are_wrong_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"again\.csv, row 62: 'id' s3 begins again here.*\n?.*sort the table"):
         examples(again, sequence="id")
     empty = write_steps(tmp_path / "empty.csv", "aaabbb", values=",1,a")
-    with pytest.raises(DataError, match=r"empty\.csv, row 62: 'id' is empty: of which sequence is this step"):
+    with pytest.raises(DataError, match=r"empty\.csv, row 62: 'id' is empty: the step has no sequence"):
         examples(empty, sequence="id")
     varying = write_steps(tmp_path / "varying.csv", "123456")
     with pytest.raises(DataError, match=r"'label' changes within a sequence and reads as value.*\n.*--as tags"):

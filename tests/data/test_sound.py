@@ -99,7 +99,7 @@ def test_no_more_of_a_long_sound_is_held_than_comes_back(tmp_path: Path) -> None
 def test_a_sound_of_very_many_values_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros((1000, 4)), RATE)
     monkeypatch.setattr("unrolled.data.sound.MOST_VALUES", 3999)
-    with pytest.raises(MediaError, match=r"has 1,000 samples in each of 4 channels, and up to 3,999 in all are read"):
+    with pytest.raises(MediaError, match=r"has 1,000 samples in each of 4 channels; at most 3,999 in all are read"):
         read_sound(tmp_path / "a.wav", RATE)
 
 
@@ -157,12 +157,12 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a truncated wav": (
         "a.wav",
         lambda path: path.write_bytes(write_wav(path, tone(RATE, 1))[:5044]),
-        r"a\.wav is truncated: its header promises 16,000 bytes of sound, and 5,000 are there\.\nCopy it anew",
+        r"a\.wav is truncated: its header promises 16,000 bytes of sound, and 5,000 are there\.\nCopy it again",
     ),
     "a truncated wav of 64 bits": ("a.wav", of_ds64, r"truncated: its header promises 5,000 bytes .*and 200 are"),
     "a truncated ogg": ("a.ogg", cut("OGG", 0.9), r"a\.ogg is truncated: its last page does not end the stream"),
     "an ogg that lacks a byte": ("a.ogg", cut("OGG", 0.9999), r"a\.ogg is truncated: its last page"),
-    "a truncated flac": ("a.flac", cut("FLAC", 0.5), r"a\.flac is damaged or truncated: .*\.\nCopy it anew"),
+    "a truncated flac": ("a.flac", cut("FLAC", 0.5), r"a\.flac is damaged or truncated: .*\.\nCopy it again"),
     "a truncated aiff": (
         "a.aiff",
         cut("AIFF", 0.5),
@@ -173,22 +173,22 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
         cut("MP3", 0.5),
         r"a\.mp3 is truncated: its header promises 16,000 samples, and [\d,]+ are there",
     ),
-    "no samples": ("a.wav", lambda path: write_wav(path, noise(0)), r"a\.wav is a sound without a single sample"),
+    "no samples": ("a.wav", lambda path: write_wav(path, noise(0)), r"a\.wav is an audio file without samples"),
     "no sound": (
         "a.wav",
         lambda path: path.write_text("RIFFraff" * 20),
-        r"a\.wav is no sound that could be read: .*\.\nSounds",
+        r"a\.wav cannot be read as audio: .*\.\nAudio",
     ),
-    "text": ("a.mp3", lambda path: path.write_text("a"), r"a\.mp3 is no sound that could be read"),
+    "text": ("a.mp3", lambda path: path.write_text("a"), r"a\.mp3 cannot be read as audio"),
     "an empty file": ("a.wav", lambda path: path.touch(), r"a\.wav is empty: a sound was expected"),
     "no file": ("a.wav", lambda path: None, r"a\.wav: no such file"),
     "a folder": ("a.wav", lambda path: path.mkdir(), r"a\.wav is no file, and a sound was expected"),
-    "too long": ("a.wav", too_long, r"a\.wav lasts 10\.0 minutes, and up to 10 are read at once\.\nCut it"),
-    "not finite": ("a.wav", not_finite, r"a\.wav: sample 42 is nan, and a number was expected"),
+    "too long": ("a.wav", too_long, r"a\.wav lasts 10\.0 minutes; at most 10 are read from one file\.\nCut it"),
+    "not finite": ("a.wav", not_finite, r"a\.wav: sample 42 is nan; a finite number was expected"),
     "too short for the rate": (
         "a.wav",
         lambda path: write_wav(path, noise(1), 48000),
-        r"lasts 0\.000021 seconds, and at 8,000 samples a second none is left of it",
+        r"lasts 0\.000021 seconds, which is no sample at 8,000 samples per second",
     ),
 }
 

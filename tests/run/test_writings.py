@@ -274,7 +274,7 @@ def test_without_the_extra_characters_are_taken_and_it_is_said(
     rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(read="text", kind="text"))
     assert rows.written is not None
     assert (rows.intake.kind, rows.written.output.table.kind) == ("char", "char")
-    assert f"(characters, for word pieces need the extra bpe: {install_extra('bpe')})" in rows.description
+    assert f"(characters, because subwords need the extra bpe: {install_extra('bpe')})" in rows.description
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [

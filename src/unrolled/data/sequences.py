@@ -1,4 +1,4 @@
-"""A table with a row a step: rows that are alike in a column, one after the other, are one row of lists."""
+"""A table with one row per step: consecutive rows with the same value in a column become one row of lists."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from unrolled.errors import DataError
 
 
 class SequenceTable(TableFile):
-    """Each of a table's sequences as one row: the columns that never change within any are a cell each, the others a
-    list with an entry a step. A sequence's rows stand together, in the order of its steps. Made by `gather`."""
+    """One row per sequence of a table. A column that is constant within every sequence gives a single cell, any other
+    a list with one entry per step. The rows of a sequence must be consecutive, in step order. Made by `gather`."""
 
     form = "sequences"
 
@@ -26,11 +26,11 @@ class SequenceTable(TableFile):
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        raise DataError(f"{path} says of no column that its rows are steps. Name one: --sequence COLUMN.")
+        raise DataError(f"{path}: no column says which sequence a row belongs to. Name one: --sequence COLUMN.")
 
     @classmethod
     def gather(cls, table: TableFile, sequence: str, outputs: Sequence[str]) -> SequenceTable:
-        """Reads the table once, to see which of the `outputs` are the same throughout each sequence.
+        """Read the table once, to find which of the `outputs` are constant within each sequence.
 
         Raises DataError where a sequence begins a second time.
         """
@@ -40,14 +40,14 @@ class SequenceTable(TableFile):
         for row in table.rows([sequence, *outputs]):
             if row.cells[0] is None:
                 raise DataError(
-                    f"{table.place(row.number)}: '{sequence}' is empty: of which sequence is this step? Fill it in.\n"
+                    f"{table.place(row.number)}: '{sequence}' is empty: the step has no sequence. Fill it in.\n"
                     f"{fill_down(sequence)}"
                 )
             if not last or row.cells[0] != last[0]:
                 if str(row.cells[0]) in seen:
                     raise DataError(
                         f"{table.place(row.number)}: '{sequence}' {row.cells[0]} begins again here. The rows of a "
-                        "sequence stand together, in the order of its steps;\nsort the table."
+                        "sequence must be consecutive, in step order;\nsort the table."
                     )
                 seen.add(str(row.cells[0]))
             else:

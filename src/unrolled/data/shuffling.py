@@ -1,4 +1,4 @@
-"""Rows in another order each epoch, those of like length side by side. Batch k is a pure function of (seed, k)."""
+"""A new order of the rows each epoch, rows of similar length together. Batch k is a pure function of (seed, k)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from unrolled.seeds import numpy_generator
 
-Numbers: TypeAlias = NDArray[np.uint32]  # of rows, from 0: four bytes each
+Numbers: TypeAlias = NDArray[np.uint32]  # row numbers from 0, four bytes each
 
-POOL = 64  # batches within which rows of like length are put side by side
+POOL = 64  # batches within which rows are grouped by length
 
 
 class RowOrder:
-    """Which of N rows stand in which batch: all are shuffled each epoch, and within each pool of 64 batches they are
-    arranged so that rows of like length share one. The last epoch's order is held."""
+    """Assigns N rows to batches: all rows are shuffled each epoch, and within each pool of 64 batches they are
+    arranged so that rows of similar length share a batch. Only the last epoch's order is kept in memory."""
 
     def __init__(self, rows: int, batch: int, seed: int, arrange: Callable[[Numbers], NDArray[Any]]) -> None:
-        """rows: N. arrange: rows (R,) of a pool -> the order (R,) in which they stand side by side."""
+        """rows: N. arrange: the rows (R,) of a pool -> an order (R,) with similar rows next to each other."""
         self.batch, self.seed = batch, seed
         self.batches_an_epoch = -(-rows // batch)
         self._rows, self._arrange = rows, arrange
@@ -28,7 +28,7 @@ class RowOrder:
         self._pool, self._batches = (-1, -1), list[Numbers]()
 
     def rows(self, k: int) -> Numbers:
-        """The rows of batch k, from 0, of an endless row of epochs; an epoch's last one may have fewer."""
+        """The rows of batch k, counted from 0 over all epochs; the last batch of an epoch may have fewer rows."""
         epoch, turn = divmod(k, self.batches_an_epoch)
         pool, turn = divmod(turn, POOL)
         if self._epoch != epoch:

@@ -1,4 +1,4 @@
-"""Sounds: a file as samples at one rate. By soundfile and soxr, which are an extra."""
+"""Audio files as samples at one rate. Uses soundfile and soxr, which come with the extra `audio`."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from unrolled.data.sound_headers import check_whole, promises_frames
 from unrolled.errors import MediaError, MissingExtra, install_extra
 
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus")
-LONGEST = 600.0  # seconds of sound that are read from one file
-MOST_VALUES = 1 << 28  # samples of all channels that are decoded of one file
-BLOCK = 1 << 16  # samples of each of eight channels that are decoded at once; of more channels fewer
-CANCELLED = 0.01  # of the loudest channel's power: where their mean has less, channels cancel each other
+LONGEST = 600.0  # most seconds of audio read from one file
+MOST_VALUES = 1 << 28  # most samples, over all channels, decoded from one file
+BLOCK = 1 << 16  # samples per channel decoded at once, with up to eight channels; fewer with more
+CANCELLED = 0.01  # share of the loudest channel's power; if the mean of the channels has less, they cancel out
 
 Samples = NDArray[np.float32]
 
 
 def look_at_sound(path: str | Path) -> tuple[int, float]:
-    """(samples a second, seconds) of a sound, from its header alone. Raises MediaError, MissingExtra."""
+    """(samples per second, seconds) of an audio file, from its header alone. Raises MediaError, MissingExtra."""
     with _open(Path(path)) as file:
         return int(file.samplerate), file.frames / file.samplerate
 
 
 def read_sound(path: str | Path, rate: int) -> Samples:
-    """A sound's samples (N,), N ≥ 1, at `rate` samples a second, mostly between -1 and 1.
+    """The samples (N,), N ≥ 1, of an audio file at `rate` samples per second, mostly between -1 and 1.
 
-    Channels are mixed to one by their mean; where they cancel each other, as of a microphone wired the wrong way
-    round, the loudest is taken instead. Another rate is brought to `rate` by soxr (its quality HQ, which cuts off
-    what lies above half the new rate), block by block, so that no more is held than what comes back. Raises
-    MediaError, with the file and its fault, for what is no sound, is truncated, has no samples, lasts longer than ten
-    minutes or holds numbers that are not finite; MissingExtra.
+    Channels are averaged; where they cancel out, as with a microphone of reversed polarity, the loudest channel is
+    taken instead. Other rates are resampled to `rate` by soxr (quality HQ, which removes frequencies above half the
+    new rate), block by block, so that only the result is held in memory. Raises MediaError, with the file and its
+    fault, where the file is not audio, is truncated, has no samples, lasts longer than ten minutes or holds numbers
+    that are not finite; MissingExtra.
     """
     path = Path(path)
     with _open(path) as file:
@@ -47,21 +47,21 @@ def read_sound(path: str | Path, rate: int) -> Samples:
             decoded = _decode(path, rate, loudest)
     if not len(decoded.samples):
         raise MediaError(
-            f"{path} lasts {decoded.seconds:.6f} seconds, and at {rate:,} samples a second none is left of it.\n"
+            f"{path} lasts {decoded.seconds:.6f} seconds, which is no sample at {rate:,} samples per second.\n"
             "Leave it out."
         )
     return decoded.samples
 
 
 class _Decoded(NamedTuple):
-    samples: Samples  # (N,) at the rate asked for
+    samples: Samples  # (N,) at the requested rate
     seconds: float
-    power: float  # sum of squares of what was taken
-    powers: NDArray[np.float64]  # (channels,) and of each channel
+    power: float  # sum of squares of the decoded channel, or of the mean of all
+    powers: NDArray[np.float64]  # (channels,) sum of squares of each channel
 
 
 def _decode(path: Path, rate: int, channel: int | None) -> _Decoded:
-    """A sound at `rate`: one channel of it, from 0, or the mean of all."""
+    """Decode a file at `rate`: one channel, counted from 0, or the mean of all (None)."""
     soundfile, soxr = _libraries()
     with _open(path) as file:
         there, promised, channels = int(file.samplerate), int(file.frames), int(file.channels)
@@ -73,7 +73,7 @@ def _decode(path: Path, rate: int, channel: int | None) -> _Decoded:
                 one = block.mean(axis=1) if channel is None else np.ascontiguousarray(block[:, channel])  # (n,)
                 _check_finite(path, one, count)
                 count += len(one)
-                if count > most:  # the header said less
+                if count > most:  # more than the header states
                     raise _too_long(path, count, there, channels)
                 if channels > 1:
                     power += float(np.einsum("n,n->", one, one, dtype=np.float64))
@@ -81,15 +81,15 @@ def _decode(path: Path, rate: int, channel: int | None) -> _Decoded:
                 blocks.append(one if stream is None else stream.resample_chunk(one))
         except (soundfile.SoundFileError, OSError) as error:
             raise MediaError(
-                f"{path} is damaged or truncated: {reason_of(error, path)}.\nCopy it anew, or leave it out."
+                f"{path} is damaged or truncated: {reason_of(error, path)}.\nCopy it again, or leave it out."
             ) from None
     if count < promised and promises_frames(path):
         raise MediaError(
             f"{path} is truncated: its header promises {promised:,} samples, and {count:,} are there.\n"
-            "Copy it anew, or leave it out."
+            "Copy it again, or leave it out."
         )
     if not count:
-        raise _silent(path)
+        raise _no_samples(path)
     if stream is not None:
         blocks.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
     return _Decoded(np.concatenate(blocks), count / there, power, powers)
@@ -99,17 +99,17 @@ def _check_finite(path: Path, samples: Samples, before: int) -> None:
     if not np.isfinite(samples).all():
         place = int(np.flatnonzero(~np.isfinite(samples))[0])
         raise MediaError(
-            f"{path}: sample {before + place + 1:,} is {samples[place]}, and a number was expected. Make it anew."
+            f"{path}: sample {before + place + 1:,} is {samples[place]}; a finite number was expected. Make it again."
         )
 
 
 def shake_sound(samples: Samples, rate: int, dice: np.random.Generator) -> Samples:
-    """The same sound, said a little otherwise: for training, where each reading of a sound differs.
+    """Augment a recording for training, differently in each epoch.
 
-    Read 0.85 to 1.15 times as fast (its pitch goes along; linear interpolation), moved by up to a tenth of its length
-    and half a second, with silence where it came from, 6 dB louder or softer, and under white noise 10 to 40 dB below
-    it. samples: (N,) at `rate` a second; (M,) comes back, with M between N / 1.15 and N / 0.85. After Ko et al. 2015
-    (Audio augmentation for speech recognition), whose speeds are 0.9, 1 and 1.1.
+    Plays it 0.85 to 1.15 times as fast (with its pitch; linear interpolation), shifts it by up to a tenth of its
+    length and at most half a second (the gap is silence), makes it up to 6 dB louder or softer, and adds white noise
+    10 to 40 dB below it. samples: (N,) at `rate` per second -> (M,), M between N / 1.15 and N / 0.85. After Ko et al.
+    2015 (Audio augmentation for speech recognition), whose speeds are 0.9, 1 and 1.1.
     """
     speed = dice.uniform(0.85, 1.15)
     count = max(1, round(len(samples) / speed))
@@ -128,17 +128,17 @@ def _open(path: Path) -> Any:
     soundfile, _ = _libraries()
     check_file(path, "a sound")
     try:
-        # soundfile encodes a name strictly, and a name may hold any bytes
+        # soundfile encodes file names strictly, but a name may hold any bytes
         file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
     except (soundfile.SoundFileError, OSError, TypeError) as error:
         raise MediaError(
-            f"{path} is no sound that could be read: {reason_of(error, path)}.\n"
-            f"Sounds are {', '.join(SOUNDS)}; copy it anew, or leave it out."
+            f"{path} cannot be read as audio: {reason_of(error, path)}.\n"
+            f"Audio files are {', '.join(SOUNDS)}; copy it again, or leave it out."
         ) from None
     try:
         check_whole(path)
         if not file.frames:
-            raise _silent(path)
+            raise _no_samples(path)
         if file.frames > LONGEST * file.samplerate or file.frames * file.channels > MOST_VALUES:
             raise _too_long(path, file.frames, file.samplerate, file.channels)
     except MediaError:
@@ -150,25 +150,25 @@ def _open(path: Path) -> Any:
 def _too_long(path: Path, samples: int, rate: int, channels: int) -> MediaError:
     if samples > LONGEST * rate:
         return MediaError(
-            f"{path} lasts {samples / rate / 60:,.1f} minutes, and up to {LONGEST / 60:.0f} are read at once.\n"
-            "Cut it into shorter sounds."
+            f"{path} lasts {samples / rate / 60:,.1f} minutes; at most {LONGEST / 60:.0f} are read from one file.\n"
+            "Cut it into shorter files."
         )
     return MediaError(
-        f"{path} has {samples:,} samples in each of {channels:,} channels, and up to {MOST_VALUES:,} in all are "
-        "read.\nCut it into shorter sounds, or save one channel."
+        f"{path} has {samples:,} samples in each of {channels:,} channels; at most {MOST_VALUES:,} in all are read "
+        "from one file.\nCut it into shorter files, or save one channel."
     )
 
 
-def _silent(path: Path) -> MediaError:
-    return MediaError(f"{path} is a sound without a single sample. Record it anew, or leave it out.")
+def _no_samples(path: Path) -> MediaError:
+    return MediaError(f"{path} is an audio file without samples. Record it again, or leave it out.")
 
 
 def _libraries() -> tuple[Any, Any]:
     try:
         import soundfile
         import soxr
-    except (ImportError, OSError):  # OSError: soundfile without the library of the system that it loads
+    except (ImportError, OSError):  # OSError: soundfile does not find its system library
         raise MissingExtra(
-            f"Sounds are read by soundfile and soxr, which are not here: {install_extra('audio')}."
+            f"Audio files need soundfile and soxr, which are not installed: {install_extra('audio')}."
         ) from None
     return soundfile, soxr

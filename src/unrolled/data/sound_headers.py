@@ -1,8 +1,8 @@
-"""Whether a sound file is whole, by what its own frame promises: decoders hand out what is there and say nothing.
+"""Check that an audio file is complete, by its own headers: decoders return a truncated file without an error.
 
 wav: the length of the chunk `data` (RIFF, Microsoft and IBM 1991; RF64, EBU Tech 3306). aiff: that of `SSND` (Apple
-1989). ogg: the flag that ends a
-stream (RFC 3533). mp3: the count of frames that an encoder's first frame may hold (Xing, Info).
+1989). ogg: the flag that ends a stream (RFC 3533). mp3: the count of frames that an encoder's first frame may hold
+(Xing, Info).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import BinaryIO
 
 from unrolled.errors import MediaError
 
-UNKNOWN = 0x7FFF0000  # a length from here on was written before it was known, by a program that wrote to a pipe
-PAGE = 27 + 255 + 255 * 255  # the most bytes of a page of ogg
+UNKNOWN = 0x7FFF0000  # lengths from here on are placeholders, written by programs that write to a pipe
+PAGE = 27 + 255 + 255 * 255  # most bytes of an ogg page
 ENDS = 4  # the flag of a stream's last page
-TAGS = 1 << 12  # bytes behind an mp3's ID3 within which its first frame and the count in it stand
+TAGS = 1 << 12  # bytes after an mp3's ID3 tag that hold its first frame with the frame count
 
 
 def check_whole(path: Path) -> None:
-    """Raises MediaError where a wav, an aiff or an ogg ends before its end. Other forms are left to decoders."""
+    """Raise MediaError where a wav, an aiff or an ogg is truncated. Decoders notice it in other formats."""
     with path.open("rb") as file:
         head = file.read(12)
         if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:] == b"WAVE":
@@ -32,7 +32,7 @@ def check_whole(path: Path) -> None:
 
 
 def promises_frames(path: Path) -> bool:
-    """Whether a file's header counts its samples: all do but an mp3 without its encoder's count, which is guessed."""
+    """Whether a file's header counts its samples. All do, except an mp3 without a Xing or Info count."""
     with path.open("rb") as file:
         head = file.read(10)
         frame = head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xE0 == 0xE0
@@ -45,7 +45,7 @@ def promises_frames(path: Path) -> bool:
 
 
 def _check_wav(path: Path, file: BinaryIO, order: str) -> None:
-    size, long = path.stat().st_size, 0  # long: what RF64 keeps apart, where 32 bits are too few
+    size, long = path.stat().st_size, 0  # long: the 64-bit length that RF64 stores separately
     while len(head := file.read(8)) == 8:
         name, length = head[:4], unpack(order + "I", head[4:])[0]
         if name == b"data":
@@ -81,4 +81,4 @@ def _check_ogg(path: Path, file: BinaryIO) -> None:
 
 
 def _truncated(path: Path, reason: str) -> MediaError:
-    return MediaError(f"{path} is truncated: {reason}.\nCopy it anew, or leave it out.")
+    return MediaError(f"{path} is truncated: {reason}.\nCopy it again, or leave it out.")

@@ -1,4 +1,4 @@
-"""Symbols kept where they fit: in memory, or in a temporary file that is mapped into it."""
+"""The tokens of a text, held in memory or in a memory-mapped temporary file."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 from unrolled.data.symbols import Symbols
 from unrolled.fileio import nameless_file, no_room
 
-SYMBOLS = "the symbols of the text"
-HELD = 1 << 26  # bytes of symbols that are held in memory
+SYMBOLS = "the tokens of the text"
+HELD = 1 << 26  # most bytes of tokens held in memory
 
 
 def let_go(symbols: Symbols) -> None:
-    """Lets the pages of symbols that are mapped from a file out of memory; who needs them again reads them again."""
+    """Release the memory pages of memory-mapped tokens; a later access reads them from the file again."""
     mapped = getattr(symbols.base, "obj", None)
     if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
 class SymbolStore:
-    """Symbols as they are added; past HELD bytes in a temporary file without a name, mapped into memory."""
+    """A growing array of tokens; past HELD bytes it moves to a nameless temporary file, mapped into memory."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
@@ -31,11 +31,11 @@ class SymbolStore:
         self._file: Any = None
 
     def add(self, symbols: Symbols) -> None:
-        """Add symbols at the end."""
+        """Append tokens."""
         self.count += len(symbols)
         try:
             if self._file is None and self.count * self.dtype.itemsize > HELD:
-                self._file = nameless_file(SYMBOLS)  # open as long as the symbols are used
+                self._file = nameless_file(SYMBOLS)  # open as long as the tokens are used
                 self._file.writelines(held.data for held in self._held)
                 self._held = []
             if self._file is None:
@@ -46,7 +46,7 @@ class SymbolStore:
             raise no_room(SYMBOLS, error) from None
 
     def whole(self) -> Symbols:
-        """All of them, not to be written to."""
+        """All tokens as one read-only array."""
         if self._file is None:
             symbols: Symbols = np.concatenate(self._held)
             symbols.flags.writeable = False
