@@ -405,7 +405,7 @@ def test_not_every_gz_is_a_table(tmp_path: Path) -> None:
     for name in ("poems.txt.gz", "a.gz", "idxes.txt", "midx3.txt", "a.idx3.csv.gz", "idx3-notes.txt"):
         assert not is_table(name), name
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"a"))
-    with pytest.raises(DataError, match=r"a\.gz is no table by its name\. Tables end in .*\.npz, \.npy, \.idx"):
+    with pytest.raises(DataError, match=r"a\.gz is not a table by its name\. Tables end in .*\.npz, \.npy, \.idx"):
         open_table(tmp_path / "a.gz")
 
 

@@ -70,7 +70,7 @@ def test_folders_above_label_folders_are_the_splits(write: Callable[..., Path], 
     assert split_of(examples, valid) == {"validation"}
     assert split_of(examples, "Test") == {"test"}
     assert names_of(examples) == ("neg", "pos")
-    assert f"the splits are the folders train, {valid}, Test (--valid --test overrule)" in examples.description
+    assert f"the splits are the folders train, {valid}, Test (override: --valid --test)" in examples.description
     assert len(set(examples.fingerprints.values())) == 3
 
 
@@ -149,22 +149,22 @@ def test_a_flat_folder_of_test_files_has_no_labels_and_is_named(tmp_path: Path) 
     fill(tmp_path, "train/pos", "train/neg", "test", "notes", count=10)
     examples = read_examples(tmp_path, Asked())
     assert counted(examples) == {"training": 16, "validation": 2, "test": 2}
-    said = "left out, as no split or without label folders: notes (10 files), test (10 files)"
+    said = "left out because they are no split or have no label folders: notes (10 files), test (10 files)"
     assert said in examples.description
 
 
 BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "two names of one split": (
         ("train/a", "train/b", "val/a", "dev/a"),
-        r"holds dev and val, which are both names of the validation split\.\nPut their files into one folder",
+        r"holds dev and val, which both name the validation split\.\nPut their files into one folder",
     ),
     "no train": (
         ("valid/a", "valid/b", "test/a"),
-        r"holds the splits test and valid, and no folder train\.\nAdd",
+        r"holds the splits test and valid, but no folder train\.\nAdd",
     ),
     "a folder that could be a split": (
         ("train/a", "train/b", "holdout/a", "holdout/b"),
-        r"the same label folders under train and under holdout, which is no split's name\.\nGive .*train by itself",
+        r"under train and under holdout, which is not the name of a split\.\nGive .*train alone",
     ),
 }
 
@@ -229,11 +229,11 @@ def test_linked_folders_are_followed_and_none_is_read_twice(tmp_path: Path) -> N
         (["train.parquet", "test.parquet", "valid.csv"], "unroll train F/train.parquet --test F/test.parquet$"),
         (["train_images.npy", "train_labels.npy"], "unroll train F/train_images.npy$"),
         (["train.txt", "test.txt"], None),
-        (["a.csv", "test.csv", "training notes.csv", "y_train.npy"], "holds 4 tables, such as a.csv,"),
+        (["a.csv", "test.csv", "training notes.csv", "y_train.npy"], "holds 4 tables, such as a.csv."),
         (["readme.md", "reviews.csv"], "Give one of them: unroll train F/reviews.csv. As text,"),
         (["a.csv", "b.txt", "c.json", "d.txt"], None),
         (["walk/1.csv", "walk/2.csv", "run/1.csv", "notes.txt"], "unroll train all.csv --sequence number --output "),
-        (["walk/1.npy", "run/1.npy"], "holds 2 tables, such as run/1.npy, and a table as one row has no reader"),
+        (["walk/1.npy", "run/1.npy"], "holds 2 tables, such as run/1.npy. A whole table as one row is not supported"),
         (["walk/1.txt", "walk/labels.csv", "run/1.txt"], None),
         (["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"], None),
     ],
@@ -329,7 +329,7 @@ def test_splits_of_texts_below_which_labels_stand_are_splits_of_a_text_too(tmp_p
     subject = resolve(tmp_path, TrainOptions(kind="language"))
     assert subject.kind == "language"
     assert {Path(path).name for path in subject.fingerprints} == {"train", "test"}
-    assert "the splits are the folders train, test (--valid --test overrule)" in subject.description
+    assert "the splits are the folders train, test (override: --valid --test)" in subject.description
 
 
 def test_a_split_that_is_not_read_is_said(tmp_path: Path) -> None:
@@ -351,7 +351,7 @@ def test_tables_for_each_label_are_characters_only_where_that_is_asked_for(
         (tmp_path / name).mkdir()
         for number in range(3):
             (tmp_path / name / f"{number}.csv").write_text("t,x\n" + f"1,{number}\n" * 9)
-    with pytest.raises(DataError, match="has no reader") if refused else nullcontext():
+    with pytest.raises(DataError, match="A whole table as one row is not supported") if refused else nullcontext():
         look(tmp_path, TrainOptions(**asked))
 
 

@@ -163,7 +163,7 @@ def test_word_pieces_are_learnt_alike_from_the_same_text() -> None:
         ({"kind": "char", "letters": ["b", "a"], "rarest": "a"}, "letters are not single characters in order"),
         ({"kind": "char", "letters": ["a", 7], "rarest": "a"}, "letters are not single characters in order"),
         ({"kind": "char", "letters": ["a", "bc"], "rarest": "a"}, "letters are not single characters in order"),
-        ({"kind": "char", "letters": ["a", "b"], "rarest": "c"}, "rarest letter is none of its letters"),
+        ({"kind": "char", "letters": ["a", "b"], "rarest": "c"}, "rarest letter is not one of its letters"),
         ({"kind": "word", "letters": ["a"], "rarest": "a", "words": ["a"]}, "its words are not words"),
         ({"kind": "word", "letters": ["a"], "rarest": "a", "words": ["aa", "aa"]}, "a word is twice in it"),
         ({"kind": "word", "letters": ["a"], "rarest": "a", "words": ["ab"]}, "not of its letters"),

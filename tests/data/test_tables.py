@@ -191,7 +191,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "an object in a cell": ("t.jsonl", b'{"text": {"a": 1}}\n', r"row 1: 'text' is an object"),
     "JSON too deep": ("t.jsonl", b'{"text": ' + b"[" * 100_000, r"row 1: no JSON"),
     "no parquet": ("t.parquet", b"PAR1 and then nothing", r"t\.parquet is no parquet file"),
-    "no table by its name": ("t.xlsx", b"PK", r"t\.xlsx is no table by its name\. Tables end in \.csv"),
+    "no table by its name": ("t.xlsx", b"PK", r"t\.xlsx is not a table by its name\. Tables end in \.csv"),
 }
 
 

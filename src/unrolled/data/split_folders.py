@@ -1,6 +1,6 @@
-"""Label folders, and the folders named train, valid and test that stand above or below them: these are the splits.
+"""Label folders, and the folders named train, valid and test above or below them, which are the splits.
 
-Above, as torchvision's ImageFolder is laid out (train/cat/1.png, val/cat/2.png), and aclImdb (train/pos/1_7.txt).
+Above: the layout of torchvision's ImageFolder (train/cat/1.png, val/cat/2.png) and of aclImdb (train/pos/1_7.txt).
 """
 
 from __future__ import annotations
@@ -20,46 +20,55 @@ from unrolled.data.text import list_files
 from unrolled.errors import DataError
 
 UNLABELLED = ("unsup", "unsupervised", "unlabelled", "unlabeled")  # folders whose files have no label
-APART = re.compile("_.+_")  # names of folders that are set apart from the labels, as speech commands have them
-OF_PICTURES = ("image", "images", "img", "imgs", "jpegimages")  # folders that no label is called
-ABOUT_THEM = ("label", "labels", "annotation", "annotations", "mask", "masks", "segmentation", "segmentations")
-MOST_ENDINGS = 3  # named in a line
+APART = re.compile("_.+_")  # folders that are not labels, such as _background_noise_ in Speech Commands
+IMAGE_FOLDERS = ("image", "images", "img", "imgs", "jpegimages")  # never names of labels
+ANNOTATION_FOLDERS = (
+    "label",
+    "labels",
+    "annotation",
+    "annotations",
+    "mask",
+    "masks",
+    "segmentation",
+    "segmentations",
+)
+MOST_ENDINGS = 3  # most file endings named in a message
 
 OneTable = TypeVar("OneTable", bound=TableFile)
 
 
 @dataclass(frozen=True)
 class LabelledFiles:
-    """Files below the label folders of one folder; a file's label is the name of its label folder."""
+    """The files below the label folders of one folder; a file's label is the name of its label folder."""
 
     root: Path
     files: tuple[Path, ...]
-    unlabelled: tuple[Path, ...] = ()  # in folders that say that their files have no label
+    unlabelled: tuple[Path, ...] = ()  # in folders whose names mean that their files have no label
 
     def label(self, file: Path) -> str:
-        """The name of the label folder that a file stands in or below."""
+        """The name of the label folder that contains a file, directly or further down."""
         return file.relative_to(self.root).parts[0]
 
     @property
     def labels(self) -> set[str]:
-        """The label folders that hold a file."""
+        """The label folders that contain at least one file."""
         return {self.label(file) for file in self.files}
 
 
 @dataclass(frozen=True)
 class FolderSplits:
-    """The files of each split: "training", and of "validation" and "test" those that are there."""
+    """The files of each split: "training", and "validation" and "test" where they exist."""
 
     parts: Mapping[str, LabelledFiles]
     note: str  # how the folders were understood
     inner: Mapping[str, str] = field(
         default_factory=dict
-    )  # split -> its folders' name, where they stand below labels
+    )  # split -> the name of its folders, where they are below the label folders
 
 
 def labelled_files(root: Path, files: Sequence[Path]) -> LabelledFiles:
-    """Those of the files under `root` that stand in a folder. A folder called unsup or _noise_ is no label where
-    two others are."""
+    """The files under `root` that are in a folder. A folder called unsup or _noise_ is not a label if there are two
+    others."""
     inside = [file for file in files if len(file.relative_to(root).parts) > 1]
     label = {file: file.relative_to(root).parts[0] for file in inside}
     without = {name for name in label.values() if _is_no_label(name)}
@@ -74,18 +83,18 @@ def labelled_files(root: Path, files: Sequence[Path]) -> LabelledFiles:
 
 
 def _is_no_label(name: str) -> bool:
-    """Whether a folder's name says that it is no label: unsup, or set apart as _background_noise_ is."""
+    """Whether a folder's name means that it is not a label: unsup, or a name such as _background_noise_."""
     return name.lower() in UNLABELLED or APART.fullmatch(name) is not None
 
 
 def folders_below(root: Path, files: Sequence[Path]) -> list[tuple[str, ...]]:
-    """The folders that each file stands in below its label's, where all stand as deep; else none."""
+    """The folders between each file and its label folder, if all files are equally deep; else none."""
     found = [file.relative_to(root).parts[1:-1] for file in files]
     return found if len(set(map(len, found))) == 1 else [() for _ in found]
 
 
 def name_parts(stems: Sequence[str]) -> list[list[str]]:
-    """Each file name's parts, between _ or else -, where all have as many and more than one; else none."""
+    """Each file name cut at _ or else at -, if all have the same number of pieces and more than one; else none."""
     for mark in "_-":
         parts = [stem.split(mark) for stem in stems]
         if len({len(one) for one in parts}) == 1 and len(parts[0]) > 1:
@@ -94,22 +103,22 @@ def name_parts(stems: Sequence[str]) -> list[list[str]]:
 
 
 def _check_labels(root: Path, names: set[str]) -> None:
-    """Raises DataError where the folders are one of pictures, and others of what is about each of these."""
-    kinds = {name: "pictures" if name.lower() in OF_PICTURES else "about" for name in names}
-    if set(kinds.values()) == {"pictures", "about"} and all(
-        name.lower() in OF_PICTURES + ABOUT_THEM for name in names
+    """Raise DataError where the folders are one of pictures and others with an annotation file for each picture."""
+    kinds = {name: "pictures" if name.lower() in IMAGE_FOLDERS else "annotations" for name in names}
+    if set(kinds.values()) == {"pictures", "annotations"} and all(
+        name.lower() in IMAGE_FOLDERS + ANNOTATION_FOLDERS for name in names
     ):
         raise DataError(
-            f"{root} holds the folders {' and '.join(sorted(names))}: pictures, and a file about each, as detection "
-            "(YOLO) and\nsegmentation have them, which are not offered. A picture has one label:\n"
-            "a folder for each label was expected (pets/cat/1.png), or a table of their paths and their labels."
+            f"{root} holds the folders {' and '.join(sorted(names))}: pictures, each with an annotation file, as in "
+            "detection (YOLO)\nand segmentation. These tasks are not supported. A picture has one label:\n"
+            "a folder for each label was expected (pets/cat/1.png), or a table with a path and a label per row."
         )
 
 
 def find_splits(path: Path, files: Sequence[Path] | None = None) -> FolderSplits | None:
-    """The splits of a folder of label folders, or None where its folders are no splits.
+    """The splits of a folder of label folders, or None where its folders are not splits.
 
-    files: what stands under `path`, by `list_files`. Raises DataError where the names leave it open.
+    files: all files under `path`, by `list_files`. Raises DataError where the names are ambiguous.
     """
     below: dict[str, list[Path]] = {}
     for file in list_files(path) if files is None else files:
@@ -120,8 +129,8 @@ def find_splits(path: Path, files: Sequence[Path] | None = None) -> FolderSplits
 
 
 def _splits_above(path: Path, below: Mapping[str, list[Path]]) -> FolderSplits | None:
-    """train/cat/1.png: where a folder is named train and holds label folders, and another split stands beside it, or
-    nothing does."""
+    """train/cat/1.png: a folder named train holds label folders, and it is the only folder or there is another
+    split."""
     split_of = split_names(below)
     found = {name: _labelled_inside(path / name, below[name]) for name in split_of}
     found = {name: one for name, one in found.items() if one.files}
@@ -129,35 +138,35 @@ def _splits_above(path: Path, below: Mapping[str, list[Path]]) -> FolderSplits |
     for name in sorted(found):
         if (other := named.setdefault(split_of[name], name)) != name:
             raise DataError(
-                f"{path} holds {other} and {name}, which are both names of the {split_of[name]} split.\n"
+                f"{path} holds {other} and {name}, which both name the {split_of[name]} split.\n"
                 "Put their files into one folder."
             )
     others = sorted(set(below) - set(found))
     if "training" not in named:
         if len(named) == 2 and not others:
             raise DataError(
-                f"{path} holds the splits {' and '.join(sorted(found))}, and no folder train.\n"
-                "Add one, or give one of these by itself."
+                f"{path} holds the splits {' and '.join(sorted(found))}, but no folder train.\n"
+                "Add one, or give one of these folders alone."
             )
         return None
     if len(named) == 1 and others and not set(split_of) & set(others):
         labels = found[named["training"]].labels
-        alike = [name for name in others if labels & labelled_files(path / name, below[name]).labels]
-        if not alike:
-            return None  # train is a label among others, with folders of its own
+        same = [name for name in others if labels & labelled_files(path / name, below[name]).labels]
+        if not same:
+            return None  # train is one of the labels, with folders inside
         raise DataError(
-            f"{path} holds the same label folders under {named['training']} and under {alike[0]}, which is no "
-            f"split's name.\nGive {path / named['training']} by itself, or rename {alike[0]} to valid or test."
+            f"{path} holds the same label folders under {named['training']} and under {same[0]}, which is not the "
+            f"name of a split.\nGive {path / named['training']} alone, or rename {same[0]} to valid or test."
         )
     note = _note(named)
     if others:
-        said = ", ".join(f"{name} ({len(below[name]):,} files)" for name in others)
-        note += f"; left out, as no split or without label folders: {said}"
+        listed = ", ".join(f"{name} ({len(below[name]):,} files)" for name in others)
+        note += f"; left out because they are no split or have no label folders: {listed}"
     return FolderSplits({split: found[name] for split, name in named.items()}, note)
 
 
 def _labelled_inside(folder: Path, files: Sequence[Path]) -> LabelledFiles:
-    """The files under a split's folder; in a folder of its own name, which is all that it holds, those under that."""
+    """The files under a split's folder. If it holds only a folder of the same name, the files under that one."""
     parts = {file.relative_to(folder).parts[:2] for file in files}
     if {first for first, *_ in parts} == {folder.name} and all(len(one) > 1 for one in parts):
         return _labelled_inside(folder / folder.name, files)
@@ -165,7 +174,7 @@ def _labelled_inside(folder: Path, files: Sequence[Path]) -> LabelledFiles:
 
 
 def _splits_below(path: Path, below: Mapping[str, list[Path]]) -> FolderSplits | None:
-    """cat/train/1.png: where every label folder holds splits and nothing else, and two of them at least."""
+    """cat/train/1.png: every label folder holds splits and nothing else; there are at least two labels and splits."""
     files: dict[str, list[Path]] = {}
     named: dict[str, str] = {}
     inner = [file.relative_to(path).parts for inside in below.values() for file in inside]
@@ -186,17 +195,17 @@ def _splits_below(path: Path, below: Mapping[str, list[Path]]) -> FolderSplits |
 
 
 def _note(named: Mapping[str, str]) -> str:
-    """What to say of splits. named: split -> its folder."""
+    """The note about the splits for the user. named: split -> its folder."""
     there = [named[split] for split in PARTS if split in named]
     note = f"the splits are the folder{'s' * (len(there) > 1)} {', '.join(there)}"
     if cut := [split for split in PARTS[1:] if split not in named]:
         parts = f"{' and '.join(cut)} split{'s' * (len(cut) > 1)}"
-        note += f", and the {parts}, without a folder, {'are' if len(cut) > 1 else 'is'} cut from {named['training']}"
-    return f"{note} (--valid --test overrule)"
+        note += f"; the {parts} without a folder {'are' if len(cut) > 1 else 'is'} cut from {named['training']}"
+    return f"{note} (override: --valid --test)"
 
 
 def open_splits(splits: FolderSplits, make: Callable[[LabelledFiles], OneTable]) -> OneTable:
-    """The table of the training split, which has those of the others as its `splits`."""
+    """The table of the training split; its attribute `splits` holds the tables of the other splits."""
     tables = {split: make(files) for split, files in splits.parts.items()}
     table = tables.pop("training")
     for split, one in tables.items():
@@ -208,22 +217,22 @@ def open_splits(splits: FolderSplits, make: Callable[[LabelledFiles], OneTable])
 
 
 def say_unlabelled(files: LabelledFiles) -> str:
-    """What to say of files that have no label, and of labels that may be none; "" where there is nothing to say."""
+    """The note about files without a label, and about labels that may be none; "" if there are no such files."""
     names = sorted({files.label(file) for file in files.unlabelled})
     doubtful = sorted(label for label in files.labels if label.startswith("_"))
-    told = []
+    notes = []
     if names:
-        told.append(f"{len(files.unlabelled):,} files in {', '.join(names)} have no label and are left out")
+        notes.append(f"{len(files.unlabelled):,} files in {', '.join(names)} have no label and are left out")
     if any(map(APART.fullmatch, names)):
-        told.append("a folder whose name stands between _ is no label: rename it if it is one")
+        notes.append("a folder named _like_this_ is not taken as a label: rename it if it is one")
     if doubtful:
-        told.append(f"{', '.join(doubtful)} {'is a label' if len(doubtful) == 1 else 'are labels'} like the others")
-    return "; ".join(told)
+        notes.append(f"{', '.join(doubtful)} {'is a label' if len(doubtful) == 1 else 'are labels'} like the others")
+    return "; ".join(notes)
 
 
 def find_text_splits(path: Path, files: Sequence[Path] | None = None) -> dict[str, Path]:
-    """Split -> its folder, of a folder whose only folders are named train and valid or test: the splits of a text,
-    whatever stands below them. Empty for any other."""
+    """Split -> its folder, if the only folders in `path` are named train and valid or test: the splits of a text,
+    whatever they contain. Empty for any other folder."""
     names = {
         file.relative_to(path).parts[0]
         for file in (list_files(path) if files is None else files)
@@ -235,14 +244,14 @@ def find_text_splits(path: Path, files: Sequence[Path] | None = None) -> dict[st
 
 
 def check_most(path: Path, taken: int, kind: str, others: Sequence[Path], cure: str = "") -> None:
-    """Raises DataError where fewer of a folder's files can be read than cannot. kind: "pictures"."""
+    """Raise DataError where more files of a folder cannot be read than can. kind: such as "pictures"."""
     if taken >= len(others):
         return
     endings = Counter(file.suffix.lower() or "without ending" for file in others).most_common(MOST_ENDINGS)
-    said = ", ".join(f"{count:,} {ending}" for ending, count in endings)
+    listed = ", ".join(f"{count:,} {ending}" for ending, count in endings)
     if not taken and (unread := no_reader(endings[0][0])):
-        raise DataError(f"{path} holds {len(others):,} files ({said}).\n{unread}")
+        raise DataError(f"{path} holds {len(others):,} files ({listed}).\n{unread}")
     raise DataError(
-        f"{path} holds {taken:,} {kind} and {len(others):,} files that cannot be read as such ({said}).\n"
-        f"Put the {kind} into a folder of their own, or convert the others.{cure}"
+        f"{path} holds {taken:,} {kind} and {len(others):,} files that cannot be read as such ({listed}).\n"
+        f"Put the {kind} into a separate folder, or convert the other files.{cure}"
     )

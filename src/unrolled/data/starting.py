@@ -1,5 +1,5 @@
-"""What a run on a table, which another training starts from, settles of the new table: which columns are read and
-predicted, how a row is read, and what an output can be. Whatever does not fit is found out anew."""
+"""Training from an earlier run on a table: the columns, the featurizer and the outputs of that run are reused for the
+new table. Whatever does not fit the new table is determined again from it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unrolled.errors import DataError
 
 
 def columns_like(table: TableFile, asked: Asked, before: Columns) -> Columns:
-    """The run's columns where the table has them, unless others were asked for; else those that are chosen anew.
+    """The run's columns if the table has them and no others are requested; else columns chosen from the table.
     Raises DataError, OptionError."""
     there = set(table.columns)
     inputs, outputs = _named(before.inputs, there), _named(before.outputs, there)
@@ -34,13 +34,13 @@ def columns_like(table: TableFile, asked: Asked, before: Columns) -> Columns:
 
 
 def _named(names: tuple[str, ...], there: set[str]) -> str:
-    """Columns as an option names them; "" where one is missing, or cannot be named beside others."""
-    apart = len(names) == 1 or not any("," in name for name in names)
-    return ",".join(names) if apart and there.issuperset(names) else ""
+    """The columns as an option lists them; "" where one is missing, or has a comma in its name among several."""
+    listable = len(names) == 1 or not any("," in name for name in names)
+    return ",".join(names) if listable and there.issuperset(names) else ""
 
 
 def intake_like(table: TableFile, columns: Columns, asked: Asked) -> Tokens | Features | None:
-    """How the run reads a row; None where another way is asked for, or needed, or there is no run.
+    """The run's featurizer; None where another one is requested or needed, or there is no run.
 
     Raises DataError as `find_input` does.
     """
@@ -49,21 +49,21 @@ def intake_like(table: TableFile, columns: Columns, asked: Asked) -> Tokens | Fe
     intake = asked.start.intake
     if asked.read not in (None, intake.input.kind) or (intake.kind == "patches") != asked.patches:
         return None
-    if asked.read is None and columns.inputs != asked.start.columns.inputs:  # other columns may be of another kind
+    if asked.read is None and columns.inputs != asked.start.columns.inputs:  # the kind of other columns may differ
         return intake if find_input(table, columns, None).kind == intake.input.kind else None
     return intake
 
 
 def reads_steps(intake: Tokens | Features, given: bool) -> bool:
-    """Whether steps are what they have to be: words as they are given, where each has a tag, and else not so."""
+    """Whether the steps fit the task. given: for tags, each step must be one of the given words; else it must not."""
     return not isinstance(intake, Tokens) or (isinstance(intake, WordTokens) and intake.given) == given
 
 
 def answers_like(
     read: Callable[[Output | None], Answered], before: Output | None, kind: str, training: Ids
 ) -> Answered:
-    """Answers of a kind, read as those of the run's output; anew where the training rows have others, such as new
-    labels."""
+    """The targets of a kind, read with the run's output; without it if the training rows have other targets, such as
+    new labels."""
     if before is None or before.kind != kind:
         return read(None)
     try:

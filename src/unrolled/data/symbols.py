@@ -1,7 +1,7 @@
-"""Tables of symbols: text into integers and back.
+"""Vocabularies: text to token ids and back.
 
-Entry 0 of every table is the border between documents; it spells nothing. A table comes from the training part
-alone: a character that it lacks is replaced by a stand-in and widens nothing.
+Token 0 of every vocabulary is the EOS token between documents; it decodes to no text. A vocabulary is learnt from the
+training split alone: a character that it lacks is replaced by a similar one and never added.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import RunError
 
-Symbols = NDArray[np.integer[Any]]  # uint8, uint16 or int32: the smallest that holds the table
+Symbols = NDArray[np.integer[Any]]  # uint8, uint16 or int32: the smallest that holds the vocabulary
 BORDER = 0
 UNICODE = 0x110000  # one more than the last code point
 DASHES = "-‐‑‒–—―−_"
@@ -26,9 +26,9 @@ QUOTES = "\"'“”‘’„‚«»‹›`´"
 
 
 class Table(ABC):
-    """What all tables share. `size` counts the border; `characters` (V,) says how many each symbol spells.
+    """A vocabulary. `size` includes the EOS token; `characters` (V,) is the number of characters of each token.
 
-    The border counts as one character, the line end that it stands for.
+    The EOS token counts as one character, the line end that it stands for.
     """
 
     kind: str
@@ -37,46 +37,46 @@ class Table(ABC):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The smallest type of numpy that holds every symbol."""
+        """The smallest numpy type that holds every token id."""
         return np.dtype(np.uint8 if self.size <= 256 else np.uint16 if self.size <= 65536 else np.int32)
 
     def encode(self, text: str) -> Symbols:
-        """The symbols of a text, without a border; stand-ins where the table lacks a character."""
+        """The tokens of a text, without EOS; characters outside the vocabulary are replaced by similar ones."""
         return self.encode_cut(text, np.zeros(0, np.int64))[0]
 
     @abstractmethod
     def encode_cut(self, text: str, cuts: NDArray[np.int64]) -> tuple[Symbols, NDArray[np.int64]]:
-        """The symbols of a text that is cut at `cuts` (rising offsets in it), and the same cuts in the symbols."""
+        """The tokens of a text that is cut at `cuts` (rising character offsets), and the same cuts in the tokens."""
 
     @abstractmethod
     def decode_stream(self, chunks: Iterable[Sequence[int] | NDArray[Any]]) -> Iterator[str]:
-        """Text for each chunk of symbols as it comes; a character that two chunks share comes with the later."""
+        """Decode chunks of tokens one by one; a character split over two chunks comes with the later chunk."""
 
     def decode(self, symbols: Sequence[int] | NDArray[Any]) -> str:
-        """The text that symbols spell; a border spells nothing, and bytes that are not UTF-8 become U+FFFD."""
+        """The text of tokens; EOS tokens add nothing, and bytes that are not UTF-8 become U+FFFD."""
         return "".join(self.decode_stream([symbols]))
 
     def unseen_counts(self, text: str) -> Counter[str]:
-        """The characters of a text that the table lacks, each with how often it stands there."""
-        del text  # a table that spells bytes lacks none
+        """The characters of a text that the vocabulary lacks, with their counts."""
+        del text  # a vocabulary of bytes lacks none
         return Counter()
 
     def unseen(self, text: str) -> dict[str, str]:
-        """The characters of a text that the table lacks, each with its stand-in."""
+        """The characters of a text that the vocabulary lacks, each with its replacement."""
         return {found: self.decode(self.encode(found)) for found in self.unseen_counts(text)}
 
     def grown(self, characters: Iterable[str]) -> Table:
-        """A table that has these characters too; one that spells bytes has all."""
+        """A vocabulary extended by these characters; one of bytes has all of them already."""
         del characters
         return self
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """All that `table_from_json` needs."""
+        """The values from which `table_from_json` makes the same vocabulary."""
 
 
 class CharacterTable(Table):
-    """A symbol for each character, in the order of their code points. `rarest` stands in where nothing is like."""
+    """A token for each character, in code point order. `rarest` replaces characters to which none is similar."""
 
     kind = "char"
 
@@ -86,7 +86,7 @@ class CharacterTable(Table):
         self.size = len(self.letters) + 1
         self.characters = np.ones(self.size)
         self._points = np.array([0, *map(ord, self.letters)], "<u4")  # (V,)
-        self._symbol_of = np.full(UNICODE, -1, np.int32)  # stand-ins are added as they are met
+        self._symbol_of = np.full(UNICODE, -1, np.int32)  # replacements are added when first needed
         self._symbol_of[self._points[1:]] = np.arange(1, self.size)
         self._letters = frozenset(self.letters)
         self._known = self._symbol_of >= 0
@@ -97,11 +97,11 @@ class CharacterTable(Table):
 
     @classmethod
     def from_counts(cls, counts: Mapping[str, int]) -> CharacterTable:
-        """The table of the characters counted; the rarest is the first of those counted least."""
+        """The vocabulary of the counted characters; the rarest is the first among the least frequent."""
         return cls(counts, min(sorted(counts), key=counts.__getitem__))
 
     def stand_in(self, character: str) -> int:
-        """The symbol of a character, or of the most similar one that the table has."""
+        """The token of a character, or of the most similar one in the vocabulary."""
         if self._symbol_of[ord(character)] < 0:
             self._symbol_of[ord(character)] = self._symbol_of[ord(similar(character, self._letters, self.rarest))]
         return int(self._symbol_of[ord(character)])
@@ -137,7 +137,7 @@ class CharacterTable(Table):
 
 
 class ByteTable(Table):
-    """A symbol for each of the 256 bytes of UTF-8: byte b is symbol b + 1, so that any text can be spelled."""
+    """A token for each of the 256 bytes of UTF-8: byte b is token b + 1. Any text can be encoded."""
 
     kind = "byte"
 
@@ -166,11 +166,11 @@ class ByteTable(Table):
 
 
 def symbols_before(table: Table, grown: Table) -> NDArray[np.int64]:
-    """For each symbol of a table that has grown the one that it was, or that stood in for it."""
-    if grown.size == table.size:  # nothing was added; single bytes and pieces spell no text by themselves
+    """For each token of an extended vocabulary, the token of the original one, or its replacement there."""
+    if grown.size == table.size:  # nothing was added; single bytes and subwords cannot be decoded alone
         return np.arange(table.size)
-    spelled = [grown.decode([symbol]) for symbol in range(grown.size)]
-    return np.array([table.encode(text)[0] if text else BORDER for text in spelled], np.int64)
+    texts = [grown.decode([token]) for token in range(grown.size)]
+    return np.array([table.encode(text)[0] if text else BORDER for text in texts], np.int64)
 
 
 def code_points(text: str) -> NDArray[np.uint32] | NDArray[np.uint8]:
@@ -181,7 +181,8 @@ def code_points(text: str) -> NDArray[np.uint32] | NDArray[np.uint8]:
 
 
 def to_bytes(text: str) -> bytes:
-    """UTF-8, with the stray bytes of a file that was not; other lone surrogates become "?"."""
+    """Encode as UTF-8. Bytes of a file that was not valid UTF-8 come back as they were; other lone surrogates become
+    "?"."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -189,15 +190,15 @@ def to_bytes(text: str) -> bytes:
 
 
 def characters_of_bytes(spellings: Iterable[bytes]) -> NDArray[np.float64]:
-    """How many characters begin in each of these stretches of UTF-8."""
-    return np.array([sum(byte & 0xC0 != 0x80 for byte in spelled) for spelled in spellings], np.float64)
+    """How many characters begin in each of these pieces of UTF-8."""
+    return np.array([sum(byte & 0xC0 != 0x80 for byte in piece) for piece in spellings], np.float64)
 
 
 def similar(character: str, letters: Collection[str], rarest: str) -> str:
-    """The one of `letters` that best stands in for a character.
+    """The best replacement for a character among `letters`.
 
-    In this order: its base letter (é: e), either in the other case, one of its class (white space, dash, quote,
-    digit), else the rarest.
+    In this order: its base letter (é: e), the character or its base letter in the other case, one of the same class
+    (white space, dash, quote, digit), else the rarest.
     """
     base = unicodedata.normalize("NFKD", character)[:1]
     wanted = [base, character.swapcase()[:1], base.swapcase()[:1]]
@@ -213,10 +214,10 @@ def similar(character: str, letters: Collection[str], rarest: str) -> str:
 
 
 def check_letters(value: Mapping[str, Any]) -> tuple[list[str], str]:
-    """The characters of a table that was read from a file."""
+    """The letters of a vocabulary that was read from a file, and the rarest of them. Raises RunError."""
     letters, rarest = value.get("letters"), value.get("rarest")
     if not isinstance(letters, list) or not letters or letters != sorted({str(one)[:1] for one in letters}):
-        raise RunError("The table of symbols is damaged: its letters are not single characters in order.")
+        raise RunError("The vocabulary is damaged: its letters are not single characters in order.")
     if rarest not in letters:
-        raise RunError("The table of symbols is damaged: its rarest letter is none of its letters.")
+        raise RunError("The vocabulary is damaged: its rarest letter is not one of its letters.")
     return letters, str(rarest)

@@ -1,7 +1,7 @@
-"""What every table is: a file of rows under named columns, read row by row and never held.
+"""The base class of tables: files of rows under named columns, read row by row and never held in memory.
 
-Rows are numbered as an editor or a spreadsheet shows them: the header of a csv is row 1; the first row of the other
-forms is row 1.
+Rows are numbered as an editor or a spreadsheet shows them: in a csv the header is row 1; in other formats the first
+row of data is.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Cell: TypeAlias = str | int | float | bool | list[Any] | NDArray[Any] | None
 
 Picked = TypeVar("Picked")
 
-LOOKED_AT = 50  # rows of a table's beginning by which columns and delimiters are found
-MOST_LISTED = 20  # columns named in a message
-BLOCK = 1 << 20  # characters read together, where lines say nothing
-LONGEST_LINE = 1 << 25  # characters of a line, or of a cell, of a table that is text
-HALVES = re.compile("[\ud800-\udfff]")  # of characters: lone surrogates
+LOOKED_AT = 50  # rows at a table's beginning from which columns and delimiters are determined
+MOST_LISTED = 20  # most columns named in a message
+BLOCK = 1 << 20  # characters read at once, in formats without lines
+LONGEST_LINE = 1 << 25  # most characters of a line, or of a cell, of a table in a text format
+HALVES = re.compile("[\ud800-\udfff]")  # lone surrogates
 
 
 class Row(NamedTuple):
-    """Some cells of a row; a cell that is missing is None."""
+    """Some cells of a row; a missing cell is None."""
 
     number: int
     cells: tuple[Cell, ...]
@@ -40,31 +40,31 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class TableOptions:
-    """How a table is read where its bytes leave it open. A run keeps them, and reads other tables by them."""
+    """How to read a table where the file alone does not decide it. A run keeps them for the tables it reads later."""
 
-    header: bool = True  # of csv and tsv: the first row names the columns; if not, they are called 1, 2, …
-    decimal: str | None = None  # of csv and tsv: what stands before a number's decimals; the other parts thousands
+    header: bool = True  # csv and tsv: the first row names the columns; if not, they are called 1, 2, …
+    decimal: str | None = None  # csv and tsv: the decimal mark, "," or "."; the other one separates thousands
 
 
-USUAL = TableOptions()  # a form that says all of itself, or a csv with a header
+USUAL = TableOptions()  # a format that needs no options, or a csv with a header
 
 
 class TableFile(ABC):
-    """A table. A subclass is final, and `open` makes it from a look at the file's beginning."""
+    """A table. Subclasses are final; `open` makes one by reading only the beginning of the file."""
 
-    form: str  # as a person calls it
+    form: str  # the format's name in messages
     header = False  # whether the first line names the columns
-    label_column: str | None = None  # the column that is a label whatever it looks like: the names of folders
-    bare_names: tuple[str, ...] = ()  # of its columns with --no-header, where the first row may be data
-    note: str = ""  # how the path was understood, to be said with the data
-    ending = ""  # of the names of its files, where each of them is a row
-    skipped: tuple[Path, ...] = ()  # files of a folder that could not be rows
-    unnamed: int = 0  # columns that have no name; a first one that holds the numbers of the rows is not counted
-    nested: frozenset[str] = frozenset()  # columns that cannot be read, for objects stand in their cells
-    split = "training"  # which one this is of those that came together
-    arrays = ""  # those, or the folders, that a split is which stands in one file, or folder, with others
-    splits: Mapping[str, TableFile] = {}  # "validation", "test": tables that came with this one, which is training
-    mixed = True  # whether columns are of all kinds, dates among them, and can be looked through in no time
+    label_column: str | None = None  # the column that is always a label, whatever its cells: the names of folders
+    bare_names: tuple[str, ...] = ()  # column names with --no-header, if the first row may be data
+    note: str = ""  # how the path was interpreted, printed with the description of the data
+    ending = ""  # the ending of its files' names, where each file is a row
+    skipped: tuple[Path, ...] = ()  # files of a folder that cannot be rows
+    unnamed: int = 0  # columns without a name, not counting a first column of row numbers
+    nested: frozenset[str] = frozenset()  # columns that cannot be read because their cells are objects
+    split = "training"  # which split this table is
+    arrays = ""  # the arrays, or folders, of this split, where one file or folder holds several splits
+    splits: Mapping[str, TableFile] = {}  # "validation", "test": the other splits, if this is the training split
+    mixed = True  # whether columns may be of any kind, dates included, and are quick to look through
 
     def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
         self.path, self.columns = path, columns
@@ -72,35 +72,35 @@ class TableFile(ABC):
     @classmethod
     @abstractmethod
     def open(cls, path: Path) -> Self:
-        """The table at a path that is there. Raises DataError."""
+        """The table at an existing path. Raises DataError."""
 
     @abstractmethod
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         """These columns of each row, from the beginning. Raises DataError, with the row, where one cannot be read."""
 
     def count_rows(self, column: str) -> int:
-        """How many rows it has. column: one of its columns."""
+        """The number of rows. column: any of its columns."""
         return sum(1 for _ in self.rows([column]))
 
     def rows_at(self, columns: Sequence[str], places: Sequence[int]) -> Iterator[Row]:
-        """These columns of the rows at these places, from 0 and in order. Where a row can be passed over without
-        being cut into cells, it is: what is wrong with one that is not read is not told."""
+        """These columns of the rows at these places, from 0 and in order. Where the format allows, other rows are
+        skipped without parsing, so errors in them are not reported."""
         return pick(self.rows(columns), places)
 
     @property
     def listed(self) -> str:
-        """The names of its columns for a message, the first of very many."""
+        """The names of its columns for a message, at most the first 20."""
         more = len(self.columns) - MOST_LISTED
         names = ", ".join(self.columns[:MOST_LISTED]) or "none"
         return names + (f" … and {more:,} more" if more > 0 else "")
 
     @property
     def whence(self) -> str:
-        """Where its rows stand, for a line."""
+        """Where its rows come from, for a message."""
         return f"{self.arrays} in {self.path}" if self.arrays else str(self.path)
 
     def blank(self, column: str) -> str | None:
-        """What stands in a column's list where there is no entry; None where nothing does."""
+        """The mark for a missing entry in a column of lists; None where there is none."""
         return None
 
     def fingerprint(self) -> str:
@@ -108,13 +108,13 @@ class TableFile(ABC):
         return digest_of(self.path)
 
     def place(self, number: int) -> str:
-        """Where a row stands: reviews.csv, row 17."""
+        """A row's place for a message: reviews.csv, row 17."""
         return f"{self.path}, row {number:,}"
 
 
 class Unfit(DataError):
-    """A cell that is not of its column's kind, or a header that is none. cure: what settles it while a model is made
-    of the table; by_run: what does where a run, whose columns are settled, is given it."""
+    """A cell that is not of its column's kind, or an invalid header. cure: the advice for a training on the table;
+    by_run: the advice where a trained run, whose columns are fixed, is given the table."""
 
     def __init__(self, said: str, cure: str = "", by_run: str = "") -> None:
         super().__init__(f"{said}\n{cure}" if cure else said)
@@ -122,7 +122,7 @@ class Unfit(DataError):
 
 
 def pick(all_of_them: Iterable[Picked], places: Sequence[int]) -> Iterator[Picked]:
-    """Those that stand at these places, from 0 and in order."""
+    """The elements at these places, from 0 and in order."""
     waiting = iter(places)
     following = next(waiting, -1)
     for place, one in enumerate(all_of_them):
@@ -134,18 +134,18 @@ def pick(all_of_them: Iterable[Picked], places: Sequence[int]) -> Iterator[Picke
 
 
 def half_a_character(place: str, name: str) -> DataError:
-    """What to say of a cell, or a name, with a lone surrogate in it."""
+    """The error for a cell, or a column name, that contains a lone surrogate."""
     return DataError(
-        f"{place}: '{HALVES.sub('?', name)}' holds half a character (a lone surrogate, \\ud800 to \\udfff), which no "
-        "text can.\nIs the file damaged? Leave the row out, or write it anew."
+        f"{place}: '{HALVES.sub('?', name)}' holds half a character (a lone surrogate, \\ud800 to \\udfff), which is "
+        "not valid text.\nThe file may be damaged. Leave the row out, or write it again."
     )
 
 
 def encoding_of(path: Path, form: str) -> str:
-    """The encoding of a table that is text. Raises DataError where it is none."""
+    """The encoding of a table in a text format. Raises DataError where the file is not text."""
     encoding = judge(path)
     if encoding == "empty":
-        raise DataError(f"{path} is empty. A table has a header and rows, or a row a line.")
+        raise DataError(f"{path} is empty. A table has a header and rows, or one row per line.")
     if encoding == "binary":
         raise DataError(f"{describe_binary(path)}\nA {form} file is UTF-8 text.")
     if encoding == "other text":
@@ -154,8 +154,8 @@ def encoding_of(path: Path, form: str) -> str:
 
 
 def read_lines(path: Path, encoding: str, newline: str | None = None) -> Iterator[str]:
-    """The lines of a file, with their ends. Raises DataError, with the line, for one that is no text."""
-    errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"  # so that the line of a fault is known
+    """The lines of a file, with their ends. Raises DataError, with its number, for a line that is not text."""
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"  # so that the error names its line
     with path.open(encoding=encoding, errors=errors, newline=newline) as file:
         long = path.stat().st_size > LONGEST_LINE
         yield from _sound(iter(lambda: file.readline(LONGEST_LINE + 1), "") if long else file, path)
@@ -173,7 +173,7 @@ def read_blocks(path: Path, encoding: str) -> Iterator[str]:
 
 
 def _check_sound(block: str, path: Path, line: int) -> None:
-    """Raises DataError for what is no text, with its line; the block begins in this one."""
+    """Raise DataError, with the line number, where a block is not text. line: the line in which the block begins."""
     if "\0" in block or (not block.isascii() and HALVES.search(block)):
         for _ in _sound(block.split("\n"), path, line):
             pass
@@ -183,11 +183,13 @@ def _sound(lines: Iterable[str], path: Path, first: int = 1) -> Iterator[str]:
     for number, line in enumerate(lines, start=first):
         if len(line) > LONGEST_LINE:
             raise DataError(
-                f"{path}, line {number:,}: longer than {LONGEST_LINE:,} characters, which no row of a table is.\n"
-                "Is it a table, with line ends in it?"
+                f"{path}, line {number:,}: longer than {LONGEST_LINE:,} characters, too long for a row of a table.\n"
+                "Check that the file is a table and has line ends."
             )
         if "\0" in line:
-            raise DataError(f"{path}, line {number:,}: a NUL character, which no text holds. Is the file damaged?")
+            raise DataError(
+                f"{path}, line {number:,}: a NUL character, which is not valid text. The file may be damaged."
+            )
         if not line.isascii() and HALVES.search(line):
             raise DataError(f"{path}, line {number:,}: not valid UTF-8.\n{cure(path)}")
         yield line

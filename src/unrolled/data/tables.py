@@ -1,5 +1,5 @@
-"""Which form of table a path holds: csv, tsv, json, jsonl, parquet, conllu, npz, npy, idx, or a folder for each
-label, of texts, sounds or pictures."""
+"""Open a table of any format: csv, tsv, json, jsonl, parquet, conllu, npz, npy, idx, or a folder of texts, sounds or
+pictures for each label."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ FORMS: dict[str, type[TableFile]] = {
     ".npy": NpyTable,
     ".idx": IdxTable,
 }
-"""Forms by how a file's name ends; names such as train-images-idx3-ubyte.gz are known by `form_of`."""
+"""Formats by file ending; `form_of` also knows names such as train-images-idx3-ubyte.gz."""
 
 
 def form_of(name: str) -> type[TableFile] | None:
-    """The form that a file's name says, or None where it says none. Not every .gz is a table: one of idx is."""
+    """The format that a file's name indicates, or None. Of the names ending in .gz only those of idx are tables."""
     return IdxTable if is_idx(name) else FORMS.get(Path(name).suffix.lower())
 
 
 def is_table(path: str | Path) -> bool:
-    """Whether a path's name says that it is a table."""
+    """Whether a path is a table by its name."""
     return str(path) != "-" and form_of(Path(path).name) is not None and not Path(path).is_dir()
 
 
 def has_header(path: str | Path) -> bool:
-    """Whether a path's name says that its first row names the columns, unless --no-header says otherwise."""
+    """Whether a path's format has a header row by default; --no-header overrides it."""
     return is_table(path) and form_of(Path(path).name) is CsvTable
 
 
 def check_no_tables(folder: Path, files: Sequence[Path]) -> None:
-    """Raises DataError where tables stand in a folder, named as splits (train.csv, x_train.npy), or as most of its
-    files (walking/1.csv): its texts would be those of the tables' files. files: all below it, by `list_files`."""
+    """Raise DataError where a folder holds tables named as splits (train.csv, x_train.npy), or mostly tables
+    (walking/1.csv): they would be read as texts. files: all files below the folder, by `list_files`."""
     found: dict[str, Path] = {}
     for path in (one for one in files if one.parent == folder):
         split = _split_by_name(path)
@@ -66,9 +66,9 @@ def check_no_tables(folder: Path, files: Sequence[Path]) -> None:
         options = {PARTS[1]: "--valid", PARTS[2]: "--test"}
         given = [word for split, option in options.items() if split in found for word in (option, found[split])]
         raise DataError(
-            f"{folder} holds tables, such as {found[PARTS[0]].name}; a folder of texts, of sounds or of pictures was "
+            f"{folder} holds tables, such as {found[PARTS[0]].name}; a folder of texts, sounds or pictures was "
             f"expected.\nGive the tables themselves: {command('train', found[PARTS[0]], *given)}\n"
-            "To learn the files as they stand, as text: --as language."
+            "To train a language model on the files as plain text: --as language."
         )
     own = [file for file in files if file.stem.lower() not in ABOUT]
     tables = [file for file in own if is_table(file) and form_of(file.name) is not IdxTable]
@@ -77,25 +77,25 @@ def check_no_tables(folder: Path, files: Sequence[Path]) -> None:
 
 
 def _tables_of_rows(folder: Path, tables: Sequence[Path]) -> DataError:
-    """What to say of a folder of tables: a table as a row has no reader."""
+    """The error for a folder of tables: a whole table as one row is not supported."""
     inside = [file for file in tables if file.parent != folder]
     name = (inside or tables)[0].relative_to(folder)
     if 2 * len(inside) > len(tables):
         cure = (
-            "Put their rows into one table, with a column that numbers the files and one of the label:\n"
+            "Put their rows into one table, with a column for the file's number and one for the label:\n"
             "unroll train all.csv --sequence number --output label."
         )
     else:
         one = f": {command('train', tables[0])}" if len(tables) == 1 else ", or put their rows into one"
         cure = f"Give one of them{one}."
     return DataError(
-        f"{folder} holds {len(tables):,} tables, such as {typed(name)}, and a table as one row has no reader.\n"
+        f"{folder} holds {len(tables):,} tables, such as {typed(name)}. A whole table as one row is not supported.\n"
         f"{cure} As text, character by character: --as language."
     )
 
 
 def _split_by_name(path: Path) -> str | None:
-    """The split that a table's name says it is: train.csv; of npy, whose answers have a file of their own, also
+    """The split that a table's name indicates: train.csv; for npy, whose targets are in a separate file, also
     x_train.npy."""
     if not is_table(path):
         return None
@@ -106,8 +106,8 @@ def _split_by_name(path: Path) -> str | None:
 
 
 def open_table(path: str | Path, options: TableOptions = USUAL) -> TableFile:
-    """Looks at a table's beginning: its columns, and how its cells are told apart. Options that are of another form
-    of table change nothing. Raises DataError."""
+    """Open a table and read its beginning, to find its columns and its delimiter. Options of other formats are
+    ignored. Raises DataError."""
     path = Path(path)
     mode = look_at(path).st_mode
     if stat.S_ISDIR(mode):
@@ -116,7 +116,9 @@ def open_table(path: str | Path, options: TableOptions = USUAL) -> TableFile:
         raise DataError(f"{path} is neither a file nor a folder. Give a table: {', '.join(FORMS)}.")
     form = form_of(path.name)
     if form is None:
-        raise DataError(f"{path} is no table by its name. Tables end in {', '.join(FORMS)}; rename it if it is one.")
+        raise DataError(
+            f"{path} is not a table by its name. Tables end in {', '.join(FORMS)}; rename the file if it is one."
+        )
     check_name(path)
     return CsvTable.open(path, options) if form is CsvTable else form.open(path)
 
