@@ -177,8 +177,8 @@ def test_no_rows_have_no_texts() -> None:
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"width": 0}, "width is 0; it counts the texts"),
-        ({"length": 0}, "length is 0; it counts the symbols"),
+        ({"width": 0}, "width is 0; it is the number of texts"),
+        ({"length": 0}, "length is 0; it is the number of tokens"),
         ({"alpha": -0.1}, r"alpha is -0\.1; it is 0 \(no length penalty\) or more"),
         ({"alpha": float("nan")}, "alpha is nan"),
     ],

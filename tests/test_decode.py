@@ -191,7 +191,7 @@ def test_what_cannot_be_is_refused_before_anything_is_read(how: dict[str, Any], 
 
 @pytest.mark.parametrize("symbol", [-1, 8])
 def test_a_prompt_of_another_table_is_refused(symbol: int) -> None:
-    with pytest.raises(OptionError, match=rf"prompt holds symbol {symbol}; this model has 8"):
+    with pytest.raises(OptionError, match=rf"prompt holds token {symbol}; this model has 8"):
         list(sample(chain(), [symbol], generator=generator(0), length=5))
 
 

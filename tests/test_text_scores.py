@@ -148,9 +148,9 @@ def test_a_line_and_plain_names() -> None:
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(DataError, match="no texts to score"):
         score_texts([], [])
-    with pytest.raises(DataError, match="2 texts were written and 1 given beside them"):
+    with pytest.raises(DataError, match="2 texts and 1 references"):
         score_texts(["a", "b"], [["a"]])
-    with pytest.raises(DataError, match="1 texts were written and 2 given"):
+    with pytest.raises(DataError, match="1 texts and 2 sources"):
         score_texts(["a"], [["a"]], ["x", "y"])
-    with pytest.raises(DataError, match="Text 2 has no right text"):
+    with pytest.raises(DataError, match="Text 2 has no reference"):
         score_texts(["a", "b"], [["a"], []])

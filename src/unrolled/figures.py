@@ -1,11 +1,11 @@
-"""The figures by which models are set beside each other, by name."""
+"""The main metrics, by which models are compared, by name."""
 
 SHORT = {
-    "accuracy": "{:.1%} right",
+    "accuracy": "accuracy {:.1%}",
     "micro_f1": "micro-F1 {:.3f}",
     "mae": "MAE {:.4g}",
     "bleu": "BLEU {:.1f}",
     "chrf": "chrF {:.1f}",
 }
-"""How each is written."""
-SMALLER = ("mae",)  # those that are better where they are smaller
+"""The format of each."""
+SMALLER = ("mae",)  # metrics of which less is better

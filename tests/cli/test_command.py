@@ -172,8 +172,8 @@ def test_evaluate(faked: Unroll) -> None:
 def test_info_of_a_run_and_of_a_text(faked: Unroll, tmp_path: Path) -> None:
     assert faked("info").out.splitlines() == [
         "path   runs/fake", "asked:", "  steps  2,000", "kept   yes", "ranks  0, 1, 2, 3, 4, 5, 6, 7, …",
-        "reach: 95% of what all the context gains over one symbol (0.500 nats a character) is had with the last 2",
-        "       nats by symbols of context: 1: 2.000, 2: 1.500",
+        "reach: the last 2 tokens give 95% of what the whole context gains over one token (0.500 nats per character)",
+        "       nats by tokens of context: 1: 2.000, 2: 1.500",
     ]  # fmt: skip
     assert json.loads(faked("info", "poems.txt", "--minutes", "3", "--json").out)["plan"] == {"minutes": 3.0}
     answer = faked("info", "--minutes", "3")

@@ -100,7 +100,7 @@ def test_a_table_of_numbers_is_trained_on(here: Path, unroll: Unroll, tmp_path: 
     assert "MAE " in answer.out
     assert "Others: " in answer.out
     assert "always " in answer.out
-    assert "in intervals" in answer.out
+    assert "% of the targets in their intervals" in answer.out
 
 
 def test_values_come_with_their_intervals(here: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ def test_training_tells_what_it_sees_and_what_is_left(run: Answer) -> None:
     assert "Saved to run. Next: unroll predict run" in run.err
     assert run.out.startswith("label, test, by ")
     beside = next(line for line in run.out.splitlines() if line.startswith("Baselines: "))
-    assert "% right. The " in beside
+    assert "accuracy " in beside and "%. The " in beside
     assert "always 'yes' " in beside or "always 'no' " in beside
 
 
@@ -126,7 +126,7 @@ def test_scores_and_mistakes_are_told(run: Answer, unroll: Unroll, here: Path) -
     assert len(wrong) == round((1 - facts["outputs"]["label"]["accuracy"]) * 20)
     write(here / "other.csv", [("good", "no"), ("good", "yes"), ("bad", "perhaps")])
     other = unroll("evaluate", "run", "other.csv", "--errors", "other-wrong.csv")
-    assert "33.3% right" in other.out
+    assert "accuracy 33.3%" in other.out
     assert "(not known)" in other.out
     assert (
         "1 of 3 have a label that the run does not know (perhaps): whatever it answers is wrong there, and no "

@@ -203,7 +203,7 @@ def test_what_is_not_trained_is_a_run_like_any_other(
     assert f"The {name} is {how}, not trained. Next: see what a net adds: {again}" in verdict.lines
     assert [file.name for file in (tmp_path / "run").glob("*.safetensors")] == [f"{model}.safetensors"]
     run = unrolled.load(tmp_path / "run")
-    assert run.evaluate().lines[0].startswith("kind, test: 100.0% right")
+    assert run.evaluate().lines[0].startswith("kind, test: accuracy 100.0%")
     assert next(run.predict(["mumaski"])).best("kind") == "east"
     assert run.info()["parameters"] == 0
     with pytest.raises(RunError, match=f"is a {how} {name}: there is nothing to go on with"):
@@ -698,7 +698,9 @@ def test_a_run_of_an_older_version_answers_as_it_did(older: Path) -> None:
     assert chances["dagton"] == pytest.approx({"west": 0.9998434280008814, "east": 0.0001565719991186116}, rel=1e-3)
     evaluation = run.evaluate()
     assert of_labels(evaluation.scores["kind"]).nats == pytest.approx(6.180657e-05, rel=1e-2)
-    assert evaluation.lines[-1] == "Others: lstm 66.7% right, linear 100.0% right, always 'west' 33.3% right"
+    assert evaluation.lines[-1] == (
+        "Others: lstm accuracy 66.7%, linear accuracy 100.0%, always 'west' accuracy 33.3%"
+    )
     assert run.info()["plan"]["steps"] == 3
     (listed,) = runs(older.parent)
     assert listed["accuracy"] == 1.0 and listed["scored"] is None, "an older run does not say of how much"

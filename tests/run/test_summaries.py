@@ -37,7 +37,7 @@ class Accuracy:
 
     @property
     def short(self) -> str:
-        return f"{self.value:.1%} right"
+        return f"accuracy {self.value:.1%}"
 
     def as_dict(self) -> dict[str, Any]:
         return {"accuracy": self.value, "accuracy_interval": [self.low, self.high]}
@@ -54,9 +54,9 @@ def summary(model: str, scores: Mapping[str, Any], trend: str | None = "flat") -
 def test_a_model_is_better_than_the_best_baseline_or_not() -> None:
     scores = {"lstm": Accuracy(0.8), "linear": Accuracy(0.75), "lstm+linear": Accuracy(0.82, 0.78, 0.86)}
     assert summary("lstm+linear", scores)[:3] == [
-        "kind, test, by lstm+linear: 82.0% right.",
-        "Baselines: linear 75.0% right, always 'a' 40.0% right. The lstm+linear is better.",
-        "Others: lstm 80.0% right.",
+        "kind, test, by lstm+linear: accuracy 82.0%.",
+        "Baselines: linear accuracy 75.0%, always 'a' accuracy 40.0%. The lstm+linear is better.",
+        "Others: lstm accuracy 80.0%.",
     ]
     near = scores | {"linear": Accuracy(0.85)}
     assert "The lstm+linear is as good, within the interval." in summary("lstm+linear", near)[1]
@@ -64,7 +64,7 @@ def test_a_model_is_better_than_the_best_baseline_or_not() -> None:
     assert "The lstm+linear is worse." in summary("lstm+linear", far)[1]
     assert (
         summary("linear", scores)[1]
-        == "Baselines: always 'a' 40.0% right. The linear is as good, within the interval."
+        == "Baselines: always 'a' accuracy 40.0%. The linear is as good, within the interval."
     )
 
 

@@ -1,1 +1,1 @@
-"""From what a model predicts to a text: by sampling and by beams."""
+"""Decoding: text from a model's predictions, by sampling and by beam search."""

@@ -1,4 +1,4 @@
-"""The likeliest texts: greedy, and by beam search over anything with a step and a state to go on from."""
+"""Greedy and beam search, over any model with a step and a state."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from torch import Tensor
 from unrolled import states
 from unrolled.errors import OptionError, TrainingError
 
-ALPHA = 0.6  # of the length penalty, as Wu et al. (2016) found best, at 0.6 to 0.7
+ALPHA = 0.6  # of the length penalty; Wu et al. (2016) found 0.6 to 0.7 best
 
 
 class Stepping(Protocol):
-    """A model that goes on from a state, row by row: a `Writer`, a `LanguageModel`."""
+    """A model that predicts the next token from a state, row by row: a `Writer`, a `LanguageModel`."""
 
     def step(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]: ...
 
 
 class Hypothesis(NamedTuple):
-    """A text that a model may have written."""
+    """A generated text."""
 
-    symbols: tuple[int, ...]  # the border that ends them left out
-    score: float  # nats below zero: the sum of the log-chances of all symbols, the border that ends them among them
+    symbols: tuple[int, ...]  # without the EOS token
+    score: float  # sum of the log-probabilities of all tokens, the EOS token included
     normalised: float  # the score over the length penalty
-    ended: bool  # by a border; else it is cut off at the longest length
+    ended: bool  # by an EOS token; else it is cut off at the longest length
 
 
-class Beginning(NamedTuple):
-    """What stays in a beam: the first symbols of a text."""
+class Candidate(NamedTuple):
+    """An unfinished text in a beam: its first tokens."""
 
     row: int
-    place: int  # of what it goes on from, among the rows of the model's state
+    place: int  # row of the model's state that it goes on from
     symbols: tuple[int, ...]
     score: float
 
 
 def length_penalty(steps: int, alpha: float) -> float:
-    """((5 + steps) / 6)^alpha, the border counted as a step: without it short texts win (Wu et al. 2016)."""
+    """((5 + steps) / 6)^alpha, the EOS token counted as a step: without it short texts win (Wu et al. 2016)."""
     return float(((5 + steps) / 6) ** alpha)
 
 
@@ -54,21 +54,21 @@ def beam_search(
     border: int = 0,
     alpha: float = ALPHA,
 ) -> list[list[Hypothesis]]:
-    """For each of the state's rows up to `width` texts of at most `length` symbols, by normalised score, best first.
+    """For each of the state's rows up to `width` texts of at most `length` tokens, by normalised score, best first.
 
-    The model reads the border first. At each step the likeliest beginnings of a row are kept, of those that a border
-    ends and of those that go on; one that has ended leaves its place empty (Sutskever et al. 2014). So a beam of one
-    is greedy, and a row's texts do not depend on the rows beside it. Symbols without a chance are never written.
+    The first input is the BOS token (`border`, which is also EOS). At each step the most likely candidates of a row
+    are kept, finished and unfinished ones; a finished one makes the beam narrower (Sutskever et al. 2014). So a beam
+    of one is greedy, and a row's texts do not depend on the other rows. Tokens of probability 0 are never written.
     alpha: of `length_penalty`; 0 ranks by score alone. Raises OptionError.
     """
     _check(width, length, alpha)
-    live = [Beginning(row, row, (), 0.0) for row in range(rows)]
+    live = [Candidate(row, row, (), 0.0) for row in range(rows)]
     done: list[list[Hypothesis]] = [[] for _ in range(rows)]
     read = torch.full((rows,), border)
     for _ in range(length):
         if not live:
             break
-        logs, state = _step(model, read, state)  # (N, V), N beginnings
+        logs, state = _step(model, read, state)  # (N, V), N unfinished texts
         going_on = []
         for one in _likeliest(live, logs, [width - len(found) for found in done]):
             if one.symbols[-1] == border:
@@ -87,12 +87,12 @@ def beam_search(
 def greedy(
     model: Stepping, state: Any, rows: int, *, length: int, border: int = 0, alpha: float = ALPHA
 ) -> list[Hypothesis]:
-    """For each of the state's rows the text of the likeliest symbol at each step, at most `length` long.
+    """For each of the state's rows the text of the most likely token at each step, at most `length` long.
 
-    alpha: of the normalised score that is reported; it changes no text. Raises OptionError.
+    alpha: of the reported normalised score; it changes no text. Raises OptionError.
     """
     _check(1, length, alpha)
-    live = [Beginning(row, row, (), 0.0) for row in range(rows)]
+    live = [Candidate(row, row, (), 0.0) for row in range(rows)]
     found: dict[int, Hypothesis] = {}
     read = torch.full((rows,), border)
     for _ in range(length):
@@ -102,7 +102,7 @@ def greedy(
         scores, symbols = logs.max(1)
         pairs = zip(live, scores.tolist(), symbols.tolist(), strict=True)
         live = [
-            Beginning(one.row, place, (*one.symbols, symbol), one.score + score)
+            Candidate(one.row, place, (*one.symbols, symbol), one.score + score)
             for place, (one, score, symbol) in enumerate(pairs)
         ]
         found |= {one.row: _hypothesis(one, alpha, ended=True) for one in live if one.symbols[-1] == border}
@@ -114,38 +114,38 @@ def greedy(
 
 
 def _step(model: Stepping, symbols: Tensor, state: Any) -> tuple[Tensor, Any]:
-    """Log-chances (N, V) of what follows these symbols (N,), and the state after."""
+    """Log-probabilities (N, V) of the token after these tokens (N,), and the state after."""
     logits, state = model.step(symbols, state)
     if not bool(torch.isfinite(best := logits.max(1).values).all()):
         raise TrainingError(
-            f"The model's answer is not a number: the largest of a row's {logits.shape[1]} logits is "
+            f"The model's output is not a number: the largest of a row's {logits.shape[1]} logits is "
             f"{best[~best.isfinite()][0].item()}. Its weights or its state are damaged; take an earlier checkpoint."
         )
     return logits.log_softmax(1), state
 
 
-def _likeliest(live: Sequence[Beginning], logs: Tensor, places: Sequence[int]) -> list[Beginning]:
-    """Of all beginnings one symbol longer the likeliest of each row, as many as it has places left."""
+def _likeliest(live: Sequence[Candidate], logs: Tensor, places: Sequence[int]) -> list[Candidate]:
+    """The most likely candidates of each row, one token longer, as many as the row has places left."""
     scores, symbols = (best.tolist() for best in logs.topk(min(max(places), logs.shape[1]), dim=1))
-    longer: dict[int, list[Beginning]] = {}
+    longer: dict[int, list[Candidate]] = {}
     for place, one in enumerate(live):
         longer.setdefault(one.row, []).extend(
-            Beginning(one.row, place, (*one.symbols, symbol), one.score + score)
+            Candidate(one.row, place, (*one.symbols, symbol), one.score + score)
             for score, symbol in zip(scores[place], symbols[place], strict=True)
             if score > -torch.inf
         )
     return [one for row, found in longer.items() for one in sorted(found, key=lambda one: -one.score)[: places[row]]]
 
 
-def _hypothesis(one: Beginning, alpha: float, ended: bool) -> Hypothesis:
+def _hypothesis(one: Candidate, alpha: float, ended: bool) -> Hypothesis:
     symbols = one.symbols[:-1] if ended else one.symbols
     return Hypothesis(symbols, one.score, one.score / length_penalty(len(one.symbols), alpha), ended)
 
 
 def _check(width: int, length: int, alpha: float) -> None:
     if width < 1:
-        raise OptionError(f"width is {width}; it counts the texts that are followed, so give 1 or more, such as 5.")
+        raise OptionError(f"width is {width}; it is the number of texts in the beam, so give 1 or more, such as 5.")
     if length < 1:
-        raise OptionError(f"length is {length}; it counts the symbols to write, so give 1 or more, such as 100.")
+        raise OptionError(f"length is {length}; it is the number of tokens to write, so give 1 or more, such as 100.")
     if not 0 <= alpha < torch.inf:
         raise OptionError(f"alpha is {alpha}; it is 0 (no length penalty) or more. Try 0.6.")

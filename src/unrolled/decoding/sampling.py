@@ -1,4 +1,4 @@
-"""Text from a model, symbol by symbol: the likeliest, or drawn, over anything with start and step."""
+"""Text from a model, token by token: greedy or sampled, over any model with start and step."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from unrolled.errors import OptionError, TrainingError
 
 
 class Stepping(Protocol):
-    """A model that goes on from a state: also a `Writer`, whose start takes what it writes about."""
+    """A model that predicts the next token from a state: also a `Writer`, whose start takes its source."""
 
     def step(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]: ...
 
 
-class Answering(Stepping, Protocol):
-    """A model that answers as it reads: `LanguageModel`, `NGram`, or one of your own."""
+class Starting(Stepping, Protocol):
+    """A model that starts by itself: `LanguageModel`, `NGram`, or one of your own."""
 
     def start(self, rows: int) -> Any: ...
 
@@ -28,48 +28,48 @@ class Answering(Stepping, Protocol):
 def probabilities(
     logits: Tensor, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
 ) -> Tensor:
-    """What `sample` draws from: float64 of shape (V,), on the CPU, summing to 1.
+    """The distribution that `sample` draws from: float64 of shape (V,), on the CPU, summing to 1.
 
-    In this order: logits over `temperature` (0: all on the likeliest symbol, the first of equals); the `top_k`
-    likeliest alone (all, where there are no more); of these the fewest that together reach `top_p`, the
-    likeliest first (nucleus sampling: Holtzman et al. 2020). What is left out gets 0. Refuses what `sample` does.
+    In this order: logits over `temperature` (0: all on the most likely token, the first of equals); only the `top_k`
+    most likely (all, where there are no more); of these the fewest that together reach `top_p`, the most likely
+    first (nucleus sampling: Holtzman et al. 2020). All others get 0. Raises OptionError as `sample` does.
     """
     _check(temperature, top_k, top_p)
     logits = logits.detach().to("cpu", torch.float64)  # (V,)
     best = logits.max()
     if not torch.isfinite(best):
         raise TrainingError(
-            f"The model's answer is not a number: the largest of its {len(logits)} logits is {best.item()}. "
+            f"The model's output is not a number: the largest of its {len(logits)} logits is {best.item()}. "
             "Its weights or its state are damaged; take an earlier checkpoint."
         )
     if temperature == 0:
         likeliest = torch.zeros_like(logits)  # (V,)
         likeliest[logits.argmax()] = 1.0
         return likeliest
-    chances = torch.softmax((logits - best) / temperature, 0)  # (V,)
+    probs = torch.softmax((logits - best) / temperature, 0)  # (V,)
     if top_k is None and top_p is None:
-        return chances
-    ordered, order = torch.sort(chances, descending=True, stable=True)  # (V,)
+        return probs
+    ordered, order = torch.sort(probs, descending=True, stable=True)  # (V,)
     if top_k is not None:
         ordered[top_k:] = 0.0
     if top_p is not None and top_p < 1:
         reached = torch.cumsum(ordered, 0) / ordered.sum()  # (V,)
         ordered[1:][reached[:-1] >= top_p] = 0.0
-    return torch.zeros_like(chances).scatter(0, order, ordered / ordered.sum())
+    return torch.zeros_like(probs).scatter(0, order, ordered / ordered.sum())
 
 
-def choose(chances: Tensor, generator: torch.Generator) -> int:
-    """One symbol drawn with these chances (V,), by one random number: the same on every kind of processor."""
-    reached = torch.cumsum(chances, 0)  # (V,)
+def choose(probs: Tensor, generator: torch.Generator) -> int:
+    """One token drawn with these probabilities (V,), by one random number: the same on every kind of processor."""
+    reached = torch.cumsum(probs, 0)  # (V,)
     aim = torch.rand((), generator=generator, dtype=torch.float64) * reached[-1]
-    symbol = int(torch.searchsorted(reached, aim, right=True))
-    if symbol == len(chances):  # only where rounding brings the aim up to the sum itself
-        symbol = int(torch.nonzero(chances)[-1])
-    return symbol
+    token = int(torch.searchsorted(reached, aim, right=True))
+    if token == len(probs):  # only where rounding brings the aim up to the sum itself
+        token = int(torch.nonzero(probs)[-1])
+    return token
 
 
 def sample(
-    model: Answering,
+    model: Starting,
     prompt: Sequence[int],
     *,
     generator: torch.Generator,
@@ -79,7 +79,7 @@ def sample(
     length: int,
     border: int = 0,
 ) -> Iterator[int]:
-    """Writes on after `prompt` from the model's start; all else is as `sample_from` has it."""
+    """Continue `prompt` from the model's initial state; otherwise as `sample_from`."""
     return sample_from(
         model,
         model.start(1),
@@ -105,52 +105,53 @@ def sample_from(
     length: int,
     border: int = 0,
 ) -> Iterator[int]:
-    """Writes on after `prompt` from a state of one row, a symbol as soon as it is chosen, until `length` symbols or a
-    document's end.
+    """Continue `prompt` from a state of one row, streaming tokens, until `length` tokens or the EOS token.
 
-    The model reads the border, then the prompt; neither is handed out, nor is the border that ends the text.
-    `probabilities` says what `temperature`, `top_k` and `top_p` do; at temperature 0 the generator is not used.
-    The same generator state gives the same text. Refuses, with an OptionError before anything is read, a
-    temperature below 0, a top_k below 1, a top_p outside (0, 1] and a length below 1.
+    The inputs are the BOS token (`border`, which is also EOS), then the prompt; neither is yielded, nor is EOS.
+    For `temperature`, `top_k` and `top_p` see `probabilities`; at temperature 0 the generator is not used.
+    The same generator state gives the same text. Raises OptionError, before the model runs, for a temperature below
+    0, a top_k below 1, a top_p outside (0, 1] and a length below 1.
     """
     _check(temperature, top_k, top_p)
     if length < 1:
-        raise OptionError(f"length is {length}; it counts the symbols to write, so give 1 or more, such as 1000.")
+        raise OptionError(
+            f"length is {length}; it is the number of tokens to write, so give 1 or more, such as 1000."
+        )
 
     def write(state: Any) -> Iterator[int]:
-        logits, state = _read(model, border, state)
-        for symbol in prompt:
-            if not 0 <= symbol < len(logits):
+        logits, state = _step(model, border, state)
+        for token in prompt:
+            if not 0 <= token < len(logits):
                 raise OptionError(
-                    f"The prompt holds symbol {symbol}; this model has {len(logits)}, numbered from 0. "
-                    "Encode the prompt with the model's own table."
+                    f"The prompt holds token {token}; this model has {len(logits)}, numbered from 0. "
+                    "Encode the prompt with the model's own vocabulary."
                 )
-            logits, state = _read(model, symbol, state)
+            logits, state = _step(model, token, state)
         for left in range(length, 0, -1):
-            chances = probabilities(logits, temperature, top_k, top_p)  # (V,)
-            symbol = int(chances.argmax()) if temperature == 0 else choose(chances, generator)
-            if symbol == border:
+            probs = probabilities(logits, temperature, top_k, top_p)  # (V,)
+            token = int(probs.argmax()) if temperature == 0 else choose(probs, generator)
+            if token == border:
                 return
-            yield symbol
+            yield token
             if left > 1:
-                logits, state = _read(model, symbol, state)
+                logits, state = _step(model, token, state)
 
     return write(state)
 
 
 def decode_stream(table: Table, ids: Iterable[int]) -> Iterator[str]:
-    """The text of `ids`, each character as soon as its last byte is there; joined, it is `table.decode(ids)`."""
-    return filter(None, table.decode_stream([symbol] for symbol in ids))
+    """Stream the text of `ids`, each character once its last byte has come; joined, it is `table.decode(ids)`."""
+    return filter(None, table.decode_stream([token] for token in ids))
 
 
 def stop_at(pieces: Iterable[str], stop: str) -> Iterator[str]:
-    """Hands the pieces of a text on until `stop` appears in it, also split over pieces; `stop` is left out.
+    """Yield the segments of a text until `stop` appears in it, also split over segments; `stop` is left out.
 
-    Only what may be the beginning of `stop` waits: never more than len(stop) - 1 characters. Refuses an empty
-    `stop` with an OptionError.
+    At most len(stop) - 1 characters, which may be the beginning of `stop`, are held back. Raises OptionError for an
+    empty `stop`.
     """
     if not stop:
-        raise OptionError("The text to stop at is empty, and that is everywhere. Give some, or leave it out.")
+        raise OptionError("The text to stop at is empty. Give at least one character, or leave it out.")
 
     def pass_on() -> Iterator[str]:
         held = ""
@@ -172,30 +173,31 @@ def stop_at(pieces: Iterable[str], stop: str) -> Iterator[str]:
 
 
 def _waiting(text: str, stop: str) -> int:
-    """How many of the last characters of `text` may be the beginning of `stop`."""
+    """The number of last characters of `text` that may be the beginning of `stop`."""
     longest = min(len(text), len(stop) - 1)
     return next((count for count in range(longest, 0, -1) if stop.startswith(text[-count:])), 0)
 
 
-def _read(model: Stepping, symbol: int, state: Any) -> tuple[Tensor, Any]:
+def _step(model: Stepping, token: int, state: Any) -> tuple[Tensor, Any]:
     """One step of one row, without a gradient: logits (V,) and the state after."""
     with torch.no_grad():
-        logits, state = model.step(torch.tensor([symbol]), state)  # (1, V)
+        logits, state = model.step(torch.tensor([token]), state)  # (1, V)
     return logits[0], state
 
 
 def _check(temperature: float, top_k: int | None, top_p: float | None) -> None:
     if not (math.isfinite(temperature) and temperature >= 0):
         raise OptionError(
-            f"temperature is {temperature}; it must be 0 (always the likeliest symbol) or more, "
-            "1 being the model's own chances. Try 0.8."
+            f"temperature is {temperature}; it must be 0 (always the most likely token) or more, "
+            "where 1 is the model's own distribution. Try 0.8."
         )
     if top_k is not None and top_k < 1:
         raise OptionError(
-            f"top_k is {top_k}; it counts the likeliest symbols to choose among, so give 1 or more, or leave it out."
+            f"top_k is {top_k}; it is the number of most likely tokens to draw from, so give 1 or more, or leave it "
+            "out."
         )
     if top_p is not None and not 0 < top_p <= 1:
         raise OptionError(
-            f"top_p is {top_p}; it is the share of the chances to keep, above 0 and at most 1. "
+            f"top_p is {top_p}; it is the total probability of the tokens to keep, above 0 and at most 1. "
             "Try 0.9, or leave it out."
         )

@@ -1,1 +1,1 @@
-"""What predictions are worth, and what they tell of a model."""
+"""Metrics: scores of predictions, memorisation, and reach."""

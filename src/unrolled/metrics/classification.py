@@ -1,4 +1,4 @@
-"""Scores of labels: how often they are right, label by label, and whether the chances given for them are true."""
+"""Metrics of classification: accuracy, macro-F1, a confusion table, and the calibration error."""
 
 from __future__ import annotations
 
@@ -17,70 +17,67 @@ Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
 
 BINS = 15  # of the expected calibration error
-RESAMPLED = 1000  # times that rows are drawn anew for an interval
-FEWEST_DRAWN = 100  # of them, however late it is: the ends of an interval of 95% are the third from either side
+RESAMPLED = 1000  # bootstrap samples for an interval
+FEWEST_DRAWN = 100  # bootstrap samples, even past the deadline: a 95% interval ends at the third from either side
 Z = 1.959964  # of 95%
-MOST_IN_TABLE = (
-    50  # labels of which run.json keeps which is taken for which in a table; of more, what is confused most
-)
+MOST_IN_TABLE = 50  # labels for which run.json keeps the whole confusion table; else the most frequent mistakes
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class LabelScore:
-    """How good N answers are, a row's or a word's, each figure with its 95% interval over answers like these.
+    """Metrics of N predictions, one per row or per word, each with its 95% interval.
 
-    Rows with a label that the training part lacks are wrong whatever is answered; nats leave them out.
+    A row whose label does not occur in the training split counts as wrong; the nats leave it out.
     """
 
     rows: int
-    nats: float  # an answer
+    nats: float  # per prediction
     accuracy: float
     accuracy_interval: tuple[float, float]  # Wilson 1927
-    macro_f1: float  # mean over the labels that these rows have
-    macro_f1_interval: tuple[float, float]  # rows drawn anew (Efron 1979)
-    calibration_error: float  # ECE: mean distance of the chance given from the share right (Guo et al. 2017)
+    macro_f1: float  # mean over the labels that occur in these rows or are predicted
+    macro_f1_interval: tuple[float, float]  # bootstrap over rows (Efron 1979)
+    calibration_error: float  # ECE: mean distance between confidence and accuracy (Guo et al. 2017)
     labels: tuple[str, ...]
-    pairs: tuple[tuple[int, int, int], ...]  # (true, answered, rows) that occur; true K: not known in training
-    drawn: int = RESAMPLED  # times that rows were drawn anew; fewer where time was short
-    span_f1: float | None = (
-        None  # of tags that mark spans (B-…, I-…, O): a span counts where both ends and kind are right
-    )
+    pairs: tuple[tuple[int, int, int], ...]  # (true, predicted, rows) that occur; true K: unknown in training
+    drawn: int = RESAMPLED  # bootstrap samples; fewer where time was short
+    span_f1: float | None = None  # of span tags (B-…, I-…, O): a span counts where both ends and its kind are right
 
     @property
     def confusion(self) -> tuple[tuple[int, ...], ...]:
-        """[true][answered], (K + 1, K); a last row for labels not known in training."""
+        """[true][predicted], (K + 1, K); the last row is for labels unknown in training."""
         table = np.zeros((len(self.labels) + 1, len(self.labels)), np.int64)
-        for true, answered, rows in self.pairs:
-            table[true, answered] = rows
+        for true, predicted, rows in self.pairs:
+            table[true, predicted] = rows
         return tuple(tuple(row) for row in table.tolist())
 
     @property
     def mistakes(self) -> list[tuple[int, int, int]]:
-        """(rows, true, answered) of labels known in training that were taken for another, the most first."""
-        wrong = [(rows, true, said) for true, said, rows in self.pairs if true != said and true < len(self.labels)]
+        """(rows, true, predicted) of the wrong predictions for labels known in training, the most frequent first."""
+        known = len(self.labels)
+        wrong = [(rows, true, predicted) for true, predicted, rows in self.pairs if predicted != true < known]
         return sorted(wrong, reverse=True)
 
     @property
     def line(self) -> str:
-        """The figures in a line."""
+        """All metrics as one line."""
         low, high = self.accuracy_interval
         f1_low, f1_high = self.macro_f1_interval
         spans = "" if self.span_f1 is None else f"span F1 {self.span_f1:.3f}, "
         return (
-            f"{self.accuracy:.1%} right (95% interval {low:.1%} to {high:.1%}), {spans}macro-F1 {self.macro_f1:.3f} "
-            f"({f1_low:.3f} to {f1_high:.3f}), {self.nats:.3f} nats, calibration error {self.calibration_error:.3f}; "
-            f"{self.rows:,} answers"
+            f"accuracy {self.accuracy:.1%} (95% interval {low:.1%} to {high:.1%}), {spans}macro-F1 "
+            f"{self.macro_f1:.3f} ({f1_low:.3f} to {f1_high:.3f}), {self.nats:.3f} nats, calibration error "
+            f"{self.calibration_error:.3f}; {self.rows:,} predictions"
         )
 
     @property
     def short(self) -> str:
-        """The figure by which it stands beside others."""
-        return f"{self.accuracy:.1%} right"
+        """The main metric, for comparisons."""
+        return f"accuracy {self.accuracy:.1%}"
 
     def as_dict(self) -> dict[str, Any]:
-        """In plain names."""
+        """The fields by name, for JSON."""
         return {
             "rows": self.rows,
             "nats": self.nats,
@@ -96,37 +93,37 @@ class LabelScore:
         }
 
     def _confused(self) -> dict[str, Any]:
-        """Which labels are taken for which: a table of few, the most frequent mistakes of many."""
+        """The confusion table, or the most frequent mistakes where there are many labels."""
         if len(self.labels) <= MOST_IN_TABLE:
             return {"confusion": [list(row) for row in self.confusion]}
         return {
             "confused": [
-                {"right": self.labels[true], "answer": self.labels[said], "rows": rows}
-                for rows, true, said in self.mistakes[:MOST_IN_TABLE]
+                {"right": self.labels[true], "answer": self.labels[predicted], "rows": rows}
+                for rows, true, predicted in self.mistakes[:MOST_IN_TABLE]
             ]
         }
 
 
-def score_labels(logs: Floats, answers: Ids, labels: Sequence[str], deadline: Deadline = ENDLESS) -> LabelScore:
-    """The score of log-chances (N, K) beside the right answers (N,), below 0 where not among the K labels."""
+def score_labels(logs: Floats, targets: Ids, labels: Sequence[str], deadline: Deadline = ENDLESS) -> LabelScore:
+    """The score of log-probabilities (N, K) against targets (N,), which are below 0 for an unknown label."""
     rows, kinds = logs.shape
-    answered, known = logs.argmax(1), answers >= 0
-    right = answered == answers
-    cells, counts = np.unique(np.where(known, answers, kinds) * kinds + answered, return_counts=True)
-    true, said = np.divmod(cells, kinds)
-    nats = -logs[np.flatnonzero(known), answers[known]]
-    drawn = resampled_f1(true, said, counts, kinds, deadline)
+    predictions, known = logs.argmax(1), targets >= 0
+    right = predictions == targets
+    cells, counts = np.unique(np.where(known, targets, kinds) * kinds + predictions, return_counts=True)
+    true, predicted = np.divmod(cells, kinds)
+    nats = -logs[np.flatnonzero(known), targets[known]]
+    drawn = resampled_f1(true, predicted, counts, kinds, deadline)
     ends = np.quantile(drawn, [0.025, 0.975])
     return LabelScore(
         rows=rows,
         nats=float(nats.mean()) if len(nats) else math.nan,
         accuracy=float(right.mean()),
         accuracy_interval=wilson(int(right.sum()), rows),
-        macro_f1=macro_f1(true, said, counts, kinds),
+        macro_f1=macro_f1(true, predicted, counts, kinds),
         macro_f1_interval=(float(ends[0]), float(ends[1])),
         calibration_error=calibration_error(np.exp(logs.max(1)), right),
         labels=tuple(labels),
-        pairs=tuple(zip(true.tolist(), said.tolist(), counts.tolist(), strict=True)),
+        pairs=tuple(zip(true.tolist(), predicted.tolist(), counts.tolist(), strict=True)),
         drawn=len(drawn),
     )
 
@@ -137,7 +134,7 @@ def mark_spans(names: Sequence[str]) -> bool:
 
 
 def spans_of(tags: Sequence[str]) -> set[tuple[int, int, str]]:
-    """(first, after the last, kind) of the spans of a row; an I- that goes on with nothing begins one."""
+    """(start, end, kind) of the spans of a row, end exclusive; an I- tag without a span before it begins one."""
     spans, begin, kind = set(), 0, ""
     for place, tag in enumerate([*tags, "O"]):
         if kind and (tag == "O" or tag[0] == "B" or tag[2:] != kind):
@@ -148,38 +145,38 @@ def spans_of(tags: Sequence[str]) -> set[tuple[int, int, str]]:
     return spans
 
 
-def span_f1(answered: Sequence[Sequence[str]], right: Sequence[Sequence[str]]) -> float:
-    """2 · found / (spans answered + spans there are), over rows of tags (Tjong Kim Sang & De Meulder 2003)."""
+def span_f1(predicted: Sequence[Sequence[str]], right: Sequence[Sequence[str]]) -> float:
+    """2 · found / (predicted spans + true spans), over rows of tags (Tjong Kim Sang & De Meulder 2003)."""
     found = whole = 0
-    for said, true in zip(answered, right, strict=True):
-        said_spans, true_spans = spans_of(said), spans_of(true)
-        found += len(said_spans & true_spans)
-        whole += len(said_spans) + len(true_spans)
+    for predicted_tags, true_tags in zip(predicted, right, strict=True):
+        predicted_spans, true_spans = spans_of(predicted_tags), spans_of(true_tags)
+        found += len(predicted_spans & true_spans)
+        whole += len(predicted_spans) + len(true_spans)
     return 2 * found / whole if whole else math.nan
 
 
-def macro_f1(true: Ids, said: Ids, counts: Ids, kinds: int) -> float:
-    """The mean over labels that stand in these rows or are answered of 2 · right / (true + answered).
+def macro_f1(true: Ids, predicted: Ids, counts: Ids, kinds: int) -> float:
+    """The mean of 2 · right / (true + predicted) over the labels that occur in these rows or are predicted.
 
-    true, said, counts (C,): how many rows have a label and are answered with one; true K: not known in training.
+    true, predicted, counts (C,): the number of rows with each pair of labels; true K: unknown in training.
     """
-    whole = np.bincount(true, counts, kinds + 1)[:kinds] + np.bincount(said, counts, kinds)
-    same = true == said
+    whole = np.bincount(true, counts, kinds + 1)[:kinds] + np.bincount(predicted, counts, kinds)
+    same = true == predicted
     right = np.bincount(true[same], counts[same], kinds)
     met = whole > 0
     return float((2 * right[met] / whole[met]).mean()) if met.any() else math.nan
 
 
-def resampled_f1(true: Ids, said: Ids, counts: Ids, kinds: int, deadline: Deadline = ENDLESS) -> list[float]:
-    """Macro-F1 over rows drawn anew from these, again and again, one draw in memory at a time."""
+def resampled_f1(true: Ids, predicted: Ids, counts: Ids, kinds: int, deadline: Deadline = ENDLESS) -> list[float]:
+    """Macro-F1 of bootstrap samples of these rows; one sample is in memory at a time."""
     rows = int(counts.sum())
-    dice = numpy_generator(0, "bootstrap")
-    chances = counts / max(1, rows)
-    return draw_anew(lambda: macro_f1(true, said, dice.multinomial(rows, chances), kinds), deadline)
+    generator = numpy_generator(0, "bootstrap")
+    probabilities = counts / max(1, rows)
+    return draw_anew(lambda: macro_f1(true, predicted, generator.multinomial(rows, probabilities), kinds), deadline)
 
 
 def draw_anew(figure: Callable[[], T], deadline: Deadline = ENDLESS) -> list[T]:
-    """What `figure` gives `RESAMPLED` times, or as often as there was time for, `FEWEST_DRAWN` times at least."""
+    """The results of calling `figure` `RESAMPLED` times; fewer past the deadline, but at least `FEWEST_DRAWN`."""
     found: list[T] = []
     while len(found) < RESAMPLED and (not deadline.passed() or len(found) < FEWEST_DRAWN):
         found.append(figure())
@@ -187,17 +184,17 @@ def draw_anew(figure: Callable[[], T], deadline: Deadline = ENDLESS) -> list[T]:
 
 
 def calibration_error(chances: Floats, right: NDArray[np.bool_]) -> float:
-    """Over 15 bins of the chance given for the answer: |share right - mean chance|, weighed by rows."""
+    """|accuracy - mean confidence| over 15 bins of the confidence, weighted by the number of rows (ECE)."""
     place = np.minimum((chances * BINS).astype(np.int64), BINS - 1)
     off = np.bincount(place, right, BINS) - np.bincount(place, chances, BINS)
     return float(np.abs(off).sum() / max(1, len(chances)))
 
 
 def wilson(right: int, rows: int) -> tuple[float, float]:
-    """The 95% interval of a share (Wilson 1927)."""
+    """The 95% interval of a proportion (Wilson 1927)."""
     if not rows:
         return math.nan, math.nan
     share, spread = right / rows, Z**2 / rows
     middle = (share + spread / 2) / (1 + spread)
-    reach = Z / (1 + spread) * math.sqrt(share * (1 - share) / rows + spread / (4 * rows))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    half = Z / (1 + spread) * math.sqrt(share * (1 - share) / rows + spread / (4 * rows))
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -1,10 +1,9 @@
-"""How much of a text stands word for word in the training text.
+"""How much of a text is copied verbatim from the training text.
 
-Windows of the training text are compared with those of the sample by hashes: a window of 2·w symbols is hashed
-from those of its two halves (doubling), one of any other length from the two windows of a power of two that
-cover it, so a length costs a few array operations whatever it is. What the hashes find is then compared symbol
-by symbol: the answer never hangs on a hash. The training text passes through in blocks; bytes in use do not
-grow with it.
+Windows of the training text are compared with those of the sample by hashes. The hash of a window of 2·w tokens
+comes from the hashes of its two halves (doubling); that of any other length from the two windows of a power of two
+that cover it. So any length costs a few array operations. Every match of hashes is then compared token by token,
+so the result is exact. The training text is processed in blocks: memory use does not grow with it.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from unrolled.errors import OptionError
 
-BLOCK = 1 << 18  # symbols of training text hashed at a time
-_NO_SYMBOL = -1  # between two chunks: no window across it can stand in a sample
-_BUCKETS = 20  # bits of a hash that the first, coarse look goes by
+BLOCK = 1 << 18  # tokens of training text hashed at a time
+_NO_TOKEN = -1  # between two chunks: no window across it matches a sample
+_BUCKETS = 20  # bits of a hash that the first, coarse comparison uses
 
 Symbols = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -27,25 +26,25 @@ Hashes = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Copied:
-    """What of a sample stands in the training text. Lengths are in symbols."""
+    """How much of a sample is copied from the training text. Lengths are in tokens."""
 
-    longest: int  # of the longest run taken word for word
-    text: tuple[int, ...]  # that run
-    share: float  # of the sample's pieces (at every position one) that stand there; 0 where it is shorter than one
+    longest: int  # length of the longest verbatim copy
+    text: tuple[int, ...]  # that copy
+    share: float  # of the sample's segments (one at every position) that occur there; 0 for a shorter sample
 
 
 def copied(sample: ArrayLike, chunks: Iterable[ArrayLike], piece: int = 50) -> Copied:
-    """The longest run of `sample` (symbols) that stands in a chunk of training text, and the share of its pieces.
+    """The longest run of `sample` (tokens) that occurs in a chunk of training text, and the share of its segments.
 
-    A chunk is a contiguous part of the text, of any length, perhaps a memory map; no run is looked for across
-    two. `piece` is in symbols. Of several longest runs the one met first is shown. About 0.1 s per million
-    symbols of training text, repetitive or not. Refuses a piece below 1.
+    A chunk is a contiguous part of the text, of any length, possibly a memory map; runs across two chunks are not
+    found. `piece` is the length of a segment in tokens. Of several longest runs the first one found is reported.
+    Takes about 0.1 s per million tokens of training text. Raises OptionError for a piece below 1.
     """
     if piece < 1:
-        raise OptionError(f"piece is {piece}; it is a length in symbols, so give 1 or more, such as 50.")
+        raise OptionError(f"piece is {piece}; it is a length in tokens, so give 1 or more, such as 50.")
     ids = np.asarray(sample, dtype=np.int64)
     wanted = _Windows(ids)
-    stands = np.zeros(max(len(ids) - piece + 1, 0), dtype=bool)  # piece at position i was found
+    stands = np.zeros(max(len(ids) - piece + 1, 0), dtype=bool)  # whether the segment at position i was found
     first, longest = 0, 0
     size = max(BLOCK, 4 * len(ids))
     for block in _blocks(chunks, size, overlap=max(len(ids) - 1, 0)):
@@ -53,21 +52,21 @@ def copied(sample: ArrayLike, chunks: Iterable[ArrayLike], piece: int = 50) -> C
             break
         text = _Windows(block)
         first, longest = _lengthen(wanted, text, first, longest)
-        if longest >= piece and not stands.all():  # no piece stands anywhere so far where no run is as long
+        if longest >= piece and not stands.all():  # a shorter longest run means that no segment was found yet
             _mark(wanted, text, piece, stands)
     share = float(stands.mean()) if len(stands) else 0.0
     return Copied(longest, tuple(ids[first : first + longest].tolist()), share)
 
 
 class _Windows:
-    """The hashes of all windows of a text, for any length; those of powers of two are kept."""
+    """The hashes of all windows of a text, for any length; those of powers of two are cached."""
 
     def __init__(self, symbols: Symbols) -> None:
         self.symbols = symbols
         self._doubled = [_mix(symbols.astype(np.uint64), np.uint64(1))]
 
     def hashes(self, length: int) -> Hashes:
-        """One hash for each window of `length` symbols, by where it begins."""
+        """One hash for each window of `length` tokens, in the order of their starts."""
         power = length.bit_length() - 1
         while len(self._doubled) <= power:
             half = 1 << (len(self._doubled) - 1)
@@ -79,12 +78,12 @@ class _Windows:
         return windows if start == 0 else _mix(windows[:count], windows[start : start + count])
 
     def has(self, window: Symbols, places: NDArray[np.intp]) -> bool:
-        """Whether the window stands at one of these places, symbol by symbol."""
+        """Whether the window equals the text at one of these places, compared token by token."""
         return any(np.array_equal(self.symbols[place : place + len(window)], window) for place in places)
 
 
 def _mix(left: Hashes, right: Hashes | np.uint64) -> Hashes:
-    """A hash of two hashes, in order. Without the shift it would be a sum, in which ab·cd and ac·bd are equal."""
+    """A hash of two hashes, in order. Without the shift, ab·cd and ac·bd would have the same hash."""
     mixed = left * np.uint64(0x9E3779B97F4A7C15)
     mixed += right
     mixed ^= mixed >> np.uint64(32)
@@ -93,15 +92,15 @@ def _mix(left: Hashes, right: Hashes | np.uint64) -> Hashes:
 
 
 def _blocks(chunks: Iterable[ArrayLike], size: int, overlap: int) -> Iterator[Symbols]:
-    """The chunks in blocks of about `size` symbols; long ones cut so that neighbours share `overlap` symbols,
-    short ones joined with a number between them that is no symbol."""
+    """The chunks in blocks of about `size` tokens. Long chunks are cut so that neighbours share `overlap` tokens;
+    short ones are joined with a number between them that is not a token."""
     held: list[Symbols] = []
     count = 0
     for chunk in chunks:
         symbols = np.asarray(chunk)
         for start in range(0, max(len(symbols) - overlap, 1), size):
             part = symbols[start : start + size + overlap].astype(np.int64)
-            held += [part, np.array([_NO_SYMBOL])]
+            held += [part, np.array([_NO_TOKEN])]
             count += len(part) + 1
             if count >= size:
                 yield np.concatenate(held)
@@ -111,9 +110,9 @@ def _blocks(chunks: Iterable[ArrayLike], size: int, overlap: int) -> Iterator[Sy
 
 
 def _lengthen(wanted: _Windows, text: _Windows, first: int, longest: int) -> tuple[int, int]:
-    """Where in the sample the longest run begins, and its length, knowing one of `longest` already.
+    """The start in the sample and the length of the longest run, given one of `longest` so far.
 
-    What holds a run holds every shorter one: steps that double, then halves.
+    A text that contains a run contains every shorter one: the length doubles, then is bisected.
     """
     too_long = len(wanted.symbols) + 1
     stride = 1
@@ -128,20 +127,20 @@ def _lengthen(wanted: _Windows, text: _Windows, first: int, longest: int) -> tup
 
 
 def _mark(wanted: _Windows, text: _Windows, piece: int, stands: NDArray[np.bool_]) -> None:
-    """Marks in `stands` which windows of the sample stand in the text."""
+    """Marks in `stands` the windows of the sample that occur in the text."""
     for place in _matches(wanted, text, piece, ~stands):
         stands[place] = True
 
 
-def _matches(wanted: _Windows, text: _Windows, length: int, asked: NDArray[np.bool_] | None = None) -> Iterator[int]:
-    """Places in the sample whose window of `length` stands in the text.
+def _matches(wanted: _Windows, text: _Windows, length: int, mask: NDArray[np.bool_] | None = None) -> Iterator[int]:
+    """Places in the sample whose window of `length` occurs in the text.
 
-    `asked` says of each window of the sample whether it is looked for (None: all). The first place costs one
-    comparison of `length` symbols, however often a window comes again on either side.
+    `mask` selects the windows of the sample to look for (None: all). The first place costs one comparison of
+    `length` tokens, however often a window is repeated on either side.
     """
     hashes = wanted.hashes(length)
-    places = np.arange(len(hashes)) if asked is None else np.flatnonzero(asked)
-    places = places[np.argsort(hashes[places], kind="stable")]  # equal windows side by side
+    places = np.arange(len(hashes)) if mask is None else np.flatnonzero(mask)
+    places = places[np.argsort(hashes[places], kind="stable")]  # equal windows are adjacent
     kinds, begins = np.unique(hashes[places], return_index=True)
     ends = np.r_[begins[1:], len(places)]
     found, kind_of_found = _look_up(kinds, text.hashes(length))
@@ -155,7 +154,7 @@ def _matches(wanted: _Windows, text: _Windows, length: int, asked: NDArray[np.bo
 
 
 def _look_up(kinds: Hashes, hashes: Hashes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Where the hashes of a text are among `kinds` (sorted, at least one), and which of them each is."""
+    """The places of a text whose hashes are among `kinds` (sorted, not empty), and the index of each in `kinds`."""
     shift = np.uint64(64 - _BUCKETS)
     taken = np.zeros(1 << _BUCKETS, dtype=bool)
     taken[kinds >> shift] = True

@@ -1,7 +1,7 @@
-"""Reach: how far back a model really looks, by two measures on a text.
+"""Reach: how far back a model uses its context, by two measures on a text.
 
-By the gradient: how much the symbol k steps back moves the loss now. By the score: what is lost where the context is
-cut to the last k symbols. The first says what is connected, the second what is of use; they need not agree.
+By the gradient: how much the token k steps back changes the loss now. By the score: how much worse the loss is where
+the context is cut to the last k tokens. The first measures influence, the second usefulness; they may differ.
 """
 
 from __future__ import annotations
@@ -26,52 +26,52 @@ from unrolled.seeds import numpy_generator
 Ids: TypeAlias = NDArray[Any]
 Floats: TypeAlias = NDArray[np.float64]
 
-LONGEST = 4096  # symbols of context, at most
-FEWEST = 64  # positions that have to have as much context
-ROWS = 32  # positions looked at side by side
-GRADIENT_ROWS = 8  # positions from which gradients are followed back side by side: all their steps are held
-GRADIENT_STEPS = 1024  # steps that a gradient is followed back, at most
+LONGEST = 4096  # tokens of context, at most
+FEWEST = 64  # positions that must have as much context
+ROWS = 32  # positions in a batch
+GRADIENT_ROWS = 8  # positions in a batch for the gradient: all their steps are in memory
+GRADIENT_STEPS = 1024  # steps of backpropagation, at most
 GRADIENT_SHARE = 0.3  # of the time
 LOGITS = 1 << 22  # logits at a time, at most
 GAIN = 0.95
-ROUNDING = 1e-6  # nats: less is no difference
+ROUNDING = 1e-6  # nats: a smaller difference counts as none
 
 
 @dataclass(frozen=True)
 class Reach:
-    """What a model makes of the past. Nats are per character; contexts in symbols, the newest one included."""
+    """How a model uses the past. Nats are per character; contexts are in tokens, the newest one included."""
 
     contexts: tuple[int, ...]  # 1, 2, 4, …
-    nats: tuple[float, ...]  # of the same targets, with so much context each
-    nats_whole: float  # with all of the context there is
-    lost_error: tuple[float, ...]  # half of the 95% interval of what is lost by each cut, over positions
-    reach: int  # the least of `contexts` that has 95% of what the whole context gains over one symbol
-    positions: int  # targets that were looked at
-    lags: tuple[int, ...]  # 0, 1, 2, 4, …: each stands for the lags from it to the next; empty for a counted model
-    gradient: tuple[float, ...]  # norm of the loss's gradient by the embedded symbol at that lag, on average
-    gradient_reach: int | None  # steps back within which 95% of these norms' sum lies
+    nats: tuple[float, ...]  # of the same targets, with each context
+    nats_whole: float  # with the whole context
+    lost_error: tuple[float, ...]  # half of the 95% interval of the loss of each cut, over positions
+    reach: int  # the least of `contexts` with 95% of the whole context's gain over one token
+    positions: int  # targets that were measured
+    lags: tuple[int, ...]  # 0, 1, 2, 4, …: each stands for the lags from it to the next; empty for n-grams
+    gradient: tuple[float, ...]  # mean norm of the loss's gradient by the embedded token at that lag
+    gradient_reach: int | None  # steps back that hold 95% of the sum of these norms
 
     @classmethod
     def from_json(cls, values: Any, source: str = "The reach") -> Reach:
-        """What `as_dict` gave, read back. Raises RunError, naming `source`, where that is not what it is."""
+        """The reach whose `as_dict` is `values`. Raises RunError, naming `source`, for anything else."""
         check(values, cls, source)
         read: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
         return cls(**read)
 
     def as_dict(self) -> dict[str, Any]:
-        """In plain names, for JSON."""
+        """The fields by name, for JSON."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @property
     def lines(self) -> list[str]:
-        """What a command prints."""
+        """The lines that a command prints."""
         gained = self.nats[0] - self.nats_whole
         lines = [
-            f"{GAIN:.0%} of what all the context gains over one symbol ({gained:.3f} nats a character) "
-            f"is had with the last {self.reach:,}"
+            f"the last {self.reach:,} tokens give {GAIN:.0%} of what the whole context gains over one token "
+            f"({gained:.3f} nats per character)"
         ]
         cuts = zip(self.contexts, self.nats, strict=True)
-        lines.append("nats by symbols of context: " + ", ".join(f"{k:,}: {nats:.3f}" for k, nats in cuts))
+        lines.append("nats by tokens of context: " + ", ".join(f"{k:,}: {nats:.3f}" for k, nats in cuts))
         if self.gradient_reach is not None:
             lines.append(f"{GAIN:.0%} of the gradient comes from the last {self.gradient_reach:,} steps")
         return lines
@@ -80,10 +80,10 @@ class Reach:
 def measure_reach(
     model: Unrolling, rows: Sequence[tuple[Ids, Ids]], characters: Floats, seconds: float = 10.0, seed: int = 0
 ) -> Reach:
-    """Both measures of a model on stretches (inputs, targets), which are read from a fresh state each.
+    """Both measures of a model on segments (inputs, targets), each of which starts from a fresh state.
 
-    `characters` (V,) says how many each symbol spells. Positions are drawn by the seed; as many are looked at as
-    there is time for, `ROWS` of them at least. Raises DataError where the text is too short for any context.
+    `characters` (V,): the number of characters of each token. Positions are drawn by the seed, as many as there is
+    time for, `ROWS` of them at least. Raises DataError where the text is too short for any context.
     """
     rows = [row for row in rows if len(row[1])]
     longest, places = _places(rows, seed)
@@ -113,7 +113,7 @@ def measure_reach(
 
 
 def _places(rows: Sequence[tuple[Ids, Ids]], seed: int) -> tuple[int, list[tuple[int, int]]]:
-    """The longest context to cut to, and positions (row, step) in a drawn order that have as much before them."""
+    """The longest context to cut to, and positions (row, step) with as much before them, in random order."""
     longest = LONGEST
     while longest > 1 and sum(max(0, len(targets) - longest + 1) for _, targets in rows) < FEWEST:
         longest //= 2
@@ -126,15 +126,15 @@ def _places(rows: Sequence[tuple[Ids, Ids]], seed: int) -> tuple[int, list[tuple
 
 @torch.no_grad()
 def _whole(model: Unrolling, rows: Sequence[tuple[Ids, Ids]], size: int) -> list[Floats]:
-    """Nats of every target of each stretch, read as a stream."""
+    """Nats of every target of each segment, processed as a stream."""
     scores = []
     for inputs, targets in rows:
         state, parts = model.start(1), []
         steps = max(1, min(1024, LOGITS // size))
         for start in range(0, len(targets), steps):
-            symbols, answers = (_tensor(ids[None, start : start + steps]) for ids in (inputs, targets))
-            logits, state = model.unroll(symbols, state)
-            parts.append(F.cross_entropy(logits[0].cpu().double(), answers[0], reduction="none").numpy())
+            tokens, following = (_tensor(ids[None, start : start + steps]) for ids in (inputs, targets))
+            logits, state = model.unroll(tokens, state)
+            parts.append(F.cross_entropy(logits[0].cpu().double(), following[0], reduction="none").numpy())
         scores.append(np.concatenate(parts))
     return scores
 
@@ -143,19 +143,19 @@ def _whole(model: Unrolling, rows: Sequence[tuple[Ids, Ids]], size: int) -> list
 def _cut(
     model: Unrolling, rows: Sequence[tuple[Ids, Ids]], places: Sequence[tuple[int, int]], context: int, size: int
 ) -> Floats:
-    """Nats of the targets at these places, given the last `context` symbols alone."""
-    symbols, answers = _windows(rows, places, context)
+    """Nats of the targets at these places, given only the last `context` tokens."""
+    tokens, targets = _windows(rows, places, context)
     state, logits = model.start(len(places)), torch.zeros(0)
-    for chunk in symbols.split(max(1, LOGITS // (len(places) * size)), dim=1):  # type: ignore[no-untyped-call]
+    for chunk in tokens.split(max(1, LOGITS // (len(places) * size)), dim=1):  # type: ignore[no-untyped-call]
         logits, state = model.unroll(chunk, state)
-    nats: Floats = F.cross_entropy(logits[:, -1].cpu().double(), answers, reduction="none").numpy()
+    nats: Floats = F.cross_entropy(logits[:, -1].cpu().double(), targets, reduction="none").numpy()
     return nats
 
 
 def _windows(rows: Sequence[tuple[Ids, Ids]], places: Sequence[tuple[int, int]], steps: int) -> tuple[Tensor, Tensor]:
     """The last `steps` inputs up to each place (B, T), and the target there (B,)."""
-    symbols = np.stack([rows[row][0][at + 1 - steps : at + 1] for row, at in places])
-    return _tensor(symbols), _tensor(np.array([rows[row][1][at] for row, at in places]))
+    tokens = np.stack([rows[row][0][at + 1 - steps : at + 1] for row, at in places])
+    return _tensor(tokens), _tensor(np.array([rows[row][1][at] for row, at in places]))
 
 
 def _tensor(ids: Ids) -> Tensor:
@@ -165,25 +165,25 @@ def _tensor(ids: Ids) -> Tensor:
 def _gradient_by_lag(
     model: Unrolling, rows: Sequence[tuple[Ids, Ids]], places: Sequence[tuple[int, int]], steps: int, seconds: float
 ) -> tuple[int, Floats]:
-    """(positions, norms (steps,) summed over them) of the loss's gradient by the embedded symbol so far back."""
+    """(positions, norms (steps,) summed over them) of the loss's gradient by the embedded token at each lag."""
     total, seen, started = np.zeros(steps), 0, time.monotonic()
     if not isinstance(model, LanguageModel):
         return 0, total
     device = model.embedding.weight.device
     while seen < len(places) and (not seen or time.monotonic() - started < seconds):
         batch = places[seen : seen + GRADIENT_ROWS]
-        symbols, answers = _windows(rows, batch, steps)
-        embedded = model.embedding(symbols.to(device)).detach().requires_grad_()  # (B, T, E)
+        tokens, targets = _windows(rows, batch, steps)
+        embedded = model.embedding(tokens.to(device)).detach().requires_grad_()  # (B, T, E)
         hidden, _ = model.memory.unroll(embedded, model.memory.start(len(batch)))
-        loss = F.cross_entropy(model.output(hidden[:, -1]), answers.to(device), reduction="sum")
-        (moved,) = torch.autograd.grad(loss, embedded)
-        total += moved.norm(dim=2).sum(0).flip(0).cpu().double().numpy()
+        loss = F.cross_entropy(model.output(hidden[:, -1]), targets.to(device), reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, embedded)
+        total += gradient.norm(dim=2).sum(0).flip(0).cpu().double().numpy()
         seen += len(batch)
     return seen, total
 
 
 def _binned(seen: int, norms: Floats) -> tuple[tuple[int, ...], tuple[float, ...], int | None]:
-    """Lags 0, 1, 2, 4, …, the mean norm from each to the next, and the steps within which 95% of them lie."""
+    """Lags 0, 1, 2, 4, …, the mean norm from each to the next, and the number of steps that hold 95% of the sum."""
     if not seen or not norms.sum():
         return (), (), None
     lags = [0, *(2**i for i in range((len(norms) - 1).bit_length()))]

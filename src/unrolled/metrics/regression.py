@@ -1,4 +1,4 @@
-"""Scores of numbers that are foreseen: how far off they are, and whether intervals hold what they say."""
+"""Metrics of regression (errors, R², coverage of the intervals) and of multilabel predictions."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from unrolled.seeds import numpy_generator
 
 Floats = NDArray[np.float64]
 
-SHARE = 0.95  # of right answers that an interval is to hold
-FEWEST = 20  # answers from which an interval's reach is taken, not a normal distribution's
-NORMAL = 1.959964  # deviations that hold 95% of a normal distribution
+SHARE = 0.95  # of the targets that an interval is to contain
+FEWEST = 20  # targets from which an interval's half-width is taken; with fewer a normal distribution is assumed
+NORMAL = 1.959964  # standard deviations that hold 95% of a normal distribution
 
 
 @dataclass(frozen=True)
 class ValueScore:
-    """How far N rows' answers of K numbers are off, in the table's own units, each with its 95% interval over rows
-    like these. R² is the mean over the K numbers of the share of their variance that is foreseen."""
+    """Metrics of predictions of K numbers for N rows, in the table's own units, each with its 95% interval.
+    R² is the mean over the K numbers."""
 
     rows: int
-    nats: float  # an answer, of numbers in deviations of the training part
-    mae: float  # mean distance
+    nats: float  # per prediction, of numbers in standard deviations of the training split
+    mae: float  # mean absolute error
     mae_interval: tuple[float, float]
-    rmse: float  # root of the mean squared distance
+    rmse: float  # root mean squared error
     rmse_interval: tuple[float, float]
     r2: float
     r2_interval: tuple[float, float]
-    held: float  # share of right answers that stand in the interval given for them
-    width: float  # of that interval, on average
-    drawn: int = RESAMPLED  # times that rows were drawn anew; fewer where time was short
+    held: float  # share of the targets that lie in the predicted interval
+    width: float  # mean width of that interval
+    drawn: int = RESAMPLED  # bootstrap samples; fewer where time was short
 
     @property
     def line(self) -> str:
-        """The figures in a line."""
+        """All metrics as one line."""
         return (
             f"MAE {self.mae:.4g} (95% interval {self.mae_interval[0]:.4g} to {self.mae_interval[1]:.4g}), "
             f"RMSE {self.rmse:.4g}, R² {self.r2:.3f} ({self.r2_interval[0]:.3f} to {self.r2_interval[1]:.3f}); "
-            f"{self.held:.1%} in intervals {self.width:.4g} wide; {self.rows:,} rows"
+            f"{self.held:.1%} of the targets in their intervals, {self.width:.4g} wide; {self.rows:,} rows"
         )
 
     @property
     def short(self) -> str:
-        """The figure by which it stands beside others."""
+        """The main metric, for comparisons."""
         return f"MAE {self.mae:.4g}"
 
     def as_dict(self) -> dict[str, Any]:
-        """In plain names."""
+        """The fields by name, for JSON."""
         return {
             "rows": self.rows,
             "nats": self.nats,
@@ -69,47 +69,48 @@ class ValueScore:
 
 
 def score_values(
-    answered: Floats, right: Floats, reach: Floats, nats: float, deadline: Deadline = ENDLESS
+    predicted: Floats, right: Floats, reach: Floats, nats: float, deadline: Deadline = ENDLESS
 ) -> ValueScore:
-    """The score of numbers answered (N, K) beside the right ones; reach (N, K): half an interval's width."""
-    off = answered - right
-    rows = len(off)
-    dice = numpy_generator(0, "bootstrap")
+    """The score of predicted numbers (N, K) against the targets; reach (N, K): half of an interval's width."""
+    errors = predicted - right
+    rows = len(errors)
+    generator = numpy_generator(0, "bootstrap")
 
     def draw() -> tuple[float, float, float]:
-        some = dice.integers(0, rows, rows)
-        return _figures(off[some], right[some])
+        some = generator.integers(0, rows, rows)
+        return _figures(errors[some], right[some])
 
     drawn = draw_anew(draw, deadline) if rows > 1 else []
-    figures = [_figures(off, right), *drawn]
+    figures = [_figures(errors, right), *drawn]
     low, high = middle(np.array(figures))
     mae, rmse, r2 = figures[0]
     return ValueScore(
         rows=rows, nats=nats, mae=mae, mae_interval=(float(low[0]), float(high[0])), rmse=rmse,
         rmse_interval=(float(low[1]), float(high[1])), r2=r2, r2_interval=(float(low[2]), float(high[2])),
-        held=float((np.abs(off) <= reach).mean()), width=float(2 * reach.mean()),
+        held=float((np.abs(errors) <= reach).mean()), width=float(2 * reach.mean()),
         drawn=len(drawn),
     )  # fmt: skip
 
 
 def middle(figures: Floats) -> tuple[Floats, Floats]:
-    """The ends of the middle 95% of each column of figures (N, K), NaN passed over where there is more than that."""
+    """The ends of the middle 95% of each column of figures (N, K), without NaN unless all are NaN."""
     ends = np.full((2, figures.shape[1]), np.nan)
     known = np.isfinite(figures).any(0)
     ends[:, known] = np.nanquantile(figures[:, known], [0.025, 0.975], axis=0)
     return ends[0], ends[1]
 
 
-def _figures(off: Floats, right: Floats) -> tuple[float, float, float]:
-    spread = right.var(0)
-    shares = 1 - (off**2).mean(0) / np.where(spread > 0, spread, np.nan)
-    r2 = float(np.mean(shares)) if np.isfinite(shares).all() else math.nan
-    return float(np.abs(off).mean()), float(np.sqrt((off**2).mean())), r2
+def _figures(errors: Floats, right: Floats) -> tuple[float, float, float]:
+    """(MAE, RMSE, R²)."""
+    variance = right.var(0)
+    explained = 1 - (errors**2).mean(0) / np.where(variance > 0, variance, np.nan)
+    r2 = float(np.mean(explained)) if np.isfinite(explained).all() else math.nan
+    return float(np.abs(errors).mean()), float(np.sqrt((errors**2).mean())), r2
 
 
 def interval_reach(off: Floats, deviations: Floats) -> list[float]:
-    """How many of its own deviations an interval of 95% reaches to either side, for each of K numbers, by how far off
-    (N, K) answers of these deviations were (split conformal prediction: Lei et al. 2018)."""
+    """Half-widths of 95% intervals for each of K numbers, in predicted standard deviations (split conformal
+    prediction: Lei et al. 2018). off (N, K): errors; deviations (N, K): the predicted standard deviations."""
     rows, numbers = off.shape
     if rows < FEWEST:
         return [NORMAL] * numbers
@@ -120,36 +121,36 @@ def interval_reach(off: Floats, deviations: Floats) -> list[float]:
 
 @dataclass(frozen=True)
 class LabelSetScore:
-    """How good N rows' sets of labels are, each figure with its 95% interval over rows like these."""
+    """Metrics of the predicted sets of labels for N rows, each with its 95% interval."""
 
     rows: int
-    nats: float  # a row
-    accuracy: float  # rows whose whole set is right
+    nats: float  # per row
+    accuracy: float  # share of rows whose whole set is right
     accuracy_interval: tuple[float, float]
     micro_f1: float  # over all labels of all rows
     micro_f1_interval: tuple[float, float]
     macro_f1: float  # mean over labels
     labels: tuple[str, ...]
     f1: tuple[float, ...]  # of each label
-    drawn: int = RESAMPLED  # times that rows were drawn anew; fewer where time was short
+    drawn: int = RESAMPLED  # bootstrap samples; fewer where time was short
 
     @property
     def line(self) -> str:
-        """The figures in a line."""
+        """All metrics as one line."""
         low, high = self.accuracy_interval
         return (
-            f"{self.accuracy:.1%} of sets right (95% interval {low:.1%} to {high:.1%}), micro-F1 {self.micro_f1:.3f} "
-            f"({self.micro_f1_interval[0]:.3f} to {self.micro_f1_interval[1]:.3f}), macro-F1 {self.macro_f1:.3f}, "
-            f"{self.nats:.3f} nats; {self.rows:,} rows"
+            f"subset accuracy {self.accuracy:.1%} (95% interval {low:.1%} to {high:.1%}), micro-F1 "
+            f"{self.micro_f1:.3f} ({self.micro_f1_interval[0]:.3f} to {self.micro_f1_interval[1]:.3f}), macro-F1 "
+            f"{self.macro_f1:.3f}, {self.nats:.3f} nats; {self.rows:,} rows"
         )
 
     @property
     def short(self) -> str:
-        """The figure by which it stands beside others."""
+        """The main metric, for comparisons."""
         return f"micro-F1 {self.micro_f1:.3f}"
 
     def as_dict(self) -> dict[str, Any]:
-        """In plain names."""
+        """The fields by name, for JSON."""
         return {
             "rows": self.rows,
             "nats": self.nats,
@@ -165,27 +166,27 @@ class LabelSetScore:
 
 
 def score_label_sets(
-    answered: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
     right: NDArray[np.bool_],
     whole: NDArray[np.bool_],
     nats: float,
     labels: tuple[str, ...],
     deadline: Deadline = ENDLESS,
 ) -> LabelSetScore:
-    """The score of sets (N, K) beside the right ones; whole (N,): whether all of a row's labels are known."""
-    rows = len(answered)
-    found, said, true = (answered & right).sum(1), answered.sum(1), right.sum(1)  # of each row
+    """The score of predicted sets (N, K) against the targets; whole (N,): whether all labels of a row are known."""
+    rows = len(predicted)
+    found, positive, true = (predicted & right).sum(1), predicted.sum(1), right.sum(1)  # of each row
 
     def micro(some: NDArray[np.int64]) -> float:
-        both = said[some].sum() + true[some].sum()
+        both = positive[some].sum() + true[some].sum()
         return float(2 * found[some].sum() / both) if both else math.nan
 
-    dice = numpy_generator(0, "bootstrap")
-    drawn = draw_anew(lambda: micro(dice.integers(0, rows, rows)), deadline)
+    generator = numpy_generator(0, "bootstrap")
+    drawn = draw_anew(lambda: micro(generator.integers(0, rows, rows)), deadline)
     (low,), (high,) = middle(np.array([[micro(np.arange(rows))], *([one] for one in drawn)]))
-    each = (answered & right).sum(0), answered.sum(0) + right.sum(0)
+    each = (predicted & right).sum(0), predicted.sum(0) + right.sum(0)
     f1 = np.where(each[1] > 0, 2 * each[0] / np.maximum(each[1], 1), np.nan)
-    exact = (answered == right).all(1) & whole
+    exact = (predicted == right).all(1) & whole
     return LabelSetScore(
         rows=rows, nats=nats, accuracy=float(exact.mean()), accuracy_interval=wilson(int(exact.sum()), rows),
         micro_f1=micro(np.arange(rows)), micro_f1_interval=(float(low), float(high)),

@@ -1,8 +1,8 @@
-"""Surprise: how well a model foresees a text, in nats a character, with an interval; and line by line.
+"""Surprise: how well a model predicts a text, in nats per character with an interval; and line by line.
 
-B rows, T steps, V symbols. A row is read from its border on with the state carried, in chunks so that bytes in
-use do not grow with it. Everything is computed in float32 (float64 where the model's weights are), without a
-gradient, and summed in float64.
+B rows, T steps, V tokens. A row is processed in chunks with the state carried over, so that memory use does not grow
+with its length. Everything is computed in float32 (float64 where the model's weights are), without a gradient, and
+summed in float64.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from unrolled.options import DOCUMENT_KINDS
 from unrolled.settings import check_choice
 from unrolled.states import State, take
 
-BLOCK = 1000.0  # characters of text, about, whose scores are taken as independent
-ROWS = 64  # stretches read side by side, at most
-HELD = 1 << 20  # symbols of text held to find stretches of like length, about
+BLOCK = 1000.0  # characters of text, about: the scores of blocks count as independent
+ROWS = 64  # segments in a batch, at most
+HELD = 1 << 20  # tokens of text held to find segments of similar length, about
 LOGITS = 1 << 22  # logits at a time, at most
 
 Ids: TypeAlias = NDArray[Any]
@@ -36,7 +36,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 
 class Unrolling(Protocol):
-    """A model that answers as it reads: `LanguageModel`, `NGram`, or one of your own."""
+    """A model that predicts the next token at each step: `LanguageModel`, `NGram`, or one of your own."""
 
     def start(self, rows: int) -> State: ...
 
@@ -45,12 +45,12 @@ class Unrolling(Protocol):
 
 @dataclass(frozen=True)
 class Score:
-    """Nats a character and the share of next symbols guessed right, each with its 95% interval.
+    """Nats per character and the accuracy of the next token, each with its 95% interval.
 
-    The intervals take the text's blocks of about 1,000 characters as independent draws from texts of this kind:
-    ratio ± t · standard error over blocks, t of Student's distribution. Where neighbouring blocks are alike (one
-    subject for many pages) they are too narrow. They say how the score varies with the text, not with the seed
-    of the training. One block alone has no interval: nan.
+    The intervals take the text's blocks of about 1,000 characters as independent samples: ratio ± t · standard error
+    over blocks, t of Student's distribution. They are too narrow where neighbouring blocks are similar (one subject
+    for many pages). They describe how the score varies with the text, not with the seed of the training. A single
+    block has no interval: nan.
     """
 
     nats: float
@@ -64,18 +64,18 @@ class Score:
 
     @property
     def bits(self) -> float:
-        """Bits a character."""
+        """Bits per character."""
         return self.nats / math.log(2)
 
     @property
     def interval(self) -> str:
-        """The interval of the nats in words; that there is none, where the text is one block."""
+        """The interval of the nats as text, or that the text is too short for one."""
         if math.isnan(self.low):
             return "too little text for an interval"
         return f"95% interval {self.low:.3f}–{self.high:.3f}"
 
     def as_dict(self) -> dict[str, Any]:
-        """By plain names, for JSON; an interval that there is not is null."""
+        """The fields by name, for JSON; a missing interval is null."""
 
         def interval(low: float, high: float, unit: float = 1.0) -> list[float] | None:
             return None if math.isnan(low) else [low / unit, high / unit]
@@ -94,11 +94,11 @@ class Score:
 
 @dataclass(frozen=True)
 class LineScore:
-    """The surprise of a line, its end included."""
+    """The surprise of a line, its line end included."""
 
     number: int  # from 1
     text: str
-    nats: float  # a character
+    nats: float  # per character
     characters: float  # the line end counts as one
 
 
@@ -106,16 +106,15 @@ def evaluate(
     model: Unrolling, rows: Iterable[tuple[Ids, Ids]], characters: Floats, chunk: int = 1024, batch: int = ROWS,
     deadline: Deadline = ENDLESS, most: int | None = None,
 ) -> Score:  # fmt: skip
-    """The score of a text: of stretches (inputs, targets), each read as one stream from a fresh state.
+    """The score of a text: of segments (inputs, targets), each processed as one stream from a fresh state.
 
-    `characters` (V,) says how many each symbol spells; the score is all nats over all characters. Stretches of
-    like length are read side by side, which changes the time and nothing else; with a `batch` of 1, one after
-    the other in their order. `chunk` is in steps. Where the deadline passes, the score is of what was read until
-    then; with `most`, the symbols of such a score, another model's is of the very same. Raises DataError where there
-    is nothing to foresee.
+    `characters` (V,): the number of characters of each token; the score is all nats over all characters. Segments of
+    similar length form batches, which changes only the time; with a `batch` of 1 they are processed in their order.
+    `chunk` is in steps. Past the deadline, the score covers what was processed until then; `most`, the tokens of such
+    a score, makes another model's score cover the same text. Raises DataError where there is nothing to predict.
     """
     blocks = _Blocks()
-    before = 0.0  # characters of the stretches so far
+    before = 0.0  # characters of the segments so far
     for group in _groups(rows, HELD if batch > 1 else 1):
         lengths = [float(characters[targets].sum()) for _, targets in group]
         begins = before + np.cumsum([0.0, *lengths])
@@ -137,11 +136,11 @@ def evaluate(
 
 
 def surprise(model: Unrolling, inputs: Ids, targets: Ids, state: State, chunk: int = 256) -> tuple[Floats, State]:
-    """Nats (T,) of each target, given `state` (of one row) and the inputs (T,) up to its own; and the state after."""
+    """Nats (T,) of each target, given `state` (of one row) and the inputs (T,) up to it; and the state after."""
     nats: list[Floats] = []
     for start in range(0, len(targets), chunk):
         part = slice(start, start + chunk)
-        losses, _, state = _foresee(model, inputs[None, part], targets[None, part], state)
+        losses, _, state = _predict(model, inputs[None, part], targets[None, part], state)
         nats.append(losses[0])
     return np.concatenate([np.zeros(0), *nats]), state
 
@@ -155,28 +154,28 @@ def score_lines(
     batch: int = 1,
     learns: bool = False,
 ) -> Iterator[LineScore]:
-    """The surprise of each line as it comes, read on from the lines before it; `alone`: from a fresh state.
+    """Stream the surprise of each line, given the lines before it; `alone`: each line from a fresh state.
 
-    `documents` is what the model was trained to take for one. "file": a line ends with a line feed, and the text
-    goes on. "line", "row": it ends with the border, so the next starts anew whatever `alone` says. "blank": as
-    "file", but blank lines end the document; they have no score, and a line is answered when the next has come.
-    Where lines start anew, `batch` of them are read together: the scores are the same, the first comes later. A
-    model that `learns` from what it reads is given line after line. Refuses
-    other `documents` and a batch below 1 with an OptionError.
+    `documents` is the unit that the model was trained on. "file": a line ends with a line feed, and the text goes on.
+    "line", "row": it ends with the EOS token, so the next line starts from a fresh state whatever `alone` is.
+    "blank": as "file", but blank lines end the document; they have no score, and a line's score follows once the
+    next line has been read. Where lines start afresh, they are processed in batches of `batch`: the scores are the
+    same, the first comes later. A model that `learns` from the text gets one line at a time.
+    Raises OptionError for other `documents` and a batch below 1.
     """
     check_choice("--documents", documents, DOCUMENT_KINDS)
     documents = "line" if documents == "row" else documents
     if batch < 1:
-        raise OptionError(f"batch is {batch}; it counts the lines read together, so give 1 or more.")
+        raise OptionError(f"batch is {batch}; it is the number of lines in a batch, so give 1 or more.")
     ended = _with_ends(lines, documents)
-    anew = alone or documents == "line"
+    fresh = alone or documents == "line"
     state, read = model.start(1), BORDER
-    while waiting := list(islice(ended, batch if anew else 1)):
+    while waiting := list(islice(ended, batch if fresh else 1)):
         rows = [np.r_[table.encode(text), BORDER] if last else table.encode(f"{text}\n") for _, text, last in waiting]
-        if anew and not learns:
+        if fresh and not learns:
             totals = _totals(model, rows, table.size)
         else:
-            if anew:
+            if fresh:
                 state, read = model.start(1), BORDER
             nats, state = surprise(model, np.r_[read, rows[0][:-1]], rows[0], state)
             totals, read = np.array([nats.sum()]), rows[0][-1]
@@ -189,7 +188,7 @@ def score_lines(
 
 @dataclass(frozen=True)
 class _Part:
-    """What was read in one chunk, all (B, T); `real` is false past a row's end."""
+    """The results of one chunk, all (B, T); `real` is false past a row's end."""
 
     targets: NDArray[np.int64]
     nats: Floats
@@ -198,14 +197,14 @@ class _Part:
 
 
 class _Blocks:
-    """Sums over blocks of about 1,000 characters: nats, characters, symbols, symbols guessed right."""
+    """Sums over blocks of about 1,000 characters: nats, characters, tokens, correctly predicted tokens."""
 
     def __init__(self) -> None:
         self.sums: Floats = np.zeros((4, 1024))
-        self.symbols = 0  # that were added
+        self.symbols = 0  # tokens that were added
 
     def add(self, part: _Part, spelled: Floats, position: Floats) -> None:
-        """Adds a chunk, of which each symbol stands at a position (B, T) in the text, in characters."""
+        """Adds a chunk; position (B, T): where each token begins in the text, in characters."""
         self.symbols += int(part.real.sum())
         block = (position[part.real] / BLOCK).astype(np.int64)
         first, after = int(block.min()), int(block.max()) + 1
@@ -218,8 +217,8 @@ class _Blocks:
         """The score of all that was added."""
         sums = self.sums[:, self.sums[1] > 0]
         if not sums.size:
-            raise DataError("There is no text to evaluate: not one character follows another. Give a longer text.")
-        if sums.shape[1] > 1 and sums[1, -1] < BLOCK / 2:  # a short rest goes to the block before it
+            raise DataError("There is no text to evaluate: it has no next character to predict. Give a longer text.")
+        if sums.shape[1] > 1 and sums[1, -1] < BLOCK / 2:  # a short last block is merged into the one before it
             sums = np.c_[sums[:, :-2], sums[:, -2] + sums[:, -1]]
         nats, characters, symbols, right = sums
         return Score(
@@ -237,8 +236,8 @@ def _interval(parts: Floats, wholes: Floats) -> tuple[float, float, float]:
         return ratio, math.nan, math.nan
     off = parts - ratio * wholes
     error = math.sqrt(count / (count - 1) * float(off @ off)) / float(wholes.sum())
-    reach = student_t(count - 1) * error
-    return ratio, max(ratio - reach, 0.0), ratio + reach
+    half = student_t(count - 1) * error
+    return ratio, max(ratio - half, 0.0), ratio + half
 
 
 def student_t(freedom: int) -> float:
@@ -254,7 +253,7 @@ def student_t(freedom: int) -> float:
 
 
 def _groups(rows: Iterable[tuple[Ids, Ids]], most: int) -> Iterator[list[tuple[Ids, Ids]]]:
-    """Stretches that are not empty, in order, as many at a time as hold about `most` symbols."""
+    """Segments that are not empty, in order, in groups of about `most` tokens."""
     group: list[tuple[Ids, Ids]] = []
     held = 0
     for inputs, targets in rows:
@@ -269,10 +268,10 @@ def _groups(rows: Iterable[tuple[Ids, Ids]], most: int) -> Iterator[list[tuple[I
 
 
 def _read(rows: Sequence[tuple[Ids, Ids]], model: Unrolling, size: int, chunk: int) -> Iterator[_Part]:
-    """Reads rows, the longest first, side by side from a fresh state, chunk by chunk.
+    """Runs the model over a batch of rows, the longest first, from a fresh state, chunk by chunk.
 
-    A chunk ends where half of its rows have ended; these leave. So at most half of what is read is padding, which
-    comes after all that its row answers: no lengths are needed, and a fast kernel gets a full rectangle.
+    A chunk ends where half of its rows have ended; these rows are dropped. So at most half of a batch is padding, and
+    it comes after a row's last target: no lengths are needed, and a fast kernel gets a full rectangle.
     """
     lengths = np.array([len(targets) for _, targets in rows])
     state, start = model.start(len(rows)), 0
@@ -281,7 +280,7 @@ def _read(rows: Sequence[tuple[Ids, Ids]], model: Unrolling, size: int, chunk: i
             rows, lengths, state = rows[:alive], lengths[:alive], take(state, torch.arange(alive))
         steps = max(1, min(chunk, LOGITS // (alive * size), int(lengths[alive // 2]) - start))
         inputs, targets = (_padded([row[side][start : start + steps] for row in rows], steps) for side in (0, 1))
-        nats, right, state = _foresee(model, inputs, targets, state)
+        nats, right, state = _predict(model, inputs, targets, state)
         yield _Part(targets, nats, right, np.arange(start, start + steps) < lengths[:, None])
         start += steps
 
@@ -290,19 +289,19 @@ def _padded(rows: Sequence[Ids], steps: int) -> NDArray[np.int64]:
     return np.stack([np.pad(row.astype(np.int64), (0, steps - len(row))) for row in rows])
 
 
-def _foresee(model: Unrolling, inputs: Ids, targets: Ids, state: State) -> tuple[Floats, NDArray[np.bool_], State]:
-    """Nats and whether the likeliest symbol was right, both (B, T), and the state after."""
-    symbols, answers = (torch.from_numpy(ids.astype(np.int64)) for ids in (inputs, targets))  # (B, T)
+def _predict(model: Unrolling, inputs: Ids, targets: Ids, state: State) -> tuple[Floats, NDArray[np.bool_], State]:
+    """Nats and whether the most likely token was right, both (B, T), and the state after."""
+    tokens, following = (torch.from_numpy(ids.astype(np.int64)) for ids in (inputs, targets))  # (B, T)
     with torch.no_grad(), torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
-        logits, state = model.unroll(symbols, state)  # (B, T, V)
-        answers = answers.to(logits.device)
-        nats = F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="none")
-        right = logits.argmax(2) == answers
-    return nats.view(answers.shape).cpu().double().numpy(), right.cpu().numpy(), state
+        logits, state = model.unroll(tokens, state)  # (B, T, V)
+        following = following.to(logits.device)
+        nats = F.cross_entropy(logits.flatten(0, 1), following.flatten(), reduction="none")
+        right = logits.argmax(2) == following
+    return nats.view(following.shape).cpu().double().numpy(), right.cpu().numpy(), state
 
 
 def _totals(model: Unrolling, targets: Sequence[Ids], size: int) -> Floats:
-    """Nats of each row, all read side by side from a fresh state. Rows are not empty."""
+    """Nats of each row, processed as one batch from a fresh state. Rows are not empty."""
     order = sorted(range(len(targets)), key=lambda row: -len(targets[row]))
     rows = [(np.concatenate([[BORDER], targets[row][:-1]]), targets[row]) for row in order]
     totals = np.zeros(len(rows))

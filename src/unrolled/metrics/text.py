@@ -1,4 +1,4 @@
-"""Scores of written texts: how near they come to what people wrote, as the field counts it. N texts."""
+"""Metrics of generated texts against reference texts: BLEU, chrF, word error rate, exact match. N texts."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ from unrolled.seeds import numpy_generator
 Counts = NDArray[np.int64]
 Interval = tuple[float, float]
 
-LENGTHS = (10, 20, 30, 50)  # words of a source: where a bucket ends
+LENGTHS = (10, 20, 30, 50)  # words of a source: the upper ends of the buckets
 ORDERS = 4  # of BLEU's n-grams
-CHARACTER_ORDERS = 6  # of chrF's
-RECALL = 2  # times as much as precision, it counts for chrF
+CHARACTER_ORDERS = 6  # of chrF's n-grams
+RECALL = 2  # chrF's beta: recall counts twice as much as precision
 
 
 @dataclass(frozen=True)
 class LengthScore:
-    """BLEU of the texts about sources of like length."""
+    """BLEU of the texts whose sources are of similar length."""
 
     shortest: int  # words of the source
-    longest: int | None  # None: there is no end
+    longest: int | None  # None: no upper end
     rows: int
     bleu: float
 
 
 @dataclass(frozen=True)
 class TextScore:
-    """How near N texts come to the right ones, each with its 95% interval over rows drawn anew (Koehn 2004)."""
+    """Metrics of N generated texts, each with its 95% interval by bootstrap over rows (Koehn 2004)."""
 
     rows: int
-    bleu: float  # 0 to 100, of all texts together (Papineni et al. 2002, by Post 2018)
+    bleu: float  # 0 to 100, corpus BLEU (Papineni et al. 2002, by Post 2018)
     bleu_interval: Interval
     chrf: float  # 0 to 100: F2 of n-grams of characters (Popović 2015)
     chrf_interval: Interval
-    wer: float  # words to put right over words of the right text, above 1 where far too much is written
+    wer: float  # word errors over words of the reference; above 1 for a text that is far too long
     wer_interval: Interval
-    exact: float  # share of texts that are a right one, but for space at the ends
+    exact: float  # share of texts that equal a reference, but for space at the ends
     exact_interval: Interval
     by_length: tuple[LengthScore, ...]  # empty where no sources were given
-    drawn: int = RESAMPLED  # times that rows were drawn anew for each interval; fewer where time was short
+    drawn: int = RESAMPLED  # bootstrap samples for each interval; fewer where time was short
 
     @property
     def line(self) -> str:
-        """The figures in a line."""
+        """All metrics as one line."""
         return self.told(bleu=True)
 
     def told(self, bleu: bool) -> str:
-        """The figures in a line; of texts of a word or two BLEU says nothing, and is left out."""
+        """All metrics as one line; without BLEU, which means nothing for texts of a word or two."""
 
         def shown(value: float, interval: Interval, form: str) -> str:
             low, high = interval
@@ -70,7 +70,7 @@ class TextScore:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """In plain names."""
+        """The fields by name, for JSON."""
         return {
             "rows": self.rows,
             "bleu": self.bleu,
@@ -95,18 +95,19 @@ def score_texts(
     sources: Sequence[str] | None = None,
     deadline: Deadline = ENDLESS,
 ) -> TextScore:
-    """The score of N written texts beside the right ones of each, of which there is one or more.
+    """The score of N generated texts against their references, one or more for each.
 
-    The likest right text counts for chrF and word errors; BLEU knows several itself. Case and punctuation count.
-    sources: what the texts are about, for BLEU by their length in words. DataError where the numbers do not fit.
+    chrF and word errors take the most similar reference; BLEU handles several itself. Case and punctuation count.
+    sources: the input texts, for BLEU by their length in words. Raises DataError where the numbers differ.
     """
     if not written:
         raise DataError("There are no texts to score; give at least one.")
     if len(right) != len(written) or (sources is not None and len(sources) != len(written)):
         others = len(right) if len(right) != len(written) else len(sources or ())
-        raise DataError(f"{len(written)} texts were written and {others} given beside them; give as many of each.")
+        name = "references" if len(right) != len(written) else "sources"
+        raise DataError(f"There are {len(written)} texts and {others} {name}; give as many of each.")
     if empty := [row for row, texts in enumerate(right) if not texts]:
-        raise DataError(f"Text {empty[0] + 1} has no right text beside it; it needs at least one.")
+        raise DataError(f"Text {empty[0] + 1} has no reference; it needs at least one.")
     n_grams, characters = count_n_grams(written, right), count_characters(written, right)
     words, hits = count_word_errors(written, right), count_exact(written, right)
     figures: list[tuple[Callable[[Counts], float], Counts]]
@@ -129,7 +130,7 @@ def score_texts(
 
 
 def count_n_grams(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
-    """BLEU's statistics of each text, (N, 10): its words, those of the right text, n-grams right, n-grams written."""
+    """BLEU's statistics of each text, (N, 10): its words, the reference's words, n-grams matched, n-grams written."""
     from sacrebleu import BLEU
 
     metric = BLEU(effective_order=True)
@@ -138,40 +139,40 @@ def count_n_grams(written: Sequence[str], right: Sequence[Sequence[str]]) -> Cou
 
 
 def bleu(counts: Counts) -> float:
-    """BLEU of the sum of texts' statistics (10,), smoothed as the field reports it."""
+    """BLEU of the summed statistics (10,), with sacrebleu's default smoothing."""
     from sacrebleu import BLEU
 
-    words, right_words, *n_grams = counts.tolist()
+    words, reference_words, *n_grams = counts.tolist()
     return float(
         BLEU.compute_bleu(
             correct=n_grams[:ORDERS],
             total=n_grams[ORDERS:],
             sys_len=words,
-            ref_len=right_words,
+            ref_len=reference_words,
             smooth_method="exp",
         ).score
     )
 
 
 def count_characters(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
-    """chrF's statistics of each text beside the likest right one, (N, 18): n-grams written, right and met, order by
-    order. sacrebleu gives scores alone; these give the same."""
+    """chrF's statistics of each text against its most similar reference, (N, 18): for each order the n-grams of the
+    text, of the reference, and in both. sacrebleu gives only the scores; these statistics give the same."""
     found = []
     for text, texts in zip(written, right, strict=True):
         own = count_character_n_grams(text)
-        found.append(max((_meet(own, count_character_n_grams(one)) for one in texts), key=chrf))
+        found.append(max((_count_common(own, count_character_n_grams(one)) for one in texts), key=chrf))
     return np.array(found, np.int64)
 
 
 def count_character_n_grams(text: str) -> list[Counter[str]]:
-    """The n-grams of one to six characters of a text, white space left out."""
+    """The n-grams of one to six characters of a text, without white space."""
     from sacrebleu import extract_char_ngrams
 
     characters = "".join(text.split())
     return [extract_char_ngrams(characters, order) for order in range(1, CHARACTER_ORDERS + 1)]
 
 
-def _meet(own: list[Counter[str]], right: list[Counter[str]]) -> Counts:
+def _count_common(own: list[Counter[str]], right: list[Counter[str]]) -> Counts:
     counts: list[int] = []
     for mine, theirs in zip(own, right, strict=True):
         met = sum(min(times, theirs[n_gram]) for n_gram, times in mine.items() if n_gram in theirs)
@@ -180,7 +181,7 @@ def _meet(own: list[Counter[str]], right: list[Counter[str]]) -> Counts:
 
 
 def chrf(counts: Counts) -> float:
-    """chrF of the sum of texts' statistics (18,): the F-score of the mean precision and the mean recall of the orders
+    """chrF of the summed statistics (18,): the F-score of the mean precision and the mean recall over the orders
     that both texts have."""
     precision = recall = 0.0
     orders = 0
@@ -194,7 +195,7 @@ def chrf(counts: Counts) -> float:
 
 
 def count_word_errors(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
-    """Of each text (N, 2): words to put right for the right text that takes fewest, and that one's words."""
+    """For each text (N, 2): word errors against the reference with the fewest, and that reference's words."""
     import jiwer
 
     found = []
@@ -209,35 +210,35 @@ def count_word_errors(written: Sequence[str], right: Sequence[Sequence[str]]) ->
 
 
 def error_rate(counts: Counts) -> float:
-    """Errors over words; where there are no words to be right, 0 without an error, else 1 for each."""
+    """Errors over words of the reference; for an empty reference the number of errors."""
     errors, words = counts.tolist()
     return float(errors / max(1, words))
 
 
 def count_exact(written: Sequence[str], right: Sequence[Sequence[str]]) -> Counts:
-    """Of each text (N, 2): whether it is a right one, and 1."""
+    """For each text (N, 2): whether it equals a reference, and 1."""
     pairs = zip(written, right, strict=True)
     return np.array([(text.strip() in [one.strip() for one in texts], 1) for text, texts in pairs], np.int64)
 
 
 def share(counts: Counts) -> float:
-    """Those that are over all."""
+    """The first count over the second."""
     return float(counts[0] / counts[1])
 
 
 def resampled(score: Callable[[Counts], float], counts: Counts) -> Interval:
-    """The middle 95% of a score over rows drawn anew from these (N, K), whose sum it is made from (Efron 1979)."""
+    """The 95% bootstrap interval of a score that is computed from the sum of these rows (N, K) (Efron 1979)."""
     return middle_of(draws(score, counts))
 
 
 def draws(score: Callable[[Counts], float], counts: Counts, deadline: Deadline = ENDLESS) -> list[float]:
-    """A score of rows drawn anew, again and again.
+    """A score of each bootstrap sample.
 
-    The rows drawn are the same for every score, so that two scores, or two models' scores, go up and down together.
+    The samples are the same for every score, so that the scores of two models can be compared sample by sample.
     """
-    rows, dice = len(counts), numpy_generator(0, "bootstrap")
+    rows, generator = len(counts), numpy_generator(0, "bootstrap")
     even = np.full(rows, 1 / rows)
-    return draw_anew(lambda: score(dice.multinomial(rows, even) @ counts), deadline)
+    return draw_anew(lambda: score(generator.multinomial(rows, even) @ counts), deadline)
 
 
 def middle_of(found: Sequence[float]) -> Interval:
@@ -247,7 +248,7 @@ def middle_of(found: Sequence[float]) -> Interval:
 
 
 def bleu_by_length(n_grams: Counts, sources: Sequence[str]) -> tuple[LengthScore, ...]:
-    """BLEU of the texts about sources of up to 10, 20, 30 and 50 words and longer, where there are any."""
+    """BLEU of the texts by the length of their sources: up to 10, 20, 30 and 50 words, and longer."""
     lengths = np.array([len(source.split()) for source in sources])
     found, shortest = [], 0
     for longest in (*LENGTHS, None):
