@@ -77,7 +77,7 @@ def test_evaluation_skips_what_is_empty_on_request(run: Path, tmp_path: Path, un
     assert (score["accuracy"], sum(map(sum, score["confusion"]))) == (1.0, 2)
     own = unroll("evaluate", run, "--skip-empty")
     assert own.code == 2
-    assert "--skip-empty is of a table that is named" in own.err
+    assert "--skip-empty needs the path of a table" in own.err
 
 
 def test_evaluation_reads_other_delimiters_orders_and_columns(run: Path, tmp_path: Path, unroll: Unroll) -> None:

@@ -36,11 +36,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_table_that_is_read_as_it_stands_is_said_to_be_so(folder: Path, unroll: Unroll) -> None:
     run, table = folder / "run-text.txt", folder / "table.tsv"
     told = unroll("evaluate", run, table, "--quiet", "--threads", "1").out
-    assert told.startswith(
-        f"{table} (a table that is read as it stands: its header and what is between its cells are "
-    )
+    assert told.startswith(f"{table} (a table, read as plain text: its header and its separators are scored too")
     facts = json.loads(unroll("evaluate", run, table, "--json", "--threads", "1").out)
-    assert facts["part"] == str(table) and facts["note"].startswith("a table that is read as it stands")
+    assert facts["part"] == str(table) and facts["note"].startswith("a table, read as plain text")
     assert "(it looks like a table" in unroll("evaluate", run, folder / "table.txt", "--quiet", "--threads", "1").out
 
 

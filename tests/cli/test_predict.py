@@ -118,7 +118,7 @@ def test_scores_and_mistakes_are_told(run: Answer, unroll: Unroll, here: Path) -
     answer = unroll("evaluate", "run", "--errors", "wrong.csv")
     assert answer.code == 0
     assert answer.out.startswith("label, test: ")
-    assert "answered:" in answer.out
+    assert "predicted:" in answer.out
     facts = json.loads(unroll("evaluate", "run", "--json").out)
     assert facts["outputs"]["label"]["rows"] == 20
     with (here / "wrong.csv").open(newline="") as file:
@@ -127,10 +127,9 @@ def test_scores_and_mistakes_are_told(run: Answer, unroll: Unroll, here: Path) -
     write(here / "other.csv", [("good", "no"), ("good", "yes"), ("bad", "perhaps")])
     other = unroll("evaluate", "run", "other.csv", "--errors", "other-wrong.csv")
     assert "accuracy 33.3%" in other.out
-    assert "(not known)" in other.out
+    assert "(unknown)" in other.out
     assert (
-        "1 of 3 have a label that the run does not know (perhaps): whatever it answers is wrong there, and no "
-        "nats are counted for it"
+        "1 of 3 have a label that the run does not know (perhaps): they count as wrong and are left out of the nats"
     ) in other.out
     assert json.loads(unroll("evaluate", "run", "other.csv", "--json").out)["outputs"]["label"]["unknown"] == {
         "count": 1, "labels": ["perhaps"],
@@ -141,7 +140,7 @@ def test_scores_and_mistakes_are_told(run: Answer, unroll: Unroll, here: Path) -
     assert {(one["file"], int(one["row"])) for one in wrong} == {("other.csv", 2), ("other.csv", 4)}
     assert float(wrong[0]["chance"]) >= float(wrong[1]["chance"])
     known = unroll("evaluate", "run", "films.csv")
-    assert "which it was trained on" in known.out
+    assert "the run was trained on this table" in known.out
 
 
 def test_info_tells_of_a_table_and_of_its_run(run: Answer, unroll: Unroll) -> None:
@@ -172,15 +171,15 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("predict run folder", ("folder", "a file of lines")),
     ("predict run columns.csv", ("columns.csv", "no column 'text'", "words")),
     ("evaluate run holes.csv", ("holes.csv, row 3", "'text' is empty", "--skip-empty")),
-    ("evaluate run --skip-empty", ("--skip-empty is of a table that is named",)),
-    ("evaluate language --skip-empty", ("--skip-empty is of rows with answers", "foresees a text")),
-    ("predict run new.txt --every", ("row's end alone", "--direction ahead")),
+    ("evaluate run --skip-empty", ("--skip-empty needs the path of a table",)),
+    ("evaluate language --skip-empty", ("--skip-empty applies to tables", "predicts the next token of a text")),
+    ("predict run new.txt --every", ("only at the end of a row", "--direction ahead")),
     (
         "predict language new.txt",
         ("of kind 'language', which has no predict()", "unroll sample, unroll score"),
     ),
-    ("evaluate language --errors w.csv", ("--errors", "foresees a text")),
-    ("evaluate run --adapt", ("--adapt", "answers about rows")),
+    ("evaluate language --errors w.csv", ("--errors", "predicts the next token of a text")),
+    ("evaluate run --adapt", ("--adapt", "predicts labels, tags or numbers")),
     ("evaluate run --errors films.csv", ("films.csv exists",)),
     ("evaluate run --errors absent/w.csv", ("absent/w.csv", "cannot be written")),
     ("evaluate run columns.csv", ("columns.csv", "no column 'text'")),

@@ -43,8 +43,8 @@ GIVEN = {
     "no header": ("q.csv", "0.5;7\n2.5;8\n3.5;9\n", "Its first row looks like data"),
     "thousands": ("q.csv", "x;z\n0.5;\n1.100.567;\n", "Write it as 1100567; or use a run that was trained with --d"),
     "a list": ("q.jsonl", '{"x": [1, [2]]}\n', "q.jsonl, row 1: "),
-    "a line": ("q.txt", "1,5 2,5\n", "'1,5 2,5': whether its commas stand before decimals"),
-    "semicolons": ("q.txt", "1,5; 2,5\n", "'1,5; 2,5': whether its commas stand before decimals"),
+    "a line": ("q.txt", "1,5 2,5\n", "'1,5 2,5': it is unclear whether its commas are decimal commas"),
+    "semicolons": ("q.txt", "1,5; 2,5\n", "'1,5; 2,5': it is unclear whether its commas are decimal commas"),
 }
 
 
@@ -85,7 +85,7 @@ def test_decimal_commas_are_of_csv_alone(tmp_path: Path, unroll: Unroll) -> None
     table.write_text("".join(json.dumps({"x": n, "y": n / 4}) + "\n" for n in range(40)))
     answer = unroll("train", table, "--decimal", ",", "--out", tmp_path / "run", *LINEAR)
     assert answer.code == 2
-    assert f"--decimal is of csv and tsv, and {table} is none by its name. Leave it out." in answer.err
+    assert f"--decimal applies to csv and tsv files; by its name {table} is neither. Leave it out." in answer.err
     assert not (tmp_path / "run").exists()
 
 

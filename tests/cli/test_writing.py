@@ -70,8 +70,8 @@ def test_texts_are_drawn_by_the_seed(unroll: Unroll, folder: Path) -> None:
 
 
 REFUSED = [
-    (["--top", "3"], r"--top is of labels and tags, and this run writes texts"),
-    (["--every"], r"--every is of labels and tags, and this run writes texts"),
+    (["--top", "3"], r"--top applies to labels and tags, but this run generates texts"),
+    (["--every"], r"--every applies to labels and tags, but this run generates texts"),
     (["--attention"], r"--attention is weights, a table for each text: it takes --json"),
     (["--beam", "2", "--temperature", "1"], r"--beam looks for the likeliest text, --temperature draws one"),
     (["--beam", "0"], r"--beam is a whole number of at least 1; got 0"),
@@ -100,13 +100,13 @@ def test_a_run_that_answers_refuses_what_is_of_texts(options: list[str], unroll:
     assert unroll("train", tmp_path / "r.csv", "--model", "linear", "--out", tmp_path / "run").code == 0
     answer = unroll("predict", tmp_path / "run", "--text", "fine", "--json", *options)
     assert answer.code == 2
-    assert f"{options[0]} is of runs that write texts" in answer.err
+    assert f"{options[0]} applies to runs that generate texts" in answer.err
 
 
 def test_it_is_evaluated_beside_the_likest_row(unroll: Unroll, folder: Path, tmp_path: Path) -> None:
     answer = unroll("evaluate", folder / "run", "--errors", tmp_path / "wrong.csv")
     assert answer.code == 0
-    assert "output, test part, " in answer.out
+    assert "output, test, " in answer.out
     assert "word error rate" in answer.out
     assert "Baseline: nearest neighbour by n-grams of characters chrF" in answer.out
     wrong = list(csv.DictReader(io.StringIO((tmp_path / "wrong.csv").read_text())))
@@ -118,7 +118,7 @@ def test_it_is_evaluated_beside_the_likest_row(unroll: Unroll, folder: Path, tmp
     assert set(facts["outputs"]["output"]) >= {"bleu", "chrf", "wer", "exact", "nats", "perplexity", "bleu_interval"}
     refused = unroll("evaluate", folder / "run", "--adapt")
     assert refused.code == 2
-    assert "--adapt learns from a text while it is read" in refused.err
+    assert "--adapt applies to language models" in refused.err
 
 
 def test_what_is_there_is_said(unroll: Unroll, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def test_one_column_without_a_header_is_a_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["t.txt", "t.jsonl"])
 def test_what_has_no_header_by_its_form_refuses_the_option(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text('{"text": "a"}\n' * 300)
-    with pytest.raises(OptionError, match=r"--no-header is of csv and tsv, and .* is none by its name"):
+    with pytest.raises(OptionError, match=r"--no-header applies to csv and tsv files; by its name .* is neither"):
         info_data(tmp_path / name, TrainOptions(no_header=True))
 
 

@@ -314,7 +314,7 @@ def test_folders_of_texts_are_labels(tmp_path: Path) -> None:
     assert learnt("splits", "train", "test", count=20)[0] == "language"
     kind, said = learnt("both", "train", "test", "model")
     assert kind == "language"
-    assert "test and train are read with all else as one text; as splits: --valid --test" in said
+    assert "test and train are part of the text; to use them as splits: --valid --test" in said
 
 
 def test_texts_as_long_as_books_are_documents(tmp_path: Path) -> None:

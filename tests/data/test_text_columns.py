@@ -154,7 +154,7 @@ def test_options_that_do_not_fit_are_refused(messages: Path, asked: dict[str, An
 
 def test_rows_are_of_tables_and_one_column_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("a text\n" * 99)
-    with pytest.raises(OptionError, match=r"--documents row is of tables, and .*t\.txt is none"):
+    with pytest.raises(OptionError, match=r"--documents row applies to tables; by its name .*t\.txt is not one"):
         info_data(tmp_path / "t.txt", TrainOptions(documents="row"))
     path = write_csv(tmp_path / "two.csv", ["a", "b"], [["x", "y"]])
     with pytest.raises(OptionError, match="several columns; name the one"):

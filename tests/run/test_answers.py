@@ -87,7 +87,7 @@ def test_the_best_of_net_linear_ngram_and_all_is_left_and_said(trained: Training
     assert "always '" in words
     json.dumps(facts["scores"])
     assert (
-        "at the end weighed with the linear model and the n-gram, and the best on validation is selected"
+        "at the end combined with the linear model and the n-gram, and the best on validation is selected"
         in trained.plan_line
     )
 
@@ -211,7 +211,7 @@ def test_what_is_not_trained_is_a_run_like_any_other(
     with pytest.raises(OptionError, match=rf"The {name} has no --size: it is {how}, not trained"):
         Training(table, model=model, size=8)
     assert Training(table, model=model, output="kind", threads=1, out=str(tmp_path / "one")).run.facts["threads"] == 1
-    with pytest.raises(RunError, match=rf"answers at a row's end alone: it is {model}, of whole rows"):
+    with pytest.raises(RunError, match=rf"predicts only at the end of a row: it is {model}, which needs whole rows"):
         list(run.predict("a", every=True))
 
 
@@ -258,9 +258,7 @@ def test_ngrams_are_counted_for_labels_of_texts_alone(tmp_path: Path) -> None:
     path = tmp_path / "mixed.csv"
     path.write_text("text,tags,price\n" + "good film,a;b,1.5\nbad film,b,2.5\nlong book,a,3.5\n" * 30)
     for output, kind, what in (("price", None, "value"), ("tags", "labels", "labels")):
-        words = (
-            rf"the n-gram answers with one label about a text; .*mixed\.csv is asked for '{output}' \({what}\), about"
-        )
+        words = rf"the n-gram predicts one label per text\. Requested for .*mixed\.csv: '{output}' \({what}\), from"
         with pytest.raises(OptionError, match=words):
             Training(path, input="text", output=output, kind=kind, model="ngram")
     with pytest.raises(OptionError, match=r"asked for 'text' \(label\), about 1 number a step"):
@@ -307,15 +305,15 @@ def test_what_reads_ahead_answers_at_every_step(streaming: Path) -> None:
 
 def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
     refused: list[tuple[dict[str, Any], str]] = [
-        ({"pool": "last"}, r"--pool last takes what stands at a row's end.*\n.*--direction ahead"),
-        ({"gradient": "truncated:k1=4"}, r"rows read both ways are one piece\.\n.*--direction ahead"),
+        ({"pool": "last"}, r"--pool last needs --direction ahead: .*\n.*Add --direction ahead"),
+        ({"gradient": "truncated:k1=4"}, r"a bidirectional encoder needs whole rows\.\n.*--direction ahead"),
         ({"documents": "line"}, r"is a table, which has no use for --documents"),
         ({"window": 9}, r"is a table, which has no use for --window"),
-        ({"model": "lstm+ngram+ngram"}, r"or both: lstm\+linear\+ngram\. Got 'lstm\+ngram\+ngram'"),
-        ({"model": "linear+ngram"}, r"A mixture is of one learnt model and the n-gram"),
-        ({"model": "linear:size=3"}, r"linear model is a model of its own, without options"),
-        ({"model": "gru+lstm"}, r"A mixture is of one learnt model and the n-gram"),
-        ({"reader": "dot"}, r"names\.csv is asked for 'kind' \(label\)\.\nLeave it out, or .*: --as text"),
+        ({"model": "lstm+ngram+ngram"}, r"lstm\+linear or lstm\+linear\+ngram\. Got 'lstm\+ngram\+ngram'"),
+        ({"model": "linear+ngram"}, r"An ensemble has one trained model and the n-gram"),
+        ({"model": "linear:size=3"}, r"linear model takes no options and is not stacked"),
+        ({"model": "gru+lstm"}, r"An ensemble has one trained model and the n-gram"),
+        ({"reader": "dot"}, r"Requested for .*names\.csv: 'kind' \(label\)\.\nLeave it out, or .*: --as text"),
         ({"kind": "prose"}, r"--as is one of language, label, labels, tags, value, text; got 'prose'"),
     ]
     for asked, words in refused:
@@ -325,7 +323,7 @@ def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
     text.write_text("some text, line after line\n" * 50)
     with pytest.raises(OptionError, match=r"text\.txt is read as a text, which has no use for --pool"):
         Training(text, steps=1, pool="mean")
-    with pytest.raises(OptionError, match=r"text\.txt is a text, and the linear model answers about rows"):
+    with pytest.raises(OptionError, match=r"text\.txt is a text, and the linear model needs a table"):
         Training(text, model="lstm+linear", steps=1)
     as_text = Training(table, kind="language", steps=1, out=str(table.parent / "as-text"))
     assert as_text.run.facts["kind"] == "language"
@@ -355,7 +353,7 @@ DAMAGE: dict[str, tuple[Any, str]] = {
     "no outputs": (lambda run: damage_symbols(run, lambda t: t.pop("outputs")), r"symbols\.json is damaged"),
     "other outputs": (
         lambda run: damage_symbols(run, lambda t: t["outputs"].update(x={"kind": "label", "names": ["a", "b"]})),
-        r"outputs are not those",
+        r"outputs do not match its columns",
     ),
     "an output without labels": (
         lambda run: damage_symbols(run, lambda t: t["outputs"]["kind"].pop("names")),
@@ -369,7 +367,7 @@ DAMAGE: dict[str, tuple[Any, str]] = {
         lambda run: (run / "run.json").write_text(
             (run / "run.json").read_text().replace('"weights": {', '"weights": {"more": [1.0],')
         ),
-        r"its weights do not fit",
+        r"its ensemble weights do not match its members",
     ),
 }
 
@@ -448,9 +446,9 @@ def test_a_confusion_of_many_labels_is_its_largest_mistakes() -> None:
     logs = np.full((6, 30), math.log(0.01))
     logs[np.arange(6), [5, 5, 0, 7, 1, 2]] = math.log(0.7)
     lines = confusion_lines(score_labels(logs, answers, names))
-    assert lines == ["       2 x label0 taken for label5", "       1 x label1 taken for label7"]
+    assert lines == ["       2 x label0 predicted as label5", "       1 x label1 predicted as label7"]
     few = confusion_lines(score_labels(logs[:, :3], np.array([0, 0, 0, 1, -1, 2]), ["a", "b", "c"]))
-    assert few[-1].split()[0] == "(not"
+    assert few[-1].split()[0] == "(unknown)"
     assert len(few) == 5
 
 
@@ -659,7 +657,7 @@ def test_tags_go_on_to_the_same_bytes(direction: str, tmp_path: Path) -> None:
 
 
 def test_no_validation_is_refused(table: Path) -> None:
-    with pytest.raises(DataError, match=r"validation part is empty.*\n.*--valid 0\.1"):
+    with pytest.raises(DataError, match=r"validation split is empty.*\n.*--valid 0\.1"):
         Training(table, valid="none", output="kind", steps=1)
 
 

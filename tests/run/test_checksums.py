@@ -136,7 +136,7 @@ def test_a_run_without_checksums_answers_says_so_and_has_them_once_it_goes_on(un
     (run / "run.json").write_text(json.dumps(facts))
     before = predicted(run)
     answer = unroll("info", run)
-    assert answer.code == 0 and "checksums" in answer.out and "an older version made it" in answer.out
+    assert answer.code == 0 and "checksums" in answer.out and "made by an older version" in answer.out
     folder = RunFolder.open(run)
     folder.lock()
     folder.release()

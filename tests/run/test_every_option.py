@@ -232,7 +232,7 @@ def test_an_option_that_mends_cells_changes_what_is_done_with_them(
 
 
 def test_a_pool_is_of_whole_rows(files: dict[str, Path]) -> None:
-    with pytest.raises(OptionError, match="--pool is of answers about whole rows"):
+    with pytest.raises(OptionError, match="--pool applies to predictions per row"):
         done(files["tags of words"], TASKS["tags of words"][1] | {"pool": "mean"})
 
 

@@ -62,7 +62,7 @@ def test_the_whole_is_better_than_its_parts_and_they_are_shown(text: Path, tmp_p
     assert set(verdict.parts) == {"lstm", "ngram"}
     assert verdict.test.nats <= min(verdict.parts.values()) + 0.01
     assert verdict.fitted == training.subject.corpus.targets("validation")
-    assert f"Its parts alone: lstm {verdict.parts['lstm']:.3f}, ngram {verdict.parts['ngram']:.3f}" in "\n".join(
+    assert f"Members alone: lstm {verdict.parts['lstm']:.3f}, ngram {verdict.parts['ngram']:.3f}" in "\n".join(
         verdict.lines
     )
     evaluation = opened(tmp_path / "run").evaluate()
@@ -71,7 +71,7 @@ def test_the_whole_is_better_than_its_parts_and_they_are_shown(text: Path, tmp_p
     assert evaluation.score.nats == pytest.approx(verdict.test.nats)
     assert evaluation.as_dict()["parts"] == evaluation.parts
     assert f"ngram {evaluation.parts['ngram']:.4f}" in evaluation.lines[-1]
-    assert "weighed against the n-gram" in training.plan_line
+    assert "combined with the n-gram" in training.plan_line
 
 
 def test_weights_that_there_was_no_time_to_fit_are_said_to_be_so(text: Path, whole: Path) -> None:
@@ -83,7 +83,7 @@ def test_weights_that_there_was_no_time_to_fit_are_said_to_be_so(text: Path, who
         choose(learnt, ngram, read_corpus(text), 500, "lstm+ngram", "lstm", deadline=deadline)
         for deadline in (Deadline(0.0), ENDLESS)
     )
-    assert "too short to fit the weights of lstm+ngram to the end" in cut.failure and not fitted.failure
+    assert "no time to finish fitting the weights of lstm+ngram" in cut.failure and not fitted.failure
     assert cut.validation["lstm+ngram"] <= min(cut.validation.values()) + 0.1
 
 
@@ -163,11 +163,13 @@ def test_weights_of_a_mixture_or_of_its_learnt_part_are_a_start(text: Path, tmp_
     assert not (alone.folder / "ngram.safetensors").exists()
     again = Training(text, out=str(tmp_path / "b"), model="lstm+ngram", **asked | {"from_run": str(alone.folder)})
     assert finish(again).verdict is not None
-    with pytest.raises(OptionError, match=r"lstm of 1 x 16; --model gru\+ngram is another"):
+    with pytest.raises(OptionError, match=r"lstm of 1 x 16; --model gru\+ngram does not match"):
         Training(text, model="gru+ngram", **asked)
 
 
-@pytest.mark.parametrize(("damage", "words"), [("counts", "ngram.safetensors is missing"), ("gate", "gate does not")])
+@pytest.mark.parametrize(
+    ("damage", "words"), [("counts", "ngram.safetensors is missing"), ("gate", "gate is invalid")]
+)
 def test_a_damaged_mixture_is_refused(text: Path, tmp_path: Path, damage: str, words: str) -> None:
     run = finish(Training(text, out=str(tmp_path / "run"), **SMALL | {"steps": 2})).run
     if damage == "counts":

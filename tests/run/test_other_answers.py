@@ -140,7 +140,7 @@ def test_a_table_and_lines_of_numbers_are_answered_with_intervals(valued: Traini
     (flat,) = run.predict(["1, 0"])
     assert flat.values["y"][0].value == pytest.approx(answers[0].values["y"][0].value, rel=1e-5)
     for line, words in (
-        ("one two", r"'one two' is no list of numbers, which this run reads"),
+        ("one two", r"'one two' is not a list of numbers\. Expected: 0\.5"),
         ("1 2 3", r"1 2 3: 3 numbers per step; 2 were expected"),
         ("[[1, 2], [3]]", r"where numbers were expected"),
         ("inf 1", r"inf 1: a number that is not finite"),
@@ -162,7 +162,7 @@ def test_labels_and_values_are_heads_of_one_model(vectors: Path, tmp_path: Path)
     assert set(training.run.facts["reaches"]) == {"y"}, "only values have intervals"
     wrong = unrolled.load(tmp_path / "run").evaluate(errors=True).wrong
     assert {one["output"] for one in wrong} >= {"y"}
-    with pytest.raises(OptionError, match=r"--balance makes labels count alike.*are no labels"):
+    with pytest.raises(OptionError, match=r"--balance gives each label the same weight.*are not single labels"):
         Training(vectors, input="x", output="big,y", balance=True, steps=1)
 
 
@@ -367,9 +367,21 @@ def test_pictures_are_learnt(inlet: str, pictures: Path, tmp_path: Path) -> None
 
 def test_options_of_sounds_and_pictures_are_refused_elsewhere(vectors: Path, pictures: Path, tmp_path: Path) -> None:
     refused: list[tuple[Path, dict[str, Any], str]] = [
-        (vectors, {"inlet": "patches"}, r"--inlet patches is of pictures, and what is read here is 2 numbers a step"),
-        (vectors, {"inlet": "conv"}, r"--inlet conv is of sounds and pictures, and here are 2 numbers a step"),
-        (vectors, {"augment": "yes"}, r"--augment is of sounds and pictures, and here are 2 numbers a step"),
+        (
+            vectors,
+            {"inlet": "patches"},
+            r"--inlet patches applies to pictures, and the input here is 2 numbers a step",
+        ),
+        (
+            vectors,
+            {"inlet": "conv"},
+            r"--inlet conv applies to sounds and pictures, and the input here is 2 numbers a step",
+        ),
+        (
+            vectors,
+            {"augment": "yes"},
+            r"--augment applies to sounds and pictures, and the input here is 2 numbers a step",
+        ),
         (vectors, {"symbols": "char"}, r"--symbols is of texts, and what is read here is of kind vectors"),
         (
             pictures,

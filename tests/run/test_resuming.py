@@ -255,7 +255,7 @@ def test_another_runs_weights_are_a_start_and_bring_its_sizes(
 
 
 def test_other_sizes_than_those_of_the_run_to_start_from_are_refused(text: Path, uninterrupted: Path) -> None:
-    with pytest.raises(OptionError, match=r"lstm of 1 x 16; --size 32 is another\.\nLeave it out"):
+    with pytest.raises(OptionError, match=r"lstm of 1 x 16; --size 32 does not match\.\nLeave it out"):
         Training(text, from_run=str(uninterrupted), size=32, steps=5)
 
 
@@ -264,7 +264,7 @@ def test_another_memory_than_that_of_the_run_named_is_refused_though_it_is_the_u
 ) -> None:
     run = str(tmp_path / "run")
     finish(Training(text, out=run, model="gru", size=8, steps=2, threads=1))
-    with pytest.raises(OptionError, match=r"gru of 1 x 8; --model lstm is another"):
+    with pytest.raises(OptionError, match=r"gru of 1 x 8; --model lstm does not match"):
         Training(text, from_run=run, model="lstm", steps=2)
     with pytest.raises(OptionError, match=r"--model lstm would change it"):
         Training(text, plan=run, model="lstm")

@@ -170,7 +170,7 @@ def test_words_begin_as_what_they_stand_together_with(kind: str, table: Path, tm
     assert ahead.streams, "or ahead, where that is asked for"
     pairs = zip(ahead.memory.parameters(), known.memory.parameters(), strict=True)
     assert not any(torch.equal(one, other) for one, other in pairs), "the memory is new"
-    with pytest.raises(OptionError, match=r"which reads by symbols of its own;\n--symbols char is another way"):
+    with pytest.raises(OptionError, match=r"with a vocabulary of its own;\n--symbols char does not match"):
         start(table, language, tmp_path / "other", symbols="char")
     frozen = start(table, language, tmp_path / "frozen", freeze="encoder")
     assert torch.equal(model_of(frozen).inlet.embedding.weight[1:], known.embedding.weight[before])
@@ -213,7 +213,7 @@ def test_a_gru_is_left_as_gru_and_linear(folder: Path, table: Path, tmp_path: Pa
     assert unrolled.load(tmp_path / "run").left == ["gru", "linear"]
     alone = finish(start(table, source, tmp_path / "alone", steps=2, model="gru"))
     assert alone.run.facts["left"] == ["gru"]
-    with pytest.raises(OptionError, match=r"starts from a gru of 1 x 8; --model mingru is another"):
+    with pytest.raises(OptionError, match=r"starts from a gru of 1 x 8; --model mingru does not match"):
         start(table, source, tmp_path / "never", model="mingru")
 
 
@@ -259,7 +259,7 @@ def test_what_is_not_frozen_learns(language: Path, table: Path, tmp_path: Path) 
 
 def test_other_symbols_are_refused(table: Path, tmp_path: Path) -> None:
     run = finish(Training(table, out=str(tmp_path / "run"), steps=2, size=8, model="lstm", **TINY)).folder
-    with pytest.raises(OptionError, match="reads by symbols of its own; --symbols bpe is another way"):
+    with pytest.raises(OptionError, match="has a vocabulary of its own; --symbols bpe does not match"):
         start(table, run, tmp_path / "b", symbols="bpe")
     assert not (tmp_path / "b").exists()
 
@@ -283,11 +283,11 @@ def test_a_frozen_encoder_may_be_of_a_run_on_a_table(table: Path, tmp_path: Path
 def test_what_a_language_model_is_no_start_of_is_refused(
     language: Path, table: Path, folder: Path, tmp_path: Path
 ) -> None:
-    begins = r"starts from a language model, which reads ahead, by symbols of its own;\n"
+    begins = r"starts from a causal language model with a vocabulary of its own;\n"
     refused: list[tuple[dict[str, Any], str]] = [
-        ({"direction": "both"}, begins + r"--direction both is another way\. Leave it out"),
-        ({"symbols": "word"}, begins + r"--symbols word is another way\. Leave it out"),
-        ({"size": 16}, r"starts from a lstm of \d x 8; --size 16 is another"),
+        ({"direction": "both"}, begins + r"--direction both does not match\. Leave it out"),
+        ({"symbols": "word"}, begins + r"--symbols word does not match\. Leave it out"),
+        ({"size": 16}, r"starts from a lstm of \d x 8; --size 16 does not match"),
         ({"window": 9}, r"films\.csv is a table, which has no use for --window"),
         ({"kind": "tags"}, r"--from a language model answers about whole texts, and here are tags"),
         ({"freeze": "heads"}, r"--freeze is one of encoder; got 'heads'"),

@@ -101,8 +101,8 @@ def test_a_text_s_summary_is_in_plain_words() -> None:
         "Test (on 1,000 of its 5,000 tokens): 1.496 nats (2.158 bits) per character, 95% interval 1.466–1.527",
         "Baseline: 7-gram (Kneser–Ney) 1.619. The lstm is better.",
         "Selected: lstm, best on validation (lstm 1.500, ngram 1.600, lstm+ngram 1.500 nats per character).",
-        "The lstm was still improving when training ended: more time helps. Of its last sample, 0% of the 50-token "
-        "pieces stand word for word in the training text (longest run 3).",
+        "The lstm was still improving when training ended: more time helps. Memorisation: 0% of the last sample's "
+        "50-token segments occur verbatim in the training text (longest run: 3 tokens).",
         "Next: train longer: unroll train a.txt --minutes 6",
     ]
     begun = dataclasses.replace(verdict, test_begun=True).lines[0]
@@ -114,7 +114,7 @@ def test_a_text_s_summary_is_in_plain_words() -> None:
     ("overfitting", 0, "more time will not help"),
     ("flat", 0, "Next: the n-gram is as good on this text; more text helps most, or another --size."),
     ("flat", -1, "the n-gram is better on this text; a net needs more text, or another --rate, or another --size."),
-    ("flat", None, "Next: more text helps most, and tells whether the n-gram is better, or another --size."),
+    ("flat", None, "Next: more text helps most, and shows whether the n-gram is better, or another --size."),
     ("flat", 1, "Next: more text helps most, or another --size."),
     ("slowing", 1, "Next: more text helps most, or longer training: unroll train a.txt --steps 300"),
 ])  # fmt: skip

@@ -124,7 +124,7 @@ def test_an_option_changes_what_comes_or_is_refused(kind: str, option: str, fold
         return run.evaluate(folder / f"holes-{CASES[kind].data}" if option == "skip_empty" else None, **options)
 
     if option not in CASES[kind].takes:
-        with pytest.raises(OptionError, match=rf"^{OPTIONS[option]}, and this run {run.does}\. Leave it out\.$"):
+        with pytest.raises(OptionError, match=rf"^{OPTIONS[option]}, but this run {run.does}\. Leave it out\.$"):
             come(**{option: value})
     elif option == "skip_empty":
         assert come(skip_empty=True)

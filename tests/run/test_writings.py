@@ -162,9 +162,9 @@ def test_a_recorded_plan_gives_the_same_bytes_and_weights_are_a_start(
 def test_what_is_said_on_the_way_and_at_the_end(trained: Training) -> None:
     verdict = trained.verdict
     assert isinstance(verdict, WritingVerdict)
-    assert "(right: " in trained.run.read_samples()[0][1]
+    assert "(correct: " in trained.run.read_samples()[0][1]
     assert " -> " in trained.run.read_samples()[0][1]
-    assert trained.plan_line.endswith("it looks back by additive")
+    assert trained.plan_line.endswith("cross-attention: additive")
     assert trained.run.facts["baseline"]["name"].startswith("nearest neighbour by n-grams of characters, chrF ")
     words = "\n".join(verdict.lines)
     assert "output, test, by lstm with additive, " in words
@@ -278,18 +278,21 @@ def test_without_the_extra_characters_are_taken_and_it_is_said(
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"gradient": "truncated:k1=4"}, r"--gradient truncated:k1=4 goes back piece by piece.*\n.*Leave it out"),
+    (
+        {"gradient": "truncated:k1=4"},
+        r"--gradient truncated:k1=4 backpropagates segment by segment.*\n.*Leave it out",
+    ),
     (
         {"model": "linear", "steps": None},
-        r"the linear model answers with labels or numbers, .* here texts are learnt",
+        r"the linear model predicts labels or numbers, .*\n.*output here is a text",
     ),
-    ({"model": "lstm+linear"}, r"the linear model answers with labels or numbers, .* here texts are learnt"),
+    ({"model": "lstm+linear"}, r"the linear model predicts labels or numbers, .*\n.*output here is a text"),
     ({"pool": "mean"}, r"--pool is of labels, tags and numbers"),
     ({"direction": "ahead"}, r"--direction is of labels, tags and numbers"),
     ({"balance": True}, r"--balance is of labels, tags and numbers"),
     ({"reader": "aditive"}, r"Unknown reader 'aditive'\. Did you mean 'additive'"),
     ({"reader": "dot:heads=2"}, r"The reader dot has no option 'heads'"),
-    ({"inlet": "conv"}, r"--inlet conv is of sounds and pictures"),
+    ({"inlet": "conv"}, r"--inlet conv applies to sounds and pictures"),
     ({"symbols": "runes"}, r"--symbols is one of auto, char, byte, word, bpe; got 'runes'"),
 ]
 
@@ -351,7 +354,7 @@ DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no table": (lambda output: output.pop("table"), r"symbols\.json is damaged: what 'output' can be"),
     "odd table": (lambda output: output["table"].update(letters=["ab"]), r"its letters are not single characters"),
     "an odd length": (lambda output: output.update(longest=0), r"symbols\.json is damaged: what 'output' can be"),
-    "labels": (lambda output: output.update(kind="label", names=["a", "b"]), r"what is written there is no text"),
+    "labels": (lambda output: output.update(kind="label", names=["a", "b"]), r"its output is not a text"),
     "fewer symbols": (lambda output: output["table"]["letters"].pop(0), r"model\.safetensors"),
 }
 

@@ -111,7 +111,7 @@ def test_a_run_adapts_beside_its_plain_score_and_stays_as_it_is(tmp_path: Path) 
     files = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     plain, both = run.evaluate(), run.evaluate(adapt=True)
     assert both.score == plain.score and plain.adapted is None and both.adapted is not None
-    assert both.adapted.nats < plain.score.nats and "Adapting while it reads" in both.lines[-1]
+    assert both.adapted.nats < plain.score.nats and "Adapting during evaluation" in both.lines[-1]
     assert both.as_dict()["adapted"]["rate"] == both.rate and "adapted" not in plain.as_dict()
     lines = ["90 green bottles, hanging on the wall;"] * 3
     first, *_, last = run.score(lines, adapt=True)

@@ -182,7 +182,7 @@ class Subject(ABC):
 
     def copied(self, text: str, limit: int) -> tuple[int, float]:
         """Of what `write` wrote: the longest run that stands in so many training symbols, and the share that does."""
-        raise NotImplementedError(f"{self.kind} copies nothing")
+        raise NotImplementedError(f"memorisation is not measured for {self.kind}")
 
     @abstractmethod
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:

@@ -66,7 +66,7 @@ def build_taught(plan: Plan, settings: WritingSettings, tables: Mapping[str, Any
     known = known_from_json(tables)
     output = next(iter(known.outputs.values()))
     if not isinstance(output, TextOutput):
-        raise RunError("The run's symbols.json is damaged: what is written there is no text. Train again.")
+        raise RunError("The run's symbols.json is damaged: its output is not a text. Train again.")
     with weights_drawn_by(settings.seed):
         inlet, front = build_inlet(known.intake, plan.embed, settings.inlet)
         writer = build_writer(

@@ -61,7 +61,7 @@ def read_rows(
     examples = read_examples(path, asked, None if tables is None else known_from_json(tables), measured, opened)
     if tables is None and not examples.count("validation"):
         raise DataError(
-            f"{path}: the validation part is empty, and on it the best weights and their sureness are chosen.\n"
+            f"{path}: the validation split is empty, and the weights are selected and calibrated on it.\n"
             "Give it a share or a table: --valid 0.1"
         )
     return examples
@@ -91,13 +91,18 @@ def check_rows(examples: Examples, settings: TableSettings) -> None:
 def check_inlet(settings: TableSettings, intake: Tokens | Features) -> None:
     """Raises OptionError where `--inlet` or `--augment` is of no use for what is read."""
     if settings.inlet == "patches" and intake.kind != "patches":
-        raise OptionError(f"--inlet patches is of pictures, and what is read here is {intake.read_as}. Leave it out.")
+        raise OptionError(
+            f"--inlet patches applies to pictures, and the input here is {intake.read_as}. Leave it out."
+        )
     if settings.inlet in ("conv", "plain") and not isinstance(intake, Frames | Rows):
         raise OptionError(
-            f"--inlet {settings.inlet} is of sounds and pictures, and here are {intake.read_as}. Leave it out."
+            f"--inlet {settings.inlet} applies to sounds and pictures, and the input here is {intake.read_as}. "
+            "Leave it out."
         )
     if settings.augment != "auto" and not intake.varies:
-        raise OptionError(f"--augment is of sounds and pictures, and here are {intake.read_as}. Leave it out.")
+        raise OptionError(
+            f"--augment applies to sounds and pictures, and the input here is {intake.read_as}. Leave it out."
+        )
 
 
 def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> None:
@@ -107,10 +112,10 @@ def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> N
             blank = getattr(answered, "blank", None)  # conllu's _ is no tag
             given, known = sorted(set(answered.given) - {blank}), answered.output.names
             folded = {one.casefold() for one in known}
-            alike = " They differ by capital letters." if any(one.casefold() in folded for one in given) else ""
+            alike = " Some differ only in case." if any(one.casefold() in folded for one in given) else ""
             raise DataError(
-                f"{examples.path}: '{name}' is {shown(given)}, and {knower} can answer {shown(known)} alone: "
-                f"{why}.{alike}\nGive a table with its labels, or {otherwise}."
+                f"{examples.path}: the labels of '{name}' are {shown(given)}, and {knower} knows only "
+                f"{shown(known)}: {why}.{alike}\nGive a table with its labels, or {otherwise}."
             )
 
 
@@ -204,7 +209,7 @@ def known_from_json(tables: Mapping[str, Any]) -> Known:
     except (KeyError, TypeError, AttributeError):
         raise RunError("The run's symbols.json is damaged: columns, steps or outputs are missing.") from None
     if set(outputs) != set(columns.outputs):
-        raise RunError("The run's symbols.json is damaged: its outputs are not those of its columns.")
+        raise RunError("The run's symbols.json is damaged: its outputs do not match its columns.")
     return Known(columns, intake, outputs)
 
 

@@ -27,8 +27,7 @@ def as_recorded(recorded: RunFolder, options: TrainOptions) -> TrainOptions:
         value = in_order(value) if name == "model" else value
         if name not in own and value not in (getattr(theirs, name, None), getattr(recorded.asked, name)):
             raise OptionError(
-                f"--plan {recorded.path} trains again just as that run was; {option_name(name)} {value} would change "
-                "it.\n"
+                f"--plan {recorded.path} repeats that run exactly; {option_name(name)} {value} would change it.\n"
                 "Leave it out, or leave out --plan."
             )
     mine = {name: getattr(options, name) for name in ("out", "threads", "device", "plan")}
@@ -50,20 +49,20 @@ def started_from(source: RunFolder, options: TrainOptions, text: bool) -> dict[s
         if mine not in (value, None):
             raise OptionError(
                 f"--from {source.path} starts from a {theirs.model} of {theirs.depth} x {theirs.size}; "
-                f"--{name} {getattr(options, name)} is another.\nLeave it out, or leave out --from."
+                f"--{name} {getattr(options, name)} does not match.\nLeave it out, or leave out --from."
             )
     if isinstance(own, LanguageSettings) and not text:
         return _as_begun(source, options, sizes)
     if options.symbols not in ("auto", own.symbols):
         raise OptionError(
-            f"--from {source.path} reads by symbols of its own; --symbols {options.symbols} is another way.\n"
+            f"--from {source.path} has a vocabulary of its own; --symbols {options.symbols} does not match.\n"
             "Leave it out, or leave out --from."
         )
     given, direction = options.given(), getattr(own, "direction", None)
     if given.get("direction", direction) != direction:
         raise OptionError(
             f"--from {source.path} starts from a model of --direction {direction or 'as planned'};\n"
-            f"--direction {options.direction} is another. Leave it out, or leave out --from."
+            f"--direction {options.direction} does not match. Leave it out, or leave out --from."
         )
     kept = [name for name in ("pool", "direction", "inlet", "reader") if name not in given and hasattr(own, name)]
     return sizes | {"model": options.model or own.model} | {name: getattr(own, name) for name in kept}
@@ -73,13 +72,13 @@ def _as_begun(source: RunFolder, options: TrainOptions, sizes: dict[str, Any]) -
     """What answers about rows take from a language model that they start from: they read by its symbols, and ahead
     where they take its memory."""
     taken = takes_memory(source, options)
-    way = "ahead, by" if taken else "by"
+    kind = "causal language model" if taken else "language model"
     given = options.given()
     for name in ("direction", "symbols") if taken else ("symbols",):
         if given.get(name, "ahead") != "ahead":
             raise OptionError(
-                f"--from {source.path} starts from a language model, which reads {way} symbols of its own;\n"
-                f"{option_name(name)} {given[name]} is another way. Leave it out, or leave out --from."
+                f"--from {source.path} starts from a {kind} with a vocabulary of its own;\n"
+                f"{option_name(name)} {given[name]} does not match. Leave it out, or leave out --from."
             )
     usual = None if sizes["model"] == DEFAULT_MODEL else f"{sizes['model']}+{LINEAR}"
     return sizes | {"model": options.model or usual} | ({"direction": "ahead"} if taken else {})

@@ -30,8 +30,8 @@ def check_parts(settings: TrainOptions) -> None:
         parts = model.split("+")
         if sum(part not in UNTRAINED for part in parts) != 1 or len(set(parts)) < len(parts):
             raise OptionError(
-                f"A mixture is of one learnt model and the n-gram, as in lstm+ngram or lstm/attention+ngram; "
-                f"of a table, and the linear model: lstm+linear, or both: lstm+linear+ngram. Got '{model}'."
+                f"An ensemble has one trained model and the n-gram, as in lstm+ngram or lstm/attention+ngram; "
+                f"for a table also the linear model: lstm+linear or lstm+linear+ngram. Got '{model}'."
             )
         model = learnt_model(model) or ""
     names = model.split("/")
@@ -47,11 +47,13 @@ def check_parts(settings: TrainOptions) -> None:
         choose("model", {**MEMORIES, **UNTRAINED}, kind)
         if kind in UNTRAINED and (options or len(names) > 1):
             raise OptionError(
-                f"The {UNTRAINED[kind][0]} is a model of its own, without options; got '{settings.model}'.\n"
-                f"To weigh it against what is learnt: lstm+{kind}."
+                f"The {UNTRAINED[kind][0]} takes no options and is not stacked; got '{settings.model}'.\n"
+                f"To combine it with a trained model: lstm+{kind}."
             )
         if wrong := [option for option in options if option in ("size", "depth", "input_size")]:
-            raise OptionError(f"{name}: the width and number of layers are --size and --depth, not {wrong[0]}=….")
+            raise OptionError(
+                f"{name}: set the width and the number of layers with --size and --depth, not {wrong[0]}=…."
+            )
         if is_own(kind):
             check_own(name)
         elif kind not in UNTRAINED:

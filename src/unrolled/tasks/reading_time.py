@@ -34,18 +34,16 @@ def check_reading(table: TableFile, settings: TableSettings, clock: Clock | None
         return
     rows = found.rows_within(ADVISED * clock.budget)
     if rows:
-        cure = (
-            f"Read fewer of them, drawn evenly: --rows {rows}; or give it more time: --minutes {_minutes(seconds)}."
-        )
+        cure = f"Read an even sample of them: --rows {rows}; or allow more time: --minutes {_minutes(seconds)}."
     else:
         needed = _minutes(found.seconds(FEWER))
         cure = (
-            "Even to pass over them takes too long for that. Read fewer of them, drawn evenly, in more time: "
+            "Even skipping over the rows takes too long. Read an even sample of them in more time: "
             f"--rows {FEWER} --minutes {needed};\nor all of them: --minutes {_minutes(found.seconds(None))}."
         )
     what = "all" if settings.rows is None else f"{settings.rows:,}"
     raise OptionError(
-        f"{table.path}: to read {what} of its {found.rows:,} rows takes about {seconds / 60:.1f} minutes here, more "
+        f"{table.path}: reading {what} of its {found.rows:,} rows takes about {seconds / 60:.1f} minutes here, more "
         f"than half of --minutes {clock.budget / 60:g}.\n{cure}"
     )
 

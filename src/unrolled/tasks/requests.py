@@ -160,7 +160,7 @@ def given_numbers(line: str, taken: VectorInput, decimal: str | None = None) -> 
     """
     if decimal != "," and re.search(r"\d,\d", line) and re.search(r"\d\s+[-+.\d]|;", line) and "[" not in line:
         raise DataError(
-            f"'{line[:40]}': whether its commas stand before decimals, or between numbers, is not plain.\n"
+            f"'{line[:40]}': it is unclear whether its commas are decimal commas or separate numbers.\n"
             "Write 0.5 1.2 3, or 0.5,1.2,3."
         )
     try:
@@ -172,7 +172,7 @@ def given_numbers(line: str, taken: VectorInput, decimal: str | None = None) -> 
             found = [float(one) for one in re.split(r"[,\s]+", line.strip())]
     except ValueError:
         raise DataError(
-            f"'{line[:40]}' is no list of numbers, which this run reads: 0.5 1.2 3, or of vectors [[1, 2], [3, 4]]."
+            f"'{line[:40]}' is not a list of numbers. Expected: 0.5 1.2 3, or for vectors [[1, 2], [3, 4]]."
         ) from None
     flat = all(isinstance(one, int | float) for one in found)
     return ([found],) if flat and taken.width > 1 else (found,)

@@ -78,13 +78,13 @@ def _check_text(path: str | Path, options: TrainOptions, found: Found) -> None:
     """Raises OptionError for an option that a text has no use for."""
     if options.kind not in (None, Language.kind):
         raise OptionError(
-            f"--as {options.kind} is of tables and of folders whose names are labels, and {path} is read as a text.\n"
+            f"--as {options.kind} applies to tables and to folders named after labels; {path} is read as a text.\n"
             "Leave it out, or give a table: csv, tsv, jsonl, parquet."
         )
     of_columns = [] if found.column else ["input", "no_header"]
     refuse_options(options, [*options.refused_by(LanguageSettings), *of_columns], f"{path} is read as a text")
     if LINEAR in (options.model or DEFAULT_MODEL).split("+"):
-        raise OptionError(f"{path} is a text, and the linear model answers about rows. Try --model lstm+ngram.")
+        raise OptionError(f"{path} is a text, and the linear model needs a table. Try --model lstm+ngram.")
 
 
 def _read_text(path: str | Path, wanted: TrainOptions, found: Found, source: RunFolder | None) -> Language:
@@ -109,19 +109,19 @@ def _read_rows(
     subject = Answers if examples.written is None else Writings
     for name in options.refused_by(subject.settings_class):
         raise OptionError(
-            f"{option_name(name)} is of {options.owner(name).of}, and {path} is asked for {examples.asked_for}.\n"
-            f"Leave it out, or have these learnt: {options.owner(name).chosen_by}."
+            f"{option_name(name)} applies to {options.owner(name).of}. Requested for {path}: {examples.asked_for}.\n"
+            f"Leave it out, or train such outputs: {options.owner(name).chosen_by}."
         )
     if "pool" in options.given() and all(answered.each for answered in examples.answers.values()):
         raise OptionError(
-            f"--pool is of answers about whole rows, and {path} is asked for {examples.asked_for}, an answer per "
+            f"--pool applies to predictions per row. Requested for {path}: {examples.asked_for}, a prediction per "
             "step.\nLeave it out."
         )
     if subject is Writings:
         if began:
             raise OptionError(
-                f"--from {wanted.from_run} starts from a language model, and answers with labels or numbers; here a "
-                "text is to be written.\nLeave it out."
+                f"--from {wanted.from_run} starts from a language model: that works for labels and numbers, and the "
+                "output here is a text.\nLeave it out."
             )
         return Writings(examples, wanted.resolve(Writings.settings_class))
     settings = wanted.resolve(Answers.settings_class)
@@ -154,20 +154,22 @@ def look(path: str | Path, options: TrainOptions) -> Found:
         check_not_flat(Path(path), files)
     given = [name for name in ("no_header", "decimal") if getattr(options, name)]
     if given and not has_header(path):
-        raise OptionError(f"{option_name(given[0])} is of csv and tsv, and {path} is none by its name. Leave it out.")
+        raise OptionError(
+            f"{option_name(given[0])} applies to csv and tsv files; by its name {path} is neither. Leave it out."
+        )
     if options.kind not in (None, Language.kind):
         return _look_at_rows(path, options)
     by_row = options.documents == ROW or (text and options.input is not None)
     if folder or not is_table(path):
         if by_row:
             asked = f"--documents {ROW}" if options.documents == ROW else f"--input {options.input}"
-            raise OptionError(f"{asked} is of tables, and {path} is none by its name. Leave it out.")
+            raise OptionError(f"{asked} applies to tables; by its name {path} is not one. Leave it out.")
         return Found(text=True) if text or not folder else _look_at_rows(path, options)
     table = open_table(path, table_options(options))
     alone = text_column(table, names=text) if options.output is None else None
     column = options.input or alone
     if by_row and column is None:
-        raise OptionError(f"{path} has several columns; name the one whose texts are learnt: --input COLUMN")
+        raise OptionError(f"{path} has several columns; name the one with the texts: --input COLUMN")
     if column is None or not (by_row or column == alone):
         return Found(text=True) if text else Found(text=False, table=table)
     if options.documents not in (ROW, "file"):
@@ -196,7 +198,7 @@ def read_again(run: RunFolder) -> Subject:
         run.check_file(KEPT)
     if not (path.is_file() or path.is_dir()):  # what is neither is no data that a run had
         raise DataError(
-            f"The {subject.data} that {run.path} was trained on is gone: {path}.\nPut it back, or train anew."
+            f"The {subject.data} that {run.path} was trained on is gone: {path}.\nPut it back, or train again."
         )
     task = subject.read_again(path, run.settings, run.read_symbols())
     if data["fingerprints"] and list(task.fingerprints.values()) != list(data["fingerprints"].values()):
@@ -204,7 +206,7 @@ def read_again(run: RunFolder) -> Subject:
         words = run.asked.without("from_run", "freeze", "plan").options()
         raise DataError(
             f"The {subject.data} that {run.path} was trained on has changed since: {path}.\n"
-            f"Put the old one back, or train anew: {command('train', path, *words, *again)}"
+            f"Put the old one back, or train again: {command('train', path, *words, *again)}"
         )
     return task
 
@@ -213,7 +215,7 @@ def read_corpus_again(run: RunFolder) -> Corpus:
     """The text of a run on one once more, as `read_again`."""
     task = read_again(run)
     if not isinstance(task, Language):
-        raise TypeError("a run on a text was expected")
+        raise TypeError("a language model's run was expected")
     return task.corpus
 
 
@@ -243,10 +245,10 @@ def refuse_run(path: str | Path) -> None:
         RunFolder.open(path, kinds=None)
         raise DataError(
             f"{path} is a run, and data were expected: a text, a folder of texts or a table.\n"
-            f"To train it further: {command('resume', path)}. To look at it: {command('info', path)}"
+            f"To continue training: {command('resume', path)}. To inspect it: {command('info', path)}"
         )
     if held := runs_held(path):
-        raise DataError(f"{held}\nTo learn from, give a text, a folder of texts or a table.")
+        raise DataError(f"{held}\nTo train, give a text, a folder of texts or a table.")
 
 
 def refuse_options(options: TrainOptions, names: Iterable[str], why: str) -> None:

@@ -96,11 +96,11 @@ class RowsRun(Run):
         part = "training" if data is not None else "test" if examples.count("test") else "validation"
         if not examples.count(part):
             raise DataError(
-                f"{self.path} has no test part and no validation part.\n"
+                f"{self.path} has no test split and no validation split.\n"
                 f"Name a table: {command('evaluate', self.path)} DATA"
             )
         if data is None:
             return part, part
         trained = was_trained_on(self.folder, examples)
-        known = " (which it was trained on: it knows most of these rows)" if trained else ""
+        known = " (the run was trained on this table: it has seen most of these rows)" if trained else ""
         return part, f"{data}{examples.measured}{known}"

@@ -27,16 +27,16 @@ VERBS = ("predict", "sample", "score", "reach", "stand_ins")
 """What can be asked of runs of some tasks; of all of them `evaluate` and `info`."""
 COMMANDS = ("predict", "sample", "score")  # of these what is a command too
 OPTIONS = {
-    "errors": "--errors lists rows with a wrong label",
-    "skip_empty": "--skip-empty is of rows with answers",
-    "adapt": "--adapt learns from a text while it is read",
-    "top": "--top is of labels and tags",
-    "every": "--every is of labels and tags",
-    "beam": "--beam is of runs that write texts",
-    "temperature": "--temperature is of runs that write texts",
-    "seed": "--seed is of runs that write texts",
-    "generation": "generation is of runs that write texts",
-    "attention": "--attention is of runs that write texts",
+    "errors": "--errors lists rows with a wrong prediction",
+    "skip_empty": "--skip-empty applies to tables",
+    "adapt": "--adapt applies to language models",
+    "top": "--top applies to labels and tags",
+    "every": "--every applies to labels and tags",
+    "beam": "--beam applies to runs that generate texts",
+    "temperature": "--temperature applies to runs that generate texts",
+    "seed": "--seed applies to runs that generate texts",
+    "generation": "generation applies to runs that generate texts",
+    "attention": "--attention applies to runs that generate texts",
 }
 """What `predict` and `evaluate` take, and what each is of. A task says which of them it takes."""
 
@@ -108,7 +108,9 @@ class Run(ABC):
     def info(self) -> dict[str, Any]:
         """What the run is, in plain names."""
         plans = self.folder.read_plans()
-        checked = {} if self.folder.checked else {"checksums": "none: an older version made it, damage is not seen"}
+        checked = (
+            {} if self.folder.checked else {"checksums": "none: made by an older version; damage is not detected"}
+        )
         facts = {"path": str(self.path), "parameters": self.parameters, **self.facts, **checked}
         return facts | {"plan": plans[-1] if plans else None}
 
@@ -130,14 +132,14 @@ class Run(ABC):
         commands = [f"unroll {one}" for one in verbs if one in (*COMMANDS, "evaluate", "info")]
         return RunError(
             f"{self.path} holds a run of kind '{self.kind}', which has no {verb}().\n"
-            f"What it can do: {', '.join(commands)}.\nFrom Python: {', '.join(f'{one}()' for one in verbs)}."
+            f"Commands for it: {', '.join(commands)}.\nFrom Python: {', '.join(f'{one}()' for one in verbs)}."
         )
 
     def check_options(self, **given: Any) -> None:
         """Raises OptionError for the first of these OPTIONS that is given and that the run's task does not take."""
         for name, value in given.items():
             if value is not None and value is not False and name not in self.takes:
-                raise OptionError(f"{OPTIONS[name]}, and this run {self.does}. Leave it out.")
+                raise OptionError(f"{OPTIONS[name]}, but this run {self.does}. Leave it out.")
 
     # What can be asked of it
 
@@ -160,7 +162,7 @@ class Run(ABC):
         self.check_options(**options._asdict())
         if skip_empty and data is None:
             raise OptionError(
-                "--skip-empty is of a table that is named; the run's own test part is what it was. Leave it out."
+                "--skip-empty needs the path of a table; the run's own test split does not change. Leave it out."
             )
         return self._evaluate(None if data is None else as_path(data), options)
 

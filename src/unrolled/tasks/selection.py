@@ -32,7 +32,7 @@ def selected_line(selected: str, validation: Mapping[str, float], unit: str) -> 
 
 def too_short(names: str) -> str:
     """What is said where a deadline cut the fit of an ensemble's weights. names: of its parts, or of ensembles."""
-    return f"The time was too short to fit the weights of {names} to the end: the best of those tried are kept."
+    return f"There was no time to finish fitting the weights of {names}; the best weights so far are used."
 
 
 def standing(model: str, interval: tuple[float, float], baseline: float, more_is_better: bool = False) -> str:

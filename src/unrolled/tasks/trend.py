@@ -42,6 +42,6 @@ def trend_line(trend: str, model: str) -> str:
         "learning": f"The {model} was still improving when training ended: more time helps.",
         "slowing": f"The {model} had improved little in the last fifth of training; more time may help.",
         "flat": f"The {model} had stopped getting better: more time would not help.",
-        "overfitting": f"The {model} had begun to overfit; its best weights are from before.",
+        "overfitting": f"The {model} had begun to overfit; its best weights are from an earlier validation.",
         "unclear": f"Too few updates to tell whether the {model} had stopped getting better: train longer.",
     }[trend]

@@ -59,7 +59,7 @@ def check_symbols(folder: RunFolder, ngram: NGram, symbols: int) -> None:
     """Raises RunError where a run's n-gram is over another number of symbols than its table has."""
     if ngram.symbols != symbols:
         raise RunError(
-            f"{folder.path} is damaged: its n-gram is over {ngram.symbols:,} symbols, and its table has {symbols:,}. "
+            f"{folder.path} is damaged: its n-gram has {ngram.symbols:,} tokens, its vocabulary {symbols:,}. "
             "Train again."
         )
 
@@ -88,7 +88,7 @@ def choose(
         except TrainingError as error:
             failure = str(error)
     elif not weighs:
-        failure = "There was no time for an ensemble of the two: it was not tried."
+        failure = "There was no time to try an ensemble of the two."
     if not found and fitted >= TELLING:
         found = {
             part: evaluate(one, iter(rows), corpus.table.characters, deadline=deadline.share(0.5)).nats
@@ -112,9 +112,7 @@ def load_mixture(folder: RunFolder, learnt: LanguageModel) -> Mixture:
         except (TypeError, ValueError):
             fits = False
         if not fits:
-            raise RunError(
-                f"{folder.path}/run.json is damaged: its gate does not fit. Resume the run, or train again."
-            )
+            raise RunError(f"{folder.path}/run.json is damaged: its gate is invalid. Resume the run, or train again.")
         with torch.no_grad():
             mixture.gate.copy_(weights)
     return mixture
@@ -127,7 +125,7 @@ def selected_parts(folder: RunFolder, settings: TrainSettings) -> list[str]:
     left = folder.facts.get("left") or (settings.model or net).split("+")
     possible = [(settings.model or "").split("+")] if settings.model else [[net], [COUNTED], [net, COUNTED]]
     if left not in possible:
-        raise RunError(f"{folder.path}/run.json is damaged: its selected model cannot be. Train again.")
+        raise RunError(f"{folder.path}/run.json is damaged: its selected model is invalid. Train again.")
     return list(left)
 
 

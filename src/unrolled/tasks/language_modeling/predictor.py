@@ -71,11 +71,11 @@ class LanguageModelEvaluation(Evaluation):
             untrained = f"; untrained {self.untrained:.4f}" if self.untrained is not None else ""
             lines.append(f"Baseline: {self.baseline_name} {self.baseline:.4f}{untrained}")
         if self.parts is not None:
-            lines.append("Its parts alone: " + ", ".join(f"{name} {nats:.4f}" for name, nats in self.parts.items()))
+            lines.append("Members alone: " + ", ".join(f"{name} {nats:.4f}" for name, nats in self.parts.items()))
         if self.adapted is not None:
             lines.append(
-                f"Adapting while it reads: {self.adapted.nats:.4f} nats per character, {self.adapted.interval}, "
-                f"at learning rate {self.rate:g}; not to be compared with what does not adapt"
+                f"Adapting during evaluation: {self.adapted.nats:.4f} nats per character, {self.adapted.interval}, "
+                f"at learning rate {self.rate:g}; not comparable with models that do not adapt"
             )
         return lines
 
@@ -94,7 +94,7 @@ class LanguageModelEvaluation(Evaluation):
 class LanguageModelRun(Run):
     """A run on a text: a `table` of symbols, and a `model` of what comes next."""
 
-    kind, does = Language.kind, "foresees a text"
+    kind, does = Language.kind, "predicts the next token of a text"
     takes = frozenset({"adapt"})
 
     def __init__(self, folder: RunFolder, reread: Reread, device: str = "cpu", threads: int | None = None) -> None:
@@ -207,7 +207,7 @@ class LanguageModelRun(Run):
     def _note(self, corpus: Corpus) -> str:
         """What to say of another text: of a table that is read as text, that it is."""
         if self.settings.input is None and is_table(corpus.path):
-            return "a table that is read as it stands: its header and what is between its cells are scored too"
+            return "a table, read as plain text: its header and its separators are scored too"
         return "; ".join(corpus.notes)
 
     def _adapting(self) -> tuple[torch.nn.Module, Adapting]:
@@ -218,7 +218,9 @@ class LanguageModelRun(Run):
             )
         adapting = choose_adapting(self.model, self.read_corpus(), self.settings.seed)
         if adapting is None:
-            raise RunError(f"{self.path} has no validation part to choose a rate on. Leave out --adapt.")
+            raise RunError(
+                f"{self.path} has no validation split on which to choose a learning rate. Leave out --adapt."
+            )
         return self.model, adapting
 
     def _evaluate_adapted(self, corpus: Corpus, part: str) -> tuple[Score, float]:

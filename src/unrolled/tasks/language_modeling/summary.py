@@ -70,7 +70,7 @@ class Verdict:
             lines.append(f"Selected: {self.model}; the validation split is too small to choose by.")
         if self.parts is not None:
             alone = ", ".join(f"{name} {nats:.3f}" for name, nats in self.parts.items())
-            lines.append(f"Its parts alone: {alone}; weighed on {self.fitted:,} tokens of validation.")
+            lines.append(f"Members alone: {alone}; weights fitted on {self.fitted:,} validation tokens.")
         if self.failure:
             lines.append(self.failure)
         lines.append(" ".join(filter(None, (self._trend_line(), self._copied_line()))))
@@ -97,10 +97,10 @@ class Verdict:
     def _copied_line(self) -> str:
         if self.copied_share is None:
             return ""
-        looked = "" if self.copied_of == 1 else f"; {self.copied_of:.0%} of it was looked through"
+        searched = "" if self.copied_of == 1 else f"; {self.copied_of:.0%} of the text was searched"
         return (
-            f"Of its last sample, {self.copied_share:.0%} of the 50-token pieces stand word for word in the training "
-            f"text (longest run {self.copied_longest}{looked})."
+            f"Memorisation: {self.copied_share:.0%} of the last sample's 50-token segments occur verbatim in the "
+            f"training text (longest run: {self.copied_longest} tokens{searched})."
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -115,13 +115,16 @@ def advise(trend: str, ahead: int | None, copied_share: float | None, longer: st
     """What to do next, in a sentence. ahead: 1 where the model is better than the n-gram, -1 where it is worse, 0
     where they are alike; longer: the command that trains for longer."""
     if copied_share is not None and copied_share > COPIED_MUCH:
-        return "Next: more text, or a smaller model (--size), or more --dropout: much of what it writes is copied."
+        return (
+            "Next: more text, or a smaller model (--size), or more --dropout: "
+            "much of its output is copied from the training text."
+        )
     if trend == "overfitting":
         return "Next: more text, more --dropout, or a smaller model (--size); more time will not help."
     if trend in ("learning", "unclear"):
         return f"Next: train longer: {longer}"
     helps = {
-        None: "more text helps most, and tells whether the n-gram is better",
+        None: "more text helps most, and shows whether the n-gram is better",
         1: "more text helps most",
         0: "the n-gram is as good on this text; more text helps most",
         -1: "the n-gram is better on this text; a net needs more text, or another --rate",

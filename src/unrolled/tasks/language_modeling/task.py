@@ -59,7 +59,7 @@ class Language(Subject):
     kind, data, settings_class = "language", "text", LanguageSettings
     baseline_share, ranked = 0.035, RANKED_SYMBOLS
     settings: LanguageSettings
-    terms = Terms("nats per character", "symbols", "n-gram", "wrote", "writes", "sample")
+    terms = Terms("nats per character", "tokens", "n-gram", "wrote", "writes", "sample")
 
     def __init__(self, corpus: Corpus, settings: LanguageSettings, note: str = "") -> None:
         """note: how a folder was understood, to be said with the text."""
@@ -85,12 +85,12 @@ class Language(Subject):
         )  # fmt: skip
         if (table is None or settings.from_run is not None) and not corpus.targets("validation"):
             raise DataError(
-                f"{path}: the validation part is empty, and on it the best weights are chosen.\n"
+                f"{path}: the validation split is empty, and the best weights are selected on it.\n"
                 "Give it a share or a file: --valid 0.05"
             )
         if table is None and settings.kind is None and path.is_dir():
             unread = [file for file in corpus.skipped if file.stat().st_size]
-            check_most(path, len(corpus.files), "texts", unread, " To read the texts alone: --as language.")
+            check_most(path, len(corpus.files), "texts", unread, " To train on the texts alone: --as language.")
         return cls(corpus, settings, note)
 
     @classmethod
@@ -135,7 +135,7 @@ class Language(Subject):
     def weighed(self) -> str:
         if self.settings.model is None:
             return "; then the best on validation is selected: this, the n-gram or their ensemble"
-        return "; at the end weighed against the n-gram" if self.settings.mixed else ""
+        return "; at the end combined with the n-gram" if self.settings.mixed else ""
 
     @property
     def counts(self) -> bool:
@@ -270,7 +270,7 @@ class Language(Subject):
     def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
         ngram = self._ngram
         if ngram is None:
-            raise RunError(f"{run.path} was not counted: `fit_alone` comes first.")
+            raise RunError(f"{run.path} has no counts: call `fit_alone` first.")
         path = run.path / run.facts["data"]["path"] if run.facts["data"]["kept"] else self.corpus.path
         verdict = judge_ngram(self.corpus, ngram, baseline, path, self.settings, self._judged_by.share(JUDGED_SHARE))
         ranks = surprise_quantiles(ngram, self.corpus, RANKED_SYMBOLS, self._judged_by)
@@ -298,7 +298,7 @@ def _folder_note(path: Path, splits: Mapping[str, Path], settings: LanguageSetti
     files = list_files(path)
     labelled = labelled_files(path, files)
     if mixed := sorted(hold_splits(labelled.labels)):
-        return f"; {' and '.join(mixed)} are read with all else as one text; as splits: --valid --test"
+        return f"; {' and '.join(mixed)} are part of the text; to use them as splits: --valid --test"
     if settings.kind is None and len(labelled.files) == len(files) and 1 < len(labelled.labels) <= MOST_KINDS:
-        return f"; where its {len(labelled.labels):,} folders are labels: --as label"
+        return f"; if its {len(labelled.labels):,} folders are labels: --as label"
     return ""

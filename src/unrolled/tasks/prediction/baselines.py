@@ -55,8 +55,8 @@ def check_rivals(examples: Examples, model: str | None) -> None:
     """Raises OptionError for a model with a part that there is not for these examples."""
     if model is not None and COUNTED in model.split("+") and COUNTED not in rivals_of(examples):
         raise OptionError(
-            f"--model {model}: the n-gram answers with one label about a text; {examples.path} is asked for "
-            f"{examples.asked_for}, about {examples.intake.read_as}.\n"
+            f"--model {model}: the n-gram predicts one label per text. Requested for {examples.path}: "
+            f"{examples.asked_for}, from {examples.intake.read_as}.\n"
             "Try --model lstm+linear."
         )
 

@@ -23,8 +23,8 @@ def tag_conllu(run: Run, path: str | Path) -> Iterator[str]:
     places = {CONLLU.index(name): name for name in tags if name in CONLLU}
     if not places:
         raise DataError(
-            f"{path} has no column for {', '.join(tags)}, which this run answers.\n"
-            f"To have its tags as lines: {command('predict', run.path, path, '--json')}"
+            f"{path} has no column for {', '.join(tags)}, the tags that this run predicts.\n"
+            f"To print them as lines: {command('predict', run.path, path, '--json')}"
         )
 
     def texts() -> Iterator[str]:

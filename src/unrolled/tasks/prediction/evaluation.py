@@ -35,10 +35,10 @@ class Unknown:
     @property
     def line(self) -> str:
         """What is said of them."""
-        out = ", and no nats are counted for it" if self.nats else ""
+        left_out = " and are left out of the nats" if self.nats else ""
         return (
             f"{self.count:,} of {self.of:,} have a label that the run does not know ({shown(self.labels)}): "
-            f"whatever it answers is wrong there{out}"
+            f"they count as wrong{left_out}"
         )
 
 
@@ -59,7 +59,7 @@ class AnswerEvaluation(Evaluation):
     """The scores of a run's answers on a table, or on its own test part."""
 
     columns: ClassVar[tuple[str, ...]] = ("file", "row", "output", "word", "right", "answer", "chance", "text")
-    order: ClassVar[str] = "the surest"
+    order: ClassVar[str] = "the most confident"
 
     scores: Mapping[str, Score]
     beside: Mapping[str, tuple[str, float]] | None  # figures that the verdict put beside the run's own test part
@@ -98,16 +98,18 @@ def confusion_lines(score: LabelScore) -> list[str]:
     """The confusion matrix as lines, a row a true label; of many labels the pairs that are confused most."""
     names = score.labels
     if len(names) > MOST_SHOWN:
-        return [f"  {count:6,} x {names[true]} taken for {names[said]}" for count, true, said in score.mistakes[:10]]
+        return [
+            f"  {count:6,} x {names[true]} predicted as {names[found]}" for count, true, found in score.mistakes[:10]
+        ]
     rows = [*zip(names, score.confusion, strict=False)]
     if any(score.confusion[len(names)]):
-        rows.append(("(not known)", score.confusion[len(names)]))
-    width = max(len("answered:"), *(len(name) for name, _ in rows))
+        rows.append(("(unknown)", score.confusion[len(names)]))
+    width = max(len("predicted:"), *(len(name) for name, _ in rows))
     numbers = max(4, *(len(f"{count:,}") for _, row in rows for count in row))
     fits = (LINE - width) // len(names) - 1
     heads = [cut_name(name, max(fits, SHORTEST_HEAD)) for name in names]
     cell = max(numbers, *map(len, heads))
-    lines = ["  " + "answered:".rjust(width) + "  " + " ".join(head.rjust(cell) for head in heads)]
+    lines = ["  " + "predicted:".rjust(width) + "  " + " ".join(head.rjust(cell) for head in heads)]
     lines += [f"  {name.rjust(width)}  " + " ".join(f"{count:,}".rjust(cell) for count in row) for name, row in rows]
     return lines
 

@@ -108,8 +108,8 @@ class LabelTeller(Teller):
             right = labels.ids[place : place + len(best)]
             marked = [labels.names[b] if b == r else f"{labels.names[b]}?" for b, r in zip(best, right, strict=True)]
             return " ".join(marked[:SHOWN_TAGS]) + (" …" if len(marked) > SHOWN_TAGS else "")
-        verdict = "right" if best[0] == labels.ids[place] else f"{labels.spelled(place)} is right"
-        return f"{labels.names[best[0]]} ({float(said[0, best[0]].exp()):.0%}, {verdict})"
+        correct = "correct" if best[0] == labels.ids[place] else f"correct: {labels.spelled(place)}"
+        return f"{labels.names[best[0]]} ({float(said[0, best[0]].exp()):.0%}, {correct})"
 
     def wrong(self, answered: Answered, rows: Ids, said: Tensor) -> list[Wrong]:
         chances, best = said.exp().max(1)
@@ -154,7 +154,7 @@ class LabelSetTeller(Teller):
         right = _as(LabelSets, answered).of(np.array([place]))[0] > 0
         found = (said[0] > 0).numpy()
         names = ", ".join(name for name, there in zip(self.output.names, found, strict=True) if there) or "none"
-        return names if (found == right).all() else f"{names} ({answered.spelled(place) or 'none'} is right)"
+        return names if (found == right).all() else f"{names} (correct: {answered.spelled(place) or 'none'})"
 
     def wrong(self, answered: Answered, rows: Ids, said: Tensor) -> list[Wrong]:
         sets = _as(LabelSets, answered)
@@ -204,7 +204,7 @@ class ValueTeller(Teller):
 
     def show(self, answered: Answered, place: int, said: Tensor) -> str:
         means, _ = self.in_units(said)
-        return f"{self.output.write(means[0].tolist())} ({answered.spelled(place)} is right)"
+        return f"{self.output.write(means[0].tolist())} (correct: {answered.spelled(place)})"
 
     def wrong(self, answered: Answered, rows: Ids, said: Tensor) -> list[Wrong]:
         """Every row: of numbers the question is how far off; surety is in deviations of the training part."""
@@ -222,7 +222,7 @@ def teller_of(output: Output) -> Teller:
     if isinstance(output, ValueOutput):
         return ValueTeller(output)
     if isinstance(output, TextOutput):
-        raise TypeError("texts are told of by unrolled.tasks.seq2seq.summary")
+        raise TypeError("generated texts are scored by unrolled.tasks.seq2seq.summary")
     return LabelSetTeller(output) if isinstance(output, LabelSetOutput) else LabelTeller(output)
 
 
@@ -255,5 +255,5 @@ def facts_of(figures: Mapping[str, Any], figure: str, constant: tuple[str, float
 
 def _as(kind: type[Kind], answered: Answered) -> Kind:
     if not isinstance(answered, kind):
-        raise TypeError(f"answers of kind {answered.output.kind} came to a {kind.__name__} teller")
+        raise TypeError(f"expected targets of kind {kind.__name__}, got {answered.output.kind}")
     return answered

@@ -39,7 +39,7 @@ PROBED = 32  # items by which numbers of threads are compared
 class PredictionRun(RowsRun):
     """A run about rows, with a net, a linear model or n-grams, or what they say made one."""
 
-    kind, does = Answers.kind, "answers about rows"
+    kind, does = Answers.kind, "predicts labels, tags or numbers"
     takes = frozenset({"errors", "skip_empty", "top", "every"})
 
     def __init__(self, folder: RunFolder, reread: Reread, device: str = "cpu", threads: int | None = None) -> None:
@@ -61,7 +61,8 @@ class PredictionRun(RowsRun):
             parts.append(Net(self.net, self.known.intake))
         if set(weights) != set(self.outputs) or any(len(each) != len(parts) for each in weights.values()):
             raise RunError(
-                f"{folder.path}/run.json is damaged: its weights do not fit. Resume the run, or train again."
+                f"{folder.path}/run.json is damaged: its ensemble weights do not match its members. "
+                "Resume the run, or train again."
             )
         self.answerer = Answerer(parts, weights, {name: LIKELIHOODS[one.kind] for name, one in self.outputs.items()})
 
@@ -130,9 +131,9 @@ class PredictionRun(RowsRun):
         net = self.net
         if net is None or not net.streams or len(self.answerer.parts) > 1:
             raise RunError(
-                f"{self.path} answers at a row's end alone: it is {'+'.join(self.left)}, "
-                f"{'read both ways' if net is not None and not net.streams else 'of whole rows'}.\n"
-                "To answer at every step: unroll train DATA --model lstm --direction ahead"
+                f"{self.path} predicts only at the end of a row: it is {'+'.join(self.left)}, "
+                f"{'bidirectional' if net is not None and not net.streams else 'which needs whole rows'}.\n"
+                "For a prediction at every step: unroll train DATA --model lstm --direction ahead"
             )
         return net
 
@@ -159,7 +160,7 @@ class PredictionRun(RowsRun):
     def _evaluate(self, data: str | None, options: EvaluateOptions) -> AnswerEvaluation:
         examples = self._read(Answers, data, options.skip_empty).examples
         if data is not None:
-            check_labels(examples, str(self.path), "every answer would be wrong", "name another run")
+            check_labels(examples, str(self.path), "every prediction would be wrong", "name another run")
         part, called = self._part_of(examples, data)
         found: dict[str, list[Tensor]] = {name: [] for name in self.outputs}
         for items in iterate(examples.part_items(part), TOGETHER):

@@ -65,7 +65,7 @@ class AnswerVerdict:
             lines.append(f"On validation: {nats} {unit}.")
         if self.unfitted:
             lines.append(
-                f"No weights could be fitted for {', '.join(self.unfitted)}: what a part says is not finite."
+                f"No ensemble weights were fitted for {', '.join(self.unfitted)}: some predictions are not finite."
             )
         if self.unfinished:
             lines.append(too_short(", ".join(self.unfinished)))

@@ -73,7 +73,7 @@ class Answers(Subject):
     baseline_share = 0.08
     settings: AnswerSettings
     _judging = 0.0  # seconds that `AT_ONCE` rows took what stands beside the net, scores included
-    terms = Terms("nats per prediction", "rows", "linear model", "answered", "answers", "predict")
+    terms = Terms("nats per prediction", "rows", "linear model", "predicted", "predicts", "predict")
 
     def __init__(
         self, examples: Examples, settings: AnswerSettings, began: str | None = None, embed: int | None = None,
@@ -87,17 +87,17 @@ class Answers(Subject):
         check_rivals(examples, settings.model)
         if settings.balance and not all(isinstance(one, Labels) for one in examples.answers.values()):
             raise OptionError(
-                "--balance makes labels count alike, and what is answered here are no labels, one each."
+                "--balance gives each label the same weight; the outputs here are not single labels. Leave it out."
             )
         if settings.pool == "last" and settings.direction != "ahead":
             raise OptionError(
-                "--pool last takes what stands at a row's end, where a reading both ways has its other beginning.\n"
-                "With --direction ahead it is what was read; both ways take mean or attention."
+                "--pool last needs --direction ahead: in a bidirectional encoder the last step has read almost\n"
+                "nothing backwards. Add --direction ahead, or pool by mean or attention."
             )
         if settings.direction != "ahead" and settings.gradient != "full":
             raise OptionError(
-                f"--gradient {settings.gradient} carries a loss back piece by piece, and rows read both ways are one "
-                "piece.\nLeave it out, or read ahead alone: --direction ahead."
+                f"--gradient {settings.gradient} backpropagates segment by segment; a bidirectional encoder needs "
+                "whole rows.\nLeave it out, or add --direction ahead."
             )
 
     @classmethod
@@ -137,8 +137,8 @@ class Answers(Subject):
     def weighed(self) -> str:
         if self.settings.model is None:
             beside = " and ".join(f"the {UNTRAINED[name][0]}" for name in rivals_of(self.examples))
-            return f"; at the end weighed with {beside}, and the best on validation is selected"
-        return f"; at the end weighed as {self.settings.model}" if self.settings.mixed else ""
+            return f"; at the end combined with {beside}, and the best on validation is selected"
+        return f"; at the end combined as {self.settings.model}" if self.settings.mixed else ""
 
     def items(self, part: str) -> int:
         return self.examples.count(part)

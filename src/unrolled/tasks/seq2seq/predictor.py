@@ -69,7 +69,7 @@ class WritingEvaluation(Evaluation):
 class Seq2SeqRun(RowsRun):
     """A run about rows with one output, a text, and the writer of it."""
 
-    kind, does = Writings.kind, "writes texts"
+    kind, does = Writings.kind, "generates texts"
     takes = frozenset({"errors", "skip_empty", "beam", "temperature", "seed", "generation", "attention"})
 
     def __init__(self, folder: RunFolder, reread: Reread, device: str = "cpu", threads: int | None = None) -> None:
@@ -81,7 +81,7 @@ class Seq2SeqRun(RowsRun):
         taught = load_best(folder, plan, lambda plan: build_taught(plan, self.settings, tables))
         taught.requires_grad_(False)
         if not isinstance(output, TextOutput):
-            raise RunError(f"{folder.path}/symbols.json is damaged: what is written there is no text. Train again.")
+            raise RunError(f"{folder.path}/symbols.json is damaged: its output is not a text. Train again.")
         self._parameters = sum(p.numel() for p in taught.parameters())
         self.scribe = Scribe(taught.writer, self.known.intake, output)
         # one that was stopped before its end writes greedily
@@ -128,7 +128,7 @@ class Seq2SeqRun(RowsRun):
             name, likest = likest_texts(examples, rows, own)
             beside[name] = score_rows(examples, rows, likest)
         return WritingEvaluation(
-            called if data is not None else f"{part} part", self.name, self.preferred.name,
+            called, self.name, self.preferred.name,
             score_rows(examples, rows, texts), cost, beside, figure_of(examples), sameness_of(texts),
             wrong=list_furthest(self.name, examples, rows, texts) if options.errors else [],
         )  # fmt: skip

@@ -50,7 +50,7 @@ class Cost:
     @property
     def line(self) -> str:
         """In words."""
-        return f"the right ones cost {self.nats:.3f} nats a character, perplexity {self.perplexity:.2f} a symbol"
+        return f"reference texts: {self.nats:.3f} nats per character, perplexity {self.perplexity:.2f} per token"
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class Writings(Subject):
     kind, data, settings_class = "writings", "table", WritingSettings
     baseline_share = 0.03
     settings: WritingSettings
-    terms = Terms("nats per character", "symbols", "likest row", "wrote", "writes", "predict")
+    terms = Terms("nats per character", "tokens", "nearest neighbour", "wrote", "writes", "predict")
 
     def __init__(self, examples: Examples, settings: WritingSettings) -> None:
         self.examples, self.settings = examples, settings
@@ -99,7 +99,7 @@ class Writings(Subject):
 
     @property
     def weighed(self) -> str:
-        return f"; it looks back by {reader_of(self.settings)}"
+        return f"; cross-attention: {reader_of(self.settings)}"
 
     def items(self, part: str) -> int:
         if part not in self._symbols:
@@ -169,7 +169,7 @@ class Writings(Subject):
             + (
                 ""
                 if scribe.spell(text) == self.written.texts[row]
-                else f" (right: {in_line(self.written.texts[row])})"
+                else f" (correct: {in_line(self.written.texts[row])})"
             )
             for row, text in zip(rows.tolist(), texts, strict=True)
         )
@@ -196,14 +196,14 @@ class Writings(Subject):
         return verdict
 
     def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
-        raise RunError("Texts about rows are written by nets alone; there is nothing to fit.")
+        raise RunError("Only nets generate texts; there is nothing to fit.")
 
     def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
-        raise RunError("Texts about rows are written by nets alone; there is nothing that was fitted.")
+        raise RunError("Only nets generate texts; nothing was fitted.")
 
     def _scribe(self, model: nn.Module) -> Scribe:
         if not isinstance(model, Taught):
-            raise TypeError("a writer was expected")
+            raise TypeError("an encoder-decoder was expected")
         return Scribe(model.writer, self.examples.intake, self.written.output)
 
 
@@ -211,14 +211,14 @@ def check_writing(settings: WritingSettings) -> None:
     """Raises OptionError for what writing about rows has no use for."""
     if settings.model in UNTRAINED or settings.mixed:
         raise OptionError(
-            f"--model {settings.model}: the linear model answers with labels or numbers, the n-gram with labels; "
-            "here texts are learnt.\n"
-            "Try --model lstm, gru or transformer; or, where few texts come again and again: --as label."
+            f"--model {settings.model}: the linear model predicts labels or numbers, the n-gram labels; "
+            "the output here is a text.\n"
+            "Try --model lstm, gru or transformer; or, if there are only a few different texts: --as label."
         )
     if settings.gradient != "full":
         raise OptionError(
-            f"--gradient {settings.gradient} goes back piece by piece, and a text about a row is one piece:\n"
-            "all of it hangs on the input. Leave it out."
+            f"--gradient {settings.gradient} backpropagates segment by segment; a generated text is one segment:\n"
+            "all of it depends on the input. Leave it out."
         )
     with torch.device("meta"):  # its options are looked at, and nothing is computed
         build("reader", READERS, reader_of(settings), WIDE, WIDE, settings.size or WIDE)
