@@ -18,10 +18,7 @@ from unrolled.errors import OptionError, nearest
 from unrolled.schema import check, find_fault
 
 MOST_MINUTES = 7 * 24 * 60.0
-OPTION_NAMES = {
-    "from_run": "--from",
-    "kind": "--as",
-}  # keywords of Python, which cannot name a field, and names that differ
+OPTION_NAMES = {"from_run": "--from", "kind": "--as"}  # from and as are keywords of Python
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,12 @@ def test_what_is_empty_has_an_empty_answer_in_its_place(case: str, run: Path, tm
     assert [line[0] for line in lines] == ["yes", "", "no"]
     assert [line[1] for line in lines][1] == ""
     assert lines[0][2:] == ["a fine film"]
-    assert "1 is empty, and so is the answer in its place; --skip-empty leaves it out." in answer.err
+    assert "1 input is empty and has an empty prediction; --skip-empty leaves it out." in answer.err
     found = [json.loads(line) for line in unroll("predict", run, tmp_path / name, "--json").out.splitlines()]
     assert [one["outputs"]["label"]["answer"] for one in found] == ["yes", None, "no"]
     skipped = unroll("predict", run, tmp_path / name, "--skip-empty")
     assert [line.split("\t")[0] for line in skipped.out.splitlines()] == ["yes", "no"]
-    assert "1 that is empty was left out." in skipped.err
+    assert "1 empty input was left out." in skipped.err
 
 
 def test_an_empty_text_has_an_empty_answer_from_python(run: Path) -> None:
@@ -117,4 +117,4 @@ def test_a_line_without_an_end_is_refused(run: Path, unroll: Unroll, monkeypatch
     monkeypatch.setattr("unrolled.data.table_file.LONGEST_LINE", 1000)
     answer = unroll("predict", run, "/dev/zero")
     assert answer.code == 2
-    assert "A line has no end within 1,000 characters" in answer.err
+    assert "A line has over 1,000 characters" in answer.err

@@ -84,9 +84,9 @@ def test_plain_lines_go_to_stderr_and_the_verdict_to_stdout(faked: Unroll) -> No
     assert "step 3 of 5 (50%)  1:01 gone, 1:02:03 left  loss 1.500  validation 1.600  41,000 symbols/s  312 MB" in (
         answer.err.splitlines()
     )
-    for said in ("5 characters of text", "lstm, 8 wide", "planned again", "copied: longest run 7, 25.0%"):
+    for said in ("5 characters of text", "lstm, 8 wide", "planned again", "copied verbatim: longest run 7, 25.0%"):
         assert answer.err.count(said) == 1
-    assert "To beat: 7-gram (Kneser–Ney): 1.517 nats a character" in answer.err
+    assert "Baseline: 7-gram (Kneser–Ney): 1.517 nats a character" in answer.err
     assert "At first it wrote (step 0):\n  qx\\x1b[2Jz\nNow it writes (step 5):\n  to be" in answer.err
     assert "unroll sample runs/fake" in answer.err
 
@@ -129,7 +129,10 @@ def test_sample_in_json_is_an_object_a_sample(faked: Unroll) -> None:
 
 def test_stand_ins_are_said_in_one_line(faked: Unroll) -> None:
     answer = faked("sample", "--prompt", "é")
-    assert answer.err == "New to this model in the prompt, so read as the nearest it knows: 'é' as '?'.\n"
+    assert (
+        answer.err
+        == "Characters unknown to this model in the prompt are replaced by the nearest known ones: 'é' by '?'.\n"
+    )
     assert faked("sample", "--prompt", "é", "--quiet").err == ""
 
 
@@ -140,7 +143,7 @@ def test_score_answers_a_line_each(faked: Unroll, tmp_path: Path) -> None:
     assert [line[0] for line in lines[:3]] == ["1", "2", "3"]
     assert [line[1:3] for line in lines[:3]] == [["2.000", "0.500"], ["0.000", "0.500"], ["4.000", "0.500"]]
     assert lines[0][3] == "aa"
-    assert "'é' as '?'" in answer.err and answer.err.count("New to this model") == 1
+    assert "'é' by '?'" in answer.err and answer.err.count("unknown to this model") == 1
 
 
 def test_score_top_alone_and_json(faked: Unroll, tmp_path: Path) -> None:

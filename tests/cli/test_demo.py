@@ -74,4 +74,4 @@ def test_the_text_is_written_once(tmp_path: Path) -> None:
 
 def test_options_before_the_name_of_a_demo_are_refused(unroll: Unroll) -> None:
     answer = unroll("demo", "--minutes", "1", "hello")
-    assert answer.code == 2 and "Options of hello stand after its name" in answer.err
+    assert answer.code == 2 and "Options of hello come after its name" in answer.err

@@ -16,7 +16,7 @@ def test_rows_are_numbers_formulas_are_texts_and_names_are_as_they_are(tmp_path:
     run = tmp_path / "run"
     trained = unroll("train", table, "--model", "linear", "--out", run)
     assert trained.code == 0
-    assert "Validation: linear" in trained.err and "To beat" not in trained.err
+    assert "Validation: linear" in trained.err and "Baseline" not in trained.err
     assert f"see what a net adds: unroll train '{table}'" in trained.out
     with (tmp_path / "other.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *[("=2+5 good", "water_supply")] * 1200])

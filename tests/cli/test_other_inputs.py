@@ -95,7 +95,7 @@ def test_a_table_of_numbers_is_trained_on(here: Path, unroll: Unroll, tmp_path: 
     answer = unroll("train", "prices.csv", *SMALL, "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
     assert "120 rows of csv: size, rooms (2 numbers a step) -> price, a number (" in answer.err
-    assert "To beat: linear on 2 numbers per row, price MAE " in answer.err
+    assert "Baseline: linear on 2 numbers per row, price MAE " in answer.err
     assert answer.out.startswith("price, test, by ")
     assert "MAE " in answer.out
     assert "Others: " in answer.out
@@ -189,7 +189,7 @@ def test_a_folder_of_sounds_is_trained_on_and_answered_about(here: Path, unroll:
     for run in ("heard", tmp_path / "run"):
         folder = unroll("predict", run, "new")
         assert folder.code == 0, folder.err
-        assert folder.err == "label\tchance\ttext\n"
+        assert folder.err == "label\tprobability\ttext\n"
         rows = [line.split("\t") for line in folder.out.splitlines()]
         assert [(row[0], Path(row[2]).name) for row in rows] == [("low", "a.wav"), ("high", "b.wav")]
         assert all(0.5 < float(row[1]) <= 1 for row in rows)
@@ -218,7 +218,7 @@ def test_sounds_that_cannot_be_read_are_left_without_an_answer(here: Path, unrol
     first, second, last = answer.err.splitlines()
     assert f"{folder / 'a.wav'} cannot be read as audio" in first
     assert f"{folder / 'c.wav'} cannot be read as audio" in second
-    assert last == "2 of 4 could not be read, and have no answer."
+    assert last == "2 of 4 inputs could not be read and have no prediction."
     found = [json.loads(line) for line in unroll("predict", "heard", folder, "--json").out.splitlines()]
     assert [Path(one["text"]).name for one in found] == ["a.wav", "b.wav", "c.wav", "d.wav"]
     assert ["outputs" in one for one in found] == [False, True, False, True]
@@ -228,7 +228,7 @@ def test_sounds_that_cannot_be_read_are_left_without_an_answer(here: Path, unrol
     nothing = unroll("predict", "heard", folder)
     assert nothing.code == 2
     assert nothing.out == ""
-    assert "2 of 2 could not be read" in nothing.err
+    assert "None of the 2 inputs could be read" in nothing.err
 
 
 BAD: list[tuple[str, tuple[str, ...]]] = [

@@ -91,7 +91,7 @@ def test_a_full_standard_output_is_a_line_and_an_exit_code(command: str, tmp_pat
     assert "Traceback" not in said and "Exception" not in said
     if command != "--help":
         assert said.splitlines()[-1] == (
-            "unroll: The answer could not be written to standard output: No space left on device."
+            "unroll: The result could not be written to standard output: No space left on device."
         )
 
 
@@ -165,4 +165,6 @@ def test_a_folder_that_is_gone_is_a_line(tmp_path: Path) -> None:
                                capture_output=True, text=True)  # fmt: skip
         gone.mkdir()
         assert ended.returncode == 2, ended.stderr
-        assert ended.stderr == "unroll: The folder you are in is gone. Go to one that is there, then try again.\n"
+        assert (
+            ended.stderr == "unroll: The current folder no longer exists. Change to one that does, then try again.\n"
+        )

@@ -41,7 +41,7 @@ def run(here: Path, unroll: Unroll) -> Answer:
 
 def test_training_tells_what_it_sees_and_what_is_left(run: Answer) -> None:
     assert "200 rows of csv: text (words with characters inside) -> label, one of 2 labels (no, yes)" in run.err
-    assert "To beat: linear on" in run.err
+    assert "Baseline: linear on" in run.err
     assert "nats per prediction" in run.err
     assert "Now it answers (step 20):" in run.err
     assert "good film" in run.err
@@ -57,7 +57,7 @@ def test_lines_are_answered_in_their_order(run: Answer, unroll: Unroll, here: Pa
     (here / "new.txt").write_text("a good film\na bad film\n\na good\tfilm\n")
     answer = unroll("predict", "run", "new.txt")
     assert answer.code == 0
-    assert answer.err.startswith("label\tchance\ttext\n1 is empty")
+    assert answer.err.startswith("label\tprobability\ttext\n1 input is empty")
     lines = [line.split("\t") for line in answer.out.splitlines()]
     assert [line[0] for line in lines[:2]] == ["yes", "no"]
     assert [line[2] for line in lines] == ["a good film", "a bad film", "", "a good\\tfilm"]

@@ -35,7 +35,7 @@ def test_the_first_ends_tidily_and_says_how_to_go_on(number: signal.Signals, tmp
         process.send_signal(number)
         said = process.communicate(timeout=30)[1]
     assert process.returncode == 130
-    assert "Ending tidily" in said and "To go on: unroll resume runs/fake" in said
+    assert "Ending tidily" in said and "To resume: unroll resume runs/fake" in said
     assert "Traceback" not in said
 
 
@@ -48,7 +48,7 @@ def test_the_second_ends_at_once(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=30)[1]
     assert process.returncode == 130
-    assert "Stopped." in said and "To go on" not in said and "Traceback" not in said
+    assert "Stopped." in said and "To resume" not in said and "Traceback" not in said
 
 
 def test_before_there_is_a_training_the_first_ends_at_once(faked: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:

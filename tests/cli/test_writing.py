@@ -72,12 +72,12 @@ def test_texts_are_drawn_by_the_seed(unroll: Unroll, folder: Path) -> None:
 REFUSED = [
     (["--top", "3"], r"--top applies to labels and tags, but this run generates texts"),
     (["--every"], r"--every applies to labels and tags, but this run generates texts"),
-    (["--attention"], r"--attention is weights, a table for each text: it takes --json"),
-    (["--beam", "2", "--temperature", "1"], r"--beam looks for the likeliest text, --temperature draws one"),
+    (["--attention"], r"--attention prints a table of weights for each text. Add --json"),
+    (["--beam", "2", "--temperature", "1"], r"--beam searches for the likeliest text, --temperature samples one"),
     (["--beam", "0"], r"--beam is a whole number of at least 1; got 0"),
     (["--temperature", "0"], r"--temperature is a number above 0; got 0"),
     (["--temperature", "nan"], r"--temperature is a number above 0; got nan"),
-    (["--seed", "1"], r"--seed is what texts are drawn from: it takes --temperature"),
+    (["--seed", "1"], r"--seed is the seed of sampling and needs --temperature"),
 ]
 
 

@@ -241,7 +241,7 @@ def test_a_stop_in_the_middle_keeps_what_was_done(number: signal.Signals, text: 
         time.sleep(0.1)
     child.send_signal(number)
     _, words = child.communicate(timeout=60)
-    assert child.returncode == 130 and "the same command goes on from there" in words
+    assert child.returncode == 130 and "the same command resumes from there" in words
     assert fileio.read_json(run / "run.json")["status"] == "stopped"
 
 

@@ -187,7 +187,7 @@ def test_ctrl_c_ends_tidily_and_what_was_learnt_is_kept(
 ) -> None:
     monkeypatch.setattr(QuietView, "show", lambda *_: signal.raise_signal(signal.SIGINT))
     before, out = signal.getsignal(signal.SIGINT), tmp_path / "run"
-    with pytest.raises(KeyboardInterrupt, match=r"kept in .*run.*Training\.resume\("):
+    with pytest.raises(KeyboardInterrupt, match=r"saved in .*run.*Training\.resume\("):
         unrolled.train(here / "poems.txt", out=out, **SMALL | {"steps": 2000})
     assert signal.getsignal(signal.SIGINT) is before
     assert RunFolder.open(out).facts["status"] == "stopped"

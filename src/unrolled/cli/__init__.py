@@ -1,4 +1,4 @@
-"""The command `unroll`. Only in this room: printing, and exit codes.
+"""The command `unroll`. This package alone prints and sets exit codes.
 
 0 done, 1 failed while working, 2 the input was wrong, 130 stopped by the user.
 """
@@ -33,18 +33,18 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # an unreadable com
 WELCOME = """\
 unroll trains a sequence model on your own data, on this machine, in the minutes you have.
   unroll demo                             two minutes on the text that comes with Python: see it learn
-  unroll train poems.txt --minutes 10     learns from a text, a folder, standard input (-), or a table of answers
-  unroll sample --prompt "Once upon"      writes as it thinks, with the newest run
-  unroll predict RUN new.txt              answers about new texts, after unroll train reviews.csv
-  unroll resume --minutes 10              goes on where it stopped, or longer
-  unroll score RUN system.log --top 20    the surprise of each line: finds the odd one in a log
-  unroll evaluate, unroll compare         how good it is on what it has not seen; models side by side
-  unroll info poems.txt, unroll runs      what a text or a run is, and what it would get; the runs here
+  unroll train poems.txt --minutes 10     trains on a text, a folder, standard input (-), or a table with targets
+  unroll sample --prompt "Once upon"      generates text, streaming, with the newest run
+  unroll predict RUN new.txt              predicts for new texts, after unroll train reviews.csv
+  unroll resume --minutes 10              resumes a training where it stopped, or trains longer
+  unroll score RUN system.log --top 20    the surprise of each line: finds the unusual lines of a log
+  unroll evaluate, unroll compare         scores on data that the model has not seen; models side by side
+  unroll info poems.txt, unroll runs      describes a run, or a text and its plan; lists the runs here
 Options and examples of each:  unroll COMMAND --help"""
 
 
 class Commands(TyperGroup):
-    """The table of commands; an unknown one is refused with the nearest name."""
+    """The commands; an unknown one is refused with the nearest name."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0]
@@ -80,13 +80,11 @@ def unroll(
     context: typer.Context,
     own: Annotated[
         list[str] | None,
-        typer.Option(
-            "--with", metavar="MODULE.CLASS", help="A memory of your own, which a run you name was made of."
-        ),
+        typer.Option("--with", metavar="MODULE.CLASS", help="A memory class of your own that the run uses."),
     ] = None,
-    show_version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Train a sequence model on your own data, watch it learn, sample it, stop it and go on.
+    """Train a sequence model on your own data, watch it learn, sample from it, stop and resume it.
 
     \b
     Examples:
@@ -95,7 +93,7 @@ def unroll(
       unroll sample --prompt "Once upon"
     """
     if context.invoked_subcommand is not None:
-        Path.cwd()  # in a folder that is gone, libraries that torch loads would end the process
+        Path.cwd()  # in a deleted folder, libraries that torch loads would end the process
     if own:
         from unrolled.memory import bring
 
@@ -111,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `unroll` with these arguments (None: the command line's) and returns its exit code."""
     # a budget of minutes counts from here
     started = process_started() if arguments is None else time.monotonic()
-    if "_UNROLL_COMPLETE" in os.environ:  # the shell asks what could stand here
+    if "_UNROLL_COMPLETE" in os.environ:  # the shell asks for completions
         app(prog_name="unroll")
     command = typer.main.get_command(app)
     arguments = sys.argv[1:] if arguments is None else list(arguments)
@@ -138,9 +136,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = STOPPED
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:  # whoever read us has enough
-        _let_go_of_output()
-    except OSError:  # what --help prints, say, where standard output is full
+    except BrokenPipeError:  # the reader of the output has closed it
+        _discard_output()
+    except OSError:  # such as the output of --help where standard output is full
         let_go(sys.stdout)
         code = code or FAILED
     return code
@@ -153,7 +151,7 @@ def _refuse(message: str, code: int = WRONG_INPUT) -> int:
 
 
 def _explain(error: Any) -> str:
-    """A command line that typer cannot read, in our words: what came, what is near, where to look."""
+    """The message for a command line that typer cannot parse: what came, the nearest option, where the help is."""
     context = error.ctx
     path = context.command_path if context is not None else "unroll"
     where = f"\nOptions and examples: {path} --help"
@@ -165,28 +163,28 @@ def _explain(error: Any) -> str:
 
 
 def _explain_system(error: OSError) -> tuple[str, int]:
-    """What the system refused, and an exit code: of a path that was given, wrong input."""
+    """The message for a system error, and an exit code: wrong input where the error names a path."""
     why = error.strerror or str(error)
     if error.filename is None:
         try:
             Path.cwd()
         except OSError:
-            return "The folder you are in is gone. Go to one that is there, then try again.", WRONG_INPUT
+            return "The current folder no longer exists. Change to one that does, then try again.", WRONG_INPUT
         return f"{why}.", FAILED
     path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
     shown = path if len(path) <= LONGEST_SHOWN else f"{path[:LONGEST_SHOWN]}…"
     if error.errno in PATH_ERRORS:
-        return f"{shown}: {why}. Give a path that is there and open to you.", WRONG_INPUT
+        return f"{shown}: {why}. Give a path that exists and that you may access.", WRONG_INPUT
     return f"{shown}: {why}.", FAILED
 
 
 def _write_any_character() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal without é shows ?, and we go on
+            stream.reconfigure(errors="replace")  # a terminal without é shows ? instead of failing
 
 
-def _let_go_of_output() -> None:
+def _discard_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

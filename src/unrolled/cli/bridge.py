@@ -1,4 +1,4 @@
-"""From a settings dataclass to a command's options: names, types, defaults and help all come from its fields."""
+"""A command's options from a settings dataclass: names, types, defaults and help come from its fields."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from unrolled.settings import PredictSettings, SampleSettings, Settings, check_s
 
 T = TypeVar("T")
 
-Json = Annotated[bool, typer.Option("--json", help="answer in JSON, an object a line")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress and no notes: the answer alone")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON, one object per line")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print only the result, no progress and no notes")]
 RunPath = Annotated[
     str | None, typer.Argument(metavar="RUN", help="a run's folder; left out: the newest under runs/")
 ]
-SkipEmpty = Annotated[bool, typer.Option("--skip-empty", help="leave out rows and lines that are empty")]
-Adapt = Annotated[bool, typer.Option("--adapt", help="beside it: by a copy that learns from what it has read")]
+SkipEmpty = Annotated[bool, typer.Option("--skip-empty", help="leave out empty rows and lines")]
+Adapt = Annotated[bool, typer.Option("--adapt", help="also score a copy that keeps learning from the text")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps")]
 
 
@@ -60,10 +60,10 @@ def takes(
 
 
 class Panels(TyperCommand):
-    """A command whose help lists its options by what they are of."""
+    """A command whose help groups its options by task."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Writes a section for each panel, in the order in which they come; what has none comes first."""
+        """Writes a section for each panel, in order of first use; options without a panel come first."""
         panels: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -78,8 +78,8 @@ class Panels(TyperCommand):
 
 
 def option(name: str, hint: Any, help_text: str, shows_default: bool = True, panel: str | None = None) -> Any:
-    """An annotation for an option of this type; a number that is none is refused in our words. panel: the section of
-    the help that it stands in."""
+    """An annotation for an option of this type; an invalid number is refused with our message. panel: the option's
+    section in the help."""
     kind = {int: whole_number, int | None: whole_number, float: any_number, float | None: any_number}.get(hint)
     parser = None if kind is None else kind(name)
     return Annotated[
@@ -88,31 +88,31 @@ def option(name: str, hint: Any, help_text: str, shows_default: bool = True, pan
 
 
 def whole_number(name: str) -> Callable[[str], int]:
-    """A reader of whole numbers for the option `name`. It raises OptionError for anything else."""
-    return _reader(name, int, "a whole number")
+    """A parser of whole numbers for the option `name`. It raises OptionError for anything else."""
+    return _parser(name, int, "a whole number")
 
 
 def seed_number(text: str) -> int:
-    """Reads --seed where no settings hold it. Raises OptionError."""
+    """Parses --seed for commands without a settings class. Raises OptionError."""
     seed = whole_number("--seed")(text)
     check_seed(seed)
     return seed
 
 
 def any_number(name: str) -> Callable[[str], float]:
-    """A reader of numbers for the option `name`. It raises OptionError for anything else."""
-    return _reader(name, float, "a number")
+    """A parser of numbers for the option `name`. It raises OptionError for anything else."""
+    return _parser(name, float, "a number")
 
 
-def _reader(name: str, make: Callable[[str], T], words: str) -> Callable[[str], T]:
-    def read(text: str) -> T:
+def _parser(name: str, make: Callable[[str], T], words: str) -> Callable[[str], T]:
+    def parse(text: str) -> T:
         try:
             return make(text)
         except ValueError:
             raise OptionError(f"{name} is {words}; got '{text}'.") from None
 
-    read.__name__ = getattr(make, "__name__", words)  # what some versions of typer show in the help
-    return read
+    parse.__name__ = getattr(make, "__name__", words)  # some versions of typer show it in the help
+    return parse
 
 
 Threads = Annotated[
@@ -120,7 +120,7 @@ Threads = Annotated[
     typer.Option(
         "--threads",
         parser=whole_number("--threads"),
-        help="processor threads, at most all cores (left out: what is faster)",
+        help="processor threads, at most all cores (left out: the faster choice)",
     ),
 ]
 

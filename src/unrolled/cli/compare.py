@@ -38,10 +38,10 @@ def compare(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train models side by side, on the same data in the same time, and say what the figures allow to say.
+    """Train models side by side, on the same data in the same time, and report which differences are significant.
 
-    Interrupted, it goes on where it was when it is asked for the same again. Leaves a folder with all figures, the
-    runs, and a page that stands alone.
+    After an interruption, the same command resumes the comparison. All figures, the runs and a self-contained page
+    are saved in one folder.
 
     \b
     Examples:
@@ -58,7 +58,7 @@ def compare(
         try:
             check_plotting()
         except MissingExtra as missing:
-            note(f"{missing} Without it there is a table, and no page.", quiet)
+            note(f"{missing} Without it, only the table is made, no page.", quiet)
         quiet = quiet or json
         note(comparison.description, quiet)
         note(comparison.plan_line, quiet)
@@ -67,13 +67,13 @@ def compare(
                 for line in comparison:
                     show_line(line)
         except KeyboardInterrupt:
-            note(f"\nStopped. What is done is kept in {comparison.path}; the same command goes on from there.")
+            note(f"\nStopped. The results so far are in {comparison.path}; the same command resumes from there.")
             raise typer.Exit(130) from None
         finish(comparison, json, quiet)
 
 
 def finish(comparison: Comparison, json: bool, quiet: bool) -> None:
-    """The answer: a row each, and what they allow to say."""
+    """Prints the result: one row per model and gradient, and the conclusions."""
     rows, page = comparison.rows(), comparison.write_page(comparison.command)
     sentences = comparison.sentences()
     if json:
@@ -88,11 +88,11 @@ def finish(comparison: Comparison, json: bool, quiet: bool) -> None:
         console.print(draw_table(comparison))
     say(drawn.get(), end="")
     say("\n".join(sentences))
-    note(f"All of it is in {comparison.path}" + (f"; the page: {page}" if page else ""), quiet)
+    note(f"Saved to {comparison.path}" + (f"; page: {page}" if page else ""), quiet)
 
 
 def draw_table(comparison: Comparison) -> Table:
-    """What is known by now, the best first."""
+    """The results so far, the best first."""
     table = Table(box=box.SIMPLE)
     lines = comparison.table()
     for k, name in enumerate(lines[0]):
@@ -103,38 +103,38 @@ def draw_table(comparison: Comparison) -> Table:
 
 
 class _Frame:
-    """One frame of the live view: the table, and what goes on under it."""
+    """One frame of the live view: the table, with the current progress below it."""
 
     def __init__(self, comparison: Comparison) -> None:
-        self.comparison, self.words = comparison, ""
+        self.comparison, self.progress = comparison, ""
 
     def __rich__(self) -> RenderableType:
-        return Group(draw_table(self.comparison), Text(one_line(self.words), style="dim"))
+        return Group(draw_table(self.comparison), Text(one_line(self.progress), style="dim"))
 
 
 @contextmanager
 def show(comparison: Comparison, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Hands out a function that shows a line on what goes on."""
+    """Yields a function that shows a line of progress."""
     if quiet:
         yield lambda line: None
     elif can_draw():
         frame = _Frame(comparison)
         with Live(frame, console=drawing_console(), refresh_per_second=2):
-            yield lambda line: setattr(frame, "words", line)
+            yield lambda line: setattr(frame, "progress", line)
     else:
         yield _Lines()
 
 
 class _Lines:
-    """A line at each tenth or so: a new cell, and its progress every few seconds."""
+    """Prints a line for each new cell, and its progress every few seconds."""
 
     EVERY = 10.0  # seconds
 
     def __init__(self) -> None:
-        self._said, self._place = 0.0, ""
+        self._printed, self._place = 0.0, ""  # time of the last line, its cell
 
     def __call__(self, line: str) -> None:
         place = line.split(": ", 2)[0]
-        if place != self._place or time.monotonic() - self._said > self.EVERY:
+        if place != self._place or time.monotonic() - self._printed > self.EVERY:
             note(line)
-            self._said, self._place = time.monotonic(), place
+            self._printed, self._place = time.monotonic(), place

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 DEMO_MINUTES = 2.0
 TEXT = Path("runs", "python-topics.txt")
-RUN = "demo"  # under runs/, with a number where one stands there
-Seed = Annotated[int, typer.Option(parser=seed_number, help="number that all chance is drawn from")]
+RUN = "demo"  # under runs/, with a number appended where it exists
+Seed = Annotated[int, typer.Option(parser=seed_number, help="seed of all random numbers")]
 SAMPLED_DAYS, DAYS_A_LINE = 365, 73
 SOME_DAYS = ("SSSRRS", "RRRRRR")
-SHOWN_STEPS = (0, 5, 10, 20, 40, 60, 80)  # of hello, and its last
+SHOWN_STEPS = (0, 5, 10, 20, 40, 60, 80)  # of hello; the last step is shown too
 
 
 def demo(
@@ -38,7 +38,7 @@ def demo(
 ) -> None:
     """Two minutes on the text that comes with Python.
 
-    See it learn, on Python's own help on its language. Leaves a run in runs/demo.
+    Trains on the help texts of the Python language and saves a run in runs/demo.
 
     hello and weather are two examples of a lecture; they take a second each.
 
@@ -52,13 +52,13 @@ def demo(
     if context.invoked_subcommand is not None:
         if any((minutes != DEMO_MINUTES, seed, json, quiet)):
             name = context.invoked_subcommand
-            raise OptionError(f"Options of {name} stand after its name. See: unroll demo {name} --help")
+            raise OptionError(f"Options of {name} come after its name. See: unroll demo {name} --help")
         return
     settings = TrainOptions(minutes=minutes, seed=seed)
     settings.check()
     write_topics(TEXT)
     with Interrupts() as interrupts:
-        note(f"The text: Python's own help on its language (pydoc_data.topics), put into {TEXT}.", quiet or json)
+        note(f"The text: the help texts of the Python language (pydoc_data.topics), saved to {TEXT}.", quiet or json)
         from unrolled.run import Training
         from unrolled.rundir.folder import free_path
 
@@ -72,9 +72,9 @@ def demo(
 
 
 def write_topics(path: Path) -> None:
-    """Puts the text of pydoc_data.topics into a file, where it does not stand there already.
+    """Writes the text of pydoc_data.topics to a file, unless the file has it already.
 
-    Raises InputError where this Python comes without it.
+    Raises InputError where this Python comes without pydoc_data.
     """
     from unrolled.fileio import write_whole
 
@@ -82,7 +82,7 @@ def write_topics(path: Path) -> None:
         from pydoc_data.topics import topics
     except ImportError:
         raise InputError("This Python comes without pydoc_data.topics, the text of the demo.\n"
-                         "Train on a text of yours: unroll train TEXT --minutes 2") from None  # fmt: skip
+                         "Train on your own text: unroll train TEXT --minutes 2") from None  # fmt: skip
     text = "\n\n".join(topics[name].strip("\n") for name in sorted(topics)) + "\n"
     data = text.encode()
     if not (path.is_file() and path.read_bytes() == data):
@@ -93,7 +93,7 @@ def write_topics(path: Path) -> None:
 def hello(seed: Seed = 0, json: Json = False) -> None:
     """A net of 8 units learns to spell "hello".
 
-    After h, e, l, l it is to say e, l, l, o.
+    Its inputs are h, e, l, l; its targets are e, l, l, o.
 
     \b
     Examples:
@@ -107,21 +107,21 @@ def hello(seed: Seed = 0, json: Json = False) -> None:
         for lesson in lessons:
             print_json(lesson._asdict())
         return
-    say(f"A recurrent net reads {' '.join(INPUTS)} and is to answer {' '.join(TARGETS)}.")
+    say(f"A recurrent net reads {' '.join(INPUTS)} and has to predict {' '.join(TARGETS)}.")
     say("The first l is followed by another l, the second by o: it has to remember which one it read.\n")
-    say("update   loss (nats a letter)   writes after h")
+    say("update   loss (nats per letter)   writes after h")
     for lesson in lessons:
         if lesson.step in SHOWN_STEPS or lesson is lessons[-1]:
-            say(f"{lesson.step:6}   {lesson.loss:6.4f} {'▇' * round(13 * lesson.loss):18}  {lesson.written}")
+            say(f"{lesson.step:6}   {lesson.loss:6.4f} {'▇' * round(13 * lesson.loss):18}    {lesson.written}")
     say("\nProbability of the next letter, untrained:\n")
     say(table(lessons[0]))
-    say("\nand trained; in brackets the letter that comes next:\n")
+    say("\nand trained; the next letter is in brackets:\n")
     say(table(lessons[-1]))
     say(f"\nAfter h it writes {lessons[-1].written}.")
 
 
 def table(lesson: Lesson) -> str:
-    """The lecture's drawing: a column a step, headed by the letter read there; a row a letter that may come next."""
+    """The lecture's drawing: one column per step, headed by its input letter; one row per possible next letter."""
     from unrolled.model.hello import INPUTS, LETTERS, TARGETS
 
     lines = ["  reads " + "".join(f"   {letter}    " for letter in INPUTS)]
@@ -134,7 +134,7 @@ def table(lesson: Lesson) -> str:
 def weather(seed: Seed = 0, json: Json = False) -> None:
     """Weather as a Markov chain.
 
-    What a day says of the next one, of the tenth, and of all days.
+    Forecasts for one day ahead, for ten days, and for the long run.
 
     \b
     Examples:
@@ -149,24 +149,24 @@ def weather(seed: Seed = 0, json: Json = False) -> None:
     if json:
         print_json(_weather_facts(chain, days))
         return
-    say("Tomorrow's weather hangs on today's alone. A column is where the step comes from:\n")
-    for steps, title in ((1, "tomorrow"), (2, "in two days"), (10, "in ten days: today is all but forgotten")):
+    say("Tomorrow's weather depends only on today's. Each column is today's weather:\n")
+    for steps, title in ((1, "tomorrow"), (2, "in two days"), (10, "in ten days: today is almost forgotten")):
         say(f"{title}\n{_matrix(chain, steps)}\n")
     shares = ", ".join(f"{name} {p:.4f}" for name, p in zip(chain.states, chain.stationary(), strict=True))
     runs = ", ".join(f"{name} {length:g}" for name, length in chain.mean_run_lengths().items())
     nats = chain.entropy_rate()
-    say(f"Of all days, in the long run   {shares}")
+    say(f"Share of days, long run        {shares}")
     say(f"Days in a row, on average      {runs}")
-    say(f"Surprise a day                 {nats:.4f} nats = {nats / log(2):.4f} bits (a coin: 1 bit)")
+    say(f"Surprise per day               {nats:.4f} nats = {nats / log(2):.4f} bits (a coin: 1 bit)")
     for week in SOME_DAYS:
         likelihood = chain.log_likelihood([_in_full(day, chain) for day in week])
         say(f"Log-likelihood of {week}       {likelihood:.4f} nats")
     letters = "".join(day[0] for day in days)
-    say("\nA year drawn from it:")
+    say("\nA sampled year:")
     for start in range(0, len(letters), DAYS_A_LINE):
         say(f"  {letters[start : start + DAYS_A_LINE]}")
     fitted = chain.fit([days])
-    say(f"\nand the chain that is fitted to them:\n{_matrix(fitted, 1)}")
+    say(f"\nand the chain fitted to it:\n{_matrix(fitted, 1)}")
 
 
 def _matrix(chain: MarkovChain[str], steps: int) -> str:
@@ -181,7 +181,7 @@ def _in_full(letter: str, chain: MarkovChain[str]) -> str:
 
 
 def _weather_facts(chain: MarkovChain[str], days: list[str]) -> dict[str, object]:
-    """What the demo says, in plain names; matrices are lists of rows, columns "from"."""
+    """The figures of the demo; matrices are lists of rows, their columns are "from"."""
     nats = chain.entropy_rate()
     return {
         "states": chain.states,

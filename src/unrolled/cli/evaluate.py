@@ -15,13 +15,13 @@ from unrolled.errors import OptionError
 if TYPE_CHECKING:
     from unrolled.run import Evaluation
 
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that a spreadsheet runs
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # first characters of a cell that a spreadsheet runs as a formula
 
 
 def evaluate(
     run: RunPath = None,
     data: Annotated[
-        str | None, typer.Argument(metavar="DATA", help="a text or a table; left out: the run's own test part")
+        str | None, typer.Argument(metavar="DATA", help="a text or a table; left out: the test split of the run")
     ] = None,
     adapt: Adapt = False,
     errors: Annotated[
@@ -29,7 +29,7 @@ def evaluate(
         typer.Option(
             "--errors",
             metavar="FILE",
-            help="of a table: write what is wrong to a csv, the worst first",
+            help="for a table: write the wrong predictions to a csv, the worst first",
         ),
     ] = None,
     skip_empty: SkipEmpty = False,
@@ -38,13 +38,14 @@ def evaluate(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """How well a run foresees a text it has not seen, or answers about rows it has not seen.
+    """Score a run on a text or on rows that it has not seen.
 
-    Of a text: nats and bits a character with a 95% interval, beside the best n-gram and the untrained model.
-    Of labels: share right, macro-F1, nats and calibration, each label's mistakes, beside the other models.
-    Of texts: BLEU, chrF, word error rate and share right, by length of the input, beside the likest row's text.
+    Text: nats and bits per character with a 95% interval; baselines are the best n-gram and the untrained model.
+    Labels: accuracy, macro-F1, nats, calibration and each label's errors, with the baselines' scores.
+    Generated texts: BLEU, chrF, word error rate and accuracy, by length of the input; the baseline is the nearest
+    row's text.
 
-    With --adapt also the score of a copy that learns from what it has read; the run stays as it is.
+    --adapt adds the score of a copy that keeps learning from the text; the run does not change.
 
     \b
     Examples:
@@ -60,12 +61,12 @@ def evaluate(
     model = load(run, device, threads)
     model.check_options(errors=errors, skip_empty=skip_empty, adapt=adapt)
     if errors is not None and Path(errors).exists():
-        raise OptionError(f"--errors {errors} exists. Name a file that is not there yet, or move it away.")
-    note(f"Reading {data or 'the test part'} with {model.path} …", quiet or json)
+        raise OptionError(f"--errors {errors} exists. Name a new file, or move this one away.")
+    note(f"Evaluating {model.path} on {data or 'the test split'} …", quiet or json)
     evaluation = model.evaluate(data, errors=errors is not None, skip_empty=skip_empty, adapt=adapt)
     if errors is not None:
         write_errors(evaluation, errors)
-        note(f"{len(evaluation.wrong):,} wrong answers are in {errors}, {evaluation.order} first.", quiet or json)
+        note(f"{len(evaluation.wrong):,} wrong predictions are in {errors}, {evaluation.order} first.", quiet or json)
     if json:
         print_json(evaluation.as_dict())
     else:
@@ -73,9 +74,9 @@ def evaluate(
 
 
 def write_errors(evaluation: Evaluation, path: str) -> None:
-    """What an evaluation lists as wrong, to a new csv. Raises OptionError where it cannot be written."""
+    """Writes the wrong predictions of an evaluation to a new csv. Raises OptionError where it cannot be written."""
     try:
-        # backslashreplace: of the names of files, whose bytes need not be UTF-8
+        # backslashreplace: the bytes of a file name need not be UTF-8
         with Path(path).open("x", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.DictWriter(file, evaluation.columns)
             writer.writeheader()
@@ -85,8 +86,8 @@ def write_errors(evaluation: Evaluation, path: str) -> None:
 
 
 def harmless(cell: Any) -> Any:
-    """A cell that a spreadsheet takes for text: what it would run as a formula is led by an apostrophe. A number,
-    below 0 too, stays one."""
+    """A cell that a spreadsheet takes for text: a formula gets a leading apostrophe. A number, also a negative one,
+    is unchanged."""
     if not isinstance(cell, str) or not cell.startswith(FORMULAS):
         return cell
     try:

@@ -1,4 +1,4 @@
-"""What stands around `unrolled.train`: progress in a terminal and a tidy end on Ctrl-C, as the command has them."""
+"""The training of `unrolled.train`: progress in a terminal and a tidy end on Ctrl-C, as in the command."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:  # torch is imported where a training is made
 
 
 def train_and_show(path: Any, settings: dict[str, Any], progress: bool) -> Training:
-    """Trains to the end, and shows it on standard error where that is a terminal and `progress` is asked for.
+    """Trains to the end, and shows progress on standard error where that is a terminal and `progress` is true.
 
-    The first Ctrl-C or SIGTERM ends it tidily: the best weights and a checkpoint are kept, and KeyboardInterrupt is
-    raised then. The second, or one before there is a training, raises it at once.
+    The first Ctrl-C or SIGTERM ends it tidily: the best weights and a checkpoint are saved, then KeyboardInterrupt
+    is raised. The second, or one before the training has begun, raises it at once.
     """
     from unrolled.run import Training
 
@@ -29,5 +29,5 @@ def train_and_show(path: Any, settings: dict[str, Any], progress: bool) -> Train
                 view.show(report)
     if training.stopped:
         again = f"unrolled.Training.resume({str(training.folder)!r})"
-        raise KeyboardInterrupt(f"Stopped; what was learnt is kept in {training.folder}. To go on: {again}")
+        raise KeyboardInterrupt(f"Stopped; the run is saved in {training.folder}. To resume: {again}")
     return training

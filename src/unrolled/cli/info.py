@@ -20,7 +20,7 @@ from unrolled.settings import option_name
 if TYPE_CHECKING:
     from unrolled.run import Run
 
-MOST_VALUES = 8  # of a list, in a line
+MOST_VALUES = 8  # of a list, shown in a line
 NOT_IN_A_PLAN = ("out", "from_run", "plan")
 COLUMNS = {"path": "run", "data": "data", "model": "model", "score": "score", "age": "age",
            "size": "size", "status": "status"}  # fmt: skip
@@ -35,10 +35,10 @@ def info(
     ] = None,
     json: Json = False,
 ) -> None:
-    """What a text, a table or a run is, and the plan for a text or a table.
+    """Describe a text, a table or a run, and show the plan for a text or a table.
 
-    Of a run on a text also its reach, how far back it looks, which takes some seconds once.
-    For data with --minutes or --steps: what `unroll train` would do with these options; nothing is spent.
+    For a run on a text, also its reach: how far back it uses context. Measuring it takes some seconds, once.
+    For data with --minutes or --steps: the plan of `unroll train` with these options; nothing is trained.
 
     \b
     Examples:
@@ -52,7 +52,7 @@ def info(
         if changed := settings.given():
             names = ", ".join(map(option_name, changed))
             raise OptionError(
-                f"{names} is for a text that is not trained yet; {thing or 'the newest run'} is a run.\n"
+                f"{names} is for a text before training; {thing or 'the newest run'} is a run.\n"
                 "Leave it out, or give the path of a text."
             )
         from unrolled.run import load
@@ -74,22 +74,22 @@ def info(
 
 def _reach(run: Run, facts: dict[str, Any], json: bool) -> tuple[dict[str, Any], list[str]]:
     try:
-        note("Looking how far back it looks …", json)
+        note("Measuring how far back the model uses context …", json)
         reach = run.reach()
         return facts | {"reach": reach.as_dict()}, reach.lines
-    except InputError as error:  # its text is gone, say; all else is known
+    except InputError as error:  # such as a text that is gone; the other facts are known
         return facts, [f"not measured. {error}"]
 
 
 def runs(
-    under: Annotated[str, typer.Option(help="the folder that the runs stand in")] = "runs",
+    under: Annotated[str, typer.Option(help="the folder that contains the runs")] = "runs",
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """The runs here, the newest first.
+    """List the runs here, the newest first.
 
-    With data, model, nats a character on the test part, age, size and status. (on 40%): of the part, where the
-    time was too short for all of it; unroll evaluate RUN scores all.
+    Shows data, model, score on the test split, age, size and status. (on 40%): the score covers 40% of the split,
+    because the time was short; unroll evaluate RUN scores all of it.
 
     \b
     Examples:
@@ -121,7 +121,7 @@ def _row(facts: Mapping[str, Any]) -> dict[str, str]:
         "score": score if scored is None or scored >= 1 else f"{score} (on {scored:.0%})",
         "age": _age(facts["age"]) if "age" in facts else "-",
         "size": byte_count(facts["bytes"]) if "bytes" in facts else "-",
-        "status": str(facts["status"]).split("\n", 1)[0],  # of why it is damaged the line that says what
+        "status": str(facts["status"]).split("\n", 1)[0],  # of a damaged run, only the first line of the reason
     }
 
 
@@ -141,8 +141,8 @@ def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _describe(facts: Mapping[str, Any], margin: str = "") -> Iterator[str]:
-    """Facts as lines, `name  value`; facts within facts further to the right, what is not there left
-    out. A name is shown as it is, as --json has it: it may be a column's or a label's."""
+    """Facts as lines, `name  value`; nested facts are indented, missing values are left out. Names are shown as in
+    --json: one may be the name of a column or a label."""
     facts = {name: value for name, value in facts.items() if value is not None and value != {}}
     width = max((len(name) for name, value in facts.items() if not isinstance(value, Mapping)), default=0)
     for name, value in facts.items():

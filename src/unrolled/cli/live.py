@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from unrolled.run import Report, Training
 
 FRAMES_A_SECOND = 2  # drawing costs the training's own processor time
-NARROW = 60  # columns; below it there is room for one panel alone
-OTHER_LINES = 6  # lines of the view that are no panel
+NARROW = 60  # columns; below it, only one panel is shown
+OTHER_LINES = 6  # lines of the view outside the panels
 MOST_LINES = 16  # of a panel
 
 
 def drawing_console() -> Console:
-    """Standard error, to be drawn on; drawing ends where the terminal is gone, and the work does not."""
+    """A console on standard error; where the terminal is gone, drawing ends and the work goes on."""
     return Console(file=cast(IO[str], Enduring(sys.stderr)), highlight=False)
 
 
 class LiveView(View):
-    """Progress, numbers, what it wrote at first beside what it writes now, and what of that is copied."""
+    """Progress, numbers, the first sample beside the newest one, and how much of that is memorised."""
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class LiveView(View):
             self.console.print(Text(harmless(remark), style="yellow"))
 
     def stopping(self) -> None:
-        self._stopping = True  # the next frame says so
+        self._stopping = True  # the next frame shows it
 
     def close(self) -> None:
         self._live.stop()
@@ -72,7 +72,7 @@ class LiveView(View):
         """One frame."""
         report = self._report
         if report is None:
-            waiting = "Ending tidily …" if self._stopping else "Looking at the data and measuring this machine …"
+            waiting = "Ending tidily …" if self._stopping else "Reading the data and measuring this machine …"
             return Text(waiting, style="dim")
         lines: list[RenderableType] = [self._draw_progress(report), self._draw_numbers(report)]
         if self.first is not None and self.latest is not None:
@@ -80,7 +80,7 @@ class LiveView(View):
             if (copied := copied_line(self.latest)) is not None:
                 lines.append(Text(copied, style="dim"))
         if self._stopping:
-            lines.append(Text("Ending tidily; Ctrl-C once more ends at once.", style="yellow"))
+            lines.append(Text("Ending tidily; press Ctrl-C again to end at once.", style="yellow"))
         return Group(*lines)
 
     def _draw_progress(self, report: Report) -> RenderableType:
@@ -96,16 +96,16 @@ class LiveView(View):
     def _draw_numbers(self, report: Report) -> Text:
         text = Text.assemble("loss ", (f"{report.loss:.3f}" if report.step else "–", "bold"))
         baseline = self._training.baseline
-        to_beat = None if baseline is None else baseline.validation
+        baseline_nats = None if baseline is None else baseline.validation
         if self._validation is not None and (nats := self._validation.validation) is not None:
-            style = "bold" if to_beat is None else "bold green" if nats < to_beat else "bold red"
+            style = "bold" if baseline_nats is None else "bold green" if nats < baseline_nats else "bold red"
             text.append("   validation ")
             text.append(f"{nats:.3f}", style=style)
             best = self._validation.best
             unit = self._training.terms.unit
             text.append(f" {unit} (best {best:.3f})" if best is not None else f" {unit}")
-        if to_beat is not None:
-            text.append(f"   {self._training.terms.rival} to beat {to_beat:.3f}")
+        if baseline_nats is not None:
+            text.append(f"   baseline ({self._training.terms.rival}) {baseline_nats:.3f}")
         speed = f"   {report.symbols_a_second:,.0f} {self._training.terms.items}/s"
         text.append(f"{speed}   {byte_count(report.bytes_in_use)}", style="dim")
         return text

@@ -1,7 +1,7 @@
-"""All that is printed goes through here, so that nothing in it can steer a terminal, whoever it came from.
+"""All printing goes through here, so that no printed text can steer a terminal.
 
-`say` writes the answer on standard output, `print_json` an object of it, and `note` what stands beside it on standard
-error. A test holds the other files of this room to it.
+`say` writes results to standard output, `print_json` writes one JSON object of them, and `note` writes messages to
+standard error. A test checks that the other files of this package print in no other way.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from unrolled.escaping import harmless, harmless_json
 
 
 class OutputLost(TrainingError):
-    """Standard output takes no more: its disk is full, or its terminal is gone."""
+    """Standard output cannot be written: its disk is full, or its terminal is gone."""
 
 
 def say(text: str = "", end: str = "\n") -> None:
-    """Writes a part of the answer. Raises OutputLost where that cannot be, BrokenPipeError where nobody reads."""
+    """Writes text to standard output. Raises OutputLost where that fails, BrokenPipeError for a closed pipe."""
     _write(harmless(text) + end)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Writes one JSON object as a line of the answer; numbers that are not finite become null. Raises as `say`."""
+    """Writes one JSON object as a line of output; numbers that are not finite become null. Raises as `say`."""
     unicode = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
     _write(harmless_json(json.dumps(_finite(value), ensure_ascii=not unicode, allow_nan=False)) + "\n")
 
 
 def note(text: str, quiet: bool = False) -> None:
-    """A line to the user beside the answer, on standard error. Where that cannot be written, work goes on without."""
+    """Writes a line to standard error. Where that cannot be written, the work goes on without it."""
     if not quiet and sys.stderr is not None:
         Enduring(sys.stderr).write(harmless(text) + "\n")
 
 
 class Enduring:
-    """A stream that takes what its file no longer can: a full disk, a terminal that is gone. What the program does is
-    not worth less for that. A pipe that nobody reads raises BrokenPipeError as ever."""
+    """A stream that discards output where its file fails (a full disk, a terminal that is gone); the work goes
+    on. A closed pipe raises BrokenPipeError as usual."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Writes and flushes it, or lets go of the file."""
+        """Writes and flushes the text; where that fails, the stream is redirected to nowhere."""
         try:
             self._stream.write(text)
             self._stream.flush()
@@ -58,14 +58,14 @@ class Enduring:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is left to be flushed."""
+        """Does nothing: `write` flushes."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
 def let_go(stream: TextIO | None) -> None:
-    """Leads a stream into nothing, what waits in it too: else the interpreter's own end would fail by it."""
+    """Redirects a stream and its buffer to os.devnull: otherwise the interpreter would fail at exit."""
     with suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
@@ -74,7 +74,7 @@ def let_go(stream: TextIO | None) -> None:
 
 def _write(text: str) -> None:
     if sys.stdout is None:
-        raise OutputLost("Standard output is closed, and the answer is written there. Leave it open, or add > FILE.")
+        raise OutputLost("Standard output is closed, and the result is written there. Leave it open, or add > FILE.")
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -82,7 +82,7 @@ def _write(text: str) -> None:
         raise
     except OSError as error:
         let_go(sys.stdout)
-        raise OutputLost(f"The answer could not be written to standard output: {error.strerror}.") from None
+        raise OutputLost(f"The result could not be written to standard output: {error.strerror}.") from None
 
 
 def _finite(value: Any) -> Any:

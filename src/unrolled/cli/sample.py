@@ -12,7 +12,7 @@ from unrolled.settings import SampleSettings
 if TYPE_CHECKING:
     from unrolled.run import Run
 
-MOST_PAIRS = 8  # stand-ins named in a line
+MOST_PAIRS = 8  # replacements listed in a line
 
 
 @takes(SampleSettings)
@@ -24,9 +24,9 @@ def sample(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write with a run's model, as it thinks.
+    """Generate text with a run's model, streaming.
 
-    The same seed writes the same text. It ends where the model ends a document, before the text of --stop,
+    The same seed gives the same text. It ends where the model ends a document, before the text of --stop,
     or at --length.
 
     \b
@@ -55,20 +55,23 @@ def sample(
 def _stream(model: Run, settings: SampleSettings, number: int) -> None:
     last = settings.prompt[-1:]
     say(settings.prompt, end="")
-    for piece in model.sample(settings, number):
-        say(piece, end="")
-        last = piece[-1:] or last
+    for text in model.sample(settings, number):
+        say(text, end="")
+        last = text[-1:] or last
     if last != "\n":
         say()
 
 
 def tell_stand_ins(stand_ins: Mapping[str, str], where: str, quiet: bool) -> None:
-    """Says in one line which characters the model has never met, and what it reads in their place."""
+    """Prints in one line which characters the model does not know, and their replacements."""
     if stand_ins:
-        pairs = [f"{_show(character)} as {_show(other)}" for character, other in stand_ins.items()]
+        pairs = [f"{_show(character)} by {_show(other)}" for character, other in stand_ins.items()]
         more = f" and {len(pairs) - MOST_PAIRS:,} more" if len(pairs) > MOST_PAIRS else ""
         named = ", ".join(pairs[:MOST_PAIRS])
-        note(f"New to this model in {where}, so read as the nearest it knows: {named}{more}.", quiet)
+        note(
+            f"Characters unknown to this model in {where} are replaced by the nearest known ones: {named}{more}.",
+            quiet,
+        )
 
 
 def _show(character: str) -> str:

@@ -25,22 +25,26 @@ def score(
     ],
     top: Annotated[
         int | None,
-        typer.Option(parser=whole_number("--top"), help="the N most surprising lines alone, blank ones left out"),
+        typer.Option(
+            parser=whole_number("--top"), help="print only the N most surprising lines; blank ones are left out"
+        ),
     ] = None,
-    alone: Annotated[bool, typer.Option("--alone", help="each line by itself, those before it forgotten")] = False,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="score each line by itself, without those before it")
+    ] = False,
     adapt: Adapt = False,
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """The surprise of each line: finds the odd one in a log.
+    """Print the surprise of each line: finds the unusual lines of a log.
 
-    Lines are answered as they come, in four columns between tabs: the line's number, nats a character, its rank
-    (the share of the validation part's lines that surprise less: 0.99 is odd), and the line.
+    Lines are scored as they arrive, in four columns separated by tabs: the line's number, nats per character, its
+    rank (the share of validation lines with lower surprise: 0.99 is unusual), and the line.
 
-    With --adapt one more column before the line: nats a character to a copy that learns from each line once it
-    was scored.
+    --adapt adds one column before the line: nats per character of a copy that learns from each line after scoring
+    it.
 
     \b
     Examples:
@@ -50,7 +54,7 @@ def score(
     """
     if len(paths) > 2:
         raise OptionError(f"A run and a file were expected; {len(paths)} paths came: {' '.join(paths)}.\n"
-                          "unroll score RUN FILE, a file at a time.")  # fmt: skip
+                          "Give one file at a time: unroll score RUN FILE")  # fmt: skip
     if top is not None and top < 1:
         raise OptionError(f"--top is a whole number of at least 1; got {top}.")
     run = paths[0] if len(paths) == 2 else None
@@ -59,17 +63,17 @@ def score(
 
     model = load(run, device, threads)
     stand_ins: dict[str, str] = {}
-    scores = model.score(_watched(model, lines, stand_ins), alone=alone, adapt=adapt)
+    scores = model.score(_with_replacements(model, lines, stand_ins), alone=alone, adapt=adapt)
     note("line\tnats\trank\t" + ("adapted\t" if adapt else "") + "text", quiet or json)
     try:
-        for line in scores if top is None else _strangest(scores, top):
-            _answer(line, json)
+        for line in scores if top is None else _most_surprising(scores, top):
+            _print_line(line, json)
     finally:
         tell_stand_ins(stand_ins, "these lines", quiet)
 
 
 def read_lines(path: str) -> Iterator[str]:
-    """The lines of a file, or of standard input for "-", as they come; bytes that are no UTF-8 become lone
+    """The lines of a file, or of standard input for "-", streaming; bytes that are not UTF-8 become lone
     surrogates. Raises DataError at once for a path that cannot be read."""
     from unrolled.data.text import file_of_text, look_at
     from unrolled.given import as_path
@@ -94,27 +98,29 @@ def _decoded(source: str | int, encoding: str) -> Iterator[str]:
     with open(source, encoding=encoding, errors=errors, closefd=not isinstance(source, int)) as lines:
         while line := lines.readline(LONGEST_LINE + 1):
             if len(line) > LONGEST_LINE:
-                raise DataError(f"A line has no end within {LONGEST_LINE:,} characters. Is it text, in lines?")
+                raise DataError(
+                    f"A line has over {LONGEST_LINE:,} characters. Lines of text were expected; check the input."
+                )
             yield line.removesuffix("\n")
 
 
-def _watched(model: Run, lines: Iterable[str], stand_ins: dict[str, str]) -> Iterator[str]:
-    """The same lines; what the model reads in place of characters it has never met is put into `stand_ins`."""
-    met: set[str] = set()
+def _with_replacements(model: Run, lines: Iterable[str], stand_ins: dict[str, str]) -> Iterator[str]:
+    """The same lines; the replacements of characters that the model does not know are added to `stand_ins`."""
+    seen: set[str] = set()
     for line in lines:
-        if unmet := set(line) - met:
-            met |= unmet
-            stand_ins.update(model.stand_ins("".join(sorted(unmet))))
+        if new := set(line) - seen:
+            seen |= new
+            stand_ins.update(model.stand_ins("".join(sorted(new))))
         yield line
 
 
-def _strangest(scores: Iterable[RankedLine], top: int) -> list[RankedLine]:
-    """Blank ones are left out: with no character but their end, they are always among the strangest."""
+def _most_surprising(scores: Iterable[RankedLine], top: int) -> list[RankedLine]:
+    """Blank lines are left out: their only character is the line end, so they always rank high."""
     written = (line for line in scores if line.text.strip())
     return heapq.nlargest(top, written, key=lambda line: (line.nats, -line.number))
 
 
-def _answer(line: RankedLine, json: bool) -> None:
+def _print_line(line: RankedLine, json: bool) -> None:
     if json:
         facts = {"line": line.number, "nats": line.nats, "rank": line.rank, "characters": line.characters}
         facts |= {} if line.adapted is None else {"adapted": line.adapted}

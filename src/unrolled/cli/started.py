@@ -1,4 +1,4 @@
-"""When this process began: a budget in minutes counts from there, not from when Python has imported what it needs."""
+"""The start time of this process: a budget in minutes counts from there, not from the end of Python's imports."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 import time
 from pathlib import Path
 
-MOST = 120.0  # seconds that getting to work may take; more means that the process does something else, too
+MOST = 120.0  # seconds of a plausible start; an older process did other work before
 
 
 def process_started() -> float:
-    """When this process began, by time.monotonic(); now, where the system does not tell."""
+    """The start time of this process, by time.monotonic(); now, where the system does not report it."""
     now = time.monotonic()
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()

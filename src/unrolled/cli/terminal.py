@@ -1,4 +1,4 @@
-"""How training is shown: a live view in a terminal, plain lines elsewhere, JSON lines to a program."""
+"""The views of a training: a live view in a terminal, plain lines elsewhere, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from unrolled.cli.output import note, print_json
 from unrolled.cli.view import View, byte_count, clock, copied_line
 
-if TYPE_CHECKING:  # torch is imported where a command works, not where it is named
+if TYPE_CHECKING:  # torch is imported only when a command runs
     from unrolled.run import Report, Training
 
 PLAIN_SAMPLE = 300  # characters of a sample shown where there is no terminal
@@ -29,7 +29,7 @@ class QuietView(View):
 
 
 class JsonView(View):
-    """A JSON object a line on standard output: {"kind": "start"}, then {"kind": "report"} each."""
+    """One JSON object per line on standard output: {"kind": "start"}, then one {"kind": "report"} per report."""
 
     def begin(self, training: Training) -> None:
         self._training = training
@@ -46,7 +46,7 @@ class JsonView(View):
 
 
 class LinesView(View):
-    """A line a report on standard error, and at the end what it wrote at first and what it writes now."""
+    """One line per report on standard error, and at the end the first sample and the newest."""
 
     def begin(self, training: Training) -> None:
         self._training = training
@@ -61,7 +61,9 @@ class LinesView(View):
 
     def stopping(self) -> None:
         with suppress(OSError):  # a terminal that is gone
-            os.write(2, b"Ending tidily; once more ends at once.\n")  # a line may be in the middle of being written
+            os.write(
+                2, b"Ending tidily; press Ctrl-C again to end at once.\n"
+            )  # unbuffered: a line may be half written
 
     def close(self) -> None:
         if self.first is not None and self.latest is not None:
@@ -78,7 +80,7 @@ class LinesView(View):
 
 
 def open_view(json: bool, quiet: bool) -> View:
-    """The view that fits: --json, --quiet, a terminal that can be drawn on, or anything else."""
+    """The view for these options and this terminal."""
     if json:
         return JsonView()
     if quiet:
@@ -91,18 +93,18 @@ def open_view(json: bool, quiet: bool) -> View:
 
 
 def can_draw() -> bool:
-    """Whether standard error is a terminal that takes colours and moves its cursor, and the user wants that."""
+    """Whether standard error is a terminal with colours and cursor movement, and the user has not disabled them."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") in ("dumb", "unknown")
     return not plain and is_terminal()
 
 
 def is_terminal() -> bool:
-    """Whether a person sees what goes to standard error."""
+    """Whether standard error is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
 def start_facts(training: Training) -> dict[str, object]:
-    """What is known of a training when its first report comes."""
+    """The facts of a training that are known at its first report."""
     return {
         "run": str(training.folder),
         "description": training.description,
@@ -118,7 +120,7 @@ def report_line(report: Report, items: str = "symbols") -> str:
         f"step {report.step:,} of {report.steps:,} ({report.progress:.0%})",
         f"{clock(report.seconds)} gone{left}",
     ]
-    if report.step > 0:  # before the first update there is neither a training loss nor a speed
+    if report.step > 0:  # before the first update there is no training loss and no speed
         parts.append(f"loss {report.loss:.3f}")
     if report.validation is not None:
         parts.append(f"validation {report.validation:.3f}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STOPPED = 130
 STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-LARGE = 50_000_000  # bytes; a text that takes a while to read
+LARGE = 50_000_000  # bytes of a text that is announced before it is read
 
 
 @takes(TrainOptions)
@@ -34,16 +34,16 @@ def train(
         str,
         typer.Argument(
             metavar="DATA",
-            help="a text file, a folder of them, or - ; a table (csv, tsv, jsonl, parquet, conllu) with answers",
+            help="a text file, a folder of them, or - ; a table (csv, tsv, jsonl, parquet, conllu) with targets",
         ),
     ],
     settings: TrainOptions,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train on a text, or on rows of a table, in the minutes there are.
+    """Train on a text, or on rows of a table, within a budget of minutes.
 
-    Reads the data, plans, trains, shows what it writes or predicts meanwhile, and keeps the best model in a run
+    Reads the data, plans, trains, shows samples or predictions during training, and keeps the best model in a run
     folder.
 
     \b
@@ -74,18 +74,18 @@ def resume(
     run: RunPath = None,
     minutes: Annotated[
         float | None,
-        typer.Option(parser=any_number("--minutes"), help="minutes from start to exit (what it had left)"),
+        typer.Option(parser=any_number("--minutes"), help="minutes from start to exit (the rest of its budget)"),
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(parser=whole_number("--steps"), help="so many more updates, instead of minutes"),
+        typer.Option(parser=whole_number("--steps"), help="number of further updates, instead of minutes"),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on where a run stopped.
+    """Resume a run where it stopped.
 
-    A finished run goes on for the minutes or updates given.
+    A finished run is trained further for the given minutes or updates.
 
     \b
     Examples:
@@ -101,43 +101,45 @@ def resume(
 
 
 class Interrupts:
-    """While it holds: the first Ctrl-C, SIGTERM or SIGHUP (the terminal is gone) asks the training for a tidy end,
-    the second ends at once.
+    """A context in which the first Ctrl-C, SIGTERM or SIGHUP (the terminal is gone) ends the training tidily, and
+    the second ends it at once.
 
-    Before there is a training, the first ends at once: nothing is lost by it.
+    Before the training has begun, the first ends at once: nothing is lost.
     """
 
     def __init__(self) -> None:
         self.training: Training | None = None
         self.view: View | None = None
-        self._asked = False
+        self._stop_requested = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        if current_thread() is not main_thread():  # Python hears no signals elsewhere
+        if current_thread() is not main_thread():  # Python receives signals only there
             return self
         for number in STOPPING:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and the shell's & mean what they say
-                self._before[number] = signal.signal(number, self._hear)
+            if (
+                signal.getsignal(number) is not signal.SIG_IGN
+            ):  # signals that nohup or the shell's & ignores stay ignored
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self.training is None or self.view is None or self._asked:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.training is None or self.view is None or self._stop_requested:
             raise KeyboardInterrupt
-        self._asked = True
+        self._stop_requested = True
         self.training.stop()
         self.view.stopping()
 
 
 def follow(training: Training, interrupts: Interrupts, json: bool, quiet: bool) -> None:
-    """Trains and shows it; ends with the verdict, or with how to go on after a stop. Raises typer.Exit(130) then.
+    """Trains, shows progress and prints the summary; after a stop prints how to resume and raises typer.Exit(130).
 
-    Where whoever reads the progress goes away, or standard output is full, the training ends tidily, and that is
-    raised: BrokenPipeError, OutputLost.
+    Where the reader of the progress is gone, or standard output is full, the training ends tidily, then
+    BrokenPipeError or OutputLost is raised.
     """
     with closing(open_view(json, quiet)) as view:
         interrupts.training, interrupts.view = training, view
@@ -155,7 +157,7 @@ def follow(training: Training, interrupts: Interrupts, json: bool, quiet: bool) 
 
 
 def follow_folds(data: str, settings: TrainOptions, interrupts: Interrupts, json: bool, quiet: bool) -> None:
-    """Trains every fold that is not finished, shows each, and ends with one table; typer.Exit(130) if stopped."""
+    """Trains every unfinished fold, shows each, and prints one table; raises typer.Exit(130) if stopped."""
     from unrolled.run.cross_validation import Folds
     from unrolled.tasks.resolve import name_for
 
@@ -168,7 +170,7 @@ def follow_folds(data: str, settings: TrainOptions, interrupts: Interrupts, json
         print_json({"kind": "folds", "table": folds.table()})
     else:
         say("\n".join(lines))
-    note(f"All of it is in {folds.path}.", quiet or json)
+    note(f"Saved to {folds.path}.", quiet or json)
 
 
 def _conclude(training: Training, json: bool, quiet: bool) -> None:
@@ -189,6 +191,6 @@ def _conclude(training: Training, json: bool, quiet: bool) -> None:
             if again
             else command("resume", training.folder)
         )
-        note(f"Stopped. To go on: {how}")
+        note(f"Stopped. To resume: {how}")
         raise typer.Exit(STOPPED)
     note(f"Saved to {training.folder}. Next: {command(training.terms.use, training.folder)}", quiet or json)
