@@ -18,7 +18,7 @@ check: $(TOOLS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two tests at a time, each with a thread of its own; what looks at the clock runs alone.
+# Two tests at a time, each on one thread; tests that depend on the clock run alone.
 TWO_AT_A_TIME = OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 test: check
