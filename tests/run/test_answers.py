@@ -206,7 +206,7 @@ def test_what_is_not_trained_is_a_run_like_any_other(
     assert run.evaluate().lines[0].startswith("kind, test: accuracy 100.0%")
     assert next(run.predict(["mumaski"])).best("kind") == "east"
     assert run.info()["parameters"] == 0
-    with pytest.raises(RunError, match=f"is a {how} {name}: there is nothing to go on with"):
+    with pytest.raises(RunError, match=f"is a {how} {name}: it cannot be trained further"):
         Training.resume(tmp_path / "run")
     with pytest.raises(OptionError, match=rf"The {name} has no --size: it is {how}, not trained"):
         Training(table, model=model, size=8)

@@ -129,7 +129,9 @@ def test_tags_read_words_of_their_own_through_the_same_encoder(source: Path, tmp
     training = start(table, source, kind="tags")
     assert {"encoder"} <= loaded(training, best_of(source)) <= {"encoder", "pool"}
     assert "embedding (another input), stem (another input), head 'tags' (a new output)" in note_of(training)
-    with pytest.raises(OptionError, match=r"--freeze encoder keeps .*; what does not fit here: embedding \("):
+    with pytest.raises(
+        OptionError, match=r"--freeze encoder keeps .*; these components do not fit here: embedding \("
+    ):
         start(table, source, kind="tags", freeze="encoder")
 
 
@@ -178,8 +180,8 @@ def test_a_run_none_of_which_fits_is_refused(source: Path, tmp_path: Path) -> No
     pairs = write(tmp_path / "pairs.csv", "text,caption", lambda n: f"{text(n)},ein {WORDS[n % 4]}er film {n}")
     with pytest.raises(
         OptionError,
-        match=r"--from .*: no component of that run fits; this training has decoder \(a new output\), embedding \(of "
-        r".*\nName another run, or leave out --from",
+        match=r"--from .*: no component of that run fits; this training needs decoder \(a new output\), embedding "
+        r"\(of .*\nName another run, or leave out --from",
     ):
         start(pairs, source, kind="text")
     assert not (tmp_path / "run").exists()

@@ -141,7 +141,7 @@ def test_a_loss_that_is_not_finite_goes_back_at_half_the_rate(folder: RunFolder)
     assert [report.step for report in reports] == [0, 10, 20, 30, 40, 50, 60]
     assert bench.plans() == [(20, 60, "loss not finite")]
     assert bench.monitor.plans[-1].rate == bench.plan.rate / 2
-    rate = f"rate {bench.plan.rate:.2g} -> {bench.plan.rate / 2:.2g}"
+    rate = f"learning rate {bench.plan.rate:.2g} -> {bench.plan.rate / 2:.2g}"
     assert reports[3].notes == (f"The loss of update 25 was not finite: back to update 20, {rate}.",)
     assert not any(report.notes for report in reports[:3] + reports[4:])
 

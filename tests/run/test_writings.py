@@ -156,7 +156,7 @@ def test_a_recorded_plan_gives_the_same_bytes_and_weights_are_a_start(
     assert first.validation == pytest.approx(trained.run.read_reports()[-1]["best"], abs=1e-4)
     other = Training(table, out=str(tmp_path / "other"), from_run=str(trained.folder), reader="dot", steps=1)
     (note,) = next(iter(other)).notes
-    assert note.endswith("embedding, stem, encoder; newly initialized: decoder (of another form).")
+    assert note.endswith("embedding, stem, encoder; newly initialized: decoder (of another shape).")
 
 
 def test_what_is_said_on_the_way_and_at_the_end(trained: Training) -> None:

@@ -1,6 +1,6 @@
-"""The run folder and what is done with it: train, load, sample, score, predict, evaluate.
+"""Runs: train, load, sample, score, predict, evaluate.
 
-A name is imported where it is first used: most of them need torch, and whoever lists runs does not.
+Names are imported lazily: most of them need torch, and listing runs does not.
 """
 
 from importlib import import_module
@@ -52,7 +52,7 @@ HOMES = {
     "runs": "rundir.listing",
     "tag_conllu": "tasks.prediction.conllu",
 }
-"""The file that each name stands in."""
+"""The module of each name."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Cross-validation: a training a fold, each with another part of the table as its test part, and all in one table."""
+"""Cross-validation: one training per fold, each with another part of the table as its test split."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unrolled.rundir.folder import RunFolder, free_path
 from unrolled.rundir.own_files import FOLDS
 from unrolled.settings import option_name
 
-OTHER = "Give another folder: --out OTHER"  # what to do where this one is damaged
+OTHER = "Give another folder: --out OTHER"  # the advice where this one is damaged
 FIGURES = (
     "accuracy",
     "macro_f1",
@@ -32,19 +32,19 @@ FIGURES = (
     "wer",
     "exact",
     "nats",
-)  # those that an output's kind has
+)  # in the table as far as an output has them
 
 
 class Folds:
-    """The trainings of `--folds N` in a folder, fold-1 to fold-N. One that is finished is not trained again, and one
-    that was stopped goes on. A budget is each one's. folds.json says what was asked, and at the end the scores.
-    Raises RunError for a folder of other folds."""
+    """The trainings of `--folds N` in a folder, fold-1 to fold-N. A finished fold is not trained again, and a stopped
+    one is resumed. The budget is per fold. folds.json holds the options, and at the end the scores.
+    Raises RunError for a folder whose folds have other options or data."""
 
     def __init__(self, data: str | Path, settings: TrainOptions, name: str) -> None:
         data = as_path(data)
         settings.check()
         if settings.plan or settings.from_run:
-            raise OptionError("--folds trains each fold anew: leave out --plan and --from.")
+            raise OptionError("--folds trains each fold from scratch: leave out --plan and --from.")
         self.data, self.settings = data, settings
         self.path = Path(settings.out) if settings.out else free_path(name)
         self.results: dict[int, dict[str, Any]] = {}
@@ -53,30 +53,30 @@ class Folds:
         self._check_same()
 
     def _check_same(self) -> None:
-        """Raises RunError where the folder is a link, or its folds were begun with other data or options."""
+        """Raises RunError where the folder is a link, or its folds have other data or options."""
         check_parents(self.path)
         check_no_link(self.path, "--out")
         if not (self.path / FOLDS).exists():
             return
         known = read_json(self.path / FOLDS, OTHER)
         if not isinstance(known, dict) or not isinstance(known.get("asked", {}), dict):
-            raise RunError(f"{self.path / FOLDS} is damaged: it does not say what was asked. {OTHER}")
+            raise RunError(f"{self.path / FOLDS} is damaged: its options are missing. {OTHER}")
         before = {"data": known.get("data"), **known["asked"]} if "asked" in known else {}  # none in an older folder
         now = {"data": self.asked["data"], **self.settings.to_json(), "out": None}
         for name in (name for name, value in now.items() if name in before and before[name] != value):
-            what = name if name == "data" else option_name(name)
+            option = name if name == "data" else option_name(name)
             raise RunError(
-                f"{self.path} has folds that were begun with {_words(what, before[name])}; now it is "
-                f"{_words(what, now[name])}.\nAsk for the same to go on with them. {OTHER}"
+                f"{self.path} has folds that were begun with {_as_typed(option, before[name])}; now it is "
+                f"{_as_typed(option, now[name])}.\nGive the same again to go on with them. {OTHER}"
             )
 
     @property
     def count(self) -> int:
-        """How many folds there are."""
+        """The number of folds."""
         return self.settings.folds or 0
 
     def trainings(self) -> Iterator[tuple[int, Training]]:
-        """(number, training) of each fold that is not finished; iterate over the training before the next is made."""
+        """(number, training) of each unfinished fold; iterate over the training before taking the next."""
         for number in range(1, self.count + 1):
             out = self.path / f"fold-{number}"
             if (out / "run.json").exists():
@@ -95,14 +95,14 @@ class Folds:
         write_json(self.path / FOLDS, {**self.asked, **facts})
 
     def _collect(self, number: int) -> bool:
-        """Takes a finished fold's scores; whether it is finished."""
+        """Stores a finished fold's scores; returns whether it is finished."""
         facts = RunFolder.open(self.path / f"fold-{number}").facts
         if facts["status"] == "finished":
             self.results[number] = facts["scores"]
         return number in self.results
 
     def table(self) -> dict[str, dict[str, dict[str, float]]]:
-        """output -> figure -> mean and standard deviation over the folds, and the least and greatest of them."""
+        """output -> metric -> mean, standard deviation, minimum and maximum over the folds."""
         table: dict[str, dict[str, dict[str, float]]] = {}
         for output in next(iter(self.results.values()))["outputs"]:
             table[output] = {}
@@ -118,7 +118,7 @@ class Folds:
         return table
 
     def conclude(self) -> list[str]:
-        """Writes folds.json, and says what came out: a line a fold and one for all, for each output."""
+        """Writes folds.json; returns the summary: one line per fold and one for all, for each output."""
         table = self.table()
         self._keep(folds=self.results, table=table)
         lines = []
@@ -134,14 +134,14 @@ class Folds:
             found = figures[kind]
             others = [f"{name} {figures[name]['mean']:.3f}" for name in ("macro_f1", "rmse", "r2") if name in figures]
             lines.append(
-                f"{output}, {len(self.results)} folds: {short(found['mean'])} on average (deviation "
-                f"{figures[kind]['deviation']:.3g}, least {short(found['least'])}, greatest "
-                f"{short(found['greatest'])}), {', '.join(others)}"
+                f"{output}, {len(self.results)} folds: {short(found['mean'])} on average (standard deviation "
+                f"{found['deviation']:.3g}, minimum {short(found['least'])}, maximum {short(found['greatest'])}), "
+                f"{', '.join(others)}"
             )
         return lines
 
 
-def _words(name: str, value: Any) -> str:
+def _as_typed(name: str, value: Any) -> str:
     """An option and its value as they are typed; "no --group" where none was given."""
     if value is None or value is False:
         return f"no {name}"

@@ -1,4 +1,4 @@
-"""What a path holds and what would be trained on it, with nothing spent but a look."""
+"""What a path holds and what would be trained on it, without training."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from unrolled.registry import UNTRAINED
 from unrolled.tasks.resolve import resolve
 from unrolled.threads import threads_for, torch_threads
 
-OPENED = Path("/proc/self/fd")  # where Linux has this process's files, to be opened once more, from their beginning
+OPENED = Path("/proc/self/fd")  # where Linux lists this process's open files, which can be opened once more
 
 
 def info_data(path: str | Path, options: TrainOptions | None = None) -> dict[str, Any]:
-    """What a path holds, in plain names; with a budget in `options`, also the plan that it would get."""
+    """What a path holds, as a dict for JSON; with a budget in `options`, also the plan for it."""
     path, options = as_path(path), TrainOptions.from_call(options, {})
     options.check()
     bring_named(options.model)
@@ -45,8 +45,8 @@ def info_data(path: str | Path, options: TrainOptions | None = None) -> dict[str
 
 @contextmanager
 def passing_path() -> Iterator[Path]:
-    """A path to a temporary file of which nothing is left. Where the system opens a file without a name once more, as
-    Linux does by /proc, also not after a kill. Raises TrainingError where there is no room."""
+    """A path to a temporary file that is removed afterwards, on Linux (by /proc) even after a kill. Raises
+    TrainingError where there is no room."""
     what = "standard input"
     if OPENED.is_dir():
         with nameless_file(what) as file:

@@ -1,4 +1,4 @@
-"""From a run's folder to a run that answers."""
+"""From a run's folder to a run that predicts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from unrolled.tasks.table import TASKS
 
 
 def load(path: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Run:
-    """The run in a folder (None: the newest under runs/), of its task. Raises RunError where it is none, or damaged.
+    """The run in a folder (None: the newest under runs/), of its task's class. Raises RunError for a damaged run and
+    a folder without one.
 
-    threads: on how many it answers, never more than there are cores; left out, what is faster on this machine now.
+    threads: at most this many, and never more than there are cores; None: the number that is faster now.
     """
     threads = as_whole("--threads", threads, 1)
     folder = RunFolder.open(newest() if path is None else as_path(path, "A run"))
@@ -26,7 +27,7 @@ def load(path: str | Path | None = None, device: str = "auto", threads: int | No
 
 
 def _read_for(folder: RunFolder, data: str | None, skip_empty: bool) -> Subject:
-    """What a run is evaluated on: its own data once more, or what a path holds, all of it one part."""
+    """The data to evaluate a run on: its own data, or all the data of a path as one split."""
     if data is None:
         return read_again(folder)
     return read_measured(folder, data, skip_empty)

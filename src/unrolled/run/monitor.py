@@ -1,4 +1,4 @@
-"""What happens wherever a report is due: validation, the best kept, a sample, a checkpoint, the plan made anew."""
+"""What happens at a report: validation, saving the best weights, a sample, a checkpoint, a new plan."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from unrolled.training.statistics import estimate_statistics
 if TYPE_CHECKING:
     from unrolled.training.loop import Batches, Learner
 
-TRIES = 3  # times that training goes back from one checkpoint before it gives up
-TIMED_SYMBOLS = 20_000  # of the validation split, which tell how fast it is read
+TRIES = 3  # times that training goes back to one checkpoint before it gives up
+TIMED_SYMBOLS = 20_000  # tokens of the validation split that measure the speed of validation
 VALIDATION_SHARE = 0.0055  # of a budget in minutes, for each of about twelve validations
-LEAST_VALIDATED = 2_000  # items of the validation split that are read each time, whatever the budget
+LEAST_VALIDATED = 2_000  # items of the validation split that each validation uses, whatever the budget
 
 
 class Saved(TypedDict):
-    """What a checkpoint keeps beside tensors; losses that are not finite are kept as they are."""
+    """The facts of a checkpoint beside its tensors; losses may be infinite or NaN."""
 
     nats: Any
     targets: int
@@ -45,7 +45,7 @@ class Saved(TypedDict):
 
 @dataclass
 class Monitor:
-    """Looks after a training: `report` wherever one is due, `go_back` where a loss is not finite."""
+    """Watches a training: `report` where one is due, `go_back` where a loss is not finite."""
 
     subject: Subject
     learner: Learner
@@ -53,31 +53,31 @@ class Monitor:
     plans: list[Plan]
     clock: Clock
     folder: RunFolder
-    most_threads: int | None  # where another process is busy, half of them may be faster; None: the plan's, always
+    most_threads: int | None  # half of them may be faster beside a busy process; None: always the plan's
     notes: list[str] = field(default_factory=list)
     validations: list[float] = field(default_factory=list)
     last_sample: str | None = None
     cost: ConclusionCost = field(default_factory=ConclusionCost)
     pacer: Pacer = field(init=False)
     _speed: float = math.inf  # items per second of the last validation
-    _validating: float = 0.0  # seconds that a validation takes, with its sample and checkpoint
-    _kept: float = 0.0  # seconds for the end, as of the last report
+    _validating: float = 0.0  # seconds of a validation, with its sample and checkpoint
+    _kept: float = 0.0  # seconds reserved for the end, as of the last report
 
     def __post_init__(self) -> None:
         self.pacer = Pacer(self.clock, self.most_threads)
 
     @property
     def follows(self) -> bool:
-        """Whether a recorded plan or --steps says how many updates there are: then nothing is planned again."""
+        """Whether a recorded plan or --steps gives the number of updates: then nothing is planned again."""
         return self.clock.budget is None
 
     @property
     def reserve(self) -> Reserve:
-        """What the end reads, and how long that takes, by what is known now."""
+        """The time to reserve for the end, by the measurements so far."""
         return Reserve(self.subject, self.clock, self._speed, self.cost, self._validating)
 
     def begin(self) -> None:
-        """Before the first update: what the end takes is measured, then the clock of updates starts."""
+        """Before the first update: measures the cost of the end, then starts timing updates."""
         self.cost = self.subject.prepare(self.folder, self.learner.optimiser.averaged, self.clock)
         self._start()
 
@@ -86,20 +86,20 @@ class Monitor:
         if torch.get_num_threads() != plan.threads:
             torch.set_num_threads(plan.threads)
         self.pacer.start(self.learner.step, self.learner.symbols)
-        self._kept = self.reserve.seconds  # as far as it is known before a report
+        self._kept = self.reserve.seconds
 
     def is_due(self, plan: Plan) -> bool:
-        """Whether to report after the learner's last update: on multiples, at the end, or when time runs away."""
+        """Whether to report after the last update: on multiples, at the end, or when time runs out."""
         step = self.learner.step
         if step == plan.steps:
             return True
-        if not self.follows and self.clock.left < self._kept + self.pacer.pace:  # whatever was planned
+        if not self.follows and self.clock.left < self._kept + self.pacer.pace:  # no time for another update
             self.add_plan(replan(plan, step, step, "time"))
             return True
         return step % plan.report_every == 0 or (not self.follows and self.pacer.is_late(plan))
 
     def report(self, plan: Plan) -> Report:
-        """Does what is due after the learner's last update and tells of it."""
+        """Does what is due after the last update, and returns the report."""
         learner = self.learner
         first, last = learner.step == 0, learner.step == plan.steps
         if first:
@@ -113,7 +113,7 @@ class Monitor:
             written = self.write_sample()
             if 0 < self.subject.copyable <= COPYING_SYMBOLS:
                 longest, share = self.subject.copied(written, self.reserve.limits.memorisation)
-        learner.nats, learner.targets = 0.0, 0  # now: who stops a validation goes on from the last checkpoint
+        learner.nats, learner.targets = 0.0, 0  # only now: a stopped validation resumes from the last checkpoint
         report = Report(
             step=learner.step, steps=plan.steps, progress=progress_at(plan, learner.step),
             seconds=self.clock.used, seconds_left=self._seconds_left(plan), loss=loss,
@@ -143,18 +143,18 @@ class Monitor:
         return notes
 
     def record(self) -> TrainingRecord:
-        """What the task concludes from, its best weights being in place."""
+        """The record of the training for the task's conclusion; the model has its best weights."""
         return TrainingRecord(
             model=self.learner.optimiser.averaged, plan=self.plans[-1], deadline=self.clock.deadline(),
             cost=self.cost, limits=self.reserve.limits, best=self.learner.best, untrained=self.validations[0],
             last_sample=self.last_sample,
         )  # fmt: skip
 
-    # What a report does
+    # The steps of a report
 
     def validate(self, limit: int) -> float:
-        """The score of the averaged weights on `limit` items of the validation split; the best are kept, or the last
-        where the split is too small to tell."""
+        """The score of the averaged weights on `limit` items of the validation split. Saves the best weights, or the
+        last where the split is too small to choose by."""
         estimate_statistics(self.learner, self.batches)
         started = self.clock.now()
         model = self.learner.optimiser.averaged
@@ -167,15 +167,15 @@ class Monitor:
         return score.nats
 
     def write_sample(self) -> str:
-        """What it does now, the same chance at every step, so that samples differ by what was learnt."""
+        """What the model does now, with the same random numbers each time, so that samples differ by the weights."""
         text = self.subject.write(self.learner.optimiser.averaged)
         self.folder.append_sample(self.learner.step, text)
         self.last_sample = text
         return text
 
     def _fit_validation(self, plan: Plan) -> Plan:
-        """With a budget in minutes, the plan that reads as much of the validation split each time as its share has
-        time for; how much that is, a few thousand items tell."""
+        """With a budget in minutes, the plan with as many validation items as the share of time allows; the speed is
+        measured on a few thousand items."""
         budget = self.clock.budget
         if budget is None:
             return plan
@@ -192,12 +192,12 @@ class Monitor:
     # Plans
 
     def add_plan(self, plan: Plan) -> None:
-        """Writes a plan down, then uses it."""
+        """Records a plan, then uses it."""
         self.folder.append_plan(plan.from_step, plan.to_json())
         self.plans.append(plan)
 
     def plan_again(self, plan: Plan) -> None:
-        """With a budget in minutes: if it would not end in time, or well before, another number of updates."""
+        """With a budget in minutes: changes the number of updates if the plan would end too late or too early."""
         if self.follows:
             return
         left = self.clock.left - self.reserve.seconds
@@ -208,12 +208,12 @@ class Monitor:
     # Checkpoints
 
     def save(self) -> None:
-        """A checkpoint of all that training goes on from."""
+        """Saves a checkpoint of the whole state of training."""
         facts = self.learner.facts() | {"validations": self.validations, "last_sample": self.last_sample}
         save_checkpoint(self.folder.checkpoints, self.learner.step, self.learner.tensors(), facts)
 
     def restore(self) -> float:
-        """Takes the learner back to the newest whole checkpoint; hands back the seconds used until then."""
+        """Restores the newest undamaged checkpoint; returns the seconds used until then."""
         found = load_newest(self.folder.checkpoints)
         check(found.facts, Saved, f"{self.folder.checkpoints}, step {found.step},")
         try:
@@ -225,8 +225,8 @@ class Monitor:
         drop_older(self.folder.checkpoints, found.step)
         self.validations = list(found.facts["validations"])
         self.last_sample = found.facts["last_sample"]
-        born = not self.validations  # nothing was reported yet, not even of step 0
-        self.folder.cut(-1 if born else found.step, plans=not self.follows)
+        unreported = not self.validations  # not even step 0
+        self.folder.cut(-1 if unreported else found.step, plans=not self.follows)
         if not self.follows:
             self.plans[:] = [plan for plan in self.plans if plan.from_step <= found.step]
         if found.fell_back:
@@ -234,9 +234,9 @@ class Monitor:
         return self.folder.seconds_used()
 
     def go_back(self) -> None:
-        """After a loss that is not finite: back to the newest checkpoint, at half the rate.
+        """After a loss that is not finite: goes back to the newest checkpoint and halves the learning rate.
 
-        Raises TrainingError after `TRIES` times from one checkpoint.
+        Raises TrainingError after `TRIES` attempts from one checkpoint.
         """
         at = self.learner.step
         steps = plan_at(self.plans, at).steps
@@ -246,13 +246,13 @@ class Monitor:
         tries = sum(p.why == NOT_FINITE and p.from_step == step for p in self.plans)
         if tries >= TRIES:
             raise TrainingError(
-                f"The loss was not finite {TRIES + 1} times after update {step:,}, at rates to {plan.rate:.2g}.\n"
-                f"Try a --rate below that, or look for odd stretches in the text. The checkpoint in "
-                f"{self.folder.path} is whole."
+                f"The loss was not finite {TRIES + 1} times after update {step:,}, at learning rates down to "
+                f"{plan.rate:.2g}.\nTry a --rate below that, or look for unusual rows or passages in the data. The "
+                f"checkpoint in {self.folder.path} is undamaged."
             )
         self.add_plan(lower_rate(plan, step))
         self.notes.append(
             f"The loss of update {at:,} was not finite: back to update {step:,}, "
-            f"rate {plan.rate:.2g} -> {self.plans[-1].rate:.2g}."
+            f"learning rate {plan.rate:.2g} -> {self.plans[-1].rate:.2g}."
         )
         self._start()

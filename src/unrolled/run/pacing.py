@@ -1,4 +1,4 @@
-"""How fast a training goes on, and what follows: reports that come early, updates that fit, threads that serve."""
+"""The pace of a training, and what depends on it: early reports, the number of updates, the number of threads."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from dataclasses import replace
 
 from unrolled.training.plan import Clock, Plan, replan
 
-LATE = 2.0  # times what it should have taken: then a report comes early, to plan again
-BUSY = 1.7  # times the best pace: then other work has a core, and fewer threads do not wait for it
-TRUCE = 10  # reports with fewer threads, until all are tried again
+LATE = 2.0  # times the expected seconds: then a report comes early, to plan again
+BUSY = 1.7  # times the best pace: then another process is busy, and fewer threads do not wait for it
+TRUCE = 10  # reports with fewer threads before all are tried again
 TRIAL_SHARE = 0.04  # of the time left, at most, for trying all threads again
-TRIED_UPDATES = 20  # that have to fit into it, since one may take so many times as long
-TOLERANCE = 0.01  # share of the time left by which a plan may be off before it is made anew,
-LEAST_OFF = 0.3  # or so many seconds
+TRIED_UPDATES = 20  # must fit into that time, since an update may take that many times as long
+TOLERANCE = 0.01  # share of the time left by which a plan may be off before it is replaced,
+LEAST_OFF = 0.3  # or this many seconds
 NEWEST = 0.3  # weight of the newest measurement in the pace
 
 
 class Pacer:
-    """Measures the pace of updates by a clock, and plans by it how many fit and on how many threads."""
+    """Measures the pace of updates, and plans from it the number of updates and threads."""
 
     def __init__(self, clock: Clock, most_threads: int | None) -> None:
-        """most_threads: half of them are taken where another process is busy; None: always the plan's."""
+        """most_threads: half of them are used where another process is busy; None: always the plan's."""
         self.clock, self.most_threads = clock, most_threads or 1
-        self.pace = 0.0  # seconds per update, of late; 0 as long as it is not known
+        self.pace = 0.0  # recent seconds per update; 0 while unknown
         self._since: tuple[float, int, int] | None = None  # time, step, items at the last report
         self._best_pace = math.inf
         self._paces: dict[int, float] = {}  # by number of threads
         self._truce = TRUCE
-        self._trial: float | None = None  # seconds until a report is due while all threads are tried again
+        self._trial: float | None = None  # seconds until an early report while all threads are tried again
 
     def start(self, step: int, items: int) -> None:
-        """Updates go on now, from `step`, after so many items."""
+        """Starts timing updates, at `step` and after `items` items."""
         self._since = self.clock.now(), step, items
 
     def measure(self, step: int, items: int) -> float:
-        """Takes note of the pace since the last `start`; hands back items per second, 0 before the first."""
+        """Records the pace since the last `start`; returns items per second, 0 before the first `start`."""
         if self._since is None:
             return 0.0
         started, first, before = self._since
         seconds = self.clock.now() - started
-        if step > first > 0:  # the first updates make room for themselves
+        if step > first > 0:  # the first updates are slower: they allocate memory
             pace = seconds / (step - first)
             self.pace = pace if not self.pace else (1 - NEWEST) * self.pace + NEWEST * pace
         return (items - before) / max(1e-9, seconds)
 
     def is_late(self, plan: Plan) -> bool:
-        """Whether the updates since the last report take much longer than they should."""
+        """Whether the updates since the last report take much longer than expected."""
         if not self.pace or self._since is None:
             return False
         seconds = self.clock.now() - self._since[0]
@@ -55,9 +55,9 @@ class Pacer:
         return seconds > LATE * plan.report_every * self.pace
 
     def replan(self, plan: Plan, step: int, left: float, validating: float) -> Plan | None:
-        """The plan for `left` seconds from `step` on, where the one in force would not end in time, or well before.
+        """A plan for `left` seconds from `step` on; None while the current one fits.
 
-        validating: seconds that a validation takes.
+        validating: seconds of a validation.
         """
         if step == 0 or not self.pace:
             return None
@@ -73,7 +73,7 @@ class Pacer:
         return replace(replan(plan, step, steps, "pace"), threads=threads)
 
     def _choose_threads(self, plan: Plan) -> int:
-        """Threads wait for each other: where another process has a core, fewer of them are faster."""
+        """The number of threads: fewer are faster where another process is busy, as threads wait for each other."""
         most, few = self.most_threads, self.most_threads // 2
         if most == 1:
             return plan.threads

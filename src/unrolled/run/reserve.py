@@ -1,4 +1,4 @@
-"""How much is read once the updates of a training are done, and the seconds to keep for that."""
+"""The work after the last update of a training, and the seconds to reserve for it."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ if TYPE_CHECKING:
     from unrolled.tasks.base import Subject
     from unrolled.training.plan import Clock
 
-COPYING_SYMBOLS = 4_000_000  # a larger training text is looked through at the end alone,
-COPYING_SHARE = 0.02  # and as much of it as this share of a budget in minutes has time for,
-COPYING_SPEED = 30_000_000  # at so many tokens a second
-ONE_ROW = 2.6  # times slower is reading the test split, one row, than the validation split's rows side by side
+COPYING_SYMBOLS = 4_000_000  # tokens; a larger training text is searched for copies only at the end,
+COPYING_SHARE = 0.02  # and only as much of it as this share of a budget in minutes allows,
+COPYING_SPEED = 30_000_000  # tokens per second
+ONE_ROW = 2.6  # the test split, one row, is slower by this factor than the validation split in batches
 TEST_SHARE = 0.045  # of a budget, for the test split: with the n-gram's 3.5% and validations, at most 15%
-FIT_SHARE = 0.03  # of it, for fitting an ensemble's weights, which comes on top
-FIT_SECONDS = 1e-6  # that a logit takes while weights are fitted, beside its reading
-LEAVING = 0.2  # seconds, for what is not foreseen
+FIT_SHARE = 0.03  # of a budget, for fitting an ensemble's weights, in addition
+FIT_SECONDS = 1e-6  # per logit while weights are fitted, without the forward pass
+LEAVING = 0.2  # seconds of margin
 
 
 @dataclass(frozen=True)
 class Reserve:
-    """What the end of a training reads, and the seconds that it takes, as far as they are known."""
+    """The work at the end of a training and the seconds that it takes, by the measurements so far."""
 
     subject: Subject
     clock: Clock
-    speed: float  # items per second of the last validation; endless before the first
+    speed: float  # items per second of the last validation; infinite before the first
     cost: ConclusionCost
-    validating: float  # seconds that a validation takes, with its sample and checkpoint
+    validating: float  # seconds of a validation, with its sample and checkpoint
 
     @property
     def seconds(self) -> float:
-        """For the last validation, the test split, what is written, and the exit."""
+        """For the last validation, the test split, writing files, and the exit."""
         test = self.limits.test * self._seconds_a_test_item
         fitting = self.limits.fit * self._seconds_a_fitted_item if self.cost.ensemble else 0.0
         large = self.subject.copyable > COPYING_SYMBOLS
-        copying = self.limits.memorisation / COPYING_SPEED if large else 0.0  # else each validation has a share of it
+        copying = self.limits.memorisation / COPYING_SPEED if large else 0.0  # else it is part of each validation
         ranking = min(self.subject.ranked, self.subject.items("validation")) * self._seconds_an_item
         reading = fitting + test + ranking + copying
         return self.clock.ending + LEAVING + self.validating + reading + self.cost.seconds
 
     @property
     def limits(self) -> ReadingLimits:
-        """How much the budget allows to read."""
+        """The number of items that the budget allows for each job."""
         test = self.subject.items("test")
         fit = min(self.subject.items("validation"), max(1000, FITTED_LOGITS // self.subject.kinds))
         copying = self.subject.copyable
@@ -60,12 +60,12 @@ class Reserve:
 
     @property
     def _seconds_an_item(self) -> float:
-        """In one row, for the net or the ensemble that it is part of."""
+        """As one row, for the net or the ensemble with it."""
         return ONE_ROW / self.speed + (self.cost.ensemble or 0.0)
 
     @property
     def _seconds_a_test_item(self) -> float:
-        """The test split is read by an ensemble and by its parts."""
+        """The test split is processed by an ensemble and by its members."""
         return self._seconds_an_item * (2 if self.cost.ensemble else 1)
 
     @property

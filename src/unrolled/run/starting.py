@@ -1,4 +1,4 @@
-"""What a training starts from: the components of another run's model that fit, by name."""
+"""`--from`: initialise a training with the components of another run's model that fit, by name."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from unrolled.training.loop import Learner
 
 READING = ("embedding", "stem", "memory", "encoder")
-"""Components that read; the others predict from what these make of an input."""
+"""Components that encode an input; the others predict from their outputs."""
 
 
 def start_from(source: RunFolder, subject: Subject, learner: Learner) -> list[str]:
-    """Loads the components of a run that fit into the model that trains and its average; hands back what to say of
-    those that do not. Raises OptionError where none that reads fits, or one that is to be frozen does not."""
+    """Loads the components of a run that fit into the trained model and its average; returns a note where others are
+    newly initialised. Raises OptionError where no encoding component fits, or one to be frozen does not."""
     started = subject.starting_components(source, TASKS[source.facts["kind"]].subject)
     loaded, new = load_components(learner.model, started.components)
     load_components(learner.optimiser.averaged, started.components)
     if not set(READING) & set(loaded):
         raise OptionError(
-            f"--from {source.path}: no component of that run fits; this training has {_listed(new, started)}.\n"
+            f"--from {source.path}: no component of that run fits; this training needs {_listed(new, started)}.\n"
             "Name another run, or leave out --from."
         )
     freeze = getattr(subject.settings, "freeze", None)
     if freeze is not None and (unlike := [name for name in new if name in READING]):
         raise OptionError(
-            f"--freeze {freeze} keeps what {source.path} has learnt; what does not fit here: "
-            f"{_listed(unlike, started)}.\nLeave out --freeze: then all is trained."
+            f"--freeze {freeze} keeps the weights of {source.path}; these components do not fit here: "
+            f"{_listed(unlike, started)}.\nLeave out --freeze: then all components are trained."
         )
     if not new:
         return []
@@ -41,6 +41,6 @@ def start_from(source: RunFolder, subject: Subject, learner: Learner) -> list[st
 
 
 def _listed(components: Sequence[str], started: Started) -> str:
-    """Components, each with why it is not taken over, where that is known."""
-    why = dict.fromkeys(started.components, "of another form") | dict(started.unlike)
+    """Components, each with the reason why it was not loaded, where that is known."""
+    why = dict.fromkeys(started.components, "of another shape") | dict(started.unlike)
     return ", ".join(f"{name} ({why[name]})" if name in why else name for name in components)

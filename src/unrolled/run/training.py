@@ -32,30 +32,30 @@ from unrolled.training.loop import Learner, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan, plan_at
 
-LEAST_LEFT = 0.15  # of a budget in minutes, from which on a net is trained,
-SETTING_UP = 1.0  # and of what getting to work took: a net, what stands beside it and the end take about as long
+LEAST_LEFT = 0.15  # share of a budget in minutes that must be left to train a net,
+SETTING_UP = 1.0  # and so many times the seconds that starting took: net, baselines and end take about as long
 
 
 class Training:
-    """A training that goes on while it is iterated over; its folder is a run at every moment.
+    """A training; iterating over it trains and yields reports. Its folder is a valid run at every moment.
 
-    Making it reads the data, measures this machine where there is a budget in minutes, and writes the plan.
-    Raises InputError where what was given is wrong, before a folder is made; TrainingError where work fails.
+    The constructor reads the data, measures this machine's speed for a budget in minutes, and writes the plan.
+    Raises InputError for wrong data or options, before a folder is made; TrainingError where the work fails.
     """
 
-    monitor: Monitor | None = None  # None: what is counted or fitted has no updates
-    _no_net = ""  # why there is none, where the budget was spent on reading
+    monitor: Monitor | None = None  # None: an n-gram or a linear model has no updates
+    _no_net = ""  # the reason why no net is trained, where reading has spent the budget
 
     def __init__(
         self, path: str | Path, options: TrainOptions | None = None, started: float | None = None, **asked: Any
     ) -> None:
-        """Trains on the text or table at `path` ("-": standard input). `asked` are single options: `steps=500`.
+        """Trains on the text or table at `path` ("-": standard input). `asked`: single options, such as `steps=500`.
 
-        started: time.monotonic() when the command began, which a budget in minutes counts from.
+        started: time.monotonic() when the command began; a budget in minutes counts from there.
         """
         path, self.options = as_path(path), TrainOptions.from_call(options, asked)
         self.options.check()
-        bring_named(self.options.model)  # what was typed; what a run names is not run for that
+        bring_named(self.options.model)  # only the typed name: code that a run names is not imported
         recorded = RunFolder.open(self.options.plan) if self.options.plan else None
         wanted = self.options if recorded is None else as_recorded(recorded, self.options)
         check_parts(wanted)
@@ -65,13 +65,13 @@ class Training:
         threads = threads_for(wanted.threads)
         with torch_threads(threads), ExitStack() as stack:
             kept: RunFolder | None = None
-            if str(path) == "-":  # it can be read only once: the run keeps it from the first byte on
+            if str(path) == "-":  # it can be read only once, so the run folder stores a copy
                 kept = stack.enter_context(RunFolder.unborn(self._place(path)))
             self.subject = resolve(path, wanted, source, self.clock, None if kept is None else kept.path / KEPT)
             self._leave_out_net()
             plans = self._first_plans(recorded, threads)
             facts = self._facts(path, kept is not None, threads)
-            with torch_threads(plans[0].threads if plans else threads):  # on others the first weights are others
+            with torch_threads(plans[0].threads if plans else threads):  # initial weights depend on their number
                 self._set_up(plans)
                 notes = start_from(source, self.subject, self.learner) if source else []
             self.run = kept or stack.enter_context(RunFolder.unborn(self._place(path)))
@@ -91,10 +91,10 @@ class Training:
         steps: int | None = None,
         started: float | None = None,
     ) -> Training:
-        """Goes on where the run stopped (None: the newest under runs/), or adds a leg to a finished one.
+        """Resume a stopped run (None: the newest under runs/), or add a session to a finished one.
 
-        minutes, steps: a new budget; left out, what the run had left. Raises RunError where it cannot go on, and
-        DataError where its text is gone or has changed.
+        minutes, steps: a new budget; left out, the rest of the run's own. Raises RunError where the run cannot be
+        resumed, and DataError where its data is missing or has changed.
         """
         TrainOptions.from_call(None, {"minutes": minutes, "steps": steps}).check()
         folder = RunFolder.open(newest() if run is None else as_path(run, "A run"))
@@ -114,7 +114,7 @@ class Training:
         finished, given = facts["status"] == "finished", minutes is not None or steps is not None
         if asked.model in UNTRAINED and (finished or given):
             raise RunError(
-                f"{folder.path} is a {counted(asked.model)}: there is nothing to go on with. Train again instead."
+                f"{folder.path} is a {counted(asked.model)}: it cannot be trained further. Train again instead."
             )
         if finished and not given:
             raise RunError(
@@ -125,19 +125,19 @@ class Training:
         self.device = find_device(asked.device)
         self.clock = Clock(None, started)
         self.subject = read_again(folder)
-        made = facts.get("baseline") is not None  # else it is made anew
+        made = facts.get("baseline") is not None  # else it is fitted again
         folder.check_resumable(self.subject.kept_baselines(folder) if made else [])
-        if asked.model in UNTRAINED:  # cut short: it is counted or fitted once more
+        if asked.model in UNTRAINED:  # it was stopped: it is counted or fitted again
             self.clock.budget = asked.minutes * 60 if asked.minutes else None
             folder.cut(0)
             self._set_up([])
             folder.write_facts(status="training")
             return
         plans = recorded_plans(folder, device=self.device)
-        best_weights(folder, plans[0], self.subject.make_model)  # they fit, before anything as large is made
+        best_weights(folder, plans[0], self.subject.make_model)  # check their shapes before building the model
         leg = Leg(minutes, steps) if given else Leg.from_facts(facts["legs"][-1])
         self._set_up(plans)
-        self.clock.budget = leg.seconds_left(leg.used)  # what was used since then the checkpoint tells
+        self.clock.budget = leg.seconds_left(leg.used)  # until the checkpoint is read
         monitor = self.monitor = self._make_monitor(plans)
         used = monitor.restore()
         leg = dataclasses.replace(leg, used=used) if given else leg
@@ -157,11 +157,11 @@ class Training:
 
     @property
     def settings(self) -> TrainSettings:
-        """What the options were resolved to."""
+        """The options, resolved for the task."""
         return self.subject.settings
 
     def _leave_out_net(self) -> None:
-        """Where reading has spent the budget, and no model was asked for: what is counted or fitted alone."""
+        """Where reading has spent the budget and no model was requested: an n-gram or a linear model alone."""
         model, budget = self.subject.without_net, self.clock.budget
         if budget is None or model is None or self.settings.model is not None or self.settings.from_run:
             return
@@ -194,7 +194,7 @@ class Training:
         }  # fmt: skip
 
     def _fill(self, folder: RunFolder) -> None:
-        """What a run is born with: its symbols, its plan, and a model and a checkpoint that have learnt nothing."""
+        """Writes a run's first files: its vocabulary, its plan, an untrained model and a checkpoint of it."""
         folder.write_symbols(self.subject.tables())
         if self.monitor is not None:
             for plan in self.monitor.plans:
@@ -203,7 +203,7 @@ class Training:
             self.monitor.save()
 
     def _set_up(self, plans: list[Plan]) -> None:
-        """The learner and its batches, where there is something to train."""
+        """Makes the model, its optimiser and the batches, where a net is trained."""
         self.baseline: Baseline | None = None
         self.verdict: Concluded | None = None
         self.stopped = False
@@ -219,10 +219,10 @@ class Training:
 
     def _monitor(self) -> Monitor:
         if self.monitor is None:
-            raise RunError(f"{self.run.path} is counted, not trained.")
+            raise RunError(f"{self.run.path} is a {counted(self.settings.model or '')}: it has no updates.")
         return self.monitor
 
-    # Going on
+    # Running
 
     @property
     def folder(self) -> Path:
@@ -231,31 +231,31 @@ class Training:
 
     @property
     def description(self) -> str:
-        """What was understood of the data, in a line."""
+        """The data as it was understood, in a line."""
         return self.subject.description
 
     @property
     def terms(self) -> Terms:
-        """The words in which it is told of."""
+        """The terms for printing reports."""
         return self.subject.terms
 
     @property
     def plan_line(self) -> str:
-        """What is about to be trained, in a line."""
+        """The model and its plan, in a line."""
         if self.monitor is None:
             name, how = UNTRAINED[self.settings.model or ""]
             return f"{name}: {how}, not trained{self._no_net}"
-        learnt = self.monitor.plans[-1].line(sum(p.numel() for p in self.learner.model.parameters()))
-        return learnt + self.subject.weighed
+        planned = self.monitor.plans[-1].line(sum(p.numel() for p in self.learner.model.parameters()))
+        return planned + self.subject.weighed
 
     @property
     def first_sample(self) -> tuple[int, str] | None:
-        """(step, text) of the first sample that the run keeps; None while there is none."""
+        """(step, text) of the run's first sample; None before it."""
         return next(iter(self.run.read_samples()), None)
 
     def stop(self) -> None:
-        """Asks for a tidy end: a checkpoint after the update that goes on, and no more. What is fitted or validated
-        meanwhile is given up, and done again by who resumes the run."""
+        """Requests a clean stop: the current update ends, then a checkpoint is saved. Fitting or a validation in
+        progress is given up, and done again when the run is resumed."""
         self.clock.stop()
 
     def __iter__(self) -> Iterator[Report]:
@@ -271,13 +271,13 @@ class Training:
         self.run.write_facts(status="stopped")
 
     def _threads(self) -> int:
-        """On how many threads it goes on: those of the plan in force."""
+        """The number of threads of the plan in force."""
         if self.monitor is None:
             return threads_for(self.settings.threads)
         return plan_at(self.monitor.plans, self.learner.step).threads
 
     def _fit(self) -> Iterator[Report]:
-        """`--model ngram`, `--model linear`: counting or fitting is all there is to do."""
+        """`--model ngram`, `--model linear`: counts or fits the model, without updates."""
         started = self.clock.now()
         self.baseline = self.subject.fit_alone(self.run, self.clock)
         seconds, read = self.clock.now() - started, self.subject.items("training")
@@ -309,11 +309,11 @@ class Training:
             return
         averaged = self.learner.optimiser.averaged
         tensors, _ = self.run.read_model(named_tensors(averaged))
-        copy_tensors(averaged, tensors)  # the best ones
+        copy_tensors(averaged, tensors)  # the best weights
         self._close(self.subject.conclude(self.run, monitor.record(), self.baseline))
 
     def _make_baseline(self) -> Baseline:
-        """What is to be beaten, made within a share of the budget; a resumption finds it in the run's facts."""
+        """The baseline, fitted within a share of the budget; a resumed run has it in its facts."""
         known = self.run.facts.get("baseline")
         if known is not None:
             return Baseline.from_facts(known)
