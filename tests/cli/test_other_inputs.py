@@ -265,7 +265,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train text.txt --augment yes", ("read as a text", "--augment")),
     ("train text.txt --freeze encoder --from priced", ("read as a text", "--freeze")),
     # data
-    ("train same.csv", ("'price' is 7.5 everywhere in the training part", "nothing to foresee")),
+    ("train same.csv", ("'price' is 7.5 everywhere in the training split", "nothing to predict")),
     ("train ragged.jsonl", ("ragged.jsonl, row 31", "where numbers were expected")),
     ("train steps.csv --sequence who", ("steps.csv, row 62", "'who' s4 begins again here", "sort the table")),
     ("train holes.csv", ("holes.csv, row 3", "'rooms' is empty", "--skip-empty")),

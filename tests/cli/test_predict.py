@@ -271,7 +271,7 @@ def test_tags_are_written_where_they_were(here: Path, unroll: Unroll) -> None:
     assert typed.out.startswith("DET NOUN\t")
     found = json.loads(unroll("predict", "tags", "new.conllu", "--json").out)
     assert found["outputs"]["upos"]["answer"] == ["DET", "NOUN"]
-    assert "2 tags, one a step" in unroll("info", "t.conllu").out
+    assert "2 tags, one per step" in unroll("info", "t.conllu").out
     top = unroll("predict", "tags", "new.conllu", "--top", "2", "--quiet")
     assert top.out.startswith("DET|NOUN NOUN|DET\t")
     rows = [(" ".join(["the", "cat"]), "D N")] * 60

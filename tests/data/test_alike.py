@@ -53,7 +53,7 @@ def test_pictures_of_which_nothing_is_seen_stop_a_training(tmp_path: Path) -> No
     folder = save_pictures(tmp_path, see_through)
     with pytest.raises(
         DataError,
-        match=r"16 of 16 rows that were looked at are nearly the same picture, white throughout: there",
+        match=r"16 of the 16 rows checked are nearly the same picture, white throughout, so there",
     ) as raised:
         read_examples(folder, Asked())
     assert str(raised.value).count("\n") < 3
@@ -61,7 +61,7 @@ def test_pictures_of_which_nothing_is_seen_stop_a_training(tmp_path: Path) -> No
 
 def test_silent_sounds_stop_a_training_and_some_are_counted(tmp_path: Path) -> None:
     silent = save_sounds(tmp_path / "silent", lambda number: np.zeros(800 + 10 * number))
-    with pytest.raises(DataError, match=r"16 of 16 rows that were looked at are silent throughout"):
+    with pytest.raises(DataError, match=r"16 of the 16 rows checked are silent throughout"):
         read_examples(silent, Asked())
     some = save_sounds(tmp_path / "some", lambda number: noise(number) * (number % 4 > 0))
     assert "; 5 are silent, or of one colour, throughout" in read_examples(some, Asked()).description
@@ -91,13 +91,13 @@ def test_deep_pictures_and_white_drawings_can_be_told_apart(tmp_path: Path) -> N
 @pytest.mark.parametrize("x", [np.zeros((COUNT, 6, 5), np.uint8), np.ones((COUNT, 4))])
 def test_arrays_that_are_alike_stop_a_training(x: np.ndarray[Any, Any], tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", x=x, y=np.array(["a", "b"] * (COUNT // 2)))
-    with pytest.raises(DataError, match=r"16 of 16 rows that were looked at are "):
+    with pytest.raises(DataError, match=r"16 of the 16 rows checked are "):
         read_examples(tmp_path / "t.npz", Asked())
 
 
 def test_texts_that_are_alike_stop_a_training(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("text,label\n" + "the same film,a\nthe same film,b\n" * 10)
-    with pytest.raises(DataError, match=r"are the same, 'the same film': there is nothing to tell apart\.\nName"):
+    with pytest.raises(DataError, match=r"are the same, 'the same film', so there is .*\nChoose"):
         read_examples(tmp_path / "t.csv", Asked())
 
 

@@ -118,7 +118,7 @@ def test_dots_alone_make_no_number(tmp_path: Path) -> None:
     assert str(raised.value).endswith("--read text"), "which reads it"
     assert read_examples(path, Asked(read="text")).intake.input.kind == "text"
     path = table(tmp_path, "text,datum", lambda n: f"words {n},{n % 28 + 1:02d}.01.{1900 + n}")
-    with pytest.raises(DataError, match=r"'datum' holds dates, and forecasts"):
+    with pytest.raises(DataError, match=r"'datum' holds dates, and predicting"):
         read_examples(path, Asked())
 
 

@@ -288,7 +288,7 @@ def test_splits_without_label_folders_are_no_labels(names: tuple[str, ...], tmp_
     fill_pictures(tmp_path, *names)
     with pytest.raises(
         DataError,
-        match=rf"{names[1]} and {names[0]} are splits by their names.*\n.*train/cat/1\.png, .*\n.*--as label",
+        match=rf"{names[1]} and {names[0]} are named like splits.*\n.*train/cat/1\.png, .*\n.*--as label",
     ) as raised:
         read_examples(tmp_path, Asked())
     assert str(raised.value).count("\n") < 3

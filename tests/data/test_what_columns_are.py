@@ -266,7 +266,7 @@ NEARLY = {
         "7" * 60_000,
         r"row 7: 'y' is '7{40} …', where .*\nA number has about 308 digits before its point",
     ),
-    "a word": ("unknown", r"row 7: 'y' is 'unknown'.*\n.*\nIf names or texts are meant: --as label, or --as text"),
+    "a word": ("unknown", r"row 7: 'y' is 'unknown'.*\n.*\nIf the column holds names or texts: --as label, or "),
 }
 
 
@@ -411,7 +411,7 @@ def test_numbers_far_from_zero_keep_their_digits(case: str, tmp_path: Path) -> N
 
 
 def test_what_is_alike_in_every_row_is_seen_as_constant(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"'y' is 0\.1 everywhere in the training part\. There is nothing to foresee"):
+    with pytest.raises(DataError, match=r"'y' is 0\.1 everywhere in the training split\. There is nothing to pre"):
         of(csv(tmp_path / "t.csv", "x,y", [f"{n},0.1" for n in range(100)]))
     found = of(csv(tmp_path / "u.csv", "a,b,y", [f"{n},0.1,{n / 4}" for n in range(100)]))
     assert "the same in every row, and of no use: b;" in f"{found.description};"
@@ -462,7 +462,7 @@ def test_characters_of_a_date_are_not_read(tmp_path: Path) -> None:
     named = csv(
         tmp_path / "n.csv", "text,when", [f"words {n}x,{d.split(',')[0]}" for n, d in enumerate(days(60, str))]
     )
-    with pytest.raises(DataError, match=r"n\.csv: 'when' holds dates, and forecasts of them are not offered"):
+    with pytest.raises(DataError, match=r"n\.csv: 'when' holds dates, and predicting dates is not supported"):
         of(named)
 
 

@@ -412,7 +412,7 @@ def test_steps_of_sequences_are_tagged(tmp_path: Path) -> None:
     path.write_text("\n".join(lines) + "\n")
     asked: dict[str, Any] = {"sequence": "who", "input": "a,b", "output": "tag"}
     training = finish(Training(path, out=str(tmp_path / "run"), **asked, **SMALL))
-    assert ": a, b (2 numbers a step) -> tag, one of 2 tags, one a step (down, up)" in (training.description)
+    assert ": a, b (2 numbers a step) -> tag, one of 2 tags, one per step (down, up)" in (training.description)
     assert best(training, "tag").accuracy > 0.9
     new = tmp_path / "new.csv"
     new.write_text("who,a,b\nx,1,0\nx,-1,0\nx,1.5,1\ny,-2,1\n")

@@ -308,7 +308,7 @@ def test_a_text_is_the_only_output(tmp_path: Path) -> None:
     with path.open("w", newline="") as file:
         rows = [(f"w{number}", f"a{number}", "xy"[number % 2]) for number in range(50)]
         csv.writer(file).writerows([("text", "one", "two"), *rows])
-    with pytest.raises(DataError, match=r"2 outputs were asked for: 'one' \(text\), 'two' \(label\)\.\n.*--output"):
+    with pytest.raises(DataError, match=r"2 outputs were requested: 'one' \(text\), 'two' \(label\)\.\n.*--output"):
         Training(path, output="one,two", steps=1)
 
 

@@ -1,4 +1,4 @@
-"""Rows that are all alike once they are decoded: nothing can be learnt from them, whatever the cause."""
+"""Check that decoded rows differ: nothing can be learnt from rows that are all the same."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from unrolled.data.items import PartItems
 from unrolled.errors import DataError
 
 LOOKED_AT = 200  # rows, spread evenly
-FEWEST = 5  # rows from which being alike says something
-MOST_ALIKE = 0.95  # share of sounds or pictures
-NEARLY = 3  # steps of a sample, or of a colour, by which what is alike may differ
+FEWEST = 5  # rows; with fewer, equal rows prove nothing
+MOST_ALIKE = 0.95  # share of sounds or pictures that may be equal
+NEARLY = 3  # levels of a sample, or of a colour, by which nearly equal ones may differ
 
 
 def check_unlike(path: str | Path, training: PartItems, taken: InputKind) -> None:
-    """Raises DataError where the rows of the training part are given alike: all of them, or of sounds and pictures
-    nearly all to nearly the same numbers."""
+    """Raise DataError if the rows of the training split are all the same, or its sounds or pictures nearly so."""
     few = min(len(training), LOOKED_AT)
     if few < FEWEST:
         return
     items = [training[place * len(training) // few] for place in range(few)]
     alike, what = count_alike(items, taken)
     if alike >= (MOST_ALIKE if taken.kind in MEDIA else 1.0) * few:
-        cause = "Are they decoded as they should be? Look at one" if taken.kind in MEDIA else "Name another input"
+        cause = (
+            "Open one to check that it is decoded correctly" if taken.kind in MEDIA else "Choose another input column"
+        )
         raise DataError(
-            f"{path}: {alike:,} of {few:,} rows that were looked at are {what}: there is nothing to tell apart.\n"
+            f"{path}: {alike:,} of the {few:,} rows checked are {what}, so there is nothing to learn from them.\n"
             f"{cause}, or give rows that differ."
         )
 
 
 def count_alike(items: Sequence[Any], taken: InputKind) -> tuple[int, str]:
-    """How many of these are like the one in their middle, and what they are then."""
+    """Count the items that equal a typical one; also return a description of them."""
     if isinstance(items[0], str):
         return sum(item == items[0] for item in items), f"the same, '{items[0][:40]}'"
     if taken.kind == "sound":
@@ -53,5 +54,5 @@ def count_alike(items: Sequence[Any], taken: InputKind) -> tuple[int, str]:
 def _colour(picture: NDArray[np.float64]) -> str:
     low, high = picture.min(), picture.max()
     if high - low > NEARLY:
-        return "not of one colour"
+        return "of several colours"
     return "black throughout" if high <= NEARLY else "white throughout" if low >= 255 - NEARLY else "of one colour"

@@ -1,5 +1,5 @@
-"""What each output column of a table is learnt as, once all rows were seen: the option that was given, or what its
-cells are; and which rows hold no answer of that kind. What is not plain is refused, with the row."""
+"""Decide how each output column of a table is learnt, once all rows are read: by the option, or by its cells; and
+leave out rows without a target of that kind. Ambiguous columns are refused, with the row."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from unrolled.data.times import no_times
 from unrolled.data.written_numbers import cure, is_undefined, shortened
 from unrolled.errors import DataError
 
-Place = Callable[[int], str]  # row -> where it stands
+Place = Callable[[int], str]  # row -> its file and row number
 
 
 def decide_kinds(
-    tables: Sequence[TableFile], rows: RowReader, asked: str | None, known: Mapping[str, Output],
+    tables: Sequence[TableFile], rows: RowReader, requested: str | None, known: Mapping[str, Output],
     skip_empty: bool, place: Place,
 ) -> dict[str, str]:  # fmt: skip
-    """Output -> label, labels, tags, value or text. asked: `--as`; known: outputs that a run settles. Raises
-    DataError."""
+    """Return each output's kind: label, labels, tags, value or text. requested: `--as`; known: outputs of a run.
+    Raises DataError."""
     kinds = {}
     for name, column in rows.columns.items():
         if name in known:
             kinds[name] = known[name].kind
         else:
-            kinds[name] = asked or _decide(tables[0], name, column, skip_empty, place)
+            kinds[name] = requested or _decide(tables[0], name, column, skip_empty, place)
         _check(tables[0], name, kinds[name])
     return kinds
 
@@ -48,32 +48,32 @@ def _decide(table: TableFile, name: str, column: Column, skip_empty: bool, place
             raise _odd(name, column, odd, place)
     if column.labelled and len(column.kinds) > MOST_KINDS:
         raise DataError(
-            f"{path} has folders of more than {MOST_KINDS:,} names, which are taken as labels up to so many.\n"
-            "Put what belongs together into one folder; or, if it is meant: --as label."
+            f"{path} has folders of more than {MOST_KINDS:,} names; up to that many are taken as labels.\n"
+            "Merge folders that belong together; or, if each name is a label: --as label."
         )
     if amount := column.amount:
         raise _odd(name, column, amount, place)
     if column.labelled and (splits := sorted(hold_splits(column.kinds))):
         raise DataError(
-            f"{path}: the folders {' and '.join(splits)} are splits by their names, and hold no folders that are "
-            f"labels.\nPut the files into a folder for each label, train/cat/1{end}, test/cat/2{end};\n"
-            "or, where these names are the labels: --as label."
+            f"{path}: the folders {' and '.join(splits)} are named like splits, and hold no label "
+            f"folders.\nPut the files into a folder for each label, train/cat/1{end}, test/cat/2{end};\n"
+            "or, if these names are the labels: --as label."
         )
     if mixed := column.mixed:
         raise DataError(
             f"{path}: '{name}' is neither mostly words nor mostly numbers: {_counted(path, mixed, place)}.\n"
-            "Texts are meant: --as text. Labels: --as label. Numbers: correct the others, or empty their cells, and "
+            "For texts: --as text. For labels: --as label. For numbers: correct the other cells, or empty them and "
             "leave\nthose rows out with --skip-empty."
         )
     kind = column.kind
     if kind == "text" or (kind == "label" and not column.labelled):
         check_no_outputs(path, name, list(column.kinds))
     if kind == DATE:
-        other = "them learnt as numbers" if column.numeric else "their characters learnt"
+        other = "them as numbers" if column.numeric else "their characters"
         raise DataError(
-            f"{path}: '{name}' holds dates, and forecasts of them are not offered yet. Write what is asked into a "
-            f"column of\nnumbers (days until then), and name it: --output days. To have {other} all "
-            f"the same: --as {'value' if column.numeric else 'text'}"
+            f"{path}: '{name}' holds dates, and predicting dates is not supported yet. Write the target into a "
+            f"column of\nnumbers (days until then), and name it: --output days. To learn {other} "
+            f"anyway: --as {'value' if column.numeric else 'text'}"
         )
     if kind == TIME:
         raise no_times(path, name, column.spread, "output")
@@ -81,7 +81,7 @@ def _decide(table: TableFile, name: str, column: Column, skip_empty: bool, place
 
 
 def _counted(path: Path, mixed: Mapping[str, Odd], place: Place) -> str:
-    """How many cells of each kind there are, each with its first row."""
+    """Count the cells of each kind, and give the first row of each."""
     return ", ".join(
         f"{odd.count:,} {kind} ({place(odd.row).removeprefix(f'{path}, ')}: '{shortened(odd.cell)}')"
         for kind, odd in mixed.items()
@@ -89,54 +89,56 @@ def _counted(path: Path, mixed: Mapping[str, Odd], place: Place) -> str:
 
 
 def _odd(name: str, column: Column, odd: Odd, place: Place) -> DataError:
-    """What to say of a cell that is no number, or no list, where most are."""
-    said = f"{place(odd.row)}: '{name}' is '{shortened(odd.cell)}'"
+    """The error for a cell that is not a number, or not a list, in a column where most are."""
+    message = f"{place(odd.row)}: '{name}' is '{shortened(odd.cell)}'"
     if column.lists.count > column.rows / 2:
         kind = "lists of numbers" if column.kind == "value" else "lists of names"
         return DataError(
-            f"{said}, where {kind} were expected, as in the other rows.\nCorrect it, or leave the row out."
+            f"{message}, where {kind} were expected, as in the other rows.\nCorrect it, or leave the row out."
         )
     if isinstance(odd.cell, list | np.ndarray) and not column.numeric:
         single = "labels" if column.kind == "label" else "texts"
         return DataError(
-            f"{said}, a list, where single {single} were expected, as in the other rows.\n"
+            f"{message}, a list, where single {single} were expected, as in the other rows.\n"
             "Correct it, or leave the row out."
         )
     most = column.numbers > column.rows / 2
     there = f"{column.numbers:,} of {column.rows:,} cells are numbers" if most else "cells look like numbers"
     advice = cure(odd.cell)
     if odd is column.undefined and 2 * odd.count > column.rows:
-        advice = f"So are {odd.count:,} of {column.rows:,} cells: write the numbers, or name another column."
-    return DataError(f"{said}, where {there}.\n{advice}\nIf names or texts are meant: --as label, or --as text.")
+        advice = f"{odd.count:,} of {column.rows:,} cells are: write the numbers, or choose another column."
+    return DataError(
+        f"{message}, where {there}.\n{advice}\nIf the column holds names or texts: --as label, or --as text."
+    )
 
 
 def _check(table: TableFile, name: str, kind: str) -> None:
-    """Raises DataError for a kind that cannot be learnt from a table, or about a step."""
+    """Raise DataError for a kind that cannot be learnt from a table, or not for each step."""
     if kind not in KINDS:
         raise DataError(
-            f"{table.path}: '{name}' is asked for as {kind}; what can be learnt from a table are {', '.join(KINDS)}."
+            f"{table.path}: '{name}' was requested as {kind}; the outputs of a table can be {', '.join(KINDS)}."
         )
     if kind != "tags" and isinstance(table, SequenceTable) and name not in table.fixed:
         raise DataError(
-            f"{table.path}: '{name}' changes within a sequence and reads as {kind}; what can be answered about each "
-            "step are tags.\nIf they are tags: --as tags. Another column: --output."
+            f"{table.path}: '{name}' changes within a sequence and was taken as {kind}; only tags can be predicted "
+            "for each step.\nIf they are tags: --as tags. For another column: --output COLUMN."
         )
 
 
 def only_text(path: str | Path, kinds: Mapping[str, str]) -> str:
-    """The output that is a text. Raises DataError where it is not the only output."""
+    """Return the text output's name. Raises DataError if it is not the only output."""
     if len(kinds) > 1:
-        said = ", ".join(f"'{name}' ({kind})" for name, kind in kinds.items())
+        listed = ", ".join(f"'{name}' ({kind})" for name, kind in kinds.items())
         raise DataError(
-            f"{path}: a text is written about a row by a model of its own, and {len(kinds)} outputs were asked for: "
-            f"{said}.\nName one with --output, and train the others by themselves; few texts are labels: --as label."
+            f"{path}: a text output is trained by itself, and {len(kinds)} outputs were requested: {listed}.\n"
+            "Choose one with --output, and train the others separately; if there are few different texts: --as label."
         )
     return next(iter(kinds))
 
 
 def leave_out(tables: Sequence[TableFile], rows: RowReader, kinds: Mapping[str, str], skip_empty: bool) -> None:
-    """Takes out the rows whose cell says that there is no answer: nan among numbers, a label of blanks. Raises
-    DataError, with the row, for a label of blanks where they are to stay; for nan whoever reads values does."""
+    """Remove the rows that have no target: nan among numbers, a blank label. Without skip_empty, raises DataError
+    for a blank label, with the row; nan is refused by `read_values`."""
     gone: NDArray[np.bool_] = np.zeros(len(rows.numbers), np.bool_)
     for name, kind in kinds.items():
         column = rows.columns[name]

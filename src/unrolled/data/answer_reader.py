@@ -1,4 +1,4 @@
-"""Answers as they stand in a column -> what is right, as a model is asked it. Raises DataError with the row."""
+"""Read the cells of an output column as targets. Raises DataError with the row."""
 
 from __future__ import annotations
 
@@ -19,25 +19,32 @@ from unrolled.data.words import given_words
 from unrolled.data.written_numbers import NUMBER, cure, is_number, is_rounded, say_rounded, shortened, write_number
 from unrolled.errors import DataError
 
-SEPARATORS = ("|", ";", ",")  # of several labels in a cell of text, the first that any cell has
+SEPARATORS = ("|", ";", ",")  # of several labels in a text cell; the first that any cell contains is used
 
-BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1}  # zeros and ones of a list, as they are spelled
+BINARY = {
+    "0": 0,
+    "1": 1,
+    "0.0": 0,
+    "1.0": 1,
+    "False": 0,
+    "True": 1,
+}  # zeros and ones of a list, as they may be written
 
-Place = Callable[[int], str]  # row -> where it stands
+Place = Callable[[int], str]  # row -> its file and row number
 
 
 @dataclass(frozen=True)
 class Cells:
-    """A column as it was read: N cells of some different spellings; a list's entries end with line ends."""
+    """A column of N cells, stored as indices into the different ones; a list's entries end with line ends."""
 
     table: str  # the path, for messages
     name: str
     kinds: tuple[str, ...]
-    ids: Ids  # (N,) places in kinds
-    blank: str | None = None  # what stands where there is no tag
+    ids: Ids  # (N,) indices into kinds
+    blank: str | None = None  # the cell that means "no tag"
 
     def named(self, name: Callable[[str], str]) -> tuple[tuple[str, ...], Ids]:
-        """Each cell as one entry: the names, and each row's place among them."""
+        """Turn each cell into one name: the different names, and each row's index among them."""
         names: dict[str, int] = {}
         of_cell = [names.setdefault(name(cell), len(names)) for cell in self.kinds]
         return tuple(names), np.array(of_cell, np.int64)[self.ids] if of_cell else self.ids
@@ -47,7 +54,7 @@ class Cells:
         return int(np.flatnonzero(self.ids == self.kinds.index(cell))[0])
 
     def split(self, words: Callable[[str], list[str]]) -> tuple[tuple[str, ...], Ids, Ids]:
-        """Each cell as several entries: their names, the entries of all rows, where each row's begin (N + 1,)."""
+        """Split each cell into entries: their names, the entries of all rows, where each row's begin (N + 1,)."""
         names: dict[str, int] = {}
         of_cell = [
             np.array([names.setdefault(one, len(names)) for one in words(cell)], np.int64) for cell in self.kinds
@@ -60,9 +67,9 @@ class Cells:
 def read_answers(
     cells: Cells, kind: str, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None
 ) -> Answered:
-    """The answers of a column, texts but. What the training part has is what can be answered, or is known to a run.
+    """Read the targets of a column that is not text. Its classes are those of the training split, or of a run.
 
-    steps: row -> how many tags it takes. Raises DataError with the row where a cell is none of its kind.
+    steps: row -> number of tags it needs. Raises DataError with the row for a cell that does not fit the kind.
     """
     if kind == "label":
         return read_labels(cells, training, place, known)
@@ -74,21 +81,21 @@ def read_answers(
 
 
 def read_labels(cells: Cells, training: Ids, place: Place, known: Output | None) -> Labels:
-    """A label a row. Rows of zeros with a single 1 are the labels 0, 1, 2, …, by the place of the 1."""
+    """Read one label per row. Rows of zeros with a single 1 are the labels 0, 1, 2, …, by the position of the 1."""
     hot = _by_place(cells, place, known, single=True)
     given, ids = cells.named(lambda cell: hot[cell][0] if hot else label_of(cell))
     return _among(cells, given, ids, np.arange(len(ids) + 1), training, training, known, each=False)
 
 
 def label_of(cell: str) -> str:
-    """A cell as a label; a list's entries with spaces between them."""
+    """Return a cell as a label; a list's entries are joined with spaces."""
     return tidy_label(" ".join(given_words(cell)) if "\n" in cell else cell)
 
 
 def _by_place(cells: Cells, place: Place, known: Output | None, single: bool) -> dict[str, list[str]]:
-    """The numbers of the labels that each list of zeros and ones stands for, by the places of its ones; {} where
-    cells are no such lists. single: there is one 1 in each. Raises DataError for a row that is none among rows that
-    are, nearly all, or as a run knows them."""
+    """Return the label numbers of each list of zeros and ones, by the positions of its ones; {} if the cells are not
+    such lists. single: each list has one 1. Raises DataError for another row where nearly all are such lists, or
+    where a run expects them."""
     found = {cell: ones for cell in cells.kinds if (ones := _binary(cell)) and (not single or sum(ones) == 1)}
     lengths = Counter(map(len, found.values()))
     usual = max(lengths, key=lambda length: lengths[length], default=0)
@@ -100,7 +107,7 @@ def _by_place(cells: Cells, place: Place, known: Output | None, single: bool) ->
         row = int(np.argmin(fits))
         written = shortened(" ".join(given_words(cells.kinds[int(cells.ids[row])])))
         expected = "a single 1 among zeros was" if single else "zeros and ones were"
-        other = "\nNumbers: --as value. Any number of labels, by their places: --as labels." if single else ""
+        other = "\nFor numbers: --as value. For any number of labels, by position: --as labels." if single else ""
         raise DataError(
             f"{place(row)}: '{cells.name}' is '{written}', where {expected} expected, as in {int(fits.sum()):,} of "
             f"{len(fits):,} rows.\nCorrect it, or leave the row out.{other if known is None else ''}"
@@ -109,20 +116,20 @@ def _by_place(cells: Cells, place: Place, known: Output | None, single: bool) ->
 
 
 def _binary(cell: str) -> list[int]:
-    """A list of zeros and ones, or of truths, as such; [] for any other cell."""
+    """Parse a list of zeros and ones, or of true and false; [] for any other cell."""
     parts = given_words(cell) if "\n" in cell else []
     ones = [BINARY[part] for part in parts if part in BINARY]
     return ones if len(ones) == len(parts) > 1 else []
 
 
 def read_tags(cells: Cells, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None) -> Labels:
-    """A label a step."""
+    """Read one label per step."""
     given, ids, starts = cells.split(lambda cell: [tidy_label(one) for one in given_words(cell)])
     for row, count in enumerate(np.diff(starts).tolist()):
         if steps(row) != count:
             raise DataError(
-                f"{place(row)}: {steps(row)} words and {count} tags in '{cells.name}'; each word, or step, has one.\n"
-                "Spaces stand between them, or both cells are lists."
+                f"{place(row)}: {steps(row)} words and {count} tags in '{cells.name}'; each word or step needs one.\n"
+                "Separate them with spaces, or write both cells as lists."
             )
     found = Labels(LabelOutput((), each=True), ids, given, ids, starts).places(training)
     return _among(cells, given, ids, starts, found, training, known, each=True)
@@ -132,30 +139,30 @@ def _among(
     cells: Cells, given: tuple[str, ...], ids: Ids, starts: Ids, trained: Ids, training: Ids, known: Output | None,
     each: bool,
 ) -> Labels:  # fmt: skip
-    """Labels as places among those of the training part, or those that are known."""
+    """Labels as indices among those of the training split, or those of a run."""
     blank = cells.blank
     if isinstance(known, LabelOutput):
         names = known.names
-        blank = None if blank in names else blank  # a run that was made before learnt it as a tag
+        blank = None if blank in names else blank  # an older run learnt it as a tag
     else:
         found = {given[label] for label in np.unique(ids[trained]).tolist()} - {blank}
         names = tuple(sorted(found, key=_in_order))
         if not names and blank is not None and blank in given:
             raise DataError(
-                f"{cells.table}: '{cells.name}' is {blank} at every word of the training part: none is tagged.\n"
-                "Give a file with tags in this column, or name another: --output COLUMN"
+                f"{cells.table}: '{cells.name}' is {blank} at every word of the training split: none is tagged.\n"
+                "Give a file with tags in this column, or choose another: --output COLUMN"
             )
         if len(names) < 2:
             raise DataError(
                 f"{cells.table}: '{cells.name}' is '{names[0] if names else 'nothing'}' everywhere in the training "
-                "part. There is nothing to tell apart;\ngive rows of two labels or more."
+                "split.\nGive rows with at least two different labels."
             )
     return Labels(LabelOutput(names, each), _numbered(given, names, blank)[ids], given, ids, starts, blank)
 
 
 def read_label_sets(cells: Cells, training: Ids, place: Place, known: Output | None) -> LabelSets:
-    """Any number of labels a row: entries of a list, or of a text with | ; or , or spaces between them. Rows of zeros
-    and ones are the labels 0, 1, 2, …, by the places of the ones."""
+    """Read any number of labels per row: entries of a list, or of a text with | ; or , or spaces between them. Rows
+    of zeros and ones are the labels 0, 1, 2, …, by the positions of the ones."""
     by_place = _by_place(cells, place, known, single=False)
     listed = any("\n" in cell for cell in cells.kinds)
     separator = next((one for one in SEPARATORS if any(one in cell for cell in cells.kinds)), None)
@@ -175,13 +182,13 @@ def read_label_sets(cells: Cells, training: Ids, place: Place, known: Output | N
         names = tuple(sorted(trained, key=_in_order))
         if not names:
             raise DataError(
-                f"{cells.table}: '{cells.name}' holds no label in the training part. Give rows with some."
+                f"{cells.table}: '{cells.name}' holds no label in the training split. Give rows with some."
             )
     return LabelSets(LabelSetOutput(names), _numbered(given, names)[ids], given, ids, starts)
 
 
 def read_values(cells: Cells, training: Ids, place: Place, known: Output | None) -> Values:
-    """One or several numbers a row."""
+    """Read one or several numbers per row."""
     of_cell: list[list[float]] = []
     for cell in cells.kinds:
         parts = given_words(cell)
@@ -189,19 +196,19 @@ def read_values(cells: Cells, training: Ids, place: Place, known: Output | None)
         if wrong is not None or not parts:
             row, written = place(cells.first(cell)), shortened(" ".join(parts))
             if wrong is not None and NUMBER.fullmatch(wrong):
-                raise DataError(f"{row}: '{cells.name}' is {written}, which is beyond what a number can be.")
+                raise DataError(f"{row}: '{cells.name}' is {written}, which is out of range for a 64-bit float.")
             raise DataError(
                 f"{row}: '{cells.name}' is '{written}'; a value is a number, such as 3.5 or -2e3.\n"
                 f"{cure(wrong or '', by_run=known is not None)}"
-                + ("" if known is not None else " Or, where these are names: --as label.")
+                + ("" if known is not None else " Or, if these are names: --as label.")
             )
         if rounded := next(filter(is_rounded, parts), None):
-            said = f"{place(cells.first(cell))}: '{cells.name}' is {say_rounded(rounded)}."
-            amount = "subtract the same from all of them, or divide them, beforehand"
+            message = f"{place(cells.first(cell))}: '{cells.name}' is {say_rounded(rounded)}."
+            amount = "subtract the same number from all of them, or divide them, beforehand"
             raise DataError(
-                f"{said}\n{amount.capitalize()}, as was done for what the run was trained on."
+                f"{message}\n{amount.capitalize()}, as was done for the run's training data."
                 if known is not None
-                else f"{said}\nAn id is a label: --as label. If it is an amount: {amount}."
+                else f"{message}\nIf it is an id: --as label. If it is an amount: {amount}."
             )
         of_cell.append([float(part) for part in parts])
         count = known.numbers if isinstance(known, ValueOutput) else len(of_cell[0])
@@ -217,24 +224,24 @@ def read_values(cells: Cells, training: Ids, place: Place, known: Output | None)
     if (low == high).any():
         raise DataError(
             f"{cells.table}: '{cells.name}' is {write_number(float(low[np.argmax(low == high)]))} everywhere in the "
-            "training part. There is nothing to foresee."
+            "training split. There is nothing to predict."
         )
     with np.errstate(over="ignore"):
         mean, deviation = numbers[training].mean(0), numbers[training].std(0)
     if not (np.isfinite(mean) & np.isfinite(deviation) & (deviation > 0)).all():
         raise DataError(
-            f"{cells.table}: '{cells.name}' goes from {low.min():g} to {high.max():g}, too far, or too near, to be "
-            "scaled.\nGive it in another unit, or as a logarithm."
+            f"{cells.table}: '{cells.name}' ranges from {low.min():g} to {high.max():g}, too wide, or too narrow, to "
+            "be scaled.\nGive it in another unit, or as a logarithm."
         )
     return Values(ValueOutput(tuple(mean.tolist()), tuple(deviation.tolist())), numbers)
 
 
 def as_texts(cells: Cells) -> Texts:
-    """A column as texts; a list's entries with spaces between them."""
-    spelled = [" ".join(given_words(cell)) if cell.endswith("\n") else cell for cell in cells.kinds]
+    """Return a column as texts; a list's entries are joined with spaces."""
+    written = [" ".join(given_words(cell)) if cell.endswith("\n") else cell for cell in cells.kinds]
     texts = Texts()
     for cell in cells.ids.tolist():
-        texts.add(spelled[cell])
+        texts.add(written[cell])
     return texts
 
 

@@ -1,4 +1,4 @@
-"""The answers of a table's rows, one output each: what is right, as a model is asked it and as a person wrote it."""
+"""Targets of a table's rows, one object per output: as numbers for training, and as they are written in the table."""
 
 from __future__ import annotations
 
@@ -17,66 +17,66 @@ from unrolled.data.store import SymbolStore
 from unrolled.data.symbols import BORDER, Symbols, Table
 from unrolled.data.written_numbers import write_number
 
-NOT_ASKED = -100  # as a label: none is due. As a number: NaN
-UNSEEN = -1  # a label that the training part lacks
-SHOWN = 6  # labels named in a line
-TOGETHER = 1 << 12  # texts whose symbols are stored at once
+NOT_ASKED = -100  # label where there is no target; a number is NaN there
+UNSEEN = -1  # a label that the training split lacks
+SHOWN = 6  # labels listed in one line
+TOGETHER = 1 << 12  # texts whose tokens are stored at once
 
 
 class Answered(ABC):
-    """The answers of all rows of one output. A subclass is final."""
+    """Targets of all rows of one output. A subclass is final."""
 
     output: Output
 
     @property
     def each(self) -> bool:
-        """Whether there is an answer for each step of a row."""
+        """Whether there is a target for each step of a row."""
         return self.output.each
 
     def places(self, rows: Ids) -> Ids:
-        """Where the answers of these rows stand, row after row."""
+        """Indices of the targets of these rows, row after row."""
         return rows
 
     @abstractmethod
     def of(self, rows: Ids) -> NDArray[Any]:
-        """The right answers of these rows, row after row: (A,) or (A, K)."""
+        """Targets of these rows, row after row: (A,) or (A, K)."""
 
     @abstractmethod
     def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> NDArray[Any]:
-        """What a batch of `size` rows is asked: (B,) or (B, K), or (B, T) of tags, whose first stands at step
-        `lead`; rows past the given ones are asked nothing."""
+        """Targets of a batch of `size` rows: (B,) or (B, K), or (B, T) of tags, whose first is at step `lead`; rows
+        past the given ones have none."""
 
     @abstractmethod
     def spelled(self, place: int) -> str:
-        """A right answer as it stands in the table."""
+        """A target as it is written in the table."""
 
     @abstractmethod
     def describe(self, name: str) -> str:
-        """What is answered, in a few words."""
+        """The output in a few words."""
 
     @abstractmethod
     def facts(self) -> Any:
-        """What run.json says of the answers of all rows."""
+        """Statistics of the targets of all rows, for run.json."""
 
     def count_unseen(self, rows: Ids) -> tuple[int, list[str]]:
-        """How many answers of these rows can never be given, for the training part lacks them, and their names."""
+        """Count the targets of these rows that the training split lacks, which are never predicted; their names."""
         return 0, []
 
 
 @dataclass(frozen=True)
 class Labels(Answered):
-    """One of a set of names each, for a row, or for each of its steps."""
+    """One of a set of names per row, or per step of a row."""
 
     output: LabelOutput
-    ids: Ids  # (A,) places among the output's names, UNSEEN where the training part lacks the label
+    ids: Ids  # (A,) indices into the output's names, UNSEEN where the training split lacks the label
     given: tuple[str, ...]  # every name in the table
-    given_ids: Ids  # (A,) places in given
-    starts: Ids  # (N + 1,) where each row's answers begin
-    blank: str | None = None  # what stands where there is no answer: conllu's _
+    given_ids: Ids  # (A,) indices into given
+    starts: Ids  # (N + 1,) where each row's targets begin
+    blank: str | None = None  # the cell that means "no target": _ in CoNLL-U
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What can be answered."""
+        """The classes."""
         return self.output.names
 
     def places(self, rows: Ids) -> Ids:
@@ -87,29 +87,29 @@ class Labels(Answered):
 
     def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> Ids:
         if not self.each:
-            asked = np.full(size, NOT_ASKED, np.int64)
-            asked[: len(rows)] = np.where(self.ids[rows] < 0, NOT_ASKED, self.ids[rows])
-            return asked
-        asked = np.full((size, steps), NOT_ASKED, np.int64)
+            targets = np.full(size, NOT_ASKED, np.int64)
+            targets[: len(rows)] = np.where(self.ids[rows] < 0, NOT_ASKED, self.ids[rows])
+            return targets
+        targets = np.full((size, steps), NOT_ASKED, np.int64)
         for place, row in enumerate(rows.tolist()):
             tags = self.ids[self.starts[row] : self.starts[row + 1]][: steps - lead]
-            asked[place, lead : lead + len(tags)] = np.where(tags < 0, NOT_ASKED, tags)
-        return asked
+            targets[place, lead : lead + len(tags)] = np.where(tags < 0, NOT_ASKED, tags)
+        return targets
 
     def spelled(self, place: int) -> str:
         return self.given[int(self.given_ids[place])]
 
     def describe(self, name: str) -> str:
-        kind = "tags, one a step" if self.each else "labels"
+        kind = "tags, one per step" if self.each else "labels"
         lacking = len(self.count_unseen(np.arange(len(self.starts) - 1))[1])
-        there = f", of which the training part has {len(self.names):,}" if lacking else ""
+        there = f", of which the training split has {len(self.names):,}" if lacking else ""
         return f"{name}, one of {len(self.names) + lacking:,} {kind} ({shown(self.names)}){there}"
 
     def facts(self) -> dict[str, int]:
         return count_names(self.given, self.given_ids)
 
     def is_due(self, rows: Ids) -> NDArray[np.bool_]:
-        """(A,) which of the answers of these rows there are: conllu's _ is none."""
+        """(A,) which entries of these rows are targets: _ in CoNLL-U is none."""
         due: NDArray[np.bool_] = np.ones(len(self.given), np.bool_)
         if self.blank in self.given:
             due[self.given.index(self.blank)] = False
@@ -123,10 +123,10 @@ class Labels(Answered):
 
 @dataclass(frozen=True)
 class LabelSets(Answered):
-    """Any number of names for a row."""
+    """Any number of labels per row."""
 
     output: LabelSetOutput
-    ids: Ids  # (A,) labels of all rows, row after row, UNSEEN where the training part lacks one
+    ids: Ids  # (A,) labels of all rows, row after row, UNSEEN where the training split lacks one
     given: tuple[str, ...]  # every name in the table
     given_ids: Ids  # (A,)
     starts: Ids  # (N + 1,) where each row's labels begin
@@ -159,10 +159,10 @@ class LabelSets(Answered):
 
 @dataclass(frozen=True)
 class Values(Answered):
-    """One or several numbers for a row."""
+    """One or several numbers per row."""
 
     output: ValueOutput
-    numbers: NDArray[np.float64]  # (N, K) as they stand in the table
+    numbers: NDArray[np.float64]  # (N, K) as in the table
 
     def of(self, rows: Ids) -> NDArray[np.float64]:
         scaled: NDArray[np.float64] = (self.numbers[rows] - np.array(self.output.mean)) / self.output.deviation
@@ -189,35 +189,35 @@ class Values(Answered):
 
 @dataclass(frozen=True)
 class Written(Answered):
-    """A text for each row. Its answers are symbols, those of a text one after the other and a border after them."""
+    """A text for each row. Its targets are tokens: those of each text, and an EOS token after them."""
 
     output: TextOutput
-    texts: Texts  # (N,) as they stand in the table
+    texts: Texts  # (N,) as in the table
     ids: Symbols  # (A,) of all texts, row after row: see `encode_texts`
-    starts: Ids  # (N + 1,) where each row's symbols begin
+    starts: Ids  # (N + 1,) where each row's tokens begin
 
     def symbols(self, row: int) -> Symbols:
-        """A row's text as symbols, with the border that ends it, or its first 1,000."""
+        """A row's text as tokens with EOS, or its first 1,000 tokens."""
         return self.ids[self.starts[row] : self.starts[row + 1]]
 
     def of(self, rows: Ids) -> Ids:
         return self.ids[places_of(self.starts, rows)].astype(np.int64)
 
     def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> Ids:
-        """(B, T) with zeros past a text's end; steps and lead, the input's, play no part."""
+        """(B, T) with zeros past a text's end; steps and lead describe the input and are ignored."""
         lengths = self.target_lengths(rows, size)
-        asked = np.zeros((size, int(lengths.max(initial=0))), np.int64)
-        asked[np.arange(asked.shape[1]) < lengths[:, None]] = self.of(rows)
-        return asked
+        targets = np.zeros((size, int(lengths.max(initial=0))), np.int64)
+        targets[np.arange(targets.shape[1]) < lengths[:, None]] = self.of(rows)
+        return targets
 
     def target_lengths(self, rows: Ids, size: int) -> Ids:
-        """(B,) how many symbols of each row are asked for in what `lay_out` gives."""
+        """(B,) number of target tokens of each row in the result of `lay_out`."""
         lengths = np.zeros(size, np.int64)
         lengths[: len(rows)] = self.starts[rows + 1] - self.starts[rows]
         return lengths
 
     def characters(self, rows: Ids) -> int:
-        """Characters of these rows' texts, the ends of them counted as one each."""
+        """Count the characters of these rows' texts; the end of each text counts as one."""
         return sum(1 + len(self.texts[row]) for row in rows.tolist())
 
     def spelled(self, place: int) -> str:
@@ -236,13 +236,13 @@ class Written(Answered):
         }
 
 
-SYMBOLS = {"char": "characters", "byte": "bytes", "word": "words", "bpe": "word pieces"}
-"""What the symbols of a table are called, by its kind."""
+SYMBOLS = {"char": "characters", "byte": "bytes", "word": "words", "bpe": "subwords"}
+"""Plural of a token's name, by kind of vocabulary."""
 
 
 def encode_texts(table: Table, texts: Texts) -> tuple[Symbols, Ids]:
-    """The symbols of N texts (A,), each with the border that ends it, or its first 1,000; where each begins (N + 1,).
-    Symbols past 64 MB stand in a temporary file that is mapped into memory."""
+    """Encode N texts as tokens (A,), each with EOS, or its first 1,000; also return where each begins (N + 1,).
+    Tokens past 64 MB are kept in a temporary file that is mapped into memory."""
     store, border, lengths = SymbolStore(table.dtype), np.array([BORDER], table.dtype), [0]
     for first in range(0, len(texts), TOGETHER):
         some = [table.encode(texts[row]) for row in range(first, min(first + TOGETHER, len(texts)))]
@@ -253,30 +253,30 @@ def encode_texts(table: Table, texts: Texts) -> tuple[Symbols, Ids]:
 
 
 def places_of(starts: Ids, rows: Ids) -> Ids:
-    """Where what belongs to these rows stands, row after row: that of row r from starts[r] to starts[r + 1]."""
+    """Indices of the entries of these rows, row after row: row r has starts[r] to starts[r + 1] - 1."""
     counts = starts[rows + 1] - starts[rows]
     before = np.repeat(starts[rows] - (np.cumsum(counts) - counts), counts)
     return before + np.arange(int(counts.sum()))
 
 
-def filled(asked: NDArray[Any], size: int) -> NDArray[np.float32]:
-    """Numbers (R, K) as the first of `size` rows, NaN in the others."""
-    whole = np.full((size, asked.shape[1]), np.nan, np.float32)
-    whole[: len(asked)] = asked
+def filled(targets: NDArray[Any], size: int) -> NDArray[np.float32]:
+    """Pad numbers (R, K) to `size` rows with NaN."""
+    whole = np.full((size, targets.shape[1]), np.nan, np.float32)
+    whole[: len(targets)] = targets
     return whole
 
 
 def shown(names: Sequence[str]) -> str:
-    """The first names, for a line."""
+    """List the first names, for one line."""
     return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
 
 
 def count_names(names: Sequence[str], ids: Ids) -> dict[str, int]:
-    """How often each name stands in the table."""
+    """Count how often each name occurs in the table."""
     return dict(zip(names, np.bincount(ids, minlength=len(names)).tolist(), strict=True))
 
 
 def count_labels(labels: Labels, rows: Ids) -> list[int]:
-    """How often each label is the answer in these rows."""
+    """Count how often each label is the target in these rows."""
     ids = labels.of(rows)
     return [int(count) for count in np.bincount(ids[ids != UNSEEN], minlength=len(labels.names))]
