@@ -154,8 +154,8 @@ def test_what_rows_of_zeros_and_ones_are_taken_as_is_said() -> None:
             column.see(None, cell)
         return column.why
 
-    assert "taken as numbers; as any number of labels, by their places: --as labels" in why(TRUTHS["numbers"] * 5)
-    assert "any number of labels, by their places" in why(TRUTHS["truths"] * 5)
+    assert "taken as numbers; for any number of labels, by position: --as labels" in why(TRUTHS["numbers"] * 5)
+    assert "any number of labels, by position" in why(TRUTHS["truths"] * 5)
     assert why([[0.5, 1.0], [1, 0]] * 5) == ""
     assert why([[True, False], [True]] * 5) == ""
 

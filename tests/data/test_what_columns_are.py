@@ -72,10 +72,10 @@ def test_what_was_taken_is_said_with_the_option_and_the_option_wins(tmp_path: Pa
     rows = [f"some words {n}x,{n % 30}" for n in range(300)]
     named = csv(tmp_path / "a.csv", "text,label", [f"some words {n}x,{3 * (n % 30)}" for n in range(300)])
     filled, gaps = csv(tmp_path / "b.csv", "text,y", rows), csv(tmp_path / "c.csv", "text,y", [f"{r}0" for r in rows])
-    said = "whole numbers are taken as labels, for the column is called so; as amounts: --as value"
+    said = "whole numbers are taken as labels because of the column's name; for amounts: --as value"
     assert said in of(named).description
-    assert "y: whole numbers are taken as labels; as amounts: --as value" in of(filled).description
-    assert "y: whole numbers are taken as amounts; as labels: --as label" in of(gaps).description
+    assert "y: whole numbers are taken as labels; for amounts: --as value" in of(filled).description
+    assert "y: whole numbers are taken as amounts; for labels: --as label" in of(gaps).description
     assert kind_in(of(named, kind="value")) == "value"
     assert kind_in(of(gaps, kind="label")) == "label"
     assert "taken as" not in of(gaps, kind="label").description
@@ -106,7 +106,7 @@ def test_labels_of_one_column_or_one_hot_are_read_as_such(tmp_path: Path) -> Non
         assert found.answers["y"].output == LabelOutput(tuple("0123456789")), name
         assert found.answers["y"].of(np.arange(100)).tolist() == y.tolist(), name
     assert kind_in(of(tmp_path / "hot.npz", kind="value")) == "value"
-    assert "rows with a single 1 are taken as labels by number; as numbers: --as value" in found.description
+    assert "rows with a single 1 are taken as labels by number; for numbers: --as value" in found.description
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y[:, None])
     assert kind_in(of(tmp_path / "x.npy")) == "label"
@@ -115,7 +115,7 @@ def test_labels_of_one_column_or_one_hot_are_read_as_such(tmp_path: Path) -> Non
 def test_more_kinds_than_labels_may_be_are_told_of(tmp_path: Path) -> None:
     def told(name: str, kinds: int) -> bool:
         path = csv(tmp_path / "t.csv", f"text,{name}", [f"words {n}x,kind{n % kinds}" for n in range(2400)])
-        return "more than 1,000 kinds are taken as texts" in of(path, symbols="char").description
+        return "more than 1,000 different cells are taken as texts" in of(path, symbols="char").description
 
     assert told("label", 1100)
     assert not told("label", 900)
@@ -125,17 +125,17 @@ def test_more_kinds_than_labels_may_be_are_told_of(tmp_path: Path) -> None:
 
 CALLED: dict[str, tuple[str, Callable[[int], str], int, str, str]] = {
     "as many words as the text": ("category", lambda n: f"kind number {n % 60}", 100, "label",
-                                  "are taken as labels; as tags: --as tags"),
+                                  "are taken as labels; for tags: --as tags"),
     "the same under another name": ("remark", lambda n: f"kind number {n % 60}", 100, "tags",
-                                    "are taken as tags; as labels: --as label"),
+                                    "are taken as tags; for labels: --as label"),
     "few rows a kind": ("label", lambda n: f"kind{n % 60}", 100, "label",
-                        "60 kinds in 100 rows are taken as labels, for the column is called so; as texts: --as text"),
-    "a thousand kinds": ("label", lambda n: f"k{n % 1000}", 1500, "label", "1,000 kinds in 1,500 rows"),
+                        "60 different cells in 100 rows are taken as labels because of the column's name; for"),
+    "a thousand kinds": ("label", lambda n: f"k{n % 1000}", 1500, "label", "1,000 different cells in 1,500 rows"),
     "numbers of 1,500 kinds": ("label", lambda n: str(n % 1500), 3000, "value",
-                               "more than 1,000 kinds are taken as amounts, labels are up to so many; as labels"),
-    "3,000 kinds": ("label", lambda n: f"k{n}", 3000, "text", "more than 1,000 kinds are taken as texts"),
+                               "more than 1,000 different cells are taken as amounts, not labels; for labels"),
+    "3,000 kinds": ("label", lambda n: f"k{n}", 3000, "text", "more than 1,000 different cells are taken as texts"),
     "a text in each row": ("label", lambda n: f"a caption of its own {n}x", 100, "text",
-                           "hardly come again are taken as texts; as labels: --as label"),
+                           "are rarely repeated are taken as texts; for labels: --as label"),
     "enough rows a kind": ("label", lambda n: f"kind{n % 50}", 100, "label", ""),
     "decimals": ("label", lambda n: f"{n}.5", 1200, "value", ""),
     "prices": ("price", lambda n: str(n), 1200, "value", ""),
@@ -642,11 +642,11 @@ def test_labels_that_would_be_one_number_stay_labels(case: str, tmp_path: Path) 
     if case == "sections":
         assert list(found.answers[name].facts()) == ["1.1", "1.10", "1.2"]
         assert (
-            "one, written differently, are taken as labels, for the column is called so; as amounts: --as value"
+            "some equal but written differently, are taken as labels because of the column's name; for amounts:"
             in found.description
         )
     if case == "amounts":
-        assert "numbers with decimals are taken as amounts; as labels: --as label" in found.description
+        assert "numbers with decimals are taken as amounts; for labels: --as label" in found.description
 
 
 def test_writers_in_folders_below_labels_of_texts_are_told_of(tmp_path: Path) -> None:

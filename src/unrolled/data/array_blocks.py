@@ -1,5 +1,5 @@
-"""Arrays in files, read a block of rows at a time: no more is held than a block, and nothing is mapped, so that a
-file which shrinks while it is read ends in a sentence."""
+"""Read arrays in files a block of rows at a time. Nothing is mapped into memory, so a file that shrinks while it is
+read raises an error that says so."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ import numpy as np
 from unrolled.data.array_rows import AnyArray
 from unrolled.errors import DataError
 
-BLOCK = 1 << 22  # bytes of rows that are held at once, or one row
+BLOCK = 1 << 22  # bytes of rows held at once; one row may take more
 MOST_ROW = 1 << 26  # bytes of one row
-LARGE = 1 << 30  # bytes unpacked from which a packed file is held to MOST_PACKED
-MOST_PACKED = 100  # times its own size that it may unpack to: photographs and sounds pack to a half, masks to a 50th
+LARGE = 1 << 30  # unpacked bytes from which a packed file must keep to MOST_PACKED
+MOST_PACKED = 100  # largest ratio of unpacked to packed size: photographs and sounds have 2, masks 50
 
 
 def check_rows(path: object, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Raises DataError for an array of which one row is more than what is held at once."""
+    """Raise DataError for an array with a row too large to be held."""
     size = prod(shape[1:]) * dtype.itemsize
     if size > MOST_ROW:
         raise DataError(
-            f"{path}: a row of '{name}' takes {size / 1e6:,.0f} MB, and up to {MOST_ROW / 1e6:,.0f} are read.\n"
-            "The first axis is the row: is it the last here? Save it with axes changed, or cut into smaller rows."
+            f"{path}: a row of '{name}' takes {size / 1e6:,.0f} MB; at most {MOST_ROW / 1e6:,.0f} MB can be read.\n"
+            "The first axis must be the rows. Save the array with that axis first, or cut it into smaller rows."
         )
 
 
 def check_packed(path: object, packed: int, unpacked: int) -> None:
-    """Raises DataError for a packed file that would unpack to far more than data do."""
+    """Raise DataError for a packed file that would unpack to far more than real data do."""
     if unpacked > LARGE and unpacked > MOST_PACKED * packed:
         raise DataError(
             f"{path} of {packed / 1e6:,.1f} MB unpacks to {unpacked / 1e9:,.1f} GB: {unpacked // max(1, packed):,} "
-            f"times its size, and up to {MOST_PACKED} are read.\n"
-            "Where it is what it should be, save its largest array as an .npy, which is read from where it lies."
+            f"times its size; at most {MOST_PACKED} times is accepted.\n"
+            "If the file is right, save its largest array as .npy, which needs no unpacking."
         )
 
 
 def rows_at_once(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> int:
-    """So many rows of all these arrays, (shape, dtype) by name, fill a block; one at least."""
+    """Number of rows that fill a block, at least one. arrays: name -> (shape, dtype)."""
     sizes = [prod(shape[1:]) * dtype.itemsize for shape, dtype in arrays.values()]
     return max(1, BLOCK // max(1, *sizes)) if sizes else 1
 
@@ -47,8 +47,8 @@ def rows_at_once(arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) ->
 def stream_blocks(
     file: IO[bytes], path: object, shape: tuple[int, ...], dtype: np.dtype[Any], rows: int
 ) -> Iterator[AnyArray]:
-    """So many rows at a time of an array in C order, whose values begin where `file` stands. Raises DataError where
-    they end too early."""
+    """Yield blocks of `rows` rows of an array in C order, whose values begin where `file` stands. Raises DataError
+    if they end too early."""
     size, total = prod(shape[1:]) * dtype.itemsize, prod(shape) * dtype.itemsize
     for start in range(0, shape[0], rows):
         count = min(rows, shape[0] - start)
@@ -61,8 +61,8 @@ def stream_blocks(
 def column_blocks(
     file: IO[bytes], path: object, shape: tuple[int, ...], dtype: np.dtype[Any], rows: int, start: int
 ) -> Iterator[AnyArray]:
-    """As `stream_blocks`, of an array in Fortran's order, whose rows lie scattered; `file` can seek, and values begin
-    at the byte `start`."""
+    """As `stream_blocks`, for an array in Fortran order, whose rows are scattered: `file` must be seekable, and the
+    values begin at byte `start`."""
     columns = prod(shape[1:])
     for first in range(0, shape[0], rows):
         count = min(rows, shape[0] - first)
@@ -77,14 +77,14 @@ def column_blocks(
 
 
 def shorter(path: object, promised: int, there: int) -> DataError:
-    """What to say of a file that ends before its values do."""
+    """The error for a file that ends before its values do."""
     return DataError(
         f"{path} is truncated: its header promises {promised:,} bytes of numbers, and {there:,} are there.\n"
-        "Copy it anew; where something writes to it, wait until that is done."
+        "Copy it again; if a program is still writing it, wait until that is done."
     )
 
 
 def in_step(blocks: Mapping[str, Iterator[AnyArray]]) -> Iterator[dict[str, AnyArray]]:
-    """Blocks of several arrays with as many rows each, side by side."""
+    """Join the blocks of several arrays, which have equally many rows."""
     for together in zip(*blocks.values(), strict=True):
         yield dict(zip(blocks, together, strict=True))

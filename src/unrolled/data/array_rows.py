@@ -1,4 +1,4 @@
-"""Arrays as tables: what npz, npy and idx share. The first axis is the row."""
+"""Arrays as tables: the code shared by npz, npy and idx. The first axis is the rows."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from unrolled.errors import DataError
 
 AnyArray: TypeAlias = NDArray[Any]
 
-MOST_BYTES = 8 << 30  # of the arrays of one packed file, unpacked
+MOST_BYTES = 8 << 30  # unpacked bytes of the arrays of one packed file
 
 
 def check_array(path: object, name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
-    """Raises DataError for an array whose values are neither numbers nor text, or that has no rows by its shape."""
+    """Raise DataError for an array whose values are neither numbers nor text, or whose shape has no rows."""
     if dtype.hasobject:
         raise DataError(
-            f"{path}: '{name}' is an array of Python objects, which cannot be loaded without running what "
-            f"the file says.\nSave numbers or text: {name}.astype(float), or {name}.astype(str)"
+            f"{path}: '{name}' is an array of Python objects, which cannot be loaded without running code "
+            f"in the file.\nSave numbers or text: {name}.astype(float), or {name}.astype(str)"
         )
     if dtype.kind not in "biufU":
         raise DataError(
@@ -37,12 +37,12 @@ def check_array(path: object, name: str, shape: Sequence[int], dtype: np.dtype[A
 
 
 def read_rows(table: TableFile, blocks: Iterable[Mapping[str, AnyArray]], columns: Sequence[str]) -> Iterator[Row]:
-    """These columns of each row, numbered from 1: a plain value of an array with one a row, else an array.
+    """Yield these columns of each row, numbered from 1: a plain value if the array has one per row, else an array.
 
     blocks: some rows of each array at a time.
 
-    uint8 stays; all other numbers of more axes become float32, or float64 where that does not hold them. Raises
-    DataError, with the row, for a number that is not finite, or that these do not hold.
+    uint8 stays; other arrays of numbers become float32, or float64 where float32 loses digits. Raises DataError, with
+    the row, for a number that is not finite, or that neither of them holds.
     """
     before = 0
     for block in blocks:
@@ -51,7 +51,7 @@ def read_rows(table: TableFile, blocks: Iterable[Mapping[str, AnyArray]], column
             cells = []
             for name, array in zip(columns, chosen, strict=True):
                 cell = _cell(array[place])
-                alone = isinstance(cell, float) and not math.isinf(cell)  # nan: is told of with the column's kind
+                alone = isinstance(cell, float) and not math.isinf(cell)  # nan is reported with the column's kind
                 if (
                     isinstance(cell, np.ndarray | float)
                     and not alone
@@ -60,7 +60,7 @@ def read_rows(table: TableFile, blocks: Iterable[Mapping[str, AnyArray]], column
                 ):
                     raise DataError(
                         f"{table.place(before + place + 1)}: '{name}' holds a number that is not finite: nan or "
-                        "inf.\nMend it, or leave the row out."
+                        "inf.\nCorrect it, or leave the row out."
                     )
                 if isinstance(cell, np.ndarray) and array.dtype.kind in "iu" and may_be_rounded(cell):
                     _check_exact(array[place], f"{table.place(before + place + 1)}: '{name}'")
@@ -71,18 +71,18 @@ def read_rows(table: TableFile, blocks: Iterable[Mapping[str, AnyArray]], column
         before += max(map(len, block.values()), default=0)
 
 
-def _check_exact(numbers: AnyArray, said: str) -> None:
-    """Raises DataError for a whole number that loses digits as a float of 64 bits."""
+def _check_exact(numbers: AnyArray, cell: str) -> None:
+    """Raise DataError for a whole number that loses digits as a 64-bit float. cell: the row and column."""
     rounded = next((one for one in numbers.ravel().tolist() if is_rounded(one)), None)
     if rounded is not None:
         raise DataError(
-            f"{said} holds {say_rounded(rounded)}.\n"
-            "Leave ids out. Of amounts, subtract the same from all of them, or divide them, before they are saved."
+            f"{cell} holds {say_rounded(rounded)}.\n"
+            "Leave ids out. From amounts, subtract the same number, or divide them, before you save them."
         )
 
 
 def flat(array: AnyArray) -> AnyArray:
-    """An array of shape (N, 1) as (N)."""
+    """Reshape (N, 1) to (N)."""
     return array.reshape(-1) if array.ndim > 1 and prod(array.shape[1:]) == 1 else array
 
 

@@ -1,4 +1,4 @@
-"""Batches of examples: whole rows, of like length side by side. Batch k is a pure function of (seed, k)."""
+"""Batches of examples: whole rows, grouped by length. Batch k is a pure function of (seed, k)."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-LONGEST = 1_000  # steps of a row that are read at most
+LONGEST = 1_000  # maximum steps of a row; the rest is cut
 
 
 class RowBatch(NamedTuple):
-    """B whole rows of at most T steps and their answers: one, due at a row's last step, or one for each step."""
+    """B whole rows of at most T steps, with one target per row, at its last step, or one per step."""
 
-    inputs: Tensor  # (B, T, P) int64: each step a bag of ids, 0 where it has fewer; or (B, T, D) float32
-    lengths: Tensor  # (B,) int64, 0 for a row that only fills the batch
-    fresh: Tensor  # (B,) bool: all true, for every row starts anew
-    answers: Mapping[str, Tensor]  # of each output (B,) or, of tags, (B, T), int64; or (B, K) float32
-    each: frozenset[str] = frozenset()  # outputs with an answer a step
-    twice: bool = False  # whether the rows of the first half stand in the second again
+    inputs: Tensor  # (B, T, P) int64: a bag of ids per step, padded with 0; or (B, T, D) float32
+    lengths: Tensor  # (B,) int64, 0 for a padding row
+    fresh: Tensor  # (B,) bool: all true, because every row starts from the initial state
+    answers: Mapping[str, Tensor]  # per output: (B,) or, for tags, (B, T), int64; or (B, K) float32
+    each: frozenset[str] = frozenset()  # outputs with a target per step
+    twice: bool = False  # whether the second half repeats the rows of the first
 
     @property
     def steps(self) -> int:
@@ -40,16 +40,16 @@ class RowBatch(NamedTuple):
 
     @property
     def asked(self) -> int:
-        """How many answers of an output are due; what a loss is divided by."""
+        """Number of targets of an output, by which the loss is divided."""
         return max(int(is_asked(answer).sum()) for answer in self.answers.values())
 
     def to(self, device: torch.device) -> RowBatch:
-        """The same with inputs and answers on a device; lengths stay where they are."""
+        """Move inputs and targets to a device; lengths stay where they are."""
         answers = {name: answer.to(device) for name, answer in self.answers.items()}
         return self._replace(inputs=self.inputs.to(device), answers=answers)
 
     def doubled(self) -> RowBatch:
-        """The same rows, and once more below."""
+        """Repeat all rows below themselves."""
         import torch
 
         answers = {name: torch.cat([answer, answer]) for name, answer in self.answers.items()}
@@ -57,7 +57,7 @@ class RowBatch(NamedTuple):
         return RowBatch(inputs, lengths, fresh, answers, self.each, twice=True)
 
     def cut(self, a: int, b: int) -> RowBatch:
-        """Steps a to b - 1: an answer is due where a row ends among them."""
+        """Steps a to b - 1; a row has its target there if it ends among them."""
         due = (self.lengths > a) & (self.lengths <= b)  # (B,)
         answers = {
             name: one[:, a:b] if name in self.each else unless(one, due.to(one.device))
@@ -67,12 +67,12 @@ class RowBatch(NamedTuple):
 
 
 def is_asked(answers: Tensor) -> Tensor:
-    """Which answers are due: (B,) or (B, T) of labels but NOT_ASKED; (B,) of numbers (B, K) but NaN."""
+    """Which targets exist: (B,) or (B, T), labels that are not NOT_ASKED; (B,), numbers (B, K) that are not NaN."""
     return ~answers.isnan().any(-1) if answers.is_floating_point() else answers != NOT_ASKED
 
 
 def unless(answers: Tensor, due: Tensor) -> Tensor:
-    """The answers (B,) or (B, K) of the rows where due (B,) is true; none is asked of the others."""
+    """Keep the targets (B,) or (B, K) of the rows where due (B,) is true, and blank out the others."""
     import torch
 
     nothing = torch.nan if answers.is_floating_point() else NOT_ASKED
@@ -80,13 +80,13 @@ def unless(answers: Tensor, due: Tensor) -> Tensor:
 
 
 class ExampleBatches:
-    """The rows of a part, shuffled each epoch, those of like length in one batch; an epoch's odd batch is filled up
-    with rows of length 0. Rows longer than 1,000 steps are read to there."""
+    """The rows of a split, shuffled each epoch, with similar lengths in one batch; an epoch's last batch is filled up
+    with rows of length 0. Rows are cut after 1,000 steps."""
 
     def __init__(
         self, examples: Examples, part: str, batch: int, seed: int, varied: bool = False, twice: bool = False
     ) -> None:
-        """varied: each row is read as one like it, another each time. twice: each row stands in its batch again."""
+        """varied: augment each row, differently each time. twice: each row is in its batch twice."""
         self.seed, self.varied, self.twice, self._examples = seed, varied, twice, examples
         self._rows = rows = rows_of(examples, part)
         self._order = RowOrder(
@@ -95,31 +95,31 @@ class ExampleBatches:
         self.batches_an_epoch = self._order.batches_an_epoch
 
     def batch(self, k: int) -> RowBatch:
-        """Batch k, from 0, of an endless row of epochs; T is its longest row's length."""
+        """Batch k, from 0, of an endless sequence of epochs; T is its longest row's length."""
         dice = numpy_generator(self.seed, "varied", k) if self.varied else None
         batch = make_batch(self._examples, self._rows[self._order.rows(k)], self._order.batch, dice)
         return batch.doubled() if self.twice else batch
 
     def padding_share(self, batches: int = POOL) -> float:
-        """How much of the first batches of an epoch is padding."""
-        read = whole = 0
+        """Share of padding in the first batches of an epoch."""
+        used = whole = 0
         for k in range(min(batches, self.batches_an_epoch)):
             batch = self.batch(k)
-            read, whole = read + int(batch.lengths.sum()), whole + int((batch.lengths > 0).sum()) * batch.steps
-        return 1 - read / whole
+            used, whole = used + int(batch.lengths.sum()), whole + int((batch.lengths > 0).sum()) * batch.steps
+        return 1 - used / whole
 
 
 def rows_of(examples: Examples, part: str) -> Ids:
-    """The rows of a part. Raises DataError where there is none."""
+    """The rows of a split. Raises DataError if there are none."""
     if not len(examples.parts[part]):
-        raise DataError(f"The {part} part of {examples.path} is empty: no rows were cut off for it.")
+        raise DataError(f"The {part} split of {examples.path} is empty: it was given no rows.")
     return examples.parts[part]
 
 
 def read_lengths(examples: Examples, rows: Ids) -> Ids:
-    """Steps of each of these rows (R,), if texts; else what tells which are of like length, samples of a sound say.
+    """Lengths (R,) by which these rows are grouped: steps of texts; samples of sounds, and so on.
 
-    A text's bytes tell too little of its words: of translations a batch was 29% padding by bytes, and is 9% by steps.
+    A text's bytes say too little about its steps: batches of translations had 29% padding by bytes, and 9% by steps.
     """
     if not isinstance(examples.items, Texts):
         return examples.lengths[rows]
@@ -128,7 +128,7 @@ def read_lengths(examples: Examples, rows: Ids) -> Ids:
 
 
 def make_batch(examples: Examples, rows: Ids, size: int, dice: np.random.Generator | None = None) -> RowBatch:
-    """These rows with their answers, filled up to `size` rows; with dice, rows like these."""
+    """Collate these rows and their targets, padded to `size` rows; with dice, the rows are augmented."""
     import torch
 
     items = [examples.items[row] for row in rows.tolist()]
@@ -144,7 +144,7 @@ def make_batch(examples: Examples, rows: Ids, size: int, dice: np.random.Generat
 def gather_steps(
     intake: Intake, items: Sequence[Item], size: int | None = None, dice: np.random.Generator | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The steps of items side by side, (B, T, P) with zeros past a row's end, and their lengths (B,)."""
+    """Pad the steps of items to (B, T, P) with zeros; return them and their lengths (B,)."""
     import torch
 
     encoded = [(intake.encode(item) if dice is None else intake.vary(item, dice))[:LONGEST] for item in items]
@@ -160,9 +160,9 @@ def gather_steps(
 
 
 def by_length(examples: Examples, part: str, size: int, limit: int | None = None) -> Iterator[Ids]:
-    """Rows of a part in groups of `size`, those of like length together: for reading them once, fast.
+    """Yield the rows of a split in groups of `size` with similar lengths, for fast evaluation.
 
-    limit: so many rows at most, spread evenly over the part.
+    limit: maximum number of rows, spread evenly over the split.
     """
     rows = examples.parts[part]
     if limit is not None and limit < len(rows):

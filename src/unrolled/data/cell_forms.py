@@ -1,4 +1,4 @@
-"""What the cells of a column that is read as text are: one list among texts, or one text among lists, is a fault."""
+"""Check that the cells of a text column have one form: a list among texts, or a text among lists, is an error."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from unrolled.errors import DataError
 
 
 class CellForms:
-    """How many cells are lists, how many true or false, and how many single texts or numbers."""
+    """Counts of cells that are lists, that are true or false, and that are single texts or numbers."""
 
     def __init__(self) -> None:
         self.rows = 0
         self._lists, self._truths, self._texts = Odd(), Odd(), Odd()
 
     def see(self, cell: Cell) -> None:
-        """The next row's cell."""
+        """Count the next row's cell."""
         one = self._lists if isinstance(cell, list) else self._truths if isinstance(cell, bool) else self._texts
         one.see(self.rows, cell)
         self.rows += 1
 
     def check(self, name: str, place: Callable[[int], str]) -> None:
-        """Raises DataError for the first cell that is unlike most. name: the column's; place: where a row stands."""
+        """Raise DataError for the first cell of another form than most. place: row -> its file and row number."""
         expected, odd = "a text", (self._lists, self._truths)
         if 2 * self._lists.count > self.rows:
             expected, odd = "a list", (self._truths, self._texts)
@@ -36,5 +36,5 @@ class CellForms:
             written = shortened(json.dumps(found.cell, ensure_ascii=False, default=str))
             raise DataError(
                 f"{place(found.row)}: '{name}' is {written}, where {expected} was expected, as in most rows.\n"
-                "Correct it, or leave the row out; or have all cells read as text: --read text"
+                "Correct it, or leave the row out; or read all cells as text: --read text"
             )

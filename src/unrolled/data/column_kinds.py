@@ -1,10 +1,10 @@
-"""What kind of answer a column holds: the one place where that is decided, and what is said of it.
+"""Decide which kind of output a column is, by its cells and its name. `--as` always overrules this.
 
-In this order. Rows of zeros with a single 1: labels by number; where nearly all rows are such, another is refused.
-As many words, or entries of a list, as the input has steps: tags, but in a column called label where every row has
-as many. Lists of numbers: values. Other lists: any number of labels. Mostly numbers: labels where the column is
-called so, or where its whole numbers fill 0 to K-1 or 1 to K with five rows each; else values. What comes in few
-kinds: labels. Dates and times: nothing that is learnt. All else: texts. An option, `--as`, always wins.
+In this order: Rows of zeros with a single 1: labels by number; if nearly all rows are like that, the others are
+errors. As many words, or list entries, as the input has steps: tags, but in a column named label only if their
+number varies. Lists of numbers: values. Other lists: any number of labels. Mostly numbers: labels if the column
+is named so, or if its whole numbers fill 0 to K-1 or 1 to K with five rows each; else values. Few different cells:
+labels. Dates and times: not learnt. Anything else: texts.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from unrolled.data.table_file import Cell
 from unrolled.data.times import holds_times
 from unrolled.data.written_numbers import WHOLE, is_nearly, is_number, is_undefined, unit_of
 
-MOST_KINDS, LEAST_ROWS = 1000, 5  # of labels; rows a kind
-FEWEST_NAMED = 2  # rows a kind, on average, below which labels of a column that is called so are told of
-UNLIKE = 0.9  # kinds a row, above which words in such a column are texts
-MOST_TAGS, TAGGED = 200, 0.99  # kinds of tags; share of rows with as many tags as words
-ONE_HOT = 0.9  # share of rows with a single 1 among zeros, from which another row is a fault
+MOST_KINDS, LEAST_ROWS = 1000, 5  # different labels; rows per label
+FEWEST_NAMED = 2  # rows per label, on average, below which labels that were taken by the column's name are noted
+UNLIKE = 0.9  # different cells per row, above which words in such a column are texts
+MOST_TAGS, TAGGED = 200, 0.99  # different tags; share of rows with as many tags as words
+ONE_HOT = 0.9  # share of rows with a single 1 among zeros, from which another row is an error
 LABELS = re.compile(r"(.*[\W_])?(label|class|category)|labels|classes|categories", re.IGNORECASE)
-MOST_UNITS = 100  # of amounts, that are told apart
-SPREAD = 100  # cells, spread evenly over a column, by which it is seen to hold dates; half of them at least
+MOST_UNITS = 100  # different units of amounts that are counted
+SPREAD = 100  # cells, spread evenly over a column, that are checked for dates; between half as many and all
 NAMED_KINDS = {"tags": "tags", "label": "labels"}
-DATE, TIME = "date", "time"  # kinds that are recognised, and not learnt
+DATE, TIME = "date", "time"  # recognised, but not learnt
 
 
 @dataclass
 class Odd:
-    """Cells of one fault: how many, and the first of them."""
+    """Cells with the same fault: their number, and the first of them."""
 
     count: int = 0
-    row: int = -1  # among those that were seen
+    row: int = -1  # index among the rows seen
     cell: Cell = None
 
     def see(self, row: int, cell: Cell) -> None:
-        """One more."""
+        """Count one more."""
         if not self.count:
             self.row, self.cell = row, cell
         self.count += 1
@@ -52,33 +52,33 @@ class Odd:
 
 @dataclass
 class Column:
-    """What has been seen of an output column. labelled: the table's form says that it is a label; name: its own."""
+    """Statistics of an output column. labelled: it is a label by the table's form, such as folders; name: its own."""
 
     name: str = ""
     labelled: bool = False
     rows: int = 0
-    lists: Odd = field(default_factory=Odd)  # of any kind
+    lists: Odd = field(default_factory=Odd)  # lists of any kind
     sound: Odd = field(default_factory=Odd)  # numbers
     whole: int = 0  # numbers without decimals
     listed_numbers: int = 0  # lists of numbers
     binary: int = 0  # rows of zeros and ones, all of one length
-    one_hot: int = 0  # of these, with a single 1
+    one_hot: int = 0  # of those, rows with a single 1
     length: int = 0  # of the first list
     tagged: int = 0  # rows with as many entries as the input has steps, and more than one
-    steps: set[int] = field(default_factory=set)  # of these, up to two counts that differ
+    steps: set[int] = field(default_factory=set)  # numbers of steps of those rows, up to two different ones
     nearly: Odd = field(default_factory=Odd)  # 3,14 and the like
     undefined: Odd = field(default_factory=Odd)  # nan and the like
-    words: Odd = field(default_factory=Odd)  # neither of these, nor numbers
-    amounts: dict[str, Odd] = field(default_factory=dict)  # of the words, by unit: 12 kg and the like
-    listed: Odd = field(default_factory=Odd)  # lists that are neither of numbers nor of names
+    words: Odd = field(default_factory=Odd)  # neither of those, nor numbers
+    amounts: dict[str, Odd] = field(default_factory=dict)  # words such as 12 kg, by unit
+    listed: Odd = field(default_factory=Odd)  # lists of neither numbers nor names
     empty: Odd = field(default_factory=Odd)  # lists without an entry
-    spread: list[Cell] = field(default_factory=list)  # cells that are no lists, spread evenly
-    every: int = 1  # rows from one of these to the next
-    kinds: Counter[str] = field(default_factory=Counter)  # up to one more than matter
+    spread: list[Cell] = field(default_factory=list)  # cells that are not lists, spread evenly
+    every: int = 1  # distance between them, in rows
+    kinds: Counter[str] = field(default_factory=Counter)  # different cells; counting stops after MOST_KINDS + 1
     tags: set[str] = field(default_factory=set)
 
     def see(self, steps: int | None, cell: Cell) -> None:
-        """One row: how many steps its input has that could be tagged, None where it has none, and this cell."""
+        """Add a row's cell. steps: of its input that could be tagged; None if there are none."""
         listed = isinstance(cell, list | np.ndarray)
         words = list(cell) if listed else str(cell).split()  # type: ignore[arg-type]
         if listed:
@@ -131,13 +131,13 @@ class Column:
         """tags, value, labels, label, date, time or text."""
         if self._is_one_hot:
             return "label"
-        if self._has_tags and not (self._by_chance and self._is_called_label):
+        if self._has_tags and not (self._is_coincidence and self._is_named_label):
             return "tags"
         if self.rows and self.listed_numbers > self.rows / 2:
             return "value"
         if self.rows and self.lists.count == self.rows:
             return "labels"
-        if self._is_called_label:
+        if self._is_named_label:
             return "label"
         if self.numbers and self.numbers == self.rows - self.undefined.count:
             if spelled_in_digits(self.spread, self.name):
@@ -152,15 +152,15 @@ class Column:
 
     @property
     def odd(self) -> list[Odd]:
-        """Cells that are no numbers among numbers, no lists of one kind among lists, or lists among labels or texts,
-        which an error is made of, the first row first."""
+        """Cells that are errors, by their first row: other cells among numbers, lists of another kind among lists,
+        lists among labels or texts."""
         found: tuple[Odd, ...] = (self.nearly, self.undefined, self.words, self.lists)
         if self.lists.count > self.rows / 2:
             kinds = {"value": (self.listed, self.empty), "labels": (self.listed,), "tags": ()}
             found = kinds.get(self.kind, (self.sound, self.nearly, self.undefined, self.words))
         elif not self.numeric:
             found = (self.lists,) if self.kind in ("label", "text") else ()
-        elif self._is_called_label:
+        elif self._is_named_label:
             found = (self.undefined,)
         elif self.kind == "label" and not self.nearly.count and not self.undefined.count:
             found = ()  # 1, 2 and many
@@ -173,16 +173,16 @@ class Column:
 
     @property
     def amount(self) -> Odd | None:
-        """Numbers with one unit, where texts or tags by chance would be taken, and most cells are such or numbers."""
+        """Numbers with one unit, in a column of mostly numbers taken as texts, or by coincidence as tags."""
         found = max(self.amounts.values(), key=lambda one: one.count, default=None)
-        if found is None or not (self.kind == "text" or (self.kind == "tags" and self._by_chance)):
+        if found is None or not (self.kind == "text" or (self.kind == "tags" and self._is_coincidence)):
             return None
         count = self.numbers + self.nearly.count + found.count
         return found if 2 * count > self.rows - self.undefined.count else None
 
     @property
     def mixed(self) -> dict[str, Odd]:
-        """What its cells are, where they would be texts and most of them are no words: numbers, words and lists."""
+        """Numbers, words and lists of a column that would be taken as texts although most cells are not words."""
         if self.kind != "text" or self.numeric or 2 * self.words.count > self.rows - self.undefined.count:
             return {}
         numbers = min((one for one in (self.sound, self.nearly) if one.count), key=lambda one: one.row, default=Odd())
@@ -192,39 +192,39 @@ class Column:
 
     @property
     def why(self) -> str:
-        """What is said of a kind that could be another, with the option that overrules it."""
+        """A note on a kind that could be another, with the option that overrules it; else empty."""
         if self.kind == "label" and self.rows == self.one_hot:
-            return "rows with a single 1 are taken as labels by number; as numbers: --as value"
+            return "rows with a single 1 are taken as labels by number; for numbers: --as value"
         if self.kind in ("value", "labels") and self.rows == self.binary:
             if self.kind == "labels":
-                return "rows of true and false are taken as any number of labels, by their places"
-            return "rows of 0 and 1 are taken as numbers; as any number of labels, by their places: --as labels"
+                return "rows of true and false are taken as any number of labels, by position"
+            return "rows of 0 and 1 are taken as numbers; for any number of labels, by position: --as labels"
         called = LABELS.fullmatch(self.name) is not None
-        if self.kind in ("tags", "label") and self._has_tags and self._by_chance:
+        if self.kind in ("tags", "label") and self._has_tags and self._is_coincidence:
             other = "label" if self.kind == "tags" else "tags"
-            there = "as many words as the input has, in every row alike,"
-            return f"{there} are taken as {NAMED_KINDS[self.kind]}; as {NAMED_KINDS[other]}: --as {other}"
+            there = "cells with as many words as the input, the same number in every row,"
+            return f"{there} are taken as {NAMED_KINDS[self.kind]}; for {NAMED_KINDS[other]}: --as {other}"
         if called and self.kind in ("text", "value") and len(self.kinds) > MOST_KINDS and self._is_no_amount:
             taken = "texts" if self.kind == "text" else "amounts"
-            more = f"more than {MOST_KINDS:,} kinds are taken as {taken}"
-            return f"{more}, labels are up to so many; as labels: --as label"
+            more = f"more than {MOST_KINDS:,} different cells are taken as {taken}"
+            return f"{more}, not labels; for labels: --as label"
         if called and self.kind == "text":
-            return "cells that hardly come again are taken as texts; as labels: --as label"
+            return "cells that are rarely repeated are taken as texts; for labels: --as label"
         if called and self.kind == "label" and not self.numbers and self.rows < FEWEST_NAMED * len(self.kinds):
-            kinds = f"{len(self.kinds):,} kinds in {self.rows:,} rows"
-            return f"{kinds} are taken as labels, for the column is called so; as texts: --as text"
+            kinds = f"{len(self.kinds):,} different cells in {self.rows:,} rows"
+            return f"{kinds} are taken as labels because of the column's name; for texts: --as text"
         if self.lists.count or self.labelled or not self.numbers or self.numbers < self.rows - self.undefined.count:
             return ""
         if self.kind == "label":
-            because = "" if self._fills else ", for the column is called so"
+            because = "" if self._fills else " because of the column's name"
             if self.whole < self.numbers:
-                spelled = "numbers, of which some are one, written differently,"
-                return f"{spelled} are taken as labels{because}; as amounts: --as value"
-            return f"whole numbers are taken as labels{because}; as amounts: --as value"
+                numbers = "numbers, some equal but written differently,"
+                return f"{numbers} are taken as labels{because}; for amounts: --as value"
+            return f"whole numbers are taken as labels{because}; for amounts: --as value"
         if self.whole == self.numbers and len(self.kinds) <= MOST_KINDS:
-            return "whole numbers are taken as amounts; as labels: --as label"
+            return "whole numbers are taken as amounts; for labels: --as label"
         if called and len(self.kinds) <= MOST_KINDS and self.rows >= LEAST_ROWS * len(self.kinds):
-            return "numbers with decimals are taken as amounts; as labels: --as label"
+            return "numbers with decimals are taken as amounts; for labels: --as label"
         return ""
 
     @property
@@ -234,25 +234,25 @@ class Column:
 
     @property
     def _is_one_hot(self) -> bool:
-        """Whether rows, or nearly all of them, are zeros with a single 1."""
+        """Whether all rows, or nearly all, are zeros with a single 1."""
         if not self.rows or self._has_tags:
             return 0 < self.one_hot == self.rows
         return self.one_hot >= ONE_HOT * self.rows
 
     @property
     def _has_tags(self) -> bool:
-        """Whether there are as many entries as the input has steps, of few kinds."""
+        """Whether there are as many entries as the input has steps, and few different ones."""
         return self.rows > 0 and self.tagged >= TAGGED * self.rows and len(self.tags) < MOST_TAGS
 
     @property
-    def _by_chance(self) -> bool:
-        """Whether entries and steps are words, as many in each row: these may be as many by chance."""
+    def _is_coincidence(self) -> bool:
+        """Whether entries and steps are words, equally many in each row: this may be a coincidence."""
         return len(self.steps) == 1 and not self.lists.count
 
     @property
-    def _is_called_label(self) -> bool:
-        """Whether the column's name, or the form of the table, says that it is a label, and nothing speaks against
-        it: decimals that are numbers, too many kinds, or a word of its own in each row."""
+    def _is_named_label(self) -> bool:
+        """Whether the column is a label by its name, or by the table's form, and its cells allow it: no decimals, not
+        too many different cells, not a different word in each row."""
         if len(self.kinds) > MOST_KINDS or not self.rows or self.lists.count:
             return False
         if self.labelled:
@@ -260,18 +260,18 @@ class Column:
         if LABELS.fullmatch(self.name) is None:
             return False
         if self.numbers + self.undefined.count == self.rows:
-            return (self.whole == self.numbers or self._are_spelled) and len(self.kinds) < self.rows
+            return (self.whole == self.numbers or self._are_section_numbers) and len(self.kinds) < self.rows
         return self.numbers < self.rows / 2 and len(self.kinds) <= UNLIKE * self.rows
 
     @property
-    def _are_spelled(self) -> bool:
-        """Whether two of the decimals would be one number, 1.1 and 1.10: of sections, say, which are names."""
+    def _are_section_numbers(self) -> bool:
+        """Whether two of the decimals are equal as numbers, as 1.1 and 1.10: section numbers, which are names."""
         decimals = [kind for kind in self.kinds if is_number(kind) and WHOLE.fullmatch(kind.strip()) is None]
         return len(set(map(exact, decimals))) < len(decimals)
 
     @property
     def _fills(self) -> bool:
-        """Whether whole numbers fill 0 to K-1 or 1 to K, with five rows each at least."""
+        """Whether whole numbers fill 0 to K-1 or 1 to K, with at least five rows each."""
         if self.whole < self.rows - self.undefined.count or not 2 <= len(self.kinds) <= MOST_KINDS:
             return False
         counts: Counter[int] = Counter()
@@ -283,17 +283,17 @@ class Column:
 
 
 def is_binary(row: Sequence[Any]) -> bool:
-    """Whether a list is of zeros and ones, two entries at least."""
+    """Whether a list has only zeros and ones, and at least two entries."""
     return len(row) > 1 and all(isinstance(one, int | float | np.number | np.bool_) and one in (0, 1) for one in row)
 
 
 def _named(row: Sequence[Any]) -> bool:
-    """Whether a list's entries are names: texts and truths."""
+    """Whether a list's entries are names: texts, true or false."""
     return bool(row) and all(isinstance(one, str | bool | np.bool_) for one in row)
 
 
 def spell(cell: Cell) -> str:
-    """A cell as text: as it stands in a csv."""
+    """Return a cell as text, as it is written in a csv."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, np.ndarray):
@@ -302,5 +302,5 @@ def spell(cell: Cell) -> str:
 
 
 def entries(cell: np.ndarray[Any, Any]) -> list[Any]:
-    """An array's numbers in their order, whole ones as such: an npz holds its tags as numbers."""
+    """List an array's numbers in order, whole ones as int, because an npz holds tags as numbers."""
     return [int(one) if float(one).is_integer() else one for one in cell.ravel().tolist()]
