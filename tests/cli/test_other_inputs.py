@@ -250,7 +250,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train prices.csv --symbols word", ("--symbols is of texts", "vectors")),
     ("train prices.csv --sequence nothing", ("--sequence", "no column 'nothing'", "size, rooms, price")),
     ("train prices.csv --input size,rom", ("--input", "no column 'rom'", "did you mean 'rooms'?")),
-    ("train prices.csv --input price --output price", ("--output names each column once",)),
+    ("train prices.csv --input price --output price", ("--input and --output must name different columns",)),
     ("train prices.csv --balance", ("--balance gives each label the same weight", "not single labels")),
     ("train prices.csv --as values", ("--as is one of", "did you mean 'value'?")),
     ("train prices.csv --freeze encoder", ("--freeze encoder", "name the run: --from run")),

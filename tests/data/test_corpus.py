@@ -290,8 +290,8 @@ def test_text_that_will_not_do_is_refused(tmp_path: Path, text: str, options: di
     [
         ({"symbols": "chars"}, r"auto, char, byte, word, bpe; 'chars' was given. Did you mean 'char'\?"),
         ({"documents": "paragraph"}, "file, line or blank; 'paragraph' was given"),
-        ({"valid": "0.7"}, "--valid takes a share of the text from 0 to 0.5, a file, or none; 0.7 was given"),
-        ({"test": "nan"}, "--test takes a share .*; nan was given"),
+        ({"valid": "0.7"}, "--valid takes a share of the text from 0 to 0.5, a file, or none; got 0.7"),
+        ({"test": "nan"}, "--test takes a share .*; got nan"),
     ],
 )
 def test_options_that_there_are_not_are_refused(tmp_path: Path, options: dict[str, str], words: str) -> None:

@@ -185,7 +185,7 @@ def test_columns_without_names_may_stand_beside_those_that_are_used(tmp_path: Pa
     assert (table.columns, table.unnamed) == (("v1", "v2"), 3)
     assert rows(path, "v2", "v1")[:2] == [("text 0", "a"), ("text 1", "b")]
     assert choose_columns(table, "v2", "v1").inputs == ("v2",)
-    with pytest.raises(DataError, match=r"the columns v1, v2 and 3 without a name; which is the input is not plain"):
+    with pytest.raises(DataError, match=r"the columns v1, v2 and 3 without a name; which is the input is not clear"):
         choose_columns(table)
     with pytest.raises(OptionError, match="has no column ''"):
         choose_columns(table, " ", "v1")

@@ -66,7 +66,8 @@ def test_a_text_that_looks_like_a_table_says_so(delimiter: str, said: str, name:
     (tmp_path / name).write_text("\n".join([delimiter.join(("text", "size", "label")), *rows(delimiter)]))
     told = info_data(tmp_path / name)["description"]
     assert (
-        f"it looks like a table whose cells are parted by {said} (to learn it as such, name it .csv) and is" in told
+        f"it looks like a table whose cells are separated by {said} (to learn it as such, name it .csv) and is"
+        in told
     )
 
 

@@ -61,9 +61,9 @@ def test_an_id_beside_numbers_is_no_answer(tmp_path: Path) -> None:
 
 def test_columns_of_numbers_beside_words_are_named_together_in_the_advice(tmp_path: Path) -> None:
     path = table(tmp_path / "iris.csv", "length,petal width,species", lambda n: f"{n / 7},{n % 5},s{n % 3}")
-    with pytest.raises(DataError, match="which is the input is not plain") as told:
+    with pytest.raises(DataError, match="which is the input is not clear") as told:
         choose_columns(open_table(path))
-    assert str(told.value).endswith("Numbers are read together: --input 'length,petal width' --output species")
+    assert str(told.value).endswith("To use the numbers together: --input 'length,petal width' --output species")
     columns = choose_columns(open_table(path), input_names="length,petal width")
     assert columns.outputs == ("species",)
 
@@ -82,9 +82,9 @@ ADVISED: dict[str, tuple[str, Callable[[int], str], str]] = {
 def test_what_is_advised_of_numbers_works_when_typed(case: str, tmp_path: Path) -> None:
     header, row, advised = ADVISED[case]
     path = table(tmp_path / "t.csv", header, row)
-    with pytest.raises(DataError, match="Say it: --input COLUMN --output COLUMN") as told:
+    with pytest.raises(DataError, match="Name it: --input COLUMN --output COLUMN") as told:
         choose_columns(open_table(path))
-    assert str(told.value).endswith(f"Numbers are read together: {advised}")
+    assert str(told.value).endswith(f"To use the numbers together: {advised}")
     _, inputs, _, outputs = advised.split()
     columns = choose_columns(open_table(path), inputs, outputs)
     assert (columns.inputs, columns.outputs) == (tuple(inputs.split(",")), (outputs,))
@@ -92,7 +92,7 @@ def test_what_is_advised_of_numbers_works_when_typed(case: str, tmp_path: Path) 
 
 def test_numbers_beside_an_answer_that_was_named_are_advised_alone(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "area,street,rooms,price", lambda n: f"{n / 7},w{n % 3},{n % 5},{n / 3}")
-    with pytest.raises(DataError, match=r"Say it: --input COLUMN\..*\n.*together: --input area,rooms$"):
+    with pytest.raises(DataError, match=r"Name it: --input COLUMN\..*\n.*together: --input area,rooms$"):
         choose_columns(open_table(path), None, "price")
 
 
@@ -110,7 +110,7 @@ BARE: dict[str, tuple[str, str, Callable[[int], str], str]] = {
 def test_a_first_row_that_may_be_data_is_said_with_options_that_work(case: str, tmp_path: Path) -> None:
     name, header, row, advised = BARE[case]
     path = table(tmp_path / name, header, row)
-    with pytest.raises(DataError, match=r"is not plain \(the first row is taken as names .* --no-header if") as told:
+    with pytest.raises(DataError, match=r"is not clear \(the first row is taken as names .* --no-header if") as told:
         choose_columns(open_table(path))
     assert str(told.value).endswith(f"If the first row is data, such as: --no-header {advised}")
     assert str(told.value).count("\n") < 3
@@ -121,21 +121,21 @@ def test_a_first_row_that_may_be_data_is_said_with_options_that_work(case: str, 
 
 def test_a_header_of_names_is_not_said_to_be_data(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "a,b,c", lambda n: f"{n},w{n % 3},some words {n}")
-    with pytest.raises(DataError, match=r"is not plain\.\n") as told:
+    with pytest.raises(DataError, match=r"is not clear\.\n") as told:
         choose_columns(open_table(path))
     assert "--no-header" not in str(told.value)
 
 
 def test_nothing_but_ids_is_not_read_as_amounts(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "userId,movieId,rating", lambda n: f"{n % 9},{n % 7},{n % 5 / 2}")
-    with pytest.raises(DataError, match="which is the input is not plain"):
+    with pytest.raises(DataError, match="which is the input is not clear"):
         read_examples(path, Asked(output="rating"))
 
 
 def test_a_label_in_front_of_its_text_is_asked_about(tmp_path: Path) -> None:
     path = table(tmp_path / "sms.tsv", "", lambda n: f"{('ham', 'spam')[n % 2]}\tsee you at {n}")
     with pytest.raises(
-        DataError, match=r"'ham' holds few kinds, such as 'spam', and .* --no-header if it is data"
+        DataError, match=r"'ham' holds few different cells, such as 'spam', and .* --no-header if it is data"
     ) as told:
         read_examples(path, Asked())
     assert ": --no-header --input 2 --output 1\n" in str(told.value)
@@ -143,7 +143,7 @@ def test_a_label_in_front_of_its_text_is_asked_about(tmp_path: Path) -> None:
     assert read_examples(path, bare).answers["1"].output.kind == "label"
     assert str(told.value).count("\n") < 3
     path = table(tmp_path / "named.csv", "v1,v2", lambda n: f"{('ham', 'spam')[n % 2]},see you at {n}")
-    with pytest.raises(DataError, match=r"A text has a label: --input v2 --output v1\n"):
+    with pytest.raises(DataError, match=r"To classify the texts: --input v2 --output v1\n"):
         read_examples(path, Asked())
     assert read_examples(path, Asked(input="v2", output="v1")).answers["v1"].output.kind == "label"
     for header in ("label,text", "spam,text"):

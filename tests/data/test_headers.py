@@ -103,7 +103,10 @@ NUMBERED: dict[str, tuple[Callable[[int], str], str]] = {
 def test_the_same_is_advised_with_and_without_the_option(case: str, tmp_path: Path) -> None:
     row, advised = NUMBERED[case]
     path = write(tmp_path / "t.csv", row(0), lambda n: row(n + 1))
-    for options, said in ((TableOptions(), "such as: --no-header "), (TableOptions(header=False), "Such as: ")):
+    for options, said in (
+        (TableOptions(), "for example: --no-header "),
+        (TableOptions(header=False), "For example: "),
+    ):
         with pytest.raises(DataError) as told:
             read_examples(path, Asked(options=options))
         assert str(told.value).endswith(f"\n{'If the first row is data, ' if options.header else ''}{said}{advised}")

@@ -157,7 +157,7 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "beyond 64 bits in a list": ([[1], [10**400]], {}, r"row 2: '1000+ …' where numbers were expected"),
     "nothing in a list": ([[1], [None]], {}, r"row 2: a number that is not finite.*for nan: --skip-empty"),
     "a word": ([1, "many"], {"read": "vectors"}, r"row 2: 'many' where numbers were expected.*\n.*--read text"),
-    "a missing cell": ([[1.0], None], {}, r"row 2: 'x' is empty\. A row needs an input and an answer"),
+    "a missing cell": ([[1.0], None], {}, r"row 2: 'x' is empty\. A row needs an input and a target"),
 }
 
 

@@ -69,5 +69,5 @@ def test_a_group_that_few_rows_lack_may_be_skipped(tmp_path: Path) -> None:
     path = tmp_path / "few.csv"
     rows = (f"word {row % 9},{'ab'[row % 2]},{'' if row % 20 == 3 else row % 10}" for row in range(100))
     path.write_text("text,label,patient\n" + "\n".join(rows) + "\n")
-    with pytest.raises(DataError, match=r"'patient' is empty: to which(.*\n)+.*--skip-empty"):
+    with pytest.raises(DataError, match=r"'patient' is empty: the row's group(.*\n)+.*--skip-empty"):
         read_examples(path, Asked(group="patient"))

@@ -47,7 +47,7 @@ REFUSED = {
 @pytest.mark.parametrize("header", REFUSED)
 def test_whether_places_are_read_or_answered_is_asked_and_each_option_works(header: str, tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", header)
-    with pytest.raises(DataError, match="may be a place, and which is answered is not plain") as told:
+    with pytest.raises(DataError, match="may be coordinates, and the output is not clear") as told:
         choose_columns(open_table(path))
     assert str(told.value).count("\n") < 3
     offered = re.findall(r"--input \S+ --output \S+", str(told.value))
@@ -105,5 +105,5 @@ def test_an_option_says_what_is_answered_beside_places(tmp_path: Path) -> None:
     assert choose_columns(open_table(path), None, "person").inputs == ("x", "y", "t")
     assert choose_columns(open_table(path), "x,y,t").outputs == ("person",)
     assert choose_columns(open_table(path), None, "y").inputs == ("x",)
-    with pytest.raises(DataError, match=r"The place is answered: --input t --output x,y$"):
+    with pytest.raises(DataError, match=r"To predict the place: --input t --output x,y$"):
         choose_columns(open_table(path), "t")

@@ -77,9 +77,9 @@ def test_columns_are_chosen_by_name_then_by_place(
 
 
 REFUSED: list[tuple[tuple[str, ...], dict[str, Any], type[Exception], str]] = [
-    (("a", "b", "c"), {}, DataError, r"has the columns a, b, c; which is the input is not plain\.\nSay it: --input"),
-    (("text", "b", "c"), {}, DataError, r"which is the output is not plain\.\nSay it: --output COLUMN"),
-    (("text",), {}, DataError, r"which is the output is not plain"),
+    (("a", "b", "c"), {}, DataError, r"has the columns a, b, c; which is the input is not clear\.\nName it: --input"),
+    (("text", "b", "c"), {}, DataError, r"which is the output is not clear\.\nName it: --output COLUMN"),
+    (("text",), {}, DataError, r"which is the output is not clear"),
     (
         ("text", "label"),
         {"input_names": "texts"},
@@ -93,8 +93,8 @@ REFUSED: list[tuple[tuple[str, ...], dict[str, Any], type[Exception], str]] = [
         r"--output: .*'lable'\. Did you mean 'label'",
     ),
     (("text", "label"), {"group": "who"}, OptionError, r"--group: t\.csv has no column 'who'.* It has: text, label"),
-    (("text", "label"), {"input_names": "text", "output_names": "text"}, OptionError, r"not the input's"),
-    (("text", "label"), {"output_names": "label,label"}, OptionError, r"names each column once"),
+    (("text", "label"), {"input_names": "text", "output_names": "text"}, OptionError, r"must name different columns"),
+    (("text", "label"), {"output_names": "label,label"}, OptionError, r"each of them once"),
 ]
 
 

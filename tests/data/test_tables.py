@@ -241,7 +241,7 @@ def test_a_sentence_of_conllu_is_a_row_of_lists(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["1\tThe\tDET", "The dog runs", "x" + "\t_" * 9])
 def test_a_line_that_is_no_word_is_named(line: str, tmp_path: Path) -> None:
     (tmp_path / "t.conllu").write_text(SENTENCES + line + "\n")
-    with pytest.raises(DataError, match=r"t\.conllu, line 10: a word's ten columns .* were expected"):
+    with pytest.raises(DataError, match=r"t\.conllu, line 10: expected a word's ten columns"):
         list(open_table(tmp_path / "t.conllu").rows(["form"]))
 
 

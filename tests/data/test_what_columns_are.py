@@ -450,7 +450,7 @@ def days(count: int, then: Callable[[int], str]) -> list[str]:
 
 def test_characters_of_a_date_are_not_read(tmp_path: Path) -> None:
     path = csv(tmp_path / "t.csv", "date,sales", days(100, lambda n: str(n * 1.5)))
-    with pytest.raises(DataError, match=r"'date' holds dates.*forecast.*\n?.*not offered yet") as raised:
+    with pytest.raises(DataError, match=r"'date' holds dates.*Forecasts.*\n.*not supported yet") as raised:
         of(path)
     assert "--read text" in str(raised.value)
     assert str(raised.value).count("\n") < 3
@@ -733,7 +733,7 @@ def test_numbers_are_dates_where_the_column_is_called_so(case: str, tmp_path: Pa
 
 def test_nothing_but_numbers_that_are_dates_is_not_read(tmp_path: Path) -> None:
     path = csv(tmp_path / "t.csv", "date,v", [f"{compact(n)},{n * 1.5}" for n in range(60)])
-    with pytest.raises(DataError, match=r"'date' holds dates, and what would be read are those numbers") as raised:
+    with pytest.raises(DataError, match=r"'date' holds dates, of which only their numbers") as raised:
         of(path)
     assert str(raised.value).endswith("--read vectors")
     assert str(raised.value).count("\n") < 3

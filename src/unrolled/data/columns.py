@@ -1,4 +1,4 @@
-"""Which columns of a table are read, which are answered, and which say what belongs together or when a row is of."""
+"""Choose a table's columns: inputs, outputs, the group, the sequence, and the time of a row."""
 
 from __future__ import annotations
 
@@ -22,32 +22,38 @@ INPUTS = ("text", "sentence", "review", "document", "content", "message", "body"
           "inputs", "images", "sounds", "x", "data", "features", "sequence", "series")  # fmt: skip
 OUTPUTS = ("label", "labels", "target", "targets", "class", "category", "sentiment", "tags", "upos", "caption",
            "answer", "output", "value", "y")  # fmt: skip
-PLACES = ("x", "y", "z")  # names of coordinates
-NUMBERS = ("x", "input", "inputs", "data", "features")  # of INPUTS: names of any of several columns of numbers
-FEWEST_WORDS = 2  # a cell, on average, from which a column may be of texts
-MOST_SHOWN = 4  # columns named in a line
-MOST_TOGETHER = 20  # columns of numbers that an advised option lists
+PLACES = ("x", "y", "z")  # coordinates
+NUMBERS = (
+    "x",
+    "input",
+    "inputs",
+    "data",
+    "features",
+)  # those of INPUTS that may be one of several columns of numbers
+FEWEST_WORDS = 2  # per cell, on average, from which a column may hold texts
+MOST_SHOWN = 4  # columns listed in one line
+MOST_TOGETHER = 20  # columns of numbers listed in a suggested option
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What is read, what is answered, and what says which rows belong together, or come before others."""
+    """Names of the input and output columns, and of those that group or order the rows."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     group: str | None = None
-    sequence: str | None = None  # rows alike in it are the steps of one sequence
-    time: str | None = None  # dates, by which validation and test part are the last rows
+    sequence: str | None = None  # rows with equal cells in it are the steps of one sequence
+    time: str | None = None  # dates; the last rows by them are the validation and test splits
 
     @property
     def input(self) -> str:
-        """What is read, for a line."""
+        """The input columns, for one line."""
         shown = self.inputs if len(self.inputs) <= MOST_SHOWN else (*self.inputs[:2], "…", self.inputs[-1])
         return ", ".join(shown)
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Every column that is needed, the inputs first."""
+        """All columns needed, inputs first."""
         return (*self.inputs, *self.outputs, *([self.group] if self.group else []))
 
 
@@ -55,11 +61,11 @@ def choose_columns(
     table: TableFile, input_names: str | None = None, output_names: str | None = None, group: str | None = None,
     sequence: str | None = None,
 ) -> Columns:  # fmt: skip
-    """The columns asked for, else those with names that everyone uses, else the first and the second of two; where
-    the others are all numbers, these together.
+    """Choose the requested columns, else those with common names, else the first and the second of two; if all others
+    are numbers, they are the inputs together.
 
-    input_names, output_names: with commas between them. Raises OptionError for a column that is not there, and
-    DataError where the names leave it open.
+    input_names, output_names: separated by commas. Raises OptionError for a column that does not exist, and DataError
+    if the choice is not clear.
     """
     inputs, outputs = _listed(table, input_names), _listed(table, output_names)
     for option, names in (("input", inputs), ("output", outputs), ("group", (group,)), ("sequence", (sequence,))):
@@ -70,23 +76,23 @@ def choose_columns(
                     f"It has: {table.listed}."
                 )
     if len(set(outputs)) < len(outputs) or set(inputs) & set(outputs) or len(set(inputs)) < len(inputs):
-        raise OptionError("--output names each column once, and not the input's.")
+        raise OptionError("--input and --output must name different columns, each of them once.")
     taken = {*outputs, *inputs, group, sequence}
     left = [name for name in table.columns if name not in taken]
-    if len(left) > 2 - bool(outputs) - bool(inputs) > 0:  # dates say when a row is: others are read and answered
+    if len(left) > 2 - bool(outputs) - bool(inputs) > 0:  # dates order the rows; inputs and outputs are other columns
         cells = first_cells(table, left) if table.mixed else {}
         left = [name for name in left if not holds_dates(cells.get(name, ()), name)] or left
-    places = _find_places(table, left) if table.mixed else ()
+    places = _find_coordinates(table, left) if table.mixed else ()
     if places and not outputs:
-        outputs = _settle_places(table, left, inputs, places)
+        outputs = _choose_output(table, left, inputs, places)
         left = [name for name in left if name not in outputs]
     if not inputs:
         inputs = _find_inputs(table, left, bool(outputs), places)
         found = set(inputs)
         left = [name for name in left if name not in found]
-        if not outputs and len(inputs) > 1:  # ids beside numbers are no answer to these
+        if not outputs and len(inputs) > 1:  # ids are not predicted from numbers
             left = [name for name, cells in first_cells(table, left).items() if not is_id(name, cells)]
-    if not outputs and not left and len(inputs) > 1:  # all are numbers: the last is foreseen
+    if not outputs and not left and len(inputs) > 1:  # all are numbers: the last is the output
         inputs, left = inputs[:-1], [inputs[-1]]
     if not outputs:
         known = [name for wanted in OUTPUTS for name in left if name.lower() == wanted]
@@ -98,15 +104,15 @@ def choose_columns(
 
 
 def _listed(table: TableFile, names: str | None) -> tuple[str, ...]:
-    """Names with commas between them; one that is a column's as a whole is that column."""
+    """Split names at commas, unless the whole text is a column's name."""
     if not names:
         return ()
     return (names,) if names in table.columns else tuple(name.strip() for name in names.split(","))
 
 
-def _find_places(table: TableFile, left: list[str]) -> tuple[str, ...]:
-    """The columns x, y and perhaps z that are left, where they may be the coordinates of a place: numbers, and others
-    than ids and numbers of rows stand beside them."""
+def _find_coordinates(table: TableFile, left: list[str]) -> tuple[str, ...]:
+    """Return x, y and perhaps z of the remaining columns if they may be coordinates: they hold numbers, and there are
+    other columns than ids and row numbers."""
     named = {name.lower(): name for name in left}
     if not {"x", "y"} < set(named):
         return ()
@@ -117,11 +123,11 @@ def _find_places(table: TableFile, left: list[str]) -> tuple[str, ...]:
     return places if all(cells[name] and holds_numbers(cells[name]) for name in places) else ()
 
 
-def _settle_places(
+def _choose_output(
     table: TableFile, left: list[str], inputs: tuple[str, ...], places: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """The output beside coordinates: the one column that is called as what is answered is. Raises DataError where
-    none is, or several are."""
+    """Return the output of a table with coordinates: the only column named like an output. Raises DataError if there
+    is none, or several."""
     named = [name for name in left if name.lower() in OUTPUTS and name not in places]
     if len(named) == 1:
         return (named[0],)
@@ -133,23 +139,23 @@ def _settle_places(
     answer = (others or places)[-1]
     read = inputs or [name for name in places if name != answer]
     if known:
-        answered = f"The place is answered: {_typed_columns(known, (x, y))}"
+        options = f"To predict the place: {_typed_columns(known, (x, y))}"
     else:
-        answered = f"One of them is answered: {_typed_columns((x,), (y,))}"
+        options = f"To predict one of them: {_typed_columns((x,), (y,))}"
     raise DataError(
-        f"{table.path} has the columns {table.listed}; {x} and {y} may be a place, and which is answered is not "
-        f"plain.\nAnother is answered: {_typed_columns(read, (answer,))}\n{answered}"
+        f"{table.path} has the columns {table.listed}; {x} and {y} may be coordinates, and the output is not "
+        f"clear.\nTo predict another column: {_typed_columns(read, (answer,))}\n{options}"
     )
 
 
 def _typed_columns(inputs: Sequence[str], outputs: Sequence[str]) -> str:
-    """The options that name these."""
+    """The options that choose these columns."""
     return f"--input {typed(','.join(inputs))} --output {typed(','.join(outputs))}"
 
 
 def _find_inputs(table: TableFile, left: list[str], answered: bool, places: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Of the columns that are left those that are read; answered: the output is not among them; places: those that
-    are read together, if not with others."""
+    """Choose the inputs among the remaining columns. answered: the output is not one of them; places: coordinates,
+    used together if not with others."""
     others = left if answered else [name for name in left if name.lower() not in OUTPUTS]
     known = [name for wanted in INPUTS for name in left if name.lower() == wanted]
     if not known and not table.unnamed and len(left) == (1 if answered else 2):
@@ -172,37 +178,37 @@ def _find_inputs(table: TableFile, left: list[str], answered: bool, places: tupl
 
 
 def _refuse_label_first(table: TableFile, names: Sequence[str]) -> None:
-    """Raises DataError where the first of two columns, whose names say nothing, holds few kinds of words, and the
-    second texts: a label that stands in front, perhaps."""
+    """Raise DataError for two columns with other names, the first with few different cells and the second with texts:
+    the first may be the label."""
     first, second = first_cells(table, names).values()
     if holds_numbers(first) or len(first) < LEAST_ROWS * len(set(map(spell, first))) or len(first) != len(second):
         return
     texts = {cell for cell in second if isinstance(cell, str) and len(cell.split()) > 1}
     if 2 * len(texts) > len(second):
-        said = f" ({table.note})" if table.note else ""
+        note = f" ({table.note})" if table.note else ""
         label, text = table.bare_names or names
         option = "--no-header " if table.bare_names else ""
         raise DataError(
-            f"{table.path}: '{names[0]}' holds few kinds, such as '{shortened(first[0])}', and '{names[1]}' texts; "
-            f"which is read and which is answered is not plain{said}.\nA text has a label: {option}"
-            f"{_typed_columns([text], [label])}\nA text is written: {option}{_typed_columns([label], [text])}"
+            f"{table.path}: '{names[0]}' holds few different cells, such as '{shortened(first[0])}', and "
+            f"'{names[1]}' texts; which is the input is not clear{note}.\nTo classify the texts: {option}"
+            f"{_typed_columns([text], [label])}\nTo generate the texts: {option}{_typed_columns([label], [text])}"
         )
 
 
 def no_forecasts(table: TableFile, dated: Sequence[str], numbers: bool = False) -> DataError:
-    """What to say where a date would be read, character by character, or as a number."""
-    read, kind = ("those numbers", "vectors") if numbers else ("their characters", "text")
+    """The error for a date as input, which would be read by its characters, or as a number."""
+    read, kind = ("their numbers", "vectors") if numbers else ("their characters", "text")
     return DataError(
-        f"{table.path}: '{dated[0]}' holds dates, and what would be read are {read}. Rows after rows, as a "
-        "forecast reads\nthem, are not offered yet. Write what a row is known by into columns of numbers (day of the "
-        "week, the value before)\nand name these: --input day,before. To read the date as it stands all the same: "
+        f"{table.path}: '{dated[0]}' holds dates, of which only {read} would be used. Forecasts from previous "
+        "rows are\nnot supported yet. Write what is known of a row into columns of numbers (day of the week, the "
+        "previous value)\nand name them: --input day,before. To use the date as it is anyway: "
         f"--read {kind}"
     )
 
 
 def _undecided(table: TableFile, which: str, numbers: Sequence[str] = (), left: Sequence[str] = ()) -> DataError:
-    """numbers: columns of these, which may be meant together; left: columns of which one is to be answered, too, the
-    last if none is called so."""
+    """The error where a column is not clear. numbers: columns that may be used together; left: columns that include
+    the output, the last if none is named so."""
     known = ", ".join((INPUTS if which == "input" else OUTPUTS)[:6])
     unnamed = f" and {table.unnamed} without a name" if table.unnamed else ""
     named = next((name for wanted in OUTPUTS for name in left if name.lower() == wanted), "")
@@ -211,29 +217,28 @@ def _undecided(table: TableFile, which: str, numbers: Sequence[str] = (), left: 
         bare = dict(zip(table.columns, table.bare_names, strict=True))
         read, answer = _advise(table, table.columns)
         options = _typed_columns([bare[name] for name in read], [bare[answer]])
-        advised = f"\nIf the first row is data, such as: --no-header {options}"
+        advised = f"\nIf the first row is data, for example: --no-header {options}"
     elif left and not named and all(name.isdecimal() for name in table.columns):  # as --no-header calls them
         read, answer = _advise(table, left)
-        advised = f"\nSuch as: {_typed_columns(read, [answer])}"
+        advised = f"\nFor example: {_typed_columns(read, [answer])}"
     elif not table.unnamed and not any("," in name for name in numbers):
         answer = named or (left[-1] if left else "")
         numbers = [name for name in numbers if name != answer]
         options = _typed_columns(numbers, [answer]) if answer else f"--input {typed(','.join(numbers))}"
-        advised = f"\nNumbers are read together: {options}" if 1 < len(numbers) <= MOST_TOGETHER else ""
-    say = "--input COLUMN --output COLUMN" if left else f"--{which} COLUMN"
-    said = f" ({table.note})" if table.bare_names else ""
+        advised = f"\nTo use the numbers together: {options}" if 1 < len(numbers) <= MOST_TOGETHER else ""
+    option = "--input COLUMN --output COLUMN" if left else f"--{which} COLUMN"
+    note = f" ({table.note})" if table.bare_names else ""
     return DataError(
-        f"{table.path} has the columns {table.listed}{unnamed}; which is the {which} is not plain{said}.\n"
-        f"Say it: {say}. Names that are known: {known} …{advised}"
+        f"{table.path} has the columns {table.listed}{unnamed}; which is the {which} is not clear{note}.\n"
+        f"Name it: {option}. Recognised names: {known} …{advised}"
     )
 
 
 def _advise(table: TableFile, names: Sequence[str]) -> tuple[list[str], str]:
-    """What may be read of these columns, whose names say nothing, and what answered. A column of texts is read, and
-    what has the fewest kinds answered; else numbers are read together, and words in the last column, or in the first,
-    answered, or the last column."""
+    """Suggest inputs and an output among columns whose names say nothing: a column of texts, and the one with the
+    fewest different cells; else the numbers together, and words in the last or first column, or the last column."""
     cells = first_cells(table, names)
-    cells = {name: found for name, found in cells.items() if not _counts_rows(found)} if len(cells) > 2 else cells
+    cells = {name: found for name, found in cells.items() if not _are_row_numbers(found)} if len(cells) > 2 else cells
     words = {name: sum(len(spell(cell).split()) for cell in found) for name, found in cells.items()}
     read = max(reversed(words), key=lambda name: words[name])
     ends = [name for name in (list(cells)[-1], next(iter(cells))) if not holds_numbers(cells[name])]
@@ -245,47 +250,49 @@ def _advise(table: TableFile, names: Sequence[str]) -> tuple[list[str], str]:
     return [read], min(others, key=lambda name: len(set(map(spell, cells[name]))))
 
 
-def _counts_rows(cells: Sequence[Cell]) -> bool:
-    """Whether numbers are those of the rows."""
+def _are_row_numbers(cells: Sequence[Cell]) -> bool:
+    """Whether the cells are row numbers."""
     return len(cells) > 1 and is_id("row", cells)
 
 
 def spell_list(cell: Cell) -> str:
-    """A cell as text; of a list so that each entry can be told from the next."""
+    """Return a cell as text, in which the entries of a list stay separate."""
     if isinstance(cell, np.ndarray):
         return join_words(entries(cell))
     return join_words(cell) if isinstance(cell, list) else spell(cell)
 
 
 def missing(table: TableFile, columns: Sequence[str], row: Row) -> str | None:
-    """The name of the first of a row's cells that is missing."""
+    """Return the column of a row's first missing cell."""
     return next((name for name, cell in zip(columns, row.cells, strict=True) if cell is None), None)
 
 
 def no_cell(table: TableFile, name: str, row: Row, empty: tuple[int, int], group: bool = False) -> DataError:
-    """What to say of a row that lacks a cell. empty: how many rows do, and how many there are. group: the column says
-    which rows belong together, and may be filled in the first of them alone."""
+    """The error for a row with an empty cell. empty: number of such rows, and of all rows. group: the column groups
+    rows, and may be filled in only in the first row of each group."""
     count, rows = empty
     most = 2 * count > rows
-    said = f"{table.place(row.number)}: '{name}' is empty" + (f", as in {count:,} of {rows:,} rows" if most else "")
+    message = f"{table.place(row.number)}: '{name}' is empty" + (
+        f", as in {count:,} of {rows:,} rows" if most else ""
+    )
     advice = [] if most else ["Or leave such rows out with --skip-empty."]
     if group:
-        return DataError("\n".join([f"{said}: to which group does this row belong?", fill_down(name), *advice]))
+        return DataError("\n".join([f"{message}: the row's group is unknown.", fill_down(name), *advice]))
     if most:
-        return DataError(f"{said}. A row needs an input and an answer;\nfill it in, or name another column.")
+        return DataError(f"{message}. A row needs an input and a target;\nfill it in, or choose another column.")
     return DataError(
-        f"{said}. A row needs an input and an answer;\nfill it in, or leave such rows out with --skip-empty."
+        f"{message}. A row needs an input and a target;\nfill it in, or leave such rows out with --skip-empty."
     )
 
 
 def fill_down(name: str) -> str:
-    """What to do with a column that is filled in only in the first of the rows that belong together."""
+    """Advice for a column that is filled in only in the first row of each group."""
     column = f"df[{json.dumps(name, ensure_ascii=False)}]"
-    return f"Where it stands only in the first row of each, fill it down, in pandas: {column} = {column}.ffill()"
+    return f"If only the first row of each group has it, fill it down in pandas: {column} = {column}.ffill()"
 
 
 def to_json(columns: Columns) -> dict[str, Any]:
-    """What a run keeps of its columns."""
+    """The columns as a run saves them."""
     return {
         "inputs": list(columns.inputs), "outputs": list(columns.outputs), "group": columns.group,
         "sequence": columns.sequence, "time": columns.time,
@@ -293,10 +300,10 @@ def to_json(columns: Columns) -> dict[str, Any]:
 
 
 class SavedColumns(TypedDict):
-    """Columns as a run keeps them."""
+    """Columns as a run saves them."""
 
     inputs: NotRequired[list[str]]
-    input: NotRequired[str]  # of an older run, which has one
+    input: NotRequired[str]  # older runs have only one
     outputs: list[str]
     group: str | None
     sequence: NotRequired[str | None]
@@ -304,7 +311,7 @@ class SavedColumns(TypedDict):
 
 
 def columns_from_json(value: Any) -> Columns:
-    """The columns that `to_json` wrote. Raises RunError or KeyError where they are damaged."""
+    """Load the columns that `to_json` wrote. Raises RunError or KeyError if they are damaged."""
     check(value, SavedColumns, "The run's symbols.json, 'columns',")
     inputs = value["inputs"] if "inputs" in value else [value["input"]]
     return Columns(tuple(inputs), tuple(value["outputs"]), value["group"], value.get("sequence"), value.get("time"))

@@ -1,4 +1,4 @@
-"""CoNLL-U (universaldependencies.org): sentences between blank lines, a word a line, ten columns."""
+"""CoNLL-U (universaldependencies.org): sentences between blank lines, one word per line, ten columns."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from unrolled.data.table_file import Row, TableFile, encoding_of, read_lines
 from unrolled.errors import DataError
 
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
-ANNOTATED = ("upos", "xpos", "head", "deprel")  # columns in which every word has an entry, once it is annotated
+ANNOTATED = ("upos", "xpos", "head", "deprel")  # columns in which every annotated word has an entry
 
 
 class ConlluTable(TableFile):
-    """A sentence a row, numbered by its first line; each column is a list, an entry a word.
+    """One sentence per row, numbered by its first line; each column is a list with one entry per word.
 
-    Words of several tokens (3-4) and empty nodes (8.1) are passed over, as comments are.
+    Multiword tokens (3-4), empty nodes (8.1) and comments are skipped.
     """
 
     form, mixed = "conllu", False
@@ -37,12 +37,12 @@ class ConlluTable(TableFile):
                 yield Row(number, tuple([fields[place] for fields in words] for place in places))
 
     def blank(self, column: str) -> str | None:
-        """An underscore: not annotated. Of features and what else may be empty it says that there are none."""
+        """An underscore means "not annotated"; in columns that may be empty, such as features, it means "none"."""
         return "_" if column in ANNOTATED else None
 
     def sentences(self) -> Iterator[tuple[int, list[str]]]:
-        """(number of the first line, lines) of each sentence, comments among them. Raises DataError for a line that
-        has not ten columns."""
+        """Yield (number of the first line, lines) of each sentence, with its comments. Raises DataError for a line
+        without ten columns."""
         lines: list[str] = []
         first = 1
         for number, line in enumerate(read_lines(self.path, self.encoding), start=1):
@@ -55,8 +55,8 @@ class ConlluTable(TableFile):
             fields = line.split("\t")
             if not line.startswith("#") and (len(fields) != len(CONLLU) or not fields[0][:1].isdigit()):
                 raise DataError(
-                    f"{self.path}, line {number:,}: a word's ten columns with tabs between were expected, the first "
-                    f"its number; {len(fields)} came.\nSee the format at universaldependencies.org."
+                    f"{self.path}, line {number:,}: expected a word's ten columns, separated by tabs, the "
+                    f"first a number; got {len(fields)}.\nSee the format at universaldependencies.org."
                 )
             first = first if lines else number
             lines.append(line)
@@ -65,6 +65,6 @@ class ConlluTable(TableFile):
 
 
 def word_of(line: str) -> list[str] | None:
-    """The columns of a word's line; None for a comment, a word of several tokens and an empty node."""
+    """Return the columns of a word's line; None for a comment, a multiword token or an empty node."""
     fields = line.split("\t")
     return fields if fields[0].isdigit() else None

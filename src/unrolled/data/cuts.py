@@ -1,6 +1,6 @@
-"""Cutting a text into training, validation and test part.
+"""Split a text into training, validation and test.
 
-Everything here counts positions: the characters of all documents in order, a border before each document.
+All positions count the characters of all documents in order; a BOS/EOS token comes before each document.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from unrolled.seeds import numpy_generator
 
 TRAINING, VALIDATION, TEST = range(3)
 PARTS = ("training", "validation", "test")
-SHORTEST = 200  # characters from which parts can be cut
-BLOCKS = 5  # stretches of the text, at least, from each of which a block is taken for validation
-MANY = 200  # documents from which on they are left whole
-FEWEST = 10  # characters of one of several files, from which on parts are cut from it
+SHORTEST = 200  # characters from which splits can be cut
+BLOCKS = 5  # segments of the text, at least; a validation block is taken from each
+MANY = 200  # documents, from which they are kept whole
+FEWEST = 10  # characters, from which one of several files is split
 
 
 class Layout(NamedTuple):
-    """How the characters of a text fall into stretches: one edge where each stretch begins."""
+    """Segments of a text, with one edge where each segment begins."""
 
-    edges: NDArray[np.int64]  # (E,) characters before the stretch
+    edges: NDArray[np.int64]  # (E,) characters before the segment
     borders: NDArray[np.bool_]  # (E,) whether a document begins there
-    parts: NDArray[np.uint8]  # (E,) the part it belongs to
+    parts: NDArray[np.uint8]  # (E,) the split it belongs to
     total: int  # characters
 
 
 class Section(NamedTuple):
-    """Characters in a row that belong to one part."""
+    """Consecutive characters that belong to one split."""
 
     part: int
     text: str
-    cuts: NDArray[np.int64]  # offsets in text where a stretch begins
+    cuts: NDArray[np.int64]  # offsets in text where a segment begins
     borders: NDArray[np.bool_]  # which of these begin a document
 
 
 def lay_out_whole(starts: NDArray[np.int64], total: int, part: int) -> Layout:
-    """All documents in one part; `starts` are the characters before each, `total` those of all."""
+    """Put all documents into one split. starts: characters before each; total: characters of all."""
     return Layout(starts, np.ones(len(starts), np.bool_), np.full(len(starts), part, np.uint8), total)
 
 
@@ -50,10 +50,10 @@ def lay_out(
     starts: NDArray[np.int64], total: int, valid: float, test: float, seed: int,
     files: NDArray[np.int64] | None = None,
 ) -> Layout:  # fmt: skip
-    """Cut off the last share `test`, and of the rest the share `valid` in blocks spread by `seed`.
+    """Take the last share `test` for the test split, and the share `valid` of the rest in blocks placed by `seed`.
 
-    Many documents, none of them a large part of the whole, are left whole. Otherwise each of the `files`, given as
-    the characters before each, gives its own share: the order of their names decides nothing. Left out: one file.
+    Many documents, none of them large, are kept whole. Otherwise each of the `files`, given as the characters before
+    each, gives its own share, so that the order of their names does not matter. Default: one file.
     """
     layout = lay_out_whole(starts, total, TRAINING)
     if not valid and not test:
@@ -70,8 +70,8 @@ def lay_out(
 def cut_shares(
     starts: NDArray[np.int64], total: int, valid: float, test: float, seed: int
 ) -> list[tuple[int, int, int]]:
-    """The blocks (start, stop, part) of validation and test: of each file the last share, and one block or more of
-    what is before it, so that there are five at least. A file of a few characters is left to training."""
+    """Blocks (start, stop, split) of validation and test: the last share of each file, and one or more blocks before
+    it, at least five in all. A file of a few characters belongs to the training split."""
     per_file = -(-BLOCKS // len(starts))
     places = max(1, int(1 / valid)) if valid else 1
     chosen = numpy_generator(seed, "validation").integers(0, places, (len(starts), per_file))
@@ -86,7 +86,7 @@ def cut_shares(
 
 
 def spread_blocks(first: int, end: int, share: float, places: list[int]) -> list[tuple[int, int, int]]:
-    """As many blocks of `first` to `end` as places, together a `share` of it, one in each like piece of it."""
+    """Cut `first` to `end` into equal segments, one per place, and take a block from each, together a `share`."""
     size, count, blocks = end - first, len(places), []
     for block, place in enumerate(places):
         left, right = first + size * block // count, first + size * (block + 1) // count
@@ -97,7 +97,7 @@ def spread_blocks(first: int, end: int, share: float, places: list[int]) -> list
 
 
 def cut_at(layout: Layout, blocks: list[tuple[int, int, int]]) -> Layout:
-    """The layout with further edges, so that the characters of each block (start, stop) lie in its part."""
+    """Add edges to the layout, so that each block (start, stop, split) lies in its split."""
     inner = np.unique(np.array([edge for block in blocks for edge in block[:2]], np.int64))
     inner = inner[(inner > 0) & (inner < layout.total)]
     edges = np.union1d(layout.edges, inner)
@@ -108,7 +108,7 @@ def cut_at(layout: Layout, blocks: list[tuple[int, int, int]]) -> Layout:
 
 
 def sections(documents: Documents, layout: Layout) -> Iterator[Section]:
-    """Read the documents again, as sections of one part each; a DataError where they changed meanwhile."""
+    """Read the documents again, as sections of one split each. Raises DataError if they changed meanwhile."""
     before = 0
     part = int(layout.parts[0])
     for chunk in documents.chunks():
@@ -117,7 +117,7 @@ def sections(documents: Documents, layout: Layout) -> Iterator[Section]:
         cuts, borders, parts = layout.edges[low:high] - before, layout.borders[low:high], layout.parts[low:high]
         if not np.array_equal(cuts[borders], chunk.starts):
             raise changed(documents)
-        turns = np.flatnonzero(np.diff(parts, prepend=np.uint8(part)))  # where another part begins
+        turns = np.flatnonzero(np.diff(parts, prepend=np.uint8(part)))  # where another split begins
         rows = [0, *turns.tolist(), len(cuts)]
         ends = [0, *cuts[turns].tolist(), len(text)]
         for first, last, start, stop in zip(rows, rows[1:], ends, ends[1:], strict=False):
@@ -130,12 +130,12 @@ def sections(documents: Documents, layout: Layout) -> Iterator[Section]:
 
 
 def changed(documents: Documents) -> DataError:
-    """What to say when a file is rewritten under our hands."""
-    return DataError(f"{documents.path} changed while it was read. Start again when nothing writes to it any more.")
+    """The error for a file that was written while it was read."""
+    return DataError(f"{documents.path} changed while it was read. Start again when no program is writing to it.")
 
 
 def share_of(name: str, value: str | float | None, default: float) -> float | str:
-    """What --valid and --test take: a share of the text (0 to 0.5), "none" (0), or a path, which comes back."""
+    """Parse --valid or --test: a share of the text (0 to 0.5), "none" (0), or a path, which is returned."""
     if value is None:
         return default
     if isinstance(value, str):
@@ -144,5 +144,5 @@ def share_of(name: str, value: str | float | None, default: float) -> float | st
         except ValueError:
             return str(value)
     if not 0 <= value <= 0.5:
-        raise OptionError(f"--{name} takes a share of the text from 0 to 0.5, a file, or none; {value} was given.")
+        raise OptionError(f"--{name} takes a share of the text from 0 to 0.5, a file, or none; got {value}.")
     return value

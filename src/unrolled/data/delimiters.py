@@ -1,4 +1,4 @@
-"""What parts the cells of a line, by lines alone: for a file that is named as another form of table, or as a text."""
+"""Find the delimiter of lines, for a file named as another form of table, or as a text."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from collections import Counter
 from collections.abc import Sequence
 
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
-PARTED = 0.9  # share of the rows that have as many cells as the first line, from which a delimiter parts them all
-FEWEST_ROWS = 8  # below the first line of a text, by which it looks like a table
+PARTED = 0.9  # share of rows with as many cells as the first line, from which a delimiter is accepted
+FEWEST_ROWS = 8  # rows below the first line, from which a text may look like a table
 FASTTEXT = re.compile(r"__label__\S+\s+\S")
-TAGGED = re.compile(r"\S+( \S+){0,4} (O|[BIESLU]-\S+)")  # a word, what else is known of it, and its tag
+TAGGED = re.compile(r"\S+( \S+){0,4} (O|[BIESLU]-\S+)")  # a word, other columns, and its tag
 
 
 def parted_by(head: Sequence[str], but: str = "") -> str | None:
-    """The delimiter, other than `but`, that cuts the first of these lines and nearly all others alike."""
+    """Return the delimiter, not `but`, that cuts the first line and nearly all others into equally many cells."""
     found = [(cells, one) for one in DELIMITERS if one != but and (cells := _cells(head, one)) > 1]
     return max(found)[1] if found else None
 
 
 def looks_like_table(head: Sequence[str]) -> str:
-    """What a text that begins with these lines looks like, "" where it looks like no table."""
+    """Describe the table that a text beginning with these lines looks like; "" if it does not look like one."""
     lines = [line for line in head if line.strip()]
     delimiter = parted_by(lines) if len(lines) > FEWEST_ROWS else None
-    return f"a table whose cells are parted by {DELIMITERS[delimiter]}" if delimiter is not None else ""
+    return f"a table whose cells are separated by {DELIMITERS[delimiter]}" if delimiter is not None else ""
 
 
 def looks_labelled(head: Sequence[str]) -> str:
-    """What a text that begins with these lines looks like, and how it is had as that: words with their tags as of
-    CoNLL-2003, lines with labels as of fastText; "" where it looks like neither."""
+    """Describe a text that begins with these lines, and how to train on it: words with tags as in CoNLL-2003, lines
+    with labels as in fastText; "" if it looks like neither."""
     lines = [line.strip() for line in head if line.strip()]
     if len(lines) <= FEWEST_ROWS:
         return ""
     if sum(FASTTEXT.match(line) is not None for line in lines) >= PARTED * len(lines):
-        return "lines with labels, as of fastText (to learn these, write a csv with the columns text and label)"
+        return "lines with labels, as in fastText (to train on them, write a csv with the columns text and label)"
     words = [line for line in lines if not line.startswith("-DOCSTART-")]
     tagged = sum(TAGGED.fullmatch(line) is not None for line in words)
     if tagged == len(words) > FEWEST_ROWS and len({line.count(" ") for line in words}) == 1:
         advice = "write a csv with the columns sentence, word and tag, and name it with --sequence sentence"
-        return f"words with tags, as of CoNLL-2003 (to learn these, {advice})"
+        return f"words with tags, as in CoNLL-2003 (to train on them, {advice})"
     return ""
 
 
 def _cells(head: Sequence[str], delimiter: str) -> int:
-    """Into how many cells a delimiter cuts the first line; 0 where it cuts others otherwise, or there are none."""
+    """Count the cells of the first line; 0 if other lines have another number, or there are no other lines."""
     try:
         first, *rows = (len(cells) for cells in csv.reader(head, delimiter=delimiter) if "".join(cells).strip())
     except (csv.Error, ValueError):
