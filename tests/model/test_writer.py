@@ -98,7 +98,7 @@ def test_tied_symbols_are_read_and_written_by_one_matrix() -> None:
     other, _ = tied.step(torch.tensor([0, 3, 3]), start)
     assert (other - logits)[0].nonzero().flatten().tolist() == [3], "the first row wrote with it"
     assert bool((other - logits)[1].abs().min() > 0), "the second read it"
-    vectors = make("lstm", embed=300, size=300, tied=True)._read(torch.arange(11)).detach()
+    vectors = make("lstm", embed=300, size=300, tied=True)._embed(torch.arange(11)).detach()
     assert float(vectors.std()) == pytest.approx(1, rel=0.1), "read as large as those that are not tied"
 
 

@@ -1,1 +1,1 @@
-"""Models: what answers as it reads, and what writes about an input."""
+"""Models: language models, models that predict outputs of rows, encoder-decoders, and baselines."""

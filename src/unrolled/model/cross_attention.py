@@ -1,7 +1,7 @@
-"""How an answer that is being written looks back at its input. B rows, T steps, S places looked at, D in, H out.
+"""Cross-attention of a decoder to its input. B rows, T steps, S source places, D in, H out.
 
-A reader has a memory's three verbs, but for its start, which takes what it looks at. `Looking` makes a memory of it,
-so that stacks, residual connections and dropout hold it as they hold any other.
+A `Reader` has the three methods of a memory, but its `start` takes the source. `Looking` wraps it as a memory, so
+that stacks, residual connections and dropout can hold it.
 """
 
 from __future__ import annotations
@@ -24,31 +24,33 @@ from unrolled.states import State
 
 
 class ReaderState(NamedTuple):
-    """All that a reader keeps of the source; it stays as it is while a text is written."""
+    """The keys and values of the source; they do not change while the decoder runs."""
 
-    keys: Tensor  # (B, S, H), what a query is held against, zero past a source's length
-    values: Tensor  # (B, S, H), what is then handed on
+    keys: Tensor  # (B, S, H), zero past a source's length
+    values: Tensor  # (B, S, H), likewise
     lengths: Tensor  # (B,) int64, of the sources
 
 
 class Reader(Checked):
-    """At each step a mean of the source's features, those that matter now weighing most. Where a source has no
-    steps, zeros are looked at. A subclass says what matters, and is final. What the verbs are given is checked."""
+    """Cross-attention: at each step a weighted mean of the source's features, or zeros for a source of no steps.
+
+    A subclass defines the weights, and is final. The arguments of its methods are checked.
+    """
 
     def __init__(self, input_size: int, source_size: Count, size: int) -> None:
-        """input_size: of what is given at each step; source_size: of the features looked at; size: of the answer."""
+        """input_size: of the input at each step; source_size: of the source's features; size: of the output."""
         super().__init__()
         self.input_size, self.source_size, self.size = input_size, source_size, size
         self.key = nn.Linear(source_size, size, bias=False)
         self.value = nn.Linear(source_size, size, bias=False)
-        self.mix: nn.Module = nn.Identity()  # of what was looked at
+        self.mix: nn.Module = nn.Identity()  # applied to the weighted mean
 
     @abstractmethod
     def weigh(self, xs: Tensor, state: ReaderState) -> Tensor:
-        """xs (B, T, D) -> how much each place weighs in each part of the answer, (B, parts, T, S)."""
+        """xs (B, T, D) -> attention weights (B, heads, T, S)."""
 
     def start(self, source: Encoded) -> ReaderState:
-        """What is looked at: the features (B, S, D) of an encoder."""
+        """Compute the state from an encoder's features (B, S, D)."""
         if not hasattr(source, "features") or not hasattr(source, "lengths"):
             raise TensorError(
                 f"{type(self).__name__}.start takes the output of an encoder, with features and lengths; got "
@@ -62,14 +64,14 @@ class Reader(Checked):
         return ReaderState(keys, values, source.lengths.to(keys.device, torch.int64))
 
     def step(self, x: Tensor, state: ReaderState) -> tuple[Tensor, ReaderState]:
-        """x (B, D) -> what was looked at (B, H), and the state."""
+        """x (B, D) -> output (B, H), and the state."""
         outputs, state = self.unchecked_unroll(x[:, None], state)
         return outputs[:, 0], state
 
     def unroll(self, xs: Tensor, state: ReaderState, lengths: Tensor | None = None) -> tuple[Tensor, ReaderState]:
-        """xs (B, T, D) -> what was looked at at each step (B, T, H), zero past a row's length, and the state."""
-        weights = self.weigh(xs, state)  # (B, parts, T, S)
-        values = split_heads(state.values, weights.shape[1])  # (B, parts, S, H / parts)
+        """xs (B, T, D) -> outputs (B, T, H), zero past a row's length, and the state."""
+        weights = self.weigh(xs, state)  # (B, heads, T, S)
+        values = split_heads(state.values, weights.shape[1])  # (B, heads, S, H / heads)
         outputs = self.mix((weights @ values.to(weights.dtype)).transpose(1, 2).flatten(2))  # (B, T, H)
         if (lengths := ragged(lengths, xs.shape[1])) is not None:
             outputs = torch.where(reading(lengths, xs.shape[1], xs.device)[..., None], outputs, 0.0)
@@ -80,7 +82,7 @@ class Reader(Checked):
         return self.unroll(xs, state, lengths)
 
     def blank(self) -> ReaderState:
-        """One row that looks at a source of no steps."""
+        """The state of one row with a source of no steps."""
         return self.look_at_nothing(1)
 
     def check_within(self, verb: str, state: State) -> None:
@@ -94,21 +96,21 @@ class Reader(Checked):
             check_lengths(self, verb, lengths, *keys.shape[:2])
 
     def look_at_nothing(self, rows: int) -> ReaderState:
-        """Sources of no steps."""
+        """The state of rows whose sources have no steps."""
         nothing = zero_state(self.key.weight, rows, 0).view(rows, 0, 1).expand(rows, 0, self.size)
         return ReaderState(nothing, nothing, torch.zeros(rows, dtype=torch.int64, device=nothing.device))
 
     def weights(self, xs: Tensor, state: ReaderState) -> Tensor:
-        """xs (B, T, D) -> how much each place weighs at each step (B, T, S): 1 in all, 0 past a source's length."""
+        """xs (B, T, D) -> weights (B, T, S), averaged over heads: they sum to 1; 0 past a source's length."""
         return self.weigh(xs, state).mean(1)
 
 
 class Context(Reader):
-    """One vector for the whole text: the features weighed by what is looked for in every source alike.
+    """One context vector for the whole text: a weighted mean of the features, with the same weights at every step.
 
-    It is `Additive` without a query, so that what looking back at each step is worth can be seen by comparing the
-    two. Cho et al. (2014) and Sutskever et al. (2014) take an encoder's last state, which says more of the steps
-    that were read last, and which pictures and self-attention do not have.
+    It is `Additive` without a query, so a comparison of the two shows what attention at each step is worth. Cho et
+    al. (2014) and Sutskever et al. (2014) take an encoder's last state instead; it depends more on the last steps,
+    and images and self-attention have no such state.
     """
 
     def __init__(self, input_size: int, source_size: Count, size: int) -> None:
@@ -121,7 +123,7 @@ class Context(Reader):
 
 
 class Additive(Reader):
-    """v · tanh(W q + U k): a small net says how well a place fits (Bahdanau et al. 2015)."""
+    """v · tanh(W q + U k): a small net scores each place (Bahdanau et al. 2015)."""
 
     def __init__(self, input_size: int, source_size: Count, size: int) -> None:
         super().__init__(input_size, source_size, size)
@@ -130,25 +132,25 @@ class Additive(Reader):
 
     def weigh(self, xs: Tensor, state: ReaderState) -> Tensor:
         queries = at_least_float32(self.query(xs))
-        fits = torch.tanh(queries[:, :, None] + state.keys[:, None])  # (B, T, S, H)
-        return softmax(self.score(fits)[:, None, ..., 0], state.lengths)
+        hidden = torch.tanh(queries[:, :, None] + state.keys[:, None])  # (B, T, S, H)
+        return softmax(self.score(hidden)[:, None, ..., 0], state.lengths)
 
 
 class Dot(Reader):
-    """q · k / √H (Luong et al. 2015, "general"; the root by Vaswani et al. 2017)."""
+    """q · k / √H (Luong et al. 2015, "general"; scaled as in Vaswani et al. 2017)."""
 
     def __init__(self, input_size: int, source_size: Count, size: int) -> None:
         super().__init__(input_size, source_size, size)
         self.query = nn.Linear(input_size, size, bias=False)
 
     def weigh(self, xs: Tensor, state: ReaderState) -> Tensor:
-        return fit(at_least_float32(self.query(xs)), state, 1)
+        return scaled_dot(at_least_float32(self.query(xs)), state, 1)
 
 
 class Multihead(Reader):
-    """Several looks at once, each with queries, keys and values of its own, and mixed (Vaswani et al. 2017).
+    """Multi-head attention: several heads, each with its own queries, keys and values (Vaswani et al. 2017).
 
-    heads: as many as divide `size` into 32 units or more, and two at least, where left out.
+    heads: if left out, as many as give each head at least 32 units, but at least two.
     """
 
     def __init__(self, input_size: int, source_size: Count, size: int, heads: Count | None = None) -> None:
@@ -158,17 +160,17 @@ class Multihead(Reader):
         self.mix = nn.Linear(size, size, bias=False)
 
     def weigh(self, xs: Tensor, state: ReaderState) -> Tensor:
-        return fit(at_least_float32(self.query(xs)), state, self.heads)
+        return scaled_dot(at_least_float32(self.query(xs)), state, self.heads)
 
 
-def fit(queries: Tensor, state: ReaderState, heads: int) -> Tensor:
-    """queries (B, T, H) -> the weights by q · k / √(H / heads), (B, heads, T, S)."""
+def scaled_dot(queries: Tensor, state: ReaderState, heads: int) -> Tensor:
+    """queries (B, T, H) -> attention weights softmax(q · k / √(H / heads)), (B, heads, T, S)."""
     split, keys = split_heads(queries, heads), split_heads(state.keys, heads)
     return softmax(split @ keys.transpose(2, 3) / math.sqrt(keys.shape[3]), state.lengths)
 
 
 def softmax(scores: Tensor, lengths: Tensor) -> Tensor:
-    """scores (B, parts, T, S) -> weights over the first `lengths` (B,) places; all 0 where there are none."""
+    """scores (B, heads, T, S) -> weights over the first `lengths` (B,) places; all 0 for a length of 0."""
     alive = reading(lengths, scores.shape[3], scores.device)[:, None, None]  # (B, 1, 1, S)
     scores = at_least_float32(scores)
     weights = torch.where(alive, scores, torch.finfo(scores.dtype).min).softmax(3)
@@ -181,11 +183,11 @@ READERS: dict[str, Callable[..., Reader]] = {
     "dot": Dot,
     "multihead": Multihead,
 }
-"""Ways to look back at an input, by the name that `--reader` takes."""
+"""Kinds of cross-attention, by the name that `--reader` takes."""
 
 
 class Looking(Memory):
-    """A reader as a memory: at its start it has nothing to look at, until `look_at` gives a state a source."""
+    """A cross-attention as a memory. Its start has sources of no steps; `look_at` puts sources into a state."""
 
     def __init__(self, reader: Reader) -> None:
         super().__init__()
@@ -199,24 +201,24 @@ class Looking(Memory):
         return self.reader.unchecked_step(x, state)
 
     def unroll(self, xs: Tensor, state: ReaderState, lengths: Tensor | None = None) -> tuple[Tensor, ReaderState]:
-        outputs, state = self.reader(xs, state, lengths)  # called, so that its hooks are
+        outputs, state = self.reader(xs, state, lengths)  # a call, so that forward hooks run
         return outputs, state
 
 
 def readers_of(memory: nn.Module) -> list[Reader]:
-    """The readers in a stack, from below."""
-    return [part for part in memory.modules() if isinstance(part, Reader)]
+    """The cross-attention layers in a stack, from the first layer on."""
+    return [module for module in memory.modules() if isinstance(module, Reader)]
 
 
 def look_at(memory: Memory, state: State, source: Encoded) -> State:
-    """The state of a stack in which every reader looks at this source; all else, masks too, as it was."""
-    return _give(state, iter([reader.start(source) for reader in readers_of(memory)]))
+    """Put a source into the state of every cross-attention of a stack; all else, dropout masks too, is unchanged."""
+    return _put_starts(state, iter([reader.start(source) for reader in readers_of(memory)]))
 
 
-def _give(state: State, starts: Iterator[ReaderState]) -> State:
+def _put_starts(state: State, starts: Iterator[ReaderState]) -> State:
     if isinstance(state, ReaderState):
         return next(starts)
     if isinstance(state, Tensor):
         return state
-    branches = [_give(branch, starts) for branch in state]
+    branches = [_put_starts(branch, starts) for branch in state]
     return type(state)(*branches) if hasattr(state, "_fields") else tuple(branches)

@@ -1,6 +1,6 @@
-"""From steps as data gives them to vectors: what stands between an input and a memory or an encoder.
+"""Embeddings: from the steps of the data to the input vectors of a memory or an encoder.
 
-B rows, T steps, P ids of a step or D numbers of it, E out.
+B rows, T steps, P ids or D numbers per step, E out.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SPREAD = 0.3  # of an id's numbers at the start, where several are added up
+SPREAD = 0.3  # standard deviation of an id's vector at the start; several vectors are added up
 
 
 class BagInlet(nn.Module):
-    """A vector for each id; a step's is the sum of its ids', over the root of their number. Id 0 is padding."""
+    """A bag of ids: the sum of the vectors of a step's ids, divided by the root of their number. Id 0 is padding."""
 
     def __init__(self, ids: int, size: int) -> None:
         super().__init__()
@@ -32,12 +32,12 @@ class BagInlet(nn.Module):
 
 
 class PlainInlet(nn.Module):
-    """A step's numbers as they are, for a layer or a convolution over them."""
+    """The numbers of a step unchanged, for a layer or a convolution over them."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.size = width
-        self.register_buffer("place", torch.zeros(()), persistent=False)  # knows the type
+        self.register_buffer("place", torch.zeros(()), persistent=False)  # carries the dtype
 
     def forward(self, inputs: Tensor) -> Tensor:
         """inputs (…, D) -> the same."""

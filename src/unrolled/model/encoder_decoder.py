@@ -1,7 +1,7 @@
-"""A model that writes a text about an input: inlet -> front -> encoder, at which a stack with readers looks.
+"""Encoder-decoder: embedding -> stem -> encoder, and a decoder stack with cross-attention.
 
-B rows, S steps of the input, T symbols of the text, V symbols, E of an embedding, H of the stack. A translation, a
-caption, a name in a language: the input is whatever an inlet turns into vectors, a label being one step of one id.
+B rows, S steps of the input, T tokens of the text, V size of the vocabulary, E of an embedding, H of the stack. An
+embedding turns any input into vectors: a text to translate, an image to caption; a label is one step of one id.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from unrolled.model.encoders import Attending, Encoded, Encoder, build_bidirecti
 from unrolled.registry import build, parse_part
 from unrolled.states import State
 
-SMALL = 0.02  # spread of the output layer's weights at the start: chances are even then
-BORDER = 0  # the symbol that every text begins and ends with
+SMALL = 0.02  # standard deviation of the output layer's weights at the start: the distribution is then near uniform
+BORDER = 0  # the BOS and EOS token
 TRANSFORMER = "transformer"
 
 
 class Source(NamedTuple):
-    """B inputs to write about."""
+    """A batch of B inputs."""
 
-    inputs: Tensor  # (B, S, P) ids of each step, or whatever else the writer's inlet takes
+    inputs: Tensor  # (B, S, P) ids of each step, or what else the embedding takes
     lengths: Tensor  # (B,) steps of each, kept on the CPU
 
 
 class Blank(NamedTuple):
-    """What reading and writing begin from: nothing was read. `draw_masks` draws dropout's masks in it."""
+    """The initial state of stem, encoder and decoder. `draw_masks` draws dropout's masks in it."""
 
     front: State
     encoder: State
@@ -43,7 +43,7 @@ class Blank(NamedTuple):
 
 
 class Lesson(Protocol):
-    """Inputs, and the text that is to be written about each."""
+    """A batch: inputs, and the target text of each."""
 
     @property
     def inputs(self) -> Tensor: ...
@@ -52,17 +52,17 @@ class Lesson(Protocol):
     def lengths(self) -> Tensor: ...
 
     @property
-    def targets(self) -> Tensor: ...  # (B, T) the symbols to write, the border that ends them among them
+    def targets(self) -> Tensor: ...  # (B, T) target tokens, with the EOS token at the end
 
     @property
     def target_lengths(self) -> Tensor: ...  # (B,)
 
 
 class Writer(nn.Module):
-    """Looks at inputs and writes a text about each: at each step logits over the next symbol.
+    """Encoder-decoder: logits over the next token of a text about each input, at each step.
 
-    `start(source)` is the state in which the inputs were read and nothing is written; from there on it has the verbs
-    of a language model. Its state is the decoder's, readers' keys and values among it, row by row.
+    `start(source)` encodes the inputs; after that the methods are those of a language model. The state is the
+    decoder's, with the keys and values of the cross-attention, row by row.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class Writer(nn.Module):
     ) -> None:
         """decoder: a stack with at least one `Looking` in it.
 
-        tied: one matrix for the symbols read and written (Press & Wolf 2017), which takes embed = the decoder's size.
-        begins: the decoder reads a vector of the whole input before the first symbol, as if it were one (Vinyals et
-        al. 2015), so that a recurrent memory knows from the start what it writes about.
-        smoothing: the share of a target's weight that is spread over all symbols in training (Szegedy et al. 2016).
+        tied: one matrix for input and output embeddings (Press & Wolf 2017); embed must equal the decoder's size.
+        begins: the decoder's first input is a vector of the whole source, before the first token (Vinyals et al.
+        2015), so that a recurrent memory has the source in its state from the start.
+        smoothing: label smoothing, the share of a target's weight spread over all tokens (Szegedy et al. 2016).
         """
         super().__init__()
         if decoder.input_size != embed:
@@ -104,17 +104,17 @@ class Writer(nn.Module):
         nn.init.normal_(self.embedding.weight, std=embed**-0.5 if tied else 1.0)
         if self.output is not None:
             nn.init.normal_(self.output.weight, std=SMALL)
-        self.scale = embed**0.5  # of tied symbols: read as large as others at the start
-        # how large they are written is learnt, unit by unit: one matrix cannot grow at one end alone
+        self.scale = embed**0.5  # of tied input embeddings, which then have standard deviation 1 at the start
+        # the scale of tied output embeddings is learnt per unit: the matrix cannot grow for the output alone
         self.gain = nn.Parameter(torch.full((decoder.size,), SMALL * self.scale if tied else 1.0))
         self.begin = nn.Linear(encoder.size, embed) if begins else None
 
     def blank(self, rows: int) -> Blank:
-        """What `start` and `loss` begin from."""
+        """The initial state for `start` and `loss`."""
         return Blank(self.front.start(rows), self.encoder.start(rows), self.decoder.start(rows))
 
     def start(self, source: Source, blank: Blank | None = None) -> State:
-        """The state in which the inputs were read, with the masks of `blank`, and nothing is written."""
+        """Encode the inputs, with the dropout masks of `blank`; returns the state before the first token."""
         blank = self.blank(len(source.inputs)) if blank is None else blank
         encoded = self.encode(source, blank)
         state = look_at(self.decoder, blank.decoder, encoded)
@@ -125,21 +125,21 @@ class Writer(nn.Module):
         return state
 
     def encode(self, source: Source, blank: Blank) -> Encoded:
-        """The features (B, S, D) that are looked at."""
+        """Compute the features (B, S, D) for the cross-attention."""
         inputs = source.inputs.to(self.bias.device)
         xs, _ = self.front.unroll(self.inlet(inputs), blank.front, source.lengths)
         return self.encoder.encode(xs, source.lengths, blank.encoder)
 
     def step(self, symbols: Tensor, state: State) -> tuple[Tensor, State]:
-        """symbols (B,) -> logits (B, V) of the symbol after them, and the state. The first symbol is the border."""
-        hidden, state = self.decoder.step(self._read(symbols), state)  # (B, H)
-        return self._write(hidden), state
+        """tokens (B,) -> logits (B, V) of the next token, and the state. The first token is BOS."""
+        hidden, state = self.decoder.step(self._embed(symbols), state)  # (B, H)
+        return self._project(hidden), state
 
     def unroll(self, symbols: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
-        """symbols (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
+        """tokens (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
         steps, lengths = symbols.shape[1], ragged(lengths, symbols.shape[1])
-        hidden, state = self.decoder.unroll(self._read(symbols), state, lengths)  # (B, T, H)
-        logits = self._write(hidden)
+        hidden, state = self.decoder.unroll(self._embed(symbols), state, lengths)  # (B, T, H)
+        logits = self._project(hidden)
         if lengths is not None:
             logits = torch.where(reading(lengths, steps, logits.device)[..., None], logits, 0.0)
         return logits, state
@@ -149,21 +149,21 @@ class Writer(nn.Module):
         return self.unroll(symbols, state, lengths)
 
     def loss(self, lesson: Lesson, blank: Blank) -> tuple[Tensor, Blank]:
-        """Nats of all targets, smoothed, summed, each read before the next is due (Williams & Zipser 1989), and what
-        the next lesson begins from: nothing of a text is carried into another."""
-        logits, targets, _ = self._taught(lesson, blank)
+        """Smoothed nats of all targets, summed, with teacher forcing (Williams & Zipser 1989), and the initial state
+        for the next batch: no state is carried from one text to another."""
+        logits, targets, _ = self._teacher_forced(lesson, blank)
         return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=self.smoothing), blank
 
     def nats(self, lesson: Lesson) -> Tensor:
-        """Nats of each row's text (B,), not smoothed, nothing dropped."""
-        logits, targets, rows = self._taught(lesson, self.blank(len(lesson.inputs)))
+        """Nats of each row's text (B,), without label smoothing or dropout."""
+        logits, targets, rows = self._teacher_forced(lesson, self.blank(len(lesson.inputs)))
         each = F.cross_entropy(logits, targets, reduction="none")
         return each.new_zeros(len(lesson.inputs)).index_add(0, rows, each)
 
     def weights(self, symbols: Tensor, state: State) -> tuple[Tensor, ...]:
-        """How much each step of the input weighed while symbols (B, T) were read: (B, T, S) of each reader.
+        """Attention weights (B, T, S) of each cross-attention for tokens (B, T), from the first layer on.
 
-        The symbol that is written after symbol t was chosen with weights [:, t]; readers are counted from below.
+        Weights [:, t] are those of the token that follows token t.
         """
         seen: list[Tensor] = []
         hooks = [
@@ -177,21 +177,21 @@ class Writer(nn.Module):
                 hook.remove()
         return tuple(seen)
 
-    def _taught(self, lesson: Lesson, blank: Blank) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (N, V) of each of N targets after the border and the targets before it, these (N,), and of which row
-        each is (N,). Padding is read, for nothing before it hangs on it, but nothing is written after it."""
+    def _teacher_forced(self, lesson: Lesson, blank: Blank) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (N, V) of N targets, each after BOS and the targets before it; the targets (N,); their rows (N,).
+        The decoder also runs over padding, which changes no logits before it; its logits are dropped."""
         state = self.start(Source(lesson.inputs, lesson.lengths), blank)
         targets = lesson.targets.to(self.bias.device)
-        read = F.pad(targets, (1, 0), value=BORDER)[:, :-1]  # (B, T)
-        hidden, _ = self.decoder.unroll(self._read(read), state)  # (B, T, H)
+        inputs = F.pad(targets, (1, 0), value=BORDER)[:, :-1]  # (B, T)
+        hidden, _ = self.decoder.unroll(self._embed(inputs), state)  # (B, T, H)
         alive = reading(lesson.target_lengths, targets.shape[1], targets.device)
-        return self._write(hidden[alive]), targets[alive], alive.nonzero()[:, 0]
+        return self._project(hidden[alive]), targets[alive], alive.nonzero()[:, 0]
 
-    def _read(self, symbols: Tensor) -> Tensor:
+    def _embed(self, symbols: Tensor) -> Tensor:
         vectors: Tensor = self.embedding(symbols.to(self.bias.device))
         return self.scale * vectors if self.tied else vectors
 
-    def _write(self, hidden: Tensor) -> Tensor:
+    def _project(self, hidden: Tensor) -> Tensor:
         weight = self.embedding.weight if self.output is None else self.output.weight
         logits = F.linear(self.gain * hidden, weight, self.bias)
         return at_least_float32(logits)
@@ -211,14 +211,13 @@ def build_writer(
     smoothing: float = 0.0,
     front: Memory | None = None,
 ) -> Writer:
-    """A writer whose encoder and decoder have `depth` layers of a memory, `size` wide: "lstm", with "additive".
+    """Build an encoder-decoder with `depth` layers of a memory of `size` units, such as "lstm" with "additive".
 
-    inlet: turns inputs into vectors, of which `front` makes `embed` numbers; left out, it is a norm. A memory that
-    stands in plain layers is read both ways by the
-    encoder, and the decoder looks at the input between its first layer and the next, so that the layers above know
-    what was looked at (Wu et al. 2016). One that stands in blocks looks once a block. "transformer" is Vaswani et
-    al. 2017 with norms before and rotary positions: the encoder sees the whole input at once, and the text is all
-    remembered, unless a span is said. Raises OptionError.
+    inlet: turns inputs into vectors, which `front`, a norm if left out, turns into `embed` numbers. A memory in plain
+    layers has a bidirectional encoder, and a decoder with cross-attention after its first layer, so that the layers
+    above have its output (Wu et al. 2016). A memory in blocks has cross-attention in every block. "transformer" is
+    Vaswani et al. 2017 with pre-norm and rotary positions; the decoder attends to the whole text, unless a span is
+    set. Raises OptionError.
     """
     front = with_dropout(norm(embed) if front is None else front, dropout)
     encoder: Encoder
@@ -228,16 +227,16 @@ def build_writer(
     else:
         encoder = build_bidirectional(model, embed, size, depth, dropout)
 
-    def looking() -> Memory:
+    def attending() -> Memory:
         return Looking(build("reader", READERS, reader, size, encoder.size, size))
 
-    decoder = build_stack(model, embed, size, depth, dropout, looking)
+    decoder = build_stack(model, embed, size, depth, dropout, attending)
     begins = not isinstance(encoder, Attending)
     return Writer(inlet, front, encoder, decoder, symbols, embed, tied, begins, smoothing)
 
 
 class Taught(nn.Module):
-    """A writer as the training loop has any model: `start` is a blank, and a lesson is whole texts."""
+    """An encoder-decoder with the interface of the training loop. Each batch holds whole texts."""
 
     memories = ("writer.encoder.", "writer.decoder.")
 
@@ -247,14 +246,14 @@ class Taught(nn.Module):
 
     @property
     def components(self) -> dict[str, str]:
-        """Component -> how the names of its tensors begin."""
+        """Component -> prefix of the names of its tensors."""
         parts = {"embedding": "writer.inlet.", "stem": "writer.front.", "encoder": "writer.encoder."}
         return parts | {"decoder": "writer."}
 
     def start(self, rows: int) -> Blank:
-        """What reading and writing begin from."""
+        """The initial state."""
         return self.writer.blank(rows)
 
     def loss(self, lesson: Lesson, state: Blank) -> tuple[Tensor, Blank]:
-        """Nats of all symbols, smoothed, summed, and what the next lesson begins from."""
+        """Smoothed nats of all tokens, summed, and the initial state for the next batch."""
         return self.writer.loss(lesson, state)

@@ -1,4 +1,4 @@
-"""From features to an answer, and what a wrong one costs. B rows, T steps, H features, O numbers of an answer."""
+"""Output heads and their losses. B rows, T steps, H features, O numbers per output."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from unrolled.model.likelihoods import LIKELIHOODS, is_known
 
 
 class Head(nn.Module):
-    """The numbers of one output's answers. The layer starts small, so that an untrained model knows nothing: of K
-    labels its loss is ln K nats, of a number that of the training part's mean and deviation.
+    """The linear layer of one output. Its weights start small: the loss of an untrained model is ln K nats for K
+    labels, and that of the training split's mean and standard deviation for a number.
 
-    kind: of the output, label, tags, labels or value. weights: what a row of each label counts in training, all 1 if
-    left out.
+    kind: of the output, label, tags, labels or value. weights: the class weights in training, all 1 if left out.
     """
 
     def __init__(self, size: int, width: int, kind: str = "label", weights: Sequence[float] | None = None) -> None:
@@ -28,24 +27,24 @@ class Head(nn.Module):
         self.register_buffer("weights", torch.ones(width) if weights is None else torch.tensor(weights), False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """features (…, H) -> numbers (…, O): logits, log-odds, or means and log-deviations."""
+        """features (…, H) -> numbers (…, O): logits, log-odds, or means and log standard deviations."""
         return at_least_float32(self.output(features))
 
     def loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
-        """Nats of all answers that are due, (…,) of labels or (…, K) of numbers, under outputs (…, O), summed."""
+        """Nats of the known targets, labels (…,) or numbers (…, K), under outputs (…, O), summed."""
         weights = self.get_buffer("weights").to(outputs.dtype)
-        asked = answers.flatten(0, -2) if answers.is_floating_point() else answers.flatten()
-        return self.likelihood.loss(outputs.flatten(0, -2), asked, weights)
+        flat = answers.flatten(0, -2) if answers.is_floating_point() else answers.flatten()
+        return self.likelihood.loss(outputs.flatten(0, -2), flat, weights)
 
     def disagreement(self, outputs: Tensor, answers: Tensor) -> Tensor:
-        """Nats by which the first half of outputs (2B, …, O) and the second differ where an answer is due, summed."""
+        """Divergence in nats of the two halves of outputs (2B, …, O), summed over the known targets."""
         first, second = (half.flatten(0, -2) for half in outputs.chunk(2))
-        asked = answers.chunk(2)[0]
-        due = is_known(asked.flatten(0, -2) if asked.is_floating_point() else asked.flatten())
-        return self.likelihood.disagreement(first[due], second[due]).sum()
+        targets = answers.chunk(2)[0]
+        known = is_known(targets.flatten(0, -2) if targets.is_floating_point() else targets.flatten())
+        return self.likelihood.disagreement(first[known], second[known]).sum()
 
 
 def balanced(counts: Sequence[int]) -> list[float]:
-    """Weights by which every label counts alike in all, a row one on average."""
-    met = [max(1, count) for count in counts]
-    return [sum(met) / (len(met) * count) for count in met]
+    """Class weights that give every label the same total, with a mean of 1 per row."""
+    at_least_one = [max(1, count) for count in counts]
+    return [sum(at_least_one) / (len(at_least_one) * count) for count in at_least_one]

@@ -1,4 +1,4 @@
-"""The smallest language model there is: a recurrent net that learns to spell "hello" (after Karpathy 2015)."""
+"""A minimal language model: an RNN that learns to spell "hello" (after Karpathy 2015)."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from unrolled.model.language import LanguageModel, losses
 from unrolled.model.optimisers import Adam
 from unrolled.seeds import number
 
-LETTERS = "helo"  # the vocabulary, in this order; no border stands in it
+LETTERS = "helo"  # the vocabulary, in this order, without an EOS token
 INPUTS, TARGETS = "hell", "ello"
 
 
 class Lesson(NamedTuple):
-    """What the net answers before an update."""
+    """The net's loss and predictions before an update."""
 
     step: int  # updates so far
-    loss: float  # nats a letter
-    probabilities: tuple[tuple[float, ...], ...]  # [letter of LETTERS][step of INPUTS]: of the next letter
-    written: str  # what it writes after "h", the likeliest letter each time
+    loss: float  # nats per letter
+    probabilities: tuple[tuple[float, ...], ...]  # of the next letter: [letter of LETTERS][step of INPUTS]
+    written: str  # greedy continuation of "h"
 
 
 def learn_hello(seed: int = 0, steps: int = 100, size: int = 8, rate: float = 0.02) -> Iterator[Lesson]:
-    """Teaches an RNN of `size` units that e, l, l, o follow h, e, l, l; yields a lesson before each of `steps`
-    updates and one after the last. The two l's need different answers: it has to remember where it is."""
+    """Train an RNN of `size` units to predict e, l, l, o after h, e, l, l; yield a report before each of `steps`
+    updates and one after the last. The two l's have different targets, so the net needs its memory."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(number(seed, "hello"))
         model = LanguageModel(len(LETTERS), size, RNN(size, size))
@@ -46,15 +46,15 @@ def learn_hello(seed: int = 0, steps: int = 100, size: int = 8, rate: float = 0.
 
 @torch.no_grad()
 def write(model: LanguageModel, first: str, length: int) -> str:
-    """The `length` letters that the model finds likeliest, one after the other, after the letter `first`."""
-    state, symbol, text = model.start(1), spell(first)[0], ""
+    """Greedily decode `length` letters after the letter `first`."""
+    state, token, text = model.start(1), spell(first)[0], ""
     for _ in range(length):
-        logits, state = model.step(symbol, state)  # (1, V)
-        symbol = logits.argmax(dim=-1)  # (1,)
-        text += LETTERS[int(symbol)]
+        logits, state = model.step(token, state)  # (1, V)
+        token = logits.argmax(dim=-1)  # (1,)
+        text += LETTERS[int(token)]
     return text
 
 
 def spell(text: str) -> Tensor:
-    """Letters as one row of symbols (1, T)."""
+    """Encode letters as one row of tokens (1, T)."""
     return torch.tensor([[LETTERS.index(letter) for letter in text]])

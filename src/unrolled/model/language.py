@@ -1,4 +1,4 @@
-"""The language model: which symbol comes next, around any memory."""
+"""The language model: next-token prediction with any memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unrolled.states import State
 
 
 class Lesson(Protocol):
-    """Windows of a text, as `unrolled.data.windows.Batch` has them."""
+    """A batch of windows of a text, with the fields of `unrolled.data.windows.Batch`."""
 
     @property
     def inputs(self) -> Tensor: ...
@@ -27,10 +27,10 @@ class Lesson(Protocol):
 
 
 class LanguageModel(nn.Module):
-    """Reads symbols and answers, at each step, with logits over the next one. B rows, T steps, V symbols.
+    """Language model: logits over the next token at each step. B rows, T steps, V size of the vocabulary.
 
     Its state is the memory's. Logits are float32 (float64 where the weights are). The output layer starts
-    small, so that an untrained model's loss is ln V nats a symbol.
+    small, so that an untrained model's loss is ln V nats per token.
     """
 
     def __init__(self, symbols: int, embed: int, memory: Memory) -> None:
@@ -49,20 +49,20 @@ class LanguageModel(nn.Module):
 
     @property
     def components(self) -> dict[str, str]:
-        """Component -> how the names of its tensors begin."""
+        """Component -> prefix of the names of its tensors."""
         return {"embedding": "embedding.", "memory": "memory.", "head": "output."}
 
     def start(self, rows: int) -> State:
-        """The state before anything was read."""
+        """The state before the first token."""
         return self.memory.start(rows)
 
     def step(self, symbols: Tensor, state: State) -> tuple[Tensor, State]:
-        """symbols (B,) -> logits (B, V) of the symbol after them, and the state."""
+        """tokens (B,) -> logits (B, V) of the next token, and the state."""
         hidden, state = self.memory.step(self.embedding(symbols.to(self.embedding.weight.device)), state)  # (B, H)
         return at_least_float32(self.output(hidden)), state
 
     def unroll(self, symbols: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
-        """symbols (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
+        """tokens (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
         symbols = symbols.to(self.embedding.weight.device)
         steps, lengths = symbols.shape[1], ragged(lengths, symbols.shape[1])
         hidden, state = self.memory.unroll(self.embedding(symbols), state, lengths)  # (B, T, H)
@@ -72,7 +72,7 @@ class LanguageModel(nn.Module):
         return logits, state
 
     def loss(self, lesson: Lesson, state: State) -> tuple[Tensor, State]:
-        """Nats of all targets of a batch of windows, summed, and the state after."""
+        """Nats of all targets of a batch, summed, and the state after it."""
         logits, state = self.unroll(lesson.inputs, state, lesson.lengths)
         return losses(logits, lesson.targets, lesson.lengths), state
 
@@ -82,7 +82,7 @@ class LanguageModel(nn.Module):
 
 
 def losses(logits: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Nats of targets (B, T) under logits (B, T, V), summed over all that rows of these lengths hold."""
+    """Nats of targets (B, T) under logits (B, T, V), summed over the steps within `lengths` (B,)."""
     steps = targets.shape[1]
     if (lengths := ragged(lengths, steps)) is not None:
         targets = torch.where(reading(lengths, steps, targets.device), targets, -100)  # -100: not counted

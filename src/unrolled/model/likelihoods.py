@@ -1,8 +1,8 @@
-"""What is said of an answer, in numbers: how many nats the right one costs, and how what several say is made one.
+"""Predictive distributions of the output kinds: their nats, losses and log-linear combination.
 
-A rows or steps. Labels: log-chances (A, K) of each. Label sets: log-odds (A, K) of each. Values: in deviations of the
-training part (A, 2K), the means and then the log-deviations of normal distributions. Parts are made one as
-p ∝ Π p_i^w_i, which keeps each of these forms.
+A rows or steps. Labels: log-probabilities (A, K). Label sets: log-odds (A, K). Values: means and then log
+standard deviations of normal distributions (A, 2K), in standard deviations of the training split. Members of an
+ensemble are combined as p ∝ Π p_i^w_i, which keeps each of these forms.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SURE = 7.0  # log-deviations from e^-7 to e^7: of what a training part's numbers spread
-BETA = 0.5  # how far a number's nats are weighed by its deviation in training
-LEAST = 1e-9  # of a blend's precision
+SURE = 7.0  # bound of a log standard deviation: from e^-7 to e^7 standard deviations of the training split
+BETA = 0.5  # exponent of the variance by which a number's nats are weighted in training (beta-NLL)
+LEAST = 1e-9  # lower bound of an ensemble's precision
 
 
 class Likelihood(ABC):
-    """One kind of answer. A subclass is final."""
+    """The distribution of one kind of output. A subclass is final."""
 
     @abstractmethod
     def say(self, outputs: Tensor) -> Tensor:
-        """A head's numbers (…, O) as what is said."""
+        """Turn a head's numbers (…, O) into predictions."""
 
     @abstractmethod
-    def nats(self, said: Tensor, answers: Tensor) -> Tensor:
-        """Nats (A,) of right answers, none of them unknown."""
+    def nats(self, predicted: Tensor, answers: Tensor) -> Tensor:
+        """Nats (A,) of targets, all of them known."""
 
     @abstractmethod
     def loss(self, outputs: Tensor, answers: Tensor, weights: Tensor) -> Tensor:
-        """Nats of the answers that are due under a head's numbers (N, O), summed. weights: of each label."""
+        """Nats of the known targets under a head's numbers (N, O), summed. weights: of each label."""
 
     @abstractmethod
     def disagreement(self, first: Tensor, second: Tensor) -> Tensor:
-        """Nats (N,) by which two heads' numbers (N, O) differ, from either to the other, on average (Jeffreys)."""
+        """KL divergence (N,) in nats of two heads' numbers (N, O), the mean of both directions (Jeffreys)."""
 
     @abstractmethod
-    def blend(self, said: Tensor, weights: Tensor) -> Tensor:
-        """What P parts say (P, A, O), by weights (P,), made one: (A, O)."""
+    def blend(self, predicted: Tensor, weights: Tensor) -> Tensor:
+        """Combine the predictions (P, A, O) of P members with weights (P,): (A, O)."""
 
 
 class Categorical(Likelihood):
@@ -49,8 +49,8 @@ class Categorical(Likelihood):
     def say(self, outputs: Tensor) -> Tensor:
         return outputs.log_softmax(-1)
 
-    def nats(self, said: Tensor, answers: Tensor) -> Tensor:
-        return -said.gather(1, answers[:, None])[:, 0]
+    def nats(self, predicted: Tensor, answers: Tensor) -> Tensor:
+        return -predicted.gather(1, answers[:, None])[:, 0]
 
     def loss(self, outputs: Tensor, answers: Tensor, weights: Tensor) -> Tensor:
         return F.cross_entropy(outputs, answers, weight=weights, ignore_index=-100, reduction="sum")
@@ -59,48 +59,48 @@ class Categorical(Likelihood):
         p, q = first.log_softmax(-1), second.log_softmax(-1)
         return 0.5 * ((p.exp() - q.exp()) * (p - q)).sum(-1)
 
-    def blend(self, said: Tensor, weights: Tensor) -> Tensor:
-        return (weights[:, None, None] * said).sum(0).log_softmax(1)
+    def blend(self, predicted: Tensor, weights: Tensor) -> Tensor:
+        return (weights[:, None, None] * predicted).sum(0).log_softmax(1)
 
 
 class Bernoulli(Likelihood):
-    """Any of K labels, each by itself."""
+    """Any of K labels, each independently."""
 
     def say(self, outputs: Tensor) -> Tensor:
         return outputs
 
-    def nats(self, said: Tensor, answers: Tensor) -> Tensor:
-        return F.binary_cross_entropy_with_logits(said, answers.to(said.dtype), reduction="none").sum(1)
+    def nats(self, predicted: Tensor, answers: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(predicted, answers.to(predicted.dtype), reduction="none").sum(1)
 
     def loss(self, outputs: Tensor, answers: Tensor, weights: Tensor) -> Tensor:
-        due = ~answers.isnan().any(1)
-        return self.nats(outputs[due], answers[due]).sum()
+        known = ~answers.isnan().any(1)
+        return self.nats(outputs[known], answers[known]).sum()
 
     def disagreement(self, first: Tensor, second: Tensor) -> Tensor:
         return 0.5 * ((first.sigmoid() - second.sigmoid()) * (first - second)).sum(-1)
 
-    def blend(self, said: Tensor, weights: Tensor) -> Tensor:
-        return (weights[:, None, None] * said).sum(0)
+    def blend(self, predicted: Tensor, weights: Tensor) -> Tensor:
+        return (weights[:, None, None] * predicted).sum(0)
 
 
 class Gaussian(Likelihood):
-    """K numbers, each with how far off it may be."""
+    """K numbers, each with a mean and a standard deviation."""
 
     def say(self, outputs: Tensor) -> Tensor:
         mean, spread = outputs.chunk(2, -1)
         return torch.cat([mean, SURE * torch.tanh(spread / SURE)], -1)
 
-    def nats(self, said: Tensor, answers: Tensor) -> Tensor:
-        return self._each(said, answers).sum(1)
+    def nats(self, predicted: Tensor, answers: Tensor) -> Tensor:
+        return self._each(predicted, answers).sum(1)
 
     def loss(self, outputs: Tensor, answers: Tensor, weights: Tensor) -> Tensor:
-        """The value is nats; the way back weighs them by the deviation, so that numbers that are foreseen badly are
-        not given up (Seitzer et al. 2022, beta 1/2)."""
-        due = ~answers.isnan().any(1)
-        said = self.say(outputs[due])
-        nats = self._each(said, answers[due])  # (N, K)
-        weighed = nats * (2 * BETA * said.chunk(2, 1)[1].detach()).exp()
-        return weighed.sum() + (nats - weighed).detach().sum()
+        """The value is in nats; the gradient is weighted by the standard deviation, so that numbers with large errors
+        still get a gradient (beta-NLL, Seitzer et al. 2022, beta 1/2)."""
+        known = ~answers.isnan().any(1)
+        predicted = self.say(outputs[known])
+        nats = self._each(predicted, answers[known])  # (N, K)
+        weighted = nats * (2 * BETA * predicted.chunk(2, 1)[1].detach()).exp()
+        return weighted.sum() + (nats - weighted).detach().sum()
 
     def disagreement(self, first: Tensor, second: Tensor) -> Tensor:
         (mean, spread), (other, others) = (self.say(one).chunk(2, -1) for one in (first, second))
@@ -108,15 +108,15 @@ class Gaussian(Likelihood):
         precisions = (-2 * spread).exp() + (-2 * others).exp()
         return 0.25 * (apart * precisions + wider.exp() + (-wider).exp() - 2).sum(-1)
 
-    def blend(self, said: Tensor, weights: Tensor) -> Tensor:
-        means, spreads = said.chunk(2, 2)  # (P, A, K)
+    def blend(self, predicted: Tensor, weights: Tensor) -> Tensor:
+        means, spreads = predicted.chunk(2, 2)  # (P, A, K)
         precisions = weights[:, None, None] * (-2 * spreads).exp()
         whole = precisions.sum(0).clamp_min(LEAST)
         return torch.cat([(precisions * means).sum(0) / whole, -0.5 * whole.log()], 1)
 
-    def _each(self, said: Tensor, answers: Tensor) -> Tensor:
-        mean, spread = said.chunk(2, 1)
-        off = (answers.to(said.dtype) - mean) * (-spread).exp()
+    def _each(self, predicted: Tensor, answers: Tensor) -> Tensor:
+        mean, spread = predicted.chunk(2, 1)
+        off = (answers.to(predicted.dtype) - mean) * (-spread).exp()
         return 0.5 * off**2 + spread + 0.5 * math.log(2 * math.pi)
 
 
@@ -126,9 +126,9 @@ LIKELIHOODS: dict[str, Likelihood] = {
     "labels": Bernoulli(),
     "value": Gaussian(),
 }
-"""By the kind of an output."""
+"""By the kind of output."""
 
 
 def is_known(answers: Tensor) -> Tensor:
-    """Which right answers (A,) or (A, K) can be given at all."""
+    """Mask (A,) of the known targets (A,) or (A, K)."""
     return ~answers.isnan().any(1) if answers.is_floating_point() else answers >= 0

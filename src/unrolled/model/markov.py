@@ -1,4 +1,4 @@
-"""The Markov chain: what comes next depends on what is now, and on nothing before it."""
+"""The Markov chain: the next state depends on the current state alone."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from unrolled.errors import DataError, OptionError, nearest
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 S = TypeVar("S", bound=Hashable)
 
-CLOSE = 1e-9  # how far from 1 a column may sum
+CLOSE = 1e-9  # tolerance of a column's sum
 
 
 @dataclass(frozen=True, eq=False)
 class MarkovChain(Generic[S]):
     """A chain over K states. `matrix[i, j]` is the probability of state i after state j: columns are "from".
 
-    So every column sums to 1, and a distribution p (K,) is `matrix @ p` one step on. Any hashable value is a
-    state; each method takes and gives the states themselves.
+    So every column sums to 1, and a distribution p (K,) becomes `matrix @ p` after one step. A state is any
+    hashable value; the methods take and return the states themselves.
     """
 
     states: tuple[S, ...]
@@ -44,11 +44,10 @@ class MarkovChain(Generic[S]):
 
     @classmethod
     def fit(cls, sequences: Iterable[Sequence[S]], added: float = 0.0) -> MarkovChain[S]:
-        """The chain under which sequences of states are most probable; each pair of neighbours counts once.
+        """Fit the maximum-likelihood chain to sequences of states; each pair of neighbours counts once.
 
-        The states are those that occur, in the order in which they first do. `added` is put on every count:
-        1 keeps what was never seen from being impossible. DataError where a state is followed by nothing,
-        ever, and nothing is added.
+        The states are in the order of their first occurrence. `added` is added to every count: with 1, no transition
+        has probability 0. Raises DataError if a state is never followed by another and nothing is added.
         """
         if not 0 <= added < float("inf"):
             raise OptionError(f"`added`, the number added to every count, must be 0 or more; got {added}.")
@@ -69,16 +68,16 @@ class MarkovChain(Generic[S]):
         return cls(tuple(numbers), counts / sums)
 
     def after(self, steps: int) -> Array:
-        """The matrix (K, K) of `steps` steps at once: column j is the distribution so long after state j."""
+        """The transition matrix (K, K) of `steps` steps: column j is the distribution `steps` steps after state j."""
         if steps < 0:
             raise OptionError(f"The number of steps must be 0 or more; got {steps}.")
         far: Array = np.linalg.matrix_power(self.matrix, steps)
         return far
 
     def stationary(self) -> Array:
-        """The distribution (K,) that a step leaves as it is.
+        """The distribution (K,) that a step does not change.
 
-        DataError where there are several: the chain falls into parts that it never leaves.
+        Raises DataError if there are several: the chain has several closed sets of states.
         """
         size = len(self.states)
         change = self.matrix - np.eye(size)
@@ -94,14 +93,14 @@ class MarkovChain(Generic[S]):
         return distribution
 
     def entropy_rate(self) -> float:
-        """Nats a step that the next state surprises by, on average, once the chain has run for long."""
+        """The entropy rate of the stationary chain, in nats per step."""
         logarithms = np.log(np.where(self.matrix > 0, self.matrix, 1.0))
         return float(-(self.matrix * logarithms).sum(axis=0) @ self.stationary())
 
     def log_likelihood(self, sequence: Sequence[S]) -> float:
-        """The logarithm of a sequence's probability, in nats; its first state is from the stationary distribution.
+        """The log-probability of a sequence, in nats; its first state is from the stationary distribution.
 
-        -inf where it cannot be; DataError where it holds a state that the chain does not have.
+        -inf if the sequence is impossible. Raises DataError if it holds a state that the chain does not have.
         """
         at = [self._number(state) for state in sequence]
         if not at:
@@ -111,7 +110,7 @@ class MarkovChain(Generic[S]):
             return float(np.log(self.stationary()[at[0]]) + steps)
 
     def sample(self, length: int, generator: np.random.Generator, first: S | None = None) -> list[S]:
-        """`length` states in a row, the first of them `first`, or else from the stationary distribution."""
+        """Draw `length` states, beginning with `first`, or with a state from the stationary distribution."""
         if length < 0:
             raise OptionError(f"The length of a sample must be 0 or more; got {length}.")
         if not length:
@@ -123,7 +122,7 @@ class MarkovChain(Generic[S]):
         return [self.states[number] for number in at]
 
     def mean_run_lengths(self) -> dict[S, float]:
-        """How many steps in a row each state lasts, on average; inf for one that is never left."""
+        """The mean number of steps that each state lasts; inf for a state that is never left."""
         stays = np.diag(self.matrix).tolist()
         lasts = [1 / (1 - stay) if stay < 1 else float("inf") for stay in stays]
         return dict(zip(self.states, lasts, strict=True))
@@ -139,7 +138,7 @@ class MarkovChain(Generic[S]):
 
 
 def _draw(sums: Array, generator: np.random.Generator) -> int:
-    """A number drawn by cumulative probabilities (K,); one of probability 0 never comes."""
+    """Draw an index by cumulative probabilities (K,); an index of probability 0 is never drawn."""
     return int(np.searchsorted(sums, generator.random() * sums[-1], side="right"))
 
 

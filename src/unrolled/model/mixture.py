@@ -1,4 +1,4 @@
-"""A mixture of models: what was learnt weighed against what was counted, anew at each symbol."""
+"""A mixture of language models, such as a net and an n-gram, with weights that depend on each step's predictions."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from unrolled.errors import OptionError, TrainingError
 from unrolled.memory.base import at_least_float32, reading
 from unrolled.states import State
 
-FEATURES = 2  # of each part, beside a constant: how spread its answer is, and how sure it is of its likeliest symbol
-RIDGE = 1.0  # nats that a feature's weight of 1 costs, all targets together: fitted on few, weights stay constant
-CONSTANT_RIDGE = 1e-3  # the same for the constant's distance from equal weights: what tells nothing stays equal
-MOST_STEPS = 50  # of Newton's method; ten are usual
-READING = 0.5  # share of the time for reading what the weights are fitted on
-CHUNK = 1024  # steps read together, and targets summed over together, while fitting, at most
-LOGITS = 1 << 22  # logits of each part that are held together then, at most
+FEATURES = 2  # per member, besides a constant: its entropy, and the log-probability of its most probable token
+RIDGE = 1.0  # penalty in nats, over all targets, of a feature's weight of 1: with few targets, weights stay constant
+CONSTANT_RIDGE = 1e-3  # likewise, of the constant's distance from equal weights
+MOST_STEPS = 50  # iterations of Newton's method; ten are usual
+READING = 0.5  # share of the time for the forward passes over the data on which the weights are fitted
+CHUNK = 1024  # steps of a forward pass, and targets of one sum, while fitting, at most
+LOGITS = 1 << 22  # logits per member that are in memory at once then, at most
 
 
 class Answering(Protocol):
-    """A model over symbols: `LanguageModel`, `NGram`, or one of your own."""
+    """A model of tokens: `LanguageModel`, `NGram`, or one of your own."""
 
     symbols: int
 
@@ -38,27 +38,28 @@ class Answering(Protocol):
 
 
 class Seen(NamedTuple):
-    """What the weights are fitted on: N targets, P parts, F features, V symbols."""
+    """Data on which the weights are fitted: N targets, P members, F features, V size of the vocabulary."""
 
     features: Tensor  # (N, F) float64
-    logs: Tensor  # (N, P, V) float32: each part's log-chances
+    logs: Tensor  # (N, P, V) float32: each member's log-probabilities
     targets: Tensor  # (N,) int64
 
 
 class Fitted(NamedTuple):
-    """What each target cost where weights were fitted, in nats."""
+    """The nats of each target of the data on which the weights were fitted."""
 
-    whole: NDArray[np.float64]  # (N,) each half under weights that were fitted on the other half alone
-    parts: NDArray[np.float64]  # (N, P) of each part alone
-    in_time: bool = True  # False where the deadline cut the fit of the weights
+    whole: NDArray[np.float64]  # (N,) of the ensemble: each half with weights fitted on the other half
+    parts: NDArray[np.float64]  # (N, P) of each member alone
+    in_time: bool = True  # False if the deadline stopped the fit
 
 
 class Mixture(nn.Module):
-    """p ∝ Π p_i^w_i of several models over the same symbols, with the three verbs; its state is the tuple of theirs.
+    """p ∝ Π p_i^w_i of several models with one vocabulary; its state is the tuple of their states.
 
-    The weights w_i are linear in what the parts' own answers tell at this symbol: the entropy of each and the
-    log-chance of its likeliest symbol, both over ln V (a product of experts, Hinton 2002, weighed as in the logistic
-    mixing of Mattern 2012, but fitted once, on text that no part was trained on). Until `fit` they are equal.
+    The weights w_i are linear in two features of each member's distribution at this step: its entropy, and the
+    log-probability of its most probable token, both divided by ln V. This is a product of experts (Hinton 2002) with
+    weights as in logistic mixing (Mattern 2012), but fitted once, on text that no member was trained on. Until `fit`
+    is called, the weights are equal.
     """
 
     def __init__(self, parts: Sequence[Answering]) -> None:
@@ -71,24 +72,26 @@ class Mixture(nn.Module):
             )
         self.symbols = parts[0].symbols
         self.parts = tuple(parts)
-        self.learnt = nn.ModuleList(part for part in parts if isinstance(part, nn.Module))  # moves where this moves
+        self.learnt = nn.ModuleList(
+            part for part in parts if isinstance(part, nn.Module)
+        )  # moves to a device with the mixture
         gate = torch.zeros(len(parts), 1 + FEATURES * len(parts))
         gate[:, 0] = 1 / len(parts)
         self.gate = nn.Parameter(gate)  # (P, F)
 
     def start(self, rows: int) -> tuple[State, ...]:
-        """The state before anything was read."""
+        """The state before the first token."""
         return tuple(part.start(rows) for part in self.parts)
 
     def step(self, symbols: Tensor, state: tuple[State, ...]) -> tuple[Tensor, tuple[State, ...]]:
-        """symbols (B,) -> logits (B, V) of the symbol after them, and the state."""
+        """tokens (B,) -> logits (B, V) of the next token, and the state."""
         answers = [part.step(symbols, of_part) for part, of_part in zip(self.parts, state, strict=True)]
         return self.mix([logits for logits, _ in answers]), tuple(after for _, after in answers)
 
     def unroll(
         self, symbols: Tensor, state: tuple[State, ...], lengths: Tensor | None = None
     ) -> tuple[Tensor, tuple[State, ...]]:
-        """symbols (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
+        """tokens (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
         answers, after = self.unroll_parts(symbols, state, lengths)
         logits = self.mix(answers)
         if lengths is not None:
@@ -98,25 +101,24 @@ class Mixture(nn.Module):
     def unroll_parts(
         self, symbols: Tensor, state: tuple[State, ...], lengths: Tensor | None = None
     ) -> tuple[list[Tensor], tuple[State, ...]]:
-        """The logits (B, T, V) of each part, which `mix` weighs, and the state at each row's end."""
+        """The logits (B, T, V) of each member, for `mix`, and the state at each row's end."""
         answers = [part.unroll(symbols, of_part, lengths) for part, of_part in zip(self.parts, state, strict=True)]
         return [logits for logits, _ in answers], tuple(after for _, after in answers)
 
     @torch.no_grad()
     def fit(self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], deadline: Deadline = ENDLESS) -> Fitted:
-        """Fits the weights on stretches (inputs, targets) that no part was trained on.
+        """Fit the weights on segments (inputs, targets) that no member was trained on.
 
-        What the whole costs there is what it may be expected to cost elsewhere. The log-chance is concave in the
-        weights, so there is one best, which Newton's method finds, the same at each call. Raises TrainingError where
-        the parts' answers are such that none can be found; the weights are as before then.
-        Where the deadline passes, the targets are the first of them, and Newton's steps fewer: then a part alone is
-        taken where that is better.
+        The log-likelihood is concave in the weights, so Newton's method finds the one optimum, the same at each call.
+        Returns the cross-fitted nats, an estimate of the ensemble's loss on other text. If the deadline passes, fewer
+        targets and iterations are used, and one member alone is taken if that is better. Raises TrainingError, and
+        leaves the weights unchanged, if a member's logits are not finite.
         """
         reading = deadline.share(READING)
         read: list[Seen] = []
         for inputs, targets in rows:
             if len(targets) and not (read and reading.passed()):
-                read.append(self._look(inputs, targets, reading))
+                read.append(self._collect(inputs, targets, reading))
         if not read:
             return Fitted(np.zeros(0), np.zeros((0, len(self.parts))))
         seen = Seen(*(torch.cat(column) for column in zip(*read, strict=True)))
@@ -134,8 +136,8 @@ class Mixture(nn.Module):
         self.gate.copy_(gate)
         return Fitted(nats.numpy(), _nats_alone(seen).numpy(), in_time)
 
-    def _look(self, inputs: NDArray[Any], targets: NDArray[Any], deadline: Deadline) -> Seen:
-        """What the weights of a stretch are fitted on."""
+    def _collect(self, inputs: NDArray[Any], targets: NDArray[Any], deadline: Deadline) -> Seen:
+        """Run the members over a segment and collect features, log-probabilities and targets."""
         state = self.start(1)
         seen: list[Seen] = []
         chunk = _chunk(self.symbols)
@@ -145,25 +147,25 @@ class Mixture(nn.Module):
             symbols = torch.from_numpy(inputs[None, start : start + chunk].astype(np.int64))
             answers, state = self.unroll_parts(symbols, state)
             logs = torch.stack([torch.log_softmax(logits[0].cpu().double(), -1) for logits in answers], dim=1)
-            wanted = torch.from_numpy(targets[start : start + chunk].astype(np.int64))
-            seen.append(Seen(gate_features(logs), logs.float(), wanted))
+            chosen = torch.from_numpy(targets[start : start + chunk].astype(np.int64))
+            seen.append(Seen(gate_features(logs), logs.float(), chosen))
         return Seen(*(torch.cat(column) for column in zip(*seen, strict=True)))
 
     def mix(self, answers: Sequence[Tensor]) -> Tensor:
-        """Logits (…, V) of the whole from those of each part."""
+        """Combine the logits (…, V) of the members into the ensemble's."""
         logs = [torch.log_softmax(at_least_float32(logits).to(self.gate), -1) for logits in answers]
         return _mixed(self.gate, gate_features(each := torch.stack(logs, dim=-2)), each)
 
 
 def gate_features(logs: Tensor) -> Tensor:
-    """A constant, and of each part's log-chances (…, P, V) their entropy and the largest, over ln V: (…, 1 + 2 P)."""
+    """Features (…, 1 + 2 P) of log-probabilities (…, P, V): a constant, then entropies and maxima divided by ln V."""
     entropies = -(logs.exp() * logs).sum(-1)  # (…, P)
-    told = torch.cat([entropies, logs.max(-1).values], dim=-1) / math.log(max(2, logs.shape[-1]))
-    return torch.cat([torch.ones_like(told[..., :1]), told], dim=-1)
+    figures = torch.cat([entropies, logs.max(-1).values], dim=-1) / math.log(max(2, logs.shape[-1]))
+    return torch.cat([torch.ones_like(figures[..., :1]), figures], dim=-1)
 
 
 def _mixed(gate: Tensor, features: Tensor, logs: Tensor) -> Tensor:
-    """Log-chances (…, V) of the mixture, from features (…, F) and the parts' log-chances (…, P, V)."""
+    """Log-probabilities (…, V) of the mixture, from features (…, F) and the members' log-probabilities (…, P, V)."""
     weights = features @ gate.T  # (…, P)
     return torch.log_softmax((weights[..., None] * logs).sum(-2), -1)
 
@@ -177,7 +179,7 @@ def _nats(gate: Tensor, seen: Seen) -> Tensor:
 
 
 def _nats_alone(seen: Seen) -> Tensor:
-    """The nats (N, P) of the targets by each part alone, float64."""
+    """The nats (N, P) of the targets under each member alone, float64."""
     wanted = seen.targets[:, None, None].expand(-1, seen.logs.shape[1], 1)
     return -seen.logs.gather(-1, wanted)[..., 0].double()
 
@@ -189,13 +191,13 @@ def _chunks(seen: Seen) -> Iterator[Seen]:
 
 
 def _chunk(symbols: int) -> int:
-    """Steps that are taken together, of so many symbols."""
+    """Steps per chunk, for a vocabulary of this size."""
     return max(16, min(CHUNK, LOGITS // symbols))
 
 
 def _fit(seen: Seen, deadline: Deadline) -> tuple[Tensor, bool]:
-    """The gate (P, F), float64, that costs least: by Newton's method, a step halved until it is one down. And whether
-    there was time for it; where not, it is that of the best part alone, if that costs less."""
+    """Fit the gate (P, F), float64, by Newton's method with step halving. The second value is False if the deadline
+    passed; the gate is then that of the best member alone if that has a lower loss."""
     parts, columns = seen.logs.shape[1], seen.features.shape[1]
     equal = seen.features.new_zeros(parts, columns)
     equal[:, 0] = 1 / parts
@@ -205,11 +207,11 @@ def _fit(seen: Seen, deadline: Deadline) -> tuple[Tensor, bool]:
     for _ in range(MOST_STEPS):
         if deadline.passed():
             return _or_alone(gate, seen), False
-        cost, slope, curvature = _look_around(gate, seen)
+        cost, slope, curvature = _derivatives(gate, seen)
         cost, slope = cost + float((ridge * (gate - equal) ** 2).sum()), slope + 2 * ridge * (gate - equal)
         move = torch.linalg.solve(curvature + torch.diag(2 * ridge.flatten()), slope.flatten()).view_as(gate)
         gain = float((slope * move).sum())
-        if gain < 1e-6:  # nats, all targets together
+        if gain < 1e-6:  # nats, over all targets
             break
         share = 1.0
         while share > 1e-6:
@@ -225,7 +227,7 @@ def _fit(seen: Seen, deadline: Deadline) -> tuple[Tensor, bool]:
 
 
 def _or_alone(gate: Tensor, seen: Seen) -> Tensor:
-    """The gate, or that of the best part alone where the targets cost less under it."""
+    """The gate, or that of the best member alone if it gives the targets fewer nats."""
     alone = _nats_alone(seen).sum(0).nan_to_num(math.inf)  # (P,)
     if float(_nats(gate, seen).sum()) <= float(alone.min()):
         return gate
@@ -234,17 +236,17 @@ def _or_alone(gate: Tensor, seen: Seen) -> Tensor:
     return gate
 
 
-def _look_around(gate: Tensor, seen: Seen) -> tuple[float, Tensor, Tensor]:
-    """The nats of all targets, and their slope (P, F) and curvature (P F, P F) in the gate."""
+def _derivatives(gate: Tensor, seen: Seen) -> tuple[float, Tensor, Tensor]:
+    """The nats of all targets, and their gradient (P, F) and Hessian (P F, P F) in the gate."""
     size, cost = gate.numel(), 0.0
     slope, curvature = torch.zeros_like(gate), gate.new_zeros(size, size)
     for features, short, targets in _chunks(seen):
         logs = short.double()
         mixed = _mixed(gate, features, logs)  # (n, V)
         of_target = logs.gather(-1, targets[:, None, None].expand(-1, logs.shape[1], 1))[..., 0]  # (n, P)
-        weighed = mixed.exp()[:, None] * logs  # (n, P, V)
-        mean = weighed.sum(-1)  # (n, P)
-        spread = weighed @ logs.transpose(1, 2) - mean[:, :, None] * mean[:, None]  # (n, P, P)
+        weighted = mixed.exp()[:, None] * logs  # (n, P, V)
+        mean = weighted.sum(-1)  # (n, P)
+        spread = weighted @ logs.transpose(1, 2) - mean[:, :, None] * mean[:, None]  # (n, P, P)
         cost -= float(mixed.gather(-1, targets[:, None]).sum())
         slope += (mean - of_target).T @ features
         curvature += torch.einsum("npq,nf,ng->pfqg", spread, features, features).reshape(size, size)

@@ -1,7 +1,7 @@
-"""A model that answers about what it reads: inlet -> front -> memory or encoder -> pool -> heads. B rows, T steps.
+"""A model that predicts outputs of rows: embedding -> stem -> memory or encoder -> pool -> heads. B rows, T steps.
 
-A head answers about a row, from what the pool makes of it, or about each step, from the step's own features. Where
-all heads answer about steps, nothing is pooled. A step is given as P ids, or as D numbers.
+A head predicts a row output from the pooled features, or a step output from the features of each step. If
+all heads predict step outputs, nothing is pooled. A step is given as P ids, or as D numbers.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from unrolled.model.encoders import Encoder
 from unrolled.model.heads import Head
 from unrolled.states import State
 
-Logits = dict[str, Tensor]  # of each output: numbers that a head gives
-AGREEMENT = 2.0  # times the nats by which two readings of a row differ: what their difference costs
+Logits = dict[str, Tensor]  # output -> numbers of its head
+AGREEMENT = 2.0  # weight of the divergence between two dropout passes over a row, in nats
 
 
 class AnsweringState(NamedTuple):
     front: State
-    memory: State  # of the memory; of an encoder, what a reading begins from
+    memory: State  # of the memory; the start state of an encoder
     pool: State
 
 
 class Lesson(Protocol):
-    """Rows and what is to be answered about them, as `unrolled.data.buckets.RowBatch` has them."""
+    """A batch of rows and their targets, with the fields of `unrolled.data.buckets.RowBatch`."""
 
     @property
     def inputs(self) -> Tensor: ...
@@ -41,13 +41,13 @@ class Lesson(Protocol):
     def answers(self) -> Mapping[str, Tensor]: ...
 
     @property
-    def twice(self) -> bool: ...  # whether the rows of the first half stand in the second again
+    def twice(self) -> bool: ...  # whether the second half repeats the rows of the first
 
 
 class Answering(nn.Module):
-    """Reads rows and answers with logits for each of its outputs, an answer so far at every step.
+    """Predicts logits for each of its outputs; with a memory, a prediction so far at every step.
 
-    With an encoder of whole rows there is nothing to answer before a row's end: then it does not step.
+    With an encoder of whole rows there is no prediction before the end of a row, so the model does not step.
     """
 
     def __init__(
@@ -59,31 +59,31 @@ class Answering(nn.Module):
         heads: Mapping[str, Head],
         each: Collection[str] = (),
     ) -> None:
-        """each: the outputs that answer about each step."""
+        """each: the names of the step outputs."""
         super().__init__()
         self.inlet, self.front, self.memory, self.pool = inlet, front, memory, pool
         self.names, self.each = tuple(heads), frozenset(each)
-        self.pools = not self.each.issuperset(heads)  # whether a head answers about a row
-        self.heads = nn.ModuleList(heads.values())  # an output's name may be anything, a module's may not
+        self.pools = not self.each.issuperset(heads)  # whether there is a row output
+        self.heads = nn.ModuleList(heads.values())  # a list, because an output's name may not be a valid module name
 
     @property
     def streams(self) -> bool:
-        """Whether it can answer while it reads."""
+        """Whether it can predict at every step, before the end of a row."""
         return isinstance(self.memory, Memory)
 
     @property
     def components(self) -> dict[str, str]:
-        """Component -> how the names of its tensors begin."""
+        """Component -> prefix of the names of its tensors."""
         memory = "memory" if self.streams else "encoder"
         parts = {"embedding": "inlet.", "stem": "front.", memory: "memory.", "pool": "pool."}
         return parts | {head_of(name): f"heads.{place}." for place, name in enumerate(self.names)}
 
     def start(self, rows: int) -> AnsweringState:
-        """The state before anything was read."""
+        """The state before the first step."""
         return AnsweringState(self.front.start(rows), self.memory.start(rows), self.pool.start(rows))
 
     def step(self, inputs: Tensor, state: AnsweringState) -> tuple[Logits, AnsweringState]:
-        """inputs (B, P) -> numbers (B, O) of each output by all that was read, and the state."""
+        """inputs (B, P) -> numbers (B, O) of each output given all steps so far, and the state."""
         x, front = self.front.step(self.inlet(inputs.to(self._device)), state.front)  # (B, D)
         hidden, memory = self._stepping().step(x, state.memory)  # (B, H)
         pooled, pool = self.pool.step(hidden, state.pool) if self.pools else (hidden, state.pool)
@@ -108,28 +108,28 @@ class Answering(nn.Module):
         return self.unroll(inputs, state, lengths)
 
     def answer(self, inputs: Tensor, lengths: Tensor) -> Logits:
-        """Whole rows, inputs (B, T, P) of these lengths -> numbers (B, O) of each output at a row's end, or
-        (B, T, O) of one that answers about each step."""
+        """Whole rows, inputs (B, T, P) of these lengths -> numbers (B, O) of each row output, and (B, T, O) of each
+        step output."""
         features, pooled, _ = self._read(inputs, self.start(len(inputs)), lengths)
         return self._answer(features, at_end(pooled, lengths))
 
     def say(self, outputs: Logits) -> Logits:
-        """A model's numbers of each output as what they say: log-chances, log-odds, means and log-deviations."""
+        """Turn logits into predictions: log-probabilities, log-odds, or means and log standard deviations."""
         return {name: head.likelihood.say(outputs[name]) for name, head in self._heads()}
 
     def loss(self, lesson: Lesson, state: AnsweringState) -> tuple[Tensor, AnsweringState]:
-        """Nats of all answers that are due, summed over rows and outputs, and the state after.
+        """Nats of the known targets, summed over rows and outputs, and the state after.
 
-        Where each row stands twice, what the two readings, each under its own dropout, say of it is to be the same
-        (R-Drop: Liang et al. 2021): the way back has their difference on top, the value has nats alone.
+        If the batch holds each row twice, the two passes have different dropout masks, and their divergence is a
+        penalty (R-Drop: Liang et al. 2021). The gradient includes the penalty; the value is the nats alone.
         """
         features, pooled, state = self._read(lesson.inputs, state, lesson.lengths)
         logits = self._answer(features, at_end(pooled, lesson.lengths))
         nats = torch.stack([head.loss(logits[name], lesson.answers[name]) for name, head in self._heads()]).sum()
         if not lesson.twice:
             return nats, state
-        apart = [head.disagreement(logits[name], lesson.answers[name]) for name, head in self._heads()]
-        cost = AGREEMENT * torch.stack(apart).sum()
+        divergences = [head.disagreement(logits[name], lesson.answers[name]) for name, head in self._heads()]
+        cost = AGREEMENT * torch.stack(divergences).sum()
         return nats + cost - cost.detach(), state
 
     def _read(
@@ -166,11 +166,11 @@ class Answering(nn.Module):
 
 
 def head_of(output: str) -> str:
-    """What the component is called that predicts an output."""
+    """The name of the component that predicts an output."""
     return f"head '{output}'"
 
 
 def at_end(outputs: Tensor, lengths: Tensor) -> Tensor:
-    """outputs (B, T, H) -> those at each row's last step (B, H); the first step's where a row has none."""
+    """outputs (B, T, H) -> (B, H) at each row's last step; at the first step for a row of length 0."""
     last = (lengths - 1).clamp_min(0).to(outputs.device)  # (B,)
     return outputs[torch.arange(len(outputs), device=outputs.device), last]

@@ -1,4 +1,4 @@
-"""A model's tensors by name: what a checkpoint keeps, and what one model takes over from another."""
+"""A model's tensors by name, for checkpoints and for initialising one model from another."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from unrolled.memory import Dropout
 
 
 def named_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters, then the buffers that are kept: all that a model knows. One that has two names comes once."""
+    """Parameters, then persistent buffers. A tensor with two names comes once."""
     return dict(model.named_parameters()) | kept_buffers(model)
 
 
 def kept_buffers(model: nn.Module) -> dict[str, Tensor]:
-    """The buffers that are kept with the weights, such as a batch norm's statistics; others are made anew."""
+    """The persistent buffers, such as a batch norm's statistics."""
     kept = model.state_dict(keep_vars=True)
     return {name: buffer for name, buffer in model.named_buffers() if name in kept}
 
 
 @torch.no_grad()
 def copy_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Gives the model's tensors of these names these values. Raises KeyError where it has no tensor of a name."""
+    """Copy values into the model's tensors of these names. Raises KeyError if it has no tensor of a name."""
     own = named_tensors(model)
     for name, tensor in tensors.items():
         own[name].copy_(tensor)
 
 
 def batch_norms(model: nn.Module) -> dict[str, _BatchNorm]:
-    """The layers, by name, that normalise by a batch while they train and by running statistics afterwards."""
+    """The batch norms with running statistics, by name."""
     layers = ((name, layer) for name, layer in model.named_modules() if isinstance(layer, _BatchNorm))
     return {name: layer for name, layer in layers if layer.track_running_stats}
 
 
 Components = dict[str, dict[str, Tensor]]
-"""Component -> its tensors by the names that they have in it without dropout, which wraps what it drops from."""
+"""Component -> its tensors, by their names inside the component without dropout wrappers."""
 
 
 class Composed(Protocol):
-    """A model that says what its components are: an embedding, a stem, a memory or an encoder, heads."""
+    """A model with named components: an embedding, a stem, a memory or an encoder, heads."""
 
     @property
     def components(self) -> Mapping[str, str]:
-        """Component -> how the names of its tensors begin; of several that fit the longest counts."""
+        """Component -> prefix of the names of its tensors; if several prefixes fit, the longest counts."""
 
 
 def by_component(model: nn.Module, tensors: Mapping[str, Tensor]) -> Components:
-    """Tensors that have the names of the model's, as those of its components."""
+    """Group tensors with the model's names by component."""
     composed: Composed = model  # type: ignore[assignment]
     prefixes = sorted(composed.components.items(), key=lambda item: -len(item[1]))
     found: Components = {}
@@ -61,8 +61,8 @@ def by_component(model: nn.Module, tensors: Mapping[str, Tensor]) -> Components:
 
 
 def load_components(model: nn.Module, given: Components) -> tuple[list[str], list[str]]:
-    """Copies the components that fit, those whose tensors all have the same names and shapes; hands back the names of
-    these, and of the model's others."""
+    """Copy the components whose tensors all have the same names and shapes; return the names of the copied components
+    and of the model's others."""
     loaded, others = list[str](), list[str]()
     for component, tensors in by_component(model, named_tensors(model)).items():
         theirs = given.get(component, {})
@@ -76,7 +76,7 @@ def load_components(model: nn.Module, given: Components) -> tuple[list[str], lis
 
 
 def _without_dropout(model: nn.Module, name: str) -> str:
-    """A tensor's name as it is where nothing is dropped."""
+    """A tensor's name without dropout wrappers."""
     kept, module = [], model
     for part in name.split("."):
         if not (isinstance(module, Dropout) and part == "memory"):

@@ -1,7 +1,7 @@
-"""Vectors of words from what they stand together with: what a text tells of them without any label.
+"""Token vectors from co-occurrence in a text without labels.
 
-Words that stand in the same documents more often than chance has it are near each other: positive pointwise mutual
-information, of which a truncated singular value decomposition is taken (Levy, Goldberg & Dagan 2015).
+Tokens that occur in the same documents more often than at random get similar vectors: a truncated singular value
+decomposition of the positive pointwise mutual information (Levy, Goldberg & Dagan 2015).
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from torch import Tensor
 from unrolled.data.corpus import Corpus
 from unrolled.data.symbols import BORDER
 
-TOGETHER = 64  # different symbols of a document that are paired; of a longer one each stretch of so many steps
-MOST = 1_000_000  # symbols of a text that are looked at
-CHUNK = 1 << 22  # pairs that are counted at once
-SMOOTHING = 0.75  # power of how often a symbol is met, where chance is reckoned: rare ones are met by chance too
-ITERATIONS = 4  # of the decomposition
-SPARE = 16  # columns beside those that are kept, which make these exact
+TOGETHER = 64  # tokens of a document that are paired; a longer document is cut into segments of so many
+MOST = 1_000_000  # tokens of a text that are used
+CHUNK = 1 << 22  # pairs that are counted together
+SMOOTHING = 0.75  # exponent of a token's frequency in the expected co-occurrence (context distribution smoothing)
+ITERATIONS = 4  # of the randomised decomposition
+SPARE = 16  # oversampled columns, for the accuracy of those that are kept
 
 
 def cooccurrence_vectors(corpus: Corpus, width: int, seed: int) -> Tensor:
-    """Vectors (V, E) of the symbols of a text by what stands in its training documents, of deviation 1 in all; zero
-    for those that stand with none."""
+    """Token vectors (V, E) from co-occurrence in the training documents, with an overall standard deviation of 1;
+    zero for a token that occurs with no other."""
     size = corpus.table.size
     pairs, counts = count_pairs(bags_of(corpus), size)
     first, second = pairs // size, pairs % size
-    met = np.bincount(first, counts, size)  # (V,) pairs that a symbol is in
-    chance = met**SMOOTHING
-    information = np.log(counts * chance.sum() / (met[first] * chance[second]))  # (N,) nats
+    frequency = np.bincount(first, counts, size)  # (V,) pairs of each token
+    expected = frequency**SMOOTHING
+    information = np.log(counts * expected.sum() / (frequency[first] * expected[second]))  # (N,) nats
     kept = information > 0
     places = torch.from_numpy(np.stack([first[kept], second[kept]]))
     matrix = torch.sparse_coo_tensor(
@@ -42,22 +42,22 @@ def cooccurrence_vectors(corpus: Corpus, width: int, seed: int) -> Tensor:
         torch.manual_seed(seed)
         left, values, _ = torch.svd_lowrank(matrix, q=min(size, width + SPARE), niter=ITERATIONS)
     vectors = torch.zeros(size, width)
-    found = (left * values.sqrt())[:, :width]  # (V, E) or, of few symbols, fewer columns
+    found = (left * values.sqrt())[:, :width]  # (V, E), or fewer columns if V is small
     vectors[:, : found.shape[1]] = found / found.std().clamp_min(torch.finfo(found.dtype).tiny)
     return vectors
 
 
 def bags_of(corpus: Corpus) -> Iterator[NDArray[np.int64]]:
-    """The different symbols of each document of the training part, or of each stretch of a long one."""
-    for piece in corpus.training_pieces(MOST, overlap=0):
-        for document in np.split(piece, np.flatnonzero(piece == BORDER)):
+    """Yield the distinct tokens of each document of the training split, or of each segment of a long document."""
+    for chunk in corpus.training_pieces(MOST, overlap=0):
+        for document in np.split(chunk, np.flatnonzero(chunk == BORDER)):
             for start in range(0, len(document), TOGETHER):
                 bag = np.unique(document[start : start + TOGETHER]).astype(np.int64)
                 yield bag[bag != BORDER]
 
 
 def count_pairs(bags: Iterable[NDArray[np.int64]], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many bags hold two different symbols of `size`: (N,) first x size + second, rising, and (N,) bags."""
+    """Count the bags that hold two tokens: pairs (N,) as first * size + second, in order, and counts (N,)."""
     keys, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
     waiting: list[NDArray[np.int64]] = []
     held = 0
@@ -73,7 +73,7 @@ def count_pairs(bags: Iterable[NDArray[np.int64]], size: int) -> tuple[NDArray[n
 def add_up(
     keys: NDArray[np.int64], counts: NDArray[np.int64], more: Sequence[NDArray[np.int64]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Counts of keys, with one more for each time that a key stands in `more`."""
+    """Add the occurrences of the keys in `more` to the counts."""
     added, times = np.unique(np.concatenate([keys[:0], *more]), return_counts=True)
     whole, where = np.unique(np.concatenate([keys, added]), return_inverse=True)
     return whole, np.bincount(where, np.concatenate([counts, times])).astype(np.int64)

@@ -1,4 +1,4 @@
-"""What turns whole inputs into features, a vector a step, for a reader or a head to look at."""
+"""Encoders: from whole inputs to features, one vector per step, for a cross-attention or a head."""
 
 from unrolled.model.encoders.attending import Attending, BlockState
 from unrolled.model.encoders.base import Encoded, Encoder

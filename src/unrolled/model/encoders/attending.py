@@ -1,4 +1,4 @@
-"""Reading a row all at once (Vaswani et al. 2017): every step looks at every other, before it and after it."""
+"""Self-attention encoder (Vaswani et al. 2017): every step attends to every other, before it and after it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from unrolled.states import State
 
 
 class SelfAttention(nn.Module):
-    """Steps of whole rows that look at all steps of their row, through `heads`, with rotary positions."""
+    """Multi-head self-attention over all steps of a row, with rotary positions."""
 
     def __init__(self, size: int, heads: int | None = None) -> None:
         super().__init__()
@@ -32,26 +32,27 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(size, size, bias=False)
 
     def forward(self, xs: Tensor, alive: Tensor) -> Tensor:
-        """xs (B, S, H), of which those are looked at that are alive (B, S) -> (B, S, H)."""
+        """xs (B, S, H), and alive (B, S), the steps that may be attended to -> (B, S, H)."""
         xs = self.norm(xs)
         at = torch.arange(xs.shape[1], device=xs.device).expand(xs.shape[:2])  # (B, S)
         queries, keys = (split_heads(rotate(of(xs), at, self.heads), self.heads) for of in (self.query, self.key))
         values = split_heads(at_least_float32(self.value(xs)), self.heads)  # (B, heads, S, H / heads)
-        sees = alive | ~alive.any(1, keepdim=True)  # a row without steps has to see something; nobody sees it
-        looked = attend(queries, keys, values, sees[:, None, None])
-        return at_least_float32(self.output(looked.transpose(1, 2).flatten(2)))
+        sees = alive | ~alive.any(
+            1, keepdim=True
+        )  # a row without steps attends to its padding, and its outputs are dropped
+        attended = attend(queries, keys, values, sees[:, None, None])
+        return at_least_float32(self.output(attended.transpose(1, 2).flatten(2)))
 
 
 class BlockState(NamedTuple):
-    looking: DropoutState  # the mask of what is looked at
+    looking: DropoutState  # the dropout mask of the attention layer
     thinking: State  # of the feed-forward layer
 
 
 class Attending(Encoder):
-    """Blocks of self-attention over the whole row and a feed-forward layer, each with a norm before it and a residual
-    path beside it, and a norm at the end.
+    """Pre-norm residual blocks of self-attention over the whole row and a feed-forward layer, and a norm at the end.
 
-    Positions are turns of queries and keys, as `unrolled.memory.Attention` has them, not waves that are added.
+    Positions are rotary, as in `unrolled.memory.Attention`, not added sinusoids.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What an encoder is. B rows, S steps, D in, H out."""
+"""The contract of encoders. B rows, S steps, D in, H out."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ class Encoded(NamedTuple):
 
 
 class Encoder(Checked):
-    """Turns whole inputs into features, a vector a step. It has seen a row's end before its first feature is known,
-    so it does not step; what steps is a memory. A subclass is final: wrap it, do not override it. What `encode` is
-    given is checked before it runs."""
+    """Turns whole inputs into features, one vector per step. Every feature may depend on the whole row, so an encoder
+    has no `step`, unlike a memory. A subclass is final: wrap it, do not override it. The arguments of `encode` are
+    checked before it runs."""
 
     input_size: int  # D
     size: int  # H
 
     @abstractmethod
     def start(self, rows: int) -> State:
-        """What a reading begins from: `unrolled.memory.draw_masks` draws dropout's masks in it, in training."""
+        """The start state; in training, `unrolled.memory.draw_masks` draws dropout's masks in it."""
 
     @abstractmethod
     def encode(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> Encoded:
-        """inputs (B, S, D) of these lengths (B,), all of S where None, read from `state`, or from the start."""
+        """Encode inputs (B, S, D) of these lengths (B,), or of S where None, from `state`, or from the start."""
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None, state: State | None = None) -> Encoded:
         """The same as `encode`."""
         return self.encode(inputs, lengths, state)
 
     def blank(self) -> State:
-        """The start of one row."""
+        """The start state of one row."""
         return self.start(1)

@@ -1,4 +1,4 @@
-"""Reading a row both ways (Schuster & Paliwal 1997): what stands at a step, given all before it and all after it."""
+"""Bidirectional encoder (Schuster & Paliwal 1997): a feature depends on all steps before it and after it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from unrolled.states import State
 
 
 class BothWays(NamedTuple):
-    """Something for each of the two ways."""
+    """The states of the two directions."""
 
-    ahead: State  # of the memory that reads from a row's beginning
-    back: State  # of the one that reads from its end
+    ahead: State  # of the forward memory
+    back: State  # of the backward memory
 
 
 class Bidirectional(Encoder):
-    """Layers of two memories each: one reads a row from its beginning, one from its end; their outputs side by side.
+    """Layers of a forward and a backward memory, whose outputs are concatenated.
 
-    Each layer reads both ways of the one below (Graves & Schmidhuber 2005); from the second on they are residual
-    where the widths allow it. The way back begins at each row's own end, so padding is never read.
+    The input of each layer is the concatenation of the layer below (Graves & Schmidhuber 2005); from the second layer
+    on there is a residual connection if the widths are equal. The backward memory begins at each row's own end, not
+    at the padding.
     """
 
     def __init__(self, layers: Sequence[tuple[Memory, Memory]]) -> None:
@@ -71,9 +72,9 @@ class Bidirectional(Encoder):
 def build_bidirectional(
     names: str, input_size: Count, size: Count, depth: Count = 1, dropout: float = 0.0
 ) -> Bidirectional:
-    """`depth` layers of the memories that `names` names, as `build_stack` reads it, each way half of `size` wide.
+    """Build `depth` layers of the memories that `names` names, as for `build_stack`, with size / 2 per direction.
 
-    Raises OptionError for an odd size, and for what `build_stack` refuses.
+    Raises OptionError for an odd size, and where `build_stack` does.
     """
     if size < 2 or size % 2:
         raise OptionError(
@@ -89,7 +90,7 @@ def build_bidirectional(
 
 
 def turn(xs: Tensor, lengths: Tensor) -> Tensor:
-    """(B, S, D) with each row's own steps in the other order; padding stays where it is. Its own inverse."""
+    """Reverse the steps of each row (B, S, D); padding stays where it is. The function is its own inverse."""
     rows, count = xs.shape[:2]
     if ragged(lengths, count) is None:
         return xs.flip(1)
