@@ -1,4 +1,4 @@
-"""Asking the command, as its tests do."""
+"""Helpers that run the command, for its tests."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ Unroll = Callable[..., Answer]
 
 
 def opened(path: str | Path) -> Any:
-    """A run to be looked into: what it has beside its verbs is its task's own."""
+    """A run whose task-specific attributes a test may read: all that it has besides its methods."""
     return unrolled.load(path)

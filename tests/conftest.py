@@ -1,4 +1,4 @@
-"""What tests of every floor share."""
+"""Fixtures for tests of all packages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session", autouse=True)
 def signals_are_heard() -> None:
-    """Tests that run in the background, or under nohup, inherit that these are ignored; so would what they start."""
+    """Tests that run in the background, or under nohup, inherit that these signals are ignored, and pass this on
+    to their child processes."""
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
@@ -24,7 +25,8 @@ def signals_are_heard() -> None:
 
 @pytest.fixture(scope="session")
 def shakespeare() -> Path:
-    """Tiny Shakespeare, 1,115,394 characters: the file that UNROLLED_DATA names, or the one beside the repository."""
+    """Tiny Shakespeare, 1,115,394 characters: the file that UNROLLED_DATA names, or the one next to the
+    repository."""
     beside = REPOSITORY.parent / "shared" / "data" / "shakespeare" / "input.txt"
     path = Path(os.environ.get("UNROLLED_DATA") or beside)
     if not path.is_file():
@@ -34,7 +36,7 @@ def shakespeare() -> Path:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real data sets beside the repository."""
+    """The folder of real data sets next to the repository."""
     path = REPOSITORY.parent / "shared" / "data"
     if not path.is_dir():
         pytest.skip(f"{path} is not here")
@@ -43,7 +45,7 @@ def real_data() -> Path:
 
 @pytest.fixture
 def unroll(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Runs `unroll` with these arguments in this process; the answer has a code, out and err."""
+    """Runs `unroll` with these arguments in this process; the result has a code, out and err."""
     from asking import Answer
 
     from unrolled.cli import main
@@ -57,7 +59,7 @@ def unroll(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
 
 @pytest.fixture
 def faked(unroll: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
-    """The same over a run room that trains nothing (tests/cli/fake_run.py), in an empty folder."""
+    """The same with a fake run package that trains nothing (tests/cli/fake_run.py), in an empty folder."""
     import fake_run
 
     for name in ("unrolled.run", "unrolled.rundir.folder"):

@@ -1,7 +1,7 @@
-"""Damaged files of data, for tests/fuzzing.py: a corpus of every form that is read, and what is done to it.
+"""Damaged data files for tests/fuzzing.py: a corpus of every format that is read, and how it is damaged.
 
-A case takes one file of its target's corpus, damages it in one to three ways, and asks a command about it, or about
-the folder or table that it stands in.
+A case takes one file of its target's corpus, damages it in one to three ways, and runs a command on it, or on the
+folder or table that contains it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 ROWS = 30
-RUN = "run"  # a small run on the corpus, about which `predict` and `evaluate` are asked
+RUN = "run"  # a small run on the corpus, with which `predict` and `evaluate` are run
 WORDS = ("akaski", "dagoton", "brücke", "café", "слово", "東京", "a b", "x, y", 'the "best"', "naïve")
 SHORT = ["--steps", "1", "--size", "4", "--batch", "4", "--threads", "1", "--quiet"]
 TEXT = " ".join(WORDS)
@@ -44,7 +44,7 @@ def make_texts(corpus: Path) -> None:
 
 
 def make_tables(corpus: Path) -> None:
-    """Tables that are text: csv, tsv, json, jsonl, conllu; a run on one of them."""
+    """Text formats of tables: csv, tsv, json, jsonl, conllu; a run on one of them."""
     rows = [[WORDS[number % 10] + str(number), str(number % 7), "ab"[number % 2]] for number in range(ROWS)]
     header = ["text", "size", "label"]
     for name, delimiter, begin, encoding in (
@@ -67,7 +67,7 @@ def make_tables(corpus: Path) -> None:
 
 
 def make_arrays(corpus: Path) -> None:
-    """Tables of arrays: npz, npy, idx as it is and packed, parquet; a run on one of them."""
+    """Tables of arrays: npz, npy, idx plain and compressed, parquet; a run on one of them."""
     import polars
 
     dice = np.random.default_rng(0)
@@ -90,7 +90,8 @@ def make_arrays(corpus: Path) -> None:
 
 
 def make_folders(corpus: Path) -> None:
-    """Folders of texts, sounds and pictures, split folders too; a run on one of them, and tables of their paths."""
+    """Folders of texts, audio and images, also with split folders; a run on one of them, and tables of their
+    paths."""
     for number in range(12):
         label, split = "ab"[number % 2], ("train", "test")[number % 4 == 3]
         for folder in (f"texts/{label}", f"split/{split}/{label}"):
@@ -137,7 +138,7 @@ def _train(data: Path, out: Path, *more: str) -> None:
 
 
 def damage_data(here: Path, draw: random.Random) -> tuple[str, list[str]]:
-    """Damages a file; mostly a command about it, or about the folder or table that it stands in."""
+    """Damages a file and chooses a command, mostly on that file, or on the folder or table that contains it."""
     files = sorted(path for path in here.rglob("*") if path.is_file() and RUN not in path.relative_to(here).parts[:1])
     path = draw.choice(files)
     name = str(path.relative_to(here))
@@ -155,9 +156,9 @@ def damage_data(here: Path, draw: random.Random) -> tuple[str, list[str]]:
 
 
 def _command(here: Path, data: str, draw: random.Random) -> list[str]:
-    """About the data mostly `info`; `predict` and `evaluate` only where the run may read such data."""
+    """Mostly `info` on the data; `predict` and `evaluate` only if the run may read such data."""
     if data in ("sounds", "pictures") and draw.random() < 0.3:
-        data += ".csv"  # the table of their paths
+        data += ".csv"  # the table of paths
     asked = draw.random()
     if asked < 0.5:
         return ["info", data]
@@ -182,7 +183,7 @@ def _insert(was: bytes, draw: random.Random) -> bytes:
 
 
 def _lines(was: bytes, draw: random.Random) -> bytes:
-    """A line stands twice, is gone, or stands elsewhere."""
+    """A line is repeated, removed or moved."""
     lines = was.splitlines(keepends=True)
     if not lines:
         return was
@@ -206,7 +207,7 @@ def _swap(was: bytes, draw: random.Random) -> bytes:
 
 
 def _bomb(was: bytes, draw: random.Random) -> bytes:
-    """An archive of few bytes that hold many."""
+    """A small archive that unpacks to a large size."""
     if draw.random() < 0.5:
         return gzip.compress(was[:64] + b"\0" * (200 << 20), 1)
     packed = io.BytesIO()
@@ -218,7 +219,7 @@ def _bomb(was: bytes, draw: random.Random) -> bytes:
 
 
 def _inside(was: bytes, draw: random.Random) -> bytes:
-    """What is packed is damaged and packed again, so that no checksum gives it away: gz, npz, the size of a png."""
+    """Packed content is damaged and packed again with fitting checksums: gz, npz, the size of a png."""
     damage = draw.choice([_flip, _huge, _insert])
     with suppress(OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError):
         if was.startswith(b"\x1f\x8b"):
@@ -239,7 +240,7 @@ def _inside(was: bytes, draw: random.Random) -> bytes:
     return _flip(was, draw)
 
 
-SIDES = (0, 1, 12, 5_000, 30_000, 1 << 31)  # pixels, as the head of a png says
+SIDES = (0, 1, 12, 5_000, 30_000, 1 << 31)  # pixels, as declared in the header of a png
 ODD = (
     b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b'"', b'""', b"\n\n", b"\r", b"nan", b"1e400", b"9" * 5000, b"\xc3",
     b"[" * 2000, b"{}", b"null", b'{"x": 1}\n', b"\\ud800", b"\x1b[2J", b"../../thesis.txt", b",,,,",
@@ -263,7 +264,7 @@ DAMAGE: dict[str, Callable[[bytes, random.Random], bytes]] = {
 BYTES_ONLY = {
     "a bomb": (".npz", ".gz", ".npy"),
     "damaged inside": (".npz", ".gz", ".png"),
-}  # to files of these endings alone; a .txt is never unpacked
+}  # only for files of these endings; a .txt is never unpacked
 
 
 def _to_link(path: Path) -> None:

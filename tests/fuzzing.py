@@ -1,8 +1,9 @@
-"""Damages what is read, asks the command about it, and looks how that ends: 0 or 2, in words, soon, in little memory.
+"""Damages inputs, runs the command on them, and checks the end: exit code 0 or 2, with a message, soon, in little
+memory.
 
-`TARGETS` is the table of what is damaged. A target makes a corpus once; a case is a copy of it, damaged by a seed,
-and a command. All cases are forked from one process in which everything is imported and nothing was computed: no
-thread of torch's outlives a fork. Files of data are in tests/fuzzed_files.py.
+`TARGETS` is the table of inputs. A target makes a corpus once; a case is a copy of it, damaged by a seed, and a
+command. All cases are forked from one process that has imported everything and computed nothing: no thread of torch
+survives a fork. Data files are in tests/fuzzed_files.py.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ from fuzzed_files import damage_data, make_arrays, make_folders, make_tables, ma
 from kills import in_fork, write_text
 from sealing import seal
 
-SECONDS, BYTES = 20.0, 1 << 30  # that a case may take
+SECONDS, BYTES = 20.0, 1 << 30  # limits of a case
 TINY = ["--steps", "3", "--size", "4", "--batch", "4", "--threads", "1", "--quiet"]
 PRECIOUS = "precious\n" * 50
 
 
 class Target(NamedTuple):
-    """Something that is read."""
+    """A kind of input to damage."""
 
-    make: Callable[[Path], None]  # a corpus, in an empty folder
-    damage: Callable[[Path, random.Random], tuple[str, list[str]]]  # of a copy: what was done, and a command
+    make: Callable[[Path], None]  # makes a corpus, in an empty folder
+    damage: Callable[[Path, random.Random], tuple[str, list[str]]]  # damages a copy: what was done, and a command
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,16 @@ class Outcome:
 
     target: str
     number: int
-    done: str  # to what
+    done: str  # what was done to which file
     command: str
-    code: int  # below 0: the signal
+    code: int  # negative: the signal
     seconds: float
-    bytes: int  # at most in memory, with what the warm process had
+    bytes: int  # peak memory, minus that of the parent process
     said: str
 
     @property
     def fault(self) -> str:
-        """What is wrong with how it ended; "" where nothing is."""
+        """What is wrong with the way it ended; "" if nothing is."""
         lines = [line for line in self.said.splitlines() if line.startswith("unroll: ")]
         faults = {
             "a traceback": "Traceback" in self.said or "panicked" in self.said,
@@ -65,12 +66,12 @@ class Outcome:
         return ", ".join(fault for fault, is_so in faults.items() if is_so)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """As a dict for JSON."""
         return asdict(self) | {"fault": self.fault}
 
 
 def warm_up() -> None:
-    """Imports all that a command may, before anything is forked."""
+    """Imports all that a command may need, before anything is forked."""
     import unrolled.cli
     import unrolled.compare
     import unrolled.run.loading
@@ -78,7 +79,7 @@ def warm_up() -> None:
 
 
 def cases(name: str, numbers: range, folder: Path, seed: int) -> Iterator[Outcome]:
-    """The outcomes of these cases of a target, in a folder that is empty at first."""
+    """The outcomes of these cases of a target, in an empty folder."""
     corpus = folder / "corpus"
     corpus.mkdir()
     assert in_fork(lambda: TARGETS[name].make(corpus)) == 0, f"{name}: its corpus could not be made"
@@ -101,7 +102,7 @@ def _case(name: str, number: int, corpus: Path, place: Path, draw: random.Random
 
 
 def _ask(command: list[str], place: Path) -> tuple[int, resource.struct_rusage]:
-    """Runs `unroll` in a child; its exit code, or the signal that ended it, below 0."""
+    """Runs `unroll` in a child process; its exit code, or minus the signal that ended it."""
     child = os.fork()
     if child == 0:
         try:
@@ -154,14 +155,14 @@ COMMANDS = {
 
 
 def make_text_run(corpus: Path) -> None:
-    """A mixture over a text, with its reach."""
+    """An ensemble on a text, with its reach."""
     write_text(corpus / "text.txt")
     _unroll("train", corpus / "text.txt", "--model", "lstm+ngram", "--window", "16", "--out", corpus / "run", *TINY)
     _unroll("info", corpus / "run")
 
 
 def make_stopped_run(corpus: Path) -> None:
-    """A run on a text that was stopped in the middle."""
+    """A run on a text that was stopped halfway."""
     from unrolled.run import Training
 
     write_text(corpus / "text.txt")
@@ -172,7 +173,7 @@ def make_stopped_run(corpus: Path) -> None:
 
 
 def make_table_run(corpus: Path) -> None:
-    """A net, a linear model and n-grams, all weighed, which answer with labels."""
+    """A net, a linear model and n-grams, all in one ensemble, that predict labels."""
     rows = [f"{'ak' * (1 + n % 3)}ski,east" if n % 2 else f"dag{'o' * (1 + n % 4)}ton,west" for n in range(60)]
     (corpus / "names.csv").write_text("name,kind\n" + "\n".join(rows) + "\n")
     arguments: list[str | Path] = ["--output", "kind", "--model", "lstm+linear+ngram", "--out", corpus / "run"]
@@ -180,7 +181,7 @@ def make_table_run(corpus: Path) -> None:
 
 
 def make_value_run(corpus: Path) -> None:
-    """A net that answers about numbers with a number."""
+    """A net that predicts a number from a number."""
     rows = [f"{n % 7},{n % 5},{n % 7 + n % 5 + 0.25}" for n in range(80)]
     (corpus / "names.csv").write_text("a,b,y\n" + "\n".join(rows) + "\n")
     arguments: list[str | Path] = [
@@ -197,7 +198,7 @@ def make_value_run(corpus: Path) -> None:
 
 
 def make_writing_run(corpus: Path) -> None:
-    """A net that writes a text about a text."""
+    """A net that generates a text from a text."""
     rows = [f"{'ab' * (1 + n % 3)} {n % 5},{'ba' * (1 + n % 3)} {n % 5}" for n in range(30)]
     (corpus / "names.csv").write_text("input,output\n" + "\n".join(rows) + "\n")
     arguments: list[str | Path] = ["--output", "output", "--as", "text", "--out", corpus / "run"]
@@ -211,14 +212,15 @@ def _unroll(*arguments: str | Path) -> None:
 
 
 def damage_run(here: Path, draw: random.Random) -> tuple[str, list[str]]:
-    """Damages what a file of the run says, or what stands in its place."""
+    """Damages the content of a file of the run, or replaces the file."""
     run = here / "run"
     done = damage_json(run, draw) if draw.random() < 0.6 else damage_file(run, draw)
     return done, draw.choice(COMMANDS["text" if (here / "text.txt").exists() else "table"])
 
 
 def damage_json(run: Path, draw: random.Random) -> str:
-    """A key is removed, retyped or out of range; mostly the checksums fit again, so that it is seen by its type."""
+    """A key is removed, retyped or out of range; mostly the checksums are made to fit, so that only the check of
+    types can find it."""
     path = run / draw.choice([name for name in JSON_FILES if (run / name).exists()])
     lines = path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
     number = draw.randrange(len(lines))
@@ -241,7 +243,7 @@ def damage_json(run: Path, draw: random.Random) -> str:
 
 
 def _places(value: Any, place: str = "") -> Iterator[tuple[Any, Any, str]]:
-    """(holder, key, path) of every part of a JSON value; of a long list a few."""
+    """(holder, key, path) of every part of a JSON value; only a few of a long list."""
     keys = list(value) if isinstance(value, dict) else list(range(min(3, len(value))))
     for key in keys:
         yield value, key, f"{place}.{key}"
@@ -250,7 +252,7 @@ def _places(value: Any, place: str = "") -> Iterator[tuple[Any, Any, str]]:
 
 
 def damage_file(run: Path, draw: random.Random) -> str:
-    """A file, or the folder of checkpoints, becomes something else."""
+    """A file, or the folder of checkpoints, is replaced by something else."""
     places = [path for path in run.rglob("*") if path.is_file()]
     places += [run / name for name in ("checkpoint", "data.txt", "lock")]
     path = draw.choice(places)
@@ -304,7 +306,7 @@ FILE_DAMAGE: dict[str, Callable[[Path, bytes, random.Random], object]] = {
     "noise": lambda path, was, draw: path.write_bytes(draw.randbytes(draw.choice([1, 100, 10_000]))),
 }
 
-SEALABLE = ("empty", "cut short", "flipped", "twice", "noise")  # what seal can read
+SEALABLE = ("empty", "cut short", "flipped", "twice", "noise")  # a value that seal can read
 
 TARGETS: dict[str, Target] = {
     "run on a text": Target(make_text_run, damage_run),

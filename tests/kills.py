@@ -1,8 +1,8 @@
-"""Kills a writer at every named point of its writing, and looks at what it left.
+"""Kills a writer at every named point of its writing, and checks what it left.
 
-The named points are the calls of `os` that change the disk; the writer dies by SIGKILL before its n-th one, and,
-where that is a write, after half of the bytes. Run as a script (`python tests/kills.py checkpoint FOLDER`) it prints
-how many points there were: a process of its own, small enough to be forked for every point.
+The named points are the calls of `os` that change the disk. The writer dies by SIGKILL before its n-th call; if that
+is a write, after half of the bytes. Run as a script (`python tests/kills.py checkpoint FOLDER`) it prints how many
+points there were. It is a process of its own, small enough to be forked for every point.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 POINTS = ("open", "write", "fsync", "replace", "rename", "unlink", "mkdir")
 CLOCKS = ("seconds", "seconds_left", "symbols_a_second", "bytes_in_use")  # of a report
-FACTS: dict[str, Any] = {  # of a run about a text, as little as there can be
+FACTS: dict[str, Any] = {  # of the smallest possible run on a text
     "kind": "language", "status": "training", "asked": {}, "settings": {}, "scores": {}, "environment": {},
     "threads": 1,
     "data": {"path": "/poems.txt", "kept": False, "fingerprints": {}, "description": "a text"},
@@ -29,7 +29,7 @@ SMALL: dict[str, Any] = {"size": 16, "batch": 4, "window": 16, "dropout": 0.2, "
 
 
 def kill_at(point: int) -> None:
-    """Lets this process die at the `point`-th named point from now on, counted from 1."""
+    """Kills this process at the `point`-th named point from now on, counted from 1."""
     passed = 0
 
     def dying(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,7 +49,7 @@ def kill_at(point: int) -> None:
 
 
 def in_fork(call: Callable[[], object], point: int | None = None) -> int:
-    """Calls it in a child process, which dies at `point` if given; returns how that ended, 0 for well."""
+    """Calls it in a child process, which dies at `point` if given; returns how that ended, 0 for success."""
     child = os.fork()
     if child == 0:
         try:
@@ -64,16 +64,17 @@ def in_fork(call: Callable[[], object], point: int | None = None) -> int:
 
 
 def names(folder: Path) -> list[str]:
-    """What stands in a folder."""
+    """The contents of a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def survive(
     folder: Path, before: Callable[[Path], None], write: Callable[[Path], None], check: Callable[[Path], None]
 ) -> int:
-    """For every point: `before` prepares a fresh folder, a child dies in `write`, `check` looks; returns the points.
+    """For every point: `before` prepares a fresh folder, a child dies in `write`, `check` inspects; returns the
+    points.
 
-    Ends with the child that lives; `check` is then called too.
+    The last child survives; `check` is called for it too.
     """
     point = 0
     while True:
@@ -89,7 +90,7 @@ def survive(
 
 
 def survive_whole(folder: Path) -> int:
-    """A file keeps its old content or has the new; the next writer sweeps up."""
+    """A file keeps its old content or has the new one; the next writer removes leftovers."""
     from unrolled.fileio import sweep, write_whole
 
     def check(fresh: Path) -> None:
@@ -106,7 +107,7 @@ def survive_whole(folder: Path) -> int:
 
 
 def survive_checkpoint(folder: Path) -> int:
-    """A whole checkpoint is there, the old or the new, and the next saving leaves two and nothing else."""
+    """A whole checkpoint is there, the old or the new one; the next save leaves exactly two."""
     import torch
 
     from unrolled.training.checkpoint import load_newest, save_checkpoint
@@ -129,7 +130,7 @@ def survive_checkpoint(folder: Path) -> int:
 
 
 def survive_birth(folder: Path) -> int:
-    """There is no run or a whole one; it can be made after the kill, and nothing else is left."""
+    """There is no run or a whole one; it can be made after the kill, and no leftovers remain."""
     from unrolled.rundir.folder import RunFolder
 
     def fill(partial: Path) -> None:
@@ -150,13 +151,13 @@ def survive_birth(folder: Path) -> int:
 
 
 def write_text(path: Path) -> None:
-    """A small text with something to learn."""
+    """A small text with regularities to learn."""
     words = random.Random(0)
     path.write_text(" ".join(words.choice(["the", "cat", "sat", "on", "a", "mat,"]) for _ in range(2000)))
 
 
 def same_bytes(one: Path, other: Path, but: tuple[str, ...] = CLOCKS) -> None:
-    """Two runs have the same files, byte for byte; of the reports some fields are left out, such as their clocks'."""
+    """Two runs have the same files, byte for byte, except for some fields of the reports, such as clock times."""
     for name in ("model.safetensors", "samples.txt", "plan.jsonl", "symbols.json"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     logs = [[json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()] for run in (one, other)]
@@ -167,7 +168,7 @@ def same_bytes(one: Path, other: Path, but: tuple[str, ...] = CLOCKS) -> None:
 
 
 def survive_training(folder: Path) -> int:
-    """A training that is resumed, or begun again where it had no run yet, ends with the bytes of an undisturbed one.
+    """A training that is resumed, or started again if it had no run yet, ends with the bytes of an undisturbed one.
 
     Processes that have computed with torch are not forked: all training is done in children.
     """

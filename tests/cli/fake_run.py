@@ -1,6 +1,6 @@
-"""A stand-in for `unrolled.run` that trains nothing: what a terminal shows of it is then quick to see.
+"""A replacement for `unrolled.run` that trains nothing, so that the terminal output can be tested quickly.
 
-Run as a script it is the command `unroll` with this module in the run room's place.
+Run as a script, it is the command `unroll` with this module in place of `unrolled.run`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from unrolled.rundir.own_files import is_run as is_run
 from unrolled.rundir.report import Report
 from unrolled.settings import SampleSettings
 
-if TYPE_CHECKING:  # it needs torch
+if TYPE_CHECKING:  # needs torch
     from unrolled.metrics.reach import Reach
 
 STEPS = 5
@@ -48,7 +48,7 @@ class Verdict:
 
 
 class Training:
-    """Five reports; `slow` in the path: a second each. What it was asked is in `asked`."""
+    """Yields five reports; with `slow` in the path, one per second. Its arguments are in `asked`."""
 
     asked: TrainOptions
     terms = SimpleNamespace(unit="nats a character", items="symbols", rival="n-gram", wrote="wrote", writes="writes",
@@ -163,7 +163,7 @@ def runs(under: str = "runs") -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process may have it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process may ignore it
     for name in ("unrolled.run", "unrolled.rundir.folder"):
         sys.modules[name] = sys.modules["__main__"]
     from unrolled.cli import main

@@ -1,4 +1,4 @@
-"""predict and evaluate keep each row's place: what is empty, other delimiters and orders of columns, columns more."""
+"""predict and evaluate keep each row's place: empty cells, other delimiters, other column orders, extra columns."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_evaluation_needs_no_column_of_groups(tmp_path: Path, unroll: Unroll) ->
     (tmp_path / "new.csv").write_text("label,text\nyes,a fine film\nno,a dull film\n")
     answer = unroll("evaluate", out, tmp_path / "new.csv")
     assert answer.code == 0, answer.err
-    assert unroll("evaluate", out).code == 0  # its own part is cut by groups as before
+    assert unroll("evaluate", out).code == 0  # its own split is cut by groups as before
 
 
 def test_what_is_no_text_is_not_predicted_line_by_line(run: Path, tmp_path: Path, unroll: Unroll) -> None:

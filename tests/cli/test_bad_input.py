@@ -1,4 +1,4 @@
-"""Bad input: exit code 2, and at most three lines that say what was expected, what came and what to do."""
+"""Bad input: exit code 2, and at most three lines that say what was expected, what was found and what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_refusal(answer: Answer, *words: str) -> None:
         assert word.lower() in answer.err.lower(), f"{word!r} is not said: {answer.err}"
 
 
-# Names of files and what stands in them; None makes an empty folder.
+# File names and their contents; None makes an empty folder.
 FILES: dict[str, bytes | None] = {
     "text.txt": SOME_TEXT.encode(),
     "empty.txt": b"",
@@ -104,7 +104,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("train text.txt --documents lines", ("did you mean 'line'?", "blank")),
     ("train text.txt --symbols chars", ("did you mean 'char'?",)),
     ("train text.txt --device gpu", ("cuda",)),
-    # options that the part does not have
+    # options that the component does not have
     ("train text.txt --gradient full:k1=4", ("full", "no option 'k1'")),
     ("train text.txt --gradient truncated:k9=4", ("no option 'k9'", "k1")),
     ("train text.txt --gradient truncated", ("needs its option 'k1'",)),
@@ -167,7 +167,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("score a b c", ("score RUN FILE",)),
     ("score a text.txt --top 0", ("--top", "got 0")),
     ("demo --minutes 0", ("--minutes", "got 0")),
-    # runs that are none
+    # paths that are not runs
     ("sample", ("runs", "unroll train")),
     ("resume", ("runs", "unroll train")),
     ("sample absent", ("absent", "does not exist")),
@@ -199,7 +199,7 @@ def test_what_came_is_shown_in_part_where_it_is_long(files: Path, unroll: Unroll
 
 @pytest.fixture
 def no_reader() -> Iterator[Path]:
-    """A file that this process may not read; root gives its powers up for the test's length."""
+    """A file that this process may not read; root drops its privileges for the duration of the test."""
     folder = Path(tempfile.mkdtemp())
     path = folder / "secret.txt"
     path.write_text(SOME_TEXT)
@@ -246,7 +246,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of that run, one's own to damage; it belongs to text.txt beside it."""
+    """A copy of that run that a test may damage; it belongs to the text.txt next to it."""
     shutil.copytree(trained, tmp_path / "copy")
     monkeypatch.chdir(tmp_path / "copy")
     change_facts(Path("run"), lambda facts: facts["data"].update(path=str(Path("text.txt").resolve())))
@@ -254,7 +254,7 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def stop_early(run: Path) -> None:
-    """As if it had been stopped after its two updates, with more to come."""
+    """Makes the run look stopped after its two updates, with more to come."""
     change_facts(run, lambda facts: facts.update(status="stopped"))
 
 

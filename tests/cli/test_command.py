@@ -1,4 +1,5 @@
-"""What every command does: help, refusals, exit codes; and each command over a run room that trains nothing."""
+"""What every command does: help, refusals, exit codes; and each command with a fake run package that trains
+nothing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""An empty path is what a shell makes of a variable that is not set: refused wherever a path is named, and never the
-working folder, which Python takes it for."""
+"""An empty path, as a shell passes it for a variable that is not set, is refused for every path argument. Python
+would take it for the current folder."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ COMMANDS = (
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that training could begin on, with a text in it."""
+    """A folder with a text, in which a training can start."""
     (tmp_path / "text.txt").write_text(TEXT)
     monkeypatch.chdir(tmp_path)
     return tmp_path

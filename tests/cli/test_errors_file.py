@@ -1,4 +1,4 @@
-"""`evaluate --errors`, `info` and `--folds` on a table with awkward names and cells."""
+"""`evaluate --errors`, `info` and `--folds` on a table with unusual names and cells."""
 
 from __future__ import annotations
 

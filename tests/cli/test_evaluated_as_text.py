@@ -1,4 +1,4 @@
-"""What `evaluate` says of a table read as a text; what is said of threads, folders and tags that cannot be."""
+"""`evaluate` on a table that is read as a text; messages about invalid threads, folders and tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every memory and gradient by its name on the command line: trained, kept, loaded, asked."""
+"""Every memory and gradient by its name on the command line: trained, saved, loaded, used."""
 
 from __future__ import annotations
 

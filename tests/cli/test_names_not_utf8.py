@@ -1,4 +1,4 @@
-"""Names of files and folders whose bytes are not UTF-8: every form of data is described, trained on and predicted."""
+"""Names of files and folders whose bytes are not UTF-8: every data format is described, trained on and predicted."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def write_parquet(folder: Path) -> Path:
 
 
 def write_folders(folder: Path, ending: str, write: Callable[[Path, int], object]) -> Path:
-    """Two label folders, one of them, and every file, with such a name."""
+    """Two label folders. One of them, and every file, has such a name."""
     for row in range(ROWS):
         here = folder / NAME / ("b", f"{NAME}c")[row % 2]
         here.mkdir(parents=True, exist_ok=True)

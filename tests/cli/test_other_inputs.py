@@ -1,4 +1,4 @@
-"""`unroll train`, `predict`, `evaluate`, `info` over a folder of sounds and a table of values."""
+"""`unroll train`, `predict`, `evaluate`, `info` on a folder of audio files and a table of values."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def write_sounds(folder: Path, count: int = 40) -> None:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a table and a folder of sounds, a run about each, and files that are wrong."""
+    """A folder with a table and a folder of audio files, a run on each, and invalid files."""
     from unrolled.run import Training
 
     pytest.importorskip("soundfile")
@@ -60,7 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_rows(folder / "paths.csv", "sound", ["new/b.wav", "new/a.wav"])
     write_rows(folder / "new.csv", "size,rooms", ["100,3", "50.5,1"])
     (folder / "new.txt").write_text("100 3\n50.5, 1\n")
-    # what is wrong
+    # the fault
     (folder / "words.txt").write_text("many rooms\n")
     (folder / "none").mkdir()
     (folder / "none" / "notes.txt").write_text("not a sound\n")
@@ -290,7 +290,7 @@ def test_what_is_wrong_is_refused_in_words(command: str, words: tuple[str, ...],
     before = sorted(here.rglob("*"))
     answer: Answer = unroll(*command.split())
     assert answer.code == 2, answer.err
-    notes = ("…", "\ttext")  # ends of notes that are no part of the refusal
+    notes = ("…", "\ttext")  # ends of notes that are not part of the refusal
     said = [line for line in answer.err.splitlines() if not line.endswith(notes)]
     assert 1 <= len(said) <= 3, answer.err
     assert "Traceback" not in answer.err

@@ -1,4 +1,5 @@
-"""What is printed steers no terminal; streams that are full, closed or gone end in a line and the right exit code."""
+"""Printed output cannot control a terminal; full, closed or missing streams end in one line and the right exit
+code."""
 
 from __future__ import annotations
 
@@ -62,7 +63,7 @@ def test_names_and_text_are_escaped_wherever_they_are_shown(faked: Unroll, monke
     monkeypatch.setattr(fake_run.Evaluation, "lines", (EVIL,))
     monkeypatch.setattr(fake_run.Verdict, "lines", (EVIL,))
     Path("lines.txt").write_bytes(f"odd {EVIL}".encode(errors="ignore") + b"\xff\n")
-    path = EVIL.replace("\ud800", "\udcff")  # what a name on a disk can hold
+    path = EVIL.replace("\ud800", "\udcff")  # what a file name can contain
     for command in (("runs",), ("sample",), ("info", "."), ("evaluate",), ("train", f"text {path}"),
                     ("score", "runs/fake", "lines.txt")):  # fmt: skip
         answer = faked(*command)

@@ -1,4 +1,5 @@
-"""A memory of one's own: named on the command line, held to the laws, and never run because a file names it."""
+"""A memory of the user's own: named on the command line, checked against the laws, and never imported because a
+file names it."""
 
 from __future__ import annotations
 
@@ -58,7 +59,8 @@ TRAIN = ("train", "days.txt", *SMALL)
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with a text, a module of a sound memory and one of faulty ones; nothing of them is known yet."""
+    """A folder with a text, a module with a sound memory and a module with faulty ones; none of them is registered
+    yet."""
     (tmp_path / "days.txt").write_text("".join(f"Day {n}: {('sun', 'rain')[n % 2]}.\n" for n in range(300)))
     (tmp_path / "leaky.py").write_text(KEPT)
     (tmp_path / "faulty.py").write_text(BROKEN)
@@ -70,7 +72,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    """As in a new process."""
+    """Resets the registry to that of a new process."""
     for name in [name for name in MEMORIES if "." in name]:
         del MEMORIES[name]
     for name in ("leaky", "faulty", "needs", "wrong"):

@@ -1,4 +1,4 @@
-"""`unroll predict`, and the other commands over a table, as a user runs them."""
+"""`unroll predict`, and the other commands on a table, as a user runs them."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run of each kind, and files that are wrong."""
+    """A folder with a run of each kind, and invalid files."""
     from unrolled.run import Training
 
     folder = tmp_path_factory.mktemp("bad")
@@ -232,7 +232,7 @@ def test_what_is_wrong_is_answered_in_words(
     before = sorted(bad.iterdir())
     answer = unroll(*command.split())
     assert answer.code == 2, answer.err
-    reading = ("…", "\ttext")  # ends of notes that are no part of the refusal
+    reading = ("…", "\ttext")  # ends of notes that are not part of the refusal
     said = [line for line in answer.err.splitlines() if line.startswith("unroll:") or not line.endswith(reading)]
     assert 1 <= len(said) <= 3
     assert "Traceback" not in answer.err

@@ -1,4 +1,4 @@
-"""A budget in minutes counts from the process's beginning."""
+"""A budget in minutes counts from the start of the process."""
 
 from __future__ import annotations
 

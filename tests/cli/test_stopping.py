@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends tidily, the second at once."""
+"""Ctrl-C and SIGTERM: the first one saves and ends, the second one ends at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BOTH = [signal.SIGINT, signal.SIGTERM]
 
 @contextmanager
 def training(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A training of a second a step that has shown its first step."""
+    """A training with one second per step, after its first step was shown."""
     with subprocess.Popen(
         [sys.executable, fake_run.__file__, *(arguments or ("train", "slow"))],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,

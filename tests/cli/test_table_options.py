@@ -1,4 +1,5 @@
-"""Options and choices about a table travel with the run to its evaluation: decimal commas, parts by time."""
+"""Options and decisions about a table are stored in the run and used in its evaluation: decimal commas, splits by
+time."""
 
 from __future__ import annotations
 

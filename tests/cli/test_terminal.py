@@ -1,4 +1,4 @@
-"""The live view, and the words that both views share."""
+"""The live view, and the text that both views share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from unrolled.rundir.report import Report
 
 
 def frame(width: int, *reports: Report, height: int = 40, stopping: bool = False) -> str:
-    """What stands in the terminal after these reports."""
+    """The contents of the terminal after these reports."""
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
     view = LiveView(console)
     training = fake_run.Training("text", TrainOptions(), started=time.monotonic())

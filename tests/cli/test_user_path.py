@@ -1,4 +1,5 @@
-"""A user's whole path, each command in a process of its own: train, stop, go on, sample, score, evaluate, look."""
+"""A user's whole workflow, each command in a process of its own: train, stop, resume, sample, score, evaluate,
+info."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ TEXT = "".join(
     f"On day {n} the {('sun', 'rain', 'wind')[n % 3]} came over the hill and stayed.\n" for n in range(600)
 )
 SMALL = ("--size", "16", "--batch", "4", "--window", "32", "--threads", "1")
-FIRST_CHARACTER = 2.0  # times what importing torch takes, from a cold start
+FIRST_CHARACTER = 2.0  # times the import of torch, from a cold start
 
 
 def unroll(folder: Path, *arguments: str, code: int = 0, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -31,7 +32,7 @@ def unroll(folder: Path, *arguments: str, code: int = 0, given: str = "") -> sub
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a text and, under runs/, a run on it that the newest-run rule finds."""
+    """A folder with a text and, under runs/, a run on it that is found as the newest run."""
     path = tmp_path_factory.mktemp("user")
     (path / "days.txt").write_text(TEXT)
     done = unroll(path, "train", "days.txt", "--steps", "30", *SMALL)
@@ -50,7 +51,8 @@ def test_sample_is_repeatable_and_needs_no_name(folder: Path) -> None:
 
 @pytest.mark.alone
 def test_the_first_character_comes_soon(folder: Path) -> None:
-    """Importing torch is most of the wait, and takes one to three seconds, by machine: the two are timed in turn."""
+    """Importing torch takes most of the waiting time, one to three seconds depending on the machine: the two are
+    timed in turn."""
     imports, characters = [], []
     for _ in range(3):
         started = time.monotonic()
@@ -62,7 +64,7 @@ def test_the_first_character_comes_soon(folder: Path) -> None:
             process.stdout.read(1)
             characters.append(time.monotonic() - started)
             process.stdout.close()
-            assert process.wait() == 0  # and the closed pipe ended it quietly
+            assert process.wait() == 0  # and the closed pipe ended it without a message
     assert min(characters) < FIRST_CHARACTER * min(imports)
 
 

@@ -1,4 +1,4 @@
-"""`unroll train`, `predict`, `evaluate`, `info` and `sample` on texts about rows, as a user types them."""
+"""`unroll train`, `predict`, `evaluate`, `info` and `sample` for sequence to sequence, as a user types them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from asking import Unroll
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table of letters and the same from the end, and a run that has seen it a few times."""
+    """A table of letters and the same letters reversed, and a run that was trained on it for a few epochs."""
     from unrolled.run import Training
 
     folder, dice = tmp_path_factory.mktemp("writing"), random.Random(0)

@@ -1,4 +1,4 @@
-"""Comparisons from end to end on little budgets, and what their figures are made to say."""
+"""Comparisons from end to end with small budgets, and the sentences about their figures."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_text_is_compared_shown_and_kept(text: Path, tmp_path: Path) -> None:
     assert page is not None
     html = page.read_text()
     assert html.count("<svg") == 3 and "lstm" in html
-    assert not re.findall(r"(?:src|href|url\()\s*=?\s*[\"']?https?:", html)  # it stands alone
+    assert not re.findall(r"(?:src|href|url\()\s*=?\s*[\"']?https?:", html)  # the page loads nothing from other hosts
     assert json.loads((out / "table.json").read_text())["rows"][0]["model"] == "lstm"
     assert (out / "runs" / Cell("lstm", "full", 1).name / "model.safetensors").exists()
     with pytest.raises(RunError, match="another comparison's folder"):
@@ -194,7 +194,7 @@ def test_a_killed_ngram_of_a_comparison_is_counted_again(text: Path, tmp_path: P
     comparison = Comparison(text, settings)
     run = tmp_path / "c" / "runs" / comparison.cells[0].name
     training = Training(text, TrainOptions(model="ngram", out=str(run)))
-    training.run.release()  # all that a kill leaves
+    training.run.release()  # the state after a kill
     list(comparison)
     assert comparison.rows()[0]["nats"] < 2 and "failed" not in comparison.rows()[0]
 
@@ -335,7 +335,7 @@ def test_a_comparison_made_before_an_option_was_there_goes_on(tmp_path: Path) ->
 
 
 def write_letters(folder: Path, names: tuple[str, ...]) -> Path:
-    """Twelve short texts in each of these folders."""
+    """Writes twelve short texts into each of these folders."""
     for name in names:
         (folder / name).mkdir(parents=True)
         for number in range(12):

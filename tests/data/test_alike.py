@@ -1,4 +1,5 @@
-"""Rows that are alike once they are decoded stop a training, whatever made them so; decoding keeps its budgets."""
+"""Rows that are equal once they are decoded stop a training, whatever made them equal; decoding keeps its memory
+limits."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ def save_sounds(folder: Path, samples: Callable[[int], np.ndarray[Any, Any]]) ->
 
 
 def see_through(number: int) -> np.ndarray[Any, Any]:
-    """Nothing is seen, although colours differ."""
+    """Images that look blank although their colours differ."""
     picture = np.full((8, 8, 4), 10 * number, np.uint8)
     picture[..., 3] = 0
     return picture
@@ -68,7 +69,7 @@ def test_silent_sounds_stop_a_training_and_some_are_counted(tmp_path: Path) -> N
 
 
 def test_deep_pictures_and_white_drawings_can_be_told_apart(tmp_path: Path) -> None:
-    """What was black, or white, throughout before depth and ground were looked for."""
+    """Images that were black, or white, throughout before bit depth and background were considered."""
 
     def deep(number: int) -> np.ndarray[Any, Any]:
         return np.full((8, 8), 100 + number, np.uint16)
@@ -110,7 +111,7 @@ def test_arrays_with_channels_first_are_pictures(channels: int, tmp_path: Path) 
     np.testing.assert_array_equal(examples.items[3], np.moveaxis(stack[3], 0, 2))
     np.savez(tmp_path / "f.npz", x=stack / 255, y=np.array(["a", "b"] * (COUNT // 2)))
     examples = read_examples(tmp_path / "f.npz", Asked())
-    assert examples.lengths.tolist() == [6] * COUNT  # a row of the picture a step
+    assert examples.lengths.tolist() == [6] * COUNT  # one row of the image per step
     expected = np.moveaxis(stack[3], 0, 2).reshape(6, -1) / 255
     np.testing.assert_allclose(np.asarray(examples.items[3]), expected, rtol=1e-6)
 
@@ -133,7 +134,7 @@ def test_a_budget_is_kept_by_all_threads_together() -> None:
         thread.start()
     for thread in threads:
         thread.join(10)
-    assert most[0] == 300  # what alone takes more was alone
+    assert most[0] == 300  # items that alone take more memory were decoded alone
     assert budget.used == 0
 
 
@@ -161,7 +162,7 @@ def test_items_wait_within_a_budget_but_for_the_next() -> None:
 
 
 def test_reading_that_fails_in_the_middle_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads that wait for room are let go."""
+    """Threads that wait for memory are released."""
     monkeypatch.setattr("unrolled.data.row_reader.HELD", 1)
     monkeypatch.setattr("unrolled.data.row_reader.AHEAD", 4)
     folder = save_pictures(tmp_path, lambda number: np.full((8, 8), 10 * number, np.uint8))

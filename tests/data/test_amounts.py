@@ -1,4 +1,4 @@
-"""Numbers as people write them, with units, blanks or another minus: never read or learnt as characters."""
+"""Numbers as people write them, with units, blanks or another minus sign: never read or learnt as characters."""
 
 from __future__ import annotations
 

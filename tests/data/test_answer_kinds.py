@@ -1,4 +1,4 @@
-"""Kinds of answers: which one a column holds, how cells become answers, what is refused, and what is kept of them."""
+"""Kinds of output columns: which kind a column has, how cells become targets, what is refused, and what is stored."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ KINDS: dict[str, tuple[list[Any], int | None, str]] = {
     "rows of zeros with a single 1": ([[0, 1, 0], [1, 0, 0], [0, 0, 1]] * 5, 3, "label"),
     "arrays of zeros with a single 1": ([np.eye(3)[n % 3] for n in range(15)], None, "label"),
     "rows of zeros with two of them": ([[0, 1, 1], [1, 0, 0]] * 5, None, "value"),
-    "one row without a 1": ([[0, 1], [1, 0]] * 15 + [[0, 0]], None, "label"),  # which is then refused
+    "one row without a 1": ([[0, 1], [1, 0]] * 15 + [[0, 0]], None, "label"),  # which is refused later
     "one row without a 1, as many as steps": ([[0, 1], [1, 0]] * 15 + [[0, 0]], 2, "tags"),
     "some rows without a 1": ([[0, 1], [1, 0], [0, 0]] * 15, None, "value"),
     "dates": ([f"2024-01-{n + 1:02}" for n in range(30)], None, "date"),

@@ -1,4 +1,4 @@
-"""Tables of arrays: npz, npy and idx are read row by row, never unpickled, and what is wrong is named."""
+"""Tables of arrays: npz, npy and idx are read row by row and never unpickled, and faults are named."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_arrays_of_an_npz_are_columns(save: Callable[..., None], tmp_path: P
     np.testing.assert_array_equal(wide, WIDE[1])
     assert plain == [False, 1, 1.0, "dog"]
     assert [type(cell) for cell in plain] == [bool, int, float, str]
-    assert rows[2].cells[-1] is None  # empty text is missing
+    assert rows[2].cells[-1] is None  # an empty text is missing
     assert [row.cells for row in table.rows(["y", "y"])] == [(3, 3), (1, 1), (2, 2), (3, 3)]
 
 
@@ -81,7 +81,7 @@ def npy(array: Any) -> bytes:
 
 
 def promising(shape: tuple[int, ...], values: bytes = b"") -> bytes:
-    """An npy whose header promises a shape of uint8."""
+    """An npy whose header declares a shape of uint8."""
     text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
     return b"\x93NUMPY\x01\x00" + pack("<H", len(text)) + text + values
 
@@ -95,7 +95,7 @@ def zipped(**members: bytes) -> bytes:
 
 
 def bomb() -> bytes:
-    """A zip of some bytes whose directory says 9 GB."""
+    """A small zip whose directory declares 9 GB."""
     content = zipped(x=npy(GREY))
     place = content.rfind(b"PK\x01\x02") + 24
     return content[:place] + pack("<I", 0xF0000000) + content[place + 4 :]
@@ -196,7 +196,7 @@ def test_splits_are_known_by_the_names_of_arrays(names: tuple[str, ...], splits:
 
 
 def test_arrays_are_read_a_block_at_a_time_in_either_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of one row, of some, and of all give the same rows, of arrays in C order and in Fortran's."""
+    """Blocks of one row, of several, and of all give the same rows, for arrays in C order and in Fortran order."""
     x = np.arange(7 * 2 * 3, dtype=np.float64).reshape(7, 2, 3)
     for order, ordered in (("C", x), ("F", np.asfortranarray(x))):
         np.savez(tmp_path / f"{order}.npz", x=ordered, y=np.arange(7))
@@ -371,7 +371,7 @@ def test_idx_is_read_in_all_its_types_packed_or_not(images: str, labels: str, co
     assert [label for _, label in rows] == [3, 1, 2, 3]
     for (picture, _), expected in zip(rows, GREY, strict=True):
         assert isinstance(picture, np.ndarray)
-        wide = np.float64 if code in ("i4", "f8") else np.float32  # which does not hold all of these
+        wide = np.float64 if code in ("i4", "f8") else np.float32  # which cannot hold all of these
         assert picture.dtype == (np.uint8 if code == "u1" else wide)
         np.testing.assert_array_equal(picture, expected)
     assert [row.cells for row in table.rows(["label"])] == [(3,), (1,), (2,), (3,)]

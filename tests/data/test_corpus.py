@@ -1,4 +1,4 @@
-"""A corpus: its parts, its symbols, and what is refused."""
+"""A corpus: its splits, its vocabulary, and what is refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARTS = ("training", "validation", "test")
 
 
 def prose(characters: int = 20_000, seed: int = 0, letters: str = "abcdefgh     \n") -> str:
-    """A text that is long enough to cut."""
+    """A text that is long enough to be split."""
     return "".join(random.Random(seed).choices(letters, k=characters))
 
 
@@ -31,7 +31,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def covered(corpus: Corpus) -> np.ndarray:
-    """How many stretches each symbol of a corpus lies in."""
+    """The number of segments of a corpus that contain each token."""
     times = np.zeros(len(corpus.symbols), np.int64)
     for part in PARTS:
         for start, stop in corpus.parts[part].tolist():
@@ -253,11 +253,11 @@ def test_what_is_mapped_from_a_file_is_let_go_and_read_again(monkeypatch: pytest
     let_go(symbols)
     assert mapped_bytes() <= mapped - symbols.nbytes
     assert symbols.sum() == total
-    let_go(np.arange(5))  # what is held in memory stays
+    let_go(np.arange(5))  # the resident memory does not grow
 
 
 def mapped_bytes() -> int:
-    """Bytes of this process that are pages of files."""
+    """Resident bytes of this process that are pages of files."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssFile"))
     return int(line.split()[1]) * 1024
 

@@ -1,4 +1,4 @@
-"""csv and tsv: one odd row changes nothing about what the file is, and what is odd is named with its row."""
+"""csv and tsv: one odd row never changes how the file is parsed, and it is named by its number."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rows(path: Path, *columns: str, header: bool = True) -> list[tuple[Cell, ...
 
 
 def lines(delimiter: str, odd: str | None = None, count: int = 60) -> str:
-    """A header and rows of a text and a label; the tenth is odd, on line 11."""
+    """A header and rows of a text and a label; the tenth row is odd, on line 11."""
     made = [f"a text of number {n}{delimiter}{'ab'[n % 2]}" for n in range(count)]
     if odd is not None:
         made[9] = odd
@@ -87,7 +87,7 @@ def test_blank_lines_are_passed_over_and_counted(tmp_path: Path, delimiter: str)
 
 
 @pytest.mark.parametrize("name", ["one.csv", "one.tsv"])
-@pytest.mark.parametrize("quotes", ["", '"quoted"\n'])  # without any, lines are not cut to find places
+@pytest.mark.parametrize("quotes", ["", '"quoted"\n'])  # without quotes, lines are not split to find places
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_in_a_file_of_one_column_a_blank_line_is_an_empty_cell(
     tmp_path: Path, name: str, quotes: str, end: str
@@ -151,8 +151,8 @@ def test_two_files_that_were_joined_are_refused_with_the_row(tmp_path: Path, aga
     path = write(tmp_path, lines(",", again))
     with pytest.raises(DataError, match=r"row 11: the header stands here once more\. Were two files joined"):
         rows(path, "text")
-    assert len(rows(path, "1", header=False)) == 61  # without a header none is repeated
-    assert rows(write(tmp_path, "word\na\nword\n"), "word") == [("a",), ("word",)]  # a word like others
+    assert len(rows(path, "1", header=False)) == 61  # without a header, none can be repeated
+    assert rows(write(tmp_path, "word\na\nword\n"), "word") == [("a",), ("word",)]  # an ordinary word
 
 
 DATA_FIRST = {

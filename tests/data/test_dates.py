@@ -1,4 +1,4 @@
-"""Dates and times, however programs write them: the same moment is read from all of them."""
+"""Dates and times in the forms that programs write: the same moment is read from all of them."""
 
 from __future__ import annotations
 

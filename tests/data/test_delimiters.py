@@ -1,4 +1,4 @@
-"""What parts cells in files of another name or first line: a tsv with commas, a csv named .txt, a wrong sep=."""
+"""Delimiters that do not fit the file name or the first line: a tsv with commas, a csv named .txt, a wrong sep=."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORDS = ("a calm day", 'a fight, "they said"', "snow", "rain; wind")
 
 
 def rows(delimiter: str, count: int = 60) -> list[str]:
-    """Rows of three columns, of which the text is in quotes where it needs them."""
+    """Rows of three columns; the text is quoted where necessary."""
     texts = (WORDS[row % 4].replace('"', '""') for row in range(count))
     return [delimiter.join((f'"{text} {row}"', str(row), "ab"[row % 2])) for row, text in enumerate(texts)]
 

@@ -1,4 +1,4 @@
-"""Whole numbers that lose digits as floats of 64 bits are told of by their rows, in every form of table."""
+"""Whole numbers that lose digits as 64-bit floats are reported with their rows, in every table format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables as other programs write them: no column is taken for what it is not, and what is not plain is refused."""
+"""Tables as other programs write them: no column is misinterpreted, and what is ambiguous is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that is another thing than its name says is told by its first bytes, and the advice fits what it is."""
+"""A file whose content contradicts its name is recognised by its first bytes, and the advice fits its real format."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_text_that_is_another_thing_says_so(tmp_path: Path, name: str, kind: s
     path.write_bytes(content)
     with pytest.raises(DataError, match=rf"is not text: it is {words}\.\n."):
         read_documents(path)
-    assert read_documents(path, any_bytes=True).files  # where it is asked for, bytes are bytes
+    assert read_documents(path, any_bytes=True).files  # where bytes are requested, bytes are used
 
 
 @pytest.mark.parametrize("kind", TEXTS)
@@ -180,9 +180,9 @@ def test_the_advice_fits_the_encoding(tmp_path: Path, case: str) -> None:
         assert content.decode(found[1])
         assert "ENCODING" not in said
     if "UTF-8" in words or "joined" in words:
-        assert "iconv -f" not in str(raised.value)  # which would garble what is whole
+        assert "iconv -f" not in str(raised.value)  # which would corrupt an intact file
     if case == "cut utf-16":
-        return  # a table's rows say what they can of it
+        return  # the rows of a table show which encoding is possible
     table = b"text,label\n" if not case.startswith(("utf-", "the other")) else b""
     (tmp_path / "t.csv").write_bytes(table + content)
     with pytest.raises(DataError, match=words) as raised:
@@ -227,7 +227,7 @@ def packed(name: str) -> bytes:
 def test_what_unpacks_a_file_can_be_typed(name: str, how: str, tool: str, left: str, tmp_path: Path) -> None:
     if shutil.which(tool) is None:
         pytest.skip(f"{tool} is not here")
-    content = packed(how)  # once: a zip has the time in it
+    content = packed(how)  # once, because a zip contains the time
     (tmp_path / name).write_bytes(content)
     with contextlib.chdir(tmp_path), pytest.raises(DataError, match="Unpack it, and give what is in it: ") as raised:
         info_data(name)

@@ -1,4 +1,4 @@
-"""A column of files that cannot be decoded is refused, and never read as the characters of a path."""
+"""A column of names of files that cannot be decoded is refused, and never read as characters."""
 
 from __future__ import annotations
 

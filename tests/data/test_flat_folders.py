@@ -1,4 +1,5 @@
-"""Folders of sounds or pictures that say no label: side by side, or with a file about each; and JSON without rows."""
+"""Folders of audio or images without labels: in one folder, or with an annotation file each; and JSON without
+rows."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from unrolled.run import info_data
 
 
 def touch(folder: Path, *names: str) -> Path:
-    """Files that hold a few bytes: what is told of them is seen by their names."""
+    """Files of a few bytes: only their names matter here."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"\0\1\2" * 9 if not name.endswith("txt") else b"0 0.5 0.5\n")

@@ -1,4 +1,4 @@
-"""A first row that does not fit the rows below it is told of, with what settles it; one that fits is left alone."""
+"""A first row that does not fit the rows below it is reported with advice; one that fits is accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rows are given as: the kind is seen, cells are taken, what is wrong names its row, and numbers are scaled."""
+"""Inputs of rows: the kind is detected, cells are converted, errors name their row, and numbers are scaled."""
 
 from __future__ import annotations
 
@@ -199,11 +199,11 @@ def test_arrays_that_are_no_pictures_are_refused() -> None:
             kind.take((name,), "t, row 1")
 
 
-# a table with a row a step
+# a table with one row per step
 
 
 def write_steps(path: Path, tags: str, ids: str | None = None, values: str | None = None) -> Path:
-    """Sequences of three steps; the letters of `tags` are the answers of one, over and over."""
+    """Sequences of three steps; the letters of `tags` are the targets of each, in a cycle."""
     rows = []
     for number in range(20):
         for step in range(3):
@@ -361,7 +361,8 @@ def test_vectors_are_never_varied() -> None:
 
 
 def write_pitches(folder: Path, count: int, bad: int, missing: int = 0) -> Path:
-    """A csv of paths, from its own folder, to so many sounds, the first of them unreadable or not there."""
+    """A csv with paths, relative to its own folder, to this number of audio files; the first is unreadable or
+    missing."""
     rows = []
     for number in range(count):
         name = f"sounds/{number}.wav"
@@ -412,7 +413,7 @@ def test_arrays_beyond_their_budget_are_made_anew() -> None:
     arrays = Arrays(budget=100)  # two of 40 bytes
     for number in range(4):
         arrays.add(np.full((4, 5), number, np.int16), again(number))
-    arrays.add(np.full((3, 5), 4, np.int16))  # which could not be made anew
+    arrays.add(np.full((3, 5), 4, np.int16))  # which could not be made again
     assert len(arrays) == 5
     assert arrays.lengths.tolist() == [4, 4, 4, 4, 3]
     for number in (3, 0, 2, 4, 1, 3):

@@ -1,4 +1,5 @@
-"""json and jsonl: arrays and lines are tables, late names are columns, and what no table is is named with its row."""
+"""json and jsonl: arrays and lines are tables, late names are columns, and what is not a table is named with its
+row."""
 
 from __future__ import annotations
 
@@ -117,7 +118,7 @@ def test_half_a_character_is_named_with_its_row(tmp_path: Path, case: str, array
     text = json.dumps(HALF[case]) if array else "\n".join(json.dumps(row) for row in HALF[case])
     with pytest.raises(DataError, match=r"row 2: '.*' holds half a character \(a lone surrogate") as raised:
         info_data(write(tmp_path, text))
-    str(raised.value).encode()  # the message itself has none
+    str(raised.value).encode()  # the message itself has no markup
 
 
 WHOLE: dict[str, tuple[Any, str]] = {

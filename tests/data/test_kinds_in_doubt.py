@@ -1,4 +1,4 @@
-"""Columns that are neither one thing nor another are refused, with counts and a row of each."""
+"""Columns of mixed kinds are refused, with counts and an example row of each kind."""
 
 from __future__ import annotations
 

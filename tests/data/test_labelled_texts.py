@@ -1,4 +1,4 @@
-"""Texts whose lines have labels or tags are read as text, and said to look like what they are."""
+"""Texts whose lines have labels or tags are read as text, with a note that says what they look like."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays that may be pictures and are read as vectors are told of, with what makes pictures of them."""
+"""Arrays that may be images and are read as vectors get a note with the option that reads them as images."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_arrays_like_pictures_are_told_of(case: str, tmp_path: Path) -> None:
         np.savez(path, x=made, y=LABELS)
         assert "x (pictures of " in info_data(path)["description"]
     np.savez(path, x=x, y=LABELS)
-    assert SAID not in info_data(path, TrainOptions(read="vectors"))["description"]  # where it is asked for
+    assert SAID not in info_data(path, TrainOptions(read="vectors"))["description"]  # where it is requested
 
 
 OTHERS: dict[str, NDArray[Any]] = {

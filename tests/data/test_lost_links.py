@@ -1,4 +1,4 @@
-"""Links in a folder that lead nowhere are named: a label that they hold would vanish."""
+"""Broken links in a folder are named: otherwise a label behind them would be missing without a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder for each label, of sounds or pictures: files are rows by their names, and nothing is decoded."""
+"""A folder per label, of audio or images: files are rows, sorted by name, and nothing is decoded."""
 
 from __future__ import annotations
 

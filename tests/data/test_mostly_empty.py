@@ -1,4 +1,5 @@
-"""Columns most of whose cells are empty: no advice leaves most rows out, and where most are, it is said first."""
+"""Columns with mostly empty cells: no advice leaves out most rows, and if most are left out, the description
+begins with that."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from unrolled.errors import DataError
 
 
 def sentences(path: Path, every: int = 5) -> Path:
-    """Words and tags, whose sentence is named at each that is `every` words from the last."""
+    """Words and tags; the sentence is named only at every `every`-th word."""
     words, rows = ("in", "Rome", "we", "sing"), list[str]()
     for row in range(600):
         sentence = "" if row % every else f"Sentence: {row // every}"

@@ -1,4 +1,4 @@
-"""A table without a header: what its columns are called, and that a run reads other tables in the same way."""
+"""A table without a header: the names of its columns; a run reads other tables in the same way."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def test_one_column_without_a_header_is_a_text(tmp_path: Path) -> None:
     training = Training(path, out=str(tmp_path / "run"), no_header=True, steps=1, size=8, batch=2, threads=1)
     for _ in training:
         pass
-    whole = 59 + sum(len(f"A message of number {n} and no more.") for n in range(60))  # with the borders between
+    whole = 59 + sum(
+        len(f"A message of number {n} and no more.") for n in range(60)
+    )  # with the BOS/EOS tokens between
     assert opened(tmp_path / "run").evaluate(path).score.characters == whole
 
 

@@ -1,4 +1,4 @@
-"""Batches of rows and the texts to be written about them."""
+"""Batches of rows with their target texts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(folder: Path, rows: list[tuple[str, str]]) -> Examples:
 
 @pytest.fixture
 def examples(tmp_path: Path) -> Examples:
-    """Inputs and texts whose lengths have nothing to do with each other."""
+    """Inputs and texts of independent lengths."""
     dice = random.Random(0)
     return read(tmp_path, [("a" * dice.randint(0, 40) + "b", "c" * dice.randint(1, 40)) for _ in range(700)])
 
@@ -85,7 +85,7 @@ def test_each_text_is_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("held", [1 << 26, 16])
 @pytest.mark.parametrize("table", [CharacterTable("abcé", "c"), ByteTable(), WordTable("abc ", "a", ["abc", " bca"])])
 def test_texts_stand_one_after_the_other_as_symbols(table: Table, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside each text encoded by itself; held: bytes from which on symbols stand in a file."""
+    """Compared with each text encoded by itself; held: the bytes above which tokens are kept in a file."""
     monkeypatch.setattr(store, "HELD", held)
     monkeypatch.setattr(answers, "TOGETHER", 3)
     spelled = ["abc bca", "", "a" * 1200, "é", "b" * 999, "c" * 1000, "cab"]

@@ -1,4 +1,4 @@
-"""Pictures: any file as bytes of one size, upright and on white; what is broken is named."""
+"""Images: any file becomes bytes of one size, upright and on white; broken files are named."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def test_every_form_is_read(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a{suffix.upper()}"
     picture = Image.fromarray(HALVES)
     grey = suffix == ".pgm"
-    (picture.convert("L") if grey else picture).save(path, lossless=True)  # which webp alone looks at
+    (picture.convert("L") if grey else picture).save(path, lossless=True)  # which only webp reads
     assert look_at_picture(path) == (40, 20, grey)
     read = read_picture(path, 20, 40, False)
     assert read.shape == (20, 40, 3)
     assert read.dtype == np.uint8
     expected = np.array(picture.convert("L").convert("RGB")) if grey else HALVES
-    far = np.s_[:, [*range(16), *range(24, 40)]]  # from the edge between the halves, which jpeg blurs
+    far = np.s_[:, [*range(16), *range(24, 40)]]  # away from the edge between the halves, which jpeg blurs
     np.testing.assert_allclose(read[far].astype(int), expected[far], atol=8)
     assert read_picture(path, 20, 40, True).shape == (20, 40, 1)
 
@@ -53,7 +53,7 @@ def test_a_picture_is_squeezed_as_a_whole_and_smoothed(tmp_path: Path) -> None:
     Image.fromarray(stripes).save(tmp_path / "a.png")
     small = read_picture(tmp_path / "a.png", 8, 16, True)
     assert small.shape == (8, 16, 1)
-    np.testing.assert_allclose(small.astype(int), 128, atol=12)  # unsmoothed, each would be 0 or 255
+    np.testing.assert_allclose(small.astype(int), 128, atol=12)  # without smoothing, each would be 0 or 255
     Image.fromarray(HALVES).save(tmp_path / "b.png")
     assert read_picture(tmp_path / "b.png", 1, 2, False).tolist() == [
         [
@@ -90,7 +90,7 @@ def test_a_large_jpeg_decoded_at_a_fraction_is_the_same_picture(grey: bool, tmp_
 
 def test_what_shines_through_lies_on_white(tmp_path: Path) -> None:
     seen = np.zeros((4, 4, 4), np.uint8)
-    seen[:, 2:, 3] = 255  # black, of which the left half is not seen
+    seen[:, 2:, 3] = 255  # black; the left half is transparent
     Image.fromarray(seen).save(tmp_path / "rgba.png")
     Image.fromarray(seen[..., 2:]).save(tmp_path / "la.png")
     palette = Image.fromarray(np.array([[0, 0, 1, 1]] * 4, np.uint8)).convert("P")
@@ -132,7 +132,9 @@ def test_16_bits_are_scaled_by_what_is_there(tmp_path: Path) -> None:
     read = read_picture(tmp_path / "a.png", 16, 16, True, depth)[..., 0]
     np.testing.assert_array_equal(read, np.rint((ramp - 1000) / 2))
     assert read_picture(tmp_path / "b.tif", 16, 16, True, depth).max() == 255
-    assert read_picture(tmp_path / "a.png", 16, 16, True, (1100, 1200)).min() == 0  # below the least there was
+    assert (
+        read_picture(tmp_path / "a.png", 16, 16, True, (1100, 1200)).min() == 0
+    )  # below the smallest value of the image
     Image.fromarray(HALVES).save(tmp_path / "c.png")
     assert measure_pictures([tmp_path / "c.png"]) == ((0, 65535), 255)
 
@@ -183,7 +185,7 @@ def chunk(name: bytes, content: bytes) -> bytes:
 
 
 def bomb(side: int) -> Callable[[Path], object]:
-    """A png of some bytes whose header says side x side."""
+    """A small png whose header declares side x side pixels."""
     facts = chunk(b"IHDR", pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
     content = b"\x89PNG\r\n\x1a\n" + facts + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
     return lambda path: path.write_bytes(content)
@@ -290,7 +292,7 @@ def test_a_picture_is_read_patch_by_patch_as_a_page() -> None:
     np.testing.assert_allclose(patches[1] * 255, picture[:2, 2:].reshape(-1), rtol=1e-6)
     np.testing.assert_allclose(patches[2] * 255, picture[2:4, :2].reshape(-1), rtol=1e-6)
     np.testing.assert_allclose(patches[4, :6] * 255, picture[4, :2].reshape(-1), rtol=1e-6)
-    assert not patches[4, 6:].any()  # beyond the lower edge
+    assert not patches[4, 6:].any()  # below the lower edge
     assert patches_of(np.ones((28, 28), np.uint8), 7).shape == (16, 49)
 
 

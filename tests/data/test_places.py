@@ -1,4 +1,4 @@
-"""Columns x and y with others beside them: places, of which it is not plain whether they are read or answered."""
+"""Columns x and y next to others: coordinates, for which it is unclear whether they are inputs or outputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unrolled.errors import DataError
 
 
 def write(path: Path, header: str, count: int = 60, words: str = "who person activity text") -> Path:
-    """A table of numbers; columns called as one of `words` hold words, `id` numbers of rows, and `date` days."""
+    """A table of numbers; columns named in `words` hold words, `id` holds row numbers, and `date` holds days."""
 
     def cell(name: str, place: int, n: int) -> str:
         if name in ("id", ""):

@@ -1,4 +1,4 @@
-"""Examples: columns and kinds of answers understood, rows cut into parts, tokens, batches."""
+"""Examples: columns and kinds of outputs are detected, rows are split; tokens and batches."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def table(*columns: str) -> TableFile:
 
 
 class NamedColumns(ParquetTable):
-    """A table that is not looked at: its columns are given, and its cells are words."""
+    """A table whose content is not inspected: its columns are given, and its cells are words."""
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         yield Row(1, ("a word",) * len(columns))

@@ -1,4 +1,4 @@
-"""Which rows share a batch: the same as when each epoch was shuffled anew for each pool, and shuffled once."""
+"""Which rows share a batch: the same as when each epoch was shuffled again for each pool, but shuffled once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unrolled.data import shuffling
 from unrolled.data.shuffling import POOL, RowOrder
 
 ROWS, BATCH, SEED = 1_000, 3, 7
-LENGTHS = np.random.default_rng(0).integers(1, 9, ROWS)  # many alike: they keep their order
+LENGTHS = np.random.default_rng(0).integers(1, 9, ROWS)  # many equal lengths: they keep their order
 
 
 def by_length(rows: np.ndarray) -> np.ndarray:
@@ -20,7 +20,7 @@ def by_length(rows: np.ndarray) -> np.ndarray:
 
 
 def drawn_anew(k: int) -> list[int]:
-    """The rows of batch k, from the seed and k alone."""
+    """The rows of batch k, from seed and k alone."""
     epoch, turn = divmod(k, -(-ROWS // BATCH))
     pool, turn = divmod(turn, POOL)
     order = seeds.numpy_generator(SEED, "rows", epoch).permutation(ROWS)

@@ -1,4 +1,4 @@
-"""Sounds: any file as samples at one rate; mel spectra equal to librosa's; what is broken is named."""
+"""Audio: any file becomes samples at one rate; mel spectra equal librosa's; broken files are named."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def noise(count: int) -> np.ndarray:
 
 
 def write_wav(path: Path, samples: np.ndarray, rate: int = RATE) -> bytes:
-    """A wav of 16 bits by Python's own writer, and its bytes."""
+    """A 16-bit wav by Python's own writer, and its bytes."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -53,16 +53,16 @@ def test_a_wav_comes_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", SOUNDS)
 def test_every_form_rate_and_number_of_channels_becomes_one_sound(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a{suffix}"
-    there = 48000 if suffix == ".opus" else 44100  # opus knows few rates
+    there = 48000 if suffix == ".opus" else 44100  # opus supports few rates
     left, right = tone(there, 0.5), 0.5 * tone(there, 0.5)
     form = {".aif": {"format": "AIFF"}, ".opus": {"format": "OGG", "subtype": "OPUS"}}.get(suffix, {})
     soundfile.write(path, np.stack([left, right], axis=1), there, **form)
     read = read_sound(path, 16000)
     expected = 0.75 * tone(16000, 0.5)
     assert abs(len(read) - len(expected)) <= 1
-    inner = slice(1000, 7000)  # resampling and packing smear the ends
+    inner = slice(1000, 7000)  # resampling and packing change the ends
     error = np.sqrt(np.square(read[inner] - expected[inner]).mean())
-    assert error < 0.02, error  # of a tone of 0.27
+    assert error < 0.02, error  # for a tone of 0.27
 
 
 def test_channels_that_cancel_each_other_are_not_mixed(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_sound_brought_to_a_rate_block_by_block_is_what_it_is_as_a_whole(there
 
 
 def test_no_more_of_a_long_sound_is_held_than_comes_back(tmp_path: Path) -> None:
-    """A minute and a half of silence in two channels at 192 kHz: a few kB as a flac, 138 MB as it lies."""
+    """A minute and a half of silence in two channels at 192 kHz: a few kB as a flac, 138 MB decoded."""
     with soundfile.SoundFile(tmp_path / "a.flac", "w", 192_000, 2) as file:
         for _ in range(9):
             file.write(np.zeros((10 * 192_000, 2), np.float32))
@@ -109,7 +109,7 @@ def test_what_lies_above_half_the_new_rate_is_cut_off_and_not_folded_down(tmp_pa
 
 
 def header(data: int, form: bytes = b"RIFF", extra: bytes = b"") -> bytes:
-    """A wav's header that promises so many bytes of 16-bit samples."""
+    """A wav header that declares this many bytes of 16-bit samples."""
     facts = b"fmt " + pack("<IHHIIHH", 16, 1, 1, RATE, 2 * RATE, 2, 16)
     return form + pack("<I", 0xFFFFFFFF) + b"WAVE" + extra + facts + b"data" + pack("<I", data)
 
@@ -230,7 +230,8 @@ def test_the_extra_for_sounds_is_named(library: str, tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("count", [1, 100, 5000])
 @pytest.mark.filterwarnings("ignore:n_fft")
 def test_mel_spectra_are_librosas(rate: int, count: int) -> None:
-    """To 1e-5, of the logarithm's own size where that is above 1: both sides are float32, by different transforms."""
+    """Equal within 1e-5, relative to the logarithm where that is above 1: both sides are float32, by different
+    transforms."""
     librosa = pytest.importorskip("librosa")
     window, hop, length = frame_sizes(rate)
     for samples in (noise(count), tone(rate, count / rate)[:count] + noise(count)):
@@ -277,7 +278,7 @@ def test_a_shaken_sound_is_drawn_anew_and_its_source_left_alone() -> None:
         loudness.append(20 * np.log10(np.abs(shaken).max() / 0.5))
     np.testing.assert_array_equal(samples, kept)
     assert 1 / 1.15 - 0.001 < min(lengths) < 0.9 < 1.1 < max(lengths) < 1 / 0.85 + 0.001
-    assert -6.5 < min(loudness) < -3 < 3 < max(loudness) < 11  # noise stands on top
+    assert -6.5 < min(loudness) < -3 < 3 < max(loudness) < 11  # noise is added
 
 
 def test_a_shaken_tone_is_faster_and_higher_by_the_same_factor_and_moved_by_a_tenth_at_most() -> None:
@@ -305,7 +306,7 @@ def test_a_bent_tone_is_higher_or_lower_by_a_fifth_at_most_and_coloured_alike_at
     tone = log_mel(torch.sin(2 * torch.pi * 1000 * torch.arange(RATE) / RATE), RATE).numpy()
     kept, first = tone.copy(), tone.mean(0)
     filters = mel_filters(RATE, frame_sizes(RATE)[2], 64)
-    middles = np.linspace(0, RATE / 2, len(filters)) @ filters / filters.sum(0)  # Hz of each band
+    middles = np.linspace(0, RATE / 2, len(filters)) @ filters / filters.sum(0)  # frequency in Hz of each band
     heard = middles[first.argmax()]
     factors, colours = [], []
     for seed in range(300):
@@ -313,11 +314,11 @@ def test_a_bent_tone_is_higher_or_lower_by_a_fifth_at_most_and_coloured_alike_at
         np.testing.assert_array_equal(bent, bend_bands(tone, RATE, np.random.default_rng(seed)))
         factors.append(middles[bent.mean(0).argmax()] / heard)
         silent = bend_bands(np.zeros_like(tone), RATE, np.random.default_rng(seed))
-        assert np.all(silent == silent[0])  # the colour alone, at each moment the same
+        assert np.all(silent == silent[0])  # a gain per band, the same at each moment
         colours.append(silent[0])
     assert bent.dtype == np.float32
     assert bent.shape == tone.shape
-    assert 1 / 1.3 < min(factors) < 0.88 < 1.14 < max(factors) < 1.3  # to a band's width
+    assert 1 / 1.3 < min(factors) < 0.88 < 1.14 < max(factors) < 1.3  # within the width of a band
     assert 2 < np.std(colours) * 10 / np.log(10) < 4.5  # dB
     np.testing.assert_array_equal(tone, kept)
     assert bend_bands(tone[:, :1], RATE, np.random.default_rng(0)).shape == (len(tone), 1)

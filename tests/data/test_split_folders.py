@@ -1,4 +1,5 @@
-"""Folders named train, valid and test are the splits, above or below label folders; what is left out is said."""
+"""Folders named train, valid and test are the splits, above or below label folders; files that are left out are
+reported."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ WORDS = ("good fine film", "bad dull film")
 
 
 def fill(folder: Path, *names: str, count: int = 1) -> Path:
-    """Texts that differ, so many under each of these folders."""
+    """Writes texts that differ, this many under each of these folders."""
     for name in names:
         for number in range(count):
             path = folder / name / f"{number}.txt"
@@ -49,7 +50,7 @@ def counted(examples: Examples) -> dict[str, int]:
 
 
 def split_of(examples: Examples, folder: str) -> set[str]:
-    """The parts in which rows under a folder stand."""
+    """The splits that the rows under a folder belong to."""
     return {
         part for part, rows in examples.parts.items() for row in rows.tolist() if f"/{folder}/" in examples.place(row)
     }

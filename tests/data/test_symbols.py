@@ -1,4 +1,4 @@
-"""What is written can be read back, by every table."""
+"""Every vocabulary can decode what it encodes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAMPLE = "abba cede, abba.\nabba 0123 - 'éß' 漢😀\x00 \"\n" * 20
 
 @cache
 def tables() -> dict[str, Table]:
-    """One of each kind, learnt from the same text; characters once with few and once with many."""
+    """One vocabulary of each kind, learnt from the same text; characters once with few and once with many."""
     counts = Counter(SAMPLE)
     made: dict[str, Table] = {
         "char": CharacterTable.from_counts(counts),

@@ -1,4 +1,4 @@
-"""Tables: every form and spelling of them is read the same, and what is wrong names its row."""
+"""Tables: every format and way of writing them gives the same rows, and faults are named with their row."""
 
 from __future__ import annotations
 

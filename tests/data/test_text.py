@@ -1,4 +1,4 @@
-"""What a path holds: encodings, documents, and what is refused."""
+"""What a path contains: encodings, documents, and what is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unrolled.errors import DataError, OptionError
 
 
 def documents_of(path: Path, documents: str = "file", any_bytes: bool = False) -> list[str]:
-    """All documents as strings, put together from the chunks."""
+    """All documents as strings, joined from the chunks."""
     found: list[str] = []
     for chunk in read_documents(path, documents, any_bytes).chunks():
         edges = [0, *chunk.starts.tolist(), len(chunk.text)]
@@ -62,7 +62,7 @@ def test_documents_do_not_depend_on_where_chunks_are_cut(
 
 
 def blocks(whole: str) -> list[str]:
-    """The blocks between blank lines, line by line: the meaning of --documents blank."""
+    """The blocks between blank lines, line by line: the reference definition of --documents blank."""
     found: list[list[str]] = [[]]
     for line in whole.split("\n"):
         if line.strip():
@@ -205,7 +205,7 @@ def test_standard_input_is_kept_whole(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 class Endless(io.RawIOBase):
-    """A stream of one byte that has no end, of which no more is taken than it may."""
+    """An endless stream of one byte; no more than the limit may be read from it."""
 
     def __init__(self, byte: bytes) -> None:
         self.byte, self.taken = byte, 0

@@ -1,4 +1,4 @@
-"""A table's column of text as documents: what is read of it, when a table is one, and what a run makes of it."""
+"""A table's column of text as documents: how it is read, when a file is a table, and what a run does with it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_table_is_the_corpus_of_a_file_with_a_text_a_line(tmp_path: Path) -> N
         np.testing.assert_array_equal(stretches, other.parts[part])
     assert "120 rows, each a document" in other.description
     of_lines = read_corpus(tmp_path / "t.txt", "row", valid=0.0, test=0.0, table=other.table, column="text")
-    assert of_lines.document_count == len(TEXTS)  # in what is no table a line is a document
+    assert of_lines.document_count == len(TEXTS)  # if a file is not a table, a line is a document
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_one_column_of_text_trains_a_language_model_that_answers_about_tables(me
     here = run.evaluate(messages).score
     assert (whole.nats, whole.accuracy) == (here.nats, here.accuracy)
     one, two = run.score(["a line", "a line"])
-    assert one.nats == two.nats  # each is a document
+    assert one.nats == two.nats  # each cell is a document
     more = Training.resume(tmp_path / "run", steps=1)
     for _ in more:
         pass
@@ -135,7 +135,7 @@ def test_one_of_several_columns_is_learnt_where_it_is_named(tmp_path: Path) -> N
     path = write_csv(tmp_path / "t.csv", ["text", "label"], rows)
     assert info_data(path, TrainOptions(kind="language", input="text"))["documents"] == len(TEXTS)
     assert info_data(path, TrainOptions(documents="row", input="text"))["documents"] == len(TEXTS)
-    assert info_data(path, TrainOptions(kind="language"))["documents"] == 1  # the file as it stands
+    assert info_data(path, TrainOptions(kind="language"))["documents"] == 1  # the file as plain text
     assert "label" in info_data(path)["description"]
 
 

@@ -1,4 +1,4 @@
-"""Points that may part thousands are refused with the option that settles them; those before decimals are not."""
+"""Points that may separate thousands are refused with the option that decides; decimal points are accepted."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ SPANISH = [f"0,{642 + row} {row % 7},{100 + row}".split() for row in range(40)]
 
 
 def spanish(path: Path) -> Path:
-    """Numbers below 1 with three decimals, behind commas."""
+    """Numbers below 1 with three decimals, after a decimal comma."""
     path.write_text("x;y\n" + "".join(f"{x};{y}\n" for x, y in SPANISH))
     return path
 

@@ -1,4 +1,4 @@
-"""Times of day and durations: their characters are neither read nor written; scores and verses are no times."""
+"""Times of day and durations: their characters are neither inputs nor outputs; scores and verses are not times."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_times_are_not_written_character_by_character(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sorted_last", [True, False])
 def test_characters_of_times_are_not_read(tmp_path: Path, sorted_last: bool) -> None:
-    words = [f"none of them {n}" for n in range(52)] if sorted_last else []  # more than are looked at first
+    words = [f"none of them {n}" for n in range(52)] if sorted_last else []  # more rows than are inspected first
     cells = [*words, *DURATIONS] if not words else [*words, *(DURATIONS * 3)]
     rows = [f"{cell},{'ab'[n % 2]}" for n, cell in enumerate(cells)]
     with pytest.raises(DataError, match=r"'finish' holds times, such as .*\n.*--input seconds"):

@@ -1,4 +1,4 @@
-"""Rows of a title above a header are told of, with how they are taken out."""
+"""Title rows above a header are reported, with how to remove them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns that are neither read nor answered: they are named, and names of splits among them are refused."""
+"""Columns that are neither inputs nor outputs are named, and names of splits among them are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What columns are taken for: labels by name and content, numbers that nearly are some, dates, groups that leak."""
+"""How columns are interpreted: labels by name and content, numbers and cells that are nearly numbers, dates,
+groups that leak."""
 
 from __future__ import annotations
 
@@ -84,7 +85,7 @@ def test_what_was_taken_is_said_with_the_option_and_the_option_wins(tmp_path: Pa
 def test_zeros_and_ones_with_a_point_are_the_labels_0_and_1(tmp_path: Path) -> None:
     path = csv(tmp_path / "t.csv", "text,label", [f"words {n}x,{n % 2}.0" for n in range(60)])
     assert of(path).answers["label"].output == LabelOutput(("0", "1"))
-    known = LabelOutput(("0.0", "1.0"))  # of a run that was made before
+    known = LabelOutput(("0.0", "1.0"))  # of a run that was made by an older version
     examples = of(path)
     again = Known(examples.columns, examples.intake, {"label": known})
     other = csv(tmp_path / "o.csv", "text,label", ["a,0", "b,1", "c,1.0", "d,0.00"])
@@ -157,7 +158,7 @@ def test_tags_of_sentences_are_tags_whatever_their_column_is_called(tmp_path: Pa
     assert kind_in(of(csv(tmp_path / "t.csv", "text,label", rows))) == "tags"
 
 
-# labels' names
+# names of labels
 
 TIDY = {" pos": "pos", "pos\u00a0": "pos", "\u200bpos\ufeff": "pos", "e\u0301te\u0301": "été", "1.0": "1", "01": "01",
         "very  good": "very  good", "1.5": "1.5", "👩\u200d🔬": "👩\u200d🔬"}  # fmt: skip
@@ -178,7 +179,7 @@ def test_what_has_no_width_is_no_part_of_a_label(mark: str) -> None:
 
 def test_a_run_finds_its_labels_however_they_are_written() -> None:
     assert find_labels(["pos", " pos", "neg", "Pos"], ["neg", "pos"], -1) == [1, 1, 0, -1]
-    old = ["neg", "neg ", "pos "]  # kept by a run that was made before
+    old = ["neg", "neg ", "pos "]  # stored by a run of an older version
     assert find_labels(["neg", "neg ", "pos", "pos "], old, -1) == [0, 1, 2, 2]
 
 
@@ -234,7 +235,7 @@ def test_an_underscore_of_conllu_is_no_tag(tmp_path: Path) -> None:
     assert "lacks" not in found.description
 
 
-# numbers, and what nearly is one
+# numbers, and cells that are nearly numbers
 
 WRITTEN: dict[Any, str] = {
     "3": "number", " -2.5e3 ": "number", "3.": "number", 7: "number", 0.5: "number", "nan": "undefined",
@@ -383,7 +384,7 @@ def test_what_is_no_number_has_a_cure(cell: str) -> None:
     assert cure(cell).endswith(CURES[cell])
 
 
-# numbers keep their size
+# numbers keep their magnitude
 
 FAR: dict[str, tuple[Callable[[int], float], float]] = {
     "seconds since 1970": (lambda n: 1_700_000_000 + 60 * n, 60),
@@ -694,11 +695,11 @@ def test_parts_of_file_names_that_recur(case: str) -> None:
     assert bool(parts.said) == told
 
 
-# numbers that are dates by their column's name
+# numbers that are dates because of their column's name
 
 
 def stamped(name: str, form: Callable[[int], str], folder: Path) -> Path:
-    """A table of such dates, a number and an answer, in the order of time."""
+    """A table of such dates, a number and a target, in the order of time."""
     return csv(folder / "t.csv", f"{name},a,target", [f"{form(n)},{n % 7},{n * 1.5}" for n in range(100)])
 
 

@@ -1,4 +1,5 @@
-"""Batches: no window crosses a border, every target is read once an epoch, the same bytes give the same batches."""
+"""Batches: no window crosses the end of a document, every target is used once per epoch, equal seeds give equal
+batches."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ Shape = Callable[[Numbers, Numbers, Numbers, int, int, int], StreamBatches | Row
 
 @st.composite
 def texts(draw: st.DrawFn) -> tuple[Numbers, Numbers, Numbers]:
-    """Symbols that are each other than all others, some stretches of them, and the ends."""
+    """Tokens that are all different, some segments of them, and their ends."""
     lengths = draw(st.lists(st.integers(1, 40), min_size=1, max_size=12))
     symbols: list[int] = []
     edges: list[int] = []
@@ -44,7 +45,7 @@ def at_least_one(chosen: list[bool]) -> list[bool]:
 
 
 def expected(symbols: Numbers, stretches: Numbers, ends: Numbers) -> Counter[tuple[int, int]]:
-    """Each target with the symbol before it, how often an epoch has to read it."""
+    """Each target with the token before it, and how often an epoch has to use it."""
     pairs: Counter[tuple[int, int]] = Counter()
     for first, stop in zip(*target_ranges(symbols, stretches, ends), strict=True):
         targets = symbols[first:stop].tolist()
@@ -53,7 +54,7 @@ def expected(symbols: Numbers, stretches: Numbers, ends: Numbers) -> Counter[tup
 
 
 def read(batch: Batch) -> list[tuple[int, int]]:
-    """The inputs and targets of a batch, without padding, which has to be 0."""
+    """The inputs and targets of a batch without padding; the padding must be 0."""
     pairs: list[tuple[int, int]] = []
     for inputs, targets, length in zip(*(part.tolist() for part in batch[:3]), strict=True):
         assert not any(inputs[length:]) and not any(targets[length:])
@@ -224,7 +225,7 @@ def test_part_rows_keep_a_limit_spread_over_the_part(tmp_path: Path, documents: 
     corpus = read_corpus(tmp_path / "a.txt", documents)
     rows = list(part_rows(corpus, "training", limit))
     read = sum(len(targets) for _, targets in rows)
-    assert min(limit, corpus.targets("training")) - 31 <= read <= limit  # a line is not cut for the rest
+    assert min(limit, corpus.targets("training")) - 31 <= read <= limit  # a line is not cut for the remainder
     if limit == 5000 and documents == "file":
         assert len(rows) == len(corpus.parts["training"])
         assert max(len(targets) for _, targets in rows) < 2000

@@ -1,4 +1,4 @@
-"""Exact gradients in bounded memory: as many readings as the formula says, and no more bytes than there are."""
+"""Exact gradients in bounded memory: as many forward steps as the formula says, and no more bytes than allowed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_counts_are_those_of_the_definition_and_of_the_table() -> None:
 
 
 class Counted:
-    """A reading of one number a step that counts its steps."""
+    """A function of one number per step that counts its steps."""
 
     def __init__(self) -> None:
         self.steps = 0
@@ -114,7 +114,7 @@ def test_the_gradient_is_that_of_the_whole_to_1e_10_with_dropout_replayed(name: 
 
 
 def test_a_budget_of_bytes_is_kept() -> None:
-    """What autograd keeps at any moment, counted as it keeps it, stays below the budget."""
+    """What autograd holds at any moment, counted by its hooks, stays below the budget."""
     memory = LSTM(8, 32)
     piece, state = reading(memory, rows=4, steps=512)
     alive: dict[int, int] = {}

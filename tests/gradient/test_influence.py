@@ -50,7 +50,7 @@ def test_truncation_has_the_slopes_of_the_paper(reach: int, slope: float) -> Non
     strategies = [Truncated(reach), Truncated(1, reach)]
     strategies += [Truncated(k1, reach) for k1 in (2, 5, 10, 20) if k1 <= reach]
     for strategy in strategies:
-        steps = strategy.k1 * (2 + 120 // strategy.k1)  # whole stretches, so that the last reaches `reach` back
+        steps = strategy.k1 * (2 + 120 // strategy.k1)  # whole segments, so that the last one has `reach` steps
         assert slope_at_the_last_step(strategy, steps) == pytest.approx(slope, abs=5e-5), strategy
 
 
@@ -94,7 +94,8 @@ def test_a_checkpointed_gradient_is_the_exact_one(strategy: Checkpointed) -> Non
 
 
 def test_the_mean_of_randomised_truncations_is_the_exact_slope() -> None:
-    """Every truncation up to 40 steps walks away; one of 200 on average, made up for, is right on the mean."""
+    """With every truncation up to 40 steps, descent moves away; one of 200 on average, with rescaling, is right on
+    the mean."""
     generator = torch.Generator().manual_seed(0)
     slopes = torch.tensor([jumping_slope(Randomised(mean=200, every=10), 120, generator) for _ in range(DRAWS)])
     error = slopes.std() / DRAWS**0.5
@@ -103,7 +104,7 @@ def test_the_mean_of_randomised_truncations_is_the_exact_slope() -> None:
 
 
 def jumping_slope(strategy: Gradient, steps: int, generator: torch.Generator) -> float:
-    """The same slope, ten steps at once, so that many draws take seconds."""
+    """The same slope, ten steps at once, so that many draws take only seconds."""
     theta = torch.zeros((), dtype=torch.float64, requires_grad=True)
 
     def piece(state: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
