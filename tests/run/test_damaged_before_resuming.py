@@ -133,5 +133,5 @@ def test_damaged_samples_say_that_they_can_be_moved_away(text_run: Path, tmp_pat
     run = shutil.copytree(text_run, tmp_path / "run")
     samples = run / "samples.txt"
     samples.write_text(samples.read_text().replace("--- step 0", "--- ste0 0"))
-    with pytest.raises(RunError, match=r"samples\.txt is damaged: its sample 1 .* move it away, and resume"):
+    with pytest.raises(RunError, match=r"samples\.txt is damaged: sample 1 .* move it away, and resume"):
         Training.resume(run)

@@ -164,7 +164,7 @@ def test_what_is_no_run_to_read_is_refused(tmp_path: Path, content: str | None, 
 
 
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"a does not exist; a run is the folder that `unroll train` leaves"):
+    with pytest.raises(RunError, match=r"a does not exist; a run is a folder made by `unroll train`"):
         RunFolder.open(tmp_path / "a")
     (tmp_path / "a").write_text("text")
     with pytest.raises(RunError, match=r"a is a file; a run is"):

@@ -41,7 +41,7 @@ def test_folds_given_as_data_are_told_of_as_folds(verb: str, folds: Path, unroll
 def test_folds_given_as_a_run_are_told_of_as_folds(verb: str, folds: Path, unroll: Unroll) -> None:
     answer = unroll(verb, folds)
     assert answer.code == 2
-    told = "folds is not a run: name one that it holds. folds holds 3 folds; `unroll runs --under folds` lists them."
+    told = "folds is not a run: name one in it. folds holds 3 folds; `unroll runs --under folds` lists them."
     assert told in answer.err
 
 
@@ -53,7 +53,7 @@ def test_a_comparison_names_its_page_and_its_runs(tmp_path: Path) -> None:
     (comparison / "page.html").write_text("")
     told = f"{comparison} is a comparison: its page is {comparison}/page.html; "
     assert runs_held(comparison) == told + f"`unroll runs --under '{comparison}/runs'` lists its runs."
-    with pytest.raises(RunError, match=r"is not a run: name one that it holds\. .* is a comparison: its page is"):
+    with pytest.raises(RunError, match=r"is not a run: name one in it\. .* is a comparison: its page is"):
         RunFolder.open(comparison)
 
 

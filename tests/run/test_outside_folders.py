@@ -204,7 +204,7 @@ def test_what_is_left_of_a_run_is_not_taken_for_data(unroll: Unroll, run: RunFol
     assert is_run(run.path)
     for command in (["info", run.path], ["sample", run.path], ["train", run.path, "--steps", "1"]):
         answer = unroll(*command)
-        assert answer.code == 2 and "run.json is gone" in answer.err, answer
+        assert answer.code == 2 and "run.json is missing" in answer.err, answer
     (run.path / "plan.jsonl").unlink()
     shutil.rmtree(run.checkpoints)
     assert not is_run(run.path)

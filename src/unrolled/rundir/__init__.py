@@ -1,1 +1,1 @@
-"""The run folder: what stands in it, that it is born whole, and who may write it."""
+"""The run folder: its files, its atomic creation, and the lock for its writer."""

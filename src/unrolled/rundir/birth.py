@@ -1,4 +1,4 @@
-"""How a run is born whole: where it may be, what is swept up there first, and the renaming that makes it a run."""
+"""The atomic creation of a run folder: checks of its place, cleaning up, and the renaming that makes it a run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from unrolled.rundir.own_files import FILES
 
 
 def check_vacant(path: Path) -> None:
-    """Raises RunError where a run cannot be made: something is there, and it is no empty folder, or a link to one,
-    which a run would not take the place of."""
+    """Raises RunError where a run cannot be made: at anything but a free name or an empty folder that is no link."""
     check_parents(path)
     if not path.exists() and not path.is_symlink():
         return
@@ -33,10 +32,10 @@ def check_vacant(path: Path) -> None:
 
 
 def sweep_unborn(target: Path) -> None:
-    """Removes what killed processes left of runs that were to be born as `target`; who is alive holds a lock.
+    """Removes the unfinished folders that killed processes left for `target`; a live process holds the lock.
 
-    Only what is a run's beyond doubt: a folder of the very name, whose lock names the process that its name has, or
-    that holds nothing but a lock. Of it files are removed by name, so that what somebody put there stays.
+    A folder is removed only if it is certainly unrolled's: it has the right name, and its lock names the process in
+    that name, or it holds nothing but a lock. Files are removed by name, so that other files stay.
     """
     named = re.compile(re.escape(f".{target.name}{PARTIAL}") + r"(\d+)")
     for left in target.parent.iterdir():
@@ -50,7 +49,7 @@ def sweep_unborn(target: Path) -> None:
 def _remove(unborn: Path) -> None:
     from unrolled.training.checkpoint import remove_checkpoints
 
-    with contextlib.suppress(OSError, RunError):  # what is not removed stays where it is
+    with contextlib.suppress(OSError, RunError):  # files that cannot be removed stay
         if check_own_folder(unborn / "checkpoint"):
             remove_checkpoints(unborn / "checkpoint")
             (unborn / "checkpoint").rmdir()
@@ -61,7 +60,7 @@ def _remove(unborn: Path) -> None:
 
 
 def rename(partial: Path, target: Path, asked: Path) -> None:
-    """Gives a whole run its name. Raises RunError where that is taken meanwhile, OSError as os.rename does."""
+    """Gives a complete run its name. Raises RunError where it was taken meanwhile, OSError as os.rename does."""
     sync_folder(partial)
     try:
         os.rename(partial, target)  # noqa: PTH104 - the named points of writing are calls of os

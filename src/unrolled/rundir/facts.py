@@ -1,4 +1,4 @@
-"""What run.json says: its form, to which it is held when it is read, and the checksums that it carries."""
+"""The schema of run.json, by which it is checked when it is read, and its checksums."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from unrolled.options import TASK_SETTINGS, TrainOptions, TrainSettings
 from unrolled.schema import Within, check
 from unrolled.settings import MOST_MINUTES
 
-FORMAT = 3  # 1 had no checksums; up to 2 the settings stood under 'asked'
-SEALED = 2  # since when a run has checksums
-KINDS = tuple(TASK_SETTINGS)  # of runs that this version makes and reads
+FORMAT = 3  # 1 had no checksums; up to 2 the settings were under 'asked'
+SEALED = 2  # the first format with checksums
+KINDS = tuple(TASK_SETTINGS)  # of runs that this version writes and reads
 LISTED = "`unroll runs` lists them."
 STATUSES = Literal["training", "stopped", "finished"]
 Checked = TypeVar("Checked", bound=TrainSettings)
@@ -40,7 +40,7 @@ class LegFacts(TypedDict):
 
 
 class BaselineFacts(TypedDict):
-    """What was to be beaten."""
+    """The baseline."""
 
     name: str
     validation: float | None
@@ -48,7 +48,7 @@ class BaselineFacts(TypedDict):
 
 
 class OutputScores(TypedDict, total=False):
-    """The scores of one output, and of what stands beside the run."""
+    """The scores of one output and of its baselines."""
 
     figure: str
     beside: dict[str, dict[str, Any]]
@@ -57,25 +57,25 @@ class OutputScores(TypedDict, total=False):
 
 
 class Scores(TypedDict, total=False):
-    """What a verdict leaves; empty until there is one."""
+    """The scores of a finished run; empty before."""
 
     nats: float | None
     untrained: float | None
     test: dict[str, Any] | None  # of a text, as `evaluate.Score` has it
-    test_symbols: int  # of the whole test part of a text
-    rows: int  # of a table's part that were scored
-    rows_of_part: int
+    test_symbols: int  # tokens of the whole test split of a text
+    rows: int  # scored rows of a table's split
+    rows_of_part: int  # all rows of that split
     outputs: dict[str, OutputScores]
 
 
 class PlanFacts(TypedDict):
-    """A line of plan.jsonl. The plan itself is held to `Plan`."""
+    """A line of plan.jsonl. The plan itself is checked by `Plan`."""
 
     step: Annotated[int, Within(0, 1e12)]
 
 
 class ReportFacts(TypedDict):
-    """A line of log.jsonl, as far as a resumption goes by it."""
+    """A line of log.jsonl: the values that a resumed run uses."""
 
     step: Annotated[int, Within(0, 1e12)]
     seconds: NotRequired[Some]
@@ -87,13 +87,13 @@ class ReportFacts(TypedDict):
 
 
 class Facts(TypedDict):
-    """run.json, checksums aside. Other keys may be anything."""
+    """run.json without its checksum. Other keys may hold anything."""
 
     format: int
     kind: str
     status: STATUSES
     asked: dict[str, Any]  # the options that were typed, see `options_of`
-    settings: NotRequired[dict[str, Any]]  # what they were resolved to, see `settings_of`
+    settings: NotRequired[dict[str, Any]]  # the resolved options, see `settings_of`
     data: DataFacts
     scores: Scores
     legs: list[LegFacts]
@@ -102,7 +102,7 @@ class Facts(TypedDict):
     created: str
     seconds: NotRequired[Some]
     baseline: NotRequired[BaselineFacts]
-    gate: NotRequired[Any]  # model/mixture.py looks at it
+    gate: NotRequired[Any]  # checked by model/mixture.py
     ranks: NotRequired[list[float]]
     left: NotRequired[list[str]]
     weights: NotRequired[dict[str, list[float]]]
@@ -112,13 +112,13 @@ class Facts(TypedDict):
 
 
 class Resolved(TypedDict):
-    """What run.json has had to say since format 3."""
+    """The keys that run.json must have since format 3."""
 
     settings: dict[str, Any]
 
 
 def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
-    """What run.json says. Raises RunError where it is damaged, of a newer format or of another kind."""
+    """The contents of run.json. Raises RunError where it is damaged, of a newer format or of another kind."""
     source = f"{path}/run.json"
     facts = read_json(path / "run.json")
     if not isinstance(facts, dict) or type(facts.get("format")) is not int or type(facts.get("kind")) is not str:
@@ -130,7 +130,7 @@ def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
         )
     facts = unsealed(facts, source, must=facts["format"] >= SEALED)
     if facts["format"] < 1 or ("checksums" in facts) != (facts["format"] >= SEALED):
-        raise RunError(f"{source} is damaged: its format and its checksums do not fit together. {CURE}")
+        raise RunError(f"{source} is damaged: its format and its checksums do not match. {CURE}")
     if kinds is not None and facts["kind"] not in kinds:
         wanted = " or ".join(f"'{kind}'" for kind in kinds)
         raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind {wanted}. {LISTED}")
@@ -138,7 +138,7 @@ def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
 
 
 def _checked(facts: Any, source: str) -> dict[str, Any]:
-    """What run.json says, where it has the form of this version. Raises RunError, naming `source`."""
+    """`facts`, checked against this version's schema. Raises RunError, naming `source`."""
     check(facts, Facts, source)
     if not facts["legs"]:
         raise RunError(f"{source} is damaged: 'legs' is empty. {CURE}")
@@ -149,28 +149,28 @@ def _checked(facts: Any, source: str) -> dict[str, Any]:
 
 
 def options_of(facts: Mapping[str, Any], source: str) -> TrainOptions:
-    """The options that a run was asked with, as typed. Raises RunError where they cannot have been."""
-    return _possible(TrainOptions.from_json(facts["asked"], f"{source}, 'asked',"), "asked", source)
+    """The options of a run, as typed. Raises RunError where one is invalid."""
+    return _checked_settings(TrainOptions.from_json(facts["asked"], f"{source}, 'asked',"), "asked", source)
 
 
 def settings_of(facts: Mapping[str, Any], source: str) -> TrainSettings:
-    """What these options were resolved to, for the run's task. Raises RunError where they cannot have been."""
+    """The resolved settings of the run's task. Raises RunError where one is invalid."""
     kind = TASK_SETTINGS.get(facts["kind"], TrainSettings)
     if facts["format"] == FORMAT:
         check(facts, Resolved, source)
-        return _possible(kind.from_json(facts["settings"], f"{source}, 'settings',"), "settings", source)
+        return _checked_settings(kind.from_json(facts["settings"], f"{source}, 'settings',"), "settings", source)
     known = options_of(facts, source).to_json()
     return kind(**{name: known[name] for name in kind.names()})
 
 
-def _possible(settings: Checked, name: str, source: str) -> Checked:
+def _checked_settings(settings: Checked, name: str, source: str) -> Checked:
     try:
         settings.check()
     except OptionError as error:
-        raise RunError(f"{source} is damaged: '{name}' cannot be. {str(error).splitlines()[0]}") from None
+        raise RunError(f"{source} is damaged: '{name}' is invalid. {str(error).splitlines()[0]}") from None
     return settings
 
 
 def figure_of(scores: Mapping[str, Any], figure: str, source: str) -> float:
-    """A figure among scores. Raises RunError where it is not there, or is no number."""
+    """A metric among scores. Raises RunError where it is missing or not a number."""
     return float(check(scores.get(figure), float, f"{source}, the {figure} of its scores,"))

@@ -1,13 +1,13 @@
-"""The run folder: what stands where in it, that it is born whole, and that one trainer at a time writes it.
+"""The run folder: its files, created atomically, and written by one training process at a time.
 
-run.json            what was asked, the data, versions, scores; its `format` and `kind`
+run.json            options, settings, data, versions, scores; its `format` and `kind`
 plan.jsonl          the plan, and each later one, with the step from which it holds
-log.jsonl           a line a report
-samples.txt         what it wrote on the way
-symbols.json        the table of symbols
+log.jsonl           one report per line
+samples.txt         the samples of the reports
+symbols.json        the vocabulary
 model.safetensors   the best weights
-ngram.safetensors   of a mixture: the counts; its weights stand in run.json. Of labels of texts: likewise
-linear.safetensors  of answers: the linear model, likewise
+ngram.safetensors   the n-gram of an ensemble or baseline; the ensemble's weights are in run.json
+linear.safetensors  the linear model, likewise
 checkpoint/         the newest two checkpoints
 lock                held by the process that trains it
 """
@@ -53,28 +53,28 @@ if TYPE_CHECKING:
     from unrolled.metrics.reach import Reach
     from unrolled.options import TrainOptions
 
-FIXED = ("symbols.json", "data.txt")  # written once, when a run is born; run.json has their checksums
-SAMPLE_HEADING = "--- step "  # at the line's start; a sample's own lines are indented
+FIXED = ("symbols.json", "data.txt")  # written once, when a run is created; run.json has their checksums
+SAMPLE_HEADING = "--- step "  # at the line's start; the lines of a sample are indented
 
 
 class RunFolder:
-    """A run's folder on the disk. Made by `create` or `open`; `facts` is what run.json says.
+    """A run's folder on disk. Made by `create` or `open`; `facts` are the contents of run.json.
 
-    Reports, samples and plans carry the step they belong to, so that `cut` can take back what a checkpoint does not
-    know of. Writing raises TrainingError where the disk is full or refuses; reading raises RunError.
+    Reports, samples and plans have the step they belong to, so that `cut` can remove those after a checkpoint.
+    Writing raises TrainingError where the disk is full or refuses; reading raises RunError.
     """
 
     def __init__(self, path: Path, facts: dict[str, Any]) -> None:
         self.path = path
         self.facts = facts
         self._lock = Lock(path)
-        self._place = path  # where it is, or is to be born
+        self._place = path  # where it is, or will be
 
     @classmethod
     def create(
         cls, path: str | Path, facts: Mapping[str, Any], fill: Callable[[Path], None] | None = None
     ) -> RunFolder:
-        """Makes a run folder, puts into it what `fill` does, and locks it: `unborn` and `bear` at once."""
+        """Makes a run folder, fills it by `fill`, and locks it: `unborn` and `bear` in one call."""
         with cls.unborn(path) as run:
             if fill is not None:
                 fill(run.path)
@@ -84,10 +84,10 @@ class RunFolder:
     @classmethod
     @contextlib.contextmanager
     def unborn(cls, path: str | Path) -> Iterator[RunFolder]:
-        """A locked folder beside `path`, into which all that a run is born with is put; `bear` makes it the run.
+        """A locked temporary folder beside `path` for a run's first files; `bear` turns it into the run.
 
-        So a kill leaves no folder at `path`, or a whole one. Where the block ends without `bear`, nothing is left.
-        Raises RunError where `path` exists and is not an empty folder, or cannot be made.
+        So a kill leaves either no folder at `path` or a complete one. Where the block ends without `bear`, the folder
+        is removed. Raises RunError where `path` exists and is not an empty folder, or cannot be made.
         """
         path = Path(path)
         target = path.resolve()
@@ -114,15 +114,15 @@ class RunFolder:
             if run.path != path:
                 run.release()
                 shutil.rmtree(partial, ignore_errors=True)
-                with contextlib.suppress(OSError):  # the folders that were made for it, as long as they are empty
+                with contextlib.suppress(OSError):  # parent folders that were made for it, if they are empty
                     for folder in missing:
                         folder.rmdir()
 
     def bear(self, facts: Mapping[str, Any]) -> None:
-        """Makes an unborn folder the run. `facts` must name the run's `kind`; `format` and checksums are added."""
+        """Turns an `unborn` folder into the run. `facts` must name its `kind`; `format` and checksums are added."""
         self.facts = {**facts, "format": FORMAT}
         self.write_facts(checksums=self._digests())
-        if os.name == "nt":  # where no folder is renamed in which a file is open
+        if os.name == "nt":  # Windows does not rename a folder in which a file is open
             self.release()
         rename(self.path, self._place.resolve(), self._place)
         self.path = self._lock.folder = self._place
@@ -130,10 +130,10 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: str | Path, kinds: tuple[str, ...] | None = KINDS) -> RunFolder:
-        """Opens a run folder, to read it or, with `lock`, to train on.
+        """Opens a run folder, to read it or, after `lock`, to train.
 
-        Raises RunError where there is none, run.json is damaged, its format is newer, or the run is of none of these
-        `kinds` (None: of any).
+        Raises RunError where there is none, run.json is damaged, its format is newer, or the run is not of one of
+        these `kinds` (None: any).
         """
         path = Path(path)
         try:
@@ -145,13 +145,13 @@ class RunFolder:
             raise RunError(f"{path} cannot be read: {error.strerror}. {LISTED}") from error
         if not is_folder:
             what = "is a file" if exists else "does not exist"
-            raise RunError(f"{path} {what}; a run is the folder that `unroll train` leaves. {LISTED}")
+            raise RunError(f"{path} {what}; a run is a folder made by `unroll train`. {LISTED}")
         if not has_facts:
             if is_run(path):
-                raise RunError(f"{path} is a damaged run: its run.json is gone. {CURE}")
+                raise RunError(f"{path} is a damaged run: its run.json is missing. {CURE}")
             if held := runs_held(path):
-                raise RunError(f"{path} is not a run: name one that it holds. {held}")
-            raise RunError(f"{path} is not a run: it has no run.json. Name what `unroll train` left. {LISTED}")
+                raise RunError(f"{path} is not a run: name one in it. {held}")
+            raise RunError(f"{path} is not a run: it has no run.json. Name a folder made by `unroll train`. {LISTED}")
         return cls(path, read_facts(path, kinds))
 
     @property
@@ -165,19 +165,19 @@ class RunFolder:
         return self.path / "model.safetensors"
 
     def model_mark(self) -> str:
-        """What tells these best weights from any others. Raises RunError where there are none."""
+        """A hash that identifies the best weights. Raises RunError where there are none."""
         try:
             return hashlib.sha256(read_own(self.model)).hexdigest()[:16]
         except OSError:
             raise RunError(f"{self.model} is missing: the run is damaged. Train again.") from None
 
     def rival(self, name: str) -> Path:
-        """The file of what is counted or fitted, beside what is trained or alone: ngram or linear."""
+        """The file of an n-gram or a linear model ("ngram", "linear"), as a baseline or alone."""
         return self.path / f"{name}.safetensors"
 
     def lock(self) -> None:
-        """Takes the run for this process until `release` or its end, sweeps up what a killed trainer left, and reads
-        `facts` anew: whoever held it until now may have written them.
+        """Locks the run for this process until `release` or exit, removes the temporary files of a killed training,
+        and reads `facts` again, since another process may have changed them.
 
         Raises RunError where another process trains it, or the folder cannot be written.
         """
@@ -199,31 +199,30 @@ class RunFolder:
 
     @property
     def asked(self) -> TrainOptions:
-        """The options that the run was asked with, as typed. Raises RunError where they cannot have been."""
+        """The run's options, as typed. Raises RunError where one is invalid."""
         return options_of(self.facts, f"{self.path}/run.json")
 
     @property
     def settings(self) -> Any:
-        """What they were resolved to: the settings of the run's task. Raises RunError likewise."""
+        """The resolved settings of the run's task. Raises RunError where one is invalid."""
         return settings_of(self.facts, f"{self.path}/run.json")
 
     @property
     def checked(self) -> bool:
-        """Whether all that answers are made from has checksums; a run of an older version has none."""
+        """Whether the run has checksums; a run of an older version has none."""
         return "checksums" in self.facts
 
     def write_facts(self, **changes: Any) -> None:
-        """Takes `changes` into `facts` and writes run.json whole, with a checksum; floats that are not finite become
-        null there."""
+        """Updates `facts` and writes run.json atomically, with a checksum; floats that are not finite become null."""
         self.facts = {**self.facts, **changes}
         write_json(self.path / "run.json", sealed(self.facts))
 
     def append_plan(self, step: int, plan: Mapping[str, Any]) -> None:
-        """Writes down the plan that holds from `step` on, to the disk: call it before the plan is used."""
+        """Records the plan that holds from `step` on, synced to disk: call it before the plan is used."""
         append_line(self.path / "plan.jsonl", _sealed_line({"step": step, **plan}), sync=True)
 
     def read_plans(self) -> list[dict[str, Any]]:
-        """All plans, as they were written down. Raises RunError where a checksum does not match."""
+        """All recorded plans. Raises RunError where a checksum does not match."""
         path = self.path / "plan.jsonl"
         plans = []
         for number, line in enumerate(read_json_lines(path), start=1):
@@ -233,7 +232,7 @@ class RunFolder:
 
     def append_report(self, step: int, report: Mapping[str, Any]) -> None:
         """Adds a line to log.jsonl, with a checksum; floats that are not finite become null."""
-        append_line(self.path / "log.jsonl", _sealed_line({"step": step, **report}), mode=PRIVATE)  # it has samples
+        append_line(self.path / "log.jsonl", _sealed_line({"step": step, **report}), mode=PRIVATE)  # it holds samples
 
     def read_reports(self) -> list[dict[str, Any]]:
         """The lines of log.jsonl. Raises RunError where one is damaged; older ones have no checksums."""
@@ -253,25 +252,25 @@ class RunFolder:
         return float(reports[-1]["seconds"]) if reports else 0.0
 
     def append_sample(self, step: int, text: str) -> None:
-        """Adds what it writes at `step` to samples.txt, under a heading, each line indented."""
+        """Adds the sample at `step` to samples.txt, under a heading, each line indented."""
         lines = "".join(f"\n    {line}" for line in text.split("\n"))
         append_line(self.path / "samples.txt", f"{SAMPLE_HEADING}{step}{lines}\n", mode=PRIVATE)
 
     def read_samples(self) -> list[tuple[int, str]]:
-        """(step, text) of every sample that is whole."""
+        """(step, text) of every complete sample."""
         return [(step, text) for step, text, _ in self._samples()]
 
     def write_symbols(self, table: Any) -> None:
-        """Writes symbols.json, whole."""
+        """Writes symbols.json atomically."""
         write_json(self.path / "symbols.json", table)
 
     def read_symbols(self) -> Any:
-        """What symbols.json says. Raises RunError where it is missing, damaged, or not what the run was born with."""
+        """The contents of symbols.json. Raises RunError where it is missing, damaged or was changed."""
         self.check_file("symbols.json")
         return read_json(self.path / "symbols.json")
 
     def check_file(self, name: str) -> None:
-        """Raises RunError where a file that is written once is not what the run was born with."""
+        """Raises RunError where a file that is written once is missing or was changed."""
         if not self.checked:
             return
         found = self._digests((name,)).get(name)
@@ -281,10 +280,10 @@ class RunFolder:
             raise RunError(f"{self.path / name} is damaged: its checksum is not the one in run.json. {CURE}")
 
     def check_resumable(self, baselines: Sequence[str]) -> None:
-        """Raises RunError where a file is damaged that going on reads, at its beginning or only at its end: before
-        time is spent, and before anything is changed. The model and the checkpoints are read as training begins.
+        """Raises RunError where a file that a resumed run needs, at its start or its end, is damaged: before time is
+        spent or anything is changed. The model and the checkpoints are checked when training begins.
 
-        baselines: the names of those whose files the end reads.
+        baselines: the names of the baselines whose files the end needs.
         """
         from unrolled.training.checkpoint import load_tensors
 
@@ -301,19 +300,19 @@ class RunFolder:
                 raise RunError(f"{error} {CURE}") from None
 
     def _digests(self, names: Sequence[str] = FIXED) -> dict[str, str]:
-        """The checksums of those of these files that are there."""
+        """The checksums of these files, as far as they exist."""
         try:
             return {name: digest_own(self.path / name) for name in names if check_own(self.path / name)}
         except OSError as error:
             raise RunError(f"{self.path} cannot be read: {error.strerror}. Check its permissions.") from error
 
     def _add_checksums(self) -> None:
-        """An older run's checksums, of its files as they are: plans first, so that a kill between leaves it older."""
+        """Adds checksums to an older run: plans first, so that a kill in between leaves it of the older format."""
         self._rewrite("plan.jsonl", "".join(_sealed_line(line) + "\n" for line in self.read_plans()))
         self.write_facts(format=FORMAT, settings=self.settings.to_json(), checksums=self._digests())
 
     def write_model(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Writes model.safetensors, whole and with a checksum."""
+        """Writes model.safetensors atomically, with a checksum."""
         from unrolled.training.checkpoint import save_tensors
 
         save_tensors(self.model, tensors, facts)
@@ -325,7 +324,7 @@ class RunFolder:
         return load_tensors(self.model, like)
 
     def read_reach(self, weights: str) -> Reach | None:
-        """What was measured of the model with these weights; None where nothing was, or it can't be told any more."""
+        """The reach measured for these weights; None where it was not measured, or reach.json is damaged."""
         from unrolled.metrics.reach import Reach
 
         path = self.path / "reach.json"
@@ -336,14 +335,14 @@ class RunFolder:
         return None
 
     def write_reach(self, weights: str, reach: Reach) -> None:
-        """Keeps what was measured of the model with these weights."""
+        """Stores the reach measured for these weights."""
         write_json(self.path / "reach.json", sealed({"weights": weights, "reach": reach.as_dict()}))
 
     def cut(self, step: int, plans: bool = True) -> None:
-        """Drops reports, samples and plans of steps after `step`, and any line that a kill tore: for a resumption.
+        """Removes reports, samples and plans after `step`, and lines cut off by a kill, before a run is resumed.
 
-        So a checkpoint is to be saved after the reports, samples and plans of its step are written. `plans` is
-        False where the plans are followed, not made: then they hold whatever the step. Plans of step 0 always stay.
+        So a checkpoint must be saved after the reports, samples and plans of its step are written. `plans` is False
+        where recorded plans are followed: then all of them stay. Plans of step 0 always stay.
         """
         last = max(step, 0) if plans else math.inf
         kept = [_sealed_line(line) for line in self.read_plans() if line.get("step", 0) <= last]
@@ -359,22 +358,22 @@ class RunFolder:
             write_whole(path, data, PUBLIC if name == "plan.jsonl" else PRIVATE)
 
     def _check_samples(self) -> None:
-        """Raises RunError where samples.txt is not what `append_sample` wrote: a resumption writes it anew."""
+        """Raises RunError where samples.txt is not in the format of `append_sample`: resuming rewrites it."""
         path = self.path / "samples.txt"
-        cure = "Only samples for you to read are in it: move it away, and resume."
+        cure = "It only holds samples: move it away, and resume."
         data = read_own(path) if check_own(path) else b""
         try:
             blocks = data.decode().split("\n\n")[:-1]
         except UnicodeDecodeError as error:
-            raise RunError(f"{path} is damaged: no UTF-8 at byte {error.start}. {cure}") from None
+            raise RunError(f"{path} is damaged: it is not UTF-8 at byte {error.start}. {cure}") from None
         for number, block in enumerate(blocks, start=1):
             heading, *lines = block.split("\n")
             step = heading.removeprefix(SAMPLE_HEADING)
             if step == heading or not step.isdecimal() or not all(line.startswith("    ") for line in lines):
-                raise RunError(f"{path} is damaged: its sample {number:,} does not begin or go on as one. {cure}")
+                raise RunError(f"{path} is damaged: sample {number:,} has a wrong heading or indentation. {cure}")
 
     def _samples(self) -> Iterator[tuple[int, str, str]]:
-        """(step, text, as it stands in the file) of every sample that is whole: an empty line ends each."""
+        """(step, text, text in the file) of every complete sample: an empty line ends each."""
         path = self.path / "samples.txt"
         written = read_own(path).decode(errors="replace") if check_own(path) else ""
         for block in written.split("\n\n")[:-1]:
@@ -389,7 +388,7 @@ def _sealed_line(facts: Mapping[str, Any]) -> str:
 
 
 def find_runs(under: str | Path = "runs") -> list[Path]:
-    """The run folders directly in `under`, the one that was last written to first."""
+    """The run folders directly in `under`, the last written first."""
     found = [facts.parent for facts in Path(under).glob("[!.]*/run.json")]
     return sorted(found, key=lambda path: (last_written(path), path), reverse=True)
 
@@ -412,12 +411,12 @@ def free_path(name: str, under: str | Path = "runs") -> Path:
 
 
 def last_written(run: Path) -> float:
-    """When a run was last written to, in seconds since 1970; 0 where that cannot be told."""
+    """When a run was last written to, in seconds since 1970; 0 where that is unknown."""
     return max((_stat(run / name, "st_mtime") for name in ("run.json", "log.jsonl")), default=0)
 
 
 def bytes_of(run: Path) -> int:
-    """Bytes of a run's files. A trainer may replace and remove some of them meanwhile."""
+    """Bytes of a run's files. A training may replace and remove some of them meanwhile."""
     return int(sum(_stat(Path(here, name), "st_size") for here, _, names in os.walk(run) for name in names))
 
 

@@ -1,4 +1,4 @@
-"""The runs in a folder, by what stands in their files: no weights are read, and torch is not imported."""
+"""List the runs in a folder, from their small files: no weights are read, and torch is not imported."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from unrolled.rundir.folder import RunFolder, bytes_of, find_runs, last_written
 
 
 def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
-    """The runs in a folder, the last written first: path, data, model, score, the share of its part that was scored,
-    age in seconds, bytes, status."""
+    """The runs in a folder, the last written first: path, data, model, score, scored share of the split, age in
+    seconds, bytes, status."""
     rows: list[dict[str, Any]] = []
     for path in find_runs(as_path(under, "The folder of runs")):
         try:
@@ -26,7 +26,7 @@ def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
 
 def _row(folder: RunFolder) -> dict[str, Any]:
     path, unlocked = folder.path, not folder.in_training()
-    facts = RunFolder.open(path, kinds=None).facts  # once more: its trainer may have ended since
+    facts = RunFolder.open(path, kinds=None).facts  # once more: the training may have ended since
     status = "stopped" if facts["status"] == "training" and unlocked else facts["status"]
     model = folder.settings.model or "+".join(facts.get("left", ())) or None
     return {
@@ -36,11 +36,11 @@ def _row(folder: RunFolder) -> dict[str, Any]:
 
 
 def _score(scores: dict[str, Any], source: str) -> dict[str, float | None]:
-    """What tells a run's worth in its list: nats a character, or the figure of its first output."""
+    """The score for the list: nats per character, or the main metric of the first output."""
     outputs = scores.get("outputs")
     if outputs:
         first = next(iter(outputs.values()))
-        figure = first.get("figure", "accuracy")  # an older run answers with labels
+        figure = first.get("figure", "accuracy")  # older runs are classifiers
         share = _share(scores.get("rows"), scores.get("rows_of_part"))
         return {figure: figure_of(first, figure, source), "scored": share}
     read = (scores.get("test") or {}).get("symbols")
@@ -48,5 +48,5 @@ def _score(scores: dict[str, Any], source: str) -> dict[str, float | None]:
 
 
 def _share(read: Any, whole: Any) -> float | None:
-    """The share of a part that a score is of; None where an older run, or one without a score, does not say."""
+    """The share of a split that was scored; None for an older run or one without a score."""
     return read / whole if type(read) is int and type(whole) is int and whole > 0 else None

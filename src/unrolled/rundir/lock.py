@@ -1,4 +1,4 @@
-"""One trainer a run: a lock that ends with the process that holds it, however that ends."""
+"""One training process per run: a lock that is released when its process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from filelock import lock_descriptor
 from unrolled.errors import RunError
 from unrolled.opening import check_no_link, open_own
 
-PATIENCE = 0.2  # seconds: who only asks `held` has the lock for an instant
-NAMED_AT = 1  # the byte from which the holder's name stands: Windows lets nobody read the one that is locked, byte 0
+PATIENCE = 0.2  # seconds: a call of `held` takes the lock for an instant
+NAMED_AT = 1  # the first byte of the holder's name: on Windows the locked byte, 0, cannot be read
 LONGEST_NAME = 100  # bytes
 
 
 class Lock:
-    """The lock of the run in `folder`: the file `lock`, which names its holder. It lasts through a renaming, but on
-    Windows, where no folder is renamed in which a file is open."""
+    """The lock of the run in `folder`: the file `lock`, which names its holder. It survives a renaming of the folder,
+    except on Windows, where a folder with an open file is not renamed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._descriptor: int | None = None
 
     def take(self) -> None:
-        """Takes it until `release` or this process's end.
+        """Acquires the lock until `release` or exit.
 
-        Raises RunError where another holds it, it is no plain file, or the folder cannot be written or locked.
+        Raises RunError where another process holds it, it is not a plain file, or the folder cannot be written or
+        locked.
         """
         if self._descriptor is not None:
             return
@@ -36,7 +37,9 @@ class Lock:
         try:
             descriptor = open_own(self.folder / "lock", os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise RunError(f"{self.folder} cannot be written: {error.strerror}. Train on a copy that can.") from error
+            raise RunError(
+                f"{self.folder} cannot be written: {error.strerror}. Use a writable copy of it."
+            ) from error
         try:
             patience = time.monotonic() + PATIENCE
             while not self._try(descriptor):
@@ -48,19 +51,19 @@ class Lock:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
-        with contextlib.suppress(OSError):  # on a full disk the holder goes unnamed
+        with contextlib.suppress(OSError):  # on a full disk the name is missing
             os.ftruncate(descriptor, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.write(descriptor, b" " * NAMED_AT + holder_name(os.getpid()).encode() + b"\n")
 
     def release(self) -> None:
-        """Gives it back, where it was taken."""
+        """Releases the lock, if this object holds it."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
     def held(self) -> bool:
-        """Whether some process, this one too, holds it now."""
+        """Whether any process, this one included, holds the lock now."""
         try:
             descriptor = open_own(self.folder / "lock")
         except (OSError, RunError):
@@ -71,7 +74,7 @@ class Lock:
             os.close(descriptor)
 
     def holder(self) -> str:
-        """Who took it last, as its file says: "process 4711"; "" where that is not known."""
+        """The last holder, from the file: "process 4711"; "" where it is unknown."""
         try:
             descriptor = open_own(self.folder / "lock")
         except (OSError, RunError):
@@ -91,7 +94,7 @@ class Lock:
 
 
 def holder_name(process: int) -> str:
-    """What a lock's file calls its holder."""
+    """The name of a holder in the lock file."""
     return f"process {process}"
 
 

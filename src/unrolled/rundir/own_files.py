@@ -1,4 +1,4 @@
-"""The files of a run, by name: what tells a run's folder, or one of runs, and that no file leads elsewhere."""
+"""The files of a run, by name: recognising run folders and folders of runs, and refusing links."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ FILES = (
     "run.json", "plan.jsonl", "log.jsonl", "samples.txt", "symbols.json", "model.safetensors", "ngram.safetensors",
     "linear.safetensors", "data.txt", "reach.json", "lock",
 )  # fmt: skip
-TRACES = ("plan.jsonl", "symbols.json", "checkpoint", "model.safetensors")  # two of them are a run's, or were
-FOLDS, COMPARISON = "folds.json", "compare.json"  # beside runs that were trained together
+TRACES = ("plan.jsonl", "symbols.json", "checkpoint", "model.safetensors")  # two of them mark a run
+FOLDS, COMPARISON = "folds.json", "compare.json"  # in folders of runs that were trained together
 
 
 def is_run(path: str | Path) -> bool:
-    """Whether a path is to be taken for a run's folder: it has a run.json, or is what is left of a run."""
+    """Whether a path is a run folder: it has a run.json or other files of a run."""
     return os.path.lexists(Path(path) / "run.json") or has_traces(path)
 
 
 def has_traces(path: str | Path) -> bool:
-    """Whether files stand at `path` that only a run has, its run.json aside."""
+    """Whether `path` has files that only a run has, other than run.json."""
     return sum(os.path.lexists(Path(path) / name) for name in TRACES) > 1
 
 
 def runs_held(path: str | Path) -> str:
-    """What a folder that is no run, but holds some, is and how they are listed; "" for any other folder. Folds and
-    comparisons are known by runs or results beside their file: data may have files of these names. Of other folders
-    more than half is runs."""
+    """A message for a folder that holds runs, with the command to list them; "" for any other folder. Folds and
+    comparisons need runs or results beside their file, since data may have files of these names. In other folders
+    more than half of the entries must be runs."""
     folder, below = Path(path), Path(path) / "runs"
     held, page = _count(below)[0], folder / "page.html"
     if os.path.lexists(folder / COMPARISON) and (held or os.path.lexists(folder / "results.jsonl")):
@@ -47,7 +47,7 @@ def runs_held(path: str | Path) -> str:
 
 
 def _count(folder: Path) -> tuple[int, int]:
-    """How many runs stand in a folder, and how many files and folders that are not hidden; none where it is none."""
+    """The number of runs in a folder, and of entries that are not hidden; 0 and 0 for anything but a folder."""
     runs = entries = 0
     with contextlib.suppress(OSError), os.scandir(folder) as found:
         for entry in found:
@@ -58,7 +58,7 @@ def _count(folder: Path) -> tuple[int, int]:
 
 
 def check_files(path: Path) -> None:
-    """Raises RunError where a file of a run is anything but a plain file of its own, or a folder is a link."""
+    """Raises RunError where a file of a run is not a plain file, or a folder is a link."""
     for name in FILES:
         check_own(path / name)
     if check_own_folder(path / "checkpoint"):

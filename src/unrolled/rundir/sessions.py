@@ -1,4 +1,4 @@
-"""What a training goes on from: a run's legs and what is left of them, its plans, another run's weights."""
+"""Resuming: a run's sessions and the rest of their budgets, its plans, and the best weights of a run."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from unrolled.training.plan import Plan, replan, second_leg
 
 Model = TypeVar("Model", bound=nn.Module)
 RANDOM = ("normal_", "uniform_", "trunc_normal_", "xavier_uniform_", "kaiming_uniform_", "orthogonal_")  # fills
-GUESSED_PACE = 0.1  # seconds an update, where nothing was measured yet
+GUESSED_PACE = 0.1  # seconds per update, before any measurement
 
 
 @dataclass(frozen=True)
 class Leg:
-    """One budget of a run: the first is its `train`'s, each later one a `resume` with a new budget (run.json)."""
+    """One session of a run, with its budget: the first is `train`, each later one a `resume` with a new budget."""
 
-    minutes: float | None  # None: so many updates, or a recorded plan
+    minutes: float | None  # None: a number of updates, or a recorded plan
     steps: int | None
-    used: float = 0.0  # seconds that the run had taken when this leg began
+    used: float = 0.0  # seconds that the run had used when this session began
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> Leg:
-        """The leg that `facts`, checked already, are of."""
+        """The session of these `facts`, which have been checked."""
         return cls(facts["minutes"], facts["steps"], facts["used"])
 
     def seconds_left(self, used: float) -> float | None:
-        """Seconds of this leg that are left once the run has taken `used`, 1 at least; None without a clock."""
+        """Seconds left of this session once the run has used `used`, 1 at least; None without a budget in minutes."""
         return None if self.minutes is None else max(1.0, 60 * self.minutes - (used - self.used))
 
     def plan(
         self, plan: Plan, step: int, seconds: float, reports: Sequence[Mapping[str, Any]], finished: bool
     ) -> Plan:
-        """The plan from update `step` on: after the schedule's end it begins anew, before it the rest is stretched.
+        """The plan from update `step` on: a finished schedule restarts, an unfinished one is stretched.
 
-        reports: those so far, as log.jsonl has them, which tell how many updates fit into `seconds`.
+        reports: the lines of log.jsonl; their speed gives the number of updates that fit into `seconds`.
         """
         pace = pace_of(reports)
         steps = step + (self.steps or max(1, int(seconds / pace)))
@@ -53,8 +53,8 @@ class Leg:
 
 
 def pace_of(reports: Sequence[Mapping[str, Any]]) -> float:
-    """Seconds an update, by the newest report with a speed. What it counts, symbols, rows or steps, it counts for the
-    speed and for all updates alike, so that it falls out."""
+    """Seconds per update, from the newest report with a speed. Its unit (tokens, rows or steps) is the same for the
+    speed and for the updates, so that it cancels."""
     for report in reversed(reports):
         step, read, speed = (report.get(name) or 0 for name in ("step", "symbols", "symbols_a_second"))
         if min(step, read, speed) > 0:
@@ -63,8 +63,8 @@ def pace_of(reports: Sequence[Mapping[str, Any]]) -> float:
 
 
 def recorded_plans(folder: RunFolder, **changes: Any) -> list[Plan]:
-    """The plans of a run, in the order in which they were made, but for `changes`; never on more threads than there
-    are cores. Raises RunError where there is none."""
+    """The plans of a run in their order, with `changes`; with at most as many threads as there are cores. Raises
+    RunError where there is none."""
     plans, path = [], folder.path / "plan.jsonl"
     for number, line in enumerate(folder.read_plans(), start=1):
         values = {name: value for name, value in line.items() if name != "step"}
@@ -76,8 +76,8 @@ def recorded_plans(folder: RunFolder, **changes: Any) -> list[Plan]:
 
 
 class Unfilled(TorchFunctionMode):
-    """Modules made under it keep their weights as they come. On the device meta they have no numbers, and to fill
-    them with random ones torch would load its compiler, which takes a second or two."""
+    """Modules made in this mode skip the initialisation of their weights. On the device meta weights have no numbers,
+    and to initialise them torch would load its compiler, which takes a second or two."""
 
     def __torch_function__(
         self,
@@ -93,9 +93,9 @@ class Unfilled(TorchFunctionMode):
 
 
 def best_weights(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> dict[str, Tensor]:
-    """The best weights of a run by name, and its buffers, as the model has them that `make` builds of its plan.
+    """The best weights and buffers of a run by name, checked against the model that `make` builds from its plan.
 
-    That is built without numbers first, so that no damaged plan makes a larger one than the weights that are there.
+    That model is built on the device meta, so that a damaged plan cannot allocate more than the saved weights.
     Raises RunError where they do not fit, or the plan makes no model.
     """
     tensors, _ = source.read_model(named_tensors(_without_numbers(source, plan, make)))
@@ -103,7 +103,7 @@ def best_weights(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module
 
 
 def best_components(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Module]) -> Components:
-    """The best weights of a run as those of its components. Raises RunError as `best_weights`."""
+    """The best weights of a run by component. Raises RunError as `best_weights`."""
     return by_component(_without_numbers(source, plan, make), best_weights(source, plan, make))
 
 
@@ -116,7 +116,7 @@ def _without_numbers(source: RunFolder, plan: Plan, make: Callable[[Plan], nn.Mo
 
 
 def load_best(source: RunFolder, plan: Plan, make: Callable[[Plan], Model]) -> Model:
-    """The model that `make` builds of a run's plan, with its best weights, to predict with. Raises RunError as
+    """The model that `make` builds from a run's plan, with its best weights, in eval mode. Raises RunError as
     `best_weights`."""
     tensors = best_weights(source, plan, make)
     model = make(plan)
