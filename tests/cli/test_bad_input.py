@@ -78,7 +78,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("demo hello --seed=-3", ("--seed is a whole number of at least 0; got -3",)),
     ("sample run --seed=-1", ("--seed is a whole number of at least 0",)),
     ("predict run --text a --temperature 1 --seed=-1", ("--seed is a whole number of at least 0",)),
-    ("train loop", ("loop", "leads back to itself")),
+    ("train loop", ("loop", "is a link to itself")),
     ("train nothing", ("nothing", "folder without text")),
     ("train pictures", ("pictures", "nothing says what each is", "label")),
     ("train empty.txt", ("empty.txt", "empty")),
@@ -217,8 +217,8 @@ def no_reader() -> Iterator[Path]:
 
 
 def test_no_read_permission(unroll: Unroll, no_reader: Path) -> None:
-    check_refusal(unroll("train", no_reader), "secret.txt", "may not be read", "chmod")
-    check_refusal(unroll("score", "run", no_reader), "secret.txt", "may not be read")
+    check_refusal(unroll("train", no_reader), "secret.txt", "permission denied", "chmod")
+    check_refusal(unroll("score", "run", no_reader), "secret.txt", "permission denied")
 
 
 @pytest.fixture(scope="session")

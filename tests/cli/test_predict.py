@@ -40,7 +40,7 @@ def run(here: Path, unroll: Unroll) -> Answer:
 
 
 def test_training_tells_what_it_sees_and_what_is_left(run: Answer) -> None:
-    assert "200 rows of csv: text (words with characters inside) -> label, one of 2 labels (no, yes)" in run.err
+    assert "200 rows of csv: text (words with character n-grams) -> label, one of 2 labels (no, yes)" in run.err
     assert "Baseline: linear on" in run.err
     assert "nats per prediction" in run.err
     assert "Now it answers (step 20):" in run.err
@@ -294,7 +294,7 @@ def test_folders_of_texts_are_labels_unless_a_text_is_asked_for(here: Path, unro
     (here / "mail/yes/picture").write_bytes(bytes(range(256)))
     answer = unroll("train", "mail", "--as", "label", *SMALL, "--out", "run")
     assert answer.code == 0, answer.err
-    assert "60 rows of folders: text (words with characters inside) -> label, one of 2 labels (no, yes)" in answer.err
+    assert "60 rows of folders: text (words with character n-grams) -> label, one of 2 labels (no, yes)" in answer.err
     assert "1 files of another kind left out" in answer.err
     assert unroll("evaluate", "run", "mail").code == 0
     assert unroll("evaluate", "run", "--errors", "w.csv").code == 0

@@ -13,13 +13,13 @@ from unrolled.data.written_numbers import cure, is_nearly, unit_of
 from unrolled.errors import DataError
 
 WRITTEN: dict[str, tuple[Callable[[int], str], str]] = {
-    "another minus": (lambda n: f"\u2212{n / 3:.2f}", r"U\+2212: write - in its place"),
-    "a dash": (lambda n: f"\u2013{n / 3:.2f}", r"U\+2013: write - in its place"),
-    "apostrophes": (lambda n: f"1'{n:03d}", r"without marks between thousands: 1002\."),
+    "another minus": (lambda n: f"\u2212{n / 3:.2f}", r"U\+2212: write - instead"),
+    "a dash": (lambda n: f"\u2013{n / 3:.2f}", r"U\+2013: write - instead"),
+    "apostrophes": (lambda n: f"1'{n:03d}", r"without thousands separators: 1002\."),
     "blanks": (lambda n: f"1 {n:03d}", r"without blanks: 1002\."),
     "no-break blanks": (lambda n: f"1\u00a0{n:03d}", r"without blanks: 1002\."),
     "thin blanks": (lambda n: f"1\u202f{n:03d}", r"without blanks: 1002\."),
-    "underscores": (lambda n: f"1_{n:03d}", r"without marks between thousands: 1002\."),
+    "underscores": (lambda n: f"1_{n:03d}", r"without thousands separators: 1002\."),
     "euros": (lambda n: f"3 {n:03d} €", "Write the number alone"),
     "EUR": (lambda n: f"EUR {n}.50", "Write the number alone"),
     "degrees": (lambda n: f"{n}.5 °C", "Write the number alone"),
@@ -27,7 +27,7 @@ WRITTEN: dict[str, tuple[Callable[[int], str], str]] = {
     "speeds": (lambda n: f"{n}km/h", "Write the number alone"),
     "thousands": (lambda n: f"{n + 0.3}{'kM'[(n + 1) % 3 // 2]}", "Write the number alone"),
     "brackets": (lambda n: f"({n}.5)", "Write the number alone"),
-    "places": (lambda n: f'"{n}.5,-{n}.25"', "two numbers: write each into a column of its own"),
+    "places": (lambda n: f'"{n}.5,-{n}.25"', "two numbers: write each into its own column"),
     "about": (lambda n: f"~{n}", "Write the number alone"),
     "at least": (lambda n: f"{n}+", "Write the number alone"),
 }

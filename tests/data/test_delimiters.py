@@ -30,7 +30,7 @@ def test_a_tsv_without_tabs_is_cut_by_what_parts_its_cells(delimiter: str, said:
     assert table.note == f"what parts its cells is {said}"
     assert (
         f"text (characters) -> label, one of 2 labels (a, b); otherwise: --input --output --as --read; {table.note}"
-        in (info_data(path)["description"].replace("words with characters inside", "characters"))
+        in (info_data(path)["description"].replace("words with character n-grams", "characters"))
     )
 
 
@@ -66,7 +66,7 @@ def test_a_text_that_looks_like_a_table_says_so(delimiter: str, said: str, name:
     (tmp_path / name).write_text("\n".join([delimiter.join(("text", "size", "label")), *rows(delimiter)]))
     told = info_data(tmp_path / name)["description"]
     assert (
-        f"it looks like a table whose cells are separated by {said} (to learn it as such, name it .csv) and is"
+        f"it looks like a table whose cells are separated by {said} (to train on it as a table, rename it to .csv) but"
         in told
     )
 

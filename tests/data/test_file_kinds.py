@@ -98,7 +98,7 @@ def test_a_text_that_is_another_thing_says_so(tmp_path: Path, name: str, kind: s
 def test_a_text_that_looks_like_a_table_or_a_page_is_a_text_and_says_so(tmp_path: Path, kind: str) -> None:
     content, words = TEXTS[kind]
     (tmp_path / "t.txt").write_bytes(content * 40)
-    assert f"it looks like {words} and is read as the text" in info_data(tmp_path / "t.txt")["description"]
+    assert f"it looks like {words} but is read as text" in info_data(tmp_path / "t.txt")["description"]
     (tmp_path / "t.md").write_bytes(content * 40)
     assert "looks like" not in info_data(tmp_path / "t.md")["description"]
 
@@ -107,7 +107,7 @@ def test_a_text_that_looks_like_a_table_or_a_page_is_a_text_and_says_so(tmp_path
 def test_a_notebook_is_told_of_as_json(tmp_path: Path, name: str) -> None:
     cells = ",".join('{"cell_type": "code", "source": ["1 + 1"]}' for _ in range(40))
     (tmp_path / name).write_text(f'{{\n "cells": [{cells}]\n}}\n')
-    assert "it looks like JSON and is read as a text" in info_data(tmp_path / name)["description"]
+    assert "it looks like JSON but is read as text" in info_data(tmp_path / name)["description"]
 
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.json", "t.jsonl", "t.npz", "t.npy"])

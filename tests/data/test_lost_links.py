@@ -22,15 +22,15 @@ def test_a_label_folder_that_is_a_lost_link_is_named(tmp_path: Path) -> None:
     path = make(tmp_path / "d", "ab")
     (path / "c").symlink_to("/nope")
     assert "one of 2 labels (a, b)" in info_data(path)["description"]
-    assert "1 link leads nowhere and is left out: c" in info_data(path)["description"]
+    assert "1 broken link is left out: c" in info_data(path)["description"]
     (path / "a" / "x.txt").symlink_to("gone.txt")
-    assert "2 links lead nowhere and are left out: a/x.txt, c" in info_data(path)["description"]
+    assert "2 broken links are left out: a/x.txt, c" in info_data(path)["description"]
 
 
 def test_a_folder_of_texts_names_them_too(tmp_path: Path) -> None:
     (tmp_path / "1.txt").write_text("a text of some length. " * 40)
     (tmp_path / "2.txt").symlink_to(tmp_path / "none.txt")
-    assert "1 link leads nowhere and is left out: 2.txt" in info_data(tmp_path)["description"]
+    assert "1 broken link is left out: 2.txt" in info_data(tmp_path)["description"]
 
 
 def test_one_label_beside_a_lost_link_is_refused_with_its_name(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_one_label_beside_a_lost_link_is_refused_with_its_name(tmp_path: Path) -
     for number in range(12):
         pil.new("L", (8, 8), number * 20).save(tmp_path / "a" / f"{number}.png")
     (tmp_path / "c").symlink_to("/nope")
-    with pytest.raises(DataError, match=r"in 1 folder\..*\n.*\n1 link leads nowhere and is left out: c"):
+    with pytest.raises(DataError, match=r"in 1 folder\..*\n.*\n1 broken link is left out: c"):
         info_data(tmp_path)
 
 

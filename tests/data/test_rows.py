@@ -143,7 +143,7 @@ def test_a_tenth_is_test_and_a_tenth_validation_by_seed(tmp_path: Path) -> None:
     assert parts_of(again) == parts
     assert parts_of(other) != parts
     assert first.description == (
-        "100 rows of csv: text (words with characters inside) -> label, one of 2 labels (even, odd); "
+        "100 rows of csv: text (words with character n-grams) -> label, one of 2 labels (even, odd); "
         "otherwise: --input --output --as --read"
     )
 
@@ -251,7 +251,7 @@ def test_tokens_are_chosen_by_the_texts_and_come_back_from_json() -> None:
         assert (again.encode("the Müller") == tokens.encode("the Müller")).all()
     with pytest.raises(OptionError, match=r"--symbols takes auto, char, byte, word, bpe; 'wrod' was given. Did you"):
         learn_tokens("wrod", names)
-    with pytest.raises(RunError, match="table of words is damaged"):
+    with pytest.raises(RunError, match="vocabulary is damaged: its words"):
         tokens_from_json({"kind": "words", "words": [1]})
 
 
@@ -396,7 +396,7 @@ def test_tags_of_strings_are_told_by_spaces_and_counted(tmp_path: Path) -> None:
         DataError, match=r"b\.csv, row 602: 3 words and 2 tags in 'tags'; each word, or step, has one"
     ):
         read_examples(bad, Asked())
-    with pytest.raises(OptionError, match="Tags are of words: --symbols char is no choice here"):
+    with pytest.raises(OptionError, match="Tags belong to words: --symbols char cannot be used here"):
         read_examples(tmp_path / "t.csv", Asked(symbols="char"))
     whole = read_examples(tmp_path / "t.csv", Asked(kind="label"))
     assert labels_of(whole, "tags").names == ("D N", "D N V")

@@ -164,7 +164,7 @@ def test_a_device_is_refused_as_one() -> None:
 def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "a.txt").chmod(0)
-    with pytest.raises(DataError, match="may not be read by you"):
+    with pytest.raises(DataError, match="cannot be read: permission denied"):
         read_documents(tmp_path / "a.txt")
 
 
@@ -175,7 +175,7 @@ def test_no_permission_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(DataError, match=r"a.txt may not be read by you. Allow it \(chmod \+r\)"):
+    with pytest.raises(DataError, match=r"a.txt cannot be read: permission denied. Allow it \(chmod \+r\)"):
         read_documents(tmp_path / "a.txt")
 
 

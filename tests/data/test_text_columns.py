@@ -104,7 +104,7 @@ def test_one_column_without_a_row_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_text_is_refused_with_its_row(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "t.jsonl", [{"text": "a"}] * 99 + [{"text": None}, {"text": 7}])
-    with pytest.raises(DataError, match=r"t\.jsonl, row 101: 'text' is 7, no text"):
+    with pytest.raises(DataError, match=r"t\.jsonl, row 101: 'text' is 7, not text"):
         documents(path, "text")
     path.write_text('{"text": "a"}\n{"text": "b \\ud800 c"}\n')
     with pytest.raises(DataError, match=r"t\.jsonl, row 2: 'text' holds half a character"):

@@ -66,9 +66,7 @@ def spanish(path: Path) -> Path:
 
 def test_a_comma_behind_a_first_0_parts_no_thousands(tmp_path: Path) -> None:
     for decimal in (None, "."):
-        with pytest.raises(
-            DataError, match=r"row 2: '0,642' where .*\nThe comma stands before its decimals; .*: --d"
-        ):
+        with pytest.raises(DataError, match=r"row 2: '0,642' where .*\nThe comma is the decimal mark; .*: --d"):
             read_examples(spanish(tmp_path / "t.csv"), Asked(options=TableOptions(decimal=decimal)))
     found = read_examples(spanish(tmp_path / "t.csv"), Asked(options=TableOptions(decimal=",")))
     assert np.concatenate([found.items[row] for row in range(2)]).ravel().tolist() == [0.642, 0.643]
@@ -84,11 +82,11 @@ def test_what_stands_between_thousands_is_left_out(cell: str, decimal: str, plai
 
 
 CURES = {
-    "1.100.567": r"^Its points part thousands \(1100567\); where they do so in all cells: --decimal ,$",
-    "inf": r"^It is endless, and .*\. Write the number, or leave the row out\.$",
+    "1.100.567": r"^Its points separate thousands \(1100567\); if they do in all cells: --decimal ,$",
+    "inf": r"^It is infinite; .*\. Write the number, or leave the row out\.$",
     "1e400": "^A number has about 308 digits before its point at most",
     "1,2,3": r"^Write it as 3\.14, or leave the row out\.$",
-    "1,234": "--decimal , and where it parts thousands: --decimal .$",
+    "1,234": "--decimal , and if it separates thousands: --decimal .$",
 }
 
 

@@ -257,7 +257,7 @@ NEARLY = {
     "nan": ("nan", r"row 7: 'y' is 'nan', where 59 of 60 cells are numbers\.\nLeave such rows out with --skip-empty"),
     "a comma": (
         "3,14",
-        r"row 7: 'y' is '3,14', where 59 of 60.*\nThe comma stands before its decimals; .* --decimal ,\n",
+        r"row 7: 'y' is '3,14', where 59 of 60.*\nThe comma is the decimal mark; .* --decimal ,\n",
     ),
     "thousands": ("1,234", r"row 7: 'y' is '1,234'.*\n.*--decimal \."),
     "per cent": ("12%", r"row 7: 'y' is '12%'.*\nWrite the number alone"),
@@ -370,11 +370,11 @@ def test_a_comma_says_what_settles_it() -> None:
 
 
 CURES = {
-    "\u22125.2": "Its minus sign is the character U+2212: write - in its place.",
-    "\u20135": "Its minus sign is the character U+2013: write - in its place.",
-    "1 234": "Write the number without blanks: 1234.",
-    "-12\u00a0345,5": "Write the number without blanks: -12345,5.",
-    "unknown": "leave the cell empty, and such rows out with --skip-empty.",
+    "\u22125.2": "Its minus sign is the character U+2212: write - instead.",
+    "\u20135": "Its minus sign is the character U+2013: write - instead.",
+    "1 234": "Write the number without spaces: 1234.",
+    "-12\u00a0345,5": "Write the number without spaces: -12345,5.",
+    "unknown": "leave the cell empty and skip such rows with --skip-empty.",
     "5 kg": "Write the number alone.",
 }
 

@@ -198,7 +198,7 @@ def test_short_documents_are_rows_and_long_ones_a_stream(tmp_path: Path, length:
 def test_a_part_that_is_empty_has_no_batches(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(corpus_text(50, 30))
     corpus = read_corpus(tmp_path / "a.txt", valid="none")
-    with pytest.raises(DataError, match=r"The validation part of .*a.txt is empty"):
+    with pytest.raises(DataError, match=r"The validation split of .*a.txt is empty"):
         make_batches(corpus, "validation", 8, 64, 0)
     assert list(part_rows(corpus, "validation")) == []
 

@@ -376,7 +376,7 @@ def test_damaged_symbols_are_refused(case: str, trained: Training, tmp_path: Pat
 def test_damaged_labels_that_are_read_are_refused() -> None:
     from unrolled.data.tokens import tokens_from_json
 
-    with pytest.raises(RunError, match=r"its labels are no list of names"):
+    with pytest.raises(RunError, match=r"its labels are not a list of names"):
         tokens_from_json({"kind": "label", "names": []})
 
 

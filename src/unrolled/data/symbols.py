@@ -1,7 +1,7 @@
 """Vocabularies: text to token ids and back.
 
-Token 0 of every vocabulary is the EOS token between documents; it decodes to no text. A vocabulary is learnt from the
-training split alone: a character that it lacks is replaced by a similar one and never added.
+Token 0 of every vocabulary is EOS and BOS: it stands between documents and decodes to no text. A vocabulary is learnt
+from the training split alone: a character that it lacks is replaced by a similar one and never added.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a path holds, read as documents: a text file, or a folder of them.
+"""Read a text file, or a folder of text files, as documents.
 
-Text is handed on in chunks of a few megabytes, so that bytes in use do not grow with the file. Line ends of
-every kind become "\\n"; UTF-8 (with or without a byte order mark), and UTF-16 and UTF-32 with one, are understood.
+Text is read in chunks of a few megabytes, so memory does not grow with the file. Line ends of every kind become
+"\\n"; UTF-8 (with or without a byte order mark), and UTF-16 and UTF-32 with one, are supported.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from unrolled.data.encodings import cure, describe_binary, first_fault
 from unrolled.data.file_kinds import kind_of_file
 from unrolled.errors import DataError, OptionError, nearest
 
-MOST_LOST = 3  # links named in a line
-LOOKED_LINES = 50  # at a file's beginning, by which it looks like a table
+MOST_LOST = 3  # most links named in a message
+LOOKED_LINES = 50  # lines at a file's beginning that decide whether it looks like a table
 CHUNK = 1 << 22  # bytes read at once
-LOOK = 1 << 16  # bytes at a file's beginning by which it is judged to be text or not
-PLAIN = ("", ".txt", ".text")  # endings of names of plain text
-OPEN = (".data", ".dat", ".tab", ".psv", ".train", ".test", ".ipynb", ".geojson")  # of files of any kind, or of JSON
-OF_SYSTEMS = ("__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini")
-"""Names, in small letters, of what systems leave in people's folders beside what is hidden."""
+LOOK = 1 << 16  # bytes at a file's beginning that decide whether it is text
+PLAIN = ("", ".txt", ".text")  # endings of plain text files
+AMBIGUOUS = (".data", ".dat", ".tab", ".psv", ".train", ".test", ".ipynb", ".geojson")  # endings of files of any kind
+SYSTEM_FILES = ("__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini")
+"""Lower-case names of files and folders, not hidden, that operating systems create in the user's folders."""
 DOCUMENTS = {"file": "files", "line": "lines", "blank": "blocks between blank lines"}
 BLANK = re.compile(r"\n(?:[^\S\n]*\n)+")
 MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, because it begins with UTF-16's mark
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
@@ -46,7 +46,7 @@ MARKS = {
 
 
 class Chunk(NamedTuple):
-    """A part of a text, and where in it documents begin. What separates documents is left out."""
+    """A chunk of a text, and where documents begin in it. The separators between documents are left out."""
 
     text: str
     starts: NDArray[np.int64]  # offsets in text
@@ -54,10 +54,10 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True)
 class TextFile:
-    """A file that holds text: `size` in bytes, as it was when it was found; what is added later is not read."""
+    """A text file: `size` in bytes when it was found; anything appended later is not read."""
 
     path: Path
-    name: str  # within its folder
+    name: str  # relative to its folder
     size: int
     encoding: str
 
@@ -68,20 +68,20 @@ class Documents:
 
     path: Path
     files: tuple[TextFile, ...]
-    skipped: tuple[Path, ...]  # files of the folder that hold no text
+    skipped: tuple[Path, ...]  # files of the folder that are not text
     documents: str = "file"
     any_bytes: bool = False
-    note: str = ""  # what a person should know of how they were found
+    note: str = ""  # a remark for the user about how they were found
 
     def chunks(self, digests: dict[Path, str] | None = None) -> Iterator[Chunk]:
-        """The text, chunk by chunk. `digests`, where given, receives each file's sha256 on the way."""
+        """The text, chunk by chunk. `digests`, if given, receives each file's sha256."""
         for file in self.files:
             texts = read_text(file, self.any_bytes, digests)
             yield from cut_documents(texts, self.documents)
 
 
 def neither(path: Path, mode: int) -> DataError:
-    """What to say of what is no file and no folder."""
+    """The error for a path that is neither a file nor a folder."""
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
         return DataError(
             f"{path} is neither a file nor a folder but a pipe, which can be read only once.\n"
@@ -93,12 +93,12 @@ def neither(path: Path, mode: int) -> DataError:
 
 
 def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = False) -> Documents:
-    """Look at `path` and find the text in it; nothing is read yet but each file's beginning.
+    """Find the text in `path`; only the beginning of each file is read yet.
 
-    `documents` says what one is: a "file", a "line", or a block between blank lines ("blank"); empty ones are
-    left out. With `any_bytes` a file need not be valid UTF-8: its stray bytes become lone surrogates, which
-    `ByteTable` turns back into the same bytes. In a folder, hidden files are passed over and files that are not
-    text are skipped and listed. Raises DataError where there is no text, OptionError for other `documents`.
+    `documents` is the unit of a document: a "file", a "line", or a block between blank lines ("blank"); empty ones
+    are left out. With `any_bytes` a file need not be valid UTF-8: invalid bytes become lone surrogates, which
+    `ByteTable` turns back into the same bytes. In a folder, hidden files are ignored, and files that are not text are
+    skipped and listed. Raises DataError where there is no text, OptionError for other `documents`.
     """
     if documents not in DOCUMENTS:
         raise OptionError(
@@ -111,16 +111,15 @@ def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = 
         note = lost_links(path)
     elif stat.S_ISREG(mode):
         files, skipped = [file_of_text(path, path.name, any_bytes)], []
-        if path.suffix.lower() in PLAIN + OPEN and (looks := _looks_like(files[0])):
-            named = "the text that it is named" if path.suffix.lower() in PLAIN else "a text"
-            note = f"it looks like {looks} and is read as {named}"
+        if path.suffix.lower() in PLAIN + AMBIGUOUS and (looks := _looks_like(files[0])):
+            note = f"it looks like {looks} but is read as text"
     else:
         raise neither(path, mode)
     return Documents(path, tuple(files), tuple(skipped), documents, any_bytes, note)
 
 
 def _looks_like(file: TextFile) -> str:
-    """What a file that is named as plain text looks like: "" for a text; and how it is had as what it looks like."""
+    """What a file with a plain text name looks like, with advice how to have it read as that; "" for a text."""
     kind = kind_of_file(file.path)
     if kind is not None:
         return kind.name if kind.text else ""
@@ -129,18 +128,20 @@ def _looks_like(file: TextFile) -> str:
     if labelled := looks_labelled(head):
         return labelled
     table = looks_like_table(head)
-    return f"{table} (to learn it as such, name it .csv)" if table else ""
+    return f"{table} (to train on it as a table, rename it to .csv)" if table else ""
 
 
 def look_at(path: Path) -> os.stat_result:
-    """The file's facts; a DataError where there is no such file, or it may not be looked at."""
+    """The file's status. Raises DataError where there is no such file, or no permission."""
     try:
         return path.stat()
     except PermissionError:
-        raise DataError(f"{path} may not be read by you. Allow it (chmod +r), or give another path.") from None
+        raise DataError(
+            f"{path} cannot be read: permission denied. Allow it (chmod +r), or give another path."
+        ) from None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise DataError(f"{path} is a link that leads back to itself. Give the file it was meant for.") from None
+            raise DataError(f"{path} is a link to itself. Give the file that it should link to.") from None
         raise DataError(f"{path}: no such file or folder.{_neighbour(path)}") from None
 
 
@@ -153,13 +154,15 @@ def _neighbour(path: Path) -> str:
 
 
 def judge(path: Path) -> str:
-    """What a file's beginning shows: its encoding, or "empty", "binary" or "other text" (not UTF-8)."""
+    """Detect a file's encoding from its beginning, or "empty", "binary" or "other text" (not UTF-8)."""
     try:
         with path.open("rb") as file:
             head = file.read(LOOK)
             more = bool(file.read(1))
     except PermissionError:
-        raise DataError(f"{path} may not be read by you. Allow it (chmod +r), or give another path.") from None
+        raise DataError(
+            f"{path} cannot be read: permission denied. Allow it (chmod +r), or give another path."
+        ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     for mark, encoding in MARKS.items():
@@ -178,7 +181,7 @@ def judge(path: Path) -> str:
 
 
 def file_of_text(path: Path, name: str, any_bytes: bool) -> TextFile:
-    """The one file that was named; a DataError says why it is not text."""
+    """The text file at a path. Raises DataError where it is not text."""
     found = judge(path)
     if found == "empty":
         raise DataError(f"{path} is empty. Give a file that has text in it.")
@@ -187,7 +190,7 @@ def file_of_text(path: Path, name: str, any_bytes: bool) -> TextFile:
         if kind is not None and not kind.text:
             raise DataError(f"{path} is not text: it is {kind.name}.\n{kind.cure_of(path)}")
         if found == "binary":
-            raise DataError(f"{describe_binary(path)}\nIts bytes as they stand can be learnt too: --symbols byte")
+            raise DataError(f"{describe_binary(path)}\nTo train on its raw bytes: --symbols byte")
         if found == "other text":
             raise DataError(_not_valid(path))
     elif found in ("other text", "binary"):
@@ -218,19 +221,20 @@ def find_in_folder(folder: Path, any_bytes: bool) -> tuple[list[TextFile], list[
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Files below a folder in the order of their names; hidden ones, and what systems leave there, are passed over.
-    Linked folders are followed, but no folder is entered twice: a link that leads back, or to a folder that is there
-    already, adds nothing."""
+    """All files below a folder, sorted by name, without hidden files and files of the operating system. Links to
+    folders are followed, but no folder is entered twice."""
     paths: list[Path] = []
     entered: set[tuple[int, int]] = set()
 
     def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename} may not be read by you. Allow it (chmod -R +rX), or give another path.")
+        raise DataError(
+            f"{error.filename} cannot be read: permission denied. Allow it (chmod -R +rX), or give another path."
+        )
 
     def is_new(path: Path) -> bool:
         try:
             facts = path.stat()
-        except OSError:  # a link that leads nowhere
+        except OSError:  # a broken link
             return False
         known = (facts.st_dev, facts.st_ino) in entered
         entered.add((facts.st_dev, facts.st_ino))
@@ -240,19 +244,19 @@ def list_files(folder: Path) -> list[Path]:
     for here, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         visible = sorted(filter(is_seen, folders))
         links = {name for name in visible if Path(here, name).is_symlink()}
-        visible.sort(key=links.__contains__)  # a folder before links to it
+        visible.sort(key=links.__contains__)  # folders before links to them
         folders[:] = [name for name in visible if is_new(Path(here, name))]
         paths += [Path(here, name) for name in filter(is_seen, names)]
     return sorted((path for path in paths if path.is_file()), key=lambda path: path.relative_to(folder).parts)
 
 
 def is_seen(name: str) -> bool:
-    """Whether a file or folder of this name is a person's own: neither hidden nor left by a system."""
-    return not name.startswith(".") and name.lower() not in OF_SYSTEMS
+    """Whether a file or folder of this name is the user's: neither hidden nor created by the operating system."""
+    return not name.startswith(".") and name.lower() not in SYSTEM_FILES
 
 
 def lost_links(folder: Path) -> str:
-    """What to say of links in a folder, and in those below it, that lead to nothing; "" where there are none."""
+    """The note about broken links in a folder and below it; "" where there are none."""
     lost, waiting = list[str](), [folder]
     while waiting:
         try:
@@ -262,11 +266,11 @@ def lost_links(folder: Path) -> str:
                         lost.append(Path(entry.path).relative_to(folder).as_posix())
                     elif entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
-        except OSError:  # whoever lists its files says why it cannot be entered
+        except OSError:  # `list_files` reports folders that cannot be entered
             continue
     if not lost:
         return ""
-    links = "1 link leads nowhere and is" if len(lost) == 1 else f"{len(lost):,} links lead nowhere and are"
+    links = "1 broken link is" if len(lost) == 1 else f"{len(lost):,} broken links are"
     named = ", ".join(sorted(lost)[:MOST_LOST]) + (", …" if len(lost) > MOST_LOST else "")
     return f"{links} left out: {named}"
 
@@ -290,7 +294,7 @@ def read_text(file: TextFile, any_bytes: bool, digests: dict[Path, str] | None =
 
 
 def read_bytes(file: TextFile) -> Iterator[bytes]:
-    """Blocks of the file as it was when found, then an empty one."""
+    """Blocks of the file, up to its size when it was found, then an empty one."""
     left = file.size
     try:
         with file.path.open("rb", buffering=0) as raw:
@@ -306,7 +310,7 @@ def cut_documents(texts: Iterator[str], documents: str) -> Iterator[Chunk]:
     """Cut one file's text into documents; each file begins one."""
     if documents == "blank":
         texts = hold_back_blanks(texts)
-    fresh = True  # the next character begins a document
+    fresh = True  # whether the next character begins a document
     for text in texts:
         if documents == "file":
             parts = [text]
@@ -320,12 +324,12 @@ def cut_documents(texts: Iterator[str], documents: str) -> Iterator[Chunk]:
 
 
 def hold_back_blanks(texts: Iterator[str]) -> Iterator[str]:
-    """The same text, so cut that no blank line is cut in two; blank lines at either end of the file go."""
-    held = "\n\n"  # as if a blank line came first, so that the file's first blank lines are one with it
+    """The same text in other chunks, so that no blank line is cut in two, without blank lines at the file's ends."""
+    held = "\n\n"  # as if the file began with a blank line, so that its first blank lines are dropped
     for text in texts:
         text = held + text
         end = len(text.rstrip())
-        line = text.find("\n", end)  # where white space reaches to the end, from its first line end on
+        line = text.find("\n", end)  # the first line end in the white space at the end
         if line < 0:
             held = ""
             yield text

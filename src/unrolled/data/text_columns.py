@@ -1,5 +1,5 @@
-"""A table's column of text as documents, a row each: what a csv of messages, or a jsonl of texts, is to a language
-model."""
+"""A text column of a table as documents, one per row: how a language model reads a csv of messages or a jsonl of
+texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unrolled.data.tables import is_table, open_table
 from unrolled.data.text import CHUNK, Chunk, Documents, TextFile, read_documents
 from unrolled.errors import DataError, OptionError, nearest
 
-ROW = "row"  # what a document is here
+ROW = "row"  # the value of --documents for tables
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class CellDocuments(Documents):
             cell = row.cells[0]
             if not isinstance(cell, str | None):
                 raise DataError(
-                    f"{table.place(row.number)}: '{self.column}' is {spell(cell)}, no text, and a language model "
-                    "reads texts.\nSay what is to be answered about the rows: --output COLUMN."
+                    f"{table.place(row.number)}: '{self.column}' is {spell(cell)}, not text, and a language model "
+                    "needs texts.\nTo predict a column instead, name it: --output COLUMN."
                 )
             if cell and HALVES.search(cell):
                 raise half_a_character(table.place(row.number), self.column)
@@ -60,8 +60,8 @@ def _chunk(cells: list[str]) -> Chunk:
 def read_texts(
     path: str | Path, documents: str, any_bytes: bool, column: str | None, options: TableOptions = USUAL
 ) -> Documents:
-    """As `read_documents`, and of a "row" the cells of a table's column; in a file that is no table a line is one.
-    Raises DataError, OptionError."""
+    """As `read_documents`, and with documents="row" the cells of a table's column, or the lines of a file that is not
+    a table. Raises DataError, OptionError."""
     if documents != ROW:
         return read_documents(path, documents, any_bytes)
     if column is None or not is_table(path):
@@ -76,15 +76,15 @@ def read_texts(
 
 
 def text_column(table: TableFile, names: bool = False) -> str | None:
-    """The column of a table that has no other, if what stands there is text; None else. Raises DataError,
-    for a table of one column without a row too, and where its cells name files, unless `names` may be read."""
+    """The column of a table with a single column, if it holds text; else None. Raises DataError, also where the table
+    has no rows, and where the cells are file names, unless `names` is true."""
     if len(table.columns) != 1 or table.unnamed:
         return None
     looked = [row.cells[0] for row in islice(table.rows(table.columns), LOOKED_AT)]
     if not looked:
         raise DataError(f"{table.path} holds a header and no rows. Give it some rows.")
     cells = [cell for cell in looked if cell is not None]
-    # neither numbers nor names of sounds and pictures
+    # neither numbers nor names of audio files and pictures
     texts = bool(cells) and all(isinstance(cell, str) for cell in cells) and kind_of(cells, table) == "text"
     if texts and not names:
         check_no_files(table, table.columns[0], cells, "--as language")

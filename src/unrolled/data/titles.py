@@ -1,4 +1,4 @@
-"""Rows of a title above the header of a csv, as spreadsheets and banks export them."""
+"""Title rows above the header of a csv, as spreadsheets and banks export them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from unrolled.data.written_numbers import is_number, shortened
 from unrolled.errors import DataError, typed
 
-TITLES = 12  # rows of a file's beginning in which a header is looked for
-FEWEST = 2  # cells of a header
+TITLES = 12  # rows at a file's beginning that are searched for a header
+FEWEST = 2  # fewest cells of a header
 
 
 def check_titles(path: Path, records: Sequence[tuple[int, Sequence[str]]], look: Sequence[Sequence[str]]) -> None:
-    """Raises DataError where the first of these records has one cell that is not empty, as those below it, and a
-    later one is full of words that differ, as a header is. look: the first records that are not blank."""
+    """Raise DataError where the first records have at most one cell that is not empty, and a later one looks like a
+    header: all its cells are filled with different words. look: the first records that are not blank."""
     filled = [(number, [cell.strip() for cell in cells if cell.strip()], len(cells)) for number, cells in records]
     titles = 0
     while titles < len(filled) and len(filled[titles][1]) < FEWEST:
@@ -30,12 +30,12 @@ def check_titles(path: Path, records: Sequence[tuple[int, Sequence[str]]], look:
         return
     first = next(words[0] for _, words, _ in filled if words)
     raise DataError(
-        f"{path}, row {filled[0][0]:,}: '{shortened(first)}' names no columns; row {number:,} looks like the header "
-        f"({shortened(', '.join(words))}).\nTake the rows above it out: tail -n +{number} {typed(path)} > NEW"
+        f"{path}, row {filled[0][0]:,}: '{shortened(first)}' is not a header; row {number:,} looks like the header "
+        f"({shortened(', '.join(words))}).\nRemove the rows above it: tail -n +{number} {typed(path)} > NEW"
     )
 
 
 def _is_above_numbers(below: Sequence[Sequence[str]]) -> bool:
-    """Whether a column of these rows holds numbers, which stand below no word but a name."""
+    """Whether a column of these rows holds only numbers: a word above it is then the name of the column."""
     columns = zip(*below, strict=True)
     return any(all(map(is_number, cells)) for cells in columns)

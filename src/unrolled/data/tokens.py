@@ -1,6 +1,6 @@
-"""A row's text as steps for a model: symbols of a table, or words with characters inside.
+"""The text of a row as steps of a model: tokens of a vocabulary, or words with their character n-grams.
 
-A row begins with a border, so that an empty text has an answer too.
+A row begins with a BOS token, so that an empty text has a step and a prediction too.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ from unrolled.data.words import given_words
 from unrolled.errors import OptionError, RunError, nearest
 
 TOKENS = ("auto", "char", "byte", "word", "bpe")
-WORDY = 3.0  # words a text from which on its steps are words
-MOST_CHARACTERS = 512  # different ones up to which a text of few words is read as characters
-MOST_WORDS = 50_000  # that have a vector of their own
-LEAST_SEEN = 2  # times that a word stands in the training part to have one
-BUCKETS = 1 << 14  # vectors that all pieces of words share
-PIECES = 24  # of a word, at most
-ENDS = 8  # characters at each end of a longer word whose pieces it has
-LENGTHS = (3, 4)  # characters of a piece
-PADDING, EDGE, UNKNOWN, FIRST = 0, 1, 2, 3  # of a word's ids; FIRST is the first word's
+WORDY = 3.0  # average words per text from which on the steps are words
+MOST_CHARACTERS = 512  # different characters up to which texts of few words are read as characters
+MOST_WORDS = 50_000  # most words with their own embedding
+LEAST_SEEN = 2  # occurrences in the training split from which on a word has its own embedding
+BUCKETS = 1 << 14  # embeddings shared by all character n-grams
+PIECES = 24  # most character n-grams of a word
+ENDS = 8  # characters at each end of a longer word from which its n-grams are taken
+LENGTHS = (3, 4)  # characters of an n-gram
+PADDING, EDGE, UNKNOWN, FIRST = 0, 1, 2, 3  # ids; EDGE is the BOS token, FIRST the first word
 WORD = re.compile(r"\w+|[^\w\s]")
-KEPT = 200_000  # words whose ids are remembered
+KEPT = 200_000  # words whose ids are cached
 
 
 class Tokens(Intake):
-    """Turns a text into steps, each a bag of ids whose vectors are added up: (T, P) with 0 as padding. The first
-    step is a border. A subclass is final."""
+    """Turns a text into steps, each a bag of ids whose embeddings are summed: (T, P) with 0 as padding. The first
+    step is the BOS token. Subclasses are final."""
 
     lead = 1
     input: InputKind = TextInput()
-    size: int  # different ids
-    worded: bool  # whether a step is a word or a piece of one
+    size: int  # number of different ids
+    worded: bool  # whether a step is a word or a subword
 
 
 READ_AS = {
     "char": "characters",
     "byte": "bytes",
-    "bpe": "word pieces",
-    "word": "frequent words, others by characters",
+    "bpe": "subwords",
+    "word": "frequent words, others as characters",
 }
 
 
 class SymbolTokens(Tokens):
-    """A step a symbol of a table: characters, bytes or word pieces."""
+    """One token of a vocabulary per step: a character, a byte, a subword or a word."""
 
     def __init__(self, table: Table) -> None:
         self.table, self.kind, self.size = table, table.kind, 1 + table.size
@@ -72,16 +72,16 @@ class SymbolTokens(Tokens):
 
 
 class WordTokens(Tokens):
-    """A step a word, with characters inside (Bojanowski et al. 2017): the word itself, whatever its case, where the
-    training part has it more than once, and the pieces of three and four characters of it as it is written.
+    """One word per step, with its character n-grams (Bojanowski et al. 2017): the lower-case word, if the training
+    split has it more than once, and the n-grams of three and four characters of the word as written.
 
-    Pieces share 16,384 vectors by a checksum, so that a word never met has a vector too.
+    The n-grams share 16,384 embeddings by a checksum, so that an unseen word has an embedding too.
     """
 
-    worded, read_as = True, "words with characters inside"
+    worded, read_as = True, "words with character n-grams"
 
     def __init__(self, words: Iterable[str], given: bool = False) -> None:
-        """given: a text's words are those it is given as (`given_words`), not those that are found in it."""
+        """given: the text is a list of words already (`given_words`) and is not split into words here."""
         self.words, self.given = list(words), given
         self.kind = "given" if given else "words"
         self.size = FIRST + len(self.words) + BUCKETS
@@ -90,7 +90,7 @@ class WordTokens(Tokens):
 
     @classmethod
     def learn(cls, texts: Iterable[str], given: bool = False) -> WordTokens:
-        """The table of a training part's words, the most frequent first."""
+        """Learn the vocabulary of a training split's words, the most frequent first."""
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(given_words(text.lower()) if given else WORD.findall(text.lower()))
@@ -122,8 +122,8 @@ class WordTokens(Tokens):
 
 
 class LabelTokens(Tokens):
-    """One step of one id: the whole text is one of few labels. A label that is not known is read as the one that is
-    written most like it, or as the most frequent one."""
+    """A single step with a single id: the whole text is one of a few labels. An unknown label is replaced by the most
+    similar one by spelling, or else by the most frequent one."""
 
     kind, lead, worded, input = "label", 0, False, LabelInput()
 
@@ -136,12 +136,12 @@ class LabelTokens(Tokens):
 
     @classmethod
     def learn(cls, texts: Iterable[str]) -> LabelTokens:
-        """The labels of a training part."""
+        """Learn the labels of a training split."""
         counts = Counter(texts)
         return cls(sorted(counts, key=lambda name: (-counts[name], name)))
 
     def known(self, text: str) -> str:
-        """The label that a text is read as."""
+        """The label as which a text is read."""
         if text in self._number:
             return text
         return next(iter(get_close_matches(text, self.names, 1)), self.names[0])
@@ -157,7 +157,7 @@ class LabelTokens(Tokens):
 
 
 def pieces_of(word: str) -> list[str]:
-    """The pieces of a word between < and >; of a long one its beginning's and its end's."""
+    """The character n-grams of a word between < and >; of a long word those of its beginning and its end."""
     whole = f"<{word}>"
     pieces = [whole[place : place + n] for n in LENGTHS for place in range(len(whole) - n + 1)]
     if len(pieces) <= PIECES:
@@ -167,14 +167,15 @@ def pieces_of(word: str) -> list[str]:
 
 
 def learn_given(kind: str, texts: Iterable[str]) -> Tokens:
-    """The tokens of a training part whose words are given, because each has a tag. Raises OptionError for others."""
+    """Learn the tokens of a training split whose words are given because each has a tag. Raises OptionError where
+    another kind of token is requested."""
     if kind not in ("auto", "word"):
-        raise OptionError(f"Tags are of words: --symbols {kind} is no choice here. Leave it out.")
+        raise OptionError(f"Tags belong to words: --symbols {kind} cannot be used here. Leave it out.")
     return WordTokens.learn(texts, given=True)
 
 
 def grow_tokens(table: Table, texts: Iterable[str]) -> tuple[SymbolTokens, str]:
-    """The tokens of a run's table of symbols with the characters of these texts that it lacked, and these."""
+    """A run's vocabulary extended by the characters of these texts that it lacks, and these characters."""
     lacking: Counter[str] = Counter()
     for text in texts:
         lacking.update(table.unseen_counts(text))
@@ -182,8 +183,9 @@ def grow_tokens(table: Table, texts: Iterable[str]) -> tuple[SymbolTokens, str]:
 
 
 def learn_tokens(kind: str, texts: Iterable[str]) -> Tokens:
-    """The tokens of a training part. "auto": words where a text has several, else characters, or bytes where there
-    are more than 512 of them. Raises OptionError for an unknown kind; `texts` is gone through more than once."""
+    """Learn the tokens of a training split. "auto": words where texts have three or more on average, else characters,
+    or bytes where there are more than 512 different characters. Iterates over `texts` several times. Raises
+    OptionError for an unknown kind."""
     if kind not in TOKENS:
         raise OptionError(f"--symbols takes {', '.join(TOKENS)}; '{kind}' was given.{nearest(kind, TOKENS)}")
     counts: Counter[str] = Counter()
@@ -201,15 +203,17 @@ def learn_tokens(kind: str, texts: Iterable[str]) -> Tokens:
 
 
 def tokens_from_json(value: Mapping[str, Any]) -> Tokens:
-    """The tokens that `to_json` wrote. Raises RunError where they are damaged."""
+    """The tokens from the value of `to_json`. Raises RunError where it is damaged."""
     if isinstance(value, Mapping) and value.get("kind") == "label":
         names = value.get("names")
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-            raise RunError("The run's symbols.json is damaged: its labels are no list of names. Train again.")
+            raise RunError("The run's symbols.json is damaged: its labels are not a list of names. Train again.")
         return LabelTokens(names)
     if not isinstance(value, Mapping) or value.get("kind") not in ("words", "given"):
         return SymbolTokens(table_from_json(value))
     words = value.get("words")
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise RunError("The table of words is damaged: it is no list of words. Use another run, or train again.")
+        raise RunError(
+            "The vocabulary is damaged: its words are not a list of texts. Use another run, or train again."
+        )
     return WordTokens(words, given=value["kind"] == "given")

@@ -1,4 +1,4 @@
-"""Columns of a table that are neither read nor answered: they are named, and names of splits among them refused."""
+"""Columns of a table that are neither input nor output: they are listed, and a column of split names is refused."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from unrolled.data.table_file import Cell, TableFile
 from unrolled.data.written_numbers import shortened
 from unrolled.errors import DataError
 
-NAMED = 3  # columns that a note names
+NAMED = 3  # most columns named in a note
 OPTIONS = {"validation": "--valid FILE", "test": "--test FILE"}
 
 
 def unread_note(table: TableFile, columns: Columns) -> str:
-    """What is said of the columns that a table has beside those that are used; "" where it has none."""
+    """The note that lists the unused columns of a table; "" where it has none."""
     names = [shortened(name) for name in _unread(table, columns)]
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return f"not read: {', '.join(names[:NAMED])}{more}; to read others: --input" if names else ""
 
 
 def check_no_splits(table: TableFile, columns: Columns) -> None:
-    """Raises DataError for a column that says which split each row is of, which no part would be cut by."""
+    """Raise DataError for a column that names the split of each row, because the rows would not be split by it."""
     for name, cells in first_cells(table, _unread(table, columns)).items():
         if not cells or not all(map(_is_split, cells)):
             continue
@@ -29,9 +29,9 @@ def check_no_splits(table: TableFile, columns: Columns) -> None:
         if found:
             named = " ".join(option for split, option in OPTIONS.items() if split in found.values())
             raise DataError(
-                f"{table.path}: '{name}' holds names of splits ({', '.join(sorted(found))}), which are not kept: "
-                "rows of all would be learnt from.\nWrite each split into a file of its own, and name the others: "
-                f"{named}\nTo draw the parts by chance all the same: --valid 0.1 --test 0.1"
+                f"{table.path}: '{name}' holds names of splits ({', '.join(sorted(found))}), which are ignored: "
+                "all rows would be training data.\nWrite each split into its own file, and name the others: "
+                f"{named}\nTo draw the splits at random instead: --valid 0.1 --test 0.1"
             )
 
 
@@ -45,7 +45,7 @@ def _is_split(cell: Cell) -> bool:
 
 
 def _kinds(table: TableFile, name: str) -> set[str]:
-    """The different cells of a column of names of splits; none where another thing stands among them."""
+    """The different cells of a column of split names; empty where any cell is something else."""
     kinds = set[str]()
     for row in table.rows([name]):
         cell = row.cells[0]

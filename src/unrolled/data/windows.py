@@ -1,7 +1,7 @@
-"""Batches of windows. Batch k is a pure function of (seed, k), so that there is no loader to save.
+"""Batches of windows. Batch k is a pure function of (seed, k), so that no loader state has to be saved.
 
-Long documents form a stream: each row reads on from window to window and carries its state. Short ones are rows
-that start anew. A window never crosses a border: what is left of it is padding.
+Long documents form a stream: each row of the batch continues from window to window and carries its state. Short
+documents are rows that start from the start state. A window never crosses the end of a document: the rest is padding.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-LONGEST = 8  # windows that a row of RowBatches is long at most
-PHASED = 16  # windows a stretch from which on StreamBatches cuts windows elsewhere each epoch
-TOO_MUCH = 0.25  # padding in windows from which on documents are rows
-PIECE = 200  # targets of a stretch that part_rows reads at least, where it may not read all
-LONG_PIECE = 2_000  # and of each piece of a long stretch, which is read without its past,
-PIECES = 8  # of which there are so many at most
+LONGEST = 8  # most windows in a row of RowBatches
+PHASED = 16  # average windows per segment from which on StreamBatches shifts its windows each epoch
+TOO_MUCH = 0.25  # share of padding in windows from which on documents are rows
+LEAST_TARGETS = 200  # least targets that part_rows reads of a segment, where it is limited
+SAMPLE = 2_000  # least targets of each sample of a long segment, which is read without its past
+MOST_SAMPLES = 8  # most samples of a long segment
 
 
 class Batch(NamedTuple):
-    """B rows of at most T steps. Past a row's length, inputs and targets are 0 and not to be read."""
+    """B rows of at most T steps. Past a row's length, inputs and targets are padding: 0, and not to be used."""
 
-    inputs: Tensor  # (B, T) int64: the symbol before each target, a border where a document begins
+    inputs: Tensor  # (B, T) int64: the token before each target, BOS where a document begins
     targets: Tensor  # (B, T) int64
-    lengths: Tensor  # (B,) int64, 0 for a row with nothing to read
+    lengths: Tensor  # (B,) int64, 0 for a row without targets
     fresh: Tensor  # (B,) bool: the row starts from the start state
 
     @property
@@ -46,14 +46,14 @@ class Batch(NamedTuple):
 
     @property
     def asked(self) -> int:
-        """How many targets are to be foreseen; what a loss is divided by."""
+        """The number of targets to be predicted, by which the loss is divided."""
         import torch
 
         within = torch.arange(self.targets.shape[1]) < self.lengths[:, None]  # (B, T)
         return int((within & (self.targets >= 0)).sum())
 
     def to(self, device: torch.device) -> Batch:
-        """The same with inputs and targets on a device; lengths stay where they are."""
+        """The batch with inputs and targets on a device; lengths stay where they are."""
         return self._replace(inputs=self.inputs.to(device), targets=self.targets.to(device))
 
     def cut(self, a: int, b: int) -> Batch:
@@ -63,10 +63,11 @@ class Batch(NamedTuple):
 
 
 class StreamBatches:
-    """Rows that read on: row r reads the windows from r·M/B on, one a batch, of the M windows of an epoch.
+    """Rows that continue from batch to batch: row r reads one window per batch, from window r·M/B of the M windows of
+    an epoch on.
 
-    Each epoch begins elsewhere, and cuts long stretches into windows at other places. Every target is read once an
-    epoch. A row is fresh where a stretch or an epoch begins.
+    Each epoch begins at another window, and cuts long segments into windows at other places. Every target is read
+    once per epoch. A row is fresh where a segment or an epoch begins.
     """
 
     shape = "stream"
@@ -83,7 +84,7 @@ class StreamBatches:
         self.batch_size, self.window, self.seed = batch, window, seed
         self._symbols = symbols
         self._first, self._stop = target_ranges(symbols, stretches, ends)  # (S,)
-        self._mid = self._first == stretches[:, 0]  # (S,) it begins within its document
+        self._mid = self._first == stretches[:, 0]  # (S,) whether the segment begins within its document
         targets = self._stop - self._first
         self.symbols_an_epoch = int(targets.sum())
         self._phased = self.symbols_an_epoch >= PHASED * window * len(targets)
@@ -94,11 +95,11 @@ class StreamBatches:
 
     @property
     def padding_share(self) -> float:
-        """How much of the batches of an epoch is padding."""
+        """The share of padding in the batches of an epoch."""
         return 1 - self.symbols_an_epoch / (self.batches_an_epoch * self.batch_size * self.window)
 
     def batch(self, k: int) -> Batch:
-        """Batch k, from 0, of an endless row of epochs."""
+        """Batch k, counted from 0 over all epochs."""
         epoch, turn = divmod(k, self.batches_an_epoch)
         if epoch != self._epoch:
             self._turn_to(epoch)
@@ -109,7 +110,7 @@ class StreamBatches:
         shift = numpy_generator(self.seed, "stream", epoch).integers(count)
         place = np.where(alive, (ordinal + shift) % count, 0)
         stretch = np.searchsorted(self._until, place, side="right")
-        number = place - np.append(0, self._until)[stretch]  # which window of its stretch
+        number = place - np.append(0, self._until)[stretch]  # which window of its segment
         start = self._first[stretch] + number * self.window - self._skip
         stop = np.minimum(start + self.window, self._stop[stretch])
         start = np.maximum(start, self._first[stretch])
@@ -118,7 +119,7 @@ class StreamBatches:
         return gather(self._symbols, start, lengths, self.window, opens & self._mid[stretch], opens | (turn == 0))
 
     def _turn_to(self, epoch: int) -> None:
-        """Cut the windows of an epoch: where phased, the first of each stretch is `_skip` shorter."""
+        """Cut the windows of an epoch: if shifted, the first window of each segment is `_skip` shorter."""
         self._epoch = epoch
         if self._phased:
             self._skip = int(numpy_generator(self.seed, "phase", epoch).integers(self.window))
@@ -126,10 +127,10 @@ class StreamBatches:
 
 
 class RowBatches:
-    """Each document a row of its own, read from the start state; documents of like length share a batch.
+    """One document per row, read from the start state; documents of similar length share a batch.
 
-    Documents longer than 8 windows are cut into such pieces. Every target is read once an epoch, in an order that
-    (seed, epoch) shuffles; an epoch's odd batch is filled up with rows of length 0.
+    Documents longer than 8 windows are cut into segments of that length. Every target is read once per epoch, in an
+    order shuffled by (seed, epoch). The last batch of an epoch is filled up with rows of length 0.
     """
 
     shape = "rows"
@@ -148,13 +149,13 @@ class RowBatches:
         targets = count_targets(symbols, stretches, ends)
         self.symbols_an_epoch = int(targets.sum())
         self._longest = LONGEST * window
-        self._pieces = self._later_pieces(np.flatnonzero(targets > self._longest))
-        self._order = RowOrder(len(stretches) + len(self._pieces), batch, seed, self._by_length)
+        self._later = self._later_segments(np.flatnonzero(targets > self._longest))
+        self._order = RowOrder(len(stretches) + len(self._later), batch, seed, self._by_length)
         self.batches_an_epoch = self._order.batches_an_epoch
 
     @property
     def padding_share(self) -> float:
-        """How much of the batches of the first epoch is padding; of 64 of them, where there are more."""
+        """The share of padding in the batches of the first epoch; estimated from 64 of them if there are more."""
         count = min(POOL, self.batches_an_epoch)
         chosen = (self._order.rows(k * self.batches_an_epoch // count) for k in range(count))
         lengths = [self._ranges(rows)[1] for rows in chosen]
@@ -162,7 +163,7 @@ class RowBatches:
         return 1 - sum(int(of_row.sum()) for of_row in lengths) / steps
 
     def batch(self, k: int) -> Batch:
-        """Batch k, from 0, of an endless row of epochs; T is its longest row's length."""
+        """Batch k, counted from 0 over all epochs; T is the length of its longest row."""
         rows = self._order.rows(k)
         start, lengths, hidden = self._ranges(np.resize(rows, self.batch_size))
         lengths[len(rows) :] = 0
@@ -172,8 +173,8 @@ class RowBatches:
     def _by_length(self, rows: Numbers) -> NDArray[np.int64]:
         return np.argsort(self._ranges(rows)[1], kind="stable")
 
-    def _later_pieces(self, stretch: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where the second and further pieces of long stretches begin and stop, (P, 2)."""
+    def _later_segments(self, stretch: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the second and later segments of long documents begin and stop, (P, 2)."""
         first, stop = target_ranges(self._symbols, self._stretches[stretch], self._ends[stretch])
         counts = -(-(stop - first) // self._longest) - 1
         number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + 1
@@ -181,16 +182,17 @@ class RowBatches:
         return np.stack([start, np.minimum(start + self._longest, np.repeat(stop, counts))], axis=1)
 
     def _ranges(self, rows: Numbers) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """First target and length of rows, and whether a row's past is another part's.
+        """First target and length of rows, and whether the token before a row belongs to another split.
 
-        A number below S is a stretch's first piece, another a later piece: nothing is held for each document.
+        A row number below S is the first segment of a document, any other a later one: nothing is stored per
+        document.
         """
         later = rows >= len(self._stretches)
         stretch = np.where(later, 0, rows)
         stretches = self._stretches[stretch]
         first, stop = target_ranges(self._symbols, stretches, self._ends[stretch])
         hidden = (first == stretches[:, 0]) & ~later
-        first[later], stop[later] = self._pieces[rows[later] - len(self._stretches)].T
+        first[later], stop[later] = self._later[rows[later] - len(self._stretches)].T
         return first, np.minimum(stop - first, self._longest), hidden
 
 
@@ -202,9 +204,9 @@ def gather(
     hidden: NDArray[np.bool_],
     fresh: NDArray[np.bool_],
 ) -> Batch:
-    """Read each row's targets from `start` on, and the symbols before them.
+    """Read each row's targets from `start` on, and the tokens before them.
 
-    Where `hidden`, the symbol before the first belongs to another part, and a border stands in its place.
+    Where `hidden`, the token before the first belongs to another split and is replaced by BOS.
     """
     import torch
 
@@ -218,7 +220,7 @@ def gather(
 
 
 def count_windows(targets: NDArray[np.int64], window: int, skip: int) -> NDArray[np.int64]:
-    """The windows of all stretches up to and with each, (S,), the first of each being `skip` shorter."""
+    """The cumulative number of windows of the segments, (S,), if the first window of each is `skip` shorter."""
     windows = targets + (skip + window - 1)
     windows //= window
     windows[targets == 0] = 0
@@ -226,15 +228,15 @@ def count_windows(targets: NDArray[np.int64], window: int, skip: int) -> NDArray
 
 
 def make_batches(corpus: Corpus, part: str, batch: int, window: int, seed: int) -> StreamBatches | RowBatches:
-    """The batches that suit a part: a stream where under a quarter of its windows is padding, else rows.
+    """The batches of a split: a stream if less than a quarter of its windows is padding, else rows.
 
-    Raises DataError where the part is empty.
+    Raises DataError where the split is empty.
     """
     symbols, stretches, ends = corpus.symbols, corpus.parts[part], corpus.ends[part]
     targets = count_targets(symbols, stretches, ends)
     read = int(targets.sum())
     if not read:
-        raise DataError(f"The {part} part of {corpus.path} is empty: no text was cut off for it.")
+        raise DataError(f"The {part} split of {corpus.path} is empty: no text was cut off for it.")
     steps = int(count_windows(targets, window, 0)[-1]) * window
     del targets  # eight bytes a document
     if corpus.document_count == 1 or read > (1 - TOO_MUCH) * steps:
@@ -243,19 +245,19 @@ def make_batches(corpus: Corpus, part: str, batch: int, window: int, seed: int) 
 
 
 def part_rows(corpus: Corpus, part: str, limit: int | None = None) -> Iterator[tuple[Symbols, Symbols]]:
-    """Inputs and targets of each stretch of a part, in order; each starts anew.
+    """Inputs and targets of each segment of a split, in order, each read from the start state.
 
-    With `limit`, about so many targets: the beginnings of stretches spread evenly over the part, and of a long
-    stretch several pieces spread over it, for its beginning may be easier, or harder, than the rest.
+    With `limit`, about so many targets: the beginnings of segments spread evenly over the split, and of a long
+    segment several samples spread over it, because its beginning may be easier, or harder, than the rest.
     """
     symbols, stretches = corpus.symbols, corpus.parts[part]
     first, stop = target_ranges(symbols, stretches, corpus.ends[part])
     chosen = np.flatnonzero(stop > first)
     left = int((stop - first).sum())
-    least = left  # targets that are read of a stretch at least
+    least = left  # least targets that are read of a segment
     if limit is not None and limit < left:
-        least = PIECE
-        count = max(1, limit // min(PIECE, max(1, left // len(chosen))))
+        least = LEAST_TARGETS
+        count = max(1, limit // min(LEAST_TARGETS, max(1, left // len(chosen))))
         if count < len(chosen):
             chosen = chosen[np.arange(count) * len(chosen) // count]
         left = limit
@@ -266,8 +268,8 @@ def part_rows(corpus: Corpus, part: str, limit: int | None = None) -> Iterator[t
         if not taken:
             return
         left -= taken
-        pieces = 1 if taken == whole else max(1, min(PIECES, taken // LONG_PIECE))
-        for piece in range(pieces):
-            start = int(first[row]) + whole * piece // pieces
-            end = start + taken // pieces + (piece < taken % pieces)
+        samples = 1 if taken == whole else max(1, min(MOST_SAMPLES, taken // SAMPLE))
+        for sample in range(samples):
+            start = int(first[row]) + whole * sample // samples
+            end = start + taken // samples + (sample < taken % samples)
             yield np.append(np.zeros(1, symbols.dtype), symbols[start : end - 1]), symbols[start:end]

@@ -1,4 +1,4 @@
-"""Words of a text that is given as words: lists of them as one text, and back."""
+"""Convert a list of words to one text, and back."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 
 def join_words(words: Iterable[object]) -> str:
-    """Words as a text that `given_words` takes apart again, whatever spaces are in them."""
+    """Join words into a text that `given_words` splits again, even if they contain spaces."""
     return "".join(f"{word}".replace("\n", " ") + "\n" for word in words)
 
 
 def given_words(text: str) -> list[str]:
-    """The words that a text is given as: each with a line end after it, or with spaces between."""
+    """The words of a text: each followed by a line end, or separated by spaces."""
     return text.removesuffix("\n").split("\n") if "\n" in text else text.split()

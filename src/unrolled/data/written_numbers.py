@@ -1,4 +1,4 @@
-"""Numbers as people write them in a cell: which cell is one, which is nearly one and why, and decimal commas."""
+"""Numbers as people write them in cells: valid numbers, cells that are nearly numbers, and decimal commas."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from numpy.typing import NDArray
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 COMMA = re.compile(r"[+-]?(\d+(\.\d{3})*|\d*),\d+([eE][+-]?\d+)?|[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-MINUS = "\N{MINUS SIGN}\N{EN DASH}\N{EM DASH}\N{FULLWIDTH HYPHEN-MINUS}"  # written for -
+MINUS = "\N{MINUS SIGN}\N{EN DASH}\N{EM DASH}\N{FULLWIDTH HYPHEN-MINUS}"  # characters written in place of -
 MONEY = "$€£¥₹₽₩₺₪₴₫฿"
-PARTED = r"[1-9]\d{0,2}(?:[\s'’_]\d{3})+(?:[.,]\d*)?"  # 1 001, 1'001 and 1_001, whatever the blank
+PARTED = r"[1-9]\d{0,2}(?:[\s'’_]\d{3})+(?:[.,]\d*)?"  # 1 001, 1'001 and 1_001, with any kind of space
 ONE = rf"(?:{PARTED}|[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?)"
 SIGNED = re.compile(rf"[+{MINUS}-]?\s*[{MONEY}]?\s*[+{MINUS}-]?{ONE}\s*[%‰{MONEY}]?")
 DOTTED = re.compile(r"(?!\d{1,3}(\.\d{3})+$)\d+(\.\d+){2,}")  # 31.12.1999, 192.168.0.1
-PAIR = re.compile(r"\(?[+-]?\d+\.\d+\s*[,;]\s*[+-]?\d+\.\d+\)?")  # 52.5,-13.4: a place
+PAIR = re.compile(r"\(?[+-]?\d+\.\d+\s*[,;]\s*[+-]?\d+\.\d+\)?")  # 52.5,-13.4: coordinates
 PHONE = re.compile(r"\+\d{1,3}(\s\d{3})+")  # +48 601 234 567
 UNIT = r"[^\s\d.,:;!?()+/&#-][^\s\d]{0,11}[23]?"  # kg, °C, m2, km/h
 AMOUNT = re.compile(
     rf"(?:[~≈<>≤≥]=?|ca\.?|[+{MINUS}-])?\s*(?:[A-Z]{{0,3}}[{MONEY}]|(?P<before>[A-Z]{{3}}))?\s*(?:{ONE})"
     rf"(?P<to>\s*[{MINUS}-]\s*{ONE})?(?:\s*(?P<after>{UNIT}))?\+?|\({ONE}\)|\d+\s*/\s*\d+"
 )
-EXACT = 2**53  # up to which each whole number is a float of 64 bits
-MOST_DIGITS = 400  # of a whole number that a float can hold, and some zeros
-LONGEST = 60  # characters of what is nearly a number; what is one may be as long as it likes
+EXACT = 2**53  # up to here every integer is exact in float64
+MOST_DIGITS = 400  # most digits of an integer that fits into float64, and some zeros
+LONGEST = 60  # most characters of a cell that is nearly a number; numbers themselves may be longer
 UNDEFINED = frozenset(("nan", "na", "n/a", "#n/a", "null", "none", "nil", "missing", "-", "--", "?"))
-ENDLESS = frozenset(("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"))
+INFINITE = frozenset(("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"))
 GROUPED = {
     ",": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?|[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?"),
     ".": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?|[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"),
 }
-"""Numbers by what stands before their decimals; the other mark stands between thousands, never behind a first 0."""
+"""Numbers by their decimal mark; the other mark may separate thousands, but not after a leading 0."""
 
 
 def is_number(cell: Any) -> bool:
-    """Whether a cell is a number that can be held, or written as one."""
+    """Whether a cell is a finite number in float64, or is written as one."""
     if isinstance(cell, str):
         return NUMBER.fullmatch(cell.strip()) is not None and math.isfinite(float(cell))
     return not isinstance(cell, bool) and isinstance(cell, int | float) and is_held(cell)
 
 
 def all_numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
-    """Cells as numbers (N,), all at once, where each is one by `is_number`; else None. For very many columns.
+    """Cells as numbers (N,), if every one is a number by `is_number`; else None. Fast, for tables of many columns.
 
-    Python reads as a float what `is_number` takes, and beyond it inf, nan and 1_000.
+    Python's float() accepts what `is_number` accepts, and also inf, nan and 1_000, which are excluded here.
     """
     if not {str, int, float}.issuperset(map(type, cells)):
         return None
@@ -61,7 +61,7 @@ def all_numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
 
 
 def is_held(number: float) -> bool:
-    """Whether a number is finite in 64 bits: a JSON file may hold whole numbers that are not, and NaN."""
+    """Whether a number is finite in float64. A JSON file may hold integers that are not, and NaN."""
     try:
         return math.isfinite(float(number))
     except OverflowError:
@@ -69,7 +69,7 @@ def is_held(number: float) -> bool:
 
 
 def is_rounded(cell: Any) -> bool:
-    """Whether a cell is a whole number that loses digits in 64 bits, as most past 2^53 do: an id, mostly."""
+    """Whether a cell is an integer that is not exact in float64, as most beyond 2^53; usually an id."""
     if isinstance(cell, str):
         if not len(str(EXACT)) <= len(cell) <= MOST_DIGITS or WHOLE.fullmatch(cell.strip()) is None:
             return False
@@ -80,24 +80,24 @@ def is_rounded(cell: Any) -> bool:
 
 
 def say_rounded(cell: Any) -> str:
-    """What is said of a whole number that loses digits."""
-    return f"{cell}, which would become {int(float(cell))}: past 2^53 whole numbers lose digits"
+    """The part of a message about an integer that is not exact in float64."""
+    return f"{cell}, which would become {int(float(cell))}: integers beyond 2^53 lose digits"
 
 
 def may_be_rounded(numbers: NDArray[np.floating[Any]]) -> bool:
-    """Whether one of these may be past 2^53; False at once where none is."""
+    """Whether one of these numbers may be beyond 2^53; a quick test that is never wrongly False."""
     return not np.vdot(numbers, numbers) < float(EXACT) ** 2
 
 
 def is_undefined(cell: Any) -> bool:
-    """Whether a cell says that a number is missing: nan, NA, null, and the like."""
+    """Whether a cell marks a missing number: nan, NA, null, and similar."""
     if isinstance(cell, float):
         return math.isnan(cell)
     return isinstance(cell, str) and cell.strip().lower() in UNDEFINED
 
 
 def is_nearly(cell: Any) -> bool:
-    """Whether a cell is written nearly as a number: 3,14 or 12% or 1e400."""
+    """Whether a cell is nearly a number: 3,14 or 12% or 1e400."""
     if isinstance(cell, bool):
         return False
     if isinstance(cell, int | float):
@@ -105,7 +105,7 @@ def is_nearly(cell: Any) -> bool:
     if not isinstance(cell, str) or is_number(cell):
         return False
     written = cell.strip()
-    if NUMBER.fullmatch(written) or written.lower() in ENDLESS:
+    if NUMBER.fullmatch(written) or written.lower() in INFINITE:
         return True
     if len(written) > LONGEST or DOTTED.fullmatch(written) or PHONE.fullmatch(written):
         return False
@@ -114,7 +114,7 @@ def is_nearly(cell: Any) -> bool:
 
 def unit_of(cell: Any, spans: bool = False) -> str | None:
     """The unit of a cell that is a single amount: "kg" of 12 kg, "EUR" of EUR 3.50, "" of ~5, (5.5) and 12/200; None
-    for any other cell, a number among them. spans: 5-10 is one, too, as which phone numbers are written as well."""
+    for any other cell, also for a number. spans: accept ranges such as 5-10, whose form phone numbers have too."""
     if not isinstance(cell, str) or len(cell) > LONGEST or is_number(cell) or is_nearly(cell):
         return None
     if not any(map(str.isdigit, cell)) or DOTTED.fullmatch(cell.strip()) or PHONE.fullmatch(cell.strip()):
@@ -126,55 +126,55 @@ def unit_of(cell: Any, spans: bool = False) -> str | None:
 
 
 def cure(cell: Any, by_run: bool = False) -> str:
-    """What settles a cell that is no number where numbers are expected, in a line. by_run: where a run expects them,
-    whose way of reading them is settled."""
+    """One line of advice for a cell that is not a number where numbers are expected. by_run: a trained run expects
+    them, so that its options cannot be changed."""
     written = str(cell).strip()
     if is_undefined(cell):
         return "Leave such rows out with --skip-empty, or write the number."
     if len(written) <= LONGEST and COMMA.fullmatch(written):
         if by_run:
-            return "Write it as 3.14, without marks between thousands; or use a run that was trained with --decimal ,"
+            return "Write it as 3.14, without thousands separators; or use a run that was trained with --decimal ,"
         before, between = (GROUPED[mark].fullmatch(written) is not None for mark in (",", "."))
         if before and not between:
-            return "The comma stands before its decimals; where it does so in all cells: --decimal ,"
+            return "The comma is the decimal mark; if it is in all cells: --decimal ,"
         if between and not before:
-            return "The comma parts its thousands; where it does so in all cells: --decimal ."
-        return "Where the comma stands before the decimals: --decimal , and where it parts thousands: --decimal ."
+            return "The comma separates thousands; if it does in all cells: --decimal ."
+        return "If the comma is the decimal mark: --decimal , and if it separates thousands: --decimal ."
     if len(written) <= LONGEST and PAIR.fullmatch(written):
-        return "These are two numbers: write each into a column of its own."
+        return "These are two numbers: write each into its own column."
     if minus := re.match(f"[{MINUS}]", written):
-        return f"Its minus sign is the character U+{ord(minus[0]):04X}: write - in its place."
+        return f"Its minus sign is the character U+{ord(minus[0]):04X}: write - instead."
     if re.fullmatch(rf"[+-]?{PARTED}", written):
-        marks = "blanks" if re.search(r"\s", written) else "marks between thousands"
+        marks = "spaces" if re.search(r"\s", written) else "thousands separators"
         plain = re.sub(r"[\s'’_]", "", written)
         return f"Write the number without {marks}: {plain}."
     if re.fullmatch(r"[+-]?[1-9]\d{0,2}(\.\d{3}){2,}", written):
         plain = written.replace(".", "")
         if by_run:
             return f"Write it as {plain}; or use a run that was trained with --decimal ,"
-        return f"Its points part thousands ({plain}); where they do so in all cells: --decimal ,"
-    if written.lower() in ENDLESS:
-        return "It is endless, and what is read are numbers that end. Write the number, or leave the row out."
+        return f"Its points separate thousands ({plain}); if they do in all cells: --decimal ,"
+    if written.lower() in INFINITE:
+        return "It is infinite; finite numbers are expected. Write the number, or leave the row out."
     if is_nearly(cell) and not re.search(rf"[%‰{MONEY}]", written):
         if not NUMBER.fullmatch(written):
             return "Write it as 3.14, or leave the row out."
         return "A number has about 308 digits before its point at most. Correct it, or leave the row out."
     if not any(one.isdigit() for one in written):
-        return "Write the number; where there is none, leave the cell empty, and such rows out with --skip-empty."
+        return "Write the number. If there is none, leave the cell empty and skip such rows with --skip-empty."
     return "Write the number alone."
 
 
 def shortened(cell: Any, most: int = 40) -> str:
-    """A cell for a message."""
+    """A cell, cut to `most` characters for a message."""
     try:
         written = str(cell)
-    except ValueError:  # Python writes no whole number of over 4,300 digits
+    except ValueError:  # Python converts no integer of over 4,300 digits
         return "a whole number of thousands of digits"
     return written if len(written) <= most else f"{written[:most]} …"
 
 
 def plain_number(cell: str, decimal: str) -> str:
-    """A cell that is a number with this mark before its decimals, as Python writes it; any other cell as it is."""
+    """A number with this decimal mark, in Python's notation; any other cell unchanged."""
     written = cell.strip()
     if len(written) > LONGEST or not GROUPED[decimal].fullmatch(written):
         return cell
@@ -182,8 +182,8 @@ def plain_number(cell: str, decimal: str) -> str:
 
 
 def write_number(value: float, scale: float = 0.0) -> str:
-    """A number as short as tells it from others: six digits, or more where it is far from zero. scale: about how far
-    such numbers stand apart; 0 writes all of it, as it stands in a table."""
+    """Write a number with as many digits as its scale needs: six, or more if it is far from zero. scale: the typical
+    difference between such numbers; 0 writes all digits, as in a table."""
     if not math.isfinite(value):
         return str(value)
     if not scale > 0:
