@@ -66,7 +66,7 @@ def test_a_text_that_looks_like_a_table_says_so(delimiter: str, said: str, name:
     (tmp_path / name).write_text("\n".join([delimiter.join(("text", "size", "label")), *rows(delimiter)]))
     told = info_data(tmp_path / name)["description"]
     assert (
-        f"it looks like a table whose cells are separated by {said} (to train on it as a table, rename it to .csv) but"
+        f"it looks like a table whose cells are separated by {said} (to train on it as a table, rename it to .csv) "
         in told
     )
 
