@@ -80,7 +80,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("predict run --text a --temperature 1 --seed=-1", ("--seed is a whole number of at least 0",)),
     ("train loop", ("loop", "is a link to itself")),
     ("train nothing", ("nothing", "folder without text")),
-    ("train pictures", ("pictures", "nothing says what each is", "label")),
+    ("train pictures", ("pictures", "without labels", "label")),
     ("train empty.txt", ("empty.txt", "empty")),
     ("train mark.txt", ("mark.txt", "empty")),
     ("train same.txt", ("same.txt", "symbol")),

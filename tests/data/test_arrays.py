@@ -118,10 +118,10 @@ NPZ: dict[str, tuple[bytes, str]] = {
     "a single value": (saved(x=5), r"'x' is a single value; an array with a row for each example"),
     "text of two axes": (saved(x=[["a", "b"]]), r"'x' is an array of text of 2 axes"),
     "no arrays": (zipped(), r"a\.npz holds no arrays\. Save some"),
-    "no array": (zipped(x=b"text"), r"a\.npz: 'x' is no array of numpy that could be read: .*\. Save it anew"),
+    "no array": (zipped(x=b"text"), r"a\.npz: 'x' cannot be read as a numpy array: .*\. Save it again"),
     "too few values": (
         zipped(x=promising((10,), bytes(9))),
-        r"a\.npz is truncated or damaged: 'x' should hold 10 bytes by its header, and 9 are there",
+        r"a\.npz is truncated or damaged: 'x' should hold 10 bytes by its header; it holds 9\.",
     ),
     "a header that lies": (
         zipped(x=promising((1 << 60,), bytes(9))),
@@ -295,15 +295,15 @@ def test_an_npy_of_two_axes_alone_is_columns_by_number(tmp_path: Path) -> None:
 NPY: dict[str, tuple[dict[str, bytes], str]] = {
     "three axes alone": (
         {"x.npy": npy(GREY)},
-        r"x\.npy holds an array of 3 axes, and none of labels\.npy, targets\.npy, y\.npy stands beside it",
+        r"x\.npy holds an array of 3 axes, and its folder holds none of labels\.npy, targets\.npy, y\.npy\.",
     ),
     "no word in its name": (
         {"a.npy": npy(GREY)},
-        r"3 axes, and its name says of no file of labels.*\nSave it",
+        r"3 axes, and no file of labels fits its name.*\nSave it",
     ),
     "other counts": (
         {"x.npy": npy(GREY), "y.npy": npy([1, 2])},
-        r"x\.npy has 4 rows, and y\.npy beside it 2; each row has one label",
+        r"x\.npy has 4 rows, but y\.npy has 2; one label per row",
     ),
     "labels of three axes": (
         {"x.npy": npy(GREY), "y.npy": npy(np.zeros((4, 2, 2)))},
@@ -316,14 +316,14 @@ NPY: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "truncated": (
         {"x.npy": npy(WIDE)[:-1]},
-        r"x\.npy is truncated or damaged: 'x' should hold 96 bytes .*and 95 are",
+        r"x\.npy is truncated or damaged: 'x' should hold 96 bytes .*; it holds 95\.",
     ),
     "no rows": ({"x.npy": npy(WIDE[:0])}, r"x\.npy holds an array of shape \(0, 3\): no rows"),
     "a damaged header": (
         {"x.npy": promising((4, 3), bytes(12)).replace(b")", b"(")},
-        r"x\.npy: 'x' is no array of numpy that could be read",
+        r"x\.npy: 'x' cannot be read as a numpy array",
     ),
-    "text": ({"x.npy": b"1,2\n"}, r"x\.npy: 'x' is no array of numpy that could be read"),
+    "text": ({"x.npy": b"1,2\n"}, r"x\.npy: 'x' cannot be read as a numpy array"),
     "no end": ({"x.npy": npy([[1.0, np.inf]])}, r"x\.npy, row 1: '2' holds a number that is not finite"),
 }
 

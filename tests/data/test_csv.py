@@ -239,4 +239,4 @@ def test_a_text_in_two_normal_forms_is_said(tmp_path: Path) -> None:
     write(tmp_path, unicodedata.normalize("NFD", text), "t.txt")
     assert "two ways" not in info_data(path)["description"]
     write(tmp_path, text + unicodedata.normalize("NFD", text), "t.txt")
-    assert "spelled in two ways" in info_data(path)["description"]
+    assert "encoded in two ways" in info_data(path)["description"]

@@ -25,11 +25,11 @@ def touch(folder: Path, *names: str) -> Path:
 def test_files_side_by_side_ask_for_labels(ending: str, said: str, kind: str | None, tmp_path: Path) -> None:
     path = touch(tmp_path, *(f"{number % 10}_jackson_{number}.{ending}" for number in range(48)), "README.txt")
     with pytest.raises(
-        DataError, match=rf"holds 48 {said} side by side, such as 0_jackson_0\.{ending}, and"
+        DataError, match=rf"holds 48 {said} without labels, such as 0_jackson_0\.{ending}\."
     ) as raised:
         info_data(path, TrainOptions(kind=kind))
     assert f"A folder for each label was expected, things/one/1.{ending}" in str(raised.value)
-    assert "a table that names files and labels" in str(raised.value)
+    assert "a table of files and labels" in str(raised.value)
     assert "--symbols" not in str(raised.value)
     assert str(raised.value).count("\n") < 3
 
@@ -76,5 +76,5 @@ def test_labels_with_such_names_among_others_are_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "content"), [("a.json", "[]"), ("a.json", "[{}, {}]"), ("a.jsonl", "\n\n{}\n")])
 def test_json_without_a_row_says_so(name: str, content: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(DataError, match=r"holds no row with a name in it\. Rows were expected"):
+    with pytest.raises(DataError, match=r"holds no object with a key\. An array of objects was"):
         info_data(tmp_path / name)

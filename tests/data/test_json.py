@@ -79,18 +79,18 @@ def test_json_is_a_text_where_that_is_asked_for(tmp_path: Path) -> None:
 
 BAD: dict[str, tuple[str, str]] = {
     "an array of arrays": ("[[1, 2], [3, 4]]", r"row 1: a JSON object was expected.*list came"),
-    "a fault in an array": ('[{"a": 1},\n {"a": 2},\n {"a": }]', r"row 3: no JSON .*an array of objects"),
-    "an array without an end": ('[{"a": 1}, {"a": 2}', r"after row 2: the array has no end"),
-    "an object without an end": ('[{"a": 1}, {"a": 2', r"row 2: no JSON"),
-    "more after the end": ('[{"a": 1}] {"b": 2}', r"more stands after the end of its array, which is row 1"),
-    "an object over lines": ('{\n"a": 1\n}\n', r"row 1: no JSON .*\n.*--as language"),
-    "numbers without end": ('[{"a": ' + "1" * 5000 + "}]", r"row 1: no JSON that could be read"),
-    "too deep": ('[{"a": ' + "[" * 100_000 + "]", r"row 1: no JSON"),
+    "a fault in an array": ('[{"a": 1},\n {"a": 2},\n {"a": }]', r"row 3: invalid JSON .*an array of objects"),
+    "an array without an end": ('[{"a": 1}, {"a": 2}', r"after row 2: the array is not closed"),
+    "an object without an end": ('[{"a": 1}, {"a": 2', r"row 2: invalid JSON"),
+    "more after the end": ('[{"a": 1}] {"b": 2}', r"there is text after the end of its array, which is row 1"),
+    "an object over lines": ('{\n"a": 1\n}\n', r"row 1: invalid JSON .*\n.*--as language"),
+    "numbers without end": ('[{"a": ' + "1" * 5000 + "}]", r"row 1: invalid JSON\. A json file"),
+    "too deep": ('[{"a": ' + "[" * 100_000 + "]", r"row 1: invalid JSON"),
     "pandas by columns": ('{"a": {"0": 1, "1": 2}}\n', r"one object of columns \(a\).*\n.*orient=\"records\""),
-    "a name twice": ('[{"a": 1, "b": 2},\n{"a": 1, "a": 2}]', r"row 2: the name 'a' stands twice in one object"),
-    "a name twice in a line": ('{"a": 1}\n{"a": 1, "a": 1}\n', r"row 2: the name 'a' stands twice in one object"),
+    "a name twice": ('[{"a": 1, "b": 2},\n{"a": 1, "a": 2}]', r"row 2: the key 'a' is twice in one object"),
+    "a name twice in a line": ('{"a": 1}\n{"a": 1, "a": 1}\n', r"row 2: the key 'a' is twice in one object"),
     "objects in a list": ('[{"a": [1, {"b": 2}]}]', r"row 1: 'a' is an object"),
-    "csv": ("text,label\na,b\n", r"row 1: no JSON"),
+    "csv": ("text,label\na,b\n", r"row 1: invalid JSON"),
 }  # fmt: skip
 
 
@@ -125,7 +125,7 @@ WHOLE: dict[str, tuple[Any, str]] = {
     "columns": ({"text": ["a", "b"], "label": ["x", "y"]}, r"of columns \(text, label\), each a list of its rows"),
     "pandas": ({"text": {"0": "a"}, "label": {"0": "x"}}, r"of columns \(text, label\), each an object of its rows"),
     "pandas, split": ({"columns": ["text"], "index": [0], "data": [["a"]]}, r"orient=\"split\"\)"),
-    "pandas, by index": ({"0": {"text": "a"}, "1": {"text": "b"}}, r"whose names \(0, 1\) are those of its rows"),
+    "pandas, by index": ({"0": {"text": "a"}, "1": {"text": "b"}}, r"whose keys \(0, 1\) are names of rows"),
     "pandas, table": ({"schema": {"fields": []}, "data": [{"text": "a"}]}, r"with a schema"),
     "wrapped": ({"version": "1", "data": [{"text": "a"}, {"text": "b"}]}, r"around the rows, .* under 'data'"),
     "wrapped under another name": ({"examples": [{"text": "a"}]}, r"around the rows, .* under 'examples'"),
@@ -139,11 +139,11 @@ def test_a_table_within_one_object_is_told_with_what_to_write(case: str, indent:
     with pytest.raises(DataError, match=words) as raised:
         open_table(write(tmp_path, json.dumps(value, indent=indent)))
     said = str(raised.value)
-    assert "rows were expected: an array of objects, or one a line" in said
+    assert "expected: an array of objects, or one object per line" in said
     assert ('orient="records"' in said) == (not case.startswith("wrapped"))
     assert said.count("\n") < 3
     if indent is None and case == "columns":
-        assert "If it is a single row: name it .jsonl" in said
+        assert "If it is a single row, rename the file to .jsonl" in said
         assert len(list(open_table(write(tmp_path, json.dumps(value), "t.jsonl")).rows(["text"]))) == 1
 
 

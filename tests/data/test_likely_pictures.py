@@ -14,7 +14,7 @@ from unrolled.run import info_data
 
 DICE = np.random.default_rng(0)
 LABELS = np.arange(60) % 2
-SAID = "may be pictures, and each row of one is read as a step; as pictures: "
+SAID = "may be pictures, but each of their rows is read as a step; as pictures: "
 PICTURES: dict[str, tuple[NDArray[Any], str, str]] = {
     "floats": (DICE.random((60, 3, 12, 12)).astype(np.float32), "3 x 12 x 12", "(255 * x).astype(numpy.uint8)"),
     "whole numbers": (DICE.integers(0, 256, (60, 3, 32, 32)), "3 x 32 x 32", "--read picture"),

@@ -79,9 +79,7 @@ def test_a_few_of_the_other_kind_are_left_out_and_many_refused(tmp_path: Path) -
     assert table.columns == ("sound", "label")
     assert table.skipped == (tmp_path / "a/cover.jpg", tmp_path / "b/cover.jpg")
     fill(tmp_path, "a/back.jpg")
-    with pytest.raises(
-        DataError, match=r"holds 6 sounds and 3 pictures; a folder of one kind was expected\.\nPut them"
-    ):
+    with pytest.raises(DataError, match=r"holds 6 sounds and 3 pictures; only one kind was expected\.\nPut them"):
         open_table(tmp_path)
 
 
@@ -104,8 +102,8 @@ def test_what_stands_around_the_label_folders_is_named(tmp_path: Path) -> None:
             "one",
             "in 1 folder. A folder for each label was expected, two or more:\ndigits/one/1.wav, digits/two/1.wav",
         ),
-        ("deep", f"\nAre they those in data? Give {tmp_path / 'deep/data'}"),
-        ("deeper", f"\nAre they further below? Give {tmp_path / 'deeper/data/in'}"),
+        ("deep", f"\nIf the labels are the folders in data, give {tmp_path / 'deep/data'}"),
+        ("deeper", f"\nIf the labels are folders further below, give {tmp_path / 'deeper/data/in'}"),
     ):
         with pytest.raises(DataError) as raised:
             open_table(tmp_path / name)

@@ -234,7 +234,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     ),
     "an empty file": ("a.png", lambda path: path.touch(), r"a\.png is empty: a picture was expected"),
     "no file": ("a.png", lambda path: None, r"a\.png: no such file"),
-    "a folder": ("a.png", lambda path: path.mkdir(), r"a\.png is no file, and a picture was expected"),
+    "a folder": ("a.png", lambda path: path.mkdir(), r"a\.png is not a file; a picture was expected"),
     "numbers with decimals": (
         "a.tif",
         lambda path: Image.fromarray(np.ones((4, 4), np.float32)).save(path),

@@ -186,7 +186,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "a quote that stays open": ("t.csv", b'text,label\na,b\n"c,d\n', r"row 3 \(line 3\): unexpected end.*\n.*quote"),
     "words after a quote": ("t.csv", b'text,label\n"a" b,c\n', r"row 2 \(line 2\): ',' expected after '\"'"),
     "two columns of one name": ("t.csv", b"text,text\na,b\n", r"row 1: names of columns.*'text' stands there more"),
-    "no JSON": ("t.jsonl", b'{"text": "a"}\n{"text": \n', r"row 2: no JSON \(.*one JSON object a line"),
+    "no JSON": ("t.jsonl", b'{"text": "a"}\n{"text": \n', r"row 2: invalid JSON \(.*one JSON object per line"),
     "a JSON list": ("t.jsonl", b'["a", "b"]\n', r"row 1: a JSON object was expected.*list came"),
     "an object in a cell": ("t.jsonl", b'{"text": {"a": 1}}\n', r"row 1: 'text' is an object"),
     "JSON too deep": ("t.jsonl", b'{"text": ' + b"[" * 100_000, r"row 1: no JSON"),

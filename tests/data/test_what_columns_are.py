@@ -203,14 +203,14 @@ def test_blanks_around_labels_make_no_labels(tmp_path: Path) -> None:
 def test_labels_that_differ_by_capitals_alone_are_named_with_counts(tmp_path: Path) -> None:
     rows = [f"words {n}x,{('Pos', 'pos', 'neg')[n % 3]}" for n in range(90)]
     said = of(csv(tmp_path / "t.csv", "text,label", rows)).description
-    assert "'Pos' (30) and 'pos' (30) differ by capital letters alone, and are labels of their own" in said
+    assert "'Pos' (30) and 'pos' (30) differ only by case, and are separate labels" in said
     assert "neg" not in differ_by_case({"neg": 3, "pos": 4})
 
 
 def test_labels_that_are_one_number_are_named_with_counts(tmp_path: Path) -> None:
     rows = [f"words {n}x,{('0', '0.0', '1', '01')[n % 4]}" for n in range(80)]
     said = of(csv(tmp_path / "t.csv", "text,label", rows)).description
-    assert "'1' (20) and '01' (20) are one number, written differently, and are labels of their own" in said
+    assert "'1' (20) and '01' (20) are the same number, written differently, and are separate labels" in said
     assert "'0' (" not in said  # 0.0 is the label 0
     assert differ_as_written({"1": 3, "10": 4, "1a": 5, "2": 6}) == ""
     assert differ_as_written({"100000000000000001": 3, "100000000000000002": 4}) == ""

@@ -1,4 +1,4 @@
-"""jsonl and json: a JSON object a line, or an array of objects; their names are the columns."""
+"""jsonl and json: one JSON object per line, or an array of objects; their keys are the columns."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from unrolled.data.table_file import (
 from unrolled.data.written_numbers import shortened
 from unrolled.errors import DataError
 
-MOST_NAMED = 4  # names of an object in a message
-BETWEEN = re.compile(r"[\s,]*")  # what stands between the entries of an array
+MOST_NAMED = 4  # keys of an object listed in a message
+BETWEEN = re.compile(r"[\s,]*")  # separators of an array's entries
 
 
 class JsonlTable(TableFile):
-    """A jsonl, or a json. Columns are the names of all its objects, in the order in which they first come; null, an
-    empty string and a name that is not there are missing.
+    """A jsonl or json file. Its columns are the keys of all objects, in order of first appearance. A null, an empty
+    string and an absent key are missing cells.
 
-    The whole file is read once for the names: one that first comes late may be the answer.
+    The whole file is read once for the keys, since the target may be a key that appears late.
     """
 
     def __init__(self, path: Path, encoding: str, array: bool) -> None:
-        """array: it is an array; if not, an object a line."""
+        """array: the file is one array; otherwise it has one object per line."""
         self.form = "json" if path.suffix.lower() == ".json" else "jsonl"
         self.encoding, self.array = encoding, array
         names, self.nested = _names(path, encoding, array, path.stat().st_size, path.stat().st_mtime_ns)
         if not names:
             raise DataError(
-                f"{path} holds no row with a name in it. Rows were expected, an array of objects, or\n"
-                'an object a line: {"text": …, "label": …}'
+                f"{path} holds no object with a key. An array of objects was expected, or one object\n"
+                'per line: {"text": …, "label": …}'
             )
         super().__init__(path, names)
 
@@ -56,7 +56,7 @@ class JsonlTable(TableFile):
         return cls(path, encoding, array)
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        """Raises DataError for an object within an object, and for half a character, which no text holds."""
+        """Raises DataError for an object within an object, and for a lone surrogate in a text."""
         for number, value in read_objects(self.path, self.encoding, self.array):
             cells = []
             for name in columns:
@@ -71,12 +71,12 @@ class JsonlTable(TableFile):
 
 
 def check_rows(path: Path, encoding: str, beginning: str) -> None:
-    """Raises DataError where a file is one object that holds a table in another way than a row after the other."""
+    """Raises DataError if a file is one object that holds a table in a form other than one row after another."""
     if not re.match(r"\s*\{", beginning) or path.stat().st_size > LONGEST_LINE:
         return
     try:
         whole = loads("".join(read_blocks(path, encoding)))
-    except (RecursionError, ValueError):  # several objects, a line each, or no JSON, of which the row is told
+    except (RecursionError, ValueError):  # one object per line, or invalid JSON, which is reported later with its row
         return
     form = _form_of(whole)
     if form is None:
@@ -85,36 +85,36 @@ def check_rows(path: Path, encoding: str, beginning: str) -> None:
     cure = (
         f'From Python: pandas.read_json("{path.name}"{orient}).to_json("rows.json", orient="records")'
         if orient is not None
-        else 'Write that array alone into a file of its own, or an object a line, {"text": …, "label": …}.'
+        else 'Save that array alone in a file, or write one object per line, {"text": …, "label": …}.'
     )
-    alone = "\nIf it is a single row: name it .jsonl." if orient == "" and _is_row(whole) else ""
+    alone = "\nIf it is a single row, rename the file to .jsonl." if orient == "" and _is_row(whole) else ""
     raise DataError(
-        f"{path} is one object {is_one}; rows were expected: an array of objects, or one a line.\n{cure}{alone}"
+        f"{path} is one object {is_one}; expected: an array of objects, or one object per line.\n{cure}{alone}"
     )
 
 
 def _form_of(whole: dict[str, Any]) -> tuple[str, str | None] | None:
-    """What an object that is a whole file holds, in words, and how pandas is told of it; None where it is a row."""
+    """(description of an object that is a whole file, pandas' option for reading it); None if it is a row."""
     cells = list(whole.values())
     if {"columns", "data"} <= whole.keys() and isinstance(whole["data"], list):
-        return 'that lists columns and data apart (pandas\' orient="split")', ', orient="split"'
+        return 'that lists columns and data separately (pandas\' orient="split")', ', orient="split"'
     wrapped = next((name for name, cell in whole.items() if _holds_objects(cell)), None)
     if wrapped is not None:
         if "schema" in whole:
             return 'with a schema (pandas\' orient="table")', ', orient="table"'
-        return f"around the rows, which stand under '{wrapped}'", None
+        return f"around the rows, which are under '{wrapped}'", None
     if cells and all(isinstance(cell, dict) for cell in cells):
         numbered = all(key.isdecimal() for cell in cells for key in cell)
         if numbered:
             return f"of columns ({_listed(whole)}), each an object of its rows (pandas' default)", ""
-        return f"whose names ({_listed(whole)}) are those of its rows", ', orient="index"'
+        return f"whose keys ({_listed(whole)}) are names of rows", ', orient="index"'
     if _is_row(whole) and len(cells) > 1:
         return f"of columns ({_listed(whole)}), each a list of its rows", ""
     return None
 
 
 def _is_row(whole: dict[str, Any]) -> bool:
-    """Whether an object's cells are all lists, of as many entries: the columns of a table, or of one row."""
+    """Whether all cells of an object are lists of equal length: the columns of a table, or one row."""
     cells = list(whole.values())
     return all(isinstance(cell, list) for cell in cells) and len({len(cell) for cell in cells}) == 1
 
@@ -124,7 +124,7 @@ def _holds_objects(cell: Any) -> bool:
 
 
 def _is_nested(cell: dict[str, Any] | list[Any]) -> bool:
-    """Whether a cell is an object, or a list with one."""
+    """Whether a cell is an object, or a list that holds one."""
     return isinstance(cell, dict) or any(isinstance(entry, dict) for entry in cell)
 
 
@@ -134,11 +134,11 @@ def _listed(names: Iterable[str]) -> str:
 
 
 class NamedTwice(ValueError):
-    """An object has a name twice."""
+    """An object has the same key twice."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object, none of whose names stands twice: what was meant by one that does is not known."""
+    """An object from its pairs. Raises NamedTwice for a repeated key, whose meaning would be ambiguous."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -155,19 +155,19 @@ def loads(text: str) -> Any:
 
 
 def read_objects(path: Path, encoding: str, array: bool) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number, object) of each line that is not blank, or of each entry of an array, from 1."""
+    """(number from 1, object) of each line that is not blank, or of each entry of an array."""
     for number, value in _entries(path, encoding) if array else _lines(path, encoding):
         if not isinstance(value, dict):
             raise DataError(
                 f'{path}, row {number:,}: a JSON object was expected, {{"text": …, "label": …}}; '
-                f"{type(value).__name__} came."
+                f"got {type(value).__name__}."
             )
         yield number, value
 
 
 @lru_cache(maxsize=8)
 def _names(path: Path, encoding: str, array: bool, size: int, changed: int) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The names of all objects of a file of this size that was changed then, and those under which objects stand."""
+    """The keys of all objects in a file, and those with nested objects. size, changed: of the file, for the cache."""
     names, nested = dict[str, None](), set[str]()
     for number, value in read_objects(path, encoding, array):
         nested.update(name for name, cell in value.items() if isinstance(cell, dict | list) and _is_nested(cell))
@@ -191,7 +191,7 @@ def _lines(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
 
 
 def _entries(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
-    """(number, value) of each entry of an array, of which no more than one and a block is held."""
+    """(number, value) of each entry of an array; at most one entry and one block are held in memory."""
     decoder, blocks = DECODER, read_blocks(path, encoding)
     text = next(blocks, "")
     place, number = text.index("[") + 1, 0
@@ -206,8 +206,8 @@ def _entries(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
             rest = text[place + 1 :]
             if rest.strip() or any(block.strip() for block in blocks):
                 raise DataError(
-                    f"{path}: more stands after the end of its array, which is row {number:,}.\n"
-                    "A json file is one array of objects, or has one object a line."
+                    f"{path}: there is text after the end of its array, which is row {number:,}.\n"
+                    "A json file is one array of objects, or has one object per line."
                 )
             return
         while True:
@@ -215,7 +215,7 @@ def _entries(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
                 value, end = decoder.raw_decode(text, place)
                 break
             except json.JSONDecodeError as error:
-                # it may end in what is read next: as much again, so that a long one is not begun too often
+                # the entry may end in the next blocks; doubling the text keeps the number of retries low
                 text, place, wanted = text[place:], 0, max(1, len(text) - place)
                 more = list[str]()
                 while wanted > 0 and (block := next(blocks, "")):
@@ -231,11 +231,11 @@ def _entries(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
 
 
 def _check_nested(path: Path, number: int, name: str, cell: Any) -> None:
-    """Raises DataError for an object, or half a character, within a cell."""
+    """Raises DataError for an object, or a lone surrogate, within a cell."""
     if isinstance(cell, dict):
         raise DataError(
             f"{path}, row {number:,}: '{name}' is an object; text, a number or a list was expected.\n"
-            "Make columns of what is in it, named parent.child, in pandas: "
+            "Flatten it into columns named parent.child, with pandas: "
             'pandas.json_normalize(rows).to_json("rows.json", orient="records")'
         )
     for entry in cell:
@@ -246,22 +246,24 @@ def _check_nested(path: Path, number: int, name: str, cell: Any) -> None:
 
 
 def _cut_off(path: Path, number: int) -> DataError:
-    return DataError(f"{path}, after row {number:,}: the array has no end, a ]. Is the file cut off? Copy it anew.")
+    return DataError(
+        f"{path}, after row {number:,}: the array is not closed by a ]. If the file is truncated, copy it again."
+    )
 
 
 def _no_json(path: Path, number: int, error: Exception) -> DataError:
     if isinstance(error, NamedTwice):
         name = HALVES.sub("?", shortened(error))
         return DataError(
-            f"{path}, row {number:,}: the name '{name}' stands twice in one object, and which of the two is meant is "
-            "not known.\nTake one of them out."
+            f"{path}, row {number:,}: the key '{name}' is twice in one object, and it is unclear which is meant.\n"
+            "Remove one of them."
         )
-    reason = "no JSON that could be read"
+    reason = "invalid JSON"
     if isinstance(error, json.JSONDecodeError):
-        reason = f"no JSON ({error.msg}, column {error.colno})"
+        reason = f"invalid JSON ({error.msg}, column {error.colno})"
     if path.suffix.lower() != ".json":
-        return DataError(f"{path}, row {number:,}: {reason}. A jsonl file has one JSON object a line.")
+        return DataError(f"{path}, row {number:,}: {reason}. A jsonl file has one JSON object per line.")
     return DataError(
-        f"{path}, row {number:,}: {reason}. A json file is an array of objects, or has one JSON object a line.\n"
-        "To learn its characters as a text: --as language"
+        f"{path}, row {number:,}: {reason}. A json file is an array of objects, or has one JSON object per line.\n"
+        "To train a language model on its characters: --as language"
     )

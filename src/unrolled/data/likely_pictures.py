@@ -1,4 +1,4 @@
-"""Arrays that are read as vectors, a row of each a step, and look like pictures."""
+"""A note about arrays that are read as vectors, one step per row, but look like pictures."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from unrolled.data.first_cells import first_cells
 from unrolled.data.inputs import SMALLEST
 from unrolled.data.table_file import Cell, TableFile
 
-LEAST_SIDE = 8  # rows, and columns, of an array without colours from which it may be a picture
+LEAST_SIDE = 8  # least height and width of an array without a channel axis that may be a picture
 
 
 def say_pictures(table: TableFile, inputs: Sequence[str]) -> str:
-    """What to say of a column of arrays whose shapes and values are those of pictures, and how these are had as such;
-    "" for any other."""
+    """The note about a column of arrays with the shapes and values of pictures, and how to read them as pictures; ""
+    for other columns."""
     if len(inputs) != 1:
         return ""
     cells = first_cells(table, inputs)[inputs[0]]
@@ -28,7 +28,7 @@ def say_pictures(table: TableFile, inputs: Sequence[str]) -> str:
     values = np.stack(arrays)
     low, high, whole = values.min(), values.max(), bool((values == np.rint(values)).all())
     if low < 0 or high > 255:
-        if values.ndim == 3:  # without colours: a series, as likely
+        if values.ndim == 3:  # without a channel axis a series is as likely
             return ""
         cure = "save them as whole numbers from 0 to 255"
     elif high <= 1:
@@ -37,12 +37,13 @@ def say_pictures(table: TableFile, inputs: Sequence[str]) -> str:
         cure = "--read picture" if whole else "save them as numpy.rint(x).astype(numpy.uint8)"
     sides = " x ".join(map(str, arrays[0].shape))
     return (
-        f"{inputs[0]}: arrays of {sides} may be pictures, and each row of one is read as a step; as pictures: {cure}"
+        f"{inputs[0]}: arrays of {sides} may be pictures, but each of their rows is read as a step; "
+        f"as pictures: {cure}"
     )
 
 
 def _array(cell: Cell) -> NDArray[Any] | None:
-    """A cell, an array or lists within a list, as numbers; None for another."""
+    """A cell, an array or a nested list, as numbers; None for any other."""
     if not isinstance(cell, np.ndarray) and not (isinstance(cell, list) and cell and isinstance(cell[0], list)):
         return None
     try:
@@ -53,10 +54,10 @@ def _array(cell: Cell) -> NDArray[Any] | None:
 
 
 def _is_shape(shape: tuple[int, ...]) -> bool:
-    """Whether arrays of this shape are as high and wide as pictures: with colours first or last, or square."""
+    """Whether arrays of this shape may be pictures: with channels first or last, or square without channels."""
     if len(shape) == 2:
         return shape[0] == shape[1] >= LEAST_SIDE
     return len(shape) == 3 and any(
-        colours in (1, 3) and min(sides) >= SMALLEST
-        for colours, sides in ((shape[0], shape[1:]), (shape[2], shape[:2]))
+        channels in (1, 3) and min(sides) >= SMALLEST
+        for channels, sides in ((shape[0], shape[1:]), (shape[2], shape[:2]))
     )

@@ -1,5 +1,4 @@
-"""What sounds and pictures share: whether there is a file to decode, how much is decoded at once, and how a decoder's
-words are handed on."""
+"""Shared by sounds and pictures: checks of files, memory limits for decoding, and messages of decoders."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from unrolled.errors import DataError, MediaError
 
 
 class Budget:
-    """Bytes that threads may hold at once. What alone takes more has to wait until it is alone."""
+    """Bytes that threads may hold at once. A request above the budget waits until nothing else is held."""
 
     def __init__(self, most: int) -> None:
         self.most, self.used = most, 0
@@ -23,7 +22,7 @@ class Budget:
 
     @contextmanager
     def hold(self, count: int) -> Iterator[None]:
-        """Waits until there is room for `count` bytes, and holds them."""
+        """Wait until there is room for `count` bytes, and hold them."""
         with self._changed:
             self._changed.wait_for(lambda: not self.used or self.used + count <= self.most)
             self.used += count
@@ -36,11 +35,11 @@ class Budget:
 
 
 DECODING = Budget(1 << 28)
-"""Bytes that files are decoded into, by all threads together."""
+"""Memory for decoding files, shared by all threads."""
 
 
 class InFlight:
-    """Items that are decoded ahead of the one that is asked for next, within a budget of bytes."""
+    """Limits how far items are decoded ahead of the one needed next, by a budget of bytes."""
 
     def __init__(self, most: int) -> None:
         self.most, self.held, self.next = most, 0, 0
@@ -48,42 +47,42 @@ class InFlight:
         self._changed = Condition()
 
     def wait(self, number: int) -> None:
-        """Until there is room, or item `number`, from 0, is the one that is asked for next."""
+        """Wait until there is room, or item `number`, from 0, is the one needed next."""
         with self._changed:
             self._changed.wait_for(lambda: self.ended or self.held < self.most or number <= self.next)
 
     def add(self, count: int) -> None:
-        """An item of `count` bytes is there, and waits."""
+        """Record a decoded item of `count` bytes."""
         with self._changed:
             self.held += count
 
     def take(self, count: int) -> None:
-        """The next item is taken."""
+        """Record that the next item, of `count` bytes, was consumed."""
         with self._changed:
             self.held, self.next = self.held - count, self.next + 1
             self._changed.notify_all()
 
     def end(self) -> None:
-        """Nothing is asked for any more: nobody waits."""
+        """Release all waiting threads: no more items are needed."""
         with self._changed:
             self.ended = True
             self._changed.notify_all()
 
 
 def check_file(path: Path, kind: str) -> None:
-    """Raises MediaError where `path` is no file, or one without a byte in it. kind: "a sound", "a picture"."""
+    """Raises MediaError if `path` is not a file, or is empty. kind: "a sound" or "a picture"."""
     try:
         facts = look_at(path)
     except DataError as error:
         raise MediaError(str(error)) from None
     if not stat.S_ISREG(facts.st_mode):
-        raise MediaError(f"{path} is no file, and {kind} was expected. Give a file.")
+        raise MediaError(f"{path} is not a file; {kind} was expected. Give a file.")
     if not facts.st_size:
-        raise MediaError(f"{path} is empty: {kind} was expected. Copy it anew, or leave it out.")
+        raise MediaError(f"{path} is empty: {kind} was expected. Copy it again, or leave it out.")
 
 
 def reason_of(error: Exception, path: Path) -> str:
-    """The first line of what a decoder said, without the file's name and the full stop."""
+    """The first line of a decoder's message, without the file's name and the full stop."""
     line = str(error).split("\n", 1)[0] or type(error).__name__
     for name in (repr(os.fsencode(path)), repr(str(path)), str(path)):
         line = line.replace(name, "the file")

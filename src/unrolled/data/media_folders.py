@@ -1,4 +1,4 @@
-"""A folder for each label, with sounds or pictures in it: every file in it, or below it, is a row."""
+"""One folder per label with sounds or pictures: every file in it, or below it, is a row."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from unrolled.data.text import list_files
 from unrolled.errors import DataError
 
 KINDS = {"sound": SOUNDS, "picture": PICTURES}
-ALONE = 0.75  # share of a folder's files that are sounds, or pictures, from which it is one of these
-MIXED = 0.25  # share of the rarer kind from which a folder is of both
+ALONE = 0.75  # a folder with a larger share of sounds, or of pictures, counts as a folder of that kind
+MIXED = 0.25  # a folder with a larger share of the rarer kind is refused as mixed
 
 
 class MediaFolder(TableFile):
-    """Sounds or pictures in the order of their names, by how these end; other files are listed in `skipped`.
+    """Sounds or pictures, by file ending, in the order of their names; other files are listed in `skipped`.
 
-    Columns: `sound` or `picture`, a file's whole path; `label`, the folder's name; and where all names have as many
-    parts, two or more, between `_`, or else between `-`, these: `part1`, `part2`, … 7_jackson_32.wav has three, and
+    Columns: `sound` or `picture`, a file's full path; `label`, the folder's name; and if all names split at `_`, or
+    else at `-`, into the same number of parts, two or more: `part1`, `part2`, … 7_jackson_32.wav has three, and
     `--group part2` keeps a speaker's recordings together. `folder1`, … are the folders between the label's and the
-    files, where all stand as deep: yes/speaker7/1.wav. Nothing is decoded here.
+    files, if all files are equally deep: yes/speaker7/1.wav. Nothing is decoded here.
     """
 
     form, label_column, mixed = "folders", "label", False
@@ -65,7 +65,7 @@ class MediaFolder(TableFile):
         rarer, kind = sorted(counts, key=lambda name: counts[name])
         if counts[rarer] > MIXED * sum(counts.values()):
             raise DataError(
-                f"{path} holds {counts['sound']:,} sounds and {counts['picture']:,} pictures; a folder of one kind "
+                f"{path} holds {counts['sound']:,} sounds and {counts['picture']:,} pictures; only one kind "
                 "was expected.\nPut them into two folders."
             )
         if splits is None:
@@ -96,8 +96,8 @@ class MediaFolder(TableFile):
 
 
 def media_folder(path: str | Path) -> bool:
-    """Whether a path is a folder in whose folders most files are sounds or pictures, by their names alone. Files that
-    are no text by their names, such as films, do not count against them."""
+    """Whether a path is a folder whose subfolders hold mostly sounds or pictures, judged by file names. Other files
+    that are not text by their names, such as films, are not counted."""
     if not Path(path).is_dir():
         return False
     inside = [file for file in list_files(Path(path)) if file.parent != Path(path)]
@@ -106,32 +106,31 @@ def media_folder(path: str | Path) -> bool:
 
 
 def check_not_flat(path: Path, files: Sequence[Path]) -> None:
-    """Raises DataError where sounds or pictures stand side by side in a folder, and nothing else does: nothing says
-    what each of them is."""
-    beside = [file for file in files if file.parent == path]
+    """Raises DataError if a folder directly holds sounds or pictures and little else, so that they have no labels."""
+    directly = [file for file in files if file.parent == path]
     for kind, endings in KINDS.items():
-        named = [file for file in beside if file.suffix.lower() in endings]
+        named = [file for file in directly if file.suffix.lower() in endings]
         if len(named) > ALONE * len(files):
             name, ending = named[0].name, endings[0]
             raise DataError(
-                f"{path} holds {len(named):,} {kind}s side by side, such as {name}, and nothing says what each is.\n"
+                f"{path} holds {len(named):,} {kind}s without labels, such as {name}.\n"
                 f"A folder for each label was expected, things/one/1{ending} and things/two/1{ending};\n"
-                f"or give a table that names files and labels: path,label in its first row, {name},one in another."
+                f"or give a table of files and labels: path,label in its first row, {name},one in another."
             )
 
 
 def _others(table: MediaFolder) -> str:
-    """What stands beside files of one folder: the others' endings, with counts."""
+    """The endings of the files that are not of the folder's kind, with counts."""
     endings = Counter(file.suffix.lower() or "without ending" for file in table.skipped).most_common(MOST_ENDINGS)
-    said = ", ".join(f"{count:,} {ending}" for ending, count in endings)
-    return f", and {len(table.skipped):,} files that cannot be read as such ({said})" if said else ""
+    counts = ", ".join(f"{count:,} {ending}" for ending, count in endings)
+    return f", and {len(table.skipped):,} files that cannot be read as such ({counts})" if counts else ""
 
 
 def _wrapped(table: MediaFolder) -> str:
-    """What to give where the one folder holds the label folders itself."""
+    """The path to give instead, if the only folder itself holds the label folders."""
     inner = {file.relative_to(table.labelled.root).parts[:2] for file in table.files}
     folder = table.labelled.root / next(iter(inner))[0]
     if len(inner) > 1 and all((table.labelled.root / Path(*parts)).is_dir() for parts in inner):
-        return f"\nAre they those in {folder.name}? Give {folder}"
+        return f"\nIf the labels are the folders in {folder.name}, give {folder}"
     below = folder / next(iter(inner))[1]
-    return f"\nAre they further below? Give {below}" if len(inner) == 1 and below.is_dir() else ""
+    return f"\nIf the labels are folders further below, give {below}" if len(inner) == 1 and below.is_dir() else ""

@@ -1,4 +1,4 @@
-"""Names of months in other languages, as they stand in dates."""
+"""Names of months in other languages, as written in dates."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ WITH_DAY = re.compile(  # 5. Januar 2024, vendredi 5 janvier 2024, 5 de enero de
 ALONE = re.compile(rf"{NAME}(?P<mark> |/|-)(de )?(?P<year>\d{{4}}|\d\d)")
 
 NO_YEAR = re.compile(rf"(?P<day>\d{{1,2}})(er|\.|º)? (de )?{NAME}(?P<after> \d\d:\d\d.*)?")
-WHOLE = 4  # letters of a name from which a day without a year is meant: 5 set and 5 out are none, 5 mai is
+WHOLE = 4  # least letters of a month's name in a date without a year: "5 set" and "5 out" are not dates, "5 mars" is
 
 
 def in_english(written: str) -> str:
-    """A date with the month's name in English, where it has one in another language; any other text as it is."""
+    """A date with its month's name translated to English; any other text unchanged."""
     for form in (WITH_DAY, ALONE):
         found = form.match(written)
         month = MONTHS.get(found["name"].lower()) if found else None

@@ -1,21 +1,21 @@
-"""Whether a text spells the same characters in two ways: é as one character, and as e with a mark after it."""
+"""Detects text that encodes the same character in two ways: é as one character, and as e with a combining mark."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-MARKS = re.compile("[\u0300-\u036f\u3099\u309a]")  # that stand after the letter they belong to
+MARKS = re.compile("[\u0300-\u036f\u3099\u309a]")  # combining marks, which follow their letter
 
 
 class NormalForms:
-    """What has been seen of a text: characters in composed form (NFC), and in decomposed form (NFD)."""
+    """Whether a text has characters in composed form (NFC), and in decomposed form (NFD)."""
 
     def __init__(self) -> None:
         self.composed = self.decomposed = False
 
     def see(self, text: str) -> None:
-        """One chunk of it."""
+        """Scan the next chunk of the text."""
         if text.isascii():
             return
         if not self.composed:
@@ -25,10 +25,10 @@ class NormalForms:
 
     @property
     def note(self) -> str:
-        """What to say of a text that has both; else nothing."""
+        """A warning if the text has both forms; otherwise ""."""
         if not (self.composed and self.decomposed):
             return ""
         return (
-            "some characters are spelled in two ways, which are learnt as different ones (NFC and NFD): "
-            'Python\'s unicodedata.normalize("NFC", text) makes them one'
+            "some characters are encoded in two ways (NFC and NFD), which count as different characters; "
+            'Python\'s unicodedata.normalize("NFC", text) makes them equal'
         )

@@ -1,4 +1,4 @@
-"""npy: one array, read from where it lies a block at a time, and its answers in a file beside it."""
+"""npy: one array, read in blocks without loading it whole, with its labels in a second file."""
 
 from __future__ import annotations
 
@@ -16,55 +16,56 @@ from unrolled.data.table_file import Row, TableFile
 from unrolled.errors import DataError
 
 INPUTS = re.compile(r"(?<![a-z0-9])(inputs|images|data|x)(?![a-z0-9])", re.IGNORECASE)
-ANSWERS = ("labels", "targets", "y")
+LABELS = ("labels", "targets", "y")
 
 
 class NpyTable(TableFile):
-    """An npy, never held: columns `input` and `label`.
+    """An npy file, never loaded whole, with the columns `input` and `label`.
 
-    The labels stand in a file beside it, whose name is found so: the word inputs, images, data or x in the name
-    becomes labels, targets or y, in this order, with capitals as they were and then small ones: train_images.npy and
-    train_labels.npy, X_train.npy and y_train.npy. Without one, each column of a table of two axes is a column, called
-    by its number from 1.
+    The labels are in a second file in the same folder. In its name, labels, targets or y (in this order) replaces the
+    word inputs, images, data or x, first in the original case, then in lower case: train_images.npy and
+    train_labels.npy, X_train.npy and y_train.npy. Without such a file, an array of two axes is a table whose columns
+    are numbered from 1.
     """
 
     form, mixed = "npy", False
 
-    def __init__(self, path: Path, header: ArrayHeader, answers: Path | None) -> None:
-        names = map(str, range(1, header.shape[1] + 1)) if answers is None else ("input", "label")
+    def __init__(self, path: Path, header: ArrayHeader, labels: Path | None) -> None:
+        names = map(str, range(1, header.shape[1] + 1)) if labels is None else ("input", "label")
         super().__init__(path, tuple(names))
-        self.answers = answers
+        self.labels = labels
 
     @classmethod
     def open(cls, path: Path) -> Self:
         header = _look(path)
         names = answer_names(path.name)
-        answers = next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
-        if answers is not None:
-            labels = _look(answers)
-            if len(labels.shape) > 2 and not labels.is_plain:
+        labels = next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
+        if labels is not None:
+            found = _look(labels)
+            if len(found.shape) > 2 and not found.is_plain:
                 raise DataError(
-                    f"{answers} holds an array of {len(labels.shape)} axes; the labels of {path.name} were expected, "
-                    "one a row, or K numbers a row.\nSave it with one axis or two: labels.reshape(len(labels), -1)"
+                    f"{labels} holds an array of {len(found.shape)} axes; the labels of {path.name} were expected, "
+                    "one per row, or K numbers per row.\n"
+                    "Save it with one axis or two: labels.reshape(len(labels), -1)"
                 )
-            if labels.shape[:1] != header.shape[:1]:
+            if found.shape[:1] != header.shape[:1]:
                 raise DataError(
-                    f"{path} has {header.shape[0]:,} rows, and {answers.name} beside it {labels.shape[0]:,}; each "
-                    "row has one label."
+                    f"{path} has {header.shape[0]:,} rows, but {labels.name} has {found.shape[0]:,}; one label per "
+                    "row was expected."
                 )
         elif len(header.shape) != 2:
-            beside = f"none of {', '.join(names)} stands beside it" if names else "its name says of no file of labels"
+            missing = f"its folder holds none of {', '.join(names)}" if names else "no file of labels fits its name"
             raise DataError(
-                f"{path} holds an array of {len(header.shape)} axes, and {beside}.\n"
+                f"{path} holds an array of {len(header.shape)} axes, and {missing}.\n"
                 "Save it and its labels as x.npy and y.npy, or both as one .npz: numpy.savez(path, x=…, y=…)"
             )
-        return cls(path, header, answers)
+        return cls(path, header, labels)
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         yield from read_rows(self, self._blocks(columns), columns)
 
     def _blocks(self, columns: Sequence[str]) -> Iterator[Mapping[str, AnyArray]]:
-        paths = {"input": self.path} if self.answers is None else {"input": self.path, "label": self.answers}
+        paths = {"input": self.path} if self.labels is None else {"input": self.path, "label": self.labels}
         with ExitStack() as stack:
             files = {name: stack.enter_context(path.open("rb")) for name, path in paths.items()}
             headers = {
@@ -74,25 +75,25 @@ class NpyTable(TableFile):
             rows = rows_at_once({name: (header.shape, header.dtype) for name, header in headers.items()})
             blocks = {name: _array_blocks(files[name], paths[name], header, rows) for name, header in headers.items()}
             for block in in_step(blocks):
-                if self.answers is None:
+                if self.labels is None:
                     yield {name: block["input"][:, int(name) - 1] for name in columns}
                 else:
                     yield block
 
     def fingerprint(self) -> str:
-        if self.answers is None:
+        if self.labels is None:
             return super().fingerprint()
-        return join_digests(self.path.parent, {path: digest_of(path) for path in (self.path, self.answers)})
+        return join_digests(self.path.parent, {path: digest_of(path) for path in (self.path, self.labels)})
 
 
 def answer_names(name: str) -> list[str]:
-    """Names of files that may hold the answers to the inputs in a file of this name, the likeliest first."""
+    """Names of files that may hold the labels for the inputs in a file of this name, the likeliest first."""
     names: dict[str, None] = {}
-    for answers in ANSWERS:
+    for labels in LABELS:
         for found in INPUTS.finditer(name):
             word = found.group()
-            cased = answers.upper() if word.isupper() else answers.title() if word.istitle() else answers
-            names |= dict.fromkeys(name[: found.start()] + one + name[found.end() :] for one in (cased, answers))
+            cased = labels.upper() if word.isupper() else labels.title() if word.istitle() else labels
+            names |= dict.fromkeys(name[: found.start()] + one + name[found.end() :] for one in (cased, labels))
     return list(names)
 
 
@@ -100,7 +101,7 @@ def _look(path: Path) -> ArrayHeader:
     with path.open("rb") as file:
         header = read_header(file, path, path.stem, path.stat().st_size)
     if not header.bytes:
-        raise DataError(f"{path} holds an array of shape {header.shape}: no rows. Give it some.")
+        raise DataError(f"{path} holds an array of shape {header.shape}: no rows. Add some.")
     return header
 
 

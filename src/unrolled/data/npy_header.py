@@ -15,7 +15,7 @@ from unrolled.errors import DataError
 
 
 class ArrayHeader(NamedTuple):
-    """What an array is, by its own word."""
+    """Shape, dtype and layout of an array, as its header states them."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -24,34 +24,32 @@ class ArrayHeader(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it holds one value a row: of shape (N,), or (N, 1) as some hand out their labels."""
+        """Whether it holds one value per row: shape (N,), or (N, 1), which is common for labels."""
         return prod(self.shape[1:]) == 1
 
     @property
     def bytes(self) -> int:
-        """How many bytes its values take."""
+        """Size of the values in bytes."""
         return prod(self.shape) * self.dtype.itemsize
 
 
 def read_header(file: IO[bytes], path: object, name: str, size: int) -> ArrayHeader:
-    """The header of an array of `size` bytes with its header. Raises DataError for what is no array of numbers or
-    text, or has not the bytes that its header promises."""
+    """The header of an array in a file of `size` bytes. Raises DataError if it is not an array of numbers or text, or
+    if its size contradicts its header."""
     try:
         version = npy.read_magic(file)
         reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = reader(file)
     except (ValueError, EOFError, TypeError, SyntaxError, UnicodeError, MemoryError, TokenError) as error:
         reason = str(error).split("\n", 1)[0].rstrip(".")
-        raise DataError(
-            f"{path}: '{name}' is no array of numpy that could be read: {reason}. Save it anew."
-        ) from None
+        raise DataError(f"{path}: '{name}' cannot be read as a numpy array: {reason}. Save it again.") from None
     check_array(path, name, shape, dtype)
     header = ArrayHeader(tuple(map(int, shape)), dtype, file.tell(), fortran and len(shape) > 1)
     if header.start + header.bytes != size or min(header.shape) < 0:
         there = size - header.start
         raise DataError(
-            f"{path} is truncated or damaged: '{name}' should hold {header.bytes:,} bytes by its header, and "
-            f"{there:,} are there.\nCopy it anew."
+            f"{path} is truncated or damaged: '{name}' should hold {header.bytes:,} bytes by its header; it holds "
+            f"{there:,}.\nCopy it again."
         )
     check_rows(path, name, header.shape, header.dtype)
     return header
