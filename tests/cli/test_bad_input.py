@@ -144,7 +144,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("compare text.txt --models gru --gradients truncated:k1=2,truncated:k1=2", ("--gradients has", "twice")),
     ("compare text.txt --models gru:span=4 --steps 1", ("gru", "no option 'span'")),
     ("compare recall --models lstm/ngram", ("ngram",)),
-    ("compare absent.txt", ("absent.txt", "nor a task")),
+    ("compare absent.txt", ("absent.txt", "no file, folder or task")),
     # values
     ("train text.txt --minutes 0", ("--minutes", "above 0", "got 0")),
     ("train text.txt --minutes -1", ("--minutes", "got -1")),

@@ -314,7 +314,7 @@ def test_a_text_is_the_only_output(tmp_path: Path) -> None:
 
 def test_a_reader_is_of_texts_alone(tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv", ("text", "label"), [(f"w{n}", "ab"[n % 2]) for n in range(60)])
-    with pytest.raises(OptionError, match="--reader is of generated texts"):
+    with pytest.raises(OptionError, match="--reader applies to generated texts"):
         Training(path, steps=1, reader="dot")
     (tmp_path / "plain.txt").write_text("some text\n" * 100)
     with pytest.raises(OptionError, match=r"plain\.txt is read as a text, which has no use for --reader"):

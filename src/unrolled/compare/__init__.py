@@ -1,4 +1,4 @@
-"""Memories and gradients measured against each other, on the user's text or on a task that needs none."""
+"""Comparisons of memories and gradients, on the user's text or on a diagnostic task."""
 
 from unrolled.compare.comparison import Comparison, find_folder
 from unrolled.compare.words import row_line, sentences

@@ -1,4 +1,4 @@
-"""What a comparison consists of: cells, each one training of a model by a gradient from a seed."""
+"""The cells of a comparison: each is one training of a model with a gradient and a seed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unrolled.options import TrainOptions
 from unrolled.registry import build, parse_list
 from unrolled.tasks.model_names import check_parts
 
-COUNTED = "counted"  # in a gradient's place: the n-gram has none
+COUNTED = "counted"  # takes the place of the gradient, which the n-gram does not have
 PARAMETERS_WITHIN = 0.03
 
 
@@ -29,21 +29,21 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """A folder's name, another for every cell."""
+        """The name of the cell's folder, unique to the cell."""
         lag = "" if self.lag is None else f" lag {self.lag}"
         text = f"{self.model} {self.gradient} seed {self.seed}{lag}"
         return re.sub(r"[^\w.=,+-]", lambda found: {"/": "~", ":": "@", " ": "_"}.get(found[0], "%"), text)
 
     @property
     def key(self) -> dict[str, Any]:
-        """What tells it from the others, for JSON."""
+        """The fields that identify the cell, for JSON."""
         return asdict(self)
 
 
 def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
-    """The cells in the order in which they are trained: every model with the first seed first.
+    """The cells in the order of training: first every model with the first seed.
 
-    Raises OptionError for a model or gradient that there is not, and for the n-gram on a task.
+    Raises OptionError for an unknown model or gradient, and for the n-gram on a task.
     """
     models = parse_list("--models", settings.models)
     gradients = parse_list("--gradients", settings.gradients)
@@ -51,7 +51,7 @@ def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
         bring_named(model)
         check_parts(TrainOptions(model=model))
         if task and "ngram" in re.split(r"[+/]", model):
-            raise OptionError("A diagnostic task is learnt, not counted: leave ngram out of --models.")
+            raise OptionError("An n-gram cannot be fitted on a diagnostic task. Leave ngram out of --models.")
     for gradient in gradients:
         build("gradient", GRADIENTS, gradient)
     lags = settings.lags() if task else [None]
@@ -65,15 +65,15 @@ def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
 
 
 def train_settings(settings: CompareSettings, cell: Cell, sizes: dict[str, tuple[int, int]]) -> TrainOptions:
-    """What `train` is asked for a cell; `sizes` are the width and depth found for a model."""
-    asked = TrainOptions(
+    """The training options of a cell; `sizes` are the width and depth found for each model."""
+    options = TrainOptions(
         model=cell.model, seed=cell.seed, documents=settings.documents, no_header=settings.no_header,
         kind=settings.kind, symbols=settings.symbols,
     )  # fmt: skip
     if cell.gradient == COUNTED:
-        return asked
+        return options
     size, depth = sizes.get(cell.model, (settings.size, settings.depth))
     return replace(
-        asked, minutes=settings.minutes, steps=settings.steps, gradient=cell.gradient, size=size, depth=depth,
+        options, minutes=settings.minutes, steps=settings.steps, gradient=cell.gradient, size=size, depth=depth,
         threads=settings.threads, device=settings.device,
     )  # fmt: skip

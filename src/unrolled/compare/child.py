@@ -1,7 +1,7 @@
-"""One training of a comparison in a process of its own, so that its peak of memory is its own alone.
+"""One training of a comparison in its own process, so that its peak memory can be measured alone.
 
-Run as `python -m unrolled.compare.child` with a JSON object on standard input; answers with one on standard output.
-Where the run is there already, it goes on. Exit codes are the command's.
+Run as `python -m unrolled.compare.child` with a JSON object on standard input; prints one on standard output.
+An existing run is resumed. Exit codes are the command's.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from unrolled.run import Training
 
 
 def main() -> int:
-    """Trains to the end, or tidily stops when asked to or when whoever started it is gone."""
-    asked = json.load(sys.stdin)
+    """Trains to the end, or stops tidily on a signal or when the parent process is gone."""
+    request = json.load(sys.stdin)
     try:
-        training = start(asked)
+        training = start(request)
         for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means what it says
+            if signal.getsignal(number) is not signal.SIG_IGN:  # a signal that nohup ignores stays ignored
                 signal.signal(number, lambda *_: training.stop())
         for _ in training:
-            if os.getppid() != asked["parent"]:
+            if os.getppid() != request["parent"]:
                 training.stop()
     except (InputError, TrainingError) as error:
         print(error, file=sys.stderr)
@@ -41,13 +41,13 @@ def main() -> int:
     return STOPPED if training.stopped else DONE
 
 
-def start(asked: dict[str, Any]) -> Training:
-    """The training: new, or the one in that folder from where it stopped."""
-    settings = TrainOptions.from_json(asked["settings"])
+def start(request: dict[str, Any]) -> Training:
+    """A new training, or the resumed one where the folder has a run."""
+    settings = TrainOptions.from_json(request["settings"])
     if (Path(settings.out or "") / "run.json").exists():
         bring_named(settings.model)
         return Training.resume(settings.out)
-    return Training(asked["data"], settings)
+    return Training(request["data"], settings)
 
 
 if __name__ == "__main__":

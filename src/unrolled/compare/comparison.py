@@ -1,4 +1,4 @@
-"""A comparison: cell after cell is trained and measured, and what is known is kept in its folder."""
+"""A comparison: trains and measures cell after cell, and saves the results in its folder."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ from unrolled.tasks.resolve import look, resolve
 
 FORMAT = 1
 OTHER = "Give another folder: --out OTHER"
-LINE_OUT = f"Take that line out, and what it says is trained again. {OTHER}"
-MINUTES, TASK_MINUTES = 2.0, 0.5  # for each training, where no budget was asked for
-DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130  # how the process of a training ends
-OF_TEXTS = ("documents", "no_header", "kind", "symbols")  # options that say how a text is read
+LINE_OUT = f"Take that line out; its cell is trained again. {OTHER}"
+MINUTES, TASK_MINUTES = 2.0, 0.5  # for each training, where no budget was requested
+DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130  # exit codes of the process of a training
+OF_TEXTS = ("documents", "no_header", "kind", "symbols")  # options for reading a text
 OF_TRAINING = ("minutes", "steps", "size", "depth", "no_header", "symbols", "seed", "threads", "device")
-PAUSE = 0.5  # seconds between looks at a training
+PAUSE = 0.5  # seconds between polls of a training
 CHILD = [sys.executable, "-I" if sys.flags.isolated else "-P", "-m", "unrolled.compare.child"]
-"""How a training is started: -P, so that a file torch.py in the working folder is no module."""
+"""The command of a training's process: with -P, a file torch.py in the working folder is not imported."""
 
 
 def find_folder(data: str, settings: CompareSettings, under: str | Path = "compare") -> Path:
-    """The folder of a comparison: the one asked for, that of the same comparison before, or a new one."""
+    """The folder of a comparison: the requested one, that of an earlier run of the same comparison, or a new one."""
     if settings.out:
         return Path(settings.out)
     name = data if data in TASKS else folder_name(Path(data).resolve().stem) or "data"
@@ -69,29 +69,29 @@ def find_folder(data: str, settings: CompareSettings, under: str | Path = "compa
         facts = path / COMPARISON
         if not path.exists() or (facts.exists() and recorded(facts) == asked_for(data, settings)):
             return path
-    raise OptionError(f"{under}/{name} and 9,999 more are taken; give --out.")
+    raise OptionError(f"{under}/{name} and 9,999 more folders exist. Give a folder with --out.")
 
 
 def asked_for(data: str, settings: CompareSettings) -> dict[str, Any]:
-    """What tells one comparison from another, as compare.json has it."""
+    """The facts that identify a comparison, as in compare.json."""
     path = data if data in TASKS else str(Path(data).resolve())
     return {"format": FORMAT, "data": path, "asked": replace(settings, out=None).to_json()}
 
 
 def recorded(path: Path) -> dict[str, Any]:
-    """What a compare.json says was asked; an older one lacks the options that came later."""
+    """The facts in a compare.json; options that an older one lacks get their defaults."""
     facts = fileio.read_json(path, OTHER)
     if not isinstance(facts, dict) or not isinstance(facts.get("asked"), dict):
-        raise RunError(f"{path} is damaged: it does not say what was asked. {OTHER}")
+        raise RunError(f"{path} is damaged: it has no options. {OTHER}")
     return facts | {"asked": CompareSettings().to_json() | facts["asked"]}
 
 
 class Comparison:
-    """Trains and measures what is not yet known while it is iterated over; yields a line on what goes on.
+    """Iteration trains and measures the missing cells, and yields lines of progress.
 
-    `data` is a text's path or a diagnostic task's name. What was finished before, in the same folder, is kept: a
-    training that was cut short goes on from its checkpoint. Raises InputError for what cannot be compared, before
-    anything is trained; TrainingError where every cell fails.
+    `data` is a text's path or a diagnostic task's name. Results already in the folder are kept, and an interrupted
+    training is resumed from its checkpoint. Raises InputError for invalid data or options, before any training;
+    TrainingError where every cell fails.
     """
 
     def __init__(self, data: str | Path, settings: CompareSettings | None = None) -> None:
@@ -99,19 +99,23 @@ class Comparison:
         settings.check()
         self.data, self.task = data, data in TASKS
         if self.data == "-":
-            raise OptionError("A comparison reads its text many times: give a file or a folder, not standard input.")
+            raise OptionError(
+                "A comparison reads its text more than once. Give a file or a folder, not standard input."
+            )
         if self.task:
             refuse_of_texts(self.data, settings)
         elif settings.lag is not None:
             known = ", ".join(TASKS)
-            raise OptionError(f"--lag is of diagnostic tasks ({known}); '{data}' is none.{nearest(self.data, TASKS)}")
+            raise OptionError(
+                f"--lag applies to diagnostic tasks ({known}); '{data}' is not one.{nearest(self.data, TASKS)}"
+            )
         self.asked, self.path = asked_for(self.data, settings), find_folder(self.data, settings)
         if settings.minutes is None and settings.steps is None:
             settings = replace(settings, minutes=TASK_MINUTES if self.task else MINUTES)
         self.settings, self.cells = settings, cells_of(settings, self.task)
         self.sizes: dict[str, tuple[int, int]] = {}
         corpus: Corpus | None = None
-        self.description = f"The task {self.data}: {first_line(TASKS[self.data][0])}" if self.task else ""
+        self.description = f"Task {self.data}: {first_line(TASKS[self.data][0])}" if self.task else ""
         if not self.task:
             corpus = self._corpus()
             self.description = corpus.description
@@ -120,7 +124,9 @@ class Comparison:
                 task = task_of(corpus)
                 self.sizes = {model: fit_size(model, settings.parameters, settings.depth, task) for model in learnt}
         elif settings.parameters is not None:
-            raise OptionError("On a task all models are --size wide; --parameters is for a text. Leave it out.")
+            raise OptionError(
+                "On a task, all models have the width --size; --parameters is for a text. Leave it out."
+            )
         self._make_folder()
         self.results: dict[Cell, dict[str, Any]] = self._known()
         self._forecast = Forecast(self.settings, self.sizes, self.data if corpus is None else corpus)
@@ -129,7 +135,7 @@ class Comparison:
         settings = self.settings
         if not Path(self.data).exists():
             raise DataError(
-                f"There is no file or folder '{self.data}', nor a task of that name.{nearest(self.data, TASKS)}\n"
+                f"There is no file, folder or task '{self.data}'.{nearest(self.data, TASKS)}\n"
                 f"Give a text, or one of the tasks {', '.join(TASKS)}."
             )
         options = TrainOptions(
@@ -148,11 +154,11 @@ class Comparison:
         if facts.exists():
             if recorded(facts) != self.asked:
                 raise RunError(
-                    f"{self.path} is another comparison's folder: other data, models or options.\n"
-                    f"Say what was said then to go on with it. {OTHER}"
+                    f"{self.path} is another comparison's folder: its data, models or options differ.\n"
+                    f"To resume it, give the same data and options as before. {OTHER}"
                 )
         elif self.path.exists() and any(self.path.iterdir()):
-            raise RunError(f"{self.path} is there and is no comparison's folder. {OTHER}")
+            raise RunError(f"{self.path} exists and is not the folder of a comparison. {OTHER}")
         else:
             self.path.mkdir(parents=True, exist_ok=True)
             fileio.write_json(facts, self.asked)
@@ -167,9 +173,13 @@ class Comparison:
             try:
                 cell, result = Cell(**line["cell"]), dict(line["result"])
             except (KeyError, TypeError, ValueError):
-                raise RunError(f"{path}, line {number}, is damaged: no result of a training. {LINE_OUT}") from None
+                raise RunError(
+                    f"{path}, line {number}, is damaged: not the result of a training. {LINE_OUT}"
+                ) from None
             known[cell] = result
-        return {cell: result for cell, result in known.items() if "failed" not in result}  # else it is tried again
+        return {
+            cell: result for cell, result in known.items() if "failed" not in result
+        }  # failed cells are tried again
 
     @property
     def missing(self) -> list[Cell]:
@@ -182,20 +192,22 @@ class Comparison:
             yield place + self._forecast.left(self.missing)
             started = time.monotonic()
             try:
-                for words in self._diagnose(cell) if self.task else self._train(cell):
-                    yield f"{place}: {words}"
-            except TrainingError as error:  # one that fails is a result, too
+                for progress in self._diagnose(cell) if self.task else self._train(cell):
+                    yield f"{place}: {progress}"
+            except TrainingError as error:  # a failure is a result, too
                 self._keep(cell, {"failed": str(error)})
             self._forecast.took(cell, time.monotonic() - started)
         if all("failed" in result for result in self.results.values()):
-            raise TrainingError(f"Every training failed; the first: {next(iter(self.results.values()))['failed']}")
+            raise TrainingError(
+                f"Every training failed. The first failure: {next(iter(self.results.values()))['failed']}"
+            )
         if not self.task and any("ms_a_symbol" not in result for result in self._good().values()):
-            yield "timing all of them in turn, symbol by symbol"
+            yield "timing all models in turn, token by token"
             self._time()
 
     def _keep(self, cell: Cell, result: dict[str, Any]) -> None:
         line = fileio.to_json({"cell": cell.key, "result": result})
-        self.results[cell] = json.loads(line)["result"]  # as it is known the next time: no figure is null, not nan
+        self.results[cell] = json.loads(line)["result"]  # as read back later: nan is null
         fileio.append_line(self.path / "results.jsonl", line, sync=True)
 
     def _good(self) -> dict[Cell, dict[str, Any]]:
@@ -206,7 +218,7 @@ class Comparison:
     def _diagnose(self, cell: Cell) -> Iterator[str]:
         known: dict[str, Any] = {}
         for known in diagnose(self.data, cell, self.settings):
-            yield f"step {known['step']:,} of {known['steps']:,}, {known['accuracy']:.1%} right"
+            yield f"step {known['step']:,} of {known['steps']:,}, accuracy {known['accuracy']:.1%}"
         self._keep(cell, known)
 
     # Texts
@@ -215,18 +227,18 @@ class Comparison:
         return self.path / "runs" / cell.name
 
     def _train(self, cell: Cell) -> Iterator[str]:
-        """Trains one cell in a process of its own, then measures what it became."""
+        """Trains one cell in its own process, then measures the result."""
         path, peak = self._run(cell), None
         if not finished(path):
             settings = replace(train_settings(self.settings, cell, self.sizes), out=str(path))
             with ExitStack() as stack:
-                asked, answer, errors = (
-                    stack.enter_context(fileio.nameless_file("what a training says")) for _ in range(3)
+                request, result, errors = (
+                    stack.enter_context(fileio.nameless_file("the output of a training")) for _ in range(3)
                 )
                 facts = {"data": self.data, "settings": settings.to_json(), "parent": os.getpid()}
-                asked.write(json.dumps(facts).encode())
-                asked.seek(0)
-                child = subprocess.Popen(CHILD, stdin=asked, stdout=answer, stderr=errors)
+                request.write(json.dumps(facts).encode())
+                request.seek(0)
+                child = subprocess.Popen(CHILD, stdin=request, stdout=result, stderr=errors)
                 try:
                     while child.poll() is None:
                         try:
@@ -234,13 +246,13 @@ class Comparison:
                         except subprocess.TimeoutExpired:
                             yield last_report(path)
                 finally:
-                    if child.poll() is None:  # we were asked to end: so is it, tidily
+                    if child.poll() is None:  # a stop was requested: the child ends tidily
                         child.terminate()
                         child.wait()
                 errors.seek(0)
-                answer.seek(0)
+                result.seek(0)
                 check_ending(child.returncode, errors.read().decode(errors="replace").strip().splitlines())
-                peak = json.loads(answer.read())["peak_bytes"]
+                peak = json.loads(result.read())["peak_bytes"]
         yield "measuring"
         self._keep(cell, measure(path) | {"peak_bytes": peak})
 
@@ -248,34 +260,34 @@ class Comparison:
         """Times the streams of all models, those of the first seed, in turn."""
         cells = [cell for cell in self._good() if cell.seed == self.settings.seed]
         models = [load_model(self._run(cell)).model for cell in cells]
-        symbols = torch.zeros((TURNS + 1) * TIMED, dtype=torch.long)
+        tokens = torch.zeros((TURNS + 1) * TIMED, dtype=torch.long)
         if cells:
-            symbols = torch.from_numpy(
-                np.resize(validation_symbols(load_model(self._run(cells[0]))), len(symbols)).astype(np.int64)
+            tokens = torch.from_numpy(
+                np.resize(validation_symbols(load_model(self._run(cells[0]))), len(tokens)).astype(np.int64)
             )
-        times = dict(zip(cells, time_streams(models, symbols), strict=True))
+        times = dict(zip(cells, time_streams(models, tokens), strict=True))
         for cell, result in self._good().items():
             first = replace(cell, seed=self.settings.seed)
             self._keep(cell, result | {"ms_a_symbol": times.get(first)})
 
-    # What came out
+    # Results
 
     @property
     def command(self) -> str:
-        """What to type to be answered the same."""
-        asked = CompareSettings(**self.asked["asked"])
+        """The command that makes the same comparison."""
+        options = CompareSettings(**self.asked["asked"])
         out = ["--out", Path(self.settings.out)] if self.settings.out else []
-        return command("compare", self.data, *asked.options(), *out)
+        return command("compare", self.data, *options.options(), *out)
 
     @property
     def plan_line(self) -> str:
-        """What is about to be trained, and for how long, in a line."""
+        """One line: the number of trainings, their estimated time and the folder."""
         count, known = len(self.cells), len(self.cells) - len(self.missing)
-        before = f"; {known} of them known from before" if known else ""
-        return f"{count} trainings{before}{self._forecast.in_all(self.missing)}, kept in {self.path}"
+        before = f"; {known} of them finished before" if known else ""
+        return f"{count} trainings{before}{self._forecast.in_all(self.missing)}, saved to {self.path}"
 
     def table(self) -> list[list[str]]:
-        """The head of a table, then a line a row, the best first (on a task, by model and lag)."""
+        """The head of a table, then one line per row, the best first (on a task, by model and lag)."""
         rows = self.rows()
         names = TASK_COLUMNS if self.task else COLUMNS
         if not self.task:
@@ -283,11 +295,11 @@ class Comparison:
         return [list(names), *([line[name] for name in names] for line in map(row_line, rows))]
 
     def sentences(self) -> list[str]:
-        """What the figures allow to say, and what not."""
+        """The conclusions from the figures."""
         return sentences(self.rows())
 
     def write_page(self, command: str) -> Path | None:
-        """Writes `page.html` beside `table.json`; None where there is nothing to draw with."""
+        """Writes `table.json` and `page.html`; None where matplotlib is missing."""
         rows, path = self.rows(), self.path / "page.html"
         fileio.write_json(self.path / "table.json", {"rows": rows, "sentences": self.sentences()})
         try:
@@ -298,7 +310,7 @@ class Comparison:
         return path
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each model and gradient (and lag): means over its seeds, spread, and what failed."""
+        """One row per model and gradient (and lag): means over its seeds, spread, and failures."""
         groups: dict[tuple[str, str, int | None], list[dict[str, Any]]] = {}
         for cell in self.cells:
             if cell in self.results:
@@ -312,35 +324,35 @@ class Comparison:
 
 
 def refuse_of_texts(task: str, settings: CompareSettings) -> None:
-    """Raises OptionError for an option that says how a text is read, where a task is compared on."""
+    """Raises OptionError for an option for reading a text, in a comparison on a task."""
     for name in OF_TEXTS:
         if getattr(settings, name) != getattr(CompareSettings(), name):
-            raise OptionError(f"{option_name(name)} is of texts, and {task} is a task. Leave it out.")
+            raise OptionError(f"{option_name(name)} applies to texts, and {task} is a task. Leave it out.")
 
 
 def no_text(data: str, asked: CompareSettings, out: str | None) -> DataError:
-    """What to say of data that a training would learn labels or numbers of. asked: as typed, but for the folder."""
+    """The error for data from which a training predicts labels or numbers. asked: as typed, without the folder."""
     what = "a folder of labelled files" if Path(data).is_dir() else "a table"
     shared = TrainOptions(**{name: getattr(asked, name) for name in OF_TRAINING})
-    told = [
+    lines = [
         f"{data} is {what}, and models are compared on a text or a task.",
-        f"To see a net beside the linear model on it: {command('train', data, *shared.options())}",
+        f"To compare a net with the linear model on it: {command('train', data, *shared.options())}",
     ]
-    with suppress(DataError):  # where no text is in it
+    with suppress(DataError):  # it contains no text
         read_documents(data)
         words = [*replace(asked, kind=Language.kind).options(), *(["--out", Path(out)] if out else [])]
-        told.append(f"To compare on all of it, as one text: {command('compare', data, *words)}")
-    return DataError("\n".join(told))
+        lines.append(f"To compare models on all of it, as one text: {command('compare', data, *words)}")
+    return DataError("\n".join(lines))
 
 
 def check_ending(code: int, words: Sequence[str]) -> None:
-    """Raises what a training's process ended by: its exit code, and the lines it said."""
+    """Raises the error of a training's process. code: its exit code; words: the lines of its standard error."""
     if code == WRONG_INPUT:
         raise InputError("\n".join(words))
     if code == STOPPED:
         raise KeyboardInterrupt
     if code != DONE:
-        raise TrainingError(words[-1] if words else f"its process ended with {code}")
+        raise TrainingError(words[-1] if words else f"its process ended with exit code {code}")
 
 
 def first_line(thing: Any) -> str:
@@ -349,7 +361,7 @@ def first_line(thing: Any) -> str:
 
 
 def cell_words(cell: Cell) -> str:
-    """A cell in words."""
+    """A cell as text."""
     lag = "" if cell.lag is None else f" at lag {cell.lag:,}"
     gradient = "" if cell.gradient in (COUNTED, "full") else f" by {cell.gradient}"
     return f"{cell.model}{gradient}{lag}, seed {cell.seed}"

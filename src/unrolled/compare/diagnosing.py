@@ -1,4 +1,4 @@
-"""One cell of a diagnostic task: trains a small model on it and says how many answers are right."""
+"""One cell of a diagnostic task: trains a small model on it and measures its accuracy."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from unrolled.training.plan import Plan
 from unrolled.training.planning import Task, plan_minutes, plan_steps
 from unrolled.training.statistics import estimate_statistics
 
-SIZE, ROWS = 64, 32  # units in a layer where none were asked for; rows of a batch
-LEARNT = 0.999  # share right on validation at which a training ends early
+SIZE, ROWS = 64, 32  # default units of a layer; rows of a batch
+LEARNT = 0.999  # accuracy on validation at which a training ends early
 VALIDATED, TESTED = 8, 32  # batches
-LOOKS = 20  # a training
-ENDLESS = 1_000_000_000  # targets there are: as many as are asked for
+LOOKS = 20  # validations per training
+ENDLESS = 1_000_000_000  # number of targets: the task generates any number
 
 
 def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[str, Any]]:
-    """Yields what is known now and then, the last time with `accuracy` on rows that nothing was chosen by.
+    """Yields progress from time to time, the last time with `accuracy` on the test rows.
 
-    Trains on whole rows for the minutes or steps asked, and ends early once it makes no mistakes. Raises
+    Trains on whole rows for the requested minutes or steps, and ends early once it makes no mistakes. Raises
     TrainingError where a loss is not finite.
     """
     started = time.monotonic()
-    lessons, validation, test = (
+    training, validation, test = (
         Diagnostic(task, cell.lag or 1, ROWS, seed) for seed in (3 * cell.seed, 3 * cell.seed + 1, 3 * cell.seed + 2)
     )
     asked, shape = asked_of(task, cell, settings)
@@ -51,7 +51,7 @@ def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[
     else:
         plan = plan_minutes(asked, shape, device, threads, 0.85 * 60 * (asked.minutes or 1))
     plan = replace(plan, precision="float32", report_every=max(1, plan.steps // LOOKS))
-    learning = learn(cell, plan, (lessons, validation, test), started + 60 * (asked.minutes or math.inf))
+    learning = learn(cell, plan, (training, validation, test), started + 60 * (asked.minutes or math.inf))
     for known in by_threads(learning, lambda: plan.threads):
         yield known | {"seconds": time.monotonic() - started}
 
@@ -59,53 +59,53 @@ def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[
 def learn(
     cell: Cell, plan: Plan, diagnostics: tuple[Diagnostic, Diagnostic, Diagnostic], until: float
 ) -> Iterator[dict[str, Any]]:
-    """Trains by `plan` on the first of three diagnostics, looks at the second now and then, is tested on the third.
+    """Trains by `plan` on the first of three diagnostics, validates on the second and tests on the third.
 
-    until: time.monotonic() at which it ends, done or not.
+    until: time.monotonic() at which it ends at the latest.
     """
-    lessons, validation, test = diagnostics
-    model = build_model(plan, lessons.symbols, cell.seed)
+    training, validation, test = diagnostics
+    model = build_model(plan, training.symbols, cell.seed)
     learner = Learner(model, Optimiser(model, plan), model.start(ROWS))
-    averaged, looks = learner.optimiser.averaged, [0.0]
+    averaged, accuracies = learner.optimiser.averaged, [0.0]
 
-    def over() -> bool:  # early where it makes no mistakes; late where other work took this machine's time
-        return looks[-1] >= LEARNT or time.monotonic() > until
+    def over() -> bool:  # early once it makes no mistakes; by the clock where the machine is slow
+        return accuracies[-1] >= LEARNT or time.monotonic() > until
 
     def fail() -> None:
         raise TrainingError(f"{cell.model} by {cell.gradient} at lag {cell.lag}: the loss is not finite.")
 
     for _ in train(
-        learner, lessons, build("gradient", GRADIENTS, plan.gradient), [plan], cell.seed,
+        learner, training, build("gradient", GRADIENTS, plan.gradient), [plan], cell.seed,
         over, lambda plan: learner.step % plan.report_every == 0, fail,
     ):  # fmt: skip
-        estimate_statistics(learner, lessons)
-        looks.append(share_right(averaged, validation, VALIDATED))
-        yield {"step": learner.step, "steps": plan.steps, "loss": learner.loss, "accuracy": looks[-1]}
+        estimate_statistics(learner, training)
+        accuracies.append(share_right(averaged, validation, VALIDATED))
+        yield {"step": learner.step, "steps": plan.steps, "loss": learner.loss, "accuracy": accuracies[-1]}
         learner.nats, learner.targets = 0.0, 0
     yield {
         "step": learner.step, "steps": plan.steps, "accuracy": share_right(averaged, test, TESTED),
-        "chance": TASKS[lessons.task][1], "size": plan.size, "depth": plan.depth,
+        "chance": TASKS[training.task][1], "size": plan.size, "depth": plan.depth,
         "parameters": sum(p.numel() for p in model.parameters()),
     }  # fmt: skip
 
 
 def asked_of(task: str, cell: Cell, settings: CompareSettings) -> tuple[TrainOptions, Task]:
-    """What is asked of a cell's training, and what its plan depends on."""
-    lessons = Diagnostic(task, cell.lag or 1, ROWS, 0)
+    """The options of a cell's training, and the task from which its plan is made."""
+    diagnostic = Diagnostic(task, cell.lag or 1, ROWS, 0)
     sizes = {cell.model: (settings.size or SIZE, settings.depth or depth_of(cell.model))}
-    asked = replace(train_settings(settings, cell, sizes), window=lessons.steps, batch=ROWS, dropout=0.0)
-    return asked, Task(lessons.symbols, ENDLESS, lessons.steps)
+    asked = replace(train_settings(settings, cell, sizes), window=diagnostic.steps, batch=ROWS, dropout=0.0)
+    return asked, Task(diagnostic.symbols, ENDLESS, diagnostic.steps)
 
 
 def depth_of(model: str) -> int:
-    """Two layers, that a layer may look back by what the one below it found; one where the name lists layers."""
+    """Two layers, so that a layer can use what the one below it found; one where the name lists layers."""
     return 1 if "/" in model else 2
 
 
 @torch.no_grad()
 def share_right(model: LanguageModel, diagnostic: Diagnostic, batches: int) -> float:
-    """The share of a row's last answers that are right; where several are due at the end (copy), of all of them."""
-    right = asked = 0
+    """The accuracy of the predictions at the end of each row: of one, or of all where a task has several."""
+    right = total = 0
     for k in range(batches):
         batch = diagnostic.batch(k)
         logits, _ = model.unroll(batch.inputs, model.start(len(batch.inputs)))
@@ -114,5 +114,5 @@ def share_right(model: LanguageModel, diagnostic: Diagnostic, batches: int) -> f
             due[:, :-1] = -100
         counted = due >= 0
         right += int((logits.argmax(2).cpu() == due)[counted].sum())
-        asked += int(counted.sum())
-    return right / asked
+        total += int(counted.sum())
+    return right / total

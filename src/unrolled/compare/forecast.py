@@ -1,4 +1,4 @@
-"""How long a comparison takes in all: by a few updates of each model, timed, and later by what trainings took."""
+"""The estimated time of a comparison: from a few timed updates of each model, then from the trainings themselves."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ from unrolled.training.planning import PROBED_SIZE, Task, plan_steps, shape
 
 STARTING = 4.0  # seconds in which a training's process starts and reads a short text
 REACHING = 12.0  # seconds that measuring the reach takes, about
-STREAMED = 2.0  # seconds in which its model is timed at the end, step by step, beside the others
-COUNTED_A_SECOND = 80_000  # symbols that an n-gram counts, weighs and reads again
-FORWARD = 1 / 3  # of an update: reading alone
+STREAMED = 2.0  # seconds of timing its model step by step at the end
+COUNTED_A_SECOND = 80_000  # tokens that an n-gram counts and scores per second
+FORWARD = 1 / 3  # of an update: the forward pass
 
 
 class Forecast:
-    """Seconds that the cells of a comparison take. `about` is a text's corpus, or a task's name."""
+    """The estimated seconds of a comparison's cells. `about` is a text's corpus, or a task's name."""
 
     def __init__(self, settings: CompareSettings, sizes: dict[str, tuple[int, int]], about: Corpus | str) -> None:
         self.settings, self.sizes, self.about = settings, sizes, about
         self._known: dict[tuple[str, str, int | None], float] = {}
-        self._foretold = self._taken = 0.0
+        self._forecast = self._taken = 0.0
 
     def in_all(self, cells: list[Cell]) -> str:
         """ ", about 35 min in all" for these cells; "" for none."""
         return f", about {_words(self._seconds(cells))} in all" if cells else ""
 
     def left(self, cells: list[Cell]) -> str:
-        """The same for what is left, by what those before really took; "" for the last one."""
+        """The same for the remaining cells, corrected by the time of finished ones; "" for the last cell."""
         return f"; about {_words(self._seconds(cells))} left in all" if len(cells) > 1 else ""
 
     def took(self, cell: Cell, seconds: float) -> None:
-        """Takes note of what a cell took."""
-        self._foretold += self._of(cell)
+        """Records the seconds that a cell took."""
+        self._forecast += self._of(cell)
         self._taken += seconds
 
     def _seconds(self, cells: list[Cell]) -> float:
-        off = self._taken / self._foretold if self._foretold else 1.0
-        return off * sum(map(self._of, cells))
+        factor = self._taken / self._forecast if self._forecast else 1.0
+        return factor * sum(map(self._of, cells))
 
     def _of(self, cell: Cell) -> float:
-        """Seconds of a cell, which are alike for all seeds."""
+        """Seconds of a cell, equal for all seeds."""
         key = (cell.model, cell.gradient, cell.lag)
         if key not in self._known:
             about = self.about
@@ -66,13 +66,13 @@ class Forecast:
     def _of_task(self, cell: Cell, task: str) -> float:
         asked, shapes = asked_of(task, cell, self.settings)
         if asked.steps is None:
-            return 60 * (asked.minutes or 0)  # at most: it ends once it makes no mistakes
+            return 60 * (asked.minutes or 0)  # the maximum: it ends once it makes no mistakes
         plan = replace(plan_steps(asked, shapes, *self._machine), precision="float32")
-        looked = FORWARD * (min(LOOKS, plan.steps) * VALIDATED + TESTED)
-        return (plan.steps + looked) * seconds_an_update(plan, rehearse_language(shapes.symbols))
+        validated = FORWARD * (min(LOOKS, plan.steps) * VALIDATED + TESTED)
+        return (plan.steps + validated) * seconds_an_update(plan, rehearse_language(shapes.symbols))
 
     def _of_text(self, cell: Cell, corpus: Corpus) -> float:
-        """Training, then reading the validation part and a stream in one row, the reach, and the timing of steps."""
+        """Training, then the validation split and a stream in one row, the reach, and the timing of steps."""
         task, validation = task_of(corpus), corpus.targets("validation")
         counting = corpus.targets("training") / COUNTED_A_SECOND
         measuring = STARTING + REACHING + STREAMED
@@ -81,7 +81,7 @@ class Forecast:
         asked = train_settings(self.settings, cell, self.sizes)
         plan = self._plan(asked.of_learnt(), task)
         pace = seconds_an_update(plan, rehearse_language(task.symbols))
-        reading = FORWARD * ONE_ROW * pace / (plan.batch * plan.window)  # seconds a symbol
+        reading = FORWARD * ONE_ROW * pace / (plan.batch * plan.window)  # seconds per token
         if asked.steps is None:
             training = 60 * (asked.minutes or 0)
         else:

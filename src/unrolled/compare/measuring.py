@@ -1,4 +1,4 @@
-"""What a finished training is worth and what it costs; and what the trainings of several seeds come to."""
+"""The score and the costs of a finished training, and their summary over seeds."""
 
 from __future__ import annotations
 
@@ -18,43 +18,45 @@ from unrolled.metrics.surprise import evaluate
 from unrolled.run import LanguageModelRun, load
 from unrolled.rundir.folder import RunFolder
 
-READ = 100_000  # symbols of the validation part that are read with a trained model, at most
+READ = 100_000  # maximum tokens of the validation split, for timing and state
 
 
 def finished(path: Path) -> bool:
-    """Whether a run is there and has come to its end."""
+    """Whether there is a finished run."""
     return (path / "run.json").exists() and RunFolder.open(path).facts["status"] == "finished"
 
 
 def last_report(path: Path) -> str:
-    """How far a training is, by the newest line of its log."""
+    """The progress of a training, from the newest line of its log."""
     try:
         report = fileio.read_json_lines(path / "log.jsonl")[-1]
     except (OSError, IndexError, InputError):
-        return "looking at the text and measuring this machine"
+        return "reading the text and measuring this machine"
     validation = f", validation {report['validation']:.3f}" if "validation" in report else ""
     return f"{report['progress']:.0%}, loss {report['loss']:.3f}{validation}"
 
 
 def load_model(path: Path) -> LanguageModelRun:
-    """A comparison's run. Raises RunError where one of another task stands in its place."""
+    """A run of the comparison. Raises RunError where the folder has a run of another task."""
     run = load(path, "cpu")
     if not isinstance(run, LanguageModelRun):
-        raise RunError(f"{path} holds a run of kind '{run.kind}', not of this comparison. Give another --out.")
+        raise RunError(f"{path} has a run of kind '{run.kind}', which is not of this comparison. Give another --out.")
     return run
 
 
 def validation_symbols(run: LanguageModelRun) -> Any:
-    """The symbols of a run's validation part, in order (N,)."""
+    """The tokens of a run's validation split, in order (N,)."""
     corpus = run.read_corpus()
     parts = [inputs for inputs, _ in part_rows(corpus, "validation", READ)]
     if not parts or not sum(map(len, parts)):
-        raise DataError("There is no validation part to compare on: the text is too short. Give a longer one.")
+        raise DataError(
+            "The text is too short for a validation split, and models are compared on it. Give a longer text."
+        )
     return np.concatenate(parts)
 
 
 def measure(path: Path) -> dict[str, Any]:
-    """What a finished run is worth and what it costs, on its validation part."""
+    """The score and the costs of a finished run, on its validation split."""
     run = load_model(path)
     symbols = validation_symbols(run)
     corpus = run.read_corpus()
@@ -74,7 +76,7 @@ def measure(path: Path) -> dict[str, Any]:
 
 
 def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means over seeds of the figures that came out; `spread` is the least and the most."""
+    """Means over seeds of the figures; `spread` is the lowest and the highest score."""
     good = [result for result in results if "failed" not in result]
     facts: dict[str, Any] = {"seeds": [result["seed"] for result in good]}
     if len(good) < len(results):
@@ -86,7 +88,7 @@ def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
     facts |= {score: statistics.fmean(values), "spread": [min(values), max(values)], "by_seed": values}
     if score == "nats":
         known = [result["nats_interval"] for result in good if None not in result["nats_interval"]]
-        # a text that is too small for an interval has none, from any seed
+        # a text that is too small for an interval has none, with any seed
         facts["nats_interval"] = [statistics.fmean(ends) for ends in zip(*known, strict=True)] if known else None
     for name in ("parameters", "symbols_a_second", "ms_a_symbol", "peak_bytes", "seconds", "chance"):
         known = [result[name] for result in good if result.get(name) is not None]

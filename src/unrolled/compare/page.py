@@ -1,4 +1,4 @@
-"""A comparison as one page that stands alone: a table, curves as drawings within it, and what they allow to say."""
+"""A comparison as one self-contained page: the conclusions, a table and curves."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "unrolled", 
 
 
 def check_plotting() -> None:
-    """Raises MissingExtra where there is nothing to draw with, before time is spent."""
+    """Raises MissingExtra where matplotlib is missing, before time is spent."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise MissingExtra(f"A page with curves is drawn by matplotlib: {install_extra('plot')}.") from None
+        raise MissingExtra(f"A page with curves needs matplotlib: {install_extra('plot')}.") from None
 
 
 def write_page(title: str, description: str, command: str, rows: Sequence[Row]) -> str:
-    """The page as HTML; it asks nothing of any other host, and UTF-8 can write it whatever bytes a name holds."""
+    """The page as HTML; it loads nothing from other hosts, and it is valid UTF-8 whatever bytes a name has."""
     head, *body = [columns(rows), *([row_line(row)[name] for name in columns(rows)] for row in rows)]
     table = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>\n" for line in body)
     drawings = "\n".join(f"<h2>{escape(heading)}</h2>\n{svg}" for heading, svg in draw(rows))
-    verdict = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences(rows))
+    conclusions = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences(rows))
     return harmless(f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head>
 <body>
 <h1>{escape(title)}</h1>
 <p>{escape(description)}</p>
-{verdict}<table>
+{conclusions}<table>
 <tr>{"".join(f"<th>{escape(name)}</th>" for name in head)}</tr>
 {table}</table>
 {drawings}
@@ -58,21 +58,21 @@ def write_page(title: str, description: str, command: str, rows: Sequence[Row]) 
 
 
 def draw(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """(heading, SVG) of each drawing that these rows have figures for."""
+    """(heading, SVG) of each drawing for which these rows have figures."""
     if rows and "lag" in rows[0]:
-        return [("Answers right, by how far back the answer lies", figure(lambda axes: _draw_lags(axes, rows)))]
+        return [("Accuracy by lag", figure(lambda axes: _draw_lags(axes, rows)))]
     drawings: list[tuple[str, str]] = []
     if any(len(row.get("curve", [])) > 1 for row in rows):
         drawings.append(("Learning", figure(lambda axes: _draw_curves(axes, rows))))
     if any("reach" in row for row in rows):
-        drawings.append(("Reach: the score where the context is cut", figure(lambda axes: _draw_cuts(axes, rows))))
+        drawings.append(("Reach: score with truncated context", figure(lambda axes: _draw_cuts(axes, rows))))
     if any(row["reach"]["lags"] for row in rows if "reach" in row):
-        drawings.append(("Reach: the loss's gradient by lag", figure(lambda axes: _draw_gradients(axes, rows))))
+        drawings.append(("Reach: gradient of the loss by lag", figure(lambda axes: _draw_gradients(axes, rows))))
     return drawings
 
 
 def figure(plot: Callable[[Axes], None]) -> str:
-    """What `plot` draws, its names beside it, as SVG that can stand in a page."""
+    """The drawing of `plot` with its legend, as SVG for a page."""
 
     def on(picture: Figure) -> None:
         axes = picture.subplots()
@@ -83,7 +83,7 @@ def figure(plot: Callable[[Axes], None]) -> str:
 
 
 def drawing(plot: Callable[[Figure], None], inches: tuple[float, float]) -> str:
-    """What `plot` draws, as SVG that can stand in a page; the same bytes for the same figures."""
+    """The drawing of `plot` as SVG for a page; the same bytes for the same figures."""
     check_plotting()
     import matplotlib
     from matplotlib.figure import Figure
@@ -106,8 +106,8 @@ def _draw_lags(axes: Axes, rows: Sequence[Row]) -> None:
         low, high = ([row["spread"][end] for row in own] for end in (0, 1))
         axes.fill_between(lags, low, high, alpha=0.15, color=line.get_color())
     if chance := next((row["chance"] for row in rows if "chance" in row), None):
-        axes.axhline(chance, color="grey", linestyle=":", label="a guess")
-    axes.set(xscale="log", xlabel="lag in steps", ylabel="share right", ylim=(0, 1.03))
+        axes.axhline(chance, color="grey", linestyle=":", label="random guess")
+    axes.set(xscale="log", xlabel="lag in steps", ylabel="accuracy", ylim=(0, 1.03))
     _label_ticks(axes, sorted({row["lag"] for row in rows}))
 
 
@@ -119,23 +119,25 @@ def _label_ticks(axes: Axes, ticks: Sequence[int]) -> None:
 def _draw_curves(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         curve = row.get("curve", [])
-        if len(curve) == 1:  # counted, not trained
+        if len(curve) == 1:  # an n-gram: counted, not trained
             axes.axhline(curve[0][1], linestyle="--", color="grey", label=name_of(row))
         elif curve:
-            seconds, nats = zip(*curve[1:], strict=True)  # the untrained model would press all else flat
+            seconds, nats = zip(
+                *curve[1:], strict=True
+            )  # without the untrained model, which would compress the scale
             axes.plot(seconds, nats, label=name_of(row))
-    axes.set(xlabel="seconds of training", ylabel="validation, nats a character")
+    axes.set(xlabel="seconds of training", ylabel="validation, nats per character")
 
 
 def _draw_cuts(axes: Axes, rows: Sequence[Row]) -> None:
     for row in (row for row in rows if "reach" in row):
         axes.plot(row["reach"]["contexts"], row["reach"]["nats"], marker=".", label=name_of(row))
-    axes.set(xscale="log", xlabel="symbols of context", ylabel="validation, nats a character")
+    axes.set(xscale="log", xlabel="tokens of context", ylabel="validation, nats per character")
     _label_ticks(axes, sorted({k for row in rows if "reach" in row for k in row["reach"]["contexts"]})[::2])
 
 
 def _draw_gradients(axes: Axes, rows: Sequence[Row]) -> None:
     for row in (row for row in rows if "reach" in row and row["reach"]["lags"]):
-        steps = [lag + 1 for lag in row["reach"]["lags"]]  # a logarithm has no place for 0
+        steps = [lag + 1 for lag in row["reach"]["lags"]]  # a logarithmic axis has no 0
         axes.plot(steps, [norm or math.nan for norm in row["reach"]["gradient"]], marker=".", label=name_of(row))
-    axes.set(xscale="log", yscale="log", xlabel="steps back, the newest symbol is 1", ylabel="norm of the gradient")
+    axes.set(xscale="log", yscale="log", xlabel="steps back (the newest token is 1)", ylabel="norm of the gradient")

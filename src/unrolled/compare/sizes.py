@@ -1,4 +1,4 @@
-"""The width at which a model has so many parameters."""
+"""The width at which a model has a given number of parameters."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ WIDEST = 8192
 
 
 def fit_size(model: str, parameters: int, depth: int | None, task: Task) -> tuple[int, int]:
-    """(units, layers) of the model whose parameters come nearest to so many.
+    """(units, layers) of the model whose number of parameters is nearest to `parameters`.
 
-    The layers are those asked for, or of the shape in the plan's table that comes nearest. Raises OptionError where
-    no width comes within 3%.
+    The layers are the requested ones, or those of the nearest shape in the plan's table. Raises OptionError where no
+    width comes within 3%.
     """
 
     @cache
     def count(size: int, layers: int) -> int | None:
-        """None where a width does not go with the model's options, such as a number of heads."""
+        """The number of parameters; None where the width conflicts with the model's options, such as heads."""
         settings = TrainOptions(model=model, size=size, depth=layers)
         embed = shape(settings, task, "cpu", 1, size, layers, 0).embed
         try:
@@ -42,7 +42,7 @@ def fit_size(model: str, parameters: int, depth: int | None, task: Task) -> tupl
 
     _, layers = min(shapes_for(replace(TrainOptions(model=model), depth=depth)), key=distance)
     low, high = 1, WIDEST
-    while low < high:  # the narrowest that has as many or more; widths that do not go are skipped upwards
+    while low < high:  # the narrowest with at least as many; impossible widths are skipped upwards
         middle = (low + high) // 2
         found = next((n for size in range(middle, middle + 64) if (n := count(size, layers)) is not None), None)
         if found is None or found >= parameters:

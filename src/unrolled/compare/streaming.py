@@ -1,4 +1,4 @@
-"""What a model costs while it reads on, symbol by symbol: bytes of state, and time a symbol."""
+"""The streaming costs of a model, token by token: bytes of state, and time per token."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from unrolled.model.ngram.model import NGram
 from unrolled.states import State, count_bytes
 from unrolled.threads import one_thread
 
-STEPS = (100, 10_000)  # after which the state is weighed
+STEPS = (100, 10_000)  # after which the size of the state is measured
 CHUNK = 500
-TIMED = 100  # symbols a turn
+TIMED = 100  # tokens per turn
 TURNS = 7
 
 
 def state_bytes(model: Unrolling, symbols: Tensor) -> dict[int, int]:
-    """Bytes of one row's state after 100 and after 10,000 steps; symbols (10,000,) are read."""
-    weighed, state, read = {}, model.start(1), 0
+    """Bytes of one row's state after 100 and after 10,000 steps of symbols (10,000,)."""
+    sizes, state, read = {}, model.start(1), 0
     with torch.no_grad():
         for steps in STEPS:
             while read < steps:
                 chunk = symbols[read : min(read + CHUNK, steps)]
                 _, state = model.unroll(chunk[None], state)
                 read += len(chunk)
-            weighed[steps] = count_bytes(state)
-    return weighed
+            sizes[steps] = count_bytes(state)
+    return sizes
 
 
 def time_streams(models: Sequence[LanguageModel | NGram | Mixture], symbols: Tensor) -> list[float]:
-    """Milliseconds a symbol of each model, stepping one row: medians over turns that the models take in turn."""
+    """Milliseconds per token of each model, stepping one row: medians over turns that alternate between models."""
     states: list[State] = [model.start(1) for model in models]
     taken: list[list[float]] = [[] for _ in models]
     with torch.no_grad(), one_thread():
@@ -45,6 +45,6 @@ def time_streams(models: Sequence[LanguageModel | NGram | Mixture], symbols: Ten
                 started = time.perf_counter()
                 for at in range(turn * TIMED, (turn + 1) * TIMED):
                     _, states[k] = model.step(symbols[at : at + 1], states[k])
-                if turn:  # the first one warms up
+                if turn:  # the first is a warm-up
                     taken[k].append((time.perf_counter() - started) / TIMED * 1000)
     return [statistics.median(times) for times in taken]
