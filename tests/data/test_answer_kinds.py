@@ -286,7 +286,7 @@ DAMAGE: dict[str, Any] = {
 
 @pytest.mark.parametrize("case", DAMAGE)
 def test_a_damaged_output_is_refused(case: str) -> None:
-    with pytest.raises(RunError, match=r"symbols\.json is damaged: what 'price' can be is not said there"):
+    with pytest.raises(RunError, match=r"symbols\.json is damaged: its description of 'price' is invalid"):
         output_from_json("price", DAMAGE[case])
 
 

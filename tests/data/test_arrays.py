@@ -64,7 +64,7 @@ def test_text_called_classes_names_numbered_labels(tmp_path: Path) -> None:
     assert table.columns == ("x", "y")
     assert [row.cells for row in table.rows(["y"])] == [("dog",), ("cat",), ("dog",), ("dog",)]
     np.savez(tmp_path / "a.npz", x=GREY, y=[1, 0, 2, 1], classes=["cat", "dog"])
-    with pytest.raises(DataError, match=r"a\.npz, row 3: 'y' is 2, and 'classes' names 2 labels, from 0"):
+    with pytest.raises(DataError, match=r"a\.npz, row 3: 'y' is 2, but 'classes' has names for 2 labels, from 0"):
         table_of(tmp_path / "a.npz")
 
 
@@ -107,7 +107,7 @@ def flipped(content: bytes) -> bytes:
 
 
 NPZ: dict[str, tuple[bytes, str]] = {
-    "another length": (saved(x=GREY, y=[1, 2]), r"a\.npz: 'x' has 4 rows, and 'y' 2; every array has a row"),
+    "another length": (saved(x=GREY, y=[1, 2]), r"a\.npz: 'x' has 4 rows, but 'y' has 2; every array needs one row"),
     "classes of numbers": (saved(x=GREY, y=[1, 0, 1, 1], classes=[7, 8]), r"'x' has 4 rows, and 'classes' 2"),
     "objects": (
         saved(x=np.array([{}, []], object), y=[1, 2]),
@@ -132,17 +132,17 @@ NPZ: dict[str, tuple[bytes, str]] = {
         bomb(),
         r"a\.npz of 0\.0 MB unpacks to 4\.0 GB: [\d,]+ times its size; at most 100 times is accepted\.\n",
     ),
-    "more than is read": (bomb(), r"a\.npz unpacks to 4\.0 GB, and up to 2\.0 are read\.\nSave the largest"),
+    "more than is read": (bomb(), r"a\.npz unpacks to 4\.0 GB; the limit is 2\.0 GB\.\nSave the largest"),
     "a row of all": (
         zipped(x=promising((1, 70_000_000), bytes(70_000_000))),
         r"a\.npz: a row of 'x' takes 70 MB; at most 67 MB can be read\.\nThe first axis must be",
     ),
-    "truncated": (saved(x=GREY)[:-30], r"a\.npz is no npz that could be read: .*\.\nIt may be truncated"),
+    "truncated": (saved(x=GREY)[:-30], r"a\.npz cannot be read as an npz: .*\.\nIt may be truncated"),
     "damaged": (
         flipped(saved(x=np.random.default_rng(0).random((20, 20)))),
-        r"a\.npz is no npz that could be read: ",
+        r"a\.npz cannot be read as an npz: ",
     ),
-    "text": (b"x,y\n", r"a\.npz is no npz that could be read: .*zip"),
+    "text": (b"x,y\n", r"a\.npz cannot be read as an npz: .*zip"),
     "nan": (saved(y=[1, 2], x=[[1.0, 2.0], [1.0, np.nan]]), r"a\.npz, row 2: 'x' holds a number that is not finite"),
     "a single inf": (
         saved(y=[1.0, 2.0, np.inf], x=[1, 2, 3]),
@@ -521,7 +521,7 @@ def test_a_damaged_archive_is_told_of_in_few_words(tmp_path: Path) -> None:
     name = "x" * 5_000
     np.savez(path, **{name: np.zeros((4, 2)), "y": np.arange(4)})  # type: ignore[arg-type]
     path.write_bytes(path.read_bytes().replace(name.encode(), b"z" + name[1:].encode(), 1))
-    with pytest.raises(DataError, match="no npz that could be read: File name in directory") as fault:
+    with pytest.raises(DataError, match="cannot be read as an npz: File name in directory") as fault:
         open_table(path)
     assert len(str(fault.value)) < 400 + len(str(path))
 
@@ -546,9 +546,9 @@ def test_arrays_that_could_each_be_meant_are_refused_by_name(tmp_path: Path) -> 
     given = read_examples(tmp_path / "good.npz", Asked(test=0.2))
     assert f"x_test, y_test in {tmp_path / 'good.npz'} is not read, for --test is given" in given.description
     np.savez(tmp_path / "twice.npz", **whole, test_x=x[:10])
-    with pytest.raises(DataError, match=r"'x_test' and 'test_x' are both 'x' of the test split by their names\.\n"):
+    with pytest.raises(DataError, match=r"by their names, 'x_test' and 'test_x' are both 'x' of the test split\.\n"):
         open_table(tmp_path / "twice.npz")
     np.savez(tmp_path / "two.npz", **whole, train_images=x, test_images=x[:10])
-    with pytest.raises(DataError, match=r"'x_train' and 'train_images' could each be what is read.*--input x"):
+    with pytest.raises(DataError, match=r"'x_train' and 'train_images' could each be the input.*--input x"):
         read_examples(tmp_path / "two.npz", Asked())
     assert read_examples(tmp_path / "two.npz", Asked(input="x", output="y")).columns.inputs == ("x",)

@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_read_is_named_once(
         Image.fromarray(np.full((4, 4), 10 * row, np.uint8)).save(path)
     fill(tmp_path, "pics/a/bad.png")
     said = unroll("info", "pics")
-    assert "pics/a/bad.png is no picture" in said.out and str(tmp_path) not in said.out, said
+    assert "pics/a/bad.png cannot be read as an image" in said.out and str(tmp_path) not in said.out, said
     names = [f"{path},{path.parent.name}" for path in sorted((tmp_path / "pics").rglob("*.png"))]
     (tmp_path / "table.csv").write_text("\n".join(["path,label", *names]))
-    assert "row 14: " + str(tmp_path / "pics/a/bad.png is no picture") in unroll("info", "table.csv").out
+    assert "row 14: " + str(tmp_path / "pics/a/bad.png cannot be read as an image") in unroll("info", "table.csv").out

@@ -213,37 +213,45 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a truncated jpg": (
         "a.jpg",
         truncated("a.jpg"),
-        r"a\.jpg is damaged or truncated: .*truncated.*\.\nCopy it anew",
+        r"a\.jpg is damaged or truncated: .*truncated.*\.\nCopy it again",
     ),
     "a truncated png": ("a.png", truncated("a.png"), r"a\.png is damaged or truncated: "),
-    "a truncated webp": ("a.webp", truncated("a.webp"), r"a\.webp is (damaged or truncated|no picture)"),
+    "a truncated webp": ("a.webp", truncated("a.webp"), r"a\.webp is (damaged or truncated|cannot be read)"),
     "a corrupt png": ("a.png", corrupt, r"a\.png is damaged or truncated: "),
-    "a bomb": ("a.png", bomb(10_000), r"a\.png says that it has 10,000 x 10,000 pixels; up to 80,000,000 are read"),
-    "a larger bomb": ("a.png", bomb(100_000), r"a\.png says that it has far more pixels; up to 80,000,000 are read"),
+    "a bomb": (
+        "a.png",
+        bomb(10_000),
+        r"a\.png has 10,000 x 10,000 pixels by its header; at most 80,000,000 are read",
+    ),
+    "a larger bomb": (
+        "a.png",
+        bomb(100_000),
+        r"a\.png has far too many pixels by its header; at most 80,000,000 are read",
+    ),
     "no picture": (
         "a.jpg",
         lambda path: path.write_text("picture"),
-        r"a\.jpg is no picture that could be read\. Pict",
+        r"a\.jpg cannot be read as an image\. Image",
     ),
     "a form that is run": (
         "a.png",
         lambda path: path.write_bytes(
             b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
         ),
-        r"a\.png is no picture that could be read",
+        r"a\.png cannot be read as an image",
     ),
-    "an empty file": ("a.png", lambda path: path.touch(), r"a\.png is empty: a picture was expected"),
+    "an empty file": ("a.png", lambda path: path.touch(), r"a\.png is empty: an image was expected"),
     "no file": ("a.png", lambda path: None, r"a\.png: no such file"),
-    "a folder": ("a.png", lambda path: path.mkdir(), r"a\.png is not a file; a picture was expected"),
+    "a folder": ("a.png", lambda path: path.mkdir(), r"a\.png is not a file; an image was expected"),
     "numbers with decimals": (
         "a.tif",
         lambda path: Image.fromarray(np.ones((4, 4), np.float32)).save(path),
-        r"a\.tif has values of 32 bits, and it is not known which of them is white",
+        r"a\.tif has 32-bit values, whose white level is unknown",
     ),
     "32 bits": (
         "a.tif",
         lambda path: Image.fromarray(np.full((4, 4), 70_000, np.int32)).save(path),
-        r"a\.tif has values of 32 bits",
+        r"a\.tif has 32-bit values",
     ),
 }
 

@@ -164,10 +164,10 @@ def test_word_pieces_are_learnt_alike_from_the_same_text() -> None:
         ({"kind": "char", "letters": ["a", 7], "rarest": "a"}, "letters are not single characters in order"),
         ({"kind": "char", "letters": ["a", "bc"], "rarest": "a"}, "letters are not single characters in order"),
         ({"kind": "char", "letters": ["a", "b"], "rarest": "c"}, "rarest letter is not one of its letters"),
-        ({"kind": "word", "letters": ["a"], "rarest": "a", "words": ["a"]}, "its words are not words"),
-        ({"kind": "word", "letters": ["a"], "rarest": "a", "words": ["aa", "aa"]}, "a word is twice in it"),
-        ({"kind": "word", "letters": ["a"], "rarest": "a", "words": ["ab"]}, "not of its letters"),
-        ({"kind": "bpe", "tokenizer": "{}"}, "its word pieces cannot be read"),
+        ({"kind": "word", "letters": ["a"], "rarest": "a", "words": ["a"]}, "its list of words is invalid"),
+        ({"kind": "word", "letters": ["a"], "rarest": "a", "words": ["aa", "aa"]}, "a word is in it twice"),
+        ({"kind": "word", "letters": ["a"], "rarest": "a", "words": ["ab"]}, "has other characters than its own"),
+        ({"kind": "bpe", "tokenizer": "{}"}, "its subwords cannot be read"),
     ],
 )
 def test_a_damaged_table_is_refused(value: Any, words: str) -> None:

@@ -90,7 +90,7 @@ def test_what_polars_says_of_a_damaged_file_is_a_line(tmp_path: Path, monkeypatc
         if error is not None:
             monkeypatch.setattr(polars.LazyFrame, "collect", lambda self, error=error: throw(error))
         with pytest.raises(
-            DataError, match=r"t\.parquet, after row 0: .*The file is damaged; make it anew"
+            DataError, match=r"t\.parquet, after row 0: .*The file is damaged; save it again"
         ) as raised:
             list(table.rows(["text", "label"]))
         assert "\n" not in str(raised.value)
@@ -190,7 +190,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "a JSON list": ("t.jsonl", b'["a", "b"]\n', r"row 1: a JSON object was expected.*list came"),
     "an object in a cell": ("t.jsonl", b'{"text": {"a": 1}}\n', r"row 1: 'text' is an object"),
     "JSON too deep": ("t.jsonl", b'{"text": ' + b"[" * 100_000, r"row 1: no JSON"),
-    "no parquet": ("t.parquet", b"PAR1 and then nothing", r"t\.parquet is no parquet file"),
+    "no parquet": ("t.parquet", b"PAR1 and then nothing", r"t\.parquet cannot be read as a parquet file"),
     "no table by its name": ("t.xlsx", b"PK", r"t\.xlsx is not a table by its name\. Tables end in \.csv"),
 }
 

@@ -357,7 +357,7 @@ DAMAGE: dict[str, tuple[Any, str]] = {
     ),
     "an output without labels": (
         lambda run: damage_symbols(run, lambda t: t["outputs"]["kind"].pop("names")),
-        r"symbols\.json is damaged: what 'kind' can be is not said there",
+        r"symbols\.json is damaged: its description of 'kind' is invalid",
     ),
     "no steps": (lambda run: damage_symbols(run, lambda t: t.pop("intake")), r"symbols\.json is damaged"),
     "no weights": (lambda run: (run / "model.safetensors").unlink(), r"model\.safetensors"),

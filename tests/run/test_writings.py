@@ -351,9 +351,12 @@ def test_figures_of_an_evaluation_are_those_of_the_verdict(learnt: Path, tmp_pat
 
 
 DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "no table": (lambda output: output.pop("table"), r"symbols\.json is damaged: what 'output' can be"),
+    "no table": (lambda output: output.pop("table"), r"symbols\.json is damaged: its description of 'output'"),
     "odd table": (lambda output: output["table"].update(letters=["ab"]), r"its letters are not single characters"),
-    "an odd length": (lambda output: output.update(longest=0), r"symbols\.json is damaged: what 'output' can be"),
+    "an odd length": (
+        lambda output: output.update(longest=0),
+        r"symbols\.json is damaged: its description of 'output'",
+    ),
     "labels": (lambda output: output.update(kind="label", names=["a", "b"]), r"its output is not a text"),
     "fewer symbols": (lambda output: output["table"]["letters"].pop(0), r"model\.safetensors"),
 }

@@ -1,4 +1,4 @@
-"""npz: arrays under names, which are the columns; x_train, y_train, x_test and the like are columns of splits."""
+"""npz: its named arrays are the columns; x_train, y_train, x_test and the like are columns of splits."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from unrolled.data.written_numbers import shortened
 from unrolled.errors import DataError
 
 CLASSES = ("classes", "class_names", "label_names")  # arrays that may hold the names of numbered labels
-NUMBERED = ("y", "label", "labels", "target", "targets", "class")  # columns that they can be the names of
-MOST_HELD = 1 << 29  # bytes of an array in Fortran's order, which is unpacked whole
+NUMBERED = ("y", "label", "labels", "target", "targets", "class")  # columns of numbers that such names may belong to
+MOST_HELD = 1 << 29  # bytes of an array in Fortran order, which is unpacked whole
 SPLIT_FIRST = re.compile(rf"(?P<split>{'|'.join(SPLITS)})[_-](?P<column>.+)", re.IGNORECASE)
 SPLIT_LAST = re.compile(rf"(?P<column>.+)[_-](?P<split>{'|'.join(SPLITS)})", re.IGNORECASE)
 FAULTS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError)
 
 
 class NpzTable(TableFile):
-    """An npz, packed or not. Arrays are unpacked when rows are read, those of the columns that are asked for, a block
-    at a time.
+    """An npz file, compressed or not. Arrays are unpacked while rows are read, only for the requested columns, and in
+    blocks.
 
-    All arrays have a row for each example. But one: text called `classes`, of another length, names the labels that
-    a column called y, label or the like has by number from 0. Nothing is unpickled.
+    All arrays have one row per example, with one exception: a text array called `classes` of another length holds the
+    names for the labels 0, 1, … in a column called y, label or the like. Nothing is unpickled.
     """
 
     form, mixed = "npz", False
@@ -46,7 +46,7 @@ class NpzTable(TableFile):
         self, path: Path, headers: dict[str, ArrayHeader], classes: tuple[str, str] | None,
         members: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
-        """headers: of the arrays by column; members: column -> array, of one of several splits."""
+        """headers: of the arrays, by column; members: column -> array, if this is one of several splits."""
         super().__init__(path, tuple(name for name in headers if classes is None or name != classes[0]))
         self.headers, self.classes = headers, classes  # (names' array, labels' array)
         self.members = dict(members or {name: name for name in headers})
@@ -61,8 +61,8 @@ class NpzTable(TableFile):
                 unpacked = sum(member.file_size for member in members)
                 if unpacked > MOST_BYTES:
                     raise DataError(
-                        f"{path} unpacks to {unpacked / 1e9:,.1f} GB, and up to {MOST_BYTES / 1e9:,.1f} are read.\n"
-                        "Save the largest array as an .npy, which is read from where it lies."
+                        f"{path} unpacks to {unpacked / 1e9:,.1f} GB; the limit is {MOST_BYTES / 1e9:,.1f} GB.\n"
+                        "Save the largest array as an .npy, which is read in blocks without unpacking."
                     )
                 check_packed(path, path.stat().st_size, unpacked)
                 for member in members:
@@ -78,7 +78,7 @@ class NpzTable(TableFile):
 
     @classmethod
     def _of_splits(cls, path: Path, headers: dict[str, ArrayHeader]) -> Self | None:
-        """The table of x_train and y_train, with that of x_test and y_test as its split; None for other names."""
+        """The table of x_train and y_train, with x_test and y_test as a split of it; None for other names."""
         splits, names = split_names(headers)
         _check_twice(path, headers)
         if not splits:
@@ -89,11 +89,11 @@ class NpzTable(TableFile):
             tables[split] = cls(path, of_split, _classes(path, of_split), members | names)
             tables[split].split, tables[split].arrays = split, ", ".join(members.values())
         table = tables.pop("training")
-        said = ", ".join(splits["training"].values())
+        training = ", ".join(splits["training"].values())
         others = "; ".join(f"{split}: {', '.join(splits[split].values())}" for split in tables)
         table.splits, table.note = (
             tables,
-            f"the splits are arrays (training: {said}; {others}; --valid --test overrule)",
+            f"the splits are arrays (training: {training}; {others}; --valid --test overrule)",
         )
         return table
 
@@ -101,7 +101,7 @@ class NpzTable(TableFile):
         yield from read_rows(self, self._blocks(dict.fromkeys(columns)), columns)
 
     def _blocks(self, columns: Mapping[str, None]) -> Iterator[Mapping[str, AnyArray]]:
-        """These columns, some rows at a time."""
+        """These columns in blocks of rows."""
         rows = rows_at_once({name: (self.headers[name].shape, self.headers[name].dtype) for name in columns})
         names_of, label = self.classes if self.classes is not None else ("", "")
         names = self._load(names_of) if label in columns else None
@@ -115,7 +115,7 @@ class NpzTable(TableFile):
                     yield block
                     first += max(map(len, block.values()))
                 for file in files.values():
-                    file.read()  # to the end, where the checksum is compared
+                    file.read()  # at the end the checksum is checked
         except FAULTS as error:
             raise _damaged(self.path, error) from None
 
@@ -132,32 +132,32 @@ class NpzTable(TableFile):
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(f"{self.members[name]}.npy") as file:
                 array: AnyArray = npy.read_array(file, allow_pickle=False)
-                file.read()  # to the end, where the checksum is compared
+                file.read()  # at the end the checksum is checked
                 return array
         except FAULTS as error:
             raise _damaged(self.path, error) from None
 
     def _name(self, numbers: AnyArray, names: AnyArray, first: int) -> AnyArray:
-        """The labels of some rows by their names; first: the number of the first of these rows."""
+        """The names of the labels of some rows; first: the number of the first of these rows."""
         names_of, label = self.classes or ("", "")
         wrong = np.flatnonzero((numbers < 0) | (numbers >= len(names)))
         if len(wrong):
             row = int(wrong[0])
             raise DataError(
-                f"{self.place(first + row)}: '{label}' is {numbers[row]}, and '{names_of}' names {len(names):,} "
-                "labels, from 0."
+                f"{self.place(first + row)}: '{label}' is {numbers[row]}, but '{names_of}' has names for "
+                f"{len(names):,} labels, from 0."
             )
         return names[numbers]
 
     def fingerprint(self) -> str:
-        """The sha256 of the file's bytes, and of one that comes in splits of the split's name too."""
+        """The sha256 of the file's bytes; for a file with splits, combined with the split's name."""
         digest = super().fingerprint()
         return hashlib.sha256(f"{digest} {self.split}".encode()).hexdigest() if self.comes_in_splits else digest
 
 
 def split_names(headers: Mapping[str, ArrayHeader]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """Of arrays called x_train, y_train, x_test, …: split -> column -> array, and the arrays of class names, which
-    all splits share. Empty where names say no splits, or one lacks a column that training has."""
+    """For arrays called x_train, y_train, x_test, …: split -> column -> array, and the arrays of class names, which
+    all splits share. Empty if the names denote no splits, or if a split lacks a column of the training split."""
     found: dict[str, dict[str, str]] = {}
     names = {name: name for name, header in headers.items() if name.lower() in CLASSES and header.dtype.kind == "U"}
     for name in headers:
@@ -174,7 +174,7 @@ def split_names(headers: Mapping[str, ArrayHeader]) -> tuple[dict[str, dict[str,
 
 
 def check_one_input(table: TableFile) -> None:
-    """Raises DataError for an npz of which two arrays of rows could be what is read: x_test and test_images, say."""
+    """Raises DataError for an npz in which two arrays could be the input, such as x_test and test_images."""
     if not isinstance(table, NpzTable):
         return
     wide = [name for name, header in table.headers.items() if len(header.shape) > 1 and header.dtype.kind in "biuf"]
@@ -182,34 +182,34 @@ def check_one_input(table: TableFile) -> None:
     if len(found) > 1:
         arrays = " and ".join(f"'{table.members[name]}'" for name in found)
         raise DataError(
-            f"{table.path}: {arrays} could each be what is read. Name the one that is: --input {found[0]}\n"
-            "Those that are read together are saved as one array: numpy.concatenate"
+            f"{table.path}: {arrays} could each be the input. Name one: --input {found[0]}\n"
+            "To use them together, save them as one array: numpy.concatenate"
         )
 
 
 def _check_twice(path: Path, headers: Mapping[str, ArrayHeader]) -> None:
-    """Raises DataError where two arrays are one column of one split by their names: x_test and test_x."""
+    """Raises DataError if two arrays have the names of one column in one split: x_test and test_x."""
     seen: dict[tuple[str, str], str] = {}
     for name in headers:
         parted = SPLIT_FIRST.fullmatch(name) or SPLIT_LAST.fullmatch(name)
         key = (SPLITS[parted["split"].lower()], parted["column"]) if parted else ("", name)
         if (other := seen.setdefault(key, name)) != name:
             raise DataError(
-                f"{path}: '{other}' and '{name}' are both '{key[1]}' of the {key[0]} split by their names.\n"
-                "Save one of them, or give the other a name of its own."
+                f"{path}: by their names, '{other}' and '{name}' are both '{key[1]}' of the {key[0]} split.\n"
+                "Remove or rename one of them."
             )
 
 
 def _check_order(path: Path, name: str, header: ArrayHeader) -> None:
     if header.fortran and header.bytes > MOST_HELD:
         raise DataError(
-            f"{path}: '{name}' lies in Fortran's order and takes {header.bytes / 1e9:,.1f} GB, and up to "
-            f"{MOST_HELD / 1e9:,.1f} are held.\nSave it row by row: numpy.ascontiguousarray({name})"
+            f"{path}: '{name}' is in Fortran order and takes {header.bytes / 1e9:,.1f} GB; the limit is "
+            f"{MOST_HELD / 1e9:,.1f} GB.\nSave it in C order: numpy.ascontiguousarray({name})"
         )
 
 
 def _classes(path: Path, headers: dict[str, ArrayHeader]) -> tuple[str, str] | None:
-    """(array of names, column of numbers) where there are such. Raises DataError for other lengths that differ."""
+    """(array of class names, column of numbers), if there are such. Raises DataError for other unequal lengths."""
     found = None
     counts = {name: header.shape[0] for name, header in headers.items()}
     named = [name for name in counts if name.lower() in CLASSES and headers[name].dtype.kind == "U"]
@@ -222,12 +222,12 @@ def _classes(path: Path, headers: dict[str, ArrayHeader]) -> tuple[str, str] | N
     for name, other in others:
         if other != count:
             raise DataError(
-                f"{path}: '{first}' has {count:,} rows, and '{name}' {other:,}; every array has a row for each "
-                "example.\nSave what else there is in another file."
+                f"{path}: '{first}' has {count:,} rows, but '{name}' has {other:,}; every array needs one row per "
+                "example.\nSave other arrays in another file."
             )
     return found
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    reason = shortened(str(error).split("\n", 1)[0].rstrip("."), 200)  # it may quote a name of thousands of bytes
-    return DataError(f"{path} is no npz that could be read: {reason}.\nIt may be truncated; copy it anew.")
+    reason = shortened(str(error).split("\n", 1)[0].rstrip("."), 200)  # it may quote a very long name
+    return DataError(f"{path} cannot be read as an npz: {reason}.\nIt may be truncated; copy it again.")

@@ -1,4 +1,4 @@
-"""What can be answered: one of some labels, several of them, tags (a label each step), numbers, or a text."""
+"""Kinds of output columns: one label, a set of labels, tags (one label per step), numbers, or a text."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from unrolled.data.written_numbers import write_number
 from unrolled.errors import RunError
 from unrolled.schema import check
 
-LONGEST_TEXT = 1_000  # symbols of a text that are learnt, the border that ends it among them, and written at most
+LONGEST_TEXT = 1_000  # tokens of a target text, with its EOS token, in training and generation, at most
 
 
 @dataclass(frozen=True)
 class LabelOutput:
-    """One of K labels, of a row or, as tags, of each of its steps."""
+    """One of K labels for a row or, as tags, for each of its steps."""
 
     names: tuple[str, ...]
     each: bool = False
@@ -30,22 +30,22 @@ class LabelOutput:
 
     @property
     def width(self) -> int:
-        """Numbers that a head gives: a logit for each label."""
+        """Outputs of a head: one logit per label."""
         return len(self.names)
 
     @property
     def untrained(self) -> float:
-        """Nats of an answer by who knows nothing."""
+        """Cross-entropy of uniform predictions, in nats."""
         return math.log(len(self.names))
 
     def to_json(self) -> dict[str, Any]:
-        """What a run keeps of it."""
+        """The output as it is saved with a run."""
         return {"kind": self.kind, "names": list(self.names)}
 
 
 @dataclass(frozen=True)
 class LabelSetOutput:
-    """Any number of K labels of a row, each there or not."""
+    """Any subset of K labels for a row (multilabel)."""
 
     names: tuple[str, ...]
     each = False
@@ -53,25 +53,25 @@ class LabelSetOutput:
 
     @property
     def width(self) -> int:
-        """Numbers that a head gives: the log-odds of each label."""
+        """Outputs of a head: the log-odds of each label."""
         return len(self.names)
 
     @property
     def untrained(self) -> float:
-        """Nats of an answer by who knows nothing."""
+        """Cross-entropy of uniform predictions, in nats."""
         return math.log(2) * len(self.names)
 
     def to_json(self) -> dict[str, Any]:
-        """What a run keeps of it."""
+        """The output as it is saved with a run."""
         return {"kind": self.kind, "names": list(self.names)}
 
 
 @dataclass(frozen=True)
 class ValueOutput:
-    """K numbers of a row. Models give and learn them in deviations from the training part's mean."""
+    """K numbers for a row. Models are trained on them standardised: minus the mean, divided by the deviation."""
 
-    mean: tuple[float, ...]  # (K,) of the training part
-    deviation: tuple[float, ...]  # (K,) likewise
+    mean: tuple[float, ...]  # (K,) of the training split
+    deviation: tuple[float, ...]  # (K,) standard deviation, likewise
     each = False
     kind = "value"
 
@@ -81,56 +81,56 @@ class ValueOutput:
         return len(self.mean)
 
     def write(self, numbers: Sequence[float]) -> str:
-        """Numbers that are foreseen, each with as many digits as tell it from others."""
+        """Predicted numbers as text, with as many digits as their standard deviation needs."""
         return " ".join(write_number(one, scale) for one, scale in zip(numbers, self.deviation, strict=True))
 
     @property
     def width(self) -> int:
-        """Numbers that a head gives: the mean and the log-deviation of each."""
+        """Outputs of a head: the mean and the log standard deviation of each number."""
         return 2 * len(self.mean)
 
     @property
     def untrained(self) -> float:
-        """Nats of an answer by who knows mean and deviation alone."""
+        """Nats of a Gaussian with the mean and standard deviation of the training split."""
         return 0.5 * (1 + math.log(2 * math.pi)) * len(self.mean)
 
     def to_json(self) -> dict[str, Any]:
-        """What a run keeps of it."""
+        """The output as it is saved with a run."""
         return {"kind": self.kind, "mean": list(self.mean), "deviation": list(self.deviation)}
 
 
 @dataclass(frozen=True)
 class TextOutput:
-    """A text, symbol by symbol of a table; a border ends it."""
+    """A text of tokens from a vocabulary, ended by an EOS token."""
 
     table: Table
-    longest: int  # symbols of the training part's longest text, its border among them
+    longest: int  # tokens of the longest text in the training split, with its EOS token
     each = False
     kind = "text"
 
     @property
     def width(self) -> int:
-        """Numbers that a writer gives at each step: a logit for each symbol."""
+        """Outputs of the decoder at each step: one logit per token."""
         return self.table.size
 
     @property
     def untrained(self) -> float:
-        """Nats of a symbol by who knows nothing."""
+        """Cross-entropy of uniform predictions, in nats per token."""
         return math.log(self.width)
 
     def to_json(self) -> dict[str, Any]:
-        """What a run keeps of it."""
+        """The output as it is saved with a run."""
         return {"kind": self.kind, "table": self.table.to_json(), "longest": self.longest}
 
 
 Output: TypeAlias = LabelOutput | LabelSetOutput | ValueOutput | TextOutput
 
 KINDS = ("label", "labels", "tags", "value", "text")
-"""Kinds of answers, by the names that `--as` takes."""
+"""Kinds of output columns, by their names in `--as`."""
 
 
 def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:
-    """The output that `to_json` wrote. Raises RunError where it is damaged."""
+    """The output that `to_json` wrote. Raises RunError if it is damaged."""
     try:
         kind = facts["kind"]
         if kind == "text":
@@ -157,4 +157,4 @@ def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:
             raise ValueError
         return LabelSetOutput(names) if kind == "labels" else LabelOutput(names, each=kind == "tags")
     except (KeyError, TypeError, ValueError):
-        raise RunError(f"The run's symbols.json is damaged: what '{name}' can be is not said there.") from None
+        raise RunError(f"The run's symbols.json is damaged: its description of '{name}' is invalid.") from None

@@ -1,4 +1,4 @@
-"""Batches of rows and the texts to be written about them. Batch k is a pure function of (seed, k)."""
+"""Batches for sequence-to-sequence training: inputs and target texts. Batch k is a pure function of (seed, k)."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-STRIPES = 8  # of a pool: within each, texts are of like length, and rows are sorted by the input's
+STRIPES = 8  # groups of a pool with similar text lengths; within each, rows are sorted by the input's length
 
 
 class PairBatch(NamedTuple):
-    """B inputs of at most S steps and the texts, of at most T symbols, to be written about them."""
+    """B inputs of at most S steps and their target texts of at most T tokens."""
 
     inputs: Tensor  # (B, S, P) int64, each step a bag of ids, 0 where it has fewer; or (B, S, D) float32
-    lengths: Tensor  # (B,) int64, 0 for a row that only fills the batch
-    fresh: Tensor  # (B,) bool: all true, for every row starts anew
+    lengths: Tensor  # (B,) int64, 0 for a padding row
+    fresh: Tensor  # (B,) bool: all true, since every row starts from the initial state
     targets: Tensor  # (B, T) int64, zeros past a text's end
-    target_lengths: Tensor  # (B,) int64, the border that ends a text counted; 0 for a row that only fills the batch
+    target_lengths: Tensor  # (B,) int64, with the EOS token; 0 for a padding row
 
     @property
     def steps(self) -> int:
@@ -37,29 +37,29 @@ class PairBatch(NamedTuple):
 
     @property
     def asked(self) -> int:
-        """How many symbols are to be written; what a loss is divided by."""
+        """Number of target tokens, by which a loss is divided."""
         return int(self.target_lengths.sum())
 
     def to(self, device: torch.device) -> PairBatch:
-        """The same with inputs and texts on a device; lengths stay where they are."""
+        """A copy with inputs and targets on a device; lengths stay where they are."""
         return self._replace(inputs=self.inputs.to(device), targets=self.targets.to(device))
 
     def cut(self, a: int, b: int) -> PairBatch:
-        """The whole batch: what is written hangs on all of the input, so it is one piece. Raises OptionError."""
+        """The whole batch: targets depend on the whole input, so it cannot be cut. Raises OptionError otherwise."""
         if (a, b) != (0, self.steps):
             raise OptionError(
-                f"Steps {a} to {b - 1} of {self.steps} were asked for; a text about a row is one piece. "
+                f"Steps {a} to {b - 1} of {self.steps} were requested, but a target text is one segment. "
                 "Leave out --gradient."
             )
         return self
 
 
 class PairBatches:
-    """The rows of a part with their texts, shuffled each epoch, those of like lengths in one batch; an epoch's odd
-    batch is filled up. Inputs and texts longer than 1,000 steps are read to there."""
+    """The rows of a split with their target texts, shuffled each epoch, similar lengths in one batch. The last batch
+    of an epoch is padded with empty rows. Inputs and texts are truncated to 1,000 steps."""
 
     def __init__(self, examples: Examples, part: str, batch: int, seed: int, varied: bool = False) -> None:
-        """varied: each input is read as one like it, another each time."""
+        """varied: inputs are randomly augmented, differently each time."""
         self.seed, self.varied = seed, varied
         self._examples, self._written = examples, written_of(examples)
         self._rows = rows_of(examples, part)
@@ -67,7 +67,7 @@ class PairBatches:
         self.batches_an_epoch = self._order.batches_an_epoch
 
     def batch(self, k: int) -> PairBatch:
-        """Batch k, from 0, of an endless row of epochs."""
+        """Batch k, from 0, of an endless sequence of epochs."""
         dice = numpy_generator(self.seed, "varied", k) if self.varied else None
         return make_pairs(self._examples, self._rows[self._order.rows(k)], self._order.batch, dice)
 
@@ -76,7 +76,7 @@ class PairBatches:
         return side_by_side(read_lengths(self._examples, rows), self._written.target_lengths(rows, len(rows)))
 
     def padding_share(self, batches: int = POOL) -> float:
-        """How much of the first batches of an epoch is padding."""
+        """Share of padding in the first batches of an epoch."""
         read = whole = 0
         for k in range(min(batches, self.batches_an_epoch)):
             batch = self.batch(k)
@@ -87,8 +87,8 @@ class PairBatches:
 
 
 def side_by_side(inputs: Ids, texts: Ids) -> Ids:
-    """The order of rows, by lengths (R,), in which neighbours are alike in both: stripes of texts of like length, in
-    each of which inputs grow, or shrink in every other, so that stripes meet where they are alike."""
+    """An order of rows in which neighbours have similar input and text lengths (both (R,)): stripes of similar text
+    lengths, sorted by input length, ascending and descending in turn, so that adjacent stripes join smoothly."""
     order = np.argsort(texts, kind="stable")
     found = []
     for number, stripe in enumerate(np.array_split(order, STRIPES)):
@@ -98,16 +98,16 @@ def side_by_side(inputs: Ids, texts: Ids) -> Ids:
 
 
 def written_of(examples: Examples) -> Written:
-    """The texts to be written about rows. Raises TypeError where there are none."""
+    """The target texts of all rows. Raises TypeError if there are none."""
     if examples.written is None:
-        raise TypeError(f"nothing is written about the rows of {examples.path}")
+        raise TypeError(f"the rows of {examples.path} have no target texts")
     return examples.written
 
 
 def make_pairs(
     examples: Examples, rows: Ids, size: int | None = None, dice: np.random.Generator | None = None
 ) -> PairBatch:
-    """These rows with their texts, filled up to `size` rows; with dice, inputs like these."""
+    """A batch of these rows, padded to `size` rows. dice: augments the inputs."""
     import torch
 
     size, written = len(rows) if size is None else size, written_of(examples)

@@ -1,4 +1,4 @@
-"""Parquet, by polars, which is an extra: who reads csv and jsonl has no need of it."""
+"""Parquet files, read by polars (an optional extra)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from unrolled.data.table_file import Row, TableFile
 from unrolled.data.written_numbers import shortened
 from unrolled.errors import DataError, MissingExtra, install_extra
 
-SLICE = 10_000  # rows read together
-LONGEST_SAID = 120  # characters of what polars says of a file
+SLICE = 10_000  # rows per read
+LONGEST_REASON = 120  # characters of a message of polars
 
 
 class ParquetTable(TableFile):
-    """A parquet file, some thousands of rows at a time.
+    """A parquet file, read in slices of rows.
 
-    polars is handed the open file and never its name, in which it would see patterns (`a*.parquet`) and URLs.
+    polars gets the open file and not its name, since it interprets names as patterns (`a*.parquet`) and URLs.
     """
 
     form = "parquet"
@@ -29,7 +29,7 @@ class ParquetTable(TableFile):
             with path.open("rb") as file:
                 return cls(path, tuple(polars.read_parquet_schema(file)))
         except (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError) as error:
-            raise DataError(f"{path} is no parquet file that could be read: {_in_short(error)}.") from None
+            raise DataError(f"{path} cannot be read as a parquet file: {_reason(error)}.") from None
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         polars = _polars()
@@ -43,7 +43,7 @@ class ParquetTable(TableFile):
                     rows = lazy.slice(number, SLICE).collect().rows()
                 except (polars.exceptions.PolarsError, polars.exceptions.PanicException, OSError) as error:
                     raise DataError(
-                        f"{self.path}, after row {number:,}: {_in_short(error)}. The file is damaged; make it anew."
+                        f"{self.path}, after row {number:,}: {_reason(error)}. The file is damaged; save it again."
                     ) from None
                 for cells in rows:
                     number += 1
@@ -58,10 +58,10 @@ class ParquetTable(TableFile):
             raise DataError(f"{self.path} cannot be read: {error.strerror}.") from None
 
 
-def _in_short(error: BaseException) -> str:
-    """What polars says, in a line: it adds its plan, and sometimes the bytes themselves."""
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return shortened(said, LONGEST_SAID).rstrip(".")
+def _reason(error: BaseException) -> str:
+    """A message of polars in one line, without its query plan and the data that it may quote."""
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return shortened(line, LONGEST_REASON).rstrip(".")
 
 
 def _polars() -> Any:
@@ -69,7 +69,7 @@ def _polars() -> Any:
         import polars
     except ImportError:
         raise MissingExtra(
-            f"Parquet files are read by polars, which is not here: {install_extra('parquet')}. "
-            "A .csv or .jsonl needs nothing."
+            f"Parquet files need polars, which is not installed: {install_extra('parquet')}. "
+            "A .csv or .jsonl needs no extra."
         ) from None
     return polars

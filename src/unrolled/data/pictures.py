@@ -1,6 +1,6 @@
-"""Pictures: a file as numbers of one size, and the ways in which a memory can read them.
+"""Images: files as arrays of one size, and arrays as steps for a memory.
 
-By Pillow, which is an extra.
+Uses Pillow, which comes with the extra `vision`.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # what is decoded, whatever a file is called
-MOST_PIXELS = 80_000_000  # below what Pillow itself warns of
-SIDEWAYS = (5, 6, 7, 8)  # the orientations by which a camera says that width and height change places
-ORIENTATION = 0x0112  # their place among the facts of EXIF
-LARGE = 1 << 22  # pixels from which a picture is shrunk tile by tile
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # decoders that are used, whatever a file's name
+MOST_PIXELS = 80_000_000  # below the size from which Pillow itself warns
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+ORIENTATION = 0x0112  # tag of the orientation in EXIF
+LARGE = 1 << 22  # pixels above which an image is shrunk tile by tile
 TILE = 1 << 9  # pixels on a side of a tile, about
-COPIES = 5  # of a picture's pixels that are held where it is not
-WHITE, DEEPEST = 0xFF, 0xFFFF  # of 8 and of 16 bits
-LEAST_CONTRAST = 32  # steps of grey by which nine drawings of ten differ from the ground they are seen on
+COPIES = 5  # copies of an image's pixels that decoding holds if it is not shrunk by tiles
+WHITE, DEEPEST = 0xFF, 0xFFFF  # largest values of 8 and 16 bits
+LEAST_CONTRAST = 32  # grey levels by which nine of ten drawings must differ from the background
 
 Picture = NDArray[np.uint8]
 
 
 def look_at_picture(path: str | Path) -> tuple[int, int, bool]:
-    """(width, height, whether it is grey) of a picture as it is shown, upright. Raises MediaError, MissingExtra.
+    """(width, height, whether it is grey) of an image, upright by its EXIF. Raises MediaError, MissingExtra.
 
-    Decodes nothing but a picture with a palette, which is grey where all colours of its palette are.
+    Reads the header only. An image with a palette is grey if all colours of the palette are.
     """
     path, image_module = Path(path), _pillow()
     with _open(path) as image:
@@ -45,20 +45,20 @@ def look_at_picture(path: str | Path) -> tuple[int, int, bool]:
             if image_module.Image.getexif(image).get(ORIENTATION) in SIDEWAYS:
                 width, height = height, width
             return width, height, _is_grey(image)
-        except Exception as error:  # decoders raise whatever a damaged file makes them stumble over
+        except Exception as error:  # a damaged file can make decoders raise anything
             raise _damaged(path, error) from None
 
 
 def read_picture(
     path: str | Path, height: int, width: int, grey: bool, depth: tuple[int, int] = (0, DEEPEST), ground: int = WHITE
 ) -> Picture:
-    """A picture as (height, width, C) bytes, C = 1 where `grey`, else 3 (red, green, blue).
+    """An image file as (height, width, C) bytes, C = 1 if `grey`, else 3 (red, green, blue).
 
-    Upright by its EXIF; what shines through lies on `ground`, a grey from 0 to 255; squeezed as a whole into the
-    size, each new pixel the mean of what it covers (Pillow's bilinear, which smooths before it shrinks); of 16 bits
-    the values of `depth` become 0 to 255; of moving pictures the first. A large picture is shrunk tile by tile, so
-    that nothing but its pixels is held. Raises MediaError, with the file and its fault, for what is no picture, is
-    truncated or damaged, has more than 80 million pixels, or values that are neither 8 nor 16 bits; MissingExtra.
+    It is turned upright by its EXIF and resized without keeping its aspect ratio (Pillow's bilinear, which averages
+    when it shrinks). Transparent pixels lie on `ground`, a grey from 0 to 255. For 16 bits, the values of `depth`
+    become 0 to 255. Of an animation the first frame is taken. A large image is shrunk tile by tile to save memory.
+    Raises MediaError, with the file and its fault, if it is not an image, is truncated or damaged, has more than 80
+    million pixels, or values of neither 8 nor 16 bits; MissingExtra.
     """
     path = Path(path)
     with _open(path) as image:
@@ -86,7 +86,7 @@ def _decode(path: Path, height: int, width: int, grey: bool, depth: tuple[int, i
 
 
 def _draft(path: Path, image: Image, height: int, width: int) -> None:
-    """Has a jpeg decoded at a fraction of its size, where that suffices."""
+    """Set a JPEG to be decoded at a fraction of its size, if that suffices."""
     try:
         image.draft(None, (2 * max(height, width),) * 2)
     except Exception as error:
@@ -94,8 +94,8 @@ def _draft(path: Path, image: Image, height: int, width: int) -> None:
 
 
 def measure_pictures(paths: Iterable[Path]) -> tuple[tuple[int, int], int]:
-    """The least and the greatest value of pictures of 16 bits among these, and the grey on which what shines through
-    shows the drawing: white, unless that is how bright a drawing is. What cannot be read is passed over."""
+    """(least and greatest value of the 16-bit images, background for transparent images). The background is white,
+    unless drawings are too bright to be visible on it. Files that cannot be read are skipped."""
     low, high, bright = DEEPEST, 0, list[float]()
     for path in paths:
         try:
@@ -117,15 +117,14 @@ def measure_pictures(paths: Iterable[Path]) -> tuple[tuple[int, int], int]:
 
 
 def rows_of(picture: Picture) -> NDArray[np.float32]:
-    """A picture (H, W, C) or (H, W), read from top to bottom: (H, W * C), between 0 and 1."""
+    """An image (H, W, C) or (H, W) as one step per row, from the top: (H, W * C), between 0 and 1."""
     return np.asarray(picture.reshape(len(picture), -1) / 255, np.float32)
 
 
 def patches_of(picture: Picture, side: int) -> NDArray[np.float32]:
-    """A picture (H, W, C) or (H, W), read patch by patch as a page is: (patches, side * side * C), between 0 and 1.
+    """An image (H, W, C) or (H, W) as patches, left to right, then down: (patches, side * side * C), between 0 and 1.
 
-    There are ⌈H / side⌉ * ⌈W / side⌉ patches; zeros stand beyond the lower and right edge where `side` does not
-    divide.
+    There are ⌈H / side⌉ * ⌈W / side⌉ patches; the lower and right edges are padded with zeros where needed.
     """
     height, width = picture.shape[:2]
     whole = picture.reshape(height, width, -1)
@@ -136,8 +135,8 @@ def patches_of(picture: Picture, side: int) -> NDArray[np.float32]:
 
 
 def shift_picture(picture: Picture, dice: np.random.Generator) -> Picture:
-    """A picture (H, W, C) or (H, W) moved by up to 7% of each side, rounded to pixels; the colour of its edge fills
-    what becomes free. For training, so that no place is learnt by heart."""
+    """An image (H, W, C) or (H, W), shifted at random by up to 7% of each side, in whole pixels; the edge pixels fill
+    the gap. Augmentation for training."""
     for axis in (0, 1):
         most = round(0.07 * picture.shape[axis])
         shift = int(dice.integers(-most, most + 1))
@@ -148,17 +147,17 @@ def shift_picture(picture: Picture, dice: np.random.Generator) -> Picture:
 
 def _open(path: Path) -> Image:
     image_module = _pillow()
-    check_file(path, "a picture")
+    check_file(path, "an image")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", image_module.DecompressionBombWarning)  # the limit below is lower
             image: Image = image_module.open(path, formats=FORMATS)
     except image_module.DecompressionBombError:
-        raise _bomb(path, "far more") from None
+        raise _bomb(path, "far too many") from None
     except image_module.UnidentifiedImageError:
         raise MediaError(
-            f"{path} is no picture that could be read. Pictures are {', '.join(PICTURES)};\n"
-            "copy it anew, convert it, or leave it out."
+            f"{path} cannot be read as an image. Image files are {', '.join(PICTURES)};\n"
+            "copy it again, convert it, or leave it out."
         ) from None
     except Exception as error:
         raise _damaged(path, error) from None
@@ -170,13 +169,13 @@ def _open(path: Path) -> Image:
 
 def _bomb(path: Path, count: str) -> MediaError:
     return MediaError(
-        f"{path} says that it has {count} pixels; up to {MOST_PIXELS:,} are read, so that no file fills the memory.\n"
+        f"{path} has {count} pixels by its header; at most {MOST_PIXELS:,} are read, to limit memory.\n"
         "Make it smaller, or leave it out."
     )
 
 
 def _damaged(path: Path, error: Exception) -> MediaError:
-    return MediaError(f"{path} is damaged or truncated: {reason_of(error, path)}.\nCopy it anew, or leave it out.")
+    return MediaError(f"{path} is damaged or truncated: {reason_of(error, path)}.\nCopy it again, or leave it out.")
 
 
 def _is_grey(image: Image) -> bool:
@@ -187,31 +186,31 @@ def _is_grey(image: Image) -> bool:
 
 
 def _is_deep(image: Image) -> bool:
-    """Whether a picture is grey in more than 8 bits."""
+    """Whether an image is grey with more than 8 bits."""
     return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 
 def _shines(image: Image) -> bool:
-    """Whether a picture can be seen through."""
+    """Whether an image may be transparent."""
     return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
 def _brightness(image: Image) -> list[float]:
-    """How bright what is seen of a picture is on average, from 0 to 255; nothing where none of it is seen."""
+    """[mean brightness of the visible pixels, from 0 to 255]; empty if all pixels are transparent, or none is."""
     light, seen = (np.asarray(band, np.float64) for band in image.convert("RGBA").convert("LA").split())
     return [float((light * seen).sum() / seen.sum())] if seen.any() and not seen.all() else []
 
 
 def _flat(path: Path, image: Image, grey: bool, depth: tuple[int, int], ground: int) -> Image:
-    """The same picture in 8 bits, on its ground, grey or in colours."""
+    """The image in 8 bits, on its background, in grey or in colour."""
     return _on_ground(_of_eight_bits(path, image, depth), ground).convert("L" if grey else "RGB")
 
 
 def _shrunk(
     path: Path, image: Image, height: int, width: int, grey: bool, depth: tuple[int, int], ground: int
 ) -> Image:
-    """A picture brought to about four times the size asked for, each new pixel the mean of what it covers; it lies as
-    it was, and is in 8 bits, on its ground."""
+    """The image reduced to about four times the requested size, each new pixel the mean of those that it covers. It
+    is not turned yet; it has 8 bits and lies on its background."""
     import PIL.Image
 
     facts = image.getexif()
@@ -230,16 +229,14 @@ def _shrunk(
 
 
 def _of_eight_bits(path: Path, image: Image, depth: tuple[int, int]) -> Image:
-    """The same picture, where it is grey in 16 bits brought to 8."""
+    """The image, reduced to 8 bits if it is grey with 16."""
     if not _is_deep(image):
         return image
     import PIL.Image
 
     values = np.array(image)
     if image.mode == "F" or values.min() < 0 or values.max() > DEEPEST:
-        raise MediaError(
-            f"{path} has values of 32 bits, and it is not known which of them is white. Save it in 8 or 16 bits."
-        )
+        raise MediaError(f"{path} has 32-bit values, whose white level is unknown. Save it with 8 or 16 bits.")
     if depth == (0, DEEPEST):
         return PIL.Image.fromarray((values >> 8).astype(np.uint8))
     low, high = depth
@@ -260,5 +257,5 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError:
-        raise MissingExtra(f"Pictures are read by Pillow, which is not here: {install_extra('vision')}.") from None
+        raise MissingExtra(f"Image files need Pillow, which is not installed: {install_extra('vision')}.") from None
     return Image
