@@ -1,4 +1,4 @@
-"""An encoder with batch norm, which the package has none of yet: what holds of such nets is tried on it."""
+"""An encoder with batch norm, which the package does not have yet: for tests of such nets."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from unrolled.memory import NoState
 from unrolled.memory.base import at_least_float32, reading
 from unrolled.model.encoders import Encoded, Encoder
 
-WIDTH = 15  # steps that each convolution sees
+WIDTH = 15  # steps that each convolution covers
 
 
 class NormedConvolution(Encoder):
-    """Two convolutions over the steps, each with a batch norm over the steps of all rows: rows are coupled while it
-    trains, and each is encoded by itself afterwards."""
+    """Two convolutions over the steps, each with a batch norm over the steps of all rows. Rows are coupled during
+    training; afterwards each is encoded independently."""
 
     def __init__(self, input_size: int, size: int) -> None:
         super().__init__()

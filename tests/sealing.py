@@ -1,4 +1,5 @@
-"""A run folder that was changed by hand, and whose checksums fit again: others are to see what is wrong with it."""
+"""Run folders that were changed by hand, with checksums that fit again: checks other than the checksums have to
+find the fault."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from unrolled.rundir.folder import FIXED
 
 
 def change_facts(run: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Changes what run.json says, and makes its checksums fit."""
+    """Changes values of run.json, and makes its checksums fit."""
     facts = json.loads((run / "run.json").read_text())
     change(facts)
     (run / "run.json").write_text(json.dumps(facts))
@@ -21,7 +22,7 @@ def change_facts(run: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def seal(run: Path) -> None:
-    """Makes the checksums of a run fit again, where it has any and its files can be read."""
+    """Makes the checksums of a run fit again, if it has any and its files can be read."""
     for name in ("plan.jsonl", "log.jsonl"):
         with contextlib.suppress(ValueError, AttributeError, FileNotFoundError):
             lines = [_without(json.loads(line)) for line in (run / name).read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""Beam search: greedy where it must be, the best there is where it can, a batch as one by one, true scores."""
+"""Beam search: greedy with one beam, optimal where it can be, a batch like single texts, correct scores."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def about(rows: int, seed: int = 0) -> Source:
 
 
 def score_of(model: Any, state: Any, hypothesis: Hypothesis) -> float:
-    """The sum of the steps' log-chances, by stepping over the text alone."""
+    """The sum of the steps' log-probabilities, by stepping over the text alone."""
     total, symbol = 0.0, 0
     for following in [*hypothesis.symbols, *[0] * hypothesis.ended]:
         logits, state = model.step(torch.tensor([symbol]), state)
@@ -55,7 +55,7 @@ def score_of(model: Any, state: Any, hypothesis: Hypothesis) -> float:
 
 
 def all_texts(symbols: int, length: int) -> list[Hypothesis]:
-    """Every text there can be: those that end before `length` symbols, and those that are cut off there."""
+    """Every possible text: those that end before `length` tokens, and those that are cut off there."""
     written = range(1, symbols)
     ended = [Hypothesis(text, 0.0, 0.0, True) for n in range(length) for text in product(written, repeat=n)]
     return ended + [Hypothesis(text, 0.0, 0.0, False) for text in product(written, repeat=length)]
@@ -121,7 +121,7 @@ def test_a_batch_is_one_by_one_and_a_score_is_the_sum_of_its_steps(model: str, r
 
 
 class Chain:
-    """A model whose answer hangs on the last symbol alone."""
+    """A model whose prediction depends on the last token alone."""
 
     def __init__(self, logits: Tensor) -> None:
         self.logits = logits

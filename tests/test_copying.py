@@ -1,4 +1,5 @@
-"""What stands word for word in the training text: held to a search by brute force, and to time and bytes."""
+"""Memorisation, text copied verbatim from the training text: compared with a brute-force search; limits of time
+and bytes."""
 
 from __future__ import annotations
 
@@ -77,7 +78,7 @@ def test_a_planted_run_is_found_whole_and_where_it_stands() -> None:
     planted = text[300_000:300_137]
     sample = np.r_[generator.integers(1, 60, 200), planted, generator.integers(1, 60, 200)]
     found = copied(sample.tolist(), [text])
-    assert planted.tobytes() in np.array(found.text, np.uint8).tobytes()  # a chance neighbour may lengthen it
+    assert planted.tobytes() in np.array(found.text, np.uint8).tobytes()  # a random neighbour may lengthen it
     assert 137 <= found.longest <= 141
     assert found.share == pytest.approx((found.longest - 49) / (len(sample) - 49))
 
@@ -95,7 +96,9 @@ def test_nothing_to_copy_and_nothing_written() -> None:
     assert copied([1, 2], []) == Copied(0, (), 0.0)
     assert copied([1, 2], [[]]) == Copied(0, (), 0.0)
     assert copied([1, 2], [[3]]) == Copied(0, (), 0.0)
-    assert copied([1, 2, 3], [[3, 1, 2]], piece=50) == Copied(2, (1, 2), 0.0)  # shorter than a piece: no share
+    assert copied([1, 2, 3], [[3, 1, 2]], piece=50) == Copied(
+        2, (1, 2), 0.0
+    )  # shorter than the minimum length: no share
 
 
 def test_a_piece_of_no_length_is_refused() -> None:

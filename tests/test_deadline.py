@@ -1,4 +1,4 @@
-"""Deadlines, by a clock that goes on as often as it is asked."""
+"""Deadlines, with a clock that advances each time it is read."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from unrolled.deadline import ENDLESS, Deadline, Stopped
 
 def test_it_passes_when_its_seconds_are_over_and_so_do_its_parts() -> None:
     ticks = count()
-    deadline = Deadline(10, now=lambda: next(ticks))  # made at 0, asked at 1, 2, …
+    deadline = Deadline(10, now=lambda: next(ticks))  # made at 0, checked at 1, 2, …
     assert deadline.left == 9
     assert not deadline.passed()
-    part = deadline.share(0.5)  # of 7 that are left at 3; made at 5
+    part = deadline.share(0.5)  # of 7 that remain at 3; made at 5
     assert part.left < 3.5
     assert [part.passed() for _ in range(3)] == [False, False, True]
     assert deadline.within(100).passed()
@@ -37,4 +37,4 @@ def test_a_stop_is_seen_by_all_that_come_from_it(seconds: float | None) -> None:
     asked.append(True)
     with pytest.raises(Stopped):
         part.passed()
-    assert not issubclass(Stopped, Exception)  # nobody who catches errors of a fit takes it for one
+    assert not issubclass(Stopped, Exception)  # code that catches errors of a fit does not catch it

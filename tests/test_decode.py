@@ -1,4 +1,4 @@
-"""Decoding keeps its laws: greedy where it must be, fair where it draws, whole characters, ends where told."""
+"""Decoding: greedy at temperature 0, samples with the right frequencies, whole characters, ends where requested."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ some_logits = st.lists(numbers, min_size=1, max_size=12).map(torch.tensor)
 
 
 class Chain:
-    """A model whose answer hangs on the last symbol alone; `read` keeps what it was given."""
+    """A model whose prediction depends on the last token alone; `read` records its inputs."""
 
-    def __init__(self, logits: Tensor) -> None:  # (V, V), a row for each symbol read
+    def __init__(self, logits: Tensor) -> None:  # (V, V), a row for each input token
         self.logits, self.read = logits, list[int]()
 
     def start(self, rows: int) -> Tensor:
@@ -94,16 +94,21 @@ def test_top_p_keeps_the_smallest_set_that_reaches_p(logits: Tensor, top_p: floa
     whole = probabilities(logits)
     kept = probabilities(logits, top_p=top_p) > 0
     reached = float(whole[kept].sum())
-    assert reached >= top_p - 1e-9  # it reaches p
-    assert reached - float(whole[kept].min()) < top_p + 1e-9  # and not without the least likely that it keeps
-    assert kept.all() or float(whole[kept].min()) >= float(whole[~kept].max())  # of the likeliest
+    assert reached >= top_p - 1e-9  # together they reach p
+    assert reached - float(whole[kept].min()) < top_p + 1e-9  # and would not without the least likely of them
+    assert kept.all() or float(whole[kept].min()) >= float(whole[~kept].max())  # of the most probable tokens
 
 
 def test_top_p_by_hand() -> None:
     logits = torch.tensor([0.1, 0.5, 0.15, 0.25]).log()
     assert probabilities(logits, top_p=0.7).tolist() == pytest.approx([0, 2 / 3, 0, 1 / 3], abs=1e-6)
     assert probabilities(logits, top_p=0.8).tolist() == pytest.approx([0, 5 / 9, 1 / 6, 5 / 18], abs=1e-6)
-    assert probabilities(logits, top_k=2, top_p=0.6).tolist() == [0, 1, 0, 0]  # 2/3 of the two that top_k keeps
+    assert probabilities(logits, top_k=2, top_p=0.6).tolist() == [
+        0,
+        1,
+        0,
+        0,
+    ]  # 2/3 of the two tokens that top_k keeps
     assert probabilities(logits, top_k=9).tolist() == probabilities(logits).tolist()
     assert probabilities(logits, top_p=1.0).tolist() == probabilities(logits).tolist()
 
@@ -254,7 +259,7 @@ def test_stop_at_holds_back_less_than_the_stop_text(pieces: list[str], stop: str
         nonlocal given_out
         for piece in pieces:
             yield piece
-            given_out += len(piece)  # by the time that the next is asked for, this one was passed on
+            given_out += len(piece)  # when the next one is requested, this one was passed on
             assert given_out - len("".join(passed)) <= len(stop) - 1
 
     passed: list[str] = []

@@ -1,4 +1,4 @@
-"""What the docs say is there is there, and what is there stands in the docs; README's blocks are run."""
+"""The docs and the code agree: what the docs name exists, what exists is in the docs; README's blocks are run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MINUTES = re.compile(r"--minutes [\d.]+")
 
 
 def blocks(path: Path, language: str) -> list[str]:
-    """The blocks of a page that are marked as this language."""
+    """The blocks of a page that are marked with this language."""
     return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 

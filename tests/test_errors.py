@@ -1,4 +1,4 @@
-"""What messages advise can be typed as it stands, whatever a path is called."""
+"""Commands that messages advise can be typed as printed, whatever a path is called."""
 
 from __future__ import annotations
 

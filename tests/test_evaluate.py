@@ -1,4 +1,4 @@
-"""Scores are the sums of their steps, whatever is batched or cut; intervals hold what they promise."""
+"""Scores are the sums over steps, independent of batches and cuts; intervals have their promised coverage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ V = 7
 
 
 class Chain:
-    """A model whose answer hangs on the last two symbols; the older one is its state."""
+    """A model whose prediction depends on the last two tokens; the older one is its state."""
 
     def __init__(self, size: int, seed: int = 0) -> None:
         self.logits = 2 * torch.randn(size, size, size, generator=generator(seed, "chain"), dtype=torch.float64)
@@ -58,7 +58,7 @@ def stretches(*lengths: int) -> list[tuple[Ids, Ids]]:
 
 
 def by_steps(model: Any, rows: Sequence[tuple[Ids, Ids]]) -> tuple[list[float], list[bool]]:
-    """The meaning: symbol by symbol, each stretch from a fresh state."""
+    """The reference: token by token, each segment from a fresh state."""
     nats, right = [], []
     with torch.no_grad():
         for inputs, targets in rows:
@@ -101,7 +101,7 @@ def test_the_interval_does_not_hang_on_batches_or_chunks(monkeypatch: pytest.Mon
 
 def test_blocks_follow_the_text_and_the_interval_is_that_of_their_means(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK", 10.0)
-    rows = stretches(*LENGTHS)  # 194 symbols: 19 blocks of 10, and a rest of 4 that goes to the last of them
+    rows = stretches(*LENGTHS)  # 194 tokens: 19 blocks of 10; the remaining 4 belong to the last block
     score = evaluate(Chain(V), rows, np.ones(V))
     nats, _ = by_steps(Chain(V), rows)
     blocks = [nats[i : i + 10] for i in range(0, 180, 10)] + [nats[180:]]

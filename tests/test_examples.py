@@ -1,4 +1,4 @@
-"""The short programs in examples/ run as they stand."""
+"""The short programs in examples/ run unchanged."""
 
 from __future__ import annotations
 

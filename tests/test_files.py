@@ -1,4 +1,4 @@
-"""Files are whole, or as they were, after a kill, on a full disk, and where they are damaged."""
+"""Files are either whole or unchanged after a kill and on a full disk; damage is detected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Damaged inputs end with 0 or 2, in words, soon, in little memory: 300 cases, drawn by a seed (tests/fuzzing.py)."""
+"""Damaged inputs end with exit code 0 or 2, with a message, soon, in little memory: 300 cases, drawn by a seed
+(tests/fuzzing.py)."""
 
 from __future__ import annotations
 
@@ -11,11 +12,11 @@ import pytest
 from fuzzing import TARGETS, Outcome
 
 ROOT = Path(__file__).parents[1]
-CASES = 300  # of all targets together
+CASES = 300  # total over all targets
 
 
 def faults(name: str, count: int, seed: int, out: Path) -> list[str]:
-    """Tries so many cases in a process of its own, which has computed nothing before it forks."""
+    """Tries this number of cases in a process of its own, which has computed nothing before it forks."""
     program = str(ROOT / "benchmarks/hostile_inputs.py")
     command = [sys.executable, program, "--target", name, "--cases", str(count), "--out", str(out)]
     subprocess.run([*command, "--seed", str(seed)], check=True, capture_output=True, timeout=count * 25 + 120)

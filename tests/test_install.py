@@ -1,4 +1,4 @@
-"""What is installed works: the wheel in an environment of its own, in an empty folder."""
+"""The installed package works: the wheel in an environment of its own, in an empty folder."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from conftest import REPOSITORY
 
 from unrolled.errors import install_extra
 
-INDEX_SECONDS = 30  # that an index gets to answer
+INDEX_SECONDS = 30  # time limit for answers of an index
 
 
 def run(*command: str | Path, here: Path, seconds: float = 240) -> str:
-    """What a command says, in a folder and without what the tests' own environment adds to the path."""
+    """The output of a command, run in a folder and without the additions of the tests' environment to the path."""
     ended = subprocess.run(
         list(map(str, command)), cwd=here, capture_output=True, text=True, timeout=seconds, check=False,
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"},
@@ -27,7 +27,7 @@ def run(*command: str | Path, here: Path, seconds: float = 240) -> str:
 
 
 def build_wheel(folder: Path) -> Path:
-    """The wheel of this checkout, built without an index by the hatchling that is there."""
+    """The wheel of this checkout, built without an index by the installed hatchling."""
     run(
         sys.executable, "-m", "pip", "wheel", "--quiet", "--no-index", "--no-deps", "--no-build-isolation",
         "--wheel-dir", folder, REPOSITORY, here=folder,
@@ -48,7 +48,9 @@ def test_the_wheel_runs_in_an_empty_folder(tmp_path: Path) -> None:
     pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-index", "--no-deps", wheel)
     run(*pip, here=tmp_path)
     installed = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", here=empty).strip())
-    there = [path for path in sys.path if Path(path).name == "site-packages"]  # torch and the others are borrowed
+    there = [
+        path for path in sys.path if Path(path).name == "site-packages"
+    ]  # torch and the others are taken from this environment
     (installed / "borrowed.pth").write_text("\n".join(there))
 
     where = run(python, "-c", "import unrolled; print(unrolled.__file__)", here=empty).strip()

@@ -1,4 +1,4 @@
-"""The keywords of `unrolled.train`: that they are those of the options, and that a type checker refuses others."""
+"""The keywords of `unrolled.train`: they equal the options, and a type checker refuses others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_keywords_are_the_options_of_the_task(kind: Any, settings: type[options.
 
 
 def never_called(path: Path) -> None:
-    """mypy reads this: each line that is to be refused says so, and a comment that is not needed is an error."""
+    """mypy checks this: each line that must be refused has a comment, and an unnecessary comment is an error."""
     unrolled.train(path, minutes=2, model="gru", out=path / "run")
     unrolled.train(path, kind="label", pool="mean", group="speaker", progress=False)
     unrolled.train(path, kind="text", reader="dot")

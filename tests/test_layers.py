@@ -1,4 +1,4 @@
-"""`lint-imports`, a part of `make check`: the imports that it refuses, under TYPE_CHECKING too."""
+"""`lint-imports`, a part of `make check`: which imports it refuses, also under TYPE_CHECKING."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from conftest import REPOSITORY
 from unrolled import run
 
 TOOLS = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8").partition("[tool.importlinter]")[2]
-CONTRACTS = re.sub(r".* -> .*\n", "", TOOLS)  # without what is known of our own files
+CONTRACTS = re.sub(r".* -> .*\n", "", TOOLS)  # without the exceptions for our own files
 LAYERS, OF_TASKS = (re.findall(r"\w+", found) for found in re.findall(r"\nlayers = \[(.*?)\]", CONTRACTS, re.DOTALL))
 
 
 def lint(folder: Path, imports: dict[str, str]) -> tuple[int, str]:
-    """Exit code and output for a package of the same layers. imports: file -> the module that it imports."""
+    """Exit code and output for a package with the same layers. imports: file -> the module that it imports."""
     (folder / "pyproject.toml").write_text(f"[tool.importlinter]{CONTRACTS}")
     files = dict.fromkeys(["", *(f"{layer}/" for layer in LAYERS), *(f"tasks/{layer}/" for layer in OF_TASKS)], "")
     files = {f"{place}__init__": text for place, text in files.items()}

@@ -1,4 +1,4 @@
-"""How far back a model looks, on models whose answer hangs on what stood a known number of steps before."""
+"""The reach of a model, on models whose prediction depends on the token a known number of steps back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Rows = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
 class Echo:
-    """Foresees, nearly surely, the symbol that stood `lag` steps before the newest one; 0 where there was none."""
+    """Predicts, almost surely, the token `lag` steps before the newest one; 0 if there was none."""
 
     def __init__(self, lag: int) -> None:
         self.lag = lag
@@ -34,7 +34,7 @@ class Echo:
 
 
 def echoing(lag: int, steps: int = 6000) -> Rows:
-    """A stretch in which each target is the symbol that was read `lag` steps before it."""
+    """A segment in which each target is the token `lag` steps before it."""
     inputs = np.random.default_rng(0).integers(1, V, steps)
     return [(inputs, np.r_[np.zeros(lag, np.int64), inputs[:-lag]])]
 

@@ -1,4 +1,5 @@
-"""A value read from a file is held to its type; the message names the place, what came and what was expected."""
+"""The type of a value read from a file is checked; the message names the place, what was found and what was
+expected."""
 
 from __future__ import annotations
 

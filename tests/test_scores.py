@@ -1,4 +1,4 @@
-"""Scores of labels, beside figures worked out by hand or by going through the rows one by one."""
+"""Scores of labels, compared with figures worked out by hand or with a loop over the rows."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_thousand_labels_take_no_tables_of_them() -> None:
     score = score_labels(logs, true, [f"l{number}" for number in range(kinds)])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 20_000_000  # a table of them for every draw took 8 GB
+    assert peak < 20_000_000  # a table of them for every resample took 8 GB
     assert score.macro_f1_interval[0] < score.macro_f1 < score.macro_f1_interval[1] + 0.1
     facts = score.as_dict()
     assert "confusion" not in facts

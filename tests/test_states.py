@@ -1,4 +1,4 @@
-"""Trees of tensors: what is done to rows, names of leaves, and what a saved state is checked for."""
+"""Trees of tensors: operations on rows, names of leaves, and the checks of a saved state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of texts, beside the field's own programs over whole texts and figures worked out by hand."""
+"""Scores of texts, compared with the field's own programs on whole texts and with figures worked out by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def texts(rows: int, seed: int, most: int = 14) -> list[str]:
 
 
 def near(right: list[str], seed: int) -> list[str]:
-    """The same texts with a word in five another, and some left out."""
+    """The same texts with every fifth word replaced, and some left out."""
     dice = np.random.default_rng(seed)
     return [
         " ".join(
@@ -65,7 +65,7 @@ def test_several_right_texts_count_each() -> None:
 
 
 def test_scores_are_those_of_the_fields_own_programs_to_the_digit() -> None:
-    """Of texts of any characters, empty and short ones too, beside one right text or three."""
+    """Texts of any characters, also empty and short ones, with one reference or three."""
     dice = np.random.default_rng(0)
     letters = np.array(list("aab b,.é ß中\u0301\u00a0\n😀X1'\""))
 
@@ -84,7 +84,7 @@ def test_scores_are_those_of_the_fields_own_programs_to_the_digit() -> None:
 
 
 def test_an_interval_is_that_of_scores_of_rows_drawn_anew() -> None:
-    """Against whole corpora drawn row by row and scored from their texts."""
+    """Compared with whole corpora that are resampled row by row and scored from their texts."""
     right = texts(25, 3)
     written, dice = near(right, 4), np.random.default_rng(5)
     draws = dice.integers(0, 25, (300, 25))

@@ -1,4 +1,4 @@
-"""Numbers of threads: never more than the cores, the faster one taken, torch left as it was."""
+"""Numbers of threads: never more than the cores, the faster one is used, torch's setting is restored."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_faster_are_taken(few: float, many: float, chosen: int) -> None:
             yield one
 
     assert faster_threads(8, seconds) == chosen
-    assert asked.count(8) <= 3 or chosen == 8  # the slower are not tried to the end
+    assert asked.count(8) <= 3 or chosen == 8  # the slower numbers are not timed to the end
 
 
 def test_a_comparison_ends_with_its_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,7 @@ def test_a_comparison_ends_with_its_share_of_the_time(monkeypatch: pytest.Monkey
             now[0] += 1.0
             yield 1.0
 
-    assert faster_threads(8, seconds, limit=0.5) == 4  # one piece of work is all that there is time for
+    assert faster_threads(8, seconds, limit=0.5) == 4  # there is only time for one piece of work
     assert now[0] == 1.0
     now[0] = 0.0
     faster_threads(8, seconds, limit=8.0)

@@ -1,4 +1,4 @@
-"""Scores of values and of sets: as scikit-learn has them, and intervals that hold what they say."""
+"""Scores of values and of sets: equal to scikit-learn's, and intervals with their promised coverage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def drawn(rows: int, numbers: int, seed: int = 0) -> tuple[Floats, Floats]:
-    """Answers and what is right, in units of very unlike size."""
+    """Predictions and targets of very different magnitudes."""
     dice = np.random.default_rng(seed)
     right = dice.normal(size=(rows, numbers)) * 10.0 ** np.arange(numbers) + 5
     return right + 0.4 * dice.normal(size=(rows, numbers)) * 10.0 ** np.arange(numbers), right
@@ -81,7 +81,7 @@ def test_the_middle_passes_over_what_is_not_known() -> None:
 
 @pytest.mark.parametrize("rows", [FEWEST, 60])
 def test_an_intervals_reach_holds_its_share_of_new_draws(rows: int) -> None:
-    """Errors three times as large as they are said to be, with long tails, and not alike from row to row."""
+    """Errors three times as large as predicted, with long tails, and different from row to row."""
     dice = np.random.default_rng(1)
     held = []
     for _ in range(600):

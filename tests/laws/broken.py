@@ -1,4 +1,5 @@
-"""Planted faults of memories, encoders and models, each with the law that has to catch it: the laws bite."""
+"""Planted faults of memories, encoders and models, each with the law that has to catch it. They show that the laws
+detect faults."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ class RunsIntoPadding(LSTM):
 
 
 class SpeaksPastTheEnd(LSTM):
-    """The state is right, but outputs go on through the padding."""
+    """The state is right, but outputs continue through the padding."""
 
     breaks: ClassVar[Law] = laws.padding_changes_nothing
 
@@ -67,7 +68,7 @@ class WritesIntoItsState(LSTM):
 
 
 class ReusesItsBuffer(LSTM):
-    """Gives the same tensor as its state every time, as a fast loop might."""
+    """Returns the same tensor as its state every time, as a fast loop might."""
 
     breaks: ClassVar[Law] = laws.a_step_leaves_every_earlier_state_alone
     buffer: Tensor | None = None
@@ -96,7 +97,7 @@ class StartsAtRandom(LSTM):
 
 
 class StartsEachWindowAnew(LSTM):
-    """As when the state is not handed from window to window; within a window all is well."""
+    """Behaves as if the state were not passed from window to window; within a window everything is right."""
 
     breaks: ClassVar[Law] = laws.chunks_equal_the_whole
 
@@ -105,7 +106,7 @@ class StartsEachWindowAnew(LSTM):
 
 
 class CountsFromTheWindow(SteppedRNN):
-    """Takes positions from the length of what it was given."""
+    """Computes positions from the length of its input."""
 
     breaks: ClassVar[Law] = laws.chunks_equal_the_whole
 
@@ -115,7 +116,7 @@ class CountsFromTheWindow(SteppedRNN):
 
 
 class StateOfTheStepBefore(LSTM):
-    """Outputs are right, the state lags a step behind."""
+    """Outputs are right, but the state is one step behind."""
 
     breaks: ClassVar[Law] = laws.unrolled_equals_stepped
 
@@ -126,7 +127,7 @@ class StateOfTheStepBefore(LSTM):
 
 
 class LosesTheGradientOfItsStart(LSTM):
-    """All values are right; what flows back into the start state is lost."""
+    """All values are right, but the gradient of the start state is lost."""
 
     breaks: ClassVar[Law] = laws.unrolled_equals_stepped
 
@@ -135,7 +136,7 @@ class LosesTheGradientOfItsStart(LSTM):
 
 
 class DrawsItsMaskEachStep(SteppedRNN):
-    """Dropout as torch.nn has it: another mask at each step, and none in the state."""
+    """Dropout as in torch.nn: another mask at each step, and none in the state."""
 
     breaks: ClassVar[Law] = laws.unrolled_equals_stepped
 
@@ -145,7 +146,7 @@ class DrawsItsMaskEachStep(SteppedRNN):
 
 
 class KeepsAClockOfItsOwn(SteppedRNN):
-    """Part of the past lies in the module, where no state can carry it."""
+    """Part of the past is in the module, so no state contains it."""
 
     breaks: ClassVar[Law] = laws.a_state_goes_on_the_same_after_cutting_joining_and_saving
     steps_read = 0
@@ -173,7 +174,7 @@ class ChokesOnNothing(SteppedRNN):
 
 
 class RemembersNothing(SteppedRNN):
-    """Keeps every other law, as only a memory without memory can."""
+    """Keeps every other law, but keeps nothing of the past."""
 
     breaks: ClassVar[Law] = laws.a_tiny_batch_is_learnt_by_heart
 
@@ -182,19 +183,19 @@ class RemembersNothing(SteppedRNN):
 
 
 class BelievesWhatItIsGiven(SteppedRNN):
-    """Its verbs are put back below as they were written, so nothing is checked."""
+    """Below, its methods are replaced by the unchecked originals, so nothing is checked."""
 
     breaks: ClassVar[Law] = laws.a_memory_refuses_what_does_not_fit
 
 
 class BelievesItsLengths(SteppedRNN):
-    """Its unroll is put back, and checks all but the lengths."""
+    """Its unroll is replaced, and checks everything except the lengths."""
 
     breaks: ClassVar[Law] = laws.a_memory_refuses_what_does_not_fit
 
 
 class TakesNoUnits(SteppedRNN):
-    """Asked for no units it has one, and says nothing."""
+    """Given a size of 0 it silently uses 1."""
 
     breaks: ClassVar[Law] = laws.a_part_is_made_of_nothing_but_what_it_says
 
@@ -203,7 +204,7 @@ class TakesNoUnits(SteppedRNN):
 
 
 class TakesAnyOption(SteppedRNN):
-    """Does not say of what type its option is, and believes what it is given."""
+    """Declares no type for its option, and does not check it."""
 
     breaks: ClassVar[Law] = laws.a_part_is_made_of_nothing_but_what_it_says
 
@@ -213,11 +214,11 @@ class TakesAnyOption(SteppedRNN):
 
 
 class AnyPlacesState(NamedTuple):
-    inputs: Tensor  # as a convolution's, but nothing says that its places stay as many
+    inputs: Tensor  # like a convolution's, but without a declared number of places
 
 
 class TakesMorePlaces(Convolution):
-    """Keeps nothing, and takes what is kept by another for what grew."""
+    """Keeps nothing, and accepts a state of a wider convolution."""
 
     breaks: ClassVar[Law] = laws.a_memory_refuses_what_does_not_fit
 
@@ -263,7 +264,7 @@ BROKEN_MEMORIES: tuple[type[Memory], ...] = (
 
 
 class ReadsBothWays(Bidirectional):
-    """Keeps every law; the faults below change what it reads."""
+    """Keeps every law; the faults below change its input."""
 
     def __init__(self, input_size: int, size: int) -> None:
         super().__init__([(RNN(input_size, size // 2), RNN(input_size, size // 2))])
@@ -280,7 +281,7 @@ class CentresOverTheBatch(ReadsBothWays):
 
 
 class BeginsAtThePadding(ReadsBothWays):
-    """Turns the whole rectangle round, so that the way back begins in the padding."""
+    """Reverses the whole rectangle, so that the backward direction begins in the padding."""
 
     breaks: ClassVar[Law] = laws.padding_changes_no_encoding
 
@@ -312,7 +313,7 @@ class ChokesOnNoRows(ReadsBothWays):
 
 
 class EncodesWhatItIsGiven(ReadsBothWays):
-    """Its verb is put back below; its memories check, but not what type the lengths have."""
+    """Its method is replaced below; its memories check their arguments, but not the type of the lengths."""
 
     breaks: ClassVar[Law] = laws.an_encoder_refuses_what_does_not_fit
 
@@ -327,7 +328,7 @@ BROKEN_ENCODERS: tuple[Any, ...] = (
 
 
 class BelievesItsSource(Dot):
-    """Checks what is given at each step, and not what is looked at."""
+    """Checks the arguments of each step, but not the source that it attends to."""
 
     breaks: ClassVar[Law] = laws.a_reader_refuses_what_does_not_fit
 
@@ -340,7 +341,7 @@ class BelievesItsSource(Dot):
 
 
 class BelievesItsState(Dot):
-    """Holds each part of a state against its shape, and not against the others."""
+    """Checks each tensor of a state against its shape, but not against the other tensors."""
 
     breaks: ClassVar[Law] = laws.a_reader_refuses_what_does_not_fit
 
@@ -348,7 +349,7 @@ class BelievesItsState(Dot):
         super().__init__(input_size, 5, size)
 
     def check_within(self, verb: str, state: State) -> None:
-        """Nothing."""
+        """Checks nothing."""
 
 
 BROKEN_READERS: tuple[Any, ...] = (BelievesItsSource, BelievesItsState)
@@ -371,7 +372,7 @@ for fault, verb, unchecked in (
 
 
 class LoudModel(nn.Module):
-    """A language model whose output layer starts as large as its embedding."""
+    """A language model whose output layer is initialised as large as its embedding."""
 
     breaks: ClassVar[Law] = laws.the_first_loss_is_about_ln_v
 

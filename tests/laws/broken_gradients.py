@@ -17,7 +17,7 @@ from unrolled.states import State, detach
 
 @dataclass(frozen=True)
 class BrokenTruncation:
-    """Truncation after every second step, told apart from `Truncated` by its fault alone."""
+    """Truncation after every second step; it differs from `Truncated` by its fault alone."""
 
     k1: int = 2
     k2: int | None = None
@@ -45,7 +45,7 @@ class ForgetsToDetach(BrokenTruncation):
 
 
 class CutsAStepLate(BrokenTruncation):
-    """Reads three steps where it says two."""
+    """Processes three steps where it declares two."""
 
     breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
 
@@ -56,7 +56,7 @@ class CutsAStepLate(BrokenTruncation):
 
 
 class CutsEverywhere(BrokenTruncation):
-    """Cuts within a stretch as well, as when k2 is not heeded."""
+    """Also cuts within a segment, as if k2 were ignored."""
 
     breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
 
@@ -87,7 +87,7 @@ class HandsBackItsGraph(BrokenTruncation):
 
 
 class ScalesItsLoss(BrokenTruncation):
-    """Divides by the number of stretches, as one would for a mean."""
+    """Divides by the number of segments, as for a mean."""
 
     breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
 
@@ -130,7 +130,7 @@ class ChokesOnZeroSteps(BrokenTruncation):
 
 @dataclass(frozen=True)
 class BeginsWithAClearedGradient:
-    """Overwrites what an earlier reading added; it holds the weights, as no strategy should."""
+    """Overwrites the gradient of an earlier segment; it holds the weights, which no strategy should."""
 
     memory: Memory
     breaks: ClassVar[GradientLaw] = laws.a_gradient_adds_to_what_is_there

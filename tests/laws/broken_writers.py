@@ -1,4 +1,4 @@
-"""Planted faults of models that write about an input, each with the law that has to catch it."""
+"""Planted faults of encoder-decoders, each with the law that has to catch it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unrolled.states import State
 
 
 class SmallWriter(Writer):
-    """Keeps every law; the faults below change what it is told."""
+    """Keeps every law; the faults below change what it sees of its source."""
 
     def __init__(self, reader: type[Dot] = Dot) -> None:
         front = NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5))
@@ -36,7 +36,7 @@ class ReadsItsSourcesPadding(SmallWriter):
 
 
 class CountsThePadding(Dot):
-    """What stands there weighs nothing in the sum, but the weights are shared with it."""
+    """Padding adds nothing to the sum, but takes a share of the attention weights."""
 
     def start(self, source: Encoded) -> ReaderState:
         state = super().start(source)
@@ -59,7 +59,7 @@ class CentresOverItsSources(SmallWriter):
 
 
 class ReadsNoFurther(SmallWriter):
-    """Three steps of the input are read."""
+    """Uses only three steps of the input."""
 
     breaks: ClassVar[Law] = laws.a_text_hangs_on_every_step_of_its_source
 

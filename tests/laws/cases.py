@@ -1,4 +1,4 @@
-"""The parts that the laws are held against, a line each; a test demands one for every part there is."""
+"""The components that the laws are checked on, one line each; a test demands a line for every component."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ from unrolled.model.row_net import Answering, AnsweringState
 
 @checked
 def layer(inputs: Count, size: Count) -> Memory:
-    """A layer of numbers alone."""
+    """A layer for inputs that are numbers."""
     return NoMemory(inputs, size, nn.Linear(inputs, size))
 
 
 def narrow_columns(places: int, channels: int, size: int) -> list[Memory]:
-    """Two convolutions over places side by side, which together see five steps, and a layer to `size` numbers."""
+    """Two convolutions over neighbouring places, which together cover five steps, and a layer to `size` numbers."""
     first = ColumnConvolution(places, channels, 3)
     second = ColumnConvolution(first.places_after, 3, 4)
     return [first, second, layer(second.size, size)]
@@ -89,14 +89,14 @@ MEMORY_CASES: dict[str, Callable[[int, int], Memory]] = {
 
 
 def counted() -> NGram:
-    """An n-gram of a text in which all symbols are about as frequent."""
+    """An n-gram of a text in which all tokens are about equally frequent."""
     return NGram.count(np.random.default_rng(0).integers(0, 65, 20_000), 65, order=2, border=0)
 
 
 class OneOutput(nn.Module):
-    """A model of labels with one output, as a model over symbols, which the laws of models read.
+    """A classifier with one output, wrapped as a model over tokens, for the laws of models.
 
-    Where it reads bags of ids, a symbol stands for a bag of three.
+    If its inputs are bags of ids, a token stands for a bag of three.
     """
 
     symbols = 65
@@ -214,7 +214,7 @@ def vectors() -> Source:
 
 
 def told(model: str, reader: str, source: Source | None = None, **how: Any) -> Told:
-    """A writer of 65 symbols over a small memory, told of five inputs."""
+    """An encoder-decoder with 65 tokens and a small memory, given a source of five inputs."""
     size = how.pop("size", 8)
     inlet = how.pop("inlet", None) or BagInlet(20, 6)
     writer = build_writer(inlet, model, reader, 65, 6, size, **how)

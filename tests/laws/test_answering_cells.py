@@ -1,6 +1,6 @@
-"""Every cell of inlet x direction x memory x pool x output: learnt by heart, and in pieces the same as whole.
+"""Every cell of stem x direction x memory x pool x output: it overfits a tiny batch, and chunks equal the whole.
 
-All pairs of parts stand in cells of the fast tests; the whole table is slow.
+All pairs of components are in cells of the fast tests; the whole table is slow.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ UPDATES = 400
 
 
 class Cell(NamedTuple):
-    """The parts of a model that answers about rows."""
+    """The components of a model that predicts output columns."""
 
     inlet: str
     direction: str
@@ -43,17 +43,17 @@ CELLS = [
     cell
     for cell in (Cell(*names) for names in product(*PARTS))
     if not (cell.direction == "both" and cell.pool == "last")
-]  # what stands last in a row that is read both ways is its other beginning: the command refuses it
+]  # the last step of a bidirectional encoder has read almost nothing backwards: the command refuses it
 
 
 def pairs_of(cell: Cell) -> set[tuple[str, str, str]]:
-    """Any two parts of a cell, with what they are."""
+    """Any two components of a cell, with their roles."""
     named = list(zip(Cell._fields, cell, strict=True))
     return {(f"{a}, {b}", one, other) for (a, one), (b, other) in combinations(named, 2)}
 
 
 def few_cells() -> list[Cell]:
-    """Cells in which every pair of parts stands at least once; always the one that has the most new pairs."""
+    """Cells that together contain every pair of components; the next is always the one with the most new pairs."""
     missing = set().union(*map(pairs_of, CELLS))
     found = []
     while missing:
@@ -82,7 +82,8 @@ def build(cell: Cell) -> Answering:
 
 
 def lesson(cell: Cell) -> RowBatch:
-    """Rows of unlike lengths, no step like another, loud padding, and answers that nothing but the rows tells."""
+    """Rows of different lengths, all steps different, large values in the padding, and targets that depend on the
+    rows alone."""
     dice = torch.Generator().manual_seed(1)
     rows, steps = len(LENGTHS), int(LENGTHS.max())
     ids = 1 + torch.randperm(rows * steps, generator=dice).view(rows, steps)  # (B, T)

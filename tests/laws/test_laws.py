@@ -1,4 +1,4 @@
-"""Law × part, the table proved complete, and the laws proved to bite."""
+"""Every law × every component; the table of components is complete, and every law catches its planted fault."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ Numbers = tuple[torch.dtype, str]
 
 
 def in_numbers(*slow: str) -> list[Any]:
-    """The numbers in which a law is tried; those in `slow` wait for `make test-slow`."""
+    """The number types in which a law is tested; those in `slow` only run in `make test-slow`."""
     return [
         pytest.param(*each.values, id=each.id, marks=[*each.marks, *[pytest.mark.slow] * (each.id in slow)])
         for each in NUMBERS
@@ -85,8 +85,8 @@ def in_numbers(*slow: str) -> list[Any]:
 
 
 def in_all_numbers(held: tuple[Law, ...]) -> list[Any]:
-    """Laws by numbers. Learning by heart takes longer than all else: it is slow here, and fast where sound memories
-    are checked and where pairs of parts write."""
+    """Laws × number types. Overfitting takes longer than all else: it is slow here, and fast where sound memories
+    are checked and where pairs of components generate texts."""
     return [
         pytest.param(law, *numbers.values, id=f"{law.__name__}-{numbers.id}", marks=numbers.marks)
         for law in held

@@ -1,6 +1,6 @@
-"""Every cell of source x memory x reader: a tiny batch of texts is learnt by heart, and in pieces it is the whole.
+"""Every cell of source x memory x cross-attention: a tiny batch of texts is overfit, and chunks equal the whole.
 
-All pairs of parts stand in cells of the fast tests; the whole table is slow.
+All pairs of components are in cells of the fast tests; the whole table is slow.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from unrolled.model.cross_attention import READERS
 
 
 def depth(memory: str) -> int:
-    """Attention alone is a weighed mean: what it made of a text so far takes a second layer to be put to use."""
+    """Attention alone is a weighted mean: only a second layer can use the result for the text so far."""
     return 2 if memory == "attention" else 1
 
 
@@ -31,7 +31,7 @@ SOURCES: dict[str, Callable[[str, str], Told]] = {
 
 
 def check(source: str, memory: str, reader: str) -> None:
-    """What keeps nothing cannot tell one place of a text from another, and is excused from learning it."""
+    """A memory that keeps nothing cannot distinguish positions of a text, and is excused from overfitting it."""
     excuses = getattr(MEMORIES[memory](8, 8), "excuses", {})
     held: list[Law] = [chunks_equal_the_whole]
     if "a_tiny_batch_is_learnt_by_heart" not in excuses:
@@ -46,7 +46,9 @@ def check(source: str, memory: str, reader: str) -> None:
 @pytest.mark.parametrize("memory", MEMORIES)
 def test_every_pair_of_parts_writes(memory: str, reader: str) -> None:
     sources, place = list(SOURCES), list(MEMORIES).index(memory) + list(READERS).index(reader)
-    check(sources[place % len(sources)], memory, reader)  # so each source meets every memory and every reader too
+    check(
+        sources[place % len(sources)], memory, reader
+    )  # so each source is combined with every memory and every cross-attention too
 
 
 @pytest.mark.slow

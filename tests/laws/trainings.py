@@ -28,11 +28,11 @@ from unrolled.training.planning import Task, plan_steps
 from unrolled.training.statistics import READ, estimate_statistics
 
 ROWS, LABELS = 8, 3
-HELD_OUT = 1_000  # the number of the first batch that is not trained on
+HELD_OUT = 1_000  # the index after the last training batch
 
 
 class Drawn:
-    """Batch k is drawn from k: ragged rows of ids, one of them empty; each label has ids of its own."""
+    """Batch k is drawn from k: ragged rows of ids, one of them empty; each label has its own ids."""
 
     def batch(self, k: int) -> RowBatch:
         generator = torch.Generator().manual_seed(k)
@@ -45,7 +45,7 @@ class Drawn:
 
 
 class LabelTraining:
-    """A training of labels around an encoder."""
+    """A training of a classifier around an encoder."""
 
     estimated_on = READ
 
@@ -102,7 +102,7 @@ class LabelTraining:
 
 
 class LosesStatistics(LabelTraining):
-    """A checkpoint has parameters alone."""
+    """A checkpoint has only parameters."""
 
     breaks: ClassVar[Callable[[Making], None]] = laws.a_resumed_training_ends_with_the_same_bytes
 
@@ -114,7 +114,7 @@ class LosesStatistics(LabelTraining):
 
 
 class PredictsByTheBatch(LabelTraining):
-    """Batch norm is left in training mode."""
+    """Batch norm stays in training mode."""
 
     breaks: ClassVar[Callable[[Making], None]] = laws.a_prediction_depends_on_no_other_row_of_its_batch
 
@@ -124,7 +124,7 @@ class PredictsByTheBatch(LabelTraining):
 
 
 class KeepsRunningStatistics(LabelTraining):
-    """The averaged weights are validated with the statistics of the weights that train."""
+    """The averaged weights are validated with the statistics of the weights in training."""
 
     breaks: ClassVar[Callable[[Making], None]] = laws.statistics_of_averaged_weights_are_estimated_with_them
 
@@ -133,7 +133,7 @@ class KeepsRunningStatistics(LabelTraining):
 
 
 class ForgetsEarlierBatches(LabelTraining):
-    """A running mean where the plain one is wanted: the last batches count the most."""
+    """A running mean instead of the plain mean: the last batches have the largest weight."""
 
     breaks: ClassVar[Callable[[Making], None]] = laws.statistics_of_averaged_weights_are_estimated_with_them
 

@@ -1,4 +1,4 @@
-"""What the laws leave out of attention: its clock, its bytes, and what it refuses."""
+"""Properties of attention beyond the laws: its clock, its bytes, and what it refuses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def an_attention(span: int | None) -> Attention:
 
 @pytest.mark.parametrize("span", [1, 3, 7, None])
 def test_it_is_softmax_over_the_last_steps(span: int | None) -> None:
-    """Against attention written out, with no cache: each step weighs the last `span` steps, by turned keys."""
+    """Compared with attention written out, without a cache: each step attends to the last `span` steps, with
+    rotated keys."""
     attention = an_attention(span).double()
     xs = torch.randn(1, 20, 6, dtype=torch.float64)
     outputs, _ = attention.unroll(xs, attention.start(1))
@@ -35,12 +36,12 @@ def test_it_is_softmax_over_the_last_steps(span: int | None) -> None:
 
 
 def test_a_million_steps_on_it_answers_as_at_the_start() -> None:
-    """Only differences of positions count; in float32 too, where a million radians are off by 0.03."""
+    """Only differences of positions matter; in float32 too, where a million radians are off by 0.03."""
     attention = an_attention(span=5)
     xs = torch.randn(2, 12, 6)
     outputs, _ = attention.unroll(xs, attention.start(2))
     later = attention.start(2)._replace(clock=torch.tensor([1_000_000, 5_000_003]))
-    # the empty places of a start would count as read: far enough on, they have all been slid over
+    # the empty places of a start state would count as steps: far enough on, all of them have been replaced
     found, _ = attention.unroll(xs, later)
     torch.testing.assert_close(found[:, 5:], outputs[:, 5:], rtol=1e-5, atol=1e-5)
 
@@ -80,7 +81,8 @@ def test_what_cannot_be_is_refused() -> None:
 
 @pytest.mark.parametrize("places", [SHORT, SHORT + 1])
 def test_what_is_written_out_in_bfloat16_is_what_the_fused_kernel_gives(places: int) -> None:
-    """Few keys are written out under autocast, more are not; both are within bfloat16's digits of float32."""
+    """Few keys are multiplied plainly under autocast, more are not; both are within bfloat16's precision of
+    float32."""
     torch.manual_seed(0)
     sees = torch.ones(places, places, dtype=torch.bool).tril()
 

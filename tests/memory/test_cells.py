@@ -1,4 +1,4 @@
-"""Each memory beside torch.nn's, with its weights; parameter counts; starts; ragged stretches; bfloat16."""
+"""Each memory compared with torch.nn's, with its weights; parameter counts; starts; ragged segments; bfloat16."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CELLS: dict[str, Any] = {"rnn": nn.RNNCell, "gru": nn.GRUCell, "lstm": nn.LSTMCe
 
 
 def beside_torch(name: str) -> tuple[Memory, nn.Module]:
-    """One of ours and one of torch's, with torch's weights in both."""
+    """One memory of ours and one of torch's, both with torch's weights."""
     torch.manual_seed(1)
     theirs = TORCH[name](INPUTS, SIZE, batch_first=True).double()
     ours = MEMORIES[name](INPUTS, SIZE).double()
@@ -28,7 +28,7 @@ def beside_torch(name: str) -> tuple[Memory, nn.Module]:
 
 
 def read_by_torch(theirs: nn.Module, xs: Tensor, state: Any) -> tuple[Tensor, Tensor]:
-    """Outputs (B, T, H) and the leaves of the state side by side."""
+    """Outputs (B, T, H) and the tensors of the state, of both."""
     start = tuple(leaf[None] for leaf in state)
     outputs, after = theirs(xs, start if len(start) > 1 else start[0])
     return outputs, torch.cat(after if isinstance(after, tuple) else (after,), dim=-1)[0]

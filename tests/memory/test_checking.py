@@ -1,4 +1,5 @@
-"""What a memory is given is checked before a kernel sees it; the laws hold every part to it, here are the words."""
+"""Arguments of a memory are checked before a kernel runs. The laws test this for every component; this file tests
+the messages."""
 
 from __future__ import annotations
 

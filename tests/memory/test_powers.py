@@ -1,4 +1,4 @@
-"""What a memory can do that others cannot: follow a state past the length it was trained at, and look pairs up."""
+"""What some memories can do and others cannot: track a state beyond the trained length, and recall pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Draw = Callable[[torch.Generator], tuple[Tensor, Tensor]]
 
 
 def parity(rows: int, steps: int) -> Draw:
-    """Bits, and at each step whether an odd number of ones was read so far."""
+    """Bits, and at each step whether the number of ones so far is odd."""
 
     def draw(generator: torch.Generator) -> tuple[Tensor, Tensor]:
         bits = torch.randint(0, 2, (rows, steps), generator=generator)
@@ -27,7 +27,7 @@ def parity(rows: int, steps: int) -> Draw:
 
 
 def recall(rows: int, kinds: int) -> Draw:
-    """Key, value, key, value, …, then each key again in another order, where its value is to be said."""
+    """Key, value, key, value, …, then each key again in another order, where its value is to be predicted."""
 
     def draw(generator: torch.Generator) -> tuple[Tensor, Tensor]:
         keys = torch.rand(rows, kinds, generator=generator).argsort(1)[:, :PAIRS]
@@ -42,7 +42,7 @@ def recall(rows: int, kinds: int) -> Draw:
 
 
 class Answers(nn.Module):
-    """Symbols in, logits out, around a memory."""
+    """Tokens in, logits out, around a memory."""
 
     def __init__(self, symbols: int, answers: int, memory: Memory) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Answers(nn.Module):
 
 
 def learn(model: Answers, draw: Draw, updates: int, rate: float) -> None:
-    """By so many batches, at a rate that rises and falls again."""
+    """Trains for this number of batches, with a learning rate that rises and falls again."""
     generator = torch.Generator().manual_seed(1)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95))
     rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=updates + 1)
@@ -85,7 +85,8 @@ def test_slstm_keeps_parity_at_four_times_the_length_it_was_trained_at() -> None
 
 
 def test_mingru_of_one_layer_does_not() -> None:
-    """Its gate cannot see whether it stands at odd or even: what docs/ideas.md says, the zero of the one above."""
+    """Its gate cannot see whether the step is odd or even: the counterexample to the test above, as docs/ideas.md
+    says."""
     torch.manual_seed(0)
     model = Answers(2, 2, build_stack("mingru", 8, 16))
     learn(model, parity(64, 16), updates=300, rate=0.02)

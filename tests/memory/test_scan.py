@@ -1,4 +1,4 @@
-"""The scan over time: as exact after 10,000 steps as after ten, however hard the gates are driven."""
+"""The scan over time: as exact after 10,000 steps as after ten, also with gates at their extremes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_scan_and_its_gradient_are_those_of_the_recurrence(steps: int) -> No
 
 
 def extreme_gates(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Decays that are now nearly 0, now nearly 1, now exactly one of them; from a start that is not the start."""
+    """Decays that are nearly 0, nearly 1, or exactly one of them; from a state that is not the start state."""
     generator = torch.Generator().manual_seed(0)
     driven = torch.randn(2, STEPS, 8, generator=generator, dtype=torch.float64) * 30
     decay = torch.sigmoid(driven)
@@ -56,7 +56,7 @@ def test_ten_thousand_steps_with_gates_at_their_extremes(dtype: torch.dtype, wit
 
 
 def test_a_sum_of_logarithms_is_worse_by_orders_of_magnitude() -> None:
-    """Why `linear_scan` does without: the same recurrence as cumulative sums in logs, in float32."""
+    """Why `linear_scan` uses no logarithms: the same recurrence as cumulative sums in logs, in float32."""
     decay, added, start = extreme_gates(torch.float32)
     decay, added, start = decay.clamp(min=1e-30), added.clamp(min=1e-30), start.abs()
     passed = decay.log().cumsum(1)

@@ -1,4 +1,4 @@
-"""Memories that hold memories: sums, masks, names of the state, and what is refused."""
+"""Memories that contain memories: sums, masks, names of the state, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A stream of thousands of steps: its bytes do not grow, and however it is cut into pieces it comes to the same.
+"""A stream of thousands of steps: the state does not grow, and any division into chunks gives the same result.
 
-`benchmarks/streaming.py` does it with a million.
+`benchmarks/streaming.py` does this with a million steps.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A text for the n-gram tests, and a slow count of it by dicts."""
+"""A text for the n-gram tests, and a slow reference count with dicts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ V = 5
 
 
 def some_text(length: int = 600, seed: int = 0) -> Array:
-    """Symbols 1 … 4 that depend on those before, with a border (0) here and there; it begins with one."""
+    """Tokens 1 … 4 that depend on those before, with some BOS/EOS tokens (0) between; it begins with one."""
     generator = np.random.default_rng(seed)
     text = [0]
     while len(text) < length:
@@ -24,13 +24,13 @@ def some_text(length: int = 600, seed: int = 0) -> Array:
 
 
 def documents_of(text: Array) -> list[list[int]]:
-    """Documents with the border before each, and after each but the last."""
+    """Documents with the BOS/EOS token before each, and after each but the last."""
     borders = [*np.flatnonzero(text == 0).tolist(), len(text)]
     return [text[a : b + 1].tolist() for a, b in pairwise(borders)]
 
 
 def count_slowly(documents: list[list[int]], opened: bool, k: int) -> dict[tuple[int, ...], tuple[int, int]]:
-    """The same by dicts. `opened`: documents begin with a border, which follows nothing and is no target."""
+    """The same with dicts. `opened`: documents begin with a BOS token, which follows nothing and is not a target."""
     seen: Counter[tuple[int, ...]] = Counter()
     before: dict[tuple[int, ...], set[tuple[str, int]]] = {}
     for d, document in enumerate(documents):

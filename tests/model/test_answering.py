@@ -1,4 +1,5 @@
-"""Models that answer about rows: what a row's answer hangs on, what a wrong one costs, what whole rows cannot do."""
+"""Models that predict output columns: what a prediction depends on, the loss of a wrong one, the limits of whole
+rows."""
 
 from __future__ import annotations
 
@@ -105,7 +106,7 @@ def test_a_loss_in_pieces_is_the_whole_loss(cut: int) -> None:
 def test_two_readings_of_a_row_are_to_say_the_same(dropout: float) -> None:
     model = make(dropout=dropout)
     for weight in model.heads.parameters():
-        nn.init.normal_(weight)  # one that says something
+        nn.init.normal_(weight)  # heads that are not zero
     inputs, lengths = rows(5, 1, 3)
     answers = {"mood": torch.tensor([0, 1, NOT_ASKED]), "side of it": torch.tensor([2, NOT_ASKED, 1])}
     once = RowBatch(inputs, lengths, torch.ones(3, dtype=torch.bool), answers)
@@ -115,7 +116,7 @@ def test_two_readings_of_a_row_are_to_say_the_same(dropout: float) -> None:
         return torch.cat([one.flatten() for one in torch.autograd.grad(loss, list(model.parameters()))])
 
     def apart() -> Tensor:
-        """What the two readings of each row say, taken apart by hand."""
+        """The predictions of the two passes over each row, separated by hand."""
         _, pooled, _ = model._read(inputs.repeat(2, 1, 1), start, lengths.repeat(2))
         ends = pooled[torch.arange(6), lengths.repeat(2) - 1]
         mood, side = (head(ends).log_softmax(1) for head in model.heads)

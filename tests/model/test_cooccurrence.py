@@ -1,4 +1,4 @@
-"""Vectors of words from what they stand together with: counted as by hand, and near where words share documents."""
+"""Word vectors from co-occurrences: counted as by hand, and close for words that share documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading both ways and all at once, against both done by hand, and what is refused."""
+"""Encoders, bidirectional and by attention, compared with references written out by hand, and what is refused."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 def test_all_at_once_is_softmax_over_the_whole_row() -> None:
-    """A block written out: norms, turned queries and keys, head by head, and the feed-forward layer."""
+    """A block written out: norms, rotated queries and keys, head by head, and the feed-forward layer."""
     torch.manual_seed(0)
     encoder = Attending(8, 8, heads=2).double()
     xs = torch.randn(1, 5, 8, dtype=torch.float64)

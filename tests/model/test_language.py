@@ -1,4 +1,4 @@
-"""The language model: first loss, what a loss counts, and that speed is torch's own."""
+"""The language model: its first loss, which tokens a loss counts, and that it is as fast as torch's own modules."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""Likelihoods: nats are those of the distributions they name, blends are p ∝ Π p_i^w_i, and sureness is made true.
-And the linear model on numbers, which says the same kinds of things.
-"""
+"""Likelihoods: nats are those of the named distributions, ensembles are p ∝ Π p_i^w_i, and probabilities are
+calibrated. Also the linear model on numbers, which has the same kinds of outputs."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ from unrolled.model.heads import Head, balanced
 from unrolled.model.likelihoods import LIKELIHOODS, SURE, is_known
 
 LABEL, SETS, VALUE = LIKELIHOODS["label"], LIKELIHOODS["labels"], LIKELIHOODS["value"]
-NOBODY = torch.ones(4)  # weights of labels that count alike
+NOBODY = torch.ones(4)  # class weights with which all labels count the same
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -148,7 +147,7 @@ def test_an_untrained_head_knows_nothing(kind: str, nats: float) -> None:
     assert float(head.loss(outputs, answers).detach()) / 5 == pytest.approx(nats, abs=1e-3)
 
 
-# blends
+# ensembles
 
 
 def test_a_blend_of_normal_distributions_is_their_product() -> None:
@@ -209,7 +208,7 @@ def sure_values() -> tuple[Tensor, Tensor]:
 OVER_SURE: dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], float]] = {
     "label": (sure_labels, 1 / 4),
     "labels": (sure_sets, 1 / 4),
-    "value": (sure_values, 1 / 16),  # a precision four times four what it should be
+    "value": (sure_values, 1 / 16),  # a precision four times too large
 }
 
 
@@ -249,7 +248,7 @@ def test_few_answers_never_lead_to_wild_ones(kind: str, rows: int) -> None:
             parts, answers = [9 * normal(rows, 3, seed=seed + k) for k in (0, 50)], integers(2, rows, 3).double()
         else:
             parts = [normal(rows, 4, seed=seed + k) for k in (0, 50)]
-            parts[1] = parts[0] + 1e-3 * parts[1]  # almost the same: sums without weights above 0 run away
+            parts[1] = parts[0] + 1e-3 * parts[1]  # nearly equal: without the limit to positive weights, sums diverge
             answers = 5 * normal(rows, 2, seed=seed + 99)
         weights = fit_blend(family, parts, answers)
         assert all(map(math.isfinite, weights))

@@ -1,4 +1,4 @@
-"""The linear model: its bags are all the n-grams there are, it learns what they tell, and it is kept whole."""
+"""The linear model: its features are all n-grams, it learns from them, and it is saved completely."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_places_and_scales_are_of_what_is_known() -> None:
 
 
 def lessons(rows: int, seed: int) -> tuple[list[str], dict[str, np.ndarray]]:
-    """A word at the beginning says one answer, any word the other."""
+    """A word at the beginning decides for one label, any word for the other."""
     dice = np.random.default_rng(seed)
     sides, moods = dice.integers(0, 3, rows), dice.integers(0, 2, rows)
     texts = []

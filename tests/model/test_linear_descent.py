@@ -1,4 +1,4 @@
-"""How a linear model is fitted to many labels: in how many tries, in how much memory."""
+"""How a linear model is fitted to many labels: the number of tries, and the memory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_how_many_penalties_are_tried(
     _, bags = BagLook.learn("words", texts, 1 << 20)
     monkeypatch.setattr(linear_fit, "descend", count)
     monkeypatch.setattr(linear_fit, "ITERATIONS", 10)
-    monkeypatch.setattr(linear_fit, "MOST_WORK", 4 * 10 * bags.held * kinds)  # those of four tries
+    monkeypatch.setattr(linear_fit, "MOST_WORK", 4 * 10 * bags.held * kinds)  # the iterations of four tries
     fit_linear("words", (texts, answers), (texts, answers), {"label": output}, WORDS, 0, deadline)
     assert len(counted) == tried < len(TRIES)
 

@@ -1,4 +1,4 @@
-"""The Markov chain: the lecture's figures (NUMBERS), fitting, drawing, and what it refuses."""
+"""The Markov chain: the lecture's figures (NUMBERS), fitting, sampling, and what it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mixture: what it answers before its weights are fitted, and what fitting makes of them."""
+"""The ensemble of net and n-gram: its predictions before its weights are fitted, and the effect of fitting."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SYMBOLS = 5
 
 
 class Fixed:
-    """Answers by a table (V, V) of log-chances: what comes after each symbol. It keeps nothing."""
+    """Predicts from a table (V, V) of log-probabilities of the next token. It has no state."""
 
     def __init__(self, chances: Tensor) -> None:
         self.symbols = len(chances)
@@ -48,7 +48,7 @@ UNIFORM = torch.full((SYMBOLS, SYMBOLS), 1 / SYMBOLS, dtype=torch.float64)
 
 
 def walk(table: Tensor, steps: int, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Inputs and targets of a chain that goes by `table`."""
+    """Inputs and targets sampled from a chain with this `table`."""
     draw, at, text = np.random.default_rng(seed), 0, [0]
     for _ in range(steps):
         at = int(draw.choice(SYMBOLS, p=table[at].numpy()))

@@ -1,4 +1,4 @@
-"""The text of the row most like another: by n-grams, by labels, by numbers."""
+"""The nearest-neighbour baseline: the text of the most similar row, by n-grams, by categories, by numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The n-gram model: the smoothings' known figures (NUMBERS), their definitions, and the three verbs."""
+"""The n-gram model: known figures of the smoothing methods (NUMBERS), their definitions, and the three methods."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SMOOTHINGS = ["kneser-ney", "witten-bell"]
 def slow_probability(
     documents: list[list[int]], history: list[int], symbol: int, order: int, smoothing: str
 ) -> float:
-    """P(symbol | history) straight from the definition."""
+    """P(token | history) straight from the definition."""
     probability = 1 / V
     for k in range(1, min(order, len(history) + 1) + 1):
         table = count_slowly(documents, True, k)
@@ -71,7 +71,7 @@ def test_discounts_are_chen_and_goodmans_and_fall_back_where_they_cannot_be() ->
 
 
 def ragged() -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows of symbols (4, 30) with borders in them and padding of 1000, and their lengths."""
+    """Rows of tokens (4, 30) with BOS/EOS tokens in them and padding of 1000, and their lengths."""
     xs = torch.from_numpy(np.stack([some_text(40, seed)[seed : seed + 30] for seed in range(4)]).astype(np.int64))
     lengths = torch.tensor([30, 1, 17, 0])
     return torch.where(torch.arange(30) < lengths[:, None], xs, 1000), lengths
@@ -238,7 +238,7 @@ def test_an_order_is_chosen_in_several_passes_too(monkeypatch: pytest.MonkeyPatc
 
 
 def split(path: Path) -> tuple[Array, int]:
-    """The symbols of Tiny Shakespeare and where its last tenth begins."""
+    """The tokens of Tiny Shakespeare, and the position where its last tenth begins."""
     data = np.frombuffer(path.read_bytes(), np.uint8)
     ranks = np.zeros(256, np.uint8)
     alphabet = np.unique(data)

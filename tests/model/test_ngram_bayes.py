@@ -1,4 +1,5 @@
-"""The n-gram model of labels' texts: it says what its formula says, text by text, and is kept whole."""
+"""The n-gram model of labels' texts: its probabilities follow its formula, text by text, and it is saved
+completely."""
 
 from __future__ import annotations
 
@@ -92,7 +93,7 @@ def test_the_chances_of_all_units_after_a_history_sum_to_one(units: str, beginni
     (counted,) = made(units).outputs.values()
     every = sorted({unit for text in TEXTS for unit in UNITS[units](text)})
     texts = [beginning, *(f"{beginning} {unit}" if units == "words" else beginning + unit for unit in [*every, "☂"])]
-    chances = []  # of the end, of each unit, and of one that was never met
+    chances = []  # for the end, for each unit, and for an unseen unit
     for text in texts:
         line = Line.of(units, [text])
         windows, follows = line.windows(counted.order), line.follows()
@@ -144,7 +145,7 @@ def test_too_many_ngrams_and_too_little_time_are_counted_in_some_texts(monkeypat
 def test_it_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     for units in tuple(ORDERS):
         model = made(units)
-        monkeypatch.setitem(ORDERS, units, 1)  # what is counted from now on is no matter to what was
+        monkeypatch.setitem(ORDERS, units, 1)  # a later change of the order does not affect a saved model
         again = NGramBayes.from_tensors(model.tensors(), model.facts())
         assert again.describe() == model.describe()
         assert torch.equal(again.answer(TEXTS)["side"], model.answer(TEXTS)["side"])

@@ -1,4 +1,4 @@
-"""Counting n-grams: exactly what a slow count by dicts finds, in pieces, in passes, and under every limit."""
+"""Counting n-grams: the same counts as a slow count with dicts, in chunks, in passes, and under every limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unrolled.model.ngram.text import make_blocks, read_block
 
 
 def grams(counts: Counts, k: int) -> dict[tuple[int, ...], tuple[int, int]]:
-    """Every k-gram that was counted, spelled out: (occurrences, extensions)."""
+    """Every counted k-gram, decoded: (occurrences, extensions)."""
     nodes: list[tuple[int, ...]] = [()]
     for level in counts.levels[:k]:
         nodes = [(*nodes[int(key) // counts.size - 1], int(key) % counts.size) for key in level.keys]
@@ -71,7 +71,7 @@ def test_counting_in_pieces_and_passes_counts_the_same(border: int | None, monke
     stretches = np.array([[0, 310], [310, 330], [330, 600]])
     whole = count_ngrams(text, V, 6, stretches, border)
     monkeypatch.setattr(ngram_counts, "CHUNK", 37)
-    monkeypatch.setattr(ngram_counts, "LARGEST", 6**4)  # two or three symbols to a key: several passes
+    monkeypatch.setattr(ngram_counts, "LARGEST", 6**4)  # two or three tokens per key: several passes
     pieces = count_ngrams(text, V, 6, stretches, border)
     assert len(pieces.levels) == len(whole.levels) == 6 and pieces.read == whole.read
     for a, b in zip(whole.levels, pieces.levels, strict=True):

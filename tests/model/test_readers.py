@@ -1,4 +1,4 @@
-"""Readers beside their formulas written out, place by place, and what the laws leave out of them."""
+"""Cross-attention compared with its formulas written out, place by place, and properties beyond the laws."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make(name: str) -> Reader:
 
 
 def fits(reader: Reader, query: Tensor, feature: Tensor) -> list[Tensor]:
-    """How well a place fits, of each part of the answer."""
+    """The score of a place, for each head of the result."""
     key = reader.key(feature)
     if isinstance(reader, Context):
         return [reader.score(torch.tanh(key))[0]]
@@ -59,9 +59,9 @@ def test_it_is_the_mean_of_the_features_weighed_by_how_they_fit(name: str) -> No
     for row, length in enumerate(source.lengths.tolist()[:2]):
         places = source.features[row, :length]
         for t in range(4):
-            scores = torch.stack([torch.stack(fits(reader, xs[row, t], place)) for place in places])  # (S, parts)
+            scores = torch.stack([torch.stack(fits(reader, xs[row, t], place)) for place in places])  # (S, heads)
             shares = scores.exp() / scores.exp().sum(0)
-            values = reader.value(places).view(length, shares.shape[1], -1)  # (S, parts, H / parts)
+            values = reader.value(places).view(length, shares.shape[1], -1)  # (S, heads, H / heads)
             expected = reader.mix((shares[..., None] * values).sum(0).flatten())
             torch.testing.assert_close(outputs[row, t], expected)
             torch.testing.assert_close(weights[row, t, :length], shares.mean(1))

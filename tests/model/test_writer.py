@@ -1,4 +1,4 @@
-"""Models that write about an input: what a text costs, what was looked at, what is refused."""
+"""Encoder-decoders: the loss of a text, the attention weights, and what is refused."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def make(model: str = "gru", reader: str = "additive", **how: Any) -> Writer:
 
 
 def chances(writer: Writer, row: int) -> list[Tensor]:
-    """Log-chances of each symbol at each step of a text, by stepping over it alone."""
+    """Log-probabilities of each token at each step of a text, by stepping over it alone."""
     lesson = texts()
     state = writer.start(Source(lesson.inputs[row : row + 1], lesson.lengths[row : row + 1]))
     logs, symbol = [], torch.tensor([0])

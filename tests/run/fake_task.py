@@ -1,4 +1,4 @@
-"""A task and a clock of a test's own: a second passes where the test says so."""
+"""A fake task and a fake clock: time passes only where the test says so."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan
 from unrolled.training.planning import Task, plan_steps
 
-ENDING = 1.0 + LEAVING  # seconds that are kept for the end of a task that concludes at once
+ENDING = 1.0 + LEAVING  # seconds reserved for the end of a task that concludes at once
 
 
 @dataclass
 class Time:
-    """What the clock shows."""
+    """The time that the clock shows."""
 
     seconds: float = 1000.0
 
@@ -38,7 +38,7 @@ class Time:
 
 
 class Point(nn.Module):
-    """One weight, which is to become 1."""
+    """One weight, which is trained towards 1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Point(nn.Module):
 
 @dataclass
 class Update:
-    """A lesson of one row and one step, whose loss is not finite where its factor is not."""
+    """A batch of one row and one step; its loss is not finite if its factor is not."""
 
     factor: float = 1.0
     steps, asked = 1, 1
@@ -72,9 +72,9 @@ class FakeTask:
 
     time: Time
     pace: float = 0.5  # seconds per update
-    slower: dict[int, float] = field(default_factory=dict)  # from an update on, another pace
-    bad: Counter[int] = field(default_factory=Counter)  # updates whose loss is not finite, so many times
-    scores: list[float] = field(default_factory=list)  # of the validations; then 1.0
+    slower: dict[int, float] = field(default_factory=dict)  # another speed from this update on
+    bad: Counter[int] = field(default_factory=Counter)  # updates with a loss that is not finite, and how many times
+    scores: list[float] = field(default_factory=list)  # scores of the validations; then 1.0
     sizes: dict[str, int] = field(default_factory=lambda: {"validation": 1_000, "test": 0})
     seconds_an_item: float = 0.0
     cost: ConclusionCost = field(default_factory=ConclusionCost)
@@ -104,7 +104,7 @@ class FakeTask:
 
 @dataclass
 class Bench:
-    """A training of the fake task: `train` is what `Training` does with a monitor."""
+    """A training of the fake task: `train` does what `Training` does with a monitor."""
 
     folder: RunFolder
     task: FakeTask
@@ -129,7 +129,7 @@ class Bench:
         return reports + [self.monitor.report(plan) for plan in due]
 
     def plans(self) -> list[tuple[int, int, str]]:
-        """(from step, updates in all, why) of each plan that was written down after the first."""
+        """(from step, number of updates, why) of each plan that was recorded after the first."""
         return [(plan["from_step"], plan["steps"], plan["why"]) for plan in self.folder.read_plans()[1:]]
 
 
@@ -139,7 +139,7 @@ def backward(loss: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def plan_of(steps: int, every: int, **changes: Any) -> Plan:
-    """A plan of so many updates; a report, a validation and a checkpoint after every so many."""
+    """A plan of this number of updates; a report, a validation and a checkpoint after every given number."""
     plan = plan_steps(TrainOptions(steps=steps, size=8), Task(10, 1_000, 1_000.0), "cpu", 1)
     times = dict.fromkeys(("report_every", "validate_every", "save_every"), every)
     return dataclasses.replace(plan, **times | changes)

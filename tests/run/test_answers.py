@@ -1,4 +1,4 @@
-"""Runs about examples: trained, stopped and gone on with, loaded, asked, scored."""
+"""Runs on tables: trained, stopped and resumed, loaded, used for prediction, scored."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SMALL: dict[str, Any] = {"steps": 30, "size": 16, "batch": 16, "threads": 1}
 
 
 def write_rows(path: Path, count: int = 400, seed: int = 0) -> Path:
-    """Names of two kinds, by their endings, and where the stress is, by the first letter."""
+    """Names of two kinds, recognisable by their endings; the first letter decides where the stress is."""
     dice = np.random.default_rng(seed)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -167,7 +167,7 @@ def test_too_few_rows_to_tell_choose_no_weights(rows: int, last: bool, tmp_path:
     dice = np.random.default_rng(1)
     table = tmp_path / "guesses.csv"
     lines = [f"{''.join(dice.choice(list('abcdefgh'), 8))},{dice.choice(['yes', 'no'])}\n" for _ in range(rows)]
-    table.write_text("text,label\n" + "".join(lines))  # of which nothing can be told but by heart
+    table.write_text("text,label\n" + "".join(lines))  # random labels: only overfitting can predict them
     asked = {**SMALL, "steps": 60, "dropout": 0.0, "valid": "0.5", "test": "none"}
     training = finish(Training(table, out=str(tmp_path / "run"), **asked))
     averaged = training.learner.optimiser.averaged
@@ -523,7 +523,7 @@ def test_a_killed_linear_fold_is_fitted_again(table: Path, tmp_path: Path) -> No
         for _, training in whole.trainings():
             finish(training)
         _, killed = next(iter(Folds(table, settings, "t").trainings()))
-        killed.run.release()  # all that a kill leaves
+        killed.run.release()  # the state after a kill
         again = Folds(table, settings, "t")
         assert [number for number, training in again.trainings() if finish(training)] == [1, 2]
         assert again.table() == whole.table()
@@ -680,7 +680,7 @@ OLDER = Path(__file__).parent / "older"
 
 @pytest.fixture
 def older(tmp_path: Path) -> Path:
-    """A run as version 0.1 wrote it before there was anything but texts and labels, and its table."""
+    """A run as version 0.1 wrote it, when only texts and labels were supported, and its table."""
     shutil.copytree(OLDER, tmp_path / "older")
     facts = json.loads((tmp_path / "older/names/run.json").read_text())
     facts["data"]["path"] = str(tmp_path / "older/names.csv")

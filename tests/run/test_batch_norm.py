@@ -1,4 +1,4 @@
-"""Runs of a net with batch norm: its statistics are kept, estimated for averaged weights, and loaded with them."""
+"""Runs of a net with batch norm: its statistics are saved, estimated for averaged weights, and loaded with them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ASKED: dict[str, Any] = {"model": "lstm", "size": 8, "steps": 6, "batch": 8, "th
 
 
 def normed(names: str, input_size: int, size: int, depth: int, dropout: float) -> NormedConvolution:
-    """In the place of `build_bidirectional`."""
+    """Replaces `build_bidirectional`."""
     return NormedConvolution(input_size, size)
 
 

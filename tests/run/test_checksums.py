@@ -1,4 +1,5 @@
-"""All that answers are made from has a checksum: no flipped bit gives another answer in silence."""
+"""All files from which predictions are made have a checksum: no flipped bit changes a prediction without a
+message."""
 
 from __future__ import annotations
 

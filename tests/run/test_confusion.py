@@ -1,4 +1,4 @@
-"""The confusion matrix as it is printed: names as they are, or visibly cut."""
+"""The confusion matrix as it is printed: names are complete, or visibly cut."""
 
 from __future__ import annotations
 

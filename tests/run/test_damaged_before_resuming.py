@@ -1,4 +1,4 @@
-"""A file of a run that is damaged is noticed before a resumption spends time on it, and nothing is changed then."""
+"""A damaged file of a run is detected before a resumed training spends time, and nothing is changed then."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from unrolled.run import Training
 from unrolled.rundir.folder import RunFolder
 
 TINY: dict[str, Any] = {"size": 4, "batch": 4, "threads": 1, "steps": 6}
-LINES = ("plan.jsonl", "log.jsonl", "samples.txt")  # of a last line that is cut the rest is passed over
+LINES = ("plan.jsonl", "log.jsonl", "samples.txt")  # a last line that was cut off is skipped
 WHOLE = ("run.json", "symbols.json", "model.safetensors", "checkpoint", "ngram.safetensors")
 OF_TEXT, OF_TABLE = (*WHOLE, "data.txt"), (*WHOLE, "linear.safetensors")
 
 
 def stopped(training: Training) -> Path:
-    """Its folder, once it was asked to stop after the first report."""
+    """The folder of a training that was stopped after the first report."""
     for _ in training:
         training.stop()
     assert training.stopped
@@ -32,7 +32,7 @@ def stopped(training: Training) -> Path:
 
 @pytest.fixture(scope="module")
 def text_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a text that came as standard input, so that the run keeps it."""
+    """The same on a text from standard input, of which the run keeps a copy."""
     folder = tmp_path_factory.mktemp("text")
     kills.write_text(folder / "text.txt")
     run = stopped(Training(folder / "text.txt", out=str(folder / "run"), **TINY))
@@ -51,24 +51,24 @@ def table_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files_at(path: Path) -> Iterator[Path]:
-    """The file, or those of the folder."""
+    """The file, or the files of the folder."""
     yield from sorted(path.iterdir()) if path.is_dir() else [path]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Of all files but the lock, in which each holder writes its number."""
+    """The contents of all files but the lock, into which each holder writes its process number."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != "lock")
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def flip(data: bytes) -> bytes:
-    """A byte of the middle that is none of UTF-8 then."""
+    """Changes a byte in the middle, so that the file is not UTF-8."""
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 128]) + data[middle + 1 :]
 
 
 def cut(data: bytes) -> bytes:
-    """The first half."""
+    """Keeps the first half."""
     return data[: len(data) // 2]
 
 

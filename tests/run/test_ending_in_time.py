@@ -1,4 +1,4 @@
-"""A training ends before its budget does, by a clock that the test sets: exact, however busy the machine is."""
+"""A training ends before its budget is over, by a clock that the test sets: exact on a busy machine too."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOW = "time.monotonic"
 
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds that `time.monotonic` shows: the one number in it, which a test puts forward."""
+    """The seconds that `time.monotonic` returns: the one number in it, which a test increases."""
     shown = [1000.0]
     monkeypatch.setattr(NOW, lambda: shown[0])
     return shown
@@ -43,7 +43,7 @@ def table(tmp_path: Path) -> Path:
 
 
 class SlowNet:
-    """Answers about rows in so many seconds of the clock for each batch of them."""
+    """Predictions that take this number of seconds of the clock per batch."""
 
     def __init__(self, now: list[float], seconds: float = 0.0) -> None:
         self.now, self.seconds = now, seconds
@@ -125,7 +125,7 @@ def test_a_net_is_trained_where_there_is_time_for_all_that_goes_with_it(
     [
         (None, [300]),
         (100.0, [32, 128, 128, 12]),  # there is time for all
-        (3.0, [32, 40]),  # 1.32 s for 32, then what 1.68 s are enough for at that pace
+        (3.0, [32, 40]),  # 1.32 s for 32, then as many as fit into 1.68 s at that speed
         (0.0, [4]),
         (-5.0, [4]),
     ],
@@ -139,7 +139,7 @@ def test_no_more_texts_are_written_at_once_than_there_is_time_for(
     class Slow(Scribe):
         def _write_together(self, items: Any, *_: Any) -> list[Any]:
             written.append(len(items))
-            now[0] += 1.0 + 0.01 * len(items)  # more at once take less each
+            now[0] += 1.0 + 0.01 * len(items)  # larger batches take less time per text
             return list(items)
 
     output: Any = SimpleNamespace(longest=10)

@@ -1,6 +1,6 @@
-"""Every option × every task × every kind of input: each changes what is done, or is refused; none is ignored.
+"""Every option × every task × every kind of input: each has an effect or is refused; none is ignored.
 
-What is done is what three updates show: the rows of each part, the batches, the weights, and what is said then.
+The effect is measured after three updates: the rows of each split, the batches, the weights, and the predictions.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def sentence(number: int) -> str:
 
 
 def write_rows(path: Path, rows: Callable[[int], dict[str, Any]], count: int = 90) -> Path:
-    """A table of another ending for each kind: jsonl, csv or tsv."""
+    """A table of another format for each kind: jsonl, csv or tsv."""
     found = [rows(number) for number in range(count)]
     if path.suffix == ".jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in found))
@@ -96,7 +96,7 @@ def text(folder: Path) -> Path:
 
 
 def labels(folder: Path) -> Path:
-    """Labels that are not alike in number, groups, another input and another output."""
+    """Labels of different frequencies, groups, another input and another output."""
     return write_rows(folder / "labels.csv", lambda n: {
         "text": sentence(n), "label": "yes" if n % 3 else "no", "who": f"p{n % 9}", "other": sentence(n + 500),
         "more": "ab"[n % 2],
@@ -156,7 +156,7 @@ TASKS: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
 
 
 def done(path: Path, asked: dict[str, Any]) -> str:
-    """What is done with these options, as a digest. Raises InputError."""
+    """A digest of the training with these options. Raises InputError."""
     options = TrainOptions.from_call(None, TINY | asked)
     options.check()
     found = hashlib.sha256()
@@ -190,7 +190,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def usual(files: dict[str, Path]) -> dict[str, str]:
-    """What is done with each without another option."""
+    """The digest of each task and input without further options."""
     return {name: done(path, TASKS[name][1]) for name, path in files.items()}
 
 

@@ -1,4 +1,4 @@
-"""Runs about a table that start from a run about another one: components that fit are loaded, others are new."""
+"""Runs on a table that start from a run on another one: components that fit are loaded, others are new."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def finish(training: Training) -> Training:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on labels yes and no, whose weights are of no other run."""
+    """A run on the labels yes and no, whose weights differ from those of any other run."""
     folder = tmp_path_factory.mktemp("source")
     return finish(Training(write_films(folder), out=str(folder / "run"), size=8, seed=5, **TINY)).folder
 
@@ -59,7 +59,7 @@ def best_of(run: Path) -> dict[str, dict[str, Tensor]]:
 
 
 def loaded(training: Training, given: Mapping[str, Mapping[str, Tensor]]) -> set[str]:
-    """The components that are those of a run: of the model that trains, and of its average."""
+    """The components that equal those of a run, in the model in training and in its average."""
     found = []
     for model in (training.learner.model, training.learner.optimiser.averaged):
         own = by_component(model, named_tensors(model))
@@ -209,7 +209,7 @@ def test_it_goes_on_to_the_same_bytes(source: Path, tmp_path: Path) -> None:
 
 
 def test_components_are_loaded_by_name_not_by_order() -> None:
-    """Two layers of one shape each keep their own weights, wherever dropout stands."""
+    """Two layers of one shape each keep their own weights, with and without dropout."""
     one, other = (LanguageModel(5, 4, build_stack("gru", 4, 4, 2, dropout)) for dropout in (0.3, 0.0))
     given = by_component(one, named_tensors(one))
     assert load_components(other, dict(reversed(given.items()))) == (["embedding", "memory", "head"], [])

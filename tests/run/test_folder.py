@@ -1,4 +1,4 @@
-"""A run folder is born whole, says what is wrong with it, and has one trainer at a time."""
+"""A run folder is created whole, reports its damage, and has one trainer at a time."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_a_birth_that_fails_leaves_nothing(tmp_path: Path, error: BaseException)
 def test_a_kill_at_any_point_of_a_birth_leaves_no_run_or_a_whole_one(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, KILLS, "birth", tmp_path], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= 12  # two folders made, run.json written whole, the lock, the renaming and its flushes
+    assert int(done.stdout) >= 12  # two folders, run.json written whole, the lock, the renaming and its flushes
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_one_process_trains_a_run_at_a_time(run: RunFolder) -> None:
     script = f"from unrolled.rundir.folder import RunFolder; RunFolder.open({str(run.path)!r}).lock(); print('taken')"
     other = [sys.executable, "-c", script]
     assert run.in_training()
-    run.lock()  # it is ours already
+    run.lock()  # we hold it already
     refused = subprocess.run(other, capture_output=True, text=True)
     assert f"is being trained by process {os.getpid()}. Wait until it ends, or stop it" in refused.stderr
     with pytest.raises(RunError, match=r"is being trained by process"):
@@ -190,7 +190,7 @@ def test_one_process_trains_a_run_at_a_time(run: RunFolder) -> None:
     run.release()
     assert not run.in_training()
     assert subprocess.run(other, capture_output=True, text=True).stdout == "taken\n"
-    run.lock()  # a process that ended holds nothing
+    run.lock()  # a process that has ended holds no lock
 
 
 def test_a_lock_taken_sweeps_up_what_a_kill_left(run: RunFolder) -> None:

@@ -1,4 +1,4 @@
-"""A folder of folds, of a comparison or of runs is told of as what it is, whatever is asked of it."""
+"""A folder of folds, of a comparison or of runs is recognised and named by every command."""
 
 from __future__ import annotations
 

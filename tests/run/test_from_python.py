@@ -1,4 +1,4 @@
-"""From Python: whatever is given wrong is an UnrolledError that says what was expected; Ctrl-C loses nothing."""
+"""From Python, every wrong argument raises an UnrolledError that says what was expected; Ctrl-C loses nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.generation import Choice
 
 SMALL: dict[str, Any] = {"steps": 4, "size": 8, "batch": 4, "threads": 1, "model": "lstm"}
-library: Any = unrolled  # which is given what its types forbid
+library: Any = unrolled  # called with what its types forbid
 library_info: Any = info_data
 library_runs: Any = runs
 VERSE = "Once upon a day the sun came over hill and stayed.\n"

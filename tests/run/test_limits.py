@@ -1,4 +1,4 @@
-"""Budgets are kept: by a clock that goes on as often as it is asked, and by stops that are heard inside fits."""
+"""Budgets hold: tested with a clock that advances each time it is read, and with stops inside fits."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def after(asks: int) -> Deadline:
-    """A deadline that passes once it was asked so many times."""
+    """A deadline that passes after this number of checks."""
     ticks = count()
     return Deadline(asks, now=lambda: next(ticks))
 
@@ -150,7 +150,7 @@ def test_a_stop_leaves_what_is_short_to_end() -> None:
 def test_rows_are_read_evenly(table: Path) -> None:
     examples = read_rows(table, TrainOptions(rows=300))
     assert len(examples.numbers) == 300
-    assert [number // 10 for number in (examples.numbers - 2).tolist()] == list(range(300))  # one of each ten
+    assert [number // 10 for number in (examples.numbers - 2).tolist()] == list(range(300))  # one row of each ten
     assert len(examples.answers["label"].output.names) == 2  # type: ignore[union-attr]
     assert "300 of 3,000 rows are read, drawn evenly (--rows)" in examples.description
     assert len(read_rows(table, TrainOptions(rows=10_000)).numbers) == 3_000
@@ -225,7 +225,7 @@ def test_rows_that_are_passed_over_are_counted_as_those_that_are_read(
 def test_few_rows_of_very_many_are_read_in_a_budget_that_has_no_time_for_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = ReadingTime(2_000_000, 60e-6, 1.2e-6)  # as it is measured where lines are passed over
+    found = ReadingTime(2_000_000, 60e-6, 1.2e-6)  # as measured where lines are skipped
     assert found.seconds(20_000) < 0.5 * 30 < found.seconds(None)
     path = tmp_path / "large.csv"
     path.write_text("text,label\n" + "".join(f"row {n} of words,{n % 2}\n" for n in range(40_000)))

@@ -1,4 +1,5 @@
-"""`--model lstm+ngram`: trained, killed, resumed, loaded and asked, its parts beside the whole."""
+"""`--model lstm+ngram`: trained, killed, resumed, loaded and used, with the scores of its members and of the
+ensemble."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The monitor of a training, on a fake task with a fake clock: budgets, replanning, going back, what is kept."""
+"""The monitor of a training, with a fake task and a fake clock: budgets, replanning, going back, selected weights."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_time_that_was_lost_by_going_back_is_taken_from_what_is_left(folder: Run
     assert -0.51 < bench.clock.left - ENDING < 1.0
 
 
-# What is kept
+# Selected weights
 
 
 @pytest.mark.parametrize(

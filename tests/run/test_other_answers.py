@@ -1,4 +1,4 @@
-"""Runs about vectors, sounds and pictures, and runs that answer with values, sets and tags: from file to answer."""
+"""Runs on vectors, audio and images, and runs that predict values, sets and tags: from file to prediction."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def best(training: Training, output: str) -> Any:
 
 
 def ask(run: Path, source: Path) -> list[Answer]:
-    """What a run answers about what a path holds."""
+    """A run's predictions for the rows in a path."""
     loaded = unrolled.load(run)
     given = loaded.read_input(str(source))
     assert given is not None
@@ -56,7 +56,7 @@ def ask(run: Path, source: Path) -> list[Answer]:
 
 
 def write_vectors(path: Path, rows: int = 150, seed: int = 0) -> Path:
-    """One to six steps of two numbers; the value hangs on how many there are and on the last one's first."""
+    """One to six steps of two numbers; the value depends on their number and on the last step's first number."""
     dice = np.random.default_rng(seed)
     with path.open("w") as file:
         for _ in range(rows):
@@ -167,7 +167,7 @@ def test_labels_and_values_are_heads_of_one_model(vectors: Path, tmp_path: Path)
 
 
 def test_padding_is_told_in_the_plan(vectors: Path, tmp_path: Path) -> None:
-    """One batch holds all rows: what is read is then as long as the longest of them."""
+    """One batch holds all rows, so it is as long as the longest of them."""
     training = Training(vectors, out=str(tmp_path / "run"), output="y", **SMALL | {"batch": 200, "steps": 1})
     examples = training.subject.examples  # type: ignore[attr-defined]
     lengths = examples.lengths[examples.parts["training"]]
@@ -227,7 +227,7 @@ def test_sets_are_learnt_from_texts(tmp_path: Path) -> None:
     assert sum(line.startswith("  F1 ") for line in evaluation.lines) == 4
 
 
-# sounds
+# audio
 
 
 def write_sound(path: Path, pitch: float, seed: int) -> Path:
@@ -330,12 +330,12 @@ def test_a_sound_that_is_changed_is_noticed(tmp_path: Path) -> None:
         Training.resume(tmp_path / "run")
 
 
-# pictures
+# images
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bright square, to the left or to the right, somewhere."""
+    """A bright square at a random place in the left or the right half."""
     dice = np.random.default_rng(0)
     labels = dice.integers(0, 2, 120)
     stack = dice.integers(0, 40, (120, 10, 9), np.uint8)

@@ -1,4 +1,4 @@
-"""A run folder is data from outside: nothing of it leads elsewhere, and nothing that is not the run's is removed."""
+"""A run folder is data from outside: nothing in it leads elsewhere, and only the run's own files are removed."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def test_what_is_left_of_a_run_is_not_taken_for_data(unroll: Unroll, run: RunFol
 @pytest.mark.parametrize("name", ["symbols.json", "data.txt"])
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(name: str, run: RunFolder, tmp_path: Path) -> None:
     (run.path / name).touch()
-    os.truncate(run.path / name, 50 << 30)  # of holes: no room on the disk
+    os.truncate(run.path / name, 50 << 30)  # a sparse file, which takes no room on the disk
     started = time.monotonic()
     with pytest.raises(RunError, match=r"has 53,687,091,200 bytes, and [\d,]+ at most were expected"):
         run.check_file(name)

@@ -1,4 +1,4 @@
-"""How much of a budget is kept for the end, and how many threads serve, by a fake clock."""
+"""How much of a budget is reserved for the end, and how many threads are used, with a fake clock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unrolled.run.reserve import COPYING_SYMBOLS, FIT_SHARE, ONE_ROW, TEST_SHARE
 from unrolled.tasks.record import ConclusionCost
 from unrolled.training.plan import Clock
 
-# How much is read at the end
+# What is read at the end
 
 
 def reserve_of(budget: float | None, speed: float, cost: ConclusionCost, **more: Any) -> Reserve:
@@ -32,7 +32,9 @@ def test_a_budget_limits_what_is_read_at_the_end_to_its_shares() -> None:
     reserve, each = reserve_of(100.0, 5_000.0, ConclusionCost()), ONE_ROW / 5_000.0
     assert reserve.limits.test == int(TEST_SHARE * 100.0 / each)
     assert reserve.seconds == pytest.approx(TEST_SHARE * 100.0 + ENDING, abs=0.01)
-    mixing = reserve_of(100.0, 5_000.0, ConclusionCost(3.0, each))  # as long again for the ensemble, twice for parts
+    mixing = reserve_of(
+        100.0, 5_000.0, ConclusionCost(3.0, each)
+    )  # the same time again for the ensemble, twice for its members
     assert mixing.limits.test == int(TEST_SHARE * 100.0 / (4 * each))
     assert mixing.limits.fit == pytest.approx(FIT_SHARE * 100.0 / (2 * each), rel=0.01)
     assert mixing.seconds == pytest.approx((TEST_SHARE + FIT_SHARE) * 100.0 + 3.0 + ENDING, abs=0.01)
@@ -57,8 +59,9 @@ def paced(most_threads: int | None, left: float = 1000.0) -> tuple[Pacer, Time]:
 
 
 def threads_after(pacer: Pacer, time: Time, threads: int, seconds: float, step: int = 1000) -> int:
-    """On how many threads it goes on after 100 updates of so many seconds, taken on so many threads."""
-    pacer.pace = 0.0  # what comes is all that is measured
+    """The number of threads after 100 updates that took this number of seconds each on the given number of
+    threads."""
+    pacer.pace = 0.0  # only the new measurement counts
     pacer.start(step, 0)
     time.seconds += 100 * seconds
     pacer.measure(step + 100, 0)

@@ -1,4 +1,4 @@
-"""The peak of a process is its own, whoever started it."""
+"""The peak memory of a process is its own, whichever process started it."""
 
 from __future__ import annotations
 

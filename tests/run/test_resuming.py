@@ -1,4 +1,5 @@
-"""A run goes on to the same bytes, whatever ended it; and what cannot go on says so."""
+"""A resumed run ends with the same bytes, however it was interrupted; a run that cannot be resumed gives a
+message."""
 
 from __future__ import annotations
 
@@ -70,7 +71,7 @@ def uninterrupted(text: Path) -> Path:
 
 
 def kill_after(text: Path, out: Path, seconds: float) -> None:
-    """Trains in a process that is killed after so many seconds, and resumes until the run is done."""
+    """Trains in a process that is killed after the given seconds, and resumes until the run is finished."""
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(text), str(out)])
     time.sleep(seconds)
     child.send_signal(signal.SIGKILL)
@@ -161,7 +162,7 @@ def test_a_damaged_newest_checkpoint_falls_back_and_ends_the_same(
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-    """The loss of the 25th window and the next ones is not a number, so many times."""
+    """The loss of the 25th window and of the next ones is not finite, for the given number of times."""
     read, real = [0], language.losses
 
     def losses(logits: torch.Tensor, targets: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
@@ -250,7 +251,7 @@ def test_another_runs_weights_are_a_start_and_bring_its_sizes(
     training = Training(text, out=str(tmp_path / "run"), from_run=str(uninterrupted), **asked)
     first = next(iter(training))
     assert first.validation is not None
-    assert first.validation < 2.5  # an untrained model's is ln V
+    assert first.validation < 2.5  # that of an untrained model is ln V
     assert training.run.read_plans()[0]["size"] == SMALL["size"]
 
 
@@ -289,7 +290,7 @@ def test_a_second_leg_that_was_killed_keeps_its_budget(text: Path, tmp_path: Pat
     finish(Training(text, out=str(out), **SMALL))
     killed = Training.resume(out, steps=10)
     next(iter(killed))
-    killed.run.release()  # all that a kill leaves: nothing was tidied up
+    killed.run.release()  # the state after a kill: nothing was cleaned up
     finish(Training.resume(out))
     undisturbed = tmp_path / "other"
     finish(Training(text, out=str(undisturbed), **SMALL))
@@ -305,7 +306,7 @@ def test_minutes_for_a_run_in_steps_are_planned_and_kept_by_the_next_sitting(tex
             training.stop()
     longer = Training.resume(out, minutes=0.5)
     assert longer.run.read_plans()[-1]["why"] == "resumed"
-    assert longer.run.read_plans()[-1]["steps"] > 40  # half a minute makes more updates than the 40 it was asked
+    assert longer.run.read_plans()[-1]["steps"] > 40  # half a minute has time for more than the 40 requested updates
     longer.stop()
     finish(longer)
     again = Training.resume(out)
@@ -316,7 +317,7 @@ def test_minutes_for_a_run_in_steps_are_planned_and_kept_by_the_next_sitting(tex
 
 @pytest.mark.parametrize("symbols", [64, 3, 4096])
 def test_updates_that_fit_into_minutes_are_told_by_updates_a_second(symbols: int) -> None:
-    """Whatever the log counts: symbols of a text, or rows of a table that are many steps long."""
+    """The log counts tokens of a text, or rows of a table that are many steps long."""
     plan = plan_steps(TrainOptions(steps=100), PlanTask(20, 10_000, 500.0), "cpu", 1)
     reports = [{"step": 0, "symbols": 0, "symbols_a_second": 0.0}]
     reports += [{"step": k, "symbols": k * symbols, "symbols_a_second": 50.0 * symbols} for k in (5, 10)]

@@ -1,4 +1,4 @@
-"""A text without `--model`: of net, n-gram and ensemble the best is selected, and the run is that one."""
+"""A text without `--model`: the best of net, n-gram and ensemble is selected, and the run uses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Standard input is kept in the run from the first byte on, for its owner alone; nothing of it stays elsewhere."""
+"""Standard input is saved in the run from the first byte on, readable by its owner alone; no copy stays elsewhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ sys.exit(main(sys.argv[2:]))
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of temporary files, which there is nobody else to use."""
+    """The folder of temporary files, which nothing else uses."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))

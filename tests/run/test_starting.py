@@ -1,4 +1,4 @@
-"""Runs about a table that start from a language model, and those that keep what another run has learnt as it is."""
+"""Runs on a table that start from a language model, and runs that freeze what another run has learnt."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from unrolled.training.planning_rows import RECIPES
 
 TINY: dict[str, Any] = {"batch": 8, "threads": 1}
 TEXT = "".join(f"a {word} film, said zoe, and {word} it was\n" for word in ("good", "bad", "fine", "dull") * 60)
-NEW = "Zé"  # which the text lacks: Z is written as z, é as e
+NEW = "Zé"  # characters that the text lacks: Z is replaced by z, é by e
 
 
 def finish(training: Training) -> Training:
@@ -76,7 +76,7 @@ def model_of(training: Training) -> Any:
 
 
 def weights_of(training: Training, *parts: str, averaged: bool = False) -> dict[str, Tensor]:
-    """The weights of these parts, those that train or their average."""
+    """The weights of these components, in the model in training or in its average."""
     model = model_of(training) if averaged else training.learner.model
     found = {}
     for part in parts:
@@ -91,7 +91,7 @@ def alike(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[bool]:
 
 
 def hidden(training: Training, text: str) -> Tensor:
-    """What the memory makes of a text, step by step."""
+    """The outputs of the memory for a text, step by step."""
     model = model_of(training).eval()
     intake = training.subject.examples.intake  # type: ignore[attr-defined]
     with torch.no_grad():
@@ -160,7 +160,7 @@ def test_words_begin_as_what_they_stand_together_with(kind: str, table: Path, tm
     known: Any = run.model
     training = start(table, language, tmp_path / "run", seed=0)
     text = read_corpus_again(theirs)
-    with torch_threads(1):  # on others the last digits are others, and the sign of a vector hangs on them
+    with torch_threads(1):  # on other processors the last digits differ, and the sign of a vector depends on them
         vectors = cooccurrence_vectors(text, theirs.read_plans()[0]["embed"], seeds.number(0, "vectors"))
     begun, intake = model_of(training).inlet.embedding.weight, training.subject.examples.intake  # type: ignore[attr-defined]
     before = torch.from_numpy(symbols_before(run.table, intake.table))
@@ -232,7 +232,7 @@ def test_what_began_from_a_language_model_goes_on_to_the_same_bytes(
     same_bytes(tmp_path / "run-None", tmp_path / f"run-{stopped}")
 
 
-# what stays as it is
+# frozen components
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])

@@ -1,4 +1,4 @@
-"""The sentences at the end of a training: each says what its figures show, and no more."""
+"""The sentences at the end of a training: each says what its figures show, and not more."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from unrolled.tasks.seq2seq.summary import Cost, WritingVerdict, sameness_of
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A score as far as a summary needs it."""
+    """A score with what a summary needs."""
 
     value: float
     low: float = 0.0

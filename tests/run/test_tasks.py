@@ -1,4 +1,5 @@
-"""Every task's run has the same verbs, and refuses what its task has not or does not take, with what it has."""
+"""Every task's run has the same methods; those that its task lacks, and options that it does not take, are refused
+with a list of what it has."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """What a task is trained on here, and what its runs can do."""
+    """The data of a task here, and the methods of its runs."""
 
     data: str
     settings: Mapping[str, Any]
@@ -66,7 +67,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of each task, by its kind."""
+    """A run of each task, by kind."""
     folder = tmp_path_factory.mktemp("tasks")
     (folder / "verses.txt").write_text("Once upon a day the sun came over hill and stayed.\n" * 100)
     (folder / "reviews.csv").write_text(LABELS)

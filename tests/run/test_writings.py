@@ -1,4 +1,4 @@
-"""Runs about texts about rows: trained, stopped and gone on with, loaded, asked to write, scored."""
+"""Sequence-to-sequence runs: trained, stopped and resumed, loaded, used for generation, scored."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_table(path: Path, header: tuple[str, str], rows: Iterable[tuple[object
 
 
 def turned_words(path: Path, count: int, letters: str = "abcde", longest: int = 5) -> Path:
-    """Letters, and the same from the end."""
+    """Letters, and the same letters reversed."""
     dice = random.Random(0)
     texts = ["".join(dice.choices(letters, k=dice.randint(1, longest))) for _ in range(count)]
     return write_table(path, ("text", "output"), [(text, text[::-1]) for text in texts])
@@ -64,7 +64,7 @@ def trained(table: Path) -> Training:
 
 @pytest.fixture(scope="module")
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that has learnt to turn letters round."""
+    """A run that has learnt to reverse letters."""
     folder = tmp_path_factory.mktemp("learnt")
     table = turned_words(folder / "turned.csv", 900, "abcd", 4)
     asked: dict[str, Any] = {"steps": 400, "size": 48, "batch": 32, "dropout": 0.0, "rate": 1e-2, "threads": 1}
@@ -103,7 +103,7 @@ def test_a_score_is_what_the_text_costs(learnt: Path) -> None:
 
 
 def cost(scribe: Any, item: str, symbols: torch.Tensor) -> float:
-    """The sum of the log-chances of symbols (1, T), stepped over one by one."""
+    """The sum of the log-probabilities of tokens (1, T), step by step."""
     from unrolled.data.buckets import gather_steps
     from unrolled.model.encoder_decoder import Source
 
@@ -228,7 +228,7 @@ def test_numbers_have_a_text_written_about_them(tmp_path: Path) -> None:
 
 
 def sentences(path: Path, count: int = 200) -> Path:
-    """Sentences of five words each, and others of six about them."""
+    """Sentences of five words each, with target sentences of six words."""
     dice = random.Random(1)
     kinds = (
         ["dog", "cat", "bird", "fish", "horse"],

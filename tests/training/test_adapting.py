@@ -1,4 +1,4 @@
-"""Learning while reading: what it may know when it answers, and what it leaves as it was."""
+"""Dynamic evaluation: each prediction uses only earlier tokens, and the original model does not change."""
 
 from __future__ import annotations
 

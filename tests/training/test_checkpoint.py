@@ -1,4 +1,4 @@
-"""Checkpoints come back as they were, a damaged one is found out, and the one before stands in for it."""
+"""Checkpoints are restored exactly; a damaged one is detected, and the one before it is used."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def saved(folder: Path, *steps: int) -> list[Path]:
 
 def damage(path: Path, how: str) -> None:
     data = bytearray(path.read_bytes())
-    if how == "torn":  # its second half never came to the disk
+    if how == "torn":  # its second half was never written
         data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
     elif how == "truncated":
         del data[-7:]
@@ -89,7 +89,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path:
     assert found.step == 100 and torch.equal(found.tensors["weights/weight"], tensors(100)["weights/weight"])
     assert found.fell_back is not None and f"{newest} is damaged" in found.fell_back
     assert "Going on from the one before it, step 100." in found.fell_back
-    saved(tmp_path, 150)  # goes on from there: the damaged one is not kept
+    saved(tmp_path, 150)  # continues from there: the damaged one is removed
     assert load_newest(tmp_path).fell_back is None and not newest.exists()
 
 

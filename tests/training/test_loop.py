@@ -35,7 +35,7 @@ def make_learner() -> Learner:
 
 
 class Drawn:
-    """Batch k is drawn from k: rows of `lengths`, all beginning where `fresh`."""
+    """Batch k is drawn from k: rows of `lengths`, all with a new state where `fresh`."""
 
     def __init__(self, lengths: int = STEPS, fresh: bool = False) -> None:
         self.lengths, self.fresh = lengths, fresh
@@ -61,7 +61,7 @@ def go(
     stopped: Callable[[], bool] = lambda: False,
     go_back: Callable[[], None] = lambda: pytest.fail("went back"),
 ) -> list[int]:
-    """Trains; the steps at which a report was due."""
+    """Trains; returns the steps at which a report was due."""
     return [learner.step for _ in train(learner, Drawn(), Full(), plans, 0, stopped, is_due, go_back)]
 
 
@@ -92,7 +92,7 @@ def test_the_state_is_carried_from_window_to_window_and_anew_where_a_row_begins(
     carried, fresh = make_learner(), make_learner()
     for learner, batches in ((carried, Drawn()), (fresh, Drawn(fresh=True))):
         update(learner, batches.batch(0), Full(), make_plan(), 0)
-    assert same(everything(carried), everything(fresh))  # there is nothing to carry yet
+    assert same(everything(carried), everything(fresh))  # there is no carried state yet
     losses = [
         update(learner, batches.batch(1), Full(), make_plan(), 0)[0]
         for learner, batches in ((carried, Drawn()), (fresh, Drawn(fresh=True)))
@@ -103,7 +103,7 @@ def test_the_state_is_carried_from_window_to_window_and_anew_where_a_row_begins(
 def test_an_update_is_drawn_from_seed_and_step_alone() -> None:
     learners = [make_learner() for _ in range(3)]
     for learner, seed in zip(learners, (0, 0, 1), strict=True):
-        torch.rand(3)  # what was drawn elsewhere plays no part
+        torch.rand(3)  # random numbers drawn elsewhere have no effect
         update(learner, Drawn().batch(0), Full(), make_plan(), seed)
     first, again, other = (everything(learner) for learner in learners)
     assert same(first, again)

@@ -167,5 +167,5 @@ def test_with_steps_validation_reads_a_tenth_of_what_training_reads() -> None:
 
 
 def make_steps(steps: int) -> Plan:
-    """The plan of a text of a million symbols for so many updates."""
+    """The plan for a text of a million tokens and this number of updates."""
     return planning.plan_steps(TrainOptions(steps=steps), planning.Task(60, 1_000_000, 1e6), "cpu", 1)
