@@ -40,7 +40,7 @@ def test_decimal_commas_from_training_to_evaluation(tmp_path: Path, unroll: Unro
 GIVEN = {
     "a cell": ("q.csv", "x;z\n0.5;\n2,5;\n", "q.csv, row 3: '2,5' where numbers were expected."),
     "a word": ("q.csv", "x;z\n0.5;\nmany;\n", "q.csv, row 3: 'many' where numbers were expected."),
-    "a name twice": ("q.csv", "x;x\n0.5;1\n", "'x' stands there more than once"),
+    "a name twice": ("q.csv", "x;x\n0.5;1\n", "'x' is there more than once"),
     "no header": ("q.csv", "0.5;7\n2.5;8\n3.5;9\n", "Its first row looks like data"),
     "thousands": ("q.csv", "x;z\n0.5;\n1.100.567;\n", "Write it as 1100567; or use a run that was trained with --d"),
     "a list": ("q.jsonl", '{"x": [1, [2]]}\n', "q.jsonl, row 1: "),

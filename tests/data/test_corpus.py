@@ -182,7 +182,7 @@ def test_a_given_table_is_used(tmp_path: Path) -> None:
     assert corpus.table is table
     assert corpus.table.decode(corpus.symbols) == "abba "
     assert len(corpus.parts["test"]) == len(corpus.parts["validation"]) == 0
-    with pytest.raises(OptionError, match=r"the run's symbols are of kind char. Leave --symbols out"):
+    with pytest.raises(OptionError, match=r"the run's vocabulary is of kind char. Leave --symbols out"):
         read_corpus(tmp_path / "a.txt", symbols="byte", table=table)
 
 
@@ -274,9 +274,9 @@ def test_validation_lines_are_whole_lines_of_the_validation_part(tmp_path: Path,
 @pytest.mark.parametrize(
     ("text", "options", "words"),
     [
-        ("abc " * 20, {}, r"holds 80 characters: too short to cut validation and test from, which takes 200"),
-        ("a" * 5000, {}, "holds one symbol only, 'a': there is nothing to predict"),
-        ("\n\n\n", {"documents": "line"}, "holds no text, empty lines at most"),
+        ("abc " * 20, {}, r"holds 80 characters: too short to split off validation and test, which takes 200"),
+        ("a" * 5000, {}, "holds only one character, 'a': there is nothing to predict"),
+        ("\n\n\n", {"documents": "line"}, "holds no text. Give a file"),
         ("ab" * 500, {"valid": "missing.txt"}, "missing.txt: no such file"),
     ],
 )

@@ -41,7 +41,7 @@ def lines(delimiter: str, odd: str | None = None, count: int = 60) -> str:
 @pytest.mark.parametrize(("odd", "count"), [("x{}y{}", "3 cells"), ("oops", "1 cell"), ("x{}y{}z", "3 cells")])
 def test_an_odd_row_is_named_whatever_the_delimiter(tmp_path: Path, delimiter: str, odd: str, count: str) -> None:
     path = write(tmp_path, lines(delimiter, odd.format(delimiter, delimiter)))
-    cure = "A cell with {} in it" if count != "1 cell" else "Add what lacks: {} stands before each cell"
+    cure = "Put a cell that contains {} in" if count != "1 cell" else "Add the missing cells: each needs {} before it"
     words = rf"row 11: {count}, where the header names 2 columns\.\n{cure.format(DELIMITERS[delimiter])}"
     with pytest.raises(DataError, match=words):
         info_data(path)
@@ -131,10 +131,10 @@ def test_the_first_line_may_name_the_delimiter(tmp_path: Path, delimiter: str, m
 
 @EVERY
 def test_what_cures_a_short_row_is_said_of_it_alone(tmp_path: Path, delimiter: str) -> None:
-    with pytest.raises(DataError, match=r"row 11: 1 cell, where .*\nAdd what lacks: ") as raised:
+    with pytest.raises(DataError, match=r"row 11: 1 cell, where .*\nAdd the missing cells: ") as raised:
         rows(write(tmp_path, lines(delimiter, "a text alone")), "text")
     assert "double quotes" not in str(raised.value)
-    with pytest.raises(DataError, match=r"row 11: 3 cells, where .*\nA cell with .* in double quotes"):
+    with pytest.raises(DataError, match=r"row 11: 3 cells, where .*\nPut a cell that contains .* in double quotes"):
         rows(write(tmp_path, lines(delimiter, f"a{delimiter}b{delimiter}c")), "text")
 
 
@@ -149,7 +149,7 @@ def test_a_header_without_the_delimiter_of_the_rows_is_refused(tmp_path: Path) -
 )
 def test_two_files_that_were_joined_are_refused_with_the_row(tmp_path: Path, again: str) -> None:
     path = write(tmp_path, lines(",", again))
-    with pytest.raises(DataError, match=r"row 11: the header stands here once more\. Were two files joined"):
+    with pytest.raises(DataError, match=r"row 11: the header is repeated here\. Were two files joined"):
         rows(path, "text")
     assert len(rows(path, "1", header=False)) == 61  # without a header, none can be repeated
     assert rows(write(tmp_path, "word\na\nword\n"), "word") == [("a",), ("word",)]  # an ordinary word
@@ -202,9 +202,9 @@ def test_a_column_of_row_numbers_without_a_name_is_passed_over(tmp_path: Path) -
 
 def test_names_are_those_of_columns_without_what_stands_around_them(tmp_path: Path) -> None:
     assert open_table(write(tmp_path, "\ufeff text \u00a0, label\na,b\n")).columns == ("text", "label")
-    with pytest.raises(DataError, match=r"row 1: .*'text' stands there more than once.*\n.*--no-header"):
+    with pytest.raises(DataError, match=r"row 1: .*'text' is there more than once.*\n.*--no-header"):
         open_table(write(tmp_path, "text, text\na,b\n"))
-    with pytest.raises(DataError, match=r"row 1: names of columns were expected, .*there is none"):
+    with pytest.raises(DataError, match=r"row 1: different names of columns were expected; there are none"):
         open_table(write(tmp_path, ",,\na,b,c\n"))
 
 
@@ -222,7 +222,7 @@ def test_very_many_columns_are_read_in_linear_time(tmp_path: Path) -> None:
     assert (len(columns.inputs), columns.outputs) == (100_000, ("label",))
     assert len(next(iter(table.rows(columns.all))).cells) == 100_001
     assert len(table.listed) < 300
-    with pytest.raises(DataError, match="stands there more than once"):
+    with pytest.raises(DataError, match="is there more than once"):
         open_table(write(tmp_path, names + ",c99999\n"))
 
 

@@ -73,7 +73,7 @@ def test_what_fits_is_left_alone(case: str, tmp_path: Path) -> None:
 def test_a_file_of_blanks_is_empty(content: str, tmp_path: Path) -> None:
     for name in ("t.csv", "t.tsv") if '"' not in content else ("t.csv",):
         (tmp_path / name).write_text(content, newline="")
-        with pytest.raises(DataError, match=r"is empty but for blanks\. A table has a header and rows\."):
+        with pytest.raises(DataError, match=r"holds only blanks\. A table needs a header and rows\."):
             open_table(tmp_path / name)
 
 
@@ -87,7 +87,7 @@ def test_a_first_row_of_numbers_that_comes_again_is_data(tmp_path: Path) -> None
     with pytest.raises(DataError, match=r"row 32: the first row, which looks like data, .*\n.*: --no-header"):
         read_examples(path, Asked(input="3,1", output="7"))
     path = write(tmp_path / "t.csv", "text,label", lambda n: "text,label" if n == 5 else f"a {n},{n % 2}")
-    with pytest.raises(DataError, match=r"row 7: the header stands here once more\. Were two files joined\?"):
+    with pytest.raises(DataError, match=r"row 7: the header is repeated here\. Were two files joined\?"):
         read_examples(path, Asked())
 
 

@@ -185,7 +185,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "too few cells": ("t.csv", b"text,label,x\na,b,c\na,b\na,b,c\n", r"row 3: 2 cells, where the header names 3"),
     "a quote that stays open": ("t.csv", b'text,label\na,b\n"c,d\n', r"row 3 \(line 3\): unexpected end.*\n.*quote"),
     "words after a quote": ("t.csv", b'text,label\n"a" b,c\n', r"row 2 \(line 2\): ',' expected after '\"'"),
-    "two columns of one name": ("t.csv", b"text,text\na,b\n", r"row 1: names of columns.*'text' stands there more"),
+    "two columns of one name": ("t.csv", b"text,text\na,b\n", r"row 1: different names.*'text' is there more"),
     "no JSON": ("t.jsonl", b'{"text": "a"}\n{"text": \n', r"row 2: invalid JSON \(.*one JSON object per line"),
     "a JSON list": ("t.jsonl", b'["a", "b"]\n', r"row 1: a JSON object was expected.*list came"),
     "an object in a cell": ("t.jsonl", b'{"text": {"a": 1}}\n', r"row 1: 'text' is an object"),

@@ -1,4 +1,4 @@
-"""A corpus: text as symbols, cut into training, validation and test part."""
+"""A corpus: text as tokens, split into training, validation and test."""
 
 from __future__ import annotations
 
@@ -37,71 +37,73 @@ from unrolled.errors import DataError, OptionError, nearest
 
 UNITS = DOCUMENTS | {ROW: "rows"}
 KINDS = ("auto", "char", "byte", "word", "bpe")
-MOST = 512  # different characters up to which they are the symbols
-CHUNK = 1 << 20  # symbols looked at together
+MOST = 512  # different characters, up to which they are the tokens
+CHUNK = 1 << 20  # tokens processed at once
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Text as symbols. `symbols` is `B d1.. B d2..`, B the border (0); see `read_corpus`."""
+    """Text as tokens. `symbols` is `B d1.. B d2..`, where B is the BOS/EOS token (0); see `read_corpus`."""
 
     path: Path
-    documents: str  # what a document is: file, line, blank, row
+    documents: str  # unit of a document: file, line, blank, row
     table: Table
     symbols: Symbols  # (N,)
     document_count: int
-    parts: dict[str, NDArray[np.int64]]  # training, validation, test -> (S, 2) start and stop in symbols
-    ends: dict[str, NDArray[np.bool_]]  # -> (S,) whether the border that follows is a target of the stretch
+    parts: dict[str, NDArray[np.int64]]  # split -> (S, 2) start and stop of each segment in symbols
+    ends: dict[str, NDArray[np.bool_]]  # split -> (S,) whether the EOS after the segment is a target of it
     fingerprints: dict[str, str]  # path -> sha256, as `fingerprint` gives it
     files: tuple[Path, ...]
-    skipped: tuple[Path, ...]  # files of a folder that hold no text
-    unseen: dict[str, int]  # characters of validation and test that the table lacks, and how often they came
+    skipped: tuple[Path, ...]  # files of a folder without text
+    unseen: dict[str, int]  # characters of validation and test that the vocabulary lacks -> count
     text_characters: int
-    notes: tuple[str, ...] = ()  # what a person should know of the text
+    notes: tuple[str, ...] = ()  # notes on the text for the user
 
     @property
     def fingerprint(self) -> str:
-        """The sha256 of the text that was given first, validation and test files apart."""
+        """The sha256 of the main text, without validation and test files."""
         return self.fingerprints[str(self.path)]
 
     @property
     def document_starts(self) -> NDArray[np.int64]:
-        """Where the borders are, (D,)."""
+        """Positions of the BOS/EOS tokens, (D,)."""
         starts = np.concatenate([stretches[:, 0] for stretches in self.parts.values()])
         return np.sort(starts[self.symbols[starts] == BORDER])
 
     @property
     def description(self) -> str:
-        """What was understood, in a line."""
+        """A summary of the text in one line."""
         size = self.table.size - 1
-        spelled = {
+        tokens = {
             "char": f"{size:,} different",
             "byte": "read as bytes",
             "word": f"as {size:,} words and characters",
-            "bpe": f"as {size:,} word pieces",
+            "bpe": f"as {size:,} subwords",
         }[self.table.kind]
         count = self.document_count
         units = "read as one stream" if count == 1 else f"{count:,} {UNITS[self.documents]}, each a document"
         skipped = f"; {len(self.skipped):,} files without text left out" if self.skipped else ""
         notes = "".join(f"; {note}" for note in self.notes)
-        return f"{self.text_characters:,} characters of text, {spelled}; {units}{skipped}{notes}"
+        return f"{self.text_characters:,} characters of text, {tokens}; {units}{skipped}{notes}"
 
     def targets(self, part: str) -> int:
-        """How many symbols a part has to be predicted."""
+        """Number of target tokens of a split."""
         return int(count_targets(self.symbols, self.parts[part], self.ends[part]).sum())
 
     def characters(self, part: str) -> int:
-        """How many characters the targets of a part spell."""
+        """Number of characters of a split's targets."""
         if (self.table.characters == 1).all():
             return self.targets(part)
-        spelled = sum(float(self.table.characters[chunk].sum()) for chunk in self._chunks(part, CHUNK))
-        borders = int((self.symbols[self.parts[part][:, 0]] == BORDER).sum())  # each a character, and no target
-        return round(spelled) - borders + int(self.ends[part].sum())
+        written = sum(float(self.table.characters[chunk].sum()) for chunk in self._chunks(part, CHUNK))
+        borders = int(
+            (self.symbols[self.parts[part][:, 0]] == BORDER).sum()
+        )  # each counted as a character, but not a target
+        return round(written) - borders + int(self.ends[part].sum())
 
     def training_pieces(self, most: int, overlap: int) -> Iterator[Symbols]:
-        """About `most` symbols of the training part with their borders, or all, in pieces from everywhere.
+        """Yield about `most` tokens of the training split, or all, in chunks spread over it.
 
-        Pieces that stand side by side share `overlap` symbols. They may be views of a file, and are not held.
+        Neighbouring chunks share `overlap` tokens. They may be views of a file, and are not kept in memory.
         """
         stretches = self.parts["training"]
         every = max(1, -(-int((stretches[:, 1] - stretches[:, 0]).sum()) // max(1, most)))
@@ -112,7 +114,7 @@ class Corpus:
 
     def _chunks(self, part: str, size: int, overlap: int = 0) -> Iterator[Symbols]:
         stretches = self.parts[part]
-        joined = stretches[1:, 0] == stretches[:-1, 1]  # it goes on where the one before stops
+        joined = stretches[1:, 0] == stretches[:-1, 1]  # it begins where the one before stops
         starts = stretches[np.append(True, ~joined)[: len(stretches)], 0]
         stops = stretches[np.append(~joined, True)[: len(stretches)], 1]
         for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
@@ -120,14 +122,14 @@ class Corpus:
                 yield self.symbols[place : min(place + size + overlap, stop)]
 
     def validation_lines(self) -> Iterator[str]:
-        """The lines of the validation part that are whole and not empty."""
+        """Yield the lines of the validation split that are complete and not empty."""
         for start, stop in self.parts["validation"].tolist():
             chunks = (self.symbols[place : min(place + CHUNK, stop)] for place in range(start, stop, CHUNK))
             whole = start == 0 or self.symbols[start] == BORDER
             rest = ""
             for text in self.table.decode_stream(chunks):
                 *lines, rest = (rest + text).split("\n")
-                if lines and not whole:  # the first began before the stretch
+                if lines and not whole:  # the first began before the segment
                     lines, whole = lines[1:], True
                 yield from filter(None, lines)
             if rest and whole and (stop == len(self.symbols) or self.symbols[stop] == BORDER):
@@ -145,17 +147,17 @@ def read_corpus(
     column: str | None = None,
     options: TableOptions = USUAL,
 ) -> Corpus:
-    """Read the text at `path`, cut it into parts and turn it into symbols.
+    """Read the text at `path`, split it and encode it as tokens.
 
     `documents`: "file", "line", "blank" or "row", see `read_texts`. `symbols`: "char", "byte", "word", "bpe", or
-    "auto": characters where the training part has at most 512 different ones, else bytes. `valid` and `test`: a
-    share, a path, or "none"; left out, the last 10% are the test part and 5% of the rest, in blocks, validation; of
-    few files each gives its share.
-    `table`: a table to use as it is; otherwise one is made from the training part. `column`: of a
-    table, whose cells in it are the documents where these are "row"; `options`: how that table is read.
+    "auto": characters if the training split has at most 512 different ones, else bytes. `valid` and `test`: a share,
+    a path, or "none"; by default the last 10% are the test split, and 5% of the rest, in blocks, validation; each of
+    a few files gives its share.
+    `table`: a vocabulary to use as it is; by default one is made from the training split. `column`: of a table, whose
+    cells are the documents if these are "row"; `options`: how that table is read.
 
-    The text is read three times, in chunks (looked at, counted, encoded), and bytes in use do not grow with it but
-    for 8 to 40 a document. Raises DataError, OptionError; TrainingError where the disk has no room for the symbols.
+    The text is read three times, in chunks (surveyed, counted, encoded). Memory grows by 8 to 40 bytes per document,
+    and not with the text. Raises DataError, OptionError; TrainingError if the disk has no room for the tokens.
     """
     check_kind(symbols, table)
     any_bytes = "byte" in (symbols, table.kind if table else "")
@@ -174,8 +176,8 @@ def read_corpus(
     shares = [given if isinstance(given, float | int) else 0.0 for given in (valid_share, test_share)]
     if any(shares) and total < SHORTEST:
         raise DataError(
-            f"{path} holds {total:,} characters: too short to cut validation and test from, which takes "
-            f"{SHORTEST}.\nGive more text, or name other files for them: --valid FILE --test FILE."
+            f"{path} holds {total:,} characters: too short to split off validation and test, which takes "
+            f"{SHORTEST}.\nGive more text, or separate files: --valid FILE --test FILE."
         )
     layouts.insert(0, lay_out(found.starts, total, shares[0], shares[1], seed, found.files))
     if table is None:
@@ -186,27 +188,27 @@ def read_corpus(
 
 
 def check_kind(symbols: str, table: Table | None) -> None:
-    """Refuse a kind of symbols that there is not, or that is not the given table's."""
+    """Raise OptionError for an unknown kind of vocabulary, or another than the given one's."""
     if symbols not in KINDS:
         raise OptionError(f"--symbols takes {', '.join(KINDS)}; '{symbols}' was given.{nearest(symbols, KINDS)}")
     if table and symbols not in ("auto", table.kind):
         raise OptionError(
-            f"--symbols {symbols} was given, but the run's symbols are of kind {table.kind}. Leave --symbols out."
+            f"--symbols {symbols} was given, but the run's vocabulary is of kind {table.kind}. Leave --symbols out."
         )
 
 
 class Survey(NamedTuple):
-    """What one reading of a text finds."""
+    """Statistics from one pass over a text."""
 
     starts: NDArray[np.int64]  # characters before each document
-    files: NDArray[np.int64]  # characters before each file that holds some
+    files: NDArray[np.int64]  # characters before each file that is not empty
     total: int  # characters
     fingerprint: str
-    mixed: str  # what to say where characters are spelled in two ways, else nothing
+    mixed: str  # a note if characters are encoded in two normal forms, else empty
 
 
 def survey(documents: Documents) -> Survey:
-    """Read everything once."""
+    """Read the whole text once."""
     digests: dict[Path, str] = {}
     starts, files, total = [], list[int](), 0
     forms = NormalForms()
@@ -218,7 +220,7 @@ def survey(documents: Documents) -> Survey:
             forms.see(chunk.text)
         files += [before] if total > before else []
     if not total:
-        raise DataError(f"{documents.path} holds no text, empty lines at most. Give a file that has text in it.")
+        raise DataError(f"{documents.path} holds no text. Give a file that has text in it.")
     if documents.path.is_dir():
         others = [path for path in documents.skipped if judge(path) == "other text"]
         mark = join_digests(documents.path, digests | {path: digest_of(path) for path in others})
@@ -228,7 +230,7 @@ def survey(documents: Documents) -> Survey:
 
 
 def make_table(kind: str, documents: Documents, layout: Layout) -> Table:
-    """The table of the training part."""
+    """Make the vocabulary from the training split."""
     counts: Counter[str] = Counter()
     for section in sections(documents, layout):
         if section.part == TRAINING:
@@ -236,7 +238,7 @@ def make_table(kind: str, documents: Documents, layout: Layout) -> Table:
             counts.update({chr(point): int(found[point]) for point in np.flatnonzero(found).tolist()})
     if len(counts) < 2:
         one = repr(next(iter(counts), ""))
-        raise DataError(f"{documents.path} holds one symbol only, {one}: there is nothing to predict.")
+        raise DataError(f"{documents.path} holds only one character, {one}: there is nothing to predict.")
     if kind == "auto":
         kind = "char" if len(counts) <= MOST else "byte"
     if kind == "char":
@@ -248,7 +250,7 @@ def make_table(kind: str, documents: Documents, layout: Layout) -> Table:
 
 
 def training_texts(documents: Documents, layout: Layout) -> Iterator[str]:
-    """The training part, stretch by stretch, so that no word reaches over a border."""
+    """Yield the segments of the training split, so that no word crosses a document's end."""
     for section in sections(documents, layout):
         if section.part == TRAINING:
             edges = [0, *section.cuts.tolist(), len(section.text)]
@@ -258,9 +260,9 @@ def training_texts(documents: Documents, layout: Layout) -> Iterator[str]:
 def encode_all(
     sources: list[Documents], layouts: list[Layout], table: Table
 ) -> tuple[Symbols, NDArray[np.int64], Counter[str]]:
-    """All symbols with their borders, and what the table lacked; between, each layout's edges among the symbols.
+    """Encode all texts; return the tokens, each layout's edges among them, and characters that the vocabulary lacks.
 
-    One edge more stands for the end of all.
+    One more edge marks the end.
     """
     store = SymbolStore(table.dtype)
     edges = np.empty(sum(len(layout.edges) for layout in layouts) + 1, np.int64)
@@ -271,7 +273,9 @@ def encode_all(
             symbols, cuts = table.encode_cut(section.text, section.cuts)
             if section.part != TRAINING:
                 unseen += table.unseen_counts(section.text)
-            inserted: NDArray[np.int64] = np.cumsum(section.borders) - section.borders  # borders before each cut
+            inserted: NDArray[np.int64] = (
+                np.cumsum(section.borders) - section.borders
+            )  # BOS/EOS tokens before each cut
             edges[count : count + len(cuts)] = store.count + cuts + inserted
             count += len(cuts)
             store.add(np.insert(symbols, cuts[section.borders], BORDER) if len(cuts) else symbols)
@@ -292,7 +296,7 @@ def _assemble(
     borders = np.concatenate([layout.borders for layout in layouts])
     characters = sum(layout.total for layout in layouts)
     last = np.cumsum([len(layout.edges) for layout in layouts]) - 1
-    layouts.clear()  # of millions of documents, every array counts
+    layouts.clear()  # frees memory, which matters with millions of documents
     ends = np.append(borders[1:], False)  # a document ends and another follows
     ends[last] = False  # but none follows in this text
     chosen = {name: labels == part for part, name in enumerate(PARTS)}

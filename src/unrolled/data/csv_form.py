@@ -1,4 +1,4 @@
-"""csv and tsv: a header, then a row a record; delimiters are told apart, and whether a tsv has quotes."""
+"""csv and tsv: a header, then one row per record; finds the delimiter, and whether a tsv has quotes."""
 
 from __future__ import annotations
 
@@ -39,36 +39,36 @@ from unrolled.data.titles import TITLES, check_titles
 from unrolled.data.written_numbers import is_number, plain_number
 from unrolled.errors import DataError
 
-NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # what Excel writes and reads as a file's first line
-LOOKED_LINES, LOOKED_CHARACTERS = 20 * LOOKED_AT, 1 << 20  # of a file's beginning, at most
-COMPARED = 1000  # columns at most by which a header is told from data
-Part = TypeVar("Part")  # of a file: a line, or a record
-MARK = "\ufeff"  # of the byte order, where a file with one was joined to another
+NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # a first line that Excel writes and reads
+LOOKED_LINES, LOOKED_CHARACTERS = 20 * LOOKED_AT, 1 << 20  # at the beginning of a file, at most
+COMPARED = 1000  # columns, at most, by which a header is distinguished from data
+Part = TypeVar("Part")  # a line, or a record
+MARK = "\ufeff"  # a byte order mark, left where files were joined
 
 
 class Dialect(NamedTuple):
-    """How the cells of a file are told apart."""
+    """How the cells of a file are separated."""
 
     delimiter: str
-    quoting: int  # of the module csv
+    quoting: int  # a constant of the module csv
     skipped: int  # lines before the first record
 
 
 class CsvTable(TableFile):
-    """A csv, or a tsv. Cells may hold delimiters, line ends and quotes that are written twice.
+    """A csv or tsv. Quoted cells may hold delimiters, line ends, and quotes written twice.
 
-    In a tsv a quote is a character like others, as in most files of this form, unless the file can be read with
-    quotes that enclose cells; where no tab parts its cells, another delimiter may. A first line `sep=;` names the
-    delimiter. A column without a name cannot be asked for. In a file of one column a blank line is an empty cell, but
-    at the end of the file; in one of several it is no row.
+    In a tsv a quote is an ordinary character, as in most such files, unless the file can be read with quotes around
+    cells; if it has no tabs, another delimiter may be used. A first line `sep=;` names the delimiter. A column
+    without a name cannot be requested. In a file of one column a blank line is an empty cell, except at the end of
+    the file; in a file of several columns it is skipped.
     """
 
     def __init__(
         self, path: Path, form: str, encoding: str, dialect: Dialect, first: list[str], look: list[list[str]],
         options: TableOptions, spaced: bool = False,
     ) -> None:  # fmt: skip
-        """first: the cells of the header, or of the first row. look: those of the rows that were looked at. spaced:
-        each line ends as two do."""
+        """first: cells of the header, or of the first row. look: cells of the first rows. spaced: each line has two
+        line ends."""
         self.form, self.encoding, self.dialect, self.header = form, encoding, dialect, options.header
         self.decimal = options.decimal
         self.first, self.width = first, len(first)
@@ -109,7 +109,10 @@ class CsvTable(TableFile):
         if other is not None and named is not None:
             raise wrongly_named(path, dialect.delimiter, other)
         if other is not None and form == "tsv":
-            dialect, note = Dialect(other, csv.QUOTE_MINIMAL, skipped), f"what parts its cells is {DELIMITERS[other]}"
+            dialect, note = (
+                Dialect(other, csv.QUOTE_MINIMAL, skipped),
+                f"its cells are separated by {DELIMITERS[other]}",
+            )
             look = _cut(head, whole, dialect.delimiter, dialect.quoting)
         if not look:
             _check_not_empty(path, encoding, dialect)
@@ -129,7 +132,7 @@ class CsvTable(TableFile):
         return table
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
-        """Empty cells are missing, and lines without any cell are passed over, but in a file of one column."""
+        """Empty cells are missing. Lines without any cell are skipped, except in a file of one column."""
         records = read_records(self.path, self.encoding, self.dialect)
         if self.header:
             next(cells for _, cells in records if not is_blank(cells))
@@ -151,14 +154,14 @@ class CsvTable(TableFile):
 
     @cached_property
     def _is_plain(self) -> bool:
-        """Whether each line is a record: no cell is quoted, and so none holds a line end."""
+        """Whether each line is a record: no cell is quoted, so none holds a line end."""
         if self.dialect.quoting == csv.QUOTE_NONE:
             return True
         with self.path.open("rb") as file:
             return not any(b'"' in block for block in iter(lambda: file.read(BLOCK), b""))
 
     def _lines(self) -> Iterator[tuple[int, str]]:
-        """(number, line) of each record of a plain file, the header and lines without any cell passed over."""
+        """Yield (number, line) of each record of a plain file, without the header and lines without any cell."""
         delimiter, skipped = self.dialect.delimiter, self.dialect.skipped
         lines = enumerate(islice(read_lines(self.path, self.encoding, newline=""), skipped, None), start=skipped + 1)
         there = (one for one in lines if not _is_empty(one[1], delimiter))
@@ -169,11 +172,11 @@ class CsvTable(TableFile):
         return _but_trailing(lines, lambda line: _is_empty(line, delimiter), "\n")
 
     def _rows_of(self, records: Iterator[tuple[int, list[str]]], columns: Sequence[str]) -> Iterator[Row]:
-        """These columns of records below the header."""
+        """Yield these columns of the records below the header."""
         place_of = {name: place for place, name in enumerate(self.names)}
         places, width, first = [place_of[name] for name in columns], self.width, self.first
         decimal = self.decimal
-        again = sorted(map(plain_name, first)) if self.header and width > 1 else []  # of a second header
+        again = sorted(map(plain_name, first)) if self.header and width > 1 else []  # to find a second header
         begins = {name for name in again if len(name) > 1} | {plain_name(name) for name in first[:1] if again}
         for number, cells in records:
             if len(cells) != width:
@@ -187,30 +190,28 @@ class CsvTable(TableFile):
             yield Row(number, tuple([cells[place] or None for place in places]))
 
     def _again(self, number: int) -> DataError:
-        """What to say of a row that is as the header."""
+        """The error for a row that repeats the header."""
         if self.bare_numbers:
-            said = f"{self.path}, row {number:,}: the first row, which looks like data, stands here once more."
+            message = f"{self.path}, row {number:,}: the first row, which looks like data, is repeated here."
             return Unfit(
-                f"{said}\nIt names the columns; if it is a row like the others: --no-header",
-                by_run="The first row names the columns, for this run's do so: write their names there.",
+                f"{message}\nIt is taken as the header; if it is an ordinary row: --no-header",
+                by_run="The run was trained on a file with a header: write the columns' names into the first row.",
             )
         return DataError(
-            f"{self.path}, row {number:,}: the header stands here once more. Were two files joined?\n"
-            "Take this line out, if the rows below it have the same columns in the same order."
+            f"{self.path}, row {number:,}: the header is repeated here. Were two files joined?\n"
+            "Remove this line, if the rows below it have the same columns in the same order."
         )
 
     def _odd(self, number: int, count: int) -> DataError:
-        """What to say of a row that has not as many cells as there are columns."""
+        """The error for a row with another number of cells than there are columns."""
         wanted = f"the header names {self.width}" if self.header else f"the others have {self.width}"
         of, cells = ("column" if self.width == 1 else "columns"), ("cell" if count == 1 else "cells")
         delimiter = DELIMITERS.get(self.dialect.delimiter, f"'{self.dialect.delimiter}'")
-        said = f"{self.path}, row {number:,}: {count} {cells}, where {wanted} {of}.\n"
+        message = f"{self.path}, row {number:,}: {count} {cells}, where {wanted} {of}.\n"
         if count < self.width:
-            return DataError(
-                f"{said}Add what lacks: {delimiter} stands before each cell but the first, an empty one too."
-            )
-        alone = "; a text a line may be named .txt" if self.width == 1 else ""
-        return DataError(f"{said}A cell with {delimiter} in it is put in double quotes{alone}.")
+            return DataError(f"{message}Add the missing cells: each needs {delimiter} before it, except the first.")
+        alone = "; a file of one text per line may be named .txt" if self.width == 1 else ""
+        return DataError(f"{message}Put a cell that contains {delimiter} in double quotes{alone}.")
 
 
 def _have_one_cell(look: Sequence[Sequence[str]]) -> bool:
@@ -218,12 +219,12 @@ def _have_one_cell(look: Sequence[Sequence[str]]) -> bool:
 
 
 def bare(name: str) -> str:
-    """A column's name without blanks and marks of the byte order around it."""
+    """Strip blanks and byte order marks from a column's name."""
     return name.strip().strip(MARK).strip()
 
 
 def plain_name(name: str) -> str:
-    """A column's name as it is compared with those of another header: in small letters."""
+    """Normalise a column's name for comparison with another header: in small letters."""
     return bare(name).casefold()
 
 
@@ -240,7 +241,7 @@ def _is_empty(line: str, delimiter: str) -> bool:
 def _but_trailing(
     found: Iterable[tuple[int, Part]], is_empty: Callable[[Part], bool], empty: Part
 ) -> Iterator[tuple[int, Part]]:
-    """Numbered lines, or records, up to the last that is not empty; each that is empty is `empty`."""
+    """Yield numbered lines, or records, up to the last one that is not empty; empty ones become `empty`."""
     waiting = 0
     for number, one in found:
         if is_empty(one):
@@ -252,13 +253,13 @@ def _but_trailing(
 
 
 def numbered(count: int) -> list[str]:
-    """The names of columns that have none: their numbers, from 1."""
+    """Names for columns without names: their numbers, from 1."""
     return [str(number) for number in range(1, count + 1)]
 
 
 def sniff_delimiter(head: Sequence[str], whole: bool) -> str:
-    """The delimiter of a file that begins with these lines: that which cuts most rows as it cuts the header, then the
-    one that makes more cells. One that the header lacks is taken where most rows have it, so that these are refused.
+    """Find a file's delimiter by its first lines: the one that splits most rows into as many cells as the header,
+    then the one with more cells. One that only the rows have is taken if most have it, so that the file is refused.
 
     whole: the file has no more lines.
     """
@@ -275,8 +276,8 @@ def sniff_delimiter(head: Sequence[str], whole: bool) -> str:
 
 
 def has_quoting(path: Path, encoding: str) -> bool:
-    """Whether quotes enclose cells in a tsv: none stands where it should not, and no more rows are odd than where
-    they are characters like others."""
+    """Whether quotes enclose cells in a tsv: they can be read so, and then no more rows have another number of cells
+    than if quotes are ordinary characters."""
     if not any('"' in line for line in read_lines(path, encoding)):
         return False
     odd = {}
@@ -292,7 +293,7 @@ def has_quoting(path: Path, encoding: str) -> bool:
 
 
 def read_records(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """(number, cells) of each record after the lines that are skipped, which are counted; the first number is 1."""
+    """Yield (number, cells) of each record, numbered from 1; skipped lines are counted."""
     csv.field_size_limit(LONGEST_LINE)  # a cell may hold a whole book
     number = line = start = dialect.skipped
     lines = islice(read_lines(path, encoding, newline=""), start, None)
@@ -304,12 +305,12 @@ def read_records(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[
     except csv.Error as error:
         raise DataError(
             f"{path}, row {number + 1:,} (line {line + 1:,}): {error}.\n"
-            'A cell that begins with a double quote ends with one; a quote within it is written twice: "".'
+            'A cell that begins with a double quote must end with one; write a quote within it twice: "".'
         ) from None
 
 
 def _head(path: Path, encoding: str) -> tuple[list[str], bool]:
-    """The first lines of a file, and whether these are all."""
+    """Read the first lines of a file; also return whether these are all."""
     head, characters = list[str](), 0
     lines = read_lines(path, encoding, newline="")
     for line in lines:
@@ -321,8 +322,8 @@ def _head(path: Path, encoding: str) -> tuple[list[str], bool]:
 
 
 def _cut(head: Sequence[str], whole: bool, delimiter: str, quoting: int) -> list[list[str]]:
-    """The first records of these lines that are not blank. What is wrong with quotes is not told here, and the last
-    record counts only where it is whole."""
+    """Parse the first records of these lines that are not blank. Errors in quotes are not raised here, and the last
+    record counts only if it is complete."""
     csv.field_size_limit(sys.maxsize)
     reader = csv.reader(head, delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
     records = [cells for cells in islice(reader, LOOKED_AT + 1) if not is_blank(cells)]
@@ -330,12 +331,12 @@ def _cut(head: Sequence[str], whole: bool, delimiter: str, quoting: int) -> list
 
 
 def _is_index(look: Sequence[Sequence[str]]) -> bool:
-    """Whether the first column holds the numbers of the rows, which pandas writes there without a name."""
+    """Whether the first column holds row numbers, which pandas writes without a name."""
     return all(row[0].isdecimal() for row in look)
 
 
 def _looks_like_data(first: Sequence[str], look: Sequence[Sequence[str]]) -> bool:
-    """Whether a first row is like those below it: a number above numbers, or a cell that stands below it again."""
+    """Whether a first row looks like those below: a number above numbers, or a cell that is repeated below."""
     for place, name in enumerate(first[:COMPARED]):
         below = [row[place] for row in look if len(row) == len(first) and row[place]]
         if name and below and (name in below or (is_number(name) and all(map(is_number, below)))):
@@ -344,17 +345,17 @@ def _looks_like_data(first: Sequence[str], look: Sequence[Sequence[str]]) -> boo
 
 
 def _no_names(path: Path, twice: str) -> DataError:
-    stands = f"'{twice}' stands there more than once" if twice else "there is none"
+    found = f"'{twice}' is there more than once" if twice else "there are none"
     names = "Give the columns names in a first row, such as: text,label"
     return Unfit(
-        f"{path}, row 1: names of columns were expected, each another; {stands}.",
+        f"{path}, row 1: different names of columns were expected; {found}.",
         f"{names}; or if the first row is data: --no-header",
-        "Give the columns names in a first row, as in what the run was trained on.",
+        "Give the columns names in a first row, as in the run's training data.",
     )
 
 
 def _check_not_empty(path: Path, encoding: str, dialect: Dialect) -> None:
-    """Raises DataError for a file of blank lines, and for a quote that encloses nothing."""
+    """Raise DataError for a file of blank lines, or of quotes that enclose nothing."""
     lines = islice(read_lines(path, encoding), dialect.skipped, None)
     if not any(line.strip(f'"{MARK} \t\r\n') for line in lines):
-        raise DataError(f"{path} is empty but for blanks. A table has a header and rows.")
+        raise DataError(f"{path} holds only blanks. A table needs a header and rows.")

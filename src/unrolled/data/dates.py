@@ -1,4 +1,4 @@
-"""Dates and times as they stand in cells: which cell is one, and where it stands in time."""
+"""Dates and times in cells: recognise them, and convert them to seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unrolled.data.table_file import Cell
 from unrolled.data.written_numbers import is_undefined
 
 STAMP = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"  # 20240105080000
-SHAPE = re.compile(  # what may be a date at all: tried first, for most cells are none, 1.5 among them
+SHAPE = re.compile(  # what may be a date: tried first, because most cells are none
     r"\d{1,4}([-./]\d{1,2}[-./]\d{1,4}|[-/]\d{1,2})([T ].*)?|\d{1,2}[-/]\d{4}|\d{8}T\d{4,6}Z?"
     r"|\d{4}[-/ ]?[Qq][1-4]|[Qq][1-4][-/ ]?\d{4}|\d{4}-?W\d\d(-?\d)?|(19|20)\d\d-[0-3]\d\d"
     r"|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?"
@@ -27,28 +27,28 @@ QUARTER = re.compile(
     r"(?P<year>\d{4})[-/ ]?Q(?P<quarter>[1-4])|Q(?P<first>[1-4])[-/ ]?(?P<after>\d{4})", re.IGNORECASE
 )
 ONE_DAY = r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?: \d{1,2}:\d\d(?::\d\d)?)?"
-WRITTEN = (  # ways of writing that are turned into one that a format reads
-    (re.compile(r"^\[(.*?)\]?$"), r"\1"),  # of a server's log
-    (re.compile(r"(?<=\d)(?: ?г\.?| ?года| r\.| р\.)(?=$| \d)"), ""),  # of a year, in Russian and Polish
+WRITTEN = (  # notations that are converted to one that a format reads
+    (re.compile(r"^\[(.*?)\]?$"), r"\1"),  # in a server's log
+    (re.compile(r"(?<=\d)(?: ?г\.?| ?года| r\.| р\.)(?=$| \d)"), ""),  # "year", in Russian and Polish
     (re.compile(r"(?<=:\d\d) ?(?:Uhr|uhr|hrs?|h)$"), ""),
     (re.compile(r"(?<=\d)(?:,|,? (?:à|um|at|o))(?= \d{1,2}:\d\d)"), ""),
     (re.compile(r"^(\d{4})_(\d\d)_(\d\d)(?=$|[_ T])"), r"\1-\2-\3"),
     (
         re.compile(rf"^({ONE_DAY})(?: [-–—/~] |[–—~]| to | bis | until )({ONE_DAY})$"),
         r"\1",
-    ),  # from one day to another
+    ),  # a range of days
     (re.compile(r"^(\d{4}-\d\d-\d\d)/\d{4}-\d\d-\d\d$"), r"\1"),
     (re.compile(r"(\d{4})[年년] ?(\d{1,2})[月월] ?(\d{1,2})[日일]"), r"\1-\2-\3"),
     (re.compile(r"(?<=\d)(st|nd|rd|th)\b"), ""),
     (re.compile(r"\bSept\b"), "Sep"),
     (re.compile(r"(?<=[a-z])\.(?= )"), ""),
-    (re.compile(r"^(\d{4}):(\d\d):(\d\d)(?= \d)"), r"\1-\2-\3"),  # of a camera
+    (re.compile(r"^(\d{4}):(\d\d):(\d\d)(?= \d)"), r"\1-\2-\3"),  # as cameras write it
     (re.compile(r"(?<=-\d\d-\d\d)_(?=\d\d:)"), " "),
     (re.compile(r"^(\d{4})M(\d\d)$"), r"\1-\2"),
     (
         re.compile(r"(?<=:\d\d) ?([A-Z]{3,5}|[A-Z][a-z]+/[A-Z][A-Za-z_]+)(?=$| \d{4}$)"),
         "",
-    ),  # an hour off at most twice a year
+    ),  # ignored: at most an hour off, twice a year
     (re.compile(r"(?<=\d) (?=[-+]\d\d:?\d\d$)"), ""),
     (re.compile(r"(?<=/\d{4}):(?=\d\d:)"), " "),
 )
@@ -56,17 +56,17 @@ DATED = re.compile(
     r"(?i:(.*[\W_])?(date|day|time|timestamp|datetime|when|moment|ts|epoch|unix|utc|created|updated|modified|published|"
     r"posted|datum|zeit|zeitpunkt|fecha)s?([\W_].*)?)|.*[a-z](Date|Time|Day)(stamp)?"
 )
-"""Names of columns in which whole numbers may be dates: 20240105, or seconds or milliseconds since 1970."""
+"""Columns in which whole numbers may be dates: 20240105, or seconds or milliseconds since 1970."""
 DAY_NAMED = re.compile(r"(?i:(.*[\W_])?(date|datum|datetime|fecha|dato)s?([\W_].*)?)|.*[a-z]Date")
-"""Names of columns in which whole numbers may be years, or days as a spreadsheet counts them."""
+"""Columns in which whole numbers may be years, or a spreadsheet's day numbers."""
 YEAR_NAMED = re.compile(
     r"(?!(?i:.*(birth|born|built|found|model)))"
     r"((?i:(.*[\W_])?(years?|yr|jahr|ann[ée]e|año|anno|ano|rok|год)([\W_].*)?)|.*[a-z]Year)"
 )
-"""Names of columns whose years may say when a row is of: not when somebody was born."""
+"""Columns whose years may order the rows; a year of birth does not."""
 YEARS = (1900, 2100)
-SERIALS = (40_000, 50_000)  # days since the end of 1899, as Excel counts them: from 2009 to 2036
-SECONDS = (300_000_000, 4_200_000_000)  # since 1970 that are taken as a time: from 1979 to 2103
+SERIALS = (40_000, 50_000)  # Excel's day numbers (days since the end of 1899) from 2009 to 2036
+SECONDS = (300_000_000, 4_200_000_000)  # seconds since 1970 that are taken as a time: from 1979 to 2103
 CLOCK = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %H:%M:%S%z")
 DAYS = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y",
@@ -82,27 +82,27 @@ FORMATS = (
 )  # fmt: skip
 NAMED_DAYS = ("%b %d", "%B %d", "%d %b", "%d %B", "%d. %b", "%d. %B", "%d-%b", "%b-%d")
 NUMBERED_DAYS = ("%m/%d", "%d/%m", "%m-%d", "%d-%m", "%d.%m.")
-"""Days without a year; of numbers they are such only where one has a 0 in front, as no fraction and no score has."""
+"""Days without a year; two numbers are one only if a cell has a leading 0, unlike fractions and scores."""
 PADDED = re.compile(r"(0\d[-/.]\d\d|\d\d[-/.]0\d)\b.*")
-WORD = re.compile("may|march")  # English words, where no capital says that a month is meant
+WORD = re.compile("may|march")  # without a capital these are words, not months
 LONGEST = 40  # characters of a date
-FEWEST = 20  # cells of which one may be odd
+FEWEST = 20  # cells, from which one may be no date
 
 
 def read_date(cell: Cell) -> float | None:
-    """Seconds since 1970, or since midnight where a cell is a time of day; None for a cell that is no date."""
+    """Return seconds since 1970, or since midnight for a time of day; None for a cell that is no date."""
     found = date_reader([cell])
     return None if found is None else found(cell)
 
 
 def date_reader(cells: list[Cell], name: str = "") -> Callable[[Any], float | None] | None:
-    """What reads a column's dates, by some of its cells: the one way of writing them that serves most, and all but
-    `most_odd` of those that are not missing. None where there is none: the column holds no dates. name: the column's,
-    which says whether numbers may be dates."""
+    """Choose a reader for a column's dates by some of its cells: the one that reads most of them, and all but
+    `most_odd` of those that are not missing. None if there is none: the column holds no dates. name: the column's,
+    which decides whether numbers may be dates."""
     there = [cell for cell in cells if not is_undefined(cell)]
     named = DATED.fullmatch(name) or DAY_NAMED.fullmatch(name)
     if not named and all(_moment(cell) is None and _shaped(cell) is None for cell in there[:2]):
-        return None  # as most cells are
+        return None  # the usual case
     if not there:
         return None
     found, least = None, most_odd(len(there)) + 1
@@ -121,12 +121,12 @@ def date_reader(cells: list[Cell], name: str = "") -> Callable[[Any], float | No
 
 
 def most_odd(count: int) -> int:
-    """How many of so many cells may be no dates, or out of their order, where all others are dates in order."""
+    """Number of cells, of so many, that may be no dates or out of order, if all others are dates in order."""
     return max(1, count // 100) if count >= FEWEST else 0
 
 
 def date_readers(name: str = "") -> list[Callable[[Any], float | None]]:
-    """Ways of reading a date in a column of this name, the plainest first."""
+    """Readers of dates for a column of this name, the least ambiguous first."""
     stamps = () if IDS.fullmatch(name) else (_stamp,)
     numbers = NUMBERED if DATED.fullmatch(name) else ()
     days = DAYS_OF_NUMBERS if DAY_NAMED.fullmatch(name) else ()
@@ -134,22 +134,22 @@ def date_readers(name: str = "") -> list[Callable[[Any], float | None]]:
 
 
 def holds_years(cells: Sequence[Any], name: str) -> bool:
-    """Whether a column is called so that its numbers are years, and they are: as an input they are numbers like
-    others, but rows may stand in their order."""
+    """Whether a column holds years, by its name and its cells. As an input they are ordinary numbers, but they may
+    order the rows."""
     return (
         bool(cells) and YEAR_NAMED.fullmatch(name) is not None and all(read_year(cell) is not None for cell in cells)
     )
 
 
 def spelled_in_digits(cells: Sequence[Any], name: str) -> bool:
-    """Whether numbers of a column are dates that are spelled in digits, 20240105, or, in one that is called so, years
-    or days of a spreadsheet. Seconds since 1970 are none: their differences say something."""
+    """Whether a column's numbers are dates in digits, 20240105, or, by its name, years or spreadsheet days.
+    Seconds since 1970 are not: their differences are meaningful."""
     reader = date_reader(list(cells), name)
     return reader in (_stamp, _compact, *DAYS_OF_NUMBERS)
 
 
 def _moment(cell: Any) -> float | None:
-    """Of what a parquet file holds as a date."""
+    """Read a date object, as parquet files hold them."""
     if isinstance(cell, datetime):
         return (cell if cell.tzinfo else cell.replace(tzinfo=UTC)).timestamp()
     if isinstance(cell, date):
@@ -160,13 +160,13 @@ def _moment(cell: Any) -> float | None:
 
 
 def _shaped(cell: Any) -> str | None:
-    """A cell that may be a date, with single blanks and without commas, as the formats have it."""
+    """Normalise a cell that may be a date: single blanks, no commas, as in the formats."""
     if not isinstance(cell, str) or len(cell) > LONGEST or not any(map(str.isdigit, cell)):
         return None
     return _plain(cell)
 
 
-@lru_cache(1024)  # as many ways of writing are tried
+@lru_cache(1024)  # because many readers are tried on each cell
 def _plain(cell: str) -> str | None:
     written = in_english(" ".join(cell.split()))
     for usual, plain in WRITTEN:
@@ -187,7 +187,7 @@ def _iso(cell: Any) -> float | None:
 
 
 def _quarter(cell: Any) -> float | None:
-    """Of 2020Q1: its first day."""
+    """Read 2020Q1 as its first day."""
     written = _shaped(cell)
     found = QUARTER.fullmatch(written) if written else None
     if found is None:
@@ -197,7 +197,7 @@ def _quarter(cell: Any) -> float | None:
 
 
 def _compact(cell: Any) -> float | None:
-    """Of 20240105, as a text or as a number."""
+    """Read 20240105, as text or as a number."""
     written = str(cell).strip() if isinstance(cell, str | int) else ""
     if not re.fullmatch(r"(19|20)\d{6}", written, re.ASCII):
         return None
@@ -208,7 +208,7 @@ def _compact(cell: Any) -> float | None:
 
 
 def _stamp(cell: Any) -> float | None:
-    """Of 20240105080000, as a text or as a number."""
+    """Read 20240105080000, as text or as a number."""
     written = str(cell).strip() if isinstance(cell, str | int) else ""
     if not re.fullmatch(STAMP, written, re.ASCII):
         return None
@@ -219,26 +219,26 @@ def _stamp(cell: Any) -> float | None:
 
 
 def read_year(cell: Any) -> float | None:
-    """Of a year, 1900 to 2100, as a text or as a number: its first day."""
+    """Read a year from 1900 to 2100, as text or as a number, as its first day."""
     number = _number(cell)
     return _moment(date(int(number), 1, 1)) if YEARS[0] <= number <= YEARS[1] and number.is_integer() else None
 
 
 def _serial(cell: Any) -> float | None:
-    """Of days since the end of 1899, as a spreadsheet counts them."""
+    """Read days since the end of 1899, a spreadsheet's day number."""
     number = _number(cell)
     return (number - 25_569) * 86_400 if SERIALS[0] <= number <= SERIALS[1] else None
 
 
 def _number(cell: Any) -> float:
-    """A cell of five or four digits, perhaps with decimals, as a number; else 0."""
+    """Return a cell of four or five digits, perhaps with decimals, as a number; else 0."""
     if isinstance(cell, str):
         return float(cell) if re.fullmatch(r"\s*\d{4,5}(\.\d*)?\s*", cell, re.ASCII) else 0.0
     return float(cell) if isinstance(cell, int | float) and not isinstance(cell, bool) and abs(cell) < 1e6 else 0.0
 
 
 def _since_1970(cell: Any) -> float | None:
-    """Of seconds or milliseconds since 1970."""
+    """Read seconds or milliseconds since 1970."""
     if isinstance(cell, str):
         if not re.fullmatch(r"\s*\d{9,13}(\.\d*)?\s*", cell, re.ASCII):
             return None
@@ -252,11 +252,11 @@ def _since_1970(cell: Any) -> float | None:
 
 
 PLAIN = (_moment, _iso, _quarter)
-"""Ways of which one alone can be meant."""
+"""Readers of unambiguous notations."""
 NUMBERED = (_compact, _since_1970)
-"""Such ways, too, where a column's name says that its numbers are dates."""
+"""More such readers, if the column's name says that its numbers are dates."""
 DAYS_OF_NUMBERS = (read_year, _serial)
-"""And such, where it says that they are days."""
+"""More such readers, if it says that they are days."""
 
 
 def _by_format(form: str) -> Callable[[Any], float | None]:
@@ -277,7 +277,7 @@ def _by_format(form: str) -> Callable[[Any], float | None]:
 
 
 def _within_year(form: str) -> Callable[[Any], float | None]:
-    """A reader of days without a year, as of 2000, which has every day."""
+    """Make a reader of days without a year, taken as days of 2000, a leap year."""
 
     def reader(cell: Any) -> float | None:
         written = _shaped(cell)
@@ -294,4 +294,4 @@ def _within_year(form: str) -> Callable[[Any], float | None]:
 DAYS_BY_NAME, DAYS_BY_NUMBER = (
     tuple(_within_year(day + clock) for day in days for clock in CLOCK[:-1]) for days in (NAMED_DAYS, NUMBERED_DAYS)
 )
-"""Ways of writing a day without a year: with the month's name, and as two numbers."""
+"""Readers of a day without a year: with the month's name, and as two numbers."""

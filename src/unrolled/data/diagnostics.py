@@ -1,7 +1,7 @@
-"""Tasks that need no data and ask one thing each: what does a memory still know `lag` steps later?
+"""Synthetic tasks that each measure one thing: what does a memory still hold `lag` steps later?
 
-A task draws rows of symbols; at some steps an answer is due, which hangs on what stood about `lag` steps before.
-Batch k is a pure function of (seed, k). Chance is the share right of a reader who saw the question alone.
+A task generates rows of tokens; some steps have a target that depends on tokens about `lag` steps earlier. Batch k is
+a pure function of (seed, k). Chance is the accuracy of the best guess without those tokens.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ from unrolled.seeds import numpy_generator
 from unrolled.settings import check_seed
 
 Ids: TypeAlias = NDArray[np.int64]
-Draw: TypeAlias = Callable[[Generator, int, int], tuple[Ids, Ids]]  # (dice, rows, lag) -> inputs, targets (B, T)
+Draw: TypeAlias = Callable[
+    [Generator, int, int], tuple[Ids, Ids]
+]  # (random generator, rows, lag) -> inputs, targets (B, T)
 
-NOT_ASKED = -100  # as a target: no answer is due here
-KINDS = 8  # of symbols to be kept
+NOT_ASKED = -100  # a step without a target
+KINDS = 8  # different tokens to remember
 BLANK, CUE = 2 * KINDS, 2 * KINDS + 1
-COPIED = 5  # symbols that are to be written again
-EARLY = 10  # steps among which the symbol to be kept stands
-PAIRS = 4  # of key and value
+COPIED = 5  # tokens to copy
+EARLY = 10  # steps; the token to remember is among them
+PAIRS = 4  # of a key and a value
 DIGITS = 10
 
 
 @checked
 @dataclass(frozen=True)
 class Diagnostic:
-    """One task at one lag, as batches to train on. Raises OptionError for a task that there is not, a lag below 1."""
+    """One task at one lag, as batches for training. Raises OptionError for an unknown task, or a lag below 1."""
 
     task: str
     lag: int
@@ -52,7 +54,7 @@ class Diagnostic:
 
     @property
     def symbols(self) -> int:
-        """Different symbols, in and out."""
+        """Number of different tokens, of inputs and targets."""
         return 2 * DIGITS if self.task == "adding" else CUE + 1
 
     @property
@@ -61,7 +63,7 @@ class Diagnostic:
         return int(self.batch(0).inputs.shape[1])
 
     def batch(self, k: int) -> Batch:
-        """Batch k: rows that each start anew; targets are NOT_ASKED where no answer is due."""
+        """Batch k: rows that start from the initial state; targets are NOT_ASKED where there is none."""
         draw, _ = TASKS[self.task]
         dice = numpy_generator(self.seed, "diagnostic", self.task, self.lag, k)
         inputs, targets = (torch.from_numpy(ids) for ids in draw(dice, self.rows, self.lag))
@@ -70,7 +72,7 @@ class Diagnostic:
 
 
 def copy(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
-    """Five symbols, `lag` - 5 blanks or none, a cue: then the five are to be written in their order."""
+    """Copy five tokens, in order, after `lag` - 5 blanks (or none) and a cue."""
     kept = dice.integers(0, KINDS, (rows, COPIED))
     waiting = np.full((rows, max(0, lag - COPIED)), BLANK)
     inputs = np.concatenate([kept, waiting, np.full((rows, COPIED), CUE)], 1)
@@ -80,7 +82,7 @@ def copy(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
 
 
 def recall(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
-    """Among other symbols one is marked; `lag` steps after it, it is asked for."""
+    """Recall the one marked token among others, `lag` steps after it."""
     inputs = dice.integers(0, KINDS, (rows, EARLY + lag))
     marked = dice.integers(0, EARLY, rows)
     every = np.arange(rows)
@@ -93,10 +95,10 @@ def recall(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
 
 
 def adding(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
-    """Digits, of which two are marked, the first `lag` steps before the end, the other later: their sum is asked for.
+    """Add two marked digits, the first `lag` steps before the end, the second later.
 
-    After Hochreiter & Schmidhuber (1997), with digits for their real numbers. At the last step, which may be the
-    second marked one, the sum of 0 to 18 is due.
+    After Hochreiter & Schmidhuber (1997), with digits instead of real numbers. The target is the sum, 0 to 18, at the
+    last step, which may be the second marked one.
     """
     digits = dice.integers(0, DIGITS, (rows, lag + 1))
     second = dice.integers(1, lag + 1, rows)
@@ -109,23 +111,23 @@ def adding(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
 
 
 def parity(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
-    """`lag` bits; at each step, whether an odd number of ones was read. Scored at the last step alone."""
+    """Parity of the ones so far, at each of `lag` bits."""
     bits = dice.integers(0, 2, (rows, lag))
     return bits, bits.cumsum(1) % 2
 
 
 def associative(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
-    """Four pairs of a key and a value, blanks, a key once more: its value is due, `lag` steps after it was read."""
+    """Recall the value of a key, `lag` steps after it, from four pairs of a key and a value, after blanks."""
     keys = dice.permuted(np.tile(np.arange(KINDS), (rows, 1)), axis=1)[:, :PAIRS]
     values = dice.integers(0, KINDS, (rows, PAIRS))
     pairs = np.stack([keys, KINDS + values], 2).reshape(rows, 2 * PAIRS)
-    asked = dice.integers(0, PAIRS, rows)
+    queried = dice.integers(0, PAIRS, rows)
     every = np.arange(rows)
     inputs = np.concatenate([pairs, np.full((rows, lag), BLANK)], 1)
-    at = np.maximum(2 * PAIRS, 2 * asked + 1 + lag)  # a short lag waits for the last pair
-    inputs[every, at] = keys[every, asked]
+    at = np.maximum(2 * PAIRS, 2 * queried + 1 + lag)  # a short lag waits for the last pair
+    inputs[every, at] = keys[every, queried]
     targets = np.full(inputs.shape, NOT_ASKED)
-    targets[every, at] = values[every, asked]
+    targets[every, at] = values[every, queried]
     return inputs, targets
 
 
@@ -136,4 +138,4 @@ TASKS: dict[str, tuple[Draw, float]] = {
     "parity": (parity, 1 / 2),
     "associative": (associative, 1 / KINDS),
 }
-"""Each task with its chance: the share right of a guess, the best one."""
+"""Each task with its chance: the accuracy of the best guess."""

@@ -1,4 +1,4 @@
-"""What the first rows of a table's columns hold: numbers, amounts, dates, ids."""
+"""Recognise what the first cells of a column are: numbers, amounts, dates, ids."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from unrolled.data.written_numbers import all_numbers, is_nearly, is_number, is_
 NUMBERED = re.compile(
     r"Unnamed: ?\d+(?:\.\d+)?|index|idx|rownames?|row|row_?(id|no|num|number)|no\.?|nr\.?|#", re.IGNORECASE
 )
-"""Names of columns that hold the numbers of the rows, where they do."""
+"""Names of columns that may hold row numbers."""
 
 
 def first_cells(table: TableFile, names: Sequence[str]) -> dict[str, list[Cell]]:
-    """What the first rows of columns hold, each without its empty cells; of one with objects in its cells nothing."""
+    """Return the first cells of columns, without empty ones; none of a column with objects in its cells."""
     plain = [name for name in names if name not in table.nested]
     rows = [row.cells for row in islice(table.rows(plain), LOOKED_AT)] if plain else []
     found = {name: [cells[place] for cells in rows if cells[place] is not None] for place, name in enumerate(plain)}
@@ -28,22 +28,22 @@ def first_cells(table: TableFile, names: Sequence[str]) -> dict[str, list[Cell]]
 
 
 def holds_dates(cells: Sequence[Cell], name: str = "") -> bool:
-    """Whether cells of a column are all dates or times, written in one way. name: the column's, by which numbers may
-    be dates."""
+    """Whether a column's cells are all dates or times in one notation. name: the column's, which decides whether
+    numbers may be dates."""
     return date_reader(list(cells), name) is not None
 
 
 def holds_numbers(cells: Sequence[Cell]) -> bool:
-    """Whether most cells of a column are numbers, or nearly; the others are told of by their rows."""
-    if all_numbers(cells) is not None:  # as in most columns of numbers, of which a table may have very many
+    """Whether most cells of a column are numbers, or nearly; the others raise errors later, with their rows."""
+    if all_numbers(cells) is not None:  # fast, because a table may have very many columns of numbers
         return True
     known = [cell for cell in cells if not is_undefined(cell)]
     return not known or 2 * sum(is_number(cell) or is_nearly(cell) for cell in known) > len(known)
 
 
 def most_amounts(cells: Sequence[Cell]) -> list[Cell]:
-    """Those of a column's cells that are a number with one unit, as 12 kg is, where they are most of them, and not of
-    few kinds, as labels are; else none."""
+    """Return a column's cells that are numbers with one unit, such as 12 kg, if most cells are, and they are not as
+    few different ones as labels are; else none."""
     units = [unit_of(cell) for cell in cells]
     common = Counter(unit for unit in units if unit is not None).most_common(1)
     if not common or 2 * common[0][1] <= len(cells) or LEAST_ROWS * len(set(map(str, cells))) <= len(cells):
@@ -52,7 +52,7 @@ def most_amounts(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def is_id(name: str, cells: Sequence[Cell]) -> bool:
-    """Whether a column of numbers is called so that these are ids, or holds the numbers of the rows."""
+    """Whether a column holds ids, by its name, or row numbers."""
     if IDS.fullmatch(name):
         return True
     if not NUMBERED.fullmatch(name) or not all(is_number(cell) for cell in cells):
