@@ -134,7 +134,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("train text.txt --gradient checkpointed:slots=2,keep=graph", ("keep", "did you mean 'graphs'?")),
     (
         "train text.txt --gradient checkpointed:bytes=9B --steps 1 --size 8",
-        ("too little for one slot", "least that works"),
+        ("too little for one slot", "The minimum is"),
     ),
     ("train text.txt --gradient randomised:mean=1", ("mean", "at least 2")),
     ("train text.txt --gradient randomised:mean=8,every=8", ("every", "1 to 7")),

@@ -142,9 +142,9 @@ def test_a_budget_of_bytes_is_kept() -> None:
 
 
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(OptionError, match="one of slots and bytes"):
+    with pytest.raises(OptionError, match="exactly one of slots and bytes"):
         Checkpointed()
-    with pytest.raises(OptionError, match="one of slots and bytes"):
+    with pytest.raises(OptionError, match="exactly one of slots and bytes"):
         Checkpointed(slots=3, bytes="1MB")
     with pytest.raises(OptionError, match="at least 1 slot"):
         Checkpointed(slots=0)
@@ -152,7 +152,7 @@ def test_what_cannot_be_is_refused() -> None:
         Checkpointed(bytes="much")
     piece, state = reading(LSTM(4, 64), rows=8, steps=20)
     with pytest.raises(
-        OptionError, match=r"too little for one slot.*\nThe least that works is checkpointed:bytes=(\d+)"
+        OptionError, match=r"too little for one slot.*\nThe minimum is checkpointed:bytes=(\d+)"
     ) as refused:
         Checkpointed(bytes="1KB")(piece, state, 20)
     least = int(str(refused.value).split("bytes=")[-1].split(";")[0])

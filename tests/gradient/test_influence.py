@@ -80,7 +80,7 @@ def test_truncation_reads_k2_minus_k1_steps_once_more() -> None:
 
 
 def test_cuts_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(OptionError, match="truncated:k1=0 was asked for; k1 is a number of steps, at least 1"):
+    with pytest.raises(OptionError, match="truncated:k1=0 was requested; k1 is a number of steps, at least 1"):
         Truncated(0)
     with pytest.raises(OptionError, match=r"k1=64,k2=32 .* at least k1\. Try truncated:k1=64,k2=128"):
         Truncated(64, 32)

@@ -1,4 +1,4 @@
-"""Gradients by name: ways of carrying a loss back through time. A new one is a file here and a line below."""
+"""BPTT strategies by name: ways to backpropagate a loss through time. A new one is a file here and a line below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a gradient is: a way of carrying the loss back through time, which knows of no memory, model or data."""
+"""The interface of a BPTT strategy: a way to backpropagate a loss through time, independent of memory, model and
+data."""
 
 from __future__ import annotations
 
@@ -11,17 +12,18 @@ from torch import Tensor
 from unrolled.states import State
 
 Piece: TypeAlias = Callable[[State, int, int], tuple[Tensor, State]]
-"""`piece(state, a, b)` reads steps a to b − 1 from `state`: their summed loss, and the state after them."""
+"""`piece(state, a, b)` processes steps a to b − 1 from `state` and returns their summed loss and the state after
+them."""
 
 
 class Gradient(Protocol):
-    """Reads `length` steps from `state` and adds to the parameters' `.grad`.
+    """Processes `length` steps from `state` and adds the gradient of their loss to the parameters' `.grad`.
 
-    Hands back the summed loss and the state after the last step, both without a graph. A random strategy
-    draws from `generator`; the others have no use for it.
+    Returns the summed loss and the state after the last step, both detached. A random strategy draws from
+    `generator`; the others ignore it.
     """
 
-    exact: ClassVar[bool]  # whether `.grad` gets the gradient itself, or something cheaper
+    exact: ClassVar[bool]  # whether `.grad` gets the exact gradient, or a cheaper approximation
 
     def __call__(
         self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None

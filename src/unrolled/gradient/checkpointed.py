@@ -1,4 +1,4 @@
-"""The exact gradient in bounded memory: keep some of the past, and read the rest again."""
+"""The exact gradient in bounded memory: checkpoints at some steps, and the steps between them recomputed."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from unrolled.registry import parse_bytes
 from unrolled.settings import check_choice
 from unrolled.states import State
 
-CALL = 4  # steps that take as long as calling the piece once more
+CALL = 4  # the overhead of one call of `piece`, in steps
 
 
 class Shape(NamedTuple):
-    """How a gradient is carried back in slots."""
+    """The layout of the checkpoints."""
 
     slots: int
-    stretch: int  # steps that a slot holds
+    stretch: int  # steps per slot
     keep: str  # "graphs" or "states"
 
 
 @checked
 @dataclass(frozen=True)
 class Checkpointed:
-    """Carries the whole loss back with `slots` stretches of the past kept at a time, and reads the rest again.
+    """Backpropagates the whole loss with `slots` checkpoints held at a time, and recomputes the other steps.
 
-    Exact. slots: how many graphs, or states (keep=states), are kept at once; the schedule is the optimal one for
-    them, so that as little as can be is read again. stretch: steps that a slot holds, which fast kernels then read
-    together. bytes: a budget such as 64MB instead of slots; then stretch, slots and what is kept are those that
-    read least again in so many bytes, going by what a graph and a state take on the first steps.
+    Exact. slots: how many graphs, or states (keep=states), are held at once; the schedule is the optimal one, which
+    recomputes the fewest steps. stretch: steps per slot, which fast kernels then process in one call. bytes: a budget
+    such as 64MB instead of slots; stretch, slots and the kind of checkpoint are then chosen to recompute the fewest
+    steps in that budget, from the sizes of a graph and a state on the first steps.
 
-    A graph kept spares a reading; a state is far smaller, and the better slot where sequences are very long.
+    A graph saves one recomputation of its steps; a state is far smaller, and better for very long sequences.
     (Griewank & Walther 2000; Gruslys et al. 2016.)
     """
 
@@ -52,12 +52,12 @@ class Checkpointed:
     def __post_init__(self) -> None:
         if (self.slots is None) == (self.bytes is None):
             raise OptionError(
-                "checkpointed needs one of slots and bytes: checkpointed:slots=50, or checkpointed:bytes=64MB."
+                "checkpointed needs exactly one of slots and bytes: checkpointed:slots=50 or checkpointed:bytes=64MB."
             )
         if self.slots is not None and self.slots < 1:
-            raise OptionError(f"checkpointed:slots={self.slots} was asked for; there is at least 1 slot.")
+            raise OptionError(f"checkpointed:slots={self.slots} was requested; it must be at least 1 slot.")
         if self.stretch < 1:
-            raise OptionError(f"checkpointed:stretch={self.stretch} was asked for; a slot holds at least 1 step.")
+            raise OptionError(f"checkpointed:stretch={self.stretch} was requested; it must be at least 1 step.")
         check_choice("checkpointed:keep", self.keep, ("graphs", "states"))
         if self.bytes is not None:
             parse_bytes("checkpointed:bytes", self.bytes)
@@ -68,13 +68,13 @@ class Checkpointed:
         if length == 0:
             return torch.zeros(()), state
         shape = self.shape_for(piece, state, length)
-        way = _WayBack(piece, length, shape.stretch)
-        carry = way.carry_by_graphs if shape.keep == "graphs" else way.carry_by_states
-        carry(states.detach(state), shape.slots)
-        return way.loss, way.last
+        backward = _Backward(piece, length, shape.stretch)
+        run = backward.run_with_graphs if shape.keep == "graphs" else backward.run_with_states
+        run(states.detach(state), shape.slots)
+        return backward.loss, backward.last
 
     def shape_for(self, piece: Piece, state: State, length: int) -> Shape:
-        """Slots, stretch and what is kept for so many steps. Raises OptionError where the bytes are too few."""
+        """The checkpoints for so many steps. Raises OptionError where the budget in bytes is too small."""
         if self.slots is not None:
             return Shape(self.slots, min(self.stretch, length), self.keep)
         budget, kept = parse_bytes("checkpointed:bytes", self.bytes or 0), states.count_bytes(state)
@@ -83,12 +83,12 @@ class Checkpointed:
         least = graph + 4 * kept
         while True:
             count = -(-length // steps)
-            # beside the slots: the states that a stretch is read from and handed on to, and the gradient of one
+            # besides the slots: the states before and after a segment, and the gradient of one state
             graphs = min(count, (budget - 3 * kept) // (graph + kept))
             held = min(count, (budget - 3 * kept - graph) // kept) if kept else count
-            for keep, slots, readings in (("graphs", graphs, count_graphs), ("states", held, count_states)):
+            for keep, slots, count_passes in (("graphs", graphs, count_graphs), ("states", held, count_states)):
                 if slots >= 1:
-                    possible[Shape(slots, steps, keep)] = (readings(count, slots) + 2 * count) * (steps + CALL)
+                    possible[Shape(slots, steps, keep)] = (count_passes(count, slots) + 2 * count) * (steps + CALL)
             if steps == length or 2 * graph > budget:
                 break
             steps = min(2 * steps, length)
@@ -97,78 +97,79 @@ class Checkpointed:
             raise OptionError(
                 f"checkpointed:bytes={self.bytes} is too little for one slot: a step takes {least - 4 * kept:,} "
                 f"bytes here, a state {kept:,}.\n"
-                f"The least that works is checkpointed:bytes={least}; or make the batch smaller."
+                f"The minimum is checkpointed:bytes={least}; or make the batch smaller."
             )
         return min(possible, key=lambda shape: possible[shape])
 
     def _bytes_of_graph(self, piece: Piece, state: State, steps: int) -> int:
-        """Bytes of the graph of so many steps; read once for states of one size."""
+        """Bytes of the graph of so many steps; measured once for each size of state."""
         key = states.count_bytes(state), steps
         if key not in self._measured:
             self._measured[key] = graph_bytes(piece, state, steps)
         return self._measured[key]
 
 
-class _WayBack:
-    """One reading on its way back: the gradient so far, and the stretches that are yet to be carried through."""
+class _Backward:
+    """One backward pass: the gradient so far, and the segments that are still to be backpropagated through."""
 
     def __init__(self, piece: Piece, length: int, stretch: int) -> None:
         self.piece, self.length, self.stretch = piece, length, stretch
-        self.count = -(-length // stretch)  # stretches
+        self.count = -(-length // stretch)  # segments
         self.loss: Tensor = torch.zeros(())
         self.last: State = None
-        self._gradients: dict[str, Tensor] = {}  # of the loss so far, by leaf of the state it is to go on from
+        self._gradients: dict[str, Tensor] = {}  # of the loss so far, by leaf of the state before the last segment
 
-    def carry_by_graphs(self, start: State, slots: int) -> None:
-        """Each slot holds the graph of a stretch; between two of them everything is read again."""
-        kept: list[tuple[int, _Graph]] = []  # by stretch, the latest last
+    def run_with_graphs(self, start: State, slots: int) -> None:
+        """Backpropagate; each slot holds the graph of a segment, and the segments between them are recomputed."""
+        kept: list[tuple[int, _Graph]] = []  # by segment, the latest last
         end = self.count
         while end:
             first, state = (kept[-1][0] + 1, states.detach(kept[-1][1].after)) if kept else (0, start)
             if first == end:
-                self._carry(kept.pop()[1])
+                self._backpropagate(kept.pop()[1])
                 end -= 1
                 continue
             chosen = first + split_graphs(end - first, slots - len(kept)) - 1
-            kept.append((chosen, self._read_with_graph(chosen, self._read(first, chosen, state))))
+            kept.append((chosen, self._run_with_graph(chosen, self._run(first, chosen, state))))
 
-    def carry_by_states(self, start: State, slots: int) -> None:
-        """Each slot, the start's among them, holds a state; a stretch's graph is made when its turn comes."""
+    def run_with_states(self, start: State, slots: int) -> None:
+        """Backpropagate; each slot holds a state, one of them the start state. The graph of a segment is recomputed
+        just before its backward pass."""
         kept: list[tuple[int, State]] = [(0, start)]
         end = self.count
         while end:
             first, state = kept[-1]
             while end - first > 1 and len(kept) < slots:
                 ahead = first + split_states(end - first, slots - len(kept) + 1)
-                first, state = ahead, self._read(first, ahead, state)
+                first, state = ahead, self._run(first, ahead, state)
                 kept.append((first, state))
             end -= 1
-            self._carry(self._read_with_graph(end, self._read(first, end, state)))
+            self._backpropagate(self._run_with_graph(end, self._run(first, end, state)))
             if end == first:
                 kept.pop()
 
     @torch.no_grad()
-    def _read(self, first: int, stop: int, state: State) -> State:
-        """The state before stretch `stop`, from that before `first`; a stretch at a time, so bytes are bounded."""
+    def _run(self, first: int, stop: int, state: State) -> State:
+        """The state before segment `stop`, from the one before `first`; segment by segment, in bounded memory."""
         for number in range(first, stop):
             _, state = self.piece(state, *self._steps(number))
         return state
 
-    def _read_with_graph(self, number: int, state: State) -> _Graph:
+    def _run_with_graph(self, number: int, state: State) -> _Graph:
         before = states.map_leaves(lambda leaf: leaf.detach().requires_grad_(leaf.is_floating_point()), state)
         loss, after = self.piece(before, *self._steps(number))
         if number == self.count - 1:
             self.last = states.detach(after)
         return _Graph(before, loss, after)
 
-    def _carry(self, graph: _Graph) -> None:
-        """Adds what a stretch says of the parameters' gradients, and hands on what it says of the state before it."""
+    def _backpropagate(self, graph: _Graph) -> None:
+        """Backward pass through a segment: adds to the parameters' gradients, and keeps those of the state before."""
         after = states.leaves(graph.after)
         reached = {name: gradient for name, gradient in self._gradients.items() if after[name].requires_grad}
-        roots, shares = [after[name] for name in reached], list(reached.values())
+        roots, gradients = [after[name] for name in reached], list(reached.values())
         if graph.loss.requires_grad:
-            roots, shares = [graph.loss, *roots], [torch.ones_like(graph.loss), *shares]
-        torch.autograd.backward(roots, shares)
+            roots, gradients = [graph.loss, *roots], [torch.ones_like(graph.loss), *gradients]
+        torch.autograd.backward(roots, gradients)
         before = states.leaves(graph.before)
         self._gradients = {name: leaf.grad for name, leaf in before.items() if leaf.grad is not None}
         self.loss = self.loss + graph.loss.detach()
@@ -178,7 +179,7 @@ class _WayBack:
 
 
 class _Graph(NamedTuple):
-    """A stretch read so that gradients flow from its loss and the state after it to the one before it."""
+    """The autograd graph of a segment, from the state before it to its loss and the state after it."""
 
     before: State
     loss: Tensor
@@ -186,7 +187,7 @@ class _Graph(NamedTuple):
 
 
 def graph_bytes(piece: Piece, state: State, steps: int) -> int:
-    """Bytes that autograd keeps of the first `steps` steps for their way back, parameters not counted."""
+    """Bytes that autograd saves of the first `steps` steps for the backward pass, without parameters."""
     kept: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from unrolled.states import State, detach
 
 @dataclass(frozen=True)
 class Full:
-    """One way back from the last step to the first. Exact; its bytes grow with the number of steps."""
+    """One backward pass from the last step to the first. Exact; its memory grows with the number of steps."""
 
     exact: ClassVar[bool] = True
 

@@ -1,4 +1,4 @@
-"""Randomised truncation: cut at random, and make up for it (Tallec & Ollivier 2017, arXiv 1705.08209)."""
+"""Randomised truncation: cuts at random steps, with compensation (Tallec & Ollivier 2017, arXiv 1705.08209)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from unrolled.errors import OptionError
 from unrolled.gradient.base import Piece
 from unrolled.states import State, detach, map_leaves
 
-CUTS = 4  # places within the mean length where a cut may come, where `every` is left out
+CUTS = 4  # possible cuts per mean length, if `every` is not given
 
 
 @checked
 @dataclass(frozen=True)
 class Randomised:
-    """At every `every` steps the way back is cut with probability every/mean; where not, it counts for more.
+    """Every `every` steps the backward pass is cut with probability every/mean; otherwise the gradient is scaled up.
 
-    What flows back over a place without a cut is divided by the chance of that, so the mean over all draws is the
-    exact gradient (ARTBP); the price is its spread, which grows with the length looked back over. Keeps the graph
-    of the steps since the last cut: `mean` steps on average, but at times many more. mean, every: steps; `every`
-    is a quarter of the mean, at least 1, where left out.
+    A gradient that passes a possible cut is divided by the probability of no cut, so that the expected gradient is
+    exact (ARTBP). Its variance grows with the number of steps that it is backpropagated through. Keeps the graph of
+    the steps since the last cut: `mean` steps on average, but sometimes many more. mean, every: steps; without
+    `every` it is a quarter of the mean, at least 1.
     """
 
     mean: int
@@ -34,11 +34,11 @@ class Randomised:
     def __post_init__(self) -> None:
         if self.mean < 2:
             raise OptionError(
-                f"randomised:mean={self.mean} was asked for; the mean number of steps between cuts is at least 2."
+                f"randomised:mean={self.mean} was requested; the mean number of steps between cuts is at least 2."
             )
         if self.every is not None and not 1 <= self.every < self.mean:
             raise OptionError(
-                f"randomised:mean={self.mean},every={self.every} was asked for; cuts may come every 1 to "
+                f"randomised:mean={self.mean},every={self.every} was requested; every must be from 1 to "
                 f"{self.mean - 1} steps."
             )
 
@@ -46,24 +46,24 @@ class Randomised:
         self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         every = self.every or max(1, self.mean // CUTS)
-        chance = every / self.mean
-        cuts = (torch.rand(-(-length // every), generator=generator) < chance).tolist()
-        total, owed = torch.zeros(()), torch.zeros(())  # owed: losses that were not carried back yet
+        probability = every / self.mean
+        cuts = (torch.rand(-(-length // every), generator=generator) < probability).tolist()
+        total, pending = torch.zeros(()), torch.zeros(())  # pending: losses not backpropagated yet
         for number, start in enumerate(range(0, length, every)):
             if number and cuts[number]:
-                owed.backward()  # type: ignore[no-untyped-call]
-                total, owed, state = total + owed.detach(), torch.zeros(()), detach(state)
+                pending.backward()  # type: ignore[no-untyped-call]
+                total, pending, state = total + pending.detach(), torch.zeros(()), detach(state)
             elif number:
-                state = _louder(state, 1 / (1 - chance))
+                state = _scale_gradients(state, 1 / (1 - probability))
             loss, state = piece(state, start, min(start + every, length))
-            owed = owed + loss
+            pending = pending + loss
         if length:
-            owed.backward()  # type: ignore[no-untyped-call]
-        return total + owed.detach(), detach(state)
+            pending.backward()  # type: ignore[no-untyped-call]
+        return total + pending.detach(), detach(state)
 
 
-def _louder(state: State, factor: float) -> State:
-    """The same values, through which gradients flow back `factor` times."""
+def _scale_gradients(state: State, factor: float) -> State:
+    """The state unchanged, with its gradients multiplied by `factor` in the backward pass."""
 
     def scale(leaf: Tensor) -> Tensor:
         return leaf.detach() + factor * (leaf - leaf.detach()) if leaf.requires_grad else leaf

@@ -1,7 +1,7 @@
-"""When to read again and what to keep: the optimal schedules of an exact gradient in so many slots.
+"""Optimal checkpoint schedules for a given number of slots: which steps to keep, and which to recompute.
 
-Two kinds of slot. One that holds a state costs little, and a step is read once more when its turn to go back
-comes. One that holds a graph, all that a step's way back needs, spares that last reading.
+There are two kinds of slot. A state is small, but its step is computed once more before its backward pass. A graph
+holds all that the backward pass of a step needs, and saves that last computation.
 (Griewank & Walther 2000; Gruslys et al. 2016, arXiv 1606.03401.)
 """
 
@@ -11,7 +11,7 @@ from math import comb
 
 
 def sweeps(steps: int, slots: int) -> int:
-    """r: how often a step is read at most, so that `steps` ≤ binom(slots + r, slots)."""
+    """r, the most times that any step is computed: the least r with `steps` ≤ binom(slots + r, slots)."""
     r = 0
     while comb(slots + r, slots) < steps:
         r += 1
@@ -19,21 +19,22 @@ def sweeps(steps: int, slots: int) -> int:
 
 
 def split_states(steps: int, slots: int) -> int:
-    """How many of `steps` steps to read on before the next state is kept; both at least 2, slots count the first."""
+    """How many of `steps` steps to advance before the next state is kept. Both numbers are at least 2, and slots
+    include that of the first state."""
     r = sweeps(steps, slots)
     least = comb(slots + r - 2, slots) if r >= 2 else 1
     return max(1, least, steps - comb(slots - 1 + r, slots - 1))
 
 
 def split_graphs(steps: int, slots: int) -> int:
-    """Which of `steps` steps, from 1, is the next whose graph is kept."""
+    """The next step whose graph is kept, from 1 to `steps`."""
     r = sweeps(steps + 1, slots)
     least = comb(slots + r - 2, slots) if r >= 2 else 1
     return max(1, least, steps + 1 - comb(slots - 1 + r, slots - 1))
 
 
 def count_states(steps: int, slots: int) -> int:
-    """Readings of a step with slots that hold states: (r + 1)·T − binom(m + r, r − 1)."""
+    """Forward computations of all steps with slots that hold states: (r + 1)·T − binom(m + r, r − 1)."""
     if steps == 0:
         return 0
     r = sweeps(steps, slots)
@@ -41,6 +42,7 @@ def count_states(steps: int, slots: int) -> int:
 
 
 def count_graphs(steps: int, slots: int) -> int:
-    """Readings of a step with slots that hold graphs: as of states, one step longer, less the last reading."""
+    """Forward computations of all steps with slots that hold graphs: those for states and one step more, without the
+    last computation of each step."""
     r = sweeps(steps + 1, slots)
     return r * (steps + 1) - comb(slots + r, r - 1) if r else 0

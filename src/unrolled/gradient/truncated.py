@@ -1,4 +1,4 @@
-"""Backpropagation cut short in time (Williams & Peng 1990)."""
+"""Truncated backpropagation through time (Williams & Peng 1990)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from unrolled.states import State, detach
 @checked
 @dataclass(frozen=True)
 class Truncated:
-    """Every k1 steps, their losses are carried back through the k2 steps that end there, and no further.
+    """Every k1 steps, the losses of these steps are backpropagated through the last k2 steps and no further.
 
-    Not exact: what a step owes to the further past is lost, and the sign of the gradient can be wrong
-    (Tallec & Ollivier 2017). Keeps the graph of k2 steps at a time; where k2 is more than k1, each stretch
-    of k1 steps reads the k2 − k1 steps before it once more. k1, k2: steps; without k2, k2 = k1.
+    Not exact: the influence of earlier steps is lost, and the sign of the gradient can be wrong (Tallec & Ollivier
+    2017). Keeps the graph of k2 steps at a time; if k2 is more than k1, each segment of k1 steps computes the k2 − k1
+    steps before it once more. k1, k2: steps; without k2, k2 = k1.
     """
 
     k1: int
@@ -30,10 +30,10 @@ class Truncated:
 
     def __post_init__(self) -> None:
         if self.k1 < 1:
-            raise OptionError(f"truncated:k1={self.k1} was asked for; k1 is a number of steps, at least 1.")
+            raise OptionError(f"truncated:k1={self.k1} was requested; k1 is a number of steps, at least 1.")
         if self.k2 is not None and self.k2 < self.k1:
             raise OptionError(
-                f"truncated:k1={self.k1},k2={self.k2} was asked for; k2, the steps to go back through, is at "
+                f"truncated:k1={self.k1},k2={self.k2} was requested; k2, the steps to backpropagate through, is at "
                 f"least k1. Try truncated:k1={self.k1},k2={2 * self.k1}."
             )
 
@@ -41,15 +41,15 @@ class Truncated:
         self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         total = torch.zeros(())
-        overlap = (self.k2 or self.k1) - self.k1  # steps read once more before each stretch
-        saved = {0: detach(state)}  # states to set out from later, by the steps read before
+        overlap = (self.k2 or self.k1) - self.k1  # steps computed once more before each segment
+        saved = {0: detach(state)}  # states from which later segments start, by the number of steps before
         for start in range(0, length, self.k1):
             stop = min(start + self.k1, length)
             origin = max(0, start - overlap)
             state = saved.pop(origin) if origin else saved[0]
             if origin < start:
                 _, state = piece(state, origin, start)
-            mark = min(start + self.k1 - overlap % self.k1, stop)  # a later stretch sets out from here
+            mark = min(start + self.k1 - overlap % self.k1, stop)  # a later segment starts from here
             loss, state = piece(state, start, mark)
             saved[mark] = detach(state)
             if mark < stop:
