@@ -112,7 +112,7 @@ def test_where_none_is_whole_it_says_so(tmp_path: Path) -> None:
     for path in saved(tmp_path, 100, 200):
         damage(path, "flipped")
     with pytest.raises(
-        RunError, match=r"(?s)00000200.*its checksum does not match.*No other .*\(2 tried\): train again"
+        RunError, match=r"(?s)00000200.*its checksum does not match.*No checkpoint in .*\(2 tried\): train again"
     ):
         load_newest(tmp_path)
     with pytest.raises(RunError, match=r"has no checkpoint to go on from"):
@@ -130,7 +130,7 @@ def test_a_checkpoint_is_known_by_its_own_step(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({"more": torch.ones(1)}, "does not fit: it lacks more"),
-        ({"average": None}, "does not fit: it has average, which this model has not"),
+        ({"average": None}, "does not fit: it has average, which this model does not have"),
         ({"average": torch.ones(6)}, r"average is \(5,\) of bfloat16, and this model needs \(6,\) of float32"),
         ({"average": torch.ones(5)}, r"average is \(5,\) of bfloat16, and this model needs \(5,\) of float32"),
     ],
@@ -148,7 +148,7 @@ def test_what_is_unlike_the_template_is_refused(
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
     save_tensors(tmp_path / "model", {"weight": torch.tensor([1.0, value])}, {})
-    with pytest.raises(RunError, match=r"model is damaged: weight has numbers that are not finite"):
+    with pytest.raises(RunError, match=r"model is damaged: weight holds numbers that are not finite"):
         load_tensors(tmp_path / "model", {"weight": torch.zeros(2)})
 
 

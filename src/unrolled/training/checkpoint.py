@@ -1,9 +1,9 @@
-"""Checkpoints: tensors and facts in one safetensors file, checked by a checksum, the one before kept.
+"""Checkpoints: tensors and facts in one safetensors file with a checksum; the previous checkpoint is kept.
 
-The file's metadata has one entry, `unrolled`, a JSON object: format, step, facts and the checksum, which is the
-sha256 of all the rest: format, step, facts, and every tensor's name, type, shape and bytes. A checkpoint's name
-carries the checksum's first 16 digits, so that two runs are compared by listing them. Nothing read here is executed
-or unpickled. https://github.com/huggingface/safetensors has the format.
+The file's metadata has one entry, `unrolled`, a JSON object with format, step, facts and the checksum: the sha256 of
+format, step, facts, and every tensor's name, type, shape and bytes. A checkpoint's name has the checksum's first 16
+digits, so that two runs can be compared by their file names. Nothing read here is executed or unpickled.
+https://github.com/huggingface/safetensors describes the format.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from unrolled.fileio import sweep, sync_folder, write_whole
 from unrolled.opening import check_own_folder, read_own
 
 FORMAT = 1
-KEPT = 2  # the newest, and the one before it
+KEPT = 2  # checkpoints: the newest and the one before it
 ENTRY = "unrolled"
 NAME = re.compile(r"step-(\d{8,})-([0-9a-f]{16})\.safetensors")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What training goes on from. `fell_back` says, in a sentence, which newer checkpoint was damaged."""
+    """A saved state of training. `fell_back`: a message about a newer, damaged checkpoint."""
 
     step: int
     tensors: dict[str, Tensor]  # on the CPU
@@ -44,12 +44,12 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: str | Path, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Path:
-    """Writes a checkpoint whole, then removes all but it and the one before it; returns its path.
+    """Writes a checkpoint atomically, then removes all others but the one before it; returns its path.
 
-    Checkpoints of later steps are removed too: who saves this step has gone back behind them. `facts` is anything
-    that JSON holds; floats that are not finite come back as they were. For the run's only trainer to call.
+    Checkpoints of later steps are removed too: training has gone back before them. `facts` is anything that JSON
+    holds; floats that are not finite are preserved. Only the process that holds the run's lock may call it.
 
-    Raises TrainingError where the disk is full or refuses: the checkpoints before are whole.
+    Raises TrainingError where the disk is full or refuses; the previous checkpoints stay undamaged.
     """
     folder = Path(folder)
     data, checksum = pack(tensors, facts, step)
@@ -64,7 +64,7 @@ def save_checkpoint(folder: str | Path, step: int, tensors: Mapping[str, Tensor]
 
 
 def drop_older(folder: str | Path, step: int) -> None:
-    """Removes all before `step` but the newest of them: what a kill in `save_checkpoint` may have left undone."""
+    """Removes all checkpoints before `step` but the newest of them, as a kill in `save_checkpoint` may leave more."""
     earlier = [path for path in _newest_first(Path(folder)) if _step_of(path) < step]
     for path in earlier[KEPT - 1 :]:
         os.unlink(path)  # noqa: PTH108 - as above
@@ -72,17 +72,17 @@ def drop_older(folder: str | Path, step: int) -> None:
 
 
 def remove_checkpoints(folder: str | Path) -> None:
-    """Removes the checkpoints of a folder, and what a killed writer left there; other files stay."""
+    """Removes the checkpoints of a folder, and temporary files of a killed process; other files stay."""
     sweep(folder)
     for path in _newest_first(Path(folder)):
         path.unlink(missing_ok=True)
 
 
 def load_newest(folder: str | Path, like: Mapping[str, Tensor] | None = None) -> Checkpoint:
-    """Loads the newest whole checkpoint; where a newer one is damaged, `fell_back` says so.
+    """Loads the newest undamaged checkpoint; `fell_back` names a newer one that is damaged.
 
-    With `like`, the tensors must have its names, shapes and types, and be finite; one that has not counts as damaged.
-    Raises RunError where none is whole.
+    With `like`, the tensors must have its names, shapes and types, and be finite; else the checkpoint counts as
+    damaged. Raises RunError where all are damaged.
     """
     damaged: list[str] = []
     for path in _newest_first(Path(folder)):
@@ -98,21 +98,21 @@ def load_newest(folder: str | Path, like: Mapping[str, Tensor] | None = None) ->
         fell_back = f"{damaged[0]}\nGoing on from the one before it, step {step:,}." if damaged else None
         return Checkpoint(step, tensors, facts, fell_back)
     if damaged:
-        raise RunError(f"{damaged[0]}\nNo other checkpoint in {folder} is whole ({len(damaged)} tried): train again.")
+        raise RunError(f"{damaged[0]}\nNo checkpoint in {folder} is undamaged ({len(damaged)} tried): train again.")
     raise RunError(f"{folder} has no checkpoint to go on from: train again.")
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Writes tensors and facts to one file, whole, with a checksum; raises TrainingError as `write_whole` does."""
+    """Writes tensors and facts to one file atomically, with a checksum. Raises TrainingError as `write_whole`."""
     write_whole(path, pack(tensors, facts)[0])
 
 
 def load_tensors(
     path: str | Path, like: Mapping[str, Tensor] | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Reads what `save_tensors` wrote, onto the CPU, and checks it against `like` where given.
+    """Reads a file of `save_tensors` onto the CPU, and checks it against `like` where given.
 
-    Raises RunError where it is missing, damaged, of a newer format, or unlike `like`.
+    Raises RunError where it is missing, damaged, of a newer format, or different from `like`.
     """
     _, tensors, facts = _read(Path(path))
     if like is not None:
@@ -121,7 +121,7 @@ def load_tensors(
 
 
 def check_tensors(tensors: Mapping[str, Tensor], like: Mapping[str, Tensor], source: str) -> None:
-    """Raises RunError unless `tensors` has the names, shapes and types of `like`, and finite numbers alone.
+    """Raises RunError unless `tensors` has the names, shapes and types of `like`, and only finite numbers.
 
     `source` names the file in the message.
     """
@@ -129,17 +129,17 @@ def check_tensors(tensors: Mapping[str, Tensor], like: Mapping[str, Tensor], sou
     if missing:
         raise RunError(f"{source} does not fit: it lacks {_some(missing)}.")
     if unknown:
-        raise RunError(f"{source} does not fit: it has {_some(unknown)}, which this model has not.")
+        raise RunError(f"{source} does not fit: it has {_some(unknown)}, which this model does not have.")
     for name, wanted in like.items():
         given = tensors[name]
         if given.shape != wanted.shape or given.dtype != wanted.dtype:
             raise RunError(f"{source} does not fit: {name} is {_kind(given)}, and this model needs {_kind(wanted)}.")
         if given.is_floating_point() and not bool(torch.isfinite(given).all()):
-            raise RunError(f"{source} is damaged: {name} has numbers that are not finite.")
+            raise RunError(f"{source} is damaged: {name} holds numbers that are not finite.")
 
 
 def pack(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], step: int = 0) -> tuple[bytes, str]:
-    """The bytes of a file that holds tensors and facts, and its checksum; the same things give the same bytes."""
+    """The bytes of a file with these tensors and facts, and its checksum; equal contents give equal bytes."""
     copies = {}
     for name, tensor in tensors.items():
         copies[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -150,7 +150,7 @@ def pack(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], step: int = 0)
 
 
 def unpack(data: bytes, source: str) -> tuple[int, dict[str, Tensor], dict[str, Any]]:
-    """Step, tensors and facts of what `pack` made. Raises RunError, naming `source`, where anything is amiss."""
+    """Step, tensors and facts from the bytes of `pack`. Raises RunError, naming `source`, for damaged bytes."""
     try:
         tensors = load_safetensors(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
@@ -158,11 +158,11 @@ def unpack(data: bytes, source: str) -> tuple[int, dict[str, Tensor], dict[str, 
         format_ = int(entry["format"])
         step, facts, checksum = (entry.get(key) for key in ("step", "facts", "checksum"))
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError):  # RecursionError is a RuntimeError
-        raise RunError(f"{source} is damaged: it is torn, or no file of unrolled's.") from None
+        raise RunError(f"{source} is damaged: it is incomplete, or not a file of unrolled.") from None
     if format_ > FORMAT:
         raise RunError(f"{source} has format {format_}, and this unrolled reads {FORMAT}: use a newer one.")
     if not isinstance(step, int) or not isinstance(facts, dict) or format_ != FORMAT:
-        raise RunError(f"{source} is damaged: it is torn, or no file of unrolled's.")
+        raise RunError(f"{source} is damaged: it is incomplete, or not a file of unrolled.")
     if checksum != _checksum(tensors, facts, step):
         raise RunError(f"{source} is damaged: its checksum does not match.")
     return step, tensors, facts
@@ -187,7 +187,7 @@ def _checksum(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], step: int
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    """The checkpoints of a folder. Raises RunError where it is a link: what stands there is not the run's."""
+    """The checkpoints of a folder. Raises RunError where it is a link, since its files are not the run's."""
     check_own_folder(folder)
     found = [path for path in folder.glob("step-*.safetensors") if NAME.fullmatch(path.name)]
     return sorted(found, key=lambda path: (_step_of(path), path.lstat().st_mtime_ns), reverse=True)

@@ -1,4 +1,4 @@
-"""The training loop: window after window through the gradient and the optimiser, and a report now and then."""
+"""The training loop: one batch per update, through the BPTT strategy and the optimiser, with reports."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ Strategy = Callable[[Piece, State, int, torch.Generator], tuple[Tensor, State]]
 
 
 class Lesson(Protocol):
-    """B rows of T steps and what is asked about them: windows of a text, or whole examples."""
+    """A batch: B rows of T steps and their targets, as windows of a text or as whole examples."""
 
     @property
     def lengths(self) -> Tensor: ...
 
     @property
-    def fresh(self) -> Tensor: ...  # (B,) whether a row starts anew
+    def fresh(self) -> Tensor: ...  # (B,) whether a row starts from a fresh state
 
     @property
     def steps(self) -> int: ...
 
     @property
-    def asked(self) -> int: ...  # answers that are due
+    def asked(self) -> int: ...  # number of targets
 
     def to(self, device: torch.device) -> Self: ...
 
@@ -42,40 +42,40 @@ class Lesson(Protocol):
 
 
 class Batches(Protocol):
-    """Where lessons come from: batch k is a pure function of (seed, k)."""
+    """The source of batches: batch k is a pure function of (seed, k)."""
 
     def batch(self, k: int) -> Lesson: ...
 
 
 @dataclass
 class Learner:
-    """All that changes while training, and that a checkpoint keeps."""
+    """All that changes during training and is saved in a checkpoint."""
 
-    model: Any  # start(rows) -> state, and loss(lesson, state) -> summed nats and the state after: a torch module
+    model: Any  # a module with start(rows) -> state and loss(batch, state) -> summed nats and the state after
     optimiser: Optimiser
-    state: State  # carried from window to window
-    step: int = 0
+    state: State  # carried over from window to window
+    step: int = 0  # updates done
     nats: float = 0.0  # summed since the last report
     targets: int = 0  # since the last report
-    symbols: int = 0  # targets read in all
-    best: float = math.inf  # nats a character on the validation part
+    symbols: int = 0  # targets in all
+    best: float = math.inf  # best nats per character on the validation split
 
     @property
     def loss(self) -> float:
-        """Nats a symbol on what was trained on since the last report."""
+        """Mean nats per target since the last report."""
         return self.nats / max(1, self.targets)
 
     def facts(self) -> dict[str, Any]:
-        """The numbers a checkpoint keeps beside the tensors."""
+        """The numbers of a checkpoint beside its tensors."""
         return {name: getattr(self, name) for name in ("nats", "targets", "symbols", "best")}
 
     def tensors(self) -> dict[str, Tensor]:
-        """The tensors a checkpoint keeps."""
+        """The tensors of a checkpoint."""
         carried = {f"state.{name}": leaf for name, leaf in states.leaves(self.state).items()}
         return self.optimiser.tensors() | carried
 
     def load(self, step: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        """Takes back what `tensors` and `facts` gave at `step`."""
+        """Restores the state that `tensors` and `facts` saved at `step`."""
         self.optimiser.load(tensors)
         device = next(self.model.parameters()).device
         carried = {
@@ -97,10 +97,10 @@ def train(
     is_due: Callable[[Plan], bool],
     go_back: Callable[[], None],
 ) -> Iterator[Plan]:
-    """Trains until the plan's updates are done or `stopped()`; hands over the plan in force wherever a report is due.
+    """Trains until the plan's updates are done or `stopped()`; yields the current plan where a report is due.
 
-    The caller may append to `plans` meanwhile, `is_due` too. `go_back()` is called when a loss is not finite: it
-    restores the learner and appends a plan with a lower rate, or raises TrainingError.
+    The caller and `is_due` may append to `plans` meanwhile. `go_back()` is called after a loss that is not finite: it
+    restores a checkpoint and appends a plan with a lower learning rate, or raises TrainingError.
     """
     while not stopped() and learner.step < (plan := plan_at(plans, learner.step)).steps:
         if torch.get_num_threads() != plan.threads:
@@ -113,14 +113,15 @@ def train(
         learner.symbols += targets
         learner.step += 1
         if is_due(plan):
-            yield plan_at(plans, learner.step)  # another, where time ran out
+            yield plan_at(plans, learner.step)  # `is_due` may have added one
 
 
 def update(learner: Learner, lesson: Lesson, strategy: Strategy, plan: Plan, seed: int) -> tuple[float, int]:
-    """One lesson: its summed nats and number of answers. Where either is not finite, no weight has changed."""
+    """One update; returns the batch's summed nats and number of targets. Without finite nats and a finite gradient
+    no weight changes."""
     step, device = learner.step, next(learner.model.parameters()).device
     count = lesson.asked
-    if not count:  # an epoch of a small text may end with a batch of padding alone
+    if not count:  # an epoch of a small text may end with a batch of padding only
         return 0.0, 0
     on_device = lesson.to(device)
     start = learner.model.start(len(lesson.lengths))

@@ -1,4 +1,4 @@
-"""How fast this machine trains a plan: a few updates of a rehearsal, timed."""
+"""Measure how fast this machine trains a plan, by timing a few updates."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from unrolled.training.loop import Learner, Lesson, update
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Plan
 
-Rehearsal = Callable[[Plan], tuple[nn.Module, Lesson]]  # an untrained model by a plan, and what it would be shown
+Rehearsal = Callable[[Plan], tuple[nn.Module, Lesson]]  # an untrained model for a plan, and a batch
 
 UPDATES = 3
 PROBED_STEPS = 8  # of a window, when threads are compared
-THREADS_SHARE = 0.05  # of the time there is, at most, for comparing them
+THREADS_SHARE = 0.05  # of the time, at most, for comparing numbers of threads
 
 
 def seconds_an_update(plan: Plan, rehearsal: Rehearsal, limit: float = math.inf) -> float:
-    """The fastest of a few updates of `plan`, in seconds, a first one not counted; of fewer, where these take longer
-    than `limit` seconds."""
+    """Seconds of the fastest of a few updates of `plan`, without the first; of fewer where they take over `limit`
+    seconds."""
     taken: list[float] = []
     for one in islice(time_updates(plan, rehearsal), UPDATES + 1):
         taken.append(one)
@@ -41,7 +41,7 @@ def seconds_an_update(plan: Plan, rehearsal: Rehearsal, limit: float = math.inf)
 
 
 def fastest_threads(plan: Plan, rehearsal: Rehearsal, seconds: float) -> int:
-    """As many threads as the plan has, or half of them where these are faster: compared in a share of `seconds`."""
+    """The plan's number of threads, or half of it where that is faster; comparing takes a share of `seconds`."""
     probe = replace(plan, window=PROBED_STEPS)
     return faster_threads(
         plan.threads,
@@ -51,7 +51,7 @@ def fastest_threads(plan: Plan, rehearsal: Rehearsal, seconds: float) -> int:
 
 
 def time_updates(plan: Plan, rehearsal: Rehearsal) -> Iterator[float]:
-    """Seconds of each of endless updates of `plan`, on its number of threads; between them torch is as it was."""
+    """Yield the seconds of one update of `plan` after another, without end; torch's threads are restored between."""
     with torch_threads(plan.threads):
         model, lesson = rehearsal(plan)
         learner = Learner(model, Optimiser(model, plan), model.start(plan.rows))  # type: ignore[operator]
@@ -65,7 +65,7 @@ def time_updates(plan: Plan, rehearsal: Rehearsal) -> Iterator[float]:
 
 
 def rehearse_language(symbols: int) -> Rehearsal:
-    """A rehearsal of a language model over so many symbols: windows of random ones."""
+    """A rehearsal of a language model with a vocabulary of `symbols` tokens: windows of random tokens."""
 
     def rehearsal(plan: Plan) -> tuple[nn.Module, Lesson]:
         memory = build_stack(plan.model, plan.embed, plan.size, plan.depth, plan.dropout)

@@ -15,7 +15,7 @@ from unrolled.training.plan import Plan
 
 MOMENTUM = 0.95
 ADAM_PARTS = ("step", "exp_avg", "exp_avg_sq")
-MEMORIES = ("memory.",)  # how names of a memory's parameters begin, unless a model's `memories` say otherwise
+MEMORIES = ("memory.",)  # prefixes of the names of a memory's parameters, unless a model has `memories`
 
 
 class Optimiser:
@@ -23,8 +23,8 @@ class Optimiser:
 
     The matrices of the memory take orthogonalised momentum (Muon: Jordan et al. 2024), gate by gate; embeddings,
     the output layer and vectors take AdamW (Loshchilov & Hutter 2019). Matrices decay, vectors don't.
-    The average is an exponential one over the last updates (Polyak & Juditsky 1992), short while training is
-    young; it alone is evaluated, sampled and kept as the best. Buffers are not averaged: it has those of `model`.
+    The average is an exponential one over the last updates (Polyak & Juditsky 1992), over fewer early in training;
+    only the average is evaluated, sampled and saved as the best. Buffers are copied from `model`, not averaged.
     """
 
     def __init__(self, model: nn.Module, plan: Plan) -> None:
@@ -45,10 +45,10 @@ class Optimiser:
         self._adam = AdamW(groups, lr=plan.rate, betas=(0.9, 0.99), fused=True)
 
     def update(self, plan: Plan, rate: float, targets: int, step: int) -> float:
-        """One update from gradients that are sums over `targets`; hands back their norm before clipping.
+        """One update from gradients that are sums over `targets`; returns their mean's norm before clipping.
 
-        rate: the learning rate now, which Muon takes `plan.matrix_rate` times. Where the norm is not finite,
-        nothing is changed.
+        rate: the current learning rate; Muon's is `plan.matrix_rate` times as high. Where the norm is not finite,
+        nothing changes.
         """
         gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
         torch._foreach_div_(gradients, float(targets))
@@ -75,7 +75,7 @@ class Optimiser:
             weight.mul_(1 - rate * decay).add_(direction.reshape(weight.shape), alpha=-rate * scale)
 
     def gates(self, name: str) -> int:
-        """How many gates stand one above the other in a matrix: as often as its layer's width goes into its rows."""
+        """The number of gates stacked in a matrix: its rows over its layer's width."""
         recurrent = self.parameters.get(name.replace("weight_ih", "weight_hh"))
         width = self.parameters[name].shape[0] if recurrent is None else recurrent.shape[1]
         gates, over = divmod(self.parameters[name].shape[0], width)
@@ -88,12 +88,12 @@ class Optimiser:
             copy_tensors(self.averaged, kept_buffers(self._model))
 
     def forget_gradients(self) -> None:
-        """Throws the gradients away."""
+        """Drops the gradients."""
         for parameter in self.parameters.values():
             parameter.grad = None
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that a checkpoint needs, by name: weights and buffers, those of the average, momentum and AdamW's two
+        """The tensors of a checkpoint by name: weights and buffers, those of the average, momentum and AdamW's two
         moments."""
         kept = {f"weights.{name}": tensor.detach() for name, tensor in named_tensors(self._model).items()}
         kept |= {f"averaged.{name}": tensor for name, tensor in named_tensors(self.averaged).items()}
@@ -105,7 +105,7 @@ class Optimiser:
 
     @torch.no_grad()
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Takes back what `tensors` gave; where there are no moments yet, they start at zero."""
+        """Restores what `tensors` saved; missing moments start at zero."""
         for kind, model in (("weights", self._model), ("averaged", self.averaged)):
             copy_tensors(model, {name: tensors[f"{kind}.{name}"] for name in named_tensors(model)})
         for name, parameter in self.parameters.items():

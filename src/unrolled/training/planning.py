@@ -1,4 +1,4 @@
-"""From a budget to a plan: sizes from a table fitted on texts (docs/results/text.md), times from this machine."""
+"""Plans for language models: sizes from a table fitted on texts (docs/results/text.md), speed from this machine."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from unrolled.training.plan import Plan
 SHAPES = ((64, 1), (128, 1), (192, 1), (256, 1), (256, 2), (384, 2), (512, 2))  # units in a layer, and layers
 BLOCK_SHAPES = ((64, 2), (96, 3), (128, 4), (192, 4), (256, 4), (256, 6), (384, 6))  # of memories in blocks
 WINDOW, BATCH, EMBED = 64, 32, 64
-PROBED_SIZE = 256  # units with which numbers of threads are compared
-LOOKING = 0.03  # of the time, at most, for trying sizes
-REPORTS = 60  # a training, about
-VALIDATIONS = 10  # a training, about
-VALIDATED, LEAST_VALIDATED = 0.1, 1_000  # of what training reads, in all; symbols, however few updates there are
+PROBED_SIZE = 256  # units of the model by which numbers of threads are compared
+LOOKING = 0.03  # share of the time, at most, for trying sizes
+REPORTS = 60  # per training, about
+VALIDATIONS = 10  # per training, about
+VALIDATED, LEAST_VALIDATED = 0.1, 1_000  # all validations as a share of training; tokens per validation, at least
 SAVE_SECONDS = 20.0  # between checkpoints, about
-SYMBOLS_A_UNIT = 4_000  # symbols to be read for every unit, those of all layers counted
+SYMBOLS_A_UNIT = 4_000  # training tokens per unit, with the units of all layers counted
 
 
 @dataclass(frozen=True)
 class Task:
-    """What of the data a plan depends on."""
+    """The properties of the data that a plan depends on."""
 
-    symbols: int  # V
-    training: int  # targets of the training part
-    document: float  # targets of a document, on average
+    symbols: int  # V, the size of the vocabulary
+    training: int  # targets of the training split
+    document: float  # mean targets of a document
 
 
 def plan_steps(settings: LanguageSettings, task: Task, device: str, threads: int) -> Plan:
-    """The plan for `--steps N`: it depends on the data and N alone, never on the clock or the machine's speed."""
+    """The plan for `--steps N`: it depends only on the data and N, never on the clock or the machine's speed."""
     steps = settings.steps or 1
     window, batch = settings.window or window_for(task), settings.batch or batch_for(task)
     read = steps * window * batch
@@ -47,17 +47,17 @@ def plan_steps(settings: LanguageSettings, task: Task, device: str, threads: int
 
 
 def validated(plan: Plan, read: int, least: int) -> int:
-    """Items of the validation part that are read each time, so that all validations together read a tenth of what
-    training does; but `least` of them, or they would not tell which weights are best. read: items of an update."""
-    times = 2 + plan.steps // plan.validate_every  # the first, the last and those on the way
+    """Items of the validation split for each validation, so that all validations together use a tenth of the items
+    of training, but at least `least`, to find the best weights. read: items of an update."""
+    times = 2 + plan.steps // plan.validate_every  # the first, the last and those between
     return max(least, min(plan.validation, int(VALIDATED * read * plan.steps / times)))
 
 
 def plan_minutes(settings: LanguageSettings, task: Task, device: str, threads: int, seconds: float) -> Plan:
-    """The plan for a budget: `seconds` are what is left for updates and validations.
+    """The plan for a budget: `seconds` is the time for updates and validations.
 
-    Sizes are tried from the smallest up, each for a few updates, until one would read too little in the time.
-    `threads` are at most as many as are used, and where they were not asked for, fewer if these are faster.
+    Sizes are tried from the smallest up, each for a few updates, until one would see too few tokens in the time.
+    `threads`: the maximum; without `--threads`, fewer are used where that is faster.
     """
     if settings.threads is None and device == "cpu":
         probe = shape(settings, task, device, threads, settings.size or PROBED_SIZE, 1, task.training)
@@ -82,7 +82,7 @@ def plan_minutes(settings: LanguageSettings, task: Task, device: str, threads: i
 def measured(
     settings: LanguageSettings, task: Task, device: str, threads: int, size: int, depth: int, seconds: float
 ) -> tuple[Plan, float]:
-    """The plan of a size and depth, and the seconds that an update of it takes here."""
+    """The plan for a size and depth, and the seconds of an update of it on this machine."""
     plan = shape(settings, task, device, threads, size, depth, task.training)
     pace = seconds_an_update(plan, rehearse_language(task.symbols), LOOKING * seconds)
     read = int(seconds / pace) * plan.batch * plan.window
@@ -90,31 +90,31 @@ def measured(
 
 
 def shapes_for(settings: LanguageSettings) -> list[tuple[int, int]]:
-    """(units, layers) to choose from, the smallest first: what was asked for is the same in all."""
+    """(units, layers) to choose from, the smallest first; a requested size or depth is the same in all."""
     table = BLOCK_SHAPES if in_blocks(settings.model or DEFAULT_MODEL) else SHAPES
     return list(dict.fromkeys((settings.size or size, settings.depth or depth) for size, depth in table))
 
 
 def enough(shape: tuple[int, int], read: int) -> bool:
-    """Whether so many symbols read make a model of so many units and layers worth its time."""
+    """Whether `read` training tokens are enough for a model of these (units, layers)."""
     size, depth = shape
     return size * depth * SYMBOLS_A_UNIT <= read
 
 
 def window_for(task: Task) -> int:
-    """Steps an update sees: shorter where documents are."""
+    """Steps of an update's window: fewer where documents are short."""
     return max(8, min(WINDOW, int(task.document)))
 
 
 def batch_for(task: Task) -> int:
-    """Rows: more where documents are short, so that an update sees about as many symbols."""
+    """Rows of a batch: more where documents are short, so that an update sees about as many tokens."""
     return min(8 * BATCH, BATCH * WINDOW // window_for(task))
 
 
 def shape(
     settings: LanguageSettings, task: Task, device: str, threads: int, size: int, depth: int, read: int
 ) -> Plan:
-    """Everything but the steps, for a training that reads `read` symbols."""
+    """The plan without its number of updates, for a training on `read` tokens."""
     model, epochs = settings.model or DEFAULT_MODEL, read / max(1, task.training)
     dropout = dropout_for(epochs) if settings.dropout is None else settings.dropout
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
@@ -128,19 +128,19 @@ def shape(
 
 
 def gains_by_bfloat16(model: str) -> bool:
-    """Whether products in bfloat16 make all its layers faster on a processor, and what they keep stays float32."""
+    """Whether bfloat16 products make all layers of a model faster on a CPU, with their states still in float32."""
     return all(parse_part(name)[0] in ("lstm", *IN_BLOCKS) for name in model.split("/"))
 
 
 def dropout_for(epochs: float) -> float:
-    """More where the same text is read more often."""
+    """The dropout for a number of epochs: more for more epochs."""
     if epochs < 3:
         return 0.0
     return 0.1 if epochs < 5 else 0.2 if epochs < 12 else 0.35
 
 
 def time_steps(plan: Plan, steps: int, report_every: int, validations: int, saves: int) -> Plan:
-    """The plan with its number of updates, and what falls on multiples of them."""
+    """The plan with its number of updates, warm-up, and intervals of reports, validations and checkpoints."""
     return replace(
         plan, steps=steps, warmup=max(10, steps // 50), report_every=report_every,
         validate_every=report_every * validations, save_every=report_every * saves,

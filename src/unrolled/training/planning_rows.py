@@ -1,8 +1,8 @@
-"""From a budget to a plan for examples: rows with answers, which are read many times over.
+"""Plans for examples: rows with targets, trained on for many epochs.
 
-Few rows are soon learnt by heart, so a training is as long as so many readings of them take, or as the budget, if
-that is shorter; what is left of it is not spent. Sizes and readings are from docs/results/tables.md, but those
-of texts that are written about rows, which are what the field takes for as many rows (docs/answers.md).
+A model soon overfits few rows, so a training has a fixed number of epochs, or fewer where the budget is shorter;
+spare time is left unused. Sizes and epochs are from docs/results/tables.md, except for seq2seq, where they are the
+field's usual ones for as many rows (docs/answers.md).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from unrolled.training.measure import UPDATES, Rehearsal, fastest_threads, has_f
 from unrolled.training.plan import Plan
 from unrolled.training.planning import LEAST_VALIDATED, LOOKING, gains_by_bfloat16, time_steps, validated
 
-LEAST_ROWS = 100  # that are validated on each time, however few updates there are
-REPORTS, VALIDATIONS = 60, 20  # a training, about
+LEAST_ROWS = 100  # for each validation, however few updates there are
+REPORTS, VALIDATIONS = 60, 20  # per training, about
 SAVE_SECONDS = 20.0  # between checkpoints, about
 
 
 class Recipe(NamedTuple):
-    """What serves a kind of examples."""
+    """The default settings for a kind of examples."""
 
     size: int  # units in a layer
     depth: int
@@ -31,23 +31,23 @@ class Recipe(NamedTuple):
     batch: int
     rate: float
     dropout: float
-    readings: float  # of every row
-    smoothing: float = 0.0  # of the texts that are written
-    twice: bool = False  # whether rows are read twice in an update, where there is time for it
+    readings: float  # epochs
+    smoothing: float = 0.0  # label smoothing, for seq2seq
+    twice: bool = False  # whether an update sees each row twice, where there is time for it
     matrix_rate: float = 3.75  # times the rate
-    blocks_rate: float = 0.5  # times the rate, of what stands in blocks
+    blocks_rate: float = 0.5  # times the rate, for transformers and other memories in blocks
 
 
 RECIPES = {
     "symbols": Recipe(256, 2, 64, 64, 8e-3, 0.35, 60),
-    "words": Recipe(128, 1, 128, 64, 3e-3, 0.4, 10, twice=True),  # with a vector each, rows are soon learnt by heart
-    "tags": Recipe(256, 1, 128, 32, 3e-3, 0.4, 20),  # an answer a step
+    "words": Recipe(128, 1, 128, 64, 3e-3, 0.4, 10, twice=True),  # a model with an embedding per word soon overfits
+    "tags": Recipe(256, 1, 128, 32, 3e-3, 0.4, 20),  # one target per step
     "vectors": Recipe(128, 1, 64, 64, 5e-3, 0.1, 60),
     "sound": Recipe(128, 1, 128, 32, 3e-3, 0.3, 60),
-    "rows": Recipe(128, 1, 128, 64, 3e-3, 0.2, 12),  # of a picture
+    "rows": Recipe(128, 1, 128, 64, 3e-3, 0.2, 12),  # rows of an image
     "patches": Recipe(128, 2, 128, 64, 3e-3, 0.1, 12),
 }
-"""By what a step is."""
+"""By the kind of a step."""
 
 
 WRITING = {
@@ -55,26 +55,26 @@ WRITING = {
     "pieces": Recipe(256, 1, 256, 64, 3e-3, 0.3, 30, 0.1, matrix_rate=7.0, blocks_rate=4 / 3),
     "letters": Recipe(256, 1, 256, 64, 4e-3, 0.2, 30, 0.05, matrix_rate=5.0),
 }
-"""Of texts about rows: of few rows, else by what is written."""
+"""For seq2seq: for few rows, else by the kind of target tokens."""
 FEW_ROWS = 5_000
-BLOCKS = 3  # of a writer that stands in blocks, where there are many rows
-MOST_FITS = 1 << 24  # numbers that an additive reader holds at once: rows x symbols x steps x units
+BLOCKS = 3  # layers of an encoder-decoder in blocks, for many rows
+MOST_FITS = 1 << 24  # numbers that additive attention holds at once: rows x tokens x steps x units
 
 
 @dataclass(frozen=True)
 class RowTask:
-    """What of the examples a plan depends on."""
+    """The properties of the examples that a plan depends on."""
 
-    rows: int  # of the training part
-    steps: float  # of a row, on average
-    kind: str  # of its recipe
+    rows: int  # of the training split
+    steps: float  # mean steps of a row
+    kind: str  # key of its recipe
     rehearsal: Rehearsal  # a batch of its own rows
-    padding: Callable[[int], float]  # rows of a batch -> share of what is read that is padding
-    embed: int | None = None  # of the run whose weights are the start
-    written: float | None = None  # symbols of a row's text, on average, where texts are written
+    padding: Callable[[int], float]  # rows of a batch -> share of padding
+    embed: int | None = None  # width of the embedding of the run to start from
+    written: float | None = None  # seq2seq: mean tokens of a target text
 
     def recipe(self, model: str) -> Recipe:
-        """What serves: for texts that are written, more layers of what stands in blocks, at a rate of its own."""
+        """The recipe for a model; for seq2seq, memories in blocks get more layers and another learning rate."""
         if self.written is None:
             return RECIPES[self.kind]
         few = self.rows < FEW_ROWS
@@ -85,7 +85,7 @@ class RowTask:
 
 
 def plan_row_steps(settings: TrainSettings, task: RowTask, device: str, threads: int) -> Plan:
-    """The plan for `--steps N`: it depends on the data and N alone, never on the clock or the machine's speed."""
+    """The plan for `--steps N`: it depends only on the data and N, never on the clock or the machine's speed."""
     steps = settings.steps or 1
     report = max(1, steps // REPORTS)
     validations = max(1, steps // VALIDATIONS // report)
@@ -96,7 +96,7 @@ def plan_row_steps(settings: TrainSettings, task: RowTask, device: str, threads:
 
 
 def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, threads: int, seconds: float) -> Plan:
-    """The plan for a budget: as many readings as serve, or as fit into `seconds` of updates and validations."""
+    """The plan for a budget: the recipe's epochs, or as many as fit into `seconds` of updates and validations."""
     plan = shape_rows(settings, task, device, threads)
     if settings.threads is None and device == "cpu":
         plan = replace(plan, threads=fastest_threads(plan, task.rehearsal, seconds))
@@ -104,7 +104,7 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
     wanted = int(task.recipe(plan.model).readings * task.rows / plan.batch)
     if plan.twice and wanted * pace > seconds:
         plan = replace(plan, twice=False)
-        slow = UPDATES * pace > LOOKING * seconds  # then there is no time to look again
+        slow = UPDATES * pace > LOOKING * seconds  # then there is no time to measure again
         pace = pace / 2 if slow else seconds_an_update(plan, task.rehearsal, LOOKING * seconds)
     plan = replace(plan, most=max(1, wanted))
     steps = max(1, min(wanted, int(seconds / pace)))
@@ -115,14 +115,14 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
 
 
 def shape_rows(settings: TrainSettings, task: RowTask, device: str, threads: int) -> Plan:
-    """Everything but the steps."""
+    """The plan without its number of updates."""
     model = settings.model or DEFAULT_MODEL
     recipe = task.recipe(model)
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
     batch, size, embed = settings.batch or recipe.batch, settings.size or recipe.size, recipe.embed
     dropout = recipe.dropout if settings.dropout is None else settings.dropout
     if task.written is not None:
-        embed = size  # symbols are read and written by one matrix
+        embed = size  # embedding and output layer share one matrix
         fits = int(MOST_FITS / max(1.0, task.steps * task.written * size))
         batch = settings.batch or max(1, min(batch, fits))
     return Plan(

@@ -1,4 +1,4 @@
-"""Batch norm's statistics for averaged weights, which were never trained with (Izmailov et al. 2018)."""
+"""Batch-norm statistics for averaged weights (Izmailov et al. 2018)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from unrolled import states
 from unrolled.model.weights import batch_norms
 from unrolled.training.loop import Batches, Learner
 
-READ = 16  # training batches, the same ones each time, so that a resumption finds the same statistics
+READ = 16  # training batches, the same each time, so that a resumed run gets the same statistics
 
 
 @torch.no_grad()
 def estimate_statistics(learner: Learner, batches: Batches) -> None:
     """Re-estimates the running statistics of the averaged model: the mean over the first training batches.
 
-    As `torch.optim.swa_utils.update_bn` does; nothing is dropped. Layers that do not train keep what they have, and a
-    model without batch norm costs nothing.
+    As `torch.optim.swa_utils.update_bn`, without dropout. Frozen layers keep their statistics; a model without batch
+    norm costs nothing.
     """
     averaged = learner.optimiser.averaged
     trained = batch_norms(learner.model)
@@ -32,7 +32,7 @@ def estimate_statistics(learner: Learner, batches: Batches) -> None:
     state = None
     for k in range(READ):
         batch = batches.batch(k)
-        if not batch.asked:  # padding alone: it is not trained on either
+        if not batch.asked:  # padding only: it is not trained on either
             continue
         start = averaged.start(len(batch.lengths))
         state = start if state is None else states.where(batch.fresh.to(device), start, state)
