@@ -1,1 +1,1 @@
-"""Labels, tags and numbers about rows of a table."""
+"""Predict labels, tags and numbers for rows of a table."""

@@ -1,5 +1,4 @@
-"""What stands beside a net that answers about rows, made in seconds: a linear model, and where texts have labels the
-n-grams of each label's texts."""
+"""Baselines of a prediction net, fitted in seconds: a linear model and, for texts with labels, n-grams per label."""
 
 from __future__ import annotations
 
@@ -29,12 +28,12 @@ from unrolled.tasks.prediction.metrics import suited_nats, teller_of
 from unrolled.tasks.prediction.rows import answer_rows
 from unrolled.training.checkpoint import load_tensors, save_tensors
 
-COUNTING = 0.3  # of the time for all of them, at most
-FITTING = 0.75  # of what is left of it then; the rest is for the score on validation
+COUNTING = 0.3  # largest share of the time, for counting n-grams
+FITTING = 0.75  # share of the rest for the linear model; what remains is for validation scores
 
 
 class Rival(Part, Protocol):
-    """A part that is not trained by updates."""
+    """A model that is not trained by updates."""
 
     def describe(self) -> str: ...
 
@@ -44,7 +43,7 @@ class Rival(Part, Protocol):
 
 
 def rivals_of(examples: Examples) -> list[str]:
-    """The names of those there are for these examples, in the order in which a mixture names them."""
+    """The names of the baselines for these examples, in the order in which an ensemble names them."""
     of_texts = isinstance(examples.intake, Tokens)
     outputs = [answered.output for answered in examples.answers.values()]
     labels = all(isinstance(output, LabelOutput) and not output.each for output in outputs)
@@ -52,7 +51,7 @@ def rivals_of(examples: Examples) -> list[str]:
 
 
 def check_rivals(examples: Examples, model: str | None) -> None:
-    """Raises OptionError for a model with a part that there is not for these examples."""
+    """Raise OptionError for a model with a baseline that these examples do not have."""
     if model is not None and COUNTED in model.split("+") and COUNTED not in rivals_of(examples):
         raise OptionError(
             f"--model {model}: the n-gram predicts one label per text. Requested for {examples.path}: "
@@ -64,7 +63,7 @@ def check_rivals(examples: Examples, model: str | None) -> None:
 def fit_rivals(
     examples: Examples, names: Collection[str], seed: int, deadline: Deadline = ENDLESS
 ) -> dict[str, Rival]:
-    """Those of these names, as much of each as there is time for; counting comes first."""
+    """Fit the named baselines, each as far as there is time; n-grams are counted first."""
     counted: dict[str, Rival] = {}
     if COUNTED in names:
         counted[COUNTED] = _count(examples, seed, deadline.share(COUNTING))
@@ -72,13 +71,13 @@ def fit_rivals(
 
 
 def save_rivals(run: RunFolder, rivals: dict[str, Rival]) -> None:
-    """Keeps each in a file of the run."""
+    """Save each in a file of the run."""
     for name, rival in rivals.items():
         save_tensors(run.rival(name), rival.tensors(), rival.facts())
 
 
 def load_rival(run: RunFolder, name: str, intake: Intake) -> Rival:
-    """What `save_rivals` kept by this name. Raises RunError where it is missing or damaged."""
+    """The baseline of this name, saved by `save_rivals`. Raises RunError if it is missing or damaged."""
     tensors, facts = load_tensors(run.rival(name))
     return (
         NGramBayes.from_tensors(tensors, facts)
@@ -88,26 +87,26 @@ def load_rival(run: RunFolder, name: str, intake: Intake) -> Rival:
 
 
 def best_baseline(examples: Examples, rivals: dict[str, Rival], deadline: Deadline = ENDLESS) -> tuple[Baseline, int]:
-    """The best of them on validation, each at the temperature that suits it, on as many rows as there is time for;
-    and how many these are."""
-    said, rows = answer_rows(examples, rivals, "validation", deadline)
-    found = (_baseline(examples, rival, said[name], rows, deadline) for name, rival in rivals.items())
+    """The best baseline on validation, each calibrated, on as many rows as there is time for; and the number of
+    these rows."""
+    predictions, rows = answer_rows(examples, rivals, "validation", deadline)
+    found = (_baseline(examples, rival, predictions[name], rows, deadline) for name, rival in rivals.items())
     return min(found, key=lambda one: one.validation or 0.0), len(rows)
 
 
 def _baseline(
-    examples: Examples, rival: Rival, said: Mapping[str, Tensor], rows: Ids, deadline: Deadline
+    examples: Examples, rival: Rival, predictions: Mapping[str, Tensor], rows: Ids, deadline: Deadline
 ) -> Baseline:
     if not len(rows):
         return Baseline(rival.describe(), None, None)
-    nats, words = 0.0, []
-    for name, found in said.items():
+    nats, figures = 0.0, []
+    for name, found in predictions.items():
         answered = examples.answers[name]
         teller = teller_of(answered.output)
         nats += suited_nats(answered.output, found, torch.from_numpy(answered.of(rows)), deadline)
-        score = teller.score(answered, rows, found.double(), (), deadline.within(0.0))  # no interval is shown
-        words.append(f"{name} {SHORT[teller.figure].format(score.as_dict()[teller.figure])}")
-    return Baseline(f"{rival.describe()}, {', '.join(words)}", nats, None)
+        score = teller.score(answered, rows, found.double(), (), deadline.within(0.0))  # without an interval
+        figures.append(f"{name} {SHORT[teller.figure].format(score.as_dict()[teller.figure])}")
+    return Baseline(f"{rival.describe()}, {', '.join(figures)}", nats, None)
 
 
 def _count(examples: Examples, seed: int, deadline: Deadline) -> NGramBayes:

@@ -1,4 +1,4 @@
-"""A CoNLL-U file with a run's tags in its columns."""
+"""Write a run's tags into the columns of a CoNLL-U file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from unrolled.tasks.run import Run
 
 
 def has_tags(run: Run) -> bool:
-    """Whether some output of a run is tags, which a CoNLL-U file has columns for."""
+    """Whether some output of a run is tags."""
     return any(output.each for output in run.outputs.values())
 
 
 def tag_conllu(run: Run, path: str | Path) -> Iterator[str]:
-    """The lines of a CoNLL-U file with the run's outputs in their columns; all else is as it was."""
+    """The lines of a CoNLL-U file with the run's tags in their columns; the rest does not change."""
     table = ConlluTable.open(Path(path))
     tags = sorted(name for name, output in run.outputs.items() if output.each)
     places = {CONLLU.index(name): name for name in tags if name in CONLLU}
@@ -31,7 +31,7 @@ def tag_conllu(run: Run, path: str | Path) -> Iterator[str]:
         for _, lines in table.sentences():
             yield join_words(word[1] for line in lines if (word := word_of(line)) is not None)
 
-    # read twice: a thread reads ahead in the one
+    # the file is read twice, as a thread reads ahead in one of them
     for (_, lines), answer in zip(table.sentences(), run.predict(texts(), top=1), strict=True):
         found = {place: iter(answer.best_tags(name)) for place, name in places.items()}
         for line in lines:

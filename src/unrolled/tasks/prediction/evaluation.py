@@ -1,4 +1,4 @@
-"""The scores of a run's answers, told: figures, which labels are taken for which, and what was wrong."""
+"""The evaluation of a run's predictions: scores, confusion matrix and wrong predictions."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from unrolled.metrics.regression import LabelSetScore
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.prediction.metrics import Score, teller_of
 
-MOST_SHOWN = 20  # labels of a confusion matrix that fits a terminal
-LINE, SHORTEST_HEAD = 100, 8  # characters of its lines, and of a label's name above a column, in which it may be cut
+MOST_SHOWN = 20  # most labels of a confusion matrix, to fit a terminal
+LINE, SHORTEST_HEAD = 100, 8  # characters of its lines; fewest of a label's name in its head
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """Answers with a label that a run does not know: whatever it says is wrong, and no nats can be told."""
+    """Targets with a label that a run does not know: they count as wrong, and have no nats."""
 
     count: int
-    of: int  # answers in all, rows or steps
+    of: int  # number of targets, rows or steps
     labels: tuple[str, ...]
-    nats: bool  # whether the score has nats, which leave them out
+    nats: bool  # whether the score has nats, from which they are left out
 
     @property
     def line(self) -> str:
-        """What is said of them."""
+        """The line that reports them."""
         left_out = " and are left out of the nats" if self.nats else ""
         return (
             f"{self.count:,} of {self.of:,} have a label that the run does not know ({shown(self.labels)}): "
@@ -43,7 +43,7 @@ class Unknown:
 
 
 def find_unknown(examples: Examples, rows: Ids) -> dict[str, Unknown]:
-    """The outputs of which these rows have labels that a run does not know."""
+    """The outputs for which these rows have labels that a run does not know."""
     found = {}
     for name, answered in examples.answers.items():
         count, labels = answered.count_unseen(rows)
@@ -56,14 +56,14 @@ def find_unknown(examples: Examples, rows: Ids) -> dict[str, Unknown]:
 
 @dataclass(frozen=True)
 class AnswerEvaluation(Evaluation):
-    """The scores of a run's answers on a table, or on its own test part."""
+    """The scores of a run's predictions on a table, or on its own test split."""
 
     columns: ClassVar[tuple[str, ...]] = ("file", "row", "output", "word", "right", "answer", "chance", "text")
     order: ClassVar[str] = "the most confident"
 
     scores: Mapping[str, Score]
-    beside: Mapping[str, tuple[str, float]] | None  # figures that the verdict put beside the run's own test part
-    unknown: Mapping[str, Unknown]  # of the outputs with labels that the run cannot answer with
+    beside: Mapping[str, tuple[str, float]] | None  # baselines of the summary, for the run's own test split
+    unknown: Mapping[str, Unknown]  # of outputs with labels that the run does not know
 
     @property
     def lines(self) -> list[str]:
@@ -78,8 +78,8 @@ class AnswerEvaluation(Evaluation):
                 pairs = sorted(zip(score.f1, score.labels, strict=True))[:MOST_SHOWN]
                 lines += [f"  F1 {f1:.3f}  {label}" for f1, label in pairs]
         if self.beside:
-            beside = ", ".join(f"{name} {SHORT[kind].format(figure)}" for name, (kind, figure) in self.beside.items())
-            lines.append(f"Others: {beside}")
+            others = ", ".join(f"{name} {SHORT[kind].format(figure)}" for name, (kind, figure) in self.beside.items())
+            lines.append(f"Others: {others}")
         return lines
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class AnswerEvaluation(Evaluation):
 
 
 def confusion_lines(score: LabelScore) -> list[str]:
-    """The confusion matrix as lines, a row a true label; of many labels the pairs that are confused most."""
+    """The confusion matrix as lines, one row per true label; with many labels the most frequent confusions."""
     names = score.labels
     if len(names) > MOST_SHOWN:
         return [
@@ -115,15 +115,15 @@ def confusion_lines(score: LabelScore) -> list[str]:
 
 
 def cut_name(name: str, most: int) -> str:
-    """A name in so many characters at most, with … where some are left out."""
+    """A name in at most `most` characters, with … at a cut."""
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
-def list_errors(examples: Examples, part: str, said: Mapping[str, torch.Tensor]) -> list[dict[str, Any]]:
-    """The rows that are answered wrongly, those answered surest first; of numbers all, those furthest off first."""
+def list_errors(examples: Examples, part: str, predictions: Mapping[str, torch.Tensor]) -> list[dict[str, Any]]:
+    """The wrong predictions, the most confident first; for numbers all rows, the largest error first."""
     found = []
     rows = examples.parts[part]
-    for name, one in said.items():
+    for name, one in predictions.items():
         answered = examples.answers[name]
         places, row_of, first = answered.places(rows), rows, rows
         if answered.each and isinstance(answered, Labels):

@@ -1,6 +1,6 @@
-"""Answers in words and figures, by their kind: what they are worth, what a constant would be, how a person is told.
+"""Metrics of predictions, by kind of output: scores, constant baselines and printed predictions.
 
-What models say, (A, O) as `unrolled.model.likelihoods` has it, comes in; A answers, a row's or a step's.
+Predictions come as (A, O), as `unrolled.model.likelihoods` defines them; A predictions, one per row or per step.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from unrolled.model.ensemble import blend, fit_blend, in_pieces
 from unrolled.model.likelihoods import LIKELIHOODS, is_known
 
 Score: TypeAlias = LabelScore | LabelSetScore | ValueScore
-Reach: TypeAlias = Sequence[float]  # of K numbers: deviations that an interval reaches to either side; else empty
+Reach: TypeAlias = Sequence[float]  # for K numbers: half-widths of intervals in standard deviations; else empty
 
-SHOWN_TAGS = 12  # of a row, while training
+SHOWN_TAGS = 12  # of a row, in samples during training
 
 Kind = TypeVar("Kind", bound=Answered)
 
 
 class Wrong(NamedTuple):
-    """An answer that is not right, where it stands among the answers, and how sure it was: the surer, the worse."""
+    """A wrong prediction: its index, the prediction and its confidence (for numbers: its error)."""
 
     at: int
     answer: str
@@ -49,33 +49,35 @@ class Wrong(NamedTuple):
 
 
 class Teller(ABC):
-    """Tells of the answers of one output. A subclass is final."""
+    """The metrics of one output. A subclass is final."""
 
-    figure: str  # the one by which models are set beside each other
+    figure: str  # the figure by which models are compared
 
     @abstractmethod
-    def score(self, answered: Answered, rows: Ids, said: Tensor, reach: Reach, deadline: Deadline = ENDLESS) -> Score:
-        """What is said of these rows, beside what is right."""
+    def score(
+        self, answered: Answered, rows: Ids, predictions: Tensor, reach: Reach, deadline: Deadline = ENDLESS
+    ) -> Score:
+        """Score the predictions for these rows against the targets."""
 
     @abstractmethod
     def constant(self, answered: Answered, training: Ids, rows: Ids) -> tuple[str, float]:
-        """What is always answered by who only knows the training part's answers, and its figure on these rows."""
+        """The constant baseline (majority class or median of the training split), and its figure on these rows."""
 
     @abstractmethod
-    def show(self, answered: Answered, place: int, said: Tensor) -> str:
-        """A row's answer (A, O) while training, and whether it is right; place: where the row's answers begin."""
+    def show(self, answered: Answered, place: int, predictions: Tensor) -> str:
+        """A row's prediction (A, O) as text, and whether it is correct; place: index of the row's first target."""
 
     @abstractmethod
-    def wrong(self, answered: Answered, rows: Ids, said: Tensor) -> list[Wrong]:
-        """The answers that are not right."""
+    def wrong(self, answered: Answered, rows: Ids, predictions: Tensor) -> list[Wrong]:
+        """The wrong predictions."""
 
-    def reach(self, said: Tensor, answers: Tensor) -> Reach:
-        """How far intervals reach, by answers that no weight was fitted on."""
+    def reach(self, predictions: Tensor, answers: Tensor) -> Reach:
+        """The half-widths of intervals, from targets on which no weights were fitted."""
         return ()
 
 
 class LabelTeller(Teller):
-    """Of one label, of a row or of each step."""
+    """Metrics of one label per row or per step."""
 
     figure = "accuracy"
 
@@ -83,15 +85,15 @@ class LabelTeller(Teller):
         self.output = output
 
     def score(
-        self, answered: Answered, rows: Ids, said: Tensor, reach: Reach, deadline: Deadline = ENDLESS
+        self, answered: Answered, rows: Ids, predictions: Tensor, reach: Reach, deadline: Deadline = ENDLESS
     ) -> LabelScore:
         labels = _as(Labels, answered)
         due = labels.is_due(rows)
-        score = score_labels(said.numpy()[due], labels.of(rows)[due], labels.names, deadline)
+        score = score_labels(predictions.numpy()[due], labels.of(rows)[due], labels.names, deadline)
         if not labels.each or not mark_spans(labels.given):
             return score
         ends = np.cumsum(labels.starts[rows + 1] - labels.starts[rows])[:-1]
-        answers = np.split(said.argmax(1).numpy(), ends)
+        answers = np.split(predictions.argmax(1).numpy(), ends)
         right = np.split(labels.given_ids[labels.places(rows)], ends)
         found = [[labels.names[tag] for tag in row] for row in answers]
         return replace(score, span_f1=span_f1(found, [[labels.given[tag] for tag in row] for row in right]))
@@ -101,28 +103,28 @@ class LabelTeller(Teller):
         label = int(np.argmax(count_labels(labels, training)))
         return f"always '{labels.names[label]}'", float((labels.of(rows)[labels.is_due(rows)] == label).mean())
 
-    def show(self, answered: Answered, place: int, said: Tensor) -> str:
+    def show(self, answered: Answered, place: int, predictions: Tensor) -> str:
         labels = _as(Labels, answered)
-        best = said.argmax(1).tolist()
+        best = predictions.argmax(1).tolist()
         if labels.each:
             right = labels.ids[place : place + len(best)]
             marked = [labels.names[b] if b == r else f"{labels.names[b]}?" for b, r in zip(best, right, strict=True)]
             return " ".join(marked[:SHOWN_TAGS]) + (" …" if len(marked) > SHOWN_TAGS else "")
         correct = "correct" if best[0] == labels.ids[place] else f"correct: {labels.spelled(place)}"
-        return f"{labels.names[best[0]]} ({float(said[0, best[0]].exp()):.0%}, {correct})"
+        return f"{labels.names[best[0]]} ({float(predictions[0, best[0]].exp()):.0%}, {correct})"
 
-    def wrong(self, answered: Answered, rows: Ids, said: Tensor) -> list[Wrong]:
-        chances, best = said.exp().max(1)
+    def wrong(self, answered: Answered, rows: Ids, predictions: Tensor) -> list[Wrong]:
+        probabilities, best = predictions.exp().max(1)
         labels = _as(Labels, answered)
         wrong = (best != torch.from_numpy(labels.of(rows))) & torch.from_numpy(labels.is_due(rows))
         return [
-            Wrong(at, self.output.names[int(best[at])], float(chances[at]))
+            Wrong(at, self.output.names[int(best[at])], float(probabilities[at]))
             for at in torch.nonzero(wrong).flatten().tolist()
         ]
 
 
 class LabelSetTeller(Teller):
-    """Of any number of labels."""
+    """Metrics of any number of labels per row."""
 
     figure = "micro_f1"
 
@@ -130,15 +132,15 @@ class LabelSetTeller(Teller):
         self.output = output
 
     def score(
-        self, answered: Answered, rows: Ids, said: Tensor, reach: Reach, deadline: Deadline = ENDLESS
+        self, answered: Answered, rows: Ids, predictions: Tensor, reach: Reach, deadline: Deadline = ENDLESS
     ) -> LabelSetScore:
         sets = _as(LabelSets, answered)
         right = sets.of(rows)
-        nats = LIKELIHOODS["labels"].nats(said, torch.from_numpy(right)).mean()
+        nats = LIKELIHOODS["labels"].nats(predictions, torch.from_numpy(right)).mean()
         whole = np.array(
             [bool((sets.ids[sets.starts[r] : sets.starts[r + 1]] != UNSEEN).all()) for r in rows.tolist()]
         )
-        found = (said > 0).numpy()
+        found = (predictions > 0).numpy()
         return score_label_sets(found, right > 0, whole, float(nats), self.output.names, deadline)
 
     def constant(self, answered: Answered, training: Ids, rows: Ids) -> tuple[str, float]:
@@ -150,31 +152,31 @@ class LabelSetTeller(Teller):
         both = found.sum() + right.sum()
         return f"always '{self.output.names[label]}'", float(2 * (found & right).sum() / both) if both else 0.0
 
-    def show(self, answered: Answered, place: int, said: Tensor) -> str:
+    def show(self, answered: Answered, place: int, predictions: Tensor) -> str:
         right = _as(LabelSets, answered).of(np.array([place]))[0] > 0
-        found = (said[0] > 0).numpy()
+        found = (predictions[0] > 0).numpy()
         names = ", ".join(name for name, there in zip(self.output.names, found, strict=True) if there) or "none"
         return names if (found == right).all() else f"{names} (correct: {answered.spelled(place) or 'none'})"
 
-    def wrong(self, answered: Answered, rows: Ids, said: Tensor) -> list[Wrong]:
+    def wrong(self, answered: Answered, rows: Ids, predictions: Tensor) -> list[Wrong]:
         sets = _as(LabelSets, answered)
-        right, found = sets.of(rows) > 0, (said > 0).numpy()
+        right, found = sets.of(rows) > 0, (predictions > 0).numpy()
         unseen = np.array(
             [bool((sets.ids[sets.starts[r] : sets.starts[r + 1]] == UNSEEN).any()) for r in rows.tolist()]
         )
-        surety = said.abs().sigmoid().log().sum(1).exp()
+        confidence = predictions.abs().sigmoid().log().sum(1).exp()
         return [
             Wrong(
                 at,
                 ", ".join(name for name, there in zip(self.output.names, found[at], strict=True) if there),
-                float(surety[at]),
+                float(confidence[at]),
             )
             for at in np.flatnonzero((right != found).any(1) | unseen).tolist()
         ]
 
 
 class ValueTeller(Teller):
-    """Of one or several numbers."""
+    """Metrics of one or several numbers per row."""
 
     figure = "mae"
 
@@ -183,42 +185,42 @@ class ValueTeller(Teller):
         self.mean = torch.tensor(output.mean, dtype=torch.float64)
         self.deviation = torch.tensor(output.deviation, dtype=torch.float64)
 
-    def in_units(self, said: Tensor) -> tuple[Tensor, Tensor]:
-        """What is said (A, 2K) as means and deviations (A, K) in the table's own units."""
-        means, spreads = said.double().chunk(2, 1)
-        return means * self.deviation + self.mean, spreads.exp() * self.deviation
+    def in_units(self, predictions: Tensor) -> tuple[Tensor, Tensor]:
+        """Predictions (A, 2K) as means and standard deviations (A, K), in the units of the table."""
+        means, log_stds = predictions.double().chunk(2, 1)
+        return means * self.deviation + self.mean, log_stds.exp() * self.deviation
 
     def score(
-        self, answered: Answered, rows: Ids, said: Tensor, reach: Reach, deadline: Deadline = ENDLESS
+        self, answered: Answered, rows: Ids, predictions: Tensor, reach: Reach, deadline: Deadline = ENDLESS
     ) -> ValueScore:
         values = _as(Values, answered)
-        means, deviations = self.in_units(said)
-        nats = LIKELIHOODS["value"].nats(said.double(), torch.from_numpy(values.of(rows))).mean()
-        reached = (deviations * torch.tensor(list(reach) or [NORMAL]).double()).numpy()
-        return score_values(means.numpy(), values.numbers[rows], reached, float(nats), deadline)
+        means, stds = self.in_units(predictions)
+        nats = LIKELIHOODS["value"].nats(predictions.double(), torch.from_numpy(values.of(rows))).mean()
+        half_widths = (stds * torch.tensor(list(reach) or [NORMAL]).double()).numpy()
+        return score_values(means.numpy(), values.numbers[rows], half_widths, float(nats), deadline)
 
     def constant(self, answered: Answered, training: Ids, rows: Ids) -> tuple[str, float]:
         values = _as(Values, answered)
         middle = np.median(values.numbers[training], 0)
         return f"always {self.output.write(middle.tolist())}", float(np.abs(values.numbers[rows] - middle).mean())
 
-    def show(self, answered: Answered, place: int, said: Tensor) -> str:
-        means, _ = self.in_units(said)
+    def show(self, answered: Answered, place: int, predictions: Tensor) -> str:
+        means, _ = self.in_units(predictions)
         return f"{self.output.write(means[0].tolist())} (correct: {answered.spelled(place)})"
 
-    def wrong(self, answered: Answered, rows: Ids, said: Tensor) -> list[Wrong]:
-        """Every row: of numbers the question is how far off; surety is in deviations of the training part."""
-        means, _ = self.in_units(said)
+    def wrong(self, answered: Answered, rows: Ids, predictions: Tensor) -> list[Wrong]:
+        """Every row, with its mean absolute error in standard deviations of the training split."""
+        means, _ = self.in_units(predictions)
         off = ((means - torch.from_numpy(_as(Values, answered).numbers[rows])).abs() / self.deviation).mean(1)
         return [Wrong(at, self.output.write(means[at].tolist()), float(off[at])) for at in range(len(rows))]
 
-    def reach(self, said: Tensor, answers: Tensor) -> Reach:
-        means, spreads = said.double().chunk(2, 1)
-        return interval_reach((answers - means).numpy(), spreads.exp().numpy())
+    def reach(self, predictions: Tensor, answers: Tensor) -> Reach:
+        means, log_stds = predictions.double().chunk(2, 1)
+        return interval_reach((answers - means).numpy(), log_stds.exp().numpy())
 
 
 def teller_of(output: Output) -> Teller:
-    """Who tells of an output's answers."""
+    """The metrics of an output."""
     if isinstance(output, ValueOutput):
         return ValueTeller(output)
     if isinstance(output, TextOutput):
@@ -226,30 +228,30 @@ def teller_of(output: Output) -> Teller:
     return LabelSetTeller(output) if isinstance(output, LabelSetOutput) else LabelTeller(output)
 
 
-def nats_of(output: Output, said: Tensor, answers: Tensor) -> float:
-    """Mean nats of the answers that are known; 0 where none is."""
+def nats_of(output: Output, predictions: Tensor, answers: Tensor) -> float:
+    """Mean nats of the known targets; 0 without any."""
     known = is_known(answers).nonzero()[:, 0]
     if not len(known):
         return 0.0
-    rows = (known[piece] for piece in in_pieces(len(known), said.shape[1]))
-    nats = [LIKELIHOODS[output.kind].nats(said[some].double(), answers[some]) for some in rows]
+    rows = (known[chunk] for chunk in in_pieces(len(known), predictions.shape[1]))
+    nats = [LIKELIHOODS[output.kind].nats(predictions[some].double(), answers[some]) for some in rows]
     return float(torch.cat(nats).mean())
 
 
-def suited_nats(output: Output, said: Tensor, answers: Tensor, deadline: Deadline = ENDLESS) -> float:
-    """The same at the temperature that suits these answers: sureness is put right at the end."""
-    if not len(said):
+def suited_nats(output: Output, predictions: Tensor, answers: Tensor, deadline: Deadline = ENDLESS) -> float:
+    """Mean nats at the best temperature for these targets, as the selected model is calibrated at the end."""
+    if not len(predictions):
         return 0.0
     family = LIKELIHOODS[output.kind]
     try:
-        weights = fit_blend(family, [said], answers, deadline)
-    except TrainingError:  # the nats say that it is not finite
+        weights = fit_blend(family, [predictions], answers, deadline)
+    except TrainingError:  # infinite nats mark predictions that are not finite
         return math.inf
-    return nats_of(output, blend(family, [said], weights), answers)
+    return nats_of(output, blend(family, [predictions], weights), answers)
 
 
 def facts_of(figures: Mapping[str, Any], figure: str, constant: tuple[str, float]) -> dict[str, Any]:
-    """What run.json keeps of a score, with what a constant is worth beside it."""
+    """The facts of a score for run.json, with those of the constant baseline."""
     return {**figures, "figure": figure, "constant": {"answer": constant[0], figure: constant[1]}}
 
 

@@ -1,5 +1,4 @@
-"""A run that answers about rows with labels, tags or numbers: about those that come, or a table with its right
-answers."""
+"""A run that predicts labels, tags or numbers: for inputs, streaming, or for a table with targets."""
 
 from __future__ import annotations
 
@@ -33,18 +32,18 @@ from unrolled.tasks.rows_run import RowsRun
 from unrolled.tasks.run import EvaluateOptions, PredictOptions, Reread
 from unrolled.threads import one_thread, torch_threads
 
-PROBED = 32  # items by which numbers of threads are compared
+PROBED = 32  # items with which numbers of threads are compared
 
 
 class PredictionRun(RowsRun):
-    """A run about rows, with a net, a linear model or n-grams, or what they say made one."""
+    """A run of the prediction task: a net, a linear model, n-grams, or an ensemble of them."""
 
     kind, does = Answers.kind, "predicts labels, tags or numbers"
     takes = frozenset({"errors", "skip_empty", "top", "every"})
 
     def __init__(self, folder: RunFolder, reread: Reread, device: str = "cpu", threads: int | None = None) -> None:
         super().__init__(folder, reread, device, threads)
-        # one that was stopped before its end answers by its net as it is
+        # a run that was stopped early predicts with its net alone
         self.left = folder.facts.get("left") or [self.settings.of_learnt().model or DEFAULT_MODEL]
         weights: dict[str, list[float]] = folder.facts.get("weights") or {name: [1.0] for name in self.outputs}
         self.reaches: dict[str, Reach] = folder.facts.get("reaches") or {}
@@ -77,57 +76,57 @@ class PredictionRun(RowsRun):
         return self._in_place(rows, lambda some, _: self._answers(some, options.top))
 
     def _answers(self, some: Sequence[tuple[str, Item]], top: int | None) -> Iterator[Answer]:
-        """An answer for each (name, item)."""
-        said = self._say([item for _, item in some])
-        places = dict.fromkeys(said, 0)
+        """The predictions for each (name, item)."""
+        predictions = self._predictions([item for _, item in some])
+        places = dict.fromkeys(predictions, 0)
         for name, item in some:
             own = {}
-            for out, found in said.items():
+            for out, found in predictions.items():
                 count = self._count(item) if self.outputs[out].each else 1
                 own[out] = found[places[out] : places[out] + count]
                 places[out] += count
-            yield self._told(name, own, top)
+            yield self._answer(name, own, top)
 
-    def _say(self, items: Sequence[Item]) -> dict[str, Tensor]:
-        """What is said of items, on as many threads as is faster."""
+    def _predictions(self, items: Sequence[Item]) -> dict[str, Tensor]:
+        """Predictions for items, on the faster number of threads."""
         with torch_threads(self.threads.settle(lambda: self.answerer.answer(items[:PROBED]))):
             return self.answerer.answer(items)
 
     def _count(self, item: Item) -> int:
-        """Steps of an item that an answer for each is about."""
+        """Number of steps of an item, each with a prediction."""
         return len(given_words(item)) if isinstance(item, str) else len(item)
 
-    def _told(self, name: str, said: Mapping[str, Tensor], top: int | None) -> Answer:
-        """What is said of a row, (A, O) of each output, as an answer."""
+    def _answer(self, name: str, predictions: Mapping[str, Tensor], top: int | None) -> Answer:
+        """The predictions for a row, (A, O) per output, as an `Answer`."""
         labels, tags, sets, values = {}, {}, {}, {}
-        for out, found in said.items():
+        for out, found in predictions.items():
             output = self.outputs[out]
             if isinstance(output, LabelOutput):
-                chances, order = found.exp().sort(1, descending=True)
+                probabilities, order = found.exp().sort(1, descending=True)
                 ranked = [
                     self._named(output.names, *pair)
-                    for pair in zip(order[:, :top].tolist(), chances[:, :top].tolist(), strict=True)
+                    for pair in zip(order[:, :top].tolist(), probabilities[:, :top].tolist(), strict=True)
                 ]
                 if output.each:
                     tags[out] = ranked
                 else:
                     labels[out] = ranked[0]
             elif isinstance(output, LabelSetOutput):
-                chances, order = found[0].sigmoid().sort(descending=True)
-                kept = max(top or len(chances), int((chances > THERE).sum()))
-                sets[out] = self._named(output.names, order[:kept].tolist(), chances[:kept].tolist())
+                probabilities, order = found[0].sigmoid().sort(descending=True)
+                kept = max(top or len(probabilities), int((probabilities > THERE).sum()))
+                sets[out] = self._named(output.names, order[:kept].tolist(), probabilities[:kept].tolist())
             elif isinstance(output, ValueOutput):
-                means, deviations = ValueTeller(output).in_units(found)
-                reached = deviations[0] * torch.tensor(list(self.reaches.get(out) or [NORMAL])).double()
-                pairs = zip(means[0].tolist(), reached.tolist(), strict=True)
-                values[out] = [Estimate(mean, mean - reach, mean + reach) for mean, reach in pairs]
+                means, stds = ValueTeller(output).in_units(found)
+                half_widths = stds[0] * torch.tensor(list(self.reaches.get(out) or [NORMAL])).double()
+                pairs = zip(means[0].tolist(), half_widths.tolist(), strict=True)
+                values[out] = [Estimate(mean, mean - half, mean + half) for mean, half in pairs]
         return Answer(name, labels, tags, sets, values)
 
-    def _named(self, names: Sequence[str], order: Sequence[int], chances: Sequence[float]) -> Ranked:
-        return [(names[label], chance) for label, chance in zip(order, chances, strict=True)]
+    def _named(self, names: Sequence[str], order: Sequence[int], probabilities: Sequence[float]) -> Ranked:
+        return [(names[label], probability) for label, probability in zip(order, probabilities, strict=True)]
 
     def _streaming_net(self) -> Answering:
-        """The net, where it answers at every step and alone. Raises RunError."""
+        """The net, if it can predict at every step and is the only model. Raises RunError."""
         net = self.net
         if net is None or not net.streams or len(self.answerer.parts) > 1:
             raise RunError(
@@ -139,7 +138,7 @@ class PredictionRun(RowsRun):
 
     @torch.no_grad()
     def _answer_as_read(self, net: Answering, given: Given | str, top: int | None) -> Iterator[Answer]:
-        """The net's answer after each step of a row, in constant bytes."""
+        """The net's prediction after each step of a row, in constant memory."""
         (item,) = self.giving.take_all([given])
         if isinstance(item, NoItem):
             yield self._none(name_of(given), item)
@@ -147,15 +146,15 @@ class PredictionRun(RowsRun):
         inputs, lengths = gather_steps(self.known.intake, [item])
         state = net.start(1)
         for t in range(int(lengths[0])):
-            with one_thread():  # a step of one row is too little to share
+            with one_thread():  # a step of one row is too small to parallelise
                 outputs, state = net.step(inputs[:, t], state)
-            said = {
+            predictions = {
                 name: self.answerer.likelihoods[name].blend(
                     found[None].double(), torch.tensor(self.answerer.weights[name])
                 )
                 for name, found in net.say(outputs).items()
             }
-            yield self._told(name_of(given), said, top)
+            yield self._answer(name_of(given), predictions, top)
 
     def _evaluate(self, data: str | None, options: EvaluateOptions) -> AnswerEvaluation:
         examples = self._read(Answers, data, options.skip_empty).examples
@@ -164,28 +163,28 @@ class PredictionRun(RowsRun):
         part, called = self._part_of(examples, data)
         found: dict[str, list[Tensor]] = {name: [] for name in self.outputs}
         for items in iterate(examples.part_items(part), TOGETHER):
-            for name, said in self._say(items).items():
-                found[name].append(said)
+            for name, predictions in self._predictions(items).items():
+                found[name].append(predictions)
         whole = {name: torch.cat(each) for name, each in found.items()}
         rows = examples.parts[part]
         scores = {}
-        for name, said in whole.items():
+        for name, predictions in whole.items():
             reach = self.reaches.get(name) or ()
-            scores[name] = teller_of(self.outputs[name]).score(examples.answers[name], rows, said, reach)
+            scores[name] = teller_of(self.outputs[name]).score(examples.answers[name], rows, predictions, reach)
         wrong = list_errors(examples, part, whole) if options.errors else []
-        beside = None if data is not None else self._beside()
-        return AnswerEvaluation(called, scores, beside, find_unknown(examples, rows), wrong=wrong)
+        baselines = None if data is not None else self._baselines()
+        return AnswerEvaluation(called, scores, baselines, find_unknown(examples, rows), wrong=wrong)
 
-    def _beside(self) -> dict[str, tuple[str, float]]:
-        """What the verdict put beside the run: a figure and its name."""
-        beside: dict[str, tuple[str, float]] = {}
+    def _baselines(self) -> dict[str, tuple[str, float]]:
+        """The baselines of the summary: the name of the figure, and its value."""
+        baselines: dict[str, tuple[str, float]] = {}
         for name, facts in self.facts["scores"].get("outputs", {}).items():
             prefix = f"{name}: " if len(self.outputs) > 1 else ""
             figure = facts.get("figure", "accuracy")
-            beside |= {prefix + other: (figure, score[figure]) for other, score in facts["beside"].items()}
+            baselines |= {prefix + other: (figure, score[figure]) for other, score in facts["beside"].items()}
             if "constant" in facts:
-                beside[prefix + facts["constant"]["answer"]] = figure, facts["constant"][figure]
+                baselines[prefix + facts["constant"]["answer"]] = figure, facts["constant"][figure]
             else:  # an older run
                 frequent = facts["most_frequent"]
-                beside[f"{prefix}always '{frequent['label']}'"] = figure, frequent["accuracy"]
-        return beside
+                baselines[f"{prefix}always '{frequent['label']}'"] = figure, frequent["accuracy"]
+        return baselines

@@ -1,4 +1,4 @@
-"""What models say about a part's rows: as many of them as there is room and time for, all models about the same."""
+"""Predictions of several models for the rows of a split: for as many as memory and time allow, the same for all."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from unrolled.model.predictor import Part
 from unrolled.tasks.dataset import in_turn, spread
 from unrolled.tasks.requests import TOGETHER
 
-Said: TypeAlias = dict[str, dict[str, Tensor]]  # part's name -> output -> what it says (A, O)
+Predictions: TypeAlias = dict[str, dict[str, Tensor]]  # model's name -> output -> predictions (A, O)
 
-MOST_CELLS = 1 << 22  # answers times what is said of each: labels, numbers; with more labels fewer rows are read
-AT_ONCE = 128  # rows between two looks at a deadline
+MOST_CELLS = 1 << 22  # predictions times their width; with more labels fewer rows are used
+AT_ONCE = 128  # rows between two checks of the deadline
 
 
 def answer_rows(
     examples: Examples, parts: Mapping[str, Part], part: str, deadline: Deadline = ENDLESS
-) -> tuple[Said, Ids]:
-    """What each model says about a part's rows, and which rows these are, in that order.
+) -> tuple[Predictions, Ids]:
+    """The predictions of each model for the rows of a split, and these rows, in the same order.
 
-    Where the deadline passes they are fewer, `AT_ONCE` at least, drawn from all of the part.
+    If the deadline passes there are fewer rows, at least `AT_ONCE`, sampled from all of the split.
     """
     rows = spread(examples.parts[part], most_rows(examples, part))
     found: dict[str, dict[str, list[Tensor]]] = {name: {out: [] for out in examples.answers} for name in parts}
@@ -40,14 +40,14 @@ def answer_rows(
         read.append(some)
         items = list(PartItems(examples.items, some))
         for name, one in parts.items():
-            for out, said in one.answer(items).items():
-                found[name][out].append(said)
+            for out, predictions in one.answer(items).items():
+                found[name][out].append(predictions)
     joined = {name: {out: torch.cat(each) for out, each in outs.items() if each} for name, outs in found.items()}
     return joined, np.concatenate([rows[:0], *read])
 
 
 def most_rows(examples: Examples, part: str) -> int:
-    """As many of a part's rows as there is room for what is said about them."""
+    """The number of rows of a split whose predictions fit in memory."""
     rows = examples.parts[part]
     widest = max(
         answered.output.width * max(1, len(answered.places(rows)) // max(1, len(rows)))

@@ -1,4 +1,4 @@
-"""The verdict on answers: which of a net, what stands beside it and all weighed is left, and what each is worth."""
+"""The summary of a prediction run: select the net, a baseline or their ensemble, and score each."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from unrolled.tasks.trend import trend_line
 
 @dataclass(frozen=True)
 class AnswerVerdict:
-    """What came out. Test scores are of rows that nothing was chosen by."""
+    """The summary of a prediction run. Nothing is selected on test rows."""
 
-    model: str  # what is left: lstm, linear, ngram, or several: lstm+linear+ngram
-    part: str  # that scores are on: test, or validation where there is no test part
-    scores: Mapping[str, Mapping[str, Score]]  # output -> of each model, the one that is left among them
-    constants: Mapping[str, tuple[str, float]]  # output -> a constant answer, and its figure
-    figures: Mapping[str, str]  # output -> the figure by which models are set beside each other
-    validation: Mapping[str, float]  # nats an answer of each model on validation, weighed on its other half
-    choice: bool  # whether the model was chosen by them
-    trend: str | None  # as `trend_of` has it; None where nothing was trained
+    model: str  # the selected model: lstm, linear, ngram or an ensemble such as lstm+linear+ngram
+    part: str  # the scored split: test, or validation without a test split
+    scores: Mapping[str, Mapping[str, Score]]  # output -> model -> score; includes the selected model
+    constants: Mapping[str, tuple[str, float]]  # output -> constant baseline, and its figure
+    figures: Mapping[str, str]  # output -> the figure by which models are compared
+    validation: Mapping[str, float]  # nats per prediction of each model, each half with weights of the other
+    choice: bool  # whether the model was selected by them
+    trend: str | None  # from `trend_of`; None without training
     baseline_name: str
-    data: str  # the path of what it was trained on
-    unfitted: Sequence[str] = ()  # models whose parts count alike, as no weights could be fitted
-    unfinished: Sequence[str] = ()  # models whose weights there was no time to fit to the end
-    rows: int = 0  # of the part, that were read; fewer than it has where time or room was short
+    data: str  # the path of the training data
+    unfitted: Sequence[str] = ()  # ensembles with equal weights, as none could be fitted
+    unfinished: Sequence[str] = ()  # ensembles without time to finish fitting weights
+    rows: int = 0  # scored rows of the split; fewer than all if time or memory was short
     rows_of_part: int = 0
-    split: str = ""  # how the part was made
-    asked: Sequence[str] = ()  # words of the command that trains a net on the same, behind the path
+    split: str = ""  # how the split was made
+    asked: Sequence[str] = ()  # options of the command that trains a net on the same data
 
     @property
     def lines(self) -> list[str]:
-        """What the command prints."""
+        """The lines that the command prints."""
         lines = []
         for name, scores in self.scores.items():
             few = "" if self.rows == self.rows_of_part else f" ({self.rows:,} of its {self.rows_of_part:,} rows)"
@@ -77,14 +77,14 @@ class AnswerVerdict:
 
     @property
     def net(self) -> str:
-        """The name of the part that was trained."""
+        """The name of the trained model."""
         return next(name for name in self.validation if name not in UNTRAINED and "+" not in name)
 
     def _is_other(self, name: str) -> bool:
         return name != self.model and name not in UNTRAINED
 
     def _baselines(self, output: str) -> str:
-        """The figures of what is not trained, and how the model stands beside the best of them."""
+        """The figures of the baselines, and the comparison with the best of them."""
         figure, scores = self.figures[output], self.scores[output]
         more = figure not in SMALLER
         found = {
@@ -96,11 +96,11 @@ class AnswerVerdict:
         found[constant] = value
         best = (max if more else min)(found.values())
         low, high = scores[self.model].as_dict()[f"{figure}_interval"]
-        told = ", ".join(f"{name} {SHORT[figure].format(one)}" for name, one in found.items())
-        return f"Baselines: {told}. {standing(self.model, (low, high), best, more)}"
+        figures = ", ".join(f"{name} {SHORT[figure].format(one)}" for name, one in found.items())
+        return f"Baselines: {figures}. {standing(self.model, (low, high), best, more)}"
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures in plain names."""
+        """The figures, for JSON."""
         return {
             "model": self.model,
             "part": self.part,
@@ -120,38 +120,38 @@ class AnswerVerdict:
         }
 
 
-Weights = dict[str, list[float]]  # of each output
+Weights = dict[str, list[float]]  # output -> a weight per member
 
 
 @dataclass(frozen=True)
-class Weighed:
-    """Candidates, each of one part or several, weighed on validation and scored."""
+class Candidates:
+    """Single models and ensembles, with weights fitted on validation, and their scores."""
 
-    validation: dict[str, float]  # nats an answer of each, each half of validation weighed by the other
-    weights: dict[str, Weights]  # of each candidate
-    reaches: dict[str, dict[str, Reach]]  # of each candidate, for each output
-    part: str  # that is scored: test, or validation where there is none, its halves weighed by each other
-    rows: Ids  # of that part, which were read
+    validation: dict[str, float]  # nats per prediction; each half of validation with weights fitted on the other
+    weights: dict[str, Weights]  # candidate -> weights
+    reaches: dict[str, dict[str, Reach]]  # candidate -> output -> half-widths
+    part: str  # the scored split: test, or else validation, each half with weights fitted on the other
+    rows: Ids  # the scored rows of that split
     scores: dict[str, dict[str, Score]]  # output -> candidate
-    unfitted: list[str]  # candidates whose parts count alike, as no weights could be fitted
-    unfinished: list[str]  # candidates of several parts whose weights the deadline left half fitted
+    unfitted: list[str]  # candidates with equal weights, as none could be fitted
+    unfinished: list[str]  # ensembles whose fit the deadline cut short
 
 
-FITTING = 0.3  # of what is left then, for weights
-WEIGHING = 0.4  # of the time for all of it, at most, for what is said on validation
-READING = 0.7  # of what is left then, for what is said on the test part; the rest is for intervals
+FITTING = 0.3  # share of the time left after validation, for weights
+WEIGHING = 0.4  # largest share of the time, for predictions on validation
+READING = 0.7  # share of the time left after fitting, for test predictions; the rest is for intervals
 
 
 def weigh(
     examples: Examples, parts: Mapping[str, Part], candidates: Mapping[str, list[str]], deadline: Deadline = ENDLESS
-) -> Weighed:
-    """Fits each candidate's weights on validation, and scores it on the test part; on as many rows of both as there
-    is time for."""
-    said, read = answer_rows(examples, parts, "validation", deadline.share(WEIGHING))
-    answers = right_answers(examples, read)
+) -> Candidates:
+    """Fit the weights of each candidate on validation, and score it on the test split; on as many rows of both as
+    there is time for."""
+    predictions, read = answer_rows(examples, parts, "validation", deadline.share(WEIGHING))
+    targets = targets_of(examples, read)
     outputs = {name: answered.output for name, answered in examples.answers.items()}
     families = {name: LIKELIHOODS[output.kind] for name, output in outputs.items()}
-    tellers = {name: teller_of(output) for name, output in outputs.items()}
+    metrics = {name: teller_of(output) for name, output in outputs.items()}
     validation, weights, reaches = {}, {}, {}
     unfitted, unfinished = [], []
     scored: dict[str, dict[str, Tensor]] = {}
@@ -159,67 +159,71 @@ def weigh(
     for place, (label, some) in enumerate(candidates.items()):
         own = fitting.share(1 / (len(candidates) - place))
         try:
-            unseen, weights[label], in_time = fit_candidate(families, [said[one] for one in some], answers, own)
+            unseen, weights[label], in_time = fit_candidate(
+                families, [predictions[one] for one in some], targets, own
+            )
             unfinished += [label] if len(some) > 1 and not in_time else []
         except TrainingError:
             unfitted.append(label)
-            weights[label] = {out: [1 / len(some)] * len(some) for out in answers}
-            unseen = blended(families, [said[one] for one in some], weights[label])
-        reaches[label] = {out: tellers[out].reach(unseen[out], answers[out]) for out in answers}
-        validation[label] = sum(nats_of(outputs[out], unseen[out], answers[out]) for out in answers)
+            weights[label] = {out: [1 / len(some)] * len(some) for out in targets}
+            unseen = ensemble_predictions(families, [predictions[one] for one in some], weights[label])
+        reaches[label] = {out: metrics[out].reach(unseen[out], targets[out]) for out in targets}
+        validation[label] = sum(nats_of(outputs[out], unseen[out], targets[out]) for out in targets)
         if not examples.count("test"):
             scored[label] = unseen
     part, rows = "validation", read
     if examples.count("test"):
-        part, said, unseen = "test", {}, {}  # what is said of validation is let go before as much again is read
-        said, rows = answer_rows(examples, parts, "test", deadline.share(READING))
-    scores: dict[str, dict[str, Score]] = {out: {} for out in answers}
-    left = len(candidates) * len(answers)
+        part, predictions, unseen = "test", {}, {}  # frees the validation predictions first
+        predictions, rows = answer_rows(examples, parts, "test", deadline.share(READING))
+    scores: dict[str, dict[str, Score]] = {out: {} for out in targets}
+    left = len(candidates) * len(targets)
     for label, some in candidates.items():
-        answered = scored.pop(label, None) or blended(families, [said[one] for one in some], weights[label])
-        for out in answers:
+        answered = scored.pop(label, None) or ensemble_predictions(
+            families, [predictions[one] for one in some], weights[label]
+        )
+        for out in targets:
             own = deadline.share(1 / left)
-            scores[out][label] = tellers[out].score(
+            scores[out][label] = metrics[out].score(
                 examples.answers[out], rows, answered[out], reaches[label][out], own
             )
             left -= 1
-    return Weighed(validation, weights, reaches, part, rows, scores, unfitted, unfinished)
+    return Candidates(validation, weights, reaches, part, rows, scores, unfitted, unfinished)
 
 
-def blended(
-    families: Mapping[str, Likelihood], said: Sequence[Mapping[str, Tensor]], weights: Weights
+def ensemble_predictions(
+    families: Mapping[str, Likelihood], predictions: Sequence[Mapping[str, Tensor]], weights: Weights
 ) -> dict[str, Tensor]:
-    """What several parts say of each output together."""
-    return {out: blend(families[out], [one[out] for one in said], each) for out, each in weights.items()}
+    """The predictions of an ensemble for each output."""
+    return {out: blend(families[out], [one[out] for one in predictions], each) for out, each in weights.items()}
 
 
 def fit_candidate(
-    families: Mapping[str, Likelihood], said: Sequence[Mapping[str, Tensor]], answers: Mapping[str, Tensor],
+    families: Mapping[str, Likelihood], predictions: Sequence[Mapping[str, Tensor]], targets: Mapping[str, Tensor],
     deadline: Deadline,
 ) -> tuple[dict[str, Tensor], Weights, bool]:  # fmt: skip
-    """What several parts say of each output together, each half of the rows under weights fitted on the other; the
-    weights fitted on all; and whether there was time for these. Raises TrainingError where there are none."""
+    """The predictions of an ensemble for each output, each half of the rows under weights fitted on the other half;
+    the weights fitted on all rows; and whether the fit finished in time. Raises TrainingError if that fails."""
     unseen: dict[str, Tensor] = {}
     weights: Weights = {}
     all_in_time = True
-    for place, out in enumerate(answers):
-        found, own = [one[out] for one in said], deadline.share(1 / (len(answers) - place))
-        unseen[out] = blend_unseen(families[out], found, answers[out], own.share(0.6))
-        weights[out], in_time = fit_in_time(families[out], found, answers[out], own)
+    for place, out in enumerate(targets):
+        found, own = [one[out] for one in predictions], deadline.share(1 / (len(targets) - place))
+        unseen[out] = blend_unseen(families[out], found, targets[out], own.share(0.6))
+        weights[out], in_time = fit_in_time(families[out], found, targets[out], own)
         all_in_time = all_in_time and in_time
     return unseen, weights, all_in_time
 
 
 @dataclass(frozen=True)
-class Left:
-    """What a run answers with."""
+class Selected:
+    """The selected model: its members, weights and half-widths of intervals."""
 
     parts: list[str]
     weights: Weights
     reaches: dict[str, Reach]
 
     def facts(self) -> dict[str, object]:
-        """What run.json keeps."""
+        """The facts for run.json."""
         reaches = {name: list(reach) for name, reach in self.reaches.items() if reach}
         return {"left": self.parts, "weights": self.weights, **({"reaches": reaches} if reaches else {})}
 
@@ -231,18 +235,17 @@ def judge_answers(
     trend: str,
     baseline: str,
     deadline: Deadline = ENDLESS,
-) -> tuple[AnswerVerdict, Left]:
-    """Weighs each part and all of them, or those that were asked for, and leaves these or what is best on
-    validation."""
+) -> tuple[AnswerVerdict, Selected]:
+    """Score each model and their ensemble (or the requested one); select the requested or the best on validation."""
     names = list(parts)
     asked = (settings.model or "").split("+") if settings.mixed else list(UNTRAINED)
     together = [name for name in names if name not in UNTRAINED or name in asked]
     whole = "+".join(together)
     candidates: dict[str, list[str]] = {name: [name] for name in names} | {whole: together}
-    weighed = weigh(examples, parts, candidates, deadline)
-    left = select(weighed.validation) if settings.model is None else whole if settings.mixed else names[0]
-    verdict = _verdict(examples, weighed, left, settings.model is None, trend, baseline)
-    return verdict, Left(candidates[left], weighed.weights[left], weighed.reaches[left])
+    fitted = weigh(examples, parts, candidates, deadline)
+    selected = select(fitted.validation) if settings.model is None else whole if settings.mixed else names[0]
+    summary = _summary(examples, fitted, selected, settings.model is None, trend, baseline)
+    return summary, Selected(candidates[selected], fitted.weights[selected], fitted.reaches[selected])
 
 
 def judge_alone(
@@ -251,31 +254,31 @@ def judge_alone(
     settings: TrainSettings,
     baseline: str,
     deadline: Deadline = ENDLESS,
-) -> tuple[AnswerVerdict, Left]:
-    """The verdict on the one part there is, and its temperature for each output."""
+) -> tuple[AnswerVerdict, Selected]:
+    """The summary of a single model, and its temperature for each output."""
     (name,) = parts
-    weighed = weigh(examples, parts, {name: [name]}, deadline)
-    verdict = _verdict(examples, weighed, name, False, None, baseline)
-    verdict = replace(verdict, asked=settings.net_options())
-    return verdict, Left([name], weighed.weights[name], weighed.reaches[name])
+    fitted = weigh(examples, parts, {name: [name]}, deadline)
+    summary = _summary(examples, fitted, name, False, None, baseline)
+    summary = replace(summary, asked=settings.net_options())
+    return summary, Selected([name], fitted.weights[name], fitted.reaches[name])
 
 
-def _verdict(
-    examples: Examples, weighed: Weighed, left: str, choice: bool, trend: str | None, baseline: str
+def _summary(
+    examples: Examples, fitted: Candidates, selected: str, choice: bool, trend: str | None, baseline: str
 ) -> AnswerVerdict:
-    tellers = {name: teller_of(answered.output) for name, answered in examples.answers.items()}
-    training, rows = examples.parts["training"], weighed.rows
+    metrics = {name: teller_of(answered.output) for name, answered in examples.answers.items()}
+    training, rows = examples.parts["training"], fitted.rows
     return AnswerVerdict(
-        model=left, part=weighed.part, scores=weighed.scores,
-        constants={name: one.constant(examples.answers[name], training, rows) for name, one in tellers.items()},
-        figures={name: one.figure for name, one in tellers.items()}, validation=weighed.validation, choice=choice,
-        trend=trend, baseline_name=baseline, data=str(examples.path), unfitted=weighed.unfitted,
-        unfinished=weighed.unfinished, rows=len(rows),
-        rows_of_part=examples.count(weighed.part),
+        model=selected, part=fitted.part, scores=fitted.scores,
+        constants={name: one.constant(examples.answers[name], training, rows) for name, one in metrics.items()},
+        figures={name: one.figure for name, one in metrics.items()}, validation=fitted.validation, choice=choice,
+        trend=trend, baseline_name=baseline, data=str(examples.path), unfitted=fitted.unfitted,
+        unfinished=fitted.unfinished, rows=len(rows),
+        rows_of_part=examples.count(fitted.part),
         split=examples.split,
     )  # fmt: skip
 
 
-def right_answers(examples: Examples, rows: Ids) -> dict[str, Tensor]:
-    """What is right about these rows, of each output."""
+def targets_of(examples: Examples, rows: Ids) -> dict[str, Tensor]:
+    """The targets of these rows, for each output."""
     return {out: torch.from_numpy(answered.of(rows)) for out, answered in examples.answers.items()}

@@ -1,4 +1,4 @@
-"""Examples as the subject of a training: what is to be answered about each row of a table."""
+"""The prediction task: labels, tags or numbers for each row of a table."""
 
 from __future__ import annotations
 
@@ -59,28 +59,28 @@ if TYPE_CHECKING:
     from unrolled.training.loop import Batches, Lesson
     from unrolled.training.plan import Clock, Plan
 
-CLOSING, CLOSING_SHARE = 0.3, 0.08  # seconds, and at most this share of a budget, for choosing and scoring
-SECONDS_A_ROW, MANY_LABELS = 0.0002, 200  # for the scores of a row, twice as many seconds with so many labels
-FITTED_ALONE = 0.5  # of the time, at most, for fitting where nothing is trained
-SHOWN = 8  # validation rows whose answers are shown on the way
-LOOKED_AT = 16  # batches by which the share of padding is told
+CLOSING, CLOSING_SHARE = 0.3, 0.08  # seconds, and largest share of a budget, for selecting and scoring
+SECONDS_A_ROW, MANY_LABELS = 0.0002, 200  # seconds to score a row; twice as many with this many labels
+FITTED_ALONE = 0.5  # largest share of the time for fitting, without a net to train
+SHOWN = 8  # validation rows in the samples during training
+LOOKED_AT = 16  # batches on which the share of padding is measured
 
 
 class Answers(Subject):
-    """Rows of a table and their answers; what is learnt stands beside a linear model."""
+    """Rows of a table with targets; the net is compared with baselines."""
 
     kind, data, settings_class = "answers", "table", AnswerSettings
     baseline_share = 0.08
     settings: AnswerSettings
-    _judging = 0.0  # seconds that `AT_ONCE` rows took what stands beside the net, scores included
+    _judging = 0.0  # seconds of the baselines for `AT_ONCE` rows, with scores
     terms = Terms("nats per prediction", "rows", "linear model", "predicted", "predicts", "predict")
 
     def __init__(
         self, examples: Examples, settings: AnswerSettings, began: str | None = None, embed: int | None = None,
         read_text: Callable[[], Corpus] | None = None,
     ) -> None:  # fmt: skip
-        """began: the kind of run that it started from, where that is another; embed: of the run it starts from.
-        read_text: reads the text of the language model whose words are the start, not its memory."""
+        """began: the kind of the run that it started from, if another kind. embed: embedding width of that run.
+        read_text: reads the text of the language model, if its word vectors (not its memory) are the start."""
         self.examples, self.settings, self.began, self.embed = examples, settings, began, embed
         self._read_text = read_text
         check_rows(examples, settings)
@@ -130,14 +130,14 @@ class Answers(Subject):
 
     @property
     def varied(self) -> bool:
-        """Whether each row is read as one like it, another each time."""
+        """Whether training rows are augmented at random."""
         return is_varied(self.examples, self.settings)
 
     @property
     def weighed(self) -> str:
         if self.settings.model is None:
-            beside = " and ".join(f"the {UNTRAINED[name][0]}" for name in rivals_of(self.examples))
-            return f"; at the end combined with {beside}, and the best on validation is selected"
+            baselines = " and ".join(f"the {UNTRAINED[name][0]}" for name in rivals_of(self.examples))
+            return f"; at the end combined with {baselines}, and the best on validation is selected"
         return f"; at the end combined as {self.settings.model}" if self.settings.mixed else ""
 
     def items(self, part: str) -> int:
@@ -154,7 +154,7 @@ class Answers(Subject):
         rows = self.examples.parts["training"]
         looked = [len(intake.encode(self.examples.items[row])) for row in rows[:200].tolist()]
         each = any(answered.each for answered in self.examples.answers.values())
-        # from a language model's memory words take as many readings as symbols (docs/results/pretraining.md)
+        # with a language model's memory, words need as many epochs as characters (docs/results/pretraining.md)
         worded = isinstance(intake, Tokens) and intake.worded and self.began is None
         kind = "tags" if each else intake.kind if intake.kind in FEATURES else "words" if worded else "symbols"
         task = RowTask(len(rows), float(np.mean(looked)), kind, self._rehearse, self.padding_share, self.embed)
@@ -163,7 +163,7 @@ class Answers(Subject):
         return plan_row_minutes(settings, task, device, threads, seconds)
 
     def padding_share(self, batch: int) -> float:
-        """How much of what is read in batches of so many rows is padding."""
+        """The share of padding in batches of this many rows."""
         return ExampleBatches(self.examples, "training", batch, self.settings.seed).padding_share(LOOKED_AT)
 
     def _rehearse(self, plan: Plan) -> tuple[nn.Module, Lesson]:
@@ -207,16 +207,16 @@ class Answers(Subject):
         return self._batches(plan, self.settings.seed)
 
     def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
-        """Nats an answer at the temperature that suits the part."""
-        said, answers, read = self._answers_of(model, part, limit, deadline)
+        """Nats per prediction, at the best temperature for the split."""
+        predictions, targets, read = self._predictions_of(model, part, limit, deadline)
         nats = [
-            suited_nats(self.examples.answers[name].output, found, answers[name], deadline)
-            for name, found in said.items()
+            suited_nats(self.examples.answers[name].output, found, targets[name], deadline)
+            for name, found in predictions.items()
         ]
         return Reading(sum(nats), read)
 
     @torch.no_grad()
-    def _answers_of(
+    def _predictions_of(
         self, model: Any, part: str, limit: int, deadline: Deadline
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
         read = 0
@@ -227,9 +227,9 @@ class Answers(Subject):
                 break
             read += len(rows)
             batch = make_batch(self.examples, rows, len(rows))
-            for name, said in model.say(model.answer(batch.inputs, batch.lengths)).items():
+            for name, predictions in model.say(model.answer(batch.inputs, batch.lengths)).items():
                 asked = is_asked(batch.answers[name])
-                found[name].append(said.cpu()[asked])
+                found[name].append(predictions.cpu()[asked])
                 right[name].append(batch.answers[name][asked])
         joined = {n: torch.cat(parts) for n, parts in found.items()}
         return joined, {n: torch.cat(parts) for n, parts in right.items()}, read
@@ -239,17 +239,17 @@ class Answers(Subject):
         rows = examples.parts["validation" if self.items("validation") else "training"][:SHOWN].tolist()
         found = Net(model, examples.intake).answer([examples.items[row] for row in rows])  # type: ignore[arg-type]
         lines: list[list[str]] = [[] for _ in rows]
-        for name, said in found.items():
+        for name, predictions in found.items():
             answered, place = examples.answers[name], 0
             for number, row in enumerate(rows):
                 places = answered.places(np.array([row]))
-                own = said[place : place + len(places)]
+                own = predictions[place : place + len(places)]
                 place += len(places)
                 lines[number].append(
                     teller_of(answered.output).show(answered, int(places[0]), own) if len(own) else ""
                 )
         return "\n".join(
-            f"{shown_row(examples, row)} -> {'; '.join(answers)}" for row, answers in zip(rows, lines, strict=True)
+            f"{shown_row(examples, row)} -> {'; '.join(shown)}" for row, shown in zip(rows, lines, strict=True)
         )
 
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
@@ -266,18 +266,18 @@ class Answers(Subject):
         widest = max(answered.output.width for answered in self.examples.answers.values())
         validation, test = (min(self.items(part), most_rows(self.examples, part)) for part in ("validation", "test"))
         started = time.monotonic()
-        *_, read = self._answers_of(model, "validation", AT_ONCE, clock.deadline())
+        *_, read = self._predictions_of(model, "validation", AT_ONCE, clock.deadline())
         reading = (time.monotonic() - started) * AT_ONCE / max(1, read) + self._judging
         scoring = (validation + test) * SECONDS_A_ROW * (1 + widest / MANY_LABELS)
         all_rows = reading / AT_ONCE * max(validation / WEIGHING, (validation + test / READING) / (1 - FITTING))
-        least = 2 * reading  # so many rows of validation and test part are judged however late it is
+        least = 2 * reading  # this many validation and test rows are scored however little time is left
         return ConclusionCost(max(least, min(CLOSING_SHARE * clock.budget, CLOSING + scoring + all_rows)))
 
     def kept_baselines(self, run: RunFolder) -> list[str]:
         names = rivals_of(self.examples)
         if run.rival(COUNTED).exists():
             return names
-        return [name for name in names if name != COUNTED]  # the run began before there were n-grams of labels
+        return [name for name in names if name != COUNTED]  # the run is older than the n-grams of labels
 
     def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
         deadline = record.deadline
