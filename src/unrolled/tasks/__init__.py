@@ -1,1 +1,1 @@
-"""What can be learnt: from a path and options to a task, and a room for each."""
+"""The tasks: from a path and options to a task, with one package for each."""

@@ -1,4 +1,4 @@
-"""What a training is about, as the training sees it: a text, or examples with answers."""
+"""The interface of a task: its data, model and evaluation, as a training uses them."""
 
 from __future__ import annotations
 
@@ -24,50 +24,50 @@ if TYPE_CHECKING:
 
 
 class Reading(NamedTuple):
-    """What a model is worth on a part."""
+    """The loss of a model on a split."""
 
-    nats: float  # in the subject's unit
-    items: int  # that were read
+    nats: float  # in the unit of the task
+    items: int  # number of items evaluated
 
 
 class Started(NamedTuple):
-    """What a training may take over from a run."""
+    """The components that a training takes over from a run."""
 
     components: Components
-    unlike: Mapping[str, str] = MappingProxyType({})  # component that is not taken over -> why
+    unlike: Mapping[str, str] = MappingProxyType({})  # component that is not taken over -> the reason
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What is to be beaten, and its scores in the subject's unit; None where a part is empty."""
+    """A baseline and its scores in the unit of the task; None where a split is empty."""
 
-    name: str  # "7-gram (Kneser–Ney)", and what was given up, if anything
+    name: str  # "7-gram (Kneser–Ney)", with what was cut short, if anything
     validation: float | None
     test: float | None
 
     def facts(self) -> dict[str, Any]:
-        """What run.json keeps."""
+        """The facts for run.json."""
         return {"name": self.name, "validation": self.validation, "test": self.test}
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> Baseline:
-        """The baseline that `facts` was of."""
+        """The baseline with these facts."""
         return cls(str(facts["name"]), facts["validation"], facts["test"])
 
 
 class Terms(NamedTuple):
-    """The words in which a subject's training is told of."""
+    """The terms in which the training of a task is printed."""
 
-    unit: str  # of scores: nats a character
-    items: str  # what is read: symbols
-    rival: str  # what is to be beaten: n-gram
-    wrote: str  # of what is shown on the way, at first
-    writes: str  # and now
-    use: str  # the command that a run is for: sample
+    unit: str  # of scores: "nats per character"
+    items: str  # what scores count: "tokens"
+    rival: str  # the baseline: "n-gram"
+    wrote: str  # heading of the first sample
+    writes: str  # heading of the newest sample
+    use: str  # the command for a trained run: "sample"
 
 
 class Concluded(Protocol):
-    """A verdict: a few lines at the end of a training, from figures alone."""
+    """The summary of a training: a few lines, derived from its figures."""
 
     @property
     def lines(self) -> list[str]: ...
@@ -76,33 +76,33 @@ class Concluded(Protocol):
 
 
 class Subject(ABC):
-    """Data, and what is to be learnt about it: all that a training asks of either. A subclass is final.
+    """A task: data with a model to train on it, as a training needs them. A subclass is final.
 
-    Items are what scores count: symbols of a text, or rows of a table.
+    Items are the units that scores count: tokens of a text, or rows of a table.
     """
 
-    kind: ClassVar[str]  # what run.json calls it
-    data: ClassVar[str]  # what it is about: text, table
-    settings_class: ClassVar[type[TrainSettings]]  # the options that it takes
+    kind: ClassVar[str]  # its name in run.json
+    data: ClassVar[str]  # "text" or "table"
+    settings_class: ClassVar[type[TrainSettings]]  # the options of the task
     terms: ClassVar[Terms]
-    baseline_share: ClassVar[float]  # of a budget in minutes, at most, for what is to be beaten
-    ranked: ClassVar[int] = 0  # items of the validation part, at most, that are read once more at the end
+    baseline_share: ClassVar[float]  # largest share of a budget in minutes for the baseline
+    ranked: ClassVar[int] = 0  # most validation items processed once more at the end
     settings: TrainSettings
 
     @classmethod
     @abstractmethod
     def read_again(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
-        """The task of a run, whose settings and symbols.json these are, on its own data. Raises DataError."""
+        """The task of a run with these settings and symbols.json, on its own data. Raises DataError."""
 
     @classmethod
     @abstractmethod
     def read_measured(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
-        """Likewise on other data, all of which is one part: of what comes in splits the test split alone."""
+        """As `read_again`, on other data, as one split: of data that comes in splits only the test split."""
 
     @property
     @abstractmethod
     def description(self) -> str:
-        """What was understood of the data, in a line."""
+        """The data as it was understood, in one line."""
 
     @property
     @abstractmethod
@@ -112,48 +112,48 @@ class Subject(ABC):
     @property
     @abstractmethod
     def trained(self) -> bool:
-        """Whether there is anything to train by updates; else it is counted or fitted by `fit_alone`."""
+        """Whether a model is trained by updates; otherwise `fit_alone` counts or fits it."""
 
     @property
     @abstractmethod
     def untrained(self) -> float:
-        """What an untrained model's loss is, in nats."""
+        """The loss of an untrained model, in nats."""
 
     @property
     def without_net(self) -> str | None:
-        """The model that is taken where a budget leaves no time for a net; None where only nets do this."""
+        """The model to use if a budget leaves no time for a net; None if the task needs a net."""
         return None
 
     @property
     def kinds(self) -> int:
-        """Different symbols there are, of a text."""
+        """Size of the vocabulary of a text."""
         return 1
 
     @property
     def weighed(self) -> str:
-        """What is done at the end with what was learnt, to be added to the plan's line."""
+        """What happens to the trained model at the end, appended to the printed plan."""
         return ""
 
     @property
     def copyable(self) -> int:
-        """Symbols of the training part that what is written may be copied from."""
+        """Number of training tokens that a sample is compared with for memorisation."""
         return 0
 
     @abstractmethod
     def items(self, part: str) -> int:
-        """Items of training, validation or test part."""
+        """Number of items of the training, validation or test split."""
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """What was found in the data, in plain names."""
+        """Facts about the data, for JSON."""
 
     @abstractmethod
     def tables(self) -> dict[str, Any]:
-        """What answering needs beside weights: symbols.json."""
+        """What predictions need beside weights: the contents of symbols.json."""
 
     @abstractmethod
     def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
-        """The plan for so many seconds; None: for the updates asked for."""
+        """The plan for a number of seconds; None: for the requested number of updates."""
 
     @abstractmethod
     def make_model(self, plan: Plan) -> nn.Module:
@@ -162,48 +162,49 @@ class Subject(ABC):
     @classmethod
     @abstractmethod
     def model_of(cls, run: RunFolder, plan: Plan) -> nn.Module:
-        """The untrained model of a run of this kind, by a plan. Raises RunError."""
+        """The untrained model of a run of this task, from a plan. Raises RunError."""
 
     def starting_components(self, source: RunFolder, theirs: type[Subject]) -> Started:
-        """What `--from source` starts with, a run whose kind is `theirs`. Raises RunError."""
+        """The components that `--from source` takes from a run of the task `theirs`. Raises RunError."""
         return Started(best_components(source, recorded_plans(source)[0], lambda plan: theirs.model_of(source, plan)))
 
     @abstractmethod
     def make_batches(self, plan: Plan) -> Batches:
-        """What it is trained on."""
+        """The training batches."""
 
     @abstractmethod
     def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
-        """A model's worth on a part, or so many items of it, or as many as there is time for. Raises Stopped."""
+        """The loss on a split, on at most `limit` items or as many as there is time for. Raises Stopped."""
 
     @abstractmethod
     def write(self, model: nn.Module) -> str:
-        """What a person is shown of what the model does now, by the same chance each time."""
+        """A sample of the model's present output, with the same random numbers each time."""
 
     def copied(self, text: str, limit: int) -> tuple[int, float]:
-        """Of what `write` wrote: the longest run that stands in so many training symbols, and the share that does."""
+        """Memorisation of a sample from `write`: its longest verbatim run in `limit` training tokens, and the share
+        of its segments that occur there."""
         raise NotImplementedError(f"memorisation is not measured for {self.kind}")
 
     @abstractmethod
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
-        """What is to be beaten, made in time; kept in the run where it is part of the model. Raises Stopped."""
+        """Make the baseline in time; keep it in the run if it can be part of the ensemble. Raises Stopped."""
 
     @abstractmethod
     def kept_baselines(self, run: RunFolder) -> list[str]:
-        """The names of what `count_baseline` kept in the run, and `conclude` reads again."""
+        """The names of the baselines that `count_baseline` kept in the run and `conclude` reads again."""
 
     @abstractmethod
     def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
-        """Before the first update: how long the end will take, for it to come in time; timed where that is needed."""
+        """Before the first update, estimate (or time) how long concluding takes, so that it ends in time."""
 
     @abstractmethod
     def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
-        """With the best weights in place: weighs, reads the test part once, and says what came out."""
+        """With the best weights loaded: fit the ensemble, score the test split and return the summary."""
 
     @abstractmethod
     def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
-        """Makes and keeps a model that is not trained by updates; hands back its score."""
+        """Make and keep a model that is not trained by updates; return its score."""
 
     @abstractmethod
     def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
-        """The verdict on that model."""
+        """The summary of that model."""

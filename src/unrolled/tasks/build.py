@@ -1,4 +1,4 @@
-"""From a plan to the net that it describes, for each task; training and loading both come here."""
+"""Build the net of a plan, for each task. Training and loading both use this."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from unrolled.tasks.dataset import build_inlet, known_from_json
 if TYPE_CHECKING:
     from unrolled.training.plan import Plan
 
-LANGUAGE = "language"  # the kind of a run that foresees a text
-POOL = "attention"  # where none was asked for
-READER = "additive"  # where none was asked for, and the memory is no transformer
+LANGUAGE = "language"  # kind of a language model's run
+POOL = "attention"  # unless requested otherwise
+READER = "additive"  # unless requested otherwise or the memory is a transformer
 
 
 def build_model(plan: Plan, symbols: int, seed: int) -> LanguageModel:
-    """An untrained language model over `symbols` symbols, the same for the same plan and seed."""
+    """An untrained language model over `symbols` tokens, the same for the same plan and seed."""
     with weights_drawn_by(seed):
         memory = build_stack(plan.model, plan.embed, plan.size, plan.depth, plan.dropout)
         return LanguageModel(symbols, plan.embed, memory).to(plan.device)
@@ -41,7 +41,7 @@ def build_model(plan: Plan, symbols: int, seed: int) -> LanguageModel:
 def build_answering(
     plan: Plan, settings: AnswerSettings, tables: Mapping[str, Any], weights: Mapping[str, list[float]] | None = None
 ) -> Answering:
-    """An untrained net for labels and numbers, by a plan and a run's tables; the same for the same seed."""
+    """An untrained net for labels and numbers, from a plan and a run's tables; the same for the same seed."""
     known = known_from_json(tables)
     with weights_drawn_by(settings.seed):
         inlet, front = build_inlet(known.intake, plan.embed, settings.inlet, tables.get("began") == LANGUAGE)
@@ -57,12 +57,12 @@ def build_answering(
         model = Answering(inlet, front, memory, pool, heads, known.each).to(plan.device)
     if settings.freeze == "encoder":
         for part in (model.inlet, model.front, model.memory):
-            part.requires_grad_(False).eval()  # a batch norm's statistics stay too
+            part.requires_grad_(False).eval()  # keeps the statistics of a batch norm too
     return model
 
 
 def build_taught(plan: Plan, settings: WritingSettings, tables: Mapping[str, Any]) -> Taught:
-    """An untrained net for texts about rows, by a plan and a run's tables; the same for the same seed."""
+    """An untrained encoder-decoder, from a plan and a run's tables; the same for the same seed."""
     known = known_from_json(tables)
     output = next(iter(known.outputs.values()))
     if not isinstance(output, TextOutput):
@@ -77,14 +77,14 @@ def build_taught(plan: Plan, settings: WritingSettings, tables: Mapping[str, Any
 
 
 def reader_of(settings: WritingSettings) -> str:
-    """How a text looks back at its row: as asked for, else what suits the memory."""
+    """The kind of cross-attention: as requested, else a default that suits the memory."""
     transformer = parse_part(settings.model or DEFAULT_MODEL)[0] == TRANSFORMER
     return settings.reader or ("multihead" if transformer else READER)
 
 
 @contextmanager
 def weights_drawn_by(seed: int) -> Iterator[None]:
-    """Within, weights are drawn from a run's seed; what torch draws after it stays as it would have been."""
+    """Draw weights from a run's seed within the context; torch's generator outside is unaffected."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.number(seed, "weights"))
         yield

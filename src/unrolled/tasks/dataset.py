@@ -1,4 +1,4 @@
-"""Rows of a table, as whatever is learnt about them reads them: from a path and settings, or by a run's tables."""
+"""Read the rows of a table for training or evaluation: from a path and settings, or with a run's tables."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from unrolled.tasks.base import Started
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
 
-FEW = 20_000  # sounds or pictures of the training part up to which each is read as one like it, another each time
-SHOWN_CHARACTERS = 60  # of a row that is shown
+FEW = 20_000  # up to this number of training sounds or pictures, each is augmented differently in every epoch
+SHOWN_CHARACTERS = 60  # of a row in a sample
 
 
 def table_options(settings: TableSettings) -> TableOptions:
-    """How a run with these settings reads tables."""
+    """The options by which a run with these settings reads tables."""
     return TableOptions(header=not settings.no_header, decimal=settings.decimal)
 
 
@@ -45,10 +45,12 @@ def read_rows(
     path: str | Path, settings: TableSettings, tables: Mapping[str, Any] | None = None, table: Table | None = None,
     measured: bool = False, opened: TableFile | None = None, start: Known | None = None,
 ) -> Examples:  # fmt: skip
-    """The table at `path`; by a run's tables where there are. table: of the symbols by which texts are read, grown
-    where it must. measured: of what comes in splits the test split alone. opened: the table, where it was looked at
-    before. start: of a run that is started from, by which rows are read where it fits them. Raises DataError,
-    OptionError."""
+    """Read the table at `path`, with a run's tables if given.
+
+    table: the vocabulary for texts, extended if needed. measured: of data that comes in splits, only the test split.
+    opened: the table, if it is open already. start: what the run to start from knows, used where it fits the rows.
+    Raises DataError, OptionError.
+    """
     asked = Asked(
         settings.input, settings.output, settings.kind, settings.group, settings.valid, settings.test,
         settings.symbols, settings.seed, settings.skip_empty, settings.read, settings.sequence,
@@ -68,19 +70,19 @@ def read_rows(
 
 
 def as_measured(settings: TableSettings) -> TableSettings:
-    """How a run with these settings reads a table all of which is one part."""
+    """The settings by which a run with these settings reads a whole table as one split."""
     kept = {name: getattr(settings, name) for name in ("kind", "skip_empty", "no_header", "decimal")}
     return TableSettings(**kept, valid="none", test="none")
 
 
 def was_trained_on(folder: RunFolder, examples: Examples) -> bool:
-    """Whether rows are those of a run's own table, its validation and test tables apart."""
-    marks = list(folder.facts["data"]["fingerprints"].values())[:1]  # of the tables of a run its own stands first
+    """Whether rows are those of a run's own training table, not counting separate validation or test tables."""
+    marks = list(folder.facts["data"]["fingerprints"].values())[:1]  # the training table comes first
     return bool(set(marks) & set(examples.fingerprints.values()))
 
 
 def check_rows(examples: Examples, settings: TableSettings) -> None:
-    """Raises OptionError for what no learning about these rows has a use for."""
+    """Raise OptionError for options that do not apply to these rows."""
     if settings.folds is not None and settings.fold is None:
         raise OptionError(
             "One training is one fold of --folds: name it with --fold, or use unrolled.run.cross_validation.Folds."
@@ -89,7 +91,7 @@ def check_rows(examples: Examples, settings: TableSettings) -> None:
 
 
 def check_inlet(settings: TableSettings, intake: Tokens | Features) -> None:
-    """Raises OptionError where `--inlet` or `--augment` is of no use for what is read."""
+    """Raise OptionError where `--inlet` or `--augment` does not apply to the input."""
     if settings.inlet == "patches" and intake.kind != "patches":
         raise OptionError(
             f"--inlet patches applies to pictures, and the input here is {intake.read_as}. Leave it out."
@@ -106,27 +108,27 @@ def check_inlet(settings: TableSettings, intake: Tokens | Features) -> None:
 
 
 def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> None:
-    """Raises DataError where a table has none of the labels that a run can answer with. knower: the run, in words."""
+    """Raise DataError if a table has none of the labels that a run knows. knower: the run's name in the message."""
     for name, answered in examples.answers.items():
         if isinstance(answered, Labels | LabelSets) and len(answered.ids) and (answered.ids == UNSEEN).all():
-            blank = getattr(answered, "blank", None)  # conllu's _ is no tag
+            blank = getattr(answered, "blank", None)  # _ in conllu means no tag
             given, known = sorted(set(answered.given) - {blank}), answered.output.names
             folded = {one.casefold() for one in known}
-            alike = " Some differ only in case." if any(one.casefold() in folded for one in given) else ""
+            case = " Some differ only in case." if any(one.casefold() in folded for one in given) else ""
             raise DataError(
                 f"{examples.path}: the labels of '{name}' are {shown(given)}, and {knower} knows only "
-                f"{shown(known)}: {why}.{alike}\nGive a table with its labels, or {otherwise}."
+                f"{shown(known)}: {why}.{case}\nGive a table with its labels, or {otherwise}."
             )
 
 
 def is_varied(examples: Examples, settings: TableSettings) -> bool:
-    """Whether each row is read as one like it, another each time."""
+    """Whether training rows are augmented at random."""
     few = examples.count("training") <= FEW and examples.intake.varies
     return few if settings.augment == "auto" else settings.augment == "yes"
 
 
 def facts_of_rows(examples: Examples) -> dict[str, Any]:
-    """What was found in them, in plain names."""
+    """Facts about the rows, for JSON."""
     return {
         "form": examples.form,
         "columns": to_json(examples.columns),
@@ -141,22 +143,24 @@ def facts_of_rows(examples: Examples) -> dict[str, Any]:
 
 
 def tables_of_rows(examples: Examples) -> dict[str, Any]:
-    """What answering needs beside weights: symbols.json."""
+    """What predictions need beside weights: the contents of symbols.json."""
     outputs = {name: answered.output.to_json() for name, answered in examples.answers.items()}
     return {"columns": to_json(examples.columns), "intake": examples.intake.to_json(), "outputs": outputs}
 
 
 def shown_row(examples: Examples, row: int) -> str:
-    """A row in a few words, in a line."""
+    """The beginning of a row, in one line."""
     text = examples.name(row)
     short = " ".join(text[: SHOWN_CHARACTERS + 1].split())
     return short if len(text) <= SHOWN_CHARACTERS else f"{short} …"
 
 
 def build_inlet(intake: Tokens | Features, embed: int, asked: str, as_is: bool = False) -> tuple[nn.Module, Memory]:
-    """What stands between steps and a memory that reads `embed` numbers: of bags of ids a normed vector, or the
-    vector as it is; of sounds and pictures two convolutions, unless they are asked for plain; of other numbers a
-    layer."""
+    """The embedding and the stem in front of a memory with `embed` inputs.
+
+    For ids: an embedding with RMSNorm, or without it (`as_is`). For sounds and pictures: two convolutions, unless
+    `asked` is "plain". For other numbers: a linear layer.
+    """
     if isinstance(intake, Tokens):
         if as_is:
             return BagInlet(intake.size, embed), NoMemory(embed, embed, PlainInlet(embed))
@@ -168,8 +172,8 @@ def build_inlet(intake: Tokens | Features, embed: int, asked: str, as_is: bool =
 
 
 def but_unlike(started: Started, examples: Examples, source: RunFolder) -> Started:
-    """What of a run about rows is of use to these: not what reads an input that is read anew, and not what predicts
-    an output that is another one now, even where numbers of units agree."""
+    """Drop the components of a run that do not fit these rows: those of another input, and those of another output,
+    even if their shapes agree."""
     known = known_from_json(source.read_symbols())
     unlike = {}
     if known.intake.to_json() != examples.intake.to_json():
@@ -182,7 +186,7 @@ def but_unlike(started: Started, examples: Examples, source: RunFolder) -> Start
 
 
 def _unlike_output(before: Output | None, output: Output) -> str:
-    """Why what predicts the one is of no use for the other; "" where it is."""
+    """Why the head of output `before` does not fit `output`; "" if it fits."""
     if before is None:
         return "a new output"
     if before.kind != output.kind:
@@ -193,14 +197,14 @@ def _unlike_output(before: Output | None, output: Output) -> str:
 
 
 def known_from_json(tables: Mapping[str, Any]) -> Known:
-    """What `tables` says of columns, steps and outputs. Raises RunError where it is damaged."""
+    """Columns, featurizer and outputs from `tables`. Raises RunError if it is damaged."""
     try:
         columns = columns_from_json(tables["columns"])
-        facts = tables["intake"] if "intake" in tables else tables["tokens"]  # an older run reads texts
+        facts = tables["intake"] if "intake" in tables else tables["tokens"]  # older runs, on texts
         intake = features_from_json(facts) if facts.get("kind") in FEATURES else tokens_from_json(facts)
         if "outputs" in tables:
             outputs = {str(name): output_from_json(name, output) for name, output in tables["outputs"].items()}
-        else:  # an older run answers with labels
+        else:  # older runs, with labels
             kinds = {True: "tags", False: "label"}
             outputs = {
                 str(name): output_from_json(name, {"kind": kinds[name in tables["each"]], "names": labels})
@@ -214,8 +218,8 @@ def known_from_json(tables: Mapping[str, Any]) -> Known:
 
 
 def in_turn(rows: Ids, at_once: int, together: int, deadline: Deadline) -> list[Ids]:
-    """Rows in pieces of `together`, in their order; with a deadline in pieces of `at_once`, drawn, so that the first
-    of them are like all."""
+    """Rows in chunks of `together`, in order. With a deadline, in chunks of `at_once`, shuffled, so that the first
+    chunks are representative."""
     if deadline.endless:
         return [rows[start : start + together] for start in range(0, max(1, len(rows)), together)]
     drawn = rows[seeds.numpy_generator(0, "in turn").permutation(len(rows))]
@@ -223,5 +227,5 @@ def in_turn(rows: Ids, at_once: int, together: int, deadline: Deadline) -> list[
 
 
 def spread(rows: Ids, most: int) -> Ids:
-    """At most so many of these rows, evenly spread over them."""
+    """At most `most` of these rows, evenly spaced."""
     return rows if most >= len(rows) else rows[np.arange(most) * len(rows) // most]

@@ -1,4 +1,4 @@
-"""What every evaluation of a run has, whatever the task."""
+"""What the evaluations of all tasks have in common."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Evaluation(ABC):
-    """A run's scores on its own test part, or on other data. A subclass is final."""
+    """A run's scores on its own test split, or on other data. A subclass is final."""
 
-    columns: ClassVar[tuple[str, ...]] = ()  # of `wrong`; none of a task that lists nothing
-    order: ClassVar[str] = ""  # which of `wrong` stand first
+    columns: ClassVar[tuple[str, ...]] = ()  # of `wrong`; empty for a task that lists no errors
+    order: ClassVar[str] = ""  # how `wrong` is sorted: "the most confident" first
 
     part: str  # "test", "validation", or the path of other data
-    wrong: Sequence[dict[str, Any]] = field(default=(), kw_only=True)  # answers that are not right, the worst first
+    wrong: Sequence[dict[str, Any]] = field(default=(), kw_only=True)  # wrong predictions, the worst first
 
     @property
     @abstractmethod
     def lines(self) -> list[str]:
-        """What the command prints."""
+        """The lines that the command prints."""
 
     @abstractmethod
     def as_dict(self) -> dict[str, Any]:
-        """In plain names."""
+        """The figures, for JSON."""

@@ -1,4 +1,4 @@
-"""How texts are generated: the likeliest, by a beam, or drawn."""
+"""How texts are generated: greedily, by beam search, or sampled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unrolled.given import as_number
 
 @dataclass(frozen=True)
 class Choice:
-    """How texts are written: a beam of so many, 1 being greedy, or drawn at a temperature."""
+    """Settings of generation: a beam of this width (1 is greedy), or sampling at a temperature."""
 
     beam: int = 1
     temperature: float | None = None
@@ -25,7 +25,7 @@ class Choice:
 
     @property
     def name(self) -> str:
-        """In words."""
+        """The method as text: "greedy", "a beam of 5"."""
         if self.temperature is not None:
             return f"drawn at temperature {self.temperature:g}"
         return "greedy" if self.beam == 1 else f"a beam of {self.beam}"

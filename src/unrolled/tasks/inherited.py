@@ -1,4 +1,4 @@
-"""What a training takes over from a run: all of its options, to follow its plan, or the sizes of its model."""
+"""What a training takes over from a run: all options (`--plan`), or the sizes of its model (`--from`)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from unrolled.tasks.model_names import counted
 
 
 def as_recorded(recorded: RunFolder, options: TrainOptions) -> TrainOptions:
-    """The options of a recorded run, with this command's folder, threads and device. Raises OptionError, RunError.
+    """The options of a recorded run, with this command's folder, threads and device.
 
-    All else comes from the recorded run, or it would not come out the same; an option that says otherwise is refused.
+    All other options come from the recorded run, so that the result is the same. Raises OptionError for an option
+    that contradicts the run, RunError.
     """
     theirs = recorded.settings
     if theirs.model in UNTRAINED:
@@ -35,8 +36,10 @@ def as_recorded(recorded: RunFolder, options: TrainOptions) -> TrainOptions:
 
 
 def started_from(source: RunFolder, options: TrainOptions, text: bool) -> dict[str, Any]:
-    """What a training has to take from the run whose weights are its start: sizes, and how rows are read. text:
-    whether it learns a text, too. Raises OptionError where another was typed, RunError."""
+    """The options that a training takes from the run it starts from: sizes, and how rows are read.
+
+    text: whether it trains a language model too. Raises OptionError if a different value was typed, RunError.
+    """
     own = source.settings
     if own.model in UNTRAINED:
         raise RunError(
@@ -52,7 +55,7 @@ def started_from(source: RunFolder, options: TrainOptions, text: bool) -> dict[s
                 f"--{name} {getattr(options, name)} does not match.\nLeave it out, or leave out --from."
             )
     if isinstance(own, LanguageSettings) and not text:
-        return _as_begun(source, options, sizes)
+        return _from_language_model(source, options, sizes)
     if options.symbols not in ("auto", own.symbols):
         raise OptionError(
             f"--from {source.path} has a vocabulary of its own; --symbols {options.symbols} does not match.\n"
@@ -68,9 +71,9 @@ def started_from(source: RunFolder, options: TrainOptions, text: bool) -> dict[s
     return sizes | {"model": options.model or own.model} | {name: getattr(own, name) for name in kept}
 
 
-def _as_begun(source: RunFolder, options: TrainOptions, sizes: dict[str, Any]) -> dict[str, Any]:
-    """What answers about rows take from a language model that they start from: they read by its symbols, and ahead
-    where they take its memory."""
+def _from_language_model(source: RunFolder, options: TrainOptions, sizes: dict[str, Any]) -> dict[str, Any]:
+    """The options that a prediction task takes from a language model: the vocabulary, and the causal direction if it
+    takes the memory."""
     taken = takes_memory(source, options)
     kind = "causal language model" if taken else "language model"
     given = options.given()
@@ -85,6 +88,6 @@ def _as_begun(source: RunFolder, options: TrainOptions, sizes: dict[str, Any]) -
 
 
 def takes_memory(source: RunFolder, settings: AnswerSettings) -> bool:
-    """Whether what answers about rows takes the memory of the language model that it starts from. Where that reads
-    words, it takes what these stand together with instead, unless all is to stay as it was learnt."""
+    """Whether a prediction task takes the memory of the language model that it starts from. From a model of words or
+    subwords it takes co-occurrence vectors of its text instead, unless `--freeze` keeps the weights."""
     return settings.freeze is not None or source.read_symbols()["kind"] not in (WordTable.kind, PieceTable.kind)

@@ -1,4 +1,4 @@
-"""Which models and gradients there are, and which options each has a use for."""
+"""Check the names of models and BPTT strategies, and the options that apply to each."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ NEURAL_ONLY = (
     "steps", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "device", "from_run", "plan", "pool",
     "direction", "balance", "augment", "freeze", "reader",
 )  # fmt: skip
-WIDE = 27_720  # units that any number of heads up to 12 divides
+WIDE = 27_720  # a width that is divisible by any number of heads up to 12
 
 
 def check_parts(settings: TrainOptions) -> None:
-    """Raises OptionError for a model or gradient that there is not, or an option that the model has no use for."""
+    """Raise OptionError for an unknown model or BPTT strategy, or an option that does not apply to the model."""
     model = settings.model or DEFAULT_MODEL
     if settings.mixed:
         parts = model.split("+")
@@ -57,14 +57,14 @@ def check_parts(settings: TrainOptions) -> None:
         if is_own(kind):
             check_own(name)
         elif kind not in UNTRAINED:
-            with torch.device("meta"):  # its options are looked at, and nothing is computed
+            with torch.device("meta"):  # checks the options without computing anything
                 build("memory", MEMORIES, name, WIDE, settings.size or WIDE)
     build("gradient", GRADIENTS, settings.gradient)
 
 
 @cache
 def check_own(name: str) -> None:
-    """Raises OptionError where a memory of the user's own breaks a law, with the smallest input that shows it."""
+    """Raise OptionError if the user's own memory breaks a law, with the smallest input that shows it."""
 
     @checked
     def make(input_size: Count, size: Count) -> Memory:
@@ -80,6 +80,6 @@ def check_own(name: str) -> None:
 
 
 def counted(model: str) -> str:
-    """What a model that is not trained is: "counted n-gram"."""
+    """The description of an untrained model: "counted n-gram"."""
     name, how = UNTRAINED[model]
     return f"{how} {name}"

@@ -1,4 +1,4 @@
-"""What passes between a training and its task: what concluding takes, and what it is done from."""
+"""What passes between a training and its task: the cost of concluding, and the record it starts from."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class ConclusionCost(NamedTuple):
-    """What concluding takes beside a last validation and one reading of the test split."""
+    """The time that concluding takes, beside a last validation and one pass over the test split."""
 
     seconds: float = 0.0
-    ensemble: float | None = 0.0  # seconds per item that an ensemble takes beside its net; None: no time for one
+    ensemble: float | None = 0.0  # extra seconds per item of an ensemble, beside its net; None: no time for one
 
 
 class ReadingLimits(NamedTuple):
-    """How much is read at the end: all, or what the budget has time for."""
+    """How much data is processed at the end: all, or as much as the budget has time for."""
 
     test: int  # items of the test split
     fit: int  # items of the validation split that an ensemble's weights are fitted on
@@ -27,11 +27,11 @@ class ReadingLimits(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What a task concludes from once its updates are done."""
+    """The result of the updates, from which a task concludes."""
 
-    model: Any  # with the averaged weights that were best on the validation split
-    plan: Plan  # the last
-    deadline: Deadline  # for all of it
+    model: Any  # with the averaged weights that were best on validation
+    plan: Plan  # the last plan
+    deadline: Deadline  # for all of the conclusion
     cost: ConclusionCost  # as the task gave it before the first update
     limits: ReadingLimits
     best: float  # nats of `model` on the validation split

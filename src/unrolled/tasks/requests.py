@@ -1,4 +1,4 @@
-"""What a run is asked about: lines, tables, files, as the items that its models read, taken as they come."""
+"""Inference inputs: lines, tables and files as items that models process, streaming."""
 
 from __future__ import annotations
 
@@ -26,34 +26,36 @@ from unrolled.data.text import list_files
 from unrolled.data.written_numbers import plain_number
 from unrolled.errors import DataError, MediaError
 
-TOGETHER = 2_000  # rows that are answered together where many are waiting
-HELD = 1 << 27  # bytes of items from which on no more are taken to be answered together
+TOGETHER = 2_000  # largest number of waiting rows in one batch
+HELD = 1 << 27  # a batch takes no more items beyond this many bytes
 
 T = TypeVar("T")
 
 
 class Given(NamedTuple):
-    """What an answer is asked about: a row's cells, and what a person calls it."""
+    """An input: the cells of a row, and its name for people."""
 
-    name: str  # a text itself, a path, or where a row stands
-    cells: tuple[Any, ...]  # None, or blanks alone, is an empty one
+    name: str  # a text itself, a path, or the place of a row
+    cells: tuple[Any, ...]  # None or a blank string is an empty cell
 
 
 class NoItem(NamedTuple):
-    """In the place of an item that there is not."""
+    """Takes the place of a missing item."""
 
-    error: str = ""  # why a sound or a picture cannot be read; nothing where a cell or a line is empty
+    error: str = ""  # why a sound or a picture cannot be read; "" for an empty cell or line
 
 
 class Giving:
-    """How a run takes what it is asked about."""
+    """Reads the inputs of a run."""
 
     def __init__(self, known: Known, options: TableOptions = USUAL) -> None:
         self.known, self.options = known, options
 
     def read_input(self, source: str) -> Iterator[Given] | None:
-        """What a path holds: the rows of a table's input columns, a folder's sounds or pictures, or one of them; None
-        where it is lines. Raises DataError where a column is missing."""
+        """The inputs in a path: rows of a table's input columns, the sounds or pictures of a folder, or one file.
+
+        None for a file of lines. Raises DataError for a missing column.
+        """
         taken, path = self.known.intake.input, Path(source)
         if is_table(source):
             return self._read_table(source)
@@ -91,7 +93,7 @@ class Giving:
             yield from table.rows(self.known.columns.inputs)
 
     def take(self, given: Given | str) -> Item:
-        """What a model reads. Raises DataError, MissingNumber where a number says that it is missing."""
+        """The item that a model processes. Raises DataError, and MissingNumber for a number such as nan."""
         taken = self.known.intake.input
         cells, name = (given.cells, given.name) if isinstance(given, Given) else ((given,), given[:60])
         if isinstance(given, str) and isinstance(taken, VectorInput):
@@ -104,8 +106,8 @@ class Giving:
             raise fault.for_run from None
 
     def take_all(self, asked: Iterable[Given | str]) -> list[Item | NoItem]:
-        """What a model reads of each, in its place; none of what is empty, and of a sound or a picture that cannot be
-        read. Raises DataError."""
+        """The item of each input, in order; `NoItem` for an empty input, or a sound or picture that cannot be read.
+        Raises DataError."""
         taken: list[Item | NoItem] = []
         for given in asked:
             if is_empty(given):
@@ -113,7 +115,7 @@ class Giving:
                 continue
             try:
                 taken.append(self.take(given))
-            except MissingNumber:  # nan: as an empty cell
+            except MissingNumber:  # nan counts as an empty cell
                 taken.append(NoItem())
             except MediaError as error:
                 taken.append(NoItem(str(error)))
@@ -122,8 +124,8 @@ class Giving:
     def take_in_turn(
         self, waiting: Sequence[Given | str]
     ) -> Iterator[tuple[Sequence[Given | str], list[Item | NoItem]]]:
-        """As `take_all`, in groups: no more is decoded while the items of one, which are answered, hold `HELD` bytes.
-        Raises DataError."""
+        """As `take_all`, in groups of at most about `HELD` bytes; a group is decoded only after the one before it has
+        been processed. Raises DataError."""
         start, held = 0, 0
         taken: list[Item | NoItem] = []
         for stop, given in enumerate(waiting, start=1):
@@ -135,28 +137,28 @@ class Giving:
 
 
 def bytes_of(item: Item | NoItem) -> int:
-    """What an item takes in memory."""
+    """The size of an item in memory."""
     if isinstance(item, NoItem):
         return 0
     return item.nbytes if isinstance(item, np.ndarray) else len(item)
 
 
 def is_empty(given: Given | str) -> bool:
-    """Whether a cell is missing, or a line or a cell is blank."""
+    """Whether a cell is missing, or a cell or the line is blank."""
     cells = given.cells if isinstance(given, Given) else (given,)
     return any(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells)
 
 
 def name_of(given: Given | str) -> str:
-    """What a person calls what was given."""
+    """The name of an input for people."""
     return given.name if isinstance(given, Given) else given
 
 
 def given_numbers(line: str, taken: VectorInput, decimal: str | None = None) -> tuple[Any, ...]:
-    """A line's numbers as cells: JSON, or with commas or spaces between them.
+    """The numbers in a line, as cells: JSON, or separated by commas or spaces.
 
-    decimal: where it is a comma, one stands before the decimals, and semicolons or spaces between numbers. Raises
-    DataError, also where it is not plain which of these a comma does.
+    decimal: if ",", numbers have decimal commas and are separated by semicolons or spaces. Raises DataError, also if
+    the meaning of a comma is ambiguous.
     """
     if decimal != "," and re.search(r"\d,\d", line) and re.search(r"\d\s+[-+.\d]|;", line) and "[" not in line:
         raise DataError(
@@ -179,21 +181,21 @@ def given_numbers(line: str, taken: VectorInput, decimal: str | None = None) -> 
 
 
 def gathered(texts: Iterable[T]) -> Iterator[list[T]]:
-    """Rows in their order: one that comes alone at once, those that wait together, up to `TOGETHER`.
+    """Batches of rows in order: a single row at once, waiting rows together, up to `TOGETHER`.
 
-    They are read ahead by a thread, so that a slow giver is not waited for longer than its next text takes.
+    A thread reads ahead, so that a slow source delays nothing but its own next row.
     """
     ahead: Queue[tuple[T] | BaseException | None] = Queue(2 * TOGETHER)
-    enough = Event()
+    stopped = Event()
 
     def read() -> None:
         try:
             for text in texts:
-                if enough.is_set():
+                if stopped.is_set():
                     return
                 ahead.put((text,))
             ahead.put(None)
-        except BaseException as error:  # it is raised where the texts are asked for
+        except BaseException as error:  # raised again in the caller's thread
             ahead.put(error)
 
     Thread(target=read, daemon=True).start()
@@ -215,8 +217,8 @@ def gathered(texts: Iterable[T]) -> Iterator[list[T]]:
                 raise found
             if found is None:
                 return
-    finally:  # whoever asked may have had enough: then the thread is let go
-        enough.set()
+    finally:  # the caller may stop early: then the thread ends
+        stopped.set()
         with suppress(Empty):
             while True:
                 ahead.get_nowait()

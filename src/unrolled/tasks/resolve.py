@@ -1,7 +1,7 @@
-"""From a path and options to the task of a training: what the data are and what is learnt about them, decided once.
+"""Resolve a path and options to a task: what the data are and what is trained on them is decided here, once.
 
-`look` tells, without reading it, whether a path is learnt as a text or as rows of a table. `resolve` reads it, and
-makes the task with its settings. `read_again` and `read_measured` read data for a run, whose task is known.
+`look` decides, without reading all of a path, whether it is a text or rows of a table. `resolve` reads it and makes
+the task with its settings. `read_again` and `read_measured` read data for a run, whose task is known.
 """
 
 from __future__ import annotations
@@ -39,24 +39,26 @@ from unrolled.tasks.seq2seq.task import Writings
 from unrolled.tasks.table import TASKS
 from unrolled.training.plan import Clock
 
-KEPT = "data.txt"  # of standard input, in a run's folder
+KEPT = "data.txt"  # copy of standard input in a run's folder
 
 
 class Found(NamedTuple):
-    """What a path holds, as far as a look tells."""
+    """The contents of a path, as far as `look` decides."""
 
-    text: bool  # learnt as a text; else as rows with answers
-    column: str | None = None  # of a table that is learnt as a text: whose cells are documents
-    table: TableFile | None = None  # rows, opened; None for a text
+    text: bool  # a text for a language model; else rows with targets
+    column: str | None = None  # of a table that is used as a text: the column of documents
+    table: TableFile | None = None  # the open table; None for a text
 
 
 def resolve(
     path: str | Path, options: TrainOptions, source: RunFolder | None = None, clock: Clock | None = None,
     kept: Path | None = None,
 ) -> Subject:  # fmt: skip
-    """The task of a training on what `path` holds. source: the run that it starts from. clock: of a budget, which is
-    refused where reading would take over half of it. kept: where standard input ("-") is put, to be read from there.
-    Raises DataError, OptionError, RunError."""
+    """The task of a training on the data in `path`.
+
+    source: the run to start from. clock: of a budget, which is refused if reading would take over half of it. kept:
+    the file to which standard input ("-") is copied. Raises DataError, OptionError, RunError.
+    """
     check_parts(options)
     found = look(path, options)
     if found.text:
@@ -75,7 +77,7 @@ def resolve(
 
 
 def _check_text(path: str | Path, options: TrainOptions, found: Found) -> None:
-    """Raises OptionError for an option that a text has no use for."""
+    """Raise OptionError for an option that does not apply to a text."""
     if options.kind not in (None, Language.kind):
         raise OptionError(
             f"--as {options.kind} applies to tables and to folders named after labels; {path} is read as a text.\n"
@@ -97,8 +99,8 @@ def _read_text(path: str | Path, wanted: TrainOptions, found: Found, source: Run
 def _read_rows(
     path: str | Path, table: TableFile, options: TrainOptions, wanted: TrainOptions, source: RunFolder | None
 ) -> Answers | Writings:
-    """The task of a training on rows: what is answered decides which. options: as typed; wanted: with what follows
-    from the run that it starts from."""
+    """The task of a training on rows, according to its outputs. options: as typed; wanted: with the options of the
+    run to start from."""
     neither = set(options.refused_by(Answers.settings_class)) & set(options.refused_by(Writings.settings_class))
     refuse_options(options, sorted(neither), f"{path} is a table")
     began = source is not None and source.facts["kind"] == Language.kind
@@ -135,14 +137,14 @@ def _read_rows(
 
 
 def _check_source(source: RunFolder | None, path: str | Path, subject: type[Subject]) -> None:
-    """Raises RunError where a run is of another kind than what is read."""
+    """Raise RunError if the kind of a run does not match the data."""
     if source is not None and source.facts["kind"] != subject.kind:
         raise RunError(f"{source.path} is a run of kind '{source.facts['kind']}'; {path} is read as {subject.kind}.")
 
 
 def look(path: str | Path, options: TrainOptions) -> Found:
-    """What a path holds: a text, a table whose column of text is learnt as documents (where it has no other, or by
-    --as language), or rows. Raises DataError, OptionError."""
+    """Decide what a path holds: a text, a table with a column of documents (its only column, or by --as language), or
+    rows. Raises DataError, OptionError."""
     if str(path) != "-":
         refuse_run(path)
     folder = str(path) != "-" and Path(path).is_dir()
@@ -180,23 +182,23 @@ def look(path: str | Path, options: TrainOptions) -> Found:
 
 
 def _look_at_rows(path: str | Path, options: TrainOptions) -> Found:
-    """What a folder holds, or a path of which answers about rows are asked."""
+    """Decide what a folder holds, or a path for which a task on rows was requested."""
     if str(path) == "-" or not (Path(path).is_dir() or is_table(path)):
         return Found(text=True)
     folder = Path(path)
     labelled = options.kind == "label" or not folder.is_dir() or media_folder(path) or find_idx(folder)
     if not labelled and find_splits(folder) is None and not label_folders(folder):
-        return Found(text=True)  # documents: they stand neither under names of splits nor under those of labels
+        return Found(text=True)  # documents: the folders are neither splits nor labels
     return Found(text=False, table=open_table(path, table_options(options)))
 
 
 def read_again(run: RunFolder) -> Subject:
-    """The run's own data once more, as its task. Raises DataError where it is gone or is not what it was."""
+    """Read the run's own data again, as its task. Raises DataError if it is missing or has changed."""
     data, subject = run.facts["data"], TASKS[run.facts["kind"]].subject
     path = run.path / KEPT if data["kept"] else Path(data["path"])
     if data["kept"]:
         run.check_file(KEPT)
-    if not (path.is_file() or path.is_dir()):  # what is neither is no data that a run had
+    if not (path.is_file() or path.is_dir()):  # a device or pipe was never the data of a run
         raise DataError(
             f"The {subject.data} that {run.path} was trained on is gone: {path}.\nPut it back, or train again."
         )
@@ -212,7 +214,7 @@ def read_again(run: RunFolder) -> Subject:
 
 
 def read_corpus_again(run: RunFolder) -> Corpus:
-    """The text of a run on one once more, as `read_again`."""
+    """The text of a language model's run, by `read_again`."""
     task = read_again(run)
     if not isinstance(task, Language):
         raise TypeError("a language model's run was expected")
@@ -220,9 +222,11 @@ def read_corpus_again(run: RunFolder) -> Corpus:
 
 
 def read_measured(run: RunFolder, path: str | Path, skip_empty: bool = False) -> Subject:
-    """Other data as a run's task reads them, all of them one part; of what comes in splits the test split alone.
-    skip_empty: rows with an empty cell are left out, also where the run's own were not. Raises DataError,
-    OptionError, RunError."""
+    """Read other data for a run's task, as one split; of data that comes in splits only the test split.
+
+    skip_empty: leave out rows with an empty cell, even if the run's own were kept. Raises DataError, OptionError,
+    RunError.
+    """
     refuse_run(path)
     task = TASKS[run.facts["kind"]].subject
     if task is not Language and not (Path(path).is_dir() or is_table(path)):
@@ -234,13 +238,13 @@ def read_measured(run: RunFolder, path: str | Path, skip_empty: bool = False) ->
 
 
 def name_for(path: str | Path) -> str:
-    """A run's name, after its data."""
+    """The name of a run, from its data."""
     return "stdin" if str(path) == "-" else folder_name(Path(path).resolve().stem) or "run"
 
 
 def refuse_run(path: str | Path) -> None:
-    """Raises DataError where a run's folder, or one that holds runs, is given as data, RunError where it is a damaged
-    run's."""
+    """Raise DataError if a run's folder, or a folder of runs, is given as data, and RunError for a damaged
+    run."""
     if has_traces(path):
         RunFolder.open(path, kinds=None)
         raise DataError(
@@ -252,7 +256,7 @@ def refuse_run(path: str | Path) -> None:
 
 
 def refuse_options(options: TrainOptions, names: Iterable[str], why: str) -> None:
-    """Raises OptionError for the first of these options that was typed."""
+    """Raise OptionError for the first of these options that was typed."""
     for name in options.given():
         if name in names:
             raise OptionError(f"{why}, which has no use for {option_name(name)}. Leave it out.")

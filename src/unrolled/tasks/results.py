@@ -1,4 +1,4 @@
-"""What a run says about a row, whatever its task: labels, tags, numbers, texts; and about a line of a text."""
+"""The predictions of a run for a row (labels, tags, numbers, texts) and the score of a line of text."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 from unrolled.registry import choose
 
-THERE = 0.5  # chance from which a label of a set is answered
+THERE = 0.5  # probability above which a label of a set is predicted
 
-Ranked: TypeAlias = list[tuple[str, float]]  # labels and their chances, the likeliest first
+Ranked: TypeAlias = list[tuple[str, float]]  # labels with their probabilities, the most probable first
 
 
 class Estimate(NamedTuple):
-    """A number, and the interval that holds 95% of right ones."""
+    """A number, with the interval that holds 95% of the targets."""
 
     value: float
     low: float
@@ -22,55 +22,57 @@ class Estimate(NamedTuple):
 
 
 class Attention(NamedTuple):
-    """How much each step of an input weighed when each symbol of a text was written."""
+    """The attention weights over the steps of an input, for each token of a generated text."""
 
-    written: list[str]  # (T,) the symbols, the last one nothing: the end
-    read: list[str]  # (S,) the steps, by their names
-    weights: list[list[float]]  # (T, S), 1 in all for each symbol; the mean over readers and their heads
+    written: list[str]  # (T,) the tokens; the last one is empty: the end
+    read: list[str]  # (S,) the names of the steps
+    weights: list[list[float]]  # (T, S), each row sums to 1; the mean over layers and heads
 
     def as_dict(self) -> dict[str, Any]:
-        """In plain names."""
+        """The fields, for JSON."""
         return self._asdict()
 
 
 class Text(NamedTuple):
-    """A text that was written about a row."""
+    """A text that was generated for a row."""
 
     text: str
-    score: float  # nats below zero: the sum of the log-chances of its symbols, the end's among them
-    attention: Attention | None = None  # what was looked at, where that was asked for
+    score: float  # sum of the log-probabilities of its tokens and of its end, in nats
+    attention: Attention | None = None  # the attention weights, if requested
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a run says about one row."""
+    """The predictions of a run for one row."""
 
-    text: str  # what it was asked about: a text itself, a path, or where a row stands
-    labels: Mapping[str, Ranked] = field(default_factory=dict)  # of each output that is a label
-    tags: Mapping[str, list[Ranked]] = field(default_factory=dict)  # of each output that is tags, step by step
-    sets: Mapping[str, Ranked] = field(default_factory=dict)  # of each output that is any number of labels
-    values: Mapping[str, list[Estimate]] = field(default_factory=dict)  # of each output that is numbers
-    texts: Mapping[str, Text] = field(default_factory=dict)  # of an output that is a text
-    error: str = ""  # why there is no answer: a sound or a picture that cannot be read
-    empty: bool = False  # a cell or a line was empty: there is nothing to answer about, and every answer is empty
+    text: str  # the input: a text itself, a path, or the place of a row
+    labels: Mapping[str, Ranked] = field(default_factory=dict)  # of each output with one label
+    tags: Mapping[str, list[Ranked]] = field(default_factory=dict)  # of each output with tags, step by step
+    sets: Mapping[str, Ranked] = field(default_factory=dict)  # of each output with any number of labels
+    values: Mapping[str, list[Estimate]] = field(default_factory=dict)  # of each output with numbers
+    texts: Mapping[str, Text] = field(default_factory=dict)  # of an output with a text
+    error: str = ""  # why there is no prediction: a sound or a picture that cannot be read
+    empty: bool = False  # a cell or a line was empty, so every prediction is empty
 
     def best(self, output: str) -> str:
-        """The likeliest label of an output; nothing where the answer is empty."""
+        """The most probable label of an output; "" if the input was empty."""
         ranked = choose("output of labels", self.labels, output)
         return ranked[0][0] if ranked else ""
 
     def best_tags(self, output: str) -> list[str]:
-        """The likeliest tag of each step, of an output that is tags."""
+        """The most probable tag of each step, for an output with tags."""
         return [ranked[0][0] for ranked in choose("output of tags", self.tags, output)]
 
     def chosen(self, output: str) -> list[str]:
-        """The labels that are there, of an output that is any number of them."""
+        """The predicted labels, for an output with any number of them."""
         return [
-            label for label, chance in choose("output of any number of labels", self.sets, output) if chance > THERE
+            label
+            for label, probability in choose("output of any number of labels", self.sets, output)
+            if probability > THERE
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """In plain names."""
+        """The fields, for JSON."""
         if self.error:
             return {"text": self.text, "error": self.error}
         if self.empty:
@@ -95,11 +97,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class RankedLine:
-    """A line's surprise, and how it ranks among the lines that the model was validated on."""
+    """A line's surprise, and its rank among the lines of the validation split."""
 
     number: int  # from 1
     text: str
-    nats: float  # a character
+    nats: float  # per character
     characters: float
-    rank: float | None  # share of the validation's lines that surprised it less; None where there were none
-    adapted: float | None = None  # nats a character to a copy that learns while it reads, where asked for
+    rank: float | None  # share of the validation lines with a lower surprise; None without such lines
+    adapted: float | None = None  # nats per character of a copy that learns while it reads, if requested

@@ -1,4 +1,4 @@
-"""A run about rows of a table: how it takes what it is asked about, and what it is evaluated on."""
+"""A run on rows of a table: how it reads inputs, and which rows it is evaluated on."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ NOTHING: dict[str, tuple[str, Callable[[], Any]]] = {
     "value": ("values", list),
     "text": ("texts", lambda: Text("", 0.0)),
 }
-"""Kind of an output -> where an `Answer` has it, and what stands there where it is empty."""
+"""Kind of output -> its field in `Answer`, and the value for an empty input."""
 AnswerItems: TypeAlias = Callable[[Sequence[tuple[str, Item]], int], Iterator[Answer]]
-"""(name, item) of rows, and how many came before them -> an answer for each, in order."""
+"""(name, item) of rows, and the number of rows before them -> a prediction for each, in order."""
 
 
 class RowsRun(Run):
-    """A run about rows of a table, whose columns, steps and outputs it has `known` since it was trained."""
+    """A run on rows of a table; `known` has the columns, featurizer and outputs of its training."""
 
     def __init__(self, folder: RunFolder, reread: Reread, device: str = "cpu", threads: int | None = None) -> None:
         super().__init__(folder, reread, device, threads)
@@ -62,11 +62,10 @@ class RowsRun(Run):
 
     @abstractmethod
     def _predict(self, rows: Iterator[Given | str], options: PredictOptions) -> Iterator[Answer]:
-        """The same; options are those that the task takes."""
+        """As `predict`, with options that the task takes."""
 
     def _in_place(self, rows: Iterator[Given | str], answer: AnswerItems) -> Iterator[Answer]:
-        """An answer for each row, those that wait together, empty ones and those that cannot be read in their
-        places."""
+        """Predictions for each row in order, batched, including inputs that are empty or cannot be read."""
         number = 0
         groups = (group for waiting in gathered(rows) for group in self.giving.take_in_turn(waiting))
         for waiting, taken in groups:
@@ -81,7 +80,7 @@ class RowsRun(Run):
                 yield self._none(name_of(given), item) if isinstance(item, NoItem) else next(answers)
 
     def _none(self, name: str, item: NoItem) -> Answer:
-        """The answer in the place of one that there is not."""
+        """The prediction for an input that is empty or cannot be read."""
         if item.error:
             return Answer(name, error=item.error)
         nothing: dict[str, Any] = {}
@@ -91,8 +90,8 @@ class RowsRun(Run):
         return Answer(name, **nothing, empty=True)
 
     def _part_of(self, examples: Examples, data: str | None) -> tuple[str, str]:
-        """The part of these rows that it is evaluated on, and what that is called. Raises DataError where a run's own
-        rows have none."""
+        """The split of these rows to evaluate, and its printed name. Raises DataError if a run's own rows have
+        none."""
         part = "training" if data is not None else "test" if examples.count("test") else "validation"
         if not examples.count(part):
             raise DataError(

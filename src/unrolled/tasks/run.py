@@ -1,4 +1,4 @@
-"""A run that has been trained, whatever its task: what can be asked of it, and what its task refuses."""
+"""A trained run of any task: its methods, and the options that its task refuses."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from unrolled.tasks.results import Answer, RankedLine
 from unrolled.threads import ThreadChoice
 
 VERBS = ("predict", "sample", "score", "reach", "stand_ins")
-"""What can be asked of runs of some tasks; of all of them `evaluate` and `info`."""
-COMMANDS = ("predict", "sample", "score")  # of these what is a command too
+"""Methods that runs of some tasks have; all runs have `evaluate` and `info`."""
+COMMANDS = ("predict", "sample", "score")  # those of them that are commands too
 OPTIONS = {
     "errors": "--errors lists rows with a wrong prediction",
     "skip_empty": "--skip-empty applies to tables",
@@ -38,48 +38,50 @@ OPTIONS = {
     "generation": "generation applies to runs that generate texts",
     "attention": "--attention applies to runs that generate texts",
 }
-"""What `predict` and `evaluate` take, and what each is of. A task says which of them it takes."""
+"""Options of `predict` and `evaluate`, each with what it applies to. `Run.takes` names those of a task."""
 
 Read = TypeVar("Read", bound=Subject)
 Reread: TypeAlias = Callable[[str | None, bool], Subject]
-"""Reads what a run is evaluated on: (path, None being the run's own data; whether rows with an empty cell are left
-out). Raises DataError, OptionError, RunError."""
+"""Reads the data of an evaluation: (path, or None for the run's own data; whether to leave out rows with an empty
+cell). Raises DataError, OptionError, RunError."""
 
 
 class PredictOptions(NamedTuple):
-    """How rows are answered about."""
+    """Options of `predict`."""
 
-    top: int | None = None  # so many labels of each output, the likeliest first; all if left out
-    every: bool = False  # the answer so far after each step of a row
-    generation: Choice | None = None  # how texts are written; as validation preferred, if left out
-    attention: bool = False  # with what was looked at while a text was written
+    top: int | None = None  # number of labels per output, the most probable first; None: all
+    every: bool = False  # a prediction after each step of a row
+    generation: Choice | None = None  # None: as selected on validation
+    attention: bool = False  # with the attention weights of a generated text
 
 
 class EvaluateOptions(NamedTuple):
-    """What an evaluation has beside its scores."""
+    """Options of `evaluate`."""
 
-    errors: bool = False  # what was wrong
-    skip_empty: bool = False  # rows of a table with an empty cell are left out
-    adapt: bool = False  # the score of a copy that learns while it reads
+    errors: bool = False  # list the wrong predictions
+    skip_empty: bool = False  # leave out rows with an empty cell
+    adapt: bool = False  # also score a copy that learns while it reads
 
 
 class Run(ABC):
-    """A run folder's model, ready to answer. Made by `load`; what its task has not raises RunError. A subclass is of
-    one task; it overrides the verbs that its task has."""
+    """A run folder's model, ready for predictions. Made by `load`. A method that its task lacks raises RunError.
+
+    A subclass belongs to one task, and overrides the methods that its task has.
+    """
 
     kind: ClassVar[str]  # what run.json calls the task
-    does: ClassVar[str]  # what a run of the task does, in words
+    does: ClassVar[str]  # what a run of the task does, for messages
     takes: ClassVar[frozenset[str]]  # of OPTIONS
-    left: list[str]  # names of the parts that it answers with
+    left: list[str]  # names of the selected models
 
     def __init__(self, folder: RunFolder, reread: Reread, device: str = "cpu", threads: int | None = None) -> None:
-        """threads: on how many it answers, at most all cores; what is faster where left out."""
+        """threads: at most the number of cores; None: whichever is faster."""
         self.folder, self.settings, self.device = folder, folder.settings, device
-        self.threads = ThreadChoice(threads)  # on which rows are read side by side
+        self.threads = ThreadChoice(threads)  # for batches of rows
         self._reread = reread
 
     def __repr__(self) -> str:
-        """Where it is, what it is and what it learnt from, in a line."""
+        """Its folder, model, data, task and status, in one line."""
         data = self.facts["data"]
         source = "standard input" if data["kept"] else Path(data["path"]).name
         model = "+".join(self.facts.get("left") or [self.settings.model or DEFAULT_MODEL])
@@ -92,21 +94,21 @@ class Run(ABC):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What run.json says."""
+        """The contents of run.json."""
         return self.folder.facts
 
     @property
     @abstractmethod
     def parameters(self) -> int:
-        """Weights of the net; 0 where there is none."""
+        """Number of weights of the net; 0 without a net."""
 
     @property
     def outputs(self) -> Mapping[str, Output]:
-        """What it answers about a row, by name; nothing of a run on a text."""
+        """The outputs per row, by name; none for a language model."""
         return {}
 
     def info(self) -> dict[str, Any]:
-        """What the run is, in plain names."""
+        """The facts about the run, for JSON."""
         plans = self.folder.read_plans()
         checked = (
             {} if self.folder.checked else {"checksums": "none: made by an older version; damage is not detected"}
@@ -114,16 +116,16 @@ class Run(ABC):
         facts = {"path": str(self.path), "parameters": self.parameters, **self.facts, **checked}
         return facts | {"plan": plans[-1] if plans else None}
 
-    # What its task has, and what it takes
+    # Methods and options of its task
 
     @classmethod
     def verbs(cls) -> list[str]:
-        """What can be asked of a run of this task, each a method."""
+        """The methods that a run of this task has."""
         own = [verb for verb in VERBS if getattr(cls, verb) is not getattr(Run, verb)]
         return [*own, "evaluate", "info"]
 
     def check_can(self, verb: str) -> None:
-        """Raises RunError unless the run's task has this verb."""
+        """Raise RunError unless the run's task has this method."""
         if verb not in self.verbs():
             raise self._lacks(verb)
 
@@ -136,12 +138,12 @@ class Run(ABC):
         )
 
     def check_options(self, **given: Any) -> None:
-        """Raises OptionError for the first of these OPTIONS that is given and that the run's task does not take."""
+        """Raise OptionError for the first given option of OPTIONS that the run's task does not take."""
         for name, value in given.items():
             if value is not None and value is not False and name not in self.takes:
                 raise OptionError(f"{OPTIONS[name]}, but this run {self.does}. Leave it out.")
 
-    # What can be asked of it
+    # Methods of a run
 
     @checked
     def evaluate(
@@ -152,11 +154,11 @@ class Run(ABC):
         skip_empty: bool = False,
         adapt: bool = False,
     ) -> Evaluation:
-        """The scores on the run's own test part (validation where it has none), or on a text or a table.
+        """The scores on the run's own test split (or validation split, without one), or on a text or a table.
 
-        errors: with what was wrong. skip_empty: rows of the table with an empty cell are left out. adapt: of a text,
-        with the score of a copy that learns while it reads; the run stays as it is. Raises OptionError for what the
-        run's task does not take.
+        errors: list the wrong predictions. skip_empty: leave out rows of the table with an empty cell. adapt: for a
+        text, also score a copy that learns while it reads; the run does not change. Raises OptionError for an option
+        that the run's task does not take.
         """
         options = EvaluateOptions(errors, skip_empty, adapt)
         self.check_options(**options._asdict())
@@ -168,7 +170,7 @@ class Run(ABC):
 
     @abstractmethod
     def _evaluate(self, data: str | None, options: EvaluateOptions) -> Evaluation:
-        """The same; options are those that the task takes."""
+        """As `evaluate`, with options that the task takes."""
 
     def predict(
         self,
@@ -179,13 +181,15 @@ class Run(ABC):
         generation: Choice | None = None,
         attention: bool = False,
     ) -> Iterator[Answer]:
-        """An answer for each text, path or row of cells, in order, as they come: those that wait are answered
-        together. One text alone is one text. What is empty has an empty answer in its place, and a sound or a picture
-        that cannot be read one that says so.
+        """Predictions for each text, path or row of cells, in order, streaming: inputs that wait form a batch.
 
-        top: the likeliest labels of each output, so many; all if left out. every: the answer so far after each step
-        of a row, in constant bytes. generation: how texts are written: greedy, a beam, or drawn, else as validation
-        preferred. attention: with what was looked at. Raises OptionError for what the run's task does not take.
+        A single string is one text. An empty input gives an empty prediction in its place; a sound or a picture that
+        cannot be read gives one with `error`.
+
+        top: number of labels per output, the most probable first; None: all. every: a prediction after each step of a
+        row, in constant memory. generation: how texts are generated (greedy, beam search or sampling); None: as
+        selected on validation. attention: with the attention weights. Raises OptionError for an option that the
+        run's task does not take.
 
         >>> [answer.best("label") for answer in load("runs/reviews").predict(["a fine film"])]  # doctest: +SKIP
         >>> [answer.texts["en"].text for answer in load("runs/de-en").predict(["ein hund"])]  # doctest: +SKIP
@@ -193,37 +197,39 @@ class Run(ABC):
         raise self._lacks("predict")
 
     def read_input(self, source: str) -> Iterator[Given] | None:
-        """What a path holds that is answered about: the rows of a table's input columns, a folder's sounds or
-        pictures, or one of them; None where it is lines. Raises DataError where a column is missing."""
+        """The inputs in a path: rows of a table's input columns, the sounds or pictures of a folder, or one file.
+
+        None for a file of lines. Raises DataError for a missing column.
+        """
         raise self._lacks("predict")
 
     def sample(self, settings: SampleSettings | None = None, number: int = 0, **asked: Any) -> Iterator[str]:
-        """Writes, piece by piece as text comes; `number` is which of several samples with one seed.
+        """Generate text, streaming; `number` distinguishes several samples with one seed.
 
         >>> print("".join(load("runs/poems").sample(prompt="O ", length=200)))  # doctest: +SKIP
         """
         raise self._lacks("sample")
 
     def score(self, lines: Iterable[str], alone: bool = False, adapt: bool = False) -> Iterator[RankedLine]:
-        """The surprise of each line as it comes, the state carried over them unless `alone`.
+        """The surprise of each line, streaming; the state is carried from line to line unless `alone`.
 
-        adapt: beside it, the surprise to a copy that learns from each line once it was scored.
+        adapt: also the surprise of a copy that learns from each line after scoring it.
         """
         raise self._lacks("score")
 
     def reach(self, seconds: float = 10.0) -> Reach:
-        """How far back the model looks, measured on the validation part in about so many seconds.
+        """How far back the model uses its context, measured on the validation split in about this many seconds.
 
-        Kept in the run, for as long as its weights stay the same. Raises DataError where there is no such part.
+        Kept in the run as long as its weights stay the same. Raises DataError without a validation split.
         """
         raise self._lacks("reach")
 
     def stand_ins(self, text: str) -> dict[str, str]:
-        """The characters of `text` that the model has never met, and what it reads in their place."""
+        """The characters of `text` that the vocabulary lacks, with their replacements."""
         raise self._lacks("stand_ins")
 
     def _read(self, subject: type[Read], data: str | None, skip_empty: bool = False) -> Read:
-        """What it is evaluated on, of its own task; data None: its own data once more."""
+        """The data of an evaluation, as this task; data None: the run's own data."""
         found = self._reread(data, skip_empty)
         if not isinstance(found, subject):
             raise RunError(f"{self.path} {self.does}, and {data or 'its data'} was read as {found.kind}.")

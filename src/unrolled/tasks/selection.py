@@ -1,17 +1,17 @@
-"""Which of several models a run predicts with: the best on validation, or the simplest of those as good."""
+"""Select the model of a run: the best on validation, or the simplest of those that are as good."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
-AS_GOOD = 0.002  # nats by which what is simpler may be worse to be as good, and selected
-TELLING = 50  # items of a validation part from which on it tells which model or which weights are best
+AS_GOOD = 0.002  # a simpler model is selected if it is worse by at most this many nats
+TELLING = 50  # fewest validation items on which models and weights are selected
 
 
 def select(validation: Mapping[str, float]) -> str:
-    """The name of what is best by its nats on validation; of parts alone that are as good, the last one.
-    What is not finite is not selected."""
+    """The name of the best model by its nats on validation; of single models that are as good, the last one.
+    A model whose nats are not finite is not selected."""
     finite = {name: nats for name, nats in validation.items() if math.isfinite(nats)}
     if not finite:
         return next(iter(validation))
@@ -23,7 +23,7 @@ def select(validation: Mapping[str, float]) -> str:
 
 
 def selected_line(selected: str, validation: Mapping[str, float], unit: str) -> str:
-    """What was selected, and by which figures."""
+    """The line that names the selected model and the figures of all."""
     figures = ", ".join(f"{name} {nats:.3f}" for name, nats in validation.items())
     finite = [nats for nats in validation.values() if math.isfinite(nats)]
     best = "best" if validation[selected] == min(finite, default=math.nan) else "as good as the best"
@@ -31,12 +31,12 @@ def selected_line(selected: str, validation: Mapping[str, float], unit: str) -> 
 
 
 def too_short(names: str) -> str:
-    """What is said where a deadline cut the fit of an ensemble's weights. names: of its parts, or of ensembles."""
+    """The line for a fit of ensemble weights that a deadline cut short. names: the ensembles."""
     return f"There was no time to finish fitting the weights of {names}; the best weights so far are used."
 
 
 def standing(model: str, interval: tuple[float, float], baseline: float, more_is_better: bool = False) -> str:
-    """How a model stands beside a baseline's figure: better or worse only where the interval of its own says so."""
+    """Compare a model with a baseline's figure: better or worse only if the figure lies outside the interval."""
     low, high = interval
     if math.isnan(low) or math.isnan(high):
         return "Too little data to tell which is better."

@@ -1,4 +1,4 @@
-"""The tasks that there are: what is trained, and the run that comes of it."""
+"""The table of all tasks: the training of each, and the run that results."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from unrolled.tasks.seq2seq.task import Writings
 
 
 class TaskEntry(NamedTuple):
-    """One task: a new one is a line in TASKS."""
+    """One task; a new task is a line in TASKS."""
 
-    subject: type[Subject]  # its training
-    run: type[Run]  # what is done with it afterwards
+    subject: type[Subject]  # trains it
+    run: type[Run]  # uses the trained model
 
 
 TASKS = {
@@ -29,4 +29,4 @@ TASKS = {
         TaskEntry(Writings, Seq2SeqRun),
     )
 }
-"""kind, as run.json has it -> the task."""
+"""kind in run.json -> task"""

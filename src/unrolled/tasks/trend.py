@@ -1,4 +1,4 @@
-"""Whether training was still improving when it ended, as validations at equal spans of it show."""
+"""Whether training was still improving when it ended, by validations at equal spans."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-SPAN = 1 / 5  # of the updates: spans of this length are compared
-IMPROVED = 0.005  # nats by which a span lowers the validation loss where it improves
-WORSE = 0.02  # nats above the best validation from which on the model overfits
-FEWEST_UPDATES = 50  # fewer tell nothing
+SPAN = 1 / 5  # share of the updates in one span
+IMPROVED = 0.005  # a span improves if it lowers the validation loss by this many nats
+WORSE = 0.02  # the model overfits if the last validation is this many nats above the best
+FEWEST_UPDATES = 50  # with fewer the trend is unclear
 
 
 def trend_of(reports: Iterable[Mapping[str, Any]]) -> str:
-    """What the validations among a run's reports say: "learning", "slowing", "flat", "overfitting" or "unclear".
+    """The trend of the validations of a run: "learning", "slowing", "flat", "overfitting" or "unclear".
 
-    The last two spans of a fifth of the updates each are compared. "learning": the last one improved. "slowing": only
-    the one before it did. "flat": neither did. "unclear": too few updates, or validations too far apart.
+    Compares the last two spans, each a fifth of the updates. "learning": the last span improved. "slowing": only the
+    span before it improved. "flat": neither improved. "unclear": too few updates, or validations too far apart.
     """
     points = [(report["step"], report["validation"]) for report in reports if report.get("validation") is not None]
     if len(points) < 2:
@@ -37,7 +37,7 @@ def trend_of(reports: Iterable[Mapping[str, Any]]) -> str:
 
 
 def trend_line(trend: str, model: str) -> str:
-    """The same in words, of the model of this name."""
+    """The trend of the named model as a sentence."""
     return {
         "learning": f"The {model} was still improving when training ended: more time helps.",
         "slowing": f"The {model} had improved little in the last fifth of training; more time may help.",

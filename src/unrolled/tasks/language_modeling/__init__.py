@@ -1,1 +1,1 @@
-"""The next token of a text."""
+"""Predict the next token of a text."""

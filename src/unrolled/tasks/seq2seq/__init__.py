@@ -1,1 +1,1 @@
-"""A text about each row of a table."""
+"""Generate a text for each row of a table."""
