@@ -319,4 +319,4 @@ TARGETS: dict[str, Target] = {
     "arrays": Target(make_arrays, damage_data),
     "folders": Target(make_folders, damage_data),
 }
-"""What is damaged, by name: run folders, and files of data of every form."""
+"""The kinds of inputs to damage, by name: run folders, and data files of every format."""

@@ -194,7 +194,7 @@ MAKING_CASES: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...]]] = {
     "a stack by its names": (partial(build_stack, "lstm"), (4, 8)),
     "an encoder by its names": (partial(build_bidirectional, "lstm"), (4, 8)),
 }
-"""What makes a part, and its sizes, the first of them what the part reads."""
+"""A function that makes a component, and its sizes, of which the first is the size of the input."""
 
 
 def bags() -> Source:

@@ -60,18 +60,18 @@ VALUES: dict[str, list[Any]] = {
     "reader": ["dot"],
     "kind": ["label", "labels", "tags", "value", "text", "language"],
 }
-"""Values of each option, other than the usual one. A kind of input may have one on which nothing hangs; not all."""
+"""Values of each option that are not the default. A value may have no effect for some kinds of input, not for all."""
 WITH: dict[str, dict[str, Any]] = {"folds": {"fold": 2}, "window": {"batch": 2}}
-"""What has to be given beside."""
+"""Options that have to be given together with it."""
 ELSEWHERE = {
     "minutes", "steps", "out", "threads", "device", "from_run", "freeze", "plan", "fold",
 }  # fmt: skip
-"""Options that say how long, where, and from what is trained: with tests of their own; `fold` is with `folds`."""
+"""Options for budget, device, output and start: they have tests of their own; `fold` is with `folds`."""
 MENDING = {
     "skip_empty": ({"text": "", "other": "", "x": "", "source": ""}, True),
     "decimal": ({"x": '"0,5"', "y": '"1,5"'}, ","),
 }
-"""Options that settle what single cells mean: cells that call for them, which their tables have in one row."""
+"""Options for the meaning of single cells: a cell that needs the option, in one row of the table."""
 
 
 def sentence(number: int) -> str:
@@ -143,7 +143,7 @@ BY_ITSELF: dict[str, dict[str, str]] = {
     "text about texts": {"kind": "text", "read": "text", "symbols": "word"},
     "label of pictures": {"kind": "label", "read": "picture", "inlet": "conv", "augment": "yes"},
 }
-"""What is found of each: to ask for it changes nothing."""
+"""The values that are detected for each: giving them explicitly changes nothing."""
 TASKS: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
     "text": (text, {}),
     "label of texts": (labels, {"input": "text", "output": "label"}),
@@ -152,7 +152,7 @@ TASKS: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
     "text about texts": (pairs, {"input": "source", "output": "target"}),
     "label of pictures": (pictures, {"input": "x", "output": "y"}),
 }
-"""Each kind of input and each task: a file, and the options that say which columns are meant."""
+"""Each kind of input and each task: a file, and the options that name its columns."""
 
 
 def done(path: Path, asked: dict[str, Any]) -> str:

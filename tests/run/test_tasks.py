@@ -28,7 +28,7 @@ CALLS: dict[str, Callable[[Run], Any]] = {
     "evaluate": lambda run: run.evaluate(),
     "info": lambda run: run.info(),
 }
-"""A call of each verb; what it hands back is something."""
+"""A call of each method; each returns something."""
 GIVEN: dict[str, tuple[str, Any]] = {
     "errors": ("evaluate", True),
     "adapt": ("evaluate", True),
@@ -38,7 +38,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "generation": ("predict", Choice(temperature=5.0)),
     "attention": ("predict", True),
 }
-"""Options of the verbs from Python -> the verb that takes each, and a value."""
+"""Options of the methods from Python -> the method that takes each, and a value."""
 
 
 @dataclass(frozen=True)
