@@ -109,7 +109,7 @@ def test_a_text_is_answered_alike_whatever_stands_beside_it(units: str, monkeypa
     model = made(units)
     together = model.answer(TEXTS)["side"]
     assert torch.equal(torch.cat([model.answer([text])["side"] for text in TEXTS]), together)
-    monkeypatch.setattr(ngram_bayes, "CHANCES", 7)
+    monkeypatch.setattr(ngram_bayes, "PROBABILITIES", 7)
     assert torch.allclose(model.answer(TEXTS)["side"], together, rtol=1e-12)
     assert model.answer([])["side"].shape == (0, 3)
 

@@ -72,9 +72,7 @@ class Mixture(nn.Module):
             )
         self.symbols = parts[0].symbols
         self.parts = tuple(parts)
-        self.learnt = nn.ModuleList(
-            part for part in parts if isinstance(part, nn.Module)
-        )  # moves to a device with the mixture
+        self.learnt = nn.ModuleList(part for part in parts if isinstance(part, nn.Module))  # moves with the mixture
         gate = torch.zeros(len(parts), 1 + FEATURES * len(parts))
         gate[:, 0] = 1 / len(parts)
         self.gate = nn.Parameter(gate)  # (P, F)
@@ -128,7 +126,7 @@ class Mixture(nn.Module):
             gate, in_time = _fit(seen, deadline.share(0.5))
             halves = ((first, second), (second, first))
             nats = torch.cat([_nats(_fit(others, deadline.share(0.5))[0], some) for some, others in halves])
-        except RuntimeError:  # a matrix that has no inverse
+        except RuntimeError:  # a singular matrix
             nats = gate = torch.tensor(math.nan)
             in_time = False
         if not bool(gate.isfinite().all() and nats.isfinite().all()):

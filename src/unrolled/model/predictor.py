@@ -38,9 +38,7 @@ class Net:
     def answer(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """items -> predictions (A, O). Items are batched by length, which changes no prediction."""
         segments = [self._segments(item) if self.model.each else [item] for item in items]
-        goes_on = [
-            number > 0 for some in segments for number in range(len(some))
-        ]  # a segment that does not begin an item
+        goes_on = [number > 0 for some in segments for number in range(len(some))]  # not the first of its item
         flat = [segment for some in segments for segment in some]
         order = np.argsort([len(item) for item in flat], kind="stable").tolist()
         found: dict[str, list[Tensor]] = {name: [torch.zeros(0)] * len(flat) for name in self.model.names}

@@ -1,1 +1,1 @@
-"""What a net stands beside: counted, fitted, looked up."""
+"""Baselines: linear models, naive Bayes and nearest neighbours."""

@@ -1,6 +1,6 @@
-"""The linear model: what a net has to beat on short texts, fitted in seconds.
+"""The linear model, the baseline of a net; on short texts it is fitted in seconds.
 
-Of texts on bags of n-grams, of numbers on the numbers. How it is fitted: `linear_fit.py`.
+Its features are bags of n-grams for texts, and the numbers themselves for numbers. `linear_fit.py` fits it.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from unrolled.model.baselines.linear_features import Look, Looked, look_from_ten
 
 @dataclass(frozen=True)
 class Fitted:
-    """The weights of one output: K numbers, F features."""
+    """The weights of one output of K numbers, on F features."""
 
     weights: Tensor  # (F, K) float32
     bias: Tensor  # (K,)
-    spread: Tensor | None = None  # (K,) log-deviation of a value's error
+    spread: Tensor | None = None  # (K,) log standard deviation of a value's error
 
     @property
     def finite(self) -> bool:
-        """Whether all of them could be found."""
+        """Whether all weights are finite."""
         kept = (self.weights, self.bias, *([] if self.spread is None else [self.spread]))
         return all(bool(one.isfinite().all()) for one in kept)
 
     def say(self, rows: Looked) -> Tensor:
-        """What is said of rows (R, O): log-chances, log-odds, or means and log-deviations."""
+        """Predictions (R, O) for rows: logits, log-odds, or means and log standard deviations."""
         found = rows.apply(self.weights, self.bias)
         return found if self.spread is None else torch.cat([found, self.spread.expand(len(found), -1)], 1)
 
 
 class LinearModel:
-    """Answers with what it says of each output. Made by `fit_linear`."""
+    """A linear model of each output. Made by `fit_linear`."""
 
     def __init__(self, look: Look, outputs: Mapping[str, tuple[str, Fitted]], about: str) -> None:
         self.look = look
@@ -48,20 +48,20 @@ class LinearModel:
         self.about = about
 
     def describe(self) -> str:
-        """What it is, in a few words."""
+        """Describe the model in a few words."""
         return self.look.describe() + self.about
 
     def answer(self, items: Sequence[Item]) -> dict[str, Tensor]:
-        """items -> what is said (A, O) of each output: an item each, or each of its steps."""
+        """items -> predictions (A, O) of each output: one per item, or one per step."""
         rows = self.look(items)
         found = {name: one.say(rows) for name, (_, one) in self.outputs.items()}
         return {
-            name: F.log_softmax(said, 1) if self.outputs[name][0] in ("label", "tags") else said
-            for name, said in found.items()
+            name: F.log_softmax(values, 1) if self.outputs[name][0] in ("label", "tags") else values
+            for name, values in found.items()
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that a file keeps of it, beside `facts`."""
+        """All tensors of the model, for a file."""
         kept = self.look.tensors()
         for number, (_, one) in enumerate(self.outputs.values()):
             kept |= {f"weights.{number}": one.weights, f"bias.{number}": one.bias}
@@ -70,18 +70,18 @@ class LinearModel:
         return kept
 
     def facts(self) -> dict[str, Any]:
-        """What goes with the tensors."""
+        """All that `from_tensors` needs besides the tensors, as JSON."""
         kinds = {name: kind for name, (kind, _) in self.outputs.items()}
         return {**self.look.facts(), "outputs": list(self.outputs), "kinds": kinds, "about": self.about}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], intake: Intake) -> LinearModel:
-        """The model that `tensors` and `facts` are of. Raises RunError where they do not fit."""
+        """Load the model from `tensors` and `facts`. Raises RunError if they do not fit."""
         try:
             look = look_from_tensors(tensors, facts, intake)
             outputs, fits = {}, True
             for number, name in enumerate(facts["outputs"]):
-                kind = str(facts.get("kinds", {}).get(name, "label"))  # an older run has labels alone
+                kind = str(facts.get("kinds", {}).get(name, "label"))  # an older run has label outputs only
                 one = Fitted(tensors[f"weights.{number}"], tensors[f"bias.{number}"], tensors.get(f"spread.{number}"))
                 fits &= one.weights.shape == (look.size, len(one.bias)) and (one.spread is not None) == (
                     kind == "value"

@@ -1,4 +1,4 @@
-"""How the weights of a linear model come down to their least cost, within a deadline and within memory."""
+"""Minimisation of a linear model's loss by L-BFGS, within a deadline and with bounded memory."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ from unrolled.model.baselines.linear_features import Bagged, Looked, Sloped
 from unrolled.model.likelihoods import is_known
 from unrolled.model.optimisers import LBFGS
 
-MANY_LABELS = 200  # from which on a look at all rows takes long and holds much
-SURE_LOOKS, SURE_PRODUCTS = 12, 300_000_000  # that are made however late it is: so many looks, of so much in all
-HELD = 1 << 24  # of rows times labels, about: more rows are looked at piece by piece
-HELD_MANY = 1 << 20  # of them: a slope holds several numbers for each
+MANY_LABELS = 200  # above this, one evaluation on all rows takes long and needs much memory
+SURE_EVALUATIONS = 12  # that are made even after the deadline
+SURE_PRODUCTS = 300_000_000  # in all of these
+HELD = 1 << 24  # rows times labels, about: more rows are processed in chunks
+HELD_MANY = 1 << 20  # likewise, with many labels: a gradient needs several numbers for each
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows as a linear model sees them, and their answers."""
+    """The features of rows, and their targets."""
 
     seen: Looked
-    answers: dict[str, Tensor]  # of each output (R,) below 0 where not known, or (R, K)
+    answers: dict[str, Tensor]  # output -> (R,), below 0 if not known, or (R, K)
 
 
 class _TooLate(Exception):
-    """The deadline passed while a slope was computed."""
+    """The deadline passed while a gradient was computed."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some rows as they are descended on, and their answers."""
+    """The features of a chunk of rows, for the descent, and their targets."""
 
     seen: Looked
     answers: Tensor
-    share: float  # of all that is known
+    share: float  # of all known targets
 
 
 def in_pieces(lessons: Rows, name: str, size: int, width: int) -> list[Piece]:
-    """Rows in pieces of which each holds about so many numbers as are to be held at once."""
+    """Cut rows into chunks of about as many numbers as may be in memory at once."""
     answers, seen = lessons.answers[name], lessons.seen
     rows, known = len(answers), max(1, int(is_known(answers).sum()))
     held = HELD if width <= MANY_LABELS else HELD_MANY
@@ -51,15 +52,15 @@ def in_pieces(lessons: Rows, name: str, size: int, width: int) -> list[Piece]:
     found = []
     for start in range(0, rows, step):
         some = answers[start : start + step]
-        part = seen if step >= rows else seen.cut(start, start + step)
+        features = seen if step >= rows else seen.cut(start, start + step)
         share = int(is_known(some).sum()) / known
         if share or step >= rows:
-            found.append(Piece(Sloped.of(part, size) if isinstance(part, Bagged) else part, some, share))
+            found.append(Piece(Sloped.of(features, size) if isinstance(features, Bagged) else features, some, share))
     return found
 
 
 def misfit_of(kind: str, found: Tensor, answers: Tensor) -> Tensor:
-    """Mean nats of labels; half the squared distance of values."""
+    """Mean nats of labels, or half the mean squared error of values."""
     if kind in ("label", "tags"):
         return F.cross_entropy(found, answers, ignore_index=-1)
     known = is_known(answers)
@@ -73,25 +74,25 @@ def descend(
     pieces: Sequence[Piece], kind: str, scale: Tensor, weights: Tensor, bias: Tensor, penalty: float,
     iterations: int, deadline: Deadline,
 ) -> bool:  # fmt: skip
-    """Moves weights and bias to the least of the mean misfit and the penalty, by L-BFGS; whether it came to its end.
+    """Minimise the mean loss and the penalty over weights and bias, in place, by L-BFGS; True at its end.
 
-    Where the deadline passes, they are those that cost least of all that were tried.
+    False if the deadline passed first: then weights and bias are the best that were tried.
     """
     rows = sum(len(piece.answers) for piece in pieces)
     work = max(1, weights.shape[1] * sum(piece.seen.held for piece in pieces))
-    sure, looks = max(2, min(SURE_LOOKS, SURE_PRODUCTS // work)), 0
+    sure, evaluations = max(2, min(SURE_EVALUATIONS, SURE_PRODUCTS // work)), 0
     optimiser = LBFGS(
         [weights, bias], max_iter=iterations, history_size=8, line_search_fn="strong_wolfe", tolerance_change=1e-7
     )
     least, kept = math.inf, (weights.detach().clone(), bias.detach().clone())
 
     def loss() -> Tensor:
-        nonlocal least, kept, looks
-        looks += 1
+        nonlocal least, kept, evaluations
+        evaluations += 1
         optimiser.zero_grad()
         whole = torch.zeros(())
         for piece in pieces:
-            if deadline.passed() and looks > sure:
+            if deadline.passed() and evaluations > sure:
                 raise _TooLate
             misfit = misfit_of(kind, piece.seen.apply(weights * scale, bias), piece.answers)
             if len(pieces) == 1:
@@ -115,7 +116,7 @@ def descend(
             weights.copy_(kept[0])
             bias.copy_(kept[1])
         return False
-    finally:  # it is in a circle of references: some twenty times the weights would be held through later tries
+    finally:  # it is in a reference cycle, which would keep some twenty copies of the weights through later fits
         optimiser.zero_grad()
         optimiser.state.clear()
     return True

@@ -1,5 +1,5 @@
-"""What a linear model looks at: of texts bags of n-grams, of numbers a row's own, a summary of its steps, or of
-a step those around it. R rows, F features, K numbers of an answer.
+"""Features of a linear model: bags of n-grams for texts; for numbers those of a row, statistics of its steps, or a
+window around each step. R rows, F features, K numbers per output.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from unrolled.data.intake import Intake
 from unrolled.data.items import Item
 from unrolled.model.baselines.ngram_features import BAGS, Bags
 
-CHUNK = 10_000  # rows whose features are found together
-MOST_FLAT = 4096  # numbers of a row that are looked at one by one
-LONGEST = 1_000  # steps of a row that are looked at
-AROUND = 2  # steps to either side of one that is answered about
+CHUNK = 10_000  # rows whose features are computed together
+MOST_FLAT = 4096  # numbers per row that are features of their own
+LONGEST = 1_000  # steps of a row that are used
+AROUND = 2  # steps on either side of a predicted step
 LEAST_DEVIATION = 1e-4
 
 
 class Looked(Protocol):
-    """Rows as a linear model sees them."""
+    """The features of rows."""
 
     def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
         """weights (F, K), bias (K,) -> (R, K)."""
@@ -36,11 +36,11 @@ class Looked(Protocol):
 
     @property
     def held(self) -> int:
-        """N-grams or numbers of all rows."""
+        """Number of n-grams or numbers of all rows."""
 
 
 class Look(Protocol):
-    """How a linear model sees items: found on the training part, then kept."""
+    """Computes the features of items; fitted on the training split."""
 
     size: int  # F
 
@@ -54,14 +54,14 @@ class Look(Protocol):
 
 
 class Bagged(NamedTuple):
-    """Rows as places among the known n-grams."""
+    """Rows as bags of n-grams, given as indices into the known n-grams."""
 
     places: Tensor  # (N,)
     starts: Tensor  # (R,) where each row begins
-    scale: Tensor  # (R, 1) one over the root of how many n-grams it has
+    scale: Tensor  # (R, 1) one over the root of the number of n-grams
 
     def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
-        """The sum of each row's weights, scaled, and the bias."""
+        """The scaled sum of each row's weights, plus the bias."""
         if not len(self.places):
             return bias.expand(len(self.starts), -1)
         return F.embedding_bag(self.places, weights, self.starts, mode="sum") * self.scale + bias
@@ -78,12 +78,12 @@ class Bagged(NamedTuple):
 
 
 class Sloped(NamedTuple):
-    """The same rows for who descends on weights: a slope is summed n-gram by n-gram, over the rows of each, which
-    takes a tenth of the time that scattering the rows over the n-grams does."""
+    """The same rows, with a faster gradient: it is summed n-gram by n-gram over the rows of each, in a tenth of the
+    time of scattering the rows over the n-grams."""
 
     bags: Bagged
-    rows: Tensor  # (N,) of each n-gram after the other
-    starts: Tensor  # (F,) where those of each begin
+    rows: Tensor  # (N,) the rows of the first n-gram, of the second, …
+    starts: Tensor  # (F,) where the rows of each n-gram begin
 
     @classmethod
     def of(cls, bags: Bagged, size: int) -> Sloped:
@@ -103,7 +103,7 @@ class Sloped(NamedTuple):
         return Sloped.of(self.bags.cut(start, stop), len(self.starts))
 
     def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
-        """The same as of the bags."""
+        """The same as `Bagged.apply`."""
         found: Tensor = _Sum.apply(weights, self)  # type: ignore[no-untyped-call]
         return found + bias
 
@@ -115,9 +115,9 @@ class _Sum(torch.autograd.Function):
         return rows.bags.apply(weights, torch.zeros(weights.shape[1]))
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         rows: Sloped = ctx.rows
-        return F.embedding_bag(rows.rows, slope * rows.bags.scale, rows.starts, mode="sum"), None
+        return F.embedding_bag(rows.rows, gradient * rows.bags.scale, rows.starts, mode="sum"), None
 
 
 class Dense(NamedTuple):
@@ -139,14 +139,14 @@ class Dense(NamedTuple):
 
 
 class BagLook:
-    """N-grams, each counted once a row."""
+    """N-gram features, each counted once per row."""
 
     def __init__(self, units: str, known: NDArray[np.uint64]) -> None:
-        self.units, self.known, self.size = units, known, len(known)  # known: rising
+        self.units, self.known, self.size = units, known, len(known)  # known: sorted
 
     @classmethod
     def learn(cls, units: str, texts: Sequence[Any], most: int) -> tuple[BagLook, Bagged]:
-        """The n-grams of these texts, the `most` that stand in the most rows, and the texts as they see them."""
+        """Find the `most` n-grams that occur in the most texts; also returns the features of the texts."""
         bags = bag_all(units, texts)
         look = cls(units, frequent(bags, most))
         return look, places_in(look.known, bags)
@@ -165,17 +165,17 @@ class BagLook:
 
 
 class NumberLook:
-    """Numbers, each with mean 0 and deviation 1 over the training part."""
+    """Number features, each with mean 0 and standard deviation 1 over the training split."""
 
     def __init__(self, units: str, intake: Features, steps: int, mean: Tensor, deviation: Tensor) -> None:
-        """units: numbers (a row's own, of `steps` steps), summary or surroundings."""
+        """units: numbers (of all `steps` steps of a row), summary (statistics of steps) or surroundings (windows)."""
         self.units, self.intake, self.steps = units, intake, steps
         self.mean, self.deviation, self.size = mean, deviation, len(mean)
 
     @classmethod
     def learn(cls, each: bool, items: Sequence[Any], intake: Features) -> tuple[NumberLook, Dense]:
-        """What serves these items: their own numbers where all have as many and not too many, else a summary;
-        surroundings where each step is answered."""
+        """Choose features for these items: their numbers if all have equally many and not too many, else statistics;
+        a window around each step if each step has a target."""
         lengths = {len(intake.encode(item)) for item in items[:CHUNK]}
         steps = max(lengths, default=1)
         flat = len(lengths) == 1 and steps * intake.width <= MOST_FLAT
@@ -194,13 +194,13 @@ class NumberLook:
         return f"linear on {self.size:,} {names[self.units]}"
 
     def __call__(self, items: Sequence[Any]) -> Dense:
-        most = None if self.units == "surroundings" else LONGEST  # each step is answered, however many
-        found = [self._see(self.intake.encode(item)[:most]) for item in items]
+        most = None if self.units == "surroundings" else LONGEST  # every step has a prediction
+        found = [self._features(self.intake.encode(item)[:most]) for item in items]
         whole = torch.from_numpy(np.concatenate(found)) if found else torch.zeros(0, self.size)
         return Dense((whole - self.mean) / self.deviation)
 
-    def _see(self, steps: NDArray[np.float32]) -> NDArray[np.float32]:
-        """steps (T, D) -> (1, F), or (T, F) of surroundings."""
+    def _features(self, steps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """steps (T, D) -> features (1, F), or (T, F) with surroundings."""
         if self.units == "numbers":
             row = np.zeros((self.steps, steps.shape[1]), np.float32)
             row[: len(steps)] = steps[: self.steps]
@@ -222,7 +222,7 @@ NUMBERS = ("numbers", "summary", "surroundings")
 
 
 def look_from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], intake: Intake) -> Look:
-    """The look that `tensors` and `facts` are of. Raises KeyError, TypeError or ValueError where they do not fit."""
+    """Load features from `tensors` and `facts`. Raises KeyError, TypeError or ValueError if they do not fit."""
     units = facts["units"]
     if units in NUMBERS:
         mean, deviation = tensors["mean"], tensors["deviation"]
@@ -241,7 +241,7 @@ def look_from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], i
 
 
 def bag_all(units: str, texts: Sequence[Any]) -> Bags:
-    """The n-grams of all texts, some thousands at a time."""
+    """Compute the n-grams of all texts, some thousands of texts at a time."""
     parts = [BAGS[units](texts[start : start + CHUNK]) for start in range(0, len(texts), CHUNK)]
     before = np.cumsum([0, *(len(part.hashes) for part in parts)])
     starts = [part.starts[:-1] + first for part, first in zip(parts, before, strict=False)]
@@ -251,7 +251,7 @@ def bag_all(units: str, texts: Sequence[Any]) -> Bags:
 
 
 def frequent(bags: Bags, most: int) -> NDArray[np.uint64]:
-    """The n-grams that stand in the most rows, at most so many, rising."""
+    """The `most` n-grams that occur in the most rows, sorted."""
     known, counts = np.unique(bags.hashes, return_counts=True)
     if len(known) <= most:
         return known
@@ -259,7 +259,7 @@ def frequent(bags: Bags, most: int) -> NDArray[np.uint64]:
 
 
 def places_in(known: NDArray[np.uint64], bags: Bags) -> Bagged:
-    """Places of rows' n-grams among the known ones."""
+    """Indices of the rows' n-grams among the known ones."""
     place = np.searchsorted(known, bags.hashes)
     there = np.zeros(len(place), np.bool_)
     if len(known):

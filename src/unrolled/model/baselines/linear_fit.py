@@ -1,8 +1,8 @@
-"""How the linear model is fitted, within a deadline.
+"""Fitting the linear model, within a deadline.
 
-Of texts on bags of n-grams (the idea of fastText, Joulin et al. 2017, fitted to the end by L-BFGS instead of a few
-readings); of labels weights may be scaled by each n-gram's log-count ratio (Wang & Manning 2012). Of numbers on the
-numbers. Scaling and penalty are chosen on the validation part.
+For texts the features are bags of n-grams (as in fastText, Joulin et al. 2017, but fitted to convergence by L-BFGS
+instead of a few epochs); for label outputs, weights may be scaled by each n-gram's log-count ratio (Wang & Manning
+2012). For numbers the features are the numbers. Scaling and penalty are chosen on the validation split.
 """
 
 from __future__ import annotations
@@ -28,39 +28,39 @@ from unrolled.model.baselines.linear_features import Bagged, BagLook, Look, Look
 from unrolled.model.baselines.ngram_features import BAGS
 
 TRIES = ((True, 0.1), (False, 0.1), (True, 0.3), (True, 0.03), (False, 0.3), (False, 0.03), (True, 1.0))
-"""Whether weights are scaled by log-count ratios, and the penalty of the squared weights: what serves most often
-first, for there may be no time for all. Each goes on from where the last of its scaling ended."""
+"""Whether weights are scaled by log-count ratios, and the L2 penalty. The settings that are most often best come
+first, because there may be no time for all. Each fit starts at the result of the last with the same scaling."""
 TAG_TRIES = ((True, 0.1), (True, 0.03), (True, 0.3), (True, 1.0), (False, 0.1), (False, 0.03))
-"""Of tags, where a try takes long and scaled weights do better from the first one on (docs/results/tables.md)."""
+"""The same for tags: a fit takes long, and scaled weights are better from the first (docs/results/tables.md)."""
 NUMBER_TRIES = ((False, 1.0), (False, 10.0), (False, 100.0), (False, 0.1))
-ITERATIONS = 40  # of L-BFGS for each
-MOST = 10_000_000  # n-grams, each row's counted, that are fitted on
-MOST_NUMBERS = 60_000_000  # likewise
+ITERATIONS = 40  # of L-BFGS, per fit
+MOST = 10_000_000  # n-grams, summed over rows, that are fitted on
+MOST_NUMBERS = 60_000_000  # numbers, likewise
 MOST_WEIGHTS = 1 << 26
-FEW_WEIGHTS = 1 << 21  # as many are always allowed; more where there are n-grams to fit them on
-MOST_PRODUCTS = 2_000_000_000  # of an n-gram or number of a row with a label's weight, in one look at all rows
-MOST_WORK = 50_000_000_000  # of them in all tries; a first one is made whatever it takes
+FEW_WEIGHTS = 1 << 21  # always allowed; more if there are n-grams to fit them on
+MOST_PRODUCTS = 2_000_000_000  # of a feature of a row and a label's weight, in one evaluation on all rows
+MOST_WORK = 50_000_000_000  # of them in all fits; the first fit is always made
 FEWEST_ITERATIONS = 8
-LOOKING = 0.35  # share of the time for looking at rows; the rest is for fitting
-SPEED = 200_000_000  # products a second, about
-LOOKS = 12  # at all rows that there is to be time for; rows are fewer otherwise
-FEWEST_ROWS = 1_000  # that are fitted on, however short the time
-SMOOTHING = 1.0  # added to the counts of a log-count ratio
-LEAST_SPREAD = 1e-3  # of a value's error, in deviations
+FEATURE_TIME = 0.35  # share of the time for computing features; the rest is for fitting
+SPEED = 200_000_000  # products per second, about
+EVALUATIONS = 12  # on all rows, for which there must be time; otherwise fewer rows are used
+FEWEST_ROWS = 1_000  # that are fitted on, even if the time is short
+SMOOTHING = 1.0  # added to the counts in a log-count ratio
+LEAST_SPREAD = 1e-3  # of a value's error, in standard deviations of the training split
 
 
-Lessons = tuple[Sequence[Any], Mapping[str, NDArray[Any]]]  # items, and the answers of each output
+Lessons = tuple[Sequence[Any], Mapping[str, NDArray[Any]]]  # items, and the targets of each output
 
 
 def fit_linear(
     units: str, training: Lessons, validation: Lessons, outputs: Mapping[str, Output], intake: Intake, seed: int,
     deadline: Deadline = ENDLESS,
 ) -> LinearModel:  # fmt: skip
-    """Fits on items and answers of the training part; scaling and penalty are those that serve validation best.
+    """Fit the linear model on the training split; scaling and penalty are chosen on the validation split.
 
-    units: "characters" or "words", with an answer a text; "neighbours", with an answer a word; "numbers" where the
-    intake gives numbers. Where the deadline is near, on fewer rows, by fewer iterations, with fewer penalties tried;
-    `about` says where that was so.
+    units: "characters" or "words", for one target per text; "neighbours", for one target per word; "numbers", if the
+    featurizer gives numbers. If the deadline is near, fewer rows, iterations and penalties are used, and the model's
+    `about` notes that.
     """
     items, answers = training
     each = any(output.each for output in outputs.values())
@@ -76,15 +76,15 @@ def fit_linear(
         look, seen = BagLook.learn(units, some, most // widest)
     deadline.check()
     lessons = Rows(seen, {name: torch.from_numpy(one) for name, one in _chosen(answers, items, chosen, each).items()})
-    examined, of_examined = _to_examine(validation, len(chosen), each, deadline)
-    exam = Rows(look(examined), {name: torch.from_numpy(one) for name, one in of_examined.items()})
+    held_out_items, held_out_answers = _validation_rows(validation, len(chosen), each, deadline)
+    held_out = Rows(look(held_out_items), {name: torch.from_numpy(one) for name, one in held_out_answers.items()})
     fitted, cut = {}, False
     for place, (name, output) in enumerate(outputs.items()):
         own = deadline.share(1 / (len(outputs) - place))
-        one, short = _fit_output(lessons, exam, name, look.size, output, own)
+        one, short = _fit_output(lessons, held_out, name, look.size, output, own)
         fitted[name], cut = (output.kind, one), cut or short
     unfitted = [name for name, (_, one) in fitted.items() if not one.finite]
-    for name in unfitted:  # it says the same of all then, and its name says why
+    for name in unfitted:  # its predictions are then the same for all rows; `about` names the output
         kind, one = fitted[name]
         spread = None if one.spread is None else torch.zeros_like(one.spread)
         fitted[name] = kind, Fitted(torch.zeros_like(one.weights), torch.zeros_like(one.bias), spread)
@@ -95,7 +95,7 @@ def fit_linear(
 def _chosen(
     answers: Mapping[str, NDArray[Any]], items: Sequence[Any], rows: NDArray[np.int64], each: bool
 ) -> dict[str, NDArray[Any]]:
-    """The answers about these rows, or about each of their steps."""
+    """The targets of these rows, or of each of their steps."""
     if not each:
         return {name: one[rows] for name, one in answers.items()}
     counts = np.array([len(given_words(item) if isinstance(item, str) else item) for item in items], np.int64)
@@ -104,10 +104,10 @@ def _chosen(
     return {name: one[np.repeat(whole, counts)] for name, one in answers.items()}
 
 
-def _to_examine(
+def _validation_rows(
     validation: Lessons, fitted_on: int, each: bool, deadline: Deadline
 ) -> tuple[list[Any], dict[str, NDArray[Any]]]:
-    """The validation part, or with a deadline as many of its rows, spread evenly, as half of those fitted on."""
+    """The validation split; with a deadline, evenly spaced rows, at most half as many as are fitted on."""
     items, answers = validation
     most = max(FEWEST_ROWS, fitted_on // 2)
     if deadline.endless or len(items) <= most:
@@ -123,10 +123,10 @@ def _width(output: Output) -> int:
 def _sample(
     units: str, items: Sequence[Any], intake: Intake, seed: int, widest: int, deadline: Deadline
 ) -> tuple[NDArray[np.int64], int, str]:
-    """Rows to fit on, how many n-grams or numbers they hold, about, and a note where they are not all.
+    """Choose the rows to fit on; also returns roughly how many n-grams or numbers they hold, and a note if not all.
 
-    All, or as many drawn as hold `MOST` n-grams or numbers and make `MOST_PRODUCTS` with the labels; with a deadline
-    as many as there is time to look at and to fit on.
+    A random sample is limited to `MOST` n-grams or numbers and `MOST_PRODUCTS` products with the labels, and with a
+    deadline to the rows for which there is time.
     """
     order = np.random.default_rng(seed).permutation(len(items))
     first = [items[row] for row in order[:1000]]
@@ -138,23 +138,23 @@ def _sample(
     else:
         size = max(1.0, len(BAGS[units](first).hashes) / max(1, len(first)))
         most = MOST / size
-    pace = (time.monotonic() - started) / max(1, len(first))  # seconds a row
+    pace = (time.monotonic() - started) / max(1, len(first))  # seconds per row
     most = min(most, max(FEWEST_ROWS, MOST_PRODUCTS / (size * widest)))
     if not deadline.endless:
-        looked_at = LOOKING * deadline.left / max(1e-9, 2 * pace)  # n-grams are sorted, too; numbers scaled
-        fitted_on = (1 - LOOKING) * deadline.left * SPEED / (LOOKS * size * widest)
-        most = min(most, max(FEWEST_ROWS, min(looked_at, fitted_on)))
+        for_features = FEATURE_TIME * deadline.left / max(1e-9, 2 * pace)  # 2: n-grams are sorted, numbers scaled
+        for_fit = (1 - FEATURE_TIME) * deadline.left * SPEED / (EVALUATIONS * size * widest)
+        most = min(most, max(FEWEST_ROWS, min(for_features, for_fit)))
     if most >= len(items):
         return np.arange(len(items)), int(size * len(items)), ""
     return np.sort(order[: int(most)]), int(size * most), f", fitted on {int(most):,} rows"
 
 
 def _fit_output(
-    lessons: Rows, exam: Rows, name: str, size: int, output: Output, deadline: Deadline
+    lessons: Rows, held_out: Rows, name: str, size: int, output: Output, deadline: Deadline
 ) -> tuple[Fitted, bool]:
-    """The weights that do best on the exam, over scalings and penalties, and whether the deadline made them few.
+    """Fit one output with several scalings and penalties; keep the weights with the least loss on `held_out`.
 
-    Without an exam the first; the first is taken whatever it is worth.
+    Without validation rows the first fit is kept. The second value is True if the deadline stopped the fits.
     """
     width, least = _width(output), math.nan
     best = Fitted(torch.zeros(size, width), torch.zeros(width))
@@ -165,45 +165,45 @@ def _fit_output(
     ends: dict[bool, tuple[Tensor, Tensor]] = {}
     of_kind = NUMBER_TRIES if not isinstance(seen, Bagged) else TAG_TRIES if output.kind == "tags" else TRIES
     tries = [one for one in of_kind if one[0] in scales]
-    work = seen.held * width  # of one look at all rows
+    work = seen.held * width  # products of one evaluation on all rows
     most = MOST_WORK if not deadline.endless else most_work(width)
     iterations = min(ITERATIONS, max(FEWEST_ITERATIONS, most // max(1, work)))
     for place, (scaled, penalty) in enumerate(tries):
         if place and (deadline.passed() or place * iterations * work >= most):
-            return _with_spread(best, lessons, exam, name, output), deadline.passed()
+            return _with_spread(best, lessons, held_out, name, output), deadline.passed()
         if scaled not in ends:
             ends[scaled] = torch.zeros(size, width, requires_grad=True), torch.zeros(width, requires_grad=True)
         weights, bias = ends[scaled]
         whole = descend(pieces, output.kind, scales[scaled], weights, bias, penalty, iterations, deadline)
         with torch.no_grad():
             fitted = Fitted(weights * scales[scaled], bias.clone())
-            found = exam.seen.apply(fitted.weights, fitted.bias)
-            worth = float(misfit_of(output.kind, found, exam.answers[name]))
-        worth = math.inf if math.isnan(worth) else worth  # nothing to be examined on
-        if not worth >= least:
-            best, least = fitted, worth
+            found = held_out.seen.apply(fitted.weights, fitted.bias)
+            loss = float(misfit_of(output.kind, found, held_out.answers[name]))
+        loss = math.inf if math.isnan(loss) else loss  # no validation targets
+        if not loss >= least:
+            best, least = fitted, loss
         if not whole:
-            return _with_spread(best, lessons, exam, name, output), True
-    return _with_spread(best, lessons, exam, name, output), False
+            return _with_spread(best, lessons, held_out, name, output), True
+    return _with_spread(best, lessons, held_out, name, output), False
 
 
 def most_work(width: int) -> int:
-    """Products in all tries where no deadline ends them. Beside its products a look at all rows takes a time that
-    grows with the labels, and a training of a few updates is not to wait for minutes for what stands beside it."""
+    """The number of products in all fits without a deadline. An evaluation also takes time that grows with the
+    labels, and a training of a few updates should not wait minutes for its baseline."""
     return MOST_WORK * MANY_LABELS // max(MANY_LABELS, width)
 
 
-def _with_spread(best: Fitted, lessons: Rows, exam: Rows, name: str, output: Output) -> Fitted:
-    """The same, and of values how far off they are."""
+def _with_spread(best: Fitted, lessons: Rows, held_out: Rows, name: str, output: Output) -> Fitted:
+    """Add the standard deviation of the errors if the output is a value."""
     if output.kind != "value":
         return best
-    judged = exam if len(exam.answers[name]) else lessons
-    off = judged.seen.apply(best.weights, best.bias) - judged.answers[name]
+    scored = held_out if len(held_out.answers[name]) else lessons
+    off = scored.seen.apply(best.weights, best.bias) - scored.answers[name]
     return Fitted(best.weights, best.bias, off.square().mean(0).sqrt().clamp_min(LEAST_SPREAD).log().float())
 
 
 def log_count_ratios(bags: Bagged, answers: Tensor, size: int, kinds: int) -> Tensor:
-    """How much more often an n-gram stands in rows of a label than in others', in nats, (F, K)."""
+    """Log-ratios (F, K), in nats, of an n-gram's frequency in rows of a label to that in the other rows."""
     ends = torch.cat([bags.starts[1:], torch.tensor([len(bags.places)])])
     labels = torch.repeat_interleave(answers, ends - bags.starts)
     known = labels >= 0

@@ -1,12 +1,13 @@
-"""The n-gram model of each label's texts, which answers by Bayes' rule: counted, not descended.
+"""Naive Bayes with an n-gram model of each label's texts: counted, not fitted by gradient descent.
 
 P(label | text) ∝ P(label) Π P(unit | the n - 1 before it, label), over a text's units and its end (Peng, Schuurmans &
 Wang 2004). A unit is a character, or a word in lower case. Each P is interpolated (Witten & Bell 1991, with S = 1):
 
     P(w | h, label) = (c(h, w) + S d(h) P(w | h', label)) / (c(h) + S d(h))
 
-with c what was counted in the label's texts, d(h) how many different units followed h there, and h' h without its
-oldest unit. Below single units stands the same model of all texts, below that 1/V. Histories end where texts begin.
+where c are the counts in the label's texts, d(h) is the number of different units that followed h there, and h' is h
+without its oldest unit. The unigrams back off to the same model of all texts, and that to 1/V. Histories do not cross
+the beginning of a text.
 """
 
 from __future__ import annotations
@@ -33,18 +34,18 @@ Numbers = NDArray[np.float64]
 
 ORDERS = {"characters": 4, "words": 3}  # docs/results/tables.md
 STRENGTH = 4.0  # S: likewise
-MOST = 10_000_000  # n-grams, each occurrence for itself, that are counted
-SPEED = 400_000  # of them a second, about
-FEWEST = 20_000  # however short the time
-CHANCES = 1 << 22  # units x labels that are read at once
-EDGES = mixed(np.array([2, 3], np.uint64))  # what stands before a text and after it
+MOST = 10_000_000  # n-gram occurrences that are counted
+SPEED = 400_000  # of them per second, about
+FEWEST = 20_000  # of them that are counted even if the time is short
+PROBABILITIES = 1 << 22  # units x labels that are evaluated together
+EDGES = mixed(np.array([2, 3], np.uint64))  # the BOS and EOS units of a text
 
 
 class Line(NamedTuple):
-    """Texts one after the other, each with an edge on either side: N units in all."""
+    """Concatenated texts, each with a BOS and an EOS unit: N units in all."""
 
     units: Hashes  # (N,)
-    texts: Ids  # (N,) which text each is of, rising
+    texts: Ids  # (N,) the index of each unit's text, sorted
 
     @classmethod
     def of(cls, units: str, texts: Sequence[str]) -> Line:
@@ -58,12 +59,12 @@ class Line(NamedTuple):
         )
 
     def follows(self) -> NDArray[np.bool_]:
-        """(N,) whether a unit stands after another of its text."""
+        """Mask (N,) of the units that follow another unit of the same text."""
         same: NDArray[np.bool_] = np.diff(self.texts, prepend=-1) == 0
         return same
 
     def windows(self, longest: int) -> list[Hashes]:
-        """Of 0, 1, … `longest` units: (N,) a number for those that end at each; 0 where the text holds fewer."""
+        """For n = 0, 1, … `longest`: (N,) hashes of the n-grams that end at each unit; 0 if the text is too short."""
         found = [np.ones(len(self.units), np.uint64)]
         for ends, numbers in windows(self.units, self.texts, longest):
             found.append(np.zeros(len(self.units), np.uint64))
@@ -72,23 +73,23 @@ class Line(NamedTuple):
 
 
 class Level(NamedTuple):
-    """The F n-grams of one length, with an entry for each label in whose texts they stand: E in all."""
+    """The F n-grams of one length, with an entry for each label in whose texts they occur: E in all."""
 
-    keys: Hashes  # (F,) rising
+    keys: Hashes  # (F,) sorted
     starts: Ids  # (F + 1,) where the entries of each begin
     labels: Ids  # (E,)
     own: NDArray[np.float32]  # (E,) c(h, w) / (c(h) + S d(h)) of the n-gram h w
-    back: NDArray[np.float32]  # (E,) S d(h) / (c(h) + S d(h)) of the n-gram as h; 1 where nothing came after it
+    back: NDArray[np.float32]  # (E,) S d(h) / (c(h) + S d(h)) of the n-gram as h; 1 if no unit followed it
 
     def find(self, keys: Hashes) -> Ids:
-        """Where each of keys stands; -1 where it was never seen."""
+        """The index of each key; -1 if it was never seen."""
         if not len(self.keys):
             return np.full(len(keys), -1)
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[places] == keys, places, -1)
 
     def entries(self, nodes: Ids) -> tuple[Ids, Ids]:
-        """Of nodes (T,), -1 for none: all their entries, and which node, 0 to T - 1, each is of."""
+        """All entries of nodes (T,), -1 for none, and the position of each entry's node, 0 to T - 1."""
         known = np.flatnonzero(nodes >= 0)
         first = self.starts[nodes[known]]
         counts = self.starts[nodes[known] + 1] - first
@@ -97,23 +98,25 @@ class Level(NamedTuple):
         return np.arange(len(of_node)) + np.repeat(skipped, counts), of_node
 
 
-Nodes = list[tuple[Ids, Ids]]  # for n = 1, 2, …: where the history of each of T units stands, and itself after it
+Nodes = list[
+    tuple[Ids, Ids]
+]  # for n = 1, 2, …: the index of the history of each of T units, and of the history with the unit
 
 
 @dataclass(frozen=True)
 class Counts:
-    """The n-grams of K labels' texts, each label's for itself."""
+    """The n-grams of K labels' texts, counted separately for each label."""
 
-    levels: tuple[Level, ...]  # of nothing, then of 1 to n units
+    levels: tuple[Level, ...]  # of 0 units, then of 1 to n
 
     @property
     def kinds(self) -> int:
-        """K: every label has nothing."""
+        """K: every label has an entry for the empty n-gram."""
         return len(self.levels[0].labels)
 
     @classmethod
     def of(cls, windows: Sequence[Hashes], follows: NDArray[np.bool_], labels: Ids, kinds: int) -> Counts:
-        """windows: of 0 to n units. labels (N,): of the text that each unit is of, below 0 for none."""
+        """windows: of 0 to n units. labels (N,): the label of each unit's text, below 0 for none."""
         keys, starts, of_entry = windows[0][:1], np.array([0, kinds]), np.arange(kinds)
         own = np.zeros(kinds, np.float32)
         entry = labels  # (N,) of the history that ends at each unit
@@ -125,7 +128,7 @@ class Counts:
             is_entry = is_key | (np.diff(labels[at], prepend=-1) != 0)
             longer = np.full(len(labels), -1)
             longer[at] = np.cumsum(is_entry) - 1
-            followed = at[follows[at]]  # all but a text's beginning, which is history alone
+            followed = at[follows[at]]  # all but BOS, which occurs only in histories
             times = np.bincount(longer[followed], minlength=int(is_entry.sum()))
             history = np.where(times > 0, entry[at[is_entry] - 1], 0)
             after = np.bincount(entry[followed - 1], minlength=len(own))
@@ -139,23 +142,23 @@ class Counts:
         return cls(tuple(levels))
 
     def nodes(self, windows: Sequence[Hashes], follows: NDArray[np.bool_]) -> Nodes:
-        """Of each of the T units that follow another of their text."""
+        """The nodes of the T units that follow another unit of the same text."""
         found = [level.find(numbers) for level, numbers in zip(self.levels, windows, strict=True)]
         return [(shorter[:-1][follows[1:]], longer[follows]) for shorter, longer in pairwise(found)]
 
     def read(self, nodes: Nodes, below: Numbers) -> Numbers:
-        """The chance of each unit by each label (T, K). below (T, 1): where no label tells anything."""
-        chances = np.array(np.broadcast_to(below, (len(below), self.kinds)), order="C")
-        flat = chances.reshape(-1)
+        """The probability of each unit given each label (T, K). below (T, 1): the probability to back off to."""
+        probabilities = np.array(np.broadcast_to(below, (len(below), self.kinds)), order="C")
+        flat = probabilities.reshape(-1)
         for (shorter, longer), (history, itself) in zip(pairwise(self.levels), nodes, strict=True):
             entries, unit = shorter.entries(history)
             flat[unit * self.kinds + shorter.labels[entries]] *= shorter.back[entries]
             entries, unit = longer.entries(itself)
             flat[unit * self.kinds + longer.labels[entries]] += longer.own[entries]
-        return chances
+        return probabilities
 
     def tensors(self, name: str) -> dict[str, Tensor]:
-        """All arrays, by names that begin so."""
+        """All arrays, by names with this prefix."""
         return {
             f"{name}.{n}.{field}": torch.from_numpy(array.view(np.int64) if field == "keys" else array)
             for n, level in enumerate(self.levels)
@@ -164,7 +167,7 @@ class Counts:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], name: str, kinds: int, order: int) -> Counts:
-        """What `tensors` gave. Raises KeyError or ValueError where it does not fit."""
+        """Load the counts that `tensors` returned. Raises KeyError or ValueError if they do not fit."""
         levels = []
         for n in range(order + 1):
             level = Level(*(tensors[f"{name}.{n}.{field}"].numpy() for field in Level._fields))
@@ -185,11 +188,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class Counted:
-    """What was counted for one output of K labels."""
+    """The counts of one output of K labels."""
 
     of_all: Counts
     of_each: Counts
-    prior: Tensor  # (K,) float64, log-chances
+    prior: Tensor  # (K,) float64, log-probabilities
 
     @property
     def order(self) -> int:
@@ -198,12 +201,12 @@ class Counted:
 
     @property
     def different(self) -> int:
-        """V: units that were met, and one that never was."""
+        """V: the number of different units, plus one for all unseen units."""
         return int((self.of_all.levels[1].own > 0).sum()) + 1
 
     @classmethod
     def of(cls, line: Line, answers: Ids, kinds: int, order: int) -> Counted:
-        """answers: the label of each text; below 0 where it is not known, and the text is one of all. order: n."""
+        """answers: the label of each text; if below 0, not known, the text counts in `of_all` only. order: n."""
         windows, follows, labels = line.windows(order), line.follows(), answers[line.texts]
         return cls(
             Counts.of(windows, follows, np.zeros_like(labels), 1),
@@ -212,44 +215,45 @@ class Counted:
         )
 
     def say(self, line: Line) -> Tensor:
-        """The log-chances (R, K) of texts 0 to R - 1, each of which the line has at least the end of."""
+        """The log-probabilities (R, K) of the labels of texts 0 to R - 1; the line holds at least EOS of each."""
         windows, follows = line.windows(self.order), line.follows()
         texts, kinds, uniform = line.texts[follows], self.of_each.kinds, 1 / self.different
         found = np.zeros((int(texts[-1]) + 1 if len(texts) else 0, kinds))
         all_nodes, each_nodes = (counts.nodes(windows, follows) for counts in (self.of_all, self.of_each))
-        for start in range(0, len(texts), step := max(1, CHANCES // kinds)):
+        for start in range(0, len(texts), step := max(1, PROBABILITIES // kinds)):
             some = slice(start, start + step)
             below = np.full((len(texts[some]), 1), uniform)
             below = self.of_all.read([(history[some], itself[some]) for history, itself in all_nodes], below)
-            chances = self.of_each.read([(history[some], itself[some]) for history, itself in each_nodes], below)
+            nodes = [(history[some], itself[some]) for history, itself in each_nodes]
+            probabilities = self.of_each.read(nodes, below)
             first = np.flatnonzero(np.diff(texts[some], prepend=-1))
-            found[texts[some][first]] += np.add.reduceat(np.log(chances), first)
+            found[texts[some][first]] += np.add.reduceat(np.log(probabilities), first)
         return F.log_softmax(torch.from_numpy(found) + self.prior, 1)
 
 
 class NGramBayes:
-    """Answers with the log-chances (R, K) of each output's labels. Made by `count_bayes`."""
+    """A naive Bayes model of each output. Made by `count_bayes`."""
 
     def __init__(self, units: str, outputs: Mapping[str, Counted], about: str) -> None:
         """units: "characters" or "words"."""
         self.units, self.outputs, self.about = units, dict(outputs), about
 
     def describe(self) -> str:
-        """What it is, in a few words."""
+        """Describe the model in a few words."""
         return f"naive Bayes on {self.order}-grams of {self.units}{self.about}"
 
     @property
     def order(self) -> int:
-        """n, of all outputs."""
+        """n, the same for all outputs."""
         return next(iter(self.outputs.values())).order
 
     def answer(self, items: Sequence[Item]) -> dict[str, Tensor]:
-        """Texts -> what is said (R, K) of each output."""
+        """Texts -> log-probabilities (R, K) of each output's labels."""
         line = Line.of(self.units, [str(item) for item in items])
         return {name: one.say(line) for name, one in self.outputs.items()}
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that a file keeps of it, beside `facts`."""
+        """All tensors of the model, for a file."""
         kept: dict[str, Tensor] = {}
         for number, one in enumerate(self.outputs.values()):
             kept |= one.of_all.tensors(f"{number}.all") | one.of_each.tensors(f"{number}.each")
@@ -257,12 +261,12 @@ class NGramBayes:
         return kept
 
     def facts(self) -> dict[str, Any]:
-        """What goes with the tensors."""
+        """All that `from_tensors` needs besides the tensors, as JSON."""
         return {"units": self.units, "order": self.order, "outputs": list(self.outputs), "about": self.about}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> NGramBayes:
-        """The model that `tensors` and `facts` are of. Raises RunError where they do not fit."""
+        """Load the model from `tensors` and `facts`. Raises RunError if they do not fit."""
         try:
             order, outputs = int(facts["order"]), {}
             if facts["units"] not in UNITS or order < 1:
@@ -283,10 +287,9 @@ def count_bayes(
     units: str, texts: Sequence[Any], answers: Mapping[str, Ids], outputs: Mapping[str, LabelOutput], seed: int,
     deadline: Deadline = ENDLESS,
 ) -> NGramBayes:  # fmt: skip
-    """Counts the n-grams of texts, for each label of each output; of as many texts, drawn, as there is room and time
-    for.
+    """Count the n-grams of texts for each label of each output; of a random sample if time or memory is short.
 
-    units: "characters" or "words". answers: of each output, below 0 where not known.
+    units: "characters" or "words". answers: the labels of each output, below 0 if not known.
     """
     drawn = np.random.default_rng(seed).permutation(len(texts))
     some = Line.of(units, [str(texts[row]) for row in drawn[:1000].tolist()])

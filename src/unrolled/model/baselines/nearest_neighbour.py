@@ -1,7 +1,7 @@
-"""What is to be beaten by who writes about rows: the text of the training row that is most like the one asked about.
+"""Nearest-neighbour baseline of an encoder-decoder: the target text of the most similar training row.
 
-Of texts, by the n-grams that both have, each weighed by how few rows have it, as a cosine (Salton & Buckley 1988); of
-labels, the text that is most frequent for one; of numbers, the nearest by their own figures. R rows, Q asked about.
+Similarity of texts is the cosine of their n-grams, weighted by inverse document frequency (Salton & Buckley 1988).
+For a label the baseline is its most frequent text; for numbers, the nearest row. R training rows, Q queries.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from unrolled.data.tokens import LabelTokens
 from unrolled.model.baselines.linear_features import CHUNK, NumberLook, bag_all
 from unrolled.model.baselines.ngram_features import text_units
 
-MOST_ROWS = 100_000  # of a training part that are looked at, spread evenly over it
-MOST_OF_AN_N_GRAM = 2_000  # rows that have it, above which an n-gram tells too little to be looked up
-MOST_NUMBERS = 1 << 24  # of rows that are not texts
+MOST_ROWS = 100_000  # of the training split, evenly spaced
+MOST_OF_AN_N_GRAM = 2_000  # rows that have it; more frequent n-grams are not looked up
+MOST_NUMBERS = 1 << 24  # of rows of numbers, in all
 
 
 class Nearest(ABC):
-    """Training rows, and which of them is most like another. A subclass is final."""
+    """Finds the most similar training row. A subclass is final."""
 
-    name: str  # what it answers with, for a line
+    name: str  # description for a summary
 
     @abstractmethod
     def find(self, items: Sequence[Item]) -> list[int]:
-        """The place of the training row, among those it was made of, that is most like each of these."""
+        """The index of the most similar training row for each item."""
 
 
 class NearestText(Nearest):
-    """By shared n-grams. Where nothing is shared, the first row."""
+    """Similarity by shared n-grams. If nothing is shared, the first row."""
 
     def __init__(self, units: str, texts: Sequence[Any]) -> None:
         self.units, self.name = units, f"nearest neighbour by n-grams of {units}"
@@ -47,7 +47,7 @@ class NearestText(Nearest):
         order = np.argsort(bags.hashes, kind="stable")
         self._known, first, counts = np.unique(bags.hashes[order], return_index=True, return_counts=True)
         self._rows, self._first, self._counts = rows[order], first, counts  # an n-gram's rows, one after the other
-        self._weight = np.log((1 + len(texts)) / counts) ** 2  # of both sides
+        self._weight = np.log((1 + len(texts)) / counts) ** 2  # for both texts
         squares = np.bincount(self._rows, np.repeat(self._weight, counts), minlength=len(texts))
         self._norm = np.sqrt(np.maximum(squares, 1e-9))  # (R,)
 
@@ -56,10 +56,10 @@ class NearestText(Nearest):
         for start in range(0, len(items), CHUNK):
             bags = bag_all(self.units, items[start : start + CHUNK])
             for first, after in zip(bags.starts[:-1].tolist(), bags.starts[1:].tolist(), strict=True):
-                found.append(self._likest(bags.hashes[first:after]))
+                found.append(self._most_similar(bags.hashes[first:after]))
         return found
 
-    def _likest(self, hashes: NDArray[np.uint64]) -> int:
+    def _most_similar(self, hashes: NDArray[np.uint64]) -> int:
         if not len(self._known):
             return 0
         place = np.minimum(np.searchsorted(self._known, hashes), len(self._known) - 1)
@@ -70,12 +70,12 @@ class NearestText(Nearest):
         rows = np.concatenate([self._rows[self._first[one] :][: self._counts[one]] for one in known.tolist()])
         weights = np.repeat(self._weight[known], self._counts[known])
         some, inverse = np.unique(rows, return_inverse=True)
-        likeness = np.bincount(inverse, weights) / self._norm[some]
-        return int(some[int(likeness.argmax())])
+        similarity = np.bincount(inverse, weights) / self._norm[some]
+        return int(some[int(similarity.argmax())])
 
 
 class NearestLabel(Nearest):
-    """The first of the rows with the label's most frequent text."""
+    """The first row with the label's most frequent text."""
 
     name = "most frequent text of the label"
 
@@ -93,7 +93,7 @@ class NearestLabel(Nearest):
 
 
 class NearestNumbers(Nearest):
-    """By the distance of rows' own numbers, or of a summary of their steps, each with deviation 1."""
+    """By the distance of the rows' numbers, or of statistics of their steps, scaled to standard deviation 1."""
 
     name = "nearest neighbour by numbers"
 
@@ -105,19 +105,20 @@ class NearestNumbers(Nearest):
     def find(self, items: Sequence[Any]) -> list[int]:
         found: list[int] = []
         for start in range(0, len(items), 100):
-            asked = self._look(items[start : start + 100]).numbers  # (Q, F)
-            distance: torch.Tensor = self._squares - 2 * asked @ self._numbers.T  # (Q, R), but for the asked's own
+            queries = self._look(items[start : start + 100]).numbers  # (Q, F)
+            # (Q, R), without the squared norm of the query
+            distance: torch.Tensor = self._squares - 2 * queries @ self._numbers.T
             found += distance.argmin(1).tolist()
         return found
 
 
 def _width(intake: Features, items: Sequence[Any]) -> int:
-    """Numbers of a row, the first for all."""
+    """The number of numbers of the first row."""
     return max(1, len(intake.encode(items[0])) * intake.width)
 
 
 def make_nearest(intake: Intake, items: Sequence[Any], texts: Sequence[str]) -> Nearest:
-    """What serves for inputs of this kind. items: of the training part; texts: those written about them."""
+    """Make the baseline for inputs of this kind. items: of the training split; texts: their targets."""
     if isinstance(intake, LabelTokens):
         return NearestLabel(intake, items, texts)
     if isinstance(intake, Features):
@@ -126,7 +127,7 @@ def make_nearest(intake: Intake, items: Sequence[Any], texts: Sequence[str]) -> 
 
 
 def few_rows(rows: Ids, most: int = MOST_ROWS) -> Ids:
-    """At most so many of these rows, spread evenly."""
+    """At most `most` of these rows, evenly spaced."""
     if len(rows) <= most:
         return rows
     return rows[np.arange(most) * len(rows) // most]

@@ -1,7 +1,7 @@
-"""A text as a bag of n-grams, each a number of 63 bits: what a linear model looks at.
+"""A text as a bag of n-grams, each a hash of 63 bits: the features of a linear model.
 
-Of characters: all n-grams of one to five, a row's beginning and end among them. Of words: single words, pairs and
-triples in lower case, and the pieces of three to five characters of each word. Of neighbours: a bag for each word.
+Characters: all n-grams of one to five, with the beginning and end of a row. Words: single words, pairs and triples in
+lower case, and the subwords of three to five characters of each word. Neighbours: a bag for each word.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from unrolled.data.words import given_words
 
 Hashes = NDArray[np.uint64]
 
-CHARACTERS, WORDS, PIECES = 5, 3, (3, 4, 5)  # lengths of n-grams
+CHARACTERS, WORDS, SUBWORDS = 5, 3, (3, 4, 5)  # lengths of n-grams
 BEGIN, END = "\x02", "\x03"  # of a row, as characters
-FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, of a multiplicative hash (Knuth 1998, section 6.4)
+FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd factor of a multiplicative hash (Knuth 1998, section 6.4)
 MIX = np.uint64(0xBF58476D1CE4E5B9)
-KEPT = 200_000  # words whose pieces are remembered
+KEPT = 200_000  # words whose hashes are cached
 
 
 class Bags(NamedTuple):
-    """N-grams of B rows, each once: those of row r stand from starts[r] to starts[r + 1]."""
+    """The distinct n-grams of B rows: those of row r are hashes[starts[r]:starts[r + 1]]."""
 
     hashes: Hashes  # (F,)
     starts: NDArray[np.int64]  # (B + 1,)
 
 
 def character_units(texts: Sequence[str]) -> tuple[Hashes, list[int]]:
-    """A number for each character of all texts, and how many each text has."""
+    """A hash for each character of all texts, and the number of characters of each text."""
     points = [code_points(text).astype(np.uint64) for text in texts]
     return mixed(np.concatenate([np.zeros(0, np.uint64), *points])), [len(one) for one in points]
 
 
 def word_units(texts: Sequence[str]) -> tuple[Hashes, list[int]]:
-    """A number for each word of all texts, in lower case, and how many each text has."""
+    """A hash for each word of all texts, in lower case, and the number of words of each text."""
     words = [WORD.findall(text.lower()) for text in texts]
     numbers = [_word_hashes(word)[0] for row in words for word in row]
     return np.array(numbers, np.uint64), [len(row) for row in words]
@@ -55,7 +55,7 @@ def character_bags(texts: Sequence[str]) -> Bags:
 
 
 def word_bags(texts: Sequence[str]) -> Bags:
-    """The n-grams of words of each text, and the pieces of its words."""
+    """The n-grams of words of each text, and the subwords of its words."""
     numbers: list[int] = []
     lengths: list[int] = []
     pieces: list[tuple[NDArray[np.int64], Hashes]] = []
@@ -71,8 +71,8 @@ def word_bags(texts: Sequence[str]) -> Bags:
 
 
 def neighbour_bags(texts: Sequence[str]) -> Bags:
-    """Of each given word of each text, text after text: itself as it is written and in lower case, its shape, its
-    beginning and its end, and the two words on either side of it with their ends."""
+    """A bag for each given word of the texts, in order: the word as written and in lower case, its shape, its
+    prefixes and suffixes, and the two words on either side of it with their suffixes."""
     rows: list[NDArray[np.int64]] = []
     found: list[Hashes] = []
     before = 0
@@ -111,7 +111,7 @@ def gather(
     more: Sequence[tuple[NDArray[np.int64], Hashes]],
     count: int,
 ) -> Bags:
-    """All n-grams of one to `longest` units that stand in one row, and `more`, each once a row."""
+    """All n-grams of one to `longest` units within a row, and `more`, each once per row."""
     found_rows, found = [row for row, _ in more], [hashes for _, hashes in more]
     for ends, numbers in windows(units, rows, longest):
         found_rows.append(rows[ends])
@@ -126,28 +126,28 @@ def gather(
 
 
 def windows(units: Hashes, rows: NDArray[np.int64], longest: int) -> Iterator[tuple[NDArray[np.int64], Hashes]]:
-    """Of all n-grams of 1, then of 2, … units that stand in one row: where each ends, and its number."""
+    """For n = 1, 2, …: the index of the last unit, and the hash, of each n-gram within a row."""
     running = units
     yield np.arange(len(units)), units
     for n in range(2, longest + 1):
         running = running[:-1] * FACTOR + units[n - 1 :]
-        together = np.flatnonzero(rows[: len(running)] == rows[n - 1 :])  # the first unit and the last are of one row
+        together = np.flatnonzero(rows[: len(running)] == rows[n - 1 :])  # the first and the last unit are in one row
         yield together + n - 1, mixed(running[together] + np.uint64(n))
 
 
 def text_units(intake: Intake) -> str:
-    """What n-grams of a text are of, by what its steps are: words or characters."""
+    """The units of n-grams of a text, by the steps of the featurizer: words or characters."""
     return "words" if isinstance(intake, Tokens) and intake.worded else "characters"
 
 
 def mixed(hashes: Hashes) -> Hashes:
-    """The same numbers well spread (the finish of splitmix64, Steele et al. 2014)."""
+    """Mix the bits of hashes (the finaliser of splitmix64, Steele et al. 2014)."""
     hashes = (hashes + FACTOR) * MIX
     return (hashes ^ (hashes >> np.uint64(31))) * FACTOR
 
 
 class Features(NamedTuple):
-    """Of a word: numbers of what it is, and of what it is to its neighbours."""
+    """Hashes of a word's own features, and of its features for its neighbours."""
 
     own: Hashes
     around: Hashes
@@ -169,14 +169,14 @@ def _numbers(names: Sequence[str]) -> Hashes:
 
 
 NOTHING = np.zeros(0, np.uint64)
-EDGES = _numbers(["w\x02", "e\x02", "s\x02"])  # beyond a text's ends
+EDGES = _numbers(["w\x02", "e\x02", "s\x02"])  # outside a text
 ROLES = [np.uint64(number * 0x9E3779B97F4A7C15 % 2**64) for number in (3, 5, 7, 9)]  # of the four neighbours
 
 _known: dict[str, tuple[int, Hashes]] = {}
 
 
 def _word_hashes(word: str) -> tuple[int, Hashes]:
-    """The number of a word, and those of its pieces, which are other numbers than any word's."""
+    """The hash of a word, and those of its subwords, which differ from the hashes of words."""
     found = _known.get(word)
     if found is None:
         if len(_known) >= KEPT:
@@ -186,7 +186,7 @@ def _word_hashes(word: str) -> tuple[int, Hashes]:
         pieces, running = [], points
         for n in range(2, len(whole) + 1):
             running = running[:-1] * FACTOR + points[n - 1 :]
-            if n in PIECES:
+            if n in SUBWORDS:
                 pieces.append(mixed(running + np.uint64(n)))
         number = int(mixed(running)[0])
         found = _known[word] = number, np.unique(np.concatenate([np.zeros(0, np.uint64), *pieces]))
