@@ -1,12 +1,12 @@
 """Counting n-grams of every order in one pass over the text, into sorted arrays.
 
 A node is an n-gram that was seen: node i of level k is the i-th k-gram in lexicographic order, counted from
-1; node 0 stands for "never seen". A level keeps `node of the first k-1 symbols * V + last symbol`, sorted: a
-look-up is one binary search a level, and the continuations of a context lie side by side.
+1; node 0 means "never seen". A level keeps `node of the first k-1 tokens * V + last token`, sorted: a
+look-up is one binary search per level, and the continuations of a context are contiguous.
 
-Counting: every window of n symbols is packed into one 64-bit number (the oldest symbol weighs most), chunk
-by chunk sorted and merged with those before; shorter n-grams are the beginnings of these windows. Where V^n
-does not fit 64 bits, a further pass packs the node of a window's beginning with the symbols after it.
+Counting: every window of n tokens is packed into one 64-bit number (the oldest token is the most significant).
+The numbers are sorted chunk by chunk and merged; shorter n-grams are prefixes of these windows. If V^n does not
+fit into 64 bits, a further pass packs the node of a window's prefix with the tokens after it.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from unrolled.deadline import ENDLESS, Deadline
 from unrolled.errors import DataError, OptionError
 from unrolled.model.ngram.text import CHUNK, LARGEST, Array, Piece, Text, make_blocks
 
-KEEP = 12_000_000  # different n-grams of the highest order that are kept
-ROOT = 1  # the one context of level 1: nothing
+KEEP = 12_000_000  # distinct n-grams of the highest order, at most
+ROOT = 1  # the one context of level 1, which is empty
 
 
 class Level(NamedTuple):
     """The N n-grams of one order; node i is entry i - 1."""
 
     keys: Array  # (N,) int64, sorted: node of the context * V + symbol
-    occurrences: Array  # (N,) how often it was seen
-    extensions: Array  # (N,) different symbols seen before it; where nothing can stand before it, occurrences
+    occurrences: Array  # (N,) how often each was seen
+    extensions: Array  # (N,) distinct tokens seen before it; its occurrences if no token can precede it
 
 
 @dataclass(frozen=True)
 class Counts:
-    """All n-grams of 1 to `len(levels)` symbols. The extensions of the last level are not known: zeros."""
+    """All n-grams of 1 to `len(levels)` tokens. The extensions of the last level are not counted: zeros."""
 
     size: int  # V
     border: int | None
     levels: tuple[Level, ...]
-    read: int  # symbols that were counted
-    given: int  # symbols that there were
-    short: str = ""  # why the order is lower than was asked for; "" where it is not
+    read: int  # tokens that were counted
+    given: int  # tokens of the text
+    short: str = ""  # why the order is lower than requested; "" if it is not
 
 
 def count_ngrams(
@@ -58,13 +58,13 @@ def count_ngrams(
     passes: int | None = None,
     onto: Counts | None = None,
 ) -> Counts:
-    """Counts the n-grams of up to `order` symbols, none across a border or from one stretch into another.
+    """Count the n-grams of up to `order` tokens within a segment; none crosses the EOS token.
 
-    symbols (N,): integers below `size`, maybe a memory map; stretches (M, 2): [start, stop), None: all of it.
-    Where more than `keep` different n-grams of the highest order turn up, the order is lowered, and `short`
-    says so. `most` symbols are counted, about and at most, and reading stops when the deadline passes: of a
-    larger text parts from everywhere, and `read` says how much. `passes`: over the text, at most, even where
-    the order is not reached yet; `onto`: counts of the same text to go on from.
+    symbols (N,): integers below `size`, or a memory map; stretches (M, 2): segments [start, stop), None for all.
+    If there are more than `keep` distinct n-grams of the highest order, the order is lowered, and `short` gives the
+    reason. About `most` tokens are counted, at most, and counting stops when the deadline passes; a larger text is
+    sampled in chunks from all over, and `read` is the number of tokens. `passes`: over the text, at most, even if
+    the order is not reached; `onto`: counts of the same text to extend.
     """
     _check(symbols, size, order, border)
     text = Text(symbols, make_blocks(symbols, stretches, border), border, size, order)
@@ -79,21 +79,21 @@ def count_ngrams(
 
 
 class _Limit(NamedTuple):
-    """When to stop reading."""
+    """Limits of counting."""
 
-    keep: int  # different n-grams of the highest order
-    most: int | None  # symbols
+    keep: int  # distinct n-grams of the highest order
+    most: int | None  # tokens
     deadline: Deadline
 
     def chunk(self) -> int:
-        """Symbols to read at a time: fewer where not all may be read."""
+        """Tokens per chunk: fewer if not all of the text may be counted."""
         if self.most is not None:
             return min(CHUNK, max(self.most // 8, 1))
         return CHUNK if self.deadline.endless else CHUNK // 4
 
-    def reached(self, read: int, piece: int) -> bool:
-        """Whether not to read one more piece of so many symbols."""
-        over = self.most is not None and read + piece > self.most
+    def reached(self, read: int, chunk: int) -> bool:
+        """Whether another chunk of so many tokens would pass a limit."""
+        over = self.most is not None and read + chunk > self.most
         return self.deadline.passed() or over
 
 
@@ -111,7 +111,7 @@ def _check(symbols: Array, size: int, order: int, border: int | None) -> None:
 
 
 def find(keys: Array, contexts: Array, symbols: Array, size: int) -> Array:
-    """The nodes of (context, symbol) pairs; 0 where there is none, and after context 0."""
+    """The nodes of (context, token) pairs; 0 if there is none, and after context 0."""
     if not len(keys):
         return np.zeros_like(contexts)
     wanted = contexts * size + symbols
@@ -122,11 +122,10 @@ def find(keys: Array, contexts: Array, symbols: Array, size: int) -> Array:
 def walk(
     keys_by_level: Sequence[Array], size: int, border: int | None, symbols: Array, carried: Array
 ) -> Iterator[tuple[Array, Array, Array]]:
-    """Reads symbols (B, T) int64, level after level; carried (B, n-1): the nodes of each row's past, 0: none.
+    """Look up tokens (B, T) int64, level by level; carried (B, n-1): the nodes of each row's history, 0 for none.
 
-    Yields for levels k = 1, 2, … arrays (B, T): the node of the k-1 symbols before each symbol, the node of
-    these and the symbol, and that node again as far as it may be a context (a border ends the history: what
-    stands before it is no context any more).
+    Yields for levels k = 1, 2, … arrays (B, T): the node of the k-1 tokens before each token, the node of these
+    with the token, and the latter as a context of the next token: 0 after an EOS token, which ends the history.
     """
     after = np.zeros_like(symbols)
     for k, keys in enumerate(keys_by_level):
@@ -140,16 +139,16 @@ def walk(
 
 
 def _count_pass(text: Text, counts: Counts, order: int, limit: _Limit) -> Counts:
-    """One pass over the text: as many levels more as fit into a key."""
+    """One pass over the text, which adds as many levels as fit into a key."""
     depth = len(counts.levels)
     if depth and counts.read < counts.given:
         return replace(counts, short="only part of the text was counted")
-    contexts = len(counts.levels[-1].keys) if depth else 0  # the largest node that a key begins with
+    contexts = len(counts.levels[-1].keys) if depth else 0  # the largest node that may begin a key
     width = order - depth
     while width > 1 and (contexts + 1) * text.base**width > LARGEST:
         width -= 1
     wanted, read, openings = width, 0, 0
-    keys, times = np.zeros(0, np.int64), np.zeros(0, np.int64)  # (U,) windows in order, how often each
+    keys, times = np.zeros(0, np.int64), np.zeros(0, np.int64)  # (U,) sorted windows, and their counts
     chunk = limit.chunk()
     for piece in text.pieces(depth + width, chunk):
         keys, times = _merge(keys, times, *_sorted_windows(text, counts, piece, width))
@@ -163,10 +162,10 @@ def _count_pass(text: Text, counts: Counts, order: int, limit: _Limit) -> Counts
     if not len(keys):
         return replace(counts, short="no segment of the text is longer")
     short = f"there are more than {limit.keep:,} distinct {depth + width + 1}-grams" if width < wanted else ""
-    if depth and (read < counts.read or not width):  # what was counted of less text cannot stand on these
+    if depth and (read < counts.read or not width):  # counts of less text do not extend these
         return replace(counts, short=short or "the time for counting was used up")
     added = _levels(text, keys, times, depth, width, counts.size)
-    if openings and not depth and text.border is not None:  # the border that a block begins with follows nothing
+    if openings and not depth and text.border is not None:  # the EOS token that opens a block follows nothing
         at = np.searchsorted(added[0].keys, ROOT * counts.size + text.border)
         added[0].occurrences[at] -= openings
     if len(added) < width:
@@ -176,7 +175,7 @@ def _count_pass(text: Text, counts: Counts, order: int, limit: _Limit) -> Counts
 
 
 def _sorted_windows(text: Text, counts: Counts, piece: Piece, width: int) -> tuple[Array, Array]:
-    """The different windows (U,) of a piece in order, as keys, and how often each comes."""
+    """The distinct windows (U,) of a chunk as sorted keys, and their counts."""
     depth, (codes, starts, _) = len(counts.levels), piece
     begin = codes[:starts] > 0  # (M,)
     nodes = np.full(starts, ROOT)
@@ -201,12 +200,12 @@ def _sorted_windows(text: Text, counts: Counts, piece: Piece, width: int) -> tup
 
 
 def _first_of_each(keys: Array) -> Array:
-    """Where, in sorted keys, each different one stands first."""
+    """The index of the first occurrence of each distinct key in sorted keys."""
     return np.flatnonzero(np.concatenate([np.ones(min(1, len(keys)), bool), keys[1:] != keys[:-1]]))
 
 
 def _merge(keys: Array, times: Array, more_keys: Array, more_times: Array) -> tuple[Array, Array]:
-    """Two sorted sets of keys as one; how often they come is added up."""
+    """Merge two sorted sets of keys and add up their counts."""
     if not len(keys) or not len(more_keys):
         return (keys, times) if len(keys) else (more_keys, more_times)
     both = np.concatenate([keys, more_keys])
@@ -219,18 +218,18 @@ def _merge(keys: Array, times: Array, more_keys: Array, more_times: Array) -> tu
 
 
 def _shorten(keys: Array, times: Array, base: int) -> tuple[Array, Array]:
-    """The same windows without their last symbol."""
+    """The same windows without their last token."""
     keys = keys // base
     first = _first_of_each(keys)
     return keys[first], np.add.reduceat(times, first) if len(first) else times
 
 
 def _levels(text: Text, keys: Array, times: Array, depth: int, width: int, size: int) -> list[Level]:
-    """The levels depth + 1 … depth + width out of windows; extensions still zero."""
-    grams: list[Array] = []  # of width, width - 1, … 1 symbols
+    """Make the levels depth + 1 … depth + width from windows; extensions are zero."""
+    grams: list[Array] = []  # of width, width - 1, … 1 tokens
     how_often: list[Array] = []
     for _ in range(width):
-        whole = keys % text.base > 0  # windows that end earlier hold no n-gram of this length
+        whole = keys % text.base > 0  # shorter windows hold no n-gram of this length
         grams.append(keys[whole])
         how_often.append(times[whole])
         keys, times = _shorten(keys, times, text.base)
@@ -238,7 +237,7 @@ def _levels(text: Text, keys: Array, times: Array, depth: int, width: int, size:
     shorter = np.zeros(0, np.int64)
     while grams:
         longer, often = grams.pop(), how_often.pop()
-        if not len(longer):  # nothing in the text is so long
+        if not len(longer):  # no segment of the text is so long
             break
         before = longer // text.base
         symbols = text.spelled[longer - before * text.base]
@@ -253,20 +252,20 @@ def _levels(text: Text, keys: Array, times: Array, depth: int, width: int, size:
 
 
 def _with_extensions(text: Text, levels: list[Level], size: int) -> list[Level]:
-    """The same levels with all extensions but the last level's.
+    """The same levels with the extensions of all but the last.
 
-    Every k-gram is one extension of its ending of k - 1 symbols. Where a text or document begins, nothing
-    can stand before: there each occurrence counts as an extension of its own.
+    Every k-gram is one extension of its suffix of k - 1 tokens. At the beginning of a text or document no token
+    can precede: there each occurrence counts as an extension.
     """
     extended = [level._replace(extensions=np.zeros_like(level.occurrences)) for level in levels]
-    endings = np.full(len(levels[0].keys), ROOT)  # of each node of a level: the node without the first symbol
+    endings = np.full(len(levels[0].keys), ROOT)  # of each node of a level: the node of its suffix
     for shorter, longer in zip(extended, levels[1:], strict=False):
         contexts = longer.keys // size
         endings = find(shorter.keys, endings[contexts - 1], longer.keys - contexts * size, size)
         shorter.extensions[:] = np.bincount(endings, minlength=len(shorter.keys) + 1)[1:]
     if text.border is not None:
         low = int(find(levels[0].keys, np.array([ROOT]), np.array([text.border]), size)[0])
-        low, high = low, low + 1  # the nodes that begin with a border
+        low, high = low, low + 1  # the nodes that begin with the EOS token
         for level in extended[1:-1]:
             low, high = (int(i) + 1 for i in np.searchsorted(level.keys, [low * size, high * size]))
             level.extensions[low - 1 : high - 1] = level.occurrences[low - 1 : high - 1]

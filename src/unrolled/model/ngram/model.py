@@ -1,7 +1,7 @@
-"""The n-gram model: counted, not descended; with the three verbs of everything that keeps the past.
+"""The n-gram model: counted, not fitted by gradient descent; with start, step and unroll.
 
 P(w | h) = (c(h, w) - D(c(h, w))) / total(h) + backoff(h) · P(w | h'), where h' is h without its oldest
-symbol; a history that was never seen gives P(w | h'), and 1/V stands below the unigram. The two smoothings
+token; a history that was never seen gives P(w | h'), and the unigram backs off to 1/V. The two smoothings
 differ in what c, D, total and backoff are (see `SMOOTHINGS`); both are interpolated.
 """
 
@@ -29,23 +29,25 @@ from unrolled.model.ngram.table import (
 )
 from unrolled.model.ngram.text import Array, make_blocks, read_block
 
-READ_AT_ONCE = 200_000  # symbols that are scored at a time
-CHOOSE_ON = 300_000  # validation symbols that an order is chosen on, at most
-COUNTING = 0.45  # share of the time for choosing an order in which the text is read; the rest is for sorting out
-UNCHOSEN = 6  # the order where there is no validation part to choose it on
+READ_AT_ONCE = 200_000  # tokens that are scored at a time
+CHOOSE_ON = 300_000  # validation tokens on which an order is chosen, at most
+COUNTING = (
+    0.45  # share of the time of `choose_order` for reading the text; the rest is for building levels and scoring
+)
+UNCHOSEN = 6  # the order if there is no validation split to choose it on
 
 
 class NGramState(NamedTuple):
-    """What an n-gram model keeps of each row."""
+    """The state of an n-gram model, per row."""
 
-    contexts: Tensor  # (B, n-1) int64: the node of the last 1, 2, … symbols; 0: never seen, or not yet so many
+    contexts: Tensor  # (B, n-1) int64: the node of the last 1, 2, … tokens; 0: never seen, or fewer tokens so far
 
 
 class NGram:
-    """The n-gram model of V symbols: start, step and unroll; logits are the logarithms of its probabilities.
+    """The n-gram model of V tokens: start, step and unroll; logits are the logarithms of its probabilities.
 
-    The history starts empty and ends at a border; the border itself is a symbol to be foreseen as any other.
-    It runs on the CPU in float64, has no parameters, and sums to 1 over all V symbols, the unseen included.
+    The history starts empty and is cleared by an EOS token, which is predicted like any other token. The model
+    runs on the CPU in float64 and has no parameters; its probabilities sum to 1 over all V tokens, seen or not.
     Chen & Goodman 1999 (interpolated modified Kneser-Ney); Witten & Bell 1991.
     """
 
@@ -69,17 +71,16 @@ class NGram:
         most: int | None = None,
         deadline: Deadline = ENDLESS,
     ) -> NGram:
-        """A model of n-grams up to `order` symbols, counted in one text (see `count_ngrams` for what is what).
+        """Count a model of n-grams of up to `order` tokens in one text; `count_ngrams` explains the arguments.
 
-        `order` may come out lower than asked for, where n-grams are too many or the text is shorter than
-        that; `describe` says so.
+        The order is lower than requested if there are too many n-grams or the text is too short; `describe` notes it.
         """
         counts = count_ngrams(symbols, size, order, stretches, border, keep=keep, most=most, deadline=deadline)
         return NGram.smooth(counts, smoothing)
 
     @staticmethod
     def smooth(counts: Counts, smoothing: str = "kneser-ney", order: int | None = None) -> NGram:
-        """A model out of n-grams that were counted, all of them or those of up to `order` symbols."""
+        """Make a model from counted n-grams, all of them or those of up to `order` tokens."""
         _check_smoothing(smoothing)
         order = len(counts.levels) if order is None else order
         if not 1 <= order <= len(counts.levels):
@@ -93,27 +94,27 @@ class NGram:
         return NGram(tables, counts.size, smoothing, counts.border, "; ".join(notes))
 
     def describe(self) -> str:
-        """One line: "7-gram (Kneser–Ney)", and what of the text or the order was given up, if anything."""
+        """One line: "7-gram (Kneser–Ney)", with a note if the text or the order was limited."""
         note = f"; {self.note}" if self.note else ""
         return f"{self.order}-gram ({SMOOTHINGS[self.smoothing]}{note})"
 
     def start(self, rows: int) -> NGramState:
-        """The state before anything was read."""
+        """The state before the first token."""
         return NGramState(torch.zeros(rows, self.order - 1, dtype=torch.int64))
 
     def step(self, symbols: Tensor, state: NGramState) -> tuple[Tensor, NGramState]:
-        """symbols (B,) -> logits (B, V) float64 of the symbol after them, and the state."""
-        after = self._read(symbols.detach().cpu().numpy()[:, None], state)  # (B, 1, n-1)
+        """tokens (B,) -> logits (B, V) float64 of the next token, and the state."""
+        after = self._contexts(symbols.detach().cpu().numpy()[:, None], state)  # (B, 1, n-1)
         logits = torch.from_numpy(np.log(self._probabilities(after[:, 0])))
         return logits.to(symbols.device), NGramState(torch.from_numpy(after[:, 0].copy()))
 
     def unroll(self, symbols: Tensor, state: NGramState, lengths: Tensor | None = None) -> tuple[Tensor, NGramState]:
-        """symbols (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
+        """tokens (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
         rows, steps = symbols.shape
         read = symbols.detach().cpu().numpy()
         ends = np.full(rows, steps) if lengths is None else lengths.cpu().numpy()  # (B,)
         alive = np.arange(steps) < ends[:, None]  # (B, T)
-        after = self._read(np.where(alive, read, 0), state)  # (B, T, n-1)
+        after = self._contexts(np.where(alive, read, 0), state)  # (B, T, n-1)
         logits = np.zeros((rows, steps, self.symbols))
         logits[alive] = np.log(self._probabilities(after[alive]))
         before = state.contexts.cpu().numpy()[:, None]
@@ -121,8 +122,8 @@ class NGram:
         return torch.from_numpy(logits).to(symbols.device), NGramState(torch.from_numpy(last))
 
     def score(self, symbols: Array, deadline: Deadline = ENDLESS) -> Array:
-        """The nats (N,) of each of symbols (N,), read from an empty history: as unroll, but much faster; of the first
-        of them alone where the deadline passes."""
+        """The nats (N,) of tokens (N,), from an empty history: like `unroll`, but much faster. If the deadline
+        passes, only those of the first tokens."""
         state = self.start(1).contexts.numpy()
         parts = [np.zeros(0)]
         for at in range(0, len(symbols), READ_AT_ONCE):
@@ -139,12 +140,12 @@ class NGram:
         return np.concatenate(parts)
 
     def score_part(self, symbols: Array, stretches: Array | None = None) -> Array:
-        """The nats of all targets of stretches (M, 2) of a text, in order; a border that opens one is none."""
-        scores = [self.score(text)[~opening] for text, opening in _read_part(symbols, stretches, self.border)]
+        """The nats of all targets of segments (M, 2) of a text, in order; an opening EOS token is no target."""
+        scores = [self.score(text)[~opening] for text, opening in _split_texts(symbols, stretches, self.border)]
         return np.concatenate([np.zeros(0), *scores])
 
-    def _read(self, symbols: Array, state: NGramState) -> Array:
-        """The contexts (B, T, n-1) after each of symbols (B, T)."""
+    def _contexts(self, symbols: Array, state: NGramState) -> Array:
+        """The contexts (B, T, n-1) after each of tokens (B, T)."""
         read, before = self._check(symbols), state.contexts.cpu().numpy()
         limits = np.array([len(table.keys) for table in self._tables[:-1]])
         if before.shape[1:] != limits.shape or bool(((before < 0) | (before > limits)).any()):
@@ -160,7 +161,7 @@ class NGram:
         return walk(keys, self.symbols, self.border, symbols, before)
 
     def _check(self, symbols: Array) -> Array:
-        """The same as int64, each below V."""
+        """The tokens as int64, checked to be below V."""
         symbols = symbols.astype(np.int64)
         if symbols.size and not 0 <= symbols.min() <= symbols.max() < self.symbols:
             raise DataError(
@@ -170,7 +171,7 @@ class NGram:
         return symbols
 
     def _probabilities(self, contexts: Array) -> Array:
-        """Of every symbol (R, V), after contexts (R, n-1)."""
+        """The probabilities of all tokens (R, V) after contexts (R, n-1)."""
         probabilities = np.repeat(self._unigram, len(contexts), axis=0)
         for table, nodes in zip(self._tables[1:], contexts.T, strict=True):
             if nodes.any():
@@ -178,7 +179,7 @@ class NGram:
         return probabilities
 
     def facts(self) -> dict[str, Any]:
-        """What `from_tensors` needs beside the tensors; goes into JSON."""
+        """All that `from_tensors` needs besides the tensors, as JSON."""
         names = ("symbols", "order", "smoothing", "border", "note")
         return {name: getattr(self, name) for name in names}
 
@@ -193,7 +194,7 @@ class NGram:
 
     @staticmethod
     def from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> NGram:
-        """The model that `to_tensors` and `facts` were of. RunError where they do not make one."""
+        """Load the model from `to_tensors` and `facts`. Raises RunError if they do not fit."""
         try:
             size, order, smoothing = int(facts["symbols"]), int(facts["order"]), str(facts["smoothing"])
             border = None if facts["border"] is None else int(facts["border"])
@@ -225,13 +226,13 @@ def choose_order(
     most: int | None = None,
     deadline: Deadline = ENDLESS,
 ) -> NGram:
-    """The model of the order (of 1 to `longest`) that foresees the validation part best.
+    """The model of the order (1 to `longest`) with the least loss on the validation split.
 
-    train, valid (M, 2): stretches of one text. All orders that fit into one pass of counting are scored at
-    once, on at most 300,000 symbols from all over the validation part; a further pass is made only where the
-    last order was the best. `most`: symbols to count; the deadline is of counting and choosing together.
-    Of a larger text parts from everywhere are counted, and the model's `describe` says how much. Without a
-    validation part the order is 6, or `longest`.
+    train, valid (M, 2): segments of one text. All orders that fit into one pass of counting are scored together, on
+    at most 300,000 tokens from all over the validation split; a further pass is made only if the highest order was
+    the best. `most`: tokens to count; the deadline is for counting and choosing together. A larger text is sampled in
+    chunks from all over, and the model's `describe` notes how much was counted. Without a validation split the order
+    is 6, or `longest` if that is lower.
     """
     _check_smoothing(smoothing)
     if not len(valid):
@@ -252,9 +253,9 @@ def choose_order(
 
 
 def _score_orders(counts: Counts, smoothing: str, symbols: Array, stretches: Array) -> Array:
-    """Mean nats (n,) of the targets of stretches under the model of each order."""
+    """Mean nats (n,) of the targets of segments under the model of each order."""
     keys, sums = [level.keys for level in counts.levels], np.zeros(len(counts.levels))
-    texts = list(_read_part(symbols, stretches, counts.border))
+    texts = list(_split_texts(symbols, stretches, counts.border))
     if not (targets := sum(int((~opening).sum()) for _, opening in texts)):
         raise DataError(
             "The validation split is empty: no order can be chosen on it. Pass an order, or a larger split."
@@ -272,17 +273,17 @@ def _score_orders(counts: Counts, smoothing: str, symbols: Array, stretches: Arr
     return sums / targets
 
 
-def _read_part(symbols: Array, stretches: Array | None, border: int | None) -> Iterator[tuple[Array, Array]]:
-    """Texts (N,) whose history starts empty, and which of their symbols (N,) open a block and are no targets."""
+def _split_texts(symbols: Array, stretches: Array | None, border: int | None) -> Iterator[tuple[Array, Array]]:
+    """Texts (N,), each with an empty history, and a mask (N,) of tokens that open a block and are no targets."""
     texts = [read_block(symbols, block, border) for block in make_blocks(symbols, stretches, border)]
     openings = [np.arange(len(text)) < (border is not None) for text in texts]
-    if border is not None and texts:  # every text begins with a border, which starts the history anew
+    if border is not None and texts:  # every text begins with EOS, which clears the history
         texts, openings = [np.concatenate(texts)], [np.concatenate(openings)]
     yield from zip(texts, openings, strict=True)
 
 
 def _thin(stretches: Array) -> Array:
-    """Of so many symbols at most as an order is chosen on: every i-th stretch, or the beginning of each."""
+    """Limit segments to `CHOOSE_ON` tokens: every i-th segment, or the beginning of each."""
     lengths = stretches[:, 1] - stretches[:, 0]
     share = min(1.0, CHOOSE_ON / max(1, int(lengths.sum())))
     if share == 1.0:
@@ -293,7 +294,7 @@ def _thin(stretches: Array) -> Array:
 
 
 def _make_table(counts: Counts, k: int, smoothing: str, lower: bool) -> Table:
-    """Level k's table; Kneser-Ney counts extensions instead of occurrences where it is not the highest level."""
+    """The table of level k; Kneser-Ney counts extensions instead of occurrences below the highest level."""
     level = counts.levels[k - 1]
     kept = level.extensions if lower and smoothing == "kneser-ney" else level.occurrences
     contexts = len(counts.levels[k - 2].keys) if k > 1 else ROOT

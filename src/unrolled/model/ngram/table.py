@@ -1,4 +1,4 @@
-"""One order of a smoothed n-gram model: what each context gives to each symbol itself, and what it hands on."""
+"""One order of a smoothed n-gram model: discounted probabilities and the back-off weight of each context."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ import numpy as np
 from unrolled.model.ngram.text import Array
 
 SMOOTHINGS = {"kneser-ney": "Kneser–Ney", "witten-bell": "Witten–Bell"}
-PACKED = ("symbols", "followers", "counts")  # what is saved of a table
-FALLBACK = (0.5, 1.0, 1.5)  # discounts where counts of counts cannot tell them, as among a few dozen symbols
+PACKED = ("symbols", "followers", "counts")  # arrays of a saved table
+FALLBACK = (0.5, 1.0, 1.5)  # discounts if the counts of counts give none, as with a vocabulary of a few dozen tokens
 
 
 class Table(NamedTuple):
-    """N n-grams of one order and their C contexts (row 0: the context that was never seen)."""
+    """N n-grams of one order and their C contexts (row 0: an unseen context)."""
 
-    keys: Array  # (N,) int64, sorted: context * V + symbol
+    keys: Array  # (N,) int64, sorted: context * V + token
     counts: Array  # (N,) integers
-    first: Array  # (C + 2,) int64: what follows context i stands in keys[first[i]:first[i + 1]]
+    first: Array  # (C + 2,) int64: the n-grams of context i are keys[first[i]:first[i + 1]]
     totals: Array  # (C + 1,) float64
-    backoffs: Array  # (C + 1,) float64: the share that goes to the shorter context
+    backoffs: Array  # (C + 1,) float64: the weight of the shorter context
     discounts: Array  # (4,) float64: of counts 0, 1, 2, 3 and more
 
 
 def make_table(keys: Array, counts: Array, contexts: int, size: int, smoothing: str) -> Table:
-    """The table of sorted keys after contexts 1 … `contexts`.
+    """Make the table of sorted keys after contexts 1 … `contexts`.
 
-    Kneser-Ney: backoff(h) = sum of the discounts of what follows h / sum of its counts. Witten-Bell: nothing
-    is discounted, and backoff(h) = T(h) / (c(h) + T(h)), T the number of different symbols seen after h.
+    Kneser-Ney: backoff(h) = sum of the discounts of the tokens after h / sum of their counts. Witten-Bell: nothing
+    is discounted, and backoff(h) = T(h) / (c(h) + T(h)), with T the number of distinct tokens seen after h.
     """
     first = np.searchsorted(keys, np.arange(contexts + 2) * size)
-    handed_on = np.array([0.0, 1.0, 1.0, 1.0])
+    discounted = np.array([0.0, 1.0, 1.0, 1.0])
     discounts = np.zeros(4)
     if smoothing == "kneser-ney":
-        handed_on = discounts = find_discounts(counts)
-    shorter = _sum_by_context(handed_on[np.minimum(counts, 3)], first)
+        discounted = discounts = find_discounts(counts)
+    shorter = _sum_by_context(discounted[np.minimum(counts, 3)], first)
     totals = _sum_by_context(counts, first)
     if smoothing == "witten-bell":
         totals = totals + shorter
@@ -48,7 +48,7 @@ def make_table(keys: Array, counts: Array, contexts: int, size: int, smoothing: 
 def find_discounts(counts: Array) -> Array:
     """The discounts (4,) of counts 0, 1, 2, 3+ by Chen & Goodman's estimate from the counts of counts.
 
-    Where it is undefined, or takes nothing or more than there is (few n-grams, or many copies): 0.5, 1, 1.5.
+    If it is undefined or out of range (few n-grams, or many repetitions): 0.5, 1, 1.5.
     """
     n = np.bincount(np.minimum(counts, 5), minlength=6).astype(float)
     if n[1] and n[2] and n[3]:
@@ -60,7 +60,7 @@ def find_discounts(counts: Array) -> Array:
 
 
 def _sum_by_context(values: Array, first: Array) -> Array:
-    """Sums (C + 1,) over what follows each context, float64."""
+    """Sums (C + 1,) over the n-grams of each context, float64."""
     followed = np.flatnonzero(first[1:] > first[:-1])
     sums = np.zeros(len(first) - 1)
     if len(followed):
@@ -69,9 +69,9 @@ def _sum_by_context(values: Array, first: Array) -> Array:
 
 
 def interpolate(table: Table, contexts: Array, nodes: Array, shorter: Array) -> Array:
-    """The probability of symbols, each the last of its node (0: never seen there), of one shape.
+    """The probability of the last token of each node (0: never seen), all arrays of one shape.
 
-    `shorter`: their probabilities after the context without its oldest symbol.
+    `shorter`: their probabilities after the context without its oldest token.
     """
     if not len(table.keys):
         return shorter
@@ -82,14 +82,14 @@ def interpolate(table: Table, contexts: Array, nodes: Array, shorter: Array) -> 
 
 
 def interpolate_all(table: Table, contexts: Array, shorter: Array, size: int) -> Array:
-    """The same for every symbol: contexts (R,), shorter (R, V) -> (R, V)."""
+    """The same for every token: contexts (R,), shorter (R, V) -> (R, V)."""
     start = table.first[contexts]
     followers = table.first[contexts + 1] - start  # (R,)
     probabilities: Array = table.backoffs[contexts][:, None] * shorter
     if total := int(followers.sum()):
         rows = np.repeat(np.arange(len(contexts)), followers)
         ends = np.cumsum(followers)
-        at = np.arange(total) + np.repeat(start - ends + followers, followers)  # entries of all rows' contexts
+        at = np.arange(total) + np.repeat(start - ends + followers, followers)  # n-grams of all rows' contexts
         counts = table.counts[at]
         own = (counts - table.discounts[np.minimum(counts, 3)]) / table.totals[contexts][rows]
         probabilities[rows, table.keys[at] - contexts[rows] * size] += own
@@ -97,7 +97,7 @@ def interpolate_all(table: Table, contexts: Array, shorter: Array, size: int) ->
 
 
 def pack_table(table: Table, size: int) -> dict[str, Array]:
-    """What `unpack_table` needs: the symbols (N,), their counts (N,), and how many follow each context (C,)."""
+    """Arrays for `unpack_table`: the tokens (N,), their counts (N,), and the number of n-grams per context (C,)."""
     contexts = np.repeat(np.arange(len(table.first) - 1), np.diff(table.first))
     symbols = (table.keys - contexts * size).astype(np.uint8 if size <= 256 else np.int32)
     followers = np.diff(table.first[1:]).astype(np.int32)
@@ -105,7 +105,7 @@ def pack_table(table: Table, size: int) -> dict[str, Array]:
 
 
 def unpack_table(arrays: Mapping[str, Array], contexts: int, size: int, smoothing: str) -> Table:
-    """The table again. ValueError where the arrays do not make one after so many contexts."""
+    """Load a packed table. Raises ValueError if the arrays do not fit each other or the number of contexts."""
     symbols, followers, counts = (arrays[name] for name in PACKED)
     shapes = symbols.ndim == 1 and symbols.shape == counts.shape and followers.shape == (contexts,)
     kinds = all(np.issubdtype(array.dtype, np.integer) for array in (symbols, followers, counts))

@@ -1,4 +1,4 @@
-"""The text as n-grams are counted in it: blocks that no n-gram crosses, read as small codes, piece by piece."""
+"""The text for n-gram counting: blocks that no n-gram crosses, as small integer codes, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from unrolled.errors import DataError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-CHUNK = 4_000_000  # symbols that are read, packed and sorted at a time
-LARGEST = 2**63 - 1  # that a key may be
-RANKED = 50_000_000  # symbols of a text that is looked through for those that occur, at most
+CHUNK = 4_000_000  # tokens that are packed and sorted at a time
+LARGEST = 2**63 - 1  # the largest key
+RANKED = 50_000_000  # largest text, in tokens, that is searched for the tokens that occur
 
 
 class Block(NamedTuple):
-    """symbols[start:stop], read with a border before it and after it where it `opens` and `closes` with one.
+    """symbols[start:stop], with an EOS token before it if it `opens` with one, and after it if it `closes` with one.
 
-    Several documents in a row are one block: the border between two ends the first and begins the second.
+    Consecutive documents are one block: the EOS token between two ends the first and begins the second.
     """
 
     start: int
@@ -29,22 +29,22 @@ class Block(NamedTuple):
 
     @property
     def length(self) -> int:
-        """Symbols in it, borders included."""
+        """Number of tokens, with added EOS tokens."""
         return self.stop - self.start + self.opens + self.closes
 
 
 class Piece(NamedTuple):
-    """Codes to count in: a window begins at each of the first `starts`, but where there is a 0."""
+    """A chunk of codes: a window begins at each of the first `starts` codes that is not 0."""
 
-    codes: Array  # uint8 or int32; zeros behind each block
+    codes: Array  # uint8 or int32; zeros after each block
     starts: int
-    openings: int  # blocks that begin here
+    openings: int  # blocks that begin in the chunk
 
 
 def make_blocks(symbols: Array, stretches: Array | None, border: int | None) -> list[Block]:
-    """The blocks of stretches [start, stop) (M, 2), empty ones left out; None: all symbols as one stretch.
+    """Make blocks of segments [start, stop) (M, 2), without empty ones; None: all tokens as one segment.
 
-    With a border, every block begins with it, and ends with it where the symbol after the stretch is one.
+    With an EOS token, every block begins with it, and ends with it if the token after the segment is EOS.
     """
     if stretches is None:
         stretches = np.array([[0, len(symbols)]])
@@ -56,7 +56,7 @@ def make_blocks(symbols: Array, stretches: Array | None, border: int | None) -> 
     inside = spans[:, 1] < len(symbols)
     closes = np.zeros(len(spans), dtype=bool)
     closes[inside] = np.asarray(symbols[spans[inside, 1]]) == border
-    goes_on = closes[:-1] & (spans[1:, 0] == spans[:-1, 1])  # the next block begins with this one's end
+    goes_on = closes[:-1] & (spans[1:, 0] == spans[:-1, 1])  # the next block begins with the EOS token of this one
     first = np.flatnonzero(np.concatenate([[True], ~goes_on])[: len(spans)])
     last = np.flatnonzero(np.concatenate([~goes_on, [True]])[-len(spans) :]) if len(spans) else first
     return [
@@ -66,7 +66,7 @@ def make_blocks(symbols: Array, stretches: Array | None, border: int | None) -> 
 
 
 def read_block(symbols: Array, block: Block, border: int | None, first: int = 0, last: int | None = None) -> Array:
-    """Places `first` to `last` of a block, as an array of its own; a `last` past its end is its end."""
+    """Tokens `first` to `last` of a block, as a new array; a `last` past the end means the end."""
     last = block.length if last is None else min(last, block.length)
     start = max(block.start + first - block.opens, block.start)
     text = np.asarray(symbols[start : max(start, min(block.start + last - block.opens, block.stop))])
@@ -77,10 +77,10 @@ def read_block(symbols: Array, block: Block, border: int | None, first: int = 0,
 
 
 class Text:
-    """Blocks as codes: 0 where there is nothing, else 1 + the symbol (or 1 + its rank among those that occur).
+    """Blocks as codes: 0 for none, else 1 + the token (or 1 + its rank among the tokens that occur).
 
-    Ranks, where `order` symbols would not fit into a key: with fewer symbols, more of them do. A large text is not
-    read for that: it is a file that is mapped, and would be in memory then from its first page to its last.
+    Ranks are used if `order` tokens would not fit into a key, because with fewer different tokens more of them fit.
+    A large text is not searched for the tokens that occur: it is a memory-mapped file, and all of it would be loaded.
     """
 
     def __init__(self, symbols: Array, blocks: list[Block], border: int | None, size: int, order: int) -> None:
@@ -94,7 +94,7 @@ class Text:
                     seen[np.unique(read_block(symbols, block, border, at, at + CHUNK))] = True
             alphabet = np.flatnonzero(seen)
         self.base = len(alphabet) + 1
-        self.spelled = np.concatenate([[0], alphabet])  # (A + 1,) the symbol of each code; 0 of code 0, which is none
+        self.spelled = np.concatenate([[0], alphabet])  # (A + 1,) the token of each code; 0 for code 0, which is none
         self._codes = np.zeros(size, dtype=np.uint8 if self.base <= 256 else np.int32)
         self._codes[alphabet] = np.arange(1, self.base)
         self.border_code = -1 if border is None else int(self._codes[border])
@@ -109,26 +109,26 @@ class Text:
         return self._codes[symbols]
 
     def pieces(self, width: int, chunk: int = CHUNK) -> Iterator[Piece]:
-        """The text, a part of one block or many small blocks at a time, to take windows of `width` from.
+        """Yield the text in chunks, a part of one block or many small blocks each, for windows of `width`.
 
-        They come in a scattered order: the first pieces already stand for the whole text.
+        The order is scattered, so that the first chunks are a sample of the whole text.
         """
         nothing = np.zeros(width, self._codes.dtype)
         jobs: list[tuple[list[Block], int]] = []  # blocks, and where to begin in them
-        room = 0
+        space = 0
         for block in self.blocks:
             if block.length > chunk:
                 jobs += [([block], at) for at in range(0, block.length, chunk)]
-                room = 0
-            elif block.length > room:
+                space = 0
+            elif block.length > space:
                 jobs.append(([block], 0))
-                room = chunk - block.length
+                space = chunk - block.length
             else:
                 jobs[-1][0].append(block)
-                room -= block.length
+                space -= block.length
         for i in sorted(range(len(jobs)), key=lambda i: i * 0.6180339887 % 1.0):
             blocks, at = jobs[i]
             texts = [read_block(self.symbols, block, self.border, at, at + chunk + width) for block in blocks]
-            codes = np.concatenate([part for text in texts for part in (self._encode(text), nothing)])
+            codes = np.concatenate([codes for text in texts for codes in (self._encode(text), nothing)])
             starts = min(chunk, blocks[0].length - at) if len(blocks) == 1 else len(codes) - width
             yield Piece(codes, starts, len(blocks) if at == 0 else 0)
