@@ -197,7 +197,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train films.csv --valid columns.csv", ("columns.csv has no column 'text'",)),
     ("train films.csv --test absent.csv", ("absent.csv", "no such file")),
     ("train columns.csv --group words", ("input is not clear",)),
-    ("train header.csv", ("header.csv holds a header and no rows",)),
+    ("train header.csv", ("header.csv holds a header, but no rows",)),
     ("train text.txt --output label", ("read as a text", "--output")),
     ("train text.txt --balance", ("read as a text", "--balance")),
     ("info films.csv --model linear --minutes 1", ("linear model has no plan",)),

@@ -339,7 +339,7 @@ FEW: dict[str, tuple[Cut, str]] = {
     ),
     "groups beside the test part": (
         lambda: cut_fold("t.csv", (1, 2), 0.1, np.zeros(9, np.uint8), np.arange(9) % 2, 0),
-        r"t\.csv: one group is left beside the test part; training and validation take one each",
+        r"t\.csv: one group is left after the test split; training and validation need at least one",
     ),
 }
 

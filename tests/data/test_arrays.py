@@ -533,7 +533,7 @@ def test_an_answer_of_more_numbers_than_any_row_has_steps_is_refused(
     path = tmp_path / "a.npz"
     dice = np.random.default_rng(0)
     np.savez(path, x=dice.normal(size=(30, 9)), y=dice.integers(0, 2, (30, 9)))
-    with pytest.raises(DataError, match="row 1: 'y' holds 9 numbers, and an answer up to 8"):
+    with pytest.raises(DataError, match="row 1: 'y' holds 9 numbers; a target may have at most 8"):
         read_examples(path, Asked())
 
 

@@ -124,7 +124,7 @@ ODD: dict[str, Callable[[list[str]], list[str]]] = {
 def test_one_odd_row_does_not_end_the_order_of_time(case: str, tmp_path: Path) -> None:
     found = read_examples(table(tmp_path, ODD[case](rising(120))), Asked())
     assert found.split == "the last rows by 'date'"
-    assert "the last rows by 'date' (1 without a date, or out of their order); drawn by" in found.description
+    assert "the last rows by 'date' (1 without a date, or out of order); to draw" in found.description
     expected = range(12) if case == "falling dates" else range(108, 120)
     assert sorted(found.parts["test"].tolist())[:12] == [*expected]
 
@@ -142,7 +142,7 @@ UNORDERED: dict[str, Callable[[list[str]], list[str]]] = {
 
 @pytest.mark.parametrize("case", UNORDERED)
 def test_rows_in_no_order_are_drawn(case: str, tmp_path: Path) -> None:
-    assert read_examples(table(tmp_path, UNORDERED[case](rising(120))), Asked()).split == "drawn by chance"
+    assert read_examples(table(tmp_path, UNORDERED[case](rising(120))), Asked()).split == "drawn at random"
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def test_sequences_that_are_wrong_are_refused(tmp_path: Path) -> None:
     varying = write_steps(tmp_path / "varying.csv", "123456")
     with pytest.raises(DataError, match=r"'label' changes within a sequence and was taken as value.*\n.*--as tags"):
         examples(varying, sequence="id", kind="value")
-    with pytest.raises(DataError, match=r"'x' changes within a sequence; a sequence is of one group.*\n.*--group"):
+    with pytest.raises(DataError, match=r"'x' changes within a sequence; a sequence has one group.*\n.*--group"):
         examples(write_steps(tmp_path / "g.csv", "aaabbb"), sequence="id", group="x", input="label", output="x")
 
 

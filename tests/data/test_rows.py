@@ -191,14 +191,14 @@ def test_several_outputs_and_numbers_in_order(tmp_path: Path) -> None:
 
 
 BAD: dict[str, tuple[list[tuple[str, ...]], Asked, str]] = {
-    "a header alone": ([], Asked(), r"holds a header and no rows"),
+    "a header alone": ([], Asked(), r"holds a header, but no rows"),
     "one label": ([("text", "a")] * 30, Asked(), r"'label' is 'a' everywhere in the training split.*two different"),
-    "too few rows": (some_rows(9), Asked(), r"holds 9 rows: too few to cut.*takes 10"),
+    "too few rows": (some_rows(9), Asked(), r"holds 9 rows: too few for validation.*need 10"),
     "no answer": ([*some_rows(), ("text", "")], Asked(), r"t\.csv, row 102: 'label' is empty.*\n.*--skip-empty"),
     "no text": ([("", "a"), *some_rows()], Asked(), r"t\.csv, row 2: 'text' is empty"),
     "one value": ([("some text", "0.5")] * 90, Asked(), r"'label' is 0\.5 everywhere.*nothing to predict"),
     "no values": (some_rows(), Asked(kind="value"), r"row 2: 'label' is 'even'; a value is a number.*\n.*--as label"),
-    "two groups": (some_rows(), Asked(output="label", group="label"), r"2 groups, and training, validation and test"),
+    "two groups": (some_rows(), Asked(output="label", group="label"), r"2 groups; training, validation and test"),
 }
 
 

@@ -125,7 +125,9 @@ def test_what_is_given_wins_and_folds_are_refused(tmp_path: Path) -> None:
     assert counted(read_examples(folder, Asked(test="none"))) == {"training": 18, "validation": 2, "test": 0}
     assert counted(read_examples(folder, Asked(test=0.2))) == {"training": 14, "validation": 2, "test": 4}
     assert counted(read_examples(folder, Asked(valid=str(folder / "test"), test="none")))["validation"] == 20
-    with pytest.raises(OptionError, match=r"--folds cuts all rows anew, and .*train comes in splits: the splits are"):
+    with pytest.raises(
+        OptionError, match=r"--folds splits all rows again, but .*train has splits already: the splits are"
+    ):
         read_examples(folder, Asked(fold=(1, 3)))
 
 

@@ -415,7 +415,7 @@ def test_what_is_alike_in_every_row_is_seen_as_constant(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'y' is 0\.1 everywhere in the training split\. There is nothing to pre"):
         of(csv(tmp_path / "t.csv", "x,y", [f"{n},0.1" for n in range(100)]))
     found = of(csv(tmp_path / "u.csv", "a,b,y", [f"{n},0.1,{n / 4}" for n in range(100)]))
-    assert "the same in every row, and of no use: b;" in f"{found.description};"
+    assert "the same in every row, so of no use: b;" in f"{found.description};"
     scaled = np.array([found.intake.encode(found.items[row])[0] for row in range(100)])
     assert scaled[:, 1].tolist() == pytest.approx([0] * 100, abs=1e-12)
 
@@ -473,10 +473,10 @@ def test_rows_in_the_order_of_time_are_cut_by_it(tmp_path: Path) -> None:
     assert found.columns.time == "date"
     assert [found.parts[part].tolist() for part in ("validation", "test")] == [[*range(80, 90)], [*range(90, 100)]]
     assert found.split == "the last rows by 'date'"
-    assert "the last rows by 'date'; drawn by chance: --shuffle" in found.description
+    assert "the last rows by 'date'; to draw them at random: --shuffle" in found.description
     drawn = of(path, shuffle=True)
     assert drawn.parts["test"].tolist() != found.parts["test"].tolist()
-    assert (drawn.columns.time, drawn.split) == (None, "drawn by chance")
+    assert (drawn.columns.time, drawn.split) == (None, "drawn at random")
     kept = Known(drawn.columns, drawn.intake, {name: one.output for name, one in drawn.answers.items()})
     again = read_examples(path, Asked(shuffle=True), kept)
     assert again.parts["test"].tolist() == drawn.parts["test"].tolist(), "a run goes on with its own parts"
@@ -491,14 +491,14 @@ def test_rows_out_of_order_and_groups_are_drawn(tmp_path: Path) -> None:
     rows = days(100, lambda n: f"{n % 7},{n * 1.5},{n // 5}")
     path = csv(tmp_path / "t.csv", "date,day,sales,who", rows)
     grouped = of(path, group="who", input="day", output="sales")
-    assert grouped.split == "drawn by chance in whole groups of 'who'"
+    assert grouped.split == "drawn at random in whole groups of 'who'"
     folded = of(path, fold=(2, 5), input="day", output="sales")
-    assert folded.split == "fold 2 of 5, drawn by chance"
-    with pytest.raises(OptionError, match=r"--shuffle draws rows that stand in the order.*\nLeave it out"):
+    assert folded.split == "fold 2 of 5, drawn at random"
+    with pytest.raises(OptionError, match=r"--shuffle is for rows in the order.*\nLeave it out"):
         of(path, group="who", input="day", output="sales", shuffle=True)
     few = days(100, lambda n: f"{n % 7},{n * 1.5}")
     mixed = csv(tmp_path / "m.csv", "date,day,sales", [*few[50:], *few[:50]])
-    assert of(mixed).split == "drawn by chance"
+    assert of(mixed).split == "drawn at random"
     with pytest.raises(OptionError, match=r"--shuffle"):
         of(mixed, shuffle=True)
 
@@ -547,7 +547,7 @@ def test_a_column_of_sources_is_told_of(name: str, tmp_path: Path) -> None:
     who, told = LEAKING[name]
     rows = [f"some words {n}x,{'ab'[n % 2]},{who(n)}" for n in range(100)]
     found = of(csv(tmp_path / "t.csv", f"text,label,{name}", rows))
-    assert (f"to keep each in one part: --group {shlex.quote(name)}" in found.description) == told
+    assert (f"to keep each in one split: --group {shlex.quote(name)}" in found.description) == told
 
 
 @pytest.mark.parametrize(
@@ -559,7 +559,7 @@ def test_hosts_that_recur_are_told_of(address: str, told: bool, tmp_path: Path) 
     rows = [f"some words {n}x,{'ab'[n % 2]},{address.format(n % 7, n)}" for n in range(100)]
     said = of(csv(tmp_path / "t.csv", "text,label,link", rows)).description
     assert ("rows share the host in 'link' (7 different, such as " in said) == told
-    assert ("write it into a column of its own and name that: --group COLUMN" in said) == told
+    assert ("write it into a separate column and name that: --group COLUMN" in said) == told
 
 
 FOLDERS: dict[str, tuple[str, str]] = {
@@ -619,7 +619,7 @@ def test_sources_in_names_of_texts_are_told_of_and_kept_together(case: str, tmp_
     said = of(tmp_path).description
     assert ("rows share" in said) == bool(column)
     if column:
-        assert f"(8 different, such as {'anna' if case == 'speakers' else 'spk0'}), and" in said
+        assert f"(8 different, such as {'anna' if case == 'speakers' else 'spk0'}), which are in both" in said
         found = of(tmp_path, group=column)
         assert "rows share" not in found.description and found.split.endswith("in whole groups of 'part1'")
 
@@ -669,11 +669,11 @@ def test_speakers_in_a_column_of_file_names_are_told_of(tmp_path: Path) -> None:
                 rows.append(f"{name},{digit},{who}")
     path = csv(tmp_path / "t.csv", "file,label,who", rows)
     said = of(path).description
-    assert "names in 'file' share their part 2 (4 different, such as jackson)" in said
-    assert "write it into a column of its own and name that: --group COLUMN" in said
+    assert "file names in 'file' share part 2 (4 different, such as jackson)" in said
+    assert "write it into a separate column and name that: --group COLUMN" in said
     grouped = of(path, group="who")
     assert "share" not in grouped.description
-    assert grouped.split == "drawn by chance in whole groups of 'who'"
+    assert grouped.split == "drawn at random in whole groups of 'who'"
 
 
 NAME_PARTS: dict[str, tuple[Callable[[int], str], bool]] = {
@@ -728,7 +728,7 @@ def test_numbers_are_dates_where_the_column_is_called_so(case: str, tmp_path: Pa
     assert found.columns.inputs == (("a",) if dated else (name, "a"))
     assert found.columns.time == (name if dated else None)
     assert (found.parts["test"].tolist() == [*range(90, 100)]) == dated
-    assert (f"the last rows by '{name}'; drawn by chance: --shuffle" in found.description) == dated
+    assert (f"the last rows by '{name}'; to draw them at random: --shuffle" in found.description) == dated
     assert of(path, input=f"{name},a", output="target").columns.inputs == (name, "a"), "an option wins"
 
 

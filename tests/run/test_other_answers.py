@@ -382,11 +382,11 @@ def test_options_of_sounds_and_pictures_are_refused_elsewhere(vectors: Path, pic
             {"augment": "yes"},
             r"--augment applies to sounds and pictures, and the input here is 2 numbers a step",
         ),
-        (vectors, {"symbols": "char"}, r"--symbols is of texts, and what is read here is of kind vectors"),
+        (vectors, {"symbols": "char"}, r"--symbols is for texts, but the input is of kind vectors"),
         (
             pictures,
             {"kind": "tags", "output": "y"},
-            r"Tags are of words or of vectors, one each, and what is read is of kind picture",
+            r"Tags need words or vectors as steps, but the input is of kind picture",
         ),
         (vectors, {"inlet": "round"}, r"--inlet is one of auto, conv, plain, patches; got 'round'"),
         (vectors, {"augment": "some"}, r"--augment is one of auto, yes, no; got 'some'"),

@@ -289,7 +289,7 @@ def test_what_a_language_model_is_no_start_of_is_refused(
         ({"symbols": "word"}, begins + r"--symbols word does not match\. Leave it out"),
         ({"size": 16}, r"starts from a lstm of \d x 8; --size 16 does not match"),
         ({"window": 9}, r"films\.csv is a table, which has no use for --window"),
-        ({"kind": "tags"}, r"--from a language model answers about whole texts, and here are tags"),
+        ({"kind": "tags"}, r"--from a language model predicts from whole texts, but the data has tags"),
         ({"freeze": "heads"}, r"--freeze is one of encoder; got 'heads'"),
     ]
     out = tmp_path / "never"
@@ -311,7 +311,7 @@ def test_what_a_language_model_is_no_start_of_is_refused(
 def test_what_are_no_texts_cannot_start_from_a_language_model(language: Path, tmp_path: Path) -> None:
     lines = [f"{number},{'ab'[number % 2]}" for number in range(30)]
     (tmp_path / "numbers.csv").write_text("\n".join(["x,label", *lines]) + "\n")
-    with pytest.raises(OptionError, match=r"--from a language model answers about whole texts.*vectors"):
+    with pytest.raises(OptionError, match=r"--from a language model predicts from whole texts.*vectors"):
         start(tmp_path / "numbers.csv", language, tmp_path / "never")
     pytest.importorskip("soundfile")
     for number in range(20):
@@ -322,5 +322,5 @@ def test_what_are_no_texts_cannot_start_from_a_language_model(language: Path, tm
             file.setsampwidth(2)
             file.setframerate(8_000)
             file.writeframes(np.full(400, number, "<i2").tobytes())
-    with pytest.raises(OptionError, match=r"--from a language model answers about whole texts.*sound"):
+    with pytest.raises(OptionError, match=r"--from a language model predicts from whole texts.*sound"):
         start(tmp_path / "sounds", language, tmp_path / "never")

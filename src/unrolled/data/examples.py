@@ -45,7 +45,7 @@ class Examples:
     grown: str = ""  # characters that a table of symbols lacked, and has got
     blank: int = 0  # sounds that are silent throughout, pictures of one colour
     note: str = ""  # what a person should know of the symbols that were chosen
-    split: str = "drawn by chance"  # how the test part was chosen
+    split: str = "drawn at random"  # how the test split was chosen
     notes: tuple[str, ...] = ()  # what else was understood, with the options that overrule it
     drawn: tuple[int, int] | None = None  # rows of the training table that were read, and that it has
 

@@ -1,4 +1,4 @@
-"""Reads examples: opens the tables, finds what their columns are, reads the rows and cuts them into parts."""
+"""Reads examples: opens the tables, detects the kinds of their columns, reads the rows and splits them."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from unrolled.data.unread import check_no_splits, unread_note
 from unrolled.data.words import given_words
 from unrolled.errors import DataError, OptionError, nearest
 
-MOST_BAD = 0.1  # share of sounds or pictures that may be unreadable
-NAMED = 3  # of those that may not, where there are more
-MOST_COMPARED = 1000  # columns among which a name like a missing one is looked for
+MOST_BAD = 0.1  # largest share of unreadable audio files or images
+NAMED = 3  # unreadable files named in the error above that share
+MOST_COMPARED = 1000  # columns searched for a name similar to a missing one
 OPTION_OF = {"validation": "valid", "test": "test"}
-SAID = 2  # columns of sources that are told of
+MOST_NOTED = 2  # columns of sources with a note
 
 
 def read_examples(
@@ -55,19 +55,19 @@ def read_examples(
     measured: bool = False,
     opened: TableFile | None = None,
 ) -> Examples:
-    """Reads the table at `path`, says what is answered, and cuts it: 10% test, 10% validation, whole groups.
+    """Read the table at `path`, decide its output columns, and split it: 10% test, 10% validation, whole groups.
 
-    `known`: read as that run does; columns keep their names. measured: of a table that comes in splits, the test
-    split or else the validation split is all that is read. opened: the table, where it was looked at before. Raises
-    DataError with file and row, OptionError.
+    known: read as that run does, with the same columns. measured: of a table with splits, read only the test split,
+    or else the validation split. opened: the table, if it is open already. Raises DataError with file and row, and
+    OptionError.
     """
     shares = [share_of(name, given, 0.1) for name, given in (("valid", asked.valid), ("test", asked.test))]
     with advice_for(known):
         table = opened or open_table(path, asked.options)
         if measured:
             table = table.splits.get("test") or table.splits.get("validation") or table
-        beside = _other_tables(table, asked, shares)
-        tables, columns = _open_tables(table, asked, known, beside)
+        others = _other_tables(table, asked, shares)
+        tables, columns = _open_tables(table, asked, known, others)
     settled = known.intake if known else intake_like(tables[0], columns, asked)
     taken = settled.input if settled else find_input(tables[0], columns, asked.read)
     cut = asked.fold is not None or any(isinstance(share, float) and share > 0 for share in shares)
@@ -78,7 +78,7 @@ def read_examples(
     except Unfit:
         if known is not None or settled is None:
             raise
-        return read_examples(path, replace(asked, anew=True))  # rows are not what the run reads: other columns, say
+        return read_examples(path, replace(asked, anew=True))  # rows do not fit the run, for example other columns
 
     def place(row: int) -> str:
         return tables[rows.sources[row]].place(rows.numbers[row])
@@ -102,8 +102,8 @@ def read_examples(
     given = "tags" in kinds.values()
     if given and set(kinds.values()) != {"tags"}:
         raise OptionError(
-            "Tags, one a step, and answers about whole rows are learnt in trainings of their own.\n"
-            f"Name those of one kind: --output {next(name for name, kind in kinds.items() if kind == 'tags')}"
+            "Tags (one per step) and row-level outputs cannot be trained in one run.\n"
+            f"Name columns of one kind: --output {next(name for name, kind in kinds.items() if kind == 'tags')}"
         )
     training, note, grown = PartItems(rows.items, parts["training"]), "", ""
     answers: dict[str, Answered] = {}
@@ -139,13 +139,13 @@ def read_examples(
     if known is None:
         check_unlike(path, PartItems(rows.items, parts["training"]), taken)
     marks = np.array(rows.marks, np.int64)
-    others = np.concatenate([parts["validation"], parts["test"]])
+    held_out = np.concatenate([parts["validation"], parts["test"]])
     return Examples(
         path=Path(path), form=tables[0].form, columns=columns, items=rows.items, lengths=rows.items.lengths,
         numbers=np.array(rows.numbers, np.int64), tables=tuple(tables), source=source, answers=answers, parts=parts,
         fingerprints=_fingerprints(tables) | rows.fingerprints(),
         intake=intake, skipped=rows.skipped, bad=tuple(rows.bad),
-        repeated=int(np.isin(marks[others], marks[parts["training"]]).sum()), grown=grown, note=note,
+        repeated=int(np.isin(marks[held_out], marks[parts["training"]]).sum()), grown=grown, note=note,
         split=split_words(columns.group, columns.time, asked.fold, shares),
         notes=_notes(tables[0], rows, columns, intake, answers, asked, known, cut),
         drawn=rows.drawn,
@@ -155,7 +155,7 @@ def read_examples(
 
 @contextmanager
 def advice_for(known: Known | None) -> Iterator[None]:
-    """Has what is raised within say what can be done where a run is given a table, if one is."""
+    """If a run is given (`known`), raise errors from within with the advice for new data of a run."""
     try:
         yield
     except Unfit as fault:
@@ -163,12 +163,12 @@ def advice_for(known: Known | None) -> Iterator[None]:
 
 
 def _other_tables(table: TableFile, asked: Asked, shares: list[float | str]) -> list[TableFile]:
-    """The tables of validation and test part: those that were asked for, else those that came with the table, whose
-    paths then stand among `shares`. Raises DataError, OptionError."""
+    """The tables of the validation and test splits: the requested ones, or else those that came with the table, whose
+    paths then replace entries of `shares`. Raises DataError, OptionError."""
     if asked.fold is not None and table.splits:
         raise OptionError(
-            f"--folds cuts all rows anew, and {table.path} comes in splits: {table.note.split(';')[0]}.\n"
-            "Leave --folds out, or give the training split by itself."
+            f"--folds splits all rows again, but {table.path} has splits already: {table.note.split(';')[0]}.\n"
+            "Leave --folds out, or give the training split alone."
         )
     others = []
     for place, (split, given) in enumerate((("validation", asked.valid), ("test", asked.test))):
@@ -179,16 +179,19 @@ def _other_tables(table: TableFile, asked: Asked, shares: list[float | str]) -> 
         elif isinstance(share, str):
             others.append(open_table(share, asked.options))
         if given is not None and split in table.splits:
-            table.note += f"; {table.splits[split].whence} is not read, for --{OPTION_OF[split]} is given"
+            table.note += f"; {table.splits[split].whence} is not read, because --{OPTION_OF[split]} is given"
     return others
 
 
 def _open_tables(
     table: TableFile, asked: Asked, known: Known | None, others: Sequence[TableFile]
 ) -> tuple[list[TableFile], Columns]:
-    """All tables, that of the training part first, a sequence a row where there is a column of them."""
+    """All tables, the training split's first. With a column of sequences, each sequence becomes one row."""
     if known:
-        uncut = asked.fold is None and (asked.valid, asked.test) == ("none", "none")  # no part has groups to keep
+        uncut = asked.fold is None and (asked.valid, asked.test) == (
+            "none",
+            "none",
+        )  # without splits, groups do not matter
         columns = replace(known.columns, group=None) if uncut else known.columns
     elif asked.start is not None:
         columns = columns_like(table, asked, asked.start.columns)
@@ -215,17 +218,15 @@ def _open_tables(
 def _reader(
     table: TableFile, columns: Columns, taken: InputKind, asked: Asked, known: Known | None, cut: bool
 ) -> RowReader:
-    """What reads the rows. Where these are cut, it also looks at columns that may say when or of whom a row is."""
+    """The reader of the rows. If they are split, it also scans columns that may hold dates or sources of rows."""
     used = [*columns.all, *([columns.sequence] if columns.sequence else [])]
     clocks, sources, addresses = list[str](), list[str](), list[str]()
     if cut and not columns.sequence:
         if known is None:
-            several = (
-                set(columns.inputs) if len(columns.inputs) > 1 else ()
-            )  # numbers, a patient's among them perhaps
+            numbers = set(columns.inputs) if len(columns.inputs) > 1 else ()  # an id of the source may be among them
             clocks = clock_columns(table, used)
             addresses = address_columns(table, used)
-            sources = source_columns(table, [name for name in used if name not in several])
+            sources = source_columns(table, [name for name in used if name not in numbers])
         elif columns.time in table.columns:
             clocks = [columns.time] if columns.time else []
     others = [one for one in sources if one not in clocks and one not in addresses]
@@ -233,13 +234,13 @@ def _reader(
 
 
 def _time_of(path: str | Path, rows: RowReader, asked: Asked, columns: Columns, known: Known | None) -> str | None:
-    """The column by whose dates the last rows are the test part: where rows stand in their order, and nothing else
-    was asked for; a run keeps to its own. Raises OptionError for `--shuffle` where rows are drawn anyway."""
+    """The column of dates by which the last rows become the test split: if rows are in its order, and no other way of
+    splitting was requested. Raises OptionError for `--shuffle` if rows are drawn at random anyway."""
     ordered = next((name for name, clock in rows.clocks.items() if clock.direction), None)
     if asked.shuffle and known is None and (ordered is None or columns.group or asked.fold):
         raise OptionError(
-            f"--shuffle draws rows that stand in the order of a column of dates; the rows of {path} are drawn by "
-            "chance as it is.\nLeave it out."
+            f"--shuffle is for rows in the order of a column of dates; the rows of {path} are drawn at random "
+            "already.\nLeave it out."
         )
     return None if asked.shuffle or columns.group or asked.fold else ordered
 
@@ -248,57 +249,57 @@ def _notes(
     table: TableFile, rows: RowReader, columns: Columns, intake: Tokens | Features, answers: Mapping[str, Answered],
     asked: Asked, known: Known | None, cut: bool,
 ) -> tuple[str, ...]:  # fmt: skip
-    """What is said of what was understood, where another thing may be meant."""
+    """Notes on how the table was understood, where something else may be meant."""
     notes = []
     for name, answered in answers.items():
-        told = known or asked.kind or (asked.start and name in asked.start.outputs)
-        if not told and (why := rows.columns[name].why):
+        decided = known or asked.kind or (asked.start and name in asked.start.outputs)
+        if not decided and (why := rows.columns[name].why):
             notes.append(f"{name}: {why}")
         if isinstance(answered, Labels | LabelSets):
             found = (differ_by_case(answered.facts()), differ_as_written(answered.facts()))
-            notes += [f"{name}: {alike}" for alike in found if alike]
+            notes += [f"{name}: {note}" for note in found if note]
     if known is None and asked.input is None and (unread := unread_note(table, columns)):
         notes.append(unread)
-    if known is None and (still := _never_changing(columns, intake)):
-        notes.append(still)
+    if known is None and (constant := _constant_columns(columns, intake)):
+        notes.append(constant)
     if isinstance(rows.taken, VectorInput) and known is None and asked.read is None:
         notes += filter(None, [say_pictures(table, columns.inputs)])
     if cut and columns.time:
         odd = rows.clocks[columns.time].odd
-        but = f" ({odd:,} without a date, or out of their order)" if odd else ""
+        but = f" ({odd:,} without a date, or out of order)" if odd else ""
         notes.append(
-            f"validation and test part are the last rows by '{columns.time}'{but}; drawn by chance: --shuffle"
+            f"validation and test are the last rows by '{columns.time}'{but}; to draw them at random: --shuffle"
         )
     if cut and not columns.group:
-        said = [*(one.said for one in rows.of_whom.values()), rows.name_parts.said]
-        notes += [one for one in said if one][:SAID]
+        found_sources = [*(one.said for one in rows.of_whom.values()), rows.name_parts.said]
+        notes += [note for note in found_sources if note][:MOST_NOTED]
     return tuple(notes)
 
 
-def _never_changing(columns: Columns, intake: Tokens | Features) -> str:
-    """What is said of columns of numbers that are the same in every row of the training part."""
+def _constant_columns(columns: Columns, intake: Tokens | Features) -> str:
+    """The note on columns of numbers that are constant in the training split."""
     if not isinstance(intake, Features) or len(columns.inputs) != len(intake.constant):
         return ""
     names = [name for name, same in zip(columns.inputs, intake.constant, strict=True) if same]
-    return f"the same in every row, and of no use: {shown(names)}" if names else ""
+    return f"the same in every row, so of no use: {shown(names)}" if names else ""
 
 
 def _read_rows(path: str | Path, tables: Sequence[TableFile], rows: RowReader, skip_empty: bool) -> RowReader:
-    """`rows`, once all tables are read. Raises DataError where there is none, or too many cannot be read."""
+    """`rows`, after reading all tables. Raises DataError if there are no rows, or too many cannot be read."""
     for number, one in enumerate(tables):
         rows.read(one, number, skip_empty)
     bad, count = rows.bad, len(rows.bad) + len(rows.numbers)
     if not rows.numbers:
         raise DataError(
             bad[0] if bad else
-            f"{path} holds a header and no rows with an input and an answer. Give it some rows."
+            f"{path} holds a header, but no rows with an input and a target. Add some rows."
         )  # fmt: skip
     if len(bad) > MOST_BAD * count:
         more = f"\nand {len(bad) - NAMED:,} more." if len(bad) > NAMED else ""
         raise DataError(
             f"{path}: {len(bad):,} of {count:,} cannot be read:\n"
             + "\n".join(one.splitlines()[0] for one in bad[:NAMED])
-            + f"{more}\nUp to {MOST_BAD:.0%} would be left out. Mend these files, or leave their rows out."
+            + f"{more}\nUp to {MOST_BAD:.0%} would be left out. Repair these files, or leave their rows out."
         )
     return rows
 
@@ -306,12 +307,13 @@ def _read_rows(path: str | Path, tables: Sequence[TableFile], rows: RowReader, s
 def gather_all(
     tables: list[TableFile], columns: Columns, kept: list[str], asked: Asked, known: Known | None
 ) -> list[TableFile]:
-    """Sequences as rows; what changes within one of any table, or is known to be tags, is a list in all of them."""
+    """Tables with one row per sequence. A column that changes within a sequence of any table, or is known to hold
+    tags, becomes a column of lists in all of them."""
     found = [SequenceTable.gather(one, columns.sequence or "", kept) for one in tables]
     fixed = frozenset.intersection(*(one.fixed for one in found))
     if columns.group and columns.group not in fixed:
         raise DataError(
-            f"{tables[0].path}: '{columns.group}' changes within a sequence; a sequence is of one group.\n"
+            f"{tables[0].path}: '{columns.group}' changes within a sequence; a sequence has one group.\n"
             "Name another column: --group COLUMN"
         )
     settles = known or (asked.start if asked.kind is None else None)
@@ -320,13 +322,13 @@ def gather_all(
 
 
 def check_columns(table: TableFile, columns: Columns) -> None:
-    """Raises DataError where a table lacks a column."""
+    """Raises DataError if a table lacks a column."""
     there = set(table.columns)
     for name in (*columns.all, *([columns.sequence] if columns.sequence else [])):
         if name not in there:
             near = nearest(name, table.columns[:MOST_COMPARED])
             bare = (
-                "\nIts first row looks like data, and names of columns were expected there."
+                "\nIts first row looks like data, but names of columns were expected there."
                 if table.bare_names
                 else ""
             )
@@ -334,7 +336,7 @@ def check_columns(table: TableFile, columns: Columns) -> None:
 
 
 def _fingerprints(tables: Sequence[TableFile]) -> dict[str, str]:
-    """path -> sha256; two splits of one path are told apart."""
+    """path -> sha256; a second split of one path gets a key of its own."""
     found: dict[str, str] = {}
     for one in tables:
         mark = one.fingerprint()
@@ -347,23 +349,23 @@ def _learn_writing(
     asked: Asked, taken: InputKind, training: Any, texts: Texts, rows: Ids, settled: Tokens | Features | None,
     before: Output | None,
 ) -> tuple[Tokens | Features, Written, str]:  # fmt: skip
-    """How inputs are read, the texts to be written, and what to say of it; as a run does, where one settles it.
+    """The featurizer of the inputs, the target texts, and a note; taken from a run if one settles them.
 
-    training: the inputs of the training part. texts: those of all rows. rows: those of the training part."""
+    training: the inputs of the training split. texts: the targets of all rows. rows: the training split."""
     if settled is not None and isinstance(before, TextOutput):
         return settled, Written(before, texts, *encode_texts(before.table, texts)), ""
     read = training if settled is None and isinstance(taken, TextInput) else None
     own: Any = PartItems(texts, rows)
-    spelling = learn_spelling(asked.symbols, read, own)
-    ids, starts = encode_texts(spelling.table, texts)
-    output = TextOutput(spelling.table, int((starts[rows + 1] - starts[rows]).max()))
+    chosen = learn_spelling(asked.symbols, read, own)
+    ids, starts = encode_texts(chosen.table, texts)
+    output = TextOutput(chosen.table, int((starts[rows + 1] - starts[rows]).max()))
     written = Written(output, texts, ids, starts)
     if settled is not None:
-        return settled, written, spelling.note
+        return settled, written, chosen.note
     if isinstance(taken, LabelInput):
-        return LabelTokens.learn(training), written, spelling.note
-    intake = learn_features(taken, training, asked.patches) if spelling.tokens is None else spelling.tokens
-    return intake, written, spelling.note
+        return LabelTokens.learn(training), written, chosen.note
+    intake = learn_features(taken, training, asked.patches) if chosen.tokens is None else chosen.tokens
+    return intake, written, chosen.note
 
 
 def _learn_intake(asked: Asked, taken: InputKind, training: Any, given: bool) -> Tokens | Features:
@@ -372,15 +374,17 @@ def _learn_intake(asked: Asked, taken: InputKind, training: Any, given: bool) ->
     if isinstance(taken, LabelInput) and not given:
         return LabelTokens.learn(training)
     if asked.symbols != "auto":
-        raise OptionError(f"--symbols is of texts, and what is read here is of kind {taken.kind}. Leave it out.")
+        raise OptionError(f"--symbols is for texts, but the input is of kind {taken.kind}. Leave it out.")
     if given and not isinstance(taken, VectorInput):
-        raise OptionError(f"Tags are of words or of vectors, one each, and what is read is of kind {taken.kind}.")
+        raise OptionError(f"Tags need words or vectors as steps, but the input is of kind {taken.kind}.")
     return learn_features(taken, training, asked.patches)
 
 
 def _grow_intake(table: Table, taken: InputKind, training: Any, given: bool) -> tuple[Tokens, str]:
-    """The intake of a run that starts from a language model."""
+    """The featurizer of a run that starts from a language model."""
     if not isinstance(taken, TextInput) or given:
-        what = "tags, one a step" if given else f"rows of another kind ({taken.kind})"
-        raise OptionError(f"--from a language model answers about whole texts, and here are {what}. Leave it out.")
+        found = "tags, one per step" if given else f"an input of kind {taken.kind}"
+        raise OptionError(
+            f"--from a language model predicts from whole texts, but the data has {found}. Leave it out."
+        )
     return grow_tokens(table, training)

@@ -1,4 +1,4 @@
-"""How long a table takes to be read here, told by its first rows before all of them are."""
+"""Estimates how long reading a table takes on this machine, from its first rows."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from unrolled.data.inputs import InputKind
 from unrolled.data.row_reader import RowReader
 from unrolled.data.table_file import Row, TableFile
 
-LARGE = 4_000_000  # bytes of a file, from which on the time matters
-LOOKED_AT = 10_000  # rows that are read for it, after some that warm up
-WARM = 500
-REST = 1.6  # times what reading rows takes: cutting, spelling and counting answers come on top
+LARGE = 4_000_000  # bytes of a file from which the time matters
+LOOKED_AT = 10_000  # rows that are timed, after the warm-up
+WARM = 500  # rows of the warm-up
+REST = 1.6  # factor on the time for reading rows: splitting, encoding and counting targets come on top
 BLOCK = 1 << 22  # bytes
 
 
 @dataclass(frozen=True)
 class ReadingTime:
-    """Rows of a table, about, and what they cost here."""
+    """Approximate number of rows in a table, and the time that each takes on this machine."""
 
     rows: int
     each: float  # seconds to read a row
-    passing: float  # seconds to pass over one that is not read
+    passing: float  # seconds to skip a row
 
     def seconds(self, rows: int | None) -> float:
-        """To read so many rows drawn evenly over the table (None: all): it is passed over twice for that."""
+        """Time to read `rows` rows drawn evenly over the table (None: all), which takes two passes over it."""
         if rows is None or rows >= self.rows:
             return self.rows * self.each
         return 2 * self.rows * self.passing + rows * self.each
 
     def rows_within(self, seconds: float) -> int:
-        """How many rows drawn evenly can be read in so many seconds, in two digits; 0 where none can."""
+        """How many rows drawn evenly can be read in `seconds`, rounded down to two digits; 0 if none."""
         found = int((seconds - 2 * self.rows * self.passing) / self.each)
         if found < 1:
             return 0
@@ -44,7 +44,7 @@ class ReadingTime:
 
 
 def time_reading(table: TableFile, columns: Columns, taken: InputKind) -> ReadingTime | None:
-    """What reading a table takes, told by its first rows; None where it is small, or no file with a row a line."""
+    """The reading time of a table; None if it is small, or not a file with one row per line."""
     if table.form not in ("csv", "tsv", "jsonl") or table.path.stat().st_size < LARGE:
         return None
     lines = count_lines(table.path) - table.header
@@ -82,7 +82,7 @@ class FirstRows(TableFile):
 
     @classmethod
     def open(cls, path: Path) -> FirstRows:
-        raise TypeError("it is made of another table")
+        raise TypeError("FirstRows is made from another table")
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         return islice(self._table.rows(columns), self.count)

@@ -1,4 +1,4 @@
-"""Cutting rows into training, validation and test part: by shares, files or folds; whole groups where there are."""
+"""Splits rows into training, validation and test: by shares, files or folds, and in whole groups if there are any."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from unrolled.data.intake import Ids
 from unrolled.errors import DataError
 from unrolled.seeds import numpy_generator
 
-FEWEST = 10  # rows from which parts can be cut
+FEWEST = 10  # least rows that can be split
 
 
 def cut_rows(
     path: str | Path, source: NDArray[np.uint8], shares: Sequence[float | str], groups: Any, seed: int,
     direction: int = 0,
 ) -> dict[str, Ids]:  # fmt: skip
-    """The rows of each part: those of a file of its own, or a share of the table's, whole groups where there are.
+    """The rows of each split: those of a separate file, or a share of the table's, in whole groups if there are any.
 
-    direction: 1 or -1 where rows stand in the order of time, or against it; then the latest are the test part, those
-    before them validation.
+    direction: 1 or -1 if rows are in ascending or descending order of time; then the latest rows are the test split,
+    and those before them validation.
     """
     own = np.flatnonzero(source == 0)
     parts: dict[str, Ids] = {}
     following = 1
     counts = {}
-    for part, share in zip(PARTS[1:], shares, strict=True):
+    for split, share in zip(PARTS[1:], shares, strict=True):
         if isinstance(share, str):
-            parts[part] = np.flatnonzero(source == following)
+            parts[split] = np.flatnonzero(source == following)
             following += 1
-            if not len(parts[part]):
-                raise DataError(f"{share} holds no rows for the {part} part. Give it some, or a share: 0.1.")
+            if not len(parts[split]):
+                raise DataError(f"{share} holds no rows for the {split} split. Add some, or give a share: 0.1.")
         else:
-            counts[part] = round(share * len(own))
+            counts[split] = round(share * len(own))
     if any(counts.values()) and len(own) < FEWEST:
         raise DataError(
-            f"{path} holds {len(own):,} rows: too few to cut validation and test from, which takes {FEWEST}.\n"
-            "Give more rows, or name other files for them: --valid FILE --test FILE."
+            f"{path} holds {len(own):,} rows: too few for validation and test splits, which need {FEWEST}.\n"
+            "Add rows, or give separate files: --valid FILE --test FILE."
         )
     if groups is None and direction:
         order, sizes = own[::-direction], None
@@ -50,20 +50,20 @@ def cut_rows(
     else:
         order, sizes = _by_group(path, groups[own], own, 3, seed)
     start = 0
-    for part, count in reversed(counts.items()):
+    for split, count in reversed(counts.items()):
         stop = start + count if sizes is None else _whole_groups(sizes, start, count)
-        parts[part] = np.sort(order[start:stop])
+        parts[split] = np.sort(order[start:stop])
         start = stop
     parts["training"] = np.sort(order[start:])
     if not len(parts["training"]):
-        raise DataError(f"{path}: no rows are left to train on once the groups for validation and test are cut off.")
+        raise DataError(f"{path}: no rows are left for training after the groups for validation and test are taken.")
     return {name: parts[name] for name in PARTS}
 
 
 def cut_fold(
     path: str | Path, fold: tuple[int, int], valid: float | str, source: NDArray[np.uint8], groups: Any, seed: int
 ) -> dict[str, Ids]:
-    """One of n folds is the test part; a share of the other rows is validation; both whole groups where there are."""
+    """Splits in which one of n folds is the test split and a share of the other rows is validation; whole groups."""
     number, count = fold
     own = np.flatnonzero(source == 0)
     units = np.arange(len(own)) if groups is None else np.unique(groups[own], return_inverse=True)[1]
@@ -74,7 +74,7 @@ def cut_fold(
     order = numpy_generator(seed, "folds").permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     fold_of, filled = np.zeros(len(sizes), np.int64), np.zeros(count, np.int64)
-    for unit in order.tolist():  # the largest first, each to the fold that has the fewest rows
+    for unit in order.tolist():  # the largest first, each into the fold with the fewest rows
         fold_of[unit] = filled.argmin()
         filled[fold_of[unit]] += sizes[unit]
     tested = fold_of[units] == number - 1
@@ -91,13 +91,13 @@ def cut_fold(
 
 
 def _by_group(path: str | Path, groups: NDArray[Any], rows: Ids, fewest: int, seed: int) -> tuple[Ids, Ids]:
-    """The rows, group after group in an order drawn by seed, and where each group ends; each part takes one."""
+    """(rows, group after group in random order, end of each group). fewest: groups needed, one per split."""
     names, group = np.unique(groups, return_inverse=True)
     if len(names) < fewest:
         raise DataError(
-            f"{path}: {len(names)} groups, and training, validation and test take one each at least."
+            f"{path}: {len(names)} groups; training, validation and test need at least one each."
             if fewest == 3
-            else f"{path}: one group is left beside the test part; training and validation take one each at least."
+            else f"{path}: one group is left after the test split; training and validation need at least one each."
         )
     rank = numpy_generator(seed, "cut").permutation(len(names))
     order = np.argsort(rank[group], kind="stable")
@@ -105,7 +105,7 @@ def _by_group(path: str | Path, groups: NDArray[Any], rows: Ids, fewest: int, se
 
 
 def _whole_groups(ends: Ids, start: int, count: int) -> int:
-    """Where a part of about `count` rows stops, at least one group long; 0 rows for a count of 0."""
+    """The end of a split of about `count` rows in whole groups, at least one; `start` if count is 0."""
     if not count:
         return start
     later = ends[ends > start]

@@ -1,5 +1,5 @@
-"""What a table's other columns say of its rows: whether they stand in the order of time, and whether some are of one
-source, a speaker or a patient, so that rows of it would stand in training and test part alike."""
+"""Finds in a table's unused columns whether its rows are in order of time, and whether several rows share a source (a
+speaker, a patient), so that rows of one source would be in both the training and the test split."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from unrolled.data.first_cells import first_cells, holds_dates
 from unrolled.data.table_file import Cell, TableFile
 from unrolled.data.written_numbers import is_undefined
 
-HOPELESS = 20  # rows out of order, beside a tenth, with which dates are in none
-MOST_CLOCKS = 4  # columns of dates that are looked at
+HOPELESS = 20  # rows out of order, besides a tenth of all, above which dates count as unordered
+MOST_CLOCKS = 4  # columns of dates that are scanned
 SOURCES = re.compile(
     r"(.*[\W_])?(speaker|spk|patient|subject|subj|participant|respondent|user|person|people|individual|author|writer|"
     r"customer|client|member|donor|student|pupil|teacher|worker|annotator|player|artist|singer|actor|reviewer|"
@@ -31,8 +31,8 @@ SOURCES = re.compile(
 )
 NAMED_PART = re.compile(r"(speaker|spkr?|patient|pat|subject|subj?|user|person|source|src|session|p|s|id)-?\d+",
                         re.IGNORECASE)  # fmt: skip
-PART = re.compile(r"(part|folder)\d+")  # of a file's name, or of the folders that it stands in below its label's
-CODE = re.compile(r"(?=.*\d)(?=.*[a-z])[a-z\d]{4,}", re.IGNORECASE)  # 0a1f3c of Speech Commands, fcjf0 of TIMIT
+PART = re.compile(r"(part|folder)\d+")  # parts of file names, and folders below the label's
+CODE = re.compile(r"(?=.*\d)(?=.*[a-z])[a-z\d]{4,}", re.IGNORECASE)  # 0a1f3c in Speech Commands, fcjf0 in TIMIT
 NUMBERED_TAKE = re.compile(
     r"(take|aug|fold|rep|repeat|trial|copy|crop|ver|version|part|split|step|frame)\d+", re.IGNORECASE
 )
@@ -40,17 +40,16 @@ COUNTED = re.compile(r"([a-z]+)\d+", re.IGNORECASE)
 CAMEL = re.compile(r"(?<=[a-z\d])(?=[A-Z])")
 HOST = re.compile(r"[a-z][a-z\d+.-]*://(?:[^/@\s]*@)?(?:www\.)?([^/:?#\s]+)", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]+")
-MOST_SOURCES = 100_000  # different ones that are counted
-ROWS_A_SOURCE = 2  # on average, from which rows are said to share sources
+MOST_SOURCES = 100_000  # distinct sources that are counted
+ROWS_PER_SOURCE = 2  # average from which rows are reported to share sources
 
 
 class Clock:
-    """Whether the dates of a column rise, or fall, from row to row, by the way of writing them that serves most: all
-    but `most_odd`, so that a cell that is no date, or a row in another place, changes nothing. Empty cells are passed
-    over, as long as most are not."""
+    """Detects whether the dates of a column ascend or descend over the rows, in the date format that fits best. Up to
+    `most_odd` rows may be without a date or out of order. Empty cells are skipped, unless most are empty."""
 
     def __init__(self, name: str = "") -> None:
-        """name: the column's."""
+        """name: of the column."""
         years = [read_year] if YEAR_NAMED.fullmatch(name) else []
         self._ways = [_Way(reader) for reader in (*date_readers(name), *years)]
         self._dated = self._seen = self._empty = 0
@@ -62,7 +61,7 @@ class Clock:
             return
         self._seen += 1
         read = [way for way in self._ways if way.see(cell)]
-        if read and not self._dated:  # by the first date: one way alone can be meant, or any that reads it
+        if read and not self._dated:  # after the first date: a single format, or all that read it
             self._ways = read[:1] if read[0].reader in (*PLAIN, *NUMBERED) else read
         self._dated += bool(read)
         if self._dated and len(self._ways) > 1:
@@ -70,35 +69,35 @@ class Clock:
 
     @property
     def _best(self) -> _Way | None:
-        """The way with the fewest odd rows, where these are few enough."""
+        """The format with the fewest odd rows, if these are few enough."""
         ways = [way for way in self._ways if way.direction]
         best = min(ways, key=lambda way: self._odd(way), default=None)
         return best if best and self._odd(best) <= most_odd(self._seen) and self._empty < self._seen else None
 
     def _odd(self, way: _Way) -> int:
-        """Rows that are no dates by this way, or out of order; what stood before the first date among them."""
+        """Rows without a date in this format, also before the first date, and rows out of order."""
         return self._seen - way.ordered
 
     @property
     def direction(self) -> int:
-        """1 where dates rise, -1 where they fall; 0 where they do neither, or are all of one moment."""
+        """1 if dates ascend, -1 if they descend; 0 if neither, or if all are equal."""
         return self._best.direction if self._best else 0
 
     @property
     def odd(self) -> int:
-        """Rows without a date, or out of the order of the others."""
+        """Rows without a date, or out of order."""
         return self._empty + self._odd(self._best) if self._best else 0
 
 
 class _Way:
-    """One way of reading dates, and how they went on by it."""
+    """One date format, and the longest ordered runs of the dates that it has read."""
 
     def __init__(self, reader: Callable[[Any], float | None]) -> None:
         self.reader, self.unread, self._read = reader, 0, 0
-        self._runs = {1: array("d"), -1: array("d")}  # direction -> the least last dates of runs in order, by length
+        self._runs = {1: array("d"), -1: array("d")}  # direction -> least last date of ordered runs, by length
 
     def see(self, cell: Cell) -> bool:
-        """Whether the next cell is a date by it."""
+        """Add the next cell; whether it is a date in this format."""
         time = self.reader(cell)
         if time is None:
             self.unread += 1
@@ -116,18 +115,18 @@ class _Way:
 
     @property
     def ordered(self) -> int:
-        """Rows of the longest run in order, others left out."""
+        """Length of the longest ordered subsequence of rows."""
         return max(map(len, self._runs.values()), default=0)
 
     @property
     def direction(self) -> int:
-        """That of this run; 0 where it is of one moment."""
+        """Direction of that subsequence; 0 if all its dates are equal."""
         direction = max(self._runs, key=lambda one: len(self._runs[one]), default=0)
         return direction if direction and self._runs[direction][0] < self._runs[direction][-1] else 0
 
 
 def clock_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
-    """Columns of dates, or of years, that nothing else is done with."""
+    """Columns of dates or years that are not used otherwise."""
     if not table.mixed:
         return []
     used = set(taken)
@@ -139,126 +138,130 @@ def clock_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
 
 
 def source_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
-    """Columns that may say of whom or of what a row is, by their names, or as parts of files' names."""
+    """Columns that may name the source of a row, by the column's name, or as parts of file names."""
     used = table.nested.union(taken)
     return [
         name for name in table.columns
-        if name not in used and (_says_source(name) or (PART.fullmatch(name) and not table.mixed))
+        if name not in used and (_names_source(name) or (PART.fullmatch(name) and not table.mixed))
     ]  # fmt: skip
 
 
-def _says_source(name: str) -> bool:
-    """Whether a column is called so that it may be of sources: patient_id, patientId, anonPatientId."""
+def _names_source(name: str) -> bool:
+    """Whether a column has a name for sources: patient_id, patientId, anonPatientId."""
     return any(SOURCES.fullmatch(one) for one in (name, CAMEL.sub("_", name)))
 
 
 def address_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
-    """Columns of addresses in the web, whose hosts may recur."""
+    """Columns of URLs, whose hosts may recur."""
     used = set(taken)
     cells = first_cells(table, [name for name in table.columns if name not in used]) if table.mixed else {}
     return [name for name, found in cells.items() if found and all(HOST.match(str(cell)) for cell in found)]
 
 
 class Sources:
-    """What a column that may be of sources holds, with the answers that stand beside each."""
+    """The values of a column that may hold sources, and the targets that occur with each."""
 
     def __init__(self, name: str) -> None:
         self.name, self.rows = name, 0
-        self.beside: dict[str, set[str]] = {}  # source -> up to two answers beside it
+        self.targets: dict[str, set[str]] = {}  # source -> up to two targets of its rows
 
-    def see(self, cell: Cell, answer: str) -> None:
-        """The next row's cell, and its answer."""
+    def see(self, cell: Cell, target: str) -> None:
+        """Add the next row's cell and its target."""
         self.rows += cell is not None
-        if cell is None or (len(self.beside) >= MOST_SOURCES and str(cell) not in self.beside):
+        if cell is None or (len(self.targets) >= MOST_SOURCES and str(cell) not in self.targets):
             return
-        answers = self.beside.setdefault(str(cell), set())
-        if len(answers) < 2:
-            answers.add(answer)
+        targets = self.targets.setdefault(str(cell), set())
+        if len(targets) < 2:
+            targets.add(target)
 
     @property
     def said(self) -> str:
-        """What is said where rows share sources; "" where they do not, or where the column is something else: the
-        answer itself, or a running number."""
+        """The note if rows share sources; "" if not, or if the column is something else: the target itself, or a
+        running number."""
         if not self.recur:
             return ""
-        return f"rows share '{self.name}' {self.alike}; to keep each in one part: --group {quote(self.name)}"
+        return f"rows share '{self.name}' {self.shared}; to keep each in one split: --group {quote(self.name)}"
 
     @property
     def recur(self) -> bool:
         """Whether rows share sources."""
-        count = len(self.beside)
-        if not 2 <= count <= self.rows / ROWS_A_SOURCE or count >= MOST_SOURCES:
+        count = len(self.targets)
+        if not 2 <= count <= self.rows / ROWS_PER_SOURCE or count >= MOST_SOURCES:
             return False
         return PART.fullmatch(self.name) is None or self._names_sources
 
     @property
-    def alike(self) -> str:
-        """What is said of sources that recur."""
-        example = sorted(self.beside)[0][:40]
-        return f"({len(self.beside):,} different, such as {example}), and stand in training and test part alike"
+    def shared(self) -> str:
+        """The part of a note that describes recurring sources."""
+        example = sorted(self.targets)[0][:40]
+        return f"({len(self.targets):,} different, such as {example}), which are in both training and test"
 
     @property
     def _names_sources(self) -> bool:
-        """Of a part of files' names: patient7 and the like; codes, most beside several answers; or words, each so."""
-        if all(NAMED_PART.fullmatch(source) for source in self.beside):
-            return any(len(answers) > 1 for answers in self.beside.values()) or not self._is_answer
-        several = sum(len(answers) > 1 for answers in self.beside.values())
-        if 2 * several > len(self.beside) and all(map(self._is_code, self.beside)) and not self._is_counted:
+        """Whether parts of file names are sources: patient7 and the like; codes, most of them with several targets;
+        or words, all with several targets."""
+        if all(NAMED_PART.fullmatch(source) for source in self.targets):
+            return any(len(targets) > 1 for targets in self.targets.values()) or not self._is_target
+        several = sum(len(targets) > 1 for targets in self.targets.values())
+        if 2 * several > len(self.targets) and all(map(self._is_code, self.targets)) and not self._is_counted:
             return True
-        return all(WORD.fullmatch(source) and len(answers) > 1 for source, answers in self.beside.items())
+        return all(WORD.fullmatch(source) and len(targets) > 1 for source, targets in self.targets.items())
 
     @property
     def _is_counted(self) -> bool:
-        """Whether each source is one word and a number, cv000 and cv001, and the word is not of sources: files that
-        are counted within each label."""
-        found = [COUNTED.fullmatch(source) for source in self.beside]
+        """Whether all sources are one word with a number, cv000 and cv001, and the word is not one for sources: such
+        files are numbered within each label."""
+        found = [COUNTED.fullmatch(source) for source in self.targets]
         words = {one[1] for one in found if one}
         return all(found) and len(words) == 1 and not any(map(SOURCES.fullmatch, words))
 
     def _is_code(self, source: str) -> bool:
-        """Whether a part may stand for somebody; a number does so as the name of a folder alone."""
+        """Whether a part may be the code of a source; a number may be one only as the name of a folder."""
         coded = CODE.fullmatch(source) is not None and NUMBERED_TAKE.fullmatch(source) is None
         return coded or (self.name.startswith("folder") and source.isdecimal())
 
     @property
-    def _is_answer(self) -> bool:
-        """Whether each source stands beside one answer, and each answer beside one source."""
-        answers = [next(iter(found)) for found in self.beside.values()]
-        return len(set(answers)) == len(answers)
+    def _is_target(self) -> bool:
+        """Whether sources and targets correspond one to one."""
+        targets = [next(iter(found)) for found in self.targets.values()]
+        return len(set(targets)) == len(targets)
 
 
 class Hosts:
-    """What a column of addresses in the web holds: rows of one host are of one source."""
+    """The hosts in a column of URLs: rows of one host are from one source."""
 
     def __init__(self, name: str) -> None:
         self._hosts = Sources(name)
 
-    def see(self, cell: Cell, answer: str) -> None:
-        """The next row's cell, and its answer."""
+    def see(self, cell: Cell, target: str) -> None:
+        """Add the next row's cell and its target."""
         found = HOST.match(str(cell))
-        self._hosts.see(found[1].lower() if found else None, answer)
+        self._hosts.see(found[1].lower() if found else None, target)
 
     @property
     def said(self) -> str:
-        """What is said where rows share hosts; "" where they do not."""
+        """The note if rows share hosts; "" if not."""
         if not self._hosts.recur:
             return ""
         return (
-            f"rows share the host in '{self._hosts.name}' {self._hosts.alike}; to keep each in one part, write it "
-            "into a column of its own and name that: --group COLUMN"
+            f"rows share the host in '{self._hosts.name}' {self._hosts.shared}; to keep each in one split, write it "
+            "into a separate column and name that: --group COLUMN"
         )
 
 
 class NameParts:
-    """What the parts of file names hold in a column of such names: 7_jackson_32.wav has three, between `_`, or else
-    between `-`. They are no columns, so that `--group` takes none of them."""
+    """The parts of file names in a column, split at `_`, or else at `-`: 7_jackson_32.wav has three. They are not
+    columns, so `--group` cannot name them."""
 
     def __init__(self, column: str) -> None:
         self.column, self._seen = column, False
-        self._parts: dict[str, list[Sources]] = {"_": [], "-": []}  # mark -> parts, as long as all names have as many
+        self._parts: dict[str, list[Sources]] = {
+            "_": [],
+            "-": [],
+        }  # mark -> parts, while all names have the same number
 
-    def see(self, cell: str, answer: str) -> None:
-        """The next row's file name, and its answer."""
+    def see(self, cell: str, target: str) -> None:
+        """Add the next row's file name and its target."""
         stem = PurePath(cell.replace("\\", "/")).stem
         for mark, sources in list(self._parts.items()):
             parts = stem.split(mark)
@@ -268,31 +271,31 @@ class NameParts:
                 del self._parts[mark]
                 continue
             for source, part in zip(sources, parts, strict=True):
-                source.see(part or None, answer)
+                source.see(part or None, target)
         self._seen = True
 
     @property
     def said(self) -> str:
-        """What is said where file names share a part that may be of whom a row is; "" where they do not."""
+        """The note if file names share a part that may be the source of a row; "" if not."""
         sources = next(iter(self._parts.values()), [])
         place, found = next(((place, one) for place, one in enumerate(sources, 1) if one.recur), (0, None))
         if found is None:
             return ""
         return (
-            f"names in '{self.column}' share their part {place} {found.alike}; to keep each in one part, write it "
-            "into a column of its own and name that: --group COLUMN"
+            f"file names in '{self.column}' share part {place} {found.shared}; to keep each in one split, write it "
+            "into a separate column and name that: --group COLUMN"
         )
 
 
 def split_words(
     group: str | None, time: str | None, fold: tuple[int, int] | None, shares: Sequence[str | float]
 ) -> str:
-    """How the test part was made, or where there is none the validation part, for a line. shares: of validation and
-    test part, or files with their rows. "" where there is neither."""
+    """How the test split was made, or else the validation split, as part of a printed line. shares: of validation and
+    test, or files with their rows. "" if there is neither."""
     asked = next((share for share in reversed(shares) if share), None)
     if fold is None and (asked is None or isinstance(asked, str)):
         return f"the rows of {asked}" if asked else ""
-    drawn = f"fold {fold[0]} of {fold[1]}, drawn by chance" if fold else "drawn by chance"
+    drawn = f"fold {fold[0]} of {fold[1]}, drawn at random" if fold else "drawn at random"
     if group:
         return f"{drawn} in whole groups of '{group}'"
     return f"the last rows by '{time}'" if time else drawn

@@ -1,4 +1,4 @@
-"""What is gathered while tables are read, row by row: items, cells of outputs, groups, and what could not be read."""
+"""Collects the contents of tables row by row: items, output cells, groups, and errors of unreadable files."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.errors import DataError, MediaError
 from unrolled.seeds import numpy_generator
 
-AHEAD = 64  # files that are decoded before they are asked for, at most
-HELD = 1 << 27  # bytes of them that wait
-MOST_TAGS = 1 << 20  # numbers of an array that is an answer: one a step
-BLANK = 3  # least steps of a sample, or of a colour, by which an item's values differ where there is something in it
+AHEAD = 64  # files that are decoded ahead, at most
+HELD = 1 << 27  # bytes of decoded files that wait, at most
+MOST_TAGS = 1 << 20  # numbers of an array that is a target, one per step, at most
+BLANK = 3  # an item whose samples or colours span a smaller range counts as blank
 
 
 def _placed(place: str, fault: str) -> str:
-    """What is wrong with a file, behind where it stands: once, where that is the file itself, however it is named."""
+    """An error of a file with its place in front, unless the error begins with that place already."""
     whole = str(Path(place).absolute())
     if fault.startswith(whole):
         return place + fault.removeprefix(whole)
@@ -44,56 +44,57 @@ def _placed(place: str, fault: str) -> str:
 
 
 def draw_places(wanted: int, total: int) -> list[int]:
-    """Places of so many of a table's rows: one drawn from each of as many stretches of it, always the same."""
+    """The rows to read if only `wanted` of `total` are: one at random from each of `wanted` equal spans, with a fixed
+    seed."""
     ends = np.arange(wanted + 1) * total // wanted
-    dice = numpy_generator(0, "rows")  # every k-th row would see one label where they take turns
+    dice = numpy_generator(0, "rows")  # every k-th row would miss labels that alternate
     drawn: list[int] = dice.integers(ends[:-1], ends[1:]).tolist()
     return drawn
 
 
 class RowReader:
-    """What is gathered while tables are read, row by row. label: the column that is one by the form of the table;
-    clocks, sources, addresses: other columns of the first table, which may say when, of whom or whence a row is."""
+    """Collects the contents of tables row by row. label: the column that is a label by the form of the table. clocks,
+    sources, addresses: other columns of the first table, which may hold a row's date, source or URL."""
 
     def __init__(
         self, columns: Columns, taken: InputKind, label: str | None = None, clocks: Sequence[str] = (),
         sources: Sequence[str] = (), most: int | None = None, addresses: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        """most: rows of the first table that are read, drawn evenly over it; None: all."""
+        """most: rows to read of the first table, drawn evenly over it; None: all."""
         self.wanted, self.taken, self.most = columns, taken, most
-        self.drawn: tuple[int, int] | None = None  # rows of the first table that were read, and that it has
+        self.drawn: tuple[int, int] | None = None  # (rows read of the first table, rows that it has)
         self.clocks = {name: Clock(name) for name in clocks}
         self.of_whom: dict[str, Sources | Hosts] = {name: Sources(name) for name in sources}
         self.of_whom |= {name: Hosts(name) for name in addresses}
         self.name_parts = NameParts(columns.input)
         self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput | LabelInput) else Arrays()
-        self.forms = CellForms()  # of cells that are read as texts
-        self.inputs: set[str] = set()  # different ones that are texts, up to one more than matter
+        self.forms = CellForms()  # of cells that are read as text
+        self.inputs: set[str] = set()  # distinct text inputs, up to MOST_KINDS + 1
         self.columns = {name: Column(name, name == label) for name in columns.outputs}
         self.kinds: dict[str, dict[str, int]] = {name: {} for name in columns.outputs}
         self.ids = {name: array("q") for name in columns.outputs}
         self.groups: dict[str, int] = {}
-        self.group = array("q")  # places in groups
+        self.group = array("q")  # index of each row's group
         self.numbers, self.sources = array("q"), array("B")
-        self.marks = array("q")  # of whole rows
+        self.marks = array("q")  # hashes of whole rows
         self.skipped = 0
         self.bad: list[str] = []
-        self.blank = 0  # sounds that are silent throughout, pictures of one colour
-        self.named = False  # whether cells name sounds or pictures
-        self.files = hashlib.sha256()  # of these
+        self.blank = 0  # silent audio files, and images of one colour
+        self.named = False  # whether cells are paths of audio files or images
+        self.files = hashlib.sha256()  # of these files
 
     @property
     def few_inputs(self) -> bool:
-        """Whether inputs come in few kinds, as labels do."""
+        """Whether there are few distinct inputs, as for a category."""
         return 0 < len(self.inputs) <= MOST_KINDS and len(self.numbers) >= LEAST_ROWS * len(self.inputs)
 
     def cells(self, table: TableFile, name: str) -> Cells:
-        """An output column as it was read."""
+        """The cells of an output column."""
         ids = np.array(self.ids[name], np.int64)
         return Cells(str(table.path), name, tuple(self.kinds[name]), ids, table.blank(name))
 
     def fingerprints(self) -> dict[str, str]:
-        """That of the files that cells name, where they name any."""
+        """The fingerprint of the files that cells name; empty if they name none."""
         return {"files": self.files.hexdigest()} if self.named else {}
 
     def read(self, table: TableFile, source: int, skip_empty: bool) -> None:
@@ -118,9 +119,9 @@ class RowReader:
             self._add(table, row, item, source)
 
     def _rows(self, table: TableFile, source: int) -> Iterator[Row]:
-        """The rows that are read, or so many of them as are wanted of the first table."""
-        beside = () if source else (*self.clocks, *self.of_whom)
-        names = [*self.wanted.all, *beside]
+        """All rows of a table; of the first table at most `most`."""
+        scanned = () if source else (*self.clocks, *self.of_whom)
+        names = [*self.wanted.all, *scanned]
         total = 0 if self.most is None or source else table.count_rows(names[0])
         if self.most is None or self.most >= total:
             return table.rows(names)
@@ -128,7 +129,7 @@ class RowReader:
         return table.rows_at(names, draw_places(self.most, total))
 
     def _whole(self, table: TableFile, source: int, skip_empty: bool) -> Iterator[Row]:
-        """The rows that lack no cell that is needed."""
+        """The rows without missing cells. Raises DataError for others, unless they are skipped."""
         names = self.wanted.all
         for row in self._rows(table, source):
             empty = missing(table, names, Row(row.number, row.cells[: len(names)]))
@@ -141,7 +142,7 @@ class RowReader:
                 raise no_cell(table, empty, row, (cells.count(None), len(cells)), empty == self.wanted.group)
 
     def _taken(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item]]]:
-        """Each row and what gives its item; files are decoded side by side, in threads."""
+        """Each row, with a function that returns its item; files are decoded in parallel threads."""
         if self.taken.kind not in MEDIA:
             for row in rows:
                 yield row, partial(self._take, table, row)
@@ -174,7 +175,7 @@ class RowReader:
                 while waiting:
                     first, future = waiting.popleft()
                     yield first, partial(taken, future)
-            finally:  # where reading ends early, too
+            finally:  # also if reading ends early
                 flight.end()
                 pool.shutdown(wait=False, cancel_futures=True)
 
@@ -186,7 +187,7 @@ class RowReader:
 
     def _add(self, table: TableFile, row: Row, item: Item, source: int) -> None:
         whole = len(self.wanted.all)
-        cells, beside = row.cells[len(self.wanted.inputs) : whole], row.cells[whole:]
+        cells, scanned = row.cells[len(self.wanted.inputs) : whole], row.cells[whole:]
         if self.named and isinstance(row.cells[0], str):
             self.files.update(f"{row.cells[0]}\0{digest_of(table.path.parent / row.cells[0])}\n".encode())
             if not source:
@@ -195,16 +196,16 @@ class RowReader:
         for name, cell in zip(self.wanted.outputs, cells, strict=False):
             if isinstance(cell, np.ndarray) and cell.size > MOST_TAGS:
                 raise DataError(
-                    f"{table.place(row.number)}: '{name}' holds {cell.size:,} numbers, and an answer up to "
-                    f"{MOST_TAGS:,}.\nIs it another column that is answered? Name it: --output"
+                    f"{table.place(row.number)}: '{name}' holds {cell.size:,} numbers; a target may have at "
+                    f"most {MOST_TAGS:,}.\nIf another column is the target, name it: --output"
                 )
             self.columns[name].see(steps, cell)
             self.ids[name].append(self.kinds[name].setdefault(spell_list(cell), len(self.kinds[name])))
         if self.wanted.group:
             self.group.append(self.groups.setdefault(spell(cells[-1]), len(self.groups)))
-        for seen, cell in zip(self.clocks.values(), beside, strict=False):
+        for seen, cell in zip(self.clocks.values(), scanned, strict=False):
             seen.see(cell)
-        for one, cell in zip(self.of_whom.values(), beside[len(self.clocks) :], strict=False):
+        for one, cell in zip(self.of_whom.values(), scanned[len(self.clocks) :], strict=False):
             one.see(cell, spell(cells[0]))
         if isinstance(self.taken, TextInput):
             self.forms.see(row.cells[0])
@@ -216,7 +217,7 @@ class RowReader:
         self.marks.append(hash((read, *map(spell, cells))))
 
     def leave_out(self, gone: NDArray[np.bool_]) -> None:
-        """Takes rows (N,) out again, which lack an answer as it turned out."""
+        """Remove rows, (N,) bool, whose targets turned out to be missing."""
         kept = np.flatnonzero(~gone)
         self.items = self.items.only(kept)
         for name, ids in self.ids.items():
@@ -231,7 +232,7 @@ class RowReader:
         self.skipped += int(gone.sum())
 
     def _steps(self, cell: Cell, item: Item) -> int | None:
-        """Steps that could be tagged."""
+        """Number of steps that tags could belong to; None if unknown."""
         if isinstance(item, str):
             return len(cell) if isinstance(cell, list) else len(str(cell).split())
         return len(item) if isinstance(self.taken, VectorInput) else None
