@@ -1,10 +1,10 @@
-"""Draws the docs' figures from the results they show.
+"""Draws the figures of the docs from the measured results.
 
 python docs/make_figures.py
 
-docs/bytes.svg: bytes of a way back against its length (benchmarks/gradients.jsonl).
-docs/recall.svg: answers right by how far back the answer lies (benchmarks/recall.json, a comparison's table.json).
-docs/learning.svg: what validation costs while rows are learnt (benchmarks/answers.jsonl and translating.jsonl).
+docs/bytes.svg: bytes of a backward pass by its length (benchmarks/gradients.jsonl).
+docs/recall.svg: accuracy by the distance of the marked token (benchmarks/recall.json, a comparison's table.json).
+docs/learning.svg: validation loss during training on rows (benchmarks/answers.jsonl and translating.jsonl).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Line = dict[str, Any]
-SEEDS = 3  # of a panel, at most
+SEEDS = 3  # at most, per panel
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -40,8 +40,8 @@ def draw_bytes(lines: list[Line]) -> str:
 
 
 def draw_learning(answers: list[Line], translations: list[Line]) -> str:
-    """Nats on validation by minutes: a panel for each data, a line for each seed or way. Dashed is the linear model,
-    dotted the n-gram of labels, and a dot what is left of all."""
+    """Nats on validation by minutes: a panel per data set, a line per seed or recipe. Dashed is the linear
+    model, dotted the n-gram of labels, and a dot the selected model."""
     panels: dict[str, list[tuple[str, Line]]] = {}
     for line in answers:
         panels.setdefault(line["data"], []).append((f"seed {line['seed']}", line))
@@ -53,7 +53,9 @@ def draw_learning(answers: list[Line], translations: list[Line]) -> str:
         places = picture.subplots(-(-len(panels) // columns), columns, squeeze=False).flat
         for axes, (data, lines) in zip(places, panels.items(), strict=False):
             for label, line in lines:
-                seconds, nats = zip(*line["curve"][1:], strict=True)  # the untrained model would press all else flat
+                seconds, nats = zip(
+                    *line["curve"][1:], strict=True
+                )  # without the untrained model, whose score would flatten the curves
                 (drawn,) = axes.plot([second / 60 for second in seconds], nats, label=label)
                 for figures in line.get("figures", {}).values():
                     for name, style in (("linear", "--"), ("ngram", ":")):
@@ -71,7 +73,7 @@ def draw_learning(answers: list[Line], translations: list[Line]) -> str:
 
 
 def read_lines(name: str) -> list[Line]:
-    """A study's lines."""
+    """The lines of a study."""
     return [json.loads(line) for line in (REPOSITORY / "benchmarks" / name).read_text().splitlines()]
 
 

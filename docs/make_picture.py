@@ -1,4 +1,4 @@
-"""Draws docs/terminal.svg: what a terminal shows after a training on the demo's text.
+"""Draws docs/terminal.svg: the terminal after a training on the demo's text.
 
 python docs/make_picture.py --minutes 2
 """
@@ -23,7 +23,7 @@ WIDTH, HEIGHT = 118, 32  # characters
 
 
 def draw(training: Training, command: str) -> str:
-    """Trains to the end and hands back an SVG of the terminal: the command, the last frame, the verdict."""
+    """Trains to the end and returns an SVG of the terminal: the command, the last frame, the summary."""
     view = LiveView(Console(file=io.StringIO(), width=WIDTH, height=HEIGHT))
     try:
         view.begin(training)
@@ -34,8 +34,8 @@ def draw(training: Training, command: str) -> str:
     picture = Console(file=io.StringIO(), record=True, width=WIDTH, height=HEIGHT, force_terminal=True,
                       color_system="truecolor", highlight=False)  # fmt: skip
     picture.print(Text(f"$ {command}", style="bold"))
-    said = LiveView(picture)  # it has said nothing yet
-    for line in said.unsaid(training):
+    view = LiveView(picture)  # it has printed nothing yet
+    for line in view.unsaid(training):
         picture.print(Text(line))
     picture.print(view.draw())
     if training.verdict is not None:
@@ -53,7 +53,7 @@ def main() -> None:
     started, out = time.monotonic(), asked.out.resolve()
     command = "unroll demo" if asked.minutes == 2 else f"unroll demo --minutes {asked.minutes:g}"
     with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)  # so that paths read as they do for a person
+        os.chdir(folder)  # so that paths look as they do for a user
         write_topics(TEXT)
         training = Training(str(TEXT), minutes=asked.minutes, started=started, out=str(Path("runs", RUN)))
         out.write_text(draw(training, command), encoding="utf-8")

@@ -1,6 +1,6 @@
-"""A memory and a gradient in a loop of one's own: is the number of ones so far odd?
+"""A memory and a BPTT strategy in your own training loop: is the number of ones so far odd?
 
-A plain RNN learns it, with the loss carried back through 8 of 16 steps at a time.
+A plain RNN learns it, with the loss backpropagated through at most 8 of 16 steps.
 """
 
 import torch
@@ -16,7 +16,7 @@ def main(updates: int = 400) -> float:
     memory, head = RNN(1, 16), nn.Linear(16, 1)
     optimiser = torch.optim.Adam([*memory.parameters(), *head.parameters()], lr=5e-3)
     strategy = Truncated(k1=8)
-    share = 0.0
+    accuracy = 0.0
     for update in range(updates):
         bits = torch.randint(0, 2, (32, 16, 1)).float()  # (B, T, 1)
         odd = bits.cumsum(1) % 2  # (B, T, 1)
@@ -31,9 +31,9 @@ def main(updates: int = 400) -> float:
         optimiser.step()
         if (update + 1) % 100 == 0:
             with torch.no_grad():
-                share = float(((head(memory(bits, memory.start(32))[0]) > 0) == (odd > 0)).float().mean())
-            print(f"update {update + 1}: {float(loss) / (32 * 16):.3f} nats a step, {share:.0%} right")
-    return share
+                accuracy = float(((head(memory(bits, memory.start(32))[0]) > 0) == (odd > 0)).float().mean())
+            print(f"update {update + 1}: {float(loss) / (32 * 16):.3f} nats per step, accuracy {accuracy:.0%}")
+    return accuracy
 
 
 if __name__ == "__main__":

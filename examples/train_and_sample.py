@@ -1,4 +1,4 @@
-"""Train on a text for a number of updates, see the loss fall, and write with the result.
+"""Train on a text for a number of updates, print the validation score, and sample from the result.
 
 python examples/train_and_sample.py poems.txt 300 runs/example
 """
@@ -13,7 +13,7 @@ def main(path: str, steps: int, out: str) -> None:
     print(training.description)
     for report in training:
         if report.validation is not None:
-            print(f"update {report.step}: {report.validation:.3f} nats a character")
+            print(f"update {report.step}: {report.validation:.3f} nats per character")
     run = unrolled.load(out)
     print("".join(run.sample(length=200, temperature=0.8)))
 

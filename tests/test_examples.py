@@ -22,8 +22,8 @@ def test_train_and_sample(
 
 
 def test_own_loop(capsys: pytest.CaptureFixture[str]) -> None:
-    share = runpy.run_path(str(EXAMPLES / "own_loop.py"))["main"](updates=100)
-    assert 0 < share <= 1 and "update 100: " in capsys.readouterr().out
+    accuracy = runpy.run_path(str(EXAMPLES / "own_loop.py"))["main"](updates=100)
+    assert 0 < accuracy <= 1 and "update 100: " in capsys.readouterr().out
 
 
 def test_every_example_has_a_test() -> None:
