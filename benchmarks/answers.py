@@ -1,12 +1,12 @@
-"""How good answers about a table's rows are: what `train` leaves, the net alone, the linear model alone.
+"""Quality of predictions for a table's rows: the model that `train` selects, the net alone, the linear model alone.
 
 python benchmarks/answers.py reviews.csv --seeds 0,1,2 --minutes 5
 python benchmarks/answers.py train.conllu --valid dev.conllu --minutes 15
 python benchmarks/answers.py train-images-idx3-ubyte.gz --inlet plain --minutes 10
 
-Everything but the validation part is trained on; figures (shares right, F1s, distances) are on it, which the best
-weights and the weighing were chosen on too (each half weighed by the other). A JSON line a training is appended to
-benchmarks/answers.jsonl, and what stands there is not run again.
+All rows but the validation split are used for training. The metrics are on the validation split, by which the best
+weights and the ensemble's weights are chosen too (each half is combined with weights fitted on the other). One JSON
+line per training is appended to benchmarks/answers.jsonl; results that are there are not run again.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from unrolled.run.cross_validation import FIGURES
 from unrolled.tasks.prediction.summary import AnswerVerdict
 
 
-def measure(data: Path, asked: dict[str, Any], seed: int) -> dict[str, Any]:
-    """One training and what it came to."""
+def measure(data: Path, options: dict[str, Any], seed: int) -> dict[str, Any]:
+    """One training and its results."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        training = unrolled.Training(data, seed=seed, test="none", out=f"{folder}/run", started=started, **asked)
+        training = unrolled.Training(data, seed=seed, test="none", out=f"{folder}/run", started=started, **options)
         for _ in training:
             pass
         seconds, verdict = time.monotonic() - started, training.verdict
@@ -59,22 +59,22 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--valid", help="a table, or a share")
-    parser.add_argument("--inlet", default="auto", help="of sounds and pictures: auto, or plain")
+    parser.add_argument("--inlet", default="auto", help="stem for audio and images: auto, or plain")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--results", type=Path, default=Path("benchmarks/answers.jsonl"))
-    asked = parser.parse_args()
-    lines = asked.results.read_text().splitlines() if asked.results.exists() else []
+    options = parser.parse_args()
+    lines = options.results.read_text().splitlines() if options.results.exists() else []
     known = [json.loads(line) for line in lines]
-    name = f"{asked.data.resolve().parent.name}/{asked.data.name}"
-    for seed in map(int, asked.seeds.split(",")):
-        told = {"data": name, "seed": seed, "minutes": asked.minutes, "inlet": asked.inlet}
-        if any(told.items() <= line.items() for line in known):
+    name = f"{options.data.resolve().parent.name}/{options.data.name}"
+    for seed in map(int, options.seeds.split(",")):
+        key = {"data": name, "seed": seed, "minutes": options.minutes, "inlet": options.inlet}
+        if any(key.items() <= line.items() for line in known):
             continue
-        how = {"minutes": asked.minutes, "valid": asked.valid, "inlet": asked.inlet, "threads": asked.threads}
-        found = measure(asked.data, how, seed)
+        how = {"minutes": options.minutes, "valid": options.valid, "inlet": options.inlet, "threads": options.threads}
+        found = measure(options.data, how, seed)
         where = {"date": time.strftime("%Y-%m-%d"), "system": platform.machine(), "torch": torch.__version__}
-        line = json.dumps(told | found | where)
-        with asked.results.open("a") as file:
+        line = json.dumps(key | found | where)
+        with options.results.open("a") as file:
             file.write(line + "\n")
         print(line, flush=True)
 

@@ -1,12 +1,12 @@
-"""What a way back through time costs: bytes against length, time beside plain backpropagation, and one very long one.
+"""Cost of BPTT strategies: memory by length, time against plain backpropagation, and one very long sequence.
 
-python benchmarks/gradients.py bytes     extra bytes of whole, truncated and checkpointed, by number of steps
-python benchmarks/gradients.py time      1,000 steps by 50 slots beside the whole, alternating, step by step
+python benchmarks/gradients.py bytes     extra bytes of full, truncated and checkpointed BPTT, by number of steps
+python benchmarks/gradients.py time      1,000 steps with 50 slots against full BPTT, alternating, step by step
 python benchmarks/gradients.py long      one exact gradient through 100,000 steps of an LSTM of 256 within 256 MB
 
-Where bytes are measured, each way back runs in a process of its own, whose peak of resident memory is read; times are
-taken in turn in one process. A JSON line a result is appended to benchmarks/gradients.jsonl, and what stands there is
-not run again.
+Where bytes are measured, each backward pass runs in its own process, whose peak resident memory is recorded; times
+are measured alternately in one process. One JSON line per result is appended to benchmarks/gradients.jsonl; results
+that are there are not run again.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from unrolled.states import State
 LENGTHS = (64, 256, 1024, 4096, 16384)
 STRATEGIES = ("full", "truncated:k1=64", "checkpointed:slots=50", "checkpointed:bytes=16MB")
 SYMBOLS = 64
-PAIRS = 7  # of alternating timings, after one that warms up
+PAIRS = 7  # of alternating timings, after a warm-up
 
 
-class Reader(nn.Module):
-    """An lstm over embedded symbols, as in a language model: the way back goes on into what the lstm reads."""
+class Model(nn.Module):
+    """An LSTM over embedded tokens, as in a language model: the backward pass includes the embedding."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -44,48 +44,48 @@ class Reader(nn.Module):
         self.embedding, self.memory = nn.Embedding(SYMBOLS, size), LSTM(size, size)
 
 
-def read(reader: Reader, rows: int, steps: int, by_steps: bool) -> tuple[Piece, State]:
-    """A reading of random symbols with a loss at every step, and the state it begins from."""
-    symbols = torch.randint(0, SYMBOLS, (rows, steps), generator=torch.Generator().manual_seed(1))
+def read(model: Model, rows: int, steps: int, by_steps: bool) -> tuple[Piece, State]:
+    """A piece function over random tokens with a loss at every step, and its initial state."""
+    tokens = torch.randint(0, SYMBOLS, (rows, steps), generator=torch.Generator().manual_seed(1))
 
     def piece(state: State, start: int, stop: int) -> tuple[Tensor, State]:
         if not by_steps:
-            outputs, state = reader.memory.unroll(reader.embedding(symbols[:, start:stop]), state)
+            outputs, state = model.memory.unroll(model.embedding(tokens[:, start:stop]), state)
             return (outputs**2).sum(), state
         loss = torch.zeros(())
         for t in range(start, stop):
-            output, state = reader.memory.step(reader.embedding(symbols[:, t]), state)
+            output, state = model.memory.step(model.embedding(tokens[:, t]), state)
             loss = loss + (output**2).sum()
         return loss, state
 
-    return piece, reader.memory.start(rows)
+    return piece, model.memory.start(rows)
 
 
 def one(strategy: str, size: int, rows: int, steps: int) -> dict[str, Any]:
-    """Seconds and extra bytes of one way back, in this process."""
-    reader = Reader(size)
-    piece, state = read(reader, rows, steps, by_steps=False)
-    for warm in ("full", strategy):  # what the first calls take is not the strategy's
+    """Seconds and extra bytes of one backward pass, in this process."""
+    model = Model(size)
+    piece, state = read(model, rows, steps, by_steps=False)
+    for warm in ("full", strategy):  # warm-up: the cost of first calls is not the strategy's
         build("gradient", GRADIENTS, warm)(piece, state, 8)
     before = peak_bytes()
-    seconds, norm = time_one(strategy, reader, piece, state, steps)
+    seconds, norm = time_one(strategy, model, piece, state, steps)
     return {"seconds": round(seconds, 3), "extra_bytes": peak_bytes() - before, "norm": norm}
 
 
-def time_one(strategy: str, reader: Reader, piece: Piece, state: State, steps: int) -> tuple[float, float]:
-    """Seconds of one way back, and the norm of the gradient it gave."""
-    reader.zero_grad()
+def time_one(strategy: str, model: Model, piece: Piece, state: State, steps: int) -> tuple[float, float]:
+    """Seconds of one backward pass, and the norm of its gradient."""
+    model.zero_grad()
     started = time.perf_counter()
     build("gradient", GRADIENTS, strategy)(piece, state, steps)
     seconds = time.perf_counter() - started
-    return seconds, sum(float((p.grad**2).sum()) for p in reader.parameters() if p.grad is not None) ** 0.5
+    return seconds, sum(float((p.grad**2).sum()) for p in model.parameters() if p.grad is not None) ** 0.5
 
 
 def pairs(strategy: str, size: int, rows: int, steps: int) -> dict[str, Any]:
-    """Seconds of whole and of `strategy` in turn, step by step, the first pair not counted; and their ratios."""
-    reader = Reader(size)
-    piece, state = read(reader, rows, steps, by_steps=True)
-    taken = [[time_one(s, reader, piece, state, steps) for s in ("full", strategy)] for _ in range(PAIRS + 1)][1:]
+    """Seconds of full BPTT and of `strategy`, alternating, step by step, without the first pair; and their ratio."""
+    model = Model(size)
+    piece, state = read(model, rows, steps, by_steps=True)
+    taken = [[time_one(s, model, piece, state, steps) for s in ("full", strategy)] for _ in range(PAIRS + 1)][1:]
     whole, other = ([round(pair[k][0], 3) for pair in taken] for k in (0, 1))
     ratios = [b / a for a, b in zip(whole, other, strict=True)]
     norms = {"norm_whole": taken[0][0][1], "norm": taken[0][1][1]}
@@ -93,7 +93,7 @@ def pairs(strategy: str, size: int, rows: int, steps: int) -> dict[str, Any]:
 
 
 def in_a_process(*asked: Any) -> dict[str, Any]:
-    """The same in a process of its own."""
+    """`one` in its own process."""
     command = [sys.executable, __file__, "one", json.dumps(asked)]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return found

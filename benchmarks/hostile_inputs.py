@@ -1,6 +1,6 @@
-"""Damaged inputs by the thousand (tests/fuzzing.py): how each case ends, a line of JSON each, in a file beside this.
+"""Fuzzing with thousands of damaged inputs (tests/fuzzing.py): one JSON line per case, in a file beside this one.
 
-It goes on where it stopped. python benchmarks/hostile_inputs.py tries 2,000 cases of all targets; with --target
+It resumes where it stopped. python benchmarks/hostile_inputs.py runs 2,000 cases of all targets; with --target
 "stopped run" --cases 50 fifty of one.
 """
 
@@ -19,27 +19,27 @@ import fuzzing
 
 
 def main() -> None:
-    """Tries the cases that are not in the file yet, and says what was found."""
+    """Runs the cases that are not in the file yet, and prints the faults."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--target", choices=list(fuzzing.TARGETS), help="one of them alone")
+    parser.add_argument("--target", choices=list(fuzzing.TARGETS), help="only this target")
     parser.add_argument("--cases", type=int, default=2000, help="of all targets together")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".jsonl"))
-    asked = parser.parse_args()
-    targets = [asked.target] if asked.target else list(fuzzing.TARGETS)
+    options = parser.parse_args()
+    targets = [options.target] if options.target else list(fuzzing.TARGETS)
     fuzzing.warm_up()
-    lines = asked.out.read_text().splitlines() if asked.out.exists() else []
-    done = collections.Counter(one["target"] for one in map(json.loads, lines) if one["seed"] == asked.seed)
+    lines = options.out.read_text().splitlines() if options.out.exists() else []
+    done = collections.Counter(one["target"] for one in map(json.loads, lines) if one["seed"] == options.seed)
     faults = 0
     for name in targets:
-        numbers = range(done[name], asked.cases // len(targets))
-        with tempfile.TemporaryDirectory() as folder, asked.out.open("a") as out:
-            for outcome in fuzzing.cases(name, numbers, Path(folder), asked.seed) if numbers else ():
-                print(json.dumps({"seed": asked.seed, **outcome.as_dict()}), file=out, flush=True)
+        numbers = range(done[name], options.cases // len(targets))
+        with tempfile.TemporaryDirectory() as folder, options.out.open("a") as out:
+            for outcome in fuzzing.cases(name, numbers, Path(folder), options.seed) if numbers else ():
+                print(json.dumps({"seed": options.seed, **outcome.as_dict()}), file=out, flush=True)
                 if outcome.fault:
                     faults += 1
                     print(f"{name} {outcome.number}: unroll {outcome.command}, {outcome.done}: {outcome.fault}")
-    print(f"{faults} new faults; {asked.out} has every case")
+    print(f"{faults} new faults; all cases are in {options.out}")
 
 
 if __name__ == "__main__":

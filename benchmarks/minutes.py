@@ -1,9 +1,9 @@
-"""What so many minutes make of a text: what `unroll train` selects, an lstm alone, an untuned torch.nn.LSTM.
+"""The result of a budget in minutes on a text: what `unroll train` selects, an lstm alone, an untuned torch.nn.LSTM.
 
 python benchmarks/minutes.py TEXT --minutes 2 --seeds 3 --who unrolled --results benchmarks/minutes.jsonl
 
-Each result is a JSON line; what already stands in the results is not run again, so a study can be spread over
-sittings. All read the first 90% and are scored on the rest, as one stream with the state carried.
+Each result is one JSON line; results that are there are not run again, so a study can be interrupted. All models are
+trained on the first 90% and scored on the rest, as one stream with the state carried over.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import unrolled
 
 
 def ours(text: Path, minutes: float, seed: int, *options: str) -> dict[str, Any]:
-    """`unroll train`, as a person runs it, with `options`."""
+    """`unroll train` by its command, with `options`."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "run")
         command = [sys.executable, "-c", "import sys; from unrolled.cli import main; sys.exit(main())"]
@@ -38,7 +38,9 @@ def ours(text: Path, minutes: float, seed: int, *options: str) -> dict[str, Any]
         facts = json.loads((out / "run.json").read_text())
         plans = [json.loads(line) for line in (out / "plan.jsonl").read_text().splitlines()]
         log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-        whole = unrolled.load(out).evaluate().as_dict()["nats"]  # the command may have had no time for all of it
+        whole = (
+            unrolled.load(out).evaluate().as_dict()["nats"]
+        )  # the command may have had no time for the whole split
     curve = [(round(line["seconds"], 1), line["validation"]) for line in log if "validation" in line]
     plan = {name: plans[-1][name] for name in ("size", "depth", "batch", "window", "steps", "dropout", "precision")}
     scores = facts["scores"]
@@ -48,16 +50,16 @@ def ours(text: Path, minutes: float, seed: int, *options: str) -> dict[str, Any]
 
 
 def untuned(text: Path, minutes: float, seed: int) -> dict[str, Any]:
-    """One torch.nn.LSTM of 256, batch 32 x 64, float32, Adam at 2e-3, nothing else; the same wall time."""
+    """One torch.nn.LSTM of 256, batch 32 x 64, float32, Adam at 2e-3, without tuning; the same wall time."""
     started = time.monotonic()
     torch.manual_seed(seed)
     content = text.read_text(encoding="utf-8")
-    table = {character: number for number, character in enumerate(sorted(set(content)))}
-    symbols = torch.tensor([table[character] for character in content])
-    cut = int(0.9 * len(symbols))
-    training, test = symbols[:cut], symbols[cut:]
-    embedding, lstm = nn.Embedding(len(table), 256), nn.LSTM(256, 256, batch_first=True)
-    output = nn.Linear(256, len(table))
+    vocabulary = {character: number for number, character in enumerate(sorted(set(content)))}
+    tokens = torch.tensor([vocabulary[character] for character in content])
+    cut = int(0.9 * len(tokens))
+    training, test = tokens[:cut], tokens[cut:]
+    embedding, lstm = nn.Embedding(len(vocabulary), 256), nn.LSTM(256, 256, batch_first=True)
+    output = nn.Linear(256, len(vocabulary))
     parameters = [*embedding.parameters(), *lstm.parameters(), *output.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=2e-3)
     length = (len(training) - 1) // 32
@@ -94,23 +96,23 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--who", nargs="+", choices=WHO, default=list(WHO))
     parser.add_argument("--results", type=Path, default=Path("benchmarks/minutes.jsonl"))
-    asked = parser.parse_args()
-    done = [json.loads(line) for line in asked.results.read_text().splitlines()] if asked.results.exists() else []
+    options = parser.parse_args()
+    done = [json.loads(line) for line in options.results.read_text().splitlines()] if options.results.exists() else []
     known = {(line["text"], line["minutes"], line["seed"], line["who"]) for line in done}
-    for seed in range(asked.seeds):
-        for who in asked.who:
-            if (asked.text.name, asked.minutes, seed, who) in known:
+    for seed in range(options.seeds):
+        for who in options.who:
+            if (options.text.name, options.minutes, seed, who) in known:
                 continue
-            head = {"text": asked.text.name, "minutes": asked.minutes, "seed": seed, "who": who}
+            head = {"text": options.text.name, "minutes": options.minutes, "seed": seed, "who": who}
             where = {"date": time.strftime("%Y-%m-%d"), "processor": processor(), "torch": torch.__version__}
-            line = json.dumps(head | WHO[who](asked.text, asked.minutes, seed) | where)
-            with asked.results.open("a") as file:
+            line = json.dumps(head | WHO[who](options.text, options.minutes, seed) | where)
+            with options.results.open("a") as file:
                 file.write(line + "\n")
             print(line[:200], flush=True)
 
 
 def processor() -> str:
-    """The processor's name and the cores there are."""
+    """The processor's name and the number of threads."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

@@ -1,9 +1,9 @@
-"""How fast short texts are answered: as `unroll predict` does, and one after the other; and in what memory.
+"""Speed of predictions for short texts: in batches as in `unroll predict`, and one by one; with the memory use.
 
 python benchmarks/predicting.py RUN --texts 100000
 
-Both in one process, one after the other; the loop reads so many of the texts as a tenth of the time allows. A JSON
-line is appended to benchmarks/predicting.jsonl.
+Both are measured in one process, one after the other; the one-by-one loop stops after 20 seconds. A JSON line is
+appended to benchmarks/predicting.jsonl.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ LOOP_SECONDS = 20.0
 
 def texts(count: int) -> Iterator[str]:
     """Short texts of random words, 3 to 12 each."""
-    dice = numpy_generator(0, "texts")
+    generator = numpy_generator(0, "texts")
     for _ in range(count):
-        yield " ".join(dice.choice(WORDS, dice.integers(3, 13)))
+        yield " ".join(generator.choice(WORDS, generator.integers(3, 13)))
 
 
 def main() -> None:
@@ -34,17 +34,17 @@ def main() -> None:
     parser.add_argument("run")
     parser.add_argument("--texts", type=int, default=100_000)
     parser.add_argument("--results", type=Path, default=Path("benchmarks/predicting.jsonl"))
-    asked = parser.parse_args()
-    run = unrolled.load(asked.run)
+    options = parser.parse_args()
+    run = unrolled.load(options.run)
     for _ in run.predict(texts(3_000)):
         pass
     before = bytes_in_use()
     started = time.perf_counter()
-    count = sum(1 for _ in run.predict(texts(asked.texts)))
+    count = sum(1 for _ in run.predict(texts(options.texts)))
     together = (time.perf_counter() - started) / count
     grown = peak_bytes() - before
     started, alone = time.perf_counter(), 0
-    for text in texts(asked.texts):
+    for text in texts(options.texts):
         next(run.predict([text]))
         alone += 1
         if time.perf_counter() - started > LOOP_SECONDS:
@@ -56,7 +56,7 @@ def main() -> None:
         "times": round(one_by_one / together, 1), "bytes_more": grown, "processor": processor_name(),
         "date": time.strftime("%Y-%m-%d"),
     }  # fmt: skip
-    with asked.results.open("a") as file:
+    with options.results.open("a") as file:
         file.write(json.dumps(line) + "\n")
     print(json.dumps(line))
 

@@ -1,12 +1,12 @@
-"""What texts without labels are worth where labels are few: from nothing, and from a language model's memory.
+"""The value of unlabelled texts where labels are few: training from scratch, and from a language model's memory.
 
 python benchmarks/starting.py reviews/train.csv --minutes 4
 python benchmarks/starting.py names/train.csv --minutes 4 --symbols char --size 256 --depth 2
 
-A language model reads the texts of all rows but 2,000, without their labels. Then 100, 500 and 2,000 of those rows
-are learnt with their labels: from nothing, from the language model (`--from`), and from it with its encoder frozen,
-all of one size. Scores are shares right on the 2,000 rows that neither saw. A JSON line a training is appended to
-benchmarks/starting.jsonl, and what stands there is not run again.
+A language model is trained on the texts of all rows but 2,000, without their labels. Then classifiers are trained on
+100, 500 and 2,000 of those rows with their labels: from scratch, from the language model (`--from`), and from it with
+its encoder frozen, all of one size. Scores are accuracies on the 2,000 held-out rows. One JSON line per training is
+appended to benchmarks/starting.jsonl; results that are there are not run again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STARTS: dict[str, dict[str, Any]] = {"nothing": {}, "language": {}, "language, f
 
 
 def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
-    """Rows as a csv."""
+    """Writes rows as a csv."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["text", "label"])
         writer.writeheader()
@@ -41,10 +41,10 @@ def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
     return path
 
 
-def read_texts(
+def train_language_model(
     folder: Path, texts: list[str], minutes: float, symbols: str, threads: int | None, shape: dict[str, Any]
 ) -> dict[str, float | None]:
-    """Trains the language model, and tells what it and counting pay, nats a character."""
+    """Trains the language model; returns its and the n-gram's nats per character."""
     path = folder / "texts.txt"
     path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
     training = unrolled.Training(
@@ -59,13 +59,13 @@ def read_texts(
     return {"validation": verdict.validation, "n-gram": verdict.baseline}
 
 
-def measure(folder: Path, rows: list[dict[str, str]], start: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """One training on these rows and what it came to on those held out."""
+def measure(folder: Path, rows: list[dict[str, str]], start: str, options: dict[str, Any]) -> dict[str, Any]:
+    """One training on these rows and its results on the held-out rows."""
     data = write_table(folder / "few.csv", rows)
     source = {} if start == "nothing" else {"from_run": str(folder / "language")}
     started = time.monotonic()
     out = folder / "run"
-    settings: dict[str, Any] = {**source, **STARTS[start], **asked}
+    settings: dict[str, Any] = {**source, **STARTS[start], **options}
     training = unrolled.Training(data, valid="0.2", test=str(folder / "held.csv"), out=str(out), **settings)
     for _ in training:
         pass
@@ -91,23 +91,23 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=1, help="layers")
     parser.add_argument("--threads", type=int, help="of every training")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/starting.jsonl"))
-    asked = parser.parse_args()
-    shape = {"model": "lstm", "size": asked.size, "depth": asked.depth}
-    told = {"data": f"{asked.data.resolve().parent.name}/{asked.data.name}", "symbols": asked.symbols, **shape,
-            "minutes": asked.minutes, "each": asked.each}  # fmt: skip
-    lines = asked.results.read_text().splitlines() if asked.results.exists() else []
+    options = parser.parse_args()
+    shape = {"model": "lstm", "size": options.size, "depth": options.depth}
+    key = {"data": f"{options.data.resolve().parent.name}/{options.data.name}", "symbols": options.symbols, **shape,
+            "minutes": options.minutes, "each": options.each}  # fmt: skip
+    lines = options.results.read_text().splitlines() if options.results.exists() else []
     known = [json.loads(line) for line in lines]
-    counts = [int(count) for count in asked.rows.split(",")]
+    counts = [int(count) for count in options.rows.split(",")]
     every = [
-        {"start": start, "rows": count, "seed": seed, **told}
-        for seed in map(int, asked.seeds.split(","))
+        {"start": start, "rows": count, "seed": seed, **key}
+        for seed in map(int, options.seeds.split(","))
         for count in counts
         for start in STARTS
     ]
     cells = [facts for facts in every if not any(facts.items() <= line.items() for line in known)]
     if not cells:
         return
-    with asked.data.open(newline="", encoding="utf-8") as file:
+    with options.data.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     random.Random(0).shuffle(rows)
     held, others = rows[:HELD_OUT], rows[HELD_OUT:]
@@ -115,15 +115,15 @@ def main() -> None:
         folder = Path(name)
         write_table(folder / "held.csv", held)
         texts = [row["text"].replace("\n", " ") for row in others]
-        foreseen = read_texts(folder, texts, asked.minutes, asked.symbols, asked.threads, shape)
+        pretrained = train_language_model(folder, texts, options.minutes, options.symbols, options.threads, shape)
         for facts in cells:
             chosen = random.Random(facts["seed"]).sample(others, max(counts))[: facts["rows"]]
-            how = {"seed": facts["seed"], "minutes": asked.each, "threads": asked.threads, **shape}
+            how = {"seed": facts["seed"], "minutes": options.each, "threads": options.threads, **shape}
             found = measure(folder, chosen, facts["start"], how)
             where = {"processor": processor_name(), "date": time.strftime("%Y-%m-%d"), "system": platform.machine(),
                      "torch": torch.__version__}  # fmt: skip
-            line = json.dumps(facts | {"language": foreseen} | found | where)
-            with asked.results.open("a") as file:
+            line = json.dumps(facts | {"language": pretrained} | found | where)
+            with options.results.open("a") as file:
                 file.write(line + "\n")
             print(line, flush=True)
 

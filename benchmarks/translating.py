@@ -1,12 +1,12 @@
-"""How well a table's texts are translated in so many minutes: one vector for all, looking back, a transformer.
+"""Translation quality for a budget in minutes: one context vector, additive attention, and a transformer.
 
 python benchmarks/translating.py train.tsv --valid valid.tsv --minutes 40 --seeds 0
 python benchmarks/translating.py train.tsv --valid valid.tsv --draw runs/de-en --draw-rows 0,3 --svg attention.svg
 
-The columns are de and en. Nothing is trained on the validation part, which chooses the best weights and how texts are
-written, and is what figures are of, all of its rows. A JSON line a training is appended to
-benchmarks/translating.jsonl, and what stands there is not run again; runs stay in --runs, and one that was stopped
-goes on. --draw draws what a run looked at while it wrote about some rows of the validation part (extra `plot`).
+The columns are de and en. The validation split, which is not trained on, selects the best weights and the decoding;
+the metrics are on all of its rows. One JSON line per training is appended to benchmarks/translating.jsonl; results
+that are there are not run again. Runs stay in --runs, and a stopped one is resumed. --draw plots the attention
+weights of a run for some rows of the validation split (extra `plot`).
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ WAYS: dict[str, dict[str, Any]] = {
 COLUMNS: dict[str, Any] = {"input": "de", "output": "en", "kind": "text", "read": "text", "test": "none"}
 
 
-def train(data: Path, out: Path, started: float, asked: dict[str, Any]) -> None:
-    """A training to its end, from where it stopped."""
+def train(data: Path, out: Path, started: float, options: dict[str, Any]) -> None:
+    """Trains to the end; a stopped run is resumed."""
     if (out / "run.json").exists():
         if unrolled.load(out).facts["status"] == "finished":
             return
         training = Training.resume(out, started=started)
     else:
-        training = Training(data, out=str(out), started=started, **COLUMNS, **asked)
+        training = Training(data, out=str(out), started=started, **COLUMNS, **options)
     for _ in training:
         pass
 
 
-def measure(data: Path, valid: Path, out: Path, asked: dict[str, Any]) -> dict[str, Any]:
-    """One training and what it came to."""
-    train(data, out, time.monotonic(), asked | {"valid": str(valid)})
+def measure(data: Path, valid: Path, out: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """One training and its results."""
+    train(data, out, time.monotonic(), options | {"valid": str(valid)})
     run = unrolled.load(out)
     score = run.evaluate(valid).as_dict()
     figures = score["outputs"]["en"]
@@ -66,7 +66,7 @@ def measure(data: Path, valid: Path, out: Path, asked: dict[str, Any]) -> dict[s
 
 
 def draw(run: Path, valid: Path, rows: list[int], svg: Path) -> None:
-    """What a run looked at while it wrote about some rows, as a picture."""
+    """Plots a run's attention weights for some rows, as an SVG file."""
     import matplotlib as mpl
     from matplotlib import pyplot as plt
 
@@ -76,17 +76,18 @@ def draw(run: Path, valid: Path, rows: list[int], svg: Path) -> None:
     given: list[Given] = [one for place, one in enumerate(loaded.read_input(str(valid)) or ()) if place in rows]
     figure, places = plt.subplots(1, len(given), figsize=(5.5 * len(given), 5), squeeze=False, layout="constrained")
     for axes, answer in zip(places[0], loaded.predict(given, attention=True), strict=True):
-        looked = answer.texts[next(iter(loaded.outputs))].attention
-        if looked is None:
-            raise RuntimeError("it was not asked what was looked at")
-        axes.imshow(looked.weights, cmap="Greys", vmin=0.0, vmax=1.0)
+        attention = answer.texts[next(iter(loaded.outputs))].attention
+        if attention is None:
+            raise RuntimeError("the prediction has no attention weights")
+        axes.imshow(attention.weights, cmap="Greys", vmin=0.0, vmax=1.0)
         read, written = (
-            [one.strip() or mark for one in names] for names, mark in ((looked.read, "·"), (looked.written, "(end)"))
+            [one.strip() or mark for one in names]
+            for names, mark in ((attention.read, "·"), (attention.written, "(end)"))
         )
         axes.set_xticks(range(len(read)), read, rotation=60, ha="left", rotation_mode="anchor")
         axes.set_yticks(range(len(written)), written)
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
-        axes.set_xlabel(f"{' '.join(loaded.facts['scores']['model'].split())}: the darker, the more it weighed")
+        axes.set_xlabel(f"{' '.join(loaded.facts['scores']['model'].split())}: darker is a larger weight")
     figure.savefig(svg, metadata={"Date": None})
 
 
@@ -97,36 +98,36 @@ def main() -> None:
     parser.add_argument("--ways", default=",".join(WAYS))
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--minutes", type=float)
-    parser.add_argument("--steps", type=int, help="instead of minutes, for a quick look")
+    parser.add_argument("--steps", type=int, help="updates, instead of minutes, for a quick test")
     parser.add_argument("--size", type=int)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--runs", type=Path, default=Path("runs/translating"))
     parser.add_argument("--results", type=Path, default=Path("benchmarks/translating.jsonl"))
-    parser.add_argument("--draw", type=Path, help="a run: draw what it looks at, and train nothing")
-    parser.add_argument("--draw-rows", default="0,3", help="rows of the validation part, from 0")
+    parser.add_argument("--draw", type=Path, help="a run: plot its attention weights, without training")
+    parser.add_argument("--draw-rows", default="0,3", help="rows of the validation split, from 0")
     parser.add_argument("--svg", type=Path, default=Path("docs/attention.svg"))
-    asked = parser.parse_args()
-    if asked.draw is not None:
-        draw(asked.draw, asked.valid, [int(row) for row in asked.draw_rows.split(",")], asked.svg)
+    options = parser.parse_args()
+    if options.draw is not None:
+        draw(options.draw, options.valid, [int(row) for row in options.draw_rows.split(",")], options.svg)
         return
-    minutes = asked.minutes if asked.minutes or asked.steps else 40.0
-    budget = {"minutes": minutes, "steps": asked.steps, "size": asked.size, "threads": asked.threads}
-    lines = asked.results.read_text().splitlines() if asked.results.exists() else []
+    minutes = options.minutes if options.minutes or options.steps else 40.0
+    budget = {"minutes": minutes, "steps": options.steps, "size": options.size, "threads": options.threads}
+    lines = options.results.read_text().splitlines() if options.results.exists() else []
     known = [(line["data"], line["way"], line["seed"], line["budget"]) for line in map(json.loads, lines)]
-    name = f"{asked.data.resolve().parent.name}/{asked.data.name}"
-    for seed, way in product(map(int, asked.seeds.split(",")), asked.ways.split(",")):
+    name = f"{options.data.resolve().parent.name}/{options.data.name}"
+    for seed, way in product(map(int, options.seeds.split(",")), options.ways.split(",")):
         if (name, way, seed, budget) in known:
             continue
-        length = f"{minutes:g}m" if minutes else f"{asked.steps}u"
-        out = asked.runs / f"{name.replace('/', '-')}-{way}-{seed}-{length}-{asked.size or 'planned'}"
-        found = measure(asked.data, asked.valid, out, WAYS[way] | budget | {"seed": seed})
+        length = f"{minutes:g}m" if minutes else f"{options.steps}u"
+        out = options.runs / f"{name.replace('/', '-')}-{way}-{seed}-{length}-{options.size or 'planned'}"
+        found = measure(options.data, options.valid, out, WAYS[way] | budget | {"seed": seed})
         where = {"date": time.strftime("%Y-%m-%d"), "system": platform.machine(), "torch": torch.__version__}
         line = json.dumps(
             {"data": name, "way": way, "seed": seed, "budget": budget} | found | where
             | {"processor": processor_name()}
         )  # fmt: skip
-        asked.results.parent.mkdir(parents=True, exist_ok=True)
-        with asked.results.open("a") as file:
+        options.results.parent.mkdir(parents=True, exist_ok=True)
+        with options.results.open("a") as file:
             file.write(line + "\n")
         print(line, flush=True)
 
