@@ -94,7 +94,7 @@ def here(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_table_of_numbers_is_trained_on(here: Path, unroll: Unroll, tmp_path: Path) -> None:
     answer = unroll("train", "prices.csv", *SMALL, "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
-    assert "120 rows of csv: size, rooms (2 numbers a step) -> price, a number (" in answer.err
+    assert "120 rows of csv: size, rooms (2 numbers per step) -> price, a number (" in answer.err
     assert "Baseline: linear on 2 numbers per row, price MAE " in answer.err
     assert answer.out.startswith("price, test, by ")
     assert "MAE " in answer.out
@@ -157,7 +157,7 @@ def test_json_tells_of_values_to_a_program(here: Path, unroll: Unroll, tmp_path:
 def test_info_tells_of_values_and_of_sounds(here: Path, unroll: Unroll) -> None:
     answer = unroll("info", "prices.csv", "--steps", "10")
     assert answer.code == 0, answer.err
-    assert "size, rooms (2 numbers a step)" in answer.out
+    assert "size, rooms (2 numbers per step)" in answer.out
     assert "plan:" in answer.out
     facts = json.loads(unroll("info", "prices.csv", "--json").out)
     assert facts["read"] == "vectors"
@@ -184,7 +184,7 @@ def test_a_few_sounds_that_cannot_be_read_are_listed(unroll: Unroll, tmp_path: P
 def test_a_folder_of_sounds_is_trained_on_and_answered_about(here: Path, unroll: Unroll, tmp_path: Path) -> None:
     answer = unroll("train", "sounds", *SMALL, "--augment", "no", "--inlet", "plain", "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
-    assert "40 rows of folders: sound (sounds at 8,000 Hz, 64 bands each 10 ms) -> label" in answer.err
+    assert "40 rows of folders: sound (sounds at 8,000 Hz, 64 bands every 10 ms) -> label" in answer.err
     assert "label, test, by " in answer.out
     for run in ("heard", tmp_path / "run"):
         folder = unroll("predict", run, "new")
@@ -235,9 +235,9 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     # options
     (
         "train prices.csv --inlet conv",
-        ("--inlet conv applies to sounds and pictures", "2 numbers a step", "leave it out"),
+        ("--inlet conv applies to sounds and pictures", "2 numbers per step", "leave it out"),
     ),
-    ("train prices.csv --inlet patches", ("--inlet patches applies to pictures", "2 numbers a step")),
+    ("train prices.csv --inlet patches", ("--inlet patches applies to pictures", "2 numbers per step")),
     ("train prices.csv --inlet patch", ("--inlet is one of", "did you mean 'patches'?")),
     ("train prices.csv --augment yes", ("--augment applies to sounds and pictures",)),
     ("train prices.csv --augment maybe", ("--augment is one of auto, yes, no", "got 'maybe'")),

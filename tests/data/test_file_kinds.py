@@ -140,7 +140,7 @@ FRENCH = "Le garçon a déjà été très âgé, où l’on préfère la forêt.
 ENCODED: dict[str, tuple[bytes, str]] = {
     "cp1252": (GERMAN.encode("cp1252"), r"It seems to be cp1252 .*:\niconv -f cp1252 -t utf-8 .* > NEW"),
     "latin1": ("Café fermé. ".encode("latin-1") * 20, r"iconv -f cp1252"),
-    "cp850": ("Größe und schön. ".encode("cp850") * 20, r"one byte a character, and not in cp1252"),
+    "cp850": ("Größe und schön. ".encode("cp850") * 20, r"one byte per character, and not in cp1252"),
     **{
         name: (text.encode(name), rf"It seems to be {name}\. .*:\niconv -f {name} -t utf-8 .* > NEW")
         for name, text in OTHERS.items()
@@ -152,19 +152,19 @@ ENCODED: dict[str, tuple[bytes, str]] = {
     "macintosh": (FRENCH.encode("mac-roman"), r"It seems to be macintosh .*:\niconv -f macintosh -t utf-8 .* > NEW"),
     "macintosh, quotes": ("It’s a “text”. ".encode("mac-roman") * 20, r"It seems to be macintosh "),
     "cp1250": ("Zażółć gęślą jaźń, proszę. ".encode("cp1250") * 20, r"It seems to be cp1250 .*:\niconv -f cp1250 -t"),
-    "cp850, French": (FRENCH.replace("’", "'").encode("cp850"), r"It seems to be cp850|Which one is not plain"),
+    "cp850, French": (FRENCH.replace("’", "'").encode("cp850"), r"It seems to be cp850|Which one is not clear"),
     "Greek in a table": ((GREEK[:57] + ",a label in Latin\n").encode("cp1253") * 20, r"other encoding, of Greek"),
     "iso8859-7": (GREEK.encode("iso8859-7"), r"in another encoding, of Greek"),
     "cp1255": ("כל המשפחות המאושרות דומות זו לזו. ".encode("cp1255") * 20, r"in another encoding, of Greek"),
     "joined, of Japan": (JAPANESE.encode() + JAPANESE.encode("shift_jis"), r"Were two files joined\?"),
     "in turns": (b"\n".join(map(RUSSIAN.encode, ("utf-8", "cp1251") * 3)), r"Were two files joined\?"),
-    "one stray byte": (GERMAN.encode() + b"\xff" + GERMAN.encode(), r"1 byte is wrong, and the rest is UTF-8"),
-    "joined": (GERMAN.encode() + GERMAN.encode("cp1252"), r"Were two files joined\?\nConvert that part alone"),
+    "one stray byte": (GERMAN.encode() + b"\xff" + GERMAN.encode(), r"1 byte is invalid, and the rest is UTF-8"),
+    "joined": (GERMAN.encode() + GERMAN.encode("cp1252"), r"Were two files joined\?\nConvert only the second"),
     "utf-16 without a mark": (GERMAN.encode("utf-16-le"), r"UTF-16LE without.*\nConvert it: iconv -f utf-16le"),
     "the other order": (RUSSIAN.encode("utf-16-be"), r"text in UTF-16BE without"),
     "utf-32 without a mark": (RUSSIAN.encode("utf-32-le"), r"text in UTF-32LE without"),
-    "zeros": (b"a text\n" * 50 + bytes(9), r"bytes of 0 stand in it\.\nTake them out: tr -d '\\000' <"),
-    "cut utf-16": (codecs.BOM_UTF16_LE + GERMAN.encode("utf-16-le")[:-1], r"Is the file cut off, or damaged\?"),
+    "zeros": (b"a text\n" * 50 + bytes(9), r"it contains zero bytes\.\nRemove them: tr -d '\\000' <"),
+    "cut utf-16": (codecs.BOM_UTF16_LE + GERMAN.encode("utf-16-le")[:-1], r"Is the file truncated, or damaged\?"),
 }  # fmt: skip
 
 
@@ -192,7 +192,7 @@ def test_the_advice_fits_the_encoding(tmp_path: Path, case: str) -> None:
 
 def test_a_line_far_on_is_named_with_its_cure(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"text,label\n" + "schön,a\n".encode() * 20_000 + b"sch\xf6n,a\n")
-    with pytest.raises(DataError, match=r"line 20,002: not valid UTF-8\.\n1 byte is wrong, and the rest is UTF-8"):
+    with pytest.raises(DataError, match=r"line 20,002: not valid UTF-8\.\n1 byte is invalid, and the rest is UTF-8"):
         list(open_table(tmp_path / "t.csv").rows(["text"]))
 
 

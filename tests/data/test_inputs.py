@@ -329,7 +329,7 @@ def test_damaged_features_are_refused(case: str) -> None:
     facts = learn_features(VectorInput(3), [item_of(VectorInput(3))], patches=False).to_json()
     features_from_json(facts)
     DAMAGE[case](facts)
-    with pytest.raises(RunError, match=r"symbols\.json.* is damaged: (how its numbers are|'width' is missing)"):
+    with pytest.raises(RunError, match=r"symbols\.json.* is damaged: (it lacks the scaling|'width' is missing)"):
         features_from_json(facts)
 
 

@@ -144,7 +144,7 @@ def test_a_tenth_is_test_and_a_tenth_validation_by_seed(tmp_path: Path) -> None:
     assert parts_of(other) != parts
     assert first.description == (
         "100 rows of csv: text (words with character n-grams) -> label, one of 2 labels (even, odd); "
-        "otherwise: --input --output --as --read"
+        "to change this: --input --output --as --read"
     )
 
 
@@ -156,7 +156,7 @@ def test_parts_may_be_shares_files_or_none(tmp_path: Path) -> None:
     assert set(examples.fingerprints) == {str(path), str(own)}
     assert examples.place(int(examples.parts["validation"][0])) == f"{own}, row 2"
     assert examples.repeated == 7
-    assert "7 rows of validation and test stand in the training part too" in examples.description
+    assert "7 rows of validation and test are in the training split too" in examples.description
     assert read_examples(path, Asked(valid=0.2, test=0.3)).count("test") == 30
 
 
@@ -179,7 +179,7 @@ def test_a_label_that_training_lacks_is_counted_and_said(tmp_path: Path) -> None
     assert labels.names == ("even", "odd")
     assert labels.ids[examples.parts["test"]].tolist() == [UNSEEN, 1]
     assert labels.spelled(int(examples.parts["test"][0])) == "third"
-    assert "1 rows have a label that the training part lacks (third): always wrong" in examples.description
+    assert "1 rows have a label that the training split lacks (third): always wrong" in examples.description
 
 
 def test_several_outputs_and_numbers_in_order(tmp_path: Path) -> None:
@@ -407,7 +407,7 @@ def test_words_with_a_tag_that_training_lacks_are_said(tmp_path: Path) -> None:
     own = write_tagged(tmp_path / "v.jsonl", [(["the", "cat"], ["D", "X"])])
     examples = read_examples(path, Asked(valid=str(own)))
     assert examples.answers["tags"].of(examples.parts["validation"]).tolist() == [0, UNSEEN]
-    assert "1 steps have a tags that the training part lacks (X)" in examples.description
+    assert "1 steps have a tags that the training split lacks (X)" in examples.description
 
 
 def test_tags_that_are_all_blank_are_told_of(tmp_path: Path) -> None:

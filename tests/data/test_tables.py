@@ -165,7 +165,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {
         bytes(range(256)) * 40,
         r"t\.csv is not text: it is a binary file\.\nA csv",
     ),
-    "a byte of 0": ("t.csv", b"text,label\na\0b,c\n", r"t\.csv is not text: bytes of 0 stand in it\.\n.*: tr -d"),
+    "a byte of 0": ("t.csv", b"text,label\na\0b,c\n", r"t\.csv is not text: it contains zero bytes\.\n.*: tr -d"),
     "latin1": (
         "t.csv",
         "text,label\ncafé,a\n".encode("latin-1") * 90,

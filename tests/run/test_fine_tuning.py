@@ -147,7 +147,7 @@ def test_other_columns_of_numbers_are_read_anew_by_the_same_encoder(tmp_path: Pa
     run = finish(Training(three, out=str(tmp_path / "three"), size=8, **TINY)).folder
     training = start(two, run)
     assert loaded(training, best_of(run)) >= {"encoder", "head 'label'"}
-    assert "2 numbers a step" in training.description
+    assert "2 numbers per step" in training.description
     assert note_of(training).endswith("newly initialized: stem (another input).")
 
 
@@ -162,7 +162,9 @@ def test_columns_that_are_named_are_read(source: Path, tmp_path: Path) -> None:
     assert "encoder" in loaded(training, best_of(source))
     numbers = write(tmp_path / "n.csv", "a,b,label", lambda n: f"{n % 7},{n % 5},{'yes' if n % 2 else 'no'}")
     asked: dict[str, Any] = {"input": "a,b", "output": "label", "out": str(tmp_path / "numbers")}
-    assert "2 numbers a step" in start(numbers, source, **asked).description, "other columns are not read as the text"
+    assert "2 numbers per step" in start(numbers, source, **asked).description, (
+        "other columns are not read as the text"
+    )
 
 
 def test_texts_and_labels_start_from_each_other(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_rows_are_read_evenly(table: Path) -> None:
     assert len(examples.numbers) == 300
     assert [number // 10 for number in (examples.numbers - 2).tolist()] == list(range(300))  # one row of each ten
     assert len(examples.answers["label"].output.names) == 2  # type: ignore[union-attr]
-    assert "300 of 3,000 rows are read, drawn evenly (--rows)" in examples.description
+    assert "300 of 3,000 rows are used, spread evenly (--rows)" in examples.description
     assert len(read_rows(table, TrainOptions(rows=10_000)).numbers) == 3_000
 
 

@@ -78,7 +78,7 @@ def valued(vectors: Path) -> Training:
 
 
 def test_a_value_is_foreseen_from_vectors(valued: Training) -> None:
-    assert "150 rows of jsonl: x (2 numbers a step) -> y, a number (" in valued.description
+    assert "150 rows of jsonl: x (2 numbers per step) -> y, a number (" in valued.description
     score = best(valued, "y")
     assert isinstance(score, ValueScore)
     assert score.r2 > 0.95
@@ -261,7 +261,7 @@ def heard(pitches: Path) -> Training:
 
 def test_a_folder_of_sounds_is_learnt(heard: Training) -> None:
     assert (
-        "60 rows of folders: sound (sounds at 8,000 Hz, 64 bands each 10 ms) -> label, one of 2 labels (high, low)"
+        "60 rows of folders: sound (sounds at 8,000 Hz, 64 bands every 10 ms) -> label, one of 2 labels (high, low)"
         in (heard.description)
     )
     assert heard.subject.varied  # type: ignore[attr-defined]
@@ -350,7 +350,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("inlet", ["conv", "plain", "patches"])
 def test_pictures_are_learnt(inlet: str, pictures: Path, tmp_path: Path) -> None:
     training = finish(Training(pictures, out=str(tmp_path / "run"), inlet=inlet, **SMALL))
-    step = "a patch of 4 x 4 a step" if inlet == "patches" else "a row a step"
+    step = "one patch of 4 x 4 per step" if inlet == "patches" else "one row per step"
     assert f"x (pictures of 9 x 10, {step}) -> y, one of 2 labels (left, right)" in training.description
     assert best(training, "y").accuracy > 0.9
     model: Any = training.learner.model
@@ -370,17 +370,17 @@ def test_options_of_sounds_and_pictures_are_refused_elsewhere(vectors: Path, pic
         (
             vectors,
             {"inlet": "patches"},
-            r"--inlet patches applies to pictures, and the input here is 2 numbers a step",
+            r"--inlet patches applies to pictures, and the input here is 2 numbers per step",
         ),
         (
             vectors,
             {"inlet": "conv"},
-            r"--inlet conv applies to sounds and pictures, and the input here is 2 numbers a step",
+            r"--inlet conv applies to sounds and pictures, and the input here is 2 numbers per step",
         ),
         (
             vectors,
             {"augment": "yes"},
-            r"--augment applies to sounds and pictures, and the input here is 2 numbers a step",
+            r"--augment applies to sounds and pictures, and the input here is 2 numbers per step",
         ),
         (vectors, {"symbols": "char"}, r"--symbols is for texts, but the input is of kind vectors"),
         (
@@ -412,7 +412,7 @@ def test_steps_of_sequences_are_tagged(tmp_path: Path) -> None:
     path.write_text("\n".join(lines) + "\n")
     asked: dict[str, Any] = {"sequence": "who", "input": "a,b", "output": "tag"}
     training = finish(Training(path, out=str(tmp_path / "run"), **asked, **SMALL))
-    assert ": a, b (2 numbers a step) -> tag, one of 2 tags, one per step (down, up)" in (training.description)
+    assert ": a, b (2 numbers per step) -> tag, one of 2 tags, one per step (down, up)" in (training.description)
     assert best(training, "tag").accuracy > 0.9
     new = tmp_path / "new.csv"
     new.write_text("who,a,b\nx,1,0\nx,-1,0\nx,1.5,1\ny,-2,1\n")

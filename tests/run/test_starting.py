@@ -122,7 +122,7 @@ def test_it_begins_as_the_language_model_is(language: Path, table: Path, tmp_pat
 
 def test_new_characters_begin_as_their_stand_ins_and_are_said(language: Path, table: Path, tmp_path: Path) -> None:
     training = start(table, language, tmp_path / "run")
-    assert "; 2 characters are new to what it starts from (Z, é)" in training.description
+    assert "; 2 characters are new to the run it starts from (Z, é)" in training.description
     assert torch.equal(hidden(training, "Zé film"), hidden(training, "ze film"))
     assert not torch.equal(hidden(training, "Zé film"), hidden(training, "zz film"))
     intake = training.subject.examples.intake  # type: ignore[attr-defined]
@@ -135,10 +135,10 @@ def test_new_characters_begin_as_their_stand_ins_and_are_said(language: Path, ta
 
 def test_characters_that_it_has_are_no_news(language: Path, folder: Path, tmp_path: Path) -> None:
     known = write_films(folder / "known.csv")
-    assert "new to what it starts from" not in start(known, language, tmp_path / "run").description
+    assert "new to the run it starts from" not in start(known, language, tmp_path / "run").description
     of_bytes = learn_language(folder, "bytes", symbols="byte", steps=2)
     training = start(write_films(folder / "more.csv", NEW), of_bytes, tmp_path / "bytes")
-    assert "new to what it starts from" not in training.description
+    assert "new to the run it starts from" not in training.description
     assert model_of(training).inlet.embedding.num_embeddings == 1 + 257
     theirs: Any = opened(of_bytes).model
     assert torch.equal(model_of(training).inlet.embedding.weight[1:], theirs.embedding.weight)

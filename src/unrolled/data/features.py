@@ -1,6 +1,6 @@
-"""Numbers as steps: vectors, the frames of a sound, the rows or patches of a picture; scaled by training statistics.
+"""Featurizers of numbers: vectors, frames of a sound, rows or patches of a picture; scaled by training statistics.
 
-Mean and deviation of each number of a step, over the training part, travel with the run.
+The mean and standard deviation of each number of a step, over the training split, are saved with the run.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from unrolled.data.sound import shake_sound
 from unrolled.errors import DataError, RunError
 from unrolled.threads import one_thread
 
-MELS = 64  # bands of a sound's spectrum
-TOGETHER = 4  # frames; silence fills a sound up to so many, so that there are fewer lengths to cut batches at
+MELS = 64  # mel bands of a sound's spectrum
+TOGETHER = 4  # frames; a sound is padded to a multiple, so that batches have fewer different lengths
 PATCH = 4  # pixels on a side of a patch
-LOOKED_AT = 2_000  # items by which numbers are scaled, at most
-ROUNDING = 8 * float(np.finfo(np.float64).eps)  # of a number: what deviates less never changes
+LOOKED_AT = 2_000  # items, at most, from which the scaling is computed
+ROUNDING = 8 * float(np.finfo(np.float64).eps)  # relative; a smaller standard deviation counts as constant
 
 Floats = NDArray[np.float32]
-Wide = NDArray[np.floating[Any]]  # float64 where numbers are far from zero, else float32
+Wide = NDArray[np.floating[Any]]  # float64 where numbers may be far from zero, else float32
 
 
 class Moments:
-    """Mean and deviation of each number of a step, of items that come one by one, by differences from the mean so
-    far (Chan et al. 1979): so that what is far from zero and changes little keeps its digits."""
+    """Streaming mean and standard deviation of each number of a step (Chan et al. 1979). Numbers far from zero that
+    change little keep their digits."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -42,7 +42,7 @@ class Moments:
         self._high: NDArray[np.float64] = np.full(1, -np.inf)
 
     def add(self, steps: Wide) -> None:
-        """steps (T, D)."""
+        """Add the steps (T, D) of an item."""
         exact = steps.astype(np.float64)
         count, whole = len(exact), self.count + len(exact)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -55,26 +55,26 @@ class Moments:
 
     @property
     def constant(self) -> NDArray[np.bool_]:
-        """(D,) which numbers are the same throughout."""
+        """(D,) which numbers are constant."""
         found: NDArray[np.bool_] = self._low >= self._high
         return found
 
     @property
     def deviation(self) -> NDArray[np.float64]:
-        """(D,); of what never changes 1: it is left in its own unit."""
+        """Standard deviation (D,); 1 for constant numbers, which are not scaled."""
         deviation = np.sqrt(self._squares / max(1, self.count))
         still = self.constant | (deviation <= ROUNDING * np.abs(self.mean))
         return np.where(still, 1.0, deviation)
 
 
 class Features(Intake):
-    """Numbers of a step, each with mean 0 and deviation 1 over the training part. A subclass is final."""
+    """Numbers of a step, scaled to mean 0 and standard deviation 1 over the training split. A subclass is final."""
 
     width: int
     takes: ClassVar[type[InputKind]]
-    channels = 1  # of a step's numbers, the last axis of them; the others are places side by side
-    exact: ClassVar[type[np.floating[Any]]] = np.float32  # in which numbers are centred and scaled
-    constant: tuple[bool, ...] = ()  # (D,) which numbers were the same in all items that it was learnt from
+    channels = 1  # last axis of a step's numbers; the other axis is positions in space
+    exact: ClassVar[type[np.floating[Any]]] = np.float32  # dtype for centring and scaling
+    constant: tuple[bool, ...] = ()  # (D,) which numbers were constant when the scaling was computed
 
     def __init__(self, input_kind: InputKind, mean: Wide | None = None, deviation: Wide | None = None) -> None:
         self.input = input_kind
@@ -83,7 +83,7 @@ class Features(Intake):
 
     @abstractmethod
     def measure(self, item: Any) -> Wide:
-        """An item's steps (T, D) as they are, not scaled."""
+        """An item's steps (T, D), not scaled."""
 
     def encode(self, item: Any) -> Floats:
         return self._scaled(self.measure(item))
@@ -93,14 +93,14 @@ class Features(Intake):
         return scaled
 
     def learnt(self, items: Iterable[Any]) -> Self:
-        """The same, scaled by what it measures of these items."""
+        """Return the same featurizer, scaled by the statistics of these items."""
         moments = Moments()
         for item in items:
             moments.add(self.measure(item))
         mean, deviation = moments.mean, moments.deviation
         if not (np.isfinite(mean) & np.isfinite(deviation)).all():
             raise DataError(
-                "Numbers of the input are too far apart to be scaled: their squares are past what a number can be.\n"
+                "Numbers of the input are too far apart to be scaled: their squares are out of range for floats.\n"
                 "Give them in another unit, or as logarithms."
             )
         if self._alike:
@@ -111,7 +111,7 @@ class Features(Intake):
 
     @property
     def _alike(self) -> bool:
-        """Whether all numbers of a step are of one unit, and are scaled as one."""
+        """Whether all numbers of a step have one unit, and share one mean and standard deviation."""
         return False
 
     def to_json(self) -> dict[str, Any]:
@@ -124,29 +124,29 @@ class Features(Intake):
 
 
 class Vectors(Features):
-    """A vector a step, as it was given."""
+    """One vector per step, as given."""
 
     kind, takes, exact = "vectors", VectorInput, np.float64
 
     def __init__(self, input_kind: VectorInput, mean: Wide | None = None, deviation: Wide | None = None) -> None:
         super().__init__(input_kind, mean, deviation)
         self.width = input_kind.width
-        self.read_as = f"{self.width} number{'s' * (self.width > 1)} a step"
+        self.read_as = f"{self.width} number{'s' * (self.width > 1)} per step"
 
     def measure(self, item: Any) -> Wide:
         return np.asarray(item)
 
 
 class Frames(Features):
-    """A sound as log-mel spectra, one each 10 ms. Varied by moving, stretching, noise, another throat, and
-    masks (Park et al. 2019)."""
+    """A sound as log-mel spectra, one every 10 ms. Augmented by shifts, changes of speed, noise, another speaker's
+    voice, and masks (Park et al. 2019)."""
 
     kind, takes = "sound", SoundInput
 
     def __init__(self, input_kind: SoundInput, mean: Wide | None = None, deviation: Wide | None = None) -> None:
         super().__init__(input_kind, mean, deviation)
         self.rate, self.width = input_kind.rate, MELS
-        self.read_as = f"sounds at {self.rate:,} Hz, {MELS} bands each 10 ms"
+        self.read_as = f"sounds at {self.rate:,} Hz, {MELS} bands every 10 ms"
 
     def measure(self, item: Any) -> Floats:
         return self._mel(self._samples(item))
@@ -176,7 +176,7 @@ class Frames(Features):
 
 
 class Rows(Features):
-    """A picture as its rows, from the top. Varied by moving it a little."""
+    """A picture as its rows, from the top. Augmented by small shifts."""
 
     kind, takes = "rows", PictureInput
 
@@ -184,7 +184,7 @@ class Rows(Features):
         super().__init__(input_kind, mean, deviation)
         self.channels = 1 if input_kind.grey else 3
         self.width = input_kind.width * self.channels
-        self.read_as = f"pictures of {input_kind.width} x {input_kind.height}, a row a step"
+        self.read_as = f"pictures of {input_kind.width} x {input_kind.height}, one row per step"
 
     @property
     def _alike(self) -> bool:
@@ -198,14 +198,16 @@ class Rows(Features):
 
 
 class Patches(Features):
-    """A picture as squares of four pixels a side, row by row. Varied by moving it a little."""
+    """A picture as squares of four by four pixels, row by row. Augmented by small shifts."""
 
     kind, takes = "patches", PictureInput
 
     def __init__(self, input_kind: PictureInput, mean: Wide | None = None, deviation: Wide | None = None) -> None:
         super().__init__(input_kind, mean, deviation)
         self.width = PATCH * PATCH * (1 if input_kind.grey else 3)
-        self.read_as = f"pictures of {input_kind.width} x {input_kind.height}, a patch of {PATCH} x {PATCH} a step"
+        self.read_as = (
+            f"pictures of {input_kind.width} x {input_kind.height}, one patch of {PATCH} x {PATCH} per step"
+        )
 
     @property
     def _alike(self) -> bool:
@@ -222,7 +224,7 @@ FEATURES: dict[str, type[Features]] = {one.kind: one for one in (Vectors, Frames
 
 
 def learn_features(input_kind: InputKind, items: Any, patches: bool) -> Features:
-    """The features of a kind of input, scaled by a training part's items, or 2,000 of them spread evenly."""
+    """Make the featurizer of a kind of input, scaled by the training items, or 2,000 of them spread evenly."""
     if isinstance(input_kind, PictureInput):
         made: Features = Patches(input_kind) if patches else Rows(input_kind)
     elif isinstance(input_kind, SoundInput):
@@ -236,7 +238,7 @@ def learn_features(input_kind: InputKind, items: Any, patches: bool) -> Features
 
 
 def features_from_json(value: Mapping[str, Any]) -> Features:
-    """The features that `to_json` wrote. Raises RunError where they are damaged."""
+    """Load the featurizer that `to_json` wrote. Raises RunError if it is damaged."""
     try:
         made = FEATURES[value["kind"]]
         mean, deviation = (np.array(value[key], made.exact) for key in ("mean", "deviation"))
@@ -246,5 +248,5 @@ def features_from_json(value: Mapping[str, Any]) -> Features:
         if not fits or not np.isfinite([mean, deviation]).all() or not (deviation > 0).all():
             raise ValueError
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise RunError("The run's symbols.json is damaged: how its numbers are scaled is not said there.") from None
+        raise RunError("The run's symbols.json is damaged: it lacks the scaling of the numbers.") from None
     return features
