@@ -116,11 +116,11 @@ def test_json_comes_back_and_what_is_not_finite_is_null(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b'{"a": 1,', r"a is damaged: no JSON \(.*line 1, column"),
-        (b"", "a is damaged: no JSON"),
-        (b'"\xff"', "a is damaged: no UTF-8 at byte 1"),
-        (b"[" * 100_000, "a is damaged: no JSON that could be read"),
-        (b"1" * 10_000, "a is damaged: no JSON that could be read"),
+        (b'{"a": 1,', r"a is damaged: not JSON \(.*line 1, column"),
+        (b"", "a is damaged: not JSON"),
+        (b'"\xff"', "a is damaged: not UTF-8 at byte 1"),
+        (b"[" * 100_000, "a is damaged: its JSON cannot be parsed"),
+        (b"1" * 10_000, "a is damaged: its JSON cannot be parsed"),
     ],
 )
 def test_damaged_json_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
@@ -133,7 +133,7 @@ def test_json_that_is_missing_or_unreadable_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"a is missing. The run is not complete"):
         read_json(tmp_path / "a")
     (tmp_path / "a").mkdir()
-    with pytest.raises(RunError, match=r"a is a folder; a run has a plain file"):
+    with pytest.raises(RunError, match=r"a is a folder; a plain file of the run was expected"):
         read_json(tmp_path / "a")
 
 
@@ -147,7 +147,7 @@ def test_lines_are_read_but_for_one_that_a_kill_tore(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"), [("{", r"line 2, is damaged: no JSON \("), ("5", "line 2, is damaged: no JSON object")]
+    ("line", "said"), [("{", r"line 2, is damaged: not JSON \("), ("5", "line 2, is damaged: not a JSON object")]
 )
 def test_a_damaged_line_is_refused(tmp_path: Path, line: str, said: str) -> None:
     (tmp_path / "log").write_text(f'{{"step": 1}}\n{line}\n{{"step": 3}}\n')

@@ -59,7 +59,7 @@ def test_what_fits_comes_back(value: Any, kind: Any) -> None:
         ([], Leg | None, r"it is \[\], where an object or null was expected"),
         ({"width": 0}, Size, "'width' is 0, where a number from 1 to 9 was expected"),
         ({"width": 1, "way": "back"}, Size, "'way' is 'back', where one of both, ahead was expected"),
-        ({"width": 1, "wat": 1}, Size, "'wat' is there, where no such name was expected"),
+        ({"width": 1, "wat": 1}, Size, "'wat' is present, where no such name was expected"),
     ],
 )
 def test_what_does_not_fit_is_named(value: Any, kind: Any, said: str) -> None:

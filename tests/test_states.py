@@ -117,7 +117,7 @@ def test_leaves_that_are_views_of_one_tensor_are_saved() -> None:
 
 def test_a_state_of_another_model_is_refused() -> None:
     saved = states.leaves(made(2))
-    with pytest.raises(RunError, match=r"has the parts layer0\.inner.*this model keeps state.*another model"):
+    with pytest.raises(RunError, match=r"has the tensors layer0\.inner.*this model keeps state.*another model"):
         states.rebuild(torch.zeros(2, 1), saved)
     with pytest.raises(RunError, match=r"'layer1' is torch\.float32 \(2, 7\); this model keeps .* \('rows', 1\)"):
         states.rebuild(made(2), {**saved, "layer1": torch.zeros(2, 7)})
@@ -129,12 +129,12 @@ def test_a_state_of_another_model_is_refused() -> None:
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_a_state_that_is_not_finite_is_refused(value: float) -> None:
-    with pytest.raises(RunError, match="'layer1' holds values that are not finite; start anew"):
+    with pytest.raises(RunError, match=r"'layer1' has values that are not finite\. Start again"):
         states.rebuild(made(2), {**states.leaves(made(2)), "layer1": torch.full((2, 1), value)})
 
 
 def test_parts_with_unlike_numbers_of_rows_are_refused() -> None:
-    with pytest.raises(RunError, match="have 2, 3 rows; all need as many"):
+    with pytest.raises(RunError, match="have 2, 3 rows; equal numbers were expected"):
         states.rebuild(made(2), {**states.leaves(made(2)), "layer1": torch.zeros(3, 1)})
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from unrolled.keywords import AllKeywords, AnswerKeywords, LanguageKeywords, WritingKeywords
     from unrolled.run import Report, Run, Training
 
-# rows of many lengths are many shapes; what is compiled for each (1,024 of them by default) took gigabytes
+# rows of many lengths have many shapes; the kernels compiled for each (cache of 1,024 by default) took gigabytes
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
 __all__ = ["Report", "Run", "Training", "__version__", "load", "train"]
@@ -58,12 +58,12 @@ def train(
 
 
 def train(path: str | PathLike[str], *, progress: bool = True, **options: Any) -> Run:
-    """Trains on the text or the table at `path` and hands back the run, its best weights loaded.
+    """Trains on the text or the table at `path` and returns the run with its best weights loaded.
 
-    progress: shown on standard error, where that is a terminal.
-    options: those of `unroll train`, such as minutes=2, steps=500, model="gru", out="runs/poems"; kind="label" says
-    what is learnt, as --as does. Raises InputError for what cannot be, TrainingError where work fails. Ctrl-C ends it
-    tidily, the best weights and a checkpoint kept, and raises KeyboardInterrupt then.
+    progress: whether to show progress on standard error, where that is a terminal.
+    options: those of `unroll train`, such as minutes=2, steps=500, model="gru", out="runs/poems"; kind="label"
+    corresponds to --as. Raises InputError for invalid data or options, TrainingError where the training fails. Ctrl-C
+    ends it tidily: the best weights and a checkpoint are saved, then KeyboardInterrupt is raised.
     """
     from unrolled.cli.from_python import train_and_show
 
@@ -71,9 +71,9 @@ def train(path: str | PathLike[str], *, progress: bool = True, **options: Any) -
 
 
 def load(path: str | Path | None = None, device: str = "auto", threads: int | None = None) -> Run:
-    """The run in a folder; None: the newest under runs/. Raises RunError where it is none, or damaged.
+    """The run in a folder; None: the newest under runs/. Raises RunError for a missing or damaged run.
 
-    threads: on how many processor threads it answers; left out, what is faster on this machine now.
+    threads: number of processor threads for predictions; left out, the faster choice on this machine now.
     """
     from unrolled.run import load as load_run
 
@@ -81,7 +81,7 @@ def load(path: str | Path | None = None, device: str = "auto", threads: int | No
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Report", "Run", "Training"):  # here torch is imported, where it is needed
+    if name in ("Report", "Run", "Training"):  # imported on first use, because it imports torch
         import unrolled.run
 
         return getattr(unrolled.run, name)

@@ -1,5 +1,5 @@
-"""`python -m unrolled`: the command. Python itself then puts the folder one stands in on its path, before the package
-is known; `unroll` does not."""
+"""`python -m unrolled`: the command. Unlike `unroll`, Python then puts the current folder on its path before it finds
+the package."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""What a call from Python is given, held to the types that its function declares, before anything is made of it.
+"""Checks that the arguments of a call from Python have the types that its function declares.
 
-`checked` stands over a function, or over a dataclass; memories, encoders and readers have it without a line of their
-own. A type is one of Python's annotations; `Count` is a number of units, steps or layers.
+`checked` decorates a function or a dataclass; memories, encoders and readers have it from their base class. A type is
+one of Python's annotations; `Count` is a number of units, steps or layers.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Checkable = TypeVar("Checkable", bound=Callable[..., Any])
 
 Count: TypeAlias = Annotated[int, Within(1, LARGEST)]
 SIZES = ("input_size", "size")
-"""Parameters that are counts where they declare a whole number, or nothing."""
+"""Parameters that are counts where they are declared int, or without a type."""
 WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False", types.NoneType: "None"}
-NUMBERS: dict[Any, type] = {int: Integral, float: Real}  # numpy's too
-SHOWN = 40  # characters of a value that is not what it has to be
+NUMBERS: dict[Any, type] = {int: Integral, float: Real}  # including numpy's
+SHOWN = 40  # characters shown of a wrong value
 
 
 def checked(thing: Checkable) -> Checkable:
-    """The same function, or a dataclass, whose arguments are checked before it runs: OptionError for one that it does
-    not have, that is missing, or that is of another type than it declares."""
+    """The same function or dataclass, whose arguments are checked before it runs: OptionError for an unknown or
+    missing argument, or one of another type than declared."""
     if isinstance(thing, type):
         thing.__init__ = checked_init(thing.__init__)  # type: ignore[misc]
         return thing
@@ -42,7 +42,7 @@ def checked(thing: Checkable) -> Checkable:
 
 
 def checked_init(init: Callable[..., None]) -> Callable[..., None]:
-    """The same for an `__init__`, whose messages name the class that is made."""
+    """The same for an `__init__`; the messages name the class."""
 
     @wraps(init)
     def make(self: Any, *given: Any, **named: Any) -> None:
@@ -53,7 +53,7 @@ def checked_init(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def check_arguments(function: Callable[..., Any], name: str, given: Sequence[Any], named: dict[str, Any]) -> None:
-    """OptionError unless `function` can be called with these arguments. name: what the message calls it."""
+    """Raises OptionError unless `function` can be called with these arguments. name: its name in the message."""
     form, hints = _declared(function)
     known = [one for one in form.parameters if one != "self"]
     try:
@@ -71,7 +71,7 @@ def check_arguments(function: Callable[..., Any], name: str, given: Sequence[Any
 
 
 def check_sizes(part: Any) -> None:
-    """OptionError unless the sizes that a part says it has are counts."""
+    """Raises OptionError unless the sizes of a component are counts."""
     for name in SIZES:
         if not _fits(size := getattr(part, name, 1), Count):
             raise OptionError(f"{type(part).__name__}: {name} is {_name(Count)}; got {_shown(size)}.")
@@ -79,11 +79,11 @@ def check_sizes(part: Any) -> None:
 
 @cache
 def _declared(function: Callable[..., Any]) -> tuple[Signature, dict[str, Any]]:
-    """A function's parameters, and the types of those that declare one that can be looked up."""
+    """A function's signature, and the types of its parameters as far as they can be resolved."""
     form = signature(function)
     try:
         hints = get_type_hints(function, include_extras=True)
-    except (NameError, TypeError):  # a type that is known inside of a function alone, or is no type
+    except (NameError, TypeError):  # a type that is local to a function, or is not a type
         hints = {}
     return form, hints | {one: Count for one in SIZES if one in form.parameters and hints.get(one, int) is int}
 
@@ -113,7 +113,7 @@ def _all_fit(values: Sequence[Any], arguments: tuple[Any, ...]) -> bool:
 
 
 def _name(kind: Any) -> str:
-    """What a type is called in a message."""
+    """The name of a type in a message."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         least = [f" of at least {one.least:g}" for one in arguments[1:] if isinstance(one, Within)]
@@ -130,7 +130,7 @@ def _name(kind: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A plain value as Python writes it, anything else by its type."""
+    """A plain value as its repr, anything else by its type."""
     if value is None or isinstance(value, str | Integral | Real):
         try:
             written = repr(value)

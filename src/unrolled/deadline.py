@@ -1,4 +1,4 @@
-"""When work has to end: what every fit, resampling, validation and evaluation asks inside its loops."""
+"""Deadlines: every fit, resampling, validation and evaluation checks one inside its loops."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Callable
 
 
 class Stopped(BaseException):
-    """A stop was asked for while something was computed: what is half done is given up, and training ends tidily.
+    """A stop was requested during a computation: the computation is abandoned, and training ends tidily.
 
-    Like KeyboardInterrupt it is no Exception: who catches errors of a fit does not catch it.
+    Like KeyboardInterrupt, it is not an Exception, so handlers for the errors of a fit do not catch it.
     """
 
 
 class Deadline:
-    """How many seconds are left, and whether a stop was asked for. Whoever works in a loop asks `passed` there.
+    """The remaining seconds, and whether a stop was requested. A loop of work calls `passed`.
 
-    What a passed deadline cuts short is whole, but smaller: fewer iterations, fewer rows, fewer draws.
+    Work that a deadline shortens still gives a complete result, of fewer iterations, rows or draws.
     """
 
     def __init__(
@@ -26,38 +26,38 @@ class Deadline:
         stopped: Callable[[], bool] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """seconds: from now on; None: endless. stopped: whether a stop was asked for."""
+        """seconds: from now on; None: no limit. stopped: returns whether a stop was requested."""
         self._now, self._stopped = now, stopped
         self._until = math.inf if seconds is None else now() + seconds
 
     @property
     def left(self) -> float:
-        """Seconds until then, below 0 once they are over; endless without a limit."""
+        """The remaining seconds, below 0 after the deadline; infinite without a limit."""
         return self._until - self._now()
 
     @property
     def endless(self) -> bool:
-        """Whether there is no limit: then results depend on no clock."""
+        """Whether there is no limit: then results do not depend on the clock."""
         return self._until == math.inf
 
     def passed(self) -> bool:
-        """Whether the time is over. Raises Stopped where a stop was asked for."""
+        """Whether the time is over. Raises Stopped where a stop was requested."""
         self.check()
         return self._now() >= self._until
 
     def check(self) -> None:
-        """Raises Stopped where a stop was asked for."""
+        """Raises Stopped where a stop was requested."""
         if self._stopped is not None and self._stopped():
             raise Stopped
 
     def within(self, seconds: float) -> Deadline:
-        """One that comes in so many seconds, or with this one; endless where this one is."""
+        """A deadline in `seconds`, at the latest with this one; no limit where this one has none."""
         return self if self.endless else Deadline(min(seconds, self.left), self._stopped, self._now)
 
     def share(self, part: float) -> Deadline:
-        """One that comes when this part of what is left is over."""
+        """A deadline after a share `part` of the remaining time; no limit where this one has none."""
         return self.within(part * max(0.0, self.left)) if not self.endless else self
 
 
 ENDLESS = Deadline()
-"""No limit, and nobody who may ask for a stop."""
+"""No limit, and no stop can be requested."""

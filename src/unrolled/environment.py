@@ -1,4 +1,4 @@
-"""What a result depends on beside plan, seed and data: device, versions, processor; and the bytes in use."""
+"""Device, versions and processor, on which a result depends beside plan, seed and data; and memory in use."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from unrolled.version import __version__
 
 
 def find_device(asked: str) -> str:
-    """The device to use: the one asked for, or for "auto" the fastest there is. Raises OptionError."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    """The requested device; for "auto" the fastest available one. Raises OptionError."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if asked == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if there[name])
-    check_choice("--device", asked, ("auto", *there))
-    if not there[asked]:
-        known = ", ".join(name for name, is_there in there.items() if is_there)
-        raise OptionError(f"--device {asked} is not to be had here. There is: {known}.")
+        return next(name for name in ("cuda", "mps", "cpu") if available[name])
+    check_choice("--device", asked, ("auto", *available))
+    if not available[asked]:
+        known = ", ".join(name for name, usable in available.items() if usable)
+        raise OptionError(f"--device {asked} is not available on this machine; available: {known}.")
     return asked
 
 
 def environment(device: str) -> dict[str, Any]:
-    """What a result depends on beside plan, seed and data: versions and processor."""
+    """Versions and processor, on which a result depends beside plan, seed and data."""
     from importlib.metadata import version
 
     return {
@@ -43,19 +43,19 @@ def environment(device: str) -> dict[str, Any]:
 
 
 def differences(recorded: Mapping[str, Any], device: str, threads: int | None = None) -> list[str]:
-    """A line where a run's plan is followed on what its bytes depend on and is another now; none where nothing is.
+    """One line where a recorded plan is repeated in another environment, so results may differ; else none.
 
-    threads: where they were asked for; otherwise the plan's are taken, which are the same.
+    threads: the requested ones; None: those of the plan, which are equal by definition.
     """
-    there, here = dict(recorded["environment"]), environment(device)
+    then, now = dict(recorded["environment"]), environment(device)
     if threads is not None:
-        there, here = there | {"threads": recorded["threads"]}, here | {"threads": threads}
-    changed = [f"{name} {there.get(name)} then, {here[name]} now" for name in here if there.get(name) != here[name]]
-    return [f"Not bit for bit: {'; '.join(changed)}."] if changed else []
+        then, now = then | {"threads": recorded["threads"]}, now | {"threads": threads}
+    changed = [f"{name} {then.get(name)} then, {now[name]} now" for name in now if then.get(name) != now[name]]
+    return [f"Not bit-identical: {'; '.join(changed)}."] if changed else []
 
 
 def processor_name() -> str:
-    """The processor's name, as the system states it."""
+    """The processor's name, as the system reports it."""
     try:
         with open("/proc/cpuinfo") as file:  # noqa: PTH123
             return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
@@ -64,7 +64,7 @@ def processor_name() -> str:
 
 
 def bytes_in_use() -> int:
-    """Bytes held now (Linux); the most so far where only that is known."""
+    """Bytes of memory in use (Linux); elsewhere the peak so far."""
     try:
         with open("/proc/self/statm") as file:  # noqa: PTH123
             pages = int(file.read().split()[1])
@@ -74,15 +74,15 @@ def bytes_in_use() -> int:
 
 
 def peak_bytes() -> int:
-    """The most bytes held so far.
+    """Peak bytes of memory so far.
 
-    On Linux of this program alone: what `getrusage` says counts whoever started it too, if that was larger.
+    On Linux, of this program alone: `getrusage` also counts the process that started it, if that was larger.
     """
     try:
         with open("/proc/self/status") as file:  # noqa: PTH123
             return next(1024 * int(line.split()[1]) for line in file if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
-        import resource  # not to be had on Windows
+        import resource  # not available on Windows
 
         unit = 1 if sys.platform == "darwin" else 1024
         return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,16 +1,16 @@
-"""The errors a person can act on.
+"""The errors that a user can act on.
 
 UnrolledError
-├── InputError            what was given is wrong (exit code 2)
+├── InputError            the input is wrong (exit code 2)
 │   ├── DataError         a file, a folder, a line, a row
-│   │   └── MediaError    a sound or a picture
+│   │   └── MediaError    an audio file or an image
 │   ├── OptionError       the name or the value of an option
-│   ├── TensorError       a tensor, given to a memory, an encoder or a reader
+│   ├── TensorError       a tensor that a memory, an encoder or cross-attention gets
 │   ├── RunError          a run folder
 │   └── MissingExtra      a package that only some users need
-└── TrainingError         it failed while working (exit code 1)
+└── TrainingError         the work failed (exit code 1)
 
-A message says what was expected, what came and what to do, in at most three lines.
+A message states what was expected, what came and what to do, in at most three lines.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from pathlib import Path
 
 OPTION = re.compile("--[a-z]+(-[a-z]+)*")
 UNTYPED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that steer a terminal, and what stands for bytes that are not UTF-8."""
-HALVES = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # of characters: no byte of a path stands for these
+"""Characters that steer a terminal, and surrogates that stand for bytes that are not UTF-8."""
+HALVES = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")  # surrogates that stand for no byte of a path
 
 
 class UnrolledError(Exception):
-    """The root: everything that unrolled raises on purpose."""
+    """The base class of all errors that unrolled raises on purpose."""
 
 
 class InputError(UnrolledError):
-    """What the user gave is wrong; nothing was changed."""
+    """The user's input is wrong; nothing was changed."""
 
 
 class DataError(InputError):
-    """A file, folder, line or row cannot be read as what it should be."""
+    """A file, folder, line or row cannot be read in the expected form."""
 
 
 class MediaError(DataError):
-    """One sound or picture cannot be read; the others may be whole."""
+    """One audio file or image cannot be read; the others may be whole."""
 
 
 class OptionError(InputError):
-    """An option is unknown, out of range, or not one that the chosen part has."""
+    """An option is unknown, out of range, or not an option of the chosen component."""
 
 
 class TensorError(InputError):
-    """A tensor is of another shape, type or device than what it is given to reads, or a state is another's."""
+    """A tensor has the wrong shape, type or device, or a state belongs to another model."""
 
 
 class RunError(InputError):
@@ -64,8 +64,8 @@ class TrainingError(UnrolledError):
 
 
 def install_extra(extra: str) -> str:
-    """How an extra is installed: from the checkout. No package index has unrolled: anybody may take its name there,
-    and a command with that name would then run what they put under it."""
+    """The command that installs an extra from the checkout. unrolled is on no package index: anybody may take its
+    name there, and a command with that name would then install their code."""
     return f"pip install '.[{extra}]' in unrolled's checkout"
 
 
@@ -76,14 +76,13 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def command(*words: object) -> str:
-    """What to type, to be put into a message: `command("sample", path)` is "unroll sample 'my run'", quoted as bash
-    wants it."""
+    """A command for a message, quoted for bash: `command("sample", path)` is "unroll sample 'my run'"."""
     return " ".join(map(typed, ["unroll", *words]))
 
 
 def typed(word: object) -> str:
-    """A word as bash and a command read it back, whatever bytes it holds: a path that begins with a dash, which would
-    be taken for an option, is ./-path; bytes that no keyboard types stand as numbers in $'…'."""
+    """A word quoted so that bash and a command parse it back, whatever its bytes: a path that begins with a dash,
+    which would be taken for an option, is ./-path; bytes that cannot be typed are numbers in $'…'."""
     written = f"./{word}" if _is_dashed(word) else str(word)
     if not UNTYPED.search(written):
         return shlex.quote(written)
@@ -98,6 +97,6 @@ def _byte(byte: int) -> str:
 
 
 def _is_dashed(word: object) -> bool:
-    """Whether a word would be taken for an option and is none."""
+    """Whether a word would be taken for an option and is not one."""
     written = str(word)
     return written.startswith("-") and written != "-" and (isinstance(word, Path) or not OPTION.fullmatch(written))

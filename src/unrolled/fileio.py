@@ -1,8 +1,8 @@
-"""Writing files so that a kill or a full disk leaves the old file or the new one, never half of one.
+"""Atomic writing of files: a kill or a full disk leaves the old file or the new one, never half of one.
 
-A file is written beside its place under a hidden name (`.run.json.partial-4711`), flushed to the disk, renamed
-over the old one, and the folder is flushed too. What a killed process left beside is removed by `sweep`. No link is
-written through, and nothing but a plain file is written over (opening.py).
+A file is written to its folder under a hidden name (`.run.json.partial-4711`), flushed to the disk, renamed over the
+old one, and the folder is flushed too. `sweep` removes the temporary files of killed processes. No file is written
+through a link, and only plain files are overwritten (opening.py).
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from unrolled.errors import RunError, TrainingError
 from unrolled.escaping import harmless_json
 from unrolled.opening import CURE, LARGEST, check_own, check_own_folder, check_size, open_own, read_own
 
-PUBLIC, PRIVATE = 0o666, 0o600  # what all may read whom the user's mask lets; what its owner alone may read
-PARTIAL = ".partial-"  # in the hidden names of what is being written
+PUBLIC, PRIVATE = 0o666, 0o600  # readable by all, as far as the user's umask allows; readable by the owner alone
+PARTIAL = ".partial-"  # in the hidden names of files that are being written
 LEFT = re.compile(rf"\..+{re.escape(PARTIAL)}\d+")
 LARGEST_JSON = 128 << 20  # bytes
-MOST_VALUES = 5_000_000  # in a file of JSON: as Python's objects they take a hundred bytes each
-BLOCK = 1 << 16  # bytes looked at together for the end of a line
-DEEPEST = 60  # lists and objects within each other
+MOST_VALUES = 5_000_000  # in a JSON file: as Python objects they take a hundred bytes each
+BLOCK = 1 << 16  # bytes searched at once for a line end
+DEEPEST = 60  # levels of nested lists and objects
 CHECKSUM, CHECKSUM_DIGITS = "checksum", 32
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def nameless_file(what: str) -> IO[bytes]:
-    """A temporary file without a name, of which nothing is left when it is closed, nor after a kill. what: it is for,
-    in words. Raises TrainingError where none can be made."""
+    """A temporary file without a name, which vanishes when it is closed or the process is killed. what: its
+    purpose, as text. Raises TrainingError where none can be made."""
     try:
         return tempfile.TemporaryFile()
     except OSError as error:
@@ -45,25 +45,24 @@ def nameless_file(what: str) -> IO[bytes]:
 
 
 def no_room(what: str, error: OSError) -> TrainingError:
-    """The error of a temporary file that cannot be made or written. what: it is for, in words."""
+    """The error for a temporary file that cannot be made or written. what: its purpose, as text."""
     where = os.environ.get("TMPDIR", "the temporary folder")
-    why = error.strerror if error.errno not in (errno.ENOENT, None) else "no folder for temporary files can be used"
+    why = error.strerror if error.errno not in (errno.ENOENT, None) else "no temporary folder is usable"
     return TrainingError(
-        f"No room for {what} in {where}: {why}. Free some, or name another folder in the variable TMPDIR."
+        f"No room for {what} in {where}: {why}. Free some space, or name another folder in the variable TMPDIR."
     )
 
 
 def partial_path(path: Path) -> Path:
-    """The hidden name, beside `path`, under which this process makes it."""
+    """The hidden temporary path in the folder of `path`, for this process."""
     return path.with_name(f".{path.name}{PARTIAL}{os.getpid()}")
 
 
 def write_whole(path: str | Path, data: bytes, mode: int = PUBLIC) -> None:
-    """Writes `data` to `path`: at every moment, also after a kill, the old content stands there or the new.
+    """Writes `data` to `path` atomically: at any time, also after a kill, the file has its old content or the new.
 
-    mode: who may read the new one, by the user's mask. Raises TrainingError where the disk is full or refuses; the
-    old content is whole and nothing is left beside it.
-    Raises RunError where something else than a plain file stands at `path`.
+    mode: permissions of the new file, before the umask. Raises TrainingError where the disk is full or writing fails;
+    then the old content is whole and no temporary file remains. Raises RunError where `path` is not a plain file.
     """
     path = Path(path)
     partial = partial_path(path)
@@ -80,7 +79,7 @@ def write_whole(path: str | Path, data: bytes, mode: int = PUBLIC) -> None:
 
 
 def sync_folder(folder: str | Path) -> None:
-    """Flushes a folder's names to the disk; file systems that cannot do it, and Windows, are let be."""
+    """Flushes a folder's names to the disk; does nothing on file systems that cannot, and on Windows."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -94,9 +93,10 @@ def sync_folder(folder: str | Path) -> None:
 
 
 def sweep(folder: str | Path) -> list[Path]:
-    """Removes the files that killed writers left in `folder`, and returns them. For its only writer to call.
+    """Removes the temporary files of killed processes from `folder`, and returns them. Only the folder's only writer
+    may call it.
 
-    Raises RunError where `folder` is a link: what stands there is not the run's.
+    Raises RunError where `folder` is a link: its files are not the run's.
     """
     check_own_folder(folder)
     named = (path for path in Path(folder).iterdir() if LEFT.fullmatch(path.name))
@@ -107,13 +107,13 @@ def sweep(folder: str | Path) -> list[Path]:
 
 
 def append_line(path: str | Path, text: str, sync: bool = False, mode: int = PUBLIC) -> None:
-    """Adds `text` and a line end to `path`, and with `sync` flushes it to the disk. mode: who may read a new file.
+    """Appends `text` and a line end to `path`, and with `sync` flushes it to the disk. mode: of a new file.
 
-    Raises TrainingError where the disk is full or refuses; the lines before stay whole, and no part of this one.
-    A kill may leave a part of the line: `read_json_lines` passes over it; the next `append_line`, or `mend_lines`,
+    Raises TrainingError where the disk is full or writing fails; then the earlier lines are whole and this one is
+    absent. A kill may leave part of the line: `read_json_lines` skips it; the next `append_line` or `mend_lines`
     removes it.
     """
-    data = (text + "\n").encode(errors="backslashreplace")  # of a path's bytes that are not UTF-8: \udcff
+    data = (text + "\n").encode(errors="backslashreplace")  # for the bytes of a path that are not UTF-8: \udcff
     with _explained(Path(path), len(data)):
         descriptor = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, mode)
         try:
@@ -130,8 +130,8 @@ def append_line(path: str | Path, text: str, sync: bool = False, mode: int = PUB
 
 
 def mend_lines(path: str | Path) -> None:
-    """Cuts off a last line without its end, which a kill tore, where a file of lines is opened to be written. Raises
-    TrainingError where that cannot be, RunError where no plain file stands at `path`."""
+    """Cuts off an incomplete last line, which a kill left, before a file of lines is written. Raises TrainingError
+    where that fails, RunError where `path` is not a plain file."""
     with _explained(Path(path), 0):
         descriptor = open_own(path, os.O_RDWR)
         try:
@@ -141,7 +141,7 @@ def mend_lines(path: str | Path) -> None:
 
 
 def _cut_torn_line(descriptor: int) -> int:
-    """Cuts off what stands behind the last line end, a line that a kill tore; hands back the file's size then."""
+    """Cuts off an incomplete line after the last line end; returns the new size of the file."""
     size = end = os.fstat(descriptor).st_size
     while end:
         os.lseek(descriptor, max(0, end - BLOCK), os.SEEK_SET)
@@ -157,28 +157,28 @@ def _cut_torn_line(descriptor: int) -> int:
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """JSON for people and other programs: a float that is not finite becomes null, for JSON has no word for it."""
+    """JSON for people and other programs: a float that is not finite becomes null, since JSON cannot express it."""
     return harmless_json(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent))
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes `value` as indented JSON, whole (see `write_whole`); floats that are not finite become null."""
+    """Writes `value` as indented JSON, atomically (see `write_whole`); floats that are not finite become null."""
     write_whole(path, (to_json(value, indent=2) + "\n").encode())
 
 
 def read_json(path: str | Path, cure: str = CURE) -> Any:
-    """Reads a JSON file. Raises RunError where it is missing, cannot be read or is damaged. cure: what to do then."""
+    """Reads a JSON file. Raises RunError where it is missing, unreadable or damaged. cure: advice for the message."""
     return _parse(_read_text(Path(path), cure), str(path), cure)
 
 
 def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
-    """An object with a `checksum` of all its other parts, as JSON has them: `unsealed` takes it off and checks it."""
+    """The object with a `checksum` of its other values, as in JSON: `unsealed` checks and removes it."""
     return {**value, CHECKSUM: _checksum(json.loads(to_json(dict(value))))}
 
 
 def unsealed(value: dict[str, Any], source: str, must: bool) -> dict[str, Any]:
-    """The object without its checksum. Raises RunError, naming `source`, where that does not match, or where there
-    must be one and is none."""
+    """The object without its checksum. Raises RunError, naming `source`, where that does not match, or where it is
+    missing and required (`must`)."""
     rest = {name: part for name, part in value.items() if name != CHECKSUM}
     if CHECKSUM not in value and must:
         raise RunError(f"{source} is damaged: it has no checksum. {CURE}")
@@ -192,8 +192,8 @@ def _checksum(value: dict[str, Any]) -> str:
 
 
 def digest_own(path: str | Path) -> str:
-    """The sha256 of a run's file. Raises RunError where it is no plain file, or larger than one can be; OSError as
-    os.open does."""
+    """The sha256 of a run's file. Raises RunError where it is not a plain file or is too large; OSError as os.open
+    does."""
     descriptor = open_own(path)
     with os.fdopen(descriptor, "rb") as file:
         check_size(path, descriptor, LARGEST_JSON if Path(path).suffix == ".json" else LARGEST)
@@ -201,9 +201,9 @@ def digest_own(path: str | Path) -> str:
 
 
 def read_json_lines(path: str | Path, cure: str = CURE) -> list[dict[str, Any]]:
-    """Reads a file of one JSON object a line; no file is no lines, and a last line without its end is passed over.
+    """Reads a file of one JSON object per line; a missing file has no lines, an incomplete last line is skipped.
 
-    Raises RunError where another line is damaged, or the file cannot be read. cure: what to do then.
+    Raises RunError where another line is damaged, or the file is unreadable. cure: the advice in the message.
     """
     path = Path(path)
     try:
@@ -215,7 +215,7 @@ def read_json_lines(path: str | Path, cure: str = CURE) -> list[dict[str, Any]]:
     for number, line in enumerate(_read_text(path, cure).split("\n")[:-1], start=1):
         value = _parse(line, f"{path}, line {number},", cure)
         if not isinstance(value, dict):
-            raise RunError(f"{path}, line {number}, is damaged: no JSON object. {cure}")
+            raise RunError(f"{path}, line {number}, is damaged: not a JSON object. {cure}")
         values.append(value)
     return values
 
@@ -231,7 +231,7 @@ def _read_text(path: Path, cure: str) -> str:
     except OSError as error:
         raise _unreadable(path, error) from error
     except UnicodeDecodeError as error:
-        raise RunError(f"{path} is damaged: no UTF-8 at byte {error.start}. {cure}") from None
+        raise RunError(f"{path} is damaged: not UTF-8 at byte {error.start}. {cure}") from None
 
 
 def _unreadable(path: Path, error: OSError) -> RunError:
@@ -244,14 +244,14 @@ def _parse(text: str, where: str, cure: str) -> Any:
         _refuse_depth(value)
         return value
     except json.JSONDecodeError as error:
-        reason = f"no JSON ({error.msg}, line {error.lineno}, column {error.colno})"
+        reason = f"not JSON ({error.msg}, line {error.lineno}, column {error.colno})"
     except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
-        reason = "no JSON that could be read"
+        reason = "its JSON cannot be parsed"
     raise RunError(f"{where} is damaged: {reason}. {cure}")
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON's")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _refuse_depth(value: Any) -> None:
@@ -275,7 +275,7 @@ def _finite(value: Any) -> Any:
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
     with contextlib.suppress(FileNotFoundError):
-        os.remove(path)  # noqa: PTH107 - a killed process of this number left it
+        os.remove(path)  # noqa: PTH107 - left by a killed process with this number
     descriptor = open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         _write_all(descriptor, data)
@@ -300,13 +300,13 @@ def _explained(path: Path, size: int) -> Iterator[None]:
             cure = "Free some space, then try again"
         else:
             why = error.strerror or str(error)
-            cure = "See that its folder is there and may be written, then try again"
+            cure = "Check that its folder exists and is writable, then try again"
         if any(LEFT.fullmatch(name) for name in path.parts[:-1]):
             raise TrainingError(
-                f"The run could not be made, its {path.name} ({size:,} bytes) not be written: {why}.\n"
-                f"Nothing was left of it. {cure}."
+                f"The run could not be created: its {path.name} ({size:,} bytes) could not be written: {why}.\n"
+                f"Its folder was removed. {cure}."
             ) from error
         raise TrainingError(
             f"{path} could not be written ({size:,} bytes): {why}.\n"
-            f"What was written before is whole. {cure}; a stopped run goes on with: unroll resume"
+            f"Earlier files are whole. {cure}; a stopped run resumes with: unroll resume"
         ) from error

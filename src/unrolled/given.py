@@ -1,4 +1,4 @@
-"""What a call from Python is given: a path, texts. What the command line's own types keep out is refused here."""
+"""Checks of the paths and texts given in a call from Python, which has no types of the command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 40  # characters of a text that was given as a path
 
 
 def as_path(path: Any, what: str = "The data") -> str:
-    """The path as a text. Raises OptionError where it is none or empty, DataError where it can name nothing."""
+    """The path as text. Raises OptionError where it is not a path or is empty, DataError where it is no file name."""
     try:
         written = os.fspath(path)
     except TypeError:
@@ -27,27 +27,27 @@ def as_path(path: Any, what: str = "The data") -> str:
     if _is_text(written):
         shown = ascii(written[:SHOWN]) + (" …" if len(written) > SHOWN else "")
         raise DataError(
-            f"{shown}: {len(written):,} characters and no path. A name in a path is one line of at most 255 bytes.\n"
-            "Give the path of what is there. If this is a text, put it into a file, and give the file's path."
+            f"{shown}: {len(written):,} characters, not a path. A name in a path is one line of at most 255 bytes.\n"
+            "Give the path of an existing file. If this is a text, save it to a file, and give the file's path."
         )
     check_path(written, what)
     return written
 
 
 def check_path(written: str | None, what: str) -> None:
-    """Raises OptionError for a path of nothing or of blanks alone: Python would take the working folder for it, and
-    it is what a shell makes of a variable that is not set; and for what no file can be called."""
+    """Raises OptionError for an empty or blank path, which Python would take for the working folder and which an
+    unset variable of the shell gives; and for a name that no file can have."""
     if written is not None and not written.strip():
         raise OptionError(
-            f"{what} is named by a path; got an empty one. Is a variable of your shell not set?\n"
-            "The folder you are in is called by a dot: ."
+            f"{what} is named by a path; got an empty one. Is a variable of your shell unset?\n"
+            "The current folder is a dot: ."
         )
     if written is not None and not is_a_path(written):
-        raise OptionError(f"{what} is named by a path; got {written[:SHOWN]!a}, which no file can be called.")
+        raise OptionError(f"{what} is named by a path; got {written[:SHOWN]!a}, which is no valid file name.")
 
 
 def _is_text(written: str) -> bool:
-    """Whether this can be no path: it has a NUL or a name that is too long, or lines where nothing is there."""
+    """Whether this cannot be a path: it has a NUL or a name that is too long, or several lines and no such file."""
     if not is_a_path(written):
         return True
     try:
@@ -58,16 +58,16 @@ def _is_text(written: str) -> bool:
 
 
 def as_texts(texts: Any, kinds: type[T] | tuple[type[T], ...]) -> Iterator[T]:
-    """The texts in their order, each checked as it comes; one alone is one text. Raises OptionError."""
+    """The texts in order, each checked when it arrives; a single text counts as one. Raises OptionError."""
     if isinstance(texts, kinds):
         texts = [texts]
     if isinstance(texts, Mapping):
         raise OptionError(
-            f"Texts were expected, a list of str or one alone; got {_kind(texts)}, whose keys are not asked about.\n"
+            f"Texts were expected, a list of str or a single one; got {_kind(texts)}.\n"
             "Give its values: list(texts.values())"
         )
     if isinstance(texts, bytes | os.PathLike) or not isinstance(texts, Iterable):
-        raise OptionError(f"Texts were expected, a list of str or one alone; got {_kind(texts)}.")
+        raise OptionError(f"Texts were expected, a list of str or a single one; got {_kind(texts)}.")
     return _checked(texts, kinds)
 
 

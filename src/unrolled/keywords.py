@@ -1,7 +1,7 @@
 """The options of a training as keyword arguments of `unrolled.train`, for type checkers: a group for each task.
 
-They say again what `unrolled.options` declares, since a type checker reads no dataclass as keywords; a test holds the
-two together.
+They repeat the declarations of `unrolled.options`, since a type checker cannot take a dataclass as keywords; a test
+compares the two.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Location: TypeAlias = str | PathLike[str] | None
 
 
 class TrainKeywords(TypedDict, total=False):
-    """What every training takes, but for `kind`."""
+    """The options of every training, except `kind`."""
 
     minutes: float | None
     steps: int | None
@@ -36,21 +36,21 @@ class TrainKeywords(TypedDict, total=False):
 
 
 class ColumnKeywords(TrainKeywords, total=False):
-    """What the reading of a table's columns takes beside."""
+    """The further options for reading the columns of a table."""
 
     input: str | None
     no_header: bool
 
 
 class LanguageKeywords(ColumnKeywords, total=False):
-    """What a training on a text takes beside."""
+    """The further options of a training on a text."""
 
     documents: str
     window: int | None
 
 
 class TableKeywords(ColumnKeywords, total=False):
-    """What a training on rows of a table takes beside."""
+    """The further options of a training on rows of a table."""
 
     output: str | None
     group: str | None
@@ -67,7 +67,7 @@ class TableKeywords(ColumnKeywords, total=False):
 
 
 class AnswerKeywords(TableKeywords, total=False):
-    """What a training on labels, tags and numbers takes beside."""
+    """The further options of a training on labels, tags and numbers."""
 
     pool: str | None
     direction: str | None
@@ -76,10 +76,10 @@ class AnswerKeywords(TableKeywords, total=False):
 
 
 class WritingKeywords(TableKeywords, total=False):
-    """What a training on texts about rows takes beside."""
+    """The further options of a training that writes a text for each row."""
 
     reader: str | None
 
 
 class AllKeywords(LanguageKeywords, AnswerKeywords, WritingKeywords, total=False):
-    """What any training takes, where the data say which it is."""
+    """The options of all trainings, where the task depends on the data."""

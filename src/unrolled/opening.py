@@ -1,7 +1,7 @@
-"""The one way in which files of a run folder are opened: plain files alone, of one name, no larger than they can be.
+"""Safe opening of files in a run folder: only plain files with a single name and of limited size.
 
-A run folder may come from anybody. A link in it would have another file read or overwritten, a pipe would be waited
-for without end, a device has no end. So what is opened here is a regular file that has this name alone.
+A run folder may come from anybody. A link in it could make the program read or overwrite another file, a pipe would
+block forever, a device has no end. So only a regular file without a second name (hard link) is opened.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from unrolled.errors import RunError, typed
 
 LARGEST = 16 << 30  # bytes of a file of weights or counts
 CURE = "Use another run, or train again."
-COPY = "Use a copy, which has plain files in place of links: cp -rL RUN COPY"
+COPY = "Use a copy with plain files in place of links: cp -rL RUN COPY"
 SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""Flags, where the system has them: no link is followed, no pipe is waited for, no line end is changed."""
+"""Flags, where the system has them: follow no link, wait for no pipe, change no line ends."""
 
 
 def open_own(path: str | Path, flags: int = os.O_RDONLY, mode: int = 0o666) -> int:
-    """A descriptor of a plain file; with O_CREAT in `flags` it is made, with this mode, where there is none.
+    """A descriptor of a plain file; with O_CREAT in `flags`, a missing file is made with this mode.
 
-    Raises RunError where something else has the name: a link, a file with a second name, a folder, a pipe, a device.
+    Raises RunError where the path is a link, a file with a second name, a folder, a pipe or a device.
     Raises OSError as os.open does.
     """
     check_own(path)
@@ -42,29 +42,29 @@ def open_own(path: str | Path, flags: int = os.O_RDONLY, mode: int = 0o666) -> i
 
 
 def read_own(path: str | Path, most: int = LARGEST) -> bytes:
-    """The bytes of a plain file. Raises RunError where it is none, is larger than `most` or does not fit into memory;
-    OSError as os.open does."""
+    """The bytes of a plain file. Raises RunError where it is not one, is larger than `most` or does not fit into
+    memory; OSError as os.open does."""
     descriptor = open_own(path)
     try:
         size = check_size(path, descriptor, most)
         with os.fdopen(os.dup(descriptor), "rb") as file:
-            return file.read(size)  # no more: as much memory as is asked for is taken at once
+            return file.read(size)  # a limit, because the memory is allocated at once
     except MemoryError:
-        raise RunError(f"{path} has {size:,} bytes, and that much memory is not there.") from None
+        raise RunError(f"{path} has {size:,} bytes, which do not fit into memory.") from None
     finally:
         os.close(descriptor)
 
 
 def check_size(path: str | Path, descriptor: int, most: int) -> int:
-    """The bytes of a file that is open. Raises RunError where they are more than `most`."""
+    """The size of an open file in bytes. Raises RunError where it is above `most`."""
     size = os.fstat(descriptor).st_size
     if size > most:
-        raise RunError(f"{path} is damaged: it has {size:,} bytes, and {most:,} at most were expected. {CURE}")
+        raise RunError(f"{path} is damaged: it has {size:,} bytes; at most {most:,} were expected. {CURE}")
     return size
 
 
 def check_own(path: str | Path) -> bool:
-    """Whether there is a file of this name. Raises RunError where it is no plain file; OSError as os.lstat does."""
+    """Whether the file exists. Raises RunError where it is not a plain file; OSError as os.lstat does."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -74,29 +74,29 @@ def check_own(path: str | Path) -> bool:
 
 
 def check_own_folder(path: str | Path) -> bool:
-    """Whether there is a folder of this name. Raises RunError where it is a link or no folder; OSError likewise."""
+    """Whether the folder exists. Raises RunError where it is a link or not a folder; OSError as os.lstat does."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return False
     if not stat.S_ISDIR(mode):
-        what, cure = ("a link", f"\n{COPY}") if stat.S_ISLNK(mode) else ("no folder", f" {CURE}")
-        raise RunError(f"{path} is {what}, and a run has a folder of its own there.{cure}")
+        what, cure = ("a link", f"\n{COPY}") if stat.S_ISLNK(mode) else ("not a folder", f" {CURE}")
+        raise RunError(f"{path} is {what}; a folder of the run was expected.{cure}")
     return True
 
 
 def check_no_link(path: str | Path, *before: str) -> None:
-    """Raises RunError where `path`, a folder that is to be written in, is a link: then the folder that it leads to is
-    to be named. A link further up, to a disk say, is let be. before: what is typed in front of that name."""
+    """Raises RunError where `path`, a folder to be written to, is a link; the message names its target. Links further
+    up, such as one to a disk, are allowed. before: the words of the command before that name."""
     if Path(path).is_symlink():
         raise RunError(
-            f"{path} is a link, and nothing is written through one. Name the folder that it leads to:\n"
+            f"{path} is a link, and files are not written through links. Name its target:\n"
             f"{' '.join([*before, typed(Path(path).resolve())])}"
         )
 
 
 def check_parents(path: str | Path) -> None:
-    """Raises RunError where a folder that is to be made, --out, could not be: what is to be above it is a file."""
+    """Raises RunError where the folder --out cannot be made because a file is among its parents."""
     for parent in reversed(Path(path).parents):
         if parent.exists() and not parent.is_dir():
             raise RunError(f"{path} cannot be made: {parent} is not a folder. Name another folder with --out.")
@@ -110,10 +110,8 @@ def _check_kind(path: str | Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise _foreign(path, "a pipe or a device", CURE)
     if found.st_nlink > 1:
-        raise _foreign(path, "a hard link, a file that has another name too", COPY)
+        raise _foreign(path, "a hard link, a file with a second name", COPY)
 
 
 def _foreign(path: str | Path, what: str, cure: str) -> RunError:
-    return RunError(
-        f"{path} is {what}; a run has a plain file of its own there. Nothing was read or written.\n{cure}"
-    )
+    return RunError(f"{path} is {what}; a plain file of the run was expected. Nothing was read or written.\n{cure}")

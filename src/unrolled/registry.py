@@ -1,6 +1,6 @@
-"""A part, such as a memory or a gradient, by its name: `name:key=value,key=value`.
+"""Components, such as a memory or a gradient, by name: `name:key=value,key=value`.
 
-`parse_part` reads that, `build` makes the part from its table; a mixture has several names with + between them.
+`parse_part` parses such a text, `build` makes the component from its dict; an ensemble is several names joined by +.
 """
 
 from __future__ import annotations
@@ -13,42 +13,43 @@ from typing import Any, TypeVar, get_type_hints
 from unrolled.errors import OptionError, nearest
 
 T = TypeVar("T")
-COUNTED = "ngram"  # the model of a text, or of labels' texts
-LINEAR = "linear"  # the model of examples
+COUNTED = "ngram"  # a model of a text, or of the texts of each label
+LINEAR = "linear"  # a model of rows with targets
 UNTRAINED = {LINEAR: ("linear model", "fitted"), COUNTED: ("n-gram", "counted")}
-"""What it is called and how it is made, in the order in which a mixture's name has them, behind what is trained."""
+"""Their names and how they are made, in the order of an ensemble's name, after the trained model."""
 UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
-SHOWN = 80  # characters of a name that is not known
+SHOWN = 80  # characters shown of an unknown name
 
 
 def parse_part(text: str) -> tuple[str, dict[str, str]]:
-    """Reads `name:key=value,key=value`: "truncated:k1=64" is ("truncated", {"k1": "64"})."""
+    """Parses `name:key=value,key=value`: "truncated:k1=64" is ("truncated", {"k1": "64"})."""
     name, _, rest = text.partition(":")
     options: dict[str, str] = {}
     for item in filter(None, rest.split(",")):
         key, equals, value = item.partition("=")
         if not (key and equals and value):
-            raise OptionError(f"Options of a part are written name:key=value,key=value; got '{item}' in '{text}'.")
+            raise OptionError(
+                f"Options of a component are written name:key=value,key=value; got '{item}' in '{text}'."
+            )
         options[key.strip()] = value.strip()
     return name.strip(), options
 
 
 def choose(kind: str, table: Mapping[str, T], name: str) -> T:
-    """The entry of a table of parts. Raises OptionError with the nearest name for one that is not there."""
+    """The entry of a dict of components. Raises OptionError with the nearest name for an unknown one."""
     if name not in table:
         shown = name if len(name) <= SHOWN else f"{name[:SHOWN]}…"
-        known = f"Known: {', '.join(table)}" if table else "There is none here"
+        known = f"Known: {', '.join(table)}" if table else "There are none"
         raise OptionError(f"Unknown {kind} '{shown}'.{nearest(shown, table)} {known}.")
     return table[name]
 
 
 def build(kind: str, table: Mapping[str, Callable[..., T]], text: str, *given: Any) -> T:
-    """Makes the part that `text` names: `build("gradient", GRADIENTS, "truncated:k1=64")`.
+    """Makes the component that `text` names: `build("gradient", GRADIENTS, "truncated:k1=64")`.
 
-    `given` are its first arguments, which are not the text's to say. Values are read as the types that the part's
-    parameters declare. Raises OptionError for an unknown part, an option that the part does not have, one that is
-    missing, or a value of another type.
+    `given` are its first arguments, which the text cannot set. Values are parsed as the types of the component's
+    parameters. Raises OptionError for an unknown component, an unknown or missing option, or a value of another type.
     """
     name, options = parse_part(text)
     make = choose(kind, table, name)
@@ -72,18 +73,18 @@ def _read_value(name: str, text: str, hint: Any) -> Any:
         return None
     if str in kinds:
         return text
-    for reader, words in ((int, "a whole number"), (float, "a number")):
-        if hint is reader or reader in getattr(hint, "__args__", ()):
+    for kind, words in ((int, "a whole number"), (float, "a number")):
+        if hint is kind or kind in getattr(hint, "__args__", ()):
             try:
-                return reader(text)
+                return kind(text)
             except ValueError:
                 raise OptionError(f"{name} is {words}; got '{text}'.") from None
     return text
 
 
 def parse_list(option: str, text: str) -> list[str]:
-    """Parts with commas between them, "lstm,attention:span=64,heads=2": what is a `key=value` alone goes on with
-    the part before it. Raises OptionError for an empty list, an empty entry or two that are equal."""
+    """Components separated by commas, "lstm,attention:span=64,heads=2": a `key=value` alone belongs to the component
+    before it. Raises OptionError for an empty list, an empty entry or two equal ones."""
     parts: list[str] = []
     for item in text.split(","):
         if parts and "=" in item and ":" not in item:
@@ -99,14 +100,14 @@ def parse_list(option: str, text: str) -> list[str]:
 
 
 def learnt_model(model: str | None) -> str | None:
-    """Of a mixture's name the part that is trained; any other name as it is."""
+    """The trained member in the name of an ensemble; any other name unchanged."""
     if model is None:
         return None
     return next((part for part in model.split("+") if part not in UNTRAINED), model)
 
 
 def parse_bytes(name: str, text: str | int) -> int:
-    """A number of bytes from "64MB", "1.5 GB" or 4096. Raises OptionError, naming the option."""
+    """A number of bytes from "64MB", "1.5 GB" or 4096. Raises OptionError, naming the option `name`."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(text))
     if (
         match is None

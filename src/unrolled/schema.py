@@ -1,7 +1,7 @@
-"""What a value read from JSON has to be, said as a type, and held to it: the one check of what files say.
+"""The check of values read from JSON against a type; all saved files are checked here.
 
 A type is one of Python's annotations: bool, int, float, str, None, Any, unions, Literal, list[T], tuple[T, ...],
-dict[str, T], a TypedDict, whose other keys may be anything, or a dataclass, which has no other keys.
+dict[str, T], a TypedDict, which may have further keys of any type, or a dataclass, which may not.
 `Annotated[int, Within(1, 9)]` is a number in a range. A float may be written as a whole number, and is finite.
 """
 
@@ -30,20 +30,20 @@ from typing import is_typeddict as is_typed_dict
 from unrolled.errors import RunError
 from unrolled.opening import CURE
 
-LARGEST = 2**63 - 1  # whole number, either way: what arrays hold
-SHOWN = 40  # characters of a value that is not what it has to be
+LARGEST = 2**63 - 1  # whole number, positive or negative: the range of int64
+SHOWN = 40  # characters shown of a wrong value
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", types.NoneType: "null"}
 
 
 class Within(NamedTuple):
-    """The least and the greatest that a number may be."""
+    """The range of a number, both ends included."""
 
     least: float
     most: float
 
 
 class Fault(NamedTuple):
-    """Where a value is not what it has to be."""
+    """A place where a value does not have its type."""
 
     place: str
     value: str
@@ -51,7 +51,7 @@ class Fault(NamedTuple):
 
 
 def check(value: Any, kind: Any, source: str) -> Any:
-    """`value`, which is of this type. Raises RunError, naming `source` and the first place that is not."""
+    """`value`, checked to be of this type. Raises RunError, naming `source` and the first place of a wrong type."""
     fault = find_fault(value, kind)
     if fault is not None:
         place = f"'{fault.place}'" if fault.place else "it"
@@ -81,7 +81,7 @@ def _faults(value: Any, kind: Any, place: str) -> Iterator[Fault]:
         fitting = [one for one in arguments if next(_faults(value, one, place), None) is None]
         if not fitting:
             last = [one for one in arguments if one is not types.NoneType and _alike(value, one)]
-            if last:  # the fault inside of what it could have been
+            if last:  # the fault inside the alternative of this kind
                 yield from _faults(value, last[0], place)
             else:
                 yield Fault(place, _shown(value), " or ".join(map(_name, arguments)))
@@ -98,7 +98,7 @@ def _faults(value: Any, kind: Any, place: str) -> Iterator[Fault]:
 
 
 def _inside(value: Any, kind: Any, place: str) -> Iterator[Fault]:
-    """The faults of a list's or an object's parts."""
+    """The faults of the values of a list or an object."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is dict:
         for name, part in value.items():
@@ -117,12 +117,12 @@ def _inside(value: Any, kind: Any, place: str) -> Iterator[Fault]:
             if name in fields:
                 yield from _faults(part, fields[name], _below(place, name))
             elif dataclasses.is_dataclass(kind):
-                yield Fault(_below(place, name), "there", "no such name")
+                yield Fault(_below(place, name), "present", "no such name")
 
 
 @cache
 def _fields(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
-    """The types of a TypedDict's keys or a dataclass's fields, and those that have to be there."""
+    """The types of a TypedDict's keys or a dataclass's fields, and the required names."""
     hints = get_type_hints(kind, include_extras=True)
     if is_typed_dict(kind):
         whole = NotRequired if kind.__total__ else Required
@@ -134,7 +134,7 @@ def _fields(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
 
 
 def _alike(value: Any, kind: Any) -> bool:
-    """Whether it is a list where a list, an object where an object has to be."""
+    """Whether the value is a list for a list type, an object for an object type."""
     origin = get_origin(kind)
     if origin is Annotated:
         return _alike(value, get_args(kind)[0])
@@ -155,7 +155,7 @@ def _is_plain(value: Any, kind: Any) -> bool:
 
 
 def _name(kind: Any) -> str:
-    """What a type is called in a message."""
+    """The name of a type in a message."""
     if get_origin(kind) in (Annotated, Required, NotRequired):
         return _name(get_args(kind)[0])
     if get_origin(kind) in (Union, types.UnionType):

@@ -1,17 +1,17 @@
-"""Random numbers by name: a generator is made anew from (seed, what it is for), so none is ever saved."""
+"""Random generators by name: each is made from (seed, its purpose), so none has to be saved."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # a random generator should not cost the command line torch's start-up
+if TYPE_CHECKING:  # so that the command line starts without importing torch
     import numpy as np
     import torch
 
 
 def number(seed: int, *names: str | int) -> int:
-    """A number below 2⁶³ that depends on the seed and every name, and on nothing else."""
+    """A number below 2⁶³ that depends only on the seed and the names."""
     text = "\0".join(map(str, (seed, *names)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 

@@ -1,10 +1,9 @@
-"""Trees of tensors: all that a memory keeps of the past, cut, joined, moved and saved in one place.
+"""States as trees of tensors: the functions that select, join, move and save what a memory retains of the past.
 
-A state is a tensor, a NamedTuple of states, or a plain tuple of states (a stack's layers). The first axis
-of every leaf is the row, so whatever is done to rows is done here, and no memory writes any of it itself.
-A leaf that has no places at the start, (B, 0, …), is one that grows: rows with fewer places than others get
-zeros at the end, which its memory knows to be empty.
-Nothing here changes the state that it is given.
+A state is a tensor, a NamedTuple of states, or a plain tuple of states (a stack's layers). The first axis of every
+leaf is the row, so all operations on rows are here, and no memory implements its own. A leaf that starts with no
+places, (B, 0, …), grows with time: rows with fewer places than others are padded with zeros at the end, which the
+memory treats as empty. No function here changes its arguments.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ State: TypeAlias = Any  # Tensor | NamedTuple of State | tuple[State, ...]; each
 
 
 def map_leaves(function: Callable[..., Tensor], *states: State) -> State:
-    """The tree of `function(leaf, leaf of the second, …)` over states of one form."""
+    """The tree of `function(leaf, leaf of the second, …)` over states of equal structure."""
     first = states[0]
     if isinstance(first, Tensor):
         return function(*states)
@@ -48,21 +47,23 @@ def _named_leaves(state: State, path: str) -> Iterator[tuple[str, Tensor]]:
 
 
 def rebuild(like: State, leaves_by_name: Mapping[str, Tensor]) -> State:
-    """A state of the form of `like` from named leaves, each checked; the number of rows is free.
+    """A state with the structure of `like` from named leaves, each checked; any number of rows.
 
-    RunError where a leaf is missing, unknown, of another shape or type, not finite, or has other rows.
+    Raises RunError where a leaf is missing, unknown, of another shape or type, not finite, or of other rows.
     """
     expected = leaves(like)
     if wrong := sorted(expected.keys() ^ leaves_by_name.keys()):
         raise RunError(
-            f"A saved state has the parts {', '.join(sorted(leaves_by_name)) or 'none'}; this model keeps "
+            f"A saved state has the tensors {', '.join(sorted(leaves_by_name)) or 'none'}; this model keeps "
             f"{', '.join(sorted(expected))} (different: {', '.join(wrong)}). It belongs to another model."
         )
     rows = {tensor.shape[0] if tensor.dim() else None for tensor in leaves_by_name.values()}
     for name, model_leaf in expected.items():
         _check_leaf(name, leaves_by_name[name], model_leaf)
     if len(rows) > 1:
-        raise RunError(f"The parts of a saved state have {', '.join(map(str, rows))} rows; all need as many.")
+        raise RunError(
+            f"The tensors of a saved state have {', '.join(map(str, rows))} rows; equal numbers were expected."
+        )
     names = iter(expected)
     return map_leaves(lambda leaf: leaves_by_name[next(names)].to(leaf.device), like)
 
@@ -75,11 +76,11 @@ def _check_leaf(name: str, leaf: Tensor, like: Tensor) -> None:
             f"{('rows', *like.shape[1:])}. It belongs to another model."
         )
     if leaf.is_floating_point() and not bool(leaf.isfinite().all()):
-        raise RunError(f"A saved state's '{name}' holds values that are not finite; start anew without it.")
+        raise RunError(f"A saved state's '{name}' has values that are not finite. Start again without it.")
 
 
 def save(state: State) -> bytes:
-    """The state as safetensors bytes, leaf by name; `load` reads them back."""
+    """The state as safetensors bytes, leaves by name; `load` reads them back."""
     return save_tensors({name: leaf.detach().cpu().clone() for name, leaf in leaves(state).items()})
 
 
@@ -103,12 +104,12 @@ def where(mask: Tensor, chosen: State, otherwise: State) -> State:
 
 
 def take(state: State, rows: Tensor) -> State:
-    """The rows with these numbers (N,), in this order; a number may come twice."""
+    """The rows with these numbers (N,), in this order; numbers may repeat."""
     return map_leaves(lambda leaf: leaf.index_select(0, rows.to(leaf.device)), state)
 
 
 def put(state: State, rows: Tensor, part: State) -> State:
-    """A copy in which the rows with these numbers (N,) are those of `part`; gradients flow through both."""
+    """A copy in which the rows with these numbers (N,) are replaced by `part`; gradients flow through both."""
 
     def place(leaf: Tensor, new: Tensor) -> Tensor:
         leaf, new = _level(leaf, new)
@@ -123,7 +124,7 @@ def join(states: Sequence[State]) -> State:
 
 
 def _level(*parts: Tensor) -> tuple[Tensor, ...]:
-    """Leaves with as many places as the longest of them: the others have grown less."""
+    """Leaves padded to the places of the longest one."""
     if parts[0].dim() < 2 or len({part.shape[1] for part in parts}) == 1:
         return parts
     longest = max(part.shape[1] for part in parts)
@@ -131,7 +132,7 @@ def _level(*parts: Tensor) -> tuple[Tensor, ...]:
 
 
 def detach(state: State) -> State:
-    """The same values, cut off from the graph that made them."""
+    """The same values, detached from the graph."""
     return map_leaves(Tensor.detach, state)
 
 
@@ -141,10 +142,10 @@ def move(state: State, device: torch.device | str) -> State:
 
 
 def row_count(state: State) -> int:
-    """How many rows the state holds."""
+    """The number of rows of the state."""
     return next(leaf.shape[0] for leaf in leaves(state).values())
 
 
 def count_bytes(state: State) -> int:
-    """Bytes that the state takes, all rows together."""
+    """Bytes of the state, over all rows."""
     return sum(leaf.numel() * leaf.element_size() for leaf in leaves(state).values())

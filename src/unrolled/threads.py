@@ -1,4 +1,4 @@
-"""Processor threads: how many there may be, which number is faster here and now, and torch's own left as it was."""
+"""Processor threads: how many are allowed, which number is faster now, and torch's own setting restored."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PROBES = 5  # times that a piece of work is timed with each number of threads
-PROBE_SECONDS = 1.0  # for all of it, about, where no budget says less
+PROBES = 5  # timings of the work with each number of threads
+PROBE_SECONDS = 1.0  # for all timings, about, unless the budget is shorter
 
 
 def processor_threads() -> int:
-    """The processor cores that this process may use."""
+    """The number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_for(asked: int | None) -> int:
-    """As many threads as were asked for, by an option or a file, but never more than there are cores; else all, or as
-    many as OMP_NUM_THREADS says, by which users of shared machines limit every program."""
+    """The requested number of threads, at most the number of cores; without a request all cores, or OMP_NUM_THREADS,
+    by which users of shared machines limit every program."""
     cores = processor_threads()
     if asked is None:
-        wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # a list is of nested levels
+        wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # a list gives nested levels
         asked = int(wanted) if wanted.isascii() and wanted.isdigit() and int(wanted) > 0 else cores
     return max(1, min(asked, cores))
 
 
 @contextmanager
 def torch_threads(threads: int | None = None) -> Iterator[None]:
-    """While it holds, torch computes on so many threads (None: as it does); afterwards on as many as before."""
+    """A context in which torch uses this number of threads (None: unchanged); afterwards the number is restored."""
     import torch
 
     before = torch.get_num_threads()
@@ -46,13 +46,13 @@ def torch_threads(threads: int | None = None) -> Iterator[None]:
 
 
 def one_thread() -> AbstractContextManager[None]:
-    """For work that is too small to share: threads that wait for each other take a hundred times as long where other
-    processes have the cores."""
+    """A context with one thread, for work too small to share: threads that wait for each other can be a hundred times
+    slower where other processes use the cores."""
     return torch_threads(1)
 
 
 def by_threads(found: Iterable[T], threads: Callable[[], int]) -> Iterator[T]:
-    """The same, each computed on as many threads as `threads` says; between them torch is as it was."""
+    """The same items, each computed with `threads()` threads; between items torch's setting is restored."""
     waiting = iter(found)
     try:
         while True:
@@ -68,12 +68,12 @@ def by_threads(found: Iterable[T], threads: Callable[[], int]) -> Iterator[T]:
 
 
 def faster_threads(most: int, seconds: Callable[[int], Iterator[float]], limit: float | None = None) -> int:
-    """As many threads as there may be, or half of them where these are faster.
+    """The maximum number of threads, or half of it where that is faster.
 
-    Threads wait for each other: where other processes have the cores, work on many can take a hundred times as long
-    as on few. So the fewer are timed first, and the more are stopped once they have taken longer. seconds: of each of
-    endless pieces of work by so many threads, of which the first does not count. limit: seconds for all of it, about;
-    where one piece of work leaves no time for the comparison, the fewer are taken.
+    Threads wait for each other: where other processes use the cores, work on many can take a hundred times as long as
+    on few. So the lower number is timed first, and the timing of the higher one stops once it has taken longer.
+    seconds: for a number of threads, an endless iterator of timings, of which the first does not count. limit:
+    seconds for all timings, about; where one timing leaves no time for the comparison, the lower number is chosen.
     """
     few = max(1, most // 2)
     if few == most:
@@ -96,15 +96,15 @@ def faster_threads(most: int, seconds: Callable[[int], Iterator[float]], limit: 
 
 
 class ThreadChoice:
-    """On how many threads a run answers: as many as were asked for, else what its first piece of work shows to be
-    faster."""
+    """The number of threads for a run's predictions: the requested one, else the faster one, measured on its first
+    work."""
 
     def __init__(self, asked: int | None = None) -> None:
         self._most = threads_for(asked)
         self._chosen = self._most if asked is not None else None
 
     def settle(self, work: Callable[[], object]) -> int:
-        """So many threads; `work` is timed the first time that it is asked."""
+        """The number of threads; the first call times `work`."""
         if self._chosen is None:
             self._chosen = faster_threads(self._most, lambda threads: _time_work(work, threads), PROBE_SECONDS)
         return self._chosen

@@ -1,3 +1,3 @@
-"""Which version this is: said here alone; the package's metadata is made from it."""
+"""The version, defined only here; the package's metadata is made from it."""
 
 __version__ = "0.1.0"

@@ -56,7 +56,7 @@ def test_an_empty_path_is_refused_by_every_command(here: Path, unroll: Unroll, w
 
     assert answer.code == 2, answer.err
     assert answer.out == ""
-    assert "got an empty one. Is a variable of your shell not set?" in answer.err
+    assert "got an empty one. Is a variable of your shell unset?" in answer.err
     assert [path.name for path in here.iterdir()] == ["text.txt"], "nothing is made"
 
 
@@ -106,5 +106,5 @@ def test_a_name_that_is_too_long_may_be_a_path_or_a_text(
     answer = unroll(words[0], long, *words[1:])
 
     assert answer.code == 2
-    assert f"{len(long):,} characters and no path. A name in a path is one line of at most 255 bytes." in answer.err
-    assert "Give the path of what is there. If this is a text, put it into a file" in answer.err
+    assert f"{len(long):,} characters, not a path. A name in a path is one line of at most 255 bytes." in answer.err
+    assert "Give the path of an existing file. If this is a text, save it to a file" in answer.err

@@ -66,5 +66,5 @@ def test_a_folder_that_would_stand_in_a_file_is_refused_with_the_file(folder: Pa
 
 
 def test_an_answer_without_tags_says_that_it_has_none() -> None:
-    with pytest.raises(OptionError, match=r"Unknown output of tags 'label'\. There is none here\."):
+    with pytest.raises(OptionError, match=r"Unknown output of tags 'label'\. There are none\."):
         Answer("a text", labels={"label": [("a", 1.0)]}).best_tags("label")

@@ -140,7 +140,7 @@ def test_a_kill_at_any_point_of_a_birth_leaves_no_run_or_a_whole_one(tmp_path: P
     ("content", "said"),
     [
         (None, "a is not a run: it has no run.json"),
-        ("{", r"run.json is damaged: no JSON \(.*line 1, column 2\)"),
+        ("{", r"run.json is damaged: not JSON \(.*line 1, column 2\)"),
         ("[]", "run.json is damaged: it lacks a format or a kind"),
         ('{"format": true, "kind": "language"}', "run.json is damaged: it lacks a format or a kind"),
         ('{"format": 1}', "run.json is damaged: it lacks a format or a kind"),

@@ -344,7 +344,7 @@ def test_a_plan_of_another_machine_says_that_bytes_may_differ(
     monkeypatch.setattr("unrolled.environment.processor_name", lambda: "an abacus")
     first = next(iter(Training(text, out=str(tmp_path / "run"), plan=str(uninterrupted), threads=1)))
     assert len(first.notes) == 1
-    assert first.notes[0].startswith("Not bit for bit: processor ")
+    assert first.notes[0].startswith("Not bit-identical: processor ")
     assert "an abacus now" in first.notes[0]
     assert "threads" not in first.notes[0]
 
@@ -353,7 +353,7 @@ def test_threads_of_this_commands_own_are_used_with_a_recorded_plan(
     text: Path, tmp_path: Path, uninterrupted: Path
 ) -> None:
     training = Training(text, out=str(tmp_path / "run"), plan=str(uninterrupted), threads=2)
-    assert next(iter(training)).notes == ("Not bit for bit: threads 1 then, 2 now.",)
+    assert next(iter(training)).notes == ("Not bit-identical: threads 1 then, 2 now.",)
     assert training.monitor is not None
     assert training.monitor.plans[0].threads == 2
 
