@@ -1,4 +1,4 @@
-"""The n-gram to beat, counted on the training part before the model is trained."""
+"""The n-gram baseline, counted on the training split before the net is trained."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from unrolled.deadline import ENDLESS, Deadline
 from unrolled.model.ngram.model import NGram, choose_order
 from unrolled.tasks.base import Baseline
 
-LIMIT = 2_000_000  # symbols of validation and of test part that it is scored on, at most
-SCORED = 200_000  # of them for each second that it may take, at least as many as that
-MOST_COUNTED = 100_000_000  # symbols of the training part that are counted, at most
+LIMIT = 2_000_000  # most tokens of the validation and of the test split on which it is scored
+SCORED = 200_000  # scored tokens per second of the time limit; at least this many
+MOST_COUNTED = 100_000_000  # most training tokens that are counted
 
 
 def count_ngram(corpus: Corpus, deadline: Deadline = ENDLESS) -> NGram:
-    """The n-gram of the training part whose order does best on the validation part.
+    """Count the n-gram on the training split, with the order that is best on validation.
 
-    A text that is too large for the time is counted in part, and says so.
+    Of a text that is too large for the time only a part is counted; the model's description says so.
     """
     return choose_order(
         corpus.symbols, corpus.table.size, corpus.parts["training"], corpus.parts["validation"],
@@ -26,7 +26,7 @@ def count_ngram(corpus: Corpus, deadline: Deadline = ENDLESS) -> NGram:
 
 
 def score_baseline(ngram: NGram, corpus: Corpus, deadline: Deadline = ENDLESS) -> Baseline:
-    """The n-gram to beat, scored on as much of validation and test part as there is time for."""
+    """The n-gram baseline, scored on as much of the validation and test splits as there is time for."""
     limit = LIMIT if deadline.endless else min(LIMIT, int(SCORED * max(1.0, deadline.left)))
     validation = score_ngram(ngram, corpus, "validation", limit, deadline.share(0.5))
     return Baseline(ngram.describe(), validation, score_ngram(ngram, corpus, "test", limit, deadline))
@@ -35,19 +35,19 @@ def score_baseline(ngram: NGram, corpus: Corpus, deadline: Deadline = ENDLESS) -
 def score_ngram(
     ngram: NGram, corpus: Corpus, part: str, limit: int = LIMIT, deadline: Deadline = ENDLESS
 ) -> float | None:
-    """Nats a character on so many symbols of a part, or the first of them where time is short, as `evaluate` counts
-    them but in one look-up a symbol; None where it is empty."""
+    """Nats per character on `limit` tokens of a split, or the first of them if time is short; None if it is empty.
+    Equal to `evaluate`, with one look-up per token."""
     rows = [targets for _, targets in part_rows(corpus, part, limit)]
     if not rows:
         return None
-    pieces, counted = [], []
-    ended = False  # a row that ends with its border opens the next
+    chunks, counted = [], []
+    ended = False  # after a row that ends with EOS, the next row needs no BOS
     for targets in rows:
         opening = not ended
-        pieces.append(np.r_[[BORDER], targets] if opening else targets)
+        chunks.append(np.r_[[BORDER], targets] if opening else targets)
         counted.append(np.r_[[False], np.ones(len(targets), bool)] if opening else np.ones(len(targets), bool))
         ended = int(targets[-1]) == BORDER
-    text, real = np.concatenate(pieces).astype(np.int64), np.concatenate(counted)
+    text, real = np.concatenate(chunks).astype(np.int64), np.concatenate(counted)
     scored = ngram.score(text, deadline)
     text, real = text[: len(scored)], real[: len(scored)]
     return float(scored[real].sum() / corpus.table.characters[text[real]].sum())

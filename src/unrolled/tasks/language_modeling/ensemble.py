@@ -1,4 +1,4 @@
-"""What a run on a text answers with: the learnt model, the n-gram, or both as an ensemble weighed on validation."""
+"""Select the model of a language-model run: the net, the n-gram, or their ensemble, fitted on validation."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ from unrolled.training.checkpoint import load_tensors, save_tensors
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
 
-FITTING = 0.7  # of the time for choosing, at most, for weighing an ensemble's parts
-FITTED_LOGITS = 1 << 23  # that are held for fitting, of each part
+FITTING = 0.7  # largest share of the selection time for fitting the ensemble's weights
+FITTED_LOGITS = 1 << 23  # most logits per member in memory while fitting
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a run answers with, and what that was chosen by."""
+    """The selected model, and the figures by which it was selected."""
 
     parts: list[str]  # names: ["lstm"], ["ngram"] or ["lstm", "ngram"]
     model: Unrolling
-    validation: dict[str, float]  # nats per character of each candidate, all on the same symbols
-    fitted: int  # symbols of the validation part that were read for that
-    by_choice: bool  # whether what is best there was selected; else the parts were asked for
-    failure: str = ""  # why there is no ensemble, or not one with weights that are fitted to the end
+    validation: dict[str, float]  # nats per character of each candidate, on the same tokens
+    fitted: int  # number of these validation tokens
+    by_choice: bool  # whether the best was selected; otherwise the model was requested
+    failure: str = ""  # why there is no ensemble, or why its fit is not finished
 
     @property
     def name(self) -> str:
-        """As --model has it."""
+        """The name as --model takes it."""
         return "+".join(self.parts)
 
 
 def save_counts(folder: RunFolder, ngram: NGram) -> None:
-    """Keeps a mixture's n-gram in its run's folder, whole."""
+    """Save the n-gram of an ensemble in the run's folder."""
     save_tensors(folder.rival(COUNTED), ngram.to_tensors(), ngram.facts())
 
 
 def load_counts(folder: RunFolder) -> NGram:
-    """The n-gram of a mixture's run. Raises RunError where it is missing or damaged."""
+    """Load the n-gram of an ensemble's run. Raises RunError if it is missing or damaged."""
     return NGram.from_tensors(*load_tensors(folder.rival(COUNTED)))
 
 
 def check_symbols(folder: RunFolder, ngram: NGram, symbols: int) -> None:
-    """Raises RunError where a run's n-gram is over another number of symbols than its table has."""
+    """Raise RunError if a run's n-gram and its vocabulary differ in size."""
     if ngram.symbols != symbols:
         raise RunError(
             f"{folder.path} is damaged: its n-gram has {ngram.symbols:,} tokens, its vocabulary {symbols:,}. "
@@ -68,9 +68,11 @@ def choose(
     learnt: LanguageModel, ngram: NGram, corpus: Corpus, limit: int, asked: str | None, name: str,
     weighs: bool = True, deadline: Deadline = ENDLESS,
 ) -> Chosen:  # fmt: skip
-    """What is best on so many symbols of the validation part: the learnt model, the n-gram or their ensemble. Of
-    `asked`, a model's name, the ensemble whatever it is worth. name: the learnt model's; weighs: whether there is
-    time for an ensemble. With a deadline, on as many symbols as there is time for."""
+    """Select the best on `limit` validation tokens: the net, the n-gram or their ensemble.
+
+    asked: the requested model, an ensemble, which is then returned whatever its score. name: of the net. weighs:
+    whether there is time for an ensemble. With a deadline, on as many tokens as there is time for.
+    """
     whole, failure = f"{name}+{COUNTED}", ""
     mixture = Mixture([learnt, ngram]).to(next(learnt.parameters()).device)
     rows = list(part_rows(corpus, "validation", limit))
@@ -100,7 +102,7 @@ def choose(
 
 
 def load_mixture(folder: RunFolder, learnt: LanguageModel) -> Mixture:
-    """The mixture of a run, whose weights are equal until its training was finished. Raises RunError."""
+    """The ensemble of a run; its weights are equal until training has finished. Raises RunError."""
     ngram = load_counts(folder)
     check_symbols(folder, ngram, learnt.symbols)
     mixture = Mixture([learnt, ngram]).to(next(learnt.parameters()).device)
@@ -119,8 +121,8 @@ def load_mixture(folder: RunFolder, learnt: LanguageModel) -> Mixture:
 
 
 def selected_parts(folder: RunFolder, settings: TrainSettings) -> list[str]:
-    """The names of the parts that a run on a text answers with: those that were selected; those that were asked for,
-    or the net, until its training was finished. Raises RunError where run.json is damaged."""
+    """The names of the models that a language-model run predicts with: the selected ones or, until training has
+    finished, the requested ones or the net. Raises RunError if run.json is damaged."""
     net = settings.of_learnt().model or DEFAULT_MODEL
     left = folder.facts.get("left") or (settings.model or net).split("+")
     possible = [(settings.model or "").split("+")] if settings.model else [[net], [COUNTED], [net, COUNTED]]
@@ -138,8 +140,8 @@ def score_parts(
     deadline: Deadline = ENDLESS,
     most: int | None = None,
 ) -> dict[str, float]:
-    """Nats per character of each part alone, by its name, on what the whole is scored on. most: the symbols of that,
-    where it was cut short."""
+    """Nats per character of each member alone, by name, on the tokens of the ensemble's score. most: the number of
+    these tokens, if that score was cut short."""
     found = {}
     for place, (name, alone) in enumerate(zip(names, mixture.parts, strict=True)):
         own = deadline.share(1 / (len(names) - place))

@@ -1,5 +1,4 @@
-"""A run that learnt a text: it samples, scores lines, tells how well it foresees another text and how far back it
-looks."""
+"""A language-model run: it samples, scores lines, evaluates on another text and measures its reach."""
 
 from __future__ import annotations
 
@@ -43,22 +42,22 @@ from unrolled.tasks.run import EvaluateOptions, Reread, Run
 from unrolled.threads import ThreadChoice, by_threads, torch_threads
 from unrolled.training.adapting import Adapting, Learning, choose_adapting, evaluate_adapted
 
-PROBED = 32  # symbols of each row by which numbers of threads are compared
-REACH_READ = 100_000  # symbols of the validation part that the reach is measured on, at most
+PROBED = 32  # tokens per row with which numbers of threads are compared
+REACH_READ = 100_000  # most validation tokens on which the reach is measured
 
 
 @dataclass(frozen=True)
 class LanguageModelEvaluation(Evaluation):
-    """The scores of a text: the run's own test part, or another text."""
+    """The scores of a text: the run's own test split, or another text."""
 
     score: Score
-    baseline: float | None  # nats a character of the n-gram on the run's own test part
+    baseline: float | None  # nats per character of the n-gram, for the run's own test split
     baseline_name: str
-    untrained: float | None  # nats a character before training
-    parts: dict[str, float] | None = None  # of a mixture: nats a character of each alone, on the same text
-    adapted: Score | None = None  # of a copy that learns while it reads, where asked for
-    rate: float | None = None  # at which it learns
-    note: str = field(default="", kw_only=True)  # what a person should know of the text
+    untrained: float | None  # nats per character before training
+    parts: dict[str, float] | None = None  # nats per character of each member of an ensemble, on the same text
+    adapted: Score | None = None  # of a copy that learns while it reads, if requested
+    rate: float | None = None  # learning rate of that copy
+    note: str = field(default="", kw_only=True)  # a remark on how the text was read
 
     @property
     def lines(self) -> list[str]:
@@ -80,19 +79,19 @@ class LanguageModelEvaluation(Evaluation):
         return lines
 
     def as_dict(self) -> dict[str, Any]:
-        beside: dict[str, Any] = {
+        more: dict[str, Any] = {
             "baseline": self.baseline,
             "baseline_name": self.baseline_name,
             "untrained": self.untrained,
         }
-        beside |= {} if self.parts is None else {"parts": self.parts}
-        beside |= {} if self.adapted is None else {"adapted": self.adapted.as_dict() | {"rate": self.rate}}
-        beside |= {"note": self.note} if self.note else {}
-        return {"part": self.part, **self.score.as_dict(), **beside}
+        more |= {} if self.parts is None else {"parts": self.parts}
+        more |= {} if self.adapted is None else {"adapted": self.adapted.as_dict() | {"rate": self.rate}}
+        more |= {"note": self.note} if self.note else {}
+        return {"part": self.part, **self.score.as_dict(), **more}
 
 
 class LanguageModelRun(Run):
-    """A run on a text: a `table` of symbols, and a `model` of what comes next."""
+    """A language-model run: its vocabulary (`table`) and its `model` of the next token."""
 
     kind, does = Language.kind, "predicts the next token of a text"
     takes = frozenset({"adapt"})
@@ -135,11 +134,11 @@ class LanguageModelRun(Run):
         return by_threads(stop_at(pieces, settings.stop) if settings.stop else pieces, self._threads_alone)
 
     def _threads_alone(self) -> int:
-        """On how many threads one row is read; of many together it may be others."""
+        """The number of threads for a single row; for batches it can differ."""
         return self._alone.settle(lambda: self._probe(1))
 
     def _probe(self, rows: int) -> None:
-        """Reads a few symbols, so many rows side by side: by it numbers of threads are compared."""
+        """Process a few tokens of this many rows, to compare numbers of threads."""
         symbols = torch.arange(rows * PROBED).view(rows, PROBED) % self.table.size
         model: Any = self.model
         with torch.no_grad():
@@ -187,16 +186,16 @@ class LanguageModelRun(Run):
         rows = list(part_rows(self.read_corpus(), "validation", REACH_READ))
         with torch_threads(self.threads.settle(lambda: self._probe(ROWS))):
             figures = measure_reach(self.model, rows, self.table.characters, seconds, self.settings.seed)
-        with suppress(InputError, TrainingError):  # a run that cannot be written to is measured each time
+        with suppress(InputError, TrainingError):  # in a read-only run the reach is measured each time
             self.folder.write_reach(mark, figures)
         return figures
 
     def read_corpus(self) -> Corpus:
-        """The run's own text once more. Raises DataError where it is gone or has changed."""
+        """Read the run's own text again. Raises DataError if it is missing or has changed."""
         return self._read(Language, None).corpus
 
     def _open_part(self, data: str | None) -> tuple[Corpus, str, str]:
-        """The text that it is evaluated on, the part of it, and what that is called."""
+        """The text to evaluate, its split, and the printed name."""
         if data is None:
             corpus = self.read_corpus()
             part = "test" if corpus.targets("test") else "validation"
@@ -205,13 +204,13 @@ class LanguageModelRun(Run):
         return corpus, "training", str(corpus.path)
 
     def _note(self, corpus: Corpus) -> str:
-        """What to say of another text: of a table that is read as text, that it is."""
+        """A remark on another text: that a table is read as plain text, for example."""
         if self.settings.input is None and is_table(corpus.path):
             return "a table, read as plain text: its header and its separators are scored too"
         return "; ".join(corpus.notes)
 
     def _adapting(self) -> tuple[torch.nn.Module, Adapting]:
-        """The model and how it learns while it reads, chosen on the run's validation part. Raises InputError."""
+        """The model, and settings for adapting selected on the run's validation split. Raises InputError."""
         if not isinstance(self.model, torch.nn.Module):
             raise OptionError(
                 f"{self.path} predicts with a counted n-gram, which has no weights to adapt. Leave out --adapt."

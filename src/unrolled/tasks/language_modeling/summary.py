@@ -1,4 +1,4 @@
-"""The verdict: a few lines at the end of a training, from figures alone."""
+"""The summary of a language model's training: a few lines, derived from its figures."""
 
 from __future__ import annotations
 
@@ -29,38 +29,38 @@ if TYPE_CHECKING:
     from unrolled.tasks.language_modeling.ensemble import Chosen
     from unrolled.tasks.record import TrainingRecord
 
-COPIED_MUCH = 0.2  # share of a sample's 50-symbol pieces that stand in the training text
+COPIED_MUCH = 0.2  # share of a sample's 50-token segments in the training text, above which more text is advised
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came out. All scores are nats per character on the test part, which nothing was chosen by."""
+    """The summary of a language model. All scores are nats per character on the test split."""
 
     model: str  # what the run predicts with: lstm, ngram or lstm+ngram
-    test: Score | None  # None where there is no test part
-    test_symbols: int  # of the whole test part; a short budget has no time for all of it
-    validation: float  # the best, nats per character; a mixture's: each half weighed by the other
-    baseline: float | None  # the n-gram on the same test part; None where it is what the run predicts with
+    test: Score | None  # None without a test split
+    test_symbols: int  # of the whole test split; a short budget scores fewer
+    validation: float  # nats per character; of an ensemble with each half weighted by a fit on the other
+    baseline: float | None  # the n-gram on the same tokens; None if the n-gram is the model
     baseline_name: str
-    untrained: float  # nats per character of the same model before training, on the validation part
-    training_loss: float  # nats per symbol, at the end
-    trend: str | None  # as `trend_of` has it; None where nothing was trained
+    untrained: float  # nats per character before training, on validation
+    training_loss: float  # nats per token, at the end
+    trend: str | None  # from `trend_of`; None without training
     copied_share: float | None
     copied_longest: int | None
-    copied_of: float  # share of the training text that was looked through for these two
+    copied_of: float  # share of the training text that was searched for these two
     advice: str
-    learnt: str | None = None  # the name of the part that was trained
-    candidates: dict[str, float] | None = None  # on validation, of all that the model was selected from
-    parts: dict[str, float] | None = None  # of a mixture: of each alone, on what the whole is scored on
-    fitted: int | None = None  # symbols of the validation part that it was weighed on
-    failure: str | None = None  # why there is no ensemble, or not one with fitted weights
+    learnt: str | None = None  # the name of the trained model
+    candidates: dict[str, float] | None = None  # validation nats of all candidates
+    parts: dict[str, float] | None = None  # nats of each member of an ensemble alone, on the same tokens
+    fitted: int | None = None  # validation tokens on which its weights were fitted
+    failure: str | None = None  # why there is no ensemble, or why its weights are not fitted
     test_begun: bool = (
-        False  # whether the test part's beginning alone was read; if not, pieces spread over it, or all
+        False  # whether only the beginning of the test split was scored; if not, spread segments, or all
     )
 
     @property
     def lines(self) -> list[str]:
-        """What the command prints."""
+        """The lines that the command prints."""
         lines = [self._score_line()]
         if self.baseline is not None:
             lines.append(self._baseline_line(self.baseline))
@@ -84,10 +84,10 @@ class Verdict:
         return f"Test{of}: {self.test.nats:.3f} nats ({self.test.bits:.3f} bits) per character, {self.test.interval}"
 
     def _baseline_line(self, baseline: float) -> str:
-        told = f"Baseline: {self.baseline_name} {baseline:.3f}"
+        line = f"Baseline: {self.baseline_name} {baseline:.3f}"
         if self.test is None:
-            return f"{told} on validation."
-        return f"{told}. {standing(self.model, (self.test.low, self.test.high), baseline)}"
+            return f"{line} on validation."
+        return f"{line}. {standing(self.model, (self.test.low, self.test.high), baseline)}"
 
     def _trend_line(self) -> str:
         if self.trend is None or self.learnt is None:
@@ -104,7 +104,7 @@ class Verdict:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures in plain names."""
+        """The figures, for JSON."""
         values = asdict(self)
         values["test"] = None if self.test is None else self.test.as_dict()
         values["nats"] = None if self.test is None else self.test.nats
@@ -112,8 +112,8 @@ class Verdict:
 
 
 def advise(trend: str, ahead: int | None, copied_share: float | None, longer: str) -> str:
-    """What to do next, in a sentence. ahead: 1 where the model is better than the n-gram, -1 where it is worse, 0
-    where they are alike; longer: the command that trains for longer."""
+    """A sentence with the next thing to try. ahead: 1 if the model is better than the n-gram, -1 if worse, 0 if
+    equal, None if unknown; longer: the command that trains for longer."""
     if copied_share is not None and copied_share > COPIED_MUCH:
         return (
             "Next: more text, or a smaller model (--size), or more --dropout: "
@@ -135,8 +135,8 @@ def advise(trend: str, ahead: int | None, copied_share: float | None, longer: st
 
 
 def stands(model: tuple[float, float], ngram: float) -> int | None:
-    """1 where the interval of a model's nats lies below the n-gram's, -1 where it lies above, 0 where it lies around
-    it; None where there is no interval."""
+    """1 if the interval of a model's nats lies below the n-gram's nats, -1 if above, 0 if it contains them; None
+    without an interval."""
     low, high = model
     if math.isnan(low) or math.isnan(high):
         return None
@@ -144,10 +144,10 @@ def stands(model: tuple[float, float], ngram: float) -> int | None:
 
 
 def longer_command(folder: RunFolder, path: Path, steps: int) -> str:
-    """The command that trains the same with three times the budget. path: of the text; steps: of the last plan."""
-    asked, data = folder.settings, folder.facts["data"]
-    minutes = max(1, round(3 * asked.minutes)) if asked.minutes else None
-    again = replace(asked, minutes=minutes, steps=None if minutes else 3 * steps, plan=None)
+    """The command for three times the budget. path: of the text; steps: of the last plan."""
+    settings, data = folder.settings, folder.facts["data"]
+    minutes = max(1, round(3 * settings.minutes)) if settings.minutes else None
+    again = replace(settings, minutes=minutes, steps=None if minutes else 3 * steps, plan=None)
     return command("train", folder.path / data["path"] if data["kept"] else path, *again.options())
 
 
@@ -160,11 +160,13 @@ def judge(
     ngram: NGram | None,
     deadline: Deadline = ENDLESS,
 ) -> Verdict:
-    """The verdict on what a run predicts with, its learnt part's averaged weights being the best ones now. ngram:
-    where the run has it, scored on the very same symbols; of as many of these as there is time for."""
-    limit, looked = record.limits.test, record.limits.memorisation
+    """The summary of the selected model, after loading the best averaged weights.
+
+    ngram: scored on the same tokens, if the run has it; on as many as there is time for.
+    """
+    limit, searched = record.limits.test, record.limits.memorisation
     test = score_test(corpus, chosen.model, limit, deadline.share(0.5)) if corpus.targets("test") else None
-    whole, cut = corpus.targets("test"), None  # symbols of the test part that were read, where the deadline passed
+    whole, cut = corpus.targets("test"), None  # scored test tokens, if the deadline passed
     scored, limit = ("validation", chosen.fitted) if test is None else ("test", min(limit, whole))
     if test is not None and test.symbols < limit:
         cut = test.symbols
@@ -180,12 +182,12 @@ def judge(
         compared = score_test(corpus, ngram, limit, deadline.share(0.8), cut).nats
     copied_longest = copied_share = None
     if record.last_sample:
-        copied_longest, copied_share = copied_of(corpus, record.last_sample, looked)
+        copied_longest, copied_share = copied_of(corpus, record.last_sample, searched)
     reports = run.read_reports()
     trend = trend_of(reports)
     validation = chosen.validation.get(chosen.name, record.best)
     interval = (test.low, test.high) if test is not None else (validation, validation)
-    ahead = -1 if compared is None else stands(interval, compared)  # without one the n-gram itself was selected
+    ahead = -1 if compared is None else stands(interval, compared)  # None: the n-gram itself was selected
     longer = longer_command(run, corpus.path, record.plan.steps)
     return Verdict(
         model=chosen.name,
@@ -199,7 +201,7 @@ def judge(
         trend=trend,
         copied_share=copied_share,
         copied_longest=copied_longest,
-        copied_of=min(1.0, looked / max(1, corpus.targets("training"))),
+        copied_of=min(1.0, searched / max(1, corpus.targets("training"))),
         advice=advise(trend, ahead, copied_share, longer),
         learnt=record.plan.model,
         candidates=chosen.validation if chosen.by_choice else None,
@@ -211,7 +213,7 @@ def judge(
 
 
 def copied_of(corpus: Corpus, text: str, limit: int) -> tuple[int, float]:
-    """The longest run of `text` that stands in so many symbols of the training part, and the share of its pieces."""
+    """The longest verbatim run of `text` in `limit` training tokens, and the share of its segments there."""
     symbols = corpus.table.encode(text)
     found = copied(symbols, corpus.training_pieces(limit, overlap=len(symbols)))
     return found.longest, found.share
@@ -225,7 +227,7 @@ def judge_ngram(
     settings: TrainSettings,
     deadline: Deadline = ENDLESS,
 ) -> Verdict:
-    """The verdict on a counted n-gram: it is its own baseline. path: where its text is; settings: what was asked."""
+    """The summary of a counted n-gram, which has no baseline. path: of its text; settings: of the run."""
     uniform, whole = math.log(corpus.table.size), corpus.targets("test")
     test = score_test(corpus, ngram, None, deadline) if whole else None
     return Verdict(
@@ -247,7 +249,7 @@ def judge_ngram(
 
 
 def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int, deadline: Deadline = ENDLESS) -> list[float]:
-    """Nats a character of the validation part's lines at 101 quantiles: what `score` ranks a line against."""
+    """Nats per character of validation lines, at 101 quantiles, by which `score` ranks a line."""
     lines, symbols = [], 0
     for line in corpus.validation_lines():
         lines.append(line)
@@ -265,7 +267,7 @@ def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int, deadline: D
 def score_test(
     corpus: Corpus, model: Unrolling, limit: int | None, deadline: Deadline = ENDLESS, most: int | None = None
 ) -> Score:
-    """The score on the test part, or on pieces spread over it where the budget has no time for all. most: symbols of
-    these, where another score of them was cut short."""
+    """The score on the test split, or on segments spread over it if the budget has no time for all. most: largest
+    number of tokens, to match another score that was cut short."""
     rows = part_rows(corpus, "test", limit)
     return evaluate(model, rows, corpus.table.characters, deadline=deadline, most=most)

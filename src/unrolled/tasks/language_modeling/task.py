@@ -1,4 +1,4 @@
-"""A text as the subject of a training: which symbol comes next."""
+"""The language-modelling task: predict the next token of a text."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ if TYPE_CHECKING:
     from unrolled.training.plan import Clock, Plan
 
 SAMPLE_SYMBOLS = 300
-RANKED_SYMBOLS = 20_000  # of the validation part, whose lines `score` ranks against
-COUNTED_SHARE = 0.8  # of the time for the n-gram, at most, for counting; the rest is for its score
-COUNTED_ALONE = 0.6  # of the time where nothing is trained, likewise
-CHOSEN_SHARE, JUDGED_SHARE = 0.4, 0.85  # of what is left at the end: for choosing a model, then for the scores
-TIMING_SHARE = 0.01  # of a budget in minutes, at most, for each of the two readings that tell what a mixture takes
-MIXED_SYMBOLS = 3_000  # of it, at most, which tell what a mixture takes beside its learnt part
-LEAST_MIXED = 6_000  # symbols, at least, that a mixture reads at the end
-MIXED_SHARE = 0.12  # of a budget in minutes, at most, that reading them may take where nobody asked for a mixture
+RANKED_SYMBOLS = 20_000  # validation tokens by whose lines `score` ranks
+COUNTED_SHARE = 0.8  # largest share of the n-gram's time for counting; the rest is for its score
+COUNTED_ALONE = 0.6  # the same without a net to train
+CHOSEN_SHARE, JUDGED_SHARE = 0.4, 0.85  # shares of the time left at the end, for selection and then for scores
+TIMING_SHARE = 0.01  # largest share of a budget for each of two timings of an ensemble
+MIXED_SYMBOLS = 3_000  # most tokens for timing what an ensemble takes beside its net
+LEAST_MIXED = 6_000  # fewest tokens that an ensemble processes at the end
+MIXED_SHARE = 0.12  # largest share of a budget for these tokens, unless an ensemble was requested
 
 
 class Language(Subject):
-    """A corpus, and a model that foresees it. Where no model was asked for, the n-gram too: the best of the two and
+    """A corpus, and a model that predicts its next token. If no model was requested, the best of net, n-gram and
     their ensemble is selected on validation."""
 
     kind, data, settings_class = "language", "text", LanguageSettings
@@ -62,15 +62,15 @@ class Language(Subject):
     terms = Terms("nats per character", "tokens", "n-gram", "wrote", "writes", "sample")
 
     def __init__(self, corpus: Corpus, settings: LanguageSettings, note: str = "") -> None:
-        """note: how a folder was understood, to be said with the text."""
+        """note: how a folder was understood, appended to the description."""
         self.corpus, self.settings, self.note = corpus, settings, note
         self._ngram: NGram | None = None  # of `fit_alone`
         self._judged_by: Deadline = ENDLESS  # likewise
 
     @classmethod
     def read(cls, path: str | Path, settings: LanguageSettings, table: Table | None = None) -> Language:
-        """The text at `path`; with a table of symbols that is there already. A folder of train, valid and test is
-        read as these, unless --valid and --test say otherwise. Raises DataError, OptionError."""
+        """Read the text at `path`, with an existing vocabulary (`table`) if given. The folders train, valid and test
+        are splits, unless --valid and --test are given. Raises DataError, OptionError."""
         path, note = Path(path), ""
         valid, test = settings.valid, settings.test
         if path.is_dir():
@@ -139,7 +139,7 @@ class Language(Subject):
 
     @property
     def counts(self) -> bool:
-        """Whether the run keeps the n-gram beside what it learns."""
+        """Whether the run keeps the n-gram besides its net."""
         return self.settings.model is None or self.settings.mixed
 
     @property
@@ -148,7 +148,7 @@ class Language(Subject):
 
     @property
     def task(self) -> Task:
-        """What of the text a plan depends on."""
+        """The properties of the text on which a plan depends."""
         return task_of(self.corpus)
 
     def items(self, part: str) -> int:
@@ -174,7 +174,7 @@ class Language(Subject):
         if seconds is not None:
             return plan_minutes(settings, self.task, device, threads, seconds)
         plan = plan_steps(settings, self.task, device, threads)
-        if plan.gradient != "full":  # one that cannot work on these shapes says so before there is a folder
+        if plan.gradient != "full":  # fail before the run folder is made, if it cannot work on these shapes
             build("gradient", GRADIENTS, plan.gradient)
             next(time_updates(plan, rehearse_language(self.corpus.table.size)))
         return plan
@@ -198,8 +198,8 @@ class Language(Subject):
         table, seed = self.corpus.table, self.settings.seed
         symbols: list[int] = []
         while len(symbols) < SAMPLE_SYMBOLS:
-            chance = generator(seed, "sample", len(symbols))
-            more = sample(model, [], generator=chance, length=SAMPLE_SYMBOLS - len(symbols))  # type: ignore[arg-type]
+            random = generator(seed, "sample", len(symbols))
+            more = sample(model, [], generator=random, length=SAMPLE_SYMBOLS - len(symbols))  # type: ignore[arg-type]
             symbols += [*islice(more, SAMPLE_SYMBOLS), *table.encode("\n").tolist()[:1]]
         return "".join(decode_stream(table, symbols[:SAMPLE_SYMBOLS]))
 
@@ -208,7 +208,7 @@ class Language(Subject):
 
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
         ngram = count_ngram(self.corpus, deadline.share(COUNTED_SHARE))
-        if self.counts:  # kept before the baseline is known, which a resumption takes for done
+        if self.counts:  # saved before the baseline's score, which marks this as done for `resume`
             save_counts(run, ngram)
         return score_baseline(ngram, self.corpus, deadline)
 
@@ -220,7 +220,7 @@ class Language(Subject):
         if not self.counts or budget is None:
             return ConclusionCost()
         started = clock.now()
-        ngram = load_counts(run)  # and again at the end: while the net learns, nothing is held of it
+        ngram = load_counts(run)  # loaded again at the end; not kept in memory during training
         loading = clock.now() - started
         limit = min(MIXED_SYMBOLS, max(MIXED_SYMBOLS // 20, FITTED_LOGITS // self.kinds // 4))
         rows, taken = list(part_rows(self.corpus, "validation", limit=limit)), []
@@ -279,13 +279,13 @@ class Language(Subject):
 
 
 def task_of(corpus: Corpus) -> Task:
-    """What of the text a plan depends on."""
+    """The properties of the text on which a plan depends."""
     documents = max(1, corpus.document_count)
     return Task(corpus.table.size, corpus.targets("training"), len(corpus.symbols) / documents)
 
 
 def _folder_note(path: Path, splits: Mapping[str, Path], settings: LanguageSettings) -> str:
-    """How a folder is understood, and the option for what else it could be; "" where there is nothing to say."""
+    """How a folder is understood, with the option for another reading; "" if that is clear."""
     if splits:
         names = ", ".join(splits[split].name for split in PARTS if split in splits)
         given = {"validation": settings.valid, "test": settings.test}
