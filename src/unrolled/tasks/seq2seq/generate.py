@@ -1,4 +1,4 @@
-"""Texts about items by a trained writer, the likeliest or drawn; what was looked at, and what right ones cost."""
+"""Generate texts for items with a trained encoder-decoder; attention weights, and nats of reference texts."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from unrolled.tasks.dataset import in_turn
 from unrolled.tasks.generation import Choice
 from unrolled.tasks.results import Attention
 
-ROWS = 128  # side by side, at most
-AT_FIRST, LATE = 32, 4  # of them, the first with a deadline; where it has passed
-STEPS = 1 << 15  # of all inputs that are looked at side by side, at most, each counted for every text of a beam
-CELLS = 1 << 17  # symbols times steps of all rows whose right texts are read side by side, about, at most
+ROWS = 128  # largest batch
+AT_FIRST, LATE = 32, 4  # size of the first batch with a deadline, and after it has passed
+STEPS = 1 << 15  # largest number of input steps in a batch, counted once per text of a beam
+CELLS = 1 << 17  # largest product of tokens and input steps in a batch of reference texts, about
 
 
 class Scribe:
-    """A trained writer, how it reads items, and the symbols that it writes."""
+    """A trained encoder-decoder, with its featurizer and the vocabulary of its output."""
 
     def __init__(self, writer: Writer, intake: Intake, output: TextOutput) -> None:
         self.writer, self.intake, self.output = writer, intake, output
@@ -39,12 +39,12 @@ class Scribe:
         self, items: Sequence[Item], choice: Choice, first: int = 0, length: int | None = None,
         deadline: Deadline = ENDLESS,
     ) -> list[Hypothesis]:  # fmt: skip
-        """A text about each, in order; inputs of like length side by side, which changes no text.
+        """Generate a text for each item, in order. Items of similar length form a batch, which changes no text.
 
-        With a deadline, about as many of the first ones as there is time for, one at least.
+        With a deadline, for about as many of the first items as there is time for, at least one.
 
-        first: the number of the first of them, from which it is drawn. length: symbols at most, those of the
-        training part's longest text where left out.
+        first: the number of the first item, which seeds sampling. length: largest number of tokens; None: that of the
+        longest training text.
         """
         length = self.output.longest if length is None else min(length, self.output.longest)
         if choice.temperature is not None:
@@ -58,7 +58,9 @@ class Scribe:
             some = self._write_together(items[len(texts) : len(texts) + together], choice, length, deadline)
             texts += some
             pace = max(1e-9, left - deadline.left) / len(some)
-            together = max(1, min(ROWS, int(deadline.left / pace)))  # what there is time for: more at once are faster
+            together = max(
+                1, min(ROWS, int(deadline.left / pace))
+            )  # what there is time for: larger batches are faster
         return texts
 
     def _write_together(
@@ -85,38 +87,38 @@ class Scribe:
 
     @torch.no_grad()
     def _draw(self, item: Item, choice: Choice, number: int, length: int) -> Hypothesis:
-        """One text by chance; its score is the model's own, whatever the temperature."""
+        """Sample one text; its score is the log-probability at temperature 1."""
         source = Source(*gather_steps(self.intake, [item]))
-        chance = seeds.generator(choice.seed, "write", number)
+        random = seeds.generator(choice.seed, "write", number)
         drawn = sample_from(
-            self.writer, self.writer.start(source), generator=chance, temperature=choice.temperature or 0.0,
+            self.writer, self.writer.start(source), generator=random, temperature=choice.temperature or 0.0,
             length=length,
         )  # fmt: skip
-        symbols = tuple(drawn)
-        ended = len(symbols) < length
-        read = torch.tensor([[*symbols, *([BORDER] if ended else [])]], dtype=torch.int64)  # (1, T)
-        lesson = PairBatch(*source, torch.ones(1, dtype=torch.bool), read, torch.tensor([read.shape[1]]))
-        score = -float(self.writer.nats(lesson)[0])
-        return Hypothesis(symbols, score, score / length_penalty(read.shape[1], ALPHA), ended)
+        tokens = tuple(drawn)
+        ended = len(tokens) < length
+        targets = torch.tensor([[*tokens, *([BORDER] if ended else [])]], dtype=torch.int64)  # (1, T)
+        batch = PairBatch(*source, torch.ones(1, dtype=torch.bool), targets, torch.tensor([targets.shape[1]]))
+        score = -float(self.writer.nats(batch)[0])
+        return Hypothesis(tokens, score, score / length_penalty(targets.shape[1], ALPHA), ended)
 
     def spell(self, text: Hypothesis) -> str:
-        """A text that was written, as a person reads it."""
+        """A generated text, decoded from its tokens."""
         return self.output.table.decode(text.symbols)
 
     @torch.no_grad()
     def attention(self, item: Item, text: Hypothesis) -> Attention:
-        """What was looked at while a text about an item was written."""
+        """The attention weights of a text that was generated for an item."""
         state = self.writer.start(Source(*gather_steps(self.intake, [item])))
-        symbols = [BORDER, *text.symbols] if text.ended else [BORDER, *text.symbols][:-1]
-        of_readers = self.writer.weights(torch.tensor([symbols]), state)  # (1, T, S) of each
-        weights = torch.stack(of_readers).mean(0)[0].tolist()
-        written = [self.output.table.decode([symbol]) for symbol in text.symbols] + [""] * text.ended
-        return Attention(written, self.intake.step_names(item)[:LONGEST], weights)
+        inputs = [BORDER, *text.symbols] if text.ended else [BORDER, *text.symbols][:-1]
+        of_layers = self.writer.weights(torch.tensor([inputs]), state)  # each (1, T, S)
+        weights = torch.stack(of_layers).mean(0)[0].tolist()
+        tokens = [self.output.table.decode([token]) for token in text.symbols] + [""] * text.ended
+        return Attention(tokens, self.intake.step_names(item)[:LONGEST], weights)
 
     @torch.no_grad()
     def cost(self, examples: Examples, rows: Ids, deadline: Deadline = ENDLESS) -> tuple[float, int, int]:
-        """Nats of these rows' right texts, their symbols, and their characters, each text's end among both; with a
-        deadline of as many rows, spread over them, as there is time for."""
+        """Summed nats of the reference texts of these rows, and their numbers of tokens and characters, with an end
+        per text. With a deadline, for as many rows as there is time for, spread over all."""
         nats, symbols, characters = 0.0, 0, 0
         for rows_in_turn in in_turn(rows, ROWS, max(1, len(rows)), deadline):
             for some in in_groups(examples, rows_in_turn):
@@ -130,7 +132,7 @@ class Scribe:
 
 
 def in_groups(examples: Examples, rows: Ids) -> Iterator[Ids]:
-    """These rows, those of like lengths together, as many as may be read side by side."""
+    """Batches of these rows, each of similar lengths and within the limits on size."""
     inputs = np.minimum(read_lengths(examples, rows), LONGEST)
     texts = written_of(examples).target_lengths(rows, len(rows))
     order = side_by_side(inputs, texts)

@@ -1,4 +1,4 @@
-"""A run that writes a text about each row: about those that come, or a table with the right texts."""
+"""A seq2seq run: it generates texts for inputs, streaming, or for a table with reference texts."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from unrolled.tasks.seq2seq.summary import GREEDY, Cost, figure_of, likest_texts
 from unrolled.tasks.seq2seq.task import Writings, in_line
 from unrolled.threads import one_thread, torch_threads
 
-PROBED, PROBED_SYMBOLS = 16, 8  # rows, and symbols of each, by which numbers of threads are compared
+PROBED, PROBED_SYMBOLS = 16, 8  # rows, and tokens per row, with which numbers of threads are compared
 
 
 @dataclass(frozen=True)
 class WritingEvaluation(Evaluation):
-    """The scores of a run's texts on a table, or on its own test part."""
+    """The scores of a run's generated texts on a table, or on its own test split."""
 
     columns: ClassVar[tuple[str, ...]] = ("file", "row", "output", "right", "answer", "chrf", "text")
     order: ClassVar[str] = "the furthest off"
 
     name: str  # the output
-    way: str  # how texts were written
+    way: str  # how texts were generated
     score: TextScore
     cost: Cost
-    beside: Mapping[str, TextScore]  # of the likest training row's text; empty where the training part is gone
+    beside: Mapping[str, TextScore]  # of the nearest-neighbour baseline; empty if the training rows are gone
     figure: str
-    sameness: str = ""  # that texts are empty or all the same, where they are
+    sameness: str = ""  # a sentence if texts are empty or all the same
 
     @property
     def lines(self) -> list[str]:
@@ -67,7 +67,7 @@ class WritingEvaluation(Evaluation):
 
 
 class Seq2SeqRun(RowsRun):
-    """A run about rows with one output, a text, and the writer of it."""
+    """A run of the seq2seq task: one output, a text, and its encoder-decoder."""
 
     kind, does = Writings.kind, "generates texts"
     takes = frozenset({"errors", "skip_empty", "beam", "temperature", "seed", "generation", "attention"})
@@ -84,7 +84,7 @@ class Seq2SeqRun(RowsRun):
             raise RunError(f"{folder.path}/symbols.json is damaged: its output is not a text. Train again.")
         self._parameters = sum(p.numel() for p in taught.parameters())
         self.scribe = Scribe(taught.writer, self.known.intake, output)
-        # one that was stopped before its end writes greedily
+        # a run that was stopped early generates greedily
         self.preferred = Choice(folder.facts.get("beam", 1))
 
     @property
@@ -95,20 +95,20 @@ class Seq2SeqRun(RowsRun):
         return self._in_place(rows, lambda some, first: self._answers(some, first, options))
 
     def _answers(self, some: Sequence[tuple[str, Item]], first: int, options: PredictOptions) -> Iterator[Answer]:
-        """A text about each (name, item). first: the number of the first of them, from which it is drawn."""
+        """A text for each (name, item). first: the number of the first item, which seeds sampling."""
         texts = self._write([item for _, item in some], options.generation or self.preferred, first)
         for (name, item), text in zip(some, texts, strict=True):
-            with one_thread():  # of one row
-                looked = self.scribe.attention(item, text) if options.attention else None
-            yield Answer(name, texts={self.name: Text(self.scribe.spell(text), text.score, looked)})
+            with one_thread():  # a single row
+                attention = self.scribe.attention(item, text) if options.attention else None
+            yield Answer(name, texts={self.name: Text(self.scribe.spell(text), text.score, attention)})
 
     def _write(self, items: Sequence[Item], choice: Choice, first: int = 0) -> list[Hypothesis]:
-        """Texts about items, on as many threads as is faster."""
+        """Texts for items, on the faster number of threads."""
         with torch_threads(self._settled(items)):
             return self.scribe.write(items, choice, first)
 
     def _settled(self, items: Sequence[Item]) -> int:
-        """On how many threads texts about such items are written."""
+        """The faster number of threads for such items."""
         return self.threads.settle(lambda: self.scribe.write(items[:PROBED], GREEDY, length=PROBED_SYMBOLS))
 
     def _evaluate(self, data: str | None, options: EvaluateOptions) -> WritingEvaluation:
@@ -134,7 +134,7 @@ class Seq2SeqRun(RowsRun):
         )  # fmt: skip
 
     def _own(self) -> Examples | None:
-        """The run's own rows; None where they are gone or changed."""
+        """The run's own rows; None if they are missing or have changed."""
         try:
             return self._read(Writings, None).examples
         except DataError:
@@ -142,17 +142,17 @@ class Seq2SeqRun(RowsRun):
 
 
 def list_furthest(name: str, examples: Examples, rows: Ids, texts: list[str]) -> list[dict[str, Any]]:
-    """The rows whose text is not the right one, that with the least chrF first."""
-    right = [written_of(examples).texts[row] for row in rows.tolist()]
-    each = [chrf(counts) for counts in count_characters(texts, [[one] for one in right])]
+    """The rows whose text differs from the reference, the lowest chrF first."""
+    references = [written_of(examples).texts[row] for row in rows.tolist()]
+    each = [chrf(counts) for counts in count_characters(texts, [[one] for one in references])]
     found = []
-    for row, text, wanted, score in zip(rows.tolist(), texts, right, each, strict=True):
-        if text.strip() != wanted.strip():
+    for row, text, reference, score in zip(rows.tolist(), texts, references, each, strict=True):
+        if text.strip() != reference.strip():
             item = examples.items[row]
             source = in_line(item) if isinstance(item, str) else ""
             file, number = examples.located(row)
             found.append({
-                "file": file, "row": number, "output": name, "right": in_line(wanted), "answer": in_line(text),
+                "file": file, "row": number, "output": name, "right": in_line(reference), "answer": in_line(text),
                 "chrf": round(score, 2), "text": source,
             })  # fmt: skip
     return sorted(found, key=lambda one: float(str(one["chrf"])))

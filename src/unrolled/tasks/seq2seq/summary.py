@@ -1,4 +1,4 @@
-"""The verdict on texts about rows: how near they come to the right ones, and what is to be beaten beside them."""
+"""The summary of a seq2seq run: scores of the generated texts, and of the nearest-neighbour baseline."""
 
 from __future__ import annotations
 
@@ -25,63 +25,63 @@ from unrolled.tasks.selection import standing
 from unrolled.tasks.seq2seq.generate import Scribe
 from unrolled.tasks.trend import trend_line
 
-BEAM = 5  # texts that are followed, where a beam serves
-MOST_JUDGED = 1_000  # rows that are written about at the end, where no clock says how many
+BEAM = 5  # width of the beam, if beam search is selected
+MOST_JUDGED = 1_000  # most rows to generate texts for at the end, without a deadline
 FEWEST_JUDGED = 50
-TIMED = 64  # rows that tell how fast texts are written
-LIKEST_A_SECOND, FEWEST_LIKEST = 10_000, 1_000  # training rows among which the likest is looked for
+TIMED = 64  # rows on which the speed of generation is measured
+LIKEST_A_SECOND, FEWEST_LIKEST = 10_000, 1_000  # training rows searched for a neighbour, per second and at least
 GREEDY = Choice()
-NEARLY_ALL = 0.9  # share of texts from which on that they are the same is said
-SHOWN_CHARACTERS = 60  # of such a text
+NEARLY_ALL = 0.9  # share of equal texts that is reported
+SHOWN_CHARACTERS = 60  # of a reported text
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What right texts cost a model."""
+    """The cross-entropy of the reference texts under a model."""
 
-    nats: float  # a character, a text's end counted as one
-    perplexity: float  # of a symbol
+    nats: float  # per character; the end of a text counts as one
+    perplexity: float  # per token
 
     @classmethod
     def of(cls, nats: float, symbols: int, characters: int) -> Cost:
-        """Of summed nats."""
+        """From summed nats."""
         return cls(nats / max(1, characters), float(np.exp(min(700.0, nats / max(1, symbols)))))
 
     @property
     def line(self) -> str:
-        """In words."""
+        """The figures as text."""
         return f"reference texts: {self.nats:.3f} nats per character, perplexity {self.perplexity:.2f} per token"
 
 
 @dataclass(frozen=True)
 class WritingVerdict:
-    """What came out. Test scores are of rows that nothing was chosen by."""
+    """The summary of a seq2seq run. Nothing is selected on test rows."""
 
     name: str  # the output
     model: str
-    part: str  # that scores are on: test, or validation where there is no test part
-    beam: int  # of what is left: 1 is greedy
+    part: str  # the scored split: test, or validation without a test split
+    beam: int  # selected width; 1 is greedy
     score: TextScore
-    beside: Mapping[str, TextScore]  # of the other way to write, and of the likest training row's text
+    beside: Mapping[str, TextScore]  # of the other way of generating, and of the nearest-neighbour baseline
     cost: Cost
-    figure: str  # by which they are set beside each other
-    validation: Mapping[str, float]  # chrF of each way to write
+    figure: str  # by which models are compared
+    validation: Mapping[str, float]  # chrF of each way of generating
     trend: str | None
     baseline_name: str
-    likest: str  # what `beside` calls the likest training row's text
-    sameness: str = ""  # that texts are empty or all the same, where they are
-    split: str = ""  # how the part was made
+    likest: str  # the name of the nearest-neighbour baseline in `beside`
+    sameness: str = ""  # a sentence if texts are empty or all the same
+    split: str = ""  # how the split was made
 
     @property
     def lines(self) -> list[str]:
-        """What the command prints."""
+        """The lines that the command prints."""
         ways = ", ".join(f"{name} {value:.1f}" for name, value in self.validation.items())
-        told = self.score.told(bleu=self.figure == "bleu")
+        scores = self.score.told(bleu=self.figure == "bleu")
         way, baseline = Choice(self.beam).name, self.beside[self.likest]
-        low, high = self.score.chrf_interval  # BLEU is 0 wherever no four words are right in a row
+        low, high = self.score.chrf_interval  # BLEU is 0 without four correct words in a row
         better = standing(self.model, (low, high), baseline.chrf, more_is_better=True)
         lines = [
-            f"{self.name}, {self.part}, by {self.model}, {way}: {told}; {self.cost.line}.",
+            f"{self.name}, {self.part}, by {self.model}, {way}: {scores}; {self.cost.line}.",
             *([self.sameness] if self.sameness else []),
             f"Baseline: {self.likest} {shown(baseline, self.figure)}. {better}",
             *([f"Split ({self.part}): {self.split}."] if self.split else []),
@@ -90,7 +90,7 @@ class WritingVerdict:
         return lines if self.trend is None else [*lines, trend_line(self.trend, self.model)]
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures in plain names."""
+        """The figures, for JSON."""
         beside = {name: score.as_dict() for name, score in self.beside.items()}
         figures = {"figure": self.figure, "nats": self.cost.nats, "perplexity": self.cost.perplexity}
         return {
@@ -106,13 +106,13 @@ class WritingVerdict:
 
 
 def shown(score: TextScore, figure: str) -> str:
-    """The figure by which models are set beside each other, and chrF."""
+    """The figure by which models are compared, and chrF."""
     figures = score.as_dict()
     return ", ".join(SHORT[name].format(figures[name]) for name in dict.fromkeys((figure, "chrf")))
 
 
 def figure_of(examples: Examples) -> str:
-    """BLEU where texts have several words, else chrF."""
+    """The figure by which models are compared: BLEU for texts of several words, else chrF."""
     written = written_of(examples)
     return "bleu" if has_words([written.texts[row] for row in examples.parts["training"][:1000].tolist()]) else "chrf"
 
@@ -121,39 +121,37 @@ def judge_writing(
     name: str, model: str, scribe: Scribe, examples: Examples, deadline: Deadline, trend: str | None,
     baseline_name: str,
 ) -> WritingVerdict:  # fmt: skip
-    """Chooses greedy or a beam on validation, writes about the test part, and scores it, in time: on fewer rows."""
+    """Select greedy or beam search on validation, then score the test split; with a deadline on fewer rows."""
     part = "test" if examples.count("test") else "validation"
-    choosing, judged = rows_to_judge(scribe, examples, part, deadline)
+    choosing, rows = rows_to_judge(scribe, examples, part, deadline)
     ways = [GREEDY, Choice(BEAM)]
-    slow_first = list(reversed(ways))  # the other is then asked about no more rows
+    slow_first = list(reversed(ways))  # the faster way then gets no more rows
     items, texts = list(PartItems(examples.items, choosing)), {}
     for way, share in zip(slow_first, (0.3, 0.1), strict=True):
         texts[way.name] = written(scribe, items, way, deadline.share(share))
         items = items[: len(texts[way.name])]
-    right = right_texts(examples, choosing[: len(items)])
-    validation = {way.name: chrf(count_characters(texts[way.name][: len(items)], right).sum(0)) for way in ways}
+    references = right_texts(examples, choosing[: len(items)])
+    validation = {way.name: chrf(count_characters(texts[way.name][: len(items)], references).sum(0)) for way in ways}
     best = GREEDY if validation[GREEDY.name] >= validation[ways[1].name] else ways[1]
-    items = list(PartItems(examples.items, judged))
+    items = list(PartItems(examples.items, rows))
     for way, share in zip(slow_first, (0.5, 0.25), strict=True):
         texts[way.name] = written(scribe, items, way, deadline.share(share))
         items = items[: len(texts[way.name])]
-    likest_name, likest = likest_texts(examples, judged[: len(items)], deadline=deadline.share(0.3))
-    judged = judged[: min(len(items), len(likest))]
-    scores = {
-        way.name: score_rows(examples, judged, texts[way.name][: len(judged)], deadline.share(0.3)) for way in ways
-    }
-    beside = {likest_name: score_rows(examples, judged, likest[: len(judged)], deadline.share(0.3))}
+    nearest_name, nearest = likest_texts(examples, rows[: len(items)], deadline=deadline.share(0.3))
+    rows = rows[: min(len(items), len(nearest))]
+    scores = {way.name: score_rows(examples, rows, texts[way.name][: len(rows)], deadline.share(0.3)) for way in ways}
+    beside = {nearest_name: score_rows(examples, rows, nearest[: len(rows)], deadline.share(0.3))}
     score = scores.pop(best.name)
     return WritingVerdict(
         name=name, model=model, part=part, beam=best.beam, score=score,
-        beside=scores | beside, cost=Cost.of(*scribe.cost(examples, judged, deadline)), figure=figure_of(examples),
-        validation=validation, trend=trend, baseline_name=baseline_name, likest=likest_name,
+        beside=scores | beside, cost=Cost.of(*scribe.cost(examples, rows, deadline)), figure=figure_of(examples),
+        validation=validation, trend=trend, baseline_name=baseline_name, likest=nearest_name,
         sameness=sameness_of(texts[best.name]), split=examples.split,
     )  # fmt: skip
 
 
 def sameness_of(texts: Sequence[str]) -> str:
-    """A sentence where texts about different rows are empty, or all or nearly all the same; else ""."""
+    """A sentence if texts for different rows are empty, or all or nearly all the same; else ""."""
     seen = Counter(map(_visible, texts))
     (commonest, count), *_ = seen.most_common(1) or [("", 0)]
     empty = seen[""]
@@ -168,37 +166,37 @@ def sameness_of(texts: Sequence[str]) -> str:
 
 
 def _visible(text: str) -> str:
-    """What of a text a person sees, with single blanks."""
+    """The visible characters of a text, with single blanks."""
     return "".join(one for one in " ".join(text.split()) if one.isprintable()).strip()
 
 
 def rows_to_judge(scribe: Scribe, examples: Examples, part: str, deadline: Deadline) -> tuple[Ids, Ids]:
-    """The rows that the way to write is chosen on, and those that are scored: as many as there is time for."""
-    choosing, judged = examples.parts["validation"], examples.parts[part]
+    """The rows for selecting the way of generating, and those for scores: as many as there is time for."""
+    choosing, scored = examples.parts["validation"], examples.parts[part]
     if deadline.endless:
-        return spread(choosing, MOST_JUDGED), spread(judged, MOST_JUDGED)
+        return spread(choosing, MOST_JUDGED), spread(scored, MOST_JUDGED)
     seconds = max(0.0, deadline.left)
     timed = list(PartItems(examples.items, spread(choosing, TIMED)))
     started = time.monotonic()
     texts = scribe.write(timed, GREEDY, deadline=deadline.share(0.1))
-    pace = (time.monotonic() - started) * (1 + BEAM) / len(texts)  # of a row, greedy and by beam
+    pace = (time.monotonic() - started) * (1 + BEAM) / len(texts)  # seconds per row, greedy and by beam search
     counts = [max(FEWEST_JUDGED, int(share * seconds / max(1e-9, pace))) for share in (0.25, 0.6)]
-    return spread(choosing, min(MOST_JUDGED, counts[0])), spread(judged, counts[1])
+    return spread(choosing, min(MOST_JUDGED, counts[0])), spread(scored, counts[1])
 
 
 def written(scribe: Scribe, items: Sequence[Any], way: Choice, deadline: Deadline = ENDLESS) -> list[str]:
-    """Texts about items, as a person reads them; with a deadline, about as many of the first as there is time for."""
+    """Texts for items; with a deadline, for about as many of the first items as there is time for."""
     return [scribe.spell(text) for text in scribe.write(items, way, deadline=deadline)]
 
 
 def right_texts(examples: Examples, rows: Ids) -> list[list[str]]:
-    """The right texts of these rows, one each."""
+    """The reference texts of these rows, one each."""
     texts = written_of(examples).texts
     return [[texts[row]] for row in rows.tolist()]
 
 
 def score_rows(examples: Examples, rows: Ids, texts: Sequence[str], deadline: Deadline = ENDLESS) -> TextScore:
-    """What texts about these rows are worth, by the length of the inputs where these are texts."""
+    """The scores of texts for these rows, also by length if the inputs are texts."""
     items = [examples.items[row] for row in rows.tolist()]
     sources = [item for item in items if isinstance(item, str)]
     return score_texts(texts, right_texts(examples, rows), sources or None, deadline)
@@ -207,8 +205,11 @@ def score_rows(examples: Examples, rows: Ids, texts: Sequence[str], deadline: De
 def likest_texts(
     examples: Examples, rows: Ids, known: Examples | None = None, deadline: Deadline = ENDLESS
 ) -> tuple[str, list[str]]:
-    """What is to be beaten: for each of these rows the text of the likest training row, of `known` or its own; with a
-    deadline, for as many of the first as there is time for, looked for among fewer."""
+    """The nearest-neighbour baseline: the name, and for each row the text of the most similar training row.
+
+    known: the examples with these training rows, if not `examples`. With a deadline, for as many of the first rows as
+    there is time for, among fewer training rows.
+    """
     known = examples if known is None else known
     most = MOST_ROWS if deadline.endless else max(FEWEST_LIKEST, int(LIKEST_A_SECOND * deadline.left))
     training, own = few_rows(known.parts["training"], min(MOST_ROWS, most)), written_of(known)

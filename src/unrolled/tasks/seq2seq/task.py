@@ -1,4 +1,4 @@
-"""Texts about rows as the subject of a training: what is to be written about each."""
+"""The seq2seq task: a text for each row of a table."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ if TYPE_CHECKING:
     from unrolled.training.loop import Batches, Lesson
     from unrolled.training.plan import Clock, Plan
 
-SHOWN, SHOWN_SYMBOLS = 4, 60  # validation rows that are written about on the way, and how long at most
-LOOKED_AT = 16  # batches by which the share of padding is told
-CLOSING, CLOSING_SHARE = 2.0, 0.07  # seconds, and share of a budget, for choosing how to write and for the scores
-WIDE = 27_720  # units that any number of heads up to 12 divides
+SHOWN, SHOWN_SYMBOLS = 4, 60  # validation rows in the samples during training, and most tokens of each
+LOOKED_AT = 16  # batches on which the share of padding is measured
+CLOSING, CLOSING_SHARE = 2.0, 0.07  # seconds, and share of a budget, for selecting greedy or beam and for scores
+WIDE = 27_720  # a width that is divisible by any number of heads up to 12
 
 
 class Writings(Subject):
-    """Rows of a table, and a text to be written about each."""
+    """Rows of a table, each with a text to generate."""
 
     kind, data, settings_class = "writings", "table", WritingSettings
     baseline_share = 0.03
@@ -132,7 +132,7 @@ class Writings(Subject):
         return plan_row_minutes(self.settings, task, device, threads, seconds)
 
     def padding_share(self, batch: int) -> float:
-        """How much of what is read and written in batches of so many rows is padding."""
+        """The share of padding, in inputs and outputs, in batches of this many rows."""
         return PairBatches(self.examples, "training", batch, self.settings.seed).padding_share(LOOKED_AT)
 
     def _rehearse(self, plan: Plan) -> tuple[nn.Module, Lesson]:
@@ -154,7 +154,7 @@ class Writings(Subject):
         return PairBatches(self.examples, "training", plan.batch, self.settings.seed, varied)
 
     def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
-        """Nats a character on rows that have about so many symbols."""
+        """Nats per character on rows with about `limit` tokens."""
         rows = self.examples.parts[part]
         some = spread(rows, max(1, len(rows) * limit // max(1, self.items(part))))
         nats, symbols, characters = self._scribe(model).cost(self.examples, some, deadline)
@@ -208,7 +208,7 @@ class Writings(Subject):
 
 
 def check_writing(settings: WritingSettings) -> None:
-    """Raises OptionError for what writing about rows has no use for."""
+    """Raise OptionError for options that do not apply to seq2seq."""
     if settings.model in UNTRAINED or settings.mixed:
         raise OptionError(
             f"--model {settings.model}: the linear model predicts labels or numbers, the n-gram labels; "
@@ -220,10 +220,10 @@ def check_writing(settings: WritingSettings) -> None:
             f"--gradient {settings.gradient} backpropagates segment by segment; a generated text is one segment:\n"
             "all of it depends on the input. Leave it out."
         )
-    with torch.device("meta"):  # its options are looked at, and nothing is computed
+    with torch.device("meta"):  # checks the options without computing anything
         build("reader", READERS, reader_of(settings), WIDE, WIDE, settings.size or WIDE)
 
 
 def in_line(text: str) -> str:
-    """A text without line ends."""
+    """A text on one line."""
     return " ".join(text.split())
