@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from unrolled.deadline import ENDLESS, Deadline
 from unrolled.options import TrainOptions
 from unrolled.run.monitor import Monitor
-from unrolled.run.reserve import LEAVING
+from unrolled.run.reserve import MARGIN
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.report import Report
 from unrolled.tasks.base import Reading
@@ -24,7 +24,7 @@ from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan
 from unrolled.training.planning import Task, plan_steps
 
-ENDING = 1.0 + LEAVING  # seconds reserved for the end of a task that concludes at once
+ENDING = 1.0 + MARGIN  # seconds reserved for the end of a task that concludes at once
 
 
 @dataclass

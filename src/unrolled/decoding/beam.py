@@ -64,11 +64,11 @@ def beam_search(
     _check(width, length, alpha)
     live = [Candidate(row, row, (), 0.0) for row in range(rows)]
     done: list[list[Hypothesis]] = [[] for _ in range(rows)]
-    read = torch.full((rows,), border)
+    last = torch.full((rows,), border)
     for _ in range(length):
         if not live:
             break
-        logs, state = _step(model, read, state)  # (N, V), N unfinished texts
+        logs, state = _step(model, last, state)  # (N, V), N unfinished texts
         going_on = []
         for one in _likeliest(live, logs, [width - len(found) for found in done]):
             if one.symbols[-1] == border:
@@ -77,7 +77,7 @@ def beam_search(
                 going_on.append(one)
         live = going_on
         state = states.take(state, torch.tensor([one.place for one in live], dtype=torch.int64))
-        read = torch.tensor([one.symbols[-1] for one in live], dtype=torch.int64)
+        last = torch.tensor([one.symbols[-1] for one in live], dtype=torch.int64)
     for one in live:
         done[one.row].append(_hypothesis(one, alpha, ended=False))
     return [sorted(found, key=lambda one: -one.normalised) for found in done]
@@ -94,11 +94,11 @@ def greedy(
     _check(1, length, alpha)
     live = [Candidate(row, row, (), 0.0) for row in range(rows)]
     found: dict[int, Hypothesis] = {}
-    read = torch.full((rows,), border)
+    last = torch.full((rows,), border)
     for _ in range(length):
         if not live:
             break
-        logs, state = _step(model, read, state)
+        logs, state = _step(model, last, state)
         scores, symbols = logs.max(1)
         pairs = zip(live, scores.tolist(), symbols.tolist(), strict=True)
         live = [
@@ -108,7 +108,7 @@ def greedy(
         found |= {one.row: _hypothesis(one, alpha, ended=True) for one in live if one.symbols[-1] == border}
         live = [one for one in live if one.symbols[-1] != border]
         state = states.take(state, torch.tensor([one.place for one in live], dtype=torch.int64))
-        read = torch.tensor([one.symbols[-1] for one in live], dtype=torch.int64)
+        last = torch.tensor([one.symbols[-1] for one in live], dtype=torch.int64)
     found |= {one.row: _hypothesis(one, alpha, ended=False) for one in live}
     return [found[row] for row in range(rows)]
 

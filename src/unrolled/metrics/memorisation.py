@@ -20,7 +20,7 @@ BLOCK = 1 << 18  # tokens of training text hashed at a time
 _NO_TOKEN = -1  # between two chunks: no window across it matches a sample
 _BUCKETS = 20  # bits of a hash that the first, coarse comparison uses
 
-Symbols = NDArray[np.int64]
+Tokens = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
 
@@ -44,26 +44,26 @@ def copied(sample: ArrayLike, chunks: Iterable[ArrayLike], piece: int = 50) -> C
         raise OptionError(f"piece is {piece}; it is a length in tokens, so give 1 or more, such as 50.")
     ids = np.asarray(sample, dtype=np.int64)
     wanted = _Windows(ids)
-    stands = np.zeros(max(len(ids) - piece + 1, 0), dtype=bool)  # whether the segment at position i was found
+    copied_at = np.zeros(max(len(ids) - piece + 1, 0), dtype=bool)  # whether the segment at position i was found
     first, longest = 0, 0
     size = max(BLOCK, 4 * len(ids))
     for block in _blocks(chunks, size, overlap=max(len(ids) - 1, 0)):
-        if longest == len(ids) and stands.all():
+        if longest == len(ids) and copied_at.all():
             break
         text = _Windows(block)
         first, longest = _lengthen(wanted, text, first, longest)
-        if longest >= piece and not stands.all():  # a shorter longest run means that no segment was found yet
-            _mark(wanted, text, piece, stands)
-    share = float(stands.mean()) if len(stands) else 0.0
+        if longest >= piece and not copied_at.all():  # a shorter longest run means that no segment was found yet
+            _mark(wanted, text, piece, copied_at)
+    share = float(copied_at.mean()) if len(copied_at) else 0.0
     return Copied(longest, tuple(ids[first : first + longest].tolist()), share)
 
 
 class _Windows:
     """The hashes of all windows of a text, for any length; those of powers of two are cached."""
 
-    def __init__(self, symbols: Symbols) -> None:
-        self.symbols = symbols
-        self._doubled = [_mix(symbols.astype(np.uint64), np.uint64(1))]
+    def __init__(self, tokens: Tokens) -> None:
+        self.tokens = tokens
+        self._doubled = [_mix(tokens.astype(np.uint64), np.uint64(1))]
 
     def hashes(self, length: int) -> Hashes:
         """One hash for each window of `length` tokens, in the order of their starts."""
@@ -73,13 +73,13 @@ class _Windows:
             whole = self._doubled[-1]
             self._doubled.append(_mix(whole[: max(len(whole) - half, 0)], whole[half:]))
         windows = self._doubled[power]
-        count = max(len(self.symbols) - length + 1, 0)
+        count = max(len(self.tokens) - length + 1, 0)
         start = length - (1 << power)
         return windows if start == 0 else _mix(windows[:count], windows[start : start + count])
 
-    def has(self, window: Symbols, places: NDArray[np.intp]) -> bool:
+    def has(self, window: Tokens, places: NDArray[np.intp]) -> bool:
         """Whether the window equals the text at one of these places, compared token by token."""
-        return any(np.array_equal(self.symbols[place : place + len(window)], window) for place in places)
+        return any(np.array_equal(self.tokens[place : place + len(window)], window) for place in places)
 
 
 def _mix(left: Hashes, right: Hashes | np.uint64) -> Hashes:
@@ -91,17 +91,17 @@ def _mix(left: Hashes, right: Hashes | np.uint64) -> Hashes:
     return mixed
 
 
-def _blocks(chunks: Iterable[ArrayLike], size: int, overlap: int) -> Iterator[Symbols]:
+def _blocks(chunks: Iterable[ArrayLike], size: int, overlap: int) -> Iterator[Tokens]:
     """The chunks in blocks of about `size` tokens. Long chunks are cut so that neighbours share `overlap` tokens;
     short ones are joined with a number between them that is not a token."""
-    held: list[Symbols] = []
+    held: list[Tokens] = []
     count = 0
     for chunk in chunks:
-        symbols = np.asarray(chunk)
-        for start in range(0, max(len(symbols) - overlap, 1), size):
-            part = symbols[start : start + size + overlap].astype(np.int64)
-            held += [part, np.array([_NO_TOKEN])]
-            count += len(part) + 1
+        tokens = np.asarray(chunk)
+        for start in range(0, max(len(tokens) - overlap, 1), size):
+            block = tokens[start : start + size + overlap].astype(np.int64)
+            held += [block, np.array([_NO_TOKEN])]
+            count += len(block) + 1
             if count >= size:
                 yield np.concatenate(held)
                 held, count = [], 0
@@ -114,7 +114,7 @@ def _lengthen(wanted: _Windows, text: _Windows, first: int, longest: int) -> tup
 
     A text that contains a run contains every shorter one: the length doubles, then is bisected.
     """
-    too_long = len(wanted.symbols) + 1
+    too_long = len(wanted.tokens) + 1
     stride = 1
     while longest + 1 < too_long:
         length = min(longest + stride, (longest + too_long) // 2)
@@ -126,10 +126,10 @@ def _lengthen(wanted: _Windows, text: _Windows, first: int, longest: int) -> tup
     return first, longest
 
 
-def _mark(wanted: _Windows, text: _Windows, piece: int, stands: NDArray[np.bool_]) -> None:
-    """Marks in `stands` the windows of the sample that occur in the text."""
-    for place in _matches(wanted, text, piece, ~stands):
-        stands[place] = True
+def _mark(wanted: _Windows, text: _Windows, piece: int, copied_at: NDArray[np.bool_]) -> None:
+    """Marks in `copied_at` the windows of the sample that occur in the text."""
+    for place in _matches(wanted, text, piece, ~copied_at):
+        copied_at[place] = True
 
 
 def _matches(wanted: _Windows, text: _Windows, length: int, mask: NDArray[np.bool_] | None = None) -> Iterator[int]:
@@ -148,7 +148,7 @@ def _matches(wanted: _Windows, text: _Windows, length: int, mask: NDArray[np.boo
     earliest[kind_of_found[::-1]] = found[::-1]
     for kind in np.flatnonzero(earliest >= 0):
         for place in places[begins[kind] : ends[kind]].tolist():
-            window = wanted.symbols[place : place + length]
+            window = wanted.tokens[place : place + length]
             if text.has(window, earliest[[kind]]) or text.has(window, found[kind_of_found == kind]):
                 yield place
 

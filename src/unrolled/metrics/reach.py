@@ -100,10 +100,10 @@ def measure_reach(
     nats = np.concatenate(cut)
     seen = places[: len(nats)]
     best = np.array([whole[row][at] for row, at in seen])
-    spelled = np.array([characters[rows[row][1][at]] for row, at in seen]).sum()
+    char_count = np.array([characters[rows[row][1][at]] for row, at in seen]).sum()
     lost = nats - best[:, None]
-    error = student_t(len(seen) - 1) * lost.std(0, ddof=1) * len(seen) ** 0.5 / spelled
-    by_context, all_of_it = nats.sum(0) / spelled, float(best.sum() / spelled)
+    error = student_t(len(seen) - 1) * lost.std(0, ddof=1) * len(seen) ** 0.5 / char_count
+    by_context, all_of_it = nats.sum(0) / char_count, float(best.sum() / char_count)
     allowed = all_of_it + (1 - GAIN) * max(0.0, by_context[0] - all_of_it) + ROUNDING
     reach = next((k for k, value in zip(contexts, by_context, strict=True) if value <= allowed), contexts[-1])
     return Reach(

@@ -123,12 +123,12 @@ def evaluate(
         for first in range(0, len(order), batch):
             some = order[first : first + batch]
             position = begins[some]  # (B,) characters before the chunk
-            for part in _read([group[row] for row in some], model, len(characters), chunk):
+            for part in _run_over([group[row] for row in some], model, len(characters), chunk):
                 if blocks.symbols and deadline.passed():
                     return blocks.score()
-                spelled = characters[part.targets]  # (B, T)
-                ends = position[: len(spelled), None] + spelled.cumsum(1)
-                blocks.add(part, spelled, ends - spelled)
+                char_counts = characters[part.targets]  # (B, T)
+                ends = position[: len(char_counts), None] + char_counts.cumsum(1)
+                blocks.add(part, char_counts, ends - char_counts)
                 position = ends[:, -1]
                 if most is not None and blocks.symbols >= most:
                     return blocks.score()
@@ -187,7 +187,7 @@ def score_lines(
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Scored:
     """The results of one chunk, all (B, T); `real` is false past a row's end."""
 
     targets: NDArray[np.int64]
@@ -203,14 +203,14 @@ class _Blocks:
         self.sums: Floats = np.zeros((4, 1024))
         self.symbols = 0  # tokens that were added
 
-    def add(self, part: _Part, spelled: Floats, position: Floats) -> None:
+    def add(self, part: _Scored, char_counts: Floats, position: Floats) -> None:
         """Adds a chunk; position (B, T): where each token begins in the text, in characters."""
         self.symbols += int(part.real.sum())
         block = (position[part.real] / BLOCK).astype(np.int64)
         first, after = int(block.min()), int(block.max()) + 1
         while after > self.sums.shape[1]:
             self.sums = np.concatenate([self.sums, np.zeros_like(self.sums)], 1)
-        for row, values in enumerate((part.nats, spelled, part.real, part.right)):
+        for row, values in enumerate((part.nats, char_counts, part.real, part.right)):
             self.sums[row, first:after] += np.bincount(block - first, values[part.real])
 
     def score(self) -> Score:
@@ -267,7 +267,7 @@ def _groups(rows: Iterable[tuple[Ids, Ids]], most: int) -> Iterator[list[tuple[I
         yield group
 
 
-def _read(rows: Sequence[tuple[Ids, Ids]], model: Unrolling, size: int, chunk: int) -> Iterator[_Part]:
+def _run_over(rows: Sequence[tuple[Ids, Ids]], model: Unrolling, size: int, chunk: int) -> Iterator[_Scored]:
     """Runs the model over a batch of rows, the longest first, from a fresh state, chunk by chunk.
 
     A chunk ends where half of its rows have ended; these rows are dropped. So at most half of a batch is padding, and
@@ -281,7 +281,7 @@ def _read(rows: Sequence[tuple[Ids, Ids]], model: Unrolling, size: int, chunk: i
         steps = max(1, min(chunk, LOGITS // (alive * size), int(lengths[alive // 2]) - start))
         inputs, targets = (_padded([row[side][start : start + steps] for row in rows], steps) for side in (0, 1))
         nats, right, state = _predict(model, inputs, targets, state)
-        yield _Part(targets, nats, right, np.arange(start, start + steps) < lengths[:, None])
+        yield _Scored(targets, nats, right, np.arange(start, start + steps) < lengths[:, None])
         start += steps
 
 
@@ -305,7 +305,7 @@ def _totals(model: Unrolling, targets: Sequence[Ids], size: int) -> Floats:
     order = sorted(range(len(targets)), key=lambda row: -len(targets[row]))
     rows = [(np.concatenate([[BORDER], targets[row][:-1]]), targets[row]) for row in order]
     totals = np.zeros(len(rows))
-    for part in _read(rows, model, size, 256):
+    for part in _run_over(rows, model, size, 256):
         totals[: len(part.nats)] += np.where(part.real, part.nats, 0.0).sum(1)
     return totals[np.argsort(order)]
 

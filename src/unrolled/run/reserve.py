@@ -20,7 +20,7 @@ ONE_ROW = 2.6  # the test split, one row, is slower by this factor than the vali
 TEST_SHARE = 0.045  # of a budget, for the test split: with the n-gram's 3.5% and validations, at most 15%
 FIT_SHARE = 0.03  # of a budget, for fitting an ensemble's weights, in addition
 FIT_SECONDS = 1e-6  # per logit while weights are fitted, without the forward pass
-LEAVING = 0.2  # seconds of margin
+MARGIN = 0.2  # seconds of margin
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Reserve:
         copying = self.limits.memorisation / COPYING_SPEED if large else 0.0  # else it is part of each validation
         ranking = min(self.subject.ranked, self.subject.items("validation")) * self._seconds_an_item
         reading = fitting + test + ranking + copying
-        return self.clock.ending + LEAVING + self.validating + reading + self.cost.seconds
+        return self.clock.ending + MARGIN + self.validating + reading + self.cost.seconds
 
     @property
     def limits(self) -> ReadingLimits:

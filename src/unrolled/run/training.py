@@ -262,11 +262,11 @@ class Training:
         try:
             yield from by_threads(self._fit() if self.monitor is None else self._train(self.monitor), self._threads)
         except Stopped:
-            self._leave_off()
+            self._mark_stopped()
         finally:
             self.run.release()
 
-    def _leave_off(self) -> None:
+    def _mark_stopped(self) -> None:
         self.stopped = True
         self.run.write_facts(status="stopped")
 
@@ -305,7 +305,7 @@ class Training:
             yield monitor.report(plan)
         if self.learner.step < plan_at(monitor.plans, self.learner.step).steps:
             monitor.save()
-            self._leave_off()
+            self._mark_stopped()
             return
         averaged = self.learner.optimiser.averaged
         tensors, _ = self.run.read_model(named_tensors(averaged))
