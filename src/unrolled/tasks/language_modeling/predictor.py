@@ -64,7 +64,7 @@ class LanguageModelEvaluation(Evaluation):
         score, note = self.score, f" ({self.note})" if self.note else ""
         lines = [
             f"{self.part}{note}: {score.nats:.4f} nats ({score.bits:.4f} bits) per character, {score.interval}",
-            f"Next token predicted right: {score.accuracy:.1%} of {score.symbols:,}",
+            f"Next-token accuracy: {score.accuracy:.1%} of {score.symbols:,} tokens",
         ]
         if self.baseline is not None:
             untrained = f"; untrained {self.untrained:.4f}" if self.untrained is not None else ""

@@ -255,10 +255,10 @@ class Language(Subject):
     def _conclude(
         self, run: RunFolder, record: TrainingRecord, baseline: Baseline, chosen: Chosen, ngram: NGram | None
     ) -> Concluded:
-        verdict = judge(run, record, self.corpus, baseline, chosen, ngram, record.deadline.share(JUDGED_SHARE))
+        summary = judge(run, record, self.corpus, baseline, chosen, ngram, record.deadline.share(JUDGED_SHARE))
         ranks = surprise_quantiles(chosen.model, self.corpus, RANKED_SYMBOLS, record.deadline)
         run.write_facts(left=chosen.parts, ranks=ranks)
-        return verdict
+        return summary
 
     def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
         deadline = self._judged_by = clock.deadline()
@@ -272,10 +272,10 @@ class Language(Subject):
         if ngram is None:
             raise RunError(f"{run.path} has no counts: call `fit_alone` first.")
         path = run.path / run.facts["data"]["path"] if run.facts["data"]["kept"] else self.corpus.path
-        verdict = judge_ngram(self.corpus, ngram, baseline, path, self.settings, self._judged_by.share(JUDGED_SHARE))
+        summary = judge_ngram(self.corpus, ngram, baseline, path, self.settings, self._judged_by.share(JUDGED_SHARE))
         ranks = surprise_quantiles(ngram, self.corpus, RANKED_SYMBOLS, self._judged_by)
         run.write_facts(left=[COUNTED], ranks=ranks)
-        return verdict
+        return summary
 
 
 def task_of(corpus: Corpus) -> Task:

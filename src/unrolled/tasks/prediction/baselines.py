@@ -102,10 +102,10 @@ def _baseline(
     nats, figures = 0.0, []
     for name, found in predictions.items():
         answered = examples.answers[name]
-        teller = teller_of(answered.output)
+        metric = teller_of(answered.output)
         nats += suited_nats(answered.output, found, torch.from_numpy(answered.of(rows)), deadline)
-        score = teller.score(answered, rows, found.double(), (), deadline.within(0.0))  # without an interval
-        figures.append(f"{name} {SHORT[teller.figure].format(score.as_dict()[teller.figure])}")
+        score = metric.score(answered, rows, found.double(), (), deadline.within(0.0))  # without an interval
+        figures.append(f"{name} {SHORT[metric.figure].format(score.as_dict()[metric.figure])}")
     return Baseline(f"{rival.describe()}, {', '.join(figures)}", nats, None)
 
 

@@ -287,9 +287,9 @@ class Answers(Subject):
         parts: dict[str, Part] = {record.plan.model: Net(record.model, intake)}
         parts |= {name: load_rival(run, name, intake) for name in names}
         trend = trend_of(run.read_reports())
-        verdict, left = judge_answers(self.examples, parts, self.settings, trend, baseline.name, deadline)
-        run.write_facts(**left.facts())
-        return verdict
+        summary, selected = judge_answers(self.examples, parts, self.settings, trend, baseline.name, deadline)
+        run.write_facts(**selected.facts())
+        return summary
 
     def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
         deadline = self._judged_by = clock.deadline()
@@ -300,6 +300,6 @@ class Answers(Subject):
         return baseline
 
     def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
-        verdict, left = judge_alone(self.examples, self._alone, self.settings, baseline.name, self._judged_by)
-        run.write_facts(**left.facts())
-        return verdict
+        summary, selected = judge_alone(self.examples, self._alone, self.settings, baseline.name, self._judged_by)
+        run.write_facts(**selected.facts())
+        return summary

@@ -58,9 +58,7 @@ class Scribe:
             some = self._write_together(items[len(texts) : len(texts) + together], choice, length, deadline)
             texts += some
             pace = max(1e-9, left - deadline.left) / len(some)
-            together = max(
-                1, min(ROWS, int(deadline.left / pace))
-            )  # what there is time for: larger batches are faster
+            together = max(1, min(ROWS, int(deadline.left / pace)))  # as many as in time: larger batches are faster
         return texts
 
     def _write_together(

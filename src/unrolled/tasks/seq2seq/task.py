@@ -188,12 +188,12 @@ class Writings(Subject):
 
     def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
         deadline, model = record.deadline.within(record.cost.seconds), record.plan.model
-        verdict = judge_writing(
+        summary = judge_writing(
             self.name, f"{model} with {reader_of(self.settings)}", self._scribe(record.model), self.examples,
             deadline, trend_of(run.read_reports()), baseline.name,
         )  # fmt: skip
-        run.write_facts(left=[model], beam=verdict.beam)
-        return verdict
+        run.write_facts(left=[model], beam=summary.beam)
+        return summary
 
     def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
         raise RunError("Only nets generate texts; there is nothing to fit.")
