@@ -300,7 +300,7 @@ def test_folders_of_texts_are_labels_unless_a_text_is_asked_for(here: Path, unro
     assert unroll("evaluate", "run", "--errors", "w.csv").code == 0
     said = unroll("info", "mail").out
     assert "one of 2 labels (no, yes)" in said
-    assert "its folders are labels; all of it as one text: --as language" in said
+    assert "its folders are labels; for all of it as one text: --as language" in said
     assert unroll("train", "mail", "--as", "language", "--steps", "1", "--size", "8", "--out", "text").code == 0
     assert json.loads((here / "text" / "run.json").read_text())["kind"] == "language"
     (here / "mail/no/empty.txt").touch()

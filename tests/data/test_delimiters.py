@@ -48,9 +48,7 @@ def test_a_tsv_with_tabs_or_of_one_column_is_what_it_was(tmp_path: Path) -> None
 def test_a_delimiter_that_is_named_and_parts_no_cells_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text("\n".join(["sep=;", "text,size,label", *rows(",")]))
-    with pytest.raises(
-        DataError, match=r"first line says sep=;, and what parts .* is a comma\.\nWrite sep=, there, or"
-    ):
+    with pytest.raises(DataError, match=r"first line says sep=;, but .* by a comma\.\nWrite sep=, there, or"):
         info_data(path)
     path.write_text("\n".join(["sep=;", "text;size;label", *rows(";")]))
     assert open_table(path).columns == ("text", "size", "label")
@@ -97,7 +95,7 @@ def test_the_real_texts_look_like_no_table(shakespeare: Path) -> None:
 @pytest.mark.parametrize(
     ("first", "words"),
     [
-        ("text,size,label", r"row 1: what parts its cells is a comma, and in most other rows it is a semicolon\."),
+        ("text,size,label", r"row 1: its cells are separated by a comma, and those of most other rows by a semi"),
         (
             "# made by hand",
             r"row 1: '# made by hand' has no names for the 3 cells .*\.\nIs it a comment\? .*: grep -v '\^#' ",

@@ -77,7 +77,7 @@ TEXTS: dict[str, tuple[bytes, str]] = {
 def test_a_table_that_is_another_thing_says_so(tmp_path: Path, name: str, kind: str) -> None:
     content, words = {**KINDS, **TEXTS}[kind]
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=rf"is named \{name[1:]}, and it is {words}\.\n."):
+    with pytest.raises(DataError, match=rf"is named \{name[1:]}, but it is {words}\.\n."):
         info_data(tmp_path / name)
 
 
@@ -229,7 +229,7 @@ def test_what_unpacks_a_file_can_be_typed(name: str, how: str, tool: str, left: 
         pytest.skip(f"{tool} is not here")
     content = packed(how)  # once, because a zip contains the time
     (tmp_path / name).write_bytes(content)
-    with contextlib.chdir(tmp_path), pytest.raises(DataError, match="Unpack it, and give what is in it: ") as raised:
+    with contextlib.chdir(tmp_path), pytest.raises(DataError, match="Unpack it, and use its content: ") as raised:
         info_data(name)
     typed = str(raised.value).rsplit("in it: ", 1)[1]
     subprocess.run(["bash", "-c", typed], cwd=tmp_path, check=True, capture_output=True)

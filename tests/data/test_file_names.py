@@ -29,24 +29,24 @@ NAMED: dict[str, tuple[str, Callable[[int], str], str]] = {
     "films": (
         "file",
         lambda row: f"fight/fi{row:03}.mp4",
-        r"'file' holds names of files \(\.mp4\), such as fight/fi000\.mp4\.\nThere is no reader for films;",
+        r"'file' holds names of files \(\.mp4\), such as fight/fi000\.mp4\.\nThere is no reader for videos;",
     ),
-    "films in capitals": ("clip", lambda row: f"A {row}.MOV", r"\(\.mov\), such as A 0\.MOV\.\n.*films"),
+    "films in capitals": ("clip", lambda row: f"A {row}.MOV", r"\(\.mov\), such as A 0\.MOV\.\n.*videos"),
     "documents": ("text", lambda row: f"{row}.pdf", r"no reader for documents"),
     "arrays": ("x", lambda row: f"a/{row}.npy", r"no reader for arrays"),
     "pictures without a reader": ("image", lambda row: f"{row}.heic", r"no reader for pictures in HEIC, SVG and the"),
-    "DICOM": ("image", lambda row: f"{row}.dcm", r"no reader for pictures in DICOM; what is read are sounds"),
+    "DICOM": ("image", lambda row: f"{row}.dcm", r"no reader for pictures in DICOM; only sounds"),
     "volumes": ("scan", lambda row: f"{row}.nii.gz", r"\(\.nii\.gz\), such as 0\.nii\.gz\.\nThere is no .* volumes;"),
     "records in a store": ("file", lambda row: f"s3://b/cat/{row}.tfrec", r"no reader for files of records;"),
     "texts": (
         "text",
         lambda row: f"{row}.txt",
-        r"Put the texts themselves into the column, or give a folder of",
+        r"Put the texts themselves into the column, or use a folder of",
     ),
     "two kinds": (
         "file",
         lambda row: f"{row}.{('png', 'wav')[row % 2]}",
-        r"they are 20 pictures and 20 sounds; a column of one kind",
+        r"rows have 20 pictures and 20 sounds; a column must have one kind",
     ),
     "pictures and none": (
         "file",
@@ -56,30 +56,30 @@ NAMED: dict[str, tuple[str, Callable[[int], str], str]] = {
     "picture numbers": (
         "image_id",
         lambda row: str(1000 + row),
-        r"'image_id' names files that are not there, such as '1000'\.\nWrite whole paths .* with the ending",
+        r"'image_id' names files that do not exist, such as '1000'\.\nWrite full paths, .* with the ending",
     ),
-    "picture words": ("Photo", lambda row: f"a{row}b", r"'Photo' names files that are not there, such as 'a0b'"),
+    "picture words": ("Photo", lambda row: f"a{row}b", r"'Photo' names files that do not exist, such as 'a0b'"),
     "paths in a column of any name": (
         "thing",
         lambda row: f"C/neg_{row}.xyz",
-        r"'thing' names files that are not there, such as 'C/neg_0",
+        r"'thing' names files that do not exist, such as 'C/neg_0",
     ),
     "paths without an ending": (
         "foo",
         lambda row: f"{('cat', 'dog')[row % 2]}/{row:04}",
-        r"'foo' names files that are not there, such as 'cat/0000'\.\nWrite whole paths",
+        r"'foo' names files that do not exist, such as 'cat/0000'\.\nWrite full paths",
     ),
-    "paths in a store": ("x", lambda row: f"gs://b/cat/{row}.xyz", r"'x' names files that are not there"),
-    "paths that recur": ("x", lambda row: f"fight\\v{row // 4}", r"'x' names files that are not there"),
+    "paths in a store": ("x", lambda row: f"gs://b/cat/{row}.xyz", r"'x' names files that do not exist"),
+    "paths that recur": ("x", lambda row: f"fight\\v{row // 4}", r"'x' names files that do not exist"),
     "an odd one among paths": ("x", lambda row: f"cat/{row}" if row != 3 else "none here", r"'x' names files that"),
-    "names that recur": ("image", lambda row: f"{row // 2 * 7919 % 100000:05}", r"'image' names files that are not"),
+    "names that recur": ("image", lambda row: f"{row // 2 * 7919 % 100000:05}", r"'image' names files that do not"),
     "one ending": (
         "x",
         lambda row: f"cat_{row}.xyzzy",
-        r"'x' names files that are not there, such as 'cat_0\.xyzzy'",
+        r"'x' names files that do not exist, such as 'cat_0\.xyzzy'",
     ),
-    "a short name of a file's": ("fname", lambda row: f"a{row}b", r"'fname' names files that are not there"),
-    "files without a kind": ("path", lambda row: f"d/{row}.xyz", r"'path' names files that are not there"),
+    "a short name of a file's": ("fname", lambda row: f"a{row}b", r"'fname' names files that do not exist"),
+    "files without a kind": ("path", lambda row: f"d/{row}.xyz", r"'path' names files that do not exist"),
 }
 
 
@@ -131,7 +131,7 @@ def test_texts_and_numbers_are_what_they_were(tmp_path: Path) -> None:
 
 def test_the_films_of_fights_are_refused(real_data: Path) -> None:
     table = open_table(real_data / "fights" / "clips.csv")
-    with pytest.raises(DataError, match="no reader for films"):
+    with pytest.raises(DataError, match="no reader for videos"):
         find_input(table, choose_columns(table), None)
 
 
@@ -167,7 +167,9 @@ def test_an_address_of_a_picture_is_told_as_it_stands(tmp_path: Path) -> None:
 def test_files_are_no_answers(column: str, name: Callable[[int], str], tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("\n".join([f"text,{column}", *(f"some words {row},{name(row)}" for row in range(60))]))
-    with pytest.raises(DataError, match=f"'{column}' would be answered, and holds names of files, such as") as raised:
+    with pytest.raises(
+        DataError, match=f"'{column}' would be the output, and holds names of files, such as"
+    ) as raised:
         info_data(path)
     assert str(raised.value).count("\n") < 3
     for option in re.findall("--as ([a-z]+)", str(raised.value)):

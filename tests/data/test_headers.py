@@ -20,25 +20,25 @@ def write(path: Path, header: str, row: Callable[[int], str], count: int = 40) -
 
 
 ODD: dict[str, tuple[str, Callable[[int], str], str]] = {
-    "^": ("text^label", lambda n: f"a word, and {n}^{n % 2}", r"'\^' stands as often (.*\n).*'s/\\\^/\\t/g'"),
-    "a byte 1": ("text\x01label", lambda n: f"a {n}\x01{n % 2}", r"'\\x01' stands as often in each row"),
-    "¦ in quotes": ("text¦label", lambda n: f'"a ¦ {n}"¦{n % 2}', "'¦' stands as often in each row"),
+    "^": ("text^label", lambda n: f"a word, and {n}^{n % 2}", r"'\^' is equally often (.*\n).*'s/\\\^/\\t/g'"),
+    "a byte 1": ("text\x01label", lambda n: f"a {n}\x01{n % 2}", r"'\\x01' is equally often in each row"),
+    "¦ in quotes": ("text¦label", lambda n: f'"a ¦ {n}"¦{n % 2}', "'¦' is equally often in each row"),
     "blanks": (
         "x y kind",
         lambda n: f"{n}.5  {n % 7} k{n % 2}",
-        r"blanks stand between .*\n.*: sed -E 's/ \+/\\t/g'",
+        r"blanks are equally often .*\n.*: sed -E 's/ \+/\\t/g'",
     ),
-    "tabs below commas": ("text,label", lambda n: f"a word, {n}\t{n % 2}", "its cells is a comma, and .* is a tab"),
+    "tabs below commas": ("text,label", lambda n: f"a word, {n}\t{n % 2}", "its cells .* a comma, and .* by a tab"),
     "commas below semicolons": (
         "text;label",
         lambda n: f"a {n},{n % 2}",
-        "is a semicolon, and in most .* is a comma",
+        "by a semicolon, and those of most .* by a comma",
     ),
     "names of rows": ("size,label", lambda n: f"{n},{n / 7},k{n % 2}", r"R's write\.table .*: sed '1s/\^/row,/'"),
     "a comma at the end": (
         "size,label",
         lambda n: f"{n % 9},k{n % 2},",
-        r"a comma ends every row.*(.*\n).*: sed '2,",
+        r"every row ends with a comma.*(.*\n).*: sed '2,",
     ),
 }
 

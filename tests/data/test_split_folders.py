@@ -202,13 +202,13 @@ def test_a_folder_of_which_most_files_are_of_another_kind_is_refused(tmp_path: P
     assert len(open_table(tmp_path).skipped) == 5
 
 
-@pytest.mark.parametrize(("ending", "kind"), [(".mp4", "films"), (".docx", "documents")])
+@pytest.mark.parametrize(("ending", "kind"), [(".mp4", "videos"), (".docx", "documents")])
 def test_folders_of_files_that_nothing_reads_are_named_as_such(ending: str, kind: str, tmp_path: Path) -> None:
     for number in range(6):
         path = tmp_path / "ab"[number % 2] / f"{number}{ending}"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"\0film")
-    with pytest.raises(DataError, match=rf"holds 6 files \(6 \{ending}\)\.\nThere is no reader for {kind}; what is"):
+    with pytest.raises(DataError, match=rf"holds 6 files \(6 \{ending}\)\.\nThere is no reader for {kind}; only"):
         open_table(tmp_path)
 
 
@@ -308,7 +308,7 @@ def test_folders_of_texts_are_labels(tmp_path: Path) -> None:
 
     kind, said = learnt("news", "alt.atheism", "sci.space", beside="README.txt")
     assert kind != "language"
-    assert "its folders are labels; all of it as one text: --as language" in said
+    assert "its folders are labels; for all of it as one text: --as language" in said
     assert look(tmp_path / "news", TrainOptions(kind="language")).text
     assert learnt("one", "a", count=90)[0] == "language"
     assert learnt("books", *(f"author{number}" for number in range(12)), count=1)[0] == "language"
@@ -396,4 +396,4 @@ def test_a_file_beside_the_folders_of_labels_is_said_to_be_left_out(tmp_path: Pa
             (tmp_path / label / f"{number}.md").write_text(f"note {number} about {label}")
     assert "left out" not in open_table(tmp_path).note
     (tmp_path / "README.md").write_text("about these notes")
-    assert "README.md, beside the folders, left out" in open_table(tmp_path).note
+    assert "README.md, next to the label folders, left out" in open_table(tmp_path).note

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name says: `kind_of_file` is the one place that knows."""
+"""Recognise a file by its first bytes, whatever its name: `kind_of_file`."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from typing import NamedTuple
 
 from unrolled.errors import DataError, typed
 
-HEAD = 1 << 14  # bytes looked at
+HEAD = 1 << 14  # bytes examined
 
 
 class FileKind(NamedTuple):
-    """A kind of file that is known by its beginning."""
+    """A kind of file that is recognised by its beginning."""
 
     name: str  # as in "it is a gzip archive"
-    endings: tuple[str, ...]  # of names that say so
-    cure: str  # what to do with one where text or a table was expected; FILE stands for it
-    text: bool = False  # whether it is text too, so that a text may be like this
+    endings: tuple[str, ...]  # file endings of this kind
+    cure: str  # advice where text or a table was expected; FILE is replaced by the path
+    text: bool = False  # whether it is text, so that an ordinary text may look like it
 
     def cure_of(self, path: Path) -> str:
-        """What to do with this one; its commands can be typed as they stand."""
+        """Advice for this file, with commands that can be typed as they are."""
         return self.cure.replace("FILE", typed(path))
 
 
-EXCEL = FileKind("an Excel workbook", (".xlsx", ".xlsm", ".xls"), "Save the sheet as CSV in UTF-8; give that file.")
-SHEET = FileKind("an OpenDocument spreadsheet", (".ods",), "Save the sheet as CSV, and give that file.")
-DOCUMENT = FileKind("a word processor's file", (".docx", ".doc", ".odt", ".rtf"), "Save it as plain text (UTF-8).")
-NPZ = FileKind("an npz of arrays", (".npz",), "Give it a name that ends in .npz.")
-PACKED = "Unpack it, and give what is in it"
-ZIP = FileKind("a zip archive", (".zip", ".npz"), f"{PACKED}: unzip FILE")
-PICTURE = (
-    "Pictures are learnt from a folder for each label (pets/cat/1.png), or a table with a column of their paths."
+EXCEL = FileKind(
+    "an Excel workbook", (".xlsx", ".xlsm", ".xls"), "Save the sheet as CSV in UTF-8, and use that file."
 )
-SOUND = "Sounds are learnt from a folder for each label (digits/one/1.wav), or a table with a column of their paths."
+SHEET = FileKind("an OpenDocument spreadsheet", (".ods",), "Save the sheet as CSV, and use that file.")
+DOCUMENT = FileKind("a word processor's file", (".docx", ".doc", ".odt", ".rtf"), "Save it as plain text (UTF-8).")
+NPZ = FileKind("an npz of arrays", (".npz",), "Rename it so that it ends in .npz.")
+PACKED = "Unpack it, and use its content"
+ZIP = FileKind("a zip archive", (".zip", ".npz"), f"{PACKED}: unzip FILE")
+PICTURE = "Put pictures into a folder for each label (pets/cat/1.png), or their paths into a column of a table."
+SOUND = "Put sounds into a folder for each label (digits/one/1.wav), or their paths into a column of a table."
 TABLE = "Save it as csv, jsonl or parquet."
-JSON = FileKind("JSON", (".json", ".jsonl", ".ndjson"), "Give it a name that ends in .json or .jsonl.", text=True)
+JSON = FileKind("JSON", (".json", ".jsonl", ".ndjson"), "Rename it so that it ends in .json or .jsonl.", text=True)
 
 SIGNATURES: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
     (re.compile(pattern, re.DOTALL), kind)
@@ -55,59 +55,59 @@ SIGNATURES: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
         (rb"7z\xbc\xaf\x27\x1c", FileKind("a 7z archive", (".7z",), f"{PACKED}: 7z x FILE")),
         (rb"Rar!\x1a\x07", FileKind("a rar archive", (".rar",), f"{PACKED}: unrar x FILE")),
         (rb".{257}ustar", FileKind("a tar archive", (".tar",), f"{PACKED}: tar -xf FILE")),
-        (rb"%PDF-", FileKind("a PDF", (".pdf",), "Take its text out: pdftotext FILE")),
+        (rb"%PDF-", FileKind("a PDF", (".pdf",), "Extract its text: pdftotext FILE")),
         (rb"\x89PNG\r\n\x1a\n", FileKind("a picture (PNG)", (".png",), PICTURE)),
         (rb"\xff\xd8\xff", FileKind("a picture (JPEG)", (".jpg", ".jpeg"), PICTURE)),
         (rb"GIF8[79]a", FileKind("a picture (GIF)", (".gif",), PICTURE)),
         (rb"(II\*\x00|MM\x00\*)", FileKind("a picture (TIFF)", (".tif", ".tiff"), PICTURE)),
-        (rb".{128}DICM", FileKind("a picture (DICOM)", (".dcm", ".dicom"), "Convert it to PNG, of 16 bits.")),
+        (rb".{128}DICM", FileKind("a picture (DICOM)", (".dcm", ".dicom"), "Convert it to PNG with 16 bits.")),
         (rb"RIFF.{4}WEBP", FileKind("a picture (WebP)", (".webp",), PICTURE)),
         (rb"RIFF.{4}WAVE", FileKind("a sound (WAV)", (".wav",), SOUND)),
         (rb"FORM.{4}AIF[FC]", FileKind("a sound (AIFF)", (".aif", ".aiff"), SOUND)),
         (rb"fLaC", FileKind("a sound (FLAC)", (".flac",), SOUND)),
         (rb"OggS", FileKind("a sound (Ogg)", (".ogg", ".oga", ".opus"), SOUND)),
         (rb"ID3", FileKind("a sound (MP3)", (".mp3",), SOUND)),
-        (rb".{4}ftyp", FileKind("a film or a sound (MP4)", (".mp4", ".m4a", ".mov"), SOUND)),
-        (rb"PAR1", FileKind("a parquet file", (".parquet",), "Give it a name that ends in .parquet.")),
-        (rb"\x93NUMPY", FileKind("an npy array", (".npy",), "Give it a name that ends in .npy.")),
+        (rb".{4}ftyp", FileKind("a video or a sound (MP4)", (".mp4", ".m4a", ".mov"), SOUND)),
+        (rb"PAR1", FileKind("a parquet file", (".parquet",), "Rename it so that it ends in .parquet.")),
+        (rb"\x93NUMPY", FileKind("an npy array", (".npy",), "Rename it so that it ends in .npy.")),
         (rb"ARROW1", FileKind("an Arrow (Feather) file", (".arrow", ".feather"), TABLE)),
         (rb"\x89HDF\r\n\x1a\n", FileKind("an HDF5 file", (".h5", ".hdf5"), TABLE)),
         (rb"SQLite format 3\x00", FileKind("a SQLite database", (".db", ".sqlite"), TABLE)),
         (rb"Obj\x01", FileKind("an Avro file", (".avro",), TABLE)),
         (rb"MATLAB 5\.0 MAT-file", FileKind("a MATLAB file", (".mat",), "Save its arrays as .npz.")),
         (rb"\x80[\x02-\x05][\x95\]}()cX]", FileKind("a Python pickle", (".pkl", ".pickle", ".pt", ".pth"),
-            "It cannot be opened without running what it says; save the rows as csv, jsonl or npz.")),
+            "It cannot be opened without running code in it; save the rows as csv, jsonl or npz.")),
         (rb"\s*<(!doctype\s+html|html[\s>])", FileKind("an HTML page", (".html", ".htm", ".xhtml"),
-            "Was a page saved in place of the file? Download it anew.", text=True)),
+            "Was a web page saved instead of the file? Download it again.", text=True)),
         (rb"\s*<\?xml\s", FileKind("XML", (".xml", ".svg", ".rss", ".html", ".xhtml"), TABLE, text=True)),
         (rb"\s*(\[\s*)?\{\s*(\"[^\"\r\n]*\"\s*:|\}\s*$)", JSON),
     )
 )  # fmt: skip
-"""Beginnings, and what has them; the first that fits holds."""
+"""Patterns of first bytes, and their kinds; the first match counts."""
 
 
 def kind_of_file(path: Path) -> FileKind | None:
-    """What a file is by its first bytes; None where these say nothing, as those of plain text and csv. Raises
-    DataError where it cannot be read."""
+    """Return a file's kind by its first bytes; None if they match no kind, as in plain text and csv. Raises DataError
+    if it cannot be read."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     head = re.sub(rb"(?i)^\xef\xbb\xbf", b"", head)
-    lowered = head[:200].lower() + head[200:]  # marks of HTML and XML are written either way
+    lowered = head[:200].lower() + head[200:]  # HTML and XML may be in capitals
     return next((kind for mark, kind in SIGNATURES if mark.match(lowered if kind.text else head)), None)
 
 
 def says(path: Path, kind: FileKind) -> bool:
-    """Whether a file's name says that it is of this kind."""
+    """Whether a file's name has an ending of this kind."""
     return path.name.lower().endswith(kind.endings)
 
 
 def check_name(path: Path) -> None:
-    """Raises DataError for a file that is another thing than its name says, and what to do with it."""
+    """Raise DataError, with advice, for a file of another kind than its name says."""
     kind = kind_of_file(path)
     if kind is not None and not says(path, kind):
         raise DataError(
-            f"{path} is named {path.suffix or 'without an ending'}, and it is {kind.name}.\n{kind.cure_of(path)}"
+            f"{path} is named {path.suffix or 'without an ending'}, but it is {kind.name}.\n{kind.cure_of(path)}"
         )

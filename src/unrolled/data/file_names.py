@@ -1,6 +1,6 @@
-"""Cells that are names of files: of which kind these are, and what to say where nothing reads them.
+"""Recognise cells that are names of files, and refuse them where the files cannot be read.
 
-A column of such names is never read as text in silence: the label often stands in the path.
+A column of such names is never read as text without an option, because the path often contains the label.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from unrolled.errors import DataError, typed
 
 READ = {"sounds": SOUNDS, "pictures": PICTURES}
 UNREAD = {
-    "films": (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv", ".3gp", ".ogv"),
+    "videos": (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv", ".3gp", ".ogv"),
     "documents": (".pdf", ".doc", ".docx", ".odt", ".rtf", ".ppt", ".pptx", ".epub", ".xls", ".xlsx", ".ods", ".ps"),
     "arrays": (".npy", ".npz", ".mat", ".h5", ".hdf5", ".pt", ".pth", ".pkl", ".pickle", ".safetensors"),
     "files of records": (".tfrec", ".tfrecord", ".tfrecords", ".bin", ".dat", ".raw", ".lmdb", ".feather", ".arrow"),
@@ -29,46 +29,46 @@ UNREAD = {
     "pictures in HEIC, SVG and the like": (".heic", ".heif", ".avif", ".svg", ".psd", ".jp2"),
     "points and shapes": (".pcd", ".ply", ".stl", ".las", ".laz"),
 }  # fmt: skip
-"""Kinds of files that have no reader, and the endings of their names."""
+"""Kinds of files that cannot be read, and their endings."""
 TEXTS = {"texts": (".txt", ".md", ".html", ".htm", ".xml", ".json", ".csv", ".tsv", ".jsonl", ".parquet", ".conllu")}
 UNREADABLE = tuple(ending for endings in UNREAD.values() for ending in endings)
 KINDS = {ending: kind for kinds in (READ, UNREAD, TEXTS) for kind, endings in kinds.items() for ending in endings}
-MOST = 0.5  # share of the cells that are names of files from which a column is one of files
-NEARLY_ALL = 0.9  # share of them from which all are of one form: a row may be odd
-SEVERAL, FEWEST = 4, 8  # rows of one file, on average, and files, up to and from which a column may name files
+MOST = 0.5  # share of cells that are names of files, from which a column is one of files
+NEARLY_ALL = 0.9  # share of cells of one form, from which the column has it: single rows may be odd
+SEVERAL, FEWEST = 4, 8  # rows per file, on average, at most, and files, at least, of a column of files
 NAMING = re.compile(
     r"f?(file|path|image|picture|photo|img|pic|sound|audio|wav|clip|video|film|movie|recording|name(?<=fname))s?"
     r"([ _-]?(id|name|file|path|no|number|key|code|hash|uid))*",
     re.IGNORECASE,
 )
-"""Names of columns whose cells, where each is a word or a number of its own, name files."""
+"""Names of columns that name files, if each cell is a different word or number."""
 IDS = re.compile(
     r"(?i:(.*[\W_])?(ids?([ _-]?(code|no|number|name|key|hash)s?)?|item_?ids?|uuid|guid|uid|hash|md5|sha1|sha256))"
     r"|.*[a-z0-9](I[dD]s?|UID)"
 )
 ONE_ID = re.compile(r"(?=.*\d)[\w.-]+")
-"""Columns of ids by their names, and cells that are such: they say nothing of a row, but may name its file."""
+"""Names of columns of ids, and cells that are ids: they say nothing about a row, but may name its file."""
 HASH = re.compile(r"(?=.*\d)([0-9a-f]{10,}|[0-9A-F]{10,}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
-"""Cells that are ids whatever their column is called, where all have one length and some have a letter."""
+"""Cells that are ids whatever the column's name, if all have one length and some have a letter."""
 STORES = "(?:s3a?|gs|gcs|wasbs?|abfss?|hdfs|dbfs|file)://"
 PATH = re.compile(rf"({STORES}|(?!.*://))(?=\S*[^\W\d]\S*\.)[^\s]*[/\\][^\s/\\]+\.[A-Za-z]\w{{0,9}}")
-"""Cells that are paths of files, whatever these are. An address in the web is a text."""
+"""Cells that are paths of any files. A web address is a text."""
 CHESS = r"(?:[pnbrqkPNBRQK1-8]+/){7}[pnbrqkPNBRQK1-8]+$"  # a position, in Forsyth-Edwards notation
 BELOW = re.compile(rf"(?!{CHESS})({STORES}|(?!.*://))(?=.*[^\W\d])[^\s]*[^\s/\\][/\\][^\s/\\]*\d[^\s/\\]*")
-"""Cells such as cat/0001 and fight\\v3: what stands last has a number."""
+"""Cells such as cat/0001 and fight\\v3, whose last part has a number."""
 NUMBERED = re.compile(r"[\w-]*\d[\w-]*(\.[A-Za-z]\w{0,9})")
-"""Cells such as cat_1.xyz: names of files where all have one ending, unless it ends names of computers."""
+"""Cells such as cat_1.xyz: names of files if all have one ending that is no internet domain."""
 DOMAINS = frozenset((".com", ".net", ".org", ".io", ".co", ".edu", ".gov", ".info", ".biz", ".dev", ".app", ".xyz"))
 WEB = re.compile(r"(?i:(.*[\W_])?(ur[il]|link|href|request|endpoint|route|domain|site|page)s?)")
-"""Columns whose cells are addresses in the web, or parts of these, which are texts."""
+"""Names of columns of web addresses, or parts of them, which are texts."""
 ONE_WORD = re.compile(r"[^\s]{1,200}")
-LISTED = re.compile(r"[\s,;|\[\]()'\"]+")  # what stands between names of files that a cell lists
-LONGEST_LIST = 20_000  # characters of a cell that lists names of files
-MOST_FILES = 50_000  # of a table's folder that are looked at to find what cells name
+LISTED = re.compile(r"[\s,;|\[\]()'\"]+")  # between the names of files in a cell
+LONGEST_LIST = 20_000  # characters, at most, of a cell that lists names of files
+MOST_FILES = 50_000  # files of a table's folder, at most, that are compared with cells
 
 
 def ending_of(cell: Cell) -> str | None:
-    """The ending, in small letters, of a cell that is the name of a file of a kind that is known."""
+    """Return the ending, in small letters, of a cell that names a file of a known kind; else None."""
     if not isinstance(cell, str) or len(cell) > 1000 or "\n" in cell:
         return None
     endings = [ending.lower() for ending in Path(cell.strip()).suffixes[-2:]]
@@ -76,8 +76,8 @@ def ending_of(cell: Cell) -> str | None:
 
 
 def names_in(cell: Cell) -> list[str]:
-    """The names of files that a cell lists, each of a kind that is known: a list of them, or a text written so,
-    ['a.png', 'b.png'] or a.png;b.png; none where it is one name, or something else."""
+    """Return the names of files in a cell that lists several, each of a known kind: a list, or a text such as
+    ['a.png', 'b.png'] or a.png;b.png; else none."""
     names = cell if isinstance(cell, list) else []
     if isinstance(cell, str) and len(cell) <= LONGEST_LIST:
         written = cell.strip()
@@ -87,22 +87,22 @@ def names_in(cell: Cell) -> list[str]:
 
 
 def check_no_lists(table: TableFile, column: str, cells: Sequence[Cell]) -> None:
-    """Raises DataError where most of the first cells of a column that is read list names of files."""
+    """Raise DataError if most of an input column's first cells list names of files."""
     listed = [names for cell in cells if (names := names_in(cell))]
     if not listed or len(listed) < MOST * len(cells):
         return
     example, kind = ", ".join(listed[0][:2]), KINDS[ending_of(listed[0][0]) or ""]
     raise DataError(
         f"{table.path}: '{column}' holds lists of names of files ({kind}), such as {example}, …\n"
-        "There is no reader for several files in a row, such as the frames of a film. Give each file a row, with its "
-        "path alone,\nand keep those of a film together: --group FILM. To read the names themselves: --read text."
+        "Several files per row, such as the frames of a video, are not supported. Give each file a row with its "
+        "path only,\nand group those of a video: --group VIDEO. To read the names themselves: --read text."
     )
 
 
 def check_no_files(table: TableFile, column: str, cells: Sequence[Cell], option: str = "--read text") -> None:
-    """Raises DataError where the first cells of a column that would be read as text, or as a number, name files.
+    """Raise DataError if the first cells of a column to be read as text, or as numbers, name files.
 
-    option: what a person types to have the names read as text all the same.
+    option: the option that reads the names as text anyway.
     """
     overruled = f"To read the names themselves: {option}."
     given = [cell for cell in cells if isinstance(cell, str | int) and not isinstance(cell, bool) and cell != ""]
@@ -122,37 +122,37 @@ def check_no_files(table: TableFile, column: str, cells: Sequence[Cell], option:
         raise DataError(
             f"{table.path}: '{column}' holds names of files without their endings, such as {found[0]} for "
             f"{found[1]}.\n"
-            f"Write whole paths from the table's folder into the column, with the ending. {overruled}"
+            f"Write full paths, relative to the table's folder and with the ending, into the column. {overruled}"
         )
     paths = WEB.fullmatch(column) is None and any(_are_nearly_all(form, words) for form in (PATH, BELOW))
     if named or paths or _have_one_ending(words):
         there = [word for word in words if (folder / word).is_file()]
-        what = "files whose kind their names do not say" if there else "files that are not there"
+        what = "files of a kind that is not clear from their names" if there else "files that do not exist"
         raise DataError(
             f"{table.path}: '{column}' names {what}, such as '{words[0]}'.\n"
-            "Write whole paths from the table's folder into the column, with the ending: pictures/1.png. "
+            "Write full paths, relative to the table's folder and with the ending, into the column: pictures/1.png. "
             f"{overruled}"
         )
     if ids or _are_hashes(words):
         raise DataError(
             f"{table.path}: '{column}' holds ids, such as '{words[0]}'.\n"
-            "Where they name pictures or sounds, write whole paths from the table's folder, with the ending: "
+            "If they name pictures or sounds, write full paths, relative to the table's folder and with the ending: "
             "pictures/1.png.\n"
-            f"Where another column is what is read: --input COLUMN. {overruled}"
+            f"If the input is another column: --input COLUMN. {overruled}"
         )
 
 
 def check_no_outputs(path: Path, column: str, cells: Sequence[str]) -> None:
-    """Raises DataError where what would be written, or told apart, are names of files. cells: those that differ."""
+    """Raise DataError if names of files would be generated, or be classes. cells: the different ones."""
     endings = Counter(ending for cell in cells if (ending := ending_of(cell)) is not None)
     if len(cells) < FEWEST or (endings.total() < MOST * len(cells) and not _are_nearly_all(PATH, cells)):
         return
     example = next((cell for cell in cells if ending_of(cell)), cells[0])
     raise DataError(
-        f"{path}: '{column}' would be answered, and holds names of files, such as {example}.\n"
-        f"What is in files is read, never answered. To read them: --input {typed(column)}. Another answer: "
+        f"{path}: '{column}' would be the output, and holds names of files, such as {example}.\n"
+        f"Files can only be inputs. To use them as the input: --input {typed(column)}. To choose another output: "
         "--output COLUMN.\n"
-        "To have the names themselves written: --as text, or told apart: --as label."
+        "To generate the names themselves: --as text; to classify them: --as label."
     )
 
 
@@ -161,20 +161,20 @@ def _are_nearly_all(form: re.Pattern[str], words: Sequence[str]) -> bool:
 
 
 def _tell_apart(words: Sequence[str]) -> bool:
-    """Whether there are about as many words as there would be files: a file may stand in several rows."""
+    """Whether there are enough different words to name files: a file may have several rows."""
     different = len(set(words))
     return different * SEVERAL >= len(words) and different >= min(FEWEST, len(words))
 
 
 def _have_one_ending(words: Sequence[str]) -> bool:
-    """Whether these are like cat_1.xyz and dog_2.xyz."""
+    """Whether the words are like cat_1.xyz and dog_2.xyz."""
     endings = Counter(found[1].lower() for word in words if (found := NUMBERED.fullmatch(word)))
     ending, count = endings.most_common(1)[0] if endings else ("", 0)
     return count >= NEARLY_ALL * len(words) and ending not in DOMAINS
 
 
 def _are_hashes(words: Sequence[str]) -> bool:
-    """Whether these are numbers written in base 16, all of one length: drawn by chance, or of a file's bytes."""
+    """Whether the words are hexadecimal numbers of one length: random ids, or hashes of files."""
     return (
         len(words) > 1
         and len(set(map(len, words))) == 1
@@ -184,7 +184,7 @@ def _are_hashes(words: Sequence[str]) -> bool:
 
 
 def _named(endings: Counter[str], example: str) -> str:
-    """What a column holds whose cells have these endings, and what can be done."""
+    """Describe a column whose cells have these endings, with advice."""
     kinds: Counter[str] = Counter()
     for ending, count in endings.items():
         kinds[KINDS[ending]] += count
@@ -192,32 +192,31 @@ def _named(endings: Counter[str], example: str) -> str:
     listed = ", ".join(dict.fromkeys(endings))
     start = f"holds names of files ({listed}), such as {example}"
     if len(kinds) > 1:
-        said = " and ".join(f"{count} {name}" for name, count in kinds.most_common())
-        cure = f"Of the first rows they are {said}; a column of one kind, sounds or pictures, is read."
+        counts = " and ".join(f"{count} {name}" for name, count in kinds.most_common())
+        cure = f"The first rows have {counts}; a column must have one kind, sounds or pictures."
     elif kind in READ:
         cure = f"Not all of the first rows are {kind}: leave the others out, or fill them in."
     elif kind == "texts":
-        cure = "Put the texts themselves into the column, or give a folder of them."
+        cure = "Put the texts themselves into the column, or use a folder of them."
     else:
         cure = no_reader(next(ending for ending in endings if KINDS[ending] == kind))
     return f"{start}.\n{cure}"
 
 
 def no_reader(ending: str) -> str:
-    """What is said of files whose names have this ending, in small letters, where nothing reads them; "" where
-    something does, or may."""
+    """Say that files with this ending, in small letters, cannot be read; "" if they can, or may."""
     kind = KINDS.get(ending)
     if kind not in UNREAD:
         return ""
     return (
-        f"There is no reader for {kind}; what is read are sounds ({', '.join(SOUNDS[:3])}, …) and pictures "
-        f"({', '.join(PICTURES[:3])}, …)."
+        f"There is no reader for {kind}; only sounds ({', '.join(SOUNDS[:3])}, …) and pictures "
+        f"({', '.join(PICTURES[:3])}, …) can be read."
     )
 
 
 def _with_ending(folder: Path, words: Sequence[str], least: float) -> tuple[str, str] | None:
-    """A word, and the file, from `folder`, that it names without its ending, where so many of the words name one;
-    looked for in it and its folders."""
+    """Return a word, and the file in `folder` or its folders that it names without the ending; None if fewer than
+    `least` words name one."""
     wanted = {Path(word).name: word for word in reversed(words) if "://" not in word}
     found: dict[str, str] = {}
     looked = 0

@@ -1,4 +1,4 @@
-"""Whether a text is still the same, and keeping one that can be read only once."""
+"""Detect changes of a text by its sha256, and save standard input, which can be read only once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import BinaryIO
 from unrolled.data.text import CHUNK, TextFile, file_of_text, judge, list_files, look_at, read_bytes
 from unrolled.errors import DataError, TrainingError
 
-LEFT_FREE = 1 << 28  # bytes of a disk that standard input never takes
+LEFT_FREE = 1 << 28  # bytes of a disk that standard input leaves free
 
 
 def fingerprint(path: str | Path) -> str:
-    """The sha256 of a file's bytes, or of the names and digests of a folder's files that are not binary."""
+    """Return the sha256 of a file's bytes, or of the names and digests of a folder's files that are not binary."""
     path = Path(path)
     if not stat.S_ISDIR(look_at(path).st_mode):
         return digest_of(path)
@@ -26,7 +26,7 @@ def fingerprint(path: str | Path) -> str:
 
 
 def digest_of(path: Path) -> str:
-    """The sha256 of one file's bytes."""
+    """Return the sha256 of one file's bytes."""
     digest = hashlib.sha256()
     for block in read_bytes(TextFile(path, path.name, look_at(path).st_size, "")):
         digest.update(block)
@@ -34,22 +34,22 @@ def digest_of(path: Path) -> str:
 
 
 def join_digests(folder: Path, digests: dict[Path, str]) -> str:
-    """One sha256 for a folder's files, from each one's name in it and its own sha256."""
+    """Combine the names and sha256 of a folder's files into one sha256."""
     lines = (f"{path.relative_to(folder).as_posix()}\0{digests[path]}\n" for path in sorted(digests))
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def keep_standard_input(destination: str | Path, source: BinaryIO | None = None, any_bytes: bool = False) -> int:
-    """Copy standard input to a file, chunk by chunk, so that it can be read again; the bytes copied.
+    """Copy standard input to a file, chunk by chunk, so that it can be read again; return the number of bytes.
 
-    The file is its owner's alone to read (0600), and on the disk when this returns. Raises DataError where nothing
-    came or it cannot be read, where what comes is no text (unless `any_bytes` may be read), before the rest of it is
-    waited for, and where it does not end before the disk is nearly full; TrainingError where it cannot be written.
+    Only the owner can read the file (0600), and it is synced to disk. Raises DataError if the input is empty, cannot
+    be read, or does not end before the disk is nearly full, and, after its first chunk, if it is no text (unless
+    `any_bytes`); TrainingError if the file cannot be written.
     """
     if source is None and sys.stdin is None:
         raise DataError("Standard input is closed. Send some text: cat poems.txt | unroll train -")
     source, destination = sys.stdin.buffer if source is None else source, Path(destination)
-    count, folder = 0, destination.resolve().parent  # of a file without a name: where it was made
+    count, folder = 0, destination.resolve().parent  # reported instead of the file, which may have no name
     try:
         with open(destination, "wb", opener=_own) as kept:
             while block := _read(source):
@@ -59,14 +59,14 @@ def keep_standard_input(destination: str | Path, source: BinaryIO | None = None,
                 if shutil.disk_usage(disk).free < LEFT_FREE + len(block):
                     raise DataError(
                         f"Standard input has not ended after {count:,} bytes, and the disk at {folder} "
-                        "is nearly full.\nDoes it have an end? Give a file, or less: head -c 1G | unroll train -"
+                        "is nearly full.\nDoes it ever end? Use a file, or send less: head -c 1G | unroll train -"
                     )
                 count += kept.write(block)
             kept.flush()
             os.fsync(kept.fileno())
     except OSError as error:
         raise TrainingError(
-            f"Standard input could not be kept in {folder}: {error.strerror}.\n"
+            f"Standard input could not be saved in {folder}: {error.strerror}.\n"
             "Free some space, then send it again; nothing was trained."
         ) from None
     if not count:
@@ -75,7 +75,7 @@ def keep_standard_input(destination: str | Path, source: BinaryIO | None = None,
 
 
 def _check_text(destination: Path, block: bytes) -> None:
-    """Raises DataError where the first block of standard input is no text. It is written for that."""
+    """Write the first block of standard input, and raise DataError if it is no text."""
     destination.write_bytes(block)
     try:
         file_of_text(destination, destination.name, any_bytes=False)

@@ -24,15 +24,15 @@ from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.text import judge, list_files
 from unrolled.errors import DataError
 
-COLUMNS = ("text", "label")  # what a file holds, and the name of the folder that it stands in
+COLUMNS = ("text", "label")  # a file's content, and the name of its folder
 ABOUT = ("readme", "license", "licence", "copying", "notice", "citation", "about", "changelog", "changes")
-FEWEST, LONGEST = 2, 1 << 16  # texts a label folder, and bytes a text, on average
+FEWEST, LONGEST = 2, 1 << 16  # texts per label folder, at least, and bytes per text, at most, on average
 
 
 class FolderTable(TableFile):
-    """Text files in the order of their names. What is no text is passed over and listed in `skipped`. Beside text and
-    label, `part1`, … are the parts of the files' names, and `folder1`, … the folders between the label's and the
-    files, as of a folder of sounds."""
+    """Text files in the order of their names. Other files are listed in `skipped`. Besides text and label there are
+    the columns `part1`, …, the parts of the files' names, and `folder1`, …, the folders between the label's folder
+    and the files, as in a folder of sounds."""
 
     form, label_column, mixed = "folders", "label", False
 
@@ -55,16 +55,18 @@ class FolderTable(TableFile):
         check_not_flat(path, files)
         splits = find_splits(path, files)
         table = cls(labelled_files(path, files)) if splits is None else open_splits(splits, cls)
-        if splits is None and (beside := [file.name for file in files if file.parent == path]):
-            more = f" and {len(beside) - 1:,} more" if len(beside) > 1 else ""
-            table.note = "; ".join(filter(None, [table.note, f"{beside[0]}{more}, beside the folders, left out"]))
-        said = "all of it" if splits is not None else "its folders are labels; all of it"
-        table.note = "; ".join(filter(None, [table.note, f"{said} as one text: --as language"]))
+        if splits is None and (others := [file.name for file in files if file.parent == path]):
+            more = f" and {len(others) - 1:,} more" if len(others) > 1 else ""
+            table.note = "; ".join(
+                filter(None, [table.note, f"{others[0]}{more}, next to the label folders, left out"])
+            )
+        note = "for all of it" if splits is not None else "its folders are labels; for all of it"
+        table.note = "; ".join(filter(None, [table.note, f"{note} as one text: --as language"]))
         labels = table.labelled.labels
         if len(labels) < 2:
             raise DataError(
                 f"{table.path} holds {len(table.labelled.files):,} files in {len(labels)} folders. A folder for each "
-                "label was expected, two or more,\n"
+                "label was expected, at least two,\n"
                 "with texts, sounds or pictures in them: reviews/good/1.txt, reviews/bad/1.txt"
             )
         return table
@@ -85,17 +87,17 @@ class FolderTable(TableFile):
 
 
 def label_folders(path: Path) -> bool:
-    """Whether the texts in a folder stand in a folder for each label, as 20 newsgroups do, and are not the documents
-    of a text: nothing stands beside the folders that is not about them, and nothing further below; they hold two
-    texts or more, none as long as a book, on average. Splits are no labels."""
+    """Whether a folder's texts are in a folder for each label, as in 20 newsgroups, and are not the documents of one
+    text: there is nothing next to the folders except a README and the like, and nothing deeper; on average they hold
+    at least two texts, and a text at most 64 KiB. Folders of splits are no labels."""
     if not path.is_dir() or media_folder(path):
         return False
     files = list_files(path)
     places = [file.relative_to(path).parts for file in files]
     inside = [file for file, parts in zip(files, places, strict=True) if len(parts) == 2]
     labels = {file.parent.name for file in inside}
-    beside = [file for file in files if file.parent == path and file.stem.lower() not in ABOUT]
-    if beside or any(len(parts) > 2 for parts in places) or not 2 <= len(labels) <= MOST_KINDS or hold_splits(labels):
+    others = [file for file in files if file.parent == path and file.stem.lower() not in ABOUT]
+    if others or any(len(parts) > 2 for parts in places) or not 2 <= len(labels) <= MOST_KINDS or hold_splits(labels):
         return False
     written = sum(file.stat().st_size for file in inside)
     return FEWEST * len(labels) <= len(inside) and written <= LONGEST * len(inside)
