@@ -70,11 +70,11 @@ def check_arguments(function: Callable[..., Any], name: str, given: Sequence[Any
             raise OptionError(f"{name}: {parameter} is {_name(hints[parameter])}; got {_shown(value)}.")
 
 
-def check_sizes(part: Any) -> None:
+def check_sizes(component: Any) -> None:
     """Raises OptionError unless the sizes of a component are counts."""
     for name in SIZES:
-        if not _fits(size := getattr(part, name, 1), Count):
-            raise OptionError(f"{type(part).__name__}: {name} is {_name(Count)}; got {_shown(size)}.")
+        if not _fits(size := getattr(component, name, 1), Count):
+            raise OptionError(f"{type(component).__name__}: {name} is {_name(Count)}; got {_shown(size)}.")
 
 
 @cache

@@ -15,16 +15,16 @@ from unrolled.settings import check_choice
 from unrolled.version import __version__
 
 
-def find_device(asked: str) -> str:
+def find_device(requested: str) -> str:
     """The requested device; for "auto" the fastest available one. Raises OptionError."""
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if asked == "auto":
+    if requested == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if available[name])
-    check_choice("--device", asked, ("auto", *available))
-    if not available[asked]:
+    check_choice("--device", requested, ("auto", *available))
+    if not available[requested]:
         known = ", ".join(name for name, usable in available.items() if usable)
-        raise OptionError(f"--device {asked} is not available on this machine; available: {known}.")
-    return asked
+        raise OptionError(f"--device {requested} is not available on this machine; available: {known}.")
+    return requested
 
 
 def environment(device: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from unrolled.opening import CURE, LARGEST, check_own, check_own_folder, check_s
 
 PUBLIC, PRIVATE = 0o666, 0o600  # readable by all, as far as the user's umask allows; readable by the owner alone
 PARTIAL = ".partial-"  # in the hidden names of files that are being written
-LEFT = re.compile(rf"\..+{re.escape(PARTIAL)}\d+")
+PARTIAL_NAME = re.compile(rf"\..+{re.escape(PARTIAL)}\d+")
 LARGEST_JSON = 128 << 20  # bytes
 MOST_VALUES = 5_000_000  # in a JSON file: as Python objects they take a hundred bytes each
 BLOCK = 1 << 16  # bytes searched at once for a line end
@@ -99,11 +99,11 @@ def sweep(folder: str | Path) -> list[Path]:
     Raises RunError where `folder` is a link: its files are not the run's.
     """
     check_own_folder(folder)
-    named = (path for path in Path(folder).iterdir() if LEFT.fullmatch(path.name))
-    left = sorted(path for path in named if stat.S_ISREG(path.lstat().st_mode))
-    for path in left:
+    named = (path for path in Path(folder).iterdir() if PARTIAL_NAME.fullmatch(path.name))
+    removed = sorted(path for path in named if stat.S_ISREG(path.lstat().st_mode))
+    for path in removed:
         path.unlink(missing_ok=True)
-    return left
+    return removed
 
 
 def append_line(path: str | Path, text: str, sync: bool = False, mode: int = PUBLIC) -> None:
@@ -179,7 +179,7 @@ def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
 def unsealed(value: dict[str, Any], source: str, must: bool) -> dict[str, Any]:
     """The object without its checksum. Raises RunError, naming `source`, where that does not match, or where it is
     missing and required (`must`)."""
-    rest = {name: part for name, part in value.items() if name != CHECKSUM}
+    rest = {name: entry for name, entry in value.items() if name != CHECKSUM}
     if CHECKSUM not in value and must:
         raise RunError(f"{source} is damaged: it has no checksum. {CURE}")
     if CHECKSUM in value and value[CHECKSUM] != _checksum(rest):
@@ -257,8 +257,8 @@ def _refuse_constant(name: str) -> None:
 def _refuse_depth(value: Any) -> None:
     level = [value]
     for _ in range(DEEPEST):
-        parts = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
-        level = [one for some in parts for one in some if isinstance(one, dict | list)]
+        children = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [one for some in children for one in some if isinstance(one, dict | list)]
     if level:
         raise RecursionError
 
@@ -267,9 +267,9 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
+        return {key: _finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
+        return [_finite(entry) for entry in value]
     return value
 
 
@@ -301,7 +301,7 @@ def _explained(path: Path, size: int) -> Iterator[None]:
         else:
             why = error.strerror or str(error)
             cure = "Check that its folder exists and is writable, then try again"
-        if any(LEFT.fullmatch(name) for name in path.parts[:-1]):
+        if any(PARTIAL_NAME.fullmatch(name) for name in path.parts[:-1]):
             raise TrainingError(
                 f"The run could not be created: its {path.name} ({size:,} bytes) could not be written: {why}.\n"
                 f"Its folder was removed. {cure}."

@@ -85,25 +85,25 @@ def _read_value(name: str, text: str, hint: Any) -> Any:
 def parse_list(option: str, text: str) -> list[str]:
     """Components separated by commas, "lstm,attention:span=64,heads=2": a `key=value` alone belongs to the component
     before it. Raises OptionError for an empty list, an empty entry or two equal ones."""
-    parts: list[str] = []
+    entries: list[str] = []
     for item in text.split(","):
-        if parts and "=" in item and ":" not in item:
-            parts[-1] += "," + item.strip()
+        if entries and "=" in item and ":" not in item:
+            entries[-1] += "," + item.strip()
         else:
-            parts.append(item.strip())
-    if not all(parts):
+            entries.append(item.strip())
+    if not all(entries):
         raise OptionError(f"{option} is a list with commas between its entries, none of them empty; got '{text}'.")
-    for part in parts:
-        if parts.count(part) > 1:
-            raise OptionError(f"{option} has '{part}' twice; name each once (more --seeds train it more often).")
-    return parts
+    for entry in entries:
+        if entries.count(entry) > 1:
+            raise OptionError(f"{option} has '{entry}' twice; name each once (more --seeds train it more often).")
+    return entries
 
 
 def learnt_model(model: str | None) -> str | None:
     """The trained member in the name of an ensemble; any other name unchanged."""
     if model is None:
         return None
-    return next((part for part in model.split("+") if part not in UNTRAINED), model)
+    return next((member for member in model.split("+") if member not in UNTRAINED), model)
 
 
 def parse_bytes(name: str, text: str | int) -> int:

@@ -101,21 +101,21 @@ def _inside(value: Any, kind: Any, place: str) -> Iterator[Fault]:
     """The faults of the values of a list or an object."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is dict:
-        for name, part in value.items():
-            yield from _faults(part, arguments[1], _below(place, name))
+        for name, item in value.items():
+            yield from _faults(item, arguments[1], _below(place, name))
     elif origin in (list, tuple):
         endless = origin is list or arguments[-1] is Ellipsis
         if not endless and len(value) != len(arguments):
             yield Fault(place, f"a list of {len(value)}", f"a list of {len(arguments)}")
-        for number, (part, of) in enumerate(zip(value, repeat(arguments[0]) if endless else arguments, strict=False)):
-            yield from _faults(part, of, f"{place}[{number}]")
+        for number, (item, of) in enumerate(zip(value, repeat(arguments[0]) if endless else arguments, strict=False)):
+            yield from _faults(item, of, f"{place}[{number}]")
     else:
         fields, required = _fields(kind)
         for name in sorted(required - value.keys()):
             yield Fault(_below(place, name), "missing", _name(fields[name]))
-        for name, part in value.items():
+        for name, item in value.items():
             if name in fields:
-                yield from _faults(part, fields[name], _below(place, name))
+                yield from _faults(item, fields[name], _below(place, name))
             elif dataclasses.is_dataclass(kind):
                 yield Fault(_below(place, name), "present", "no such name")
 

@@ -53,7 +53,7 @@ class Settings:
         return words
 
     @classmethod
-    def from_call(cls, settings: Any, asked: Mapping[str, Any]) -> Self:
+    def from_call(cls, settings: Any, overrides: Mapping[str, Any]) -> Self:
         """The settings of a call from Python: `settings`, or the defaults where it is None, updated by single values.
 
         A path is converted to text, and a number of another library to Python's. Raises OptionError for an unknown
@@ -64,15 +64,15 @@ class Settings:
                 f"Settings are a {cls.__name__}, or single ones by name, steps=500; got a {type(settings).__name__}."
             )
         names = cls.names()
-        for name in asked:
+        for name in overrides:
             if name not in names:
                 raise OptionError(
                     f"No setting is called '{name}'.{nearest(name, names)} There are: {', '.join(names)}."
                 )
-        values = {name: _plain(value) for name, value in asked.items()}
+        values = {name: _plain(value) for name, value in overrides.items()}
         if (fault := find_fault(values, cls)) is not None:
             expected = fault.expected.replace("null", "None").replace("true or false", "True or False")
-            raise OptionError(f"{fault.place} takes {expected}; got {asked[fault.place]!r:.80}.")
+            raise OptionError(f"{fault.place} takes {expected}; got {overrides[fault.place]!r:.80}.")
         return cls(**values) if settings is None else dataclasses.replace(settings, **values)
 
 

@@ -120,15 +120,15 @@ def put(state: State, rows: Tensor, part: State) -> State:
 
 def join(states: Sequence[State]) -> State:
     """One state with the rows of all, in order."""
-    return map_leaves(lambda *parts: torch.cat(_level(*parts)), *states)
+    return map_leaves(lambda *tensors: torch.cat(_level(*tensors)), *states)
 
 
-def _level(*parts: Tensor) -> tuple[Tensor, ...]:
+def _level(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Leaves padded to the places of the longest one."""
-    if parts[0].dim() < 2 or len({part.shape[1] for part in parts}) == 1:
-        return parts
-    longest = max(part.shape[1] for part in parts)
-    return tuple(F.pad(part, (0, 0) * (part.dim() - 2) + (0, longest - part.shape[1])) for part in parts)
+    if tensors[0].dim() < 2 or len({tensor.shape[1] for tensor in tensors}) == 1:
+        return tensors
+    longest = max(tensor.shape[1] for tensor in tensors)
+    return tuple(F.pad(tensor, (0, 0) * (tensor.dim() - 2) + (0, longest - tensor.shape[1])) for tensor in tensors)
 
 
 def detach(state: State) -> State:

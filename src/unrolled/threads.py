@@ -20,14 +20,14 @@ def processor_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def threads_for(asked: int | None) -> int:
+def threads_for(requested: int | None) -> int:
     """The requested number of threads, at most the number of cores; without a request all cores, or OMP_NUM_THREADS,
     by which users of shared machines limit every program."""
     cores = processor_threads()
-    if asked is None:
+    if requested is None:
         wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # a list gives nested levels
-        asked = int(wanted) if wanted.isascii() and wanted.isdigit() and int(wanted) > 0 else cores
-    return max(1, min(asked, cores))
+        requested = int(wanted) if wanted.isascii() and wanted.isdigit() and int(wanted) > 0 else cores
+    return max(1, min(requested, cores))
 
 
 @contextmanager
@@ -99,9 +99,9 @@ class ThreadChoice:
     """The number of threads for a run's predictions: the requested one, else the faster one, measured on its first
     work."""
 
-    def __init__(self, asked: int | None = None) -> None:
-        self._most = threads_for(asked)
-        self._chosen = self._most if asked is not None else None
+    def __init__(self, requested: int | None = None) -> None:
+        self._most = threads_for(requested)
+        self._chosen = self._most if requested is not None else None
 
     def settle(self, work: Callable[[], object]) -> int:
         """The number of threads; the first call times `work`."""

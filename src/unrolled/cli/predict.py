@@ -74,7 +74,7 @@ def predict(
         for line in tag_conllu(model, source):
             say(line)
         return
-    answers = model.predict(
+    predictions = model.predict(
         _lines(model, source, text or []),
         top=settings.top, every=settings.every, generation=generation, attention=settings.attention,
     )  # fmt: skip
@@ -83,13 +83,13 @@ def predict(
             "\t".join(f"{name}\t{CONFIDENCE[output.kind]}" for name, output in model.outputs.items()) + "\ttext",
             quiet,
         )
-    for answer in _in_order(answers, skip_empty, json, quiet):
+    for prediction in _in_order(predictions, skip_empty, json, quiet):
         if json:
-            print_json(answer.as_dict())
-        elif answer.empty or answer.error:
-            say("\t\t" * len(model.outputs) + _in_line(answer.text))
+            print_json(prediction.as_dict())
+        elif prediction.empty or prediction.error:
+            say("\t\t" * len(model.outputs) + _in_line(prediction.text))
         else:
-            say(_line(answer, model.outputs, settings.top or 1))
+            say(_line(prediction, model.outputs, settings.top or 1))
 
 
 def _generation(settings: PredictSettings) -> Choice | None:
@@ -138,20 +138,20 @@ def _split_paths(paths: list[str], has_text: bool) -> tuple[str | None, str | No
     return None, paths[0] if paths else "-"
 
 
-def _in_order(answers: Iterable[Answer], skip_empty: bool, json: bool, quiet: bool) -> Iterator[Answer]:
+def _in_order(predictions: Iterable[Answer], skip_empty: bool, json: bool, quiet: bool) -> Iterator[Answer]:
     """All predictions in order. An input that could not be read gets a note with the reason, or an object in JSON.
     Empty inputs are left out on request, and counted at the end. Raises DataError where nothing could be read."""
     bad = read = empty = 0
     held: list[Answer] = []  # unreadable inputs before the first readable one
-    for answer in answers:
-        bad, empty = bad + bool(answer.error), empty + answer.empty
-        read += not answer.error and not answer.empty
-        if not (skip_empty and answer.empty):
-            held.append(answer)
+    for prediction in predictions:
+        bad, empty = bad + bool(prediction.error), empty + prediction.empty
+        read += not prediction.error and not prediction.empty
+        if not (skip_empty and prediction.empty):
+            held.append(prediction)
         if json or read or not bad:
             yield from _with_notes(held, json)
             held = []
-    faults = [answer.error for answer in held if answer.error]
+    faults = [prediction.error for prediction in held if prediction.error]
     if bad and not read:
         if len(faults) == 1:
             raise DataError(faults[0])
@@ -168,21 +168,21 @@ def _in_order(answers: Iterable[Answer], skip_empty: bool, json: bool, quiet: bo
         note(f"{empty:,} inputs are empty and have empty predictions; --skip-empty leaves them out.", quiet)
 
 
-def _with_notes(answers: Iterable[Answer], json: bool) -> Iterator[Answer]:
+def _with_notes(predictions: Iterable[Answer], json: bool) -> Iterator[Answer]:
     """The same predictions; a note gives the reason where an input could not be read."""
-    for answer in answers:
-        if answer.error and not json:
-            note(answer.error.splitlines()[0])
-        yield answer
+    for prediction in predictions:
+        if prediction.error and not json:
+            note(prediction.error.splitlines()[0])
+        yield prediction
 
 
-def _line(answer: Answer, outputs: Iterable[str], top: int) -> str:
+def _line(prediction: Answer, outputs: Iterable[str], top: int) -> str:
     from unrolled.data.written_numbers import write_number
 
     cells = []
     for name in outputs:
-        if name in answer.values:
-            found = answer.values[name]
+        if name in prediction.values:
+            found = prediction.values[name]
             scales = [one.high - one.low for one in found]
             values, lows, highs = (
                 [write_number(getattr(one, end), scale) for one, scale in zip(found, scales, strict=True)]
@@ -190,20 +190,24 @@ def _line(answer: Answer, outputs: Iterable[str], top: int) -> str:
             )
             intervals = ", ".join(f"{low} to {high}" for low, high in zip(lows, highs, strict=True))
             cells.append(f"{' '.join(values)}\t{intervals}")
-        elif name in answer.texts:
-            cells.append(f"{_in_line(answer.texts[name].text)}\t{answer.texts[name].score:.3f}")
-        elif name in answer.tags:
-            words = answer.tags[name]
+        elif name in prediction.texts:
+            cells.append(f"{_in_line(prediction.texts[name].text)}\t{prediction.texts[name].score:.3f}")
+        elif name in prediction.tags:
+            words = prediction.tags[name]
             least = min((ranked[0][1] for ranked in words), default=1.0)
             cells.append(
                 f"{' '.join('|'.join(_in_line(label) for label, _ in ranked[:top]) for ranked in words)}\t{least:.3f}"
             )
         else:
-            kept = answer.sets[name][: len(answer.chosen(name))] if name in answer.sets else answer.labels[name][:top]
+            kept = (
+                prediction.sets[name][: len(prediction.chosen(name))]
+                if name in prediction.sets
+                else prediction.labels[name][:top]
+            )
             cells.append(
                 "\t".join((", ".join(_in_line(label) for label, _ in kept), ", ".join(f"{c:.3f}" for _, c in kept)))
             )
-    return "\t".join([*cells, _in_line(answer.text)])
+    return "\t".join([*cells, _in_line(prediction.text)])
 
 
 def _in_line(text: str) -> str:

@@ -116,20 +116,20 @@ def start_facts(training: Training) -> dict[str, object]:
 def report_line(report: Report, items: str = "symbols") -> str:
     """A report in one line."""
     left = "" if report.seconds_left is None else f", {clock(report.seconds_left)} left"
-    parts = [
+    fields = [
         f"step {report.step:,} of {report.steps:,} ({report.progress:.0%})",
         f"{clock(report.seconds)} gone{left}",
     ]
     if report.step > 0:  # before the first update there is no training loss and no speed
-        parts.append(f"loss {report.loss:.3f}")
+        fields.append(f"loss {report.loss:.3f}")
     if report.validation is not None:
-        parts.append(f"validation {report.validation:.3f}")
+        fields.append(f"validation {report.validation:.3f}")
     if report.step > 0:
-        parts.append(f"{report.symbols_a_second:,.0f} {items}/s")
-    parts.append(byte_count(report.bytes_in_use))
+        fields.append(f"{report.symbols_a_second:,.0f} {items}/s")
+    fields.append(byte_count(report.bytes_in_use))
     if (copied := copied_line(report)) is not None:
-        parts.append(copied)
-    return "  ".join(parts)
+        fields.append(copied)
+    return "  ".join(fields)
 
 
 def indent(text: str) -> str:

@@ -174,16 +174,16 @@ def follow_folds(data: str, settings: TrainOptions, interrupts: Interrupts, json
 
 
 def _conclude(training: Training, json: bool, quiet: bool) -> None:
-    verdict, fold = training.verdict, training.options.fold
+    summary, fold = training.verdict, training.options.fold
     if json:
-        facts = verdict.as_dict() if verdict is not None else {}
+        facts = summary.as_dict() if summary is not None else {}
         numbered = {} if fold is None else {"fold": fold}
         print_json(
             {"kind": "end", "stopped": training.stopped} | numbered | start_facts(training) | {"verdict": facts}
         )
-    elif verdict is not None:
+    elif summary is not None:
         heading = [] if fold is None else [f"Fold {fold} of {training.options.folds}:"]
-        say("\n".join([*heading, *verdict.lines]))
+        say("\n".join([*heading, *summary.lines]))
     if training.stopped:
         again = fold is not None
         how = (

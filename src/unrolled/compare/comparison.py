@@ -49,11 +49,11 @@ from unrolled.tasks.resolve import look, resolve
 
 FORMAT = 1
 OTHER = "Give another folder: --out OTHER"
-LINE_OUT = f"Take that line out; its cell is trained again. {OTHER}"
+LINE_CURE = f"Take that line out; its cell is trained again. {OTHER}"
 MINUTES, TASK_MINUTES = 2.0, 0.5  # for each training, where no budget was requested
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130  # exit codes of the process of a training
-OF_TEXTS = ("documents", "no_header", "kind", "symbols")  # options for reading a text
-OF_TRAINING = ("minutes", "steps", "size", "depth", "no_header", "symbols", "seed", "threads", "device")
+TEXT_OPTIONS = ("documents", "no_header", "kind", "symbols")  # options for reading a text
+TRAINING_OPTIONS = ("minutes", "steps", "size", "depth", "no_header", "symbols", "seed", "threads", "device")
 PAUSE = 0.5  # seconds between polls of a training
 CHILD = [sys.executable, "-I" if sys.flags.isolated else "-P", "-m", "unrolled.compare.child"]
 """The command of a training's process: with -P, a file torch.py in the working folder is not imported."""
@@ -103,7 +103,7 @@ class Comparison:
                 "A comparison reads its text more than once. Give a file or a folder, not standard input."
             )
         if self.task:
-            refuse_of_texts(self.data, settings)
+            refuse_text_options(self.data, settings)
         elif settings.lag is not None:
             known = ", ".join(TASKS)
             raise OptionError(
@@ -144,7 +144,7 @@ class Comparison:
         )  # fmt: skip
         task = resolve(self.data, options) if look(self.data, options).text else None
         if not isinstance(task, Language):
-            raise no_text(self.data, CompareSettings(**self.asked["asked"]), settings.out)
+            raise no_text_error(self.data, CompareSettings(**self.asked["asked"]), settings.out)
         return task.corpus
 
     def _make_folder(self) -> None:
@@ -169,12 +169,12 @@ class Comparison:
             return {}
         fileio.mend_lines(path)
         known: dict[Cell, dict[str, Any]] = {}
-        for number, line in enumerate(fileio.read_json_lines(path, LINE_OUT), start=1):
+        for number, line in enumerate(fileio.read_json_lines(path, LINE_CURE), start=1):
             try:
                 cell, result = Cell(**line["cell"]), dict(line["result"])
             except (KeyError, TypeError, ValueError):
                 raise RunError(
-                    f"{path}, line {number}, is damaged: not the result of a training. {LINE_OUT}"
+                    f"{path}, line {number}, is damaged: not the result of a training. {LINE_CURE}"
                 ) from None
             known[cell] = result
         return {
@@ -188,7 +188,7 @@ class Comparison:
 
     def __iter__(self) -> Iterator[str]:
         for cell in self.missing:
-            place = f"{self.cells.index(cell) + 1} of {len(self.cells)}: {cell_words(cell)}"
+            place = f"{self.cells.index(cell) + 1} of {len(self.cells)}: {cell_text(cell)}"
             yield place + self._forecast.left(self.missing)
             started = time.monotonic()
             try:
@@ -323,24 +323,24 @@ class Comparison:
         ]
 
 
-def refuse_of_texts(task: str, settings: CompareSettings) -> None:
+def refuse_text_options(task: str, settings: CompareSettings) -> None:
     """Raises OptionError for an option for reading a text, in a comparison on a task."""
-    for name in OF_TEXTS:
+    for name in TEXT_OPTIONS:
         if getattr(settings, name) != getattr(CompareSettings(), name):
             raise OptionError(f"{option_name(name)} applies to texts, and {task} is a task. Leave it out.")
 
 
-def no_text(data: str, asked: CompareSettings, out: str | None) -> DataError:
-    """The error for data from which a training predicts labels or numbers. asked: as typed, without the folder."""
+def no_text_error(data: str, settings: CompareSettings, out: str | None) -> DataError:
+    """The error for data from which a training predicts labels or numbers. settings: as typed, without the folder."""
     what = "a folder of labelled files" if Path(data).is_dir() else "a table"
-    shared = TrainOptions(**{name: getattr(asked, name) for name in OF_TRAINING})
+    shared = TrainOptions(**{name: getattr(settings, name) for name in TRAINING_OPTIONS})
     lines = [
         f"{data} is {what}, and models are compared on a text or a task.",
         f"To compare a net with the linear model on it: {command('train', data, *shared.options())}",
     ]
     with suppress(DataError):  # it contains no text
         read_documents(data)
-        words = [*replace(asked, kind=Language.kind).options(), *(["--out", Path(out)] if out else [])]
+        words = [*replace(settings, kind=Language.kind).options(), *(["--out", Path(out)] if out else [])]
         lines.append(f"To compare models on all of it, as one text: {command('compare', data, *words)}")
     return DataError("\n".join(lines))
 
@@ -360,7 +360,7 @@ def first_line(thing: Any) -> str:
     return (thing.__doc__ or "").splitlines()[0]
 
 
-def cell_words(cell: Cell) -> str:
+def cell_text(cell: Cell) -> str:
     """A cell as text."""
     lag = "" if cell.lag is None else f" at lag {cell.lag:,}"
     gradient = "" if cell.gradient in (COUNTED, "full") else f" by {cell.gradient}"

@@ -44,14 +44,14 @@ def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[
     training, validation, test = (
         Diagnostic(task, cell.lag or 1, ROWS, seed) for seed in (3 * cell.seed, 3 * cell.seed + 1, 3 * cell.seed + 2)
     )
-    asked, shape = asked_of(task, cell, settings)
-    device, threads = find_device(asked.device), threads_for(asked.threads)
-    if asked.steps is not None:
-        plan = plan_steps(asked, shape, device, threads)
+    options, shape = asked_of(task, cell, settings)
+    device, threads = find_device(options.device), threads_for(options.threads)
+    if options.steps is not None:
+        plan = plan_steps(options, shape, device, threads)
     else:
-        plan = plan_minutes(asked, shape, device, threads, 0.85 * 60 * (asked.minutes or 1))
+        plan = plan_minutes(options, shape, device, threads, 0.85 * 60 * (options.minutes or 1))
     plan = replace(plan, precision="float32", report_every=max(1, plan.steps // LOOKS))
-    learning = learn(cell, plan, (training, validation, test), started + 60 * (asked.minutes or math.inf))
+    learning = learn(cell, plan, (training, validation, test), started + 60 * (options.minutes or math.inf))
     for known in by_threads(learning, lambda: plan.threads):
         yield known | {"seconds": time.monotonic() - started}
 
@@ -93,8 +93,8 @@ def asked_of(task: str, cell: Cell, settings: CompareSettings) -> tuple[TrainOpt
     """The options of a cell's training, and the task from which its plan is made."""
     diagnostic = Diagnostic(task, cell.lag or 1, ROWS, 0)
     sizes = {cell.model: (settings.size or SIZE, settings.depth or depth_of(cell.model))}
-    asked = replace(train_settings(settings, cell, sizes), window=diagnostic.steps, batch=ROWS, dropout=0.0)
-    return asked, Task(diagnostic.symbols, ENDLESS, diagnostic.steps)
+    options = replace(train_settings(settings, cell, sizes), window=diagnostic.steps, batch=ROWS, dropout=0.0)
+    return options, Task(diagnostic.symbols, ENDLESS, diagnostic.steps)
 
 
 def depth_of(model: str) -> int:

@@ -19,10 +19,10 @@ from unrolled.training.measure import rehearse_language, seconds_an_update
 from unrolled.training.plan import Plan
 from unrolled.training.planning import PROBED_SIZE, Task, plan_steps, shape
 
-STARTING = 4.0  # seconds in which a training's process starts and reads a short text
-REACHING = 12.0  # seconds that measuring the reach takes, about
-STREAMED = 2.0  # seconds of timing its model step by step at the end
-COUNTED_A_SECOND = 80_000  # tokens that an n-gram counts and scores per second
+START_SECONDS = 4.0  # seconds in which a training's process starts and reads a short text
+REACH_SECONDS = 12.0  # seconds that measuring the reach takes, about
+STREAM_SECONDS = 2.0  # seconds of timing its model step by step at the end
+NGRAM_TOKENS_A_SECOND = 80_000  # tokens that an n-gram counts and scores per second
 FORWARD = 1 / 3  # of an update: the forward pass
 
 
@@ -64,36 +64,36 @@ class Forecast:
         return find_device(self.settings.device), threads_for(self.settings.threads)
 
     def _of_task(self, cell: Cell, task: str) -> float:
-        asked, shapes = asked_of(task, cell, self.settings)
-        if asked.steps is None:
-            return 60 * (asked.minutes or 0)  # the maximum: it ends once it makes no mistakes
-        plan = replace(plan_steps(asked, shapes, *self._machine), precision="float32")
+        options, shapes = asked_of(task, cell, self.settings)
+        if options.steps is None:
+            return 60 * (options.minutes or 0)  # the maximum: it ends once it makes no mistakes
+        plan = replace(plan_steps(options, shapes, *self._machine), precision="float32")
         validated = FORWARD * (min(LOOKS, plan.steps) * VALIDATED + TESTED)
         return (plan.steps + validated) * seconds_an_update(plan, rehearse_language(shapes.symbols))
 
     def _of_text(self, cell: Cell, corpus: Corpus) -> float:
         """Training, then the validation split and a stream in one row, the reach, and the timing of steps."""
         task, validation = task_of(corpus), corpus.targets("validation")
-        counting = corpus.targets("training") / COUNTED_A_SECOND
-        measuring = STARTING + REACHING + STREAMED
+        counting = corpus.targets("training") / NGRAM_TOKENS_A_SECOND
+        measuring = START_SECONDS + REACH_SECONDS + STREAM_SECONDS
         if cell.gradient == COUNTED:
             return counting + measuring
-        asked = train_settings(self.settings, cell, self.sizes)
-        plan = self._plan(asked.of_learnt(), task)
+        options = train_settings(self.settings, cell, self.sizes)
+        plan = self._plan(options.of_learnt(), task)
         pace = seconds_an_update(plan, rehearse_language(task.symbols))
         reading = FORWARD * ONE_ROW * pace / (plan.batch * plan.window)  # seconds per token
-        if asked.steps is None:
-            training = 60 * (asked.minutes or 0)
+        if options.steps is None:
+            training = 60 * (options.minutes or 0)
         else:
             validations = 1 + plan.steps // plan.validate_every
             training = plan.steps * pace + validations * reading * min(validation, plan.validation) + counting
         return training + measuring + reading * (validation + STEPS[-1])
 
-    def _plan(self, asked: TrainOptions, task: Task) -> Plan:
-        if asked.steps is not None:
-            return plan_steps(asked, task, *self._machine)
-        size = asked.size or PROBED_SIZE
-        return shape(asked, task, *self._machine, size, asked.depth or 1, task.training)
+    def _plan(self, options: TrainOptions, task: Task) -> Plan:
+        if options.steps is not None:
+            return plan_steps(options, task, *self._machine)
+        size = options.size or PROBED_SIZE
+        return shape(options, task, *self._machine, size, options.depth or 1, task.training)
 
 
 def _words(seconds: float) -> str:

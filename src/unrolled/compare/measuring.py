@@ -18,7 +18,7 @@ from unrolled.metrics.surprise import evaluate
 from unrolled.run import LanguageModelRun, load
 from unrolled.rundir.folder import RunFolder
 
-READ = 100_000  # maximum tokens of the validation split, for timing and state
+MOST_TOKENS = 100_000  # maximum tokens of the validation split, for timing and state
 
 
 def finished(path: Path) -> bool:
@@ -47,22 +47,22 @@ def load_model(path: Path) -> LanguageModelRun:
 def validation_symbols(run: LanguageModelRun) -> Any:
     """The tokens of a run's validation split, in order (N,)."""
     corpus = run.read_corpus()
-    parts = [inputs for inputs, _ in part_rows(corpus, "validation", READ)]
-    if not parts or not sum(map(len, parts)):
+    chunks = [inputs for inputs, _ in part_rows(corpus, "validation", MOST_TOKENS)]
+    if not chunks or not sum(map(len, chunks)):
         raise DataError(
             "The text is too short for a validation split, and models are compared on it. Give a longer text."
         )
-    return np.concatenate(parts)
+    return np.concatenate(chunks)
 
 
 def measure(path: Path) -> dict[str, Any]:
     """The score and the costs of a finished run, on its validation split."""
     run = load_model(path)
-    symbols = validation_symbols(run)
+    tokens = validation_symbols(run)
     corpus = run.read_corpus()
     score = evaluate(run.model, part_rows(corpus, "validation"), run.table.characters)
     reports = run.folder.read_reports()
-    stream: Tensor = torch.from_numpy(np.resize(symbols, STEPS[-1]).astype(np.int64))
+    stream: Tensor = torch.from_numpy(np.resize(tokens, STEPS[-1]).astype(np.int64))
     speeds = [report["symbols_a_second"] for report in reports if report.get("symbols_a_second")]
     facts, reach = run.info(), run.reach()
     return {

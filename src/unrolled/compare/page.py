@@ -105,8 +105,8 @@ def _draw_lags(axes: Axes, rows: Sequence[Row]) -> None:
         (line,) = axes.plot(lags, [row["accuracy"] for row in own], marker="o", label=name)
         low, high = ([row["spread"][end] for row in own] for end in (0, 1))
         axes.fill_between(lags, low, high, alpha=0.15, color=line.get_color())
-    if chance := next((row["chance"] for row in rows if "chance" in row), None):
-        axes.axhline(chance, color="grey", linestyle=":", label="random guess")
+    if guess := next((row["chance"] for row in rows if "chance" in row), None):
+        axes.axhline(guess, color="grey", linestyle=":", label="random guess")
     axes.set(xscale="log", xlabel="lag in steps", ylabel="accuracy", ylim=(0, 1.03))
     _label_ticks(axes, sorted({row["lag"] for row in rows}))
 

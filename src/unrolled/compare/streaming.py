@@ -22,20 +22,20 @@ TIMED = 100  # tokens per turn
 TURNS = 7
 
 
-def state_bytes(model: Unrolling, symbols: Tensor) -> dict[int, int]:
-    """Bytes of one row's state after 100 and after 10,000 steps of symbols (10,000,)."""
-    sizes, state, read = {}, model.start(1), 0
+def state_bytes(model: Unrolling, tokens: Tensor) -> dict[int, int]:
+    """Bytes of one row's state after 100 and after 10,000 steps of tokens (10,000,)."""
+    sizes, state, done = {}, model.start(1), 0
     with torch.no_grad():
         for steps in STEPS:
-            while read < steps:
-                chunk = symbols[read : min(read + CHUNK, steps)]
+            while done < steps:
+                chunk = tokens[done : min(done + CHUNK, steps)]
                 _, state = model.unroll(chunk[None], state)
-                read += len(chunk)
+                done += len(chunk)
             sizes[steps] = count_bytes(state)
     return sizes
 
 
-def time_streams(models: Sequence[LanguageModel | NGram | Mixture], symbols: Tensor) -> list[float]:
+def time_streams(models: Sequence[LanguageModel | NGram | Mixture], tokens: Tensor) -> list[float]:
     """Milliseconds per token of each model, stepping one row: medians over turns that alternate between models."""
     states: list[State] = [model.start(1) for model in models]
     taken: list[list[float]] = [[] for _ in models]
@@ -44,7 +44,7 @@ def time_streams(models: Sequence[LanguageModel | NGram | Mixture], symbols: Ten
             for k, model in enumerate(models):
                 started = time.perf_counter()
                 for at in range(turn * TIMED, (turn + 1) * TIMED):
-                    _, states[k] = model.step(symbols[at : at + 1], states[k])
+                    _, states[k] = model.step(tokens[at : at + 1], states[k])
                 if turn:  # the first is a warm-up
                     taken[k].append((time.perf_counter() - started) / TIMED * 1000)
     return [statistics.median(times) for times in taken]

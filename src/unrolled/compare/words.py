@@ -11,7 +11,7 @@ from unrolled.compare.cells import COUNTED
 from unrolled.metrics.surprise import student_t
 
 Row = dict[str, Any]
-KEPT = 0.9  # accuracy from which a task counts as learnt
+LEARNT_ACCURACY = 0.9  # accuracy from which a task counts as learnt
 
 
 def name_of(row: Row) -> str:
@@ -64,15 +64,17 @@ def _on_a_task(rows: Sequence[Row]) -> list[str]:
     lines = []
     for name in dict.fromkeys(map(name_of, rows)):
         own = sorted((row for row in rows if name_of(row) == name), key=lambda row: row["lag"])
-        kept = [row["lag"] for row in own if row["accuracy"] >= KEPT]
-        lost = [row["lag"] for row in own if row["accuracy"] < KEPT]
-        if not lost:
+        learnt = [row["lag"] for row in own if row["accuracy"] >= LEARNT_ACCURACY]
+        missed = [row["lag"] for row in own if row["accuracy"] < LEARNT_ACCURACY]
+        if not missed:
             lines.append(f"{name} learnt the task at every lag, up to {own[-1]['lag']:,}.")
-        elif not kept:
+        elif not learnt:
             lines.append(f"{name} learnt the task at no lag.")
         else:
-            lines.append(f"{name} learnt the task at {_lags(kept)} and not at {_lags(lost)}.")
-    lines.append(f"Learnt means a mean accuracy of at least {KEPT:.0%} over seeds. A longer budget may give more.")
+            lines.append(f"{name} learnt the task at {_lags(learnt)} and not at {_lags(missed)}.")
+    lines.append(
+        f"Learnt means a mean accuracy of at least {LEARNT_ACCURACY:.0%} over seeds. A longer budget may give more."
+    )
     return lines
 
 
