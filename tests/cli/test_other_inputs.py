@@ -242,7 +242,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train prices.csv --augment yes", ("--augment applies to sounds and pictures",)),
     ("train prices.csv --augment maybe", ("--augment is one of auto, yes, no", "got 'maybe'")),
     ("train prices.csv --read vector", ("--read is one of", "did you mean 'vectors'?")),
-    ("train prices.csv --read sound", ("a row has one sound", "--input names 2 columns")),
+    ("train prices.csv --read sound", ("an input of kind sound is one column", "--input names 2 columns")),
     (
         "train prices.csv --read sound --input size --output price",
         ("there is no file", "paths are relative to the table's folder"),
@@ -270,7 +270,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train steps.csv --sequence who", ("steps.csv, row 62", "'who' s4 begins again here", "sort the table")),
     ("train holes.csv", ("holes.csv, row 3", "'rooms' is empty", "--skip-empty")),
     ("train other.csv --as value --output price", ("other.csv, row 2", "'price' is 'much'")),
-    ("train one", ("one holds 1 sounds in 1 folder", "a folder for each label")),
+    ("train one", ("one holds 1 audio files in 1 folder", "a folder for each label")),
     ("train damaged", ("damaged: 3 of 20 cannot be read",)),
     ("predict priced words.txt", ("'many rooms' is not a list of numbers", "0.5 1.2 3")),
     ("predict priced --text 1,2,3", ("3 numbers per step; 2 were expected",)),

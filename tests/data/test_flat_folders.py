@@ -21,7 +21,7 @@ def touch(folder: Path, *names: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", [None, "label"])
-@pytest.mark.parametrize(("ending", "said"), [("wav", "sounds"), ("png", "pictures")])
+@pytest.mark.parametrize(("ending", "said"), [("wav", "audio files"), ("png", "images")])
 def test_files_side_by_side_ask_for_labels(ending: str, said: str, kind: str | None, tmp_path: Path) -> None:
     path = touch(tmp_path, *(f"{number % 10}_jackson_{number}.{ending}" for number in range(48)), "README.txt")
     with pytest.raises(

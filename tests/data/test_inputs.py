@@ -179,18 +179,18 @@ def test_columns_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
         examples(path, input="a,word", output="y")
     pictures = np.zeros((20, 4, 4), np.uint8)
     np.savez(tmp_path / "t.npz", a=pictures, b=pictures, y=np.arange(20) % 2)
-    with pytest.raises(OptionError, match=r"A row has one picture; --input names 2 columns"):
+    with pytest.raises(OptionError, match=r"An input of kind picture is one column; --input names 2 columns"):
         examples(tmp_path / "t.npz", input="a,b", output="y")
 
 
 def test_arrays_that_are_no_pictures_are_refused() -> None:
     taken = PictureInput(2, 2, grey=True)
     assert taken.take((np.full((2, 2), 7.0),), "t, row 1").dtype == np.uint8
-    with pytest.raises(DataError, match=r"t, row 1: a picture of shape \(3, 2, 1\); \(2, 2, 1\) was expected"):
+    with pytest.raises(DataError, match=r"t, row 1: an image of shape \(3, 2, 1\); \(2, 2, 1\) was expected"):
         taken.take((np.zeros((3, 2), np.uint8),), "t, row 1")
     with pytest.raises(DataError, match=r"t, row 1: numbers that are not bytes.*\n.*astype\(numpy\.uint8\)"):
         taken.take((np.full((2, 2), 0.5),), "t, row 1")
-    with pytest.raises(DataError, match=r"t, row 1: an array of shape \(4,\); a picture has height, width"):
+    with pytest.raises(DataError, match=r"t, row 1: an array of shape \(4,\); an image has height, width"):
         taken.take((np.zeros(4, np.uint8),), "t, row 1")
     with pytest.raises(DataError, match=r"t, row 1: an array of numbers, where a text was expected"):
         TextInput().take((np.zeros(4),), "t, row 1")

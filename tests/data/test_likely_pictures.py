@@ -14,7 +14,7 @@ from unrolled.run import info_data
 
 DICE = np.random.default_rng(0)
 LABELS = np.arange(60) % 2
-SAID = "may be pictures, but each of their rows is read as a step; as pictures: "
+SAID = "may be images, but each of their rows is read as a step; as images: "
 PICTURES: dict[str, tuple[NDArray[Any], str, str]] = {
     "floats": (DICE.random((60, 3, 12, 12)).astype(np.float32), "3 x 12 x 12", "(255 * x).astype(numpy.uint8)"),
     "whole numbers": (DICE.integers(0, 256, (60, 3, 32, 32)), "3 x 32 x 32", "--read picture"),
@@ -57,4 +57,4 @@ OTHERS: dict[str, NDArray[Any]] = {
 @pytest.mark.parametrize("case", OTHERS)
 def test_other_arrays_are_not(case: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=OTHERS[case], y=LABELS)
-    assert "may be pictures" not in info_data(tmp_path / "a.npz")["description"]
+    assert "may be images" not in info_data(tmp_path / "a.npz")["description"]

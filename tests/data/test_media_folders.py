@@ -79,7 +79,7 @@ def test_a_few_of_the_other_kind_are_left_out_and_many_refused(tmp_path: Path) -
     assert table.columns == ("sound", "label")
     assert table.skipped == (tmp_path / "a/cover.jpg", tmp_path / "b/cover.jpg")
     fill(tmp_path, "a/back.jpg")
-    with pytest.raises(DataError, match=r"holds 6 sounds and 3 pictures; only one kind was expected\.\nPut them"):
+    with pytest.raises(DataError, match=r"holds 6 audio files and 3 images; only one kind was expected\.\nPut them"):
         open_table(tmp_path)
 
 
@@ -87,7 +87,7 @@ def test_one_label_is_no_table(tmp_path: Path) -> None:
     fill(tmp_path, "a/1.wav", "a/2.wav", "b/notes.txt")
     with pytest.raises(
         DataError,
-        match=r"holds 2 sounds in 1 folder, and 1 files that cannot be read as such \(1 \.txt\)\. "
+        match=r"holds 2 audio files in 1 folder, and 1 files that cannot be read as such \(1 \.txt\)\. "
         r"A folder for each label was expected, two or mo",
     ):
         open_table(tmp_path)

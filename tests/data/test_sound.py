@@ -180,9 +180,9 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
         r"a\.wav cannot be read as audio: .*\.\nAudio",
     ),
     "text": ("a.mp3", lambda path: path.write_text("a"), r"a\.mp3 cannot be read as audio"),
-    "an empty file": ("a.wav", lambda path: path.touch(), r"a\.wav is empty: a sound was expected"),
+    "an empty file": ("a.wav", lambda path: path.touch(), r"a\.wav is empty: an audio file was expected"),
     "no file": ("a.wav", lambda path: None, r"a\.wav: no such file"),
-    "a folder": ("a.wav", lambda path: path.mkdir(), r"a\.wav is not a file; a sound was expected"),
+    "a folder": ("a.wav", lambda path: path.mkdir(), r"a\.wav is not a file; an audio file was expected"),
     "too long": ("a.wav", too_long, r"a\.wav lasts 10\.0 minutes; at most 10 are read from one file\.\nCut it"),
     "not finite": ("a.wav", not_finite, r"a\.wav: sample 42 is nan; a finite number was expected"),
     "too short for the rate": (

@@ -195,7 +195,7 @@ def test_a_folder_of_which_most_files_are_of_another_kind_is_refused(tmp_path: P
     fill_pictures(tmp_path, "a", "b", count=3)
     for number in range(9):
         (tmp_path / "a" / f"{number}.mp4").write_bytes(b"\0film")
-    with pytest.raises(DataError, match=r"holds 6 pictures and 9 files that cannot be read as such \(9 \.mp4\)\.\n"):
+    with pytest.raises(DataError, match=r"holds 6 images and 9 files that cannot be read as such \(9 \.mp4\)\.\n"):
         open_table(tmp_path)
     for number in range(4):
         (tmp_path / "a" / f"{number}.mp4").unlink()

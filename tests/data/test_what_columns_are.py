@@ -692,7 +692,7 @@ def test_parts_of_file_names_that_recur(case: str) -> None:
     parts = NameParts("file")
     for n in range(80):
         parts.see(name(n), "ab"[n % 2])
-    assert bool(parts.said) == told
+    assert bool(parts.note) == told
 
 
 # numbers that are dates because of their column's name

@@ -45,7 +45,7 @@ class IdxHeader(NamedTuple):
 
 
 class IdxTable(TableFile):
-    """Pictures from one file and their labels from another in the same folder, each gzipped or not.
+    """Images from one file and their labels from another in the same folder, each gzipped or not.
 
     train-images-idx3-ubyte.gz goes with train-labels-idx1-ubyte.gz. The columns are `picture` and `label`, or `input`
     and `label` where each row is a flat list of numbers.
@@ -62,7 +62,7 @@ class IdxTable(TableFile):
         header = read_header(path)
         if len(header.shape) < 2:
             raise DataError(
-                f"{path} has one axis, as a file of labels has. Give the file of pictures; its labels are found by "
+                f"{path} has one axis, as a file of labels has. Give the file of images; its labels are found by "
                 "name:\ntrain-images-idx3-ubyte.gz with train-labels-idx1-ubyte.gz"
             )
         names = label_names(path.name)
@@ -92,7 +92,7 @@ class IdxTable(TableFile):
 
 
 def find_idx(folder: Path) -> list[Path]:
-    """The idx files of pictures in a folder that also holds their labels."""
+    """The idx files of images in a folder that also holds their labels."""
     if not folder.is_dir():
         return []
     names = {path.name for path in folder.iterdir() if is_idx(path.name)}
@@ -131,7 +131,7 @@ def is_idx(name: str) -> bool:
 
 
 def label_names(name: str) -> list[str]:
-    """Names of files that may hold the labels for a file of pictures with this name, the likeliest first."""
+    """Names of files that may hold the labels for a file of images with this name, the likeliest first."""
     found = PICTURES.search(name)
     if found is None:
         return []

@@ -1,6 +1,6 @@
 """Detects the kind of input that a table's columns hold, as `column_kinds` does for targets.
 
-The first rows decide: arrays of bytes are pictures, paths are sounds or pictures by their file ending, numbers and
+The first rows decide: arrays of bytes are images, paths are audio files or images by their file ending, numbers and
 lists of numbers are vectors, and everything else is text. `--read` overrides this. Columns that would be read as text
 but hold dates, file names or mostly numbers are refused.
 """
@@ -49,7 +49,7 @@ from unrolled.data.times import holds_times, no_times
 from unrolled.data.written_numbers import all_numbers, is_nearly, is_number, is_undefined, shortened
 from unrolled.errors import DataError, MediaError, OptionError
 
-SPREAD = 100  # files of a table, spread evenly, from which bit depth and background of pictures are measured
+SPREAD = 100  # files of a table, spread evenly, from which bit depth and background of images are measured
 FEWEST_MIXED = 4  # a column with as many words as numbers is refused from this count of each
 NUMBERED = re.compile(r"(.*?)(\d+)")
 
@@ -88,7 +88,7 @@ def find_input(table: TableFile, columns: Columns, asked: str | None) -> InputKi
         width = sum(part.reshape(len(part), -1).shape[1] if part.ndim else 1 for part in parts)
         return VectorInput(1 if series and flat else width, series and flat, channels_first)
     if len(columns.inputs) > 1:
-        raise OptionError(f"A row has one {kind}; --input names {len(columns.inputs)} columns.")
+        raise OptionError(f"An input of kind {kind} is one column; --input names {len(columns.inputs)} columns.")
     if kind == "picture":
         pictures = [located(cells, table.path.parent)[0] for cells in first]
         found = _picture_size(pictures, table)
@@ -193,7 +193,7 @@ def _all_numbers(cell: list[Any], as_text: bool) -> bool:
 
 
 def _picture_size(cells: Sequence[Cell], table: TableFile) -> PictureInput:
-    """The median size of pictures, at most 64 on a side; grey if all of them are."""
+    """The median size of images, at most 64 on a side; grey if all of them are."""
     sizes, grey = [], True
     for cell in cells:
         if isinstance(cell, np.ndarray):
@@ -216,7 +216,7 @@ def _picture_size(cells: Sequence[Cell], table: TableFile) -> PictureInput:
 
 
 def _with_depth(found: PictureInput, paths: Sequence[Path]) -> PictureInput:
-    """A copy fitted to these pictures: in colour if one of them is, with the value range of those of 16 bits, and a
+    """A copy fitted to these images: in colour if one of them is, with the value range of the 16-bit ones, and a
     background on which transparent drawings are visible."""
     grey = found.grey
     for path in paths if grey else ():

@@ -1,4 +1,4 @@
-"""Kinds of input, and how each reads a row's cells: a text, a label, vectors, a sound, a picture.
+"""Kinds of input, and how each reads a row's cells: a text, a label, vectors, an audio file, an image.
 
 `input_kinds` detects the kind of a table's columns.
 """
@@ -34,10 +34,10 @@ from unrolled.errors import DataError, MediaError, typed
 from unrolled.schema import Within, check
 
 HIGHEST_RATE = 16_000  # samples per second, at most; speech needs no more
-SMALLEST = 5  # least height and width of a picture with channels first; more than the number of channels
+SMALLEST = 5  # least height and width of an image with channels first; more than the number of channels
 AS_IT_STANDS = "Or read the column as text: --read text."
 MOST_LISTED = 20  # columns listed at most in a suggested --input option
-LARGEST = 64  # height and width of a picture, at most
+LARGEST = 64  # height and width of an image, at most
 MEDIA = {"sound": SOUNDS, "picture": PICTURES}
 
 
@@ -87,7 +87,7 @@ class VectorInput(InputKind):
     """Numbers (T, D), one vector per step: from a list, an array, or one or several columns of numbers.
 
     series: each column is one step with one number; otherwise the columns are the numbers of a single step.
-    channels_first: an array is a picture (C, H, W), and each of its rows is a step.
+    channels_first: an array is an image (C, H, W), and each of its rows is a step.
     """
 
     width: Annotated[int, Within(1, 1 << 24)]  # D
@@ -129,7 +129,7 @@ class VectorInput(InputKind):
 
 @dataclass(frozen=True)
 class SoundInput(InputKind):
-    """A path to a sound -> its samples (N,) as int16, mono, at `rate` per second."""
+    """A path to an audio file -> its samples (N,) as int16, mono, at `rate` per second."""
 
     rate: Annotated[int, Within(1, HIGHEST_RATE)]
     kind = "sound"
@@ -141,7 +141,7 @@ class SoundInput(InputKind):
 
 @dataclass(frozen=True)
 class PictureInput(InputKind):
-    """A path to a picture, or an array of its bytes -> (height, width, channels) uint8.
+    """A path to an image, or an array of its bytes -> (height, width, channels) uint8.
 
     low, high: the 16-bit values that become 0 and 255; ground: the grey background of transparent pixels.
     """
@@ -162,9 +162,7 @@ class PictureInput(InputKind):
         picture = as_picture(cell, place)
         expected = (self.height, self.width, 1 if self.grey else 3)
         if picture.shape != expected:
-            raise DataError(
-                f"{place}: a picture of shape {picture.shape}; {expected} was expected, as in other rows."
-            )
+            raise DataError(f"{place}: an image of shape {picture.shape}; {expected} was expected, as in other rows.")
         return picture.astype(np.uint8)
 
 
@@ -255,20 +253,20 @@ def flatten(cell: Any) -> list[Any]:
 
 
 def has_channels_first(shape: tuple[int, ...]) -> bool:
-    """Whether an array has the shape of a picture with channels first: (1 or 3, H, W)."""
+    """Whether an array has the shape of an image with channels first: (1 or 3, H, W)."""
     return len(shape) == 3 and shape[0] in (1, 3) and min(shape[1:]) >= SMALLEST
 
 
 def as_picture(cell: NDArray[Any], place: str) -> NDArray[np.uint8]:
-    """An array as a picture (height, width, channels) of bytes. Raises DataError."""
+    """An array as an image (height, width, channels) of bytes. Raises DataError."""
     picture = cell[..., None] if cell.ndim == 2 else cell
     if has_channels_first(picture.shape):
         picture = np.moveaxis(picture, 0, 2)
     if picture.ndim != 3 or picture.shape[2] not in (1, 3):
-        raise DataError(f"{place}: an array of shape {cell.shape}; a picture has height, width and 1 or 3 channels.")
+        raise DataError(f"{place}: an array of shape {cell.shape}; an image has height, width and 1 or 3 channels.")
     if picture.dtype != np.uint8 and not np.array_equal(picture, np.clip(np.rint(picture), 0, 255)):
         raise DataError(
-            f"{place}: numbers that are not bytes; a picture has whole numbers from 0 to 255.\n"
+            f"{place}: numbers that are not bytes; an image has whole numbers from 0 to 255.\n"
             "Save them as (255 * x).astype(numpy.uint8)"
         )
     return picture.astype(np.uint8)

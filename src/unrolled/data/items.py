@@ -13,11 +13,11 @@ from unrolled.data.intake import Ids
 from unrolled.data.store import SymbolStore, let_go
 from unrolled.data.symbols import Symbols, to_bytes
 
-Item: TypeAlias = str | NDArray[Any]  # input of a row: a text; or (T, D) numbers, (N,) samples, a picture
+Item: TypeAlias = str | NDArray[Any]  # input of a row: a text; or (T, D) numbers, (N,) samples, an image
 
 TOGETHER = 1 << 20  # bytes that are buffered before they are stored
 AXES = 3  # axes of an array, at most
-BUDGET = 4 << 30  # bytes of decoded sounds or pictures that are kept
+BUDGET = 4 << 30  # bytes of decoded audio files or images that are kept
 RESIDENT = 1 << 27  # bytes that are read from a mapped file before its pages are released
 
 
@@ -128,7 +128,7 @@ class Arrays:
 
     @property
     def lengths(self) -> Ids:
-        """Length of the first axis of each: steps of vectors, samples of a sound, rows of a picture."""
+        """Length of the first axis of each: steps of vectors, samples of an audio file, rows of an image."""
         return np.array(self._shapes[::AXES], np.int64)
 
     def _flush(self) -> None:

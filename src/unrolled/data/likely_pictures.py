@@ -1,4 +1,4 @@
-"""A note about arrays that are read as vectors, one step per row, but look like pictures."""
+"""A note about arrays that are read as vectors, one step per row, but look like images."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from unrolled.data.first_cells import first_cells
 from unrolled.data.inputs import SMALLEST
 from unrolled.data.table_file import Cell, TableFile
 
-LEAST_SIDE = 8  # least height and width of an array without a channel axis that may be a picture
+LEAST_SIDE = 8  # least height and width of an array without a channel axis that may be an image
 
 
 def say_pictures(table: TableFile, inputs: Sequence[str]) -> str:
-    """The note about a column of arrays with the shapes and values of pictures, and how to read them as pictures; ""
+    """The note about a column of arrays with the shapes and values of images, and how to read them as images; ""
     for other columns."""
     if len(inputs) != 1:
         return ""
@@ -37,8 +37,7 @@ def say_pictures(table: TableFile, inputs: Sequence[str]) -> str:
         cure = "--read picture" if whole else "save them as numpy.rint(x).astype(numpy.uint8)"
     sides = " x ".join(map(str, arrays[0].shape))
     return (
-        f"{inputs[0]}: arrays of {sides} may be pictures, but each of their rows is read as a step; "
-        f"as pictures: {cure}"
+        f"{inputs[0]}: arrays of {sides} may be images, but each of their rows is read as a step; as images: {cure}"
     )
 
 
@@ -54,7 +53,7 @@ def _array(cell: Cell) -> NDArray[Any] | None:
 
 
 def _is_shape(shape: tuple[int, ...]) -> bool:
-    """Whether arrays of this shape may be pictures: with channels first or last, or square without channels."""
+    """Whether arrays of this shape may be images: with channels first or last, or square without channels."""
     if len(shape) == 2:
         return shape[0] == shape[1] >= LEAST_SIDE
     return len(shape) == 3 and any(

@@ -1,4 +1,4 @@
-"""Shared by sounds and pictures: checks of files, memory limits for decoding, and messages of decoders."""
+"""Shared by audio files and images: checks of files, memory limits for decoding, and messages of decoders."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class InFlight:
 
 
 def check_file(path: Path, kind: str) -> None:
-    """Raises MediaError if `path` is not a file, or is empty. kind: "a sound" or "a picture"."""
+    """Raises MediaError if `path` is not a file, or is empty. kind: "an audio file" or "an image"."""
     try:
         facts = look_at(path)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""One folder per label with sounds or pictures: every file in it, or below it, is a row."""
+"""One folder per label with audio files or images: every file in it, or below it, is a row."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ from unrolled.data.text import list_files
 from unrolled.errors import DataError
 
 KINDS = {"sound": SOUNDS, "picture": PICTURES}
-ALONE = 0.75  # a folder with a larger share of sounds, or of pictures, counts as a folder of that kind
+NOUNS = {"sound": "audio files", "picture": "images"}  # in messages
+ALONE = 0.75  # a folder with a larger share of audio files, or of images, counts as a folder of that kind
 MIXED = 0.25  # a folder with a larger share of the rarer kind is refused as mixed
 
 
 class MediaFolder(TableFile):
-    """Sounds or pictures, by file ending, in the order of their names; other files are listed in `skipped`.
+    """Audio files or images, by file ending, in the order of their names; other files are listed in `skipped`.
 
     Columns: `sound` or `picture`, a file's full path; `label`, the folder's name; and if all names split at `_`, or
     else at `-`, into the same number of parts, two or more: `part1`, `part2`, … 7_jackson_32.wav has three, and
@@ -46,7 +47,7 @@ class MediaFolder(TableFile):
         self.labelled, self.note = labelled, say_unlabelled(labelled)
         self.files = [file for file in labelled.files if file.suffix.lower() in KINDS[kind]]
         self.skipped = tuple(file for file in labelled.files if file.suffix.lower() not in KINDS[kind])
-        check_most(labelled.root, len(self.files), f"{kind}s", self.skipped)
+        check_most(labelled.root, len(self.files), NOUNS[kind], self.skipped)
         self.parts = name_parts([file.stem for file in self.files])
         self.folders = folders_below(labelled.root, self.files)
         self.ending = self.files[0].suffix if self.files else ""
@@ -65,7 +66,7 @@ class MediaFolder(TableFile):
         rarer, kind = sorted(counts, key=lambda name: counts[name])
         if counts[rarer] > MIXED * sum(counts.values()):
             raise DataError(
-                f"{path} holds {counts['sound']:,} sounds and {counts['picture']:,} pictures; only one kind "
+                f"{path} holds {counts['sound']:,} audio files and {counts['picture']:,} images; only one kind "
                 "was expected.\nPut them into two folders."
             )
         if splits is None:
@@ -75,7 +76,7 @@ class MediaFolder(TableFile):
         labels = {labelled.label(file) for file in table.files}
         if len(labels) < 2:
             raise DataError(
-                f"{table.path} holds {counts[kind]:,} {kind}s in {len(labels)} folder{_others(table)}. "
+                f"{table.path} holds {counts[kind]:,} {NOUNS[kind]} in {len(labels)} folder{_others(table)}. "
                 f"A folder for each label was expected, two or more:\ndigits/one/1{KINDS[kind][0]}, "
                 f"digits/two/1{KINDS[kind][0]}{_wrapped(table)}"
             )
@@ -96,8 +97,8 @@ class MediaFolder(TableFile):
 
 
 def media_folder(path: str | Path) -> bool:
-    """Whether a path is a folder whose subfolders hold mostly sounds or pictures, judged by file names. Other files
-    that are not text by their names, such as films, are not counted."""
+    """Whether a path is a folder whose subfolders hold mostly audio files or images, judged by file names. Other
+    files that are not text by their names, such as films, are not counted."""
     if not Path(path).is_dir():
         return False
     inside = [file for file in list_files(Path(path)) if file.parent != Path(path)]
@@ -106,14 +107,14 @@ def media_folder(path: str | Path) -> bool:
 
 
 def check_not_flat(path: Path, files: Sequence[Path]) -> None:
-    """Raises DataError if a folder directly holds sounds or pictures and little else, so that they have no labels."""
+    """Raises DataError if a folder directly holds audio files or images and little else: they have no labels."""
     directly = [file for file in files if file.parent == path]
     for kind, endings in KINDS.items():
         named = [file for file in directly if file.suffix.lower() in endings]
         if len(named) > ALONE * len(files):
             name, ending = named[0].name, endings[0]
             raise DataError(
-                f"{path} holds {len(named):,} {kind}s without labels, such as {name}.\n"
+                f"{path} holds {len(named):,} {NOUNS[kind]} without labels, such as {name}.\n"
                 f"A folder for each label was expected, things/one/1{ending} and things/two/1{ending};\n"
                 f"or give a table of files and labels: path,label in its first row, {name},one in another."
             )

@@ -105,7 +105,7 @@ def measure_pictures(paths: Iterable[Path]) -> tuple[tuple[int, int], int]:
                 if _is_deep(image):
                     values = np.asarray(image)
                     low, high = min(low, int(values.min())), max(high, int(values.max()))
-                elif _shines(image):
+                elif _is_transparent(image):
                     bright += _brightness(image)
         except Exception:
             continue
@@ -190,20 +190,20 @@ def _is_deep(image: Image) -> bool:
     return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 
-def _shines(image: Image) -> bool:
+def _is_transparent(image: Image) -> bool:
     """Whether an image may be transparent."""
     return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
 def _brightness(image: Image) -> list[float]:
     """[mean brightness of the visible pixels, from 0 to 255]; empty if all pixels are transparent, or none is."""
-    light, seen = (np.asarray(band, np.float64) for band in image.convert("RGBA").convert("LA").split())
-    return [float((light * seen).sum() / seen.sum())] if seen.any() and not seen.all() else []
+    light, alpha = (np.asarray(band, np.float64) for band in image.convert("RGBA").convert("LA").split())
+    return [float((light * alpha).sum() / alpha.sum())] if alpha.any() and not alpha.all() else []
 
 
 def _flat(path: Path, image: Image, grey: bool, depth: tuple[int, int], ground: int) -> Image:
     """The image in 8 bits, on its background, in grey or in colour."""
-    return _on_ground(_of_eight_bits(path, image, depth), ground).convert("L" if grey else "RGB")
+    return _on_background(_of_eight_bits(path, image, depth), ground).convert("L" if grey else "RGB")
 
 
 def _shrunk(
@@ -244,13 +244,13 @@ def _of_eight_bits(path: Path, image: Image, depth: tuple[int, int]) -> Image:
     return PIL.Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
 
 
-def _on_ground(image: Image, ground: int) -> Image:
+def _on_background(image: Image, ground: int) -> Image:
     import PIL.Image
 
-    if not _shines(image):
+    if not _is_transparent(image):
         return image
-    seen = image.convert("RGBA")
-    return PIL.Image.alpha_composite(PIL.Image.new("RGBA", seen.size, (ground, ground, ground, 255)), seen)
+    top = image.convert("RGBA")
+    return PIL.Image.alpha_composite(PIL.Image.new("RGBA", top.size, (ground, ground, ground, 255)), top)
 
 
 def _pillow() -> Any:

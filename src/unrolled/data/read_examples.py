@@ -112,7 +112,7 @@ def read_examples(
         if settled is None and asked.read is None and isinstance(taken, TextInput) and rows.few_inputs:
             taken = LabelInput()
         texts = as_texts(rows.cells(tables[0], name))
-        intake, answers[name], note = _learn_writing(
+        intake, answers[name], note = _learn_seq2seq(
             asked, taken, training, texts, parts["training"], settled, before.get(name)
         )
     elif known:
@@ -120,9 +120,9 @@ def read_examples(
     elif settled is not None and reads_steps(settled, given):
         intake = settled
     elif asked.table is not None:
-        intake, grown = _grow_intake(asked.table, taken, training, given)
+        intake, grown = _grow_featurizer(asked.table, taken, training, given)
     else:
-        intake = _learn_intake(asked, taken, training, given)
+        intake = _learn_featurizer(asked, taken, training, given)
 
     def steps(row: int) -> int:
         item = rows.items[row]
@@ -271,7 +271,7 @@ def _notes(
             f"validation and test are the last rows by '{columns.time}'{but}; to draw them at random: --shuffle"
         )
     if cut and not columns.group:
-        found_sources = [*(one.said for one in rows.of_whom.values()), rows.name_parts.said]
+        found_sources = [*(one.note for one in rows.of_whom.values()), rows.name_parts.note]
         notes += [note for note in found_sources if note][:MOST_NOTED]
     return tuple(notes)
 
@@ -345,7 +345,7 @@ def _fingerprints(tables: Sequence[TableFile]) -> dict[str, str]:
     return found
 
 
-def _learn_writing(
+def _learn_seq2seq(
     asked: Asked, taken: InputKind, training: Any, texts: Texts, rows: Ids, settled: Tokens | Features | None,
     before: Output | None,
 ) -> tuple[Tokens | Features, Written, str]:  # fmt: skip
@@ -368,7 +368,7 @@ def _learn_writing(
     return intake, written, chosen.note
 
 
-def _learn_intake(asked: Asked, taken: InputKind, training: Any, given: bool) -> Tokens | Features:
+def _learn_featurizer(asked: Asked, taken: InputKind, training: Any, given: bool) -> Tokens | Features:
     if isinstance(taken, TextInput):
         return (learn_given if given else learn_tokens)(asked.symbols, training)
     if isinstance(taken, LabelInput) and not given:
@@ -380,7 +380,7 @@ def _learn_intake(asked: Asked, taken: InputKind, training: Any, given: bool) ->
     return learn_features(taken, training, asked.patches)
 
 
-def _grow_intake(table: Table, taken: InputKind, training: Any, given: bool) -> tuple[Tokens, str]:
+def _grow_featurizer(table: Table, taken: InputKind, training: Any, given: bool) -> tuple[Tokens, str]:
     """The featurizer of a run that starts from a language model."""
     if not isinstance(taken, TextInput) or given:
         found = "tags, one per step" if given else f"an input of kind {taken.kind}"

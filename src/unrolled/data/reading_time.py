@@ -14,7 +14,7 @@ from unrolled.data.row_reader import RowReader
 from unrolled.data.table_file import Row, TableFile
 
 LARGE = 4_000_000  # bytes of a file from which the time matters
-LOOKED_AT = 10_000  # rows that are timed, after the warm-up
+TIMED = 10_000  # rows that are timed, after the warm-up
 WARM = 500  # rows of the warm-up
 REST = 1.6  # factor on the time for reading rows: splitting, encoding and counting targets come on top
 BLOCK = 1 << 22  # bytes
@@ -48,11 +48,11 @@ def time_reading(table: TableFile, columns: Columns, taken: InputKind) -> Readin
     if table.form not in ("csv", "tsv", "jsonl") or table.path.stat().st_size < LARGE:
         return None
     lines = count_lines(table.path) - table.header
-    if lines < 2 * (WARM + LOOKED_AT):
+    if lines < 2 * (WARM + TIMED):
         return None
     some = FirstRows(table)
     each, passing = [], []
-    for count in (WARM, LOOKED_AT):
+    for count in (WARM, TIMED):
         some.count = count
         started = time.perf_counter()
         RowReader(columns, taken).read(some, 0, skip_empty=True)
@@ -61,7 +61,7 @@ def time_reading(table: TableFile, columns: Columns, taken: InputKind) -> Readin
         for _ in table.rows_at(columns.all, [count - 1]):
             pass
         passing.append(time.perf_counter() - started)
-    return ReadingTime(lines, REST * each[-1] / LOOKED_AT, min(passing[-1], each[-1]) / LOOKED_AT)
+    return ReadingTime(lines, REST * each[-1] / TIMED, min(passing[-1], each[-1]) / TIMED)
 
 
 def count_lines(path: Path) -> int:

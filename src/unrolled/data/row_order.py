@@ -175,7 +175,7 @@ class Sources:
             targets.add(target)
 
     @property
-    def said(self) -> str:
+    def note(self) -> str:
         """The note if rows share sources; "" if not, or if the column is something else: the target itself, or a
         running number."""
         if not self.recur:
@@ -239,7 +239,7 @@ class Hosts:
         self._hosts.see(found[1].lower() if found else None, target)
 
     @property
-    def said(self) -> str:
+    def note(self) -> str:
         """The note if rows share hosts; "" if not."""
         if not self._hosts.recur:
             return ""
@@ -275,7 +275,7 @@ class NameParts:
         self._seen = True
 
     @property
-    def said(self) -> str:
+    def note(self) -> str:
         """The note if file names share a part that may be the source of a row; "" if not."""
         sources = next(iter(self._parts.values()), [])
         place, found = next(((place, one) for place, one in enumerate(sources, 1) if one.recur), (0, None))

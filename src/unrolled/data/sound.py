@@ -126,7 +126,7 @@ def shake_sound(samples: Samples, rate: int, dice: np.random.Generator) -> Sampl
 
 def _open(path: Path) -> Any:
     soundfile, _ = _libraries()
-    check_file(path, "a sound")
+    check_file(path, "an audio file")
     try:
         # soundfile encodes file names strictly, but a name may hold any bytes
         file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
