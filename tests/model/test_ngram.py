@@ -201,7 +201,7 @@ def test_refuses_in_words() -> None:
         NGram.count(text, V, 0)
     with pytest.raises(OptionError, match="order is 4; n-grams of 1 to 3"):
         NGram.smooth(count_ngrams(text, V, 3), order=4)
-    with pytest.raises(OptionError, match="EOS token 9 is not in a vocabulary of size 5"):
+    with pytest.raises(OptionError, match="vocabulary size 5 or the EOS token 9 is invalid"):
         NGram.count(text, V, 3, border=9)
     with pytest.raises(DataError, match="array of integers; got float64"):
         NGram.count(text.astype(float), V, 3)

@@ -88,7 +88,7 @@ def a_row_depends_on_no_other_row(part: Part, lengths: Sequence[int] = LENGTHS) 
         demand_same({"outputs": found, **states.leaves(state)}, expected, f"rows {rows}, compared with all rows")
         found, state = part.step(trial.inputs[some, 0], states.take(trial.state, some))
         expected = {"output": part.step(trial.inputs[:, 0], trial.state)[0][some]}
-        demand_same({"output": found}, expected, f"one step of rows {rows}, beside all")
+        demand_same({"output": found}, expected, f"one step of rows {rows}, compared with all rows")
 
 
 def padding_changes_nothing(part: Part, lengths: Sequence[int] = LENGTHS) -> None:

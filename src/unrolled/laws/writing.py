@@ -148,10 +148,7 @@ def a_tiny_batch_of_texts_is_learnt_by_heart(model: Part) -> None:
     """Overfit one text per source, which only the source determines, to below 0.1 nats per token."""
     rows = len(model.source.lengths)
     texts = torch.randint(1, 4, (rows, 6), generator=torch.Generator().manual_seed(0)) % model.symbols
-    texts[:, 0], texts[:, 1] = (
-        0,
-        torch.arange(rows) % model.symbols,
-    )  # the EOS token, then a token that differs by row
+    texts[:, 0], texts[:, 1] = 0, torch.arange(rows) % model.symbols  # EOS, then a token that differs by row
     untrained, best = copy.deepcopy(model.state_dict()), math.inf
     for rate in (0.03, 0.01, 0.003):
         model.load_state_dict(untrained)

@@ -98,9 +98,7 @@ class Level(NamedTuple):
         return np.arange(len(of_node)) + np.repeat(skipped, counts), of_node
 
 
-Nodes = list[
-    tuple[Ids, Ids]
-]  # for n = 1, 2, …: the index of the history of each of T units, and of the history with the unit
+Nodes = list[tuple[Ids, Ids]]  # for n = 1, 2, …: indices (T,) of each unit's history, and of the history with it
 
 
 @dataclass(frozen=True)

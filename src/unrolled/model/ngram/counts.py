@@ -28,7 +28,7 @@ ROOT = 1  # the one context of level 1, which is empty
 class Level(NamedTuple):
     """The N n-grams of one order; node i is entry i - 1."""
 
-    keys: Array  # (N,) int64, sorted: node of the context * V + symbol
+    keys: Array  # (N,) int64, sorted: node of the context * V + token
     occurrences: Array  # (N,) how often each was seen
     extensions: Array  # (N,) distinct tokens seen before it; its occurrences if no token can precede it
 
@@ -106,7 +106,7 @@ def _check(symbols: Array, size: int, order: int, border: int | None) -> None:
         )
     if size < 1 or (border is not None and not 0 <= border < size):
         raise OptionError(
-            f"The EOS token {border} is not in a vocabulary of size {size}; tokens are numbered from 0 to {size - 1}."
+            f"The vocabulary size {size} or the EOS token {border} is invalid; tokens range from 0 to size - 1."
         )
 
 

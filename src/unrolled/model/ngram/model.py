@@ -31,9 +31,7 @@ from unrolled.model.ngram.text import Array, make_blocks, read_block
 
 READ_AT_ONCE = 200_000  # tokens that are scored at a time
 CHOOSE_ON = 300_000  # validation tokens on which an order is chosen, at most
-COUNTING = (
-    0.45  # share of the time of `choose_order` for reading the text; the rest is for building levels and scoring
-)
+COUNTING = 0.45  # share of the time of `choose_order` for reading the text; the rest is for levels and scoring
 UNCHOSEN = 6  # the order if there is no validation split to choose it on
 
 
