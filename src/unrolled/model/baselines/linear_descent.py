@@ -43,9 +43,9 @@ class Piece:
     share: float  # of all known targets
 
 
-def in_pieces(lessons: Rows, name: str, size: int, width: int) -> list[Piece]:
+def in_pieces(examples: Rows, name: str, size: int, width: int) -> list[Piece]:
     """Cut rows into chunks of about as many numbers as may be in memory at once."""
-    answers, seen = lessons.answers[name], lessons.seen
+    answers, seen = examples.answers[name], examples.seen
     rows, known = len(answers), max(1, int(is_known(answers).sum()))
     held = HELD if width <= MANY_LABELS else HELD_MANY
     step = max(1, held // width) if rows * width > 2 * held else max(1, rows)

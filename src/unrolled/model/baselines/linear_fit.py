@@ -49,11 +49,11 @@ SMOOTHING = 1.0  # added to the counts in a log-count ratio
 LEAST_SPREAD = 1e-3  # of a value's error, in standard deviations of the training split
 
 
-Lessons = tuple[Sequence[Any], Mapping[str, NDArray[Any]]]  # items, and the targets of each output
+Split = tuple[Sequence[Any], Mapping[str, NDArray[Any]]]  # items, and the targets of each output
 
 
 def fit_linear(
-    units: str, training: Lessons, validation: Lessons, outputs: Mapping[str, Output], intake: Intake, seed: int,
+    units: str, training: Split, validation: Split, outputs: Mapping[str, Output], intake: Intake, seed: int,
     deadline: Deadline = ENDLESS,
 ) -> LinearModel:  # fmt: skip
     """Fit the linear model on the training split; scaling and penalty are chosen on the validation split.
@@ -75,13 +75,15 @@ def fit_linear(
         most = min(MOST_WEIGHTS, max(FEW_WEIGHTS, 2 * grams))
         look, seen = BagLook.learn(units, some, most // widest)
     deadline.check()
-    lessons = Rows(seen, {name: torch.from_numpy(one) for name, one in _chosen(answers, items, chosen, each).items()})
+    train_rows = Rows(
+        seen, {name: torch.from_numpy(one) for name, one in _chosen(answers, items, chosen, each).items()}
+    )
     held_out_items, held_out_answers = _validation_rows(validation, len(chosen), each, deadline)
     held_out = Rows(look(held_out_items), {name: torch.from_numpy(one) for name, one in held_out_answers.items()})
     fitted, cut = {}, False
     for place, (name, output) in enumerate(outputs.items()):
         own = deadline.share(1 / (len(outputs) - place))
-        one, short = _fit_output(lessons, held_out, name, look.size, output, own)
+        one, short = _fit_output(train_rows, held_out, name, look.size, output, own)
         fitted[name], cut = (output.kind, one), cut or short
     unfitted = [name for name, (_, one) in fitted.items() if not one.finite]
     for name in unfitted:  # its predictions are then the same for all rows; `about` names the output
@@ -105,7 +107,7 @@ def _chosen(
 
 
 def _validation_rows(
-    validation: Lessons, fitted_on: int, each: bool, deadline: Deadline
+    validation: Split, fitted_on: int, each: bool, deadline: Deadline
 ) -> tuple[list[Any], dict[str, NDArray[Any]]]:
     """The validation split; with a deadline, evenly spaced rows, at most half as many as are fitted on."""
     items, answers = validation
@@ -150,7 +152,7 @@ def _sample(
 
 
 def _fit_output(
-    lessons: Rows, held_out: Rows, name: str, size: int, output: Output, deadline: Deadline
+    train_rows: Rows, held_out: Rows, name: str, size: int, output: Output, deadline: Deadline
 ) -> tuple[Fitted, bool]:
     """Fit one output with several scalings and penalties; keep the weights with the least loss on `held_out`.
 
@@ -158,10 +160,10 @@ def _fit_output(
     """
     width, least = _width(output), math.nan
     best = Fitted(torch.zeros(size, width), torch.zeros(width))
-    seen, scales = lessons.seen, {False: torch.ones(size, 1)}
+    seen, scales = train_rows.seen, {False: torch.ones(size, 1)}
     if isinstance(seen, Bagged) and output.kind in ("label", "tags"):
-        scales[True] = log_count_ratios(seen, lessons.answers[name], size, width)
-    pieces = in_pieces(lessons, name, size, width)
+        scales[True] = log_count_ratios(seen, train_rows.answers[name], size, width)
+    pieces = in_pieces(train_rows, name, size, width)
     ends: dict[bool, tuple[Tensor, Tensor]] = {}
     of_kind = NUMBER_TRIES if not isinstance(seen, Bagged) else TAG_TRIES if output.kind == "tags" else TRIES
     tries = [one for one in of_kind if one[0] in scales]
@@ -170,7 +172,7 @@ def _fit_output(
     iterations = min(ITERATIONS, max(FEWEST_ITERATIONS, most // max(1, work)))
     for place, (scaled, penalty) in enumerate(tries):
         if place and (deadline.passed() or place * iterations * work >= most):
-            return _with_spread(best, lessons, held_out, name, output), deadline.passed()
+            return _with_spread(best, train_rows, held_out, name, output), deadline.passed()
         if scaled not in ends:
             ends[scaled] = torch.zeros(size, width, requires_grad=True), torch.zeros(width, requires_grad=True)
         weights, bias = ends[scaled]
@@ -183,8 +185,8 @@ def _fit_output(
         if not loss >= least:
             best, least = fitted, loss
         if not whole:
-            return _with_spread(best, lessons, held_out, name, output), True
-    return _with_spread(best, lessons, held_out, name, output), False
+            return _with_spread(best, train_rows, held_out, name, output), True
+    return _with_spread(best, train_rows, held_out, name, output), False
 
 
 def most_work(width: int) -> int:
@@ -193,11 +195,11 @@ def most_work(width: int) -> int:
     return MOST_WORK * MANY_LABELS // max(MANY_LABELS, width)
 
 
-def _with_spread(best: Fitted, lessons: Rows, held_out: Rows, name: str, output: Output) -> Fitted:
+def _with_spread(best: Fitted, train_rows: Rows, held_out: Rows, name: str, output: Output) -> Fitted:
     """Add the standard deviation of the errors if the output is a value."""
     if output.kind != "value":
         return best
-    scored = held_out if len(held_out.answers[name]) else lessons
+    scored = held_out if len(held_out.answers[name]) else train_rows
     off = scored.seen.apply(best.weights, best.bias) - scored.answers[name]
     return Fitted(best.weights, best.bias, off.square().mean(0).sqrt().clamp_min(LEAST_SPREAD).log().float())
 
