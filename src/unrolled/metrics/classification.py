@@ -56,7 +56,9 @@ class LabelScore:
     def mistakes(self) -> list[tuple[int, int, int]]:
         """(rows, true, predicted) of the wrong predictions for labels known in training, the most frequent first."""
         known = len(self.labels)
-        wrong = [(rows, true, predicted) for true, predicted, rows in self.pairs if predicted != true < known]
+        wrong = [
+            (rows, true, predicted) for true, predicted, rows in self.pairs if true < known and predicted != true
+        ]
         return sorted(wrong, reverse=True)
 
     @property

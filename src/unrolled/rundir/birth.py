@@ -16,7 +16,7 @@ from unrolled.rundir.own_files import FILES
 
 
 def check_vacant(path: Path) -> None:
-    """Raises RunError where a run cannot be made: at anything but a free name or an empty folder that is no link."""
+    """Raises RunError unless `path` is a free name or an empty folder that is not a link."""
     check_parents(path)
     if not path.exists() and not path.is_symlink():
         return

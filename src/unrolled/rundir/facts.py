@@ -32,7 +32,7 @@ class DataFacts(TypedDict):
 
 
 class LegFacts(TypedDict):
-    """One budget."""
+    """One session and its budget."""
 
     minutes: Annotated[float, Within(1e-9, MOST_MINUTES)] | None
     steps: Annotated[int, Within(1, 1e12)] | None
@@ -61,7 +61,7 @@ class Scores(TypedDict, total=False):
 
     nats: float | None
     untrained: float | None
-    test: dict[str, Any] | None  # of a text, as `evaluate.Score` has it
+    test: dict[str, Any] | None  # of a text: the fields of `metrics.surprise.Score`
     test_symbols: int  # tokens of the whole test split of a text
     rows: int  # scored rows of a table's split
     rows_of_part: int  # all rows of that split

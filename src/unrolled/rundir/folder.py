@@ -245,7 +245,7 @@ class RunFolder:
         return reports
 
     def seconds_used(self) -> float:
-        """Seconds that the run had taken at its last report; 0 where there is none. Raises RunError."""
+        """Seconds that the run had used at its last report; 0 without a report. Raises RunError."""
         reports = self.read_reports()
         if reports and "seconds" not in reports[-1]:
             raise RunError(f"{self.path}/log.jsonl is damaged: its last line has no 'seconds'. {CURE}")

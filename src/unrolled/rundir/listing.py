@@ -40,7 +40,7 @@ def _score(scores: dict[str, Any], source: str) -> dict[str, float | None]:
     outputs = scores.get("outputs")
     if outputs:
         first = next(iter(outputs.values()))
-        figure = first.get("figure", "accuracy")  # older runs are classifiers
+        figure = first.get("figure", "accuracy")  # an older run has no `figure`
         share = _share(scores.get("rows"), scores.get("rows_of_part"))
         return {figure: figure_of(first, figure, source), "scored": share}
     read = (scores.get("test") or {}).get("symbols")

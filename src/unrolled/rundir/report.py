@@ -16,9 +16,9 @@ class Report:
     progress: float  # share of the schedule done, 0 to 1
     seconds: float  # used so far, earlier sessions included
     seconds_left: float | None  # until the end; None while unknown
-    loss: float  # nats per token, mean over the updates since the last report
+    loss: float  # mean nats per token or row since the last report
     rate: float  # learning rate
-    symbols: int  # tokens trained on so far
+    symbols: int  # tokens or rows trained on so far
     symbols_a_second: float
     bytes_in_use: int  # of this process
     validation: float | None = None  # nats per character
