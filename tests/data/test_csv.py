@@ -140,7 +140,9 @@ def test_what_cures_a_short_row_is_said_of_it_alone(tmp_path: Path, delimiter: s
 
 def test_a_header_without_the_delimiter_of_the_rows_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "Report of the year\ntext;label\na;b\nc;d\n")
-    with pytest.raises(DataError, match=r"row 2: 2 cells, where the header names 1 column\.\nA cell with a semi"):
+    with pytest.raises(
+        DataError, match=r"row 2: 2 cells, where the header names 1 column\.\nPut a cell that contains a semi"
+    ):
         rows(path)
 
 

@@ -414,6 +414,6 @@ def test_tags_that_are_all_blank_are_told_of(tmp_path: Path) -> None:
     word = "{}\tword\t_\t_\t_\t_\t_\t_\t_\t_\n"
     (tmp_path / "t.conllu").write_text("\n".join(word.format(1) + word.format(2) for _ in range(40)))
     with pytest.raises(
-        DataError, match=r"'upos' is _ at every word of the training part: none is tagged\.\n.*--output"
+        DataError, match=r"'upos' is _ at every word of the training split: none is tagged\.\n.*--output"
     ):
         read_examples(tmp_path / "t.conllu", Asked())

@@ -261,7 +261,7 @@ def test_ngrams_are_counted_for_labels_of_texts_alone(tmp_path: Path) -> None:
         words = rf"the n-gram predicts one label per text\. Requested for .*mixed\.csv: '{output}' \({what}\), from"
         with pytest.raises(OptionError, match=words):
             Training(path, input="text", output=output, kind=kind, model="ngram")
-    with pytest.raises(OptionError, match=r"asked for 'text' \(label\), about 1 number a step"):
+    with pytest.raises(OptionError, match=r"'text' \(label\), from 1 number per step"):
         Training(path, input="price", output="text", kind="label", model="lstm+ngram", steps=1)
 
 
