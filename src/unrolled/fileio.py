@@ -93,8 +93,8 @@ def sync_folder(folder: str | Path) -> None:
 
 
 def sweep(folder: str | Path) -> list[Path]:
-    """Removes the temporary files of killed processes from `folder`, and returns them. Only the folder's only writer
-    may call it.
+    """Removes the temporary files of killed processes from `folder`, and returns their paths. To be called only while
+    no other process writes to the folder.
 
     Raises RunError where `folder` is a link: its files are not the run's.
     """

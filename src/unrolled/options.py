@@ -156,7 +156,7 @@ class TableSettings(ColumnSettings):
     augment: Annotated[str, "sounds, pictures: augmentation, auto (if few), yes or no"] = "auto"
     skip_empty: Annotated[bool, "leave out rows with an empty cell"] = False
     decimal: Annotated[str | None, "csv, tsv: the decimal mark of numbers, , or ."] = None
-    shuffle: Annotated[bool, "split at random, although rows are in order of dates"] = False
+    shuffle: Annotated[bool, "split at random, although rows are in date order"] = False
     rows: Annotated[int | None, "number of rows to read, evenly spaced (all)"] = None
 
     def check(self) -> None:
@@ -184,7 +184,7 @@ class AnswerSettings(TableSettings):
     freeze: Annotated[str | None, "with --from: encoder; then only the heads are trained"] = None
 
     def check(self) -> None:
-        """The checks of every training on a table, then that of --freeze."""
+        """The checks of a training on a table, then that of --freeze."""
         super().check()
         if self.freeze is not None and self.from_run is None:
             raise OptionError("--freeze encoder keeps the trained encoder of another run. Name the run: --from RUN.")

@@ -82,8 +82,9 @@ def test_settings_become_options_and_come_back_as_settings(faked: Unroll) -> Non
 def test_plain_lines_go_to_stderr_and_the_verdict_to_stdout(faked: Unroll) -> None:
     answer = faked("train", "text")
     assert answer.out == "Test part: 1.400 nats a character.\nIt beats the 7-gram.\n"
-    assert "step 3 of 5 (50%)  1:01 gone, 1:02:03 left  loss 1.500  validation 1.600  41,000 symbols/s  312 MB" in (
-        answer.err.splitlines()
+    assert (
+        "step 3 of 5 (50%)  1:01 elapsed, 1:02:03 left  loss 1.500  validation 1.600  41,000 symbols/s  312 MB"
+        in (answer.err.splitlines())
     )
     for said in ("5 characters of text", "lstm, 8 wide", "planned again", "copied verbatim: longest run 7, 25.0%"):
         assert answer.err.count(said) == 1

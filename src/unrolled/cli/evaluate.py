@@ -42,7 +42,7 @@ def evaluate(
 
     Text: nats and bits per character with a 95% interval; baselines are the best n-gram and the untrained model.
     Labels: accuracy, macro-F1, nats, calibration and each label's errors, with the baselines' scores.
-    Generated texts: BLEU, chrF, word error rate and accuracy, by length of the input; the baseline is the nearest
+    Generated texts: BLEU, chrF, word error rate and exact match, by length of the input; the baseline is the nearest
     row's text.
 
     --adapt adds the score of a copy that keeps learning from the text; the run does not change.

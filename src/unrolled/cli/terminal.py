@@ -63,7 +63,7 @@ class LinesView(View):
         with suppress(OSError):  # a terminal that is gone
             os.write(
                 2, b"Ending tidily; press Ctrl-C again to end at once.\n"
-            )  # unbuffered: a line may be half written
+            )  # not by `note`: the stream may be in the middle of a line
 
     def close(self) -> None:
         if self.first is not None and self.latest is not None:
@@ -118,7 +118,7 @@ def report_line(report: Report, items: str = "symbols") -> str:
     left = "" if report.seconds_left is None else f", {clock(report.seconds_left)} left"
     fields = [
         f"step {report.step:,} of {report.steps:,} ({report.progress:.0%})",
-        f"{clock(report.seconds)} gone{left}",
+        f"{clock(report.seconds)} elapsed{left}",
     ]
     if report.step > 0:  # before the first update there is no training loss and no speed
         fields.append(f"loss {report.loss:.3f}")
