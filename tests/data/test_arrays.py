@@ -544,7 +544,7 @@ def test_arrays_that_could_each_be_meant_are_refused_by_name(tmp_path: Path) -> 
     good = read_examples(tmp_path / "good.npz", Asked())
     assert good.split == f"the rows of x_test, y_test in {tmp_path / 'good.npz'}"
     given = read_examples(tmp_path / "good.npz", Asked(test=0.2))
-    assert f"x_test, y_test in {tmp_path / 'good.npz'} is not read, for --test is given" in given.description
+    assert f"x_test, y_test in {tmp_path / 'good.npz'} is not read, because --test is given" in given.description
     np.savez(tmp_path / "twice.npz", **whole, test_x=x[:10])
     with pytest.raises(DataError, match=r"by their names, 'x_test' and 'test_x' are both 'x' of the test split\.\n"):
         open_table(tmp_path / "twice.npz")

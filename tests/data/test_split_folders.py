@@ -338,11 +338,11 @@ def test_splits_of_texts_below_which_labels_stand_are_splits_of_a_text_too(tmp_p
 def test_a_split_that_is_not_read_is_said(tmp_path: Path) -> None:
     fill(tmp_path, *(f"{split}/{label}" for split in ("train", "val", "test") for label in ("pos", "neg")), count=10)
     said = read_examples(tmp_path, Asked(test=0.2)).description
-    assert f"{tmp_path / 'test'} is not read, for --test is given" in said
+    assert f"{tmp_path / 'test'} is not read, because --test is given" in said
     assert "--valid is given" not in said
     assert "is not read" not in read_examples(tmp_path, Asked()).description
     text = resolve(tmp_path, TrainOptions(kind="language", test="none"))
-    assert "test is not read, for --test is given" in text.description
+    assert "test is not read, because --test is given" in text.description
 
 
 @pytest.mark.parametrize(("asked", "refused"), [({}, True), ({"kind": "label"}, True), ({"kind": "language"}, False),

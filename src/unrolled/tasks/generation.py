@@ -27,5 +27,5 @@ class Choice:
     def name(self) -> str:
         """The method as text: "greedy", "a beam of 5"."""
         if self.temperature is not None:
-            return f"drawn at temperature {self.temperature:g}"
+            return f"sampled at temperature {self.temperature:g}"
         return "greedy" if self.beam == 1 else f"a beam of {self.beam}"

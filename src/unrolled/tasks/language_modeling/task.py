@@ -290,11 +290,11 @@ def _folder_note(path: Path, splits: Mapping[str, Path], settings: LanguageSetti
         names = ", ".join(splits[split].name for split in PARTS if split in splits)
         given = {"validation": settings.valid, "test": settings.test}
         left = "".join(
-            f"; {splits[split].name} is not read, for --{option} is given"
+            f"; {splits[split].name} is not read, because --{option} is given"
             for split, option in (("validation", "valid"), ("test", "test"))
             if split in splits and given[split] is not None
         )
-        return f"; the splits are the folders {names} (--valid --test overrule){left}"
+        return f"; the splits are the folders {names} (override: --valid --test){left}"
     files = list_files(path)
     labelled = labelled_files(path, files)
     if mixed := sorted(hold_splits(labelled.labels)):

@@ -37,7 +37,7 @@ class WritingEvaluation(Evaluation):
     """The scores of a run's generated texts on a table, or on its own test split."""
 
     columns: ClassVar[tuple[str, ...]] = ("file", "row", "output", "right", "answer", "chrf", "text")
-    order: ClassVar[str] = "the furthest off"
+    order: ClassVar[str] = "the lowest chrF"
 
     name: str  # the output
     way: str  # how texts were generated
