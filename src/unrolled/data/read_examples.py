@@ -211,7 +211,7 @@ def _open_tables(
             check_thousands(table, names if kind in ("vectors", "value") else ())
     if columns.sequence:
         kept = [*columns.outputs, *([columns.group] if columns.group else [])]
-        tables = gather_all(tables, columns, kept, asked, known)
+        tables = _gather_sequences(tables, columns, kept, asked, known)
     return tables, columns
 
 
@@ -304,7 +304,7 @@ def _read_rows(path: str | Path, tables: Sequence[TableFile], rows: RowReader, s
     return rows
 
 
-def gather_all(
+def _gather_sequences(
     tables: list[TableFile], columns: Columns, kept: list[str], asked: Asked, known: Known | None
 ) -> list[TableFile]:
     """Tables with one row per sequence. A column that changes within a sequence of any table, or is known to hold

@@ -43,7 +43,7 @@ def _placed(place: str, fault: str) -> str:
     return fault if fault.startswith(place) else f"{place}: {fault}"
 
 
-def draw_places(wanted: int, total: int) -> list[int]:
+def _draw_rows(wanted: int, total: int) -> list[int]:
     """The rows to read if only `wanted` of `total` are: one at random from each of `wanted` equal spans, with a fixed
     seed."""
     ends = np.arange(wanted + 1) * total // wanted
@@ -126,7 +126,7 @@ class RowReader:
         if self.most is None or self.most >= total:
             return table.rows(names)
         self.drawn = self.most, total
-        return table.rows_at(names, draw_places(self.most, total))
+        return table.rows_at(names, _draw_rows(self.most, total))
 
     def _whole(self, table: TableFile, source: int, skip_empty: bool) -> Iterator[Row]:
         """The rows without missing cells. Raises DataError for others, unless they are skipped."""
