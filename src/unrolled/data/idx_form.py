@@ -190,7 +190,7 @@ def _header(path: Path, file: BinaryIO) -> IdxHeader:
             f"{MOST_BYTES / 1e9:,.1f} GB.\nIf its header is not damaged, cut it into several files."
         )
     if not header.bytes:
-        raise DataError(f"{path} holds no numbers: its shape is {header.shape}. Give it some rows.")
+        raise DataError(f"{path} holds no numbers: its shape is {header.shape}. Add some rows.")
     check_rows(path, path.name, header.shape, header.dtype)
     if path.suffix.lower() == ".gz":
         check_packed(path, path.stat().st_size, header.bytes)

@@ -70,7 +70,7 @@ def cut_fold(
     sizes = np.bincount(units)
     if len(sizes) < count:
         kind = "rows" if groups is None else "groups"
-        raise DataError(f"{path} holds {len(sizes):,} {kind}: too few for {count} folds. Ask for fewer: --folds N.")
+        raise DataError(f"{path} holds {len(sizes):,} {kind}: too few for {count} folds. Use fewer: --folds N.")
     order = numpy_generator(seed, "folds").permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     fold_of, filled = np.zeros(len(sizes), np.int64), np.zeros(count, np.int64)
