@@ -75,7 +75,7 @@ def test_states_that_have_grown_differently_are_joined() -> None:
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(OptionError, match="span of 0"):
         Attention(4, 8, span=0)
-    with pytest.raises(OptionError, match="heads divide the size"):
+    with pytest.raises(OptionError, match="the number of heads must divide the size"):
         Attention(4, 8, heads=3)
 
 

@@ -105,7 +105,7 @@ def test_a_horizon_opens_each_forget_gate_for_a_time_of_its_own() -> None:
     held = forget.exp()  # steps, about
     assert 1 <= held.min() < 3 and 97 < held.max() <= 99 and abs(held.mean() - 50) < 2
     assert torch.equal(enter, -forget) and not new.any() and not leave.any()
-    with pytest.raises(OptionError, match="horizon of 2 was asked for; it is in steps, at least 3"):
+    with pytest.raises(OptionError, match="horizon of 2 was requested; it is in steps, at least 3"):
         LSTM(INPUTS, SIZE, horizon=2)
 
 

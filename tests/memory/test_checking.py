@@ -22,18 +22,18 @@ from unrolled.options import TrainOptions
 
 XS = torch.randn(3, 7, 10, generator=torch.Generator().manual_seed(0))
 WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "rows": (lambda m: m.unroll(XS, m.start(2)), r"LSTM\.unroll: .* hidden is to be .* \(3, 20\) .* \(2, 20\)"),
+    "rows": (lambda m: m.unroll(XS, m.start(2)), r"LSTM\.unroll: .* hidden must be .* \(3, 20\) .* \(2, 20\)"),
     "one row": (lambda m: m.step(XS[:, 0], m.start(1)), r"LSTM\.step: .* \(3, 20\) .* \(1, 20\) .*\n.*start\(3\)"),
     "width": (lambda m: m.unroll(XS[..., :9], m.start(3)), r"a tensor \(rows, steps, 10\); got .* \(3, 7, 9\)"),
-    "axes": (lambda m: m.step(XS, m.start(3)), r"LSTM\.step reads a tensor \(rows, 10\); got .* \(3, 7, 10\)"),
-    "type": (lambda m: m.unroll(XS.double(), m.start(3)), r"reads torch\.float32, .* got torch\.float64"),
+    "axes": (lambda m: m.step(XS, m.start(3)), r"LSTM\.step takes a tensor \(rows, 10\); got .* \(3, 7, 10\)"),
+    "type": (lambda m: m.unroll(XS.double(), m.start(3)), r"takes torch\.float32, .* got torch\.float64"),
     "device": (lambda m: m.unroll(XS.to("meta"), m.start(3)), r"weights are on cpu, the input is on meta"),
     "length": (lambda m: m.unroll(XS, m.start(3), torch.tensor([7, 8, 1])), r"from 0 to 7, .* got 1 to 8"),
     "lengths": (lambda m: m.unroll(XS, m.start(3), torch.tensor([7, 1])), r"3 whole numbers, .* torch\.int64 \(2,\)"),
-    "size": (lambda m: m.unroll(XS, LSTM(10, 12).start(3)), r"\(3, 20\) on cpu and is torch\.float32 \(3, 12\)"),
-    "kind": (lambda m: m.unroll(XS, GRU(10, 20).start(3)), r"it is to be a LSTMState of 2 and is a GRUState of 1"),
-    "no names": (lambda m: m.step(XS[:, 0], tuple(m.start(3))), r"it is to be a LSTMState of 2 and is a tuple of 2"),
-    "no tensor": (lambda m: m.unroll([[1.0]], m.start(1)), r"reads a tensor \(rows, steps, 10\); got a list"),
+    "size": (lambda m: m.unroll(XS, LSTM(10, 12).start(3)), r"\(3, 20\) on cpu but is torch\.float32 \(3, 12\)"),
+    "kind": (lambda m: m.unroll(XS, GRU(10, 20).start(3)), r"it must be a LSTMState of 2 but is a GRUState of 1"),
+    "no names": (lambda m: m.step(XS[:, 0], tuple(m.start(3))), r"it must be a LSTMState of 2 but is a tuple of 2"),
+    "no tensor": (lambda m: m.unroll([[1.0]], m.start(1)), r"takes a tensor \(rows, steps, 10\); got a list"),
 }
 
 
@@ -58,14 +58,14 @@ def test_a_step_that_was_right_once_is_no_pass_for_the_next() -> None:
 def test_a_step_knows_the_state_of_another_kind_that_is_as_large() -> None:
     memory = GRU(10, 20)
     memory.step(XS[:, 0], memory.start(3))
-    with pytest.raises(TensorError, match="is to be a GRUState of 1 and is a RNNState of 1"):
+    with pytest.raises(TensorError, match="must be a GRUState of 1 but is a RNNState of 1"):
         memory.step(XS[:, 0], RNN(10, 20).start(3))  # type: ignore[arg-type]
 
 
 def test_a_convolution_that_keeps_nothing_takes_no_places_of_another() -> None:
     memory, other = Convolution(10, 20, width=1), Convolution(10, 20)
     for verb, xs in ((memory.step, XS[:, 0]), (memory.unroll, XS)):
-        with pytest.raises(TensorError, match=r"inputs is to be .* \(3, 0, 10\) .* and is .* \(3, 3, 10\)"):
+        with pytest.raises(TensorError, match=r"inputs must be .* \(3, 0, 10\) .* but is .* \(3, 3, 10\)"):
             verb(xs, other.start(3))
 
 
@@ -115,7 +115,7 @@ def test_a_memory_that_was_moved_reads_what_its_weights_are_now() -> None:
     memory.unroll(XS, memory.start(3))
     twin = copy.deepcopy(memory).double()
     twin.unroll(XS.double(), twin.start(3))
-    with pytest.raises(TensorError, match=r"reads torch\.float64"):
+    with pytest.raises(TensorError, match=r"takes torch\.float64"):
         twin.unroll(XS, twin.start(3))
     memory.load_state_dict(twin.state_dict(), assign=True)
     memory.unroll(XS.double(), memory.start(3))
@@ -123,7 +123,7 @@ def test_a_memory_that_was_moved_reads_what_its_weights_are_now() -> None:
 
 def test_a_layer_that_gives_other_numbers_than_it_says_is_caught_above() -> None:
     stack = Stack([NoMemory(10, 10, torch.nn.Linear(10, 9)), LSTM(10, 20)])
-    with pytest.raises(TensorError, match=r"LSTM\.unroll reads a tensor \(rows, steps, 10\); got .* \(3, 7, 9\)"):
+    with pytest.raises(TensorError, match=r"LSTM\.unroll takes a tensor \(rows, steps, 10\); got .* \(3, 7, 9\)"):
         stack.unroll(XS, stack.start(3))
 
 
@@ -160,7 +160,7 @@ def test_a_memory_of_ones_own_is_checked_without_a_line_of_its_own() -> None:
         def step(self, x: Tensor, state: Any) -> Any:
             return super().step(x, state)
 
-    with pytest.raises(TensorError, match=r"Own\.step reads a tensor \(rows, 10\); got .* \(3, 4\)"):
+    with pytest.raises(TensorError, match=r"Own\.step takes a tensor \(rows, 10\); got .* \(3, 4\)"):
         Own(10, 20).step(XS[:, 0, :4], GRU(10, 20).start(3))
 
 
@@ -192,9 +192,9 @@ def test_a_fault_of_ones_own_is_not_taken_for_a_lack_of_memory() -> None:
 def test_a_sparse_tensor_is_refused_with_what_makes_it_dense() -> None:
     memory, inputs = LSTM(4, 4), torch.randn(2, 3, 4)
     for given in (inputs.to_sparse(), inputs.to_sparse_csr()):
-        with pytest.raises(TensorError, match=r"LSTM.unroll reads a dense tensor; .* Convert it by \.to_dense\(\)"):
+        with pytest.raises(TensorError, match=r"LSTM.unroll takes a dense tensor; .* Convert it with \.to_dense\(\)"):
             memory.unroll(given, memory.start(2))
     memory.unroll(inputs.to_sparse().to_dense(), memory.start(2))
     memory.step(inputs[:, 0], memory.start(2))
-    with pytest.raises(TensorError, match=r"reads a dense tensor"):
+    with pytest.raises(TensorError, match=r"takes a dense tensor"):
         memory.step(inputs[:, 0].to_sparse(), memory.start(2))

@@ -78,13 +78,13 @@ def test_a_state_without_masks_comes_back_as_it_is() -> None:
 
 
 def test_what_does_not_fit_is_refused_with_what_would() -> None:
-    with pytest.raises(
-        OptionError, match=r"reads 5 numbers a step stands on one that gives 4; make its input_size 4"
-    ):
+    with pytest.raises(OptionError, match=r"of input_size 5 is above a memory of size 4; make its input_size 4"):
         Stack([RNN(3, 4), RNN(5, 4)])
-    with pytest.raises(OptionError, match="0 memories was asked for; it needs at least 1"):
+    with pytest.raises(OptionError, match="0 memories was requested; it needs at least 1"):
         Stack([])
-    with pytest.raises(OptionError, match="adds 3 numbers a step to 4; it needs a memory whose input_size and size"):
+    with pytest.raises(
+        OptionError, match="adds 3 numbers per step to 4; it needs a memory whose input_size and size"
+    ):
         Residual(RNN(3, 4))
     for rate in (-0.1, 1.0, float("nan")):
         with pytest.raises(OptionError, match="it is a share from 0 to below 1"):

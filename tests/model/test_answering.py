@@ -182,5 +182,5 @@ def test_pools_are_means_of_what_was_read() -> None:
     scores = torch.exp(8 * torch.tanh(attend.query(torch.tanh(attend.look(xs)))))
     looked, _ = attend.unroll(xs, attend.start(2))
     torch.testing.assert_close(looked[:, -1], (scores * xs).sum(1) / scores.sum(1))
-    with pytest.raises(OptionError, match="A pool of 4 numbers a step gives 4, not 8"):
+    with pytest.raises(OptionError, match="A pool of 4 numbers per step gives 4, not 8"):
         Mean(4, 8)

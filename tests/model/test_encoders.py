@@ -88,5 +88,5 @@ def test_all_at_once_refuses_what_cannot_be() -> None:
         Attending(8, 8, depth=0)
     with pytest.raises(OptionError, match=r"dropout is 1\.0"):
         Attending(8, 8, dropout=1.0)
-    with pytest.raises(OptionError, match="heads divide the size"):
+    with pytest.raises(OptionError, match="the number of heads must divide the size"):
         Attending(8, 8, heads=3)

@@ -105,7 +105,7 @@ def test_every_reader_in_a_stack_is_given_the_source_and_masks_stay() -> None:
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"heads": 3}, "size 8 with 3 heads was asked for; heads divide the size"),
+        ({"heads": 3}, "size 8 with 3 heads was requested; the number of heads must divide the size"),
         ({"source_size": 0}, "Multihead: source_size is a whole number of at least 1; got 0"),
     ],
 )

@@ -74,16 +74,16 @@ MEMORIES: dict[str, Callable[..., Memory]] = {
     "transformer": Attention,
 }
 CONVOLVED = ("mingru", "minlstm")
-"""Memories that see no step but their own: below each stands a short convolution."""
+"""Memories whose gates depend on their own step alone: each has a short convolution below it."""
 IN_BLOCKS = (*CONVOLVED, "delta", "transformer")
-"""Memories that are linear in what they keep: feed-forward layers stand between them, on a residual path."""
+"""Memories that are linear in their state: they alternate with feed-forward layers, on a residual path."""
 
 
 @checked
 def bring(name: str) -> None:
-    """Makes the memory of your own that `module.Class` names known by that name. Raises OptionError.
+    """Register your own memory under the name `module.Class`. Raises OptionError.
 
-    The module is looked for in the folder you stand in, then where packages are installed.
+    The module is imported from the current folder, or else from the installed packages.
     """
     if name not in MEMORIES:
         MEMORIES[name] = find_own(name)
@@ -91,7 +91,7 @@ def bring(name: str) -> None:
 
 @checked
 def bring_named(model: str | None) -> None:
-    """Brings the memories of one's own that a `--model` names, as in `mymodule.MyMemory/attention+ngram`."""
+    """Register the user's own memories that a `--model` names, as in `mymodule.MyMemory/attention+ngram`."""
     for part in re.split(r"[/+]", model or ""):
         if is_own(name := parse_part(part)[0]):
             bring(name)
@@ -99,7 +99,7 @@ def bring_named(model: str | None) -> None:
 
 @checked
 def in_blocks(names: str) -> bool:
-    """Whether any of the layers that `names` names stands in blocks."""
+    """Whether any of the layers in `names` is one of `IN_BLOCKS`."""
     return any(parse_part(name)[0] in IN_BLOCKS for name in names.split("/"))
 
 
@@ -112,12 +112,13 @@ def build_stack(
     dropout: float = 0.0,
     above: Callable[[], Memory] | None = None,
 ) -> Stack:
-    """The layers that `names` names, "lstm", "attention:span=64" or "lstm/attention", repeated `depth` times.
+    """A stack of the layers in `names`, such as "lstm", "attention:span=64" or "lstm/attention", `depth` times.
 
-    Each is `size` wide. From the second layer on they are residual; those of `IN_BLOCKS` all are, each followed by
-    a feed-forward layer, with norms before them (Xiong et al. 2020) and one at the end. dropout: the share of each
-    layer's outputs that `draw_masks` drops; at 0 no mask is kept at all. above: makes what stands, with a norm and
-    residual, above the memory of each block, and of plain layers above the first. Raises OptionError.
+    Each layer is `size` wide. From the second layer on they are residual. Those of `IN_BLOCKS` always are; each is
+    followed by a feed-forward layer, with norms before both (Xiong et al. 2020) and one norm at the end. dropout: the
+    share of each layer's outputs that `draw_masks` drops; at 0 the state has no masks. above: makes a memory that is
+    put, with a norm and residual, above the memory of each block, or above the first of the other layers. Raises
+    OptionError.
     """
     layers: list[Memory] = []
     for name in names.split("/") * depth:
@@ -134,8 +135,8 @@ def build_stack(
             layers.append(NoMemory(width, size, nn.Linear(width, size, bias=False)))
         memory = build("memory", MEMORIES, name, size, size)
         shifted = [Convolution(size, size, mix=False)] if parse_part(name)[0] in CONVOLVED else []
-        looking = [] if above is None else [above()]
-        for parts in ([*shifted, memory], looking, [feed_forward(size)]):
-            if parts:
-                layers.append(block(parts, dropout))
+        upper = [] if above is None else [above()]
+        for members in ([*shifted, memory], upper, [feed_forward(size)]):
+            if members:
+                layers.append(block(members, dropout))
     return Stack([*layers, norm(size)] if in_blocks(names) else layers)

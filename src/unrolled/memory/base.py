@@ -1,6 +1,6 @@
-"""What a memory is: three verbs, and a state that lives outside it.
+"""The interface of a memory: three methods, and a state outside the module.
 
-B rows, T steps, D in, H out. Everything else about a memory is known in its own file alone.
+B rows, T steps, D in, H out. No other file depends on how a particular memory works.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Kernel = Callable[[Tensor, State], tuple[Tensor, State]]
 
 
 class Memory(Checked):
-    """The part of a model that retains the past. A subclass is final: wrap it, do not override it.
+    """The part of a model that retains the past. Subclasses are final: wrap them, do not override them.
 
-    What `step` and `unroll` are given is checked before they run (`checking.py`), so a memory need not look at it.
+    The arguments of `step` and `unroll` are checked before they run (`checking.py`), so a memory need not check them.
     """
 
     input_size: int  # D
@@ -29,17 +29,17 @@ class Memory(Checked):
 
     @abstractmethod
     def start(self, rows: int) -> State:
-        """The state before anything was read, on the weights' device; first axis of each leaf: the row."""
+        """The state before the first step, on the weights' device; first axis of each leaf: the row."""
 
     @abstractmethod
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """One step: x (B, D) -> output (B, H) and the state after it. The given state stays as it was."""
+        """One step: x (B, D) -> output (B, H) and the state after it. The given state is not changed."""
 
     @abstractmethod
     def unroll(self, xs: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """Many steps: xs (B, T, D) -> outputs (B, T, H) and the state at each row's end.
 
-        Means what `unroll_by_steps` does. lengths (B,), at most T, is best kept on the CPU; None: all of T.
+        Equal to `unroll_by_steps`. lengths (B,), at most T, is best kept on the CPU; None: all of T.
         """
 
     def forward(self, xs: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
@@ -47,12 +47,12 @@ class Memory(Checked):
         return self.unroll(xs, state, lengths)
 
     def blank(self) -> State:
-        """The start of one row."""
+        """The start state of one row."""
         return self.start(1)
 
 
 def unroll_by_steps(memory: Memory, xs: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
-    """The meaning of unroll: step, row by row as long as the row lasts. Every fast path is held to it."""
+    """The definition of unroll: step after step, each row up to its length. Every fast path must equal it."""
     rows, steps = xs.shape[:2]
     lengths = torch.full((rows,), steps) if lengths is None else lengths
     alive = reading(lengths, steps, xs.device)  # (B, T)
@@ -67,58 +67,58 @@ def unroll_by_steps(memory: Memory, xs: Tensor, state: State, lengths: Tensor | 
 def unroll_by_stretches(
     kernel: Kernel, size: int, xs: Tensor, state: State, lengths: Tensor | None = None
 ) -> tuple[Tensor, State]:
-    """The same by a fast `kernel(xs, state)` that takes full rectangles alone, of one step or more.
+    """The same with a fast `kernel(xs, state)` that takes only full rectangles, of one step or more.
 
-    Where rows end at different steps, the window is cut at each end, and only the rows that last go on:
-    at most as many calls as there are different lengths, and padding is never read.
+    Where rows have different lengths, the steps are cut into segments at the end of each row, and only the longer
+    rows continue: at most one call per different length, and padding is never processed.
     """
     rows, steps = xs.shape[:2]
     lengths = ragged(lengths, steps)
     if lengths is None and rows and steps:
         return kernel(xs, state)
     row_lengths: list[int] = [0] * rows if lengths is None else lengths.tolist()
-    stretches, start = [xs.new_zeros(rows, 0, size)], 0
+    segments, start = [xs.new_zeros(rows, 0, size)], 0
     for end in sorted(set(row_lengths) - {0}):
-        going_on = torch.tensor([r for r in range(rows) if row_lengths[r] >= end], device=xs.device)
-        outputs, after = kernel(xs[going_on, start:end], states.take(state, going_on))
-        blank = outputs.new_zeros(rows, end - start, size)
-        stretches.append(blank.index_copy(0, going_on, outputs))  # (B, end - start, H)
-        state, start = states.put(state, going_on, after), end
-    stretches.append(stretches[-1].new_zeros(rows, steps - start, size))
-    return torch.cat(stretches[1:], dim=1), state
+        alive = torch.tensor([r for r in range(rows) if row_lengths[r] >= end], device=xs.device)
+        outputs, after = kernel(xs[alive, start:end], states.take(state, alive))
+        zeros = outputs.new_zeros(rows, end - start, size)
+        segments.append(zeros.index_copy(0, alive, outputs))  # (B, end - start, H)
+        state, start = states.put(state, alive, after), end
+    segments.append(segments[-1].new_zeros(rows, steps - start, size))
+    return torch.cat(segments[1:], dim=1), state
 
 
 def ragged(lengths: Tensor | None, steps: int) -> Tensor | None:
-    """The lengths, or None where every row lasts all the steps (lengths on a GPU are waited for)."""
+    """The lengths, or None where every row has all the steps. Lengths on a GPU cause a synchronisation."""
     return None if lengths is None or bool((lengths == steps).all()) else lengths
 
 
 def reading(lengths: Tensor, steps: int, device: torch.device) -> Tensor:
-    """(B, T), true where a row still reads, false in its padding."""
+    """(B, T), true at the steps of a row, false in its padding."""
     return torch.arange(steps, device=device) < lengths.to(device)[:, None]
 
 
 def reset_rows(memory: Memory, state: State, fresh: Tensor) -> State:
-    """The state in which the rows where fresh (B,) is true are at their start again."""
+    """The state with the rows where fresh (B,) is true reset to the start state."""
     return states.where(fresh, memory.start(fresh.shape[0]), state)
 
 
 def zero_state(weight: Tensor, rows: int, size: int) -> Tensor:
-    """Zeros (rows, size) beside the weights: float32, or float64 where the weights are."""
+    """Zeros (rows, size) on the device of the weights: float64 if the weights are, else float32."""
     dtype = torch.float64 if weight.dtype == torch.float64 else torch.float32
     return torch.zeros(rows, size, dtype=dtype, device=weight.device)
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """The same numbers in float32, or in float64 where they came so: what autocast made short is widened."""
+    """The values in float32, or unchanged if they are float64: undoes autocast's narrower types."""
     return values if values.dtype == torch.float64 else values.float()
 
 
 def run_layer(
     layer: Callable[..., tuple[Tensor, ...]], xs: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
-    """xs (B, T, D) through a layer that torch has at one go (`torch.lstm`): outputs (B, T, H), and the state's leaves
-    (B, H) after it. Autocast is obeyed where the weights are float32; the state keeps its own type."""
+    """Run xs (B, T, D) through a fused layer of torch such as `torch.lstm`: outputs (B, T, H), and the state's leaves
+    (B, H) after it. Autocast applies if the weights are float32; the state keeps its own type."""
     dtype = weights[0].dtype
     if dtype == torch.float32 and torch.is_autocast_enabled(xs.device.type):
         dtype = torch.get_autocast_dtype(xs.device.type)
@@ -139,7 +139,7 @@ def run_layer(
 
 @torch.no_grad()
 def start_weights(weight_ih: Tensor, weight_hh: Tensor) -> None:
-    """What comes from the input by Xavier, from the past orthogonal gate by gate (Saxe et al. 2014)."""
+    """Initialise input weights by Xavier, and recurrent weights orthogonally for each gate (Saxe et al. 2014)."""
     nn.init.xavier_uniform_(weight_ih)
     for block in weight_hh.chunk(weight_hh.shape[0] // weight_hh.shape[1]):
         nn.init.orthogonal_(block)

@@ -1,8 +1,8 @@
-"""What a memory, an encoder or a reader is given is checked here, before any kernel sees it.
+"""Checks of the arguments of memories, encoders and cross-attention, before any kernel runs.
 
-A kernel trusts what it is given: torch's LSTM, beside a state of fewer rows, writes past the end of its buffers, and
-of an input that is too narrow it reads what lies behind. So whatever is `Checked` refuses, by a TensorError, an input
-of another width, type or device than its weights', a state of other rows or of another part, and wrong lengths.
+Kernels do not check their arguments: torch's LSTM, with a state of fewer rows, writes past the end of its buffers,
+and with an input that is too narrow it reads past its end. So every `Checked` module refuses, with a TensorError, an
+input of the wrong width, type or device, a state of other rows or of another module, and wrong lengths.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from unrolled.states import State
 
 Verb = Callable[..., Any]
 WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
-MANY_ROWS = 1 << 20  # from which on a state may be too large for any memory
-MANY_UNITS = 1 << 12  # from which on weights may be too large for any memory
-MOST_CAUSE = 200  # characters of what torch says about it
-NARROWER = (torch.bfloat16, torch.float16)  # what autocast makes of float32
+MANY_ROWS = 1 << 20  # rows from which on a state may be too large for the machine
+MANY_UNITS = 1 << 12  # units from which on weights may be too large for the machine
+MOST_CAUSE = 200  # most characters of torch's message that are quoted
+NARROWER = (torch.bfloat16, torch.float16)  # types to which autocast converts float32
 
 
 class Leaf(NamedTuple):
-    """One tensor of a state, without its rows."""
+    """Shape, type and device of one tensor of a state, without its rows."""
 
     shape: tuple[int | None, ...]  # from the second axis on; None: any number
     dtype: torch.dtype
@@ -39,19 +39,19 @@ class Leaf(NamedTuple):
 
 
 class Form(NamedTuple):
-    """What a part reads, and what it keeps."""
+    """The input and the state that a module takes."""
 
-    dtype: torch.dtype | None  # of the input, as the weights have it; None: no weights, so any kind of float
+    dtype: torch.dtype | None  # of the input, the same as of the weights; None: no weights, so any floating type
     device: torch.device | None
-    state: Any  # a tree like the state's, with a Leaf for each tensor
+    state: Any  # a tree of the state's structure, with a Leaf for each tensor
 
 
 class Checked(nn.Module, ABC):
-    """A module whose verbs, `start`, `step`, `unroll` and `encode`, check what they are given, and that is made only
-    of what its `__init__` declares: sizes are whole numbers of at least 1, options of their types.
+    """A module whose methods `start`, `step`, `unroll` and `encode` check their arguments, and whose `__init__`
+    accepts only what it declares: sizes are whole numbers of at least 1, options have their types.
 
-    A class under it writes a verb as if all that comes were right: the check is put before it when the class is made.
-    The verb as written stays as `unchecked_step` and so on, for parts that hold others and were checked themselves.
+    A subclass writes its methods without checks; they are wrapped when the class is created. The original methods
+    stay available as `unchecked_step` and so on, for modules that contain others and have checked the arguments.
     """
 
     input_size: int  # D
@@ -59,7 +59,7 @@ class Checked(nn.Module, ABC):
     unchecked_unroll: Callable[..., tuple[Tensor, State]]
     unchecked_encode: Callable[..., Any]
     _form: Form | None = None  # found at the first check
-    _known: Any = None  # shapes and types of the last step that was right
+    _known: Any = None  # shapes and types of the last step that passed the check
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
@@ -73,14 +73,14 @@ class Checked(nn.Module, ABC):
 
     @abstractmethod
     def blank(self) -> State:
-        """A state of one row, to see what a state is like."""
+        """A state of one row, from which the structure of states is taken."""
 
     def check_within(self, verb: str, state: State) -> None:
-        """Raises TensorError where the parts of a state, each of which is right, do not fit each other."""
+        """Raise TensorError where the leaves of a state, each valid by itself, do not fit each other."""
         return
 
     def _apply(self, *how: Any, **more: Any) -> Any:
-        """What `.to()` and its like call: the form is another then."""
+        """Called by `.to()` and similar methods, after which type and device may differ."""
         self._form = self._known = None
         return super()._apply(*how, **more)  # type: ignore[no-untyped-call]
 
@@ -90,7 +90,7 @@ def _is_large(value: Any) -> bool:
 
 
 def _checked_init(init: Callable[..., None]) -> Callable[..., None]:
-    """What a part is made of is checked before it is made, and its sizes after: a class may call them as it likes."""
+    """Check the arguments of `__init__` before it runs, and the module's sizes after it, whatever they are called."""
     made = checked_init(init)
 
     @wraps(init)
@@ -110,10 +110,10 @@ def _checked_init(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def _checked_step(verb: Verb) -> Verb:
-    """Of a step no more is looked at than shapes and types, which torch would broadcast and convert in silence.
+    """Check only shapes and types of a step, which torch would broadcast and convert silently.
 
-    A step of a small memory takes 40 µs, so that what was right is known again by one comparison. Where torch refuses
-    the rest, the whole check says why.
+    A step of a small memory takes 40 µs, so shapes and types that have passed once are recognised by one comparison.
+    If torch refuses anything else, the full check explains it.
     """
 
     @wraps(verb)
@@ -153,7 +153,7 @@ def _checked_encode(verb: Verb) -> Verb:
 
 
 def _checked_start(verb: Verb) -> Verb:
-    """Of what starts by rows: a cross-attention or a writer starts from what it looks at, and checks that itself."""
+    """Check a `start(rows)`. Cross-attention and encoder-decoder start from a source, which they check themselves."""
     if next(islice(signature(verb).parameters, 1, None), None) != "rows":
         return verb
 
@@ -167,14 +167,14 @@ def _checked_start(verb: Verb) -> Verb:
             if rows < MANY_ROWS:
                 raise
             raise TensorError(
-                f"{type(self).__name__}.start: a state of {rows:,} rows cannot be made. Is there memory for it?"
+                f"{type(self).__name__}.start: a state of {rows:,} rows cannot be made; it may be too large."
             ) from error
 
     return start
 
 
 def _checked_weights(verb: Verb) -> Verb:
-    """What is asked of a reader beside its answer, for a picture."""
+    """Check the arguments of `weights`, the attention weights for a plot."""
 
     @wraps(verb)
     def weights(self: Checked, xs: Tensor, state: State) -> Any:
@@ -194,8 +194,8 @@ VERBS = {
 
 
 def _shown_by(x: Tensor, state: State) -> tuple[Any, ...]:
-    """What a step is known again by: the kind of its state, shapes and types. States of one tensor or two, as most
-    are, are written out: a loop takes longer than all of it."""
+    """Key of a step's arguments: kind of state, shapes and types. States of one or two tensors, the most frequent
+    ones, are written out, because a loop would take longer than everything else here."""
     kind = type(state)
     try:
         if len(state) == 1:
@@ -205,7 +205,7 @@ def _shown_by(x: Tensor, state: State) -> tuple[Any, ...]:
             one, two = state
             return (kind, x.shape, x.dtype, x.layout, one.shape, one.dtype, one.layout,
                     two.shape, two.dtype, two.layout)  # fmt: skip
-    except AttributeError:  # one of them is a state of its own
+    except AttributeError:  # a nested state
         pass
     return kind, x.shape, x.dtype, x.layout, _shapes(state)
 
@@ -215,9 +215,9 @@ def _shapes(state: State) -> list[Any]:
 
 
 def check(part: Checked, verb: str, xs: Any, state: Any, lengths: Any = None) -> None:
-    """TensorError unless xs, (B, D) for a step, else (B, T, D), its state and lengths (B,) are what `part` reads.
+    """Raise TensorError unless xs, (B, D) for a step, else (B, T, D), state and lengths (B,) are valid for `part`.
 
-    state: None where an encoder begins at its start.
+    state: None where an encoder begins at its start state.
     """
     known, axes = part._form, ("rows",) if verb == "step" else ("rows", "steps")
     try:
@@ -227,7 +227,7 @@ def check(part: Checked, verb: str, xs: Any, state: Any, lengths: Any = None) ->
     except TensorError:
         if known is None:
             raise
-        part._form = None  # other weights may have been put in place of those that it was found by
+        part._form = None  # the weights may have been replaced since it was determined
         return check(part, verb, xs, state, lengths)
     if lengths is not None:
         check_lengths(part, verb, lengths, *xs.shape[:2])
@@ -237,44 +237,46 @@ def check(part: Checked, verb: str, xs: Any, state: Any, lengths: Any = None) ->
 
 
 def check_input(part: Checked, verb: str, xs: Any, axes: tuple[str | int, ...]) -> None:
-    """TensorError unless xs is a tensor of these axes, the last a number, of the weights' type and beside them."""
+    """Raise TensorError unless xs is a tensor of these axes, the last a number, of the weights' type and device."""
     name, form = f"{type(part).__name__}.{verb}", _form_of(part)
     if not isinstance(xs, Tensor) or xs.dim() != len(axes) or xs.shape[-1] != axes[-1]:
-        raise TensorError(f"{name} reads a tensor ({', '.join(map(str, axes))}); got {_describe(xs)}.")
+        raise TensorError(f"{name} takes a tensor ({', '.join(map(str, axes))}); got {_describe(xs)}.")
     if xs.layout is not torch.strided:
-        raise TensorError(f"{name} reads a dense tensor; got one of layout {xs.layout}. Convert it by .to_dense().")
+        raise TensorError(f"{name} takes a dense tensor; got layout {xs.layout}. Convert it with .to_dense().")
     if form.device is not None and xs.device != form.device:
         raise TensorError(f"{name}: the weights are on {form.device}, the input is on {xs.device}. Move one of them.")
     if not (xs.is_floating_point() if form.dtype is None else _is_of(xs, form.dtype)):
         wanted = form.dtype or torch.float32
-        raise TensorError(f"{name} reads {wanted}, as its weights are; got {xs.dtype}. Convert it by .to({wanted}).")
+        raise TensorError(
+            f"{name} takes {wanted}, the type of its weights; got {xs.dtype}. Convert it with .to({wanted})."
+        )
 
 
 def check_lengths(part: Checked, verb: str, lengths: Any, rows: int, steps: int) -> None:
-    """TensorError unless lengths (B,) are whole numbers from 0 to `steps`; on a GPU they are waited for."""
+    """Raise TensorError unless lengths (B,) are whole numbers from 0 to `steps`. On a GPU this synchronises."""
     dense = isinstance(lengths, Tensor) and lengths.layout is torch.strided
     if dense and lengths.dtype in WHOLE and lengths.shape == (rows,):
         if lengths.device.type == "meta" or all(0 <= length <= steps for length in lengths.tolist()):
             return
-        came = f"{min(lengths.tolist())} to {max(lengths.tolist())}"
+        given = f"{min(lengths.tolist())} to {max(lengths.tolist())}"
     else:
-        came = _describe(lengths)
+        given = _describe(lengths)
     raise TensorError(
-        f"{type(part).__name__}.{verb}: lengths are a tensor of {rows} whole numbers, one a row, from 0 to "
-        f"{steps}, the steps of the input; got {came}."
+        f"{type(part).__name__}.{verb}: lengths must be a tensor of {rows} whole numbers, one per row, from 0 to "
+        f"{steps}, the number of steps; got {given}."
     )
 
 
 def _check_state(part: Checked, verb: str, state: Any, rows: int) -> None:
     if wrong := _difference(state, _form_of(part).state, rows, ""):
         raise TensorError(
-            f"{type(part).__name__}.{verb}: the state is not one of this part for {rows} rows: {wrong}.\n"
-            f"A state comes from start({rows}), or from an earlier step or unroll of the same rows."
+            f"{type(part).__name__}.{verb}: the state does not fit this module with {rows} rows: {wrong}.\n"
+            f"Take the state from start({rows}), or from an earlier step or unroll of the same rows."
         )
 
 
 def _difference(state: Any, form: Any, rows: int, path: str) -> str | None:
-    """In words where a state is not as the form has it."""
+    """Describe the first difference between a state and the expected form; None if there is none."""
     if isinstance(form, Leaf):
         wanted = (rows, *form.shape)
         if (
@@ -287,9 +289,9 @@ def _difference(state: Any, form: Any, rows: int, path: str) -> str | None:
         ):
             return None
         shape = ", ".join("any number" if n is None else str(n) for n in wanted)
-        return f"{path or 'it'} is to be {form.dtype} ({shape}) on {form.device} and is {_describe(state)}"
+        return f"{path or 'it'} must be {form.dtype} ({shape}) on {form.device} but is {_describe(state)}"
     if type(state) is not type(form) or len(state) != len(form):
-        return f"{path or 'it'} is to be a {type(form).__name__} of {len(form)} and is {_describe(state)}"
+        return f"{path or 'it'} must be a {type(form).__name__} of {len(form)} but is {_describe(state)}"
     names = getattr(form, "_fields", None) or [f"layer{i}" for i in range(len(form))]
     for name, branch, wanted in zip(names, state, form, strict=True):
         if wrong := _difference(branch, wanted, rows, f"{path}.{name}" if path else name):
@@ -308,8 +310,8 @@ def _form_of(part: Checked) -> Form:
 
 
 def _leaves_of(state: State, may_grow: bool = True) -> Any:
-    """The state with a Leaf for each tensor. An axis of no places, (B, 0, …), is one that grows, unless the state's
-    class says `grows = False`."""
+    """The state with a Leaf for each tensor. An axis of length 0, (B, 0, …), may grow, unless the state's class has
+    `grows = False`."""
     if isinstance(state, Tensor):
         grows = may_grow and state.dim() > 2 and state.shape[1] == 0
         return Leaf((None, *state.shape[2:]) if grows else tuple(state.shape[1:]), state.dtype, state.device)
@@ -318,7 +320,7 @@ def _leaves_of(state: State, may_grow: bool = True) -> Any:
 
 
 def _is_of(tensor: Tensor, dtype: torch.dtype) -> bool:
-    """Whether it has this type, or is float32 that autocast made narrower."""
+    """Whether a tensor has this type, or the type is float32 and autocast made it narrower."""
     return tensor.dtype is dtype or (
         dtype is torch.float32 and tensor.dtype in NARROWER and torch.is_autocast_enabled(tensor.device.type)
     )

@@ -1,6 +1,6 @@
-"""A convolution over steps that are columns of numbers: bands of a sound, a row of a picture. Causal in time.
+"""A convolution over steps that are columns of numbers: bands of a spectrogram, rows of a picture. Causal in time.
 
-A step's D numbers are `places` side by side with `channels` numbers each, the channels last.
+The D numbers of a step are `places` adjacent places with `channels` numbers each, the channels last.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero
 from unrolled.memory.convolution import KEEPS_INPUTS, ConvolutionState, kept_inputs
 from unrolled.memory.none import NoMemory
 
-WIDTH = 3  # steps and places that a number hangs on
-FIRST, SECOND = 24, 48  # channels of the two below a memory
+WIDTH = 3  # kernel size, in steps and in places
+FIRST, SECOND = 24, 48  # channels of the two convolutions below a memory
 
 
 class ColumnConvolution(Memory):
-    """Sums over this step, the two before it, and the places to either side; of each two places side by side the
-    greater; normed, and through a GELU.
+    """A convolution over this step, the two before it, and the neighbouring places; max-pooling over pairs of places;
+    a layer norm and a GELU.
 
-    Two of them below a memory are the small convolutional net that reads sounds and pictures (as in Amodei et al.
-    2016, DeepSpeech 2, there over the future too). The norm is over a place's channels: no answer hangs on other
-    rows, nor on what comes later.
+    Two of them below a memory are the small convolutional stem for sounds and pictures (as in Amodei et al. 2016,
+    DeepSpeech 2, there over the future too). The norm is over the channels of a place, so outputs depend neither on
+    other rows nor on later steps.
     """
 
     def __init__(self, places: Count, channels: Count, size: Count) -> None:
-        """size: channels that come out, for each of half as many places, an odd one kept."""
+        """size: output channels of each place; there are half as many places, rounded up."""
         super().__init__()
         self.places, self.channels = places, channels
         self.places_after = (places + 1) // 2
@@ -69,7 +69,7 @@ class ColumnConvolution(Memory):
 
 @checked
 def build_columns(places: Count, channels: Count, embed: Count) -> list[Memory]:
-    """Two of them and a layer: D = places · channels numbers a step in, `embed` out."""
+    """Two column convolutions and a linear layer: D = places · channels numbers per step in, `embed` out."""
     first = ColumnConvolution(places, channels, FIRST)
     second = ColumnConvolution(first.places_after, FIRST, SECOND)
     return [first, second, NoMemory(second.size, embed, nn.Linear(second.size, embed))]

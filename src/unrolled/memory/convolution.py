@@ -1,4 +1,4 @@
-"""A short causal convolution over time: the last few inputs, each weighed by how long ago it was."""
+"""A short causal convolution over time: a weighted sum of the last few inputs."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero
 from unrolled.memory.none import SEES_NOTHING
 
 KEEPS_INPUTS = {
-    "an_inexact_gradient_is_seen_to_be_inexact": "it keeps inputs, which no parameter made: nothing is lost"
+    "an_inexact_gradient_is_seen_to_be_inexact": "it keeps inputs, which depend on no parameter: a cut loses nothing"
 }
 
 
 class ConvolutionState(NamedTuple):
-    inputs: Tensor  # (B, width − 1, D): the last ones, the latest last
+    inputs: Tensor  # (B, width − 1, D): the last inputs, the latest last
 
     @property
     def grows(self) -> bool:
-        """Never: where the width is 1 there are no places, and there never will be."""
+        """Never: the axis of length 0 where the width is 1 stays so."""
         return False
 
 
 class Convolution(Memory):
     """h_t = SiLU(W Σ_k c_k x_(t−k) + b), k from 0 to width − 1, c_k a weight for each of the D numbers.
 
-    Keeps the last `width` inputs word for word and nothing older. Below a linear memory it tells a step what the
-    one before it was, without which no key is told from its value (Poli et al. 2023, arXiv 2302.10866).
-    With `mix=False`, for D = H, the numbers of a step are not mixed, W is left out.
+    Remembers the last `width` inputs exactly and nothing older. Below a linear memory it gives each step the one
+    before it, without which keys and values cannot be told apart (Poli et al. 2023, arXiv 2302.10866). With
+    `mix=False`, for D = H, W is left out: the convolution is depthwise.
     """
 
     def __init__(self, input_size: int, size: int, width: Count = 4, mix: bool = True) -> None:
         super().__init__()
         if not mix and input_size != size:
-            raise OptionError(f"A convolution that mixes nothing gives {input_size} numbers a step, not {size}.")
+            raise OptionError(f"A convolution with mix=False gives {input_size} numbers per step, not {size}.")
         self.input_size, self.size, self.width = input_size, size, width
         self.weights = nn.Parameter(
             torch.empty(input_size, 1, width)
-        )  # as conv1d has them; the last is the step's own
+        )  # in the layout of conv1d; the last is for the step itself
         self.mix = nn.Linear(input_size, size) if mix else None
         self.excuses: dict[str, str] = SEES_NOTHING if width == 1 else KEEPS_INPUTS
         bound = width**-0.5
@@ -55,7 +55,7 @@ class Convolution(Memory):
 
     def step(self, x: Tensor, state: ConvolutionState) -> tuple[Tensor, ConvolutionState]:
         seen = torch.cat([state.inputs, x[:, None].to(state.inputs)], dim=1)  # (B, width, D)
-        return self._answer((seen * self.weights[:, 0].T).sum(1)), ConvolutionState(seen[:, 1:])
+        return self._activate((seen * self.weights[:, 0].T).sum(1)), ConvolutionState(seen[:, 1:])
 
     def unroll(
         self, xs: Tensor, state: ConvolutionState, lengths: Tensor | None = None
@@ -66,19 +66,19 @@ class Convolution(Memory):
             return xs.new_zeros(rows, steps, self.size), state
         seen = torch.cat([state.inputs, xs.to(state.inputs)], dim=1)  # (B, width − 1 + T, D)
         summed = F.conv1d(seen.mT, self.weights, groups=self.input_size).mT  # (B, T, D)
-        outputs = self._answer(summed)
+        outputs = self._activate(summed)
         if lengths is None:
             return outputs, ConvolutionState(seen[:, steps:])
         kept = kept_inputs(seen, lengths, self.width - 1)
         outputs = torch.where(reading(lengths, steps, xs.device)[..., None], outputs, 0.0)
         return outputs, ConvolutionState(kept)
 
-    def _answer(self, summed: Tensor) -> Tensor:
+    def _activate(self, summed: Tensor) -> Tensor:
         return F.silu(at_least_float32(summed if self.mix is None else self.mix(summed)))
 
 
 def kept_inputs(seen: Tensor, lengths: Tensor, before: int) -> Tensor:
-    """seen (B, before + T, D), what was kept and then what rows of these lengths read -> what each keeps then
-    (B, before, D)."""
+    """seen (B, before + T, D), the inputs kept before and those of rows of these lengths -> the last `before` inputs
+    of each row (B, before, D)."""
     last = lengths.to(seen.device)[:, None] + torch.arange(before, device=seen.device)  # (B, before)
     return seen.gather(1, last[..., None].expand(-1, -1, seen.shape[2]))

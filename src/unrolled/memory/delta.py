@@ -1,4 +1,4 @@
-"""The gated delta rule (Yang et al. 2024, arXiv 2412.06464): a matrix that is corrected where it was wrong."""
+"""The gated delta rule (Yang et al. 2024, arXiv 2412.06464): a matrix of key-value pairs, updated by its error."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
 from unrolled.memory.convolution import Convolution, ConvolutionState
 
-HEAD = 64  # units of a head, at least, where their number is not given
-STRETCH = 64  # steps that are read together
+HEAD = 64  # least units per head, if the number of heads is not given
+SEGMENT = 64  # steps processed in parallel
 
 
 class DeltaState(NamedTuple):
-    matrix: Tensor  # (B, heads, D, D) what each key leads to; D units a head
-    before: ConvolutionState  # queries, keys and values of the last steps, before they pass the convolution
+    matrix: Tensor  # (B, heads, D, D) maps keys to values; D units per head
+    before: ConvolutionState  # queries, keys and values of the last steps, before the convolution
 
 
 class Delta(Memory):
-    """Keeps pairs of key and value in a matrix S of each head, and recalls them by their keys.
+    """Stores key-value pairs in one matrix S per head, and retrieves values by their keys.
 
-    S' = α S, then S = S' + β k (v − S'ᵀ k)ᵀ: what a key led to is replaced by the new value, not piled upon it.
-    The output is S read by a query, normalised, and gated by the input. β goes to 2, so that a step may turn a
-    direction round (Grazzi et al. 2024, arXiv 2411.12537). Queries, keys and values pass a short convolution, each
-    number by weights of its own, as in the paper: so a value is kept under the key of the step before it.
-    Trained in stretches of 64 steps, in each of which what steps owe to each other is one triangular system.
+    S' = α S, then S = S' + β k (v − S'ᵀ k)ᵀ: the new value of a key replaces the old one instead of adding to it.
+    The output is Sᵀ q for a query q, normalised, and gated by the input. β is up to 2, so that a step can reverse a
+    direction (Grazzi et al. 2024, arXiv 2411.12537). Queries, keys and values pass a short depthwise convolution, as
+    in the paper, so that a value can be stored under the key of the step before it. `unroll` processes segments of 64
+    steps in parallel, by one triangular system per segment.
     """
 
     def __init__(self, input_size: int, size: int, heads: Count | None = None) -> None:
@@ -37,7 +37,8 @@ class Delta(Memory):
         heads = next(n for n in range(max(1, size // HEAD), 0, -1) if size % n == 0) if heads is None else heads
         if heads < 1 or size % heads:
             raise OptionError(
-                f"A delta memory of size {size} with {heads} heads was asked for; heads divide the size."
+                f"A delta memory of size {size} with {heads} heads was requested; "
+                "the number of heads must divide the size."
             )
         self.input_size, self.size, self.heads = input_size, size, heads
         self.parts = nn.Linear(input_size, 3 * size, bias=False)  # queries, keys, values
@@ -46,7 +47,7 @@ class Delta(Memory):
         self.decay = nn.Linear(input_size, heads)
         self.strength = nn.Linear(input_size, heads)
         self.output = nn.Linear(size, size, bias=False)
-        nn.init.constant_(self.decay.bias, 4.0)  # forgets little at first: half in 38 steps
+        nn.init.constant_(self.decay.bias, 4.0)  # slow decay at first: by half in 38 steps
 
     def start(self, rows: int) -> DeltaState:
         width = self.size // self.heads
@@ -58,10 +59,10 @@ class Delta(Memory):
         queries, keys, values = (part[:, :, 0] for part in self._by_heads(convolved[:, None]))  # (B, heads, D)
         decays, strengths = (part[:, :, 0] for part in self._gates(x[:, None], None))  # (B, heads)
         matrix = decays.exp()[..., None, None] * state.matrix  # (B, heads, D, D)
-        wrong = values - (keys[..., None] * matrix).sum(2)  # (B, heads, D)
-        matrix = matrix + keys[..., None] * (strengths[..., None] * wrong)[:, :, None]
-        answers = (queries[..., None] * matrix).sum(2)  # (B, heads, D)
-        return self._answer(x[:, None], answers[:, :, None])[:, 0], DeltaState(matrix, before)
+        error = values - (keys[..., None] * matrix).sum(2)  # (B, heads, D)
+        matrix = matrix + keys[..., None] * (strengths[..., None] * error)[:, :, None]
+        recalled = (queries[..., None] * matrix).sum(2)  # (B, heads, D)
+        return self._output(x[:, None], recalled[:, :, None])[:, 0], DeltaState(matrix, before)
 
     def unroll(self, xs: Tensor, state: DeltaState, lengths: Tensor | None = None) -> tuple[Tensor, DeltaState]:
         rows, steps = xs.shape[:2]
@@ -71,12 +72,12 @@ class Delta(Memory):
         alive = None if lengths is None else reading(lengths, steps, xs.device)  # (B, T)
         convolved, before = self.convolution.unroll(self.parts(xs), state.before, lengths)
         parts = (*self._by_heads(convolved), *self._gates(xs, alive))
-        matrix, answers = state.matrix, []
-        for start in range(0, steps, STRETCH):
-            stretch = (part[:, :, start : start + STRETCH] for part in parts)
-            answer, matrix = read_together(matrix, *stretch)
-            answers.append(answer)
-        outputs = self._answer(xs, torch.cat(answers, dim=2))
+        matrix, recalled = state.matrix, []
+        for start in range(0, steps, SEGMENT):
+            segment = (part[:, :, start : start + SEGMENT] for part in parts)
+            outputs, matrix = process_segment(matrix, *segment)
+            recalled.append(outputs)
+        outputs = self._output(xs, torch.cat(recalled, dim=2))
         if alive is not None:
             outputs = torch.where(alive[..., None], outputs, 0.0)
         return outputs, DeltaState(matrix, before)
@@ -97,29 +98,30 @@ class Delta(Memory):
             strengths = torch.where(alive[:, None], strengths, 0.0)
         return decays, strengths
 
-    def _answer(self, xs: Tensor, answers: Tensor) -> Tensor:
-        """(B, heads, T, D) -> (B, T, H): each head's answer to one size, gated by the input."""
-        answers = F.rms_norm(answers, answers.shape[3:], eps=1e-5).transpose(1, 2).flatten(2)  # (B, T, H)
-        outputs: Tensor = self.output(answers * F.silu(at_least_float32(self.gate(xs))))
+    def _output(self, xs: Tensor, recalled: Tensor) -> Tensor:
+        """(B, heads, T, D) -> (B, T, H): normalised in each head, and gated by the input."""
+        recalled = F.rms_norm(recalled, recalled.shape[3:], eps=1e-5).transpose(1, 2).flatten(2)  # (B, T, H)
+        outputs: Tensor = self.output(recalled * F.silu(at_least_float32(self.gate(xs))))
         return outputs
 
 
-def read_together(
+def process_segment(
     matrix: Tensor, queries: Tensor, keys: Tensor, values: Tensor, decays: Tensor, strengths: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Answers (B, heads, T, D) of steps that are read together from `matrix`, and the matrix after them.
+    """Process T steps in parallel from `matrix`: recalled values (B, heads, T, D), and the matrix after them.
 
-    With γ_t what is left of the start after t steps, step t writes u_t = β_t (v_t − γ_t Sᵀk_t − Σ_(j<t) γ_t/γ_j
+    With γ_t the decay from the start to step t, step t writes u_t = β_t (v_t − γ_t Sᵀk_t − Σ_(j<t) γ_t/γ_j
     (k_t·k_j) u_j): a unit lower triangular system in u (Yang et al. 2024, section 3.3).
     """
     steps = keys.shape[2]
-    passed = decays.double().cumsum(2)  # (B, heads, T): log γ, in float64 as it is only differences that count
-    left = (passed[..., None] - passed[..., None, :]).tril().exp().tril().to(keys.dtype)  # (B, heads, T, T) γ_t/γ_j
-    since = passed.exp().to(keys.dtype)[..., None]  # (B, heads, T, 1)
-    owed = (strengths[..., None] * left * (keys @ keys.mT)).tril(-1)  # (B, heads, T, T)
-    meant = strengths[..., None] * (values - since * (keys @ matrix))  # (B, heads, T, D)
+    log_decay = decays.double().cumsum(2)  # (B, heads, T): log γ, in float64 because differences of it are used
+    ratios = (log_decay[..., None] - log_decay[..., None, :]).tril().exp().tril()  # (B, heads, T, T) γ_t/γ_j
+    ratios = ratios.to(keys.dtype)
+    decay = log_decay.exp().to(keys.dtype)[..., None]  # (B, heads, T, 1)
+    lower = (strengths[..., None] * ratios * (keys @ keys.mT)).tril(-1)  # (B, heads, T, T)
+    right = strengths[..., None] * (values - decay * (keys @ matrix))  # (B, heads, T, D)
     one = torch.eye(steps, dtype=keys.dtype, device=keys.device)
-    written = torch.linalg.solve_triangular(owed + one, meant, upper=False, unitriangular=True)
-    answers = since * (queries @ matrix) + (left * (queries @ keys.mT)) @ written
-    after = since[:, :, -1:] * matrix + (left[:, :, -1, :, None] * keys).mT @ written
-    return answers, after
+    written = torch.linalg.solve_triangular(lower + one, right, upper=False, unitriangular=True)
+    recalled = decay * (queries @ matrix) + (ratios * (queries @ keys.mT)) @ written
+    after = decay[:, :, -1:] * matrix + (ratios[:, :, -1, :, None] * keys).mT @ written
+    return recalled, after

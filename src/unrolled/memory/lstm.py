@@ -18,17 +18,17 @@ class LSTMState(NamedTuple):
 
 
 class LSTM(Memory):
-    """Gates guard a cell that is only added to. Parameters are named and shaped as torch.nn.LSTMCell's.
+    """A cell state with input, forget and output gates. Parameters are named and shaped as torch.nn.LSTMCell's.
 
-    The forget gate starts open, its bias at 1 (Jozefowicz et al. 2015); there are no peepholes.
-    horizon: in steps, at least 3. Units then start holding what they let in for times of their own, from one step to
-    so many, and let in the less the longer they hold (Tallec & Ollivier 2018, arXiv 1804.11188).
+    The forget gate's bias starts at 1 (Jozefowicz et al. 2015); there are no peepholes. horizon: in steps, at least
+    3. The biases of the input and forget gates then give each unit a random time constant of 1 to about `horizon`
+    steps (chrono initialisation: Tallec & Ollivier 2018, arXiv 1804.11188).
     """
 
     def __init__(self, input_size: int, size: int, horizon: int | None = None) -> None:
         super().__init__()
         if horizon is not None and horizon < 3:
-            raise OptionError(f"An lstm with a horizon of {horizon} was asked for; it is in steps, at least 3.")
+            raise OptionError(f"An lstm with a horizon of {horizon} was requested; it is in steps, at least 3.")
         self.input_size, self.size = input_size, size
         self.weight_ih = nn.Parameter(torch.empty(4 * size, input_size))  # blocks: input, forget, cell, output
         self.weight_hh = nn.Parameter(torch.empty(4 * size, size))

@@ -17,9 +17,9 @@ class MinGRUState(NamedTuple):
 
 
 class MinGRU(Memory):
-    """One gate, which sees the input and never the past: h = (1 − z) h + z g(W x), z = σ(W_z x).
+    """One gate that depends on the input alone, not on the past: h = (1 − z) h + z g(W x), z = σ(W_z x).
 
-    So all steps are trained at once, by a scan. Unlike the paper's, the scan needs no logarithms (see `scan.py`).
+    So all steps are computed in parallel, by a scan. Unlike the paper's, it needs no logarithms (see `scan.py`).
     """
 
     def __init__(self, input_size: int, size: int) -> None:
@@ -41,7 +41,7 @@ class MinGRU(Memory):
         return outputs, MinGRUState(hidden)
 
     def _recurrence(self, xs: Tensor) -> tuple[Tensor, Tensor]:
-        """What is kept of the past and what is added to it, at each step."""
+        """The decay of the state and the added input at each step."""
         gate = at_least_float32(self.update(xs))
         return torch.sigmoid(-gate), torch.sigmoid(gate) * positive(at_least_float32(self.candidate(xs)))
 

@@ -18,9 +18,9 @@ class MinLSTMState(NamedTuple):
 
 
 class MinLSTM(Memory):
-    """Two gates that see the input alone and are scaled to sum to 1: h = f' h + i' g(W x).
+    """Two gates that depend on the input alone and are scaled to sum to 1: h = f' h + i' g(W x).
 
-    f' = f/(f + i), i' = i/(f + i); so all steps are trained at once, by a scan.
+    f' = f/(f + i), i' = i/(f + i). So all steps are computed in parallel, by a scan.
     """
 
     def __init__(self, input_size: int, size: int) -> None:
@@ -43,8 +43,8 @@ class MinLSTM(Memory):
         return outputs, MinLSTMState(hidden)
 
     def _recurrence(self, xs: Tensor) -> tuple[Tensor, Tensor]:
-        """What is kept of the past and what is added to it, at each step."""
-        # log f − log i, whose sigmoid is f': neither gate's underflow can make it 0/0
+        """The decay of the state and the added input at each step."""
+        # log f − log i, whose sigmoid is f': an underflow of the gates cannot make it 0/0
         forget, enter, candidate = (at_least_float32(of(xs)) for of in (self.forget, self.enter, self.candidate))
         odds = F.logsigmoid(forget) - F.logsigmoid(enter)
         return torch.sigmoid(odds), torch.sigmoid(-odds) * positive(candidate)

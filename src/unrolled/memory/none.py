@@ -1,4 +1,4 @@
-"""No memory: every input is treated on its own, as by the lecture's feed-forward net."""
+"""No memory: every input is processed on its own, as in the lecture's feed-forward net."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from torch import Tensor, nn
 from unrolled.memory.base import Memory, at_least_float32, reading
 
 SEES_NOTHING = {
-    "a_tiny_batch_is_learnt_by_heart": "what tells the rows apart is their first symbol, and it keeps none",
-    "an_inexact_gradient_is_seen_to_be_inexact": "no loss hangs on the past, so nothing is lost by a cut",
+    "a_tiny_batch_is_learnt_by_heart": "the rows differ in their first token, which it does not remember",
+    "an_inexact_gradient_is_seen_to_be_inexact": "no loss depends on the past, so a cut loses nothing",
 }
 
 
 class NoState(NamedTuple):
-    """Nothing is kept."""
+    """An empty state."""
 
 
 class NoMemory(Memory):
-    """Applies a module to every step by itself: tanh(W x + b), or the one given, (…, D) -> (…, H).
+    """Applies a module to every step by itself: tanh(W x + b), or the given one, (…, D) -> (…, H).
 
-    Keeps nothing: by itself the zero of every comparison; in a stack, the norms and feed-forward layers that
-    stand between memories.
+    Has no state. Alone it is the lowest reference of every comparison; in a stack it holds the norms and feed-forward
+    layers between memories.
     """
 
     excuses: ClassVar[dict[str, str]] = SEES_NOTHING

@@ -1,4 +1,4 @@
-"""A memory of the user's own: a class in a module of theirs, named as `module.Class`."""
+"""The user's own memories: classes in the user's modules, named as `module.Class`."""
 
 from __future__ import annotations
 
@@ -15,37 +15,38 @@ from unrolled.memory.base import Memory
 
 
 def is_own(name: str) -> bool:
-    """Whether a memory's name is that of a class in a module, `module.Class`."""
+    """Whether a memory's name has the form `module.Class`."""
     return "." in name
 
 
 def find_own(name: str) -> type[Memory]:
-    """The class that `module.Class` names, the module's file in the folder one stands in, or installed.
+    """Import the class `module.Class`; the module's file is in the current folder, or the module is installed.
 
-    This runs the module, so it is asked for by what a user types and never by what a file says. What the module
-    imports is what is installed; a neighbour in that folder serves where nothing of its name is. Raises OptionError.
+    This runs the module, so it is only done for names that the user types, never for names from a file. The module
+    imports installed packages first, and other modules of that folder only where none is installed. Raises
+    OptionError.
     """
     if not all(part.isidentifier() for part in name.split(".")):
-        raise OptionError(f"A memory of your own is named as Python would import it, module.Class; got '{name}'.")
+        raise OptionError(f"Your own memory is named as in a Python import, module.Class; got '{name}'.")
     module_name, _, class_name = name.rpartition(".")
     here = str(Path.cwd())
     try:
         module = _import(module_name, here)
     except ModuleNotFoundError as problem:
         if problem.name is None or not f"{module_name}.".startswith(f"{problem.name}."):
-            raise OptionError(f"{name}: the module {module_name} needs {problem.name}, which is not there.") from None
+            raise OptionError(f"{name}: the module {module_name} needs {problem.name}, which is not found.") from None
         raise OptionError(
-            f"{name}: there is no module '{module_name}' in {here}, nor is one installed.\n"
-            "A memory of your own is written module.Class, its file module.py in the folder you stand in."
+            f"{name}: there is no module '{module_name}' in {here}, and none is installed.\n"
+            "Name your own memory as module.Class; its file is module.py in the current folder."
         ) from None
     except Exception as problem:
         raise OptionError(f"{name}: {module_name} cannot be imported: {type(problem).__name__}: {problem}") from None
     classes = [key for key, kind in vars(module).items() if inspect.isclass(kind) and issubclass(kind, Memory)]
     if class_name not in classes:
-        there = ", ".join(key for key in classes if key != "Memory") or "none"
+        found_names = ", ".join(key for key in classes if key != "Memory") or "none"
         raise OptionError(
-            f"{name}: the module {module_name} has no class '{class_name}' under unrolled.memory.Memory."
-            f"{nearest(class_name, classes)} It has: {there}."
+            f"{name}: the module {module_name} has no class '{class_name}' derived from unrolled.memory.Memory."
+            f"{nearest(class_name, classes)} It has: {found_names}."
         )
     found: type[Memory] = vars(module)[class_name]
     if inspect.isabstract(found):
@@ -55,10 +56,10 @@ def find_own(name: str) -> type[Memory]:
 
 
 def _import(name: str, here: str) -> ModuleType:
-    """Imports a module whose file or package stands in the folder `here`, or one that is installed.
+    """Import a module from the folder `here`, or an installed one.
 
-    `here` is looked at first for that one name; for all else last, so that no other file there takes the place of
-    an installed module.
+    `here` comes first for this one name, and last for all others, so that no other file there shadows an installed
+    module.
     """
     first = name.partition(".")[0]
     found = None if first in sys.modules else PathFinder.find_spec(first, [here])
@@ -77,8 +78,8 @@ def _import(name: str, here: str) -> ModuleType:
 
 
 def not_brought(name: str) -> OptionError:
-    """What is said where a run, or whatever else was not typed, names a memory that was not brought."""
+    """The error where a run, or anything else that the user did not type, names a memory that is not registered."""
     return OptionError(
-        f"The memory {name} is code of its author's, which is not run because a file names it.\n"
-        f"If it is yours, say so: unroll --with {name} COMMAND …; from Python: unrolled.memory.bring('{name}')."
+        f"The memory {name} is user code, and is not run only because a file names it.\n"
+        f"If you trust it: unroll --with {name} COMMAND …; from Python: unrolled.memory.bring('{name}')."
     )

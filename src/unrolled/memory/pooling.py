@@ -1,6 +1,6 @@
-"""What of a row's features an answer is made from: the last, their mean, or what is looked for.
+"""Pooling of a row's features into one vector: the last step, the mean, or an attention-weighted mean.
 
-Each is a memory, so that an answer so far is had at every step, in constant bytes.
+Each is a memory, so that a prediction is available at every step, in constant memory.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from unrolled.errors import OptionError
 from unrolled.memory.base import Memory, at_least_float32, reading, zero_state
 from unrolled.memory.none import NoState
 
-SHARPEST = 8.0  # largest score: what is looked for weighs e¹⁶ times what is not, at most
+SHARPEST = 8.0  # largest absolute score: the weights of two steps differ by at most a factor of e¹⁶
 
 
 class PoolState(NamedTuple):
-    total: Tensor  # (B, H), weighted sum of what was read
+    total: Tensor  # (B, H), weighted sum of the steps so far
     weight: Tensor  # (B, 1), sum of the weights
 
 
 class Last(Memory):
-    """What stands at the last step: all that a memory says of the row at its end."""
+    """The features of the last step, that is, the output of a memory at the end of the row."""
 
     def __init__(self, input_size: int, size: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Last(Memory):
 
 
 class Mean(Memory):
-    """The mean of all that was read so far: every step counts alike, order and distance do not."""
+    """The mean of all steps so far: every step has the same weight, regardless of order and distance."""
 
     def __init__(self, input_size: int, size: int) -> None:
         super().__init__()
@@ -66,8 +66,8 @@ class Mean(Memory):
 
 
 class Attend(Memory):
-    """A mean in which steps weigh by how well they fit what is looked for, a vector that is learnt (Bahdanau et al.
-    2015 with one query for all rows): exp(8 tanh(u · tanh(W x)))."""
+    """A weighted mean of the steps; the weights exp(8 tanh(u · tanh(W x))) come from a learnt query u (the attention
+    of Bahdanau et al. 2015, with one query for all rows)."""
 
     def __init__(self, input_size: int, size: int) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Attend(Memory):
         self.input_size = self.size = size
         self.look = nn.Linear(size, size)
         self.query = nn.Linear(size, 1, bias=False)
-        nn.init.zeros_(self.query.weight)  # at first the mean
+        nn.init.zeros_(self.query.weight)  # the plain mean at first
 
     def start(self, rows: int) -> PoolState:
         return start_pool(self.query.weight, rows, self.size)
@@ -90,7 +90,7 @@ class Attend(Memory):
 
 
 def pool(xs: Tensor, weights: Tensor, state: PoolState, lengths: Tensor | None) -> tuple[Tensor, PoolState]:
-    """xs (B, T, H) by weights (B, T, 1) -> the weighted mean of all so far at each step (B, T, H), and the state."""
+    """The mean (B, T, H) of xs (B, T, H) up to each step, weighted by weights (B, T, 1), and the state after them."""
     if not xs.shape[1]:
         return at_least_float32(xs), state
     xs, weights = at_least_float32(xs), at_least_float32(weights)
@@ -105,15 +105,15 @@ def pool(xs: Tensor, weights: Tensor, state: PoolState, lengths: Tensor | None) 
 
 
 def start_pool(weight: Tensor, rows: int, size: int) -> PoolState:
-    """Nothing was read."""
+    """The state before the first step."""
     return PoolState(zero_state(weight, rows, size), zero_state(weight, rows, 1))
 
 
 def check_width(input_size: int, size: int) -> None:
-    """A pool gives back as many numbers as it is given."""
+    """Raise OptionError unless a pool's output is as wide as its input."""
     if input_size != size:
-        raise OptionError(f"A pool of {input_size} numbers a step gives {input_size}, not {size}.")
+        raise OptionError(f"A pool of {input_size} numbers per step gives {input_size}, not {size}.")
 
 
 POOLS: dict[str, Callable[[int, int], Memory]] = {"last": Last, "mean": Mean, "attention": Attend}
-"""Ways to an answer from a row's features, by the name that `--pool` takes."""
+"""Poolings by their name in `--pool`."""

@@ -1,4 +1,4 @@
-"""Linear recurrences over time, all steps at once: the way minGRU and minLSTM are trained."""
+"""Linear recurrences over time, with all steps in parallel: used by minGRU and minLSTM."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from unrolled.memory.base import ragged, reading
 def linear_scan(decay: Tensor, added: Tensor, start: Tensor) -> Tensor:
     """h_t = decay_t · h_(t−1) + added_t: decay and added (B, T, H), start (B, H) -> (B, T, H).
 
-    The steps are laid out as √T stretches of √T steps (Blelloch 1990): all stretches go on side by side from
-    nothing, then each gets what the ones before it hand over. So 2√T operations follow each other, not T, and a
-    step is a product and a sum as in the recurrence itself. Where the papers sum logarithms, rounding grows with
-    the sum; here decays of any size, 0 and 1 too, are as exact at 10,000 steps as at ten.
-    Differentiable once, by the same scan in the other direction.
+    The steps are divided into √T segments of √T steps (Blelloch 1990): all segments are computed in parallel from
+    zero, then each adds the result of those before it. So 2√T operations are sequential, not T, and each step is a
+    product and a sum as in the recurrence itself. The papers sum logarithms, and their rounding errors grow with the
+    sum; here decays of any size, also 0 and 1, are as exact after 10,000 steps as after ten. Differentiable once, by
+    the same scan in reverse.
     """
     return _LinearScan.apply(decay, added, start)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -36,31 +36,31 @@ class _LinearScan(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         decay, outputs, start = context.saved_tensors
-        # what reaches h_t: its own share, and decay_(t+1) times what reaches h_(t+1)
+        # the gradient of h_t: that of its output, plus decay_(t+1) times the gradient of h_(t+1)
         later = F.pad(decay[:, 1:], (0, 0, 0, 1)).flip(1)  # (B, T, H), its first 0
-        reaching = _scan(later, gradient.flip(1), torch.zeros_like(start)).flip(1)
+        total = _scan(later, gradient.flip(1), torch.zeros_like(start)).flip(1)
         before = torch.cat([start[:, None], outputs[:, :-1]], dim=1)
-        return reaching * before, reaching, reaching[:, 0] * decay[:, 0]
+        return total * before, total, total[:, 0] * decay[:, 0]
 
 
 def _scan(decay: Tensor, added: Tensor, start: Tensor) -> Tensor:
     rows, steps, size = added.shape
-    stretch = math.isqrt(steps - 1) + 1
-    count = -(-steps // stretch)
-    missing = count * stretch - steps
-    blocks = (rows, count, stretch, size)
+    length = math.isqrt(steps - 1) + 1  # steps per segment
+    count = -(-steps // length)
+    missing = count * length - steps
+    blocks = (rows, count, length, size)
     decays = F.pad(decay, (0, 0, 0, missing), value=1.0).reshape(blocks).unbind(2)  # each (B, C, H)
     sums = list(F.pad(added, (0, 0, 0, missing)).reshape(blocks).unbind(2))
-    kept = [decays[0]]  # what a stretch keeps of its start
-    for t in range(1, stretch):
+    kept = [decays[0]]  # decay from the start of a segment to each of its steps
+    for t in range(1, length):
         sums[t] = torch.addcmul(sums[t], decays[t], sums[t - 1])
         kept.append(decays[t] * kept[t - 1])
     starts = [start]
     for c in range(count - 1):
         starts.append(torch.addcmul(sums[-1][:, c], kept[-1][:, c], starts[c]))
-    handed = torch.stack(starts, dim=1)[:, :, None]  # (B, C, 1, H)
-    outputs = torch.addcmul(torch.stack(sums, dim=2), torch.stack(kept, dim=2), handed)
-    return outputs.reshape(rows, count * stretch, size)[:, :steps]
+    before = torch.stack(starts, dim=1)[:, :, None]  # (B, C, 1, H)
+    outputs = torch.addcmul(torch.stack(sums, dim=2), torch.stack(kept, dim=2), before)
+    return outputs.reshape(rows, count * length, size)[:, :steps]
 
 
 def unroll_by_scan(
@@ -72,7 +72,7 @@ def unroll_by_scan(
 ) -> tuple[Tensor, Tensor]:
     """Outputs (B, T, H) and the last h (B, H) of a memory whose step is h = decay · h + added.
 
-    `recurrence(xs)` says decay and added of every step. Past a row's length nothing decays and nothing is added.
+    `recurrence(xs)` gives decay and added of every step. Past a row's length nothing decays and nothing is added.
     """
     rows, steps = xs.shape[:2]
     if not rows or not steps:

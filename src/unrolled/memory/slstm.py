@@ -1,4 +1,4 @@
-"""The scalar LSTM of xLSTM (Beck et al. 2024, arXiv 2405.04517): exponential gates, kept in bounds."""
+"""The scalar LSTM of xLSTM (Beck et al. 2024, arXiv 2405.04517): exponential gates, scaled to stay finite."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class SLSTMState(NamedTuple):
 
 
 class SLSTM(Memory):
-    """An LSTM whose enter gate is an exponential, so that a late input can outweigh all that came before.
+    """An LSTM whose enter gate is an exponential, so that a late input can outweigh all earlier ones.
 
-    Tracks states: every gate sees the last output, so it cannot be trained in parallel, and counts modulo two
-    where linear memories cannot. The normaliser starts at 1, not 0 as in the paper: never less, it can be
+    Every gate depends on the last output. So it cannot be computed in parallel, but it can count modulo two, where
+    linear memories cannot. The normaliser starts at 1, not at 0 as in the paper, and is never less, so that it can be
     divided by. One head; no convolution before the gates. Parameters are named as torch.nn.LSTMCell's.
     """
 
@@ -46,7 +46,7 @@ class SLSTM(Memory):
 
     def unroll(self, xs: Tensor, state: SLSTMState, lengths: Tensor | None = None) -> tuple[Tensor, SLSTMState]:
         steps = xs.shape[1]
-        from_input = F.linear(xs, self.weight_ih, self.bias)  # (B, T, 4H), of all steps at once
+        from_input = F.linear(xs, self.weight_ih, self.bias)  # (B, T, 4H), for all steps at once
         alive = None if lengths is None else reading(lengths, steps, xs.device)  # (B, T)
         outputs = [state.hidden[:, None][:, :0]]
         for t in range(steps):

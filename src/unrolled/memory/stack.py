@@ -1,4 +1,4 @@
-"""Memories that hold memories: layers one above the other, residual connections, dropout."""
+"""Memories that contain memories: stacks of layers, residual connections, dropout."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from unrolled.states import State
 
 
 class Stack(Memory):
-    """Memories one above the other; its state is the tuple of theirs (`layer0.hidden`, …)."""
+    """A stack of memories; its state is the tuple of their states (`layer0.hidden`, …)."""
 
     def __init__(self, memories: Sequence[Memory]) -> None:
         super().__init__()
         if not memories:
-            raise OptionError("A stack of 0 memories was asked for; it needs at least 1.")
+            raise OptionError("A stack of 0 memories was requested; it needs at least 1.")
         for below, above in pairwise(memories):
             if below.size != above.input_size:
                 raise OptionError(
-                    f"A memory that reads {above.input_size} numbers a step stands on one that gives "
-                    f"{below.size}; make its input_size {below.size}."
+                    f"A memory of input_size {above.input_size} is above a memory of size {below.size}; "
+                    f"make its input_size {below.size}."
                 )
         self.memories = nn.ModuleList(memories)
         self.input_size, self.size = memories[0].input_size, memories[-1].size
@@ -54,14 +54,14 @@ class Stack(Memory):
 
 
 class Residual(Memory):
-    """Adds what a memory was given to what it gives (He et al. 2015); its state is the memory's."""
+    """Adds a memory's input to its output (He et al. 2015); its state is the memory's."""
 
     def __init__(self, memory: Memory) -> None:
         super().__init__()
         if memory.input_size != memory.size:
             raise OptionError(
-                f"A residual connection adds {memory.input_size} numbers a step to {memory.size}; "
-                "it needs a memory whose input_size and size are the same."
+                f"A residual connection adds {memory.input_size} numbers per step to {memory.size}; "
+                "it needs a memory whose input_size and size are equal."
             )
         self.memory = memory
         self.input_size, self.size = memory.input_size, memory.size
@@ -81,22 +81,22 @@ class Residual(Memory):
 
 
 class DropoutState(NamedTuple):
-    inner: State  # the memory's own
-    mask: Tensor  # (B, H), what outputs are multiplied by: ones, until `draw_masks`
+    inner: State  # the memory's state
+    mask: Tensor  # (B, H), factor of the outputs: ones, until `draw_masks`
     rate: Tensor  # (B, 1), share of the outputs that `draw_masks` drops
 
 
 class Dropout(Memory):
-    """Drops outputs by a mask that stays the same from step to step (Gal & Ghahramani 2016, outputs alone).
+    """Dropout with a mask that is the same at all steps (Gal & Ghahramani 2016, for outputs only).
 
-    The mask is part of the state, so steps, chunks and replays agree in training too, and train()/eval()
-    plays no part: a state from `start` drops nothing, one from `draw_masks` drops `rate` of the outputs.
+    The mask is part of the state, so steps, chunks and recomputations agree in training too. train() and eval() have
+    no effect: a state from `start` drops nothing, one from `draw_masks` drops the share `rate` of the outputs.
     """
 
     def __init__(self, memory: Memory, rate: float) -> None:
         super().__init__()
         if not 0.0 <= rate < 1.0:
-            raise OptionError(f"A dropout of {rate} was asked for; it is a share from 0 to below 1.")
+            raise OptionError(f"A dropout of {rate} was requested; it is a share from 0 to below 1.")
         self.memory, self.rate = memory, rate
         self.input_size, self.size = memory.input_size, memory.size
 
@@ -115,13 +115,13 @@ class Dropout(Memory):
 
 
 def draw_masks(state: State, generator: torch.Generator) -> State:
-    """The state with every dropout mask drawn anew, row by row, from a generator on the CPU.
+    """The state with new random dropout masks, one per row, from a generator on the CPU.
 
-    What is kept is scaled by 1/(1 − rate). A state without masks comes back as it is.
+    The remaining outputs are scaled by 1/(1 − rate). A state without masks is returned unchanged.
     """
     if isinstance(state, DropoutState):
-        chance = torch.rand(state.mask.shape, generator=generator).to(state.mask)  # (B, H)
-        mask = (chance >= state.rate) / (1 - state.rate)
+        uniform = torch.rand(state.mask.shape, generator=generator).to(state.mask)  # (B, H)
+        mask = (uniform >= state.rate) / (1 - state.rate)
         return DropoutState(draw_masks(state.inner, generator), mask, state.rate)
     if isinstance(state, Tensor):
         return state
