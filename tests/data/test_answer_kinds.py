@@ -331,7 +331,7 @@ Cut = Callable[[], object]
 FEW: dict[str, tuple[Cut, str]] = {
     "rows": (
         lambda: cut_fold("t.csv", (1, 3), 0.1, np.zeros(2, np.uint8), None, 0),
-        r"t\.csv holds 2 rows: too few for 3 folds\. Ask for fewer: --folds N",
+        r"t\.csv holds 2 rows: too few for 3 folds\. Use fewer: --folds N",
     ),
     "groups": (
         lambda: cut_fold("t.csv", (1, 3), 0.1, np.zeros(9, np.uint8), np.arange(9) % 2, 0),
