@@ -61,9 +61,8 @@ class LinesView(View):
 
     def stopping(self) -> None:
         with suppress(OSError):  # a terminal that is gone
-            os.write(
-                2, b"Ending tidily; press Ctrl-C again to end at once.\n"
-            )  # not by `note`: the stream may be in the middle of a line
+            # not by `note`: the stream may be in the middle of a line
+            os.write(2, b"Ending tidily; press Ctrl-C again to end at once.\n")
 
     def close(self) -> None:
         if self.first is not None and self.latest is not None:
