@@ -174,7 +174,7 @@ def test_arrays_of_train_and_test_in_one_npz_are_splits(tmp_path: Path) -> None:
     assert [row.cells[0] for row in test.rows(["y"])] == ["cat", "dog", "dog", "cat"]
     np.testing.assert_array_equal([row.cells[0] for row in test.rows(["x"])], GREY)
     assert test.fingerprint() != table.fingerprint()
-    assert "training: x_train, y_train; test: x_test, y_test; --valid --test overrule" in table.note
+    assert "training: x_train, y_train; test: x_test, y_test; override: --valid --test" in table.note
     examples = read_examples(path, Asked())
     assert {part: examples.count(part) for part in examples.parts} == {"training": 9, "validation": 1, "test": 4}
 

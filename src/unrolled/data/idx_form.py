@@ -121,7 +121,7 @@ def open_idx_folder(folder: Path, files: Sequence[Path]) -> IdxTable:
     table = tables.pop("training")
     if tables:
         names = ", ".join(one.path.name for one in (table, *tables.values()))
-        table.splits, table.note = tables, f"the splits are the files {names} (--valid --test overrule)"
+        table.splits, table.note = tables, f"the splits are the files {names} (override: --valid --test)"
     return table
 
 

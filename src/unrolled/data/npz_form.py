@@ -93,7 +93,7 @@ class NpzTable(TableFile):
         others = "; ".join(f"{split}: {', '.join(splits[split].values())}" for split in tables)
         table.splits, table.note = (
             tables,
-            f"the splits are arrays (training: {training}; {others}; --valid --test overrule)",
+            f"the splits are arrays (training: {training}; {others}; override: --valid --test)",
         )
         return table
 
