@@ -1,6 +1,6 @@
 """Checks that the arguments of a call from Python have the types that its function declares.
 
-`checked` decorates a function or a dataclass; memories, encoders and readers have it from their base class. A type is
+`checked` decorates a function or a dataclass; memories, encoders and cross-attentions get it automatically. A type is
 one of Python's annotations; `Count` is a number of units, steps or layers.
 """
 

@@ -1,4 +1,4 @@
-"""Checks of the paths and texts given in a call from Python, which has no types of the command line."""
+"""Checks of the paths and texts given in a call from Python, which the command line checks by its types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check of values read from JSON against a type; all saved files are checked here.
+"""The check of values read from JSON against a type; all JSON of a run folder is checked here.
 
 A type is one of Python's annotations: bool, int, float, str, None, Any, unions, Literal, list[T], tuple[T, ...],
 dict[str, T], a TypedDict, which may have further keys of any type, or a dataclass, which may not.
