@@ -13,46 +13,48 @@ from unrolled.data.inputs import MEDIA, InputKind
 from unrolled.data.items import PartItems
 from unrolled.errors import DataError
 
-LOOKED_AT = 200  # rows, spread evenly
+CHECKED = 200  # rows, spread evenly
 FEWEST = 5  # rows; with fewer, equal rows prove nothing
-MOST_ALIKE = 0.95  # share of sounds or pictures that may be equal
-NEARLY = 3  # levels of a sample, or of a colour, by which nearly equal ones may differ
+MOST_EQUAL = 0.95  # share of sounds or pictures that may be equal
+TOLERANCE = 3  # levels of a sample, or of a colour, by which nearly equal ones may differ
 
 
 def check_unlike(path: str | Path, training: PartItems, taken: InputKind) -> None:
     """Raise DataError if the rows of the training split are all the same, or its sounds or pictures nearly so."""
-    few = min(len(training), LOOKED_AT)
+    few = min(len(training), CHECKED)
     if few < FEWEST:
         return
     items = [training[place * len(training) // few] for place in range(few)]
-    alike, what = count_alike(items, taken)
-    if alike >= (MOST_ALIKE if taken.kind in MEDIA else 1.0) * few:
+    same, what = count_equal(items, taken)
+    if same >= (MOST_EQUAL if taken.kind in MEDIA else 1.0) * few:
         cause = (
             "Open one to check that it is decoded correctly" if taken.kind in MEDIA else "Choose another input column"
         )
         raise DataError(
-            f"{path}: {alike:,} of the {few:,} rows checked are {what}, so there is nothing to learn from them.\n"
+            f"{path}: {same:,} of the {few:,} rows checked are {what}, so there is nothing to learn from them.\n"
             f"{cause}, or give rows that differ."
         )
 
 
-def count_alike(items: Sequence[Any], taken: InputKind) -> tuple[int, str]:
+def count_equal(items: Sequence[Any], taken: InputKind) -> tuple[int, str]:
     """Count the items that equal a typical one; also return a description of them."""
     if isinstance(items[0], str):
         return sum(item == items[0] for item in items), f"the same, '{items[0][:40]}'"
     if taken.kind == "sound":
-        silent = sum(int(item.max()) - int(item.min()) <= NEARLY for item in items)
+        silent = sum(int(item.max()) - int(item.min()) <= TOLERANCE for item in items)
         same = sum(np.array_equal(item, items[0]) for item in items)
         return max(silent, same), "silent throughout" if silent >= same else "the same sound"
     if taken.kind == "picture":
         middle = np.median(np.stack(items), axis=0)  # (H, W, C)
-        near = [int(np.abs(item - middle).max()) <= NEARLY for item in items]
+        near = [int(np.abs(item - middle).max()) <= TOLERANCE for item in items]
         return sum(near), f"nearly the same picture, {_colour(middle)}"
     return sum(np.array_equal(item, items[0]) for item in items), "the same numbers"
 
 
 def _colour(picture: NDArray[np.float64]) -> str:
     low, high = picture.min(), picture.max()
-    if high - low > NEARLY:
+    if high - low > TOLERANCE:
         return "of several colours"
-    return "black throughout" if high <= NEARLY else "white throughout" if low >= 255 - NEARLY else "of one colour"
+    return (
+        "black throughout" if high <= TOLERANCE else "white throughout" if low >= 255 - TOLERANCE else "of one colour"
+    )

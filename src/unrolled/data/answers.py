@@ -19,8 +19,8 @@ from unrolled.data.written_numbers import write_number
 
 NOT_ASKED = -100  # label where there is no target; a number is NaN there
 UNSEEN = -1  # a label that the training split lacks
-SHOWN = 6  # labels listed in one line
-TOGETHER = 1 << 12  # texts whose tokens are stored at once
+LISTED = 6  # labels listed in one line
+CHUNK = 1 << 12  # texts whose tokens are stored at once
 
 
 class Answered(ABC):
@@ -80,7 +80,7 @@ class Labels(Answered):
         return self.output.names
 
     def places(self, rows: Ids) -> Ids:
-        return places_of(self.starts, rows) if self.each else rows
+        return indices_of(self.starts, rows) if self.each else rows
 
     def of(self, rows: Ids) -> Ids:
         return self.ids[self.places(rows)]
@@ -201,7 +201,7 @@ class Written(Answered):
         return self.ids[self.starts[row] : self.starts[row + 1]]
 
     def of(self, rows: Ids) -> Ids:
-        return self.ids[places_of(self.starts, rows)].astype(np.int64)
+        return self.ids[indices_of(self.starts, rows)].astype(np.int64)
 
     def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> Ids:
         """(B, T) with zeros past a text's end; steps and lead describe the input and are ignored."""
@@ -224,7 +224,7 @@ class Written(Answered):
         return self.texts[place]
 
     def describe(self, name: str) -> str:
-        return f"{name}, texts of up to {self.output.longest:,} {SYMBOLS[self.output.table.kind]}"
+        return f"{name}, texts of up to {self.output.longest:,} {TOKEN_NAMES[self.output.table.kind]}"
 
     def facts(self) -> dict[str, Any]:
         table, lengths = self.output.table, self.texts.lengths
@@ -236,23 +236,23 @@ class Written(Answered):
         }
 
 
-SYMBOLS = {"char": "characters", "byte": "bytes", "word": "words", "bpe": "subwords"}
+TOKEN_NAMES = {"char": "characters", "byte": "bytes", "word": "words", "bpe": "subwords"}
 """Plural of a token's name, by kind of vocabulary."""
 
 
 def encode_texts(table: Table, texts: Texts) -> tuple[Symbols, Ids]:
     """Encode N texts as tokens (A,), each with EOS, or its first 1,000; also return where each begins (N + 1,).
     Tokens past 64 MB are kept in a temporary file that is mapped into memory."""
-    store, border, lengths = SymbolStore(table.dtype), np.array([BORDER], table.dtype), [0]
-    for first in range(0, len(texts), TOGETHER):
-        some = [table.encode(texts[row]) for row in range(first, min(first + TOGETHER, len(texts)))]
-        some = [np.concatenate([text[:LONGEST_TEXT], border])[:LONGEST_TEXT] for text in some]
+    store, eos, lengths = SymbolStore(table.dtype), np.array([BORDER], table.dtype), [0]
+    for first in range(0, len(texts), CHUNK):
+        some = [table.encode(texts[row]) for row in range(first, min(first + CHUNK, len(texts)))]
+        some = [np.concatenate([text[:LONGEST_TEXT], eos])[:LONGEST_TEXT] for text in some]
         store.add(np.concatenate(some))
         lengths += map(len, some)
     return store.whole(), np.cumsum(lengths)
 
 
-def places_of(starts: Ids, rows: Ids) -> Ids:
+def indices_of(starts: Ids, rows: Ids) -> Ids:
     """Indices of the entries of these rows, row after row: row r has starts[r] to starts[r + 1] - 1."""
     counts = starts[rows + 1] - starts[rows]
     before = np.repeat(starts[rows] - (np.cumsum(counts) - counts), counts)
@@ -268,7 +268,7 @@ def filled(targets: NDArray[Any], size: int) -> NDArray[np.float32]:
 
 def shown(names: Sequence[str]) -> str:
     """List the first names, for one line."""
-    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+    return ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")
 
 
 def count_names(names: Sequence[str], ids: Ids) -> dict[str, int]:

@@ -153,16 +153,18 @@ def _typed_columns(inputs: Sequence[str], outputs: Sequence[str]) -> str:
     return f"--input {typed(','.join(inputs))} --output {typed(','.join(outputs))}"
 
 
-def _find_inputs(table: TableFile, left: list[str], answered: bool, places: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Choose the inputs among the remaining columns. answered: the output is not one of them; places: coordinates,
+def _find_inputs(
+    table: TableFile, left: list[str], has_output: bool, places: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """Choose the inputs among the remaining columns. has_output: the output is not one of them; places: coordinates,
     used together if not with others."""
-    others = left if answered else [name for name in left if name.lower() not in OUTPUTS]
+    others = left if has_output else [name for name in left if name.lower() not in OUTPUTS]
     known = [name for wanted in INPUTS for name in left if name.lower() == wanted]
-    if not known and not table.unnamed and len(left) == (1 if answered else 2):
+    if not known and not table.unnamed and len(left) == (1 if has_output else 2):
         known = left[:1]
         if len(others) == 2:
             _refuse_label_first(table, others)
-    several = len(others) > 1 and (answered or len(others) < len(left))
+    several = len(others) > 1 and (has_output or len(others) < len(left))
     if known and not (several and known[0].lower() in NUMBERS):
         return (known[0],)
     cells = first_cells(table, others)
@@ -173,7 +175,7 @@ def _find_inputs(table: TableFile, left: list[str], answered: bool, places: tupl
         raise no_forecasts(table, others)
     if not others or table.unnamed or not all(holds_numbers(cells[name]) for name in others):
         numbers = [name for name in others if holds_numbers(cells[name])]
-        raise _undecided(table, "input", numbers, [] if answered else left)
+        raise _undecided(table, "input", numbers, [] if has_output else left)
     return tuple(others)
 
 

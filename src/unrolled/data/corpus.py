@@ -37,7 +37,7 @@ from unrolled.errors import DataError, OptionError, nearest
 
 UNITS = DOCUMENTS | {ROW: "rows"}
 KINDS = ("auto", "char", "byte", "word", "bpe")
-MOST = 512  # different characters, up to which they are the tokens
+MOST_CHARACTERS = 512  # different characters, up to which they are the tokens
 CHUNK = 1 << 20  # tokens processed at once
 
 
@@ -107,9 +107,9 @@ class Corpus:
         """
         stretches = self.parts["training"]
         every = max(1, -(-int((stretches[:, 1] - stretches[:, 0]).sum()) // max(1, most)))
-        for number, piece in enumerate(self._chunks("training", CHUNK, overlap)):
+        for number, chunk in enumerate(self._chunks("training", CHUNK, overlap)):
             if number % every == 0:
-                yield piece
+                yield chunk
                 let_go(self.symbols)
 
     def _chunks(self, part: str, size: int, overlap: int = 0) -> Iterator[Symbols]:
@@ -240,7 +240,7 @@ def make_table(kind: str, documents: Documents, layout: Layout) -> Table:
         one = repr(next(iter(counts), ""))
         raise DataError(f"{documents.path} holds only one character, {one}: there is nothing to predict.")
     if kind == "auto":
-        kind = "char" if len(counts) <= MOST else "byte"
+        kind = "char" if len(counts) <= MOST_CHARACTERS else "byte"
     if kind == "char":
         return CharacterTable.from_counts(counts)
     if kind == "byte":

@@ -42,7 +42,7 @@ from unrolled.errors import DataError
 NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # a first line that Excel writes and reads
 LOOKED_LINES, LOOKED_CHARACTERS = 20 * LOOKED_AT, 1 << 20  # at the beginning of a file, at most
 COMPARED = 1000  # columns, at most, by which a header is distinguished from data
-Part = TypeVar("Part")  # a line, or a record
+Entry = TypeVar("Entry")  # a line, or a record
 MARK = "\ufeff"  # a byte order mark, left where files were joined
 
 
@@ -176,20 +176,22 @@ class CsvTable(TableFile):
         place_of = {name: place for place, name in enumerate(self.names)}
         places, width, first = [place_of[name] for name in columns], self.width, self.first
         decimal = self.decimal
-        again = sorted(map(plain_name, first)) if self.header and width > 1 else []  # to find a second header
-        begins = {name for name in again if len(name) > 1} | {plain_name(name) for name in first[:1] if again}
+        header_names = sorted(map(plain_name, first)) if self.header and width > 1 else []  # to find a second header
+        begins = {name for name in header_names if len(name) > 1} | {
+            plain_name(name) for name in first[:1] if header_names
+        }
         for number, cells in records:
             if len(cells) != width:
                 if is_blank(cells):
                     continue
-                raise self._odd(number, len(cells))
-            if again and plain_name(cells[0]) in begins and sorted(map(plain_name, cells)) == again:
-                raise self._again(number)
+                raise self._wrong_width(number, len(cells))
+            if header_names and plain_name(cells[0]) in begins and sorted(map(plain_name, cells)) == header_names:
+                raise self._repeated_header(number)
             if decimal is not None:
                 cells = [plain_number(cell, decimal) for cell in cells]
             yield Row(number, tuple([cells[place] or None for place in places]))
 
-    def _again(self, number: int) -> DataError:
+    def _repeated_header(self, number: int) -> DataError:
         """The error for a row that repeats the header."""
         if self.bare_numbers:
             message = f"{self.path}, row {number:,}: the first row, which looks like data, is repeated here."
@@ -202,7 +204,7 @@ class CsvTable(TableFile):
             "Remove this line, if the rows below it have the same columns in the same order."
         )
 
-    def _odd(self, number: int, count: int) -> DataError:
+    def _wrong_width(self, number: int, count: int) -> DataError:
         """The error for a row with another number of cells than there are columns."""
         wanted = f"the header names {self.width}" if self.header else f"the others have {self.width}"
         of, cells = ("column" if self.width == 1 else "columns"), ("cell" if count == 1 else "cells")
@@ -239,8 +241,8 @@ def _is_empty(line: str, delimiter: str) -> bool:
 
 
 def _but_trailing(
-    found: Iterable[tuple[int, Part]], is_empty: Callable[[Part], bool], empty: Part
-) -> Iterator[tuple[int, Part]]:
+    found: Iterable[tuple[int, Entry]], is_empty: Callable[[Entry], bool], empty: Entry
+) -> Iterator[tuple[int, Entry]]:
     """Yield numbered lines, or records, up to the last one that is not empty; empty ones become `empty`."""
     waiting = 0
     for number, one in found:

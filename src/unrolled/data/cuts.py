@@ -19,7 +19,7 @@ TRAINING, VALIDATION, TEST = range(3)
 PARTS = ("training", "validation", "test")
 SHORTEST = 200  # characters from which splits can be cut
 BLOCKS = 5  # segments of the text, at least; a validation block is taken from each
-MANY = 200  # documents, from which they are kept whole
+MANY_DOCUMENTS = 200  # documents, from which they are kept whole
 FEWEST = 10  # characters, from which one of several files is split
 
 
@@ -60,7 +60,7 @@ def lay_out(
         return layout
     count = len(starts)
     lengths = np.diff(starts, append=total)
-    if count >= MANY and int(lengths.max()) * 20 <= total:
+    if count >= MANY_DOCUMENTS and int(lengths.max()) * 20 <= total:
         for start, stop, part in cut_shares(np.array([0]), count, valid, test, seed):
             layout.parts[start:stop] = part
         return layout

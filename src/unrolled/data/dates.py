@@ -27,7 +27,7 @@ QUARTER = re.compile(
     r"(?P<year>\d{4})[-/ ]?Q(?P<quarter>[1-4])|Q(?P<first>[1-4])[-/ ]?(?P<after>\d{4})", re.IGNORECASE
 )
 ONE_DAY = r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?: \d{1,2}:\d\d(?::\d\d)?)?"
-WRITTEN = (  # notations that are converted to one that a format reads
+NOTATIONS = (  # notations that are converted to one that a format reads
     (re.compile(r"^\[(.*?)\]?$"), r"\1"),  # in a server's log
     (re.compile(r"(?<=\d)(?: ?г\.?| ?года| r\.| р\.)(?=$| \d)"), ""),  # "year", in Russian and Polish
     (re.compile(r"(?<=:\d\d) ?(?:Uhr|uhr|hrs?|h)$"), ""),
@@ -169,7 +169,7 @@ def _shaped(cell: Any) -> str | None:
 @lru_cache(1024)  # because many readers are tried on each cell
 def _plain(cell: str) -> str | None:
     written = in_english(" ".join(cell.split()))
-    for usual, plain in WRITTEN:
+    for usual, plain in NOTATIONS:
         written = usual.sub(plain, written)
     if not SHAPE.fullmatch(written):
         return None

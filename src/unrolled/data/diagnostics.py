@@ -28,9 +28,9 @@ Draw: TypeAlias = Callable[
 ]  # (random generator, rows, lag) -> inputs, targets (B, T)
 
 NOT_ASKED = -100  # a step without a target
-KINDS = 8  # different tokens to remember
-BLANK, CUE = 2 * KINDS, 2 * KINDS + 1
-COPIED = 5  # tokens to copy
+KEPT_TOKENS = 8  # different tokens to remember
+BLANK, CUE = 2 * KEPT_TOKENS, 2 * KEPT_TOKENS + 1
+COPY_LENGTH = 5  # tokens to copy
 EARLY = 10  # steps; the token to remember is among them
 PAIRS = 4  # of a key and a value
 DIGITS = 10
@@ -73,21 +73,21 @@ class Diagnostic:
 
 def copy(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
     """Copy five tokens, in order, after `lag` - 5 blanks (or none) and a cue."""
-    kept = dice.integers(0, KINDS, (rows, COPIED))
-    waiting = np.full((rows, max(0, lag - COPIED)), BLANK)
-    inputs = np.concatenate([kept, waiting, np.full((rows, COPIED), CUE)], 1)
+    kept = dice.integers(0, KEPT_TOKENS, (rows, COPY_LENGTH))
+    waiting = np.full((rows, max(0, lag - COPY_LENGTH)), BLANK)
+    inputs = np.concatenate([kept, waiting, np.full((rows, COPY_LENGTH), CUE)], 1)
     targets = np.full(inputs.shape, NOT_ASKED)
-    targets[:, -COPIED:] = kept
+    targets[:, -COPY_LENGTH:] = kept
     return inputs, targets
 
 
 def recall(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
     """Recall the one marked token among others, `lag` steps after it."""
-    inputs = dice.integers(0, KINDS, (rows, EARLY + lag))
+    inputs = dice.integers(0, KEPT_TOKENS, (rows, EARLY + lag))
     marked = dice.integers(0, EARLY, rows)
     every = np.arange(rows)
     kept = inputs[every, marked]
-    inputs[every, marked] += KINDS
+    inputs[every, marked] += KEPT_TOKENS
     inputs[every, marked + lag] = CUE
     targets = np.full(inputs.shape, NOT_ASKED)
     targets[every, marked + lag] = kept
@@ -118,9 +118,9 @@ def parity(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
 
 def associative(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
     """Recall the value of a key, `lag` steps after it, from four pairs of a key and a value, after blanks."""
-    keys = dice.permuted(np.tile(np.arange(KINDS), (rows, 1)), axis=1)[:, :PAIRS]
-    values = dice.integers(0, KINDS, (rows, PAIRS))
-    pairs = np.stack([keys, KINDS + values], 2).reshape(rows, 2 * PAIRS)
+    keys = dice.permuted(np.tile(np.arange(KEPT_TOKENS), (rows, 1)), axis=1)[:, :PAIRS]
+    values = dice.integers(0, KEPT_TOKENS, (rows, PAIRS))
+    pairs = np.stack([keys, KEPT_TOKENS + values], 2).reshape(rows, 2 * PAIRS)
     queried = dice.integers(0, PAIRS, rows)
     every = np.arange(rows)
     inputs = np.concatenate([pairs, np.full((rows, lag), BLANK)], 1)
@@ -132,10 +132,10 @@ def associative(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
 
 
 TASKS: dict[str, tuple[Draw, float]] = {
-    "copy": (copy, 1 / KINDS),
-    "recall": (recall, 1 / KINDS),
+    "copy": (copy, 1 / KEPT_TOKENS),
+    "recall": (recall, 1 / KEPT_TOKENS),
     "adding": (adding, 1 / DIGITS),
     "parity": (parity, 1 / 2),
-    "associative": (associative, 1 / KINDS),
+    "associative": (associative, 1 / KEPT_TOKENS),
 }
 """Each task with its chance: the accuracy of the best guess."""

@@ -13,14 +13,14 @@ from pathlib import Path
 from unrolled.errors import DataError, typed
 
 BLOCK = 1 << 22  # bytes read at once
-LOOKED_AT = 1 << 26  # bytes of a file from which its encoding is guessed
+COUNTED = 1 << 26  # bytes of a file from which its encoding is guessed
 WESTERN = 0.5  # share of letters beyond ASCII, up to which a text may be in Latin letters
 IN_WORDS = re.compile(
     rb"[A-Za-z][\x80\x82\x84-\x89\x8b\x91\x93-\x95\x97-\x99\x9b][A-Za-z]"
 )  # does not occur in cp1252
 UNDEFINED = b"\x81\x8d\x8f\x90\x9d"  # in cp1252
-LOOK = 1 << 16  # bytes by which an encoding of non-Latin letters is found
-USUAL: dict[str, tuple[range, ...]] = {
+HEAD = 1 << 16  # bytes by which an encoding of non-Latin letters is found
+TWO_BYTES: dict[str, tuple[range, ...]] = {
     "euc-jp": (range(0xA1, 0xA2), range(0xA3, 0xA6), range(0xB0, 0xD0)),
     "shift_jis": (range(0x81, 0x84), range(0x88, 0x98)),
     "euc-kr": (range(0xA1, 0xA2), range(0xB0, 0xC9)),
@@ -97,7 +97,7 @@ def cure(path: Path, encoding: str = "utf-8") -> str:
             f"{seen.good:,} characters are UTF-8, and {wrong} in another encoding. Were two files joined?\n"
             "Convert only the second kind: converting the whole file would garble the rest."
         )
-    head = next(_blocks(path))[:LOOK]
+    head = next(_blocks(path))[:HEAD]
     if count > WESTERN * (seen.letters + count) or _whole_words(head):
         if found := likely(head):
             message = f"It seems to be {found}. Convert it, and check the result:"
@@ -170,9 +170,9 @@ def without_mark(head: bytes) -> str | None:
 def likely(head: bytes) -> str | None:
     """Return the likely encoding of a text's beginning, of Chinese, Japanese, Korean or Cyrillic; None if there is
     none."""
-    if len(head) >= LOOK:
+    if len(head) >= HEAD:
         head = head[: head.rfind(b"\n") + 1] or head
-    shares = {name: _usual_share(head, name, first) for name, first in USUAL.items()}
+    shares = {name: _common_share(head, name, first) for name, first in TWO_BYTES.items()}
     for name in CYRILLIC:
         letters = re.findall("[^\0-\x7f]", head.decode(name, "replace"))
         small = sum("а" <= one <= "ё" for one in letters)
@@ -185,7 +185,7 @@ def likely(head: bytes) -> str | None:
     return best if shares[best] >= LIKELY else None
 
 
-def _usual_share(head: bytes, encoding: str, first: Sequence[range]) -> float:
+def _common_share(head: bytes, encoding: str, first: Sequence[range]) -> float:
     """Share of a text's characters beyond ASCII that are common in an encoding; 0 if it cannot be decoded in it."""
     try:
         beyond = re.findall("[^\0-\x7f]", head.decode(encoding))
@@ -201,7 +201,7 @@ def _usual_share(head: bytes, encoding: str, first: Sequence[range]) -> float:
 
 
 def _count(path: Path) -> Bytes:
-    """Count the kinds of a file's bytes, in the first `LOOKED_AT` of them."""
+    """Count the kinds of a file's bytes, in the first `COUNTED` of them."""
     seen, decoder, before = Bytes(), codecs.getincrementaldecoder("utf-8")("surrogateescape"), 0
     for block in _blocks(path):
         text = decoder.decode(block, final=not block)
@@ -214,7 +214,7 @@ def _count(path: Path) -> Bytes:
         seen.letters += len(re.findall(rb"[A-Za-z]", block))
         seen.in_words = seen.in_words or IN_WORDS.search(block) is not None
         before += len(block)
-        if before >= LOOKED_AT:
+        if before >= COUNTED:
             break
     return seen
 

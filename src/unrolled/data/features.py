@@ -21,9 +21,9 @@ from unrolled.errors import DataError, RunError
 from unrolled.threads import one_thread
 
 MELS = 64  # mel bands of a sound's spectrum
-TOGETHER = 4  # frames; a sound is padded to a multiple, so that batches have fewer different lengths
+FRAMES_MULTIPLE = 4  # frames; a sound is padded to a multiple, so that batches have fewer different lengths
 PATCH = 4  # pixels on a side of a patch
-LOOKED_AT = 2_000  # items, at most, from which the scaling is computed
+MOST_ITEMS = 2_000  # items, at most, from which the scaling is computed
 ROUNDING = 8 * float(np.finfo(np.float64).eps)  # relative; a smaller standard deviation counts as constant
 
 Floats = NDArray[np.float32]
@@ -103,14 +103,14 @@ class Features(Intake):
                 "Numbers of the input are too far apart to be scaled: their squares are out of range for floats.\n"
                 "Give them in another unit, or as logarithms."
             )
-        if self._alike:
+        if self._has_one_unit:
             mean, deviation = np.full_like(mean, mean.mean()), np.full_like(mean, np.sqrt((deviation**2).mean()))
         made = type(self)(self.input, mean, deviation)
         made.constant = tuple(moments.constant.tolist())
         return made
 
     @property
-    def _alike(self) -> bool:
+    def _has_one_unit(self) -> bool:
         """Whether all numbers of a step have one unit, and share one mean and standard deviation."""
         return False
 
@@ -159,7 +159,7 @@ class Frames(Features):
         import torch
 
         hop = frame_sizes(self.rate)[1]
-        frames = -(-(1 + len(samples) // hop) // TOGETHER) * TOGETHER
+        frames = -(-(1 + len(samples) // hop) // FRAMES_MULTIPLE) * FRAMES_MULTIPLE
         filled = np.pad(samples, (0, max(0, (frames - 1) * hop - len(samples))))
         with one_thread():
             found: Floats = log_mel(torch.from_numpy(filled), self.rate, MELS).numpy()
@@ -187,7 +187,7 @@ class Rows(Features):
         self.read_as = f"pictures of {input_kind.width} x {input_kind.height}, one row per step"
 
     @property
-    def _alike(self) -> bool:
+    def _has_one_unit(self) -> bool:
         return True
 
     def measure(self, item: Any) -> Floats:
@@ -210,7 +210,7 @@ class Patches(Features):
         )
 
     @property
-    def _alike(self) -> bool:
+    def _has_one_unit(self) -> bool:
         return True
 
     def measure(self, item: Any) -> Floats:
@@ -233,7 +233,7 @@ def learn_features(input_kind: InputKind, items: Any, patches: bool) -> Features
         made = Vectors(input_kind)
     else:
         raise TypeError(f"{input_kind.kind} has no numbers")
-    few = min(len(items), LOOKED_AT)
+    few = min(len(items), MOST_ITEMS)
     return made.learnt(items[place * len(items) // few] for place in range(few))
 
 

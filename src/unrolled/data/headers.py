@@ -12,7 +12,7 @@ from unrolled.data.delimiters import DELIMITERS, PARTED
 from unrolled.data.written_numbers import is_number, shortened
 from unrolled.errors import DataError, typed
 
-MARKS = ("::", "^", "~", "§", "¦", "¬", "\x01", "\x02", "\x1c", "\x1d", "\x1e", "\x1f")
+SEPARATORS = ("::", "^", "~", "§", "¦", "¬", "\x01", "\x02", "\x1c", "\x1d", "\x1e", "\x1f")
 """Separators of cells in files of other programs."""
 COMMENT = re.compile("#|%|//|--")  # beginnings of a line that is a comment
 FEWEST = 2  # rows, at least, that a mark, or blanks, split like the first
@@ -24,7 +24,7 @@ def check_marks(path: Path, lines: Sequence[str]) -> None:
     if blanks do, and the cells are names and numbers."""
     lines = [line.strip("\r\n") for line in lines]
     listed = ", ".join(DELIMITERS.values())
-    for mark in MARKS:
+    for mark in SEPARATORS:
         if mark in lines[0] and _split_equally([len(_split(line, mark)) for line in lines]):
             shown = escaped(mark)
             pattern = f"\\{mark}" if mark == "^" else shown  # because sed takes ^ as the beginning of a line
