@@ -62,8 +62,10 @@ def make_table(kind: str, counts: Counter[str], texts: Sequence[str]) -> Table:
     return WordTable.learn(counts, iter(texts)) if kind == "word" else CharacterTable.from_counts(counts)
 
 
-def _texts_to_learn(read: Sequence[str] | None, written: Sequence[str], characters: int) -> tuple[Iterator[str], int]:
+def _texts_to_learn(
+    sources: Sequence[str] | None, targets: Sequence[str], characters: int
+) -> tuple[Iterator[str], int]:
     """The texts to learn subwords from, each source before its target, and the number of characters of all."""
-    if read is None:
-        return iter(written), characters
-    return chain.from_iterable(zip(read, written, strict=True)), characters + sum(map(len, read))
+    if sources is None:
+        return iter(targets), characters
+    return chain.from_iterable(zip(sources, targets, strict=True)), characters + sum(map(len, sources))

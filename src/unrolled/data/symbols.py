@@ -1,6 +1,6 @@
 """Vocabularies: text to token ids and back.
 
-Token 0 of every vocabulary is EOS and BOS: it stands between documents and decodes to no text. A vocabulary is learnt
+Token 0 of every vocabulary is EOS and BOS: it separates documents and decodes to no text. A vocabulary is learnt
 from the training split alone: a character that it lacks is replaced by a similar one and never added.
 """
 
@@ -86,10 +86,10 @@ class CharacterTable(Table):
         self.size = len(self.letters) + 1
         self.characters = np.ones(self.size)
         self._points = np.array([0, *map(ord, self.letters)], "<u4")  # (V,)
-        self._symbol_of = np.full(UNICODE, -1, np.int32)  # replacements are added when first needed
-        self._symbol_of[self._points[1:]] = np.arange(1, self.size)
+        self._token_of = np.full(UNICODE, -1, np.int32)  # replacements are added when first needed
+        self._token_of[self._points[1:]] = np.arange(1, self.size)
         self._letters = frozenset(self.letters)
-        self._known = self._symbol_of >= 0
+        self._known = self._token_of >= 0
         self._plain = bytes(point for point in self._points[1:].tolist() if point < 128)
         self._of_ascii = np.zeros(256, self.dtype)
         for point in range(128):
@@ -102,26 +102,26 @@ class CharacterTable(Table):
 
     def stand_in(self, character: str) -> int:
         """The token of a character, or of the most similar one in the vocabulary."""
-        if self._symbol_of[ord(character)] < 0:
-            self._symbol_of[ord(character)] = self._symbol_of[ord(similar(character, self._letters, self.rarest))]
-        return int(self._symbol_of[ord(character)])
+        if self._token_of[ord(character)] < 0:
+            self._token_of[ord(character)] = self._token_of[ord(similar(character, self._letters, self.rarest))]
+        return int(self._token_of[ord(character)])
 
     def encode_cut(self, text: str, cuts: NDArray[np.int64]) -> tuple[Symbols, NDArray[np.int64]]:
         if text.isascii() and self.size <= 256:
             whole = text.encode().translate(self._of_ascii.tobytes())
             return np.frombuffer(whole, np.uint8), cuts
         points = code_points(text)
-        symbols = self._symbol_of[points]
-        if symbols.size and symbols.min() < 0:
-            for point in np.unique(points[symbols < 0]).tolist():
+        tokens = self._token_of[points]
+        if tokens.size and tokens.min() < 0:
+            for point in np.unique(points[tokens < 0]).tolist():
                 self.stand_in(chr(point))
-            symbols = self._symbol_of[points]
-        return symbols.astype(self.dtype), cuts
+            tokens = self._token_of[points]
+        return tokens.astype(self.dtype), cuts
 
     def decode_stream(self, chunks: Iterable[Sequence[int] | NDArray[Any]]) -> Iterator[str]:
         for chunk in chunks:
-            symbols = np.asarray(chunk, np.int64)
-            yield self._points[symbols[symbols != BORDER]].tobytes().decode("utf-32-le", "surrogatepass")
+            tokens = np.asarray(chunk, np.int64)
+            yield self._points[tokens[tokens != BORDER]].tobytes().decode("utf-32-le", "surrogatepass")
 
     def unseen_counts(self, text: str) -> Counter[str]:
         if text.isascii():
@@ -157,8 +157,8 @@ class ByteTable(Table):
     def decode_stream(self, chunks: Iterable[Sequence[int] | NDArray[Any]]) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for chunk in chunks:
-            symbols = np.asarray(chunk, np.int64)
-            yield decoder.decode((symbols[symbols != BORDER] - 1).astype(np.uint8).tobytes())
+            tokens = np.asarray(chunk, np.int64)
+            yield decoder.decode((tokens[tokens != BORDER] - 1).astype(np.uint8).tobytes())
         yield decoder.decode(b"", final=True)
 
     def to_json(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ MOST_CHARACTERS = 512  # different characters up to which texts of few words are
 MOST_WORDS = 50_000  # most words with their own embedding
 LEAST_SEEN = 2  # occurrences in the training split from which on a word has its own embedding
 BUCKETS = 1 << 14  # embeddings shared by all character n-grams
-PIECES = 24  # most character n-grams of a word
+MOST_NGRAMS = 24  # most character n-grams of a word
 ENDS = 8  # characters at each end of a longer word from which its n-grams are taken
 LENGTHS = (3, 4)  # characters of an n-gram
 PADDING, EDGE, UNKNOWN, FIRST = 0, 1, 2, 3  # ids; EDGE is the BOS token, FIRST the first word
@@ -61,11 +61,11 @@ class SymbolTokens(Tokens):
         self.read_as, self.worded = READ_AS[table.kind], table.kind in ("bpe", "word")
 
     def encode(self, text: Any) -> Ids:
-        symbols = np.concatenate([[BORDER], self.table.encode(text)])  # (T,)
-        return 1 + symbols[:, None].astype(np.int64)
+        ids = np.concatenate([[BORDER], self.table.encode(text)])  # (T,)
+        return 1 + ids[:, None].astype(np.int64)
 
     def step_names(self, item: Any) -> list[str]:
-        return [self.table.decode([symbol]) for symbol in (self.encode(item)[:, 0] - 1).tolist()]
+        return [self.table.decode([token]) for token in (self.encode(item)[:, 0] - 1).tolist()]
 
     def to_json(self) -> dict[str, Any]:
         return self.table.to_json()
@@ -113,8 +113,8 @@ class WordTokens(Tokens):
             if len(self._known) >= KEPT:
                 self._known.clear()
             first = FIRST + len(self.words)
-            pieces = [first + zlib.crc32(piece.encode("utf-8", "replace")) % BUCKETS for piece in pieces_of(word)]
-            found = self._known[word] = [self._number.get(word.lower(), UNKNOWN), *pieces]
+            ngrams = [first + zlib.crc32(ngram.encode("utf-8", "replace")) % BUCKETS for ngram in pieces_of(word)]
+            found = self._known[word] = [self._number.get(word.lower(), UNKNOWN), *ngrams]
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -159,11 +159,11 @@ class LabelTokens(Tokens):
 def pieces_of(word: str) -> list[str]:
     """The character n-grams of a word between < and >; of a long word those of its beginning and its end."""
     whole = f"<{word}>"
-    pieces = [whole[place : place + n] for n in LENGTHS for place in range(len(whole) - n + 1)]
-    if len(pieces) <= PIECES:
-        return pieces
+    ngrams = [whole[place : place + n] for n in LENGTHS for place in range(len(whole) - n + 1)]
+    if len(ngrams) <= MOST_NGRAMS:
+        return ngrams
     ends = (whole[:ENDS], whole[-ENDS:])
-    return [part[place : place + n] for n in LENGTHS for part in ends for place in range(len(part) - n + 1)]
+    return [end[place : place + n] for n in LENGTHS for end in ends for place in range(len(end) - n + 1)]
 
 
 def learn_given(kind: str, texts: Iterable[str]) -> Tokens:

@@ -109,14 +109,14 @@ class StreamBatches:
         alive = ordinal < begins[1:]
         shift = numpy_generator(self.seed, "stream", epoch).integers(count)
         place = np.where(alive, (ordinal + shift) % count, 0)
-        stretch = np.searchsorted(self._until, place, side="right")
-        number = place - np.append(0, self._until)[stretch]  # which window of its segment
-        start = self._first[stretch] + number * self.window - self._skip
-        stop = np.minimum(start + self.window, self._stop[stretch])
-        start = np.maximum(start, self._first[stretch])
-        opens = start == self._first[stretch]
+        segment = np.searchsorted(self._until, place, side="right")
+        number = place - np.append(0, self._until)[segment]  # which window of its segment
+        start = self._first[segment] + number * self.window - self._skip
+        stop = np.minimum(start + self.window, self._stop[segment])
+        start = np.maximum(start, self._first[segment])
+        opens = start == self._first[segment]
         lengths = np.where(alive, stop - start, 0)
-        return gather(self._symbols, start, lengths, self.window, opens & self._mid[stretch], opens | (turn == 0))
+        return gather(self._symbols, start, lengths, self.window, opens & self._mid[segment], opens | (turn == 0))
 
     def _turn_to(self, epoch: int) -> None:
         """Cut the windows of an epoch: if shifted, the first window of each segment is `_skip` shorter."""
@@ -145,7 +145,7 @@ class RowBatches:
         seed: int,
     ) -> None:
         self.batch_size = batch
-        self._symbols, self._stretches, self._ends = symbols, stretches, ends
+        self._symbols, self._segments, self._ends = symbols, stretches, ends
         targets = count_targets(symbols, stretches, ends)
         self.symbols_an_epoch = int(targets.sum())
         self._longest = LONGEST * window
@@ -173,9 +173,9 @@ class RowBatches:
     def _by_length(self, rows: Numbers) -> NDArray[np.int64]:
         return np.argsort(self._ranges(rows)[1], kind="stable")
 
-    def _later_segments(self, stretch: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _later_segments(self, documents: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where the second and later segments of long documents begin and stop, (P, 2)."""
-        first, stop = target_ranges(self._symbols, self._stretches[stretch], self._ends[stretch])
+        first, stop = target_ranges(self._symbols, self._segments[documents], self._ends[documents])
         counts = -(-(stop - first) // self._longest) - 1
         number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + 1
         start = np.repeat(first, counts) + number * self._longest
@@ -187,12 +187,12 @@ class RowBatches:
         A row number below S is the first segment of a document, any other a later one: nothing is stored per
         document.
         """
-        later = rows >= len(self._stretches)
-        stretch = np.where(later, 0, rows)
-        stretches = self._stretches[stretch]
-        first, stop = target_ranges(self._symbols, stretches, self._ends[stretch])
-        hidden = (first == stretches[:, 0]) & ~later
-        first[later], stop[later] = self._later[rows[later] - len(self._stretches)].T
+        later = rows >= len(self._segments)
+        document = np.where(later, 0, rows)
+        segments = self._segments[document]
+        first, stop = target_ranges(self._symbols, segments, self._ends[document])
+        hidden = (first == segments[:, 0]) & ~later
+        first[later], stop[later] = self._later[rows[later] - len(self._segments)].T
         return first, np.minimum(stop - first, self._longest), hidden
 
 
@@ -212,10 +212,10 @@ def gather(
 
     steps_of_row = np.arange(-1, steps)
     place = np.minimum(start[:, None] + steps_of_row, len(symbols) - 1)  # (B, 1 + T)
-    read = symbols[place].astype(np.int64)
-    read[hidden, 0] = BORDER
+    tokens = symbols[place].astype(np.int64)
+    tokens[hidden, 0] = BORDER
     past = np.arange(steps) >= lengths[:, None]  # (B, T)
-    inputs, targets = np.where(past, 0, read[:, :-1]), np.where(past, 0, read[:, 1:])
+    inputs, targets = np.where(past, 0, tokens[:, :-1]), np.where(past, 0, tokens[:, 1:])
     return Batch(*map(torch.from_numpy, (inputs, targets, lengths, fresh)))
 
 
@@ -234,12 +234,12 @@ def make_batches(corpus: Corpus, part: str, batch: int, window: int, seed: int) 
     """
     symbols, stretches, ends = corpus.symbols, corpus.parts[part], corpus.ends[part]
     targets = count_targets(symbols, stretches, ends)
-    read = int(targets.sum())
-    if not read:
+    target_count = int(targets.sum())
+    if not target_count:
         raise DataError(f"The {part} split of {corpus.path} is empty: no text was cut off for it.")
     steps = int(count_windows(targets, window, 0)[-1]) * window
     del targets  # eight bytes a document
-    if corpus.document_count == 1 or read > (1 - TOO_MUCH) * steps:
+    if corpus.document_count == 1 or target_count > (1 - TOO_MUCH) * steps:
         return StreamBatches(symbols, stretches, ends, batch, window, seed)
     return RowBatches(symbols, stretches, ends, batch, window, seed)
 
@@ -247,7 +247,7 @@ def make_batches(corpus: Corpus, part: str, batch: int, window: int, seed: int) 
 def part_rows(corpus: Corpus, part: str, limit: int | None = None) -> Iterator[tuple[Symbols, Symbols]]:
     """Inputs and targets of each segment of a split, in order, each read from the start state.
 
-    With `limit`, about so many targets: the beginnings of segments spread evenly over the split, and of a long
+    With `limit`, about that many targets: the beginnings of segments spread evenly over the split, and of a long
     segment several samples spread over it, because its beginning may be easier, or harder, than the rest.
     """
     symbols, stretches = corpus.symbols, corpus.parts[part]
