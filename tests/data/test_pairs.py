@@ -87,7 +87,7 @@ def test_each_text_is_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_texts_stand_one_after_the_other_as_symbols(table: Table, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compared with each text encoded by itself; held: the bytes above which tokens are kept in a file."""
     monkeypatch.setattr(store, "HELD", held)
-    monkeypatch.setattr(answers, "TOGETHER", 3)
+    monkeypatch.setattr(answers, "CHUNK", 3)
     spelled = ["abc bca", "", "a" * 1200, "é", "b" * 999, "c" * 1000, "cab"]
     texts = Texts()
     for text in spelled:
