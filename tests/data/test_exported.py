@@ -112,7 +112,7 @@ def test_a_first_row_that_may_be_data_is_said_with_options_that_work(case: str, 
     path = table(tmp_path / name, header, row)
     with pytest.raises(DataError, match=r"is not clear \(the first row is taken as names .* --no-header if") as told:
         choose_columns(open_table(path))
-    assert str(told.value).endswith(f"If the first row is data, such as: --no-header {advised}")
+    assert str(told.value).endswith(f"If the first row is data, for example: --no-header {advised}")
     assert str(told.value).count("\n") < 3
     _, read, _, answered = advised.split()
     columns = choose_columns(open_table(path, TableOptions(header=False)), read, answered)

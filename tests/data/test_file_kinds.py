@@ -231,7 +231,7 @@ def test_what_unpacks_a_file_can_be_typed(name: str, how: str, tool: str, left: 
     (tmp_path / name).write_bytes(content)
     with contextlib.chdir(tmp_path), pytest.raises(DataError, match="Unpack it, and use its content: ") as raised:
         info_data(name)
-    typed = str(raised.value).rsplit("in it: ", 1)[1]
+    typed = str(raised.value).rsplit("content: ", 1)[1]
     subprocess.run(["bash", "-c", typed], cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / left).read_bytes() == CSV
     assert (tmp_path / name).read_bytes() == content
