@@ -186,7 +186,7 @@ def test_what_the_training_part_lacks_is_said_of_a_table(tmp_path: Path) -> None
     (tmp_path / "t.csv").write_text("text,labels\n" + "one text here,a|b\nanother text here,b\n" * 20)
     (tmp_path / "v.csv").write_text("text,labels\nstill one more,a|odd\nstill another one,b\n")
     found = read_examples(tmp_path / "t.csv", Asked(kind="labels", valid=str(tmp_path / "v.csv"), test="none"))
-    assert "1 rows have a labels that the training split lacks (odd): always wrong" in found.description
+    assert "1 rows have a 'labels' that the training split lacks (odd): always wrong" in found.description
     assert found.answers["labels"].of(found.parts["validation"]).tolist() == [[1, 0], [0, 1]]
 
 

@@ -20,13 +20,13 @@ def write(path: Path, header: str, row: Callable[[int], str], count: int = 40) -
 
 
 ODD: dict[str, tuple[str, Callable[[int], str], str]] = {
-    "^": ("text^label", lambda n: f"a word, and {n}^{n % 2}", r"'\^' is equally often (.*\n).*'s/\\\^/\\t/g'"),
-    "a byte 1": ("text\x01label", lambda n: f"a {n}\x01{n % 2}", r"'\\x01' is equally often in each row"),
-    "¦ in quotes": ("text¦label", lambda n: f'"a ¦ {n}"¦{n % 2}', "'¦' is equally often in each row"),
+    "^": ("text^label", lambda n: f"a word, and {n}^{n % 2}", r"same number of '\^', (.*\n).*'s/\\\^/\\t/g'"),
+    "a byte 1": ("text\x01label", lambda n: f"a {n}\x01{n % 2}", r"each row has the same number of '\\x01'"),
+    "¦ in quotes": ("text¦label", lambda n: f'"a ¦ {n}"¦{n % 2}', "each row has the same number of '¦'"),
     "blanks": (
         "x y kind",
         lambda n: f"{n}.5  {n % 7} k{n % 2}",
-        r"blanks are equally often .*\n.*: sed -E 's/ \+/\\t/g'",
+        r"same number of words and numbers, with blanks .*\n.*: sed -E 's/ \+/\\t/g'",
     ),
     "tabs below commas": ("text,label", lambda n: f"a word, {n}\t{n % 2}", "its cells .* a comma, and .* by a tab"),
     "commas below semicolons": (

@@ -385,7 +385,7 @@ def test_few_sounds_that_cannot_be_read_are_left_out_counted_and_said(
     found = examples(path)
     assert len(found.numbers) == 37
     assert len(found.bad) == 3
-    assert "3 that cannot be read left out (" in found.description
+    assert "3 unreadable files left out (" in found.description
     assert "sounds/0.wav" in found.description
     assert "there is no file" in found.bad[2]
     assert "row 4: " in found.bad[2]

@@ -179,7 +179,7 @@ def test_a_label_that_training_lacks_is_counted_and_said(tmp_path: Path) -> None
     assert labels.names == ("even", "odd")
     assert labels.ids[examples.parts["test"]].tolist() == [UNSEEN, 1]
     assert labels.spelled(int(examples.parts["test"][0])) == "third"
-    assert "1 rows have a label that the training split lacks (third): always wrong" in examples.description
+    assert "1 rows have a 'label' that the training split lacks (third): always wrong" in examples.description
 
 
 def test_several_outputs_and_numbers_in_order(tmp_path: Path) -> None:
@@ -407,7 +407,7 @@ def test_words_with_a_tag_that_training_lacks_are_said(tmp_path: Path) -> None:
     own = write_tagged(tmp_path / "v.jsonl", [(["the", "cat"], ["D", "X"])])
     examples = read_examples(path, Asked(valid=str(own)))
     assert examples.answers["tags"].of(examples.parts["validation"]).tolist() == [0, UNSEEN]
-    assert "1 steps have a tags that the training split lacks (X)" in examples.description
+    assert "1 steps have a 'tags' that the training split lacks (X)" in examples.description
 
 
 def test_tags_that_are_all_blank_are_told_of(tmp_path: Path) -> None:

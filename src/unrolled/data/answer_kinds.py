@@ -106,7 +106,7 @@ def _odd(name: str, column: Column, odd: Odd, place: Place) -> DataError:
     there = f"{column.numbers:,} of {column.rows:,} cells are numbers" if most else "cells look like numbers"
     advice = cure(odd.cell)
     if odd is column.undefined and 2 * odd.count > column.rows:
-        advice = f"{odd.count:,} of {column.rows:,} cells are: write the numbers, or choose another column."
+        advice = f"{odd.count:,} of {column.rows:,} cells are undefined: write the numbers, or choose another column."
     return DataError(
         f"{message}, where {there}.\n{advice}\nIf the column holds names or texts: --as label, or --as text."
     )

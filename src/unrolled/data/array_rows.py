@@ -77,7 +77,7 @@ def _check_exact(numbers: AnyArray, cell: str) -> None:
     if rounded is not None:
         raise DataError(
             f"{cell} holds {say_rounded(rounded)}.\n"
-            "Leave ids out. From amounts, subtract the same number, or divide them, before you save them."
+            "Leave ids out. For amounts: subtract the same number from all, or divide them, before you save them."
         )
 
 

@@ -116,7 +116,7 @@ class Examples:
         if self.blank:
             line += f"; {self.blank:,} are silent, or of one colour"
         if self.bad:
-            line += f"; {len(self.bad):,} that cannot be read left out ({self.bad[0].splitlines()[0]})"
+            line += f"; {len(self.bad):,} unreadable files left out ({self.bad[0].splitlines()[0]})"
         if self.repeated:
             line += f"; {self.repeated:,} rows of validation and test are in the training split too"
         if self.grown:
@@ -130,7 +130,7 @@ class Examples:
             if count:
                 what = "steps" if answered.each else "rows"
                 lines += (
-                    f"; {count:,} {what} have a {name} that the training split lacks ({shown(names)}): always wrong"
+                    f"; {count:,} {what} have a '{name}' that the training split lacks ({shown(names)}): always wrong"
                 )
         return lines
 

@@ -29,8 +29,8 @@ def check_marks(path: Path, lines: Sequence[str]) -> None:
             shown = escaped(mark)
             pattern = f"\\{mark}" if mark == "^" else shown  # because sed takes ^ as the beginning of a line
             raise DataError(
-                f"{path}: '{shown}' is equally often in each row, as if it separated cells; supported separators are "
-                f"{listed}.\nReplace it by one of these, such as a tab, and save that as .tsv: "
+                f"{path}: each row has the same number of '{shown}', as if it separated cells; supported "
+                f"separators are {listed}.\nReplace it by one of these, such as a tab, and save that as .tsv: "
                 f"sed 's/{pattern}/\\t/g' {typed(path)} > "
                 f"{typed(path.with_suffix('.tsv').name)}"
             )
@@ -39,7 +39,7 @@ def check_marks(path: Path, lines: Sequence[str]) -> None:
     numbered = any(all(map(is_number, column)) for column in zip(*below, strict=True))
     if _split_equally([len(row) for row in rows]) and numbered and all(map(NAME.fullmatch, first)):
         raise DataError(
-            f"{path}: blanks are equally often in each row, between words and numbers, as if they separated cells; "
+            f"{path}: each row has the same number of words and numbers, with blanks as if these separated cells; "
             f"supported separators are {listed}.\nReplace them by tabs, and save that as .tsv: "
             f"sed -E 's/ +/\\t/g' {typed(path)} > {typed(path.with_suffix('.tsv').name)}"
         )
