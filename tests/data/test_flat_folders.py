@@ -58,7 +58,7 @@ def test_pictures_with_files_about_each_are_refused(
             name = form.format(split=split, what="images", number=number)
             touch(tmp_path, f"{name}.png", f"{name.replace('images', about)}.{ending}")
     with pytest.raises(
-        DataError, match=r"holds the folders .*: pictures, each with an annotation file, as in"
+        DataError, match=r"holds the folders .*: images, each with an annotation file, as in"
     ) as raised:
         info_data(tmp_path, TrainOptions(kind=kind))
     assert "a folder for each label was expected" in str(raised.value)

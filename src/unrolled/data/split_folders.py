@@ -103,14 +103,14 @@ def name_parts(stems: Sequence[str]) -> list[list[str]]:
 
 
 def _check_labels(root: Path, names: set[str]) -> None:
-    """Raise DataError where the folders are one of pictures and others with an annotation file for each picture."""
-    kinds = {name: "pictures" if name.lower() in IMAGE_FOLDERS else "annotations" for name in names}
-    if set(kinds.values()) == {"pictures", "annotations"} and all(
+    """Raise DataError where the folders are one of images and others with an annotation file for each image."""
+    kinds = {name: "images" if name.lower() in IMAGE_FOLDERS else "annotations" for name in names}
+    if set(kinds.values()) == {"images", "annotations"} and all(
         name.lower() in IMAGE_FOLDERS + ANNOTATION_FOLDERS for name in names
     ):
         raise DataError(
-            f"{root} holds the folders {' and '.join(sorted(names))}: pictures, each with an annotation file, as in "
-            "detection (YOLO)\nand segmentation. These tasks are not supported. A picture has one label:\n"
+            f"{root} holds the folders {' and '.join(sorted(names))}: images, each with an annotation file, as in "
+            "detection (YOLO)\nand segmentation. These tasks are not supported. An image has one label:\n"
             "a folder for each label was expected (pets/cat/1.png), or a table with a path and a label per row."
         )
 
@@ -244,7 +244,7 @@ def find_text_splits(path: Path, files: Sequence[Path] | None = None) -> dict[st
 
 
 def check_most(path: Path, taken: int, kind: str, others: Sequence[Path], cure: str = "") -> None:
-    """Raise DataError where more files of a folder cannot be read than can. kind: such as "pictures"."""
+    """Raise DataError where more files of a folder cannot be read than can. kind: such as "images"."""
     if taken >= len(others):
         return
     endings = Counter(file.suffix.lower() or "without ending" for file in others).most_common(MOST_ENDINGS)

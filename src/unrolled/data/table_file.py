@@ -158,7 +158,7 @@ def read_lines(path: Path, encoding: str, newline: str | None = None) -> Iterato
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"  # so that the error names its line
     with path.open(encoding=encoding, errors=errors, newline=newline) as file:
         long = path.stat().st_size > LONGEST_LINE
-        yield from _sound(iter(lambda: file.readline(LONGEST_LINE + 1), "") if long else file, path)
+        yield from _valid_lines(iter(lambda: file.readline(LONGEST_LINE + 1), "") if long else file, path)
 
 
 def read_blocks(path: Path, encoding: str) -> Iterator[str]:
@@ -167,19 +167,19 @@ def read_blocks(path: Path, encoding: str) -> Iterator[str]:
     with path.open(encoding=encoding, errors=errors) as file:
         line = 1
         while block := file.read(BLOCK):
-            _check_sound(block, path, line)
+            _check_lines(block, path, line)
             yield block
             line += block.count("\n")
 
 
-def _check_sound(block: str, path: Path, line: int) -> None:
+def _check_lines(block: str, path: Path, line: int) -> None:
     """Raise DataError, with the line number, where a block is not text. line: the line in which the block begins."""
     if "\0" in block or (not block.isascii() and HALVES.search(block)):
-        for _ in _sound(block.split("\n"), path, line):
+        for _ in _valid_lines(block.split("\n"), path, line):
             pass
 
 
-def _sound(lines: Iterable[str], path: Path, first: int = 1) -> Iterator[str]:
+def _valid_lines(lines: Iterable[str], path: Path, first: int = 1) -> Iterator[str]:
     for number, line in enumerate(lines, start=first):
         if len(line) > LONGEST_LINE:
             raise DataError(

@@ -1,5 +1,5 @@
-"""Open a table of any format: csv, tsv, json, jsonl, parquet, conllu, npz, npy, idx, or a folder of texts, sounds or
-pictures for each label."""
+"""Open a table of any format: csv, tsv, json, jsonl, parquet, conllu, npz, npy, idx, or a folder for each label with
+texts, audio files or images."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def check_no_tables(folder: Path, files: Sequence[Path]) -> None:
         options = {PARTS[1]: "--valid", PARTS[2]: "--test"}
         given = [word for split, option in options.items() if split in found for word in (option, found[split])]
         raise DataError(
-            f"{folder} holds tables, such as {found[PARTS[0]].name}; a folder of texts, sounds or pictures was "
-            f"expected.\nGive the tables themselves: {command('train', found[PARTS[0]], *given)}\n"
+            f"{folder} holds tables, such as {found[PARTS[0]].name}; a folder of texts, audio files or images "
+            f"was expected.\nGive the tables themselves: {command('train', found[PARTS[0]], *given)}\n"
             "To train a language model on the files as plain text: --as language."
         )
     own = [file for file in files if file.stem.lower() not in ABOUT]

@@ -84,7 +84,7 @@ def text_column(table: TableFile, names: bool = False) -> str | None:
     if not looked:
         raise DataError(f"{table.path} holds a header and no rows. Give it some rows.")
     cells = [cell for cell in looked if cell is not None]
-    # neither numbers nor names of audio files and pictures
+    # neither numbers nor names of audio files and images
     texts = bool(cells) and all(isinstance(cell, str) for cell in cells) and kind_of(cells, table) == "text"
     if texts and not names:
         check_no_files(table, table.columns[0], cells, "--as language")

@@ -56,8 +56,8 @@ def all_numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
         found = np.array(list(map(float, cells)))
     except (ValueError, OverflowError):
         return None
-    sound = np.isfinite(found).all() and "_" not in "".join(map(str, cells))
-    return found if sound else None
+    valid = np.isfinite(found).all() and "_" not in "".join(map(str, cells))
+    return found if valid else None
 
 
 def is_held(number: float) -> bool:

@@ -1,4 +1,4 @@
-"""A convolution over steps that are columns of numbers: bands of a spectrogram, rows of a picture. Causal in time.
+"""A convolution over steps that are columns of numbers: bands of a spectrogram, rows of an image. Causal in time.
 
 The D numbers of a step are `places` adjacent places with `channels` numbers each, the channels last.
 """
@@ -22,7 +22,7 @@ class ColumnConvolution(Memory):
     """A convolution over this step, the two before it, and the neighbouring places; max-pooling over pairs of places;
     a layer norm and a GELU.
 
-    Two of them below a memory are the small convolutional stem for sounds and pictures (as in Amodei et al. 2016,
+    Two of them below a memory are the small convolutional stem for audio and images (as in Amodei et al. 2016,
     DeepSpeech 2, there over the future too). The norm is over the channels of a place, so outputs depend neither on
     other rows nor on later steps.
     """
