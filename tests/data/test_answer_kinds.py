@@ -225,7 +225,7 @@ REFUSED: dict[str, tuple[list[Any], str, list[int] | None, str]] = {
     "fewer numbers": (["1 2", "3 4", "5"], "value", None, r"t\.csv, row 4: 1 numbers in 'y', and 2 were expected"),
     "a constant": (["7", "7", "8"], "value", [0, 1], r"t\.csv: 'y' is 7 everywhere in .*to predict"),
     "a constant of two": (["1 7", "2 7", "3 8"], "value", [0, 1], r"'y' is 7 everywhere in the training split"),
-    "one label": (["a", "a", "b"], "label", [0, 1], r"'y' is 'a' everywhere in .*two different labels"),
+    "one label": (["a", "a", "b"], "label", [0, 1], r"'y' is 'a' everywhere in .*\n.*two different labels"),
     "one tag": (["a", "a", "b"], "tags", [0, 1], r"'y' is 'a' everywhere in the training split"),
     "no label at all": (["", "", "a"], "labels", [0, 1], r"t\.csv: 'y' holds no label in the training split"),
     "more tags than steps": (["a", "b a", "b"], "tags", None, r"t\.csv, row 3: 1 words and 2 tags in 'y'"),

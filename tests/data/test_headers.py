@@ -26,7 +26,7 @@ ODD: dict[str, tuple[str, Callable[[int], str], str]] = {
     "blanks": (
         "x y kind",
         lambda n: f"{n}.5  {n % 7} k{n % 2}",
-        r"same number of words and numbers, with blanks .*\n.*: sed -E 's/ \+/\\t/g'",
+        r"same number of words and numbers, as if .*\n.*: sed -E 's/ \+/\\t/g'",
     ),
     "tabs below commas": ("text,label", lambda n: f"a word, {n}\t{n % 2}", "its cells .* a comma, and .* by a tab"),
     "commas below semicolons": (

@@ -39,7 +39,7 @@ def check_marks(path: Path, lines: Sequence[str]) -> None:
     numbered = any(all(map(is_number, column)) for column in zip(*below, strict=True))
     if _split_equally([len(row) for row in rows]) and numbered and all(map(NAME.fullmatch, first)):
         raise DataError(
-            f"{path}: each row has the same number of words and numbers, with blanks as if these separated cells; "
+            f"{path}: each row has the same number of words and numbers, as if the blanks separated cells; "
             f"supported separators are {listed}.\nReplace them by tabs, and save that as .tsv: "
             f"sed -E 's/ +/\\t/g' {typed(path)} > {typed(path.with_suffix('.tsv').name)}"
         )
