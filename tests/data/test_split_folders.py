@@ -82,7 +82,7 @@ def test_a_split_that_is_missing_is_cut_from_train(there: str, cut: str, tmp_pat
     other = "validation" if there == "valid" else "test"
     assert counted(examples) == {"training": 18, cut: 2, other: 20}
     assert split_of(examples, there) == {other}
-    said = f"the splits are the folders train, {there}, and the {cut} split, without a folder, is cut from train"
+    said = f"the splits are the folders train, {there}; the {cut} split without a folder is cut from train"
     assert said in examples.description
 
 
