@@ -184,7 +184,7 @@ def test_a_few_sounds_that_cannot_be_read_are_listed(unroll: Unroll, tmp_path: P
 def test_a_folder_of_sounds_is_trained_on_and_answered_about(here: Path, unroll: Unroll, tmp_path: Path) -> None:
     answer = unroll("train", "sounds", *SMALL, "--augment", "no", "--inlet", "plain", "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
-    assert "40 rows of folders: sound (sounds at 8,000 Hz, 64 bands every 10 ms) -> label" in answer.err
+    assert "40 rows of folders: sound (audio at 8,000 Hz, 64 bands every 10 ms) -> label" in answer.err
     assert "label, test, by " in answer.out
     for run in ("heard", tmp_path / "run"):
         folder = unroll("predict", run, "new")
@@ -257,7 +257,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train prices.csv --freeze heads", ("--freeze is one of encoder", "got 'heads'")),
     ("train prices.csv --from nowhere", ("nowhere", "does not exist")),
     ("train prices.csv --model linear --augment yes", ("the linear model has no --augment",)),
-    ("train sounds --inlet patches", ("--inlet patches applies to pictures", "sounds at 8,000 hz")),
+    ("train sounds --inlet patches", ("--inlet patches applies to pictures", "audio at 8,000 hz")),
     ("train sounds --as tags", ("tags need words or vectors", "the input is of kind sound")),
     ("train sounds --as value", ("a value is a number", "--as label")),
     ("train sounds --symbols char", ("--symbols is for texts", "of kind sound")),

@@ -54,7 +54,7 @@ def test_pictures_of_which_nothing_is_seen_stop_a_training(tmp_path: Path) -> No
     folder = save_pictures(tmp_path, see_through)
     with pytest.raises(
         DataError,
-        match=r"16 of the 16 rows checked are nearly the same picture, white throughout, so there",
+        match=r"16 of the 16 rows checked are nearly the same image, white throughout, so there",
     ) as raised:
         read_examples(folder, Asked())
     assert str(raised.value).count("\n") < 3

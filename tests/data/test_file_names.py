@@ -34,8 +34,8 @@ NAMED: dict[str, tuple[str, Callable[[int], str], str]] = {
     "films in capitals": ("clip", lambda row: f"A {row}.MOV", r"\(\.mov\), such as A 0\.MOV\.\n.*videos"),
     "documents": ("text", lambda row: f"{row}.pdf", r"no reader for documents"),
     "arrays": ("x", lambda row: f"a/{row}.npy", r"no reader for arrays"),
-    "pictures without a reader": ("image", lambda row: f"{row}.heic", r"no reader for pictures in HEIC, SVG and the"),
-    "DICOM": ("image", lambda row: f"{row}.dcm", r"no reader for pictures in DICOM; only sounds"),
+    "pictures without a reader": ("image", lambda row: f"{row}.heic", r"no reader for images in HEIC, SVG and the"),
+    "DICOM": ("image", lambda row: f"{row}.dcm", r"no reader for images in DICOM; only audio"),
     "volumes": ("scan", lambda row: f"{row}.nii.gz", r"\(\.nii\.gz\), such as 0\.nii\.gz\.\nThere is no .* volumes;"),
     "records in a store": ("file", lambda row: f"s3://b/cat/{row}.tfrec", r"no reader for files of records;"),
     "texts": (
@@ -46,12 +46,12 @@ NAMED: dict[str, tuple[str, Callable[[int], str], str]] = {
     "two kinds": (
         "file",
         lambda row: f"{row}.{('png', 'wav')[row % 2]}",
-        r"rows have 20 pictures and 20 sounds; a column must have one kind",
+        r"rows have 20 images and 20 audio files; a column must have one kind",
     ),
     "pictures and none": (
         "file",
         lambda row: f"{row}.png" if row % 4 else f"none {row}",
-        r"Not all of the first rows are pictures",
+        r"Not all of the first rows are images",
     ),
     "picture numbers": (
         "image_id",

@@ -35,11 +35,11 @@ def test_arrays_like_pictures_are_told_of(case: str, tmp_path: Path) -> None:
     assert f"x: arrays of {sides} {SAID}" in told
     assert cure in told
     if cure.startswith("--read"):
-        assert "x (pictures of " in info_data(path, TrainOptions(read="picture"))["description"]
+        assert "x (images of " in info_data(path, TrainOptions(read="picture"))["description"]
     elif "astype" in cure:
         made = eval(cure, {"x": x, "numpy": np})
         np.savez(path, x=made, y=LABELS)
-        assert "x (pictures of " in info_data(path)["description"]
+        assert "x (images of " in info_data(path)["description"]
     np.savez(path, x=x, y=LABELS)
     assert SAID not in info_data(path, TrainOptions(read="vectors"))["description"]  # where it is requested
 

@@ -261,7 +261,7 @@ def heard(pitches: Path) -> Training:
 
 def test_a_folder_of_sounds_is_learnt(heard: Training) -> None:
     assert (
-        "60 rows of folders: sound (sounds at 8,000 Hz, 64 bands every 10 ms) -> label, one of 2 labels (high, low)"
+        "60 rows of folders: sound (audio at 8,000 Hz, 64 bands every 10 ms) -> label, one of 2 labels (high, low)"
         in (heard.description)
     )
     assert heard.subject.varied  # type: ignore[attr-defined]
@@ -351,7 +351,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_pictures_are_learnt(inlet: str, pictures: Path, tmp_path: Path) -> None:
     training = finish(Training(pictures, out=str(tmp_path / "run"), inlet=inlet, **SMALL))
     step = "one patch of 4 x 4 per step" if inlet == "patches" else "one row per step"
-    assert f"x (pictures of 9 x 10, {step}) -> y, one of 2 labels (left, right)" in training.description
+    assert f"x (images of 9 x 10, {step}) -> y, one of 2 labels (left, right)" in training.description
     assert best(training, "y").accuracy > 0.9
     model: Any = training.learner.model
     convolved = sum(p.numel() for p in model.front.parameters()) if inlet == "conv" else 0

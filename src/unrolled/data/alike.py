@@ -15,12 +15,12 @@ from unrolled.errors import DataError
 
 CHECKED = 200  # rows, spread evenly
 FEWEST = 5  # rows; with fewer, equal rows prove nothing
-MOST_EQUAL = 0.95  # share of sounds or pictures that may be equal
+MOST_EQUAL = 0.95  # share of audio files or images that may be equal
 TOLERANCE = 3  # levels of a sample, or of a colour, by which nearly equal ones may differ
 
 
 def check_unlike(path: str | Path, training: PartItems, taken: InputKind) -> None:
-    """Raise DataError if the rows of the training split are all the same, or its sounds or pictures nearly so."""
+    """Raise DataError if the rows of the training split are all the same, or its audio files or images nearly so."""
     few = min(len(training), CHECKED)
     if few < FEWEST:
         return
@@ -43,11 +43,11 @@ def count_equal(items: Sequence[Any], taken: InputKind) -> tuple[int, str]:
     if taken.kind == "sound":
         silent = sum(int(item.max()) - int(item.min()) <= TOLERANCE for item in items)
         same = sum(np.array_equal(item, items[0]) for item in items)
-        return max(silent, same), "silent throughout" if silent >= same else "the same sound"
+        return max(silent, same), "silent throughout" if silent >= same else "the same audio"
     if taken.kind == "picture":
         middle = np.median(np.stack(items), axis=0)  # (H, W, C)
         near = [int(np.abs(item - middle).max()) <= TOLERANCE for item in items]
-        return sum(near), f"nearly the same picture, {_colour(middle)}"
+        return sum(near), f"nearly the same image, {_colour(middle)}"
     return sum(np.array_equal(item, items[0]) for item in items), "the same numbers"
 
 

@@ -15,7 +15,7 @@ from unrolled.errors import DataError
 BLOCK = 1 << 22  # bytes of rows held at once; one row may take more
 MOST_ROW = 1 << 26  # bytes of one row
 LARGE = 1 << 30  # unpacked bytes from which a packed file must keep to MOST_PACKED
-MOST_PACKED = 100  # largest ratio of unpacked to packed size: photographs and sounds have 2, masks 50
+MOST_PACKED = 100  # largest ratio of unpacked to packed size: photographs and recordings have 2, masks 50
 
 
 def check_rows(path: object, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -40,10 +40,10 @@ class Examples:
     fingerprints: dict[str, str]
     intake: Tokens | Features
     skipped: int  # rows left out because a cell is empty
-    bad: tuple[str, ...]  # errors of the sounds and pictures that were left out
+    bad: tuple[str, ...]  # errors of the audio files and images that were left out
     repeated: int  # rows of validation and test that are in the training split too
     grown: str = ""  # characters added to the vocabulary of the run it starts from
-    blank: int = 0  # silent sounds, pictures of one colour
+    blank: int = 0  # silent audio files, images of one colour
     note: str = ""  # note on the choice of vocabulary
     split: str = "drawn at random"  # how the test split was chosen
     notes: tuple[str, ...] = ()  # other notes, with the options that overrule them
@@ -150,7 +150,7 @@ class Asked:
     skip_empty: bool = False
     read: str | None = None  # kind of input, `--read`
     sequence: str | None = None  # column
-    patches: bool = False  # read pictures as patches instead of rows
+    patches: bool = False  # read images as patches instead of rows
     table: Table | None = None  # vocabulary of the language model that training starts from
     fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test split
     options: TableOptions = USUAL  # for this table, and those of --valid and --test

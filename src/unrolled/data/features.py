@@ -1,4 +1,4 @@
-"""Featurizers of numbers: vectors, frames of a sound, rows or patches of a picture; scaled by training statistics.
+"""Featurizers of numbers: vectors, frames of a recording, rows or patches of an image; scaled by training statistics.
 
 The mean and standard deviation of each number of a step, over the training split, are saved with the run.
 """
@@ -20,8 +20,8 @@ from unrolled.data.sound import shake_sound
 from unrolled.errors import DataError, RunError
 from unrolled.threads import one_thread
 
-MELS = 64  # mel bands of a sound's spectrum
-FRAMES_MULTIPLE = 4  # frames; a sound is padded to a multiple, so that batches have fewer different lengths
+MELS = 64  # mel bands of an audio spectrum
+FRAMES_MULTIPLE = 4  # frames; a recording is padded to a multiple, so that batches have fewer different lengths
 PATCH = 4  # pixels on a side of a patch
 MOST_ITEMS = 2_000  # items, at most, from which the scaling is computed
 ROUNDING = 8 * float(np.finfo(np.float64).eps)  # relative; a smaller standard deviation counts as constant
@@ -138,15 +138,15 @@ class Vectors(Features):
 
 
 class Frames(Features):
-    """A sound as log-mel spectra, one every 10 ms. Augmented by shifts, changes of speed, noise, another speaker's
-    voice, and masks (Park et al. 2019)."""
+    """A recording as log-mel spectra, one every 10 ms. Augmented by shifts, changes of speed,
+    noise, another speaker's voice, and masks (Park et al. 2019)."""
 
     kind, takes = "sound", SoundInput
 
     def __init__(self, input_kind: SoundInput, mean: Wide | None = None, deviation: Wide | None = None) -> None:
         super().__init__(input_kind, mean, deviation)
         self.rate, self.width = input_kind.rate, MELS
-        self.read_as = f"sounds at {self.rate:,} Hz, {MELS} bands every 10 ms"
+        self.read_as = f"audio at {self.rate:,} Hz, {MELS} bands every 10 ms"
 
     def measure(self, item: Any) -> Floats:
         return self._mel(self._samples(item))
@@ -176,7 +176,7 @@ class Frames(Features):
 
 
 class Rows(Features):
-    """A picture as its rows, from the top. Augmented by small shifts."""
+    """An image as its rows, from the top. Augmented by small shifts."""
 
     kind, takes = "rows", PictureInput
 
@@ -184,7 +184,7 @@ class Rows(Features):
         super().__init__(input_kind, mean, deviation)
         self.channels = 1 if input_kind.grey else 3
         self.width = input_kind.width * self.channels
-        self.read_as = f"pictures of {input_kind.width} x {input_kind.height}, one row per step"
+        self.read_as = f"images of {input_kind.width} x {input_kind.height}, one row per step"
 
     @property
     def _has_one_unit(self) -> bool:
@@ -198,16 +198,14 @@ class Rows(Features):
 
 
 class Patches(Features):
-    """A picture as squares of four by four pixels, row by row. Augmented by small shifts."""
+    """An image as squares of four by four pixels, row by row. Augmented by small shifts."""
 
     kind, takes = "patches", PictureInput
 
     def __init__(self, input_kind: PictureInput, mean: Wide | None = None, deviation: Wide | None = None) -> None:
         super().__init__(input_kind, mean, deviation)
         self.width = PATCH * PATCH * (1 if input_kind.grey else 3)
-        self.read_as = (
-            f"pictures of {input_kind.width} x {input_kind.height}, one patch of {PATCH} x {PATCH} per step"
-        )
+        self.read_as = f"images of {input_kind.width} x {input_kind.height}, one patch of {PATCH} x {PATCH} per step"
 
     @property
     def _has_one_unit(self) -> bool:

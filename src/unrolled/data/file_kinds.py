@@ -32,8 +32,8 @@ DOCUMENT = FileKind("a word processor's file", (".docx", ".doc", ".odt", ".rtf")
 NPZ = FileKind("an npz of arrays", (".npz",), "Rename it so that it ends in .npz.")
 PACKED = "Unpack it, and use its content"
 ZIP = FileKind("a zip archive", (".zip", ".npz"), f"{PACKED}: unzip FILE")
-PICTURE = "Put pictures into a folder for each label (pets/cat/1.png), or their paths into a column of a table."
-SOUND = "Put sounds into a folder for each label (digits/one/1.wav), or their paths into a column of a table."
+PICTURE = "Put images into a folder for each label (pets/cat/1.png), or their paths into a column of a table."
+SOUND = "Put audio files into a folder for each label (digits/one/1.wav), or their paths into a column of a table."
 TABLE = "Save it as csv, jsonl or parquet."
 JSON = FileKind("JSON", (".json", ".jsonl", ".ndjson"), "Rename it so that it ends in .json or .jsonl.", text=True)
 
@@ -56,18 +56,18 @@ SIGNATURES: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
         (rb"Rar!\x1a\x07", FileKind("a rar archive", (".rar",), f"{PACKED}: unrar x FILE")),
         (rb".{257}ustar", FileKind("a tar archive", (".tar",), f"{PACKED}: tar -xf FILE")),
         (rb"%PDF-", FileKind("a PDF", (".pdf",), "Extract its text: pdftotext FILE")),
-        (rb"\x89PNG\r\n\x1a\n", FileKind("a picture (PNG)", (".png",), PICTURE)),
-        (rb"\xff\xd8\xff", FileKind("a picture (JPEG)", (".jpg", ".jpeg"), PICTURE)),
-        (rb"GIF8[79]a", FileKind("a picture (GIF)", (".gif",), PICTURE)),
-        (rb"(II\*\x00|MM\x00\*)", FileKind("a picture (TIFF)", (".tif", ".tiff"), PICTURE)),
-        (rb".{128}DICM", FileKind("a picture (DICOM)", (".dcm", ".dicom"), "Convert it to PNG with 16 bits.")),
-        (rb"RIFF.{4}WEBP", FileKind("a picture (WebP)", (".webp",), PICTURE)),
-        (rb"RIFF.{4}WAVE", FileKind("a sound (WAV)", (".wav",), SOUND)),
-        (rb"FORM.{4}AIF[FC]", FileKind("a sound (AIFF)", (".aif", ".aiff"), SOUND)),
-        (rb"fLaC", FileKind("a sound (FLAC)", (".flac",), SOUND)),
-        (rb"OggS", FileKind("a sound (Ogg)", (".ogg", ".oga", ".opus"), SOUND)),
-        (rb"ID3", FileKind("a sound (MP3)", (".mp3",), SOUND)),
-        (rb".{4}ftyp", FileKind("a video or a sound (MP4)", (".mp4", ".m4a", ".mov"), SOUND)),
+        (rb"\x89PNG\r\n\x1a\n", FileKind("an image (PNG)", (".png",), PICTURE)),
+        (rb"\xff\xd8\xff", FileKind("an image (JPEG)", (".jpg", ".jpeg"), PICTURE)),
+        (rb"GIF8[79]a", FileKind("an image (GIF)", (".gif",), PICTURE)),
+        (rb"(II\*\x00|MM\x00\*)", FileKind("an image (TIFF)", (".tif", ".tiff"), PICTURE)),
+        (rb".{128}DICM", FileKind("an image (DICOM)", (".dcm", ".dicom"), "Convert it to PNG with 16 bits.")),
+        (rb"RIFF.{4}WEBP", FileKind("an image (WebP)", (".webp",), PICTURE)),
+        (rb"RIFF.{4}WAVE", FileKind("an audio file (WAV)", (".wav",), SOUND)),
+        (rb"FORM.{4}AIF[FC]", FileKind("an audio file (AIFF)", (".aif", ".aiff"), SOUND)),
+        (rb"fLaC", FileKind("an audio file (FLAC)", (".flac",), SOUND)),
+        (rb"OggS", FileKind("an audio file (Ogg)", (".ogg", ".oga", ".opus"), SOUND)),
+        (rb"ID3", FileKind("an audio file (MP3)", (".mp3",), SOUND)),
+        (rb".{4}ftyp", FileKind("a video or an audio file (MP4)", (".mp4", ".m4a", ".mov"), SOUND)),
         (rb"PAR1", FileKind("a parquet file", (".parquet",), "Rename it so that it ends in .parquet.")),
         (rb"\x93NUMPY", FileKind("an npy array", (".npy",), "Rename it so that it ends in .npy.")),
         (rb"ARROW1", FileKind("an Arrow (Feather) file", (".arrow", ".feather"), TABLE)),

@@ -15,18 +15,18 @@ from unrolled.data.sound import SOUNDS
 from unrolled.data.table_file import Cell, TableFile
 from unrolled.errors import DataError, typed
 
-READ = {"sounds": SOUNDS, "pictures": PICTURES}
+READ = {"audio files": SOUNDS, "images": PICTURES}
 UNREAD = {
     "videos": (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv", ".3gp", ".ogv"),
     "documents": (".pdf", ".doc", ".docx", ".odt", ".rtf", ".ppt", ".pptx", ".epub", ".xls", ".xlsx", ".ods", ".ps"),
     "arrays": (".npy", ".npz", ".mat", ".h5", ".hdf5", ".pt", ".pth", ".pkl", ".pickle", ".safetensors"),
     "files of records": (".tfrec", ".tfrecord", ".tfrecords", ".bin", ".dat", ".raw", ".lmdb", ".feather", ".arrow"),
     "archives": (".zip", ".gz", ".bz2", ".xz", ".tar", ".tgz", ".7z", ".rar"),
-    "sounds in AAC, MIDI and the like": (".m4a", ".aac", ".wma", ".amr", ".mid", ".midi", ".ape"),
-    "pictures in DICOM": (".dcm", ".dicom"),
+    "audio files in AAC, MIDI and the like": (".m4a", ".aac", ".wma", ".amr", ".mid", ".midi", ".ape"),
+    "images in DICOM": (".dcm", ".dicom"),
     "volumes": (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"),
     "raw photographs": (".dng", ".cr2", ".nef", ".arw"),
-    "pictures in HEIC, SVG and the like": (".heic", ".heif", ".avif", ".svg", ".psd", ".jp2"),
+    "images in HEIC, SVG and the like": (".heic", ".heif", ".avif", ".svg", ".psd", ".jp2"),
     "points and shapes": (".pcd", ".ply", ".stl", ".las", ".laz"),
 }  # fmt: skip
 """Kinds of files that cannot be read, and their endings."""
@@ -136,7 +136,7 @@ def check_no_files(table: TableFile, column: str, cells: Sequence[Cell], option:
     if ids or _are_hashes(words):
         raise DataError(
             f"{table.path}: '{column}' holds ids, such as '{words[0]}'.\n"
-            "If they name pictures or sounds, write full paths, relative to the table's folder and with the ending: "
+            "If they name images or audio files, write full paths from the table's folder, with the ending: "
             "pictures/1.png.\n"
             f"If the input is another column: --input COLUMN. {overruled}"
         )
@@ -193,7 +193,7 @@ def _named(endings: Counter[str], example: str) -> str:
     start = f"holds names of files ({listed}), such as {example}"
     if len(kinds) > 1:
         counts = " and ".join(f"{count} {name}" for name, count in kinds.most_common())
-        cure = f"The first rows have {counts}; a column must have one kind, sounds or pictures."
+        cure = f"The first rows have {counts}; a column must have one kind, audio files or images."
     elif kind in READ:
         cure = f"Not all of the first rows are {kind}: leave the others out, or fill them in."
     elif kind == "texts":
@@ -209,7 +209,7 @@ def no_reader(ending: str) -> str:
     if kind not in UNREAD:
         return ""
     return (
-        f"There is no reader for {kind}; only sounds ({', '.join(SOUNDS[:3])}, …) and pictures "
+        f"There is no reader for {kind}; only audio files ({', '.join(SOUNDS[:3])}, …) and images "
         f"({', '.join(PICTURES[:3])}, …) can be read."
     )
 

@@ -32,7 +32,7 @@ FEWEST, LONGEST = 2, 1 << 16  # texts per label folder, at least, and bytes per 
 class FolderTable(TableFile):
     """Text files in the order of their names. Other files are listed in `skipped`. Besides text and label there are
     the columns `part1`, …, the parts of the files' names, and `folder1`, …, the folders between the label's folder
-    and the files, as in a folder of sounds."""
+    and the files, as in a folder of audio files."""
 
     form, label_column, mixed = "folders", "label", False
 
@@ -67,7 +67,7 @@ class FolderTable(TableFile):
             raise DataError(
                 f"{table.path} holds {len(table.labelled.files):,} files in {len(labels)} folders. A folder for each "
                 "label was expected, at least two,\n"
-                "with texts, sounds or pictures in them: reviews/good/1.txt, reviews/bad/1.txt"
+                "with texts, audio files or images in them: reviews/good/1.txt, reviews/bad/1.txt"
             )
         return table
 
