@@ -2,7 +2,7 @@
 
 python benchmarks/answers.py reviews.csv --seeds 0,1,2 --minutes 5
 python benchmarks/answers.py train.conllu --valid dev.conllu --minutes 15
-python benchmarks/answers.py train-images-idx3-ubyte.gz --inlet plain --minutes 10
+python benchmarks/answers.py train-images-idx3-ubyte.gz --stem plain --minutes 10
 
 All rows but the validation split are used for training. The metrics are on the validation split, by which the best
 weights and the ensemble's weights are chosen too (each half is combined with weights fitted on the other). One JSON
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--valid", help="a table, or a share")
-    parser.add_argument("--inlet", default="auto", help="stem for audio and images: auto, or plain")
+    parser.add_argument("--stem", default="auto", help="stem for audio and images: auto, or plain")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--results", type=Path, default=Path("benchmarks/answers.jsonl"))
     options = parser.parse_args()
@@ -70,7 +70,7 @@ def main() -> None:
         key = {"data": name, "seed": seed, "minutes": options.minutes, "inlet": options.inlet}
         if any(key.items() <= line.items() for line in known):
             continue
-        how = {"minutes": options.minutes, "valid": options.valid, "inlet": options.inlet, "threads": options.threads}
+        how = {"minutes": options.minutes, "valid": options.valid, "stem": options.inlet, "threads": options.threads}
         found = measure(options.data, how, seed)
         where = {"date": time.strftime("%Y-%m-%d"), "system": platform.machine(), "torch": torch.__version__}
         line = json.dumps(key | found | where)

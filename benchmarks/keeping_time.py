@@ -40,12 +40,12 @@ def cells(data: Path, made: Path) -> Iterator[Cell]:
     for kinds in (2, 200, 1_000, 5_000):
         path = made / f"labels-{kinds}.csv"
         write_labels(path, 20_000 if kinds > 1_000 else 8_000, kinds)
-        yield Cell(f"labels-{kinds}", path, 0.5, ("--as", "label"))
+        yield Cell(f"labels-{kinds}", path, 0.5, ("--task", "classification"))
     million = made / "rows-2m.csv"
     write_labels(million, 2_000_000, 2)
-    yield Cell("rows-2m", million, 0.3, ("--as", "label"))
-    yield Cell("rows-2m-some", million, 0.5, ("--as", "label", "--rows", "20000"))
-    yield Cell("rows-2m-long", million, 5, ("--as", "label"))
+    yield Cell("rows-2m", million, 0.3, ("--task", "classification"))
+    yield Cell("rows-2m-some", million, 0.5, ("--task", "classification", "--rows", "20000"))
+    yield Cell("rows-2m-long", million, 5, ("--task", "classification"))
     yield Cell("mnist", data / "mnist" / "train-images-idx3-ubyte.gz", 1.5)
     yield Cell("lstm+ngram", data / "shakespeare" / "input.txt", 0.5, ("--model", "lstm+ngram"))
     yield Cell("text", data / "shakespeare" / "input.txt", 0.5)

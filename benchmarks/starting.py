@@ -1,10 +1,10 @@
 """The value of unlabelled texts where labels are few: training from scratch, and from a language model's memory.
 
 python benchmarks/starting.py reviews/train.csv --minutes 4
-python benchmarks/starting.py names/train.csv --minutes 4 --symbols char --size 256 --depth 2
+python benchmarks/starting.py names/train.csv --minutes 4 --tokenizer char --hidden-size 256 --layers 2
 
 A language model is trained on the texts of all rows but 2,000, without their labels. Then classifiers are trained on
-100, 500 and 2,000 of those rows with their labels: from scratch, from the language model (`--from`), and from it with
+100, 500 and 2,000 of those rows with their labels: from scratch, from the language model (`--init-from`), and from it with
 its encoder frozen, all of one size. Scores are accuracies on the 2,000 held-out rows. One JSON line per training is
 appended to benchmarks/starting.jsonl; results that are there are not run again.
 """
@@ -48,7 +48,7 @@ def train_language_model(
     path = folder / "texts.txt"
     path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
     training = unrolled.Training(
-        path, minutes=minutes, documents="line", symbols=symbols, test="none", out=str(folder / "language"),
+        path, minutes=minutes, documents="line", tokenizer=symbols, test="none", out=str(folder / "language"),
         threads=threads, **shape,
     )  # fmt: skip
     for _ in training:
@@ -62,7 +62,7 @@ def train_language_model(
 def measure(folder: Path, rows: list[dict[str, str]], start: str, options: dict[str, Any]) -> dict[str, Any]:
     """One training on these rows and its results on the held-out rows."""
     data = write_table(folder / "few.csv", rows)
-    source = {} if start == "nothing" else {"from_run": str(folder / "language")}
+    source = {} if start == "nothing" else {"init_from": str(folder / "language")}
     started = time.monotonic()
     out = folder / "run"
     settings: dict[str, Any] = {**source, **STARTS[start], **options}
@@ -86,13 +86,13 @@ def main() -> None:
     parser.add_argument("--rows", default="100,500,2000")
     parser.add_argument("--minutes", type=float, default=4.0, help="of the language model")
     parser.add_argument("--each", type=float, default=1.0, help="minutes of each training on labels, at most")
-    parser.add_argument("--symbols", default="word", help="of the language model")
-    parser.add_argument("--size", type=int, default=128, help="units of a layer")
-    parser.add_argument("--depth", type=int, default=1, help="layers")
+    parser.add_argument("--tokenizer", default="word", help="of the language model")
+    parser.add_argument("--hidden-size", type=int, default=128, help="units of a layer")
+    parser.add_argument("--layers", type=int, default=1, help="layers")
     parser.add_argument("--threads", type=int, help="of every training")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/starting.jsonl"))
     options = parser.parse_args()
-    shape = {"model": "lstm", "size": options.size, "depth": options.depth}
+    shape = {"model": "lstm", "hidden_size": options.size, "layers": options.depth}
     key = {"data": f"{options.data.resolve().parent.name}/{options.data.name}", "symbols": options.symbols, **shape,
             "minutes": options.minutes, "each": options.each}  # fmt: skip
     lines = options.results.read_text().splitlines() if options.results.exists() else []

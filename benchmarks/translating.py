@@ -27,11 +27,11 @@ from unrolled.run import Training
 from unrolled.tasks.requests import Given
 
 WAYS: dict[str, dict[str, Any]] = {
-    "context": {"model": "lstm", "reader": "context"},
-    "additive": {"model": "lstm", "reader": "additive"},
-    "transformer": {"model": "transformer", "reader": "multihead"},
+    "context": {"model": "lstm", "attention": "context"},
+    "additive": {"model": "lstm", "attention": "additive"},
+    "transformer": {"model": "transformer", "attention": "multihead"},
 }
-COLUMNS: dict[str, Any] = {"input": "de", "output": "en", "kind": "text", "read": "text", "test": "none"}
+COLUMNS: dict[str, Any] = {"input": "de", "output": "en", "task": "text", "input_type": "text", "test": "none"}
 
 
 def train(data: Path, out: Path, started: float, options: dict[str, Any]) -> None:
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--steps", type=int, help="updates, instead of minutes, for a quick test")
-    parser.add_argument("--size", type=int)
+    parser.add_argument("--hidden-size", type=int)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--runs", type=Path, default=Path("runs/translating"))
     parser.add_argument("--results", type=Path, default=Path("benchmarks/translating.jsonl"))
@@ -111,7 +111,7 @@ def main() -> None:
         draw(options.draw, options.valid, [int(row) for row in options.draw_rows.split(",")], options.svg)
         return
     minutes = options.minutes if options.minutes or options.steps else 40.0
-    budget = {"minutes": minutes, "steps": options.steps, "size": options.size, "threads": options.threads}
+    budget = {"minutes": minutes, "steps": options.steps, "hidden_size": options.size, "threads": options.threads}
     lines = options.results.read_text().splitlines() if options.results.exists() else []
     known = [(line["data"], line["way"], line["seed"], line["budget"]) for line in map(json.loads, lines)]
     name = f"{options.data.resolve().parent.name}/{options.data.name}"

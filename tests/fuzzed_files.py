@@ -25,7 +25,7 @@ import numpy as np
 ROWS = 30
 RUN = "run"  # a small run on the corpus, with which `predict` and `evaluate` are run
 WORDS = ("akaski", "dagoton", "brücke", "café", "слово", "東京", "a b", "x, y", 'the "best"', "naïve")
-SHORT = ["--steps", "1", "--size", "4", "--batch", "4", "--threads", "1", "--quiet"]
+SHORT = ["--steps", "1", "--hidden-size", "4", "--batch-size", "4", "--threads", "1", "--quiet"]
 TEXT = " ".join(WORDS)
 
 
@@ -164,7 +164,7 @@ def _command(here: Path, data: str, draw: random.Random) -> list[str]:
         return ["info", data]
     media = (here / "pictures").exists()
     if asked < 0.75 or not (here / RUN).exists() or (media and not data.startswith("pictures")):
-        option = ["--symbols", "byte"] if data.endswith(".txt") else ["--skip-empty"]
+        option = ["--tokenizer", "byte"] if data.endswith(".txt") else ["--skip-empty"]
         return ["train", data, "--out", "new", *draw.choice([[], [] if data == "texts" else option]), *SHORT]
     return draw.choice([["predict", RUN, data, "--json"], ["evaluate", RUN, data, "--quiet"]])
 

@@ -27,7 +27,7 @@ from kills import in_fork, write_text
 from sealing import seal
 
 SECONDS, BYTES = 20.0, 1 << 30  # limits of a case
-TINY = ["--steps", "3", "--size", "4", "--batch", "4", "--threads", "1", "--quiet"]
+TINY = ["--steps", "3", "--hidden-size", "4", "--batch-size", "4", "--threads", "1", "--quiet"]
 PRECIOUS = "precious\n" * 50
 
 
@@ -136,19 +136,19 @@ def _ask(command: list[str], place: Path) -> tuple[int, resource.struct_rusage]:
 JSON_FILES = ("run.json", "symbols.json", "plan.jsonl", "log.jsonl", "reach.json")
 ODD: list[Any] = [
     None, True, False, 0, -1, 1, 2**31, 2**63, 10**18, 10**400, 1e308, -1e308, 0.5, float("nan"), "", "x", "\ud800",
-    "../../thesis.txt", "/dev/zero", "a" * 10_000, [], [[]], {}, [None], ["x"], [1, 2], {"x": 1}, {"kind": "char"},
+    "../../thesis.txt", "/dev/zero", "a" * 10_000, [], [[]], {}, [None], ["x"], [1, 2], {"x": 1}, {"task": "char"},
 ]  # fmt: skip
 COMMANDS = {
     "text": [
         ["info", "run"], ["sample", "run", "--length", "20"], ["score", "run", "text.txt", "--quiet"],
         ["evaluate", "run", "--quiet"], ["resume", "run", "--steps", "1", "--quiet"], ["runs", "--under", "."],
-        ["train", "text.txt", "--from", "run", "--out", "new", "--steps", "1", "--batch", "4", "--quiet"],
+        ["train", "text.txt", "--init-from", "run", "--out", "new", "--steps", "1", "--batch-size", "4", "--quiet"],
         ["train", "text.txt", "--plan", "run", "--out", "new", "--quiet"],
     ],
     "table": [
         ["info", "run"], ["predict", "run", "--text", "akaski"], ["predict", "run", "names.csv", "--json"],
         ["evaluate", "run", "--quiet"], ["resume", "run", "--steps", "1", "--quiet"], ["runs", "--under", "."],
-        ["train", "names.csv", "--from", "run", "--out", "new", "--steps", "1", "--batch", "4", "--quiet"],
+        ["train", "names.csv", "--init-from", "run", "--out", "new", "--steps", "1", "--batch-size", "4", "--quiet"],
         ["train", "names.csv", "--plan", "run", "--out", "new", "--quiet"],
     ],
 }  # fmt: skip
@@ -166,7 +166,7 @@ def make_stopped_run(corpus: Path) -> None:
     from unrolled.run import Training
 
     write_text(corpus / "text.txt")
-    training = Training(corpus / "text.txt", out=str(corpus / "run"), steps=40, size=4, batch=4, window=16, threads=1)
+    training = Training(corpus / "text.txt", out=str(corpus / "run"), steps=40, hidden_size=4, batch_size=4, window=16, threads=1)
     for report in training:
         if report.step > 10:
             training.stop()
@@ -187,7 +187,7 @@ def make_value_run(corpus: Path) -> None:
     arguments: list[str | Path] = [
         "--output",
         "y",
-        "--as",
+        "--task",
         "value",
         "--model",
         "lstm+linear",
@@ -201,7 +201,7 @@ def make_writing_run(corpus: Path) -> None:
     """A net that generates a text from a text."""
     rows = [f"{'ab' * (1 + n % 3)} {n % 5},{'ba' * (1 + n % 3)} {n % 5}" for n in range(30)]
     (corpus / "names.csv").write_text("input,output\n" + "\n".join(rows) + "\n")
-    arguments: list[str | Path] = ["--output", "output", "--as", "text", "--out", corpus / "run"]
+    arguments: list[str | Path] = ["--output", "output", "--task", "seq2seq", "--out", corpus / "run"]
     _unroll("train", corpus / "names.csv", *arguments, *TINY)
 
 

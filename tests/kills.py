@@ -25,7 +25,7 @@ FACTS: dict[str, Any] = {  # of the smallest possible run on a text
     "data": {"path": "/poems.txt", "kept": False, "fingerprints": {}, "description": "a text"},
     "legs": [{"minutes": None, "steps": 5, "used": 0.0}], "created": "2026-11-25T12:39:20+0000",
 }  # fmt: skip
-SMALL: dict[str, Any] = {"size": 16, "batch": 4, "window": 16, "dropout": 0.2, "threads": 1}
+SMALL: dict[str, Any] = {"hidden_size": 16, "batch_size": 4, "window": 16, "dropout": 0.2, "threads": 1}
 
 
 def kill_at(point: int) -> None:

@@ -142,5 +142,5 @@ def test_the_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     Path("poems.txt").write_text(POEMS)
     module = script("make_picture")
-    svg = module.draw(unrolled.Training("poems.txt", steps=5, size=16), "unroll train poems.txt")
+    svg = module.draw(unrolled.Training("poems.txt", steps=5, hidden_size=16), "unroll train poems.txt")
     assert svg.startswith("<svg") and "unroll&#160;train&#160;poems.txt" in svg

@@ -283,7 +283,7 @@ def test_bytes_are_scored_by_the_character() -> None:
 
 @pytest.mark.parametrize(
     ("how", "words"),
-    [({"documents": "lines"}, r"'lines'\. Did you mean 'line'"), ({"batch": 0}, r"batch is 0; .* give 1 or more")],
+    [({"documents": "lines"}, r"'lines'\. Did you mean 'line'"), ({"batch_size": 0}, r"batch is 0; .* give 1 or more")],
 )
 def test_what_cannot_be_is_refused(how: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError, match=words):

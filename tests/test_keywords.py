@@ -34,12 +34,12 @@ def test_keywords_are_the_options_of_the_task(kind: Any, settings: type[options.
 def never_called(path: Path) -> None:
     """mypy checks this: each line that must be refused has a comment, and an unnecessary comment is an error."""
     unrolled.train(path, minutes=2, model="gru", out=path / "run")
-    unrolled.train(path, kind="label", pool="mean", group="speaker", progress=False)
-    unrolled.train(path, kind="text", reader="dot")
-    unrolled.train(path, kind="language", documents="line")
+    unrolled.train(path, task="label", pool="mean", group="speaker", progress=False)
+    unrolled.train(path, task="text", attention="dot")
+    unrolled.train(path, task="language", documents="line")
     unrolled.train(path, minutes="two")  # type: ignore[call-overload]
     unrolled.train(path, modell="gru")  # type: ignore[call-overload]
-    unrolled.train(path, kind="labell")  # type: ignore[call-overload]
-    unrolled.train(path, kind="label", documents="line")  # type: ignore[call-overload]
-    unrolled.train(path, kind="language", pool="mean")  # type: ignore[call-overload]
-    unrolled.train(path, kind="text", balance=True)  # type: ignore[call-overload]
+    unrolled.train(path, task="labell")  # type: ignore[call-overload]
+    unrolled.train(path, task="label", documents="line")  # type: ignore[call-overload]
+    unrolled.train(path, task="language", pool="mean")  # type: ignore[call-overload]
+    unrolled.train(path, task="text", class_weights=True)  # type: ignore[call-overload]

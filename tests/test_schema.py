@@ -68,8 +68,8 @@ def test_what_does_not_fit_is_named(value: Any, kind: Any, said: str) -> None:
 
 
 PLAN = Plan(
-    model="lstm", size=4, depth=1, embed=4, batch=4, window=16, steps=3, rate=0.01, matrix_rate=1.0, warmup=1,
-    dropout=0.0, decay=0.0, matrix_decay=0.0, clip=1.0, average=0.9, gradient="full", precision="float32",
+    model="lstm", hidden_size=4, layers=1, embedding_size=4, batch_size=4, window=16, steps=3, learning_rate=0.01, matrix_learning_rate=1.0, warmup=1,
+    dropout=0.0, decay=0.0, matrix_decay=0.0, clip=1.0, average=0.9, bptt="full", precision="float32",
     device="cpu", threads=1, report_every=1, validate_every=1, save_every=1,
 )  # fmt: skip
 
@@ -92,5 +92,5 @@ def test_a_plan_that_cannot_be_is_refused(name: str, value: Any) -> None:
 
 def test_an_update_past_all_sense_is_refused() -> None:
     with pytest.raises(RunError, match=r"an update of 1,048,576 rows x 65,536 steps, and at most 16,777,216"):
-        Plan.from_json(replace(PLAN, batch=1 << 20, window=1 << 16).to_json())
-    assert Plan.from_json(replace(PLAN, batch=1 << 10, window=MOST_STEPS >> 10).to_json()).batch == 1 << 10
+        Plan.from_json(replace(PLAN, batch_size=1 << 20, window=1 << 16).to_json())
+    assert Plan.from_json(replace(PLAN, batch_size=1 << 10, window=MOST_STEPS >> 10).to_json()).batch_size == 1 << 10

@@ -29,7 +29,7 @@ __all__ = ["Report", "Run", "Training", "__version__", "load", "train"]
 def train(
     path: str | PathLike[str],
     *,
-    kind: Literal["language"],
+    task: Literal["language-modeling"],
     progress: bool = True,
     **options: Unpack[LanguageKeywords],
 ) -> Run: ...
@@ -39,7 +39,7 @@ def train(
 def train(
     path: str | PathLike[str],
     *,
-    kind: Literal["label", "labels", "tags", "value"],
+    task: Literal["classification", "multilabel", "tagging", "regression"],
     progress: bool = True,
     **options: Unpack[AnswerKeywords],
 ) -> Run: ...
@@ -47,13 +47,13 @@ def train(
 
 @overload
 def train(
-    path: str | PathLike[str], *, kind: Literal["text"], progress: bool = True, **options: Unpack[WritingKeywords]
+    path: str | PathLike[str], *, task: Literal["seq2seq"], progress: bool = True, **options: Unpack[WritingKeywords]
 ) -> Run: ...
 
 
 @overload
 def train(
-    path: str | PathLike[str], *, kind: None = None, progress: bool = True, **options: Unpack[AllKeywords]
+    path: str | PathLike[str], *, task: None = None, progress: bool = True, **options: Unpack[AllKeywords]
 ) -> Run: ...
 
 
@@ -62,7 +62,7 @@ def train(path: str | PathLike[str], *, progress: bool = True, **options: Any) -
 
     progress: whether to show progress on standard error, where that is a terminal.
     options: those of `unroll train`, such as minutes=2, steps=500, model="gru", out="runs/poems"; kind="label"
-    corresponds to --as. Raises InputError for invalid data or options, TrainingError where the training fails. Ctrl-C
+    corresponds to --task. Raises InputError for invalid data or options, TrainingError where the training fails. Ctrl-C
     ends it tidily: the best weights and a checkpoint are saved, then KeyboardInterrupt is raised.
     """
     from unrolled.cli.from_python import train_and_show

@@ -18,23 +18,23 @@ class CompareSettings(Settings):
     """The options of `unroll compare`. None means the default of `unroll train`."""
 
     models: Annotated[str, "models, with commas between them"] = "lstm,gru,transformer,mingru,ngram"
-    gradients: Annotated[str, "gradients, with commas; each model is trained with each"] = "full"
+    bptt: Annotated[str, "gradients, with commas; each model is trained with each"] = "full"
     lag: Annotated[str | None, "for a diagnostic task: lags in steps, with commas (10,50,200)"] = None
     minutes: Annotated[float | None, "minutes for each training (2; 0.5 for a task)"] = None
     steps: Annotated[int | None, "updates for each training, instead of minutes"] = None
     parameters: Annotated[int | None, "parameters of each model, within 3% (left out: sizes as planned)"] = None
     seeds: Annotated[int, "trainings of each, with consecutive seeds"] = 3
-    size: Annotated[int | None, "width of each layer, in units"] = None
-    depth: Annotated[int | None, "number of layers"] = None
+    hidden_size: Annotated[int | None, "width of each layer, in units"] = None
+    layers: Annotated[int | None, "number of layers"] = None
     out: Annotated[str | None, "the comparison's folder (a new one under compare/ if left out)"] = None
     documents: Annotated[
         str, "what a document is: file, line, blank (blocks between blank lines), or row (of a table's text)"
     ] = "file"
     no_header: Annotated[bool, "csv, tsv: the first row is data"] = False
-    kind: Annotated[
+    task: Annotated[
         str | None, "language: read labelled folders, or a table, as one text (left out: they are refused)"
     ] = None
-    symbols: Annotated[str, "tokens: auto, char, byte, word or bpe"] = "auto"
+    tokenizer: Annotated[str, "tokens: auto, char, byte, word or bpe"] = "auto"
     seed: Annotated[int, "the first seed"] = 0
     threads: Annotated[int | None, "processor threads (all)"] = None
     device: Annotated[str, "auto, cpu, cuda or mps"] = "auto"
@@ -42,20 +42,20 @@ class CompareSettings(Settings):
     def check(self) -> None:
         """Raises OptionError for the first invalid value."""
         parse_list("--models", self.models)
-        parse_list("--gradients", self.gradients)
+        parse_list("--bptt", self.bptt)
         if self.lag is not None:
             self.lags()
         if self.parameters is not None and self.parameters < 1:
             raise OptionError(f"--parameters is a whole number of at least 1; got {self.parameters}.")
-        if self.parameters is not None and self.size is not None:
-            raise OptionError("--parameters determines the size, and --size sets it. Leave one of them out.")
+        if self.parameters is not None and self.hidden_size is not None:
+            raise OptionError("--parameters determines the size, and --hidden-size sets it. Leave one of them out.")
         if self.seeds < 1:
             raise OptionError(f"--seeds is a whole number of at least 1; got {self.seeds}.")
         check_seed(self.seed)
-        if self.kind is not None:
-            check_choice("--as", self.kind, ("language",))
+        if self.task is not None:
+            check_choice("--task", self.task, ("language-modeling",))
         shared = (
-            "minutes", "steps", "out", "size", "depth", "documents", "no_header", "kind", "symbols", "threads",
+            "minutes", "steps", "out", "hidden_size", "layers", "documents", "no_header", "task", "tokenizer", "threads",
             "device",
         )  # fmt: skip
         TrainOptions(**{name: getattr(self, name) for name in shared}).check()

@@ -19,19 +19,19 @@ class TrainKeywords(TypedDict, total=False):
     steps: int | None
     model: str | None
     out: Location
-    symbols: str
-    size: int | None
-    depth: int | None
-    batch: int | None
-    rate: float | None
+    tokenizer: str
+    hidden_size: int | None
+    layers: int | None
+    batch_size: int | None
+    learning_rate: float | None
     dropout: float | None
-    gradient: str
+    bptt: str
     seed: int
     threads: int | None
     device: str
     valid: Location
     test: Location
-    from_run: Location
+    init_from: Location
     plan: Location
 
 
@@ -56,9 +56,9 @@ class TableKeywords(ColumnKeywords, total=False):
     group: str | None
     folds: int | None
     fold: int | None
-    read: str | None
+    input_type: str | None
     sequence: str | None
-    inlet: str
+    stem: str
     augment: str
     skip_empty: bool
     decimal: str | None
@@ -71,14 +71,14 @@ class AnswerKeywords(TableKeywords, total=False):
 
     pool: str | None
     direction: str | None
-    balance: bool
+    class_weights: str | None
     freeze: str | None
 
 
 class WritingKeywords(TableKeywords, total=False):
     """The further options of a training that writes a text for each row."""
 
-    reader: str | None
+    attention: str | None
 
 
 class AllKeywords(LanguageKeywords, AnswerKeywords, WritingKeywords, total=False):

@@ -19,20 +19,22 @@ from unrolled.settings import Settings, check_choice, check_minutes, check_seed,
 DEFAULT_MINUTES = 10.0
 DEFAULT_MODEL = "lstm"
 DOCUMENT_KINDS = ("file", "line", "blank", "row")
-PATHS = ("out", "from_run", "plan", "valid", "test")  # settings that name, or may name, a file or folder
-COUNTS = ("steps", "size", "depth", "batch", "window", "threads", "rows")
+PATHS = ("out", "init_from", "plan", "valid", "test")  # settings that name, or may name, a file or folder
+COUNTS = ("steps", "hidden_size", "layers", "batch_size", "window", "threads", "rows")
 CHOICES = {
     "documents": DOCUMENT_KINDS,
-    "symbols": ("auto", "char", "byte", "word", "bpe"),
+    "tokenizer": ("auto", "char", "byte", "word", "bpe"),
     "device": ("auto", "cpu", "cuda", "mps"),
-    "kind": ("language", "label", "labels", "tags", "value", "text"),
+    "task": ("classification", "multilabel", "tagging", "regression", "seq2seq", "language-modeling"),
     "decimal": (",", "."),
     "freeze": ("encoder",),
-    "read": ("text", "label", "vectors", "sound", "picture"),
-    "inlet": ("auto", "conv", "plain", "patches"),
+    "input_type": ("text", "category", "vectors", "audio", "image"),
+    "stem": ("auto", "conv", "plain", "patches"),
     "augment": ("auto", "yes", "no"),
     "pool": ("last", "mean", "attention"),
-    "direction": ("both", "ahead"),
+    "direction": ("bidirectional", "causal"),
+    "class_weights": ("balanced",),
+    "attention": ("none", "additive", "dot", "multihead"),
 }
 """The values of each option that takes a fixed few."""
 
@@ -54,18 +56,18 @@ class TrainSettings(Settings):
         "(left out: lstm, and the best of it, the baselines and their ensemble is selected)",
     ] = None
     out: Annotated[str | None, "the run's folder (a new one under runs/)"] = None
-    kind: Annotated[
+    task: Annotated[
         str | None,
         "what to predict: label, labels (any number), tags (one per step), value, text (for each row) or language "
         "(the next token of the input)",
     ] = None
-    symbols: Annotated[str, "auto, char, byte, word or bpe"] = "auto"
-    size: Annotated[int | None, "units of each layer"] = None
-    depth: Annotated[int | None, "layers"] = None
-    batch: Annotated[int | None, "rows in a batch"] = None
-    rate: Annotated[float | None, "highest learning rate"] = None
+    tokenizer: Annotated[str, "auto, char, byte, word or bpe"] = "auto"
+    hidden_size: Annotated[int | None, "units of each layer"] = None
+    layers: Annotated[int | None, "layers"] = None
+    batch_size: Annotated[int | None, "rows in a batch"] = None
+    learning_rate: Annotated[float | None, "highest learning rate"] = None
     dropout: Annotated[float | None, "share of each layer's outputs dropped, 0 to 0.9"] = None
-    gradient: Annotated[
+    bptt: Annotated[
         str,
         "backpropagation through time: full, truncated:k1=32, checkpointed:bytes=64MB or randomised:mean=64",
     ] = "full"
@@ -74,7 +76,7 @@ class TrainSettings(Settings):
     device: Annotated[str, "auto, cpu, cuda or mps"] = "auto"
     valid: Annotated[str | None, "validation split: a share such as 0.05, or a file"] = None
     test: Annotated[str | None, "test split: a share such as 0.1, a file, or none"] = None
-    from_run: Annotated[str | None, "start from the weights of this run"] = None
+    init_from: Annotated[str | None, "start from the weights of this run"] = None
     plan: Annotated[str | None, "repeat the recorded plan of this run, bit for bit"] = None
 
     def net_options(self) -> list[str]:
@@ -110,11 +112,11 @@ class TrainSettings(Settings):
             if name in PATHS:
                 check_path(value, option_name(name))
             elif name in COUNTS and value is not None and value < 1:
-                raise OptionError(f"--{name} is a whole number of at least 1; got {value}.")
+                raise OptionError(f"{option_name(name)} is a whole number of at least 1; got {value}.")
             elif name in CHOICES and value is not None:
                 check_choice(option_name(name), value, CHOICES[name])
-        if self.rate is not None and not 0 < self.rate <= 1:
-            raise OptionError(f"--rate is a learning rate above 0 and at most 1; got {self.rate}.")
+        if self.learning_rate is not None and not 0 < self.learning_rate <= 1:
+            raise OptionError(f"--learning-rate is a learning rate above 0 and at most 1; got {self.learning_rate}.")
         if self.dropout is not None and not 0 <= self.dropout <= 0.9:
             raise OptionError(f"--dropout is a share between 0 and 0.9; got {self.dropout}.")
 
@@ -150,9 +152,9 @@ class TableSettings(ColumnSettings):
     group: Annotated[str | None, "a column; rows with the same value stay in one split"] = None
     folds: Annotated[int | None, "cross-validation: number of trainings (folds)"] = None
     fold: Annotated[int | None, "train only this fold, from 1"] = None
-    read: Annotated[str | None, "type of the input: text, label, vectors, sound or picture"] = None
+    input_type: Annotated[str | None, "type of the input: text, label, vectors, sound or picture"] = None
     sequence: Annotated[str | None, "one row per step: rows with the same value are a sequence"] = None
-    inlet: Annotated[str, "sounds, pictures: auto, conv, plain or patches"] = "auto"
+    stem: Annotated[str, "sounds, pictures: auto, conv, plain or patches"] = "auto"
     augment: Annotated[str, "sounds, pictures: augmentation, auto (if few), yes or no"] = "auto"
     skip_empty: Annotated[bool, "leave out rows with an empty cell"] = False
     decimal: Annotated[str | None, "csv, tsv: the decimal mark of numbers, , or ."] = None
@@ -176,18 +178,18 @@ class AnswerSettings(TableSettings):
     """The further options of a training on labels, tags and numbers."""
 
     of: ClassVar[str] = "labels, tags and numbers"
-    chosen_by: ClassVar[str] = "--as label, labels, tags or value"
+    chosen_by: ClassVar[str] = "--task classification, multilabel, tagging or regression"
 
     pool: Annotated[str | None, "pooling over the steps: last, mean or attention"] = None
     direction: Annotated[str | None, "both, or ahead (causal: predicts at every step)"] = None
-    balance: Annotated[bool, "give all labels equal weight, however many rows each has"] = False
-    freeze: Annotated[str | None, "with --from: encoder; then only the heads are trained"] = None
+    class_weights: Annotated[str | None, "balanced: all labels count alike in the loss, whatever their number"] = None
+    freeze: Annotated[str | None, "with --init-from: encoder; then only the heads are trained"] = None
 
     def check(self) -> None:
         """The checks of a training on a table, then that of --freeze."""
         super().check()
-        if self.freeze is not None and self.from_run is None:
-            raise OptionError("--freeze encoder keeps the trained encoder of another run. Name the run: --from RUN.")
+        if self.freeze is not None and self.init_from is None:
+            raise OptionError("--freeze encoder keeps the trained encoder of another run. Name the run: --init-from RUN.")
 
 
 @checked
@@ -196,9 +198,9 @@ class WritingSettings(TableSettings):
     """The further options of a training that writes a text for each row."""
 
     of: ClassVar[str] = "generated texts"
-    chosen_by: ClassVar[str] = "--as text"
+    chosen_by: ClassVar[str] = "--task seq2seq"
 
-    reader: Annotated[str | None, "cross-attention: context, additive, dot, multihead"] = None
+    attention: Annotated[str | None, "cross-attention: context, additive, dot, multihead"] = None
 
 
 Resolved = TypeVar("Resolved", bound=TrainSettings)

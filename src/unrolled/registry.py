@@ -46,7 +46,7 @@ def choose(kind: str, table: Mapping[str, T], name: str) -> T:
 
 
 def build(kind: str, table: Mapping[str, Callable[..., T]], text: str, *given: Any) -> T:
-    """Makes the component that `text` names: `build("gradient", GRADIENTS, "truncated:k1=64")`.
+    """Makes the component that `text` names: `build("bptt", GRADIENTS, "truncated:k1=64")`.
 
     `given` are its first arguments, which the text cannot set. Values are parsed as the types of the component's
     parameters. Raises OptionError for an unknown component, an unknown or missing option, or a value of another type.

@@ -18,7 +18,6 @@ from unrolled.errors import OptionError, nearest
 from unrolled.schema import check, find_fault
 
 MOST_MINUTES = 7 * 24 * 60.0
-OPTION_NAMES = {"from_run": "--from", "kind": "--as"}  # from and as are keywords of Python
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ class PredictSettings(Settings):
     beam: Annotated[int | None, "generated texts: beam search with N beams"] = None
     temperature: Annotated[float | None, "generated texts: sample; below 1 safer"] = None
     seed: Annotated[int | None, "with --temperature: seed of the sampling"] = None
-    attention: Annotated[bool, "generated texts, with --json: attention weight of each input step"] = False
+    show_attention: Annotated[bool, "generated texts, with --json: attention weight of each input step"] = False
 
     def check(self) -> None:
         """Raises OptionError for the first invalid value."""
@@ -147,8 +146,8 @@ def _plain(value: Any) -> Any:
 
 
 def option_name(field: str) -> str:
-    """The option that sets this field: `--top-k` for top_k."""
-    return OPTION_NAMES.get(field, "--" + field.replace("_", "-"))
+    """The option of the command line that sets a field."""
+    return f"--{field.replace('_', '-')}"
 
 
 def check_seed(seed: int) -> None:

@@ -140,7 +140,7 @@ class Run:
         return Reach((1, 2), (2.0, 1.5), 1.5, (0.0, 0.0), 2, 64, (), (), None)
 
     def info(self) -> dict[str, Any]:
-        return {"path": "runs/fake", "asked": {"size": None, "steps": 2000}, "kept": True, "ranks": list(range(99))}
+        return {"path": "runs/fake", "asked": {"hidden_size": None, "steps": 2000}, "kept": True, "ranks": list(range(99))}
 
 
 def load(path: str | None = None, device: str = "auto", threads: int | None = None) -> Run:

@@ -13,7 +13,7 @@ from asking import Answer, Unroll
 from sealing import change_facts
 
 SOME_TEXT = "".join(f"Line {n} says that {n * n} is the square of {n}.\n" for n in range(150))
-SMALL = ("--size", "8", "--batch", "2", "--window", "16", "--threads", "1")
+SMALL = ("--hidden-size", "8", "--batch-size", "2", "--window", "16", "--threads", "1")
 
 
 def check_refusal(answer: Answer, *words: str) -> None:
@@ -72,7 +72,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("info split", ("unroll train split/train.csv",)),
     ("compare split --steps 1", ("unroll train split/train.csv",)),
     ("train arrays", ("unroll train arrays/X_train.npy --test arrays/X_test.npy\n",)),
-    ("train names.csv --steps 1", ("'body' holds names of files (.mp4)", "--as language")),
+    ("train names.csv --steps 1", ("'body' holds names of files (.mp4)", "--task language-modeling")),
     ("train text.txt --seed=-1 --steps 1", ("--seed is a whole number of at least 0; got -1",)),
     ("compare text.txt --seed=-1 --steps 1", ("--seed is a whole number of at least 0",)),
     ("demo hello --seed=-3", ("--seed is a whole number of at least 0; got -3",)),
@@ -85,8 +85,8 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("train mark.txt", ("mark.txt", "empty")),
     ("train same.txt", ("same.txt", "symbol")),
     ("train short.txt", ("short.txt", "short")),
-    ("train latin1.txt", ("latin1.txt", "UTF-8", "--symbols byte")),
-    ("train program", ("program", "binary", "--symbols byte")),
+    ("train latin1.txt", ("latin1.txt", "UTF-8", "--tokenizer byte")),
+    ("train program", ("program", "binary", "--tokenizer byte")),
     ("train text.txt --valid absent.txt", ("absent.txt",)),
     ("train text.txt --test 2", ("2",)),
     ("info absent.txt", ("absent.txt", "no such file")),
@@ -100,20 +100,20 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("train text.txt --minuts 3", ("--minuts", "did you mean '--minutes'?", "unroll train --help")),
     ("sample --temprature 1", ("did you mean '--temperature'?",)),
     ("train text.txt --model lsmt", ("lsmt", "did you mean 'lstm'?", "ngram")),
-    ("train text.txt --gradient trunkated:k1=4", ("did you mean 'truncated'?",)),
+    ("train text.txt --bptt trunkated:k1=4", ("did you mean 'truncated'?",)),
     ("train text.txt --documents lines", ("did you mean 'line'?", "blank")),
-    ("train text.txt --symbols chars", ("did you mean 'char'?",)),
+    ("train text.txt --tokenizer chars", ("did you mean 'char'?",)),
     ("train text.txt --device gpu", ("cuda",)),
     # options that the component does not have
-    ("train text.txt --gradient full:k1=4", ("full", "no option 'k1'")),
-    ("train text.txt --gradient truncated:k9=4", ("no option 'k9'", "k1")),
-    ("train text.txt --gradient truncated", ("needs its option 'k1'",)),
-    ("train text.txt --gradient truncated:k1=many", ("whole number", "many")),
-    ("train text.txt --gradient truncated:k1=0", ("k1", "0")),
-    ("train text.txt --model ngram --gradient truncated:k1=8", ("no --gradient", "counted")),
-    ("train text.txt --model ngram --size 8", ("n-gram", "--size")),
+    ("train text.txt --bptt full:k1=4", ("full", "no option 'k1'")),
+    ("train text.txt --bptt truncated:k9=4", ("no option 'k9'", "k1")),
+    ("train text.txt --bptt truncated", ("needs its option 'k1'",)),
+    ("train text.txt --bptt truncated:k1=many", ("whole number", "many")),
+    ("train text.txt --bptt truncated:k1=0", ("k1", "0")),
+    ("train text.txt --model ngram --bptt truncated:k1=8", ("no --bptt", "counted")),
+    ("train text.txt --model ngram --hidden-size 8", ("n-gram", "--hidden-size")),
     ("train text.txt --model ngram --steps 8", ("n-gram", "--steps")),
-    ("train text.txt --model lstm:size=8", ("--size",)),
+    ("train text.txt --model lstm:size=8", ("--hidden-size",)),
     ("train text.txt --model lstm/atention", ("did you mean 'attention'?",)),
     ("train text.txt --model lstm/ngram", ("n-gram", "takes no options and is not stacked")),
     ("train text.txt --model lstm+gru", ("one trained model and the n-gram", "lstm+ngram", "'lstm+gru'")),
@@ -122,26 +122,26 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("train text.txt --model lstm+", ("one trained model and the n-gram", "'lstm+'")),
     ("train text.txt --model lsmt+ngram", ("lsmt", "did you mean 'lstm'?")),
     ("train text.txt --model +ngram", ("unknown model ''",)),
-    ("train text.txt --model lstm:size=8+ngram", ("--size",)),
+    ("train text.txt --model lstm:size=8+ngram", ("--hidden-size",)),
     ("train text.txt --model lstm:horizon=2 --steps 1", ("horizon of 2", "at least 3")),
     ("train text.txt --model attention:span=0 --steps 1", ("span of 0", "at least 1")),
     ("train text.txt --model attention:spam=3 --steps 1", ("no option 'spam'", "did you mean 'span'?")),
-    ("train text.txt --model transformer:heads=3 --size 8 --steps 1", ("3 heads", "divide the size")),
+    ("train text.txt --model transformer:heads=3 --hidden-size 8 --steps 1", ("3 heads", "divide the size")),
     ("train text.txt --model gru:span=3 --steps 1", ("gru", "no option 'span'")),
-    ("train text.txt --gradient checkpointed", ("one of slots and bytes",)),
-    ("train text.txt --gradient checkpointed:slots=0", ("slots", "at least 1")),
-    ("train text.txt --gradient checkpointed:bytes=lots", ("bytes", "64MB", "'lots'")),
-    ("train text.txt --gradient checkpointed:slots=2,keep=graph", ("keep", "did you mean 'graphs'?")),
+    ("train text.txt --bptt checkpointed", ("one of slots and bytes",)),
+    ("train text.txt --bptt checkpointed:slots=0", ("slots", "at least 1")),
+    ("train text.txt --bptt checkpointed:bytes=lots", ("bytes", "64MB", "'lots'")),
+    ("train text.txt --bptt checkpointed:slots=2,keep=graph", ("keep", "did you mean 'graphs'?")),
     (
-        "train text.txt --gradient checkpointed:bytes=9B --steps 1 --size 8",
+        "train text.txt --bptt checkpointed:bytes=9B --steps 1 --hidden-size 8",
         ("too little for one slot", "The minimum is"),
     ),
-    ("train text.txt --gradient randomised:mean=1", ("mean", "at least 2")),
-    ("train text.txt --gradient randomised:mean=8,every=8", ("every", "1 to 7")),
+    ("train text.txt --bptt randomised:mean=1", ("mean", "at least 2")),
+    ("train text.txt --bptt randomised:mean=8,every=8", ("every", "1 to 7")),
     ("compare text.txt --models ,", ("--models", "none of them empty")),
     ("compare text.txt --models gru,gru", ("--models has 'gru' twice",)),
     ("compare text.txt --models gru,gur", ("unknown model 'gur'", "did you mean 'gru'?")),
-    ("compare text.txt --models gru --gradients truncated:k1=2,truncated:k1=2", ("--gradients has", "twice")),
+    ("compare text.txt --models gru --bptt truncated:k1=2,truncated:k1=2", ("--bptt has", "twice")),
     ("compare text.txt --models gru:span=4 --steps 1", ("gru", "no option 'span'")),
     ("compare recall --models lstm/ngram", ("ngram",)),
     ("compare absent.txt", ("absent.txt", "no file, folder or task")),
@@ -154,8 +154,8 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("train text.txt --minutes 3 --steps 10", ("one budget", "--minutes", "--steps")),
     ("train text.txt --steps 0", ("--steps", "got 0")),
     ("train text.txt --steps 2.5", ("--steps is a whole number", "'2.5'")),
-    ("train text.txt --size 0", ("--size", "got 0")),
-    ("train text.txt --rate -0.1", ("--rate", "-0.1")),
+    ("train text.txt --hidden-size 0", ("--hidden-size", "got 0")),
+    ("train text.txt --learning-rate -0.1", ("--learning-rate", "-0.1")),
     ("train text.txt --dropout 1", ("--dropout", "got 1")),
     ("train text.txt --minutes", ("--minutes",)),
     ("train", ("DATA", "unroll train --help")),
@@ -176,7 +176,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("resume notes", ("notes", "not a run")),
     ("evaluate notes", ("notes", "not a run")),
     ("score notes text.txt", ("notes", "not a run")),
-    ("train text.txt --steps 2 --from notes", ("notes", "not a run")),
+    ("train text.txt --steps 2 --init-from notes", ("notes", "not a run")),
     ("train text.txt --plan notes", ("notes", "not a run")),
     ("train text.txt --steps 2 --out notes", ("notes", "not empty", "--out")),
     ("train text.txt --steps 2 --out text.txt", ("text.txt", "--out")),
@@ -194,7 +194,7 @@ def test_what_came_is_shown_in_part_where_it_is_long(files: Path, unroll: Unroll
     answer = unroll("train", "text.txt", "--model", 100_000 * "a")
     check_refusal(answer, "Unknown", "aaa…", "Known: ")
     assert len(answer.err) < 1000
-    assert len(unroll("train", "text.txt", "--gradient", f"full:{100_000 * 'k'}").err) < 5000
+    assert len(unroll("train", "text.txt", "--bptt", f"full:{100_000 * 'k'}").err) < 5000
 
 
 @pytest.fixture
@@ -300,7 +300,7 @@ def test_data_that_is_gone(run: Path, unroll: Unroll) -> None:
 def test_data_that_has_changed(run: Path, unroll: Unroll) -> None:
     stop_early(run)
     Path("text.txt").write_text(SOME_TEXT.replace("square", "sqware"))
-    check_refusal(unroll("resume", run), "changed", "text.txt", "--steps 2", "--size 8", "--from")
+    check_refusal(unroll("resume", run), "changed", "text.txt", "--steps 2", "--hidden-size 8", "--init-from")
 
 
 def test_both_budgets_at_resume(run: Path, unroll: Unroll) -> None:

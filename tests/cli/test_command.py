@@ -72,11 +72,11 @@ def test_version(unroll: Unroll) -> None:
 
 
 def test_settings_become_options_and_come_back_as_settings(faked: Unroll) -> None:
-    asked = "--steps 7 --size 8 --rate 0.5 --documents line --from runs/a --seed 3 --gradient truncated:k1=4"
+    asked = "--steps 7 --hidden-size 8 --learning-rate 0.5 --documents line --init-from runs/a --seed 3 --bptt truncated:k1=4"
     assert faked("train", "text", *asked.split()).code == 0
     got = fake_run.Training.asked
-    assert (got.steps, got.size, got.rate, got.seed) == (7, 8, 0.5, 3)
-    assert (got.documents, got.from_run, got.gradient, got.minutes) == ("line", "runs/a", "truncated:k1=4", None)
+    assert (got.steps, got.hidden_size, got.learning_rate, got.seed) == (7, 8, 0.5, 3)
+    assert (got.documents, got.init_from, got.bptt, got.minutes) == ("line", "runs/a", "truncated:k1=4", None)
 
 
 def test_plain_lines_go_to_stderr_and_the_verdict_to_stdout(faked: Unroll) -> None:

@@ -23,7 +23,7 @@ COMMANDS = (
     ["train", "text.txt", "--steps", "1", "--valid", "{}"],
     ["train", "text.txt", "--steps", "1", "--test", "{}"],
     ["train", "text.txt", "--steps", "1", "--out", "{}"],
-    ["train", "text.txt", "--steps", "1", "--from", "{}"],
+    ["train", "text.txt", "--steps", "1", "--init-from", "{}"],
     ["train", "text.txt", "--plan", "{}"],
     ["info", "text.txt", "--steps", "1", "--valid", "{}"],
     ["resume", "{}"],
@@ -62,7 +62,7 @@ def test_an_empty_path_is_refused_by_every_command(here: Path, unroll: Unroll, w
 
 def test_what_is_empty_is_named_by_its_option(here: Path, unroll: Unroll) -> None:
     assert "--valid is named by a path" in unroll("train", "text.txt", "--valid", "", "--steps", "1").err
-    assert "--from is named by a path" in unroll("train", "text.txt", "--from", "", "--steps", "1").err
+    assert "--init-from is named by a path" in unroll("train", "text.txt", "--init-from", "", "--steps", "1").err
 
 
 @pytest.mark.parametrize(

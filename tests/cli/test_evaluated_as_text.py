@@ -25,10 +25,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "text.txt").write_text("the cat sat on the mat. " * 60)
     (folder / "table.tsv").write_text(TABLE)
     (folder / "table.txt").write_text(TABLE)
-    of_column: dict[str, Any] = {"kind": "language", "input": "text"}
+    of_column: dict[str, Any] = {"task": "language", "input": "text"}
     for data, options in (("text.txt", {}), ("table.tsv", of_column)):
         out = str(folder / f"run-{data}")
-        for _ in Training(folder / data, model="lstm", steps=1, size=4, batch=4, threads=1, out=out, **options):
+        for _ in Training(folder / data, model="lstm", steps=1, hidden_size=4, batch_size=4, threads=1, out=out, **options):
             pass
     return folder
 

@@ -36,9 +36,9 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(days: Path, out: Path, **settings: Any) -> unrolled.Run:
     small: dict[str, Any] = {
-        "size": 16,
-        "depth": 2,
-        "batch": 4,
+        "hidden_size": 16,
+        "layers": 2,
+        "batch_size": 4,
         "window": 16,
         "steps": 6,
         "threads": 1,

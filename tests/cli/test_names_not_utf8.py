@@ -18,7 +18,7 @@ from unrolled.compare_options import CompareSettings
 
 NAME = os.fsdecode(b"a\xff")
 ROWS = 24
-SHORT = ["--steps", "1", "--size", "4", "--batch", "4", "--threads", "1", "--quiet"]
+SHORT = ["--steps", "1", "--hidden-size", "4", "--batch-size", "4", "--threads", "1", "--quiet"]
 
 
 def write_csv(folder: Path) -> Path:

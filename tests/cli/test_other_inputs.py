@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from asking import Answer, Unroll
 
-SMALL = ("--steps", "8", "--size", "8", "--batch", "16", "--threads", "1")
+SMALL = ("--steps", "8", "--hidden-size", "8", "--batch-size", "16", "--threads", "1")
 RATE = 8_000
 
 
@@ -80,7 +80,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_rows(folder / "steps.csv", "who,x,label", [*steps, "s4,1,a"])
     (folder / "text.txt").write_text("line after line of text\n" * 50)
     for data, out in (("prices.csv", "priced"), ("sounds", "heard")):
-        for _ in Training(folder / data, steps=8, size=8, batch=16, threads=1, out=str(folder / out)):
+        for _ in Training(folder / data, steps=8, hidden_size=8, batch_size=16, threads=1, out=str(folder / out)):
             pass
     return folder
 
@@ -182,7 +182,7 @@ def test_a_few_sounds_that_cannot_be_read_are_listed(unroll: Unroll, tmp_path: P
 
 
 def test_a_folder_of_sounds_is_trained_on_and_answered_about(here: Path, unroll: Unroll, tmp_path: Path) -> None:
-    answer = unroll("train", "sounds", *SMALL, "--augment", "no", "--inlet", "plain", "--out", tmp_path / "run")
+    answer = unroll("train", "sounds", *SMALL, "--augment", "no", "--stem", "plain", "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
     assert "40 rows of folders: sound (audio at 8,000 Hz, 64 bands every 10 ms) -> label" in answer.err
     assert "label, test, by " in answer.out
@@ -234,42 +234,42 @@ def test_sounds_that_cannot_be_read_are_left_without_an_answer(here: Path, unrol
 BAD: list[tuple[str, tuple[str, ...]]] = [
     # options
     (
-        "train prices.csv --inlet conv",
-        ("--inlet conv applies to sounds and pictures", "2 numbers per step", "leave it out"),
+        "train prices.csv --stem conv",
+        ("--stem conv applies to sounds and pictures", "2 numbers per step", "leave it out"),
     ),
-    ("train prices.csv --inlet patches", ("--inlet patches applies to pictures", "2 numbers per step")),
-    ("train prices.csv --inlet patch", ("--inlet is one of", "did you mean 'patches'?")),
+    ("train prices.csv --stem patches", ("--stem patches applies to pictures", "2 numbers per step")),
+    ("train prices.csv --stem patch", ("--stem is one of", "did you mean 'patches'?")),
     ("train prices.csv --augment yes", ("--augment applies to sounds and pictures",)),
     ("train prices.csv --augment maybe", ("--augment is one of auto, yes, no", "got 'maybe'")),
-    ("train prices.csv --read vector", ("--read is one of", "did you mean 'vectors'?")),
-    ("train prices.csv --read sound", ("an input of kind sound is one column", "--input names 2 columns")),
+    ("train prices.csv --input-type vector", ("--input-type is one of", "did you mean 'vectors'?")),
+    ("train prices.csv --input-type audio", ("an input of kind sound is one column", "--input names 2 columns")),
     (
-        "train prices.csv --read sound --input size --output price",
+        "train prices.csv --input-type audio --input size --output price",
         ("there is no file", "paths are relative to the table's folder"),
     ),
-    ("train prices.csv --symbols word", ("--symbols is for texts", "vectors")),
+    ("train prices.csv --tokenizer word", ("--tokenizer is for texts", "vectors")),
     ("train prices.csv --sequence nothing", ("--sequence", "no column 'nothing'", "size, rooms, price")),
     ("train prices.csv --input size,rom", ("--input", "no column 'rom'", "did you mean 'rooms'?")),
     ("train prices.csv --input price --output price", ("--input and --output must name different columns",)),
     ("train prices.csv --balance", ("--balance gives each label the same weight", "not single labels")),
-    ("train prices.csv --as values", ("--as is one of", "did you mean 'value'?")),
-    ("train prices.csv --freeze encoder", ("--freeze encoder", "name the run: --from run")),
+    ("train prices.csv --task values", ("--task is one of", "did you mean 'value'?")),
+    ("train prices.csv --freeze encoder", ("--freeze encoder", "name the run: --init-from run")),
     ("train prices.csv --freeze heads", ("--freeze is one of encoder", "got 'heads'")),
-    ("train prices.csv --from nowhere", ("nowhere", "does not exist")),
+    ("train prices.csv --init-from nowhere", ("nowhere", "does not exist")),
     ("train prices.csv --model linear --augment yes", ("the linear model has no --augment",)),
-    ("train sounds --inlet patches", ("--inlet patches applies to pictures", "audio at 8,000 hz")),
-    ("train sounds --as tags", ("tags need words or vectors", "the input is of kind sound")),
-    ("train sounds --as value", ("a value is a number", "--as label")),
-    ("train sounds --symbols char", ("--symbols is for texts", "of kind sound")),
-    ("train text.txt --read sound", ("read as a text", "--read")),
+    ("train sounds --stem patches", ("--stem patches applies to pictures", "audio at 8,000 hz")),
+    ("train sounds --task tagging", ("tags need words or vectors", "the input is of kind sound")),
+    ("train sounds --task regression", ("a value is a number", "--task classification")),
+    ("train sounds --tokenizer char", ("--tokenizer is for texts", "of kind sound")),
+    ("train text.txt --input-type audio", ("read as a text", "--input-type")),
     ("train text.txt --augment yes", ("read as a text", "--augment")),
-    ("train text.txt --freeze encoder --from priced", ("read as a text", "--freeze")),
+    ("train text.txt --freeze encoder --init-from priced", ("read as a text", "--freeze")),
     # data
     ("train same.csv", ("'price' is 7.5 everywhere in the training split", "nothing to predict")),
     ("train ragged.jsonl", ("ragged.jsonl, row 31", "where numbers were expected")),
     ("train steps.csv --sequence who", ("steps.csv, row 62", "'who' s4 begins again here", "sort the table")),
     ("train holes.csv", ("holes.csv, row 3", "'rooms' is empty", "--skip-empty")),
-    ("train other.csv --as value --output price", ("other.csv, row 2", "'price' is 'much'")),
+    ("train other.csv --task regression --output price", ("other.csv, row 2", "'price' is 'much'")),
     ("train one", ("one holds 1 audio files in 1 folder", "a folder for each label")),
     ("train damaged", ("damaged: 3 of 20 cannot be read",)),
     ("predict priced words.txt", ("'many rooms' is not a list of numbers", "0.5 1.2 3")),

@@ -53,7 +53,7 @@ class Lacks(Leaky.__mro__[1]):
     def start(self, rows):
         return None
 """
-SMALL = ("--steps", "3", "--size", "8", "--batch", "4", "--window", "8", "--threads", "1", "--quiet")
+SMALL = ("--steps", "3", "--hidden-size", "8", "--batch-size", "4", "--window", "8", "--threads", "1", "--quiet")
 TRAIN = ("train", "days.txt", *SMALL)
 
 
@@ -112,7 +112,7 @@ def test_no_other_file_of_the_working_folder_is_run(here: Path, unroll: Unroll) 
         (here / f"{name}.py").write_text(mark)
     (here / "leaky.py").write_text("import sacrebleu, jiwer\n" + KEPT)
     (here / "matplotlibrc").write_text("text.usetex: true\n")
-    asked = ("--models", "leaky.Leaky", "--steps", "3", "--seeds", "1", "--size", "8", "--threads", "1", "--json")
+    asked = ("--models", "leaky.Leaky", "--steps", "3", "--seeds", "1", "--hidden-size", "8", "--threads", "1", "--json")
     answer = unroll("compare", "days.txt", *asked)
     assert answer.code == 0, answer.err
     assert json.loads(answer.out.splitlines()[0])["model"] == "leaky.Leaky"

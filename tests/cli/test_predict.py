@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from asking import Answer, Unroll
 
-SMALL = ("--steps", "20", "--size", "16", "--batch", "16", "--threads", "1")
+SMALL = ("--steps", "20", "--hidden-size", "16", "--batch-size", "16", "--threads", "1")
 ROWS = [
     (f"{'good' if number % 2 else 'bad'} film number {number}", ("no", "yes")[number % 2]) for number in range(200)
 ]
@@ -107,7 +107,7 @@ def test_the_newest_run_is_asked_where_none_is_named(here: Path, unroll: Unroll)
 
 @pytest.mark.slow
 def test_every_step_is_answered_where_the_run_reads_ahead(here: Path, unroll: Unroll) -> None:
-    asked = ("--model", "gru", "--direction", "ahead", "--pool", "last", "--out", "ahead")
+    asked = ("--model", "gru", "--direction", "causal", "--pool", "last", "--out", "ahead")
     assert unroll("train", "films.csv", *SMALL, *asked).code == 0
     answer = unroll("predict", "ahead", "--text", "a good film", "--every", "--quiet")
     assert len(answer.out.splitlines()) == 4
@@ -173,7 +173,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("evaluate run holes.csv", ("holes.csv, row 3", "'text' is empty", "--skip-empty")),
     ("evaluate run --skip-empty", ("--skip-empty needs the path of a table",)),
     ("evaluate language --skip-empty", ("--skip-empty applies to tables", "predicts the next token of a text")),
-    ("predict run new.txt --every", ("only at the end of a row", "--direction ahead")),
+    ("predict run new.txt --every", ("only at the end of a row", "--direction causal")),
     (
         "predict language new.txt",
         ("of kind 'language', which has no predict()", "unroll sample, unroll score"),
@@ -187,12 +187,12 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("sample run", ("of kind 'answers'", "unroll predict")),
     ("score run new.txt", ("of kind 'answers'", "unroll predict")),
     ("train films.csv --model lstn", ("lstn", "did you mean 'lstm'")),
-    ("train films.csv --pool last", ("--pool last", "--direction ahead")),
+    ("train films.csv --pool last", ("--pool last", "--direction causal")),
     ("train films.csv --pool max", ("--pool", "last, mean, attention")),
-    ("train films.csv --as tag", ("--as", "label")),
+    ("train films.csv --task tag", ("--task", "classification")),
     ("train films.csv --output nothing", ("--output", "no column 'nothing'", "text, label")),
     ("train films.csv --documents line", ("a table", "--documents")),
-    ("train films.csv --symbols words", ("--symbols", "word")),
+    ("train films.csv --tokenizer words", ("--tokenizer", "word")),
     ("train films.csv --valid holes.csv", ("holes.csv, row 3", "'text' is empty")),
     ("train films.csv --valid columns.csv", ("columns.csv has no column 'text'",)),
     ("train films.csv --test absent.csv", ("absent.csv", "no such file")),
@@ -219,7 +219,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "new.txt").write_text("good\n")
     (folder / "folder").mkdir()
     for data, out in (("films.csv", "run"), ("text.txt", "language")):
-        for _ in Training(folder / data, steps=2, size=8, batch=4, threads=1, out=str(folder / out)):
+        for _ in Training(folder / data, steps=2, hidden_size=8, batch_size=4, threads=1, out=str(folder / out)):
             pass
     return folder
 
@@ -243,7 +243,7 @@ def test_what_is_wrong_is_answered_in_words(
 
 def test_standard_input_may_be_a_text_still(here: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"text,label\nthis is one text\n" * 30)))
-    assert unroll("train", "-", "--steps", "1", "--size", "8", "--threads", "1", "--out", "piped").code == 0
+    assert unroll("train", "-", "--steps", "1", "--hidden-size", "8", "--threads", "1", "--out", "piped").code == 0
     assert json.loads((here / "piped" / "run.json").read_text())["kind"] == "language"
 
 
@@ -292,7 +292,7 @@ def test_folders_of_texts_are_labels_unless_a_text_is_asked_for(here: Path, unro
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text * 3)
     (here / "mail/yes/picture").write_bytes(bytes(range(256)))
-    answer = unroll("train", "mail", "--as", "label", *SMALL, "--out", "run")
+    answer = unroll("train", "mail", "--task", "classification", *SMALL, "--out", "run")
     assert answer.code == 0, answer.err
     assert "60 rows of folders: text (words with character n-grams) -> label, one of 2 labels (no, yes)" in answer.err
     assert "1 files of another kind left out" in answer.err
@@ -300,10 +300,10 @@ def test_folders_of_texts_are_labels_unless_a_text_is_asked_for(here: Path, unro
     assert unroll("evaluate", "run", "--errors", "w.csv").code == 0
     said = unroll("info", "mail").out
     assert "one of 2 labels (no, yes)" in said
-    assert "its folders are labels; for all of it as one text: --as language" in said
-    assert unroll("train", "mail", "--as", "language", "--steps", "1", "--size", "8", "--out", "text").code == 0
+    assert "its folders are labels; for all of it as one text: --task language-modeling" in said
+    assert unroll("train", "mail", "--task", "language-modeling", "--steps", "1", "--hidden-size", "8", "--out", "text").code == 0
     assert json.loads((here / "text" / "run.json").read_text())["kind"] == "language"
     (here / "mail/no/empty.txt").touch()
-    refused = unroll("train", "mail", "--as", "label", *SMALL)
+    refused = unroll("train", "mail", "--task", "classification", *SMALL)
     assert refused.code == 2
     assert "mail/no/empty.txt: 'text' is empty" in refused.err

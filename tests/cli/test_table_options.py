@@ -64,13 +64,13 @@ def test_what_a_run_cannot_read_is_told_with_what_helps_there(command: str, tmp_
         assert answer.code == 2
         assert words in answer.err
         assert len(answer.err.splitlines()) <= 4, "a note that the run is read, and three lines"
-        for option in ("--read", "--as", "--decimal .", "--no-header"):
+        for option in ("--input-type", "--task", "--decimal .", "--no-header"):
             assert option not in answer.err, answer.err
     (tmp_path / "y.csv").write_text("x;y\n1.5;2,5\n")
     answer = unroll("evaluate", run, tmp_path / "y.csv")
     assert answer.code == 2
     assert "use a run that was trained with --decimal ," in answer.err
-    assert "--as" not in answer.err
+    assert "--task" not in answer.err
 
 
 def test_lines_of_decimal_commas_are_read_by_a_run_of_them(tmp_path: Path, unroll: Unroll) -> None:
@@ -110,7 +110,7 @@ def test_parts_by_time_are_kept_by_the_run(tmp_path: Path, unroll: Unroll) -> No
     rows = [f"{np.datetime64('2020-01-01') + n},{n % 7},{n % 7 + n // 90 * 100}" for n in range(100)]
     table, run = tmp_path / "t.csv", tmp_path / "run"
     table.write_text("\n".join(["date,day,sales", *rows]) + "\n")
-    trained = unroll("train", table, "--as", "value", "--out", run, *LINEAR)
+    trained = unroll("train", table, "--task", "regression", "--out", run, *LINEAR)
     assert trained.code == 0, trained.err
     assert "the last rows by 'date'" in trained.out + trained.err
     kept = json.loads((run / "run.json").read_text())

@@ -17,7 +17,7 @@ UNROLL = [sys.executable, "-c", "import sys; from unrolled.cli import main; sys.
 TEXT = "".join(
     f"On day {n} the {('sun', 'rain', 'wind')[n % 3]} came over the hill and stayed.\n" for n in range(600)
 )
-SMALL = ("--size", "16", "--batch", "4", "--window", "32", "--threads", "1")
+SMALL = ("--hidden-size", "16", "--batch-size", "4", "--window", "32", "--threads", "1")
 FIRST_CHARACTER = 2.0  # times the import of torch, from a cold start
 
 

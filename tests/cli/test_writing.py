@@ -22,8 +22,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = ["".join(dice.choices("abc", k=dice.randint(1, 4))) for _ in range(300)]
     with (folder / "turned.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("text", "output"), *((text, text[::-1]) for text in texts)])
-    settings: dict[str, Any] = {"steps": 20, "size": 16, "batch": 16, "threads": 1, "out": str(folder / "run")}
-    for _ in Training(folder / "turned.csv", kind="text", read="text", **settings):
+    settings: dict[str, Any] = {"steps": 20, "hidden_size": 16, "batch_size": 16, "threads": 1, "out": str(folder / "run")}
+    for _ in Training(folder / "turned.csv", task="text", input_type="text", **settings):
         pass
     return folder
 
@@ -45,7 +45,7 @@ def test_lines_have_texts_written_about_them_in_their_order(unroll: Unroll, fold
 
 
 def test_json_has_the_score_and_what_was_looked_at(unroll: Unroll, folder: Path) -> None:
-    answer = unroll("predict", folder / "run", "--text", "abca", "--json", "--attention", "--beam", "3")
+    answer = unroll("predict", folder / "run", "--text", "abca", "--json", "--show-attention", "--beam", "3")
     facts = json.loads(answer.out)
     output = facts["outputs"]["output"]
     assert facts["text"] == "abca"
@@ -72,7 +72,7 @@ def test_texts_are_drawn_by_the_seed(unroll: Unroll, folder: Path) -> None:
 REFUSED = [
     (["--top", "3"], r"--top applies to labels and tags, but this run generates texts"),
     (["--every"], r"--every applies to labels and tags, but this run generates texts"),
-    (["--attention"], r"--attention prints a table of weights for each text. Add --json"),
+    (["--show-attention"], r"--show-attention prints a table of weights for each text. Add --json"),
     (["--beam", "2", "--temperature", "1"], r"--beam searches for the likeliest text, --temperature samples one"),
     (["--beam", "0"], r"--beam is a whole number of at least 1; got 0"),
     (["--temperature", "0"], r"--temperature is a number above 0; got 0"),
@@ -93,7 +93,7 @@ def test_options_that_do_not_go_together_are_refused(
     assert words in answer.err
 
 
-@pytest.mark.parametrize("options", [["--beam", "2"], ["--temperature", "1"], ["--seed", "0"], ["--attention"]])
+@pytest.mark.parametrize("options", [["--beam", "2"], ["--temperature", "1"], ["--seed", "0"], ["--show-attention"]])
 def test_a_run_that_answers_refuses_what_is_of_texts(options: list[str], unroll: Unroll, tmp_path: Path) -> None:
     rows = "".join(f"a {('dull', 'fine')[n % 2]} film {n},{('no', 'yes')[n % 2]}\n" for n in range(60))
     (tmp_path / "r.csv").write_text("text,label\n" + rows)
@@ -122,7 +122,7 @@ def test_it_is_evaluated_beside_the_likest_row(unroll: Unroll, folder: Path, tmp
 
 
 def test_what_is_there_is_said(unroll: Unroll, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = unroll("info", folder / "turned.csv", "--as", "text", "--read", "text", "--steps", 5)
+    answer = unroll("info", folder / "turned.csv", "--task", "seq2seq", "--input-type", "text", "--steps", 5)
     assert answer.code == 0
     assert "text (characters) -> output, texts of up to 5 characters" in answer.out
     assert "smoothing" in answer.out
@@ -136,7 +136,7 @@ def test_what_is_there_is_said(unroll: Unroll, folder: Path, monkeypatch: pytest
 
 
 def test_training_ends_with_what_it_is_worth(unroll: Unroll, folder: Path, tmp_path: Path) -> None:
-    asked = ["--as", "text", "--read", "text", "--steps", "3", "--size", "16", "--threads", "1"]
+    asked = ["--task", "seq2seq", "--input-type", "text", "--steps", "3", "--hidden-size", "16", "--threads", "1"]
     answer = unroll("train", folder / "turned.csv", *asked, "--out", tmp_path / "run")
     assert answer.code == 0
     assert "Selected: " in answer.out

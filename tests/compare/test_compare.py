@@ -72,7 +72,7 @@ def test_what_a_task_asks_for_stands_lag_steps_before(task: str, lag: int) -> No
 @pytest.mark.slow
 def test_a_truncation_shorter_than_the_lag_fails_and_the_whole_gradient_does_not(tmp_path: Path) -> None:
     settings = CompareSettings(
-        models="gru", gradients="full,truncated:k1=4", lag="12", steps=500, seeds=1, out=str(tmp_path / "c"), size=32
+        models="gru", bptt="full,truncated:k1=4", lag="12", steps=500, seeds=1, out=str(tmp_path / "c"), hidden_size=32
     )
     comparison = Comparison("recall", settings)
     lines = list(comparison)
@@ -88,7 +88,7 @@ def test_a_truncation_shorter_than_the_lag_fails_and_the_whole_gradient_does_not
 @pytest.mark.slow
 def test_a_horizon_bridges_a_lag_that_the_usual_start_does_not(tmp_path: Path) -> None:
     settings = CompareSettings(
-        models="lstm,lstm:horizon=100", lag="50", steps=400, seeds=1, out=str(tmp_path / "c"), size=32
+        models="lstm,lstm:horizon=100", lag="50", steps=400, seeds=1, out=str(tmp_path / "c"), hidden_size=32
     )
     comparison = Comparison("recall", settings)
     list(comparison)
@@ -97,7 +97,7 @@ def test_a_horizon_bridges_a_lag_that_the_usual_start_does_not(tmp_path: Path) -
 
 
 def test_the_same_steps_give_the_same_figures(tmp_path: Path) -> None:
-    asked = {"models": "lstm", "lag": "3", "steps": 20, "seeds": 1, "size": 16, "threads": 1}
+    asked = {"models": "lstm", "lag": "3", "steps": 20, "seeds": 1, "hidden_size": 16, "threads": 1}
     both = [Comparison("recall", CompareSettings(**asked, out=str(tmp_path / name))) for name in "ab"]  # type: ignore[arg-type]
     for comparison in both:
         with torch_threads(2):
@@ -109,7 +109,7 @@ def test_the_same_steps_give_the_same_figures(tmp_path: Path) -> None:
 
 def test_a_text_is_compared_shown_and_kept(text: Path, tmp_path: Path) -> None:
     out = tmp_path / "compared"
-    settings = CompareSettings(models="lstm,ngram", steps=20, seeds=2, size=16, out=str(out))
+    settings = CompareSettings(models="lstm,ngram", steps=20, seeds=2, hidden_size=16, out=str(out))
     comparison = Comparison(text, settings)
     list(comparison)
     lstm, ngram = comparison.rows()
@@ -128,7 +128,7 @@ def test_a_text_is_compared_shown_and_kept(text: Path, tmp_path: Path) -> None:
         Comparison(text, CompareSettings(models="lstm", steps=21, out=str(out)))
 
 
-SMALL: dict[str, Any] = {"models": "lstm", "steps": 2, "seeds": 1, "size": 8, "threads": 1}
+SMALL: dict[str, Any] = {"models": "lstm", "steps": 2, "seeds": 1, "hidden_size": 8, "threads": 1}
 
 
 def test_a_text_too_small_for_an_interval_is_compared_again_with_the_same_figures(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_a_folder_of_many_trainings_is_no_link(text: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_in_the_middle_keeps_what_was_done(number: signal.Signals, text: Path, tmp_path: Path) -> None:
     out = tmp_path / "c"
-    arguments = ["--models", "lstm,gru", "--steps", "3000", "--size", "32", "--seeds", "1", "--threads", "1"]
+    arguments = ["--models", "lstm,gru", "--steps", "3000", "--hidden-size", "32", "--seeds", "1", "--threads", "1"]
     command = [sys.executable, "-c", "import sys; from unrolled.cli import main; sys.exit(main())", "compare"]
     child = subprocess.Popen([*command, str(text), *arguments, "--out", str(out)], stderr=subprocess.PIPE, text=True)
     run = out / "runs" / Cell("lstm", "full", 0).name
@@ -246,7 +246,7 @@ def test_a_stop_in_the_middle_keeps_what_was_done(number: signal.Signals, text: 
 
 
 def test_a_training_ends_tidily_where_its_comparison_is_gone(text: Path, tmp_path: Path) -> None:
-    settings = TrainOptions(steps=3000, size=32, threads=1, out=str(tmp_path / "run"))
+    settings = TrainOptions(steps=3000, hidden_size=32, threads=1, out=str(tmp_path / "run"))
     asked = {"data": str(text), "settings": settings.to_json(), "parent": os.getpid() + 10_000_000}
     child = subprocess.run(
         [sys.executable, "-m", "unrolled.compare.child"], input=json.dumps(asked), text=True, capture_output=True
@@ -300,14 +300,14 @@ def test_lists_keep_the_options_of_their_parts() -> None:
         ({"models": ""}, "--models is a list with commas between its entries, none of them empty; got ''"),
         ({"models": "lstm,,gru"}, "none of them empty; got 'lstm,,gru'"),
         ({"models": "lstm,gru,lstm"}, "--models has 'lstm' twice"),
-        ({"gradients": "full,full"}, "--gradients has 'full' twice"),
+        ({"bptt": "full,full"}, "--bptt has 'full' twice"),
         ({"models": "lstn"}, "Unknown model 'lstn'. Did you mean 'lstm'?"),
-        ({"gradients": "truncated"}, "needs its option 'k1'"),
+        ({"bptt": "truncated"}, "needs its option 'k1'"),
         ({"lag": "0"}, "whole numbers of at least 1 with commas; got '0'"),
         ({"lag": "10,ten"}, "got 'ten'"),
         ({"seeds": 0}, "--seeds is a whole number of at least 1; got 0"),
-        ({"parameters": 1000}, "On a task, all models have the width --size"),
-        ({"parameters": 1000, "size": 8}, "Leave one of them out"),
+        ({"parameters": 1000}, "On a task, all models have the width --hidden-size"),
+        ({"parameters": 1000, "hidden_size": 8}, "Leave one of them out"),
         ({"models": "lstm,ngram"}, "An n-gram cannot be fitted on a diagnostic task. Leave ngram out"),
         ({"minutes": 1.0, "steps": 5}, "both --minutes and --steps"),
     ],
@@ -355,11 +355,11 @@ def test_folders_that_a_training_learns_labels_of_are_no_text_in_silence(
         Comparison(folder, CompareSettings(**asked, out=str(tmp_path / "c")))
     told = str(refused.value).splitlines()
     assert told[0].startswith(f"{folder} is a folder of labelled files, and models are compared on a text")
-    assert told[1].endswith(f"unroll train {folder} --steps 2 --size 8 --threads 1")
-    options = "--models ngram --steps 2 --seeds 1 --size 8 --as language --threads 1"
+    assert told[1].endswith(f"unroll train {folder} --steps 2 --hidden-size 8 --threads 1")
+    options = "--models ngram --steps 2 --seeds 1 --hidden-size 8 --task language-modeling --threads 1"
     assert told[2].endswith(f"unroll compare {folder} {options} --out {tmp_path / 'c'}")
     assert not (tmp_path / "c").exists()
-    comparison = Comparison(folder, CompareSettings(**asked, kind="language", out=str(tmp_path / "c")))
+    comparison = Comparison(folder, CompareSettings(**asked, task="language", out=str(tmp_path / "c")))
     list(comparison)
     run = next((tmp_path / "c" / "runs").iterdir())
     assert json.loads((run / "run.json").read_text())["kind"] == "language"
@@ -376,10 +376,10 @@ def test_what_holds_no_text_is_not_offered_as_one(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.zeros((4, 2)), y=np.zeros(4))
     with pytest.raises(DataError) as refused:
         Comparison(tmp_path / "a.npz", CompareSettings(**SMALL, out=str(tmp_path / "c")))
-    assert "is a table" in str(refused.value) and "--as language" not in str(refused.value)
+    assert "is a table" in str(refused.value) and "--task language-modeling" not in str(refused.value)
 
 
-@pytest.mark.parametrize("asked", [{"kind": "language"}, {"documents": "line"}, {"no_header": True}])
+@pytest.mark.parametrize("asked", [{"task": "language"}, {"documents": "line"}, {"no_header": True}])
 def test_how_a_text_is_read_is_asked_of_no_task(asked: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"applies to texts, and copy is a task\. Leave it out\."):
         Comparison("copy", CompareSettings(**SMALL | asked, out=str(tmp_path / "c")))

@@ -57,7 +57,7 @@ def test_a_text_is_never_trained_to_write_amounts(case: str, tmp_path: Path) -> 
     path = table(tmp_path, "text,y", lambda n: f"some words {n}x,{cell(n)}")
     with pytest.raises(DataError, match=rf"t\.csv, row 2: 'y' is .*\n.*{words}") as raised:
         read_examples(path, Asked())
-    assert "--as text" in str(raised.value)
+    assert "--task seq2seq" in str(raised.value)
     assert read_examples(path, Asked(kind="text")).answers["y"].output.kind == "text"
 
 
@@ -73,7 +73,7 @@ def test_characters_of_amounts_are_not_read(case: str, tmp_path: Path) -> None:
     path = table(tmp_path, "size,y", lambda n: f"{cell(n)},{n * 1.5}")
     with pytest.raises(DataError, match=rf"t\.csv, row 2: .*where numbers .*\n.*{words}") as raised:
         read_examples(path, Asked())
-    assert "--read text" in str(raised.value)
+    assert "--input-type text" in str(raised.value)
     assert read_examples(path, Asked(read="text")).answers["y"].output.kind == "value"
 
 
@@ -115,7 +115,7 @@ def test_dots_alone_make_no_number(tmp_path: Path) -> None:
     path = table(tmp_path, "datum,y", lambda n: f"{n % 28 + 1:02d}.01.{1900 + n},{n * 1.5}")
     with pytest.raises(DataError, match=r"'datum' holds dates") as raised:
         read_examples(path, Asked())
-    assert str(raised.value).endswith("--read text"), "which reads it"
+    assert str(raised.value).endswith("--input-type text"), "which reads it"
     assert read_examples(path, Asked(read="text")).intake.input.kind == "text"
     path = table(tmp_path, "text,datum", lambda n: f"words {n},{n % 28 + 1:02d}.01.{1900 + n}")
     with pytest.raises(DataError, match=r"'datum' holds dates, and predicting"):

@@ -117,7 +117,7 @@ def test_a_row_that_is_not_one_hot_among_rows_that_are_is_refused(odd: list[floa
     with pytest.raises(DataError, match=r"row 9: 'y' is '.*', where a single 1 among zeros was expected") as raised:
         answers_of([*HOT[:7], odd, *HOT[7:]], "label", known=known)
     assert "as in 30 of 31 rows" in str(raised.value)
-    assert ("--as value" in str(raised.value)) == ("--as labels" in str(raised.value)) == (known is None)
+    assert ("--task regression" in str(raised.value)) == ("--task multilabel" in str(raised.value)) == (known is None)
 
 
 def test_rows_of_few_of_a_table_are_held_to_what_a_run_knows() -> None:
@@ -154,7 +154,7 @@ def test_what_rows_of_zeros_and_ones_are_taken_as_is_said() -> None:
             column.see(None, cell)
         return column.why
 
-    assert "taken as numbers; for any number of labels, by position: --as labels" in why(TRUTHS["numbers"] * 5)
+    assert "taken as numbers; for any number of labels, by position: --task multilabel" in why(TRUTHS["numbers"] * 5)
     assert "any number of labels, by position" in why(TRUTHS["truths"] * 5)
     assert why([[0.5, 1.0], [1, 0]] * 5) == ""
     assert why([[True, False], [True]] * 5) == ""
@@ -220,7 +220,7 @@ def test_answers_are_laid_out_with_nothing_asked_of_what_fills_up() -> None:
 REFUSED: dict[str, tuple[list[Any], str, list[int] | None, str]] = {
     "a word": (["1.5", "many", "2"], "value", None, r"t\.csv, row 3: 'y' is 'many'; a value is a number"),
     "an empty value": (["1.5", " ", "2"], "value", None, r"t\.csv, row 3: 'y' is ''; a value is a number"),
-    "a word in a list": ([[1, 2], [1, "many"]], "value", None, r"t\.csv, row 3: 'y' is '1 many'.*\n.*--as label"),
+    "a word in a list": ([[1, 2], [1, "many"]], "value", None, r"t\.csv, row 3: 'y' is '1 many'.*\n.*--task classification"),
     "not finite": (["1", "1e999"], "value", None, r"t\.csv, row 3: 'y' is 1e999, which is out of range for a 64-bit"),
     "fewer numbers": (["1 2", "3 4", "5"], "value", None, r"t\.csv, row 4: 1 numbers in 'y', and 2 were expected"),
     "a constant": (["7", "7", "8"], "value", [0, 1], r"t\.csv: 'y' is 7 everywhere in .*to predict"),
@@ -266,7 +266,7 @@ DAMAGE: dict[str, Any] = {
     "nothing": {},
     "a mean that is none": {"kind": "value", "mean": [float("nan")], "deviation": [1.0]},
     "a list": [],
-    "no names": {"kind": "label"},
+    "no names": {"task": "label"},
     "no kind": {"names": ["a", "b"]},
     "another kind": changed(OUTPUTS[0], kind="taste"),
     "one label": changed(OUTPUTS[0], names=["a"]),

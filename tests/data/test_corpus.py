@@ -182,7 +182,7 @@ def test_a_given_table_is_used(tmp_path: Path) -> None:
     assert corpus.table is table
     assert corpus.table.decode(corpus.symbols) == "abba "
     assert len(corpus.parts["test"]) == len(corpus.parts["validation"]) == 0
-    with pytest.raises(OptionError, match=r"the run's vocabulary is of kind char. Leave --symbols out"):
+    with pytest.raises(OptionError, match=r"the run's vocabulary is of kind char. Leave --tokenizer out"):
         read_corpus(tmp_path / "a.txt", symbols="byte", table=table)
 
 
@@ -288,7 +288,7 @@ def test_text_that_will_not_do_is_refused(tmp_path: Path, text: str, options: di
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"symbols": "chars"}, r"auto, char, byte, word, bpe; 'chars' was given. Did you mean 'char'\?"),
+        ({"tokenizer": "chars"}, r"auto, char, byte, word, bpe; 'chars' was given. Did you mean 'char'\?"),
         ({"documents": "paragraph"}, "file, line or blank; 'paragraph' was given"),
         ({"valid": "0.7"}, "--valid takes a share of the text from 0 to 0.5, a file, or none; got 0.7"),
         ({"test": "nan"}, "--test takes a share .*; got nan"),

@@ -29,7 +29,7 @@ def test_a_tsv_without_tabs_is_cut_by_what_parts_its_cells(delimiter: str, said:
     assert list(table.rows(("text", "label")))[1].cells == ('a fight, "they said" 1', "b")
     assert table.note == f"its cells are separated by {said}"
     assert (
-        f"text (characters) -> label, one of 2 labels (a, b); to change this: --input --output --as --read; "
+        f"text (characters) -> label, one of 2 labels (a, b); to change this: --input --output --task --input-type; "
         f"{table.note}" in (info_data(path)["description"].replace("words with character n-grams", "characters"))
     )
 

@@ -59,7 +59,7 @@ def test_answers_past_2_53_are_refused_with_the_row(form: str, first: int, tmp_p
     numbers = [first + 2 * n for n in range(ROWS)]
     path = write(tmp_path / f"t{form}", numbers, [f"text of {n}" for n in range(ROWS)])
     row = 2 if form == ".csv" else 1
-    lost = rf"row {row}: 'number' is {first}, which would become {int(float(first))}: .*\n.*--as label"
+    lost = rf"row {row}: 'number' is {first}, which would become {int(float(first))}: .*\n.*--task classification"
     with pytest.raises(DataError, match=lost):
         of(path, input="other", output="number", kind="value")
     assert of(path, input="other", output="number", kind="text").answers["number"].spelled(0) == str(first)

@@ -90,7 +90,7 @@ def test_names_of_files_that_nothing_reads_are_refused(case: str, tmp_path: Path
     with pytest.raises(DataError, match=words) as raised:
         find_input(table, choose_columns(table), None)
     assert str(raised.value).count("\n") < 3
-    assert str(raised.value).endswith("To read the names themselves: --read text.")
+    assert str(raised.value).endswith("To read the names themselves: --input-type text.")
     assert find_input(table, choose_columns(table), "text") == TextInput()
 
 
@@ -172,8 +172,8 @@ def test_files_are_no_answers(column: str, name: Callable[[int], str], tmp_path:
     ) as raised:
         info_data(path)
     assert str(raised.value).count("\n") < 3
-    for option in re.findall("--as ([a-z]+)", str(raised.value)):
-        assert "60 rows of csv" in info_data(path, TrainOptions(kind=option))["description"]
+    for option in re.findall("--task ([a-z]+)", str(raised.value)):
+        assert "60 rows of csv" in info_data(path, TrainOptions(task=option))["description"]
 
 
 def test_answers_that_look_like_files_now_and_then_are_texts(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_lists_of_names_of_files_are_refused(case: str, tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(DataError, match=r"'frames' holds lists of names of files \(\w+\), such as a/0.*\n.*several"):
         info_data(path, TrainOptions(input="frames"))
-    assert info_data(path, TrainOptions(input="frames", read="text"))["columns"]["inputs"] == ["frames"]
+    assert info_data(path, TrainOptions(input="frames", input_type="text"))["columns"]["inputs"] == ["frames"]
 
 
 @pytest.mark.parametrize(

@@ -27,17 +27,17 @@ def test_files_side_by_side_ask_for_labels(ending: str, said: str, kind: str | N
     with pytest.raises(
         DataError, match=rf"holds 48 {said} without labels, such as 0_jackson_0\.{ending}\."
     ) as raised:
-        info_data(path, TrainOptions(kind=kind))
+        info_data(path, TrainOptions(task=kind))
     assert f"A folder for each label was expected, things/one/1.{ending}" in str(raised.value)
     assert "a table of files and labels" in str(raised.value)
-    assert "--symbols" not in str(raised.value)
+    assert "--tokenizer" not in str(raised.value)
     assert str(raised.value).count("\n") < 3
 
 
 def test_the_text_in_such_a_folder_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
     path = touch(tmp_path, *(f"{number}.png" for number in range(48)))
     (path / "a.txt").write_text("some text " * 60)
-    assert "of text" in info_data(path, TrainOptions(kind="language"))["description"]
+    assert "of text" in info_data(path, TrainOptions(task="language"))["description"]
 
 
 def test_texts_beside_a_few_pictures_are_a_text(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_pictures_with_files_about_each_are_refused(
     with pytest.raises(
         DataError, match=r"holds the folders .*: images, each with an annotation file, as in"
     ) as raised:
-        info_data(tmp_path, TrainOptions(kind=kind))
+        info_data(tmp_path, TrainOptions(task=kind))
     assert "a folder for each label was expected" in str(raised.value)
     assert str(raised.value).count("\n") < 3
 

@@ -156,7 +156,7 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "beyond 64 bits": ([1, 10**400], {}, r"row 2: '1000+ …' where numbers were expected.*\nA number has about 308"),
     "beyond 64 bits in a list": ([[1], [10**400]], {}, r"row 2: '1000+ …' where numbers were expected"),
     "nothing in a list": ([[1], [None]], {}, r"row 2: a number that is not finite.*for nan: --skip-empty"),
-    "a word": ([1, "many"], {"read": "vectors"}, r"row 2: 'many' where numbers were expected.*\n.*--read text"),
+    "a word": ([1, "many"], {"input_type": "vectors"}, r"row 2: 'many' where numbers were expected.*\n.*--input-type text"),
     "a missing cell": ([[1.0], None], {}, r"row 2: 'x' is empty\. A row needs an input and a target"),
 }
 
@@ -239,7 +239,7 @@ def test_sequences_that_are_wrong_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"empty\.csv, row 62: 'id' is empty: the step has no sequence"):
         examples(empty, sequence="id")
     varying = write_steps(tmp_path / "varying.csv", "123456")
-    with pytest.raises(DataError, match=r"'label' changes within a sequence and was taken as value.*\n.*--as tags"):
+    with pytest.raises(DataError, match=r"'label' changes within a sequence and was taken as value.*\n.*--task tagging"):
         examples(varying, sequence="id", kind="value")
     with pytest.raises(DataError, match=r"'x' changes within a sequence; a sequence has one group.*\n.*--group"):
         examples(write_steps(tmp_path / "g.csv", "aaabbb"), sequence="id", group="x", input="label", output="x")
@@ -313,8 +313,8 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "another kind": changed(kind="tastes"),
     "another kind of input": changed(kind="rows"),
     "an input in words": changed(input="vectors"),
-    "an unknown input": changed(input={"kind": "tastes"}),
-    "an input without width": changed(input={"kind": "vectors"}),
+    "an unknown input": changed(input={"task": "tastes"}),
+    "an input without width": changed(input={"task": "vectors"}),
     "too few means": changed(mean=[0.0]),
     "a mean of none": changed(mean=[None, 0.0, 0.0]),
     "a mean in words": changed(mean="many"),

@@ -74,7 +74,7 @@ def test_a_file_that_was_written_anew_has_its_new_names(tmp_path: Path) -> None:
 
 def test_json_is_a_text_where_that_is_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path, SPELLINGS["lines"])
-    assert "characters of text" in info_data(path, TrainOptions(kind="language"))["description"]
+    assert "characters of text" in info_data(path, TrainOptions(task="language"))["description"]
 
 
 BAD: dict[str, tuple[str, str]] = {
@@ -83,7 +83,7 @@ BAD: dict[str, tuple[str, str]] = {
     "an array without an end": ('[{"a": 1}, {"a": 2}', r"after row 2: the array is not closed"),
     "an object without an end": ('[{"a": 1}, {"a": 2', r"row 2: invalid JSON"),
     "more after the end": ('[{"a": 1}] {"b": 2}', r"there is text after the end of its array, which is row 1"),
-    "an object over lines": ('{\n"a": 1\n}\n', r"row 1: invalid JSON .*\n.*--as language"),
+    "an object over lines": ('{\n"a": 1\n}\n', r"row 1: invalid JSON .*\n.*--task language-modeling"),
     "numbers without end": ('[{"a": ' + "1" * 5000 + "}]", r"row 1: invalid JSON\. A json file"),
     "too deep": ('[{"a": ' + "[" * 100_000 + "]", r"row 1: invalid JSON"),
     "pandas by columns": ('{"a": {"0": 1, "1": 2}}\n', r"one object of columns \(a\).*\n.*orient=\"records\""),

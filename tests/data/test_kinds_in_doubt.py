@@ -36,7 +36,7 @@ def test_an_answer_that_is_half_numbers_is_refused_with_counts(tmp_path: Path) -
         "'price' is neither mostly words nor mostly numbers: 30 numbers (row 2: '0.5'), 30 words (row 3: 'w1')"
         in said
     )
-    for option in ("--as text", "--as label", "--skip-empty"):
+    for option in ("--task seq2seq", "--task classification", "--skip-empty"):
         assert option in said
     assert said.count("\n") < 3
     assert kind_in(read_examples(path, Asked(kind="text"))) == "text"
@@ -72,6 +72,6 @@ def test_an_input_that_is_half_numbers_is_refused_with_rows(tmp_path: Path) -> N
     )
     with pytest.raises(DataError, match=words) as raised:
         read_examples(path, Asked())
-    assert "--read text" in str(raised.value)
+    assert "--input-type text" in str(raised.value)
     assert str(raised.value).count("\n") < 3
     assert kind_in(read_examples(path, Asked(read="text"))) == "label"

@@ -17,10 +17,10 @@ LABELS = np.arange(60) % 2
 SAID = "may be images, but each of their rows is read as a step; as images: "
 PICTURES: dict[str, tuple[NDArray[Any], str, str]] = {
     "floats": (DICE.random((60, 3, 12, 12)).astype(np.float32), "3 x 12 x 12", "(255 * x).astype(numpy.uint8)"),
-    "whole numbers": (DICE.integers(0, 256, (60, 3, 32, 32)), "3 x 32 x 32", "--read picture"),
-    "colours last": (DICE.integers(0, 256, (60, 9, 8, 3)) * 1.0, "9 x 8 x 3", "--read picture"),
+    "whole numbers": (DICE.integers(0, 256, (60, 3, 32, 32)), "3 x 32 x 32", "--input-type image"),
+    "colours last": (DICE.integers(0, 256, (60, 9, 8, 3)) * 1.0, "9 x 8 x 3", "--input-type image"),
     "grey floats": (DICE.random((60, 28, 28)), "28 x 28", "(255 * x).astype(numpy.uint8)"),
-    "a colour": (DICE.integers(0, 256, (60, 1, 9, 8)), "1 x 9 x 8", "--read picture"),
+    "a colour": (DICE.integers(0, 256, (60, 1, 9, 8)), "1 x 9 x 8", "--input-type image"),
     "broken numbers": (DICE.random((60, 28, 28)) * 255, "28 x 28", "numpy.rint(x).astype(numpy.uint8)"),
     "centred": (DICE.normal(size=(60, 3, 12, 12)), "3 x 12 x 12", "whole numbers from 0 to 255"),
 }
@@ -34,14 +34,14 @@ def test_arrays_like_pictures_are_told_of(case: str, tmp_path: Path) -> None:
     told = info_data(path)["description"]
     assert f"x: arrays of {sides} {SAID}" in told
     assert cure in told
-    if cure.startswith("--read"):
-        assert "x (images of " in info_data(path, TrainOptions(read="picture"))["description"]
+    if cure.startswith("--input-type"):
+        assert "x (images of " in info_data(path, TrainOptions(input_type="picture"))["description"]
     elif "astype" in cure:
         made = eval(cure, {"x": x, "numpy": np})
         np.savez(path, x=made, y=LABELS)
         assert "x (images of " in info_data(path)["description"]
     np.savez(path, x=x, y=LABELS)
-    assert SAID not in info_data(path, TrainOptions(read="vectors"))["description"]  # where it is requested
+    assert SAID not in info_data(path, TrainOptions(input_type="vectors"))["description"]  # where it is requested
 
 
 OTHERS: dict[str, NDArray[Any]] = {

@@ -121,7 +121,7 @@ def test_rows_are_of_like_length_in_both(examples: Examples) -> None:
 def test_a_batch_is_one_piece(examples: Examples) -> None:
     batch = make_pairs(examples, np.array([0, 1]))
     assert batch.cut(0, batch.steps) is batch
-    with pytest.raises(OptionError, match=r"a target text is one segment\. Leave out --gradient"):
+    with pytest.raises(OptionError, match=r"a target text is one segment\. Leave out --bptt"):
         batch.cut(0, 1)
 
 

@@ -144,7 +144,7 @@ def test_a_tenth_is_test_and_a_tenth_validation_by_seed(tmp_path: Path) -> None:
     assert parts_of(other) != parts
     assert first.description == (
         "100 rows of csv: text (words with character n-grams) -> label, one of 2 labels (even, odd); "
-        "to change this: --input --output --as --read"
+        "to change this: --input --output --task --input-type"
     )
 
 
@@ -197,7 +197,7 @@ BAD: dict[str, tuple[list[tuple[str, ...]], Asked, str]] = {
     "no answer": ([*some_rows(), ("text", "")], Asked(), r"t\.csv, row 102: 'label' is empty.*\n.*--skip-empty"),
     "no text": ([("", "a"), *some_rows()], Asked(), r"t\.csv, row 2: 'text' is empty"),
     "one value": ([("some text", "0.5")] * 90, Asked(), r"'label' is 0\.5 everywhere.*nothing to predict"),
-    "no values": (some_rows(), Asked(kind="value"), r"row 2: 'label' is 'even'; a value is a number.*\n.*--as label"),
+    "no values": (some_rows(), Asked(kind="value"), r"row 2: 'label' is 'even'; a value is a number.*\n.*--task classification"),
     "two groups": (some_rows(), Asked(output="label", group="label"), r"2 groups; training, validation and test"),
 }
 
@@ -249,7 +249,7 @@ def test_tokens_are_chosen_by_the_texts_and_come_back_from_json() -> None:
         again = tokens_from_json(tokens.to_json())
         assert again.size == tokens.size
         assert (again.encode("the Müller") == tokens.encode("the Müller")).all()
-    with pytest.raises(OptionError, match=r"--symbols takes auto, char, byte, word, bpe; 'wrod' was given. Did you"):
+    with pytest.raises(OptionError, match=r"--tokenizer takes auto, char, byte, word, bpe; 'wrod' was given. Did you"):
         learn_tokens("wrod", names)
     with pytest.raises(RunError, match="vocabulary is damaged: its words"):
         tokens_from_json({"kind": "words", "words": [1]})
@@ -396,7 +396,7 @@ def test_tags_of_strings_are_told_by_spaces_and_counted(tmp_path: Path) -> None:
         DataError, match=r"b\.csv, row 602: 3 words and 2 tags in 'tags'; each word, or step, has one"
     ):
         read_examples(bad, Asked())
-    with pytest.raises(OptionError, match="Tags belong to words: --symbols char cannot be used here"):
+    with pytest.raises(OptionError, match="Tags belong to words: --tokenizer char cannot be used here"):
         read_examples(tmp_path / "t.csv", Asked(symbols="char"))
     whole = read_examples(tmp_path / "t.csv", Asked(kind="label"))
     assert labels_of(whole, "tags").names == ("D N", "D N V")

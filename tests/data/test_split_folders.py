@@ -115,7 +115,7 @@ def test_aclimdb_has_two_labels_and_its_unlabelled_texts_are_left_out(tmp_path: 
     assert names_of(examples) == ("neg", "pos")
     assert counted(examples) == {"training": 18, "validation": 2, "test": 20}
     assert "10 files in unsup have no label and are left out" in examples.description
-    assert "as one text: --as language" in examples.description
+    assert "as one text: --task language-modeling" in examples.description
 
 
 def test_what_is_given_wins_and_folds_are_refused(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_tables_in_a_folder_are_refused_with_what_to_type(tmp_path: Path, names:
     with pytest.raises(DataError) as refused:
         check_no_tables(tmp_path, list_files(tmp_path))
     assert re.search(said, str(refused.value).replace(str(tmp_path), "F"), re.MULTILINE), refused.value
-    assert "--as language" in str(refused.value)
+    assert "--task language-modeling" in str(refused.value)
     return None
 
 
@@ -291,7 +291,7 @@ def test_splits_without_label_folders_are_no_labels(names: tuple[str, ...], tmp_
     fill_pictures(tmp_path, *names)
     with pytest.raises(
         DataError,
-        match=rf"{names[1]} and {names[0]} are named like splits.*\n.*train/cat/1\.png, .*\n.*--as label",
+        match=rf"{names[1]} and {names[0]} are named like splits.*\n.*train/cat/1\.png, .*\n.*--task classification",
     ) as raised:
         read_examples(tmp_path, Asked())
     assert str(raised.value).count("\n") < 3
@@ -308,8 +308,8 @@ def test_folders_of_texts_are_labels(tmp_path: Path) -> None:
 
     kind, said = learnt("news", "alt.atheism", "sci.space", beside="README.txt")
     assert kind != "language"
-    assert "its folders are labels; for all of it as one text: --as language" in said
-    assert look(tmp_path / "news", TrainOptions(kind="language")).text
+    assert "its folders are labels; for all of it as one text: --task language-modeling" in said
+    assert look(tmp_path / "news", TrainOptions(task="language")).text
     assert learnt("one", "a", count=90)[0] == "language"
     assert learnt("books", *(f"author{number}" for number in range(12)), count=1)[0] == "language"
     assert learnt("deep", "src/a", "src/b", "docs")[0] == "language"
@@ -329,7 +329,7 @@ def test_texts_as_long_as_books_are_documents(tmp_path: Path) -> None:
 
 def test_splits_of_texts_below_which_labels_stand_are_splits_of_a_text_too(tmp_path: Path) -> None:
     fill(tmp_path, "train/pos", "train/neg", "test/pos", "test/neg", count=10)
-    subject = resolve(tmp_path, TrainOptions(kind="language"))
+    subject = resolve(tmp_path, TrainOptions(task="language"))
     assert subject.kind == "language"
     assert {Path(path).name for path in subject.fingerprints} == {"train", "test"}
     assert "the splits are the folders train, test (override: --valid --test)" in subject.description
@@ -341,12 +341,12 @@ def test_a_split_that_is_not_read_is_said(tmp_path: Path) -> None:
     assert f"{tmp_path / 'test'} is not read, because --test is given" in said
     assert "--valid is given" not in said
     assert "is not read" not in read_examples(tmp_path, Asked()).description
-    text = resolve(tmp_path, TrainOptions(kind="language", test="none"))
+    text = resolve(tmp_path, TrainOptions(task="language", test="none"))
     assert "test is not read, because --test is given" in text.description
 
 
-@pytest.mark.parametrize(("asked", "refused"), [({}, True), ({"kind": "label"}, True), ({"kind": "language"}, False),
-                                               ({"kind": "label", "read": "text"}, False)])  # fmt: skip
+@pytest.mark.parametrize(("asked", "refused"), [({}, True), ({"task": "label"}, True), ({"task": "language"}, False),
+                                               ({"task": "label", "input_type": "text"}, False)])  # fmt: skip
 def test_tables_for_each_label_are_characters_only_where_that_is_asked_for(
     asked: dict[str, Any], refused: bool, tmp_path: Path
 ) -> None:

@@ -105,9 +105,9 @@ def test_invalid_utf_8_is_read_as_bytes_where_asked(tmp_path: Path) -> None:
         (b"", "is empty. Give a file that has text"),
         (codecs.BOM_UTF8, "is empty"),
         (codecs.BOM_UTF16_LE, "is empty"),
-        (b"\x7fELF\x02\x01\0\0", "is not text: it is a binary file.*\n.*--symbols byte"),
+        (b"\x7fELF\x02\x01\0\0", "is not text: it is a binary file.*\n.*--tokenizer byte"),
         (b"\x1f\x8b\x08\x01\x02\xff\x03\x04" * 9, "is not text: it is a gzip archive.\n.*gunzip"),
-        (b"one\ntwo\nna\xefve", r"not valid UTF-8: line 3, byte 10 .--symbols byte.*\n.*cp1252"),
+        (b"one\ntwo\nna\xefve", r"not valid UTF-8: line 3, byte 10 .--tokenizer byte.*\n.*cp1252"),
         (b"end cut \xc3", "not valid UTF-8: line 1, byte 8"),
     ],
 )

@@ -90,9 +90,9 @@ def test_a_table_of_one_column_of_text_is_known(
 @pytest.mark.parametrize("cells", [["a.mp4", "b.mp4"], ["one.txt", "two.txt"]])
 def test_one_column_of_names_of_files_is_text_only_where_that_is_asked(tmp_path: Path, cells: list[str]) -> None:
     path = write_csv(tmp_path / "t.csv", ["body"], [[cell] for cell in cells])
-    with pytest.raises(DataError, match=r"(?s)'body' holds names of files.*--as language\."):
+    with pytest.raises(DataError, match=r"(?s)'body' holds names of files.*--task language-modeling\."):
         look(path, TrainOptions())
-    assert look(path, TrainOptions(kind="language")) == Found(text=True, column="body")
+    assert look(path, TrainOptions(task="language")) == Found(text=True, column="body")
 
 
 def test_one_column_without_a_row_is_refused(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_what_is_no_text_is_refused_with_its_row(tmp_path: Path) -> None:
 
 
 def test_one_column_of_text_trains_a_language_model_that_answers_about_tables(messages: Path, tmp_path: Path) -> None:
-    training = Training(messages, out=str(tmp_path / "run"), steps=2, size=8, batch=4, threads=1)
+    training = Training(messages, out=str(tmp_path / "run"), steps=2, hidden_size=8, batch_size=4, threads=1)
     for _ in training:
         pass
     run = opened(tmp_path / "run")
@@ -133,9 +133,9 @@ def test_one_column_of_text_trains_a_language_model_that_answers_about_tables(me
 def test_one_of_several_columns_is_learnt_where_it_is_named(tmp_path: Path) -> None:
     rows = [[text, "yes" if number % 2 else "no"] for number, text in enumerate(TEXTS)]
     path = write_csv(tmp_path / "t.csv", ["text", "label"], rows)
-    assert info_data(path, TrainOptions(kind="language", input="text"))["documents"] == len(TEXTS)
+    assert info_data(path, TrainOptions(task="language", input="text"))["documents"] == len(TEXTS)
     assert info_data(path, TrainOptions(documents="row", input="text"))["documents"] == len(TEXTS)
-    assert info_data(path, TrainOptions(kind="language"))["documents"] == 1  # the file as plain text
+    assert info_data(path, TrainOptions(task="language"))["documents"] == 1  # the file as plain text
     assert "label" in info_data(path)["description"]
 
 
@@ -143,7 +143,7 @@ def test_one_of_several_columns_is_learnt_where_it_is_named(tmp_path: Path) -> N
     ("asked", "words"),
     [
         ({"documents": "line"}, "--documents line: .* each row is a document"),
-        ({"kind": "language", "input": "boby"}, "no column 'boby'. Did you mean 'body'"),
+        ({"task": "language", "input": "boby"}, "no column 'boby'. Did you mean 'body'"),
         ({"group": "body"}, "no use for --group"),
     ],
 )

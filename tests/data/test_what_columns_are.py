@@ -73,10 +73,10 @@ def test_what_was_taken_is_said_with_the_option_and_the_option_wins(tmp_path: Pa
     rows = [f"some words {n}x,{n % 30}" for n in range(300)]
     named = csv(tmp_path / "a.csv", "text,label", [f"some words {n}x,{3 * (n % 30)}" for n in range(300)])
     filled, gaps = csv(tmp_path / "b.csv", "text,y", rows), csv(tmp_path / "c.csv", "text,y", [f"{r}0" for r in rows])
-    said = "whole numbers are taken as labels because of the column's name; for amounts: --as value"
+    said = "whole numbers are taken as labels because of the column's name; for amounts: --task regression"
     assert said in of(named).description
-    assert "y: whole numbers are taken as labels; for amounts: --as value" in of(filled).description
-    assert "y: whole numbers are taken as amounts; for labels: --as label" in of(gaps).description
+    assert "y: whole numbers are taken as labels; for amounts: --task regression" in of(filled).description
+    assert "y: whole numbers are taken as amounts; for labels: --task classification" in of(gaps).description
     assert kind_in(of(named, kind="value")) == "value"
     assert kind_in(of(gaps, kind="label")) == "label"
     assert "taken as" not in of(gaps, kind="label").description
@@ -107,7 +107,7 @@ def test_labels_of_one_column_or_one_hot_are_read_as_such(tmp_path: Path) -> Non
         assert found.answers["y"].output == LabelOutput(tuple("0123456789")), name
         assert found.answers["y"].of(np.arange(100)).tolist() == y.tolist(), name
     assert kind_in(of(tmp_path / "hot.npz", kind="value")) == "value"
-    assert "rows with a single 1 are taken as labels by number; for numbers: --as value" in found.description
+    assert "rows with a single 1 are taken as labels by number; for numbers: --task regression" in found.description
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y[:, None])
     assert kind_in(of(tmp_path / "x.npy")) == "label"
@@ -126,9 +126,9 @@ def test_more_kinds_than_labels_may_be_are_told_of(tmp_path: Path) -> None:
 
 CALLED: dict[str, tuple[str, Callable[[int], str], int, str, str]] = {
     "as many words as the text": ("category", lambda n: f"kind number {n % 60}", 100, "label",
-                                  "are taken as labels; for tags: --as tags"),
+                                  "are taken as labels; for tags: --task tagging"),
     "the same under another name": ("remark", lambda n: f"kind number {n % 60}", 100, "tags",
-                                    "are taken as tags; for labels: --as label"),
+                                    "are taken as tags; for labels: --task classification"),
     "few rows a kind": ("label", lambda n: f"kind{n % 60}", 100, "label",
                         "60 different cells in 100 rows are taken as labels because of the column's name; for"),
     "a thousand kinds": ("label", lambda n: f"k{n % 1000}", 1500, "label", "1,000 different cells in 1,500 rows"),
@@ -136,7 +136,7 @@ CALLED: dict[str, tuple[str, Callable[[int], str], int, str, str]] = {
                                "more than 1,000 different cells are taken as amounts, not labels; for labels"),
     "3,000 kinds": ("label", lambda n: f"k{n}", 3000, "text", "more than 1,000 different cells are taken as texts"),
     "a text in each row": ("label", lambda n: f"a caption of its own {n}x", 100, "text",
-                           "are rarely repeated are taken as texts; for labels: --as label"),
+                           "are rarely repeated are taken as texts; for labels: --task classification"),
     "enough rows a kind": ("label", lambda n: f"kind{n % 50}", 100, "label", ""),
     "decimals": ("label", lambda n: f"{n}.5", 1200, "value", ""),
     "prices": ("price", lambda n: str(n), 1200, "value", ""),
@@ -267,7 +267,7 @@ NEARLY = {
         "7" * 60_000,
         r"row 7: 'y' is '7{40} …', where .*\nA number has about 308 digits before its point",
     ),
-    "a word": ("unknown", r"row 7: 'y' is 'unknown'.*\n.*\nIf the column holds names or texts: --as label, or "),
+    "a word": ("unknown", r"row 7: 'y' is 'unknown'.*\n.*\nIf the column holds names or texts: --task classification, or "),
 }
 
 
@@ -453,7 +453,7 @@ def test_characters_of_a_date_are_not_read(tmp_path: Path) -> None:
     path = csv(tmp_path / "t.csv", "date,sales", days(100, lambda n: str(n * 1.5)))
     with pytest.raises(DataError, match=r"'date' holds dates.*Forecasts.*\n.*not supported yet") as raised:
         of(path)
-    assert "--read text" in str(raised.value)
+    assert "--input-type text" in str(raised.value)
     assert str(raised.value).count("\n") < 3
     assert kind_in(of(path, read="text")) == "value"
     many = csv(tmp_path / "m.csv", "date,day,sales", days(100, lambda n: f"{n % 7},{n * 1.5}"))
@@ -647,7 +647,7 @@ def test_labels_that_would_be_one_number_stay_labels(case: str, tmp_path: Path) 
             in found.description
         )
     if case == "amounts":
-        assert "numbers with decimals are taken as amounts; for labels: --as label" in found.description
+        assert "numbers with decimals are taken as amounts; for labels: --task classification" in found.description
 
 
 def test_writers_in_folders_below_labels_of_texts_are_told_of(tmp_path: Path) -> None:
@@ -736,7 +736,7 @@ def test_nothing_but_numbers_that_are_dates_is_not_read(tmp_path: Path) -> None:
     path = csv(tmp_path / "t.csv", "date,v", [f"{compact(n)},{n * 1.5}" for n in range(60)])
     with pytest.raises(DataError, match=r"'date' holds dates, of which only their numbers") as raised:
         of(path)
-    assert str(raised.value).endswith("--read vectors")
+    assert str(raised.value).endswith("--input-type vectors")
     assert str(raised.value).count("\n") < 3
     assert kind_in(of(path, read="vectors")) == "value"
 
@@ -744,7 +744,7 @@ def test_nothing_but_numbers_that_are_dates_is_not_read(tmp_path: Path) -> None:
 SORTED = {
     "numbers": (
         [f"{n}.5" for n in range(300)],
-        r"is mostly numbers, such as .*\n.*row 2: 'word 0 of it'.*\n.*--read text",
+        r"is mostly numbers, such as .*\n.*row 2: 'word 0 of it'.*\n.*--input-type text",
     ),
     "dates": ([f"2024-{n % 12 + 1:02}-{n % 28 + 1:02}" for n in range(300)], "holds dates"),
     "files": ([f"films/{n}.mp4" for n in range(300)], "videos"),

@@ -55,7 +55,7 @@ class LabelTraining:
             stem = Dropout(NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5)), 0.2)
             heads = {"label": Head(8, LABELS)}
             model = Answering(BagInlet(20, 6), stem, encoder(6, 8), POOLS["mean"](8, 8), heads)
-        settings = TrainOptions(steps=30, size=8, batch=ROWS, window=8, rate=0.02)
+        settings = TrainOptions(steps=30, hidden_size=8, batch_size=ROWS, window=8, learning_rate=0.02)
         self.plan = plan_steps(settings, Task(20, 1000, 8.0), "cpu", 1)
         self.learner = Learner(model, Optimiser(model, self.plan), model.start(ROWS))
         self.batches = Drawn()

@@ -137,7 +137,7 @@ def test_two_readings_of_a_row_are_to_say_the_same(dropout: float) -> None:
 def test_whole_rows_have_no_answer_on_the_way() -> None:
     model = make(both=True)
     assert not model.streams
-    with pytest.raises(OptionError, match=r"makes no prediction before the end of a row\.\n.*--direction ahead"):
+    with pytest.raises(OptionError, match=r"makes no prediction before the end of a row\.\n.*--direction causal"):
         model.step(torch.tensor([[3]]), model.start(1))
     with pytest.raises(OptionError, match="bidirectional"):
         model.unroll(torch.tensor([[[3]]]), model.start(1))

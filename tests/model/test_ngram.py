@@ -170,7 +170,7 @@ def test_damaged_counts_are_refused() -> None:
         ({name: tensor for name, tensor in tensors.items() if name != "level1.counts"}, facts),
         (tensors, {**facts, "order": 4}),
         (tensors, {**facts, "order": 0}),
-        (tensors, {**facts, "symbols": 2}),
+        (tensors, {**facts, "tokenizer": 2}),
         (tensors, {**facts, "border": 7}),
         (tensors, {**facts, "smoothing": "kneser"}),
         (tensors, {}),

@@ -34,7 +34,7 @@ def texts() -> Texts:
 
 def make(model: str = "gru", reader: str = "additive", **how: Any) -> Writer:
     torch.manual_seed(0)
-    how = {"embed": 6, "size": 8, **how}
+    how = {"embedding_size": 6, "hidden_size": 8, **how}
     return build_writer(BagInlet(20, how["embed"]), model, reader, 11, **how).double()
 
 

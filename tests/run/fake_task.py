@@ -140,6 +140,6 @@ def backward(loss: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
 
 def plan_of(steps: int, every: int, **changes: Any) -> Plan:
     """A plan of this number of updates; a report, a validation and a checkpoint after every given number."""
-    plan = plan_steps(TrainOptions(steps=steps, size=8), Task(10, 1_000, 1_000.0), "cpu", 1)
+    plan = plan_steps(TrainOptions(steps=steps, hidden_size=8), Task(10, 1_000, 1_000.0), "cpu", 1)
     times = dict.fromkeys(("report_every", "validate_every", "save_every"), every)
     return dataclasses.replace(plan, **times | changes)

@@ -33,7 +33,7 @@ from unrolled.tasks.prediction.evaluation import confusion_lines
 from unrolled.tasks.prediction.summary import AnswerVerdict
 from unrolled.tasks.requests import TOGETHER, gathered
 
-SMALL: dict[str, Any] = {"steps": 30, "size": 16, "batch": 16, "threads": 1}
+SMALL: dict[str, Any] = {"steps": 30, "hidden_size": 16, "batch_size": 16, "threads": 1}
 
 
 def write_rows(path: Path, count: int = 400, seed: int = 0) -> Path:
@@ -142,12 +142,12 @@ def test_a_recorded_plan_gives_the_same_bytes(trained: Training, table: Path, tm
 
 
 def test_another_runs_weights_are_a_start(trained: Training, table: Path, tmp_path: Path) -> None:
-    training = Training(table, out=str(tmp_path / "run"), from_run=str(trained.folder), **SMALL | {"steps": 1})
+    training = Training(table, out=str(tmp_path / "run"), init_from=str(trained.folder), **SMALL | {"steps": 1})
     reports = list(training)
     assert reports[0].validation is not None
     assert reports[0].validation < 0.4, "it begins where the other ended"
-    with pytest.raises(OptionError, match=r"starts from a model of --direction as planned;\n--direction ahead"):
-        Training(table, from_run=str(trained.folder), direction="ahead", steps=1)
+    with pytest.raises(OptionError, match=r"starts from a model of --direction as planned;\n--direction causal"):
+        Training(table, init_from=str(trained.folder), direction="ahead", steps=1)
 
 
 @pytest.mark.slow
@@ -155,7 +155,7 @@ def test_another_runs_weights_are_a_start(trained: Training, table: Path, tmp_pa
 def test_minutes_end_early_where_rows_were_read_often_enough(table: Path, tmp_path: Path) -> None:
     started = time.monotonic()
     budget: dict[str, Any] = {"minutes": 0.15, "started": started}
-    training = finish(Training(table, out=str(tmp_path / "run"), output="kind", size=16, **budget))
+    training = finish(Training(table, out=str(tmp_path / "run"), output="kind", hidden_size=16, **budget))
     assert time.monotonic() - started < 9 + 3
     assert isinstance(training.verdict, AnswerVerdict)
     assert training.run.read_plans()[-1]["steps"] == training.learner.step <= training.run.read_plans()[0]["most"]
@@ -208,8 +208,8 @@ def test_what_is_not_trained_is_a_run_like_any_other(
     assert run.info()["parameters"] == 0
     with pytest.raises(RunError, match=f"is a {how} {name}: it cannot be trained further"):
         Training.resume(tmp_path / "run")
-    with pytest.raises(OptionError, match=rf"The {name} has no --size: it is {how}, not trained"):
-        Training(table, model=model, size=8)
+    with pytest.raises(OptionError, match=rf"The {name} has no --hidden-size: it is {how}, not trained"):
+        Training(table, model=model, hidden_size=8)
     assert Training(table, model=model, output="kind", threads=1, out=str(tmp_path / "one")).run.facts["threads"] == 1
     with pytest.raises(RunError, match=rf"predicts only at the end of a row: it is {model}, which needs whole rows"):
         list(run.predict("a", every=True))
@@ -260,9 +260,9 @@ def test_ngrams_are_counted_for_labels_of_texts_alone(tmp_path: Path) -> None:
     for output, kind, what in (("price", None, "value"), ("tags", "labels", "labels")):
         words = rf"the n-gram predicts one label per text\. Requested for .*mixed\.csv: '{output}' \({what}\), from"
         with pytest.raises(OptionError, match=words):
-            Training(path, input="text", output=output, kind=kind, model="ngram")
+            Training(path, input="text", output=output, task=kind, model="ngram")
     with pytest.raises(OptionError, match=r"'text' \(label\), from 1 number per step"):
-        Training(path, input="price", output="text", kind="label", model="lstm+ngram", steps=1)
+        Training(path, input="price", output="text", task="label", model="lstm+ngram", steps=1)
 
 
 def test_a_run_from_before_there_were_ngrams_ends_with_them(table: Path, tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_a_run_from_before_there_were_ngrams_ends_with_them(table: Path, tmp_pat
 
 
 def test_several_outputs_are_several_heads(table: Path, tmp_path: Path) -> None:
-    asked: dict[str, Any] = {"input": "name", "output": "kind,first", "balance": True, "pool": "mean"}
+    asked: dict[str, Any] = {"input": "name", "output": "kind,first", "class_weights": True, "pool": "mean"}
     training = finish(Training(table, out=str(tmp_path / "run"), **asked, **SMALL))
     verdict = training.verdict
     assert isinstance(verdict, AnswerVerdict)
@@ -289,7 +289,7 @@ def test_several_outputs_are_several_heads(table: Path, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def streaming(table: Path) -> Path:
-    settings = SMALL | {"direction": "ahead", "pool": "last", "gradient": "truncated:k1=4,k2=8", "model": "gru"}
+    settings = SMALL | {"direction": "ahead", "pool": "last", "bptt": "truncated:k1=4,k2=8", "model": "gru"}
     return finish(Training(table, out=str(table.parent / "ahead"), output="kind", **settings)).folder
 
 
@@ -305,16 +305,16 @@ def test_what_reads_ahead_answers_at_every_step(streaming: Path) -> None:
 
 def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
     refused: list[tuple[dict[str, Any], str]] = [
-        ({"pool": "last"}, r"--pool last needs --direction ahead: .*\n.*Add --direction ahead"),
-        ({"gradient": "truncated:k1=4"}, r"a bidirectional encoder needs whole rows\.\n.*--direction ahead"),
+        ({"pool": "last"}, r"--pool last needs --direction causal: .*\n.*Add --direction causal"),
+        ({"bptt": "truncated:k1=4"}, r"a bidirectional encoder needs whole rows\.\n.*--direction causal"),
         ({"documents": "line"}, r"is a table, which has no use for --documents"),
         ({"window": 9}, r"is a table, which has no use for --window"),
         ({"model": "lstm+ngram+ngram"}, r"lstm\+linear or lstm\+linear\+ngram\. Got 'lstm\+ngram\+ngram'"),
         ({"model": "linear+ngram"}, r"An ensemble has one trained model and the n-gram"),
         ({"model": "linear:size=3"}, r"linear model takes no options and is not stacked"),
         ({"model": "gru+lstm"}, r"An ensemble has one trained model and the n-gram"),
-        ({"reader": "dot"}, r"Requested for .*names\.csv: 'kind' \(label\)\.\nLeave it out, or .*: --as text"),
-        ({"kind": "prose"}, r"--as is one of language, label, labels, tags, value, text; got 'prose'"),
+        ({"attention": "dot"}, r"Requested for .*names\.csv: 'kind' \(label\)\.\nLeave it out, or .*: --task seq2seq"),
+        ({"task": "prose"}, r"--task is one of language, label, labels, tags, value, text; got 'prose'"),
     ]
     for asked, words in refused:
         with pytest.raises(OptionError, match=words):
@@ -325,7 +325,7 @@ def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
         Training(text, steps=1, pool="mean")
     with pytest.raises(OptionError, match=r"text\.txt is a text, and the linear model needs a table"):
         Training(text, model="lstm+linear", steps=1)
-    as_text = Training(table, kind="language", steps=1, out=str(table.parent / "as-text"))
+    as_text = Training(table, task="language", steps=1, out=str(table.parent / "as-text"))
     assert as_text.run.facts["kind"] == "language"
 
 
@@ -540,7 +540,7 @@ def test_folds_count_what_was_asked_and_no_other(table: Path, tmp_path: Path) ->
         ({"folds": 3}, r"begun with --folds 2; now it is --folds 3"),
         ({"seed": 1}, r"begun with --seed 0; now it is --seed 1"),
         ({"group": "who"}, r"begun with no --group; now it is --group who"),
-        ({"balance": True}, r"begun with no --balance; now it is --balance"),
+        ({"class_weights": True}, r"begun with no --balance; now it is --balance"),
     ]
     for asked, words in changed:
         with pytest.raises(RunError, match=words):
@@ -564,8 +564,8 @@ def test_folds_that_cannot_be_are_refused(table: Path) -> None:
     for asked, words in refused:
         with pytest.raises(OptionError, match=words):
             TrainOptions(**asked).check()
-    with pytest.raises(OptionError, match="leave out --plan and --from"):
-        Folds(table, TrainOptions(folds=2, from_run="x"), "t")
+    with pytest.raises(OptionError, match="leave out --plan and --init-from"):
+        Folds(table, TrainOptions(folds=2, init_from="x"), "t")
     with pytest.raises(DataError, match=r"holds 2 groups: too few for 3 folds"):
         Training(table, folds=3, fold=1, output="kind", group="first", steps=1)
 
@@ -667,7 +667,7 @@ def test_a_label_that_the_run_started_from_lacks_gets_a_new_head(
     more = tmp_path / "more.csv"
     more.write_text(table.read_text() + "bamaski,north,0\nbulaski,north,0\n" * 5)
     settings = SMALL | {"steps": 2}
-    training = Training(more, out=str(tmp_path / "run"), from_run=str(trained.folder), balance=True, **settings)
+    training = Training(more, out=str(tmp_path / "run"), init_from=str(trained.folder), class_weights=True, **settings)
     assert "north" in training.description and "always wrong" not in training.description
     verdict = finish(training).verdict
     assert isinstance(verdict, AnswerVerdict)
@@ -705,10 +705,10 @@ def test_a_run_of_an_older_version_answers_as_it_did(older: Path) -> None:
 
 
 def test_an_older_run_is_a_start_and_goes_on(older: Path, tmp_path: Path) -> None:
-    settings = SMALL | {"steps": 1, "size": 4}
-    training = Training(older.parent / "names.csv", from_run=str(older), out=str(tmp_path / "run"), **settings)
+    settings = SMALL | {"steps": 1, "hidden_size": 4}
+    training = Training(older.parent / "names.csv", init_from=str(older), out=str(tmp_path / "run"), **settings)
     finish(training)
-    assert training.run.read_symbols()["outputs"] == {"kind": {"kind": "label", "names": ["east", "west"]}}
+    assert training.run.read_symbols()["outputs"] == {"task": {"kind": "label", "names": ["east", "west"]}}
     assert next(unrolled.load(tmp_path / "run").predict(["bakski"])).labels["kind"]
 
 

@@ -17,7 +17,7 @@ from unrolled.run import Training
 from unrolled.training.checkpoint import load_newest, load_tensors
 from unrolled.training.statistics import READ
 
-ASKED: dict[str, Any] = {"model": "lstm", "size": 8, "steps": 6, "batch": 8, "threads": 1, "dropout": 0.2}
+ASKED: dict[str, Any] = {"model": "lstm", "hidden_size": 8, "steps": 6, "batch_size": 8, "threads": 1, "dropout": 0.2}
 
 
 def normed(names: str, input_size: int, size: int, depth: int, dropout: float) -> NormedConvolution:
@@ -83,7 +83,7 @@ def test_a_row_is_predicted_the_same_in_any_batch(table: Path, tmp_path: Path) -
 def test_frozen_layers_keep_their_statistics(table: Path, tmp_path: Path) -> None:
     source = finish(Training(table, out=str(tmp_path / "source"), **ASKED)).folder
     best, _ = load_tensors(source / "model.safetensors")
-    training = Training(table, out=str(tmp_path / "run"), from_run=str(source), freeze="encoder", **ASKED)
+    training = Training(table, out=str(tmp_path / "run"), init_from=str(source), freeze="encoder", **ASKED)
     finish(training)
     averaged = training.learner.optimiser.averaged
     loaded = opened(tmp_path / "run").net

@@ -21,7 +21,7 @@ from unrolled.run import Training
 from unrolled.rundir.folder import RunFolder
 
 OLDER = Path(__file__).parent / "older"
-TINY: dict[str, Any] = {"size": 4, "batch": 4, "threads": 1, "steps": 3}
+TINY: dict[str, Any] = {"hidden_size": 4, "batch_size": 4, "threads": 1, "steps": 3}
 ANSWERED_FROM = (
     "run.json",
     "plan.jsonl",

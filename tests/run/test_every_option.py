@@ -26,18 +26,18 @@ from unrolled.threads import torch_threads
 from unrolled.training.loop import Learner, update
 from unrolled.training.optimiser import Optimiser
 
-TINY: dict[str, Any] = {"steps": 3, "size": 8, "depth": 1, "batch": 6, "threads": 1, "model": "lstm"}
+TINY: dict[str, Any] = {"steps": 3, "hidden_size": 8, "layers": 1, "batch_size": 6, "threads": 1, "model": "lstm"}
 WORDS = ["a", "lamp", "in", "the", "hall", "was", "warm", "and", "every", "door", "stood", "open", "to", "rain"]
 
 VALUES: dict[str, list[Any]] = {
     "model": ["gru"],
-    "symbols": ["byte", "word"],
-    "size": [12],
-    "depth": [2],
-    "batch": [5],
-    "rate": [0.5],
+    "tokenizer": ["byte", "word"],
+    "hidden_size": [12],
+    "layers": [2],
+    "batch_size": [5],
+    "learning_rate": [0.5],
     "dropout": [0.5],
-    "gradient": ["truncated:k1=3"],
+    "bptt": ["truncated:k1=3"],
     "seed": [7],
     "valid": ["0.3"],
     "test": ["none"],
@@ -48,20 +48,20 @@ VALUES: dict[str, list[Any]] = {
     "output": ["more"],
     "group": ["who"],
     "folds": [3],
-    "read": ["label", "text", "vectors", "picture"],
+    "input_type": ["label", "text", "vectors", "picture"],
     "sequence": ["who"],
-    "inlet": ["plain", "conv", "patches"],
+    "stem": ["plain", "conv", "patches"],
     "augment": ["no", "yes"],
     "shuffle": [True],
     "rows": [40],
     "pool": ["mean", "last"],
     "direction": ["ahead"],
-    "balance": [True],
-    "reader": ["dot"],
-    "kind": ["label", "labels", "tags", "value", "text", "language"],
+    "class_weights": [True],
+    "attention": ["dot"],
+    "task": ["label", "labels", "tags", "value", "text", "language"],
 }
 """Values of each option that are not the default. A value may have no effect for some kinds of input, not for all."""
-WITH: dict[str, dict[str, Any]] = {"folds": {"fold": 2}, "window": {"batch": 2}}
+WITH: dict[str, dict[str, Any]] = {"folds": {"fold": 2}, "window": {"batch_size": 2}}
 """Options that have to be given together with it."""
 ELSEWHERE = {
     "minutes", "steps", "out", "threads", "device", "from_run", "freeze", "plan", "fold",
@@ -136,12 +136,12 @@ def pictures(folder: Path) -> Path:
 
 
 BY_ITSELF: dict[str, dict[str, str]] = {
-    "text": {"kind": "language"},
-    "label of texts": {"kind": "label", "read": "text", "symbols": "word"},
-    "tags of words": {"kind": "tags", "read": "text", "symbols": "word"},
-    "number of numbers": {"kind": "value", "read": "vectors"},
-    "text about texts": {"kind": "text", "read": "text", "symbols": "word"},
-    "label of pictures": {"kind": "label", "read": "picture", "inlet": "conv", "augment": "yes"},
+    "text": {"task": "language"},
+    "label of texts": {"task": "label", "input_type": "text", "tokenizer": "word"},
+    "tags of words": {"task": "tags", "input_type": "text", "tokenizer": "word"},
+    "number of numbers": {"task": "value", "input_type": "vectors"},
+    "text about texts": {"task": "text", "input_type": "text", "tokenizer": "word"},
+    "label of pictures": {"task": "label", "input_type": "picture", "stem": "conv", "augment": "yes"},
 }
 """The values that are detected for each: giving them explicitly changes nothing."""
 TASKS: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
@@ -237,7 +237,7 @@ def test_a_pool_is_of_whole_rows(files: dict[str, Path]) -> None:
 
 
 def test_only_what_answers_about_rows_keeps_an_encoder_as_it_was() -> None:
-    options = TrainOptions(from_run="run", freeze="encoder")
+    options = TrainOptions(init_from="run", freeze="encoder")
     refused = {settings for settings in TASK_SETTINGS.values() if "freeze" in options.refused_by(settings)}
     assert refused == {LanguageSettings, WritingSettings}
 

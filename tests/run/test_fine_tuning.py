@@ -18,7 +18,7 @@ from unrolled.model.language import LanguageModel
 from unrolled.model.weights import by_component, load_components, named_tensors
 from unrolled.run import Training
 
-TINY: dict[str, Any] = {"steps": 2, "batch": 8, "threads": 1, "model": "lstm"}
+TINY: dict[str, Any] = {"steps": 2, "batch_size": 8, "threads": 1, "model": "lstm"}
 WORDS = ("good", "fine", "bad", "dull")
 READING = ("embedding", "stem", "encoder")
 
@@ -46,11 +46,11 @@ def finish(training: Training) -> Training:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on the labels yes and no, whose weights differ from those of any other run."""
     folder = tmp_path_factory.mktemp("source")
-    return finish(Training(write_films(folder), out=str(folder / "run"), size=8, seed=5, **TINY)).folder
+    return finish(Training(write_films(folder), out=str(folder / "run"), hidden_size=8, seed=5, **TINY)).folder
 
 
 def start(path: Path, source: Path, **asked: Any) -> Training:
-    return Training(path, from_run=str(source), **TINY | {"out": str(path.parent / "run")} | asked)
+    return Training(path, init_from=str(source), **TINY | {"out": str(path.parent / "run")} | asked)
 
 
 def best_of(run: Path) -> dict[str, dict[str, Tensor]]:
@@ -85,9 +85,9 @@ OUTPUTS: dict[str, tuple[str, Callable[[int], str], dict[str, Any], str]] = {
     "as many other labels": ("text,label", lambda n: WORDS[n % 2], {}, "head 'label' (other labels)"),
     "one label more": ("text,label", lambda n: ("yes", "no", "maybe")[n % 3], {}, "head 'label' (other labels)"),
     "another column": ("review,mood", lambda n: WORDS[n % 4], {}, "head 'mood' (a new output)"),
-    "numbers": ("text,label", lambda n: f"{n % 7}.5", {"kind": "value"}, "head 'label' (label before, value now)"),
+    "numbers": ("text,label", lambda n: f"{n % 7}.5", {"task": "value"}, "head 'label' (label before, value now)"),
     "any labels": (
-        "text,label", lambda n: ("a|b", "b|c")[n % 2], {"kind": "labels"}, "head 'label' (label before, labels now)",
+        "text,label", lambda n: ("a|b", "b|c")[n % 2], {"task": "labels"}, "head 'label' (label before, labels now)",
     ),
 }  # fmt: skip
 
@@ -126,13 +126,13 @@ def test_another_pool_is_new(source: Path, tmp_path: Path) -> None:
 
 def test_tags_read_words_of_their_own_through_the_same_encoder(source: Path, tmp_path: Path) -> None:
     table = write(tmp_path / "t.csv", "text,tags", lambda n: f"a {WORDS[n % 4]} film,D {'XY'[n % 2]} N")
-    training = start(table, source, kind="tags")
+    training = start(table, source, task="tags")
     assert {"encoder"} <= loaded(training, best_of(source)) <= {"encoder", "pool"}
     assert "embedding (another input), stem (another input), head 'tags' (a new output)" in note_of(training)
     with pytest.raises(
         OptionError, match=r"--freeze encoder keeps .*; these components do not fit here: embedding \("
     ):
-        start(table, source, kind="tags", freeze="encoder")
+        start(table, source, task="tags", freeze="encoder")
 
 
 def test_a_frozen_encoder_learns_a_new_label_set(source: Path, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_frozen_encoder_learns_a_new_label_set(source: Path, tmp_path: Path) -
 def test_other_columns_of_numbers_are_read_anew_by_the_same_encoder(tmp_path: Path) -> None:
     three = write(tmp_path / "three.csv", "a,b,c,label", lambda n: f"{n % 7},{n % 3},{n % 5},{'yn'[n % 2]}")
     two = write(tmp_path / "two.csv", "a,b,label", lambda n: f"{n % 7},{n % 3},{'yn'[n % 2]}")
-    run = finish(Training(three, out=str(tmp_path / "three"), size=8, **TINY)).folder
+    run = finish(Training(three, out=str(tmp_path / "three"), hidden_size=8, **TINY)).folder
     training = start(two, run)
     assert loaded(training, best_of(run)) >= {"encoder", "head 'label'"}
     assert "2 numbers per step" in training.description
@@ -169,12 +169,12 @@ def test_columns_that_are_named_are_read(source: Path, tmp_path: Path) -> None:
 
 def test_texts_and_labels_start_from_each_other(tmp_path: Path) -> None:
     pairs = write(tmp_path / "pairs.csv", "text,caption", lambda n: f"{text(n)},ein {WORDS[n % 4]}er film {n}")
-    asked: dict[str, Any] = {"size": 16, "symbols": "char"}
-    written = finish(Training(pairs, out=str(tmp_path / "written"), kind="text", **TINY | asked)).folder
+    asked: dict[str, Any] = {"hidden_size": 16, "tokenizer": "char"}
+    written = finish(Training(pairs, out=str(tmp_path / "written"), task="text", **TINY | asked)).folder
     labels = start(write_films(tmp_path), written)
     assert "embedding, stem, encoder; newly initialized: pool, head 'label' (a new output)" in note_of(labels)
     finish(labels)
-    again = start(pairs, labels.folder, kind="text", out=str(tmp_path / "again"))
+    again = start(pairs, labels.folder, task="text", out=str(tmp_path / "again"))
     assert "embedding, stem, encoder; newly initialized: decoder (a new output)" in note_of(again)
 
 
@@ -182,19 +182,19 @@ def test_a_run_none_of_which_fits_is_refused(source: Path, tmp_path: Path) -> No
     pairs = write(tmp_path / "pairs.csv", "text,caption", lambda n: f"{text(n)},ein {WORDS[n % 4]}er film {n}")
     with pytest.raises(
         OptionError,
-        match=r"--from .*: no component of that run fits; this training needs decoder \(a new output\), embedding "
-        r"\(of .*\nName another run, or leave out --from",
+        match=r"--init-from .*: no component of that run fits; this training needs decoder \(a new output\), embedding "
+        r"\(of .*\nName another run, or leave out --init-from",
     ):
-        start(pairs, source, kind="text")
+        start(pairs, source, task="text")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_column_of_another_kind_is_said_with_what_settles_it(tmp_path: Path) -> None:
     numbers = write(tmp_path / "n.csv", "text,label", lambda n: f"{text(n)},{n % 7}.5")
-    run = finish(Training(numbers, out=str(tmp_path / "numbers"), kind="value", size=8, **TINY)).folder
-    with pytest.raises(DataError, match=r"'label' is 'yes'; a value is a number[\s\S]*--as label"):
+    run = finish(Training(numbers, out=str(tmp_path / "numbers"), task="value", hidden_size=8, **TINY)).folder
+    with pytest.raises(DataError, match=r"'label' is 'yes'; a value is a number[\s\S]*--task classification"):
         start(write_films(tmp_path), run)
-    training = start(write_films(tmp_path), run, kind="label")
+    training = start(write_films(tmp_path), run, task="label")
     assert note_of(training).endswith("head 'label' (value before, label now).")
 
 

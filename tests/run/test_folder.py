@@ -174,7 +174,7 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_any_kind_is_opened_where_any_will_do(tmp_path: Path) -> None:
-    RunFolder.create(tmp_path / "a", {**FACTS, "kind": "label"})
+    RunFolder.create(tmp_path / "a", {**FACTS, "task": "label"})
     assert RunFolder.open(tmp_path / "a", kinds=None).facts["kind"] == "label"
 
 
@@ -203,7 +203,7 @@ def test_a_lock_taken_sweeps_up_what_a_kill_left(run: RunFolder) -> None:
 def test_reports_samples_and_plans_are_cut_behind_a_step(run: RunFolder) -> None:
     texts = {10: "at first\n\n--- step 5\n", 20: "", 30: " then\r\n"}
     for step, text in texts.items():
-        run.append_plan(step, {"rate": step / 10})
+        run.append_plan(step, {"learning_rate": step / 10})
         run.append_report(step, {"loss": float("nan")})
         run.append_sample(step, text)
     for name in ("log.jsonl", "samples.txt"):
@@ -232,7 +232,7 @@ def test_cutting_is_no_change_where_nothing_is_behind_the_step(run: RunFolder) -
 
 
 def test_symbols_and_the_model_come_back(tmp_path: Path) -> None:
-    table: dict[str, Any] = {"kind": "char", "symbols": ["", "a", "–"]}
+    table: dict[str, Any] = {"task": "char", "tokenizer": ["", "a", "–"]}
     run = RunFolder.create(tmp_path / "a", FACTS, lambda folder: RunFolder(folder, {}).write_symbols(table))
     run.write_model({"weight": torch.ones(2)}, {"step": 5})
     assert run.read_symbols() == table

@@ -21,7 +21,7 @@ from unrolled.run import info_data, runs
 from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.generation import Choice
 
-SMALL: dict[str, Any] = {"steps": 4, "size": 8, "batch": 4, "threads": 1, "model": "lstm"}
+SMALL: dict[str, Any] = {"steps": 4, "hidden_size": 8, "batch_size": 4, "threads": 1, "model": "lstm"}
 library: Any = unrolled  # called with what its types forbid
 library_info: Any = info_data
 library_runs: Any = runs
@@ -65,7 +65,7 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
         r"steps takes a whole number or None; got 2\.5",
     ),
     "yes for True": (
-        lambda here: library.train(here / "reviews.csv", balance="yes"),
+        lambda here: library.train(here / "reviews.csv", class_weights="yes"),
         OptionError,
         r"balance takes True or False; got 'yes'",
     ),
@@ -152,7 +152,7 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
 
 
 def test_the_command_that_trains_longer_can_be_typed(here: Path) -> None:
-    asked = f"unroll train {here / 'poems.txt'} --steps 12 --model lstm --size 8 --batch 4 --threads 1"
+    asked = f"unroll train {here / 'poems.txt'} --steps 12 --model lstm --hidden-size 8 --batch-size 4 --threads 1"
     assert poems(here).facts["scores"]["advice"] == f"Next: train longer: {asked}"
 
 

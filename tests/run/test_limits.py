@@ -31,7 +31,7 @@ from unrolled.tasks.prediction.rows import AT_ONCE, answer_rows
 from unrolled.tasks.prediction.summary import judge_alone, weigh
 from unrolled.training.plan import GRACE, Clock
 
-SMALL: dict[str, Any] = {"size": 16, "batch": 16, "threads": 1}
+SMALL: dict[str, Any] = {"hidden_size": 16, "batch_size": 16, "threads": 1}
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_labels_of_many_kinds_take_less_than_a_gigabyte(rows: int, kinds: int, t
     table.write_text("text,label\n" + "".join(
         f"w{n * 7919 % 613} w{n % 89} k{n % 97} {n % kinds},l{n % kinds}\n" for n in range(rows)
     ))  # fmt: skip
-    command = [sys.executable, "-m", "unrolled", "train", str(table), "--as", "label", "--minutes", "0.3"]
+    command = [sys.executable, "-m", "unrolled", "train", str(table), "--task", "classification", "--minutes", "0.3"]
     process = subprocess.Popen(
         [*command, "--out", str(tmp_path / "run"), "--threads", "1", "--quiet"], stdout=subprocess.DEVNULL
     )

@@ -157,12 +157,12 @@ def test_a_finished_mixture_goes_on_and_is_weighed_again(text: Path, tmp_path: P
 
 
 def test_weights_of_a_mixture_or_of_its_learnt_part_are_a_start(text: Path, tmp_path: Path, whole: Path) -> None:
-    asked: dict[str, Any] = {"steps": 2, "threads": 1, "from_run": str(whole)}
+    asked: dict[str, Any] = {"steps": 2, "threads": 1, "init_from": str(whole)}
     mixed = finish(Training(text, out=str(tmp_path / "mixed"), **asked))
     assert mixed.settings.model == "lstm+ngram"
     alone = finish(Training(text, out=str(tmp_path / "alone"), model="lstm", **asked))
     assert not (alone.folder / "ngram.safetensors").exists()
-    again = Training(text, out=str(tmp_path / "b"), model="lstm+ngram", **asked | {"from_run": str(alone.folder)})
+    again = Training(text, out=str(tmp_path / "b"), model="lstm+ngram", **asked | {"init_from": str(alone.folder)})
     assert finish(again).verdict is not None
     with pytest.raises(OptionError, match=r"lstm of 1 x 16; --model gru\+ngram does not match"):
         Training(text, model="gru+ngram", **asked)

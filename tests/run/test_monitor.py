@@ -140,8 +140,8 @@ def test_a_loss_that_is_not_finite_goes_back_at_half_the_rate(folder: RunFolder)
     reports = bench.train()
     assert [report.step for report in reports] == [0, 10, 20, 30, 40, 50, 60]
     assert bench.plans() == [(20, 60, "loss not finite")]
-    assert bench.monitor.plans[-1].rate == bench.plan.rate / 2
-    rate = f"learning rate {bench.plan.rate:.2g} -> {bench.plan.rate / 2:.2g}"
+    assert bench.monitor.plans[-1].learning_rate == bench.plan.learning_rate / 2
+    rate = f"learning rate {bench.plan.learning_rate:.2g} -> {bench.plan.learning_rate / 2:.2g}"
     assert reports[3].notes == (f"The loss of update 25 was not finite: back to update 20, {rate}.",)
     assert not any(report.notes for report in reports[:3] + reports[4:])
 
@@ -158,10 +158,10 @@ def test_updates_go_on_from_the_checkpoints_weights(folder: RunFolder) -> None:
 
 def test_it_gives_up_after_so_many_times_from_one_checkpoint(folder: RunFolder) -> None:
     bench = Bench(folder, FakeTask(Time(), bad=Counter({25: TRIES + 1})), None, plan_of(60, 10))
-    with pytest.raises(TrainingError, match=r"not finite 4 times after update 20, .*\nTry a --rate below"):
+    with pytest.raises(TrainingError, match=r"not finite 4 times after update 20, .*\nTry a --learning-rate below"):
         bench.train()
     rates = [plan["rate"] for plan in folder.read_plans()[1:]]
-    assert rates == [bench.plan.rate / 2**n for n in range(1, TRIES + 1)]
+    assert rates == [bench.plan.learning_rate / 2**n for n in range(1, TRIES + 1)]
     assert load_newest(folder.checkpoints).step == 20
 
 

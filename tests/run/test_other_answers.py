@@ -23,7 +23,7 @@ from unrolled.run.cross_validation import Folds
 from unrolled.tasks.prediction.summary import AnswerVerdict
 from unrolled.tasks.results import Answer
 
-SMALL: dict[str, Any] = {"steps": 12, "size": 8, "batch": 16, "threads": 1}
+SMALL: dict[str, Any] = {"steps": 12, "hidden_size": 8, "batch_size": 16, "threads": 1}
 RATE = 8_000
 
 
@@ -163,12 +163,12 @@ def test_labels_and_values_are_heads_of_one_model(vectors: Path, tmp_path: Path)
     wrong = unrolled.load(tmp_path / "run").evaluate(errors=True).wrong
     assert {one["output"] for one in wrong} >= {"y"}
     with pytest.raises(OptionError, match=r"--balance gives each label the same weight.*are not single labels"):
-        Training(vectors, input="x", output="big,y", balance=True, steps=1)
+        Training(vectors, input="x", output="big,y", class_weights=True, steps=1)
 
 
 def test_padding_is_told_in_the_plan(vectors: Path, tmp_path: Path) -> None:
     """One batch holds all rows, so it is as long as the longest of them."""
-    training = Training(vectors, out=str(tmp_path / "run"), output="y", **SMALL | {"batch": 200, "steps": 1})
+    training = Training(vectors, out=str(tmp_path / "run"), output="y", **SMALL | {"batch_size": 200, "steps": 1})
     examples = training.subject.examples  # type: ignore[attr-defined]
     lengths = examples.lengths[examples.parts["training"]]
     padding = 1 - lengths.sum() / (len(lengths) * lengths.max())
@@ -208,7 +208,7 @@ def test_sets_are_learnt_from_texts(tmp_path: Path) -> None:
             there = [name for name in ("war", "love", "sea") if dice.random() < 0.5]
             words = [*there, *dice.choice(["a", "story", "of", "old", "times"], 4)]
             writer.writerow((" ".join(dice.permutation(words)), "|".join(there) or "none"))
-    training = finish(Training(tmp_path / "t.csv", out=str(tmp_path / "run"), kind="labels", **SMALL))
+    training = finish(Training(tmp_path / "t.csv", out=str(tmp_path / "run"), task="labels", **SMALL))
     assert "labels, any of 4 labels (love, none, sea, war)" in training.description
     score = best(training, "labels")
     assert isinstance(score, LabelSetScore)
@@ -349,7 +349,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("inlet", ["conv", "plain", "patches"])
 def test_pictures_are_learnt(inlet: str, pictures: Path, tmp_path: Path) -> None:
-    training = finish(Training(pictures, out=str(tmp_path / "run"), inlet=inlet, **SMALL))
+    training = finish(Training(pictures, out=str(tmp_path / "run"), stem=inlet, **SMALL))
     step = "one patch of 4 x 4 per step" if inlet == "patches" else "one row per step"
     assert f"x (images of 9 x 10, {step}) -> y, one of 2 labels (left, right)" in training.description
     assert best(training, "y").accuracy > 0.9
@@ -369,28 +369,28 @@ def test_options_of_sounds_and_pictures_are_refused_elsewhere(vectors: Path, pic
     refused: list[tuple[Path, dict[str, Any], str]] = [
         (
             vectors,
-            {"inlet": "patches"},
-            r"--inlet patches applies to pictures, and the input here is 2 numbers per step",
+            {"stem": "patches"},
+            r"--stem patches applies to pictures, and the input here is 2 numbers per step",
         ),
         (
             vectors,
-            {"inlet": "conv"},
-            r"--inlet conv applies to sounds and pictures, and the input here is 2 numbers per step",
+            {"stem": "conv"},
+            r"--stem conv applies to sounds and pictures, and the input here is 2 numbers per step",
         ),
         (
             vectors,
             {"augment": "yes"},
             r"--augment applies to sounds and pictures, and the input here is 2 numbers per step",
         ),
-        (vectors, {"symbols": "char"}, r"--symbols is for texts, but the input is of kind vectors"),
+        (vectors, {"tokenizer": "char"}, r"--tokenizer is for texts, but the input is of kind vectors"),
         (
             pictures,
-            {"kind": "tags", "output": "y"},
+            {"task": "tags", "output": "y"},
             r"Tags need words or vectors as steps, but the input is of kind picture",
         ),
-        (vectors, {"inlet": "round"}, r"--inlet is one of auto, conv, plain, patches; got 'round'"),
+        (vectors, {"stem": "round"}, r"--stem is one of auto, conv, plain, patches; got 'round'"),
         (vectors, {"augment": "some"}, r"--augment is one of auto, yes, no; got 'some'"),
-        (vectors, {"read": "taste"}, r"--read is one of text, label, vectors, sound, picture; got 'taste'"),
+        (vectors, {"input_type": "taste"}, r"--input-type is one of text, label, vectors, sound, picture; got 'taste'"),
     ]
     for path, asked, words in refused:
         output = {} if path == pictures else {"output": "y"}

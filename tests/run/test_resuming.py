@@ -231,7 +231,7 @@ def test_the_first_weights_are_drawn_on_the_threads_that_the_plan_says(
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        first = Training(text, out=str(tmp_path / "first"), minutes=0.05, size=64)
+        first = Training(text, out=str(tmp_path / "first"), minutes=0.05, hidden_size=64)
         again = Training(text, out=str(tmp_path / "again"), plan=str(first.folder))
     finally:
         torch.set_num_threads(before)
@@ -248,7 +248,7 @@ def test_another_runs_weights_are_a_start_and_bring_its_sizes(
     text: Path, tmp_path: Path, uninterrupted: Path, dropout: float
 ) -> None:
     asked: dict[str, Any] = {"steps": 5, "dropout": dropout, "threads": 1}
-    training = Training(text, out=str(tmp_path / "run"), from_run=str(uninterrupted), **asked)
+    training = Training(text, out=str(tmp_path / "run"), init_from=str(uninterrupted), **asked)
     first = next(iter(training))
     assert first.validation is not None
     assert first.validation < 2.5  # that of an untrained model is ln V
@@ -256,17 +256,17 @@ def test_another_runs_weights_are_a_start_and_bring_its_sizes(
 
 
 def test_other_sizes_than_those_of_the_run_to_start_from_are_refused(text: Path, uninterrupted: Path) -> None:
-    with pytest.raises(OptionError, match=r"lstm of 1 x 16; --size 32 does not match\.\nLeave it out"):
-        Training(text, from_run=str(uninterrupted), size=32, steps=5)
+    with pytest.raises(OptionError, match=r"lstm of 1 x 16; --hidden-size 32 does not match\.\nLeave it out"):
+        Training(text, init_from=str(uninterrupted), hidden_size=32, steps=5)
 
 
 def test_another_memory_than_that_of_the_run_named_is_refused_though_it_is_the_usual_one(
     text: Path, tmp_path: Path
 ) -> None:
     run = str(tmp_path / "run")
-    finish(Training(text, out=run, model="gru", size=8, steps=2, threads=1))
+    finish(Training(text, out=run, model="gru", hidden_size=8, steps=2, threads=1))
     with pytest.raises(OptionError, match=r"gru of 1 x 8; --model lstm does not match"):
-        Training(text, from_run=run, model="lstm", steps=2)
+        Training(text, init_from=run, model="lstm", steps=2)
     with pytest.raises(OptionError, match=r"--model lstm would change it"):
         Training(text, plan=run, model="lstm")
     again = Training(text, out=str(tmp_path / "again"), plan=run, threads=1)
@@ -429,7 +429,7 @@ def test_lines_are_documents_of_their_own(tmp_path: Path) -> None:
 
     names = tmp_path / "names.txt"
     names.write_text("\n".join(f"{a}{b}{c}" for a in "abcde" for b in "xyz" for c in ("one", "two", "three")) + "\n")
-    finish(Training(names, out=str(tmp_path / "run"), steps=150, size=32, documents="line", threads=1))
+    finish(Training(names, out=str(tmp_path / "run"), steps=150, hidden_size=32, documents="line", threads=1))
     written = "".join(unrolled.load(tmp_path / "run").sample(length=50, temperature=0.1))
     assert 3 <= len(written) <= 8
 

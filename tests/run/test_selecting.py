@@ -113,7 +113,7 @@ def test_it_goes_on_is_a_start_and_is_repeated(
     made: Callable[[str], Path], model: str, text: Path, tmp_path: Path
 ) -> None:
     folder = made(model)
-    started = finish(Training(text, out=str(tmp_path / "a"), steps=2, threads=1, from_run=str(folder)))
+    started = finish(Training(text, out=str(tmp_path / "a"), steps=2, threads=1, init_from=str(folder)))
     assert started.settings.model is None
     again = finish(Training(text, out=str(tmp_path / "b"), threads=1, plan=str(folder)))
     same_bytes(again.folder, folder)

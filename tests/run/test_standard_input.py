@@ -18,7 +18,7 @@ from unrolled.run import Training
 from unrolled.run.info import info_data
 from unrolled.tasks.resolve import name_for
 
-SMALL: dict[str, Any] = {"steps": 2, "size": 8, "batch": 2, "window": 16, "threads": 1}
+SMALL: dict[str, Any] = {"steps": 2, "hidden_size": 8, "batch_size": 2, "window": 16, "threads": 1}
 TEXT = "".join(f"Line {n} says that {n * n} is the square of {n}.\n" for n in range(150)).encode()
 FULL = """
 import resource, signal, sys
@@ -84,7 +84,7 @@ def test_what_a_kill_left_of_it_is_swept_up_by_the_next(tmp_path: Path, temporar
         (killed, 9),
         ("import sys; from unrolled.cli import main; sys.exit(main(sys.argv[2:]))", 0),
     ):
-        asked = ["train", "-", "--steps", "2", "--size", "8", "--threads", "1", "--out", str(tmp_path / "a")]
+        asked = ["train", "-", "--steps", "2", "--hidden-size", "8", "--threads", "1", "--out", str(tmp_path / "a")]
         ended = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a"), *asked], input=TEXT,
                                env=environment, capture_output=True, check=False)  # fmt: skip
         assert ended.returncode == code, ended.stderr.decode()
@@ -94,7 +94,7 @@ def test_what_a_kill_left_of_it_is_swept_up_by_the_next(tmp_path: Path, temporar
 @pytest.mark.slow
 @pytest.mark.parametrize("room", [1000, 6000])
 def test_a_disk_that_fills_before_a_run_is_born_does_not_advise_to_resume_it(room: int, tmp_path: Path) -> None:
-    asked = ["train", "-", "--steps", "2", "--size", "32", "--threads", "1", "--out", str(tmp_path / "a")]
+    asked = ["train", "-", "--steps", "2", "--hidden-size", "32", "--threads", "1", "--out", str(tmp_path / "a")]
     ended = subprocess.run([sys.executable, "-c", FULL, str(room), *asked], input=TEXT[:5000], capture_output=True,
                            check=False)  # fmt: skip
     said = ended.stderr.decode().splitlines()

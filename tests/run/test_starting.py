@@ -27,7 +27,7 @@ from unrolled.threads import torch_threads
 from unrolled.training.checkpoint import load_tensors
 from unrolled.training.planning_rows import RECIPES
 
-TINY: dict[str, Any] = {"batch": 8, "threads": 1}
+TINY: dict[str, Any] = {"batch_size": 8, "threads": 1}
 TEXT = "".join(f"a {word} film, said zoe, and {word} it was\n" for word in ("good", "bad", "fine", "dull") * 60)
 NEW = "Zé"  # characters that the text lacks: Z is replaced by z, é by e
 
@@ -48,7 +48,7 @@ def write_films(path: Path, new: str = "") -> Path:
 
 def learn_language(folder: Path, name: str, **asked: Any) -> Path:
     (folder / "text.txt").write_text(TEXT)
-    settings: dict[str, Any] = {"model": "lstm", "steps": 6, "size": 8, "window": 16, **TINY, **asked}
+    settings: dict[str, Any] = {"model": "lstm", "steps": 6, "hidden_size": 8, "window": 16, **TINY, **asked}
     return finish(Training(folder / "text.txt", out=str(folder / name), **settings)).folder
 
 
@@ -68,7 +68,7 @@ def table(folder: Path) -> Path:
 
 
 def start(table: Path, source: Path, out: Path, **asked: Any) -> Training:
-    return Training(table, from_run=str(source), out=str(out), **{"steps": 8} | TINY | asked)
+    return Training(table, init_from=str(source), out=str(out), **{"steps": 8} | TINY | asked)
 
 
 def model_of(training: Training) -> Any:
@@ -136,7 +136,7 @@ def test_new_characters_begin_as_their_stand_ins_and_are_said(language: Path, ta
 def test_characters_that_it_has_are_no_news(language: Path, folder: Path, tmp_path: Path) -> None:
     known = write_films(folder / "known.csv")
     assert "new to the run it starts from" not in start(known, language, tmp_path / "run").description
-    of_bytes = learn_language(folder, "bytes", symbols="byte", steps=2)
+    of_bytes = learn_language(folder, "bytes", tokenizer="byte", steps=2)
     training = start(write_films(folder / "more.csv", NEW), of_bytes, tmp_path / "bytes")
     assert "new to the run it starts from" not in training.description
     assert model_of(training).inlet.embedding.num_embeddings == 1 + 257
@@ -146,16 +146,16 @@ def test_characters_that_it_has_are_no_news(language: Path, folder: Path, tmp_pa
 
 @pytest.mark.parametrize("kind", ["word", "bpe"])
 def test_words_that_begin_from_a_language_model_take_more_readings(kind: str, table: Path, tmp_path: Path) -> None:
-    language = learn_language(tmp_path, "words", symbols=kind)
+    language = learn_language(tmp_path, "words", tokenizer=kind)
     begun = start(table, language, tmp_path / "begun").run.read_plans()[0]
-    alone = Training(table, symbols=kind, steps=8, out=str(tmp_path / "alone"), **TINY).run.read_plans()[0]
-    assert (begun["rate"], begun["dropout"]) == (RECIPES["symbols"].rate, RECIPES["symbols"].dropout)
-    assert (alone["rate"], alone["dropout"]) == (RECIPES["words"].rate, RECIPES["words"].dropout)
+    alone = Training(table, tokenizer=kind, steps=8, out=str(tmp_path / "alone"), **TINY).run.read_plans()[0]
+    assert (begun["rate"], begun["dropout"]) == (RECIPES["symbols"].learning_rate, RECIPES["symbols"].dropout)
+    assert (alone["rate"], alone["dropout"]) == (RECIPES["words"].learning_rate, RECIPES["words"].dropout)
 
 
 @pytest.mark.parametrize("kind", ["word", "bpe"])
 def test_words_begin_as_what_they_stand_together_with(kind: str, table: Path, tmp_path: Path) -> None:
-    language = learn_language(tmp_path, "words", symbols=kind, documents="line")
+    language = learn_language(tmp_path, "words", tokenizer=kind, documents="line")
     run, theirs = opened(language), RunFolder.open(language)
     known: Any = run.model
     training = start(table, language, tmp_path / "run", seed=0)
@@ -170,8 +170,8 @@ def test_words_begin_as_what_they_stand_together_with(kind: str, table: Path, tm
     assert ahead.streams, "or ahead, where that is asked for"
     pairs = zip(ahead.memory.parameters(), known.memory.parameters(), strict=True)
     assert not any(torch.equal(one, other) for one, other in pairs), "the memory is new"
-    with pytest.raises(OptionError, match=r"with a vocabulary of its own;\n--symbols char does not match"):
-        start(table, language, tmp_path / "other", symbols="char")
+    with pytest.raises(OptionError, match=r"with a vocabulary of its own;\n--tokenizer char does not match"):
+        start(table, language, tmp_path / "other", tokenizer="char")
     frozen = start(table, language, tmp_path / "frozen", freeze="encoder")
     assert torch.equal(model_of(frozen).inlet.embedding.weight[1:], known.embedding.weight[before])
     pairs = zip(model_of(frozen).memory.parameters(), known.memory.parameters(), strict=True)
@@ -258,15 +258,15 @@ def test_what_is_not_frozen_learns(language: Path, table: Path, tmp_path: Path) 
 
 
 def test_other_symbols_are_refused(table: Path, tmp_path: Path) -> None:
-    run = finish(Training(table, out=str(tmp_path / "run"), steps=2, size=8, model="lstm", **TINY)).folder
-    with pytest.raises(OptionError, match="has a vocabulary of its own; --symbols bpe does not match"):
-        start(table, run, tmp_path / "b", symbols="bpe")
+    run = finish(Training(table, out=str(tmp_path / "run"), steps=2, hidden_size=8, model="lstm", **TINY)).folder
+    with pytest.raises(OptionError, match="has a vocabulary of its own; --tokenizer bpe does not match"):
+        start(table, run, tmp_path / "b", tokenizer="bpe")
     assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.slow
 def test_a_frozen_encoder_may_be_of_a_run_on_a_table(table: Path, tmp_path: Path) -> None:
-    source = finish(Training(table, out=str(tmp_path / "source"), model="lstm", size=8, steps=4, **TINY))
+    source = finish(Training(table, out=str(tmp_path / "source"), model="lstm", hidden_size=8, steps=4, **TINY))
     training = start(table, source.folder, tmp_path / "run", freeze="encoder", model="lstm")
     encoder, answering = (weights_of(training, *parts) for parts in (("inlet", "front", "memory"), ("pool", "heads")))
     theirs = weights_of(source, "inlet", "front", "memory", averaged=True)
@@ -285,11 +285,11 @@ def test_what_a_language_model_is_no_start_of_is_refused(
 ) -> None:
     begins = r"starts from a causal language model with a vocabulary of its own;\n"
     refused: list[tuple[dict[str, Any], str]] = [
-        ({"direction": "both"}, begins + r"--direction both does not match\. Leave it out"),
-        ({"symbols": "word"}, begins + r"--symbols word does not match\. Leave it out"),
-        ({"size": 16}, r"starts from a lstm of \d x 8; --size 16 does not match"),
+        ({"direction": "both"}, begins + r"--direction bidirectional does not match\. Leave it out"),
+        ({"tokenizer": "word"}, begins + r"--tokenizer word does not match\. Leave it out"),
+        ({"hidden_size": 16}, r"starts from a lstm of \d x 8; --hidden-size 16 does not match"),
         ({"window": 9}, r"films\.csv is a table, which has no use for --window"),
-        ({"kind": "tags"}, r"--from a language model predicts from whole texts, but the data has tags"),
+        ({"task": "tags"}, r"--init-from a language model predicts from whole texts, but the data has tags"),
         ({"freeze": "heads"}, r"--freeze is one of encoder; got 'heads'"),
     ]
     out = tmp_path / "never"
@@ -297,7 +297,7 @@ def test_what_a_language_model_is_no_start_of_is_refused(
         with pytest.raises(OptionError, match=words):
             start(table, language, out, **asked)
     with pytest.raises(
-        OptionError, match=r"--freeze encoder keeps the trained encoder of another run\. Name the run: --from"
+        OptionError, match=r"--freeze encoder keeps the trained encoder of another run\. Name the run: --init-from"
     ):
         Training(table, freeze="encoder", out=str(out), steps=1)
     with pytest.raises(OptionError, match=r"text\.txt is read as a text, which has no use for --freeze"):
@@ -311,7 +311,7 @@ def test_what_a_language_model_is_no_start_of_is_refused(
 def test_what_are_no_texts_cannot_start_from_a_language_model(language: Path, tmp_path: Path) -> None:
     lines = [f"{number},{'ab'[number % 2]}" for number in range(30)]
     (tmp_path / "numbers.csv").write_text("\n".join(["x,label", *lines]) + "\n")
-    with pytest.raises(OptionError, match=r"--from a language model predicts from whole texts.*vectors"):
+    with pytest.raises(OptionError, match=r"--init-from a language model predicts from whole texts.*vectors"):
         start(tmp_path / "numbers.csv", language, tmp_path / "never")
     pytest.importorskip("soundfile")
     for number in range(20):
@@ -322,5 +322,5 @@ def test_what_are_no_texts_cannot_start_from_a_language_model(language: Path, tm
             file.setsampwidth(2)
             file.setframerate(8_000)
             file.writeframes(np.full(400, number, "<i2").tobytes())
-    with pytest.raises(OptionError, match=r"--from a language model predicts from whole texts.*sound"):
+    with pytest.raises(OptionError, match=r"--init-from a language model predicts from whole texts.*sound"):
         start(tmp_path / "sounds", language, tmp_path / "never")

@@ -45,7 +45,7 @@ class Accuracy:
 
 def summary(model: str, scores: Mapping[str, Any], trend: str | None = "flat") -> list[str]:
     verdict = AnswerVerdict(
-        model, "test", {"kind": scores}, {"kind": ("always 'a'", 0.4)}, {"kind": "accuracy"},
+        model, "test", {"task": scores}, {"task": ("always 'a'", 0.4)}, {"task": "accuracy"},
         dict.fromkeys(scores, 0.5), trend is not None, trend, "", "my data.csv",
     )  # fmt: skip
     return verdict.lines
@@ -112,10 +112,10 @@ def test_a_text_s_summary_is_in_plain_words() -> None:
 @pytest.mark.parametrize(("trend", "ahead", "words"), [
     ("unclear", -1, "Next: train longer: unroll train a.txt --steps 300"),
     ("overfitting", 0, "more time will not help"),
-    ("flat", 0, "Next: the n-gram is as good on this text; more text helps most, or another --size."),
-    ("flat", -1, "the n-gram is better on this text; a net needs more text, or another --rate, or another --size."),
-    ("flat", None, "Next: more text helps most, and shows whether the n-gram is better, or another --size."),
-    ("flat", 1, "Next: more text helps most, or another --size."),
+    ("flat", 0, "Next: the n-gram is as good on this text; more text helps most, or another --hidden-size."),
+    ("flat", -1, "the n-gram is better on this text; a net needs more text, or another --learning-rate, or another --hidden-size."),
+    ("flat", None, "Next: more text helps most, and shows whether the n-gram is better, or another --hidden-size."),
+    ("flat", 1, "Next: more text helps most, or another --hidden-size."),
     ("slowing", 1, "Next: more text helps most, or longer training: unroll train a.txt --steps 300"),
 ])  # fmt: skip
 def test_what_to_do_next_hangs_on_what_was_seen(trend: str, ahead: int | None, words: str) -> None:
@@ -142,12 +142,12 @@ def test_a_writer_of_two_updates_that_writes_one_text_is_told_of(rate: float, wo
         tmp_path / "t.csv",
         input="de",
         output="en",
-        kind="text",
+        task="text",
         steps=2,
-        size=8,
-        rate=rate,
+        hidden_size=8,
+        learning_rate=rate,
         threads=1,
-        batch=8,
+        batch_size=8,
         out=str(tmp_path / "o"),
     )
     for _ in training:
@@ -158,8 +158,8 @@ def test_a_writer_of_two_updates_that_writes_one_text_is_told_of(rate: float, wo
 
 
 def test_settings_are_asked_for_again_by_their_options() -> None:
-    asked = TrainOptions(minutes=0.5, skip_empty=True, kind="label", from_run="a b", rate=1e-6, out="o")
-    words = ["--minutes", "0.5", "--as", "label", "--rate", "1e-06", "--from", "a b", "--skip-empty"]
+    asked = TrainOptions(minutes=0.5, skip_empty=True, task="label", init_from="a b", learning_rate=1e-6, out="o")
+    words = ["--minutes", "0.5", "--task", "classification", "--learning-rate", "1e-06", "--init-from", "a b", "--skip-empty"]
     assert asked.options() == words
     assert TrainOptions().options() == []
 

@@ -18,7 +18,7 @@ from unrolled.rundir.facts import KINDS
 from unrolled.tasks.run import OPTIONS, VERBS
 from unrolled.tasks.table import TASKS
 
-SMALL: dict[str, Any] = {"steps": 2, "size": 8, "batch": 4, "threads": 1, "model": "lstm"}
+SMALL: dict[str, Any] = {"steps": 2, "hidden_size": 8, "batch_size": 4, "threads": 1, "model": "lstm"}
 CALLS: dict[str, Callable[[Run], Any]] = {
     "predict": lambda run: list(run.predict(["ab", ""])),
     "sample": lambda run: "".join(run.sample(length=3)),
@@ -59,7 +59,7 @@ CASES = {
         "reviews.csv", {"direction": "ahead"}, {"predict"}, {"errors", "skip_empty", "top", "every"}
     ),
     "writings": Case(
-        "turned.csv", {"kind": "text", "read": "text"}, {"predict"},
+        "turned.csv", {"task": "text", "input_type": "text"}, {"predict"},
         {"errors", "skip_empty", "generation", "attention"},
     ),
 }  # fmt: skip

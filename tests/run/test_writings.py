@@ -29,7 +29,7 @@ from unrolled.tasks.seq2seq.summary import WritingVerdict
 from unrolled.tasks.seq2seq.task import Writings
 from unrolled.training.plan import Plan
 
-SMALL: dict[str, Any] = {"steps": 12, "size": 16, "batch": 16, "threads": 1}
+SMALL: dict[str, Any] = {"steps": 12, "hidden_size": 16, "batch_size": 16, "threads": 1}
 NAMES = {"red": "rosso", "green": "verde", "blue": "blu", "black": "nero"}
 
 
@@ -67,7 +67,7 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that has learnt to reverse letters."""
     folder = tmp_path_factory.mktemp("learnt")
     table = turned_words(folder / "turned.csv", 900, "abcd", 4)
-    asked: dict[str, Any] = {"steps": 400, "size": 48, "batch": 32, "dropout": 0.0, "rate": 1e-2, "threads": 1}
+    asked: dict[str, Any] = {"steps": 400, "hidden_size": 48, "batch_size": 32, "dropout": 0.0, "learning_rate": 1e-2, "threads": 1}
     return finish(Training(table, out=str(folder / "run"), **asked)).folder
 
 
@@ -151,10 +151,10 @@ def test_a_recorded_plan_gives_the_same_bytes_and_weights_are_a_start(
 ) -> None:
     finish(Training(table, out=str(tmp_path / "run"), plan=str(trained.folder)))
     same_bytes(trained.folder, tmp_path / "run")
-    more = Training(table, out=str(tmp_path / "more"), from_run=str(trained.folder), **SMALL | {"steps": 1})
+    more = Training(table, out=str(tmp_path / "more"), init_from=str(trained.folder), **SMALL | {"steps": 1})
     first = next(iter(more))
     assert first.validation == pytest.approx(trained.run.read_reports()[-1]["best"], abs=1e-4)
-    other = Training(table, out=str(tmp_path / "other"), from_run=str(trained.folder), reader="dot", steps=1)
+    other = Training(table, out=str(tmp_path / "other"), init_from=str(trained.folder), attention="dot", steps=1)
     (note,) = next(iter(other)).notes
     assert note.endswith("embedding, stem, encoder; newly initialized: decoder (of another shape).")
 
@@ -180,7 +180,7 @@ def test_what_is_said_on_the_way_and_at_the_end(trained: Training) -> None:
 @pytest.mark.parametrize("model", ["gru", "transformer", "mingru"])
 @pytest.mark.parametrize("reader", ["context", "multihead:heads=2"])
 def test_every_memory_and_reader_is_trained(model: str, reader: str, table: Path, tmp_path: Path) -> None:
-    settings = SMALL | {"steps": 2, "model": model, "reader": reader, "dropout": 0.1}
+    settings = SMALL | {"steps": 2, "model": model, "attention": reader, "dropout": 0.1}
     finish(Training(table, out=str(tmp_path / "run"), **settings))
     run = opened(tmp_path / "run")
     assert run.scribe.writer.smoothing == 0.1
@@ -192,8 +192,8 @@ def test_every_memory_and_reader_is_trained(model: str, reader: str, table: Path
 def test_a_label_that_is_read_has_a_name_written_about_it(tmp_path: Path) -> None:
     rows = [(label, f"{name}{number % 4}") for number in range(60) for label, name in NAMES.items()]
     path = write_table(tmp_path / "names.csv", ("colour", "title"), rows)
-    asked: dict[str, Any] = {"input": "colour", "output": "title", "kind": "text", "dropout": 0.0, "rate": 2e-2}
-    training = finish(Training(path, out=str(tmp_path / "run"), **asked, **SMALL | {"steps": 120, "size": 32}))
+    asked: dict[str, Any] = {"input": "colour", "output": "title", "task": "text", "dropout": 0.0, "learning_rate": 2e-2}
+    training = finish(Training(path, out=str(tmp_path / "run"), **asked, **SMALL | {"steps": 120, "hidden_size": 32}))
     assert "colour (one of 4 labels)" in training.description
     run = unrolled.load(tmp_path / "run")
     for label, name in NAMES.items():
@@ -216,8 +216,8 @@ def test_numbers_have_a_text_written_about_them(tmp_path: Path) -> None:
             steps = (2.0 * up - 1 + 0.1 * dice.standard_normal(len(up))).round(3)
             words = "".join("ud"[1 - one] for one in up)
             file.write(json.dumps({"x": [[value, value * 2] for value in steps.tolist()], "y": words}) + "\n")
-    settings: dict[str, Any] = SMALL | {"steps": 200, "size": 32, "dropout": 0.0, "rate": 2e-2}
-    finish(Training(tmp_path / "ways.jsonl", out=str(tmp_path / "run"), kind="text", **settings))
+    settings: dict[str, Any] = SMALL | {"steps": 200, "hidden_size": 32, "dropout": 0.0, "learning_rate": 2e-2}
+    finish(Training(tmp_path / "ways.jsonl", out=str(tmp_path / "run"), task="text", **settings))
     run = unrolled.load(tmp_path / "run")
     assert run.facts["scores"]["outputs"]["y"]["exact"] >= 0.85
     (answer,) = run.predict(["[[1, 2], [-1, -2], [1, 2]]"], attention=True)
@@ -245,7 +245,7 @@ def sentences(path: Path, count: int = 200) -> Path:
 
 def test_sentences_are_read_and_written_in_one_table_of_pieces(tmp_path: Path) -> None:
     path = sentences(tmp_path / "s.csv")
-    rows = read_rows(path, TrainOptions(read="text", kind="text"))
+    rows = read_rows(path, TrainOptions(input_type="text", task="text"))
     assert rows.written is not None
     assert isinstance(rows.intake.to_json()["tokenizer"], str)
     assert rows.intake.to_json() == rows.written.output.table.to_json()
@@ -253,7 +253,7 @@ def test_sentences_are_read_and_written_in_one_table_of_pieces(tmp_path: Path) -
     symbols = rows.written.symbols(0)
     assert symbols[-1] == 0, "a border ends every text"
     assert rows.written.output.table.decode(symbols) == rows.written.texts[0]
-    training = finish(Training(path, out=str(tmp_path / "run"), read="text", kind="text", **SMALL))
+    training = finish(Training(path, out=str(tmp_path / "run"), input_type="text", task="text", **SMALL))
     assert training.run.facts["scores"]["outputs"]["passive"]["figure"] == "bleu"
     evaluation = opened(tmp_path / "run").evaluate()
     assert [one.rows for one in evaluation.score.by_length] == [20]
@@ -262,7 +262,7 @@ def test_sentences_are_read_and_written_in_one_table_of_pieces(tmp_path: Path) -
 
 @pytest.mark.parametrize(("symbols", "read", "written"), [("char", "char", "char"), ("word", "words", "word")])
 def test_symbols_are_chosen(symbols: str, read: str, written: str, tmp_path: Path) -> None:
-    rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(read="text", kind="text", symbols=symbols))
+    rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(input_type="text", task="text", tokenizer=symbols))
     assert rows.written is not None
     assert (rows.intake.kind, rows.written.output.table.kind) == (read, written)
 
@@ -271,7 +271,7 @@ def test_without_the_extra_characters_are_taken_and_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unrolled.data.spelling.find_spec", lambda name: None)
-    rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(read="text", kind="text"))
+    rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(input_type="text", task="text"))
     assert rows.written is not None
     assert (rows.intake.kind, rows.written.output.table.kind) == ("char", "char")
     assert f"(characters, because subwords need the extra bpe: {install_extra('bpe')})" in rows.description
@@ -279,8 +279,8 @@ def test_without_the_extra_characters_are_taken_and_it_is_said(
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
-        {"gradient": "truncated:k1=4"},
-        r"--gradient truncated:k1=4 backpropagates segment by segment.*\n.*Leave it out",
+        {"bptt": "truncated:k1=4"},
+        r"--bptt truncated:k1=4 backpropagates segment by segment.*\n.*Leave it out",
     ),
     (
         {"model": "linear", "steps": None},
@@ -289,11 +289,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"model": "lstm+linear"}, r"the linear model predicts labels or numbers, .*\n.*output here is a text"),
     ({"pool": "mean"}, r"--pool is of labels, tags and numbers"),
     ({"direction": "ahead"}, r"--direction is of labels, tags and numbers"),
-    ({"balance": True}, r"--balance is of labels, tags and numbers"),
-    ({"reader": "aditive"}, r"Unknown reader 'aditive'\. Did you mean 'additive'"),
-    ({"reader": "dot:heads=2"}, r"The reader dot has no option 'heads'"),
-    ({"inlet": "conv"}, r"--inlet conv applies to sounds and pictures"),
-    ({"symbols": "runes"}, r"--symbols is one of auto, char, byte, word, bpe; got 'runes'"),
+    ({"class_weights": True}, r"--balance is of labels, tags and numbers"),
+    ({"attention": "aditive"}, r"Unknown reader 'aditive'\. Did you mean 'additive'"),
+    ({"attention": "dot:heads=2"}, r"The reader dot has no option 'heads'"),
+    ({"stem": "conv"}, r"--stem conv applies to sounds and pictures"),
+    ({"tokenizer": "runes"}, r"--tokenizer is one of auto, char, byte, word, bpe; got 'runes'"),
 ]
 
 
@@ -314,11 +314,11 @@ def test_a_text_is_the_only_output(tmp_path: Path) -> None:
 
 def test_a_reader_is_of_texts_alone(tmp_path: Path) -> None:
     path = write_table(tmp_path / "t.csv", ("text", "label"), [(f"w{n}", "ab"[n % 2]) for n in range(60)])
-    with pytest.raises(OptionError, match="--reader applies to generated texts"):
-        Training(path, steps=1, reader="dot")
+    with pytest.raises(OptionError, match="--attention applies to generated texts"):
+        Training(path, steps=1, attention="dot")
     (tmp_path / "plain.txt").write_text("some text\n" * 100)
-    with pytest.raises(OptionError, match=r"plain\.txt is read as a text, which has no use for --reader"):
-        Training(tmp_path / "plain.txt", steps=1, reader="dot")
+    with pytest.raises(OptionError, match=r"plain\.txt is read as a text, which has no use for --attention"):
+        Training(tmp_path / "plain.txt", steps=1, attention="dot")
 
 
 def test_a_run_that_writes_does_nothing_else(trained: Training) -> None:
@@ -387,10 +387,10 @@ def test_long_texts_take_smaller_batches(table: Path) -> None:
     subject = Writings(read_rows(table, TrainOptions()), TrainOptions(steps=1))
     short = subject.make_plan("cpu", 1, None)
     assert isinstance(short, Plan)
-    assert short.batch == 32
-    assert short.embed == short.size
-    wide = Writings(subject.examples, TrainOptions(steps=1, size=100_000)).make_plan("cpu", 1, None)
-    assert 1 <= wide.batch < 32
+    assert short.batch_size == 32
+    assert short.embedding_size == short.hidden_size
+    wide = Writings(subject.examples, TrainOptions(steps=1, hidden_size=100_000)).make_plan("cpu", 1, None)
+    assert 1 <= wide.batch_size < 32
 
 
 def test_right_texts_cost_the_same_however_rows_are_grouped(learnt: Path) -> None:

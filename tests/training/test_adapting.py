@@ -92,7 +92,7 @@ def test_of_a_mixture_the_learnt_part_learns_as_if_alone() -> None:
 
 def test_a_symbol_that_is_hardly_ever_met_is_not_thrown_far(tmp_path: Path) -> None:
     (tmp_path / "rare.txt").write_text("§" + TEXT)
-    settings: dict[str, Any] = {"model": "lstm", "steps": 40, "size": 16, "threads": 1}
+    settings: dict[str, Any] = {"model": "lstm", "steps": 40, "hidden_size": 16, "threads": 1}
     run: Any = unrolled.train(tmp_path / "rare.txt", out=str(tmp_path / "run"), **settings)
     corpus = read_corpus(tmp_path / "rare.txt", seed=0)
     spread = gather_spread(run.model, corpus, seed=0)
@@ -107,7 +107,7 @@ def test_a_symbol_that_is_hardly_ever_met_is_not_thrown_far(tmp_path: Path) -> N
 def test_a_run_adapts_beside_its_plain_score_and_stays_as_it_is(tmp_path: Path) -> None:
     text = tmp_path / "bottles.txt"
     text.write_text(TEXT)
-    run: Any = unrolled.train(text, model="lstm", steps=40, size=16, out=str(tmp_path / "run"), threads=1)
+    run: Any = unrolled.train(text, model="lstm", steps=40, hidden_size=16, out=str(tmp_path / "run"), threads=1)
     files = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     plain, both = run.evaluate(), run.evaluate(adapt=True)
     assert both.score == plain.score and plain.adapted is None and both.adapted is not None

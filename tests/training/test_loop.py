@@ -24,7 +24,7 @@ SYMBOLS, ROWS, STEPS = 10, 4, 8
 
 
 def make_plan(steps: int = 6) -> Plan:
-    settings = TrainOptions(steps=steps, size=8, batch=ROWS, window=STEPS, dropout=0.2)
+    settings = TrainOptions(steps=steps, hidden_size=8, batch_size=ROWS, window=STEPS, dropout=0.2)
     return plan_steps(settings, Task(SYMBOLS, 1000, 1000.0), "cpu", 1)
 
 

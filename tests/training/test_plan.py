@@ -24,7 +24,7 @@ TASK = Task(symbols=66, training=1_000_000, document=1e6)
 
 
 def plan(steps: int = 100) -> Plan:
-    return plan_steps(TrainOptions(steps=steps, size=8, batch=4, window=8), TASK, "cpu", 1)
+    return plan_steps(TrainOptions(steps=steps, hidden_size=8, batch_size=4, window=8), TASK, "cpu", 1)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -45,8 +45,8 @@ def test_timing_a_plan_leaves_torch_on_as_many_threads_as_before(threads: int) -
 def test_the_rate_warms_up_and_ends_at_nothing() -> None:
     first = plan()
     rates = [rate_at(first, step) for step in range(101)]
-    assert rates[0] == pytest.approx(first.rate / first.warmup)
-    assert max(rates) > 0.85 * first.rate
+    assert rates[0] == pytest.approx(first.learning_rate / first.warmup)
+    assert max(rates) > 0.85 * first.learning_rate
     assert rates[-1] == 0
 
 
@@ -63,24 +63,24 @@ def test_of_the_plans_that_hold_the_last_recorded_is_in_force() -> None:
     plans = [first, replan(first, 60, 200, "pace"), lower_rate(first, 40)]
     assert plan_at(plans, 39) is first
     assert plan_at(plans, 70) is plans[2]
-    assert plans[2].rate == first.rate / 2
+    assert plans[2].learning_rate == first.learning_rate / 2
 
 
 def test_a_second_leg_begins_at_half_the_rate() -> None:
     leg = second_leg(plan(), 100, 200)
-    assert rate_at(leg, 100) == pytest.approx(leg.rate / 2)
+    assert rate_at(leg, 100) == pytest.approx(leg.learning_rate / 2)
     assert rate_at(leg, 200) == 0
 
 
 def test_with_steps_sizes_depend_on_the_data_and_the_steps_alone() -> None:
-    sizes = [plan_steps(TrainOptions(steps=steps), TASK, "cpu", 2).size for steps in (1, 300, 3000, 30000)]
+    sizes = [plan_steps(TrainOptions(steps=steps), TASK, "cpu", 2).hidden_size for steps in (1, 300, 3000, 30000)]
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[-1]
     assert plan_steps(TrainOptions(steps=300), TASK, "cpu", 2) == plan_steps(TrainOptions(steps=300), TASK, "cpu", 2)
 
 
 def test_what_is_asked_overrules_the_plan() -> None:
-    asked = {"size": 24, "depth": 3, "batch": 5, "window": 7, "rate": 0.5, "dropout": 0.4}
+    asked = {"hidden_size": 24, "layers": 3, "batch_size": 5, "window": 7, "learning_rate": 0.5, "dropout": 0.4}
     made = plan_steps(TrainOptions(steps=10, **asked), TASK, "cpu", 1)  # type: ignore[arg-type]
     assert {name: getattr(made, name) for name in asked} == asked
 
@@ -94,7 +94,7 @@ def test_rows_of_words_are_read_twice_where_there_is_time(
     monkeypatch.setattr(planning_rows, "seconds_an_update", lambda plan, rehearsal, limit: plan.rows / 128)
     task = RowTask(1000, 20.0, "words", lambda plan: pytest.fail("nothing is rehearsed"), lambda batch: 0.1)
     made = planning_rows.plan_row_minutes(TrainOptions(threads=1, dropout=dropout), task, "cpu", 1, seconds)
-    assert (made.twice, made.steps, made.batch, made.rows) == (twice, steps, 64, 128 if twice else 64)
+    assert (made.twice, made.steps, made.batch_size, made.rows) == (twice, steps, 64, 128 if twice else 64)
     assert ("64 rows (each twice)" in made.line(1)) == twice
 
 
@@ -160,7 +160,7 @@ def test_the_average_follows_the_weights() -> None:
 def test_with_steps_validation_reads_a_tenth_of_what_training_reads() -> None:
     plan = make_steps(2_000)
     times = 2 + plan.steps // plan.validate_every
-    read = plan.steps * plan.batch * plan.window
+    read = plan.steps * plan.batch_size * plan.window
     assert plan.validation * times <= 0.1 * read
     assert plan.validation * times > 0.09 * read or plan.validation == 200_000
     assert make_steps(3).validation == planning.LEAST_VALIDATED

@@ -77,13 +77,16 @@ class Panels(TyperCommand):
                 formatter.write_dl(records)
 
 
+ALIASES = {"--learning-rate": ("--lr",)}
+
+
 def option(name: str, hint: Any, help_text: str, shows_default: bool = True, panel: str | None = None) -> Any:
     """An annotation for an option of this type; an invalid number is refused with our message. panel: the option's
     section in the help."""
     kind = {int: whole_number, int | None: whole_number, float: any_number, float | None: any_number}.get(hint)
     parser = None if kind is None else kind(name)
     return Annotated[
-        hint, typer.Option(name, parser=parser, help=help_text, show_default=shows_default, rich_help_panel=panel)
+        hint, typer.Option(name, *ALIASES.get(name, ()), parser=parser, help=help_text, show_default=shows_default, rich_help_panel=panel)
     ]
 
 

@@ -47,8 +47,8 @@ def compare(
     Examples:
       unroll compare poems.txt
       unroll compare poems.txt --models lstm,transformer --parameters 500000 --minutes 5
-      unroll compare poems.txt --models lstm --gradients full,truncated:k1=8
-      unroll compare recall --lag 10,50,200 --models lstm,attention:span=64 --gradients full,truncated:k1=32
+      unroll compare poems.txt --models lstm --bptt full,truncated:k1=8
+      unroll compare recall --lag 10,50,200 --models lstm,attention:span=64 --bptt full,truncated:k1=32
     """
     from unrolled.compare import Comparison
     from unrolled.compare.page import check_plotting

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from unrolled.run import Run
 
 MOST_VALUES = 8  # of a list, shown in a line
-NOT_IN_A_PLAN = ("out", "from_run", "plan")
+NOT_IN_A_PLAN = ("out", "init_from", "plan")
 COLUMNS = {"path": "run", "data": "data", "model": "model", "score": "score", "age": "age",
            "size": "size", "status": "status"}  # fmt: skip
 

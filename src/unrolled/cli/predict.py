@@ -67,8 +67,8 @@ def predict(
     model.check_can("predict")
     model.check_options(**settings.to_json())
     generation = _generation(settings)
-    if settings.attention and not json:
-        raise OptionError("--attention prints a table of weights for each text. Add --json.")
+    if settings.show_attention and not json:
+        raise OptionError("--show-attention prints a table of weights for each text. Add --json.")
     conllu = source is not None and Path(source).suffix.lower() == ".conllu"
     if source is not None and conllu and has_tags(model) and not (json or settings.every or settings.top):
         for line in tag_conllu(model, source):
@@ -76,7 +76,7 @@ def predict(
         return
     predictions = model.predict(
         _lines(model, source, text or []),
-        top=settings.top, every=settings.every, generation=generation, attention=settings.attention,
+        top=settings.top, every=settings.every, generation=generation, attention=settings.show_attention,
     )  # fmt: skip
     if not json:
         note(

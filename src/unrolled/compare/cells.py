@@ -46,14 +46,14 @@ def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
     Raises OptionError for an unknown model or gradient, and for the n-gram on a task.
     """
     models = parse_list("--models", settings.models)
-    gradients = parse_list("--gradients", settings.gradients)
+    gradients = parse_list("--bptt", settings.bptt)
     for model in models:
         bring_named(model)
         check_parts(TrainOptions(model=model))
         if task and "ngram" in re.split(r"[+/]", model):
             raise OptionError("An n-gram cannot be fitted on a diagnostic task. Leave ngram out of --models.")
     for gradient in gradients:
-        build("gradient", GRADIENTS, gradient)
+        build("bptt", GRADIENTS, gradient)
     lags = settings.lags() if task else [None]
     return [
         Cell(model, gradient, settings.seed + k, lag)
@@ -68,12 +68,12 @@ def train_settings(settings: CompareSettings, cell: Cell, sizes: dict[str, tuple
     """The training options of a cell; `sizes` are the width and depth found for each model."""
     options = TrainOptions(
         model=cell.model, seed=cell.seed, documents=settings.documents, no_header=settings.no_header,
-        kind=settings.kind, symbols=settings.symbols,
+        task=settings.task, tokenizer=settings.tokenizer,
     )  # fmt: skip
     if cell.gradient == COUNTED:
         return options
-    size, depth = sizes.get(cell.model, (settings.size, settings.depth))
+    size, depth = sizes.get(cell.model, (settings.hidden_size, settings.layers))
     return replace(
-        options, minutes=settings.minutes, steps=settings.steps, gradient=cell.gradient, size=size, depth=depth,
+        options, minutes=settings.minutes, steps=settings.steps, bptt=cell.gradient, hidden_size=size, layers=depth,
         threads=settings.threads, device=settings.device,
     )  # fmt: skip

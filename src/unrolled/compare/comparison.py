@@ -52,8 +52,8 @@ OTHER = "Give another folder: --out OTHER"
 LINE_CURE = f"Take that line out; its cell is trained again. {OTHER}"
 MINUTES, TASK_MINUTES = 2.0, 0.5  # for each training, where no budget was requested
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130  # exit codes of the process of a training
-TEXT_OPTIONS = ("documents", "no_header", "kind", "symbols")  # options for reading a text
-TRAINING_OPTIONS = ("minutes", "steps", "size", "depth", "no_header", "symbols", "seed", "threads", "device")
+TEXT_OPTIONS = ("documents", "no_header", "task", "tokenizer")  # options for reading a text
+TRAINING_OPTIONS = ("minutes", "steps", "hidden_size", "layers", "no_header", "tokenizer", "seed", "threads", "device")
 PAUSE = 0.5  # seconds between polls of a training
 CHILD = [sys.executable, "-I" if sys.flags.isolated else "-P", "-m", "unrolled.compare.child"]
 """The command of a training's process: with -P, a file torch.py in the working folder is not imported."""
@@ -122,10 +122,10 @@ class Comparison:
             if settings.parameters is not None:
                 learnt = dict.fromkeys(cell.model for cell in self.cells if cell.gradient != COUNTED)
                 task = task_of(corpus)
-                self.sizes = {model: fit_size(model, settings.parameters, settings.depth, task) for model in learnt}
+                self.sizes = {model: fit_size(model, settings.parameters, settings.layers, task) for model in learnt}
         elif settings.parameters is not None:
             raise OptionError(
-                "On a task, all models have the width --size; --parameters is for a text. Leave it out."
+                "On a task, all models have the width --hidden-size; --parameters is for a text. Leave it out."
             )
         self._make_folder()
         self.results: dict[Cell, dict[str, Any]] = self._known()
@@ -139,7 +139,7 @@ class Comparison:
                 f"Give a text, or one of the tasks {', '.join(TASKS)}."
             )
         options = TrainOptions(
-            documents=settings.documents, no_header=settings.no_header, kind=settings.kind, symbols=settings.symbols,
+            documents=settings.documents, no_header=settings.no_header, task=settings.task, tokenizer=settings.tokenizer,
             seed=settings.seed,
         )  # fmt: skip
         task = resolve(self.data, options) if look(self.data, options).text else None
@@ -340,7 +340,7 @@ def no_text_error(data: str, settings: CompareSettings, out: str | None) -> Data
     ]
     with suppress(DataError):  # it contains no text
         read_documents(data)
-        words = [*replace(settings, kind=Language.kind).options(), *(["--out", Path(out)] if out else [])]
+        words = [*replace(settings, task=Language.kind).options(), *(["--out", Path(out)] if out else [])]
         lines.append(f"To compare models on all of it, as one text: {command('compare', data, *words)}")
     return DataError("\n".join(lines))
 

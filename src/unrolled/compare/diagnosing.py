@@ -75,7 +75,7 @@ def learn(
         raise TrainingError(f"{cell.model} by {cell.gradient} at lag {cell.lag}: the loss is not finite.")
 
     for _ in train(
-        learner, training, build("gradient", GRADIENTS, plan.gradient), [plan], cell.seed,
+        learner, training, build("bptt", GRADIENTS, plan.bptt), [plan], cell.seed,
         over, lambda plan: learner.step % plan.report_every == 0, fail,
     ):  # fmt: skip
         estimate_statistics(learner, training)
@@ -84,7 +84,7 @@ def learn(
         learner.nats, learner.targets = 0.0, 0
     yield {
         "step": learner.step, "steps": plan.steps, "accuracy": share_right(averaged, test, TESTED),
-        "chance": TASKS[training.task][1], "size": plan.size, "depth": plan.depth,
+        "chance": TASKS[training.task][1], "size": plan.hidden_size, "depth": plan.layers,
         "parameters": sum(p.numel() for p in model.parameters()),
     }  # fmt: skip
 
@@ -92,8 +92,8 @@ def learn(
 def asked_of(task: str, cell: Cell, settings: CompareSettings) -> tuple[TrainOptions, Task]:
     """The options of a cell's training, and the task from which its plan is made."""
     diagnostic = Diagnostic(task, cell.lag or 1, ROWS, 0)
-    sizes = {cell.model: (settings.size or SIZE, settings.depth or depth_of(cell.model))}
-    options = replace(train_settings(settings, cell, sizes), window=diagnostic.steps, batch=ROWS, dropout=0.0)
+    sizes = {cell.model: (settings.hidden_size or SIZE, settings.layers or depth_of(cell.model))}
+    options = replace(train_settings(settings, cell, sizes), window=diagnostic.steps, batch_size=ROWS, dropout=0.0)
     return options, Task(diagnostic.symbols, ENDLESS, diagnostic.steps)
 
 

@@ -81,7 +81,7 @@ class Forecast:
         options = train_settings(self.settings, cell, self.sizes)
         plan = self._plan(options.of_learnt(), task)
         pace = seconds_an_update(plan, rehearse_language(task.symbols))
-        reading = FORWARD * ONE_ROW * pace / (plan.batch * plan.window)  # seconds per token
+        reading = FORWARD * ONE_ROW * pace / (plan.batch_size * plan.window)  # seconds per token
         if options.steps is None:
             training = 60 * (options.minutes or 0)
         else:
@@ -92,8 +92,8 @@ class Forecast:
     def _plan(self, options: TrainOptions, task: Task) -> Plan:
         if options.steps is not None:
             return plan_steps(options, task, *self._machine)
-        size = options.size or PROBED_SIZE
-        return shape(options, task, *self._machine, size, options.depth or 1, task.training)
+        size = options.hidden_size or PROBED_SIZE
+        return shape(options, task, *self._machine, size, options.layers or 1, task.training)
 
 
 def _words(seconds: float) -> str:

@@ -27,8 +27,8 @@ def fit_size(model: str, parameters: int, depth: int | None, task: Task) -> tupl
     @cache
     def count(size: int, layers: int) -> int | None:
         """The number of parameters; None where the width conflicts with the model's options, such as heads."""
-        settings = TrainOptions(model=model, size=size, depth=layers)
-        embed = shape(settings, task, "cpu", 1, size, layers, 0).embed
+        settings = TrainOptions(model=model, hidden_size=size, layers=layers)
+        embed = shape(settings, task, "cpu", 1, size, layers, 0).embedding_size
         try:
             with torch.device("meta"):
                 net = LanguageModel(task.symbols, embed, build_stack(model, embed, size, layers))
@@ -40,7 +40,7 @@ def fit_size(model: str, parameters: int, depth: int | None, task: Task) -> tupl
         found = count(*shape)
         return float("inf") if found is None else abs(found / parameters - 1)
 
-    _, layers = min(shapes_for(replace(TrainOptions(model=model), depth=depth)), key=distance)
+    _, layers = min(shapes_for(replace(TrainOptions(model=model), layers=depth)), key=distance)
     low, high = 1, WIDEST
     while low < high:  # the narrowest with at least as many; impossible widths are skipped upwards
         middle = (low + high) // 2

@@ -29,7 +29,7 @@ def decide_kinds(
     tables: Sequence[TableFile], rows: RowReader, requested: str | None, known: Mapping[str, Output],
     skip_empty: bool, place: Place,
 ) -> dict[str, str]:  # fmt: skip
-    """Return each output's kind: label, labels, tags, value or text. requested: `--as`; known: outputs of a run.
+    """Return each output's kind: label, labels, tags, value or text. requested: `--task`; known: outputs of a run.
     Raises DataError."""
     kinds = {}
     for name, column in rows.columns.items():
@@ -49,7 +49,7 @@ def _decide(table: TableFile, name: str, column: Column, skip_empty: bool, place
     if column.labelled and len(column.kinds) > MOST_KINDS:
         raise DataError(
             f"{path} has folders of more than {MOST_KINDS:,} names; up to that many are taken as labels.\n"
-            "Merge folders that belong together; or, if each name is a label: --as label."
+            "Merge folders that belong together; or, if each name is a label: --task classification."
         )
     if amount := column.amount:
         raise _odd(name, column, amount, place)
@@ -57,12 +57,12 @@ def _decide(table: TableFile, name: str, column: Column, skip_empty: bool, place
         raise DataError(
             f"{path}: the folders {' and '.join(splits)} are named like splits, and hold no label "
             f"folders.\nPut the files into a folder for each label, train/cat/1{end}, test/cat/2{end};\n"
-            "or, if these names are the labels: --as label."
+            "or, if these names are the labels: --task classification."
         )
     if mixed := column.mixed:
         raise DataError(
             f"{path}: '{name}' is neither mostly words nor mostly numbers: {_counted(path, mixed, place)}.\n"
-            "For texts: --as text. For labels: --as label. For numbers: correct the other cells, or empty them and "
+            "For texts: --task seq2seq. For labels: --task classification. For numbers: correct the other cells, or empty them and "
             "leave\nthose rows out with --skip-empty."
         )
     kind = column.kind
@@ -73,7 +73,7 @@ def _decide(table: TableFile, name: str, column: Column, skip_empty: bool, place
         raise DataError(
             f"{path}: '{name}' holds dates, and predicting dates is not supported yet. Write the target into a "
             f"column of\nnumbers (days until then), and name it: --output days. To learn {other} "
-            f"anyway: --as {'value' if column.numeric else 'text'}"
+            f"anyway: --task {'value' if column.numeric else 'text'}"
         )
     if kind == TIME:
         raise no_times(path, name, column.spread, "output")
@@ -108,7 +108,7 @@ def _odd(name: str, column: Column, odd: Odd, place: Place) -> DataError:
     if odd is column.undefined and 2 * odd.count > column.rows:
         advice = f"{odd.count:,} of {column.rows:,} cells are undefined: write the numbers, or choose another column."
     return DataError(
-        f"{message}, where {there}.\n{advice}\nIf the column holds names or texts: --as label, or --as text."
+        f"{message}, where {there}.\n{advice}\nIf the column holds names or texts: --task classification, or --task seq2seq."
     )
 
 
@@ -121,7 +121,7 @@ def _check(table: TableFile, name: str, kind: str) -> None:
     if kind != "tags" and isinstance(table, SequenceTable) and name not in table.fixed:
         raise DataError(
             f"{table.path}: '{name}' changes within a sequence and was taken as {kind}; only tags can be predicted "
-            "for each step.\nIf they are tags: --as tags. For another column: --output COLUMN."
+            "for each step.\nIf they are tags: --task tagging. For another column: --output COLUMN."
         )
 
 
@@ -131,7 +131,7 @@ def only_text(path: str | Path, kinds: Mapping[str, str]) -> str:
         listed = ", ".join(f"'{name}' ({kind})" for name, kind in kinds.items())
         raise DataError(
             f"{path}: a text output is trained by itself, and {len(kinds)} outputs were requested: {listed}.\n"
-            "Choose one with --output, and train the others separately; if there are few different texts: --as label."
+            "Choose one with --output, and train the others separately; if there are few different texts: --task classification."
         )
     return next(iter(kinds))
 

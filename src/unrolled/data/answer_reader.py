@@ -107,7 +107,7 @@ def _by_place(cells: Cells, place: Place, known: Output | None, single: bool) ->
         row = int(np.argmin(fits))
         written = shortened(" ".join(given_words(cells.kinds[int(cells.ids[row])])))
         expected = "a single 1 among zeros was" if single else "zeros and ones were"
-        other = "\nFor numbers: --as value. For any number of labels, by position: --as labels." if single else ""
+        other = "\nFor numbers: --task regression. For any number of labels, by position: --task multilabel." if single else ""
         raise DataError(
             f"{place(row)}: '{cells.name}' is '{written}', where {expected} expected, as in {int(fits.sum()):,} of "
             f"{len(fits):,} rows.\nCorrect it, or leave the row out.{other if known is None else ''}"
@@ -200,7 +200,7 @@ def read_values(cells: Cells, training: Ids, place: Place, known: Output | None)
             raise DataError(
                 f"{row}: '{cells.name}' is '{written}'; a value is a number, such as 3.5 or -2e3.\n"
                 f"{cure(wrong or '', by_run=known is not None)}"
-                + ("" if known is not None else " Or, if these are names: --as label.")
+                + ("" if known is not None else " Or, if these are names: --task classification.")
             )
         if rounded := next(filter(is_rounded, parts), None):
             message = f"{place(cells.first(cell))}: '{cells.name}' is {say_rounded(rounded)}."
@@ -208,7 +208,7 @@ def read_values(cells: Cells, training: Ids, place: Place, known: Output | None)
             raise DataError(
                 f"{message}\n{amount.capitalize()}, as was done for the run's training data."
                 if known is not None
-                else f"{message}\nIf it is an id: --as label. If it is an amount: {amount}."
+                else f"{message}\nIf it is an id: --task classification. If it is an amount: {amount}."
             )
         of_cell.append([float(part) for part in parts])
         count = known.numbers if isinstance(known, ValueOutput) else len(of_cell[0])

@@ -36,5 +36,5 @@ class CellForms:
             written = shortened(json.dumps(found.cell, ensure_ascii=False, default=str))
             raise DataError(
                 f"{place(found.row)}: '{name}' is {written}, where {expected} was expected, as in most rows.\n"
-                "Correct it, or leave the row out; or read all cells as text: --read text"
+                "Correct it, or leave the row out; or read all cells as text: --input-type text"
             )

@@ -1,4 +1,4 @@
-"""Decide which kind of output a column is, by its cells and its name. `--as` always overrules this.
+"""Decide which kind of output a column is, by its cells and its name. `--task` always overrules this.
 
 In this order: Rows of zeros with a single 1: labels by number; if nearly all rows are like that, the others are
 errors. As many words, or list entries, as the input has steps: tags, but in a column named label only if their
@@ -194,37 +194,37 @@ class Column:
     def why(self) -> str:
         """A note on a kind that could be another, with the option that overrules it; else empty."""
         if self.kind == "label" and self.rows == self.one_hot:
-            return "rows with a single 1 are taken as labels by number; for numbers: --as value"
+            return "rows with a single 1 are taken as labels by number; for numbers: --task regression"
         if self.kind in ("value", "labels") and self.rows == self.binary:
             if self.kind == "labels":
                 return "rows of true and false are taken as any number of labels, by position"
-            return "rows of 0 and 1 are taken as numbers; for any number of labels, by position: --as labels"
+            return "rows of 0 and 1 are taken as numbers; for any number of labels, by position: --task multilabel"
         called = LABELS.fullmatch(self.name) is not None
         if self.kind in ("tags", "label") and self._has_tags and self._is_coincidence:
             other = "label" if self.kind == "tags" else "tags"
             there = "cells with as many words as the input, the same number in every row,"
-            return f"{there} are taken as {NAMED_KINDS[self.kind]}; for {NAMED_KINDS[other]}: --as {other}"
+            return f"{there} are taken as {NAMED_KINDS[self.kind]}; for {NAMED_KINDS[other]}: --task {other}"
         if called and self.kind in ("text", "value") and len(self.kinds) > MOST_KINDS and self._is_no_amount:
             taken = "texts" if self.kind == "text" else "amounts"
             more = f"more than {MOST_KINDS:,} different cells are taken as {taken}"
-            return f"{more}, not labels; for labels: --as label"
+            return f"{more}, not labels; for labels: --task classification"
         if called and self.kind == "text":
-            return "cells that are rarely repeated are taken as texts; for labels: --as label"
+            return "cells that are rarely repeated are taken as texts; for labels: --task classification"
         if called and self.kind == "label" and not self.numbers and self.rows < FEWEST_NAMED * len(self.kinds):
             kinds = f"{len(self.kinds):,} different cells in {self.rows:,} rows"
-            return f"{kinds} are taken as labels because of the column's name; for texts: --as text"
+            return f"{kinds} are taken as labels because of the column's name; for texts: --task seq2seq"
         if self.lists.count or self.labelled or not self.numbers or self.numbers < self.rows - self.undefined.count:
             return ""
         if self.kind == "label":
             because = "" if self._fills else " because of the column's name"
             if self.whole < self.numbers:
                 numbers = "numbers, some equal but written differently,"
-                return f"{numbers} are taken as labels{because}; for amounts: --as value"
-            return f"whole numbers are taken as labels{because}; for amounts: --as value"
+                return f"{numbers} are taken as labels{because}; for amounts: --task regression"
+            return f"whole numbers are taken as labels{because}; for amounts: --task regression"
         if self.whole == self.numbers and len(self.kinds) <= MOST_KINDS:
-            return "whole numbers are taken as amounts; for labels: --as label"
+            return "whole numbers are taken as amounts; for labels: --task classification"
         if called and len(self.kinds) <= MOST_KINDS and self.rows >= LEAST_ROWS * len(self.kinds):
-            return "numbers with decimals are taken as amounts; for labels: --as label"
+            return "numbers with decimals are taken as amounts; for labels: --task classification"
         return ""
 
     @property

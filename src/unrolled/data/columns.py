@@ -204,7 +204,7 @@ def no_forecasts(table: TableFile, dated: Sequence[str], numbers: bool = False) 
         f"{table.path}: '{dated[0]}' holds dates, of which only {read} would be used. Forecasts from previous "
         "rows are\nnot supported yet. Write what is known of a row into columns of numbers (day of the week, the "
         "previous value)\nand name them: --input day,before. To use the date as it is anyway: "
-        f"--read {kind}"
+        f"--input-type {kind}"
     )
 
 

@@ -190,10 +190,10 @@ def read_corpus(
 def check_kind(symbols: str, table: Table | None) -> None:
     """Raise OptionError for an unknown kind of vocabulary, or another than the given one's."""
     if symbols not in KINDS:
-        raise OptionError(f"--symbols takes {', '.join(KINDS)}; '{symbols}' was given.{nearest(symbols, KINDS)}")
+        raise OptionError(f"--tokenizer takes {', '.join(KINDS)}; '{symbols}' was given.{nearest(symbols, KINDS)}")
     if table and symbols not in ("auto", table.kind):
         raise OptionError(
-            f"--symbols {symbols} was given, but the run's vocabulary is of kind {table.kind}. Leave --symbols out."
+            f"--tokenizer {symbols} was given, but the run's vocabulary is of kind {table.kind}. Leave --tokenizer out."
         )
 
 

@@ -103,7 +103,7 @@ class Examples:
         line += f"{whole:,} rows of {self.form}: {self.columns.input} ({self.intake.read_as}) -> "
         line += "; ".join(answered.describe(name) for name, answered in self.answers.items())
         line += f" ({self.note})" if self.note else ""
-        line += "; to change this: --input --output --as --read"
+        line += "; to change this: --input --output --task --input-type"
         if self.drawn is not None:
             read, rows = self.drawn
             line += f"; {read:,} of {rows:,} rows are used, spread evenly (--rows)"
@@ -141,14 +141,14 @@ class Asked:
 
     input: str | None = None
     output: str | None = None
-    kind: str | None = None  # `--as`
+    kind: str | None = None  # `--task`
     group: str | None = None
     valid: str | float | None = None
     test: str | float | None = None
     symbols: str = "auto"
     seed: int = 0
     skip_empty: bool = False
-    read: str | None = None  # kind of input, `--read`
+    read: str | None = None  # kind of input, `--input-type`
     sequence: str | None = None  # column
     patches: bool = False  # read images as patches instead of rows
     table: Table | None = None  # vocabulary of the language model that training starts from

@@ -95,11 +95,11 @@ def check_no_lists(table: TableFile, column: str, cells: Sequence[Cell]) -> None
     raise DataError(
         f"{table.path}: '{column}' holds lists of names of files ({kind}), such as {example}, …\n"
         "Several files per row, such as the frames of a video, are not supported. Give each file a row with its "
-        "path only,\nand group those of a video: --group VIDEO. To read the names themselves: --read text."
+        "path only,\nand group those of a video: --group VIDEO. To read the names themselves: --input-type text."
     )
 
 
-def check_no_files(table: TableFile, column: str, cells: Sequence[Cell], option: str = "--read text") -> None:
+def check_no_files(table: TableFile, column: str, cells: Sequence[Cell], option: str = "--input-type text") -> None:
     """Raise DataError if the first cells of a column to be read as text, or as numbers, name files.
 
     option: the option that reads the names as text anyway.
@@ -152,7 +152,7 @@ def check_no_outputs(path: Path, column: str, cells: Sequence[str]) -> None:
         f"{path}: '{column}' would be the output, and holds names of files, such as {example}.\n"
         f"Files can only be inputs. To use them as the input: --input {typed(column)}. To choose another output: "
         "--output COLUMN.\n"
-        "To generate the names themselves: --as text; to classify them: --as label."
+        "To generate the names themselves: --task seq2seq; to classify them: --task classification."
     )
 
 

@@ -61,7 +61,7 @@ class FolderTable(TableFile):
                 filter(None, [table.note, f"{others[0]}{more}, next to the label folders, left out"])
             )
         note = "for all of it" if splits is not None else "its folders are labels; for all of it"
-        table.note = "; ".join(filter(None, [table.note, f"{note} as one text: --as language"]))
+        table.note = "; ".join(filter(None, [table.note, f"{note} as one text: --task language-modeling"]))
         labels = table.labelled.labels
         if len(labels) < 2:
             raise DataError(

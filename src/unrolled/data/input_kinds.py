@@ -1,7 +1,7 @@
 """Detects the kind of input that a table's columns hold, as `column_kinds` does for targets.
 
 The first rows decide: arrays of bytes are images, paths are audio files or images by their file ending, numbers and
-lists of numbers are vectors, and everything else is text. `--read` overrides this. Columns that would be read as text
+lists of numbers are vectors, and everything else is text. `--input-type` overrides this. Columns that would be read as text
 but hold dates, file names or mostly numbers are refused.
 """
 
@@ -134,7 +134,7 @@ def _refuse_mixed(table: TableFile, name: str, rows: Sequence[Row]) -> None:
         )
         raise DataError(
             f"{table.path}: '{name}' is neither mostly words nor mostly numbers: its first rows are {counts}.\n"
-            "For text: --read text. For one of a few labels: --read label. For numbers: correct the other cells, or\n"
+            "For text: --input-type text. For one of a few labels: --input-type category. For numbers: correct the other cells, or\n"
             "empty them and leave their rows out with --skip-empty."
         )
 

@@ -35,7 +35,7 @@ from unrolled.schema import Within, check
 
 HIGHEST_RATE = 16_000  # samples per second, at most; speech needs no more
 SMALLEST = 5  # least height and width of an image with channels first; more than the number of channels
-AS_IT_STANDS = "Or read the column as text: --read text."
+AS_IT_STANDS = "Or read the column as text: --input-type text."
 MOST_LISTED = 20  # columns listed at most in a suggested --input option
 LARGEST = 64  # height and width of an image, at most
 MEDIA = {"sound": SOUNDS, "picture": PICTURES}
@@ -68,7 +68,7 @@ class TextInput(InputKind):
 
     def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> str:
         if isinstance(cells[0], np.ndarray):
-            raise Unfit(f"{place}: an array of numbers, where a text was expected.", "Leave out --read.")
+            raise Unfit(f"{place}: an array of numbers, where a text was expected.", "Leave out --input-type.")
         return spell_list(cells[0])
 
 
@@ -169,7 +169,7 @@ class PictureInput(InputKind):
 INPUTS: dict[str, type[InputKind]] = {
     one.kind: one for one in (TextInput, LabelInput, VectorInput, SoundInput, PictureInput)
 }
-"""Kinds of input by their names in `--read`."""
+"""Kinds of input by their names in `--input-type`."""
 
 
 def input_from_json(value: Any) -> InputKind:
@@ -225,7 +225,7 @@ def _check_exact(cell: Cell, place: str) -> None:
     if rounded is not None:
         raise Unfit(
             f"{place}: {say_rounded(rounded)}.",
-            "If it is an id, leave the column out, or read it as a category: --read label.\n"
+            "If it is an id, leave the column out, or read it as a category: --input-type category.\n"
             "If it is an amount, subtract a constant from the whole column, or divide the column by one, first.",
             "Subtract or divide as was done for the data that the run was trained on.",
         )

@@ -265,5 +265,5 @@ def _no_json(path: Path, number: int, error: Exception) -> DataError:
         return DataError(f"{path}, row {number:,}: {reason}. A jsonl file has one JSON object per line.")
     return DataError(
         f"{path}, row {number:,}: {reason}. A json file is an array of objects, or has one JSON object per line.\n"
-        "To train a language model on its characters: --as language"
+        "To train a language model on its characters: --task language-modeling"
     )

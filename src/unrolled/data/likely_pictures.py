@@ -34,7 +34,7 @@ def say_pictures(table: TableFile, inputs: Sequence[str]) -> str:
     elif high <= 1:
         cure = "save them as (255 * x).astype(numpy.uint8)"
     else:
-        cure = "--read picture" if whole else "save them as numpy.rint(x).astype(numpy.uint8)"
+        cure = "--input-type image" if whole else "save them as numpy.rint(x).astype(numpy.uint8)"
     sides = " x ".join(map(str, arrays[0].shape))
     return (
         f"{inputs[0]}: arrays of {sides} may be images, but each of their rows is read as a step; as images: {cure}"

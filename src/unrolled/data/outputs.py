@@ -126,7 +126,7 @@ class TextOutput:
 Output: TypeAlias = LabelOutput | LabelSetOutput | ValueOutput | TextOutput
 
 KINDS = ("label", "labels", "tags", "value", "text")
-"""Kinds of output columns, by their names in `--as`."""
+"""Kinds of output columns, by their names in `--task`."""
 
 
 def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:

@@ -49,7 +49,7 @@ class PairBatch(NamedTuple):
         if (a, b) != (0, self.steps):
             raise OptionError(
                 f"Steps {a} to {b - 1} of {self.steps} were requested, but a target text is one segment. "
-                "Leave out --gradient."
+                "Leave out --bptt."
             )
         return self
 

@@ -188,8 +188,8 @@ def _tokenizers() -> Any:
         import tokenizers
     except ImportError:
         raise MissingExtra(
-            f"--symbols bpe needs the package tokenizers: {install_extra('bpe')}. "
-            "--symbols char, byte and word work without it."
+            f"--tokenizer bpe needs the package tokenizers: {install_extra('bpe')}. "
+            "--tokenizer char, byte and word work without it."
         ) from None
     return tokenizers
 

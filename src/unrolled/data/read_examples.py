@@ -374,7 +374,7 @@ def _learn_featurizer(asked: Asked, taken: InputKind, training: Any, given: bool
     if isinstance(taken, LabelInput) and not given:
         return LabelTokens.learn(training)
     if asked.symbols != "auto":
-        raise OptionError(f"--symbols is for texts, but the input is of kind {taken.kind}. Leave it out.")
+        raise OptionError(f"--tokenizer is for texts, but the input is of kind {taken.kind}. Leave it out.")
     if given and not isinstance(taken, VectorInput):
         raise OptionError(f"Tags need words or vectors as steps, but the input is of kind {taken.kind}.")
     return learn_features(taken, training, asked.patches)
@@ -385,6 +385,6 @@ def _grow_featurizer(table: Table, taken: InputKind, training: Any, given: bool)
     if not isinstance(taken, TextInput) or given:
         found = "tags, one per step" if given else f"an input of kind {taken.kind}"
         raise OptionError(
-            f"--from a language model predicts from whole texts, but the data has {found}. Leave it out."
+            f"--init-from a language model predicts from whole texts, but the data has {found}. Leave it out."
         )
     return grow_tokens(table, training)

@@ -32,7 +32,7 @@ def learn_spelling(kind: str, read: Sequence[str] | None, written: Sequence[str]
     OptionError for an unknown kind.
     """
     if kind not in TOKENS:
-        raise OptionError(f"--symbols takes {', '.join(TOKENS)}; '{kind}' was given.{nearest(kind, TOKENS)}")
+        raise OptionError(f"--tokenizer takes {', '.join(TOKENS)}; '{kind}' was given.{nearest(kind, TOKENS)}")
     counts: Counter[str] = Counter()
     for text in written:
         counts.update(text)

@@ -68,7 +68,7 @@ def check_no_tables(folder: Path, files: Sequence[Path]) -> None:
         raise DataError(
             f"{folder} holds tables, such as {found[PARTS[0]].name}; a folder of texts, audio files or images "
             f"was expected.\nGive the tables themselves: {command('train', found[PARTS[0]], *given)}\n"
-            "To train a language model on the files as plain text: --as language."
+            "To train a language model on the files as plain text: --task language-modeling."
         )
     own = [file for file in files if file.stem.lower() not in ABOUT]
     tables = [file for file in own if is_table(file) and form_of(file.name) is not IdxTable]
@@ -90,7 +90,7 @@ def _tables_of_rows(folder: Path, tables: Sequence[Path]) -> DataError:
         cure = f"Give one of them{one}."
     return DataError(
         f"{folder} holds {len(tables):,} tables, such as {typed(name)}. A whole table as one row is not supported.\n"
-        f"{cure} As text, character by character: --as language."
+        f"{cure} As text, character by character: --task language-modeling."
     )
 
 

@@ -190,7 +190,7 @@ def file_of_text(path: Path, name: str, any_bytes: bool) -> TextFile:
         if kind is not None and not kind.text:
             raise DataError(f"{path} is not text: it is {kind.name}.\n{kind.cure_of(path)}")
         if found == "binary":
-            raise DataError(f"{describe_binary(path)}\nTo train on its raw bytes: --symbols byte")
+            raise DataError(f"{describe_binary(path)}\nTo train on its raw bytes: --tokenizer byte")
         if found == "other text":
             raise DataError(_not_valid(path))
     elif found in ("other text", "binary"):
@@ -215,7 +215,7 @@ def find_in_folder(folder: Path, any_bytes: bool) -> tuple[list[TextFile], list[
         others = f"{len(skipped):,} files, none of them UTF-8 text" if skipped else "no files"
         raise DataError(
             f"{folder} is a folder without text: it holds {others}. Give a text file or a folder with some;\n"
-            "texts in other encodings can be read with --symbols byte, or converted: iconv -t utf-8."
+            "texts in other encodings can be read with --tokenizer byte, or converted: iconv -t utf-8."
         )
     return files, skipped
 
@@ -345,5 +345,5 @@ def _not_valid(path: Path, encoding: str = "utf-8") -> str:
     byte, line = first_fault(path, encoding)
     return (
         f"{path} is not valid {encoding.removesuffix('-sig').upper()}: line {line:,}, byte {byte:,} "
-        f"(--symbols byte reads any bytes).\n{cure(path, encoding)}"
+        f"(--tokenizer byte reads any bytes).\n{cure(path, encoding)}"
     )

@@ -87,5 +87,5 @@ def text_column(table: TableFile, names: bool = False) -> str | None:
     # neither numbers nor names of audio files and images
     texts = bool(cells) and all(isinstance(cell, str) for cell in cells) and kind_of(cells, table) == "text"
     if texts and not names:
-        check_no_files(table, table.columns[0], cells, "--as language")
+        check_no_files(table, table.columns[0], cells, "--task language-modeling")
     return table.columns[0] if texts else None

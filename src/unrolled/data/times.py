@@ -57,7 +57,7 @@ def _is_plain(cell: Any) -> bool:
 def no_times(path: Path, name: str, cells: Sequence[Cell], option: str) -> DataError:
     """The error for a column of times that would be read, or written, as text. option: "input" or "output"."""
     one = next(cell for cell in cells if is_time(cell))
-    verb, as_text = ("read", "--read text") if option == "input" else ("learnt", "--as text")
+    verb, as_text = ("read", "--input-type text") if option == "input" else ("learnt", "--task seq2seq")
     return DataError(
         f"{path}: '{name}' holds times, such as {shortened(one)}, which would be {verb} as text, not as amounts.\n"
         f"Write them as numbers, in seconds or hours, into a new column, and name it: --{option} seconds.\n"

@@ -170,7 +170,7 @@ def learn_given(kind: str, texts: Iterable[str]) -> Tokens:
     """Learn the tokens of a training split whose words are given because each has a tag. Raises OptionError where
     another kind of token is requested."""
     if kind not in ("auto", "word"):
-        raise OptionError(f"Tags belong to words: --symbols {kind} cannot be used here. Leave it out.")
+        raise OptionError(f"Tags belong to words: --tokenizer {kind} cannot be used here. Leave it out.")
     return WordTokens.learn(texts, given=True)
 
 
@@ -187,7 +187,7 @@ def learn_tokens(kind: str, texts: Iterable[str]) -> Tokens:
     or bytes where there are more than 512 different characters. Iterates over `texts` several times. Raises
     OptionError for an unknown kind."""
     if kind not in TOKENS:
-        raise OptionError(f"--symbols takes {', '.join(TOKENS)}; '{kind}' was given.{nearest(kind, TOKENS)}")
+        raise OptionError(f"--tokenizer takes {', '.join(TOKENS)}; '{kind}' was given.{nearest(kind, TOKENS)}")
     counts: Counter[str] = Counter()
     words = rows = 0
     for text in texts:

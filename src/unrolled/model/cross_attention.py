@@ -178,12 +178,12 @@ def softmax(scores: Tensor, lengths: Tensor) -> Tensor:
 
 
 READERS: dict[str, Callable[..., Reader]] = {
-    "context": Context,
+    "none": Context,
     "additive": Additive,
     "dot": Dot,
     "multihead": Multihead,
 }
-"""Kinds of cross-attention, by the name that `--reader` takes."""
+"""Kinds of cross-attention, by the name that `--attention` takes."""
 
 
 class Looking(Memory):

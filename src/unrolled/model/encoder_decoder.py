@@ -228,7 +228,7 @@ def build_writer(
         encoder = build_bidirectional(model, embed, size, depth, dropout)
 
     def attending() -> Memory:
-        return Looking(build("reader", READERS, reader, size, encoder.size, size))
+        return Looking(build("attention", READERS, reader, size, encoder.size, size))
 
     decoder = build_stack(model, embed, size, depth, dropout, attending)
     begins = not isinstance(encoder, Attending)

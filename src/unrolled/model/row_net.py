@@ -156,7 +156,7 @@ class Answering(nn.Module):
         if not isinstance(self.memory, Memory):
             raise OptionError(
                 "This model has a bidirectional encoder: it makes no prediction before the end of a row.\n"
-                "Train a causal model: --direction ahead."
+                "Train a causal model: --direction causal."
             )
         return self.memory
 

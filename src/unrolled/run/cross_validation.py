@@ -43,8 +43,8 @@ class Folds:
     def __init__(self, data: str | Path, settings: TrainOptions, name: str) -> None:
         data = as_path(data)
         settings.check()
-        if settings.plan or settings.from_run:
-            raise OptionError("--folds trains each fold from scratch: leave out --plan and --from.")
+        if settings.plan or settings.init_from:
+            raise OptionError("--folds trains each fold from scratch: leave out --plan and --init-from.")
         self.data, self.settings = data, settings
         self.path = Path(settings.out) if settings.out else free_path(name)
         self.results: dict[int, dict[str, Any]] = {}

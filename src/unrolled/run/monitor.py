@@ -117,7 +117,7 @@ class Monitor:
         report = Report(
             step=learner.step, steps=plan.steps, progress=progress_at(plan, learner.step),
             seconds=self.clock.used, seconds_left=self._seconds_left(plan), loss=loss,
-            rate=rate_at(plan, learner.step), symbols=learner.symbols, symbols_a_second=speed,
+            learning_rate=rate_at(plan, learner.step), symbols=learner.symbols, symbols_a_second=speed,
             bytes_in_use=bytes_in_use(), validation=validation, best=None if validation is None else learner.best,
             sample=written, copied_longest=longest, copied_share=share, notes=self._take_notes(),
         )  # fmt: skip
@@ -247,12 +247,12 @@ class Monitor:
         if tries >= TRIES:
             raise TrainingError(
                 f"The loss was not finite {TRIES + 1} times after update {step:,}, at learning rates down to "
-                f"{plan.rate:.2g}.\nTry a --rate below that, or look for unusual rows or passages in the data. The "
+                f"{plan.learning_rate:.2g}.\nTry a --learning-rate below that, or look for unusual rows or passages in the data. The "
                 f"checkpoint in {self.folder.path} is undamaged."
             )
         self.add_plan(lower_rate(plan, step))
         self.notes.append(
             f"The loss of update {at:,} was not finite: back to update {step:,}, "
-            f"learning rate {plan.rate:.2g} -> {self.plans[-1].rate:.2g}."
+            f"learning rate {plan.learning_rate:.2g} -> {self.plans[-1].learning_rate:.2g}."
         )
         self._start()

@@ -66,7 +66,7 @@ class Pacer:
         validations = max(0.0, (plan.steps - step) / plan.validate_every)
         updating = max(left - validations * validating, left / 2)
         steps = step + max(1, int(updating / self.pace))
-        steps = steps if plan.most is None else min(steps, plan.most)
+        steps = steps if plan.max_updates is None else min(steps, plan.max_updates)
         off = abs(steps - plan.steps) * self.pace
         if threads == plan.threads and off <= max(LEAST_OFF, TOLERANCE * abs(left)):
             return None

@@ -1,4 +1,4 @@
-"""`--from`: initialise a training with the components of another run's model that fit, by name."""
+"""`--init-from`: initialise a training with the components of another run's model that fit, by name."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def start_from(source: RunFolder, subject: Subject, learner: Learner) -> list[st
     load_components(learner.optimiser.averaged, started.components)
     if not set(READING) & set(loaded):
         raise OptionError(
-            f"--from {source.path}: no component of that run fits; this training needs {_listed(new, started)}.\n"
-            "Name another run, or leave out --from."
+            f"--init-from {source.path}: no component of that run fits; this training needs {_listed(new, started)}.\n"
+            "Name another run, or leave out --init-from."
         )
     freeze = getattr(subject.settings, "freeze", None)
     if freeze is not None and (unlike := [name for name in new if name in READING]):

@@ -59,7 +59,7 @@ class Training:
         recorded = RunFolder.open(self.options.plan) if self.options.plan else None
         wanted = self.options if recorded is None else as_recorded(recorded, self.options)
         check_parts(wanted)
-        source = RunFolder.open(wanted.from_run) if wanted.from_run else None
+        source = RunFolder.open(wanted.init_from) if wanted.init_from else None
         self.clock = Clock(wanted.seconds, started)
         self.device = find_device(wanted.device)
         threads = threads_for(wanted.threads)
@@ -163,7 +163,7 @@ class Training:
     def _leave_out_net(self) -> None:
         """Where reading has spent the budget and no model was requested: an n-gram or a linear model alone."""
         model, budget = self.subject.without_net, self.clock.budget
-        if budget is None or model is None or self.settings.model is not None or self.settings.from_run:
+        if budget is None or model is None or self.settings.model is not None or self.settings.init_from:
             return
         if self.clock.left < max(LEAST_LEFT * budget, SETTING_UP * self.clock.starting):
             self.subject.settings = dataclasses.replace(self.settings, model=model)
@@ -283,7 +283,7 @@ class Training:
         seconds, read = self.clock.now() - started, self.subject.items("training")
         validation = self.baseline.validation or 0.0
         report = Report(
-            step=1, steps=1, progress=1.0, seconds=self.clock.used, seconds_left=0.0, loss=validation, rate=0.0,
+            step=1, steps=1, progress=1.0, seconds=self.clock.used, seconds_left=0.0, loss=validation, learning_rate=0.0,
             symbols=read, symbols_a_second=read / max(seconds, 1e-9), bytes_in_use=bytes_in_use(),
             validation=validation, best=validation,
         )  # fmt: skip
@@ -296,7 +296,7 @@ class Training:
         monitor.begin()
         if not monitor.validations:
             yield monitor.report(monitor.plans[0])
-        strategy = build("gradient", GRADIENTS, monitor.plans[0].gradient)
+        strategy = build("bptt", GRADIENTS, monitor.plans[0].bptt)
         due = train(
             self.learner, self.batches, strategy, monitor.plans, self.settings.seed,
             lambda: self.clock.stopping, monitor.is_due, monitor.go_back,

@@ -17,7 +17,7 @@ class Report:
     seconds: float  # used so far, earlier sessions included
     seconds_left: float | None  # until the end; None while unknown
     loss: float  # mean nats per token or row since the last report
-    rate: float  # learning rate
+    learning_rate: float  # learning rate
     symbols: int  # tokens or rows trained on so far
     symbols_a_second: float
     bytes_in_use: int  # of this process

@@ -49,7 +49,7 @@ class Leg:
         steps = step + (self.steps or max(1, int(seconds / pace)))
         if finished:
             return second_leg(plan, step, steps)
-        return replan(plan, step, steps if plan.most is None else min(steps, plan.most), "resumed")
+        return replan(plan, step, steps if plan.max_updates is None else min(steps, plan.max_updates), "resumed")
 
 
 def pace_of(reports: Sequence[Mapping[str, Any]]) -> float:

@@ -165,7 +165,7 @@ class Subject(ABC):
         """The untrained model of a run of this task, from a plan. Raises RunError."""
 
     def starting_components(self, source: RunFolder, theirs: type[Subject]) -> Started:
-        """The components that `--from source` takes from a run of the task `theirs`. Raises RunError."""
+        """The components that `--init-from source` takes from a run of the task `theirs`. Raises RunError."""
         return Started(best_components(source, recorded_plans(source)[0], lambda plan: theirs.model_of(source, plan)))
 
     @abstractmethod

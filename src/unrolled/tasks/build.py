@@ -34,8 +34,8 @@ READER = "additive"  # unless requested otherwise or the memory is a transformer
 def build_model(plan: Plan, symbols: int, seed: int) -> LanguageModel:
     """An untrained language model over `symbols` tokens, the same for the same plan and seed."""
     with weights_drawn_by(seed):
-        memory = build_stack(plan.model, plan.embed, plan.size, plan.depth, plan.dropout)
-        return LanguageModel(symbols, plan.embed, memory).to(plan.device)
+        memory = build_stack(plan.model, plan.embedding_size, plan.hidden_size, plan.layers, plan.dropout)
+        return LanguageModel(symbols, plan.embedding_size, memory).to(plan.device)
 
 
 def build_answering(
@@ -44,13 +44,13 @@ def build_answering(
     """An untrained net for labels and numbers, from a plan and a run's tables; the same for the same seed."""
     known = known_from_json(tables)
     with weights_drawn_by(settings.seed):
-        inlet, front = build_inlet(known.intake, plan.embed, settings.inlet, tables.get("began") == LANGUAGE)
-        ahead = settings.direction == "ahead"
+        inlet, front = build_inlet(known.intake, plan.embedding_size, settings.stem, tables.get("began") == LANGUAGE)
+        ahead = settings.direction == "causal"
         build = build_stack if ahead else build_bidirectional
-        memory = build(plan.model, plan.embed, plan.size, plan.depth, plan.dropout)
-        pool = POOLS[settings.pool or POOL](plan.size, plan.size)
+        memory = build(plan.model, plan.embedding_size, plan.hidden_size, plan.layers, plan.dropout)
+        pool = POOLS[settings.pool or POOL](plan.hidden_size, plan.hidden_size)
         heads = {
-            name: Head(plan.size, output.width, output.kind, None if weights is None else weights[name])
+            name: Head(plan.hidden_size, output.width, output.kind, None if weights is None else weights[name])
             for name, output in known.outputs.items()
         }
         front, pool = (Dropout(part, plan.dropout) if plan.dropout else part for part in (front, pool))
@@ -68,9 +68,9 @@ def build_taught(plan: Plan, settings: WritingSettings, tables: Mapping[str, Any
     if not isinstance(output, TextOutput):
         raise RunError("The run's symbols.json is damaged: its output is not a text. Train again.")
     with weights_drawn_by(settings.seed):
-        inlet, front = build_inlet(known.intake, plan.embed, settings.inlet)
+        inlet, front = build_inlet(known.intake, plan.embedding_size, settings.stem)
         writer = build_writer(
-            inlet, plan.model, reader_of(settings), output.width, plan.embed, plan.size, plan.depth, plan.dropout,
+            inlet, plan.model, reader_of(settings), output.width, plan.embedding_size, plan.hidden_size, plan.layers, plan.dropout,
             tied=True, smoothing=plan.smoothing, front=front if isinstance(known.intake, Features) else None,
         )  # fmt: skip
         return Taught(writer).to(plan.device)
@@ -79,7 +79,7 @@ def build_taught(plan: Plan, settings: WritingSettings, tables: Mapping[str, Any
 def reader_of(settings: WritingSettings) -> str:
     """The kind of cross-attention: as requested, else a default that suits the memory."""
     transformer = parse_part(settings.model or DEFAULT_MODEL)[0] == TRANSFORMER
-    return settings.reader or ("multihead" if transformer else READER)
+    return settings.attention or ("multihead" if transformer else READER)
 
 
 @contextmanager

@@ -52,9 +52,9 @@ def read_rows(
     Raises DataError, OptionError.
     """
     asked = Asked(
-        settings.input, settings.output, settings.kind, settings.group, settings.valid, settings.test,
-        settings.symbols, settings.seed, settings.skip_empty, settings.read, settings.sequence,
-        settings.inlet == "patches", table,
+        settings.input, settings.output, settings.task, settings.group, settings.valid, settings.test,
+        settings.tokenizer, settings.seed, settings.skip_empty, settings.input_type, settings.sequence,
+        settings.stem == "patches", table,
         (settings.fold, settings.folds) if settings.fold and settings.folds else None, table_options(settings),
         settings.shuffle,
         settings.rows,
@@ -71,7 +71,7 @@ def read_rows(
 
 def as_measured(settings: TableSettings) -> TableSettings:
     """The settings by which a run with these settings reads a whole table as one split."""
-    kept = {name: getattr(settings, name) for name in ("kind", "skip_empty", "no_header", "decimal")}
+    kept = {name: getattr(settings, name) for name in ("task", "skip_empty", "no_header", "decimal")}
     return TableSettings(**kept, valid="none", test="none")
 
 
@@ -91,14 +91,14 @@ def check_rows(examples: Examples, settings: TableSettings) -> None:
 
 
 def check_inlet(settings: TableSettings, intake: Tokens | Features) -> None:
-    """Raise OptionError where `--inlet` or `--augment` does not apply to the input."""
-    if settings.inlet == "patches" and intake.kind != "patches":
+    """Raise OptionError where `--stem` or `--augment` does not apply to the input."""
+    if settings.stem == "patches" and intake.kind != "patches":
         raise OptionError(
-            f"--inlet patches applies to pictures, and the input here is {intake.read_as}. Leave it out."
+            f"--stem patches applies to pictures, and the input here is {intake.read_as}. Leave it out."
         )
-    if settings.inlet in ("conv", "plain") and not isinstance(intake, Frames | Rows):
+    if settings.stem in ("conv", "plain") and not isinstance(intake, Frames | Rows):
         raise OptionError(
-            f"--inlet {settings.inlet} applies to sounds and pictures, and the input here is {intake.read_as}. "
+            f"--stem {settings.stem} applies to sounds and pictures, and the input here is {intake.read_as}. "
             "Leave it out."
         )
     if settings.augment != "auto" and not intake.varies:

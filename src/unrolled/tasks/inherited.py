@@ -1,4 +1,4 @@
-"""What a training takes over from a run: all options (`--plan`), or the sizes of its model (`--from`)."""
+"""What a training takes over from a run: all options (`--plan`), or the sizes of its model (`--init-from`)."""
 
 from __future__ import annotations
 
@@ -46,28 +46,28 @@ def started_from(source: RunFolder, options: TrainOptions, text: bool) -> dict[s
             f"{source.path} is a {counted(own.model)}: it has no weights to start from. Name a trained run."
         )
     theirs = recorded_plans(source)[0]
-    sizes = {name: getattr(theirs, name) for name in ("model", "size", "depth")}
+    sizes = {name: getattr(theirs, name) for name in ("model", "hidden_size", "layers")}
     for name, value in sizes.items():
         mine = getattr(options.of_learnt(), name)
         if mine not in (value, None):
             raise OptionError(
-                f"--from {source.path} starts from a {theirs.model} of {theirs.depth} x {theirs.size}; "
-                f"--{name} {getattr(options, name)} does not match.\nLeave it out, or leave out --from."
+                f"--init-from {source.path} starts from a {theirs.model} of {theirs.layers} x {theirs.hidden_size}; "
+                f"{option_name(name)} {getattr(options, name)} does not match.\nLeave it out, or leave out --init-from."
             )
     if isinstance(own, LanguageSettings) and not text:
         return _from_language_model(source, options, sizes)
-    if options.symbols not in ("auto", own.symbols):
+    if options.tokenizer not in ("auto", own.tokenizer):
         raise OptionError(
-            f"--from {source.path} has a vocabulary of its own; --symbols {options.symbols} does not match.\n"
-            "Leave it out, or leave out --from."
+            f"--init-from {source.path} has a vocabulary of its own; --tokenizer {options.tokenizer} does not match.\n"
+            "Leave it out, or leave out --init-from."
         )
     given, direction = options.given(), getattr(own, "direction", None)
     if given.get("direction", direction) != direction:
         raise OptionError(
-            f"--from {source.path} starts from a model of --direction {direction or 'as planned'};\n"
-            f"--direction {options.direction} does not match. Leave it out, or leave out --from."
+            f"--init-from {source.path} starts from a model of --direction {direction or 'as planned'};\n"
+            f"--direction {options.direction} does not match. Leave it out, or leave out --init-from."
         )
-    kept = [name for name in ("pool", "direction", "inlet", "reader") if name not in given and hasattr(own, name)]
+    kept = [name for name in ("pool", "direction", "stem", "attention") if name not in given and hasattr(own, name)]
     return sizes | {"model": options.model or own.model} | {name: getattr(own, name) for name in kept}
 
 
@@ -77,14 +77,14 @@ def _from_language_model(source: RunFolder, options: TrainOptions, sizes: dict[s
     taken = takes_memory(source, options)
     kind = "causal language model" if taken else "language model"
     given = options.given()
-    for name in ("direction", "symbols") if taken else ("symbols",):
-        if given.get(name, "ahead") != "ahead":
+    for name in ("direction", "tokenizer") if taken else ("tokenizer",):
+        if given.get(name, "causal") != "causal":
             raise OptionError(
-                f"--from {source.path} starts from a {kind} with a vocabulary of its own;\n"
-                f"{option_name(name)} {given[name]} does not match. Leave it out, or leave out --from."
+                f"--init-from {source.path} starts from a {kind} with a vocabulary of its own;\n"
+                f"{option_name(name)} {given[name]} does not match. Leave it out, or leave out --init-from."
             )
     usual = None if sizes["model"] == DEFAULT_MODEL else f"{sizes['model']}+{LINEAR}"
-    return sizes | {"model": options.model or usual} | ({"direction": "ahead"} if taken else {})
+    return sizes | {"model": options.model or usual} | ({"direction": "causal"} if taken else {})
 
 
 def takes_memory(source: RunFolder, settings: AnswerSettings) -> bool:

@@ -17,8 +17,8 @@ from unrolled.registry import UNTRAINED, build, choose, learnt_model, parse_part
 from unrolled.settings import option_name
 
 NEURAL_ONLY = (
-    "steps", "size", "depth", "batch", "window", "rate", "dropout", "gradient", "device", "from_run", "plan", "pool",
-    "direction", "balance", "augment", "freeze", "reader",
+    "steps", "hidden_size", "layers", "batch_size", "window", "learning_rate", "dropout", "bptt", "device", "init_from",
+    "plan", "pool", "direction", "class_weights", "augment", "freeze", "attention",
 )  # fmt: skip
 WIDE = 27_720  # a width that is divisible by any number of heads up to 12
 
@@ -52,14 +52,14 @@ def check_parts(settings: TrainOptions) -> None:
             )
         if wrong := [option for option in options if option in ("size", "depth", "input_size")]:
             raise OptionError(
-                f"{name}: set the width and the number of layers with --size and --depth, not {wrong[0]}=…."
+                f"{name}: set the width and the number of layers with --hidden-size and --layers, not {wrong[0]}=…."
             )
         if is_own(kind):
             check_own(name)
         elif kind not in UNTRAINED:
             with torch.device("meta"):  # checks the options without computing anything
-                build("memory", MEMORIES, name, WIDE, settings.size or WIDE)
-    build("gradient", GRADIENTS, settings.gradient)
+                build("memory", MEMORIES, name, WIDE, settings.hidden_size or WIDE)
+    build("bptt", GRADIENTS, settings.bptt)
 
 
 @cache

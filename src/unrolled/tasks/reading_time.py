@@ -24,7 +24,7 @@ def check_reading(table: TableFile, settings: TableSettings, clock: Clock | None
         return
     try:
         columns = choose_columns(table, settings.input, settings.output, settings.group, settings.sequence)
-        found = None if columns.sequence else time_reading(table, columns, find_input(table, columns, settings.read))
+        found = None if columns.sequence else time_reading(table, columns, find_input(table, columns, settings.input_type))
     except (DataError, OptionError):  # reported with details when the table is read
         return
     if found is None:

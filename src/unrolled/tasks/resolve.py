@@ -69,7 +69,7 @@ def resolve(
         return _read_rows(path, found.table, options, wanted, source)
     if kept is None:
         return _read_text(path, wanted, found, source)
-    keep_standard_input(kept, any_bytes=options.symbols == "byte")
+    keep_standard_input(kept, any_bytes=options.tokenizer == "byte")
     try:
         return _read_text(kept, wanted, found, source)
     except DataError as error:
@@ -78,9 +78,9 @@ def resolve(
 
 def _check_text(path: str | Path, options: TrainOptions, found: Found) -> None:
     """Raise OptionError for an option that does not apply to a text."""
-    if options.kind not in (None, Language.kind):
+    if options.task not in (None, Language.kind):
         raise OptionError(
-            f"--as {options.kind} applies to tables and to folders named after labels; {path} is read as a text.\n"
+            f"--task {options.task} applies to tables and to folders named after labels; {path} is read as a text.\n"
             "Leave it out, or give a table: csv, tsv, jsonl, parquet."
         )
     of_columns = [] if found.column else ["input", "no_header"]
@@ -91,7 +91,7 @@ def _check_text(path: str | Path, options: TrainOptions, found: Found) -> None:
 
 def _read_text(path: str | Path, wanted: TrainOptions, found: Found, source: RunFolder | None) -> Language:
     _check_source(source, path, Language)
-    as_rows = {"kind": Language.kind, "documents": ROW, "input": found.column} if found.column else {}
+    as_rows = {"task": Language.kind, "documents": ROW, "input": found.column} if found.column else {}
     table = None if source is None else table_from_json(source.read_symbols())
     return Language.read(path, wanted.resolve(LanguageSettings, **as_rows), table)
 
@@ -122,14 +122,14 @@ def _read_rows(
     if subject is Writings:
         if began:
             raise OptionError(
-                f"--from {wanted.from_run} starts from a language model: that works for labels and numbers, and the "
+                f"--init-from {wanted.init_from} starts from a language model: that works for labels and numbers, and the "
                 "output here is a text.\nLeave it out."
             )
         return Writings(examples, wanted.resolve(Writings.settings_class))
     settings = wanted.resolve(Answers.settings_class)
     if source is None:
         return Answers(examples, settings)
-    embed = recorded_plans(source)[0].embed
+    embed = recorded_plans(source)[0].embedding_size
     if not began:
         return Answers(examples, settings, (tables or {}).get("began"), embed)
     read_text = None if takes_memory(source, settings) else lambda: read_corpus_again(source)
@@ -143,15 +143,15 @@ def _check_source(source: RunFolder | None, path: str | Path, subject: type[Subj
 
 
 def look(path: str | Path, options: TrainOptions) -> Found:
-    """Decide what a path holds: a text, a table with a column of documents (its only column, or by --as language), or
+    """Decide what a path holds: a text, a table with a column of documents (its only column, or by --task language-modeling), or
     rows. Raises DataError, OptionError."""
     if str(path) != "-":
         refuse_run(path)
     folder = str(path) != "-" and Path(path).is_dir()
-    text = options.kind == Language.kind
+    text = options.task == Language.kind
     if folder and not text:
         files = list_files(Path(path))
-        if options.read is None:
+        if options.input_type is None:
             check_no_tables(Path(path), files)
         check_not_flat(Path(path), files)
     given = [name for name in ("no_header", "decimal") if getattr(options, name)]
@@ -159,7 +159,7 @@ def look(path: str | Path, options: TrainOptions) -> Found:
         raise OptionError(
             f"{option_name(given[0])} applies to csv and tsv files; by its name {path} is neither. Leave it out."
         )
-    if options.kind not in (None, Language.kind):
+    if options.task not in (None, Language.kind):
         return _look_at_rows(path, options)
     by_row = options.documents == ROW or (text and options.input is not None)
     if folder or not is_table(path):
@@ -186,7 +186,7 @@ def _look_at_rows(path: str | Path, options: TrainOptions) -> Found:
     if str(path) == "-" or not (Path(path).is_dir() or is_table(path)):
         return Found(text=True)
     folder = Path(path)
-    labelled = options.kind == "label" or not folder.is_dir() or media_folder(path) or find_idx(folder)
+    labelled = options.task == "classification" or not folder.is_dir() or media_folder(path) or find_idx(folder)
     if not labelled and find_splits(folder) is None and not label_folders(folder):
         return Found(text=True)  # documents: the folders are neither splits nor labels
     return Found(text=False, table=open_table(path, table_options(options)))
@@ -204,8 +204,8 @@ def read_again(run: RunFolder) -> Subject:
         )
     task = subject.read_again(path, run.settings, run.read_symbols())
     if data["fingerprints"] and list(task.fingerprints.values()) != list(data["fingerprints"].values()):
-        again = [] if run.settings.model in UNTRAINED else ["--from", run.path]
-        words = run.asked.without("from_run", "freeze", "plan").options()
+        again = [] if run.settings.model in UNTRAINED else ["--init-from", run.path]
+        words = run.asked.without("init_from", "freeze", "plan").options()
         raise DataError(
             f"The {subject.data} that {run.path} was trained on has changed since: {path}.\n"
             f"Put the old one back, or train again: {command('train', path, *words, *again)}"

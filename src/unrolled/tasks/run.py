@@ -36,7 +36,7 @@ OPTIONS = {
     "temperature": "--temperature applies to runs that generate texts",
     "seed": "--seed applies to runs that generate texts",
     "generation": "generation applies to runs that generate texts",
-    "attention": "--attention applies to runs that generate texts",
+    "show_attention": "--show-attention applies to runs that generate texts",
 }
 """Options of `predict` and `evaluate`, each with what it applies to. `Run.takes` names those of a task."""
 

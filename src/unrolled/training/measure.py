@@ -55,7 +55,7 @@ def time_updates(plan: Plan, rehearsal: Rehearsal) -> Iterator[float]:
     with torch_threads(plan.threads):
         model, lesson = rehearsal(plan)
         learner = Learner(model, Optimiser(model, plan), model.start(plan.rows))  # type: ignore[operator]
-    strategy = build("gradient", GRADIENTS, plan.gradient)
+    strategy = build("bptt", GRADIENTS, plan.bptt)
     while True:
         with torch_threads(plan.threads):
             started = time.perf_counter()
@@ -68,12 +68,12 @@ def rehearse_language(symbols: int) -> Rehearsal:
     """A rehearsal of a language model with a vocabulary of `symbols` tokens: windows of random tokens."""
 
     def rehearsal(plan: Plan) -> tuple[nn.Module, Lesson]:
-        memory = build_stack(plan.model, plan.embed, plan.size, plan.depth, plan.dropout)
-        model = LanguageModel(symbols, plan.embed, memory).to(plan.device)
-        shape = (plan.batch, plan.window + 1)
+        memory = build_stack(plan.model, plan.embedding_size, plan.hidden_size, plan.layers, plan.dropout)
+        model = LanguageModel(symbols, plan.embedding_size, memory).to(plan.device)
+        shape = (plan.batch_size, plan.window + 1)
         drawn = torch.randint(0, symbols, shape, generator=generator(0, "measure"))
-        full = torch.full((plan.batch,), plan.window)
-        return model, Batch(drawn[:, :-1], drawn[:, 1:], full, torch.zeros(plan.batch, dtype=torch.bool))
+        full = torch.full((plan.batch_size,), plan.window)
+        return model, Batch(drawn[:, :-1], drawn[:, 1:], full, torch.zeros(plan.batch_size, dtype=torch.bool))
 
     return rehearsal
 

@@ -42,7 +42,7 @@ class Optimiser:
             {"params": [p for p in others if p.dim() > 1], "weight_decay": plan.decay},
             {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0},
         ]
-        self._adam = AdamW(groups, lr=plan.rate, betas=(0.9, 0.99), fused=True)
+        self._adam = AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
 
     def update(self, plan: Plan, rate: float, targets: int, step: int) -> float:
         """One update from gradients that are sums over `targets`; returns their mean's norm before clipping.
@@ -56,7 +56,7 @@ class Optimiser:
         if math.isfinite(norm):
             for group in self._adam.param_groups:
                 group["lr"] = rate
-            self._update_matrices(rate * plan.matrix_rate, plan.matrix_decay)
+            self._update_matrices(rate * plan.matrix_learning_rate, plan.matrix_decay)
             self._adam.step()
             self._update_average(min(plan.average, (1 + step) / (10 + step)))
         self.forget_gradients()

@@ -29,28 +29,28 @@ class Plan(Settings):
     """The settings of training from `from_step` on. A run records every plan before it is used (plan.jsonl)."""
 
     model: Annotated[str, "the memory's name"]
-    size: Annotated[int, "width of each layer, in units", Within(1, 65_536)]
-    depth: Annotated[int, "layers", Within(1, 1024)]
-    embed: Annotated[int, "width of a token's embedding, in units", Within(1, 65_536)]
-    batch: Annotated[int, "rows", Within(1, 1 << 20)]
+    hidden_size: Annotated[int, "width of each layer, in units", Within(1, 65_536)]
+    layers: Annotated[int, "layers", Within(1, 1024)]
+    embedding_size: Annotated[int, "width of a token's embedding, in units", Within(1, 65_536)]
+    batch_size: Annotated[int, "rows", Within(1, 1 << 20)]
     window: Annotated[int, "steps an update sees", Within(1, 1 << 24)]
     steps: Annotated[int, "updates in all", Within(0, 1e12)]
-    rate: Annotated[float, "highest learning rate", Within(0, 1)]
-    matrix_rate: Annotated[float, "times the rate, for the memory's matrices", Within(0, 1e6)]
+    learning_rate: Annotated[float, "highest learning rate", Within(0, 1)]
+    matrix_learning_rate: Annotated[float, "times the rate, for the memory's matrices", Within(0, 1e6)]
     warmup: Annotated[int, "updates until the rate is reached", Within(1, 1e12)]
     dropout: Annotated[float, "share of a layer's outputs dropped", Within(0, 0.99)]
     decay: Annotated[float, "weight decay of the embedding and the output layer's matrix", Within(0, 1e3)]
     matrix_decay: Annotated[float, "weight decay of the memory's matrices", Within(0, 1e3)]
     clip: Annotated[float, "largest norm of the mean gradient", Within(1e-9, 1e12)]
     average: Annotated[float, "weight of the past in the averaged weights", Within(0, 1)]
-    gradient: Annotated[str, "BPTT strategy"]
+    bptt: Annotated[str, "BPTT strategy"]
     precision: Annotated[Literal["float32", "bfloat16"], "float32, or bfloat16 for the matrix products"]
     device: Annotated[str, "cpu, cuda or mps"]
     threads: Annotated[int, "processor threads", Within(1, 1e6)]
     report_every: Annotated[int, "updates between reports", Within(1, 1e12)]
     validate_every: Annotated[int, "updates between validations, a multiple of report_every", Within(1, 1e12)]
     save_every: Annotated[int, "updates between checkpoints, a multiple of report_every", Within(1, 1e12)]
-    most: Annotated[
+    max_updates: Annotated[
         Annotated[int, Within(0, 1e12)] | None, "maximum number of updates; spare time is left unused"
     ] = None
     padding: Annotated[Annotated[float, Within(0, 1)] | None, "share of padding in a batch"] = None
@@ -77,16 +77,16 @@ class Plan(Settings):
     @property
     def rows(self) -> int:
         """Rows of a batch, repeated ones included."""
-        return self.batch * (2 if self.twice else 1)
+        return self.batch_size * (2 if self.twice else 1)
 
     def line(self, parameters: int) -> str:
         """The plan in a line."""
-        layers = f"{self.depth} layers of {self.size}" if self.depth > 1 else f"{self.size} wide"
+        layers = f"{self.layers} layers of {self.hidden_size}" if self.layers > 1 else f"{self.hidden_size} wide"
         dropout = f", dropout {self.dropout:g}" if self.dropout else ""
         twice = " (each twice)" if self.twice else ""
         padding = "" if self.padding is None else f", {self.padding:.0%} padding"
         return (
-            f"{self.model}, {layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch} rows{twice} "
+            f"{self.model}, {layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch_size} rows{twice} "
             f"x {self.window} steps{padding}{dropout}; {self.precision} on {self.device}, {self.threads} threads"
         )
 
@@ -153,7 +153,7 @@ def progress_at(plan: Plan, step: int) -> float:
 
 def rate_at(plan: Plan, step: int) -> float:
     """The learning rate of update `step`: linear warm-up, then linear decay to 0 at the plan's end."""
-    return plan.rate * min(1.0, (step + 1) / plan.warmup) * (1.0 - progress_at(plan, step))
+    return plan.learning_rate * min(1.0, (step + 1) / plan.warmup) * (1.0 - progress_at(plan, step))
 
 
 def plan_at(plans: Sequence[Plan], step: int) -> Plan:
@@ -169,10 +169,10 @@ def replan(plan: Plan, step: int, steps: int, why: str) -> Plan:
 def lower_rate(plan: Plan, step: int, factor: float = 0.5) -> Plan:
     """The plan from update `step` on at a lower learning rate, after a loss that was not finite."""
     progress = progress_at(plan, step)
-    return replace(plan, rate=plan.rate * factor, from_step=step, progress=progress, why=NOT_FINITE)
+    return replace(plan, learning_rate=plan.learning_rate * factor, from_step=step, progress=progress, why=NOT_FINITE)
 
 
 def second_leg(plan: Plan, step: int, steps: int) -> Plan:
     """The plan of a finished run's next session: the schedule restarts at update `step`, at half the rate, up to
     `steps` updates in all."""
-    return replace(plan, steps=steps, from_step=step, progress=0.5, why="second leg", most=None)
+    return replace(plan, steps=steps, from_step=step, progress=0.5, why="second leg", max_updates=None)

@@ -35,7 +35,7 @@ class Task:
 def plan_steps(settings: LanguageSettings, task: Task, device: str, threads: int) -> Plan:
     """The plan for `--steps N`: it depends only on the data and N, never on the clock or the machine's speed."""
     steps = settings.steps or 1
-    window, batch = settings.window or window_for(task), settings.batch or batch_for(task)
+    window, batch = settings.window or window_for(task), settings.batch_size or batch_for(task)
     read = steps * window * batch
     shapes = shapes_for(settings)
     size, depth = next((s for s in reversed(shapes) if enough(s, read)), shapes[0])
@@ -60,7 +60,7 @@ def plan_minutes(settings: LanguageSettings, task: Task, device: str, threads: i
     `threads`: the maximum; without `--threads`, fewer are used where that is faster.
     """
     if settings.threads is None and device == "cpu":
-        probe = shape(settings, task, device, threads, settings.size or PROBED_SIZE, 1, task.training)
+        probe = shape(settings, task, device, threads, settings.hidden_size or PROBED_SIZE, 1, task.training)
         threads = fastest_threads(probe, rehearse_language(task.symbols), seconds)
     (size, depth), *larger = shapes_for(settings)
     chosen, pace = measured(settings, task, device, threads, size, depth, seconds)
@@ -69,7 +69,7 @@ def plan_minutes(settings: LanguageSettings, task: Task, device: str, threads: i
         if time.monotonic() > until:
             break
         plan, plan_pace = measured(settings, task, device, threads, size, depth, seconds)
-        if not enough((size, depth), int(seconds / plan_pace) * plan.batch * plan.window):
+        if not enough((size, depth), int(seconds / plan_pace) * plan.batch_size * plan.window):
             break
         chosen, pace = plan, plan_pace
     steps = max(1, int(seconds / pace))
@@ -85,14 +85,14 @@ def measured(
     """The plan for a size and depth, and the seconds of an update of it on this machine."""
     plan = shape(settings, task, device, threads, size, depth, task.training)
     pace = seconds_an_update(plan, rehearse_language(task.symbols), LOOKING * seconds)
-    read = int(seconds / pace) * plan.batch * plan.window
+    read = int(seconds / pace) * plan.batch_size * plan.window
     return shape(settings, task, device, threads, size, depth, read), pace
 
 
 def shapes_for(settings: LanguageSettings) -> list[tuple[int, int]]:
     """(units, layers) to choose from, the smallest first; a requested size or depth is the same in all."""
     table = BLOCK_SHAPES if in_blocks(settings.model or DEFAULT_MODEL) else SHAPES
-    return list(dict.fromkeys((settings.size or size, settings.depth or depth) for size, depth in table))
+    return list(dict.fromkeys((settings.hidden_size or size, settings.layers or depth) for size, depth in table))
 
 
 def enough(shape: tuple[int, int], read: int) -> bool:
@@ -119,10 +119,10 @@ def shape(
     dropout = dropout_for(epochs) if settings.dropout is None else settings.dropout
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
     return Plan(
-        model=model, size=size, depth=depth, embed=min(EMBED, max(16, task.symbols)),
-        batch=settings.batch or batch_for(task), window=settings.window or window_for(task), steps=1,
-        rate=settings.rate or 8e-3, matrix_rate=3.75, warmup=1, dropout=dropout, decay=0.01, matrix_decay=0.1,
-        clip=1.0, average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",
+        model=model, hidden_size=size, layers=depth, embedding_size=min(EMBED, max(16, task.symbols)),
+        batch_size=settings.batch_size or batch_for(task), window=settings.window or window_for(task), steps=1,
+        learning_rate=settings.learning_rate or 8e-3, matrix_learning_rate=3.75, warmup=1, dropout=dropout, decay=0.01, matrix_decay=0.1,
+        clip=1.0, average=0.99, bptt=settings.bptt, precision="bfloat16" if bfloat16 else "float32",
         device=device, threads=threads, report_every=1, validate_every=1, save_every=1,
     )  # fmt: skip
 

@@ -25,16 +25,16 @@ SAVE_SECONDS = 20.0  # between checkpoints, about
 class Recipe(NamedTuple):
     """The default settings for a kind of examples."""
 
-    size: int  # units in a layer
-    depth: int
-    embed: int
-    batch: int
-    rate: float
+    hidden_size: int  # units in a layer
+    layers: int
+    embedding_size: int
+    batch_size: int
+    learning_rate: float
     dropout: float
     readings: float  # epochs
     smoothing: float = 0.0  # label smoothing, for seq2seq
     twice: bool = False  # whether an update sees each row twice, where there is time for it
-    matrix_rate: float = 3.75  # times the rate
+    matrix_learning_rate: float = 3.75  # times the rate
     blocks_rate: float = 0.5  # times the rate, for transformers and other memories in blocks
 
 
@@ -52,8 +52,8 @@ RECIPES = {
 
 WRITING = {
     "few": Recipe(128, 1, 128, 32, 5e-3, 0.3, 100, 0.1),
-    "pieces": Recipe(256, 1, 256, 64, 3e-3, 0.3, 30, 0.1, matrix_rate=7.0, blocks_rate=4 / 3),
-    "letters": Recipe(256, 1, 256, 64, 4e-3, 0.2, 30, 0.05, matrix_rate=5.0),
+    "pieces": Recipe(256, 1, 256, 64, 3e-3, 0.3, 30, 0.1, matrix_learning_rate=7.0, blocks_rate=4 / 3),
+    "letters": Recipe(256, 1, 256, 64, 4e-3, 0.2, 30, 0.05, matrix_learning_rate=5.0),
 }
 """For seq2seq: for few rows, else by the kind of target tokens."""
 FEW_ROWS = 5_000
@@ -70,7 +70,7 @@ class RowTask:
     kind: str  # key of its recipe
     rehearsal: Rehearsal  # a batch of its own rows
     padding: Callable[[int], float]  # rows of a batch -> share of padding
-    embed: int | None = None  # width of the embedding of the run to start from
+    embedding_size: int | None = None  # width of the embedding of the run to start from
     written: float | None = None  # seq2seq: mean tokens of a target text
 
     def recipe(self, model: str) -> Recipe:
@@ -80,7 +80,7 @@ class RowTask:
         few = self.rows < FEW_ROWS
         found = WRITING["few" if few else self.kind]
         if in_blocks(model):
-            found = found._replace(depth=2 if few else BLOCKS, rate=found.rate * found.blocks_rate)
+            found = found._replace(layers=2 if few else BLOCKS, learning_rate=found.learning_rate * found.blocks_rate)
         return found
 
 
@@ -91,8 +91,8 @@ def plan_row_steps(settings: TrainSettings, task: RowTask, device: str, threads:
     validations = max(1, steps // VALIDATIONS // report)
     plan = time_steps(shape_rows(settings, task, device, threads), steps, report, validations, validations)
     if task.written is not None:
-        return replace(plan, validation=validated(plan, round(plan.batch * task.written), LEAST_VALIDATED))
-    return replace(plan, validation=validated(plan, plan.batch, LEAST_ROWS))
+        return replace(plan, validation=validated(plan, round(plan.batch_size * task.written), LEAST_VALIDATED))
+    return replace(plan, validation=validated(plan, plan.batch_size, LEAST_ROWS))
 
 
 def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, threads: int, seconds: float) -> Plan:
@@ -101,12 +101,12 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
     if settings.threads is None and device == "cpu":
         plan = replace(plan, threads=fastest_threads(plan, task.rehearsal, seconds))
     pace = seconds_an_update(plan, task.rehearsal, LOOKING * seconds)
-    wanted = int(task.recipe(plan.model).readings * task.rows / plan.batch)
+    wanted = int(task.recipe(plan.model).readings * task.rows / plan.batch_size)
     if plan.twice and wanted * pace > seconds:
         plan = replace(plan, twice=False)
         slow = UPDATES * pace > LOOKING * seconds  # then there is no time to measure again
         pace = pace / 2 if slow else seconds_an_update(plan, task.rehearsal, LOOKING * seconds)
-    plan = replace(plan, most=max(1, wanted))
+    plan = replace(plan, max_updates=max(1, wanted))
     steps = max(1, min(wanted, int(seconds / pace)))
     report = max(1, round(min(1.5, seconds / REPORTS) / pace))
     validations = max(1, round(steps / VALIDATIONS / report))
@@ -119,18 +119,18 @@ def shape_rows(settings: TrainSettings, task: RowTask, device: str, threads: int
     model = settings.model or DEFAULT_MODEL
     recipe = task.recipe(model)
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
-    batch, size, embed = settings.batch or recipe.batch, settings.size or recipe.size, recipe.embed
+    batch, size, embed = settings.batch_size or recipe.batch_size, settings.hidden_size or recipe.hidden_size, recipe.embedding_size
     dropout = recipe.dropout if settings.dropout is None else settings.dropout
     if task.written is not None:
         embed = size  # embedding and output layer share one matrix
         fits = int(MOST_FITS / max(1.0, task.steps * task.written * size))
-        batch = settings.batch or max(1, min(batch, fits))
+        batch = settings.batch_size or max(1, min(batch, fits))
     return Plan(
-        model=model, size=size, depth=settings.depth or recipe.depth, embed=task.embed or embed,
-        batch=batch, window=round(task.steps if task.written is None else task.written), steps=1,
-        rate=settings.rate or recipe.rate, matrix_rate=recipe.matrix_rate, warmup=1,
+        model=model, hidden_size=size, layers=settings.layers or recipe.layers, embedding_size=task.embedding_size or embed,
+        batch_size=batch, window=round(task.steps if task.written is None else task.written), steps=1,
+        learning_rate=settings.learning_rate or recipe.learning_rate, matrix_learning_rate=recipe.matrix_learning_rate, warmup=1,
         dropout=dropout, decay=0.01, matrix_decay=0.1,
-        clip=1.0, average=0.99, gradient=settings.gradient, precision="bfloat16" if bfloat16 else "float32",
+        clip=1.0, average=0.99, bptt=settings.bptt, precision="bfloat16" if bfloat16 else "float32",
         device=device, threads=threads, report_every=1, validate_every=1, save_every=1,
         padding=round(task.padding(batch), 4), smoothing=recipe.smoothing, twice=recipe.twice and dropout > 0,
     )  # fmt: skip

@@ -116,22 +116,22 @@ def advise(trend: str, ahead: int | None, copied_share: float | None, longer: st
     equal, None if unknown; longer: the command that trains for longer."""
     if copied_share is not None and copied_share > COPIED_MUCH:
         return (
-            "Next: more text, or a smaller model (--size), or more --dropout: "
+            "Next: more text, or a smaller model (--hidden-size), or more --dropout: "
             "much of its output is copied from the training text."
         )
     if trend == "overfitting":
-        return "Next: more text, more --dropout, or a smaller model (--size); more time will not help."
+        return "Next: more text, more --dropout, or a smaller model (--hidden-size); more time will not help."
     if trend in ("learning", "unclear"):
         return f"Next: train longer: {longer}"
     helps = {
         None: "more text helps most, and shows whether the n-gram is better",
         1: "more text helps most",
         0: "the n-gram is as good on this text; more text helps most",
-        -1: "the n-gram is better on this text; a net needs more text, or another --rate",
+        -1: "the n-gram is better on this text; a net needs more text, or another --learning-rate",
     }[ahead]
     if trend == "slowing":
         return f"Next: {helps}, or longer training: {longer}"
-    return f"Next: {helps}, or another --size."
+    return f"Next: {helps}, or another --hidden-size."
 
 
 def stands(model: tuple[float, float], ngram: float) -> int | None:

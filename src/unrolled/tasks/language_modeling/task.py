@@ -80,17 +80,17 @@ class Language(Subject):
             valid = str(splits["validation"]) if valid is None and "validation" in splits else valid
             test = str(splits["test"]) if test is None and "test" in splits else test
         corpus = read_corpus(
-            path, settings.documents, settings.symbols, settings.seed, valid, test, table, settings.input,
+            path, settings.documents, settings.tokenizer, settings.seed, valid, test, table, settings.input,
             TableOptions(header=not settings.no_header),
         )  # fmt: skip
-        if (table is None or settings.from_run is not None) and not corpus.targets("validation"):
+        if (table is None or settings.init_from is not None) and not corpus.targets("validation"):
             raise DataError(
                 f"{path}: the validation split is empty, and the best weights are selected on it.\n"
                 "Give it a share or a file: --valid 0.05"
             )
-        if table is None and settings.kind is None and path.is_dir():
+        if table is None and settings.task is None and path.is_dir():
             unread = [file for file in corpus.skipped if file.stat().st_size]
-            check_most(path, len(corpus.files), "texts", unread, " To train on the texts alone: --as language.")
+            check_most(path, len(corpus.files), "texts", unread, " To train on the texts alone: --task language-modeling.")
         return cls(corpus, settings, note)
 
     @classmethod
@@ -174,8 +174,8 @@ class Language(Subject):
         if seconds is not None:
             return plan_minutes(settings, self.task, device, threads, seconds)
         plan = plan_steps(settings, self.task, device, threads)
-        if plan.gradient != "full":  # fail before the run folder is made, if it cannot work on these shapes
-            build("gradient", GRADIENTS, plan.gradient)
+        if plan.bptt != "full":  # fail before the run folder is made, if it cannot work on these shapes
+            build("bptt", GRADIENTS, plan.bptt)
             next(time_updates(plan, rehearse_language(self.corpus.table.size)))
         return plan
 
@@ -187,7 +187,7 @@ class Language(Subject):
         return build_model(plan, table_from_json(run.read_symbols()).size, run.settings.seed)
 
     def make_batches(self, plan: Plan) -> Batches:
-        return make_batches(self.corpus, "training", plan.batch, plan.window, self.settings.seed)
+        return make_batches(self.corpus, "training", plan.batch_size, plan.window, self.settings.seed)
 
     def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
         rows = part_rows(self.corpus, part, limit=limit)
@@ -299,6 +299,6 @@ def _folder_note(path: Path, splits: Mapping[str, Path], settings: LanguageSetti
     labelled = labelled_files(path, files)
     if mixed := sorted(hold_splits(labelled.labels)):
         return f"; {' and '.join(mixed)} are part of the text; to use them as splits: --valid --test"
-    if settings.kind is None and len(labelled.files) == len(files) and 1 < len(labelled.labels) <= MOST_KINDS:
-        return f"; if its {len(labelled.labels):,} folders are labels: --as label"
+    if settings.task is None and len(labelled.files) == len(files) and 1 < len(labelled.labels) <= MOST_KINDS:
+        return f"; if its {len(labelled.labels):,} folders are labels: --task classification"
     return ""

@@ -132,7 +132,7 @@ class PredictionRun(RowsRun):
             raise RunError(
                 f"{self.path} predicts only at the end of a row: it is {'+'.join(self.left)}, "
                 f"{'bidirectional' if net is not None and not net.streams else 'which needs whole rows'}.\n"
-                "For a prediction at every step: unroll train DATA --model lstm --direction ahead"
+                "For a prediction at every step: unroll train DATA --model lstm --direction causal"
             )
         return net
 

@@ -85,19 +85,19 @@ class Answers(Subject):
         self._read_text = read_text
         check_rows(examples, settings)
         check_rivals(examples, settings.model)
-        if settings.balance and not all(isinstance(one, Labels) for one in examples.answers.values()):
+        if settings.class_weights and not all(isinstance(one, Labels) for one in examples.answers.values()):
             raise OptionError(
                 "--balance gives each label the same weight; the outputs here are not single labels. Leave it out."
             )
-        if settings.pool == "last" and settings.direction != "ahead":
+        if settings.pool == "last" and settings.direction != "causal":
             raise OptionError(
-                "--pool last needs --direction ahead: in a bidirectional encoder the last step has read almost\n"
-                "nothing backwards. Add --direction ahead, or pool by mean or attention."
+                "--pool last needs --direction causal: in a bidirectional encoder the last step has read almost\n"
+                "nothing backwards. Add --direction causal, or pool by mean or attention."
             )
-        if settings.direction != "ahead" and settings.gradient != "full":
+        if settings.direction != "causal" and settings.bptt != "full":
             raise OptionError(
-                f"--gradient {settings.gradient} backpropagates segment by segment; a bidirectional encoder needs "
-                "whole rows.\nLeave it out, or add --direction ahead."
+                f"--bptt {settings.bptt} backpropagates segment by segment; a bidirectional encoder needs "
+                "whole rows.\nLeave it out, or add --direction causal."
             )
 
     @classmethod
@@ -170,11 +170,11 @@ class Answers(Subject):
         return self.make_model(plan), self._batches(plan, 0).batch(0)
 
     def _batches(self, plan: Plan, seed: int) -> ExampleBatches:
-        return ExampleBatches(self.examples, "training", plan.batch, seed, self.varied, plan.twice)
+        return ExampleBatches(self.examples, "training", plan.batch_size, seed, self.varied, plan.twice)
 
     def make_model(self, plan: Plan) -> nn.Module:
         weights = None
-        if self.settings.balance:
+        if self.settings.class_weights:
             weights = {
                 name: balanced(count_labels(labels, self.examples.parts["training"]))
                 for name, labels in self.examples.answers.items()

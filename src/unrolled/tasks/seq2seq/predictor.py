@@ -70,7 +70,7 @@ class Seq2SeqRun(RowsRun):
     """A run of the seq2seq task: one output, a text, and its encoder-decoder."""
 
     kind, does = Writings.kind, "generates texts"
-    takes = frozenset({"errors", "skip_empty", "beam", "temperature", "seed", "generation", "attention"})
+    takes = frozenset({"errors", "skip_empty", "beam", "temperature", "seed", "generation", "show_attention"})
 
     def __init__(self, folder: RunFolder, reread: Reread, device: str = "cpu", threads: int | None = None) -> None:
         super().__init__(folder, reread, device, threads)

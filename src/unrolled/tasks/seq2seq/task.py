@@ -136,7 +136,7 @@ class Writings(Subject):
         return PairBatches(self.examples, "training", batch, self.settings.seed).padding_share(LOOKED_AT)
 
     def _rehearse(self, plan: Plan) -> tuple[nn.Module, Lesson]:
-        return self.make_model(plan), PairBatches(self.examples, "training", plan.batch, 0).batch(0)
+        return self.make_model(plan), PairBatches(self.examples, "training", plan.batch_size, 0).batch(0)
 
     def make_model(self, plan: Plan) -> nn.Module:
         return build_taught(plan, self.settings, self.tables())
@@ -151,7 +151,7 @@ class Writings(Subject):
 
     def make_batches(self, plan: Plan) -> Batches:
         varied = is_varied(self.examples, self.settings)
-        return PairBatches(self.examples, "training", plan.batch, self.settings.seed, varied)
+        return PairBatches(self.examples, "training", plan.batch_size, self.settings.seed, varied)
 
     def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
         """Nats per character on rows with about `limit` tokens."""
@@ -213,15 +213,15 @@ def check_writing(settings: WritingSettings) -> None:
         raise OptionError(
             f"--model {settings.model}: the linear model predicts labels or numbers, the n-gram labels; "
             "the output here is a text.\n"
-            "Try --model lstm, gru or transformer; or, if there are only a few different texts: --as label."
+            "Try --model lstm, gru or transformer; or, if there are only a few different texts: --task classification."
         )
-    if settings.gradient != "full":
+    if settings.bptt != "full":
         raise OptionError(
-            f"--gradient {settings.gradient} backpropagates segment by segment; a generated text is one segment:\n"
+            f"--bptt {settings.bptt} backpropagates segment by segment; a generated text is one segment:\n"
             "all of it depends on the input. Leave it out."
         )
     with torch.device("meta"):  # checks the options without computing anything
-        build("reader", READERS, reader_of(settings), WIDE, WIDE, settings.size or WIDE)
+        build("attention", READERS, reader_of(settings), WIDE, WIDE, settings.hidden_size or WIDE)
 
 
 def in_line(text: str) -> str:
