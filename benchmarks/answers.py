@@ -24,7 +24,7 @@ import torch
 import unrolled
 from unrolled.environment import processor_name
 from unrolled.run.cross_validation import FIGURES
-from unrolled.tasks.prediction.summary import AnswerVerdict
+from unrolled.tasks.prediction.summary import PredictionSummary
 
 
 def measure(data: Path, options: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -34,19 +34,19 @@ def measure(data: Path, options: dict[str, Any], seed: int) -> dict[str, Any]:
         training = unrolled.Training(data, seed=seed, test="none", out=f"{folder}/run", started=started, **options)
         for _ in training:
             pass
-        seconds, verdict = time.monotonic() - started, training.verdict
+        seconds, summary = time.monotonic() - started, training.summary
         plan, reports = training.run.read_plans()[-1], training.run.read_reports()
-    assert isinstance(verdict, AnswerVerdict)
+    assert isinstance(summary, PredictionSummary)
     figures = {
         output: {
             name: {figure: value for figure, value in score.as_dict().items() if figure in FIGURES}
             for name, score in scores.items()
         }
-        for output, scores in verdict.scores.items()
+        for output, scores in summary.scores.items()
     }
-    rows = next(iter(next(iter(verdict.scores.values())).values())).rows
+    rows = next(iter(next(iter(summary.scores.values())).values())).rows
     return {
-        "left": verdict.model, "figures": figures, "validated": rows, "seconds": round(seconds, 1),
+        "left": summary.model, "figures": figures, "validated": rows, "seconds": round(seconds, 1),
         "steps": plan["steps"], "size": plan["size"], "depth": plan["depth"], "dropout": plan["dropout"],
         "processor": processor_name(), "threads": plan["threads"],
         "curve": [(round(one["seconds"], 1), one["validation"]) for one in reports if "validation" in one],
@@ -67,10 +67,15 @@ def main() -> None:
     known = [json.loads(line) for line in lines]
     name = f"{options.data.resolve().parent.name}/{options.data.name}"
     for seed in map(int, options.seeds.split(",")):
-        key = {"data": name, "seed": seed, "minutes": options.minutes, "inlet": options.inlet}
+        key = {"data": name, "seed": seed, "minutes": options.minutes, "embedding": options.embedding}
         if any(key.items() <= line.items() for line in known):
             continue
-        how = {"minutes": options.minutes, "valid": options.valid, "stem": options.inlet, "threads": options.threads}
+        how = {
+            "minutes": options.minutes,
+            "valid": options.valid,
+            "stem": options.embedding,
+            "threads": options.threads,
+        }
         found = measure(options.data, how, seed)
         where = {"date": time.strftime("%Y-%m-%d"), "system": platform.machine(), "torch": torch.__version__}
         line = json.dumps(key | found | where)

@@ -24,14 +24,14 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.environment import peak_bytes
-from unrolled.gradient import GRADIENTS, Piece
+from unrolled.gradient import BPTT_STRATEGIES, SegmentLoss
 from unrolled.memory import LSTM
 from unrolled.registry import build
 from unrolled.states import State
 
 LENGTHS = (64, 256, 1024, 4096, 16384)
 STRATEGIES = ("full", "truncated:k1=64", "checkpointed:slots=50", "checkpointed:bytes=16MB")
-SYMBOLS = 64
+TOKEN_TYPE = 64
 PAIRS = 7  # of alternating timings, after a warm-up
 
 
@@ -41,12 +41,12 @@ class Model(nn.Module):
     def __init__(self, size: int) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.embedding, self.memory = nn.Embedding(SYMBOLS, size), LSTM(size, size)
+        self.embedding, self.memory = nn.Embedding(TOKEN_TYPE, size), LSTM(size, size)
 
 
-def read(model: Model, rows: int, steps: int, by_steps: bool) -> tuple[Piece, State]:
+def read(model: Model, rows: int, steps: int, by_steps: bool) -> tuple[SegmentLoss, State]:
     """A piece function over random tokens with a loss at every step, and its initial state."""
-    tokens = torch.randint(0, SYMBOLS, (rows, steps), generator=torch.Generator().manual_seed(1))
+    tokens = torch.randint(0, TOKEN_TYPE, (rows, steps), generator=torch.Generator().manual_seed(1))
 
     def piece(state: State, start: int, stop: int) -> tuple[Tensor, State]:
         if not by_steps:
@@ -66,17 +66,17 @@ def one(strategy: str, size: int, rows: int, steps: int) -> dict[str, Any]:
     model = Model(size)
     piece, state = read(model, rows, steps, by_steps=False)
     for warm in ("full", strategy):  # warm-up: the cost of first calls is not the strategy's
-        build("gradient", GRADIENTS, warm)(piece, state, 8)
+        build("gradient", BPTT_STRATEGIES, warm)(piece, state, 8)
     before = peak_bytes()
     seconds, norm = time_one(strategy, model, piece, state, steps)
     return {"seconds": round(seconds, 3), "extra_bytes": peak_bytes() - before, "norm": norm}
 
 
-def time_one(strategy: str, model: Model, piece: Piece, state: State, steps: int) -> tuple[float, float]:
+def time_one(strategy: str, model: Model, piece: SegmentLoss, state: State, steps: int) -> tuple[float, float]:
     """Seconds of one backward pass, and the norm of its gradient."""
     model.zero_grad()
     started = time.perf_counter()
-    build("gradient", GRADIENTS, strategy)(piece, state, steps)
+    build("gradient", BPTT_STRATEGIES, strategy)(piece, state, steps)
     seconds = time.perf_counter() - started
     return seconds, sum(float((p.grad**2).sum()) for p in model.parameters() if p.grad is not None) ** 0.5
 
@@ -92,9 +92,9 @@ def pairs(strategy: str, size: int, rows: int, steps: int) -> dict[str, Any]:
     return {"whole": whole, "seconds": other, "ratio": round(statistics.median(ratios), 3)} | norms
 
 
-def in_a_process(*asked: Any) -> dict[str, Any]:
+def in_a_process(*args: Any) -> dict[str, Any]:
     """`one` in its own process."""
-    command = [sys.executable, __file__, "one", json.dumps(asked)]
+    command = [sys.executable, __file__, "one", json.dumps(args)]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return found
 
@@ -109,11 +109,11 @@ RUNS: dict[str, list[tuple[str, int, int, int]]] = {  # strategy, size, rows, st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=(*RUNS, "one"))
-    parser.add_argument("asked", nargs="?")
+    parser.add_argument("options", nargs="?")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/gradients.jsonl"))
     given = parser.parse_args()
     if given.what == "one":
-        print(json.dumps(one(*json.loads(given.asked))))
+        print(json.dumps(one(*json.loads(given.args))))
         return
     done = [json.loads(line) for line in given.results.read_text().splitlines()] if given.results.exists() else []
     for run in RUNS[given.what]:

@@ -34,9 +34,9 @@ KEPT = 0.25  # share of a weight; the rest is the mean magnitude of all
 def read_parts(data: Path, seed: int) -> dict[str, tuple[list[str], Any]]:
     """Training and validation split: texts, and the numbers of their labels."""
     examples = read_rows(data, TrainOptions(seed=seed, test="none"))
-    (column,) = examples.answers.values()
+    (column,) = examples.targets.values()
     return {
-        part: ([str(item) for item in examples.part_items(part)], np.asarray(column.of(examples.parts[part])))
+        part: ([str(item) for item in examples.split_items(part)], np.asarray(column.of(examples.splits[part])))
         for part in ("training", "validation")
     }
 

@@ -25,8 +25,8 @@ import torch
 
 import unrolled
 from unrolled.environment import processor_name
-from unrolled.tasks.language_modeling.summary import Verdict
-from unrolled.tasks.prediction.summary import AnswerVerdict
+from unrolled.tasks.language_modeling.summary import LanguageModelingSummary
+from unrolled.tasks.prediction.summary import PredictionSummary
 
 HELD_OUT = 2_000  # rows
 STARTS: dict[str, dict[str, Any]] = {"nothing": {}, "language": {}, "language, frozen": {"freeze": "encoder"}}
@@ -42,21 +42,21 @@ def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
 
 
 def train_language_model(
-    folder: Path, texts: list[str], minutes: float, symbols: str, threads: int | None, shape: dict[str, Any]
+    folder: Path, texts: list[str], minutes: float, tokens: str, threads: int | None, shape: dict[str, Any]
 ) -> dict[str, float | None]:
     """Trains the language model; returns its and the n-gram's nats per character."""
     path = folder / "texts.txt"
     path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
     training = unrolled.Training(
-        path, minutes=minutes, documents="line", tokenizer=symbols, test="none", out=str(folder / "language"),
+        path, minutes=minutes, documents="line", tokenizer=tokens, test="none", out=str(folder / "language"),
         threads=threads, **shape,
     )  # fmt: skip
     for _ in training:
         pass
-    verdict = training.verdict
-    if not isinstance(verdict, Verdict):
+    summary = training.summary
+    if not isinstance(summary, LanguageModelingSummary):
         raise SystemExit("the language model was stopped before its end")
-    return {"validation": verdict.validation, "n-gram": verdict.baseline}
+    return {"validation": summary.validation, "n-gram": summary.baseline}
 
 
 def measure(folder: Path, rows: list[dict[str, str]], start: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -69,14 +69,14 @@ def measure(folder: Path, rows: list[dict[str, str]], start: str, options: dict[
     training = unrolled.Training(data, valid="0.2", test=str(folder / "held.csv"), out=str(out), **settings)
     for _ in training:
         pass
-    verdict = training.verdict
-    if not isinstance(verdict, AnswerVerdict):
+    summary = training.summary
+    if not isinstance(summary, PredictionSummary):
         raise SystemExit(f"{start}: the training was stopped before its end")
-    scores = {name: score.as_dict()["accuracy"] for name, score in verdict.scores["label"].items()}
+    scores = {name: score.as_dict()["accuracy"] for name, score in summary.scores["label"].items()}
     for file in sorted(out.rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()
     out.rmdir()
-    return {"left": verdict.model, "accuracy": scores, "seconds": round(time.monotonic() - started, 1)}
+    return {"left": summary.model, "accuracy": scores, "seconds": round(time.monotonic() - started, 1)}
 
 
 def main() -> None:
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("benchmarks/starting.jsonl"))
     options = parser.parse_args()
     shape = {"model": "lstm", "hidden_size": options.size, "layers": options.depth}
-    key = {"data": f"{options.data.resolve().parent.name}/{options.data.name}", "symbols": options.symbols, **shape,
+    key = {"data": f"{options.data.resolve().parent.name}/{options.data.name}", "tokens": options.tokens, **shape,
             "minutes": options.minutes, "each": options.each}  # fmt: skip
     lines = options.results.read_text().splitlines() if options.results.exists() else []
     known = [json.loads(line) for line in lines]
@@ -115,7 +115,7 @@ def main() -> None:
         folder = Path(name)
         write_table(folder / "held.csv", held)
         texts = [row["text"].replace("\n", " ") for row in others]
-        pretrained = train_language_model(folder, texts, options.minutes, options.symbols, options.threads, shape)
+        pretrained = train_language_model(folder, texts, options.minutes, options.tokens, options.threads, shape)
         for facts in cells:
             chosen = random.Random(facts["seed"]).sample(others, max(counts))[: facts["rows"]]
             how = {"seed": facts["seed"], "minutes": options.each, "threads": options.threads, **shape}

@@ -24,14 +24,14 @@ import torch
 import unrolled
 from unrolled.environment import processor_name
 from unrolled.run import Training
-from unrolled.tasks.requests import Given
+from unrolled.tasks.requests import InferenceInput
 
 WAYS: dict[str, dict[str, Any]] = {
-    "context": {"model": "lstm", "attention": "context"},
+    "context": {"model": "lstm", "attention": "none"},
     "additive": {"model": "lstm", "attention": "additive"},
     "transformer": {"model": "transformer", "attention": "multihead"},
 }
-COLUMNS: dict[str, Any] = {"input": "de", "output": "en", "task": "text", "input_type": "text", "test": "none"}
+COLUMNS: dict[str, Any] = {"input": "de", "output": "en", "task": "seq2seq", "input_type": "text", "test": "none"}
 
 
 def train(data: Path, out: Path, started: float, options: dict[str, Any]) -> None:
@@ -73,10 +73,12 @@ def draw(run: Path, valid: Path, rows: list[int], svg: Path) -> None:
     mpl.use("svg")
     mpl.rcParams |= {"svg.hashsalt": "unrolled", "font.size": 8}
     loaded = unrolled.load(run)
-    given: list[Given] = [one for place, one in enumerate(loaded.read_input(str(valid)) or ()) if place in rows]
+    given: list[InferenceInput] = [
+        one for place, one in enumerate(loaded.read_input(str(valid)) or ()) if place in rows
+    ]
     figure, places = plt.subplots(1, len(given), figsize=(5.5 * len(given), 5), squeeze=False, layout="constrained")
-    for axes, answer in zip(places[0], loaded.predict(given, attention=True), strict=True):
-        attention = answer.texts[next(iter(loaded.outputs))].attention
+    for axes, prediction in zip(places[0], loaded.predict(given, attention=True), strict=True):
+        attention = prediction.texts[next(iter(loaded.outputs))].attention
         if attention is None:
             raise RuntimeError("the prediction has no attention weights")
         axes.imshow(attention.weights, cmap="Greys", vmin=0.0, vmax=1.0)

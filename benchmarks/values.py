@@ -26,7 +26,7 @@ import torch
 
 import unrolled
 from unrolled.environment import processor_name
-from unrolled.tasks.prediction.summary import AnswerVerdict
+from unrolled.tasks.prediction.summary import PredictionSummary
 
 ROWS = 3_000
 
@@ -63,11 +63,11 @@ def measure(name: str, seed: int, minutes: float, folder: Path) -> dict[str, Any
     training = unrolled.Training(table, minutes=minutes, seed=seed, out=str(folder / f"run-{name}-{seed}"))
     for _ in training:
         pass
-    if not isinstance(training.verdict, AnswerVerdict):
+    if not isinstance(training.summary, PredictionSummary):
         raise SystemExit(f"{name}: the training was stopped before its end")
-    facts = training.verdict.as_dict()["outputs"]["y"]
+    facts = training.summary.as_dict()["outputs"]["y"]
     figures = {one: facts[one] for one in ("mae", "mae_interval", "rmse", "r2", "constant", "beside")}
-    return {"left": training.verdict.model, "seconds": round(time.monotonic() - started, 1), **figures}
+    return {"left": training.summary.model, "seconds": round(time.monotonic() - started, 1), **figures}
 
 
 def main() -> None:

@@ -35,11 +35,11 @@ def draw(training: Training, command: str) -> str:
                       color_system="truecolor", highlight=False)  # fmt: skip
     picture.print(Text(f"$ {command}", style="bold"))
     view = LiveView(picture)  # it has printed nothing yet
-    for line in view.unsaid(training):
+    for line in view.new_lines(training):
         picture.print(Text(line))
     picture.print(view.draw())
-    if training.verdict is not None:
-        for line in training.verdict.lines:
+    if training.summary is not None:
+        for line in training.summary.lines:
             picture.print(Text(line))
     picture.print(Text(f"Saved to {training.folder}. Next: unroll sample {training.folder}"))
     return picture.export_svg(title="unroll")
@@ -49,13 +49,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("terminal.svg"))
-    asked = parser.parse_args()
-    started, out = time.monotonic(), asked.out.resolve()
-    command = "unroll demo" if asked.minutes == 2 else f"unroll demo --minutes {asked.minutes:g}"
+    args = parser.parse_args()
+    started, out = time.monotonic(), args.out.resolve()
+    command = "unroll demo" if args.minutes == 2 else f"unroll demo --minutes {args.minutes:g}"
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)  # so that paths look as they do for a user
         write_topics(TEXT)
-        training = Training(str(TEXT), minutes=asked.minutes, started=started, out=str(Path("runs", RUN)))
+        training = Training(str(TEXT), minutes=args.minutes, started=started, out=str(Path("runs", RUN)))
         out.write_text(draw(training, command), encoding="utf-8")
         os.chdir(out.parent)
 

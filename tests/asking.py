@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import unrolled
 
 
-class Answer(NamedTuple):
+class RowPrediction(NamedTuple):
     code: int
     out: str
     err: str
 
 
-Unroll = Callable[..., Answer]
+Unroll = Callable[..., RowPrediction]
 
 
 def opened(path: str | Path) -> Any:

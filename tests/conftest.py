@@ -46,13 +46,13 @@ def real_data() -> Path:
 @pytest.fixture
 def unroll(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """Runs `unroll` with these arguments in this process; the result has a code, out and err."""
-    from asking import Answer
+    from asking import RowPrediction
 
     from unrolled.cli import main
 
-    def call(*arguments: str | Path) -> Answer:
+    def call(*arguments: str | Path) -> RowPrediction:
         code = main([str(argument) for argument in arguments])
-        return Answer(code, *capsys.readouterr())
+        return RowPrediction(code, *capsys.readouterr())
 
     return call
 

@@ -70,12 +70,12 @@ def make_arrays(corpus: Path) -> None:
     """Tables of arrays: npz, npy, idx plain and compressed, parquet; a run on one of them."""
     import polars
 
-    dice = np.random.default_rng(0)
-    x, y = dice.normal(size=(ROWS, 4)).astype(np.float32), np.arange(ROWS) % 2
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(ROWS, 4)).astype(np.float32), np.arange(ROWS) % 2
     np.savez(corpus / "a.npz", x=x, y=y)
-    np.savez_compressed(corpus / "packed.npz", x=dice.integers(0, 255, (ROWS, 8, 8)).astype(np.uint8), y=y)
+    np.savez_compressed(corpus / "packed.npz", x=generator.integers(0, 255, (ROWS, 8, 8)).astype(np.uint8), y=y)
     np.save(corpus / "a.npy", np.column_stack([x, y]))
-    pictures = dice.integers(0, 255, (ROWS, 8, 8)).astype(np.uint8)
+    pictures = generator.integers(0, 255, (ROWS, 8, 8)).astype(np.uint8)
     idx = b"\0\0\x08\x03" + np.array([ROWS, 8, 8], ">i4").tobytes() + pictures.tobytes()
     labels = b"\0\0\x08\x01" + np.array([ROWS], ">i4").tobytes() + y.astype(np.uint8).tobytes()
     (corpus / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx))

@@ -133,7 +133,7 @@ def _ask(command: list[str], place: Path) -> tuple[int, resource.struct_rusage]:
 
 # Run folders
 
-JSON_FILES = ("run.json", "symbols.json", "plan.jsonl", "log.jsonl", "reach.json")
+JSON_FILES = ("run.json", "vocabulary.json", "plan.jsonl", "log.jsonl", "reach.json")
 ODD: list[Any] = [
     None, True, False, 0, -1, 1, 2**31, 2**63, 10**18, 10**400, 1e308, -1e308, 0.5, float("nan"), "", "x", "\ud800",
     "../../thesis.txt", "/dev/zero", "a" * 10_000, [], [[]], {}, [None], ["x"], [1, 2], {"x": 1}, {"task": "char"},
@@ -166,7 +166,9 @@ def make_stopped_run(corpus: Path) -> None:
     from unrolled.run import Training
 
     write_text(corpus / "text.txt")
-    training = Training(corpus / "text.txt", out=str(corpus / "run"), steps=40, hidden_size=4, batch_size=4, window=16, threads=1)
+    training = Training(
+        corpus / "text.txt", out=str(corpus / "run"), steps=40, hidden_size=4, batch_size=4, window=16, threads=1
+    )
     for report in training:
         if report.step > 10:
             training.stop()

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 POINTS = ("open", "write", "fsync", "replace", "rename", "unlink", "mkdir")
-CLOCKS = ("seconds", "seconds_left", "symbols_a_second", "bytes_in_use")  # of a report
+CLOCKS = ("seconds", "seconds_left", "tokens_per_second", "bytes_in_use")  # of a report
 FACTS: dict[str, Any] = {  # of the smallest possible run on a text
-    "kind": "language", "status": "training", "asked": {}, "settings": {}, "scores": {}, "environment": {},
+    "kind": "language-modeling", "status": "training", "options": {}, "settings": {}, "scores": {}, "environment": {},
     "threads": 1,
     "data": {"path": "/poems.txt", "kept": False, "fingerprints": {}, "description": "a text"},
-    "legs": [{"minutes": None, "steps": 5, "used": 0.0}], "created": "2026-11-25T12:39:20+0000",
+    "sessions": [{"minutes": None, "steps": 5, "used": 0.0}], "created": "2026-11-25T12:39:20+0000",
 }  # fmt: skip
 SMALL: dict[str, Any] = {"hidden_size": 16, "batch_size": 4, "window": 16, "dropout": 0.2, "threads": 1}
 
@@ -91,17 +91,17 @@ def survive(
 
 def survive_whole(folder: Path) -> int:
     """A file keeps its old content or has the new one; the next writer removes leftovers."""
-    from unrolled.fileio import sweep, write_whole
+    from unrolled.fileio import remove_partial_files, write_atomically
 
     def check(fresh: Path) -> None:
         assert (fresh / "run.json").read_bytes() in (b"old", b"new" * 1000)
-        sweep(fresh)
+        remove_partial_files(fresh)
         assert names(fresh) == ["run.json"]
 
     return survive(
         folder,
-        lambda fresh: write_whole(fresh / "run.json", b"old"),
-        lambda fresh: write_whole(fresh / "run.json", b"new" * 1000),
+        lambda fresh: write_atomically(fresh / "run.json", b"old"),
+        lambda fresh: write_atomically(fresh / "run.json", b"new" * 1000),
         check,
     )
 
@@ -143,7 +143,11 @@ def survive_birth(folder: Path) -> int:
         if not (fresh / "run").exists():
             make(fresh)
         run = RunFolder.open(fresh / "run")
-        assert run.facts["kind"] == "language" and run.checked and (run.path / "data.txt").read_text() == "abc"
+        assert (
+            run.facts["kind"] == "language-modeling"
+            and run.has_checksums
+            and (run.path / "data.txt").read_text() == "abc"
+        )
         assert run.checkpoints.is_dir() and not run.in_training()
         assert names(fresh) == ["run"]
 
@@ -158,7 +162,7 @@ def write_text(path: Path) -> None:
 
 def same_bytes(one: Path, other: Path, but: tuple[str, ...] = CLOCKS) -> None:
     """Two runs have the same files, byte for byte, except for some fields of the reports, such as clock times."""
-    for name in ("model.safetensors", "samples.txt", "plan.jsonl", "symbols.json"):
+    for name in ("model.safetensors", "samples.txt", "plan.jsonl", "vocabulary.json"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     logs = [[json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()] for run in (one, other)]
     without = [[{k: v for k, v in report.items() if k not in (*but, "checksum")} for report in log] for log in logs]

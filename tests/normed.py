@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.memory import NoState
-from unrolled.memory.base import at_least_float32, reading
+from unrolled.memory.base import at_least_float32, valid_steps
 from unrolled.model.encoders import Encoded, Encoder
 
 WIDTH = 15  # steps that each convolution covers
@@ -29,7 +29,7 @@ class NormedConvolution(Encoder):
     def encode(self, inputs: Tensor, lengths: Tensor | None = None, state: NoState | None = None) -> Encoded:
         rows, steps = inputs.shape[:2]
         lengths = torch.full((rows,), steps) if lengths is None else lengths.cpu()
-        alive = reading(lengths, steps, inputs.device)  # (B, S)
+        alive = valid_steps(lengths, steps, inputs.device)  # (B, S)
         xs = torch.where(alive[..., None], inputs, 0.0)
         if bool(alive.any()):
             for convolution, norm in zip(self.convolutions, self.norms, strict=True):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from unrolled.fileio import CHECKSUM, digest_own, sealed, to_json
+from unrolled.fileio import CHECKSUM, own_digest, to_json, with_checksum
 from unrolled.rundir.folder import FIXED
 
 
@@ -26,12 +26,12 @@ def seal(run: Path) -> None:
     for name in ("plan.jsonl", "log.jsonl"):
         with contextlib.suppress(ValueError, AttributeError, FileNotFoundError):
             lines = [_without(json.loads(line)) for line in (run / name).read_text().splitlines()]
-            (run / name).write_text("".join(to_json(sealed(line)) + "\n" for line in lines))
+            (run / name).write_text("".join(to_json(with_checksum(line)) + "\n" for line in lines))
     with contextlib.suppress(ValueError, AttributeError, OSError):
         facts = _without(json.loads((run / "run.json").read_text()))
         if isinstance(facts.get("checksums"), dict):
-            facts["checksums"] |= {name: digest_own(run / name) for name in FIXED if (run / name).is_file()}
-            (run / "run.json").write_text(json.dumps(sealed(facts)))
+            facts["checksums"] |= {name: own_digest(run / name) for name in FIXED if (run / name).is_file()}
+            (run / "run.json").write_text(json.dumps(with_checksum(facts)))
 
 
 def _without(value: dict[str, Any]) -> dict[str, Any]:

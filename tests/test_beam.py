@@ -16,23 +16,23 @@ from unrolled.decoding.beam import Hypothesis, beam_search, greedy, length_penal
 from unrolled.decoding.sampling import sample_from
 from unrolled.errors import OptionError, TrainingError
 from unrolled.memory import build_stack
-from unrolled.model.embeddings import BagInlet
-from unrolled.model.encoder_decoder import Source, Writer, build_writer
+from unrolled.model.embeddings import BagEmbedding
+from unrolled.model.encoder_decoder import EncoderDecoder, Source, build_encoder_decoder
 from unrolled.model.language import LanguageModel
-from unrolled.seeds import generator
+from unrolled.seeds import make_generator
 
 
-def language_model(seed: int, symbols: int = 3) -> LanguageModel:
+def language_model(seed: int, tokens: int = 3) -> LanguageModel:
     torch.manual_seed(seed)
-    model = LanguageModel(symbols, 4, build_stack("gru", 4, 6)).double()
+    model = LanguageModel(tokens, 4, build_stack("gru", 4, 6)).double()
     with torch.no_grad():
         model.output.weight.mul_(80)
     return model
 
 
-def writer(seed: int, model: str = "lstm", reader: str = "additive") -> Writer:
+def encoder_decoder(seed: int, model: str = "lstm", reader: str = "additive") -> EncoderDecoder:
     torch.manual_seed(seed)
-    made = build_writer(BagInlet(20, 6), model, reader, 7, 6, 8).double()
+    made = build_encoder_decoder(BagEmbedding(20, 6), model, reader, 7, 6, 8).double()
     with torch.no_grad():
         for weight in made.parameters():
             weight.mul_(2.5)
@@ -40,23 +40,23 @@ def writer(seed: int, model: str = "lstm", reader: str = "additive") -> Writer:
 
 
 def about(rows: int, seed: int = 0) -> Source:
-    dice = torch.Generator().manual_seed(seed)
-    return Source(torch.randint(1, 20, (rows, 4, 1), generator=dice), torch.arange(rows) % 5)
+    generator = torch.Generator().manual_seed(seed)
+    return Source(torch.randint(1, 20, (rows, 4, 1), generator=generator), torch.arange(rows) % 5)
 
 
 def score_of(model: Any, state: Any, hypothesis: Hypothesis) -> float:
     """The sum of the steps' log-probabilities, by stepping over the text alone."""
-    total, symbol = 0.0, 0
-    for following in [*hypothesis.symbols, *[0] * hypothesis.ended]:
-        logits, state = model.step(torch.tensor([symbol]), state)
+    total, token = 0.0, 0
+    for following in [*hypothesis.tokens, *[0] * hypothesis.ended]:
+        logits, state = model.step(torch.tensor([token]), state)
         total += float(logits.detach()[0].log_softmax(0)[following])
-        symbol = following
+        token = following
     return total
 
 
-def all_texts(symbols: int, length: int) -> list[Hypothesis]:
+def all_texts(tokens: int, length: int) -> list[Hypothesis]:
     """Every possible text: those that end before `length` tokens, and those that are cut off there."""
-    written = range(1, symbols)
+    written = range(1, tokens)
     ended = [Hypothesis(text, 0.0, 0.0, True) for n in range(length) for text in product(written, repeat=n)]
     return ended + [Hypothesis(text, 0.0, 0.0, False) for text in product(written, repeat=length)]
 
@@ -66,14 +66,12 @@ def all_texts(symbols: int, length: int) -> list[Hypothesis]:
 def test_a_beam_as_wide_as_all_texts_finds_them_all_the_best_first(seed: int, alpha: float) -> None:
     model, length = language_model(seed), 4
     texts = all_texts(3, length)
-    scores = {(t.symbols, t.ended): score_of(model, model.start(1), t) for t in texts}
+    scores = {(t.tokens, t.ended): score_of(model, model.start(1), t) for t in texts}
     assert sum(torch.tensor(list(scores.values())).exp().tolist()) == pytest.approx(1), "they are all there are"
     (found,) = beam_search(model, model.start(1), 1, width=len(texts), length=length, alpha=alpha)
-    assert {(one.symbols, one.ended): pytest.approx(one.score) for one in found} == scores
-    ranked = sorted(
-        texts, key=lambda t: -scores[t.symbols, t.ended] / length_penalty(len(t.symbols) + t.ended, alpha)
-    )
-    assert [one.symbols for one in found] == [one.symbols for one in ranked]
+    assert {(one.tokens, one.ended): pytest.approx(one.score) for one in found} == scores
+    ranked = sorted(texts, key=lambda t: -scores[t.tokens, t.ended] / length_penalty(len(t.tokens) + t.ended, alpha))
+    assert [one.tokens for one in found] == [one.tokens for one in ranked]
     assert [one.normalised for one in found] == sorted((one.normalised for one in found), reverse=True)
 
 
@@ -92,32 +90,34 @@ def test_a_wider_beam_finds_what_greedy_misses() -> None:
 @pytest.mark.parametrize("model", ["lstm", "transformer"])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_beam_of_one_is_greedy(seed: int, model: str) -> None:
-    made = writer(seed, model)
+    made = encoder_decoder(seed, model)
     state = made.start(about(5))
     texts = greedy(made, state, 5, length=9)
     assert [[one] for one in texts] == beam_search(made, state, 5, width=1, length=9)
     for row, text in enumerate(texts):
         alone = states.take(state, torch.tensor([row]))
-        drawn = sample_from(made, alone, generator=generator(0), temperature=0, length=9)
-        assert tuple(drawn) == text.symbols
-        assert text.ended == (len(text.symbols) < 9)
+        drawn = sample_from(made, alone, generator=make_generator(0), temperature=0, length=9)
+        assert tuple(drawn) == text.tokens
+        assert text.ended == (len(text.tokens) < 9)
 
 
-@pytest.mark.parametrize(("model", "reader"), [("lstm", "context"), ("gru", "dot"), ("transformer", "multihead")])
+@pytest.mark.parametrize(
+    ("model", "cross_attention"), [("lstm", "context"), ("gru", "dot"), ("transformer", "multihead")]
+)
 @pytest.mark.parametrize("width", [2, 5])
 def test_a_batch_is_one_by_one_and_a_score_is_the_sum_of_its_steps(model: str, reader: str, width: int) -> None:
-    made = writer(1, model, reader)
+    made = encoder_decoder(1, model, reader)
     state = made.start(about(6))
     together = beam_search(made, state, 6, width=width, length=8)
     for row, found in enumerate(together):
         alone = states.take(state, torch.tensor([row]))
         (own,) = beam_search(made, alone, 1, width=width, length=8)
-        assert [one.symbols for one in own] == [one.symbols for one in found]
+        assert [one.tokens for one in own] == [one.tokens for one in found]
         assert len(found) == width
         for one, other in zip(own, found, strict=True):
             assert one.score == pytest.approx(other.score) == pytest.approx(score_of(made, alone, one))
-            assert one.normalised == pytest.approx(one.score / length_penalty(len(one.symbols) + one.ended, 0.6))
-    assert len({found[0].symbols for found in together}) > 1, "unlike sources, unlike texts"
+            assert one.normalised == pytest.approx(one.score / length_penalty(len(one.tokens) + one.ended, 0.6))
+    assert len({found[0].tokens for found in together}) > 1, "unlike sources, unlike texts"
 
 
 class Chain:
@@ -126,8 +126,8 @@ class Chain:
     def __init__(self, logits: Tensor) -> None:
         self.logits = logits
 
-    def step(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return self.logits[symbols], state
+    def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return self.logits[tokens], state
 
 
 chains = st.lists(st.floats(-5, 5, width=32), min_size=16, max_size=16).map(
@@ -139,17 +139,17 @@ chains = st.lists(st.floats(-5, 5, width=32), min_size=16, max_size=16).map(
 @settings(max_examples=50, deadline=None)
 def test_no_text_is_found_twice_and_none_is_longer_than_allowed(logits: Tensor, width: int, length: int) -> None:
     (found,) = beam_search(Chain(logits), torch.zeros(1, 1), 1, width=width, length=length, alpha=0.0)
-    assert len({(one.symbols, one.ended) for one in found}) == len(found) <= width
+    assert len({(one.tokens, one.ended) for one in found}) == len(found) <= width
     for one in found:
-        assert len(one.symbols) + one.ended <= length
-        assert 0 not in one.symbols
-        assert one.ended or len(one.symbols) == length
+        assert len(one.tokens) + one.ended <= length
+        assert 0 not in one.tokens
+        assert one.ended or len(one.tokens) == length
 
 
 def test_an_ended_text_gives_up_its_place() -> None:
-    chances = torch.tensor([[0.6, 0.4, 0.0], [0.9, 0.05, 0.05], [1.0, 0.0, 0.0]], dtype=torch.float64)
-    (found,) = beam_search(Chain(chances.log()), torch.zeros(1, 1), 1, width=2, length=5, alpha=0.0)
-    assert [one.symbols for one in found] == [(), (1,)], "0.6, then 0.4 × 0.9; nothing is followed beyond"
+    probabilities = torch.tensor([[0.6, 0.4, 0.0], [0.9, 0.05, 0.05], [1.0, 0.0, 0.0]], dtype=torch.float64)
+    (found,) = beam_search(Chain(probabilities.log()), torch.zeros(1, 1), 1, width=2, length=5, alpha=0.0)
+    assert [one.tokens for one in found] == [(), (1,)], "0.6, then 0.4 × 0.9; nothing is followed beyond"
     assert [one.score for one in found] == pytest.approx(torch.tensor([0.6, 0.36]).log().tolist())
 
 
@@ -160,12 +160,12 @@ def test_what_has_no_chance_is_not_written() -> None:
 
 
 def test_a_longer_text_wins_where_length_is_made_up_for() -> None:
-    chances = torch.tensor([[0.4, 0.6, 0.0], [0.4, 0.1, 0.5], [0.9, 0.05, 0.05]], dtype=torch.float64)
+    probabilities = torch.tensor([[0.4, 0.6, 0.0], [0.4, 0.1, 0.5], [0.9, 0.05, 0.05]], dtype=torch.float64)
     assert length_penalty(1, 0.6) == 1.0
     texts = {}
     for alpha in (0.0, 2.0):
-        (found,) = beam_search(Chain(chances.log()), torch.zeros(1, 1), 1, width=4, length=6, alpha=alpha)
-        texts[alpha] = found[0].symbols
+        (found,) = beam_search(Chain(probabilities.log()), torch.zeros(1, 1), 1, width=4, length=6, alpha=alpha)
+        texts[alpha] = found[0].tokens
     assert texts == {0.0: (), 2.0: (1, 2)}
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unrolled.errors import OptionError
 from unrolled.metrics import memorisation as copying
-from unrolled.metrics.memorisation import Copied, copied
+from unrolled.metrics.memorisation import Copies, find_copies
 
 few = st.integers(1, 3)
 texts = st.lists(few, max_size=120)
@@ -35,7 +35,7 @@ def brute_force(sample: Sequence[int], chunks: Sequence[Sequence[int]], piece: i
     return longest, sum(pieces) / len(pieces) if pieces else 0.0
 
 
-def is_right(found: Copied, sample: Sequence[int], chunks: Sequence[Sequence[int]], piece: int) -> None:
+def is_right(found: Copies, sample: Sequence[int], chunks: Sequence[Sequence[int]], piece: int) -> None:
     longest, share = brute_force(sample, chunks, piece)
     assert found.longest == len(found.text) == longest
     assert found.share == pytest.approx(share, abs=1e-12)
@@ -44,14 +44,14 @@ def is_right(found: Copied, sample: Sequence[int], chunks: Sequence[Sequence[int
 
 @given(st.lists(few, max_size=20), st.lists(texts, max_size=4), st.integers(1, 6))
 def test_it_is_what_brute_force_finds(sample: list[int], chunks: list[list[int]], piece: int) -> None:
-    is_right(copied(sample, chunks, piece), sample, chunks, piece)
+    is_right(find_copies(sample, chunks, piece), sample, chunks, piece)
 
 
 @given(st.lists(few, max_size=20), st.lists(texts, max_size=4), st.integers(1, 6))
 def test_blocks_cut_no_run_in_two(sample: list[int], chunks: list[list[int]], piece: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(copying, "BLOCK", 4)
-        is_right(copied(sample, chunks, piece), sample, chunks, piece)
+        is_right(find_copies(sample, chunks, piece), sample, chunks, piece)
 
 
 @given(st.lists(few, max_size=12), st.lists(st.lists(few, max_size=40), max_size=3), st.integers(1, 4))
@@ -62,7 +62,7 @@ def test_the_answer_does_not_hang_on_the_hash(sample: list[int], chunks: list[li
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(copying, "_mix", two_values)
-        is_right(copied(sample, chunks, piece), sample, chunks, piece)
+        is_right(find_copies(sample, chunks, piece), sample, chunks, piece)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 7, 8, 9, 16])
@@ -77,7 +77,7 @@ def test_a_planted_run_is_found_whole_and_where_it_stands() -> None:
     text = generator.integers(1, 60, 600_000).astype(np.uint8)
     planted = text[300_000:300_137]
     sample = np.r_[generator.integers(1, 60, 200), planted, generator.integers(1, 60, 200)]
-    found = copied(sample.tolist(), [text])
+    found = find_copies(sample.tolist(), [text])
     assert planted.tobytes() in np.array(found.text, np.uint8).tobytes()  # a random neighbour may lengthen it
     assert 137 <= found.longest <= 141
     assert found.share == pytest.approx((found.longest - 49) / (len(sample) - 49))
@@ -86,24 +86,24 @@ def test_a_planted_run_is_found_whole_and_where_it_stands() -> None:
 def test_a_run_across_the_blocks_of_a_long_text_is_found() -> None:
     text = np.random.default_rng(1).integers(1, 200, 3 * copying.BLOCK).astype(np.uint16)
     for cut in (copying.BLOCK, 2 * copying.BLOCK):
-        assert copied(text[cut - 150 : cut + 150].tolist(), [text]) == Copied(
+        assert find_copies(text[cut - 150 : cut + 150].tolist(), [text]) == Copies(
             300, tuple(text[cut - 150 : cut + 150].tolist()), 1.0
         )
 
 
 def test_nothing_to_copy_and_nothing_written() -> None:
-    assert copied([], [[1, 2]]) == Copied(0, (), 0.0)
-    assert copied([1, 2], []) == Copied(0, (), 0.0)
-    assert copied([1, 2], [[]]) == Copied(0, (), 0.0)
-    assert copied([1, 2], [[3]]) == Copied(0, (), 0.0)
-    assert copied([1, 2, 3], [[3, 1, 2]], piece=50) == Copied(
+    assert find_copies([], [[1, 2]]) == Copies(0, (), 0.0)
+    assert find_copies([1, 2], []) == Copies(0, (), 0.0)
+    assert find_copies([1, 2], [[]]) == Copies(0, (), 0.0)
+    assert find_copies([1, 2], [[3]]) == Copies(0, (), 0.0)
+    assert find_copies([1, 2, 3], [[3, 1, 2]], piece=50) == Copies(
         2, (1, 2), 0.0
     )  # shorter than the minimum length: no share
 
 
 def test_a_piece_of_no_length_is_refused() -> None:
     with pytest.raises(OptionError, match=r"piece is 0; .* give 1 or more"):
-        copied([1], [[1]], piece=0)
+        find_copies([1], [[1]], piece=0)
 
 
 @pytest.mark.parametrize("kind", ["one letter", "a log", "lines"])
@@ -117,7 +117,7 @@ def test_repetitive_texts_take_neither_time_nor_bytes(kind: str) -> None:
     }[kind]
     tracemalloc.start()
     started = time.perf_counter()
-    found = copied(sample, chunks)
+    found = find_copies(sample, chunks)
     seconds, most = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found.longest == {"one letter": 700, "a log": 595, "lines": 20}[kind]
@@ -130,7 +130,7 @@ def test_bytes_in_use_do_not_grow_with_the_text() -> None:
 
     def most_bytes(count: int) -> int:
         tracemalloc.start()
-        copied([200] * 500, (block for _ in range(count)))
+        find_copies([200] * 500, (block for _ in range(count)))
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return most

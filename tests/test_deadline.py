@@ -7,25 +7,25 @@ from itertools import count
 
 import pytest
 
-from unrolled.deadline import ENDLESS, Deadline, Stopped
+from unrolled.deadline import UNLIMITED, Deadline, Stopped
 
 
 def test_it_passes_when_its_seconds_are_over_and_so_do_its_parts() -> None:
     ticks = count()
     deadline = Deadline(10, now=lambda: next(ticks))  # made at 0, checked at 1, 2, …
-    assert deadline.left == 9
+    assert deadline.seconds_left == 9
     assert not deadline.passed()
     part = deadline.share(0.5)  # of 7 that remain at 3; made at 5
-    assert part.left < 3.5
+    assert part.seconds_left < 3.5
     assert [part.passed() for _ in range(3)] == [False, False, True]
     assert deadline.within(100).passed()
 
 
 def test_without_a_limit_it_never_passes() -> None:
-    assert ENDLESS.endless
-    assert ENDLESS.left == math.inf
-    assert ENDLESS.share(0.1) is ENDLESS.within(1) is ENDLESS
-    assert not ENDLESS.passed()
+    assert UNLIMITED.unlimited
+    assert UNLIMITED.seconds_left == math.inf
+    assert UNLIMITED.share(0.1) is UNLIMITED.within(1) is UNLIMITED
+    assert not UNLIMITED.passed()
 
 
 @pytest.mark.parametrize("seconds", [None, 100.0])

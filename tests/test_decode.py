@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from unrolled.data.symbols import ByteTable, CharacterTable
-from unrolled.decoding.sampling import choose, decode_stream, probabilities, sample, stop_at
+from unrolled.data.symbols import ByteVocabulary, CharacterVocabulary
+from unrolled.decoding.sampling import decode_stream, draw_token, probabilities, sample, stop_at
 from unrolled.errors import OptionError, TrainingError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
-from unrolled.seeds import generator
+from unrolled.seeds import make_generator
 
 numbers = st.floats(-20, 20, allow_nan=False, width=32)
 some_logits = st.lists(numbers, min_size=1, max_size=12).map(torch.tensor)
@@ -33,20 +33,20 @@ class Chain:
     def start(self, rows: int) -> Tensor:
         return torch.zeros(rows, 1)
 
-    def step(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         assert not torch.is_grad_enabled()
-        self.read += symbols.tolist()
-        return self.logits[symbols], state
+        self.read += tokens.tolist()
+        return self.logits[tokens], state
 
 
 def chain(size: int = 8, seed: int = 0) -> Chain:
-    logits = torch.randn(size, size, generator=generator(seed, "chain"))
+    logits = torch.randn(size, size, generator=make_generator(seed, "chain"))
     logits[:, 0] = -torch.inf  # never ends by itself
     return Chain(logits)
 
 
 def write(model: Chain, seed: int = 0, length: int = 60, **how: Any) -> list[int]:
-    return list(sample(model, [1], generator=generator(seed, "sample"), length=length, **how))
+    return list(sample(model, [1], generator=make_generator(seed, "sample"), length=length, **how))
 
 
 @pytest.mark.parametrize("how", [{"temperature": 0.0}, {"top_k": 1}, {"top_p": 1e-9}, {"temperature": 1e-300}])
@@ -60,8 +60,8 @@ def test_these_are_all_greedy(how: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("how", [{"temperature": 0.0}, {"top_k": 1}, {"top_p": 1e-9}])
 def test_of_equals_greedy_takes_the_first(how: dict[str, Any]) -> None:
-    chances = probabilities(torch.tensor([0.0, 2.0, 1.0, 2.0, 2.0]), **how)
-    assert chances.tolist() == [0, 1, 0, 0, 0]
+    probs = probabilities(torch.tensor([0.0, 2.0, 1.0, 2.0, 2.0]), **how)
+    assert probs.tolist() == [0, 1, 0, 0, 0]
 
 
 def test_the_same_seed_writes_the_same_text_and_another_another() -> None:
@@ -70,22 +70,22 @@ def test_the_same_seed_writes_the_same_text_and_another_another() -> None:
 
 
 def test_greedy_leaves_the_generator_alone() -> None:
-    dice = generator(0, "dice")
-    before = dice.get_state()
-    list(sample(chain(), [], generator=dice, temperature=0, length=5))
-    assert torch.equal(dice.get_state(), before)
+    generator = make_generator(0, "generator")
+    before = generator.get_state()
+    list(sample(chain(), [], generator=generator, temperature=0, length=5))
+    assert torch.equal(generator.get_state(), before)
 
 
 @given(some_logits, st.floats(0, 5), st.none() | st.integers(1, 15), st.none() | st.floats(0.01, 1))
-def test_chances_sum_to_one_and_only_rise_for_what_is_kept(
+def test_probabilities_sum_to_one_and_only_rise_for_what_is_kept(
     logits: Tensor, temperature: float, top_k: int | None, top_p: float | None
 ) -> None:
-    chances = probabilities(logits, temperature, top_k, top_p)
-    assert chances.shape == logits.shape and chances.dtype == torch.float64
-    assert float(chances.sum()) == pytest.approx(1, abs=1e-12)
+    probs = probabilities(logits, temperature, top_k, top_p)
+    assert probs.shape == logits.shape and probs.dtype == torch.float64
+    assert float(probs.sum()) == pytest.approx(1, abs=1e-12)
     whole = probabilities(logits, temperature)
-    kept = chances > 0
-    assert bool((chances[kept] >= whole[kept] * (1 - 1e-12)).all())
+    kept = probs > 0
+    assert bool((probs[kept] >= whole[kept] * (1 - 1e-12)).all())
     assert top_k is None or int(kept.sum()) <= top_k
 
 
@@ -119,9 +119,9 @@ def test_temperature_by_hand() -> None:
 
 
 @pytest.mark.parametrize("how", [{}, {"temperature": 0.6}, {"top_k": 4}, {"top_p": 0.8}])
-def test_symbols_come_as_often_as_their_chances_say(how: dict[str, Any]) -> None:
+def test_tokens_come_as_often_as_their_probabilities_say(how: dict[str, Any]) -> None:
     logits = torch.tensor([-torch.inf, 1.0, 0.3, -0.5, 0.9, -2.0, 0.0])
-    drawn = sample(Chain(logits.expand(7, 7)), [], generator=generator(1, "draws"), length=4000, **how)
+    drawn = sample(Chain(logits.expand(7, 7)), [], generator=make_generator(1, "draws"), length=4000, **how)
     counts = np.bincount(list(drawn), minlength=7)
     expected = probabilities(logits, **how).numpy() * 4000
     assert not counts[expected == 0].any()
@@ -131,21 +131,21 @@ def test_symbols_come_as_often_as_their_chances_say(how: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize(("number", "symbol"), [(0.0, 1), (0.499, 1), (0.5, 3), (0.999, 3), (1.0, 3)])
-def test_no_symbol_without_a_chance_is_drawn(number: float, symbol: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    chances = torch.tensor([0.0, 0.5, 0.0, 0.5, 0.0], dtype=torch.float64)
+def test_no_token_without_a_chance_is_drawn(number: float, token: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    probs = torch.tensor([0.0, 0.5, 0.0, 0.5, 0.0], dtype=torch.float64)
     monkeypatch.setattr(torch, "rand", lambda *_, **__: torch.tensor(number, dtype=torch.float64))
-    assert choose(chances, generator(0)) == symbol
+    assert draw_token(probs, make_generator(0)) == token
 
 
-def test_the_model_reads_the_border_the_prompt_and_all_but_the_last_written() -> None:
+def test_the_model_reads_the_eos_the_prompt_and_all_but_the_last_written() -> None:
     model = chain()
-    written = list(sample(model, [3, 2], generator=generator(0), temperature=0.5, length=4))
+    written = list(sample(model, [3, 2], generator=make_generator(0), temperature=0.5, length=4))
     assert model.read == [0, 3, 2, *written[:3]]
 
 
-def test_a_symbol_is_handed_out_before_the_next_step_is_taken() -> None:
+def test_a_token_is_handed_out_before_the_next_step_is_taken() -> None:
     model = chain()
-    writing = sample(model, [], generator=generator(0), length=9)
+    writing = sample(model, [], generator=make_generator(0), length=9)
     assert model.read == []
     next(writing)
     assert len(model.read) == 1
@@ -153,27 +153,27 @@ def test_a_symbol_is_handed_out_before_the_next_step_is_taken() -> None:
     assert len(model.read) == 2
 
 
-def test_the_border_ends_the_text_and_is_not_handed_out() -> None:
+def test_the_eos_ends_the_text_and_is_not_handed_out() -> None:
     cycle = torch.full((4, 4), -9.0)
     for before, after in ((0, 2), (2, 1), (1, 3), (3, 0)):
         cycle[before, after] = 9.0
-    assert list(sample(Chain(cycle), [], generator=generator(0), temperature=0, length=50)) == [2, 1, 3]
-    assert list(sample(Chain(cycle), [3], generator=generator(0), temperature=0, length=50)) == []
-    ends_at_one = list(sample(Chain(cycle), [2], generator=generator(0), temperature=0, length=50, border=1))
+    assert list(sample(Chain(cycle), [], generator=make_generator(0), temperature=0, length=50)) == [2, 1, 3]
+    assert list(sample(Chain(cycle), [3], generator=make_generator(0), temperature=0, length=50)) == []
+    ends_at_one = list(sample(Chain(cycle), [2], generator=make_generator(0), temperature=0, length=50, eos=1))
     assert ends_at_one == []
 
 
-def test_a_language_model_writes_by_steps_what_unroll_foresees() -> None:
+def test_a_language_model_writes_by_steps_what_unroll_predicts() -> None:
     torch.manual_seed(0)
     model = LanguageModel(9, 4, build_stack("lstm", 4, 12, 1, 0.0)).double()
     with torch.no_grad():
         model.output.weight.mul_(100)
     prompt = [2, 5]
-    written = list(sample(model, prompt, generator=generator(0), temperature=0, length=20))
+    written = list(sample(model, prompt, generator=make_generator(0), temperature=0, length=20))
     text = torch.tensor([[0, *prompt, *written]])
     logits, _ = model.unroll(text, model.start(1))
-    foreseen = logits.argmax(2)[0, len(prompt) : -1].tolist()
-    assert foreseen == written
+    predicted = logits.argmax(2)[0, len(prompt) : -1].tolist()
+    assert predicted == written
 
 
 @pytest.mark.parametrize(
@@ -191,13 +191,13 @@ def test_a_language_model_writes_by_steps_what_unroll_foresees() -> None:
 )
 def test_what_cannot_be_is_refused_before_anything_is_read(how: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError, match=words):
-        sample(chain(), [], generator=generator(0), **{"length": 5, **how})
+        sample(chain(), [], generator=make_generator(0), **{"length": 5, **how})
 
 
 @pytest.mark.parametrize("symbol", [-1, 8])
-def test_a_prompt_of_another_table_is_refused(symbol: int) -> None:
-    with pytest.raises(OptionError, match=rf"prompt holds token {symbol}; this model has 8"):
-        list(sample(chain(), [symbol], generator=generator(0), length=5))
+def test_a_prompt_of_another_table_is_refused(token: int) -> None:
+    with pytest.raises(OptionError, match=rf"prompt holds token {token}; this model has 8"):
+        list(sample(chain(), [token], generator=make_generator(0), length=5))
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
@@ -212,7 +212,7 @@ def spell(data: bytes) -> list[int]:
 
 @given(st.binary(max_size=40) | st.text(max_size=20).map(lambda text: text.encode("utf-8", "replace")))
 def test_streamed_text_is_the_decoded_text(data: bytes) -> None:
-    table = ByteTable()
+    table = ByteVocabulary()
     assert "".join(decode_stream(table, spell(data))) == table.decode(spell(data)) == data.decode("utf-8", "replace")
 
 
@@ -220,11 +220,11 @@ def test_a_character_comes_with_its_last_byte() -> None:
     read: list[int] = []
 
     def ids() -> Iterator[int]:
-        for symbol in spell("aé€😀b".encode()):
-            read.append(symbol)
-            yield symbol
+        for token in spell("aé€😀b".encode()):
+            read.append(token)
+            yield token
 
-    assert [(piece, len(read)) for piece in decode_stream(ByteTable(), ids())] == [
+    assert [(piece, len(read)) for piece in decode_stream(ByteVocabulary(), ids())] == [
         ("a", 1),
         ("é", 3),
         ("€", 6),
@@ -234,11 +234,11 @@ def test_a_character_comes_with_its_last_byte() -> None:
 
 
 def test_half_a_character_at_the_end_is_shown_as_broken() -> None:
-    assert list(decode_stream(ByteTable(), spell("a€".encode()[:-1]))) == ["a", "\N{REPLACEMENT CHARACTER}"]
+    assert list(decode_stream(ByteVocabulary(), spell("a€".encode()[:-1]))) == ["a", "\N{REPLACEMENT CHARACTER}"]
 
 
 def test_characters_stream_one_by_one() -> None:
-    table = CharacterTable("hello ", rarest="h")
+    table = CharacterVocabulary("hello ", rarest="h")
     ids = table.encode("hello hell").tolist()
     assert list(decode_stream(table, [0, *ids])) == list("hello hell")
 

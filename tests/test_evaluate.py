@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.data.symbols import ByteTable, CharacterTable
+from unrolled.data.symbols import ByteVocabulary, CharacterVocabulary
 from unrolled.deadline import Deadline
 from unrolled.errors import DataError, OptionError
 from unrolled.memory import build_stack
 from unrolled.metrics import surprise as module
 from unrolled.metrics.surprise import Ids, LineScore, Score, evaluate, score_lines, student_t, surprise
 from unrolled.model.language import LanguageModel
-from unrolled.seeds import generator, numpy_generator
+from unrolled.seeds import make_generator, numpy_generator
 
 V = 7
 
@@ -29,15 +29,15 @@ class Chain:
     """A model whose prediction depends on the last two tokens; the older one is its state."""
 
     def __init__(self, size: int, seed: int = 0) -> None:
-        self.logits = 2 * torch.randn(size, size, size, generator=generator(seed, "chain"), dtype=torch.float64)
+        self.logits = 2 * torch.randn(size, size, size, generator=make_generator(seed, "chain"), dtype=torch.float64)
 
     def start(self, rows: int) -> Tensor:
         return torch.zeros(rows, dtype=torch.int64)
 
-    def unroll(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]:
-        assert not torch.is_grad_enabled() and symbols.shape[1] > 0
-        before = torch.cat([state[:, None], symbols], 1)  # (B, T + 1)
-        return self.logits[before[:, :-1], symbols], before[:, -1]
+    def unroll(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+        assert not torch.is_grad_enabled() and tokens.shape[1] > 0
+        before = torch.cat([state[:, None], tokens], 1)  # (B, T + 1)
+        return self.logits[before[:, :-1], tokens], before[:, -1]
 
 
 def language_model(size: int = V) -> LanguageModel:
@@ -48,13 +48,13 @@ def language_model(size: int = V) -> LanguageModel:
     return model
 
 
-def stretch(length: int, name: str, size: int = V) -> tuple[Ids, Ids]:
+def segment(length: int, name: str, size: int = V) -> tuple[Ids, Ids]:
     targets = numpy_generator(0, name, length).integers(1, size, length).astype(np.uint8)
     return np.concatenate([[0], targets[:-1]]).astype(np.uint8)[:length], targets
 
 
-def stretches(*lengths: int) -> list[tuple[Ids, Ids]]:
-    return [stretch(length, f"stretch{number}") for number, length in enumerate(lengths)]
+def segments(*lengths: int) -> list[tuple[Ids, Ids]]:
+    return [segment(length, f"stretch{number}") for number, length in enumerate(lengths)]
 
 
 def by_steps(model: Any, rows: Sequence[tuple[Ids, Ids]]) -> tuple[list[float], list[bool]]:
@@ -81,27 +81,27 @@ def test_a_score_is_the_sum_of_its_steps_however_it_is_read(
 ) -> None:
     for name, value in settings.items():
         monkeypatch.setattr(module, name, value)
-    rows = stretches(*LENGTHS)
+    rows = segments(*LENGTHS)
     score = evaluate(model, rows, np.ones(V), chunk)
     nats, right = by_steps(model, rows)
-    assert score.symbols == score.characters == len(nats) == sum(LENGTHS)
+    assert score.tokens == score.characters == len(nats) == sum(LENGTHS)
     assert score.nats == pytest.approx(np.mean(nats), abs=1e-12)
     assert score.accuracy == pytest.approx(np.mean(right), abs=1e-12)
 
 
 def test_the_interval_does_not_hang_on_batches_or_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK", 10.0)
-    whole = evaluate(language_model(), stretches(*LENGTHS), np.ones(V))
+    whole = evaluate(language_model(), segments(*LENGTHS), np.ones(V))
     for name, value in (("ROWS", 1), ("HELD", 30), ("LOGITS", 70)):
         monkeypatch.setattr(module, name, value)
-        other = evaluate(language_model(), iter(stretches(*LENGTHS)), np.ones(V), chunk=4)
+        other = evaluate(language_model(), iter(segments(*LENGTHS)), np.ones(V), chunk=4)
         for key, expected in vars(whole).items():
             assert getattr(other, key) == pytest.approx(expected, abs=1e-10), key
 
 
 def test_blocks_follow_the_text_and_the_interval_is_that_of_their_means(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK", 10.0)
-    rows = stretches(*LENGTHS)  # 194 tokens: 19 blocks of 10; the remaining 4 belong to the last block
+    rows = segments(*LENGTHS)  # 194 tokens: 19 blocks of 10; the remaining 4 belong to the last block
     score = evaluate(Chain(V), rows, np.ones(V))
     nats, _ = by_steps(Chain(V), rows)
     blocks = [nats[i : i + 10] for i in range(0, 180, 10)] + [nats[180:]]
@@ -112,41 +112,41 @@ def test_blocks_follow_the_text_and_the_interval_is_that_of_their_means(monkeypa
 
 
 def test_ninety_five_intervals_in_a_hundred_hold_the_truth() -> None:
-    dice = numpy_generator(0, "coverage")
+    generator = numpy_generator(0, "coverage")
     held = 0
     for _ in range(2000):
-        wholes = dice.integers(900, 1100, 6).astype(np.float64)
-        _, low, high = module._interval(wholes * dice.normal(1.5, 0.1, 6), wholes)
+        wholes = generator.integers(900, 1100, 6).astype(np.float64)
+        _, low, high = module._interval(wholes * generator.normal(1.5, 0.1, 6), wholes)
         held += low <= 1.5 <= high
     assert 0.93 < held / 2000 < 0.97
 
 
 def test_nats_are_counted_by_the_character() -> None:
     characters = np.array([1, 1, 0, 2, 3, 1, 1.0])
-    rows = stretches(40, 3)
+    rows = segments(40, 3)
     score = evaluate(Chain(V), rows, characters)
     spelled = sum(characters[targets].sum() for _, targets in rows)
-    assert score.characters == spelled and score.symbols == 43
+    assert score.characters == spelled and score.tokens == 43
     assert score.nats == pytest.approx(sum(by_steps(Chain(V), rows)[0]) / spelled)
     assert score.bits == pytest.approx(score.nats / math.log(2))
 
 
 def test_an_untrained_model_scores_about_ln_v() -> None:
     model = LanguageModel(65, 16, build_stack("gru", 16, 16, 1, 0.0))
-    score = evaluate(model, [stretch(5000, "text", 65)], np.ones(65))
+    score = evaluate(model, [segment(5000, "text", 65)], np.ones(65))
     assert score.nats == pytest.approx(math.log(65), abs=0.02)
     assert score.low < score.nats < score.high
 
 
 def test_a_window_under_autocast_is_scored_in_float32() -> None:
-    model, rows = language_model().float(), stretches(200)
+    model, rows = language_model().float(), segments(200)
     plain = evaluate(model, rows, np.ones(V))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert evaluate(model, rows, np.ones(V)) == plain
 
 
 def test_evaluation_leaves_no_gradient_and_needs_no_eval_mode() -> None:
-    model, rows = language_model(), stretches(30)
+    model, rows = language_model(), segments(30)
     model.train()
     first = evaluate(model, rows, np.ones(V)).nats
     assert model.training and all(parameter.grad is None for parameter in model.parameters())
@@ -154,11 +154,11 @@ def test_evaluation_leaves_no_gradient_and_needs_no_eval_mode() -> None:
 
 
 def test_one_block_has_no_interval_and_json_says_null() -> None:
-    score = evaluate(Chain(V), stretches(300), np.ones(V))
+    score = evaluate(Chain(V), segments(300), np.ones(V))
     assert math.isnan(score.low) and math.isnan(score.high)
     saved = score.as_dict()
     assert saved["nats_interval"] is saved["bits_interval"] is saved["accuracy_interval"] is None
-    assert {"nats", "bits", "accuracy", "symbols", "characters"} <= saved.keys()
+    assert {"nats", "bits", "accuracy", "tokens", "characters"} <= saved.keys()
 
 
 def test_bits_have_their_interval_in_bits() -> None:
@@ -168,7 +168,7 @@ def test_bits_have_their_interval_in_bits() -> None:
     assert saved["nats_interval"] == [0.5, 0.9] and saved["accuracy_interval"] == [0.2, 0.3]
 
 
-@pytest.mark.parametrize("rows", [[], stretches(0, 0)])
+@pytest.mark.parametrize("rows", [[], segments(0, 0)])
 def test_no_text_is_refused(rows: list[tuple[Ids, Ids]]) -> None:
     with pytest.raises(DataError, match=r"no text to evaluate.* Give a longer text"):
         evaluate(Chain(V), rows, np.ones(V))
@@ -184,7 +184,7 @@ def test_student_t_is_that_of_the_tables(freedom: int, point: float) -> None:
 
 def test_surprise_is_the_steps_own_and_goes_on_from_its_state() -> None:
     model = language_model()
-    inputs, targets = stretch(50, "surprise")
+    inputs, targets = segment(50, "surprise")
     nats, _ = surprise(model, inputs, targets, model.start(1))
     assert nats.tolist() == pytest.approx(by_steps(model, [(inputs, targets)])[0], abs=1e-12)
     first, state = surprise(model, inputs[:20], targets[:20], model.start(1), chunk=6)
@@ -194,7 +194,7 @@ def test_surprise_is_the_steps_own_and_goes_on_from_its_state() -> None:
     assert np.concatenate([first, second]) == pytest.approx(nats, abs=1e-12)
 
 
-TABLE = CharacterTable("\nabc ", rarest="a")
+TABLE = CharacterVocabulary("\nabc ", rarest="a")
 LINES = ["ab c", "", "cab", "aaaaaaaaaaaaaaaaa", "b"]
 
 
@@ -203,18 +203,18 @@ def nats_of(model: Any, *documents: Sequence[int]) -> list[float]:
 
 
 def ids_of(text: str) -> list[int]:
-    return [int(symbol) for symbol in TABLE.encode(text)]
+    return [int(token) for token in TABLE.encode(text)]
 
 
-def test_another_model_is_scored_on_the_very_symbols_that_a_deadline_left() -> None:
-    rows, characters = stretches(900, 500, 30), np.ones(V)
+def test_another_model_is_scored_on_the_very_tokens_that_a_deadline_left() -> None:
+    rows, characters = segments(900, 500, 30), np.ones(V)
     ticks = count()
     cut = evaluate(Chain(V), rows, characters, chunk=64, deadline=Deadline(3, now=lambda: next(ticks)))
-    assert 0 < cut.symbols < 1430
-    again = evaluate(Chain(V), rows, characters, chunk=64, most=cut.symbols)
+    assert 0 < cut.tokens < 1430
+    again = evaluate(Chain(V), rows, characters, chunk=64, most=cut.tokens)
     assert again == cut
-    other = evaluate(Chain(V, seed=1), rows, characters, chunk=64, most=cut.symbols)
-    assert other.symbols == cut.symbols and other.nats != cut.nats
+    other = evaluate(Chain(V, seed=1), rows, characters, chunk=64, most=cut.tokens)
+    assert other.tokens == cut.tokens and other.nats != cut.nats
 
 
 def total(lines: Sequence[LineScore]) -> float:
@@ -244,7 +244,7 @@ def test_lines_alone_start_anew_and_a_batch_is_one_by_one(batch: int) -> None:
 
 @pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize("batch", [1, 3])
-def test_where_a_line_is_a_document_the_border_ends_it(alone: bool, batch: int) -> None:
+def test_where_a_line_is_a_document_the_eos_ends_it(alone: bool, batch: int) -> None:
     model = language_model(TABLE.size)
     scored = list(score_lines(model, TABLE, LINES, alone, documents="line", batch=batch))
     for line, text in zip(scored, LINES, strict=True):
@@ -275,7 +275,7 @@ def test_a_line_is_answered_before_the_next_is_read(documents: str) -> None:
 
 
 def test_bytes_are_scored_by_the_character() -> None:
-    (line,) = score_lines(Chain(257), ByteTable(), ["é€"])
+    (line,) = score_lines(Chain(257), ByteVocabulary(), ["é€"])
     assert line.characters == 3  # two, and the line end
     ids = [byte + 1 for byte in "é€\n".encode()]
     assert line.nats == pytest.approx(sum(nats_of(Chain(257), ids)) / 3)
@@ -283,7 +283,10 @@ def test_bytes_are_scored_by_the_character() -> None:
 
 @pytest.mark.parametrize(
     ("how", "words"),
-    [({"documents": "lines"}, r"'lines'\. Did you mean 'line'"), ({"batch_size": 0}, r"batch is 0; .* give 1 or more")],
+    [
+        ({"documents": "lines"}, r"'lines'\. Did you mean 'line'"),
+        ({"batch_size": 0}, r"batch is 0; .* give 1 or more"),
+    ],
 )
 def test_what_cannot_be_is_refused(how: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError, match=words):

@@ -15,13 +15,13 @@ import pytest
 from unrolled.errors import RunError, TrainingError
 from unrolled.fileio import (
     append_line,
-    mend_lines,
+    cut_incomplete_line,
     read_json,
     read_json_lines,
-    sweep,
+    remove_partial_files,
     to_json,
+    write_atomically,
     write_json,
-    write_whole,
 )
 
 KILLS = Path(__file__).with_name("kills.py")
@@ -39,13 +39,13 @@ def refuse(number: int) -> Any:
 
 
 def test_a_file_is_written_and_nothing_else_is_left(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a", b"one")
-    write_whole(tmp_path / "a", b"")
+    write_atomically(tmp_path / "a", b"one")
+    write_atomically(tmp_path / "a", b"")
     assert (tmp_path / "a").read_bytes() == b"" and names(tmp_path) == ["a"]
 
 
 def test_a_new_file_has_the_permissions_that_any_new_file_has(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a", b"one")
+    write_atomically(tmp_path / "a", b"one")
     (tmp_path / "b").write_bytes(b"one")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
 
@@ -55,25 +55,25 @@ def test_a_new_file_has_the_permissions_that_any_new_file_has(tmp_path: Path) ->
 def test_a_full_disk_leaves_the_old_file_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
 ) -> None:
-    write_whole(tmp_path / "a", b"one")
+    write_atomically(tmp_path / "a", b"one")
     monkeypatch.setattr(os, call, refuse(number))
     with pytest.raises(
         TrainingError, match=r"(?s)a could not be written \(3 bytes\): the disk is full.*unroll resume"
     ):
-        write_whole(tmp_path / "a", b"two")
+        write_atomically(tmp_path / "a", b"two")
     monkeypatch.undo()
     assert (tmp_path / "a").read_bytes() == b"one" and names(tmp_path) == ["a"]
 
 
 def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"gone/a could not be written .*No such file or directory"):
-        write_whole(tmp_path / "gone" / "a", b"one")
+        write_atomically(tmp_path / "gone" / "a", b"one")
     with pytest.raises(TrainingError, match=r"gone/a could not be written"):
         append_line(tmp_path / "gone" / "a", "one")
 
 
 def test_a_limit_on_the_size_of_files_leaves_the_old_files_whole(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a", b"one")
+    write_atomically(tmp_path / "a", b"one")
     append_line(tmp_path / "log", "x" * 1000)
     script = f"""
 import resource, signal
@@ -103,7 +103,7 @@ def test_a_kill_at_any_point_of_writing_leaves_the_old_or_the_new(tmp_path: Path
 def test_sweep_takes_what_was_left_and_nothing_else(tmp_path: Path) -> None:
     for name in (".a.partial-12", "a", ".hidden", "b.partial-12"):
         (tmp_path / name).write_text("")
-    assert sweep(tmp_path) == [tmp_path / ".a.partial-12"]
+    assert remove_partial_files(tmp_path) == [tmp_path / ".a.partial-12"]
     assert names(tmp_path) == [".hidden", "a", "b.partial-12"]
 
 
@@ -160,7 +160,7 @@ def test_a_line_that_a_kill_tore_gives_way_to_the_next(torn: str, tmp_path: Path
     path = tmp_path / "log"
     for before in ("", '{"step": 1}\n{"step": 2}\n'):
         path.write_text(before + torn)
-        mend_lines(path)
+        cut_incomplete_line(path)
         assert path.read_text() == before
         path.write_text(before + torn)
         append_line(path, to_json({"step": 4}))

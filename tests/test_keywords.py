@@ -16,15 +16,15 @@ from unrolled.options import PATHS
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
-        (keywords.LanguageKeywords, options.LanguageSettings),
-        (keywords.AnswerKeywords, options.AnswerSettings),
-        (keywords.WritingKeywords, options.WritingSettings),
+        (keywords.LanguageModelingKeywords, options.LanguageModelingSettings),
+        (keywords.PredictionKeywords, options.PredictionSettings),
+        (keywords.Seq2SeqKeywords, options.Seq2SeqSettings),
         (keywords.AllKeywords, options.TrainOptions),
     ],
 )
 def test_keywords_are_the_options_of_the_task(kind: Any, settings: type[options.TrainSettings]) -> None:
     hints = get_type_hints(settings)
-    wanted = {name: hints[name] for name in settings.names() if name != "kind"}
+    wanted = {name: hints[name] for name in settings.names() if name != "task"}
     found = get_type_hints(kind)
     assert found.keys() == wanted.keys()
     for name, hint in wanted.items():
@@ -34,12 +34,12 @@ def test_keywords_are_the_options_of_the_task(kind: Any, settings: type[options.
 def never_called(path: Path) -> None:
     """mypy checks this: each line that must be refused has a comment, and an unnecessary comment is an error."""
     unrolled.train(path, minutes=2, model="gru", out=path / "run")
-    unrolled.train(path, task="label", pool="mean", group="speaker", progress=False)
-    unrolled.train(path, task="text", attention="dot")
-    unrolled.train(path, task="language", documents="line")
+    unrolled.train(path, task="classification", pool="mean", group="speaker", progress=False)
+    unrolled.train(path, task="seq2seq", attention="dot")
+    unrolled.train(path, task="language-modeling", documents="line")
     unrolled.train(path, minutes="two")  # type: ignore[call-overload]
     unrolled.train(path, modell="gru")  # type: ignore[call-overload]
-    unrolled.train(path, task="labell")  # type: ignore[call-overload]
-    unrolled.train(path, task="label", documents="line")  # type: ignore[call-overload]
-    unrolled.train(path, task="language", pool="mean")  # type: ignore[call-overload]
-    unrolled.train(path, task="text", class_weights=True)  # type: ignore[call-overload]
+    unrolled.train(path, task="classificatoin")  # type: ignore[call-overload]
+    unrolled.train(path, task="classification", documents="line")  # type: ignore[call-overload]
+    unrolled.train(path, task="language-modeling", pool="mean")  # type: ignore[call-overload]
+    unrolled.train(path, task="seq2seq", class_weights="balanced")  # type: ignore[call-overload]

@@ -28,9 +28,9 @@ class Echo:
     def start(self, rows: int) -> Tensor:
         return torch.zeros(rows, self.lag, dtype=torch.long)
 
-    def unroll(self, symbols: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        held = torch.cat([state, symbols], dim=1)
-        return 9.0 * F.one_hot(held[:, : symbols.shape[1]], V).float(), held[:, symbols.shape[1] :]
+    def unroll(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        held = torch.cat([state, tokens], dim=1)
+        return 9.0 * F.one_hot(held[:, : tokens.shape[1]], V).float(), held[:, tokens.shape[1] :]
 
 
 def echoing(lag: int, steps: int = 6000) -> Rows:
@@ -53,7 +53,7 @@ def test_the_reach_is_the_first_context_that_holds_what_is_needed(lag: int, reac
     assert figures.lost_error[-1] == pytest.approx(0.0, abs=1e-9)
 
 
-def test_a_model_that_keeps_nothing_has_a_reach_of_one_symbol() -> None:
+def test_a_model_that_keeps_nothing_has_a_reach_of_one_token() -> None:
     figures = measured(LanguageModel(V, 4, build_stack("none", 4, 8)), echoing(3))
     assert figures.reach == 1 and figures.gradient_reach == 1
     assert figures.gradient[0] > 0 and not any(figures.gradient[1:])

@@ -16,7 +16,7 @@ from unrolled.schema import Within, check
 from unrolled.training.plan import MOST_STEPS, Plan
 
 
-class Leg(TypedDict):
+class Session(TypedDict):
     minutes: Annotated[float, Within(0, 9)] | None
     name: NotRequired[str]
 
@@ -32,7 +32,7 @@ class Size:
     [
         (1, int), (1, float), (0.5, float), (True, bool), ("a", str), ([1, 2], list[int]), ({}, Any),
         ([[0.5], []], list[list[float]]), ([1, "a"], tuple[int, str]), ({"a": 1}, dict[str, int]),
-        ({"minutes": None, "more": [1]}, Leg), ({"minutes": 9, "name": "a"}, Leg), (None, Leg | None),
+        ({"minutes": None, "more": [1]}, Session), ({"minutes": 9, "name": "a"}, Session), (None, Session | None),
         ({"width": 3}, Size), ({"width": 9, "way": "ahead"}, Size),
     ],
 )  # fmt: skip
@@ -53,10 +53,10 @@ def test_what_fits_comes_back(value: Any, kind: Any) -> None:
         ([1, "a"], list[int], r"'\[1\]' is 'a', where a whole number was expected"),
         ([1], tuple[int, str], "it is a list of 1, where a list of 2 was expected"),
         ({"a": {"b": None}}, dict[str, dict[str, int]], "'a.b' is null, where a whole number was expected"),
-        ({}, Leg, "'minutes' is missing, where a number or null was expected"),
-        ({"minutes": 10}, Leg, "'minutes' is 10, where a number from 0 to 9 was expected"),
-        ({"minutes": 1, "name": None}, Leg, "'name' is null, where a text was expected"),
-        ([], Leg | None, r"it is \[\], where an object or null was expected"),
+        ({}, Session, "'minutes' is missing, where a number or null was expected"),
+        ({"minutes": 10}, Session, "'minutes' is 10, where a number from 0 to 9 was expected"),
+        ({"minutes": 1, "name": None}, Session, "'name' is null, where a text was expected"),
+        ([], Session | None, r"it is \[\], where an object or null was expected"),
         ({"width": 0}, Size, "'width' is 0, where a number from 1 to 9 was expected"),
         ({"width": 1, "way": "back"}, Size, "'way' is 'back', where one of both, ahead was expected"),
         ({"width": 1, "wat": 1}, Size, "'wat' is present, where no such name was expected"),

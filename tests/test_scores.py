@@ -44,8 +44,8 @@ def test_figures_worked_out_by_hand() -> None:
 
 
 def test_macro_f1_is_the_mean_of_each_labels() -> None:
-    dice = np.random.default_rng(0)
-    true, said = dice.integers(0, 5, 200), dice.integers(0, 5, 200)
+    generator = np.random.default_rng(0)
+    true, said = generator.integers(0, 5, 200), generator.integers(0, 5, 200)
     each = []
     for label in range(5):
         right = int(((true == label) & (said == label)).sum())
@@ -75,12 +75,12 @@ def test_wilsons_interval_beside_his_formula_and_at_the_ends() -> None:
     assert all(map(math.isnan, wilson(0, 0)))
 
 
-def test_true_chances_have_no_calibration_error() -> None:
-    dice = np.random.default_rng(0)
-    chances = dice.uniform(0.5, 1.0, 100_000)
-    right = dice.uniform(size=100_000) < chances
-    assert calibration_error(chances, right) < 0.01
-    assert calibration_error(np.minimum(1.0, chances + 0.2), right) > 0.1
+def test_true_probabilities_have_no_calibration_error() -> None:
+    generator = np.random.default_rng(0)
+    probabilities = generator.uniform(0.5, 1.0, 100_000)
+    right = generator.uniform(size=100_000) < probabilities
+    assert calibration_error(probabilities, right) < 0.01
+    assert calibration_error(np.minimum(1.0, probabilities + 0.2), right) > 0.1
 
 
 def test_nothing_at_all_has_no_f1() -> None:
@@ -103,9 +103,9 @@ def test_spans_count_where_both_ends_and_kind_are_right() -> None:
 
 
 def test_a_thousand_labels_take_no_tables_of_them() -> None:
-    dice = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     kinds, rows = 1000, 800
-    true, said = dice.integers(0, kinds, rows), dice.integers(0, kinds, rows)
+    true, said = generator.integers(0, kinds, rows), generator.integers(0, kinds, rows)
     said[:600] = true[:600]
     logs = np.full((rows, kinds), -9.0)
     logs[np.arange(rows), said] = -0.1

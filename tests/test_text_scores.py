@@ -16,16 +16,18 @@ WORDS = ["a", "the", "man", "woman", "dog", "runs", "sits", "in", "on", "park", 
 
 
 def texts(rows: int, seed: int, most: int = 14) -> list[str]:
-    dice = np.random.default_rng(seed)
-    return [" ".join(dice.choice(WORDS, dice.integers(1, most))) for _ in range(rows)]
+    generator = np.random.default_rng(seed)
+    return [" ".join(generator.choice(WORDS, generator.integers(1, most))) for _ in range(rows)]
 
 
 def near(right: list[str], seed: int) -> list[str]:
     """The same texts with every fifth word replaced, and some left out."""
-    dice = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     return [
         " ".join(
-            str(dice.choice(WORDS)) if dice.random() < 0.2 else word for word in text.split() if dice.random() < 0.95
+            str(generator.choice(WORDS)) if generator.random() < 0.2 else word
+            for word in text.split()
+            if generator.random() < 0.95
         )
         for text in right
     ]
@@ -66,11 +68,11 @@ def test_several_right_texts_count_each() -> None:
 
 def test_scores_are_those_of_the_fields_own_programs_to_the_digit() -> None:
     """Texts of any characters, also empty and short ones, with one reference or three."""
-    dice = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     letters = np.array(list("aab b,.é ß中\u0301\u00a0\n😀X1'\""))
 
     def drawn(rows: int) -> list[str]:
-        return ["".join(dice.choice(letters, dice.integers(0, 30))) for _ in range(rows)]
+        return ["".join(generator.choice(letters, generator.integers(0, 30))) for _ in range(rows)]
 
     for number in range(40):
         written, *streams = (drawn(8) for _ in range(4 if number % 2 else 2))
@@ -86,8 +88,8 @@ def test_scores_are_those_of_the_fields_own_programs_to_the_digit() -> None:
 def test_an_interval_is_that_of_scores_of_rows_drawn_anew() -> None:
     """Compared with whole corpora that are resampled row by row and scored from their texts."""
     right = texts(25, 3)
-    written, dice = near(right, 4), np.random.default_rng(5)
-    draws = dice.integers(0, 25, (300, 25))
+    written, generator = near(right, 4), np.random.default_rng(5)
+    draws = generator.integers(0, 25, (300, 25))
     scores = [corpus_bleu([written[i] for i in rows], [[right[i] for i in rows]]).score for rows in draws]
     low, high = resampled(bleu, count_n_grams(written, [[text] for text in right]))
     spread = float(np.std(scores))

@@ -8,7 +8,14 @@ from itertools import repeat
 import pytest
 import torch
 
-from unrolled.threads import ThreadChoice, by_threads, faster_threads, processor_threads, threads_for, torch_threads
+from unrolled.threads import (
+    ThreadChoice,
+    faster_threads,
+    iterate_with_threads,
+    processor_threads,
+    threads_for,
+    torch_threads,
+)
 
 
 def test_never_more_than_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +23,7 @@ def test_never_more_than_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     cores = processor_threads()
     assert threads_for(None) == threads_for(10_000) == cores
     assert threads_for(1) == threads_for(0) == 1
-    assert ThreadChoice(10_000).settle(lambda: None) == cores
+    assert ThreadChoice(10_000).choose(lambda: None) == cores
 
 
 @pytest.mark.parametrize(("said", "threads"), [("1", 1), ("2,4", 2), ("64", 3), ("0", 3), ("many", 3), ("", 3)])
@@ -67,7 +74,7 @@ def test_torch_is_as_it_was_between_what_is_yielded_and_after_an_error() -> None
     torch.set_num_threads(2)
     try:
         found = []
-        for one in by_threads((torch.get_num_threads() for _ in range(3)), lambda: 1):
+        for one in iterate_with_threads((torch.get_num_threads() for _ in range(3)), lambda: 1):
             found.append((one, torch.get_num_threads()))
         assert found == [(1, 2)] * 3
         with pytest.raises(ValueError, match="no"), torch_threads(1):
@@ -86,7 +93,7 @@ def test_what_is_left_unfinished_is_closed() -> None:
         finally:
             closed.append(True)
 
-    going = by_threads(numbers(), lambda: 1)
+    going = iterate_with_threads(numbers(), lambda: 1)
     next(going)
     going.close()  # type: ignore[attr-defined]
     assert closed == [True]

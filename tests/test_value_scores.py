@@ -9,16 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.metrics.regression import FEWEST, NORMAL, interval_reach, middle, score_label_sets, score_values
+from unrolled.metrics.regression import (
+    FEWEST,
+    NORMAL,
+    interval_ends,
+    interval_half_widths,
+    score_label_sets,
+    score_values,
+)
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def drawn(rows: int, numbers: int, seed: int = 0) -> tuple[Floats, Floats]:
     """Predictions and targets of very different magnitudes."""
-    dice = np.random.default_rng(seed)
-    right = dice.normal(size=(rows, numbers)) * 10.0 ** np.arange(numbers) + 5
-    return right + 0.4 * dice.normal(size=(rows, numbers)) * 10.0 ** np.arange(numbers), right
+    generator = np.random.default_rng(seed)
+    right = generator.normal(size=(rows, numbers)) * 10.0 ** np.arange(numbers) + 5
+    return right + 0.4 * generator.normal(size=(rows, numbers)) * 10.0 ** np.arange(numbers), right
 
 
 @pytest.mark.parametrize("numbers", [1, 3])
@@ -30,7 +37,7 @@ def test_figures_of_values_are_as_others_have_them(numbers: int) -> None:
     assert score.rmse == pytest.approx(math.sqrt(metrics.mean_squared_error(right, answered)))
     assert score.r2 == pytest.approx(metrics.r2_score(right, answered))
     assert (score.rows, score.nats, score.width) == (150, 1.25, 1.0)
-    assert score.held == pytest.approx(float((np.abs(answered - right) <= 0.5).mean()))
+    assert score.coverage == pytest.approx(float((np.abs(answered - right) <= 0.5).mean()))
     for figure, (low, high) in (
         (score.mae, score.mae_interval),
         (score.rmse, score.rmse_interval),
@@ -57,13 +64,13 @@ def test_an_interval_of_a_figure_is_the_same_each_time() -> None:
     assert one == other
 
 
-def test_answers_without_spread_have_no_share_of_it_foreseen() -> None:
+def test_answers_without_spread_have_no_share_of_it_predicted() -> None:
     score = score_values(np.array([[1.0], [2.0]]), np.array([[3.0], [3.0]]), np.ones((2, 1)), 0.0)
     assert math.isnan(score.r2)
     assert math.isnan(score.r2_interval[0])
     assert score.mae == 1.5
     assert score.rmse == pytest.approx(math.sqrt(2.5))
-    assert score.held == 0.5
+    assert score.coverage == 0.5
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         alone = score_values(np.array([[1.0]]), np.array([[3.0]]), np.ones((1, 1)), 0.0)
@@ -73,7 +80,7 @@ def test_answers_without_spread_have_no_share_of_it_foreseen() -> None:
 
 def test_the_middle_passes_over_what_is_not_known() -> None:
     figures = np.array([[1.0, np.nan, np.nan], [2.0, 5.0, np.nan], [3.0, 7.0, np.nan]])
-    low, high = middle(figures)
+    low, high = interval_ends(figures)
     assert low[0] == pytest.approx(1.05)
     assert high[1] == pytest.approx(6.95)
     assert math.isnan(low[2])
@@ -82,13 +89,13 @@ def test_the_middle_passes_over_what_is_not_known() -> None:
 @pytest.mark.parametrize("rows", [FEWEST, 60])
 def test_an_intervals_reach_holds_its_share_of_new_draws(rows: int) -> None:
     """Errors three times as large as predicted, with long tails, and different from row to row."""
-    dice = np.random.default_rng(1)
+    generator = np.random.default_rng(1)
     held = []
     for _ in range(600):
-        deviations = dice.uniform(0.5, 2, (rows + 100, 2))
-        off = 3 * deviations * dice.standard_t(4, (rows + 100, 2)) * [1, 10]
-        reach = interval_reach(off[:rows], deviations[:rows])
-        held.append((np.abs(off[rows:]) <= deviations[rows:] * reach).mean(0))
+        stds = generator.uniform(0.5, 2, (rows + 100, 2))
+        off = 3 * stds * generator.standard_t(4, (rows + 100, 2)) * [1, 10]
+        reach = interval_half_widths(off[:rows], stds[:rows])
+        held.append((np.abs(off[rows:]) <= stds[rows:] * reach).mean(0))
     expected = min(rows, math.ceil(0.95 * (rows + 1))) / (rows + 1)  # Lei et al. 2018
     assert np.mean(held, 0) == pytest.approx([expected, expected], abs=0.006)
     assert expected >= 0.95
@@ -96,17 +103,17 @@ def test_an_intervals_reach_holds_its_share_of_new_draws(rows: int) -> None:
 
 def test_few_rows_reach_as_a_normal_distribution_does() -> None:
     off = np.full((FEWEST - 1, 2), 100.0)
-    assert interval_reach(off, np.ones_like(off)) == [NORMAL, NORMAL]
-    assert interval_reach(np.zeros((0, 1)), np.zeros((0, 1))) == [NORMAL]
+    assert interval_half_widths(off, np.ones_like(off)) == [NORMAL, NORMAL]
+    assert interval_half_widths(np.zeros((0, 1)), np.zeros((0, 1))) == [NORMAL]
     off = np.stack([np.arange(FEWEST), -10.0 * np.arange(FEWEST)], 1)
-    assert interval_reach(off, np.full_like(off, 2.0)) == [9.5, 95.0]
+    assert interval_half_widths(off, np.full_like(off, 2.0)) == [9.5, 95.0]
 
 
 def test_figures_of_sets_are_as_others_have_them() -> None:
     metrics = pytest.importorskip("sklearn.metrics")
-    dice = np.random.default_rng(0)
-    right = dice.random((120, 4)) < [0.5, 0.3, 0.1, 0.0]
-    answered = right ^ (dice.random((120, 4)) < [0.1, 0.3, 0.2, 0.0])
+    generator = np.random.default_rng(0)
+    right = generator.random((120, 4)) < [0.5, 0.3, 0.1, 0.0]
+    answered = right ^ (generator.random((120, 4)) < [0.1, 0.3, 0.2, 0.0])
     whole = np.ones(120, np.bool_)
     score = score_label_sets(answered, right, whole, 0.75, ("a", "b", "c", "never"))
     assert score.micro_f1 == pytest.approx(metrics.f1_score(right, answered, average="micro"))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from unrolled.keywords import AllKeywords, AnswerKeywords, LanguageKeywords, WritingKeywords
+    from unrolled.keywords import AllKeywords, LanguageModelingKeywords, PredictionKeywords, Seq2SeqKeywords
     from unrolled.run import Report, Run, Training
 
 # rows of many lengths have many shapes; the kernels compiled for each (cache of 1,024 by default) took gigabytes
@@ -31,7 +31,7 @@ def train(
     *,
     task: Literal["language-modeling"],
     progress: bool = True,
-    **options: Unpack[LanguageKeywords],
+    **options: Unpack[LanguageModelingKeywords],
 ) -> Run: ...
 
 
@@ -41,13 +41,13 @@ def train(
     *,
     task: Literal["classification", "multilabel", "tagging", "regression"],
     progress: bool = True,
-    **options: Unpack[AnswerKeywords],
+    **options: Unpack[PredictionKeywords],
 ) -> Run: ...
 
 
 @overload
 def train(
-    path: str | PathLike[str], *, task: Literal["seq2seq"], progress: bool = True, **options: Unpack[WritingKeywords]
+    path: str | PathLike[str], *, task: Literal["seq2seq"], progress: bool = True, **options: Unpack[Seq2SeqKeywords]
 ) -> Run: ...
 
 

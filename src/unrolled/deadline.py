@@ -31,12 +31,12 @@ class Deadline:
         self._until = math.inf if seconds is None else now() + seconds
 
     @property
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """The remaining seconds, below 0 after the deadline; infinite without a limit."""
         return self._until - self._now()
 
     @property
-    def endless(self) -> bool:
+    def unlimited(self) -> bool:
         """Whether there is no limit: then results do not depend on the clock."""
         return self._until == math.inf
 
@@ -52,12 +52,12 @@ class Deadline:
 
     def within(self, seconds: float) -> Deadline:
         """A deadline in `seconds`, at the latest with this one; no limit where this one has none."""
-        return self if self.endless else Deadline(min(seconds, self.left), self._stopped, self._now)
+        return self if self.unlimited else Deadline(min(seconds, self.seconds_left), self._stopped, self._now)
 
     def share(self, part: float) -> Deadline:
         """A deadline after a share `part` of the remaining time; no limit where this one has none."""
-        return self.within(part * max(0.0, self.left)) if not self.endless else self
+        return self.within(part * max(0.0, self.seconds_left)) if not self.unlimited else self
 
 
-ENDLESS = Deadline()
+UNLIMITED = Deadline()
 """No limit, and no stop can be requested."""

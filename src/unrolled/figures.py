@@ -1,6 +1,6 @@
 """The main metrics, by which models are compared, by name."""
 
-SHORT = {
+FORMATS = {
     "accuracy": "accuracy {:.1%}",
     "micro_f1": "micro-F1 {:.3f}",
     "mae": "MAE {:.4g}",
@@ -8,4 +8,4 @@ SHORT = {
     "chrf": "chrF {:.1f}",
 }
 """The format of each."""
-SMALLER = ("mae",)  # metrics of which less is better
+LOWER_IS_BETTER = ("mae",)  # metrics of which less is better

@@ -1,7 +1,7 @@
 """Atomic writing of files: a kill or a full disk leaves the old file or the new one, never half of one.
 
 A file is written to its folder under a hidden name (`.run.json.partial-4711`), flushed to the disk, renamed over the
-old one, and the folder is flushed too. `sweep` removes the temporary files of killed processes. No file is written
+old one, and the folder is flushed too. `remove_partial_files` removes the temporary files of killed processes. No file is written
 through a link, and only plain files are overwritten (opening.py).
 """
 
@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from unrolled.errors import RunError, TrainingError
 from unrolled.escaping import harmless_json
-from unrolled.opening import CURE, LARGEST, check_own, check_own_folder, check_size, open_own, read_own
+from unrolled.opening import CURE, LARGEST, check_plain_file, check_plain_folder, check_size, open_own, read_plain
 
 PUBLIC, PRIVATE = 0o666, 0o600  # readable by all, as far as the user's umask allows; readable by the owner alone
 PARTIAL = ".partial-"  # in the hidden names of files that are being written
@@ -35,16 +35,16 @@ CHECKSUM, CHECKSUM_DIGITS = "checksum", 32
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def nameless_file(what: str) -> IO[bytes]:
+def temporary_file(what: str) -> IO[bytes]:
     """A temporary file without a name, which vanishes when it is closed or the process is killed. what: its
     purpose, as text. Raises TrainingError where none can be made."""
     try:
         return tempfile.TemporaryFile()
     except OSError as error:
-        raise no_room(what, error) from None
+        raise no_space_error(what, error) from None
 
 
-def no_room(what: str, error: OSError) -> TrainingError:
+def no_space_error(what: str, error: OSError) -> TrainingError:
     """The error for a temporary file that cannot be made or written. what: its purpose, as text."""
     where = os.environ.get("TMPDIR", "the temporary folder")
     why = error.strerror if error.errno not in (errno.ENOENT, None) else "no temporary folder is usable"
@@ -58,7 +58,7 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f".{path.name}{PARTIAL}{os.getpid()}")
 
 
-def write_whole(path: str | Path, data: bytes, mode: int = PUBLIC) -> None:
+def write_atomically(path: str | Path, data: bytes, mode: int = PUBLIC) -> None:
     """Writes `data` to `path` atomically: at any time, also after a kill, the file has its old content or the new.
 
     mode: permissions of the new file, before the umask. Raises TrainingError where the disk is full or writing fails;
@@ -67,7 +67,7 @@ def write_whole(path: str | Path, data: bytes, mode: int = PUBLIC) -> None:
     path = Path(path)
     partial = partial_path(path)
     with _explained(path, len(data)):
-        check_own(path)
+        check_plain_file(path)
         try:
             _write_new(partial, data, mode)
             os.replace(partial, path)  # noqa: PTH105 - the named points of writing are calls of os
@@ -92,13 +92,13 @@ def sync_folder(folder: str | Path) -> None:
         os.close(descriptor)
 
 
-def sweep(folder: str | Path) -> list[Path]:
+def remove_partial_files(folder: str | Path) -> list[Path]:
     """Removes the temporary files of killed processes from `folder`, and returns their paths. To be called only while
     no other process writes to the folder.
 
     Raises RunError where `folder` is a link: its files are not the run's.
     """
-    check_own_folder(folder)
+    check_plain_folder(folder)
     named = (path for path in Path(folder).iterdir() if PARTIAL_NAME.fullmatch(path.name))
     removed = sorted(path for path in named if stat.S_ISREG(path.lstat().st_mode))
     for path in removed:
@@ -110,7 +110,7 @@ def append_line(path: str | Path, text: str, sync: bool = False, mode: int = PUB
     """Appends `text` and a line end to `path`, and with `sync` flushes it to the disk. mode: of a new file.
 
     Raises TrainingError where the disk is full or writing fails; then the earlier lines are whole and this one is
-    absent. A kill may leave part of the line: `read_json_lines` skips it; the next `append_line` or `mend_lines`
+    absent. A kill may leave part of the line: `read_json_lines` skips it; the next `append_line` or `cut_incomplete_line`
     removes it.
     """
     data = (text + "\n").encode(errors="backslashreplace")  # for the bytes of a path that are not UTF-8: \udcff
@@ -129,7 +129,7 @@ def append_line(path: str | Path, text: str, sync: bool = False, mode: int = PUB
             os.close(descriptor)
 
 
-def mend_lines(path: str | Path) -> None:
+def cut_incomplete_line(path: str | Path) -> None:
     """Cuts off an incomplete last line, which a kill left, before a file of lines is written. Raises TrainingError
     where that fails, RunError where `path` is not a plain file."""
     with _explained(Path(path), 0):
@@ -162,8 +162,8 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes `value` as indented JSON, atomically (see `write_whole`); floats that are not finite become null."""
-    write_whole(path, (to_json(value, indent=2) + "\n").encode())
+    """Writes `value` as indented JSON, atomically (see `write_atomically`); floats that are not finite become null."""
+    write_atomically(path, (to_json(value, indent=2) + "\n").encode())
 
 
 def read_json(path: str | Path, cure: str = CURE) -> Any:
@@ -171,12 +171,12 @@ def read_json(path: str | Path, cure: str = CURE) -> Any:
     return _parse(_read_text(Path(path), cure), str(path), cure)
 
 
-def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The object with a `checksum` of its other values, as in JSON: `unsealed` checks and removes it."""
+def with_checksum(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The object with a `checksum` of its other values, as in JSON: `without_checksum` checks and removes it."""
     return {**value, CHECKSUM: _checksum(json.loads(to_json(dict(value))))}
 
 
-def unsealed(value: dict[str, Any], source: str, must: bool) -> dict[str, Any]:
+def without_checksum(value: dict[str, Any], source: str, must: bool) -> dict[str, Any]:
     """The object without its checksum. Raises RunError, naming `source`, where that does not match, or where it is
     missing and required (`must`)."""
     rest = {name: entry for name, entry in value.items() if name != CHECKSUM}
@@ -191,7 +191,7 @@ def _checksum(value: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:CHECKSUM_DIGITS]
 
 
-def digest_own(path: str | Path) -> str:
+def own_digest(path: str | Path) -> str:
     """The sha256 of a run's file. Raises RunError where it is not a plain file or is too large; OSError as os.open
     does."""
     descriptor = open_own(path)
@@ -207,7 +207,7 @@ def read_json_lines(path: str | Path, cure: str = CURE) -> list[dict[str, Any]]:
     """
     path = Path(path)
     try:
-        if not check_own(path):
+        if not check_plain_file(path):
             return []
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -222,7 +222,7 @@ def read_json_lines(path: str | Path, cure: str = CURE) -> list[dict[str, Any]]:
 
 def _read_text(path: Path, cure: str) -> str:
     try:
-        data = read_own(path, LARGEST_JSON)
+        data = read_plain(path, LARGEST_JSON)
         if sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
             raise RunError(f"{path} is damaged: it has over {MOST_VALUES:,} values. {cure}")
         return data.decode()

@@ -42,7 +42,7 @@ class ColumnKeywords(TrainKeywords, total=False):
     no_header: bool
 
 
-class LanguageKeywords(ColumnKeywords, total=False):
+class LanguageModelingKeywords(ColumnKeywords, total=False):
     """The further options of a training on a text."""
 
     documents: str
@@ -66,7 +66,7 @@ class TableKeywords(ColumnKeywords, total=False):
     rows: int | None
 
 
-class AnswerKeywords(TableKeywords, total=False):
+class PredictionKeywords(TableKeywords, total=False):
     """The further options of a training on labels, tags and numbers."""
 
     pool: str | None
@@ -75,11 +75,11 @@ class AnswerKeywords(TableKeywords, total=False):
     freeze: str | None
 
 
-class WritingKeywords(TableKeywords, total=False):
+class Seq2SeqKeywords(TableKeywords, total=False):
     """The further options of a training that writes a text for each row."""
 
     attention: str | None
 
 
-class AllKeywords(LanguageKeywords, AnswerKeywords, WritingKeywords, total=False):
+class AllKeywords(LanguageModelingKeywords, PredictionKeywords, Seq2SeqKeywords, total=False):
     """The options of all trainings, where the task depends on the data."""

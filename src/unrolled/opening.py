@@ -26,7 +26,7 @@ def open_own(path: str | Path, flags: int = os.O_RDONLY, mode: int = 0o666) -> i
     Raises RunError where the path is a link, a file with a second name, a folder, a pipe or a device.
     Raises OSError as os.open does.
     """
-    check_own(path)
+    check_plain_file(path)
     try:
         descriptor = os.open(path, flags | SAFELY, mode)
     except OSError as error:
@@ -41,7 +41,7 @@ def open_own(path: str | Path, flags: int = os.O_RDONLY, mode: int = 0o666) -> i
     return descriptor
 
 
-def read_own(path: str | Path, most: int = LARGEST) -> bytes:
+def read_plain(path: str | Path, most: int = LARGEST) -> bytes:
     """The bytes of a plain file. Raises RunError where it is not one, is larger than `most` or does not fit into
     memory; OSError as os.open does."""
     descriptor = open_own(path)
@@ -63,7 +63,7 @@ def check_size(path: str | Path, descriptor: int, most: int) -> int:
     return size
 
 
-def check_own(path: str | Path) -> bool:
+def check_plain_file(path: str | Path) -> bool:
     """Whether the file exists. Raises RunError where it is not a plain file; OSError as os.lstat does."""
     try:
         found = os.lstat(path)
@@ -73,7 +73,7 @@ def check_own(path: str | Path) -> bool:
     return True
 
 
-def check_own_folder(path: str | Path) -> bool:
+def check_plain_folder(path: str | Path) -> bool:
     """Whether the folder exists. Raises RunError where it is a link or not a folder; OSError as os.lstat does."""
     try:
         mode = os.lstat(path).st_mode

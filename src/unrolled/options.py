@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 from unrolled.arguments import checked
 from unrolled.errors import OptionError
 from unrolled.given import check_path
-from unrolled.registry import UNTRAINED, learnt_model
+from unrolled.registry import UNTRAINED, trained_member
 from unrolled.settings import Settings, check_choice, check_minutes, check_seed, option_name
 
 DEFAULT_MINUTES = 10.0
@@ -45,7 +45,7 @@ class TrainSettings(Settings):
     """The options of a training of any task. None means that the plan decides."""
 
     of: ClassVar[str] = "every task"  # the tasks that take the options declared here, as the help names them
-    chosen_by: ClassVar[str] = ""  # the option that selects these tasks
+    selected_by: ClassVar[str] = ""  # the option that selects these tasks
 
     minutes: Annotated[float | None, "minutes from the command's start to its exit (10)"] = None
     steps: Annotated[int | None, "training updates, instead of minutes"] = None
@@ -85,7 +85,7 @@ class TrainSettings(Settings):
         return dataclasses.replace(self, model=None, minutes=minutes).options()
 
     @property
-    def mixed(self) -> bool:
+    def is_ensemble(self) -> bool:
         """Whether the model is an ensemble with a counted or fitted member: `lstm+ngram`, `lstm+linear+ngram`."""
         return self.model is not None and "+" in self.model
 
@@ -96,9 +96,9 @@ class TrainSettings(Settings):
         minutes = DEFAULT_MINUTES if left_out else self.minutes
         return None if minutes is None else 60 * minutes
 
-    def of_learnt(self) -> Self:
+    def trained_member_settings(self) -> Self:
         """The settings of the trained member alone: of `lstm+ngram`, `lstm`."""
-        return dataclasses.replace(self, model=learnt_model(self.model)) if self.mixed else self
+        return dataclasses.replace(self, model=trained_member(self.model)) if self.is_ensemble else self
 
     def check(self) -> None:
         """Raises OptionError for the first invalid value, before any data is read."""
@@ -134,7 +134,7 @@ class ColumnSettings(TrainSettings):
 
 @checked
 @dataclass(frozen=True)
-class LanguageSettings(ColumnSettings):
+class LanguageModelingSettings(ColumnSettings):
     """The further options of a training on a text."""
 
     of: ClassVar[str] = "texts"
@@ -174,11 +174,11 @@ class TableSettings(ColumnSettings):
 
 @checked
 @dataclass(frozen=True)
-class AnswerSettings(TableSettings):
+class PredictionSettings(TableSettings):
     """The further options of a training on labels, tags and numbers."""
 
     of: ClassVar[str] = "labels, tags and numbers"
-    chosen_by: ClassVar[str] = "--task classification, multilabel, tagging or regression"
+    selected_by: ClassVar[str] = "--task classification, multilabel, tagging or regression"
 
     pool: Annotated[str | None, "pooling over the steps: last, mean or attention"] = None
     direction: Annotated[str | None, "both, or ahead (causal: predicts at every step)"] = None
@@ -189,16 +189,18 @@ class AnswerSettings(TableSettings):
         """The checks of a training on a table, then that of --freeze."""
         super().check()
         if self.freeze is not None and self.init_from is None:
-            raise OptionError("--freeze encoder keeps the trained encoder of another run. Name the run: --init-from RUN.")
+            raise OptionError(
+                "--freeze encoder keeps the trained encoder of another run. Name the run: --init-from RUN."
+            )
 
 
 @checked
 @dataclass(frozen=True)
-class WritingSettings(TableSettings):
+class Seq2SeqSettings(TableSettings):
     """The further options of a training that writes a text for each row."""
 
     of: ClassVar[str] = "generated texts"
-    chosen_by: ClassVar[str] = "--task seq2seq"
+    selected_by: ClassVar[str] = "--task seq2seq"
 
     attention: Annotated[str | None, "cross-attention: context, additive, dot, multihead"] = None
 
@@ -208,7 +210,7 @@ Resolved = TypeVar("Resolved", bound=TrainSettings)
 
 @checked
 @dataclass(frozen=True)
-class TrainOptions(LanguageSettings, AnswerSettings, WritingSettings):
+class TrainOptions(LanguageModelingSettings, PredictionSettings, Seq2SeqSettings):
     """The options of `unroll train` as typed, for all tasks."""
 
     def given(self) -> dict[str, Any]:
@@ -235,11 +237,11 @@ class TrainOptions(LanguageSettings, AnswerSettings, WritingSettings):
         values |= changes
         if not {"minutes", "steps", "plan"} & values.keys():
             values["minutes"] = DEFAULT_MINUTES
-        values["model"] = in_order(values.get("model"))
+        values["model"] = canonical_order(values.get("model"))
         return settings(**values)
 
 
-def in_order(model: str | None) -> str | None:
+def canonical_order(model: str | None) -> str | None:
     """The members of an ensemble in canonical order: `ngram+lstm` is `lstm+ngram`."""
     if model is None or "+" not in model:
         return model
@@ -248,8 +250,8 @@ def in_order(model: str | None) -> str | None:
 
 
 TASK_SETTINGS: dict[str, type[TrainSettings]] = {
-    "language": LanguageSettings,
-    "answers": AnswerSettings,
-    "writings": WritingSettings,
+    "language-modeling": LanguageModelingSettings,
+    "prediction": PredictionSettings,
+    "seq2seq": Seq2SeqSettings,
 }
 """The settings of each task, by its name in run.json."""

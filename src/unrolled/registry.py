@@ -1,6 +1,6 @@
 """Components, such as a memory or a gradient, by name: `name:key=value,key=value`.
 
-`parse_part` parses such a text, `build` makes the component from its dict; an ensemble is several names joined by +.
+`parse_component` parses such a text, `build` makes the component from its dict; an ensemble is several names joined by +.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MI
 SHOWN = 80  # characters shown of an unknown name
 
 
-def parse_part(text: str) -> tuple[str, dict[str, str]]:
+def parse_component(text: str) -> tuple[str, dict[str, str]]:
     """Parses `name:key=value,key=value`: "truncated:k1=64" is ("truncated", {"k1": "64"})."""
     name, _, rest = text.partition(":")
     options: dict[str, str] = {}
@@ -51,7 +51,7 @@ def build(kind: str, table: Mapping[str, Callable[..., T]], text: str, *given: A
     `given` are its first arguments, which the text cannot set. Values are parsed as the types of the component's
     parameters. Raises OptionError for an unknown component, an unknown or missing option, or a value of another type.
     """
-    name, options = parse_part(text)
+    name, options = parse_component(text)
     make = choose(kind, table, name)
     hints = get_type_hints(getattr_static(make, "__init__") if isinstance(make, type) else make)
     parameters = dict(list(signature(make).parameters.items())[len(given) :])
@@ -99,7 +99,7 @@ def parse_list(option: str, text: str) -> list[str]:
     return entries
 
 
-def learnt_model(model: str | None) -> str | None:
+def trained_member(model: str | None) -> str | None:
     """The trained member in the name of an ensemble; any other name unchanged."""
     if model is None:
         return None

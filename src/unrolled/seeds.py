@@ -16,8 +16,8 @@ def number(seed: int, *names: str | int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def generator(seed: int, *names: str | int) -> torch.Generator:
-    """A torch generator (CPU) for one purpose: `generator(seed, "dropout", update)`."""
+def make_generator(seed: int, *names: str | int) -> torch.Generator:
+    """A torch generator (CPU) for one purpose: `make_generator(seed, "dropout", update)`."""
     import torch
 
     return torch.Generator().manual_seed(number(seed, *names))

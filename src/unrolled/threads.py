@@ -45,13 +45,13 @@ def torch_threads(threads: int | None = None) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-def one_thread() -> AbstractContextManager[None]:
+def single_thread() -> AbstractContextManager[None]:
     """A context with one thread, for work too small to share: threads that wait for each other can be a hundred times
     slower where other processes use the cores."""
     return torch_threads(1)
 
 
-def by_threads(found: Iterable[T], threads: Callable[[], int]) -> Iterator[T]:
+def iterate_with_threads(found: Iterable[T], threads: Callable[[], int]) -> Iterator[T]:
     """The same items, each computed with `threads()` threads; between items torch's setting is restored."""
     waiting = iter(found)
     try:
@@ -103,7 +103,7 @@ class ThreadChoice:
         self._most = threads_for(requested)
         self._chosen = self._most if requested is not None else None
 
-    def settle(self, work: Callable[[], object]) -> int:
+    def choose(self, work: Callable[[], object]) -> int:
         """The number of threads; the first call times `work`."""
         if self._chosen is None:
             self._chosen = faster_threads(self._most, lambda threads: _time_work(work, threads), PROBE_SECONDS)

@@ -28,7 +28,7 @@ STEPS = 5
 def report(step: int, **more: Any) -> Report:
     """A report of half a training of five updates."""
     figures = {"progress": 0.5, "seconds": 61.0, "seconds_left": 3723.0, "loss": 1.5, "rate": 0.01}
-    speed = {"symbols": 0, "symbols_a_second": 41_000.0, "bytes_in_use": 312_000_000}
+    speed = {"tokens": 0, "tokens_per_second": 41_000.0, "bytes_in_use": 312_000_000}
     return Report(step=step, steps=STEPS, **figures | speed | more)
 
 
@@ -40,7 +40,7 @@ class Baseline(NamedTuple):
         return self._asdict()
 
 
-class Verdict:
+class LanguageModelingSummary:
     lines = ("Test part: 1.400 nats a character.", "It beats the 7-gram.")
 
     def as_dict(self) -> dict[str, Any]:
@@ -48,14 +48,14 @@ class Verdict:
 
 
 class Training:
-    """Yields five reports; with `slow` in the path, one per second. Its arguments are in `asked`."""
+    """Yields five reports; with `slow` in the path, one per second. Its arguments are in `requested`."""
 
-    asked: TrainOptions
-    terms = SimpleNamespace(unit="nats a character", items="symbols", rival="n-gram", wrote="wrote", writes="writes",
+    requested: TrainOptions
+    terms = SimpleNamespace(unit="nats a character", items="tokens", baseline="n-gram", wrote="wrote", writes="writes",
                             use="sample")  # fmt: skip
     description, plan_line = "5 characters of text", "lstm, 8 wide"
     baseline: Baseline | None = None
-    verdict: Verdict | None = None
+    summary: LanguageModelingSummary | None = None
     first_sample: tuple[int, str] | None = None
     stopped = False
 
@@ -63,7 +63,7 @@ class Training:
         if "absent" in path:
             raise DataError(f"{path}: no such file.")
         assert started is not None and 0 <= time.monotonic() - started < 60
-        Training.asked = self.options = self.settings = settings
+        Training.requested = self.options = self.settings = settings
         self.path, self.folder = path, Path(more.get("out", settings.out) or "runs/fake")
 
     @classmethod
@@ -87,7 +87,7 @@ class Training:
             if step == STEPS:
                 more = {"sample": "to be", "copied_longest": 7, "copied_share": 0.25}
             yield report(step, validation=1.6, best=1.6, **more)
-        self.verdict = Verdict()
+        self.summary = LanguageModelingSummary()
 
 
 class RankedLine(NamedTuple):
@@ -110,7 +110,7 @@ class Run:
     kind, path = "language", Path("runs/fake")
 
     def verbs(self) -> list[str]:
-        return ["sample", "score", "reach", "stand_ins", "evaluate", "info"]
+        return ["sample", "score", "reach", "replacements", "evaluate", "info"]
 
     def check_can(self, verb: str) -> None:
         assert verb in self.verbs()
@@ -118,7 +118,7 @@ class Run:
     def check_options(self, **given: Any) -> None:
         pass
 
-    def stand_ins(self, text: str) -> dict[str, str]:
+    def replacements(self, text: str) -> dict[str, str]:
         return {character: "?" for character in text if not character.isascii()}
 
     def sample(self, settings: SampleSettings, number: int = 0) -> Iterator[str]:
@@ -140,7 +140,12 @@ class Run:
         return Reach((1, 2), (2.0, 1.5), 1.5, (0.0, 0.0), 2, 64, (), (), None)
 
     def info(self) -> dict[str, Any]:
-        return {"path": "runs/fake", "asked": {"hidden_size": None, "steps": 2000}, "kept": True, "ranks": list(range(99))}
+        return {
+            "path": "runs/fake",
+            "options": {"hidden_size": None, "steps": 2000},
+            "kept": True,
+            "ranks": list(range(99)),
+        }
 
 
 def load(path: str | None = None, device: str = "auto", threads: int | None = None) -> Run:

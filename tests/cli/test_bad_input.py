@@ -9,20 +9,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from asking import Answer, Unroll
+from asking import RowPrediction, Unroll
 from sealing import change_facts
 
 SOME_TEXT = "".join(f"Line {n} says that {n * n} is the square of {n}.\n" for n in range(150))
 SMALL = ("--hidden-size", "8", "--batch-size", "2", "--window", "16", "--threads", "1")
 
 
-def check_refusal(answer: Answer, *words: str) -> None:
-    assert answer.code == 2, answer.err
-    assert answer.out == ""
-    assert 1 <= len(answer.err.splitlines()) <= 3, answer.err
-    assert "Traceback" not in answer.err
+def check_refusal(prediction: RowPrediction, *words: str) -> None:
+    assert prediction.code == 2, prediction.err
+    assert prediction.out == ""
+    assert 1 <= len(prediction.err.splitlines()) <= 3, prediction.err
+    assert "Traceback" not in prediction.err
     for word in words:
-        assert word.lower() in answer.err.lower(), f"{word!r} is not said: {answer.err}"
+        assert word.lower() in prediction.err.lower(), f"{word!r} is not said: {prediction.err}"
 
 
 # File names and their contents; None makes an empty folder.
@@ -191,9 +191,9 @@ def test_what_is_wrong_is_said(files: Path, unroll: Unroll, line: str, words: tu
 
 
 def test_what_came_is_shown_in_part_where_it_is_long(files: Path, unroll: Unroll) -> None:
-    answer = unroll("train", "text.txt", "--model", 100_000 * "a")
-    check_refusal(answer, "Unknown", "aaa…", "Known: ")
-    assert len(answer.err) < 1000
+    prediction = unroll("train", "text.txt", "--model", 100_000 * "a")
+    check_refusal(prediction, "Unknown", "aaa…", "Known: ")
+    assert len(prediction.err) < 1000
     assert len(unroll("train", "text.txt", "--bptt", f"full:{100_000 * 'k'}").err) < 5000
 
 
@@ -269,9 +269,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "other kind": (set_fact("kind", "caption"), ("caption", "language")),
     "no weights": (lambda run: (run / "model.safetensors").unlink(), ("model.safetensors",)),
     "torn weights": (lambda run: os.truncate(run / "model.safetensors", 200), ("model.safetensors", "damaged")),
-    "no symbols": (lambda run: (run / "symbols.json").unlink(), ("symbols.json",)),
+    "no symbols": (lambda run: (run / "vocabulary.json").unlink(), ("vocabulary.json",)),
     "no plan": (lambda run: (run / "plan.jsonl").write_text(""), ("plan.jsonl",)),
-    "unknown setting": (lambda run: change_facts(run, lambda facts: facts["asked"].update(sise=3)), ("sise",)),
+    "unknown setting": (lambda run: change_facts(run, lambda facts: facts["options"].update(sise=3)), ("sise",)),
     "no checksum": (
         lambda run: (run / "run.json").write_text((run / "run.json").read_text().replace("checksum", "checksun")),
         ("run.json", "checksum"),

@@ -20,16 +20,16 @@ COMMANDS = ["train", "resume", "sample", "score", "evaluate", "info", "runs", "d
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_examples(unroll: Unroll, command: str) -> None:
-    answer = unroll(*command.split(), "--help")
-    assert answer.code == 0
-    assert "Examples:" in answer.out and f"unroll {command}" in answer.out
+    prediction = unroll(*command.split(), "--help")
+    assert prediction.code == 0
+    assert "Examples:" in prediction.out and f"unroll {command}" in prediction.out
 
 
 def test_without_arguments_it_shows_what_it_can_do_in_ten_lines(unroll: Unroll) -> None:
-    answer = unroll()
-    assert answer.code == 0 and len(answer.out.splitlines()) == 10
+    prediction = unroll()
+    assert prediction.code == 0 and len(prediction.out.splitlines()) == 10
     for command in COMMANDS[:8]:
-        assert f"unroll {command}" in answer.out
+        assert f"unroll {command}" in prediction.out
 
 
 @pytest.mark.alone
@@ -72,49 +72,49 @@ def test_version(unroll: Unroll) -> None:
 
 
 def test_settings_become_options_and_come_back_as_settings(faked: Unroll) -> None:
-    asked = "--steps 7 --hidden-size 8 --learning-rate 0.5 --documents line --init-from runs/a --seed 3 --bptt truncated:k1=4"
-    assert faked("train", "text", *asked.split()).code == 0
-    got = fake_run.Training.asked
+    requested = "--steps 7 --hidden-size 8 --learning-rate 0.5 --documents line --init-from runs/a --seed 3 --bptt truncated:k1=4"
+    assert faked("train", "text", *requested.split()).code == 0
+    got = fake_run.Training.requested
     assert (got.steps, got.hidden_size, got.learning_rate, got.seed) == (7, 8, 0.5, 3)
     assert (got.documents, got.init_from, got.bptt, got.minutes) == ("line", "runs/a", "truncated:k1=4", None)
 
 
-def test_plain_lines_go_to_stderr_and_the_verdict_to_stdout(faked: Unroll) -> None:
-    answer = faked("train", "text")
-    assert answer.out == "Test part: 1.400 nats a character.\nIt beats the 7-gram.\n"
+def test_plain_lines_go_to_stderr_and_the_summary_to_stdout(faked: Unroll) -> None:
+    prediction = faked("train", "text")
+    assert prediction.out == "Test part: 1.400 nats a character.\nIt beats the 7-gram.\n"
     assert (
         "step 3 of 5 (50%)  1:01 elapsed, 1:02:03 left  loss 1.500  validation 1.600  41,000 symbols/s  312 MB"
-        in (answer.err.splitlines())
+        in (prediction.err.splitlines())
     )
     for said in ("5 characters of text", "lstm, 8 wide", "planned again", "copied verbatim: longest run 7, 25.0%"):
-        assert answer.err.count(said) == 1
-    assert "Baseline: 7-gram (Kneser–Ney): 1.517 nats a character" in answer.err
-    assert "At first it wrote (step 0):\n  qx\\x1b[2Jz\nNow it writes (step 5):\n  to be" in answer.err
-    assert "unroll sample runs/fake" in answer.err
+        assert prediction.err.count(said) == 1
+    assert "Baseline: 7-gram (Kneser–Ney): 1.517 nats a character" in prediction.err
+    assert "At first it wrote (step 0):\n  qx\\x1b[2Jz\nNow it writes (step 5):\n  to be" in prediction.err
+    assert "unroll sample runs/fake" in prediction.err
 
 
 def test_quiet_leaves_the_answer_alone(faked: Unroll) -> None:
-    answer = faked("train", "text", "--quiet")
-    assert answer.err == "" and answer.out.startswith("Test part")
+    prediction = faked("train", "text", "--quiet")
+    assert prediction.err == "" and prediction.out.startswith("Test part")
 
 
 def test_json_lines(faked: Unroll) -> None:
     lines = [json.loads(line) for line in faked("train", "text", "--json").out.splitlines()]
     assert [line["kind"] for line in lines] == ["start", *["report"] * 6, "end"]
     assert lines[0]["run"] == "runs/fake" and lines[2]["loss"] == 1.5
-    assert lines[-1]["verdict"] == {"nats": 1.4, "trend": None}  # JSON has no NaN
+    assert lines[-1]["summary"] == {"nats": 1.4, "trend": None}  # JSON has no NaN
     assert lines[-1]["baseline"]["validation"] == 1.517
 
 
 def test_a_failure_while_working_is_exit_1(faked: Unroll) -> None:
-    answer = faked("train", "full")
-    assert answer.code == 1
-    assert answer.err.endswith("unroll: The disk is full; the last checkpoint is whole.\n")
+    prediction = faked("train", "full")
+    assert prediction.code == 1
+    assert prediction.err.endswith("unroll: The disk is full; the last checkpoint is whole.\n")
 
 
 def test_resume_passes_the_new_budget_on(faked: Unroll) -> None:
     assert faked("resume", "runs/x", "--minutes", "3").code == 0
-    assert fake_run.Training.asked.minutes == 3.0
+    assert fake_run.Training.requested.minutes == 3.0
     assert faked("resume", "runs/x", "--minutes", "3", "--steps", "4").code == 2
 
 
@@ -130,9 +130,9 @@ def test_sample_in_json_is_an_object_a_sample(faked: Unroll) -> None:
 
 
 def test_stand_ins_are_said_in_one_line(faked: Unroll) -> None:
-    answer = faked("sample", "--prompt", "é")
+    prediction = faked("sample", "--prompt", "é")
     assert (
-        answer.err
+        prediction.err
         == "Characters unknown to this model in the prompt are replaced by the nearest known ones: 'é' by '?'.\n"
     )
     assert faked("sample", "--prompt", "é", "--quiet").err == ""
@@ -140,12 +140,12 @@ def test_stand_ins_are_said_in_one_line(faked: Unroll) -> None:
 
 def test_score_answers_a_line_each(faked: Unroll, tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"\xef\xbb\xbfaa\r\n\nb\xffb\xc3\xa9\n")
-    answer = faked("score", "runs/fake", "log")
-    lines = [line.split("\t") for line in answer.out.split("\n")]
+    prediction = faked("score", "runs/fake", "log")
+    lines = [line.split("\t") for line in prediction.out.split("\n")]
     assert [line[0] for line in lines[:3]] == ["1", "2", "3"]
     assert [line[1:3] for line in lines[:3]] == [["2.000", "0.500"], ["0.000", "0.500"], ["4.000", "0.500"]]
     assert lines[0][3] == "aa"
-    assert "'é' by '?'" in answer.err and answer.err.count("unknown to this model") == 1
+    assert "'é' by '?'" in prediction.err and prediction.err.count("unknown to this model") == 1
 
 
 def test_score_top_alone_and_json(faked: Unroll, tmp_path: Path) -> None:
@@ -181,8 +181,8 @@ def test_info_of_a_run_and_of_a_text(faked: Unroll, tmp_path: Path) -> None:
         "       nats by tokens of context: 1: 2.000, 2: 1.500",
     ]  # fmt: skip
     assert json.loads(faked("info", "poems.txt", "--minutes", "3", "--json").out)["plan"] == {"minutes": 3.0}
-    answer = faked("info", "--minutes", "3")
-    assert answer.code == 2 and "--minutes is for a text" in answer.err
+    prediction = faked("info", "--minutes", "3")
+    assert prediction.code == 2 and "--minutes is for a text" in prediction.err
 
 
 def test_runs(faked: Unroll) -> None:

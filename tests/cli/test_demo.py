@@ -19,8 +19,8 @@ def test_hello_learns_to_spell(unroll: Unroll, seed: int) -> None:
     first, last = lines[0], lines[-1]
     assert first["loss"] == pytest.approx(math.log(4), abs=0.1)
     assert last["loss"] < 0.05 and last["written"] == "ello"
-    for lesson in (first, last):  # rows letters, columns steps: every column sums to 1
-        assert [sum(column) for column in zip(*lesson["probabilities"], strict=True)] == pytest.approx([1.0] * 4)
+    for update in (first, last):  # rows letters, columns steps: every column sums to 1
+        assert [sum(column) for column in zip(*update["probabilities"], strict=True)] == pytest.approx([1.0] * 4)
     columns = zip(*last["probabilities"], strict=True)
     right = [column["helo".index(letter)] for column, letter in zip(columns, "ello", strict=True)]
     assert -sum(map(math.log, right)) / 4 == pytest.approx(last["loss"], abs=1e-5)
@@ -54,12 +54,12 @@ def test_the_same_seed_draws_the_same_days(unroll: Unroll) -> None:
 
 
 def test_the_demo_trains_two_minutes_on_pythons_own_text(faked: Unroll) -> None:
-    answer = faked("demo")
-    assert answer.code == 0
-    assert fake_run.Training.asked.minutes == 2.0
+    prediction = faked("demo")
+    assert prediction.code == 0
+    assert fake_run.Training.requested.minutes == 2.0
     text = Path("runs/python-topics.txt").read_text(encoding="utf-8")
     assert len(text) > 400_000 and "assert" in text
-    commands = [line.strip() for line in answer.out.split("Three commands to try next:\n")[1].splitlines()]
+    commands = [line.strip() for line in prediction.out.split("Three commands to try next:\n")[1].splitlines()]
     assert len(commands) == 3 and all(command.startswith("unroll ") for command in commands)
     assert commands[0].startswith("unroll sample runs/demo ")
 
@@ -73,5 +73,5 @@ def test_the_text_is_written_once(tmp_path: Path) -> None:
 
 
 def test_options_before_the_name_of_a_demo_are_refused(unroll: Unroll) -> None:
-    answer = unroll("demo", "--minutes", "1", "hello")
-    assert answer.code == 2 and "Options of hello come after its name" in answer.err
+    prediction = unroll("demo", "--minutes", "1", "hello")
+    assert prediction.code == 2 and "Options of hello come after its name" in prediction.err

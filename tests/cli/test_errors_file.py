@@ -37,7 +37,10 @@ def test_each_fold_is_numbered(tmp_path: Path, unroll: Unroll) -> None:
         csv.writer(file).writerows(
             [("text", "label"), *[(f"good {n}" if n % 2 else f"bad {n}", "ab"[n % 2]) for n in range(120)]]
         )
-    answer = unroll("train", table, "--model", "linear", "--folds", "2", "--out", tmp_path / "folds")
-    assert answer.code == 0
-    assert [line for line in answer.out.splitlines() if line.startswith("Fold ")] == ["Fold 1 of 2:", "Fold 2 of 2:"]
-    assert "label, fold 2: " in answer.out
+    prediction = unroll("train", table, "--model", "linear", "--folds", "2", "--out", tmp_path / "folds")
+    assert prediction.code == 0
+    assert [line for line in prediction.out.splitlines() if line.startswith("Fold ")] == [
+        "Fold 1 of 2:",
+        "Fold 2 of 2:",
+    ]
+    assert "label, fold 2: " in prediction.out

@@ -13,7 +13,7 @@ from unrolled.compare import Comparison
 from unrolled.compare_options import CompareSettings
 from unrolled.errors import OptionError, RunError
 from unrolled.options import TrainOptions
-from unrolled.run import Answer, Training
+from unrolled.run import RowPrediction, Training
 from unrolled.run.cross_validation import Folds
 
 TABLE = "text\tlabel\n" + "".join(f"word {n % 7} here\t{'ab'[n % 2]}\n" for n in range(60))
@@ -25,10 +25,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "text.txt").write_text("the cat sat on the mat. " * 60)
     (folder / "table.tsv").write_text(TABLE)
     (folder / "table.txt").write_text(TABLE)
-    of_column: dict[str, Any] = {"task": "language", "input": "text"}
+    of_column: dict[str, Any] = {"task": "language-modeling", "input": "text"}
     for data, options in (("text.txt", {}), ("table.tsv", of_column)):
         out = str(folder / f"run-{data}")
-        for _ in Training(folder / data, model="lstm", steps=1, hidden_size=4, batch_size=4, threads=1, out=out, **options):
+        for _ in Training(
+            folder / data, model="lstm", steps=1, hidden_size=4, batch_size=4, threads=1, out=out, **options
+        ):
             pass
     return folder
 
@@ -38,27 +40,27 @@ def test_a_table_that_is_read_as_it_stands_is_said_to_be_so(folder: Path, unroll
     told = unroll("evaluate", run, table, "--quiet", "--threads", "1").out
     assert told.startswith(f"{table} (a table, read as plain text: its header and its separators are scored too")
     facts = json.loads(unroll("evaluate", run, table, "--json", "--threads", "1").out)
-    assert facts["part"] == str(table) and facts["note"].startswith("a table, read as plain text")
+    assert facts["split"] == str(table) and facts["note"].startswith("a table, read as plain text")
     assert "(it looks like a table" in unroll("evaluate", run, folder / "table.txt", "--quiet", "--threads", "1").out
 
 
 def test_a_text_and_a_column_are_evaluated_without_a_note(folder: Path, unroll: Unroll) -> None:
     for data in ("text.txt", "table.tsv"):
-        asked = ("evaluate", folder / f"run-{data}", folder / data, "--threads", "1")
-        assert unroll(*asked, "--quiet").out.startswith(f"{folder / data}: ")
-        assert "note" not in json.loads(unroll(*asked, "--json").out)
+        requested = ("evaluate", folder / f"run-{data}", folder / data, "--threads", "1")
+        assert unroll(*requested, "--quiet").out.startswith(f"{folder / data}: ")
+        assert "note" not in json.loads(unroll(*requested, "--json").out)
 
 
 def test_no_threads_are_refused_in_words_of_the_command(folder: Path, unroll: Unroll) -> None:
-    answer = unroll("evaluate", folder / "run-text.txt", "--threads", "0")
-    assert answer.code == 2 and answer.err == "unroll: --threads is a whole number of at least 1; got 0.\n"
+    prediction = unroll("evaluate", folder / "run-text.txt", "--threads", "0")
+    assert prediction.code == 2 and prediction.err == "unroll: --threads is a whole number of at least 1; got 0.\n"
 
 
 def test_a_folder_that_would_stand_in_a_file_is_refused_with_the_file(folder: Path, unroll: Unroll) -> None:
     out = str(folder / "text.txt" / "b" / "c")
     told = r"c cannot be made: .*text\.txt is not a folder\. Name another folder with --out"
-    answer = unroll("train", folder / "text.txt", "--steps", "1", "--threads", "1", "--quiet", "--out", out)
-    assert answer.code == 2 and "text.txt is not a folder" in answer.err
+    prediction = unroll("train", folder / "text.txt", "--steps", "1", "--threads", "1", "--quiet", "--out", out)
+    assert prediction.code == 2 and "text.txt is not a folder" in prediction.err
     with pytest.raises(RunError, match=told):
         Comparison(folder / "text.txt", CompareSettings(models="lstm", steps=1, out=out))
     with pytest.raises(RunError, match=told):
@@ -67,4 +69,4 @@ def test_a_folder_that_would_stand_in_a_file_is_refused_with_the_file(folder: Pa
 
 def test_an_answer_without_tags_says_that_it_has_none() -> None:
     with pytest.raises(OptionError, match=r"Unknown output of tags 'label'\. There are none\."):
-        Answer("a text", labels={"label": [("a", 1.0)]}).best_tags("label")
+        RowPrediction("a text", labels={"label": [("a", 1.0)]}).best_tags("label")

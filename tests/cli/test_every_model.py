@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import unrolled
-from unrolled.gradient import GRADIENTS
+from unrolled.gradient import BPTT_STRATEGIES
 from unrolled.memory import MEMORIES
 
 MODELS = (
@@ -57,6 +57,6 @@ def test_a_run_of_any_memory_answers(name: str, days: Path, tmp_path: Path) -> N
     assert [line.nats > 0 for line in run.score(["Day 7: sun over the hill.", "SEGFAULT"])] == [True, True]
 
 
-@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize("name", BPTT_STRATEGIES)
 def test_a_run_by_any_gradient_answers(name: str, days: Path, tmp_path: Path) -> None:
     assert trained(days, tmp_path / "run", gradient=name + GRADIENT_OPTIONS[name]).evaluate().as_dict()["nats"] < 6

@@ -134,13 +134,13 @@ def test_a_text_of_such_a_name_is_trained_on(tmp_path: Path, unroll: Unroll) -> 
 
 def test_such_a_sound_that_is_none_is_refused_by_its_name(tmp_path: Path) -> None:
     pytest.importorskip("soundfile")
-    from unrolled.data.sound import read_sound
+    from unrolled.data.sound import read_audio
     from unrolled.errors import MediaError
 
     path = tmp_path / f"{NAME}.wav"
     path.write_bytes(b"no sound" * 20)
     with pytest.raises(MediaError, match=r"cannot be read as audio: Error opening the file: ") as raised:
-        read_sound(path, 8000)
+        read_audio(path, 8000)
     assert str(raised.value).startswith(str(path))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import Answer, Unroll
+from asking import RowPrediction, Unroll
 
 SMALL = ("--steps", "8", "--hidden-size", "8", "--batch-size", "16", "--threads", "1")
 RATE = 8_000
@@ -22,23 +22,23 @@ def write_rows(path: Path, header: str, rows: Sequence[str]) -> None:
 
 
 def write_prices(path: Path, count: int = 120) -> None:
-    dice = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     rows = []
     for _ in range(count):
-        size, rooms = float(dice.uniform(20, 200)), int(dice.integers(1, 9))
-        rows.append(f"{size:.1f},{rooms},{3 * size + 10 * rooms + dice.normal():.2f}")
+        size, rooms = float(generator.uniform(20, 200)), int(generator.integers(1, 9))
+        rows.append(f"{size:.1f},{rooms},{3 * size + 10 * rooms + generator.normal():.2f}")
     write_rows(path, "size,rooms,price", rows)
 
 
 def write_sound(path: Path, pitch: float, seed: int = 0) -> None:
-    dice = np.random.default_rng(seed)
-    tone = 9_000 * np.sin(2 * np.pi * pitch * np.arange(900) / RATE + dice.uniform(0, 6))
+    generator = np.random.default_rng(seed)
+    tone = 9_000 * np.sin(2 * np.pi * pitch * np.arange(900) / RATE + generator.uniform(0, 6))
     path.parent.mkdir(parents=True, exist_ok=True)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)
-        file.writeframes((tone + 200 * dice.normal(size=900)).astype("<i2").tobytes())
+        file.writeframes((tone + 200 * generator.normal(size=900)).astype("<i2").tobytes())
 
 
 def write_sounds(folder: Path, count: int = 40) -> None:
@@ -92,22 +92,22 @@ def here(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_table_of_numbers_is_trained_on(here: Path, unroll: Unroll, tmp_path: Path) -> None:
-    answer = unroll("train", "prices.csv", *SMALL, "--out", tmp_path / "run")
-    assert answer.code == 0, answer.err
-    assert "120 rows of csv: size, rooms (2 numbers per step) -> price, a number (" in answer.err
-    assert "Baseline: linear on 2 numbers per row, price MAE " in answer.err
-    assert answer.out.startswith("price, test, by ")
-    assert "MAE " in answer.out
-    assert "Others: " in answer.out
-    assert "always " in answer.out
-    assert "% of the targets in their intervals" in answer.out
+    prediction = unroll("train", "prices.csv", *SMALL, "--out", tmp_path / "run")
+    assert prediction.code == 0, prediction.err
+    assert "120 rows of csv: size, rooms (2 numbers per step) -> price, a number (" in prediction.err
+    assert "Baseline: linear on 2 numbers per row, price MAE " in prediction.err
+    assert prediction.out.startswith("price, test, by ")
+    assert "MAE " in prediction.out
+    assert "Others: " in prediction.out
+    assert "always " in prediction.out
+    assert "% of the targets in their intervals" in prediction.out
 
 
 def test_values_come_with_their_intervals(here: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = unroll("predict", "priced", "new.csv")
-    assert answer.code == 0, answer.err
-    assert answer.err == "price\tinterval\ttext\n"
-    for line, right, name in zip(answer.out.splitlines(), (330, 161.5), ("row 2", "row 3"), strict=True):
+    prediction = unroll("predict", "priced", "new.csv")
+    assert prediction.code == 0, prediction.err
+    assert prediction.err == "price\tinterval\ttext\n"
+    for line, right, name in zip(prediction.out.splitlines(), (330, 161.5), ("row 2", "row 3"), strict=True):
         value, interval, place = line.split("\t")
         low, high = map(float, interval.split(" to "))
         assert low < float(value) < high
@@ -115,7 +115,7 @@ def test_values_come_with_their_intervals(here: Path, unroll: Unroll, monkeypatc
         assert place == f"new.csv, {name}"
     lines = unroll("predict", "priced", "new.txt", "--quiet")
     assert lines.err == ""
-    rows = [line.split("\t") for line in answer.out.splitlines()]
+    rows = [line.split("\t") for line in prediction.out.splitlines()]
     for line, row in zip(lines.out.splitlines(), rows, strict=True):
         assert float(line.split("\t")[0]) == pytest.approx(float(row[0]), rel=1e-4)
     assert [line.split("\t")[2] for line in lines.out.splitlines()] == ["100 3", "50.5, 1"]
@@ -128,10 +128,10 @@ def test_values_come_with_their_intervals(here: Path, unroll: Unroll, monkeypatc
 
 
 def test_scores_and_mistakes_of_values_are_told(here: Path, unroll: Unroll, tmp_path: Path) -> None:
-    answer = unroll("evaluate", "priced", "--errors", tmp_path / "wrong.csv")
-    assert answer.code == 0, answer.err
-    assert answer.out.startswith("price, test: MAE ")
-    assert "12 rows" in answer.out
+    prediction = unroll("evaluate", "priced", "--errors", tmp_path / "wrong.csv")
+    assert prediction.code == 0, prediction.err
+    assert prediction.out.startswith("price, test: MAE ")
+    assert "12 rows" in prediction.out
     with (tmp_path / "wrong.csv").open(newline="") as file:
         wrong = list(csv.DictReader(file))
     assert len(wrong) == 12
@@ -143,11 +143,11 @@ def test_scores_and_mistakes_of_values_are_told(here: Path, unroll: Unroll, tmp_
 
 
 def test_json_tells_of_values_to_a_program(here: Path, unroll: Unroll, tmp_path: Path) -> None:
-    answer = unroll("train", "prices.csv", "--model", "linear", "--json", "--out", tmp_path / "runs" / "linear")
-    assert answer.code == 0, answer.err
-    lines = [json.loads(line) for line in answer.out.splitlines()]
+    prediction = unroll("train", "prices.csv", "--model", "linear", "--json", "--out", tmp_path / "runs" / "linear")
+    assert prediction.code == 0, prediction.err
+    lines = [json.loads(line) for line in prediction.out.splitlines()]
     assert [line["kind"] for line in lines] == ["start", "report", "end"]
-    facts = lines[-1]["verdict"]["outputs"]["price"]
+    facts = lines[-1]["summary"]["outputs"]["price"]
     assert facts["figure"] == "mae"
     assert facts["mae"] < 5 < facts["constant"]["mae"]
     listed = unroll("runs", "--under", tmp_path / "runs")
@@ -155,10 +155,10 @@ def test_json_tells_of_values_to_a_program(here: Path, unroll: Unroll, tmp_path:
 
 
 def test_info_tells_of_values_and_of_sounds(here: Path, unroll: Unroll) -> None:
-    answer = unroll("info", "prices.csv", "--steps", "10")
-    assert answer.code == 0, answer.err
-    assert "size, rooms (2 numbers per step)" in answer.out
-    assert "plan:" in answer.out
+    prediction = unroll("info", "prices.csv", "--steps", "10")
+    assert prediction.code == 0, prediction.err
+    assert "size, rooms (2 numbers per step)" in prediction.out
+    assert "plan:" in prediction.out
     facts = json.loads(unroll("info", "prices.csv", "--json").out)
     assert facts["read"] == "vectors"
     rows = [line.split(",") for line in (here / "prices.csv").read_text().splitlines()[1:]]
@@ -182,10 +182,10 @@ def test_a_few_sounds_that_cannot_be_read_are_listed(unroll: Unroll, tmp_path: P
 
 
 def test_a_folder_of_sounds_is_trained_on_and_answered_about(here: Path, unroll: Unroll, tmp_path: Path) -> None:
-    answer = unroll("train", "sounds", *SMALL, "--augment", "no", "--stem", "plain", "--out", tmp_path / "run")
-    assert answer.code == 0, answer.err
-    assert "40 rows of folders: sound (audio at 8,000 Hz, 64 bands every 10 ms) -> label" in answer.err
-    assert "label, test, by " in answer.out
+    prediction = unroll("train", "sounds", *SMALL, "--augment", "no", "--stem", "plain", "--out", tmp_path / "run")
+    assert prediction.code == 0, prediction.err
+    assert "40 rows of folders: sound (audio at 8,000 Hz, 64 bands every 10 ms) -> label" in prediction.err
+    assert "label, test, by " in prediction.out
     for run in ("heard", tmp_path / "run"):
         folder = unroll("predict", run, "new")
         assert folder.code == 0, folder.err
@@ -200,7 +200,7 @@ def test_a_folder_of_sounds_is_trained_on_and_answered_about(here: Path, unroll:
     table = unroll("predict", "heard", "paths.csv", "--json")
     found = [json.loads(line)["outputs"]["label"] for line in table.out.splitlines()]
     assert [one["answer"] for one in found] == ["high", "low"]
-    assert sum(found[0]["chances"].values()) == pytest.approx(1.0)
+    assert sum(found[0]["probabilities"].values()) == pytest.approx(1.0)
     assert unroll("predict", "heard", "new/a.wav", "--quiet", "--top", "2").out.startswith("low, high\t")
 
 
@@ -210,12 +210,12 @@ def test_sounds_that_cannot_be_read_are_left_without_an_answer(here: Path, unrol
     write_sound(folder / "d.wav", 1_500)
     for name in ("a.wav", "c.wav"):
         (folder / name).write_bytes(b"no sound")
-    answer = unroll("predict", "heard", folder, "--quiet")
-    assert answer.code == 0, answer.err
-    lines = [line.split("\t") for line in answer.out.splitlines()]
+    prediction = unroll("predict", "heard", folder, "--quiet")
+    assert prediction.code == 0, prediction.err
+    lines = [line.split("\t") for line in prediction.out.splitlines()]
     assert [Path(line[2]).name for line in lines] == ["a.wav", "b.wav", "c.wav", "d.wav"]
     assert [line[0] for line in lines] == ["", "low", "", "high"]
-    first, second, last = answer.err.splitlines()
+    first, second, last = prediction.err.splitlines()
     assert f"{folder / 'a.wav'} cannot be read as audio" in first
     assert f"{folder / 'c.wav'} cannot be read as audio" in second
     assert last == "2 of 4 inputs could not be read and have no prediction."
@@ -288,12 +288,12 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
 @pytest.mark.parametrize(("command", "words"), BAD, ids=[command for command, _ in BAD])
 def test_what_is_wrong_is_refused_in_words(command: str, words: tuple[str, ...], here: Path, unroll: Unroll) -> None:
     before = sorted(here.rglob("*"))
-    answer: Answer = unroll(*command.split())
-    assert answer.code == 2, answer.err
+    prediction: RowPrediction = unroll(*command.split())
+    assert prediction.code == 2, prediction.err
     notes = ("…", "\ttext")  # ends of notes that are not part of the refusal
-    said = [line for line in answer.err.splitlines() if not line.endswith(notes)]
-    assert 1 <= len(said) <= 3, answer.err
-    assert "Traceback" not in answer.err
+    said = [line for line in prediction.err.splitlines() if not line.endswith(notes)]
+    assert 1 <= len(said) <= 3, prediction.err
+    assert "Traceback" not in prediction.err
     for word in words:
-        assert word.lower() in answer.err.lower(), f"{word!r} is not said: {answer.err}"
+        assert word.lower() in prediction.err.lower(), f"{word!r} is not said: {prediction.err}"
     assert sorted(here.rglob("*")) == before, "nothing is left behind"

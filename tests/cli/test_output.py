@@ -50,25 +50,25 @@ def test_all_that_is_printed_goes_through_one_file() -> None:
 @pytest.mark.parametrize("command", [("train", f"absent{EVIL}"), ("tr" + EVIL,), ("train", "text", "--" + EVIL),
                                      ("train", "text", "--minutes", EVIL)])  # fmt: skip
 def test_a_refusal_escapes_what_was_typed(command: tuple[str, ...], faked: Unroll) -> None:
-    answer = faked(*command)
-    assert answer.code == 2 and len(answer.err.splitlines()) <= 3
-    assert not RAW.search(answer.err)
+    prediction = faked(*command)
+    assert prediction.code == 2 and len(prediction.err.splitlines()) <= 3
+    assert not RAW.search(prediction.err)
 
 
 def test_names_and_text_are_escaped_wherever_they_are_shown(faked: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"path": f"runs/{EVIL}\n", "data": f"/a/{EVIL}\t", "model": EVIL, "nats": 1.0, "status": EVIL}
     monkeypatch.setattr(fake_run, "runs", lambda under: [row])
     monkeypatch.setattr(fake_run.Run, "sample", lambda *_: iter([EVIL, "end"]))
-    monkeypatch.setattr(fake_run.Run, "info", lambda _: {"path": EVIL, "asked": {EVIL: [EVIL]}})
+    monkeypatch.setattr(fake_run.Run, "info", lambda _: {"path": EVIL, "options": {EVIL: [EVIL]}})
     monkeypatch.setattr(fake_run.Evaluation, "lines", (EVIL,))
-    monkeypatch.setattr(fake_run.Verdict, "lines", (EVIL,))
+    monkeypatch.setattr(fake_run.LanguageModelingSummary, "lines", (EVIL,))
     Path("lines.txt").write_bytes(f"odd {EVIL}".encode(errors="ignore") + b"\xff\n")
     path = EVIL.replace("\ud800", "\udcff")  # what a file name can contain
     for command in (("runs",), ("sample",), ("info", "."), ("evaluate",), ("train", f"text {path}"),
                     ("score", "runs/fake", "lines.txt")):  # fmt: skip
-        answer = faked(*command)
-        assert answer.code == 0, answer.err
-        assert not RAW.search(answer.out + answer.err), command
+        prediction = faked(*command)
+        assert prediction.code == 0, prediction.err
+        assert not RAW.search(prediction.out + prediction.err), command
     listed = faked("runs").out.splitlines()
     assert len(listed) == 2 and SHOWN in listed[1]
     assert faked("sample", "--quiet").out == f"{SHOWN}end\n"
@@ -152,9 +152,9 @@ LONG = ("info", "train", "predict", "score", "compare", "runs --under", "evaluat
 
 @pytest.mark.parametrize("command", LONG)
 def test_a_name_of_more_than_255_bytes_is_a_line(command: str, unroll: Unroll) -> None:
-    answer = unroll(*command.split(), "x" * 300)
-    assert answer.code == 2
-    assert "Traceback" not in answer.err and 1 <= len(answer.err.splitlines()) <= 3
+    prediction = unroll(*command.split(), "x" * 300)
+    assert prediction.code == 2
+    assert "Traceback" not in prediction.err and 1 <= len(prediction.err.splitlines()) <= 3
 
 
 def test_a_folder_that_is_gone_is_a_line(tmp_path: Path) -> None:

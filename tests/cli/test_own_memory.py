@@ -81,8 +81,8 @@ def forget() -> None:
 
 def test_it_is_trained_by_its_name_and_options(here: Path, unroll: Unroll) -> None:
     for model in ("leaky.Leaky", "leaky.Leaky:keep=0.5", "leaky.Leaky/attention:span=4", "leaky.Leaky+ngram"):
-        answer = unroll(*TRAIN, "--model", model, "--out", "run " + model.replace("/", " "))
-        assert answer.code == 0, answer.err
+        prediction = unroll(*TRAIN, "--model", model, "--out", "run " + model.replace("/", " "))
+        assert prediction.code == 0, prediction.err
 
 
 def test_a_run_that_names_it_does_not_bring_it(here: Path, unroll: Unroll) -> None:
@@ -90,19 +90,19 @@ def test_a_run_that_names_it_does_not_bring_it(here: Path, unroll: Unroll) -> No
     forget()
     (here / "leaky.py").write_text("raise SystemExit('this was run')\n" + KEPT)
     for command in (("sample", "run"), ("evaluate", "run"), ("resume", "run", "--steps", "1")):
-        answer = unroll(*command)
-        assert answer.code == 2 and "unroll --with leaky.Leaky" in answer.err
+        prediction = unroll(*command)
+        assert prediction.code == 2 and "unroll --with leaky.Leaky" in prediction.err
     (here / "leaky.py").write_text(KEPT)
-    answer = unroll("--with", "leaky.Leaky", "sample", "run", "--length", "5", "--quiet")
-    assert answer.code == 0 and answer.out
+    prediction = unroll("--with", "leaky.Leaky", "sample", "run", "--length", "5", "--quiet")
+    assert prediction.code == 0 and prediction.out
 
 
 def test_compare_takes_it(here: Path, unroll: Unroll) -> None:
-    answer = unroll(
+    prediction = unroll(
         "compare", "recall", "--lag", "2", "--models", "leaky.Leaky", "--steps", "3", "--seeds", "1", "--json"
     )
-    assert answer.code == 0
-    assert json.loads(answer.out.splitlines()[0])["model"] == "leaky.Leaky"
+    assert prediction.code == 0
+    assert json.loads(prediction.out.splitlines()[0])["model"] == "leaky.Leaky"
 
 
 @pytest.mark.slow
@@ -112,10 +112,22 @@ def test_no_other_file_of_the_working_folder_is_run(here: Path, unroll: Unroll) 
         (here / f"{name}.py").write_text(mark)
     (here / "leaky.py").write_text("import sacrebleu, jiwer\n" + KEPT)
     (here / "matplotlibrc").write_text("text.usetex: true\n")
-    asked = ("--models", "leaky.Leaky", "--steps", "3", "--seeds", "1", "--hidden-size", "8", "--threads", "1", "--json")
-    answer = unroll("compare", "days.txt", *asked)
-    assert answer.code == 0, answer.err
-    assert json.loads(answer.out.splitlines()[0])["model"] == "leaky.Leaky"
+    requested = (
+        "--models",
+        "leaky.Leaky",
+        "--steps",
+        "3",
+        "--seeds",
+        "1",
+        "--hidden-size",
+        "8",
+        "--threads",
+        "1",
+        "--json",
+    )
+    prediction = unroll("compare", "days.txt", *requested)
+    assert prediction.code == 0, prediction.err
+    assert json.loads(prediction.out.splitlines()[0])["model"] == "leaky.Leaky"
     assert not (here / "was-run").exists()
 
 
@@ -129,9 +141,11 @@ def test_it_may_have_the_name_of_an_installed_module_and_neighbours(here: Path, 
 
 
 def test_one_that_breaks_a_law_is_refused_with_the_smallest_input(here: Path, unroll: Unroll) -> None:
-    answer = unroll(*TRAIN, "--model", "faulty.Runs", "--out", "run")
-    assert answer.code == 2 and not (here / "run").exists()
-    assert "faulty.Runs breaks" in answer.err and "smallest failing input: 2 rows of 0 and 1 steps" in answer.err
+    prediction = unroll(*TRAIN, "--model", "faulty.Runs", "--out", "run")
+    assert prediction.code == 2 and not (here / "run").exists()
+    assert (
+        "faulty.Runs breaks" in prediction.err and "smallest failing input: 2 rows of 0 and 1 steps" in prediction.err
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,6 +162,6 @@ def test_one_that_breaks_a_law_is_refused_with_the_smallest_input(here: Path, un
     ],
 )
 def test_what_is_wrong_with_it_is_said(here: Path, unroll: Unroll, model: str, words: str) -> None:
-    answer = unroll(*TRAIN, "--model", model, "--out", "run")
-    assert answer.code == 2 and words in answer.err, answer.err
-    assert "Traceback" not in answer.err and not (here / "run").exists()
+    prediction = unroll(*TRAIN, "--model", model, "--out", "run")
+    assert prediction.code == 2 and words in prediction.err, prediction.err
+    assert "Traceback" not in prediction.err and not (here / "run").exists()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from asking import Answer, Unroll
+from asking import RowPrediction, Unroll
 
 SMALL = ("--steps", "20", "--hidden-size", "16", "--batch-size", "16", "--threads", "1")
 ROWS = [
@@ -33,13 +33,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(here: Path, unroll: Unroll) -> Answer:
-    answer = unroll("train", "films.csv", *SMALL, "--out", "run")
-    assert answer.code == 0, answer.err
-    return answer
+def run(here: Path, unroll: Unroll) -> RowPrediction:
+    prediction = unroll("train", "films.csv", *SMALL, "--out", "run")
+    assert prediction.code == 0, prediction.err
+    return prediction
 
 
-def test_training_tells_what_it_sees_and_what_is_left(run: Answer) -> None:
+def test_training_tells_what_it_sees_and_what_is_left(run: RowPrediction) -> None:
     assert "200 rows of csv: text (words with character n-grams) -> label, one of 2 labels (no, yes)" in run.err
     assert "Baseline: linear on" in run.err
     assert "nats per prediction" in run.err
@@ -53,12 +53,12 @@ def test_training_tells_what_it_sees_and_what_is_left(run: Answer) -> None:
     assert "always 'yes' " in beside or "always 'no' " in beside
 
 
-def test_lines_are_answered_in_their_order(run: Answer, unroll: Unroll, here: Path) -> None:
+def test_lines_are_answered_in_their_order(run: RowPrediction, unroll: Unroll, here: Path) -> None:
     (here / "new.txt").write_text("a good film\na bad film\n\na good\tfilm\n")
-    answer = unroll("predict", "run", "new.txt")
-    assert answer.code == 0
-    assert answer.err.startswith("label\tprobability\ttext\n1 input is empty")
-    lines = [line.split("\t") for line in answer.out.splitlines()]
+    prediction = unroll("predict", "run", "new.txt")
+    assert prediction.code == 0
+    assert prediction.err.startswith("label\tprobability\ttext\n1 input is empty")
+    lines = [line.split("\t") for line in prediction.out.splitlines()]
     assert [line[0] for line in lines[:2]] == ["yes", "no"]
     assert [line[2] for line in lines] == ["a good film", "a bad film", "", "a good\\tfilm"]
     assert [line[1] == "" for line in lines] == [False, False, True, False]
@@ -66,7 +66,7 @@ def test_lines_are_answered_in_their_order(run: Answer, unroll: Unroll, here: Pa
 
 
 def test_a_text_a_column_or_a_pipe_is_answered_about(
-    run: Answer, unroll: Unroll, here: Path, monkeypatch: pytest.MonkeyPatch
+    run: RowPrediction, unroll: Unroll, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typed = unroll("predict", "run", "--text", "good", "--text", "bad", "--quiet", "--top", "2")
     assert [line.split("\t")[0] for line in typed.out.splitlines()] == ["yes, no", "no, yes"]
@@ -74,14 +74,14 @@ def test_a_text_a_column_or_a_pipe_is_answered_about(
     found = [json.loads(line) for line in table.out.splitlines()]
     assert [one["text"] for one in found] == [text for text, _ in ROWS]
     assert found[1]["outputs"]["label"]["answer"] == "yes"
-    assert sum(found[1]["outputs"]["label"]["chances"].values()) == pytest.approx(1.0)
+    assert sum(found[1]["outputs"]["label"]["probabilities"].values()) == pytest.approx(1.0)
     code = "import sys; from unrolled.cli import main; sys.exit(main(['predict', 'run', '-', '--quiet']))"
     command = [sys.executable, "-c", code]
     piped = subprocess.run(command, input="a good one\n", capture_output=True, text=True, check=True)
     assert piped.stdout.startswith("yes\t")
 
 
-def test_an_answer_comes_before_the_next_line_does(run: Answer, here: Path) -> None:
+def test_an_answer_comes_before_the_next_line_does(run: RowPrediction, here: Path) -> None:
     code = "import sys; from unrolled.cli import main; sys.exit(main(['predict', 'run', '-', '--quiet']))"
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdin is not None
@@ -107,18 +107,18 @@ def test_the_newest_run_is_asked_where_none_is_named(here: Path, unroll: Unroll)
 
 @pytest.mark.slow
 def test_every_step_is_answered_where_the_run_reads_ahead(here: Path, unroll: Unroll) -> None:
-    asked = ("--model", "gru", "--direction", "causal", "--pool", "last", "--out", "ahead")
-    assert unroll("train", "films.csv", *SMALL, *asked).code == 0
-    answer = unroll("predict", "ahead", "--text", "a good film", "--every", "--quiet")
-    assert len(answer.out.splitlines()) == 4
-    assert answer.out.splitlines()[-1].startswith("yes")
+    requested = ("--model", "gru", "--direction", "causal", "--pool", "last", "--out", "ahead")
+    assert unroll("train", "films.csv", *SMALL, *requested).code == 0
+    prediction = unroll("predict", "ahead", "--text", "a good film", "--every", "--quiet")
+    assert len(prediction.out.splitlines()) == 4
+    assert prediction.out.splitlines()[-1].startswith("yes")
 
 
-def test_scores_and_mistakes_are_told(run: Answer, unroll: Unroll, here: Path) -> None:
-    answer = unroll("evaluate", "run", "--errors", "wrong.csv")
-    assert answer.code == 0
-    assert answer.out.startswith("label, test: ")
-    assert "predicted:" in answer.out
+def test_scores_and_mistakes_are_told(run: RowPrediction, unroll: Unroll, here: Path) -> None:
+    prediction = unroll("evaluate", "run", "--errors", "wrong.csv")
+    assert prediction.code == 0
+    assert prediction.out.startswith("label, test: ")
+    assert "predicted:" in prediction.out
     facts = json.loads(unroll("evaluate", "run", "--json").out)
     assert facts["outputs"]["label"]["rows"] == 20
     with (here / "wrong.csv").open(newline="") as file:
@@ -134,7 +134,7 @@ def test_scores_and_mistakes_are_told(run: Answer, unroll: Unroll, here: Path) -
     assert json.loads(unroll("evaluate", "run", "other.csv", "--json").out)["outputs"]["label"]["unknown"] == {
         "count": 1, "labels": ["perhaps"],
     }  # fmt: skip
-    assert "does not know" not in answer.out
+    assert "does not know" not in prediction.out
     with (here / "other-wrong.csv").open(newline="") as file:
         wrong = list(csv.DictReader(file))
     assert {(one["file"], int(one["row"])) for one in wrong} == {("other.csv", 2), ("other.csv", 4)}
@@ -143,23 +143,23 @@ def test_scores_and_mistakes_are_told(run: Answer, unroll: Unroll, here: Path) -
     assert "the run was trained on this table" in known.out
 
 
-def test_info_tells_of_a_table_and_of_its_run(run: Answer, unroll: Unroll) -> None:
-    answer = unroll("info", "films.csv", "--steps", "10")
-    assert answer.code == 0
-    assert "200 rows of csv" in answer.out
-    assert "plan:" in answer.out
+def test_info_tells_of_a_table_and_of_its_run(run: RowPrediction, unroll: Unroll) -> None:
+    prediction = unroll("info", "films.csv", "--steps", "10")
+    assert prediction.code == 0
+    assert "200 rows of csv" in prediction.out
+    assert "plan:" in prediction.out
     assert unroll("info", "run").code == 0
     assert json.loads(unroll("info", "films.csv", "--json").out)["rows"] == {"label": {"no": 100, "yes": 100}}
 
 
 def test_json_tells_the_same_to_a_program(here: Path, unroll: Unroll) -> None:
-    answer = unroll("train", "films.csv", *SMALL, "--model", "linear", "--json")
-    assert answer.code == 2
-    answer = unroll("train", "films.csv", "--model", "linear", "--json")
-    kinds = [json.loads(line)["kind"] for line in answer.out.splitlines()]
+    prediction = unroll("train", "films.csv", *SMALL, "--model", "linear", "--json")
+    assert prediction.code == 2
+    prediction = unroll("train", "films.csv", "--model", "linear", "--json")
+    kinds = [json.loads(line)["kind"] for line in prediction.out.splitlines()]
     assert kinds == ["start", "report", "end"]
-    end = json.loads(answer.out.splitlines()[-1])
-    assert end["verdict"]["outputs"]["label"]["accuracy"] == 1.0
+    end = json.loads(prediction.out.splitlines()[-1])
+    assert end["summary"]["outputs"]["label"]["accuracy"] == 1.0
 
 
 BAD: list[tuple[str, tuple[str, ...]]] = [
@@ -230,29 +230,29 @@ def test_what_is_wrong_is_answered_in_words(
 ) -> None:
     monkeypatch.chdir(bad)
     before = sorted(bad.iterdir())
-    answer = unroll(*command.split())
-    assert answer.code == 2, answer.err
+    prediction = unroll(*command.split())
+    assert prediction.code == 2, prediction.err
     reading = ("…", "\ttext")  # ends of notes that are not part of the refusal
-    said = [line for line in answer.err.splitlines() if line.startswith("unroll:") or not line.endswith(reading)]
+    said = [line for line in prediction.err.splitlines() if line.startswith("unroll:") or not line.endswith(reading)]
     assert 1 <= len(said) <= 3
-    assert "Traceback" not in answer.err
+    assert "Traceback" not in prediction.err
     for word in words:
-        assert word.lower() in answer.err.lower(), f"{word!r} is not said: {answer.err}"
+        assert word.lower() in prediction.err.lower(), f"{word!r} is not said: {prediction.err}"
     assert sorted(bad.iterdir()) == before, "nothing is left behind"
 
 
 def test_standard_input_may_be_a_text_still(here: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"text,label\nthis is one text\n" * 30)))
     assert unroll("train", "-", "--steps", "1", "--hidden-size", "8", "--threads", "1", "--out", "piped").code == 0
-    assert json.loads((here / "piped" / "run.json").read_text())["kind"] == "language"
+    assert json.loads((here / "piped" / "run.json").read_text())["kind"] == "language-modeling"
 
 
 @pytest.mark.slow
 def test_folds_are_told_as_one_table(here: Path, unroll: Unroll) -> None:
-    answer = unroll("train", "films.csv", *SMALL, "--folds", "2", "--out", "folds")
-    assert answer.code == 0, answer.err
-    assert "Fold 2 of 2" in answer.err
-    assert answer.out.splitlines()[-1].startswith("label, 2 folds: ")
+    prediction = unroll("train", "films.csv", *SMALL, "--folds", "2", "--out", "folds")
+    assert prediction.code == 0, prediction.err
+    assert "Fold 2 of 2" in prediction.err
+    assert prediction.out.splitlines()[-1].startswith("label, 2 folds: ")
     again = unroll("train", "films.csv", *SMALL, "--folds", "2", "--out", "folds", "--json")
     assert json.loads(again.out)["kind"] == "folds"
     assert json.loads(again.out)["table"]["label"]["accuracy"]["mean"] > 0.9
@@ -264,9 +264,9 @@ def test_tags_are_written_where_they_were(here: Path, unroll: Unroll) -> None:
     (here / "t.conllu").write_text((sentence + sentence.replace("cat", "dog")) * 30)
     assert unroll("train", "t.conllu", *SMALL, "--out", "tags").code == 0
     (here / "new.conllu").write_text("# a comment\n" + sentence.replace("NOUN", "_"))
-    answer = unroll("predict", "tags", "new.conllu")
-    assert answer.out == "# a comment\n" + sentence
-    assert answer.err == ""
+    prediction = unroll("predict", "tags", "new.conllu")
+    assert prediction.out == "# a comment\n" + sentence
+    assert prediction.err == ""
     typed = unroll("predict", "tags", "--text", "the cat", "--quiet")
     assert typed.out.startswith("DET NOUN\t")
     found = json.loads(unroll("predict", "tags", "new.conllu", "--json").out)
@@ -292,17 +292,25 @@ def test_folders_of_texts_are_labels_unless_a_text_is_asked_for(here: Path, unro
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text * 3)
     (here / "mail/yes/picture").write_bytes(bytes(range(256)))
-    answer = unroll("train", "mail", "--task", "classification", *SMALL, "--out", "run")
-    assert answer.code == 0, answer.err
-    assert "60 rows of folders: text (words with character n-grams) -> label, one of 2 labels (no, yes)" in answer.err
-    assert "1 files of another kind left out" in answer.err
+    prediction = unroll("train", "mail", "--task", "classification", *SMALL, "--out", "run")
+    assert prediction.code == 0, prediction.err
+    assert (
+        "60 rows of folders: text (words with character n-grams) -> label, one of 2 labels (no, yes)"
+        in prediction.err
+    )
+    assert "1 files of another kind left out" in prediction.err
     assert unroll("evaluate", "run", "mail").code == 0
     assert unroll("evaluate", "run", "--errors", "w.csv").code == 0
     said = unroll("info", "mail").out
     assert "one of 2 labels (no, yes)" in said
     assert "its folders are labels; for all of it as one text: --task language-modeling" in said
-    assert unroll("train", "mail", "--task", "language-modeling", "--steps", "1", "--hidden-size", "8", "--out", "text").code == 0
-    assert json.loads((here / "text" / "run.json").read_text())["kind"] == "language"
+    assert (
+        unroll(
+            "train", "mail", "--task", "language-modeling", "--steps", "1", "--hidden-size", "8", "--out", "text"
+        ).code
+        == 0
+    )
+    assert json.loads((here / "text" / "run.json").read_text())["kind"] == "language-modeling"
     (here / "mail/no/empty.txt").touch()
     refused = unroll("train", "mail", "--task", "classification", *SMALL)
     assert refused.code == 2

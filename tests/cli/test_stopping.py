@@ -57,8 +57,8 @@ def test_before_there_is_a_training_the_first_ends_at_once(faked: Unroll, monkey
 
     monkeypatch.setattr(fake_run, "Training", read_for_long)
     before = signal.getsignal(signal.SIGTERM)
-    answer = faked("train", "text")
-    assert answer.code == 130 and answer.err == "\nStopped.\n"
+    prediction = faked("train", "text")
+    assert prediction.code == 130 and prediction.err == "\nStopped.\n"
     assert signal.getsignal(signal.SIGTERM) is before
 
 

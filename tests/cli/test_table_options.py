@@ -27,11 +27,11 @@ def test_decimal_commas_from_training_to_evaluation(tmp_path: Path, unroll: Unro
     assert "--decimal ," in refused.err
     trained = unroll("train", table, "--decimal", ",", "--out", run, *LINEAR)
     assert trained.code == 0, trained.err
-    asked = tmp_path / "q.csv"
-    asked.write_text("z;x\n1;2,5\n2;10,0\n")
-    answer = unroll("predict", run, asked)
-    assert answer.code == 0, answer.err
-    assert [float(line.split("\t")[0]) for line in answer.out.splitlines()] == pytest.approx([5, 20], abs=0.3)
+    requested = tmp_path / "q.csv"
+    requested.write_text("z;x\n1;2,5\n2;10,0\n")
+    prediction = unroll("predict", run, requested)
+    assert prediction.code == 0, prediction.err
+    assert [float(line.split("\t")[0]) for line in prediction.out.splitlines()] == pytest.approx([5, 20], abs=0.3)
     right, wrong = (unroll("evaluate", run, commas(tmp_path / f"{k}.csv", k), "--json") for k in (2, 5))
     assert (right.code, wrong.code) == (0, 0), right.err + wrong.err
     assert right.out != wrong.out
@@ -60,33 +60,33 @@ def test_what_a_run_cannot_read_is_told_with_what_helps_there(command: str, tmp_
                 continue
             text = "".join(f"{line};{'2.5' if n else 'y'}\n" for n, line in enumerate(text.splitlines()))
         (tmp_path / name).write_text(text)
-        answer = unroll(command, run, tmp_path / name)
-        assert answer.code == 2
-        assert words in answer.err
-        assert len(answer.err.splitlines()) <= 4, "a note that the run is read, and three lines"
+        prediction = unroll(command, run, tmp_path / name)
+        assert prediction.code == 2
+        assert words in prediction.err
+        assert len(prediction.err.splitlines()) <= 4, "a note that the run is read, and three lines"
         for option in ("--input-type", "--task", "--decimal .", "--no-header"):
-            assert option not in answer.err, answer.err
+            assert option not in prediction.err, prediction.err
     (tmp_path / "y.csv").write_text("x;y\n1.5;2,5\n")
-    answer = unroll("evaluate", run, tmp_path / "y.csv")
-    assert answer.code == 2
-    assert "use a run that was trained with --decimal ," in answer.err
-    assert "--task" not in answer.err
+    prediction = unroll("evaluate", run, tmp_path / "y.csv")
+    assert prediction.code == 2
+    assert "use a run that was trained with --decimal ," in prediction.err
+    assert "--task" not in prediction.err
 
 
 def test_lines_of_decimal_commas_are_read_by_a_run_of_them(tmp_path: Path, unroll: Unroll) -> None:
     run = tmp_path / "run"
     assert unroll("train", commas(tmp_path / "t.csv", 2), "--decimal", ",", "--out", run, *LINEAR).code == 0
-    answer = unroll("predict", run, "--text", "2,5")
-    assert answer.code == 0, answer.err
-    assert float(answer.out.split("\t")[0]) == pytest.approx(5, abs=0.3)
+    prediction = unroll("predict", run, "--text", "2,5")
+    assert prediction.code == 0, prediction.err
+    assert float(prediction.out.split("\t")[0]) == pytest.approx(5, abs=0.3)
 
 
 def test_decimal_commas_are_of_csv_alone(tmp_path: Path, unroll: Unroll) -> None:
     table = tmp_path / "t.jsonl"
     table.write_text("".join(json.dumps({"x": n, "y": n / 4}) + "\n" for n in range(40)))
-    answer = unroll("train", table, "--decimal", ",", "--out", tmp_path / "run", *LINEAR)
-    assert answer.code == 2
-    assert f"--decimal applies to csv and tsv files; by its name {table} is neither. Leave it out." in answer.err
+    prediction = unroll("train", table, "--decimal", ",", "--out", tmp_path / "run", *LINEAR)
+    assert prediction.code == 2
+    assert f"--decimal applies to csv and tsv files; by its name {table} is neither. Leave it out." in prediction.err
     assert not (tmp_path / "run").exists()
 
 
@@ -99,11 +99,11 @@ def test_a_table_none_of_whose_labels_are_known_is_not_evaluated(tmp_path: Path,
     run = tmp_path / "run"
     assert unroll("train", labelled("t.csv", ("no", "yes")), "--out", run, *LINEAR).code == 0
     assert unroll("evaluate", run, labelled("same.csv", ("no", "yes"))).code == 0
-    answer = unroll("evaluate", run, labelled("other.csv", ("nein", "ja")))
-    assert answer.code == 2
-    assert "other.csv" in answer.err
-    assert "ja" in answer.err
-    assert answer.out == ""
+    prediction = unroll("evaluate", run, labelled("other.csv", ("nein", "ja")))
+    assert prediction.code == 2
+    assert "other.csv" in prediction.err
+    assert "ja" in prediction.err
+    assert prediction.out == ""
 
 
 def test_parts_by_time_are_kept_by_the_run(tmp_path: Path, unroll: Unroll) -> None:

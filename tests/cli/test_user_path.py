@@ -41,8 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_sample_is_repeatable_and_needs_no_name(folder: Path) -> None:
-    asked = ("--length", "40", "--seed", "5", "--prompt", "On day ")
-    first, again = (unroll(folder, "sample", *asked).stdout for _ in range(2))
+    requested = ("--length", "40", "--seed", "5", "--prompt", "On day ")
+    first, again = (unroll(folder, "sample", *requested).stdout for _ in range(2))
     assert first == again and first.startswith("On day ")
     lines = unroll(folder, "sample", "runs/days", "--count", "2", "--length", "10", "--json").stdout.splitlines()
     assert len({json.loads(line)["text"] for line in lines}) == 2
@@ -104,7 +104,7 @@ def test_the_odd_line_is_found(folder: Path) -> None:
 
 def test_evaluate_info_and_runs(folder: Path) -> None:
     scores = json.loads(unroll(folder, "evaluate", "--json").stdout)
-    assert scores["part"] == "test" and scores["nats"] > 0 and len(scores["nats_interval"]) == 2
+    assert scores["split"] == "test" and scores["nats"] > 0 and len(scores["nats_interval"]) == 2
     assert json.loads(unroll(folder, "info", "--json").stdout)["status"] == "finished"
     assert "different" in unroll(folder, "info", "days.txt").stdout
     assert "days.txt" in unroll(folder, "runs").stdout

@@ -18,25 +18,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of letters and the same letters reversed, and a run that was trained on it for a few epochs."""
     from unrolled.run import Training
 
-    folder, dice = tmp_path_factory.mktemp("writing"), random.Random(0)
-    texts = ["".join(dice.choices("abc", k=dice.randint(1, 4))) for _ in range(300)]
+    folder, generator = tmp_path_factory.mktemp("writing"), random.Random(0)
+    texts = ["".join(generator.choices("abc", k=generator.randint(1, 4))) for _ in range(300)]
     with (folder / "turned.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("text", "output"), *((text, text[::-1]) for text in texts)])
-    settings: dict[str, Any] = {"steps": 20, "hidden_size": 16, "batch_size": 16, "threads": 1, "out": str(folder / "run")}
-    for _ in Training(folder / "turned.csv", task="text", input_type="text", **settings):
+    settings: dict[str, Any] = {
+        "steps": 20,
+        "hidden_size": 16,
+        "batch_size": 16,
+        "threads": 1,
+        "out": str(folder / "run"),
+    }
+    for _ in Training(folder / "turned.csv", task="seq2seq", input_type="text", **settings):
         pass
     return folder
 
 
 def test_lines_have_texts_written_about_them_in_their_order(unroll: Unroll, folder: Path) -> None:
     (folder / "lines.txt").write_text("abc\nb\n\ncab\n")
-    answer = unroll("predict", folder / "run", folder / "lines.txt")
-    assert answer.code == 0
-    rows = [line.split("\t") for line in answer.out.splitlines()]
+    prediction = unroll("predict", folder / "run", folder / "lines.txt")
+    assert prediction.code == 0
+    rows = [line.split("\t") for line in prediction.out.splitlines()]
     assert [row[2] for row in rows] == ["abc", "b", "", "cab"]
     assert [row[:2] == ["", ""] for row in rows] == [False, False, True, False]
     assert all(float(row[1]) < 0 for row in rows if row[1])
-    assert answer.err.startswith("output\tscore\ttext")
+    assert prediction.err.startswith("output\tscore\ttext")
     skipped = unroll("predict", folder / "run", folder / "lines.txt", "--skip-empty", "--quiet")
     assert [line.split("\t")[2] for line in skipped.out.splitlines()] == ["abc", "b", "cab"]
     table = unroll("predict", folder / "run", folder / "turned.csv", "--quiet")
@@ -45,8 +51,8 @@ def test_lines_have_texts_written_about_them_in_their_order(unroll: Unroll, fold
 
 
 def test_json_has_the_score_and_what_was_looked_at(unroll: Unroll, folder: Path) -> None:
-    answer = unroll("predict", folder / "run", "--text", "abca", "--json", "--show-attention", "--beam", "3")
-    facts = json.loads(answer.out)
+    prediction = unroll("predict", folder / "run", "--text", "abca", "--json", "--show-attention", "--beam", "3")
+    facts = json.loads(prediction.out)
     output = facts["outputs"]["output"]
     assert facts["text"] == "abca"
     assert output["score"] < 0
@@ -62,8 +68,8 @@ def test_texts_are_drawn_by_the_seed(unroll: Unroll, folder: Path) -> None:
     (folder / "twenty.txt").write_text("abc\nbca\n" * 10)
 
     def drawn(seed: int) -> str:
-        answer = unroll("predict", folder / "run", folder / "twenty.txt", "--temperature", 2, "--seed", seed)
-        return str(answer.out)
+        prediction = unroll("predict", folder / "run", folder / "twenty.txt", "--temperature", 2, "--seed", seed)
+        return str(prediction.out)
 
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)
@@ -87,10 +93,10 @@ REFUSED = [
 def test_options_that_do_not_go_together_are_refused(
     options: list[str], words: str, unroll: Unroll, folder: Path
 ) -> None:
-    answer = unroll("predict", folder / "run", "--text", "abc", *options)
-    assert answer.code == 2
-    assert answer.out == ""
-    assert words in answer.err
+    prediction = unroll("predict", folder / "run", "--text", "abc", *options)
+    assert prediction.code == 2
+    assert prediction.out == ""
+    assert words in prediction.err
 
 
 @pytest.mark.parametrize("options", [["--beam", "2"], ["--temperature", "1"], ["--seed", "0"], ["--show-attention"]])
@@ -98,17 +104,17 @@ def test_a_run_that_answers_refuses_what_is_of_texts(options: list[str], unroll:
     rows = "".join(f"a {('dull', 'fine')[n % 2]} film {n},{('no', 'yes')[n % 2]}\n" for n in range(60))
     (tmp_path / "r.csv").write_text("text,label\n" + rows)
     assert unroll("train", tmp_path / "r.csv", "--model", "linear", "--out", tmp_path / "run").code == 0
-    answer = unroll("predict", tmp_path / "run", "--text", "fine", "--json", *options)
-    assert answer.code == 2
-    assert f"{options[0]} applies to runs that generate texts" in answer.err
+    prediction = unroll("predict", tmp_path / "run", "--text", "fine", "--json", *options)
+    assert prediction.code == 2
+    assert f"{options[0]} applies to runs that generate texts" in prediction.err
 
 
 def test_it_is_evaluated_beside_the_likest_row(unroll: Unroll, folder: Path, tmp_path: Path) -> None:
-    answer = unroll("evaluate", folder / "run", "--errors", tmp_path / "wrong.csv")
-    assert answer.code == 0
-    assert "output, test, " in answer.out
-    assert "word error rate" in answer.out
-    assert "Baseline: nearest neighbour by n-grams of characters chrF" in answer.out
+    prediction = unroll("evaluate", folder / "run", "--errors", tmp_path / "wrong.csv")
+    assert prediction.code == 0
+    assert "output, test, " in prediction.out
+    assert "word error rate" in prediction.out
+    assert "Baseline: nearest neighbour by n-grams of characters chrF" in prediction.out
     wrong = list(csv.DictReader(io.StringIO((tmp_path / "wrong.csv").read_text())))
     figures = [float(row["chrf"]) for row in wrong]
     assert figures == sorted(figures)
@@ -122,10 +128,10 @@ def test_it_is_evaluated_beside_the_likest_row(unroll: Unroll, folder: Path, tmp
 
 
 def test_what_is_there_is_said(unroll: Unroll, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = unroll("info", folder / "turned.csv", "--task", "seq2seq", "--input-type", "text", "--steps", 5)
-    assert answer.code == 0
-    assert "text (characters) -> output, texts of up to 5 characters" in answer.out
-    assert "smoothing" in answer.out
+    prediction = unroll("info", folder / "turned.csv", "--task", "seq2seq", "--input-type", "text", "--steps", 5)
+    assert prediction.code == 0
+    assert "text (characters) -> output, texts of up to 5 characters" in prediction.out
+    assert "smoothing" in prediction.out
     assert "writings" in unroll("info", folder / "run").out
     monkeypatch.chdir(folder)
     runs = unroll("runs", "--under", ".")
@@ -136,11 +142,11 @@ def test_what_is_there_is_said(unroll: Unroll, folder: Path, monkeypatch: pytest
 
 
 def test_training_ends_with_what_it_is_worth(unroll: Unroll, folder: Path, tmp_path: Path) -> None:
-    asked = ["--task", "seq2seq", "--input-type", "text", "--steps", "3", "--hidden-size", "16", "--threads", "1"]
-    answer = unroll("train", folder / "turned.csv", *asked, "--out", tmp_path / "run")
-    assert answer.code == 0
-    assert "Selected: " in answer.out
-    assert f"Saved to {tmp_path / 'run'}. Next: unroll predict {tmp_path / 'run'}" in answer.err
-    folds = unroll("train", folder / "turned.csv", *asked, "--folds", "2", "--out", tmp_path / "folds")
+    requested = ["--task", "seq2seq", "--input-type", "text", "--steps", "3", "--hidden-size", "16", "--threads", "1"]
+    prediction = unroll("train", folder / "turned.csv", *requested, "--out", tmp_path / "run")
+    assert prediction.code == 0
+    assert "Selected: " in prediction.out
+    assert f"Saved to {tmp_path / 'run'}. Next: unroll predict {tmp_path / 'run'}" in prediction.err
+    folds = unroll("train", folder / "turned.csv", *requested, "--folds", "2", "--out", tmp_path / "folds")
     assert folds.code == 0
     assert "output, 2 folds: chrF " in folds.out

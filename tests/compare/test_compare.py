@@ -20,7 +20,7 @@ import torch
 from unrolled import fileio
 from unrolled.compare import Comparison, sentences
 from unrolled.compare.cells import Cell, cells_of
-from unrolled.compare.comparison import asked_for, recorded
+from unrolled.compare.comparison import comparison_facts, read_comparison_facts
 from unrolled.compare.sizes import fit_size
 from unrolled.compare_options import CompareSettings
 from unrolled.data import TASKS, Diagnostic
@@ -32,7 +32,7 @@ from unrolled.registry import parse_list
 from unrolled.run import Training
 from unrolled.run.cross_validation import Folds
 from unrolled.threads import torch_threads
-from unrolled.training.planning import Task
+from unrolled.training.planning import TextSize
 
 TEXT = "".join(f"{k} green bottles, hanging on the wall; " for k in range(400))
 
@@ -52,27 +52,33 @@ def test_what_a_task_asks_for_stands_lag_steps_before(task: str, lag: int) -> No
     assert (batch.lengths == inputs.shape[1]).all() and batch.fresh.all()
     assert np.array_equal(inputs, Diagnostic(task, lag, 64, seed=0).batch(5).inputs)
     assert not np.array_equal(inputs, Diagnostic(task, lag, 64, seed=1).batch(5).inputs)
-    assert inputs.max() < Diagnostic(task, lag, 64, 0).symbols > targets.max()
-    for row, asked in zip(inputs, targets, strict=True):
-        due = np.flatnonzero(asked >= 0)
+    assert inputs.max() < Diagnostic(task, lag, 64, 0).tokens > targets.max()
+    for row, wanted in zip(inputs, targets, strict=True):
+        due = np.flatnonzero(wanted >= 0)
         if task == "copy":
-            assert asked[due].tolist() == row[:5].tolist() and due[0] == max(5, lag)
+            assert wanted[due].tolist() == row[:5].tolist() and due[0] == max(5, lag)
         elif task == "recall":
             (marked,) = np.flatnonzero((row >= 8) & (row < 16))
-            assert due.tolist() == [marked + lag] and asked[due] == row[marked] - 8
+            assert due.tolist() == [marked + lag] and wanted[due] == row[marked] - 8
         elif task == "adding":
-            assert asked[-1] == (row[row >= 10] - 10).sum() and (row >= 10).sum() == 2 and row[0] >= 10
+            assert wanted[-1] == (row[row >= 10] - 10).sum() and (row >= 10).sum() == 2 and row[0] >= 10
         elif task == "parity":
-            assert asked[-1] == row.sum() % 2 and len(row) == lag
+            assert wanted[-1] == row.sum() % 2 and len(row) == lag
         else:
             pairs = dict(zip(row[:8:2].tolist(), row[1:8:2].tolist(), strict=True))
-            assert len(pairs) == 4 and asked[due] == pairs[int(row[due][0])] - 8
+            assert len(pairs) == 4 and wanted[due] == pairs[int(row[due][0])] - 8
 
 
 @pytest.mark.slow
 def test_a_truncation_shorter_than_the_lag_fails_and_the_whole_gradient_does_not(tmp_path: Path) -> None:
     settings = CompareSettings(
-        models="gru", bptt="full,truncated:k1=4", lag="12", steps=500, seeds=1, out=str(tmp_path / "c"), hidden_size=32
+        models="gru",
+        bptt="full,truncated:k1=4",
+        lag="12",
+        steps=500,
+        seeds=1,
+        out=str(tmp_path / "c"),
+        hidden_size=32,
     )
     comparison = Comparison("recall", settings)
     lines = list(comparison)
@@ -97,8 +103,8 @@ def test_a_horizon_bridges_a_lag_that_the_usual_start_does_not(tmp_path: Path) -
 
 
 def test_the_same_steps_give_the_same_figures(tmp_path: Path) -> None:
-    asked = {"models": "lstm", "lag": "3", "steps": 20, "seeds": 1, "hidden_size": 16, "threads": 1}
-    both = [Comparison("recall", CompareSettings(**asked, out=str(tmp_path / name))) for name in "ab"]  # type: ignore[arg-type]
+    wanted = {"models": "lstm", "lag": "3", "steps": 20, "seeds": 1, "hidden_size": 16, "threads": 1}
+    both = [Comparison("recall", CompareSettings(**wanted, out=str(tmp_path / name))) for name in "ab"]  # type: ignore[arg-type]
     for comparison in both:
         with torch_threads(2):
             for _ in comparison:
@@ -204,8 +210,8 @@ def test_how_long_it_takes_in_all_is_said_beforehand(text: Path, tmp_path: Path)
         (number, unit) = re.search(r"about ([\d.]+) (s|min|h) in all", line).groups()  # type: ignore[union-attr]
         return float(number) * {"s": 1, "min": 60, "h": 3600}[unit]
 
-    def line(data: object, **asked: Any) -> str:
-        return Comparison(str(data), CompareSettings(**SMALL | asked, out=str(tmp_path / str(asked)))).plan_line
+    def line(data: object, **wanted: Any) -> str:
+        return Comparison(str(data), CompareSettings(**SMALL | wanted, out=str(tmp_path / str(wanted)))).plan_line
 
     few, many = (seconds(line(text, steps=steps)) for steps in (10, 100_000))
     assert 10 < few < many / 20
@@ -247,16 +253,16 @@ def test_a_stop_in_the_middle_keeps_what_was_done(number: signal.Signals, text: 
 
 def test_a_training_ends_tidily_where_its_comparison_is_gone(text: Path, tmp_path: Path) -> None:
     settings = TrainOptions(steps=3000, hidden_size=32, threads=1, out=str(tmp_path / "run"))
-    asked = {"data": str(text), "settings": settings.to_json(), "parent": os.getpid() + 10_000_000}
+    wanted = {"data": str(text), "settings": settings.to_json(), "parent": os.getpid() + 10_000_000}
     child = subprocess.run(
-        [sys.executable, "-m", "unrolled.compare.child"], input=json.dumps(asked), text=True, capture_output=True
+        [sys.executable, "-m", "unrolled.compare.child"], input=json.dumps(wanted), text=True, capture_output=True
     )
     assert child.returncode == 130, child.stderr
     assert fileio.read_json(tmp_path / "run" / "run.json")["status"] == "stopped"
 
 
 def test_as_many_parameters_within_three_percent() -> None:
-    task = Task(65, 100_000, 1000.0)
+    task = TextSize(65, 100_000, 1000.0)
     for model in ("lstm", "gru", "transformer", "mingru", "lstm/attention:span=8"):
         size, depth = fit_size(model, 300_000, None, task)
         net = LanguageModel(65, 64, build_stack(model, 64, size, depth))
@@ -295,7 +301,7 @@ def test_lists_keep_the_options_of_their_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("options", "words"),
     [
         ({"models": ""}, "--models is a list with commas between its entries, none of them empty; got ''"),
         ({"models": "lstm,,gru"}, "none of them empty; got 'lstm,,gru'"),
@@ -313,11 +319,11 @@ def test_lists_keep_the_options_of_their_parts() -> None:
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_anything_is_made(
-    asked: dict[str, object], words: str, tmp_path: Path
+    wanted: dict[str, object], words: str, tmp_path: Path
 ) -> None:
     base = {"models": "lstm", "out": str(tmp_path / "c")}
     with pytest.raises(OptionError, match=re.escape(words)):
-        Comparison("recall", CompareSettings(**(base | asked)))  # type: ignore[arg-type]
+        Comparison("recall", CompareSettings(**(base | wanted)))  # type: ignore[arg-type]
     assert not (tmp_path / "c").exists()
 
 
@@ -329,11 +335,13 @@ def test_a_lag_is_of_tasks_and_a_misspelt_task_is_offered(text: Path) -> None:
 
 
 def test_a_comparison_made_before_an_option_was_there_goes_on(tmp_path: Path) -> None:
-    asked = asked_for("copy", CompareSettings())
-    del asked["asked"]["no_header"]
-    fileio.write_json(tmp_path / "compare.json", asked)
-    assert recorded(tmp_path / "compare.json") == asked_for("copy", CompareSettings())
-    assert recorded(tmp_path / "compare.json") != asked_for("copy", CompareSettings(no_header=True))
+    wanted = comparison_facts("copy", CompareSettings())
+    del wanted["options"]["no_header"]
+    fileio.write_json(tmp_path / "compare.json", wanted)
+    assert read_comparison_facts(tmp_path / "compare.json") == comparison_facts("copy", CompareSettings())
+    assert read_comparison_facts(tmp_path / "compare.json") != comparison_facts(
+        "copy", CompareSettings(no_header=True)
+    )
 
 
 def write_letters(folder: Path, names: tuple[str, ...]) -> Path:
@@ -350,19 +358,19 @@ def test_folders_that_a_training_learns_labels_of_are_no_text_in_silence(
     names: tuple[str, ...], tmp_path: Path
 ) -> None:
     folder = write_letters(tmp_path / "letters", names)
-    asked = SMALL | {"models": "ngram"}
+    wanted = SMALL | {"models": "ngram"}
     with pytest.raises(DataError) as refused:
-        Comparison(folder, CompareSettings(**asked, out=str(tmp_path / "c")))
+        Comparison(folder, CompareSettings(**wanted, out=str(tmp_path / "c")))
     told = str(refused.value).splitlines()
     assert told[0].startswith(f"{folder} is a folder of labelled files, and models are compared on a text")
     assert told[1].endswith(f"unroll train {folder} --steps 2 --hidden-size 8 --threads 1")
     options = "--models ngram --steps 2 --seeds 1 --hidden-size 8 --task language-modeling --threads 1"
     assert told[2].endswith(f"unroll compare {folder} {options} --out {tmp_path / 'c'}")
     assert not (tmp_path / "c").exists()
-    comparison = Comparison(folder, CompareSettings(**asked, task="language", out=str(tmp_path / "c")))
+    comparison = Comparison(folder, CompareSettings(**wanted, task="language-modeling", out=str(tmp_path / "c")))
     list(comparison)
     run = next((tmp_path / "c" / "runs").iterdir())
-    assert json.loads((run / "run.json").read_text())["kind"] == "language"
+    assert json.loads((run / "run.json").read_text())["kind"] == "language-modeling"
     assert comparison.rows()[0]["nats"] < 1
 
 
@@ -379,7 +387,7 @@ def test_what_holds_no_text_is_not_offered_as_one(tmp_path: Path) -> None:
     assert "is a table" in str(refused.value) and "--task language-modeling" not in str(refused.value)
 
 
-@pytest.mark.parametrize("asked", [{"task": "language"}, {"documents": "line"}, {"no_header": True}])
-def test_how_a_text_is_read_is_asked_of_no_task(asked: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [{"task": "language-modeling"}, {"documents": "line"}, {"no_header": True}])
+def test_how_a_text_is_read_is_asked_of_no_task(wanted: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"applies to texts, and copy is a task\. Leave it out\."):
-        Comparison("copy", CompareSettings(**SMALL | asked, out=str(tmp_path / "c")))
+        Comparison("copy", CompareSettings(**SMALL | wanted, out=str(tmp_path / "c")))

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.examples import Asked
-from unrolled.data.inputs import PictureInput
+from unrolled.data.examples import DatasetOptions
+from unrolled.data.inputs import ImageInput
 from unrolled.data.media import Budget, InFlight
 from unrolled.data.read_examples import read_examples
 from unrolled.errors import DataError
@@ -56,16 +56,16 @@ def test_pictures_of_which_nothing_is_seen_stop_a_training(tmp_path: Path) -> No
         DataError,
         match=r"16 of the 16 rows checked are nearly the same image, white throughout, so there",
     ) as raised:
-        read_examples(folder, Asked())
+        read_examples(folder, DatasetOptions())
     assert str(raised.value).count("\n") < 3
 
 
 def test_silent_sounds_stop_a_training_and_some_are_counted(tmp_path: Path) -> None:
     silent = save_sounds(tmp_path / "silent", lambda number: np.zeros(800 + 10 * number))
     with pytest.raises(DataError, match=r"16 of the 16 rows checked are silent throughout"):
-        read_examples(silent, Asked())
+        read_examples(silent, DatasetOptions())
     some = save_sounds(tmp_path / "some", lambda number: noise(number) * (number % 4 > 0))
-    assert "; 5 are silent, or of one colour" in read_examples(some, Asked()).description
+    assert "; 5 are silent, or of one colour" in read_examples(some, DatasetOptions()).description
 
 
 def test_deep_pictures_and_white_drawings_can_be_told_apart(tmp_path: Path) -> None:
@@ -74,8 +74,8 @@ def test_deep_pictures_and_white_drawings_can_be_told_apart(tmp_path: Path) -> N
     def deep(number: int) -> np.ndarray[Any, Any]:
         return np.full((8, 8), 100 + number, np.uint16)
 
-    examples = read_examples(save_pictures(tmp_path / "deep", deep), Asked())
-    assert examples.intake.input == PictureInput(8, 8, True, 100, 119)
+    examples = read_examples(save_pictures(tmp_path / "deep", deep), DatasetOptions())
+    assert examples.featurizer.input == ImageInput(8, 8, True, 100, 119)
     assert len({examples.items[row].tobytes() for row in range(COUNT)}) == COUNT  # type: ignore[union-attr]
 
     def drawn(number: int) -> np.ndarray[Any, Any]:
@@ -84,8 +84,8 @@ def test_deep_pictures_and_white_drawings_can_be_told_apart(tmp_path: Path) -> N
         picture[number % 8, :, 3] = 255
         return picture
 
-    examples = read_examples(save_pictures(tmp_path / "drawn", drawn), Asked())
-    assert examples.intake.input == PictureInput(8, 8, False, ground=0)
+    examples = read_examples(save_pictures(tmp_path / "drawn", drawn), DatasetOptions())
+    assert examples.featurizer.input == ImageInput(8, 8, False, ground=0)
     assert len({examples.items[row].tobytes() for row in range(COUNT)}) == 8  # type: ignore[union-attr]
 
 
@@ -93,24 +93,24 @@ def test_deep_pictures_and_white_drawings_can_be_told_apart(tmp_path: Path) -> N
 def test_arrays_that_are_alike_stop_a_training(x: np.ndarray[Any, Any], tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", x=x, y=np.array(["a", "b"] * (COUNT // 2)))
     with pytest.raises(DataError, match=r"16 of the 16 rows checked are "):
-        read_examples(tmp_path / "t.npz", Asked())
+        read_examples(tmp_path / "t.npz", DatasetOptions())
 
 
 def test_texts_that_are_alike_stop_a_training(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("text,label\n" + "the same film,a\nthe same film,b\n" * 10)
     with pytest.raises(DataError, match=r"are the same, 'the same film', so there is .*\nChoose"):
-        read_examples(tmp_path / "t.csv", Asked())
+        read_examples(tmp_path / "t.csv", DatasetOptions())
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_arrays_with_channels_first_are_pictures(channels: int, tmp_path: Path) -> None:
     stack = np.random.default_rng(0).integers(0, 256, (COUNT, channels, 6, 8), np.uint8)
     np.savez(tmp_path / "t.npz", x=stack, y=np.array(["a", "b"] * (COUNT // 2)))
-    examples = read_examples(tmp_path / "t.npz", Asked())
-    assert examples.intake.input == PictureInput(6, 8, channels == 1)
+    examples = read_examples(tmp_path / "t.npz", DatasetOptions())
+    assert examples.featurizer.input == ImageInput(6, 8, channels == 1)
     np.testing.assert_array_equal(examples.items[3], np.moveaxis(stack[3], 0, 2))
     np.savez(tmp_path / "f.npz", x=stack / 255, y=np.array(["a", "b"] * (COUNT // 2)))
-    examples = read_examples(tmp_path / "f.npz", Asked())
+    examples = read_examples(tmp_path / "f.npz", DatasetOptions())
     assert examples.lengths.tolist() == [6] * COUNT  # one row of the image per step
     expected = np.moveaxis(stack[3], 0, 2).reshape(6, -1) / 255
     np.testing.assert_allclose(np.asarray(examples.items[3]), expected, rtol=1e-6)
@@ -166,11 +166,11 @@ def test_reading_that_fails_in_the_middle_ends(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("unrolled.data.row_reader.HELD", 1)
     monkeypatch.setattr("unrolled.data.row_reader.AHEAD", 4)
     folder = save_pictures(tmp_path, lambda number: np.full((8, 8), 10 * number, np.uint8))
-    assert len(read_examples(folder, Asked()).numbers) == COUNT
+    assert len(read_examples(folder, DatasetOptions()).numbers) == COUNT
 
     def fail(*_: Any) -> None:
         raise DataError("in the middle")
 
     monkeypatch.setattr("unrolled.data.row_reader.RowReader._add", fail)
     with pytest.raises(DataError, match="in the middle"):
-        read_examples(folder, Asked())
+        read_examples(folder, DatasetOptions())

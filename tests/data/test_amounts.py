@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.examples import Asked
+from unrolled.data.examples import DatasetOptions
 from unrolled.data.read_examples import read_examples
-from unrolled.data.written_numbers import cure, is_nearly, unit_of
+from unrolled.data.written_numbers import cure, is_nearly_number, unit_of
 from unrolled.errors import DataError
 
 WRITTEN: dict[str, tuple[Callable[[int], str], str]] = {
@@ -56,15 +56,15 @@ def test_a_text_is_never_trained_to_write_amounts(case: str, tmp_path: Path) -> 
     cell, words = WRITTEN.get(case) or (SPANS[case], "Write the number alone")
     path = table(tmp_path, "text,y", lambda n: f"some words {n}x,{cell(n)}")
     with pytest.raises(DataError, match=rf"t\.csv, row 2: 'y' is .*\n.*{words}") as raised:
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
     assert "--task seq2seq" in str(raised.value)
-    assert read_examples(path, Asked(kind="text")).answers["y"].output.kind == "text"
+    assert read_examples(path, DatasetOptions(task="seq2seq")).targets["y"].output.kind == "seq2seq"
 
 
 def test_amounts_are_no_tags_where_texts_have_as_many_words(tmp_path: Path) -> None:
     path = table(tmp_path, "animal,weight", lambda n: f"dog {n},{n / 7:.1f} kg")
     with pytest.raises(DataError, match=r"row 2: 'weight' is '0\.3 kg'"):
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
 
 
 @pytest.mark.parametrize("case", WRITTEN)
@@ -72,29 +72,29 @@ def test_characters_of_amounts_are_not_read(case: str, tmp_path: Path) -> None:
     cell, words = WRITTEN[case]
     path = table(tmp_path, "size,y", lambda n: f"{cell(n)},{n * 1.5}")
     with pytest.raises(DataError, match=rf"t\.csv, row 2: .*where numbers .*\n.*{words}") as raised:
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
     assert "--input-type text" in str(raised.value)
-    assert read_examples(path, Asked(read="text")).answers["y"].output.kind == "value"
+    assert read_examples(path, DatasetOptions(input_type="text")).targets["y"].output.kind == "regression"
 
 
 @pytest.mark.parametrize("case", TEXTS)
 def test_texts_with_numbers_in_them_are_read_as_texts(case: str, tmp_path: Path) -> None:
     path = table(tmp_path, "text,y", lambda n: f"{TEXTS[case](n)},{n * 1.5}")
-    assert read_examples(path, Asked()).intake.input.kind == "text"
+    assert read_examples(path, DatasetOptions()).featurizer.input.kind == "text"
 
 
 @pytest.mark.parametrize("case", ["addresses", "products", "counted things", "things of many kinds"])
 def test_texts_with_numbers_in_them_are_written(case: str, tmp_path: Path) -> None:
     path = table(tmp_path, "text,answer", lambda n: f"some words and more of them {n}x,{TEXTS[case](n)}")
-    assert read_examples(path, Asked()).answers["answer"].output.kind == "text"
+    assert read_examples(path, DatasetOptions()).targets["answer"].output.kind == "seq2seq"
 
 
 def test_amounts_of_few_kinds_are_labels(tmp_path: Path) -> None:
     for kinds in (("18-24", "25-34", "35+"), ("5 kg", "10 kg", "20 kg"), ("1/5", "2/5", "3/5")):
         path = table(tmp_path, "text,size", lambda n, kinds=kinds: f"some words {n}x,{kinds[n % 3]}")  # type: ignore[misc]
-        assert read_examples(path, Asked()).answers["size"].output.kind == "label"
+        assert read_examples(path, DatasetOptions()).targets["size"].output.kind == "classification"
         path = table(tmp_path, "size,y", lambda n, kinds=kinds: f"{kinds[n % 3]},{n * 1.5}")  # type: ignore[misc]
-        assert read_examples(path, Asked()).answers["y"].output.kind == "value"
+        assert read_examples(path, DatasetOptions()).targets["y"].output.kind == "regression"
 
 
 @pytest.mark.parametrize(
@@ -109,17 +109,17 @@ def test_an_amount_has_one_unit(cell: object, unit: str | None) -> None:
 
 def test_dots_alone_make_no_number(tmp_path: Path) -> None:
     for cell in ("31.12.1999", "192.168.0.1", "3.14.15"):
-        assert not is_nearly(cell)
+        assert not is_nearly_number(cell)
         assert unit_of(cell) is None
-    assert is_nearly("1.234.567")
+    assert is_nearly_number("1.234.567")
     path = table(tmp_path, "datum,y", lambda n: f"{n % 28 + 1:02d}.01.{1900 + n},{n * 1.5}")
     with pytest.raises(DataError, match=r"'datum' holds dates") as raised:
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
     assert str(raised.value).endswith("--input-type text"), "which reads it"
-    assert read_examples(path, Asked(read="text")).intake.input.kind == "text"
+    assert read_examples(path, DatasetOptions(input_type="text")).featurizer.input.kind == "text"
     path = table(tmp_path, "text,datum", lambda n: f"words {n},{n % 28 + 1:02d}.01.{1900 + n}")
     with pytest.raises(DataError, match=r"'datum' holds dates, and predicting"):
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
 
 
 def test_of_several_columns_the_one_at_fault_is_named(tmp_path: Path) -> None:
@@ -127,16 +127,16 @@ def test_of_several_columns_the_one_at_fault_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"t\.csv, row 40, column 'b b': 'NaN' where numbers were expected\."
     ) as raised:
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
     assert str(raised.value).endswith("Or leave the column out: --input a,c")
-    assert read_examples(path, Asked(input="a,c")).columns.outputs == ("y",)
+    assert read_examples(path, DatasetOptions(input="a,c")).columns.outputs == ("y",)
     path = table(tmp_path, "a,b,y", lambda n: f"{n},{n}%,{n * 1.5}")
     with pytest.raises(DataError, match=r"row 2, column 'b': '2%'.*\n.* Or leave the column out: --input a$"):
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
 
 
 def test_long_cells_are_looked_at_in_no_time() -> None:
     for cell in ("1 " * 30_000, "1," * 30_000, "9" * 59 + "x", "1 234" * 11):
-        assert not is_nearly(cell)
+        assert not is_nearly_number(cell)
         unit_of(cell)
     assert cure("\u22121e400").startswith("Its minus sign")

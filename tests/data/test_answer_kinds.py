@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.answer_reader import Cells, read_answers
-from unrolled.data.answers import Answered, LabelSets, Values
+from unrolled.data.answer_reader import CellColumn, read_targets
+from unrolled.data.answers import LabelSetTargets, Targets, ValueTargets
 from unrolled.data.column_kinds import Column
-from unrolled.data.columns import spell_list
-from unrolled.data.examples import Asked
-from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput, output_from_json
+from unrolled.data.columns import list_as_text
+from unrolled.data.examples import DatasetOptions
+from unrolled.data.outputs import LabelOutput, MultilabelOutput, Output, ValueOutput, output_from_json
 from unrolled.data.read_examples import read_examples
-from unrolled.data.row_cuts import cut_fold
+from unrolled.data.row_cuts import split_fold
 from unrolled.errors import DataError, RunError
 
 ALL = np.arange(3)
@@ -26,7 +26,7 @@ ALL = np.arange(3)
 def kind_of(cells: Sequence[Any], steps: int | None = None) -> str:
     column = Column()
     for cell in cells:
-        column.see(steps, cell)
+        column.add(steps, cell)
     return column.kind
 
 
@@ -72,18 +72,18 @@ def test_a_columns_kind_is_seen(case: str) -> None:
     assert kind_of(cells, steps) == expected
 
 
-def answers_of(
+def targets_of(
     cells: Sequence[Any],
     kind: str,
     training: Sequence[int] | None = None,
     known: Output | None = None,
     steps: int = 1,
-) -> Answered:
-    spelled = [spell_list(cell) for cell in cells]
+) -> Targets:
+    spelled = [list_as_text(cell) for cell in cells]
     kinds = tuple(dict.fromkeys(spelled))
-    column = Cells("t.csv", "y", kinds, np.array([kinds.index(cell) for cell in spelled], np.int64))
+    column = CellColumn("t.csv", "y", kinds, np.array([kinds.index(cell) for cell in spelled], np.int64))
     rows = np.arange(len(cells)) if training is None else np.array(training)
-    return read_answers(column, kind, rows, lambda row: steps, lambda row: f"t.csv, row {row + 2}", known)
+    return read_targets(column, kind, rows, lambda row: steps, lambda row: f"t.csv, row {row + 2}", known)
 
 
 SETS: dict[str, list[Any]] = {
@@ -97,12 +97,12 @@ SETS: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize("case", SETS)
 def test_sets_are_read_however_they_are_written(case: str) -> None:
-    found = answers_of(SETS[case], "labels")
-    assert isinstance(found, LabelSets)
-    assert found.output == LabelSetOutput(("sea battle", "war"))
+    found = targets_of(SETS[case], "multilabel")
+    assert isinstance(found, LabelSetTargets)
+    assert found.output == MultilabelOutput(("sea battle", "war"))
     assert found.of(ALL).tolist() == [[1, 1], [0, 1], [0, 0]]
     assert found.of(np.array([2, 0])).tolist() == [[0, 0], [1, 1]]
-    assert [found.spelled(row) for row in range(3)] == ["sea battle, war", "war", ""]
+    assert [found.as_written(row) for row in range(3)] == ["sea battle, war", "war", ""]
     assert found.facts() == {"sea battle": 1, "war": 2}
     assert found.describe("y") == "y, any of 2 labels (sea battle, war)"
 
@@ -113,16 +113,16 @@ HOT = [[0, 1, 0], [1, 0, 0], [0, 0, 1]] * 10
 @pytest.mark.parametrize("odd", [[0, 0, 0], [1, 1, 0], [0, 1, 0, 0], [0, 0.5, 0.5], [0, 2, 0]])
 @pytest.mark.parametrize("known", [None, LabelOutput(("0", "1", "2"))])
 def test_a_row_that_is_not_one_hot_among_rows_that_are_is_refused(odd: list[float], known: Output | None) -> None:
-    assert answers_of(HOT, "label", known=known).output == LabelOutput(("0", "1", "2"))
+    assert targets_of(HOT, "classification", known=known).output == LabelOutput(("0", "1", "2"))
     with pytest.raises(DataError, match=r"row 9: 'y' is '.*', where a single 1 among zeros was expected") as raised:
-        answers_of([*HOT[:7], odd, *HOT[7:]], "label", known=known)
+        targets_of([*HOT[:7], odd, *HOT[7:]], "classification", known=known)
     assert "as in 30 of 31 rows" in str(raised.value)
     assert ("--task regression" in str(raised.value)) == ("--task multilabel" in str(raised.value)) == (known is None)
 
 
 def test_rows_of_few_of_a_table_are_held_to_what_a_run_knows() -> None:
     with pytest.raises(DataError, match="row 3: 'y' is '0 0 0'"):
-        answers_of([[0, 1, 0], [0, 0, 0]], "label", known=LabelOutput(("0", "1", "2")))
+        targets_of([[0, 1, 0], [0, 0, 0]], "classification", known=LabelOutput(("0", "1", "2")))
 
 
 TRUTHS: dict[str, Any] = {
@@ -135,24 +135,24 @@ TRUTHS: dict[str, Any] = {
 
 @pytest.mark.parametrize("case", TRUTHS)
 def test_rows_of_zeros_and_ones_are_sets_by_their_places(case: str) -> None:
-    found = answers_of(TRUTHS[case], "labels")
-    assert found.output == LabelSetOutput(("0", "2", "3"))
+    found = targets_of(TRUTHS[case], "multilabel")
+    assert found.output == MultilabelOutput(("0", "2", "3"))
     assert found.of(ALL).tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
     with pytest.raises(DataError, match=r"row 12: 'y' is '1 0 2 0', where zeros and ones were expected"):
-        answers_of([*TRUTHS[case] * 3, [1, 0, 1, 0], [1, 0, 2, 0]], "labels")
+        targets_of([*TRUTHS[case] * 3, [1, 0, 1, 0], [1, 0, 2, 0]], "multilabel")
 
 
 def test_sets_of_numbers_that_are_no_places_stay_names() -> None:
-    assert answers_of([[0, 1], [1], [0]], "labels").output == LabelSetOutput(("0", "1"))
-    assert answers_of([[0, 7], [1, 3], [0, 1]], "labels").output == LabelSetOutput(("0", "1", "3", "7"))
+    assert targets_of([[0, 1], [1], [0]], "multilabel").output == MultilabelOutput(("0", "1"))
+    assert targets_of([[0, 7], [1, 3], [0, 1]], "multilabel").output == MultilabelOutput(("0", "1", "3", "7"))
 
 
 def test_what_rows_of_zeros_and_ones_are_taken_as_is_said() -> None:
     def why(cells: Sequence[Any]) -> str:
         column = Column("y")
         for cell in cells:
-            column.see(None, cell)
-        return column.why
+            column.add(None, cell)
+        return column.note
 
     assert "taken as numbers; for any number of labels, by position: --task multilabel" in why(TRUTHS["numbers"] * 5)
     assert "any number of labels, by position" in why(TRUTHS["truths"] * 5)
@@ -161,23 +161,23 @@ def test_what_rows_of_zeros_and_ones_are_taken_as_is_said() -> None:
 
 
 def test_the_first_separator_that_any_cell_has_is_the_columns() -> None:
-    found = answers_of(["a|b, c", "b, c; d"], "labels")
-    assert found.output == LabelSetOutput(("a", "b, c", "b, c; d"))
-    assert answers_of(["a b", "b"], "labels").output == LabelSetOutput(("a", "b"))
-    assert answers_of([["a|b"], ["b"]], "labels").output == LabelSetOutput(("a|b", "b"))
-    assert answers_of([["10"], ["9", "2"]], "labels").output == LabelSetOutput(("2", "9", "10"))
+    found = targets_of(["a|b, c", "b, c; d"], "multilabel")
+    assert found.output == MultilabelOutput(("a", "b, c", "b, c; d"))
+    assert targets_of(["a b", "b"], "multilabel").output == MultilabelOutput(("a", "b"))
+    assert targets_of([["a|b"], ["b"]], "multilabel").output == MultilabelOutput(("a|b", "b"))
+    assert targets_of([["10"], ["9", "2"]], "multilabel").output == MultilabelOutput(("2", "9", "10"))
 
 
 def test_labels_of_sets_that_the_training_part_lacks_are_counted() -> None:
-    found = answers_of(["a|b", "b|c", "d"], "labels", training=[0])
-    assert found.output == LabelSetOutput(("a", "b"))
+    found = targets_of(["a|b", "b|c", "d"], "multilabel", training=[0])
+    assert found.output == MultilabelOutput(("a", "b"))
     assert found.count_unseen(ALL) == (2, ["c", "d"])
     assert found.count_unseen(np.array([2, 0])) == (1, ["d"])
-    assert answers_of(["a|b", "c|d", "a", "d"], "labels", training=[0]).count_unseen(np.arange(4)) == (2, ["c", "d"])
+    assert targets_of(["a|b", "c|d", "a", "d"], "multilabel", training=[0]).count_unseen(np.arange(4)) == (2, ["c", "d"])
     assert found.of(ALL).tolist() == [[1, 1], [0, 1], [0, 0]]
-    assert found.spelled(1) == "b, c"
-    again = answers_of(["b|c"], "labels", known=LabelSetOutput(("c", "d")))
-    assert again.output == LabelSetOutput(("c", "d"))
+    assert found.as_written(1) == "b, c"
+    again = targets_of(["b|c"], "multilabel", known=MultilabelOutput(("c", "d")))
+    assert again.output == MultilabelOutput(("c", "d"))
     assert again.of(np.array([0])).tolist() == [[1, 0]]
     assert again.count_unseen(np.arange(1)) == (1, ["b"])
 
@@ -185,42 +185,53 @@ def test_labels_of_sets_that_the_training_part_lacks_are_counted() -> None:
 def test_what_the_training_part_lacks_is_said_of_a_table(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("text,labels\n" + "one text here,a|b\nanother text here,b\n" * 20)
     (tmp_path / "v.csv").write_text("text,labels\nstill one more,a|odd\nstill another one,b\n")
-    found = read_examples(tmp_path / "t.csv", Asked(kind="labels", valid=str(tmp_path / "v.csv"), test="none"))
+    found = read_examples(
+        tmp_path / "t.csv", DatasetOptions(task="multilabel", valid=str(tmp_path / "v.csv"), test="none")
+    )
     assert "1 rows have a 'labels' that the training split lacks (odd): always wrong" in found.description
-    assert found.answers["labels"].of(found.parts["validation"]).tolist() == [[1, 0], [0, 1]]
+    assert found.targets["labels"].of(found.splits["validation"]).tolist() == [[1, 0], [0, 1]]
 
 
 def test_several_numbers_a_row_are_scaled_each_by_itself() -> None:
     for cells in (["1.5 100", "2.5 300", "9 9"], [[1.5, 100], [2.5, 300], [9, 9]]):
-        found = answers_of(cells, "value", training=[0, 1])
-        assert isinstance(found, Values)
+        found = targets_of(cells, "regression", training=[0, 1])
+        assert isinstance(found, ValueTargets)
         assert found.output == ValueOutput((2.0, 200.0), (0.5, 100.0))
         assert found.of(ALL).tolist() == [[-1, -1], [1, 1], [14, pytest.approx(-1.91)]]
         assert found.numbers.tolist() == [[1.5, 100], [2.5, 300], [9, 9]]
-        assert found.spelled(1) == "2.5 300"
+        assert found.as_written(1) == "2.5 300"
         assert found.describe("y") == "y, 2 numbers (1.5 to 300)"
     known = ValueOutput((0.0, 0.0), (1.0, 10.0))
-    assert answers_of(["5 5"], "value", known=known).of(np.array([0])).tolist() == [[5, 0.5]]
+    assert targets_of(["5 5"], "regression", known=known).of(np.array([0])).tolist() == [[5, 0.5]]
 
 
 def test_answers_are_laid_out_with_nothing_asked_of_what_fills_up() -> None:
-    sets = answers_of(["a|b", "b", "a"], "labels").lay_out(np.array([1, 2]), 3, 9, 1)
+    sets = targets_of(["a|b", "b", "a"], "multilabel").batch_targets(np.array([1, 2]), 3, 9, 1)
     assert sets[:2].tolist() == [[0, 1], [1, 0]]
     assert bool(np.isnan(sets[2]).all())
-    values = answers_of(["1", "3"], "value").lay_out(np.array([1]), 2, 9, 1)
+    values = targets_of(["1", "3"], "regression").batch_targets(np.array([1]), 2, 9, 1)
     assert values.shape == (2, 1)
     assert values[0, 0] == 1
     assert bool(np.isnan(values[1, 0]))
-    labels = answers_of(["a", "b", "c"], "label", training=[0, 1])
-    assert labels.lay_out(ALL, 4, 9, 1).tolist() == [0, 1, -100, -100]
-    tags = answers_of(["a b", "b b"], "tags", steps=2)
-    assert tags.lay_out(np.array([0, 1]), 3, 4, 1).tolist() == [[-100, 0, 1, -100], [-100, 1, 1, -100], [-100] * 4]
+    labels = targets_of(["a", "b", "c"], "classification", training=[0, 1])
+    assert labels.batch_targets(ALL, 4, 9, 1).tolist() == [0, 1, -100, -100]
+    tags = targets_of(["a b", "b b"], "tagging", steps=2)
+    assert tags.batch_targets(np.array([0, 1]), 3, 4, 1).tolist() == [
+        [-100, 0, 1, -100],
+        [-100, 1, 1, -100],
+        [-100] * 4,
+    ]
 
 
 REFUSED: dict[str, tuple[list[Any], str, list[int] | None, str]] = {
     "a word": (["1.5", "many", "2"], "value", None, r"t\.csv, row 3: 'y' is 'many'; a value is a number"),
     "an empty value": (["1.5", " ", "2"], "value", None, r"t\.csv, row 3: 'y' is ''; a value is a number"),
-    "a word in a list": ([[1, 2], [1, "many"]], "value", None, r"t\.csv, row 3: 'y' is '1 many'.*\n.*--task classification"),
+    "a word in a list": (
+        [[1, 2], [1, "many"]],
+        "value",
+        None,
+        r"t\.csv, row 3: 'y' is '1 many'.*\n.*--task classification",
+    ),
     "not finite": (["1", "1e999"], "value", None, r"t\.csv, row 3: 'y' is 1e999, which is out of range for a 64-bit"),
     "fewer numbers": (["1 2", "3 4", "5"], "value", None, r"t\.csv, row 4: 1 numbers in 'y', and 2 were expected"),
     "a constant": (["7", "7", "8"], "value", [0, 1], r"t\.csv: 'y' is 7 everywhere in .*to predict"),
@@ -236,18 +247,18 @@ REFUSED: dict[str, tuple[list[Any], str, list[int] | None, str]] = {
 def test_answers_that_are_none_are_refused(case: str) -> None:
     cells, kind, training, words = REFUSED[case]
     with pytest.raises(DataError, match=words):
-        answers_of(cells, kind, training)
+        targets_of(cells, kind, training)
 
 
 def test_a_run_that_knows_two_numbers_takes_no_others() -> None:
     with pytest.raises(DataError, match=r"t\.csv, row 2: 1 numbers in 'y', and 2 were expected"):
-        answers_of(["5"], "value", known=ValueOutput((0.0, 0.0), (1.0, 1.0)))
+        targets_of(["5"], "regression", known=ValueOutput((0.0, 0.0), (1.0, 1.0)))
 
 
 OUTPUTS: list[Output] = [
     LabelOutput(("a", "b")),
     LabelOutput(("a", "b"), each=True),
-    LabelSetOutput(("a",)),
+    MultilabelOutput(("a",)),
     ValueOutput((1.5, -2.0), (0.5, 3.0)),
 ]
 
@@ -264,9 +275,9 @@ def changed(output: Output, **facts: Any) -> dict[str, Any]:
 
 DAMAGE: dict[str, Any] = {
     "nothing": {},
-    "a mean that is none": {"kind": "value", "mean": [float("nan")], "deviation": [1.0]},
+    "a mean that is none": {"kind": "regression", "mean": [float("nan")], "std": [1.0]},
     "a list": [],
-    "no names": {"task": "label"},
+    "no names": {"task": "classification"},
     "no kind": {"names": ["a", "b"]},
     "another kind": changed(OUTPUTS[0], kind="taste"),
     "one label": changed(OUTPUTS[0], names=["a"]),
@@ -274,13 +285,13 @@ DAMAGE: dict[str, Any] = {
     "no label of sets": changed(OUTPUTS[2], names=[]),
     "labels in a word": changed(OUTPUTS[0], names="ab"),
     "a mean in words": changed(OUTPUTS[3], mean=["many", "more"]),
-    "no mean": {"kind": "value", "deviation": [1.0]},
-    "no numbers": changed(OUTPUTS[3], mean=[], deviation=[]),
-    "fewer deviations": changed(OUTPUTS[3], deviation=[1.0]),
-    "a deviation of 0": changed(OUTPUTS[3], deviation=[1.0, 0.0]),
-    "a deviation below 0": changed(OUTPUTS[3], deviation=[1.0, -1.0]),
-    "an endless deviation": changed(OUTPUTS[3], deviation=[1.0, float("inf")]),
-    "a deviation that is none": changed(OUTPUTS[3], deviation=[1.0, float("nan")]),
+    "no mean": {"kind": "regression", "std": [1.0]},
+    "no numbers": changed(OUTPUTS[3], mean=[], std=[]),
+    "fewer deviations": changed(OUTPUTS[3], std=[1.0]),
+    "a deviation of 0": changed(OUTPUTS[3], std=[1.0, 0.0]),
+    "a deviation below 0": changed(OUTPUTS[3], std=[1.0, -1.0]),
+    "an endless deviation": changed(OUTPUTS[3], std=[1.0, float("inf")]),
+    "a deviation that is none": changed(OUTPUTS[3], std=[1.0, float("nan")]),
 }
 
 
@@ -304,7 +315,7 @@ def test_validation_and_test_of_a_fold_are_whole_groups() -> None:
     source = np.zeros(len(group), np.uint8)
     tested: list[int] = []
     for number in (1, 2, 3):
-        parts = cut_fold("t.csv", (number, 3), 0.1, source, group, seed=4)
+        parts = split_fold("t.csv", (number, 3), 0.1, source, group, seed=4)
         own = {name: set(group[rows].tolist()) for name, rows in parts.items()}
         assert all(own.values())
         assert not own["training"] & own["validation"]
@@ -312,7 +323,7 @@ def test_validation_and_test_of_a_fold_are_whole_groups() -> None:
         assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(len(group)))
         assert 25 <= len(parts["test"]) <= 42, "folds are about as large as each other"
         tested += parts["test"].tolist()
-        same = cut_fold("t.csv", (number, 3), 0.1, source, group, seed=4)
+        same = split_fold("t.csv", (number, 3), 0.1, source, group, seed=4)
         assert all(np.array_equal(parts[name], same[name]) for name in parts)
     assert sorted(tested) == list(range(len(group)))
 
@@ -320,25 +331,25 @@ def test_validation_and_test_of_a_fold_are_whole_groups() -> None:
 def test_validation_of_a_fold_may_be_a_table_or_rows() -> None:
     group = groups()
     source = np.concatenate([np.zeros(90, np.uint8), np.ones(10, np.uint8)])
-    parts = cut_fold("t.csv", (1, 3), "v.csv", source, group, seed=0)
+    parts = split_fold("t.csv", (1, 3), "v.csv", source, group, seed=0)
     assert parts["validation"].tolist() == list(range(90, 100))
     assert max(parts["training"].max(), parts["test"].max()) < 90
-    rows = cut_fold("t.csv", (2, 4), 0.2, np.zeros(100, np.uint8), None, seed=0)
+    rows = split_fold("t.csv", (2, 4), 0.2, np.zeros(100, np.uint8), None, seed=0)
     assert [len(rows[name]) for name in ("training", "validation", "test")] == [60, 15, 25]
 
 
 Cut = Callable[[], object]
 FEW: dict[str, tuple[Cut, str]] = {
     "rows": (
-        lambda: cut_fold("t.csv", (1, 3), 0.1, np.zeros(2, np.uint8), None, 0),
+        lambda: split_fold("t.csv", (1, 3), 0.1, np.zeros(2, np.uint8), None, 0),
         r"t\.csv holds 2 rows: too few for 3 folds\. Use fewer: --folds N",
     ),
     "groups": (
-        lambda: cut_fold("t.csv", (1, 3), 0.1, np.zeros(9, np.uint8), np.arange(9) % 2, 0),
+        lambda: split_fold("t.csv", (1, 3), 0.1, np.zeros(9, np.uint8), np.arange(9) % 2, 0),
         r"t\.csv holds 2 groups: too few for 3 folds",
     ),
     "groups beside the test part": (
-        lambda: cut_fold("t.csv", (1, 2), 0.1, np.zeros(9, np.uint8), np.arange(9) % 2, 0),
+        lambda: split_fold("t.csv", (1, 2), 0.1, np.zeros(9, np.uint8), np.arange(9) % 2, 0),
         r"t\.csv: one group is left after the test split; training and validation need at least one",
     ),
 }

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.examples import Asked
-from unrolled.data.npy_form import answer_names
+from unrolled.data.examples import DatasetOptions
+from unrolled.data.npy_form import label_file_names
 from unrolled.data.npy_header import ArrayHeader
 from unrolled.data.npz_form import split_names
 from unrolled.data.read_examples import read_examples
@@ -23,7 +23,7 @@ from unrolled.data.table_file import TableFile
 from unrolled.data.tables import is_table, open_table
 from unrolled.errors import DataError
 from unrolled.options import TrainOptions
-from unrolled.tasks.resolve import look
+from unrolled.tasks.resolve import inspect_path
 
 GREY = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
 WIDE = np.arange(12, dtype=np.float64).reshape(4, 3) / 4
@@ -175,8 +175,8 @@ def test_arrays_of_train_and_test_in_one_npz_are_splits(tmp_path: Path) -> None:
     np.testing.assert_array_equal([row.cells[0] for row in test.rows(["x"])], GREY)
     assert test.fingerprint() != table.fingerprint()
     assert "training: x_train, y_train; test: x_test, y_test; override: --valid --test" in table.note
-    examples = read_examples(path, Asked())
-    assert {part: examples.count(part) for part in examples.parts} == {"training": 9, "validation": 1, "test": 4}
+    examples = read_examples(path, DatasetOptions())
+    assert {part: examples.count(part) for part in examples.splits} == {"training": 9, "validation": 1, "test": 4}
 
 
 @pytest.mark.parametrize(
@@ -279,9 +279,9 @@ def test_the_labels_of_an_npy_stand_beside_it(inputs: str, labels: str, tmp_path
 
 
 def test_a_word_is_found_whole_and_the_likeliest_name_comes_first() -> None:
-    assert answer_names("X.npy") == ["LABELS.npy", "labels.npy", "TARGETS.npy", "targets.npy", "Y.npy", "y.npy"]
-    assert answer_names("extra.npy") == []
-    assert answer_names("train_images.npy")[0] == "train_labels.npy"
+    assert label_file_names("X.npy") == ["LABELS.npy", "labels.npy", "TARGETS.npy", "targets.npy", "Y.npy", "y.npy"]
+    assert label_file_names("extra.npy") == []
+    assert label_file_names("train_images.npy")[0] == "train_labels.npy"
 
 
 def test_an_npy_of_two_axes_alone_is_columns_by_number(tmp_path: Path) -> None:
@@ -366,7 +366,7 @@ def test_idx_is_read_in_all_its_types_packed_or_not(images: str, labels: str, co
         (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     assert is_table(tmp_path / images)
     table = open_table(tmp_path / images)
-    assert table.columns == ("picture", "label")
+    assert table.columns == ("image", "label")
     rows = [row.cells for row in table.rows(table.columns)]
     assert [label for _, label in rows] == [3, 1, 2, 3]
     for (picture, _), expected in zip(rows, GREY, strict=True):
@@ -387,9 +387,9 @@ def test_a_folder_of_idx_files_is_a_table_with_its_test_split(tmp_path: Path) ->
         (tmp_path / f"{name}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pictures)))
         (tmp_path / f"{name}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.arange(count) % 2)))
     (tmp_path / "README.txt").write_text("about")
-    assert not look(tmp_path, TrainOptions()).text
-    examples = read_examples(tmp_path, Asked())
-    assert {part: examples.count(part) for part in examples.parts} == {"training": 18, "validation": 2, "test": 4}
+    assert not inspect_path(tmp_path, TrainOptions()).text
+    examples = read_examples(tmp_path, DatasetOptions())
+    assert {part: examples.count(part) for part in examples.splits} == {"training": 18, "validation": 2, "test": 4}
     assert "the splits are the files train-images-idx3-ubyte.gz, t10k-images-idx3-ubyte.gz" in examples.description
     (tmp_path / "test-images.idx").write_bytes(idx(GREY))
     (tmp_path / "test-labels.idx").write_bytes(idx([1, 0, 1, 0]))
@@ -484,23 +484,23 @@ def test_no_more_of_a_gz_is_unpacked_than_its_header_promises(
 ) -> None:
     (tmp_path / IMAGES).write_bytes(gzip.compress(idx(GREY) + bytes(50_000_000)))
     (tmp_path / LABELS).write_bytes(GOOD[LABELS])
-    asked = []
+    options = []
     real = gzip.GzipFile.read
 
     def read(self: gzip.GzipFile, size: int | None = -1) -> bytes:
-        asked.append(size)
+        options.append(size)
         return real(self, size)
 
     monkeypatch.setattr(gzip.GzipFile, "read", read)
     with pytest.raises(DataError, match="it holds more"):
         table_of(tmp_path / IMAGES)
-    assert sum(size if size is not None and size >= 0 else 10**9 for size in asked) < 200
+    assert sum(size if size is not None and size >= 0 else 10**9 for size in options) < 200
 
 
 def test_mnist_and_cifar_are_read(real_data: Path) -> None:
     counts: dict[Any, int] = {}
     table: TableFile = open_table(real_data / "mnist" / "train-images-idx3-ubyte.gz")
-    for row in table.rows(("picture", "label")):
+    for row in table.rows(("image", "label")):
         assert isinstance(row.cells[0], np.ndarray)
         assert row.cells[0].shape == (28, 28)
         label: Any = row.cells[1]
@@ -531,24 +531,24 @@ def test_an_answer_of_more_numbers_than_any_row_has_steps_is_refused(
 ) -> None:
     monkeypatch.setattr("unrolled.data.row_reader.MOST_TAGS", 8)
     path = tmp_path / "a.npz"
-    dice = np.random.default_rng(0)
-    np.savez(path, x=dice.normal(size=(30, 9)), y=dice.integers(0, 2, (30, 9)))
+    generator = np.random.default_rng(0)
+    np.savez(path, x=generator.normal(size=(30, 9)), y=generator.integers(0, 2, (30, 9)))
     with pytest.raises(DataError, match="row 1: 'y' holds 9 numbers; a target may have at most 8"):
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
 
 
 def test_arrays_that_could_each_be_meant_are_refused_by_name(tmp_path: Path) -> None:
     x, y = np.arange(40 * 6, dtype=np.float32).reshape(40, 6), np.arange(40) % 2
     whole: dict[str, Any] = {"x_train": x, "y_train": y, "x_test": x[:10] + 0.5, "y_test": y[:10]}
     np.savez(tmp_path / "good.npz", **whole)
-    good = read_examples(tmp_path / "good.npz", Asked())
-    assert good.split == f"the rows of x_test, y_test in {tmp_path / 'good.npz'}"
-    given = read_examples(tmp_path / "good.npz", Asked(test=0.2))
+    good = read_examples(tmp_path / "good.npz", DatasetOptions())
+    assert good.split_method == f"the rows of x_test, y_test in {tmp_path / 'good.npz'}"
+    given = read_examples(tmp_path / "good.npz", DatasetOptions(test=0.2))
     assert f"x_test, y_test in {tmp_path / 'good.npz'} is not read, because --test is given" in given.description
     np.savez(tmp_path / "twice.npz", **whole, test_x=x[:10])
     with pytest.raises(DataError, match=r"by their names, 'x_test' and 'test_x' are both 'x' of the test split\.\n"):
         open_table(tmp_path / "twice.npz")
     np.savez(tmp_path / "two.npz", **whole, train_images=x, test_images=x[:10])
     with pytest.raises(DataError, match=r"'x_train' and 'train_images' could each be the input.*--input x"):
-        read_examples(tmp_path / "two.npz", Asked())
-    assert read_examples(tmp_path / "two.npz", Asked(input="x", output="y")).columns.inputs == ("x",)
+        read_examples(tmp_path / "two.npz", DatasetOptions())
+    assert read_examples(tmp_path / "two.npz", DatasetOptions(input="x", output="y")).columns.inputs == ("x",)

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.data import BORDER, CharacterTable, Corpus, fingerprint, read_corpus
-from unrolled.data.cuts import TRAINING, Layout, lay_out
-from unrolled.data.store import SymbolStore, let_go
+from unrolled.data import EOS, CharacterVocabulary, Corpus, fingerprint, read_corpus
+from unrolled.data.cuts import TRAINING, Layout, plan_splits
+from unrolled.data.store import TokenStore, release_pages
 from unrolled.errors import DataError, OptionError, TrainingError
 
-PARTS = ("training", "validation", "test")
+SPLITS = ("training", "validation", "test")
 
 
 def prose(characters: int = 20_000, seed: int = 0, letters: str = "abcdefgh     \n") -> str:
@@ -32,9 +32,9 @@ def write(path: Path, text: str) -> Path:
 
 def covered(corpus: Corpus) -> np.ndarray:
     """The number of segments of a corpus that contain each token."""
-    times = np.zeros(len(corpus.symbols), np.int64)
-    for part in PARTS:
-        for start, stop in corpus.parts[part].tolist():
+    times = np.zeros(len(corpus.tokens), np.int64)
+    for split in SPLITS:
+        for start, stop in corpus.splits[split].tolist():
             times[start:stop] += 1
     return times
 
@@ -49,12 +49,12 @@ def covered(corpus: Corpus) -> np.ndarray:
 def test_parts_are_disjoint_and_cover_the_text(lengths: list[int], valid: float, test: float, seed: int) -> None:
     total = sum(lengths)
     starts = np.cumsum([0, *lengths[:-1]])
-    layout = lay_out(starts, total, valid, test, seed)
-    assert layout.edges[layout.borders].tolist() == starts.tolist()
+    layout = plan_splits(starts, total, valid, test, seed)
+    assert layout.edges[layout.document_starts].tolist() == starts.tolist()
     assert (np.diff(layout.edges, append=total) > 0).all()
     assert layout.edges[0] == 0
     if total >= 200:
-        sizes = np.bincount(layout.parts, np.diff(layout.edges, append=total), minlength=3) / total
+        sizes = np.bincount(layout.splits, np.diff(layout.edges, append=total), minlength=3) / total
         wanted = np.array([(1 - valid) * (1 - test), valid * (1 - test), test])
         assert np.abs(sizes - wanted).max() < 0.12
         assert (sizes[wanted == 0] == 0).all()
@@ -69,20 +69,20 @@ def test_parts_are_disjoint_and_cover_the_text(lengths: list[int], valid: float,
 )
 def test_each_of_few_files_gives_its_share(lengths: list[int], valid: float, test: float, seed: int) -> None:
     starts, total = np.cumsum([0, *lengths[:-1]]), sum(lengths)
-    layout = lay_out(starts, total, valid, test, seed, starts)
-    assert layout.edges[layout.borders].tolist() == starts.tolist()
+    layout = plan_splits(starts, total, valid, test, seed, starts)
+    assert layout.edges[layout.document_starts].tolist() == starts.tolist()
     sizes = np.diff(layout.edges, append=total)
     assert (sizes > 0).all()
     own = np.searchsorted(starts, layout.edges, side="right") - 1
     wanted = np.array([(1 - valid) * (1 - test), valid * (1 - test), test])
     for file, length in enumerate(lengths):
-        found = np.bincount(layout.parts[own == file], sizes[own == file], minlength=3)
+        found = np.bincount(layout.splits[own == file], sizes[own == file], minlength=3)
         if length < 10:
             assert found[1:].sum() == 0
         else:
             assert np.abs(found - wanted * length).max() <= 4
-    again = lay_out(starts, total, valid, test, seed, starts)
-    assert layout.edges.tolist() == again.edges.tolist() and layout.parts.tolist() == again.parts.tolist()
+    again = plan_splits(starts, total, valid, test, seed, starts)
+    assert layout.edges.tolist() == again.edges.tolist() and layout.splits.tolist() == again.splits.tolist()
 
 
 @pytest.mark.parametrize("documents", ["file", "line", "blank"])
@@ -90,60 +90,60 @@ def test_a_folder_of_few_files_is_not_split_by_name_order(tmp_path: Path, docume
     for name, letters in zip("abc", ("abc  ", "def  ", "ghi  "), strict=True):
         write(tmp_path / f"{name}.txt", "\n\n".join(prose(900, seed, letters) for seed in range(3)))
     corpus = read_corpus(tmp_path, documents)
-    assert not corpus.unseen
-    for part in PARTS:
-        texts = [corpus.table.decode(corpus.symbols[start:stop]) for start, stop in corpus.parts[part].tolist()]
-        assert set("adg") <= set("".join(texts)), part
+    assert not corpus.unknown_characters
+    for split in SPLITS:
+        texts = [corpus.vocabulary.decode(corpus.tokens[start:stop]) for start, stop in corpus.splits[split].tolist()]
+        assert set("adg") <= set("".join(texts)), split
         assert all(len(set(text) & set("adg")) <= 1 for text in texts), "a stretch reaches over a file's border"
     assert (covered(corpus) == 1).all()
-    assert read_corpus(tmp_path, documents).parts["test"].tolist() == corpus.parts["test"].tolist()
+    assert read_corpus(tmp_path, documents).splits["test"].tolist() == corpus.splits["test"].tolist()
 
 
 def test_many_documents_are_left_whole() -> None:
-    layout = lay_out(np.arange(0, 3000, 10), 3000, 0.05, 0.1, 0)
-    assert layout.borders.all()
-    assert np.bincount(layout.parts).tolist() == [255, 15, 30]
-    assert (layout.parts[-30:] == 2).all()
+    layout = plan_splits(np.arange(0, 3000, 10), 3000, 0.05, 0.1, 0)
+    assert layout.document_starts.all()
+    assert np.bincount(layout.splits).tolist() == [255, 15, 30]
+    assert (layout.splits[-30:] == 2).all()
 
 
 def test_validation_has_a_block_in_each_fifth() -> None:
-    layout = lay_out(np.array([0]), 100_000, 0.05, 0.1, 3)
-    begins = layout.edges[layout.parts == 1]
+    layout = plan_splits(np.array([0]), 100_000, 0.05, 0.1, 3)
+    begins = layout.edges[layout.splits == 1]
     assert (begins // 18_000).tolist() == [0, 1, 2, 3, 4]
-    assert np.diff(layout.edges, append=100_000)[layout.parts == 1].tolist() == [900] * 5
-    others = [lay_out(np.array([0]), 100_000, 0.05, 0.1, seed).edges.tolist() for seed in (3, 4)]
+    assert np.diff(layout.edges, append=100_000)[layout.splits == 1].tolist() == [900] * 5
+    others = [plan_splits(np.array([0]), 100_000, 0.05, 0.1, seed).edges.tolist() for seed in (3, 4)]
     assert layout.edges.tolist() == others[0] != others[1]
 
 
 @pytest.mark.parametrize("documents", ["file", "line", "blank"])
-@pytest.mark.parametrize("symbols", ["char", "byte", "word", "bpe"])
-def test_the_symbols_are_the_text(tmp_path: Path, documents: str, symbols: str) -> None:
-    if symbols == "bpe":
+@pytest.mark.parametrize("tokens", ["char", "byte", "word", "bpe"])
+def test_the_tokens_are_the_text(tmp_path: Path, documents: str, tokens: str) -> None:
+    if tokens == "bpe":
         pytest.importorskip("tokenizers")
     text = prose(letters="abcde   \né—") * 2
-    corpus = read_corpus(write(tmp_path / "a.txt", text), documents, symbols)
+    corpus = read_corpus(write(tmp_path / "a.txt", text), documents, tokens)
     assert (covered(corpus) == 1).all()
     starts = corpus.document_starts
-    assert (corpus.symbols[starts] == BORDER).all()
-    assert (corpus.symbols == BORDER).sum() == len(starts) == corpus.document_count
-    read = [corpus.table.decode(part) for part in np.split(corpus.symbols, starts)[1:]]
+    assert (corpus.tokens[starts] == EOS).all()
+    assert (corpus.tokens == EOS).sum() == len(starts) == corpus.document_count
+    read = [corpus.vocabulary.decode(split) for split in np.split(corpus.tokens, starts)[1:]]
     wanted = {"file": [text], "line": [line for line in text.split("\n") if line]}
     assert read == wanted.get(documents, read)
     assert all(read)
-    for part in PARTS:
-        for start, stop in corpus.parts[part].tolist():
-            assert not (corpus.symbols[start + 1 : stop] == BORDER).any()
-    spelled = sum(corpus.characters(part) for part in PARTS)
+    for split in SPLITS:
+        for start, stop in corpus.splits[split].tolist():
+            assert not (corpus.tokens[start + 1 : stop] == EOS).any()
+    spelled = sum(corpus.characters(split) for split in SPLITS)
     assert spelled == corpus.text_characters + corpus.document_count - 1
-    if symbols == "char":
-        assert [corpus.targets(part) for part in PARTS] == [corpus.characters(part) for part in PARTS]
+    if tokens == "char":
+        assert [corpus.targets(split) for split in SPLITS] == [corpus.characters(split) for split in SPLITS]
 
 
 def test_ends_are_targets_where_another_document_follows(tmp_path: Path) -> None:
     corpus = read_corpus(write(tmp_path / "a.txt", prose(4000)), "line")
-    for part in PARTS:
-        for (_, stop), end in zip(corpus.parts[part].tolist(), corpus.ends[part].tolist(), strict=True):
-            follows = stop < len(corpus.symbols) and corpus.symbols[stop] == BORDER
+    for split in SPLITS:
+        for (_, stop), end in zip(corpus.splits[split].tolist(), corpus.ends[split].tolist(), strict=True):
+            follows = stop < len(corpus.tokens) and corpus.tokens[stop] == EOS
             assert end == follows
 
 
@@ -157,46 +157,46 @@ def test_the_same_bytes_give_the_same_corpus_however_they_are_chunked(
             patch.setattr("unrolled.data.text.CHUNK", 777)
             patch.setattr("unrolled.data.store.HELD", 5000)
             cut = read_corpus(path, documents)
-        assert np.array_equal(whole.symbols, cut.symbols)
-        assert not cut.symbols.flags.writeable
-        assert not whole.symbols.flags.writeable
-        for part in PARTS:
-            assert np.array_equal(whole.parts[part], cut.parts[part])
-            assert np.array_equal(whole.ends[part], cut.ends[part])
-        assert whole.table.to_json() == cut.table.to_json()
+        assert np.array_equal(whole.tokens, cut.tokens)
+        assert not cut.tokens.flags.writeable
+        assert not whole.tokens.flags.writeable
+        for split in SPLITS:
+            assert np.array_equal(whole.splits[split], cut.splits[split])
+            assert np.array_equal(whole.ends[split], cut.ends[split])
+        assert whole.vocabulary.to_json() == cut.vocabulary.to_json()
 
 
 def test_the_table_comes_from_the_training_part(tmp_path: Path) -> None:
     text = prose(10_000)
     corpus = read_corpus(write(tmp_path / "a.txt", text[:9000] + text[9000:].replace("a", "ä")))
-    assert isinstance(corpus.table, CharacterTable)
-    assert "ä" not in corpus.table.letters
-    assert corpus.unseen == {"ä": text[9000:].count("a")}
-    start, stop = corpus.parts["test"][0].tolist()
-    assert corpus.table.decode(corpus.symbols[start:stop]) == text[9000:]
+    assert isinstance(corpus.vocabulary, CharacterVocabulary)
+    assert "ä" not in corpus.vocabulary.letters
+    assert corpus.unknown_characters == {"ä": text[9000:].count("a")}
+    start, stop = corpus.splits["test"][0].tolist()
+    assert corpus.vocabulary.decode(corpus.tokens[start:stop]) == text[9000:]
 
 
 def test_a_given_table_is_used(tmp_path: Path) -> None:
-    table = CharacterTable("abc x", "x")
-    corpus = read_corpus(write(tmp_path / "a.txt", "ABBA\n"), table=table, valid=0, test=0)
-    assert corpus.table is table
-    assert corpus.table.decode(corpus.symbols) == "abba "
-    assert len(corpus.parts["test"]) == len(corpus.parts["validation"]) == 0
+    table = CharacterVocabulary("abc x", "x")
+    corpus = read_corpus(write(tmp_path / "a.txt", "ABBA\n"), vocabulary=table, valid=0, test=0)
+    assert corpus.vocabulary is table
+    assert corpus.vocabulary.decode(corpus.tokens) == "abba "
+    assert len(corpus.splits["test"]) == len(corpus.splits["validation"]) == 0
     with pytest.raises(OptionError, match=r"the run's vocabulary is of kind char. Leave --tokenizer out"):
-        read_corpus(tmp_path / "a.txt", symbols="byte", table=table)
+        read_corpus(tmp_path / "a.txt", tokenizer="byte", vocabulary=table)
 
 
 def test_validation_and_test_may_be_files_of_their_own(tmp_path: Path) -> None:
     paths = [write(tmp_path / name, prose(300, seed)) for seed, name in enumerate(("a", "b", "c"))]
     corpus = read_corpus(paths[0], valid=str(paths[1]), test=str(paths[2]))
-    for part, path in zip(PARTS, paths, strict=True):
-        assert len(corpus.parts[part]) == 1
-        start, stop = corpus.parts[part][0].tolist()
-        assert corpus.table.decode(corpus.symbols[start:stop]) == path.read_text()
-        assert not corpus.ends[part].any()
+    for split, path in zip(SPLITS, paths, strict=True):
+        assert len(corpus.splits[split]) == 1
+        start, stop = corpus.splits[split][0].tolist()
+        assert corpus.vocabulary.decode(corpus.tokens[start:stop]) == path.read_text()
+        assert not corpus.ends[split].any()
         assert corpus.fingerprints[str(path)] == fingerprint(path)
     half = read_corpus(paths[0], valid="none", test="0.5")
-    assert (len(half.parts["validation"]), half.targets("test")) == (0, 150)
+    assert (len(half.splits["validation"]), half.targets("test")) == (0, 150)
 
 
 def test_a_fingerprint_made_while_reading_is_the_same(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_fingerprint_made_while_reading_is_the_same(tmp_path: Path) -> None:
     (tmp_path / "texts" / "c.bin").write_bytes(b"\0")
     corpus = read_corpus(tmp_path / "texts")
     assert corpus.fingerprint == fingerprint(tmp_path / "texts")
-    assert corpus.fingerprint == read_corpus(tmp_path / "texts", symbols="byte").fingerprint
+    assert corpus.fingerprint == read_corpus(tmp_path / "texts", tokenizer="byte").fingerprint
     assert "2 files without text left out" in corpus.description
 
 
@@ -221,39 +221,39 @@ def test_what_was_understood_is_said_in_a_line(tmp_path: Path) -> None:
 
 def test_many_characters_are_read_as_bytes(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", prose(letters="".join(map(chr, range(0x4E00, 0x5200)))))
-    assert read_corpus(path).table.kind == "byte"
-    assert read_corpus(path, symbols="char").symbols.dtype == np.uint16
+    assert read_corpus(path).vocabulary.kind == "byte"
+    assert read_corpus(path, tokenizer="char").tokens.dtype == np.uint16
 
 
 def test_training_pieces_are_the_training_text_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = read_corpus(write(tmp_path / "a.txt", prose()), "line")
-    text = np.concatenate([corpus.symbols[start:stop] for start, stop in corpus.parts["training"].tolist()])
-    whole = list(corpus.training_pieces(len(text), overlap=0))
+    text = np.concatenate([corpus.tokens[start:stop] for start, stop in corpus.splits["training"].tolist()])
+    whole = list(corpus.training_chunks(len(text), overlap=0))
     assert len(whole) <= 6
     assert np.array_equal(np.concatenate(whole), text)
     monkeypatch.setattr("unrolled.data.corpus.CHUNK", 100)
-    cut = list(corpus.training_pieces(len(text), overlap=0))
+    cut = list(corpus.training_chunks(len(text), overlap=0))
     assert all(len(piece) <= 100 for piece in cut)
     assert np.array_equal(np.concatenate(cut), text)
-    lapped = list(corpus.training_pieces(len(text), overlap=7))
+    lapped = list(corpus.training_chunks(len(text), overlap=7))
     assert len(lapped) == len(cut)
     assert np.array_equal(lapped[0], np.r_[cut[0], cut[1][:7]])
-    some = list(corpus.training_pieces(len(text) // 4, overlap=0))
+    some = list(corpus.training_chunks(len(text) // 4, overlap=0))
     assert np.array_equal(np.concatenate(some), np.concatenate(cut[:: -(-len(text) // (len(text) // 4))]))
 
 
 def test_what_is_mapped_from_a_file_is_let_go_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.data.store.HELD", 1000)
-    store = SymbolStore(np.dtype(np.uint16))
+    store = TokenStore(np.dtype(np.uint16))
     for start in range(0, 200_000, 1000):
         store.add(np.arange(start, start + 1000).astype(np.uint16))
-    symbols = store.whole()
-    total, mapped = symbols.sum(), mapped_bytes()
+    tokens = store.as_array()
+    total, mapped = tokens.sum(), mapped_bytes()
     assert mapped
-    let_go(symbols)
-    assert mapped_bytes() <= mapped - symbols.nbytes
-    assert symbols.sum() == total
-    let_go(np.arange(5))  # the resident memory does not grow
+    release_pages(tokens)
+    assert mapped_bytes() <= mapped - tokens.nbytes
+    assert tokens.sum() == total
+    release_pages(np.arange(5))  # the resident memory does not grow
 
 
 def mapped_bytes() -> int:
@@ -304,7 +304,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeyp
 
     def truncate(*given: Any) -> Layout:
         write(path, prose(1000))
-        return lay_out(*given)
+        return plan_splits(*given)
 
     monkeypatch.setattr("unrolled.data.corpus.lay_out", truncate)
     with pytest.raises(DataError, match=r"a.txt changed while it was read. Start again"):
@@ -326,5 +326,5 @@ def test_shakespeare_is_cut_where_the_figures_say(shakespeare: Path) -> None:
     assert corpus.description == "1,115,394 characters of text, 65 different; read as one stream"
     assert corpus.characters("training") + corpus.characters("validation") == 1_003_854
     assert corpus.characters("test") == 111_540
-    assert corpus.symbols.dtype == np.uint8
+    assert corpus.tokens.dtype == np.uint8
     assert TRAINING == 0

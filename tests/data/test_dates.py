@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from unrolled.data.dates import date_reader, read_date
-from unrolled.data.examples import Asked
+from unrolled.data.examples import DatasetOptions
 from unrolled.data.first_cells import holds_dates
 from unrolled.data.read_examples import read_examples
 from unrolled.errors import DataError
@@ -92,9 +92,9 @@ def test_characters_of_dates_are_not_read(case: str, shuffled: bool, tmp_path: P
     path = tmp_path / "t.csv"
     path.write_text("when,sales\n" + "".join(f"{date},{n * 1.5}\n" for n, date in enumerate(dates)))
     with pytest.raises(DataError, match="'when' holds dates"):
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
     path.write_text("when,week,sales\n" + "".join(f"{date},{n % 9},{n * 1.5}\n" for n, date in enumerate(dates)))
-    assert read_examples(path, Asked()).columns.time == (None if shuffled else "when")
+    assert read_examples(path, DatasetOptions()).columns.time == (None if shuffled else "when")
 
 
 def rising(count: int) -> list[str]:
@@ -122,11 +122,11 @@ ODD: dict[str, Callable[[list[str]], list[str]]] = {
 
 @pytest.mark.parametrize("case", ODD)
 def test_one_odd_row_does_not_end_the_order_of_time(case: str, tmp_path: Path) -> None:
-    found = read_examples(table(tmp_path, ODD[case](rising(120))), Asked())
-    assert found.split == "the last rows by 'date'"
+    found = read_examples(table(tmp_path, ODD[case](rising(120))), DatasetOptions())
+    assert found.split_method == "the last rows by 'date'"
     assert "the last rows by 'date' (1 without a date, or out of order); to draw" in found.description
     expected = range(12) if case == "falling dates" else range(108, 120)
-    assert sorted(found.parts["test"].tolist())[:12] == [*expected]
+    assert sorted(found.splits["test"].tolist())[:12] == [*expected]
 
 
 UNORDERED: dict[str, Callable[[list[str]], list[str]]] = {
@@ -142,7 +142,10 @@ UNORDERED: dict[str, Callable[[list[str]], list[str]]] = {
 
 @pytest.mark.parametrize("case", UNORDERED)
 def test_rows_in_no_order_are_drawn(case: str, tmp_path: Path) -> None:
-    assert read_examples(table(tmp_path, UNORDERED[case](rising(120))), Asked()).split == "drawn at random"
+    assert (
+        read_examples(table(tmp_path, UNORDERED[case](rising(120))), DatasetOptions()).split_method
+        == "drawn at random"
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,8 +153,8 @@ def test_rows_in_no_order_are_drawn(case: str, tmp_path: Path) -> None:
 )
 def test_numbers_are_dates_where_the_column_says_so(name: str, tmp_path: Path) -> None:
     for dates in ([date.replace("-", "") for date in rising(120)], [str(1_700_000_000 + 60 * n) for n in range(120)]):
-        assert read_examples(table(tmp_path, dates, name), Asked()).columns.time == name
-        assert read_examples(table(tmp_path, dates, "customer"), Asked()).columns.time is None
+        assert read_examples(table(tmp_path, dates, name), DatasetOptions()).columns.time == name
+        assert read_examples(table(tmp_path, dates, "customer"), DatasetOptions()).columns.time is None
 
 
 def test_one_odd_cell_makes_no_texts_of_dates(tmp_path: Path) -> None:
@@ -160,10 +163,10 @@ def test_one_odd_cell_makes_no_texts_of_dates(tmp_path: Path) -> None:
         dates = [odd if n == 7 else date for n, date in enumerate(rising(120))]
         path.write_text("text,due\n" + "".join(f"some words {n},{date}\n" for n, date in enumerate(dates)))
         with pytest.raises(DataError, match="'due' holds dates"):
-            read_examples(path, Asked())
+            read_examples(path, DatasetOptions())
         path.write_text("due,y\n" + "".join(f"{date},{n * 1.5}\n" for n, date in enumerate(dates)))
         with pytest.raises(DataError, match="'due' holds dates"):
-            read_examples(path, Asked())
+            read_examples(path, DatasetOptions())
 
 
 DAYS = {
@@ -228,15 +231,15 @@ def test_dates_in_digits_are_neither_read_nor_answered_as_numbers(case: str, tmp
         path.write_text("\n".join([header, *rows]) + "\n")
         if dated:
             with pytest.raises(DataError, match=f"'{name}' holds dates, and .*(.*\n)*.* --(read vectors|as value)"):
-                read_examples(path, Asked())
+                read_examples(path, DatasetOptions())
         elif other == "output":
-            assert read_examples(path, Asked()).answers[name].output.kind == "value"
+            assert read_examples(path, DatasetOptions()).targets[name].output.kind == "regression"
 
 
 def test_numbers_that_are_dates_are_learnt_as_numbers_where_that_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("text,date\n" + "".join(f"some words {n},{1900 + n}\n" for n in range(60)))
-    assert read_examples(path, Asked(kind="value")).answers["date"].output.kind == "value"
+    assert read_examples(path, DatasetOptions(task="regression")).targets["date"].output.kind == "regression"
 
 
 def test_rows_in_the_order_of_years_are_cut_by_these(tmp_path: Path) -> None:
@@ -247,7 +250,7 @@ def test_rows_in_the_order_of_years_are_cut_by_these(tmp_path: Path) -> None:
         ("birth_year", years, None), ("YearBuilt", years, None), ("Jahr", years, "Jahr"),
         ("year", [str(n) for n in range(120)], None),
     ):  # fmt: skip
-        assert read_examples(table(tmp_path, some, name), Asked()).columns.time == time
+        assert read_examples(table(tmp_path, some, name), DatasetOptions()).columns.time == time
     path = tmp_path / "t.csv"
     path.write_text("year,size,price\n" + "".join(f"{year},{n % 7},{n % 11 * 1.5}\n" for n, year in enumerate(years)))
-    assert read_examples(path, Asked()).columns.inputs == ("year", "size"), "a year is a number like others"
+    assert read_examples(path, DatasetOptions()).columns.inputs == ("year", "size"), "a year is a number like others"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.delimiters import looks_like_table, parted_by
+from unrolled.data.delimiters import describe_table, find_delimiter
 from unrolled.data.tables import open_table
 from unrolled.errors import DataError
 from unrolled.run import info_data
@@ -80,7 +80,7 @@ TEXTS = {
 
 @pytest.mark.parametrize("kind", TEXTS)
 def test_a_text_looks_like_no_table(kind: str, tmp_path: Path) -> None:
-    assert looks_like_table(TEXTS[kind]) == ""
+    assert describe_table(TEXTS[kind]) == ""
     (tmp_path / "t.txt").write_text(
         "\n".join(TEXTS[kind] * (40 if len(TEXTS[kind]) > 3 else 1) + ["A long line of a text."] * 20)
     )
@@ -89,7 +89,7 @@ def test_a_text_looks_like_no_table(kind: str, tmp_path: Path) -> None:
 
 def test_the_real_texts_look_like_no_table(shakespeare: Path) -> None:
     with shakespeare.open() as file:
-        assert parted_by(file.readlines()[:50]) is None
+        assert find_delimiter(file.readlines()[:50]) is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.examples import Asked, Examples
+from unrolled.data.examples import DatasetOptions, Examples
 from unrolled.data.read_examples import read_examples
 from unrolled.data.written_numbers import is_rounded
 from unrolled.errors import DataError
@@ -46,8 +46,8 @@ def write(path: Path, numbers: list[int], others: list[str | int]) -> Path:
     return path
 
 
-def of(path: Path, **asked: str) -> Examples:
-    return read_examples(path, Asked(**asked))  # type: ignore[arg-type]
+def of(path: Path, **options: str) -> Examples:
+    return read_examples(path, DatasetOptions(**options))  # type: ignore[arg-type]
 
 
 FORMS = pytest.mark.parametrize("form", [".csv", ".json", ".jsonl", ".parquet", ".npz"])
@@ -61,8 +61,8 @@ def test_answers_past_2_53_are_refused_with_the_row(form: str, first: int, tmp_p
     row = 2 if form == ".csv" else 1
     lost = rf"row {row}: 'number' is {first}, which would become {int(float(first))}: .*\n.*--task classification"
     with pytest.raises(DataError, match=lost):
-        of(path, input="other", output="number", kind="value")
-    assert of(path, input="other", output="number", kind="text").answers["number"].spelled(0) == str(first)
+        of(path, input="other", output="number", task="regression")
+    assert of(path, input="other", output="number", task="seq2seq").targets["number"].as_written(0) == str(first)
 
 
 @FORMS
@@ -71,7 +71,7 @@ def test_inputs_past_2_53_are_refused_with_the_row(form: str, tmp_path: Path) ->
     path = write(tmp_path / f"t{form}", numbers, [n % 2 for n in range(ROWS)])
     row = 11 if form == ".csv" else 10
     with pytest.raises(DataError, match=rf"row {row}: {LOST}, which would become {LOST - 1}.*\n.*label"):
-        of(path, input="number", output="other", kind="label")
+        of(path, input="number", output="other", task="classification")
     exact = write(tmp_path / f"e{form}", [n if n != 9 else LOST + 1 for n in range(ROWS)], list(range(ROWS)))
     assert np.array_equal(of(exact, input="number", output="other").items[9], [[LOST + 1]])
 
@@ -92,7 +92,7 @@ def test_lists_and_several_columns_are_looked_at(tmp_path: Path) -> None:
     rows = [{"x": [n, LOST if n == 3 else 1], "y": n % 2} for n in range(ROWS)]
     (tmp_path / "l.jsonl").write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(DataError, match=rf"row 4: {LOST}, which"):
-        of(tmp_path / "l.jsonl", kind="label")
+        of(tmp_path / "l.jsonl", task="classification")
     lines = [f"{n},{LOST if n == 3 else 1},{n % 2}\n" for n in range(ROWS)]
     (tmp_path / "c.csv").write_text("a,b,label\n" + "".join(lines))
     with pytest.raises(DataError, match=rf"row 5, column 'b': {LOST}, which"):

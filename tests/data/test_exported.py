@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unrolled.data.columns import choose_columns
-from unrolled.data.examples import Asked
+from unrolled.data.examples import DatasetOptions
 from unrolled.data.read_examples import read_examples
 from unrolled.data.table_file import TableOptions
 from unrolled.data.tables import open_table
@@ -47,8 +47,8 @@ def test_numbers_are_read_together_and_ids_are_not(case: str, tmp_path: Path) ->
 def test_what_is_not_read_is_said_and_an_option_wins(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "id,size,rooms,target", lambda n: f"{n},{n / 7},{n % 5},{n / 3}")
     said = "; not read: id; to read others: --input"
-    assert said in read_examples(path, Asked()).description
-    given = read_examples(path, Asked(input="id,size"))
+    assert said in read_examples(path, DatasetOptions()).description
+    given = read_examples(path, DatasetOptions(input="id,size"))
     assert given.columns.inputs == ("id", "size")
     assert said not in given.description
 
@@ -114,9 +114,9 @@ def test_a_first_row_that_may_be_data_is_said_with_options_that_work(case: str, 
         choose_columns(open_table(path))
     assert str(told.value).endswith(f"If the first row is data, for example: --no-header {advised}")
     assert str(told.value).count("\n") < 3
-    _, read, _, answered = advised.split()
-    columns = choose_columns(open_table(path, TableOptions(header=False)), read, answered)
-    assert (columns.inputs, columns.outputs) == ((read,), (answered,))
+    _, read, _, target = advised.split()
+    columns = choose_columns(open_table(path, TableOptions(header=False)), read, target)
+    assert (columns.inputs, columns.outputs) == ((read,), (target,))
 
 
 def test_a_header_of_names_is_not_said_to_be_data(tmp_path: Path) -> None:
@@ -129,23 +129,23 @@ def test_a_header_of_names_is_not_said_to_be_data(tmp_path: Path) -> None:
 def test_nothing_but_ids_is_not_read_as_amounts(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "userId,movieId,rating", lambda n: f"{n % 9},{n % 7},{n % 5 / 2}")
     with pytest.raises(DataError, match="which is the input is not clear"):
-        read_examples(path, Asked(output="rating"))
+        read_examples(path, DatasetOptions(output="rating"))
 
 
-def test_a_label_in_front_of_its_text_is_asked_about(tmp_path: Path) -> None:
+def test_a_label_in_stem_of_its_text_is_asked_about(tmp_path: Path) -> None:
     path = table(tmp_path / "sms.tsv", "", lambda n: f"{('ham', 'spam')[n % 2]}\tsee you at {n}")
     with pytest.raises(
         DataError, match=r"'ham' holds few different cells, such as 'spam', and .* --no-header if it is data"
     ) as told:
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
     assert ": --no-header --input 2 --output 1\n" in str(told.value)
-    bare = Asked(options=TableOptions(header=False), input="2", output="1")
-    assert read_examples(path, bare).answers["1"].output.kind == "label"
+    bare = DatasetOptions(table_options=TableOptions(header=False), input="2", output="1")
+    assert read_examples(path, bare).targets["1"].output.kind == "classification"
     assert str(told.value).count("\n") < 3
     path = table(tmp_path / "named.csv", "v1,v2", lambda n: f"{('ham', 'spam')[n % 2]},see you at {n}")
     with pytest.raises(DataError, match=r"To classify the texts: --input v2 --output v1\n"):
-        read_examples(path, Asked())
-    assert read_examples(path, Asked(input="v2", output="v1")).answers["v1"].output.kind == "label"
+        read_examples(path, DatasetOptions())
+    assert read_examples(path, DatasetOptions(input="v2", output="v1")).targets["v1"].output.kind == "classification"
     for header in ("label,text", "spam,text"):
         path = table(tmp_path / "known.csv", header, lambda n: f"{('ham', 'spam')[n % 2]},see you at {n}")
         assert choose_columns(open_table(path)).inputs == ("text",)

@@ -11,7 +11,7 @@ import pytest
 
 from unrolled.data.columns import choose_columns
 from unrolled.data.file_names import names_in
-from unrolled.data.input_kinds import find_input
+from unrolled.data.input_kinds import detect_input
 from unrolled.data.inputs import TextInput, VectorInput
 from unrolled.data.tables import open_table
 from unrolled.errors import DataError
@@ -88,10 +88,10 @@ def test_names_of_files_that_nothing_reads_are_refused(case: str, tmp_path: Path
     column, name, words = NAMED[case]
     table = open_table(written(tmp_path, column, name, 40))
     with pytest.raises(DataError, match=words) as raised:
-        find_input(table, choose_columns(table), None)
+        detect_input(table, choose_columns(table), None)
     assert str(raised.value).count("\n") < 3
     assert str(raised.value).endswith("To read the names themselves: --input-type text.")
-    assert find_input(table, choose_columns(table), "text") == TextInput()
+    assert detect_input(table, choose_columns(table), "text") == TextInput()
 
 
 def test_ids_are_found_in_the_folders_beside_and_their_ending_is_asked_for(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_ids_are_found_in_the_folders_beside_and_their_ending_is_asked_for(tmp_p
     with pytest.raises(
         DataError, match=r"'id' holds names of files without their endings, such as dog3 for train/dog3\.jpg\.\nWrite"
     ):
-        find_input(table, choose_columns(table, "id", "label"), None)
+        detect_input(table, choose_columns(table, "id", "label"), None)
 
 
 def test_texts_and_numbers_are_what_they_were(tmp_path: Path) -> None:
@@ -126,13 +126,13 @@ def test_texts_and_numbers_are_what_they_were(tmp_path: Path) -> None:
         ("number", lambda row: f"{row * 1000003:012}", VectorInput(1)),
     ):
         table = open_table(written(tmp_path, column, name, 40))
-        assert find_input(table, choose_columns(table, column, "label"), None) == kind, column
+        assert detect_input(table, choose_columns(table, column, "label"), None) == kind, column
 
 
 def test_the_films_of_fights_are_refused(real_data: Path) -> None:
     table = open_table(real_data / "fights" / "clips.csv")
     with pytest.raises(DataError, match="no reader for videos"):
-        find_input(table, choose_columns(table), None)
+        detect_input(table, choose_columns(table), None)
 
 
 def test_pictures_beside_a_table_are_not_what_its_numbers_name(tmp_path: Path) -> None:
@@ -143,12 +143,12 @@ def test_pictures_beside_a_table_are_not_what_its_numbers_name(tmp_path: Path) -
         ("link", lambda row: f"https://x.org/dog/{row}", TextInput()),
     ):
         table = open_table(written(tmp_path, column, name))
-        assert find_input(table, choose_columns(table), None) == kind
+        assert detect_input(table, choose_columns(table), None) == kind
     for row in range(12):
         (tmp_path / "bad" / f"{row}.png").touch()
     table = open_table(written(tmp_path, "age", str))
     with pytest.raises(DataError, match=r"without their endings, such as 0 for bad/0\.png\."):
-        find_input(table, choose_columns(table), None)
+        detect_input(table, choose_columns(table), None)
 
 
 def test_an_address_of_a_picture_is_told_as_it_stands(tmp_path: Path) -> None:
@@ -178,8 +178,8 @@ def test_files_are_no_answers(column: str, name: Callable[[int], str], tmp_path:
 
 def test_answers_that_look_like_files_now_and_then_are_texts(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    answers = ("see a.png", "node.js", "and/or 2", "a.mp3")
-    path.write_text("\n".join(["text,answer", *(f"some words {row},{answers[row % 4]} {row}" for row in range(60))]))
+    targets = ("see a.png", "node.js", "and/or 2", "a.mp3")
+    path.write_text("\n".join(["text,answer", *(f"some words {row},{targets[row % 4]} {row}" for row in range(60))]))
     assert "answer, texts" in info_data(path)["description"]
 
 
@@ -201,10 +201,10 @@ def test_ids_are_not_read_as_characters_or_numbers(case: str, tmp_path: Path) ->
     column, name = IDS[case]
     table = open_table(written(tmp_path, column, name, 40))
     with pytest.raises(DataError, match=f"'{column}' holds ids, such as '{name(0)}'") as raised:
-        find_input(table, choose_columns(table), None)
+        detect_input(table, choose_columns(table), None)
     assert "with the ending: pictures/1.png" in str(raised.value)
     assert str(raised.value).count("\n") < 3
-    assert find_input(table, choose_columns(table), "text") == TextInput()
+    assert detect_input(table, choose_columns(table), "text") == TextInput()
 
 
 def test_what_is_called_id_and_recurs_or_is_words_is_read(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_what_is_called_id_and_recurs_or_is_words_is_read(tmp_path: Path) -> Non
     ):
         table = open_table(written(tmp_path, column, name))
         kind = "vectors" if column == "paid" else "text"
-        assert find_input(table, choose_columns(table), None).kind == kind, column
+        assert detect_input(table, choose_columns(table), None).kind == kind, column
 
 
 LISTED: dict[str, Callable[[int], object]] = {

@@ -37,7 +37,7 @@ def test_files_side_by_side_ask_for_labels(ending: str, said: str, kind: str | N
 def test_the_text_in_such_a_folder_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
     path = touch(tmp_path, *(f"{number}.png" for number in range(48)))
     (path / "a.txt").write_text("some text " * 60)
-    assert "of text" in info_data(path, TrainOptions(task="language"))["description"]
+    assert "of text" in info_data(path, TrainOptions(task="language-modeling"))["description"]
 
 
 def test_texts_beside_a_few_pictures_are_a_text(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.examples import Asked
+from unrolled.data.examples import DatasetOptions
 from unrolled.data.read_examples import read_examples
 from unrolled.data.table_file import TableOptions
 from unrolled.data.tables import open_table
@@ -85,10 +85,10 @@ def test_rows_below_many_blank_lines_are_rows(tmp_path: Path) -> None:
 def test_a_first_row_of_numbers_that_comes_again_is_data(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", "3,1,7", lambda n: f"{n % 5},{n % 2},{n % 11}" if n != 30 else "3,1,7")
     with pytest.raises(DataError, match=r"row 32: the first row, which looks like data, .*\n.*: --no-header"):
-        read_examples(path, Asked(input="3,1", output="7"))
+        read_examples(path, DatasetOptions(input="3,1", output="7"))
     path = write(tmp_path / "t.csv", "text,label", lambda n: "text,label" if n == 5 else f"a {n},{n % 2}")
     with pytest.raises(DataError, match=r"row 7: the header is repeated here\. Were two files joined\?"):
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
 
 
 NUMBERED: dict[str, tuple[Callable[[int], str], str]] = {
@@ -108,8 +108,8 @@ def test_the_same_is_advised_with_and_without_the_option(case: str, tmp_path: Pa
         (TableOptions(header=False), "For example: "),
     ):
         with pytest.raises(DataError) as told:
-            read_examples(path, Asked(options=options))
+            read_examples(path, DatasetOptions(table_options=options))
         assert str(told.value).endswith(f"\n{'If the first row is data, ' if options.header else ''}{said}{advised}")
-    _, read, _, answered = advised.split()
-    found = read_examples(path, Asked(input=read, output=answered, options=TableOptions(header=False)))
-    assert (found.columns.inputs, found.columns.outputs) == (tuple(read.split(",")), (answered,))
+    _, read, _, target = advised.split()
+    found = read_examples(path, DatasetOptions(input=read, output=target, table_options=TableOptions(header=False)))
+    assert (found.columns.inputs, found.columns.outputs) == (tuple(read.split(",")), (target,))

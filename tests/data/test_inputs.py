@@ -15,10 +15,10 @@ import torch
 
 from unrolled.data.buckets import ExampleBatches, RowBatch
 from unrolled.data.columns import choose_columns
-from unrolled.data.examples import Asked, Examples
-from unrolled.data.features import Features, features_from_json, learn_features
-from unrolled.data.input_kinds import find_input
-from unrolled.data.inputs import InputKind, PictureInput, SoundInput, TextInput, VectorInput, input_from_json
+from unrolled.data.examples import DatasetOptions, Examples
+from unrolled.data.features import NumericFeaturizer, learn_numeric_featurizer, numeric_featurizer_from_json
+from unrolled.data.input_kinds import detect_input
+from unrolled.data.inputs import AudioInput, ImageInput, InputKind, TextInput, VectorInput, input_from_json
 from unrolled.data.items import Arrays
 from unrolled.data.outputs import LabelOutput
 from unrolled.data.read_examples import read_examples
@@ -27,7 +27,7 @@ from unrolled.data.written_numbers import all_numbers, is_number
 from unrolled.errors import DataError, MediaError, OptionError, RunError
 
 RATE = 8_000
-DICE = np.random.default_rng
+GENERATOR = np.random.default_rng
 
 
 def write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
@@ -52,11 +52,11 @@ def write_sound(path: Path, samples: np.ndarray[Any, Any], rate: int = RATE) -> 
 
 def found(path: Path, read: str | None = None, **names: str) -> InputKind:
     table = open_table(path)
-    return find_input(table, choose_columns(table, names.get("input"), names.get("output")), read)
+    return detect_input(table, choose_columns(table, names.get("input"), names.get("output")), read)
 
 
-def examples(path: Path, **asked: Any) -> Examples:
-    return read_examples(path, Asked(**asked))
+def examples(path: Path, **options: Any) -> Examples:
+    return read_examples(path, DatasetOptions(**options))
 
 
 SPELLED: dict[str, tuple[str, list[str], InputKind]] = {
@@ -101,8 +101,8 @@ STACKED: dict[str, tuple[np.ndarray[Any, Any], InputKind]] = {
     "steps of one number": (np.zeros((3, 4)), VectorInput(1)),
     "steps of vectors": (np.zeros((3, 4, 2)), VectorInput(2)),
     "bytes of one axis a row": (np.zeros((3, 4), np.uint8), VectorInput(1)),
-    "grey pictures": (np.zeros((3, 6, 5), np.uint8), PictureInput(6, 5, grey=True)),
-    "coloured pictures": (np.zeros((3, 6, 5, 3), np.uint8), PictureInput(6, 5, grey=False)),
+    "grey pictures": (np.zeros((3, 6, 5), np.uint8), ImageInput(6, 5, grey=True)),
+    "coloured pictures": (np.zeros((3, 6, 5, 3), np.uint8), ImageInput(6, 5, grey=False)),
     "bytes of two colours": (np.zeros((3, 6, 5, 2), np.uint8), VectorInput(10)),
 }
 
@@ -121,9 +121,9 @@ def test_paths_are_what_they_name_by_their_ending(tmp_path: Path) -> None:
         write_sound(tmp_path / "sounds" / f"{number}.wav", np.zeros(400), 11_025)
         pillow.fromarray(np.full((6, 8), number, np.uint8)).save(tmp_path / f"{number}.png")
     sounds = write_csv(tmp_path / "s.csv", "clip,label", [f"sounds/{number}.wav,a" for number in range(3)])
-    assert found(sounds) == SoundInput(11_025)
+    assert found(sounds) == AudioInput(11_025)
     pictures = write_csv(tmp_path / "p.csv", "file,label", [f"{number}.png,a" for number in range(3)])
-    assert found(pictures) == PictureInput(6, 8, grey=True)
+    assert found(pictures) == ImageInput(6, 8, grey=True)
 
 
 def test_what_is_asked_for_overrules_what_is_seen(tmp_path: Path) -> None:
@@ -133,19 +133,19 @@ def test_what_is_asked_for_overrules_what_is_seen(tmp_path: Path) -> None:
     assert found(tmp_path / "t.npz", "vectors") == VectorInput(5)
     np.savez(tmp_path / "f.npz", x=np.full((3, 6, 5), 255.0), y=np.arange(3))
     assert found(tmp_path / "f.npz") == VectorInput(5)
-    assert found(tmp_path / "f.npz", "picture") == PictureInput(6, 5, grey=True)
+    assert found(tmp_path / "f.npz", "picture") == ImageInput(6, 5, grey=True)
 
 
 def test_the_kind_is_kept_whole() -> None:
-    for kind in (TextInput(), VectorInput(3, series=True), SoundInput(RATE), PictureInput(4, 5, grey=True)):
+    for kind in (TextInput(), VectorInput(3, series=True), AudioInput(RATE), ImageInput(4, 5, grey=True)):
         assert input_from_json(json.loads(json.dumps(kind.to_json()))) == kind
 
 
 def test_columns_are_a_series_or_a_step() -> None:
-    assert VectorInput(1, series=True).take(("1", "2"), "").tolist() == [[1], [2]]
-    assert VectorInput(2).take(("1", "2"), "").tolist() == [[1, 2]]
-    assert VectorInput(1).take(([1, 2, 3],), "").tolist() == [[1], [2], [3]]
-    assert VectorInput(3).take(([1, 2], [[3, 4], [5, 6]]), "").tolist() == [[1, 3, 4], [2, 5, 6]]
+    assert VectorInput(1, series=True).read_item(("1", "2"), "").tolist() == [[1], [2]]
+    assert VectorInput(2).read_item(("1", "2"), "").tolist() == [[1, 2]]
+    assert VectorInput(1).read_item(([1, 2, 3],), "").tolist() == [[1], [2], [3]]
+    assert VectorInput(3).read_item(([1, 2], [[3, 4], [5, 6]]), "").tolist() == [[1, 3, 4], [2, 5, 6]]
 
 
 REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
@@ -156,18 +156,22 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "beyond 64 bits": ([1, 10**400], {}, r"row 2: '1000+ …' where numbers were expected.*\nA number has about 308"),
     "beyond 64 bits in a list": ([[1], [10**400]], {}, r"row 2: '1000+ …' where numbers were expected"),
     "nothing in a list": ([[1], [None]], {}, r"row 2: a number that is not finite.*for nan: --skip-empty"),
-    "a word": ([1, "many"], {"input_type": "vectors"}, r"row 2: 'many' where numbers were expected.*\n.*--input-type text"),
+    "a word": (
+        [1, "many"],
+        {"input_type": "vectors"},
+        r"row 2: 'many' where numbers were expected.*\n.*--input-type text",
+    ),
     "a missing cell": ([[1.0], None], {}, r"row 2: 'x' is empty\. A row needs an input and a target"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_row_that_is_wrong_is_named(case: str, tmp_path: Path) -> None:
-    cells, asked, words = REFUSED[case]
+    cells, options, words = REFUSED[case]
     cells = [cells[0], cells[1], *[cells[0]] * 18]
     rows = [{"x": cell, "y": "ab"[number % 2]} for number, cell in enumerate(cells)]
     with pytest.raises(DataError, match=r"t\.jsonl, " + words):
-        examples(write_lines(tmp_path / "t.jsonl", rows), **asked)
+        examples(write_lines(tmp_path / "t.jsonl", rows), **options)
 
 
 def test_columns_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
@@ -184,19 +188,19 @@ def test_columns_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
 
 
 def test_arrays_that_are_no_pictures_are_refused() -> None:
-    taken = PictureInput(2, 2, grey=True)
-    assert taken.take((np.full((2, 2), 7.0),), "t, row 1").dtype == np.uint8
+    taken = ImageInput(2, 2, grey=True)
+    assert taken.read_item((np.full((2, 2), 7.0),), "t, row 1").dtype == np.uint8
     with pytest.raises(DataError, match=r"t, row 1: an image of shape \(3, 2, 1\); \(2, 2, 1\) was expected"):
-        taken.take((np.zeros((3, 2), np.uint8),), "t, row 1")
+        taken.read_item((np.zeros((3, 2), np.uint8),), "t, row 1")
     with pytest.raises(DataError, match=r"t, row 1: numbers that are not bytes.*\n.*astype\(numpy\.uint8\)"):
-        taken.take((np.full((2, 2), 0.5),), "t, row 1")
+        taken.read_item((np.full((2, 2), 0.5),), "t, row 1")
     with pytest.raises(DataError, match=r"t, row 1: an array of shape \(4,\); an image has height, width"):
-        taken.take((np.zeros(4, np.uint8),), "t, row 1")
+        taken.read_item((np.zeros(4, np.uint8),), "t, row 1")
     with pytest.raises(DataError, match=r"t, row 1: an array of numbers, where a text was expected"):
-        TextInput().take((np.zeros(4),), "t, row 1")
-    for kind, name in ((SoundInput(RATE), "no.wav"), (taken, "no.png")):
+        TextInput().read_item((np.zeros(4),), "t, row 1")
+    for kind, name in ((AudioInput(RATE), "no.wav"), (taken, "no.png")):
         with pytest.raises(MediaError, match=rf"t, row 1: there is no file '{name}'\. Paths are relative to the"):
-            kind.take((name,), "t, row 1")
+            kind.read_item((name,), "t, row 1")
 
 
 # a table with one row per step
@@ -214,21 +218,21 @@ def write_steps(path: Path, tags: str, ids: str | None = None, values: str | Non
 
 def test_an_answer_that_never_changes_is_one_and_one_that_does_is_tags(tmp_path: Path) -> None:
     fixed = examples(write_steps(tmp_path / "fixed.csv", "aaabbb"), sequence="id")
-    assert fixed.answers["label"].output == LabelOutput(("a", "b"))
+    assert fixed.targets["label"].output == LabelOutput(("a", "b"))
     assert len(fixed.numbers) == 20
     assert fixed.items[0].tolist() == [[0], [1], [2]]  # type: ignore[union-attr]
     tagged = examples(write_steps(tmp_path / "tags.csv", "aababb"), sequence="id")
-    assert tagged.answers["label"].output == LabelOutput(("a", "b"), each=True)
-    assert tagged.answers["label"].of(np.array([0, 1])).tolist() == [0, 0, 1, 0, 1, 1]
+    assert tagged.targets["label"].output == LabelOutput(("a", "b"), each=True)
+    assert tagged.targets["label"].of(np.array([0, 1])).tolist() == [0, 0, 1, 0, 1, 1]
 
 
 def test_what_changes_in_one_of_several_tables_is_tags_in_all(tmp_path: Path) -> None:
     train = write_steps(tmp_path / "train.csv", "aaabbb")
     valid = write_steps(tmp_path / "valid.csv", "aababb")
     found = examples(train, sequence="id", valid=str(valid), test="none")
-    assert found.answers["label"].each
+    assert found.targets["label"].each
     assert found.count("validation") == 20
-    assert found.answers["label"].of(found.parts["training"][:1]).tolist() == [0, 0, 0]
+    assert found.targets["label"].of(found.splits["training"][:1]).tolist() == [0, 0, 0]
 
 
 def test_sequences_that_are_wrong_are_refused(tmp_path: Path) -> None:
@@ -239,8 +243,10 @@ def test_sequences_that_are_wrong_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"empty\.csv, row 62: 'id' is empty: the step has no sequence"):
         examples(empty, sequence="id")
     varying = write_steps(tmp_path / "varying.csv", "123456")
-    with pytest.raises(DataError, match=r"'label' changes within a sequence and was taken as value.*\n.*--task tagging"):
-        examples(varying, sequence="id", kind="value")
+    with pytest.raises(
+        DataError, match=r"'label' changes within a sequence and was taken as value.*\n.*--task tagging"
+    ):
+        examples(varying, sequence="id", task="regression")
     with pytest.raises(DataError, match=r"'x' changes within a sequence; a sequence has one group.*\n.*--group"):
         examples(write_steps(tmp_path / "g.csv", "aaabbb"), sequence="id", group="x", input="label", output="x")
 
@@ -249,56 +255,56 @@ def test_sequences_that_are_wrong_are_refused(tmp_path: Path) -> None:
 
 
 def test_numbers_are_scaled_by_the_training_part_alone(tmp_path: Path) -> None:
-    dice = DICE(0)
-    rows = [f"{5 + 3 * dice.normal()},{1e-9 * dice.normal()},7,{'ab'[n % 2]}" for n in range(100)]
+    generator = GENERATOR(0)
+    rows = [f"{5 + 3 * generator.normal()},{1e-9 * generator.normal()},7,{'ab'[n % 2]}" for n in range(100)]
     others = [f"{1000 * n},{n},{n},{'ab'[n % 2]}" for n in range(20)]
     train = write_csv(tmp_path / "t.csv", "wide,tiny,same,label", rows)
     valid = write_csv(tmp_path / "v.csv", "wide,tiny,same,label", others)
     found = examples(train, valid=str(valid), test="none")
-    steps = np.concatenate([found.intake.encode(item) for item in found.part_items("training")])
+    steps = np.concatenate([found.featurizer.encode(item) for item in found.split_items("training")])
     assert steps.mean(0) == pytest.approx([0, 0, 0], abs=1e-4)
     assert steps.std(0) == pytest.approx([1, 1, 0], abs=1e-4)
-    assert isinstance(found.intake, Features)
-    assert found.intake.deviation[2] == 1, "what never changes is left in its own unit"
-    (far,) = found.intake.encode(found.part_items("validation")[3])
-    assert far[0] == pytest.approx((3000 - found.intake.mean[0]) / found.intake.deviation[0])
+    assert isinstance(found.featurizer, NumericFeaturizer)
+    assert found.featurizer.std[2] == 1, "what never changes is left in its own unit"
+    (far,) = found.featurizer.encode(found.split_items("validation")[3])
+    assert far[0] == pytest.approx((3000 - found.featurizer.mean[0]) / found.featurizer.std[0])
     assert far[2] == 3 - 7
 
 
 def test_all_of_a_picture_is_scaled_as_one() -> None:
     pictures = [np.full((2, 2, 1), level, np.uint8) for level in (0, 255)]
     pictures[1][0] = 0
-    features = learn_features(PictureInput(2, 2, grey=True), pictures, patches=False)
-    assert len(set(features.mean.tolist())) == len(set(features.deviation.tolist())) == 1
+    features = learn_numeric_featurizer(ImageInput(2, 2, grey=True), pictures, patches=False)
+    assert len(set(features.mean.tolist())) == len(set(features.std.tolist())) == 1
     assert features.mean[0] == pytest.approx(0.25)
-    patches = learn_features(PictureInput(2, 2, grey=True), pictures, patches=True)
+    patches = learn_numeric_featurizer(ImageInput(2, 2, grey=True), pictures, patches=True)
     assert patches.encode(pictures[1]).shape == (1, 16)
 
 
-FEATURES: dict[str, tuple[InputKind, bool]] = {
+NUMERIC_FEATURIZERS: dict[str, tuple[InputKind, bool]] = {
     "vectors": (VectorInput(3), False),
-    "sound": (SoundInput(RATE), False),
-    "rows": (PictureInput(32, 32, grey=False), False),
-    "patches": (PictureInput(32, 32, grey=False), True),
+    "sound": (AudioInput(RATE), False),
+    "rows": (ImageInput(32, 32, grey=False), False),
+    "patches": (ImageInput(32, 32, grey=False), True),
 }
 
 
 def item_of(kind: InputKind) -> Any:
-    dice = DICE(7)
+    generator = GENERATOR(7)
     if isinstance(kind, VectorInput):
-        return dice.normal(size=(5, kind.width)).astype(np.float32)
-    if isinstance(kind, SoundInput):
-        return dice.integers(-20_000, 20_000, 4_000).astype(np.int16)
-    return dice.integers(0, 256, (32, 32, 3), np.uint8)
+        return generator.normal(size=(5, kind.width)).astype(np.float32)
+    if isinstance(kind, AudioInput):
+        return generator.integers(-20_000, 20_000, 4_000).astype(np.int16)
+    return generator.integers(0, 256, (32, 32, 3), np.uint8)
 
 
-@pytest.mark.parametrize("name", FEATURES)
+@pytest.mark.parametrize("name", NUMERIC_FEATURIZERS)
 def test_features_are_kept_whole(name: str) -> None:
-    kind, patches = FEATURES[name]
-    features = learn_features(kind, [item_of(kind)], patches)
+    kind, patches = NUMERIC_FEATURIZERS[name]
+    features = learn_numeric_featurizer(kind, [item_of(kind)], patches)
     assert features.kind == name
-    again = features_from_json(json.loads(json.dumps(features.to_json())))
-    assert again.read_as == features.read_as
+    again = numeric_featurizer_from_json(json.loads(json.dumps(features.to_json())))
+    assert again.step_description == features.step_description
     assert np.array_equal(again.encode(item_of(kind)), features.encode(item_of(kind)))
     assert features.encode(item_of(kind)).shape[1] == features.width
 
@@ -319,32 +325,32 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a mean of none": changed(mean=[None, 0.0, 0.0]),
     "a mean in words": changed(mean="many"),
     "a mean that is not finite": changed(mean=[float("nan"), 0.0, 0.0]),
-    "a deviation of 0": changed(deviation=[1.0, 0.0, 1.0]),
-    "a deviation below 0": changed(deviation=[1.0, -1.0, 1.0]),
+    "a deviation of 0": changed(std=[1.0, 0.0, 1.0]),
+    "a deviation below 0": changed(std=[1.0, -1.0, 1.0]),
 }
 
 
 @pytest.mark.parametrize("case", DAMAGE)
 def test_damaged_features_are_refused(case: str) -> None:
-    facts = learn_features(VectorInput(3), [item_of(VectorInput(3))], patches=False).to_json()
-    features_from_json(facts)
+    facts = learn_numeric_featurizer(VectorInput(3), [item_of(VectorInput(3))], patches=False).to_json()
+    numeric_featurizer_from_json(facts)
     DAMAGE[case](facts)
     with pytest.raises(RunError, match=r"symbols\.json.* is damaged: (it lacks the scaling|'width' is missing)"):
-        features_from_json(facts)
+        numeric_featurizer_from_json(facts)
 
 
 @pytest.mark.parametrize("name", ["sound", "rows", "patches"])
-def test_what_is_varied_hangs_on_the_dice_alone(name: str) -> None:
-    kind, patches = FEATURES[name]
+def test_what_is_varied_hangs_on_the_generator_alone(name: str) -> None:
+    kind, patches = NUMERIC_FEATURIZERS[name]
     item = item_of(kind)
-    features = learn_features(kind, [item], patches)
-    assert features.varies
+    features = learn_numeric_featurizer(kind, [item], patches)
+    assert features.augments
     plain = features.encode(item)
     torch.manual_seed(1)
-    first = features.vary(item, DICE(3))
+    first = features.augment(item, GENERATOR(3))
     torch.manual_seed(2)
-    assert np.array_equal(features.vary(item, DICE(3)), first)
-    others = [features.vary(item, DICE(seed)) for seed in range(4, 8)]
+    assert np.array_equal(features.augment(item, GENERATOR(3)), first)
+    others = [features.augment(item, GENERATOR(seed)) for seed in range(4, 8)]
     assert any(other.shape != first.shape or not np.array_equal(other, first) for other in others)
     assert any(other.shape != plain.shape or not np.array_equal(other, plain) for other in others)
     assert np.array_equal(features.encode(item), plain), "and reading as it is never varies"
@@ -352,9 +358,11 @@ def test_what_is_varied_hangs_on_the_dice_alone(name: str) -> None:
 
 
 def test_vectors_are_never_varied() -> None:
-    features = learn_features(VectorInput(3), [item_of(VectorInput(3))], patches=False)
-    assert not features.varies
-    assert np.array_equal(features.vary(item_of(VectorInput(3)), DICE(0)), features.encode(item_of(VectorInput(3))))
+    features = learn_numeric_featurizer(VectorInput(3), [item_of(VectorInput(3))], patches=False)
+    assert not features.augments
+    assert np.array_equal(
+        features.augment(item_of(VectorInput(3)), GENERATOR(0)), features.encode(item_of(VectorInput(3)))
+    )
 
 
 # files
@@ -384,11 +392,11 @@ def test_few_sounds_that_cannot_be_read_are_left_out_counted_and_said(
     monkeypatch.chdir("/")
     found = examples(path)
     assert len(found.numbers) == 37
-    assert len(found.bad) == 3
+    assert len(found.unreadable) == 3
     assert "3 unreadable files left out (" in found.description
     assert "sounds/0.wav" in found.description
-    assert "there is no file" in found.bad[2]
-    assert "row 4: " in found.bad[2]
+    assert "there is no file" in found.unreadable[2]
+    assert "row 4: " in found.unreadable[2]
     assert found.numbers[0] == 5
 
 
@@ -438,22 +446,22 @@ def test_sounds_beyond_the_budget_are_the_same_examples(tmp_path: Path, monkeypa
 
 
 def same(one: RowBatch, other: RowBatch) -> bool:
-    tensors = [[batch.inputs, batch.lengths, *batch.answers.values()] for batch in (one, other)]
+    tensors = [[batch.inputs, batch.lengths, *batch.targets.values()] for batch in (one, other)]
     return all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(*tensors, strict=True))
 
 
 @pytest.mark.parametrize("varied", [False, True])
-def test_a_batch_hangs_on_its_seed_and_number_alone(varied: bool, tmp_path: Path) -> None:
+def test_a_batch_hangs_on_its_seed_and_number_alone(augmented: bool, tmp_path: Path) -> None:
     pytest.importorskip("soundfile")
     whole = examples(write_pitches(tmp_path, 40, 0))
-    batches = ExampleBatches(whole, "training", 5, 3, varied)
-    assert batches.batches_an_epoch == 7
+    batches = ExampleBatches(whole, "training", 5, 3, augmented)
+    assert batches.batches_per_epoch == 7
     forward = [batches.batch(k) for k in range(9)]
-    again = ExampleBatches(whole, "training", 5, 3, varied)
+    again = ExampleBatches(whole, "training", 5, 3, augmented)
     for k in (8, 2, 7, 0, 2):
         assert same(again.batch(k), forward[k])
-    assert not same(ExampleBatches(whole, "training", 5, 4, varied).batch(0), forward[0])
-    assert same(ExampleBatches(whole, "training", 5, 3).batch(0), forward[0]) is not varied
+    assert not same(ExampleBatches(whole, "training", 5, 4, augmented).batch(0), forward[0])
+    assert same(ExampleBatches(whole, "training", 5, 3).batch(0), forward[0]) is not augmented
     assert sum(int((batch.lengths > 0).sum()) for batch in forward[:7]) == whole.count("training")
 
 
@@ -477,4 +485,4 @@ def test_one_odd_cell_among_very_many_columns_is_named_with_its_row(tmp_path: Pa
     path = tmp_path / "wide.csv"
     path.write_text("\n".join([f"{header},label", *(",".join([*row, "ab"[n % 2]]) for n, row in enumerate(rows))]))
     with pytest.raises(DataError, match="row 6, column 'c17000': '1_000' where numbers were expected"):
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())

@@ -12,7 +12,7 @@ import pytest
 
 from unrolled.data import table_file
 from unrolled.data.columns import Columns
-from unrolled.data.examples import Asked
+from unrolled.data.examples import DatasetOptions
 from unrolled.data.read_examples import read_examples
 from unrolled.data.tables import is_table, open_table
 from unrolled.errors import DataError
@@ -74,7 +74,7 @@ def test_a_file_that_was_written_anew_has_its_new_names(tmp_path: Path) -> None:
 
 def test_json_is_a_text_where_that_is_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path, SPELLINGS["lines"])
-    assert "characters of text" in info_data(path, TrainOptions(task="language"))["description"]
+    assert "characters of text" in info_data(path, TrainOptions(task="language-modeling"))["description"]
 
 
 BAD: dict[str, tuple[str, str]] = {
@@ -171,7 +171,7 @@ def test_a_cell_that_is_no_text_among_texts_is_refused_with_the_row(case: str, f
     path = tmp_path / f"t.{form}"
     path.write_text(json.dumps(rows) if form == "json" else "\n".join(map(json.dumps, rows)))
     with pytest.raises(DataError, match=words):
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
 
 
 def test_numbers_are_texts_and_lists_of_words_are_tokens(tmp_path: Path) -> None:
@@ -179,16 +179,16 @@ def test_numbers_are_texts_and_lists_of_words_are_tokens(tmp_path: Path) -> None
     rows[12]["text"], rows[13]["text"] = 2012, 3.5
     path = tmp_path / "t.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    assert read_examples(path, Asked()).items[12] == "2012"
+    assert read_examples(path, DatasetOptions()).items[12] == "2012"
     for row in rows:
         row["text"] = ["a", str(row["text"])]
     path.write_text("\n".join(map(json.dumps, rows)))
-    assert read_examples(path, Asked()).items[12] == "a\n2012\n"
+    assert read_examples(path, DatasetOptions()).items[12] == "a\n2012\n"
     rows[12]["text"] = "a 2012"
     path.write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(DataError, match="row 13: 'text' is \"a 2012\", where a list was expected, as in most rows"):
-        read_examples(path, Asked())
-    assert read_examples(path, Asked(read="text")).items[12] == "a 2012"
+        read_examples(path, DatasetOptions())
+    assert read_examples(path, DatasetOptions(input_type="text")).items[12] == "a 2012"
 
 
 @pytest.mark.parametrize("texts", [True, False])
@@ -201,13 +201,13 @@ def test_a_list_among_answers_is_refused_with_the_row(texts: bool, tmp_path: Pat
     with pytest.raises(
         DataError, match=rf"row 13: 'answer' is '\['words 0'\]', a list, where single {kind} were exp"
     ):
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
     for row in rows:
         row["answer"] = [row["answer"]]  # type: ignore[assignment]
     rows[12]["answer"] = "words 0"
     path.write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(DataError, match=r"row 13: 'answer' is 'words 0', where lists of names were expected"):
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
 
 
 NESTED = [
@@ -220,7 +220,7 @@ def test_objects_in_columns_that_are_not_used_are_no_fault(name: str, tmp_path: 
     rows = [*NESTED, {"text": "the last day", "mood": "a", "late": {"a": 1}}]
     path = tmp_path / name
     path.write_text(json.dumps(rows) if name == "t.json" else "\n".join(map(json.dumps, rows)))
-    found = read_examples(path, Asked(input="text", output="mood"))
+    found = read_examples(path, DatasetOptions(input="text", output="mood"))
     assert found.columns == Columns(("text",), ("mood",)) and len(found.numbers) == 41
 
 
@@ -228,6 +228,6 @@ def test_objects_in_columns_that_are_not_used_are_no_fault(name: str, tmp_path: 
 def test_objects_in_columns_that_are_used_are_to_be_flattened(used: str, tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     path.write_text(json.dumps(NESTED))
-    for asked in (Asked(input=used, output="mood"), Asked(input="text", output=used)):
+    for options in (DatasetOptions(input=used, output="mood"), DatasetOptions(input="text", output=used)):
         with pytest.raises(DataError, match=rf"row 1: '{used}' is an object.*\n.*pandas\.json_normalize"):
-            read_examples(path, asked)
+            read_examples(path, options)

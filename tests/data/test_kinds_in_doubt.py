@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from unrolled.data.column_kinds import Column
-from unrolled.data.examples import Asked, Examples
+from unrolled.data.examples import DatasetOptions, Examples
 from unrolled.data.read_examples import read_examples
 from unrolled.errors import DataError
 
@@ -20,7 +20,7 @@ def table(path: Path, header: str, row: Callable[[int], str], count: int = 60) -
 
 
 def kind_in(examples: Examples) -> str:
-    return next(iter(examples.answers.values())).output.kind
+    return next(iter(examples.targets.values())).output.kind
 
 
 def number_or_word(n: int) -> str:
@@ -30,7 +30,7 @@ def number_or_word(n: int) -> str:
 def test_an_answer_that_is_half_numbers_is_refused_with_counts(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", "text,price", lambda n: f"some words {n}x,{number_or_word(n)}")
     with pytest.raises(DataError) as raised:
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
     said = str(raised.value)
     assert (
         "'price' is neither mostly words nor mostly numbers: 30 numbers (row 2: '0.5'), 30 words (row 3: 'w1')"
@@ -39,7 +39,7 @@ def test_an_answer_that_is_half_numbers_is_refused_with_counts(tmp_path: Path) -
     for option in ("--task seq2seq", "--task classification", "--skip-empty"):
         assert option in said
     assert said.count("\n") < 3
-    assert kind_in(read_examples(path, Asked(kind="text"))) == "text"
+    assert kind_in(read_examples(path, DatasetOptions(task="seq2seq"))) == "seq2seq"
 
 
 HALVES: dict[str, tuple[list[Any], dict[str, int]]] = {
@@ -61,7 +61,7 @@ def test_what_is_mostly_one_thing_is_that(case: str) -> None:
     cells, found = HALVES[case]
     column = Column("price")
     for cell in cells:
-        column.see(None, cell)
+        column.add(None, cell)
     assert {name: odd.count for name, odd in column.mixed.items()} == found
 
 
@@ -71,7 +71,7 @@ def test_an_input_that_is_half_numbers_is_refused_with_rows(tmp_path: Path) -> N
         r"'what' is neither mostly words nor mostly numbers: its first rows are 25 numbers \(row 2: '0.5'\) and 25"
     )
     with pytest.raises(DataError, match=words) as raised:
-        read_examples(path, Asked())
+        read_examples(path, DatasetOptions())
     assert "--input-type text" in str(raised.value)
     assert str(raised.value).count("\n") < 3
-    assert kind_in(read_examples(path, Asked(read="text"))) == "label"
+    assert kind_in(read_examples(path, DatasetOptions(input_type="text"))) == "classification"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.delimiters import looks_labelled
+from unrolled.data.delimiters import describe_labelled
 from unrolled.data.text import read_documents
 
 CONLL = ["-DOCSTART- -X- -X- O", ""] + ["EU NNP B-NP B-ORG", "calls VBZ B-VP O", "us PRP B-NP O", ""] * 9
@@ -29,4 +29,4 @@ def test_texts_with_labels_say_what_they_look_like(lines: list[str], words: str,
     CONLL[:6],
 ])  # fmt: skip
 def test_poems_and_logs_have_no_labels(lines: list[str]) -> None:
-    assert looks_labelled(lines) == ""
+    assert describe_labelled(lines) == ""

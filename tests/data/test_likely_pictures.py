@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from unrolled.options import TrainOptions
 from unrolled.run import info_data
 
-DICE = np.random.default_rng(0)
+GENERATOR = np.random.default_rng(0)
 LABELS = np.arange(60) % 2
 SAID = "may be images, but each of their rows is read as a step; as images: "
 PICTURES: dict[str, tuple[NDArray[Any], str, str]] = {
-    "floats": (DICE.random((60, 3, 12, 12)).astype(np.float32), "3 x 12 x 12", "(255 * x).astype(numpy.uint8)"),
-    "whole numbers": (DICE.integers(0, 256, (60, 3, 32, 32)), "3 x 32 x 32", "--input-type image"),
-    "colours last": (DICE.integers(0, 256, (60, 9, 8, 3)) * 1.0, "9 x 8 x 3", "--input-type image"),
-    "grey floats": (DICE.random((60, 28, 28)), "28 x 28", "(255 * x).astype(numpy.uint8)"),
-    "a colour": (DICE.integers(0, 256, (60, 1, 9, 8)), "1 x 9 x 8", "--input-type image"),
-    "broken numbers": (DICE.random((60, 28, 28)) * 255, "28 x 28", "numpy.rint(x).astype(numpy.uint8)"),
-    "centred": (DICE.normal(size=(60, 3, 12, 12)), "3 x 12 x 12", "whole numbers from 0 to 255"),
+    "floats": (GENERATOR.random((60, 3, 12, 12)).astype(np.float32), "3 x 12 x 12", "(255 * x).astype(numpy.uint8)"),
+    "whole numbers": (GENERATOR.integers(0, 256, (60, 3, 32, 32)), "3 x 32 x 32", "--input-type image"),
+    "colours last": (GENERATOR.integers(0, 256, (60, 9, 8, 3)) * 1.0, "9 x 8 x 3", "--input-type image"),
+    "grey floats": (GENERATOR.random((60, 28, 28)), "28 x 28", "(255 * x).astype(numpy.uint8)"),
+    "a colour": (GENERATOR.integers(0, 256, (60, 1, 9, 8)), "1 x 9 x 8", "--input-type image"),
+    "broken numbers": (GENERATOR.random((60, 28, 28)) * 255, "28 x 28", "numpy.rint(x).astype(numpy.uint8)"),
+    "centred": (GENERATOR.normal(size=(60, 3, 12, 12)), "3 x 12 x 12", "whole numbers from 0 to 255"),
 }
 
 
@@ -35,7 +35,7 @@ def test_arrays_like_pictures_are_told_of(case: str, tmp_path: Path) -> None:
     assert f"x: arrays of {sides} {SAID}" in told
     assert cure in told
     if cure.startswith("--input-type"):
-        assert "x (images of " in info_data(path, TrainOptions(input_type="picture"))["description"]
+        assert "x (images of " in info_data(path, TrainOptions(input_type="image"))["description"]
     elif "astype" in cure:
         made = eval(cure, {"x": x, "numpy": np})
         np.savez(path, x=made, y=LABELS)
@@ -45,12 +45,12 @@ def test_arrays_like_pictures_are_told_of(case: str, tmp_path: Path) -> None:
 
 
 OTHERS: dict[str, NDArray[Any]] = {
-    "a series": DICE.normal(size=(60, 50, 6)),
-    "a series of three": DICE.normal(size=(60, 3, 50)),
-    "numbers": DICE.random((60, 20)),
-    "few steps": DICE.random((60, 4, 4)),
-    "a square below zero": DICE.normal(size=(60, 12, 12)),
-    "bytes": DICE.integers(0, 256, (60, 8, 8)).astype(np.uint8),
+    "a series": GENERATOR.normal(size=(60, 50, 6)),
+    "a series of three": GENERATOR.normal(size=(60, 3, 50)),
+    "numbers": GENERATOR.random((60, 20)),
+    "few steps": GENERATOR.random((60, 4, 4)),
+    "a square below zero": GENERATOR.normal(size=(60, 12, 12)),
+    "bytes": GENERATOR.integers(0, 256, (60, 8, 8)).astype(np.uint8),
 }
 
 

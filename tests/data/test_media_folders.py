@@ -9,7 +9,7 @@ import pytest
 from asking import Unroll
 from PIL import Image
 
-from unrolled.data.media_folders import media_folder
+from unrolled.data.media_folders import is_media_folder
 from unrolled.data.tables import is_table, open_table
 from unrolled.errors import DataError
 
@@ -32,9 +32,9 @@ def test_a_folder_of_sounds_is_a_table_with_the_parts_of_its_names(tmp_path: Pat
         ".x/a.wav",
         "readme.md",
     )
-    assert media_folder(tmp_path)
+    assert is_media_folder(tmp_path)
     table = open_table(tmp_path)
-    assert table.columns == ("sound", "label", "part1", "part2", "part3")
+    assert table.columns == ("audio", "label", "part1", "part2", "part3")
     rows = list(table.rows(table.columns))
     assert [row.cells for row in rows] == [
         (str(tmp_path / "7/7_jackson_2.wav"), "7", "7", "jackson", "2"),
@@ -51,11 +51,11 @@ def test_a_folder_of_sounds_is_a_table_with_the_parts_of_its_names(tmp_path: Pat
 @pytest.mark.parametrize(
     ("names", "columns"),
     [
-        (("a/x-1.png", "b/y-2.jpg"), ("picture", "label", "part1", "part2")),
-        (("a/x_1-0.png", "b/y_2.jpg"), ("picture", "label", "part1", "part2")),  # _ before -
-        (("a/x_1_1-0.png", "b/y_2-9.jpg"), ("picture", "label", "part1", "part2")),
-        (("a/x_1.png", "b/y.jpg"), ("picture", "label")),
-        (("a/x.png", "b/y.jpg"), ("picture", "label")),
+        (("a/x-1.png", "b/y-2.jpg"), ("image", "label", "part1", "part2")),
+        (("a/x_1-0.png", "b/y_2.jpg"), ("image", "label", "part1", "part2")),  # _ before -
+        (("a/x_1_1-0.png", "b/y_2-9.jpg"), ("image", "label", "part1", "part2")),
+        (("a/x_1.png", "b/y.jpg"), ("image", "label")),
+        (("a/x.png", "b/y.jpg"), ("image", "label")),
     ],
 )
 def test_names_are_parted_where_all_have_as_many(
@@ -76,7 +76,7 @@ def test_paths_are_whole_and_an_empty_part_is_missing(tmp_path: Path, monkeypatc
 def test_a_few_of_the_other_kind_are_left_out_and_many_refused(tmp_path: Path) -> None:
     fill(tmp_path, *(f"{label}/{number}.wav" for label in "ab" for number in range(3)), "a/cover.jpg", "b/cover.jpg")
     table = open_table(tmp_path)
-    assert table.columns == ("sound", "label")
+    assert table.columns == ("audio", "label")
     assert table.skipped == (tmp_path / "a/cover.jpg", tmp_path / "b/cover.jpg")
     fill(tmp_path, "a/back.jpg")
     with pytest.raises(DataError, match=r"holds 6 audio files and 3 images; only one kind was expected\.\nPut them"):
@@ -112,13 +112,13 @@ def test_what_stands_around_the_label_folders_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_no_folder_of_media(tmp_path: Path) -> None:
-    assert not media_folder(tmp_path)
-    assert not media_folder(tmp_path / "absent")
-    assert not media_folder(fill(tmp_path / "flat", "1.wav", "2.wav"))
+    assert not is_media_folder(tmp_path)
+    assert not is_media_folder(tmp_path / "absent")
+    assert not is_media_folder(fill(tmp_path / "flat", "1.wav", "2.wav"))
     texts = fill(tmp_path / "texts", "a/1.txt", "a/2.txt", "b/3.txt", "b/picture.png")
     for path in texts.rglob("*.txt"):
         path.write_text("a text")
-    assert not media_folder(texts)
+    assert not is_media_folder(texts)
     assert open_table(texts).columns == ("text", "label")
     assert not is_table(texts)
 

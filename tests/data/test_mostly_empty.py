@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.examples import Asked
+from unrolled.data.examples import DatasetOptions
 from unrolled.data.read_examples import read_examples
 from unrolled.errors import DataError
 
@@ -25,7 +25,7 @@ def sentences(path: Path, every: int = 5) -> Path:
 def test_a_group_that_stands_in_the_first_row_alone_is_to_be_filled_down(tmp_path: Path) -> None:
     path = sentences(tmp_path / "ner.csv")
     with pytest.raises(DataError, match="row 3: 'Sentence #' is empty, as in 480 of 600 rows") as refused:
-        read_examples(path, Asked(input="Word", output="Tag", group="Sentence #"))
+        read_examples(path, DatasetOptions(input="Word", output="Tag", group="Sentence #"))
     assert 'df["Sentence #"] = df["Sentence #"].ffill()' in str(refused.value)
     assert "--skip-empty" not in str(refused.value)
 
@@ -33,14 +33,14 @@ def test_a_group_that_stands_in_the_first_row_alone_is_to_be_filled_down(tmp_pat
 def test_a_sequence_that_stands_in_the_first_row_alone_is_to_be_filled_down(tmp_path: Path) -> None:
     path = sentences(tmp_path / "ner.csv")
     for skip_empty in (False, True):
-        asked = Asked(input="Word", output="Tag", sequence="Sentence #", skip_empty=skip_empty)
+        options = DatasetOptions(input="Word", output="Tag", sequence="Sentence #", skip_empty=skip_empty)
         with pytest.raises(DataError, match=r'df\["Sentence #"\]\.ffill\(\)'):
-            read_examples(path, asked)
+            read_examples(path, options)
 
 
 def test_where_most_rows_are_left_out_it_is_said_first(tmp_path: Path) -> None:
-    asked = Asked(input="Word", output="Tag", group="Sentence #", skip_empty=True)
-    said = read_examples(sentences(tmp_path / "ner.csv"), asked).description
+    options = DatasetOptions(input="Word", output="Tag", group="Sentence #", skip_empty=True)
+    said = read_examples(sentences(tmp_path / "ner.csv"), options).description
     assert said.startswith("WARNING, 480 of 600 rows left out, each with an empty cell; 120 rows of csv")
     assert said.count("left out") == 1
 
@@ -51,8 +51,8 @@ def test_where_few_rows_are_left_out_it_is_said_last(tmp_path: Path) -> None:
         "text,label\n" + "".join(f"word {row % 9},{'' if row % 10 == 0 else 'ab'[row % 2]}\n" for row in range(100))
     )
     with pytest.raises(DataError, match=r"row 2: 'label' is empty\. A row needs .*\n.*--skip-empty"):
-        read_examples(path, Asked())
-    said = read_examples(path, Asked(skip_empty=True)).description
+        read_examples(path, DatasetOptions())
+    said = read_examples(path, DatasetOptions(skip_empty=True)).description
     assert said.startswith("90 rows of csv") and "; 10 rows with an empty cell left out" in said
 
 
@@ -62,7 +62,7 @@ def test_an_answer_that_is_mostly_empty_is_no_reason_to_skip(tmp_path: Path) -> 
         rows = (f"{row},{row % 7 / 2 if row % 4 == 0 else cell}" for row in range(100))
         path.write_text("size,price\n" + "\n".join(rows) + "\n")
         with pytest.raises(DataError) as refused:
-            read_examples(path, Asked(input="size", output="price"))
+            read_examples(path, DatasetOptions(input="size", output="price"))
         assert "--skip-empty" not in str(refused.value), cell
 
 
@@ -71,4 +71,4 @@ def test_a_group_that_few_rows_lack_may_be_skipped(tmp_path: Path) -> None:
     rows = (f"word {row % 9},{'ab'[row % 2]},{'' if row % 20 == 3 else row % 10}" for row in range(100))
     path.write_text("text,label,patient\n" + "\n".join(rows) + "\n")
     with pytest.raises(DataError, match=r"'patient' is empty: the row's group(.*\n)+.*--skip-empty"):
-        read_examples(path, Asked(group="patient"))
+        read_examples(path, DatasetOptions(group="patient"))

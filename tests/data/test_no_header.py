@@ -49,7 +49,9 @@ def test_one_column_without_a_header_is_a_text(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", [(f"A message of number {n} and no more.",) for n in range(60)])
     assert text_column(open_table(path, BARE)) == "1"
     assert info_data(path, TrainOptions(no_header=True))["documents"] == 60
-    training = Training(path, out=str(tmp_path / "run"), no_header=True, steps=1, hidden_size=8, batch_size=2, threads=1)
+    training = Training(
+        path, out=str(tmp_path / "run"), no_header=True, steps=1, hidden_size=8, batch_size=2, threads=1
+    )
     for _ in training:
         pass
     whole = 59 + sum(
@@ -67,4 +69,4 @@ def test_what_has_no_header_by_its_form_refuses_the_option(name: str, tmp_path: 
 
 def test_a_table_that_is_read_as_it_stands_has_no_header_to_leave_out(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="which has no use for --no-header"):
-        info_data(write(tmp_path / "t.csv", ROWS), TrainOptions(no_header=True, task="language"))
+        info_data(write(tmp_path / "t.csv", ROWS), TrainOptions(no_header=True, task="language-modeling"))

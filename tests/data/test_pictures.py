@@ -14,12 +14,12 @@ import pytest
 from unrolled.data.pictures import (
     MOST_PIXELS,
     PICTURES,
-    look_at_picture,
-    measure_pictures,
+    inspect_image,
+    measure_images,
     patches_of,
-    read_picture,
+    read_image,
     rows_of,
-    shift_picture,
+    shift_image,
 )
 from unrolled.errors import MediaError, MissingExtra
 
@@ -37,25 +37,25 @@ def test_every_form_is_read(suffix: str, tmp_path: Path) -> None:
     picture = Image.fromarray(HALVES)
     grey = suffix == ".pgm"
     (picture.convert("L") if grey else picture).save(path, lossless=True)  # which only webp reads
-    assert look_at_picture(path) == (40, 20, grey)
-    read = read_picture(path, 20, 40, False)
+    assert inspect_image(path) == (40, 20, grey)
+    read = read_image(path, 20, 40, False)
     assert read.shape == (20, 40, 3)
     assert read.dtype == np.uint8
     expected = np.array(picture.convert("L").convert("RGB")) if grey else HALVES
     far = np.s_[:, [*range(16), *range(24, 40)]]  # away from the edge between the halves, which jpeg blurs
     np.testing.assert_allclose(read[far].astype(int), expected[far], atol=8)
-    assert read_picture(path, 20, 40, True).shape == (20, 40, 1)
+    assert read_image(path, 20, 40, True).shape == (20, 40, 1)
 
 
 def test_a_picture_is_squeezed_as_a_whole_and_smoothed(tmp_path: Path) -> None:
     stripes = np.zeros((64, 64), np.uint8)
     stripes[:, ::2] = 255
     Image.fromarray(stripes).save(tmp_path / "a.png")
-    small = read_picture(tmp_path / "a.png", 8, 16, True)
+    small = read_image(tmp_path / "a.png", 8, 16, True)
     assert small.shape == (8, 16, 1)
     np.testing.assert_allclose(small.astype(int), 128, atol=12)  # without smoothing, each would be 0 or 255
     Image.fromarray(HALVES).save(tmp_path / "b.png")
-    assert read_picture(tmp_path / "b.png", 1, 2, False).tolist() == [
+    assert read_image(tmp_path / "b.png", 1, 2, False).tolist() == [
         [
             [pytest.approx(255, abs=40), 0, pytest.approx(0, abs=40)],
             [pytest.approx(0, abs=40), 0, pytest.approx(255, abs=40)],
@@ -74,8 +74,8 @@ def test_a_picture_is_upright_by_its_exif(orientation: int, tmp_path: Path) -> N
     facts[0x0112] = orientation
     Image.fromarray(corners).save(tmp_path / "a.png", exif=facts)
     shown = upright[orientation - 1]
-    assert look_at_picture(tmp_path / "a.png") == (shown.shape[1], shown.shape[0], False)
-    np.testing.assert_array_equal(read_picture(tmp_path / "a.png", shown.shape[0], shown.shape[1], False), shown)
+    assert inspect_image(tmp_path / "a.png") == (shown.shape[1], shown.shape[0], False)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png", shown.shape[0], shown.shape[1], False), shown)
 
 
 @pytest.mark.parametrize("grey", [True, False])
@@ -84,7 +84,7 @@ def test_a_large_jpeg_decoded_at_a_fraction_is_the_same_picture(grey: bool, tmp_
     smooth = np.stack([across, down, np.full_like(across, 9)], axis=2)
     for name in ("a.png", "a.jpg"):
         Image.fromarray(smooth.astype(np.uint8)).save(tmp_path / name)
-    one, other = (read_picture(tmp_path / name, 8, 16, grey).astype(int) for name in ("a.png", "a.jpg"))
+    one, other = (read_image(tmp_path / name, 8, 16, grey).astype(int) for name in ("a.png", "a.jpg"))
     np.testing.assert_allclose(one, other, atol=4)
 
 
@@ -98,8 +98,8 @@ def test_what_shines_through_lies_on_white(tmp_path: Path) -> None:
     palette.save(tmp_path / "p.png", transparency=0)
     palette.save(tmp_path / "p.gif", transparency=0)
     for name, grey in (("rgba.png", False), ("la.png", True), ("p.png", False), ("p.gif", False)):
-        assert look_at_picture(tmp_path / name)[2] == grey, name
-        read = read_picture(tmp_path / name, 4, 4, True)[..., 0]
+        assert inspect_image(tmp_path / name)[2] == grey, name
+        read = read_image(tmp_path / name, 4, 4, True)[..., 0]
         assert (read[:, :2] == 255).all(), name
         assert (read[:, 2:] == 0).all(), name
 
@@ -108,35 +108,35 @@ def test_16_bits_one_bit_and_palettes_become_bytes(tmp_path: Path) -> None:
     ramp = np.arange(256, dtype=np.uint16).reshape(16, 16)
     for name in ("a.png", "a.tif"):
         Image.fromarray(ramp * 257).save(tmp_path / name)
-        assert look_at_picture(tmp_path / name) == (16, 16, True)
-        np.testing.assert_array_equal(read_picture(tmp_path / name, 16, 16, True)[..., 0], ramp)
+        assert inspect_image(tmp_path / name) == (16, 16, True)
+        np.testing.assert_array_equal(read_image(tmp_path / name, 16, 16, True)[..., 0], ramp)
     (tmp_path / "a.pgm").write_bytes(b"P5 16 16 65535\n" + (ramp * 257).astype(">u2").tobytes())
-    np.testing.assert_array_equal(read_picture(tmp_path / "a.pgm", 16, 16, True)[..., 0], ramp)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.pgm", 16, 16, True)[..., 0], ramp)
     Image.fromarray((ramp > 99).astype(np.uint8) * 255).convert("1").save(tmp_path / "b.png")
-    assert look_at_picture(tmp_path / "b.png")[2]
-    np.testing.assert_array_equal(read_picture(tmp_path / "b.png", 16, 16, True)[..., 0], (ramp > 99) * 255)
+    assert inspect_image(tmp_path / "b.png")[2]
+    np.testing.assert_array_equal(read_image(tmp_path / "b.png", 16, 16, True)[..., 0], (ramp > 99) * 255)
     Image.fromarray(HALVES).quantize(2).save(tmp_path / "c.png")
-    assert not look_at_picture(tmp_path / "c.png")[2]
-    np.testing.assert_array_equal(read_picture(tmp_path / "c.png", 20, 40, False), HALVES)
+    assert not inspect_image(tmp_path / "c.png")[2]
+    np.testing.assert_array_equal(read_image(tmp_path / "c.png", 20, 40, False), HALVES)
     greys = Image.fromarray(ramp.astype(np.uint8)).convert("P")
     greys.save(tmp_path / "d.png")
-    assert look_at_picture(tmp_path / "d.png")[2]
+    assert inspect_image(tmp_path / "d.png")[2]
 
 
 def test_16_bits_are_scaled_by_what_is_there(tmp_path: Path) -> None:
     ramp = np.arange(1000, 1256, dtype=np.uint16).reshape(16, 16)
     Image.fromarray(ramp).save(tmp_path / "a.png")
     Image.fromarray(ramp + 255).save(tmp_path / "b.tif")
-    depth, ground = measure_pictures([tmp_path / "a.png", tmp_path / "b.tif", tmp_path / "none.png"])
+    depth, ground = measure_images([tmp_path / "a.png", tmp_path / "b.tif", tmp_path / "none.png"])
     assert (depth, ground) == ((1000, 1510), 255)
-    read = read_picture(tmp_path / "a.png", 16, 16, True, depth)[..., 0]
+    read = read_image(tmp_path / "a.png", 16, 16, True, depth)[..., 0]
     np.testing.assert_array_equal(read, np.rint((ramp - 1000) / 2))
-    assert read_picture(tmp_path / "b.tif", 16, 16, True, depth).max() == 255
+    assert read_image(tmp_path / "b.tif", 16, 16, True, depth).max() == 255
     assert (
-        read_picture(tmp_path / "a.png", 16, 16, True, (1100, 1200)).min() == 0
+        read_image(tmp_path / "a.png", 16, 16, True, (1100, 1200)).min() == 0
     )  # below the smallest value of the image
     Image.fromarray(HALVES).save(tmp_path / "c.png")
-    assert measure_pictures([tmp_path / "c.png"]) == ((0, 65535), 255)
+    assert measure_images([tmp_path / "c.png"]) == ((0, 65535), 255)
 
 
 @pytest.mark.parametrize(
@@ -150,9 +150,9 @@ def test_the_ground_shows_the_drawing(drawings: tuple[int, ...], ground: int, tm
         seen[1:3, 1:5, 3] = 255
         paths.append(tmp_path / f"{number}.png")
         Image.fromarray(seen).save(paths[-1])
-    assert measure_pictures(paths)[1] == ground
+    assert measure_images(paths)[1] == ground
     for path, grey in zip(paths, drawings, strict=True):
-        read = read_picture(path, 6, 6, True, ground=ground)[..., 0].astype(int)
+        read = read_image(path, 6, 6, True, ground=ground)[..., 0].astype(int)
         assert (read[1, 1], read[5, 5]) == (grey, ground)
 
 
@@ -173,10 +173,10 @@ def test_a_picture_shrunk_tile_by_tile_is_the_same(
     facts = Image.Exif()
     facts[0x0112] = orientation
     picture.save(tmp_path / "a.png", exif=facts)
-    whole = read_picture(tmp_path / "a.png", 8, 16, False).astype(int)
+    whole = read_image(tmp_path / "a.png", 8, 16, False).astype(int)
     monkeypatch.setattr("unrolled.data.pictures.LARGE", 1000)
     monkeypatch.setattr("unrolled.data.pictures.TILE", 40)
-    tiled = read_picture(tmp_path / "a.png", 8, 16, False).astype(int)
+    tiled = read_image(tmp_path / "a.png", 8, 16, False).astype(int)
     np.testing.assert_allclose(tiled, whole, atol=14 if mode in ("P", "1") else 6)
 
 
@@ -262,7 +262,7 @@ def test_what_is_wrong_with_a_picture_is_said(case: str, tmp_path: Path) -> None
     name, write, words = BAD[case]
     write(tmp_path / name)
     with pytest.raises(MediaError, match=words) as raised:
-        read_picture(tmp_path / name, 8, 8, False)
+        read_image(tmp_path / name, 8, 8, False)
     assert str(raised.value).count("\n") < 3
     assert str(tmp_path / name) in str(raised.value)
 
@@ -271,16 +271,16 @@ def test_a_bomb_is_found_by_a_look_too(tmp_path: Path) -> None:
     assert 8000 * 8000 <= MOST_PIXELS < 9000 * 9000
     bomb(9000)(tmp_path / "a.png")
     with pytest.raises(MediaError, match="9,000 x 9,000"):
-        look_at_picture(tmp_path / "a.png")
+        inspect_image(tmp_path / "a.png")
     bomb(8000)(tmp_path / "a.png")
-    assert look_at_picture(tmp_path / "a.png") == (8000, 8000, False)
+    assert inspect_image(tmp_path / "a.png") == (8000, 8000, False)
 
 
 def test_the_extra_for_pictures_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     (tmp_path / "a.png").write_bytes(b"x")
     with pytest.raises(MissingExtra, match=r"pip install '\.\[vision\]' in unrolled's checkout"):
-        look_at_picture(tmp_path / "a.png")
+        inspect_image(tmp_path / "a.png")
 
 
 def test_a_picture_is_read_row_by_row() -> None:
@@ -310,8 +310,8 @@ def test_a_shifted_picture_keeps_what_it_shows_and_its_source_is_left_alone() ->
     kept = picture.copy()
     places = set()
     for seed in range(300):
-        shifted = shift_picture(picture, np.random.default_rng(seed))
-        np.testing.assert_array_equal(shifted, shift_picture(picture, np.random.default_rng(seed)))
+        shifted = shift_image(picture, np.random.default_rng(seed))
+        np.testing.assert_array_equal(shifted, shift_image(picture, np.random.default_rng(seed)))
         assert shifted.shape == picture.shape
         assert (shifted == 200).sum() == 1
         assert (shifted == 9).sum() == 28 * 40 - 1

@@ -32,7 +32,7 @@ def drawn_anew(k: int) -> list[int]:
 
 def test_batches_are_a_function_of_seed_and_number_alone() -> None:
     order = RowOrder(ROWS, BATCH, SEED, by_length)
-    assert order.batches_an_epoch == 334
+    assert order.batches_per_epoch == 334
     wanted = [drawn_anew(k) for k in range(3 * 334)]
     assert [order.rows(k).tolist() for k in range(3 * 334)] == wanted
     jumps = np.random.default_rng(1).permutation(3 * 334)[:200].tolist()
@@ -51,9 +51,9 @@ def test_an_epoch_is_shuffled_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(shuffling, "numpy_generator", generator)
     order = RowOrder(ROWS, BATCH, SEED, by_length)
-    for k in range(2 * order.batches_an_epoch):
+    for k in range(2 * order.batches_per_epoch):
         order.rows(k)
-    pools = -(-order.batches_an_epoch // POOL)
+    pools = -(-order.batches_per_epoch // POOL)
     assert drawn == [
         names for epoch in range(2) for names in (("rows", epoch), *(("pool", epoch, pool) for pool in range(pools)))
     ]

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data.mel import bend_bands, frame_sizes, log_mel, mask_frames, mel_filters
-from unrolled.data.sound import LONGEST, SOUNDS, look_at_sound, read_sound, shake_sound
+from unrolled.data.mel import frame_sizes, log_mel, mask_frames, mel_filters, vary_voice
+from unrolled.data.sound import AUDIO_ENDINGS, LONGEST, augment_audio, probe_audio, read_audio
 from unrolled.errors import MediaError, MissingExtra
 
 soundfile = pytest.importorskip("soundfile")
@@ -44,20 +44,20 @@ def write_wav(path: Path, samples: np.ndarray, rate: int = RATE) -> bytes:
 def test_a_wav_comes_back_as_it_was_written(tmp_path: Path) -> None:
     samples = tone(RATE, 0.1)
     write_wav(tmp_path / "a.wav", samples)
-    read = read_sound(tmp_path / "a.wav", RATE)
+    read = read_audio(tmp_path / "a.wav", RATE)
     assert read.dtype == np.float32
     np.testing.assert_allclose(read, samples, atol=1e-4)
-    assert look_at_sound(tmp_path / "a.wav") == (RATE, 0.1)
+    assert probe_audio(tmp_path / "a.wav") == (RATE, 0.1)
 
 
-@pytest.mark.parametrize("suffix", SOUNDS)
+@pytest.mark.parametrize("suffix", AUDIO_ENDINGS)
 def test_every_form_rate_and_number_of_channels_becomes_one_sound(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a{suffix}"
     there = 48000 if suffix == ".opus" else 44100  # opus supports few rates
     left, right = tone(there, 0.5), 0.5 * tone(there, 0.5)
     form = {".aif": {"format": "AIFF"}, ".opus": {"format": "OGG", "subtype": "OPUS"}}.get(suffix, {})
     soundfile.write(path, np.stack([left, right], axis=1), there, **form)
-    read = read_sound(path, 16000)
+    read = read_audio(path, 16000)
     expected = 0.75 * tone(16000, 0.5)
     assert abs(len(read) - len(expected)) <= 1
     inner = slice(1000, 7000)  # resampling and packing change the ends
@@ -68,11 +68,11 @@ def test_every_form_rate_and_number_of_channels_becomes_one_sound(suffix: str, t
 def test_channels_that_cancel_each_other_are_not_mixed(tmp_path: Path) -> None:
     left = tone(RATE, 0.2)
     soundfile.write(tmp_path / "a.wav", np.stack([left, -left], axis=1), RATE)
-    np.testing.assert_allclose(np.abs(read_sound(tmp_path / "a.wav", RATE)), np.abs(left), atol=1e-4)
+    np.testing.assert_allclose(np.abs(read_audio(tmp_path / "a.wav", RATE)), np.abs(left), atol=1e-4)
     soundfile.write(tmp_path / "b.wav", np.stack([left, np.zeros_like(left)], axis=1), RATE)
-    np.testing.assert_allclose(read_sound(tmp_path / "b.wav", RATE), left / 2, atol=1e-4)
+    np.testing.assert_allclose(read_audio(tmp_path / "b.wav", RATE), left / 2, atol=1e-4)
     soundfile.write(tmp_path / "c.wav", np.zeros((1600, 2)), RATE)
-    assert not read_sound(tmp_path / "c.wav", RATE).any()
+    assert not read_audio(tmp_path / "c.wav", RATE).any()
 
 
 @pytest.mark.parametrize("there", [8000, 22050, 44100, 48000])
@@ -80,7 +80,7 @@ def test_a_sound_brought_to_a_rate_block_by_block_is_what_it_is_as_a_whole(there
     samples = noise(150_001)
     soundfile.write(tmp_path / "a.wav", samples, there, subtype="FLOAT")
     expected = soxr.resample(samples, there, 16000, quality="HQ")
-    np.testing.assert_array_equal(read_sound(tmp_path / "a.wav", 16000), expected)
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", 16000), expected)
 
 
 def test_no_more_of_a_long_sound_is_held_than_comes_back(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_no_more_of_a_long_sound_is_held_than_comes_back(tmp_path: Path) -> None
         for _ in range(9):
             file.write(np.zeros((10 * 192_000, 2), np.float32))
     tracemalloc.start()
-    read = read_sound(tmp_path / "a.flac", RATE)
+    read = read_audio(tmp_path / "a.flac", RATE)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(read) == 90 * RATE
@@ -100,12 +100,12 @@ def test_a_sound_of_very_many_values_is_refused(tmp_path: Path, monkeypatch: pyt
     soundfile.write(tmp_path / "a.wav", np.zeros((1000, 4)), RATE)
     monkeypatch.setattr("unrolled.data.sound.MOST_VALUES", 3999)
     with pytest.raises(MediaError, match=r"has 1,000 samples in each of 4 channels; at most 3,999 in all are read"):
-        read_sound(tmp_path / "a.wav", RATE)
+        read_audio(tmp_path / "a.wav", RATE)
 
 
 def test_what_lies_above_half_the_new_rate_is_cut_off_and_not_folded_down(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", tone(44100, 0.5, hertz=7000), 44100)
-    assert np.abs(read_sound(tmp_path / "a.wav", RATE)[500:3500]).max() < 1e-3
+    assert np.abs(read_audio(tmp_path / "a.wav", RATE)[500:3500]).max() < 1e-3
 
 
 def header(data: int, form: bytes = b"RIFF", extra: bytes = b"") -> bytes:
@@ -116,15 +116,15 @@ def header(data: int, form: bytes = b"RIFF", extra: bytes = b"") -> bytes:
 
 def test_a_wav_from_a_pipe_whose_length_was_not_known_is_whole(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(header(0xFFFFFFFF) + bytes(200))
-    assert len(read_sound(tmp_path / "a.wav", RATE)) == 100
+    assert len(read_audio(tmp_path / "a.wav", RATE)) == 100
 
 
 def test_a_chunk_of_odd_length_before_the_samples_is_stepped_over(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(header(200, extra=b"note" + pack("<I", 3) + b"abc\0") + bytes(200))
-    assert len(read_sound(tmp_path / "a.wav", RATE)) == 100
+    assert len(read_audio(tmp_path / "a.wav", RATE)) == 100
     (tmp_path / "a.wav").write_bytes(header(202, extra=b"note" + pack("<I", 3) + b"abc\0") + bytes(200))
     with pytest.raises(MediaError, match=r"promises 202 bytes of sound, and 200 are there"):
-        read_sound(tmp_path / "a.wav", RATE)
+        read_audio(tmp_path / "a.wav", RATE)
 
 
 def cut(suffix: str, share: float) -> Callable[[Path], None]:
@@ -198,7 +198,7 @@ def test_what_is_wrong_with_a_sound_is_said(case: str, tmp_path: Path) -> None:
     name, write, words = BAD[case]
     write(tmp_path / name)
     with pytest.raises(MediaError, match=words) as raised:
-        read_sound(tmp_path / name, RATE)
+        read_audio(tmp_path / name, RATE)
     assert str(raised.value).count("\n") < 3
     assert str(tmp_path / name) in str(raised.value)
 
@@ -210,12 +210,12 @@ def test_an_mp3_without_a_count_of_its_frames_is_read_to_its_end(tmp_path: Path)
     assert place > 0
     tagged = b"ID3\x04\0\0" + bytes([0, 0, 1, 2]) + bytes(130) + whole
     (tmp_path / "a.mp3").write_bytes(tagged)
-    assert len(read_sound(tmp_path / "a.mp3", RATE)) == RATE
+    assert len(read_audio(tmp_path / "a.mp3", RATE)) == RATE
     (tmp_path / "a.mp3").write_bytes(tagged[: len(tagged) // 2])
     with pytest.raises(MediaError, match="is truncated"):
-        read_sound(tmp_path / "a.mp3", RATE)
+        read_audio(tmp_path / "a.mp3", RATE)
     (tmp_path / "a.mp3").write_bytes(whole[: len(whole) // 2].replace(b"Xing", b"\0" * 4).replace(b"Info", b"\0" * 4))
-    assert 0 < len(read_sound(tmp_path / "a.mp3", RATE)) < RATE
+    assert 0 < len(read_audio(tmp_path / "a.mp3", RATE)) < RATE
 
 
 @pytest.mark.parametrize("library", ["soundfile", "soxr"])
@@ -223,7 +223,7 @@ def test_the_extra_for_sounds_is_named(library: str, tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, library, None)
     write_wav(tmp_path / "a.wav", noise(10))
     with pytest.raises(MissingExtra, match=r"pip install '\.\[audio\]' in unrolled's checkout"):
-        read_sound(tmp_path / "a.wav", RATE)
+        read_audio(tmp_path / "a.wav", RATE)
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100])
@@ -255,8 +255,8 @@ def test_a_real_recording_has_librosas_mel_spectrum(real_data: Path) -> None:
     assert files
     window, hop, length = frame_sizes(RATE)
     for path in files:
-        samples = read_sound(path, RATE)
-        rate, seconds = look_at_sound(path)
+        samples = read_audio(path, RATE)
+        rate, seconds = probe_audio(path)
         assert (rate, round(rate * seconds)) == (RATE, len(samples))
         power = librosa.feature.melspectrogram(
             y=samples, sr=RATE, n_fft=length, hop_length=hop, win_length=window, n_mels=64, pad_mode="constant"
@@ -271,8 +271,8 @@ def test_a_shaken_sound_is_drawn_anew_and_its_source_left_alone() -> None:
     kept = samples.copy()
     lengths, loudness = [], []
     for seed in range(200):
-        shaken = shake_sound(samples, RATE, np.random.default_rng(seed))
-        np.testing.assert_array_equal(shaken, shake_sound(samples, RATE, np.random.default_rng(seed)))
+        shaken = augment_audio(samples, RATE, np.random.default_rng(seed))
+        np.testing.assert_array_equal(shaken, augment_audio(samples, RATE, np.random.default_rng(seed)))
         assert shaken.dtype == np.float32
         lengths.append(len(shaken) / len(samples))
         loudness.append(20 * np.log10(np.abs(shaken).max() / 0.5))
@@ -285,7 +285,7 @@ def test_a_shaken_tone_is_faster_and_higher_by_the_same_factor_and_moved_by_a_te
     samples = np.concatenate([np.zeros(2000), tone(RATE, 0.5), np.zeros(2000)]).astype(np.float32)
     middles = []
     for seed in range(50):
-        shaken = shake_sound(samples, RATE, np.random.default_rng(seed))
+        shaken = augment_audio(samples, RATE, np.random.default_rng(seed))
         speed = len(samples) / len(shaken)
         spectrum = np.abs(np.fft.rfft(shaken, 1 << 16))
         peak = spectrum[100:].argmax() + 100
@@ -298,8 +298,8 @@ def test_a_shaken_tone_is_faster_and_higher_by_the_same_factor_and_moved_by_a_te
 
 def test_shaking_leaves_silence_silent_and_takes_a_single_sample() -> None:
     for seed in range(20):
-        assert not shake_sound(np.zeros(100, np.float32), RATE, np.random.default_rng(seed)).any()
-        assert shake_sound(np.ones(1, np.float32), RATE, np.random.default_rng(seed)).shape == (1,)
+        assert not augment_audio(np.zeros(100, np.float32), RATE, np.random.default_rng(seed)).any()
+        assert augment_audio(np.ones(1, np.float32), RATE, np.random.default_rng(seed)).shape == (1,)
 
 
 def test_a_bent_tone_is_higher_or_lower_by_a_fifth_at_most_and_coloured_alike_at_all_times() -> None:
@@ -310,10 +310,10 @@ def test_a_bent_tone_is_higher_or_lower_by_a_fifth_at_most_and_coloured_alike_at
     heard = middles[first.argmax()]
     factors, colours = [], []
     for seed in range(300):
-        bent = bend_bands(tone, RATE, np.random.default_rng(seed))
-        np.testing.assert_array_equal(bent, bend_bands(tone, RATE, np.random.default_rng(seed)))
+        bent = vary_voice(tone, RATE, np.random.default_rng(seed))
+        np.testing.assert_array_equal(bent, vary_voice(tone, RATE, np.random.default_rng(seed)))
         factors.append(middles[bent.mean(0).argmax()] / heard)
-        silent = bend_bands(np.zeros_like(tone), RATE, np.random.default_rng(seed))
+        silent = vary_voice(np.zeros_like(tone), RATE, np.random.default_rng(seed))
         assert np.all(silent == silent[0])  # a gain per band, the same at each moment
         colours.append(silent[0])
     assert bent.dtype == np.float32
@@ -321,25 +321,25 @@ def test_a_bent_tone_is_higher_or_lower_by_a_fifth_at_most_and_coloured_alike_at
     assert 1 / 1.3 < min(factors) < 0.88 < 1.14 < max(factors) < 1.3  # within the width of a band
     assert 2 < np.std(colours) * 10 / np.log(10) < 4.5  # dB
     np.testing.assert_array_equal(tone, kept)
-    assert bend_bands(tone[:, :1], RATE, np.random.default_rng(0)).shape == (len(tone), 1)
+    assert vary_voice(tone[:, :1], RATE, np.random.default_rng(0)).shape == (len(tone), 1)
 
 
-def test_one_band_and_one_stretch_are_masked_by_the_mean() -> None:
+def test_one_band_and_one_segment_are_masked_by_the_mean() -> None:
     features = torch.randn(100, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
     kept = features.clone()
     bands: set[int] = set()
-    stretches: set[int] = set()
+    segments: set[int] = set()
     for seed in range(200):
         masked = mask_frames(features, np.random.default_rng(seed))
         same = masked == features
         assert torch.all(masked[~same] == features.mean())
         bins, frames = (~same).all(dim=0), (~same).all(dim=1)
         assert torch.equal(~same, bins[None, :] | frames[:, None])
-        for flags, sizes in ((bins, bands), (frames, stretches)):
+        for flags, sizes in ((bins, bands), (frames, segments)):
             places = flags.nonzero()[:, 0].tolist()
             assert places == list(range(places[0], places[0] + len(places))) if places else True
             sizes.add(len(places))
     assert bands == set(range(9))  # an eighth of 64
-    assert stretches == set(range(11))  # a tenth of 100
+    assert segments == set(range(11))  # a tenth of 100
     assert torch.equal(features, kept)
     assert torch.isfinite(mask_frames(features[:1, :3], np.random.default_rng(0))).all()

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from unrolled.data.examples import Asked, Examples
+from unrolled.data.examples import DatasetOptions, Examples
 from unrolled.data.folders import label_folders
 from unrolled.data.read_examples import read_examples
-from unrolled.data.split_folders import find_splits, find_text_splits, labelled_files, say_unlabelled
+from unrolled.data.split_folders import find_splits, find_text_splits, labelled_files, unlabelled_note
 from unrolled.data.split_names import split_names
 from unrolled.data.tables import check_no_tables, open_table
 from unrolled.data.text import list_files
 from unrolled.errors import DataError, OptionError
 from unrolled.options import TrainOptions
-from unrolled.tasks.resolve import look, resolve
+from unrolled.tasks.resolve import inspect_path, resolve
 
 WORDS = ("good fine film", "bad dull film")
 
@@ -46,18 +46,21 @@ def fill_pictures(folder: Path, *names: str, count: int = 6) -> Path:
 
 
 def counted(examples: Examples) -> dict[str, int]:
-    return {part: examples.count(part) for part in examples.parts}
+    return {part: examples.count(part) for part in examples.splits}
 
 
 def split_of(examples: Examples, folder: str) -> set[str]:
     """The splits that the rows under a folder belong to."""
     return {
-        part for part, rows in examples.parts.items() for row in rows.tolist() if f"/{folder}/" in examples.place(row)
+        part
+        for part, rows in examples.splits.items()
+        for row in rows.tolist()
+        if f"/{folder}/" in examples.place(row)
     }
 
 
 def names_of(examples: Examples) -> tuple[str, ...]:
-    return tuple(getattr(examples.answers["label"].output, "names"))  # noqa: B009 (of labels alone)
+    return tuple(getattr(examples.targets["label"].output, "names"))  # noqa: B009 (of labels alone)
 
 
 @pytest.mark.parametrize("write", [fill, fill_pictures])
@@ -65,7 +68,7 @@ def names_of(examples: Examples) -> tuple[str, ...]:
 def test_folders_above_label_folders_are_the_splits(write: Callable[..., Path], valid: str, tmp_path: Path) -> None:
     for name, count in (("train", 6), (valid, 2), ("Test", 3)):
         write(tmp_path, f"{name}/pos", f"{name}/neg", count=count)
-    examples = read_examples(tmp_path, Asked())
+    examples = read_examples(tmp_path, DatasetOptions())
     assert counted(examples) == {"training": 12, "validation": 4, "test": 6}
     assert split_of(examples, "train") == {"training"}
     assert split_of(examples, valid) == {"validation"}
@@ -78,7 +81,7 @@ def test_folders_above_label_folders_are_the_splits(write: Callable[..., Path], 
 @pytest.mark.parametrize(("there", "cut"), [("test", "validation"), ("valid", "test")])
 def test_a_split_that_is_missing_is_cut_from_train(there: str, cut: str, tmp_path: Path) -> None:
     fill(tmp_path, "train/pos", "train/neg", f"{there}/pos", f"{there}/neg", count=10)
-    examples = read_examples(tmp_path, Asked())
+    examples = read_examples(tmp_path, DatasetOptions())
     other = "validation" if there == "valid" else "test"
     assert counted(examples) == {"training": 18, cut: 2, other: 20}
     assert split_of(examples, there) == {other}
@@ -87,7 +90,7 @@ def test_a_split_that_is_missing_is_cut_from_train(there: str, cut: str, tmp_pat
 
 
 def test_train_alone_is_cut_and_its_labels_are_below_it(tmp_path: Path) -> None:
-    examples = read_examples(fill(tmp_path, "train/pos", "train/neg", count=10), Asked())
+    examples = read_examples(fill(tmp_path, "train/pos", "train/neg", count=10), DatasetOptions())
     assert counted(examples) == {"training": 16, "validation": 2, "test": 2}
     assert names_of(examples) == ("neg", "pos")
 
@@ -95,15 +98,15 @@ def test_train_alone_is_cut_and_its_labels_are_below_it(tmp_path: Path) -> None:
 def test_splits_below_the_label_folders_are_splits_too(tmp_path: Path) -> None:
     fill(tmp_path, "pos/train", "neg/train", count=9)
     fill(tmp_path, "pos/val", "neg/val", "pos/test", "neg/test", count=3)
-    examples = read_examples(tmp_path, Asked())
+    examples = read_examples(tmp_path, DatasetOptions())
     assert counted(examples) == {"training": 18, "validation": 6, "test": 6}
     assert names_of(examples) == ("neg", "pos")
     assert split_of(examples, "val") == {"validation"}
-    assert examples.split == f"the rows of the folders test in {tmp_path}"
+    assert examples.split_method == f"the rows of the folders test in {tmp_path}"
     before = list(examples.fingerprints.values())
     assert len(before) == 3
     (tmp_path / "pos/train/0.txt").write_text("another")
-    after = list(read_examples(tmp_path, Asked()).fingerprints.values())
+    after = list(read_examples(tmp_path, DatasetOptions()).fingerprints.values())
     assert (before[0] != after[0], before[1:] == after[1:]) == (True, True)
 
 
@@ -111,7 +114,7 @@ def test_aclimdb_has_two_labels_and_its_unlabelled_texts_are_left_out(tmp_path: 
     fill(tmp_path, "train/pos", "train/neg", "train/unsup", "test/pos", "test/neg", count=10)
     (tmp_path / "README").write_text("about")
     (tmp_path / "train" / "urls_pos.txt").write_text("http://example.org")
-    examples = read_examples(tmp_path, Asked())
+    examples = read_examples(tmp_path, DatasetOptions())
     assert names_of(examples) == ("neg", "pos")
     assert counted(examples) == {"training": 18, "validation": 2, "test": 20}
     assert "10 files in unsup have no label and are left out" in examples.description
@@ -121,36 +124,40 @@ def test_aclimdb_has_two_labels_and_its_unlabelled_texts_are_left_out(tmp_path: 
 def test_what_is_given_wins_and_folds_are_refused(tmp_path: Path) -> None:
     folder = fill(tmp_path / "d", "train/pos", "train/neg", "test/pos", "test/neg", count=10)
     other = fill(tmp_path / "other", "pos", "neg", count=4)
-    assert counted(read_examples(folder, Asked(test=str(other)))) == {"training": 18, "validation": 2, "test": 8}
-    assert counted(read_examples(folder, Asked(test="none"))) == {"training": 18, "validation": 2, "test": 0}
-    assert counted(read_examples(folder, Asked(test=0.2))) == {"training": 14, "validation": 2, "test": 4}
-    assert counted(read_examples(folder, Asked(valid=str(folder / "test"), test="none")))["validation"] == 20
+    assert counted(read_examples(folder, DatasetOptions(test=str(other)))) == {
+        "training": 18,
+        "validation": 2,
+        "test": 8,
+    }
+    assert counted(read_examples(folder, DatasetOptions(test="none"))) == {"training": 18, "validation": 2, "test": 0}
+    assert counted(read_examples(folder, DatasetOptions(test=0.2))) == {"training": 14, "validation": 2, "test": 4}
+    assert counted(read_examples(folder, DatasetOptions(valid=str(folder / "test"), test="none")))["validation"] == 20
     with pytest.raises(
         OptionError, match=r"--folds splits all rows again, but .*train has splits already: the splits are"
     ):
-        read_examples(folder, Asked(fold=(1, 3)))
+        read_examples(folder, DatasetOptions(fold=(1, 3)))
 
 
 def test_of_rows_that_are_measured_the_test_split_is_read_alone(tmp_path: Path) -> None:
     folder = fill(tmp_path, "train/pos", "train/neg", "test/pos", "test/neg", count=10)
-    asked: dict[str, Any] = {"valid": "none", "test": "none"}
-    examples = read_examples(folder, Asked(**asked), measured=True)
+    options: dict[str, Any] = {"valid": "none", "test": "none"}
+    examples = read_examples(folder, DatasetOptions(**options), measured=True)
     assert counted(examples) == {"training": 20, "validation": 0, "test": 0}
     assert split_of(examples, "test") == {"training"}
-    assert examples.measured == " (its test split)"
+    assert examples.split_note == " (its test split)"
 
 
 def test_labels_called_train_and_test_stay_labels(tmp_path: Path) -> None:
     fill(tmp_path / "vehicles", "train", "car", "bus", count=5)
     assert find_splits(tmp_path / "vehicles") is None
-    assert names_of(read_examples(tmp_path / "vehicles", Asked())) == ("bus", "car", "train")
+    assert names_of(read_examples(tmp_path / "vehicles", DatasetOptions())) == ("bus", "car", "train")
     fill(tmp_path / "deep", "train/fast", "car/old", "bus/red", count=5)
     assert find_splits(tmp_path / "deep") is None
 
 
 def test_a_flat_folder_of_test_files_has_no_labels_and_is_named(tmp_path: Path) -> None:
     fill(tmp_path, "train/pos", "train/neg", "test", "notes", count=10)
-    examples = read_examples(tmp_path, Asked())
+    examples = read_examples(tmp_path, DatasetOptions())
     assert counted(examples) == {"training": 16, "validation": 2, "test": 2}
     said = "left out because they are no split or have no label folders: notes (10 files), test (10 files)"
     assert said in examples.description
@@ -281,7 +288,7 @@ def test_training_set_and_test_set_are_splits_whatever_they_are_wrapped_in(
     other = inner.replace("training", "test")
     write(tmp_path, f"training_set/{inner}cat", f"training_set/{inner}dog", count=10)
     write(tmp_path, f"test_set/{other}cat", f"test_set/{other}dog", count=3)
-    examples = read_examples(tmp_path, Asked())
+    examples = read_examples(tmp_path, DatasetOptions())
     assert names_of(examples) == ("cat", "dog")
     assert (split_of(examples, "test_set"), counted(examples)["test"]) == ({"test"}, 6)
 
@@ -293,9 +300,9 @@ def test_splits_without_label_folders_are_no_labels(names: tuple[str, ...], tmp_
         DataError,
         match=rf"{names[1]} and {names[0]} are named like splits.*\n.*train/cat/1\.png, .*\n.*--task classification",
     ) as raised:
-        read_examples(tmp_path, Asked())
+        read_examples(tmp_path, DatasetOptions())
     assert str(raised.value).count("\n") < 3
-    assert names_of(read_examples(tmp_path, Asked(kind="label"))) == tuple(sorted(names))
+    assert names_of(read_examples(tmp_path, DatasetOptions(task="classification"))) == tuple(sorted(names))
 
 
 def test_folders_of_texts_are_labels(tmp_path: Path) -> None:
@@ -303,20 +310,20 @@ def test_folders_of_texts_are_labels(tmp_path: Path) -> None:
         folder = fill(tmp_path / name, *folders, count=count)
         if beside:
             (folder / beside).write_text("a line or two\n")
-        subject = resolve(folder, TrainOptions())
-        return subject.kind, subject.description
+        task = resolve(folder, TrainOptions())
+        return task.kind, task.description
 
     kind, said = learnt("news", "alt.atheism", "sci.space", beside="README.txt")
-    assert kind != "language"
+    assert kind != "language-modeling"
     assert "its folders are labels; for all of it as one text: --task language-modeling" in said
-    assert look(tmp_path / "news", TrainOptions(task="language")).text
-    assert learnt("one", "a", count=90)[0] == "language"
-    assert learnt("books", *(f"author{number}" for number in range(12)), count=1)[0] == "language"
-    assert learnt("deep", "src/a", "src/b", "docs")[0] == "language"
-    assert learnt("project", "a", "b", beside="main.py")[0] == "language"
-    assert learnt("splits", "train", "test", count=20)[0] == "language"
+    assert inspect_path(tmp_path / "news", TrainOptions(task="language-modeling")).text
+    assert learnt("one", "a", count=90)[0] == "language-modeling"
+    assert learnt("books", *(f"author{number}" for number in range(12)), count=1)[0] == "language-modeling"
+    assert learnt("deep", "src/a", "src/b", "docs")[0] == "language-modeling"
+    assert learnt("project", "a", "b", beside="main.py")[0] == "language-modeling"
+    assert learnt("splits", "train", "test", count=20)[0] == "language-modeling"
     kind, said = learnt("both", "train", "test", "model")
-    assert kind == "language"
+    assert kind == "language-modeling"
     assert "test and train are part of the text; to use them as splits: --valid --test" in said
 
 
@@ -329,33 +336,33 @@ def test_texts_as_long_as_books_are_documents(tmp_path: Path) -> None:
 
 def test_splits_of_texts_below_which_labels_stand_are_splits_of_a_text_too(tmp_path: Path) -> None:
     fill(tmp_path, "train/pos", "train/neg", "test/pos", "test/neg", count=10)
-    subject = resolve(tmp_path, TrainOptions(task="language"))
-    assert subject.kind == "language"
-    assert {Path(path).name for path in subject.fingerprints} == {"train", "test"}
-    assert "the splits are the folders train, test (override: --valid --test)" in subject.description
+    task = resolve(tmp_path, TrainOptions(task="language-modeling"))
+    assert task.kind == "language-modeling"
+    assert {Path(path).name for path in task.fingerprints} == {"train", "test"}
+    assert "the splits are the folders train, test (override: --valid --test)" in task.description
 
 
 def test_a_split_that_is_not_read_is_said(tmp_path: Path) -> None:
     fill(tmp_path, *(f"{split}/{label}" for split in ("train", "val", "test") for label in ("pos", "neg")), count=10)
-    said = read_examples(tmp_path, Asked(test=0.2)).description
+    said = read_examples(tmp_path, DatasetOptions(test=0.2)).description
     assert f"{tmp_path / 'test'} is not read, because --test is given" in said
     assert "--valid is given" not in said
-    assert "is not read" not in read_examples(tmp_path, Asked()).description
-    text = resolve(tmp_path, TrainOptions(task="language", test="none"))
+    assert "is not read" not in read_examples(tmp_path, DatasetOptions()).description
+    text = resolve(tmp_path, TrainOptions(task="language-modeling", test="none"))
     assert "test is not read, because --test is given" in text.description
 
 
-@pytest.mark.parametrize(("asked", "refused"), [({}, True), ({"task": "label"}, True), ({"task": "language"}, False),
-                                               ({"task": "label", "input_type": "text"}, False)])  # fmt: skip
+@pytest.mark.parametrize(("options", "refused"), [({}, True), ({"task": "classification"}, True), ({"task": "language-modeling"}, False),
+                                               ({"task": "classification", "input_type": "text"}, False)])  # fmt: skip
 def test_tables_for_each_label_are_characters_only_where_that_is_asked_for(
-    asked: dict[str, Any], refused: bool, tmp_path: Path
+    options: dict[str, Any], refused: bool, tmp_path: Path
 ) -> None:
     for name in ("walk", "run"):
         (tmp_path / name).mkdir()
         for number in range(3):
             (tmp_path / name / f"{number}.csv").write_text("t,x\n" + f"1,{number}\n" * 9)
     with pytest.raises(DataError, match="A whole table as one row is not supported") if refused else nullcontext():
-        look(tmp_path, TrainOptions(**asked))
+        inspect_path(tmp_path, TrainOptions(**options))
 
 
 def test_what_systems_leave_in_folders_is_no_file_of_it(tmp_path: Path) -> None:
@@ -386,7 +393,7 @@ def test_folders_set_apart_by_their_names_are_no_labels_in_silence(
     fill(tmp_path, *names.split(), count=2)
     found = labelled_files(tmp_path, list_files(tmp_path))
     assert sorted(found.labels) == labels.split()
-    assert said in say_unlabelled(found) and bool(said) == bool(say_unlabelled(found))
+    assert said in unlabelled_note(found) and bool(said) == bool(unlabelled_note(found))
 
 
 def test_a_file_beside_the_folders_of_labels_is_said_to_be_left_out(tmp_path: Path) -> None:

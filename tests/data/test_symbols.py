@@ -13,7 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.data import ByteTable, CharacterTable, PieceTable, Table, WordTable, table_from_json
+from unrolled.data import (
+    ByteVocabulary,
+    CharacterVocabulary,
+    SubwordVocabulary,
+    Vocabulary,
+    WordVocabulary,
+    vocabulary_from_json,
+)
 from unrolled.errors import RunError
 
 LETTERS = "abcde ,.-\n'\"0123éß漢😀\x00"
@@ -21,17 +28,17 @@ SAMPLE = "abba cede, abba.\nabba 0123 - 'éß' 漢😀\x00 \"\n" * 20
 
 
 @cache
-def tables() -> dict[str, Table]:
+def tables() -> dict[str, Vocabulary]:
     """One vocabulary of each kind, learnt from the same text; characters once with few and once with many."""
     counts = Counter(SAMPLE)
-    made: dict[str, Table] = {
-        "char": CharacterTable.from_counts(counts),
-        "many": CharacterTable.from_counts(Counter(SAMPLE + "".join(map(chr, range(0x4E00, 0x4F00))))),
-        "byte": ByteTable(),
-        "word": WordTable.learn(counts, [SAMPLE]),
+    made: dict[str, Vocabulary] = {
+        "char": CharacterVocabulary.from_counts(counts),
+        "many": CharacterVocabulary.from_counts(Counter(SAMPLE + "".join(map(chr, range(0x4E00, 0x4F00))))),
+        "byte": ByteVocabulary(),
+        "word": WordVocabulary.learn(counts, [SAMPLE]),
     }
     pytest.importorskip("tokenizers")
-    return made | {"bpe": PieceTable.learn([SAMPLE], 200_000)}
+    return made | {"bpe": SubwordVocabulary.learn([SAMPLE], 200_000)}
 
 
 KINDS = ("char", "many", "byte", "word", "bpe")
@@ -43,13 +50,13 @@ TEXTS = st.text(st.sampled_from(LETTERS), max_size=80)
 @given(text=TEXTS)
 def test_what_is_written_can_be_read_back(kind: str, text: str) -> None:
     table = tables()[kind]
-    symbols = table.encode(text)
-    assert table.decode(symbols) == text
-    assert symbols.dtype == table.dtype
-    assert not (symbols == 0).any()
-    assert symbols.max(initial=0) < table.size == len(table.characters)
-    assert table.characters[symbols].sum() == len(text)
-    assert table.unseen(text) == {}
+    tokens = table.encode(text)
+    assert table.decode(tokens) == text
+    assert tokens.dtype == table.dtype
+    assert not (tokens == 0).any()
+    assert tokens.max(initial=0) < table.size == len(table.characters)
+    assert table.characters[tokens].sum() == len(text)
+    assert table.replacements(text) == {}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -58,9 +65,9 @@ def test_what_is_written_can_be_read_back(kind: str, text: str) -> None:
 def test_a_cut_text_is_each_of_its_parts(kind: str, data: st.DataObject, text: str) -> None:
     table = tables()[kind]
     cuts = data.draw(st.lists(st.integers(0, max(0, len(text) - 1)), unique=True).map(sorted)) if text else []
-    symbols, places = table.encode_cut(text, np.array(cuts, np.int64))
+    tokens, places = table.encode_with_cuts(text, np.array(cuts, np.int64))
     parts = [text[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    read = np.split(symbols, places)
+    read = np.split(tokens, places)
     assert [table.decode(part) for part in read] == parts
     assert all(np.array_equal(part, table.encode(of)) for part, of in zip(read, parts, strict=True))
 
@@ -68,16 +75,16 @@ def test_a_cut_text_is_each_of_its_parts(kind: str, data: st.DataObject, text: s
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=50, deadline=None)
 @given(text=TEXTS)
-def test_text_can_be_read_symbol_by_symbol(kind: str, text: str) -> None:
+def test_text_can_be_read_token_by_token(kind: str, text: str) -> None:
     table = tables()[kind]
-    one_by_one = ([symbol] for symbol in [0, *table.encode(text).tolist(), 0])
+    one_by_one = ([token] for token in [0, *table.encode(text).tolist(), 0])
     assert "".join(table.decode_stream(one_by_one)) == text
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_table_comes_back_from_json(kind: str) -> None:
     table = tables()[kind]
-    again = table_from_json(json.loads(json.dumps(table.to_json())))
+    again = vocabulary_from_json(json.loads(json.dumps(table.to_json())))
     assert type(again) is type(table)
     assert (again.kind, again.size) == (table.kind, table.size)
     assert again.encode(SAMPLE + "xé").tolist() == table.encode(SAMPLE + "xé").tolist()
@@ -86,7 +93,7 @@ def test_a_table_comes_back_from_json(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(max_size=30))
-def test_any_text_gets_symbols(kind: str, text: str) -> None:
+def test_any_text_gets_tokens(kind: str, text: str) -> None:
     table = tables()[kind]
     assert table.encode(text).max(initial=0) < table.size
     if kind in ("byte", "bpe"):
@@ -97,13 +104,13 @@ def test_any_text_gets_symbols(kind: str, text: str) -> None:
 
 def test_any_bytes_can_be_read_back() -> None:
     every = bytes(range(256)) * 2
-    symbols = ByteTable().encode(every.decode("utf-8", "surrogateescape"))
-    assert (symbols - 1).astype(np.uint8).tobytes() == every
-    assert ByteTable().decode(ByteTable().encode("a\ud800b")) == "a?b"
+    tokens = ByteVocabulary().encode(every.decode("utf-8", "surrogateescape"))
+    assert (tokens - 1).astype(np.uint8).tobytes() == every
+    assert ByteVocabulary().decode(ByteVocabulary().encode("a\ud800b")) == "a?b"
 
 
 def test_bytes_that_are_not_utf_8_are_shown_as_such() -> None:
-    assert ByteTable().decode([0xC3 + 1, ord("a") + 1, 0xA9 + 1]) == "\ufffda\ufffd"
+    assert ByteVocabulary().decode([0xC3 + 1, ord("a") + 1, 0xA9 + 1]) == "\ufffda\ufffd"
 
 
 @pytest.mark.parametrize(
@@ -126,24 +133,24 @@ def test_bytes_that_are_not_utf_8_are_shown_as_such() -> None:
         ("ehx", "\x00", "x"),
     ],
 )
-@pytest.mark.parametrize("make", [CharacterTable, lambda letters, rarest: WordTable(letters, rarest, [])])
+@pytest.mark.parametrize("make", [CharacterVocabulary, lambda letters, rarest: WordVocabulary(letters, rarest, [])])
 def test_a_stand_in_is_the_most_similar_character(
-    make: Callable[[str, str], CharacterTable | WordTable], letters: str, character: str, expected: str
+    make: Callable[[str, str], CharacterVocabulary | WordVocabulary], letters: str, character: str, expected: str
 ) -> None:
     table = make(letters, "x")
-    assert table.decode([table.stand_in(character)]) == expected
+    assert table.decode([table.replacement(character)]) == expected
     assert table.decode(table.encode(f"x{character}x")) == f"x{expected}x"
-    assert table.unseen(f"x{character}{character}") == {character: expected}
+    assert table.replacements(f"x{character}{character}") == {character: expected}
     assert table.unseen_counts(f"x{character}{character}") == {character: 2}
     assert table.size == len(letters) + 1
 
 
 def test_the_rarest_is_counted() -> None:
-    assert CharacterTable.from_counts({"a": 5, "c": 2, "b": 2}).rarest == "b"
+    assert CharacterVocabulary.from_counts({"a": 5, "c": 2, "b": 2}).rarest == "b"
 
 
-def test_frequent_words_are_symbols_and_others_are_spelled() -> None:
-    table = WordTable.learn(Counter("the cat dog"), ["the cat the dog the the the cat"] + ["x the"] * 5)
+def test_frequent_words_are_tokens_and_others_are_spelled() -> None:
+    table = WordVocabulary.learn(Counter("the cat dog"), ["the cat the dog the the the cat"] + ["x the"] * 5)
     assert table.words == [" the"]
     assert table.decode(table.encode("the dog the")) == "the dog the"
     assert len(table.encode("the dog the")) == len("the dog") + 1
@@ -151,7 +158,9 @@ def test_frequent_words_are_symbols_and_others_are_spelled() -> None:
 
 def test_word_pieces_are_learnt_alike_from_the_same_text() -> None:
     pytest.importorskip("tokenizers")
-    assert PieceTable.learn([SAMPLE], 200_000).to_json() == PieceTable.learn([SAMPLE], 200_000).to_json()
+    assert (
+        SubwordVocabulary.learn([SAMPLE], 200_000).to_json() == SubwordVocabulary.learn([SAMPLE], 200_000).to_json()
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,4 +181,4 @@ def test_word_pieces_are_learnt_alike_from_the_same_text() -> None:
 )
 def test_a_damaged_table_is_refused(value: Any, words: str) -> None:
     with pytest.raises(RunError, match=words):
-        table_from_json(value)
+        vocabulary_from_json(value)

@@ -18,7 +18,7 @@ from unrolled.data.text_columns import read_texts, text_column
 from unrolled.errors import DataError, OptionError
 from unrolled.options import TrainOptions
 from unrolled.run import Training, info_data
-from unrolled.tasks.resolve import Found, look
+from unrolled.tasks.resolve import Source, inspect_path
 
 TEXTS = [f"Line {number}, it says:\n{number * number}." for number in range(120)]
 
@@ -64,11 +64,11 @@ def test_a_table_is_the_corpus_of_a_file_with_a_text_a_line(tmp_path: Path) -> N
     table = write_jsonl(tmp_path / "t.jsonl", [{"text": line} for line in lines])
     one = read_corpus(tmp_path / "t.txt", "line", seed=3)
     other = read_corpus(table, "row", seed=3, column="text")
-    np.testing.assert_array_equal(one.symbols, other.symbols)
-    for part, stretches in one.parts.items():
-        np.testing.assert_array_equal(stretches, other.parts[part])
+    np.testing.assert_array_equal(one.tokens, other.tokens)
+    for part, segments in one.splits.items():
+        np.testing.assert_array_equal(segments, other.splits[part])
     assert "120 rows, each a document" in other.description
-    of_lines = read_corpus(tmp_path / "t.txt", "row", valid=0.0, test=0.0, table=other.table, column="text")
+    of_lines = read_corpus(tmp_path / "t.txt", "row", valid=0.0, test=0.0, vocabulary=other.vocabulary, column="text")
     assert of_lines.document_count == len(TEXTS)  # if a file is not a table, a line is a document
 
 
@@ -91,8 +91,8 @@ def test_a_table_of_one_column_of_text_is_known(
 def test_one_column_of_names_of_files_is_text_only_where_that_is_asked(tmp_path: Path, cells: list[str]) -> None:
     path = write_csv(tmp_path / "t.csv", ["body"], [[cell] for cell in cells])
     with pytest.raises(DataError, match=r"(?s)'body' holds names of files.*--task language-modeling\."):
-        look(path, TrainOptions())
-    assert look(path, TrainOptions(task="language")) == Found(text=True, column="body")
+        inspect_path(path, TrainOptions())
+    assert inspect_path(path, TrainOptions(task="language-modeling")) == Source(text=True, column="body")
 
 
 def test_one_column_without_a_row_is_refused(tmp_path: Path) -> None:
@@ -116,8 +116,8 @@ def test_one_column_of_text_trains_a_language_model_that_answers_about_tables(me
     for _ in training:
         pass
     run = opened(tmp_path / "run")
-    assert (run.settings.kind, run.settings.documents, run.settings.input) == ("language", "row", "body")
-    assert training.subject.facts()["documents"] == len(TEXTS)
+    assert (run.settings.task, run.settings.documents, run.settings.input) == ("language", "row", "body")
+    assert training.task.facts()["documents"] == len(TEXTS)
     again = [{"body": text, "more": "x"} for text in TEXTS]
     whole = run.evaluate(write_jsonl(tmp_path / "again.jsonl", again)).score
     here = run.evaluate(messages).score
@@ -127,29 +127,29 @@ def test_one_column_of_text_trains_a_language_model_that_answers_about_tables(me
     more = Training.resume(tmp_path / "run", steps=1)
     for _ in more:
         pass
-    assert more.subject.fingerprints == training.subject.fingerprints
+    assert more.task.fingerprints == training.task.fingerprints
 
 
 def test_one_of_several_columns_is_learnt_where_it_is_named(tmp_path: Path) -> None:
     rows = [[text, "yes" if number % 2 else "no"] for number, text in enumerate(TEXTS)]
     path = write_csv(tmp_path / "t.csv", ["text", "label"], rows)
-    assert info_data(path, TrainOptions(task="language", input="text"))["documents"] == len(TEXTS)
+    assert info_data(path, TrainOptions(task="language-modeling", input="text"))["documents"] == len(TEXTS)
     assert info_data(path, TrainOptions(documents="row", input="text"))["documents"] == len(TEXTS)
-    assert info_data(path, TrainOptions(task="language"))["documents"] == 1  # the file as plain text
+    assert info_data(path, TrainOptions(task="language-modeling"))["documents"] == 1  # the file as plain text
     assert "label" in info_data(path)["description"]
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("options", "words"),
     [
         ({"documents": "line"}, "--documents line: .* each row is a document"),
-        ({"task": "language", "input": "boby"}, "no column 'boby'. Did you mean 'body'"),
+        ({"task": "language-modeling", "input": "boby"}, "no column 'boby'. Did you mean 'body'"),
         ({"group": "body"}, "no use for --group"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(messages: Path, asked: dict[str, Any], words: str) -> None:
+def test_options_that_do_not_fit_are_refused(messages: Path, options: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError, match=words):
-        info_data(messages, TrainOptions(**asked))
+        info_data(messages, TrainOptions(**options))
 
 
 def test_rows_are_of_tables_and_one_column_is_named(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unrolled.data.examples import Asked
+from unrolled.data.examples import DatasetOptions
 from unrolled.data.read_examples import read_examples
 from unrolled.data.table_file import TableOptions
-from unrolled.data.thousands import may_part_thousands
+from unrolled.data.thousands import ambiguous_thousands
 from unrolled.data.written_numbers import cure, plain_number
 from unrolled.errors import DataError
 
@@ -26,19 +26,21 @@ def german(path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("asks", "answers"), [("size", "price"), ("price", "size")])
-def test_points_between_thousands_are_asked_about(asks: str, answers: str, tmp_path: Path) -> None:
+def test_points_between_thousands_are_asked_about(asks: str, targets: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'size' holds numbers such as 1\.096(.*\n)+.*\(1096\): --decimal ,\n.*\."):
-        read_examples(german(tmp_path / "t.csv"), Asked(input=asks, output=answers))
+        read_examples(german(tmp_path / "t.csv"), DatasetOptions(input=asks, output=targets))
 
 
 @pytest.mark.parametrize(("decimal", "greatest"), [(",", max(SIZES)), (".", 959)])
 def test_the_option_settles_what_they_are(decimal: str, greatest: float, tmp_path: Path) -> None:
-    asked = Asked(input="price", output="size", options=TableOptions(decimal=decimal))
-    assert read_examples(german(tmp_path / "t.csv"), asked).answers["size"].facts()["greatest"] == [greatest]
+    options = DatasetOptions(input="price", output="size", table_options=TableOptions(decimal=decimal))
+    assert read_examples(german(tmp_path / "t.csv"), options).targets["size"].facts()["greatest"] == [greatest]
 
 
 def test_they_are_read_as_text_where_that_was_asked_for(tmp_path: Path) -> None:
-    examples = read_examples(german(tmp_path / "t.csv"), Asked(input="size", output="price", read="text"))
+    examples = read_examples(
+        german(tmp_path / "t.csv"), DatasetOptions(input="size", output="price", input_type="text")
+    )
     assert {"1.096", "137"} <= {str(examples.items[row]) for row in range(len(SIZES))}
 
 
@@ -48,11 +50,11 @@ def test_they_are_read_as_text_where_that_was_asked_for(tmp_path: Path) -> None:
     ["1.234"] * 9 + ["5", "1234"], ["1.234"] * 9 + ["5", "0.125"], [1.234] * 9 + [5], ["1.234"] * 9 + ["kg"],
 ], ids=str)  # fmt: skip
 def test_points_before_decimals_are_no_fault(cells: list[str]) -> None:
-    assert may_part_thousands(cells) is None
+    assert ambiguous_thousands(cells) is None
 
 
 def test_points_that_may_part_thousands_are_known() -> None:
-    assert may_part_thousands(["345", "-1.234", "12.345", "123.456", "1.000", "2.000", "7"]) == "-1.234"
+    assert ambiguous_thousands(["345", "-1.234", "12.345", "123.456", "1.000", "2.000", "7"]) == "-1.234"
 
 
 SPANISH = [f"0,{642 + row} {row % 7},{100 + row}".split() for row in range(40)]
@@ -67,8 +69,8 @@ def spanish(path: Path) -> Path:
 def test_a_comma_behind_a_first_0_parts_no_thousands(tmp_path: Path) -> None:
     for decimal in (None, "."):
         with pytest.raises(DataError, match=r"row 2: '0,642' where .*\nThe comma is the decimal mark; .*: --d"):
-            read_examples(spanish(tmp_path / "t.csv"), Asked(options=TableOptions(decimal=decimal)))
-    found = read_examples(spanish(tmp_path / "t.csv"), Asked(options=TableOptions(decimal=",")))
+            read_examples(spanish(tmp_path / "t.csv"), DatasetOptions(table_options=TableOptions(decimal=decimal)))
+    found = read_examples(spanish(tmp_path / "t.csv"), DatasetOptions(table_options=TableOptions(decimal=",")))
     assert np.concatenate([found.items[row] for row in range(2)]).ravel().tolist() == [0.642, 0.643]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.examples import Asked, Examples
+from unrolled.data.examples import DatasetOptions, Examples
 from unrolled.data.read_examples import read_examples
 from unrolled.data.times import holds_times, is_time
 from unrolled.errors import DataError
@@ -54,10 +54,10 @@ def test_durations_of_a_parquet_file_are_times() -> None:
     assert holds_times([timedelta(seconds=3547), timedelta(hours=2)])
 
 
-def read(tmp_path: Path, header: str, rows: list[str], **asked: str) -> Examples:
+def read(tmp_path: Path, header: str, rows: list[str], **options: str) -> Examples:
     path = tmp_path / "t.csv"
     path.write_text("\n".join([header, *rows]) + "\n")
-    return read_examples(path, Asked(**asked))  # type: ignore[arg-type]
+    return read_examples(path, DatasetOptions(**options))  # type: ignore[arg-type]
 
 
 DURATIONS = [f"{40 + n}:{n * 7 % 60:02}" if n % 3 else f"{1 + n // 30}:{n:02}:{n * 11 % 60:02}" for n in range(60)]
@@ -68,7 +68,7 @@ def test_times_are_not_written_character_by_character(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'finish' holds times, such as 1:00:00, .*\n.*--output seconds") as raised:
         read(tmp_path, "text,finish", rows)
     assert str(raised.value).count("\n") == 2
-    assert read(tmp_path, "text,finish", rows, kind="text").answers["finish"].output.kind == "text"
+    assert read(tmp_path, "text,finish", rows, task="seq2seq").targets["finish"].output.kind == "seq2seq"
 
 
 @pytest.mark.parametrize("sorted_last", [True, False])
@@ -78,7 +78,7 @@ def test_characters_of_times_are_not_read(tmp_path: Path, sorted_last: bool) -> 
     rows = [f"{cell},{'ab'[n % 2]}" for n, cell in enumerate(cells)]
     with pytest.raises(DataError, match=r"'finish' holds times, such as .*\n.*--input seconds"):
         read(tmp_path, "finish,label", rows)
-    assert read(tmp_path, "finish,label", rows, read="text").columns.inputs == ("finish",)
+    assert read(tmp_path, "finish,label", rows, input_type="text").columns.inputs == ("finish",)
 
 
 @pytest.mark.parametrize("case", ["scores", "verses among words", "ratios"])

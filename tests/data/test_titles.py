@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.examples import Asked
+from unrolled.data.examples import DatasetOptions
 from unrolled.data.read_examples import read_examples
 from unrolled.data.tables import open_table
 from unrolled.errors import DataError
@@ -30,9 +30,9 @@ def test_a_title_above_the_header_is_to_be_taken_out(
     path = tmp_path / "bank.csv"
     path.write_text(above + HEADER + ROWS)
     with pytest.raises(DataError, match=rf"row {row} looks like the header.*\n.*: tail -n \+{row} "):
-        read_examples(path, Asked(input=column, read=read))
+        read_examples(path, DatasetOptions(input=column, input_type=read))
     path.write_text("".join((above + HEADER + ROWS).splitlines(True)[row - 1 :]))
-    read_examples(path, Asked(input="Text", output="Kategorie"))
+    read_examples(path, DatasetOptions(input="Text", output="Kategorie"))
 
 
 @pytest.mark.parametrize("text", [

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from unrolled.data.examples import Asked, Examples, Known
+from unrolled.data.examples import DatasetOptions, DatasetSchema, Examples
 from unrolled.data.read_examples import read_examples
 from unrolled.errors import DataError
 
@@ -28,10 +28,10 @@ TITANIC = "PassengerId,Survived,Pclass,Name,Sex,Age,Ticket,Fare,Cabin"
 
 def test_columns_that_are_not_read_are_named_in_one_note(tmp_path: Path) -> None:
     path = write(tmp_path / "titanic.csv", TITANIC, passenger)
-    said = read_examples(path, Asked(output="Survived")).description
+    said = read_examples(path, DatasetOptions(output="Survived")).description
     assert "; not read: PassengerId, Pclass, Sex and 4 more; to read others: --input" in said
     assert said.count("not read") == 1
-    given = read_examples(path, Asked(input="Pclass,Age,Fare", output="Survived"))
+    given = read_examples(path, DatasetOptions(input="Pclass,Age,Fare", output="Survived"))
     assert "not read" not in given.description, "what is read was asked for"
 
 
@@ -47,26 +47,30 @@ NOTED: dict[str, tuple[str, Callable[[int], str], str]] = {
 def test_what_is_said_of_columns_that_are_not_read(case: str, tmp_path: Path) -> None:
     header, row, names = NOTED[case]
     path = write(tmp_path / "t.csv", header, row)
-    examples = read_examples(path, Asked())
+    examples = read_examples(path, DatasetOptions())
     assert (f"; not read: {names}" in examples.description) == bool(names)
     assert "n" * 100 not in examples.description
-    known = Known(examples.columns, examples.intake, {name: one.output for name, one in examples.answers.items()})
+    known = DatasetSchema(
+        examples.columns, examples.featurizer, {name: one.output for name, one in examples.targets.items()}
+    )
     if case == "texts":
-        assert "not read" not in read_examples(path, Asked(), known).description, "a run's columns are its own"
+        assert "not read" not in read_examples(path, DatasetOptions(), known).description, (
+            "a run's columns are its own"
+        )
 
 
 def test_a_group_and_a_column_of_time_are_used(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", "text,label,who", lambda n: f"some words {n}x,{'ab'[n % 2]},p{n % 9}")
-    assert "not read: who" in read_examples(path, Asked()).description
-    assert "not read" not in read_examples(path, Asked(group="who")).description
+    assert "not read: who" in read_examples(path, DatasetOptions()).description
+    assert "not read" not in read_examples(path, DatasetOptions(group="who")).description
     path = write(tmp_path / "d.csv", "date,a,y", lambda n: f"2024-0{1 + n // 20}-{1 + n % 20:02},{n % 7},{n / 3}")
-    assert "not read" not in read_examples(path, Asked()).description
+    assert "not read" not in read_examples(path, DatasetOptions()).description
 
 
-def read_splits(folder: Path, cell: Callable[[int], str], name: str = "split", **asked: Any) -> Examples:
+def read_splits(folder: Path, cell: Callable[[int], str], name: str = "split", **options: Any) -> Examples:
     """Reads a table with a column of these cells."""
     rows = write(folder / "t.csv", f"text,label,{name}", lambda n: f"words {n}x,{'ab'[n % 2]},{cell(n)}")
-    return read_examples(rows, Asked(**asked))
+    return read_examples(rows, DatasetOptions(**options))
 
 
 SPLIT: dict[str, tuple[Callable[[int], str], str, str]] = {
@@ -106,7 +110,7 @@ def test_what_is_no_column_of_splits_is_read_past(case: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "asked", [{"valid": 0.1}, {"test": 0.2}, {"test": "none"}, {"output": "split"}, {"fold": (1, 4)}]
+    "options", [{"valid": 0.1}, {"test": 0.2}, {"test": "none"}, {"output": "split"}, {"fold": (1, 4)}]
 )
-def test_an_option_says_how_parts_are_cut_beside_names_of_splits(asked: dict[str, Any], tmp_path: Path) -> None:
-    assert read_splits(tmp_path, lambda n: ("train", "test")[n % 2], **asked).count("training")
+def test_an_option_says_how_parts_are_cut_beside_names_of_splits(options: dict[str, Any], tmp_path: Path) -> None:
+    assert read_splits(tmp_path, lambda n: ("train", "test")[n % 2], **options).count("training")

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.answers import Labels, Values
+from unrolled.data.answers import LabelTargets, ValueTargets
 from unrolled.data.column_kinds import Column
 from unrolled.data.dates import read_date
-from unrolled.data.examples import Asked, Examples, Known
-from unrolled.data.label_names import differ_as_written, differ_by_case, find_labels, tidy_label
+from unrolled.data.examples import DatasetOptions, DatasetSchema, Examples
+from unrolled.data.label_names import case_note, equal_numbers_note, find_labels, tidy_label
 from unrolled.data.outputs import LabelOutput, ValueOutput
 from unrolled.data.read_examples import read_examples
 from unrolled.data.row_order import NameParts
-from unrolled.data.written_numbers import cure, is_nearly, is_number, is_undefined, write_number
+from unrolled.data.written_numbers import cure, is_missing, is_nearly_number, is_number, write_number
 from unrolled.errors import DataError, OptionError
-from unrolled.tasks.requests import Given, Giving, NoItem
+from unrolled.tasks.requests import InferenceInput, InputReader, MissingItem
 
 
 def csv(path: Path, header: str, rows: Sequence[str]) -> Path:
@@ -30,12 +30,12 @@ def csv(path: Path, header: str, rows: Sequence[str]) -> Path:
     return path
 
 
-def of(path: Path, **asked: Any) -> Examples:
-    return read_examples(path, Asked(**asked))
+def of(path: Path, **options: Any) -> Examples:
+    return read_examples(path, DatasetOptions(**options))
 
 
 def kind_in(examples: Examples) -> str:
-    return next(iter(examples.answers.values())).output.kind
+    return next(iter(examples.targets.values())).output.kind
 
 
 # labels by name and by content
@@ -66,7 +66,7 @@ NAMED: dict[str, tuple[str, Callable[[int], object], int, str]] = {
 def test_a_name_or_the_numbers_say_whether_they_are_labels(case: str, tmp_path: Path) -> None:
     name, value, count, kind = NAMED[case]
     rows = [f"some words {n}x,{value(n)}" for n in range(count)]
-    assert kind_in(of(csv(tmp_path / "t.csv", f"text,{name}", rows), symbols="char")) == kind
+    assert kind_in(of(csv(tmp_path / "t.csv", f"text,{name}", rows), tokenizer="char")) == kind
 
 
 def test_what_was_taken_is_said_with_the_option_and_the_option_wins(tmp_path: Path) -> None:
@@ -77,19 +77,19 @@ def test_what_was_taken_is_said_with_the_option_and_the_option_wins(tmp_path: Pa
     assert said in of(named).description
     assert "y: whole numbers are taken as labels; for amounts: --task regression" in of(filled).description
     assert "y: whole numbers are taken as amounts; for labels: --task classification" in of(gaps).description
-    assert kind_in(of(named, kind="value")) == "value"
-    assert kind_in(of(gaps, kind="label")) == "label"
-    assert "taken as" not in of(gaps, kind="label").description
+    assert kind_in(of(named, task="regression")) == "regression"
+    assert kind_in(of(gaps, task="classification")) == "classification"
+    assert "taken as" not in of(gaps, task="classification").description
 
 
 def test_zeros_and_ones_with_a_point_are_the_labels_0_and_1(tmp_path: Path) -> None:
     path = csv(tmp_path / "t.csv", "text,label", [f"words {n}x,{n % 2}.0" for n in range(60)])
-    assert of(path).answers["label"].output == LabelOutput(("0", "1"))
+    assert of(path).targets["label"].output == LabelOutput(("0", "1"))
     known = LabelOutput(("0.0", "1.0"))  # of a run that was made by an older version
     examples = of(path)
-    again = Known(examples.columns, examples.intake, {"label": known})
+    again = DatasetSchema(examples.columns, examples.featurizer, {"label": known})
     other = csv(tmp_path / "o.csv", "text,label", ["a,0", "b,1", "c,1.0", "d,0.00"])
-    found = read_examples(other, Asked(valid="none", test="none"), again).answers["label"]
+    found = read_examples(other, DatasetOptions(valid="none", test="none"), again).targets["label"]
     assert found.of(np.arange(4)).tolist() == [0, 1, 1, 0]
 
 
@@ -104,19 +104,19 @@ def test_labels_of_one_column_or_one_hot_are_read_as_such(tmp_path: Path) -> Non
     }.items():
         np.savez(tmp_path / f"{name}.npz", x=x, y=right)
         found = of(tmp_path / f"{name}.npz")
-        assert found.answers["y"].output == LabelOutput(tuple("0123456789")), name
-        assert found.answers["y"].of(np.arange(100)).tolist() == y.tolist(), name
-    assert kind_in(of(tmp_path / "hot.npz", kind="value")) == "value"
+        assert found.targets["y"].output == LabelOutput(tuple("0123456789")), name
+        assert found.targets["y"].of(np.arange(100)).tolist() == y.tolist(), name
+    assert kind_in(of(tmp_path / "hot.npz", task="regression")) == "regression"
     assert "rows with a single 1 are taken as labels by number; for numbers: --task regression" in found.description
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y[:, None])
-    assert kind_in(of(tmp_path / "x.npy")) == "label"
+    assert kind_in(of(tmp_path / "x.npy")) == "classification"
 
 
 def test_more_kinds_than_labels_may_be_are_told_of(tmp_path: Path) -> None:
     def told(name: str, kinds: int) -> bool:
         path = csv(tmp_path / "t.csv", f"text,{name}", [f"words {n}x,kind{n % kinds}" for n in range(2400)])
-        return "more than 1,000 different cells are taken as texts" in of(path, symbols="char").description
+        return "more than 1,000 different cells are taken as texts" in of(path, tokenizer="char").description
 
     assert told("label", 1100)
     assert not told("label", 900)
@@ -147,7 +147,7 @@ CALLED: dict[str, tuple[str, Callable[[int], str], int, str, str]] = {
 def test_what_a_column_called_label_is_taken_for_is_said(case: str, tmp_path: Path) -> None:
     name, cell, count, kind, said = CALLED[case]
     path = csv(tmp_path / "t.csv", f"text,{name}", [f"some words {n}x,{cell(n)}" for n in range(count)])
-    found = of(path, symbols="char", output=name) if kind == "text" else of(path, output=name)
+    found = of(path, tokenizer="char", output=name) if kind == "text" else of(path, output=name)
     assert kind_in(found) == kind
     assert said in found.description
     assert ("taken as" in found.description) == bool(said)
@@ -155,7 +155,7 @@ def test_what_a_column_called_label_is_taken_for_is_said(case: str, tmp_path: Pa
 
 def test_tags_of_sentences_are_tags_whatever_their_column_is_called(tmp_path: Path) -> None:
     rows = [f"{' '.join(['a b', 'c d e'][n % 2].split())} {n}x,{['X Y X', 'X X Y Y'][n % 2]}" for n in range(60)]
-    assert kind_in(of(csv(tmp_path / "t.csv", "text,label", rows))) == "tags"
+    assert kind_in(of(csv(tmp_path / "t.csv", "text,label", rows))) == "tagging"
 
 
 # names of labels
@@ -186,25 +186,25 @@ def test_a_run_finds_its_labels_however_they_are_written() -> None:
 def test_blanks_around_labels_make_no_labels(tmp_path: Path) -> None:
     ends = ("", " ", "\u00a0", "\u200b")
     rows = [f"words {n}x,{'ab'[n % 2]}{ends[n // 2 % 4]}" for n in range(80)]
-    found = of(csv(tmp_path / "t.csv", "text,label", rows)).answers["label"]
-    assert isinstance(found, Labels)
+    found = of(csv(tmp_path / "t.csv", "text,label", rows)).targets["label"]
+    assert isinstance(found, LabelTargets)
     assert found.output == LabelOutput(("a", "b"))
     assert found.facts() == {"a": 40, "b": 40}
     sets = csv(tmp_path / "s.csv", "text,label", [f"words {n}x,a\u200b | {'bc'[n % 2]}\u00a0" for n in range(80)])
-    assert of(sets, kind="labels").answers["label"].output.to_json()["names"] == ["a", "b", "c"]
+    assert of(sets, task="multilabel").targets["label"].output.to_json()["names"] == ["a", "b", "c"]
     blank = csv(tmp_path / "b.csv", "text,label", [*rows, "words, "])
     with pytest.raises(DataError, match=r"b\.csv, row 82: 'label' is empty.*\n.*--skip-empty"):
         of(blank)
     left = of(blank, skip_empty=True)
     assert (len(left.numbers), left.skipped) == (80, 1)
-    assert left.answers["label"].output == LabelOutput(("a", "b"))
+    assert left.targets["label"].output == LabelOutput(("a", "b"))
 
 
 def test_labels_that_differ_by_capitals_alone_are_named_with_counts(tmp_path: Path) -> None:
     rows = [f"words {n}x,{('Pos', 'pos', 'neg')[n % 3]}" for n in range(90)]
     said = of(csv(tmp_path / "t.csv", "text,label", rows)).description
     assert "'Pos' (30) and 'pos' (30) differ only by case, and are separate labels" in said
-    assert "neg" not in differ_by_case({"neg": 3, "pos": 4})
+    assert "neg" not in case_note({"neg": 3, "pos": 4})
 
 
 def test_labels_that_are_one_number_are_named_with_counts(tmp_path: Path) -> None:
@@ -212,9 +212,9 @@ def test_labels_that_are_one_number_are_named_with_counts(tmp_path: Path) -> Non
     said = of(csv(tmp_path / "t.csv", "text,label", rows)).description
     assert "'1' (20) and '01' (20) are the same number, written differently, and are separate labels" in said
     assert "'0' (" not in said  # 0.0 is the label 0
-    assert differ_as_written({"1": 3, "10": 4, "1a": 5, "2": 6}) == ""
-    assert differ_as_written({"100000000000000001": 3, "100000000000000002": 4}) == ""
-    assert "'100000000000000001' (3) and" in differ_as_written({"100000000000000001": 3, "0100000000000000001": 4})
+    assert equal_numbers_note({"1": 3, "10": 4, "1a": 5, "2": 6}) == ""
+    assert equal_numbers_note({"100000000000000001": 3, "100000000000000002": 4}) == ""
+    assert "'100000000000000001' (3) and" in equal_numbers_note({"100000000000000001": 3, "0100000000000000001": 4})
 
 
 def test_an_underscore_of_conllu_is_no_tag(tmp_path: Path) -> None:
@@ -227,10 +227,10 @@ def test_an_underscore_of_conllu_is_no_tag(tmp_path: Path) -> None:
     path = tmp_path / "t.conllu"
     path.write_text("".join(sentence("D N _" if n % 2 else "D V N", n) for n in range(40)))
     found = of(path, test="none")
-    tags = found.answers["upos"]
-    assert isinstance(tags, Labels)
+    tags = found.targets["upos"]
+    assert isinstance(tags, LabelTargets)
     assert tags.names == ("D", "N", "V")
-    assert tags.is_due(np.array([0, 1])).tolist() == [True, True, True, True, True, False]
+    assert tags.has_target(np.array([0, 1])).tolist() == [True, True, True, True, True, False]
     assert tags.of(np.array([1])).tolist() == [0, 1, -1]
     assert "lacks" not in found.description
 
@@ -249,7 +249,7 @@ WRITTEN: dict[Any, str] = {
 
 @pytest.mark.parametrize("cell", WRITTEN, ids=lambda cell: repr(cell)[:20])
 def test_a_cell_is_a_number_or_nearly_one(cell: Any) -> None:
-    seen = {"number": is_number(cell), "undefined": is_undefined(cell), "nearly": is_nearly(cell)}
+    seen = {"number": is_number(cell), "undefined": is_missing(cell), "nearly": is_nearly_number(cell)}
     assert [name for name, there in seen.items() if there] == [WRITTEN[cell]] * (WRITTEN[cell] != "none")
 
 
@@ -267,7 +267,10 @@ NEARLY = {
         "7" * 60_000,
         r"row 7: 'y' is '7{40} …', where .*\nA number has about 308 digits before its point",
     ),
-    "a word": ("unknown", r"row 7: 'y' is 'unknown'.*\n.*\nIf the column holds names or texts: --task classification, or "),
+    "a word": (
+        "unknown",
+        r"row 7: 'y' is 'unknown'.*\n.*\nIf the column holds names or texts: --task classification, or ",
+    ),
 }
 
 
@@ -279,7 +282,7 @@ def test_what_is_nearly_a_number_is_an_error_with_its_row(case: str, tmp_path: P
     with pytest.raises(DataError, match=words) as raised:
         of(path)
     assert str(raised.value).count("\n") < 3
-    assert kind_in(of(path, kind="text")) == "text"
+    assert kind_in(of(path, task="seq2seq")) == "seq2seq"
     if case != "nan":
         with pytest.raises(DataError, match=r"row 7"):
             of(path, skip_empty=True)
@@ -289,8 +292,8 @@ def test_nan_is_left_out_on_request_of_answers_and_of_inputs(tmp_path: Path) -> 
     rows = [f"{n},{'NaN' if n == 3 else n / 4}" for n in range(60)]
     found = of(csv(tmp_path / "y.csv", "x,y", rows), skip_empty=True)
     assert (len(found.numbers), found.skipped) == (59, 1)
-    values = found.answers["y"]
-    assert isinstance(values, Values)
+    values = found.targets["y"]
+    assert isinstance(values, ValueTargets)
     assert values.numbers[:, 0].tolist() == [n / 4 for n in range(60) if n != 3]
     assert [float(np.asarray(found.items[n])[0, 0]) for n in range(59)] == [n for n in range(60) if n != 3]
     given = csv(tmp_path / "x.csv", "x,y", [f"{'n/a' if n % 9 == 0 else n},{n / 4}" for n in range(60)])
@@ -305,28 +308,28 @@ def test_nan_is_left_out_on_request_of_answers_and_of_inputs(tmp_path: Path) -> 
 
 def test_nan_that_is_asked_about_is_as_empty_as_an_empty_cell(tmp_path: Path) -> None:
     found = of(csv(tmp_path / "t.csv", "x,y", [f"{n},{n / 4}" for n in range(60)]))
-    giving = Giving(Known(found.columns, found.intake, {"y": found.answers["y"].output}))
+    giving = InputReader(DatasetSchema(found.columns, found.featurizer, {"y": found.targets["y"].output}))
     rows = csv(tmp_path / "q.csv", "x", ["nan", "3"])
     taken = giving.take_all(giving.read_input(str(rows)) or ())
-    assert taken[0] == NoItem()
+    assert taken[0] == MissingItem()
     assert np.asarray(taken[1]).tolist() == [[3.0]]
     with pytest.raises(DataError, match=r"'3,5' where numbers were expected\.\n.*--decimal ,"):
-        giving.take_all([Given("q.csv, row 4", ("3,5",))])
+        giving.take_all([InferenceInput("q.csv, row 4", ("3,5",))])
 
 
 def test_items_that_are_answered_together_are_bounded_by_their_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = of(csv(tmp_path / "t.csv", "x,y", [f"{n},{n / 4}" for n in range(60)]))
-    giving = Giving(Known(found.columns, found.intake, {"y": found.answers["y"].output}))
-    asked = ["1", "", "3", "4", "5"]
+    giving = InputReader(DatasetSchema(found.columns, found.featurizer, {"y": found.targets["y"].output}))
+    options = ["1", "", "3", "4", "5"]
     size = np.asarray(giving.take("1")).nbytes
     monkeypatch.setattr("unrolled.tasks.requests.HELD", 2 * size)
-    groups = list(giving.take_in_turn(asked))
+    groups = list(giving.take_in_turn(options))
     assert [list(given) for given, _ in groups] == [["1", "", "3"], ["4", "5"]]
     taken = [item for _, items in groups for item in items]
-    assert taken[1] == NoItem()
-    assert [np.asarray(item).tolist() for item in taken if not isinstance(item, NoItem)] == [
+    assert taken[1] == MissingItem()
+    assert [np.asarray(item).tolist() for item in taken if not isinstance(item, MissingItem)] == [
         [[float(n)]] for n in (1, 3, 4, 5)
     ]
     assert list(giving.take_in_turn([])) == []
@@ -335,7 +338,7 @@ def test_items_that_are_answered_together_are_bounded_by_their_bytes(
 def test_names_with_a_few_numbers_among_them_stay_names(tmp_path: Path) -> None:
     rows = [f"words {n}x,{('1', 'NA', 'DE', 'FR')[n % 4]}" for n in range(80)]
     found = of(csv(tmp_path / "t.csv", "text,country", rows))
-    assert found.answers["country"].output == LabelOutput(("1", "DE", "FR", "NA"))
+    assert found.targets["country"].output == LabelOutput(("1", "DE", "FR", "NA"))
 
 
 def test_oddities_of_json_are_named_with_their_row(tmp_path: Path) -> None:
@@ -397,18 +400,18 @@ FAR: dict[str, tuple[Callable[[int], float], float]] = {
 @pytest.mark.parametrize("case", FAR)
 def test_numbers_far_from_zero_keep_their_digits(case: str, tmp_path: Path) -> None:
     value, step = FAR[case]
-    found = of(csv(tmp_path / "t.csv", "x,y", [f"{value(n)!r},{value(n)!r}" for n in range(100)]), kind="value")
-    scaled = np.array([found.intake.encode(found.items[row])[0, 0] for row in range(100)])
-    deviation = 100 / np.sqrt(12)
-    assert np.diff(scaled) == pytest.approx(np.full(99, 1 / deviation), rel=0.1)
-    values = found.answers["y"]
-    assert isinstance(values, Values)
-    assert np.diff(values.of(np.arange(100))[:, 0]) == pytest.approx(np.full(99, 1 / deviation), rel=0.1)
+    found = of(csv(tmp_path / "t.csv", "x,y", [f"{value(n)!r},{value(n)!r}" for n in range(100)]), task="regression")
+    scaled = np.array([found.featurizer.encode(found.items[row])[0, 0] for row in range(100)])
+    std = 100 / np.sqrt(12)
+    assert np.diff(scaled) == pytest.approx(np.full(99, 1 / std), rel=0.1)
+    values = found.targets["y"]
+    assert isinstance(values, ValueTargets)
+    assert np.diff(values.of(np.arange(100))[:, 0]) == pytest.approx(np.full(99, 1 / std), rel=0.1)
     assert isinstance(values.output, ValueOutput)
     shown = [values.output.write([value(n)]) for n in range(100)]
     assert len(set(shown)) == 100, "each is told from the next"
     assert [float(one) for one in shown] == pytest.approx([value(n) for n in range(100)], abs=0.1 * step)
-    assert values.spelled(7) == repr(value(7)).removesuffix(".0")
+    assert values.as_written(7) == repr(value(7)).removesuffix(".0")
 
 
 def test_what_is_alike_in_every_row_is_seen_as_constant(tmp_path: Path) -> None:
@@ -416,7 +419,7 @@ def test_what_is_alike_in_every_row_is_seen_as_constant(tmp_path: Path) -> None:
         of(csv(tmp_path / "t.csv", "x,y", [f"{n},0.1" for n in range(100)]))
     found = of(csv(tmp_path / "u.csv", "a,b,y", [f"{n},0.1,{n / 4}" for n in range(100)]))
     assert "the same in every row, so of no use: b;" in f"{found.description};"
-    scaled = np.array([found.intake.encode(found.items[row])[0] for row in range(100)])
+    scaled = np.array([found.featurizer.encode(found.items[row])[0] for row in range(100)])
     assert scaled[:, 1].tolist() == pytest.approx([0] * 100, abs=1e-12)
 
 
@@ -455,7 +458,7 @@ def test_characters_of_a_date_are_not_read(tmp_path: Path) -> None:
         of(path)
     assert "--input-type text" in str(raised.value)
     assert str(raised.value).count("\n") < 3
-    assert kind_in(of(path, read="text")) == "value"
+    assert kind_in(of(path, input_type="text")) == "regression"
     many = csv(tmp_path / "m.csv", "date,day,sales", days(100, lambda n: f"{n % 7},{n * 1.5}"))
     found = of(many)
     assert found.columns.inputs == ("day",)
@@ -471,34 +474,34 @@ def test_rows_in_the_order_of_time_are_cut_by_it(tmp_path: Path) -> None:
     path = csv(tmp_path / "t.csv", "date,day,sales", days(100, lambda n: f"{n % 7},{n * 1.5}"))
     found = of(path)
     assert found.columns.time == "date"
-    assert [found.parts[part].tolist() for part in ("validation", "test")] == [[*range(80, 90)], [*range(90, 100)]]
-    assert found.split == "the last rows by 'date'"
+    assert [found.splits[part].tolist() for part in ("validation", "test")] == [[*range(80, 90)], [*range(90, 100)]]
+    assert found.split_method == "the last rows by 'date'"
     assert "the last rows by 'date'; to draw them at random: --shuffle" in found.description
     drawn = of(path, shuffle=True)
-    assert drawn.parts["test"].tolist() != found.parts["test"].tolist()
-    assert (drawn.columns.time, drawn.split) == (None, "drawn at random")
-    kept = Known(drawn.columns, drawn.intake, {name: one.output for name, one in drawn.answers.items()})
-    again = read_examples(path, Asked(shuffle=True), kept)
-    assert again.parts["test"].tolist() == drawn.parts["test"].tolist(), "a run goes on with its own parts"
+    assert drawn.splits["test"].tolist() != found.splits["test"].tolist()
+    assert (drawn.columns.time, drawn.split_method) == (None, "drawn at random")
+    kept = DatasetSchema(drawn.columns, drawn.featurizer, {name: one.output for name, one in drawn.targets.items()})
+    again = read_examples(path, DatasetOptions(shuffle=True), kept)
+    assert again.splits["test"].tolist() == drawn.splits["test"].tolist(), "a run goes on with its own parts"
     header, *lines = path.read_text().split()
     csv(path, header, lines[::-1])
-    assert of(path).parts["test"].tolist() == [*range(10)], "the latest stand first"
-    known = Known(found.columns, found.intake, {name: one.output for name, one in found.answers.items()})
-    assert read_examples(path, Asked(), known).parts["test"].tolist() == [*range(10)]
+    assert of(path).splits["test"].tolist() == [*range(10)], "the latest stand first"
+    known = DatasetSchema(found.columns, found.featurizer, {name: one.output for name, one in found.targets.items()})
+    assert read_examples(path, DatasetOptions(), known).splits["test"].tolist() == [*range(10)]
 
 
 def test_rows_out_of_order_and_groups_are_drawn(tmp_path: Path) -> None:
     rows = days(100, lambda n: f"{n % 7},{n * 1.5},{n // 5}")
     path = csv(tmp_path / "t.csv", "date,day,sales,who", rows)
     grouped = of(path, group="who", input="day", output="sales")
-    assert grouped.split == "drawn at random in whole groups of 'who'"
+    assert grouped.split_method == "drawn at random in whole groups of 'who'"
     folded = of(path, fold=(2, 5), input="day", output="sales")
-    assert folded.split == "fold 2 of 5, drawn at random"
+    assert folded.split_method == "fold 2 of 5, drawn at random"
     with pytest.raises(OptionError, match=r"--shuffle is for rows in the order.*\nLeave it out"):
         of(path, group="who", input="day", output="sales", shuffle=True)
     few = days(100, lambda n: f"{n % 7},{n * 1.5}")
     mixed = csv(tmp_path / "m.csv", "date,day,sales", [*few[50:], *few[:50]])
-    assert of(mixed).split == "drawn at random"
+    assert of(mixed).split_method == "drawn at random"
     with pytest.raises(OptionError, match=r"--shuffle"):
         of(mixed, shuffle=True)
 
@@ -621,7 +624,7 @@ def test_sources_in_names_of_texts_are_told_of_and_kept_together(case: str, tmp_
     if column:
         assert f"(8 different, such as {'anna' if case == 'speakers' else 'spk0'}), which are in both" in said
         found = of(tmp_path, group=column)
-        assert "rows share" not in found.description and found.split.endswith("in whole groups of 'part1'")
+        assert "rows share" not in found.description and found.split_method.endswith("in whole groups of 'part1'")
 
 
 SECTIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
@@ -639,9 +642,9 @@ def test_labels_that_would_be_one_number_stay_labels(case: str, tmp_path: Path) 
     found = of(
         csv(tmp_path / "t.csv", f"text,{name}", [f"words {n}x,{cells[n % 3]}" for n in range(90)]), output=name
     )
-    assert found.answers[name].output.kind == kind
+    assert found.targets[name].output.kind == kind
     if case == "sections":
-        assert list(found.answers[name].facts()) == ["1.1", "1.10", "1.2"]
+        assert list(found.targets[name].facts()) == ["1.1", "1.10", "1.2"]
         assert (
             "some equal but written differently, are taken as labels because of the column's name; for amounts:"
             in found.description
@@ -650,22 +653,22 @@ def test_labels_that_would_be_one_number_stay_labels(case: str, tmp_path: Path) 
         assert "numbers with decimals are taken as amounts; for labels: --task classification" in found.description
 
 
-def test_writers_in_folders_below_labels_of_texts_are_told_of(tmp_path: Path) -> None:
+def test_encoder_decoders_in_folders_below_labels_of_texts_are_told_of(tmp_path: Path) -> None:
     for n in range(64):
         path = tmp_path / ("yes", "no")[n % 2] / f"writer{n % 16 // 2}" / f"{n}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"some words {n}x")
-    assert "--group folder1" in of(tmp_path, kind="label").description
+    assert "--group folder1" in of(tmp_path, task="classification").description
 
 
 def test_speakers_in_a_column_of_file_names_are_told_of(tmp_path: Path) -> None:
     pillow = pytest.importorskip("PIL.Image")
-    rows, dice = [], np.random.default_rng(0)
+    rows, generator = [], np.random.default_rng(0)
     for digit in range(3):
         for who in ("jackson", "theo", "lucas", "nicolas"):
             for take in range(4):
                 name = f"{digit}_{who}_{take}.png"
-                pillow.fromarray(dice.integers(0, 256, (4, 4), np.uint8)).save(tmp_path / name)
+                pillow.fromarray(generator.integers(0, 256, (4, 4), np.uint8)).save(tmp_path / name)
                 rows.append(f"{name},{digit},{who}")
     path = csv(tmp_path / "t.csv", "file,label,who", rows)
     said = of(path).description
@@ -673,7 +676,7 @@ def test_speakers_in_a_column_of_file_names_are_told_of(tmp_path: Path) -> None:
     assert "write it into a separate column and name that: --group COLUMN" in said
     grouped = of(path, group="who")
     assert "share" not in grouped.description
-    assert grouped.split == "drawn at random in whole groups of 'who'"
+    assert grouped.split_method == "drawn at random in whole groups of 'who'"
 
 
 NAME_PARTS: dict[str, tuple[Callable[[int], str], bool]] = {
@@ -727,7 +730,7 @@ def test_numbers_are_dates_where_the_column_is_called_so(case: str, tmp_path: Pa
     found = of(path)
     assert found.columns.inputs == (("a",) if dated else (name, "a"))
     assert found.columns.time == (name if dated else None)
-    assert (found.parts["test"].tolist() == [*range(90, 100)]) == dated
+    assert (found.splits["test"].tolist() == [*range(90, 100)]) == dated
     assert (f"the last rows by '{name}'; to draw them at random: --shuffle" in found.description) == dated
     assert of(path, input=f"{name},a", output="target").columns.inputs == (name, "a"), "an option wins"
 
@@ -738,7 +741,7 @@ def test_nothing_but_numbers_that_are_dates_is_not_read(tmp_path: Path) -> None:
         of(path)
     assert str(raised.value).endswith("--input-type vectors")
     assert str(raised.value).count("\n") < 3
-    assert kind_in(of(path, read="vectors")) == "value"
+    assert kind_in(of(path, input_type="vectors")) == "regression"
 
 
 SORTED = {
@@ -758,20 +761,20 @@ def test_a_column_is_judged_by_all_of_it_and_not_by_its_first_rows(case: str, tm
     path = tmp_path / "sorted.csv"
     path.write_text("what,label\n" + "".join(f"{cell},{'ab'[n % 2]}\n" for n, cell in enumerate(rows)))
     with pytest.raises(DataError, match=said):
-        read_examples(path, Asked())
-    assert read_examples(path, Asked(read="text")).count("training")
+        read_examples(path, DatasetOptions())
+    assert read_examples(path, DatasetOptions(input_type="text")).count("training")
     few = [f"word {n} of it" for n in range(500)] + cells[:200]
     path.write_text("what,label\n" + "".join(f"{cell},{'ab'[n % 2]}\n" for n, cell in enumerate(few)))
-    assert read_examples(path, Asked()).count("training"), "most of it is text"
+    assert read_examples(path, DatasetOptions()).count("training"), "most of it is text"
 
 
 def test_dates_that_would_be_answered_are_seen_behind_words(tmp_path: Path) -> None:
     def kind(words: int, dates: int) -> str:
         column = Column("when")
         for number in range(words):
-            column.see(None, f"not known, {number}")
+            column.add(None, f"not known, {number}")
         for number in range(dates):
-            column.see(None, f"{number % 28 + 1}.{number % 12 + 1}.{2000 + number}")
+            column.add(None, f"{number % 28 + 1}.{number % 12 + 1}.{2000 + number}")
         return column.kind
 
     assert [kind(60, 300), kind(0, 50), kind(300, 60), kind(60, 0)] == ["date", "date", "text", "text"]

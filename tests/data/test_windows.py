@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.data import Batch, RowBatches, StreamBatches, make_batches, part_rows, read_corpus
+from unrolled.data import RowBatches, StreamBatches, TextBatch, make_batches, read_corpus, split_rows
 from unrolled.data.targets import target_ranges
 from unrolled.errors import DataError
 
@@ -25,18 +25,18 @@ Shape = Callable[[Numbers, Numbers, Numbers, int, int, int], StreamBatches | Row
 def texts(draw: st.DrawFn) -> tuple[Numbers, Numbers, Numbers]:
     """Tokens that are all different, some segments of them, and their ends."""
     lengths = draw(st.lists(st.integers(1, 40), min_size=1, max_size=12))
-    symbols: list[int] = []
+    tokens: list[int] = []
     edges: list[int] = []
     for length in lengths:
-        edges.append(len(symbols))
-        symbols += [0, *range(len(symbols) + 1, len(symbols) + 1 + length)]
+        edges.append(len(tokens))
+        tokens += [0, *range(len(tokens) + 1, len(tokens) + 1 + length)]
         cut = draw(st.integers(1, length))
         if cut < length:
             edges.append(edges[-1] + 1 + cut)
-    stretches = np.stack([edges, [*edges[1:], len(symbols)]], axis=1)
-    numbers = np.array(symbols, np.int32)
-    kept = stretches[draw(st.lists(st.booleans(), min_size=len(edges), max_size=len(edges)).map(at_least_one))]
-    ends = np.array([stop < len(symbols) and numbers[stop] == 0 for stop in kept[:, 1]])
+    segments = np.stack([edges, [*edges[1:], len(tokens)]], axis=1)
+    numbers = np.array(tokens, np.int32)
+    kept = segments[draw(st.lists(st.booleans(), min_size=len(edges), max_size=len(edges)).map(at_least_one))]
+    ends = np.array([stop < len(tokens) and numbers[stop] == 0 for stop in kept[:, 1]])
     return numbers, kept, ends
 
 
@@ -44,19 +44,19 @@ def at_least_one(chosen: list[bool]) -> list[bool]:
     return chosen if any(chosen) else [True, *chosen[1:]]
 
 
-def expected(symbols: Numbers, stretches: Numbers, ends: Numbers) -> Counter[tuple[int, int]]:
+def expected(tokens: Numbers, segments: Numbers, ends: Numbers) -> Counter[tuple[int, int]]:
     """Each target with the token before it, and how often an epoch has to use it."""
     pairs: Counter[tuple[int, int]] = Counter()
-    for first, stop in zip(*target_ranges(symbols, stretches, ends), strict=True):
-        targets = symbols[first:stop].tolist()
+    for first, stop in zip(*target_ranges(tokens, segments, ends), strict=True):
+        targets = tokens[first:stop].tolist()
         pairs.update(zip([0, *targets[:-1]], targets, strict=True))
     return pairs
 
 
-def read(batch: Batch) -> list[tuple[int, int]]:
+def read(batch: TextBatch) -> list[tuple[int, int]]:
     """The inputs and targets of a batch without padding; the padding must be 0."""
     pairs: list[tuple[int, int]] = []
-    for inputs, targets, length in zip(*(part.tolist() for part in batch[:3]), strict=True):
+    for inputs, targets, length in zip(*(split.tolist() for split in batch[:3]), strict=True):
         assert not any(inputs[length:]) and not any(targets[length:])
         pairs += zip(inputs[:length], targets[:length], strict=True)
     return pairs
@@ -70,19 +70,19 @@ def test_every_target_is_read_once_an_epoch(
 ) -> None:
     batches = shape(*text, batch, window, seed)
     wanted = expected(*text)
-    assert batches.symbols_an_epoch == wanted.total()
+    assert batches.tokens_per_epoch == wanted.total()
     for epoch in range(3):
         steps = 0
         pairs: Counter[tuple[int, int]] = Counter()
-        for turn in range(batches.batches_an_epoch):
-            one = batches.batch(epoch * batches.batches_an_epoch + turn)
+        for turn in range(batches.batches_per_epoch):
+            one = batches.batch(epoch * batches.batches_per_epoch + turn)
             pairs.update(read(one))
             steps += one.inputs.numel()
             assert one.inputs.shape == one.targets.shape
             assert one.inputs.shape[0] == batch == len(one.lengths) == len(one.fresh)
             assert one.inputs.shape[1] <= window * (8 if shape is RowBatches else 1)
         assert pairs == wanted
-        if epoch == 0 and batches.batches_an_epoch <= 64:
+        if epoch == 0 and batches.batches_per_epoch <= 64:
             assert batches.padding_share == pytest.approx(1 - wanted.total() / steps)
 
 
@@ -93,11 +93,11 @@ def test_batch_k_is_a_pure_function_of_seed_and_k(
     shape: Shape, text: tuple[Numbers, Numbers, Numbers], batch: int, window: int, seed: int
 ) -> None:
     batches = shape(*text, batch, window, seed)
-    ks = list(range(3 * batches.batches_an_epoch))
+    ks = list(range(3 * batches.batches_per_epoch))
     in_order = {k: batches.batch(k) for k in ks}
     random.Random(seed).shuffle(ks)
-    symbols, stretches, ends = text
-    again = shape(symbols.copy(), stretches.copy(), ends.copy(), batch, window, seed)
+    tokens, segments, ends = text
+    again = shape(tokens.copy(), segments.copy(), ends.copy(), batch, window, seed)
     for k in ks:
         for one, other in zip(in_order[k], again.batch(k), strict=True):
             assert one.dtype == other.dtype
@@ -109,11 +109,11 @@ def test_batch_k_is_a_pure_function_of_seed_and_k(
 def test_a_row_that_is_not_fresh_goes_on_where_it_was(
     text: tuple[Numbers, Numbers, Numbers], batch: int, window: int, seed: int
 ) -> None:
-    symbols, stretches, ends = text
-    batches = StreamBatches(symbols, stretches, ends, batch, window, seed)
-    opening = {int(symbols[first]) for first in target_ranges(*text)[0]}
+    tokens, segments, ends = text
+    batches = StreamBatches(tokens, segments, ends, batch, window, seed)
+    opening = {int(tokens[first]) for first in target_ranges(*text)[0]}
     last = [-1] * batch
-    for k in range(2 * batches.batches_an_epoch):
+    for k in range(2 * batches.batches_per_epoch):
         one = batches.batch(k)
         for row in range(batch):
             length = int(one.lengths[row])
@@ -123,7 +123,7 @@ def test_a_row_that_is_not_fresh_goes_on_where_it_was(
             begins = first in opening and int(one.inputs[row, 0]) == 0
             if not one.fresh[row]:
                 assert int(one.inputs[row, 0]) == last[row]
-            elif k % batches.batches_an_epoch:
+            elif k % batches.batches_per_epoch:
                 assert begins or first == 0
             assert not begins or first == 0 or one.fresh[row]
             last[row] = int(one.targets[row, length - 1])
@@ -132,32 +132,32 @@ def test_a_row_that_is_not_fresh_goes_on_where_it_was(
 @pytest.mark.parametrize("shape", [StreamBatches, RowBatches])
 @settings(max_examples=100, deadline=None)
 @given(text=texts(), batch=st.integers(1, 5), window=st.integers(1, 9))
-def test_a_window_never_crosses_a_border(
+def test_a_window_never_crosses_a_eos(
     shape: Shape, text: tuple[Numbers, Numbers, Numbers], batch: int, window: int
 ) -> None:
     batches = shape(*text, batch, window, 0)
-    for k in range(2 * batches.batches_an_epoch):
+    for k in range(2 * batches.batches_per_epoch):
         one = batches.batch(k)
-        for inputs, targets, length in zip(*(part.tolist() for part in one[:3]), strict=True):
+        for inputs, targets, length in zip(*(split.tolist() for split in one[:3]), strict=True):
             assert 0 not in inputs[1:length]
             assert 0 not in targets[: max(0, length - 1)]
 
 
 def long_stream() -> tuple[Numbers, Numbers, Numbers]:
-    symbols = np.append(np.zeros(1, np.int32), np.arange(1, 5000, dtype=np.int32))
-    return symbols, np.array([[0, 2000], [2400, 5000]]), np.array([False, False])
+    tokens = np.append(np.zeros(1, np.int32), np.arange(1, 5000, dtype=np.int32))
+    return tokens, np.array([[0, 2000], [2400, 5000]]), np.array([False, False])
 
 
-def test_long_stretches_are_cut_elsewhere_each_epoch_and_still_read_once() -> None:
+def test_long_segments_are_cut_elsewhere_each_epoch_and_still_read_once() -> None:
     batches = StreamBatches(*long_stream(), 3, 10, 0)
     begins = []
     for epoch in range(3):
         pairs: Counter[tuple[int, int]] = Counter()
-        for turn in range(batches.batches_an_epoch):
-            one = batches.batch(epoch * batches.batches_an_epoch + turn)
+        for turn in range(batches.batches_per_epoch):
+            one = batches.batch(epoch * batches.batches_per_epoch + turn)
             pairs.update(read(one))
         assert pairs == expected(*long_stream())
-        begins.append(int(batches.batch(epoch * batches.batches_an_epoch + 9).targets[0, 0]))
+        begins.append(int(batches.batch(epoch * batches.batches_per_epoch + 9).targets[0, 0]))
     assert len({begin % 10 for begin in begins}) > 1
     assert batches.padding_share < 0.02
 
@@ -171,10 +171,10 @@ def test_seeds_differ() -> None:
 def test_rows_of_like_length_share_a_batch() -> None:
     lengths = np.random.default_rng(0).integers(1, 60, 2000)
     edges = np.append(0, np.cumsum(lengths + 1))
-    symbols = np.ones(edges[-1], np.uint8)
-    symbols[edges[:-1]] = 0
+    tokens = np.ones(edges[-1], np.uint8)
+    tokens[edges[:-1]] = 0
     batches = RowBatches(
-        symbols, np.stack([edges[:-1], edges[1:]], axis=1), np.append(np.ones(1999, bool), False), 16, 64, 0
+        tokens, np.stack([edges[:-1], edges[1:]], axis=1), np.append(np.ones(1999, bool), False), 16, 64, 0
     )
     assert batches.padding_share < 0.05
 
@@ -190,7 +190,7 @@ def test_short_documents_are_rows_and_long_ones_a_stream(tmp_path: Path, length:
     corpus = read_corpus(tmp_path / "a.txt", "line")
     batches = make_batches(corpus, "training", 8, 64, 0)
     assert batches.shape == shape
-    assert batches.symbols_an_epoch == corpus.targets("training")
+    assert batches.tokens_per_epoch == corpus.targets("training")
     one = make_batches(read_corpus(tmp_path / "a.txt"), "training", 8, 64, 0)
     assert one.shape == "stream"
 
@@ -200,22 +200,22 @@ def test_a_part_that_is_empty_has_no_batches(tmp_path: Path) -> None:
     corpus = read_corpus(tmp_path / "a.txt", valid="none")
     with pytest.raises(DataError, match=r"The validation split of .*a.txt is empty"):
         make_batches(corpus, "validation", 8, 64, 0)
-    assert list(part_rows(corpus, "validation")) == []
+    assert list(split_rows(corpus, "validation")) == []
 
 
 @pytest.mark.parametrize("documents", ["file", "line"])
 def test_part_rows_read_every_target_in_order(tmp_path: Path, documents: str) -> None:
     (tmp_path / "a.txt").write_text(corpus_text(300, 30))
     corpus = read_corpus(tmp_path / "a.txt", documents)
-    for part in corpus.parts:
-        rows = list(part_rows(corpus, part))
-        assert sum(len(targets) for _, targets in rows) == corpus.targets(part)
-        assert len(rows) == len(corpus.parts[part])
-        for (inputs, targets), (start, _) in zip(rows, corpus.parts[part].tolist(), strict=True):
+    for split in corpus.splits:
+        rows = list(split_rows(corpus, split))
+        assert sum(len(targets) for _, targets in rows) == corpus.targets(split)
+        assert len(rows) == len(corpus.splits[split])
+        for (inputs, targets), (start, _) in zip(rows, corpus.splits[split].tolist(), strict=True):
             assert inputs[0] == 0
             assert np.array_equal(inputs[1:], targets[:-1])
-            first = start + (corpus.symbols[start] == 0)
-            assert np.array_equal(targets, corpus.symbols[first : first + len(targets)])
+            first = start + (corpus.tokens[start] == 0)
+            assert np.array_equal(targets, corpus.tokens[first : first + len(targets)])
 
 
 @pytest.mark.parametrize("documents", ["file", "line"])
@@ -223,24 +223,24 @@ def test_part_rows_read_every_target_in_order(tmp_path: Path, documents: str) ->
 def test_part_rows_keep_a_limit_spread_over_the_part(tmp_path: Path, documents: str, limit: int) -> None:
     (tmp_path / "a.txt").write_text(corpus_text(2000, 30))
     corpus = read_corpus(tmp_path / "a.txt", documents)
-    rows = list(part_rows(corpus, "training", limit))
+    rows = list(split_rows(corpus, "training", limit))
     read = sum(len(targets) for _, targets in rows)
     assert min(limit, corpus.targets("training")) - 31 <= read <= limit  # a line is not cut for the remainder
     if limit == 5000 and documents == "file":
-        assert len(rows) == len(corpus.parts["training"])
+        assert len(rows) == len(corpus.splits["training"])
         assert max(len(targets) for _, targets in rows) < 2000
 
 
-def test_part_rows_take_pieces_spread_over_a_long_stretch(tmp_path: Path) -> None:
+def test_part_rows_take_pieces_spread_over_a_long_segment(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(corpus_text(4000, 30))
     corpus = read_corpus(tmp_path / "a.txt")
-    ((begin, _),) = corpus.parts["test"].tolist()
+    ((begin, _),) = corpus.splits["test"].tolist()
     whole = corpus.targets("test")
     for limit, pieces in ((3_000, 1), (4_001, 2), (9_000, 4), (whole - 1, 6)):
-        rows = list(part_rows(corpus, "test", limit))
+        rows = list(split_rows(corpus, "test", limit))
         assert [len(rows), sum(len(targets) for _, targets in rows)] == [pieces, limit]
         first = [begin + whole * piece // pieces for piece in range(pieces)]
         for (inputs, targets), start in zip(rows, first, strict=True):
-            assert np.array_equal(targets, corpus.symbols[start : start + len(targets)])
+            assert np.array_equal(targets, corpus.tokens[start : start + len(targets)])
             assert inputs[0] == 0 and np.array_equal(inputs[1:], targets[:-1])
-    assert len(list(part_rows(corpus, "test", whole))) == 1
+    assert len(list(split_rows(corpus, "test", whole))) == 1

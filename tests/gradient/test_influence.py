@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import OptionError
-from unrolled.gradient import Checkpointed, Full, Gradient, Randomised, Truncated
+from unrolled.gradient import BPTTStrategy, Checkpointed, Full, Randomised, Truncated
 
 PLACES = 23
 MIX = 0.5 * (torch.eye(PLACES, dtype=torch.float64) + torch.diag(torch.ones(PLACES - 1), 1))
@@ -24,7 +24,7 @@ for _ in range(10):
     JUMPS.append((MIX @ JUMPS[-1][0], MIX @ JUMPS[-1][1] + PUSH))
 
 
-def slope_at_the_last_step(strategy: Gradient, steps: int) -> float:
+def slope_at_the_last_step(strategy: BPTTStrategy, steps: int) -> float:
     """d/dθ of ½(s¹ − 1)² after the last of `steps` steps of s = MIX s + PUSH θ, at θ = 0 and s = 0."""
     theta = torch.zeros((), dtype=torch.float64, requires_grad=True)
 
@@ -87,7 +87,7 @@ def test_cuts_that_make_no_sense_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "strategy", [Checkpointed(slots=3), Checkpointed(slots=5, stretch=7, keep="states")], ids=repr
+    "strategy", [Checkpointed(slots=3), Checkpointed(slots=5, segment_steps=7, keep="states")], ids=repr
 )
 def test_a_checkpointed_gradient_is_the_exact_one(strategy: Checkpointed) -> None:
     assert slope_at_the_last_step(strategy, 200) == pytest.approx(-6, abs=1e-9)
@@ -103,7 +103,7 @@ def test_the_mean_of_randomised_truncations_is_the_exact_slope() -> None:
     assert abs(slopes.mean() + 6) < 3 * error
 
 
-def jumping_slope(strategy: Gradient, steps: int, generator: torch.Generator) -> float:
+def jumping_slope(strategy: BPTTStrategy, steps: int, generator: torch.Generator) -> float:
     """The same slope, ten steps at once, so that many draws take only seconds."""
     theta = torch.zeros((), dtype=torch.float64, requires_grad=True)
 

@@ -13,8 +13,8 @@ from unrolled import laws
 from unrolled.laws import Law
 from unrolled.memory import LSTM, RNN, Convolution, ConvolutionState, LSTMState, Memory, RNNState, unroll_by_steps
 from unrolled.memory.checking import check
-from unrolled.model.cross_attention import Dot, ReaderState
-from unrolled.model.encoders import Bidirectional, BothWays, Encoded
+from unrolled.model.cross_attention import CrossAttentionState, Dot
+from unrolled.model.encoders import Bidirectional, DirectionStates, Encoded
 from unrolled.states import State, detach, map_leaves
 
 
@@ -176,7 +176,7 @@ class ChokesOnNothing(SteppedRNN):
 class RemembersNothing(SteppedRNN):
     """Keeps every other law, but keeps nothing of the past."""
 
-    breaks: ClassVar[Law] = laws.a_tiny_batch_is_learnt_by_heart
+    breaks: ClassVar[Law] = laws.a_tiny_batch_is_overfit
 
     def step(self, x: Tensor, state: RNNState) -> tuple[Tensor, RNNState]:
         return super().step(x, RNNState(0 * state.hidden))
@@ -274,7 +274,7 @@ class CentresOverTheBatch(ReadsBothWays):
     breaks: ClassVar[Law] = laws.an_encoding_depends_on_no_other_row
 
     def encode(
-        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[BothWays, ...] | None = None
+        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[DirectionStates, ...] | None = None
     ) -> Encoded:
         first = inputs[:, :1].mean(dim=0, keepdim=True) if len(inputs) else 0.0
         return super().encode(inputs - 0.01 * first, lengths, state)
@@ -286,7 +286,7 @@ class BeginsAtThePadding(ReadsBothWays):
     breaks: ClassVar[Law] = laws.padding_changes_no_encoding
 
     def encode(
-        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[BothWays, ...] | None = None
+        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[DirectionStates, ...] | None = None
     ) -> Encoded:
         whole, own = super().encode(inputs, None, state), super().encode(inputs, lengths, state)
         return Encoded(torch.where(own.features == 0, 0.0, whole.features), own.lengths)
@@ -296,7 +296,7 @@ class ReadsOneWay(ReadsBothWays):
     breaks: ClassVar[Law] = laws.an_encoding_sees_the_whole_row
 
     def encode(
-        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[BothWays, ...] | None = None
+        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[DirectionStates, ...] | None = None
     ) -> Encoded:
         features, lengths = super().encode(inputs, lengths, state)
         return Encoded(torch.cat([features[..., : self.size // 2]] * 2, dim=2), lengths)
@@ -306,7 +306,7 @@ class ChokesOnNoRows(ReadsBothWays):
     breaks: ClassVar[Law] = laws.nothing_to_encode_is_allowed
 
     def encode(
-        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[BothWays, ...] | None = None
+        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[DirectionStates, ...] | None = None
     ) -> Encoded:
         features, lengths = super().encode(inputs, lengths, state)
         return Encoded(features, lengths if len(inputs) else torch.zeros(1))
@@ -330,20 +330,20 @@ BROKEN_ENCODERS: tuple[Any, ...] = (
 class BelievesItsSource(Dot):
     """Checks the arguments of each step, but not the source that it attends to."""
 
-    breaks: ClassVar[Law] = laws.a_reader_refuses_what_does_not_fit
+    breaks: ClassVar[Law] = laws.a_cross_attention_refuses_what_does_not_fit
 
     def __init__(self, input_size: int, size: int) -> None:
         super().__init__(input_size, 5, size)
 
-    def start(self, source: Encoded) -> ReaderState:
+    def start(self, source: Encoded) -> CrossAttentionState:
         keys = self.key(source.features)
-        return ReaderState(keys, self.value(source.features), source.lengths)
+        return CrossAttentionState(keys, self.value(source.features), source.lengths)
 
 
 class BelievesItsState(Dot):
     """Checks each tensor of a state against its shape, but not against the other tensors."""
 
-    breaks: ClassVar[Law] = laws.a_reader_refuses_what_does_not_fit
+    breaks: ClassVar[Law] = laws.a_cross_attention_refuses_what_does_not_fit
 
     def __init__(self, input_size: int, size: int) -> None:
         super().__init__(input_size, 5, size)
@@ -378,12 +378,12 @@ class LoudModel(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.symbols, self.memory = 65, LSTM(8, 8)
+        self.tokens, self.memory = 65, LSTM(8, 8)
         self.embedding, self.output = nn.Embedding(65, 8), nn.Embedding(65, 8)
 
     def start(self, rows: int) -> LSTMState:
         return self.memory.start(rows)
 
-    def unroll(self, symbols: Tensor, state: LSTMState, lengths: Tensor | None = None) -> tuple[Tensor, LSTMState]:
-        hidden, state = self.memory.unroll(10 * self.embedding(symbols), state, lengths)
+    def unroll(self, tokens: Tensor, state: LSTMState, lengths: Tensor | None = None) -> tuple[Tensor, LSTMState]:
+        hidden, state = self.memory.unroll(10 * self.embedding(tokens), state, lengths)
         return 10 * hidden @ self.output.weight.T, state

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled import laws
-from unrolled.gradient import Piece
+from unrolled.gradient import SegmentLoss
 from unrolled.laws import GradientLaw
 from unrolled.memory import Memory
 from unrolled.states import State, detach
@@ -27,7 +27,7 @@ class BrokenTruncation:
         return detach(state)
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         total = torch.zeros(())
         for start in range(0, length, self.k1):
@@ -50,7 +50,7 @@ class CutsAStepLate(BrokenTruncation):
     breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         return BrokenTruncation(self.k1 + 1)(piece, state, length)
 
@@ -61,7 +61,7 @@ class CutsEverywhere(BrokenTruncation):
     breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         return BrokenTruncation(1)(piece, state, length)
 
@@ -70,7 +70,7 @@ class HandsBackTheLastLoss(BrokenTruncation):
     breaks: ClassVar[GradientLaw] = laws.a_gradient_hands_back_the_loss_and_state_of_reading_alone
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         _, after = super().__call__(piece, state, length)
         return piece(state, max(0, length - self.k1), length)[0].detach(), after
@@ -80,7 +80,7 @@ class HandsBackItsGraph(BrokenTruncation):
     breaks: ClassVar[GradientLaw] = laws.a_gradient_hands_back_the_loss_and_state_of_reading_alone
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         loss, _ = super().__call__(piece, state, length)
         return loss, piece(state, 0, length)[1]
@@ -92,7 +92,7 @@ class ScalesItsLoss(BrokenTruncation):
     breaks: ClassVar[GradientLaw] = laws.a_truncated_gradient_is_that_of_the_graph_cut_where_it_says
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         def scaled(state: State, start: int, stop: int) -> tuple[Tensor, State]:
             loss, state = piece(state, start, stop)
@@ -113,7 +113,7 @@ class SaysItIsInexact:
     exact: ClassVar[bool] = False
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         return BrokenTruncation(length or 1)(piece, state, length)
 
@@ -122,7 +122,7 @@ class ChokesOnZeroSteps(BrokenTruncation):
     breaks: ClassVar[GradientLaw] = laws.nothing_to_read_has_no_gradient
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         loss, after = super().__call__(piece, state, length or 1)
         return loss, after
@@ -137,7 +137,7 @@ class BeginsWithAClearedGradient:
     exact: ClassVar[bool] = True
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         self.memory.zero_grad()
         return BrokenTruncation(length)(piece, state, length)

@@ -12,7 +12,7 @@ from normed import NormedConvolution
 from torch import Tensor, nn
 
 from unrolled.arguments import Count, checked
-from unrolled.gradient import Checkpointed, Full, Gradient, Randomised, Truncated
+from unrolled.gradient import BPTTStrategy, Checkpointed, Full, Randomised, Truncated
 from unrolled.laws import Told
 from unrolled.memory import (
     GRU,
@@ -31,15 +31,15 @@ from unrolled.memory import (
 )
 from unrolled.memory.columns import ColumnConvolution, build_columns
 from unrolled.memory.pooling import POOLS
-from unrolled.model.cross_attention import READERS, Reader
-from unrolled.model.embeddings import BagInlet
-from unrolled.model.encoder_decoder import Source, build_writer
-from unrolled.model.encoders import Attending, Encoder, build_bidirectional
+from unrolled.model.cross_attention import CROSS_ATTENTIONS, CrossAttention
+from unrolled.model.embeddings import BagEmbedding
+from unrolled.model.encoder_decoder import Source, build_encoder_decoder
+from unrolled.model.encoders import Encoder, SelfAttentionEncoder, build_bidirectional
 from unrolled.model.heads import Head
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram.model import NGram
-from unrolled.model.row_net import Answering, AnsweringState
+from unrolled.model.row_net import PredictionNet, PredictionNetState
 
 
 @checked
@@ -90,7 +90,7 @@ MEMORY_CASES: dict[str, Callable[[int, int], Memory]] = {
 
 def counted() -> NGram:
     """An n-gram of a text in which all tokens are about equally frequent."""
-    return NGram.count(np.random.default_rng(0).integers(0, 65, 20_000), 65, order=2, border=0)
+    return NGram.count(np.random.default_rng(0).integers(0, 65, 20_000), 65, order=2, eos=0)
 
 
 class OneOutput(nn.Module):
@@ -99,33 +99,33 @@ class OneOutput(nn.Module):
     If its inputs are bags of ids, a token stands for a bag of three.
     """
 
-    symbols = 65
+    tokens = 65
 
     def __init__(self, memory: str, pool: str, bags: bool, each: bool = False) -> None:
         super().__init__()
-        inlet = BagInlet(200, 6)
-        front = Dropout(NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5)), 0.2)
+        embedding = BagEmbedding(200, 6)
+        stem = Dropout(NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5)), 0.2)
         pooled = Dropout(POOLS[pool](8, 8), 0.2)
         self.bags = bags
-        self.model = Answering(
-            inlet, front, build_stack(memory, 6, 8), pooled, {"label": Head(8, 65)}, ["label"] * each
+        self.model = PredictionNet(
+            embedding, stem, build_stack(memory, 6, 8), pooled, {"label": Head(8, 65)}, ["label"] * each
         )
 
-    def _ids(self, symbols: Tensor) -> Tensor:
-        one = symbols + 1
-        return torch.stack([one, symbols % 7 + 70, symbols * 0], -1) if self.bags else one[..., None]
+    def _ids(self, tokens: Tensor) -> Tensor:
+        one = tokens + 1
+        return torch.stack([one, tokens % 7 + 70, tokens * 0], -1) if self.bags else one[..., None]
 
-    def start(self, rows: int) -> AnsweringState:
+    def start(self, rows: int) -> PredictionNetState:
         return self.model.start(rows)
 
-    def step(self, symbols: Tensor, state: AnsweringState) -> tuple[Tensor, AnsweringState]:
-        logits, state = self.model.step(self._ids(symbols), state)
+    def step(self, tokens: Tensor, state: PredictionNetState) -> tuple[Tensor, PredictionNetState]:
+        logits, state = self.model.step(self._ids(tokens), state)
         return logits["label"], state
 
     def unroll(
-        self, symbols: Tensor, state: AnsweringState, lengths: Tensor | None = None
-    ) -> tuple[Tensor, AnsweringState]:
-        logits, state = self.model.unroll(self._ids(symbols), state, lengths)
+        self, tokens: Tensor, state: PredictionNetState, lengths: Tensor | None = None
+    ) -> tuple[Tensor, PredictionNetState]:
+        logits, state = self.model.unroll(self._ids(tokens), state, lengths)
         return logits["label"], state
 
 
@@ -143,7 +143,7 @@ MODEL_CASES: dict[str, Callable[[], LanguageModel | Mixture | OneOutput]] = {
     "language model of two symbols": lambda: LanguageModel(2, 3, LSTM(3, 5)),
 }
 
-GRADIENT_CASES: dict[str, Gradient] = {
+GRADIENT_CASES: dict[str, BPTTStrategy] = {
     "full": Full(),
     "truncated:k1=1": Truncated(1),
     "truncated:k1=2": Truncated(2),
@@ -154,7 +154,7 @@ GRADIENT_CASES: dict[str, Gradient] = {
     "truncated:k1=3,k2=4": Truncated(3, 4),
     "checkpointed:slots=1": Checkpointed(slots=1),
     "checkpointed:slots=3": Checkpointed(slots=3),
-    "checkpointed:slots=2,stretch=3": Checkpointed(slots=2, stretch=3),
+    "checkpointed:slots=2,stretch=3": Checkpointed(slots=2, segment_steps=3),
     "checkpointed:slots=3,keep=states": Checkpointed(slots=3, keep="states"),
     "checkpointed:slots=99,keep=states": Checkpointed(slots=99, keep="states"),
     "checkpointed:bytes=2MB": Checkpointed(bytes="2MB"),
@@ -173,24 +173,24 @@ ENCODER_CASES: dict[str, Callable[[int, int], Encoder]] = {
     "both ways, rnn": lambda inputs, size: build_bidirectional("rnn", inputs, size),
     "both ways, three layers of lstm": lambda inputs, size: build_bidirectional("lstm", inputs, size, 3, dropout=0.3),
     "both ways, blocks of mingru": lambda inputs, size: build_bidirectional("mingru", inputs, size, 2, dropout=0.3),
-    "all at once": lambda inputs, size: Attending(inputs, size, depth=2, dropout=0.3),
-    "all at once, as wide as its input": lambda inputs, size: Attending(size, size, heads=4),
+    "all at once": lambda inputs, size: SelfAttentionEncoder(inputs, size, depth=2, dropout=0.3),
+    "all at once, as wide as its input": lambda inputs, size: SelfAttentionEncoder(size, size, heads=4),
     "both ways, attention": lambda inputs, size: build_bidirectional("attention", inputs, size),
     "convolutions with batch norm": NormedConvolution,
 }
 
-READER_CASES: dict[str, Callable[[int, int], Reader]] = {
+CROSS_ATTENTION_CASES: dict[str, Callable[[int, int], CrossAttention]] = {
     name: lambda inputs, size, make=make: make(inputs, 5, size)  # type: ignore[misc]
-    for name, make in READERS.items()
+    for name, make in CROSS_ATTENTIONS.items()
 }
 
 
 MAKING_CASES: dict[str, tuple[Callable[..., nn.Module], tuple[int, ...]]] = {
     **{name: (make, (4, 8)) for name, make in {**MEMORY_CASES, **ENCODER_CASES}.items()},
     **{f"pool: {name}": (make, (8, 8)) for name, make in POOLS.items()},
-    **{f"reader: {name}": (make, (4, 5, 8)) for name, make in READERS.items()},
+    **{f"reader: {name}": (make, (4, 5, 8)) for name, make in CROSS_ATTENTIONS.items()},
     "a convolution over columns": (ColumnConvolution, (5, 2, 3)),
-    "all at once, with its options": (Attending, (4, 8)),
+    "all at once, with its options": (SelfAttentionEncoder, (4, 8)),
     "a stack by its names": (partial(build_stack, "lstm"), (4, 8)),
     "an encoder by its names": (partial(build_bidirectional, "lstm"), (4, 8)),
 }
@@ -213,15 +213,15 @@ def vectors() -> Source:
     return Source(torch.randn(5, 5, 4, generator=torch.Generator().manual_seed(4)), bags().lengths)
 
 
-def told(model: str, reader: str, source: Source | None = None, **how: Any) -> Told:
+def told(model: str, cross_attention: str, source: Source | None = None, **how: Any) -> Told:
     """An encoder-decoder with 65 tokens and a small memory, given a source of five inputs."""
     size = how.pop("size", 8)
-    inlet = how.pop("inlet", None) or BagInlet(20, 6)
-    writer = build_writer(inlet, model, reader, 65, 6, size, **how)
-    return Told(writer, bags() if source is None else source)
+    embedding = how.pop("embedding", None) or BagEmbedding(20, 6)
+    encoder_decoder = build_encoder_decoder(embedding, model, cross_attention, 65, 6, size, **how)
+    return Told(encoder_decoder, bags() if source is None else source)
 
 
-WRITER_CASES: dict[str, Callable[[], Told]] = {
+ENCODER_DECODER_CASES: dict[str, Callable[[], Told]] = {
     "lstm, context": lambda: told("lstm", "context"),
     "lstm, additive": lambda: told("lstm", "additive", dropout=0.2),
     "gru, dot": lambda: told("gru", "dot", depth=2, dropout=0.2),
@@ -231,5 +231,5 @@ WRITER_CASES: dict[str, Callable[[], Told]] = {
     "transformer with a span": lambda: told("transformer:span=3", "multihead", depth=2, dropout=0.2),
     "transformer, tied": lambda: told("transformer:span=4", "multihead", size=6, tied=True),
     "gru of a label": lambda: told("gru", "context", labels(), smoothing=0.1),
-    "lstm of vectors": lambda: told("lstm", "additive", vectors(), inlet=nn.Linear(4, 6)),
+    "lstm of vectors": lambda: told("lstm", "additive", vectors(), embedding=nn.Linear(4, 6)),
 }

@@ -12,15 +12,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unrolled.data.answers import NOT_ASKED
+from unrolled.data.answers import NO_TARGET
 from unrolled.data.buckets import RowBatch
 from unrolled.memory import MEMORIES, Memory, NoMemory, Stack, build_stack
 from unrolled.memory.columns import ColumnConvolution
 from unrolled.memory.pooling import POOLS
-from unrolled.model.embeddings import BagInlet, PlainInlet
+from unrolled.model.embeddings import BagEmbedding, RawInput
 from unrolled.model.encoders import build_bidirectional
 from unrolled.model.heads import Head
-from unrolled.model.row_net import Answering
+from unrolled.model.row_net import PredictionNet
 
 LENGTHS = torch.tensor([5, 1, 3, 4])
 KINDS, NUMBERS = 3, 2
@@ -30,18 +30,18 @@ UPDATES = 400
 class Cell(NamedTuple):
     """The components of a model that predicts output columns."""
 
-    inlet: str
+    embedding: str
     direction: str
     memory: str
     pool: str
     output: str
 
 
-PARTS = (("ids", "numbers", "columns"), ("ahead", "both"), tuple(MEMORIES), tuple(POOLS),
+SPLITS = (("ids", "numbers", "columns"), ("ahead", "both"), tuple(MEMORIES), tuple(POOLS),
          ("label", "tags", "labels", "value"))  # fmt: skip
 CELLS = [
     cell
-    for cell in (Cell(*names) for names in product(*PARTS))
+    for cell in (Cell(*names) for names in product(*SPLITS))
     if not (cell.direction == "both" and cell.pool == "last")
 ]  # the last step of a bidirectional encoder has read almost nothing backwards: the command refuses it
 
@@ -66,46 +66,46 @@ def few_cells() -> list[Cell]:
 FEW = few_cells()
 
 
-def build(cell: Cell) -> Answering:
+def build(cell: Cell) -> PredictionNet:
     torch.manual_seed(0)
-    inlet: nn.Module = BagInlet(60, 6) if cell.inlet == "ids" else PlainInlet(8)
-    front: Memory = NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5))
-    if cell.inlet == "numbers":
-        front = NoMemory(8, 6, nn.Linear(8, 6))
-    if cell.inlet == "columns":
-        front = Stack([ColumnConvolution(4, 2, 4), NoMemory(8, 6, nn.Linear(8, 6))])
+    embedding: nn.Module = BagEmbedding(60, 6) if cell.embedding == "ids" else RawInput(8)
+    stem: Memory = NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5))
+    if cell.embedding == "numbers":
+        stem = NoMemory(8, 6, nn.Linear(8, 6))
+    if cell.embedding == "columns":
+        stem = Stack([ColumnConvolution(4, 2, 4), NoMemory(8, 6, nn.Linear(8, 6))])
     make = build_stack if cell.direction == "ahead" else build_bidirectional
     width = {"label": KINDS, "tags": KINDS, "labels": KINDS, "value": 2 * NUMBERS}[cell.output]
     each = ["answer"] * (cell.output == "tags")
     head = Head(8, width, cell.output)
-    return Answering(inlet, front, make(cell.memory, 6, 8), POOLS[cell.pool](8, 8), {"answer": head}, each)
+    return PredictionNet(embedding, stem, make(cell.memory, 6, 8), POOLS[cell.pool](8, 8), {"answer": head}, each)
 
 
-def lesson(cell: Cell) -> RowBatch:
+def one_batch(cell: Cell) -> RowBatch:
     """Rows of different lengths, all steps different, large values in the padding, and targets that depend on the
     rows alone."""
-    dice = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(1)
     rows, steps = len(LENGTHS), int(LENGTHS.max())
-    ids = 1 + torch.randperm(rows * steps, generator=dice).view(rows, steps)  # (B, T)
-    numbers = torch.randn(rows, steps, 8, generator=dice)
+    ids = 1 + torch.randperm(rows * steps, generator=generator).view(rows, steps)  # (B, T)
+    numbers = torch.randn(rows, steps, 8, generator=generator)
     padding = torch.arange(steps) >= LENGTHS[:, None]
     ids[padding] = 59
     numbers[padding] = 1e3
-    inputs = ids[..., None] if cell.inlet == "ids" else numbers
+    inputs = ids[..., None] if cell.embedding == "ids" else numbers
     answers: Tensor = torch.tensor([0, 1, 2, 0])
     if cell.output == "tags":
-        answers = torch.randint(0, KINDS, (rows, steps), generator=dice).masked_fill(padding, NOT_ASKED)
+        answers = torch.randint(0, KINDS, (rows, steps), generator=generator).masked_fill(padding, NO_TARGET)
     if cell.output == "labels":
         answers = torch.tensor([[1.0, 0, 0], [0, 1, 1], [0, 0, 0], [1, 1, 0]])
     if cell.output == "value":
-        answers = torch.randn(rows, NUMBERS, generator=dice)
+        answers = torch.randn(rows, NUMBERS, generator=generator)
     each = frozenset(["answer"] * (cell.output == "tags"))
     return RowBatch(inputs, LENGTHS, torch.ones(rows, dtype=torch.bool), {"answer": answers}, each)
 
 
 def is_learnt(cell: Cell, said: Tensor, answers: Tensor) -> bool:
     if cell.output in ("label", "tags"):
-        due = answers != NOT_ASKED
+        due = answers != NO_TARGET
         return bool((said.argmax(-1) == answers)[due].all())
     if cell.output == "labels":
         return bool(((said > 0) == (answers > 0)).all())
@@ -113,7 +113,7 @@ def is_learnt(cell: Cell, said: Tensor, answers: Tensor) -> bool:
 
 
 def learn_by_heart(cell: Cell) -> None:
-    model, batch = build(cell), lesson(cell)
+    model, batch = build(cell), one_batch(cell)
     optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
     for update in range(UPDATES):
         loss, _ = model.loss(batch, model.start(len(LENGTHS)))
@@ -122,14 +122,14 @@ def learn_by_heart(cell: Cell) -> None:
         optimiser.step()
         if update % 20 == 19:
             with torch.no_grad():
-                said = model.say(model.answer(batch.inputs, batch.lengths))["answer"]
-            if is_learnt(cell, said, batch.answers["answer"]):
+                said = model.say(model.predict(batch.inputs, batch.lengths))["answer"]
+            if is_learnt(cell, said, batch.targets["answer"]):
                 return
     pytest.fail(f"not learnt by heart in {UPDATES} updates; the loss is {float(loss.detach()):.3f}")
 
 
 def pieces_are_the_whole(cell: Cell) -> None:
-    model, batch = build(cell).double(), lesson(cell)
+    model, batch = build(cell).double(), one_batch(cell)
     start = model.start(len(LENGTHS))
     whole, after = model.unroll(batch.inputs, start, LENGTHS)
     loss, _ = model.loss(batch, start)
@@ -161,7 +161,7 @@ def test_pieces_of_every_pair_are_the_whole(cell: Cell) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("memory", MEMORIES)
-@pytest.mark.parametrize("output", PARTS[4])
+@pytest.mark.parametrize("output", SPLITS[4])
 def test_every_cell_is_learnt_by_heart(memory: str, output: str) -> None:
     for cell in CELLS:
         if cell.memory == memory and cell.output == output:

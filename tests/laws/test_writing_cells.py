@@ -13,9 +13,9 @@ from cases import bags, labels, told, vectors
 from torch import nn
 
 from unrolled import laws
-from unrolled.laws import Law, Told, a_tiny_batch_of_texts_is_learnt_by_heart, chunks_equal_the_whole
+from unrolled.laws import Law, Told, a_tiny_batch_of_texts_is_overfit, chunks_equal_the_whole
 from unrolled.memory import MEMORIES
-from unrolled.model.cross_attention import READERS
+from unrolled.model.cross_attention import CROSS_ATTENTIONS
 
 
 def depth(memory: str) -> int:
@@ -24,35 +24,37 @@ def depth(memory: str) -> int:
 
 
 SOURCES: dict[str, Callable[[str, str], Told]] = {
-    "texts": lambda memory, reader: told(memory, reader, bags(), depth=depth(memory)),
-    "labels": lambda memory, reader: told(memory, reader, labels(), depth=depth(memory)),
-    "vectors": lambda memory, reader: told(memory, reader, vectors(), depth=depth(memory), inlet=nn.Linear(4, 6)),
+    "texts": lambda memory, cross_attention: told(memory, cross_attention, bags(), depth=depth(memory)),
+    "labels": lambda memory, cross_attention: told(memory, cross_attention, labels(), depth=depth(memory)),
+    "vectors": lambda memory, cross_attention: told(
+        memory, cross_attention, vectors(), depth=depth(memory), embedding=nn.Linear(4, 6)
+    ),
 }
 
 
-def check(source: str, memory: str, reader: str) -> None:
+def check(source: str, memory: str, cross_attention: str) -> None:
     """A memory that keeps nothing cannot distinguish positions of a text, and is excused from overfitting it."""
     excuses = getattr(MEMORIES[memory](8, 8), "excuses", {})
     held: list[Law] = [chunks_equal_the_whole]
     if "a_tiny_batch_is_learnt_by_heart" not in excuses:
-        held.append(a_tiny_batch_of_texts_is_learnt_by_heart)
+        held.append(a_tiny_batch_of_texts_is_overfit)
     for law in held:
-        broken = laws.broken(law, lambda: SOURCES[source](memory, reader).double())
-        assert broken is None, f"{source}, {memory}, {reader}: {broken}"
+        broken = laws.broken(law, lambda: SOURCES[source](memory, cross_attention).double())
+        assert broken is None, f"{source}, {memory}, {cross_attention}: {broken}"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("cross_attention", CROSS_ATTENTIONS)
 @pytest.mark.parametrize("memory", MEMORIES)
-def test_every_pair_of_parts_writes(memory: str, reader: str) -> None:
-    sources, place = list(SOURCES), list(MEMORIES).index(memory) + list(READERS).index(reader)
+def test_every_pair_of_parts_writes(memory: str, cross_attention: str) -> None:
+    sources, place = list(SOURCES), list(MEMORIES).index(memory) + list(CROSS_ATTENTIONS).index(cross_attention)
     check(
-        sources[place % len(sources)], memory, reader
+        sources[place % len(sources)], memory, cross_attention
     )  # so each source is combined with every memory and every cross-attention too
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("memory", MEMORIES)
 def test_every_cell_of_writing(memory: str) -> None:
-    for source, reader in product(SOURCES, READERS):
-        check(source, memory, reader)
+    for source, cross_attention in product(SOURCES, CROSS_ATTENTIONS):
+        check(source, memory, cross_attention)

@@ -10,22 +10,22 @@ from normed import NormedConvolution
 from torch import Tensor, nn
 
 from unrolled import laws
-from unrolled.data.answers import NOT_ASKED
+from unrolled.data.answers import NO_TARGET
 from unrolled.data.buckets import RowBatch
 from unrolled.gradient import Full
 from unrolled.laws import Making
 from unrolled.memory import Dropout, NoMemory
 from unrolled.memory.pooling import POOLS
-from unrolled.model.embeddings import BagInlet
+from unrolled.model.embeddings import BagEmbedding
 from unrolled.model.encoders import Encoder, build_bidirectional
 from unrolled.model.heads import Head
-from unrolled.model.row_net import Answering
+from unrolled.model.row_net import PredictionNet
 from unrolled.model.weights import batch_norms
 from unrolled.options import TrainOptions
-from unrolled.training.loop import Learner, update
+from unrolled.training.loop import TrainingState, update
 from unrolled.training.optimiser import Optimiser
-from unrolled.training.planning import Task, plan_steps
-from unrolled.training.statistics import READ, estimate_statistics
+from unrolled.training.planning import TextSize, plan_steps
+from unrolled.training.statistics import BATCHES, estimate_statistics
 
 ROWS, LABELS = 8, 3
 HELD_OUT = 1_000  # the index after the last training batch
@@ -40,37 +40,37 @@ class Drawn:
         lengths[-1] = 0
         labels = torch.randint(0, LABELS, (ROWS,), generator=generator)
         inputs = torch.randint(1, 7, (ROWS, int(lengths.max()), 1), generator=generator) + 6 * labels[:, None, None]
-        labels[-1] = NOT_ASKED
+        labels[-1] = NO_TARGET
         return RowBatch(inputs, lengths, torch.ones(ROWS, dtype=torch.bool), {"label": labels})
 
 
 class LabelTraining:
     """A training of a classifier around an encoder."""
 
-    estimated_on = READ
+    estimated_on = BATCHES
 
     def __init__(self, encoder: Callable[[int, int], Encoder] = NormedConvolution) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             stem = Dropout(NoMemory(6, 6, nn.RMSNorm(6, eps=1e-5)), 0.2)
             heads = {"label": Head(8, LABELS)}
-            model = Answering(BagInlet(20, 6), stem, encoder(6, 8), POOLS["mean"](8, 8), heads)
+            model = PredictionNet(BagEmbedding(20, 6), stem, encoder(6, 8), POOLS["mean"](8, 8), heads)
         settings = TrainOptions(steps=30, hidden_size=8, batch_size=ROWS, window=8, learning_rate=0.02)
-        self.plan = plan_steps(settings, Task(20, 1000, 8.0), "cpu", 1)
-        self.learner = Learner(model, Optimiser(model, self.plan), model.start(ROWS))
+        self.plan = plan_steps(settings, TextSize(20, 1000, 8.0), "cpu", 1)
+        self.training_state = TrainingState(model, Optimiser(model, self.plan), model.start(ROWS))
         self.batches = Drawn()
 
     @property
     def model(self) -> nn.Module:
-        return self.learner.model  # type: ignore[no-any-return]
+        return self.training_state.model  # type: ignore[no-any-return]
 
     @property
     def averaged(self) -> nn.Module:
-        return self.learner.optimiser.averaged  # type: ignore[no-any-return]
+        return self.training_state.optimiser.averaged  # type: ignore[no-any-return]
 
     def update(self, k: int) -> None:
-        self.learner.step = k
-        update(self.learner, self.batches.batch(k), Full(), self.plan, 0)
+        self.training_state.step = k
+        update(self.training_state, self.batches.batch(k), Full(), self.plan, 0)
 
     @torch.no_grad()
     def read(self, model: Any, k: int) -> None:
@@ -78,10 +78,10 @@ class LabelTraining:
         model.loss(batch, model.start(ROWS))
 
     def tensors(self) -> Mapping[str, Tensor]:
-        return self.learner.tensors()
+        return self.training_state.tensors()
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        self.learner.load(self.learner.step, dict(tensors), self.learner.facts())
+        self.training_state.load(self.training_state.step, dict(tensors), self.training_state.facts())
 
     @torch.no_grad()
     def validate(self) -> float:
@@ -89,15 +89,15 @@ class LabelTraining:
         averaged: Any = self.averaged
         batches = [self.batches.batch(k) for k in range(HELD_OUT, HELD_OUT + 8)]
         nats = sum(float(averaged.loss(batch, averaged.start(ROWS))[0]) for batch in batches)
-        return nats / sum(batch.asked for batch in batches)
+        return nats / sum(batch.target_count for batch in batches)
 
     def estimate(self) -> None:
-        estimate_statistics(self.learner, self.batches)
+        estimate_statistics(self.training_state, self.batches)
 
     @torch.no_grad()
     def predict(self, rows: Sequence[int]) -> Tensor:
         batch, some, averaged = self.batches.batch(HELD_OUT), torch.tensor(list(rows)), self.averaged
-        found: Tensor = averaged.answer(batch.inputs[some], batch.lengths[some])["label"]  # type: ignore[operator]
+        found: Tensor = averaged.predict(batch.inputs[some], batch.lengths[some])["label"]  # type: ignore[operator]
         return found
 
 
@@ -110,7 +110,7 @@ class LosesStatistics(LabelTraining):
         return {name: tensor for name, tensor in super().tensors().items() if "running" not in name}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        super().load(self.learner.tensors() | dict(tensors))
+        super().load(self.training_state.tensors() | dict(tensors))
 
 
 class PredictsByTheBatch(LabelTraining):
@@ -140,7 +140,7 @@ class ForgetsEarlierBatches(LabelTraining):
     def estimate(self) -> None:
         for layer in batch_norms(self.averaged).values():
             layer.train()
-        for k in range(READ):
+        for k in range(BATCHES):
             self.read(self.averaged, k)
         self.averaged.eval()
 
@@ -149,7 +149,7 @@ class LearnsNothing(LabelTraining):
     breaks: ClassVar[Callable[[Making], None]] = laws.a_training_lowers_the_loss
 
     def update(self, k: int) -> None:
-        self.learner.step = k
+        self.training_state.step = k
 
 
 TRAINING_CASES: dict[str, Making] = {

@@ -41,28 +41,28 @@ def recall(rows: int, kinds: int) -> Draw:
     return draw
 
 
-class Answers(nn.Module):
+class Prediction(nn.Module):
     """Tokens in, logits out, around a memory."""
 
-    def __init__(self, symbols: int, answers: int, memory: Memory) -> None:
+    def __init__(self, tokens: int, answers: int, memory: Memory) -> None:
         super().__init__()
-        self.embedding, self.memory = nn.Embedding(symbols, memory.input_size), memory
+        self.embedding, self.memory = nn.Embedding(tokens, memory.input_size), memory
         self.output = nn.Linear(memory.size, answers)
 
-    def forward(self, symbols: Tensor) -> Tensor:
-        outputs, _ = self.memory.unroll(self.embedding(symbols), self.memory.start(len(symbols)))
+    def forward(self, tokens: Tensor) -> Tensor:
+        outputs, _ = self.memory.unroll(self.embedding(tokens), self.memory.start(len(tokens)))
         logits: Tensor = self.output(outputs)
         return logits
 
 
-def learn(model: Answers, draw: Draw, updates: int, rate: float) -> None:
+def learn(model: Prediction, draw: Draw, updates: int, rate: float) -> None:
     """Trains for this number of batches, with a learning rate that rises and falls again."""
     generator = torch.Generator().manual_seed(1)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95))
     rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=updates + 1)
     for _ in range(updates):
-        symbols, targets = draw(generator)
-        loss = F.cross_entropy(model(symbols).flatten(0, 1), targets.flatten())
+        tokens, targets = draw(generator)
+        loss = F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten())
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -71,31 +71,31 @@ def learn(model: Answers, draw: Draw, updates: int, rate: float) -> None:
 
 
 @torch.no_grad()
-def share_right(model: Answers, draw: Draw) -> float:
-    symbols, targets = draw(torch.Generator().manual_seed(2))
+def accuracy_of(model: Prediction, draw: Draw) -> float:
+    tokens, targets = draw(torch.Generator().manual_seed(2))
     asked = targets >= 0
-    return float((model(symbols).argmax(2) == targets)[asked].double().mean())
+    return float((model(tokens).argmax(2) == targets)[asked].double().mean())
 
 
 def test_slstm_keeps_parity_at_four_times_the_length_it_was_trained_at() -> None:
     torch.manual_seed(0)
-    model = Answers(2, 2, build_stack("slstm", 8, 16))
+    model = Prediction(2, 2, build_stack("slstm", 8, 16))
     learn(model, parity(64, 16), updates=300, rate=0.02)
-    assert share_right(model, parity(200, 64)) > 0.999
+    assert accuracy_of(model, parity(200, 64)) > 0.999
 
 
 def test_mingru_of_one_layer_does_not() -> None:
     """Its gate cannot see whether the step is odd or even: the counterexample to the test above, as docs/ideas.md
     says."""
     torch.manual_seed(0)
-    model = Answers(2, 2, build_stack("mingru", 8, 16))
+    model = Prediction(2, 2, build_stack("mingru", 8, 16))
     learn(model, parity(64, 16), updates=300, rate=0.02)
-    assert share_right(model, parity(200, 64)) < 0.75
+    assert accuracy_of(model, parity(200, 64)) < 0.75
 
 
 @pytest.mark.slow
 def test_delta_recalls_32_pairs() -> None:
     torch.manual_seed(0)
-    model = Answers(128, 64, build_stack("delta:heads=1", 64, 64, depth=2))
+    model = Prediction(128, 64, build_stack("delta:heads=1", 64, 64, depth=2))
     learn(model, recall(32, 64), updates=1500, rate=0.003)
-    assert share_right(model, recall(200, 64)) > 0.99
+    assert accuracy_of(model, recall(200, 64)) > 0.99

@@ -8,7 +8,7 @@ import torch
 from unrolled import states
 from unrolled.errors import OptionError
 from unrolled.memory import GRU, LSTM, RNN, Dropout, DropoutState, Residual, Stack, build_stack, draw_masks
-from unrolled.seeds import generator
+from unrolled.seeds import make_generator
 
 
 def test_a_stack_reads_what_the_layer_below_gives() -> None:
@@ -46,7 +46,7 @@ def test_dropout_drops_nothing_until_masks_are_drawn() -> None:
 
 def test_masks_drop_their_share_row_by_row_and_scale_the_rest() -> None:
     dropout = Dropout(GRU(3, 400), 0.25)
-    state = draw_masks(dropout.start(50), generator(0, "dropout", 1))
+    state = draw_masks(dropout.start(50), make_generator(0, "dropout", 1))
     assert isinstance(state, DropoutState)
     assert sorted(set(state.mask.flatten().tolist())) == pytest.approx([0.0, 4 / 3])
     dropped = (state.mask == 0).float()
@@ -60,7 +60,7 @@ def test_masks_drop_their_share_row_by_row_and_scale_the_rest() -> None:
 def test_masks_come_from_the_generator_alone() -> None:
     stack = build_stack("lstm", 3, 8, depth=2, dropout=0.5)
     start = stack.start(4)
-    first, again, other = (draw_masks(start, generator(0, "dropout", update)) for update in (1, 1, 2))
+    first, again, other = (draw_masks(start, make_generator(0, "dropout", update)) for update in (1, 1, 2))
     masks = [name for name in states.leaves(start) if name.endswith("mask")]
     assert masks == ["layer0.mask", "layer1.mask"]
     for name in masks:
@@ -72,7 +72,7 @@ def test_masks_come_from_the_generator_alone() -> None:
 
 def test_a_state_without_masks_comes_back_as_it_is() -> None:
     start = build_stack("lstm", 3, 8, depth=2).start(4)
-    drawn = draw_masks(start, generator(0, "dropout", 1))
+    drawn = draw_masks(start, make_generator(0, "dropout", 1))
     assert type(drawn) is tuple
     assert all(map(torch.equal, states.leaves(drawn).values(), states.leaves(start).values()))
 

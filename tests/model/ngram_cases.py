@@ -25,8 +25,8 @@ def some_text(length: int = 600, seed: int = 0) -> Array:
 
 def documents_of(text: Array) -> list[list[int]]:
     """Documents with the BOS/EOS token before each, and after each but the last."""
-    borders = [*np.flatnonzero(text == 0).tolist(), len(text)]
-    return [text[a : b + 1].tolist() for a, b in pairwise(borders)]
+    boundaries = [*np.flatnonzero(text == 0).tolist(), len(text)]
+    return [text[a : b + 1].tolist() for a, b in pairwise(boundaries)]
 
 
 def count_slowly(documents: list[list[int]], opened: bool, k: int) -> dict[tuple[int, ...], tuple[int, int]]:

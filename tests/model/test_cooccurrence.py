@@ -22,21 +22,21 @@ HILL = ("rock", "goat", "snow", "path", "pine")
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    dice = random.Random(0)
-    lines = [" the ".join(dice.sample(SEA if number % 2 else HILL, 3)) for number in range(400)]
+    generator = random.Random(0)
+    lines = [" the ".join(generator.sample(SEA if number % 2 else HILL, 3)) for number in range(400)]
     path = tmp_path_factory.mktemp("text") / "lines.txt"
     path.write_text("".join(f" {line}\n" for line in lines))
-    return read_corpus(path, documents="line", symbols="word", valid="none", test="none")
+    return read_corpus(path, documents="line", tokenizer="word", valid="none", test="none")
 
 
 def number(corpus: Corpus, word: str) -> int:
-    (symbol,) = corpus.table.encode(f" {word}").tolist()
-    return int(symbol)
+    (token,) = corpus.vocabulary.encode(f" {word}").tolist()
+    return int(token)
 
 
 def test_words_that_share_documents_are_near(corpus: Corpus) -> None:
     vectors = cooccurrence_vectors(corpus, 4, seed=0)
-    assert vectors.shape == (corpus.table.size, 4)
+    assert vectors.shape == (corpus.vocabulary.size, 4)
     assert vectors[[number(corpus, word) for word in (*SEA, *HILL)]].norm(dim=1).min() > 0
     for words, others in ((SEA, HILL), (HILL, SEA)):
         own, theirs = (vectors[[number(corpus, word) for word in some]] for some in (words, others))
@@ -48,11 +48,13 @@ def test_words_that_share_documents_are_near(corpus: Corpus) -> None:
 
 def test_vectors_are_of_the_definition(tmp_path: Path) -> None:
     """U √S of a matrix P whose entries are max(0, ln p(a, b) / p(a) p(b)^¾): (U S Uᵀ)² is P Pᵀ."""
-    dice, path = random.Random(0), tmp_path / "lines.txt"
-    lines = ["".join(f" {word}" for word in dice.sample(SEA + HILL[: 1 + number % 5], 4)) for number in range(400)]
+    generator, path = random.Random(0), tmp_path / "lines.txt"
+    lines = [
+        "".join(f" {word}" for word in generator.sample(SEA + HILL[: 1 + number % 5], 4)) for number in range(400)
+    ]
     path.write_text("\n".join([*lines, *[" wave boat"] * 200, *[" goat tide"] * 200]))
-    corpus = read_corpus(path, documents="line", symbols="word", valid="none", test="none")
-    size = corpus.table.size
+    corpus = read_corpus(path, documents="line", tokenizer="word", valid="none", test="none")
+    size = corpus.vocabulary.size
     together = np.zeros((size, size))
     for bag in bags_of(corpus):
         for first, second in permutations(bag.tolist(), 2):
@@ -69,9 +71,9 @@ def test_vectors_are_of_the_definition(tmp_path: Path) -> None:
     torch.testing.assert_close(found / found.norm(), expected / expected.norm(), rtol=0, atol=1e-4)
 
 
-def test_more_columns_than_symbols_are_filled_up(corpus: Corpus) -> None:
-    vectors = cooccurrence_vectors(corpus, corpus.table.size + 3, seed=0)
-    assert vectors.shape == (corpus.table.size, corpus.table.size + 3)
+def test_more_columns_than_tokens_are_filled_up(corpus: Corpus) -> None:
+    vectors = cooccurrence_vectors(corpus, corpus.vocabulary.size + 3, seed=0)
+    assert vectors.shape == (corpus.vocabulary.size, corpus.vocabulary.size + 3)
     assert bool((vectors[:, -3:] == 0).all())
     assert bool(vectors.isfinite().all())
 
@@ -79,19 +81,19 @@ def test_more_columns_than_symbols_are_filled_up(corpus: Corpus) -> None:
 @pytest.mark.parametrize("chunk", [1, 50, 1 << 22])
 def test_pairs_are_counted_as_by_hand(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cooccurrence, "CHUNK", chunk)
-    dice = np.random.default_rng(0)
-    bags = [np.unique(dice.integers(0, 9, dice.integers(0, 6))) for _ in range(60)]
+    generator = np.random.default_rng(0)
+    bags = [np.unique(generator.integers(0, 9, generator.integers(0, 6))) for _ in range(60)]
     expected = Counter(pair for bag in bags for pair in permutations(bag.tolist(), 2))
     keys, counts = count_pairs(bags, 9)
     assert {divmod(key, 9): count for key, count in zip(keys.tolist(), counts.tolist(), strict=True)} == expected
     assert (np.diff(keys) > 0).all()
 
 
-def test_a_bag_is_a_document_of_the_training_part_or_a_stretch_of_it(
+def test_a_bag_is_a_document_of_the_training_part_or_a_segment_of_it(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     bags = list(bags_of(corpus))
-    words = [{corpus.table.decode([symbol]).strip() for symbol in bag.tolist()} for bag in bags]
+    words = [{corpus.vocabulary.decode([token]).strip() for token in bag.tolist()} for bag in bags]
     assert len([one for one in words if one]) == 400
     assert all(one <= {*SEA, "the", ""} or one <= {*HILL, "the", ""} for one in words)
     with monkeypatch.context() as shorter:

@@ -8,9 +8,9 @@ import torch
 from unrolled.errors import OptionError
 from unrolled.memory import LSTM, RNN, Memory, draw_masks
 from unrolled.memory.attention import rotate
-from unrolled.model.encoders import Attending, Bidirectional, build_bidirectional
+from unrolled.model.encoders import Bidirectional, SelfAttentionEncoder, build_bidirectional
 from unrolled.model.encoders.attending import SelfAttention
-from unrolled.seeds import generator
+from unrolled.seeds import make_generator
 
 
 def test_each_way_is_a_memory_from_its_own_end() -> None:
@@ -38,7 +38,7 @@ def test_a_layer_reads_both_ways_of_the_one_below_and_adds_to_it() -> None:
 def test_it_drops_by_the_masks_of_its_state_alone() -> None:
     encoder, xs = build_bidirectional("gru", 3, 40, dropout=0.5), torch.randn(2, 5, 3)
     assert bool((encoder.encode(xs).features != 0).all())
-    masked = draw_masks(encoder.start(2), generator(0, "dropout", 1))
+    masked = draw_masks(encoder.start(2), make_generator(0, "dropout", 1))
     dropped = encoder.encode(xs, state=masked).features == 0
     assert 0.3 < dropped.float().mean().item() < 0.7
     assert torch.equal(dropped, dropped[:, :1].expand_as(dropped)), "the same at each step"
@@ -58,7 +58,7 @@ def test_what_cannot_be_is_refused() -> None:
 def test_all_at_once_is_softmax_over_the_whole_row() -> None:
     """A block written out: norms, rotated queries and keys, head by head, and the feed-forward layer."""
     torch.manual_seed(0)
-    encoder = Attending(8, 8, heads=2).double()
+    encoder = SelfAttentionEncoder(8, 8, heads=2).double()
     xs = torch.randn(1, 5, 8, dtype=torch.float64)
     (looking,), (thinking,), at = encoder.looking, encoder.thinking, torch.arange(5)[None]
     assert isinstance(looking, SelfAttention) and isinstance(thinking, Memory)
@@ -76,8 +76,8 @@ def test_all_at_once_is_softmax_over_the_whole_row() -> None:
 
 
 def test_all_at_once_drops_by_the_masks_of_its_state_alone() -> None:
-    encoder, xs = Attending(8, 8, dropout=0.5), torch.randn(2, 5, 8)
-    masked = draw_masks(encoder.start(2), generator(0, "dropout", 1))
+    encoder, xs = SelfAttentionEncoder(8, 8, dropout=0.5), torch.randn(2, 5, 8)
+    masked = draw_masks(encoder.start(2), make_generator(0, "dropout", 1))
     once, again, whole = (encoder.encode(xs, state=state).features for state in (masked, masked, None))
     assert torch.equal(once, again)
     assert not torch.allclose(once, whole)
@@ -85,8 +85,8 @@ def test_all_at_once_drops_by_the_masks_of_its_state_alone() -> None:
 
 def test_all_at_once_refuses_what_cannot_be() -> None:
     with pytest.raises(OptionError, match="Attending: depth is a whole number of at least 1; got 0"):
-        Attending(8, 8, depth=0)
+        SelfAttentionEncoder(8, 8, depth=0)
     with pytest.raises(OptionError, match=r"dropout is 1\.0"):
-        Attending(8, 8, dropout=1.0)
+        SelfAttentionEncoder(8, 8, dropout=1.0)
     with pytest.raises(OptionError, match="the number of heads must divide the size"):
-        Attending(8, 8, heads=3)
+        SelfAttentionEncoder(8, 8, heads=3)

@@ -14,13 +14,13 @@ from unrolled.memory import LSTM, build_stack
 from unrolled.model.language import LanguageModel, losses
 
 
-@pytest.mark.parametrize("symbols", [4, 65, 1000])
-def test_the_first_loss_is_ln_v(symbols: int) -> None:
+@pytest.mark.parametrize("tokens", [4, 65, 1000])
+def test_the_first_loss_is_ln_v(tokens: int) -> None:
     torch.manual_seed(0)
-    model = LanguageModel(symbols, 256, build_stack("lstm", 256, 256, depth=2, dropout=0.3))
-    read = torch.randint(0, symbols, (8, 65))
+    model = LanguageModel(tokens, 256, build_stack("lstm", 256, 256, depth=2, dropout=0.3))
+    read = torch.randint(0, tokens, (8, 65))
     logits, _ = model.unroll(read[:, :-1], model.start(8))
-    assert losses(logits, read[:, 1:]).item() / (8 * 64) == pytest.approx(math.log(symbols), rel=0.02)
+    assert losses(logits, read[:, 1:]).item() / (8 * 64) == pytest.approx(math.log(tokens), rel=0.02)
 
 
 def test_it_is_an_embedding_a_memory_and_an_output_layer() -> None:

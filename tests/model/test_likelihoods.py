@@ -13,19 +13,19 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Categorical, Distribution, Normal, kl_divergence
 
-from unrolled.data.features import Features, learn_features
+from unrolled.data.features import NumericFeaturizer, learn_numeric_featurizer
 from unrolled.data.inputs import VectorInput
-from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput
-from unrolled.data.tokens import WordTokens
+from unrolled.data.outputs import LabelOutput, MultilabelOutput, Output, ValueOutput
+from unrolled.data.tokens import WordFeaturizer
 from unrolled.deadline import Deadline
 from unrolled.errors import RunError, TrainingError
 from unrolled.model.baselines.linear import LinearModel
 from unrolled.model.baselines.linear_fit import fit_linear
-from unrolled.model.ensemble import blend, blend_unseen, fit_blend
-from unrolled.model.heads import Head, balanced
-from unrolled.model.likelihoods import LIKELIHOODS, SURE, is_known
+from unrolled.model.ensemble import combine, combine_cross_fitted, fit_weights
+from unrolled.model.heads import Head, balanced_weights
+from unrolled.model.likelihoods import LIKELIHOODS, MAX_LOG_STD, is_known
 
-LABEL, SETS, VALUE = LIKELIHOODS["label"], LIKELIHOODS["labels"], LIKELIHOODS["value"]
+LABEL, SETS, VALUE = LIKELIHOODS["classification"], LIKELIHOODS["multilabel"], LIKELIHOODS["regression"]
 NOBODY = torch.ones(4)  # class weights with which all labels count the same
 
 
@@ -46,7 +46,7 @@ def test_nats_are_those_of_the_distributions() -> None:
     of_sets = -Bernoulli(logits=outputs).log_prob(there).sum(1)  # type: ignore[no-untyped-call]
     assert torch.allclose(SETS.nats(SETS.say(outputs), there), of_sets)
     numbers = 3 * normal(9, 2, seed=1)
-    means, spreads = outputs[:, :2], SURE * torch.tanh(outputs[:, 2:] / SURE)
+    means, spreads = outputs[:, :2], MAX_LOG_STD * torch.tanh(outputs[:, 2:] / MAX_LOG_STD)
     of_values = -Normal(means, spreads.exp()).log_prob(numbers).sum(1)  # type: ignore[no-untyped-call]
     assert torch.allclose(VALUE.nats(VALUE.say(outputs), numbers), of_values)
 
@@ -54,7 +54,7 @@ def test_nats_are_those_of_the_distributions() -> None:
 def test_a_value_is_never_said_surer_than_it_may_be() -> None:
     said = VALUE.say(torch.tensor([[5.0, -1e4], [5.0, 1e4], [5.0, 0.25]]))
     assert said[:, 0].tolist() == [5, 5, 5], "and its mean is as it is"
-    assert said[:2, 1].tolist() == pytest.approx([-SURE, SURE])
+    assert said[:2, 1].tolist() == pytest.approx([-MAX_LOG_STD, MAX_LOG_STD])
     assert said[2, 1] == pytest.approx(0.25, abs=1e-3)
 
 
@@ -62,9 +62,9 @@ def test_a_value_is_never_said_surer_than_it_may_be() -> None:
 def test_a_loss_ignores_what_is_not_asked(kind: str) -> None:
     family = LIKELIHOODS[kind]
     outputs = normal(6, 4).requires_grad_(True)
-    answers = integers(4, 6) if kind == "label" else integers(2, 6, 4 if kind == "labels" else 2).double()
+    targets = integers(4, 6) if kind == "label" else integers(2, 6, 4 if kind == "labels" else 2).double()
     nothing = -100 if kind == "label" else math.nan
-    asked = answers.clone()
+    asked = targets.clone()
     asked[1] = nothing
     if kind == "label":
         asked[4] = nothing
@@ -73,7 +73,7 @@ def test_a_loss_ignores_what_is_not_asked(kind: str) -> None:
     due = [0, 2, 3, 5]
     loss = family.loss(outputs, asked, NOBODY.double())
     said = family.say(outputs[due])
-    assert torch.allclose(loss, family.nats(said, answers[due]).sum())
+    assert torch.allclose(loss, family.nats(said, targets[due]).sum())
     loss.backward()  # type: ignore[no-untyped-call]
     assert outputs.grad is not None
     assert bool(outputs.grad.isfinite().all())
@@ -92,11 +92,11 @@ def test_readings_differ_by_what_each_would_pay_for_the_other_on_average() -> No
         return found if found.dim() == 1 else found.sum(1)
 
     def values(outputs: Tensor) -> Distribution:
-        return Normal(outputs[:, :2], (SURE * torch.tanh(outputs[:, 2:] / SURE)).exp())
+        return Normal(outputs[:, :2], (MAX_LOG_STD * torch.tanh(outputs[:, 2:] / MAX_LOG_STD)).exp())
 
-    assert torch.allclose(LABEL.disagreement(first, second), jeffreys(lambda x: Categorical(logits=x)))
-    assert torch.allclose(SETS.disagreement(first, second), jeffreys(lambda x: Bernoulli(logits=x)))
-    assert torch.allclose(VALUE.disagreement(first, second), jeffreys(values))
+    assert torch.allclose(LABEL.divergence(first, second), jeffreys(lambda x: Categorical(logits=x)))
+    assert torch.allclose(SETS.divergence(first, second), jeffreys(lambda x: Bernoulli(logits=x)))
+    assert torch.allclose(VALUE.divergence(first, second), jeffreys(values))
 
 
 def test_what_is_known_is_told_from_what_is_not() -> None:
@@ -106,14 +106,14 @@ def test_what_is_known_is_told_from_what_is_not() -> None:
 
 def test_labels_count_as_they_are_weighed() -> None:
     outputs, labels = normal(8, 2), torch.tensor([0, 0, 0, 0, 0, 0, 1, 1])
-    weights = balanced([6, 2])
+    weights = balanced_weights([6, 2])
     assert weights == pytest.approx([8 / 12, 2])
     loss = LABEL.loss(outputs, labels, torch.tensor(weights, dtype=torch.float64))
     nats = LABEL.nats(LABEL.say(outputs), labels)
     assert torch.allclose(loss, nats[:6].sum() * weights[0] + nats[6:].sum() * weights[1])
 
 
-def test_the_way_back_of_a_value_is_weighed_by_its_deviation_and_its_loss_is_nats() -> None:
+def test_the_way_back_of_a_value_is_weighed_by_its_std_and_its_loss_is_nats() -> None:
     outputs, numbers = normal(7, 4), 2 * normal(7, 2, seed=1)
     grown = [outputs.clone().requires_grad_(True) for _ in range(2)]
     loss = VALUE.loss(grown[0], numbers, NOBODY)
@@ -121,10 +121,10 @@ def test_the_way_back_of_a_value_is_weighed_by_its_deviation_and_its_loss_is_nat
     assert torch.allclose(loss, nats)
     loss.backward()  # type: ignore[no-untyped-call]
     nats.backward()  # type: ignore[no-untyped-call]
-    deviations = VALUE.say(outputs)[:, 2:].exp()
+    stds = VALUE.say(outputs)[:, 2:].exp()
     assert grown[0].grad is not None
     assert grown[1].grad is not None
-    assert torch.allclose(grown[0].grad, grown[1].grad * deviations.repeat(1, 2))
+    assert torch.allclose(grown[0].grad, grown[1].grad * stds.repeat(1, 2))
     assert not torch.allclose(grown[0].grad, grown[1].grad)
 
 
@@ -143,17 +143,17 @@ def test_an_untrained_head_knows_nothing(kind: str, nats: float) -> None:
     torch.manual_seed(0)
     head = Head(6, 4, kind)
     outputs = head(1e-6 * torch.randn(5, 6))
-    answers = integers(4, 5) if kind == "label" else torch.zeros(5, 4 if kind == "labels" else 2)
-    assert float(head.loss(outputs, answers).detach()) / 5 == pytest.approx(nats, abs=1e-3)
+    targets = integers(4, 5) if kind == "label" else torch.zeros(5, 4 if kind == "labels" else 2)
+    assert float(head.loss(outputs, targets).detach()) / 5 == pytest.approx(nats, abs=1e-3)
 
 
 # ensembles
 
 
-def test_a_blend_of_normal_distributions_is_their_product() -> None:
+def test_a_combine_of_normal_distributions_is_their_product() -> None:
     said, weights = normal(3, 4, 2), [0.7, 0.2, 1.6]
     grid = torch.linspace(-40, 40, 80_001, dtype=torch.float64)
-    whole = blend(VALUE, list(said), weights)
+    whole = combine(VALUE, list(said), weights)
     for row in range(4):
         logs = torch.zeros_like(grid)
         for part, weight in zip(said, weights, strict=True):
@@ -164,25 +164,25 @@ def test_a_blend_of_normal_distributions_is_their_product() -> None:
         assert torch.allclose(found.log_prob(grid).exp(), density, atol=1e-6)  # type: ignore[no-untyped-call]
 
 
-def test_a_blend_of_numbers_takes_each_by_itself() -> None:
+def test_a_combine_of_numbers_takes_each_by_itself() -> None:
     said, weights = normal(2, 5, 6), [0.3, 0.9]
-    whole = blend(VALUE, list(said), weights)
+    whole = combine(VALUE, list(said), weights)
     for number in range(3):
-        alone = blend(VALUE, [part[:, [number, 3 + number]] for part in said], weights)
+        alone = combine(VALUE, [part[:, [number, 3 + number]] for part in said], weights)
         assert torch.allclose(whole[:, [number, 3 + number]], alone)
 
 
-def test_blends_of_labels_are_products_too() -> None:
+def test_combined_of_labels_are_products_too() -> None:
     said, weights = normal(3, 5, 4).log_softmax(2), [0.7, -0.2, 1.6]
     product = torch.stack([part.exp() ** weight for part, weight in zip(said, weights, strict=True)]).prod(0)
     expected = product / product.sum(1, keepdim=True)
-    assert torch.allclose(blend(LABEL, list(said), weights).exp(), expected)
+    assert torch.allclose(combine(LABEL, list(said), weights).exp(), expected)
     odds = normal(3, 5, 4, seed=1)
     there, not_there = (
         torch.stack([(sign * part).sigmoid() ** weight for part, weight in zip(odds, weights, strict=True)]).prod(0)
         for sign in (1, -1)
     )
-    assert torch.allclose(blend(SETS, list(odds), weights).sigmoid(), there / (there + not_there))
+    assert torch.allclose(combine(SETS, list(odds), weights).sigmoid(), there / (there + not_there))
 
 
 ROWS = 4_000
@@ -190,8 +190,8 @@ ROWS = 4_000
 
 def sure_labels() -> tuple[Tensor, Tensor]:
     true = 2 * normal(ROWS, 3)
-    answers = torch.multinomial(true.softmax(1), 1, generator=torch.Generator().manual_seed(1))[:, 0]
-    return (4 * true).log_softmax(1), answers
+    targets = torch.multinomial(true.softmax(1), 1, generator=torch.Generator().manual_seed(1))[:, 0]
+    return (4 * true).log_softmax(1), targets
 
 
 def sure_sets() -> tuple[Tensor, Tensor]:
@@ -215,25 +215,25 @@ OVER_SURE: dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], float]] = {
 @pytest.mark.parametrize("kind", OVER_SURE)
 def test_what_is_too_sure_is_made_true(kind: str) -> None:
     make, temperature = OVER_SURE[kind]
-    said, answers = make()
+    said, targets = make()
     family = LIKELIHOODS[kind]
-    (weight,) = fit_blend(family, [said], answers)
+    (weight,) = fit_weights(family, [said], targets)
     assert weight == pytest.approx(temperature, rel=0.1)
-    true = family.nats(blend(family, [said], [weight]), answers).mean()
-    assert true < family.nats(said.double(), answers).mean() - 0.1
+    true = family.nats(combine(family, [said], [weight]), targets).mean()
+    assert true < family.nats(said.double(), targets).mean() - 0.1
     if kind == "value":
-        answers[::2, 1] = math.nan
-        again = fit_blend(family, [said], answers)
-        assert again == fit_blend(family, [said[1::2]], answers[1::2]), "what is not known does not count"
-    unseen = blend_unseen(family, [said[1::2]], answers[1::2])
-    assert family.nats(unseen, answers[1::2]).mean() == pytest.approx(float(true), rel=0.1)
+        targets[::2, 1] = math.nan
+        again = fit_weights(family, [said], targets)
+        assert again == fit_weights(family, [said[1::2]], targets[1::2]), "what is not known does not count"
+    unseen = combine_cross_fitted(family, [said[1::2]], targets[1::2])
+    assert family.nats(unseen, targets[1::2]).mean() == pytest.approx(float(true), rel=0.1)
 
 
 @pytest.mark.parametrize("kind", OVER_SURE)
 def test_the_part_that_knows_is_weighed_more(kind: str) -> None:
-    said, answers = OVER_SURE[kind][0]()
+    said, targets = OVER_SURE[kind][0]()
     guess = said[torch.randperm(len(said), generator=torch.Generator().manual_seed(3))]
-    knows, guesses = fit_blend(LIKELIHOODS[kind], [said, guess], answers)
+    knows, guesses = fit_weights(LIKELIHOODS[kind], [said, guess], targets)
     assert knows > 5 * abs(guesses)
 
 
@@ -243,20 +243,21 @@ def test_few_answers_never_lead_to_wild_ones(kind: str, rows: int) -> None:
     family = LIKELIHOODS[kind]
     for seed in range(8):
         if kind == "label":
-            parts, answers = [family.say(9 * normal(rows, 3, seed=seed + k)) for k in (0, 50)], integers(3, rows)
+            parts, targets = [family.say(9 * normal(rows, 3, seed=seed + k)) for k in (0, 50)], integers(3, rows)
         elif kind == "labels":
-            parts, answers = [9 * normal(rows, 3, seed=seed + k) for k in (0, 50)], integers(2, rows, 3).double()
+            parts, targets = [9 * normal(rows, 3, seed=seed + k) for k in (0, 50)], integers(2, rows, 3).double()
         else:
             parts = [normal(rows, 4, seed=seed + k) for k in (0, 50)]
             parts[1] = parts[0] + 1e-3 * parts[1]  # nearly equal: without the limit to positive weights, sums diverge
-            answers = 5 * normal(rows, 2, seed=seed + 99)
-        weights = fit_blend(family, parts, answers)
+            targets = 5 * normal(rows, 2, seed=seed + 99)
+        weights = fit_weights(family, parts, targets)
         assert all(map(math.isfinite, weights))
         assert max(map(abs, weights)) < 50
-        whole = blend(family, parts, weights)
+        whole = combine(family, parts, weights)
         assert bool(whole.isfinite().all())
         assert (
-            family.nats(whole, answers).mean() <= family.nats(blend(family, parts, [0.5, 0.5]), answers).mean() + 1e-6
+            family.nats(whole, targets).mean()
+            <= family.nats(combine(family, parts, [0.5, 0.5]), targets).mean() + 1e-6
         )
         assert min(weights) > 0
         if kind == "value":
@@ -266,24 +267,24 @@ def test_few_answers_never_lead_to_wild_ones(kind: str, rows: int) -> None:
 
 
 def test_a_part_that_is_wrong_on_few_rows_is_not_taken_for_its_opposite() -> None:
-    said, answers = torch.tensor([[0.9, 0.1]] * 10).log(), torch.tensor([1] * 8 + [0] * 2)
-    (alone,) = fit_blend(LABEL, [said], answers)
+    said, targets = torch.tensor([[0.9, 0.1]] * 10).log(), torch.tensor([1] * 8 + [0] * 2)
+    (alone,) = fit_weights(LABEL, [said], targets)
     assert 0 < alone < 0.5, "it is believed less"
-    assert blend(LABEL, [said], [alone]).argmax(1).tolist() == [0] * 10
+    assert combine(LABEL, [said], [alone]).argmax(1).tolist() == [0] * 10
     other = normal(10, 2).log_softmax(1)
-    assert min(fit_blend(LABEL, [said, other], answers)) > 0
+    assert min(fit_weights(LABEL, [said, other], targets)) > 0
 
 
 @pytest.mark.parametrize("kind", ["labels", "value"])
 def test_where_nothing_is_known_parts_weigh_alike(kind: str) -> None:
     said = normal(3, 4)
-    assert fit_blend(LIKELIHOODS[kind], [said, said], torch.full((3, 2), math.nan)) == [0.5, 0.5]
+    assert fit_weights(LIKELIHOODS[kind], [said, said], torch.full((3, 2), math.nan)) == [0.5, 0.5]
 
 
 def test_what_is_not_finite_has_no_weights() -> None:
     said = torch.randn(8, 3).log_softmax(1)
     with pytest.raises(TrainingError, match=r"weights could not be fitted: a member's predictions are not finite"):
-        fit_blend(LABEL, [said, said * math.nan], torch.arange(8) % 3)
+        fit_weights(LABEL, [said, said * math.nan], torch.arange(8) % 3)
 
 
 # the linear model on numbers
@@ -291,59 +292,59 @@ def test_what_is_not_finite_has_no_weights() -> None:
 OUTPUTS: dict[str, Output] = {
     "value": ValueOutput((0.0, 0.0), (1.0, 1.0)),
     "label": LabelOutput(("a", "b", "c")),
-    "labels": LabelSetOutput(("left", "up")),
+    "labels": MultilabelOutput(("left", "up")),
 }
 CENTRES = np.array([[4.0, 0, 0], [0, 4, 0], [0, 0, 4]])
 MAP = np.array([[0.5, -1], [0, 0.25], [2, 1]])
 NOISE = 0.1
 
 
-def lessons(rows: int, seed: int) -> tuple[list[Any], dict[str, Any]]:
-    dice = np.random.default_rng(seed)
-    labels = dice.integers(0, 3, rows)
-    points = CENTRES[labels] + dice.normal(size=(rows, 3))
-    values = points @ MAP + 1 + NOISE * dice.normal(size=(rows, 2))
+def batches(rows: int, seed: int) -> tuple[list[Any], dict[str, Any]]:
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 3, rows)
+    points = CENTRES[labels] + generator.normal(size=(rows, 3))
+    values = points @ MAP + 1 + NOISE * generator.normal(size=(rows, 2))
     sets = (points[:, :2] > 1).astype(np.float64)
     items = [point.reshape(1, 3).astype(np.float32) for point in points]
     return items, {"value": values, "label": labels, "labels": sets}
 
 
 @pytest.fixture(scope="module")
-def intake() -> Features:
-    return learn_features(VectorInput(3), lessons(300, 0)[0], patches=False)
+def featurizer() -> NumericFeaturizer:
+    return learn_numeric_featurizer(VectorInput(3), batches(300, 0)[0], patches=False)
 
 
 @pytest.fixture(scope="module")
-def model(intake: Features) -> LinearModel:
-    return fit_linear("numbers", lessons(300, 0), lessons(100, 1), OUTPUTS, intake, seed=0)
+def model(featurizer: NumericFeaturizer) -> LinearModel:
+    return fit_linear("numbers", batches(300, 0), batches(100, 1), OUTPUTS, featurizer, seed=0)
 
 
 def test_numbers_are_learnt_from_numbers(model: LinearModel) -> None:
-    items, answers = lessons(200, 2)
-    said = model.answer(items)
+    items, targets = batches(200, 2)
+    said = model.predict(items)
     assert model.describe() == "linear on 3 numbers per row"
     means, spreads = said["value"].numpy()[:, :2], said["value"].numpy()[:, 2:]
-    assert np.abs(means - answers["value"]).mean() < 1.5 * NOISE
+    assert np.abs(means - targets["value"]).mean() < 1.5 * NOISE
     assert np.exp(spreads) == pytest.approx(np.full_like(spreads, NOISE), rel=0.3), "and how far off it may be"
-    assert float((said["label"].argmax(1).numpy() == answers["label"]).mean()) > 0.93
+    assert float((said["label"].argmax(1).numpy() == targets["label"]).mean()) > 0.93
     assert torch.allclose(said["label"].exp().sum(1), torch.ones(200))
-    assert float(((said["labels"].numpy() > 0) == answers["labels"]).mean()) > 0.95
+    assert float(((said["labels"].numpy() > 0) == targets["labels"]).mean()) > 0.95
 
 
 def test_a_row_is_answered_alike_alone(model: LinearModel) -> None:
-    items, _ = lessons(5, 3)
-    together = model.answer(items)
+    items, _ = batches(5, 3)
+    together = model.predict(items)
     for row, item in enumerate(items):
-        for name, said in model.answer([item]).items():
+        for name, said in model.predict([item]).items():
             assert torch.allclose(said[0], together[name][row], atol=1e-5)
-    assert model.answer([])["value"].shape == (0, 4)
+    assert model.predict([])["value"].shape == (0, 4)
 
 
-def test_it_is_kept_and_read_again(model: LinearModel, intake: Features) -> None:
-    again = LinearModel.from_tensors(model.tensors(), model.facts(), intake)
-    items, _ = lessons(20, 3)
+def test_it_is_kept_and_read_again(model: LinearModel, featurizer: NumericFeaturizer) -> None:
+    again = LinearModel.from_tensors(model.tensors(), model.facts(), featurizer)
+    items, _ = batches(20, 3)
     assert again.describe() == model.describe()
-    assert all(torch.equal(said, again.answer(items)[name]) for name, said in model.answer(items).items())
+    assert all(torch.equal(said, again.predict(items)[name]) for name, said in model.predict(items).items())
 
 
 Damage = Callable[[dict[str, Tensor], dict[str, Any]], object]
@@ -354,8 +355,8 @@ DAMAGE: dict[str, Damage] = {
     "steps in words": lambda tensors, facts: facts.update(steps="many"),
     "no mean": lambda tensors, facts: tensors.pop("mean"),
     "a mean that is none": lambda tensors, facts: tensors.update(mean=tensors["mean"] * math.nan),
-    "a deviation of 0": lambda tensors, facts: tensors.update(deviation=tensors["deviation"] * 0),
-    "fewer deviations": lambda tensors, facts: tensors.update(deviation=tensors["deviation"][:-1]),
+    "a deviation of 0": lambda tensors, facts: tensors.update(std=tensors["std"] * 0),
+    "fewer deviations": lambda tensors, facts: tensors.update(std=tensors["std"][:-1]),
     "a value without its spread": lambda tensors, facts: tensors.pop("spread.0"),
     "a label with a spread": lambda tensors, facts: tensors.update({"spread.1": torch.zeros(3)}),
     "fewer spreads": lambda tensors, facts: tensors.update({"spread.0": torch.zeros(1)}),
@@ -368,59 +369,66 @@ DAMAGE: dict[str, Damage] = {
 
 
 @pytest.mark.parametrize("case", DAMAGE)
-def test_a_damaged_one_on_numbers_is_refused(case: str, model: LinearModel, intake: Features) -> None:
+def test_a_damaged_one_on_numbers_is_refused(case: str, model: LinearModel, featurizer: NumericFeaturizer) -> None:
     tensors, facts = dict(model.tensors()), dict(model.facts())
     DAMAGE[case](tensors, facts)
     with pytest.raises(RunError, match="linear model of this run is damaged"):
-        LinearModel.from_tensors(tensors, facts, intake)
+        LinearModel.from_tensors(tensors, facts, featurizer)
 
 
 def test_numbers_are_not_looked_at_as_texts(model: LinearModel) -> None:
     with pytest.raises(RunError, match="linear model of this run is damaged"):
-        LinearModel.from_tensors(model.tensors(), model.facts(), WordTokens([]))
+        LinearModel.from_tensors(model.tensors(), model.facts(), WordFeaturizer([]))
 
 
-def test_no_validation_still_tells_how_far_off_a_value_may_be(intake: Features) -> None:
+def test_no_validation_still_tells_how_far_off_a_value_may_be(featurizer: NumericFeaturizer) -> None:
     none: tuple[list[Any], dict[str, Any]] = ([], {"value": np.zeros((0, 2))})
-    items, answers = lessons(300, 0)
+    items, targets = batches(300, 0)
     value = {"value": OUTPUTS["value"]}
-    model = fit_linear("numbers", (items, answers), none, value, intake, seed=0, deadline=Deadline(0))
-    assert model.answer(items[:1])["value"][0, 2:].exp().tolist() == pytest.approx([NOISE, NOISE], rel=0.3)
+    model = fit_linear("numbers", (items, targets), none, value, featurizer, seed=0, deadline=Deadline(0))
+    assert model.predict(items[:1])["value"][0, 2:].exp().tolist() == pytest.approx([NOISE, NOISE], rel=0.3)
     exact = {"value": np.concatenate(items) @ MAP}
-    model = fit_linear("numbers", (items, exact), (items, exact), value, intake, seed=0)
-    assert bool(model.answer(items)["value"].isfinite().all()), "a value that is wholly foreseen is no endless surety"
+    model = fit_linear("numbers", (items, exact), (items, exact), value, featurizer, seed=0)
+    assert bool(model.predict(items)["value"].isfinite().all()), (
+        "a value that is wholly foreseen is no endless surety"
+    )
 
 
 def test_rows_of_unlike_length_are_summed_up() -> None:
-    dice = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
 
     def series(rows: int) -> tuple[list[Any], dict[str, Any]]:
-        items = [dice.normal(dice.normal(), 1, (dice.integers(3, 9), 2)).astype(np.float32) for _ in range(rows)]
+        items = [
+            generator.normal(generator.normal(), 1, (generator.integers(3, 9), 2)).astype(np.float32)
+            for _ in range(rows)
+        ]
         found = np.array([[item[:, 0].max(), item[-1, 1]] for item in items])
         return items, {"value": found}
 
     training, test = series(300), series(50)
-    intake = learn_features(VectorInput(2), training[0], patches=False)
-    model = fit_linear("numbers", training, series(50), {"value": OUTPUTS["value"]}, intake, seed=0)
+    featurizer = learn_numeric_featurizer(VectorInput(2), training[0], patches=False)
+    model = fit_linear("numbers", training, series(50), {"value": OUTPUTS["value"]}, featurizer, seed=0)
     assert model.describe() == "linear on 13 statistics of the steps"
-    assert np.abs(model.answer(test[0])["value"].numpy()[:, :2] - test[1]["value"]).mean() < 0.05
-    again = LinearModel.from_tensors(model.tensors(), model.facts(), intake)
-    assert torch.equal(again.answer(test[0])["value"], model.answer(test[0])["value"])
+    assert np.abs(model.predict(test[0])["value"].numpy()[:, :2] - test[1]["value"]).mean() < 0.05
+    again = LinearModel.from_tensors(model.tensors(), model.facts(), featurizer)
+    assert torch.equal(again.predict(test[0])["value"], model.predict(test[0])["value"])
 
 
 def test_a_step_is_answered_by_those_around_it() -> None:
-    dice = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
 
     def sequences(rows: int) -> tuple[list[Any], dict[str, Any]]:
-        items = [dice.normal(size=(int(length), 1)).astype(np.float32) for length in dice.integers(1, 7, rows)]
+        items = [
+            generator.normal(size=(int(length), 1)).astype(np.float32) for length in generator.integers(1, 7, rows)
+        ]
         after = [np.append(item[1:, 0], 0) > np.append(0, item[:-1, 0]) for item in items]
         return items, {"tag": np.concatenate(after).astype(np.int64)}
 
     training, test = sequences(300), sequences(60)
-    intake = learn_features(VectorInput(1), training[0], patches=False)
+    featurizer = learn_numeric_featurizer(VectorInput(1), training[0], patches=False)
     tag = {"tag": LabelOutput(("no", "yes"), each=True)}
-    model = fit_linear("numbers", training, sequences(60), tag, intake, seed=0)
+    model = fit_linear("numbers", training, sequences(60), tag, featurizer, seed=0)
     assert model.describe() == "linear on 5 numbers per window"
-    said = model.answer(test[0])["tag"]
+    said = model.predict(test[0])["tag"]
     assert float((said.argmax(1).numpy() == test[1]["tag"]).mean()) > 0.95
-    assert torch.allclose(said[: len(test[0][0])], model.answer(test[0][:1])["tag"], atol=1e-5)
+    assert torch.allclose(said[: len(test[0][0])], model.predict(test[0][:1])["tag"], atol=1e-5)

@@ -10,18 +10,18 @@ import pytest
 import torch
 
 from unrolled.data.outputs import LabelOutput
-from unrolled.data.tokens import WordTokens
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.data.tokens import WordFeaturizer
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import RunError
 from unrolled.model.baselines.linear import LinearModel
-from unrolled.model.baselines.linear_features import Sloped, frequent, places_in
+from unrolled.model.baselines.linear_features import IndexedBagRows, frequent, indices_in
 from unrolled.model.baselines.linear_fit import fit_linear
 from unrolled.model.baselines.ngram_features import BAGS, BEGIN, END, Bags, character_bags, word_bags
-from unrolled.model.ensemble import blend, blend_unseen, fit_blend, fit_in_time
+from unrolled.model.ensemble import combine, combine_cross_fitted, fit_weights, fit_weights_in_time
 from unrolled.model.likelihoods import LIKELIHOODS
 
-LABEL = LIKELIHOODS["label"]
-WORDS = WordTokens([])
+LABEL = LIKELIHOODS["classification"]
+WORDS = WordFeaturizer([])
 OUTPUTS = {"side": LabelOutput(("left", "right", "middle")), "mood": LabelOutput(("gloomy", "cheerful"))}
 TEXTS = ["abcab", "", "a", "Ünïcödé ☃", "abcab", "bcd" * 30]
 
@@ -63,43 +63,43 @@ def test_a_bag_is_the_same_whatever_stands_beside_it(units: str) -> None:
 
 def test_places_and_scales_are_of_what_is_known() -> None:
     bags = Bags(np.array([5, 9, 2, 7], np.uint64), np.array([0, 2, 2, 4]))
-    places, starts, scale = places_in(np.array([2, 5], np.uint64), bags)
+    places, starts, scale = indices_in(np.array([2, 5], np.uint64), bags)
     assert places.tolist() == [1, 0]
     assert starts.tolist() == [0, 1, 1]
     assert scale[:, 0].tolist() == pytest.approx([2**-0.5, 1.0, 2**-0.5])
     assert frequent(Bags(np.array([3, 1, 3, 2, 1, 3], np.uint64), np.array([0, 6])), 2).tolist() == [1, 3]
 
 
-def lessons(rows: int, seed: int) -> tuple[list[str], dict[str, np.ndarray]]:
+def batches(rows: int, seed: int) -> tuple[list[str], dict[str, np.ndarray]]:
     """A word at the beginning decides for one label, any word for the other."""
-    dice = np.random.default_rng(seed)
-    sides, moods = dice.integers(0, 3, rows), dice.integers(0, 2, rows)
+    generator = np.random.default_rng(seed)
+    sides, moods = generator.integers(0, 3, rows), generator.integers(0, 2, rows)
     texts = []
     for side, mood in zip(sides, moods, strict=True):
-        words = [f"word{number}" for number in dice.integers(0, 50, 6)]
-        words[dice.integers(1, 6)] = ("gloomy", "cheerful")[mood]
+        words = [f"word{number}" for number in generator.integers(0, 50, 6)]
+        words[generator.integers(1, 6)] = ("gloomy", "cheerful")[mood]
         texts.append(" ".join([("left", "right", "middle")[side], *words]))
     return texts, {"side": sides, "mood": moods}
 
 
 @pytest.fixture(scope="module")
 def model() -> LinearModel:
-    return fit_linear("words", lessons(300, 0), lessons(100, 1), OUTPUTS, WORDS, seed=0)
+    return fit_linear("words", batches(300, 0), batches(100, 1), OUTPUTS, WORDS, seed=0)
 
 
 def test_it_learns_what_words_tell(model: LinearModel) -> None:
-    texts, answers = lessons(200, 2)
-    for name, logs in model.answer(texts).items():
-        assert float((logs.argmax(1) == torch.from_numpy(answers[name])).float().mean()) > 0.98
+    texts, targets = batches(200, 2)
+    for name, logs in model.predict(texts).items():
+        assert float((logs.argmax(1) == torch.from_numpy(targets[name])).float().mean()) > 0.98
         assert torch.allclose(logs.exp().sum(1), torch.ones(200))
-    assert model.answer(["", "never met"])["mood"].shape == (2, 2)
+    assert model.predict(["", "never met"])["mood"].shape == (2, 2)
     assert "n-grams of words" in model.describe()
 
 
 def test_it_is_kept_whole(model: LinearModel) -> None:
     again = LinearModel.from_tensors(model.tensors(), model.facts(), WORDS)
     assert again.describe() == model.describe()
-    assert torch.equal(again.answer(["left word1"])["side"], model.answer(["left word1"])["side"])
+    assert torch.equal(again.predict(["left word1"])["side"], model.predict(["left word1"])["side"])
 
 
 @pytest.mark.parametrize("damage", ["units", "known", "weights.0", "order", "nan"])
@@ -122,90 +122,90 @@ def test_little_time_and_no_validation_still_make_a_model() -> None:
         [],
         {"side": np.zeros(0, np.int64), "mood": np.zeros(0, np.int64)},
     )
-    for validation, deadline in ((lessons(50, 1), Deadline(0)), (none, ENDLESS)):
-        model = fit_linear("characters", lessons(60, 0), validation, OUTPUTS, WORDS, 0, deadline)
+    for validation, deadline in ((batches(50, 1), Deadline(0)), (none, UNLIMITED)):
+        model = fit_linear("characters", batches(60, 0), validation, OUTPUTS, WORDS, 0, deadline)
         assert all(bool(one.weights.isfinite().all()) for _, one in model.outputs.values())
 
 
 def test_too_many_ngrams_are_fitted_on_some_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.model.baselines.linear_fit.MOST", 3_000)
-    model = fit_linear("words", lessons(300, 0), lessons(100, 1), OUTPUTS, WORDS, seed=0)
+    model = fit_linear("words", batches(300, 0), batches(100, 1), OUTPUTS, WORDS, seed=0)
     assert "fitted on" in model.describe()
 
 
-def test_a_blend_finds_the_part_that_knows_and_the_temperature_of_one() -> None:
-    dice = torch.Generator().manual_seed(0)
-    answers = torch.randint(0, 3, (400,), generator=dice)
-    noise = torch.randn(400, 3, generator=dice)
-    knows = (torch.nn.functional.one_hot(answers, 3) * 2 + noise).log_softmax(1)
-    guesses = torch.randn(400, 3, generator=dice).log_softmax(1)
-    weights = fit_blend(LABEL, [knows, guesses], answers)
+def test_a_combine_finds_the_part_that_knows_and_the_temperature_of_one() -> None:
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.randint(0, 3, (400,), generator=generator)
+    noise = torch.randn(400, 3, generator=generator)
+    knows = (torch.nn.functional.one_hot(targets, 3) * 2 + noise).log_softmax(1)
+    guesses = torch.randn(400, 3, generator=generator).log_softmax(1)
+    weights = fit_weights(LABEL, [knows, guesses], targets)
     assert weights[0] > 0.5
     assert abs(weights[1]) < 0.2
-    (temperature,) = fit_blend(LABEL, [5 * knows], answers)
-    assert temperature == pytest.approx(fit_blend(LABEL, [knows], answers)[0] / 5, rel=0.01)
-    assert torch.allclose(blend(LABEL, [knows], [1.0]).exp().sum(1), torch.ones(400, dtype=torch.float64))
+    (temperature,) = fit_weights(LABEL, [5 * knows], targets)
+    assert temperature == pytest.approx(fit_weights(LABEL, [knows], targets)[0] / 5, rel=0.01)
+    assert torch.allclose(combine(LABEL, [knows], [1.0]).exp().sum(1), torch.ones(400, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("knows", [0, 1])
 def test_weights_that_the_deadline_leaves_half_fitted_do_not_lose_to_one_part(knows: int) -> None:
-    dice = torch.Generator().manual_seed(0)
-    answers = torch.randint(0, 100, (200,), generator=dice)
-    right = (12 * torch.nn.functional.one_hot(answers, 100)).double().log_softmax(1)
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.randint(0, 100, (200,), generator=generator)
+    right = (12 * torch.nn.functional.one_hot(targets, 100)).double().log_softmax(1)
     parts = [torch.zeros(200, 100).log_softmax(1), torch.zeros(200, 100).log_softmax(1)]
     parts[knows] = right
-    weights, in_time = fit_in_time(LABEL, parts, answers, Deadline(0.0))
+    weights, in_time = fit_weights_in_time(LABEL, parts, targets, Deadline(0.0))
     assert not in_time and min(weights) > 0 and weights[knows] == 1.0
-    alone = LABEL.nats(right, answers).mean()
-    assert LABEL.nats(blend(LABEL, parts, weights), answers).mean() == pytest.approx(float(alone), abs=1e-4)
-    unseen = blend_unseen(LABEL, parts, answers, Deadline(0.0))
-    assert LABEL.nats(unseen, answers).mean() == pytest.approx(float(alone), abs=1e-4)
-    assert fit_in_time(LABEL, parts, answers, ENDLESS)[1]
+    alone = LABEL.nats(right, targets).mean()
+    assert LABEL.nats(combine(LABEL, parts, weights), targets).mean() == pytest.approx(float(alone), abs=1e-4)
+    unseen = combine_cross_fitted(LABEL, parts, targets, Deadline(0.0))
+    assert LABEL.nats(unseen, targets).mean() == pytest.approx(float(alone), abs=1e-4)
+    assert fit_weights_in_time(LABEL, parts, targets, UNLIMITED)[1]
 
 
 def test_weights_that_the_deadline_leaves_half_fitted_stay_where_together_is_better() -> None:
-    answers = torch.arange(40) % 4
-    one, other = (6 * torch.nn.functional.one_hot(half, 2).double() for half in (answers % 2, answers // 2))
+    targets = torch.arange(40) % 4
+    one, other = (6 * torch.nn.functional.one_hot(half, 2).double() for half in (targets % 2, targets // 2))
     parts = [one[:, [0, 1, 0, 1]].log_softmax(1), other[:, [0, 0, 1, 1]].log_softmax(1)]
-    weights, in_time = fit_in_time(LABEL, parts, answers, Deadline(0.0))
+    weights, in_time = fit_weights_in_time(LABEL, parts, targets, Deadline(0.0))
     assert weights == pytest.approx([0.5, 0.5]) and not in_time
 
 
-def test_a_blend_without_answers_weighs_alike() -> None:
+def test_a_combine_without_answers_weighs_alike() -> None:
     logs = torch.randn(4, 3).log_softmax(1)
-    assert fit_blend(LABEL, [logs, logs], torch.full((4,), -1)) == [0.5, 0.5]
-    assert fit_blend(LABEL, [torch.zeros(0, 3)] * 2, torch.zeros(0, dtype=torch.int64)) == [0.5, 0.5]
+    assert fit_weights(LABEL, [logs, logs], torch.full((4,), -1)) == [0.5, 0.5]
+    assert fit_weights(LABEL, [torch.zeros(0, 3)] * 2, torch.zeros(0, dtype=torch.int64)) == [0.5, 0.5]
 
 
-def test_what_is_said_of_many_labels_is_blended_a_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    dice = torch.Generator().manual_seed(0)
-    logs = [torch.randn(50, 3, generator=dice).log_softmax(1) for _ in range(2)]
-    answers = torch.randint(-1, 3, (50,), generator=dice)
-    weights = fit_blend(LABEL, logs, answers)
-    whole = blend(LABEL, logs, weights)
+def test_what_is_said_of_many_labels_is_combined_a_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logs = [torch.randn(50, 3, generator=generator).log_softmax(1) for _ in range(2)]
+    targets = torch.randint(-1, 3, (50,), generator=generator)
+    weights = fit_weights(LABEL, logs, targets)
+    whole = combine(LABEL, logs, weights)
     monkeypatch.setattr("unrolled.model.ensemble.CELLS", 7)  # two rows
     seen: list[int] = []
-    plain = type(LABEL).blend
+    plain = type(LABEL).combine
 
     def watched(likelihood: Any, said: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
         seen.append(said.shape[1])
         return plain(likelihood, said, shares)
 
     monkeypatch.setattr(type(LABEL), "blend", watched)
-    assert torch.equal(blend(LABEL, logs, weights), whole)
-    assert fit_blend(LABEL, logs, answers) == pytest.approx(weights)
+    assert torch.equal(combine(LABEL, logs, weights), whole)
+    assert fit_weights(LABEL, logs, targets) == pytest.approx(weights)
     assert max(seen) == 2 and sum(seen[:25]) == 50
 
 
 def test_each_half_is_weighed_by_the_other() -> None:
-    dice = torch.Generator().manual_seed(0)
-    logs = [torch.randn(50, 3, generator=dice).log_softmax(1) for _ in range(2)]
-    answers = torch.randint(0, 3, (50,), generator=dice)
-    whole = blend_unseen(LABEL, logs, answers)
-    changed = answers.clone()
+    generator = torch.Generator().manual_seed(0)
+    logs = [torch.randn(50, 3, generator=generator).log_softmax(1) for _ in range(2)]
+    targets = torch.randint(0, 3, (50,), generator=generator)
+    whole = combine_cross_fitted(LABEL, logs, targets)
+    changed = targets.clone()
     changed[::2] = (changed[::2] + 1) % 3
-    assert torch.equal(blend_unseen(LABEL, logs, changed)[::2], whole[::2])
-    assert not torch.equal(blend_unseen(LABEL, logs, changed)[1::2], whole[1::2])
+    assert torch.equal(combine_cross_fitted(LABEL, logs, changed)[::2], whole[::2])
+    assert not torch.equal(combine_cross_fitted(LABEL, logs, changed)[1::2], whole[1::2])
 
 
 def test_a_bag_of_neighbours_is_a_words_own_and_knows_its_sides() -> None:
@@ -221,41 +221,41 @@ def test_a_bag_of_neighbours_is_a_words_own_and_knows_its_sides() -> None:
 
 
 def test_tags_are_learnt_from_words_and_their_neighbours() -> None:
-    dice = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
 
     def sentences(count: int) -> tuple[list[str], dict[str, np.ndarray]]:
         texts, tags = [], []
         for _ in range(count):
-            words = dice.choice(["run", "runs", "cat", "the", "to"], 6).tolist()
+            words = generator.choice(["run", "runs", "cat", "the", "to"], 6).tolist()
             texts.append("\n".join(words))
             tags += [int(word == "run" and before == "to") for word, before in zip(words, ["", *words], strict=False)]
         return texts, {"verb": np.array(tags)}
 
     verb = {"verb": LabelOutput(("no", "yes"), each=True)}
-    model = fit_linear("neighbours", sentences(200), sentences(50), verb, WordTokens([], given=True), seed=0)
-    texts, answers = sentences(50)
-    assert float((model.answer(texts)["verb"].argmax(1).numpy() == answers["verb"]).mean()) == 1.0
+    model = fit_linear("neighbours", sentences(200), sentences(50), verb, WordFeaturizer([], given=True), seed=0)
+    texts, targets = sentences(50)
+    assert float((model.predict(texts)["verb"].argmax(1).numpy() == targets["verb"]).mean()) == 1.0
 
 
 def test_a_slope_by_ngrams_is_the_slope_by_rows() -> None:
-    dice = torch.Generator().manual_seed(0)
-    bags = places_in(
+    generator = torch.Generator().manual_seed(0)
+    bags = indices_in(
         np.arange(9, dtype=np.uint64), Bags(np.array([5, 8, 2, 7, 2, 5], np.uint64), np.array([0, 2, 2, 5, 6]))
     )
-    weights = torch.randn(9, 3, generator=dice, requires_grad=True)
-    bias, slope = torch.randn(3, generator=dice), torch.randn(4, 3, generator=dice)
+    weights = torch.randn(9, 3, generator=generator, requires_grad=True)
+    bias, slope = torch.randn(3, generator=generator), torch.randn(4, 3, generator=generator)
     found = []
-    for rows in (bags, Sloped.of(bags, 9)):
+    for rows in (bags, IndexedBagRows.of(bags, 9)):
         said = rows.apply(weights, bias)
         found.append((said, *torch.autograd.grad(said, weights, slope)))
     assert torch.allclose(found[0][0], found[1][0], atol=1e-6)
     assert torch.allclose(found[0][1], found[1][1], atol=1e-6)
-    nothing = places_in(np.arange(9, dtype=np.uint64), Bags(np.zeros(0, np.uint64), np.array([0, 0])))
-    said = Sloped.of(nothing, 9).apply(weights, bias)
+    nothing = indices_in(np.arange(9, dtype=np.uint64), Bags(np.zeros(0, np.uint64), np.array([0, 0])))
+    said = IndexedBagRows.of(nothing, 9).apply(weights, bias)
     assert torch.equal(said, bias[None])
     assert not torch.autograd.grad(said.sum(), weights)[0].any()
     none = torch.zeros(0, 3, requires_grad=True)
-    assert torch.autograd.grad(Sloped.of(nothing, 0).apply(none, bias).sum(), none)[0].shape == (0, 3)
+    assert torch.autograd.grad(IndexedBagRows.of(nothing, 0).apply(none, bias).sum(), none)[0].shape == (0, 3)
 
 
 def test_what_cannot_be_fitted_is_said_and_says_the_same_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,9 +264,9 @@ def test_what_cannot_be_fitted_is_said_and_says_the_same_of_all(monkeypatch: pyt
         return True
 
     monkeypatch.setattr("unrolled.model.baselines.linear_fit.descend", fail)
-    answers = {name: np.arange(6) % len(output.names) for name, output in OUTPUTS.items()}
-    model = fit_linear("characters", (TEXTS, answers), (TEXTS, answers), OUTPUTS, WORDS, 0)
+    targets = {name: np.arange(6) % len(output.names) for name, output in OUTPUTS.items()}
+    model = fit_linear("characters", (TEXTS, targets), (TEXTS, targets), OUTPUTS, WORDS, 0)
     assert model.describe().endswith("which could not be fitted for side, mood")
-    assert all(bool((said == said[0]).all()) for said in model.answer(TEXTS).values())
+    assert all(bool((said == said[0]).all()) for said in model.predict(TEXTS).values())
     again = LinearModel.from_tensors(model.tensors(), model.facts(), WORDS)
     assert again.describe() == model.describe()

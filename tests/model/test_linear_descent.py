@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from unrolled.data.outputs import LabelOutput
-from unrolled.data.tokens import WordTokens
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.data.tokens import WordFeaturizer
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.model.baselines import linear_descent, linear_fit
-from unrolled.model.baselines.linear_descent import Rows, descend, in_pieces
-from unrolled.model.baselines.linear_features import BagLook
+from unrolled.model.baselines.linear_descent import Examples, in_pieces, minimise
+from unrolled.model.baselines.linear_features import NGramFeatures
 from unrolled.model.baselines.linear_fit import MOST_WORK, TRIES, fit_linear, most_work
 
-WORDS = WordTokens([])
+WORDS = WordFeaturizer([])
 
 
 def rows_of(kinds: int) -> tuple[list[str], dict[str, np.ndarray]]:
@@ -31,13 +31,13 @@ def test_many_labels_are_given_fewer_products_where_no_deadline_ends_them(kinds:
 
 @pytest.mark.parametrize(
     ("kinds", "deadline", "tried"),
-    [(2, ENDLESS, 4), (400, ENDLESS, 2), (400, Deadline(1e6), 4)],
+    [(2, UNLIMITED, 4), (400, UNLIMITED, 2), (400, Deadline(1e6), 4)],
     ids=["few labels", "many", "many with a deadline"],
 )
 def test_how_many_penalties_are_tried(
     kinds: int, deadline: Deadline, tried: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts, answers = rows_of(kinds)
+    texts, targets = rows_of(kinds)
     output = LabelOutput(tuple(str(n) for n in range(kinds)))
     counted: list[Any] = []
 
@@ -45,11 +45,11 @@ def test_how_many_penalties_are_tried(
         counted.append(given)
         return True
 
-    _, bags = BagLook.learn("words", texts, 1 << 20)
+    _, bags = NGramFeatures.fit("words", texts, 1 << 20)
     monkeypatch.setattr(linear_fit, "descend", count)
     monkeypatch.setattr(linear_fit, "ITERATIONS", 10)
     monkeypatch.setattr(linear_fit, "MOST_WORK", 4 * 10 * bags.held * kinds)  # the iterations of four tries
-    fit_linear("words", (texts, answers), (texts, answers), {"label": output}, WORDS, 0, deadline)
+    fit_linear("words", (texts, targets), (texts, targets), {"label": output}, WORDS, 0, deadline)
     assert len(counted) == tried < len(TRIES)
 
 
@@ -78,15 +78,15 @@ def test_many_labels_are_fitted_piece_by_piece_to_the_same_weights(monkeypatch: 
     assert len(pieces_of(150)) == 1, "of few labels all rows are looked at together"
 
 
-def pieces_of(kinds: int) -> list[linear_descent.Piece]:
-    texts, answers = rows_of(kinds)
-    look, bags = BagLook.learn("words", texts, 1 << 20)
-    return in_pieces(Rows(bags, {"label": torch.from_numpy(answers["label"])}), "label", look.size, kinds)
+def pieces_of(kinds: int) -> list[linear_descent.Chunk]:
+    texts, targets = rows_of(kinds)
+    look, bags = NGramFeatures.fit("words", texts, 1 << 20)
+    return in_pieces(Examples(bags, {"label": torch.from_numpy(targets["label"])}), "label", look.size, kinds)
 
 
 def fitted(kinds: int) -> tuple[Tensor, Tensor, bool]:
     pieces = pieces_of(kinds)
-    size = BagLook.learn("words", rows_of(kinds)[0], 1 << 20)[0].size
+    size = NGramFeatures.fit("words", rows_of(kinds)[0], 1 << 20)[0].size
     weights, bias = torch.zeros(size, kinds, requires_grad=True), torch.zeros(kinds, requires_grad=True)
-    whole = descend(pieces, "label", torch.ones(size, 1), weights, bias, 1.0, 5, ENDLESS)
+    whole = minimise(pieces, "label", torch.ones(size, 1), weights, bias, 1.0, 5, UNLIMITED)
     return weights, bias, whole

@@ -19,39 +19,41 @@ from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram.model import NGram
 
-SYMBOLS = 5
+TOKEN_TYPE = 5
 
 
 class Fixed:
     """Predicts from a table (V, V) of log-probabilities of the next token. It has no state."""
 
-    def __init__(self, chances: Tensor) -> None:
-        self.symbols = len(chances)
-        self.logs = chances.double().log()
+    def __init__(self, probabilities: Tensor) -> None:
+        self.tokens = len(probabilities)
+        self.logs = probabilities.double().log()
 
     def start(self, rows: int) -> Tensor:
         return torch.zeros(rows, 1)
 
-    def step(self, symbols: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        return self.logs[symbols], state
+    def step(self, tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        return self.logs[tokens], state
 
-    def unroll(self, symbols: Tensor, state: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self.logs[symbols], state
+    def unroll(self, tokens: Tensor, state: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self.logs[tokens], state
 
 
-def chances(seed: int, sharpness: float = 2.0) -> Tensor:
+def probabilities(seed: int, sharpness: float = 2.0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.softmax(sharpness * torch.randn(SYMBOLS, SYMBOLS, generator=generator, dtype=torch.float64), -1)
+    return torch.softmax(
+        sharpness * torch.randn(TOKEN_TYPE, TOKEN_TYPE, generator=generator, dtype=torch.float64), -1
+    )
 
 
-UNIFORM = torch.full((SYMBOLS, SYMBOLS), 1 / SYMBOLS, dtype=torch.float64)
+UNIFORM = torch.full((TOKEN_TYPE, TOKEN_TYPE), 1 / TOKEN_TYPE, dtype=torch.float64)
 
 
 def walk(table: Tensor, steps: int, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Inputs and targets sampled from a chain with this `table`."""
     draw, at, text = np.random.default_rng(seed), 0, [0]
     for _ in range(steps):
-        at = int(draw.choice(SYMBOLS, p=table[at].numpy()))
+        at = int(draw.choice(TOKEN_TYPE, p=table[at].numpy()))
         text.append(at)
     return np.array(text[:-1]), np.array(text[1:])
 
@@ -65,7 +67,7 @@ def nats(model: Fixed | Mixture, rows: tuple[NDArray[np.int64], NDArray[np.int64
 
 
 def test_before_it_is_fitted_it_is_the_geometric_mean() -> None:
-    one, other = Fixed(chances(1)), Fixed(chances(2))
+    one, other = Fixed(probabilities(1)), Fixed(probabilities(2))
     mixture = Mixture([one, other])
     logits, state = mixture.step(torch.tensor([3, 0]), mixture.start(2))
     expected = torch.log_softmax((one.logs[[3, 0]] + other.logs[[3, 0]]) / 2, -1)
@@ -75,7 +77,7 @@ def test_before_it_is_fitted_it_is_the_geometric_mean() -> None:
 
 @pytest.mark.parametrize("seeds", [(1, 2), (3, 4), (5, 6)])
 def test_fitted_it_is_no_worse_than_its_best_part_where_it_was_fitted(seeds: tuple[int, int]) -> None:
-    one, other = (Fixed(chances(seed)) for seed in seeds)
+    one, other = (Fixed(probabilities(seed)) for seed in seeds)
     rows = walk((one.logs.exp() + other.logs.exp()) / 2, 3000)
     mixture = Mixture([one, other]).double()
     mixture.fit([rows])
@@ -84,23 +86,23 @@ def test_fitted_it_is_no_worse_than_its_best_part_where_it_was_fitted(seeds: tup
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_part_that_knows_nothing_gets_no_say(first: bool) -> None:
-    truth = chances(7)
+    truth = probabilities(7)
     parts = [Fixed(truth), Fixed(UNIFORM)]
     mixture = Mixture(parts if first else parts[::-1]).double()
     rows = walk(truth, 20_000)
     mixture.fit([rows])
     assert nats(mixture, rows) <= nats(parts[0], rows) + 1e-5
-    inputs = torch.arange(SYMBOLS)
-    answers = mixture.step(inputs, mixture.start(SYMBOLS))[0].exp()
-    torch.testing.assert_close(answers, truth, atol=0.05, rtol=0.0)
+    inputs = torch.arange(TOKEN_TYPE)
+    targets = mixture.step(inputs, mixture.start(TOKEN_TYPE))[0].exp()
+    torch.testing.assert_close(targets, truth, atol=0.05, rtol=0.0)
 
 
 def test_few_targets_hardly_move_the_weights_from_place_to_place(monkeypatch: pytest.MonkeyPatch) -> None:
     moved = {}
     for ridge in (mixture_module.RIDGE, 1e-6):
         monkeypatch.setattr(mixture_module, "RIDGE", ridge)
-        mixture = Mixture([Fixed(chances(1)), Fixed(chances(2))])
-        mixture.fit([walk(chances(1), 30)])
+        mixture = Mixture([Fixed(probabilities(1)), Fixed(probabilities(2))])
+        mixture.fit([walk(probabilities(1), 30)])
         moved[ridge] = mixture.gate[:, 1:].norm().item()
     assert moved[mixture_module.RIDGE] > 10 * moved[max(moved)]
     assert moved[max(moved)] < 1
@@ -108,19 +110,19 @@ def test_few_targets_hardly_move_the_weights_from_place_to_place(monkeypatch: py
 
 @pytest.mark.parametrize("first", [True, False])
 def test_a_fit_that_the_deadline_cuts_does_not_lose_to_one_part(first: bool) -> None:
-    truth = chances(7, sharpness=6.0)
+    truth = probabilities(7, sharpness=6.0)
     parts = [Fixed(truth), Fixed(UNIFORM)]
     mixture = Mixture(parts if first else parts[::-1]).double()
     rows = walk(truth, 3000)
     fitted = mixture.fit([rows], Deadline(0.0))
     assert not fitted.in_time
     assert nats(mixture, rows) == pytest.approx(nats(parts[0], rows))
-    assert fitted.whole.mean() == pytest.approx(fitted.parts.mean(0).min())
+    assert fitted.ensemble.mean() == pytest.approx(fitted.members.mean(0).min())
     assert mixture.fit([rows]).in_time
 
 
 def test_a_fit_that_the_deadline_cuts_stays_with_both_parts_where_that_is_better() -> None:
-    one, other = Fixed(chances(1)), Fixed(chances(2))
+    one, other = Fixed(probabilities(1)), Fixed(probabilities(2))
     rows = walk((one.logs + other.logs).softmax(-1), 3000)
     mixture = Mixture([one, other]).double()
     assert not mixture.fit([rows], Deadline(0.0)).in_time
@@ -128,22 +130,22 @@ def test_a_fit_that_the_deadline_cuts_stays_with_both_parts_where_that_is_better
 
 
 def test_nothing_to_fit_on_leaves_the_weights_equal() -> None:
-    mixture = Mixture([Fixed(chances(1)), Fixed(chances(2))])
-    assert mixture.fit([]).whole.shape == (0,)
+    mixture = Mixture([Fixed(probabilities(1)), Fixed(probabilities(2))])
+    assert mixture.fit([]).ensemble.shape == (0,)
     assert mixture.gate[:, 0].tolist() == [0.5, 0.5]
     assert not mixture.gate[:, 1:].any()
 
 
 def test_answers_that_no_weights_fit_are_said_so() -> None:
-    mixture = Mixture([Fixed(chances(1)), Fixed(chances(2) * math.nan)])
+    mixture = Mixture([Fixed(probabilities(1)), Fixed(probabilities(2) * math.nan)])
     with pytest.raises(TrainingError, match=r"weights of the ensemble could not be fitted"):
-        mixture.fit([walk(chances(1), 100)])
+        mixture.fit([walk(probabilities(1), 100)])
     assert mixture.gate[:, 0].tolist() == [0.5, 0.5]
 
 
 def test_what_fitting_hands_back_is_of_the_other_half() -> None:
-    one, other = Fixed(chances(1)), Fixed(chances(2))
-    first, second = walk(chances(1), 500, seed=1), walk(chances(2), 500, seed=2)
+    one, other = Fixed(probabilities(1)), Fixed(probabilities(2))
+    first, second = walk(probabilities(1), 500, seed=1), walk(probabilities(2), 500, seed=2)
     mixture = Mixture([one, other]).double()
     crossed, alone, in_time = mixture.fit([first, second])
     assert crossed.shape == (1000,) and in_time
@@ -156,27 +158,27 @@ def test_what_fitting_hands_back_is_of_the_other_half() -> None:
 
 
 def test_the_same_text_gives_the_same_weights() -> None:
-    rows = walk(chances(3), 2000)
+    rows = walk(probabilities(3), 2000)
     gates = []
     for _ in range(2):
-        mixture = Mixture([Fixed(chances(1)), Fixed(chances(2))])
+        mixture = Mixture([Fixed(probabilities(1)), Fixed(probabilities(2))])
         mixture.fit([rows])
         gates.append(mixture.gate.detach().clone())
     assert torch.equal(*gates)
 
 
 def test_a_learnt_and_a_counted_part_answer_together() -> None:
-    text = np.random.default_rng(0).integers(0, SYMBOLS, 2000)
-    learnt, counted = LanguageModel(SYMBOLS, 4, LSTM(4, 6)), NGram.count(text, SYMBOLS, 3)
+    text = np.random.default_rng(0).integers(0, TOKEN_TYPE, 2000)
+    learnt, counted = LanguageModel(TOKEN_TYPE, 4, LSTM(4, 6)), NGram.count(text, TOKEN_TYPE, 3)
     mixture = Mixture([learnt, counted])
-    symbols = torch.from_numpy(text[:40]).view(2, 20)
-    logits, _ = mixture.unroll(symbols, mixture.start(2))
+    tokens = torch.from_numpy(text[:40]).view(2, 20)
+    logits, _ = mixture.unroll(tokens, mixture.start(2))
     assert logits.dtype == torch.float32
     torch.testing.assert_close(logits.exp().sum(-1), torch.ones(2, 20))
     assert {name for name, _ in mixture.named_parameters()} > {"gate"}
 
 
-def test_parts_over_other_symbols_are_refused() -> None:
+def test_parts_over_other_tokens_are_refused() -> None:
     with pytest.raises(OptionError, match="with the same vocabulary; the vocabulary sizes are: 5, 2"):
         Mixture([Fixed(UNIFORM), Fixed(torch.full((2, 2), 0.5))])
     with pytest.raises(OptionError, match="two or more"):

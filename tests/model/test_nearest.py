@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from unrolled.data.features import learn_features
+from unrolled.data.features import learn_numeric_featurizer
 from unrolled.data.inputs import VectorInput
-from unrolled.data.symbols import CharacterTable
-from unrolled.data.tokens import LabelTokens, SymbolTokens
+from unrolled.data.symbols import CharacterVocabulary
+from unrolled.data.tokens import CategoryFeaturizer, TokenFeaturizer
 from unrolled.model.baselines.nearest_neighbour import (
     MOST_OF_AN_N_GRAM,
     NearestLabel,
     NearestNumbers,
     NearestText,
-    few_rows,
     make_nearest,
+    sample_rows,
 )
 from unrolled.model.baselines.ngram_features import word_bags
 
@@ -46,20 +46,20 @@ def test_what_stands_everywhere_is_not_looked_up() -> None:
 
 def test_a_label_has_its_most_frequent_text() -> None:
     labels, texts = ["a", "b", "a", "a", "b"], ["x", "y", "z", "z", "w"]
-    nearest = NearestLabel(LabelTokens.learn(labels), labels, texts)
+    nearest = NearestLabel(CategoryFeaturizer.learn(labels), labels, texts)
     assert [texts[row] for row in nearest.find(["a", "b", "?"])] == ["z", "y", "z"]
 
 
 def test_the_nearest_numbers() -> None:
     items = [np.array([[value, 100 * other]], np.float32) for value, other in ((0, 0), (1, 0), (0, 1), (5, 5))]
-    nearest = NearestNumbers(learn_features(VectorInput(2), items, patches=False), items)
+    nearest = NearestNumbers(learn_numeric_featurizer(VectorInput(2), items, patches=False), items)
     asked = [np.array([pair], np.float32) for pair in ((4.0, 400.0), (0.9, 10.0), (0.1, 80.0))]
     assert nearest.find(asked) == [3, 1, 2]
 
 
 def test_each_kind_of_input_has_its_own() -> None:
-    table = CharacterTable("abc", "a")
-    assert isinstance(make_nearest(SymbolTokens(table), ["ab", "b"], ["x", "y"]), NearestText)
-    assert isinstance(make_nearest(LabelTokens(["ab"]), ["ab"], ["x"]), NearestLabel)
-    assert len(few_rows(np.arange(300_000))) == 100_000
-    assert few_rows(np.arange(3)).tolist() == [0, 1, 2]
+    table = CharacterVocabulary("abc", "a")
+    assert isinstance(make_nearest(TokenFeaturizer(table), ["ab", "b"], ["x", "y"]), NearestText)
+    assert isinstance(make_nearest(CategoryFeaturizer(["ab"]), ["ab"], ["x"]), NearestLabel)
+    assert len(sample_rows(np.arange(300_000))) == 100_000
+    assert sample_rows(np.arange(3)).tolist() == [0, 1, 2]

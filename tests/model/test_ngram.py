@@ -25,9 +25,7 @@ KNESER_NEY = {3: 2.0381, 4: 1.7191, 5: 1.5612, 6: 1.5227, 7: 1.5165, 8: 1.5192}
 SMOOTHINGS = ["kneser-ney", "witten-bell"]
 
 
-def slow_probability(
-    documents: list[list[int]], history: list[int], symbol: int, order: int, smoothing: str
-) -> float:
+def slow_probability(documents: list[list[int]], history: list[int], token: int, order: int, smoothing: str) -> float:
     """P(token | history) straight from the definition."""
     probability = 1 / V
     for k in range(1, min(order, len(history) + 1) + 1):
@@ -38,7 +36,7 @@ def slow_probability(
         follows = {g[-1]: c for g, c in counts.items() if g[:-1] == context and c}
         if not follows:
             continue
-        total, own = sum(follows.values()), follows.get(symbol, 0)
+        total, own = sum(follows.values()), follows.get(token, 0)
         if smoothing == "witten-bell":
             probability = (own + len(follows) * probability) / (total + len(follows))
         else:
@@ -52,12 +50,12 @@ def slow_probability(
 def test_probabilities_are_those_of_the_definition(smoothing: str) -> None:
     text, order = some_text(300), 4
     documents = documents_of(text)
-    model = NGram.count(text, V, order, smoothing, border=0)
+    model = NGram.count(text, V, order, smoothing, eos=0)
     read = some_text(80, seed=1)
     logits, _ = model.unroll(torch.from_numpy(read[None].astype(np.int64)), model.start(1))
     for t in range(len(read)):
         history = read[np.flatnonzero(read[: t + 1] == 0)[-1] : t + 1].tolist()
-        slow = [slow_probability(documents, history, symbol, order, smoothing) for symbol in range(V)]
+        slow = [slow_probability(documents, history, token, order, smoothing) for token in range(V)]
         np.testing.assert_allclose(logits[0, t].exp().numpy(), slow, rtol=1e-10)
 
 
@@ -79,9 +77,9 @@ def ragged() -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
 @pytest.mark.parametrize("order", [1, 2, 5])
-@pytest.mark.parametrize("border", [None, 0])
-def test_unrolled_equals_stepped_and_chunked_and_scored(smoothing: str, order: int, border: int | None) -> None:
-    model = NGram.count(some_text(), V, order, smoothing, border=border)
+@pytest.mark.parametrize("eos", [None, 0])
+def test_unrolled_equals_stepped_and_chunked_and_scored(smoothing: str, order: int, eos: int | None) -> None:
+    model = NGram.count(some_text(), V, order, smoothing, eos=eos)
     xs, lengths = ragged()
     logits, after = model.unroll(xs, model.start(4), lengths)
     assert logits.shape == (4, 30, V) and logits.dtype == torch.float64
@@ -104,7 +102,7 @@ def test_unrolled_equals_stepped_and_chunked_and_scored(smoothing: str, order: i
 
 
 def test_scoring_in_pieces_scores_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = NGram.count(some_text(), V, 5, border=0)
+    model = NGram.count(some_text(), V, 5, eos=0)
     text = some_text(200, seed=3)
     whole = model.score(text)
     monkeypatch.setattr("unrolled.model.ngram.model.READ_AT_ONCE", 7)
@@ -112,32 +110,32 @@ def test_scoring_in_pieces_scores_the_same(monkeypatch: pytest.MonkeyPatch) -> N
     assert model.score(text[:0]).shape == (0,)
 
 
-@pytest.mark.parametrize("border", [None, 0])
-def test_a_part_is_scored_stretch_by_stretch(border: int | None) -> None:
+@pytest.mark.parametrize("eos", [None, 0])
+def test_a_part_is_scored_segment_by_segment(eos: int | None) -> None:
     text = some_text(300, seed=4)
-    model = NGram.count(text, V, 4, border=border)
+    model = NGram.count(text, V, 4, eos=eos)
     second = int(np.flatnonzero(text == 0)[3])
-    stretches = np.array([[0, second], [second, 200], [250, 300]])
+    segments = np.array([[0, second], [second, 200], [250, 300]])
     expected = []
-    for (start, stop), opens in zip(stretches, [False, False, text[250] != 0], strict=True):
-        if border is None:
+    for (start, stop), opens in zip(segments, [False, False, text[250] != 0], strict=True):
+        if eos is None:
             expected.append(model.score(text[start:stop]))
             continue
         closes = [0] if stop < len(text) and text[stop] == 0 else []
         expected.append(model.score(np.concatenate([[0] * int(opens), text[start:stop], closes]).astype(int))[1:])
-    np.testing.assert_allclose(model.score_part(text, stretches), np.concatenate(expected))
+    np.testing.assert_allclose(model.score_part(text, segments), np.concatenate(expected))
 
 
-def test_what_was_read_before_a_border_changes_nothing_after_it() -> None:
-    model = NGram.count(some_text(), V, 5, border=0)
+def test_what_was_read_before_a_eos_changes_nothing_after_it() -> None:
+    model = NGram.count(some_text(), V, 5, eos=0)
     after = [model.unroll(torch.tensor([[*past, 0, 1, 2]]), model.start(1)) for past in ([3, 4, 1], [2, 2, 0])]
     torch.testing.assert_close(after[0][0][:, -3:], after[1][0][:, -3:])
     assert torch.equal(after[0][1].contexts, after[1][1].contexts)
 
 
-def test_a_symbol_that_was_never_seen_is_possible() -> None:
+def test_a_token_that_was_never_seen_is_possible() -> None:
     for smoothing in SMOOTHINGS:
-        model = NGram.count(some_text(), 9, 4, smoothing, border=0)
+        model = NGram.count(some_text(), 9, 4, smoothing, eos=0)
         logits, state = model.step(torch.tensor([8]), model.start(1))
         assert bool(logits.isfinite().all()) and not state.contexts.any()
         assert float(logits.exp().sum()) == pytest.approx(1.0)
@@ -145,7 +143,7 @@ def test_a_symbol_that_was_never_seen_is_possible() -> None:
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
 def test_a_saved_model_answers_the_same(smoothing: str) -> None:
-    model = NGram.count(some_text(), 300, 4, smoothing, border=0, most=400)
+    model = NGram.count(some_text(), 300, 4, smoothing, eos=0, most=400)
     again = NGram.from_tensors(load(save(model.to_tensors())), model.facts())
     text = some_text(100, seed=2)
     np.testing.assert_array_equal(again.score(text), model.score(text))
@@ -153,17 +151,17 @@ def test_a_saved_model_answers_the_same(smoothing: str) -> None:
 
 
 def test_damaged_counts_are_refused() -> None:
-    model = NGram.count(some_text(), V, 3, border=0)
+    model = NGram.count(some_text(), V, 3, eos=0)
 
     def changed(name: str, value: torch.Tensor) -> dict[str, torch.Tensor]:
         return {**model.to_tensors(), name: value}
 
     tensors, facts = model.to_tensors(), model.facts()
-    symbols, followers = tensors["level2.symbols"], tensors["level2.followers"]
+    tokens, followers = tensors["level2.symbols"], tensors["level2.followers"]
     damaged: list[tuple[dict[str, torch.Tensor], dict[str, Any]]] = [
-        (changed("level2.symbols", symbols.flip(0)), facts),
-        (changed("level2.symbols", symbols[:-1]), facts),
-        (changed("level2.symbols", symbols + V), facts),
+        (changed("level2.symbols", tokens.flip(0)), facts),
+        (changed("level2.symbols", tokens[:-1]), facts),
+        (changed("level2.symbols", tokens + V), facts),
         (changed("level2.followers", followers - 1), facts),
         (changed("level3.counts", -tensors["level3.counts"]), facts),
         (changed("level3.counts", tensors["level3.counts"].float()), facts),
@@ -171,7 +169,7 @@ def test_damaged_counts_are_refused() -> None:
         (tensors, {**facts, "order": 4}),
         (tensors, {**facts, "order": 0}),
         (tensors, {**facts, "tokenizer": 2}),
-        (tensors, {**facts, "border": 7}),
+        (tensors, {**facts, "eos": 7}),
         (tensors, {**facts, "smoothing": "kneser"}),
         (tensors, {}),
     ]
@@ -181,7 +179,7 @@ def test_damaged_counts_are_refused() -> None:
 
 
 def test_a_state_goes_on_after_saving_and_one_of_another_model_is_refused() -> None:
-    model = NGram.count(some_text(), V, 4, border=0)
+    model = NGram.count(some_text(), V, 4, eos=0)
     xs, _ = ragged()
     _, state = model.unroll(xs[:1], model.start(1))
     assert isinstance(state, NGramState)
@@ -202,26 +200,26 @@ def test_refuses_in_words() -> None:
     with pytest.raises(OptionError, match="order is 4; n-grams of 1 to 3"):
         NGram.smooth(count_ngrams(text, V, 3), order=4)
     with pytest.raises(OptionError, match="vocabulary size 5 or the EOS token 9 is invalid"):
-        NGram.count(text, V, 3, border=9)
+        NGram.count(text, V, 3, eos=9)
     with pytest.raises(DataError, match="array of integers; got float64"):
         NGram.count(text.astype(float), V, 3)
     with pytest.raises(DataError, match="every segment of it, is empty"):
-        NGram.count(text, V, 3, stretches=np.zeros((0, 2), np.int64))
+        NGram.count(text, V, 3, segments=np.zeros((0, 2), np.int64))
     with pytest.raises(DataError, match="the token 4, but the vocabulary has 4 tokens"):
         NGram.count(text, 4, 3)
     with pytest.raises(DataError, match="tokens range from 7 to 7; this model has 0 to 4"):
         NGram.count(text, V, 3).step(torch.tensor([7]), NGram.count(text, V, 3).start(1))
 
 
-def test_the_order_that_foresees_best_is_chosen() -> None:
+def test_the_order_that_predicts_best_is_chosen() -> None:
     text = some_text(4000)
     train, valid = np.array([[0, 3000]]), np.array([[3000, 4000]])
     for smoothing in SMOOTHINGS:
         chosen = choose_order(text, V, train, valid, smoothing=smoothing, longest=6)
         nats = [NGram.count(text, V, n, smoothing, train, 0).score_part(text, valid).mean() for n in range(1, 7)]
         assert chosen.order == int(np.argmin(nats)) + 1 > 1
-        apart = choose_order(text, V, train, np.array([[3000, 3500], [3600, 4000]]), smoothing=smoothing, border=None)
-        assert apart.order > 1 and apart.border is None
+        apart = choose_order(text, V, train, np.array([[3000, 3500], [3600, 4000]]), smoothing=smoothing, eos=None)
+        assert apart.order > 1 and apart.eos is None
         assert chosen.score_part(text, valid).mean() == pytest.approx(min(nats), rel=1e-12)
 
 
@@ -252,9 +250,9 @@ def test_shakespeare_scores_as_the_smoothings_are_known_to(shakespeare: Path) ->
     for n, nats in enumerate(WITTEN_BELL, 1):
         assert NGram.smooth(counts, "witten-bell", n).score(text[cut:]).mean() == pytest.approx(nats, abs=2e-6)
     for n, nats in KNESER_NEY.items():
-        model = NGram.count(text, 65, n, stretches=np.array([[0, cut]]))
+        model = NGram.count(text, 65, n, segments=np.array([[0, cut]]))
         assert model.score(text[cut:]).mean() == pytest.approx(nats, abs=1e-4)
-    chosen = choose_order(text, 65, np.array([[0, cut]]), np.array([[cut, len(text)]]), border=None)
+    chosen = choose_order(text, 65, np.array([[0, cut]]), np.array([[cut, len(text)]]), eos=None)
     assert chosen.describe() == "7-gram (Kneser–Ney)"
 
 
@@ -264,6 +262,6 @@ def test_shakespeare_is_counted_in_seconds_and_read_in_milliseconds(shakespeare:
     model = NGram.count(text, 65, 7)
     assert time.process_time() - begin < 2.0
     state, begin = model.start(1), time.process_time()
-    for symbol in text[:200].tolist():
-        _, state = model.step(torch.tensor([symbol]), state)
+    for token in text[:200].tolist():
+        _, state = model.step(torch.tensor([token]), state)
     assert (time.process_time() - begin) / 200 < 0.002

@@ -19,7 +19,7 @@ from unrolled.data.outputs import LabelOutput
 from unrolled.deadline import Deadline
 from unrolled.errors import RunError
 from unrolled.model.baselines import naive_bayes as ngram_bayes
-from unrolled.model.baselines.naive_bayes import ORDERS, STRENGTH, Line, NGramBayes, count_bayes
+from unrolled.model.baselines.naive_bayes import ORDERS, STRENGTH, NGramBayes, UnitSequence, count_bayes
 
 NAMES = ("north", "south", "east")
 UNITS: dict[str, Callable[[str], list[str]]] = {
@@ -75,7 +75,7 @@ class ByTheFormula:
 def test_it_says_what_the_formula_says(units: str) -> None:
     formula = ByTheFormula(units, TEXTS, LABELS)
     asked = [*TEXTS, "abx", "cat cab the", "x" * 5, "bcdbcdbcd"]
-    found = made(units).answer(asked)["side"]
+    found = made(units).predict(asked)["side"]
     assert torch.allclose(found, torch.tensor([formula.say(text) for text in asked], dtype=torch.float64), atol=1e-5)
 
 
@@ -83,48 +83,48 @@ def test_it_says_what_the_formula_says(units: str) -> None:
 def test_it_says_what_the_formula_says_of_any_texts(rows: list[tuple[str, int]], asked: str) -> None:
     texts, labels = [text for text, _ in rows], [label for _, label in rows]
     for units in ORDERS:
-        found = made(units, texts, labels).answer([asked])["side"][0]
+        found = made(units, texts, labels).predict([asked])["side"][0]
         assert found.tolist() == pytest.approx(ByTheFormula(units, texts, labels).say(asked), abs=1e-5)
 
 
 @pytest.mark.parametrize("beginning", ["", "the"])
 @pytest.mark.parametrize("units", ORDERS)
-def test_the_chances_of_all_units_after_a_history_sum_to_one(units: str, beginning: str) -> None:
+def test_the_probabilities_of_all_units_after_a_history_sum_to_one(units: str, beginning: str) -> None:
     (counted,) = made(units).outputs.values()
     every = sorted({unit for text in TEXTS for unit in UNITS[units](text)})
     texts = [beginning, *(f"{beginning} {unit}" if units == "words" else beginning + unit for unit in [*every, "☂"])]
-    chances = []  # for the end, for each unit, and for an unseen unit
+    probabilities = []  # for the end, for each unit, and for an unseen unit
     for text in texts:
-        line = Line.of(units, [text])
+        line = UnitSequence.of(units, [text])
         windows, follows = line.windows(counted.order), line.follows()
         below = np.full((int(follows.sum()), 1), 1 / counted.different)
         for counts in (counted.of_all, counted.of_each):
             below = counts.read(counts.nodes(windows, follows), below)
-        chances.append(below[len(UNITS[units](beginning))])
-    assert np.sum(chances, 0) == pytest.approx(np.ones(len(NAMES)), abs=1e-5)
+        probabilities.append(below[len(UNITS[units](beginning))])
+    assert np.sum(probabilities, 0) == pytest.approx(np.ones(len(NAMES)), abs=1e-5)
 
 
 @pytest.mark.parametrize("units", ORDERS)
 def test_a_text_is_answered_alike_whatever_stands_beside_it(units: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = made(units)
-    together = model.answer(TEXTS)["side"]
-    assert torch.equal(torch.cat([model.answer([text])["side"] for text in TEXTS]), together)
+    together = model.predict(TEXTS)["side"]
+    assert torch.equal(torch.cat([model.predict([text])["side"] for text in TEXTS]), together)
     monkeypatch.setattr(ngram_bayes, "PROBABILITIES", 7)
-    assert torch.allclose(model.answer(TEXTS)["side"], together, rtol=1e-12)
-    assert model.answer([])["side"].shape == (0, 3)
+    assert torch.allclose(model.predict(TEXTS)["side"], together, rtol=1e-12)
+    assert model.predict([])["side"].shape == (0, 3)
 
 
 def test_it_learns_by_the_letters_what_a_text_is() -> None:
-    dice = np.random.default_rng(0)
-    labels = dice.integers(0, 3, 300)
-    texts = ["".join(dice.choice(list(("abc", "bcd", "cde")[label]), 8)) for label in labels]
-    found = made("characters", texts[:200], labels[:200].tolist()).answer(texts[200:])["side"]
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 300)
+    texts = ["".join(generator.choice(list(("abc", "bcd", "cde")[label]), 8)) for label in labels]
+    found = made("characters", texts[:200], labels[:200].tolist()).predict(texts[200:])["side"]
     assert float((found.argmax(1).numpy() == labels[200:]).mean()) > 0.9
     assert torch.allclose(found.exp().sum(1), torch.ones(100, dtype=torch.float64))
 
 
 def test_a_label_that_no_text_had_is_the_least_likely() -> None:
-    found = made("characters", ["ab", "ba"], [0, 1]).answer(["ab"])["side"][0]
+    found = made("characters", ["ab", "ba"], [0, 1]).predict(["ab"])["side"][0]
     assert int(found.argmin()) == 2
 
 
@@ -133,9 +133,9 @@ def test_too_many_ngrams_and_too_little_time_are_counted_in_some_texts(monkeypat
     whole = made("characters", texts, [0] * 100)
     assert whole.describe() == "naive Bayes on 4-grams of characters"
     outputs = {"side": LabelOutput(NAMES)}
-    answers = {"side": np.zeros(100, np.int64)}
+    targets = {"side": np.zeros(100, np.int64)}
     monkeypatch.setattr(ngram_bayes, "FEWEST", 400)
-    hasty = count_bayes("characters", texts, answers, outputs, 0, Deadline(0))
+    hasty = count_bayes("characters", texts, targets, outputs, 0, Deadline(0))
     assert hasty.describe() == "naive Bayes on 4-grams of characters of 10 of 100 texts"
     monkeypatch.setattr(ngram_bayes, "MOST", 800)
     some = made("characters", texts, [0] * 100)
@@ -148,7 +148,7 @@ def test_it_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(ORDERS, units, 1)  # a later change of the order does not affect a saved model
         again = NGramBayes.from_tensors(model.tensors(), model.facts())
         assert again.describe() == model.describe()
-        assert torch.equal(again.answer(TEXTS)["side"], model.answer(TEXTS)["side"])
+        assert torch.equal(again.predict(TEXTS)["side"], model.predict(TEXTS)["side"])
 
 
 DAMAGE: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {

@@ -33,27 +33,27 @@ def check_counts(counts: Counts, documents: list[list[int]], opened: bool) -> No
         assert all((np.diff(level.keys) > 0).all() for level in counts.levels)
 
 
-def test_counts_are_those_of_a_slow_count_without_a_border() -> None:
+def test_counts_are_those_of_a_slow_count_without_a_eos() -> None:
     text = some_text()
     check_counts(count_ngrams(text, V, 5), [text.tolist()], opened=False)
 
 
-def test_no_ngram_crosses_a_border() -> None:
+def test_no_ngram_crosses_a_eos() -> None:
     text = some_text()
-    check_counts(count_ngrams(text, V, 5, border=0), documents_of(text), opened=True)
+    check_counts(count_ngrams(text, V, 5, eos=0), documents_of(text), opened=True)
 
 
-def test_no_ngram_crosses_from_one_stretch_into_another() -> None:
+def test_no_ngram_crosses_from_one_segment_into_another() -> None:
     text = some_text()
-    stretches = np.array([[0, 100], [150, 151], [151, 300], [400, 400], [420, 600]])
-    parts = [text[a:b].tolist() for a, b in stretches if a < b]
-    check_counts(count_ngrams(text, V, 4, stretches), parts, opened=False)
+    segments = np.array([[0, 100], [150, 151], [151, 300], [400, 400], [420, 600]])
+    parts = [text[a:b].tolist() for a, b in segments if a < b]
+    check_counts(count_ngrams(text, V, 4, segments), parts, opened=False)
 
 
-def test_a_stretch_is_read_with_the_border_before_it_and_the_one_that_ends_its_document() -> None:
+def test_a_segment_is_read_with_the_eos_before_it_and_the_one_that_ends_its_document() -> None:
     text = np.array([0, 1, 2, 0, 3, 0, 4, 1, 1, 2, 0, 2])
-    stretches = np.array([[0, 3], [3, 5], [7, 9], [9, 10], [10, 12]])
-    blocks = make_blocks(text, stretches, 0)
+    segments = np.array([[0, 3], [3, 5], [7, 9], [9, 10], [10, 12]])
+    blocks = make_blocks(text, segments, 0)
     assert [read_block(text, block, 0).tolist() for block in blocks] == [
         [0, 1, 2, 0, 3, 0], [0, 1, 1], [0, 2, 0, 2],
     ]  # fmt: skip
@@ -62,33 +62,33 @@ def test_a_stretch_is_read_with_the_border_before_it_and_the_one_that_ends_its_d
         cuts = [(a, b) for a in range(len(whole) + 1) for b in range(a, len(whole) + 3)]
         assert all(read_block(text, block, 0, a, b).tolist() == whole[a:b] for a, b in cuts)
     documents = [[0, 1, 2, 0], [0, 3, 0], [0, 1, 1], [0, 2, 0], [0, 2]]
-    check_counts(count_ngrams(text, V, 3, stretches, border=0), documents, opened=True)
+    check_counts(count_ngrams(text, V, 3, segments, eos=0), documents, opened=True)
 
 
-@pytest.mark.parametrize("border", [None, 0])
-def test_counting_in_pieces_and_passes_counts_the_same(border: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("eos", [None, 0])
+def test_counting_in_pieces_and_passes_counts_the_same(eos: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     text = some_text()
-    stretches = np.array([[0, 310], [310, 330], [330, 600]])
-    whole = count_ngrams(text, V, 6, stretches, border)
+    segments = np.array([[0, 310], [310, 330], [330, 600]])
+    whole = count_ngrams(text, V, 6, segments, eos)
     monkeypatch.setattr(ngram_counts, "CHUNK", 37)
     monkeypatch.setattr(ngram_counts, "LARGEST", 6**4)  # two or three tokens per key: several passes
-    pieces = count_ngrams(text, V, 6, stretches, border)
+    pieces = count_ngrams(text, V, 6, segments, eos)
     assert len(pieces.levels) == len(whole.levels) == 6 and pieces.read == whole.read
     for a, b in zip(whole.levels, pieces.levels, strict=True):
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
     onto = None
     for _ in range(20):
-        onto = count_ngrams(text, V, 6, stretches, border, passes=1, onto=onto)
+        onto = count_ngrams(text, V, 6, segments, eos, passes=1, onto=onto)
     assert onto is not None
     for a, b in zip(whole.levels, onto.levels, strict=True):
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def test_many_symbols_of_which_few_occur_fit_into_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_tokens_of_which_few_occur_fit_into_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     text = some_text().astype(np.int32) * 1000
     monkeypatch.setattr(ngram_counts, "LARGEST", 6**6)
     monkeypatch.setattr(ngram_text, "LARGEST", 6**6)
-    few, many = count_ngrams(some_text(), V, 5, border=0), count_ngrams(text, 4001, 5, border=0, passes=1)
+    few, many = count_ngrams(some_text(), V, 5, eos=0), count_ngrams(text, 4001, 5, eos=0, passes=1)
     assert len(many.levels) == 5
     for k in range(1, 6):
         spelled = {tuple(s * 1000 for s in gram): times for gram, times in grams(few, k).items()}
@@ -109,17 +109,17 @@ def test_more_ngrams_than_may_be_kept_lower_the_order_and_say_so() -> None:
 
 def test_a_part_of_the_text_is_counted_where_there_is_no_time_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
     text = some_text(2000)
-    counts = count_ngrams(text, V, 4, border=0, most=500)
+    counts = count_ngrams(text, V, 4, eos=0, most=500)
     assert 300 < counts.read <= 500 and counts.given == 2000
     assert f"counted on {counts.read} of 2,000 tokens" in NGram.smooth(counts).describe()
     monkeypatch.setattr(ngram_counts, "CHUNK", 400)
-    hurried = count_ngrams(text, V, 4, border=0, deadline=Deadline(0))
+    hurried = count_ngrams(text, V, 4, eos=0, deadline=Deadline(0))
     assert hurried.read == 100 and len(hurried.levels) == 4
     model = NGram.smooth(hurried)
     assert np.isfinite(model.score(text)).all()
 
 
 def test_a_text_shorter_than_the_order() -> None:
-    model = NGram.count(np.array([0, 1, 2]), 3, 7, border=0)
+    model = NGram.count(np.array([0, 1, 2]), 3, 7, eos=0)
     assert model.order == 3 and "no segment of the text is longer" in model.describe()
     assert np.isfinite(model.score(np.array([0, 1, 2, 2, 1, 0]))).all()

@@ -11,18 +11,18 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.options import TrainOptions
 from unrolled.run.monitor import Monitor
 from unrolled.run.reserve import MARGIN
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.report import Report
-from unrolled.tasks.base import Reading
+from unrolled.tasks.base import Evaluated
 from unrolled.tasks.record import ConclusionCost
-from unrolled.training.loop import Learner, train
+from unrolled.training.loop import TrainingState, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan
-from unrolled.training.planning import Task, plan_steps
+from unrolled.training.planning import TextSize, plan_steps
 
 ENDING = 1.0 + MARGIN  # seconds reserved for the end of a task that concludes at once
 
@@ -47,8 +47,8 @@ class Point(nn.Module):
     def start(self, rows: int) -> Tensor:
         return torch.zeros(rows, 1)
 
-    def loss(self, lesson: Update, state: Tensor) -> tuple[Tensor, Tensor]:
-        return lesson.factor * (self.weight - 1).square().sum(), state
+    def loss(self, batch: Update, state: Tensor) -> tuple[Tensor, Tensor]:
+        return batch.factor * (self.weight - 1).square().sum(), state
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Update:
     """A batch of one row and one step; its loss is not finite if its factor is not."""
 
     factor: float = 1.0
-    steps, asked = 1, 1
+    steps, target_count = 1, 1
     lengths, fresh = torch.ones(1, dtype=torch.int64), torch.zeros(1, dtype=torch.bool)
 
     def to(self, device: torch.device) -> Update:
@@ -93,10 +93,10 @@ class FakeTask:
     def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
         return self.cost
 
-    def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
+    def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = UNLIMITED) -> Evaluated:
         read = min(limit, self.sizes[part])
         self.time.seconds += read * self.seconds_an_item
-        return Reading(self.scores.pop(0) if self.scores else 1.0, read)
+        return Evaluated(self.scores.pop(0) if self.scores else 1.0, read)
 
     def write(self, model: Point) -> str:
         return f"weight {float(model.weight):.3f}"
@@ -113,9 +113,9 @@ class Bench:
 
     def __post_init__(self) -> None:
         model, task = Point(), cast(Any, self.task)
-        learner = Learner(model, Optimiser(model, self.plan), model.start(1))
+        training_state = TrainingState(model, Optimiser(model, self.plan), model.start(1))
         self.clock = Clock(self.budget, now=self.task.time)
-        self.monitor = Monitor(task, learner, task, [], self.clock, self.folder, most_threads=None)
+        self.monitor = Monitor(task, training_state, task, [], self.clock, self.folder, most_threads=None)
         self.monitor.add_plan(self.plan)
         self.monitor.save()
 
@@ -123,7 +123,7 @@ class Bench:
         self.monitor.begin()
         reports = [self.monitor.report(self.plan)]
         due = train(
-            self.monitor.learner, self.task, lambda piece, state, steps, _: backward(*piece(state, 0, steps)),
+            self.monitor.training_state, self.task, lambda piece, state, steps, _: backward(*piece(state, 0, steps)),
             self.monitor.plans, 0, lambda: False, self.monitor.is_due, self.monitor.go_back,
         )  # fmt: skip
         return reports + [self.monitor.report(plan) for plan in due]
@@ -140,6 +140,6 @@ def backward(loss: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
 
 def plan_of(steps: int, every: int, **changes: Any) -> Plan:
     """A plan of this number of updates; a report, a validation and a checkpoint after every given number."""
-    plan = plan_steps(TrainOptions(steps=steps, hidden_size=8), Task(10, 1_000, 1_000.0), "cpu", 1)
+    plan = plan_steps(TrainOptions(steps=steps, hidden_size=8), TextSize(10, 1_000, 1_000.0), "cpu", 1)
     times = dict.fromkeys(("report_every", "validate_every", "save_every"), every)
     return dataclasses.replace(plan, **times | changes)

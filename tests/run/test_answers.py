@@ -27,24 +27,24 @@ from unrolled.metrics.classification import LabelScore, score_labels
 from unrolled.options import TrainOptions
 from unrolled.run import Training, runs, tag_conllu
 from unrolled.tasks.dataset import known_from_json, read_rows
-from unrolled.tasks.prediction import baselines as rivals
-from unrolled.tasks.prediction.baselines import best_baseline, fit_rivals, rivals_of
+from unrolled.tasks.prediction import baselines as baselines
+from unrolled.tasks.prediction.baselines import baseline_names, best_baseline, fit_baselines
 from unrolled.tasks.prediction.evaluation import confusion_lines
-from unrolled.tasks.prediction.summary import AnswerVerdict
-from unrolled.tasks.requests import TOGETHER, gathered
+from unrolled.tasks.prediction.summary import PredictionSummary
+from unrolled.tasks.requests import LARGEST_BATCH, batched
 
 SMALL: dict[str, Any] = {"steps": 30, "hidden_size": 16, "batch_size": 16, "threads": 1}
 
 
 def write_rows(path: Path, count: int = 400, seed: int = 0) -> Path:
     """Names of two kinds, recognisable by their endings; the first letter decides where the stress is."""
-    dice = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("name", "kind", "first"))
         for _ in range(count):
-            stem = "".join(dice.choice(list("bdgklmnprst"), 3)) + dice.choice(list("aeiou"))
-            kind = int(dice.integers(2))
+            stem = "".join(generator.choice(list("bdgklmnprst"), 3)) + generator.choice(list("aeiou"))
+            kind = int(generator.integers(2))
             writer.writerow((stem + ("ski", "ton")[kind], ("east", "west")[kind], str(int(stem[0] > "l"))))
     return path
 
@@ -71,19 +71,19 @@ def trained(table: Path) -> Training:
 
 
 def test_the_best_of_net_linear_ngram_and_all_is_left_and_said(trained: Training) -> None:
-    verdict, facts = trained.verdict, trained.run.facts
-    assert isinstance(verdict, AnswerVerdict)
-    assert facts["kind"] == "answers"
+    summary, facts = trained.summary, trained.run.facts
+    assert isinstance(summary, PredictionSummary)
+    assert facts["kind"] == "prediction"
     assert facts["status"] == "finished"
     assert facts["settings"]["model"] is None
-    assert verdict.model == "+".join(facts["left"])
-    least = min(verdict.validation.values())
-    assert verdict.validation[verdict.model] <= least + 0.002
-    assert set(verdict.scores["kind"]) == {"lstm", "linear", "ngram", "lstm+linear+ngram"}
-    assert of_labels(verdict.scores["kind"][verdict.model]).accuracy > 0.95
-    words = "\n".join(verdict.lines)
+    assert summary.model == "+".join(facts["left"])
+    least = min(summary.validation.values())
+    assert summary.validation[summary.model] <= least + 0.002
+    assert set(summary.scores["kind"]) == {"lstm", "linear", "ngram", "lstm+linear+ngram"}
+    assert of_labels(summary.scores["kind"][summary.model]).accuracy > 0.95
+    words = "\n".join(summary.lines)
     assert "macro-F1" in words
-    assert f"Selected: {verdict.model}, " in words
+    assert f"Selected: {summary.model}, " in words
     assert "always '" in words
     json.dumps(facts["scores"])
     assert (
@@ -92,31 +92,33 @@ def test_the_best_of_net_linear_ngram_and_all_is_left_and_said(trained: Training
     )
 
 
-def test_a_loaded_run_says_what_the_verdict_was_about(trained: Training) -> None:
+def test_a_loaded_run_says_what_the_summary_was_about(trained: Training) -> None:
     run = opened(trained.folder)
-    evaluation, verdict = run.evaluate(errors=True), trained.verdict
-    assert isinstance(verdict, AnswerVerdict)
-    score = of_labels(verdict.scores["kind"][verdict.model])
+    evaluation, summary = run.evaluate(errors=True), trained.summary
+    assert isinstance(summary, PredictionSummary)
+    score = of_labels(summary.scores["kind"][summary.model])
     assert of_labels(evaluation.scores["kind"]).accuracy == score.accuracy
     assert evaluation.scores["kind"].nats == pytest.approx(score.nats, abs=1e-5)
-    assert evaluation.part == "test"
+    assert evaluation.split == "test"
     assert len(evaluation.wrong) == round((1 - score.accuracy) * score.rows)
-    chances = [one["chance"] for one in evaluation.wrong]
-    assert chances == sorted(chances, reverse=True)
-    answers = list(run.predict(["bamaski", "bamaton"]))
-    assert [answer.best("kind") for answer in answers] == ["east", "west"]
-    assert sum(chance for _, chance in answers[0].labels["kind"]) == pytest.approx(1.0)
+    probabilities = [one["chance"] for one in evaluation.wrong]
+    assert probabilities == sorted(probabilities, reverse=True)
+    predictions = list(run.predict(["bamaski", "bamaton"]))
+    assert [prediction.best("kind") for prediction in predictions] == ["east", "west"]
+    assert sum(chance for _, chance in predictions[0].labels["kind"]) == pytest.approx(1.0)
 
 
 def test_texts_together_are_answered_as_one_by_one(trained: Training) -> None:
     run = unrolled.load(trained.folder)
     texts = ["b" * length + "ski" for length in (30, 1, 8, 0, 200, 3)] + [""]
     together = list(run.predict(texts))
-    assert [answer.text for answer in together] == texts
-    for answer in together:
-        (alone,) = run.predict([answer.text])
-        assert dict(alone.labels["kind"]) == pytest.approx(dict(answer.labels["kind"]), abs=1e-5)
-    assert [len(answer.labels["kind"]) for answer in run.predict(texts, top=1)] == [1] * (len(texts) - 1) + [0]
+    assert [prediction.text for prediction in together] == texts
+    for prediction in together:
+        (alone,) = run.predict([prediction.text])
+        assert dict(alone.labels["kind"]) == pytest.approx(dict(prediction.labels["kind"]), abs=1e-5)
+    assert [len(prediction.labels["kind"]) for prediction in run.predict(texts, top=1)] == [1] * (len(texts) - 1) + [
+        0
+    ]
     assert dict(together[-1].labels["kind"]) == {}, "an empty text has an empty answer in its place"
 
 
@@ -128,7 +130,7 @@ def test_a_run_goes_on_to_the_same_bytes(stopped: int, trained: Training, table:
             training.stop()
     assert training.stopped
     halfway = unrolled.load(tmp_path / "run")
-    assert halfway.left == ["lstm"], "a run that was stopped answers by its net"
+    assert halfway.selected == ["lstm"], "a run that was stopped answers by its net"
     assert sum(chance for _, chance in next(halfway.predict(["a"])).labels["kind"]) == pytest.approx(1.0)
     again = finish(Training.resume(tmp_path / "run"))
     same_bytes(trained.folder, tmp_path / "run")
@@ -147,7 +149,7 @@ def test_another_runs_weights_are_a_start(trained: Training, table: Path, tmp_pa
     assert reports[0].validation is not None
     assert reports[0].validation < 0.4, "it begins where the other ended"
     with pytest.raises(OptionError, match=r"starts from a model of --direction as planned;\n--direction causal"):
-        Training(table, init_from=str(trained.folder), direction="ahead", steps=1)
+        Training(table, init_from=str(trained.folder), direction="causal", steps=1)
 
 
 @pytest.mark.slow
@@ -157,20 +159,24 @@ def test_minutes_end_early_where_rows_were_read_often_enough(table: Path, tmp_pa
     budget: dict[str, Any] = {"minutes": 0.15, "started": started}
     training = finish(Training(table, out=str(tmp_path / "run"), output="kind", hidden_size=16, **budget))
     assert time.monotonic() - started < 9 + 3
-    assert isinstance(training.verdict, AnswerVerdict)
-    assert training.run.read_plans()[-1]["steps"] == training.learner.step <= training.run.read_plans()[0]["most"]
+    assert isinstance(training.summary, PredictionSummary)
+    assert (
+        training.run.read_plans()[-1]["steps"] == training.training_state.step <= training.run.read_plans()[0]["most"]
+    )
     assert training.run.read_plans()[0]["most"] == 60 * 320 // 64
 
 
 @pytest.mark.parametrize(("rows", "last"), [(98, True), (100, False)])
 def test_too_few_rows_to_tell_choose_no_weights(rows: int, last: bool, tmp_path: Path) -> None:
-    dice = np.random.default_rng(1)
+    generator = np.random.default_rng(1)
     table = tmp_path / "guesses.csv"
-    lines = [f"{''.join(dice.choice(list('abcdefgh'), 8))},{dice.choice(['yes', 'no'])}\n" for _ in range(rows)]
+    lines = [
+        f"{''.join(generator.choice(list('abcdefgh'), 8))},{generator.choice(['yes', 'no'])}\n" for _ in range(rows)
+    ]
     table.write_text("text,label\n" + "".join(lines))  # random labels: only overfitting can predict them
-    asked = {**SMALL, "steps": 60, "dropout": 0.0, "valid": "0.5", "test": "none"}
-    training = finish(Training(table, out=str(tmp_path / "run"), **asked))
-    averaged = training.learner.optimiser.averaged
+    requested = {**SMALL, "steps": 60, "dropout": 0.0, "valid": "0.5", "test": "none"}
+    training = finish(Training(table, out=str(tmp_path / "run"), **requested))
+    averaged = training.training_state.optimiser.averaged
     _, facts = training.run.read_model(dict(averaged.named_parameters()))
     assert (facts["step"] == 60) == last, "49 rows tell too little, 50 that what came first is best"
 
@@ -185,7 +191,7 @@ def test_models_asked_for_are_left_as_asked(table: Path, tmp_path: Path) -> None
         assert training.run.facts["left"] == left
         weights = training.run.facts["weights"]["kind"]
         assert len(weights) == len(left)
-        assert unrolled.load(tmp_path / model).left == left
+        assert unrolled.load(tmp_path / model).selected == left
 
 
 @pytest.mark.parametrize(("model", "name", "how"), [
@@ -196,11 +202,11 @@ def test_what_is_not_trained_is_a_run_like_any_other(
 ) -> None:
     training = finish(Training(table, out=str(tmp_path / "run"), output="kind", model=model))
     assert training.plan_line == f"{name}: {how}, not trained"
-    verdict = training.verdict
-    assert isinstance(verdict, AnswerVerdict)
-    assert of_labels(verdict.scores["kind"][model]).accuracy > 0.95
+    summary = training.summary
+    assert isinstance(summary, PredictionSummary)
+    assert of_labels(summary.scores["kind"][model]).accuracy > 0.95
     again = command("train", table, "--output", "kind")
-    assert f"The {name} is {how}, not trained. Next: see what a net adds: {again}" in verdict.lines
+    assert f"The {name} is {how}, not trained. Next: see what a net adds: {again}" in summary.lines
     assert [file.name for file in (tmp_path / "run").glob("*.safetensors")] == [f"{model}.safetensors"]
     run = unrolled.load(tmp_path / "run")
     assert run.evaluate().lines[0].startswith("kind, test: accuracy 100.0%")
@@ -217,11 +223,13 @@ def test_what_is_not_trained_is_a_run_like_any_other(
 
 def test_the_better_of_linear_model_and_ngram_is_to_be_beaten(table: Path) -> None:
     examples = read_rows(table, TrainOptions(output="kind"))
-    fitted = fit_rivals(examples, rivals_of(examples), seed=0)
+    fitted = fit_baselines(examples, baseline_names(examples), seed=0)
     assert list(fitted) == ["linear", "ngram"]
-    alone = [best_baseline(examples, {name: rival})[0] for name, rival in fitted.items()]
+    alone = [best_baseline(examples, {name: baseline})[0] for name, baseline in fitted.items()]
     assert best_baseline(examples, fitted)[0] == min(alone, key=lambda one: one.validation or 0.0)
-    assert [one.name.split(",")[0] for one in alone] == [rival.describe().split(",")[0] for rival in fitted.values()]
+    assert [one.name.split(",")[0] for one in alone] == [
+        baseline.describe().split(",")[0] for baseline in fitted.values()
+    ]
     assert alone[0].validation != alone[1].validation
 
 
@@ -232,11 +240,11 @@ def test_the_better_of_linear_model_and_ngram_is_to_be_beaten(table: Path) -> No
      "as good as the best on validation (lstm 0.000, linear 0.001, ngram 0.003, lstm+linear+ngram 0.000 nats per "
      "prediction)."),
 ])  # fmt: skip
-def test_the_verdict_says_what_is_selected_and_by_what(left: str, nats: tuple[float, ...], words: str) -> None:
+def test_the_summary_says_what_is_selected_and_by_what(left: str, nats: tuple[float, ...], words: str) -> None:
     validation = dict(zip(("lstm", "linear", "ngram", "lstm+linear+ngram"), nats, strict=True))
-    verdict = AnswerVerdict(left, "test", {}, {}, {}, validation, True, "unclear", "", "DATA")
-    assert verdict.lines[0] == f"Selected: {left}, {words}"
-    assert verdict.lines[1].startswith("Too few updates to tell whether the lstm had stopped getting better")
+    summary = PredictionSummary(left, "test", {}, {}, {}, validation, True, "unclear", "", "DATA")
+    assert summary.lines[0] == f"Selected: {left}, {words}"
+    assert summary.lines[1].startswith("Too few updates to tell whether the lstm had stopped getting better")
 
 
 def test_fitting_has_the_time_that_counting_leaves(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,12 +253,12 @@ def test_fitting_has_the_time_that_counting_leaves(table: Path, monkeypatch: pyt
     now = [0.0]
 
     def count(examples: object, seed: int, deadline: Deadline) -> None:
-        given.append(deadline.left)
+        given.append(deadline.seconds_left)
         now[0] += 0.1
 
-    monkeypatch.setattr(rivals, "_count", count)
-    monkeypatch.setattr(rivals, "_fit_linear", lambda examples, seed, deadline: given.append(deadline.left))
-    fit_rivals(examples, ["linear", "ngram"], 0, Deadline(2.0, now=lambda: now[0]))
+    monkeypatch.setattr(baselines, "_count", count)
+    monkeypatch.setattr(baselines, "_fit_linear", lambda examples, seed, deadline: given.append(deadline.left))
+    fit_baselines(examples, ["linear", "ngram"], 0, Deadline(2.0, now=lambda: now[0]))
     assert given == pytest.approx([0.6, 1.9 * 0.75])
 
 
@@ -262,7 +270,7 @@ def test_ngrams_are_counted_for_labels_of_texts_alone(tmp_path: Path) -> None:
         with pytest.raises(OptionError, match=words):
             Training(path, input="text", output=output, task=kind, model="ngram")
     with pytest.raises(OptionError, match=r"'text' \(label\), from 1 number per step"):
-        Training(path, input="price", output="text", task="label", model="lstm+ngram", steps=1)
+        Training(path, input="price", output="text", task="classification", model="lstm+ngram", steps=1)
 
 
 def test_a_run_from_before_there_were_ngrams_ends_with_them(table: Path, tmp_path: Path) -> None:
@@ -271,25 +279,25 @@ def test_a_run_from_before_there_were_ngrams_ends_with_them(table: Path, tmp_pat
         training.stop()
     (tmp_path / "run" / "ngram.safetensors").unlink()
     resumed = finish(Training.resume(tmp_path / "run"))
-    assert isinstance(resumed.verdict, AnswerVerdict)
-    assert "ngram" in resumed.verdict.scores["kind"]
+    assert isinstance(resumed.summary, PredictionSummary)
+    assert "ngram" in resumed.summary.scores["kind"]
     assert (tmp_path / "run" / "ngram.safetensors").exists()
 
 
 def test_several_outputs_are_several_heads(table: Path, tmp_path: Path) -> None:
-    asked: dict[str, Any] = {"input": "name", "output": "kind,first", "class_weights": True, "pool": "mean"}
-    training = finish(Training(table, out=str(tmp_path / "run"), **asked, **SMALL))
-    verdict = training.verdict
-    assert isinstance(verdict, AnswerVerdict)
-    assert {name: len(scores) for name, scores in verdict.scores.items()} == {"kind": 4, "first": 4}
-    answer = next(unrolled.load(tmp_path / "run").predict(["bamaton"]))
-    assert set(answer.labels) == {"kind", "first"}
+    requested: dict[str, Any] = {"input": "name", "output": "kind,first", "class_weights": "balanced", "pool": "mean"}
+    training = finish(Training(table, out=str(tmp_path / "run"), **requested, **SMALL))
+    summary = training.summary
+    assert isinstance(summary, PredictionSummary)
+    assert {name: len(scores) for name, scores in summary.scores.items()} == {"kind": 4, "first": 4}
+    prediction = next(unrolled.load(tmp_path / "run").predict(["bamaton"]))
+    assert set(prediction.labels) == {"kind", "first"}
     assert training.description.count(", one of 2 labels") == 2
 
 
 @pytest.fixture(scope="module")
 def streaming(table: Path) -> Path:
-    settings = SMALL | {"direction": "ahead", "pool": "last", "bptt": "truncated:k1=4,k2=8", "model": "gru"}
+    settings = SMALL | {"direction": "causal", "pool": "last", "bptt": "truncated:k1=4,k2=8", "model": "gru"}
     return finish(Training(table, out=str(table.parent / "ahead"), output="kind", **settings)).folder
 
 
@@ -298,9 +306,9 @@ def test_what_reads_ahead_answers_at_every_step(streaming: Path) -> None:
     text = "bamaski"
     so_far = list(run.predict(text, every=True))
     assert len(so_far) == len(text) + 1
-    for length, answer in enumerate(so_far[1:], start=1):
+    for length, prediction in enumerate(so_far[1:], start=1):
         (whole,) = run.predict([text[:length]])
-        assert dict(answer.labels["kind"]) == pytest.approx(dict(whole.labels["kind"]), abs=1e-5)
+        assert dict(prediction.labels["kind"]) == pytest.approx(dict(whole.labels["kind"]), abs=1e-5)
 
 
 def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
@@ -313,20 +321,23 @@ def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
         ({"model": "linear+ngram"}, r"An ensemble has one trained model and the n-gram"),
         ({"model": "linear:size=3"}, r"linear model takes no options and is not stacked"),
         ({"model": "gru+lstm"}, r"An ensemble has one trained model and the n-gram"),
-        ({"attention": "dot"}, r"Requested for .*names\.csv: 'kind' \(label\)\.\nLeave it out, or .*: --task seq2seq"),
+        (
+            {"attention": "dot"},
+            r"Requested for .*names\.csv: 'kind' \(label\)\.\nLeave it out, or .*: --task seq2seq",
+        ),
         ({"task": "prose"}, r"--task is one of language, label, labels, tags, value, text; got 'prose'"),
     ]
-    for asked, words in refused:
+    for requested, words in refused:
         with pytest.raises(OptionError, match=words):
-            Training(table, output="kind", **asked)
+            Training(table, output="kind", **requested)
     text = table.parent / "text.txt"
     text.write_text("some text, line after line\n" * 50)
     with pytest.raises(OptionError, match=r"text\.txt is read as a text, which has no use for --pool"):
         Training(text, steps=1, pool="mean")
     with pytest.raises(OptionError, match=r"text\.txt is a text, and the linear model needs a table"):
         Training(text, model="lstm+linear", steps=1)
-    as_text = Training(table, task="language", steps=1, out=str(table.parent / "as-text"))
-    assert as_text.run.facts["kind"] == "language"
+    as_text = Training(table, task="language-modeling", steps=1, out=str(table.parent / "as-text"))
+    assert as_text.run.facts["kind"] == "language-modeling"
 
 
 def test_a_run_does_what_its_kind_can(trained: Training, streaming: Path) -> None:
@@ -335,31 +346,31 @@ def test_a_run_does_what_its_kind_can(trained: Training, streaming: Path) -> Non
         lambda: run.sample(length=3),
         lambda: list(run.score(["a"])),
         lambda: run.reach(),
-        lambda: run.stand_ins("a"),
+        lambda: run.replacements("a"),
     ):
         with pytest.raises(RunError, match=r"of kind 'answers', which has no \w+\(\)\.\n.*unroll predict"):
             call()
-    assert run.info()["kind"] == "answers"
+    assert run.info()["kind"] == "prediction"
     assert unrolled.load(streaming).info()["parameters"] > 1000
 
 
-def damage_symbols(run: Path, change: Any) -> None:
-    tables = json.loads((run / "symbols.json").read_text())
+def damage_vocabulary(run: Path, change: Any) -> None:
+    tables = json.loads((run / "vocabulary.json").read_text())
     change(tables)
-    (run / "symbols.json").write_text(json.dumps(tables))
+    (run / "vocabulary.json").write_text(json.dumps(tables))
 
 
 DAMAGE: dict[str, tuple[Any, str]] = {
-    "no outputs": (lambda run: damage_symbols(run, lambda t: t.pop("outputs")), r"symbols\.json is damaged"),
+    "no outputs": (lambda run: damage_vocabulary(run, lambda t: t.pop("outputs")), r"symbols\.json is damaged"),
     "other outputs": (
-        lambda run: damage_symbols(run, lambda t: t["outputs"].update(x={"kind": "label", "names": ["a", "b"]})),
+        lambda run: damage_vocabulary(run, lambda t: t["outputs"].update(x={"kind": "classification", "names": ["a", "b"]})),
         r"outputs do not match its columns",
     ),
     "an output without labels": (
-        lambda run: damage_symbols(run, lambda t: t["outputs"]["kind"].pop("names")),
+        lambda run: damage_vocabulary(run, lambda t: t["outputs"]["kind"].pop("names")),
         r"symbols\.json is damaged: its description of 'kind' is invalid",
     ),
-    "no steps": (lambda run: damage_symbols(run, lambda t: t.pop("intake")), r"symbols\.json is damaged"),
+    "no steps": (lambda run: damage_vocabulary(run, lambda t: t.pop("featurizer")), r"symbols\.json is damaged"),
     "no weights": (lambda run: (run / "model.safetensors").unlink(), r"model\.safetensors"),
     "no n-grams": (lambda run: (run / "ngram.safetensors").unlink(), r"ngram\.safetensors"),
     "no linear model": (lambda run: (run / "linear.safetensors").unlink(), r"linear\.safetensors"),
@@ -400,11 +411,11 @@ def test_a_table_that_is_gone_or_changed_is_said(table: Path, tmp_path: Path) ->
 
 
 def test_texts_that_wait_are_taken_together_and_one_alone_at_once() -> None:
-    assert list(gathered([])) == []
-    many = [str(number) for number in range(3 * TOGETHER)]
-    groups = list(gathered(many))
+    assert list(batched([])) == []
+    many = [str(number) for number in range(3 * LARGEST_BATCH)]
+    groups = list(batched(many))
     assert [text for group in groups for text in group] == many
-    assert max(map(len, groups)) <= TOGETHER
+    assert max(map(len, groups)) <= LARGEST_BATCH
 
     def slowly() -> Iterator[str]:
         for number in range(3):
@@ -412,14 +423,14 @@ def test_texts_that_wait_are_taken_together_and_one_alone_at_once() -> None:
             time.sleep(0.2)
 
     started = time.monotonic()
-    first = next(gathered(slowly()))
+    first = next(batched(slowly()))
     assert first == ["0"]
     assert time.monotonic() - started < 0.15
 
 
 def test_who_has_enough_lets_the_reading_thread_go() -> None:
     before = threading.active_count()
-    groups = gathered(str(number) for number in range(10**9))
+    groups = batched(str(number) for number in range(10**9))
     assert next(groups)
     del groups
     for _ in range(100):
@@ -434,7 +445,7 @@ def test_an_error_in_what_gives_texts_comes_through_after_the_answers_before_it(
         yield "one"
         raise DataError("row 2 is damaged")
 
-    groups = gathered(breaks())
+    groups = batched(breaks())
     assert next(groups) == ["one"]
     with pytest.raises(DataError, match="row 2 is damaged"):
         next(groups)
@@ -442,10 +453,10 @@ def test_an_error_in_what_gives_texts_comes_through_after_the_answers_before_it(
 
 def test_a_confusion_of_many_labels_is_its_largest_mistakes() -> None:
     names = [f"label{number}" for number in range(30)]
-    answers = np.array([0, 0, 0, 1, 1, 2])
+    predictions = np.array([0, 0, 0, 1, 1, 2])
     logs = np.full((6, 30), math.log(0.01))
     logs[np.arange(6), [5, 5, 0, 7, 1, 2]] = math.log(0.7)
-    lines = confusion_lines(score_labels(logs, answers, names))
+    lines = confusion_lines(score_labels(logs, predictions, names))
     assert lines == ["       2 x label0 predicted as label5", "       1 x label1 predicted as label7"]
     few = confusion_lines(score_labels(logs[:, :3], np.array([0, 0, 0, 1, -1, 2]), ["a", "b", "c"]))
     assert few[-1].split()[0] == "(unknown)"
@@ -477,8 +488,8 @@ def test_every_group_is_tested_in_one_fold(tmp_path: Path) -> None:
     settings = TrainOptions(folds=3, group="who", output="kind", out=str(tmp_path / "folds"), **SMALL | {"steps": 4})
     folds, tested = Folds(table, settings, "t"), []
     for number, training in folds.trainings():
-        examples = training.subject.examples  # type: ignore[attr-defined]
-        groups = {part: {(row + 1) % 7 for row in examples.parts[part].tolist()} for part in examples.parts}
+        examples = training.task.examples  # type: ignore[attr-defined]
+        groups = {split: {(row + 1) % 7 for row in examples.parts[split].tolist()} for split in examples.parts}
         assert not groups["test"] & (groups["training"] | groups["validation"])
         assert groups["validation"]
         assert not groups["validation"] & groups["training"]
@@ -489,7 +500,7 @@ def test_every_group_is_tested_in_one_fold(tmp_path: Path) -> None:
     again = Folds(table, settings, "t")
     for number, training in again.trainings():
         assert number == 3, "what is finished is not trained again"
-        tested += training.subject.examples.parts["test"].tolist()  # type: ignore[attr-defined]
+        tested += training.task.examples.parts["test"].tolist()  # type: ignore[attr-defined]
         finish(training)
     assert sorted(tested) == list(range(240))
     lines = again.conclude()
@@ -540,11 +551,11 @@ def test_folds_count_what_was_asked_and_no_other(table: Path, tmp_path: Path) ->
         ({"folds": 3}, r"begun with --folds 2; now it is --folds 3"),
         ({"seed": 1}, r"begun with --seed 0; now it is --seed 1"),
         ({"group": "who"}, r"begun with no --group; now it is --group who"),
-        ({"class_weights": True}, r"begun with no --balance; now it is --balance"),
+        ({"class_weights": "balanced"}, r"begun with no --balance; now it is --balance"),
     ]
-    for asked, words in changed:
+    for requested, words in changed:
         with pytest.raises(RunError, match=words):
-            Folds(table, dataclasses.replace(settings, **asked), "t")
+            Folds(table, dataclasses.replace(settings, **requested), "t")
     other = shutil.copy(table, tmp_path / "other.csv")
     with pytest.raises(RunError, match=r"begun with data .*; now it is data .*other\.csv"):
         Folds(other, settings, "t")
@@ -561,9 +572,9 @@ def test_folds_that_cannot_be_are_refused(table: Path) -> None:
         ({"folds": 3, "fold": 4}, r"--fold is one of the --folds, from 1; got 4 of 3"),
         ({"folds": 3, "test": "0.1"}, r"--folds makes each fold the test split.*Leave one out"),
     ]
-    for asked, words in refused:
+    for requested, words in refused:
         with pytest.raises(OptionError, match=words):
-            TrainOptions(**asked).check()
+            TrainOptions(**requested).check()
     with pytest.raises(OptionError, match="leave out --plan and --init-from"):
         Folds(table, TrainOptions(folds=2, init_from="x"), "t")
     with pytest.raises(DataError, match=r"holds 2 groups: too few for 3 folds"):
@@ -572,9 +583,9 @@ def test_folds_that_cannot_be_are_refused(table: Path) -> None:
 
 def write_sentences(path: Path, count: int = 200, seed: int = 0) -> Path:
     """Names are spans; "may" is a month after "in" and a verb elsewhere."""
-    dice, lines = np.random.default_rng(seed), []
+    generator, lines = np.random.default_rng(seed), []
     for number in range(count):
-        name = dice.choice(["Ada", "Bob Ross", "Eve"]).split()
+        name = generator.choice(["Ada", "Bob Ross", "Eve"]).split()
         words = [*name, *(["may", "sing"] if number % 2 else ["sings", "in", "may"])]
         tags = ["B-PER", "I-PER"][: len(name)] + (["O", "O"] if number % 2 else ["O", "O", "B-DATE"])
         lines += [f"# sentence {number}"]
@@ -591,13 +602,13 @@ def tagged(tmp_path_factory: pytest.TempPathFactory) -> Training:
 
 
 def test_tags_are_learnt_and_spans_scored(tagged: Training) -> None:
-    verdict = tagged.verdict
-    assert isinstance(verdict, AnswerVerdict)
-    score = of_labels(verdict.scores["upos"][verdict.model])
+    summary = tagged.summary
+    assert isinstance(summary, PredictionSummary)
+    score = of_labels(summary.scores["upos"][summary.model])
     assert score.accuracy > 0.95
     assert score.span_f1 is not None
     assert score.span_f1 > 0.9
-    assert "span F1" in "\n".join(verdict.lines)
+    assert "span F1" in "\n".join(summary.lines)
     evaluation = opened(tagged.folder).evaluate(errors=True)
     assert of_labels(evaluation.scores["upos"]).span_f1 == pytest.approx(score.span_f1)
     assert all(one["word"] in one["text"].split() for one in evaluation.wrong)
@@ -607,15 +618,15 @@ def test_tags_are_learnt_and_spans_scored(tagged: Training) -> None:
 def test_a_word_is_tagged_by_what_stands_beside_it(tagged: Training) -> None:
     run = unrolled.load(tagged.folder)
     texts = ["Ada sings in may", "Bob Ross may sing", "", "Eve"]
-    answers = list(run.predict(texts, top=1))
-    assert [answer.best_tags("upos") for answer in answers] == [
+    predictions = list(run.predict(texts, top=1))
+    assert [prediction.best_tags("upos") for prediction in predictions] == [
         ["B-PER", "O", "O", "B-DATE"],
         ["B-PER", "I-PER", "O", "O"],
         [],
         ["B-PER"],
     ]
-    assert answers[0].labels == {}
-    facts = answers[0].as_dict()["outputs"]["upos"]
+    assert predictions[0].labels == {}
+    facts = predictions[0].as_dict()["outputs"]["upos"]
     assert facts["answer"] == ["B-PER", "O", "O", "B-DATE"]
     for text, together in zip(texts, run.predict(texts), strict=True):
         (alone,) = run.predict([text])
@@ -626,9 +637,9 @@ def test_a_word_is_tagged_by_what_stands_beside_it(tagged: Training) -> None:
 def test_a_sentence_of_any_length_has_a_tag_for_every_word(tagged: Training, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.model.predictor.LONGEST", 5)
     texts = [" ".join(["Ada", "may", "sing"] * 7), "Eve", " ".join(["Eve"] * 4)]
-    answers = list(unrolled.load(tagged.folder).predict(texts, top=1))
-    assert [len(answer.best_tags("upos")) for answer in answers] == [21, 1, 4]
-    assert answers[1].best_tags("upos") == ["B-PER"]
+    predictions = list(unrolled.load(tagged.folder).predict(texts, top=1))
+    assert [len(prediction.best_tags("upos")) for prediction in predictions] == [21, 1, 4]
+    assert predictions[1].best_tags("upos") == ["B-PER"]
 
 
 def test_a_conllu_file_comes_back_with_its_other_columns_untouched(tagged: Training, tmp_path: Path) -> None:
@@ -667,10 +678,12 @@ def test_a_label_that_the_run_started_from_lacks_gets_a_new_head(
     more = tmp_path / "more.csv"
     more.write_text(table.read_text() + "bamaski,north,0\nbulaski,north,0\n" * 5)
     settings = SMALL | {"steps": 2}
-    training = Training(more, out=str(tmp_path / "run"), init_from=str(trained.folder), class_weights=True, **settings)
+    training = Training(
+        more, out=str(tmp_path / "run"), init_from=str(trained.folder), class_weights="balanced", **settings
+    )
     assert "north" in training.description and "always wrong" not in training.description
-    verdict = finish(training).verdict
-    assert isinstance(verdict, AnswerVerdict)
+    summary = finish(training).summary
+    assert isinstance(summary, PredictionSummary)
     ranked = next(unrolled.load(tmp_path / "run").predict(["a"])).labels["kind"]
     assert {label for label, _ in ranked} == {"east", "north", "west"}
 
@@ -691,9 +704,15 @@ def older(tmp_path: Path) -> Path:
 def test_a_run_of_an_older_version_answers_as_it_did(older: Path) -> None:
     run = opened(older)
     assert run.left == ["lstm", "linear"]
-    chances = {answer.text: dict(answer.labels["kind"]) for answer in run.predict(["bakski", "dagton"])}
-    assert chances["bakski"] == pytest.approx({"east": 0.9997411445963996, "west": 0.00025885540360039757}, rel=1e-3)
-    assert chances["dagton"] == pytest.approx({"west": 0.9998434280008814, "east": 0.0001565719991186116}, rel=1e-3)
+    probabilities = {
+        prediction.text: dict(prediction.labels["kind"]) for prediction in run.predict(["bakski", "dagton"])
+    }
+    assert probabilities["bakski"] == pytest.approx(
+        {"east": 0.9997411445963996, "west": 0.00025885540360039757}, rel=1e-3
+    )
+    assert probabilities["dagton"] == pytest.approx(
+        {"west": 0.9998434280008814, "east": 0.0001565719991186116}, rel=1e-3
+    )
     evaluation = run.evaluate()
     assert of_labels(evaluation.scores["kind"]).nats == pytest.approx(6.180657e-05, rel=1e-2)
     assert evaluation.lines[-1] == (
@@ -708,11 +727,11 @@ def test_an_older_run_is_a_start_and_goes_on(older: Path, tmp_path: Path) -> Non
     settings = SMALL | {"steps": 1, "hidden_size": 4}
     training = Training(older.parent / "names.csv", init_from=str(older), out=str(tmp_path / "run"), **settings)
     finish(training)
-    assert training.run.read_symbols()["outputs"] == {"task": {"kind": "label", "names": ["east", "west"]}}
+    assert training.run.read_vocabulary()["outputs"] == {"task": {"kind": "classification", "names": ["east", "west"]}}
     assert next(unrolled.load(tmp_path / "run").predict(["bakski"])).labels["kind"]
 
 
-def test_older_symbols_of_tags_are_read() -> None:
+def test_older_tokens_of_tags_are_read() -> None:
     known = known_from_json(
         {
             "columns": {"input": "form", "outputs": ["upos", "mood"], "group": None},
@@ -724,5 +743,5 @@ def test_older_symbols_of_tags_are_read() -> None:
     assert known.columns.inputs == ("form",)
     assert known.each == {"upos"}
     assert known.outputs["mood"].kind == "label"
-    assert known.outputs["upos"].to_json() == {"kind": "tags", "names": ["D", "N"]}
-    assert len(known.intake.encode("the cat\n")) == 2
+    assert known.outputs["upos"].to_json() == {"kind": "tagging", "names": ["D", "N"]}
+    assert len(known.featurizer.encode("the cat\n")) == 2

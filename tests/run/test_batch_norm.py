@@ -15,7 +15,7 @@ import unrolled
 from unrolled.model.weights import batch_norms, kept_buffers
 from unrolled.run import Training
 from unrolled.training.checkpoint import load_newest, load_tensors
-from unrolled.training.statistics import READ
+from unrolled.training.statistics import BATCHES
 
 ASKED: dict[str, Any] = {"model": "lstm", "hidden_size": 8, "steps": 6, "batch_size": 8, "threads": 1, "dropout": 0.2}
 
@@ -55,14 +55,16 @@ def test_it_is_resumed_to_the_same_bytes(table: Path, tmp_path: Path) -> None:
 
 def test_statistics_are_kept_with_the_weights(table: Path, tmp_path: Path) -> None:
     training = finish(Training(table, out=str(tmp_path / "run"), **ASKED))
-    model: Any = training.learner.model
+    model: Any = training.training_state.model
     kept = load_newest(tmp_path / "run" / "checkpoint").tensors
     best, _ = load_tensors(tmp_path / "run" / "model.safetensors")
     running = "memory.norms.1.running_mean"
     assert int(model.memory.norms[0].num_batches_tracked) == ASKED["steps"]
     for name, buffer in kept_buffers(model).items():
         assert torch.equal(kept[f"weights.{name}"], buffer)
-    assert int(best["memory.norms.0.num_batches_tracked"]) == READ, "those of the averaged weights are estimated anew"
+    assert int(best["memory.norms.0.num_batches_tracked"]) == BATCHES, (
+        "those of the averaged weights are estimated anew"
+    )
     assert not torch.allclose(best[running], kept[f"weights.{running}"])
     loaded = opened(tmp_path / "run").net
     assert torch.equal(loaded.memory.norms[1].running_mean, best[running])
@@ -73,7 +75,7 @@ def test_a_row_is_predicted_the_same_in_any_batch(table: Path, tmp_path: Path) -
     finish(Training(table, out=str(tmp_path / "run"), **ASKED))
     run = unrolled.load(tmp_path / "run")
     texts = ["good iii", "bad", "dull i", "fine"]
-    together = [dict(answer.labels["label"]) for answer in run.predict(texts)]
+    together = [dict(prediction.labels["label"]) for prediction in run.predict(texts)]
     for text, expected in zip(texts, together, strict=True):
         (alone,) = run.predict([text])
         assert dict(alone.labels["label"]) == pytest.approx(expected, abs=1e-6)
@@ -85,9 +87,9 @@ def test_frozen_layers_keep_their_statistics(table: Path, tmp_path: Path) -> Non
     best, _ = load_tensors(source / "model.safetensors")
     training = Training(table, out=str(tmp_path / "run"), init_from=str(source), freeze="encoder", **ASKED)
     finish(training)
-    averaged = training.learner.optimiser.averaged
+    averaged = training.training_state.optimiser.averaged
     loaded = opened(tmp_path / "run").net
-    for model in (training.learner.model, averaged, loaded):
+    for model in (training.training_state.model, averaged, loaded):
         assert batch_norms(model)
         for name, buffer in kept_buffers(model).items():
             assert torch.equal(buffer, best[name]), name

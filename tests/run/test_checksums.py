@@ -25,7 +25,7 @@ TINY: dict[str, Any] = {"hidden_size": 4, "batch_size": 4, "threads": 1, "steps"
 ANSWERED_FROM = (
     "run.json",
     "plan.jsonl",
-    "symbols.json",
+    "vocabulary.json",
     "model.safetensors",
     "linear.safetensors",
     "ngram.safetensors",
@@ -59,17 +59,17 @@ def sampled(run: Path) -> object:
 
 
 def predicted(run: Path) -> object:
-    return [answer.as_dict() for answer in unrolled.load(run).predict(["akaski", "dagooton"])]
+    return [prediction.as_dict() for prediction in unrolled.load(run).predict(["akaski", "dagooton"])]
 
 
 @pytest.mark.parametrize("flips", [30, pytest.param(500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("kind", "answer"), [("text_run", sampled), ("table_run", predicted)])
 def test_a_flipped_bit_is_seen_or_changes_nothing(
-    kind: str, answer: Callable[[Path], object], flips: int, request: pytest.FixtureRequest, tmp_path: Path
+    kind: str, prediction: Callable[[Path], object], flips: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     run, draw, seen = request.getfixturevalue(kind), random.Random(7), 0
     shutil.copytree(run, tmp_path / "run")
-    right = answer(tmp_path / "run")
+    right = prediction(tmp_path / "run")
     files = [tmp_path / "run" / name for name in ANSWERED_FROM if (tmp_path / "run" / name).exists()]
     for number in range(flips):
         file = files[number % len(files)]
@@ -77,7 +77,7 @@ def test_a_flipped_bit_is_seen_or_changes_nothing(
         place, bit = draw.randrange(len(whole)), 1 << draw.randrange(8)
         file.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
         try:
-            assert answer(tmp_path / "run") == right, f"{file.name}, byte {place}, bit {bit}"
+            assert prediction(tmp_path / "run") == right, f"{file.name}, byte {place}, bit {bit}"
         except InputError:
             seen += 1
         file.write_bytes(whole)
@@ -103,9 +103,9 @@ def test_checksums_cannot_be_left_out(table_run: Path, tmp_path: Path, name: str
         unrolled.load(tmp_path / "run")
 
 
-def test_symbols_of_another_run_are_refused(text_run: Path, table_run: Path, tmp_path: Path) -> None:
+def test_tokens_of_another_run_are_refused(text_run: Path, table_run: Path, tmp_path: Path) -> None:
     shutil.copytree(table_run, tmp_path / "run")
-    shutil.copy(text_run / "symbols.json", tmp_path / "run/symbols.json")
+    shutil.copy(text_run / "vocabulary.json", tmp_path / "run/symbols.json")
     with pytest.raises(RunError, match=r"symbols.json is damaged: its checksum is not the one in run.json"):
         unrolled.load(tmp_path / "run")
 
@@ -115,7 +115,7 @@ def test_a_run_reads_the_standard_input_that_it_kept_and_nothing_else(text_run: 
     shutil.copy(text_run.parent / "text.txt", tmp_path / "run/data.txt")
     elsewhere = {"path": "../../../../etc/passwd", "kept": True, "fingerprints": {}}
     change_facts(tmp_path / "run", lambda facts: facts["data"].update(elsewhere))
-    assert unrolled.load(tmp_path / "run").evaluate().part == "test"
+    assert unrolled.load(tmp_path / "run").evaluate().split == "test"
     with (tmp_path / "run/data.txt").open("a") as file:
         file.write("!")
     with pytest.raises(RunError, match=r"data.txt is damaged: its checksum is not the one in run.json"):
@@ -136,12 +136,12 @@ def test_a_run_without_checksums_answers_says_so_and_has_them_once_it_goes_on(un
     facts["data"]["path"] = str(tmp_path / "older/names.csv")
     (run / "run.json").write_text(json.dumps(facts))
     before = predicted(run)
-    answer = unroll("info", run)
-    assert answer.code == 0 and "checksums" in answer.out and "made by an older version" in answer.out
+    prediction = unroll("info", run)
+    assert prediction.code == 0 and "checksums" in prediction.out and "made by an older version" in prediction.out
     folder = RunFolder.open(run)
     folder.lock()
     folder.release()
-    assert RunFolder.open(run).checked and predicted(run) == before
+    assert RunFolder.open(run).has_checksums and predicted(run) == before
     assert "an older version" not in unroll("info", run).out
     plan = run / "plan.jsonl"
     plan.write_text(plan.read_text().replace('"size": 4', '"size": 5'))

@@ -18,7 +18,7 @@ from unrolled.rundir.folder import RunFolder
 
 TINY: dict[str, Any] = {"hidden_size": 4, "batch_size": 4, "threads": 1, "steps": 6}
 LINES = ("plan.jsonl", "log.jsonl", "samples.txt")  # a last line that was cut off is skipped
-WHOLE = ("run.json", "symbols.json", "model.safetensors", "checkpoint", "ngram.safetensors")
+WHOLE = ("run.json", "vocabulary.json", "model.safetensors", "checkpoint", "ngram.safetensors")
 OF_TEXT, OF_TABLE = (*WHOLE, "data.txt"), (*WHOLE, "linear.safetensors")
 
 

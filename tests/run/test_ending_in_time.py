@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from unrolled.deadline import Deadline
-from unrolled.options import AnswerSettings
+from unrolled.options import PredictionSettings
 from unrolled.run import Training
 from unrolled.tasks.base import Baseline
 from unrolled.tasks.dataset import read_rows
-from unrolled.tasks.generation import Choice
+from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.prediction.rows import AT_ONCE
-from unrolled.tasks.prediction.task import CLOSING_SHARE, Answers
-from unrolled.tasks.seq2seq.generate import Scribe
+from unrolled.tasks.prediction.task import CLOSING_SHARE, Prediction
+from unrolled.tasks.seq2seq.generate import Generator
 from unrolled.training.plan import ENDING, Clock
 
 NOW = "time.monotonic"
@@ -48,12 +48,12 @@ class SlowNet:
     def __init__(self, now: list[float], seconds: float = 0.0) -> None:
         self.now, self.seconds = now, seconds
 
-    def answer(self, inputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def predict(self, inputs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         self.now[0] += self.seconds
         return torch.zeros(len(lengths), 2)
 
-    def say(self, answers: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"label": answers}
+    def say(self, predictions: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"label": predictions}
 
 
 def clock_of(now: list[float], budget: float, started: float | None = None) -> Clock:
@@ -61,18 +61,18 @@ def clock_of(now: list[float], budget: float, started: float | None = None) -> C
 
 
 def test_a_slow_beginning_keeps_more_for_the_end(now: list[float]) -> None:
-    assert clock_of(now, 18.0, started=990.0).ending == pytest.approx(ENDING * 10)
-    assert clock_of(now, 18.0, started=999.0).ending == 1.0
+    assert clock_of(now, 18.0, started=990.0).exit_seconds == pytest.approx(ENDING * 10)
+    assert clock_of(now, 18.0, started=999.0).exit_seconds == 1.0
 
 
 def test_the_end_is_given_what_judging_took_so_far(
     table: Path, now: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subject, budget = Answers(read_rows(table, AnswerSettings()), AnswerSettings()), 18.0
+    task, budget = Prediction(read_rows(table, PredictionSettings()), PredictionSettings()), 18.0
     run, net = SimpleNamespace(), SlowNet(now)
 
     def kept_of(budget: float) -> float:
-        return subject.prepare(run, net, clock_of(now, budget)).seconds  # type: ignore[arg-type]
+        return task.prepare(run, net, clock_of(now, budget)).seconds  # type: ignore[arg-type]
 
     usual = kept_of(budget)
     assert usual < CLOSING_SHARE * budget
@@ -85,16 +85,16 @@ def test_the_end_is_given_what_judging_took_so_far(
             return Baseline("linear", 0.5, None), rows
 
         monkeypatch.setattr("unrolled.tasks.prediction.task.best_baseline", judge)
-        subject.count_baseline(run, clock_of(now, budget).deadline())  # type: ignore[arg-type]
+        task.count_baseline(run, clock_of(now, budget).deadline())  # type: ignore[arg-type]
         assert kept_of(budget) == pytest.approx(kept)
     assert math.isclose(kept_of(0.0), 6.0), "a share of a small budget is no reason to be late"
 
 
 def test_the_end_has_time_for_the_net_to_read_every_row(table: Path, now: list[float]) -> None:
-    subject, run = Answers(read_rows(table, AnswerSettings()), AnswerSettings()), SimpleNamespace()
-    rows = subject.items("validation") + subject.items("test")
+    task, run = Prediction(read_rows(table, PredictionSettings()), PredictionSettings()), SimpleNamespace()
+    rows = task.items("validation") + task.items("test")
     kept = {
-        seconds: subject.prepare(run, SlowNet(now, seconds), clock_of(now, 300.0)).seconds  # type: ignore[arg-type]
+        seconds: task.prepare(run, SlowNet(now, seconds), clock_of(now, 300.0)).seconds  # type: ignore[arg-type]
         for seconds in (0.0, 0.5, 50.0)
     }
     reading = rows * 0.5 / AT_ONCE
@@ -111,8 +111,8 @@ def test_a_net_is_trained_where_there_is_time_for_all_that_goes_with_it(
     now: list[float], starting: float, read: float, net: bool
 ) -> None:
     training = Training.__new__(Training)
-    settings = AnswerSettings(minutes=0.3)
-    training.subject = SimpleNamespace(without_net="linear", settings=settings)  # type: ignore[assignment]
+    settings = PredictionSettings(minutes=0.3)
+    training.task = SimpleNamespace(without_net="linear", settings=settings)  # type: ignore[assignment]
     training.clock = clock_of(now, 18.0, started=now[0] - starting)
     now[0] += read - starting
     training._leave_out_net()
@@ -136,18 +136,18 @@ def test_no_more_texts_are_written_at_once_than_there_is_time_for(
 ) -> None:
     written: list[int] = []
 
-    class Slow(Scribe):
+    class Slow(Generator):
         def _write_together(self, items: Any, *_: Any) -> list[Any]:
             written.append(len(items))
             now[0] += 1.0 + 0.01 * len(items)  # larger batches take less time per text
             return list(items)
 
     output: Any = SimpleNamespace(longest=10)
-    scribe, nothing = Slow.__new__(Slow), None
-    scribe.output = output
+    text_generator, nothing = Slow.__new__(Slow), None
+    text_generator.output = output
     deadline = Deadline(seconds, now=lambda: now[0])
     started = now[0]
-    texts = scribe.write([nothing] * 300, Choice(), deadline=deadline)  # type: ignore[list-item]
+    texts = text_generator.generate([nothing] * 300, GenerationConfig(), deadline=deadline)  # type: ignore[list-item]
     assert written[: len(chunks)] == chunks
     assert len(texts) == sum(written)
     if seconds is not None and seconds > 0:

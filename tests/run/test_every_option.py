@@ -17,13 +17,13 @@ import pytest
 import torch
 
 from unrolled.errors import InputError, OptionError
-from unrolled.gradient import GRADIENTS
-from unrolled.options import TASK_SETTINGS, LanguageSettings, TrainOptions, WritingSettings
+from unrolled.gradient import BPTT_STRATEGIES
+from unrolled.options import TASK_SETTINGS, LanguageModelingSettings, Seq2SeqSettings, TrainOptions
 from unrolled.registry import build
 from unrolled.settings import option_name
 from unrolled.tasks.resolve import resolve
 from unrolled.threads import torch_threads
-from unrolled.training.loop import Learner, update
+from unrolled.training.loop import TrainingState, update
 from unrolled.training.optimiser import Optimiser
 
 TINY: dict[str, Any] = {"steps": 3, "hidden_size": 8, "layers": 1, "batch_size": 6, "threads": 1, "model": "lstm"}
@@ -48,17 +48,17 @@ VALUES: dict[str, list[Any]] = {
     "output": ["more"],
     "group": ["who"],
     "folds": [3],
-    "input_type": ["label", "text", "vectors", "picture"],
+    "input_type": ["category", "text", "vectors", "image"],
     "sequence": ["who"],
     "stem": ["plain", "conv", "patches"],
     "augment": ["no", "yes"],
     "shuffle": [True],
     "rows": [40],
     "pool": ["mean", "last"],
-    "direction": ["ahead"],
-    "class_weights": [True],
+    "direction": ["causal"],
+    "class_weights": ["balanced"],
     "attention": ["dot"],
-    "task": ["label", "labels", "tags", "value", "text", "language"],
+    "task": ["classification", "multilabel", "tagging", "regression", "seq2seq", "language-modeling"],
 }
 """Values of each option that are not the default. A value may have no effect for some kinds of input, not for all."""
 WITH: dict[str, dict[str, Any]] = {"folds": {"fold": 2}, "window": {"batch_size": 2}}
@@ -136,12 +136,12 @@ def pictures(folder: Path) -> Path:
 
 
 BY_ITSELF: dict[str, dict[str, str]] = {
-    "text": {"task": "language"},
-    "label of texts": {"task": "label", "input_type": "text", "tokenizer": "word"},
-    "tags of words": {"task": "tags", "input_type": "text", "tokenizer": "word"},
-    "number of numbers": {"task": "value", "input_type": "vectors"},
-    "text about texts": {"task": "text", "input_type": "text", "tokenizer": "word"},
-    "label of pictures": {"task": "label", "input_type": "picture", "stem": "conv", "augment": "yes"},
+    "text": {"task": "language-modeling"},
+    "label of texts": {"task": "classification", "input_type": "text", "tokenizer": "word"},
+    "tags of words": {"task": "tagging", "input_type": "text", "tokenizer": "word"},
+    "number of numbers": {"task": "regression", "input_type": "vectors"},
+    "text about texts": {"task": "seq2seq", "input_type": "text", "tokenizer": "word"},
+    "label of pictures": {"task": "classification", "input_type": "image", "stem": "conv", "augment": "yes"},
 }
 """The values that are detected for each: giving them explicitly changes nothing."""
 TASKS: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
@@ -155,9 +155,9 @@ TASKS: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
 """Each kind of input and each task: a file, and the options that name its columns."""
 
 
-def done(path: Path, asked: dict[str, Any]) -> str:
+def done(path: Path, requested: dict[str, Any]) -> str:
     """A digest of the training with these options. Raises InputError."""
-    options = TrainOptions.from_call(None, TINY | asked)
+    options = TrainOptions.from_call(None, TINY | requested)
     options.check()
     found = hashlib.sha256()
 
@@ -168,11 +168,11 @@ def done(path: Path, asked: dict[str, Any]) -> str:
         task: Any = resolve(path, options)
         plan = task.make_plan("cpu", 1, None)
         model = task.make_model(plan)
-        learner = Learner(model, Optimiser(model, plan), model.start(plan.rows))
-        batches, strategy = task.make_batches(plan), build("gradient", GRADIENTS, plan.gradient)
+        training_state = TrainingState(model, Optimiser(model, plan), model.start(plan.rows))
+        batches, strategy = task.make_batches(plan), build("gradient", BPTT_STRATEGIES, plan.gradient)
         for number in range(3):
-            update(learner, batches.batch(number), strategy, plan, options.seed)
-        for weights in learner.model.parameters():
+            update(training_state, batches.batch(number), strategy, plan, options.seed)
+        for weights in training_state.model.parameters():
             take(weights.detach().numpy())
         take(task.tables())
         for part in ("training", "validation", "test"):
@@ -201,9 +201,9 @@ def test_an_option_changes_what_is_done_or_is_refused(
 ) -> None:
     ignored = []
     for value in VALUES[option]:
-        asked = TASKS[task][1] | WITH.get(option, {}) | {option: value}
+        requested = TASKS[task][1] | WITH.get(option, {}) | {option: value}
         try:
-            changed = done(files[task], asked) != usual[task]
+            changed = done(files[task], requested) != usual[task]
         except InputError:
             continue
         if not changed and BY_ITSELF[task].get(option) != value:
@@ -239,7 +239,7 @@ def test_a_pool_is_of_whole_rows(files: dict[str, Path]) -> None:
 def test_only_what_answers_about_rows_keeps_an_encoder_as_it_was() -> None:
     options = TrainOptions(init_from="run", freeze="encoder")
     refused = {settings for settings in TASK_SETTINGS.values() if "freeze" in options.refused_by(settings)}
-    assert refused == {LanguageSettings, WritingSettings}
+    assert refused == {LanguageModelingSettings, Seq2SeqSettings}
 
 
 def test_every_option_is_crossed_with_every_task() -> None:

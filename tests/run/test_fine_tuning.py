@@ -49,8 +49,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return finish(Training(write_films(folder), out=str(folder / "run"), hidden_size=8, seed=5, **TINY)).folder
 
 
-def start(path: Path, source: Path, **asked: Any) -> Training:
-    return Training(path, init_from=str(source), **TINY | {"out": str(path.parent / "run")} | asked)
+def start(path: Path, source: Path, **requested: Any) -> Training:
+    return Training(path, init_from=str(source), **TINY | {"out": str(path.parent / "run")} | requested)
 
 
 def best_of(run: Path) -> dict[str, dict[str, Tensor]]:
@@ -61,7 +61,7 @@ def best_of(run: Path) -> dict[str, dict[str, Tensor]]:
 def loaded(training: Training, given: Mapping[str, Mapping[str, Tensor]]) -> set[str]:
     """The components that equal those of a run, in the model in training and in its average."""
     found = []
-    for model in (training.learner.model, training.learner.optimiser.averaged):
+    for model in (training.training_state.model, training.training_state.optimiser.averaged):
         own = by_component(model, named_tensors(model))
         found.append(
             {
@@ -85,23 +85,23 @@ OUTPUTS: dict[str, tuple[str, Callable[[int], str], dict[str, Any], str]] = {
     "as many other labels": ("text,label", lambda n: WORDS[n % 2], {}, "head 'label' (other labels)"),
     "one label more": ("text,label", lambda n: ("yes", "no", "maybe")[n % 3], {}, "head 'label' (other labels)"),
     "another column": ("review,mood", lambda n: WORDS[n % 4], {}, "head 'mood' (a new output)"),
-    "numbers": ("text,label", lambda n: f"{n % 7}.5", {"task": "value"}, "head 'label' (label before, value now)"),
+    "numbers": ("text,label", lambda n: f"{n % 7}.5", {"task": "regression"}, "head 'label' (label before, value now)"),
     "any labels": (
-        "text,label", lambda n: ("a|b", "b|c")[n % 2], {"task": "labels"}, "head 'label' (label before, labels now)",
+        "text,label", lambda n: ("a|b", "b|c")[n % 2], {"task": "multilabel"}, "head 'label' (label before, labels now)",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", OUTPUTS)
 def test_another_output_gets_a_new_head_and_keeps_the_rest(case: str, source: Path, tmp_path: Path) -> None:
-    header, answer, asked, said = OUTPUTS[case]
-    training = start(write(tmp_path / "t.csv", header, lambda n: f"{text(n)},{answer(n)}"), source, **asked)
+    header, prediction, requested, said = OUTPUTS[case]
+    training = start(write(tmp_path / "t.csv", header, lambda n: f"{text(n)},{prediction(n)}"), source, **requested)
     assert loaded(training, best_of(source)) == {*READING, "pool"}
     assert note_of(training) == f"Loaded from {source}: embedding, stem, encoder, pool; newly initialized: {said}."
     if case in ("other labels", "numbers"):
         finish(training)
-        (answered,) = opened(training.folder).predict(["a good film"])
-        assert set(dict(answered.labels.get("label", []))) == set(WORDS) or answered.values
+        (predicted,) = opened(training.folder).predict(["a good film"])
+        assert set(dict(predicted.labels.get("label", []))) == set(WORDS) or predicted.values
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
@@ -115,7 +115,7 @@ def test_what_fits_whole_is_loaded_whole_whatever_is_dropped(dropout: float, sou
 def test_fewer_labels_than_the_run_has_keep_its_head(source: Path, tmp_path: Path) -> None:
     training = start(write_films(tmp_path, labels=("yes",) * 4), source)
     assert "head 'label'" in loaded(training, best_of(source))
-    assert training.run.read_symbols()["outputs"]["label"]["names"] == ["no", "yes"]
+    assert training.run.read_vocabulary()["outputs"]["label"]["names"] == ["no", "yes"]
 
 
 def test_another_pool_is_new(source: Path, tmp_path: Path) -> None:
@@ -126,13 +126,13 @@ def test_another_pool_is_new(source: Path, tmp_path: Path) -> None:
 
 def test_tags_read_words_of_their_own_through_the_same_encoder(source: Path, tmp_path: Path) -> None:
     table = write(tmp_path / "t.csv", "text,tags", lambda n: f"a {WORDS[n % 4]} film,D {'XY'[n % 2]} N")
-    training = start(table, source, task="tags")
+    training = start(table, source, task="tagging")
     assert {"encoder"} <= loaded(training, best_of(source)) <= {"encoder", "pool"}
     assert "embedding (another input), stem (another input), head 'tags' (a new output)" in note_of(training)
     with pytest.raises(
         OptionError, match=r"--freeze encoder keeps .*; these components do not fit here: embedding \("
     ):
-        start(table, source, task="tags", freeze="encoder")
+        start(table, source, task="tagging", freeze="encoder")
 
 
 def test_a_frozen_encoder_learns_a_new_label_set(source: Path, tmp_path: Path) -> None:
@@ -161,20 +161,20 @@ def test_columns_that_are_named_are_read(source: Path, tmp_path: Path) -> None:
     assert "other (words" in training.description and "-> mood" in training.description
     assert "encoder" in loaded(training, best_of(source))
     numbers = write(tmp_path / "n.csv", "a,b,label", lambda n: f"{n % 7},{n % 5},{'yes' if n % 2 else 'no'}")
-    asked: dict[str, Any] = {"input": "a,b", "output": "label", "out": str(tmp_path / "numbers")}
-    assert "2 numbers per step" in start(numbers, source, **asked).description, (
+    requested: dict[str, Any] = {"input": "a,b", "output": "label", "out": str(tmp_path / "numbers")}
+    assert "2 numbers per step" in start(numbers, source, **requested).description, (
         "other columns are not read as the text"
     )
 
 
 def test_texts_and_labels_start_from_each_other(tmp_path: Path) -> None:
     pairs = write(tmp_path / "pairs.csv", "text,caption", lambda n: f"{text(n)},ein {WORDS[n % 4]}er film {n}")
-    asked: dict[str, Any] = {"hidden_size": 16, "tokenizer": "char"}
-    written = finish(Training(pairs, out=str(tmp_path / "written"), task="text", **TINY | asked)).folder
+    requested: dict[str, Any] = {"hidden_size": 16, "tokenizer": "char"}
+    written = finish(Training(pairs, out=str(tmp_path / "written"), task="seq2seq", **TINY | requested)).folder
     labels = start(write_films(tmp_path), written)
     assert "embedding, stem, encoder; newly initialized: pool, head 'label' (a new output)" in note_of(labels)
     finish(labels)
-    again = start(pairs, labels.folder, task="text", out=str(tmp_path / "again"))
+    again = start(pairs, labels.folder, task="seq2seq", out=str(tmp_path / "again"))
     assert "embedding, stem, encoder; newly initialized: decoder (a new output)" in note_of(again)
 
 
@@ -185,16 +185,16 @@ def test_a_run_none_of_which_fits_is_refused(source: Path, tmp_path: Path) -> No
         match=r"--init-from .*: no component of that run fits; this training needs decoder \(a new output\), embedding "
         r"\(of .*\nName another run, or leave out --init-from",
     ):
-        start(pairs, source, task="text")
+        start(pairs, source, task="seq2seq")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_column_of_another_kind_is_said_with_what_settles_it(tmp_path: Path) -> None:
     numbers = write(tmp_path / "n.csv", "text,label", lambda n: f"{text(n)},{n % 7}.5")
-    run = finish(Training(numbers, out=str(tmp_path / "numbers"), task="value", hidden_size=8, **TINY)).folder
+    run = finish(Training(numbers, out=str(tmp_path / "numbers"), task="regression", hidden_size=8, **TINY)).folder
     with pytest.raises(DataError, match=r"'label' is 'yes'; a value is a number[\s\S]*--task classification"):
         start(write_films(tmp_path), run)
-    training = start(write_films(tmp_path), run, task="label")
+    training = start(write_films(tmp_path), run, task="classification")
     assert note_of(training).endswith("head 'label' (value before, label now).")
 
 

@@ -49,7 +49,7 @@ def test_a_run_is_made_and_opened_again(tmp_path: Path) -> None:
 
 def test_an_empty_folder_becomes_a_run(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    assert RunFolder.open(RunFolder.create(tmp_path / "a", FACTS).path).facts["kind"] == "language"
+    assert RunFolder.open(RunFolder.create(tmp_path / "a", FACTS).path).facts["kind"] == "language-modeling"
 
 
 def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_users_own_link_to_a_run_is_read_and_to_go_on_names_the_run(run: RunFo
     run.release()
     (tmp_path / "cur").symlink_to(run.path)
     opened = RunFolder.open(tmp_path / "cur")
-    assert opened.facts["kind"] == "language"
+    assert opened.facts["kind"] == "language-modeling"
     with pytest.raises(RunError, match=rf"cur is a link, .*\nunroll resume {re.escape(str(run.path.resolve()))}$"):
         opened.lock()
     with pytest.raises(RunError, match=r"cur exists and is not empty"):
@@ -142,16 +142,19 @@ def test_a_kill_at_any_point_of_a_birth_leaves_no_run_or_a_whole_one(tmp_path: P
         (None, "a is not a run: it has no run.json"),
         ("{", r"run.json is damaged: not JSON \(.*line 1, column 2\)"),
         ("[]", "run.json is damaged: it lacks a format or a kind"),
-        ('{"format": true, "kind": "language"}', "run.json is damaged: it lacks a format or a kind"),
+        ('{"format": true, "kind": "language-modeling"}', "run.json is damaged: it lacks a format or a kind"),
         ('{"format": 1}', "run.json is damaged: it lacks a format or a kind"),
-        ('{"format": 4, "kind": "language"}', "made by a newer unrolled: it has format 4; this one reads 3"),
-        ('{"format": 2, "kind": "language"}', "run.json is damaged: it has no checksum"),
-        ('{"format": 2, "kind": "language", "checksum": "0"}', "run.json is damaged: its checksum does not match"),
+        ('{"format": 4, "kind": "language-modeling"}', "made by a newer unrolled: it has format 4; this one reads 3"),
+        ('{"format": 2, "kind": "language-modeling"}', "run.json is damaged: it has no checksum"),
         (
-            '{"format": 1, "kind": "language"}',
+            '{"format": 2, "kind": "language-modeling", "checksum": "0"}',
+            "run.json is damaged: its checksum does not match",
+        ),
+        (
+            '{"format": 1, "kind": "language-modeling"}',
             "run.json is damaged: 'asked' is missing, where an object was expected",
         ),
-        ('{"format": 1, "kind": "label"}', "holds a run of kind 'label'; this needs one of kind 'language'"),
+        ('{"format": 1, "kind": "classification"}', "holds a run of kind 'label'; this needs one of kind 'language'"),
     ],
 )
 def test_what_is_no_run_to_read_is_refused(tmp_path: Path, content: str | None, said: str) -> None:
@@ -174,7 +177,7 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_any_kind_is_opened_where_any_will_do(tmp_path: Path) -> None:
-    RunFolder.create(tmp_path / "a", {**FACTS, "task": "label"})
+    RunFolder.create(tmp_path / "a", {**FACTS, "task": "classification"})
     assert RunFolder.open(tmp_path / "a", kinds=None).facts["kind"] == "label"
 
 
@@ -231,11 +234,11 @@ def test_cutting_is_no_change_where_nothing_is_behind_the_step(run: RunFolder) -
     assert (run.path / "log.jsonl").stat().st_ino == before.st_ino
 
 
-def test_symbols_and_the_model_come_back(tmp_path: Path) -> None:
+def test_tokens_and_the_model_come_back(tmp_path: Path) -> None:
     table: dict[str, Any] = {"task": "char", "tokenizer": ["", "a", "–"]}
-    run = RunFolder.create(tmp_path / "a", FACTS, lambda folder: RunFolder(folder, {}).write_symbols(table))
+    run = RunFolder.create(tmp_path / "a", FACTS, lambda folder: RunFolder(folder, {}).write_vocabulary(table))
     run.write_model({"weight": torch.ones(2)}, {"step": 5})
-    assert run.read_symbols() == table
+    assert run.read_vocabulary() == table
     tensors, facts = run.read_model({"weight": torch.zeros(2)})
     assert torch.equal(tensors["weight"], torch.ones(2)) and facts == {"step": 5}
     with pytest.raises(RunError, match=r"model.safetensors does not fit"):
@@ -281,8 +284,8 @@ def test_runs_are_listed_while_their_files_come_and_go(tmp_path: Path, monkeypat
     whole = runs(tmp_path / "runs")[0]["bytes"]
     real = os.walk
 
-    def removes(*asked: Any, **more: Any) -> Iterator[Any]:
-        for here, folders, names in real(*asked, **more):
+    def removes(*requested: Any, **more: Any) -> Iterator[Any]:
+        for here, folders, names in real(*requested, **more):
             (run.checkpoints / "step-1.safetensors").unlink(missing_ok=True)
             yield here, folders, names
 

@@ -11,7 +11,7 @@ from unrolled.errors import DataError, RunError
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.own_files import runs_held
 
-TRACES = ("run.json", "plan.jsonl", "symbols.json", "model.safetensors")
+TRACES = ("run.json", "plan.jsonl", "vocabulary.json", "model.safetensors")
 
 
 def make_runs(*folders: Path) -> None:
@@ -31,18 +31,18 @@ def folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("verb", ["info", "train", "compare"])
 def test_folds_given_as_data_are_told_of_as_folds(verb: str, folds: Path, unroll: Unroll) -> None:
-    answer = unroll(verb, folds)
-    assert answer.code == 2
-    assert "folds holds 3 folds; `unroll runs --under folds` lists them." in answer.err
+    prediction = unroll(verb, folds)
+    assert prediction.code == 2
+    assert "folds holds 3 folds; `unroll runs --under folds` lists them." in prediction.err
     assert not Path("runs").exists()
 
 
 @pytest.mark.parametrize("verb", ["predict", "evaluate", "resume", "sample"])
 def test_folds_given_as_a_run_are_told_of_as_folds(verb: str, folds: Path, unroll: Unroll) -> None:
-    answer = unroll(verb, folds)
-    assert answer.code == 2
+    prediction = unroll(verb, folds)
+    assert prediction.code == 2
     told = "folds is not a run: name one in it. folds holds 3 folds; `unroll runs --under folds` lists them."
-    assert told in answer.err
+    assert told in prediction.err
 
 
 def test_a_comparison_names_its_page_and_its_runs(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from unrolled.compare_options import CompareSettings
 from unrolled.errors import DataError, InputError, OptionError
 from unrolled.run import info_data, runs
 from unrolled.rundir.folder import RunFolder
-from unrolled.tasks.generation import Choice
+from unrolled.tasks.generation import GenerationConfig
 
 SMALL: dict[str, Any] = {"steps": 4, "hidden_size": 8, "batch_size": 4, "threads": 1, "model": "lstm"}
 library: Any = unrolled  # called with what its types forbid
@@ -126,7 +126,7 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
     "setting of a sample": (lambda here: poems(here).sample(promt="a"), OptionError, r"Did you mean 'prompt'\?"),
     "length of a sample": (lambda here: poems(here).sample(length="x"), OptionError, r"length takes a whole number"),
     "lines that are numbers": (lambda here: list(poems(here).score([1])), OptionError, r"number 1 is an int"),
-    "a text that is none": (lambda here: poems(here).stand_ins(3), OptionError, r"number 1 is an int"),
+    "a text that is none": (lambda here: poems(here).replacements(3), OptionError, r"number 1 is an int"),
     "seconds": (lambda here: poems(here).reach("x"), OptionError, r"seconds is a number above 0; got 'x'"),
     "texts that are none": (
         lambda here: reviews(here).predict(None),
@@ -152,8 +152,10 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
 
 
 def test_the_command_that_trains_longer_can_be_typed(here: Path) -> None:
-    asked = f"unroll train {here / 'poems.txt'} --steps 12 --model lstm --hidden-size 8 --batch-size 4 --threads 1"
-    assert poems(here).facts["scores"]["advice"] == f"Next: train longer: {asked}"
+    requested = (
+        f"unroll train {here / 'poems.txt'} --steps 12 --model lstm --hidden-size 8 --batch-size 4 --threads 1"
+    )
+    assert poems(here).facts["scores"]["advice"] == f"Next: train longer: {requested}"
 
 
 @pytest.mark.parametrize("what", WRONG)
@@ -216,7 +218,7 @@ def test_progress_shows_in_a_terminal_alone(
 @pytest.mark.parametrize("wrong", [{"beam": 0}, {"beam": "2"}, {"seed": -1}, {"temperature": math.nan}])
 def test_a_way_of_writing_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=f"{next(iter(wrong))} is a "):
-        Choice(**wrong)
+        GenerationConfig(**wrong)
 
 
 @pytest.mark.parametrize("errors", ["wrong.csv", 1])

@@ -17,7 +17,7 @@ import pytest
 
 from unrolled.data import reading_time
 from unrolled.data.columns import choose_columns
-from unrolled.data.input_kinds import find_input
+from unrolled.data.input_kinds import detect_input
 from unrolled.data.reading_time import ReadingTime
 from unrolled.data.tables import open_table
 from unrolled.deadline import Deadline, Stopped
@@ -26,9 +26,9 @@ from unrolled.options import TrainOptions
 from unrolled.run import Training
 from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.dataset import read_rows
-from unrolled.tasks.prediction.baselines import fit_rivals
-from unrolled.tasks.prediction.rows import AT_ONCE, answer_rows
-from unrolled.tasks.prediction.summary import judge_alone, weigh
+from unrolled.tasks.prediction.baselines import fit_baselines
+from unrolled.tasks.prediction.rows import AT_ONCE, predict_rows
+from unrolled.tasks.prediction.summary import fit_and_score, summarise_single
 from unrolled.training.plan import GRACE, Clock
 
 SMALL: dict[str, Any] = {"hidden_size": 16, "batch_size": 16, "threads": 1}
@@ -52,21 +52,21 @@ def after(asks: int) -> Deadline:
 
 def test_a_cut_fit_is_whole_and_says_so(table: Path) -> None:
     examples = read_rows(table, TrainOptions())
-    whole = fit_rivals(examples, ["linear"], 0)["linear"]
-    cut = fit_rivals(examples, ["linear"], 0, after(40))["linear"]
+    whole = fit_baselines(examples, ["linear"], 0)["linear"]
+    cut = fit_baselines(examples, ["linear"], 0, after(40))["linear"]
     assert "stopped early" not in whole.describe()
     assert "stopped early by the time limit" in cut.describe() or "fitted on" in cut.describe()
-    for rival in (whole, cut):
-        said = rival.answer(["a dull film 3 3", "a fine film 4 4"])["label"]
+    for baseline in (whole, cut):
+        said = baseline.predict(["a dull film 3 3", "a fine film 4 4"])["label"]
         assert bool(said.exp().sum(1).sub(1).abs().max() < 1e-5)
 
 
 def test_rows_that_there_is_no_time_for_are_left_out(table: Path) -> None:
     examples = read_rows(table, TrainOptions())
-    rivals = fit_rivals(examples, ["linear"], 0)
-    said, rows = answer_rows(examples, rivals, "test")
-    assert rows.tolist() == examples.parts["test"].tolist()
-    cut, some = answer_rows(examples, rivals, "test", after(2))
+    baselines = fit_baselines(examples, ["linear"], 0)
+    said, rows = predict_rows(examples, baselines, "test")
+    assert rows.tolist() == examples.splits["test"].tolist()
+    cut, some = predict_rows(examples, baselines, "test", after(2))
     assert AT_ONCE <= len(some) < len(rows)
     assert len(cut["linear"]["label"]) == len(some)
     spread = np.searchsorted(rows, np.sort(some)) / len(rows)
@@ -80,22 +80,22 @@ def test_rows_that_there_is_no_time_for_are_left_out(table: Path) -> None:
 
 def test_an_ensemble_that_there_is_no_time_to_fit_is_as_good_as_its_best_part_and_says_so(table: Path) -> None:
     examples, names = read_rows(table, TrainOptions()), ["linear", "ngram"]
-    parts = fit_rivals(examples, names, 0)
+    parts = fit_baselines(examples, names, 0)
     candidates = {"linear": ["linear"], "ngram": ["ngram"], "linear+ngram": names}
-    cut = weigh(examples, parts, candidates, Deadline(0.0))
+    cut = fit_and_score(examples, parts, candidates, Deadline(0.0))
     assert cut.unfinished == ["linear+ngram"]
     assert cut.validation["linear+ngram"] <= min(cut.validation.values()) + 0.001
-    assert not weigh(examples, parts, candidates).unfinished
-    verdict, _ = judge_alone(examples, {"ngram": parts["ngram"]}, TrainOptions(model="ngram"), "none")
-    told = replace(verdict, unfinished=cut.unfinished).lines
+    assert not fit_and_score(examples, parts, candidates).unfinished
+    summary, _ = summarise_single(examples, {"ngram": parts["ngram"]}, TrainOptions(model="ngram"), "none")
+    told = replace(summary, unfinished=cut.unfinished).lines
     assert any("no time to finish fitting the weights of linear+ngram" in line for line in told)
-    assert not any("no time to finish" in line for line in verdict.lines)
+    assert not any("no time to finish" in line for line in summary.lines)
 
 
 def test_more_labels_are_judged_on_fewer_rows(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unrolled.tasks.prediction.rows.MOST_CELLS", 200)
     examples = read_rows(table, TrainOptions())
-    _, rows = answer_rows(examples, fit_rivals(examples, ["ngram"], 0), "test")
+    _, rows = predict_rows(examples, fit_baselines(examples, ["ngram"], 0), "test")
     assert len(rows) == 100
 
 
@@ -151,7 +151,7 @@ def test_rows_are_read_evenly(table: Path) -> None:
     examples = read_rows(table, TrainOptions(rows=300))
     assert len(examples.numbers) == 300
     assert [number // 10 for number in (examples.numbers - 2).tolist()] == list(range(300))  # one row of each ten
-    assert len(examples.answers["label"].output.names) == 2  # type: ignore[union-attr]
+    assert len(examples.targets["label"].output.names) == 2  # type: ignore[union-attr]
     assert "300 of 3,000 rows are used, spread evenly (--rows)" in examples.description
     assert len(read_rows(table, TrainOptions(rows=10_000)).numbers) == 3_000
 
@@ -191,11 +191,11 @@ def test_first_rows_tell_how_long_all_take(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr(reading_time, name, value)
     opened = open_table(path)
     columns = choose_columns(opened)
-    found = reading_time.time_reading(opened, columns, find_input(opened, columns, None))
+    found = reading_time.time_reading(opened, columns, detect_input(opened, columns, None))
     assert found is not None
     assert found.rows == 600
-    assert found.each > 0
-    assert 0 < found.passing <= found.each
+    assert found.seconds_per_row > 0
+    assert 0 < found.seconds_per_skip <= found.seconds_per_row
 
 
 @pytest.mark.parametrize(
@@ -232,8 +232,8 @@ def test_few_rows_of_very_many_are_read_in_a_budget_that_has_no_time_for_all(
     monkeypatch.setattr(reading_time, "LARGE", 100)
     opened = open_table(path)
     columns = choose_columns(opened)
-    timed = reading_time.time_reading(opened, columns, find_input(opened, columns, None))
-    assert timed is not None and timed.passing < timed.each / 8
+    timed = reading_time.time_reading(opened, columns, detect_input(opened, columns, None))
+    assert timed is not None and timed.seconds_per_skip < timed.seconds_per_row / 8
 
 
 def test_where_reading_spent_the_budget_what_is_fitted_alone_answers(table: Path, tmp_path: Path) -> None:

@@ -14,14 +14,14 @@ from kills import same_bytes, write_text
 
 import unrolled
 from unrolled.data import read_corpus
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError, RunError
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram.model import NGram
-from unrolled.run import Training, Verdict
-from unrolled.tasks.language_modeling.ensemble import choose
-from unrolled.tasks.language_modeling.task import Language
+from unrolled.run import LanguageModelingSummary, Training
+from unrolled.tasks.language_modeling.ensemble import select_model
+from unrolled.tasks.language_modeling.task import LanguageModeling
 
 SMALL: dict[str, Any] = {"steps": 12, "model": "lstm+ngram", **kills.SMALL}
 
@@ -54,23 +54,23 @@ def same_mixture(one: Path, other: Path) -> None:
 
 def test_the_whole_is_better_than_its_parts_and_they_are_shown(text: Path, tmp_path: Path) -> None:
     training = finish(Training(text, out=str(tmp_path / "run"), **SMALL | {"steps": 60}))
-    verdict = training.verdict
-    assert isinstance(verdict, Verdict)
-    assert isinstance(training.subject, Language)
-    assert verdict.test is not None
-    assert verdict.parts is not None
-    assert verdict.model == "lstm+ngram"
-    assert set(verdict.parts) == {"lstm", "ngram"}
-    assert verdict.test.nats <= min(verdict.parts.values()) + 0.01
-    assert verdict.fitted == training.subject.corpus.targets("validation")
-    assert f"Members alone: lstm {verdict.parts['lstm']:.3f}, ngram {verdict.parts['ngram']:.3f}" in "\n".join(
-        verdict.lines
+    summary = training.summary
+    assert isinstance(summary, LanguageModelingSummary)
+    assert isinstance(training.task, LanguageModeling)
+    assert summary.test is not None
+    assert summary.parts is not None
+    assert summary.model == "lstm+ngram"
+    assert set(summary.parts) == {"lstm", "ngram"}
+    assert summary.test.nats <= min(summary.parts.values()) + 0.01
+    assert summary.fitted == training.task.corpus.targets("validation")
+    assert f"Members alone: lstm {summary.parts['lstm']:.3f}, ngram {summary.parts['ngram']:.3f}" in "\n".join(
+        summary.lines
     )
     evaluation = opened(tmp_path / "run").evaluate()
     assert evaluation.parts is not None
-    assert evaluation.parts == pytest.approx(verdict.parts)
-    assert evaluation.score.nats == pytest.approx(verdict.test.nats)
-    assert evaluation.as_dict()["parts"] == evaluation.parts
+    assert evaluation.parts == pytest.approx(summary.parts)
+    assert evaluation.score.nats == pytest.approx(summary.test.nats)
+    assert evaluation.as_dict()["splits"] == evaluation.parts
     assert f"ngram {evaluation.parts['ngram']:.4f}" in evaluation.lines[-1]
     assert "combined with the n-gram" in training.plan_line
 
@@ -81,8 +81,8 @@ def test_weights_that_there_was_no_time_to_fit_are_said_to_be_so(text: Path, who
     learnt, ngram = mixture.parts
     assert isinstance(learnt, LanguageModel) and isinstance(ngram, NGram)
     cut, fitted = (
-        choose(learnt, ngram, read_corpus(text), 500, "lstm+ngram", "lstm", deadline=deadline)
-        for deadline in (Deadline(0.0), ENDLESS)
+        select_model(learnt, ngram, read_corpus(text), 500, "lstm+ngram", "lstm", deadline=deadline)
+        for deadline in (Deadline(0.0), UNLIMITED)
     )
     assert "no time to finish fitting the weights of lstm+ngram" in cut.failure and not fitted.failure
     assert cut.validation["lstm+ngram"] <= min(cut.validation.values()) + 0.1
@@ -157,15 +157,17 @@ def test_a_finished_mixture_goes_on_and_is_weighed_again(text: Path, tmp_path: P
 
 
 def test_weights_of_a_mixture_or_of_its_learnt_part_are_a_start(text: Path, tmp_path: Path, whole: Path) -> None:
-    asked: dict[str, Any] = {"steps": 2, "threads": 1, "init_from": str(whole)}
-    mixed = finish(Training(text, out=str(tmp_path / "mixed"), **asked))
+    requested: dict[str, Any] = {"steps": 2, "threads": 1, "init_from": str(whole)}
+    mixed = finish(Training(text, out=str(tmp_path / "mixed"), **requested))
     assert mixed.settings.model == "lstm+ngram"
-    alone = finish(Training(text, out=str(tmp_path / "alone"), model="lstm", **asked))
+    alone = finish(Training(text, out=str(tmp_path / "alone"), model="lstm", **requested))
     assert not (alone.folder / "ngram.safetensors").exists()
-    again = Training(text, out=str(tmp_path / "b"), model="lstm+ngram", **asked | {"init_from": str(alone.folder)})
-    assert finish(again).verdict is not None
+    again = Training(
+        text, out=str(tmp_path / "b"), model="lstm+ngram", **requested | {"init_from": str(alone.folder)}
+    )
+    assert finish(again).summary is not None
     with pytest.raises(OptionError, match=r"lstm of 1 x 16; --model gru\+ngram does not match"):
-        Training(text, model="gru+ngram", **asked)
+        Training(text, model="gru+ngram", **requested)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_weights_of_a_mixture_or_of_its_learnt_part_are_a_start(text: Path, tmp_
 def test_a_damaged_mixture_is_refused(text: Path, tmp_path: Path, damage: str, words: str) -> None:
     run = finish(Training(text, out=str(tmp_path / "run"), **SMALL | {"steps": 2})).run
     if damage == "counts":
-        run.rival("ngram").unlink()
+        run.baseline_file("ngram").unlink()
     else:
         run.write_facts(gate=[[1.0], ["x"]])
     with pytest.raises(RunError, match=words):

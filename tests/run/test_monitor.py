@@ -12,7 +12,7 @@ from fake_task import ENDING, Bench, FakeTask, Time, plan_of
 from kills import FACTS
 
 from unrolled.errors import TrainingError
-from unrolled.run.monitor import TIMED_SYMBOLS, TRIES, VALIDATION_SHARE
+from unrolled.run.monitor import MAX_RETRIES, TIMED_TOKENS, VALIDATION_SHARE
 from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.record import ConclusionCost
 from unrolled.training.checkpoint import load_newest
@@ -43,7 +43,7 @@ def test_a_budget_is_kept_where_the_pace_changes(folder: RunFolder, pace: float,
     reports = bench.train()
     left = bench.clock.left - 5.0 - ENDING
     assert -pace < left < max(2 * pace, 1.0), "the budget is kept, and used"
-    assert reports[-1].step == reports[-1].steps == bench.monitor.learner.step
+    assert reports[-1].step == reports[-1].steps == bench.monitor.training_state.step
     assert load_newest(folder.checkpoints).step == reports[-1].step, "the end is in a checkpoint"
 
 
@@ -66,9 +66,9 @@ def test_reports_come_early_where_updates_take_long(folder: RunFolder) -> None:
 
 def test_time_that_is_over_ends_updates_before_the_first_report(folder: RunFolder) -> None:
     bench = Bench(folder, FakeTask(Time(), pace=0.0, cost=ConclusionCost(2.0)), 18.0, plan_of(1000, 100))
-    monitor, learner = bench.monitor, bench.monitor.learner
+    monitor, training_state = bench.monitor, bench.monitor.training_state
     monitor.begin()
-    learner.step = 1
+    training_state.step = 1
     assert monitor.reserve.seconds == pytest.approx(2.0 + ENDING)
     bench.task.time.seconds += 18 - 2 - ENDING - 0.01
     assert not monitor.is_due(bench.plan)
@@ -96,7 +96,7 @@ def test_another_pace_makes_another_number_of_updates(folder: RunFolder, pace: f
     average = 0.7 * 0.5 + 0.3 * pace  # the newest measurement counts 0.3
     assert (step, why) == (30, "pace")
     assert steps == pytest.approx(30 + (100 - 10 - 10 * pace) / average, abs=1)
-    assert bench.monitor.learner.step == pytest.approx(20 + 90 / pace, rel=0.03)
+    assert bench.monitor.training_state.step == pytest.approx(20 + 90 / pace, rel=0.03)
 
 
 def test_updates_beyond_those_that_serve_are_not_planned(folder: RunFolder) -> None:
@@ -121,7 +121,7 @@ def test_a_shorter_budget_reads_less_of_the_validation_split_each_time(folder: R
     started = bench.task.time.seconds
     bench.monitor.report(bench.plan)
     fitted = int(VALIDATION_SHARE * 60.0 / each)
-    assert bench.task.time.seconds - started == pytest.approx(each * (TIMED_SYMBOLS + fitted))
+    assert bench.task.time.seconds - started == pytest.approx(each * (TIMED_TOKENS + fitted))
     assert [(plan.validation, plan.why) for plan in bench.monitor.plans[1:]] == [(fitted, "validation")]
     assert bench.plans() == [(0, 100, "validation")]
 
@@ -151,17 +151,17 @@ def test_updates_go_on_from_the_checkpoints_weights(folder: RunFolder) -> None:
     bench.train()
     kept = load_newest(folder.checkpoints).tensors["weights.weight"].clone()
     with torch.no_grad():
-        bench.monitor.learner.model.weight.fill_(7.0)
+        bench.monitor.training_state.model.weight.fill_(7.0)
     bench.monitor.go_back()
-    assert torch.equal(bench.monitor.learner.model.weight, kept)
+    assert torch.equal(bench.monitor.training_state.model.weight, kept)
 
 
 def test_it_gives_up_after_so_many_times_from_one_checkpoint(folder: RunFolder) -> None:
-    bench = Bench(folder, FakeTask(Time(), bad=Counter({25: TRIES + 1})), None, plan_of(60, 10))
+    bench = Bench(folder, FakeTask(Time(), bad=Counter({25: MAX_RETRIES + 1})), None, plan_of(60, 10))
     with pytest.raises(TrainingError, match=r"not finite 4 times after update 20, .*\nTry a --learning-rate below"):
         bench.train()
     rates = [plan["rate"] for plan in folder.read_plans()[1:]]
-    assert rates == [bench.plan.learning_rate / 2**n for n in range(1, TRIES + 1)]
+    assert rates == [bench.plan.learning_rate / 2**n for n in range(1, MAX_RETRIES + 1)]
     assert load_newest(folder.checkpoints).step == 20
 
 
@@ -217,7 +217,7 @@ def test_a_task_concludes_from_a_record(folder: RunFolder) -> None:
     record = bench.monitor.record()
     assert (record.best, record.untrained, record.cost) == (2.0, 3.0, task.cost)
     assert record.plan == bench.monitor.plans[-1]
-    assert record.model is bench.monitor.learner.optimiser.averaged
+    assert record.model is bench.monitor.training_state.optimiser.averaged
     assert record.last_sample == task.write(record.model)
     assert record.limits.test == 700
-    assert record.deadline.left == pytest.approx(bench.clock.left - 1.0)
+    assert record.deadline.seconds_left == pytest.approx(bench.clock.left - 1.0)

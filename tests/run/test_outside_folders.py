@@ -18,9 +18,9 @@ from asking import Unroll
 from kills import FACTS
 
 from unrolled.errors import RunError
-from unrolled.fileio import append_line, sweep, write_whole
-from unrolled.opening import read_own
-from unrolled.rundir.birth import sweep_unborn
+from unrolled.fileio import append_line, remove_partial_files, write_atomically
+from unrolled.opening import read_plain
+from unrolled.rundir.birth import remove_unfinished
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.lock import Lock
 from unrolled.rundir.own_files import FILES, is_run
@@ -78,7 +78,7 @@ def test_a_run_with_a_file_that_leads_elsewhere_is_refused(
         run.lock()
         append_line(run.path / name, "line")
     with pytest.raises(RunError):
-        write_whole(run.path / name, b"whole")
+        write_atomically(run.path / name, b"whole")
     assert precious.read_bytes() == PRECIOUS
 
 
@@ -99,7 +99,7 @@ def test_run_json_that_leads_elsewhere_is_refused(
 def test_what_is_being_written_goes_through_no_link(tmp_path: Path, precious: Path) -> None:
     planted = tmp_path / f".run.json.partial-{os.getpid()}"
     planted.symlink_to(precious)
-    write_whole(tmp_path / "run.json", b"{}")
+    write_atomically(tmp_path / "run.json", b"{}")
     assert (tmp_path / "run.json").read_bytes() == b"{}" and not planted.is_symlink()
     assert precious.read_bytes() == PRECIOUS
 
@@ -129,7 +129,7 @@ def test_a_folder_of_checkpoints_that_is_a_link_loses_nothing(run: RunFolder, tm
         lambda: save_checkpoint(run.checkpoints, 5, {"weight": torch.ones(2)}, {}),
         lambda: drop_older(run.checkpoints, 99),
         lambda: load_newest(run.checkpoints),
-        lambda: sweep(run.checkpoints),
+        lambda: remove_partial_files(run.checkpoints),
         lambda: RunFolder.open(run.path),
     ]
     for attempt in attempts:
@@ -169,7 +169,7 @@ def test_only_what_is_an_unborn_run_beyond_doubt_is_removed(tmp_path: Path) -> N
     lock = Lock(alive)
     lock.take()
     (alive / "lock").write_text(" process 20\n")
-    sweep_unborn(target)
+    remove_unfinished(target)
     lock.release()
     assert not any(path.exists() for path in gone)
     assert all(path.is_symlink() or path.exists() for path in [*stay, alive])
@@ -198,19 +198,19 @@ def test_facts_are_those_that_the_last_holder_of_the_lock_left(run: RunFolder) -
 
 def test_what_is_left_of_a_run_is_not_taken_for_data(unroll: Unroll, run: RunFolder) -> None:
     run.append_plan(0, {})
-    run.write_symbols({})
+    run.write_vocabulary({})
     assert is_run(run.path)
     (run.path / "run.json").unlink()
     assert is_run(run.path)
     for command in (["info", run.path], ["sample", run.path], ["train", run.path, "--steps", "1"]):
-        answer = unroll(*command)
-        assert answer.code == 2 and "run.json is missing" in answer.err, answer
+        prediction = unroll(*command)
+        assert prediction.code == 2 and "run.json is missing" in prediction.err, prediction
     (run.path / "plan.jsonl").unlink()
     shutil.rmtree(run.checkpoints)
     assert not is_run(run.path)
 
 
-@pytest.mark.parametrize("name", ["symbols.json", "data.txt"])
+@pytest.mark.parametrize("name", ["vocabulary.json", "data.txt"])
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(name: str, run: RunFolder, tmp_path: Path) -> None:
     (run.path / name).touch()
     os.truncate(run.path / name, 50 << 30)  # a sparse file, which takes no room on the disk
@@ -225,7 +225,7 @@ def test_a_small_file_takes_little_memory_to_read(tmp_path: Path) -> None:
     path.write_bytes(b"x" * 549)
     tracemalloc.start()
     try:
-        assert read_own(path) == b"x" * 549
+        assert read_plain(path) == b"x" * 549
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()

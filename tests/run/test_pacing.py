@@ -10,7 +10,7 @@ from fake_task import ENDING, FakeTask, Time, plan_of
 
 from unrolled.run import pacing
 from unrolled.run.pacing import Pacer
-from unrolled.run.reserve import COPYING_SYMBOLS, FIT_SHARE, ONE_ROW, TEST_SHARE, Reserve
+from unrolled.run.reserve import COPYING_TOKENS, FIT_SHARE, TEST_SHARE, TEST_SLOWDOWN, Reserve
 from unrolled.tasks.record import ConclusionCost
 from unrolled.training.plan import Clock
 
@@ -29,7 +29,7 @@ def test_without_a_budget_all_is_read() -> None:
 
 
 def test_a_budget_limits_what_is_read_at_the_end_to_its_shares() -> None:
-    reserve, each = reserve_of(100.0, 5_000.0, ConclusionCost()), ONE_ROW / 5_000.0
+    reserve, each = reserve_of(100.0, 5_000.0, ConclusionCost()), TEST_SLOWDOWN / 5_000.0
     assert reserve.limits.test == int(TEST_SHARE * 100.0 / each)
     assert reserve.seconds == pytest.approx(TEST_SHARE * 100.0 + ENDING, abs=0.01)
     mixing = reserve_of(
@@ -46,7 +46,7 @@ def test_of_a_large_text_as_much_is_searched_as_there_is_time_for() -> None:
     small, large = (reserve_of(60.0, math.inf, ConclusionCost(), copyable=size) for size in (10**6, 10**9))
     assert small.limits.memorisation == 10**6
     assert small.seconds == pytest.approx(ENDING), "on the way each validation has its share of it"
-    assert COPYING_SYMBOLS < large.limits.memorisation < 10**8
+    assert COPYING_TOKENS < large.limits.memorisation < 10**8
     assert large.seconds == pytest.approx(0.02 * 60 + ENDING)
 
 
@@ -81,8 +81,8 @@ def test_all_threads_are_tried_again_after_a_while_and_kept_where_they_are_faste
     pacer, time = paced(4)
     threads_after(pacer, time, 4, 0.01)
     assert threads_after(pacer, time, 4, 0.05) == 2
-    found = [threads_after(pacer, time, 2, 0.015) for _ in range(pacing.TRUCE)]
-    assert found == [2] * (pacing.TRUCE - 1) + [4]
+    found = [threads_after(pacer, time, 2, 0.015) for _ in range(pacing.REPORTS_UNTIL_RETRY)]
+    assert found == [2] * (pacing.REPORTS_UNTIL_RETRY - 1) + [4]
     assert threads_after(pacer, time, 4, 0.012) == 4, "faster than half of them were"
 
 
@@ -90,7 +90,7 @@ def test_threads_that_are_still_slow_when_tried_again_are_left_for_another_while
     pacer, time = paced(4)
     threads_after(pacer, time, 4, 0.01)
     threads_after(pacer, time, 4, 0.05)
-    for _ in range(pacing.TRUCE):
+    for _ in range(pacing.REPORTS_UNTIL_RETRY):
         last = threads_after(pacer, time, 2, 0.015)
     assert last == 4
     pacer.start(2000, 0)
@@ -116,7 +116,7 @@ def test_no_trial_where_too_little_time_is_left() -> None:
     pacer, time = paced(4, left=100.0)
     threads_after(pacer, time, 4, 0.01)
     threads_after(pacer, time, 4, 0.05)
-    found = [threads_after(pacer, time, 2, 0.1) for _ in range(2 * pacing.TRUCE)]
+    found = [threads_after(pacer, time, 2, 0.1) for _ in range(2 * pacing.REPORTS_UNTIL_RETRY)]
     assert set(found) == {2}
 
 

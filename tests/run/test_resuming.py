@@ -23,9 +23,9 @@ from unrolled.errors import DataError, OptionError, RunError, TrainingError
 from unrolled.model import language
 from unrolled.options import TrainOptions
 from unrolled.run import Training
-from unrolled.rundir.sessions import Leg, recorded_plans
+from unrolled.rundir.sessions import Session, recorded_plans
 from unrolled.threads import threads_for, torch_threads
-from unrolled.training.planning import Task as PlanTask
+from unrolled.training.planning import TextSize as PlanTask
 from unrolled.training.planning import plan_steps
 
 KILLS = Path(__file__).parents[1] / "kills.py"
@@ -183,7 +183,7 @@ def test_a_loss_that_is_not_finite_goes_back_at_a_lower_rate(
     plans = training.run.read_plans()
     assert [plan["why"] for plan in plans] == ["start", "loss not finite"]
     assert plans[1]["rate"] == plans[0]["rate"] / 2
-    assert training.verdict is not None
+    assert training.summary is not None
 
 
 def test_it_gives_up_after_three_tries(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,11 +203,11 @@ def test_the_end_keeps_time_for_no_more_lines_than_there_are(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = finish(Training(text, out=str(tmp_path / "run"), **SMALL))
-    monitor, subject = training.monitor, training.subject
+    monitor, task = training.monitor, training.task
     assert monitor is not None
     kept = monitor.reserve.seconds
-    assert subject.items("validation") < subject.ranked
-    monkeypatch.setattr(type(subject), "ranked", subject.items("validation"))
+    assert task.items("validation") < task.ranked_items
+    monkeypatch.setattr(type(task), "ranked", task.items("validation"))
     assert monitor.reserve.seconds == kept
 
 
@@ -237,9 +237,9 @@ def test_the_first_weights_are_drawn_on_the_threads_that_the_plan_says(
         torch.set_num_threads(before)
     assert first.run.read_plans()[0]["threads"] == 1
     with torch_threads(1):
-        expected = first.subject.make_model(recorded_plans(first.run)[0])
-    for learner in (first.learner, again.learner):
-        for drawn, right in zip(learner.model.parameters(), expected.parameters(), strict=True):
+        expected = first.task.make_model(recorded_plans(first.run)[0])
+    for training_state in (first.training_state, again.training_state):
+        for drawn, right in zip(training_state.model.parameters(), expected.parameters(), strict=True):
             assert torch.equal(drawn, right)
 
 
@@ -247,8 +247,8 @@ def test_the_first_weights_are_drawn_on_the_threads_that_the_plan_says(
 def test_another_runs_weights_are_a_start_and_bring_its_sizes(
     text: Path, tmp_path: Path, uninterrupted: Path, dropout: float
 ) -> None:
-    asked: dict[str, Any] = {"steps": 5, "dropout": dropout, "threads": 1}
-    training = Training(text, out=str(tmp_path / "run"), init_from=str(uninterrupted), **asked)
+    requested: dict[str, Any] = {"steps": 5, "dropout": dropout, "threads": 1}
+    training = Training(text, out=str(tmp_path / "run"), init_from=str(uninterrupted), **requested)
     first = next(iter(training))
     assert first.validation is not None
     assert first.validation < 2.5  # that of an untrained model is ln V
@@ -273,19 +273,19 @@ def test_another_memory_than_that_of_the_run_named_is_refused_though_it_is_the_u
     assert again.settings.model == "gru"
 
 
-def test_a_finished_run_gets_a_second_leg(text: Path, tmp_path: Path) -> None:
+def test_a_finished_run_gets_a_second_session(text: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     finish(Training(text, out=str(out), **SMALL))
     with pytest.raises(RunError, match="is finished") as refused:
         Training.resume(out)
     assert "--minutes" in str(refused.value)
     longer = finish(Training.resume(out, steps=10))
-    assert longer.learner.step == 50
-    assert [plan["why"] for plan in longer.run.read_plans()] == ["start", "second leg"]
+    assert longer.training_state.step == 50
+    assert [plan["why"] for plan in longer.run.read_plans()] == ["start", "next session"]
 
 
 @pytest.mark.slow
-def test_a_second_leg_that_was_killed_keeps_its_budget(text: Path, tmp_path: Path) -> None:
+def test_a_second_session_that_was_killed_keeps_its_budget(text: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     finish(Training(text, out=str(out), **SMALL))
     killed = Training.resume(out, steps=10)
@@ -315,15 +315,17 @@ def test_minutes_for_a_run_in_steps_are_planned_and_kept_by_the_next_sitting(tex
     again.run.release()
 
 
-@pytest.mark.parametrize("symbols", [64, 3, 4096])
-def test_updates_that_fit_into_minutes_are_told_by_updates_a_second(symbols: int) -> None:
+@pytest.mark.parametrize("tokens", [64, 3, 4096])
+def test_updates_that_fit_into_minutes_are_told_by_updates_a_second(tokens: int) -> None:
     """The log counts tokens of a text, or rows of a table that are many steps long."""
     plan = plan_steps(TrainOptions(steps=100), PlanTask(20, 10_000, 500.0), "cpu", 1)
-    reports = [{"step": 0, "symbols": 0, "symbols_a_second": 0.0}]
-    reports += [{"step": k, "symbols": k * symbols, "symbols_a_second": 50.0 * symbols} for k in (5, 10)]
-    planned = Leg(1.0, None).plan(plan, 10, 60.0, reports, finished=False)
+    reports = [{"step": 0, "tokens": 0, "tokens_per_second": 0.0}]
+    reports += [{"step": k, "tokens": k * tokens, "tokens_per_second": 50.0 * tokens} for k in (5, 10)]
+    planned = Session(1.0, None).plan(plan, 10, 60.0, reports, finished=False)
     assert planned.steps == 10 + 60 * 50
-    assert Leg(1.0, None).plan(plan, 0, 60.0, reports[:1], finished=False).steps == 600  # a tenth of a second each
+    assert (
+        Session(1.0, None).plan(plan, 0, 60.0, reports[:1], finished=False).steps == 600
+    )  # a tenth of a second each
 
 
 def test_what_it_wrote_at_first_is_known_after_a_resumption(text: Path, tmp_path: Path) -> None:
@@ -413,8 +415,8 @@ def test_data_that_changed_or_is_gone_is_said_at_resume(tmp_path: Path, text: Pa
 def test_every_model_trains_samples_scores_and_evaluates(model: str, text: Path, tmp_path: Path) -> None:
     import unrolled
 
-    asked = {} if model == "ngram" else SMALL
-    finish(Training(text, out=str(tmp_path / "run"), model=model, **asked))
+    requested = {} if model == "ngram" else SMALL
+    finish(Training(text, out=str(tmp_path / "run"), model=model, **requested))
     run = unrolled.load(tmp_path / "run")
     written = "".join(run.sample(length=20, seed=1))
     assert written == "".join(run.sample(length=20, seed=1))

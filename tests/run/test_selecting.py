@@ -17,8 +17,8 @@ from unrolled.errors import OptionError, RunError, TrainingError
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram.model import NGram
-from unrolled.run import Training, Verdict, runs
-from unrolled.tasks.selection import select, selected_line, standing
+from unrolled.run import LanguageModelingSummary, Training, runs
+from unrolled.tasks.selection import compare_with_baseline, select, selected_line
 from unrolled.tasks.trend import trend_line, trend_of
 
 SMALL: dict[str, Any] = {"steps": 12, **kills.SMALL, "model": None}
@@ -56,16 +56,16 @@ def made(text: Path) -> Callable[[str], Path]:
 
 def test_the_best_on_validation_is_selected_and_said(text: Path, tmp_path: Path) -> None:
     training = finish(Training(text, out=str(tmp_path / "run"), **SMALL))
-    verdict, facts = training.verdict, training.run.facts
-    assert isinstance(verdict, Verdict)
+    summary, facts = training.summary, training.run.facts
+    assert isinstance(summary, LanguageModelingSummary)
     assert facts["settings"]["model"] is None
-    assert verdict.candidates is not None and list(verdict.candidates) == ["lstm", "ngram", "lstm+ngram"]
-    assert verdict.model == "+".join(facts["left"]) == select(verdict.candidates)
-    assert verdict.candidates[verdict.model] <= min(verdict.candidates.values()) + 0.002
-    assert verdict.model != "lstm", "twelve updates do not beat counting"
-    assert f"Selected: {verdict.model}, " in "\n".join(verdict.lines)
+    assert summary.candidates is not None and list(summary.candidates) == ["lstm", "ngram", "lstm+ngram"]
+    assert summary.model == "+".join(facts["left"]) == select(summary.candidates)
+    assert summary.candidates[summary.model] <= min(summary.candidates.values()) + 0.002
+    assert summary.model != "lstm", "twelve updates do not beat counting"
+    assert f"Selected: {summary.model}, " in "\n".join(summary.lines)
     assert "the best on validation is selected: this, the n-gram or their ensemble" in training.plan_line
-    assert isinstance(opened(training.folder).model, KINDS[verdict.model])
+    assert isinstance(opened(training.folder).model, KINDS[summary.model])
 
 
 @pytest.mark.parametrize("model", KINDS)
@@ -81,7 +81,7 @@ def test_a_run_is_what_was_selected(made: Callable[[str], Path], model: str) -> 
     assert evaluation.score.nats == pytest.approx(scores["nats"], abs=1e-5)
     assert (evaluation.parts is None) == (model != "lstm+ngram")
     assert (evaluation.baseline is None) == (model == "ngram")
-    assert run.evaluate(run.facts["data"]["path"]).score.symbols > evaluation.score.symbols
+    assert run.evaluate(run.facts["data"]["path"]).score.tokens > evaluation.score.tokens
     assert run.reach(seconds=0.5).as_dict()
     assert (run.info()["parameters"] == 0) == (model == "ngram")
     (listed,) = [one for one in runs(folder.parent) if one["path"] == str(folder)]
@@ -139,8 +139,8 @@ def test_a_validation_part_that_tells_nothing_selects_nothing(text: Path, tmp_pa
     (tmp_path / "short.txt").write_text(text.read_text()[:600])
     training = finish(Training(tmp_path / "short.txt", out=str(tmp_path / "run"), **SMALL))
     assert training.run.facts["left"] == ["lstm"]
-    assert training.verdict is not None
-    assert "Selected: lstm; the validation split is too small to choose by." in training.verdict.lines
+    assert training.summary is not None
+    assert "Selected: lstm; the validation split is too small to choose by." in training.summary.lines
 
 
 def test_an_ensemble_that_cannot_be_fitted_is_said(
@@ -151,14 +151,14 @@ def test_an_ensemble_that_cannot_be_fitted_is_said(
 
     monkeypatch.setattr(Mixture, "fit", fail)
     training = finish(Training(text, out=str(tmp_path / "run"), **SMALL))
-    verdict = training.verdict
-    assert isinstance(verdict, Verdict)
-    assert verdict.candidates is not None and list(verdict.candidates) == ["lstm", "ngram"]
-    assert "The weights of the ensemble could not be fitted." in verdict.lines
-    asked = finish(Training(text, out=str(tmp_path / "asked"), **SMALL | {"model": "lstm+ngram"})).verdict
-    assert asked is not None
-    assert "The weights of the ensemble could not be fitted." in asked.lines
-    assert isinstance(opened(tmp_path / "asked").model, Mixture)
+    summary = training.summary
+    assert isinstance(summary, LanguageModelingSummary)
+    assert summary.candidates is not None and list(summary.candidates) == ["lstm", "ngram"]
+    assert "The weights of the ensemble could not be fitted." in summary.lines
+    requested = finish(Training(text, out=str(tmp_path / "options"), **SMALL | {"model": "lstm+ngram"})).summary
+    assert requested is not None
+    assert "The weights of the ensemble could not be fitted." in requested.lines
+    assert isinstance(opened(tmp_path / "options").model, Mixture)
 
 
 @pytest.mark.parametrize("left", [["gru"], ["ngram", "lstm"], "lstm", [1], {"a": 1}])
@@ -190,7 +190,7 @@ def test_what_is_as_good_and_simpler_is_selected() -> None:
 def test_better_is_said_outside_the_interval_alone(
     interval: tuple[float, float], baseline: float, more: bool, words: str
 ) -> None:
-    assert standing("lstm", interval, baseline, more) == words
+    assert compare_with_baseline("lstm", interval, baseline, more) == words
 
 
 @pytest.mark.parametrize(("validations", "trend"), [

@@ -84,8 +84,19 @@ def test_what_a_kill_left_of_it_is_swept_up_by_the_next(tmp_path: Path, temporar
         (killed, 9),
         ("import sys; from unrolled.cli import main; sys.exit(main(sys.argv[2:]))", 0),
     ):
-        asked = ["train", "-", "--steps", "2", "--hidden-size", "8", "--threads", "1", "--out", str(tmp_path / "a")]
-        ended = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a"), *asked], input=TEXT,
+        requested = [
+            "train",
+            "-",
+            "--steps",
+            "2",
+            "--hidden-size",
+            "8",
+            "--threads",
+            "1",
+            "--out",
+            str(tmp_path / "a"),
+        ]
+        ended = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a"), *requested], input=TEXT,
                                env=environment, capture_output=True, check=False)  # fmt: skip
         assert ended.returncode == code, ended.stderr.decode()
     assert sorted(os.listdir(tmp_path)) == ["a", "temporary"] and not list(temporary.rglob("*.txt"))  # noqa: PTH208
@@ -94,8 +105,8 @@ def test_what_a_kill_left_of_it_is_swept_up_by_the_next(tmp_path: Path, temporar
 @pytest.mark.slow
 @pytest.mark.parametrize("room", [1000, 6000])
 def test_a_disk_that_fills_before_a_run_is_born_does_not_advise_to_resume_it(room: int, tmp_path: Path) -> None:
-    asked = ["train", "-", "--steps", "2", "--hidden-size", "32", "--threads", "1", "--out", str(tmp_path / "a")]
-    ended = subprocess.run([sys.executable, "-c", FULL, str(room), *asked], input=TEXT[:5000], capture_output=True,
+    requested = ["train", "-", "--steps", "2", "--hidden-size", "32", "--threads", "1", "--out", str(tmp_path / "a")]
+    ended = subprocess.run([sys.executable, "-c", FULL, str(room), *requested], input=TEXT[:5000], capture_output=True,
                            check=False)  # fmt: skip
     said = ended.stderr.decode().splitlines()
     assert ended.returncode == 1 and "resume" not in "".join(said[-2:]), said

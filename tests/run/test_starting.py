@@ -16,12 +16,12 @@ from torch import Tensor
 
 import unrolled
 from unrolled import seeds
-from unrolled.data.symbols import symbols_before
+from unrolled.data.symbols import tokens_before
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.model.word_vectors import cooccurrence_vectors
 from unrolled.run import Training
 from unrolled.rundir.folder import RunFolder
-from unrolled.tasks.prediction.summary import AnswerVerdict
+from unrolled.tasks.prediction.summary import PredictionSummary
 from unrolled.tasks.resolve import read_corpus_again
 from unrolled.threads import torch_threads
 from unrolled.training.checkpoint import load_tensors
@@ -46,9 +46,9 @@ def write_films(path: Path, new: str = "") -> Path:
     return path
 
 
-def learn_language(folder: Path, name: str, **asked: Any) -> Path:
+def learn_language(folder: Path, name: str, **requested: Any) -> Path:
     (folder / "text.txt").write_text(TEXT)
-    settings: dict[str, Any] = {"model": "lstm", "steps": 6, "hidden_size": 8, "window": 16, **TINY, **asked}
+    settings: dict[str, Any] = {"model": "lstm", "steps": 6, "hidden_size": 8, "window": 16, **TINY, **requested}
     return finish(Training(folder / "text.txt", out=str(folder / name), **settings)).folder
 
 
@@ -67,17 +67,17 @@ def table(folder: Path) -> Path:
     return write_films(folder / "films.csv", NEW)
 
 
-def start(table: Path, source: Path, out: Path, **asked: Any) -> Training:
-    return Training(table, init_from=str(source), out=str(out), **{"steps": 8} | TINY | asked)
+def start(table: Path, source: Path, out: Path, **requested: Any) -> Training:
+    return Training(table, init_from=str(source), out=str(out), **{"steps": 8} | TINY | requested)
 
 
 def model_of(training: Training) -> Any:
-    return training.learner.optimiser.averaged
+    return training.training_state.optimiser.averaged
 
 
 def weights_of(training: Training, *parts: str, averaged: bool = False) -> dict[str, Tensor]:
     """The weights of these components, in the model in training or in its average."""
-    model = model_of(training) if averaged else training.learner.model
+    model = model_of(training) if averaged else training.training_state.model
     found = {}
     for part in parts:
         for name, weight in getattr(model, part).named_parameters():
@@ -93,10 +93,10 @@ def alike(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[bool]:
 def hidden(training: Training, text: str) -> Tensor:
     """The outputs of the memory for a text, step by step."""
     model = model_of(training).eval()
-    intake = training.subject.examples.intake  # type: ignore[attr-defined]
+    featurizer = training.task.examples.featurizer  # type: ignore[attr-defined]
     with torch.no_grad():
         found, _ = model.memory.unroll(
-            model.inlet(torch.from_numpy(intake.encode(text)))[None], model.memory.start(1)
+            model.embedding(torch.from_numpy(featurizer.encode(text)))[None], model.memory.start(1)
         )
     return found[0]  # type: ignore[no-any-return]
 
@@ -106,16 +106,16 @@ def test_it_begins_as_the_language_model_is(language: Path, table: Path, tmp_pat
     run = opened(language)
     theirs: Any = run.model
     kept, _ = load_tensors(language / "model.safetensors")
-    mine = training.learner.model
+    mine = training.training_state.model
     for model in (mine, model_of(training)):
         memory: Any = getattr(model, "memory")  # noqa: B009
         pairs = zip(memory.parameters(), theirs.memory.parameters(), strict=True)
         assert all(torch.equal(one, other) for one, other in pairs)
     assert any(torch.equal(kept["embedding.weight"], weight) for weight in theirs.parameters())
     text = "a good film"
-    symbols = torch.from_numpy(np.concatenate([[0], run.table.encode(text)]).astype(np.int64))
+    tokens = torch.from_numpy(np.concatenate([[0], run.table.encode(text)]).astype(np.int64))
     with torch.no_grad():
-        expected, _ = theirs.memory.unroll(theirs.embedding(symbols)[None], theirs.memory.start(1))
+        expected, _ = theirs.memory.unroll(theirs.embedding(tokens)[None], theirs.memory.start(1))
     assert torch.allclose(hidden(training, text), expected[0], atol=1e-6)
     assert training.run.read_plans()[0]["size"] == 8
 
@@ -125,11 +125,11 @@ def test_new_characters_begin_as_their_stand_ins_and_are_said(language: Path, ta
     assert "; 2 characters are new to the run it starts from (Z, é)" in training.description
     assert torch.equal(hidden(training, "Zé film"), hidden(training, "ze film"))
     assert not torch.equal(hidden(training, "Zé film"), hidden(training, "zz film"))
-    intake = training.subject.examples.intake  # type: ignore[attr-defined]
-    assert intake.encode("Zé").tolist() != intake.encode("ze").tolist(), "they can be told apart from now on"
+    featurizer = training.task.examples.featurizer  # type: ignore[attr-defined]
+    assert featurizer.encode("Zé").tolist() != featurizer.encode("ze").tolist(), "they can be told apart from now on"
     finish(training)
-    learnt: Any = training.learner.model
-    one, other = (learnt.inlet.embedding.weight[int(intake.encode(letter)[1, 0])] for letter in "Zz")
+    learnt: Any = training.training_state.model
+    one, other = (learnt.embedding.embedding.weight[int(featurizer.encode(letter)[1, 0])] for letter in "Zz")
     assert not torch.equal(one, other)
 
 
@@ -139,9 +139,9 @@ def test_characters_that_it_has_are_no_news(language: Path, folder: Path, tmp_pa
     of_bytes = learn_language(folder, "bytes", tokenizer="byte", steps=2)
     training = start(write_films(folder / "more.csv", NEW), of_bytes, tmp_path / "bytes")
     assert "new to the run it starts from" not in training.description
-    assert model_of(training).inlet.embedding.num_embeddings == 1 + 257
+    assert model_of(training).embedding.embedding.num_embeddings == 1 + 257
     theirs: Any = opened(of_bytes).model
-    assert torch.equal(model_of(training).inlet.embedding.weight[1:], theirs.embedding.weight)
+    assert torch.equal(model_of(training).embedding.embedding.weight[1:], theirs.embedding.weight)
 
 
 @pytest.mark.parametrize("kind", ["word", "bpe"])
@@ -149,7 +149,7 @@ def test_words_that_begin_from_a_language_model_take_more_readings(kind: str, ta
     language = learn_language(tmp_path, "words", tokenizer=kind)
     begun = start(table, language, tmp_path / "begun").run.read_plans()[0]
     alone = Training(table, tokenizer=kind, steps=8, out=str(tmp_path / "alone"), **TINY).run.read_plans()[0]
-    assert (begun["rate"], begun["dropout"]) == (RECIPES["symbols"].learning_rate, RECIPES["symbols"].dropout)
+    assert (begun["rate"], begun["dropout"]) == (RECIPES["tokens"].learning_rate, RECIPES["tokens"].dropout)
     assert (alone["rate"], alone["dropout"]) == (RECIPES["words"].learning_rate, RECIPES["words"].dropout)
 
 
@@ -162,37 +162,40 @@ def test_words_begin_as_what_they_stand_together_with(kind: str, table: Path, tm
     text = read_corpus_again(theirs)
     with torch_threads(1):  # on other processors the last digits differ, and the sign of a vector depends on them
         vectors = cooccurrence_vectors(text, theirs.read_plans()[0]["embed"], seeds.number(0, "vectors"))
-    begun, intake = model_of(training).inlet.embedding.weight, training.subject.examples.intake  # type: ignore[attr-defined]
-    before = torch.from_numpy(symbols_before(run.table, intake.table))
+    begun, featurizer = model_of(training).embedding.embedding.weight, training.task.examples.featurizer  # type: ignore[attr-defined]
+    before = torch.from_numpy(tokens_before(run.table, featurizer.table))
     assert torch.equal(begun[1:], vectors[before])
     assert not model_of(training).streams, "and rows are read both ways"
-    ahead = model_of(start(table, language, tmp_path / "ahead", direction="ahead"))
+    ahead = model_of(start(table, language, tmp_path / "ahead", direction="causal"))
     assert ahead.streams, "or ahead, where that is asked for"
     pairs = zip(ahead.memory.parameters(), known.memory.parameters(), strict=True)
     assert not any(torch.equal(one, other) for one, other in pairs), "the memory is new"
     with pytest.raises(OptionError, match=r"with a vocabulary of its own;\n--tokenizer char does not match"):
         start(table, language, tmp_path / "other", tokenizer="char")
     frozen = start(table, language, tmp_path / "frozen", freeze="encoder")
-    assert torch.equal(model_of(frozen).inlet.embedding.weight[1:], known.embedding.weight[before])
+    assert torch.equal(model_of(frozen).embedding.embedding.weight[1:], known.embedding.weight[before])
     pairs = zip(model_of(frozen).memory.parameters(), known.memory.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
     (tmp_path / "text.txt").unlink()
     with pytest.raises(DataError, match=r"The text that .*words was trained on is gone: .*text\.txt"):
         start(table, language, tmp_path / "gone")
     assert not (tmp_path / "gone").exists()
-    assert finish(training).verdict is not None, "once begun it needs the text no more"
+    assert finish(training).summary is not None, "once begun it needs the text no more"
 
 
 def test_the_run_answers_and_is_loaded(language: Path, table: Path, tmp_path: Path) -> None:
     training = finish(start(table, language, tmp_path / "run", steps=40))
-    verdict = training.verdict
-    assert isinstance(verdict, AnswerVerdict)
-    assert set(verdict.scores["label"]) == {"lstm", "linear", "ngram", "lstm+linear+ngram"}
+    summary = training.summary
+    assert isinstance(summary, PredictionSummary)
+    assert set(summary.scores["label"]) == {"lstm", "linear", "ngram", "lstm+linear+ngram"}
     run = opened(tmp_path / "run")
-    score: Any = verdict.scores["label"][verdict.model]
+    score: Any = summary.scores["label"][summary.model]
     found: Any = run.evaluate().scores["label"]
     assert found.accuracy == score.accuracy > 0.8
-    assert [answer.best("label") for answer in run.predict(["a good film Zé", "a bad film Zé"])] == ["yes", "no"]
+    assert [prediction.best("label") for prediction in run.predict(["a good film Zé", "a bad film Zé"])] == [
+        "yes",
+        "no",
+    ]
 
 
 def test_what_begins_from_a_language_model_answers_at_every_step(language: Path, table: Path, tmp_path: Path) -> None:
@@ -210,7 +213,7 @@ def test_a_gru_is_left_as_gru_and_linear(folder: Path, table: Path, tmp_path: Pa
     training = finish(start(table, source, tmp_path / "run", steps=2))
     assert training.settings.model == "gru+linear"
     assert training.run.facts["left"] == ["gru", "linear"]
-    assert unrolled.load(tmp_path / "run").left == ["gru", "linear"]
+    assert unrolled.load(tmp_path / "run").selected == ["gru", "linear"]
     alone = finish(start(table, source, tmp_path / "alone", steps=2, model="gru"))
     assert alone.run.facts["left"] == ["gru"]
     with pytest.raises(OptionError, match=r"starts from a gru of 1 x 8; --model mingru does not match"):
@@ -240,10 +243,12 @@ def test_a_frozen_encoder_stays_as_it_is_while_heads_learn(
     dropout: float, language: Path, table: Path, tmp_path: Path
 ) -> None:
     training = start(table, language, tmp_path / "run", freeze="encoder", dropout=dropout)
-    encoder, answering = (weights_of(training, *parts) for parts in (("inlet", "front", "memory"), ("pool", "heads")))
+    encoder, answering = (
+        weights_of(training, *parts) for parts in (("embedding", "stem", "memory"), ("pool", "heads"))
+    )
     finish(training)
     for averaged in (False, True):
-        assert all(alike(encoder, weights_of(training, "inlet", "front", "memory", averaged=averaged)))
+        assert all(alike(encoder, weights_of(training, "embedding", "stem", "memory", averaged=averaged)))
     assert not any(alike(answering, weights_of(training, "pool", "heads")))
     theirs: Any = opened(language).model
     kept = weights_of(training, "memory", averaged=True).values()
@@ -252,12 +257,12 @@ def test_a_frozen_encoder_stays_as_it_is_while_heads_learn(
 
 def test_what_is_not_frozen_learns(language: Path, table: Path, tmp_path: Path) -> None:
     training = start(table, language, tmp_path / "run")
-    before = weights_of(training, "inlet", "memory")
+    before = weights_of(training, "embedding", "memory")
     finish(training)
-    assert not any(alike(before, weights_of(training, "inlet", "memory")))
+    assert not any(alike(before, weights_of(training, "embedding", "memory")))
 
 
-def test_other_symbols_are_refused(table: Path, tmp_path: Path) -> None:
+def test_other_tokens_are_refused(table: Path, tmp_path: Path) -> None:
     run = finish(Training(table, out=str(tmp_path / "run"), steps=2, hidden_size=8, model="lstm", **TINY)).folder
     with pytest.raises(OptionError, match="has a vocabulary of its own; --tokenizer bpe does not match"):
         start(table, run, tmp_path / "b", tokenizer="bpe")
@@ -268,12 +273,14 @@ def test_other_symbols_are_refused(table: Path, tmp_path: Path) -> None:
 def test_a_frozen_encoder_may_be_of_a_run_on_a_table(table: Path, tmp_path: Path) -> None:
     source = finish(Training(table, out=str(tmp_path / "source"), model="lstm", hidden_size=8, steps=4, **TINY))
     training = start(table, source.folder, tmp_path / "run", freeze="encoder", model="lstm")
-    encoder, answering = (weights_of(training, *parts) for parts in (("inlet", "front", "memory"), ("pool", "heads")))
-    theirs = weights_of(source, "inlet", "front", "memory", averaged=True)
+    encoder, answering = (
+        weights_of(training, *parts) for parts in (("embedding", "stem", "memory"), ("pool", "heads"))
+    )
+    theirs = weights_of(source, "embedding", "stem", "memory", averaged=True)
     assert all(alike(theirs, encoder)), "it begins as the best weights are"
     assert any(name.startswith("front.") for name in encoder)
     finish(training)
-    assert all(alike(encoder, weights_of(training, "inlet", "front", "memory")))
+    assert all(alike(encoder, weights_of(training, "embedding", "stem", "memory")))
     assert not all(alike(answering, weights_of(training, "pool", "heads")))
 
 
@@ -285,17 +292,17 @@ def test_what_a_language_model_is_no_start_of_is_refused(
 ) -> None:
     begins = r"starts from a causal language model with a vocabulary of its own;\n"
     refused: list[tuple[dict[str, Any], str]] = [
-        ({"direction": "both"}, begins + r"--direction bidirectional does not match\. Leave it out"),
+        ({"direction": "bidirectional"}, begins + r"--direction bidirectional does not match\. Leave it out"),
         ({"tokenizer": "word"}, begins + r"--tokenizer word does not match\. Leave it out"),
         ({"hidden_size": 16}, r"starts from a lstm of \d x 8; --hidden-size 16 does not match"),
         ({"window": 9}, r"films\.csv is a table, which has no use for --window"),
-        ({"task": "tags"}, r"--init-from a language model predicts from whole texts, but the data has tags"),
+        ({"task": "tagging"}, r"--init-from a language model predicts from whole texts, but the data has tags"),
         ({"freeze": "heads"}, r"--freeze is one of encoder; got 'heads'"),
     ]
     out = tmp_path / "never"
-    for asked, words in refused:
+    for requested, words in refused:
         with pytest.raises(OptionError, match=words):
-            start(table, language, out, **asked)
+            start(table, language, out, **requested)
     with pytest.raises(
         OptionError, match=r"--freeze encoder keeps the trained encoder of another run\. Name the run: --init-from"
     ):

@@ -18,9 +18,9 @@ from unrolled.metrics.surprise import Score
 from unrolled.metrics.text import score_texts
 from unrolled.options import TrainOptions
 from unrolled.run import Training
-from unrolled.tasks.language_modeling.summary import Verdict, advise, stands
-from unrolled.tasks.prediction.summary import AnswerVerdict
-from unrolled.tasks.seq2seq.summary import Cost, WritingVerdict, sameness_of
+from unrolled.tasks.language_modeling.summary import LanguageModelingSummary, advise, compare_with_ngram
+from unrolled.tasks.prediction.summary import PredictionSummary
+from unrolled.tasks.seq2seq.summary import ReferenceCost, Seq2SeqSummary, equal_texts_note
 
 
 @dataclass(frozen=True)
@@ -43,27 +43,27 @@ class Accuracy:
         return {"accuracy": self.value, "accuracy_interval": [self.low, self.high]}
 
 
-def summary(model: str, scores: Mapping[str, Any], trend: str | None = "flat") -> list[str]:
-    verdict = AnswerVerdict(
+def summary_of(model: str, scores: Mapping[str, Any], trend: str | None = "flat") -> list[str]:
+    summary = PredictionSummary(
         model, "test", {"task": scores}, {"task": ("always 'a'", 0.4)}, {"task": "accuracy"},
         dict.fromkeys(scores, 0.5), trend is not None, trend, "", "my data.csv",
     )  # fmt: skip
-    return verdict.lines
+    return summary.lines
 
 
 def test_a_model_is_better_than_the_best_baseline_or_not() -> None:
     scores = {"lstm": Accuracy(0.8), "linear": Accuracy(0.75), "lstm+linear": Accuracy(0.82, 0.78, 0.86)}
-    assert summary("lstm+linear", scores)[:3] == [
+    assert summary_of("lstm+linear", scores)[:3] == [
         "kind, test, by lstm+linear: accuracy 82.0%.",
         "Baselines: linear accuracy 75.0%, always 'a' accuracy 40.0%. The lstm+linear is better.",
         "Others: lstm accuracy 80.0%.",
     ]
     near = scores | {"linear": Accuracy(0.85)}
-    assert "The lstm+linear is as good, within the interval." in summary("lstm+linear", near)[1]
+    assert "The lstm+linear is as good, within the interval." in summary_of("lstm+linear", near)[1]
     far = scores | {"linear": Accuracy(0.9)}
-    assert "The lstm+linear is worse." in summary("lstm+linear", far)[1]
+    assert "The lstm+linear is worse." in summary_of("lstm+linear", far)[1]
     assert (
-        summary("linear", scores)[1]
+        summary_of("linear", scores)[1]
         == "Baselines: always 'a' accuracy 40.0%. The linear is as good, within the interval."
     )
 
@@ -74,16 +74,18 @@ def test_a_counted_text_advises_the_same_with_a_net(tmp_path: Path) -> None:
     training = Training(path, model="ngram", documents="line", valid="0.2", out=str(tmp_path / "run"), threads=1)
     list(training)
     again = command("train", path, "--threads", "1", "--valid", "0.2", "--documents", "line")
-    assert training.verdict is not None
-    assert training.verdict.lines[-1] == f"Next: see what a trained model adds: {again}"
+    assert training.summary is not None
+    assert training.summary.lines[-1] == f"Next: see what a trained model adds: {again}"
 
 
 def test_what_is_not_trained_is_said_to_be_so() -> None:
-    assert summary("linear", {"linear": Accuracy(0.8)}, None)[-1] == (
+    assert summary_of("linear", {"linear": Accuracy(0.8)}, None)[-1] == (
         "The linear model is fitted, not trained. Next: see what a net adds: unroll train 'my data.csv'"
     )
-    verdict = Verdict("ngram", None, 0, 1.5, None, "7-gram", 4.0, 4.0, None, None, None, 0.0, "Next: …")
-    assert verdict.lines == [
+    summary = LanguageModelingSummary(
+        "ngram", None, 0, 1.5, None, "7-gram", 4.0, 4.0, None, None, None, 0.0, "Next: …"
+    )
+    assert summary.lines == [
         "Validation: 1.500 nats per character; there is no test split.",
         "The n-gram is counted, not trained.",
         "Next: …",
@@ -92,12 +94,12 @@ def test_what_is_not_trained_is_said_to_be_so() -> None:
 
 def test_a_text_s_summary_is_in_plain_words() -> None:
     score = Score(1.496, 1.466, 1.527, 0.5, 0.4, 0.6, 1000, 1000)
-    verdict = Verdict(
+    summary = LanguageModelingSummary(
         "lstm", score, 5000, 1.5, 1.519 + 0.1, "7-gram (Kneser–Ney)", 4.2, 1.4, "learning", 0.0, 3, 1.0,
         advise("learning", 1, 0.0, "unroll train a.txt --minutes 6"), "lstm",
         {"lstm": 1.5, "ngram": 1.6, "lstm+ngram": 1.5},
     )  # fmt: skip
-    assert verdict.lines == [
+    assert summary.lines == [
         "Test (on 1,000 of its 5,000 tokens): 1.496 nats (2.158 bits) per character, 95% interval 1.466–1.527",
         "Baseline: 7-gram (Kneser–Ney) 1.619. The lstm is better.",
         "Selected: lstm, best on validation (lstm 1.500, ngram 1.600, lstm+ngram 1.500 nats per character).",
@@ -105,7 +107,7 @@ def test_a_text_s_summary_is_in_plain_words() -> None:
         "50-token segments occur verbatim in the training text (longest run: 3 tokens).",
         "Next: train longer: unroll train a.txt --minutes 6",
     ]
-    begun = dataclasses.replace(verdict, test_begun=True).lines[0]
+    begun = dataclasses.replace(summary, test_begun=True).lines[0]
     assert begun.startswith("Test (on the first 1,000 of its 5,000 tokens): "), "it was not spread over the part"
 
 
@@ -131,18 +133,20 @@ def test_what_to_do_next_hangs_on_what_was_seen(trend: str, ahead: int | None, w
 def test_a_net_is_better_than_the_n_gram_or_not(
     interval: tuple[float, float], ngram: float, ahead: int | None
 ) -> None:
-    assert stands(interval, ngram) == ahead
+    assert compare_with_ngram(interval, ngram) == ahead
 
 
 @pytest.mark.parametrize(("rate", "words"), [(1.0, r"All 12 texts are the same, whatever the row: '"), (1e-9, "")])
-def test_a_writer_of_two_updates_that_writes_one_text_is_told_of(rate: float, words: str, tmp_path: Path) -> None:
+def test_a_encoder_decoder_of_two_updates_that_writes_one_text_is_told_of(
+    rate: float, words: str, tmp_path: Path
+) -> None:
     rows = (f"der hund {i} {i * 7 % 13} geht,the dog {i * 3 % 11} and {i} goes {i * i % 17}\n" for i in range(120))
     (tmp_path / "t.csv").write_text("de,en\n" + "".join(rows))
     training = Training(
         tmp_path / "t.csv",
         input="de",
         output="en",
-        task="text",
+        task="seq2seq",
         steps=2,
         hidden_size=8,
         learning_rate=rate,
@@ -152,15 +156,27 @@ def test_a_writer_of_two_updates_that_writes_one_text_is_told_of(rate: float, wo
     )
     for _ in training:
         pass
-    said = [line for line in training.verdict.lines if "texts are" in line]  # type: ignore[union-attr]
+    said = [line for line in training.summary.lines if "texts are" in line]  # type: ignore[union-attr]
     assert len(said) == bool(words)
     assert not said or said[0].startswith(words)
 
 
 def test_settings_are_asked_for_again_by_their_options() -> None:
-    asked = TrainOptions(minutes=0.5, skip_empty=True, task="label", init_from="a b", learning_rate=1e-6, out="o")
-    words = ["--minutes", "0.5", "--task", "classification", "--learning-rate", "1e-06", "--init-from", "a b", "--skip-empty"]
-    assert asked.options() == words
+    requested = TrainOptions(
+        minutes=0.5, skip_empty=True, task="classification", init_from="a b", learning_rate=1e-6, out="o"
+    )
+    words = [
+        "--minutes",
+        "0.5",
+        "--task",
+        "classification",
+        "--learning-rate",
+        "1e-06",
+        "--init-from",
+        "a b",
+        "--skip-empty",
+    ]
+    assert requested.options() == words
     assert TrainOptions().options() == []
 
 
@@ -177,7 +193,7 @@ def test_settings_are_asked_for_again_by_their_options() -> None:
     (["a\nb" * 40] * 2, "All 2 texts are the same, whatever the row: 'a b"),
 ])  # fmt: skip
 def test_texts_that_are_empty_or_all_the_same_are_said(texts: list[str], words: str) -> None:
-    found = sameness_of(texts)
+    found = equal_texts_note(texts)
     assert found.startswith(words) if words else found == ""
 
 
@@ -195,15 +211,15 @@ def test_a_cell_is_no_formula(cell: object, written: object) -> None:
     assert harmless(cell) == written
 
 
-def test_a_writer_that_is_far_behind_is_worse_though_neither_has_bleu() -> None:
+def test_a_encoder_decoder_that_is_far_behind_is_worse_though_neither_has_bleu() -> None:
     texts = ["red dog house", "blue dog red", "house red dog", "dog blue house"]
     right, wrong = score_texts(texts, [[text] for text in texts]), score_texts(["zz"] * 4, [[text] for text in texts])
-    verdict = WritingVerdict(
-        "en", "lstm", "test", 1, wrong, {"nearest": right}, Cost(1.0, 2.0), "bleu", {"greedy": 1.0}, None, "",
-        "nearest", sameness_of(["zz"] * 4),
+    summary = Seq2SeqSummary(
+        "en", "lstm", "test", 1, wrong, {"nearest": right}, ReferenceCost(1.0, 2.0), "bleu", {"greedy": 1.0}, None, "",
+        "nearest", equal_texts_note(["zz"] * 4),
     )  # fmt: skip
     assert wrong.bleu == right.bleu == 0
-    assert "All 4 texts are the same, whatever the row: 'zz'." in verdict.lines
+    assert "All 4 texts are the same, whatever the row: 'zz'." in summary.lines
     assert any(
-        line.startswith("Baseline: nearest ") and line.endswith("The lstm is worse.") for line in verdict.lines
+        line.startswith("Baseline: nearest ") and line.endswith("The lstm is worse.") for line in summary.lines
     )

@@ -13,9 +13,9 @@ import pytest
 
 import unrolled
 from unrolled.errors import DataError, OptionError, RunError
-from unrolled.run import Answer, Choice, Evaluation, Run
+from unrolled.run import Evaluation, GenerationConfig, RowPrediction, Run
 from unrolled.rundir.facts import KINDS
-from unrolled.tasks.run import OPTIONS, VERBS
+from unrolled.tasks.run import METHODS, OPTIONS
 from unrolled.tasks.table import TASKS
 
 SMALL: dict[str, Any] = {"steps": 2, "hidden_size": 8, "batch_size": 4, "threads": 1, "model": "lstm"}
@@ -24,7 +24,7 @@ CALLS: dict[str, Callable[[Run], Any]] = {
     "sample": lambda run: "".join(run.sample(length=3)),
     "score": lambda run: list(run.score(["ab"])),
     "reach": lambda run: run.reach(0.1),
-    "stand_ins": lambda run: run.stand_ins("a\u2603"),
+    "replacements": lambda run: run.replacements("a\u2603"),
     "evaluate": lambda run: run.evaluate(),
     "info": lambda run: run.info(),
 }
@@ -35,7 +35,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "skip_empty": ("evaluate", True),
     "top": ("predict", 1),
     "every": ("predict", True),
-    "generation": ("predict", Choice(temperature=5.0)),
+    "generation": ("predict", GenerationConfig(temperature=5.0)),
     "attention": ("predict", True),
 }
 """Options of the methods from Python -> the method that takes each, and a value."""
@@ -54,12 +54,12 @@ class Case:
 LABELS = "text,label\n" + "".join(f"a {('dull', 'fine')[n % 2]} film {n},{('no', 'yes')[n % 2]}\n" for n in range(60))
 TEXTS = "text,turned\n" + "".join(f"a{n} b,b a{n}\n" for n in range(60))
 CASES = {
-    "language": Case("verses.txt", {}, {"sample", "score", "reach", "stand_ins"}, {"adapt"}),
+    "language": Case("verses.txt", {}, {"sample", "score", "reach", "replacements"}, {"adapt"}),
     "answers": Case(
-        "reviews.csv", {"direction": "ahead"}, {"predict"}, {"errors", "skip_empty", "top", "every"}
+        "reviews.csv", {"direction": "causal"}, {"predict"}, {"errors", "skip_empty", "top", "every"}
     ),
     "writings": Case(
-        "turned.csv", {"task": "text", "input_type": "text"}, {"predict"},
+        "turned.csv", {"task": "seq2seq", "input_type": "text"}, {"predict"},
         {"errors", "skip_empty", "generation", "attention"},
     ),
 }  # fmt: skip
@@ -80,8 +80,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_task_every_verb_and_every_option_has_its_line_here() -> None:
     assert set(CASES) == set(TASKS) == set(KINDS)
-    assert {task.subject.kind for task in TASKS.values()} == set(TASKS)
-    assert set(CALLS) == {*VERBS, "evaluate", "info"}
+    assert {task.task_class.kind for task in TASKS.values()} == set(TASKS)
+    assert set(CALLS) == {*METHODS, "evaluate", "info"}
     assert set(GIVEN) == set(OPTIONS) - {"beam", "temperature", "seed"}, "those are options of the command alone"
 
 
@@ -89,7 +89,7 @@ def test_every_task_every_verb_and_every_option_has_its_line_here() -> None:
 def test_a_run_is_of_its_task(kind: str, folder: Path) -> None:
     run = unrolled.load(folder / kind)
     assert type(run) is TASKS[kind].run and run.kind == kind
-    assert set(run.verbs()) == CASES[kind].verbs | {"evaluate", "info"}
+    assert set(run.methods()) == CASES[kind].verbs | {"evaluate", "info"}
     assert f"kind '{kind}'" in repr(run)
     assert bool(run.outputs) == ("predict" in CASES[kind].verbs)
 
@@ -108,7 +108,7 @@ def test_a_verb_does_something_or_says_what_can_be_done(kind: str, verb: str, fo
         _, commands, methods = str(refused.value).split("\n")
         for own in case.verbs | {"evaluate", "info"}:
             assert f"{own}()" in methods
-            assert (f"unroll {own}" in commands) == (own not in ("reach", "stand_ins"))
+            assert (f"unroll {own}" in commands) == (own not in ("reach", "replacements"))
         assert f"{verb}()" not in methods and f"unroll {verb}" not in commands
 
 
@@ -116,7 +116,7 @@ def test_a_verb_does_something_or_says_what_can_be_done(kind: str, verb: str, fo
 @pytest.mark.parametrize("kind", CASES)
 def test_an_option_changes_what_comes_or_is_refused(kind: str, option: str, folder: Path) -> None:
     run, (verb, value) = unrolled.load(folder / kind), GIVEN[option]
-    if verb not in run.verbs():
+    if verb not in run.methods():
         return
 
     def come(**options: Any) -> object:
@@ -138,14 +138,14 @@ def test_an_option_changes_what_comes_or_is_refused(kind: str, option: str, fold
 @pytest.mark.parametrize("kind", CASES)
 def test_every_evaluation_and_every_answer_is_read_alike(kind: str, folder: Path) -> None:
     run = unrolled.load(folder / kind)
-    errors = "errors" in run.takes
+    errors = "errors" in run.accepts
     evaluation = run.evaluate(errors=errors)
     assert isinstance(evaluation, Evaluation)
-    assert evaluation.lines and evaluation.as_dict()["part"]
+    assert evaluation.lines and evaluation.as_dict()["split"]
     assert bool(evaluation.columns) == bool(evaluation.order) == errors
-    for row in evaluation.wrong:
+    for row in evaluation.errors:
         assert set(row) <= set(evaluation.columns)
-    if "predict" in run.verbs():
-        answer, empty = run.predict(["a b", " "])
-        assert isinstance(answer, Answer) and set(answer.as_dict()["outputs"]) == set(run.outputs)
+    if "predict" in run.methods():
+        prediction, empty = run.predict(["a b", " "])
+        assert isinstance(prediction, RowPrediction) and set(prediction.as_dict()["outputs"]) == set(run.outputs)
         assert empty.empty and set(empty.as_dict()["outputs"]) == set(run.outputs)

@@ -22,11 +22,11 @@ from unrolled.data.outputs import TextOutput
 from unrolled.decoding.beam import Hypothesis
 from unrolled.errors import DataError, OptionError, RunError, install_extra
 from unrolled.options import TrainOptions
-from unrolled.run import Choice, Training
+from unrolled.run import GenerationConfig, Training
 from unrolled.tasks.dataset import read_rows
 from unrolled.tasks.seq2seq.generate import in_groups
-from unrolled.tasks.seq2seq.summary import WritingVerdict
-from unrolled.tasks.seq2seq.task import Writings
+from unrolled.tasks.seq2seq.summary import Seq2SeqSummary
+from unrolled.tasks.seq2seq.task import Seq2Seq
 from unrolled.training.plan import Plan
 
 SMALL: dict[str, Any] = {"steps": 12, "hidden_size": 16, "batch_size": 16, "threads": 1}
@@ -41,8 +41,8 @@ def write_table(path: Path, header: tuple[str, str], rows: Iterable[tuple[object
 
 def turned_words(path: Path, count: int, letters: str = "abcde", longest: int = 5) -> Path:
     """Letters, and the same letters reversed."""
-    dice = random.Random(0)
-    texts = ["".join(dice.choices(letters, k=dice.randint(1, longest))) for _ in range(count)]
+    generator = random.Random(0)
+    texts = ["".join(generator.choices(letters, k=generator.randint(1, longest))) for _ in range(count)]
     return write_table(path, ("text", "output"), [(text, text[::-1]) for text in texts])
 
 
@@ -67,24 +67,33 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that has learnt to reverse letters."""
     folder = tmp_path_factory.mktemp("learnt")
     table = turned_words(folder / "turned.csv", 900, "abcd", 4)
-    asked: dict[str, Any] = {"steps": 400, "hidden_size": 48, "batch_size": 32, "dropout": 0.0, "learning_rate": 1e-2, "threads": 1}
-    return finish(Training(table, out=str(folder / "run"), **asked)).folder
+    requested: dict[str, Any] = {
+        "steps": 400,
+        "hidden_size": 48,
+        "batch_size": 32,
+        "dropout": 0.0,
+        "learning_rate": 1e-2,
+        "threads": 1,
+    }
+    return finish(Training(table, out=str(folder / "run"), **requested)).folder
 
 
 def test_turning_letters_round_is_learnt_exactly(learnt: Path) -> None:
     run = unrolled.load(learnt)
     scores = run.facts["scores"]["outputs"]["output"]
-    assert run.facts["kind"] == "writings"
+    assert run.facts["kind"] == "seq2seq"
     assert scores["exact"] == 1.0
     assert scores["chrf"] == pytest.approx(100.0)
     assert scores["figure"] == "chrf", "of texts of one word BLEU says nothing"
-    written = {answer.text: answer.texts["output"].text for answer in run.predict(["abcd", "ca", "d", "bbbb"])}
+    written = {
+        prediction.text: prediction.texts["output"].text for prediction in run.predict(["abcd", "ca", "d", "bbbb"])
+    }
     assert written == {"abcd": "dcba", "ca": "ac", "d": "d", "bbbb": "bbbb"}
 
 
 def test_what_is_looked_at_is_where_the_letter_stands(learnt: Path) -> None:
-    answer = next(unrolled.load(learnt).predict(["abcd"], attention=True)).as_dict()["outputs"]["output"]
-    attention = answer["attention"]
+    prediction = next(unrolled.load(learnt).predict(["abcd"], attention=True)).as_dict()["outputs"]["output"]
+    attention = prediction["attention"]
     assert attention["written"] == ["d", "c", "b", "a", ""]
     assert attention["read"] == ["", "a", "b", "c", "d"]
     weights = np.array(attention["weights"])
@@ -95,38 +104,42 @@ def test_what_is_looked_at_is_where_the_letter_stands(learnt: Path) -> None:
 
 def test_a_score_is_what_the_text_costs(learnt: Path) -> None:
     run = opened(learnt)
-    scribe = run.scribe
-    for choice in (Choice(), Choice(3), Choice(temperature=1.5, seed=4)):
-        (text,) = scribe.write(["abca"], choice)
-        symbols = torch.tensor([[*text.symbols, *([0] if text.ended else [])]])
-        assert text.score == pytest.approx(cost(scribe, "abca", symbols), abs=1e-4), choice.name
+    text_generator = run.text_generator
+    for choice in (GenerationConfig(), GenerationConfig(3), GenerationConfig(temperature=1.5, seed=4)):
+        (text,) = text_generator.write(["abca"], choice)
+        tokens = torch.tensor([[*text.tokens, *([0] if text.ended else [])]])
+        assert text.score == pytest.approx(cost(text_generator, "abca", tokens), abs=1e-4), choice.name
 
 
-def cost(scribe: Any, item: str, symbols: torch.Tensor) -> float:
+def cost(text_generator: Any, item: str, tokens: torch.Tensor) -> float:
     """The sum of the log-probabilities of tokens (1, T), step by step."""
-    from unrolled.data.buckets import gather_steps
+    from unrolled.data.buckets import pad_steps
     from unrolled.model.encoder_decoder import Source
 
-    state, read, score = scribe.writer.start(Source(*gather_steps(scribe.intake, [item]))), torch.tensor([0]), 0.0
-    for symbol in symbols[0]:
-        logits, state = scribe.writer.step(read, state)
-        score, read = score + float(logits[0].log_softmax(0)[symbol]), symbol[None]
+    state, read, score = (
+        text_generator.encoder_decoder.start(Source(*pad_steps(text_generator.featurizer, [item]))),
+        torch.tensor([0]),
+        0.0,
+    )
+    for token in tokens[0]:
+        logits, state = text_generator.encoder_decoder.step(read, state)
+        score, read = score + float(logits[0].log_softmax(0)[token]), token[None]
     return score
 
 
 def test_texts_together_are_those_one_by_one_and_chance_goes_by_the_seed(learnt: Path) -> None:
     run = unrolled.load(learnt)
     texts = ["abcd", "a", "", "dcbaabcd" * 20, "bd"]
-    for choice in (Choice(), Choice(2)):
-        together = [answer.texts["output"] for answer in run.predict(texts, generation=choice)]
+    for choice in (GenerationConfig(), GenerationConfig(2)):
+        together = [prediction.texts["output"] for prediction in run.predict(texts, generation=choice)]
         for text, written in zip(texts, together, strict=True):
             (alone,) = run.predict([text], generation=choice)
             assert alone.texts["output"].text == written.text
             assert alone.texts["output"].score == pytest.approx(written.score, abs=1e-3)
     drawn = []
     for seed in (0, 0, 1):
-        answers = run.predict(["abcd"] * 6, generation=Choice(temperature=3, seed=seed))
-        drawn.append([answer.texts["output"].text for answer in answers])
+        predictions = run.predict(["abcd"] * 6, generation=GenerationConfig(temperature=3, seed=seed))
+        drawn.append([prediction.texts["output"].text for prediction in predictions])
     assert drawn[0] == drawn[1]
     assert drawn[0] != drawn[2]
     assert len(set(drawn[0])) > 1
@@ -160,13 +173,13 @@ def test_a_recorded_plan_gives_the_same_bytes_and_weights_are_a_start(
 
 
 def test_what_is_said_on_the_way_and_at_the_end(trained: Training) -> None:
-    verdict = trained.verdict
-    assert isinstance(verdict, WritingVerdict)
+    summary = trained.summary
+    assert isinstance(summary, Seq2SeqSummary)
     assert "(correct: " in trained.run.read_samples()[0][1]
     assert " -> " in trained.run.read_samples()[0][1]
     assert trained.plan_line.endswith("cross-attention: additive")
     assert trained.run.facts["baseline"]["name"].startswith("nearest neighbour by n-grams of characters, chrF ")
-    words = "\n".join(verdict.lines)
+    words = "\n".join(summary.lines)
     assert "output, test, by lstm with additive, " in words
     assert "perplexity" in words
     assert "Baseline: " in words
@@ -178,12 +191,12 @@ def test_what_is_said_on_the_way_and_at_the_end(trained: Training) -> None:
 
 
 @pytest.mark.parametrize("model", ["gru", "transformer", "mingru"])
-@pytest.mark.parametrize("reader", ["context", "multihead:heads=2"])
+@pytest.mark.parametrize("cross_attention", ["context", "multihead:heads=2"])
 def test_every_memory_and_reader_is_trained(model: str, reader: str, table: Path, tmp_path: Path) -> None:
     settings = SMALL | {"steps": 2, "model": model, "attention": reader, "dropout": 0.1}
     finish(Training(table, out=str(tmp_path / "run"), **settings))
     run = opened(tmp_path / "run")
-    assert run.scribe.writer.smoothing == 0.1
+    assert run.text_generator.encoder_decoder.smoothing == 0.1
     assert run.info()["parameters"] > 1000
     assert next(run.predict(["abc"], attention=True)).texts["output"].attention is not None
 
@@ -192,13 +205,21 @@ def test_every_memory_and_reader_is_trained(model: str, reader: str, table: Path
 def test_a_label_that_is_read_has_a_name_written_about_it(tmp_path: Path) -> None:
     rows = [(label, f"{name}{number % 4}") for number in range(60) for label, name in NAMES.items()]
     path = write_table(tmp_path / "names.csv", ("colour", "title"), rows)
-    asked: dict[str, Any] = {"input": "colour", "output": "title", "task": "text", "dropout": 0.0, "learning_rate": 2e-2}
-    training = finish(Training(path, out=str(tmp_path / "run"), **asked, **SMALL | {"steps": 120, "hidden_size": 32}))
+    requested: dict[str, Any] = {
+        "input": "colour",
+        "output": "title",
+        "task": "seq2seq",
+        "dropout": 0.0,
+        "learning_rate": 2e-2,
+    }
+    training = finish(
+        Training(path, out=str(tmp_path / "run"), **requested, **SMALL | {"steps": 120, "hidden_size": 32})
+    )
     assert "colour (one of 4 labels)" in training.description
     run = unrolled.load(tmp_path / "run")
     for label, name in NAMES.items():
-        (answer,) = run.predict([label])
-        assert answer.texts["title"].text.startswith(name)
+        (prediction,) = run.predict([label])
+        assert prediction.texts["title"].text.startswith(name)
     unknown, most_like = run.predict(["geren", "green"])
     assert unknown.texts["title"] == most_like.texts["title"], "a label not known is read as the one most like it"
     attention = next(run.predict(["blue"], attention=True)).texts["title"].attention
@@ -209,27 +230,27 @@ def test_a_label_that_is_read_has_a_name_written_about_it(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_numbers_have_a_text_written_about_them(tmp_path: Path) -> None:
-    dice = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     with (tmp_path / "ways.jsonl").open("w") as file:
         for _ in range(200):
-            up = dice.integers(2, size=int(dice.integers(2, 5)))
-            steps = (2.0 * up - 1 + 0.1 * dice.standard_normal(len(up))).round(3)
+            up = generator.integers(2, size=int(generator.integers(2, 5)))
+            steps = (2.0 * up - 1 + 0.1 * generator.standard_normal(len(up))).round(3)
             words = "".join("ud"[1 - one] for one in up)
             file.write(json.dumps({"x": [[value, value * 2] for value in steps.tolist()], "y": words}) + "\n")
     settings: dict[str, Any] = SMALL | {"steps": 200, "hidden_size": 32, "dropout": 0.0, "learning_rate": 2e-2}
-    finish(Training(tmp_path / "ways.jsonl", out=str(tmp_path / "run"), task="text", **settings))
+    finish(Training(tmp_path / "ways.jsonl", out=str(tmp_path / "run"), task="seq2seq", **settings))
     run = unrolled.load(tmp_path / "run")
     assert run.facts["scores"]["outputs"]["y"]["exact"] >= 0.85
-    (answer,) = run.predict(["[[1, 2], [-1, -2], [1, 2]]"], attention=True)
-    assert answer.texts["y"].text == "udu"
-    assert answer.texts["y"].attention is not None
-    assert answer.texts["y"].attention.read == ["1", "2", "3"]
+    (prediction,) = run.predict(["[[1, 2], [-1, -2], [1, 2]]"], attention=True)
+    assert prediction.texts["y"].text == "udu"
+    assert prediction.texts["y"].attention is not None
+    assert prediction.texts["y"].attention.read == ["1", "2", "3"]
     assert "nearest neighbour by numbers" in run.facts["baseline"]["name"]
 
 
 def sentences(path: Path, count: int = 200) -> Path:
     """Sentences of five words each, with target sentences of six words."""
-    dice = random.Random(1)
+    generator = random.Random(1)
     kinds = (
         ["dog", "cat", "bird", "fish", "horse"],
         ["sees", "hears"],
@@ -238,42 +259,42 @@ def sentences(path: Path, count: int = 200) -> Path:
     )
     rows = []
     for _ in range(count):
-        one, two, three, four = map(dice.choice, kinds)
+        one, two, three, four = map(generator.choice, kinds)
         rows.append((f"the {one} {two} {three} in {four}", f"{three} is now {two[:-1]}n by the {one} in {four}"))
     return write_table(path, ("en", "passive"), rows)
 
 
 def test_sentences_are_read_and_written_in_one_table_of_pieces(tmp_path: Path) -> None:
     path = sentences(tmp_path / "s.csv")
-    rows = read_rows(path, TrainOptions(input_type="text", task="text"))
-    assert rows.written is not None
-    assert isinstance(rows.intake.to_json()["tokenizer"], str)
-    assert rows.intake.to_json() == rows.written.output.table.to_json()
-    assert rows.written.output.table.size <= 513, "less for small data"
-    symbols = rows.written.symbols(0)
-    assert symbols[-1] == 0, "a border ends every text"
-    assert rows.written.output.table.decode(symbols) == rows.written.texts[0]
-    training = finish(Training(path, out=str(tmp_path / "run"), input_type="text", task="text", **SMALL))
+    rows = read_rows(path, TrainOptions(input_type="text", task="seq2seq"))
+    assert rows.text_targets is not None
+    assert isinstance(rows.featurizer.to_json()["tokenizer"], str)
+    assert rows.featurizer.to_json() == rows.text_targets.output.vocabulary.to_json()
+    assert rows.text_targets.output.vocabulary.size <= 513, "less for small data"
+    tokens = rows.text_targets.tokens(0)
+    assert tokens[-1] == 0, "a border ends every text"
+    assert rows.text_targets.output.vocabulary.decode(tokens) == rows.text_targets.texts[0]
+    training = finish(Training(path, out=str(tmp_path / "run"), input_type="text", task="seq2seq", **SMALL))
     assert training.run.facts["scores"]["outputs"]["passive"]["figure"] == "bleu"
     evaluation = opened(tmp_path / "run").evaluate()
     assert [one.rows for one in evaluation.score.by_length] == [20]
     assert any(line.startswith("  inputs of 0 to 10 words: BLEU") for line in evaluation.lines)
 
 
-@pytest.mark.parametrize(("symbols", "read", "written"), [("char", "char", "char"), ("word", "words", "word")])
-def test_symbols_are_chosen(symbols: str, read: str, written: str, tmp_path: Path) -> None:
-    rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(input_type="text", task="text", tokenizer=symbols))
-    assert rows.written is not None
-    assert (rows.intake.kind, rows.written.output.table.kind) == (read, written)
+@pytest.mark.parametrize(("tokens", "read", "written"), [("char", "char", "char"), ("word", "words", "word")])
+def test_tokens_are_chosen(tokens: str, read: str, written: str, tmp_path: Path) -> None:
+    rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(input_type="text", task="seq2seq", tokenizer=tokens))
+    assert rows.text_targets is not None
+    assert (rows.featurizer.kind, rows.text_targets.output.vocabulary.kind) == (read, written)
 
 
 def test_without_the_extra_characters_are_taken_and_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unrolled.data.spelling.find_spec", lambda name: None)
-    rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(input_type="text", task="text"))
-    assert rows.written is not None
-    assert (rows.intake.kind, rows.written.output.table.kind) == ("char", "char")
+    rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(input_type="text", task="seq2seq"))
+    assert rows.text_targets is not None
+    assert (rows.featurizer.kind, rows.text_targets.output.vocabulary.kind) == ("char", "char")
     assert f"(characters, because subwords need the extra bpe: {install_extra('bpe')})" in rows.description
 
 
@@ -288,8 +309,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"model": "lstm+linear"}, r"the linear model predicts labels or numbers, .*\n.*output here is a text"),
     ({"pool": "mean"}, r"--pool is of labels, tags and numbers"),
-    ({"direction": "ahead"}, r"--direction is of labels, tags and numbers"),
-    ({"class_weights": True}, r"--balance is of labels, tags and numbers"),
+    ({"direction": "causal"}, r"--direction is of labels, tags and numbers"),
+    ({"class_weights": "balanced"}, r"--balance is of labels, tags and numbers"),
     ({"attention": "aditive"}, r"Unknown reader 'aditive'\. Did you mean 'additive'"),
     ({"attention": "dot:heads=2"}, r"The reader dot has no option 'heads'"),
     ({"stem": "conv"}, r"--stem conv applies to sounds and pictures"),
@@ -297,10 +318,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "words"), REFUSED, ids=lambda one: "-".join(one) if isinstance(one, dict) else "")
-def test_options_that_do_not_go_with_texts_are_refused(asked: dict[str, Any], words: str, table: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "words"), REFUSED, ids=lambda one: "-".join(one) if isinstance(one, dict) else ""
+)
+def test_options_that_do_not_go_with_texts_are_refused(requested: dict[str, Any], words: str, table: Path) -> None:
     with pytest.raises(OptionError, match=words):
-        Training(table, **{"steps": 1} | asked)
+        Training(table, **{"steps": 1} | requested)
 
 
 def test_a_text_is_the_only_output(tmp_path: Path) -> None:
@@ -333,7 +356,7 @@ def test_a_run_that_writes_does_nothing_else(trained: Training) -> None:
             call()
 
 
-def test_figures_of_an_evaluation_are_those_of_the_verdict(learnt: Path, tmp_path: Path) -> None:
+def test_figures_of_an_evaluation_are_those_of_the_summary(learnt: Path, tmp_path: Path) -> None:
     run = opened(learnt)
     told, scores = run.evaluate(errors=True), run.facts["scores"]["outputs"]["output"]
     facts = told.as_dict()["outputs"]["output"]
@@ -357,60 +380,60 @@ DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda output: output.update(longest=0),
         r"symbols\.json is damaged: its description of 'output'",
     ),
-    "labels": (lambda output: output.update(kind="label", names=["a", "b"]), r"its output is not a text"),
+    "labels": (lambda output: output.update(task="classification", names=["a", "b"]), r"its output is not a text"),
     "fewer symbols": (lambda output: output["table"]["letters"].pop(0), r"model\.safetensors"),
 }
 
 
 @pytest.mark.parametrize("case", DAMAGE)
-def test_damaged_symbols_are_refused(case: str, trained: Training, tmp_path: Path) -> None:
+def test_damaged_tokens_are_refused(case: str, trained: Training, tmp_path: Path) -> None:
     import shutil
 
     shutil.copytree(trained.folder, tmp_path / "run")
     change, words = DAMAGE[case]
-    tables = json.loads((tmp_path / "run" / "symbols.json").read_text())
+    tables = json.loads((tmp_path / "run" / "vocabulary.json").read_text())
     change(tables["outputs"]["output"])
-    (tmp_path / "run" / "symbols.json").write_text(json.dumps(tables))
+    (tmp_path / "run" / "vocabulary.json").write_text(json.dumps(tables))
     seal(tmp_path / "run")
     with pytest.raises(RunError, match=words):
         unrolled.load(tmp_path / "run")
 
 
 def test_damaged_labels_that_are_read_are_refused() -> None:
-    from unrolled.data.tokens import tokens_from_json
+    from unrolled.data.tokens import text_featurizer_from_json
 
     with pytest.raises(RunError, match=r"its labels are not a list of names"):
-        tokens_from_json({"kind": "label", "names": []})
+        text_featurizer_from_json({"kind": "classification", "names": []})
 
 
 def test_long_texts_take_smaller_batches(table: Path) -> None:
-    subject = Writings(read_rows(table, TrainOptions()), TrainOptions(steps=1))
-    short = subject.make_plan("cpu", 1, None)
+    task = Seq2Seq(read_rows(table, TrainOptions()), TrainOptions(steps=1))
+    short = task.make_plan("cpu", 1, None)
     assert isinstance(short, Plan)
     assert short.batch_size == 32
     assert short.embedding_size == short.hidden_size
-    wide = Writings(subject.examples, TrainOptions(steps=1, hidden_size=100_000)).make_plan("cpu", 1, None)
+    wide = Seq2Seq(task.examples, TrainOptions(steps=1, hidden_size=100_000)).make_plan("cpu", 1, None)
     assert 1 <= wide.batch_size < 32
 
 
 def test_right_texts_cost_the_same_however_rows_are_grouped(learnt: Path) -> None:
-    scribe = opened(learnt).scribe
+    text_generator = opened(learnt).text_generator
     examples = read_rows(learnt.parent / "turned.csv", TrainOptions())
-    rows = examples.parts["test"]
+    rows = examples.splits["test"]
     assert sorted(np.concatenate(list(in_groups(examples, rows))).tolist()) == rows.tolist()
-    whole = scribe.cost(examples, rows)
-    each = [scribe.cost(examples, rows[place : place + 1]) for place in range(len(rows))]
+    whole = text_generator.cost(examples, rows)
+    each = [text_generator.cost(examples, rows[place : place + 1]) for place in range(len(rows))]
     assert whole[0] == pytest.approx(sum(one[0] for one in each), abs=1e-3)
     assert whole[1:] == (sum(one[1] for one in each), sum(one[2] for one in each))
 
 
 def test_a_text_that_is_cut_off_has_no_end_to_look_for(learnt: Path) -> None:
-    scribe = opened(learnt).scribe
-    assert isinstance(scribe.output, TextOutput)
-    short = replace(scribe.output, longest=2)
-    scribe.output = short
-    (text,) = scribe.write(["abcd"], Choice())
-    assert text == Hypothesis(text.symbols, text.score, text.normalised, ended=False)
-    assert scribe.spell(text) == "dc"
-    looked = scribe.attention("abcd", text)
+    text_generator = opened(learnt).text_generator
+    assert isinstance(text_generator.output, TextOutput)
+    short = replace(text_generator.output, longest=2)
+    text_generator.output = short
+    (text,) = text_generator.write(["abcd"], GenerationConfig())
+    assert text == Hypothesis(text.tokens, text.score, text.normalised, ended=False)
+    assert text_generator.spell(text) == "dc"
+    looked = text_generator.attention("abcd", text)
     assert (len(looked.written), len(looked.weights)) == (2, 2)

@@ -17,7 +17,7 @@ from unrolled.metrics.surprise import evaluate
 from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram.model import NGram
-from unrolled.training.adapting import Adapting, Learning, evaluate_adapted, gather_spread
+from unrolled.training.adapting import Adaptation, AdaptingModel, evaluate_adapted, gather_spread
 
 V = 6
 TEXT = "".join(f"{k} green bottles, hanging on the wall; " for k in range(300))
@@ -28,31 +28,31 @@ def model() -> LanguageModel:
     return LanguageModel(V, 4, build_stack("lstm", 4, 8)).double()
 
 
-def adapting(rate: float, pull: float = 0.01) -> Adapting:
-    return Adapting(rate, pull, tuple(torch.ones_like(p) for p in model().parameters()))
+def adapting(rate: float, pull: float = 0.01) -> Adaptation:
+    return Adaptation(rate, pull, tuple(torch.ones_like(p) for p in model().parameters()))
 
 
-def answers(symbols: torch.Tensor, cuts: list[int], rate: float = 0.05) -> torch.Tensor:
-    learning, given = Learning(model(), adapting(rate)), []
+def answers(tokens: torch.Tensor, cuts: list[int], rate: float = 0.05) -> torch.Tensor:
+    learning, given = AdaptingModel(model(), adapting(rate)), []
     state = learning.start(1)
-    for piece in symbols.tensor_split(cuts):
+    for piece in tokens.tensor_split(cuts):
         logits, state = learning.unroll(piece[None], state)
         given.append(logits[0])
     return torch.cat(given)
 
 
 def test_no_answer_depends_on_what_comes_later() -> None:
-    symbols = torch.randint(0, V, (40,), generator=torch.Generator().manual_seed(1))
-    changed = symbols.clone()
+    tokens = torch.randint(0, V, (40,), generator=torch.Generator().manual_seed(1))
+    changed = tokens.clone()
     changed[25:] = (changed[25:] + 1) % V
-    plain, other = answers(symbols, [8, 16, 24, 32]), answers(changed, [8, 16, 24, 32])
+    plain, other = answers(tokens, [8, 16, 24, 32]), answers(changed, [8, 16, 24, 32])
     assert torch.equal(plain[:25], other[:25]) and not torch.equal(plain[25:], other[25:])
 
 
-def test_the_first_stretch_is_answered_as_trained_and_later_ones_by_what_was_learnt() -> None:
-    symbols = torch.randint(0, V, (40,), generator=torch.Generator().manual_seed(1))
-    whole, _ = model().unroll(symbols[None], model().start(1))
-    learnt = answers(symbols, [16])
+def test_the_first_segment_is_answered_as_trained_and_later_ones_by_what_was_learnt() -> None:
+    tokens = torch.randint(0, V, (40,), generator=torch.Generator().manual_seed(1))
+    whole, _ = model().unroll(tokens[None], model().start(1))
+    learnt = answers(tokens, [16])
     assert torch.allclose(learnt[:16], whole[0, :16]) and not torch.allclose(learnt[16:], whole[0, 16:])
 
 
@@ -65,41 +65,41 @@ def test_what_comes_again_is_learnt_and_rate_zero_learns_nothing() -> None:
 
 
 def test_the_model_given_is_left_as_it_was_and_a_full_pull_undoes_what_was_learnt() -> None:
-    symbols, given = torch.arange(40) % V, model()
+    tokens, given = torch.arange(40) % V, model()
     before = [parameter.clone() for parameter in given.parameters()]
-    learning = Learning(given, adapting(0.05, pull=1.0))
+    learning = AdaptingModel(given, adapting(0.05, pull=1.0))
     state = learning.start(1)
-    for piece in symbols.split(8):  # type: ignore[no-untyped-call]
+    for piece in tokens.split(8):  # type: ignore[no-untyped-call]
         _, state = learning.unroll(piece[None], state)
     for old, left, back in zip(before, given.parameters(), learning.model.parameters(), strict=True):
         assert torch.equal(old, left) and torch.allclose(old, back)
 
 
 def test_of_a_mixture_the_learnt_part_learns_as_if_alone() -> None:
-    counts = NGram.count(np.random.default_rng(0).integers(0, V, 500), V, order=2, border=0)
-    mixture, symbols = Mixture([model(), counts]).double(), torch.arange(48) ** 2 % V
-    whole, alone = Learning(mixture, adapting(0.05)), Learning(model(), adapting(0.05))
+    counts = NGram.count(np.random.default_rng(0).integers(0, V, 500), V, order=2, eos=0)
+    mixture, tokens = Mixture([model(), counts]).double(), torch.arange(48) ** 2 % V
+    whole, alone = AdaptingModel(mixture, adapting(0.05)), AdaptingModel(model(), adapting(0.05))
     of_whole, of_alone = whole.start(1), alone.start(1)
-    for piece in symbols.split(8):  # type: ignore[no-untyped-call]
+    for piece in tokens.split(8):  # type: ignore[no-untyped-call]
         answered, of_whole = whole.unroll(piece[None], of_whole)
         _, of_alone = alone.unroll(piece[None], of_alone)
     same = zip(whole.model.learnt.parameters(), alone.model.parameters(), strict=True)
     assert all(torch.equal(mine, other) for mine, other in same)
     assert torch.equal(whole.model.gate, mixture.gate), "how they are weighed stays as it was"
-    plain, _ = mixture.unroll(symbols[None], mixture.start(1))
+    plain, _ = mixture.unroll(tokens[None], mixture.start(1))
     assert not torch.allclose(answered, plain[:, -8:])
 
 
-def test_a_symbol_that_is_hardly_ever_met_is_not_thrown_far(tmp_path: Path) -> None:
+def test_a_token_that_is_hardly_ever_met_is_not_thrown_far(tmp_path: Path) -> None:
     (tmp_path / "rare.txt").write_text("§" + TEXT)
     settings: dict[str, Any] = {"model": "lstm", "steps": 40, "hidden_size": 16, "threads": 1}
     run: Any = unrolled.train(tmp_path / "rare.txt", out=str(tmp_path / "run"), **settings)
     corpus = read_corpus(tmp_path / "rare.txt", seed=0)
     spread = gather_spread(run.model, corpus, seed=0)
     assert all(float(r.min()) > 0.499 * float(r.mean()) > 0 for r in spread)
-    symbols = np.tile(corpus.table.encode("§ green bottles, "), 40)
-    rows, characters = [(symbols[:-1], symbols[1:])], corpus.table.characters
-    adapting = Adapting(4e-4, 0.01, spread)
+    tokens = np.tile(corpus.vocabulary.encode("§ green bottles, "), 40)
+    rows, characters = [(tokens[:-1], tokens[1:])], corpus.vocabulary.characters
+    adapting = Adaptation(4e-4, 0.01, spread)
     plain = evaluate(run.model, rows, characters).nats
     assert evaluate_adapted(run.model, adapting, rows, characters).nats < plain
 

@@ -13,14 +13,14 @@ from unrolled.model.language import LanguageModel
 from unrolled.options import TrainOptions
 from unrolled.threads import torch_threads
 from unrolled.training import planning, planning_rows
-from unrolled.training.loop import Lesson
+from unrolled.training.loop import Batch
 from unrolled.training.measure import rehearse_language, time_updates
 from unrolled.training.optimiser import Optimiser, orthogonalise
-from unrolled.training.plan import Plan, lower_rate, plan_at, progress_at, rate_at, replan, second_leg
-from unrolled.training.planning import Task, plan_steps
-from unrolled.training.planning_rows import RowTask
+from unrolled.training.plan import Plan, lower_rate, next_session, plan_at, progress_at, rate_at, replan
+from unrolled.training.planning import TextSize, plan_steps
+from unrolled.training.planning_rows import TableSize
 
-TASK = Task(symbols=66, training=1_000_000, document=1e6)
+TASK = TextSize(tokens=66, training=1_000_000, document=1e6)
 
 
 def plan(steps: int = 100) -> Plan:
@@ -31,7 +31,7 @@ def plan(steps: int = 100) -> Plan:
 def test_timing_a_plan_leaves_torch_on_as_many_threads_as_before(threads: int) -> None:
     timed, counted = dataclasses.replace(plan(), threads=3 - threads), []
 
-    def rehearsal(plan: Plan) -> tuple[torch.nn.Module, Lesson]:
+    def rehearsal(plan: Plan) -> tuple[torch.nn.Module, Batch]:
         counted.append(torch.get_num_threads())
         return rehearse_language(9)(plan)
 
@@ -66,10 +66,10 @@ def test_of_the_plans_that_hold_the_last_recorded_is_in_force() -> None:
     assert plans[2].learning_rate == first.learning_rate / 2
 
 
-def test_a_second_leg_begins_at_half_the_rate() -> None:
-    leg = second_leg(plan(), 100, 200)
-    assert rate_at(leg, 100) == pytest.approx(leg.learning_rate / 2)
-    assert rate_at(leg, 200) == 0
+def test_a_second_session_begins_at_half_the_rate() -> None:
+    session = next_session(plan(), 100, 200)
+    assert rate_at(session, 100) == pytest.approx(session.learning_rate / 2)
+    assert rate_at(session, 200) == 0
 
 
 def test_with_steps_sizes_depend_on_the_data_and_the_steps_alone() -> None:
@@ -80,9 +80,9 @@ def test_with_steps_sizes_depend_on_the_data_and_the_steps_alone() -> None:
 
 
 def test_what_is_asked_overrules_the_plan() -> None:
-    asked = {"hidden_size": 24, "layers": 3, "batch_size": 5, "window": 7, "learning_rate": 0.5, "dropout": 0.4}
-    made = plan_steps(TrainOptions(steps=10, **asked), TASK, "cpu", 1)  # type: ignore[arg-type]
-    assert {name: getattr(made, name) for name in asked} == asked
+    requested = {"hidden_size": 24, "layers": 3, "batch_size": 5, "window": 7, "learning_rate": 0.5, "dropout": 0.4}
+    made = plan_steps(TrainOptions(steps=10, **requested), TASK, "cpu", 1)  # type: ignore[arg-type]
+    assert {name: getattr(made, name) for name in requested} == requested
 
 
 @pytest.mark.parametrize(("seconds", "dropout", "twice", "steps"), [
@@ -92,13 +92,13 @@ def test_rows_of_words_are_read_twice_where_there_is_time(
     seconds: float, dropout: float | None, twice: bool, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planning_rows, "seconds_an_update", lambda plan, rehearsal, limit: plan.rows / 128)
-    task = RowTask(1000, 20.0, "words", lambda plan: pytest.fail("nothing is rehearsed"), lambda batch: 0.1)
+    task = TableSize(1000, 20.0, "words", lambda plan: pytest.fail("nothing is rehearsed"), lambda batch: 0.1)
     made = planning_rows.plan_row_minutes(TrainOptions(threads=1, dropout=dropout), task, "cpu", 1, seconds)
     assert (made.twice, made.steps, made.batch_size, made.rows) == (twice, steps, 64, 128 if twice else 64)
     assert ("64 rows (each twice)" in made.line(1)) == twice
 
 
-def learner(seed: int) -> tuple[LanguageModel, Optimiser]:
+def training_state(seed: int) -> tuple[LanguageModel, Optimiser]:
     torch.manual_seed(seed)
     model = LanguageModel(10, 6, build_stack("lstm", 6, 8))
     return model, Optimiser(model, plan())
@@ -119,17 +119,17 @@ def test_singular_values_come_near_one() -> None:
 
 
 def test_gates_are_orthogonalised_one_by_one() -> None:
-    _, optimiser = learner(0)
+    _, optimiser = training_state(0)
     assert optimiser.gates("memory.memories.0.weight_ih") == 4
     assert optimiser.gates("memory.memories.0.weight_hh") == 4
 
 
 def test_what_is_saved_goes_on_bit_for_bit() -> None:
-    model, optimiser = learner(0)
+    model, optimiser = training_state(0)
     for step in range(3):
         update(model, optimiser, step)
     saved = {name: tensor.clone() for name, tensor in optimiser.tensors().items()}
-    other, again = learner(1)
+    other, again = training_state(1)
     again.load(saved)
     for step in range(3, 6):
         update(model, optimiser, step)
@@ -139,7 +139,7 @@ def test_what_is_saved_goes_on_bit_for_bit() -> None:
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
-    model, optimiser = learner(0)
+    model, optimiser = training_state(0)
     update(model, optimiser, 0)
     before = {name: tensor.clone() for name, tensor in optimiser.tensors().items()}
     next(model.parameters()).grad = torch.full((10, 6), float("nan"))
@@ -149,7 +149,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
 
 
 def test_the_average_follows_the_weights() -> None:
-    model, optimiser = learner(0)
+    model, optimiser = training_state(0)
     for step in range(5):
         update(model, optimiser, step)
     weights, averaged = dict(model.named_parameters()), dict(optimiser.averaged.named_parameters())
@@ -168,4 +168,4 @@ def test_with_steps_validation_reads_a_tenth_of_what_training_reads() -> None:
 
 def make_steps(steps: int) -> Plan:
     """The plan for a text of a million tokens and this number of updates."""
-    return planning.plan_steps(TrainOptions(steps=steps), planning.Task(60, 1_000_000, 1e6), "cpu", 1)
+    return planning.plan_steps(TrainOptions(steps=steps), planning.TextSize(60, 1_000_000, 1e6), "cpu", 1)

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from unrolled.cli import compare, demo, evaluate, info, predict, sample, score, train
 from unrolled.cli.bridge import Panels
-from unrolled.cli.output import let_go, note, say
+from unrolled.cli.output import note, redirect_to_null, say
 from unrolled.cli.started import process_started
 from unrolled.errors import InputError, OptionError, TrainingError, command, nearest
 from unrolled.version import __version__
@@ -95,10 +95,10 @@ def unroll(
     if context.invoked_subcommand is not None:
         Path.cwd()  # in a deleted folder, libraries that torch loads would end the process
     if own:
-        from unrolled.memory import bring
+        from unrolled.memory import register
 
         for name in own:
-            bring(name)
+            register(name)
     if show_version:
         say(f"unrolled {__version__}")
     elif context.invoked_subcommand is None:
@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of the output has closed it
         _discard_output()
     except OSError:  # such as the output of --help where standard output is full
-        let_go(sys.stdout)
+        redirect_to_null(sys.stdout)
         code = code or FAILED
     return code
 
@@ -190,4 +190,4 @@ def _discard_output() -> None:
             if stream is not None:
                 stream.flush()
         except (OSError, ValueError):
-            let_go(stream)
+            redirect_to_null(stream)

@@ -86,7 +86,15 @@ def option(name: str, hint: Any, help_text: str, shows_default: bool = True, pan
     kind = {int: whole_number, int | None: whole_number, float: any_number, float | None: any_number}.get(hint)
     parser = None if kind is None else kind(name)
     return Annotated[
-        hint, typer.Option(name, *ALIASES.get(name, ()), parser=parser, help=help_text, show_default=shows_default, rich_help_panel=panel)
+        hint,
+        typer.Option(
+            name,
+            *ALIASES.get(name, ()),
+            parser=parser,
+            help=help_text,
+            show_default=shows_default,
+            rich_help_panel=panel,
+        ),
     ]
 
 

@@ -69,10 +69,10 @@ def compare(
         except KeyboardInterrupt:
             note(f"\nStopped. The results so far are in {comparison.path}; the same command resumes from there.")
             raise typer.Exit(130) from None
-        finish(comparison, json, quiet)
+        print_results(comparison, json, quiet)
 
 
-def finish(comparison: Comparison, json: bool, quiet: bool) -> None:
+def print_results(comparison: Comparison, json: bool, quiet: bool) -> None:
     """Prints the result: one row per model and gradient, and the conclusions."""
     rows, page = comparison.rows(), comparison.write_page(comparison.command)
     sentences = comparison.sentences()

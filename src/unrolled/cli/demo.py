@@ -10,12 +10,12 @@ import typer
 
 from unrolled.cli.bridge import Json, Quiet, any_number, seed_number
 from unrolled.cli.output import note, print_json, say
-from unrolled.cli.train import Interrupts, follow
+from unrolled.cli.train import Interrupts, train_and_print
 from unrolled.errors import InputError, OptionError, command
 from unrolled.options import TrainOptions
 
 if TYPE_CHECKING:
-    from unrolled.model.hello import Lesson
+    from unrolled.model.hello import Progress
     from unrolled.model.markov import MarkovChain
 
 DEMO_MINUTES = 2.0
@@ -63,7 +63,7 @@ def demo(
         from unrolled.rundir.folder import free_path
 
         training = Training(str(TEXT), settings, started=context.obj, out=str(free_path(RUN)))
-        follow(training, interrupts, json, quiet)
+        train_and_print(training, interrupts, json, quiet)
     if not json:
         say(f"\nThree commands to try next:\n"
               f"  {command('sample', training.folder, '--prompt', 'The statement', '--temperature', 0.7)}\n"
@@ -76,7 +76,7 @@ def write_topics(path: Path) -> None:
 
     Raises InputError where this Python comes without pydoc_data.
     """
-    from unrolled.fileio import write_whole
+    from unrolled.fileio import write_atomically
 
     try:
         from pydoc_data.topics import topics
@@ -87,7 +87,7 @@ def write_topics(path: Path) -> None:
     data = text.encode()
     if not (path.is_file() and path.read_bytes() == data):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, data)
+        write_atomically(path, data)
 
 
 def hello(seed: Seed = 0, json: Json = False) -> None:
@@ -100,32 +100,32 @@ def hello(seed: Seed = 0, json: Json = False) -> None:
       unroll demo hello
       unroll demo hello --seed 3 --json
     """
-    from unrolled.model.hello import INPUTS, TARGETS, learn_hello
+    from unrolled.model.hello import INPUTS, TARGETS, train_hello
 
-    lessons = list(learn_hello(seed))
+    updates = list(train_hello(seed))
     if json:
-        for lesson in lessons:
-            print_json(lesson._asdict())
+        for update in updates:
+            print_json(update._asdict())
         return
     say(f"A recurrent net reads {' '.join(INPUTS)} and has to predict {' '.join(TARGETS)}.")
     say("The first l is followed by another l, the second by o: it has to remember which one it read.\n")
     say("update   loss (nats per letter)   writes after h")
-    for lesson in lessons:
-        if lesson.step in SHOWN_STEPS or lesson is lessons[-1]:
-            say(f"{lesson.step:6}   {lesson.loss:6.4f} {'▇' * round(13 * lesson.loss):18}    {lesson.written}")
+    for update in updates:
+        if update.step in SHOWN_STEPS or update is updates[-1]:
+            say(f"{update.step:6}   {update.loss:6.4f} {'▇' * round(13 * update.loss):18}    {update.written}")
     say("\nProbability of the next letter, untrained:\n")
-    say(table(lessons[0]))
+    say(table(updates[0]))
     say("\nand trained; the next letter is in brackets:\n")
-    say(table(lessons[-1]))
-    say(f"\nAfter h it writes {lessons[-1].written}.")
+    say(table(updates[-1]))
+    say(f"\nAfter h it writes {updates[-1].written}.")
 
 
-def table(lesson: Lesson) -> str:
+def table(update: Progress) -> str:
     """The lecture's drawing: one column per step, headed by its input letter; one row per possible next letter."""
     from unrolled.model.hello import INPUTS, LETTERS, TARGETS
 
     lines = ["  reads " + "".join(f"   {letter}    " for letter in INPUTS)]
-    for letter, row in zip(LETTERS, lesson.probabilities, strict=True):
+    for letter, row in zip(LETTERS, update.probabilities, strict=True):
         cells = [f" [{p:.3f}]" if letter == target else f"  {p:.3f} " for p, target in zip(row, TARGETS, strict=True)]
         lines.append(f"      {letter} " + "".join(cells))
     return "\n".join(lines)

@@ -66,7 +66,9 @@ def evaluate(
     evaluation = model.evaluate(data, errors=errors is not None, skip_empty=skip_empty, adapt=adapt)
     if errors is not None:
         write_errors(evaluation, errors)
-        note(f"{len(evaluation.wrong):,} wrong predictions are in {errors}, {evaluation.order} first.", quiet or json)
+        note(
+            f"{len(evaluation.errors):,} wrong predictions are in {errors}, {evaluation.order} first.", quiet or json
+        )
     if json:
         print_json(evaluation.as_dict())
     else:
@@ -80,7 +82,7 @@ def write_errors(evaluation: Evaluation, path: str) -> None:
         with Path(path).open("x", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.DictWriter(file, evaluation.columns)
             writer.writeheader()
-            writer.writerows({name: harmless(cell) for name, cell in row.items()} for row in evaluation.wrong)
+            writer.writerows({name: harmless(cell) for name, cell in row.items()} for row in evaluation.errors)
     except OSError as error:
         raise OptionError(f"--errors {path} cannot be written: {error.strerror}.") from None
 

@@ -13,7 +13,7 @@ from unrolled.cli.output import note, print_json, say
 from unrolled.cli.view import byte_count
 from unrolled.errors import InputError, OptionError
 from unrolled.escaping import one_line
-from unrolled.figures import SHORT
+from unrolled.figures import FORMATS
 from unrolled.options import TrainOptions
 from unrolled.settings import option_name
 
@@ -59,7 +59,7 @@ def info(
 
         run = load(thing)
         facts, lines = run.info(), list[str]()
-        if "reach" in run.verbs():
+        if "reach" in run.methods():
             facts, lines = _reach(run, facts, json)
     else:
         from unrolled.run import info_data
@@ -111,9 +111,9 @@ def runs(
 
 
 def _row(facts: Mapping[str, Any]) -> dict[str, str]:
-    figure = next((name for name in SHORT if facts.get(name) is not None), None)
+    figure = next((name for name in FORMATS if facts.get(name) is not None), None)
     nats, scored = facts.get("nats"), facts.get("scored")
-    score = SHORT[figure].format(facts[figure]) if figure else "-" if nats is None else f"{nats:.3f}"
+    score = FORMATS[figure].format(facts[figure]) if figure else "-" if nats is None else f"{nats:.3f}"
     return {
         "path": str(facts["path"]),
         "data": Path(facts.get("data", "-")).name,

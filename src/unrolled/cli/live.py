@@ -13,8 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from unrolled.cli.output import Enduring
-from unrolled.cli.view import View, byte_count, clock, copied_line
+from unrolled.cli.output import TolerantStream
+from unrolled.cli.view import View, byte_count, clock, memorisation_line
 from unrolled.escaping import harmless
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ MOST_LINES = 16  # of a panel
 
 def drawing_console() -> Console:
     """A console on standard error; where the terminal is gone, drawing ends and the work goes on."""
-    return Console(file=cast(IO[str], Enduring(sys.stderr)), highlight=False)
+    return Console(file=cast(IO[str], TolerantStream(sys.stderr)), highlight=False)
 
 
 class LiveView(View):
@@ -77,7 +77,7 @@ class LiveView(View):
         lines: list[RenderableType] = [self._draw_progress(report), self._draw_numbers(report)]
         if self.first is not None and self.latest is not None:
             lines.append(self._draw_samples(self.first, self.latest))
-            if (copied := copied_line(self.latest)) is not None:
+            if (copied := memorisation_line(self.latest)) is not None:
                 lines.append(Text(copied, style="dim"))
         if self._stopping:
             lines.append(Text("Ending tidily; press Ctrl-C again to end at once.", style="yellow"))
@@ -105,8 +105,8 @@ class LiveView(View):
             unit = self._training.terms.unit
             text.append(f" {unit} (best {best:.3f})" if best is not None else f" {unit}")
         if baseline_nats is not None:
-            text.append(f"   baseline ({self._training.terms.rival}) {baseline_nats:.3f}")
-        speed = f"   {report.symbols_a_second:,.0f} {self._training.terms.items}/s"
+            text.append(f"   baseline ({self._training.terms.baseline}) {baseline_nats:.3f}")
+        speed = f"   {report.tokens_per_second:,.0f} {self._training.terms.items}/s"
         text.append(f"{speed}   {byte_count(report.bytes_in_use)}", style="dim")
         return text
 
@@ -114,8 +114,8 @@ class LiveView(View):
         terms = self._training.terms
         height = max(3, min(MOST_LINES, self.console.height - OTHER_LINES)) - 2
         panels = [
-            _panel(f"what it {terms.wrote} at first (step {first.step:,})", first, height, "dim"),
-            _panel(f"what it {terms.writes} now (step {latest.step:,})", latest, height, "cyan"),
+            _panel(f"what it {terms.first_heading} at first (step {first.step:,})", first, height, "dim"),
+            _panel(f"what it {terms.newest_heading} now (step {latest.step:,})", latest, height, "cyan"),
         ]
         if self.console.width < NARROW:
             return panels[1]
@@ -126,7 +126,7 @@ class LiveView(View):
         return row
 
     def _say(self) -> None:
-        for line in self.unsaid(self._training):
+        for line in self.new_lines(self._training):
             self.console.print(Text(harmless(line)))
 
 

@@ -36,10 +36,10 @@ def print_json(value: Mapping[str, Any]) -> None:
 def note(text: str, quiet: bool = False) -> None:
     """Writes a line to standard error. Where that cannot be written, the work goes on without it."""
     if not quiet and sys.stderr is not None:
-        Enduring(sys.stderr).write(harmless(text) + "\n")
+        TolerantStream(sys.stderr).write(harmless(text) + "\n")
 
 
-class Enduring:
+class TolerantStream:
     """A stream that discards output where its file fails (a full disk, a terminal that is gone); the work goes
     on. A closed pipe raises BrokenPipeError as usual."""
 
@@ -54,7 +54,7 @@ class Enduring:
         except BrokenPipeError:
             raise
         except OSError:
-            let_go(self._stream)
+            redirect_to_null(self._stream)
         return len(text)
 
     def flush(self) -> None:
@@ -64,7 +64,7 @@ class Enduring:
         return getattr(self._stream, name)
 
 
-def let_go(stream: TextIO | None) -> None:
+def redirect_to_null(stream: TextIO | None) -> None:
     """Redirects a stream and its buffer to os.devnull: otherwise the interpreter would fail at exit."""
     with suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -81,7 +81,7 @@ def _write(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        let_go(sys.stdout)
+        redirect_to_null(sys.stdout)
         raise OutputLost(f"The result could not be written to standard output: {error.strerror}.") from None
 
 

@@ -16,10 +16,11 @@ from unrolled.escaping import one_line
 from unrolled.settings import PredictSettings
 
 if TYPE_CHECKING:
-    from unrolled.run import Answer, Choice, Given, Run
+    from unrolled.run import GenerationConfig, InferenceInput, RowPrediction, Run
 
 CONFIDENCE = {
-    "label": "probability", "labels": "probability", "tags": "probability", "value": "interval", "text": "score",
+    "classification": "probability", "multilabel": "probability", "tagging": "probability", "regression": "interval",
+    "seq2seq": "score",
 }  # fmt: skip
 """Kind of an output -> head of the column after its predictions."""
 
@@ -92,28 +93,28 @@ def predict(
             say(_line(prediction, model.outputs, settings.top or 1))
 
 
-def _generation(settings: PredictSettings) -> Choice | None:
+def _generation(settings: PredictSettings) -> GenerationConfig | None:
     """The generation settings, if any were typed. Raises OptionError for options that conflict."""
-    from unrolled.run import Choice
+    from unrolled.run import GenerationConfig
 
     if settings.beam is not None and settings.temperature is not None:
         raise OptionError("--beam searches for the likeliest text, --temperature samples one. Leave one of them out.")
     if settings.temperature is not None:
-        return Choice(temperature=settings.temperature, seed=settings.seed or 0)
+        return GenerationConfig(temperature=settings.temperature, seed=settings.seed or 0)
     if settings.seed is not None:
         raise OptionError("--seed is the seed of sampling and needs --temperature, such as --temperature 1.")
-    return None if settings.beam is None else Choice(settings.beam)
+    return None if settings.beam is None else GenerationConfig(settings.beam)
 
 
-def _lines(model: Run, source: str | None, texts: list[str]) -> Iterable[Given | str]:
+def _lines(model: Run, source: str | None, texts: list[str]) -> Iterable[InferenceInput | str]:
     """The inputs: the rows of a table or the files of a folder, else lines, streaming."""
     if source is None:
         return texts
     found = model.read_input(source)
     if found is None and Path(source).is_file():
-        from unrolled.data.text import file_of_text
+        from unrolled.data.text import open_text_file
 
-        file_of_text(Path(source), source, any_bytes=False)  # raises for a file that is not text
+        open_text_file(Path(source), source, any_bytes=False)  # raises for a file that is not text
     return read_lines(source) if found is None else found
 
 
@@ -138,11 +139,13 @@ def _split_paths(paths: list[str], has_text: bool) -> tuple[str | None, str | No
     return None, paths[0] if paths else "-"
 
 
-def _in_order(predictions: Iterable[Answer], skip_empty: bool, json: bool, quiet: bool) -> Iterator[Answer]:
+def _in_order(
+    predictions: Iterable[RowPrediction], skip_empty: bool, json: bool, quiet: bool
+) -> Iterator[RowPrediction]:
     """All predictions in order. An input that could not be read gets a note with the reason, or an object in JSON.
     Empty inputs are left out on request, and counted at the end. Raises DataError where nothing could be read."""
     bad = read = empty = 0
-    held: list[Answer] = []  # unreadable inputs before the first readable one
+    held: list[RowPrediction] = []  # unreadable inputs before the first readable one
     for prediction in predictions:
         bad, empty = bad + bool(prediction.error), empty + prediction.empty
         read += not prediction.error and not prediction.empty
@@ -168,7 +171,7 @@ def _in_order(predictions: Iterable[Answer], skip_empty: bool, json: bool, quiet
         note(f"{empty:,} inputs are empty and have empty predictions; --skip-empty leaves them out.", quiet)
 
 
-def _with_notes(predictions: Iterable[Answer], json: bool) -> Iterator[Answer]:
+def _with_notes(predictions: Iterable[RowPrediction], json: bool) -> Iterator[RowPrediction]:
     """The same predictions; a note gives the reason where an input could not be read."""
     for prediction in predictions:
         if prediction.error and not json:
@@ -176,7 +179,7 @@ def _with_notes(predictions: Iterable[Answer], json: bool) -> Iterator[Answer]:
         yield prediction
 
 
-def _line(prediction: Answer, outputs: Iterable[str], top: int) -> str:
+def _line(prediction: RowPrediction, outputs: Iterable[str], top: int) -> str:
     from unrolled.data.written_numbers import write_number
 
     cells = []
@@ -200,7 +203,7 @@ def _line(prediction: Answer, outputs: Iterable[str], top: int) -> str:
             )
         else:
             kept = (
-                prediction.sets[name][: len(prediction.chosen(name))]
+                prediction.sets[name][: len(prediction.predicted_labels(name))]
                 if name in prediction.sets
                 else prediction.labels[name][:top]
             )

@@ -40,7 +40,7 @@ def sample(
 
     model = load(run, device, threads)
     model.check_can("sample")
-    tell_stand_ins(model.stand_ins(settings.prompt), "the prompt", quiet)
+    print_replacements(model.replacements(settings.prompt), "the prompt", quiet)
     for number in range(settings.count):
         if json:
             text = "".join(model.sample(settings, number))
@@ -62,10 +62,10 @@ def _stream(model: Run, settings: SampleSettings, number: int) -> None:
         say()
 
 
-def tell_stand_ins(stand_ins: Mapping[str, str], where: str, quiet: bool) -> None:
+def print_replacements(replacements: Mapping[str, str], where: str, quiet: bool) -> None:
     """Prints in one line which characters the model does not know, and their replacements."""
-    if stand_ins:
-        pairs = [f"{_show(character)} by {_show(other)}" for character, other in stand_ins.items()]
+    if replacements:
+        pairs = [f"{_show(character)} by {_show(other)}" for character, other in replacements.items()]
         more = f" and {len(pairs) - MOST_PAIRS:,} more" if len(pairs) > MOST_PAIRS else ""
         named = ", ".join(pairs[:MOST_PAIRS])
         note(

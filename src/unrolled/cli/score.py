@@ -12,7 +12,7 @@ import typer
 
 from unrolled.cli.bridge import Adapt, Device, Json, Quiet, Threads, whole_number
 from unrolled.cli.output import note, print_json, say
-from unrolled.cli.sample import tell_stand_ins
+from unrolled.cli.sample import print_replacements
 from unrolled.errors import DataError, OptionError
 
 if TYPE_CHECKING:
@@ -62,20 +62,20 @@ def score(
     from unrolled.run import load
 
     model = load(run, device, threads)
-    stand_ins: dict[str, str] = {}
-    scores = model.score(_with_replacements(model, lines, stand_ins), alone=alone, adapt=adapt)
+    replacements: dict[str, str] = {}
+    scores = model.score(_with_replacements(model, lines, replacements), alone=alone, adapt=adapt)
     note("line\tnats\trank\t" + ("adapted\t" if adapt else "") + "text", quiet or json)
     try:
         for line in scores if top is None else _most_surprising(scores, top):
             _print_line(line, json)
     finally:
-        tell_stand_ins(stand_ins, "these lines", quiet)
+        print_replacements(replacements, "these lines", quiet)
 
 
 def read_lines(path: str) -> Iterator[str]:
     """The lines of a file, or of standard input for "-", streaming; bytes that are not UTF-8 become lone
     surrogates. Raises DataError at once for a path that cannot be read."""
-    from unrolled.data.text import file_of_text, look_at
+    from unrolled.data.text import file_status, open_text_file
     from unrolled.given import as_path
 
     path = as_path(path)
@@ -85,9 +85,9 @@ def read_lines(path: str) -> Iterator[str]:
         return _decoded(sys.stdin.fileno(), "utf-8-sig")
     if Path(path).is_dir():
         raise DataError(f"{path} is a folder; a file of lines was expected, or - for standard input.")
-    look_at(Path(path))
+    file_status(Path(path))
     whole = Path(path).is_file()  # else a pipe, which can be read only once
-    encoding = file_of_text(Path(path), path, any_bytes=True).encoding if whole else "utf-8-sig"
+    encoding = open_text_file(Path(path), path, any_bytes=True).encoding if whole else "utf-8-sig"
     return _decoded(path, encoding)
 
 
@@ -104,13 +104,13 @@ def _decoded(source: str | int, encoding: str) -> Iterator[str]:
             yield line.removesuffix("\n")
 
 
-def _with_replacements(model: Run, lines: Iterable[str], stand_ins: dict[str, str]) -> Iterator[str]:
-    """The same lines; the replacements of characters that the model does not know are added to `stand_ins`."""
+def _with_replacements(model: Run, lines: Iterable[str], replacements: dict[str, str]) -> Iterator[str]:
+    """The same lines; the replacements of characters that the model does not know are added to `replacements`."""
     seen: set[str] = set()
     for line in lines:
         if new := set(line) - seen:
             seen |= new
-            stand_ins.update(model.stand_ins("".join(sorted(new))))
+            replacements.update(model.replacements("".join(sorted(new))))
         yield line
 
 

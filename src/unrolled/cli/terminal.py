@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from unrolled.cli.output import note, print_json
-from unrolled.cli.view import View, byte_count, clock, copied_line
+from unrolled.cli.view import View, byte_count, clock, memorisation_line
 
 if TYPE_CHECKING:  # torch is imported only when a command runs
     from unrolled.run import Report, Training
@@ -68,13 +68,13 @@ class LinesView(View):
         if self.first is not None and self.latest is not None:
             terms = self._training.terms
             for title, report in (
-                (f"At first it {terms.wrote}", self.first),
-                (f"Now it {terms.writes}", self.latest),
+                (f"At first it {terms.first_heading}", self.first),
+                (f"Now it {terms.newest_heading}", self.latest),
             ):
                 note(f"{title} (step {report.step:,}):\n{indent((report.sample or '')[:PLAIN_SAMPLE])}")
 
     def _say(self) -> None:
-        for line in self.unsaid(self._training):
+        for line in self.new_lines(self._training):
             note(line)
 
 
@@ -112,7 +112,7 @@ def start_facts(training: Training) -> dict[str, object]:
     }
 
 
-def report_line(report: Report, items: str = "symbols") -> str:
+def report_line(report: Report, items: str = "tokens") -> str:
     """A report in one line."""
     left = "" if report.seconds_left is None else f", {clock(report.seconds_left)} left"
     fields = [
@@ -124,9 +124,9 @@ def report_line(report: Report, items: str = "symbols") -> str:
     if report.validation is not None:
         fields.append(f"validation {report.validation:.3f}")
     if report.step > 0:
-        fields.append(f"{report.symbols_a_second:,.0f} {items}/s")
+        fields.append(f"{report.tokens_per_second:,.0f} {items}/s")
     fields.append(byte_count(report.bytes_in_use))
-    if (copied := copied_line(report)) is not None:
+    if (copied := memorisation_line(report)) is not None:
         fields.append(copied)
     return "  ".join(fields)
 

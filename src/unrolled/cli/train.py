@@ -63,10 +63,10 @@ def train(
         from unrolled.run import Training
 
         if settings.folds is not None and settings.fold is None:
-            follow_folds(data, settings, interrupts, json, quiet)
+            train_folds(data, settings, interrupts, json, quiet)
             return
         training = Training(data, settings, started=context.obj)
-        follow(training, interrupts, json, quiet)
+        train_and_print(training, interrupts, json, quiet)
 
 
 def resume(
@@ -97,7 +97,7 @@ def resume(
         from unrolled.run import Training
 
         training = Training.resume(run, minutes=minutes, steps=steps, started=context.obj)
-        follow(training, interrupts, json, quiet)
+        train_and_print(training, interrupts, json, quiet)
 
 
 class Interrupts:
@@ -135,7 +135,7 @@ class Interrupts:
         self.view.stopping()
 
 
-def follow(training: Training, interrupts: Interrupts, json: bool, quiet: bool) -> None:
+def train_and_print(training: Training, interrupts: Interrupts, json: bool, quiet: bool) -> None:
     """Trains, shows progress and prints the summary; after a stop prints how to resume and raises typer.Exit(130).
 
     Where the reader of the progress is gone, or standard output is full, the training ends tidily, then
@@ -156,7 +156,7 @@ def follow(training: Training, interrupts: Interrupts, json: bool, quiet: bool) 
     _conclude(training, json, quiet)
 
 
-def follow_folds(data: str, settings: TrainOptions, interrupts: Interrupts, json: bool, quiet: bool) -> None:
+def train_folds(data: str, settings: TrainOptions, interrupts: Interrupts, json: bool, quiet: bool) -> None:
     """Trains every unfinished fold, shows each, and prints one table; raises typer.Exit(130) if stopped."""
     from unrolled.run.cross_validation import Folds
     from unrolled.tasks.resolve import name_for
@@ -164,7 +164,7 @@ def follow_folds(data: str, settings: TrainOptions, interrupts: Interrupts, json
     folds = Folds(data, settings, f"{name_for(data)}-folds")
     for number, training in folds.trainings():
         note(f"Fold {number} of {folds.count}", quiet or json)
-        follow(training, interrupts, json, quiet)
+        train_and_print(training, interrupts, json, quiet)
     lines = folds.conclude()
     if json:
         print_json({"kind": "folds", "table": folds.table()})
@@ -174,12 +174,12 @@ def follow_folds(data: str, settings: TrainOptions, interrupts: Interrupts, json
 
 
 def _conclude(training: Training, json: bool, quiet: bool) -> None:
-    summary, fold = training.verdict, training.options.fold
+    summary, fold = training.summary, training.options.fold
     if json:
         facts = summary.as_dict() if summary is not None else {}
         numbered = {} if fold is None else {"fold": fold}
         print_json(
-            {"kind": "end", "stopped": training.stopped} | numbered | start_facts(training) | {"verdict": facts}
+            {"kind": "end", "stopped": training.stopped} | numbered | start_facts(training) | {"summary": facts}
         )
     elif summary is not None:
         heading = [] if fold is None else [f"Fold {fold} of {training.options.folds}:"]
@@ -193,4 +193,4 @@ def _conclude(training: Training, json: bool, quiet: bool) -> None:
         )
         note(f"Stopped. To resume: {how}")
         raise typer.Exit(STOPPED)
-    note(f"Saved to {training.folder}. Next: {command(training.terms.use, training.folder)}", quiet or json)
+    note(f"Saved to {training.folder}. Next: {command(training.terms.next_command, training.folder)}", quiet or json)

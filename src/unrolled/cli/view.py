@@ -44,7 +44,7 @@ class View(ABC):
             self.first = self.first or replace(report, step=step, sample=text)
             self.latest = report
 
-    def unsaid(self, training: Training) -> list[str]:
+    def new_lines(self, training: Training) -> list[str]:
         """The lines on data, plan and baseline that are known by now and not yet returned."""
         baseline = training.baseline
         lines = {"description": training.description, "plan": training.plan_line}
@@ -57,7 +57,7 @@ class View(ABC):
         return new
 
 
-def copied_line(report: Report) -> str | None:
+def memorisation_line(report: Report) -> str | None:
     """How much of the sample is copied verbatim from the training text, where that was measured."""
     if report.copied_longest is None:
         return None

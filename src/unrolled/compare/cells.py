@@ -8,13 +8,13 @@ from typing import Any
 
 from unrolled.compare_options import CompareSettings
 from unrolled.errors import OptionError
-from unrolled.gradient import GRADIENTS
-from unrolled.memory import bring_named
+from unrolled.gradient import BPTT_STRATEGIES
+from unrolled.memory import register_named
 from unrolled.options import TrainOptions
 from unrolled.registry import build, parse_list
 from unrolled.tasks.model_names import check_parts
 
-COUNTED = "counted"  # takes the place of the gradient, which the n-gram does not have
+NO_GRADIENT = "counted"  # takes the place of the gradient, which the n-gram does not have
 PARAMETERS_WITHIN = 0.03
 
 
@@ -48,19 +48,19 @@ def cells_of(settings: CompareSettings, task: bool) -> list[Cell]:
     models = parse_list("--models", settings.models)
     gradients = parse_list("--bptt", settings.bptt)
     for model in models:
-        bring_named(model)
+        register_named(model)
         check_parts(TrainOptions(model=model))
         if task and "ngram" in re.split(r"[+/]", model):
             raise OptionError("An n-gram cannot be fitted on a diagnostic task. Leave ngram out of --models.")
     for gradient in gradients:
-        build("bptt", GRADIENTS, gradient)
+        build("bptt", BPTT_STRATEGIES, gradient)
     lags = settings.lags() if task else [None]
     return [
         Cell(model, gradient, settings.seed + k, lag)
         for k in range(settings.seeds)
         for lag in lags
         for model in models
-        for gradient in ([COUNTED] if model == "ngram" else gradients)
+        for gradient in ([NO_GRADIENT] if model == "ngram" else gradients)
     ]
 
 
@@ -70,7 +70,7 @@ def train_settings(settings: CompareSettings, cell: Cell, sizes: dict[str, tuple
         model=cell.model, seed=cell.seed, documents=settings.documents, no_header=settings.no_header,
         task=settings.task, tokenizer=settings.tokenizer,
     )  # fmt: skip
-    if cell.gradient == COUNTED:
+    if cell.gradient == NO_GRADIENT:
         return options
     size, depth = sizes.get(cell.model, (settings.hidden_size, settings.layers))
     return replace(

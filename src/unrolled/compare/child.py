@@ -16,7 +16,7 @@ from typing import Any
 from unrolled.compare.comparison import DONE, FAILED, STOPPED, WRONG_INPUT
 from unrolled.environment import peak_bytes
 from unrolled.errors import InputError, TrainingError
-from unrolled.memory import bring_named
+from unrolled.memory import register_named
 from unrolled.options import TrainOptions
 from unrolled.run import Training
 
@@ -45,7 +45,7 @@ def start(request: dict[str, Any]) -> Training:
     """A new training, or the resumed one where the folder has a run."""
     settings = TrainOptions.from_json(request["settings"])
     if (Path(settings.out or "") / "run.json").exists():
-        bring_named(settings.model)
+        register_named(settings.model)
         return Training.resume(settings.out)
     return Training(request["data"], settings)
 

@@ -18,13 +18,13 @@ import numpy as np
 import torch
 
 from unrolled import fileio
-from unrolled.compare.cells import COUNTED, Cell, cells_of, train_settings
+from unrolled.compare.cells import NO_GRADIENT, Cell, cells_of, train_settings
 from unrolled.compare.diagnosing import diagnose
 from unrolled.compare.forecast import Forecast
-from unrolled.compare.measuring import finished, last_report, load_model, measure, summary, validation_symbols
+from unrolled.compare.measuring import finished, last_report, load_model, measure, summary, validation_tokens
 from unrolled.compare.page import write_page
 from unrolled.compare.sizes import fit_size
-from unrolled.compare.streaming import TIMED, TURNS, time_streams
+from unrolled.compare.streaming import TOKENS_PER_TURN, TURNS, time_streams
 from unrolled.compare.words import COLUMNS, TASK_COLUMNS, row_line, sentences
 from unrolled.compare_options import CompareSettings
 from unrolled.data import TASKS, Corpus, read_documents
@@ -44,8 +44,8 @@ from unrolled.opening import check_no_link, check_parents
 from unrolled.options import TrainOptions
 from unrolled.rundir.own_files import COMPARISON
 from unrolled.settings import option_name
-from unrolled.tasks.language_modeling.task import Language, task_of
-from unrolled.tasks.resolve import look, resolve
+from unrolled.tasks.language_modeling.task import LanguageModeling, size_of_text
+from unrolled.tasks.resolve import inspect_path, resolve
 
 FORMAT = 1
 OTHER = "Give another folder: --out OTHER"
@@ -53,7 +53,17 @@ LINE_CURE = f"Take that line out; its cell is trained again. {OTHER}"
 MINUTES, TASK_MINUTES = 2.0, 0.5  # for each training, where no budget was requested
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130  # exit codes of the process of a training
 TEXT_OPTIONS = ("documents", "no_header", "task", "tokenizer")  # options for reading a text
-TRAINING_OPTIONS = ("minutes", "steps", "hidden_size", "layers", "no_header", "tokenizer", "seed", "threads", "device")
+TRAINING_OPTIONS = (
+    "minutes",
+    "steps",
+    "hidden_size",
+    "layers",
+    "no_header",
+    "tokenizer",
+    "seed",
+    "threads",
+    "device",
+)
 PAUSE = 0.5  # seconds between polls of a training
 CHILD = [sys.executable, "-I" if sys.flags.isolated else "-P", "-m", "unrolled.compare.child"]
 """The command of a training's process: with -P, a file torch.py in the working folder is not imported."""
@@ -67,23 +77,23 @@ def find_folder(data: str, settings: CompareSettings, under: str | Path = "compa
     for number in range(1, 10_000):
         path = Path(under) / (name if number == 1 else f"{name}-{number}")
         facts = path / COMPARISON
-        if not path.exists() or (facts.exists() and recorded(facts) == asked_for(data, settings)):
+        if not path.exists() or (facts.exists() and read_comparison_facts(facts) == comparison_facts(data, settings)):
             return path
     raise OptionError(f"{under}/{name} and 9,999 more folders exist. Give a folder with --out.")
 
 
-def asked_for(data: str, settings: CompareSettings) -> dict[str, Any]:
+def comparison_facts(data: str, settings: CompareSettings) -> dict[str, Any]:
     """The facts that identify a comparison, as in compare.json."""
     path = data if data in TASKS else str(Path(data).resolve())
-    return {"format": FORMAT, "data": path, "asked": replace(settings, out=None).to_json()}
+    return {"format": FORMAT, "data": path, "options": replace(settings, out=None).to_json()}
 
 
-def recorded(path: Path) -> dict[str, Any]:
+def read_comparison_facts(path: Path) -> dict[str, Any]:
     """The facts in a compare.json; options that an older one lacks get their defaults."""
     facts = fileio.read_json(path, OTHER)
-    if not isinstance(facts, dict) or not isinstance(facts.get("asked"), dict):
+    if not isinstance(facts, dict) or not isinstance(facts.get("options"), dict):
         raise RunError(f"{path} is damaged: it has no options. {OTHER}")
-    return facts | {"asked": CompareSettings().to_json() | facts["asked"]}
+    return facts | {"options": CompareSettings().to_json() | facts["options"]}
 
 
 class Comparison:
@@ -109,7 +119,7 @@ class Comparison:
             raise OptionError(
                 f"--lag applies to diagnostic tasks ({known}); '{data}' is not one.{nearest(self.data, TASKS)}"
             )
-        self.asked, self.path = asked_for(self.data, settings), find_folder(self.data, settings)
+        self.requested, self.path = comparison_facts(self.data, settings), find_folder(self.data, settings)
         if settings.minutes is None and settings.steps is None:
             settings = replace(settings, minutes=TASK_MINUTES if self.task else MINUTES)
         self.settings, self.cells = settings, cells_of(settings, self.task)
@@ -120,8 +130,8 @@ class Comparison:
             corpus = self._corpus()
             self.description = corpus.description
             if settings.parameters is not None:
-                learnt = dict.fromkeys(cell.model for cell in self.cells if cell.gradient != COUNTED)
-                task = task_of(corpus)
+                learnt = dict.fromkeys(cell.model for cell in self.cells if cell.gradient != NO_GRADIENT)
+                task = size_of_text(corpus)
                 self.sizes = {model: fit_size(model, settings.parameters, settings.layers, task) for model in learnt}
         elif settings.parameters is not None:
             raise OptionError(
@@ -142,9 +152,9 @@ class Comparison:
             documents=settings.documents, no_header=settings.no_header, task=settings.task, tokenizer=settings.tokenizer,
             seed=settings.seed,
         )  # fmt: skip
-        task = resolve(self.data, options) if look(self.data, options).text else None
-        if not isinstance(task, Language):
-            raise no_text_error(self.data, CompareSettings(**self.asked["asked"]), settings.out)
+        task = resolve(self.data, options) if inspect_path(self.data, options).text else None
+        if not isinstance(task, LanguageModeling):
+            raise no_text_error(self.data, CompareSettings(**self.requested["options"]), settings.out)
         return task.corpus
 
     def _make_folder(self) -> None:
@@ -152,7 +162,7 @@ class Comparison:
         check_parents(self.path)
         check_no_link(self.path, "--out")
         if facts.exists():
-            if recorded(facts) != self.asked:
+            if read_comparison_facts(facts) != self.requested:
                 raise RunError(
                     f"{self.path} is another comparison's folder: its data, models or options differ.\n"
                     f"To resume it, give the same data and options as before. {OTHER}"
@@ -161,13 +171,13 @@ class Comparison:
             raise RunError(f"{self.path} exists and is not the folder of a comparison. {OTHER}")
         else:
             self.path.mkdir(parents=True, exist_ok=True)
-            fileio.write_json(facts, self.asked)
+            fileio.write_json(facts, self.requested)
 
     def _known(self) -> dict[Cell, dict[str, Any]]:
         path = self.path / "results.jsonl"
         if not path.exists():
             return {}
-        fileio.mend_lines(path)
+        fileio.cut_incomplete_line(path)
         known: dict[Cell, dict[str, Any]] = {}
         for number, line in enumerate(fileio.read_json_lines(path, LINE_CURE), start=1):
             try:
@@ -189,14 +199,14 @@ class Comparison:
     def __iter__(self) -> Iterator[str]:
         for cell in self.missing:
             place = f"{self.cells.index(cell) + 1} of {len(self.cells)}: {cell_text(cell)}"
-            yield place + self._forecast.left(self.missing)
+            yield place + self._forecast.remaining(self.missing)
             started = time.monotonic()
             try:
                 for progress in self._diagnose(cell) if self.task else self._train(cell):
                     yield f"{place}: {progress}"
             except TrainingError as error:  # a failure is a result, too
                 self._keep(cell, {"failed": str(error)})
-            self._forecast.took(cell, time.monotonic() - started)
+            self._forecast.record(cell, time.monotonic() - started)
         if all("failed" in result for result in self.results.values()):
             raise TrainingError(
                 f"Every training failed. The first failure: {next(iter(self.results.values()))['failed']}"
@@ -233,7 +243,7 @@ class Comparison:
             settings = replace(train_settings(self.settings, cell, self.sizes), out=str(path))
             with ExitStack() as stack:
                 request, result, errors = (
-                    stack.enter_context(fileio.nameless_file("the output of a training")) for _ in range(3)
+                    stack.enter_context(fileio.temporary_file("the output of a training")) for _ in range(3)
                 )
                 facts = {"data": self.data, "settings": settings.to_json(), "parent": os.getpid()}
                 request.write(json.dumps(facts).encode())
@@ -260,10 +270,10 @@ class Comparison:
         """Times the streams of all models, those of the first seed, in turn."""
         cells = [cell for cell in self._good() if cell.seed == self.settings.seed]
         models = [load_model(self._run(cell)).model for cell in cells]
-        tokens = torch.zeros((TURNS + 1) * TIMED, dtype=torch.long)
+        tokens = torch.zeros((TURNS + 1) * TOKENS_PER_TURN, dtype=torch.long)
         if cells:
             tokens = torch.from_numpy(
-                np.resize(validation_symbols(load_model(self._run(cells[0]))), len(tokens)).astype(np.int64)
+                np.resize(validation_tokens(load_model(self._run(cells[0]))), len(tokens)).astype(np.int64)
             )
         times = dict(zip(cells, time_streams(models, tokens), strict=True))
         for cell, result in self._good().items():
@@ -275,7 +285,7 @@ class Comparison:
     @property
     def command(self) -> str:
         """The command that makes the same comparison."""
-        options = CompareSettings(**self.asked["asked"])
+        options = CompareSettings(**self.requested["options"])
         out = ["--out", Path(self.settings.out)] if self.settings.out else []
         return command("compare", self.data, *options.options(), *out)
 
@@ -306,7 +316,7 @@ class Comparison:
             html = write_page(f"Compared on {Path(self.data).name}", self.description, command, rows)
         except MissingExtra:
             return None
-        fileio.write_whole(path, html.encode())
+        fileio.write_atomically(path, html.encode())
         return path
 
     def rows(self) -> list[dict[str, Any]]:
@@ -340,7 +350,7 @@ def no_text_error(data: str, settings: CompareSettings, out: str | None) -> Data
     ]
     with suppress(DataError):  # it contains no text
         read_documents(data)
-        words = [*replace(settings, task=Language.kind).options(), *(["--out", Path(out)] if out else [])]
+        words = [*replace(settings, task=LanguageModeling.kind).options(), *(["--out", Path(out)] if out else [])]
         lines.append(f"To compare models on all of it, as one text: {command('compare', data, *words)}")
     return DataError("\n".join(lines))
 
@@ -363,5 +373,5 @@ def first_line(thing: Any) -> str:
 def cell_text(cell: Cell) -> str:
     """A cell as text."""
     lag = "" if cell.lag is None else f" at lag {cell.lag:,}"
-    gradient = "" if cell.gradient in (COUNTED, "full") else f" by {cell.gradient}"
+    gradient = "" if cell.gradient in (NO_GRADIENT, "full") else f" by {cell.gradient}"
     return f"{cell.model}{gradient}{lag}, seed {cell.seed}"

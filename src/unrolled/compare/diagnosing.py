@@ -15,22 +15,22 @@ from unrolled.compare_options import CompareSettings
 from unrolled.data import TASKS, Diagnostic
 from unrolled.environment import find_device
 from unrolled.errors import TrainingError
-from unrolled.gradient import GRADIENTS
+from unrolled.gradient import BPTT_STRATEGIES
 from unrolled.model.language import LanguageModel
 from unrolled.options import TrainOptions
 from unrolled.registry import build
 from unrolled.tasks.build import build_model
-from unrolled.threads import by_threads, threads_for
-from unrolled.training.loop import Learner, train
+from unrolled.threads import iterate_with_threads, threads_for
+from unrolled.training.loop import TrainingState, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Plan
-from unrolled.training.planning import Task, plan_minutes, plan_steps
+from unrolled.training.planning import TextSize, plan_minutes, plan_steps
 from unrolled.training.statistics import estimate_statistics
 
 SIZE, ROWS = 64, 32  # default units of a layer; rows of a batch
 LEARNT = 0.999  # accuracy on validation at which a training ends early
-VALIDATED, TESTED = 8, 32  # batches
-LOOKS = 20  # validations per training
+VALIDATION_BATCHES, TEST_BATCHES = 8, 32  # batches
+VALIDATIONS = 20  # validations per training
 ENDLESS = 1_000_000_000  # number of targets: the task generates any number
 
 
@@ -44,15 +44,15 @@ def diagnose(task: str, cell: Cell, settings: CompareSettings) -> Iterator[dict[
     training, validation, test = (
         Diagnostic(task, cell.lag or 1, ROWS, seed) for seed in (3 * cell.seed, 3 * cell.seed + 1, 3 * cell.seed + 2)
     )
-    options, shape = asked_of(task, cell, settings)
+    options, shape = options_and_task(task, cell, settings)
     device, threads = find_device(options.device), threads_for(options.threads)
     if options.steps is not None:
         plan = plan_steps(options, shape, device, threads)
     else:
         plan = plan_minutes(options, shape, device, threads, 0.85 * 60 * (options.minutes or 1))
-    plan = replace(plan, precision="float32", report_every=max(1, plan.steps // LOOKS))
+    plan = replace(plan, precision="float32", report_every=max(1, plan.steps // VALIDATIONS))
     learning = learn(cell, plan, (training, validation, test), started + 60 * (options.minutes or math.inf))
-    for known in by_threads(learning, lambda: plan.threads):
+    for known in iterate_with_threads(learning, lambda: plan.threads):
         yield known | {"seconds": time.monotonic() - started}
 
 
@@ -64,9 +64,9 @@ def learn(
     until: time.monotonic() at which it ends at the latest.
     """
     training, validation, test = diagnostics
-    model = build_model(plan, training.symbols, cell.seed)
-    learner = Learner(model, Optimiser(model, plan), model.start(ROWS))
-    averaged, accuracies = learner.optimiser.averaged, [0.0]
+    model = build_model(plan, training.tokens, cell.seed)
+    training_state = TrainingState(model, Optimiser(model, plan), model.start(ROWS))
+    averaged, accuracies = training_state.optimiser.averaged, [0.0]
 
     def over() -> bool:  # early once it makes no mistakes; by the clock where the machine is slow
         return accuracies[-1] >= LEARNT or time.monotonic() > until
@@ -75,26 +75,31 @@ def learn(
         raise TrainingError(f"{cell.model} by {cell.gradient} at lag {cell.lag}: the loss is not finite.")
 
     for _ in train(
-        learner, training, build("bptt", GRADIENTS, plan.bptt), [plan], cell.seed,
-        over, lambda plan: learner.step % plan.report_every == 0, fail,
+        training_state, training, build("bptt", BPTT_STRATEGIES, plan.bptt), [plan], cell.seed,
+        over, lambda plan: training_state.step % plan.report_every == 0, fail,
     ):  # fmt: skip
-        estimate_statistics(learner, training)
-        accuracies.append(share_right(averaged, validation, VALIDATED))
-        yield {"step": learner.step, "steps": plan.steps, "loss": learner.loss, "accuracy": accuracies[-1]}
-        learner.nats, learner.targets = 0.0, 0
+        estimate_statistics(training_state, training)
+        accuracies.append(accuracy_of(averaged, validation, VALIDATION_BATCHES))
+        yield {
+            "step": training_state.step,
+            "steps": plan.steps,
+            "loss": training_state.loss,
+            "accuracy": accuracies[-1],
+        }
+        training_state.nats, training_state.targets = 0.0, 0
     yield {
-        "step": learner.step, "steps": plan.steps, "accuracy": share_right(averaged, test, TESTED),
+        "step": training_state.step, "steps": plan.steps, "accuracy": accuracy_of(averaged, test, TEST_BATCHES),
         "chance": TASKS[training.task][1], "size": plan.hidden_size, "depth": plan.layers,
         "parameters": sum(p.numel() for p in model.parameters()),
     }  # fmt: skip
 
 
-def asked_of(task: str, cell: Cell, settings: CompareSettings) -> tuple[TrainOptions, Task]:
+def options_and_task(task: str, cell: Cell, settings: CompareSettings) -> tuple[TrainOptions, TextSize]:
     """The options of a cell's training, and the task from which its plan is made."""
     diagnostic = Diagnostic(task, cell.lag or 1, ROWS, 0)
     sizes = {cell.model: (settings.hidden_size or SIZE, settings.layers or depth_of(cell.model))}
     options = replace(train_settings(settings, cell, sizes), window=diagnostic.steps, batch_size=ROWS, dropout=0.0)
-    return options, Task(diagnostic.symbols, ENDLESS, diagnostic.steps)
+    return options, TextSize(diagnostic.tokens, ENDLESS, diagnostic.steps)
 
 
 def depth_of(model: str) -> int:
@@ -103,7 +108,7 @@ def depth_of(model: str) -> int:
 
 
 @torch.no_grad()
-def share_right(model: LanguageModel, diagnostic: Diagnostic, batches: int) -> float:
+def accuracy_of(model: LanguageModel, diagnostic: Diagnostic, batches: int) -> float:
     """The accuracy of the predictions at the end of each row: of one, or of all where a task has several."""
     right = total = 0
     for k in range(batches):

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 
-from unrolled.compare.cells import COUNTED, Cell, train_settings
-from unrolled.compare.diagnosing import LOOKS, TESTED, VALIDATED, asked_of
+from unrolled.compare.cells import NO_GRADIENT, Cell, train_settings
+from unrolled.compare.diagnosing import TEST_BATCHES, VALIDATION_BATCHES, VALIDATIONS, options_and_task
 from unrolled.compare.streaming import STEPS
 from unrolled.compare_options import CompareSettings
 from unrolled.data import Corpus
 from unrolled.environment import find_device
 from unrolled.options import TrainOptions
-from unrolled.run.reserve import ONE_ROW
-from unrolled.tasks.language_modeling.task import task_of
+from unrolled.run.reserve import TEST_SLOWDOWN
+from unrolled.tasks.language_modeling.task import size_of_text
 from unrolled.threads import threads_for
-from unrolled.training.measure import rehearse_language, seconds_an_update
+from unrolled.training.measure import rehearse_language, seconds_per_update
 from unrolled.training.plan import Plan
-from unrolled.training.planning import PROBED_SIZE, Task, plan_steps, shape
+from unrolled.training.planning import PROBED_SIZE, TextSize, plan_steps, shape
 
 START_SECONDS = 4.0  # seconds in which a training's process starts and reads a short text
 REACH_SECONDS = 12.0  # seconds that measuring the reach takes, about
@@ -38,11 +38,11 @@ class Forecast:
         """ ", about 35 min in all" for these cells; "" for none."""
         return f", about {_words(self._seconds(cells))} in all" if cells else ""
 
-    def left(self, cells: list[Cell]) -> str:
+    def remaining(self, cells: list[Cell]) -> str:
         """The same for the remaining cells, corrected by the time of finished ones; "" for the last cell."""
         return f"; about {_words(self._seconds(cells))} left in all" if len(cells) > 1 else ""
 
-    def took(self, cell: Cell, seconds: float) -> None:
+    def record(self, cell: Cell, seconds: float) -> None:
         """Records the seconds that a cell took."""
         self._forecast += self._of(cell)
         self._taken += seconds
@@ -64,24 +64,24 @@ class Forecast:
         return find_device(self.settings.device), threads_for(self.settings.threads)
 
     def _of_task(self, cell: Cell, task: str) -> float:
-        options, shapes = asked_of(task, cell, self.settings)
+        options, shapes = options_and_task(task, cell, self.settings)
         if options.steps is None:
             return 60 * (options.minutes or 0)  # the maximum: it ends once it makes no mistakes
         plan = replace(plan_steps(options, shapes, *self._machine), precision="float32")
-        validated = FORWARD * (min(LOOKS, plan.steps) * VALIDATED + TESTED)
-        return (plan.steps + validated) * seconds_an_update(plan, rehearse_language(shapes.symbols))
+        validated = FORWARD * (min(VALIDATIONS, plan.steps) * VALIDATION_BATCHES + TEST_BATCHES)
+        return (plan.steps + validated) * seconds_per_update(plan, rehearse_language(shapes.tokens))
 
     def _of_text(self, cell: Cell, corpus: Corpus) -> float:
         """Training, then the validation split and a stream in one row, the reach, and the timing of steps."""
-        task, validation = task_of(corpus), corpus.targets("validation")
+        task, validation = size_of_text(corpus), corpus.targets("validation")
         counting = corpus.targets("training") / NGRAM_TOKENS_A_SECOND
         measuring = START_SECONDS + REACH_SECONDS + STREAM_SECONDS
-        if cell.gradient == COUNTED:
+        if cell.gradient == NO_GRADIENT:
             return counting + measuring
         options = train_settings(self.settings, cell, self.sizes)
-        plan = self._plan(options.of_learnt(), task)
-        pace = seconds_an_update(plan, rehearse_language(task.symbols))
-        reading = FORWARD * ONE_ROW * pace / (plan.batch_size * plan.window)  # seconds per token
+        plan = self._plan(options.trained_member_settings(), task)
+        pace = seconds_per_update(plan, rehearse_language(task.tokens))
+        reading = FORWARD * TEST_SLOWDOWN * pace / (plan.batch_size * plan.window)  # seconds per token
         if options.steps is None:
             training = 60 * (options.minutes or 0)
         else:
@@ -89,7 +89,7 @@ class Forecast:
             training = plan.steps * pace + validations * reading * min(validation, plan.validation) + counting
         return training + measuring + reading * (validation + STEPS[-1])
 
-    def _plan(self, options: TrainOptions, task: Task) -> Plan:
+    def _plan(self, options: TrainOptions, task: TextSize) -> Plan:
         if options.steps is not None:
             return plan_steps(options, task, *self._machine)
         size = options.hidden_size or PROBED_SIZE

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from unrolled import fileio
 from unrolled.compare.streaming import STEPS, state_bytes
-from unrolled.data import part_rows
+from unrolled.data import split_rows
 from unrolled.errors import DataError, InputError, RunError
 from unrolled.metrics.surprise import evaluate
-from unrolled.run import LanguageModelRun, load
+from unrolled.run import LanguageModelingRun, load
 from unrolled.rundir.folder import RunFolder
 
 MOST_TOKENS = 100_000  # maximum tokens of the validation split, for timing and state
@@ -36,18 +36,18 @@ def last_report(path: Path) -> str:
     return f"{report['progress']:.0%}, loss {report['loss']:.3f}{validation}"
 
 
-def load_model(path: Path) -> LanguageModelRun:
+def load_model(path: Path) -> LanguageModelingRun:
     """A run of the comparison. Raises RunError where the folder has a run of another task."""
     run = load(path, "cpu")
-    if not isinstance(run, LanguageModelRun):
+    if not isinstance(run, LanguageModelingRun):
         raise RunError(f"{path} has a run of kind '{run.kind}', which is not of this comparison. Give another --out.")
     return run
 
 
-def validation_symbols(run: LanguageModelRun) -> Any:
+def validation_tokens(run: LanguageModelingRun) -> Any:
     """The tokens of a run's validation split, in order (N,)."""
     corpus = run.read_corpus()
-    chunks = [inputs for inputs, _ in part_rows(corpus, "validation", MOST_TOKENS)]
+    chunks = [inputs for inputs, _ in split_rows(corpus, "validation", MOST_TOKENS)]
     if not chunks or not sum(map(len, chunks)):
         raise DataError(
             "The text is too short for a validation split, and models are compared on it. Give a longer text."
@@ -58,18 +58,18 @@ def validation_symbols(run: LanguageModelRun) -> Any:
 def measure(path: Path) -> dict[str, Any]:
     """The score and the costs of a finished run, on its validation split."""
     run = load_model(path)
-    tokens = validation_symbols(run)
+    tokens = validation_tokens(run)
     corpus = run.read_corpus()
-    score = evaluate(run.model, part_rows(corpus, "validation"), run.table.characters)
+    score = evaluate(run.model, split_rows(corpus, "validation"), run.table.characters)
     reports = run.folder.read_reports()
     stream: Tensor = torch.from_numpy(np.resize(tokens, STEPS[-1]).astype(np.int64))
-    speeds = [report["symbols_a_second"] for report in reports if report.get("symbols_a_second")]
+    speeds = [report["tokens_per_second"] for report in reports if report.get("tokens_per_second")]
     facts, reach = run.info(), run.reach()
     return {
         "nats": score.nats, "nats_interval": [score.low, score.high], "accuracy": score.accuracy,
         "parameters": facts["parameters"], "seconds": facts.get("seconds"),
         "state_bytes": {str(steps): count for steps, count in state_bytes(run.model, stream).items()},
-        "symbols_a_second": statistics.median(speeds) if speeds else None,
+        "tokens_per_second": statistics.median(speeds) if speeds else None,
         "reach": reach.as_dict(),
         "curve": [[r["seconds"], r["validation"]] for r in reports if "validation" in r],
     }  # fmt: skip
@@ -90,7 +90,7 @@ def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
         known = [result["nats_interval"] for result in good if None not in result["nats_interval"]]
         # a text that is too small for an interval has none, with any seed
         facts["nats_interval"] = [statistics.fmean(ends) for ends in zip(*known, strict=True)] if known else None
-    for name in ("parameters", "symbols_a_second", "ms_a_symbol", "peak_bytes", "seconds", "chance"):
+    for name in ("parameters", "tokens_per_second", "ms_a_symbol", "peak_bytes", "seconds", "chance"):
         known = [result[name] for result in good if result.get(name) is not None]
         if known:
             facts[name] = statistics.median(known)

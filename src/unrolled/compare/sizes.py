@@ -12,12 +12,12 @@ from unrolled.errors import OptionError
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.options import TrainOptions
-from unrolled.training.planning import Task, shape, shapes_for
+from unrolled.training.planning import TextSize, shape, shapes_for
 
 WIDEST = 8192
 
 
-def fit_size(model: str, parameters: int, depth: int | None, task: Task) -> tuple[int, int]:
+def fit_size(model: str, parameters: int, depth: int | None, task: TextSize) -> tuple[int, int]:
     """(units, layers) of the model whose number of parameters is nearest to `parameters`.
 
     The layers are the requested ones, or those of the nearest shape in the plan's table. Raises OptionError where no
@@ -31,7 +31,7 @@ def fit_size(model: str, parameters: int, depth: int | None, task: Task) -> tupl
         embed = shape(settings, task, "cpu", 1, size, layers, 0).embedding_size
         try:
             with torch.device("meta"):
-                net = LanguageModel(task.symbols, embed, build_stack(model, embed, size, layers))
+                net = LanguageModel(task.tokens, embed, build_stack(model, embed, size, layers))
         except OptionError:
             return None
         return sum(p.numel() for p in net.parameters())

@@ -14,11 +14,11 @@ from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram.model import NGram
 from unrolled.states import State, count_bytes
-from unrolled.threads import one_thread
+from unrolled.threads import single_thread
 
 STEPS = (100, 10_000)  # after which the size of the state is measured
 CHUNK = 500
-TIMED = 100  # tokens per turn
+TOKENS_PER_TURN = 100  # tokens per turn
 TURNS = 7
 
 
@@ -39,12 +39,12 @@ def time_streams(models: Sequence[LanguageModel | NGram | Mixture], tokens: Tens
     """Milliseconds per token of each model, stepping one row: medians over turns that alternate between models."""
     states: list[State] = [model.start(1) for model in models]
     taken: list[list[float]] = [[] for _ in models]
-    with torch.no_grad(), one_thread():
+    with torch.no_grad(), single_thread():
         for turn in range(TURNS + 1):
             for k, model in enumerate(models):
                 started = time.perf_counter()
-                for at in range(turn * TIMED, (turn + 1) * TIMED):
+                for at in range(turn * TOKENS_PER_TURN, (turn + 1) * TOKENS_PER_TURN):
                     _, states[k] = model.step(tokens[at : at + 1], states[k])
                 if turn:  # the first is a warm-up
-                    taken[k].append((time.perf_counter() - started) / TIMED * 1000)
+                    taken[k].append((time.perf_counter() - started) / TOKENS_PER_TURN * 1000)
     return [statistics.median(times) for times in taken]

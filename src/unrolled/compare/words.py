@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from unrolled.compare.cells import COUNTED
+from unrolled.compare.cells import NO_GRADIENT
 from unrolled.metrics.surprise import student_t
 
 Row = dict[str, Any]
@@ -16,7 +16,7 @@ LEARNT_ACCURACY = 0.9  # accuracy from which a task counts as learnt
 
 def name_of(row: Row) -> str:
     """A row's model, and its gradient unless that is the full one."""
-    return row["model"] if row["gradient"] in (COUNTED, "full") else f"{row['model']} by {row['gradient']}"
+    return row["model"] if row["gradient"] in (NO_GRADIENT, "full") else f"{row['model']} by {row['gradient']}"
 
 
 def difference(better: Row, worse: Row) -> tuple[float, float]:
@@ -107,7 +107,7 @@ def row_line(row: Row) -> dict[str, str]:
         "reach": f"{row['reach_symbols']:,.0f}",
         "state": " → ".join(f"{count:,} B" for count in dict.fromkeys(state.values())),
         "ms/token": f"{row['ms_a_symbol']:.2f}" if "ms_a_symbol" in row else "",
-        "tokens/s": f"{row['symbols_a_second']:,.0f}" if "symbols_a_second" in row else "",
+        "tokens/s": f"{row['tokens_per_second']:,.0f}" if "tokens_per_second" in row else "",
         "peak": f"{row['peak_bytes'] / 1e6:,.0f} MB" if "peak_bytes" in row else "",
     }
 

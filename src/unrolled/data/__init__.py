@@ -3,37 +3,37 @@
 from unrolled.data.corpus import KINDS, Corpus, read_corpus
 from unrolled.data.diagnostics import TASKS, Diagnostic
 from unrolled.data.fingerprints import fingerprint, keep_standard_input
-from unrolled.data.pieces import PieceTable, WordTable, table_from_json
-from unrolled.data.symbols import BORDER, ByteTable, CharacterTable, Symbols, Table
+from unrolled.data.pieces import SubwordVocabulary, WordVocabulary, vocabulary_from_json
+from unrolled.data.symbols import EOS, ByteVocabulary, CharacterVocabulary, TokenIds, Vocabulary
 from unrolled.data.table_file import TableOptions
 from unrolled.data.tables import is_table
 from unrolled.data.text import DOCUMENTS, Documents, read_documents
-from unrolled.data.windows import Batch, RowBatches, StreamBatches, make_batches, part_rows
+from unrolled.data.windows import RowBatches, StreamBatches, TextBatch, make_batches, split_rows
 
 __all__ = [
-    "BORDER",
     "DOCUMENTS",
+    "EOS",
     "KINDS",
     "TASKS",
-    "Batch",
-    "ByteTable",
-    "CharacterTable",
+    "ByteVocabulary",
+    "CharacterVocabulary",
     "Corpus",
     "Diagnostic",
     "Documents",
-    "PieceTable",
     "RowBatches",
     "StreamBatches",
-    "Symbols",
-    "Table",
+    "SubwordVocabulary",
     "TableOptions",
-    "WordTable",
+    "TextBatch",
+    "TokenIds",
+    "Vocabulary",
+    "WordVocabulary",
     "fingerprint",
     "is_table",
     "keep_standard_input",
     "make_batches",
-    "part_rows",
     "read_corpus",
     "read_documents",
-    "table_from_json",
+    "split_rows",
+    "vocabulary_from_json",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.inputs import MEDIA, InputKind
-from unrolled.data.items import PartItems
+from unrolled.data.items import SplitItems
 from unrolled.errors import DataError
 
 CHECKED = 200  # rows, spread evenly
@@ -19,7 +19,7 @@ MOST_EQUAL = 0.95  # share of audio files or images that may be equal
 TOLERANCE = 3  # levels of a sample, or of a colour, by which nearly equal ones may differ
 
 
-def check_unlike(path: str | Path, training: PartItems, taken: InputKind) -> None:
+def check_rows_differ(path: str | Path, training: SplitItems, taken: InputKind) -> None:
     """Raise DataError if the rows of the training split are all the same, or its audio files or images nearly so."""
     few = min(len(training), CHECKED)
     if few < FEWEST:
@@ -40,11 +40,11 @@ def count_equal(items: Sequence[Any], taken: InputKind) -> tuple[int, str]:
     """Count the items that equal a typical one; also return a description of them."""
     if isinstance(items[0], str):
         return sum(item == items[0] for item in items), f"the same, '{items[0][:40]}'"
-    if taken.kind == "sound":
+    if taken.kind == "audio":
         silent = sum(int(item.max()) - int(item.min()) <= TOLERANCE for item in items)
         same = sum(np.array_equal(item, items[0]) for item in items)
         return max(silent, same), "silent throughout" if silent >= same else "the same audio"
-    if taken.kind == "picture":
+    if taken.kind == "image":
         middle = np.median(np.stack(items), axis=0)  # (H, W, C)
         near = [int(np.abs(item - middle).max()) <= TOLERANCE for item in items]
         return sum(near), f"nearly the same image, {_colour(middle)}"

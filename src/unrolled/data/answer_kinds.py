@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.answer_reader import label_of
-from unrolled.data.column_kinds import DATE, MOST_KINDS, TIME, Column, Odd
-from unrolled.data.columns import no_cell
+from unrolled.data.column_kinds import DATE, MOST_KINDS, TIME, Column, Faults
+from unrolled.data.columns import empty_cell_error
 from unrolled.data.file_names import check_no_outputs
 from unrolled.data.outputs import KINDS, Output
 from unrolled.data.row_reader import RowReader
 from unrolled.data.sequences import SequenceTable
-from unrolled.data.split_names import hold_splits
+from unrolled.data.split_names import complete_splits
 from unrolled.data.table_file import Row, TableFile
-from unrolled.data.times import no_times
-from unrolled.data.written_numbers import cure, is_undefined, shortened
+from unrolled.data.times import times_error
+from unrolled.data.written_numbers import cure, is_missing, shortened
 from unrolled.errors import DataError
 
 Place = Callable[[int], str]  # row -> its file and row number
@@ -43,17 +43,17 @@ def decide_kinds(
 
 def _decide(table: TableFile, name: str, column: Column, skip_empty: bool, place: Place) -> str:
     path, end = table.path, table.ending
-    for odd in column.odd:
+    for odd in column.errors:
         if not (skip_empty and odd is column.undefined):
             raise _odd(name, column, odd, place)
-    if column.labelled and len(column.kinds) > MOST_KINDS:
+    if column.labelled and len(column.counts) > MOST_KINDS:
         raise DataError(
             f"{path} has folders of more than {MOST_KINDS:,} names; up to that many are taken as labels.\n"
             "Merge folders that belong together; or, if each name is a label: --task classification."
         )
     if amount := column.amount:
         raise _odd(name, column, amount, place)
-    if column.labelled and (splits := sorted(hold_splits(column.kinds))):
+    if column.labelled and (splits := sorted(complete_splits(column.counts))):
         raise DataError(
             f"{path}: the folders {' and '.join(splits)} are named like splits, and hold no label "
             f"folders.\nPut the files into a folder for each label, train/cat/1{end}, test/cat/2{end};\n"
@@ -66,21 +66,21 @@ def _decide(table: TableFile, name: str, column: Column, skip_empty: bool, place
             "leave\nthose rows out with --skip-empty."
         )
     kind = column.kind
-    if kind == "text" or (kind == "label" and not column.labelled):
-        check_no_outputs(path, name, list(column.kinds))
+    if kind == "seq2seq" or (kind == "classification" and not column.labelled):
+        check_no_outputs(path, name, list(column.counts))
     if kind == DATE:
         other = "them as numbers" if column.numeric else "their characters"
         raise DataError(
             f"{path}: '{name}' holds dates, and predicting dates is not supported yet. Write the target into a "
             f"column of\nnumbers (days until then), and name it: --output days. To learn {other} "
-            f"anyway: --task {'value' if column.numeric else 'text'}"
+            f"anyway: --task {'regression' if column.numeric else 'seq2seq'}"
         )
     if kind == TIME:
-        raise no_times(path, name, column.spread, "output")
+        raise times_error(path, name, column.spread, "output")
     return kind
 
 
-def _counted(path: Path, mixed: Mapping[str, Odd], place: Place) -> str:
+def _counted(path: Path, mixed: Mapping[str, Faults], place: Place) -> str:
     """Count the cells of each kind, and give the first row of each."""
     return ", ".join(
         f"{odd.count:,} {kind} ({place(odd.row).removeprefix(f'{path}, ')}: '{shortened(odd.cell)}')"
@@ -88,11 +88,11 @@ def _counted(path: Path, mixed: Mapping[str, Odd], place: Place) -> str:
     )
 
 
-def _odd(name: str, column: Column, odd: Odd, place: Place) -> DataError:
+def _odd(name: str, column: Column, odd: Faults, place: Place) -> DataError:
     """The error for a cell that is not a number, or not a list, in a column where most are."""
     message = f"{place(odd.row)}: '{name}' is '{shortened(odd.cell)}'"
     if column.lists.count > column.rows / 2:
-        kind = "lists of numbers" if column.kind == "value" else "lists of names"
+        kind = "lists of numbers" if column.kind == "regression" else "lists of names"
         return DataError(
             f"{message}, where {kind} were expected, as in the other rows.\nCorrect it, or leave the row out."
         )
@@ -118,14 +118,14 @@ def _check(table: TableFile, name: str, kind: str) -> None:
         raise DataError(
             f"{table.path}: '{name}' was requested as {kind}; the outputs of a table can be {', '.join(KINDS)}."
         )
-    if kind != "tags" and isinstance(table, SequenceTable) and name not in table.fixed:
+    if kind != "tagging" and isinstance(table, SequenceTable) and name not in table.fixed:
         raise DataError(
             f"{table.path}: '{name}' changes within a sequence and was taken as {kind}; only tags can be predicted "
             "for each step.\nIf they are tags: --task tagging. For another column: --output COLUMN."
         )
 
 
-def only_text(path: str | Path, kinds: Mapping[str, str]) -> str:
+def single_text_output(path: str | Path, kinds: Mapping[str, str]) -> str:
     """Return the text output's name. Raises DataError if it is not the only output."""
     if len(kinds) > 1:
         listed = ", ".join(f"'{name}' ({kind})" for name, kind in kinds.items())
@@ -136,24 +136,26 @@ def only_text(path: str | Path, kinds: Mapping[str, str]) -> str:
     return next(iter(kinds))
 
 
-def leave_out(tables: Sequence[TableFile], rows: RowReader, kinds: Mapping[str, str], skip_empty: bool) -> None:
+def drop_rows_without_target(
+    tables: Sequence[TableFile], rows: RowReader, kinds: Mapping[str, str], skip_empty: bool
+) -> None:
     """Remove the rows that have no target: nan among numbers, a blank label. Without skip_empty, raises DataError
     for a blank label, with the row; nan is refused by `read_values`."""
     gone: NDArray[np.bool_] = np.zeros(len(rows.numbers), np.bool_)
     for name, kind in kinds.items():
         column = rows.columns[name]
-        if kind not in ("value", "label"):
+        if kind not in ("regression", "classification"):
             continue
-        numeric = kind == "value" or column.numeric
+        numeric = kind == "regression" or column.numeric
         empty = [
             number for cell, number in rows.kinds[name].items()
-            if (numeric and is_undefined(cell)) or (kind == "label" and not label_of(cell))
+            if (numeric and is_missing(cell)) or (kind == "classification" and not label_of(cell))
         ]  # fmt: skip
         found = np.isin(np.array(rows.ids[name]), empty)
-        if found.any() and not skip_empty and kind == "label":
+        if found.any() and not skip_empty and kind == "classification":
             row = int(np.flatnonzero(found)[0])
             empty_rows = int(found.sum()), len(found)
-            raise no_cell(tables[rows.sources[row]], name, Row(rows.numbers[row], ()), empty_rows)
+            raise empty_cell_error(tables[rows.sources[row]], name, Row(rows.numbers[row], ()), empty_rows)
         gone |= found
     if skip_empty and gone.any():
         rows.leave_out(gone)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unrolled.data.answers import UNSEEN, Answered, Labels, LabelSets, Values
+from unrolled.data.answers import UNSEEN, LabelSetTargets, LabelTargets, Targets, ValueTargets
 from unrolled.data.column_kinds import ONE_HOT
 from unrolled.data.intake import Ids
 from unrolled.data.items import Texts
 from unrolled.data.label_names import find_labels, tidy_label
-from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, ValueOutput
+from unrolled.data.outputs import LabelOutput, MultilabelOutput, Output, ValueOutput
 from unrolled.data.words import given_words
-from unrolled.data.written_numbers import NUMBER, cure, is_number, is_rounded, say_rounded, shortened, write_number
+from unrolled.data.written_numbers import NUMBER, cure, is_number, is_rounded, rounding_note, shortened, write_number
 from unrolled.errors import DataError
 
 SEPARATORS = ("|", ";", ",")  # of several labels in a text cell; the first that any cell contains is used
@@ -34,7 +34,7 @@ Place = Callable[[int], str]  # row -> its file and row number
 
 
 @dataclass(frozen=True)
-class Cells:
+class CellColumn:
     """A column of N cells, stored as indices into the different ones; a list's entries end with line ends."""
 
     table: str  # the path, for messages
@@ -64,23 +64,23 @@ class Cells:
         return tuple(names), whole, np.concatenate([[0], np.cumsum(counts)])
 
 
-def read_answers(
-    cells: Cells, kind: str, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None
-) -> Answered:
+def read_targets(
+    cells: CellColumn, kind: str, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None
+) -> Targets:
     """Read the targets of a column that is not text. Its classes are those of the training split, or of a run.
 
     steps: row -> number of tags it needs. Raises DataError with the row for a cell that does not fit the kind.
     """
-    if kind == "label":
+    if kind == "classification":
         return read_labels(cells, training, place, known)
-    if kind == "tags":
+    if kind == "tagging":
         return read_tags(cells, training, steps, place, known)
-    if kind == "labels":
+    if kind == "multilabel":
         return read_label_sets(cells, training, place, known)
     return read_values(cells, training, place, known)
 
 
-def read_labels(cells: Cells, training: Ids, place: Place, known: Output | None) -> Labels:
+def read_labels(cells: CellColumn, training: Ids, place: Place, known: Output | None) -> LabelTargets:
     """Read one label per row. Rows of zeros with a single 1 are the labels 0, 1, 2, …, by the position of the 1."""
     hot = _by_place(cells, place, known, single=True)
     given, ids = cells.named(lambda cell: hot[cell][0] if hot else label_of(cell))
@@ -92,7 +92,7 @@ def label_of(cell: str) -> str:
     return tidy_label(" ".join(given_words(cell)) if "\n" in cell else cell)
 
 
-def _by_place(cells: Cells, place: Place, known: Output | None, single: bool) -> dict[str, list[str]]:
+def _by_place(cells: CellColumn, place: Place, known: Output | None, single: bool) -> dict[str, list[str]]:
     """Return the label numbers of each list of zeros and ones, by the positions of its ones; {} if the cells are not
     such lists. single: each list has one 1. Raises DataError for another row where nearly all are such lists, or
     where a run expects them."""
@@ -100,14 +100,18 @@ def _by_place(cells: Cells, place: Place, known: Output | None, single: bool) ->
     lengths = Counter(map(len, found.values()))
     usual = max(lengths, key=lambda length: lengths[length], default=0)
     fits = np.array([len(found.get(cell, ())) == usual for cell in cells.kinds], np.bool_)[cells.ids]
-    numbered = isinstance(known, LabelOutput | LabelSetOutput) and all(name.isdecimal() for name in known.names)
+    numbered = isinstance(known, LabelOutput | MultilabelOutput) and all(name.isdecimal() for name in known.names)
     if not found or not (fits.all() or numbered or fits.mean() >= ONE_HOT):
         return {}
     if not fits.all():
         row = int(np.argmin(fits))
         written = shortened(" ".join(given_words(cells.kinds[int(cells.ids[row])])))
         expected = "a single 1 among zeros was" if single else "zeros and ones were"
-        other = "\nFor numbers: --task regression. For any number of labels, by position: --task multilabel." if single else ""
+        other = (
+            "\nFor numbers: --task regression. For any number of labels, by position: --task multilabel."
+            if single
+            else ""
+        )
         raise DataError(
             f"{place(row)}: '{cells.name}' is '{written}', where {expected} expected, as in {int(fits.sum()):,} of "
             f"{len(fits):,} rows.\nCorrect it, or leave the row out.{other if known is None else ''}"
@@ -122,7 +126,9 @@ def _binary(cell: str) -> list[int]:
     return ones if len(ones) == len(parts) > 1 else []
 
 
-def read_tags(cells: Cells, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None) -> Labels:
+def read_tags(
+    cells: CellColumn, training: Ids, steps: Callable[[int], int], place: Place, known: Output | None
+) -> LabelTargets:
     """Read one label per step."""
     given, ids, starts = cells.split(lambda cell: [tidy_label(one) for one in given_words(cell)])
     for row, count in enumerate(np.diff(starts).tolist()):
@@ -131,14 +137,14 @@ def read_tags(cells: Cells, training: Ids, steps: Callable[[int], int], place: P
                 f"{place(row)}: {steps(row)} words and {count} tags in '{cells.name}'; each word or step needs one.\n"
                 "Separate them with spaces, or write both cells as lists."
             )
-    found = Labels(LabelOutput((), each=True), ids, given, ids, starts).places(training)
+    found = LabelTargets(LabelOutput((), each=True), ids, given, ids, starts).indices(training)
     return _among(cells, given, ids, starts, found, training, known, each=True)
 
 
 def _among(
-    cells: Cells, given: tuple[str, ...], ids: Ids, starts: Ids, trained: Ids, training: Ids, known: Output | None,
+    cells: CellColumn, given: tuple[str, ...], ids: Ids, starts: Ids, trained: Ids, training: Ids, known: Output | None,
     each: bool,
-) -> Labels:  # fmt: skip
+) -> LabelTargets:  # fmt: skip
     """Labels as indices among those of the training split, or those of a run."""
     blank = cells.blank
     if isinstance(known, LabelOutput):
@@ -157,10 +163,10 @@ def _among(
                 f"{cells.table}: '{cells.name}' is '{names[0] if names else 'nothing'}' everywhere in the training "
                 "split.\nGive rows with at least two different labels."
             )
-    return Labels(LabelOutput(names, each), _numbered(given, names, blank)[ids], given, ids, starts, blank)
+    return LabelTargets(LabelOutput(names, each), _numbered(given, names, blank)[ids], given, ids, starts, blank)
 
 
-def read_label_sets(cells: Cells, training: Ids, place: Place, known: Output | None) -> LabelSets:
+def read_label_sets(cells: CellColumn, training: Ids, place: Place, known: Output | None) -> LabelSetTargets:
     """Read any number of labels per row: entries of a list, or of a text with | ; or , or spaces between them. Rows
     of zeros and ones are the labels 0, 1, 2, …, by the positions of the ones."""
     by_place = _by_place(cells, place, known, single=False)
@@ -175,7 +181,7 @@ def read_label_sets(cells: Cells, training: Ids, place: Place, known: Output | N
         return sorted({tidy_label(part) for part in cell.split(separator)} - {""})
 
     given, ids, starts = cells.split(words)
-    if isinstance(known, LabelSetOutput):
+    if isinstance(known, MultilabelOutput):
         names = known.names
     else:
         trained = {given[label] for row in training.tolist() for label in ids[starts[row] : starts[row + 1]]}
@@ -184,10 +190,10 @@ def read_label_sets(cells: Cells, training: Ids, place: Place, known: Output | N
             raise DataError(
                 f"{cells.table}: '{cells.name}' holds no label in the training split. Give rows with some."
             )
-    return LabelSets(LabelSetOutput(names), _numbered(given, names)[ids], given, ids, starts)
+    return LabelSetTargets(MultilabelOutput(names), _numbered(given, names)[ids], given, ids, starts)
 
 
-def read_values(cells: Cells, training: Ids, place: Place, known: Output | None) -> Values:
+def read_values(cells: CellColumn, training: Ids, place: Place, known: Output | None) -> ValueTargets:
     """Read one or several numbers per row."""
     of_cell: list[list[float]] = []
     for cell in cells.kinds:
@@ -203,7 +209,7 @@ def read_values(cells: Cells, training: Ids, place: Place, known: Output | None)
                 + ("" if known is not None else " Or, if these are names: --task classification.")
             )
         if rounded := next(filter(is_rounded, parts), None):
-            message = f"{place(cells.first(cell))}: '{cells.name}' is {say_rounded(rounded)}."
+            message = f"{place(cells.first(cell))}: '{cells.name}' is {rounding_note(rounded)}."
             amount = "subtract the same number from all of them, or divide them, beforehand"
             raise DataError(
                 f"{message}\n{amount.capitalize()}, as was done for the run's training data."
@@ -219,7 +225,7 @@ def read_values(cells: Cells, training: Ids, place: Place, known: Output | None)
             )
     numbers = np.array(of_cell, np.float64).reshape(len(of_cell), -1)[cells.ids]  # (N, K)
     if isinstance(known, ValueOutput):
-        return Values(known, numbers)
+        return ValueTargets(known, numbers)
     low, high = numbers[training].min(0), numbers[training].max(0)
     if (low == high).any():
         raise DataError(
@@ -227,16 +233,16 @@ def read_values(cells: Cells, training: Ids, place: Place, known: Output | None)
             "training split. There is nothing to predict."
         )
     with np.errstate(over="ignore"):
-        mean, deviation = numbers[training].mean(0), numbers[training].std(0)
-    if not (np.isfinite(mean) & np.isfinite(deviation) & (deviation > 0)).all():
+        mean, std = numbers[training].mean(0), numbers[training].std(0)
+    if not (np.isfinite(mean) & np.isfinite(std) & (std > 0)).all():
         raise DataError(
             f"{cells.table}: '{cells.name}' ranges from {low.min():g} to {high.max():g}, too wide, or too narrow, to "
             "be scaled.\nGive it in another unit, or as a logarithm."
         )
-    return Values(ValueOutput(tuple(mean.tolist()), tuple(deviation.tolist())), numbers)
+    return ValueTargets(ValueOutput(tuple(mean.tolist()), tuple(std.tolist())), numbers)
 
 
-def as_texts(cells: Cells) -> Texts:
+def as_texts(cells: CellColumn) -> Texts:
     """Return a column as texts; a list's entries are joined with spaces."""
     written = [" ".join(given_words(cell)) if cell.endswith("\n") else cell for cell in cells.kinds]
     texts = Texts()

@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 from unrolled.data.intake import Ids
 from unrolled.data.items import Texts
-from unrolled.data.outputs import LONGEST_TEXT, LabelOutput, LabelSetOutput, Output, TextOutput, ValueOutput
-from unrolled.data.store import SymbolStore
-from unrolled.data.symbols import BORDER, Symbols, Table
+from unrolled.data.outputs import LONGEST_TEXT, LabelOutput, MultilabelOutput, Output, TextOutput, ValueOutput
+from unrolled.data.store import TokenStore
+from unrolled.data.symbols import EOS, TokenIds, Vocabulary
 from unrolled.data.written_numbers import write_number
 
-NOT_ASKED = -100  # label where there is no target; a number is NaN there
+NO_TARGET = -100  # label where there is no target; a number is NaN there
 UNSEEN = -1  # a label that the training split lacks
 LISTED = 6  # labels listed in one line
 CHUNK = 1 << 12  # texts whose tokens are stored at once
 
 
-class Answered(ABC):
+class Targets(ABC):
     """Targets of all rows of one output. A subclass is final."""
 
     output: Output
@@ -33,7 +33,7 @@ class Answered(ABC):
         """Whether there is a target for each step of a row."""
         return self.output.each
 
-    def places(self, rows: Ids) -> Ids:
+    def indices(self, rows: Ids) -> Ids:
         """Indices of the targets of these rows, row after row."""
         return rows
 
@@ -42,12 +42,12 @@ class Answered(ABC):
         """Targets of these rows, row after row: (A,) or (A, K)."""
 
     @abstractmethod
-    def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> NDArray[Any]:
+    def batch_targets(self, rows: Ids, size: int, steps: int, lead: int) -> NDArray[Any]:
         """Targets of a batch of `size` rows: (B,) or (B, K), or (B, T) of tags, whose first is at step `lead`; rows
         past the given ones have none."""
 
     @abstractmethod
-    def spelled(self, place: int) -> str:
+    def as_written(self, place: int) -> str:
         """A target as it is written in the table."""
 
     @abstractmethod
@@ -64,13 +64,13 @@ class Answered(ABC):
 
 
 @dataclass(frozen=True)
-class Labels(Answered):
+class LabelTargets(Targets):
     """One of a set of names per row, or per step of a row."""
 
     output: LabelOutput
     ids: Ids  # (A,) indices into the output's names, UNSEEN where the training split lacks the label
-    given: tuple[str, ...]  # every name in the table
-    given_ids: Ids  # (A,) indices into given
+    all_names: tuple[str, ...]  # every name in the table
+    all_ids: Ids  # (A,) indices into all_names
     starts: Ids  # (N + 1,) where each row's targets begin
     blank: str | None = None  # the cell that means "no target": _ in CoNLL-U
 
@@ -79,25 +79,25 @@ class Labels(Answered):
         """The classes."""
         return self.output.names
 
-    def places(self, rows: Ids) -> Ids:
+    def indices(self, rows: Ids) -> Ids:
         return indices_of(self.starts, rows) if self.each else rows
 
     def of(self, rows: Ids) -> Ids:
-        return self.ids[self.places(rows)]
+        return self.ids[self.indices(rows)]
 
-    def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> Ids:
+    def batch_targets(self, rows: Ids, size: int, steps: int, lead: int) -> Ids:
         if not self.each:
-            targets = np.full(size, NOT_ASKED, np.int64)
-            targets[: len(rows)] = np.where(self.ids[rows] < 0, NOT_ASKED, self.ids[rows])
+            targets = np.full(size, NO_TARGET, np.int64)
+            targets[: len(rows)] = np.where(self.ids[rows] < 0, NO_TARGET, self.ids[rows])
             return targets
-        targets = np.full((size, steps), NOT_ASKED, np.int64)
+        targets = np.full((size, steps), NO_TARGET, np.int64)
         for place, row in enumerate(rows.tolist()):
             tags = self.ids[self.starts[row] : self.starts[row + 1]][: steps - lead]
-            targets[place, lead : lead + len(tags)] = np.where(tags < 0, NOT_ASKED, tags)
+            targets[place, lead : lead + len(tags)] = np.where(tags < 0, NO_TARGET, tags)
         return targets
 
-    def spelled(self, place: int) -> str:
-        return self.given[int(self.given_ids[place])]
+    def as_written(self, place: int) -> str:
+        return self.all_names[int(self.all_ids[place])]
 
     def describe(self, name: str) -> str:
         kind = "tags, one per step" if self.each else "labels"
@@ -106,29 +106,29 @@ class Labels(Answered):
         return f"{name}, one of {len(self.names) + lacking:,} {kind} ({shown(self.names)}){there}"
 
     def facts(self) -> dict[str, int]:
-        return count_names(self.given, self.given_ids)
+        return count_names(self.all_names, self.all_ids)
 
-    def is_due(self, rows: Ids) -> NDArray[np.bool_]:
+    def has_target(self, rows: Ids) -> NDArray[np.bool_]:
         """(A,) which entries of these rows are targets: _ in CoNLL-U is none."""
-        due: NDArray[np.bool_] = np.ones(len(self.given), np.bool_)
-        if self.blank in self.given:
-            due[self.given.index(self.blank)] = False
-        return due[self.given_ids[self.places(rows)]]
+        due: NDArray[np.bool_] = np.ones(len(self.all_names), np.bool_)
+        if self.blank in self.all_names:
+            due[self.all_names.index(self.blank)] = False
+        return due[self.all_ids[self.indices(rows)]]
 
     def count_unseen(self, rows: Ids) -> tuple[int, list[str]]:
-        places = self.places(rows)
-        found = places[(self.ids[places] == UNSEEN) & self.is_due(rows)]
-        return len(found), sorted({self.given[place] for place in self.given_ids[found].tolist()})
+        places = self.indices(rows)
+        found = places[(self.ids[places] == UNSEEN) & self.has_target(rows)]
+        return len(found), sorted({self.all_names[place] for place in self.all_ids[found].tolist()})
 
 
 @dataclass(frozen=True)
-class LabelSets(Answered):
+class LabelSetTargets(Targets):
     """Any number of labels per row."""
 
-    output: LabelSetOutput
+    output: MultilabelOutput
     ids: Ids  # (A,) labels of all rows, row after row, UNSEEN where the training split lacks one
-    given: tuple[str, ...]  # every name in the table
-    given_ids: Ids  # (A,)
+    all_names: tuple[str, ...]  # every name in the table
+    all_ids: Ids  # (A,)
     starts: Ids  # (N + 1,) where each row's labels begin
 
     def of(self, rows: Ids) -> NDArray[np.float64]:
@@ -138,40 +138,40 @@ class LabelSets(Answered):
             there[place, ids[ids >= 0]] = 1.0
         return there
 
-    def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> NDArray[np.float32]:
-        return filled(self.of(rows), size)
+    def batch_targets(self, rows: Ids, size: int, steps: int, lead: int) -> NDArray[np.float32]:
+        return pad_rows(self.of(rows), size)
 
-    def spelled(self, place: int) -> str:
-        return ", ".join(self.given[label] for label in self.given_ids[self.starts[place] : self.starts[place + 1]])
+    def as_written(self, place: int) -> str:
+        return ", ".join(self.all_names[label] for label in self.all_ids[self.starts[place] : self.starts[place + 1]])
 
     def describe(self, name: str) -> str:
         return f"{name}, any of {len(self.output.names):,} labels ({shown(self.output.names)})"
 
     def facts(self) -> dict[str, int]:
-        return count_names(self.given, self.given_ids)
+        return count_names(self.all_names, self.all_ids)
 
     def count_unseen(self, rows: Ids) -> tuple[int, list[str]]:
         found = np.flatnonzero(self.ids == UNSEEN)
         of_row = np.searchsorted(self.starts, found, side="right") - 1
         found, of_row = found[there := np.isin(of_row, rows)], of_row[there]
-        return len(np.unique(of_row)), sorted({self.given[place] for place in self.given_ids[found].tolist()})
+        return len(np.unique(of_row)), sorted({self.all_names[place] for place in self.all_ids[found].tolist()})
 
 
 @dataclass(frozen=True)
-class Values(Answered):
+class ValueTargets(Targets):
     """One or several numbers per row."""
 
     output: ValueOutput
     numbers: NDArray[np.float64]  # (N, K) as in the table
 
     def of(self, rows: Ids) -> NDArray[np.float64]:
-        scaled: NDArray[np.float64] = (self.numbers[rows] - np.array(self.output.mean)) / self.output.deviation
+        scaled: NDArray[np.float64] = (self.numbers[rows] - np.array(self.output.mean)) / self.output.std
         return scaled
 
-    def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> NDArray[np.float32]:
-        return filled(self.of(rows), size)
+    def batch_targets(self, rows: Ids, size: int, steps: int, lead: int) -> NDArray[np.float32]:
+        return pad_rows(self.of(rows), size)
 
-    def spelled(self, place: int) -> str:
+    def as_written(self, place: int) -> str:
         return " ".join(map(write_number, self.numbers[place].tolist()))
 
     def describe(self, name: str) -> str:
@@ -188,22 +188,22 @@ class Values(Answered):
 
 
 @dataclass(frozen=True)
-class Written(Answered):
+class TextTargets(Targets):
     """A text for each row. Its targets are tokens: those of each text, and an EOS token after them."""
 
     output: TextOutput
     texts: Texts  # (N,) as in the table
-    ids: Symbols  # (A,) of all texts, row after row: see `encode_texts`
+    ids: TokenIds  # (A,) of all texts, row after row: see `encode_texts`
     starts: Ids  # (N + 1,) where each row's tokens begin
 
-    def symbols(self, row: int) -> Symbols:
+    def tokens(self, row: int) -> TokenIds:
         """A row's text as tokens with EOS, or its first 1,000 tokens."""
         return self.ids[self.starts[row] : self.starts[row + 1]]
 
     def of(self, rows: Ids) -> Ids:
         return self.ids[indices_of(self.starts, rows)].astype(np.int64)
 
-    def lay_out(self, rows: Ids, size: int, steps: int, lead: int) -> Ids:
+    def batch_targets(self, rows: Ids, size: int, steps: int, lead: int) -> Ids:
         """(B, T) with zeros past a text's end; steps and lead describe the input and are ignored."""
         lengths = self.target_lengths(rows, size)
         targets = np.zeros((size, int(lengths.max(initial=0))), np.int64)
@@ -220,16 +220,16 @@ class Written(Answered):
         """Count the characters of these rows' texts; the end of each text counts as one."""
         return sum(1 + len(self.texts[row]) for row in rows.tolist())
 
-    def spelled(self, place: int) -> str:
+    def as_written(self, place: int) -> str:
         return self.texts[place]
 
     def describe(self, name: str) -> str:
-        return f"{name}, texts of up to {self.output.longest:,} {TOKEN_NAMES[self.output.table.kind]}"
+        return f"{name}, texts of up to {self.output.longest:,} {TOKEN_NAMES[self.output.vocabulary.kind]}"
 
     def facts(self) -> dict[str, Any]:
-        table, lengths = self.output.table, self.texts.lengths
+        table, lengths = self.output.vocabulary, self.texts.lengths
         return {
-            "symbols": table.kind,
+            "tokens": table.kind,
             "different_symbols": table.size - 1,
             "longest": self.output.longest,
             "bytes_a_text": float(lengths.mean()),
@@ -240,16 +240,16 @@ TOKEN_NAMES = {"char": "characters", "byte": "bytes", "word": "words", "bpe": "s
 """Plural of a token's name, by kind of vocabulary."""
 
 
-def encode_texts(table: Table, texts: Texts) -> tuple[Symbols, Ids]:
+def encode_texts(table: Vocabulary, texts: Texts) -> tuple[TokenIds, Ids]:
     """Encode N texts as tokens (A,), each with EOS, or its first 1,000; also return where each begins (N + 1,).
     Tokens past 64 MB are kept in a temporary file that is mapped into memory."""
-    store, eos, lengths = SymbolStore(table.dtype), np.array([BORDER], table.dtype), [0]
+    store, eos, lengths = TokenStore(table.dtype), np.array([EOS], table.dtype), [0]
     for first in range(0, len(texts), CHUNK):
         some = [table.encode(texts[row]) for row in range(first, min(first + CHUNK, len(texts)))]
         some = [np.concatenate([text[:LONGEST_TEXT], eos])[:LONGEST_TEXT] for text in some]
         store.add(np.concatenate(some))
         lengths += map(len, some)
-    return store.whole(), np.cumsum(lengths)
+    return store.as_array(), np.cumsum(lengths)
 
 
 def indices_of(starts: Ids, rows: Ids) -> Ids:
@@ -259,7 +259,7 @@ def indices_of(starts: Ids, rows: Ids) -> Ids:
     return before + np.arange(int(counts.sum()))
 
 
-def filled(targets: NDArray[Any], size: int) -> NDArray[np.float32]:
+def pad_rows(targets: NDArray[Any], size: int) -> NDArray[np.float32]:
     """Pad numbers (R, K) to `size` rows with NaN."""
     whole = np.full((size, targets.shape[1]), np.nan, np.float32)
     whole[: len(targets)] = targets
@@ -276,7 +276,7 @@ def count_names(names: Sequence[str], ids: Ids) -> dict[str, int]:
     return dict(zip(names, np.bincount(ids, minlength=len(names)).tolist(), strict=True))
 
 
-def count_labels(labels: Labels, rows: Ids) -> list[int]:
+def count_labels(labels: LabelTargets, rows: Ids) -> list[int]:
     """Count how often each label is the target in these rows."""
     ids = labels.of(rows)
     return [int(count) for count in np.bincount(ids[ids != UNSEEN], minlength=len(labels.names))]

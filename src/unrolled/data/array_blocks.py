@@ -54,7 +54,7 @@ def stream_blocks(
         count = min(rows, shape[0] - start)
         data = file.read(count * size)
         if len(data) < count * size:
-            raise shorter(path, total, start * size + len(data))
+            raise truncated_error(path, total, start * size + len(data))
         yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
 
 
@@ -71,12 +71,12 @@ def column_blocks(
             file.seek(start + (column * shape[0] + first) * dtype.itemsize)
             data = file.read(count * dtype.itemsize)
             if len(data) < count * dtype.itemsize:
-                raise shorter(path, prod(shape) * dtype.itemsize, file.tell() - start)
+                raise truncated_error(path, prod(shape) * dtype.itemsize, file.tell() - start)
             block[column] = np.frombuffer(data, dtype)
         yield block.reshape(*shape[:0:-1], count).T
 
 
-def shorter(path: object, promised: int, there: int) -> DataError:
+def truncated_error(path: object, promised: int, there: int) -> DataError:
     """The error for a file that ends before its values do."""
     return DataError(
         f"{path} is truncated: its header promises {promised:,} bytes of numbers, and {there:,} are there.\n"
@@ -84,7 +84,7 @@ def shorter(path: object, promised: int, there: int) -> DataError:
     )
 
 
-def in_step(blocks: Mapping[str, Iterator[AnyArray]]) -> Iterator[dict[str, AnyArray]]:
+def join_blocks(blocks: Mapping[str, Iterator[AnyArray]]) -> Iterator[dict[str, AnyArray]]:
     """Join the blocks of several arrays, which have equally many rows."""
     for together in zip(*blocks.values(), strict=True):
         yield dict(zip(blocks, together, strict=True))

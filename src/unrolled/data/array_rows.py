@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.table_file import HALVES, Cell, Row, TableFile, half_a_character
-from unrolled.data.written_numbers import is_rounded, may_be_rounded, say_rounded
+from unrolled.data.table_file import SURROGATES, Cell, Row, TableFile, surrogate_error
+from unrolled.data.written_numbers import is_rounded, may_be_rounded, rounding_note
 from unrolled.errors import DataError
 
 AnyArray: TypeAlias = NDArray[Any]
@@ -64,8 +64,8 @@ def read_rows(table: TableFile, blocks: Iterable[Mapping[str, AnyArray]], column
                     )
                 if isinstance(cell, np.ndarray) and array.dtype.kind in "iu" and may_be_rounded(cell):
                     _check_exact(array[place], f"{table.place(before + place + 1)}: '{name}'")
-                if isinstance(cell, str) and not cell.isascii() and HALVES.search(cell):
-                    raise half_a_character(table.place(before + place + 1), name)
+                if isinstance(cell, str) and not cell.isascii() and SURROGATES.search(cell):
+                    raise surrogate_error(table.place(before + place + 1), name)
                 cells.append(cell)
             yield Row(before + place + 1, tuple(cells))
         before += max(map(len, block.values()), default=0)
@@ -76,7 +76,7 @@ def _check_exact(numbers: AnyArray, cell: str) -> None:
     rounded = next((one for one in numbers.ravel().tolist() if is_rounded(one)), None)
     if rounded is not None:
         raise DataError(
-            f"{cell} holds {say_rounded(rounded)}.\n"
+            f"{cell} holds {rounding_note(rounded)}.\n"
             "Leave ids out. For amounts: subtract the same number from all, or divide them, before you save them."
         )
 

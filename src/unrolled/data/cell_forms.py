@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from unrolled.data.column_kinds import Odd
+from unrolled.data.column_kinds import Faults
 from unrolled.data.table_file import Cell
 from unrolled.data.written_numbers import shortened
 from unrolled.errors import DataError
@@ -16,9 +16,9 @@ class CellForms:
 
     def __init__(self) -> None:
         self.rows = 0
-        self._lists, self._truths, self._texts = Odd(), Odd(), Odd()
+        self._lists, self._truths, self._texts = Faults(), Faults(), Faults()
 
-    def see(self, cell: Cell) -> None:
+    def add(self, cell: Cell) -> None:
         """Count the next row's cell."""
         one = self._lists if isinstance(cell, list) else self._truths if isinstance(cell, bool) else self._texts
         one.see(self.rows, cell)

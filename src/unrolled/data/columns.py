@@ -9,7 +9,7 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from unrolled.data.column_kinds import LEAST_ROWS, entries, spell
+from unrolled.data.column_kinds import LEAST_ROWS, as_text, entries
 from unrolled.data.first_cells import first_cells, holds_dates, holds_numbers, is_id
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.words import join_words
@@ -52,7 +52,7 @@ class Columns:
         return ", ".join(shown)
 
     @property
-    def all(self) -> tuple[str, ...]:
+    def needed(self) -> tuple[str, ...]:
         """All columns needed, inputs first."""
         return (*self.inputs, *self.outputs, *([self.group] if self.group else []))
 
@@ -80,9 +80,9 @@ def choose_columns(
     taken = {*outputs, *inputs, group, sequence}
     left = [name for name in table.columns if name not in taken]
     if len(left) > 2 - bool(outputs) - bool(inputs) > 0:  # dates order the rows; inputs and outputs are other columns
-        cells = first_cells(table, left) if table.mixed else {}
+        cells = first_cells(table, left) if table.has_mixed_columns else {}
         left = [name for name in left if not holds_dates(cells.get(name, ()), name)] or left
-    places = _find_coordinates(table, left) if table.mixed else ()
+    places = _find_coordinates(table, left) if table.has_mixed_columns else ()
     if places and not outputs:
         outputs = _choose_output(table, left, inputs, places)
         left = [name for name in left if name not in outputs]
@@ -172,7 +172,7 @@ def _find_inputs(
         return places if known[0] in places else (known[0],)
     others = [name for name in others if not is_id(name, cells[name])]
     if others and all(holds_dates(cells[name], name) for name in others):
-        raise no_forecasts(table, others)
+        raise date_input_error(table, others)
     if not others or table.unnamed or not all(holds_numbers(cells[name]) for name in others):
         numbers = [name for name in others if holds_numbers(cells[name])]
         raise _undecided(table, "input", numbers, [] if has_output else left)
@@ -183,13 +183,13 @@ def _refuse_label_first(table: TableFile, names: Sequence[str]) -> None:
     """Raise DataError for two columns with other names, the first with few different cells and the second with texts:
     the first may be the label."""
     first, second = first_cells(table, names).values()
-    if holds_numbers(first) or len(first) < LEAST_ROWS * len(set(map(spell, first))) or len(first) != len(second):
+    if holds_numbers(first) or len(first) < LEAST_ROWS * len(set(map(as_text, first))) or len(first) != len(second):
         return
     texts = {cell for cell in second if isinstance(cell, str) and len(cell.split()) > 1}
     if 2 * len(texts) > len(second):
         note = f" ({table.note})" if table.note else ""
-        label, text = table.bare_names or names
-        option = "--no-header " if table.bare_names else ""
+        label, text = table.names_without_header or names
+        option = "--no-header " if table.names_without_header else ""
         raise DataError(
             f"{table.path}: '{names[0]}' holds few different cells, such as '{shortened(first[0])}', and "
             f"'{names[1]}' texts; which is the input is not clear{note}.\nTo classify the texts: {option}"
@@ -197,7 +197,7 @@ def _refuse_label_first(table: TableFile, names: Sequence[str]) -> None:
         )
 
 
-def no_forecasts(table: TableFile, dated: Sequence[str], numbers: bool = False) -> DataError:
+def date_input_error(table: TableFile, dated: Sequence[str], numbers: bool = False) -> DataError:
     """The error for a date as input, which would be read by its characters, or as a number."""
     read, kind = ("their numbers", "vectors") if numbers else ("their characters", "text")
     return DataError(
@@ -215,8 +215,8 @@ def _undecided(table: TableFile, which: str, numbers: Sequence[str] = (), left: 
     unnamed = f" and {table.unnamed} without a name" if table.unnamed else ""
     named = next((name for wanted in OUTPUTS for name in left if name.lower() == wanted), "")
     advised = ""
-    if table.bare_names:
-        bare = dict(zip(table.columns, table.bare_names, strict=True))
+    if table.names_without_header:
+        bare = dict(zip(table.columns, table.names_without_header, strict=True))
         read, answer = _advise(table, table.columns)
         options = _typed_columns([bare[name] for name in read], [bare[answer]])
         advised = f"\nIf the first row is data, for example: --no-header {options}"
@@ -229,7 +229,7 @@ def _undecided(table: TableFile, which: str, numbers: Sequence[str] = (), left: 
         options = _typed_columns(numbers, [answer]) if answer else f"--input {typed(','.join(numbers))}"
         advised = f"\nTo use the numbers together: {options}" if 1 < len(numbers) <= MOST_TOGETHER else ""
     option = "--input COLUMN --output COLUMN" if left else f"--{which} COLUMN"
-    note = f" ({table.note})" if table.bare_names else ""
+    note = f" ({table.note})" if table.names_without_header else ""
     return DataError(
         f"{table.path} has the columns {table.listed}{unnamed}; which is the {which} is not clear{note}.\n"
         f"Name it: {option}. Recognised names: {known} …{advised}"
@@ -241,7 +241,7 @@ def _advise(table: TableFile, names: Sequence[str]) -> tuple[list[str], str]:
     fewest different cells; else the numbers together, and words in the last or first column, or the last column."""
     cells = first_cells(table, names)
     cells = {name: found for name, found in cells.items() if not _are_row_numbers(found)} if len(cells) > 2 else cells
-    words = {name: sum(len(spell(cell).split()) for cell in found) for name, found in cells.items()}
+    words = {name: sum(len(as_text(cell).split()) for cell in found) for name, found in cells.items()}
     read = max(reversed(words), key=lambda name: words[name])
     ends = [name for name in (list(cells)[-1], next(iter(cells))) if not holds_numbers(cells[name])]
     answer = ends[0] if ends else list(cells)[-1]
@@ -249,7 +249,7 @@ def _advise(table: TableFile, names: Sequence[str]) -> tuple[list[str], str]:
     if words[read] < FEWEST_WORDS * len(cells[read]) and 1 < len(numbers) <= MOST_TOGETHER:
         return numbers, answer
     others = [name for name, found in cells.items() if name != read and found] or [read]
-    return [read], min(others, key=lambda name: len(set(map(spell, cells[name]))))
+    return [read], min(others, key=lambda name: len(set(map(as_text, cells[name]))))
 
 
 def _are_row_numbers(cells: Sequence[Cell]) -> bool:
@@ -257,19 +257,19 @@ def _are_row_numbers(cells: Sequence[Cell]) -> bool:
     return len(cells) > 1 and is_id("row", cells)
 
 
-def spell_list(cell: Cell) -> str:
+def list_as_text(cell: Cell) -> str:
     """Return a cell as text, in which the entries of a list stay separate."""
     if isinstance(cell, np.ndarray):
         return join_words(entries(cell))
-    return join_words(cell) if isinstance(cell, list) else spell(cell)
+    return join_words(cell) if isinstance(cell, list) else as_text(cell)
 
 
-def missing(table: TableFile, columns: Sequence[str], row: Row) -> str | None:
+def missing_column(table: TableFile, columns: Sequence[str], row: Row) -> str | None:
     """Return the column of a row's first missing cell."""
     return next((name for name, cell in zip(columns, row.cells, strict=True) if cell is None), None)
 
 
-def no_cell(table: TableFile, name: str, row: Row, empty: tuple[int, int], group: bool = False) -> DataError:
+def empty_cell_error(table: TableFile, name: str, row: Row, empty: tuple[int, int], group: bool = False) -> DataError:
     """The error for a row with an empty cell. empty: number of such rows, and of all rows. group: the column groups
     rows, and may be filled in only in the first row of each group."""
     count, rows = empty

@@ -19,7 +19,7 @@ class ConlluTable(TableFile):
     Multiword tokens (3-4), empty nodes (8.1) and comments are skipped.
     """
 
-    form, mixed = "conllu", False
+    format, has_mixed_columns = "conllu", False
 
     def __init__(self, path: Path, encoding: str) -> None:
         super().__init__(path, CONLLU)
@@ -27,16 +27,16 @@ class ConlluTable(TableFile):
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        return cls(path, encoding_of(path, cls.form))
+        return cls(path, encoding_of(path, cls.format))
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row]:
         places = [CONLLU.index(name) for name in columns]
         for number, lines in self.sentences():
-            words = [fields for line in lines if (fields := word_of(line)) is not None]
+            words = [fields for line in lines if (fields := parse_word(line)) is not None]
             if words:
                 yield Row(number, tuple([fields[place] for fields in words] for place in places))
 
-    def blank(self, column: str) -> str | None:
+    def missing_mark(self, column: str) -> str | None:
         """An underscore means "not annotated"; in columns that may be empty, such as features, it means "none"."""
         return "_" if column in ANNOTATED else None
 
@@ -64,7 +64,7 @@ class ConlluTable(TableFile):
             yield first, lines
 
 
-def word_of(line: str) -> list[str] | None:
+def parse_word(line: str) -> list[str] | None:
     """Return the columns of a word's line; None for a comment, a multiword token or an empty node."""
     fields = line.split("\t")
     return fields if fields[0].isdigit() else None

@@ -12,35 +12,35 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
-from unrolled.data.delimiters import DELIMITERS, parted_by
+from unrolled.data.delimiters import DELIMITERS, find_delimiter
 from unrolled.data.headers import (
     are_numbers,
     check_first,
-    check_marks,
     check_other_rows,
+    check_separators,
     check_shorter,
     usual_width,
-    wrongly_named,
+    wrong_sep_error,
 )
 from unrolled.data.table_file import (
     BLOCK,
+    DEFAULT_OPTIONS,
     LONGEST_LINE,
-    LOOKED_AT,
-    USUAL,
+    SAMPLE_ROWS,
+    InvalidCell,
     Row,
     TableFile,
     TableOptions,
-    Unfit,
     encoding_of,
-    pick,
     read_lines,
+    select_places,
 )
 from unrolled.data.titles import TITLES, check_titles
 from unrolled.data.written_numbers import is_number, plain_number
 from unrolled.errors import DataError
 
 NAMED_DELIMITER = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # a first line that Excel writes and reads
-LOOKED_LINES, LOOKED_CHARACTERS = 20 * LOOKED_AT, 1 << 20  # at the beginning of a file, at most
+LOOKED_LINES, LOOKED_CHARACTERS = 20 * SAMPLE_ROWS, 1 << 20  # at the beginning of a file, at most
 COMPARED = 1000  # columns, at most, by which a header is distinguished from data
 Entry = TypeVar("Entry")  # a line, or a record
 MARK = "\ufeff"  # a byte order mark, left where files were joined
@@ -69,7 +69,7 @@ class CsvTable(TableFile):
     ) -> None:  # fmt: skip
         """first: cells of the header, or of the first row. look: cells of the first rows. spaced: each line has two
         line ends."""
-        self.form, self.encoding, self.dialect, self.header = form, encoding, dialect, options.header
+        self.format, self.encoding, self.dialect, self.header = form, encoding, dialect, options.header
         self.decimal = options.decimal
         self.first, self.width = first, len(first)
         self.bare_numbers = self.header and are_numbers(first, look)
@@ -86,10 +86,10 @@ class CsvTable(TableFile):
         if self.header and _looks_like_data(first, look):
             self.note = f"the first row is taken as names ({', '.join(first)[:60]}); --no-header if it is data"
             bare_names = zip(numbered(len(self.names)), self.names, strict=True)
-            self.bare_names = tuple(number for number, name in bare_names if name)
+            self.names_without_header = tuple(number for number, name in bare_names if name)
 
     @classmethod
-    def open(cls, path: Path, options: TableOptions = USUAL) -> Self:
+    def open(cls, path: Path, options: TableOptions = DEFAULT_OPTIONS) -> Self:
         form = path.suffix.lower()[1:]
         encoding = encoding_of(path, form)
         head, whole = _head(path, encoding)
@@ -104,10 +104,12 @@ class CsvTable(TableFile):
         note = ""
         look = _cut(head[skipped:], whole, dialect.delimiter, dialect.quoting)
         other = (
-            parted_by(head[skipped : skipped + LOOKED_AT], but=dialect.delimiter) if _have_one_cell(look) else None
+            find_delimiter(head[skipped : skipped + SAMPLE_ROWS], but=dialect.delimiter)
+            if _have_one_cell(look)
+            else None
         )
         if other is not None and named is not None:
-            raise wrongly_named(path, dialect.delimiter, other)
+            raise wrong_sep_error(path, dialect.delimiter, other)
         if other is not None and form == "tsv":
             dialect, note = (
                 Dialect(other, csv.QUOTE_MINIMAL, skipped),
@@ -117,9 +119,9 @@ class CsvTable(TableFile):
         if not look:
             _check_not_empty(path, encoding, dialect)
         first = next((cells for _, cells in read_records(path, encoding, dialect) if not is_blank(cells)), [])
-        there = [line for line in head[skipped:] if line.strip()][:LOOKED_AT] or first
+        there = [line for line in head[skipped:] if line.strip()][:SAMPLE_ROWS] or first
         if len(first) == 1:
-            check_marks(path, there)
+            check_separators(path, there)
             check_first(path, first[0], dialect.delimiter, usual_width(look[1:]))
         elif options.header and dialect.delimiter in DELIMITERS:
             check_other_rows(path, there, dialect.delimiter)
@@ -148,7 +150,7 @@ class CsvTable(TableFile):
             return super().rows_at(columns, places)
         csv.field_size_limit(LONGEST_LINE)
         delimiter, quoting, _ = self.dialect
-        picked = pick(self._lines(), places)
+        picked = select_places(self._lines(), places)
         cut = ((number, next(csv.reader([line], delimiter=delimiter, quoting=quoting))) for number, line in picked)  # type: ignore[arg-type]
         return self._rows_of(((number, cells or [""]) for number, cells in cut), columns)
 
@@ -195,7 +197,7 @@ class CsvTable(TableFile):
         """The error for a row that repeats the header."""
         if self.bare_numbers:
             message = f"{self.path}, row {number:,}: the first row, which looks like data, is repeated here."
-            return Unfit(
+            return InvalidCell(
                 f"{message}\nIt is taken as the header; if it is an ordinary row: --no-header",
                 by_run="The run was trained on a file with a header: write the columns' names into the first row.",
             )
@@ -328,8 +330,8 @@ def _cut(head: Sequence[str], whole: bool, delimiter: str, quoting: int) -> list
     record counts only if it is complete."""
     csv.field_size_limit(sys.maxsize)
     reader = csv.reader(head, delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
-    records = [cells for cells in islice(reader, LOOKED_AT + 1) if not is_blank(cells)]
-    return records if whole or len(records) > LOOKED_AT or len(records) < 2 else records[:-1]
+    records = [cells for cells in islice(reader, SAMPLE_ROWS + 1) if not is_blank(cells)]
+    return records if whole or len(records) > SAMPLE_ROWS or len(records) < 2 else records[:-1]
 
 
 def _is_index(look: Sequence[Sequence[str]]) -> bool:
@@ -349,7 +351,7 @@ def _looks_like_data(first: Sequence[str], look: Sequence[Sequence[str]]) -> boo
 def _no_names(path: Path, twice: str) -> DataError:
     found = f"'{twice}' is there more than once" if twice else "there are none"
     names = "Give the columns names in a first row, such as: text,label"
-    return Unfit(
+    return InvalidCell(
         f"{path}, row 1: different names of columns were expected; {found}.",
         f"{names}; or if the first row is data: --no-header",
         "Give the columns names in a first row, as in the run's training data.",

@@ -16,7 +16,7 @@ from unrolled.errors import DataError, OptionError
 from unrolled.seeds import numpy_generator
 
 TRAINING, VALIDATION, TEST = range(3)
-PARTS = ("training", "validation", "test")
+SPLITS = ("training", "validation", "test")
 SHORTEST = 200  # characters from which splits can be cut
 BLOCKS = 5  # segments of the text, at least; a validation block is taken from each
 MANY_DOCUMENTS = 200  # documents, from which they are kept whole
@@ -27,26 +27,26 @@ class Layout(NamedTuple):
     """Segments of a text, with one edge where each segment begins."""
 
     edges: NDArray[np.int64]  # (E,) characters before the segment
-    borders: NDArray[np.bool_]  # (E,) whether a document begins there
-    parts: NDArray[np.uint8]  # (E,) the split it belongs to
+    document_starts: NDArray[np.bool_]  # (E,) whether a document begins there
+    splits: NDArray[np.uint8]  # (E,) the split it belongs to
     total: int  # characters
 
 
 class Section(NamedTuple):
     """Consecutive characters that belong to one split."""
 
-    part: int
+    split: int
     text: str
     cuts: NDArray[np.int64]  # offsets in text where a segment begins
-    borders: NDArray[np.bool_]  # which of these begin a document
+    boundaries: NDArray[np.bool_]  # which of these begin a document
 
 
-def lay_out_whole(starts: NDArray[np.int64], total: int, part: int) -> Layout:
+def plan_one_split(starts: NDArray[np.int64], total: int, split: int) -> Layout:
     """Put all documents into one split. starts: characters before each; total: characters of all."""
-    return Layout(starts, np.ones(len(starts), np.bool_), np.full(len(starts), part, np.uint8), total)
+    return Layout(starts, np.ones(len(starts), np.bool_), np.full(len(starts), split, np.uint8), total)
 
 
-def lay_out(
+def plan_splits(
     starts: NDArray[np.int64], total: int, valid: float, test: float, seed: int,
     files: NDArray[np.int64] | None = None,
 ) -> Layout:  # fmt: skip
@@ -55,14 +55,14 @@ def lay_out(
     Many documents, none of them large, are kept whole. Otherwise each of the `files`, given as the characters before
     each, gives its own share, so that the order of their names does not matter. Default: one file.
     """
-    layout = lay_out_whole(starts, total, TRAINING)
+    layout = plan_one_split(starts, total, TRAINING)
     if not valid and not test:
         return layout
     count = len(starts)
     lengths = np.diff(starts, append=total)
     if count >= MANY_DOCUMENTS and int(lengths.max()) * 20 <= total:
-        for start, stop, part in cut_shares(np.array([0]), count, valid, test, seed):
-            layout.parts[start:stop] = part
+        for start, stop, split in cut_shares(np.array([0]), count, valid, test, seed):
+            layout.splits[start:stop] = split
         return layout
     return cut_at(layout, cut_shares(np.array([0]) if files is None else files, total, valid, test, seed))
 
@@ -101,29 +101,33 @@ def cut_at(layout: Layout, blocks: list[tuple[int, int, int]]) -> Layout:
     inner = np.unique(np.array([edge for block in blocks for edge in block[:2]], np.int64))
     inner = inner[(inner > 0) & (inner < layout.total)]
     edges = np.union1d(layout.edges, inner)
-    parts = np.full(len(edges), TRAINING, np.uint8)
-    for start, stop, part in blocks:
-        parts[(edges >= start) & (edges < stop)] = part
-    return Layout(edges, np.isin(edges, layout.edges), parts, layout.total)
+    splits = np.full(len(edges), TRAINING, np.uint8)
+    for start, stop, split in blocks:
+        splits[(edges >= start) & (edges < stop)] = split
+    return Layout(edges, np.isin(edges, layout.edges), splits, layout.total)
 
 
 def sections(documents: Documents, layout: Layout) -> Iterator[Section]:
     """Read the documents again, as sections of one split each. Raises DataError if they changed meanwhile."""
     before = 0
-    part = int(layout.parts[0])
+    split = int(layout.splits[0])
     for chunk in documents.chunks():
         text = chunk.text
         low, high = np.searchsorted(layout.edges, [before, before + len(text)])
-        cuts, borders, parts = layout.edges[low:high] - before, layout.borders[low:high], layout.parts[low:high]
-        if not np.array_equal(cuts[borders], chunk.starts):
+        cuts, boundaries, splits = (
+            layout.edges[low:high] - before,
+            layout.document_starts[low:high],
+            layout.splits[low:high],
+        )
+        if not np.array_equal(cuts[boundaries], chunk.starts):
             raise changed(documents)
-        turns = np.flatnonzero(np.diff(parts, prepend=np.uint8(part)))  # where another split begins
+        turns = np.flatnonzero(np.diff(splits, prepend=np.uint8(split)))  # where another split begins
         rows = [0, *turns.tolist(), len(cuts)]
         ends = [0, *cuts[turns].tolist(), len(text)]
         for first, last, start, stop in zip(rows, rows[1:], ends, ends[1:], strict=False):
-            part = int(parts[first]) if first < last and start == cuts[first] else part
+            split = int(splits[first]) if first < last and start == cuts[first] else split
             if stop > start:
-                yield Section(part, text[start:stop], cuts[first:last] - start, borders[first:last])
+                yield Section(split, text[start:stop], cuts[first:last] - start, boundaries[first:last])
         before += len(text)
     if before != layout.total:
         raise changed(documents)
@@ -134,7 +138,7 @@ def changed(documents: Documents) -> DataError:
     return DataError(f"{documents.path} changed while it was read. Start again when no program is writing to it.")
 
 
-def share_of(name: str, value: str | float | None, default: float) -> float | str:
+def parse_share(name: str, value: str | float | None, default: float) -> float | str:
     """Parse --valid or --test: a share of the text (0 to 0.5), "none" (0), or a path, which is returned."""
     if value is None:
         return default

@@ -11,7 +11,7 @@ from typing import Any
 from unrolled.data.file_names import IDS
 from unrolled.data.month_names import in_english
 from unrolled.data.table_file import Cell
-from unrolled.data.written_numbers import is_undefined
+from unrolled.data.written_numbers import is_missing
 
 STAMP = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"  # 20240105080000
 SHAPE = re.compile(  # what may be a date: tried first, because most cells are none
@@ -97,15 +97,15 @@ def read_date(cell: Cell) -> float | None:
 
 def date_reader(cells: list[Cell], name: str = "") -> Callable[[Any], float | None] | None:
     """Choose a reader for a column's dates by some of its cells: the one that reads most of them, and all but
-    `most_odd` of those that are not missing. None if there is none: the column holds no dates. name: the column's,
+    `allowed_errors` of those that are not missing. None if there is none: the column holds no dates. name: the column's,
     which decides whether numbers may be dates."""
-    there = [cell for cell in cells if not is_undefined(cell)]
+    there = [cell for cell in cells if not is_missing(cell)]
     named = DATED.fullmatch(name) or DAY_NAMED.fullmatch(name)
     if not named and all(_moment(cell) is None and _shaped(cell) is None for cell in there[:2]):
         return None  # the usual case
     if not there:
         return None
-    found, least = None, most_odd(len(there)) + 1
+    found, least = None, allowed_errors(len(there)) + 1
     padded = any(isinstance(cell, str) and PADDED.match(cell.strip()) for cell in there)
     for reader in (*date_readers(name), *DAYS_BY_NAME, *(DAYS_BY_NUMBER if padded else ())):
         odd = 0
@@ -120,7 +120,7 @@ def date_reader(cells: list[Cell], name: str = "") -> Callable[[Any], float | No
     return found
 
 
-def most_odd(count: int) -> int:
+def allowed_errors(count: int) -> int:
     """Number of cells, of so many, that may be no dates or out of order, if all others are dates in order."""
     return max(1, count // 100) if count >= FEWEST else 0
 
@@ -141,7 +141,7 @@ def holds_years(cells: Sequence[Any], name: str) -> bool:
     )
 
 
-def spelled_in_digits(cells: Sequence[Any], name: str) -> bool:
+def are_digit_dates(cells: Sequence[Any], name: str) -> bool:
     """Whether a column's numbers are dates in digits, 20240105, or, by its name, years or spreadsheet days.
     Seconds since 1970 are not: their differences are meaningful."""
     reader = date_reader(list(cells), name)

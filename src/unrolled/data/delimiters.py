@@ -8,32 +8,32 @@ from collections import Counter
 from collections.abc import Sequence
 
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
-PARTED = 0.9  # share of rows with as many cells as the first line, from which a delimiter is accepted
+MOST_ROWS = 0.9  # share of rows with as many cells as the first line, from which a delimiter is accepted
 FEWEST_ROWS = 8  # rows below the first line, from which a text may look like a table
 FASTTEXT = re.compile(r"__label__\S+\s+\S")
 TAGGED = re.compile(r"\S+( \S+){0,4} (O|[BIESLU]-\S+)")  # a word, other columns, and its tag
 
 
-def parted_by(head: Sequence[str], but: str = "") -> str | None:
+def find_delimiter(head: Sequence[str], but: str = "") -> str | None:
     """Return the delimiter, not `but`, that cuts the first line and nearly all others into equally many cells."""
     found = [(cells, one) for one in DELIMITERS if one != but and (cells := _cells(head, one)) > 1]
     return max(found)[1] if found else None
 
 
-def looks_like_table(head: Sequence[str]) -> str:
+def describe_table(head: Sequence[str]) -> str:
     """Describe the table that a text beginning with these lines looks like; "" if it does not look like one."""
     lines = [line for line in head if line.strip()]
-    delimiter = parted_by(lines) if len(lines) > FEWEST_ROWS else None
+    delimiter = find_delimiter(lines) if len(lines) > FEWEST_ROWS else None
     return f"a table whose cells are separated by {DELIMITERS[delimiter]}" if delimiter is not None else ""
 
 
-def looks_labelled(head: Sequence[str]) -> str:
+def describe_labelled(head: Sequence[str]) -> str:
     """Describe a text that begins with these lines, and how to train on it: words with tags as in CoNLL-2003, lines
     with labels as in fastText; "" if it looks like neither."""
     lines = [line.strip() for line in head if line.strip()]
     if len(lines) <= FEWEST_ROWS:
         return ""
-    if sum(FASTTEXT.match(line) is not None for line in lines) >= PARTED * len(lines):
+    if sum(FASTTEXT.match(line) is not None for line in lines) >= MOST_ROWS * len(lines):
         return "lines with labels, as in fastText (to train on them, write a csv with the columns text and label)"
     words = [line for line in lines if not line.startswith("-DOCSTART-")]
     tagged = sum(TAGGED.fullmatch(line) is not None for line in words)
@@ -49,4 +49,4 @@ def _cells(head: Sequence[str], delimiter: str) -> int:
         first, *rows = (len(cells) for cells in csv.reader(head, delimiter=delimiter) if "".join(cells).strip())
     except (csv.Error, ValueError):
         return 0
-    return first if rows and Counter(rows)[first] >= PARTED * len(rows) else 0
+    return first if rows and Counter(rows)[first] >= MOST_ROWS * len(rows) else 0

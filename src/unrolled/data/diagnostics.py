@@ -16,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from unrolled.arguments import Count, checked
-from unrolled.data.windows import Batch
+from unrolled.data.windows import TextBatch
 from unrolled.errors import OptionError
 from unrolled.registry import choose
 from unrolled.seeds import numpy_generator
@@ -27,7 +27,7 @@ Draw: TypeAlias = Callable[
     [Generator, int, int], tuple[Ids, Ids]
 ]  # (random generator, rows, lag) -> inputs, targets (B, T)
 
-NOT_ASKED = -100  # a step without a target
+NO_TARGET = -100  # a step without a target
 KEPT_TOKENS = 8  # different tokens to remember
 BLANK, CUE = 2 * KEPT_TOKENS, 2 * KEPT_TOKENS + 1
 COPY_LENGTH = 5  # tokens to copy
@@ -53,7 +53,7 @@ class Diagnostic:
             raise OptionError(f"--lag is in steps, whole numbers of at least 1; got {self.lag}.")
 
     @property
-    def symbols(self) -> int:
+    def tokens(self) -> int:
         """Number of different tokens, of inputs and targets."""
         return 2 * DIGITS if self.task == "adding" else CUE + 1
 
@@ -62,71 +62,71 @@ class Diagnostic:
         """Steps of a row."""
         return int(self.batch(0).inputs.shape[1])
 
-    def batch(self, k: int) -> Batch:
+    def batch(self, k: int) -> TextBatch:
         """Batch k: rows that start from the initial state; targets are NOT_ASKED where there is none."""
         draw, _ = TASKS[self.task]
-        dice = numpy_generator(self.seed, "diagnostic", self.task, self.lag, k)
-        inputs, targets = (torch.from_numpy(ids) for ids in draw(dice, self.rows, self.lag))
+        generator = numpy_generator(self.seed, "diagnostic", self.task, self.lag, k)
+        inputs, targets = (torch.from_numpy(ids) for ids in draw(generator, self.rows, self.lag))
         full = torch.full((self.rows,), inputs.shape[1])
-        return Batch(inputs, targets, full, torch.ones(self.rows, dtype=torch.bool))
+        return TextBatch(inputs, targets, full, torch.ones(self.rows, dtype=torch.bool))
 
 
-def copy(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
+def copy(generator: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
     """Copy five tokens, in order, after `lag` - 5 blanks (or none) and a cue."""
-    kept = dice.integers(0, KEPT_TOKENS, (rows, COPY_LENGTH))
+    kept = generator.integers(0, KEPT_TOKENS, (rows, COPY_LENGTH))
     waiting = np.full((rows, max(0, lag - COPY_LENGTH)), BLANK)
     inputs = np.concatenate([kept, waiting, np.full((rows, COPY_LENGTH), CUE)], 1)
-    targets = np.full(inputs.shape, NOT_ASKED)
+    targets = np.full(inputs.shape, NO_TARGET)
     targets[:, -COPY_LENGTH:] = kept
     return inputs, targets
 
 
-def recall(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
+def recall(generator: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
     """Recall the one marked token among others, `lag` steps after it."""
-    inputs = dice.integers(0, KEPT_TOKENS, (rows, EARLY + lag))
-    marked = dice.integers(0, EARLY, rows)
+    inputs = generator.integers(0, KEPT_TOKENS, (rows, EARLY + lag))
+    marked = generator.integers(0, EARLY, rows)
     every = np.arange(rows)
     kept = inputs[every, marked]
     inputs[every, marked] += KEPT_TOKENS
     inputs[every, marked + lag] = CUE
-    targets = np.full(inputs.shape, NOT_ASKED)
+    targets = np.full(inputs.shape, NO_TARGET)
     targets[every, marked + lag] = kept
     return inputs, targets
 
 
-def adding(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
+def adding(generator: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
     """Add two marked digits, the first `lag` steps before the end, the second later.
 
     After Hochreiter & Schmidhuber (1997), with digits instead of real numbers. The target is the sum, 0 to 18, at the
     last step, which may be the second marked one.
     """
-    digits = dice.integers(0, DIGITS, (rows, lag + 1))
-    second = dice.integers(1, lag + 1, rows)
+    digits = generator.integers(0, DIGITS, (rows, lag + 1))
+    second = generator.integers(1, lag + 1, rows)
     every, inputs = np.arange(rows), digits.copy()
     inputs[:, 0] += DIGITS
     inputs[every, second] += DIGITS
-    targets = np.full(inputs.shape, NOT_ASKED)
+    targets = np.full(inputs.shape, NO_TARGET)
     targets[:, -1] = digits[:, 0] + digits[every, second]
     return inputs, targets
 
 
-def parity(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
+def parity(generator: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
     """Parity of the ones so far, at each of `lag` bits."""
-    bits = dice.integers(0, 2, (rows, lag))
+    bits = generator.integers(0, 2, (rows, lag))
     return bits, bits.cumsum(1) % 2
 
 
-def associative(dice: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
+def associative(generator: Generator, rows: int, lag: int) -> tuple[Ids, Ids]:
     """Recall the value of a key, `lag` steps after it, from four pairs of a key and a value, after blanks."""
-    keys = dice.permuted(np.tile(np.arange(KEPT_TOKENS), (rows, 1)), axis=1)[:, :PAIRS]
-    values = dice.integers(0, KEPT_TOKENS, (rows, PAIRS))
+    keys = generator.permuted(np.tile(np.arange(KEPT_TOKENS), (rows, 1)), axis=1)[:, :PAIRS]
+    values = generator.integers(0, KEPT_TOKENS, (rows, PAIRS))
     pairs = np.stack([keys, KEPT_TOKENS + values], 2).reshape(rows, 2 * PAIRS)
-    queried = dice.integers(0, PAIRS, rows)
+    queried = generator.integers(0, PAIRS, rows)
     every = np.arange(rows)
     inputs = np.concatenate([pairs, np.full((rows, lag), BLANK)], 1)
     at = np.maximum(2 * PAIRS, 2 * queried + 1 + lag)  # a short lag waits for the last pair
     inputs[every, at] = keys[every, queried]
-    targets = np.full(inputs.shape, NOT_ASKED)
+    targets = np.full(inputs.shape, NO_TARGET)
     targets[every, at] = values[every, queried]
     return inputs, targets
 

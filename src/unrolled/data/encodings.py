@@ -80,7 +80,7 @@ def first_fault(path: Path, encoding: str = "utf-8") -> tuple[int, int]:
     return before, line
 
 
-def cure(path: Path, encoding: str = "utf-8") -> str:
+def conversion_advice(path: Path, encoding: str = "utf-8") -> str:
     """Advice for a file that is invalid in its encoding. Valid UTF-8 in it is never converted."""
     if not encoding.startswith("utf-8"):
         return "Is the file truncated, or damaged? Copy it again."
@@ -99,7 +99,7 @@ def cure(path: Path, encoding: str = "utf-8") -> str:
         )
     head = next(_blocks(path))[:HEAD]
     if count > WESTERN * (seen.letters + count) or _whole_words(head):
-        if found := likely(head):
+        if found := guess_encoding(head):
             message = f"It seems to be {found}. Convert it, and check the result:"
             return f"{message}\niconv -f {found} -t utf-8 {name} > NEW"
         return (
@@ -140,7 +140,7 @@ def describe_binary(path: Path) -> str:
     """Describe a file with bytes that no text has, and what to do: UTF-16, text with zero bytes, or a binary file."""
     head = next(_blocks(path))[: 1 << 16]
     name = typed(path)
-    if (encoding := without_mark(head)) is not None:
+    if (encoding := guess_utf16(head)) is not None:
         return (
             f"{path} is text in {encoding.upper()} without a byte order mark.\n"
             f"Convert it: iconv -f {encoding} -t utf-8 {name} > NEW"
@@ -151,7 +151,7 @@ def describe_binary(path: Path) -> str:
     return f"{path} is not text: it is a binary file."
 
 
-def without_mark(head: bytes) -> str | None:
+def guess_utf16(head: bytes) -> str | None:
     """Return the encoding of a text's beginning in UTF-16 or UTF-32 without a byte order mark, or None."""
     for encoding, width in (("utf-32le", 4), ("utf-32be", 4), ("utf-16le", 2), ("utf-16be", 2)):
         try:
@@ -167,7 +167,7 @@ def without_mark(head: bytes) -> str | None:
     return None
 
 
-def likely(head: bytes) -> str | None:
+def guess_encoding(head: bytes) -> str | None:
     """Return the likely encoding of a text's beginning, of Chinese, Japanese, Korean or Cyrillic; None if there is
     none."""
     if len(head) >= HEAD:

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.answers import Answered, Written, shown
+from unrolled.data.answers import Targets, TextTargets, shown
 from unrolled.data.columns import Columns
-from unrolled.data.features import Features
+from unrolled.data.features import NumericFeaturizer
 from unrolled.data.intake import Ids
-from unrolled.data.items import Arrays, PartItems, Texts
+from unrolled.data.items import Arrays, SplitItems, Texts
 from unrolled.data.outputs import Output
-from unrolled.data.symbols import Table
-from unrolled.data.table_file import USUAL, TableFile, TableOptions
-from unrolled.data.tokens import Tokens
+from unrolled.data.symbols import Vocabulary
+from unrolled.data.table_file import DEFAULT_OPTIONS, TableFile, TableOptions
+from unrolled.data.tokens import TextFeaturizer
 from unrolled.data.words import given_words
 
 LISTED = 100  # notes in run.json
@@ -35,38 +35,38 @@ class Examples:
     numbers: Ids  # (N,) each row's number in its file
     tables: tuple[TableFile, ...]  # the main one, then those of --valid and --test
     source: NDArray[np.uint8]  # (N,) index of a row's table
-    answers: dict[str, Answered]
-    parts: dict[str, Ids]  # training, validation, test -> rows
+    targets: dict[str, Targets]
+    splits: dict[str, Ids]  # training, validation, test -> rows
     fingerprints: dict[str, str]
-    intake: Tokens | Features
+    featurizer: TextFeaturizer | NumericFeaturizer
     skipped: int  # rows left out because a cell is empty
-    bad: tuple[str, ...]  # errors of the audio files and images that were left out
+    unreadable: tuple[str, ...]  # errors of the audio files and images that were left out
     repeated: int  # rows of validation and test that are in the training split too
-    grown: str = ""  # characters added to the vocabulary of the run it starts from
+    new_characters: str = ""  # characters added to the vocabulary of the run it starts from
     blank: int = 0  # silent audio files, images of one colour
     note: str = ""  # note on the choice of vocabulary
-    split: str = "drawn at random"  # how the test split was chosen
+    split_method: str = "drawn at random"  # how the test split was chosen
     notes: tuple[str, ...] = ()  # other notes, with the options that overrule them
-    drawn: tuple[int, int] | None = None  # rows read of the training table, and rows that it has
+    sampled_rows: tuple[int, int] | None = None  # rows read of the training table, and rows that it has
 
     @property
-    def measured(self) -> str:
+    def split_note(self) -> str:
         """A note on rows that are one of several splits: " (its test split)"; else empty."""
         split = self.tables[0].split
         return "" if split == "training" else f" (its {split} split)"
 
     @property
-    def written(self) -> Written | None:
+    def text_targets(self) -> TextTargets | None:
         """The text output, if there is one."""
-        return next((one for one in self.answers.values() if isinstance(one, Written)), None)
+        return next((one for one in self.targets.values() if isinstance(one, TextTargets)), None)
 
-    def count(self, part: str) -> int:
+    def count(self, split: str) -> int:
         """Number of rows of a split."""
-        return len(self.parts[part])
+        return len(self.splits[split])
 
-    def part_items(self, part: str) -> PartItems:
+    def split_items(self, split: str) -> SplitItems:
         """Input items of a split's rows, in order."""
-        return PartItems(self.items, self.parts[part])
+        return SplitItems(self.items, self.splits[split])
 
     def place(self, row: int) -> str:
         """A row's file and number: reviews.csv, row 17."""
@@ -86,12 +86,12 @@ class Examples:
     def steps(self, row: int) -> int:
         """Number of a row's steps that can be tagged: its words, or its vectors."""
         item = self.items[row]
-        return len(given_words(item)) if isinstance(item, str) else len(self.intake.encode(item))
+        return len(given_words(item)) if isinstance(item, str) else len(self.featurizer.encode(item))
 
     @property
-    def asked_for(self) -> str:
+    def outputs_description(self) -> str:
         """The outputs with their kinds: 'verb' (label) and 'price' (value)."""
-        return " and ".join(f"'{name}' ({answered.output.kind})" for name, answered in self.answers.items())
+        return " and ".join(f"'{name}' ({target.output.kind})" for name, target in self.targets.items())
 
     @property
     def description(self) -> str:
@@ -100,12 +100,12 @@ class Examples:
         line = ""
         if self.skipped > whole:
             line = f"WARNING, {self.skipped:,} of {self.skipped + whole:,} rows left out, each with an empty cell; "
-        line += f"{whole:,} rows of {self.form}: {self.columns.input} ({self.intake.read_as}) -> "
-        line += "; ".join(answered.describe(name) for name, answered in self.answers.items())
+        line += f"{whole:,} rows of {self.form}: {self.columns.input} ({self.featurizer.step_description}) -> "
+        line += "; ".join(target.describe(name) for name, target in self.targets.items())
         line += f" ({self.note})" if self.note else ""
         line += "; to change this: --input --output --task --input-type"
-        if self.drawn is not None:
-            read, rows = self.drawn
+        if self.sampled_rows is not None:
+            read, rows = self.sampled_rows
             line += f"; {read:,} of {rows:,} rows are used, spread evenly (--rows)"
         line += "".join(f"; {note}" for note in dict.fromkeys(table.note for table in self.tables) if note)
         line += "".join(f"; {one}" for one in self.notes)
@@ -115,20 +115,20 @@ class Examples:
             line += f"; {self.skipped:,} rows with an empty cell left out"
         if self.blank:
             line += f"; {self.blank:,} are silent, or of one colour"
-        if self.bad:
-            line += f"; {len(self.bad):,} unreadable files left out ({self.bad[0].splitlines()[0]})"
+        if self.unreadable:
+            line += f"; {len(self.unreadable):,} unreadable files left out ({self.unreadable[0].splitlines()[0]})"
         if self.repeated:
             line += f"; {self.repeated:,} rows of validation and test are in the training split too"
-        if self.grown:
-            line += f"; {len(self.grown)} characters are new to the run it starts from ({shown(tuple(self.grown))})"
+        if self.new_characters:
+            line += f"; {len(self.new_characters)} characters are new to the run it starts from ({shown(tuple(self.new_characters))})"
         return line + self._unseen()
 
     def _unseen(self) -> str:
         lines = ""
-        for name, answered in self.answers.items():
-            count, names = answered.count_unseen(np.arange(len(self.numbers)))
+        for name, target in self.targets.items():
+            count, names = target.count_unseen(np.arange(len(self.numbers)))
             if count:
-                what = "steps" if answered.each else "rows"
+                what = "steps" if target.each else "rows"
                 lines += (
                     f"; {count:,} {what} have a '{name}' that the training split lacks ({shown(names)}): always wrong"
                 )
@@ -136,36 +136,36 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Asked:
+class DatasetOptions:
     """Options of `unroll train` for reading examples."""
 
     input: str | None = None
     output: str | None = None
-    kind: str | None = None  # `--task`
+    task: str | None = None  # `--task`
     group: str | None = None
     valid: str | float | None = None
     test: str | float | None = None
-    symbols: str = "auto"
+    tokenizer: str = "auto"
     seed: int = 0
     skip_empty: bool = False
-    read: str | None = None  # kind of input, `--input-type`
+    input_type: str | None = None  # kind of input, `--input-type`
     sequence: str | None = None  # column
     patches: bool = False  # read images as patches instead of rows
-    table: Table | None = None  # vocabulary of the language model that training starts from
+    vocabulary: Vocabulary | None = None  # vocabulary of the language model that training starts from
     fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test split
-    options: TableOptions = USUAL  # for this table, and those of --valid and --test
+    table_options: TableOptions = DEFAULT_OPTIONS  # for this table, and those of --valid and --test
     shuffle: bool = False  # split at random, even if the rows are in order of time
     rows: int | None = None  # of the training table, spread evenly over it; None: all
-    start: Known | None = None  # settings of the run on a table that training starts from; kept if they fit
-    anew: bool = False  # its featurizer does not fit these rows
+    start: DatasetSchema | None = None  # settings of the run on a table that training starts from; kept if they fit
+    refit_featurizer: bool = False  # its featurizer does not fit these rows
 
 
 @dataclass(frozen=True)
-class Known:
+class DatasetSchema:
     """What a run fixes for reading other examples."""
 
     columns: Columns
-    intake: Tokens | Features
+    featurizer: TextFeaturizer | NumericFeaturizer
     outputs: Mapping[str, Output]
 
     @property

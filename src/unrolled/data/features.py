@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.inputs import InputKind, PictureInput, SoundInput, VectorInput, input_from_json
-from unrolled.data.intake import Intake
-from unrolled.data.mel import bend_bands, frame_sizes, log_mel, mask_frames
-from unrolled.data.pictures import patches_of, rows_of, shift_picture
-from unrolled.data.sound import shake_sound
+from unrolled.data.inputs import AudioInput, ImageInput, InputKind, VectorInput, input_from_json
+from unrolled.data.intake import Featurizer
+from unrolled.data.mel import frame_sizes, log_mel, mask_frames, vary_voice
+from unrolled.data.pictures import patches_of, rows_of, shift_image
+from unrolled.data.sound import augment_audio
 from unrolled.errors import DataError, RunError
-from unrolled.threads import one_thread
+from unrolled.threads import single_thread
 
 MELS = 64  # mel bands of an audio spectrum
 FRAMES_MULTIPLE = 4  # frames; a recording is padded to a multiple, so that batches have fewer different lengths
@@ -60,52 +60,52 @@ class Moments:
         return found
 
     @property
-    def deviation(self) -> NDArray[np.float64]:
+    def std(self) -> NDArray[np.float64]:
         """Standard deviation (D,); 1 for constant numbers, which are not scaled."""
-        deviation = np.sqrt(self._squares / max(1, self.count))
-        still = self.constant | (deviation <= ROUNDING * np.abs(self.mean))
-        return np.where(still, 1.0, deviation)
+        std = np.sqrt(self._squares / max(1, self.count))
+        still = self.constant | (std <= ROUNDING * np.abs(self.mean))
+        return np.where(still, 1.0, std)
 
 
-class Features(Intake):
+class NumericFeaturizer(Featurizer):
     """Numbers of a step, scaled to mean 0 and standard deviation 1 over the training split. A subclass is final."""
 
     width: int
-    takes: ClassVar[type[InputKind]]
+    input_type: ClassVar[type[InputKind]]
     channels = 1  # last axis of a step's numbers; the other axis is positions in space
     exact: ClassVar[type[np.floating[Any]]] = np.float32  # dtype for centring and scaling
     constant: tuple[bool, ...] = ()  # (D,) which numbers were constant when the scaling was computed
 
-    def __init__(self, input_kind: InputKind, mean: Wide | None = None, deviation: Wide | None = None) -> None:
+    def __init__(self, input_kind: InputKind, mean: Wide | None = None, std: Wide | None = None) -> None:
         self.input = input_kind
         self.mean = np.zeros(1, self.exact) if mean is None else mean.astype(self.exact)
-        self.deviation = np.ones(1, self.exact) if deviation is None else deviation.astype(self.exact)
+        self.std = np.ones(1, self.exact) if std is None else std.astype(self.exact)
 
     @abstractmethod
-    def measure(self, item: Any) -> Wide:
+    def unscaled(self, item: Any) -> Wide:
         """An item's steps (T, D), not scaled."""
 
     def encode(self, item: Any) -> Floats:
-        return self._scaled(self.measure(item))
+        return self._scaled(self.unscaled(item))
 
     def _scaled(self, steps: Wide) -> Floats:
-        scaled: Floats = ((steps - self.mean) / self.deviation).astype(np.float32)
+        scaled: Floats = ((steps - self.mean) / self.std).astype(np.float32)
         return scaled
 
-    def learnt(self, items: Iterable[Any]) -> Self:
+    def fitted(self, items: Iterable[Any]) -> Self:
         """Return the same featurizer, scaled by the statistics of these items."""
         moments = Moments()
         for item in items:
-            moments.add(self.measure(item))
-        mean, deviation = moments.mean, moments.deviation
-        if not (np.isfinite(mean) & np.isfinite(deviation)).all():
+            moments.add(self.unscaled(item))
+        mean, std = moments.mean, moments.std
+        if not (np.isfinite(mean) & np.isfinite(std)).all():
             raise DataError(
                 "Numbers of the input are too far apart to be scaled: their squares are out of range for floats.\n"
                 "Give them in another unit, or as logarithms."
             )
         if self._has_one_unit:
-            mean, deviation = np.full_like(mean, mean.mean()), np.full_like(mean, np.sqrt((deviation**2).mean()))
-        made = type(self)(self.input, mean, deviation)
+            mean, std = np.full_like(mean, mean.mean()), np.full_like(mean, np.sqrt((std**2).mean()))
+        made = type(self)(self.input, mean, std)
         made.constant = tuple(moments.constant.tolist())
         return made
 
@@ -119,36 +119,36 @@ class Features(Intake):
             "kind": self.kind,
             "input": self.input.to_json(),
             "mean": self.mean.tolist(),
-            "deviation": self.deviation.tolist(),
+            "std": self.std.tolist(),
         }
 
 
-class Vectors(Features):
+class VectorFeaturizer(NumericFeaturizer):
     """One vector per step, as given."""
 
-    kind, takes, exact = "vectors", VectorInput, np.float64
+    kind, input_type, exact = "vectors", VectorInput, np.float64
 
-    def __init__(self, input_kind: VectorInput, mean: Wide | None = None, deviation: Wide | None = None) -> None:
-        super().__init__(input_kind, mean, deviation)
+    def __init__(self, input_kind: VectorInput, mean: Wide | None = None, std: Wide | None = None) -> None:
+        super().__init__(input_kind, mean, std)
         self.width = input_kind.width
-        self.read_as = f"{self.width} number{'s' * (self.width > 1)} per step"
+        self.step_description = f"{self.width} number{'s' * (self.width > 1)} per step"
 
-    def measure(self, item: Any) -> Wide:
+    def unscaled(self, item: Any) -> Wide:
         return np.asarray(item)
 
 
-class Frames(Features):
+class AudioFeaturizer(NumericFeaturizer):
     """A recording as log-mel spectra, one every 10 ms. Augmented by shifts, changes of speed,
     noise, another speaker's voice, and masks (Park et al. 2019)."""
 
-    kind, takes = "sound", SoundInput
+    kind, input_type = "audio", AudioInput
 
-    def __init__(self, input_kind: SoundInput, mean: Wide | None = None, deviation: Wide | None = None) -> None:
-        super().__init__(input_kind, mean, deviation)
+    def __init__(self, input_kind: AudioInput, mean: Wide | None = None, std: Wide | None = None) -> None:
+        super().__init__(input_kind, mean, std)
         self.rate, self.width = input_kind.rate, MELS
-        self.read_as = f"audio at {self.rate:,} Hz, {MELS} bands every 10 ms"
+        self.step_description = f"audio at {self.rate:,} Hz, {MELS} bands every 10 ms"
 
-    def measure(self, item: Any) -> Floats:
+    def unscaled(self, item: Any) -> Floats:
         return self._mel(self._samples(item))
 
     def _samples(self, item: Any) -> Floats:
@@ -161,89 +161,93 @@ class Frames(Features):
         hop = frame_sizes(self.rate)[1]
         frames = -(-(1 + len(samples) // hop) // FRAMES_MULTIPLE) * FRAMES_MULTIPLE
         filled = np.pad(samples, (0, max(0, (frames - 1) * hop - len(samples))))
-        with one_thread():
+        with single_thread():
             found: Floats = log_mel(torch.from_numpy(filled), self.rate, MELS).numpy()
         return found
 
-    def vary(self, item: Any, dice: np.random.Generator) -> Floats:
+    def augment(self, item: Any, generator: np.random.Generator) -> Floats:
         import torch
 
-        shaken = shake_sound(self._samples(item), self.rate, dice)
-        with one_thread():
-            bent = self._scaled(bend_bands(self._mel(shaken), self.rate, dice))
-            masked: Floats = mask_frames(torch.from_numpy(bent), dice).numpy()
+        shaken = augment_audio(self._samples(item), self.rate, generator)
+        with single_thread():
+            bent = self._scaled(vary_voice(self._mel(shaken), self.rate, generator))
+            masked: Floats = mask_frames(torch.from_numpy(bent), generator).numpy()
         return masked
 
 
-class Rows(Features):
+class PixelRowFeaturizer(NumericFeaturizer):
     """An image as its rows, from the top. Augmented by small shifts."""
 
-    kind, takes = "rows", PictureInput
+    kind, input_type = "rows", ImageInput
 
-    def __init__(self, input_kind: PictureInput, mean: Wide | None = None, deviation: Wide | None = None) -> None:
-        super().__init__(input_kind, mean, deviation)
+    def __init__(self, input_kind: ImageInput, mean: Wide | None = None, std: Wide | None = None) -> None:
+        super().__init__(input_kind, mean, std)
         self.channels = 1 if input_kind.grey else 3
         self.width = input_kind.width * self.channels
-        self.read_as = f"images of {input_kind.width} x {input_kind.height}, one row per step"
+        self.step_description = f"images of {input_kind.width} x {input_kind.height}, one row per step"
 
     @property
     def _has_one_unit(self) -> bool:
         return True
 
-    def measure(self, item: Any) -> Floats:
+    def unscaled(self, item: Any) -> Floats:
         return rows_of(item)
 
-    def vary(self, item: Any, dice: np.random.Generator) -> Floats:
-        return self.encode(shift_picture(item, dice))
+    def augment(self, item: Any, generator: np.random.Generator) -> Floats:
+        return self.encode(shift_image(item, generator))
 
 
-class Patches(Features):
+class PatchFeaturizer(NumericFeaturizer):
     """An image as squares of four by four pixels, row by row. Augmented by small shifts."""
 
-    kind, takes = "patches", PictureInput
+    kind, input_type = "patches", ImageInput
 
-    def __init__(self, input_kind: PictureInput, mean: Wide | None = None, deviation: Wide | None = None) -> None:
-        super().__init__(input_kind, mean, deviation)
+    def __init__(self, input_kind: ImageInput, mean: Wide | None = None, std: Wide | None = None) -> None:
+        super().__init__(input_kind, mean, std)
         self.width = PATCH * PATCH * (1 if input_kind.grey else 3)
-        self.read_as = f"images of {input_kind.width} x {input_kind.height}, one patch of {PATCH} x {PATCH} per step"
+        self.step_description = (
+            f"images of {input_kind.width} x {input_kind.height}, one patch of {PATCH} x {PATCH} per step"
+        )
 
     @property
     def _has_one_unit(self) -> bool:
         return True
 
-    def measure(self, item: Any) -> Floats:
+    def unscaled(self, item: Any) -> Floats:
         return patches_of(item, PATCH)
 
-    def vary(self, item: Any, dice: np.random.Generator) -> Floats:
-        return self.encode(shift_picture(item, dice))
+    def augment(self, item: Any, generator: np.random.Generator) -> Floats:
+        return self.encode(shift_image(item, generator))
 
 
-FEATURES: dict[str, type[Features]] = {one.kind: one for one in (Vectors, Frames, Rows, Patches)}
+NUMERIC_FEATURIZERS: dict[str, type[NumericFeaturizer]] = {
+    one.kind: one for one in (VectorFeaturizer, AudioFeaturizer, PixelRowFeaturizer, PatchFeaturizer)
+}
 
 
-def learn_features(input_kind: InputKind, items: Any, patches: bool) -> Features:
+def learn_numeric_featurizer(input_kind: InputKind, items: Any, patches: bool) -> NumericFeaturizer:
     """Make the featurizer of a kind of input, scaled by the training items, or 2,000 of them spread evenly."""
-    if isinstance(input_kind, PictureInput):
-        made: Features = Patches(input_kind) if patches else Rows(input_kind)
-    elif isinstance(input_kind, SoundInput):
-        made = Frames(input_kind)
+    if isinstance(input_kind, ImageInput):
+        made: NumericFeaturizer = PatchFeaturizer(input_kind) if patches else PixelRowFeaturizer(input_kind)
+    elif isinstance(input_kind, AudioInput):
+        made = AudioFeaturizer(input_kind)
     elif isinstance(input_kind, VectorInput):
-        made = Vectors(input_kind)
+        made = VectorFeaturizer(input_kind)
     else:
         raise TypeError(f"{input_kind.kind} has no numbers")
     few = min(len(items), MOST_ITEMS)
-    return made.learnt(items[place * len(items) // few] for place in range(few))
+    return made.fitted(items[place * len(items) // few] for place in range(few))
 
 
-def features_from_json(value: Mapping[str, Any]) -> Features:
+def numeric_featurizer_from_json(value: Mapping[str, Any]) -> NumericFeaturizer:
     """Load the featurizer that `to_json` wrote. Raises RunError if it is damaged."""
     try:
-        made = FEATURES[value["kind"]]
-        mean, deviation = (np.array(value[key], made.exact) for key in ("mean", "deviation"))
+        made = NUMERIC_FEATURIZERS[value["kind"]]
+        mean, std = (np.array(value[key], made.exact) for key in ("mean", "std"))
         taken = input_from_json(value["input"])
-        features = made(taken, mean, deviation)
-        fits = made.takes is type(taken) and mean.shape == deviation.shape == (features.width,)
-        if not fits or not np.isfinite([mean, deviation]).all() or not (deviation > 0).all():
+        features = made(taken, mean, std)
+        fits = made.input_type is type(taken) and mean.shape == std.shape == (features.width,)
+        if not fits or not np.isfinite([mean, std]).all() or not (std > 0).all():
             raise ValueError
     except (KeyError, TypeError, ValueError, AttributeError):
         raise RunError("The run's symbols.json is damaged: it lacks the scaling of the numbers.") from None

@@ -16,12 +16,12 @@ class FileKind(NamedTuple):
 
     name: str  # as in "it is a gzip archive"
     endings: tuple[str, ...]  # file endings of this kind
-    cure: str  # advice where text or a table was expected; FILE is replaced by the path
+    advice: str  # advice where text or a table was expected; FILE is replaced by the path
     text: bool = False  # whether it is text, so that an ordinary text may look like it
 
-    def cure_of(self, path: Path) -> str:
+    def advice_for(self, path: Path) -> str:
         """Advice for this file, with commands that can be typed as they are."""
-        return self.cure.replace("FILE", typed(path))
+        return self.advice.replace("FILE", typed(path))
 
 
 EXCEL = FileKind(
@@ -46,7 +46,7 @@ SIGNATURES: tuple[tuple[re.Pattern[bytes], FileKind], ...] = tuple(
         (rb"PK\x03\x04(.*?PK\x03\x04)?.{26}word/", DOCUMENT),
         (rb"PK\x03\x04.{26}[^\x00]{1,200}\.npy", NPZ),
         (rb"PK(\x03\x04|\x05\x06)", ZIP),
-        (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", FileKind("an old Excel or Word file", (".xls", ".doc"), EXCEL.cure)),
+        (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", FileKind("an old Excel or Word file", (".xls", ".doc"), EXCEL.advice)),
         (rb"\{\\rtf", DOCUMENT),
         (rb"\x1f\x8b", FileKind("a gzip archive", (".gz", ".tgz"), f"{PACKED}: gunzip < FILE > NEW")),
         (rb"BZh[1-9]1AY&SY", FileKind("a bzip2 archive", (".bz2",), f"{PACKED}: bunzip2 < FILE > NEW")),
@@ -99,7 +99,7 @@ def kind_of_file(path: Path) -> FileKind | None:
     return next((kind for mark, kind in SIGNATURES if mark.match(lowered if kind.text else head)), None)
 
 
-def says(path: Path, kind: FileKind) -> bool:
+def has_ending_of(path: Path, kind: FileKind) -> bool:
     """Whether a file's name has an ending of this kind."""
     return path.name.lower().endswith(kind.endings)
 
@@ -107,7 +107,7 @@ def says(path: Path, kind: FileKind) -> bool:
 def check_name(path: Path) -> None:
     """Raise DataError, with advice, for a file of another kind than its name says."""
     kind = kind_of_file(path)
-    if kind is not None and not says(path, kind):
+    if kind is not None and not has_ending_of(path, kind):
         raise DataError(
-            f"{path} is named {path.suffix or 'without an ending'}, but it is {kind.name}.\n{kind.cure_of(path)}"
+            f"{path} is named {path.suffix or 'without an ending'}, but it is {kind.name}.\n{kind.advice_for(path)}"
         )

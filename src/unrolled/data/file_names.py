@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unrolled.data.pictures import PICTURES
-from unrolled.data.sound import SOUNDS
+from unrolled.data.sound import AUDIO_ENDINGS
 from unrolled.data.table_file import Cell, TableFile
 from unrolled.errors import DataError, typed
 
-READ = {"audio files": SOUNDS, "images": PICTURES}
-UNREAD = {
+READ = {"audio files": AUDIO_ENDINGS, "images": PICTURES}
+UNSUPPORTED = {
     "videos": (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv", ".3gp", ".ogv"),
     "documents": (".pdf", ".doc", ".docx", ".odt", ".rtf", ".ppt", ".pptx", ".epub", ".xls", ".xlsx", ".ods", ".ps"),
     "arrays": (".npy", ".npz", ".mat", ".h5", ".hdf5", ".pt", ".pth", ".pkl", ".pickle", ".safetensors"),
@@ -31,8 +31,10 @@ UNREAD = {
 }  # fmt: skip
 """Kinds of files that cannot be read, and their endings."""
 TEXTS = {"texts": (".txt", ".md", ".html", ".htm", ".xml", ".json", ".csv", ".tsv", ".jsonl", ".parquet", ".conllu")}
-UNREADABLE = tuple(ending for endings in UNREAD.values() for ending in endings)
-KINDS = {ending: kind for kinds in (READ, UNREAD, TEXTS) for kind, endings in kinds.items() for ending in endings}
+UNREADABLE = tuple(ending for endings in UNSUPPORTED.values() for ending in endings)
+KINDS = {
+    ending: kind for kinds in (READ, UNSUPPORTED, TEXTS) for kind, endings in kinds.items() for ending in endings
+}
 MOST = 0.5  # share of cells that are names of files, from which a column is one of files
 NEARLY_ALL = 0.9  # share of cells of one form, from which the column has it: single rows may be odd
 SEVERAL, FEWEST = 4, 8  # rows per file, on average, at most, and files, at least, of a column of files
@@ -206,10 +208,10 @@ def _named(endings: Counter[str], example: str) -> str:
 def no_reader(ending: str) -> str:
     """Say that files with this ending, in small letters, cannot be read; "" if they can, or may."""
     kind = KINDS.get(ending)
-    if kind not in UNREAD:
+    if kind not in UNSUPPORTED:
         return ""
     return (
-        f"There is no reader for {kind}; only audio files ({', '.join(SOUNDS[:3])}, …) and images "
+        f"There is no reader for {kind}; only audio files ({', '.join(AUDIO_ENDINGS[:3])}, …) and images "
         f"({', '.join(PICTURES[:3])}, …) can be read."
     )
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from unrolled.data.text import CHUNK, TextFile, file_of_text, judge, list_files, look_at, read_bytes
+from unrolled.data.text import CHUNK, TextFile, detect_encoding, file_status, list_files, open_text_file, read_bytes
 from unrolled.errors import DataError, TrainingError
 
 LEFT_FREE = 1 << 28  # bytes of a disk that standard input leaves free
@@ -19,16 +19,16 @@ LEFT_FREE = 1 << 28  # bytes of a disk that standard input leaves free
 def fingerprint(path: str | Path) -> str:
     """Return the sha256 of a file's bytes, or of the names and digests of a folder's files that are not binary."""
     path = Path(path)
-    if not stat.S_ISDIR(look_at(path).st_mode):
+    if not stat.S_ISDIR(file_status(path).st_mode):
         return digest_of(path)
-    kept = [file for file in list_files(path) if judge(file) not in ("empty", "binary")]
+    kept = [file for file in list_files(path) if detect_encoding(file) not in ("empty", "binary")]
     return join_digests(path, {file: digest_of(file) for file in kept})
 
 
 def digest_of(path: Path) -> str:
     """Return the sha256 of one file's bytes."""
     digest = hashlib.sha256()
-    for block in read_bytes(TextFile(path, path.name, look_at(path).st_size, "")):
+    for block in read_bytes(TextFile(path, path.name, file_status(path).st_size, "")):
         digest.update(block)
     return digest.hexdigest()
 
@@ -78,7 +78,7 @@ def _check_text(destination: Path, block: bytes) -> None:
     """Write the first block of standard input, and raise DataError if it is no text."""
     destination.write_bytes(block)
     try:
-        file_of_text(destination, destination.name, any_bytes=False)
+        open_text_file(destination, destination.name, any_bytes=False)
     except DataError as error:
         raise DataError(str(error).replace(str(destination), "Standard input")) from None
 

@@ -10,8 +10,8 @@ from itertools import islice, pairwise
 from unrolled.data.column_kinds import LEAST_ROWS
 from unrolled.data.dates import date_reader
 from unrolled.data.file_names import IDS
-from unrolled.data.table_file import LOOKED_AT, Cell, TableFile
-from unrolled.data.written_numbers import all_numbers, is_nearly, is_number, is_undefined, unit_of
+from unrolled.data.table_file import SAMPLE_ROWS, Cell, TableFile
+from unrolled.data.written_numbers import all_numbers, is_missing, is_nearly_number, is_number, unit_of
 
 NUMBERED = re.compile(
     r"Unnamed: ?\d+(?:\.\d+)?|index|idx|rownames?|row|row_?(id|no|num|number)|no\.?|nr\.?|#", re.IGNORECASE
@@ -22,7 +22,7 @@ NUMBERED = re.compile(
 def first_cells(table: TableFile, names: Sequence[str]) -> dict[str, list[Cell]]:
     """Return the first cells of columns, without empty ones; none of a column with objects in its cells."""
     plain = [name for name in names if name not in table.nested]
-    rows = [row.cells for row in islice(table.rows(plain), LOOKED_AT)] if plain else []
+    rows = [row.cells for row in islice(table.rows(plain), SAMPLE_ROWS)] if plain else []
     found = {name: [cells[place] for cells in rows if cells[place] is not None] for place, name in enumerate(plain)}
     return {name: found.get(name, []) for name in names}
 
@@ -37,11 +37,11 @@ def holds_numbers(cells: Sequence[Cell]) -> bool:
     """Whether most cells of a column are numbers, or nearly; the others raise errors later, with their rows."""
     if all_numbers(cells) is not None:  # fast, because a table may have very many columns of numbers
         return True
-    known = [cell for cell in cells if not is_undefined(cell)]
-    return not known or 2 * sum(is_number(cell) or is_nearly(cell) for cell in known) > len(known)
+    known = [cell for cell in cells if not is_missing(cell)]
+    return not known or 2 * sum(is_number(cell) or is_nearly_number(cell) for cell in known) > len(known)
 
 
-def most_amounts(cells: Sequence[Cell]) -> list[Cell]:
+def find_amounts(cells: Sequence[Cell]) -> list[Cell]:
     """Return a column's cells that are numbers with one unit, such as 12 kg, if most cells are, and they are not as
     few different ones as labels are; else none."""
     units = [unit_of(cell) for cell in cells]

@@ -8,20 +8,20 @@ from typing import Self
 
 from unrolled.data.column_kinds import MOST_KINDS
 from unrolled.data.fingerprints import digest_of, join_digests
-from unrolled.data.media_folders import check_not_flat, media_folder
+from unrolled.data.media_folders import check_not_flat, is_media_folder
 from unrolled.data.split_folders import (
     LabelledFiles,
-    check_most,
+    check_mostly_readable,
     find_splits,
     folders_below,
     labelled_files,
-    name_parts,
+    name_fields,
     open_splits,
-    say_unlabelled,
+    unlabelled_note,
 )
-from unrolled.data.split_names import hold_splits
+from unrolled.data.split_names import complete_splits
 from unrolled.data.table_file import Cell, Row, TableFile
-from unrolled.data.text import judge, list_files
+from unrolled.data.text import detect_encoding, list_files
 from unrolled.errors import DataError
 
 COLUMNS = ("text", "label")  # a file's content, and the name of its folder
@@ -34,18 +34,18 @@ class FolderTable(TableFile):
     the columns `part1`, …, the parts of the files' names, and `folder1`, …, the folders between the label's folder
     and the files, as in a folder of audio files."""
 
-    form, label_column, mixed = "folders", "label", False
+    format, label_column, has_mixed_columns = "folders", "label", False
 
     def __init__(self, labelled: LabelledFiles) -> None:
-        self.labelled, self.note = labelled, say_unlabelled(labelled)
-        self.skipped = tuple(file for file in labelled.files if judge(file) in ("binary", "other text"))
+        self.labelled, self.note = labelled, unlabelled_note(labelled)
+        self.skipped = tuple(file for file in labelled.files if detect_encoding(file) in ("binary", "other text"))
         left = set(self.skipped)
         self.files = [file for file in labelled.files if file not in left]
-        check_most(labelled.root, len(self.files), "texts", self.skipped)
+        check_mostly_readable(labelled.root, len(self.files), "texts", self.skipped)
         self.folders = folders_below(labelled.root, self.files)
         self.ending = self.files[0].suffix if self.files else ""
-        self.parts = name_parts([file.stem for file in self.files]) if self.files else []
-        counts = {"part": len(next(iter(self.parts), ())), "folder": len(next(iter(self.folders), ()))}
+        self.parts = name_fields([file.stem for file in self.files]) if self.files else []
+        counts = {"split": len(next(iter(self.parts), ())), "folder": len(next(iter(self.folders), ()))}
         others = (f"{kind}{place}" for kind, count in counts.items() for place in range(1, count + 1))
         super().__init__(labelled.root, (*COLUMNS, *others))
 
@@ -90,14 +90,19 @@ def label_folders(path: Path) -> bool:
     """Whether a folder's texts are in a folder for each label, as in 20 newsgroups, and are not the documents of one
     text: there is nothing next to the folders except a README and the like, and nothing deeper; on average they hold
     at least two texts, and a text at most 64 KiB. Folders of splits are no labels."""
-    if not path.is_dir() or media_folder(path):
+    if not path.is_dir() or is_media_folder(path):
         return False
     files = list_files(path)
     places = [file.relative_to(path).parts for file in files]
     inside = [file for file, parts in zip(files, places, strict=True) if len(parts) == 2]
     labels = {file.parent.name for file in inside}
     others = [file for file in files if file.parent == path and file.stem.lower() not in ABOUT]
-    if others or any(len(parts) > 2 for parts in places) or not 2 <= len(labels) <= MOST_KINDS or hold_splits(labels):
+    if (
+        others
+        or any(len(parts) > 2 for parts in places)
+        or not 2 <= len(labels) <= MOST_KINDS
+        or complete_splits(labels)
+    ):
         return False
     written = sum(file.stat().st_size for file in inside)
     return FEWEST * len(labels) <= len(inside) and written <= LONGEST * len(inside)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from unrolled.data.delimiters import DELIMITERS, PARTED
+from unrolled.data.delimiters import DELIMITERS, MOST_ROWS
 from unrolled.data.written_numbers import is_number, shortened
 from unrolled.errors import DataError, typed
 
@@ -19,7 +19,7 @@ FEWEST = 2  # rows, at least, that a mark, or blanks, split like the first
 NAME = re.compile(r"\s*[^\W\d][\w .#/()%-]*")  # of a column
 
 
-def check_marks(path: Path, lines: Sequence[str]) -> None:
+def check_separators(path: Path, lines: Sequence[str]) -> None:
     """Raise DataError if an unsupported separator splits the first line and nearly all others into as many cells, or
     if blanks do, and the cells are names and numbers."""
     lines = [line.strip("\r\n") for line in lines]
@@ -58,7 +58,7 @@ def _split(line: str, mark: str) -> list[str]:
 def _split_equally(counts: Sequence[int]) -> bool:
     """Whether a first line has several cells, and nearly all others have equally many."""
     first, *rows = counts
-    return first > 1 and len(rows) >= FEWEST and rows.count(first) >= PARTED * len(rows)
+    return first > 1 and len(rows) >= FEWEST and rows.count(first) >= MOST_ROWS * len(rows)
 
 
 def check_first(path: Path, first: str, delimiter: str, usual: int) -> None:
@@ -119,7 +119,7 @@ def check_shorter(path: Path, first: Sequence[str], look: Sequence[Sequence[str]
         )
 
 
-def wrongly_named(path: Path, named: str, other: str) -> DataError:
+def wrong_sep_error(path: Path, named: str, other: str) -> DataError:
     """The error for a first line sep= that names another delimiter than the rows have."""
     return DataError(
         f"{path}: its first line says sep={named}, but the cells of its rows are separated by {DELIMITERS[other]}.\n"

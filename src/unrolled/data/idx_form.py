@@ -12,10 +12,10 @@ from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 
-from unrolled.data.array_blocks import check_packed, check_rows, in_step, rows_at_once, stream_blocks
+from unrolled.data.array_blocks import check_packed, check_rows, join_blocks, rows_at_once, stream_blocks
 from unrolled.data.array_rows import MOST_BYTES, AnyArray, read_rows
 from unrolled.data.fingerprints import digest_of, join_digests
-from unrolled.data.split_names import SPLITS
+from unrolled.data.split_names import SPLIT_WORDS
 from unrolled.data.table_file import Row, TableFile
 from unrolled.errors import DataError
 
@@ -24,7 +24,7 @@ NAME = re.compile(r"(^|[-._])idx(\d+(-[a-z]+)?)?(\.gz)?$", re.IGNORECASE)
 PICTURES = re.compile(r"images(?:([-._])idx\d+)?", re.IGNORECASE)
 
 
-SPLIT_WORD = re.compile(rf"(?<![a-z0-9])(t10k|{'|'.join(SPLITS)})(?![a-z0-9])", re.IGNORECASE)
+SPLIT_WORD = re.compile(rf"(?<![a-z0-9])(t10k|{'|'.join(SPLIT_WORDS)})(?![a-z0-9])", re.IGNORECASE)
 
 
 class IdxHeader(NamedTuple):
@@ -47,14 +47,14 @@ class IdxHeader(NamedTuple):
 class IdxTable(TableFile):
     """Images from one file and their labels from another in the same folder, each gzipped or not.
 
-    train-images-idx3-ubyte.gz goes with train-labels-idx1-ubyte.gz. The columns are `picture` and `label`, or `input`
+    train-images-idx3-ubyte.gz goes with train-labels-idx1-ubyte.gz. The columns are `image` and `label`, or `input`
     and `label` where each row is a flat list of numbers.
     """
 
-    form, mixed = "idx", False
+    format, has_mixed_columns = "idx", False
 
     def __init__(self, path: Path, labels: Path, axes: int) -> None:
-        super().__init__(path, ("picture" if axes > 2 else "input", "label"))
+        super().__init__(path, ("image" if axes > 2 else "input", "label"))
         self.labels = labels
 
     @classmethod
@@ -85,7 +85,7 @@ class IdxTable(TableFile):
         paths = dict(zip(self.columns, (self.path, self.labels), strict=True))
         headers = {name: read_header(paths[name]) for name in dict.fromkeys(columns)}
         rows = rows_at_once({name: (header.shape, header.dtype) for name, header in headers.items()})
-        yield from in_step({name: read_idx(paths[name], rows) for name in headers})
+        yield from join_blocks({name: read_idx(paths[name], rows) for name in headers})
 
     def fingerprint(self) -> str:
         return join_digests(self.path.parent, {path: digest_of(path) for path in (self.path, self.labels)})
@@ -105,7 +105,7 @@ def open_idx_folder(folder: Path, files: Sequence[Path]) -> IdxTable:
     of_split: dict[str, Path] = {}
     for path in files:
         word = SPLIT_WORD.search(path.name)
-        split = "training" if word is None else "test" if word[0].lower() == "t10k" else SPLITS[word[0].lower()]
+        split = "training" if word is None else "test" if word[0].lower() == "t10k" else SPLIT_WORDS[word[0].lower()]
         if of_split.setdefault(split, path) != path:
             raise DataError(
                 f"{folder} holds {of_split[split].name} and {path.name}; both are the {split} split by "

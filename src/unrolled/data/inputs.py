@@ -14,20 +14,20 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.column_kinds import spell
-from unrolled.data.columns import spell_list
+from unrolled.data.column_kinds import as_text
+from unrolled.data.columns import list_as_text
 from unrolled.data.items import Item
-from unrolled.data.pictures import DEEPEST, PICTURES, WHITE, read_picture
-from unrolled.data.sound import SOUNDS, read_sound
-from unrolled.data.table_file import Cell, Unfit
+from unrolled.data.pictures import DEEPEST, PICTURES, WHITE, read_image
+from unrolled.data.sound import AUDIO_ENDINGS, read_audio
+from unrolled.data.table_file import Cell, InvalidCell
 from unrolled.data.written_numbers import (
     all_numbers,
     cure,
+    is_missing,
     is_number,
     is_rounded,
-    is_undefined,
     may_be_rounded,
-    say_rounded,
+    rounding_note,
     shortened,
 )
 from unrolled.errors import DataError, MediaError, typed
@@ -35,13 +35,13 @@ from unrolled.schema import Within, check
 
 HIGHEST_RATE = 16_000  # samples per second, at most; speech needs no more
 SMALLEST = 5  # least height and width of an image with channels first; more than the number of channels
-AS_IT_STANDS = "Or read the column as text: --input-type text."
+OR_AS_TEXT = "Or read the column as text: --input-type text."
 MOST_LISTED = 20  # columns listed at most in a suggested --input option
 LARGEST = 64  # height and width of an image, at most
-MEDIA = {"sound": SOUNDS, "picture": PICTURES}
+MEDIA = {"audio": AUDIO_ENDINGS, "image": PICTURES}
 
 
-class MissingNumber(Unfit):
+class MissingNumber(InvalidCell):
     """A cell with a marker for a missing number (nan, n/a); `--skip-empty` leaves its row out."""
 
 
@@ -51,7 +51,7 @@ class InputKind(ABC):
     kind: ClassVar[str]
 
     @abstractmethod
-    def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> Item:
+    def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> Item:
         """The item of a row. place: file and row, for errors. names: of the columns, if known. Raises DataError, and
         MediaError for a file that cannot be read."""
 
@@ -66,20 +66,20 @@ class TextInput(InputKind):
 
     kind = "text"
 
-    def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> str:
+    def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> str:
         if isinstance(cells[0], np.ndarray):
-            raise Unfit(f"{place}: an array of numbers, where a text was expected.", "Leave out --input-type.")
-        return spell_list(cells[0])
+            raise InvalidCell(f"{place}: an array of numbers, where a text was expected.", "Leave out --input-type.")
+        return list_as_text(cells[0])
 
 
 @dataclass(frozen=True)
-class LabelInput(InputKind):
+class CategoryInput(InputKind):
     """A whole cell as one of a few labels."""
 
-    kind = "label"
+    kind = "category"
 
-    def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> str:
-        return spell(cells[0])
+    def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> str:
+        return as_text(cells[0])
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class VectorInput(InputKind):
     channels_first: bool = False
     kind = "vectors"
 
-    def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.floating[Any]]:
+    def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.floating[Any]]:
         """float32 if the cells are arrays of at most 32 bits, else float64, so that a time in milliseconds or a
         latitude keeps its digits until it is scaled."""
         numbers = all_numbers(cells)
@@ -109,7 +109,7 @@ class VectorInput(InputKind):
         else:
             found = numbers[:, None] if self.series else numbers[None]
         if found.shape[1] != self.width:
-            raise Unfit(
+            raise InvalidCell(
                 f"{place}: {found.shape[1]} numbers per step; {self.width} were expected, as in the other rows."
             )
         if not len(found):
@@ -128,19 +128,19 @@ class VectorInput(InputKind):
 
 
 @dataclass(frozen=True)
-class SoundInput(InputKind):
+class AudioInput(InputKind):
     """A path to an audio file -> its samples (N,) as int16, mono, at `rate` per second."""
 
     rate: Annotated[int, Within(1, HIGHEST_RATE)]
-    kind = "sound"
+    kind = "audio"
 
-    def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.int16]:
-        samples = read_sound(path_of(cells[0], place), self.rate)
+    def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.int16]:
+        samples = read_audio(path_of(cells[0], place), self.rate)
         return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
 
 
 @dataclass(frozen=True)
-class PictureInput(InputKind):
+class ImageInput(InputKind):
     """A path to an image, or an array of its bytes -> (height, width, channels) uint8.
 
     low, high: the 16-bit values that become 0 and 255; ground: the grey background of transparent pixels.
@@ -152,14 +152,14 @@ class PictureInput(InputKind):
     low: int = 0
     high: int = DEEPEST
     ground: int = WHITE
-    kind = "picture"
+    kind = "image"
 
-    def take(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.uint8]:
+    def read_item(self, cells: Sequence[Cell], place: str, names: tuple[str, ...] = ()) -> NDArray[np.uint8]:
         cell = cells[0]
         if not isinstance(cell, np.ndarray):
             depth = (self.low, self.high)
-            return read_picture(path_of(cell, place), self.height, self.width, self.grey, depth, self.ground)
-        picture = as_picture(cell, place)
+            return read_image(path_of(cell, place), self.height, self.width, self.grey, depth, self.ground)
+        picture = as_image(cell, place)
         expected = (self.height, self.width, 1 if self.grey else 3)
         if picture.shape != expected:
             raise DataError(f"{place}: an image of shape {picture.shape}; {expected} was expected, as in other rows.")
@@ -167,7 +167,7 @@ class PictureInput(InputKind):
 
 
 INPUTS: dict[str, type[InputKind]] = {
-    one.kind: one for one in (TextInput, LabelInput, VectorInput, SoundInput, PictureInput)
+    one.kind: one for one in (TextInput, CategoryInput, VectorInput, AudioInput, ImageInput)
 }
 """Kinds of input by their names in `--input-type`."""
 
@@ -190,7 +190,7 @@ def as_numbers(cells: Sequence[Cell], place: str, names: tuple[str, ...]) -> lis
     return found
 
 
-def _numbers(cell: Cell, place: str, instead: str = AS_IT_STANDS) -> NDArray[np.floating[Any]]:
+def _numbers(cell: Cell, place: str, instead: str = OR_AS_TEXT) -> NDArray[np.floating[Any]]:
     """A cell as numbers: one of shape (), or a list or an array (T,) or (T, …). instead: the alternative that the
     error suggests, with its option. Raises DataError."""
     if isinstance(cell, str | float | int) and not isinstance(cell, bool) and not is_number(cell):
@@ -202,7 +202,7 @@ def _numbers(cell: Cell, place: str, instead: str = AS_IT_STANDS) -> NDArray[np.
         flat = [one for one in flatten(cell) if not is_number(one)]
         if flat:
             raise no_number(place, flat[0], instead) from None
-        raise Unfit(
+        raise InvalidCell(
             f"{place}: '{shortened(cell)}' where numbers were expected, the same count in each step.",
             f"Correct it. {instead}",
             "Correct it.",
@@ -212,7 +212,7 @@ def _numbers(cell: Cell, place: str, instead: str = AS_IT_STANDS) -> NDArray[np.
     if not found.size:
         raise DataError(f"{place}: an empty list; a row needs at least one step. Correct it, or leave the row out.")
     if not np.isfinite(found).all():
-        fault = MissingNumber if not np.isinf(found).any() else Unfit
+        fault = MissingNumber if not np.isinf(found).any() else InvalidCell
         raise fault(
             f"{place}: a number that is not finite. Correct it, or leave the row out (for nan: --skip-empty)."
         )
@@ -223,16 +223,16 @@ def _check_exact(cell: Cell, place: str) -> None:
     """Raises DataError for an integer that loses digits as a float."""
     rounded = next((one for one in flatten(cell) if is_rounded(one)), None)
     if rounded is not None:
-        raise Unfit(
-            f"{place}: {say_rounded(rounded)}.",
+        raise InvalidCell(
+            f"{place}: {rounding_note(rounded)}.",
             "If it is an id, leave the column out, or read it as a category: --input-type category.\n"
             "If it is an amount, subtract a constant from the whole column, or divide the column by one, first.",
             "Subtract or divide as was done for the data that the run was trained on.",
         )
 
 
-def no_number(place: str, cell: Any, instead: str) -> Unfit:
-    fault = MissingNumber if is_undefined(cell) else Unfit
+def no_number(place: str, cell: Any, instead: str) -> InvalidCell:
+    fault = MissingNumber if is_missing(cell) else InvalidCell
     return fault(
         f"{place}: '{shortened(cell)}' where numbers were expected.",
         f"{cure(cell)} {instead}",
@@ -257,7 +257,7 @@ def has_channels_first(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 and shape[0] in (1, 3) and min(shape[1:]) >= SMALLEST
 
 
-def as_picture(cell: NDArray[Any], place: str) -> NDArray[np.uint8]:
+def as_image(cell: NDArray[Any], place: str) -> NDArray[np.uint8]:
     """An array as an image (height, width, channels) of bytes. Raises DataError."""
     picture = cell[..., None] if cell.ndim == 2 else cell
     if has_channels_first(picture.shape):
@@ -272,7 +272,7 @@ def as_picture(cell: NDArray[Any], place: str) -> NDArray[np.uint8]:
     return picture.astype(np.uint8)
 
 
-def located(cells: tuple[Cell, ...], folder: Path) -> tuple[Cell, ...]:
+def resolve_paths(cells: tuple[Cell, ...], folder: Path) -> tuple[Cell, ...]:
     """Cells with their paths resolved against the table's folder; a URL stays unchanged."""
     return tuple(str(folder / cell) if isinstance(cell, str) and "://" not in cell else cell for cell in cells)
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 Ids = NDArray[np.int64]
 
 
-class Intake(ABC):
+class Featurizer(ABC):
     """Turns an item, a text or an array, into steps. Subclasses are final."""
 
     kind: str
-    read_as: str  # short description of a step, for display
-    lead = 0  # steps at the start that have no target when every other step has one
+    step_description: str  # short description of a step, for display
+    leading_steps = 0  # steps at the start that have no target when every other step has one
     width: int | None = None  # features per step; None where a step is a bag of ids
 
     @abstractmethod
@@ -27,14 +27,14 @@ class Intake(ABC):
         """Names of an item's steps for display; by default their numbers from 1."""
         return [str(number + 1) for number in range(len(self.encode(item)))]
 
-    def vary(self, item: Any, dice: np.random.Generator) -> NDArray[Any]:
+    def augment(self, item: Any, generator: np.random.Generator) -> NDArray[Any]:
         """The steps of a randomly augmented copy of an item, for training on little data."""
         return self.encode(item)
 
     @property
-    def varies(self) -> bool:
-        """Whether `vary` differs from `encode`."""
-        return type(self).vary is not Intake.vary
+    def augments(self) -> bool:
+        """Whether `augment` differs from `encode`."""
+        return type(self).augment is not Featurizer.augment
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.intake import Ids
-from unrolled.data.store import SymbolStore, let_go
-from unrolled.data.symbols import Symbols, to_bytes
+from unrolled.data.store import TokenStore, release_pages
+from unrolled.data.symbols import TokenIds, to_bytes
 
 Item: TypeAlias = str | NDArray[Any]  # input of a row: a text; or (T, D) numbers, (N,) samples, an image
 
@@ -25,11 +25,11 @@ class Texts:
     """Texts by number, stored as UTF-8; beyond 64 MB in a temporary file that is mapped into memory."""
 
     def __init__(self) -> None:
-        self._store = SymbolStore(np.dtype(np.uint8))
+        self._store = TokenStore(np.dtype(np.uint8))
         self._held: list[bytes] = []
         self._waiting = 0
         self._ends = array("q", [0])
-        self._data: Symbols | None = None
+        self._data: TokenIds | None = None
 
     def add(self, text: str) -> None:
         """Append a text."""
@@ -40,7 +40,7 @@ class Texts:
         if self._waiting >= TOGETHER:
             self._flush()
 
-    def only(self, rows: Ids) -> Texts:
+    def select(self, rows: Ids) -> Texts:
         """A copy with these rows only, in this order."""
         kept = Texts()
         for row in rows.tolist():
@@ -53,7 +53,7 @@ class Texts:
     def __getitem__(self, number: int) -> str:
         if self._data is None:
             self._flush()
-            self._data = self._store.whole()
+            self._data = self._store.as_array()
         return self._data[self._ends[number] : self._ends[number + 1]].tobytes().decode("utf-8", "replace")
 
     @property
@@ -76,18 +76,18 @@ class Arrays:
     def __init__(self, budget: int = BUDGET) -> None:
         self.budget = budget
         self._again: dict[int, Callable[[], NDArray[Any]]] = {}
-        self._store: SymbolStore | None = None
+        self._store: TokenStore | None = None
         self._held: list[NDArray[Any]] = []
         self._waiting = self._read = 0
         self._ends = array("q", [0])
         self._axes = array("q")
         self._shapes = array("q")  # of all arrays, AXES entries each
-        self._data: Symbols | None = None
+        self._data: TokenIds | None = None
 
     def add(self, item: NDArray[Any], again: Callable[[], NDArray[Any]] | None = None) -> None:
         """Append an array of at most three axes. again: makes it again."""
         if self._store is None:
-            self._store = SymbolStore(item.dtype)
+            self._store = TokenStore(item.dtype)
         self._axes.append(item.ndim)
         self._shapes.extend((*item.shape, *(1,) * (AXES - item.ndim)))
         if again is not None and (self._ends[-1] + item.size) * item.itemsize > self.budget:
@@ -100,7 +100,7 @@ class Arrays:
         if self._waiting >= TOGETHER:
             self._flush()
 
-    def only(self, rows: Ids) -> Arrays:
+    def select(self, rows: Ids) -> Arrays:
         """A copy with these rows only, in this order."""
         kept = Arrays(self.budget)
         for row in rows.tolist():
@@ -115,13 +115,13 @@ class Arrays:
             return self._again[number]()
         if self._data is None and self._store is not None:
             self._flush()
-            self._data = self._store.whole()
+            self._data = self._store.as_array()
         if self._data is None:
             raise IndexError(number)
         read = int(self._ends[number + 1] - self._ends[number]) * self._data.itemsize
         self._read += read
         if self._read > RESIDENT:
-            let_go(self._data)
+            release_pages(self._data)
             self._read = read
         shape = self._shapes[AXES * number : AXES * number + self._axes[number]]
         return self._data[self._ends[number] : self._ends[number + 1]].reshape(tuple(shape))
@@ -137,7 +137,7 @@ class Arrays:
             self._held, self._waiting = [], 0
 
 
-class PartItems(Sequence[Item]):
+class SplitItems(Sequence[Item]):
     """The items of some rows, read on access."""
 
     def __init__(self, items: Texts | Arrays, rows: Ids) -> None:
@@ -148,11 +148,11 @@ class PartItems(Sequence[Item]):
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
-            return PartItems(self._items, self._rows[place])
+            return SplitItems(self._items, self._rows[place])
         return self._items[int(self._rows[place])]
 
 
-def iterate(part: PartItems, size: int) -> Iterator[list[Item]]:
+def iterate(part: SplitItems, size: int) -> Iterator[list[Item]]:
     """The items of a split, `size` at a time."""
     for start in range(0, len(part), size):
         yield list(part[start : start + size])

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from unrolled.data.table_file import (
-    HALVES,
     LONGEST_LINE,
+    SURROGATES,
     Row,
     TableFile,
     encoding_of,
-    half_a_character,
     read_blocks,
     read_lines,
+    surrogate_error,
 )
 from unrolled.data.written_numbers import shortened
 from unrolled.errors import DataError
@@ -36,7 +36,7 @@ class JsonlTable(TableFile):
 
     def __init__(self, path: Path, encoding: str, array: bool) -> None:
         """array: the file is one array; otherwise it has one object per line."""
-        self.form = "json" if path.suffix.lower() == ".json" else "jsonl"
+        self.format = "json" if path.suffix.lower() == ".json" else "jsonl"
         self.encoding, self.array = encoding, array
         names, self.nested = _names(path, encoding, array, path.stat().st_size, path.stat().st_mtime_ns)
         if not names:
@@ -62,8 +62,8 @@ class JsonlTable(TableFile):
             for name in columns:
                 cell = value.get(name)
                 if isinstance(cell, str):
-                    if not cell.isascii() and HALVES.search(cell):
-                        raise half_a_character(self.place(number), name)
+                    if not cell.isascii() and SURROGATES.search(cell):
+                        raise surrogate_error(self.place(number), name)
                 elif isinstance(cell, dict | list):
                     _check_nested(self.path, number, name, cell)
                 cells.append(None if cell == "" else cell)
@@ -129,7 +129,7 @@ def _is_nested(cell: dict[str, Any] | list[Any]) -> bool:
 
 
 def _listed(names: Iterable[str]) -> str:
-    shown = [HALVES.sub("?", shortened(name)) for name in islice(names, MOST_NAMED + 1)]
+    shown = [SURROGATES.sub("?", shortened(name)) for name in islice(names, MOST_NAMED + 1)]
     return ", ".join(shown[:MOST_NAMED]) + (", …" if len(shown) > MOST_NAMED else "")
 
 
@@ -174,8 +174,8 @@ def _names(path: Path, encoding: str, array: bool, size: int, changed: int) -> t
         if value.keys() <= names.keys():
             continue
         for name in value:
-            if HALVES.search(name):
-                raise half_a_character(f"{path}, row {number:,}", name)
+            if SURROGATES.search(name):
+                raise surrogate_error(f"{path}, row {number:,}", name)
         names |= dict.fromkeys(value)
     return tuple(names), frozenset(nested)
 
@@ -241,8 +241,8 @@ def _check_nested(path: Path, number: int, name: str, cell: Any) -> None:
     for entry in cell:
         if isinstance(entry, dict | list):
             _check_nested(path, number, name, entry)
-        elif isinstance(entry, str) and HALVES.search(entry):
-            raise half_a_character(f"{path}, row {number:,}", name)
+        elif isinstance(entry, str) and SURROGATES.search(entry):
+            raise surrogate_error(f"{path}, row {number:,}", name)
 
 
 def _cut_off(path: Path, number: int) -> DataError:
@@ -253,7 +253,7 @@ def _cut_off(path: Path, number: int) -> DataError:
 
 def _no_json(path: Path, number: int, error: Exception) -> DataError:
     if isinstance(error, NamedTwice):
-        name = HALVES.sub("?", shortened(error))
+        name = SURROGATES.sub("?", shortened(error))
         return DataError(
             f"{path}, row {number:,}: the key '{name}' is twice in one object, and it is unclear which is meant.\n"
             "Remove one of them."

@@ -31,12 +31,12 @@ def find_labels(given: Sequence[str], names: Sequence[str], unseen: int) -> list
     return [exact.get(one, tidied.get(tidy_label(one), unseen)) for one in given]
 
 
-def differ_by_case(counts: Mapping[str, int]) -> str:
+def case_note(counts: Mapping[str, int]) -> str:
     """The note about labels that differ only by case, each with its number of rows; "" if there are none."""
     return _equal_note(counts, str.casefold, "differ only by case, and are separate labels")
 
 
-def differ_as_written(counts: Mapping[str, int]) -> str:
+def equal_numbers_note(counts: Mapping[str, int]) -> str:
     """The note about labels that are the same number, written in several ways, such as 1 and 01; "" if none."""
     numbers = {name: count for name, count in counts.items() if NUMBER.fullmatch(name)}
     return _equal_note(numbers, exact, "are the same number, written differently, and are separate labels")

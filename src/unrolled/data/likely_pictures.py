@@ -15,7 +15,7 @@ from unrolled.data.table_file import Cell, TableFile
 LEAST_SIDE = 8  # least height and width of an array without a channel axis that may be an image
 
 
-def say_pictures(table: TableFile, inputs: Sequence[str]) -> str:
+def images_note(table: TableFile, inputs: Sequence[str]) -> str:
     """The note about a column of arrays with the shapes and values of images, and how to read them as images; ""
     for other columns."""
     if len(inputs) != 1:

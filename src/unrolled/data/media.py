@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition
 
-from unrolled.data.text import look_at
+from unrolled.data.text import file_status
 from unrolled.errors import DataError, MediaError
 
 
@@ -72,7 +72,7 @@ class InFlight:
 def check_file(path: Path, kind: str) -> None:
     """Raises MediaError if `path` is not a file, or is empty. kind: "an audio file" or "an image"."""
     try:
-        facts = look_at(path)
+        facts = file_status(path)
     except DataError as error:
         raise MediaError(str(error)) from None
     if not stat.S_ISREG(facts.st_mode):

@@ -10,24 +10,24 @@ from typing import Self
 from unrolled.data.file_names import UNREADABLE
 from unrolled.data.fingerprints import digest_of, join_digests
 from unrolled.data.pictures import PICTURES
-from unrolled.data.sound import SOUNDS
+from unrolled.data.sound import AUDIO_ENDINGS
 from unrolled.data.split_folders import (
     MOST_ENDINGS,
     LabelledFiles,
-    check_most,
+    check_mostly_readable,
     find_splits,
     folders_below,
     labelled_files,
-    name_parts,
+    name_fields,
     open_splits,
-    say_unlabelled,
+    unlabelled_note,
 )
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.data.text import list_files
 from unrolled.errors import DataError
 
-KINDS = {"sound": SOUNDS, "picture": PICTURES}
-NOUNS = {"sound": "audio files", "picture": "images"}  # in messages
+KINDS = {"audio": AUDIO_ENDINGS, "image": PICTURES}
+NOUNS = {"audio": "audio files", "image": "images"}  # in messages
 ALONE = 0.75  # a folder with a larger share of audio files, or of images, counts as a folder of that kind
 MIXED = 0.25  # a folder with a larger share of the rarer kind is refused as mixed
 
@@ -35,20 +35,20 @@ MIXED = 0.25  # a folder with a larger share of the rarer kind is refused as mix
 class MediaFolder(TableFile):
     """Audio files or images, by file ending, in the order of their names; other files are listed in `skipped`.
 
-    Columns: `sound` or `picture`, a file's full path; `label`, the folder's name; and if all names split at `_`, or
+    Columns: `audio` or `image`, a file's full path; `label`, the folder's name; and if all names split at `_`, or
     else at `-`, into the same number of parts, two or more: `part1`, `part2`, … 7_jackson_32.wav has three, and
     `--group part2` keeps a speaker's recordings together. `folder1`, … are the folders between the label's and the
     files, if all files are equally deep: yes/speaker7/1.wav. Nothing is decoded here.
     """
 
-    form, label_column, mixed = "folders", "label", False
+    format, label_column, has_mixed_columns = "folders", "label", False
 
     def __init__(self, labelled: LabelledFiles, kind: str) -> None:
-        self.labelled, self.note = labelled, say_unlabelled(labelled)
+        self.labelled, self.note = labelled, unlabelled_note(labelled)
         self.files = [file for file in labelled.files if file.suffix.lower() in KINDS[kind]]
         self.skipped = tuple(file for file in labelled.files if file.suffix.lower() not in KINDS[kind])
-        check_most(labelled.root, len(self.files), NOUNS[kind], self.skipped)
-        self.parts = name_parts([file.stem for file in self.files])
+        check_mostly_readable(labelled.root, len(self.files), NOUNS[kind], self.skipped)
+        self.parts = name_fields([file.stem for file in self.files])
         self.folders = folders_below(labelled.root, self.files)
         self.ending = self.files[0].suffix if self.files else ""
         columns = (
@@ -61,12 +61,12 @@ class MediaFolder(TableFile):
     def open(cls, path: Path) -> Self:
         files = list_files(path)
         splits = find_splits(path, files)
-        labelled = labelled_files(path, files) if splits is None else splits.parts["training"]
+        labelled = labelled_files(path, files) if splits is None else splits.splits["training"]
         counts = {kind: sum(file.suffix.lower() in KINDS[kind] for file in labelled.files) for kind in KINDS}
         rarer, kind = sorted(counts, key=lambda name: counts[name])
         if counts[rarer] > MIXED * sum(counts.values()):
             raise DataError(
-                f"{path} holds {counts['sound']:,} audio files and {counts['picture']:,} images; only one kind "
+                f"{path} holds {counts['audio']:,} audio files and {counts['image']:,} images; only one kind "
                 "was expected.\nPut them into two folders."
             )
         if splits is None:
@@ -96,14 +96,14 @@ class MediaFolder(TableFile):
         return str(self.files[number - 1])
 
 
-def media_folder(path: str | Path) -> bool:
+def is_media_folder(path: str | Path) -> bool:
     """Whether a path is a folder whose subfolders hold mostly audio files or images, judged by file names. Other
     files that are not text by their names, such as films, are not counted."""
     if not Path(path).is_dir():
         return False
     inside = [file for file in list_files(Path(path)) if file.parent != Path(path)]
-    media = sum(file.suffix.lower() in SOUNDS + PICTURES for file in inside)
-    return media > sum(file.suffix.lower() not in SOUNDS + PICTURES + UNREADABLE for file in inside)
+    media = sum(file.suffix.lower() in AUDIO_ENDINGS + PICTURES for file in inside)
+    return media > sum(file.suffix.lower() not in AUDIO_ENDINGS + PICTURES + UNREADABLE for file in inside)
 
 
 def check_not_flat(path: Path, files: Sequence[Path]) -> None:

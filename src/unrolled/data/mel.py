@@ -64,7 +64,7 @@ def mel_filters(rate: int, length: int, mels: int) -> NDArray[np.float32]:
     return filters
 
 
-def bend_bands(features: NDArray[np.float32], rate: int, dice: np.random.Generator) -> NDArray[np.float32]:
+def vary_voice(features: NDArray[np.float32], rate: int, generator: np.random.Generator) -> NDArray[np.float32]:
     """An augmented copy that imitates another speaker and microphone, for training on few speakers.
 
     features (T, M) of a sound at `rate` per second. All frequencies are scaled as by a vocal tract up to a fifth
@@ -73,17 +73,17 @@ def bend_bands(features: NDArray[np.float32], rate: int, dice: np.random.Generat
     """
     mels = features.shape[1]
     hertz = _hertz(np.linspace(0, _mel(rate / 2), mels + 2))[1:-1]
-    at = np.interp(hertz * np.exp(dice.uniform(-THROAT, THROAT)), hertz, np.arange(mels))  # (M,), the ends held
+    at = np.interp(hertz * np.exp(generator.uniform(-THROAT, THROAT)), hertz, np.arange(mels))  # (M,), the ends held
     low = np.minimum(at.astype(np.int64), mels - 2) if mels > 1 else np.zeros(1, np.int64)
     fraction = at - low
     bent = features[:, low] * (1 - fraction) + features[:, np.minimum(low + 1, mels - 1)] * fraction
     pitch = np.linspace(-1, 1, mels)
-    line, wave = dice.normal(0, COLOUR, 2)
-    colour = line * pitch + wave * np.cos(np.pi * (pitch + dice.uniform(0, 2)))
+    line, wave = generator.normal(0, COLOUR, 2)
+    colour = line * pitch + wave * np.cos(np.pi * (pitch + generator.uniform(0, 2)))
     return np.asarray(bent + colour, np.float32)
 
 
-def mask_frames(features: Tensor, dice: np.random.Generator) -> Tensor:
+def mask_frames(features: Tensor, generator: np.random.Generator) -> Tensor:
     """A copy in which one band of up to an eighth of the mel bins and one span of up to a tenth of the frames are
     replaced by the mean of all, as augmentation for training.
 
@@ -92,8 +92,8 @@ def mask_frames(features: Tensor, dice: np.random.Generator) -> Tensor:
     masked = features.clone()
     mean = features.mean()
     frames, mels = features.shape
-    band, span = int(dice.integers(0, mels // 8 + 1)), int(dice.integers(0, frames // 10 + 1))
-    low, start = int(dice.integers(0, mels - band + 1)), int(dice.integers(0, frames - span + 1))
+    band, span = int(generator.integers(0, mels // 8 + 1)), int(generator.integers(0, frames // 10 + 1))
+    low, start = int(generator.integers(0, mels - band + 1)), int(generator.integers(0, frames - span + 1))
     masked[:, low : low + band] = mean
     masked[start : start + span] = mean
     return masked

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Self
 
-from unrolled.data.array_blocks import column_blocks, in_step, rows_at_once, stream_blocks
+from unrolled.data.array_blocks import column_blocks, join_blocks, rows_at_once, stream_blocks
 from unrolled.data.array_rows import AnyArray, read_rows
 from unrolled.data.fingerprints import digest_of, join_digests
 from unrolled.data.npy_header import ArrayHeader, read_header
@@ -28,7 +28,7 @@ class NpyTable(TableFile):
     are numbered from 1.
     """
 
-    form, mixed = "npy", False
+    format, has_mixed_columns = "npy", False
 
     def __init__(self, path: Path, header: ArrayHeader, labels: Path | None) -> None:
         names = map(str, range(1, header.shape[1] + 1)) if labels is None else ("input", "label")
@@ -38,7 +38,7 @@ class NpyTable(TableFile):
     @classmethod
     def open(cls, path: Path) -> Self:
         header = _look(path)
-        names = answer_names(path.name)
+        names = label_file_names(path.name)
         labels = next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
         if labels is not None:
             found = _look(labels)
@@ -74,7 +74,7 @@ class NpyTable(TableFile):
             }
             rows = rows_at_once({name: (header.shape, header.dtype) for name, header in headers.items()})
             blocks = {name: _array_blocks(files[name], paths[name], header, rows) for name, header in headers.items()}
-            for block in in_step(blocks):
+            for block in join_blocks(blocks):
                 if self.labels is None:
                     yield {name: block["input"][:, int(name) - 1] for name in columns}
                 else:
@@ -86,7 +86,7 @@ class NpyTable(TableFile):
         return join_digests(self.path.parent, {path: digest_of(path) for path in (self.path, self.labels)})
 
 
-def answer_names(name: str) -> list[str]:
+def label_file_names(name: str) -> list[str]:
     """Names of files that may hold the labels for the inputs in a file of this name, the likeliest first."""
     names: dict[str, None] = {}
     for labels in LABELS:

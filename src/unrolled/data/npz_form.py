@@ -14,12 +14,12 @@ from typing import IO, Self
 import numpy as np
 from numpy.lib import format as npy
 
-from unrolled.data.array_blocks import check_packed, in_step, rows_at_once, stream_blocks
+from unrolled.data.array_blocks import check_packed, join_blocks, rows_at_once, stream_blocks
 from unrolled.data.array_rows import MOST_BYTES, AnyArray, flat, read_rows
 from unrolled.data.columns import INPUTS
-from unrolled.data.cuts import PARTS
+from unrolled.data.cuts import SPLITS
 from unrolled.data.npy_header import ArrayHeader, read_header
-from unrolled.data.split_names import SPLITS
+from unrolled.data.split_names import SPLIT_WORDS
 from unrolled.data.table_file import Row, TableFile
 from unrolled.data.written_numbers import shortened
 from unrolled.errors import DataError
@@ -27,8 +27,8 @@ from unrolled.errors import DataError
 CLASSES = ("classes", "class_names", "label_names")  # arrays that may hold the names of numbered labels
 NUMBERED = ("y", "label", "labels", "target", "targets", "class")  # columns of numbers that such names may belong to
 MOST_HELD = 1 << 29  # bytes of an array in Fortran order, which is unpacked whole
-SPLIT_FIRST = re.compile(rf"(?P<split>{'|'.join(SPLITS)})[_-](?P<column>.+)", re.IGNORECASE)
-SPLIT_LAST = re.compile(rf"(?P<column>.+)[_-](?P<split>{'|'.join(SPLITS)})", re.IGNORECASE)
+SPLIT_FIRST = re.compile(rf"(?P<split>{'|'.join(SPLIT_WORDS)})[_-](?P<column>.+)", re.IGNORECASE)
+SPLIT_LAST = re.compile(rf"(?P<column>.+)[_-](?P<split>{'|'.join(SPLIT_WORDS)})", re.IGNORECASE)
 FAULTS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError)
 
 
@@ -40,7 +40,7 @@ class NpzTable(TableFile):
     names for the labels 0, 1, … in a column called y, label or the like. Nothing is unpickled.
     """
 
-    form, mixed = "npz", False
+    format, has_mixed_columns = "npz", False
 
     def __init__(
         self, path: Path, headers: dict[str, ArrayHeader], classes: tuple[str, str] | None,
@@ -109,7 +109,9 @@ class NpzTable(TableFile):
         try:
             with zipfile.ZipFile(self.path) as archive, ExitStack() as stack:
                 files = {name: stack.enter_context(archive.open(f"{self.members[name]}.npy")) for name in columns}
-                for block in in_step({name: self._array_blocks(name, file, rows) for name, file in files.items()}):
+                for block in join_blocks(
+                    {name: self._array_blocks(name, file, rows) for name, file in files.items()}
+                ):
                     if names is not None:
                         block[label] = self._name(flat(block[label]), names, first)
                     yield block
@@ -166,11 +168,11 @@ def split_names(headers: Mapping[str, ArrayHeader]) -> tuple[dict[str, dict[str,
         parted = SPLIT_FIRST.fullmatch(name) or SPLIT_LAST.fullmatch(name)
         if parted is None:
             return {}, {}
-        found.setdefault(SPLITS[parted["split"].lower()], {})[parted["column"]] = name
+        found.setdefault(SPLIT_WORDS[parted["split"].lower()], {})[parted["column"]] = name
     training = found.get("training", {})
     if len(found) < 2 or any(set(training) != set(columns) for columns in found.values()):
         return {}, {}
-    return {split: found[split] for split in PARTS if split in found}, names
+    return {split: found[split] for split in SPLITS if split in found}, names
 
 
 def check_one_input(table: TableFile) -> None:
@@ -192,7 +194,7 @@ def _check_twice(path: Path, headers: Mapping[str, ArrayHeader]) -> None:
     seen: dict[tuple[str, str], str] = {}
     for name in headers:
         parted = SPLIT_FIRST.fullmatch(name) or SPLIT_LAST.fullmatch(name)
-        key = (SPLITS[parted["split"].lower()], parted["column"]) if parted else ("", name)
+        key = (SPLIT_WORDS[parted["split"].lower()], parted["column"]) if parted else ("", name)
         if (other := seen.setdefault(key, name)) != name:
             raise DataError(
                 f"{path}: by their names, '{other}' and '{name}' are both '{key[1]}' of the {key[0]} split.\n"

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from unrolled.data.pieces import table_from_json
-from unrolled.data.symbols import Table
+from unrolled.data.pieces import vocabulary_from_json
+from unrolled.data.symbols import Vocabulary
 from unrolled.data.written_numbers import write_number
 from unrolled.errors import RunError
 from unrolled.schema import check
@@ -26,7 +26,7 @@ class LabelOutput:
     @property
     def kind(self) -> str:
         """label or tags."""
-        return "tags" if self.each else "label"
+        return "tagging" if self.each else "classification"
 
     @property
     def width(self) -> int:
@@ -44,12 +44,12 @@ class LabelOutput:
 
 
 @dataclass(frozen=True)
-class LabelSetOutput:
+class MultilabelOutput:
     """Any subset of K labels for a row (multilabel)."""
 
     names: tuple[str, ...]
     each = False
-    kind = "labels"
+    kind = "multilabel"
 
     @property
     def width(self) -> int:
@@ -71,9 +71,9 @@ class ValueOutput:
     """K numbers for a row. Models are trained on them standardised: minus the mean, divided by the deviation."""
 
     mean: tuple[float, ...]  # (K,) of the training split
-    deviation: tuple[float, ...]  # (K,) standard deviation, likewise
+    std: tuple[float, ...]  # (K,) standard deviation, likewise
     each = False
-    kind = "value"
+    kind = "regression"
 
     @property
     def numbers(self) -> int:
@@ -82,7 +82,7 @@ class ValueOutput:
 
     def write(self, numbers: Sequence[float]) -> str:
         """Predicted numbers as text, with as many digits as their standard deviation needs."""
-        return " ".join(write_number(one, scale) for one, scale in zip(numbers, self.deviation, strict=True))
+        return " ".join(write_number(one, scale) for one, scale in zip(numbers, self.std, strict=True))
 
     @property
     def width(self) -> int:
@@ -96,22 +96,22 @@ class ValueOutput:
 
     def to_json(self) -> dict[str, Any]:
         """The output as it is saved with a run."""
-        return {"kind": self.kind, "mean": list(self.mean), "deviation": list(self.deviation)}
+        return {"kind": self.kind, "mean": list(self.mean), "std": list(self.std)}
 
 
 @dataclass(frozen=True)
 class TextOutput:
     """A text of tokens from a vocabulary, ended by an EOS token."""
 
-    table: Table
+    vocabulary: Vocabulary
     longest: int  # tokens of the longest text in the training split, with its EOS token
     each = False
-    kind = "text"
+    kind = "seq2seq"
 
     @property
     def width(self) -> int:
         """Outputs of the decoder at each step: one logit per token."""
-        return self.table.size
+        return self.vocabulary.size
 
     @property
     def untrained(self) -> float:
@@ -120,12 +120,12 @@ class TextOutput:
 
     def to_json(self) -> dict[str, Any]:
         """The output as it is saved with a run."""
-        return {"kind": self.kind, "table": self.table.to_json(), "longest": self.longest}
+        return {"kind": self.kind, "table": self.vocabulary.to_json(), "longest": self.longest}
 
 
-Output: TypeAlias = LabelOutput | LabelSetOutput | ValueOutput | TextOutput
+Output: TypeAlias = LabelOutput | MultilabelOutput | ValueOutput | TextOutput
 
-KINDS = ("label", "labels", "tags", "value", "text")
+KINDS = ("classification", "multilabel", "tagging", "regression", "seq2seq")
 """Kinds of output columns, by their names in `--task`."""
 
 
@@ -133,28 +133,28 @@ def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:
     """The output that `to_json` wrote. Raises RunError if it is damaged."""
     try:
         kind = facts["kind"]
-        if kind == "text":
+        if kind == "seq2seq":
             longest = check(facts["longest"], int, "The run's symbols.json, 'longest',")
             if not 1 <= longest <= LONGEST_TEXT:
                 raise ValueError
-            return TextOutput(table_from_json(facts["table"]), longest)
-        if kind == "value":
-            mean, deviation = (tuple(float(number) for number in facts[key]) for key in ("mean", "deviation"))
+            return TextOutput(vocabulary_from_json(facts["table"]), longest)
+        if kind == "regression":
+            mean, std = (tuple(float(number) for number in facts[key]) for key in ("mean", "std"))
             if (
                 not mean
-                or len(mean) != len(deviation)
-                or not all(0 < one < math.inf for one in deviation)
+                or len(mean) != len(std)
+                or not all(0 < one < math.inf for one in std)
                 or not all(map(math.isfinite, mean))
             ):
                 raise ValueError
-            return ValueOutput(mean, deviation)
+            return ValueOutput(mean, std)
         if not isinstance(facts["names"], list):
             raise TypeError
         names = tuple(check(facts["names"], list[str], f"The run's symbols.json, the labels of '{name}',"))
         if len(set(names)) < len(names):
             raise ValueError
-        if kind not in KINDS or len(names) < (1 if kind == "labels" else 2):
+        if kind not in KINDS or len(names) < (1 if kind == "multilabel" else 2):
             raise ValueError
-        return LabelSetOutput(names) if kind == "labels" else LabelOutput(names, each=kind == "tags")
+        return MultilabelOutput(names) if kind == "multilabel" else LabelOutput(names, each=kind == "tagging")
     except (KeyError, TypeError, ValueError):
         raise RunError(f"The run's symbols.json is damaged: its description of '{name}' is invalid.") from None

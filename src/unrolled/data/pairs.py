@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from unrolled.data.answers import Written
-from unrolled.data.buckets import gather_steps, read_lengths, rows_of
+from unrolled.data.answers import TextTargets
+from unrolled.data.buckets import pad_steps, rows_of, step_lengths
 from unrolled.data.examples import Examples
 from unrolled.data.intake import Ids
 from unrolled.data.shuffling import POOL, Numbers, RowOrder
@@ -36,7 +36,7 @@ class PairBatch(NamedTuple):
         return self.targets.shape[1]
 
     @property
-    def asked(self) -> int:
+    def target_count(self) -> int:
         """Number of target tokens, by which a loss is divided."""
         return int(self.target_lengths.sum())
 
@@ -58,35 +58,35 @@ class PairBatches:
     """The rows of a split with their target texts, shuffled each epoch, similar lengths in one batch. The last batch
     of an epoch is padded with empty rows. Inputs and texts are truncated to 1,000 steps."""
 
-    def __init__(self, examples: Examples, part: str, batch: int, seed: int, varied: bool = False) -> None:
+    def __init__(self, examples: Examples, split: str, batch: int, seed: int, augmented: bool = False) -> None:
         """varied: inputs are randomly augmented, differently each time."""
-        self.seed, self.varied = seed, varied
-        self._examples, self._written = examples, written_of(examples)
-        self._rows = rows_of(examples, part)
+        self.seed, self.augmented = seed, augmented
+        self._examples, self._written = examples, target_texts_of(examples)
+        self._rows = rows_of(examples, split)
         self._order = RowOrder(len(self._rows), batch, seed, self._arrange)
-        self.batches_an_epoch = self._order.batches_an_epoch
+        self.batches_per_epoch = self._order.batches_per_epoch
 
     def batch(self, k: int) -> PairBatch:
         """Batch k, from 0, of an endless sequence of epochs."""
-        dice = numpy_generator(self.seed, "varied", k) if self.varied else None
-        return make_pairs(self._examples, self._rows[self._order.rows(k)], self._order.batch, dice)
+        generator = numpy_generator(self.seed, "varied", k) if self.augmented else None
+        return make_pairs(self._examples, self._rows[self._order.rows(k)], self._order.batch, generator)
 
     def _arrange(self, some: Numbers) -> Ids:
         rows = self._rows[some]
-        return side_by_side(read_lengths(self._examples, rows), self._written.target_lengths(rows, len(rows)))
+        return order_by_lengths(step_lengths(self._examples, rows), self._written.target_lengths(rows, len(rows)))
 
     def padding_share(self, batches: int = POOL) -> float:
         """Share of padding in the first batches of an epoch."""
         read = whole = 0
-        for k in range(min(batches, self.batches_an_epoch)):
+        for k in range(min(batches, self.batches_per_epoch)):
             batch = self.batch(k)
             rows = int((batch.target_lengths > 0).sum())
-            read += int(batch.lengths.sum()) + batch.asked
+            read += int(batch.lengths.sum()) + batch.target_count
             whole += rows * (batch.inputs.shape[1] + batch.steps)
         return 1 - read / whole
 
 
-def side_by_side(inputs: Ids, texts: Ids) -> Ids:
+def order_by_lengths(inputs: Ids, texts: Ids) -> Ids:
     """An order of rows in which neighbours have similar input and text lengths (both (R,)): stripes of similar text
     lengths, sorted by input length, ascending and descending in turn, so that adjacent stripes join smoothly."""
     order = np.argsort(texts, kind="stable")
@@ -97,21 +97,21 @@ def side_by_side(inputs: Ids, texts: Ids) -> Ids:
     return np.concatenate(found)
 
 
-def written_of(examples: Examples) -> Written:
+def target_texts_of(examples: Examples) -> TextTargets:
     """The target texts of all rows. Raises TypeError if there are none."""
-    if examples.written is None:
+    if examples.text_targets is None:
         raise TypeError(f"the rows of {examples.path} have no target texts")
-    return examples.written
+    return examples.text_targets
 
 
 def make_pairs(
-    examples: Examples, rows: Ids, size: int | None = None, dice: np.random.Generator | None = None
+    examples: Examples, rows: Ids, size: int | None = None, generator: np.random.Generator | None = None
 ) -> PairBatch:
     """A batch of these rows, padded to `size` rows. dice: augments the inputs."""
     import torch
 
-    size, written = len(rows) if size is None else size, written_of(examples)
-    inputs, lengths = gather_steps(examples.intake, [examples.items[row] for row in rows.tolist()], size, dice)
-    targets = torch.from_numpy(written.lay_out(rows, size, inputs.shape[1], examples.intake.lead))
+    size, written = len(rows) if size is None else size, target_texts_of(examples)
+    inputs, lengths = pad_steps(examples.featurizer, [examples.items[row] for row in rows.tolist()], size, generator)
+    targets = torch.from_numpy(written.batch_targets(rows, size, inputs.shape[1], examples.featurizer.leading_steps))
     target_lengths = torch.from_numpy(written.target_lengths(rows, size))
     return PairBatch(inputs, lengths, torch.ones(size, dtype=torch.bool), targets, target_lengths)

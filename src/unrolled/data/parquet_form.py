@@ -20,7 +20,7 @@ class ParquetTable(TableFile):
     polars gets the open file and not its name, since it interprets names as patterns (`a*.parquet`) and URLs.
     """
 
-    form = "parquet"
+    format = "parquet"
 
     @classmethod
     def open(cls, path: Path) -> Self:

@@ -33,7 +33,7 @@ LEAST_CONTRAST = 32  # grey levels by which nine of ten drawings must differ fro
 Picture = NDArray[np.uint8]
 
 
-def look_at_picture(path: str | Path) -> tuple[int, int, bool]:
+def inspect_image(path: str | Path) -> tuple[int, int, bool]:
     """(width, height, whether it is grey) of an image, upright by its EXIF. Raises MediaError, MissingExtra.
 
     Reads the header only. An image with a palette is grey if all colours of the palette are.
@@ -49,7 +49,7 @@ def look_at_picture(path: str | Path) -> tuple[int, int, bool]:
             raise _damaged(path, error) from None
 
 
-def read_picture(
+def read_image(
     path: str | Path, height: int, width: int, grey: bool, depth: tuple[int, int] = (0, DEEPEST), ground: int = WHITE
 ) -> Picture:
     """An image file as (height, width, C) bytes, C = 1 if `grey`, else 3 (red, green, blue).
@@ -93,7 +93,7 @@ def _draft(path: Path, image: Image, height: int, width: int) -> None:
         raise _damaged(path, error) from None
 
 
-def measure_pictures(paths: Iterable[Path]) -> tuple[tuple[int, int], int]:
+def measure_images(paths: Iterable[Path]) -> tuple[tuple[int, int], int]:
     """(least and greatest value of the 16-bit images, background for transparent images). The background is white,
     unless drawings are too bright to be visible on it. Files that cannot be read are skipped."""
     low, high, bright = DEEPEST, 0, list[float]()
@@ -134,12 +134,12 @@ def patches_of(picture: Picture, side: int) -> NDArray[np.float32]:
     return np.asarray(patches.reshape(down * across, side * side * channels) / 255, np.float32)
 
 
-def shift_picture(picture: Picture, dice: np.random.Generator) -> Picture:
+def shift_image(picture: Picture, generator: np.random.Generator) -> Picture:
     """An image (H, W, C) or (H, W), shifted at random by up to 7% of each side, in whole pixels; the edge pixels fill
     the gap. Augmentation for training."""
     for axis in (0, 1):
         most = round(0.07 * picture.shape[axis])
-        shift = int(dice.integers(-most, most + 1))
+        shift = int(generator.integers(-most, most + 1))
         places = np.clip(np.arange(picture.shape[axis]) - shift, 0, picture.shape[axis] - 1)
         picture = picture.take(places, axis)
     return picture

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.symbols import (
-    ByteTable,
-    CharacterTable,
-    Symbols,
-    Table,
+    ByteVocabulary,
+    CharacterVocabulary,
+    TokenIds,
+    Vocabulary,
     characters_of_bytes,
     check_letters,
 )
@@ -34,13 +34,13 @@ SPAN = 1 << 15  # characters per text given to the tokenizer's trainer, which ho
 KEPT = 1 << 18  # words whose subwords are cached
 
 
-class WordTable(Table):
+class WordVocabulary(Vocabulary):
     """The frequent words and all characters; any other word is a sequence of characters."""
 
     kind = "word"
 
     def __init__(self, letters: Iterable[str], rarest: str, words: Sequence[str]) -> None:
-        self._single = CharacterTable(letters, rarest)
+        self._single = CharacterVocabulary(letters, rarest)
         self.words = list(words)
         self._texts = ["", *self._single.letters, *self.words]  # (V,)
         self._token_of = {word: token for token, word in enumerate(self._texts) if token}
@@ -48,21 +48,21 @@ class WordTable(Table):
         self.characters = np.array([1, *map(len, self._texts[1:])], np.float64)
 
     @classmethod
-    def learn(cls, counts: Mapping[str, int], texts: Iterable[str]) -> WordTable:
+    def learn(cls, counts: Mapping[str, int], texts: Iterable[str]) -> WordVocabulary:
         """Build from the counted characters and the frequent words at the beginning of `texts`."""
         words: Counter[str] = Counter()
         for text in beginning(texts, LEARN):
             words.update(WORD.findall(text))
         frequent = [word for word, times in words.items() if times >= TIMES and len(word) > 1]
         frequent.sort(key=lambda word: (-words[word], word))
-        single = CharacterTable.from_counts(counts)
+        single = CharacterVocabulary.from_counts(counts)
         return cls(single.letters, single.rarest, frequent[:WORDS])
 
-    def stand_in(self, character: str) -> int:
+    def replacement(self, character: str) -> int:
         """The token of a character, or of the most similar character in the vocabulary."""
-        return self._single.stand_in(character)
+        return self._single.replacement(character)
 
-    def encode_cut(self, text: str, cuts: NDArray[np.int64]) -> tuple[Symbols, NDArray[np.int64]]:
+    def encode_with_cuts(self, text: str, cuts: NDArray[np.int64]) -> tuple[TokenIds, NDArray[np.int64]]:
         return _encode_segments(self._encode, text, cuts, self.dtype)
 
     def _encode(self, text: str) -> list[int]:
@@ -70,7 +70,7 @@ class WordTable(Table):
         for word in WORD.findall(text):
             token = self._token_of.get(word)
             if token is None:
-                tokens.extend(map(self._single.stand_in, word))
+                tokens.extend(map(self._single.replacement, word))
             else:
                 tokens.append(token)
         return tokens
@@ -82,15 +82,15 @@ class WordTable(Table):
     def unseen_counts(self, text: str) -> Counter[str]:
         return self._single.unseen_counts(text)
 
-    def grown(self, characters: Iterable[str]) -> WordTable:
-        single = self._single.grown(characters)
-        return WordTable(single.letters, single.rarest, self.words)
+    def extended(self, characters: Iterable[str]) -> WordVocabulary:
+        single = self._single.extended(characters)
+        return WordVocabulary(single.letters, single.rarest, self.words)
 
     def to_json(self) -> dict[str, Any]:
         return {**self._single.to_json(), "kind": self.kind, "words": self.words}
 
 
-class PieceTable(Table):
+class SubwordVocabulary(Vocabulary):
     """Subwords by byte-level byte pair encoding (Sennrich et al. 2016; Radford et al. 2019).
 
     Learnt and applied by the package `tokenizers` (extra `bpe`); id p of its vocabulary is token p + 1.
@@ -111,7 +111,7 @@ class PieceTable(Table):
         self.characters = characters_of_bytes([b"\n", *self._bytes[1:]])
 
     @classmethod
-    def learn(cls, texts: Iterable[str], characters: int) -> PieceTable:
+    def learn(cls, texts: Iterable[str], characters: int) -> SubwordVocabulary:
         """Learn from the beginning of `texts`: one subword per 250 characters, 512 to 8,192 in all."""
         tokenizers = _tokenizers()
         tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
@@ -130,7 +130,7 @@ class PieceTable(Table):
         tokenizer.train_from_iterator(beginning(texts, LEARN), trainer)
         return cls(tokenizer)
 
-    def encode_cut(self, text: str, cuts: NDArray[np.int64]) -> tuple[Symbols, NDArray[np.int64]]:
+    def encode_with_cuts(self, text: str, cuts: NDArray[np.int64]) -> tuple[TokenIds, NDArray[np.int64]]:
         return _encode_segments(self._encode, text, cuts, self.dtype)
 
     def _encode(self, text: str) -> list[int]:
@@ -148,7 +148,7 @@ class PieceTable(Table):
                 whole = b"".join(map(self._bytes.__getitem__, np.asarray(chunk, np.int64).tolist()))
                 yield np.frombuffer(whole, np.uint8).astype(np.int64) + 1
 
-        return ByteTable().decode_stream(decoded_bytes())
+        return ByteVocabulary().decode_stream(decoded_bytes())
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "tokenizer": self._tokenizer.to_str()}
@@ -156,7 +156,7 @@ class PieceTable(Table):
 
 def _encode_segments(
     encode: Callable[[str], list[int]], text: str, cuts: NDArray[np.int64], dtype: np.dtype[Any]
-) -> tuple[Symbols, NDArray[np.int64]]:
+) -> tuple[TokenIds, NDArray[np.int64]]:
     """Encode each segment of a cut text separately, so that no token crosses a cut."""
     tokens: list[int] = []
     places = []
@@ -194,25 +194,25 @@ def _tokenizers() -> Any:
     return tokenizers
 
 
-def table_from_json(value: Any) -> Table:
+def vocabulary_from_json(value: Any) -> Vocabulary:
     """The vocabulary that `to_json` described. Raises RunError if it is damaged."""
     kind = value.get("kind") if isinstance(value, dict) else None
-    if kind == CharacterTable.kind:
-        return CharacterTable(*check_letters(value))
-    if kind == ByteTable.kind:
-        return ByteTable()
-    if kind == WordTable.kind:
+    if kind == CharacterVocabulary.kind:
+        return CharacterVocabulary(*check_letters(value))
+    if kind == ByteVocabulary.kind:
+        return ByteVocabulary()
+    if kind == WordVocabulary.kind:
         letters, rarest = check_letters(value)
         words = value.get("words")
         if not isinstance(words, list) or not all(isinstance(word, str) and len(word) > 1 for word in words):
             raise RunError("The vocabulary is damaged: its list of words is invalid.")
         if len(set(words)) < len(words) or not set("".join(words)) <= set(letters):
             raise RunError("The vocabulary is damaged: a word is in it twice, or has other characters than its own.")
-        return WordTable(letters, rarest, words)
-    if kind == PieceTable.kind:
+        return WordVocabulary(letters, rarest, words)
+    if kind == SubwordVocabulary.kind:
         tokenizers = _tokenizers()
         try:
-            return PieceTable(tokenizers.Tokenizer.from_str(value["tokenizer"]))
+            return SubwordVocabulary(tokenizers.Tokenizer.from_str(value["tokenizer"]))
         except Exception:  # the package raises no narrower one
             raise RunError("The vocabulary is damaged: its subwords cannot be read.") from None
     raise RunError(f"The vocabulary is of kind {kind!r}; this version reads char, byte, word and bpe.")

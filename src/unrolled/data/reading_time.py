@@ -25,18 +25,18 @@ class ReadingTime:
     """Approximate number of rows in a table, and the time that each takes on this machine."""
 
     rows: int
-    each: float  # seconds to read a row
-    passing: float  # seconds to skip a row
+    seconds_per_row: float  # seconds to read a row
+    seconds_per_skip: float  # seconds to skip a row
 
     def seconds(self, rows: int | None) -> float:
         """Time to read `rows` rows drawn evenly over the table (None: all), which takes two passes over it."""
         if rows is None or rows >= self.rows:
-            return self.rows * self.each
-        return 2 * self.rows * self.passing + rows * self.each
+            return self.rows * self.seconds_per_row
+        return 2 * self.rows * self.seconds_per_skip + rows * self.seconds_per_row
 
     def rows_within(self, seconds: float) -> int:
         """How many rows drawn evenly can be read in `seconds`, rounded down to two digits; 0 if none."""
-        found = int((seconds - 2 * self.rows * self.passing) / self.each)
+        found = int((seconds - 2 * self.rows * self.seconds_per_skip) / self.seconds_per_row)
         if found < 1:
             return 0
         unit: int = 10 ** max(0, len(str(found)) - 2)
@@ -45,7 +45,7 @@ class ReadingTime:
 
 def time_reading(table: TableFile, columns: Columns, taken: InputKind) -> ReadingTime | None:
     """The reading time of a table; None if it is small, or not a file with one row per line."""
-    if table.form not in ("csv", "tsv", "jsonl") or table.path.stat().st_size < LARGE:
+    if table.format not in ("csv", "tsv", "jsonl") or table.path.stat().st_size < LARGE:
         return None
     lines = count_lines(table.path) - table.header
     if lines < 2 * (WARM + TIMED):
@@ -58,7 +58,7 @@ def time_reading(table: TableFile, columns: Columns, taken: InputKind) -> Readin
         RowReader(columns, taken).read(some, 0, skip_empty=True)
         each.append(time.perf_counter() - started)
         started = time.perf_counter()
-        for _ in table.rows_at(columns.all, [count - 1]):
+        for _ in table.rows_at(columns.needed, [count - 1]):
             pass
         passing.append(time.perf_counter() - started)
     return ReadingTime(lines, REST * each[-1] / TIMED, min(passing[-1], each[-1]) / TIMED)
@@ -78,7 +78,7 @@ class FirstRows(TableFile):
 
     def __init__(self, table: TableFile) -> None:
         super().__init__(table.path, table.columns)
-        self.form, self.count, self._table = table.form, 0, table
+        self.format, self.count, self._table = table.format, 0, table
 
     @classmethod
     def open(cls, path: Path) -> FirstRows:

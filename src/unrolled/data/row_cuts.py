@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.cuts import PARTS
+from unrolled.data.cuts import SPLITS
 from unrolled.data.intake import Ids
 from unrolled.errors import DataError
 from unrolled.seeds import numpy_generator
@@ -17,7 +17,7 @@ from unrolled.seeds import numpy_generator
 FEWEST = 10  # least rows that can be split
 
 
-def cut_rows(
+def split_rows(
     path: str | Path, source: NDArray[np.uint8], shares: Sequence[float | str], groups: Any, seed: int,
     direction: int = 0,
 ) -> dict[str, Ids]:  # fmt: skip
@@ -27,14 +27,14 @@ def cut_rows(
     and those before them validation.
     """
     own = np.flatnonzero(source == 0)
-    parts: dict[str, Ids] = {}
+    splits: dict[str, Ids] = {}
     following = 1
     counts = {}
-    for split, share in zip(PARTS[1:], shares, strict=True):
+    for split, share in zip(SPLITS[1:], shares, strict=True):
         if isinstance(share, str):
-            parts[split] = np.flatnonzero(source == following)
+            splits[split] = np.flatnonzero(source == following)
             following += 1
-            if not len(parts[split]):
+            if not len(splits[split]):
                 raise DataError(f"{share} holds no rows for the {split} split. Add some, or give a share: 0.1.")
         else:
             counts[split] = round(share * len(own))
@@ -52,15 +52,15 @@ def cut_rows(
     start = 0
     for split, count in reversed(counts.items()):
         stop = start + count if sizes is None else _whole_groups(sizes, start, count)
-        parts[split] = np.sort(order[start:stop])
+        splits[split] = np.sort(order[start:stop])
         start = stop
-    parts["training"] = np.sort(order[start:])
-    if not len(parts["training"]):
+    splits["training"] = np.sort(order[start:])
+    if not len(splits["training"]):
         raise DataError(f"{path}: no rows are left for training after the groups for validation and test are taken.")
-    return {name: parts[name] for name in PARTS}
+    return {name: splits[name] for name in SPLITS}
 
 
-def cut_fold(
+def split_fold(
     path: str | Path, fold: tuple[int, int], valid: float | str, source: NDArray[np.uint8], groups: Any, seed: int
 ) -> dict[str, Ids]:
     """Splits in which one of n folds is the test split and a share of the other rows is validation; whole groups."""

@@ -11,10 +11,10 @@ from pathlib import PurePath
 from shlex import quote
 from typing import Any
 
-from unrolled.data.dates import NUMBERED, PLAIN, YEAR_NAMED, date_readers, holds_years, most_odd, read_year
+from unrolled.data.dates import NUMBERED, PLAIN, YEAR_NAMED, allowed_errors, date_readers, holds_years, read_year
 from unrolled.data.first_cells import first_cells, holds_dates
 from unrolled.data.table_file import Cell, TableFile
-from unrolled.data.written_numbers import is_undefined
+from unrolled.data.written_numbers import is_missing
 
 HOPELESS = 20  # rows out of order, besides a tenth of all, above which dates count as unordered
 MOST_CLOCKS = 4  # columns of dates that are scanned
@@ -44,9 +44,9 @@ MOST_SOURCES = 100_000  # distinct sources that are counted
 ROWS_PER_SOURCE = 2  # average from which rows are reported to share sources
 
 
-class Clock:
+class DateOrder:
     """Detects whether the dates of a column ascend or descend over the rows, in the date format that fits best. Up to
-    `most_odd` rows may be without a date or out of order. Empty cells are skipped, unless most are empty."""
+    `allowed_errors` rows may be without a date or out of order. Empty cells are skipped, unless most are empty."""
 
     def __init__(self, name: str = "") -> None:
         """name: of the column."""
@@ -56,7 +56,7 @@ class Clock:
 
     def see(self, cell: Cell) -> None:
         """The next row's cell."""
-        if cell is None or is_undefined(cell):
+        if cell is None or is_missing(cell):
             self._empty += 1
             return
         self._seen += 1
@@ -72,7 +72,7 @@ class Clock:
         """The format with the fewest odd rows, if these are few enough."""
         ways = [way for way in self._ways if way.direction]
         best = min(ways, key=lambda way: self._odd(way), default=None)
-        return best if best and self._odd(best) <= most_odd(self._seen) and self._empty < self._seen else None
+        return best if best and self._odd(best) <= allowed_errors(self._seen) and self._empty < self._seen else None
 
     def _odd(self, way: _Way) -> int:
         """Rows without a date in this format, also before the first date, and rows out of order."""
@@ -125,9 +125,9 @@ class _Way:
         return direction if direction and self._runs[direction][0] < self._runs[direction][-1] else 0
 
 
-def clock_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
+def date_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
     """Columns of dates or years that are not used otherwise."""
-    if not table.mixed:
+    if not table.has_mixed_columns:
         return []
     used = set(taken)
     cells = first_cells(table, [name for name in table.columns if name not in used])
@@ -142,7 +142,7 @@ def source_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
     used = table.nested.union(taken)
     return [
         name for name in table.columns
-        if name not in used and (_names_source(name) or (PART.fullmatch(name) and not table.mixed))
+        if name not in used and (_names_source(name) or (PART.fullmatch(name) and not table.has_mixed_columns))
     ]  # fmt: skip
 
 
@@ -154,7 +154,9 @@ def _names_source(name: str) -> bool:
 def address_columns(table: TableFile, taken: Sequence[str]) -> list[str]:
     """Columns of URLs, whose hosts may recur."""
     used = set(taken)
-    cells = first_cells(table, [name for name in table.columns if name not in used]) if table.mixed else {}
+    cells = (
+        first_cells(table, [name for name in table.columns if name not in used]) if table.has_mixed_columns else {}
+    )
     return [name for name, found in cells.items() if found and all(HOST.match(str(cell)) for cell in found)]
 
 
@@ -287,14 +289,14 @@ class NameParts:
         )
 
 
-def split_words(
+def describe_split(
     group: str | None, time: str | None, fold: tuple[int, int] | None, shares: Sequence[str | float]
 ) -> str:
     """How the test split was made, or else the validation split, as part of a printed line. shares: of validation and
     test, or files with their rows. "" if there is neither."""
-    asked = next((share for share in reversed(shares) if share), None)
-    if fold is None and (asked is None or isinstance(asked, str)):
-        return f"the rows of {asked}" if asked else ""
+    options = next((share for share in reversed(shares) if share), None)
+    if fold is None and (options is None or isinstance(options, str)):
+        return f"the rows of {options}" if options else ""
     drawn = f"fold {fold[0]} of {fold[1]}, drawn at random" if fold else "drawn at random"
     if group:
         return f"{drawn} in whole groups of '{group}'"

@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.answer_reader import Cells
+from unrolled.data.answer_reader import CellColumn
 from unrolled.data.cell_forms import CellForms
-from unrolled.data.column_kinds import LEAST_ROWS, MOST_KINDS, Column, spell
-from unrolled.data.columns import Columns, missing, no_cell, spell_list
+from unrolled.data.column_kinds import LEAST_ROWS, MOST_KINDS, Column, as_text
+from unrolled.data.columns import Columns, empty_cell_error, list_as_text, missing_column
 from unrolled.data.fingerprints import digest_of
-from unrolled.data.inputs import MEDIA, InputKind, LabelInput, MissingNumber, TextInput, VectorInput, located
+from unrolled.data.inputs import MEDIA, CategoryInput, InputKind, MissingNumber, TextInput, VectorInput, resolve_paths
 from unrolled.data.items import Arrays, Item, Texts
 from unrolled.data.media import InFlight
 from unrolled.data.media_folders import MediaFolder
-from unrolled.data.row_order import Clock, Hosts, NameParts, Sources
+from unrolled.data.row_order import DateOrder, Hosts, NameParts, Sources
 from unrolled.data.table_file import Cell, Row, TableFile
 from unrolled.errors import DataError, MediaError
 from unrolled.seeds import numpy_generator
@@ -47,8 +47,8 @@ def _draw_rows(wanted: int, total: int) -> list[int]:
     """The rows to read if only `wanted` of `total` are: one at random from each of `wanted` equal spans, with a fixed
     seed."""
     ends = np.arange(wanted + 1) * total // wanted
-    dice = numpy_generator(0, "rows")  # every k-th row would miss labels that alternate
-    drawn: list[int] = dice.integers(ends[:-1], ends[1:]).tolist()
+    generator = numpy_generator(0, "rows")  # every k-th row would miss labels that alternate
+    drawn: list[int] = generator.integers(ends[:-1], ends[1:]).tolist()
     return drawn
 
 
@@ -61,13 +61,13 @@ class RowReader:
         sources: Sequence[str] = (), most: int | None = None, addresses: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """most: rows to read of the first table, drawn evenly over it; None: all."""
-        self.wanted, self.taken, self.most = columns, taken, most
+        self.wanted_columns, self.input_kind, self.most = columns, taken, most
         self.drawn: tuple[int, int] | None = None  # (rows read of the first table, rows that it has)
-        self.clocks = {name: Clock(name) for name in clocks}
-        self.of_whom: dict[str, Sources | Hosts] = {name: Sources(name) for name in sources}
-        self.of_whom |= {name: Hosts(name) for name in addresses}
+        self.date_orders = {name: DateOrder(name) for name in clocks}
+        self.shared_sources: dict[str, Sources | Hosts] = {name: Sources(name) for name in sources}
+        self.shared_sources |= {name: Hosts(name) for name in addresses}
         self.name_parts = NameParts(columns.input)
-        self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput | LabelInput) else Arrays()
+        self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput | CategoryInput) else Arrays()
         self.forms = CellForms()  # of cells that are read as text
         self.inputs: set[str] = set()  # distinct text inputs, up to MOST_KINDS + 1
         self.columns = {name: Column(name, name == label) for name in columns.outputs}
@@ -76,7 +76,7 @@ class RowReader:
         self.groups: dict[str, int] = {}
         self.group = array("q")  # index of each row's group
         self.numbers, self.sources = array("q"), array("B")
-        self.marks = array("q")  # hashes of whole rows
+        self.hashes = array("q")  # hashes of whole rows
         self.skipped = 0
         self.bad: list[str] = []
         self.blank = 0  # silent audio files, and images of one colour
@@ -88,17 +88,17 @@ class RowReader:
         """Whether there are few distinct inputs, as for a category."""
         return 0 < len(self.inputs) <= MOST_KINDS and len(self.numbers) >= LEAST_ROWS * len(self.inputs)
 
-    def cells(self, table: TableFile, name: str) -> Cells:
+    def cells(self, table: TableFile, name: str) -> CellColumn:
         """The cells of an output column."""
         ids = np.array(self.ids[name], np.int64)
-        return Cells(str(table.path), name, tuple(self.kinds[name]), ids, table.blank(name))
+        return CellColumn(str(table.path), name, tuple(self.kinds[name]), ids, table.missing_mark(name))
 
     def fingerprints(self) -> dict[str, str]:
         """The fingerprint of the files that cells name; empty if they name none."""
         return {"files": self.files.hexdigest()} if self.named else {}
 
     def read(self, table: TableFile, source: int, skip_empty: bool) -> None:
-        self.named = self.taken.kind in MEDIA and not isinstance(table, MediaFolder)
+        self.named = self.input_kind.kind in MEDIA and not isinstance(table, MediaFolder)
         for row, taken in self._taken(table, self._whole(table, source, skip_empty)):
             try:
                 item = taken()
@@ -113,15 +113,15 @@ class RowReader:
             if isinstance(item, str) or isinstance(self.items, Texts):
                 self.items.add(item)  # type: ignore[arg-type]
             else:
-                self.items.add(item, partial(self._take, table, row) if self.taken.kind in MEDIA else None)
-                if self.taken.kind in MEDIA:
+                self.items.add(item, partial(self._take, table, row) if self.input_kind.kind in MEDIA else None)
+                if self.input_kind.kind in MEDIA:
                     self.blank += int(item.max()) - int(item.min()) < BLANK
             self._add(table, row, item, source)
 
     def _rows(self, table: TableFile, source: int) -> Iterator[Row]:
         """All rows of a table; of the first table at most `most`."""
-        scanned = () if source else (*self.clocks, *self.of_whom)
-        names = [*self.wanted.all, *scanned]
+        scanned = () if source else (*self.date_orders, *self.shared_sources)
+        names = [*self.wanted_columns.needed, *scanned]
         total = 0 if self.most is None or source else table.count_rows(names[0])
         if self.most is None or self.most >= total:
             return table.rows(names)
@@ -130,20 +130,22 @@ class RowReader:
 
     def _whole(self, table: TableFile, source: int, skip_empty: bool) -> Iterator[Row]:
         """The rows without missing cells. Raises DataError for others, unless they are skipped."""
-        names = self.wanted.all
+        names = self.wanted_columns.needed
         for row in self._rows(table, source):
-            empty = missing(table, names, Row(row.number, row.cells[: len(names)]))
+            empty = missing_column(table, names, Row(row.number, row.cells[: len(names)]))
             if empty is None:
                 yield row
             elif skip_empty:
                 self.skipped += 1
             else:
                 cells = [row.cells[0] for row in table.rows([empty])]
-                raise no_cell(table, empty, row, (cells.count(None), len(cells)), empty == self.wanted.group)
+                raise empty_cell_error(
+                    table, empty, row, (cells.count(None), len(cells)), empty == self.wanted_columns.group
+                )
 
     def _taken(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item]]]:
         """Each row, with a function that returns its item; files are decoded in parallel threads."""
-        if self.taken.kind not in MEDIA:
+        if self.input_kind.kind not in MEDIA:
             for row in rows:
                 yield row, partial(self._take, table, row)
             return
@@ -180,46 +182,46 @@ class RowReader:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _take(self, table: TableFile, row: Row) -> Any:
-        cells = row.cells[: len(self.wanted.inputs)]
-        if self.taken.kind in MEDIA:
-            cells = located(cells, table.path.parent)
-        return self.taken.take(cells, table.place(row.number), self.wanted.inputs)
+        cells = row.cells[: len(self.wanted_columns.inputs)]
+        if self.input_kind.kind in MEDIA:
+            cells = resolve_paths(cells, table.path.parent)
+        return self.input_kind.read_item(cells, table.place(row.number), self.wanted_columns.inputs)
 
     def _add(self, table: TableFile, row: Row, item: Item, source: int) -> None:
-        whole = len(self.wanted.all)
-        cells, scanned = row.cells[len(self.wanted.inputs) : whole], row.cells[whole:]
+        whole = len(self.wanted_columns.needed)
+        cells, scanned = row.cells[len(self.wanted_columns.inputs) : whole], row.cells[whole:]
         if self.named and isinstance(row.cells[0], str):
             self.files.update(f"{row.cells[0]}\0{digest_of(table.path.parent / row.cells[0])}\n".encode())
             if not source:
-                self.name_parts.see(row.cells[0], spell(cells[0]))
+                self.name_parts.see(row.cells[0], as_text(cells[0]))
         steps = self._steps(row.cells[0], item)
-        for name, cell in zip(self.wanted.outputs, cells, strict=False):
+        for name, cell in zip(self.wanted_columns.outputs, cells, strict=False):
             if isinstance(cell, np.ndarray) and cell.size > MOST_TAGS:
                 raise DataError(
                     f"{table.place(row.number)}: '{name}' holds {cell.size:,} numbers; a target may have at "
                     f"most {MOST_TAGS:,}.\nIf another column is the target, name it: --output"
                 )
-            self.columns[name].see(steps, cell)
-            self.ids[name].append(self.kinds[name].setdefault(spell_list(cell), len(self.kinds[name])))
-        if self.wanted.group:
-            self.group.append(self.groups.setdefault(spell(cells[-1]), len(self.groups)))
-        for seen, cell in zip(self.clocks.values(), scanned, strict=False):
+            self.columns[name].add(steps, cell)
+            self.ids[name].append(self.kinds[name].setdefault(list_as_text(cell), len(self.kinds[name])))
+        if self.wanted_columns.group:
+            self.group.append(self.groups.setdefault(as_text(cells[-1]), len(self.groups)))
+        for seen, cell in zip(self.date_orders.values(), scanned, strict=False):
             seen.see(cell)
-        for one, cell in zip(self.of_whom.values(), scanned[len(self.clocks) :], strict=False):
-            one.see(cell, spell(cells[0]))
-        if isinstance(self.taken, TextInput):
-            self.forms.see(row.cells[0])
+        for one, cell in zip(self.shared_sources.values(), scanned[len(self.date_orders) :], strict=False):
+            one.see(cell, as_text(cells[0]))
+        if isinstance(self.input_kind, TextInput):
+            self.forms.add(row.cells[0])
         if isinstance(item, str) and len(self.inputs) <= MOST_KINDS:
             self.inputs.add(item)
         self.numbers.append(row.number)
         self.sources.append(source)
         read = item if isinstance(item, str) else item.tobytes()
-        self.marks.append(hash((read, *map(spell, cells))))
+        self.hashes.append(hash((read, *map(as_text, cells))))
 
     def leave_out(self, gone: NDArray[np.bool_]) -> None:
         """Remove rows, (N,) bool, whose targets turned out to be missing."""
         kept = np.flatnonzero(~gone)
-        self.items = self.items.only(kept)
+        self.items = self.items.select(kept)
         for name, ids in self.ids.items():
             used, places = np.unique(np.array(ids)[kept], return_inverse=True)
             cells = list(self.kinds[name])
@@ -228,11 +230,11 @@ class RowReader:
         self.group = array("q", np.array(self.group)[kept].tolist()) if self.group else self.group
         self.numbers = array("q", np.array(self.numbers)[kept].tolist())
         self.sources = array("B", np.array(self.sources)[kept].tolist())
-        self.marks = array("q", np.array(self.marks)[kept].tolist())
+        self.hashes = array("q", np.array(self.hashes)[kept].tolist())
         self.skipped += int(gone.sum())
 
     def _steps(self, cell: Cell, item: Item) -> int | None:
         """Number of steps that tags could belong to; None if unknown."""
         if isinstance(item, str):
             return len(cell) if isinstance(cell, list) else len(str(cell).split())
-        return len(item) if isinstance(self.taken, VectorInput) else None
+        return len(item) if isinstance(self.input_kind, VectorInput) else None

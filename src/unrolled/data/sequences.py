@@ -16,7 +16,7 @@ class SequenceTable(TableFile):
     """One row per sequence of a table. A column that is constant within every sequence gives a single cell, any other
     a list with one entry per step. The rows of a sequence must be consecutive, in step order. Made by `gather`."""
 
-    form = "sequences"
+    format = "sequences"
 
     def __init__(self, table: TableFile, sequence: str, fixed: frozenset[str]) -> None:
         super().__init__(table.path, table.columns)
@@ -65,8 +65,8 @@ class SequenceTable(TableFile):
                 cells.append(None if gap else found[0] if name in self.fixed else found)
             yield Row(rows[0].number, tuple(cells))
 
-    def blank(self, column: str) -> str | None:
-        return self.table.blank(column)
+    def missing_mark(self, column: str) -> str | None:
+        return self.table.missing_mark(column)
 
     def fingerprint(self) -> str:
         return self.table.fingerprint()

@@ -22,14 +22,14 @@ class RowOrder:
     def __init__(self, rows: int, batch: int, seed: int, arrange: Callable[[Numbers], NDArray[Any]]) -> None:
         """rows: N. arrange: the rows (R,) of a pool -> an order (R,) with similar rows next to each other."""
         self.batch, self.seed = batch, seed
-        self.batches_an_epoch = -(-rows // batch)
+        self.batches_per_epoch = -(-rows // batch)
         self._rows, self._arrange = rows, arrange
         self._epoch, self._shuffled = -1, np.zeros(0, np.uint32)
         self._pool, self._batches = (-1, -1), list[Numbers]()
 
     def rows(self, k: int) -> Numbers:
         """The rows of batch k, counted from 0 over all epochs; the last batch of an epoch may have fewer rows."""
-        epoch, turn = divmod(k, self.batches_an_epoch)
+        epoch, turn = divmod(k, self.batches_per_epoch)
         pool, turn = divmod(turn, POOL)
         if self._epoch != epoch:
             shuffled = np.arange(self._rows, dtype=np.uint32)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.media import DECODING, check_file, reason_of
-from unrolled.data.sound_headers import check_whole, promises_frames
+from unrolled.data.sound_headers import check_complete, counts_frames
 from unrolled.errors import MediaError, MissingExtra, install_extra
 
-SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus")
+AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus")
 LONGEST = 600.0  # most seconds of audio read from one file
 MOST_VALUES = 1 << 28  # most samples, over all channels, decoded from one file
 BLOCK = 1 << 16  # samples per channel decoded at once, with up to eight channels; fewer with more
@@ -22,13 +22,13 @@ CANCELLED = 0.01  # share of the loudest channel's power; if the mean of the cha
 Samples = NDArray[np.float32]
 
 
-def look_at_sound(path: str | Path) -> tuple[int, float]:
+def probe_audio(path: str | Path) -> tuple[int, float]:
     """(samples per second, seconds) of an audio file, from its header alone. Raises MediaError, MissingExtra."""
     with _open(Path(path)) as file:
         return int(file.samplerate), file.frames / file.samplerate
 
 
-def read_sound(path: str | Path, rate: int) -> Samples:
+def read_audio(path: str | Path, rate: int) -> Samples:
     """The samples (N,), N ≥ 1, of an audio file at `rate` samples per second, mostly between -1 and 1.
 
     Channels are averaged; where they cancel out, as with a microphone of reversed polarity, the loudest channel is
@@ -83,7 +83,7 @@ def _decode(path: Path, rate: int, channel: int | None) -> _Decoded:
             raise MediaError(
                 f"{path} is damaged or truncated: {reason_of(error, path)}.\nCopy it again, or leave it out."
             ) from None
-    if count < promised and promises_frames(path):
+    if count < promised and counts_frames(path):
         raise MediaError(
             f"{path} is truncated: its header promises {promised:,} samples, and {count:,} are there.\n"
             "Copy it again, or leave it out."
@@ -103,7 +103,7 @@ def _check_finite(path: Path, samples: Samples, before: int) -> None:
         )
 
 
-def shake_sound(samples: Samples, rate: int, dice: np.random.Generator) -> Samples:
+def augment_audio(samples: Samples, rate: int, generator: np.random.Generator) -> Samples:
     """Augment a recording for training, differently in each epoch.
 
     Plays it 0.85 to 1.15 times as fast (with its pitch; linear interpolation), shifts it by up to a tenth of its
@@ -111,16 +111,16 @@ def shake_sound(samples: Samples, rate: int, dice: np.random.Generator) -> Sampl
     10 to 40 dB below it. samples: (N,) at `rate` per second -> (M,), M between N / 1.15 and N / 0.85. After Ko et al.
     2015 (Audio augmentation for speech recognition), whose speeds are 0.9, 1 and 1.1.
     """
-    speed = dice.uniform(0.85, 1.15)
+    speed = generator.uniform(0.85, 1.15)
     count = max(1, round(len(samples) / speed))
     faster = np.interp(np.arange(count) * speed, np.arange(len(samples)), samples)  # (M,)
     most = min(count // 10, rate // 2)
-    shift = int(dice.integers(-most, most + 1))
+    shift = int(generator.integers(-most, most + 1))
     moved = np.zeros(count)
     moved[max(0, shift) : count + min(0, shift)] = faster[max(0, -shift) : count - max(0, shift)]
-    moved *= 10 ** (dice.uniform(-6, 6) / 20)
+    moved *= 10 ** (generator.uniform(-6, 6) / 20)
     loudness = np.sqrt(np.square(moved).mean())
-    noise = dice.standard_normal(count) * loudness * 10 ** (-dice.uniform(10, 40) / 20)
+    noise = generator.standard_normal(count) * loudness * 10 ** (-generator.uniform(10, 40) / 20)
     return np.asarray(moved + noise, np.float32)
 
 
@@ -133,10 +133,10 @@ def _open(path: Path) -> Any:
     except (soundfile.SoundFileError, OSError, TypeError) as error:
         raise MediaError(
             f"{path} cannot be read as audio: {reason_of(error, path)}.\n"
-            f"Audio files are {', '.join(SOUNDS)}; copy it again, or leave it out."
+            f"Audio files are {', '.join(AUDIO_ENDINGS)}; copy it again, or leave it out."
         ) from None
     try:
-        check_whole(path)
+        check_complete(path)
         if not file.frames:
             raise _no_samples(path)
         if file.frames > LONGEST * file.samplerate or file.frames * file.channels > MOST_VALUES:

@@ -19,7 +19,7 @@ ENDS = 4  # the flag of a stream's last page
 TAGS = 1 << 12  # bytes after an mp3's ID3 tag that hold its first frame with the frame count
 
 
-def check_whole(path: Path) -> None:
+def check_complete(path: Path) -> None:
     """Raise MediaError where a wav, an aiff or an ogg is truncated. Decoders notice it in other formats."""
     with path.open("rb") as file:
         head = file.read(12)
@@ -31,7 +31,7 @@ def check_whole(path: Path) -> None:
             _check_ogg(path, file)
 
 
-def promises_frames(path: Path) -> bool:
+def counts_frames(path: Path) -> bool:
     """Whether a file's header counts its samples. All do, except an mp3 without a Xing or Info count."""
     with path.open("rb") as file:
         head = file.read(10)

@@ -8,31 +8,40 @@ from importlib.util import find_spec
 from itertools import chain
 from typing import NamedTuple
 
-from unrolled.data.pieces import PieceTable, WordTable
-from unrolled.data.symbols import ByteTable, CharacterTable, Table
-from unrolled.data.tokens import MOST_CHARACTERS, TOKENS, WORDY, SymbolTokens, Tokens, learn_tokens
+from unrolled.data.pieces import SubwordVocabulary, WordVocabulary
+from unrolled.data.symbols import ByteVocabulary, CharacterVocabulary, Vocabulary
+from unrolled.data.tokens import (
+    LEAST_WORDS,
+    MOST_CHARACTERS,
+    TEXT_FEATURIZERS,
+    TextFeaturizer,
+    TokenFeaturizer,
+    learn_text_featurizer,
+)
 from unrolled.errors import OptionError, install_extra, nearest
 
 WITHOUT_SUBWORDS = f"characters, because subwords need the extra bpe: {install_extra('bpe')}"
 
 
-class Spelling(NamedTuple):
+class VocabularyChoice(NamedTuple):
     """The vocabularies of source and target."""
 
-    tokens: Tokens | None  # of the source; None where the input is not text
-    table: Table  # of the target texts
+    tokens: TextFeaturizer | None  # of the source; None where the input is not text
+    vocabulary: Vocabulary  # of the target texts
     note: str  # a remark about the choice, for the user
 
 
-def learn_spelling(kind: str, read: Sequence[str] | None, written: Sequence[str]) -> Spelling:
+def choose_vocabulary(kind: str, read: Sequence[str] | None, written: Sequence[str]) -> VocabularyChoice:
     """Learn the vocabularies of a training split's source texts (None where the input is not text) and target texts.
 
     "auto": subwords where target texts have three words or more on average, else characters, or bytes where there are
     more than 512 different characters. Where source and target both use subwords, they share one vocabulary. Raises
     OptionError for an unknown kind.
     """
-    if kind not in TOKENS:
-        raise OptionError(f"--tokenizer takes {', '.join(TOKENS)}; '{kind}' was given.{nearest(kind, TOKENS)}")
+    if kind not in TEXT_FEATURIZERS:
+        raise OptionError(
+            f"--tokenizer takes {', '.join(TEXT_FEATURIZERS)}; '{kind}' was given.{nearest(kind, TEXT_FEATURIZERS)}"
+        )
     counts: Counter[str] = Counter()
     for text in written:
         counts.update(text)
@@ -43,23 +52,25 @@ def learn_spelling(kind: str, read: Sequence[str] | None, written: Sequence[str]
             note, chosen = WITHOUT_SUBWORDS, "char" if len(counts) <= MOST_CHARACTERS else "byte"
     if chosen == "bpe":
         shared = read is not None and (kind == "bpe" or has_words(read))
-        table = PieceTable.learn(*_texts_to_learn(read if shared else None, written, counts.total()))
-        tokens = SymbolTokens(table) if shared else None if read is None else learn_tokens("auto", read)
-        return Spelling(tokens, table, note)
-    tokens = None if read is None else learn_tokens(chosen if kind != "auto" or note else "auto", read)
-    return Spelling(tokens, make_table(chosen, counts, written), note)
+        vocabulary = SubwordVocabulary.learn(*_texts_to_learn(read if shared else None, written, counts.total()))
+        tokens = (
+            TokenFeaturizer(vocabulary) if shared else None if read is None else learn_text_featurizer("auto", read)
+        )
+        return VocabularyChoice(tokens, vocabulary, note)
+    tokens = None if read is None else learn_text_featurizer(chosen if kind != "auto" or note else "auto", read)
+    return VocabularyChoice(tokens, make_vocabulary(chosen, counts, written), note)
 
 
 def has_words(texts: Sequence[str]) -> bool:
     """Whether texts have three words or more on average."""
-    return sum(len(text.split()) for text in texts) >= WORDY * len(texts)
+    return sum(len(text.split()) for text in texts) >= LEAST_WORDS * len(texts)
 
 
-def make_table(kind: str, counts: Counter[str], texts: Sequence[str]) -> Table:
+def make_vocabulary(kind: str, counts: Counter[str], texts: Sequence[str]) -> Vocabulary:
     """A vocabulary of characters, bytes or words."""
     if kind == "byte" or not counts:
-        return ByteTable()
-    return WordTable.learn(counts, iter(texts)) if kind == "word" else CharacterTable.from_counts(counts)
+        return ByteVocabulary()
+    return WordVocabulary.learn(counts, iter(texts)) if kind == "word" else CharacterVocabulary.from_counts(counts)
 
 
 def _texts_to_learn(

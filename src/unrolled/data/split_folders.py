@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from unrolled.data.cuts import PARTS
+from unrolled.data.cuts import SPLITS
 from unrolled.data.file_names import no_reader
-from unrolled.data.split_names import hold_splits, split_names
+from unrolled.data.split_names import complete_splits, split_names
 from unrolled.data.table_file import TableFile
 from unrolled.data.text import list_files
 from unrolled.errors import DataError
@@ -59,7 +59,7 @@ class LabelledFiles:
 class FolderSplits:
     """The files of each split: "training", and "validation" and "test" where they exist."""
 
-    parts: Mapping[str, LabelledFiles]
+    splits: Mapping[str, LabelledFiles]
     note: str  # how the folders were understood
     inner: Mapping[str, str] = field(
         default_factory=dict
@@ -93,7 +93,7 @@ def folders_below(root: Path, files: Sequence[Path]) -> list[tuple[str, ...]]:
     return found if len(set(map(len, found))) == 1 else [() for _ in found]
 
 
-def name_parts(stems: Sequence[str]) -> list[list[str]]:
+def name_fields(stems: Sequence[str]) -> list[list[str]]:
     """Each file name cut at _ or else at -, if all have the same number of pieces and more than one; else none."""
     for mark in "_-":
         parts = [stem.split(mark) for stem in stems]
@@ -196,9 +196,9 @@ def _splits_below(path: Path, below: Mapping[str, list[Path]]) -> FolderSplits |
 
 def _note(named: Mapping[str, str]) -> str:
     """The note about the splits for the user. named: split -> its folder."""
-    there = [named[split] for split in PARTS if split in named]
+    there = [named[split] for split in SPLITS if split in named]
     note = f"the splits are the folder{'s' * (len(there) > 1)} {', '.join(there)}"
-    if cut := [split for split in PARTS[1:] if split not in named]:
+    if cut := [split for split in SPLITS[1:] if split not in named]:
         parts = f"{' and '.join(cut)} split{'s' * (len(cut) > 1)}"
         note += f"; the {parts} without a folder {'are' if len(cut) > 1 else 'is'} cut from {named['training']}"
     return f"{note} (override: --valid --test)"
@@ -206,7 +206,7 @@ def _note(named: Mapping[str, str]) -> str:
 
 def open_splits(splits: FolderSplits, make: Callable[[LabelledFiles], OneTable]) -> OneTable:
     """The table of the training split; its attribute `splits` holds the tables of the other splits."""
-    tables = {split: make(files) for split, files in splits.parts.items()}
+    tables = {split: make(files) for split, files in splits.splits.items()}
     table = tables.pop("training")
     for split, one in tables.items():
         one.split = split
@@ -216,7 +216,7 @@ def open_splits(splits: FolderSplits, make: Callable[[LabelledFiles], OneTable])
     return table
 
 
-def say_unlabelled(files: LabelledFiles) -> str:
+def unlabelled_note(files: LabelledFiles) -> str:
     """The note about files without a label, and about labels that may be none; "" if there are no such files."""
     names = sorted({files.label(file) for file in files.unlabelled})
     doubtful = sorted(label for label in files.labels if label.startswith("_"))
@@ -238,12 +238,12 @@ def find_text_splits(path: Path, files: Sequence[Path] | None = None) -> dict[st
         for file in (list_files(path) if files is None else files)
         if file.parent != path
     }  # fmt: skip
-    split_of = hold_splits(names)
+    split_of = complete_splits(names)
     folders = {split: path / name for name, split in split_of.items()}
     return folders if len(folders) == len(split_of) == len(names) else {}
 
 
-def check_most(path: Path, taken: int, kind: str, others: Sequence[Path], cure: str = "") -> None:
+def check_mostly_readable(path: Path, taken: int, kind: str, others: Sequence[Path], cure: str = "") -> None:
     """Raise DataError where more files of a folder cannot be read than can. kind: such as "images"."""
     if taken >= len(others):
         return

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-SPLITS = {
+SPLIT_WORDS = {
     "train": "training", "training": "training", "valid": "validation", "val": "validation",
     "validation": "validation", "dev": "validation", "test": "test", "testing": "test",
 }  # fmt: skip
 """Lower-case word -> the split that it names."""
 FILLERS = (
-    "set", "sets", "subset", "split", "part", "folder", "dir", "data", "dataset", "image", "images", "img", "imgs",
+    "set", "sets", "subset", "split", "split", "folder", "dir", "data", "dataset", "image", "images", "img", "imgs",
     "picture", "pictures", "pic", "pics", "photo", "photos", "jpg", "jpeg", "png", "text", "texts", "txt", "doc",
     "docs", "file", "files", "audio", "audios", "sound", "sounds", "wav", "wavs", "clip", "clips", "sample",
     "samples", "example", "examples", "raw", "original",
@@ -30,7 +30,7 @@ def split_names(names: Iterable[str]) -> dict[str, str]:
     return {name: split for name, (split, further) in found.items() if not further or len(splits[further]) > 1}
 
 
-def hold_splits(names: Iterable[str]) -> dict[str, str]:
+def complete_splits(names: Iterable[str]) -> dict[str, str]:
     """As `split_names`, if the training split and another split are among the names; else empty."""
     found = split_names(names)
     return found if "training" in found.values() and len(set(found.values())) > 1 else {}
@@ -39,13 +39,15 @@ def hold_splits(names: Iterable[str]) -> dict[str, str]:
 def _read_name(name: str) -> tuple[str, str] | None:
     """(split, further words) of a name with exactly one word of SPLITS, else None."""
     words = [_split_in(word.lower()) for word in BOUNDS.split(name)]
-    splits = [word for word in words if word in SPLITS]
+    splits = [word for word in words if word in SPLIT_WORDS]
     if len(splits) != 1:
         return None
-    further = [word for word in words if word and word not in SPLITS and word not in FILLERS and not word.isdigit()]
-    return SPLITS[splits[0]], " ".join(further)
+    further = [
+        word for word in words if word and word not in SPLIT_WORDS and word not in FILLERS and not word.isdigit()
+    ]
+    return SPLIT_WORDS[splits[0]], " ".join(further)
 
 
 def _split_in(word: str) -> str:
     """The split's word in a compound such as trainset or testdata; any other word unchanged."""
-    return next((one for one in SPLITS if word.startswith(one) and word[len(one) :] in FILLERS), word)
+    return next((one for one in SPLIT_WORDS if word.startswith(one) and word[len(one) :] in FILLERS), word)

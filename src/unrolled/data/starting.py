@@ -6,30 +6,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from unrolled.data.answers import Answered
+from unrolled.data.answers import Targets
 from unrolled.data.columns import Columns, choose_columns
-from unrolled.data.examples import Asked
-from unrolled.data.features import Features
-from unrolled.data.input_kinds import find_input
+from unrolled.data.examples import DatasetOptions
+from unrolled.data.features import NumericFeaturizer
+from unrolled.data.input_kinds import detect_input
 from unrolled.data.intake import Ids
 from unrolled.data.outputs import Output
 from unrolled.data.table_file import TableFile
-from unrolled.data.tokens import Tokens, WordTokens
+from unrolled.data.tokens import TextFeaturizer, WordFeaturizer
 from unrolled.errors import DataError
 
 
-def columns_like(table: TableFile, asked: Asked, before: Columns) -> Columns:
+def reuse_columns(table: TableFile, options: DatasetOptions, before: Columns) -> Columns:
     """The run's columns if the table has them and no others are requested; else columns chosen from the table.
     Raises DataError, OptionError."""
     there = set(table.columns)
     inputs, outputs = _named(before.inputs, there), _named(before.outputs, there)
-    sequence = asked.sequence or (before.sequence if before.sequence in there else None)
-    group = asked.group or (before.group if before.group in there else None)
-    if asked.input is None and asked.output is None and inputs and outputs:
+    sequence = options.sequence or (before.sequence if before.sequence in there else None)
+    group = options.group or (before.group if before.group in there else None)
+    if options.input is None and options.output is None and inputs and outputs:
         return replace(before, group=group, sequence=sequence, time=None)
-    taken = set((asked.input or asked.output or "").split(","))
-    inputs = asked.input or ("" if taken & set(before.inputs) else inputs)
-    outputs = asked.output or ("" if taken & set(before.outputs) else outputs)
+    taken = set((options.input or options.output or "").split(","))
+    inputs = options.input or ("" if taken & set(before.inputs) else inputs)
+    outputs = options.output or ("" if taken & set(before.outputs) else outputs)
     return choose_columns(table, inputs or None, outputs or None, group, sequence)
 
 
@@ -39,29 +39,36 @@ def _named(names: tuple[str, ...], there: set[str]) -> str:
     return ",".join(names) if listable and there.issuperset(names) else ""
 
 
-def intake_like(table: TableFile, columns: Columns, asked: Asked) -> Tokens | Features | None:
+def reuse_featurizer(
+    table: TableFile, columns: Columns, options: DatasetOptions
+) -> TextFeaturizer | NumericFeaturizer | None:
     """The run's featurizer; None where another one is requested or needed, or there is no run.
 
-    Raises DataError as `find_input` does.
+    Raises DataError as `detect_input` does.
     """
-    if asked.start is None or asked.anew:
+    if options.start is None or options.refit_featurizer:
         return None
-    intake = asked.start.intake
-    if asked.read not in (None, intake.input.kind) or (intake.kind == "patches") != asked.patches:
+    featurizer = options.start.featurizer
+    if options.input_type not in (None, featurizer.input.kind) or (featurizer.kind == "patches") != options.patches:
         return None
-    if asked.read is None and columns.inputs != asked.start.columns.inputs:  # the kind of other columns may differ
-        return intake if find_input(table, columns, None).kind == intake.input.kind else None
-    return intake
+    if (
+        options.input_type is None and columns.inputs != options.start.columns.inputs
+    ):  # the kind of other columns may differ
+        return featurizer if detect_input(table, columns, None).kind == featurizer.input.kind else None
+    return featurizer
 
 
-def reads_steps(intake: Tokens | Features, given: bool) -> bool:
+def has_required_steps(featurizer: TextFeaturizer | NumericFeaturizer, given: bool) -> bool:
     """Whether the steps fit the task. given: for tags, each step must be one of the given words; else it must not."""
-    return not isinstance(intake, Tokens) or (isinstance(intake, WordTokens) and intake.given) == given
+    return (
+        not isinstance(featurizer, TextFeaturizer)
+        or (isinstance(featurizer, WordFeaturizer) and featurizer.given) == given
+    )
 
 
-def answers_like(
-    read: Callable[[Output | None], Answered], before: Output | None, kind: str, training: Ids
-) -> Answered:
+def reuse_output(
+    read: Callable[[Output | None], Targets], before: Output | None, kind: str, training: Ids
+) -> Targets:
     """The targets of a kind, read with the run's output; without it if the training rows have other targets, such as
     new labels."""
     if before is None or before.kind != kind:

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from unrolled.errors import RunError
 
-Symbols = NDArray[np.integer[Any]]  # uint8, uint16 or int32: the smallest that holds the vocabulary
-BORDER = 0
+TokenIds = NDArray[np.integer[Any]]  # uint8, uint16 or int32: the smallest that holds the vocabulary
+EOS = 0
 UNICODE = 0x110000  # one more than the last code point
 DASHES = "-‐‑‒–—―−_"
 QUOTES = "\"'“”‘’„‚«»‹›`´"
 
 
-class Table(ABC):
+class Vocabulary(ABC):
     """A vocabulary. `size` includes the EOS token; `characters` (V,) is the number of characters of each token.
 
     The EOS token counts as one character, the line end that it stands for.
@@ -40,42 +40,42 @@ class Table(ABC):
         """The smallest numpy type that holds every token id."""
         return np.dtype(np.uint8 if self.size <= 256 else np.uint16 if self.size <= 65536 else np.int32)
 
-    def encode(self, text: str) -> Symbols:
+    def encode(self, text: str) -> TokenIds:
         """The tokens of a text, without EOS; characters outside the vocabulary are replaced by similar ones."""
-        return self.encode_cut(text, np.zeros(0, np.int64))[0]
+        return self.encode_with_cuts(text, np.zeros(0, np.int64))[0]
 
     @abstractmethod
-    def encode_cut(self, text: str, cuts: NDArray[np.int64]) -> tuple[Symbols, NDArray[np.int64]]:
+    def encode_with_cuts(self, text: str, cuts: NDArray[np.int64]) -> tuple[TokenIds, NDArray[np.int64]]:
         """The tokens of a text that is cut at `cuts` (rising character offsets), and the same cuts in the tokens."""
 
     @abstractmethod
     def decode_stream(self, chunks: Iterable[Sequence[int] | NDArray[Any]]) -> Iterator[str]:
         """Decode chunks of tokens one by one; a character split over two chunks comes with the later chunk."""
 
-    def decode(self, symbols: Sequence[int] | NDArray[Any]) -> str:
+    def decode(self, tokens: Sequence[int] | NDArray[Any]) -> str:
         """The text of tokens; EOS tokens add nothing, and bytes that are not UTF-8 become U+FFFD."""
-        return "".join(self.decode_stream([symbols]))
+        return "".join(self.decode_stream([tokens]))
 
     def unseen_counts(self, text: str) -> Counter[str]:
         """The characters of a text that the vocabulary lacks, with their counts."""
         del text  # a vocabulary of bytes lacks none
         return Counter()
 
-    def unseen(self, text: str) -> dict[str, str]:
+    def replacements(self, text: str) -> dict[str, str]:
         """The characters of a text that the vocabulary lacks, each with its replacement."""
         return {found: self.decode(self.encode(found)) for found in self.unseen_counts(text)}
 
-    def grown(self, characters: Iterable[str]) -> Table:
+    def extended(self, characters: Iterable[str]) -> Vocabulary:
         """A vocabulary extended by these characters; one of bytes has all of them already."""
         del characters
         return self
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """The values from which `table_from_json` makes the same vocabulary."""
+        """The values from which `vocabulary_from_json` makes the same vocabulary."""
 
 
-class CharacterTable(Table):
+class CharacterVocabulary(Vocabulary):
     """A token for each character, in code point order. `rarest` replaces characters to which none is similar."""
 
     kind = "char"
@@ -93,20 +93,22 @@ class CharacterTable(Table):
         self._plain = bytes(point for point in self._points[1:].tolist() if point < 128)
         self._of_ascii = np.zeros(256, self.dtype)
         for point in range(128):
-            self._of_ascii[point] = self.stand_in(chr(point))
+            self._of_ascii[point] = self.replacement(chr(point))
 
     @classmethod
-    def from_counts(cls, counts: Mapping[str, int]) -> CharacterTable:
+    def from_counts(cls, counts: Mapping[str, int]) -> CharacterVocabulary:
         """The vocabulary of the counted characters; the rarest is the first among the least frequent."""
         return cls(counts, min(sorted(counts), key=counts.__getitem__))
 
-    def stand_in(self, character: str) -> int:
+    def replacement(self, character: str) -> int:
         """The token of a character, or of the most similar one in the vocabulary."""
         if self._token_of[ord(character)] < 0:
-            self._token_of[ord(character)] = self._token_of[ord(similar(character, self._letters, self.rarest))]
+            self._token_of[ord(character)] = self._token_of[
+                ord(similar_character(character, self._letters, self.rarest))
+            ]
         return int(self._token_of[ord(character)])
 
-    def encode_cut(self, text: str, cuts: NDArray[np.int64]) -> tuple[Symbols, NDArray[np.int64]]:
+    def encode_with_cuts(self, text: str, cuts: NDArray[np.int64]) -> tuple[TokenIds, NDArray[np.int64]]:
         if text.isascii() and self.size <= 256:
             whole = text.encode().translate(self._of_ascii.tobytes())
             return np.frombuffer(whole, np.uint8), cuts
@@ -114,14 +116,14 @@ class CharacterTable(Table):
         tokens = self._token_of[points]
         if tokens.size and tokens.min() < 0:
             for point in np.unique(points[tokens < 0]).tolist():
-                self.stand_in(chr(point))
+                self.replacement(chr(point))
             tokens = self._token_of[points]
         return tokens.astype(self.dtype), cuts
 
     def decode_stream(self, chunks: Iterable[Sequence[int] | NDArray[Any]]) -> Iterator[str]:
         for chunk in chunks:
             tokens = np.asarray(chunk, np.int64)
-            yield self._points[tokens[tokens != BORDER]].tobytes().decode("utf-32-le", "surrogatepass")
+            yield self._points[tokens[tokens != EOS]].tobytes().decode("utf-32-le", "surrogatepass")
 
     def unseen_counts(self, text: str) -> Counter[str]:
         if text.isascii():
@@ -129,14 +131,14 @@ class CharacterTable(Table):
         points = code_points(text)
         return Counter(map(chr, points[~self._known[points]].tolist()))
 
-    def grown(self, characters: Iterable[str]) -> CharacterTable:
-        return CharacterTable([*self.letters, *characters], self.rarest)
+    def extended(self, characters: Iterable[str]) -> CharacterVocabulary:
+        return CharacterVocabulary([*self.letters, *characters], self.rarest)
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "letters": self.letters, "rarest": self.rarest}
 
 
-class ByteTable(Table):
+class ByteVocabulary(Vocabulary):
     """A token for each of the 256 bytes of UTF-8: byte b is token b + 1. Any text can be encoded."""
 
     kind = "byte"
@@ -145,7 +147,7 @@ class ByteTable(Table):
         self.size = 257
         self.characters = characters_of_bytes([b"\n", *(bytes([byte]) for byte in range(256))])
 
-    def encode_cut(self, text: str, cuts: NDArray[np.int64]) -> tuple[Symbols, NDArray[np.int64]]:
+    def encode_with_cuts(self, text: str, cuts: NDArray[np.int64]) -> tuple[TokenIds, NDArray[np.int64]]:
         whole = np.frombuffer(to_bytes(text), np.uint8).astype(np.uint16) + np.uint16(1)
         if text.isascii() or not len(cuts):
             return whole, cuts
@@ -158,19 +160,19 @@ class ByteTable(Table):
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for chunk in chunks:
             tokens = np.asarray(chunk, np.int64)
-            yield decoder.decode((tokens[tokens != BORDER] - 1).astype(np.uint8).tobytes())
+            yield decoder.decode((tokens[tokens != EOS] - 1).astype(np.uint8).tobytes())
         yield decoder.decode(b"", final=True)
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind}
 
 
-def symbols_before(table: Table, grown: Table) -> NDArray[np.int64]:
+def tokens_before(vocabulary: Vocabulary, grown: Vocabulary) -> NDArray[np.int64]:
     """For each token of an extended vocabulary, the token of the original one, or its replacement there."""
-    if grown.size == table.size:  # nothing was added; single bytes and subwords cannot be decoded alone
-        return np.arange(table.size)
+    if grown.size == vocabulary.size:  # nothing was added; single bytes and subwords cannot be decoded alone
+        return np.arange(vocabulary.size)
     texts = [grown.decode([token]) for token in range(grown.size)]
-    return np.array([table.encode(text)[0] if text else BORDER for text in texts], np.int64)
+    return np.array([vocabulary.encode(text)[0] if text else EOS for text in texts], np.int64)
 
 
 def code_points(text: str) -> NDArray[np.uint32] | NDArray[np.uint8]:
@@ -194,7 +196,7 @@ def characters_of_bytes(spellings: Iterable[bytes]) -> NDArray[np.float64]:
     return np.array([sum(byte & 0xC0 != 0x80 for byte in piece) for piece in spellings], np.float64)
 
 
-def similar(character: str, letters: Collection[str], rarest: str) -> str:
+def similar_character(character: str, letters: Collection[str], rarest: str) -> str:
     """The best replacement for a character among `letters`.
 
     In this order: its base letter (é: e), the character or its base letter in the other case, one of the same class

@@ -15,20 +15,20 @@ from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 
-from unrolled.data.encodings import cure, describe_binary
+from unrolled.data.encodings import conversion_advice, describe_binary
 from unrolled.data.fingerprints import digest_of
-from unrolled.data.text import judge
+from unrolled.data.text import detect_encoding
 from unrolled.errors import DataError
 
 Cell: TypeAlias = str | int | float | bool | list[Any] | NDArray[Any] | None
 
 Picked = TypeVar("Picked")
 
-LOOKED_AT = 50  # rows at a table's beginning from which columns and delimiters are determined
+SAMPLE_ROWS = 50  # rows at a table's beginning from which columns and delimiters are determined
 MOST_LISTED = 20  # most columns named in a message
 BLOCK = 1 << 20  # characters read at once, in formats without lines
 LONGEST_LINE = 1 << 25  # most characters of a line, or of a cell, of a table in a text format
-HALVES = re.compile("[\ud800-\udfff]")  # lone surrogates
+SURROGATES = re.compile("[\ud800-\udfff]")  # lone surrogates
 
 
 class Row(NamedTuple):
@@ -46,16 +46,16 @@ class TableOptions:
     decimal: str | None = None  # csv and tsv: the decimal mark, "," or "."; the other one separates thousands
 
 
-USUAL = TableOptions()  # a format that needs no options, or a csv with a header
+DEFAULT_OPTIONS = TableOptions()  # a format that needs no options, or a csv with a header
 
 
 class TableFile(ABC):
     """A table. Subclasses are final; `open` makes one by reading only the beginning of the file."""
 
-    form: str  # the format's name in messages
+    format: str  # the format's name in messages
     header = False  # whether the first line names the columns
     label_column: str | None = None  # the column that is always a label, whatever its cells: the names of folders
-    bare_names: tuple[str, ...] = ()  # column names with --no-header, if the first row may be data
+    names_without_header: tuple[str, ...] = ()  # column names with --no-header, if the first row may be data
     note: str = ""  # how the path was interpreted, printed with the description of the data
     ending = ""  # the ending of its files' names, where each file is a row
     skipped: tuple[Path, ...] = ()  # files of a folder that cannot be rows
@@ -64,7 +64,7 @@ class TableFile(ABC):
     split = "training"  # which split this table is
     arrays = ""  # the arrays, or folders, of this split, where one file or folder holds several splits
     splits: Mapping[str, TableFile] = {}  # "validation", "test": the other splits, if this is the training split
-    mixed = True  # whether columns may be of any kind, dates included, and are quick to look through
+    has_mixed_columns = True  # whether columns may be of any kind, dates included, and are quick to look through
 
     def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
         self.path, self.columns = path, columns
@@ -85,7 +85,7 @@ class TableFile(ABC):
     def rows_at(self, columns: Sequence[str], places: Sequence[int]) -> Iterator[Row]:
         """These columns of the rows at these places, from 0 and in order. Where the format allows, other rows are
         skipped without parsing, so errors in them are not reported."""
-        return pick(self.rows(columns), places)
+        return select_places(self.rows(columns), places)
 
     @property
     def listed(self) -> str:
@@ -95,11 +95,11 @@ class TableFile(ABC):
         return names + (f" … and {more:,} more" if more > 0 else "")
 
     @property
-    def whence(self) -> str:
+    def source(self) -> str:
         """Where its rows come from, for a message."""
         return f"{self.arrays} in {self.path}" if self.arrays else str(self.path)
 
-    def blank(self, column: str) -> str | None:
+    def missing_mark(self, column: str) -> str | None:
         """The mark for a missing entry in a column of lists; None where there is none."""
         return None
 
@@ -112,16 +112,16 @@ class TableFile(ABC):
         return f"{self.path}, row {number:,}"
 
 
-class Unfit(DataError):
+class InvalidCell(DataError):
     """A cell that is not of its column's kind, or an invalid header. cure: the advice for a training on the table;
     by_run: the advice where a trained run, whose columns are fixed, is given the table."""
 
-    def __init__(self, said: str, cure: str = "", by_run: str = "") -> None:
-        super().__init__(f"{said}\n{cure}" if cure else said)
+    def __init__(self, said: str, conversion_advice: str = "", by_run: str = "") -> None:
+        super().__init__(f"{said}\n{conversion_advice}" if conversion_advice else said)
         self.for_run = DataError(f"{said}\n{by_run}" if by_run else said)
 
 
-def pick(all_of_them: Iterable[Picked], places: Sequence[int]) -> Iterator[Picked]:
+def select_places(all_of_them: Iterable[Picked], places: Sequence[int]) -> Iterator[Picked]:
     """The elements at these places, from 0 and in order."""
     waiting = iter(places)
     following = next(waiting, -1)
@@ -133,23 +133,23 @@ def pick(all_of_them: Iterable[Picked], places: Sequence[int]) -> Iterator[Picke
                 return
 
 
-def half_a_character(place: str, name: str) -> DataError:
+def surrogate_error(place: str, name: str) -> DataError:
     """The error for a cell, or a column name, that contains a lone surrogate."""
     return DataError(
-        f"{place}: '{HALVES.sub('?', name)}' holds half a character (a lone surrogate, \\ud800 to \\udfff), which is "
+        f"{place}: '{SURROGATES.sub('?', name)}' holds half a character (a lone surrogate, \\ud800 to \\udfff), which is "
         "not valid text.\nThe file may be damaged. Leave the row out, or write it again."
     )
 
 
 def encoding_of(path: Path, form: str) -> str:
     """The encoding of a table in a text format. Raises DataError where the file is not text."""
-    encoding = judge(path)
+    encoding = detect_encoding(path)
     if encoding == "empty":
         raise DataError(f"{path} is empty. A table has a header and rows, or one row per line.")
     if encoding == "binary":
         raise DataError(f"{describe_binary(path)}\nA {form} file is UTF-8 text.")
     if encoding == "other text":
-        raise DataError(f"{path} is not UTF-8 text, and a {form} file is.\n{cure(path)}")
+        raise DataError(f"{path} is not UTF-8 text, and a {form} file is.\n{conversion_advice(path)}")
     return encoding
 
 
@@ -174,7 +174,7 @@ def read_blocks(path: Path, encoding: str) -> Iterator[str]:
 
 def _check_lines(block: str, path: Path, line: int) -> None:
     """Raise DataError, with the line number, where a block is not text. line: the line in which the block begins."""
-    if "\0" in block or (not block.isascii() and HALVES.search(block)):
+    if "\0" in block or (not block.isascii() and SURROGATES.search(block)):
         for _ in _valid_lines(block.split("\n"), path, line):
             pass
 
@@ -190,6 +190,6 @@ def _valid_lines(lines: Iterable[str], path: Path, first: int = 1) -> Iterator[s
             raise DataError(
                 f"{path}, line {number:,}: a NUL character, which is not valid text. The file may be damaged."
             )
-        if not line.isascii() and HALVES.search(line):
-            raise DataError(f"{path}, line {number:,}: not valid UTF-8.\n{cure(path)}")
+        if not line.isascii() and SURROGATES.search(line):
+            raise DataError(f"{path}, line {number:,}: not valid UTF-8.\n{conversion_advice(path)}")
         yield line

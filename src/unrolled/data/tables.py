@@ -10,21 +10,21 @@ from pathlib import Path
 
 from unrolled.data.conllu import ConlluTable
 from unrolled.data.csv_form import CsvTable
-from unrolled.data.cuts import PARTS
+from unrolled.data.cuts import SPLITS
 from unrolled.data.file_kinds import check_name
 from unrolled.data.folders import ABOUT, FolderTable
 from unrolled.data.idx_form import IdxTable, find_idx, is_idx, open_idx_folder
 from unrolled.data.jsonl_form import JsonlTable
-from unrolled.data.media_folders import MediaFolder, media_folder
-from unrolled.data.npy_form import NpyTable, answer_names
+from unrolled.data.media_folders import MediaFolder, is_media_folder
+from unrolled.data.npy_form import NpyTable, label_file_names
 from unrolled.data.npz_form import NpzTable
 from unrolled.data.parquet_form import ParquetTable
-from unrolled.data.split_names import SPLITS
-from unrolled.data.table_file import USUAL, TableFile, TableOptions
-from unrolled.data.text import look_at, lost_links
+from unrolled.data.split_names import SPLIT_WORDS
+from unrolled.data.table_file import DEFAULT_OPTIONS, TableFile, TableOptions
+from unrolled.data.text import broken_links_note, file_status
 from unrolled.errors import DataError, command, typed
 
-FORMS: dict[str, type[TableFile]] = {
+FORMATS: dict[str, type[TableFile]] = {
     ".csv": CsvTable,
     ".tsv": CsvTable,
     ".jsonl": JsonlTable,
@@ -36,22 +36,22 @@ FORMS: dict[str, type[TableFile]] = {
     ".npy": NpyTable,
     ".idx": IdxTable,
 }
-"""Formats by file ending; `form_of` also knows names such as train-images-idx3-ubyte.gz."""
+"""Formats by file ending; `format_of` also knows names such as train-images-idx3-ubyte.gz."""
 
 
-def form_of(name: str) -> type[TableFile] | None:
+def format_of(name: str) -> type[TableFile] | None:
     """The format that a file's name indicates, or None. Of the names ending in .gz only those of idx are tables."""
-    return IdxTable if is_idx(name) else FORMS.get(Path(name).suffix.lower())
+    return IdxTable if is_idx(name) else FORMATS.get(Path(name).suffix.lower())
 
 
 def is_table(path: str | Path) -> bool:
     """Whether a path is a table by its name."""
-    return str(path) != "-" and form_of(Path(path).name) is not None and not Path(path).is_dir()
+    return str(path) != "-" and format_of(Path(path).name) is not None and not Path(path).is_dir()
 
 
 def has_header(path: str | Path) -> bool:
     """Whether a path's format has a header row by default; --no-header overrides it."""
-    return is_table(path) and form_of(Path(path).name) is CsvTable
+    return is_table(path) and format_of(Path(path).name) is CsvTable
 
 
 def check_no_tables(folder: Path, files: Sequence[Path]) -> None:
@@ -62,16 +62,16 @@ def check_no_tables(folder: Path, files: Sequence[Path]) -> None:
         split = _split_by_name(path)
         if split is not None and (not found or path.suffix == next(iter(found.values())).suffix):
             found.setdefault(split, path)
-    if PARTS[0] in found:
-        options = {PARTS[1]: "--valid", PARTS[2]: "--test"}
+    if SPLITS[0] in found:
+        options = {SPLITS[1]: "--valid", SPLITS[2]: "--test"}
         given = [word for split, option in options.items() if split in found for word in (option, found[split])]
         raise DataError(
-            f"{folder} holds tables, such as {found[PARTS[0]].name}; a folder of texts, audio files or images "
-            f"was expected.\nGive the tables themselves: {command('train', found[PARTS[0]], *given)}\n"
+            f"{folder} holds tables, such as {found[SPLITS[0]].name}; a folder of texts, audio files or images "
+            f"was expected.\nGive the tables themselves: {command('train', found[SPLITS[0]], *given)}\n"
             "To train a language model on the files as plain text: --task language-modeling."
         )
     own = [file for file in files if file.stem.lower() not in ABOUT]
-    tables = [file for file in own if is_table(file) and form_of(file.name) is not IdxTable]
+    tables = [file for file in own if is_table(file) and format_of(file.name) is not IdxTable]
     if 2 * len(tables) > len(own):
         raise _tables_of_rows(folder, tables)
 
@@ -100,36 +100,36 @@ def _split_by_name(path: Path) -> str | None:
     if not is_table(path):
         return None
     words = re.split(r"[^a-z0-9]+", path.stem.lower())
-    if form_of(path.name) is NpyTable and answer_names(path.name):
-        words = [word for word in words if word in SPLITS]
-    return SPLITS.get(words[0]) if len(words) == 1 else None
+    if format_of(path.name) is NpyTable and label_file_names(path.name):
+        words = [word for word in words if word in SPLIT_WORDS]
+    return SPLIT_WORDS.get(words[0]) if len(words) == 1 else None
 
 
-def open_table(path: str | Path, options: TableOptions = USUAL) -> TableFile:
+def open_table(path: str | Path, options: TableOptions = DEFAULT_OPTIONS) -> TableFile:
     """Open a table and read its beginning, to find its columns and its delimiter. Options of other formats are
     ignored. Raises DataError."""
     path = Path(path)
-    mode = look_at(path).st_mode
+    mode = file_status(path).st_mode
     if stat.S_ISDIR(mode):
         return _open_folder(path)
     if not stat.S_ISREG(mode):
-        raise DataError(f"{path} is neither a file nor a folder. Give a table: {', '.join(FORMS)}.")
-    form = form_of(path.name)
+        raise DataError(f"{path} is neither a file nor a folder. Give a table: {', '.join(FORMATS)}.")
+    form = format_of(path.name)
     if form is None:
         raise DataError(
-            f"{path} is not a table by its name. Tables end in {', '.join(FORMS)}; rename the file if it is one."
+            f"{path} is not a table by its name. Tables end in {', '.join(FORMATS)}; rename the file if it is one."
         )
     check_name(path)
     return CsvTable.open(path, options) if form is CsvTable else form.open(path)
 
 
 def _open_folder(path: Path) -> TableFile:
-    lost = lost_links(path)
+    lost = broken_links_note(path)
     try:
         if idx := find_idx(path):
             table: TableFile = open_idx_folder(path, idx)
         else:
-            table = MediaFolder.open(path) if media_folder(path) else FolderTable.open(path)
+            table = MediaFolder.open(path) if is_media_folder(path) else FolderTable.open(path)
     except DataError as error:
         if lost and str(error).count("\n") < 2:
             raise DataError(f"{error}\n{lost}") from None

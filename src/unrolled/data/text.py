@@ -22,15 +22,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.delimiters import looks_labelled, looks_like_table
-from unrolled.data.encodings import cure, describe_binary, first_fault
+from unrolled.data.delimiters import describe_labelled, describe_table
+from unrolled.data.encodings import conversion_advice, describe_binary, first_fault
 from unrolled.data.file_kinds import kind_of_file
 from unrolled.errors import DataError, OptionError, nearest
 
 MOST_LOST = 3  # most links named in a message
 LOOKED_LINES = 50  # lines at a file's beginning that decide whether it looks like a table
 CHUNK = 1 << 22  # bytes read at once
-LOOK = 1 << 16  # bytes at a file's beginning that decide whether it is text
+HEAD_BYTES = 1 << 16  # bytes at a file's beginning that decide whether it is text
 PLAIN = ("", ".txt", ".text")  # endings of plain text files
 AMBIGUOUS = (".data", ".dat", ".tab", ".psv", ".train", ".test", ".ipynb", ".geojson")  # endings of files of any kind
 SYSTEM_FILES = ("__macosx", "@eadir", "thumbs.db", "ehthumbs.db", "desktop.ini")
@@ -80,7 +80,7 @@ class Documents:
             yield from cut_documents(texts, self.documents)
 
 
-def neither(path: Path, mode: int) -> DataError:
+def not_a_file(path: Path, mode: int) -> DataError:
     """The error for a path that is neither a file nor a folder."""
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
         return DataError(
@@ -97,7 +97,7 @@ def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = 
 
     `documents` is the unit of a document: a "file", a "line", or a block between blank lines ("blank"); empty ones
     are left out. With `any_bytes` a file need not be valid UTF-8: invalid bytes become lone surrogates, which
-    `ByteTable` turns back into the same bytes. In a folder, hidden files are ignored, and files that are not text are
+    `ByteVocabulary` turns back into the same bytes. In a folder, hidden files are ignored, and files that are not text are
     skipped and listed. Raises DataError where there is no text, OptionError for other `documents`.
     """
     if documents not in DOCUMENTS:
@@ -105,16 +105,16 @@ def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = 
             f"--documents takes file, line or blank; '{documents}' was given.{nearest(documents, DOCUMENTS)}"
         )
     path, note = Path(path), ""
-    mode = look_at(path).st_mode
+    mode = file_status(path).st_mode
     if stat.S_ISDIR(mode):
         files, skipped = find_in_folder(path, any_bytes)
-        note = lost_links(path)
+        note = broken_links_note(path)
     elif stat.S_ISREG(mode):
-        files, skipped = [file_of_text(path, path.name, any_bytes)], []
+        files, skipped = [open_text_file(path, path.name, any_bytes)], []
         if path.suffix.lower() in PLAIN + AMBIGUOUS and (looks := _looks_like(files[0])):
             note = f"it looks like {looks} but is read as text"
     else:
-        raise neither(path, mode)
+        raise not_a_file(path, mode)
     return Documents(path, tuple(files), tuple(skipped), documents, any_bytes, note)
 
 
@@ -124,14 +124,14 @@ def _looks_like(file: TextFile) -> str:
     if kind is not None:
         return kind.name if kind.text else ""
     with file.path.open(encoding=file.encoding, errors="replace") as opened:
-        head = list(islice(iter(lambda: opened.readline(LOOK), ""), LOOKED_LINES))
-    if labelled := looks_labelled(head):
+        head = list(islice(iter(lambda: opened.readline(HEAD_BYTES), ""), LOOKED_LINES))
+    if labelled := describe_labelled(head):
         return labelled
-    table = looks_like_table(head)
+    table = describe_table(head)
     return f"{table} (to train on it as a table, rename it to .csv)" if table else ""
 
 
-def look_at(path: Path) -> os.stat_result:
+def file_status(path: Path) -> os.stat_result:
     """The file's status. Raises DataError where there is no such file, or no permission."""
     try:
         return path.stat()
@@ -153,11 +153,11 @@ def _neighbour(path: Path) -> str:
     return nearest(path.name, names) or f" Check its name; {path.parent.absolute()} holds {len(names):,} others."
 
 
-def judge(path: Path) -> str:
+def detect_encoding(path: Path) -> str:
     """Detect a file's encoding from its beginning, or "empty", "binary" or "other text" (not UTF-8)."""
     try:
         with path.open("rb") as file:
-            head = file.read(LOOK)
+            head = file.read(HEAD_BYTES)
             more = bool(file.read(1))
     except PermissionError:
         raise DataError(
@@ -180,22 +180,22 @@ def judge(path: Path) -> str:
     return "utf-8-sig"
 
 
-def file_of_text(path: Path, name: str, any_bytes: bool) -> TextFile:
+def open_text_file(path: Path, name: str, any_bytes: bool) -> TextFile:
     """The text file at a path. Raises DataError where it is not text."""
-    found = judge(path)
+    found = detect_encoding(path)
     if found == "empty":
         raise DataError(f"{path} is empty. Give a file that has text in it.")
     if not any_bytes:
         kind = kind_of_file(path)
         if kind is not None and not kind.text:
-            raise DataError(f"{path} is not text: it is {kind.name}.\n{kind.cure_of(path)}")
+            raise DataError(f"{path} is not text: it is {kind.name}.\n{kind.advice_for(path)}")
         if found == "binary":
             raise DataError(f"{describe_binary(path)}\nTo train on its raw bytes: --tokenizer byte")
         if found == "other text":
             raise DataError(_not_valid(path))
     elif found in ("other text", "binary"):
         found = "utf-8-sig"
-    return TextFile(path, name, look_at(path).st_size, found)
+    return TextFile(path, name, file_status(path).st_size, found)
 
 
 def find_in_folder(folder: Path, any_bytes: bool) -> tuple[list[TextFile], list[Path]]:
@@ -203,14 +203,14 @@ def find_in_folder(folder: Path, any_bytes: bool) -> tuple[list[TextFile], list[
     files: list[TextFile] = []
     skipped: list[Path] = []
     for path in list_files(folder):
-        found = judge(path)
+        found = detect_encoding(path)
         if found == "other text" and any_bytes:
             found = "utf-8-sig"
         if found in ("empty", "binary", "other text"):
             skipped.append(path)
         else:
             name = path.relative_to(folder).as_posix()
-            files.append(TextFile(path, name, look_at(path).st_size, found))
+            files.append(TextFile(path, name, file_status(path).st_size, found))
     if not files:
         others = f"{len(skipped):,} files, none of them UTF-8 text" if skipped else "no files"
         raise DataError(
@@ -242,26 +242,26 @@ def list_files(folder: Path) -> list[Path]:
 
     is_new(folder)
     for here, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        visible = sorted(filter(is_seen, folders))
+        visible = sorted(filter(is_user_file, folders))
         links = {name for name in visible if Path(here, name).is_symlink()}
         visible.sort(key=links.__contains__)  # folders before links to them
         folders[:] = [name for name in visible if is_new(Path(here, name))]
-        paths += [Path(here, name) for name in filter(is_seen, names)]
+        paths += [Path(here, name) for name in filter(is_user_file, names)]
     return sorted((path for path in paths if path.is_file()), key=lambda path: path.relative_to(folder).parts)
 
 
-def is_seen(name: str) -> bool:
+def is_user_file(name: str) -> bool:
     """Whether a file or folder of this name is the user's: neither hidden nor created by the operating system."""
     return not name.startswith(".") and name.lower() not in SYSTEM_FILES
 
 
-def lost_links(folder: Path) -> str:
+def broken_links_note(folder: Path) -> str:
     """The note about broken links in a folder and below it; "" where there are none."""
     lost, waiting = list[str](), [folder]
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
-                for entry in (one for one in entries if is_seen(one.name)):
+                for entry in (one for one in entries if is_user_file(one.name)):
                     if entry.is_symlink() and not Path(entry.path).exists():
                         lost.append(Path(entry.path).relative_to(folder).as_posix())
                     elif entry.is_dir(follow_symlinks=False):
@@ -345,5 +345,5 @@ def _not_valid(path: Path, encoding: str = "utf-8") -> str:
     byte, line = first_fault(path, encoding)
     return (
         f"{path} is not valid {encoding.removesuffix('-sig').upper()}: line {line:,}, byte {byte:,} "
-        f"(--tokenizer byte reads any bytes).\n{cure(path, encoding)}"
+        f"(--tokenizer byte reads any bytes).\n{conversion_advice(path, encoding)}"
     )

@@ -10,10 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from unrolled.data.column_kinds import spell
+from unrolled.data.column_kinds import as_text
 from unrolled.data.file_names import check_no_files
 from unrolled.data.input_kinds import kind_of
-from unrolled.data.table_file import HALVES, LOOKED_AT, USUAL, TableFile, TableOptions, half_a_character
+from unrolled.data.table_file import (
+    DEFAULT_OPTIONS,
+    SAMPLE_ROWS,
+    SURROGATES,
+    TableFile,
+    TableOptions,
+    surrogate_error,
+)
 from unrolled.data.tables import is_table, open_table
 from unrolled.data.text import CHUNK, Chunk, Documents, TextFile, read_documents
 from unrolled.errors import DataError, OptionError, nearest
@@ -27,7 +34,7 @@ class CellDocuments(Documents):
 
     documents: str = ROW
     column: str = ""
-    options: TableOptions = USUAL
+    options: TableOptions = DEFAULT_OPTIONS
 
     def chunks(self, digests: dict[Path, str] | None = None) -> Iterator[Chunk]:
         table = open_table(self.path, self.options)
@@ -38,11 +45,11 @@ class CellDocuments(Documents):
             cell = row.cells[0]
             if not isinstance(cell, str | None):
                 raise DataError(
-                    f"{table.place(row.number)}: '{self.column}' is {spell(cell)}, not text, and a language model "
+                    f"{table.place(row.number)}: '{self.column}' is {as_text(cell)}, not text, and a language model "
                     "needs texts.\nTo predict a column instead, name it: --output COLUMN."
                 )
-            if cell and HALVES.search(cell):
-                raise half_a_character(table.place(row.number), self.column)
+            if cell and SURROGATES.search(cell):
+                raise surrogate_error(table.place(row.number), self.column)
             if cell:
                 held.append(cell.replace("\r\n", "\n").replace("\r", "\n"))
                 characters += len(cell)
@@ -58,7 +65,7 @@ def _chunk(cells: list[str]) -> Chunk:
 
 
 def read_texts(
-    path: str | Path, documents: str, any_bytes: bool, column: str | None, options: TableOptions = USUAL
+    path: str | Path, documents: str, any_bytes: bool, column: str | None, options: TableOptions = DEFAULT_OPTIONS
 ) -> Documents:
     """As `read_documents`, and with documents="row" the cells of a table's column, or the lines of a file that is not
     a table. Raises DataError, OptionError."""
@@ -80,7 +87,7 @@ def text_column(table: TableFile, names: bool = False) -> str | None:
     has no rows, and where the cells are file names, unless `names` is true."""
     if len(table.columns) != 1 or table.unnamed:
         return None
-    looked = [row.cells[0] for row in islice(table.rows(table.columns), LOOKED_AT)]
+    looked = [row.cells[0] for row in islice(table.rows(table.columns), SAMPLE_ROWS)]
     if not looked:
         raise DataError(f"{table.path} holds a header and no rows. Give it some rows.")
     cells = [cell for cell in looked if cell is not None]

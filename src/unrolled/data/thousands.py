@@ -16,7 +16,7 @@ POINTED = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 SHORT = re.compile(r"[+-]?\d{1,3}")
 
 
-def may_part_thousands(cells: Sequence[Cell]) -> str | None:
+def ambiguous_thousands(cells: Sequence[Cell]) -> str | None:
     """The first number with a point, if every point is followed by three digits and all other numbers are integers of
     up to three digits; None where the points are decimal marks."""
     written = [cell.strip() for cell in cells if isinstance(cell, str)]
@@ -34,7 +34,7 @@ def check_thousands(table: TableFile, names: Sequence[str]) -> None:
     names = names[:MOST_COLUMNS]
     rows = [row.cells for row in islice(table.rows(names), LOOKED_ROWS)] if names else []
     for place, name in enumerate(names):
-        if one := may_part_thousands([cells[place] for cells in rows]):
+        if one := ambiguous_thousands([cells[place] for cells in rows]):
             raise DataError(
                 f"{table.path}: '{name}' holds numbers such as {one}, with three digits after each point, and "
                 "integers\nof up to three digits. If the point separates thousands "

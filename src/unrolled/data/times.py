@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.data.table_file import Cell
-from unrolled.data.written_numbers import is_undefined, shortened
+from unrolled.data.written_numbers import is_missing, shortened
 from unrolled.errors import DataError
 
 CLOCK = re.compile(  # hours and minutes, or minutes and seconds; the second has two digits and is below 60
@@ -41,7 +41,7 @@ def is_time(cell: Any) -> bool:
 def holds_times(cells: Sequence[Any]) -> bool:
     """Whether most cells of a column are times, and at least one can be nothing else: it has a leading zero in its
     minutes or seconds, three fields, decimals, or units."""
-    known = [cell for cell in cells if not is_undefined(cell)]
+    known = [cell for cell in cells if not is_missing(cell)]
     found = [cell for cell in known if is_time(cell)]
     return 2 * len(found) > len(known) and any(map(_is_plain, found))
 
@@ -54,7 +54,7 @@ def _is_plain(cell: Any) -> bool:
     return any(clock.groupdict().values()) or PADDED.fullmatch(clock[0]) is not None
 
 
-def no_times(path: Path, name: str, cells: Sequence[Cell], option: str) -> DataError:
+def times_error(path: Path, name: str, cells: Sequence[Cell], option: str) -> DataError:
     """The error for a column of times that would be read, or written, as text. option: "input" or "output"."""
     one = next(cell for cell in cells if is_time(cell))
     verb, as_text = ("read", "--input-type text") if option == "input" else ("learnt", "--task seq2seq")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unrolled.data.columns import Columns
 from unrolled.data.first_cells import first_cells
-from unrolled.data.split_names import SPLITS, hold_splits
+from unrolled.data.split_names import SPLIT_WORDS, complete_splits
 from unrolled.data.table_file import Cell, TableFile
 from unrolled.data.written_numbers import shortened
 from unrolled.errors import DataError
@@ -13,7 +13,7 @@ NAMED = 3  # most columns named in a note
 OPTIONS = {"validation": "--valid FILE", "test": "--test FILE"}
 
 
-def unread_note(table: TableFile, columns: Columns) -> str:
+def unused_note(table: TableFile, columns: Columns) -> str:
     """The note that lists the unused columns of a table; "" where it has none."""
     names = [shortened(name) for name in _unread(table, columns)]
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
@@ -25,7 +25,7 @@ def check_no_splits(table: TableFile, columns: Columns) -> None:
     for name, cells in first_cells(table, _unread(table, columns)).items():
         if not cells or not all(map(_is_split, cells)):
             continue
-        found = hold_splits(_kinds(table, name))
+        found = complete_splits(_kinds(table, name))
         if found:
             named = " ".join(option for split, option in OPTIONS.items() if split in found.values())
             raise DataError(
@@ -36,12 +36,12 @@ def check_no_splits(table: TableFile, columns: Columns) -> None:
 
 
 def _unread(table: TableFile, columns: Columns) -> list[str]:
-    used = {*columns.all, columns.sequence, columns.time}
-    return [name for name in table.columns if name not in used] if table.mixed else []
+    used = {*columns.needed, columns.sequence, columns.time}
+    return [name for name in table.columns if name not in used] if table.has_mixed_columns else []
 
 
 def _is_split(cell: Cell) -> bool:
-    return isinstance(cell, str) and cell.strip().lower() in SPLITS
+    return isinstance(cell, str) and cell.strip().lower() in SPLIT_WORDS
 
 
 def _kinds(table: TableFile, name: str) -> set[str]:

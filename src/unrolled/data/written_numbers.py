@@ -15,8 +15,8 @@ WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 COMMA = re.compile(r"[+-]?(\d+(\.\d{3})*|\d*),\d+([eE][+-]?\d+)?|[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 MINUS = "\N{MINUS SIGN}\N{EN DASH}\N{EM DASH}\N{FULLWIDTH HYPHEN-MINUS}"  # characters written in place of -
 MONEY = "$€£¥₹₽₩₺₪₴₫฿"
-PARTED = r"[1-9]\d{0,2}(?:[\s'’_]\d{3})+(?:[.,]\d*)?"  # 1 001, 1'001 and 1_001, with any kind of space
-ONE = rf"(?:{PARTED}|[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?)"
+GROUPED_DIGITS = r"[1-9]\d{0,2}(?:[\s'’_]\d{3})+(?:[.,]\d*)?"  # 1 001, 1'001 and 1_001, with any kind of space
+ONE = rf"(?:{GROUPED_DIGITS}|[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?)"
 SIGNED = re.compile(rf"[+{MINUS}-]?\s*[{MONEY}]?\s*[+{MINUS}-]?{ONE}\s*[%‰{MONEY}]?")
 DOTTED = re.compile(r"(?!\d{1,3}(\.\d{3})+$)\d+(\.\d+){2,}")  # 31.12.1999, 192.168.0.1
 PAIR = re.compile(r"\(?[+-]?\d+\.\d+\s*[,;]\s*[+-]?\d+\.\d+\)?")  # 52.5,-13.4: coordinates
@@ -42,7 +42,7 @@ def is_number(cell: Any) -> bool:
     """Whether a cell is a finite number in float64, or is written as one."""
     if isinstance(cell, str):
         return NUMBER.fullmatch(cell.strip()) is not None and math.isfinite(float(cell))
-    return not isinstance(cell, bool) and isinstance(cell, int | float) and is_held(cell)
+    return not isinstance(cell, bool) and isinstance(cell, int | float) and is_finite(cell)
 
 
 def all_numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
@@ -60,7 +60,7 @@ def all_numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
     return found if valid else None
 
 
-def is_held(number: float) -> bool:
+def is_finite(number: float) -> bool:
     """Whether a number is finite in float64. A JSON file may hold integers that are not, and NaN."""
     try:
         return math.isfinite(float(number))
@@ -74,12 +74,12 @@ def is_rounded(cell: Any) -> bool:
         if not len(str(EXACT)) <= len(cell) <= MOST_DIGITS or WHOLE.fullmatch(cell.strip()) is None:
             return False
         cell = int(cell.strip().partition(".")[0])
-    if isinstance(cell, bool) or not isinstance(cell, int) or abs(cell) <= EXACT or not is_held(cell):
+    if isinstance(cell, bool) or not isinstance(cell, int) or abs(cell) <= EXACT or not is_finite(cell):
         return False
     return int(float(cell)) != cell
 
 
-def say_rounded(cell: Any) -> str:
+def rounding_note(cell: Any) -> str:
     """The part of a message about an integer that is not exact in float64."""
     return f"{cell}, which would become {int(float(cell))}: integers beyond 2^53 lose digits"
 
@@ -89,19 +89,19 @@ def may_be_rounded(numbers: NDArray[np.floating[Any]]) -> bool:
     return not np.vdot(numbers, numbers) < float(EXACT) ** 2
 
 
-def is_undefined(cell: Any) -> bool:
+def is_missing(cell: Any) -> bool:
     """Whether a cell marks a missing number: nan, NA, null, and similar."""
     if isinstance(cell, float):
         return math.isnan(cell)
     return isinstance(cell, str) and cell.strip().lower() in UNDEFINED
 
 
-def is_nearly(cell: Any) -> bool:
+def is_nearly_number(cell: Any) -> bool:
     """Whether a cell is nearly a number: 3,14 or 12% or 1e400."""
     if isinstance(cell, bool):
         return False
     if isinstance(cell, int | float):
-        return not is_held(cell) and not is_undefined(cell)
+        return not is_finite(cell) and not is_missing(cell)
     if not isinstance(cell, str) or is_number(cell):
         return False
     written = cell.strip()
@@ -115,7 +115,7 @@ def is_nearly(cell: Any) -> bool:
 def unit_of(cell: Any, spans: bool = False) -> str | None:
     """The unit of a cell that is a single amount: "kg" of 12 kg, "EUR" of EUR 3.50, "" of ~5, (5.5) and 12/200; None
     for any other cell, also for a number. spans: accept ranges such as 5-10, whose form phone numbers have too."""
-    if not isinstance(cell, str) or len(cell) > LONGEST or is_number(cell) or is_nearly(cell):
+    if not isinstance(cell, str) or len(cell) > LONGEST or is_number(cell) or is_nearly_number(cell):
         return None
     if not any(map(str.isdigit, cell)) or DOTTED.fullmatch(cell.strip()) or PHONE.fullmatch(cell.strip()):
         return None
@@ -129,7 +129,7 @@ def cure(cell: Any, by_run: bool = False) -> str:
     """One line of advice for a cell that is not a number where numbers are expected. by_run: a trained run expects
     them, so that its options cannot be changed."""
     written = str(cell).strip()
-    if is_undefined(cell):
+    if is_missing(cell):
         return "Leave such rows out with --skip-empty, or write the number."
     if len(written) <= LONGEST and COMMA.fullmatch(written):
         if by_run:
@@ -144,7 +144,7 @@ def cure(cell: Any, by_run: bool = False) -> str:
         return "These are two numbers: write each into its own column."
     if minus := re.match(f"[{MINUS}]", written):
         return f"Its minus sign is the character U+{ord(minus[0]):04X}: write - instead."
-    if re.fullmatch(rf"[+-]?{PARTED}", written):
+    if re.fullmatch(rf"[+-]?{GROUPED_DIGITS}", written):
         marks = "spaces" if re.search(r"\s", written) else "thousands separators"
         plain = re.sub(r"[\s'’_]", "", written)
         return f"Write the number without {marks}: {plain}."
@@ -155,7 +155,7 @@ def cure(cell: Any, by_run: bool = False) -> str:
         return f"Its points separate thousands ({plain}); if they do in all cells: --decimal ,"
     if written.lower() in INFINITE:
         return "It is infinite; finite numbers are expected. Write the number, or leave the row out."
-    if is_nearly(cell) and not re.search(rf"[%‰{MONEY}]", written):
+    if is_nearly_number(cell) and not re.search(rf"[%‰{MONEY}]", written):
         if not NUMBER.fullmatch(written):
             return "Write it as 3.14, or leave the row out."
         return "A number has about 308 digits before its point at most. Correct it, or leave the row out."

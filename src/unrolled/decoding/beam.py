@@ -15,15 +15,15 @@ ALPHA = 0.6  # of the length penalty; Wu et al. (2016) found 0.6 to 0.7 best
 
 
 class Stepping(Protocol):
-    """A model that predicts the next token from a state, row by row: a `Writer`, a `LanguageModel`."""
+    """A model that predicts the next token from a state, row by row: a `EncoderDecoder`, a `LanguageModel`."""
 
-    def step(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]: ...
+    def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]: ...
 
 
 class Hypothesis(NamedTuple):
     """A generated text."""
 
-    symbols: tuple[int, ...]  # without the EOS token
+    tokens: tuple[int, ...]  # without the EOS token
     score: float  # sum of the log-probabilities of all tokens, the EOS token included
     normalised: float  # the score over the length penalty
     ended: bool  # by an EOS token; else it is cut off at the longest length
@@ -34,7 +34,7 @@ class Candidate(NamedTuple):
 
     row: int
     place: int  # row of the model's state that it goes on from
-    symbols: tuple[int, ...]
+    tokens: tuple[int, ...]
     score: float
 
 
@@ -51,12 +51,12 @@ def beam_search(
     *,
     width: int,
     length: int,
-    border: int = 0,
+    eos: int = 0,
     alpha: float = ALPHA,
 ) -> list[list[Hypothesis]]:
     """For each of the state's rows up to `width` texts of at most `length` tokens, by normalised score, best first.
 
-    The first input is the BOS token (`border`, which is also EOS). At each step the most likely candidates of a row
+    The first input is the BOS token (`eos`, which is also EOS). At each step the most likely candidates of a row
     are kept, finished and unfinished ones; a finished one makes the beam narrower (Sutskever et al. 2014). So a beam
     of one is greedy, and a row's texts do not depend on the other rows. Tokens of probability 0 are never written.
     alpha: of `length_penalty`; 0 ranks by score alone. Raises OptionError.
@@ -64,20 +64,20 @@ def beam_search(
     _check(width, length, alpha)
     live = [Candidate(row, row, (), 0.0) for row in range(rows)]
     done: list[list[Hypothesis]] = [[] for _ in range(rows)]
-    last = torch.full((rows,), border)
+    last = torch.full((rows,), eos)
     for _ in range(length):
         if not live:
             break
         logs, state = _step(model, last, state)  # (N, V), N unfinished texts
         going_on = []
         for one in _likeliest(live, logs, [width - len(found) for found in done]):
-            if one.symbols[-1] == border:
+            if one.tokens[-1] == eos:
                 done[one.row].append(_hypothesis(one, alpha, ended=True))
             else:
                 going_on.append(one)
         live = going_on
         state = states.take(state, torch.tensor([one.place for one in live], dtype=torch.int64))
-        last = torch.tensor([one.symbols[-1] for one in live], dtype=torch.int64)
+        last = torch.tensor([one.tokens[-1] for one in live], dtype=torch.int64)
     for one in live:
         done[one.row].append(_hypothesis(one, alpha, ended=False))
     return [sorted(found, key=lambda one: -one.normalised) for found in done]
@@ -85,7 +85,7 @@ def beam_search(
 
 @torch.no_grad()
 def greedy(
-    model: Stepping, state: Any, rows: int, *, length: int, border: int = 0, alpha: float = ALPHA
+    model: Stepping, state: Any, rows: int, *, length: int, eos: int = 0, alpha: float = ALPHA
 ) -> list[Hypothesis]:
     """For each of the state's rows the text of the most likely token at each step, at most `length` long.
 
@@ -94,28 +94,28 @@ def greedy(
     _check(1, length, alpha)
     live = [Candidate(row, row, (), 0.0) for row in range(rows)]
     found: dict[int, Hypothesis] = {}
-    last = torch.full((rows,), border)
+    last = torch.full((rows,), eos)
     for _ in range(length):
         if not live:
             break
         logs, state = _step(model, last, state)
-        scores, symbols = logs.max(1)
-        pairs = zip(live, scores.tolist(), symbols.tolist(), strict=True)
+        scores, tokens = logs.max(1)
+        pairs = zip(live, scores.tolist(), tokens.tolist(), strict=True)
         live = [
-            Candidate(one.row, place, (*one.symbols, symbol), one.score + score)
-            for place, (one, score, symbol) in enumerate(pairs)
+            Candidate(one.row, place, (*one.tokens, token), one.score + score)
+            for place, (one, score, token) in enumerate(pairs)
         ]
-        found |= {one.row: _hypothesis(one, alpha, ended=True) for one in live if one.symbols[-1] == border}
-        live = [one for one in live if one.symbols[-1] != border]
+        found |= {one.row: _hypothesis(one, alpha, ended=True) for one in live if one.tokens[-1] == eos}
+        live = [one for one in live if one.tokens[-1] != eos]
         state = states.take(state, torch.tensor([one.place for one in live], dtype=torch.int64))
-        last = torch.tensor([one.symbols[-1] for one in live], dtype=torch.int64)
+        last = torch.tensor([one.tokens[-1] for one in live], dtype=torch.int64)
     found |= {one.row: _hypothesis(one, alpha, ended=False) for one in live}
     return [found[row] for row in range(rows)]
 
 
-def _step(model: Stepping, symbols: Tensor, state: Any) -> tuple[Tensor, Any]:
+def _step(model: Stepping, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
     """Log-probabilities (N, V) of the token after these tokens (N,), and the state after."""
-    logits, state = model.step(symbols, state)
+    logits, state = model.step(tokens, state)
     if not bool(torch.isfinite(best := logits.max(1).values).all()):
         raise TrainingError(
             f"The model's output is not a number: the largest of a row's {logits.shape[1]} logits is "
@@ -126,20 +126,20 @@ def _step(model: Stepping, symbols: Tensor, state: Any) -> tuple[Tensor, Any]:
 
 def _likeliest(live: Sequence[Candidate], logs: Tensor, places: Sequence[int]) -> list[Candidate]:
     """The most likely candidates of each row, one token longer, as many as the row has places left."""
-    scores, symbols = (best.tolist() for best in logs.topk(min(max(places), logs.shape[1]), dim=1))
+    scores, tokens = (best.tolist() for best in logs.topk(min(max(places), logs.shape[1]), dim=1))
     longer: dict[int, list[Candidate]] = {}
     for place, one in enumerate(live):
         longer.setdefault(one.row, []).extend(
-            Candidate(one.row, place, (*one.symbols, symbol), one.score + score)
-            for score, symbol in zip(scores[place], symbols[place], strict=True)
+            Candidate(one.row, place, (*one.tokens, token), one.score + score)
+            for score, token in zip(scores[place], tokens[place], strict=True)
             if score > -torch.inf
         )
     return [one for row, found in longer.items() for one in sorted(found, key=lambda one: -one.score)[: places[row]]]
 
 
 def _hypothesis(one: Candidate, alpha: float, ended: bool) -> Hypothesis:
-    symbols = one.symbols[:-1] if ended else one.symbols
-    return Hypothesis(symbols, one.score, one.score / length_penalty(len(one.symbols), alpha), ended)
+    tokens = one.tokens[:-1] if ended else one.tokens
+    return Hypothesis(tokens, one.score, one.score / length_penalty(len(one.tokens), alpha), ended)
 
 
 def _check(width: int, length: int, alpha: float) -> None:

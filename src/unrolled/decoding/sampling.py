@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from unrolled.data.symbols import Table
+from unrolled.data.symbols import Vocabulary
 from unrolled.errors import OptionError, TrainingError
 
 
 class Stepping(Protocol):
-    """A model that predicts the next token from a state: also a `Writer`, whose start takes its source."""
+    """A model that predicts the next token from a state: also a `EncoderDecoder`, whose start takes its source."""
 
-    def step(self, symbols: Tensor, state: Any) -> tuple[Tensor, Any]: ...
+    def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]: ...
 
 
 class Starting(Stepping, Protocol):
@@ -58,7 +58,7 @@ def probabilities(
     return torch.zeros_like(probs).scatter(0, order, ordered / ordered.sum())
 
 
-def choose(probs: Tensor, generator: torch.Generator) -> int:
+def draw_token(probs: Tensor, generator: torch.Generator) -> int:
     """One token drawn with these probabilities (V,), by one random number: the same on every kind of processor."""
     reached = torch.cumsum(probs, 0)  # (V,)
     aim = torch.rand((), generator=generator, dtype=torch.float64) * reached[-1]
@@ -77,7 +77,7 @@ def sample(
     top_k: int | None = None,
     top_p: float | None = None,
     length: int,
-    border: int = 0,
+    eos: int = 0,
 ) -> Iterator[int]:
     """Continue `prompt` from the model's initial state; otherwise as `sample_from`."""
     return sample_from(
@@ -89,7 +89,7 @@ def sample(
         top_k=top_k,
         top_p=top_p,
         length=length,
-        border=border,
+        eos=eos,
     )
 
 
@@ -103,11 +103,11 @@ def sample_from(
     top_k: int | None = None,
     top_p: float | None = None,
     length: int,
-    border: int = 0,
+    eos: int = 0,
 ) -> Iterator[int]:
     """Continue `prompt` from a state of one row, streaming tokens, until `length` tokens or the EOS token.
 
-    The inputs are the BOS token (`border`, which is also EOS), then the prompt; neither is yielded, nor is EOS.
+    The inputs are the BOS token (`eos`, which is also EOS), then the prompt; neither is yielded, nor is EOS.
     For `temperature`, `top_k` and `top_p` see `probabilities`; at temperature 0 the generator is not used.
     The same generator state gives the same text. Raises OptionError, before the model runs, for a temperature below
     0, a top_k below 1, a top_p outside (0, 1] and a length below 1.
@@ -119,7 +119,7 @@ def sample_from(
         )
 
     def write(state: Any) -> Iterator[int]:
-        logits, state = _step(model, border, state)
+        logits, state = _step(model, eos, state)
         for token in prompt:
             if not 0 <= token < len(logits):
                 raise OptionError(
@@ -129,8 +129,8 @@ def sample_from(
             logits, state = _step(model, token, state)
         for left in range(length, 0, -1):
             probs = probabilities(logits, temperature, top_k, top_p)  # (V,)
-            token = int(probs.argmax()) if temperature == 0 else choose(probs, generator)
-            if token == border:
+            token = int(probs.argmax()) if temperature == 0 else draw_token(probs, generator)
+            if token == eos:
                 return
             yield token
             if left > 1:
@@ -139,7 +139,7 @@ def sample_from(
     return write(state)
 
 
-def decode_stream(table: Table, ids: Iterable[int]) -> Iterator[str]:
+def decode_stream(table: Vocabulary, ids: Iterable[int]) -> Iterator[str]:
     """Stream the text of `ids`, each character once its last byte has come; joined, it is `table.decode(ids)`."""
     return filter(None, table.decode_stream([token] for token in ids))
 

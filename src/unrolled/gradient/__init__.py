@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from unrolled.gradient.base import Gradient, Piece
+from unrolled.gradient.base import BPTTStrategy, SegmentLoss
 from unrolled.gradient.checkpointed import Checkpointed
 from unrolled.gradient.full import Full
 from unrolled.gradient.randomised import Randomised
 from unrolled.gradient.truncated import Truncated
 
-__all__ = ["GRADIENTS", "Checkpointed", "Full", "Gradient", "Piece", "Randomised", "Truncated"]
+__all__ = ["BPTT_STRATEGIES", "BPTTStrategy", "Checkpointed", "Full", "Randomised", "SegmentLoss", "Truncated"]
 
-GRADIENTS: dict[str, Callable[..., Gradient]] = {
+BPTT_STRATEGIES: dict[str, Callable[..., BPTTStrategy]] = {
     "full": Full,
     "truncated": Truncated,
     "checkpointed": Checkpointed,

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from unrolled.states import State
 
-Piece: TypeAlias = Callable[[State, int, int], tuple[Tensor, State]]
+SegmentLoss: TypeAlias = Callable[[State, int, int], tuple[Tensor, State]]
 """`piece(state, a, b)` processes steps a to b − 1 from `state` and returns their summed loss and the state after
 them."""
 
 
-class Gradient(Protocol):
+class BPTTStrategy(Protocol):
     """Processes `length` steps from `state` and adds the gradient of their loss to the parameters' `.grad`.
 
     Returns the summed loss and the state after the last step, both detached. A random strategy draws from
@@ -26,5 +26,5 @@ class Gradient(Protocol):
     exact: ClassVar[bool]  # whether `.grad` gets the exact gradient, or a cheaper approximation
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]: ...

@@ -11,7 +11,7 @@ from torch import Tensor
 from unrolled import states
 from unrolled.arguments import checked
 from unrolled.errors import OptionError
-from unrolled.gradient.base import Piece
+from unrolled.gradient.base import SegmentLoss
 from unrolled.gradient.schedule import count_graphs, count_states, split_graphs, split_states
 from unrolled.registry import parse_bytes
 from unrolled.settings import check_choice
@@ -24,7 +24,7 @@ class Shape(NamedTuple):
     """The layout of the checkpoints."""
 
     slots: int
-    stretch: int  # steps per slot
+    segment: int  # steps per slot
     keep: str  # "graphs" or "states"
 
 
@@ -44,7 +44,7 @@ class Checkpointed:
 
     slots: int | None = None
     bytes: int | str | None = None
-    stretch: int = 1
+    segment_steps: int = 1
     keep: str = "graphs"
     exact: ClassVar[bool] = True
     _measured: dict[tuple[int, int], int] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -56,27 +56,27 @@ class Checkpointed:
             )
         if self.slots is not None and self.slots < 1:
             raise OptionError(f"checkpointed:slots={self.slots} was requested; it must be at least 1 slot.")
-        if self.stretch < 1:
-            raise OptionError(f"checkpointed:stretch={self.stretch} was requested; it must be at least 1 step.")
+        if self.segment_steps < 1:
+            raise OptionError(f"checkpointed:stretch={self.segment_steps} was requested; it must be at least 1 step.")
         check_choice("checkpointed:keep", self.keep, ("graphs", "states"))
         if self.bytes is not None:
             parse_bytes("checkpointed:bytes", self.bytes)
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         if length == 0:
             return torch.zeros(()), state
         shape = self.shape_for(piece, state, length)
-        backward = _Backward(piece, length, shape.stretch)
+        backward = _Backward(piece, length, shape.segment)
         run = backward.run_with_graphs if shape.keep == "graphs" else backward.run_with_states
         run(states.detach(state), shape.slots)
         return backward.loss, backward.last
 
-    def shape_for(self, piece: Piece, state: State, length: int) -> Shape:
+    def shape_for(self, piece: SegmentLoss, state: State, length: int) -> Shape:
         """The checkpoints for so many steps. Raises OptionError where the budget in bytes is too small."""
         if self.slots is not None:
-            return Shape(self.slots, min(self.stretch, length), self.keep)
+            return Shape(self.slots, min(self.segment_steps, length), self.keep)
         budget, kept = parse_bytes("checkpointed:bytes", self.bytes or 0), states.count_bytes(state)
         possible: dict[Shape, float] = {}
         steps, graph = 1, self._bytes_of_graph(piece, state, 1)
@@ -101,7 +101,7 @@ class Checkpointed:
             )
         return min(possible, key=lambda shape: possible[shape])
 
-    def _bytes_of_graph(self, piece: Piece, state: State, steps: int) -> int:
+    def _bytes_of_graph(self, piece: SegmentLoss, state: State, steps: int) -> int:
         """Bytes of the graph of so many steps; measured once for each size of state."""
         key = states.count_bytes(state), steps
         if key not in self._measured:
@@ -112,9 +112,9 @@ class Checkpointed:
 class _Backward:
     """One backward pass: the gradient so far, and the segments that are still to be backpropagated through."""
 
-    def __init__(self, piece: Piece, length: int, stretch: int) -> None:
-        self.piece, self.length, self.stretch = piece, length, stretch
-        self.count = -(-length // stretch)  # segments
+    def __init__(self, piece: SegmentLoss, length: int, segment: int) -> None:
+        self.piece, self.length, self.segment = piece, length, segment
+        self.count = -(-length // segment)  # segments
         self.loss: Tensor = torch.zeros(())
         self.last: State = None
         self._gradients: dict[str, Tensor] = {}  # of the loss so far, by leaf of the state before the last segment
@@ -175,7 +175,7 @@ class _Backward:
         self.loss = self.loss + graph.loss.detach()
 
     def _steps(self, number: int) -> tuple[int, int]:
-        return number * self.stretch, min((number + 1) * self.stretch, self.length)
+        return number * self.segment, min((number + 1) * self.segment, self.length)
 
 
 class _Graph(NamedTuple):
@@ -186,7 +186,7 @@ class _Graph(NamedTuple):
     after: State
 
 
-def graph_bytes(piece: Piece, state: State, steps: int) -> int:
+def graph_bytes(piece: SegmentLoss, state: State, steps: int) -> int:
     """Bytes that autograd saves of the first `steps` steps for the backward pass, without parameters."""
     kept: dict[int, int] = {}
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from unrolled.gradient.base import Piece
+from unrolled.gradient.base import SegmentLoss
 from unrolled.states import State, detach
 
 
@@ -19,7 +19,7 @@ class Full:
     exact: ClassVar[bool] = True
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         if length == 0:
             return torch.zeros(()), state

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unrolled.arguments import checked
 from unrolled.errors import OptionError
-from unrolled.gradient.base import Piece
+from unrolled.gradient.base import SegmentLoss
 from unrolled.states import State, detach, map_leaves
 
 CUTS = 4  # possible cuts per mean length, if `every` is not given
@@ -43,7 +43,7 @@ class Randomised:
             )
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         every = self.every or max(1, self.mean // CUTS)
         probability = every / self.mean

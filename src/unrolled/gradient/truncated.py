@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unrolled.arguments import checked
 from unrolled.errors import OptionError
-from unrolled.gradient.base import Piece
+from unrolled.gradient.base import SegmentLoss
 from unrolled.states import State, detach
 
 
@@ -38,7 +38,7 @@ class Truncated:
             )
 
     def __call__(
-        self, piece: Piece, state: State, length: int, generator: torch.Generator | None = None
+        self, piece: SegmentLoss, state: State, length: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, State]:
         total = torch.zeros(())
         overlap = (self.k2 or self.k1) - self.k1  # steps computed once more before each segment

@@ -21,7 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from unrolled.arguments import checked
 from unrolled.errors import OptionError
-from unrolled.gradient import Gradient
+from unrolled.gradient import BPTTStrategy
 from unrolled.laws.encoding import (
     an_encoding_depends_on_no_other_row,
     an_encoding_sees_the_whole_row,
@@ -42,7 +42,7 @@ from unrolled.laws.reading import (
     a_state_goes_on_the_same_after_cutting_joining_and_saving,
     a_state_keeps_its_form,
     a_step_leaves_every_earlier_state_alone,
-    a_tiny_batch_is_learnt_by_heart,
+    a_tiny_batch_is_overfit,
     chunks_equal_the_whole,
     no_output_depends_on_a_later_input,
     nothing_to_read_is_allowed,
@@ -51,9 +51,9 @@ from unrolled.laws.reading import (
     unrolled_equals_stepped,
 )
 from unrolled.laws.refusing import (
+    a_cross_attention_refuses_what_does_not_fit,
     a_memory_refuses_what_does_not_fit,
     a_part_is_made_of_nothing_but_what_it_says,
-    a_reader_refuses_what_does_not_fit,
     an_encoder_refuses_what_does_not_fit,
 )
 from unrolled.laws.training import (
@@ -64,12 +64,12 @@ from unrolled.laws.training import (
     a_training_lowers_the_loss,
     statistics_of_averaged_weights_are_estimated_with_them,
 )
-from unrolled.laws.trials import LawError, Part, hostile_trial
+from unrolled.laws.trials import Component, LawError, hostile_trial
 from unrolled.laws.writing import (
     Told,
     a_text_hangs_on_every_step_of_its_source,
     a_text_hangs_on_no_other_source,
-    a_tiny_batch_of_texts_is_learnt_by_heart,
+    a_tiny_batch_of_texts_is_overfit,
     nothing_to_write_about_is_allowed,
     padding_of_a_source_changes_nothing,
 )
@@ -77,7 +77,7 @@ from unrolled.memory import LSTM, Memory
 
 Law = Callable[..., None]  # takes a component; a law in READING_LAWS also takes the lengths of the trial's rows
 Made = TypeVar("Made", bound=nn.Module)
-GradientLaw = Callable[[Gradient, Memory], None]
+GradientLaw = Callable[[BPTTStrategy, Memory], None]
 
 READING_LAWS: tuple[Law, ...] = (
     unrolled_equals_stepped,
@@ -94,18 +94,18 @@ READING_LAWS: tuple[Law, ...] = (
 MEMORY_LAWS: tuple[Law, ...] = (
     *READING_LAWS,
     a_memory_refuses_what_does_not_fit,
-    a_tiny_batch_is_learnt_by_heart,
+    a_tiny_batch_is_overfit,
 )
 MAKING_LAWS: tuple[Law, ...] = (a_part_is_made_of_nothing_but_what_it_says,)
 """Laws of a constructor, such as a memory's class."""
 MODEL_LAWS: tuple[Law, ...] = (*READING_LAWS, the_first_loss_is_about_ln_v)
-WRITER_LAWS: tuple[Law, ...] = (
+ENCODER_DECODER_LAWS: tuple[Law, ...] = (
     *MODEL_LAWS,
     padding_of_a_source_changes_nothing,
     a_text_hangs_on_no_other_source,
     a_text_hangs_on_every_step_of_its_source,
     nothing_to_write_about_is_allowed,
-    a_tiny_batch_of_texts_is_learnt_by_heart,
+    a_tiny_batch_of_texts_is_overfit,
 )
 ENCODER_LAWS: tuple[Law, ...] = (
     an_encoding_depends_on_no_other_row,
@@ -120,7 +120,7 @@ TRAINING_LAWS: tuple[Callable[[Making], None], ...] = (
     a_prediction_depends_on_no_other_row_of_its_batch,
     statistics_of_averaged_weights_are_estimated_with_them,
 )
-READER_LAWS: tuple[Law, ...] = (a_reader_refuses_what_does_not_fit,)
+CROSS_ATTENTION_LAWS: tuple[Law, ...] = (a_cross_attention_refuses_what_does_not_fit,)
 SMALL = sorted(
     (lengths for rows in (1, 2, 3) for lengths in product(range(5), repeat=rows) if max(lengths)),
     key=lambda lengths: (len(lengths) * max(lengths), sum(lengths), lengths),
@@ -133,27 +133,27 @@ GRADIENT_LAWS: tuple[GradientLaw, ...] = (
 )
 
 __all__ = [
+    "CROSS_ATTENTION_LAWS",
+    "ENCODER_DECODER_LAWS",
     "ENCODER_LAWS",
     "GRADIENT_LAWS",
     "MAKING_LAWS",
     "MEMORY_LAWS",
     "MODEL_LAWS",
-    "READER_LAWS",
     "READING_LAWS",
     "TRAINING_LAWS",
-    "WRITER_LAWS",
     "GradientLaw",
     "Law",
     "LawError",
     "Making",
     "SmallTraining",
     "Told",
+    "a_cross_attention_refuses_what_does_not_fit",
     "a_gradient_adds_to_what_is_there",
     "a_gradient_hands_back_the_loss_and_state_of_reading_alone",
     "a_memory_refuses_what_does_not_fit",
     "a_part_is_made_of_nothing_but_what_it_says",
     "a_prediction_depends_on_no_other_row_of_its_batch",
-    "a_reader_refuses_what_does_not_fit",
     "a_resumed_training_ends_with_the_same_bytes",
     "a_row_depends_on_no_other_row",
     "a_start_of_many_is_many_starts_of_one",
@@ -162,8 +162,8 @@ __all__ = [
     "a_step_leaves_every_earlier_state_alone",
     "a_text_hangs_on_every_step_of_its_source",
     "a_text_hangs_on_no_other_source",
-    "a_tiny_batch_is_learnt_by_heart",
-    "a_tiny_batch_of_texts_is_learnt_by_heart",
+    "a_tiny_batch_is_overfit",
+    "a_tiny_batch_of_texts_is_overfit",
     "a_training_lowers_the_loss",
     "a_truncated_gradient_is_that_of_the_graph_cut_where_it_says",
     "an_encoder_refuses_what_does_not_fit",
@@ -215,7 +215,7 @@ def _makes_another(thing: Any) -> bool:
 
 
 @checked
-def check_gradient(strategy: Gradient, memory_class: Callable[[int, int], Memory] = LSTM) -> list[str]:
+def check_gradient(strategy: BPTTStrategy, memory_class: Callable[[int, int], Memory] = LSTM) -> list[str]:
     """List the laws of BPTT strategies that `strategy` breaks over a memory, one sentence per law.
 
     A strategy with `exact = False` must differ from the exact gradient over seven steps, so give it a window of fewer
@@ -228,7 +228,7 @@ def check_gradient(strategy: Gradient, memory_class: Callable[[int, int], Memory
     return [sentence for sentence in sentences if sentence]
 
 
-def laws_of_gradient(strategy: Gradient) -> tuple[GradientLaw, ...]:
+def laws_of_gradient(strategy: BPTTStrategy) -> tuple[GradientLaw, ...]:
     """Select the laws for this strategy by its `exact` and `k1` attributes."""
     if strategy.exact:
         return (*GRADIENT_LAWS, an_exact_gradient_is_that_of_the_whole_loss)
@@ -241,12 +241,12 @@ def laws_of_gradient(strategy: Gradient) -> tuple[GradientLaw, ...]:
     return (*GRADIENT_LAWS, an_inexact_gradient_is_seen_to_be_inexact)
 
 
-def broken(law: Law, make: Callable[[], Part]) -> str | None:
+def broken(law: Law, make: Callable[[], Component]) -> str | None:
     """Describe how a newly made component breaks this law; None if it keeps the law or is rightly excused."""
-    part, name = make(), law.__name__
-    excuse = getattr(part, "excuses", {}).get(name)
+    component, name = make(), law.__name__
+    excuse = getattr(component, "excuses", {}).get(name)
     try:
-        law(part)
+        law(component)
     except LawError as problem:
         return None if excuse else f"{name.replace('_', ' ')}: {problem}."
     except Exception as problem:

@@ -8,12 +8,12 @@ from torch import Tensor
 from unrolled import states
 from unrolled.laws.trials import (
     LENGTHS,
+    Component,
     LawError,
-    Part,
     Trial,
-    all_that_comes_of,
     demand_same,
     hostile_inputs,
+    outputs_and_gradients,
     pad,
     padding_of,
     shake,
@@ -22,7 +22,7 @@ from unrolled.memory import draw_masks
 from unrolled.states import State
 
 
-def whole_rows(encoder: Part) -> Trial:
+def whole_rows(encoder: Component) -> Trial:
     """Draw ragged rows with large padding values, and a start state with dropout masks."""
     generator = torch.Generator().manual_seed(0)
     shake(encoder, generator)
@@ -31,16 +31,16 @@ def whole_rows(encoder: Part) -> Trial:
     return Trial(pad(encoder, inputs, lengths, 1e3), lengths, draw_masks(encoder.start(len(LENGTHS)), generator))
 
 
-def all_encoded(encoder: Part, trial: Trial) -> dict[str, Tensor]:
+def all_encoded(encoder: Component, trial: Trial) -> dict[str, Tensor]:
     """Compute the features and all gradients, by name."""
 
     def encode(inputs: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
         return encoder.encode(inputs, lengths, state).features, ()
 
-    return all_that_comes_of(encode, encoder, trial)
+    return outputs_and_gradients(encode, encoder, trial)
 
 
-def an_encoding_depends_on_no_other_row(encoder: Part) -> None:
+def an_encoding_depends_on_no_other_row(encoder: Component) -> None:
     """The features of a row do not depend on the other rows, their order or their number."""
     trial = whole_rows(encoder)
     features = encoder.encode(trial.inputs, trial.lengths, trial.state).features
@@ -52,7 +52,7 @@ def an_encoding_depends_on_no_other_row(encoder: Part) -> None:
         )
 
 
-def padding_changes_no_encoding(encoder: Part) -> None:
+def padding_changes_no_encoding(encoder: Component) -> None:
     """No feature and no gradient depends on values past a row's length; features there are zero."""
     trial = whole_rows(encoder)
     expected = all_encoded(encoder, trial)
@@ -63,7 +63,7 @@ def padding_changes_no_encoding(encoder: Part) -> None:
         demand_same(all_encoded(encoder, quiet), expected, f"with padding of {value:g}")
 
 
-def an_encoding_sees_the_whole_row(encoder: Part) -> None:
+def an_encoding_sees_the_whole_row(encoder: Component) -> None:
     """Each feature depends on every step of its row, before it and after it."""
     trial = whole_rows(encoder)
     inputs, lengths = trial.inputs[:1].clone().requires_grad_(), trial.lengths[:1]  # the longest row
@@ -74,7 +74,7 @@ def an_encoding_sees_the_whole_row(encoder: Part) -> None:
             raise LawError(f"the feature at step {t} does not depend on step {int(unseen.nonzero()[0])}")
 
 
-def nothing_to_encode_is_allowed(encoder: Part) -> None:
+def nothing_to_encode_is_allowed(encoder: Component) -> None:
     """An input without steps or rows, or with lengths of 0 only, gives empty or zero features."""
     trial = whole_rows(encoder)
     rows, none = len(trial.inputs), torch.zeros(len(trial.inputs), dtype=torch.int64)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unrolled import states
-from unrolled.gradient import Gradient, Piece
+from unrolled.gradient import BPTTStrategy, SegmentLoss
 from unrolled.laws.trials import LawError, demand_same, hostile_trial, padding_of
 from unrolled.memory import Memory
 from unrolled.states import State
@@ -17,7 +17,7 @@ from unrolled.states import State
 class Reading(NamedTuple):
     """A segment to backpropagate through."""
 
-    piece: Piece
+    piece: SegmentLoss
     state: State
     steps: int
 
@@ -38,7 +38,7 @@ def hostile_reading(memory: Memory) -> Reading:
     return Reading(piece, trial.state, steps)
 
 
-def gradient_by(strategy: Gradient, memory: Memory, reading: Reading) -> dict[str, Tensor]:
+def gradient_by(strategy: BPTTStrategy, memory: Memory, reading: Reading) -> dict[str, Tensor]:
     """Run a strategy on cleared gradients and return `.grad` of each parameter."""
     memory.zero_grad()
     strategy(reading.piece, reading.state, reading.steps, torch.Generator().manual_seed(0))
@@ -55,7 +55,7 @@ def gradient_of_loss(loss: Tensor, memory: Memory) -> dict[str, Tensor]:
     return dict(zip(weights, gradients, strict=True))
 
 
-def an_exact_gradient_is_that_of_the_whole_loss(strategy: Gradient, memory: Memory) -> None:
+def an_exact_gradient_is_that_of_the_whole_loss(strategy: BPTTStrategy, memory: Memory) -> None:
     """The gradient agrees with plain autograd through all steps and, in float64, with finite differences."""
     reading = hostile_reading(memory)
     found = gradient_by(strategy, memory, reading)
@@ -81,7 +81,7 @@ def _loss_shifted(reading: Reading, weight: Tensor, shift: Tensor) -> float:
     return loss.item()
 
 
-def an_inexact_gradient_is_seen_to_be_inexact(strategy: Gradient, memory: Memory) -> None:
+def an_inexact_gradient_is_seen_to_be_inexact(strategy: BPTTStrategy, memory: Memory) -> None:
     """A strategy with `exact = False` gives another gradient than that of the whole loss."""
     reading = hostile_reading(memory)
     whole, _ = reading.piece(reading.state, 0, reading.steps)
@@ -92,7 +92,7 @@ def an_inexact_gradient_is_seen_to_be_inexact(strategy: Gradient, memory: Memory
     raise LawError(f"{strategy} has exact = False, but gave the exact gradient of {reading.steps} steps")
 
 
-def a_truncated_gradient_is_that_of_the_graph_cut_where_it_says(strategy: Gradient, memory: Memory) -> None:
+def a_truncated_gradient_is_that_of_the_graph_cut_where_it_says(strategy: BPTTStrategy, memory: Memory) -> None:
     """The gradient is the sum over segments of k1 steps, each backpropagated through k2 − k1 steps before it too."""
     k1: int = getattr(strategy, "k1", 0)
     if not k1:
@@ -114,7 +114,7 @@ def a_truncated_gradient_is_that_of_the_graph_cut_where_it_says(strategy: Gradie
     )
 
 
-def a_gradient_hands_back_the_loss_and_state_of_reading_alone(strategy: Gradient, memory: Memory) -> None:
+def a_gradient_hands_back_the_loss_and_state_of_reading_alone(strategy: BPTTStrategy, memory: Memory) -> None:
     """A strategy returns the summed loss of all steps and the state after the last, both detached."""
     reading = hostile_reading(memory)
     loss, after = strategy(reading.piece, reading.state, reading.steps, torch.Generator().manual_seed(0))
@@ -128,7 +128,7 @@ def a_gradient_hands_back_the_loss_and_state_of_reading_alone(strategy: Gradient
         raise LawError(f"{', '.join(held)}: still attached to the autograd graph")
 
 
-def a_gradient_adds_to_what_is_there(strategy: Gradient, memory: Memory) -> None:
+def a_gradient_adds_to_what_is_there(strategy: BPTTStrategy, memory: Memory) -> None:
     """A strategy adds to `.grad`, so that several calls make one update."""
     reading = hostile_reading(memory)
     once = gradient_by(strategy, memory, reading)
@@ -137,7 +137,7 @@ def a_gradient_adds_to_what_is_there(strategy: Gradient, memory: Memory) -> None
     demand_same(twice, {name: 2 * gradient for name, gradient in once.items()}, "after two calls")
 
 
-def nothing_to_read_has_no_gradient(strategy: Gradient, memory: Memory) -> None:
+def nothing_to_read_has_no_gradient(strategy: BPTTStrategy, memory: Memory) -> None:
     """Zero steps give a loss of 0, leave `.grad` unchanged and return the same state."""
     reading = hostile_reading(memory)
     before = gradient_by(strategy, memory, reading)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from unrolled import states
 from unrolled.errors import OptionError, TensorError
-from unrolled.laws.trials import LENGTHS, LawError, Part, hostile_inputs, hostile_trial
+from unrolled.laws.trials import LENGTHS, Component, LawError, hostile_inputs, hostile_trial
 from unrolled.states import State
 
 Wrong = tuple[str, Any]  # a description of what is wrong, and the wrong value
@@ -95,7 +95,7 @@ def wrong_lengths(lengths: Tensor, steps: int) -> Iterator[Wrong]:
     yield "lengths that are a list", lengths.tolist()
 
 
-def a_memory_refuses_what_does_not_fit(memory: Part) -> None:
+def a_memory_refuses_what_does_not_fit(memory: Component) -> None:
     """A memory raises TensorError for an input whose width, dtype or device does not fit its weights, a state with
     other rows or of another component, and invalid lengths; it never returns an output or NaN, or crashes."""
     inputs, lengths, state = hostile_trial(memory)
@@ -107,7 +107,7 @@ def a_memory_refuses_what_does_not_fit(memory: Part) -> None:
     demand_refused("step", lambda wrong: memory.step(inputs[:, 0], wrong), wrong_states(state, grows))
 
 
-def an_encoder_refuses_what_does_not_fit(encoder: Part) -> None:
+def an_encoder_refuses_what_does_not_fit(encoder: Component) -> None:
     """The same for encoders of whole rows. Without a state, `encode` uses the start state."""
     lengths, steps = torch.tensor(LENGTHS), max(LENGTHS)
     inputs = hostile_inputs(encoder, len(LENGTHS), steps, torch.Generator().manual_seed(0))
@@ -117,24 +117,30 @@ def an_encoder_refuses_what_does_not_fit(encoder: Part) -> None:
     demand_refused("encode", lambda wrong: encoder.encode(inputs, None, wrong), given)
 
 
-def a_reader_refuses_what_does_not_fit(reader: Part) -> None:
+def a_cross_attention_refuses_what_does_not_fit(cross_attention: Component) -> None:
     """The same for a cross-attention: for the features of the source, and for the inputs at each step."""
     rows, steps, generator = len(LENGTHS), max(LENGTHS), torch.Generator().manual_seed(0)
-    inputs, lengths = hostile_inputs(reader, rows, steps, generator), torch.tensor(LENGTHS)
-    features = torch.randn(rows, steps, reader.source_size, generator=generator, dtype=torch.float64).to(inputs)
-    state = reader.start(Source(features, lengths))
-    demand_refused("start", lambda wrong: reader.start(Source(wrong, lengths)), wrong_inputs(features))
-    demand_refused("start", lambda wrong: reader.start(Source(features, wrong)), wrong_lengths(lengths, steps))
-    demand_refused("unroll", lambda wrong: reader.unroll(wrong, state), wrong_inputs(inputs))
-    demand_refused("unroll", lambda wrong: reader.unroll(inputs, wrong), wrong_states(state))
-    demand_refused("unroll", lambda wrong: reader.unroll(inputs, state, wrong), wrong_lengths(lengths, steps))
-    demand_refused("unroll", lambda wrong: reader.unroll(inputs, wrong), wrong_sources(state))
-    demand_refused("weights", lambda wrong: reader.weights(wrong, state), wrong_inputs(inputs))
-    demand_refused("weights", lambda wrong: reader.weights(inputs, wrong), wrong_states(state))
-    demand_refused("weights", lambda wrong: reader.weights(inputs, wrong), wrong_sources(state))
-    demand_refused("start", reader.start, [("features without lengths", features), ("None", None)])
-    demand_refused("step", lambda wrong: reader.step(wrong, state), wrong_inputs(inputs[:, 0]))
-    demand_refused("step", lambda wrong: reader.step(inputs[:, 0], wrong), wrong_states(state))
+    inputs, lengths = hostile_inputs(cross_attention, rows, steps, generator), torch.tensor(LENGTHS)
+    features = torch.randn(rows, steps, cross_attention.source_size, generator=generator, dtype=torch.float64).to(
+        inputs
+    )
+    state = cross_attention.start(Source(features, lengths))
+    demand_refused("start", lambda wrong: cross_attention.start(Source(wrong, lengths)), wrong_inputs(features))
+    demand_refused(
+        "start", lambda wrong: cross_attention.start(Source(features, wrong)), wrong_lengths(lengths, steps)
+    )
+    demand_refused("unroll", lambda wrong: cross_attention.unroll(wrong, state), wrong_inputs(inputs))
+    demand_refused("unroll", lambda wrong: cross_attention.unroll(inputs, wrong), wrong_states(state))
+    demand_refused(
+        "unroll", lambda wrong: cross_attention.unroll(inputs, state, wrong), wrong_lengths(lengths, steps)
+    )
+    demand_refused("unroll", lambda wrong: cross_attention.unroll(inputs, wrong), wrong_sources(state))
+    demand_refused("weights", lambda wrong: cross_attention.weights(wrong, state), wrong_inputs(inputs))
+    demand_refused("weights", lambda wrong: cross_attention.weights(inputs, wrong), wrong_states(state))
+    demand_refused("weights", lambda wrong: cross_attention.weights(inputs, wrong), wrong_sources(state))
+    demand_refused("start", cross_attention.start, [("features without lengths", features), ("None", None)])
+    demand_refused("step", lambda wrong: cross_attention.step(wrong, state), wrong_inputs(inputs[:, 0]))
+    demand_refused("step", lambda wrong: cross_attention.step(inputs[:, 0], wrong), wrong_states(state))
 
 
 def wrong_sources(state: State) -> Iterator[Wrong]:
@@ -145,7 +151,7 @@ def wrong_sources(state: State) -> Iterator[Wrong]:
     yield "fewer keys than values", state._replace(keys=state.keys[:, :-1])
 
 
-def a_part_is_made_of_nothing_but_what_it_says(make: Callable[..., Part], sizes: Sequence[int] = SIZES) -> None:
+def a_part_is_made_of_nothing_but_what_it_says(make: Callable[..., Component], sizes: Sequence[int] = SIZES) -> None:
     """A constructor raises OptionError for a size that is not an integer of at least 1, and for an option of a wrong
     type. `make` takes as many sizes as `sizes`, of which it may ignore the first; its options come after."""
 
@@ -162,11 +168,11 @@ def a_part_is_made_of_nothing_but_what_it_says(make: Callable[..., Part], sizes:
         demand_refused("made", lambda named: make(*sizes, **named), wrongs, OptionError)
 
 
-def _make_of(make: Callable[..., Part], before: Sequence[int], after: Sequence[int], size: Any) -> Part:
+def _make_of(make: Callable[..., Component], before: Sequence[int], after: Sequence[int], size: Any) -> Component:
     return make(*before, size, *after)
 
 
-def _ignores_first_size(make: Callable[..., Part], sizes: Sequence[int]) -> bool:
+def _ignores_first_size(make: Callable[..., Component], sizes: Sequence[int]) -> bool:
     """Whether the input size of a component is independent of the first size."""
     try:
         return bool(make(sizes[0] + 1, *sizes[1:]).input_size == make(*sizes).input_size)

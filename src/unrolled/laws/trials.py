@@ -11,11 +11,11 @@ from torch import Tensor
 from unrolled import states
 from unrolled.errors import TensorError
 from unrolled.memory import draw_masks
-from unrolled.memory.base import reading
+from unrolled.memory.base import valid_steps
 from unrolled.states import State
 
 Unroll = Callable[[Tensor, State, Tensor | None], tuple[Tensor, State]]
-Part = Any  # a component with start, step and unroll: a memory, or a model of `symbols` different tokens
+Component = Any  # a component with start, step and unroll: a memory, or a model of `tokens` different tokens
 
 LENGTHS = (7, 1, 4, 0, 6)  # steps of each row of a trial, by default
 
@@ -32,54 +32,54 @@ class Trial(NamedTuple):
     state: State  # not the start: after two steps, different in each row, with dropout masks drawn
 
 
-def hostile_trial(part: Part, lengths: Sequence[int] = LENGTHS, seed: int = 0) -> Trial:
+def hostile_trial(component: Component, lengths: Sequence[int] = LENGTHS, seed: int = 0) -> Trial:
     """Draw a trial for this component, after perturbing its weights so that no zero hides a fault.
 
     The tensors have the dtype and device of the component's weights.
     """
     generator = torch.Generator().manual_seed(seed)
-    shake(part, generator)
+    shake(component, generator)
     rows, steps = len(lengths), max(lengths)
-    inputs = hostile_inputs(part, rows, steps + 2, generator)
-    state = draw_masks(part.start(rows), generator)
+    inputs = hostile_inputs(component, rows, steps + 2, generator)
+    state = draw_masks(component.start(rows), generator)
     for t in range(2):
         try:
-            state = states.detach(part.step(inputs[:, steps + t], state)[1])
+            state = states.detach(component.step(inputs[:, steps + t], state)[1])
         except TensorError as problem:
             raise LawError(f"step refuses a state that it returned itself: {problem}") from None
     each = torch.tensor(lengths)
-    return Trial(pad(part, inputs[:, :steps], each, 1e3), each, state)
+    return Trial(pad(component, inputs[:, :steps], each, 1e3), each, state)
 
 
 @torch.no_grad()
-def shake(part: Part, generator: torch.Generator) -> None:
+def shake(component: Component, generator: torch.Generator) -> None:
     """Add a little noise to every weight."""
-    for weight in part.parameters():
+    for weight in component.parameters():
         weight += 0.2 * torch.randn(weight.shape, generator=generator, dtype=torch.float64).to(weight)
 
 
-def hostile_inputs(part: Part, rows: int, steps: int, generator: torch.Generator) -> Tensor:
+def hostile_inputs(component: Component, rows: int, steps: int, generator: torch.Generator) -> Tensor:
     """Draw inputs (B, T, D) in the dtype of the weights, or tokens (B, T) if the component takes tokens."""
-    like = next(iter(part.parameters()), torch.zeros((), dtype=torch.float64))
-    if symbols := getattr(part, "symbols", None):
-        return torch.randint(0, symbols, (rows, steps), generator=generator).to(like.device)
-    return torch.randn(rows, steps, part.input_size, generator=generator, dtype=torch.float64).to(like)
+    like = next(iter(component.parameters()), torch.zeros((), dtype=torch.float64))
+    if tokens := getattr(component, "tokens", None):
+        return torch.randint(0, tokens, (rows, steps), generator=generator).to(like.device)
+    return torch.randn(rows, steps, component.input_size, generator=generator, dtype=torch.float64).to(like)
 
 
 def padding_of(inputs: Tensor, lengths: Tensor) -> Tensor:
     """Mask (B, T), true past a row's length."""
-    return ~reading(lengths, inputs.shape[1], inputs.device)
+    return ~valid_steps(lengths, inputs.shape[1], inputs.device)
 
 
-def pad(part: Part, inputs: Tensor, lengths: Tensor, value: float) -> Tensor:
+def pad(component: Component, inputs: Tensor, lengths: Tensor, value: float) -> Tensor:
     """Fill the inputs with `value` past each row's length; tokens with the nearest valid token."""
     padding = padding_of(inputs, lengths)
     if inputs.is_floating_point():
         return torch.where(padding[..., None], value, inputs)
-    return torch.where(padding, int(min(max(value, 0), part.symbols - 1)), inputs)
+    return torch.where(padding, int(min(max(value, 0), component.tokens - 1)), inputs)
 
 
-def all_that_comes_of(unroll: Unroll, part: Part, trial: Trial) -> dict[str, Tensor]:
+def outputs_and_gradients(unroll: Unroll, component: Component, trial: Trial) -> dict[str, Tensor]:
     """Compute outputs, state and all gradients of one forward and backward pass, by name."""
 
     def differentiable(leaf: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ def all_that_comes_of(unroll: Unroll, part: Part, trial: Trial) -> dict[str, Ten
     outputs, after = unroll(inputs, state, trial.lengths)
     found = {"outputs": outputs} | {f"state '{name}'": leaf for name, leaf in states.leaves(after).items()}
     starts = {f"start '{name}'": leaf for name, leaf in states.leaves(state).items()}
-    all_sources = {"inputs": inputs, **starts, **dict(part.named_parameters())}
+    all_sources = {"inputs": inputs, **starts, **dict(component.named_parameters())}
     sources = {name: leaf for name, leaf in all_sources.items() if leaf.requires_grad}
     loss = sum((torch.cos(_count(leaf)) * leaf).sum() for leaf in found.values() if leaf.requires_grad)
     if isinstance(loss, Tensor):

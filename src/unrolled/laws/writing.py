@@ -1,7 +1,7 @@
 """Laws of encoder-decoders. With a fixed source, the laws of models in `reading.py` apply to them too.
 
 An encoder-decoder has `blank(rows)`, the initial state of encoder and decoder, `start(source, blank)`, and the
-methods of a model of `symbols` tokens. A source is a NamedTuple of `inputs` (B, S, …) and `lengths` (B,).
+methods of a model of `tokens` tokens. A source is a NamedTuple of `inputs` (B, S, …) and `lengths` (B,).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch.nn import functional as F
 
 from unrolled import states
 from unrolled.laws.trials import (
+    Component,
     LawError,
-    Part,
     Trial,
-    all_that_comes_of,
     demand_same,
     hostile_inputs,
+    outputs_and_gradients,
     padding_of,
     shake,
 )
@@ -35,12 +35,12 @@ OWN_SOURCES = {"a_start_of_many_is_many_starts_of_one": "each row has a source o
 class Told(nn.Module):
     """An encoder-decoder with a fixed source for each row: a model of tokens."""
 
-    def __init__(self, writer: Part, source: Any) -> None:
+    def __init__(self, encoder_decoder: Component, source: Any) -> None:
         """source: several different inputs of unequal lengths, one of them with no steps."""
         super().__init__()
-        self.writer, self.symbols, self._source = writer, writer.symbols, source
+        self.encoder_decoder, self.tokens, self._source = encoder_decoder, encoder_decoder.tokens, source
         self.register_buffer("inputs", source.inputs, persistent=False)  # moves and casts with the weights
-        own = [getattr(part, "excuses", {}) for part in writer.decoder.modules()]
+        own = [getattr(component, "excuses", {}) for component in encoder_decoder.decoder.modules()]
         self.excuses = {name: why for excuses in own for name, why in excuses.items()} | OWN_SOURCES
 
     @property
@@ -50,14 +50,14 @@ class Told(nn.Module):
 
     def start(self, rows: int) -> State:
         """The state in which row r has source r, modulo the number of sources."""
-        return self.writer.start(take_rows(self.source, torch.arange(rows) % len(self.source.lengths)))
+        return self.encoder_decoder.start(take_rows(self.source, torch.arange(rows) % len(self.source.lengths)))
 
-    def step(self, symbols: Tensor, state: State) -> tuple[Tensor, State]:
-        logits, state = self.writer.step(symbols, state)
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        logits, state = self.encoder_decoder.step(tokens, state)
         return logits, state
 
-    def unroll(self, symbols: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
-        logits, state = self.writer.unroll(symbols, state, lengths)
+    def unroll(self, tokens: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        logits, state = self.encoder_decoder.unroll(tokens, state, lengths)
         return logits, state
 
 
@@ -66,25 +66,25 @@ def take_rows(source: Any, rows: Tensor) -> Any:
     return source._replace(inputs=source.inputs[rows.to(source.inputs.device)], lengths=source.lengths[rows])
 
 
-def writing_trial(model: Part) -> Trial:
+def writing_trial(model: Component) -> Trial:
     """Draw target texts, and an initial state with dropout masks."""
     generator = torch.Generator().manual_seed(0)
     shake(model, generator)
     rows = len(model.source.lengths)
-    blank = draw_masks(model.writer.blank(rows), generator)
-    return Trial(hostile_inputs(model, rows, STEPS, generator), torch.full((rows,), STEPS), blank)
+    initial_state = draw_masks(model.encoder_decoder.initial_state(rows), generator)
+    return Trial(hostile_inputs(model, rows, STEPS, generator), torch.full((rows,), STEPS), initial_state)
 
 
-def all_logits(model: Part, trial: Trial, source: Any) -> dict[str, Tensor]:
+def all_logits(model: Component, trial: Trial, source: Any) -> dict[str, Tensor]:
     """Compute the logits of the texts for this source, and all gradients, the encoder's too."""
 
-    def write(symbols: Tensor, blank: State, _: Tensor | None) -> tuple[Tensor, State]:
-        return model.writer.unroll(symbols, model.writer.start(source, blank))[0], ()
+    def write(tokens: Tensor, initial_state: State, _: Tensor | None) -> tuple[Tensor, State]:
+        return model.encoder_decoder.unroll(tokens, model.encoder_decoder.start(source, initial_state))[0], ()
 
-    return all_that_comes_of(write, model, trial)
+    return outputs_and_gradients(write, model, trial)
 
 
-def padding_of_a_source_changes_nothing(model: Part) -> None:
+def padding_of_a_source_changes_nothing(model: Component) -> None:
     """No output and no gradient depends on the values or the number of places past a source's length."""
     trial, source = writing_trial(model), model.source
     expected = all_logits(model, trial, source)
@@ -97,58 +97,62 @@ def padding_of_a_source_changes_nothing(model: Part) -> None:
         demand_same(all_logits(model, trial, more), expected, f"with two more padded places of {value:g}")
 
 
-def a_text_hangs_on_no_other_source(model: Part) -> None:
+def a_text_hangs_on_no_other_source(model: Component) -> None:
     """The outputs for a source are the same alone and at any place of a batch."""
     trial, source = writing_trial(model), model.source
-    logits = model.writer.unroll(trial.inputs, model.writer.start(source, trial.state))[0]
+    logits = model.encoder_decoder.unroll(trial.inputs, model.encoder_decoder.start(source, trial.state))[0]
     last = len(source.lengths) - 1
     for rows in ([last, *range(last)], *([row] for row in range(last + 1)), [last, last]):
         some = torch.tensor(rows)
         own = take_rows(source, some)
         own = own._replace(inputs=own.inputs[:, : int(own.lengths.max())])
-        found = model.writer.unroll(trial.inputs[some], model.writer.start(own, states.take(trial.state, some)))[0]
+        found = model.encoder_decoder.unroll(
+            trial.inputs[some], model.encoder_decoder.start(own, states.take(trial.state, some))
+        )[0]
         demand_same({"logits": found}, {"logits": logits[some]}, f"inputs {rows}, compared with all inputs")
 
 
-def a_text_hangs_on_every_step_of_its_source(model: Part) -> None:
+def a_text_hangs_on_every_step_of_its_source(model: Component) -> None:
     """A change of the longest source at any step changes the outputs."""
     trial, source = writing_trial(model), model.source
     row = int(source.lengths.argmax())
     some = torch.tensor([row])
-    own, blank, symbols = take_rows(source, some), states.take(trial.state, some), trial.inputs[some]
-    logits = model.writer.unroll(symbols, model.writer.start(own, blank))[0]
+    own, initial_state, tokens = take_rows(source, some), states.take(trial.state, some), trial.inputs[some]
+    logits = model.encoder_decoder.unroll(tokens, model.encoder_decoder.start(own, initial_state))[0]
     for step in range(int(source.lengths[row])):
         inputs = own.inputs.clone()
         inputs[:, step] += 1
         if not inputs.is_floating_point():
             inputs[:, step] %= source.inputs.max() + 1  # a valid id
-        other = model.writer.unroll(symbols, model.writer.start(own._replace(inputs=inputs), blank))[0]
+        other = model.encoder_decoder.unroll(
+            tokens, model.encoder_decoder.start(own._replace(inputs=inputs), initial_state)
+        )[0]
         if bool((other - logits).abs().max() < 1e-7):
             raise LawError(f"the text does not depend on step {step} of its input")
 
 
-def nothing_to_write_about_is_allowed(model: Part) -> None:
+def nothing_to_write_about_is_allowed(model: Component) -> None:
     """Sources of no steps, padded or not, and an empty batch have finite outputs."""
     trial, source = writing_trial(model), model.source
     none = torch.zeros_like(source.lengths)
     padded = source._replace(lengths=none)
-    logits = model.writer.unroll(trial.inputs, model.writer.start(padded, trial.state))[0]
+    logits = model.encoder_decoder.unroll(trial.inputs, model.encoder_decoder.start(padded, trial.state))[0]
     if not bool(logits.isfinite().all()):
         raise LawError("the output for an input of no steps is not finite")
     empty = padded._replace(inputs=source.inputs[:, :0])
-    found = model.writer.unroll(trial.inputs, model.writer.start(empty, trial.state))[0]
+    found = model.encoder_decoder.unroll(trial.inputs, model.encoder_decoder.start(empty, trial.state))[0]
     demand_same({"logits": found}, {"logits": logits}, "inputs of no places, compared with inputs of padding alone")
     no_rows = take_rows(source, torch.zeros(0, dtype=torch.int64))
-    shape = tuple(model.writer.unroll(trial.inputs[:0], model.writer.start(no_rows))[0].shape)
-    if shape != (0, STEPS, model.symbols):
-        raise LawError(f"no inputs: the outputs are {shape}, not {(0, STEPS, model.symbols)}")
+    shape = tuple(model.encoder_decoder.unroll(trial.inputs[:0], model.encoder_decoder.start(no_rows))[0].shape)
+    if shape != (0, STEPS, model.tokens):
+        raise LawError(f"no inputs: the outputs are {shape}, not {(0, STEPS, model.tokens)}")
 
 
-def a_tiny_batch_of_texts_is_learnt_by_heart(model: Part) -> None:
+def a_tiny_batch_of_texts_is_overfit(model: Component) -> None:
     """Overfit one text per source, which only the source determines, to below 0.1 nats per token."""
     rows = len(model.source.lengths)
-    texts = torch.randint(1, 4, (rows, 6), generator=torch.Generator().manual_seed(0)) % model.symbols
-    texts[:, 0], texts[:, 1] = 0, torch.arange(rows) % model.symbols  # EOS, then a token that differs by row
+    texts = torch.randint(1, 4, (rows, 6), generator=torch.Generator().manual_seed(0)) % model.tokens
+    texts[:, 0], texts[:, 1] = 0, torch.arange(rows) % model.tokens  # EOS, then a token that differs by row
     untrained, best = copy.deepcopy(model.state_dict()), math.inf
     for rate in (0.03, 0.01, 0.003):
         model.load_state_dict(untrained)

@@ -18,11 +18,11 @@ from unrolled.memory.lstm import LSTM, LSTMState
 from unrolled.memory.mingru import MinGRU, MinGRUState
 from unrolled.memory.minlstm import MinLSTM, MinLSTMState
 from unrolled.memory.none import NoMemory, NoState
-from unrolled.memory.own import find_own, is_own, not_brought
+from unrolled.memory.own import import_user_class, is_user_class, not_registered
 from unrolled.memory.rnn import RNN, RNNState
 from unrolled.memory.slstm import SLSTM, SLSTMState
 from unrolled.memory.stack import Dropout, DropoutState, Residual, Stack, draw_masks
-from unrolled.registry import build, parse_part
+from unrolled.registry import build, parse_component
 
 __all__ = [
     "GRU",
@@ -51,11 +51,11 @@ __all__ = [
     "Residual",
     "SLSTMState",
     "Stack",
-    "bring",
-    "bring_named",
     "build_stack",
     "draw_masks",
     "in_blocks",
+    "register",
+    "register_named",
     "reset_rows",
     "unroll_by_steps",
 ]
@@ -80,27 +80,27 @@ IN_BLOCKS = (*CONVOLVED, "delta", "transformer")
 
 
 @checked
-def bring(name: str) -> None:
+def register(name: str) -> None:
     """Register your own memory under the name `module.Class`. Raises OptionError.
 
     The module is imported from the current folder, or else from the installed packages.
     """
     if name not in MEMORIES:
-        MEMORIES[name] = find_own(name)
+        MEMORIES[name] = import_user_class(name)
 
 
 @checked
-def bring_named(model: str | None) -> None:
+def register_named(model: str | None) -> None:
     """Register the user's own memories that a `--model` names, as in `mymodule.MyMemory/attention+ngram`."""
-    for part in re.split(r"[/+]", model or ""):
-        if is_own(name := parse_part(part)[0]):
-            bring(name)
+    for component in re.split(r"[/+]", model or ""):
+        if is_user_class(name := parse_component(component)[0]):
+            register(name)
 
 
 @checked
 def in_blocks(names: str) -> bool:
     """Whether any of the layers in `names` is one of `IN_BLOCKS`."""
-    return any(parse_part(name)[0] in IN_BLOCKS for name in names.split("/"))
+    return any(parse_component(name)[0] in IN_BLOCKS for name in names.split("/"))
 
 
 @checked
@@ -122,10 +122,10 @@ def build_stack(
     """
     layers: list[Memory] = []
     for name in names.split("/") * depth:
-        if is_own(kind := parse_part(name)[0]) and kind not in MEMORIES:
-            raise not_brought(kind)
+        if is_user_class(kind := parse_component(name)[0]) and kind not in MEMORIES:
+            raise not_registered(kind)
         width = size if layers else input_size
-        if parse_part(name)[0] not in IN_BLOCKS:
+        if parse_component(name)[0] not in IN_BLOCKS:
             memory = with_dropout(build("memory", MEMORIES, name, width, size), dropout)
             layers.append(Residual(memory) if layers else memory)
             if above is not None and len(layers) == 1:
@@ -134,7 +134,7 @@ def build_stack(
         if width != size:
             layers.append(NoMemory(width, size, nn.Linear(width, size, bias=False)))
         memory = build("memory", MEMORIES, name, size, size)
-        shifted = [Convolution(size, size, mix=False)] if parse_part(name)[0] in CONVOLVED else []
+        shifted = [Convolution(size, size, mix=False)] if parse_component(name)[0] in CONVOLVED else []
         upper = [] if above is None else [above()]
         for members in ([*shifted, memory], upper, [feed_forward(size)]):
             if members:

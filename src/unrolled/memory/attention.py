@@ -12,8 +12,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from unrolled.arguments import Count
 from unrolled.errors import OptionError
-from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
-from unrolled.memory.none import SEES_NOTHING
+from unrolled.memory.base import Memory, at_least_float32, ragged, valid_steps, zero_state
+from unrolled.memory.none import WITHOUT_PAST
 
 HEAD = 32  # least units per head, if the number of heads is not given
 SHORT = 128  # keys up to which the fused bfloat16 kernel of CPUs has a ten times slower backward pass than plain ops
@@ -53,7 +53,7 @@ class Attention(Memory):
         self.key = nn.Linear(input_size, size, bias=False)
         self.value = nn.Linear(input_size, size, bias=False)
         self.output = nn.Linear(size, size, bias=False)
-        self.excuses: dict[str, str] = GROWS if span is None else SEES_NOTHING if span == 1 else {}
+        self.excuses: dict[str, str] = GROWS if span is None else WITHOUT_PAST if span == 1 else {}
 
     def start(self, rows: int) -> AttentionState:
         places = self.span or 0  # an axis of length 0 marks one that grows
@@ -79,7 +79,7 @@ class Attention(Memory):
             outputs.append(output)
         whole = torch.cat(outputs[1:] or outputs, dim=1)  # (B, T, H)
         if lengths is not None:
-            whole = torch.where(reading(lengths, steps, xs.device)[..., None], whole, 0.0)
+            whole = torch.where(valid_steps(lengths, steps, xs.device)[..., None], whole, 0.0)
         return whole, state
 
     def _process(self, xs: Tensor, state: AttentionState, lengths: Tensor) -> tuple[Tensor, AttentionState]:

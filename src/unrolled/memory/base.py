@@ -55,7 +55,7 @@ def unroll_by_steps(memory: Memory, xs: Tensor, state: State, lengths: Tensor | 
     """The definition of unroll: step after step, each row up to its length. Every fast path must equal it."""
     rows, steps = xs.shape[:2]
     lengths = torch.full((rows,), steps) if lengths is None else lengths
-    alive = reading(lengths, steps, xs.device)  # (B, T)
+    alive = valid_steps(lengths, steps, xs.device)  # (B, T)
     outputs = []
     for t in range(steps):
         output, after = memory.step(xs[:, t], state)
@@ -64,7 +64,7 @@ def unroll_by_steps(memory: Memory, xs: Tensor, state: State, lengths: Tensor | 
     return torch.stack(outputs, dim=1) if steps else xs.new_zeros(rows, 0, memory.size), state
 
 
-def unroll_by_stretches(
+def unroll_by_chunks(
     kernel: Kernel, size: int, xs: Tensor, state: State, lengths: Tensor | None = None
 ) -> tuple[Tensor, State]:
     """The same with a fast `kernel(xs, state)` that takes only full rectangles, of one step or more.
@@ -93,7 +93,7 @@ def ragged(lengths: Tensor | None, steps: int) -> Tensor | None:
     return None if lengths is None or bool((lengths == steps).all()) else lengths
 
 
-def reading(lengths: Tensor, steps: int, device: torch.device) -> Tensor:
+def valid_steps(lengths: Tensor, steps: int, device: torch.device) -> Tensor:
     """(B, T), true at the steps of a row, false in its padding."""
     return torch.arange(steps, device=device) < lengths.to(device)[:, None]
 
@@ -138,7 +138,7 @@ def run_layer(
 
 
 @torch.no_grad()
-def start_weights(weight_ih: Tensor, weight_hh: Tensor) -> None:
+def init_weights(weight_ih: Tensor, weight_hh: Tensor) -> None:
     """Initialise input weights by Xavier, and recurrent weights orthogonally for each gate (Saxe et al. 2014)."""
     nn.init.xavier_uniform_(weight_ih)
     for block in weight_hh.chunk(weight_hh.shape[0] // weight_hh.shape[1]):

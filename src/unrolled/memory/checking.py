@@ -214,31 +214,31 @@ def _shapes(state: State) -> list[Any]:
     return [(leaf.shape, leaf.dtype, leaf.layout) if isinstance(leaf, Tensor) else _shapes(leaf) for leaf in state]
 
 
-def check(part: Checked, verb: str, xs: Any, state: Any, lengths: Any = None) -> None:
-    """Raise TensorError unless xs, (B, D) for a step, else (B, T, D), state and lengths (B,) are valid for `part`.
+def check(component: Checked, verb: str, xs: Any, state: Any, lengths: Any = None) -> None:
+    """Raise TensorError unless xs, (B, D) for a step, else (B, T, D), state and lengths (B,) are valid for `component`.
 
     state: None where an encoder begins at its start state.
     """
-    known, axes = part._form, ("rows",) if verb == "step" else ("rows", "steps")
+    known, axes = component._form, ("rows",) if verb == "step" else ("rows", "steps")
     try:
-        check_input(part, verb, xs, (*axes, part.input_size))
+        check_input(component, verb, xs, (*axes, component.input_size))
         if state is not None or verb != "encode":
-            _check_state(part, verb, state, xs.shape[0])
+            _check_state(component, verb, state, xs.shape[0])
     except TensorError:
         if known is None:
             raise
-        part._form = None  # the weights may have been replaced since it was determined
-        return check(part, verb, xs, state, lengths)
+        component._form = None  # the weights may have been replaced since it was determined
+        return check(component, verb, xs, state, lengths)
     if lengths is not None:
-        check_lengths(part, verb, lengths, *xs.shape[:2])
+        check_lengths(component, verb, lengths, *xs.shape[:2])
     if state is not None:
-        part.check_within(verb, state)
+        component.check_within(verb, state)
     return None
 
 
-def check_input(part: Checked, verb: str, xs: Any, axes: tuple[str | int, ...]) -> None:
+def check_input(component: Checked, verb: str, xs: Any, axes: tuple[str | int, ...]) -> None:
     """Raise TensorError unless xs is a tensor of these axes, the last a number, of the weights' type and device."""
-    name, form = f"{type(part).__name__}.{verb}", _form_of(part)
+    name, form = f"{type(component).__name__}.{verb}", _form_of(component)
     if not isinstance(xs, Tensor) or xs.dim() != len(axes) or xs.shape[-1] != axes[-1]:
         raise TensorError(f"{name} takes a tensor ({', '.join(map(str, axes))}); got {_describe(xs)}.")
     if xs.layout is not torch.strided:
@@ -252,7 +252,7 @@ def check_input(part: Checked, verb: str, xs: Any, axes: tuple[str | int, ...]) 
         )
 
 
-def check_lengths(part: Checked, verb: str, lengths: Any, rows: int, steps: int) -> None:
+def check_lengths(component: Checked, verb: str, lengths: Any, rows: int, steps: int) -> None:
     """Raise TensorError unless lengths (B,) are whole numbers from 0 to `steps`. On a GPU this synchronises."""
     dense = isinstance(lengths, Tensor) and lengths.layout is torch.strided
     if dense and lengths.dtype in WHOLE and lengths.shape == (rows,):
@@ -262,15 +262,15 @@ def check_lengths(part: Checked, verb: str, lengths: Any, rows: int, steps: int)
     else:
         given = _describe(lengths)
     raise TensorError(
-        f"{type(part).__name__}.{verb}: lengths must be a tensor of {rows} whole numbers, one per row, from 0 to "
+        f"{type(component).__name__}.{verb}: lengths must be a tensor of {rows} whole numbers, one per row, from 0 to "
         f"{steps}, the number of steps; got {given}."
     )
 
 
-def _check_state(part: Checked, verb: str, state: Any, rows: int) -> None:
-    if wrong := _difference(state, _form_of(part).state, rows, ""):
+def _check_state(component: Checked, verb: str, state: Any, rows: int) -> None:
+    if wrong := _difference(state, _form_of(component).state, rows, ""):
         raise TensorError(
-            f"{type(part).__name__}.{verb}: the state does not fit this module with {rows} rows: {wrong}.\n"
+            f"{type(component).__name__}.{verb}: the state does not fit this module with {rows} rows: {wrong}.\n"
             f"Take the state from start({rows}), or from an earlier step or unroll of the same rows."
         )
 
@@ -299,14 +299,16 @@ def _difference(state: Any, form: Any, rows: int, path: str) -> str | None:
     return None
 
 
-def _form_of(part: Checked) -> Form:
-    if part._form is None:
-        weights = (weight for weight in chain(part.parameters(), part.buffers()) if weight.is_floating_point())
+def _form_of(component: Checked) -> Form:
+    if component._form is None:
+        weights = (
+            weight for weight in chain(component.parameters(), component.buffers()) if weight.is_floating_point()
+        )
         weight = next(weights, None)
         with torch.no_grad():
-            state = _leaves_of(part.blank())
-        part._form = Form(None, None, state) if weight is None else Form(weight.dtype, weight.device, state)
-    return part._form
+            state = _leaves_of(component.blank())
+        component._form = Form(None, None, state) if weight is None else Form(weight.dtype, weight.device, state)
+    return component._form
 
 
 def _leaves_of(state: State, may_grow: bool = True) -> Any:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.arguments import Count, checked
-from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
+from unrolled.memory.base import Memory, at_least_float32, ragged, valid_steps, zero_state
 from unrolled.memory.convolution import KEEPS_INPUTS, ConvolutionState, kept_inputs
 from unrolled.memory.none import NoMemory
 
@@ -63,7 +63,7 @@ class ColumnConvolution(Memory):
         if lengths is None:
             return outputs, ConvolutionState(seen[:, steps:])
         kept = kept_inputs(seen, lengths, WIDTH - 1)
-        outputs = torch.where(reading(lengths, steps, xs.device)[..., None], outputs, 0.0)
+        outputs = torch.where(valid_steps(lengths, steps, xs.device)[..., None], outputs, 0.0)
         return outputs, ConvolutionState(kept)
 
 

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from unrolled.arguments import Count
 from unrolled.errors import OptionError
-from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
-from unrolled.memory.none import SEES_NOTHING
+from unrolled.memory.base import Memory, at_least_float32, ragged, valid_steps, zero_state
+from unrolled.memory.none import WITHOUT_PAST
 
 KEEPS_INPUTS = {
     "an_inexact_gradient_is_seen_to_be_inexact": "it keeps inputs, which depend on no parameter: a cut loses nothing"
@@ -44,7 +44,7 @@ class Convolution(Memory):
             torch.empty(input_size, 1, width)
         )  # in the layout of conv1d; the last is for the step itself
         self.mix = nn.Linear(input_size, size) if mix else None
-        self.excuses: dict[str, str] = SEES_NOTHING if width == 1 else KEEPS_INPUTS
+        self.excuses: dict[str, str] = WITHOUT_PAST if width == 1 else KEEPS_INPUTS
         bound = width**-0.5
         nn.init.uniform_(self.weights, -bound, bound)
 
@@ -70,7 +70,7 @@ class Convolution(Memory):
         if lengths is None:
             return outputs, ConvolutionState(seen[:, steps:])
         kept = kept_inputs(seen, lengths, self.width - 1)
-        outputs = torch.where(reading(lengths, steps, xs.device)[..., None], outputs, 0.0)
+        outputs = torch.where(valid_steps(lengths, steps, xs.device)[..., None], outputs, 0.0)
         return outputs, ConvolutionState(kept)
 
     def _activate(self, summed: Tensor) -> Tensor:

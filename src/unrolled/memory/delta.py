@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from unrolled.arguments import Count
 from unrolled.errors import OptionError
-from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
+from unrolled.memory.base import Memory, at_least_float32, ragged, valid_steps, zero_state
 from unrolled.memory.convolution import Convolution, ConvolutionState
 
 HEAD = 64  # least units per head, if the number of heads is not given
@@ -69,7 +69,7 @@ class Delta(Memory):
         if not rows or not steps:
             return xs.new_zeros(rows, steps, self.size), state
         lengths = ragged(lengths, steps)
-        alive = None if lengths is None else reading(lengths, steps, xs.device)  # (B, T)
+        alive = None if lengths is None else valid_steps(lengths, steps, xs.device)  # (B, T)
         convolved, before = self.convolution.unroll(self.parts(xs), state.before, lengths)
         parts = (*self._by_heads(convolved), *self._gates(xs, alive))
         matrix, recalled = state.matrix, []

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unrolled.memory.base import Memory, run_layer, start_weights, unroll_by_stretches, zero_state
+from unrolled.memory.base import Memory, init_weights, run_layer, unroll_by_chunks, zero_state
 
 
 class GRUState(NamedTuple):
@@ -28,7 +28,7 @@ class GRU(Memory):
         self.weight_hh = nn.Parameter(torch.empty(3 * size, size))
         self.bias_ih = nn.Parameter(torch.zeros(3 * size))
         self.bias_hh = nn.Parameter(torch.zeros(3 * size))
-        start_weights(self.weight_ih, self.weight_hh)
+        init_weights(self.weight_ih, self.weight_hh)
 
     def start(self, rows: int) -> GRUState:
         return GRUState(hidden=zero_state(self.weight_hh, rows, self.size))
@@ -43,7 +43,7 @@ class GRU(Memory):
         return hidden, GRUState(hidden)
 
     def unroll(self, xs: Tensor, state: GRUState, lengths: Tensor | None = None) -> tuple[Tensor, GRUState]:
-        return unroll_by_stretches(self._kernel, self.size, xs, state, lengths)
+        return unroll_by_chunks(self._kernel, self.size, xs, state, lengths)
 
     def _kernel(self, xs: Tensor, state: GRUState) -> tuple[Tensor, GRUState]:
         weights = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]

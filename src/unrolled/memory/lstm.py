@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.errors import OptionError
-from unrolled.memory.base import Memory, run_layer, start_weights, unroll_by_stretches, zero_state
+from unrolled.memory.base import Memory, init_weights, run_layer, unroll_by_chunks, zero_state
 
 
 class LSTMState(NamedTuple):
@@ -34,7 +34,7 @@ class LSTM(Memory):
         self.weight_hh = nn.Parameter(torch.empty(4 * size, size))
         self.bias_ih = nn.Parameter(torch.zeros(4 * size))
         self.bias_hh = nn.Parameter(torch.zeros(4 * size))
-        start_weights(self.weight_ih, self.weight_hh)
+        init_weights(self.weight_ih, self.weight_hh)
         with torch.no_grad():
             self.bias_ih[size : 2 * size] = 1.0
             if horizon is not None:
@@ -56,7 +56,7 @@ class LSTM(Memory):
         return hidden, LSTMState(hidden, cell)
 
     def unroll(self, xs: Tensor, state: LSTMState, lengths: Tensor | None = None) -> tuple[Tensor, LSTMState]:
-        return unroll_by_stretches(self._kernel, self.size, xs, state, lengths)
+        return unroll_by_chunks(self._kernel, self.size, xs, state, lengths)
 
     def _kernel(self, xs: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         weights = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]

@@ -7,9 +7,9 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from unrolled.memory.base import Memory, at_least_float32, reading
+from unrolled.memory.base import Memory, at_least_float32, valid_steps
 
-SEES_NOTHING = {
+WITHOUT_PAST = {
     "a_tiny_batch_is_learnt_by_heart": "the rows differ in their first token, which it does not remember",
     "an_inexact_gradient_is_seen_to_be_inexact": "no loss depends on the past, so a cut loses nothing",
 }
@@ -26,7 +26,7 @@ class NoMemory(Memory):
     layers between memories.
     """
 
-    excuses: ClassVar[dict[str, str]] = SEES_NOTHING
+    excuses: ClassVar[dict[str, str]] = WITHOUT_PAST
 
     def __init__(self, input_size: int, size: int, module: nn.Module | None = None) -> None:
         super().__init__()
@@ -42,5 +42,5 @@ class NoMemory(Memory):
     def unroll(self, xs: Tensor, state: NoState, lengths: Tensor | None = None) -> tuple[Tensor, NoState]:
         outputs, state = self.unchecked_step(xs, state)  # (B, T, H)
         if lengths is not None:
-            outputs = torch.where(reading(lengths, xs.shape[1], xs.device)[..., None], outputs, 0.0)
+            outputs = torch.where(valid_steps(lengths, xs.shape[1], xs.device)[..., None], outputs, 0.0)
         return outputs, state

@@ -14,19 +14,19 @@ from unrolled.errors import OptionError, nearest
 from unrolled.memory.base import Memory
 
 
-def is_own(name: str) -> bool:
+def is_user_class(name: str) -> bool:
     """Whether a memory's name has the form `module.Class`."""
     return "." in name
 
 
-def find_own(name: str) -> type[Memory]:
+def import_user_class(name: str) -> type[Memory]:
     """Import the class `module.Class`; the module's file is in the current folder, or the module is installed.
 
     This runs the module, so it is only done for names that the user types, never for names from a file. The module
     imports installed packages first, and other modules of that folder only where none is installed. Raises
     OptionError.
     """
-    if not all(part.isidentifier() for part in name.split(".")):
+    if not all(component.isidentifier() for component in name.split(".")):
         raise OptionError(f"Your own memory is named as in a Python import, module.Class; got '{name}'.")
     module_name, _, class_name = name.rpartition(".")
     here = str(Path.cwd())
@@ -77,7 +77,7 @@ def _import(name: str, here: str) -> ModuleType:
         del sys.path[len(sys.path) - 1 - sys.path[::-1].index(here)]
 
 
-def not_brought(name: str) -> OptionError:
+def not_registered(name: str) -> OptionError:
     """The error where a run, or anything else that the user did not type, names a memory that is not registered."""
     return OptionError(
         f"The memory {name} is user code, and is not run only because a file names it.\n"

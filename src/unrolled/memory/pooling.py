@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import OptionError
-from unrolled.memory.base import Memory, at_least_float32, reading, zero_state
+from unrolled.memory.base import Memory, at_least_float32, valid_steps, zero_state
 from unrolled.memory.none import NoState
 
 SHARPEST = 8.0  # largest absolute score: the weights of two steps differ by at most a factor of e¹⁶
@@ -41,7 +41,7 @@ class Last(Memory):
     def unroll(self, xs: Tensor, state: NoState, lengths: Tensor | None = None) -> tuple[Tensor, NoState]:
         xs = at_least_float32(xs)
         if lengths is not None:
-            xs = torch.where(reading(lengths, xs.shape[1], xs.device)[..., None], xs, 0.0)
+            xs = torch.where(valid_steps(lengths, xs.shape[1], xs.device)[..., None], xs, 0.0)
         return xs, state
 
 
@@ -65,7 +65,7 @@ class Mean(Memory):
         return pool(xs, torch.ones_like(xs[..., :1]), state, lengths)
 
 
-class Attend(Memory):
+class AttentionPool(Memory):
     """A weighted mean of the steps; the weights exp(8 tanh(u · tanh(W x))) come from a learnt query u (the attention
     of Bahdanau et al. 2015, with one query for all rows)."""
 
@@ -94,7 +94,7 @@ def pool(xs: Tensor, weights: Tensor, state: PoolState, lengths: Tensor | None) 
     if not xs.shape[1]:
         return at_least_float32(xs), state
     xs, weights = at_least_float32(xs), at_least_float32(weights)
-    alive = None if lengths is None else reading(lengths, xs.shape[1], xs.device)[..., None]  # (B, T, 1)
+    alive = None if lengths is None else valid_steps(lengths, xs.shape[1], xs.device)[..., None]  # (B, T, 1)
     if alive is not None:
         xs, weights = torch.where(alive, xs, 0.0), torch.where(alive, weights, 0.0)
     total = state.total[:, None] + (weights * xs).cumsum(1)  # (B, T, H)
@@ -115,5 +115,5 @@ def check_width(input_size: int, size: int) -> None:
         raise OptionError(f"A pool of {input_size} numbers per step gives {input_size}, not {size}.")
 
 
-POOLS: dict[str, Callable[[int, int], Memory]] = {"last": Last, "mean": Mean, "attention": Attend}
+POOLS: dict[str, Callable[[int, int], Memory]] = {"last": Last, "mean": Mean, "attention": AttentionPool}
 """Poolings by their name in `--pool`."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unrolled.memory.base import Memory, run_layer, start_weights, unroll_by_stretches, zero_state
+from unrolled.memory.base import Memory, init_weights, run_layer, unroll_by_chunks, zero_state
 
 
 class RNNState(NamedTuple):
@@ -25,7 +25,7 @@ class RNN(Memory):
         self.weight_hh = nn.Parameter(torch.empty(size, size))
         self.bias_ih = nn.Parameter(torch.zeros(size))
         self.bias_hh = nn.Parameter(torch.zeros(size))
-        start_weights(self.weight_ih, self.weight_hh)
+        init_weights(self.weight_ih, self.weight_hh)
 
     def start(self, rows: int) -> RNNState:
         return RNNState(hidden=zero_state(self.weight_hh, rows, self.size))
@@ -37,7 +37,7 @@ class RNN(Memory):
         return hidden, RNNState(hidden)
 
     def unroll(self, xs: Tensor, state: RNNState, lengths: Tensor | None = None) -> tuple[Tensor, RNNState]:
-        return unroll_by_stretches(self._kernel, self.size, xs, state, lengths)
+        return unroll_by_chunks(self._kernel, self.size, xs, state, lengths)
 
     def _kernel(self, xs: Tensor, state: RNNState) -> tuple[Tensor, RNNState]:
         weights = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]

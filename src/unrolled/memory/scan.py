@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.memory.base import ragged, reading
+from unrolled.memory.base import ragged, valid_steps
 
 
 def linear_scan(decay: Tensor, added: Tensor, start: Tensor) -> Tensor:
@@ -82,6 +82,6 @@ def unroll_by_scan(
     if lengths is None:
         outputs = linear_scan(decay, added, hidden)
         return outputs, outputs[:, -1]
-    alive = reading(lengths, steps, xs.device)[..., None]  # (B, T, 1)
+    alive = valid_steps(lengths, steps, xs.device)[..., None]  # (B, T, 1)
     outputs = linear_scan(torch.where(alive, decay, 1.0), torch.where(alive, added, 0.0), hidden)
     return torch.where(alive, outputs, 0.0), outputs[:, -1]

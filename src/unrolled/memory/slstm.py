@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled import states
-from unrolled.memory.base import Memory, at_least_float32, reading, start_weights, zero_state
+from unrolled.memory.base import Memory, at_least_float32, init_weights, valid_steps, zero_state
 
 
 class SLSTMState(NamedTuple):
@@ -33,7 +33,7 @@ class SLSTM(Memory):
         self.weight_ih = nn.Parameter(torch.empty(4 * size, input_size))  # blocks: enter, forget, new, leave
         self.weight_hh = nn.Parameter(torch.empty(4 * size, size))
         self.bias = nn.Parameter(torch.zeros(4 * size))
-        start_weights(self.weight_ih, self.weight_hh)
+        init_weights(self.weight_ih, self.weight_hh)
         with torch.no_grad():
             self.bias[size : 2 * size] = 1.0
 
@@ -47,7 +47,7 @@ class SLSTM(Memory):
     def unroll(self, xs: Tensor, state: SLSTMState, lengths: Tensor | None = None) -> tuple[Tensor, SLSTMState]:
         steps = xs.shape[1]
         from_input = F.linear(xs, self.weight_ih, self.bias)  # (B, T, 4H), for all steps at once
-        alive = None if lengths is None else reading(lengths, steps, xs.device)  # (B, T)
+        alive = None if lengths is None else valid_steps(lengths, steps, xs.device)  # (B, T)
         outputs = [state.hidden[:, None][:, :0]]
         for t in range(steps):
             output, after = self._step(from_input[:, t], state)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import OptionError
-from unrolled.memory.base import Memory, reading, zero_state
+from unrolled.memory.base import Memory, valid_steps, zero_state
 from unrolled.states import State
 
 
@@ -76,7 +76,7 @@ class Residual(Memory):
     def unroll(self, xs: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         outputs, state = self.memory.unroll(xs, state, lengths)  # (B, T, H)
         if lengths is not None:
-            xs = torch.where(reading(lengths, xs.shape[1], xs.device)[..., None], xs, 0.0)
+            xs = torch.where(valid_steps(lengths, xs.shape[1], xs.device)[..., None], xs, 0.0)
         return xs + outputs, state
 
 

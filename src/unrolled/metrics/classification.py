@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.seeds import numpy_generator
 
 Floats = NDArray[np.float64]
@@ -106,7 +106,7 @@ class LabelScore:
         }
 
 
-def score_labels(logs: Floats, targets: Ids, labels: Sequence[str], deadline: Deadline = ENDLESS) -> LabelScore:
+def score_labels(logs: Floats, targets: Ids, labels: Sequence[str], deadline: Deadline = UNLIMITED) -> LabelScore:
     """The score of log-probabilities (N, K) against targets (N,), which are below 0 for an unknown label."""
     rows, kinds = logs.shape
     predictions, known = logs.argmax(1), targets >= 0
@@ -169,15 +169,15 @@ def macro_f1(true: Ids, predicted: Ids, counts: Ids, kinds: int) -> float:
     return float((2 * right[met] / whole[met]).mean()) if met.any() else math.nan
 
 
-def resampled_f1(true: Ids, predicted: Ids, counts: Ids, kinds: int, deadline: Deadline = ENDLESS) -> list[float]:
+def resampled_f1(true: Ids, predicted: Ids, counts: Ids, kinds: int, deadline: Deadline = UNLIMITED) -> list[float]:
     """Macro-F1 of bootstrap samples of these rows; one sample is in memory at a time."""
     rows = int(counts.sum())
     generator = numpy_generator(0, "bootstrap")
     probabilities = counts / max(1, rows)
-    return draw_anew(lambda: macro_f1(true, predicted, generator.multinomial(rows, probabilities), kinds), deadline)
+    return bootstrap(lambda: macro_f1(true, predicted, generator.multinomial(rows, probabilities), kinds), deadline)
 
 
-def draw_anew(figure: Callable[[], T], deadline: Deadline = ENDLESS) -> list[T]:
+def bootstrap(figure: Callable[[], T], deadline: Deadline = UNLIMITED) -> list[T]:
     """The results of calling `figure` `RESAMPLED` times; fewer past the deadline, but at least `FEWEST_DRAWN`."""
     found: list[T] = []
     while len(found) < RESAMPLED and (not deadline.passed() or len(found) < FEWEST_DRAWN):
@@ -185,11 +185,11 @@ def draw_anew(figure: Callable[[], T], deadline: Deadline = ENDLESS) -> list[T]:
     return found
 
 
-def calibration_error(chances: Floats, right: NDArray[np.bool_]) -> float:
+def calibration_error(probabilities: Floats, right: NDArray[np.bool_]) -> float:
     """|accuracy - mean confidence| over 15 bins of the confidence, weighted by the number of rows (ECE)."""
-    place = np.minimum((chances * BINS).astype(np.int64), BINS - 1)
-    off = np.bincount(place, right, BINS) - np.bincount(place, chances, BINS)
-    return float(np.abs(off).sum() / max(1, len(chances)))
+    place = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
+    off = np.bincount(place, right, BINS) - np.bincount(place, probabilities, BINS)
+    return float(np.abs(off).sum() / max(1, len(probabilities)))
 
 
 def wilson(right: int, rows: int) -> tuple[float, float]:

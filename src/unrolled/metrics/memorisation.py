@@ -20,12 +20,12 @@ BLOCK = 1 << 18  # tokens of training text hashed at a time
 _NO_TOKEN = -1  # between two chunks: no window across it matches a sample
 _BUCKETS = 20  # bits of a hash that the first, coarse comparison uses
 
-Tokens = NDArray[np.int64]
+TextFeaturizer = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
-class Copied:
+class Copies:
     """How much of a sample is copied from the training text. Lengths are in tokens."""
 
     longest: int  # length of the longest verbatim copy
@@ -33,7 +33,7 @@ class Copied:
     share: float  # of the sample's segments (one at every position) that occur there; 0 for a shorter sample
 
 
-def copied(sample: ArrayLike, chunks: Iterable[ArrayLike], piece: int = 50) -> Copied:
+def find_copies(sample: ArrayLike, chunks: Iterable[ArrayLike], piece: int = 50) -> Copies:
     """The longest run of `sample` (tokens) that occurs in a chunk of training text, and the share of its segments.
 
     A chunk is a contiguous part of the text, of any length, possibly a memory map; runs across two chunks are not
@@ -55,13 +55,13 @@ def copied(sample: ArrayLike, chunks: Iterable[ArrayLike], piece: int = 50) -> C
         if longest >= piece and not copied_at.all():  # a shorter longest run means that no segment was found yet
             _mark(wanted, text, piece, copied_at)
     share = float(copied_at.mean()) if len(copied_at) else 0.0
-    return Copied(longest, tuple(ids[first : first + longest].tolist()), share)
+    return Copies(longest, tuple(ids[first : first + longest].tolist()), share)
 
 
 class _Windows:
     """The hashes of all windows of a text, for any length; those of powers of two are cached."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: TextFeaturizer) -> None:
         self.tokens = tokens
         self._doubled = [_mix(tokens.astype(np.uint64), np.uint64(1))]
 
@@ -77,7 +77,7 @@ class _Windows:
         start = length - (1 << power)
         return windows if start == 0 else _mix(windows[:count], windows[start : start + count])
 
-    def has(self, window: Tokens, places: NDArray[np.intp]) -> bool:
+    def has(self, window: TextFeaturizer, places: NDArray[np.intp]) -> bool:
         """Whether the window equals the text at one of these places, compared token by token."""
         return any(np.array_equal(self.tokens[place : place + len(window)], window) for place in places)
 
@@ -91,10 +91,10 @@ def _mix(left: Hashes, right: Hashes | np.uint64) -> Hashes:
     return mixed
 
 
-def _blocks(chunks: Iterable[ArrayLike], size: int, overlap: int) -> Iterator[Tokens]:
+def _blocks(chunks: Iterable[ArrayLike], size: int, overlap: int) -> Iterator[TextFeaturizer]:
     """The chunks in blocks of about `size` tokens. Long chunks are cut so that neighbours share `overlap` tokens;
     short ones are joined with a number between them that is not a token."""
-    held: list[Tokens] = []
+    held: list[TextFeaturizer] = []
     count = 0
     for chunk in chunks:
         tokens = np.asarray(chunk)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.deadline import ENDLESS, Deadline
-from unrolled.metrics.classification import RESAMPLED, draw_anew, wilson
+from unrolled.deadline import UNLIMITED, Deadline
+from unrolled.metrics.classification import RESAMPLED, bootstrap, wilson
 from unrolled.seeds import numpy_generator
 
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ class ValueScore:
     rmse_interval: tuple[float, float]
     r2: float
     r2_interval: tuple[float, float]
-    held: float  # share of the targets that lie in the predicted interval
+    coverage: float  # share of the targets that lie in the predicted interval
     width: float  # mean width of that interval
     drawn: int = RESAMPLED  # bootstrap samples; fewer where time was short
 
@@ -43,7 +43,7 @@ class ValueScore:
         return (
             f"MAE {self.mae:.4g} (95% interval {self.mae_interval[0]:.4g} to {self.mae_interval[1]:.4g}), "
             f"RMSE {self.rmse:.4g}, R² {self.r2:.3f} ({self.r2_interval[0]:.3f} to {self.r2_interval[1]:.3f}); "
-            f"{self.held:.1%} of the targets in their intervals, {self.width:.4g} wide; {self.rows:,} rows"
+            f"{self.coverage:.1%} of the targets in their intervals, {self.width:.4g} wide; {self.rows:,} rows"
         )
 
     @property
@@ -62,14 +62,14 @@ class ValueScore:
             "rmse_interval": list(self.rmse_interval),
             "r2": self.r2,
             "r2_interval": list(self.r2_interval),
-            "held": self.held,
+            "held": self.coverage,
             "interval_width": self.width,
             **({} if self.drawn in (0, RESAMPLED) else {"resampled": self.drawn}),
         }
 
 
 def score_values(
-    predicted: Floats, right: Floats, reach: Floats, nats: float, deadline: Deadline = ENDLESS
+    predicted: Floats, right: Floats, reach: Floats, nats: float, deadline: Deadline = UNLIMITED
 ) -> ValueScore:
     """The score of predicted numbers (N, K) against the targets; reach (N, K): half of an interval's width."""
     errors = predicted - right
@@ -80,19 +80,19 @@ def score_values(
         some = generator.integers(0, rows, rows)
         return _figures(errors[some], right[some])
 
-    drawn = draw_anew(draw, deadline) if rows > 1 else []
+    drawn = bootstrap(draw, deadline) if rows > 1 else []
     figures = [_figures(errors, right), *drawn]
-    low, high = middle(np.array(figures))
+    low, high = interval_ends(np.array(figures))
     mae, rmse, r2 = figures[0]
     return ValueScore(
         rows=rows, nats=nats, mae=mae, mae_interval=(float(low[0]), float(high[0])), rmse=rmse,
         rmse_interval=(float(low[1]), float(high[1])), r2=r2, r2_interval=(float(low[2]), float(high[2])),
-        held=float((np.abs(errors) <= reach).mean()), width=float(2 * reach.mean()),
+        coverage=float((np.abs(errors) <= reach).mean()), width=float(2 * reach.mean()),
         drawn=len(drawn),
     )  # fmt: skip
 
 
-def middle(figures: Floats) -> tuple[Floats, Floats]:
+def interval_ends(figures: Floats) -> tuple[Floats, Floats]:
     """The ends of the middle 95% of each column of figures (N, K), without NaN unless all are NaN."""
     ends = np.full((2, figures.shape[1]), np.nan)
     known = np.isfinite(figures).any(0)
@@ -108,14 +108,14 @@ def _figures(errors: Floats, right: Floats) -> tuple[float, float, float]:
     return float(np.abs(errors).mean()), float(np.sqrt((errors**2).mean())), r2
 
 
-def interval_reach(off: Floats, deviations: Floats) -> list[float]:
+def interval_half_widths(off: Floats, stds: Floats) -> list[float]:
     """Half-widths of 95% intervals for each of K numbers, in predicted standard deviations (split conformal
     prediction: Lei et al. 2018). off (N, K): errors; deviations (N, K): the predicted standard deviations."""
     rows, numbers = off.shape
     if rows < FEWEST:
         return [NORMAL] * numbers
     rank = min(rows, math.ceil(SHARE * (rows + 1)))
-    found: list[float] = np.sort(np.abs(off) / deviations, 0)[rank - 1].tolist()
+    found: list[float] = np.sort(np.abs(off) / stds, 0)[rank - 1].tolist()
     return found
 
 
@@ -171,7 +171,7 @@ def score_label_sets(
     whole: NDArray[np.bool_],
     nats: float,
     labels: tuple[str, ...],
-    deadline: Deadline = ENDLESS,
+    deadline: Deadline = UNLIMITED,
 ) -> LabelSetScore:
     """The score of predicted sets (N, K) against the targets; whole (N,): whether all labels of a row are known."""
     rows = len(predicted)
@@ -182,8 +182,8 @@ def score_label_sets(
         return float(2 * found[some].sum() / both) if both else math.nan
 
     generator = numpy_generator(0, "bootstrap")
-    drawn = draw_anew(lambda: micro(generator.integers(0, rows, rows)), deadline)
-    (low,), (high,) = middle(np.array([[micro(np.arange(rows))], *([one] for one in drawn)]))
+    drawn = bootstrap(lambda: micro(generator.integers(0, rows, rows)), deadline)
+    (low,), (high,) = interval_ends(np.array([[micro(np.arange(rows))], *([one] for one in drawn)]))
     each = (predicted & right).sum(0), predicted.sum(0) + right.sum(0)
     f1 = np.where(each[1] > 0, 2 * each[0] / np.maximum(each[1], 1), np.nan)
     exact = (predicted == right).all(1) & whole

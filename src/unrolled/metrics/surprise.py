@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.data.symbols import BORDER, Table
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.data.symbols import EOS, Vocabulary
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import DataError, OptionError
 from unrolled.options import DOCUMENT_KINDS
 from unrolled.settings import check_choice
@@ -40,7 +40,7 @@ class Unrolling(Protocol):
 
     def start(self, rows: int) -> State: ...
 
-    def unroll(self, symbols: Tensor, state: State) -> tuple[Tensor, State]: ...
+    def unroll(self, tokens: Tensor, state: State) -> tuple[Tensor, State]: ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Score:
     accuracy: float
     accuracy_low: float
     accuracy_high: float
-    symbols: int
+    tokens: int
     characters: int
 
     @property
@@ -87,7 +87,7 @@ class Score:
             "bits_interval": interval(self.low, self.high, math.log(2)),
             "accuracy": self.accuracy,
             "accuracy_interval": interval(self.accuracy_low, self.accuracy_high),
-            "symbols": self.symbols,
+            "tokens": self.tokens,
             "characters": self.characters,
         }
 
@@ -104,7 +104,7 @@ class LineScore:
 
 def evaluate(
     model: Unrolling, rows: Iterable[tuple[Ids, Ids]], characters: Floats, chunk: int = 1024, batch: int = ROWS,
-    deadline: Deadline = ENDLESS, most: int | None = None,
+    deadline: Deadline = UNLIMITED, most: int | None = None,
 ) -> Score:  # fmt: skip
     """The score of a text: of segments (inputs, targets), each processed as one stream from a fresh state.
 
@@ -124,13 +124,13 @@ def evaluate(
             some = order[first : first + batch]
             position = begins[some]  # (B,) characters before the chunk
             for part in _run_over([group[row] for row in some], model, len(characters), chunk):
-                if blocks.symbols and deadline.passed():
+                if blocks.tokens and deadline.passed():
                     return blocks.score()
                 char_counts = characters[part.targets]  # (B, T)
                 ends = position[: len(char_counts), None] + char_counts.cumsum(1)
                 blocks.add(part, char_counts, ends - char_counts)
                 position = ends[:, -1]
-                if most is not None and blocks.symbols >= most:
+                if most is not None and blocks.tokens >= most:
                     return blocks.score()
     return blocks.score()
 
@@ -147,7 +147,7 @@ def surprise(model: Unrolling, inputs: Ids, targets: Ids, state: State, chunk: i
 
 def score_lines(
     model: Unrolling,
-    table: Table,
+    table: Vocabulary,
     lines: Iterable[str],
     alone: bool = False,
     documents: str = "file",
@@ -169,14 +169,14 @@ def score_lines(
         raise OptionError(f"batch is {batch}; it is the number of lines in a batch, so give 1 or more.")
     ended = _with_ends(lines, documents)
     fresh = alone or documents == "line"
-    state, read = model.start(1), BORDER
+    state, read = model.start(1), EOS
     while waiting := list(islice(ended, batch if fresh else 1)):
-        rows = [np.r_[table.encode(text), BORDER] if last else table.encode(f"{text}\n") for _, text, last in waiting]
+        rows = [np.r_[table.encode(text), EOS] if last else table.encode(f"{text}\n") for _, text, last in waiting]
         if fresh and not learns:
             totals = _totals(model, rows, table.size)
         else:
             if fresh:
-                state, read = model.start(1), BORDER
+                state, read = model.start(1), EOS
             nats, state = surprise(model, np.r_[read, rows[0][:-1]], rows[0], state)
             totals, read = np.array([nats.sum()]), rows[0][-1]
             if waiting[0][2]:  # a document ends with this line
@@ -201,11 +201,11 @@ class _Blocks:
 
     def __init__(self) -> None:
         self.sums: Floats = np.zeros((4, 1024))
-        self.symbols = 0  # tokens that were added
+        self.tokens = 0  # tokens that were added
 
     def add(self, part: _Scored, char_counts: Floats, position: Floats) -> None:
         """Adds a chunk; position (B, T): where each token begins in the text, in characters."""
-        self.symbols += int(part.real.sum())
+        self.tokens += int(part.real.sum())
         block = (position[part.real] / BLOCK).astype(np.int64)
         first, after = int(block.min()), int(block.max()) + 1
         while after > self.sums.shape[1]:
@@ -220,11 +220,11 @@ class _Blocks:
             raise DataError("There is no text to evaluate: it has no next character to predict. Give a longer text.")
         if sums.shape[1] > 1 and sums[1, -1] < BLOCK / 2:  # a short last block is merged into the one before it
             sums = np.c_[sums[:, :-2], sums[:, -2] + sums[:, -1]]
-        nats, characters, symbols, right = sums
+        nats, characters, tokens, right = sums
         return Score(
             *_interval(nats, characters),
-            *_interval(right, symbols),
-            symbols=round(float(symbols.sum())),
+            *_interval(right, tokens),
+            tokens=round(float(tokens.sum())),
             characters=round(float(characters.sum())),
         )
 
@@ -303,7 +303,7 @@ def _predict(model: Unrolling, inputs: Ids, targets: Ids, state: State) -> tuple
 def _totals(model: Unrolling, targets: Sequence[Ids], size: int) -> Floats:
     """Nats of each row, processed as one batch from a fresh state. Rows are not empty."""
     order = sorted(range(len(targets)), key=lambda row: -len(targets[row]))
-    rows = [(np.concatenate([[BORDER], targets[row][:-1]]), targets[row]) for row in order]
+    rows = [(np.concatenate([[EOS], targets[row][:-1]]), targets[row]) for row in order]
     totals = np.zeros(len(rows))
     for part in _run_over(rows, model, size, 256):
         totals[: len(part.nats)] += np.where(part.real, part.nats, 0.0).sum(1)

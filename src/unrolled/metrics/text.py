@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import DataError
-from unrolled.metrics.classification import RESAMPLED, draw_anew
+from unrolled.metrics.classification import RESAMPLED, bootstrap
 from unrolled.seeds import numpy_generator
 
 Counts = NDArray[np.int64]
@@ -53,9 +53,9 @@ class TextScore:
     @property
     def line(self) -> str:
         """All metrics as one line."""
-        return self.told(bleu=True)
+        return self.format_line(bleu=True)
 
-    def told(self, bleu: bool) -> str:
+    def format_line(self, bleu: bool) -> str:
         """All metrics as one line; without BLEU, which means nothing for texts of a word or two."""
 
         def shown(value: float, interval: Interval, form: str) -> str:
@@ -93,7 +93,7 @@ def score_texts(
     written: Sequence[str],
     right: Sequence[Sequence[str]],
     sources: Sequence[str] | None = None,
-    deadline: Deadline = ENDLESS,
+    deadline: Deadline = UNLIMITED,
 ) -> TextScore:
     """The score of N generated texts against their references, one or more for each.
 
@@ -112,8 +112,8 @@ def score_texts(
     words, hits = count_word_errors(written, right), count_exact(written, right)
     figures: list[tuple[Callable[[Counts], float], Counts]]
     figures = [(bleu, n_grams), (chrf, characters), (error_rate, words), (share, hits)]
-    drawn = [draws(*one, deadline.share(1 / (len(figures) - place))) for place, one in enumerate(figures)]
-    intervals = [middle_of(one) for one in drawn]
+    drawn = [bootstrap_scores(*one, deadline.share(1 / (len(figures) - place))) for place, one in enumerate(figures)]
+    intervals = [interval_of(one) for one in drawn]
     return TextScore(
         rows=len(written),
         bleu=bleu(n_grams.sum(0)),
@@ -228,20 +228,20 @@ def share(counts: Counts) -> float:
 
 def resampled(score: Callable[[Counts], float], counts: Counts) -> Interval:
     """The 95% bootstrap interval of a score that is computed from the sum of these rows (N, K) (Efron 1979)."""
-    return middle_of(draws(score, counts))
+    return interval_of(bootstrap_scores(score, counts))
 
 
-def draws(score: Callable[[Counts], float], counts: Counts, deadline: Deadline = ENDLESS) -> list[float]:
+def bootstrap_scores(score: Callable[[Counts], float], counts: Counts, deadline: Deadline = UNLIMITED) -> list[float]:
     """A score of each bootstrap sample.
 
     The samples are the same for every score, so that the scores of two models can be compared sample by sample.
     """
     rows, generator = len(counts), numpy_generator(0, "bootstrap")
     even = np.full(rows, 1 / rows)
-    return draw_anew(lambda: score(generator.multinomial(rows, even) @ counts), deadline)
+    return bootstrap(lambda: score(generator.multinomial(rows, even) @ counts), deadline)
 
 
-def middle_of(found: Sequence[float]) -> Interval:
+def interval_of(found: Sequence[float]) -> Interval:
     """The ends of the middle 95%."""
     low, high = np.quantile(found, [0.025, 0.975])
     return float(low), float(high)

@@ -1,6 +1,6 @@
 """Cross-attention of a decoder to its input. B rows, T steps, S source places, D in, H out.
 
-A `Reader` has the three methods of a memory, but its `start` takes the source. `Looking` wraps it as a memory, so
+A `CrossAttention` has the three methods of a memory, but its `start` takes the source. `CrossAttentionMemory` wraps it as a memory, so
 that stacks, residual connections and dropout can hold it.
 """
 
@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from unrolled.arguments import Count
 from unrolled.errors import TensorError
 from unrolled.memory.attention import check_heads, split_heads
-from unrolled.memory.base import Memory, at_least_float32, ragged, reading, zero_state
+from unrolled.memory.base import Memory, at_least_float32, ragged, valid_steps, zero_state
 from unrolled.memory.checking import Checked, check_input, check_lengths
 from unrolled.model.encoders import Encoded
 from unrolled.states import State
 
 
-class ReaderState(NamedTuple):
+class CrossAttentionState(NamedTuple):
     """The keys and values of the source; they do not change while the decoder runs."""
 
     keys: Tensor  # (B, S, H), zero past a source's length
@@ -31,7 +31,7 @@ class ReaderState(NamedTuple):
     lengths: Tensor  # (B,) int64, of the sources
 
 
-class Reader(Checked):
+class CrossAttention(Checked):
     """Cross-attention: at each step a weighted mean of the source's features, or zeros for a source of no steps.
 
     A subclass defines the weights, and is final. The arguments of its methods are checked.
@@ -46,10 +46,10 @@ class Reader(Checked):
         self.mix: nn.Module = nn.Identity()  # applied to the weighted mean
 
     @abstractmethod
-    def weigh(self, xs: Tensor, state: ReaderState) -> Tensor:
+    def scores(self, xs: Tensor, state: CrossAttentionState) -> Tensor:
         """xs (B, T, D) -> attention weights (B, heads, T, S)."""
 
-    def start(self, source: Encoded) -> ReaderState:
+    def start(self, source: Encoded) -> CrossAttentionState:
         """Compute the state from an encoder's features (B, S, D)."""
         if not hasattr(source, "features") or not hasattr(source, "lengths"):
             raise TensorError(
@@ -58,32 +58,36 @@ class Reader(Checked):
             )
         check_input(self, "start", source.features, ("rows", "steps", self.source_size))
         check_lengths(self, "start", source.lengths, *source.features.shape[:2])
-        alive = reading(source.lengths, source.features.shape[1], source.features.device)[..., None]  # (B, S, 1)
+        alive = valid_steps(source.lengths, source.features.shape[1], source.features.device)[..., None]  # (B, S, 1)
         features = torch.where(alive, source.features, 0.0)
         keys, values = (torch.where(alive, at_least_float32(of(features)), 0.0) for of in (self.key, self.value))
-        return ReaderState(keys, values, source.lengths.to(keys.device, torch.int64))
+        return CrossAttentionState(keys, values, source.lengths.to(keys.device, torch.int64))
 
-    def step(self, x: Tensor, state: ReaderState) -> tuple[Tensor, ReaderState]:
+    def step(self, x: Tensor, state: CrossAttentionState) -> tuple[Tensor, CrossAttentionState]:
         """x (B, D) -> output (B, H), and the state."""
         outputs, state = self.unchecked_unroll(x[:, None], state)
         return outputs[:, 0], state
 
-    def unroll(self, xs: Tensor, state: ReaderState, lengths: Tensor | None = None) -> tuple[Tensor, ReaderState]:
+    def unroll(
+        self, xs: Tensor, state: CrossAttentionState, lengths: Tensor | None = None
+    ) -> tuple[Tensor, CrossAttentionState]:
         """xs (B, T, D) -> outputs (B, T, H), zero past a row's length, and the state."""
-        weights = self.weigh(xs, state)  # (B, heads, T, S)
+        weights = self.scores(xs, state)  # (B, heads, T, S)
         values = split_heads(state.values, weights.shape[1])  # (B, heads, S, H / heads)
         outputs = self.mix((weights @ values.to(weights.dtype)).transpose(1, 2).flatten(2))  # (B, T, H)
         if (lengths := ragged(lengths, xs.shape[1])) is not None:
-            outputs = torch.where(reading(lengths, xs.shape[1], xs.device)[..., None], outputs, 0.0)
+            outputs = torch.where(valid_steps(lengths, xs.shape[1], xs.device)[..., None], outputs, 0.0)
         return at_least_float32(outputs), state
 
-    def forward(self, xs: Tensor, state: ReaderState, lengths: Tensor | None = None) -> tuple[Tensor, ReaderState]:
+    def forward(
+        self, xs: Tensor, state: CrossAttentionState, lengths: Tensor | None = None
+    ) -> tuple[Tensor, CrossAttentionState]:
         """The same as `unroll`."""
         return self.unroll(xs, state, lengths)
 
-    def blank(self) -> ReaderState:
+    def blank(self) -> CrossAttentionState:
         """The state of one row with a source of no steps."""
-        return self.look_at_nothing(1)
+        return self.attend_to_nothing(1)
 
     def check_within(self, verb: str, state: State) -> None:
         keys, values, lengths = state
@@ -95,17 +99,17 @@ class Reader(Checked):
         if verb != "step":
             check_lengths(self, verb, lengths, *keys.shape[:2])
 
-    def look_at_nothing(self, rows: int) -> ReaderState:
+    def attend_to_nothing(self, rows: int) -> CrossAttentionState:
         """The state of rows whose sources have no steps."""
         nothing = zero_state(self.key.weight, rows, 0).view(rows, 0, 1).expand(rows, 0, self.size)
-        return ReaderState(nothing, nothing, torch.zeros(rows, dtype=torch.int64, device=nothing.device))
+        return CrossAttentionState(nothing, nothing, torch.zeros(rows, dtype=torch.int64, device=nothing.device))
 
-    def weights(self, xs: Tensor, state: ReaderState) -> Tensor:
+    def weights(self, xs: Tensor, state: CrossAttentionState) -> Tensor:
         """xs (B, T, D) -> weights (B, T, S), averaged over heads: they sum to 1; 0 past a source's length."""
-        return self.weigh(xs, state).mean(1)
+        return self.scores(xs, state).mean(1)
 
 
-class Context(Reader):
+class Context(CrossAttention):
     """One context vector for the whole text: a weighted mean of the features, with the same weights at every step.
 
     It is `Additive` without a query, so a comparison of the two shows what attention at each step is worth. Cho et
@@ -117,12 +121,12 @@ class Context(Reader):
         super().__init__(input_size, source_size, size)
         self.score = nn.Linear(size, 1, bias=False)
 
-    def weigh(self, xs: Tensor, state: ReaderState) -> Tensor:
+    def scores(self, xs: Tensor, state: CrossAttentionState) -> Tensor:
         scores = self.score(torch.tanh(state.keys)).transpose(1, 2)  # (B, 1, S)
         return softmax(scores[:, None], state.lengths).expand(-1, -1, xs.shape[1], -1)
 
 
-class Additive(Reader):
+class Additive(CrossAttention):
     """v · tanh(W q + U k): a small net scores each place (Bahdanau et al. 2015)."""
 
     def __init__(self, input_size: int, source_size: Count, size: int) -> None:
@@ -130,24 +134,24 @@ class Additive(Reader):
         self.query = nn.Linear(input_size, size)
         self.score = nn.Linear(size, 1, bias=False)
 
-    def weigh(self, xs: Tensor, state: ReaderState) -> Tensor:
+    def scores(self, xs: Tensor, state: CrossAttentionState) -> Tensor:
         queries = at_least_float32(self.query(xs))
         hidden = torch.tanh(queries[:, :, None] + state.keys[:, None])  # (B, T, S, H)
         return softmax(self.score(hidden)[:, None, ..., 0], state.lengths)
 
 
-class Dot(Reader):
+class Dot(CrossAttention):
     """q · k / √H (Luong et al. 2015, "general"; scaled as in Vaswani et al. 2017)."""
 
     def __init__(self, input_size: int, source_size: Count, size: int) -> None:
         super().__init__(input_size, source_size, size)
         self.query = nn.Linear(input_size, size, bias=False)
 
-    def weigh(self, xs: Tensor, state: ReaderState) -> Tensor:
+    def scores(self, xs: Tensor, state: CrossAttentionState) -> Tensor:
         return scaled_dot(at_least_float32(self.query(xs)), state, 1)
 
 
-class Multihead(Reader):
+class Multihead(CrossAttention):
     """Multi-head attention: several heads, each with its own queries, keys and values (Vaswani et al. 2017).
 
     heads: if left out, as many as give each head at least 32 units, but at least two.
@@ -159,11 +163,11 @@ class Multihead(Reader):
         self.query = nn.Linear(input_size, size, bias=False)
         self.mix = nn.Linear(size, size, bias=False)
 
-    def weigh(self, xs: Tensor, state: ReaderState) -> Tensor:
+    def scores(self, xs: Tensor, state: CrossAttentionState) -> Tensor:
         return scaled_dot(at_least_float32(self.query(xs)), state, self.heads)
 
 
-def scaled_dot(queries: Tensor, state: ReaderState, heads: int) -> Tensor:
+def scaled_dot(queries: Tensor, state: CrossAttentionState, heads: int) -> Tensor:
     """queries (B, T, H) -> attention weights softmax(q · k / √(H / heads)), (B, heads, T, S)."""
     split, keys = split_heads(queries, heads), split_heads(state.keys, heads)
     return softmax(split @ keys.transpose(2, 3) / math.sqrt(keys.shape[3]), state.lengths)
@@ -171,13 +175,13 @@ def scaled_dot(queries: Tensor, state: ReaderState, heads: int) -> Tensor:
 
 def softmax(scores: Tensor, lengths: Tensor) -> Tensor:
     """scores (B, heads, T, S) -> weights over the first `lengths` (B,) places; all 0 for a length of 0."""
-    alive = reading(lengths, scores.shape[3], scores.device)[:, None, None]  # (B, 1, 1, S)
+    alive = valid_steps(lengths, scores.shape[3], scores.device)[:, None, None]  # (B, 1, 1, S)
     scores = at_least_float32(scores)
     weights = torch.where(alive, scores, torch.finfo(scores.dtype).min).softmax(3)
     return torch.where(alive, weights, 0.0)
 
 
-READERS: dict[str, Callable[..., Reader]] = {
+CROSS_ATTENTIONS: dict[str, Callable[..., CrossAttention]] = {
     "none": Context,
     "additive": Additive,
     "dot": Dot,
@@ -186,37 +190,41 @@ READERS: dict[str, Callable[..., Reader]] = {
 """Kinds of cross-attention, by the name that `--attention` takes."""
 
 
-class Looking(Memory):
-    """A cross-attention as a memory. Its start has sources of no steps; `look_at` puts sources into a state."""
+class CrossAttentionMemory(Memory):
+    """A cross-attention as a memory. Its start has sources of no steps; `with_source` puts sources into a state."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, cross_attention: CrossAttention) -> None:
         super().__init__()
-        self.reader = reader
-        self.input_size, self.size = reader.input_size, reader.size
+        self.cross_attention = cross_attention
+        self.input_size, self.size = cross_attention.input_size, cross_attention.size
 
-    def start(self, rows: int) -> ReaderState:
-        return self.reader.look_at_nothing(rows)
+    def start(self, rows: int) -> CrossAttentionState:
+        return self.cross_attention.attend_to_nothing(rows)
 
-    def step(self, x: Tensor, state: ReaderState) -> tuple[Tensor, ReaderState]:
-        return self.reader.unchecked_step(x, state)
+    def step(self, x: Tensor, state: CrossAttentionState) -> tuple[Tensor, CrossAttentionState]:
+        return self.cross_attention.unchecked_step(x, state)
 
-    def unroll(self, xs: Tensor, state: ReaderState, lengths: Tensor | None = None) -> tuple[Tensor, ReaderState]:
-        outputs, state = self.reader(xs, state, lengths)  # a call, so that forward hooks run
+    def unroll(
+        self, xs: Tensor, state: CrossAttentionState, lengths: Tensor | None = None
+    ) -> tuple[Tensor, CrossAttentionState]:
+        outputs, state = self.cross_attention(xs, state, lengths)  # a call, so that forward hooks run
         return outputs, state
 
 
-def readers_of(memory: nn.Module) -> list[Reader]:
+def cross_attentions_of(memory: nn.Module) -> list[CrossAttention]:
     """The cross-attention layers in a stack, from the first layer on."""
-    return [module for module in memory.modules() if isinstance(module, Reader)]
+    return [module for module in memory.modules() if isinstance(module, CrossAttention)]
 
 
-def look_at(memory: Memory, state: State, source: Encoded) -> State:
+def with_source(memory: Memory, state: State, source: Encoded) -> State:
     """Put a source into the state of every cross-attention of a stack; all else, dropout masks too, is unchanged."""
-    return _put_starts(state, iter([reader.start(source) for reader in readers_of(memory)]))
+    return _put_starts(
+        state, iter([cross_attention.start(source) for cross_attention in cross_attentions_of(memory)])
+    )
 
 
-def _put_starts(state: State, starts: Iterator[ReaderState]) -> State:
-    if isinstance(state, ReaderState):
+def _put_starts(state: State, starts: Iterator[CrossAttentionState]) -> State:
+    if isinstance(state, CrossAttentionState):
         return next(starts)
     if isinstance(state, Tensor):
         return state

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 SPREAD = 0.3  # standard deviation of an id's vector at the start; several vectors are added up
 
 
-class BagInlet(nn.Module):
+class BagEmbedding(nn.Module):
     """A bag of ids: the sum of the vectors of a step's ids, divided by the root of their number. Id 0 is padding."""
 
     def __init__(self, ids: int, size: int) -> None:
@@ -31,7 +31,7 @@ class BagInlet(nn.Module):
         return (summed * count.rsqrt()).reshape(*inputs.shape[:-1], self.size)
 
 
-class PlainInlet(nn.Module):
+class RawInput(nn.Module):
     """The numbers of a step unchanged, for a layer or a convolution over them."""
 
     def __init__(self, width: int) -> None:

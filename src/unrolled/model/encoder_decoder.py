@@ -15,15 +15,15 @@ from torch.nn import functional as F
 from unrolled.arguments import Count, checked
 from unrolled.errors import OptionError
 from unrolled.memory import Memory, build_stack
-from unrolled.memory.base import at_least_float32, ragged, reading
+from unrolled.memory.base import at_least_float32, ragged, valid_steps
 from unrolled.memory.blocks import norm, with_dropout
-from unrolled.model.cross_attention import READERS, Looking, look_at, readers_of
-from unrolled.model.encoders import Attending, Encoded, Encoder, build_bidirectional
-from unrolled.registry import build, parse_part
+from unrolled.model.cross_attention import CROSS_ATTENTIONS, CrossAttentionMemory, cross_attentions_of, with_source
+from unrolled.model.encoders import Encoded, Encoder, SelfAttentionEncoder, build_bidirectional
+from unrolled.registry import build, parse_component
 from unrolled.states import State
 
 SMALL = 0.02  # standard deviation of the output layer's weights at the start: the distribution is then near uniform
-BORDER = 0  # the BOS and EOS token
+EOS = 0  # the BOS and EOS token
 TRANSFORMER = "transformer"
 
 
@@ -34,15 +34,15 @@ class Source(NamedTuple):
     lengths: Tensor  # (B,) steps of each, kept on the CPU
 
 
-class Blank(NamedTuple):
+class InitialState(NamedTuple):
     """The initial state of stem, encoder and decoder. `draw_masks` draws dropout's masks in it."""
 
-    front: State
+    stem: State
     encoder: State
     decoder: State
 
 
-class Lesson(Protocol):
+class Seq2SeqBatch(Protocol):
     """A batch: inputs, and the target text of each."""
 
     @property
@@ -58,7 +58,7 @@ class Lesson(Protocol):
     def target_lengths(self) -> Tensor: ...  # (B,)
 
 
-class Writer(nn.Module):
+class EncoderDecoder(nn.Module):
     """Encoder-decoder: logits over the next token of a text about each input, at each step.
 
     `start(source)` encodes the inputs; after that the methods are those of a language model. The state is the
@@ -67,17 +67,17 @@ class Writer(nn.Module):
 
     def __init__(
         self,
-        inlet: nn.Module,
-        front: Memory,
+        source_embedding: nn.Module,
+        stem: Memory,
         encoder: Encoder,
         decoder: Memory,
-        symbols: int,
+        tokens: int,
         embed: int,
         tied: bool = False,
         begins: bool = True,
         smoothing: float = 0.0,
     ) -> None:
-        """decoder: a stack with at least one `Looking` in it.
+        """decoder: a stack with at least one `CrossAttentionMemory` in it.
 
         tied: one matrix for input and output embeddings (Press & Wolf 2017); embed must equal the decoder's size.
         begins: the decoder's first input is a vector of the whole source, before the first token (Vinyals et al.
@@ -87,7 +87,7 @@ class Writer(nn.Module):
         super().__init__()
         if decoder.input_size != embed:
             raise OptionError(f"The decoder takes {decoder.input_size} numbers per step, but embed is {embed}.")
-        if not readers_of(decoder):
+        if not cross_attentions_of(decoder):
             raise OptionError("The decoder has no cross-attention: it would write without using the input.")
         if tied and embed != decoder.size:
             raise OptionError(
@@ -96,11 +96,11 @@ class Writer(nn.Module):
             )
         if not 0.0 <= smoothing < 1.0:
             raise OptionError(f"The label smoothing is {smoothing}; it must be at least 0 and below 1.")
-        self.inlet, self.front, self.encoder, self.decoder = inlet, front, encoder, decoder
-        self.symbols, self.tied, self.smoothing = symbols, tied, smoothing
-        self.embedding = nn.Embedding(symbols, embed)  # normal, standard deviation 1
-        self.bias = nn.Parameter(torch.zeros(symbols))
-        self.output = None if tied else nn.Linear(decoder.size, symbols, bias=False)
+        self.source_embedding, self.stem, self.encoder, self.decoder = source_embedding, stem, encoder, decoder
+        self.tokens, self.tied, self.smoothing = tokens, tied, smoothing
+        self.embedding = nn.Embedding(tokens, embed)  # normal, standard deviation 1
+        self.bias = nn.Parameter(torch.zeros(tokens))
+        self.output = None if tied else nn.Linear(decoder.size, tokens, bias=False)
         nn.init.normal_(self.embedding.weight, std=embed**-0.5 if tied else 1.0)
         if self.output is not None:
             nn.init.normal_(self.output.weight, std=SMALL)
@@ -109,86 +109,86 @@ class Writer(nn.Module):
         self.gain = nn.Parameter(torch.full((decoder.size,), SMALL * self.scale if tied else 1.0))
         self.begin = nn.Linear(encoder.size, embed) if begins else None
 
-    def blank(self, rows: int) -> Blank:
+    def initial_state(self, rows: int) -> InitialState:
         """The initial state for `start` and `loss`."""
-        return Blank(self.front.start(rows), self.encoder.start(rows), self.decoder.start(rows))
+        return InitialState(self.stem.start(rows), self.encoder.start(rows), self.decoder.start(rows))
 
-    def start(self, source: Source, blank: Blank | None = None) -> State:
-        """Encode the inputs, with the dropout masks of `blank`; returns the state before the first token."""
-        blank = self.blank(len(source.inputs)) if blank is None else blank
-        encoded = self.encode(source, blank)
-        state = look_at(self.decoder, blank.decoder, encoded)
+    def start(self, source: Source, initial_state: InitialState | None = None) -> State:
+        """Encode the inputs, with the dropout masks of `initial_state`; returns the state before the first token."""
+        initial_state = self.initial_state(len(source.inputs)) if initial_state is None else initial_state
+        encoded = self.encode(source, initial_state)
+        state = with_source(self.decoder, initial_state.decoder, encoded)
         if self.begin is not None:
             total = encoded.features.sum(1)  # (B, D), zero past a row's length
             mean = total / encoded.lengths.to(total.device).clamp_min(1)[:, None]
             _, state = self.decoder.step(at_least_float32(self.begin(mean)), state)
         return state
 
-    def encode(self, source: Source, blank: Blank) -> Encoded:
+    def encode(self, source: Source, initial_state: InitialState) -> Encoded:
         """Compute the features (B, S, D) for the cross-attention."""
         inputs = source.inputs.to(self.bias.device)
-        xs, _ = self.front.unroll(self.inlet(inputs), blank.front, source.lengths)
-        return self.encoder.encode(xs, source.lengths, blank.encoder)
+        xs, _ = self.stem.unroll(self.source_embedding(inputs), initial_state.stem, source.lengths)
+        return self.encoder.encode(xs, source.lengths, initial_state.encoder)
 
-    def step(self, symbols: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """tokens (B,) -> logits (B, V) of the next token, and the state. The first token is BOS."""
-        hidden, state = self.decoder.step(self._embed(symbols), state)  # (B, H)
+        hidden, state = self.decoder.step(self._embed(tokens), state)  # (B, H)
         return self._project(hidden), state
 
-    def unroll(self, symbols: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+    def unroll(self, tokens: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """tokens (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
-        steps, lengths = symbols.shape[1], ragged(lengths, symbols.shape[1])
-        hidden, state = self.decoder.unroll(self._embed(symbols), state, lengths)  # (B, T, H)
+        steps, lengths = tokens.shape[1], ragged(lengths, tokens.shape[1])
+        hidden, state = self.decoder.unroll(self._embed(tokens), state, lengths)  # (B, T, H)
         logits = self._project(hidden)
         if lengths is not None:
-            logits = torch.where(reading(lengths, steps, logits.device)[..., None], logits, 0.0)
+            logits = torch.where(valid_steps(lengths, steps, logits.device)[..., None], logits, 0.0)
         return logits, state
 
-    def forward(self, symbols: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+    def forward(self, tokens: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """The same as `unroll`."""
-        return self.unroll(symbols, state, lengths)
+        return self.unroll(tokens, state, lengths)
 
-    def loss(self, lesson: Lesson, blank: Blank) -> tuple[Tensor, Blank]:
+    def loss(self, batch: Seq2SeqBatch, initial_state: InitialState) -> tuple[Tensor, InitialState]:
         """Smoothed nats of all targets, summed, with teacher forcing (Williams & Zipser 1989), and the initial state
         for the next batch: no state is carried from one text to another."""
-        logits, targets, _ = self._teacher_forced(lesson, blank)
-        return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=self.smoothing), blank
+        logits, targets, _ = self._teacher_forced(batch, initial_state)
+        return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=self.smoothing), initial_state
 
-    def nats(self, lesson: Lesson) -> Tensor:
+    def nats(self, batch: Seq2SeqBatch) -> Tensor:
         """Nats of each row's text (B,), without label smoothing or dropout."""
-        logits, targets, rows = self._teacher_forced(lesson, self.blank(len(lesson.inputs)))
+        logits, targets, rows = self._teacher_forced(batch, self.initial_state(len(batch.inputs)))
         each = F.cross_entropy(logits, targets, reduction="none")
-        return each.new_zeros(len(lesson.inputs)).index_add(0, rows, each)
+        return each.new_zeros(len(batch.inputs)).index_add(0, rows, each)
 
-    def weights(self, symbols: Tensor, state: State) -> tuple[Tensor, ...]:
+    def weights(self, tokens: Tensor, state: State) -> tuple[Tensor, ...]:
         """Attention weights (B, T, S) of each cross-attention for tokens (B, T), from the first layer on.
 
         Weights [:, t] are those of the token that follows token t.
         """
         seen: list[Tensor] = []
         hooks = [
-            reader.register_forward_hook(lambda one, given, _: seen.append(one.weights(*given[:2])))
-            for reader in readers_of(self.decoder)
+            cross_attention.register_forward_hook(lambda one, given, _: seen.append(one.weights(*given[:2])))
+            for cross_attention in cross_attentions_of(self.decoder)
         ]
         try:
-            self.unroll(symbols, state)
+            self.unroll(tokens, state)
         finally:
             for hook in hooks:
                 hook.remove()
         return tuple(seen)
 
-    def _teacher_forced(self, lesson: Lesson, blank: Blank) -> tuple[Tensor, Tensor, Tensor]:
+    def _teacher_forced(self, batch: Seq2SeqBatch, initial_state: InitialState) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (N, V) of N targets, each after BOS and the targets before it; the targets (N,); their rows (N,).
         The decoder also runs over padding, which changes no logits before it; its logits are dropped."""
-        state = self.start(Source(lesson.inputs, lesson.lengths), blank)
-        targets = lesson.targets.to(self.bias.device)
-        inputs = F.pad(targets, (1, 0), value=BORDER)[:, :-1]  # (B, T)
+        state = self.start(Source(batch.inputs, batch.lengths), initial_state)
+        targets = batch.targets.to(self.bias.device)
+        inputs = F.pad(targets, (1, 0), value=EOS)[:, :-1]  # (B, T)
         hidden, _ = self.decoder.unroll(self._embed(inputs), state)  # (B, T, H)
-        alive = reading(lesson.target_lengths, targets.shape[1], targets.device)
+        alive = valid_steps(batch.target_lengths, targets.shape[1], targets.device)
         return self._project(hidden[alive]), targets[alive], alive.nonzero()[:, 0]
 
-    def _embed(self, symbols: Tensor) -> Tensor:
-        vectors: Tensor = self.embedding(symbols.to(self.bias.device))
+    def _embed(self, tokens: Tensor) -> Tensor:
+        vectors: Tensor = self.embedding(tokens.to(self.bias.device))
         return self.scale * vectors if self.tied else vectors
 
     def _project(self, hidden: Tensor) -> Tensor:
@@ -198,62 +198,62 @@ class Writer(nn.Module):
 
 
 @checked
-def build_writer(
-    inlet: nn.Module,
+def build_encoder_decoder(
+    source_embedding: nn.Module,
     model: str,
-    reader: str,
-    symbols: Count,
+    cross_attention: str,
+    tokens: Count,
     embed: Count,
     size: Count,
     depth: Count = 1,
     dropout: float = 0.0,
     tied: bool = False,
     smoothing: float = 0.0,
-    front: Memory | None = None,
-) -> Writer:
+    stem: Memory | None = None,
+) -> EncoderDecoder:
     """Build an encoder-decoder with `depth` layers of a memory of `size` units, such as "lstm" with "additive".
 
-    inlet: turns inputs into vectors, which `front`, a norm if left out, turns into `embed` numbers. A memory in plain
+    inlet: turns inputs into vectors, which `stem`, a norm if left out, turns into `embed` numbers. A memory in plain
     layers has a bidirectional encoder, and a decoder with cross-attention after its first layer, so that the layers
     above have its output (Wu et al. 2016). A memory in blocks has cross-attention in every block. "transformer" is
     Vaswani et al. 2017 with pre-norm and rotary positions; the decoder attends to the whole text, unless a span is
     set. Raises OptionError.
     """
-    front = with_dropout(norm(embed) if front is None else front, dropout)
+    stem = with_dropout(norm(embed) if stem is None else stem, dropout)
     encoder: Encoder
-    if parse_part(model)[0] == TRANSFORMER:
-        model = model if "span" in parse_part(model)[1] else f"{model}{',' if ':' in model else ':'}span=none"
-        encoder = Attending(embed, size, depth, dropout=dropout)
+    if parse_component(model)[0] == TRANSFORMER:
+        model = model if "span" in parse_component(model)[1] else f"{model}{',' if ':' in model else ':'}span=none"
+        encoder = SelfAttentionEncoder(embed, size, depth, dropout=dropout)
     else:
         encoder = build_bidirectional(model, embed, size, depth, dropout)
 
     def attending() -> Memory:
-        return Looking(build("attention", READERS, reader, size, encoder.size, size))
+        return CrossAttentionMemory(build("attention", CROSS_ATTENTIONS, cross_attention, size, encoder.size, size))
 
     decoder = build_stack(model, embed, size, depth, dropout, attending)
-    begins = not isinstance(encoder, Attending)
-    return Writer(inlet, front, encoder, decoder, symbols, embed, tied, begins, smoothing)
+    begins = not isinstance(encoder, SelfAttentionEncoder)
+    return EncoderDecoder(source_embedding, stem, encoder, decoder, tokens, embed, tied, begins, smoothing)
 
 
-class Taught(nn.Module):
+class TeacherForced(nn.Module):
     """An encoder-decoder with the interface of the training loop. Each batch holds whole texts."""
 
     memories = ("writer.encoder.", "writer.decoder.")
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, encoder_decoder: EncoderDecoder) -> None:
         super().__init__()
-        self.writer = writer
+        self.encoder_decoder = encoder_decoder
 
     @property
     def components(self) -> dict[str, str]:
         """Component -> prefix of the names of its tensors."""
-        parts = {"embedding": "writer.inlet.", "stem": "writer.front.", "encoder": "writer.encoder."}
-        return parts | {"decoder": "writer."}
+        components = {"embedding": "writer.inlet.", "stem": "writer.front.", "encoder": "writer.encoder."}
+        return components | {"decoder": "writer."}
 
-    def start(self, rows: int) -> Blank:
+    def start(self, rows: int) -> InitialState:
         """The initial state."""
-        return self.writer.blank(rows)
+        return self.encoder_decoder.initial_state(rows)
 
-    def loss(self, lesson: Lesson, state: Blank) -> tuple[Tensor, Blank]:
+    def loss(self, batch: Seq2SeqBatch, state: InitialState) -> tuple[Tensor, InitialState]:
         """Smoothed nats of all tokens, summed, and the initial state for the next batch."""
-        return self.writer.loss(lesson, state)
+        return self.encoder_decoder.loss(batch, state)

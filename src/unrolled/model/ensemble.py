@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import TrainingError
 from unrolled.model.likelihoods import Likelihood, is_known
 from unrolled.model.optimisers import LBFGS
@@ -23,12 +23,12 @@ NEAR_ZERO = 1e-6  # the weight of the other members if one alone is best: weight
 CELLS = 1 << 19  # numbers per member that are processed at a time, some 20 bytes each with the backward pass
 
 
-def blend(likelihood: Likelihood, predictions: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+def combine(likelihood: Likelihood, predictions: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """Combine each member's predictions (A, O) into the ensemble's, float64."""
     shares = torch.tensor(weights, dtype=torch.float64)
     whole = torch.empty_like(predictions[0], dtype=torch.float64)
     for rows in in_pieces(*whole.shape):
-        whole[rows] = likelihood.blend(_stacked(predictions, rows), shares)
+        whole[rows] = likelihood.combine(_stacked(predictions, rows), shares)
     return whole
 
 
@@ -48,8 +48,8 @@ class _TooLate(Exception):
     """The deadline passed while the weights were fitted."""
 
 
-def fit_blend(
-    likelihood: Likelihood, predictions: Sequence[Tensor], answers: Tensor, deadline: Deadline = ENDLESS
+def fit_weights(
+    likelihood: Likelihood, predictions: Sequence[Tensor], targets: Tensor, deadline: Deadline = UNLIMITED
 ) -> list[float]:
     """Fit the weights with the least nats on the known targets (A,) or (A, K); equal weights if none is known.
 
@@ -57,18 +57,18 @@ def fit_blend(
     passes, the result is the best weights that were tried, or one member alone if that is better. Raises
     TrainingError if a member's predictions are not finite.
     """
-    return fit_in_time(likelihood, predictions, answers, deadline)[0]
+    return fit_weights_in_time(likelihood, predictions, targets, deadline)[0]
 
 
-def fit_in_time(
-    likelihood: Likelihood, predictions: Sequence[Tensor], answers: Tensor, deadline: Deadline
+def fit_weights_in_time(
+    likelihood: Likelihood, predictions: Sequence[Tensor], targets: Tensor, deadline: Deadline
 ) -> tuple[list[float], bool]:
-    """Fit the weights like `fit_blend`; the second value is False if the deadline stopped the fit."""
-    known = is_known(answers)
+    """Fit the weights like `fit_weights`; the second value is False if the deadline stopped the fit."""
+    known = is_known(targets)
     equal = torch.full((len(predictions),), 1 / len(predictions), dtype=torch.float64)
     if not bool(known.any()):
         return equal.tolist(), True
-    numbers, answers = known.nonzero()[:, 0], answers[known]  # of rows: the predictions for all rows are not copied
+    numbers, targets = known.nonzero()[:, 0], targets[known]  # of rows: the predictions for all rows are not copied
     start = equal.log()
     free = start.clone().requires_grad_(True)
     optimiser = LBFGS([free], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
@@ -80,10 +80,12 @@ def fit_in_time(
         if least < math.inf and deadline.passed():
             raise _TooLate
         optimiser.zero_grad()
-        cost = ridge = _backward(RIDGE * ((free - start) ** 2).sum() / len(answers))
-        for rows in in_pieces(len(answers), predictions[0].shape[1]):
-            nats = likelihood.nats(likelihood.blend(_stacked(predictions, numbers[rows]), free.exp()), answers[rows])
-            cost += _backward(nats.sum() / len(answers))
+        cost = ridge = _backward(RIDGE * ((free - start) ** 2).sum() / len(targets))
+        for rows in in_pieces(len(targets), predictions[0].shape[1]):
+            nats = likelihood.nats(
+                likelihood.combine(_stacked(predictions, numbers[rows]), free.exp()), targets[rows]
+            )
+            cost += _backward(nats.sum() / len(targets))
         if cost < least:
             least, best, of_best = cost, free.detach().exp(), cost - ridge
         return cost
@@ -93,7 +95,7 @@ def fit_in_time(
         optimiser.step(loss)  # type: ignore[no-untyped-call]
         fitted = free.detach().exp()
     except _TooLate:
-        alone, nats = _best_alone(likelihood, predictions, numbers, answers)
+        alone, nats = _best_alone(likelihood, predictions, numbers, targets)
         fitted, in_time = (best if of_best <= nats else alone), False
     if not bool(fitted.isfinite().all()):
         raise TrainingError("The ensemble's weights could not be fitted: a member's predictions are not finite.")
@@ -102,13 +104,13 @@ def fit_in_time(
 
 @torch.no_grad()
 def _best_alone(
-    likelihood: Likelihood, predictions: Sequence[Tensor], numbers: Tensor, answers: Tensor
+    likelihood: Likelihood, predictions: Sequence[Tensor], numbers: Tensor, targets: Tensor
 ) -> tuple[Tensor, float]:
     """The weights that select the best member alone, and its nats per target. numbers: the rows of the targets."""
     nats = torch.zeros(len(predictions), dtype=torch.float64)
     for place, member in enumerate(predictions):
-        for rows in in_pieces(len(answers), member.shape[1]):
-            nats[place] += likelihood.nats(member[numbers[rows]].double(), answers[rows]).sum() / len(answers)
+        for rows in in_pieces(len(targets), member.shape[1]):
+            nats[place] += likelihood.nats(member[numbers[rows]].double(), targets[rows]).sum() / len(targets)
     nats = nats.nan_to_num(math.inf)
     weights = torch.full_like(nats, NEAR_ZERO)
     weights[nats.argmin()] = 1.0
@@ -121,15 +123,15 @@ def _backward(cost: Tensor) -> float:
     return float(cost.detach())
 
 
-def blend_unseen(
-    likelihood: Likelihood, predictions: Sequence[Tensor], answers: Tensor, deadline: Deadline = ENDLESS
+def combine_cross_fitted(
+    likelihood: Likelihood, predictions: Sequence[Tensor], targets: Tensor, deadline: Deadline = UNLIMITED
 ) -> Tensor:
     """Cross-fitted predictions (A, O) of the ensemble: each half of the rows with weights from the other half."""
     whole = torch.empty_like(predictions[0], dtype=torch.float64)
     for half, share in ((slice(0, None, 2), 0.5), (slice(1, None, 2), 1.0)):
         other = slice(1 - (half.start or 0), None, 2)
-        weights = fit_blend(
-            likelihood, [member[other] for member in predictions], answers[other], deadline.share(share)
+        weights = fit_weights(
+            likelihood, [member[other] for member in predictions], targets[other], deadline.share(share)
         )
-        whole[half] = blend(likelihood, [member[half] for member in predictions], weights)
+        whole[half] = combine(likelihood, [member[half] for member in predictions], weights)
     return whole

@@ -18,7 +18,9 @@ class Head(nn.Module):
     kind: of the output, label, tags, labels or value. weights: the class weights in training, all 1 if left out.
     """
 
-    def __init__(self, size: int, width: int, kind: str = "label", weights: Sequence[float] | None = None) -> None:
+    def __init__(
+        self, size: int, width: int, kind: str = "classification", weights: Sequence[float] | None = None
+    ) -> None:
         super().__init__()
         self.likelihood = LIKELIHOODS[kind]
         self.output = nn.Linear(size, width)
@@ -30,21 +32,21 @@ class Head(nn.Module):
         """features (…, H) -> numbers (…, O): logits, log-odds, or means and log standard deviations."""
         return at_least_float32(self.output(features))
 
-    def loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Nats of the known targets, labels (…,) or numbers (…, K), under outputs (…, O), summed."""
         weights = self.get_buffer("weights").to(outputs.dtype)
-        flat = answers.flatten(0, -2) if answers.is_floating_point() else answers.flatten()
+        flat = targets.flatten(0, -2) if targets.is_floating_point() else targets.flatten()
         return self.likelihood.loss(outputs.flatten(0, -2), flat, weights)
 
-    def disagreement(self, outputs: Tensor, answers: Tensor) -> Tensor:
+    def divergence(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Divergence in nats of the two halves of outputs (2B, …, O), summed over the known targets."""
         first, second = (half.flatten(0, -2) for half in outputs.chunk(2))
-        targets = answers.chunk(2)[0]
+        targets = targets.chunk(2)[0]
         known = is_known(targets.flatten(0, -2) if targets.is_floating_point() else targets.flatten())
-        return self.likelihood.disagreement(first[known], second[known]).sum()
+        return self.likelihood.divergence(first[known], second[known]).sum()
 
 
-def balanced(counts: Sequence[int]) -> list[float]:
+def balanced_weights(counts: Sequence[int]) -> list[float]:
     """Class weights that give every label the same total, with a mean of 1 per row."""
     at_least_one = [max(1, count) for count in counts]
     return [sum(at_least_one) / (len(at_least_one) * count) for count in at_least_one]

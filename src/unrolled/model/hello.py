@@ -17,7 +17,7 @@ LETTERS = "helo"  # the vocabulary, in this order, without an EOS token
 INPUTS, TARGETS = "hell", "ello"
 
 
-class Lesson(NamedTuple):
+class Progress(NamedTuple):
     """The net's loss and predictions before an update."""
 
     step: int  # updates so far
@@ -26,28 +26,28 @@ class Lesson(NamedTuple):
     written: str  # greedy continuation of "h"
 
 
-def learn_hello(seed: int = 0, steps: int = 100, size: int = 8, rate: float = 0.02) -> Iterator[Lesson]:
+def train_hello(seed: int = 0, steps: int = 100, size: int = 8, rate: float = 0.02) -> Iterator[Progress]:
     """Train an RNN of `size` units to predict e, l, l, o after h, e, l, l; yield a report before each of `steps`
     updates and one after the last. The two l's have different targets, so the net needs its memory."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(number(seed, "hello"))
         model = LanguageModel(len(LETTERS), size, RNN(size, size))
     optimiser = Adam(model.parameters(), lr=rate)
-    inputs, targets = spell(INPUTS), spell(TARGETS)  # (1, T)
+    inputs, targets = encode(INPUTS), encode(TARGETS)  # (1, T)
     for step in range(steps + 1):
         logits, _ = model.unroll(inputs, model.start(1))  # (1, T, V)
         loss = losses(logits, targets) / targets.numel()
         probabilities = logits[0].softmax(dim=-1).T.tolist()  # V rows of T
-        yield Lesson(step, loss.item(), tuple(map(tuple, probabilities)), write(model, INPUTS[0], len(TARGETS)))
+        yield Progress(step, loss.item(), tuple(map(tuple, probabilities)), generate(model, INPUTS[0], len(TARGETS)))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
 
 @torch.no_grad()
-def write(model: LanguageModel, first: str, length: int) -> str:
+def generate(model: LanguageModel, first: str, length: int) -> str:
     """Greedily decode `length` letters after the letter `first`."""
-    state, token, text = model.start(1), spell(first)[0], ""
+    state, token, text = model.start(1), encode(first)[0], ""
     for _ in range(length):
         logits, state = model.step(token, state)  # (1, V)
         token = logits.argmax(dim=-1)  # (1,)
@@ -55,6 +55,6 @@ def write(model: LanguageModel, first: str, length: int) -> str:
     return text
 
 
-def spell(text: str) -> Tensor:
+def encode(text: str) -> Tensor:
     """Encode letters as one row of tokens (1, T)."""
     return torch.tensor([[LETTERS.index(letter) for letter in text]])

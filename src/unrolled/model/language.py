@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.errors import OptionError
-from unrolled.memory.base import Memory, at_least_float32, ragged, reading
+from unrolled.memory.base import Memory, at_least_float32, ragged, valid_steps
 from unrolled.states import State
 
 
-class Lesson(Protocol):
-    """A batch of windows of a text, with the fields of `unrolled.data.windows.Batch`."""
+class LanguageBatch(Protocol):
+    """A batch of windows of a text, with the fields of `unrolled.data.windows.TextBatch`."""
 
     @property
     def inputs(self) -> Tensor: ...
@@ -33,17 +33,17 @@ class LanguageModel(nn.Module):
     small, so that an untrained model's loss is ln V nats per token.
     """
 
-    def __init__(self, symbols: int, embed: int, memory: Memory) -> None:
+    def __init__(self, tokens: int, embed: int, memory: Memory) -> None:
         super().__init__()
         if memory.input_size != embed:
             raise OptionError(
                 f"The memory takes {memory.input_size} numbers per step, but the embeddings have {embed}; "
                 "the two must be equal."
             )
-        self.symbols = symbols
-        self.embedding = nn.Embedding(symbols, embed)  # normal, standard deviation 1
+        self.tokens = tokens
+        self.embedding = nn.Embedding(tokens, embed)  # normal, standard deviation 1
         self.memory = memory
-        self.output = nn.Linear(memory.size, symbols)
+        self.output = nn.Linear(memory.size, tokens)
         nn.init.normal_(self.output.weight, std=0.02)
         nn.init.zeros_(self.output.bias)
 
@@ -56,36 +56,36 @@ class LanguageModel(nn.Module):
         """The state before the first token."""
         return self.memory.start(rows)
 
-    def step(self, symbols: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """tokens (B,) -> logits (B, V) of the next token, and the state."""
-        hidden, state = self.memory.step(self.embedding(symbols.to(self.embedding.weight.device)), state)  # (B, H)
+        hidden, state = self.memory.step(self.embedding(tokens.to(self.embedding.weight.device)), state)  # (B, H)
         return at_least_float32(self.output(hidden)), state
 
-    def unroll(self, symbols: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+    def unroll(self, tokens: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """tokens (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
-        symbols = symbols.to(self.embedding.weight.device)
-        steps, lengths = symbols.shape[1], ragged(lengths, symbols.shape[1])
-        hidden, state = self.memory.unroll(self.embedding(symbols), state, lengths)  # (B, T, H)
+        tokens = tokens.to(self.embedding.weight.device)
+        steps, lengths = tokens.shape[1], ragged(lengths, tokens.shape[1])
+        hidden, state = self.memory.unroll(self.embedding(tokens), state, lengths)  # (B, T, H)
         logits = at_least_float32(self.output(hidden))  # (B, T, V)
         if lengths is not None:
-            logits = torch.where(reading(lengths, steps, logits.device)[..., None], logits, 0.0)
+            logits = torch.where(valid_steps(lengths, steps, logits.device)[..., None], logits, 0.0)
         return logits, state
 
-    def loss(self, lesson: Lesson, state: State) -> tuple[Tensor, State]:
+    def loss(self, batch: LanguageBatch, state: State) -> tuple[Tensor, State]:
         """Nats of all targets of a batch, summed, and the state after it."""
-        logits, state = self.unroll(lesson.inputs, state, lesson.lengths)
-        return losses(logits, lesson.targets, lesson.lengths), state
+        logits, state = self.unroll(batch.inputs, state, batch.lengths)
+        return losses(logits, batch.targets, batch.lengths), state
 
-    def forward(self, symbols: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+    def forward(self, tokens: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """The same as `unroll`."""
-        return self.unroll(symbols, state, lengths)
+        return self.unroll(tokens, state, lengths)
 
 
 def losses(logits: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Nats of targets (B, T) under logits (B, T, V), summed over the steps within `lengths` (B,)."""
     steps = targets.shape[1]
     if (lengths := ragged(lengths, steps)) is not None:
-        targets = torch.where(reading(lengths, steps, targets.device), targets, -100)  # -100: not counted
+        targets = torch.where(valid_steps(lengths, steps, targets.device), targets, -100)  # -100: not counted
     return F.cross_entropy(
         at_least_float32(logits).flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
     )

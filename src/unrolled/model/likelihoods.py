@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SURE = 7.0  # bound of a log standard deviation: from e^-7 to e^7 standard deviations of the training split
+MAX_LOG_STD = 7.0  # bound of a log standard deviation: from e^-7 to e^7 standard deviations of the training split
 BETA = 0.5  # exponent of the variance by which a number's nats are weighted in training (beta-NLL)
 LEAST = 1e-9  # lower bound of an ensemble's precision
 
@@ -27,19 +27,19 @@ class Likelihood(ABC):
         """Turn a head's numbers (…, O) into predictions."""
 
     @abstractmethod
-    def nats(self, predicted: Tensor, answers: Tensor) -> Tensor:
+    def nats(self, predicted: Tensor, targets: Tensor) -> Tensor:
         """Nats (A,) of targets, all of them known."""
 
     @abstractmethod
-    def loss(self, outputs: Tensor, answers: Tensor, weights: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Nats of the known targets under a head's numbers (N, O), summed. weights: of each label."""
 
     @abstractmethod
-    def disagreement(self, first: Tensor, second: Tensor) -> Tensor:
+    def divergence(self, first: Tensor, second: Tensor) -> Tensor:
         """KL divergence (N,) in nats of two heads' numbers (N, O), the mean of both directions (Jeffreys)."""
 
     @abstractmethod
-    def blend(self, predicted: Tensor, weights: Tensor) -> Tensor:
+    def combine(self, predicted: Tensor, weights: Tensor) -> Tensor:
         """Combine the predictions (P, A, O) of P members with weights (P,): (A, O)."""
 
 
@@ -49,17 +49,17 @@ class Categorical(Likelihood):
     def say(self, outputs: Tensor) -> Tensor:
         return outputs.log_softmax(-1)
 
-    def nats(self, predicted: Tensor, answers: Tensor) -> Tensor:
-        return -predicted.gather(1, answers[:, None])[:, 0]
+    def nats(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        return -predicted.gather(1, targets[:, None])[:, 0]
 
-    def loss(self, outputs: Tensor, answers: Tensor, weights: Tensor) -> Tensor:
-        return F.cross_entropy(outputs, answers, weight=weights, ignore_index=-100, reduction="sum")
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, targets, weight=weights, ignore_index=-100, reduction="sum")
 
-    def disagreement(self, first: Tensor, second: Tensor) -> Tensor:
+    def divergence(self, first: Tensor, second: Tensor) -> Tensor:
         p, q = first.log_softmax(-1), second.log_softmax(-1)
         return 0.5 * ((p.exp() - q.exp()) * (p - q)).sum(-1)
 
-    def blend(self, predicted: Tensor, weights: Tensor) -> Tensor:
+    def combine(self, predicted: Tensor, weights: Tensor) -> Tensor:
         return (weights[:, None, None] * predicted).sum(0).log_softmax(1)
 
 
@@ -69,17 +69,17 @@ class Bernoulli(Likelihood):
     def say(self, outputs: Tensor) -> Tensor:
         return outputs
 
-    def nats(self, predicted: Tensor, answers: Tensor) -> Tensor:
-        return F.binary_cross_entropy_with_logits(predicted, answers.to(predicted.dtype), reduction="none").sum(1)
+    def nats(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(predicted, targets.to(predicted.dtype), reduction="none").sum(1)
 
-    def loss(self, outputs: Tensor, answers: Tensor, weights: Tensor) -> Tensor:
-        known = ~answers.isnan().any(1)
-        return self.nats(outputs[known], answers[known]).sum()
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        known = ~targets.isnan().any(1)
+        return self.nats(outputs[known], targets[known]).sum()
 
-    def disagreement(self, first: Tensor, second: Tensor) -> Tensor:
+    def divergence(self, first: Tensor, second: Tensor) -> Tensor:
         return 0.5 * ((first.sigmoid() - second.sigmoid()) * (first - second)).sum(-1)
 
-    def blend(self, predicted: Tensor, weights: Tensor) -> Tensor:
+    def combine(self, predicted: Tensor, weights: Tensor) -> Tensor:
         return (weights[:, None, None] * predicted).sum(0)
 
 
@@ -88,47 +88,47 @@ class Gaussian(Likelihood):
 
     def say(self, outputs: Tensor) -> Tensor:
         mean, spread = outputs.chunk(2, -1)
-        return torch.cat([mean, SURE * torch.tanh(spread / SURE)], -1)
+        return torch.cat([mean, MAX_LOG_STD * torch.tanh(spread / MAX_LOG_STD)], -1)
 
-    def nats(self, predicted: Tensor, answers: Tensor) -> Tensor:
-        return self._each(predicted, answers).sum(1)
+    def nats(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        return self._each(predicted, targets).sum(1)
 
-    def loss(self, outputs: Tensor, answers: Tensor, weights: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """The value is in nats; the gradient is weighted by the standard deviation, so that numbers with large errors
         still get a gradient (beta-NLL, Seitzer et al. 2022, beta 1/2)."""
-        known = ~answers.isnan().any(1)
+        known = ~targets.isnan().any(1)
         predicted = self.say(outputs[known])
-        nats = self._each(predicted, answers[known])  # (N, K)
+        nats = self._each(predicted, targets[known])  # (N, K)
         weighted = nats * (2 * BETA * predicted.chunk(2, 1)[1].detach()).exp()
         return weighted.sum() + (nats - weighted).detach().sum()
 
-    def disagreement(self, first: Tensor, second: Tensor) -> Tensor:
+    def divergence(self, first: Tensor, second: Tensor) -> Tensor:
         (mean, spread), (other, others) = (self.say(one).chunk(2, -1) for one in (first, second))
         apart, wider = (mean - other) ** 2, 2 * (spread - others)  # (N, K)
         precisions = (-2 * spread).exp() + (-2 * others).exp()
         return 0.25 * (apart * precisions + wider.exp() + (-wider).exp() - 2).sum(-1)
 
-    def blend(self, predicted: Tensor, weights: Tensor) -> Tensor:
+    def combine(self, predicted: Tensor, weights: Tensor) -> Tensor:
         means, spreads = predicted.chunk(2, 2)  # (P, A, K)
         precisions = weights[:, None, None] * (-2 * spreads).exp()
         whole = precisions.sum(0).clamp_min(LEAST)
         return torch.cat([(precisions * means).sum(0) / whole, -0.5 * whole.log()], 1)
 
-    def _each(self, predicted: Tensor, answers: Tensor) -> Tensor:
+    def _each(self, predicted: Tensor, targets: Tensor) -> Tensor:
         mean, spread = predicted.chunk(2, 1)
-        off = (answers.to(predicted.dtype) - mean) * (-spread).exp()
+        off = (targets.to(predicted.dtype) - mean) * (-spread).exp()
         return 0.5 * off**2 + spread + 0.5 * math.log(2 * math.pi)
 
 
 LIKELIHOODS: dict[str, Likelihood] = {
-    "label": Categorical(),
-    "tags": Categorical(),
-    "labels": Bernoulli(),
-    "value": Gaussian(),
+    "classification": Categorical(),
+    "tagging": Categorical(),
+    "multilabel": Bernoulli(),
+    "regression": Gaussian(),
 }
 """By the kind of output."""
 
 
-def is_known(answers: Tensor) -> Tensor:
+def is_known(targets: Tensor) -> Tensor:
     """Mask (A,) of the known targets (A,) or (A, K)."""
-    return ~answers.isnan().any(1) if answers.is_floating_point() else answers >= 0
+    return ~targets.isnan().any(1) if targets.is_floating_point() else targets >= 0

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError, TrainingError
-from unrolled.memory.base import at_least_float32, reading
+from unrolled.memory.base import at_least_float32, valid_steps
 from unrolled.states import State
 
 FEATURES = 2  # per member, besides a constant: its entropy, and the log-probability of its most probable token
@@ -25,19 +25,19 @@ CHUNK = 1024  # steps of a forward pass, and targets of one sum, while fitting, 
 LOGITS = 1 << 22  # logits per member that are in memory at once then, at most
 
 
-class Answering(Protocol):
+class TokenModel(Protocol):
     """A model of tokens: `LanguageModel`, `NGram`, or one of your own."""
 
-    symbols: int
+    tokens: int
 
     def start(self, rows: int) -> State: ...
 
-    def step(self, symbols: Tensor, state: State) -> tuple[Tensor, State]: ...
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]: ...
 
-    def unroll(self, symbols: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]: ...
+    def unroll(self, tokens: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]: ...
 
 
-class Seen(NamedTuple):
+class FitData(NamedTuple):
     """Data on which the weights are fitted: N targets, P members, F features, V size of the vocabulary."""
 
     features: Tensor  # (N, F) float64
@@ -48,8 +48,8 @@ class Seen(NamedTuple):
 class Fitted(NamedTuple):
     """The nats of each target of the data on which the weights were fitted."""
 
-    whole: NDArray[np.float64]  # (N,) of the ensemble: each half with weights fitted on the other half
-    parts: NDArray[np.float64]  # (N, P) of each member alone
+    ensemble: NDArray[np.float64]  # (N,) of the ensemble: each half with weights fitted on the other half
+    members: NDArray[np.float64]  # (N, P) of each member alone
     in_time: bool = True  # False if the deadline stopped the fit
 
 
@@ -62,15 +62,15 @@ class Mixture(nn.Module):
     is called, the weights are equal.
     """
 
-    def __init__(self, parts: Sequence[Answering]) -> None:
+    def __init__(self, parts: Sequence[TokenModel]) -> None:
         super().__init__()
-        if len(parts) < 2 or len({part.symbols for part in parts}) > 1:
-            sizes = ", ".join(str(part.symbols) for part in parts) or "none"
+        if len(parts) < 2 or len({part.tokens for part in parts}) > 1:
+            sizes = ", ".join(str(part.tokens) for part in parts) or "none"
             raise OptionError(
                 f"A mixture needs two or more models with the same vocabulary; the vocabulary sizes are: {sizes}.\n"
                 "Pass models that were trained with one vocabulary."
             )
-        self.symbols = parts[0].symbols
+        self.tokens = parts[0].tokens
         self.parts = tuple(parts)
         self.learnt = nn.ModuleList(part for part in parts if isinstance(part, nn.Module))  # moves with the mixture
         gate = torch.zeros(len(parts), 1 + FEATURES * len(parts))
@@ -81,30 +81,30 @@ class Mixture(nn.Module):
         """The state before the first token."""
         return tuple(part.start(rows) for part in self.parts)
 
-    def step(self, symbols: Tensor, state: tuple[State, ...]) -> tuple[Tensor, tuple[State, ...]]:
+    def step(self, tokens: Tensor, state: tuple[State, ...]) -> tuple[Tensor, tuple[State, ...]]:
         """tokens (B,) -> logits (B, V) of the next token, and the state."""
-        answers = [part.step(symbols, of_part) for part, of_part in zip(self.parts, state, strict=True)]
-        return self.mix([logits for logits, _ in answers]), tuple(after for _, after in answers)
+        targets = [part.step(tokens, of_part) for part, of_part in zip(self.parts, state, strict=True)]
+        return self.mix([logits for logits, _ in targets]), tuple(after for _, after in targets)
 
     def unroll(
-        self, symbols: Tensor, state: tuple[State, ...], lengths: Tensor | None = None
+        self, tokens: Tensor, state: tuple[State, ...], lengths: Tensor | None = None
     ) -> tuple[Tensor, tuple[State, ...]]:
         """tokens (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
-        answers, after = self.unroll_parts(symbols, state, lengths)
-        logits = self.mix(answers)
+        targets, after = self.unroll_members(tokens, state, lengths)
+        logits = self.mix(targets)
         if lengths is not None:
-            logits = torch.where(reading(lengths, symbols.shape[1], logits.device)[..., None], logits, 0.0)
+            logits = torch.where(valid_steps(lengths, tokens.shape[1], logits.device)[..., None], logits, 0.0)
         return logits, after
 
-    def unroll_parts(
-        self, symbols: Tensor, state: tuple[State, ...], lengths: Tensor | None = None
+    def unroll_members(
+        self, tokens: Tensor, state: tuple[State, ...], lengths: Tensor | None = None
     ) -> tuple[list[Tensor], tuple[State, ...]]:
         """The logits (B, T, V) of each member, for `mix`, and the state at each row's end."""
-        answers = [part.unroll(symbols, of_part, lengths) for part, of_part in zip(self.parts, state, strict=True)]
-        return [logits for logits, _ in answers], tuple(after for _, after in answers)
+        targets = [part.unroll(tokens, of_part, lengths) for part, of_part in zip(self.parts, state, strict=True)]
+        return [logits for logits, _ in targets], tuple(after for _, after in targets)
 
     @torch.no_grad()
-    def fit(self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], deadline: Deadline = ENDLESS) -> Fitted:
+    def fit(self, rows: Iterable[tuple[NDArray[Any], NDArray[Any]]], deadline: Deadline = UNLIMITED) -> Fitted:
         """Fit the weights on segments (inputs, targets) that no member was trained on.
 
         The log-likelihood is concave in the weights, so Newton's method finds the one optimum, the same at each call.
@@ -112,16 +112,16 @@ class Mixture(nn.Module):
         targets and iterations are used, and one member alone is taken if that is better. Raises TrainingError, and
         leaves the weights unchanged, if a member's logits are not finite.
         """
-        reading = deadline.share(READING)
-        read: list[Seen] = []
+        valid_steps = deadline.share(READING)
+        read: list[FitData] = []
         for inputs, targets in rows:
-            if len(targets) and not (read and reading.passed()):
-                read.append(self._collect(inputs, targets, reading))
+            if len(targets) and not (read and valid_steps.passed()):
+                read.append(self._collect(inputs, targets, valid_steps))
         if not read:
             return Fitted(np.zeros(0), np.zeros((0, len(self.parts))))
-        seen = Seen(*(torch.cat(column) for column in zip(*read, strict=True)))
+        seen = FitData(*(torch.cat(column) for column in zip(*read, strict=True)))
         half = len(seen.targets) // 2
-        first, second = (Seen(*(values[some] for values in seen)) for some in (slice(half), slice(half, None)))
+        first, second = (FitData(*(values[some] for values in seen)) for some in (slice(half), slice(half, None)))
         try:
             gate, in_time = _fit(seen, deadline.share(0.5))
             halves = ((first, second), (second, first))
@@ -134,24 +134,24 @@ class Mixture(nn.Module):
         self.gate.copy_(gate)
         return Fitted(nats.numpy(), _nats_alone(seen).numpy(), in_time)
 
-    def _collect(self, inputs: NDArray[Any], targets: NDArray[Any], deadline: Deadline) -> Seen:
+    def _collect(self, inputs: NDArray[Any], targets: NDArray[Any], deadline: Deadline) -> FitData:
         """Run the members over a segment and collect features, log-probabilities and targets."""
         state = self.start(1)
-        seen: list[Seen] = []
-        chunk = _chunk(self.symbols)
+        seen: list[FitData] = []
+        chunk = _chunk(self.tokens)
         for start in range(0, len(targets), chunk):
             if seen and deadline.passed():
                 break
-            symbols = torch.from_numpy(inputs[None, start : start + chunk].astype(np.int64))
-            answers, state = self.unroll_parts(symbols, state)
-            logs = torch.stack([torch.log_softmax(logits[0].cpu().double(), -1) for logits in answers], dim=1)
+            tokens = torch.from_numpy(inputs[None, start : start + chunk].astype(np.int64))
+            outputs, state = self.unroll_members(tokens, state)
+            logs = torch.stack([torch.log_softmax(logits[0].cpu().double(), -1) for logits in outputs], dim=1)
             chosen = torch.from_numpy(targets[start : start + chunk].astype(np.int64))
-            seen.append(Seen(gate_features(logs), logs.float(), chosen))
-        return Seen(*(torch.cat(column) for column in zip(*seen, strict=True)))
+            seen.append(FitData(gate_features(logs), logs.float(), chosen))
+        return FitData(*(torch.cat(column) for column in zip(*seen, strict=True)))
 
-    def mix(self, answers: Sequence[Tensor]) -> Tensor:
+    def mix(self, targets: Sequence[Tensor]) -> Tensor:
         """Combine the logits (…, V) of the members into the ensemble's."""
-        logs = [torch.log_softmax(at_least_float32(logits).to(self.gate), -1) for logits in answers]
+        logs = [torch.log_softmax(at_least_float32(logits).to(self.gate), -1) for logits in targets]
         return _mixed(self.gate, gate_features(each := torch.stack(logs, dim=-2)), each)
 
 
@@ -168,7 +168,7 @@ def _mixed(gate: Tensor, features: Tensor, logs: Tensor) -> Tensor:
     return torch.log_softmax((weights[..., None] * logs).sum(-2), -1)
 
 
-def _nats(gate: Tensor, seen: Seen) -> Tensor:
+def _nats(gate: Tensor, seen: FitData) -> Tensor:
     """The nats (N,) of the targets, float64."""
     found = [gate.new_zeros(0)]
     for features, logs, targets in _chunks(seen):
@@ -176,24 +176,24 @@ def _nats(gate: Tensor, seen: Seen) -> Tensor:
     return torch.cat(found)
 
 
-def _nats_alone(seen: Seen) -> Tensor:
+def _nats_alone(seen: FitData) -> Tensor:
     """The nats (N, P) of the targets under each member alone, float64."""
     wanted = seen.targets[:, None, None].expand(-1, seen.logs.shape[1], 1)
     return -seen.logs.gather(-1, wanted)[..., 0].double()
 
 
-def _chunks(seen: Seen) -> Iterator[Seen]:
+def _chunks(seen: FitData) -> Iterator[FitData]:
     chunk = _chunk(seen.logs.shape[-1])
     for columns in zip(*(torch.split(values, chunk) for values in seen), strict=True):
-        yield Seen(*columns)
+        yield FitData(*columns)
 
 
-def _chunk(symbols: int) -> int:
+def _chunk(tokens: int) -> int:
     """Steps per chunk, for a vocabulary of this size."""
-    return max(16, min(CHUNK, LOGITS // symbols))
+    return max(16, min(CHUNK, LOGITS // tokens))
 
 
-def _fit(seen: Seen, deadline: Deadline) -> tuple[Tensor, bool]:
+def _fit(seen: FitData, deadline: Deadline) -> tuple[Tensor, bool]:
     """Fit the gate (P, F), float64, by Newton's method with step halving. The second value is False if the deadline
     passed; the gate is then that of the best member alone if that has a lower loss."""
     parts, columns = seen.logs.shape[1], seen.features.shape[1]
@@ -224,7 +224,7 @@ def _fit(seen: Seen, deadline: Deadline) -> tuple[Tensor, bool]:
     return gate, True
 
 
-def _or_alone(gate: Tensor, seen: Seen) -> Tensor:
+def _or_alone(gate: Tensor, seen: FitData) -> Tensor:
     """The gate, or that of the best member alone if it gives the targets fewer nats."""
     alone = _nats_alone(seen).sum(0).nan_to_num(math.inf)  # (P,)
     if float(_nats(gate, seen).sum()) <= float(alone.min()):
@@ -234,7 +234,7 @@ def _or_alone(gate: Tensor, seen: Seen) -> Tensor:
     return gate
 
 
-def _derivatives(gate: Tensor, seen: Seen) -> tuple[float, Tensor, Tensor]:
+def _derivatives(gate: Tensor, seen: FitData) -> tuple[float, Tensor, Tensor]:
     """The nats of all targets, and their gradient (P, F) and Hessian (P F, P F) in the gate."""
     size, cost = gate.numel(), 0.0
     slope, curvature = torch.zeros_like(gate), gate.new_zeros(size, size)

@@ -9,33 +9,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.buckets import LONGEST, gather_steps
-from unrolled.data.intake import Intake
+from unrolled.data.buckets import LONGEST, pad_steps
+from unrolled.data.intake import Featurizer
 from unrolled.data.items import Item
 from unrolled.data.words import given_words, join_words
-from unrolled.model.ensemble import blend
+from unrolled.model.ensemble import combine
 from unrolled.model.likelihoods import Likelihood
-from unrolled.model.row_net import Answering
+from unrolled.model.row_net import PredictionNet
 
 ROWS = 128  # rows per batch, at most
 STEPS = 1 << 15  # steps per batch, padding included, at most
 
 
-class Part(Protocol):
+class Member(Protocol):
     """A member: predictions (A, O) of each output in the form of `likelihoods`, one per item, or one per step of the
     items in order."""
 
-    def answer(self, items: Sequence[Item]) -> dict[str, Tensor]: ...
+    def predict(self, items: Sequence[Item]) -> dict[str, Tensor]: ...
 
 
-class Net:
+class NetMember:
     """A trained model and the featurizer of its items."""
 
-    def __init__(self, model: Answering, intake: Intake) -> None:
-        self.model, self.intake = model, intake
+    def __init__(self, model: PredictionNet, featurizer: Featurizer) -> None:
+        self.model, self.featurizer = model, featurizer
 
     @torch.no_grad()
-    def answer(self, items: Sequence[Item]) -> dict[str, Tensor]:
+    def predict(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """items -> predictions (A, O). Items are batched by length, which changes no prediction."""
         segments = [self._segments(item) if self.model.each else [item] for item in items]
         goes_on = [number > 0 for some in segments for number in range(len(some))]  # not the first of its item
@@ -47,12 +47,14 @@ class Net:
             some = order[start : start + ROWS]
             some = some[: max(1, STEPS // (1 + min(LONGEST, len(flat[some[-1]]))))]
             start += len(some)
-            inputs, lengths = gather_steps(self.intake, [flat[row] for row in some])
-            for name, predictions in self.model.say(self.model.answer(inputs, lengths)).items():
+            inputs, lengths = pad_steps(self.featurizer, [flat[row] for row in some])
+            for name, predictions in self.model.say(self.model.predict(inputs, lengths)).items():
                 predictions = predictions.cpu()
                 for place, (row, length) in enumerate(zip(some, lengths.tolist(), strict=True)):
                     if name in self.model.each:
-                        found[name][row] = predictions[place, self.intake.lead : length]  # the BOS token has no tag
+                        found[name][row] = predictions[
+                            place, self.featurizer.leading_steps : length
+                        ]  # the BOS token has no tag
                     else:
                         found[name][row] = predictions[place : place + 1 - goes_on[row]]
         return {name: torch.cat(parts) if parts else torch.zeros(0, 0) for name, parts in found.items()}
@@ -73,19 +75,19 @@ def in_pieces(text: str) -> list[str]:
     return [join_words(words[start : start + most]) for start in range(0, len(words), most)]
 
 
-class Answerer:
+class EnsemblePredictor:
     """An ensemble: members, and the weight of each for every output: p ∝ Π p_i^w_i."""
 
     def __init__(
-        self, parts: Sequence[Part], weights: Mapping[str, Sequence[float]], likelihoods: Mapping[str, Likelihood]
+        self, parts: Sequence[Member], weights: Mapping[str, Sequence[float]], likelihoods: Mapping[str, Likelihood]
     ) -> None:
-        self.parts, self.weights = tuple(parts), {name: list(each) for name, each in weights.items()}
+        self.members, self.weights = tuple(parts), {name: list(each) for name, each in weights.items()}
         self.likelihoods = dict(likelihoods)
 
-    def answer(self, items: Sequence[Item]) -> dict[str, Tensor]:
+    def predict(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """items -> predictions (A, O) of each output, float64."""
-        answers = [part.answer(items) for part in self.parts]
+        targets = [part.predict(items) for part in self.members]
         return {
-            name: blend(self.likelihoods[name], [one[name] for one in answers], each)
+            name: combine(self.likelihoods[name], [one[name] for one in targets], each)
             for name, each in self.weights.items()
         }

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled.errors import OptionError
-from unrolled.memory.base import Memory, ragged, reading
+from unrolled.memory.base import Memory, ragged, valid_steps
 from unrolled.model.encoders import Encoder
 from unrolled.model.heads import Head
 from unrolled.states import State
@@ -22,13 +22,13 @@ Logits = dict[str, Tensor]  # output -> numbers of its head
 AGREEMENT = 2.0  # weight of the divergence between two dropout passes over a row, in nats
 
 
-class AnsweringState(NamedTuple):
-    front: State
+class PredictionNetState(NamedTuple):
+    stem: State
     memory: State  # of the memory; the start state of an encoder
     pool: State
 
 
-class Lesson(Protocol):
+class PredictionBatch(Protocol):
     """A batch of rows and their targets, with the fields of `unrolled.data.buckets.RowBatch`."""
 
     @property
@@ -38,13 +38,13 @@ class Lesson(Protocol):
     def lengths(self) -> Tensor: ...
 
     @property
-    def answers(self) -> Mapping[str, Tensor]: ...
+    def targets(self) -> Mapping[str, Tensor]: ...
 
     @property
     def twice(self) -> bool: ...  # whether the second half repeats the rows of the first
 
 
-class Answering(nn.Module):
+class PredictionNet(nn.Module):
     """Predicts logits for each of its outputs; with a memory, a prediction so far at every step.
 
     With an encoder of whole rows there is no prediction before the end of a row, so the model does not step.
@@ -52,8 +52,8 @@ class Answering(nn.Module):
 
     def __init__(
         self,
-        inlet: nn.Module,
-        front: Memory,
+        embedding: nn.Module,
+        stem: Memory,
         memory: Memory | Encoder,
         pool: Memory,
         heads: Mapping[str, Head],
@@ -61,7 +61,7 @@ class Answering(nn.Module):
     ) -> None:
         """each: the names of the step outputs."""
         super().__init__()
-        self.inlet, self.front, self.memory, self.pool = inlet, front, memory, pool
+        self.embedding, self.stem, self.memory, self.pool = embedding, stem, memory, pool
         self.names, self.each = tuple(heads), frozenset(each)
         self.pools = not self.each.issuperset(heads)  # whether there is a row output
         self.heads = nn.ModuleList(heads.values())  # a list, because an output's name may not be a valid module name
@@ -75,39 +75,39 @@ class Answering(nn.Module):
     def components(self) -> dict[str, str]:
         """Component -> prefix of the names of its tensors."""
         memory = "memory" if self.streams else "encoder"
-        parts = {"embedding": "inlet.", "stem": "front.", memory: "memory.", "pool": "pool."}
-        return parts | {head_of(name): f"heads.{place}." for place, name in enumerate(self.names)}
+        prefixes = {"embedding": "inlet.", "stem": "front.", memory: "memory.", "pool": "pool."}
+        return prefixes | {head_of(name): f"heads.{place}." for place, name in enumerate(self.names)}
 
-    def start(self, rows: int) -> AnsweringState:
+    def start(self, rows: int) -> PredictionNetState:
         """The state before the first step."""
-        return AnsweringState(self.front.start(rows), self.memory.start(rows), self.pool.start(rows))
+        return PredictionNetState(self.stem.start(rows), self.memory.start(rows), self.pool.start(rows))
 
-    def step(self, inputs: Tensor, state: AnsweringState) -> tuple[Logits, AnsweringState]:
+    def step(self, inputs: Tensor, state: PredictionNetState) -> tuple[Logits, PredictionNetState]:
         """inputs (B, P) -> numbers (B, O) of each output given all steps so far, and the state."""
-        x, front = self.front.step(self.inlet(inputs.to(self._device)), state.front)  # (B, D)
+        x, stem = self.stem.step(self.embedding(inputs.to(self._device)), state.stem)  # (B, D)
         hidden, memory = self._stepping().step(x, state.memory)  # (B, H)
         pooled, pool = self.pool.step(hidden, state.pool) if self.pools else (hidden, state.pool)
-        return self._answer(hidden, pooled), AnsweringState(front, memory, pool)
+        return self._answer(hidden, pooled), PredictionNetState(stem, memory, pool)
 
     def unroll(
-        self, inputs: Tensor, state: AnsweringState, lengths: Tensor | None = None
-    ) -> tuple[Logits, AnsweringState]:
+        self, inputs: Tensor, state: PredictionNetState, lengths: Tensor | None = None
+    ) -> tuple[Logits, PredictionNetState]:
         """inputs (B, T, P) -> numbers (B, T, O) of each output, zero past a row's length, and the state."""
         self._stepping()
         features, pooled, state = self._read(inputs, state, lengths)  # (B, T, H)
-        answers, steps = self._answer(features, pooled), inputs.shape[1]
+        outputs, steps = self._answer(features, pooled), inputs.shape[1]
         if (lengths := ragged(lengths, steps)) is not None:
-            alive = reading(lengths, steps, pooled.device)[..., None]
-            answers = {name: torch.where(alive, logits, 0.0) for name, logits in answers.items()}
-        return answers, state
+            alive = valid_steps(lengths, steps, pooled.device)[..., None]
+            outputs = {name: torch.where(alive, logits, 0.0) for name, logits in outputs.items()}
+        return outputs, state
 
     def forward(
-        self, inputs: Tensor, state: AnsweringState, lengths: Tensor | None = None
-    ) -> tuple[Logits, AnsweringState]:
+        self, inputs: Tensor, state: PredictionNetState, lengths: Tensor | None = None
+    ) -> tuple[Logits, PredictionNetState]:
         """The same as `unroll`."""
         return self.unroll(inputs, state, lengths)
 
-    def answer(self, inputs: Tensor, lengths: Tensor) -> Logits:
+    def predict(self, inputs: Tensor, lengths: Tensor) -> Logits:
         """Whole rows, inputs (B, T, P) of these lengths -> numbers (B, O) of each row output, and (B, T, O) of each
         step output."""
         features, pooled, _ = self._read(inputs, self.start(len(inputs)), lengths)
@@ -117,33 +117,33 @@ class Answering(nn.Module):
         """Turn logits into predictions: log-probabilities, log-odds, or means and log standard deviations."""
         return {name: head.likelihood.say(outputs[name]) for name, head in self._heads()}
 
-    def loss(self, lesson: Lesson, state: AnsweringState) -> tuple[Tensor, AnsweringState]:
+    def loss(self, batch: PredictionBatch, state: PredictionNetState) -> tuple[Tensor, PredictionNetState]:
         """Nats of the known targets, summed over rows and outputs, and the state after.
 
         If the batch holds each row twice, the two passes have different dropout masks, and their divergence is a
         penalty (R-Drop: Liang et al. 2021). The gradient includes the penalty; the value is the nats alone.
         """
-        features, pooled, state = self._read(lesson.inputs, state, lesson.lengths)
-        logits = self._answer(features, at_end(pooled, lesson.lengths))
-        nats = torch.stack([head.loss(logits[name], lesson.answers[name]) for name, head in self._heads()]).sum()
-        if not lesson.twice:
+        features, pooled, state = self._read(batch.inputs, state, batch.lengths)
+        logits = self._answer(features, at_end(pooled, batch.lengths))
+        nats = torch.stack([head.loss(logits[name], batch.targets[name]) for name, head in self._heads()]).sum()
+        if not batch.twice:
             return nats, state
-        divergences = [head.disagreement(logits[name], lesson.answers[name]) for name, head in self._heads()]
+        divergences = [head.divergence(logits[name], batch.targets[name]) for name, head in self._heads()]
         cost = AGREEMENT * torch.stack(divergences).sum()
         return nats + cost - cost.detach(), state
 
     def _read(
-        self, inputs: Tensor, state: AnsweringState, lengths: Tensor | None
-    ) -> tuple[Tensor, Tensor, AnsweringState]:
-        xs, front = self.front.unroll(self.inlet(inputs.to(self._device)), state.front, lengths)  # (B, T, D)
+        self, inputs: Tensor, state: PredictionNetState, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor, PredictionNetState]:
+        xs, stem = self.stem.unroll(self.embedding(inputs.to(self._device)), state.stem, lengths)  # (B, T, D)
         if isinstance(self.memory, Encoder):
             features, memory = self.memory.encode(xs, lengths, state.memory).features, state.memory
         else:
             features, memory = self.memory.unroll(xs, state.memory, lengths)  # (B, T, H)
         if not self.pools:
-            return features, features, AnsweringState(front, memory, state.pool)
+            return features, features, PredictionNetState(stem, memory, state.pool)
         pooled, pool = self.pool.unroll(features, state.pool, lengths)
-        return features, pooled, AnsweringState(front, memory, pool)
+        return features, pooled, PredictionNetState(stem, memory, pool)
 
     def _answer(self, features: Tensor, pooled: Tensor) -> Logits:
         return {name: head(features if name in self.each else pooled) for name, head in self._heads()}

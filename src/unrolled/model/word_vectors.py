@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.data.corpus import Corpus
-from unrolled.data.symbols import BORDER
+from unrolled.data.symbols import EOS
 
 TOGETHER = 64  # tokens of a document that are paired; a longer document is cut into segments of so many
 MOST = 1_000_000  # tokens of a text that are used
@@ -27,7 +27,7 @@ SPARE = 16  # oversampled columns, for the accuracy of those that are kept
 def cooccurrence_vectors(corpus: Corpus, width: int, seed: int) -> Tensor:
     """Token vectors (V, E) from co-occurrence in the training documents, with an overall standard deviation of 1;
     zero for a token that occurs with no other."""
-    size = corpus.table.size
+    size = corpus.vocabulary.size
     pairs, counts = count_pairs(bags_of(corpus), size)
     first, second = pairs // size, pairs % size
     frequency = np.bincount(first, counts, size)  # (V,) pairs of each token
@@ -49,11 +49,11 @@ def cooccurrence_vectors(corpus: Corpus, width: int, seed: int) -> Tensor:
 
 def bags_of(corpus: Corpus) -> Iterator[NDArray[np.int64]]:
     """Yield the distinct tokens of each document of the training split, or of each segment of a long document."""
-    for chunk in corpus.training_pieces(MOST, overlap=0):
-        for document in np.split(chunk, np.flatnonzero(chunk == BORDER)):
+    for chunk in corpus.training_chunks(MOST, overlap=0):
+        for document in np.split(chunk, np.flatnonzero(chunk == EOS)):
             for start in range(0, len(document), TOGETHER):
                 bag = np.unique(document[start : start + TOGETHER]).astype(np.int64)
-                yield bag[bag != BORDER]
+                yield bag[bag != EOS]
 
 
 def count_pairs(bags: Iterable[NDArray[np.int64]], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

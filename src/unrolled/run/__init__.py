@@ -14,37 +14,37 @@ if TYPE_CHECKING:
     from unrolled.rundir.own_files import is_run as is_run
     from unrolled.rundir.report import Report as Report
     from unrolled.tasks.evaluation import Evaluation as Evaluation
-    from unrolled.tasks.generation import Choice as Choice
-    from unrolled.tasks.language_modeling.predictor import LanguageModelEvaluation as LanguageModelEvaluation
-    from unrolled.tasks.language_modeling.predictor import LanguageModelRun as LanguageModelRun
-    from unrolled.tasks.language_modeling.summary import Verdict as Verdict
+    from unrolled.tasks.generation import GenerationConfig as GenerationConfig
+    from unrolled.tasks.language_modeling.predictor import LanguageModelingEvaluation as LanguageModelingEvaluation
+    from unrolled.tasks.language_modeling.predictor import LanguageModelingRun as LanguageModelingRun
+    from unrolled.tasks.language_modeling.summary import LanguageModelingSummary as LanguageModelingSummary
     from unrolled.tasks.prediction.conllu import has_tags as has_tags
     from unrolled.tasks.prediction.conllu import tag_conllu as tag_conllu
-    from unrolled.tasks.prediction.evaluation import AnswerEvaluation as AnswerEvaluation
+    from unrolled.tasks.prediction.evaluation import PredictionEvaluation as PredictionEvaluation
     from unrolled.tasks.prediction.predictor import PredictionRun as PredictionRun
-    from unrolled.tasks.requests import Given as Given
-    from unrolled.tasks.results import Answer as Answer
+    from unrolled.tasks.requests import InferenceInput as InferenceInput
     from unrolled.tasks.results import RankedLine as RankedLine
+    from unrolled.tasks.results import RowPrediction as RowPrediction
     from unrolled.tasks.run import Run as Run
+    from unrolled.tasks.seq2seq.predictor import Seq2SeqEvaluation as Seq2SeqEvaluation
     from unrolled.tasks.seq2seq.predictor import Seq2SeqRun as Seq2SeqRun
-    from unrolled.tasks.seq2seq.predictor import WritingEvaluation as WritingEvaluation
 
 HOMES = {
-    "Answer": "tasks.results",
-    "AnswerEvaluation": "tasks.prediction.evaluation",
-    "Choice": "tasks.generation",
+    "RowPrediction": "tasks.results",
+    "PredictionEvaluation": "tasks.prediction.evaluation",
+    "GenerationConfig": "tasks.generation",
     "Evaluation": "tasks.evaluation",
-    "Given": "tasks.requests",
-    "LanguageModelEvaluation": "tasks.language_modeling.predictor",
-    "LanguageModelRun": "tasks.language_modeling.predictor",
+    "InferenceInput": "tasks.requests",
+    "LanguageModelingEvaluation": "tasks.language_modeling.predictor",
+    "LanguageModelingRun": "tasks.language_modeling.predictor",
     "PredictionRun": "tasks.prediction.predictor",
     "RankedLine": "tasks.results",
     "Report": "rundir.report",
     "Run": "tasks.run",
     "Seq2SeqRun": "tasks.seq2seq.predictor",
     "Training": "run.training",
-    "Verdict": "tasks.language_modeling.summary",
-    "WritingEvaluation": "tasks.seq2seq.predictor",
+    "LanguageModelingSummary": "tasks.language_modeling.summary",
+    "Seq2SeqEvaluation": "tasks.seq2seq.predictor",
     "has_tags": "tasks.prediction.conllu",
     "info_data": "run.info",
     "is_run": "rundir.own_files",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import OptionError, RunError
-from unrolled.figures import SHORT
+from unrolled.figures import FORMATS
 from unrolled.fileio import read_json, write_json
 from unrolled.given import as_path
 from unrolled.opening import check_no_link, check_parents
@@ -49,7 +49,7 @@ class Folds:
         self.path = Path(settings.out) if settings.out else free_path(name)
         self.results: dict[int, dict[str, Any]] = {}
         path = str(data) if str(data) == "-" else str(Path(data).resolve())
-        self.asked = {"data": path, "asked": dataclasses.replace(settings, out=None).to_json()}
+        self.asked = {"data": path, "options": dataclasses.replace(settings, out=None).to_json()}
         self._check_same()
 
     def _check_same(self) -> None:
@@ -59,9 +59,11 @@ class Folds:
         if not (self.path / FOLDS).exists():
             return
         known = read_json(self.path / FOLDS, OTHER)
-        if not isinstance(known, dict) or not isinstance(known.get("asked", {}), dict):
+        if not isinstance(known, dict) or not isinstance(known.get("options", {}), dict):
             raise RunError(f"{self.path / FOLDS} is damaged: its options are missing. {OTHER}")
-        before = {"data": known.get("data"), **known["asked"]} if "asked" in known else {}  # none in an older folder
+        before = (
+            {"data": known.get("data"), **known["options"]} if "options" in known else {}
+        )  # none in an older folder
         now = {"data": self.asked["data"], **self.settings.to_json(), "out": None}
         for name in (name for name, value in now.items() if name in before and before[name] != value):
             option = name if name == "data" else option_name(name)
@@ -111,7 +113,7 @@ class Folds:
                 values = [scores["outputs"][output][figure] for scores in self.results.values()]
                 table[output][figure] = {
                     "mean": statistics.fmean(values),
-                    "deviation": statistics.stdev(values) if len(values) > 1 else 0.0,
+                    "std": statistics.stdev(values) if len(values) > 1 else 0.0,
                     "least": min(values),
                     "greatest": max(values),
                 }
@@ -124,7 +126,7 @@ class Folds:
         lines = []
         for output, figures in table.items():
             kind = next(iter(self.results.values()))["outputs"][output]["figure"]
-            short = SHORT[kind].format
+            short = FORMATS[kind].format
             for number, scores in self.results.items():
                 score = scores["outputs"][output]
                 lines.append(
@@ -135,7 +137,7 @@ class Folds:
             others = [f"{name} {figures[name]['mean']:.3f}" for name in ("macro_f1", "rmse", "r2") if name in figures]
             lines.append(
                 f"{output}, {len(self.results)} folds: {short(found['mean'])} on average (standard deviation "
-                f"{found['deviation']:.3g}, minimum {short(found['least'])}, maximum {short(found['greatest'])}), "
+                f"{found['std']:.3g}, minimum {short(found['least'])}, maximum {short(found['greatest'])}), "
                 f"{', '.join(others)}"
             )
         return lines

@@ -10,51 +10,51 @@ from typing import Any
 
 from unrolled.environment import find_device
 from unrolled.errors import OptionError
-from unrolled.fileio import nameless_file, no_room
+from unrolled.fileio import no_space_error, temporary_file
 from unrolled.given import as_path
-from unrolled.memory import bring_named
+from unrolled.memory import register_named
 from unrolled.options import TrainOptions
 from unrolled.registry import UNTRAINED
 from unrolled.tasks.resolve import resolve
 from unrolled.threads import threads_for, torch_threads
 
-OPENED = Path("/proc/self/fd")  # where Linux lists this process's open files, which can be opened once more
+OPEN_FILES = Path("/proc/self/fd")  # where Linux lists this process's open files, which can be opened once more
 
 
 def info_data(path: str | Path, options: TrainOptions | None = None) -> dict[str, Any]:
     """What a path holds, as a dict for JSON; with a budget in `options`, also the plan for it."""
     path, options = as_path(path), TrainOptions.from_call(options, {})
     options.check()
-    bring_named(options.model)
+    register_named(options.model)
     planned = options.steps is not None or options.minutes is not None
     if planned and options.model in UNTRAINED:
         name, how = UNTRAINED[options.model]
         raise OptionError(
             f"The {name} has no plan: it is {how}, not trained. Leave out --minutes or --model {options.model}."
         )
-    with passing_path() if str(path) == "-" else nullcontext() as aside:
-        subject = resolve(path, options, kept=aside)
-    facts = {"path": str(path), "description": subject.description, **subject.facts()}
+    with temporary_path() if str(path) == "-" else nullcontext() as aside:
+        task = resolve(path, options, kept=aside)
+    facts = {"path": str(path), "description": task.description, **task.facts()}
     device, threads = find_device(options.device), threads_for(options.threads)
     if planned:
         seconds = None if options.minutes is None else 0.85 * 60 * options.minutes
         with torch_threads(threads):
-            facts["plan"] = subject.make_plan(device, threads, seconds).to_json()
+            facts["plan"] = task.make_plan(device, threads, seconds).to_json()
     return facts
 
 
 @contextmanager
-def passing_path() -> Iterator[Path]:
+def temporary_path() -> Iterator[Path]:
     """A path to a temporary file that is removed afterwards, on Linux (by /proc) even after a kill. Raises
     TrainingError where there is no room."""
     what = "standard input"
-    if OPENED.is_dir():
-        with nameless_file(what) as file:
-            yield OPENED / str(file.fileno())
+    if OPEN_FILES.is_dir():
+        with temporary_file(what) as file:
+            yield OPEN_FILES / str(file.fileno())
         return
     try:
         aside = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     except OSError as error:
-        raise no_room(what, error) from None
+        raise no_space_error(what, error) from None
     with aside as folder:
         yield Path(folder, "input.txt")

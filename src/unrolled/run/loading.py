@@ -8,8 +8,8 @@ from pathlib import Path
 from unrolled.environment import find_device
 from unrolled.given import as_path, as_whole
 from unrolled.rundir.folder import RunFolder, newest
-from unrolled.tasks.base import Subject
-from unrolled.tasks.resolve import read_again, read_measured
+from unrolled.tasks.base import Task
+from unrolled.tasks.resolve import read_again, read_for_evaluation
 from unrolled.tasks.run import Run
 from unrolled.tasks.table import TASKS
 
@@ -26,8 +26,8 @@ def load(path: str | Path | None = None, device: str = "auto", threads: int | No
     return task.run(folder, partial(_read_for, folder), find_device(device), threads)
 
 
-def _read_for(folder: RunFolder, data: str | None, skip_empty: bool) -> Subject:
+def _read_for(folder: RunFolder, data: str | None, skip_empty: bool) -> Task:
     """The data to evaluate a run on: its own data, or all the data of a path as one split."""
     if data is None:
         return read_again(folder)
-    return read_measured(folder, data, skip_empty)
+    return read_for_evaluation(folder, data, skip_empty)

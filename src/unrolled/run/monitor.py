@@ -12,22 +12,22 @@ from unrolled.environment import bytes_in_use
 from unrolled.errors import RunError, TrainingError
 from unrolled.model.weights import named_tensors
 from unrolled.run.pacing import Pacer
-from unrolled.run.reserve import COPYING_SYMBOLS, Reserve
+from unrolled.run.reserve import COPYING_TOKENS, Reserve
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.report import Report
 from unrolled.schema import check
-from unrolled.tasks.base import Subject
+from unrolled.tasks.base import Task
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
-from unrolled.tasks.selection import TELLING
+from unrolled.tasks.selection import FEWEST_ITEMS
 from unrolled.training.checkpoint import drop_older, load_newest, save_checkpoint
 from unrolled.training.plan import NOT_FINITE, Clock, Plan, lower_rate, plan_at, progress_at, rate_at, replan
 from unrolled.training.statistics import estimate_statistics
 
 if TYPE_CHECKING:
-    from unrolled.training.loop import Batches, Learner
+    from unrolled.training.loop import BatchSource, TrainingState
 
-TRIES = 3  # times that training goes back to one checkpoint before it gives up
-TIMED_SYMBOLS = 20_000  # tokens of the validation split that measure the speed of validation
+MAX_RETRIES = 3  # times that training goes back to one checkpoint before it gives up
+TIMED_TOKENS = 20_000  # tokens of the validation split that measure the speed of validation
 VALIDATION_SHARE = 0.0055  # of a budget in minutes, for each of about twelve validations
 LEAST_VALIDATED = 2_000  # items of the validation split that each validation uses, whatever the budget
 
@@ -37,7 +37,7 @@ class Saved(TypedDict):
 
     nats: Any
     targets: int
-    symbols: int
+    tokens: int
     best: Any
     validations: list[Any]
     last_sample: str | None
@@ -47,9 +47,9 @@ class Saved(TypedDict):
 class Monitor:
     """Watches a training: `report` where one is due, `go_back` where a loss is not finite."""
 
-    subject: Subject
-    learner: Learner
-    batches: Batches
+    task: Task
+    training_state: TrainingState
+    batches: BatchSource
     plans: list[Plan]
     clock: Clock
     folder: RunFolder
@@ -67,76 +67,79 @@ class Monitor:
         self.pacer = Pacer(self.clock, self.most_threads)
 
     @property
-    def follows(self) -> bool:
+    def has_fixed_plan(self) -> bool:
         """Whether a recorded plan or --steps gives the number of updates: then nothing is planned again."""
         return self.clock.budget is None
 
     @property
     def reserve(self) -> Reserve:
         """The time to reserve for the end, by the measurements so far."""
-        return Reserve(self.subject, self.clock, self._speed, self.cost, self._validating)
+        return Reserve(self.task, self.clock, self._speed, self.cost, self._validating)
 
     def begin(self) -> None:
         """Before the first update: measures the cost of the end, then starts timing updates."""
-        self.cost = self.subject.prepare(self.folder, self.learner.optimiser.averaged, self.clock)
+        self.cost = self.task.prepare(self.folder, self.training_state.optimiser.averaged, self.clock)
         self._start()
 
     def _start(self) -> None:
-        plan = plan_at(self.plans, self.learner.step)
+        plan = plan_at(self.plans, self.training_state.step)
         if torch.get_num_threads() != plan.threads:
             torch.set_num_threads(plan.threads)
-        self.pacer.start(self.learner.step, self.learner.symbols)
+        self.pacer.start(self.training_state.step, self.training_state.tokens)
         self._kept = self.reserve.seconds
 
     def is_due(self, plan: Plan) -> bool:
         """Whether to report after the last update: on multiples, at the end, or when time runs out."""
-        step = self.learner.step
+        step = self.training_state.step
         if step == plan.steps:
             return True
-        if not self.follows and self.clock.left < self._kept + self.pacer.pace:  # no time for another update
+        if not self.has_fixed_plan and self.clock.left < self._kept + self.pacer.pace:  # no time for another update
             self.add_plan(replan(plan, step, step, "time"))
             return True
-        return step % plan.report_every == 0 or (not self.follows and self.pacer.is_late(plan))
+        return step % plan.report_every == 0 or (not self.has_fixed_plan and self.pacer.is_late(plan))
 
     def report(self, plan: Plan) -> Report:
         """Does what is due after the last update, and returns the report."""
-        learner = self.learner
-        first, last = learner.step == 0, learner.step == plan.steps
+        training_state = self.training_state
+        first, last = training_state.step == 0, training_state.step == plan.steps
         if first:
             plan = self._fit_validation(plan)
-        speed = self.pacer.measure(learner.step, learner.symbols)
+        speed = self.pacer.measure(training_state.step, training_state.tokens)
         validation = written = share = longest = None
         started = self.clock.now()
-        loss = self.subject.untrained if first else learner.loss
-        if first or last or learner.step % plan.validate_every == 0:
+        loss = self.task.untrained if first else training_state.loss
+        if first or last or training_state.step % plan.validate_every == 0:
             validation = self.validate(plan.validation)
             written = self.write_sample()
-            if 0 < self.subject.copyable <= COPYING_SYMBOLS:
-                longest, share = self.subject.copied(written, self.reserve.limits.memorisation)
-        learner.nats, learner.targets = 0.0, 0  # only now: a stopped validation resumes from the last checkpoint
+            if 0 < self.task.memorisable <= COPYING_TOKENS:
+                longest, share = self.task.memorisation(written, self.reserve.limits.memorisation)
+        training_state.nats, training_state.targets = (
+            0.0,
+            0,
+        )  # only now: a stopped validation resumes from the last checkpoint
         report = Report(
-            step=learner.step, steps=plan.steps, progress=progress_at(plan, learner.step),
+            step=training_state.step, steps=plan.steps, progress=progress_at(plan, training_state.step),
             seconds=self.clock.used, seconds_left=self._seconds_left(plan), loss=loss,
-            learning_rate=rate_at(plan, learner.step), symbols=learner.symbols, symbols_a_second=speed,
-            bytes_in_use=bytes_in_use(), validation=validation, best=None if validation is None else learner.best,
+            learning_rate=rate_at(plan, training_state.step), tokens=training_state.tokens, tokens_per_second=speed,
+            bytes_in_use=bytes_in_use(), validation=validation, best=None if validation is None else training_state.best,
             sample=written, copied_longest=longest, copied_share=share, notes=self._take_notes(),
         )  # fmt: skip
-        self.folder.append_report(learner.step, report.as_dict())
-        if learner.step % plan.save_every == 0 or last:
+        self.folder.append_report(training_state.step, report.as_dict())
+        if training_state.step % plan.save_every == 0 or last:
             self.save()
         if validation is not None:
             self._validating = self.clock.now() - started
         if not last:
             self.plan_again(plan)
         self._kept = self.reserve.seconds
-        self.pacer.start(learner.step, learner.symbols)
+        self.pacer.start(training_state.step, training_state.tokens)
         return report
 
     def _seconds_left(self, plan: Plan) -> float | None:
-        if not self.follows:
+        if not self.has_fixed_plan:
             return max(0.0, self.clock.left)
         pace = self.pacer.pace
-        return (plan.steps - self.learner.step) * pace if pace else None
+        return (plan.steps - self.training_state.step) * pace if pace else None
 
     def _take_notes(self) -> tuple[str, ...]:
         notes, self.notes = tuple(self.notes), []
@@ -145,8 +148,8 @@ class Monitor:
     def record(self) -> TrainingRecord:
         """The record of the training for the task's conclusion; the model has its best weights."""
         return TrainingRecord(
-            model=self.learner.optimiser.averaged, plan=self.plans[-1], deadline=self.clock.deadline(),
-            cost=self.cost, limits=self.reserve.limits, best=self.learner.best, untrained=self.validations[0],
+            model=self.training_state.optimiser.averaged, plan=self.plans[-1], deadline=self.clock.deadline(),
+            cost=self.cost, limits=self.reserve.limits, best=self.training_state.best, untrained=self.validations[0],
             last_sample=self.last_sample,
         )  # fmt: skip
 
@@ -155,21 +158,21 @@ class Monitor:
     def validate(self, limit: int) -> float:
         """The score of the averaged weights on `limit` items of the validation split. Saves the best weights, or the
         last where the split is too small to choose by."""
-        estimate_statistics(self.learner, self.batches)
+        estimate_statistics(self.training_state, self.batches)
         started = self.clock.now()
-        model = self.learner.optimiser.averaged
-        score = self.subject.evaluate(model, "validation", limit, self.clock.deadline().share(0.5))
+        model = self.training_state.optimiser.averaged
+        score = self.task.evaluate(model, "validation", limit, self.clock.deadline().share(0.5))
         self._speed = score.items / max(1e-9, self.clock.now() - started)
         self.validations.append(score.nats)
-        if score.nats < self.learner.best or self.subject.items("validation") < TELLING:
-            self.learner.best = score.nats
-            self.folder.write_model(named_tensors(model), {"step": self.learner.step, "nats": score.nats})
+        if score.nats < self.training_state.best or self.task.items("validation") < FEWEST_ITEMS:
+            self.training_state.best = score.nats
+            self.folder.write_model(named_tensors(model), {"step": self.training_state.step, "nats": score.nats})
         return score.nats
 
     def write_sample(self) -> str:
         """What the model does now, with the same random numbers each time, so that samples differ by the weights."""
-        text = self.subject.write(self.learner.optimiser.averaged)
-        self.folder.append_sample(self.learner.step, text)
+        text = self.task.sample_outputs(self.training_state.optimiser.averaged)
+        self.folder.append_sample(self.training_state.step, text)
         self.last_sample = text
         return text
 
@@ -181,7 +184,7 @@ class Monitor:
             return plan
         started = self.clock.now()
         deadline = self.clock.deadline().share(VALIDATION_SHARE)
-        timed = self.subject.evaluate(self.learner.optimiser.averaged, "validation", TIMED_SYMBOLS, deadline)
+        timed = self.task.evaluate(self.training_state.optimiser.averaged, "validation", TIMED_TOKENS, deadline)
         speed = timed.items / max(1e-9, self.clock.now() - started)
         limit = max(LEAST_VALIDATED, int(VALIDATION_SHARE * budget * speed))
         if limit < plan.validation:
@@ -198,10 +201,10 @@ class Monitor:
 
     def plan_again(self, plan: Plan) -> None:
         """With a budget in minutes: changes the number of updates if the plan would end too late or too early."""
-        if self.follows:
+        if self.has_fixed_plan:
             return
         left = self.clock.left - self.reserve.seconds
-        again = self.pacer.replan(plan, self.learner.step, left, self._validating)
+        again = self.pacer.replan(plan, self.training_state.step, left, self._validating)
         if again is not None:
             self.add_plan(again)
 
@@ -209,15 +212,15 @@ class Monitor:
 
     def save(self) -> None:
         """Saves a checkpoint of the whole state of training."""
-        facts = self.learner.facts() | {"validations": self.validations, "last_sample": self.last_sample}
-        save_checkpoint(self.folder.checkpoints, self.learner.step, self.learner.tensors(), facts)
+        facts = self.training_state.facts() | {"validations": self.validations, "last_sample": self.last_sample}
+        save_checkpoint(self.folder.checkpoints, self.training_state.step, self.training_state.tensors(), facts)
 
     def restore(self) -> float:
         """Restores the newest undamaged checkpoint; returns the seconds used until then."""
         found = load_newest(self.folder.checkpoints)
         check(found.facts, Saved, f"{self.folder.checkpoints}, step {found.step},")
         try:
-            self.learner.load(found.step, found.tensors, found.facts)
+            self.training_state.load(found.step, found.tensors, found.facts)
         except (KeyError, RuntimeError) as error:
             raise RunError(
                 f"{self.folder.path}: its checkpoint does not fit its plan ({error}). Train again."
@@ -226,8 +229,8 @@ class Monitor:
         self.validations = list(found.facts["validations"])
         self.last_sample = found.facts["last_sample"]
         unreported = not self.validations  # not even step 0
-        self.folder.cut(-1 if unreported else found.step, plans=not self.follows)
-        if not self.follows:
+        self.folder.cut(-1 if unreported else found.step, plans=not self.has_fixed_plan)
+        if not self.has_fixed_plan:
             self.plans[:] = [plan for plan in self.plans if plan.from_step <= found.step]
         if found.fell_back:
             self.notes.append(found.fell_back)
@@ -236,17 +239,17 @@ class Monitor:
     def go_back(self) -> None:
         """After a loss that is not finite: goes back to the newest checkpoint and halves the learning rate.
 
-        Raises TrainingError after `TRIES` attempts from one checkpoint.
+        Raises TrainingError after `MAX_RETRIES` attempts from one checkpoint.
         """
-        at = self.learner.step
+        at = self.training_state.step
         steps = plan_at(self.plans, at).steps
         self.restore()
-        step = self.learner.step
+        step = self.training_state.step
         plan = replace(plan_at(self.plans, step), steps=steps)
         tries = sum(p.why == NOT_FINITE and p.from_step == step for p in self.plans)
-        if tries >= TRIES:
+        if tries >= MAX_RETRIES:
             raise TrainingError(
-                f"The loss was not finite {TRIES + 1} times after update {step:,}, at learning rates down to "
+                f"The loss was not finite {MAX_RETRIES + 1} times after update {step:,}, at learning rates down to "
                 f"{plan.learning_rate:.2g}.\nTry a --learning-rate below that, or look for unusual rows or passages in the data. The "
                 f"checkpoint in {self.folder.path} is undamaged."
             )

@@ -9,7 +9,7 @@ from unrolled.training.plan import Clock, Plan, replan
 
 LATE = 2.0  # times the expected seconds: then a report comes early, to plan again
 BUSY = 1.7  # times the best pace: then another process is busy, and fewer threads do not wait for it
-TRUCE = 10  # reports with fewer threads before all are tried again
+REPORTS_UNTIL_RETRY = 10  # reports with fewer threads before all are tried again
 TRIAL_SHARE = 0.04  # of the time left, at most, for trying all threads again
 TRIED_UPDATES = 20  # must fit into that time, since an update may take that many times as long
 TOLERANCE = 0.01  # share of the time left by which a plan may be off before it is replaced,
@@ -27,7 +27,7 @@ class Pacer:
         self._since: tuple[float, int, int] | None = None  # time, step, items at the last report
         self._best_pace = math.inf
         self._paces: dict[int, float] = {}  # by number of threads
-        self._truce = TRUCE
+        self._truce = REPORTS_UNTIL_RETRY
         self._trial: float | None = None  # seconds until an early report while all threads are tried again
 
     def start(self, step: int, items: int) -> None:
@@ -90,5 +90,5 @@ class Pacer:
         self._best_pace = min(self._best_pace, self.pace)
         if self.pace <= best:
             return most
-        self._truce = TRUCE
+        self._truce = REPORTS_UNTIL_RETRY
         return few

@@ -10,13 +10,13 @@ from unrolled.tasks.language_modeling.ensemble import FITTED_LOGITS
 from unrolled.tasks.record import ConclusionCost, ReadingLimits
 
 if TYPE_CHECKING:
-    from unrolled.tasks.base import Subject
+    from unrolled.tasks.base import Task
     from unrolled.training.plan import Clock
 
-COPYING_SYMBOLS = 4_000_000  # tokens; a larger training text is searched for copies only at the end,
+COPYING_TOKENS = 4_000_000  # tokens; a larger training text is searched for copies only at the end,
 COPYING_SHARE = 0.02  # and only as much of it as this share of a budget in minutes allows,
 COPYING_SPEED = 30_000_000  # tokens per second
-ONE_ROW = 2.6  # the test split, one row, is slower by this factor than the validation split in batches
+TEST_SLOWDOWN = 2.6  # the test split, one row, is slower by this factor than the validation split in batches
 TEST_SHARE = 0.045  # of a budget, for the test split: with the n-gram's 3.5% and validations, at most 15%
 FIT_SHARE = 0.03  # of a budget, for fitting an ensemble's weights, in addition
 FIT_SECONDS = 1e-6  # per logit while weights are fitted, without the forward pass
@@ -27,33 +27,33 @@ MARGIN = 0.2  # seconds of margin
 class Reserve:
     """The work at the end of a training and the seconds that it takes, by the measurements so far."""
 
-    subject: Subject
+    task: Task
     clock: Clock
     speed: float  # items per second of the last validation; infinite before the first
     cost: ConclusionCost
-    validating: float  # seconds of a validation, with its sample and checkpoint
+    validation_seconds: float  # seconds of a validation, with its sample and checkpoint
 
     @property
     def seconds(self) -> float:
         """For the last validation, the test split, writing files, and the exit."""
         test = self.limits.test * self._seconds_a_test_item
         fitting = self.limits.fit * self._seconds_a_fitted_item if self.cost.ensemble else 0.0
-        large = self.subject.copyable > COPYING_SYMBOLS
+        large = self.task.memorisable > COPYING_TOKENS
         copying = self.limits.memorisation / COPYING_SPEED if large else 0.0  # else it is part of each validation
-        ranking = min(self.subject.ranked, self.subject.items("validation")) * self._seconds_an_item
+        ranking = min(self.task.ranked_items, self.task.items("validation")) * self._seconds_an_item
         reading = fitting + test + ranking + copying
-        return self.clock.ending + MARGIN + self.validating + reading + self.cost.seconds
+        return self.clock.exit_seconds + MARGIN + self.validation_seconds + reading + self.cost.seconds
 
     @property
     def limits(self) -> ReadingLimits:
         """The number of items that the budget allows for each job."""
-        test = self.subject.items("test")
-        fit = min(self.subject.items("validation"), max(1000, FITTED_LOGITS // self.subject.kinds))
-        copying = self.subject.copyable
+        test = self.task.items("test")
+        fit = min(self.task.items("validation"), max(1000, FITTED_LOGITS // self.task.vocabulary_size))
+        copying = self.task.memorisable
         budget = self.clock.budget
         if budget is not None:
             fit = min(fit, max(1000, int(FIT_SHARE * budget / self._seconds_a_fitted_item)))
-            copying = min(copying, max(COPYING_SYMBOLS, int(COPYING_SHARE * budget * COPYING_SPEED)))
+            copying = min(copying, max(COPYING_TOKENS, int(COPYING_SHARE * budget * COPYING_SPEED)))
             if math.isfinite(self.speed):
                 test = min(test, max(2_000, int(TEST_SHARE * budget / self._seconds_a_test_item)))
         return ReadingLimits(test, fit, copying)
@@ -61,7 +61,7 @@ class Reserve:
     @property
     def _seconds_an_item(self) -> float:
         """As one row, for the net or the ensemble with it."""
-        return ONE_ROW / self.speed + (self.cost.ensemble or 0.0)
+        return TEST_SLOWDOWN / self.speed + (self.cost.ensemble or 0.0)
 
     @property
     def _seconds_a_test_item(self) -> float:
@@ -70,4 +70,4 @@ class Reserve:
 
     @property
     def _seconds_a_fitted_item(self) -> float:
-        return self._seconds_an_item + FIT_SECONDS * self.subject.kinds
+        return self._seconds_an_item + FIT_SECONDS * self.task.vocabulary_size

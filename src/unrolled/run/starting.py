@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING
 
 from unrolled.errors import OptionError
 from unrolled.model.weights import load_components
-from unrolled.tasks.base import Started, Subject
+from unrolled.tasks.base import StartingWeights, Task
 from unrolled.tasks.table import TASKS
 
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
-    from unrolled.training.loop import Learner
+    from unrolled.training.loop import TrainingState
 
 READING = ("embedding", "stem", "memory", "encoder")
 """Components that encode an input; the others predict from their outputs."""
 
 
-def start_from(source: RunFolder, subject: Subject, learner: Learner) -> list[str]:
+def load_initial_weights(source: RunFolder, task: Task, training_state: TrainingState) -> list[str]:
     """Loads the components of a run that fit into the trained model and its average; returns a note where others are
     newly initialised. Raises OptionError where no encoding component fits, or one to be frozen does not."""
-    started = subject.starting_components(source, TASKS[source.facts["kind"]].subject)
-    loaded, new = load_components(learner.model, started.components)
-    load_components(learner.optimiser.averaged, started.components)
+    started = task.starting_components(source, TASKS[source.facts["kind"]].task_class)
+    loaded, new = load_components(training_state.model, started.components)
+    load_components(training_state.optimiser.averaged, started.components)
     if not set(READING) & set(loaded):
         raise OptionError(
             f"--init-from {source.path}: no component of that run fits; this training needs {_listed(new, started)}.\n"
             "Name another run, or leave out --init-from."
         )
-    freeze = getattr(subject.settings, "freeze", None)
+    freeze = getattr(task.settings, "freeze", None)
     if freeze is not None and (unlike := [name for name in new if name in READING]):
         raise OptionError(
             f"--freeze {freeze} keeps the weights of {source.path}; these components do not fit here: "
@@ -40,7 +40,7 @@ def start_from(source: RunFolder, subject: Subject, learner: Learner) -> list[st
     return [f"Loaded from {source.path}: {', '.join(loaded)}; newly initialized: {_listed(new, started)}."]
 
 
-def _listed(components: Sequence[str], started: Started) -> str:
+def _listed(components: Sequence[str], started: StartingWeights) -> str:
     """Components, each with the reason why it was not loaded, where that is known."""
-    why = dict.fromkeys(started.components, "of another shape") | dict(started.unlike)
+    why = dict.fromkeys(started.components, "of another shape") | dict(started.skipped)
     return ", ".join(f"{name} ({why[name]})" if name in why else name for name in components)

@@ -13,22 +13,22 @@ from unrolled.deadline import Stopped
 from unrolled.environment import bytes_in_use, differences, environment, find_device
 from unrolled.errors import RunError, command
 from unrolled.given import as_path
-from unrolled.gradient import GRADIENTS
-from unrolled.memory import bring_named
+from unrolled.gradient import BPTT_STRATEGIES
+from unrolled.memory import register_named
 from unrolled.model.weights import copy_tensors, named_tensors
 from unrolled.options import DEFAULT_MINUTES, TrainOptions, TrainSettings
 from unrolled.registry import UNTRAINED, build
 from unrolled.run.monitor import Monitor
-from unrolled.run.starting import start_from
+from unrolled.run.starting import load_initial_weights
 from unrolled.rundir.folder import RunFolder, free_path, newest
 from unrolled.rundir.report import Report
-from unrolled.rundir.sessions import Leg, best_weights, recorded_plans
+from unrolled.rundir.sessions import Session, best_weights, recorded_plans
 from unrolled.tasks.base import Baseline, Concluded, Terms
-from unrolled.tasks.inherited import as_recorded
+from unrolled.tasks.inherited import options_of_plan
 from unrolled.tasks.model_names import check_parts, counted
 from unrolled.tasks.resolve import KEPT, name_for, read_again, resolve
-from unrolled.threads import by_threads, threads_for, torch_threads
-from unrolled.training.loop import Learner, train
+from unrolled.threads import iterate_with_threads, threads_for, torch_threads
+from unrolled.training.loop import TrainingState, train
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Clock, Plan, plan_at
 
@@ -47,17 +47,17 @@ class Training:
     _no_net = ""  # the reason why no net is trained, where reading has spent the budget
 
     def __init__(
-        self, path: str | Path, options: TrainOptions | None = None, started: float | None = None, **asked: Any
+        self, path: str | Path, options: TrainOptions | None = None, started: float | None = None, **keywords: Any
     ) -> None:
-        """Trains on the text or table at `path` ("-": standard input). `asked`: single options, such as `steps=500`.
+        """Trains on the text or table at `path` ("-": standard input). `keywords`: single options, such as `steps=500`.
 
         started: time.monotonic() when the command began; a budget in minutes counts from there.
         """
-        path, self.options = as_path(path), TrainOptions.from_call(options, asked)
+        path, self.options = as_path(path), TrainOptions.from_call(options, keywords)
         self.options.check()
-        bring_named(self.options.model)  # only the typed name: code that a run names is not imported
+        register_named(self.options.model)  # only the typed name: code that a run names is not imported
         recorded = RunFolder.open(self.options.plan) if self.options.plan else None
-        wanted = self.options if recorded is None else as_recorded(recorded, self.options)
+        wanted = self.options if recorded is None else options_of_plan(recorded, self.options)
         check_parts(wanted)
         source = RunFolder.open(wanted.init_from) if wanted.init_from else None
         self.clock = Clock(wanted.seconds, started)
@@ -66,22 +66,22 @@ class Training:
         with torch_threads(threads), ExitStack() as stack:
             kept: RunFolder | None = None
             if str(path) == "-":  # it can be read only once, so the run folder stores a copy
-                kept = stack.enter_context(RunFolder.unborn(self._place(path)))
-            self.subject = resolve(path, wanted, source, self.clock, None if kept is None else kept.path / KEPT)
+                kept = stack.enter_context(RunFolder.prepare(self._place(path)))
+            self.task = resolve(path, wanted, source, self.clock, None if kept is None else kept.path / KEPT)
             self._leave_out_net()
             plans = self._first_plans(recorded, threads)
             facts = self._facts(path, kept is not None, threads)
             with torch_threads(plans[0].threads if plans else threads):  # initial weights depend on their number
                 self._set_up(plans)
-                notes = start_from(source, self.subject, self.learner) if source else []
-            self.run = kept or stack.enter_context(RunFolder.unborn(self._place(path)))
+                notes = load_initial_weights(source, self.task, self.training_state) if source else []
+            self.run = kept or stack.enter_context(RunFolder.prepare(self._place(path)))
             if plans:
                 self.monitor = self._make_monitor(plans)
                 self.monitor.notes += notes
             if recorded is not None:
                 self._monitor().notes += differences(recorded.facts, self.device, wanted.threads)
             self._fill(self.run)
-            self.run.bear(facts)
+            self.run.publish(facts)
 
     @classmethod
     def resume(
@@ -109,45 +109,45 @@ class Training:
         return self
 
     def _resume(self, folder: RunFolder, minutes: float | None, steps: int | None, started: float | None) -> None:
-        facts, asked = folder.facts, folder.settings
-        dataclasses.replace(asked, minutes=minutes, steps=steps, plan=None).check()
+        facts, keywords = folder.facts, folder.settings
+        dataclasses.replace(keywords, minutes=minutes, steps=steps, plan=None).check()
         finished, given = facts["status"] == "finished", minutes is not None or steps is not None
-        if asked.model in UNTRAINED and (finished or given):
+        if keywords.model in UNTRAINED and (finished or given):
             raise RunError(
-                f"{folder.path} is a {counted(asked.model)}: it cannot be trained further. Train again instead."
+                f"{folder.path} is a {counted(keywords.model)}: it cannot be trained further. Train again instead."
             )
         if finished and not given:
             raise RunError(
                 f"{folder.path} is finished. To train it further give it a new budget:\n"
-                f"{command('resume', folder.path, '--minutes', format(asked.minutes or DEFAULT_MINUTES, 'g'))}"
+                f"{command('resume', folder.path, '--minutes', format(keywords.minutes or DEFAULT_MINUTES, 'g'))}"
             )
-        self.options, self.run = folder.asked, folder
-        self.device = find_device(asked.device)
+        self.options, self.run = folder.options, folder
+        self.device = find_device(keywords.device)
         self.clock = Clock(None, started)
-        self.subject = read_again(folder)
+        self.task = read_again(folder)
         made = facts.get("baseline") is not None  # else it is fitted again
-        folder.check_resumable(self.subject.kept_baselines(folder) if made else [])
-        if asked.model in UNTRAINED:  # it was stopped: it is counted or fitted again
-            self.clock.budget = asked.minutes * 60 if asked.minutes else None
+        folder.check_resumable(self.task.kept_baselines(folder) if made else [])
+        if keywords.model in UNTRAINED:  # it was stopped: it is counted or fitted again
+            self.clock.budget = keywords.minutes * 60 if keywords.minutes else None
             folder.cut(0)
             self._set_up([])
             folder.write_facts(status="training")
             return
         plans = recorded_plans(folder, device=self.device)
-        best_weights(folder, plans[0], self.subject.make_model)  # check their shapes before building the model
-        leg = Leg(minutes, steps) if given else Leg.from_facts(facts["legs"][-1])
+        best_weights(folder, plans[0], self.task.make_model)  # check their shapes before building the model
+        session = Session(minutes, steps) if given else Session.from_facts(facts["sessions"][-1])
         self._set_up(plans)
-        self.clock.budget = leg.seconds_left(leg.used)  # until the checkpoint is read
+        self.clock.budget = session.seconds_left(session.used)  # until the checkpoint is read
         monitor = self.monitor = self._make_monitor(plans)
         used = monitor.restore()
-        leg = dataclasses.replace(leg, used=used) if given else leg
-        self.clock.used_before, self.clock.budget = used, leg.seconds_left(used)
-        monitor.notes += differences(facts, self.device) if monitor.follows else []
+        session = dataclasses.replace(session, used=used) if given else session
+        self.clock.used_before, self.clock.budget = used, session.seconds_left(used)
+        monitor.notes += differences(facts, self.device) if monitor.has_fixed_plan else []
         if given:
-            plan = plan_at(monitor.plans, self.learner.step)
+            plan = plan_at(monitor.plans, self.training_state.step)
             reports = folder.read_reports()
-            monitor.add_plan(leg.plan(plan, self.learner.step, self.clock.left, reports, finished))
-            folder.write_facts(legs=[*facts["legs"], dataclasses.asdict(leg)])
+            monitor.add_plan(session.plan(plan, self.training_state.step, self.clock.left, reports, finished))
+            folder.write_facts(sessions=[*facts["sessions"], dataclasses.asdict(session)])
         folder.write_facts(status="training")
 
     # Setting up
@@ -158,64 +158,64 @@ class Training:
     @property
     def settings(self) -> TrainSettings:
         """The options, resolved for the task."""
-        return self.subject.settings
+        return self.task.settings
 
     def _leave_out_net(self) -> None:
         """Where reading has spent the budget and no model was requested: an n-gram or a linear model alone."""
-        model, budget = self.subject.without_net, self.clock.budget
+        model, budget = self.task.fallback_model, self.clock.budget
         if budget is None or model is None or self.settings.model is not None or self.settings.init_from:
             return
-        if self.clock.left < max(LEAST_LEFT * budget, SETTING_UP * self.clock.starting):
-            self.subject.settings = dataclasses.replace(self.settings, model=model)
-            self._no_net = f"; after {self.clock.sitting:.0f} of {budget:.0f} seconds there is no time for a net"
+        if self.clock.left < max(LEAST_LEFT * budget, SETTING_UP * self.clock.startup_seconds):
+            self.task.settings = dataclasses.replace(self.settings, model=model)
+            self._no_net = f"; after {self.clock.elapsed:.0f} of {budget:.0f} seconds there is no time for a net"
 
     def _first_plans(self, recorded: RunFolder | None, threads: int) -> list[Plan]:
-        if not self.subject.trained:
+        if not self.task.trained:
             return []
         if recorded is not None:
             own = {"threads": self.settings.threads} if self.settings.threads else {}
             return recorded_plans(recorded, device=self.device, **own)
         seconds = None if self.settings.steps is not None else 0.85 * max(1.0, self.clock.left - 1.0)
-        return [self.subject.make_plan(self.device, threads, seconds)]
+        return [self.task.make_plan(self.device, threads, seconds)]
 
     def _facts(self, path: str | Path, kept: bool, threads: int) -> dict[str, Any]:
         data = {
             "path": KEPT if kept else str(Path(path).resolve()),
             "kept": kept,
-            "fingerprints": {} if kept else self.subject.fingerprints,
-            "description": self.subject.description,
+            "fingerprints": {} if kept else self.task.fingerprints,
+            "description": self.task.description,
         }
         return {
-            "kind": self.subject.kind, "status": "training", "asked": self.options.given(),
+            "kind": self.task.kind, "status": "training", "options": self.options.given(),
             "settings": self.settings.to_json(), "data": data, "scores": {},
-            "legs": [dataclasses.asdict(Leg(self.settings.minutes, self.settings.steps))],
+            "sessions": [dataclasses.asdict(Session(self.settings.minutes, self.settings.steps))],
             "environment": environment(self.device), "threads": threads,
             "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }  # fmt: skip
 
     def _fill(self, folder: RunFolder) -> None:
         """Writes a run's first files: its vocabulary, its plan, an untrained model and a checkpoint of it."""
-        folder.write_symbols(self.subject.tables())
+        folder.write_vocabulary(self.task.tables())
         if self.monitor is not None:
             for plan in self.monitor.plans:
                 folder.append_plan(plan.from_step, plan.to_json())
-            folder.write_model(named_tensors(self.learner.optimiser.averaged), {"step": 0})
+            folder.write_model(named_tensors(self.training_state.optimiser.averaged), {"step": 0})
             self.monitor.save()
 
     def _set_up(self, plans: list[Plan]) -> None:
         """Makes the model, its optimiser and the batches, where a net is trained."""
         self.baseline: Baseline | None = None
-        self.verdict: Concluded | None = None
+        self.summary: Concluded | None = None
         self.stopped = False
         if plans:
             first = plans[0]
-            model: Any = self.subject.make_model(first)
-            self.learner = Learner(model, Optimiser(model, first), model.start(first.rows))
-            self.batches = self.subject.make_batches(first)
+            model: Any = self.task.make_model(first)
+            self.training_state = TrainingState(model, Optimiser(model, first), model.start(first.rows))
+            self.batches = self.task.make_batches(first)
 
     def _make_monitor(self, plans: list[Plan]) -> Monitor:
         most = None if self.settings.threads else threads_for(None)
-        return Monitor(self.subject, self.learner, self.batches, plans, self.clock, self.run, most)
+        return Monitor(self.task, self.training_state, self.batches, plans, self.clock, self.run, most)
 
     def _monitor(self) -> Monitor:
         if self.monitor is None:
@@ -232,12 +232,12 @@ class Training:
     @property
     def description(self) -> str:
         """The data as it was understood, in a line."""
-        return self.subject.description
+        return self.task.description
 
     @property
     def terms(self) -> Terms:
         """The terms for printing reports."""
-        return self.subject.terms
+        return self.task.terms
 
     @property
     def plan_line(self) -> str:
@@ -245,8 +245,8 @@ class Training:
         if self.monitor is None:
             name, how = UNTRAINED[self.settings.model or ""]
             return f"{name}: {how}, not trained{self._no_net}"
-        planned = self.monitor.plans[-1].line(sum(p.numel() for p in self.learner.model.parameters()))
-        return planned + self.subject.weighed
+        planned = self.monitor.plans[-1].line(sum(p.numel() for p in self.training_state.model.parameters()))
+        return planned + self.task.selection_note
 
     @property
     def first_sample(self) -> tuple[int, str] | None:
@@ -260,7 +260,9 @@ class Training:
 
     def __iter__(self) -> Iterator[Report]:
         try:
-            yield from by_threads(self._fit() if self.monitor is None else self._train(self.monitor), self._threads)
+            yield from iterate_with_threads(
+                self._fit() if self.monitor is None else self._train(self.monitor), self._threads
+            )
         except Stopped:
             self._mark_stopped()
         finally:
@@ -274,43 +276,43 @@ class Training:
         """The number of threads of the plan in force."""
         if self.monitor is None:
             return threads_for(self.settings.threads)
-        return plan_at(self.monitor.plans, self.learner.step).threads
+        return plan_at(self.monitor.plans, self.training_state.step).threads
 
     def _fit(self) -> Iterator[Report]:
         """`--model ngram`, `--model linear`: counts or fits the model, without updates."""
         started = self.clock.now()
-        self.baseline = self.subject.fit_alone(self.run, self.clock)
-        seconds, read = self.clock.now() - started, self.subject.items("training")
+        self.baseline = self.task.fit_without_net(self.run, self.clock)
+        seconds, read = self.clock.now() - started, self.task.items("training")
         validation = self.baseline.validation or 0.0
         report = Report(
             step=1, steps=1, progress=1.0, seconds=self.clock.used, seconds_left=0.0, loss=validation, learning_rate=0.0,
-            symbols=read, symbols_a_second=read / max(seconds, 1e-9), bytes_in_use=bytes_in_use(),
+            tokens=read, tokens_per_second=read / max(seconds, 1e-9), bytes_in_use=bytes_in_use(),
             validation=validation, best=validation,
         )  # fmt: skip
         self.run.append_report(1, report.as_dict())
         yield report
-        self._close(self.subject.conclude_alone(self.run, self.baseline))
+        self._close(self.task.conclude_without_net(self.run, self.baseline))
 
     def _train(self, monitor: Monitor) -> Iterator[Report]:
         self.baseline = self._make_baseline()
         monitor.begin()
         if not monitor.validations:
             yield monitor.report(monitor.plans[0])
-        strategy = build("bptt", GRADIENTS, monitor.plans[0].bptt)
+        strategy = build("bptt", BPTT_STRATEGIES, monitor.plans[0].bptt)
         due = train(
-            self.learner, self.batches, strategy, monitor.plans, self.settings.seed,
+            self.training_state, self.batches, strategy, monitor.plans, self.settings.seed,
             lambda: self.clock.stopping, monitor.is_due, monitor.go_back,
         )  # fmt: skip
         for plan in due:
             yield monitor.report(plan)
-        if self.learner.step < plan_at(monitor.plans, self.learner.step).steps:
+        if self.training_state.step < plan_at(monitor.plans, self.training_state.step).steps:
             monitor.save()
             self._mark_stopped()
             return
-        averaged = self.learner.optimiser.averaged
+        averaged = self.training_state.optimiser.averaged
         tensors, _ = self.run.read_model(named_tensors(averaged))
         copy_tensors(averaged, tensors)  # the best weights
-        self._close(self.subject.conclude(self.run, monitor.record(), self.baseline))
+        self._close(self.task.conclude(self.run, monitor.record(), self.baseline))
 
     def _make_baseline(self) -> Baseline:
         """The baseline, fitted within a share of the budget; a resumed run has it in its facts."""
@@ -318,11 +320,11 @@ class Training:
         if known is not None:
             return Baseline.from_facts(known)
         whole = self.clock.deadline()
-        share = self.subject.baseline_share * (self.clock.budget or 0.0)
-        baseline = self.subject.count_baseline(self.run, whole.within(min(share, whole.left / 2)))
+        share = self.task.baseline_share * (self.clock.budget or 0.0)
+        baseline = self.task.count_baseline(self.run, whole.within(min(share, whole.seconds_left / 2)))
         self.run.write_facts(baseline=baseline.facts())
         return baseline
 
-    def _close(self, verdict: Concluded) -> None:
-        self.verdict = verdict
-        self.run.write_facts(status="finished", scores=verdict.as_dict(), seconds=round(self.clock.used, 3))
+    def _close(self, summary: Concluded) -> None:
+        self.summary = summary
+        self.run.write_facts(status="finished", scores=summary.as_dict(), seconds=round(self.clock.used, 3))

@@ -9,13 +9,13 @@ import re
 from pathlib import Path
 
 from unrolled.errors import RunError, command
-from unrolled.fileio import PARTIAL, sweep, sync_folder
-from unrolled.opening import check_no_link, check_own_folder, check_parents
+from unrolled.fileio import PARTIAL, remove_partial_files, sync_folder
+from unrolled.opening import check_no_link, check_parents, check_plain_folder
 from unrolled.rundir.lock import Lock, holder_name
 from unrolled.rundir.own_files import FILES
 
 
-def check_vacant(path: Path) -> None:
+def check_free(path: Path) -> None:
     """Raises RunError unless `path` is a free name or an empty folder that is not a link."""
     check_parents(path)
     if not path.exists() and not path.is_symlink():
@@ -31,7 +31,7 @@ def check_vacant(path: Path) -> None:
     check_no_link(path, "--out")
 
 
-def sweep_unborn(target: Path) -> None:
+def remove_unfinished(target: Path) -> None:
     """Removes the unfinished folders that killed processes left for `target`; a live process holds the lock.
 
     A folder is removed only if it is certainly unrolled's: it has the right name, and its lock names the process in
@@ -50,24 +50,24 @@ def _remove(unborn: Path) -> None:
     from unrolled.training.checkpoint import remove_checkpoints
 
     with contextlib.suppress(OSError, RunError):  # files that cannot be removed stay
-        if check_own_folder(unborn / "checkpoint"):
+        if check_plain_folder(unborn / "checkpoint"):
             remove_checkpoints(unborn / "checkpoint")
             (unborn / "checkpoint").rmdir()
-        sweep(unborn)
+        remove_partial_files(unborn)
         for name in FILES:
             (unborn / name).unlink(missing_ok=True)
         unborn.rmdir()
 
 
-def rename(partial: Path, target: Path, asked: Path) -> None:
+def rename(partial: Path, target: Path, requested: Path) -> None:
     """Gives a complete run its name. Raises RunError where it was taken meanwhile, OSError as os.rename does."""
     sync_folder(partial)
     try:
         os.rename(partial, target)  # noqa: PTH104 - the named points of writing are calls of os
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            raise RunError(f"{asked} exists and is not empty. Name another folder with --out.") from error
+            raise RunError(f"{requested} exists and is not empty. Name another folder with --out.") from error
         if error.errno in (errno.EBUSY, errno.EXDEV):
-            raise RunError(f"{asked} is a mount point; name a folder inside it: --out {asked}/run") from error
+            raise RunError(f"{requested} is a mount point; name a folder inside it: --out {requested}/run") from error
         raise
     sync_folder(target.parent)

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, TypeVar
 
 from unrolled.errors import OptionError, RunError
-from unrolled.fileio import read_json, unsealed
+from unrolled.fileio import read_json, without_checksum
 from unrolled.opening import CURE
 from unrolled.options import TASK_SETTINGS, TrainOptions, TrainSettings
 from unrolled.schema import Within, check
 from unrolled.settings import MOST_MINUTES
 
 FORMAT = 3  # 1 had no checksums; up to 2 the settings were under 'asked'
-SEALED = 2  # the first format with checksums
+FIRST_WITH_CHECKSUMS = 2  # the first format with checksums
 KINDS = tuple(TASK_SETTINGS)  # of runs that this version writes and reads
 LISTED = "`unroll runs` lists them."
 STATUSES = Literal["training", "stopped", "finished"]
@@ -31,7 +31,7 @@ class DataFacts(TypedDict):
     description: str
 
 
-class LegFacts(TypedDict):
+class SessionFacts(TypedDict):
     """One session and its budget."""
 
     minutes: Annotated[float, Within(1e-9, MOST_MINUTES)] | None
@@ -62,9 +62,9 @@ class Scores(TypedDict, total=False):
     nats: float | None
     untrained: float | None
     test: dict[str, Any] | None  # of a text: the fields of `metrics.surprise.Score`
-    test_symbols: int  # tokens of the whole test split of a text
+    test_tokens: int  # tokens of the whole test split of a text
     rows: int  # scored rows of a table's split
-    rows_of_part: int  # all rows of that split
+    rows_of_split: int  # all rows of that split
     outputs: dict[str, OutputScores]
 
 
@@ -79,11 +79,11 @@ class ReportFacts(TypedDict):
 
     step: Annotated[int, Within(0, 1e12)]
     seconds: NotRequired[Some]
-    symbols_a_second: NotRequired[Annotated[float, Within(0, 1e15)] | None]
+    tokens_per_second: NotRequired[Annotated[float, Within(0, 1e15)] | None]
     loss: NotRequired[float | None]
     validation: NotRequired[float | None]
     progress: NotRequired[float]
-    symbols: NotRequired[Annotated[int, Within(0, 1e15)]]
+    tokens: NotRequired[Annotated[int, Within(0, 1e15)]]
 
 
 class Facts(TypedDict):
@@ -92,11 +92,11 @@ class Facts(TypedDict):
     format: int
     kind: str
     status: STATUSES
-    asked: dict[str, Any]  # the options that were typed, see `options_of`
+    requested: dict[str, Any]  # the options that were typed, see `options_of`
     settings: NotRequired[dict[str, Any]]  # the resolved options, see `settings_of`
     data: DataFacts
     scores: Scores
-    legs: list[LegFacts]
+    sessions: list[SessionFacts]
     environment: dict[str, Any]
     threads: Annotated[int, Within(1, 1e6)]
     created: str
@@ -128,8 +128,8 @@ def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
             f"{path} was made by a newer unrolled: it has format {facts['format']}; this one reads {FORMAT}.\n"
             "Use the newer one, or upgrade this one, in its checkout: git pull, then pip install ."
         )
-    facts = unsealed(facts, source, must=facts["format"] >= SEALED)
-    if facts["format"] < 1 or ("checksums" in facts) != (facts["format"] >= SEALED):
+    facts = without_checksum(facts, source, must=facts["format"] >= FIRST_WITH_CHECKSUMS)
+    if facts["format"] < 1 or ("checksums" in facts) != (facts["format"] >= FIRST_WITH_CHECKSUMS):
         raise RunError(f"{source} is damaged: its format and its checksums do not match. {CURE}")
     if kinds is not None and facts["kind"] not in kinds:
         wanted = " or ".join(f"'{kind}'" for kind in kinds)
@@ -140,7 +140,7 @@ def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
 def _checked(facts: Any, source: str) -> dict[str, Any]:
     """`facts`, checked against this version's schema. Raises RunError, naming `source`."""
     check(facts, Facts, source)
-    if not facts["legs"]:
+    if not facts["sessions"]:
         raise RunError(f"{source} is damaged: 'legs' is empty. {CURE}")
     options_of(facts, source)
     settings_of(facts, source)
@@ -150,7 +150,7 @@ def _checked(facts: Any, source: str) -> dict[str, Any]:
 
 def options_of(facts: Mapping[str, Any], source: str) -> TrainOptions:
     """The options of a run, as typed. Raises RunError where one is invalid."""
-    return _checked_settings(TrainOptions.from_json(facts["asked"], f"{source}, 'asked',"), "asked", source)
+    return _checked_settings(TrainOptions.from_json(facts["options"], f"{source}, 'asked',"), "options", source)
 
 
 def settings_of(facts: Mapping[str, Any], source: str) -> TrainSettings:
@@ -171,6 +171,6 @@ def _checked_settings(settings: Checked, name: str, source: str) -> Checked:
     return settings
 
 
-def figure_of(scores: Mapping[str, Any], figure: str, source: str) -> float:
+def metric_of(scores: Mapping[str, Any], figure: str, source: str) -> float:
     """A metric among scores. Raises RunError where it is missing or not a number."""
     return float(check(scores.get(figure), float, f"{source}, the {figure} of its scores,"))

@@ -29,19 +29,19 @@ from unrolled.fileio import (
     PRIVATE,
     PUBLIC,
     append_line,
-    digest_own,
+    own_digest,
     partial_path,
     read_json,
     read_json_lines,
-    sealed,
-    sweep,
+    remove_partial_files,
     to_json,
-    unsealed,
+    with_checksum,
+    without_checksum,
+    write_atomically,
     write_json,
-    write_whole,
 )
-from unrolled.opening import CURE, check_own, read_own
-from unrolled.rundir.birth import check_vacant, rename, sweep_unborn
+from unrolled.opening import CURE, check_plain_file, read_plain
+from unrolled.rundir.birth import check_free, remove_unfinished, rename
 from unrolled.rundir.facts import FORMAT, KINDS, LISTED, PlanFacts, ReportFacts, options_of, read_facts, settings_of
 from unrolled.rundir.lock import Lock
 from unrolled.rundir.own_files import check_files, is_run, runs_held
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from unrolled.metrics.reach import Reach
     from unrolled.options import TrainOptions
 
-FIXED = ("symbols.json", "data.txt")  # written once, when a run is created; run.json has their checksums
+FIXED = ("vocabulary.json", "data.txt")  # written once, when a run is created; run.json has their checksums
 SAMPLE_HEADING = "--- step "  # at the line's start; the lines of a sample are indented
 
 
@@ -75,15 +75,15 @@ class RunFolder:
         cls, path: str | Path, facts: Mapping[str, Any], fill: Callable[[Path], None] | None = None
     ) -> RunFolder:
         """Makes a run folder, fills it by `fill`, and locks it: `unborn` and `bear` in one call."""
-        with cls.unborn(path) as run:
+        with cls.prepare(path) as run:
             if fill is not None:
                 fill(run.path)
-            run.bear(facts)
+            run.publish(facts)
         return run
 
     @classmethod
     @contextlib.contextmanager
-    def unborn(cls, path: str | Path) -> Iterator[RunFolder]:
+    def prepare(cls, path: str | Path) -> Iterator[RunFolder]:
         """A locked temporary folder beside `path` for a run's first files; `bear` turns it into the run.
 
         So a kill leaves either no folder at `path` or a complete one. Where the block ends without `bear`, the folder
@@ -94,10 +94,10 @@ class RunFolder:
         partial = partial_path(target)
         run = cls(partial, {})
         try:
-            check_vacant(path)
+            check_free(path)
             missing = [folder for folder in target.parents if not folder.exists()]
             target.parent.mkdir(parents=True, exist_ok=True)
-            sweep_unborn(target)
+            remove_unfinished(target)
             partial.mkdir()
         except OSError as error:
             raise RunError(f"{path} cannot be made: {error.strerror}. Name another folder with --out.") from error
@@ -118,7 +118,7 @@ class RunFolder:
                     for folder in missing:
                         folder.rmdir()
 
-    def bear(self, facts: Mapping[str, Any]) -> None:
+    def publish(self, facts: Mapping[str, Any]) -> None:
         """Turns an `unborn` folder into the run. `facts` must name its `kind`; `format` and checksums are added."""
         self.facts = {**facts, "format": FORMAT}
         self.write_facts(checksums=self._digests())
@@ -140,7 +140,7 @@ class RunFolder:
             is_folder, exists = path.is_dir(), path.exists()
             if is_folder:
                 check_files(path)
-            has_facts = is_folder and check_own(path / "run.json")
+            has_facts = is_folder and check_plain_file(path / "run.json")
         except OSError as error:
             raise RunError(f"{path} cannot be read: {error.strerror}. {LISTED}") from error
         if not is_folder:
@@ -164,14 +164,14 @@ class RunFolder:
         """The file of the best weights."""
         return self.path / "model.safetensors"
 
-    def model_mark(self) -> str:
+    def weights_hash(self) -> str:
         """A hash that identifies the best weights. Raises RunError where there are none."""
         try:
-            return hashlib.sha256(read_own(self.model)).hexdigest()[:16]
+            return hashlib.sha256(read_plain(self.model)).hexdigest()[:16]
         except OSError:
             raise RunError(f"{self.model} is missing: the run is damaged. Train again.") from None
 
-    def rival(self, name: str) -> Path:
+    def baseline_file(self, name: str) -> Path:
         """The file of an n-gram or a linear model ("ngram", "linear"), as a baseline or alone."""
         return self.path / f"{name}.safetensors"
 
@@ -183,10 +183,10 @@ class RunFolder:
         """
         self._lock.take()
         with contextlib.suppress(OSError):
-            sweep(self.path)
-        if check_own(self.path / "run.json"):
+            remove_partial_files(self.path)
+        if check_plain_file(self.path / "run.json"):
             self.facts = read_facts(self.path, None)
-            if not self.checked:
+            if not self.has_checksums:
                 self._add_checksums()
 
     def release(self) -> None:
@@ -198,7 +198,7 @@ class RunFolder:
         return self._lock.held()
 
     @property
-    def asked(self) -> TrainOptions:
+    def options(self) -> TrainOptions:
         """The run's options, as typed. Raises RunError where one is invalid."""
         return options_of(self.facts, f"{self.path}/run.json")
 
@@ -208,14 +208,14 @@ class RunFolder:
         return settings_of(self.facts, f"{self.path}/run.json")
 
     @property
-    def checked(self) -> bool:
+    def has_checksums(self) -> bool:
         """Whether the run has checksums; a run of an older version has none."""
         return "checksums" in self.facts
 
     def write_facts(self, **changes: Any) -> None:
         """Updates `facts` and writes run.json atomically, with a checksum; floats that are not finite become null."""
         self.facts = {**self.facts, **changes}
-        write_json(self.path / "run.json", sealed(self.facts))
+        write_json(self.path / "run.json", with_checksum(self.facts))
 
     def append_plan(self, step: int, plan: Mapping[str, Any]) -> None:
         """Records the plan that holds from `step` on, synced to disk: call it before the plan is used."""
@@ -227,7 +227,7 @@ class RunFolder:
         plans = []
         for number, line in enumerate(read_json_lines(path), start=1):
             source = f"{path}, line {number},"
-            plans.append(check(unsealed(line, source, must=self.checked), PlanFacts, source))
+            plans.append(check(without_checksum(line, source, must=self.has_checksums), PlanFacts, source))
         return plans
 
     def append_report(self, step: int, report: Mapping[str, Any]) -> None:
@@ -241,7 +241,7 @@ class RunFolder:
         must = any(CHECKSUM in line for line in lines)
         for number, line in enumerate(lines, start=1):
             source = f"{path}, line {number},"
-            reports.append(check(unsealed(line, source, must), ReportFacts, source))
+            reports.append(check(without_checksum(line, source, must), ReportFacts, source))
         return reports
 
     def seconds_used(self) -> float:
@@ -260,18 +260,18 @@ class RunFolder:
         """(step, text) of every complete sample."""
         return [(step, text) for step, text, _ in self._samples()]
 
-    def write_symbols(self, table: Any) -> None:
+    def write_vocabulary(self, table: Any) -> None:
         """Writes symbols.json atomically."""
-        write_json(self.path / "symbols.json", table)
+        write_json(self.path / "vocabulary.json", table)
 
-    def read_symbols(self) -> Any:
+    def read_vocabulary(self) -> Any:
         """The contents of symbols.json. Raises RunError where it is missing, damaged or was changed."""
-        self.check_file("symbols.json")
-        return read_json(self.path / "symbols.json")
+        self.check_file("vocabulary.json")
+        return read_json(self.path / "vocabulary.json")
 
     def check_file(self, name: str) -> None:
         """Raises RunError where a file that is written once is missing or was changed."""
-        if not self.checked:
+        if not self.has_checksums:
             return
         found = self._digests((name,)).get(name)
         if found is None:
@@ -295,14 +295,14 @@ class RunFolder:
                 self.check_file(name)
         for name in baselines:
             try:
-                load_tensors(self.rival(name))
+                load_tensors(self.baseline_file(name))
             except RunError as error:
                 raise RunError(f"{error} {CURE}") from None
 
     def _digests(self, names: Sequence[str] = FIXED) -> dict[str, str]:
         """The checksums of these files, as far as they exist."""
         try:
-            return {name: digest_own(self.path / name) for name in names if check_own(self.path / name)}
+            return {name: own_digest(self.path / name) for name in names if check_plain_file(self.path / name)}
         except OSError as error:
             raise RunError(f"{self.path} cannot be read: {error.strerror}. Check its permissions.") from error
 
@@ -329,14 +329,14 @@ class RunFolder:
 
         path = self.path / "reach.json"
         with contextlib.suppress(RunError):
-            known = check(read_json(path), dict[str, Any], str(path)) if check_own(path) else {}
-            if unsealed(known, str(path), must=True).get("weights") == weights:
+            known = check(read_json(path), dict[str, Any], str(path)) if check_plain_file(path) else {}
+            if without_checksum(known, str(path), must=True).get("weights") == weights:
                 return Reach.from_json(known.get("reach"), str(path))
         return None
 
     def write_reach(self, weights: str, reach: Reach) -> None:
         """Stores the reach measured for these weights."""
-        write_json(self.path / "reach.json", sealed({"weights": weights, "reach": reach.as_dict()}))
+        write_json(self.path / "reach.json", with_checksum({"weights": weights, "reach": reach.as_dict()}))
 
     def cut(self, step: int, plans: bool = True) -> None:
         """Removes reports, samples and plans after `step`, and lines cut off by a kill, before a run is resumed.
@@ -354,14 +354,14 @@ class RunFolder:
     def _rewrite(self, name: str, text: str) -> None:
         path = self.path / name
         data = text.encode()
-        if check_own(path) and read_own(path) != data:
-            write_whole(path, data, PUBLIC if name == "plan.jsonl" else PRIVATE)
+        if check_plain_file(path) and read_plain(path) != data:
+            write_atomically(path, data, PUBLIC if name == "plan.jsonl" else PRIVATE)
 
     def _check_samples(self) -> None:
         """Raises RunError where samples.txt is not in the format of `append_sample`: resuming rewrites it."""
         path = self.path / "samples.txt"
         cure = "It only holds samples: move it away, and resume."
-        data = read_own(path) if check_own(path) else b""
+        data = read_plain(path) if check_plain_file(path) else b""
         try:
             blocks = data.decode().split("\n\n")[:-1]
         except UnicodeDecodeError as error:
@@ -375,7 +375,7 @@ class RunFolder:
     def _samples(self) -> Iterator[tuple[int, str, str]]:
         """(step, text, text in the file) of every complete sample: an empty line ends each."""
         path = self.path / "samples.txt"
-        written = read_own(path).decode(errors="replace") if check_own(path) else ""
+        written = read_plain(path).decode(errors="replace") if check_plain_file(path) else ""
         for block in written.split("\n\n")[:-1]:
             heading, *lines = block.split("\n")
             step = heading.removeprefix(SAMPLE_HEADING)
@@ -384,7 +384,7 @@ class RunFolder:
 
 
 def _sealed_line(facts: Mapping[str, Any]) -> str:
-    return to_json(sealed(facts))
+    return to_json(with_checksum(facts))
 
 
 def find_runs(under: str | Path = "runs") -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from unrolled.errors import RunError
 from unrolled.given import as_path
-from unrolled.rundir.facts import figure_of
+from unrolled.rundir.facts import metric_of
 from unrolled.rundir.folder import RunFolder, bytes_of, find_runs, last_written
 
 
@@ -41,10 +41,10 @@ def _score(scores: dict[str, Any], source: str) -> dict[str, float | None]:
     if outputs:
         first = next(iter(outputs.values()))
         figure = first.get("figure", "accuracy")  # an older run has no `figure`
-        share = _share(scores.get("rows"), scores.get("rows_of_part"))
-        return {figure: figure_of(first, figure, source), "scored": share}
-    read = (scores.get("test") or {}).get("symbols")
-    return {"nats": scores.get("nats"), "scored": _share(read, scores.get("test_symbols"))}
+        share = _share(scores.get("rows"), scores.get("rows_of_split"))
+        return {figure: metric_of(first, figure, source), "scored": share}
+    read = (scores.get("test") or {}).get("tokens")
+    return {"nats": scores.get("nats"), "scored": _share(read, scores.get("test_tokens"))}
 
 
 def _share(read: Any, whole: Any) -> float | None:

@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 
 from unrolled.errors import command
-from unrolled.opening import check_own, check_own_folder
+from unrolled.opening import check_plain_file, check_plain_folder
 
 FILES = (
-    "run.json", "plan.jsonl", "log.jsonl", "samples.txt", "symbols.json", "model.safetensors", "ngram.safetensors",
+    "run.json", "plan.jsonl", "log.jsonl", "samples.txt", "vocabulary.json", "model.safetensors", "ngram.safetensors",
     "linear.safetensors", "data.txt", "reach.json", "lock",
 )  # fmt: skip
-TRACES = ("plan.jsonl", "symbols.json", "checkpoint", "model.safetensors")  # two of them mark a run
+TRACES = ("plan.jsonl", "vocabulary.json", "checkpoint", "model.safetensors")  # two of them mark a run
 FOLDS, COMPARISON = "folds.json", "compare.json"  # in folders of runs that were trained together
 
 
@@ -60,7 +60,7 @@ def _count(folder: Path) -> tuple[int, int]:
 def check_files(path: Path) -> None:
     """Raises RunError where a file of a run is not a plain file, or a folder is a link."""
     for name in FILES:
-        check_own(path / name)
-    if check_own_folder(path / "checkpoint"):
+        check_plain_file(path / name)
+    if check_plain_folder(path / "checkpoint"):
         for entry in (path / "checkpoint").iterdir():
-            check_own(entry)
+            check_plain_file(entry)

@@ -18,8 +18,8 @@ class Report:
     seconds_left: float | None  # until the end; None while unknown
     loss: float  # mean nats per token or row since the last report
     learning_rate: float  # learning rate
-    symbols: int  # tokens or rows trained on so far
-    symbols_a_second: float
+    tokens: int  # tokens or rows trained on so far
+    tokens_per_second: float
     bytes_in_use: int  # of this process
     validation: float | None = None  # nats per character
     best: float | None = None  # the best validation so far

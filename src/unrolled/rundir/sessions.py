@@ -14,7 +14,7 @@ from unrolled.errors import OptionError, RunError
 from unrolled.model.weights import Components, by_component, copy_tensors, named_tensors
 from unrolled.rundir.folder import RunFolder
 from unrolled.threads import threads_for
-from unrolled.training.plan import Plan, replan, second_leg
+from unrolled.training.plan import Plan, next_session, replan
 
 Model = TypeVar("Model", bound=nn.Module)
 RANDOM = ("normal_", "uniform_", "trunc_normal_", "xavier_uniform_", "kaiming_uniform_", "orthogonal_")  # fills
@@ -22,7 +22,7 @@ GUESSED_PACE = 0.1  # seconds per update, before any measurement
 
 
 @dataclass(frozen=True)
-class Leg:
+class Session:
     """One session of a run, with its budget: the first is `train`, each later one a `resume` with a new budget."""
 
     minutes: float | None  # None: a number of updates, or a recorded plan
@@ -30,7 +30,7 @@ class Leg:
     used: float = 0.0  # seconds that the run had used when this session began
 
     @classmethod
-    def from_facts(cls, facts: dict[str, Any]) -> Leg:
+    def from_facts(cls, facts: dict[str, Any]) -> Session:
         """The session of these `facts`, which have been checked."""
         return cls(facts["minutes"], facts["steps"], facts["used"])
 
@@ -48,7 +48,7 @@ class Leg:
         pace = pace_of(reports)
         steps = step + (self.steps or max(1, int(seconds / pace)))
         if finished:
-            return second_leg(plan, step, steps)
+            return next_session(plan, step, steps)
         return replan(plan, step, steps if plan.max_updates is None else min(steps, plan.max_updates), "resumed")
 
 
@@ -56,7 +56,7 @@ def pace_of(reports: Sequence[Mapping[str, Any]]) -> float:
     """Seconds per update, from the newest report with a speed. Its unit (tokens, rows or steps) is the same for the
     speed and for the updates, so that it cancels."""
     for report in reversed(reports):
-        step, read, speed = (report.get(name) or 0 for name in ("step", "symbols", "symbols_a_second"))
+        step, read, speed = (report.get(name) or 0 for name in ("step", "tokens", "tokens_per_second"))
         if min(step, read, speed) > 0:
             return float(read / step / speed)
     return GUESSED_PACE

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 from torch import nn
 
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.model.weights import Components
 from unrolled.rundir.sessions import best_components, recorded_plans
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from unrolled.options import TrainSettings
     from unrolled.rundir.folder import RunFolder
     from unrolled.tasks.record import ConclusionCost, TrainingRecord
-    from unrolled.training.loop import Batches
+    from unrolled.training.loop import BatchSource
     from unrolled.training.plan import Clock, Plan
 
 
-class Reading(NamedTuple):
+class Evaluated(NamedTuple):
     """The loss of a model on a split."""
 
     nats: float  # in the unit of the task
     items: int  # number of items evaluated
 
 
-class Started(NamedTuple):
+class StartingWeights(NamedTuple):
     """The components that a training takes over from a run."""
 
     components: Components
-    unlike: Mapping[str, str] = MappingProxyType({})  # component that is not taken over -> the reason
+    skipped: Mapping[str, str] = MappingProxyType({})  # component that is not taken over -> the reason
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class Terms(NamedTuple):
 
     unit: str  # of scores: "nats per character"
     items: str  # what scores count: "tokens"
-    rival: str  # the baseline: "n-gram"
-    wrote: str  # heading of the first sample
-    writes: str  # heading of the newest sample
-    use: str  # the command for a trained run: "sample"
+    baseline: str  # the baseline: "n-gram"
+    first_heading: str  # heading of the first sample
+    newest_heading: str  # heading of the newest sample
+    next_command: str  # the command for a trained run: "sample"
 
 
 class Concluded(Protocol):
@@ -75,7 +75,7 @@ class Concluded(Protocol):
     def as_dict(self) -> dict[str, Any]: ...
 
 
-class Subject(ABC):
+class Task(ABC):
     """A task: data with a model to train on it, as a training needs them. A subclass is final.
 
     Items are the units that scores count: tokens of a text, or rows of a table.
@@ -86,7 +86,7 @@ class Subject(ABC):
     settings_class: ClassVar[type[TrainSettings]]  # the options of the task
     terms: ClassVar[Terms]
     baseline_share: ClassVar[float]  # largest share of a budget in minutes for the baseline
-    ranked: ClassVar[int] = 0  # most validation items processed once more at the end
+    ranked_items: ClassVar[int] = 0  # most validation items processed once more at the end
     settings: TrainSettings
 
     @classmethod
@@ -96,7 +96,7 @@ class Subject(ABC):
 
     @classmethod
     @abstractmethod
-    def read_measured(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
+    def read_for_evaluation(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
         """As `read_again`, on other data, as one split: of data that comes in splits only the test split."""
 
     @property
@@ -120,27 +120,27 @@ class Subject(ABC):
         """The loss of an untrained model, in nats."""
 
     @property
-    def without_net(self) -> str | None:
+    def fallback_model(self) -> str | None:
         """The model to use if a budget leaves no time for a net; None if the task needs a net."""
         return None
 
     @property
-    def kinds(self) -> int:
+    def vocabulary_size(self) -> int:
         """Size of the vocabulary of a text."""
         return 1
 
     @property
-    def weighed(self) -> str:
+    def selection_note(self) -> str:
         """What happens to the trained model at the end, appended to the printed plan."""
         return ""
 
     @property
-    def copyable(self) -> int:
+    def memorisable(self) -> int:
         """Number of training tokens that a sample is compared with for memorisation."""
         return 0
 
     @abstractmethod
-    def items(self, part: str) -> int:
+    def items(self, split: str) -> int:
         """Number of items of the training, validation or test split."""
 
     @abstractmethod
@@ -164,23 +164,25 @@ class Subject(ABC):
     def model_of(cls, run: RunFolder, plan: Plan) -> nn.Module:
         """The untrained model of a run of this task, from a plan. Raises RunError."""
 
-    def starting_components(self, source: RunFolder, theirs: type[Subject]) -> Started:
+    def starting_components(self, source: RunFolder, theirs: type[Task]) -> StartingWeights:
         """The components that `--init-from source` takes from a run of the task `theirs`. Raises RunError."""
-        return Started(best_components(source, recorded_plans(source)[0], lambda plan: theirs.model_of(source, plan)))
+        return StartingWeights(
+            best_components(source, recorded_plans(source)[0], lambda plan: theirs.model_of(source, plan))
+        )
 
     @abstractmethod
-    def make_batches(self, plan: Plan) -> Batches:
+    def make_batches(self, plan: Plan) -> BatchSource:
         """The training batches."""
 
     @abstractmethod
-    def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
+    def evaluate(self, model: nn.Module, split: str, limit: int, deadline: Deadline = UNLIMITED) -> Evaluated:
         """The loss on a split, on at most `limit` items or as many as there is time for. Raises Stopped."""
 
     @abstractmethod
-    def write(self, model: nn.Module) -> str:
+    def sample_outputs(self, model: nn.Module) -> str:
         """A sample of the model's present output, with the same random numbers each time."""
 
-    def copied(self, text: str, limit: int) -> tuple[int, float]:
+    def memorisation(self, text: str, limit: int) -> tuple[int, float]:
         """Memorisation of a sample from `write`: its longest verbatim run in `limit` training tokens, and the share
         of its segments that occur there."""
         raise NotImplementedError(f"memorisation is not measured for {self.kind}")
@@ -202,9 +204,9 @@ class Subject(ABC):
         """With the best weights loaded: fit the ensemble, score the test split and return the summary."""
 
     @abstractmethod
-    def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
+    def fit_without_net(self, run: RunFolder, clock: Clock) -> Baseline:
         """Make and keep a model that is not trained by updates; return its score."""
 
     @abstractmethod
-    def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
+    def conclude_without_net(self, run: RunFolder, baseline: Baseline) -> Concluded:
         """The summary of that model."""

@@ -10,24 +10,30 @@ import numpy as np
 from torch import nn
 
 from unrolled import seeds
-from unrolled.data.answers import UNSEEN, Labels, LabelSets, Written, shown
+from unrolled.data.answers import UNSEEN, LabelSetTargets, LabelTargets, TextTargets, shown
 from unrolled.data.columns import columns_from_json, to_json
-from unrolled.data.examples import LISTED, Asked, Examples, Known
-from unrolled.data.features import FEATURES, Features, Frames, Rows, features_from_json
+from unrolled.data.examples import LISTED, DatasetOptions, DatasetSchema, Examples
+from unrolled.data.features import (
+    NUMERIC_FEATURIZERS,
+    AudioFeaturizer,
+    NumericFeaturizer,
+    PixelRowFeaturizer,
+    numeric_featurizer_from_json,
+)
 from unrolled.data.intake import Ids
-from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, output_from_json
+from unrolled.data.outputs import LabelOutput, MultilabelOutput, Output, output_from_json
 from unrolled.data.read_examples import read_examples
-from unrolled.data.symbols import Table
+from unrolled.data.symbols import Vocabulary
 from unrolled.data.table_file import TableFile, TableOptions
-from unrolled.data.tokens import Tokens, tokens_from_json
+from unrolled.data.tokens import TextFeaturizer, text_featurizer_from_json
 from unrolled.deadline import Deadline
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.memory import Memory, NoMemory, Stack
 from unrolled.memory.columns import build_columns
-from unrolled.model.embeddings import BagInlet, PlainInlet
+from unrolled.model.embeddings import BagEmbedding, RawInput
 from unrolled.model.row_net import head_of
 from unrolled.options import TableSettings
-from unrolled.tasks.base import Started
+from unrolled.tasks.base import StartingWeights
 
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
@@ -42,8 +48,8 @@ def table_options(settings: TableSettings) -> TableOptions:
 
 
 def read_rows(
-    path: str | Path, settings: TableSettings, tables: Mapping[str, Any] | None = None, table: Table | None = None,
-    measured: bool = False, opened: TableFile | None = None, start: Known | None = None,
+    path: str | Path, settings: TableSettings, tables: Mapping[str, Any] | None = None, table: Vocabulary | None = None,
+    measured: bool = False, opened: TableFile | None = None, start: DatasetSchema | None = None,
 ) -> Examples:  # fmt: skip
     """Read the table at `path`, with a run's tables if given.
 
@@ -51,7 +57,7 @@ def read_rows(
     opened: the table, if it is open already. start: what the run to start from knows, used where it fits the rows.
     Raises DataError, OptionError.
     """
-    asked = Asked(
+    requested = DatasetOptions(
         settings.input, settings.output, settings.task, settings.group, settings.valid, settings.test,
         settings.tokenizer, settings.seed, settings.skip_empty, settings.input_type, settings.sequence,
         settings.stem == "patches", table,
@@ -60,7 +66,7 @@ def read_rows(
         settings.rows,
         start,
     )  # fmt: skip
-    examples = read_examples(path, asked, None if tables is None else known_from_json(tables), measured, opened)
+    examples = read_examples(path, requested, None if tables is None else known_from_json(tables), measured, opened)
     if tables is None and not examples.count("validation"):
         raise DataError(
             f"{path}: the validation split is empty, and the weights are selected and calibrated on it.\n"
@@ -69,7 +75,7 @@ def read_rows(
     return examples
 
 
-def as_measured(settings: TableSettings) -> TableSettings:
+def as_one_split(settings: TableSettings) -> TableSettings:
     """The settings by which a run with these settings reads a whole table as one split."""
     kept = {name: getattr(settings, name) for name in ("task", "skip_empty", "no_header", "decimal")}
     return TableSettings(**kept, valid="none", test="none")
@@ -87,32 +93,32 @@ def check_rows(examples: Examples, settings: TableSettings) -> None:
         raise OptionError(
             "One training is one fold of --folds: name it with --fold, or use unrolled.run.cross_validation.Folds."
         )
-    check_inlet(settings, examples.intake)
+    check_stem(settings, examples.featurizer)
 
 
-def check_inlet(settings: TableSettings, intake: Tokens | Features) -> None:
+def check_stem(settings: TableSettings, featurizer: TextFeaturizer | NumericFeaturizer) -> None:
     """Raise OptionError where `--stem` or `--augment` does not apply to the input."""
-    if settings.stem == "patches" and intake.kind != "patches":
+    if settings.stem == "patches" and featurizer.kind != "patches":
         raise OptionError(
-            f"--stem patches applies to pictures, and the input here is {intake.read_as}. Leave it out."
+            f"--stem patches applies to pictures, and the input here is {featurizer.step_description}. Leave it out."
         )
-    if settings.stem in ("conv", "plain") and not isinstance(intake, Frames | Rows):
+    if settings.stem in ("conv", "plain") and not isinstance(featurizer, AudioFeaturizer | PixelRowFeaturizer):
         raise OptionError(
-            f"--stem {settings.stem} applies to sounds and pictures, and the input here is {intake.read_as}. "
+            f"--stem {settings.stem} applies to sounds and pictures, and the input here is {featurizer.step_description}. "
             "Leave it out."
         )
-    if settings.augment != "auto" and not intake.varies:
+    if settings.augment != "auto" and not featurizer.augments:
         raise OptionError(
-            f"--augment applies to sounds and pictures, and the input here is {intake.read_as}. Leave it out."
+            f"--augment applies to sounds and pictures, and the input here is {featurizer.step_description}. Leave it out."
         )
 
 
 def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> None:
     """Raise DataError if a table has none of the labels that a run knows. knower: the run's name in the message."""
-    for name, answered in examples.answers.items():
-        if isinstance(answered, Labels | LabelSets) and len(answered.ids) and (answered.ids == UNSEEN).all():
-            blank = getattr(answered, "blank", None)  # _ in conllu means no tag
-            given, known = sorted(set(answered.given) - {blank}), answered.output.names
+    for name, target in examples.targets.items():
+        if isinstance(target, LabelTargets | LabelSetTargets) and len(target.ids) and (target.ids == UNSEEN).all():
+            blank = getattr(target, "blank", None)  # _ in conllu means no tag
+            given, known = sorted(set(target.all_names) - {blank}), target.output.names
             folded = {one.casefold() for one in known}
             case = " Some differ only in case." if any(one.casefold() in folded for one in given) else ""
             raise DataError(
@@ -121,9 +127,9 @@ def check_labels(examples: Examples, knower: str, why: str, otherwise: str) -> N
             )
 
 
-def is_varied(examples: Examples, settings: TableSettings) -> bool:
+def is_augmented(examples: Examples, settings: TableSettings) -> bool:
     """Whether training rows are augmented at random."""
-    few = examples.count("training") <= FEW and examples.intake.varies
+    few = examples.count("training") <= FEW and examples.featurizer.augments
     return few if settings.augment == "auto" else settings.augment == "yes"
 
 
@@ -132,20 +138,24 @@ def facts_of_rows(examples: Examples) -> dict[str, Any]:
     return {
         "form": examples.form,
         "columns": to_json(examples.columns),
-        "read": examples.intake.kind,
-        "rows": {name: answered.facts() for name, answered in examples.answers.items()},
-        **{part: examples.count(part) for part in examples.parts},
+        "read": examples.featurizer.kind,
+        "rows": {name: target.facts() for name, target in examples.targets.items()},
+        **{split: examples.count(split) for split in examples.splits},
         "left_out": examples.skipped,
-        **({"unreadable": [one.splitlines()[0] for one in examples.bad[:LISTED]]} if examples.bad else {}),
+        **(
+            {"unreadable": [one.splitlines()[0] for one in examples.unreadable[:LISTED]]}
+            if examples.unreadable
+            else {}
+        ),
         "repeated": examples.repeated,
-        "split": examples.split,
+        "split": examples.split_method,
     }
 
 
 def tables_of_rows(examples: Examples) -> dict[str, Any]:
     """What predictions need beside weights: the contents of symbols.json."""
-    outputs = {name: answered.output.to_json() for name, answered in examples.answers.items()}
-    return {"columns": to_json(examples.columns), "intake": examples.intake.to_json(), "outputs": outputs}
+    outputs = {name: target.output.to_json() for name, target in examples.targets.items()}
+    return {"columns": to_json(examples.columns), "featurizer": examples.featurizer.to_json(), "outputs": outputs}
 
 
 def shown_row(examples: Examples, row: int) -> str:
@@ -155,34 +165,36 @@ def shown_row(examples: Examples, row: int) -> str:
     return short if len(text) <= SHOWN_CHARACTERS else f"{short} …"
 
 
-def build_inlet(intake: Tokens | Features, embed: int, asked: str, as_is: bool = False) -> tuple[nn.Module, Memory]:
+def build_stem(
+    featurizer: TextFeaturizer | NumericFeaturizer, embed: int, requested: str, as_is: bool = False
+) -> tuple[nn.Module, Memory]:
     """The embedding and the stem in front of a memory with `embed` inputs.
 
     For ids: an embedding with RMSNorm, or without it (`as_is`). For sounds and pictures: two convolutions, unless
-    `asked` is "plain". For other numbers: a linear layer.
+    `requested` is "plain". For other numbers: a linear layer.
     """
-    if isinstance(intake, Tokens):
+    if isinstance(featurizer, TextFeaturizer):
         if as_is:
-            return BagInlet(intake.size, embed), NoMemory(embed, embed, PlainInlet(embed))
-        return BagInlet(intake.size, embed), NoMemory(embed, embed, nn.RMSNorm(embed, eps=1e-5))
-    if isinstance(intake, Frames | Rows) and asked != "plain":
-        places = intake.width // intake.channels
-        return PlainInlet(intake.width), Stack(build_columns(places, intake.channels, embed))
-    return PlainInlet(intake.width), NoMemory(intake.width, embed, nn.Linear(intake.width, embed))
+            return BagEmbedding(featurizer.size, embed), NoMemory(embed, embed, RawInput(embed))
+        return BagEmbedding(featurizer.size, embed), NoMemory(embed, embed, nn.RMSNorm(embed, eps=1e-5))
+    if isinstance(featurizer, AudioFeaturizer | PixelRowFeaturizer) and requested != "plain":
+        places = featurizer.width // featurizer.channels
+        return RawInput(featurizer.width), Stack(build_columns(places, featurizer.channels, embed))
+    return RawInput(featurizer.width), NoMemory(featurizer.width, embed, nn.Linear(featurizer.width, embed))
 
 
-def but_unlike(started: Started, examples: Examples, source: RunFolder) -> Started:
+def drop_mismatched(started: StartingWeights, examples: Examples, source: RunFolder) -> StartingWeights:
     """Drop the components of a run that do not fit these rows: those of another input, and those of another output,
     even if their shapes agree."""
-    known = known_from_json(source.read_symbols())
+    known = known_from_json(source.read_vocabulary())
     unlike = {}
-    if known.intake.to_json() != examples.intake.to_json():
+    if known.featurizer.to_json() != examples.featurizer.to_json():
         unlike = dict.fromkeys(("embedding", "stem"), "another input")
-    for name, answered in examples.answers.items():
-        if why := _unlike_output(known.outputs.get(name), answered.output):
-            unlike["decoder" if isinstance(answered, Written) else head_of(name)] = why
+    for name, target in examples.targets.items():
+        if why := _unlike_output(known.outputs.get(name), target.output):
+            unlike["decoder" if isinstance(target, TextTargets) else head_of(name)] = why
     kept = {name: tensors for name, tensors in started.components.items() if name not in unlike}
-    return Started(kept, unlike)
+    return StartingWeights(kept, unlike)
 
 
 def _unlike_output(before: Output | None, output: Output) -> str:
@@ -193,19 +205,23 @@ def _unlike_output(before: Output | None, output: Output) -> str:
         return f"{before.kind} before, {output.kind} now"
     if before.to_json() == output.to_json():
         return ""
-    return "other labels" if isinstance(output, LabelOutput | LabelSetOutput) else "another output"
+    return "other labels" if isinstance(output, LabelOutput | MultilabelOutput) else "another output"
 
 
-def known_from_json(tables: Mapping[str, Any]) -> Known:
+def known_from_json(tables: Mapping[str, Any]) -> DatasetSchema:
     """Columns, featurizer and outputs from `tables`. Raises RunError if it is damaged."""
     try:
         columns = columns_from_json(tables["columns"])
-        facts = tables["intake"] if "intake" in tables else tables["tokens"]  # older runs, on texts
-        intake = features_from_json(facts) if facts.get("kind") in FEATURES else tokens_from_json(facts)
+        facts = tables["featurizer"] if "featurizer" in tables else tables["tokens"]  # older runs, on texts
+        featurizer = (
+            numeric_featurizer_from_json(facts)
+            if facts.get("kind") in NUMERIC_FEATURIZERS
+            else text_featurizer_from_json(facts)
+        )
         if "outputs" in tables:
             outputs = {str(name): output_from_json(name, output) for name, output in tables["outputs"].items()}
         else:  # older runs, with labels
-            kinds = {True: "tags", False: "label"}
+            kinds = {True: "tagging", False: "classification"}
             outputs = {
                 str(name): output_from_json(name, {"kind": kinds[name in tables["each"]], "names": labels})
                 for name, labels in tables["labels"].items()
@@ -214,18 +230,18 @@ def known_from_json(tables: Mapping[str, Any]) -> Known:
         raise RunError("The run's symbols.json is damaged: columns, steps or outputs are missing.") from None
     if set(outputs) != set(columns.outputs):
         raise RunError("The run's symbols.json is damaged: its outputs do not match its columns.")
-    return Known(columns, intake, outputs)
+    return DatasetSchema(columns, featurizer, outputs)
 
 
-def in_turn(rows: Ids, at_once: int, together: int, deadline: Deadline) -> list[Ids]:
+def chunks_in_time(rows: Ids, at_once: int, together: int, deadline: Deadline) -> list[Ids]:
     """Rows in chunks of `together`, in order. With a deadline, in chunks of `at_once`, shuffled, so that the first
     chunks are representative."""
-    if deadline.endless:
+    if deadline.unlimited:
         return [rows[start : start + together] for start in range(0, max(1, len(rows)), together)]
     drawn = rows[seeds.numpy_generator(0, "in turn").permutation(len(rows))]
     return [drawn[start : start + at_once] for start in range(0, max(1, len(rows)), at_once)]
 
 
-def spread(rows: Ids, most: int) -> Ids:
+def evenly_spaced(rows: Ids, most: int) -> Ids:
     """At most `most` of these rows, evenly spaced."""
     return rows if most >= len(rows) else rows[np.arange(most) * len(rows) // most]

@@ -15,8 +15,8 @@ class Evaluation(ABC):
     columns: ClassVar[tuple[str, ...]] = ()  # of `wrong`; empty for a task that lists no errors
     order: ClassVar[str] = ""  # how `wrong` is sorted: "the most confident" first
 
-    part: str  # "test", "validation", or the path of other data
-    wrong: Sequence[dict[str, Any]] = field(default=(), kw_only=True)  # wrong predictions, the worst first
+    split: str  # "test", "validation", or the path of other data
+    errors: Sequence[dict[str, Any]] = field(default=(), kw_only=True)  # wrong predictions, the worst first
 
     @property
     @abstractmethod

@@ -9,7 +9,7 @@ from unrolled.given import as_number
 
 
 @dataclass(frozen=True)
-class Choice:
+class GenerationConfig:
     """Settings of generation: a beam of this width (1 is greedy), or sampling at a temperature."""
 
     beam: int = 1

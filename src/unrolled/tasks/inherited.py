@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from unrolled.data.pieces import PieceTable, WordTable
+from unrolled.data.pieces import SubwordVocabulary, WordVocabulary
 from unrolled.errors import OptionError, RunError
-from unrolled.options import DEFAULT_MODEL, AnswerSettings, LanguageSettings, TrainOptions, in_order
+from unrolled.options import (
+    DEFAULT_MODEL,
+    LanguageModelingSettings,
+    PredictionSettings,
+    TrainOptions,
+    canonical_order,
+)
 from unrolled.registry import LINEAR, UNTRAINED
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.sessions import recorded_plans
@@ -14,7 +20,7 @@ from unrolled.settings import option_name
 from unrolled.tasks.model_names import counted
 
 
-def as_recorded(recorded: RunFolder, options: TrainOptions) -> TrainOptions:
+def options_of_plan(recorded: RunFolder, options: TrainOptions) -> TrainOptions:
     """The options of a recorded run, with this command's folder, threads and device.
 
     All other options come from the recorded run, so that the result is the same. Raises OptionError for an option
@@ -25,8 +31,8 @@ def as_recorded(recorded: RunFolder, options: TrainOptions) -> TrainOptions:
         raise RunError(f"{recorded.path} is a {counted(theirs.model)}: it has no plan to follow. Name a trained run.")
     own = ("minutes", "steps", "out", "threads", "device", "plan")
     for name, value in options.given().items():
-        value = in_order(value) if name == "model" else value
-        if name not in own and value not in (getattr(theirs, name, None), getattr(recorded.asked, name)):
+        value = canonical_order(value) if name == "model" else value
+        if name not in own and value not in (getattr(theirs, name, None), getattr(recorded.options, name)):
             raise OptionError(
                 f"--plan {recorded.path} repeats that run exactly; {option_name(name)} {value} would change it.\n"
                 "Leave it out, or leave out --plan."
@@ -35,7 +41,7 @@ def as_recorded(recorded: RunFolder, options: TrainOptions) -> TrainOptions:
     return TrainOptions(**theirs.to_json() | {"minutes": None} | mine)
 
 
-def started_from(source: RunFolder, options: TrainOptions, text: bool) -> dict[str, Any]:
+def options_of_source(source: RunFolder, options: TrainOptions, text: bool) -> dict[str, Any]:
     """The options that a training takes from the run it starts from: sizes, and how rows are read.
 
     text: whether it trains a language model too. Raises OptionError if a different value was typed, RunError.
@@ -48,13 +54,13 @@ def started_from(source: RunFolder, options: TrainOptions, text: bool) -> dict[s
     theirs = recorded_plans(source)[0]
     sizes = {name: getattr(theirs, name) for name in ("model", "hidden_size", "layers")}
     for name, value in sizes.items():
-        mine = getattr(options.of_learnt(), name)
+        mine = getattr(options.trained_member_settings(), name)
         if mine not in (value, None):
             raise OptionError(
                 f"--init-from {source.path} starts from a {theirs.model} of {theirs.layers} x {theirs.hidden_size}; "
                 f"{option_name(name)} {getattr(options, name)} does not match.\nLeave it out, or leave out --init-from."
             )
-    if isinstance(own, LanguageSettings) and not text:
+    if isinstance(own, LanguageModelingSettings) and not text:
         return _from_language_model(source, options, sizes)
     if options.tokenizer not in ("auto", own.tokenizer):
         raise OptionError(
@@ -87,7 +93,10 @@ def _from_language_model(source: RunFolder, options: TrainOptions, sizes: dict[s
     return sizes | {"model": options.model or usual} | ({"direction": "causal"} if taken else {})
 
 
-def takes_memory(source: RunFolder, settings: AnswerSettings) -> bool:
+def takes_memory(source: RunFolder, settings: PredictionSettings) -> bool:
     """Whether a prediction task takes the memory of the language model that it starts from. From a model of words or
     subwords it takes co-occurrence vectors of its text instead, unless `--freeze` keeps the weights."""
-    return settings.freeze is not None or source.read_symbols()["kind"] not in (WordTable.kind, PieceTable.kind)
+    return settings.freeze is not None or source.read_vocabulary()["kind"] not in (
+        WordVocabulary.kind,
+        SubwordVocabulary.kind,
+    )

@@ -8,12 +8,12 @@ import torch
 
 from unrolled.arguments import Count, checked
 from unrolled.errors import OptionError
-from unrolled.gradient import GRADIENTS
+from unrolled.gradient import BPTT_STRATEGIES
 from unrolled.laws import MAKING_LAWS, MEMORY_LAWS, check
 from unrolled.memory import MEMORIES, Memory
-from unrolled.memory.own import is_own, not_brought
+from unrolled.memory.own import is_user_class, not_registered
 from unrolled.options import DEFAULT_MODEL, TrainOptions
-from unrolled.registry import UNTRAINED, build, choose, learnt_model, parse_part
+from unrolled.registry import UNTRAINED, build, choose, parse_component, trained_member
 from unrolled.settings import option_name
 
 NEURAL_ONLY = (
@@ -26,14 +26,14 @@ WIDE = 27_720  # a width that is divisible by any number of heads up to 12
 def check_parts(settings: TrainOptions) -> None:
     """Raise OptionError for an unknown model or BPTT strategy, or an option that does not apply to the model."""
     model = settings.model or DEFAULT_MODEL
-    if settings.mixed:
+    if settings.is_ensemble:
         parts = model.split("+")
         if sum(part not in UNTRAINED for part in parts) != 1 or len(set(parts)) < len(parts):
             raise OptionError(
                 f"An ensemble has one trained model and the n-gram, as in lstm+ngram or lstm/attention+ngram; "
                 f"for a table also the linear model: lstm+linear or lstm+linear+ngram. Got '{model}'."
             )
-        model = learnt_model(model) or ""
+        model = trained_member(model) or ""
     names = model.split("/")
     if model in UNTRAINED:
         name, how = UNTRAINED[model]
@@ -41,9 +41,9 @@ def check_parts(settings: TrainOptions) -> None:
             if field in NEURAL_ONLY:
                 raise OptionError(f"The {name} has no {option_name(field)}: it is {how}, not trained. Leave it out.")
     for name in names:
-        kind, options = parse_part(name)
-        if is_own(kind) and kind not in MEMORIES:
-            raise not_brought(kind)
+        kind, options = parse_component(name)
+        if is_user_class(kind) and kind not in MEMORIES:
+            raise not_registered(kind)
         choose("model", {**MEMORIES, **UNTRAINED}, kind)
         if kind in UNTRAINED and (options or len(names) > 1):
             raise OptionError(
@@ -54,12 +54,12 @@ def check_parts(settings: TrainOptions) -> None:
             raise OptionError(
                 f"{name}: set the width and the number of layers with --hidden-size and --layers, not {wrong[0]}=…."
             )
-        if is_own(kind):
+        if is_user_class(kind):
             check_own(name)
         elif kind not in UNTRAINED:
             with torch.device("meta"):  # checks the options without computing anything
                 build("memory", MEMORIES, name, WIDE, settings.hidden_size or WIDE)
-    build("bptt", GRADIENTS, settings.bptt)
+    build("bptt", BPTT_STRATEGIES, settings.bptt)
 
 
 @cache

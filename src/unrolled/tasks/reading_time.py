@@ -6,7 +6,7 @@ import math
 
 from unrolled.data import is_table
 from unrolled.data.columns import choose_columns
-from unrolled.data.input_kinds import find_input
+from unrolled.data.input_kinds import detect_input
 from unrolled.data.reading_time import time_reading
 from unrolled.data.table_file import TableFile
 from unrolled.errors import DataError, OptionError
@@ -24,7 +24,11 @@ def check_reading(table: TableFile, settings: TableSettings, clock: Clock | None
         return
     try:
         columns = choose_columns(table, settings.input, settings.output, settings.group, settings.sequence)
-        found = None if columns.sequence else time_reading(table, columns, find_input(table, columns, settings.input_type))
+        found = (
+            None
+            if columns.sequence
+            else time_reading(table, columns, detect_input(table, columns, settings.input_type))
+        )
     except (DataError, OptionError):  # reported with details when the table is read
         return
     if found is None:

@@ -14,49 +14,49 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from unrolled.data.columns import missing
-from unrolled.data.examples import Known
-from unrolled.data.inputs import MEDIA, LabelInput, MissingNumber, TextInput, VectorInput, located
+from unrolled.data.columns import missing_column
+from unrolled.data.examples import DatasetSchema
+from unrolled.data.inputs import MEDIA, CategoryInput, MissingNumber, TextInput, VectorInput, resolve_paths
 from unrolled.data.items import Item
 from unrolled.data.read_examples import advice_for, check_columns
 from unrolled.data.sequences import SequenceTable
-from unrolled.data.table_file import USUAL, Row, TableFile, TableOptions, Unfit
+from unrolled.data.table_file import DEFAULT_OPTIONS, InvalidCell, Row, TableFile, TableOptions
 from unrolled.data.tables import is_table, open_table
 from unrolled.data.text import list_files
 from unrolled.data.written_numbers import plain_number
 from unrolled.errors import DataError, MediaError
 
-TOGETHER = 2_000  # largest number of waiting rows in one batch
+LARGEST_BATCH = 2_000  # largest number of waiting rows in one batch
 HELD = 1 << 27  # a batch takes no more items beyond this many bytes
 
 T = TypeVar("T")
 
 
-class Given(NamedTuple):
+class InferenceInput(NamedTuple):
     """An input: the cells of a row, and its name for people."""
 
     name: str  # a text itself, a path, or the place of a row
     cells: tuple[Any, ...]  # None or a blank string is an empty cell
 
 
-class NoItem(NamedTuple):
+class MissingItem(NamedTuple):
     """Takes the place of a missing item."""
 
     error: str = ""  # why a sound or a picture cannot be read; "" for an empty cell or line
 
 
-class Giving:
+class InputReader:
     """Reads the inputs of a run."""
 
-    def __init__(self, known: Known, options: TableOptions = USUAL) -> None:
+    def __init__(self, known: DatasetSchema, options: TableOptions = DEFAULT_OPTIONS) -> None:
         self.known, self.options = known, options
 
-    def read_input(self, source: str) -> Iterator[Given] | None:
+    def read_input(self, source: str) -> Iterator[InferenceInput] | None:
         """The inputs in a path: rows of a table's input columns, the sounds or pictures of a folder, or one file.
 
         None for a file of lines. Raises DataError for a missing column.
         """
-        taken, path = self.known.intake.input, Path(source)
+        taken, path = self.known.featurizer.input, Path(source)
         if is_table(source):
             return self._read_table(source)
         if taken.kind in MEDIA and path.is_dir():
@@ -65,69 +65,75 @@ class Giving:
                 raise DataError(
                     f"{source} holds no {taken.kind}s, which this run reads: {', '.join(MEDIA[taken.kind])}."
                 )
-            return (Given(str(file), (str(file),)) for file in files)
+            return (InferenceInput(str(file), (str(file),)) for file in files)
         if taken.kind in MEDIA and path.suffix.lower() in MEDIA[taken.kind]:
-            return iter([Given(source, (source,))])
+            return iter([InferenceInput(source, (source,))])
         return None
 
-    def _read_table(self, path: str) -> Iterator[Given]:
+    def _read_table(self, path: str) -> Iterator[InferenceInput]:
         columns = self.known.columns
         with advice_for(self.known):
             table = open_table(path, self.options)
         check_columns(table, replace(columns, outputs=(), group=None))
         if columns.sequence:
             table = SequenceTable.gather(table, columns.sequence, ())
-        media = self.known.intake.input.kind in MEDIA
+        media = self.known.featurizer.input.kind in MEDIA
         for row in self._rows(table):
-            text = isinstance(self.known.intake.input, TextInput | LabelInput)
-            if missing(table, columns.inputs, row) is not None:
-                yield Given("" if text else table.place(row.number), row.cells)
+            text = isinstance(self.known.featurizer.input, TextInput | CategoryInput)
+            if missing_column(table, columns.inputs, row) is not None:
+                yield InferenceInput("" if text else table.place(row.number), row.cells)
                 continue
-            cells = located(row.cells, table.path.parent) if media else row.cells
+            cells = resolve_paths(row.cells, table.path.parent) if media else row.cells
             named = media and isinstance(cells[0], str)
-            name = str(self.take(Given("", cells))) if text else str(cells[0]) if named else table.place(row.number)
-            yield Given(name, cells)
+            name = (
+                str(self.take(InferenceInput("", cells)))
+                if text
+                else str(cells[0])
+                if named
+                else table.place(row.number)
+            )
+            yield InferenceInput(name, cells)
 
     def _rows(self, table: TableFile) -> Iterator[Row]:
         with advice_for(self.known):
             yield from table.rows(self.known.columns.inputs)
 
-    def take(self, given: Given | str) -> Item:
+    def take(self, given: InferenceInput | str) -> Item:
         """The item that a model processes. Raises DataError, and MissingNumber for a number such as nan."""
-        taken = self.known.intake.input
-        cells, name = (given.cells, given.name) if isinstance(given, Given) else ((given,), given[:60])
+        taken = self.known.featurizer.input
+        cells, name = (given.cells, given.name) if isinstance(given, InferenceInput) else ((given,), given[:60])
         if isinstance(given, str) and isinstance(taken, VectorInput):
-            cells = given_numbers(given, taken, self.options.decimal)
+            cells = parse_numbers(given, taken, self.options.decimal)
         try:
-            return taken.take(cells, name, self.known.columns.inputs)
+            return taken.read_item(cells, name, self.known.columns.inputs)
         except MissingNumber:
             raise
-        except Unfit as fault:
+        except InvalidCell as fault:
             raise fault.for_run from None
 
-    def take_all(self, asked: Iterable[Given | str]) -> list[Item | NoItem]:
-        """The item of each input, in order; `NoItem` for an empty input, or a sound or picture that cannot be read.
+    def take_all(self, requested: Iterable[InferenceInput | str]) -> list[Item | MissingItem]:
+        """The item of each input, in order; `MissingItem` for an empty input, or a sound or picture that cannot be read.
         Raises DataError."""
-        taken: list[Item | NoItem] = []
-        for given in asked:
+        taken: list[Item | MissingItem] = []
+        for given in requested:
             if is_empty(given):
-                taken.append(NoItem())
+                taken.append(MissingItem())
                 continue
             try:
                 taken.append(self.take(given))
             except MissingNumber:  # nan counts as an empty cell
-                taken.append(NoItem())
+                taken.append(MissingItem())
             except MediaError as error:
-                taken.append(NoItem(str(error)))
+                taken.append(MissingItem(str(error)))
         return taken
 
     def take_in_turn(
-        self, waiting: Sequence[Given | str]
-    ) -> Iterator[tuple[Sequence[Given | str], list[Item | NoItem]]]:
+        self, waiting: Sequence[InferenceInput | str]
+    ) -> Iterator[tuple[Sequence[InferenceInput | str], list[Item | MissingItem]]]:
         """As `take_all`, in groups of at most about `HELD` bytes; a group is decoded only after the one before it has
         been processed. Raises DataError."""
         start, held = 0, 0
-        taken: list[Item | NoItem] = []
+        taken: list[Item | MissingItem] = []
         for stop, given in enumerate(waiting, start=1):
             taken += self.take_all([given])
             held += bytes_of(taken[-1])
@@ -136,25 +142,25 @@ class Giving:
                 start, held, taken = stop, 0, []
 
 
-def bytes_of(item: Item | NoItem) -> int:
+def bytes_of(item: Item | MissingItem) -> int:
     """The size of an item in memory."""
-    if isinstance(item, NoItem):
+    if isinstance(item, MissingItem):
         return 0
     return item.nbytes if isinstance(item, np.ndarray) else len(item)
 
 
-def is_empty(given: Given | str) -> bool:
+def is_empty(given: InferenceInput | str) -> bool:
     """Whether a cell is missing, or a cell or the line is blank."""
-    cells = given.cells if isinstance(given, Given) else (given,)
+    cells = given.cells if isinstance(given, InferenceInput) else (given,)
     return any(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells)
 
 
-def name_of(given: Given | str) -> str:
+def name_of(given: InferenceInput | str) -> str:
     """The name of an input for people."""
-    return given.name if isinstance(given, Given) else given
+    return given.name if isinstance(given, InferenceInput) else given
 
 
-def given_numbers(line: str, taken: VectorInput, decimal: str | None = None) -> tuple[Any, ...]:
+def parse_numbers(line: str, taken: VectorInput, decimal: str | None = None) -> tuple[Any, ...]:
     """The numbers in a line, as cells: JSON, or separated by commas or spaces.
 
     decimal: if ",", numbers have decimal commas and are separated by semicolons or spaces. Raises DataError, also if
@@ -180,12 +186,12 @@ def given_numbers(line: str, taken: VectorInput, decimal: str | None = None) -> 
     return ([found],) if flat and taken.width > 1 else (found,)
 
 
-def gathered(texts: Iterable[T]) -> Iterator[list[T]]:
-    """Batches of rows in order: a single row at once, waiting rows together, up to `TOGETHER`.
+def batched(texts: Iterable[T]) -> Iterator[list[T]]:
+    """Batches of rows in order: a single row at once, waiting rows together, up to `LARGEST_BATCH`.
 
     A thread reads ahead, so that a slow source delays nothing but its own next row.
     """
-    ahead: Queue[tuple[T] | BaseException | None] = Queue(2 * TOGETHER)
+    ahead: Queue[tuple[T] | BaseException | None] = Queue(2 * LARGEST_BATCH)
     stopped = Event()
 
     def read() -> None:
@@ -205,7 +211,7 @@ def gathered(texts: Iterable[T]) -> Iterator[list[T]]:
             found = ahead.get()
             while isinstance(found, tuple):
                 waiting.append(found[0])
-                if len(waiting) == TOGETHER:
+                if len(waiting) == LARGEST_BATCH:
                     break
                 try:
                     found = ahead.get_nowait()

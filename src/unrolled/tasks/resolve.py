@@ -1,7 +1,7 @@
 """Resolve a path and options to a task: what the data are and what is trained on them is decided here, once.
 
-`look` decides, without reading all of a path, whether it is a text or rows of a table. `resolve` reads it and makes
-the task with its settings. `read_again` and `read_measured` read data for a run, whose task is known.
+`inspect_path` decides, without reading all of a path, whether it is a text or rows of a table. `resolve` reads it and makes
+the task with its settings. `read_again` and `read_for_evaluation` read data for a run, whose task is known.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from unrolled.data import Corpus, is_table, keep_standard_input, table_from_json
+from unrolled.data import Corpus, is_table, keep_standard_input, vocabulary_from_json
 from unrolled.data.folders import label_folders
 from unrolled.data.idx_form import find_idx
-from unrolled.data.media_folders import check_not_flat, media_folder
+from unrolled.data.media_folders import check_not_flat, is_media_folder
 from unrolled.data.split_folders import find_splits
 from unrolled.data.table_file import TableFile
 from unrolled.data.tables import check_no_tables, has_header, open_table
@@ -22,28 +22,28 @@ from unrolled.data.text import list_files
 from unrolled.data.text_columns import ROW, text_column
 from unrolled.errors import DataError, OptionError, RunError, command
 from unrolled.escaping import folder_name
-from unrolled.options import DEFAULT_MODEL, LanguageSettings, TrainOptions
+from unrolled.options import DEFAULT_MODEL, LanguageModelingSettings, TrainOptions
 from unrolled.registry import LINEAR, UNTRAINED
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.own_files import has_traces, runs_held
 from unrolled.rundir.sessions import recorded_plans
 from unrolled.settings import option_name
-from unrolled.tasks.base import Subject
+from unrolled.tasks.base import Task
 from unrolled.tasks.dataset import known_from_json, read_rows, table_options
-from unrolled.tasks.inherited import started_from, takes_memory
-from unrolled.tasks.language_modeling.task import Language
+from unrolled.tasks.inherited import options_of_source, takes_memory
+from unrolled.tasks.language_modeling.task import LanguageModeling
 from unrolled.tasks.model_names import check_parts
-from unrolled.tasks.prediction.task import Answers
+from unrolled.tasks.prediction.task import Prediction
 from unrolled.tasks.reading_time import check_reading
-from unrolled.tasks.seq2seq.task import Writings
+from unrolled.tasks.seq2seq.task import Seq2Seq
 from unrolled.tasks.table import TASKS
 from unrolled.training.plan import Clock
 
 KEPT = "data.txt"  # copy of standard input in a run's folder
 
 
-class Found(NamedTuple):
-    """The contents of a path, as far as `look` decides."""
+class Source(NamedTuple):
+    """The contents of a path, as far as `inspect_path` decides."""
 
     text: bool  # a text for a language model; else rows with targets
     column: str | None = None  # of a table that is used as a text: the column of documents
@@ -53,17 +53,19 @@ class Found(NamedTuple):
 def resolve(
     path: str | Path, options: TrainOptions, source: RunFolder | None = None, clock: Clock | None = None,
     kept: Path | None = None,
-) -> Subject:  # fmt: skip
+) -> Task:  # fmt: skip
     """The task of a training on the data in `path`.
 
     source: the run to start from. clock: of a budget, which is refused if reading would take over half of it. kept:
     the file to which standard input ("-") is copied. Raises DataError, OptionError, RunError.
     """
     check_parts(options)
-    found = look(path, options)
+    found = inspect_path(path, options)
     if found.text:
         _check_text(path, options, found)
-    wanted = options if source is None else dataclasses.replace(options, **started_from(source, options, found.text))
+    wanted = (
+        options if source is None else dataclasses.replace(options, **options_of_source(source, options, found.text))
+    )
     if found.table is not None:
         check_reading(found.table, wanted, clock)
         return _read_rows(path, found.table, options, wanted, source)
@@ -76,79 +78,81 @@ def resolve(
         raise type(error)(str(error).replace(str(kept), "standard input")) from None
 
 
-def _check_text(path: str | Path, options: TrainOptions, found: Found) -> None:
+def _check_text(path: str | Path, options: TrainOptions, found: Source) -> None:
     """Raise OptionError for an option that does not apply to a text."""
-    if options.task not in (None, Language.kind):
+    if options.task not in (None, LanguageModeling.kind):
         raise OptionError(
             f"--task {options.task} applies to tables and to folders named after labels; {path} is read as a text.\n"
             "Leave it out, or give a table: csv, tsv, jsonl, parquet."
         )
     of_columns = [] if found.column else ["input", "no_header"]
-    refuse_options(options, [*options.refused_by(LanguageSettings), *of_columns], f"{path} is read as a text")
+    refuse_options(options, [*options.refused_by(LanguageModelingSettings), *of_columns], f"{path} is read as a text")
     if LINEAR in (options.model or DEFAULT_MODEL).split("+"):
         raise OptionError(f"{path} is a text, and the linear model needs a table. Try --model lstm+ngram.")
 
 
-def _read_text(path: str | Path, wanted: TrainOptions, found: Found, source: RunFolder | None) -> Language:
-    _check_source(source, path, Language)
-    as_rows = {"task": Language.kind, "documents": ROW, "input": found.column} if found.column else {}
-    table = None if source is None else table_from_json(source.read_symbols())
-    return Language.read(path, wanted.resolve(LanguageSettings, **as_rows), table)
+def _read_text(path: str | Path, wanted: TrainOptions, found: Source, source: RunFolder | None) -> LanguageModeling:
+    _check_source(source, path, LanguageModeling)
+    as_rows = {"task": LanguageModeling.kind, "documents": ROW, "input": found.column} if found.column else {}
+    table = None if source is None else vocabulary_from_json(source.read_vocabulary())
+    return LanguageModeling.read(path, wanted.resolve(LanguageModelingSettings, **as_rows), table)
 
 
 def _read_rows(
     path: str | Path, table: TableFile, options: TrainOptions, wanted: TrainOptions, source: RunFolder | None
-) -> Answers | Writings:
+) -> Prediction | Seq2Seq:
     """The task of a training on rows, according to its outputs. options: as typed; wanted: with the options of the
     run to start from."""
-    neither = set(options.refused_by(Answers.settings_class)) & set(options.refused_by(Writings.settings_class))
+    neither = set(options.refused_by(Prediction.settings_class)) & set(options.refused_by(Seq2Seq.settings_class))
     refuse_options(options, sorted(neither), f"{path} is a table")
-    began = source is not None and source.facts["kind"] == Language.kind
-    tables = None if source is None else source.read_symbols()
-    theirs = table_from_json(tables) if tables is not None and began else None
+    began = source is not None and source.facts["kind"] == LanguageModeling.kind
+    tables = None if source is None else source.read_vocabulary()
+    theirs = vocabulary_from_json(tables) if tables is not None and began else None
     start = None if tables is None or began else known_from_json(tables)
     examples = read_rows(path, wanted, None, theirs, opened=table, start=start)
-    subject = Answers if examples.written is None else Writings
-    for name in options.refused_by(subject.settings_class):
+    task_class = Prediction if examples.text_targets is None else Seq2Seq
+    for name in options.refused_by(task_class.settings_class):
         raise OptionError(
-            f"{option_name(name)} applies to {options.owner(name).of}. Requested for {path}: {examples.asked_for}.\n"
-            f"Leave it out, or train such outputs: {options.owner(name).chosen_by}."
+            f"{option_name(name)} applies to {options.owner(name).of}. Requested for {path}: {examples.outputs_description}.\n"
+            f"Leave it out, or train such outputs: {options.owner(name).selected_by}."
         )
-    if "pool" in options.given() and all(answered.each for answered in examples.answers.values()):
+    if "pool" in options.given() and all(predicted.each for predicted in examples.targets.values()):
         raise OptionError(
-            f"--pool applies to predictions per row. Requested for {path}: {examples.asked_for}, a prediction per "
+            f"--pool applies to predictions per row. Requested for {path}: {examples.outputs_description}, a prediction per "
             "step.\nLeave it out."
         )
-    if subject is Writings:
+    if task_class is Seq2Seq:
         if began:
             raise OptionError(
                 f"--init-from {wanted.init_from} starts from a language model: that works for labels and numbers, and the "
                 "output here is a text.\nLeave it out."
             )
-        return Writings(examples, wanted.resolve(Writings.settings_class))
-    settings = wanted.resolve(Answers.settings_class)
+        return Seq2Seq(examples, wanted.resolve(Seq2Seq.settings_class))
+    settings = wanted.resolve(Prediction.settings_class)
     if source is None:
-        return Answers(examples, settings)
+        return Prediction(examples, settings)
     embed = recorded_plans(source)[0].embedding_size
     if not began:
-        return Answers(examples, settings, (tables or {}).get("began"), embed)
+        return Prediction(examples, settings, (tables or {}).get("began"), embed)
     read_text = None if takes_memory(source, settings) else lambda: read_corpus_again(source)
-    return Answers(examples, settings, Language.kind, embed, read_text)
+    return Prediction(examples, settings, LanguageModeling.kind, embed, read_text)
 
 
-def _check_source(source: RunFolder | None, path: str | Path, subject: type[Subject]) -> None:
+def _check_source(source: RunFolder | None, path: str | Path, task_class: type[Task]) -> None:
     """Raise RunError if the kind of a run does not match the data."""
-    if source is not None and source.facts["kind"] != subject.kind:
-        raise RunError(f"{source.path} is a run of kind '{source.facts['kind']}'; {path} is read as {subject.kind}.")
+    if source is not None and source.facts["kind"] != task_class.kind:
+        raise RunError(
+            f"{source.path} is a run of kind '{source.facts['kind']}'; {path} is read as {task_class.kind}."
+        )
 
 
-def look(path: str | Path, options: TrainOptions) -> Found:
+def inspect_path(path: str | Path, options: TrainOptions) -> Source:
     """Decide what a path holds: a text, a table with a column of documents (its only column, or by --task language-modeling), or
     rows. Raises DataError, OptionError."""
     if str(path) != "-":
         refuse_run(path)
     folder = str(path) != "-" and Path(path).is_dir()
-    text = options.task == Language.kind
+    text = options.task == LanguageModeling.kind
     if folder and not text:
         files = list_files(Path(path))
         if options.input_type is None:
@@ -159,55 +163,55 @@ def look(path: str | Path, options: TrainOptions) -> Found:
         raise OptionError(
             f"{option_name(given[0])} applies to csv and tsv files; by its name {path} is neither. Leave it out."
         )
-    if options.task not in (None, Language.kind):
+    if options.task not in (None, LanguageModeling.kind):
         return _look_at_rows(path, options)
     by_row = options.documents == ROW or (text and options.input is not None)
     if folder or not is_table(path):
         if by_row:
-            asked = f"--documents {ROW}" if options.documents == ROW else f"--input {options.input}"
-            raise OptionError(f"{asked} applies to tables; by its name {path} is not one. Leave it out.")
-        return Found(text=True) if text or not folder else _look_at_rows(path, options)
+            requested = f"--documents {ROW}" if options.documents == ROW else f"--input {options.input}"
+            raise OptionError(f"{requested} applies to tables; by its name {path} is not one. Leave it out.")
+        return Source(text=True) if text or not folder else _look_at_rows(path, options)
     table = open_table(path, table_options(options))
     alone = text_column(table, names=text) if options.output is None else None
     column = options.input or alone
     if by_row and column is None:
         raise OptionError(f"{path} has several columns; name the one with the texts: --input COLUMN")
     if column is None or not (by_row or column == alone):
-        return Found(text=True) if text else Found(text=False, table=table)
+        return Source(text=True) if text else Source(text=False, table=table)
     if options.documents not in (ROW, "file"):
         raise OptionError(
             f"--documents {options.documents}: {path} is a table, where each row is a document. Leave it out."
         )
-    return Found(text=True, column=column)
+    return Source(text=True, column=column)
 
 
-def _look_at_rows(path: str | Path, options: TrainOptions) -> Found:
+def _look_at_rows(path: str | Path, options: TrainOptions) -> Source:
     """Decide what a folder holds, or a path for which a task on rows was requested."""
     if str(path) == "-" or not (Path(path).is_dir() or is_table(path)):
-        return Found(text=True)
+        return Source(text=True)
     folder = Path(path)
-    labelled = options.task == "classification" or not folder.is_dir() or media_folder(path) or find_idx(folder)
+    labelled = options.task == "classification" or not folder.is_dir() or is_media_folder(path) or find_idx(folder)
     if not labelled and find_splits(folder) is None and not label_folders(folder):
-        return Found(text=True)  # documents: the folders are neither splits nor labels
-    return Found(text=False, table=open_table(path, table_options(options)))
+        return Source(text=True)  # documents: the folders are neither splits nor labels
+    return Source(text=False, table=open_table(path, table_options(options)))
 
 
-def read_again(run: RunFolder) -> Subject:
+def read_again(run: RunFolder) -> Task:
     """Read the run's own data again, as its task. Raises DataError if it is missing or has changed."""
-    data, subject = run.facts["data"], TASKS[run.facts["kind"]].subject
+    data, task_class = run.facts["data"], TASKS[run.facts["kind"]].task_class
     path = run.path / KEPT if data["kept"] else Path(data["path"])
     if data["kept"]:
         run.check_file(KEPT)
     if not (path.is_file() or path.is_dir()):  # a device or pipe was never the data of a run
         raise DataError(
-            f"The {subject.data} that {run.path} was trained on is gone: {path}.\nPut it back, or train again."
+            f"The {task_class.data} that {run.path} was trained on is gone: {path}.\nPut it back, or train again."
         )
-    task = subject.read_again(path, run.settings, run.read_symbols())
+    task = task_class.read_again(path, run.settings, run.read_vocabulary())
     if data["fingerprints"] and list(task.fingerprints.values()) != list(data["fingerprints"].values()):
         again = [] if run.settings.model in UNTRAINED else ["--init-from", run.path]
-        words = run.asked.without("init_from", "freeze", "plan").options()
+        words = run.options.without("init_from", "freeze", "plan").options()
         raise DataError(
-            f"The {subject.data} that {run.path} was trained on has changed since: {path}.\n"
+            f"The {task_class.data} that {run.path} was trained on has changed since: {path}.\n"
             f"Put the old one back, or train again: {command('train', path, *words, *again)}"
         )
     return task
@@ -216,25 +220,25 @@ def read_again(run: RunFolder) -> Subject:
 def read_corpus_again(run: RunFolder) -> Corpus:
     """The text of a language model's run, by `read_again`."""
     task = read_again(run)
-    if not isinstance(task, Language):
+    if not isinstance(task, LanguageModeling):
         raise TypeError("a language model's run was expected")
     return task.corpus
 
 
-def read_measured(run: RunFolder, path: str | Path, skip_empty: bool = False) -> Subject:
+def read_for_evaluation(run: RunFolder, path: str | Path, skip_empty: bool = False) -> Task:
     """Read other data for a run's task, as one split; of data that comes in splits only the test split.
 
     skip_empty: leave out rows with an empty cell, even if the run's own were kept. Raises DataError, OptionError,
     RunError.
     """
     refuse_run(path)
-    task = TASKS[run.facts["kind"]].subject
-    if task is not Language and not (Path(path).is_dir() or is_table(path)):
-        raise RunError(f"{run.path} is a run of kind '{task.kind}'; {path} is read as {Language.kind}.")
+    task = TASKS[run.facts["kind"]].task_class
+    if task is not LanguageModeling and not (Path(path).is_dir() or is_table(path)):
+        raise RunError(f"{run.path} is a run of kind '{task.kind}'; {path} is read as {LanguageModeling.kind}.")
     settings = run.settings
     if skip_empty:
         settings = dataclasses.replace(settings, skip_empty=True)
-    return task.read_measured(Path(path), settings, run.read_symbols())
+    return task.read_for_evaluation(Path(path), settings, run.read_vocabulary())
 
 
 def name_for(path: str | Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from unrolled.registry import choose
 
-THERE = 0.5  # probability above which a label of a set is predicted
+THRESHOLD = 0.5  # probability above which a label of a set is predicted
 
 Ranked: TypeAlias = list[tuple[str, float]]  # labels with their probabilities, the most probable first
 
@@ -42,7 +42,7 @@ class Text(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Answer:
+class RowPrediction:
     """The predictions of a run for one row."""
 
     text: str  # the input: a text itself, a path, or the place of a row
@@ -63,12 +63,12 @@ class Answer:
         """The most probable tag of each step, for an output with tags."""
         return [ranked[0][0] for ranked in choose("output of tags", self.tags, output)]
 
-    def chosen(self, output: str) -> list[str]:
+    def predicted_labels(self, output: str) -> list[str]:
         """The predicted labels, for an output with any number of them."""
         return [
             label
             for label, probability in choose("output of any number of labels", self.sets, output)
-            if probability > THERE
+            if probability > THRESHOLD
         ]
 
     def as_dict(self) -> dict[str, Any]:
@@ -80,11 +80,11 @@ class Answer:
             return {"text": self.text, "outputs": {name: {"answer": None} for name in names}}
         outputs: dict[str, Any] = {}
         for name, ranked in self.labels.items():
-            outputs[name] = {"answer": ranked[0][0], "chances": dict(ranked)}
+            outputs[name] = {"answer": ranked[0][0], "probabilities": dict(ranked)}
         for name, words in self.tags.items():
-            outputs[name] = {"answer": self.best_tags(name), "chances": [dict(ranked) for ranked in words]}
+            outputs[name] = {"answer": self.best_tags(name), "probabilities": [dict(ranked) for ranked in words]}
         for name, ranked in self.sets.items():
-            outputs[name] = {"answer": self.chosen(name), "chances": dict(ranked)}
+            outputs[name] = {"answer": self.predicted_labels(name), "probabilities": dict(ranked)}
         for name, found in self.values.items():
             values, intervals = [one.value for one in found], [[one.low, one.high] for one in found]
             one = len(found) == 1

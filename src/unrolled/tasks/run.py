@@ -16,14 +16,14 @@ from unrolled.metrics.reach import Reach
 from unrolled.options import DEFAULT_MODEL
 from unrolled.rundir.folder import RunFolder
 from unrolled.settings import SampleSettings
-from unrolled.tasks.base import Subject
+from unrolled.tasks.base import Task
 from unrolled.tasks.evaluation import Evaluation
-from unrolled.tasks.generation import Choice
-from unrolled.tasks.requests import Given
-from unrolled.tasks.results import Answer, RankedLine
+from unrolled.tasks.generation import GenerationConfig
+from unrolled.tasks.requests import InferenceInput
+from unrolled.tasks.results import RankedLine, RowPrediction
 from unrolled.threads import ThreadChoice
 
-VERBS = ("predict", "sample", "score", "reach", "stand_ins")
+METHODS = ("predict", "sample", "score", "reach", "replacements")
 """Methods that runs of some tasks have; all runs have `evaluate` and `info`."""
 COMMANDS = ("predict", "sample", "score")  # those of them that are commands too
 OPTIONS = {
@@ -40,8 +40,8 @@ OPTIONS = {
 }
 """Options of `predict` and `evaluate`, each with what it applies to. `Run.takes` names those of a task."""
 
-Read = TypeVar("Read", bound=Subject)
-Reread: TypeAlias = Callable[[str | None, bool], Subject]
+Read = TypeVar("Read", bound=Task)
+ReadAgain: TypeAlias = Callable[[str | None, bool], Task]
 """Reads the data of an evaluation: (path, or None for the run's own data; whether to leave out rows with an empty
 cell). Raises DataError, OptionError, RunError."""
 
@@ -51,7 +51,7 @@ class PredictOptions(NamedTuple):
 
     top: int | None = None  # number of labels per output, the most probable first; None: all
     every: bool = False  # a prediction after each step of a row
-    generation: Choice | None = None  # None: as selected on validation
+    generation: GenerationConfig | None = None  # None: as selected on validation
     attention: bool = False  # with the attention weights of a generated text
 
 
@@ -71,10 +71,10 @@ class Run(ABC):
 
     kind: ClassVar[str]  # what run.json calls the task
     does: ClassVar[str]  # what a run of the task does, for messages
-    takes: ClassVar[frozenset[str]]  # of OPTIONS
-    left: list[str]  # names of the selected models
+    accepts: ClassVar[frozenset[str]]  # of OPTIONS
+    selected: list[str]  # names of the selected models
 
-    def __init__(self, folder: RunFolder, reread: Reread, device: str = "cpu", threads: int | None = None) -> None:
+    def __init__(self, folder: RunFolder, reread: ReadAgain, device: str = "cpu", threads: int | None = None) -> None:
         """threads: at most the number of cores; None: whichever is faster."""
         self.folder, self.settings, self.device = folder, folder.settings, device
         self.threads = ThreadChoice(threads)  # for batches of rows
@@ -111,7 +111,9 @@ class Run(ABC):
         """The facts about the run, for JSON."""
         plans = self.folder.read_plans()
         checked = (
-            {} if self.folder.checked else {"checksums": "none: made by an older version; damage is not detected"}
+            {}
+            if self.folder.has_checksums
+            else {"checksums": "none: made by an older version; damage is not detected"}
         )
         facts = {"path": str(self.path), "parameters": self.parameters, **self.facts, **checked}
         return facts | {"plan": plans[-1] if plans else None}
@@ -119,18 +121,18 @@ class Run(ABC):
     # Methods and options of its task
 
     @classmethod
-    def verbs(cls) -> list[str]:
+    def methods(cls) -> list[str]:
         """The methods that a run of this task has."""
-        own = [verb for verb in VERBS if getattr(cls, verb) is not getattr(Run, verb)]
+        own = [verb for verb in METHODS if getattr(cls, verb) is not getattr(Run, verb)]
         return [*own, "evaluate", "info"]
 
     def check_can(self, verb: str) -> None:
         """Raise RunError unless the run's task has this method."""
-        if verb not in self.verbs():
+        if verb not in self.methods():
             raise self._lacks(verb)
 
     def _lacks(self, verb: str) -> RunError:
-        verbs = self.verbs()
+        verbs = self.methods()
         commands = [f"unroll {one}" for one in verbs if one in (*COMMANDS, "evaluate", "info")]
         return RunError(
             f"{self.path} holds a run of kind '{self.kind}', which has no {verb}().\n"
@@ -140,7 +142,7 @@ class Run(ABC):
     def check_options(self, **given: Any) -> None:
         """Raise OptionError for the first given option of OPTIONS that the run's task does not take."""
         for name, value in given.items():
-            if value is not None and value is not False and name not in self.takes:
+            if value is not None and value is not False and name not in self.accepts:
                 raise OptionError(f"{OPTIONS[name]}, but this run {self.does}. Leave it out.")
 
     # Methods of a run
@@ -174,13 +176,13 @@ class Run(ABC):
 
     def predict(
         self,
-        rows: Iterable[Given | str],
+        rows: Iterable[InferenceInput | str],
         *,
         top: int | None = None,
         every: bool = False,
-        generation: Choice | None = None,
+        generation: GenerationConfig | None = None,
         attention: bool = False,
-    ) -> Iterator[Answer]:
+    ) -> Iterator[RowPrediction]:
         """Predictions for each text, path or row of cells, in order, streaming: inputs that wait form a batch.
 
         A single string is one text. An empty input gives an empty prediction in its place; a sound or a picture that
@@ -196,14 +198,14 @@ class Run(ABC):
         """
         raise self._lacks("predict")
 
-    def read_input(self, source: str) -> Iterator[Given] | None:
+    def read_input(self, source: str) -> Iterator[InferenceInput] | None:
         """The inputs in a path: rows of a table's input columns, the sounds or pictures of a folder, or one file.
 
         None for a file of lines. Raises DataError for a missing column.
         """
         raise self._lacks("predict")
 
-    def sample(self, settings: SampleSettings | None = None, number: int = 0, **asked: Any) -> Iterator[str]:
+    def sample(self, settings: SampleSettings | None = None, number: int = 0, **requested: Any) -> Iterator[str]:
         """Generate text, streaming; `number` distinguishes several samples with one seed.
 
         >>> print("".join(load("runs/poems").sample(prompt="O ", length=200)))  # doctest: +SKIP
@@ -224,13 +226,13 @@ class Run(ABC):
         """
         raise self._lacks("reach")
 
-    def stand_ins(self, text: str) -> dict[str, str]:
+    def replacements(self, text: str) -> dict[str, str]:
         """The characters of `text` that the vocabulary lacks, with their replacements."""
-        raise self._lacks("stand_ins")
+        raise self._lacks("replacements")
 
-    def _read(self, subject: type[Read], data: str | None, skip_empty: bool = False) -> Read:
+    def _read(self, task: type[Read], data: str | None, skip_empty: bool = False) -> Read:
         """The data of an evaluation, as this task; data None: the run's own data."""
         found = self._reread(data, skip_empty)
-        if not isinstance(found, subject):
+        if not isinstance(found, task):
             raise RunError(f"{self.path} {self.does}, and {data or 'its data'} was read as {found.kind}.")
         return found

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 AS_GOOD = 0.002  # a simpler model is selected if it is worse by at most this many nats
-TELLING = 50  # fewest validation items on which models and weights are selected
+FEWEST_ITEMS = 50  # fewest validation items on which models and weights are selected
 
 
 def select(validation: Mapping[str, float]) -> str:
@@ -30,12 +30,14 @@ def selected_line(selected: str, validation: Mapping[str, float], unit: str) -> 
     return f"Selected: {selected}, {best} on validation ({figures} {unit})."
 
 
-def too_short(names: str) -> str:
+def unfinished_line(names: str) -> str:
     """The line for a fit of ensemble weights that a deadline cut short. names: the ensembles."""
     return f"There was no time to finish fitting the weights of {names}; the best weights so far are used."
 
 
-def standing(model: str, interval: tuple[float, float], baseline: float, more_is_better: bool = False) -> str:
+def compare_with_baseline(
+    model: str, interval: tuple[float, float], baseline: float, more_is_better: bool = False
+) -> str:
     """Compare a model with a baseline's figure: better or worse only if the figure lies outside the interval."""
     low, high = interval
     if math.isnan(low) or math.isnan(high):

@@ -20,14 +20,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unrolled.data.corpus import Corpus
-from unrolled.data.windows import make_batches, part_rows
+from unrolled.data.windows import make_batches, split_rows
 from unrolled.metrics.surprise import Score, evaluate
 from unrolled.model.mixture import Mixture
 from unrolled.states import State, detach
 
 Floats: TypeAlias = NDArray[np.float64]
 
-STRETCH = 32  # steps of a segment
+SEGMENT = 32  # steps of a segment
 RATES = (5e-5, 1e-4, 2e-4, 4e-4)
 PULLS = (0.01, 0.003, 0.03)  # rates are tried with the first
 GATHERED = 200  # segments of the training split for the statistics of gradients
@@ -36,7 +36,7 @@ TINY = 1e-8
 
 
 @dataclass(frozen=True)
-class Adapting:
+class Adaptation:
     """θ ← θ − rate · g / r + pull · (θ₀ − θ) · r / mean r, with pull · r / mean r at most 1.
 
     g is the gradient of a segment's mean loss; r, for each weight, the root mean square of its gradient over segments
@@ -48,14 +48,14 @@ class Adapting:
     spread: tuple[Tensor, ...]  # r of each parameter
 
 
-class Learning:
+class AdaptingModel:
     """A copy of a model that adapts to the text it is run over, one row at a time, by `start` and `unroll`.
 
     The next input contains the last target of the previous segment: the model is updated on that segment first, then
     it predicts. So no prediction depends on its target, whatever the segments.
     """
 
-    def __init__(self, model: nn.Module, adapting: Adapting) -> None:
+    def __init__(self, model: nn.Module, adapting: Adaptation) -> None:
         self.adapting = adapting
         self.model: Any = copy.deepcopy(model).eval().requires_grad_(True)
         self._weights = learning_weights(self.model)
@@ -69,24 +69,24 @@ class Learning:
         self._learn(None)
         return self.model.start(rows)
 
-    def unroll(self, symbols: Tensor, state: State) -> tuple[Tensor, State]:
+    def unroll(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """symbols (1, T) -> logits (1, T, V) by the weights adapted so far; and the state after."""
-        self._learn(symbols[:, :1])
+        self._learn(tokens[:, :1])
         with torch.enable_grad():
-            logits, trained, state = predict(self.model, symbols, state)
-        self._last = symbols, trained
+            logits, trained, state = predict(self.model, tokens, state)
+        self._last = tokens, trained
         return logits.detach(), detach(state)
 
     def _learn(self, following: Tensor | None) -> None:
         """Updates on the last segment; `following` (1, 1): its last target, where the document goes on."""
         if self._last is None or not self.adapting.rate:
             return
-        (tokens, trained), self._last = self._last, None
+        (tokens, outputs), self._last = self._last, None
         targets = tokens[:, 1:] if following is None else torch.cat([tokens[:, 1:], following], dim=1)
         if not targets.numel():
             return
         with torch.enable_grad():
-            loss = own_losses([logits[:, : targets.shape[1]] for logits in trained], targets[0])
+            loss = own_losses([logits[:, : targets.shape[1]] for logits in outputs], targets[0])
         gradients = torch.autograd.grad(loss, self._weights, allow_unused=True)
         with torch.no_grad():
             columns = zip(self._weights, gradients, self._trained, self.adapting.spread, self._pulls, strict=True)
@@ -99,7 +99,7 @@ class Learning:
 def predict(model: Any, tokens: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
     """Logits (1, T, V) of the model and of each of its trained members, and the state after."""
     if isinstance(model, Mixture):
-        members, state = model.unroll_parts(tokens, state)
+        members, state = model.unroll_members(tokens, state)
         trained = [logits for part, logits in zip(model.parts, members, strict=True) if isinstance(part, nn.Module)]
         return model.mix(members), trained, state
     logits, state = model.unroll(tokens, state)
@@ -117,31 +117,31 @@ def own_losses(trained: Sequence[Tensor], targets: Tensor) -> Tensor:
 
 
 def evaluate_adapted(
-    model: nn.Module, adapting: Adapting, rows: Sequence[tuple[Any, Any]], characters: Floats
+    model: nn.Module, adapting: Adaptation, rows: Sequence[tuple[Any, Any]], characters: Floats
 ) -> Score:
     """The score of a text by a copy of the model that adapts to it, one segment after the other."""
-    return evaluate(Learning(model, adapting), rows, characters, chunk=STRETCH, batch=1)
+    return evaluate(AdaptingModel(model, adapting), rows, characters, chunk=SEGMENT, batch=1)
 
 
-def choose_adapting(model: nn.Module, corpus: Corpus, seed: int) -> Adapting | None:
+def choose_adapting(model: nn.Module, corpus: Corpus, seed: int) -> Adaptation | None:
     """The best rate and pull on the beginning of the validation split; rate 0 where none helps.
 
     None where the corpus has no validation split.
     """
     if not corpus.targets("validation"):
         return None
-    rows = list(part_rows(corpus, "validation", CHOSEN_ON))
+    rows = list(split_rows(corpus, "validation", CHOSEN_ON))
     spread = gather_spread(model, corpus, seed)
 
     def nats(rate: float, pull: float) -> float:
-        return evaluate_adapted(model, Adapting(rate, pull, spread), rows, corpus.table.characters).nats
+        return evaluate_adapted(model, Adaptation(rate, pull, spread), rows, corpus.vocabulary.characters).nats
 
     first, *others = PULLS
     tried = {(rate, first): nats(rate, first) for rate in (0.0, *RATES)}
     best, _ = min(tried, key=lambda at: tried[at])
     if best:
         tried |= {(best, pull): nats(best, pull) for pull in others}
-    return Adapting(*min(tried, key=lambda at: tried[at]), spread)
+    return Adaptation(*min(tried, key=lambda at: tried[at]), spread)
 
 
 def gather_spread(model: nn.Module, corpus: Corpus, seed: int) -> tuple[Tensor, ...]:
@@ -152,12 +152,12 @@ def gather_spread(model: nn.Module, corpus: Corpus, seed: int) -> tuple[Tensor, 
     adapted: Any = copy.deepcopy(model).eval().requires_grad_(True)
     weights = learning_weights(adapted)
     squares = [torch.zeros_like(weight) for weight in weights]
-    batch = make_batches(corpus, "training", GATHERED, 2 * STRETCH, seed).batch(0)
+    batch = make_batches(corpus, "training", GATHERED, 2 * SEGMENT, seed).batch(0)
     count = 0
     for inputs, targets, length in zip(batch.inputs, batch.targets, batch.lengths.tolist(), strict=True):
         if not length:
             continue
-        before = min(STRETCH, length // 2)  # steps before the segment, so that its state is not the initial one
+        before = min(SEGMENT, length // 2)  # steps before the segment, so that its state is not the initial one
         with torch.no_grad():
             _, state = adapted.unroll(inputs[None, :before], adapted.start(1))
         with torch.enable_grad():

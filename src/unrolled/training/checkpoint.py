@@ -24,8 +24,8 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from unrolled.errors import RunError
-from unrolled.fileio import sweep, sync_folder, write_whole
-from unrolled.opening import check_own_folder, read_own
+from unrolled.fileio import remove_partial_files, sync_folder, write_atomically
+from unrolled.opening import check_plain_folder, read_plain
 
 FORMAT = 1
 KEPT = 2  # checkpoints: the newest and the one before it
@@ -54,8 +54,8 @@ def save_checkpoint(folder: str | Path, step: int, tensors: Mapping[str, Tensor]
     folder = Path(folder)
     data, checksum = pack(tensors, facts, step)
     path = folder / f"step-{step:08d}-{checksum[:16]}.safetensors"
-    sweep(folder)
-    write_whole(path, data)
+    remove_partial_files(folder)
+    write_atomically(path, data)
     for other in set(_newest_first(folder)) - {path}:
         if _step_of(other) >= step:
             os.unlink(other)  # noqa: PTH108 - the named points of writing are calls of os
@@ -73,7 +73,7 @@ def drop_older(folder: str | Path, step: int) -> None:
 
 def remove_checkpoints(folder: str | Path) -> None:
     """Removes the checkpoints of a folder, and temporary files of a killed process; other files stay."""
-    sweep(folder)
+    remove_partial_files(folder)
     for path in _newest_first(Path(folder)):
         path.unlink(missing_ok=True)
 
@@ -103,8 +103,8 @@ def load_newest(folder: str | Path, like: Mapping[str, Tensor] | None = None) ->
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Writes tensors and facts to one file atomically, with a checksum. Raises TrainingError as `write_whole`."""
-    write_whole(path, pack(tensors, facts)[0])
+    """Writes tensors and facts to one file atomically, with a checksum. Raises TrainingError as `write_atomically`."""
+    write_atomically(path, pack(tensors, facts)[0])
 
 
 def load_tensors(
@@ -170,7 +170,7 @@ def unpack(data: bytes, source: str) -> tuple[int, dict[str, Tensor], dict[str, 
 
 def _read(path: Path) -> tuple[int, dict[str, Tensor], dict[str, Any]]:
     try:
-        data = read_own(path)
+        data = read_plain(path)
     except FileNotFoundError:
         raise RunError(f"{path} is missing: the run is not complete.") from None
     except OSError as error:
@@ -188,7 +188,7 @@ def _checksum(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], step: int
 
 def _newest_first(folder: Path) -> list[Path]:
     """The checkpoints of a folder. Raises RunError where it is a link, since its files are not the run's."""
-    check_own_folder(folder)
+    check_plain_folder(folder)
     found = [path for path in folder.glob("step-*.safetensors") if NAME.fullmatch(path.name)]
     return sorted(found, key=lambda path: (_step_of(path), path.lstat().st_mtime_ns), reverse=True)
 

@@ -12,16 +12,16 @@ from torch import Tensor
 
 from unrolled import states
 from unrolled.memory import draw_masks
-from unrolled.seeds import generator
+from unrolled.seeds import make_generator
 from unrolled.states import State
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Plan, plan_at, rate_at
 
-Piece = Callable[[State, int, int], tuple[Tensor, State]]
-Strategy = Callable[[Piece, State, int, torch.Generator], tuple[Tensor, State]]
+SegmentLoss = Callable[[State, int, int], tuple[Tensor, State]]
+Strategy = Callable[[SegmentLoss, State, int, torch.Generator], tuple[Tensor, State]]
 
 
-class Lesson(Protocol):
+class Batch(Protocol):
     """A batch: B rows of T steps and their targets, as windows of a text or as whole examples."""
 
     @property
@@ -34,21 +34,21 @@ class Lesson(Protocol):
     def steps(self) -> int: ...
 
     @property
-    def asked(self) -> int: ...  # number of targets
+    def target_count(self) -> int: ...  # number of targets
 
     def to(self, device: torch.device) -> Self: ...
 
     def cut(self, a: int, b: int) -> Self: ...  # steps a to b - 1
 
 
-class Batches(Protocol):
+class BatchSource(Protocol):
     """The source of batches: batch k is a pure function of (seed, k)."""
 
-    def batch(self, k: int) -> Lesson: ...
+    def batch(self, k: int) -> Batch: ...
 
 
 @dataclass
-class Learner:
+class TrainingState:
     """All that changes during training and is saved in a checkpoint."""
 
     model: Any  # a module with start(rows) -> state and loss(batch, state) -> summed nats and the state after
@@ -57,7 +57,7 @@ class Learner:
     step: int = 0  # updates done
     nats: float = 0.0  # summed since the last report
     targets: int = 0  # since the last report
-    symbols: int = 0  # targets in all
+    tokens: int = 0  # targets in all
     best: float = math.inf  # best nats per character on the validation split
 
     @property
@@ -67,7 +67,7 @@ class Learner:
 
     def facts(self) -> dict[str, Any]:
         """The numbers of a checkpoint beside its tensors."""
-        return {name: getattr(self, name) for name in ("nats", "targets", "symbols", "best")}
+        return {name: getattr(self, name) for name in ("nats", "targets", "tokens", "best")}
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensors of a checkpoint."""
@@ -83,13 +83,13 @@ class Learner:
         }
         self.state = states.rebuild(self.state, carried)
         self.step = step
-        for name in ("nats", "targets", "symbols", "best"):
+        for name in ("nats", "targets", "tokens", "best"):
             setattr(self, name, facts[name])
 
 
 def train(
-    learner: Learner,
-    batches: Batches,
+    training_state: TrainingState,
+    batches: BatchSource,
     strategy: Strategy,
     plans: list[Plan],
     seed: int,
@@ -102,43 +102,45 @@ def train(
     The caller and `is_due` may append to `plans` meanwhile. `go_back()` is called after a loss that is not finite: it
     restores a checkpoint and appends a plan with a lower learning rate, or raises TrainingError.
     """
-    while not stopped() and learner.step < (plan := plan_at(plans, learner.step)).steps:
+    while not stopped() and training_state.step < (plan := plan_at(plans, training_state.step)).steps:
         if torch.get_num_threads() != plan.threads:
             torch.set_num_threads(plan.threads)
-        nats, targets = update(learner, batches.batch(learner.step), strategy, plan, seed)
+        nats, targets = update(training_state, batches.batch(training_state.step), strategy, plan, seed)
         if not math.isfinite(nats):
             go_back()
             continue
-        learner.nats, learner.targets = learner.nats + nats, learner.targets + targets
-        learner.symbols += targets
-        learner.step += 1
+        training_state.nats, training_state.targets = training_state.nats + nats, training_state.targets + targets
+        training_state.tokens += targets
+        training_state.step += 1
         if is_due(plan):
-            yield plan_at(plans, learner.step)  # `is_due` may have added one
+            yield plan_at(plans, training_state.step)  # `is_due` may have added one
 
 
-def update(learner: Learner, lesson: Lesson, strategy: Strategy, plan: Plan, seed: int) -> tuple[float, int]:
+def update(
+    training_state: TrainingState, batch: Batch, strategy: Strategy, plan: Plan, seed: int
+) -> tuple[float, int]:
     """One update; returns the batch's summed nats and number of targets. Without finite nats and a finite gradient
     no weight changes."""
-    step, device = learner.step, next(learner.model.parameters()).device
-    count = lesson.asked
+    step, device = training_state.step, next(training_state.model.parameters()).device
+    count = batch.target_count
     if not count:  # an epoch of a small text may end with a batch of padding only
         return 0.0, 0
-    on_device = lesson.to(device)
-    start = learner.model.start(len(lesson.lengths))
-    state = states.where(lesson.fresh.to(device), start, learner.state)
-    state = draw_masks(state, generator(seed, "dropout", step))
+    on_device = batch.to(device)
+    start = training_state.model.start(len(batch.lengths))
+    state = states.where(batch.fresh.to(device), start, training_state.state)
+    state = draw_masks(state, make_generator(seed, "dropout", step))
 
     def piece(state: State, a: int, b: int) -> tuple[Tensor, State]:
         with torch.autocast(device.type, torch.bfloat16, enabled=plan.precision == "bfloat16"):
-            loss, after = learner.model.loss(on_device.cut(a, b), state)
+            loss, after = training_state.model.loss(on_device.cut(a, b), state)
         return loss, after
 
-    loss, state = strategy(piece, state, lesson.steps, generator(seed, "gradient", step))
+    loss, state = strategy(piece, state, batch.steps, make_generator(seed, "gradient", step))
     nats = float(loss)
     if math.isfinite(nats):
-        norm = learner.optimiser.update(plan, rate_at(plan, step), count, step)
+        norm = training_state.optimiser.update(plan, rate_at(plan, step), count, step)
         nats = nats if math.isfinite(norm) else math.nan
-        learner.state = state
+        training_state.state = state
     else:
-        learner.optimiser.forget_gradients()
+        training_state.optimiser.forget_gradients()
     return nats, count

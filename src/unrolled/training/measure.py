@@ -11,25 +11,25 @@ from itertools import islice
 import torch
 from torch import nn
 
-from unrolled.data.windows import Batch
-from unrolled.gradient import GRADIENTS
+from unrolled.data.windows import TextBatch
+from unrolled.gradient import BPTT_STRATEGIES
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel
 from unrolled.registry import build
-from unrolled.seeds import generator
+from unrolled.seeds import make_generator
 from unrolled.threads import faster_threads, torch_threads
-from unrolled.training.loop import Learner, Lesson, update
+from unrolled.training.loop import Batch, TrainingState, update
 from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Plan
 
-Rehearsal = Callable[[Plan], tuple[nn.Module, Lesson]]  # an untrained model for a plan, and a batch
+Rehearsal = Callable[[Plan], tuple[nn.Module, Batch]]  # an untrained model for a plan, and a batch
 
 UPDATES = 3
 PROBED_STEPS = 8  # of a window, when threads are compared
 THREADS_SHARE = 0.05  # of the time, at most, for comparing numbers of threads
 
 
-def seconds_an_update(plan: Plan, rehearsal: Rehearsal, limit: float = math.inf) -> float:
+def seconds_per_update(plan: Plan, rehearsal: Rehearsal, limit: float = math.inf) -> float:
     """Seconds of the fastest of a few updates of `plan`, without the first; of fewer where they take over `limit`
     seconds."""
     taken: list[float] = []
@@ -53,27 +53,27 @@ def fastest_threads(plan: Plan, rehearsal: Rehearsal, seconds: float) -> int:
 def time_updates(plan: Plan, rehearsal: Rehearsal) -> Iterator[float]:
     """Yield the seconds of one update of `plan` after another, without end; torch's threads are restored between."""
     with torch_threads(plan.threads):
-        model, lesson = rehearsal(plan)
-        learner = Learner(model, Optimiser(model, plan), model.start(plan.rows))  # type: ignore[operator]
-    strategy = build("bptt", GRADIENTS, plan.bptt)
+        model, batch = rehearsal(plan)
+        training_state = TrainingState(model, Optimiser(model, plan), model.start(plan.rows))  # type: ignore[operator]
+    strategy = build("bptt", BPTT_STRATEGIES, plan.bptt)
     while True:
         with torch_threads(plan.threads):
             started = time.perf_counter()
-            update(learner, lesson, strategy, plan, 0)
+            update(training_state, batch, strategy, plan, 0)
             taken = time.perf_counter() - started
         yield taken
 
 
-def rehearse_language(symbols: int) -> Rehearsal:
-    """A rehearsal of a language model with a vocabulary of `symbols` tokens: windows of random tokens."""
+def rehearse_language(tokens: int) -> Rehearsal:
+    """A rehearsal of a language model with a vocabulary of `tokens` tokens: windows of random tokens."""
 
-    def rehearsal(plan: Plan) -> tuple[nn.Module, Lesson]:
+    def rehearsal(plan: Plan) -> tuple[nn.Module, Batch]:
         memory = build_stack(plan.model, plan.embedding_size, plan.hidden_size, plan.layers, plan.dropout)
-        model = LanguageModel(symbols, plan.embedding_size, memory).to(plan.device)
+        model = LanguageModel(tokens, plan.embedding_size, memory).to(plan.device)
         shape = (plan.batch_size, plan.window + 1)
-        drawn = torch.randint(0, symbols, shape, generator=generator(0, "measure"))
+        drawn = torch.randint(0, tokens, shape, generator=make_generator(0, "measure"))
         full = torch.full((plan.batch_size,), plan.window)
-        return model, Batch(drawn[:, :-1], drawn[:, 1:], full, torch.zeros(plan.batch_size, dtype=torch.bool))
+        return model, TextBatch(drawn[:, :-1], drawn[:, 1:], full, torch.zeros(plan.batch_size, dtype=torch.bool))
 
     return rehearsal
 

@@ -108,9 +108,9 @@ class Clock:
         self.budget = budget  # seconds for this session, or None
         self.used_before = used_before  # seconds that earlier commands used for this run
         self._started = now() if started is None else started
-        self.starting = self.sitting  # seconds that starting took, a measure of how busy the machine is
+        self.startup_seconds = self.elapsed  # seconds that starting took, a measure of how busy the machine is
         self._stop: float | None = None  # time of a requested stop
-        self.ending = max(LEAST_END, ENDING * self.starting)  # seconds reserved for writing and exiting
+        self.exit_seconds = max(LEAST_END, ENDING * self.startup_seconds)  # seconds reserved for writing and exiting
 
     def stop(self) -> None:
         """Requests a stop: it takes effect after the current update, or during fitting and validation after `GRACE`
@@ -124,25 +124,25 @@ class Clock:
 
     def deadline(self) -> Deadline:
         """A deadline that leaves time to finish within the budget; infinite without one. It reacts to a stop."""
-        return Deadline(None if self.budget is None else self.left - self.ending, self._is_pressing, self.now)
+        return Deadline(None if self.budget is None else self.left - self.exit_seconds, self._is_pressing, self.now)
 
     def _is_pressing(self) -> bool:
         return self._stop is not None and self.now() - self._stop > GRACE
 
     @property
-    def sitting(self) -> float:
+    def elapsed(self) -> float:
         """Seconds since this command started."""
         return self.now() - self._started
 
     @property
     def used(self) -> float:
         """Seconds that the run has used, earlier commands included."""
-        return self.used_before + self.sitting
+        return self.used_before + self.elapsed
 
     @property
     def left(self) -> float:
         """Seconds left of this command's budget; infinite without one."""
-        return float("inf") if self.budget is None else self.budget - self.sitting
+        return float("inf") if self.budget is None else self.budget - self.elapsed
 
 
 def progress_at(plan: Plan, step: int) -> float:
@@ -172,7 +172,7 @@ def lower_rate(plan: Plan, step: int, factor: float = 0.5) -> Plan:
     return replace(plan, learning_rate=plan.learning_rate * factor, from_step=step, progress=progress, why=NOT_FINITE)
 
 
-def second_leg(plan: Plan, step: int, steps: int) -> Plan:
+def next_session(plan: Plan, step: int, steps: int) -> Plan:
     """The plan of a finished run's next session: the schedule restarts at update `step`, at half the rate, up to
     `steps` updates in all."""
-    return replace(plan, steps=steps, from_step=step, progress=0.5, why="second leg", max_updates=None)
+    return replace(plan, steps=steps, from_step=step, progress=0.5, why="next session", max_updates=None)

@@ -6,33 +6,33 @@ import time
 from dataclasses import dataclass, replace
 
 from unrolled.memory import IN_BLOCKS, in_blocks
-from unrolled.options import DEFAULT_MODEL, LanguageSettings
-from unrolled.registry import parse_part
-from unrolled.training.measure import fastest_threads, has_fast_bfloat16, rehearse_language, seconds_an_update
+from unrolled.options import DEFAULT_MODEL, LanguageModelingSettings
+from unrolled.registry import parse_component
+from unrolled.training.measure import fastest_threads, has_fast_bfloat16, rehearse_language, seconds_per_update
 from unrolled.training.plan import Plan
 
 SHAPES = ((64, 1), (128, 1), (192, 1), (256, 1), (256, 2), (384, 2), (512, 2))  # units in a layer, and layers
 BLOCK_SHAPES = ((64, 2), (96, 3), (128, 4), (192, 4), (256, 4), (256, 6), (384, 6))  # of memories in blocks
 WINDOW, BATCH, EMBED = 64, 32, 64
 PROBED_SIZE = 256  # units of the model by which numbers of threads are compared
-LOOKING = 0.03  # share of the time, at most, for trying sizes
+MEASURING_SHARE = 0.03  # share of the time, at most, for trying sizes
 REPORTS = 60  # per training, about
 VALIDATIONS = 10  # per training, about
 VALIDATED, LEAST_VALIDATED = 0.1, 1_000  # all validations as a share of training; tokens per validation, at least
 SAVE_SECONDS = 20.0  # between checkpoints, about
-SYMBOLS_A_UNIT = 4_000  # training tokens per unit, with the units of all layers counted
+TOKENS_A_UNIT = 4_000  # training tokens per unit, with the units of all layers counted
 
 
 @dataclass(frozen=True)
-class Task:
+class TextSize:
     """The properties of the data that a plan depends on."""
 
-    symbols: int  # V, the size of the vocabulary
+    tokens: int  # V, the size of the vocabulary
     training: int  # targets of the training split
     document: float  # mean targets of a document
 
 
-def plan_steps(settings: LanguageSettings, task: Task, device: str, threads: int) -> Plan:
+def plan_steps(settings: LanguageModelingSettings, task: TextSize, device: str, threads: int) -> Plan:
     """The plan for `--steps N`: it depends only on the data and N, never on the clock or the machine's speed."""
     steps = settings.steps or 1
     window, batch = settings.window or window_for(task), settings.batch_size or batch_for(task)
@@ -43,17 +43,19 @@ def plan_steps(settings: LanguageSettings, task: Task, device: str, threads: int
     report = max(1, steps // REPORTS)
     validations = max(1, steps // VALIDATIONS // report)
     plan = time_steps(plan, steps, report, validations, validations)
-    return replace(plan, validation=validated(plan, window * batch, LEAST_VALIDATED))
+    return replace(plan, validation=validation_items(plan, window * batch, LEAST_VALIDATED))
 
 
-def validated(plan: Plan, read: int, least: int) -> int:
+def validation_items(plan: Plan, read: int, least: int) -> int:
     """Items of the validation split for each validation, so that all validations together use a tenth of the items
     of training, but at least `least`, to find the best weights. read: items of an update."""
     times = 2 + plan.steps // plan.validate_every  # the first, the last and those between
     return max(least, min(plan.validation, int(VALIDATED * read * plan.steps / times)))
 
 
-def plan_minutes(settings: LanguageSettings, task: Task, device: str, threads: int, seconds: float) -> Plan:
+def plan_minutes(
+    settings: LanguageModelingSettings, task: TextSize, device: str, threads: int, seconds: float
+) -> Plan:
     """The plan for a budget: `seconds` is the time for updates and validations.
 
     Sizes are tried from the smallest up, each for a few updates, until one would see too few tokens in the time.
@@ -61,14 +63,14 @@ def plan_minutes(settings: LanguageSettings, task: Task, device: str, threads: i
     """
     if settings.threads is None and device == "cpu":
         probe = shape(settings, task, device, threads, settings.hidden_size or PROBED_SIZE, 1, task.training)
-        threads = fastest_threads(probe, rehearse_language(task.symbols), seconds)
+        threads = fastest_threads(probe, rehearse_language(task.tokens), seconds)
     (size, depth), *larger = shapes_for(settings)
-    chosen, pace = measured(settings, task, device, threads, size, depth, seconds)
-    until = time.monotonic() + LOOKING * seconds
+    chosen, pace = measure_plan(settings, task, device, threads, size, depth, seconds)
+    until = time.monotonic() + MEASURING_SHARE * seconds
     for size, depth in larger:
         if time.monotonic() > until:
             break
-        plan, plan_pace = measured(settings, task, device, threads, size, depth, seconds)
+        plan, plan_pace = measure_plan(settings, task, device, threads, size, depth, seconds)
         if not enough((size, depth), int(seconds / plan_pace) * plan.batch_size * plan.window):
             break
         chosen, pace = plan, plan_pace
@@ -79,17 +81,23 @@ def plan_minutes(settings: LanguageSettings, task: Task, device: str, threads: i
     return time_steps(chosen, steps, report, validations, saves)
 
 
-def measured(
-    settings: LanguageSettings, task: Task, device: str, threads: int, size: int, depth: int, seconds: float
+def measure_plan(
+    settings: LanguageModelingSettings,
+    task: TextSize,
+    device: str,
+    threads: int,
+    size: int,
+    depth: int,
+    seconds: float,
 ) -> tuple[Plan, float]:
     """The plan for a size and depth, and the seconds of an update of it on this machine."""
     plan = shape(settings, task, device, threads, size, depth, task.training)
-    pace = seconds_an_update(plan, rehearse_language(task.symbols), LOOKING * seconds)
+    pace = seconds_per_update(plan, rehearse_language(task.tokens), MEASURING_SHARE * seconds)
     read = int(seconds / pace) * plan.batch_size * plan.window
     return shape(settings, task, device, threads, size, depth, read), pace
 
 
-def shapes_for(settings: LanguageSettings) -> list[tuple[int, int]]:
+def shapes_for(settings: LanguageModelingSettings) -> list[tuple[int, int]]:
     """(units, layers) to choose from, the smallest first; a requested size or depth is the same in all."""
     table = BLOCK_SHAPES if in_blocks(settings.model or DEFAULT_MODEL) else SHAPES
     return list(dict.fromkeys((settings.hidden_size or size, settings.layers or depth) for size, depth in table))
@@ -98,28 +106,28 @@ def shapes_for(settings: LanguageSettings) -> list[tuple[int, int]]:
 def enough(shape: tuple[int, int], read: int) -> bool:
     """Whether `read` training tokens are enough for a model of these (units, layers)."""
     size, depth = shape
-    return size * depth * SYMBOLS_A_UNIT <= read
+    return size * depth * TOKENS_A_UNIT <= read
 
 
-def window_for(task: Task) -> int:
+def window_for(task: TextSize) -> int:
     """Steps of an update's window: fewer where documents are short."""
     return max(8, min(WINDOW, int(task.document)))
 
 
-def batch_for(task: Task) -> int:
+def batch_for(task: TextSize) -> int:
     """Rows of a batch: more where documents are short, so that an update sees about as many tokens."""
     return min(8 * BATCH, BATCH * WINDOW // window_for(task))
 
 
 def shape(
-    settings: LanguageSettings, task: Task, device: str, threads: int, size: int, depth: int, read: int
+    settings: LanguageModelingSettings, task: TextSize, device: str, threads: int, size: int, depth: int, read: int
 ) -> Plan:
     """The plan without its number of updates, for a training on `read` tokens."""
     model, epochs = settings.model or DEFAULT_MODEL, read / max(1, task.training)
     dropout = dropout_for(epochs) if settings.dropout is None else settings.dropout
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
     return Plan(
-        model=model, hidden_size=size, layers=depth, embedding_size=min(EMBED, max(16, task.symbols)),
+        model=model, hidden_size=size, layers=depth, embedding_size=min(EMBED, max(16, task.tokens)),
         batch_size=settings.batch_size or batch_for(task), window=settings.window or window_for(task), steps=1,
         learning_rate=settings.learning_rate or 8e-3, matrix_learning_rate=3.75, warmup=1, dropout=dropout, decay=0.01, matrix_decay=0.1,
         clip=1.0, average=0.99, bptt=settings.bptt, precision="bfloat16" if bfloat16 else "float32",
@@ -129,7 +137,7 @@ def shape(
 
 def gains_by_bfloat16(model: str) -> bool:
     """Whether bfloat16 products make all layers of a model faster on a CPU, with their states still in float32."""
-    return all(parse_part(name)[0] in ("lstm", *IN_BLOCKS) for name in model.split("/"))
+    return all(parse_component(name)[0] in ("lstm", *IN_BLOCKS) for name in model.split("/"))
 
 
 def dropout_for(epochs: float) -> float:

@@ -13,9 +13,15 @@ from typing import NamedTuple
 
 from unrolled.memory import in_blocks
 from unrolled.options import DEFAULT_MODEL, TrainSettings
-from unrolled.training.measure import UPDATES, Rehearsal, fastest_threads, has_fast_bfloat16, seconds_an_update
+from unrolled.training.measure import UPDATES, Rehearsal, fastest_threads, has_fast_bfloat16, seconds_per_update
 from unrolled.training.plan import Plan
-from unrolled.training.planning import LEAST_VALIDATED, LOOKING, gains_by_bfloat16, time_steps, validated
+from unrolled.training.planning import (
+    LEAST_VALIDATED,
+    MEASURING_SHARE,
+    gains_by_bfloat16,
+    time_steps,
+    validation_items,
+)
 
 LEAST_ROWS = 100  # for each validation, however few updates there are
 REPORTS, VALIDATIONS = 60, 20  # per training, about
@@ -31,7 +37,7 @@ class Recipe(NamedTuple):
     batch_size: int
     learning_rate: float
     dropout: float
-    readings: float  # epochs
+    epochs: float  # epochs
     smoothing: float = 0.0  # label smoothing, for seq2seq
     twice: bool = False  # whether an update sees each row twice, where there is time for it
     matrix_learning_rate: float = 3.75  # times the rate
@@ -39,18 +45,18 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "symbols": Recipe(256, 2, 64, 64, 8e-3, 0.35, 60),
+    "tokens": Recipe(256, 2, 64, 64, 8e-3, 0.35, 60),
     "words": Recipe(128, 1, 128, 64, 3e-3, 0.4, 10, twice=True),  # a model with an embedding per word soon overfits
-    "tags": Recipe(256, 1, 128, 32, 3e-3, 0.4, 20),  # one target per step
+    "tagging": Recipe(256, 1, 128, 32, 3e-3, 0.4, 20),  # one target per step
     "vectors": Recipe(128, 1, 64, 64, 5e-3, 0.1, 60),
-    "sound": Recipe(128, 1, 128, 32, 3e-3, 0.3, 60),
+    "audio": Recipe(128, 1, 128, 32, 3e-3, 0.3, 60),
     "rows": Recipe(128, 1, 128, 64, 3e-3, 0.2, 12),  # rows of an image
     "patches": Recipe(128, 2, 128, 64, 3e-3, 0.1, 12),
 }
 """By the kind of a step."""
 
 
-WRITING = {
+SEQ2SEQ_RECIPES = {
     "few": Recipe(128, 1, 128, 32, 5e-3, 0.3, 100, 0.1),
     "pieces": Recipe(256, 1, 256, 64, 3e-3, 0.3, 30, 0.1, matrix_learning_rate=7.0, blocks_rate=4 / 3),
     "letters": Recipe(256, 1, 256, 64, 4e-3, 0.2, 30, 0.05, matrix_learning_rate=5.0),
@@ -62,7 +68,7 @@ MOST_FITS = 1 << 24  # numbers that additive attention holds at once: rows x tok
 
 
 @dataclass(frozen=True)
-class RowTask:
+class TableSize:
     """The properties of the examples that a plan depends on."""
 
     rows: int  # of the training split
@@ -71,41 +77,43 @@ class RowTask:
     rehearsal: Rehearsal  # a batch of its own rows
     padding: Callable[[int], float]  # rows of a batch -> share of padding
     embedding_size: int | None = None  # width of the embedding of the run to start from
-    written: float | None = None  # seq2seq: mean tokens of a target text
+    target_tokens: float | None = None  # seq2seq: mean tokens of a target text
 
     def recipe(self, model: str) -> Recipe:
         """The recipe for a model; for seq2seq, memories in blocks get more layers and another learning rate."""
-        if self.written is None:
+        if self.target_tokens is None:
             return RECIPES[self.kind]
         few = self.rows < FEW_ROWS
-        found = WRITING["few" if few else self.kind]
+        found = SEQ2SEQ_RECIPES["few" if few else self.kind]
         if in_blocks(model):
             found = found._replace(layers=2 if few else BLOCKS, learning_rate=found.learning_rate * found.blocks_rate)
         return found
 
 
-def plan_row_steps(settings: TrainSettings, task: RowTask, device: str, threads: int) -> Plan:
+def plan_row_steps(settings: TrainSettings, task: TableSize, device: str, threads: int) -> Plan:
     """The plan for `--steps N`: it depends only on the data and N, never on the clock or the machine's speed."""
     steps = settings.steps or 1
     report = max(1, steps // REPORTS)
     validations = max(1, steps // VALIDATIONS // report)
     plan = time_steps(shape_rows(settings, task, device, threads), steps, report, validations, validations)
-    if task.written is not None:
-        return replace(plan, validation=validated(plan, round(plan.batch_size * task.written), LEAST_VALIDATED))
-    return replace(plan, validation=validated(plan, plan.batch_size, LEAST_ROWS))
+    if task.target_tokens is not None:
+        return replace(
+            plan, validation=validation_items(plan, round(plan.batch_size * task.target_tokens), LEAST_VALIDATED)
+        )
+    return replace(plan, validation=validation_items(plan, plan.batch_size, LEAST_ROWS))
 
 
-def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, threads: int, seconds: float) -> Plan:
+def plan_row_minutes(settings: TrainSettings, task: TableSize, device: str, threads: int, seconds: float) -> Plan:
     """The plan for a budget: the recipe's epochs, or as many as fit into `seconds` of updates and validations."""
     plan = shape_rows(settings, task, device, threads)
     if settings.threads is None and device == "cpu":
         plan = replace(plan, threads=fastest_threads(plan, task.rehearsal, seconds))
-    pace = seconds_an_update(plan, task.rehearsal, LOOKING * seconds)
-    wanted = int(task.recipe(plan.model).readings * task.rows / plan.batch_size)
+    pace = seconds_per_update(plan, task.rehearsal, MEASURING_SHARE * seconds)
+    wanted = int(task.recipe(plan.model).epochs * task.rows / plan.batch_size)
     if plan.twice and wanted * pace > seconds:
         plan = replace(plan, twice=False)
-        slow = UPDATES * pace > LOOKING * seconds  # then there is no time to measure again
-        pace = pace / 2 if slow else seconds_an_update(plan, task.rehearsal, LOOKING * seconds)
+        slow = UPDATES * pace > MEASURING_SHARE * seconds  # then there is no time to measure again
+        pace = pace / 2 if slow else seconds_per_update(plan, task.rehearsal, MEASURING_SHARE * seconds)
     plan = replace(plan, max_updates=max(1, wanted))
     steps = max(1, min(wanted, int(seconds / pace)))
     report = max(1, round(min(1.5, seconds / REPORTS) / pace))
@@ -114,20 +122,24 @@ def plan_row_minutes(settings: TrainSettings, task: RowTask, device: str, thread
     return time_steps(plan, steps, report, validations, saves)
 
 
-def shape_rows(settings: TrainSettings, task: RowTask, device: str, threads: int) -> Plan:
+def shape_rows(settings: TrainSettings, task: TableSize, device: str, threads: int) -> Plan:
     """The plan without its number of updates."""
     model = settings.model or DEFAULT_MODEL
     recipe = task.recipe(model)
     bfloat16 = device == "cuda" or (device == "cpu" and gains_by_bfloat16(model) and has_fast_bfloat16())
-    batch, size, embed = settings.batch_size or recipe.batch_size, settings.hidden_size or recipe.hidden_size, recipe.embedding_size
+    batch, size, embed = (
+        settings.batch_size or recipe.batch_size,
+        settings.hidden_size or recipe.hidden_size,
+        recipe.embedding_size,
+    )
     dropout = recipe.dropout if settings.dropout is None else settings.dropout
-    if task.written is not None:
+    if task.target_tokens is not None:
         embed = size  # embedding and output layer share one matrix
-        fits = int(MOST_FITS / max(1.0, task.steps * task.written * size))
+        fits = int(MOST_FITS / max(1.0, task.steps * task.target_tokens * size))
         batch = settings.batch_size or max(1, min(batch, fits))
     return Plan(
         model=model, hidden_size=size, layers=settings.layers or recipe.layers, embedding_size=task.embedding_size or embed,
-        batch_size=batch, window=round(task.steps if task.written is None else task.written), steps=1,
+        batch_size=batch, window=round(task.steps if task.target_tokens is None else task.target_tokens), steps=1,
         learning_rate=settings.learning_rate or recipe.learning_rate, matrix_learning_rate=recipe.matrix_learning_rate, warmup=1,
         dropout=dropout, decay=0.01, matrix_decay=0.1,
         clip=1.0, average=0.99, bptt=settings.bptt, precision="bfloat16" if bfloat16 else "float32",

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.data.intake import Intake
+from unrolled.data.intake import Featurizer
 from unrolled.data.items import Item
 from unrolled.errors import RunError
-from unrolled.model.baselines.linear_features import Look, Looked, look_from_tensors
+from unrolled.model.baselines.linear_features import FeatureExtractor, FeatureRows, features_from_tensors
 
 
 @dataclass(frozen=True)
-class Fitted:
+class LinearWeights:
     """The weights of one output of K numbers, on F features."""
 
     weights: Tensor  # (F, K) float32
@@ -33,7 +33,7 @@ class Fitted:
         kept = (self.weights, self.bias, *([] if self.spread is None else [self.spread]))
         return all(bool(one.isfinite().all()) for one in kept)
 
-    def say(self, rows: Looked) -> Tensor:
+    def predict(self, rows: FeatureRows) -> Tensor:
         """Predictions (R, O) for rows: logits, log-odds, or means and log standard deviations."""
         found = rows.apply(self.weights, self.bias)
         return found if self.spread is None else torch.cat([found, self.spread.expand(len(found), -1)], 1)
@@ -42,27 +42,27 @@ class Fitted:
 class LinearModel:
     """A linear model of each output. Made by `fit_linear`."""
 
-    def __init__(self, look: Look, outputs: Mapping[str, tuple[str, Fitted]], about: str) -> None:
-        self.look = look
+    def __init__(self, look: FeatureExtractor, outputs: Mapping[str, tuple[str, LinearWeights]], about: str) -> None:
+        self.features = look
         self.outputs = dict(outputs)  # name -> kind, weights
         self.about = about
 
     def describe(self) -> str:
         """Describe the model in a few words."""
-        return self.look.describe() + self.about
+        return self.features.describe() + self.about
 
-    def answer(self, items: Sequence[Item]) -> dict[str, Tensor]:
+    def predict(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """items -> predictions (A, O) of each output: one per item, or one per step."""
-        rows = self.look(items)
-        found = {name: one.say(rows) for name, (_, one) in self.outputs.items()}
+        rows = self.features(items)
+        found = {name: one.predict(rows) for name, (_, one) in self.outputs.items()}
         return {
-            name: F.log_softmax(values, 1) if self.outputs[name][0] in ("label", "tags") else values
+            name: F.log_softmax(values, 1) if self.outputs[name][0] in ("classification", "tagging") else values
             for name, values in found.items()
         }
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the model, for a file."""
-        kept = self.look.tensors()
+        kept = self.features.tensors()
         for number, (_, one) in enumerate(self.outputs.values()):
             kept |= {f"weights.{number}": one.weights, f"bias.{number}": one.bias}
             if one.spread is not None:
@@ -72,19 +72,23 @@ class LinearModel:
     def facts(self) -> dict[str, Any]:
         """All that `from_tensors` needs besides the tensors, as JSON."""
         kinds = {name: kind for name, (kind, _) in self.outputs.items()}
-        return {**self.look.facts(), "outputs": list(self.outputs), "kinds": kinds, "about": self.about}
+        return {**self.features.facts(), "outputs": list(self.outputs), "kinds": kinds, "about": self.about}
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], intake: Intake) -> LinearModel:
+    def from_tensors(
+        cls, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], featurizer: Featurizer
+    ) -> LinearModel:
         """Load the model from `tensors` and `facts`. Raises RunError if they do not fit."""
         try:
-            look = look_from_tensors(tensors, facts, intake)
+            look = features_from_tensors(tensors, facts, featurizer)
             outputs, fits = {}, True
             for number, name in enumerate(facts["outputs"]):
-                kind = str(facts.get("kinds", {}).get(name, "label"))  # an older run has label outputs only
-                one = Fitted(tensors[f"weights.{number}"], tensors[f"bias.{number}"], tensors.get(f"spread.{number}"))
+                kind = str(facts.get("kinds", {}).get(name, "classification"))  # an older run has label outputs only
+                one = LinearWeights(
+                    tensors[f"weights.{number}"], tensors[f"bias.{number}"], tensors.get(f"spread.{number}")
+                )
                 fits &= one.weights.shape == (look.size, len(one.bias)) and (one.spread is not None) == (
-                    kind == "value"
+                    kind == "regression"
                 )
                 fits &= bool(one.weights.isfinite().all()) and bool(one.bias.isfinite().all())
                 fits &= one.spread is None or (

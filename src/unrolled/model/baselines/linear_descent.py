@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unrolled.deadline import Deadline
-from unrolled.model.baselines.linear_features import Bagged, Looked, Sloped
+from unrolled.model.baselines.linear_features import BagRows, FeatureRows, IndexedBagRows
 from unrolled.model.likelihoods import is_known
 from unrolled.model.optimisers import LBFGS
 
@@ -23,11 +23,11 @@ HELD_MANY = 1 << 20  # likewise, with many labels: a gradient needs several numb
 
 
 @dataclass(frozen=True)
-class Rows:
+class Examples:
     """The features of rows, and their targets."""
 
-    seen: Looked
-    answers: dict[str, Tensor]  # output -> (R,), below 0 if not known, or (R, K)
+    features: FeatureRows
+    targets: dict[str, Tensor]  # output -> (R,), below 0 if not known, or (R, K)
 
 
 class _TooLate(Exception):
@@ -35,50 +35,52 @@ class _TooLate(Exception):
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """The features of a chunk of rows, for the descent, and their targets."""
 
-    seen: Looked
-    answers: Tensor
+    seen: FeatureRows
+    targets: Tensor
     share: float  # of all known targets
 
 
-def in_pieces(examples: Rows, name: str, size: int, width: int) -> list[Piece]:
+def in_pieces(examples: Examples, name: str, size: int, width: int) -> list[Chunk]:
     """Cut rows into chunks of about as many numbers as may be in memory at once."""
-    answers, seen = examples.answers[name], examples.seen
-    rows, known = len(answers), max(1, int(is_known(answers).sum()))
+    targets, seen = examples.targets[name], examples.features
+    rows, known = len(targets), max(1, int(is_known(targets).sum()))
     held = HELD if width <= MANY_LABELS else HELD_MANY
     step = max(1, held // width) if rows * width > 2 * held else max(1, rows)
     found = []
     for start in range(0, rows, step):
-        some = answers[start : start + step]
+        some = targets[start : start + step]
         features = seen if step >= rows else seen.cut(start, start + step)
         share = int(is_known(some).sum()) / known
         if share or step >= rows:
-            found.append(Piece(Sloped.of(features, size) if isinstance(features, Bagged) else features, some, share))
+            found.append(
+                Chunk(IndexedBagRows.of(features, size) if isinstance(features, BagRows) else features, some, share)
+            )
     return found
 
 
-def misfit_of(kind: str, found: Tensor, answers: Tensor) -> Tensor:
+def loss_of(kind: str, found: Tensor, targets: Tensor) -> Tensor:
     """Mean nats of labels, or half the mean squared error of values."""
-    if kind in ("label", "tags"):
-        return F.cross_entropy(found, answers, ignore_index=-1)
-    known = is_known(answers)
-    found, answers = found[known], answers[known].to(found.dtype)
-    if kind == "labels":
-        return F.binary_cross_entropy_with_logits(found, answers, reduction="none").sum(1).mean()
-    return 0.5 * (found - answers).square().sum(1).mean()
+    if kind in ("classification", "tagging"):
+        return F.cross_entropy(found, targets, ignore_index=-1)
+    known = is_known(targets)
+    found, targets = found[known], targets[known].to(found.dtype)
+    if kind == "multilabel":
+        return F.binary_cross_entropy_with_logits(found, targets, reduction="none").sum(1).mean()
+    return 0.5 * (found - targets).square().sum(1).mean()
 
 
-def descend(
-    pieces: Sequence[Piece], kind: str, scale: Tensor, weights: Tensor, bias: Tensor, penalty: float,
+def minimise(
+    pieces: Sequence[Chunk], kind: str, scale: Tensor, weights: Tensor, bias: Tensor, penalty: float,
     iterations: int, deadline: Deadline,
 ) -> bool:  # fmt: skip
     """Minimise the mean loss and the penalty over weights and bias, in place, by L-BFGS; True at its end.
 
     False if the deadline passed first: then weights and bias are the best that were tried.
     """
-    rows = sum(len(piece.answers) for piece in pieces)
+    rows = sum(len(piece.targets) for piece in pieces)
     work = max(1, weights.shape[1] * sum(piece.seen.held for piece in pieces))
     sure, evaluations = max(2, min(SURE_EVALUATIONS, SURE_PRODUCTS // work)), 0
     optimiser = LBFGS(
@@ -94,7 +96,7 @@ def descend(
         for piece in pieces:
             if deadline.passed() and evaluations > sure:
                 raise _TooLate
-            misfit = misfit_of(kind, piece.seen.apply(weights * scale, bias), piece.answers)
+            misfit = loss_of(kind, piece.seen.apply(weights * scale, bias), piece.targets)
             if len(pieces) == 1:
                 whole = misfit + penalty / (2 * rows) * (weights**2).sum()
                 whole.backward()  # type: ignore[no-untyped-call]
@@ -105,7 +107,7 @@ def descend(
             ridge = penalty / (2 * rows) * (weights**2).sum()
             ridge.backward()  # type: ignore[no-untyped-call]
             whole = whole + ridge.detach()
-        if not deadline.endless and (cost := float(whole.detach())) < least:
+        if not deadline.unlimited and (cost := float(whole.detach())) < least:
             least, kept = cost, (weights.detach().clone(), bias.detach().clone())
         return whole
 

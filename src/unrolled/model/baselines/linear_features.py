@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.data.features import Features
-from unrolled.data.intake import Intake
+from unrolled.data.features import NumericFeaturizer
+from unrolled.data.intake import Featurizer
 from unrolled.data.items import Item
 from unrolled.model.baselines.ngram_features import BAGS, Bags
 
@@ -22,16 +22,16 @@ CHUNK = 10_000  # rows whose features are computed together
 MOST_FLAT = 4096  # numbers per row that are features of their own
 LONGEST = 1_000  # steps of a row that are used
 AROUND = 2  # steps on either side of a predicted step
-LEAST_DEVIATION = 1e-4
+LEAST_STD = 1e-4
 
 
-class Looked(Protocol):
+class FeatureRows(Protocol):
     """The features of rows."""
 
     def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
         """weights (F, K), bias (K,) -> (R, K)."""
 
-    def cut(self, start: int, stop: int) -> Looked:
+    def cut(self, start: int, stop: int) -> FeatureRows:
         """Rows start to stop - 1."""
 
     @property
@@ -39,21 +39,21 @@ class Looked(Protocol):
         """Number of n-grams or numbers of all rows."""
 
 
-class Look(Protocol):
+class FeatureExtractor(Protocol):
     """Computes the features of items; fitted on the training split."""
 
     size: int  # F
 
     def describe(self) -> str: ...
 
-    def __call__(self, items: Sequence[Item]) -> Looked: ...
+    def __call__(self, items: Sequence[Item]) -> FeatureRows: ...
 
     def tensors(self) -> dict[str, Tensor]: ...
 
     def facts(self) -> dict[str, Any]: ...
 
 
-class Bagged(NamedTuple):
+class BagRows(NamedTuple):
     """Rows as bags of n-grams, given as indices into the known n-grams."""
 
     places: Tensor  # (N,)
@@ -70,23 +70,23 @@ class Bagged(NamedTuple):
     def held(self) -> int:
         return len(self.places)
 
-    def cut(self, start: int, stop: int) -> Bagged:
+    def cut(self, start: int, stop: int) -> BagRows:
         """Rows start to stop - 1."""
         ends = torch.cat([self.starts, torch.tensor([len(self.places)])])
         first, last = int(ends[start]), int(ends[min(stop, len(self.starts))])
-        return Bagged(self.places[first:last], self.starts[start:stop] - first, self.scale[start:stop])
+        return BagRows(self.places[first:last], self.starts[start:stop] - first, self.scale[start:stop])
 
 
-class Sloped(NamedTuple):
+class IndexedBagRows(NamedTuple):
     """The same rows, with a faster gradient: it is summed n-gram by n-gram over the rows of each, in a tenth of the
     time of scattering the rows over the n-grams."""
 
-    bags: Bagged
+    bags: BagRows
     rows: Tensor  # (N,) the rows of the first n-gram, of the second, …
     starts: Tensor  # (F,) where the rows of each n-gram begin
 
     @classmethod
-    def of(cls, bags: Bagged, size: int) -> Sloped:
+    def of(cls, bags: BagRows, size: int) -> IndexedBagRows:
         """size: F."""
         counts = torch.diff(bags.starts, append=torch.tensor([len(bags.places)]))
         rows = torch.repeat_interleave(torch.arange(len(bags.starts)), counts)
@@ -98,9 +98,9 @@ class Sloped(NamedTuple):
     def held(self) -> int:
         return self.bags.held
 
-    def cut(self, start: int, stop: int) -> Sloped:
+    def cut(self, start: int, stop: int) -> IndexedBagRows:
         """Rows start to stop - 1."""
-        return Sloped.of(self.bags.cut(start, stop), len(self.starts))
+        return IndexedBagRows.of(self.bags.cut(start, stop), len(self.starts))
 
     def apply(self, weights: Tensor, bias: Tensor) -> Tensor:
         """The same as `Bagged.apply`."""
@@ -110,17 +110,17 @@ class Sloped(NamedTuple):
 
 class _Sum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weights: Tensor, rows: Sloped) -> Tensor:
+    def forward(ctx: Any, weights: Tensor, rows: IndexedBagRows) -> Tensor:
         ctx.rows = rows
         return rows.bags.apply(weights, torch.zeros(weights.shape[1]))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        rows: Sloped = ctx.rows
+        rows: IndexedBagRows = ctx.rows
         return F.embedding_bag(rows.rows, gradient * rows.bags.scale, rows.starts, mode="sum"), None
 
 
-class Dense(NamedTuple):
+class DenseRows(NamedTuple):
     """Rows as numbers."""
 
     numbers: Tensor  # (R, F)
@@ -133,29 +133,29 @@ class Dense(NamedTuple):
     def held(self) -> int:
         return self.numbers.numel()
 
-    def cut(self, start: int, stop: int) -> Dense:
+    def cut(self, start: int, stop: int) -> DenseRows:
         """Rows start to stop - 1."""
-        return Dense(self.numbers[start:stop])
+        return DenseRows(self.numbers[start:stop])
 
 
-class BagLook:
+class NGramFeatures:
     """N-gram features, each counted once per row."""
 
     def __init__(self, units: str, known: NDArray[np.uint64]) -> None:
         self.units, self.known, self.size = units, known, len(known)  # known: sorted
 
     @classmethod
-    def learn(cls, units: str, texts: Sequence[Any], most: int) -> tuple[BagLook, Bagged]:
+    def fit(cls, units: str, texts: Sequence[Any], most: int) -> tuple[NGramFeatures, BagRows]:
         """Find the `most` n-grams that occur in the most texts; also returns the features of the texts."""
         bags = bag_all(units, texts)
         look = cls(units, frequent(bags, most))
-        return look, places_in(look.known, bags)
+        return look, indices_in(look.known, bags)
 
     def describe(self) -> str:
         return f"linear on {self.size:,} n-grams of {self.units}"
 
-    def __call__(self, items: Sequence[Any]) -> Bagged:
-        return places_in(self.known, bag_all(self.units, items))
+    def __call__(self, items: Sequence[Any]) -> BagRows:
+        return indices_in(self.known, bag_all(self.units, items))
 
     def tensors(self) -> dict[str, Tensor]:
         return {"known": torch.from_numpy(self.known.astype(np.int64))}
@@ -164,26 +164,26 @@ class BagLook:
         return {"units": self.units}
 
 
-class NumberLook:
+class NumberFeatures:
     """Number features, each with mean 0 and standard deviation 1 over the training split."""
 
-    def __init__(self, units: str, intake: Features, steps: int, mean: Tensor, deviation: Tensor) -> None:
+    def __init__(self, units: str, featurizer: NumericFeaturizer, steps: int, mean: Tensor, std: Tensor) -> None:
         """units: numbers (of all `steps` steps of a row), summary (statistics of steps) or surroundings (windows)."""
-        self.units, self.intake, self.steps = units, intake, steps
-        self.mean, self.deviation, self.size = mean, deviation, len(mean)
+        self.units, self.featurizer, self.steps = units, featurizer, steps
+        self.mean, self.std, self.size = mean, std, len(mean)
 
     @classmethod
-    def learn(cls, each: bool, items: Sequence[Any], intake: Features) -> tuple[NumberLook, Dense]:
+    def fit(cls, each: bool, items: Sequence[Any], featurizer: NumericFeaturizer) -> tuple[NumberFeatures, DenseRows]:
         """Choose features for these items: their numbers if all have equally many and not too many, else statistics;
         a window around each step if each step has a target."""
-        lengths = {len(intake.encode(item)) for item in items[:CHUNK]}
+        lengths = {len(featurizer.encode(item)) for item in items[:CHUNK]}
         steps = max(lengths, default=1)
-        flat = len(lengths) == 1 and steps * intake.width <= MOST_FLAT
+        flat = len(lengths) == 1 and steps * featurizer.width <= MOST_FLAT
         units = "surroundings" if each else "numbers" if flat else "summary"
-        raw = cls(units, intake, steps, torch.zeros(1), torch.ones(1))(items).numbers
-        mean, deviation = raw.mean(0), raw.std(0, correction=0)
-        deviation = torch.where(deviation < LEAST_DEVIATION, 1.0, deviation)
-        return cls(units, intake, steps, mean, deviation), Dense((raw - mean) / deviation)
+        raw = cls(units, featurizer, steps, torch.zeros(1), torch.ones(1))(items).numbers
+        mean, std = raw.mean(0), raw.std(0, correction=0)
+        std = torch.where(std < LEAST_STD, 1.0, std)
+        return cls(units, featurizer, steps, mean, std), DenseRows((raw - mean) / std)
 
     def describe(self) -> str:
         names = {
@@ -193,11 +193,11 @@ class NumberLook:
         }
         return f"linear on {self.size:,} {names[self.units]}"
 
-    def __call__(self, items: Sequence[Any]) -> Dense:
+    def __call__(self, items: Sequence[Any]) -> DenseRows:
         most = None if self.units == "surroundings" else LONGEST  # every step has a prediction
-        found = [self._features(self.intake.encode(item)[:most]) for item in items]
+        found = [self._features(self.featurizer.encode(item)[:most]) for item in items]
         whole = torch.from_numpy(np.concatenate(found)) if found else torch.zeros(0, self.size)
-        return Dense((whole - self.mean) / self.deviation)
+        return DenseRows((whole - self.mean) / self.std)
 
     def _features(self, steps: NDArray[np.float32]) -> NDArray[np.float32]:
         """steps (T, D) -> features (1, F), or (T, F) with surroundings."""
@@ -212,7 +212,7 @@ class NumberLook:
         return np.concatenate([padded[place : place + len(steps)] for place in range(2 * AROUND + 1)], 1)
 
     def tensors(self) -> dict[str, Tensor]:
-        return {"mean": self.mean, "deviation": self.deviation}
+        return {"mean": self.mean, "std": self.std}
 
     def facts(self) -> dict[str, Any]:
         return {"units": self.units, "steps": self.steps}
@@ -221,23 +221,25 @@ class NumberLook:
 NUMBERS = ("numbers", "summary", "surroundings")
 
 
-def look_from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], intake: Intake) -> Look:
+def features_from_tensors(
+    tensors: Mapping[str, Tensor], facts: Mapping[str, Any], featurizer: Featurizer
+) -> FeatureExtractor:
     """Load features from `tensors` and `facts`. Raises KeyError, TypeError or ValueError if they do not fit."""
     units = facts["units"]
     if units in NUMBERS:
-        mean, deviation = tensors["mean"], tensors["deviation"]
-        if not (isinstance(intake, Features) and mean.shape == deviation.shape and bool(mean.isfinite().all())
-                and bool((deviation > 0).all()) and bool(deviation.isfinite().all())):  # fmt: skip
+        mean, std = tensors["mean"], tensors["std"]
+        if not (isinstance(featurizer, NumericFeaturizer) and mean.shape == std.shape and bool(mean.isfinite().all())
+                and bool((std > 0).all()) and bool(std.isfinite().all())):  # fmt: skip
             raise ValueError("the feature statistics do not fit")
-        look, steps = NumberLook(units, intake, int(facts["steps"]), mean, deviation), int(facts["steps"])
+        look, steps = NumberFeatures(units, featurizer, int(facts["steps"]), mean, std), int(facts["steps"])
         sizes = {"numbers": steps, "summary": 6, "surroundings": 2 * AROUND + 1}
-        if look.size != sizes[units] * intake.width + (units == "summary"):
+        if look.size != sizes[units] * featurizer.width + (units == "summary"):
             raise ValueError("the feature statistics do not fit")
         return look
     known = tensors["known"]
     if units not in BAGS or known.dtype != torch.int64 or not bool((known[1:] > known[:-1]).all()):
         raise ValueError("the n-grams do not fit")
-    return BagLook(units, known.numpy().astype(np.uint64))
+    return NGramFeatures(units, known.numpy().astype(np.uint64))
 
 
 def bag_all(units: str, texts: Sequence[Any]) -> Bags:
@@ -258,7 +260,7 @@ def frequent(bags: Bags, most: int) -> NDArray[np.uint64]:
     return np.sort(known[np.argsort(-counts, kind="stable")[:most]])
 
 
-def places_in(known: NDArray[np.uint64], bags: Bags) -> Bagged:
+def indices_in(known: NDArray[np.uint64], bags: Bags) -> BagRows:
     """Indices of the rows' n-grams among the known ones."""
     place = np.searchsorted(known, bags.hashes)
     there = np.zeros(len(place), np.bool_)
@@ -267,7 +269,7 @@ def places_in(known: NDArray[np.uint64], bags: Bags) -> Bagged:
     before = np.concatenate([[0], np.cumsum(there)])
     starts = before[bags.starts]  # (R + 1,)
     scale = 1 / np.sqrt(np.maximum(np.diff(bags.starts), 1))
-    return Bagged(
+    return BagRows(
         torch.from_numpy(place[there]),
         torch.from_numpy(starts[:-1]),
         torch.from_numpy(scale.astype(np.float32))[:, None],

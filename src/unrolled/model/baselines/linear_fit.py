@@ -17,14 +17,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.data.features import Features
-from unrolled.data.intake import Intake
+from unrolled.data.features import NumericFeaturizer
+from unrolled.data.intake import Featurizer
 from unrolled.data.outputs import Output, ValueOutput
 from unrolled.data.words import given_words
-from unrolled.deadline import ENDLESS, Deadline
-from unrolled.model.baselines.linear import Fitted, LinearModel
-from unrolled.model.baselines.linear_descent import MANY_LABELS, Rows, descend, in_pieces, misfit_of
-from unrolled.model.baselines.linear_features import Bagged, BagLook, Look, Looked, NumberLook
+from unrolled.deadline import UNLIMITED, Deadline
+from unrolled.model.baselines.linear import LinearModel, LinearWeights
+from unrolled.model.baselines.linear_descent import MANY_LABELS, Examples, in_pieces, loss_of, minimise
+from unrolled.model.baselines.linear_features import (
+    BagRows,
+    FeatureExtractor,
+    FeatureRows,
+    NGramFeatures,
+    NumberFeatures,
+)
 from unrolled.model.baselines.ngram_features import BAGS
 
 TRIES = ((True, 0.1), (False, 0.1), (True, 0.3), (True, 0.03), (False, 0.3), (False, 0.03), (True, 1.0))
@@ -53,8 +59,8 @@ Split = tuple[Sequence[Any], Mapping[str, NDArray[Any]]]  # items, and the targe
 
 
 def fit_linear(
-    units: str, training: Split, validation: Split, outputs: Mapping[str, Output], intake: Intake, seed: int,
-    deadline: Deadline = ENDLESS,
+    units: str, training: Split, validation: Split, outputs: Mapping[str, Output], featurizer: Featurizer, seed: int,
+    deadline: Deadline = UNLIMITED,
 ) -> LinearModel:  # fmt: skip
     """Fit the linear model on the training split; scaling and penalty are chosen on the validation split.
 
@@ -62,24 +68,24 @@ def fit_linear(
     featurizer gives numbers. If the deadline is near, fewer rows, iterations and penalties are used, and the model's
     `about` notes that.
     """
-    items, answers = training
+    items, targets = training
     each = any(output.each for output in outputs.values())
     widest = max(_width(output) for output in outputs.values())
-    chosen, grams, about = _sample(units, items, intake, seed, widest, deadline)
+    chosen, grams, about = _sample(units, items, featurizer, seed, widest, deadline)
     some = [items[row] for row in chosen]
-    look: Look
-    seen: Looked
-    if isinstance(intake, Features):
-        look, seen = NumberLook.learn(each, some, intake)
+    look: FeatureExtractor
+    seen: FeatureRows
+    if isinstance(featurizer, NumericFeaturizer):
+        look, seen = NumberFeatures.fit(each, some, featurizer)
     else:
         most = min(MOST_WEIGHTS, max(FEW_WEIGHTS, 2 * grams))
-        look, seen = BagLook.learn(units, some, most // widest)
+        look, seen = NGramFeatures.fit(units, some, most // widest)
     deadline.check()
-    train_rows = Rows(
-        seen, {name: torch.from_numpy(one) for name, one in _chosen(answers, items, chosen, each).items()}
+    train_rows = Examples(
+        seen, {name: torch.from_numpy(one) for name, one in _chosen(targets, items, chosen, each).items()}
     )
     held_out_items, held_out_answers = _validation_rows(validation, len(chosen), each, deadline)
-    held_out = Rows(look(held_out_items), {name: torch.from_numpy(one) for name, one in held_out_answers.items()})
+    held_out = Examples(look(held_out_items), {name: torch.from_numpy(one) for name, one in held_out_answers.items()})
     fitted, cut = {}, False
     for place, (name, output) in enumerate(outputs.items()):
         own = deadline.share(1 / (len(outputs) - place))
@@ -89,33 +95,33 @@ def fit_linear(
     for name in unfitted:  # its predictions are then the same for all rows; `about` names the output
         kind, one = fitted[name]
         spread = None if one.spread is None else torch.zeros_like(one.spread)
-        fitted[name] = kind, Fitted(torch.zeros_like(one.weights), torch.zeros_like(one.bias), spread)
+        fitted[name] = kind, LinearWeights(torch.zeros_like(one.weights), torch.zeros_like(one.bias), spread)
     failed = f", which could not be fitted for {', '.join(unfitted)}" if unfitted else ""
     return LinearModel(look, fitted, about + (", stopped early by the time limit" if cut else "") + failed)
 
 
 def _chosen(
-    answers: Mapping[str, NDArray[Any]], items: Sequence[Any], rows: NDArray[np.int64], each: bool
+    targets: Mapping[str, NDArray[Any]], items: Sequence[Any], rows: NDArray[np.int64], each: bool
 ) -> dict[str, NDArray[Any]]:
     """The targets of these rows, or of each of their steps."""
     if not each:
-        return {name: one[rows] for name, one in answers.items()}
+        return {name: one[rows] for name, one in targets.items()}
     counts = np.array([len(given_words(item) if isinstance(item, str) else item) for item in items], np.int64)
     whole = np.zeros(len(items), np.bool_)
     whole[rows] = True
-    return {name: one[np.repeat(whole, counts)] for name, one in answers.items()}
+    return {name: one[np.repeat(whole, counts)] for name, one in targets.items()}
 
 
 def _validation_rows(
     validation: Split, fitted_on: int, each: bool, deadline: Deadline
 ) -> tuple[list[Any], dict[str, NDArray[Any]]]:
     """The validation split; with a deadline, evenly spaced rows, at most half as many as are fitted on."""
-    items, answers = validation
+    items, targets = validation
     most = max(FEWEST_ROWS, fitted_on // 2)
-    if deadline.endless or len(items) <= most:
-        return list(items), dict(answers)
+    if deadline.unlimited or len(items) <= most:
+        return list(items), dict(targets)
     rows = np.arange(most) * len(items) // most
-    return [items[row] for row in rows.tolist()], _chosen(answers, items, rows, each)
+    return [items[row] for row in rows.tolist()], _chosen(targets, items, rows, each)
 
 
 def _width(output: Output) -> int:
@@ -123,7 +129,7 @@ def _width(output: Output) -> int:
 
 
 def _sample(
-    units: str, items: Sequence[Any], intake: Intake, seed: int, widest: int, deadline: Deadline
+    units: str, items: Sequence[Any], featurizer: Featurizer, seed: int, widest: int, deadline: Deadline
 ) -> tuple[NDArray[np.int64], int, str]:
     """Choose the rows to fit on; also returns roughly how many n-grams or numbers they hold, and a note if not all.
 
@@ -133,18 +139,20 @@ def _sample(
     order = np.random.default_rng(seed).permutation(len(items))
     first = [items[row] for row in order[:1000]]
     started = time.monotonic()
-    if isinstance(intake, Features):
+    if isinstance(featurizer, NumericFeaturizer):
         first = first[:100]
-        size = max(1.0, float(np.mean([intake.encode(item).size for item in first])))
+        size = max(1.0, float(np.mean([featurizer.encode(item).size for item in first])))
         most = MOST_NUMBERS / size
     else:
         size = max(1.0, len(BAGS[units](first).hashes) / max(1, len(first)))
         most = MOST / size
     pace = (time.monotonic() - started) / max(1, len(first))  # seconds per row
     most = min(most, max(FEWEST_ROWS, MOST_PRODUCTS / (size * widest)))
-    if not deadline.endless:
-        for_features = FEATURE_TIME * deadline.left / max(1e-9, 2 * pace)  # 2: n-grams are sorted, numbers scaled
-        for_fit = (1 - FEATURE_TIME) * deadline.left * SPEED / (EVALUATIONS * size * widest)
+    if not deadline.unlimited:
+        for_features = (
+            FEATURE_TIME * deadline.seconds_left / max(1e-9, 2 * pace)
+        )  # 2: n-grams are sorted, numbers scaled
+        for_fit = (1 - FEATURE_TIME) * deadline.seconds_left * SPEED / (EVALUATIONS * size * widest)
         most = min(most, max(FEWEST_ROWS, min(for_features, for_fit)))
     if most >= len(items):
         return np.arange(len(items)), int(size * len(items)), ""
@@ -152,23 +160,23 @@ def _sample(
 
 
 def _fit_output(
-    train_rows: Rows, held_out: Rows, name: str, size: int, output: Output, deadline: Deadline
-) -> tuple[Fitted, bool]:
+    train_rows: Examples, held_out: Examples, name: str, size: int, output: Output, deadline: Deadline
+) -> tuple[LinearWeights, bool]:
     """Fit one output with several scalings and penalties; keep the weights with the least loss on `held_out`.
 
     Without validation rows the first fit is kept. The second value is True if the deadline stopped the fits.
     """
     width, least = _width(output), math.nan
-    best = Fitted(torch.zeros(size, width), torch.zeros(width))
-    seen, scales = train_rows.seen, {False: torch.ones(size, 1)}
-    if isinstance(seen, Bagged) and output.kind in ("label", "tags"):
-        scales[True] = log_count_ratios(seen, train_rows.answers[name], size, width)
+    best = LinearWeights(torch.zeros(size, width), torch.zeros(width))
+    seen, scales = train_rows.features, {False: torch.ones(size, 1)}
+    if isinstance(seen, BagRows) and output.kind in ("classification", "tagging"):
+        scales[True] = log_count_ratios(seen, train_rows.targets[name], size, width)
     pieces = in_pieces(train_rows, name, size, width)
     ends: dict[bool, tuple[Tensor, Tensor]] = {}
-    of_kind = NUMBER_TRIES if not isinstance(seen, Bagged) else TAG_TRIES if output.kind == "tags" else TRIES
+    of_kind = NUMBER_TRIES if not isinstance(seen, BagRows) else TAG_TRIES if output.kind == "tagging" else TRIES
     tries = [one for one in of_kind if one[0] in scales]
     work = seen.held * width  # products of one evaluation on all rows
-    most = MOST_WORK if not deadline.endless else most_work(width)
+    most = MOST_WORK if not deadline.unlimited else most_work(width)
     iterations = min(ITERATIONS, max(FEWEST_ITERATIONS, most // max(1, work)))
     for place, (scaled, penalty) in enumerate(tries):
         if place and (deadline.passed() or place * iterations * work >= most):
@@ -176,11 +184,11 @@ def _fit_output(
         if scaled not in ends:
             ends[scaled] = torch.zeros(size, width, requires_grad=True), torch.zeros(width, requires_grad=True)
         weights, bias = ends[scaled]
-        whole = descend(pieces, output.kind, scales[scaled], weights, bias, penalty, iterations, deadline)
+        whole = minimise(pieces, output.kind, scales[scaled], weights, bias, penalty, iterations, deadline)
         with torch.no_grad():
-            fitted = Fitted(weights * scales[scaled], bias.clone())
-            found = held_out.seen.apply(fitted.weights, fitted.bias)
-            loss = float(misfit_of(output.kind, found, held_out.answers[name]))
+            fitted = LinearWeights(weights * scales[scaled], bias.clone())
+            found = held_out.features.apply(fitted.weights, fitted.bias)
+            loss = float(loss_of(output.kind, found, held_out.targets[name]))
         loss = math.inf if math.isnan(loss) else loss  # no validation targets
         if not loss >= least:
             best, least = fitted, loss
@@ -195,19 +203,21 @@ def most_work(width: int) -> int:
     return MOST_WORK * MANY_LABELS // max(MANY_LABELS, width)
 
 
-def _with_spread(best: Fitted, train_rows: Rows, held_out: Rows, name: str, output: Output) -> Fitted:
+def _with_spread(
+    best: LinearWeights, train_rows: Examples, held_out: Examples, name: str, output: Output
+) -> LinearWeights:
     """Add the standard deviation of the errors if the output is a value."""
-    if output.kind != "value":
+    if output.kind != "regression":
         return best
-    scored = held_out if len(held_out.answers[name]) else train_rows
-    off = scored.seen.apply(best.weights, best.bias) - scored.answers[name]
-    return Fitted(best.weights, best.bias, off.square().mean(0).sqrt().clamp_min(LEAST_SPREAD).log().float())
+    scored = held_out if len(held_out.targets[name]) else train_rows
+    off = scored.features.apply(best.weights, best.bias) - scored.targets[name]
+    return LinearWeights(best.weights, best.bias, off.square().mean(0).sqrt().clamp_min(LEAST_SPREAD).log().float())
 
 
-def log_count_ratios(bags: Bagged, answers: Tensor, size: int, kinds: int) -> Tensor:
+def log_count_ratios(bags: BagRows, targets: Tensor, size: int, kinds: int) -> Tensor:
     """Log-ratios (F, K), in nats, of an n-gram's frequency in rows of a label to that in the other rows."""
     ends = torch.cat([bags.starts[1:], torch.tensor([len(bags.places)])])
-    labels = torch.repeat_interleave(answers, ends - bags.starts)
+    labels = torch.repeat_interleave(targets, ends - bags.starts)
     known = labels >= 0
     counts = torch.bincount((bags.places * kinds + labels)[known], minlength=size * kinds).view(size, kinds).float()
     of_label, of_others = counts + SMOOTHING, counts.sum(1, keepdim=True) - counts + SMOOTHING

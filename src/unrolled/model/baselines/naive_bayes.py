@@ -25,9 +25,9 @@ from torch.nn import functional as F
 
 from unrolled.data.items import Item
 from unrolled.data.outputs import LabelOutput
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import RunError
-from unrolled.model.baselines.ngram_features import UNITS, Hashes, mixed, windows
+from unrolled.model.baselines.ngram_features import UNITS, Hashes, mix_bits, windows
 
 Ids = NDArray[np.int64]
 Numbers = NDArray[np.float64]
@@ -38,17 +38,17 @@ MOST = 10_000_000  # n-gram occurrences that are counted
 SPEED = 400_000  # of them per second, about
 FEWEST = 20_000  # of them that are counted even if the time is short
 PROBABILITIES = 1 << 22  # units x labels that are evaluated together
-EDGES = mixed(np.array([2, 3], np.uint64))  # the BOS and EOS units of a text
+EDGES = mix_bits(np.array([2, 3], np.uint64))  # the BOS and EOS units of a text
 
 
-class Line(NamedTuple):
+class UnitSequence(NamedTuple):
     """Concatenated texts, each with a BOS and an EOS unit: N units in all."""
 
     units: Hashes  # (N,)
     texts: Ids  # (N,) the index of each unit's text, sorted
 
     @classmethod
-    def of(cls, units: str, texts: Sequence[str]) -> Line:
+    def of(cls, units: str, texts: Sequence[str]) -> UnitSequence:
         """units: "characters" or "words"."""
         numbers, counts = UNITS[units](texts)
         lengths = np.array(counts, np.int64)
@@ -185,7 +185,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Counted:
+class OutputCounts:
     """The counts of one output of K labels."""
 
     of_all: Counts
@@ -203,16 +203,16 @@ class Counted:
         return int((self.of_all.levels[1].own > 0).sum()) + 1
 
     @classmethod
-    def of(cls, line: Line, answers: Ids, kinds: int, order: int) -> Counted:
+    def of(cls, line: UnitSequence, targets: Ids, kinds: int, order: int) -> OutputCounts:
         """answers: the label of each text; if below 0, not known, the text counts in `of_all` only. order: n."""
-        windows, follows, labels = line.windows(order), line.follows(), answers[line.texts]
+        windows, follows, labels = line.windows(order), line.follows(), targets[line.texts]
         return cls(
             Counts.of(windows, follows, np.zeros_like(labels), 1),
             Counts.of(windows, follows, labels, kinds),
-            torch.from_numpy(np.bincount(answers[answers >= 0], minlength=kinds) + 0.5).log().log_softmax(0),
+            torch.from_numpy(np.bincount(targets[targets >= 0], minlength=kinds) + 0.5).log().log_softmax(0),
         )
 
-    def say(self, line: Line) -> Tensor:
+    def predict(self, line: UnitSequence) -> Tensor:
         """The log-probabilities (R, K) of the labels of texts 0 to R - 1; the line holds at least EOS of each."""
         windows, follows = line.windows(self.order), line.follows()
         texts, kinds, uniform = line.texts[follows], self.of_each.kinds, 1 / self.different
@@ -232,7 +232,7 @@ class Counted:
 class NGramBayes:
     """A naive Bayes model of each output. Made by `count_bayes`."""
 
-    def __init__(self, units: str, outputs: Mapping[str, Counted], about: str) -> None:
+    def __init__(self, units: str, outputs: Mapping[str, OutputCounts], about: str) -> None:
         """units: "characters" or "words"."""
         self.units, self.outputs, self.about = units, dict(outputs), about
 
@@ -245,10 +245,10 @@ class NGramBayes:
         """n, the same for all outputs."""
         return next(iter(self.outputs.values())).order
 
-    def answer(self, items: Sequence[Item]) -> dict[str, Tensor]:
+    def predict(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """Texts -> log-probabilities (R, K) of each output's labels."""
-        line = Line.of(self.units, [str(item) for item in items])
-        return {name: one.say(line) for name, one in self.outputs.items()}
+        line = UnitSequence.of(self.units, [str(item) for item in items])
+        return {name: one.predict(line) for name, one in self.outputs.items()}
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the model, for a file."""
@@ -275,29 +275,29 @@ class NGramBayes:
                     raise ValueError("the prior does not fit")
                 of_all = Counts.from_tensors(tensors, f"{number}.all", 1, order)
                 of_each = Counts.from_tensors(tensors, f"{number}.each", len(prior), order)
-                outputs[str(name)] = Counted(of_all, of_each, prior)
+                outputs[str(name)] = OutputCounts(of_all, of_each, prior)
             return cls(facts["units"], outputs, str(facts["about"]))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
             raise RunError("The n-grams of this run are damaged: their tensors do not fit. Train again.") from None
 
 
 def count_bayes(
-    units: str, texts: Sequence[Any], answers: Mapping[str, Ids], outputs: Mapping[str, LabelOutput], seed: int,
-    deadline: Deadline = ENDLESS,
+    units: str, texts: Sequence[Any], targets: Mapping[str, Ids], outputs: Mapping[str, LabelOutput], seed: int,
+    deadline: Deadline = UNLIMITED,
 ) -> NGramBayes:  # fmt: skip
     """Count the n-grams of texts for each label of each output; of a random sample if time or memory is short.
 
     units: "characters" or "words". answers: the labels of each output, below 0 if not known.
     """
     drawn = np.random.default_rng(seed).permutation(len(texts))
-    some = Line.of(units, [str(texts[row]) for row in drawn[:1000].tolist()])
-    grams = MOST if deadline.endless else max(FEWEST, min(MOST, int(SPEED * deadline.left)))
+    some = UnitSequence.of(units, [str(texts[row]) for row in drawn[:1000].tolist()])
+    grams = MOST if deadline.unlimited else max(FEWEST, min(MOST, int(SPEED * deadline.seconds_left)))
     most = int(grams * min(1000, len(texts)) / max(1, ORDERS[units] * len(some.units)))
     rows = np.sort(drawn[:most]) if most < len(texts) else np.arange(len(texts))
-    line = Line.of(units, [str(texts[row]) for row in rows.tolist()])
+    line = UnitSequence.of(units, [str(texts[row]) for row in rows.tolist()])
     counted = {}
     for name, output in outputs.items():
         deadline.check()
-        counted[name] = Counted.of(line, answers[name][rows], len(output.names), ORDERS[units])
+        counted[name] = OutputCounts.of(line, targets[name][rows], len(output.names), ORDERS[units])
     about = "" if most >= len(texts) else f" of {most:,} of {len(texts):,} texts"
     return NGramBayes(units, counted, about)

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.data.features import Features
-from unrolled.data.intake import Ids, Intake
+from unrolled.data.features import NumericFeaturizer
+from unrolled.data.intake import Featurizer, Ids
 from unrolled.data.items import Item
-from unrolled.data.tokens import LabelTokens
-from unrolled.model.baselines.linear_features import CHUNK, NumberLook, bag_all
+from unrolled.data.tokens import CategoryFeaturizer
+from unrolled.model.baselines.linear_features import CHUNK, NumberFeatures, bag_all
 from unrolled.model.baselines.ngram_features import text_units
 
 MOST_ROWS = 100_000  # of the training split, evenly spaced
@@ -79,8 +79,8 @@ class NearestLabel(Nearest):
 
     name = "most frequent text of the label"
 
-    def __init__(self, intake: LabelTokens, labels: Sequence[Any], texts: Sequence[str]) -> None:
-        self._intake = intake
+    def __init__(self, featurizer: CategoryFeaturizer, labels: Sequence[Any], texts: Sequence[str]) -> None:
+        self._featurizer = featurizer
         counts = Counter(zip(labels, texts, strict=True))
         self._row: dict[str, int] = {}
         best: dict[str, int] = {}
@@ -89,7 +89,7 @@ class NearestLabel(Nearest):
                 best[pair[0]], self._row[pair[0]] = counts[pair], row
 
     def find(self, items: Sequence[Any]) -> list[int]:
-        return [self._row.get(self._intake.known(item), 0) for item in items]
+        return [self._row.get(self._featurizer.nearest_label(item), 0) for item in items]
 
 
 class NearestNumbers(Nearest):
@@ -97,8 +97,10 @@ class NearestNumbers(Nearest):
 
     name = "nearest neighbour by numbers"
 
-    def __init__(self, intake: Features, items: Sequence[Any]) -> None:
-        self._look, seen = NumberLook.learn(False, items[: max(1, MOST_NUMBERS // _width(intake, items))], intake)
+    def __init__(self, featurizer: NumericFeaturizer, items: Sequence[Any]) -> None:
+        self._look, seen = NumberFeatures.fit(
+            False, items[: max(1, MOST_NUMBERS // _width(featurizer, items))], featurizer
+        )
         self._numbers = seen.numbers  # (R, F)
         self._squares = (self._numbers**2).sum(1)
 
@@ -112,21 +114,21 @@ class NearestNumbers(Nearest):
         return found
 
 
-def _width(intake: Features, items: Sequence[Any]) -> int:
+def _width(featurizer: NumericFeaturizer, items: Sequence[Any]) -> int:
     """The number of numbers of the first row."""
-    return max(1, len(intake.encode(items[0])) * intake.width)
+    return max(1, len(featurizer.encode(items[0])) * featurizer.width)
 
 
-def make_nearest(intake: Intake, items: Sequence[Any], texts: Sequence[str]) -> Nearest:
+def make_nearest(featurizer: Featurizer, items: Sequence[Any], texts: Sequence[str]) -> Nearest:
     """Make the baseline for inputs of this kind. items: of the training split; texts: their targets."""
-    if isinstance(intake, LabelTokens):
-        return NearestLabel(intake, items, texts)
-    if isinstance(intake, Features):
-        return NearestNumbers(intake, items)
-    return NearestText(text_units(intake), items)
+    if isinstance(featurizer, CategoryFeaturizer):
+        return NearestLabel(featurizer, items, texts)
+    if isinstance(featurizer, NumericFeaturizer):
+        return NearestNumbers(featurizer, items)
+    return NearestText(text_units(featurizer), items)
 
 
-def few_rows(rows: Ids, most: int = MOST_ROWS) -> Ids:
+def sample_rows(rows: Ids, most: int = MOST_ROWS) -> Ids:
     """At most `most` of these rows, evenly spaced."""
     if len(rows) <= most:
         return rows

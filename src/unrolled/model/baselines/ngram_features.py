@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.intake import Intake
+from unrolled.data.intake import Featurizer
 from unrolled.data.symbols import code_points
-from unrolled.data.tokens import WORD, Tokens
+from unrolled.data.tokens import WORD, TextFeaturizer
 from unrolled.data.words import given_words
 
 Hashes = NDArray[np.uint64]
@@ -38,7 +38,7 @@ class Bags(NamedTuple):
 def character_units(texts: Sequence[str]) -> tuple[Hashes, list[int]]:
     """A hash for each character of all texts, and the number of characters of each text."""
     points = [code_points(text).astype(np.uint64) for text in texts]
-    return mixed(np.concatenate([np.zeros(0, np.uint64), *points])), [len(one) for one in points]
+    return mix_bits(np.concatenate([np.zeros(0, np.uint64), *points])), [len(one) for one in points]
 
 
 def word_units(texts: Sequence[str]) -> tuple[Hashes, list[int]]:
@@ -90,7 +90,7 @@ def neighbour_bags(texts: Sequence[str]) -> Bags:
         before += count
     whole = np.concatenate([NOTHING, *found])
     places = np.concatenate([NOTHING.astype(np.int64), *rows])
-    return gather(places[:0], whole[:0], 1, [(places, mixed(whole))], before)
+    return gather(places[:0], whole[:0], 1, [(places, mix_bits(whole))], before)
 
 
 UNITS: dict[str, Callable[[Sequence[str]], tuple[Hashes, list[int]]]] = {
@@ -132,21 +132,21 @@ def windows(units: Hashes, rows: NDArray[np.int64], longest: int) -> Iterator[tu
     for n in range(2, longest + 1):
         running = running[:-1] * FACTOR + units[n - 1 :]
         together = np.flatnonzero(rows[: len(running)] == rows[n - 1 :])  # the first and the last unit are in one row
-        yield together + n - 1, mixed(running[together] + np.uint64(n))
+        yield together + n - 1, mix_bits(running[together] + np.uint64(n))
 
 
-def text_units(intake: Intake) -> str:
+def text_units(featurizer: Featurizer) -> str:
     """The units of n-grams of a text, by the steps of the featurizer: words or characters."""
-    return "words" if isinstance(intake, Tokens) and intake.worded else "characters"
+    return "words" if isinstance(featurizer, TextFeaturizer) and featurizer.has_word_steps else "characters"
 
 
-def mixed(hashes: Hashes) -> Hashes:
+def mix_bits(hashes: Hashes) -> Hashes:
     """Mix the bits of hashes (the finaliser of splitmix64, Steele et al. 2014)."""
     hashes = (hashes + FACTOR) * MIX
     return (hashes ^ (hashes >> np.uint64(31))) * FACTOR
 
 
-class Features(NamedTuple):
+class WordFeatures(NamedTuple):
     """Hashes of a word's own features, and of its features for its neighbours."""
 
     own: Hashes
@@ -154,13 +154,13 @@ class Features(NamedTuple):
 
 
 @lru_cache(KEPT)
-def _features_of(word: str) -> Features:
+def _features_of(word: str) -> WordFeatures:
     shape = "".join("X" if c.isupper() else "x" if c.islower() else "9" if c.isdecimal() else "-" for c in word)
     short = "".join(c for c, before in zip(shape, " " + shape, strict=False) if c != before)
     lower = word.lower()
     ends = [lower[-n:] for n in range(1, 6)] + [lower[:n] for n in range(1, 5)]
     named = [f"w{lower}", f"W{word}", f"s{short}", *(f"{n}{end}" for n, end in enumerate(ends))]
-    return Features(_numbers(named), _numbers([f"w{lower}", f"e{lower[-3:]}", f"s{short}"]))
+    return WordFeatures(_numbers(named), _numbers([f"w{lower}", f"e{lower[-3:]}", f"s{short}"]))
 
 
 def _numbers(names: Sequence[str]) -> Hashes:
@@ -182,12 +182,12 @@ def _word_hashes(word: str) -> tuple[int, Hashes]:
         if len(_known) >= KEPT:
             _known.clear()
         whole = f"<{word}>"
-        points = mixed(code_points(whole).astype(np.uint64))
+        points = mix_bits(code_points(whole).astype(np.uint64))
         pieces, running = [], points
         for n in range(2, len(whole) + 1):
             running = running[:-1] * FACTOR + points[n - 1 :]
             if n in SUBWORDS:
-                pieces.append(mixed(running + np.uint64(n)))
-        number = int(mixed(running)[0])
+                pieces.append(mix_bits(running + np.uint64(n)))
+        number = int(mix_bits(running)[0])
         found = _known[word] = number, np.unique(np.concatenate([np.zeros(0, np.uint64), *pieces]))
     return found

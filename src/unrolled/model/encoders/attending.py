@@ -12,7 +12,7 @@ from unrolled.arguments import Count
 from unrolled.errors import OptionError
 from unrolled.memory import NoState
 from unrolled.memory.attention import attend, check_heads, rotate, split_heads
-from unrolled.memory.base import Memory, at_least_float32, reading, zero_state
+from unrolled.memory.base import Memory, at_least_float32, valid_steps, zero_state
 from unrolled.memory.blocks import block, feed_forward
 from unrolled.memory.stack import DropoutState
 from unrolled.model.encoders.base import Encoded, Encoder
@@ -47,7 +47,7 @@ class BlockState(NamedTuple):
     thinking: State  # of the feed-forward layer
 
 
-class Attending(Encoder):
+class SelfAttentionEncoder(Encoder):
     """Pre-norm residual blocks of self-attention over the whole row and a feed-forward layer, and a norm at the end.
 
     Positions are rotary, as in `unrolled.memory.Attention`, not added sinusoids.
@@ -60,7 +60,7 @@ class Attending(Encoder):
         if not 0.0 <= dropout < 1.0:
             raise OptionError(f"The dropout is {dropout}; it must be at least 0 and below 1.")
         self.input_size, self.size, self.dropout = input_size, size, dropout
-        self.inlet = nn.Identity() if input_size == size else nn.Linear(input_size, size, bias=False)
+        self.embedding = nn.Identity() if input_size == size else nn.Linear(input_size, size, bias=False)
         self.looking = nn.ModuleList(SelfAttention(size, heads) for _ in range(depth))
         self.thinking = nn.ModuleList(block([feed_forward(size)], dropout) for _ in range(depth))
         self.norm = nn.RMSNorm(size, eps=1e-5)
@@ -75,8 +75,11 @@ class Attending(Encoder):
     ) -> Encoded:
         rows, steps = inputs.shape[:2]
         lengths = torch.full((rows,), steps) if lengths is None else lengths.cpu()
-        state, alive = self.start(rows) if state is None else state, reading(lengths, steps, inputs.device)  # (B, S)
-        xs = torch.where(alive[..., None], self.inlet(inputs), 0.0)  # (B, S, H)
+        state, alive = (
+            self.start(rows) if state is None else state,
+            valid_steps(lengths, steps, inputs.device),
+        )  # (B, S)
+        xs = torch.where(alive[..., None], self.embedding(inputs), 0.0)  # (B, S, H)
         for (looking, thinking), start in zip(self._blocks(), state, strict=True):
             xs = xs + looking(xs, alive) * start.looking.mask[:, None]
             xs, _ = thinking.unroll(xs, start.thinking, lengths)

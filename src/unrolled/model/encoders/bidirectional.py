@@ -16,7 +16,7 @@ from unrolled.model.encoders.base import Encoded, Encoder
 from unrolled.states import State
 
 
-class BothWays(NamedTuple):
+class DirectionStates(NamedTuple):
     """The states of the two directions."""
 
     ahead: State  # of the forward memory
@@ -47,19 +47,19 @@ class Bidirectional(Encoder):
         self.back = nn.ModuleList(back for _, back in layers)
         self.input_size, self.size = layers[0][0].input_size, width
 
-    def start(self, rows: int) -> tuple[BothWays, ...]:
-        return tuple(BothWays(ahead.start(rows), back.start(rows)) for ahead, back in self._layers())
+    def start(self, rows: int) -> tuple[DirectionStates, ...]:
+        return tuple(DirectionStates(ahead.start(rows), back.start(rows)) for ahead, back in self._layers())
 
     def encode(
-        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[BothWays, ...] | None = None
+        self, inputs: Tensor, lengths: Tensor | None = None, state: tuple[DirectionStates, ...] | None = None
     ) -> Encoded:
         rows, steps = inputs.shape[:2]
         lengths = torch.full((rows,), steps) if lengths is None else lengths.cpu()
         state, xs = self.start(rows) if state is None else state, inputs
         for number, ((ahead, back), start) in enumerate(zip(self._layers(), state, strict=True)):
             onward, _ = ahead.unroll(xs, start.ahead, lengths)  # (B, S, H / 2)
-            backward, _ = back.unroll(turn(xs, lengths), start.back, lengths)
-            features = torch.cat([onward, turn(backward, lengths)], dim=2)  # (B, S, H)
+            backward, _ = back.unroll(reverse_rows(xs, lengths), start.back, lengths)
+            features = torch.cat([onward, reverse_rows(backward, lengths)], dim=2)  # (B, S, H)
             xs = xs + features if number and xs.shape == features.shape else features
         return Encoded(xs, lengths)
 
@@ -89,7 +89,7 @@ def build_bidirectional(
     )
 
 
-def turn(xs: Tensor, lengths: Tensor) -> Tensor:
+def reverse_rows(xs: Tensor, lengths: Tensor) -> Tensor:
     """Reverse the steps of each row (B, S, D); padding stays where it is. The function is its own inverse."""
     rows, count = xs.shape[:2]
     if ragged(lengths, count) is None:

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import DataError, OptionError
-from unrolled.model.ngram.text import CHUNK, LARGEST, Array, Piece, Text, make_blocks
+from unrolled.model.ngram.text import CHUNK, LARGEST, Array, Chunk, Text, make_blocks
 
 KEEP = 12_000_000  # distinct n-grams of the highest order, at most
 ROOT = 1  # the one context of level 1, which is empty
@@ -38,7 +38,7 @@ class Counts:
     """All n-grams of 1 to `len(levels)` tokens. The extensions of the last level are not counted: zeros."""
 
     size: int  # V
-    border: int | None
+    eos: int | None
     levels: tuple[Level, ...]
     read: int  # tokens that were counted
     given: int  # tokens of the text
@@ -46,15 +46,15 @@ class Counts:
 
 
 def count_ngrams(
-    symbols: Array,
+    tokens: Array,
     size: int,
     order: int,
-    stretches: Array | None = None,
-    border: int | None = None,
+    segments: Array | None = None,
+    eos: int | None = None,
     *,
     keep: int = KEEP,
     most: int | None = None,
-    deadline: Deadline = ENDLESS,
+    deadline: Deadline = UNLIMITED,
     passes: int | None = None,
     onto: Counts | None = None,
 ) -> Counts:
@@ -66,13 +66,13 @@ def count_ngrams(
     sampled in chunks from all over, and `read` is the number of tokens. `passes`: over the text, at most, even if
     the order is not reached; `onto`: counts of the same text to extend.
     """
-    _check(symbols, size, order, border)
-    text = Text(symbols, make_blocks(symbols, stretches, border), border, size, order)
+    _check(tokens, size, order, eos)
+    text = Text(tokens, make_blocks(tokens, segments, eos), eos, size, order)
     if not text.length:
         raise DataError("The text, or every segment of it, is empty: there are no n-grams to count.")
     most = None if most is None or most >= text.length else most
     limit = _Limit(keep, most, deadline)
-    counts = onto or Counts(size, border, (), 0, text.length)
+    counts = onto or Counts(size, eos, (), 0, text.length)
     while len(counts.levels) < order and passes != 0 and not counts.short:
         counts, passes = _count_pass(text, counts, order, limit), passes and passes - 1
     return counts
@@ -89,7 +89,7 @@ class _Limit(NamedTuple):
         """Tokens per chunk: fewer if not all of the text may be counted."""
         if self.most is not None:
             return min(CHUNK, max(self.most // 8, 1))
-        return CHUNK if self.deadline.endless else CHUNK // 4
+        return CHUNK if self.deadline.unlimited else CHUNK // 4
 
     def reached(self, read: int, chunk: int) -> bool:
         """Whether another chunk of so many tokens would pass a limit."""
@@ -97,44 +97,44 @@ class _Limit(NamedTuple):
         return self.deadline.passed() or over
 
 
-def _check(symbols: Array, size: int, order: int, border: int | None) -> None:
+def _check(tokens: Array, size: int, order: int, eos: int | None) -> None:
     if order < 1:
         raise OptionError(f"The n-gram order is {order}; it must be 1 or more (5 to 8 is usual for text).")
-    if symbols.ndim != 1 or not np.issubdtype(symbols.dtype, np.integer):
+    if tokens.ndim != 1 or not np.issubdtype(tokens.dtype, np.integer):
         raise DataError(
-            f"n-grams are counted in a 1-D array of integers; got {symbols.dtype} of shape {symbols.shape}."
+            f"n-grams are counted in a 1-D array of integers; got {tokens.dtype} of shape {tokens.shape}."
         )
-    if size < 1 or (border is not None and not 0 <= border < size):
+    if size < 1 or (eos is not None and not 0 <= eos < size):
         raise OptionError(
-            f"The vocabulary size {size} or the EOS token {border} is invalid; tokens range from 0 to size - 1."
+            f"The vocabulary size {size} or the EOS token {eos} is invalid; tokens range from 0 to size - 1."
         )
 
 
-def find(keys: Array, contexts: Array, symbols: Array, size: int) -> Array:
+def find(keys: Array, contexts: Array, tokens: Array, size: int) -> Array:
     """The nodes of (context, token) pairs; 0 if there is none, and after context 0."""
     if not len(keys):
         return np.zeros_like(contexts)
-    wanted = contexts * size + symbols
+    wanted = contexts * size + tokens
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.where(keys[at] == wanted, at + 1, 0)
 
 
 def walk(
-    keys_by_level: Sequence[Array], size: int, border: int | None, symbols: Array, carried: Array
+    keys_by_level: Sequence[Array], size: int, eos: int | None, tokens: Array, carried: Array
 ) -> Iterator[tuple[Array, Array, Array]]:
     """Look up tokens (B, T) int64, level by level; carried (B, n-1): the nodes of each row's history, 0 for none.
 
     Yields for levels k = 1, 2, … arrays (B, T): the node of the k-1 tokens before each token, the node of these
     with the token, and the latter as a context of the next token: 0 after an EOS token, which ends the history.
     """
-    after = np.zeros_like(symbols)
+    after = np.zeros_like(tokens)
     for k, keys in enumerate(keys_by_level):
         if k == 0:
-            contexts = np.full_like(symbols, ROOT)
+            contexts = np.full_like(tokens, ROOT)
         else:
-            contexts = np.concatenate([carried[:, k - 1 : k], after], axis=1)[:, : symbols.shape[1]]
-        nodes = find(keys, contexts, symbols, size)
-        after = nodes if k == 0 or border is None else np.where(symbols == border, 0, nodes)
+            contexts = np.concatenate([carried[:, k - 1 : k], after], axis=1)[:, : tokens.shape[1]]
+        nodes = find(keys, contexts, tokens, size)
+        after = nodes if k == 0 or eos is None else np.where(tokens == eos, 0, nodes)
         yield contexts, nodes, after
 
 
@@ -150,7 +150,7 @@ def _count_pass(text: Text, counts: Counts, order: int, limit: _Limit) -> Counts
     wanted, read, openings = width, 0, 0
     keys, times = np.zeros(0, np.int64), np.zeros(0, np.int64)  # (U,) sorted windows, and their counts
     chunk = limit.chunk()
-    for piece in text.pieces(depth + width, chunk):
+    for piece in text.chunks(depth + width, chunk):
         keys, times = _merge(keys, times, *_sorted_windows(text, counts, piece, width))
         while len(keys) > limit.keep and width > (0 if depth else 1):
             keys, times = _shorten(keys, times, text.base)
@@ -165,8 +165,8 @@ def _count_pass(text: Text, counts: Counts, order: int, limit: _Limit) -> Counts
     if depth and (read < counts.read or not width):  # counts of less text do not extend these
         return replace(counts, short=short or "the time for counting was used up")
     added = _levels(text, keys, times, depth, width, counts.size)
-    if openings and not depth and text.border is not None:  # the EOS token that opens a block follows nothing
-        at = np.searchsorted(added[0].keys, ROOT * counts.size + text.border)
+    if openings and not depth and text.eos is not None:  # the EOS token that opens a block follows nothing
+        at = np.searchsorted(added[0].keys, ROOT * counts.size + text.eos)
         added[0].occurrences[at] -= openings
     if len(added) < width:
         short = "no segment of the text is longer"
@@ -174,17 +174,17 @@ def _count_pass(text: Text, counts: Counts, order: int, limit: _Limit) -> Counts
     return replace(counts, levels=tuple(levels), read=read, short=short)
 
 
-def _sorted_windows(text: Text, counts: Counts, piece: Piece, width: int) -> tuple[Array, Array]:
+def _sorted_windows(text: Text, counts: Counts, piece: Chunk, width: int) -> tuple[Array, Array]:
     """The distinct windows (U,) of a chunk as sorted keys, and their counts."""
     depth, (codes, starts, _) = len(counts.levels), piece
     begin = codes[:starts] > 0  # (M,)
     nodes = np.full(starts, ROOT)
     for k, level in enumerate(counts.levels):
         code = codes[k : k + starts]
-        found = find(level.keys, nodes, text.spelled[code], counts.size)
+        found = find(level.keys, nodes, text.token_of_code[code], counts.size)
         nodes = np.where(code > 0, found, 0)
     keys = nodes if depth else np.zeros(starts, np.int64)
-    ends = text.border_code > 0 and bool((codes == text.border_code).any())
+    ends = text.eos_code > 0 and bool((codes == text.eos_code).any())
     alive = np.ones(starts, dtype=bool)
     for k in range(depth + width):
         code = codes[k : k + starts]
@@ -192,7 +192,7 @@ def _sorted_windows(text: Text, counts: Counts, piece: Piece, width: int) -> tup
             keys *= text.base
             keys += code * alive if ends else code
         if ends and k > 0:
-            alive &= code != text.border_code
+            alive &= code != text.eos_code
     keys = keys[begin & (nodes > 0)]
     keys.sort()
     first = _first_of_each(keys)
@@ -240,13 +240,13 @@ def _levels(text: Text, keys: Array, times: Array, depth: int, width: int, size:
         if not len(longer):  # no segment of the text is so long
             break
         before = longer // text.base
-        symbols = text.spelled[longer - before * text.base]
+        tokens = text.token_of_code[longer - before * text.base]
         if levels:
             contexts = np.searchsorted(shorter, before) + 1
         else:
             contexts = before if depth else np.full_like(before, ROOT)
         kind = np.int32 if often.max() < 2**31 else np.int64
-        levels.append(Level(contexts * size + symbols, often.astype(kind), np.zeros(len(often), kind)))
+        levels.append(Level(contexts * size + tokens, often.astype(kind), np.zeros(len(often), kind)))
         shorter = longer
     return levels
 
@@ -263,8 +263,8 @@ def _with_extensions(text: Text, levels: list[Level], size: int) -> list[Level]:
         contexts = longer.keys // size
         endings = find(shorter.keys, endings[contexts - 1], longer.keys - contexts * size, size)
         shorter.extensions[:] = np.bincount(endings, minlength=len(shorter.keys) + 1)[1:]
-    if text.border is not None:
-        low = int(find(levels[0].keys, np.array([ROOT]), np.array([text.border]), size)[0])
+    if text.eos is not None:
+        low = int(find(levels[0].keys, np.array([ROOT]), np.array([text.eos]), size)[0])
         low, high = low, low + 1  # the nodes that begin with the EOS token
         for level in extended[1:-1]:
             low, high = (int(i) + 1 for i in np.searchsorted(level.keys, [low * size, high * size]))
@@ -275,7 +275,7 @@ def _with_extensions(text: Text, levels: list[Level], size: int) -> list[Level]:
     nodes = np.full(len(starts), ROOT)
     for k, level in enumerate(extended[:-1]):
         inside = starts + k < stops
-        symbols = np.asarray(text.symbols[np.where(inside, starts + k, starts)]).astype(np.int64)
-        nodes = np.where(inside, find(level.keys, nodes, symbols, size), 0)
+        tokens = np.asarray(text.tokens[np.where(inside, starts + k, starts)]).astype(np.int64)
+        nodes = np.where(inside, find(level.keys, nodes, tokens, size), 0)
         np.add.at(level.extensions, nodes[nodes > 0] - 1, 1)
     return extended

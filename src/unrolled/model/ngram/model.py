@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import DataError, OptionError, RunError, nearest
 from unrolled.model.ngram.counts import KEEP, ROOT, Counts, count_ngrams, walk
 from unrolled.model.ngram.table import (
     PACKED,
     SMOOTHINGS,
-    Table,
+    NGramTable,
     interpolate,
     interpolate_all,
-    make_table,
+    make_ngram_table,
     pack_table,
     unpack_table,
 )
@@ -49,31 +49,31 @@ class NGram:
     Chen & Goodman 1999 (interpolated modified Kneser-Ney); Witten & Bell 1991.
     """
 
-    def __init__(self, tables: list[Table], symbols: int, smoothing: str, border: int | None, note: str) -> None:
-        self.symbols, self.smoothing, self.border, self.note = symbols, smoothing, border, note
+    def __init__(self, tables: list[NGramTable], tokens: int, smoothing: str, eos: int | None, note: str) -> None:
+        self.tokens, self.smoothing, self.eos, self.note = tokens, smoothing, eos, note
         self.order = len(tables)  # n
         self._tables = tables
-        uniform = np.full((1, symbols), 1 / symbols)
-        self._unigram = interpolate_all(tables[0], np.array([ROOT]), uniform, symbols)  # (1, V)
+        uniform = np.full((1, tokens), 1 / tokens)
+        self._unigram = interpolate_all(tables[0], np.array([ROOT]), uniform, tokens)  # (1, V)
 
     @staticmethod
     def count(
-        symbols: Array,
+        tokens: Array,
         size: int,
         order: int,
         smoothing: str = "kneser-ney",
-        stretches: Array | None = None,
-        border: int | None = None,
+        segments: Array | None = None,
+        eos: int | None = None,
         *,
         keep: int = KEEP,
         most: int | None = None,
-        deadline: Deadline = ENDLESS,
+        deadline: Deadline = UNLIMITED,
     ) -> NGram:
         """Count a model of n-grams of up to `order` tokens in one text; `count_ngrams` explains the arguments.
 
         The order is lower than requested if there are too many n-grams or the text is too short; `describe` notes it.
         """
-        counts = count_ngrams(symbols, size, order, stretches, border, keep=keep, most=most, deadline=deadline)
+        counts = count_ngrams(tokens, size, order, segments, eos, keep=keep, most=most, deadline=deadline)
         return NGram.smooth(counts, smoothing)
 
     @staticmethod
@@ -89,7 +89,7 @@ class NGram:
         notes = [f"not longer, because {counts.short}"] if counts.short and order == len(counts.levels) else []
         if counts.read < counts.given:
             notes.append(f"counted on {counts.read:,} of {counts.given:,} tokens")
-        return NGram(tables, counts.size, smoothing, counts.border, "; ".join(notes))
+        return NGram(tables, counts.size, smoothing, counts.eos, "; ".join(notes))
 
     def describe(self) -> str:
         """One line: "7-gram (Kneser–Ney)", with a note if the text or the order was limited."""
@@ -100,35 +100,35 @@ class NGram:
         """The state before the first token."""
         return NGramState(torch.zeros(rows, self.order - 1, dtype=torch.int64))
 
-    def step(self, symbols: Tensor, state: NGramState) -> tuple[Tensor, NGramState]:
+    def step(self, tokens: Tensor, state: NGramState) -> tuple[Tensor, NGramState]:
         """tokens (B,) -> logits (B, V) float64 of the next token, and the state."""
-        after = self._contexts(symbols.detach().cpu().numpy()[:, None], state)  # (B, 1, n-1)
+        after = self._contexts(tokens.detach().cpu().numpy()[:, None], state)  # (B, 1, n-1)
         logits = torch.from_numpy(np.log(self._probabilities(after[:, 0])))
-        return logits.to(symbols.device), NGramState(torch.from_numpy(after[:, 0].copy()))
+        return logits.to(tokens.device), NGramState(torch.from_numpy(after[:, 0].copy()))
 
-    def unroll(self, symbols: Tensor, state: NGramState, lengths: Tensor | None = None) -> tuple[Tensor, NGramState]:
+    def unroll(self, tokens: Tensor, state: NGramState, lengths: Tensor | None = None) -> tuple[Tensor, NGramState]:
         """tokens (B, T) -> logits (B, T, V), zero past a row's length, and the state at each row's end."""
-        rows, steps = symbols.shape
-        read = symbols.detach().cpu().numpy()
+        rows, steps = tokens.shape
+        read = tokens.detach().cpu().numpy()
         ends = np.full(rows, steps) if lengths is None else lengths.cpu().numpy()  # (B,)
         alive = np.arange(steps) < ends[:, None]  # (B, T)
         after = self._contexts(np.where(alive, read, 0), state)  # (B, T, n-1)
-        logits = np.zeros((rows, steps, self.symbols))
+        logits = np.zeros((rows, steps, self.tokens))
         logits[alive] = np.log(self._probabilities(after[alive]))
         before = state.contexts.cpu().numpy()[:, None]
         last = np.concatenate([before, after], axis=1)[np.arange(rows), ends]  # (B, n-1)
-        return torch.from_numpy(logits).to(symbols.device), NGramState(torch.from_numpy(last))
+        return torch.from_numpy(logits).to(tokens.device), NGramState(torch.from_numpy(last))
 
-    def score(self, symbols: Array, deadline: Deadline = ENDLESS) -> Array:
+    def score(self, tokens: Array, deadline: Deadline = UNLIMITED) -> Array:
         """The nats (N,) of tokens (N,), from an empty history: like `unroll`, but much faster. If the deadline
         passes, only those of the first tokens."""
         state = self.start(1).contexts.numpy()
         parts = [np.zeros(0)]
-        for at in range(0, len(symbols), READ_AT_ONCE):
+        for at in range(0, len(tokens), READ_AT_ONCE):
             if at and deadline.passed():
                 break
-            read = self._check(np.asarray(symbols[at : at + READ_AT_ONCE])[None])
-            probabilities: Array = np.full(read.shape, 1 / self.symbols)
+            read = self._check(np.asarray(tokens[at : at + READ_AT_ONCE])[None])
+            probabilities: Array = np.full(read.shape, 1 / self.tokens)
             carried = []
             for table, (contexts, nodes, after) in zip(self._tables, self._walk(read, state), strict=True):
                 probabilities = interpolate(table, contexts, nodes, probabilities)
@@ -137,14 +137,14 @@ class NGram:
             parts.append(-np.log(probabilities[0]))
         return np.concatenate(parts)
 
-    def score_part(self, symbols: Array, stretches: Array | None = None) -> Array:
+    def score_part(self, tokens: Array, segments: Array | None = None) -> Array:
         """The nats of all targets of segments (M, 2) of a text, in order; an opening EOS token is no target."""
-        scores = [self.score(text)[~opening] for text, opening in _split_texts(symbols, stretches, self.border)]
+        scores = [self.score(text)[~opening] for text, opening in _split_texts(tokens, segments, self.eos)]
         return np.concatenate([np.zeros(0), *scores])
 
-    def _contexts(self, symbols: Array, state: NGramState) -> Array:
+    def _contexts(self, tokens: Array, state: NGramState) -> Array:
         """The contexts (B, T, n-1) after each of tokens (B, T)."""
-        read, before = self._check(symbols), state.contexts.cpu().numpy()
+        read, before = self._check(tokens), state.contexts.cpu().numpy()
         limits = np.array([len(table.keys) for table in self._tables[:-1]])
         if before.shape[1:] != limits.shape or bool(((before < 0) | (before > limits)).any()):
             raise RunError(
@@ -154,36 +154,36 @@ class NGram:
         carried = [after for _, _, after in self._walk(read, before, self.order - 1)]
         return np.stack(carried, axis=2) if carried else np.zeros((*read.shape, 0), np.int64)
 
-    def _walk(self, symbols: Array, before: Array, levels: int | None = None) -> Iterator[tuple[Array, Array, Array]]:
+    def _walk(self, tokens: Array, before: Array, levels: int | None = None) -> Iterator[tuple[Array, Array, Array]]:
         keys = [table.keys for table in self._tables[:levels]]
-        return walk(keys, self.symbols, self.border, symbols, before)
+        return walk(keys, self.tokens, self.eos, tokens, before)
 
-    def _check(self, symbols: Array) -> Array:
+    def _check(self, tokens: Array) -> Array:
         """The tokens as int64, checked to be below V."""
-        symbols = symbols.astype(np.int64)
-        if symbols.size and not 0 <= symbols.min() <= symbols.max() < self.symbols:
+        tokens = tokens.astype(np.int64)
+        if tokens.size and not 0 <= tokens.min() <= tokens.max() < self.tokens:
             raise DataError(
-                f"The tokens range from {symbols.min()} to {symbols.max()}; this model has 0 to {self.symbols - 1}. "
+                f"The tokens range from {tokens.min()} to {tokens.max()}; this model has 0 to {self.tokens - 1}. "
                 "Encode the text with the vocabulary of this model."
             )
-        return symbols
+        return tokens
 
     def _probabilities(self, contexts: Array) -> Array:
         """The probabilities of all tokens (R, V) after contexts (R, n-1)."""
         probabilities = np.repeat(self._unigram, len(contexts), axis=0)
         for table, nodes in zip(self._tables[1:], contexts.T, strict=True):
             if nodes.any():
-                probabilities = interpolate_all(table, nodes, probabilities, self.symbols)
+                probabilities = interpolate_all(table, nodes, probabilities, self.tokens)
         return probabilities
 
     def facts(self) -> dict[str, Any]:
         """All that `from_tensors` needs besides the tensors, as JSON."""
-        names = ("symbols", "order", "smoothing", "border", "note")
+        names = ("tokens", "order", "smoothing", "eos", "note")
         return {name: getattr(self, name) for name in names}
 
     def to_tensors(self) -> dict[str, Tensor]:
         """All counts as named tensors, for safetensors."""
-        arrays = [pack_table(table, self.symbols) for table in self._tables]
+        arrays = [pack_table(table, self.tokens) for table in self._tables]
         return {
             f"level{k}.{name}": torch.from_numpy(array)
             for k, kept in enumerate(arrays, 1)
@@ -194,16 +194,16 @@ class NGram:
     def from_tensors(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> NGram:
         """Load the model from `to_tensors` and `facts`. Raises RunError if they do not fit."""
         try:
-            size, order, smoothing = int(facts["symbols"]), int(facts["order"]), str(facts["smoothing"])
-            border = None if facts["border"] is None else int(facts["border"])
+            size, order, smoothing = int(facts["tokens"]), int(facts["order"]), str(facts["smoothing"])
+            eos = None if facts["eos"] is None else int(facts["eos"])
             _check_smoothing(smoothing)
-            if border is not None and not 0 <= border < size:
-                raise ValueError(f"the EOS token {border} is not in a vocabulary of size {size}")
-            tables: list[Table] = []
+            if eos is not None and not 0 <= eos < size:
+                raise ValueError(f"the EOS token {eos} is not in a vocabulary of size {size}")
+            tables: list[NGramTable] = []
             for k in range(1, order + 1):
                 arrays = {name: tensors[f"level{k}.{name}"].numpy() for name in PACKED}
                 tables.append(unpack_table(arrays, len(tables[-1].keys) if tables else ROOT, size, smoothing))
-            return NGram(tables, size, smoothing, border, str(facts["note"]))
+            return NGram(tables, size, smoothing, eos, str(facts["note"]))
         except (KeyError, ValueError, TypeError, IndexError, OptionError) as problem:
             raise RunError(
                 f"The saved n-gram counts cannot be used ({problem}): they are damaged, or belong to another model. "
@@ -212,17 +212,17 @@ class NGram:
 
 
 def choose_order(
-    symbols: Array,
+    tokens: Array,
     size: int,
     train: Array | None,
     valid: Array,
     *,
-    border: int | None = 0,
+    eos: int | None = 0,
     smoothing: str = "kneser-ney",
     longest: int = 8,
     keep: int = KEEP,
     most: int | None = None,
-    deadline: Deadline = ENDLESS,
+    deadline: Deadline = UNLIMITED,
 ) -> NGram:
     """The model of the order (1 to `longest`) with the least loss on the validation split.
 
@@ -235,31 +235,31 @@ def choose_order(
     _check_smoothing(smoothing)
     if not len(valid):
         order = min(UNCHOSEN, longest)
-        return NGram.count(symbols, size, order, smoothing, train, border, keep=keep, most=most, deadline=deadline)
+        return NGram.count(tokens, size, order, smoothing, train, eos, keep=keep, most=most, deadline=deadline)
     reading = deadline.share(COUNTING)
     counts = None
     while True:
         done = 0 if counts is None else len(counts.levels)
         counts = count_ngrams(
-            symbols, size, longest, train, border, keep=keep, most=most, deadline=reading, passes=1, onto=counts
+            tokens, size, longest, train, eos, keep=keep, most=most, deadline=reading, passes=1, onto=counts
         )
         deadline.check()
-        nats = _score_orders(counts, smoothing, symbols, _thin(valid))
+        nats = _score_orders(counts, smoothing, tokens, _thin(valid))
         best = int(np.argmin(nats)) + 1
         if best < len(counts.levels) or len(counts.levels) in (done, longest) or counts.short:
             return NGram.smooth(counts, smoothing, best)
 
 
-def _score_orders(counts: Counts, smoothing: str, symbols: Array, stretches: Array) -> Array:
+def _score_orders(counts: Counts, smoothing: str, tokens: Array, segments: Array) -> Array:
     """Mean nats (n,) of the targets of segments under the model of each order."""
     keys, sums = [level.keys for level in counts.levels], np.zeros(len(counts.levels))
-    texts = list(_split_texts(symbols, stretches, counts.border))
+    texts = list(_split_texts(tokens, segments, counts.eos))
     if not (targets := sum(int((~opening).sum()) for _, opening in texts)):
         raise DataError(
             "The validation split is empty: no order can be chosen on it. Pass an order, or a larger split."
         )
     before = np.zeros((1, len(keys)), np.int64)
-    walks = [walk(keys, counts.size, counts.border, text.astype(np.int64)[None], before) for text, _ in texts]
+    walks = [walk(keys, counts.size, counts.eos, text.astype(np.int64)[None], before) for text, _ in texts]
     shorter = [np.full((1, len(text)), 1 / counts.size) for text, _ in texts]
     for k in range(len(keys)):  # the tables of one level at a time
         lower = _make_table(counts, k + 1, smoothing, lower=True)
@@ -271,32 +271,32 @@ def _score_orders(counts: Counts, smoothing: str, symbols: Array, stretches: Arr
     return sums / targets
 
 
-def _split_texts(symbols: Array, stretches: Array | None, border: int | None) -> Iterator[tuple[Array, Array]]:
+def _split_texts(tokens: Array, segments: Array | None, eos: int | None) -> Iterator[tuple[Array, Array]]:
     """Texts (N,), each with an empty history, and a mask (N,) of tokens that open a block and are no targets."""
-    texts = [read_block(symbols, block, border) for block in make_blocks(symbols, stretches, border)]
-    openings = [np.arange(len(text)) < (border is not None) for text in texts]
-    if border is not None and texts:  # every text begins with EOS, which clears the history
+    texts = [read_block(tokens, block, eos) for block in make_blocks(tokens, segments, eos)]
+    openings = [np.arange(len(text)) < (eos is not None) for text in texts]
+    if eos is not None and texts:  # every text begins with EOS, which clears the history
         texts, openings = [np.concatenate(texts)], [np.concatenate(openings)]
     yield from zip(texts, openings, strict=True)
 
 
-def _thin(stretches: Array) -> Array:
+def _thin(segments: Array) -> Array:
     """Limit segments to `CHOOSE_ON` tokens: every i-th segment, or the beginning of each."""
-    lengths = stretches[:, 1] - stretches[:, 0]
+    lengths = segments[:, 1] - segments[:, 0]
     share = min(1.0, CHOOSE_ON / max(1, int(lengths.sum())))
     if share == 1.0:
-        return stretches
-    if len(stretches) * share >= 20:
-        return stretches[:: int(1 / share)]
-    return np.stack([stretches[:, 0], stretches[:, 0] + np.ceil(lengths * share).astype(np.int64)], axis=1)
+        return segments
+    if len(segments) * share >= 20:
+        return segments[:: int(1 / share)]
+    return np.stack([segments[:, 0], segments[:, 0] + np.ceil(lengths * share).astype(np.int64)], axis=1)
 
 
-def _make_table(counts: Counts, k: int, smoothing: str, lower: bool) -> Table:
+def _make_table(counts: Counts, k: int, smoothing: str, lower: bool) -> NGramTable:
     """The table of level k; Kneser-Ney counts extensions instead of occurrences below the highest level."""
     level = counts.levels[k - 1]
     kept = level.extensions if lower and smoothing == "kneser-ney" else level.occurrences
     contexts = len(counts.levels[k - 2].keys) if k > 1 else ROOT
-    return make_table(level.keys, kept, contexts, counts.size, smoothing)
+    return make_ngram_table(level.keys, kept, contexts, counts.size, smoothing)
 
 
 def _check_smoothing(smoothing: str) -> None:

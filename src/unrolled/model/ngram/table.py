@@ -10,11 +10,11 @@ import numpy as np
 from unrolled.model.ngram.text import Array
 
 SMOOTHINGS = {"kneser-ney": "Kneser–Ney", "witten-bell": "Witten–Bell"}
-PACKED = ("symbols", "followers", "counts")  # arrays of a saved table
+PACKED = ("tokens", "followers", "counts")  # arrays of a saved table
 FALLBACK = (0.5, 1.0, 1.5)  # discounts if the counts of counts give none, as with a vocabulary of a few dozen tokens
 
 
-class Table(NamedTuple):
+class NGramTable(NamedTuple):
     """N n-grams of one order and their C contexts (row 0: an unseen context)."""
 
     keys: Array  # (N,) int64, sorted: context * V + token
@@ -25,7 +25,7 @@ class Table(NamedTuple):
     discounts: Array  # (4,) float64: of counts 0, 1, 2, 3 and more
 
 
-def make_table(keys: Array, counts: Array, contexts: int, size: int, smoothing: str) -> Table:
+def make_ngram_table(keys: Array, counts: Array, contexts: int, size: int, smoothing: str) -> NGramTable:
     """Make the table of sorted keys after contexts 1 … `contexts`.
 
     Kneser-Ney: backoff(h) = sum of the discounts of the tokens after h / sum of their counts. Witten-Bell: nothing
@@ -42,7 +42,7 @@ def make_table(keys: Array, counts: Array, contexts: int, size: int, smoothing: 
         totals = totals + shorter
     seen = totals > 0
     backoffs = np.where(seen, shorter, 1.0) / np.where(seen, totals, 1.0)
-    return Table(keys, counts, first, np.where(seen, totals, 1.0), backoffs, discounts)
+    return NGramTable(keys, counts, first, np.where(seen, totals, 1.0), backoffs, discounts)
 
 
 def find_discounts(counts: Array) -> Array:
@@ -68,7 +68,7 @@ def _sum_by_context(values: Array, first: Array) -> Array:
     return sums
 
 
-def interpolate(table: Table, contexts: Array, nodes: Array, shorter: Array) -> Array:
+def interpolate(table: NGramTable, contexts: Array, nodes: Array, shorter: Array) -> Array:
     """The probability of the last token of each node (0: never seen), all arrays of one shape.
 
     `shorter`: their probabilities after the context without its oldest token.
@@ -81,7 +81,7 @@ def interpolate(table: Table, contexts: Array, nodes: Array, shorter: Array) -> 
     return probabilities
 
 
-def interpolate_all(table: Table, contexts: Array, shorter: Array, size: int) -> Array:
+def interpolate_all(table: NGramTable, contexts: Array, shorter: Array, size: int) -> Array:
     """The same for every token: contexts (R,), shorter (R, V) -> (R, V)."""
     start = table.first[contexts]
     followers = table.first[contexts + 1] - start  # (R,)
@@ -96,28 +96,22 @@ def interpolate_all(table: Table, contexts: Array, shorter: Array, size: int) ->
     return probabilities
 
 
-def pack_table(table: Table, size: int) -> dict[str, Array]:
+def pack_table(table: NGramTable, size: int) -> dict[str, Array]:
     """Arrays for `unpack_table`: the tokens (N,), their counts (N,), and the number of n-grams per context (C,)."""
     contexts = np.repeat(np.arange(len(table.first) - 1), np.diff(table.first))
-    symbols = (table.keys - contexts * size).astype(np.uint8 if size <= 256 else np.int32)
+    tokens = (table.keys - contexts * size).astype(np.uint8 if size <= 256 else np.int32)
     followers = np.diff(table.first[1:]).astype(np.int32)
-    return {"symbols": symbols, "followers": followers, "counts": table.counts.copy()}
+    return {"tokens": tokens, "followers": followers, "counts": table.counts.copy()}
 
 
-def unpack_table(arrays: Mapping[str, Array], contexts: int, size: int, smoothing: str) -> Table:
+def unpack_table(arrays: Mapping[str, Array], contexts: int, size: int, smoothing: str) -> NGramTable:
     """Load a packed table. Raises ValueError if the arrays do not fit each other or the number of contexts."""
-    symbols, followers, counts = (arrays[name] for name in PACKED)
-    shapes = symbols.ndim == 1 and symbols.shape == counts.shape and followers.shape == (contexts,)
-    kinds = all(np.issubdtype(array.dtype, np.integer) for array in (symbols, followers, counts))
-    if not shapes or not kinds or (followers < 0).any() or followers.sum() != len(symbols):
+    tokens, followers, counts = (arrays[name] for name in PACKED)
+    shapes = tokens.ndim == 1 and tokens.shape == counts.shape and followers.shape == (contexts,)
+    kinds = all(np.issubdtype(array.dtype, np.integer) for array in (tokens, followers, counts))
+    if not shapes or not kinds or (followers < 0).any() or followers.sum() != len(tokens):
         raise ValueError("sizes or dtypes do not fit together")
-    keys = np.repeat(np.arange(1, contexts + 1), followers) * size + symbols
-    if (
-        not len(symbols)
-        or symbols.min() < 0
-        or symbols.max() >= size
-        or counts.min() < 0
-        or (np.diff(keys) <= 0).any()
-    ):
+    keys = np.repeat(np.arange(1, contexts + 1), followers) * size + tokens
+    if not len(tokens) or tokens.min() < 0 or tokens.max() >= size or counts.min() < 0 or (np.diff(keys) <= 0).any():
         raise ValueError("a token or a count is out of range")
-    return make_table(keys, counts, contexts, size, smoothing)
+    return make_ngram_table(keys, counts, contexts, size, smoothing)

@@ -33,7 +33,7 @@ class Block(NamedTuple):
         return self.stop - self.start + self.opens + self.closes
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """A chunk of codes: a window begins at each of the first `starts` codes that is not 0."""
 
     codes: Array  # uint8 or int32; zeros after each block
@@ -41,21 +41,21 @@ class Piece(NamedTuple):
     openings: int  # blocks that begin in the chunk
 
 
-def make_blocks(symbols: Array, stretches: Array | None, border: int | None) -> list[Block]:
+def make_blocks(tokens: Array, segments: Array | None, eos: int | None) -> list[Block]:
     """Make blocks of segments [start, stop) (M, 2), without empty ones; None: all tokens as one segment.
 
     With an EOS token, every block begins with it, and ends with it if the token after the segment is EOS.
     """
-    if stretches is None:
-        stretches = np.array([[0, len(symbols)]])
-    spans = np.asarray(stretches, dtype=np.int64).reshape(-1, 2)
+    if segments is None:
+        segments = np.array([[0, len(tokens)]])
+    spans = np.asarray(segments, dtype=np.int64).reshape(-1, 2)
     spans = spans[spans[:, 0] < spans[:, 1]]
-    if border is None:
+    if eos is None:
         return [Block(int(start), int(stop), False, False) for start, stop in spans]
-    opens = np.asarray(symbols[spans[:, 0]]) != border
-    inside = spans[:, 1] < len(symbols)
+    opens = np.asarray(tokens[spans[:, 0]]) != eos
+    inside = spans[:, 1] < len(tokens)
     closes = np.zeros(len(spans), dtype=bool)
-    closes[inside] = np.asarray(symbols[spans[inside, 1]]) == border
+    closes[inside] = np.asarray(tokens[spans[inside, 1]]) == eos
     goes_on = closes[:-1] & (spans[1:, 0] == spans[:-1, 1])  # the next block begins with the EOS token of this one
     first = np.flatnonzero(np.concatenate([[True], ~goes_on])[: len(spans)])
     last = np.flatnonzero(np.concatenate([~goes_on, [True]])[-len(spans) :]) if len(spans) else first
@@ -65,12 +65,12 @@ def make_blocks(symbols: Array, stretches: Array | None, border: int | None) -> 
     ]
 
 
-def read_block(symbols: Array, block: Block, border: int | None, first: int = 0, last: int | None = None) -> Array:
+def read_block(tokens: Array, block: Block, eos: int | None, first: int = 0, last: int | None = None) -> Array:
     """Tokens `first` to `last` of a block, as a new array; a `last` past the end means the end."""
     last = block.length if last is None else min(last, block.length)
     start = max(block.start + first - block.opens, block.start)
-    text = np.asarray(symbols[start : max(start, min(block.start + last - block.opens, block.stop))])
-    edge = np.array([0 if border is None else border], dtype=text.dtype)
+    text = np.asarray(tokens[start : max(start, min(block.start + last - block.opens, block.stop))])
+    edge = np.array([0 if eos is None else eos], dtype=text.dtype)
     before = [edge] if block.opens and first == 0 < last else []
     after = [edge] if block.closes and first < last == block.length else []
     return np.concatenate([*before, text, *after])
@@ -83,32 +83,34 @@ class Text:
     A large text is not searched for the tokens that occur: it is a memory-mapped file, and all of it would be loaded.
     """
 
-    def __init__(self, symbols: Array, blocks: list[Block], border: int | None, size: int, order: int) -> None:
-        self.symbols, self.blocks, self.border = symbols, blocks, border
+    def __init__(self, tokens: Array, blocks: list[Block], eos: int | None, size: int, order: int) -> None:
+        self.tokens, self.blocks, self.eos = tokens, blocks, eos
         self.length = sum(block.length for block in blocks)
         alphabet = np.arange(size, dtype=np.int64)  # (A,)
         if (size + 1) ** order > LARGEST and self.length <= RANKED:
             seen = np.zeros(size, dtype=bool)
             for block in blocks:
                 for at in range(0, block.length, CHUNK):
-                    seen[np.unique(read_block(symbols, block, border, at, at + CHUNK))] = True
+                    seen[np.unique(read_block(tokens, block, eos, at, at + CHUNK))] = True
             alphabet = np.flatnonzero(seen)
         self.base = len(alphabet) + 1
-        self.spelled = np.concatenate([[0], alphabet])  # (A + 1,) the token of each code; 0 for code 0, which is none
+        self.token_of_code = np.concatenate(
+            [[0], alphabet]
+        )  # (A + 1,) the token of each code; 0 for code 0, which is none
         self._codes = np.zeros(size, dtype=np.uint8 if self.base <= 256 else np.int32)
         self._codes[alphabet] = np.arange(1, self.base)
-        self.border_code = -1 if border is None else int(self._codes[border])
+        self.eos_code = -1 if eos is None else int(self._codes[eos])
 
-    def _encode(self, symbols: Array) -> Array:
-        low, high = (int(symbols.min()), int(symbols.max())) if len(symbols) else (0, 0)
+    def _encode(self, tokens: Array) -> Array:
+        low, high = (int(tokens.min()), int(tokens.max())) if len(tokens) else (0, 0)
         if low < 0 or high >= len(self._codes):
             raise DataError(
                 f"The text holds the token {low if low < 0 else high}, but the vocabulary has {len(self._codes)} "
                 "tokens, numbered from 0. Encode the text with the vocabulary whose size was passed."
             )
-        return self._codes[symbols]
+        return self._codes[tokens]
 
-    def pieces(self, width: int, chunk: int = CHUNK) -> Iterator[Piece]:
+    def chunks(self, width: int, chunk: int = CHUNK) -> Iterator[Chunk]:
         """Yield the text in chunks, a part of one block or many small blocks each, for windows of `width`.
 
         The order is scattered, so that the first chunks are a sample of the whole text.
@@ -128,7 +130,7 @@ class Text:
                 space -= block.length
         for i in sorted(range(len(jobs)), key=lambda i: i * 0.6180339887 % 1.0):
             blocks, at = jobs[i]
-            texts = [read_block(self.symbols, block, self.border, at, at + chunk + width) for block in blocks]
+            texts = [read_block(self.tokens, block, self.eos, at, at + chunk + width) for block in blocks]
             codes = np.concatenate([codes for text in texts for codes in (self._encode(text), nothing)])
             starts = min(chunk, blocks[0].length - at) if len(blocks) == 1 else len(codes) - width
-            yield Piece(codes, starts, len(blocks) if at == 0 else 0)
+            yield Chunk(codes, starts, len(blocks) if at == 0 else 0)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from unrolled.arguments import checked
-from unrolled.data import Corpus, Table, part_rows, table_from_json
+from unrolled.data import Corpus, Vocabulary, split_rows, vocabulary_from_json
 from unrolled.data.tables import is_table
 from unrolled.decoding.sampling import decode_stream, sample, stop_at
 from unrolled.errors import InputError, OptionError, RunError, TrainingError
@@ -25,29 +25,29 @@ from unrolled.model.ngram.model import NGram
 from unrolled.registry import COUNTED
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.sessions import load_best, recorded_plans
-from unrolled.seeds import generator
+from unrolled.seeds import make_generator
 from unrolled.settings import SampleSettings
 from unrolled.tasks.build import build_model
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.language_modeling.ensemble import (
-    check_symbols,
-    load_counts,
-    load_mixture,
-    score_parts,
-    selected_parts,
+    check_vocabulary,
+    load_ensemble,
+    load_ngram,
+    score_members,
+    selected_models,
 )
-from unrolled.tasks.language_modeling.task import Language
+from unrolled.tasks.language_modeling.task import LanguageModeling
 from unrolled.tasks.results import RankedLine
-from unrolled.tasks.run import EvaluateOptions, Reread, Run
-from unrolled.threads import ThreadChoice, by_threads, torch_threads
-from unrolled.training.adapting import Adapting, Learning, choose_adapting, evaluate_adapted
+from unrolled.tasks.run import EvaluateOptions, ReadAgain, Run
+from unrolled.threads import ThreadChoice, iterate_with_threads, torch_threads
+from unrolled.training.adapting import Adaptation, AdaptingModel, choose_adapting, evaluate_adapted
 
 PROBED = 32  # tokens per row with which numbers of threads are compared
 REACH_READ = 100_000  # most validation tokens on which the reach is measured
 
 
 @dataclass(frozen=True)
-class LanguageModelEvaluation(Evaluation):
+class LanguageModelingEvaluation(Evaluation):
     """The scores of a text: the run's own test split, or another text."""
 
     score: Score
@@ -63,8 +63,8 @@ class LanguageModelEvaluation(Evaluation):
     def lines(self) -> list[str]:
         score, note = self.score, f" ({self.note})" if self.note else ""
         lines = [
-            f"{self.part}{note}: {score.nats:.4f} nats ({score.bits:.4f} bits) per character, {score.interval}",
-            f"Next-token accuracy: {score.accuracy:.1%} of {score.symbols:,} tokens",
+            f"{self.split}{note}: {score.nats:.4f} nats ({score.bits:.4f} bits) per character, {score.interval}",
+            f"Next-token accuracy: {score.accuracy:.1%} of {score.tokens:,} tokens",
         ]
         if self.baseline is not None:
             untrained = f"; untrained {self.untrained:.4f}" if self.untrained is not None else ""
@@ -84,73 +84,73 @@ class LanguageModelEvaluation(Evaluation):
             "baseline_name": self.baseline_name,
             "untrained": self.untrained,
         }
-        more |= {} if self.parts is None else {"parts": self.parts}
+        more |= {} if self.parts is None else {"splits": self.parts}
         more |= {} if self.adapted is None else {"adapted": self.adapted.as_dict() | {"rate": self.rate}}
         more |= {"note": self.note} if self.note else {}
-        return {"part": self.part, **self.score.as_dict(), **more}
+        return {"split": self.split, **self.score.as_dict(), **more}
 
 
-class LanguageModelRun(Run):
+class LanguageModelingRun(Run):
     """A language-model run: its vocabulary (`table`) and its `model` of the next token."""
 
-    kind, does = Language.kind, "predicts the next token of a text"
-    takes = frozenset({"adapt"})
+    kind, does = LanguageModeling.kind, "predicts the next token of a text"
+    accepts = frozenset({"adapt"})
 
-    def __init__(self, folder: RunFolder, reread: Reread, device: str = "cpu", threads: int | None = None) -> None:
+    def __init__(self, folder: RunFolder, reread: ReadAgain, device: str = "cpu", threads: int | None = None) -> None:
         super().__init__(folder, reread, device, threads)
         self._alone = ThreadChoice(threads)
-        self.table: Table = table_from_json(folder.read_symbols())
-        self.left = selected_parts(folder, self.settings)
+        self.table: Vocabulary = vocabulary_from_json(folder.read_vocabulary())
+        self.selected = selected_models(folder, self.settings)
         self.model: LanguageModel | NGram | Mixture = self._load_model()
 
     def _load_model(self) -> LanguageModel | NGram | Mixture:
-        if self.left == [COUNTED]:
+        if self.selected == [COUNTED]:
             alone = self.settings.model == COUNTED
-            ngram = NGram.from_tensors(*self.folder.read_model()) if alone else load_counts(self.folder)
-            check_symbols(self.folder, ngram, self.table.size)
+            ngram = NGram.from_tensors(*self.folder.read_model()) if alone else load_ngram(self.folder)
+            check_vocabulary(self.folder, ngram, self.table.size)
             return ngram
         plan = recorded_plans(self.folder, device=self.device)[0]
         model = load_best(self.folder, plan, lambda plan: build_model(plan, self.table.size, self.settings.seed))
-        whole = load_mixture(self.folder, model) if COUNTED in self.left else model
+        whole = load_ensemble(self.folder, model) if COUNTED in self.selected else model
         return whole.requires_grad_(False)
 
     @property
     def parameters(self) -> int:
         return sum(p.numel() for p in self.model.parameters()) if isinstance(self.model, torch.nn.Module) else 0
 
-    def stand_ins(self, text: str) -> dict[str, str]:
-        return self.table.unseen(next(as_texts([text], str)))
+    def replacements(self, text: str) -> dict[str, str]:
+        return self.table.replacements(next(as_texts([text], str)))
 
     @checked
-    def sample(self, settings: SampleSettings | None = None, number: int = 0, **asked: Any) -> Iterator[str]:
-        settings = SampleSettings.from_call(settings, asked)
+    def sample(self, settings: SampleSettings | None = None, number: int = 0, **requested: Any) -> Iterator[str]:
+        settings = SampleSettings.from_call(settings, requested)
         settings.check()
-        symbols = sample(
+        tokens = sample(
             self.model, self.table.encode(settings.prompt).tolist(),
-            generator=generator(settings.seed, "sample", number), temperature=settings.temperature,
+            generator=make_generator(settings.seed, "sample", number), temperature=settings.temperature,
             top_k=settings.top_k, top_p=settings.top_p, length=settings.length,
         )  # fmt: skip
-        pieces = decode_stream(self.table, symbols)
-        return by_threads(stop_at(pieces, settings.stop) if settings.stop else pieces, self._threads_alone)
+        pieces = decode_stream(self.table, tokens)
+        return iterate_with_threads(stop_at(pieces, settings.stop) if settings.stop else pieces, self._threads_alone)
 
     def _threads_alone(self) -> int:
         """The number of threads for a single row; for batches it can differ."""
-        return self._alone.settle(lambda: self._probe(1))
+        return self._alone.choose(lambda: self._probe(1))
 
     def _probe(self, rows: int) -> None:
         """Process a few tokens of this many rows, to compare numbers of threads."""
-        symbols = torch.arange(rows * PROBED).view(rows, PROBED) % self.table.size
+        tokens = torch.arange(rows * PROBED).view(rows, PROBED) % self.table.size
         model: Any = self.model
         with torch.no_grad():
-            model.unroll(symbols, model.start(rows))
+            model.unroll(tokens, model.start(rows))
 
     @checked
     def score(self, lines: Iterable[str], alone: bool = False, adapt: bool = False) -> Iterator[RankedLine]:
-        return by_threads(self._score(as_texts(lines, str), alone, adapt), self._threads_alone)
+        return iterate_with_threads(self._score(as_texts(lines, str), alone, adapt), self._threads_alone)
 
     def _score(self, lines: Iterable[str], alone: bool, adapt: bool) -> Iterator[RankedLine]:
         ranks: list[float] = self.facts.get("ranks", [])
-        learning = Learning(*self._adapting()) if adapt else None
+        learning = AdaptingModel(*self._adapting()) if adapt else None
         lines, again = tee(lines)
         documents = self.settings.documents
         learnt = score_lines(learning, self.table, again, alone, documents, learns=True) if learning else repeat(None)
@@ -159,18 +159,20 @@ class LanguageModelRun(Run):
             nats = None if adapted is None else adapted.nats
             yield RankedLine(line.number, line.text, line.nats, line.characters, rank, nats)
 
-    def _evaluate(self, data: str | None, options: EvaluateOptions) -> LanguageModelEvaluation:
-        with torch_threads(self.threads.settle(lambda: self._probe(ROWS))):
-            corpus, part, called = self._open_part(data)
-            score = evaluate(self.model, part_rows(corpus, part), self.table.characters)
-            parts = score_parts(self.model, self.left, corpus, part) if isinstance(self.model, Mixture) else None
-            adapted = self._evaluate_adapted(corpus, part) if options.adapt else (None, None)
+    def _evaluate(self, data: str | None, options: EvaluateOptions) -> LanguageModelingEvaluation:
+        with torch_threads(self.threads.choose(lambda: self._probe(ROWS))):
+            corpus, split, called = self._open_part(data)
+            score = evaluate(self.model, split_rows(corpus, split), self.table.characters)
+            parts = (
+                score_members(self.model, self.selected, corpus, split) if isinstance(self.model, Mixture) else None
+            )
+            adapted = self._evaluate_adapted(corpus, split) if options.adapt else (None, None)
         baseline = self.facts.get("baseline") or {}
         own = data is None
-        return LanguageModelEvaluation(
+        return LanguageModelingEvaluation(
             called,
             score,
-            baseline.get(part) if own and self.left != [COUNTED] else None,
+            baseline.get(split) if own and self.selected != [COUNTED] else None,
             baseline.get("name", ""),
             self.facts["scores"].get("untrained") if own else None,
             parts,
@@ -180,11 +182,11 @@ class LanguageModelRun(Run):
 
     def reach(self, seconds: float = 10.0) -> Reach:
         seconds = as_number("seconds", seconds)
-        mark = f"{self.folder.model_mark()} {'+'.join(self.left)}"
+        mark = f"{self.folder.weights_hash()} {'+'.join(self.selected)}"
         if (known := self.folder.read_reach(mark)) is not None:
             return known
-        rows = list(part_rows(self.read_corpus(), "validation", REACH_READ))
-        with torch_threads(self.threads.settle(lambda: self._probe(ROWS))):
+        rows = list(split_rows(self.read_corpus(), "validation", REACH_READ))
+        with torch_threads(self.threads.choose(lambda: self._probe(ROWS))):
             figures = measure_reach(self.model, rows, self.table.characters, seconds, self.settings.seed)
         with suppress(InputError, TrainingError):  # in a read-only run the reach is measured each time
             self.folder.write_reach(mark, figures)
@@ -192,15 +194,15 @@ class LanguageModelRun(Run):
 
     def read_corpus(self) -> Corpus:
         """Read the run's own text again. Raises DataError if it is missing or has changed."""
-        return self._read(Language, None).corpus
+        return self._read(LanguageModeling, None).corpus
 
     def _open_part(self, data: str | None) -> tuple[Corpus, str, str]:
         """The text to evaluate, its split, and the printed name."""
         if data is None:
             corpus = self.read_corpus()
-            part = "test" if corpus.targets("test") else "validation"
-            return corpus, part, part
-        corpus = self._read(Language, data).corpus
+            split = "test" if corpus.targets("test") else "validation"
+            return corpus, split, split
+        corpus = self._read(LanguageModeling, data).corpus
         return corpus, "training", str(corpus.path)
 
     def _note(self, corpus: Corpus) -> str:
@@ -209,7 +211,7 @@ class LanguageModelRun(Run):
             return "a table, read as plain text: its header and its separators are scored too"
         return "; ".join(corpus.notes)
 
-    def _adapting(self) -> tuple[torch.nn.Module, Adapting]:
+    def _adapting(self) -> tuple[torch.nn.Module, Adaptation]:
         """The model, and settings for adapting selected on the run's validation split. Raises InputError."""
         if not isinstance(self.model, torch.nn.Module):
             raise OptionError(
@@ -222,7 +224,7 @@ class LanguageModelRun(Run):
             )
         return self.model, adapting
 
-    def _evaluate_adapted(self, corpus: Corpus, part: str) -> tuple[Score, float]:
+    def _evaluate_adapted(self, corpus: Corpus, split: str) -> tuple[Score, float]:
         model, adapting = self._adapting()
-        rows = list(part_rows(corpus, part))
+        rows = list(split_rows(corpus, split))
         return evaluate_adapted(model, adapting, rows, self.table.characters), adapting.rate

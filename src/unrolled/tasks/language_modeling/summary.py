@@ -9,36 +9,36 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unrolled.data import Corpus, part_rows
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.data import Corpus, split_rows
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import command
-from unrolled.metrics.memorisation import copied
+from unrolled.metrics.memorisation import find_copies
 from unrolled.metrics.surprise import Score, Unrolling, evaluate, score_lines
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram.model import NGram
 from unrolled.options import TrainSettings
 from unrolled.registry import COUNTED
-from unrolled.tasks.language_modeling.baseline import score_ngram
-from unrolled.tasks.language_modeling.ensemble import score_parts
-from unrolled.tasks.selection import selected_line, standing
+from unrolled.tasks.language_modeling.baseline import evaluate_ngram
+from unrolled.tasks.language_modeling.ensemble import score_members
+from unrolled.tasks.selection import compare_with_baseline, selected_line
 from unrolled.tasks.trend import trend_line, trend_of
 
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
     from unrolled.tasks.base import Baseline
-    from unrolled.tasks.language_modeling.ensemble import Chosen
+    from unrolled.tasks.language_modeling.ensemble import SelectedModel
     from unrolled.tasks.record import TrainingRecord
 
 COPIED_MUCH = 0.2  # share of a sample's 50-token segments in the training text, above which more text is advised
 
 
 @dataclass(frozen=True)
-class Verdict:
+class LanguageModelingSummary:
     """The summary of a language model. All scores are nats per character on the test split."""
 
     model: str  # what the run predicts with: lstm, ngram or lstm+ngram
     test: Score | None  # None without a test split
-    test_symbols: int  # of the whole test split; a short budget scores fewer
+    test_tokens: int  # of the whole test split; a short budget scores fewer
     validation: float  # nats per character; of an ensemble with each half weighted by a fit on the other
     baseline: float | None  # the n-gram on the same tokens; None if the n-gram is the model
     baseline_name: str
@@ -79,15 +79,15 @@ class Verdict:
     def _score_line(self) -> str:
         if self.test is None:
             return f"Validation: {self.validation:.3f} nats per character; there is no test split."
-        size, first = self.test_symbols, "the first " if self.test_begun else ""
-        of = "" if self.test.symbols == size else f" (on {first}{self.test.symbols:,} of its {size:,} tokens)"
+        size, first = self.test_tokens, "the first " if self.test_begun else ""
+        of = "" if self.test.tokens == size else f" (on {first}{self.test.tokens:,} of its {size:,} tokens)"
         return f"Test{of}: {self.test.nats:.3f} nats ({self.test.bits:.3f} bits) per character, {self.test.interval}"
 
     def _baseline_line(self, baseline: float) -> str:
         line = f"Baseline: {self.baseline_name} {baseline:.3f}"
         if self.test is None:
             return f"{line} on validation."
-        return f"{line}. {standing(self.model, (self.test.low, self.test.high), baseline)}"
+        return f"{line}. {compare_with_baseline(self.model, (self.test.low, self.test.high), baseline)}"
 
     def _trend_line(self) -> str:
         if self.trend is None or self.learnt is None:
@@ -134,7 +134,7 @@ def advise(trend: str, ahead: int | None, copied_share: float | None, longer: st
     return f"Next: {helps}, or another --hidden-size."
 
 
-def stands(model: tuple[float, float], ngram: float) -> int | None:
+def compare_with_ngram(model: tuple[float, float], ngram: float) -> int | None:
     """1 if the interval of a model's nats lies below the n-gram's nats, -1 if above, 0 if it contains them; None
     without an interval."""
     low, high = model
@@ -151,15 +151,15 @@ def longer_command(folder: RunFolder, path: Path, steps: int) -> str:
     return command("train", folder.path / data["path"] if data["kept"] else path, *again.options())
 
 
-def judge(
+def summarise(
     run: RunFolder,
     record: TrainingRecord,
     corpus: Corpus,
     baseline: Baseline,
-    chosen: Chosen,
+    chosen: SelectedModel,
     ngram: NGram | None,
-    deadline: Deadline = ENDLESS,
-) -> Verdict:
+    deadline: Deadline = UNLIMITED,
+) -> LanguageModelingSummary:
     """The summary of the selected model, after loading the best averaged weights.
 
     ngram: scored on the same tokens, if the run has it; on as many as there is time for.
@@ -168,31 +168,31 @@ def judge(
     test = score_test(corpus, chosen.model, limit, deadline.share(0.5)) if corpus.targets("test") else None
     whole, cut = corpus.targets("test"), None  # scored test tokens, if the deadline passed
     scored, limit = ("validation", chosen.fitted) if test is None else ("test", min(limit, whole))
-    if test is not None and test.symbols < limit:
-        cut = test.symbols
+    if test is not None and test.tokens < limit:
+        cut = test.tokens
     compared, parts = (baseline.test if test is not None else baseline.validation), None
     if isinstance(chosen.model, Mixture):
-        parts = score_parts(chosen.model, chosen.parts, corpus, scored, limit, deadline.share(0.8), cut)
+        parts = score_members(chosen.model, chosen.parts, corpus, scored, limit, deadline.share(0.8), cut)
         compared = parts[COUNTED]
     elif chosen.parts == [COUNTED]:
         compared = None
     elif ngram is not None and cut is None:
-        compared = score_ngram(ngram, corpus, scored, limit, deadline.share(0.8))
+        compared = evaluate_ngram(ngram, corpus, scored, limit, deadline.share(0.8))
     elif ngram is not None:
         compared = score_test(corpus, ngram, limit, deadline.share(0.8), cut).nats
     copied_longest = copied_share = None
     if record.last_sample:
-        copied_longest, copied_share = copied_of(corpus, record.last_sample, searched)
+        copied_longest, copied_share = memorisation_of(corpus, record.last_sample, searched)
     reports = run.read_reports()
     trend = trend_of(reports)
     validation = chosen.validation.get(chosen.name, record.best)
     interval = (test.low, test.high) if test is not None else (validation, validation)
-    ahead = -1 if compared is None else stands(interval, compared)  # None: the n-gram itself was selected
+    ahead = -1 if compared is None else compare_with_ngram(interval, compared)  # None: the n-gram itself was selected
     longer = longer_command(run, corpus.path, record.plan.steps)
-    return Verdict(
+    return LanguageModelingSummary(
         model=chosen.name,
         test=test,
-        test_symbols=whole,
+        test_tokens=whole,
         validation=validation,
         baseline=compared,
         baseline_name=baseline.name,
@@ -204,7 +204,7 @@ def judge(
         copied_of=min(1.0, searched / max(1, corpus.targets("training"))),
         advice=advise(trend, ahead, copied_share, longer),
         learnt=record.plan.model,
-        candidates=chosen.validation if chosen.by_choice else None,
+        candidates=chosen.validation if chosen.selected else None,
         parts=parts,
         fitted=chosen.fitted if parts is not None else None,
         failure=chosen.failure or None,
@@ -212,28 +212,28 @@ def judge(
     )
 
 
-def copied_of(corpus: Corpus, text: str, limit: int) -> tuple[int, float]:
+def memorisation_of(corpus: Corpus, text: str, limit: int) -> tuple[int, float]:
     """The longest verbatim run of `text` in `limit` training tokens, and the share of its segments there."""
-    symbols = corpus.table.encode(text)
-    found = copied(symbols, corpus.training_pieces(limit, overlap=len(symbols)))
+    tokens = corpus.vocabulary.encode(text)
+    found = find_copies(tokens, corpus.training_chunks(limit, overlap=len(tokens)))
     return found.longest, found.share
 
 
-def judge_ngram(
+def summarise_ngram(
     corpus: Corpus,
     ngram: NGram,
     baseline: Baseline,
     path: str | Path,
     settings: TrainSettings,
-    deadline: Deadline = ENDLESS,
-) -> Verdict:
+    deadline: Deadline = UNLIMITED,
+) -> LanguageModelingSummary:
     """The summary of a counted n-gram, which has no baseline. path: of its text; settings: of the run."""
-    uniform, whole = math.log(corpus.table.size), corpus.targets("test")
+    uniform, whole = math.log(corpus.vocabulary.size), corpus.targets("test")
     test = score_test(corpus, ngram, None, deadline) if whole else None
-    return Verdict(
+    return LanguageModelingSummary(
         model=COUNTED,
         test=test,
-        test_symbols=whole,
+        test_tokens=whole,
         validation=baseline.validation if baseline.validation is not None else uniform,
         baseline=None,
         baseline_name=baseline.name,
@@ -243,21 +243,21 @@ def judge_ngram(
         copied_share=None,
         copied_longest=None,
         copied_of=0.0,
-        test_begun=test is not None and test.symbols < whole,
+        test_begun=test is not None and test.tokens < whole,
         advice=f"Next: see what a trained model adds: {command('train', path, *settings.net_options())}",
     )
 
 
-def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int, deadline: Deadline = ENDLESS) -> list[float]:
+def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int, deadline: Deadline = UNLIMITED) -> list[float]:
     """Nats per character of validation lines, at 101 quantiles, by which `score` ranks a line."""
-    lines, symbols = [], 0
+    lines, tokens = [], 0
     for line in corpus.validation_lines():
         lines.append(line)
-        symbols += len(line)
-        if symbols > limit:
+        tokens += len(line)
+        if tokens > limit:
             break
     scores = []
-    for scored in score_lines(model, corpus.table, lines, documents=corpus.documents, batch=64):
+    for scored in score_lines(model, corpus.vocabulary, lines, documents=corpus.documents, batch=64):
         scores.append(scored.nats)
         if deadline.passed():
             break
@@ -265,9 +265,9 @@ def surprise_quantiles(model: Unrolling, corpus: Corpus, limit: int, deadline: D
 
 
 def score_test(
-    corpus: Corpus, model: Unrolling, limit: int | None, deadline: Deadline = ENDLESS, most: int | None = None
+    corpus: Corpus, model: Unrolling, limit: int | None, deadline: Deadline = UNLIMITED, most: int | None = None
 ) -> Score:
     """The score on the test split, or on segments spread over it if the budget has no time for all. most: largest
     number of tokens, to match another score that was cut short."""
-    rows = part_rows(corpus, "test", limit)
-    return evaluate(model, rows, corpus.table.characters, deadline=deadline, most=most)
+    rows = split_rows(corpus, "test", limit)
+    return evaluate(model, rows, corpus.vocabulary.characters, deadline=deadline, most=most)

@@ -10,65 +10,81 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from unrolled.data import Corpus, Table, TableOptions, make_batches, part_rows, read_corpus, table_from_json
+from unrolled.data import (
+    Corpus,
+    TableOptions,
+    Vocabulary,
+    make_batches,
+    read_corpus,
+    split_rows,
+    vocabulary_from_json,
+)
 from unrolled.data.column_kinds import MOST_KINDS
-from unrolled.data.cuts import PARTS
-from unrolled.data.split_folders import check_most, find_text_splits, labelled_files
-from unrolled.data.split_names import hold_splits
+from unrolled.data.cuts import SPLITS
+from unrolled.data.split_folders import check_mostly_readable, find_text_splits, labelled_files
+from unrolled.data.split_names import complete_splits
 from unrolled.data.text import list_files
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.decoding.sampling import decode_stream, sample
 from unrolled.errors import DataError, RunError
-from unrolled.gradient import GRADIENTS
+from unrolled.gradient import BPTT_STRATEGIES
 from unrolled.metrics.surprise import evaluate
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram.model import NGram
-from unrolled.options import LanguageSettings
+from unrolled.options import LanguageModelingSettings
 from unrolled.registry import COUNTED, build
-from unrolled.seeds import generator
-from unrolled.tasks.base import Baseline, Concluded, Reading, Subject, Terms
+from unrolled.seeds import make_generator
+from unrolled.tasks.base import Baseline, Concluded, Evaluated, Task, Terms
 from unrolled.tasks.build import build_model
-from unrolled.tasks.language_modeling.baseline import count_ngram, score_baseline, score_ngram
-from unrolled.tasks.language_modeling.ensemble import FITTED_LOGITS, Chosen, choose, load_counts, save_counts
-from unrolled.tasks.language_modeling.summary import copied_of, judge, judge_ngram, surprise_quantiles
+from unrolled.tasks.language_modeling.baseline import count_ngram, evaluate_ngram, score_baseline
+from unrolled.tasks.language_modeling.ensemble import (
+    FITTED_LOGITS,
+    SelectedModel,
+    load_ngram,
+    save_ngram,
+    select_model,
+)
+from unrolled.tasks.language_modeling.summary import memorisation_of, summarise, summarise_ngram, surprise_quantiles
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
-from unrolled.threads import one_thread
+from unrolled.threads import single_thread
 from unrolled.training.measure import rehearse_language, time_updates
-from unrolled.training.planning import Task, plan_minutes, plan_steps
+from unrolled.training.planning import TextSize, plan_minutes, plan_steps
 
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
-    from unrolled.training.loop import Batches
+    from unrolled.training.loop import BatchSource
     from unrolled.training.plan import Clock, Plan
 
-SAMPLE_SYMBOLS = 300
-RANKED_SYMBOLS = 20_000  # validation tokens by whose lines `score` ranks
+SAMPLE_TOKENS = 300
+RANKED_TOKENS = 20_000  # validation tokens by whose lines `score` ranks
 COUNTED_SHARE = 0.8  # largest share of the n-gram's time for counting; the rest is for its score
 COUNTED_ALONE = 0.6  # the same without a net to train
 CHOSEN_SHARE, JUDGED_SHARE = 0.4, 0.85  # shares of the time left at the end, for selection and then for scores
 TIMING_SHARE = 0.01  # largest share of a budget for each of two timings of an ensemble
-MIXED_SYMBOLS = 3_000  # most tokens for timing what an ensemble takes beside its net
+MIXED_TOKENS = 3_000  # most tokens for timing what an ensemble takes beside its net
 LEAST_MIXED = 6_000  # fewest tokens that an ensemble processes at the end
 MIXED_SHARE = 0.12  # largest share of a budget for these tokens, unless an ensemble was requested
 
 
-class Language(Subject):
+class LanguageModeling(Task):
     """A corpus, and a model that predicts its next token. If no model was requested, the best of net, n-gram and
     their ensemble is selected on validation."""
 
-    kind, data, settings_class = "language", "text", LanguageSettings
-    baseline_share, ranked = 0.035, RANKED_SYMBOLS
-    settings: LanguageSettings
+    kind, data, settings_class = "language-modeling", "text", LanguageModelingSettings
+    baseline_share, ranked_items = 0.035, RANKED_TOKENS
+    settings: LanguageModelingSettings
     terms = Terms("nats per character", "tokens", "n-gram", "wrote", "writes", "sample")
 
-    def __init__(self, corpus: Corpus, settings: LanguageSettings, note: str = "") -> None:
+    def __init__(self, corpus: Corpus, settings: LanguageModelingSettings, note: str = "") -> None:
         """note: how a folder was understood, appended to the description."""
         self.corpus, self.settings, self.note = corpus, settings, note
         self._ngram: NGram | None = None  # of `fit_alone`
-        self._judged_by: Deadline = ENDLESS  # likewise
+        self._judged_by: Deadline = UNLIMITED  # likewise
 
     @classmethod
-    def read(cls, path: str | Path, settings: LanguageSettings, table: Table | None = None) -> Language:
+    def read(
+        cls, path: str | Path, settings: LanguageModelingSettings, table: Vocabulary | None = None
+    ) -> LanguageModeling:
         """Read the text at `path`, with an existing vocabulary (`table`) if given. The folders train, valid and test
         are splits, unless --valid and --test are given. Raises DataError, OptionError."""
         path, note = Path(path), ""
@@ -90,19 +106,25 @@ class Language(Subject):
             )
         if table is None and settings.task is None and path.is_dir():
             unread = [file for file in corpus.skipped if file.stat().st_size]
-            check_most(path, len(corpus.files), "texts", unread, " To train on the texts alone: --task language-modeling.")
+            check_mostly_readable(
+                path, len(corpus.files), "texts", unread, " To train on the texts alone: --task language-modeling."
+            )
         return cls(corpus, settings, note)
 
     @classmethod
-    def read_again(cls, path: Path, settings: LanguageSettings, tables: Mapping[str, Any]) -> Language:
-        return cls.read(path, settings, table_from_json(tables))
+    def read_again(
+        cls, path: Path, settings: LanguageModelingSettings, tables: Mapping[str, Any]
+    ) -> LanguageModeling:
+        return cls.read(path, settings, vocabulary_from_json(tables))
 
     @classmethod
-    def read_measured(cls, path: Path, settings: LanguageSettings, tables: Mapping[str, Any]) -> Language:
+    def read_for_evaluation(
+        cls, path: Path, settings: LanguageModelingSettings, tables: Mapping[str, Any]
+    ) -> LanguageModeling:
         splits = find_text_splits(path) if path.is_dir() else {}
         corpus = read_corpus(
             splits.get("test") or splits.get("validation") or path, settings.documents, valid=0.0, test=0.0,
-            table=table_from_json(tables), column=settings.input,
+            vocabulary=vocabulary_from_json(tables), column=settings.input,
             options=TableOptions(header=not settings.no_header),
         )  # fmt: skip
         return cls(corpus, settings)
@@ -120,39 +142,39 @@ class Language(Subject):
         return self.settings.model != COUNTED
 
     @property
-    def without_net(self) -> str | None:
+    def fallback_model(self) -> str | None:
         return COUNTED
 
     @property
     def untrained(self) -> float:
-        return math.log(self.kinds)
+        return math.log(self.vocabulary_size)
 
     @property
-    def kinds(self) -> int:
-        return self.corpus.table.size
+    def vocabulary_size(self) -> int:
+        return self.corpus.vocabulary.size
 
     @property
-    def weighed(self) -> str:
+    def selection_note(self) -> str:
         if self.settings.model is None:
             return "; then the best on validation is selected: this, the n-gram or their ensemble"
-        return "; at the end combined with the n-gram" if self.settings.mixed else ""
+        return "; at the end combined with the n-gram" if self.settings.is_ensemble else ""
 
     @property
-    def counts(self) -> bool:
+    def keeps_ngram(self) -> bool:
         """Whether the run keeps the n-gram besides its net."""
-        return self.settings.model is None or self.settings.mixed
+        return self.settings.model is None or self.settings.is_ensemble
 
     @property
-    def copyable(self) -> int:
+    def memorisable(self) -> int:
         return self.corpus.targets("training")
 
     @property
-    def task(self) -> Task:
+    def task(self) -> TextSize:
         """The properties of the text on which a plan depends."""
-        return task_of(self.corpus)
+        return size_of_text(self.corpus)
 
-    def items(self, part: str) -> int:
-        return self.corpus.targets(part)
+    def items(self, split: str) -> int:
+        return self.corpus.targets(split)
 
     def facts(self) -> dict[str, Any]:
         corpus = self.corpus
@@ -160,91 +182,91 @@ class Language(Subject):
             "files": len(corpus.files),
             "skipped": len(corpus.skipped),
             "documents": corpus.document_count,
-            "symbols": corpus.table.kind,
-            "different_symbols": corpus.table.size - 1,
-            **{part: corpus.targets(part) for part in corpus.parts},
-            "unseen": corpus.unseen,
+            "tokens": corpus.vocabulary.kind,
+            "different_symbols": corpus.vocabulary.size - 1,
+            **{split: corpus.targets(split) for split in corpus.splits},
+            "unseen": corpus.unknown_characters,
         }
 
     def tables(self) -> dict[str, Any]:
-        return self.corpus.table.to_json()
+        return self.corpus.vocabulary.to_json()
 
     def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
-        settings = self.settings.of_learnt()
+        settings = self.settings.trained_member_settings()
         if seconds is not None:
             return plan_minutes(settings, self.task, device, threads, seconds)
         plan = plan_steps(settings, self.task, device, threads)
         if plan.bptt != "full":  # fail before the run folder is made, if it cannot work on these shapes
-            build("bptt", GRADIENTS, plan.bptt)
-            next(time_updates(plan, rehearse_language(self.corpus.table.size)))
+            build("bptt", BPTT_STRATEGIES, plan.bptt)
+            next(time_updates(plan, rehearse_language(self.corpus.vocabulary.size)))
         return plan
 
     def make_model(self, plan: Plan) -> nn.Module:
-        return build_model(plan, self.corpus.table.size, self.settings.seed)
+        return build_model(plan, self.corpus.vocabulary.size, self.settings.seed)
 
     @classmethod
     def model_of(cls, run: RunFolder, plan: Plan) -> nn.Module:
-        return build_model(plan, table_from_json(run.read_symbols()).size, run.settings.seed)
+        return build_model(plan, vocabulary_from_json(run.read_vocabulary()).size, run.settings.seed)
 
-    def make_batches(self, plan: Plan) -> Batches:
+    def make_batches(self, plan: Plan) -> BatchSource:
         return make_batches(self.corpus, "training", plan.batch_size, plan.window, self.settings.seed)
 
-    def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
-        rows = part_rows(self.corpus, part, limit=limit)
-        score = evaluate(model, rows, self.corpus.table.characters, deadline=deadline)  # type: ignore[arg-type]
-        return Reading(score.nats, score.symbols)
+    def evaluate(self, model: nn.Module, split: str, limit: int, deadline: Deadline = UNLIMITED) -> Evaluated:
+        rows = split_rows(self.corpus, split, limit=limit)
+        score = evaluate(model, rows, self.corpus.vocabulary.characters, deadline=deadline)  # type: ignore[arg-type]
+        return Evaluated(score.nats, score.tokens)
 
-    def write(self, model: nn.Module) -> str:
-        table, seed = self.corpus.table, self.settings.seed
-        symbols: list[int] = []
-        while len(symbols) < SAMPLE_SYMBOLS:
-            random = generator(seed, "sample", len(symbols))
-            more = sample(model, [], generator=random, length=SAMPLE_SYMBOLS - len(symbols))  # type: ignore[arg-type]
-            symbols += [*islice(more, SAMPLE_SYMBOLS), *table.encode("\n").tolist()[:1]]
-        return "".join(decode_stream(table, symbols[:SAMPLE_SYMBOLS]))
+    def sample_outputs(self, model: nn.Module) -> str:
+        table, seed = self.corpus.vocabulary, self.settings.seed
+        tokens: list[int] = []
+        while len(tokens) < SAMPLE_TOKENS:
+            random = make_generator(seed, "sample", len(tokens))
+            more = sample(model, [], generator=random, length=SAMPLE_TOKENS - len(tokens))  # type: ignore[arg-type]
+            tokens += [*islice(more, SAMPLE_TOKENS), *table.encode("\n").tolist()[:1]]
+        return "".join(decode_stream(table, tokens[:SAMPLE_TOKENS]))
 
-    def copied(self, text: str, limit: int) -> tuple[int, float]:
-        return copied_of(self.corpus, text, limit)
+    def memorisation(self, text: str, limit: int) -> tuple[int, float]:
+        return memorisation_of(self.corpus, text, limit)
 
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
         ngram = count_ngram(self.corpus, deadline.share(COUNTED_SHARE))
-        if self.counts:  # saved before the baseline's score, which marks this as done for `resume`
-            save_counts(run, ngram)
+        if self.keeps_ngram:  # saved before the baseline's score, which marks this as done for `resume`
+            save_ngram(run, ngram)
         return score_baseline(ngram, self.corpus, deadline)
 
     def kept_baselines(self, run: RunFolder) -> list[str]:
-        return [COUNTED] if self.counts else []
+        return [COUNTED] if self.keeps_ngram else []
 
     def prepare(self, run: RunFolder, model: Any, clock: Clock) -> ConclusionCost:
         budget = clock.budget
-        if not self.counts or budget is None:
+        if not self.keeps_ngram or budget is None:
             return ConclusionCost()
         started = clock.now()
-        ngram = load_counts(run)  # loaded again at the end; not kept in memory during training
+        ngram = load_ngram(run)  # loaded again at the end; not kept in memory during training
         loading = clock.now() - started
-        limit = min(MIXED_SYMBOLS, max(MIXED_SYMBOLS // 20, FITTED_LOGITS // self.kinds // 4))
-        rows, taken = list(part_rows(self.corpus, "validation", limit=limit)), []
+        limit = min(MIXED_TOKENS, max(MIXED_TOKENS // 20, FITTED_LOGITS // self.vocabulary_size // 4))
+        rows, taken = list(split_rows(self.corpus, "validation", limit=limit)), []
         if not rows:
             return ConclusionCost(loading)
-        with one_thread():
+        with single_thread():
             for timed in (Mixture([model, ngram]).to(next(model.parameters()).device), model):
                 started = clock.now()
                 deadline = clock.deadline().within(TIMING_SHARE * budget)
-                symbols = evaluate(timed, rows, self.corpus.table.characters, deadline=deadline).symbols
-                taken.append((clock.now() - started) / symbols)
+                tokens = evaluate(timed, rows, self.corpus.vocabulary.characters, deadline=deadline).tokens
+                taken.append((clock.now() - started) / tokens)
         mixing = max(1e-6, taken[0] - taken[1])
-        weighs = self.settings.mixed or mixing * LEAST_MIXED < MIXED_SHARE * budget
+        weighs = self.settings.is_ensemble or mixing * LEAST_MIXED < MIXED_SHARE * budget
         return ConclusionCost(loading, mixing if weighs else None)
 
     def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
         name = record.plan.model
-        if not self.counts:
-            chosen = Chosen([name], record.model, {name: record.best}, 0, by_choice=False)
+        if not self.keeps_ngram:
+            chosen = SelectedModel([name], record.model, {name: record.best}, 0, selected=False)
             return self._conclude(run, record, baseline, chosen, None)
-        ngram, mixing = load_counts(run), record.cost.ensemble
-        in_time = mixing is not None and record.deadline.left > LEAST_MIXED * mixing
-        with one_thread():
-            chosen = choose(
+        ngram, mixing = load_ngram(run), record.cost.ensemble
+        in_time = mixing is not None and record.deadline.seconds_left > LEAST_MIXED * mixing
+        with single_thread():
+            chosen = select_model(
                 record.model, ngram, self.corpus, record.limits.fit, self.settings.model, name, in_time,
                 record.deadline.share(CHOSEN_SHARE),
             )  # fmt: skip
@@ -253,41 +275,43 @@ class Language(Subject):
             return self._conclude(run, record, baseline, chosen, ngram)
 
     def _conclude(
-        self, run: RunFolder, record: TrainingRecord, baseline: Baseline, chosen: Chosen, ngram: NGram | None
+        self, run: RunFolder, record: TrainingRecord, baseline: Baseline, chosen: SelectedModel, ngram: NGram | None
     ) -> Concluded:
-        summary = judge(run, record, self.corpus, baseline, chosen, ngram, record.deadline.share(JUDGED_SHARE))
-        ranks = surprise_quantiles(chosen.model, self.corpus, RANKED_SYMBOLS, record.deadline)
+        summary = summarise(run, record, self.corpus, baseline, chosen, ngram, record.deadline.share(JUDGED_SHARE))
+        ranks = surprise_quantiles(chosen.model, self.corpus, RANKED_TOKENS, record.deadline)
         run.write_facts(left=chosen.parts, ranks=ranks)
         return summary
 
-    def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
+    def fit_without_net(self, run: RunFolder, clock: Clock) -> Baseline:
         deadline = self._judged_by = clock.deadline()
         ngram = self._ngram = count_ngram(self.corpus, deadline.share(COUNTED_ALONE))
-        nats = score_ngram(ngram, self.corpus, "validation", deadline=deadline.share(0.3))
+        nats = evaluate_ngram(ngram, self.corpus, "validation", deadline=deadline.share(0.3))
         run.write_model(ngram.to_tensors(), ngram.facts())
         return Baseline(ngram.describe(), nats, None)
 
-    def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
+    def conclude_without_net(self, run: RunFolder, baseline: Baseline) -> Concluded:
         ngram = self._ngram
         if ngram is None:
             raise RunError(f"{run.path} has no counts: call `fit_alone` first.")
         path = run.path / run.facts["data"]["path"] if run.facts["data"]["kept"] else self.corpus.path
-        summary = judge_ngram(self.corpus, ngram, baseline, path, self.settings, self._judged_by.share(JUDGED_SHARE))
-        ranks = surprise_quantiles(ngram, self.corpus, RANKED_SYMBOLS, self._judged_by)
+        summary = summarise_ngram(
+            self.corpus, ngram, baseline, path, self.settings, self._judged_by.share(JUDGED_SHARE)
+        )
+        ranks = surprise_quantiles(ngram, self.corpus, RANKED_TOKENS, self._judged_by)
         run.write_facts(left=[COUNTED], ranks=ranks)
         return summary
 
 
-def task_of(corpus: Corpus) -> Task:
+def size_of_text(corpus: Corpus) -> TextSize:
     """The properties of the text on which a plan depends."""
     documents = max(1, corpus.document_count)
-    return Task(corpus.table.size, corpus.targets("training"), len(corpus.symbols) / documents)
+    return TextSize(corpus.vocabulary.size, corpus.targets("training"), len(corpus.tokens) / documents)
 
 
-def _folder_note(path: Path, splits: Mapping[str, Path], settings: LanguageSettings) -> str:
+def _folder_note(path: Path, splits: Mapping[str, Path], settings: LanguageModelingSettings) -> str:
     """How a folder is understood, with the option for another reading; "" if that is clear."""
     if splits:
-        names = ", ".join(splits[split].name for split in PARTS if split in splits)
+        names = ", ".join(splits[split].name for split in SPLITS if split in splits)
         given = {"validation": settings.valid, "test": settings.test}
         left = "".join(
             f"; {splits[split].name} is not read, because --{option} is given"
@@ -297,7 +321,7 @@ def _folder_note(path: Path, splits: Mapping[str, Path], settings: LanguageSetti
         return f"; the splits are the folders {names} (override: --valid --test){left}"
     files = list_files(path)
     labelled = labelled_files(path, files)
-    if mixed := sorted(hold_splits(labelled.labels)):
+    if mixed := sorted(complete_splits(labelled.labels)):
         return f"; {' and '.join(mixed)} are part of the text; to use them as splits: --valid --test"
     if settings.task is None and len(labelled.files) == len(files) and 1 < len(labelled.labels) <= MOST_KINDS:
         return f"; if its {len(labelled.labels):,} folders are labels: --task classification"

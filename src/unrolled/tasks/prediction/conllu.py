@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from unrolled.data.conllu import CONLLU, ConlluTable, word_of
+from unrolled.data.conllu import CONLLU, ConlluTable, parse_word
 from unrolled.data.words import join_words
 from unrolled.errors import DataError, command
 from unrolled.tasks.run import Run
@@ -29,13 +29,13 @@ def tag_conllu(run: Run, path: str | Path) -> Iterator[str]:
 
     def texts() -> Iterator[str]:
         for _, lines in table.sentences():
-            yield join_words(word[1] for line in lines if (word := word_of(line)) is not None)
+            yield join_words(word[1] for line in lines if (word := parse_word(line)) is not None)
 
     # the file is read twice, as a thread reads ahead in one of them
-    for (_, lines), answer in zip(table.sentences(), run.predict(texts(), top=1), strict=True):
-        found = {place: iter(answer.best_tags(name)) for place, name in places.items()}
+    for (_, lines), predict in zip(table.sentences(), run.predict(texts(), top=1), strict=True):
+        found = {place: iter(predict.best_tags(name)) for place, name in places.items()}
         for line in lines:
-            fields = word_of(line)
+            fields = parse_word(line)
             if fields is not None:
                 for place, labels in found.items():
                     fields[place] = next(labels)

@@ -9,22 +9,22 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from unrolled.data.answers import Labels, shown
+from unrolled.data.answers import LabelTargets, shown
 from unrolled.data.examples import Examples
 from unrolled.data.intake import Ids
 from unrolled.data.words import given_words
-from unrolled.figures import SHORT
+from unrolled.figures import FORMATS
 from unrolled.metrics.classification import LabelScore
 from unrolled.metrics.regression import LabelSetScore
 from unrolled.tasks.evaluation import Evaluation
-from unrolled.tasks.prediction.metrics import Score, teller_of
+from unrolled.tasks.prediction.metrics import Score, metric_of
 
 MOST_SHOWN = 20  # most labels of a confusion matrix, to fit a terminal
 LINE, SHORTEST_HEAD = 100, 8  # characters of its lines; fewest of a label's name in its head
 
 
 @dataclass(frozen=True)
-class Unknown:
+class UnknownLabels:
     """Targets with a label that a run does not know: they count as wrong, and have no nats."""
 
     count: int
@@ -42,34 +42,34 @@ class Unknown:
         )
 
 
-def find_unknown(examples: Examples, rows: Ids) -> dict[str, Unknown]:
+def find_unknown(examples: Examples, rows: Ids) -> dict[str, UnknownLabels]:
     """The outputs for which these rows have labels that a run does not know."""
     found = {}
-    for name, answered in examples.answers.items():
-        count, labels = answered.count_unseen(rows)
+    for name, target in examples.targets.items():
+        count, labels = target.count_unseen(rows)
         if count:
-            one = isinstance(answered, Labels)
-            of = int(answered.is_due(rows).sum()) if isinstance(answered, Labels) else len(rows)
-            found[name] = Unknown(count, of, tuple(labels), nats=one)
+            one = isinstance(target, LabelTargets)
+            of = int(target.has_target(rows).sum()) if isinstance(target, LabelTargets) else len(rows)
+            found[name] = UnknownLabels(count, of, tuple(labels), nats=one)
     return found
 
 
 @dataclass(frozen=True)
-class AnswerEvaluation(Evaluation):
+class PredictionEvaluation(Evaluation):
     """The scores of a run's predictions on a table, or on its own test split."""
 
     columns: ClassVar[tuple[str, ...]] = ("file", "row", "output", "word", "right", "answer", "chance", "text")
     order: ClassVar[str] = "the most confident"
 
     scores: Mapping[str, Score]
-    beside: Mapping[str, tuple[str, float]] | None  # baselines of the summary, for the run's own test split
-    unknown: Mapping[str, Unknown]  # of outputs with labels that the run does not know
+    baselines: Mapping[str, tuple[str, float]] | None  # baselines of the summary, for the run's own test split
+    unknown: Mapping[str, UnknownLabels]  # of outputs with labels that the run does not know
 
     @property
     def lines(self) -> list[str]:
         lines = []
         for name, score in self.scores.items():
-            lines.append(f"{name}, {self.part}: {score.line}")
+            lines.append(f"{name}, {self.split}: {score.line}")
             if name in self.unknown:
                 lines.append(f"  {self.unknown[name].line}")
             if isinstance(score, LabelScore):
@@ -77,16 +77,20 @@ class AnswerEvaluation(Evaluation):
             elif isinstance(score, LabelSetScore):
                 pairs = sorted(zip(score.f1, score.labels, strict=True))[:MOST_SHOWN]
                 lines += [f"  F1 {f1:.3f}  {label}" for f1, label in pairs]
-        if self.beside:
-            others = ", ".join(f"{name} {SHORT[kind].format(figure)}" for name, (kind, figure) in self.beside.items())
+        if self.baselines:
+            others = ", ".join(
+                f"{name} {FORMATS[kind].format(figure)}" for name, (kind, figure) in self.baselines.items()
+            )
             lines.append(f"Others: {others}")
         return lines
 
     def as_dict(self) -> dict[str, Any]:
-        facts: dict[str, Any] = {"part": self.part}
+        facts: dict[str, Any] = {"split": self.split}
         facts["outputs"] = {name: score.as_dict() | self._unknown(name) for name, score in self.scores.items()}
         return facts | (
-            {} if self.beside is None else {"beside": {name: figure for name, (_, figure) in self.beside.items()}}
+            {}
+            if self.baselines is None
+            else {"beside": {name: figure for name, (_, figure) in self.baselines.items()}}
         )
 
     def _unknown(self, name: str) -> dict[str, Any]:
@@ -119,25 +123,25 @@ def cut_name(name: str, most: int) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
-def list_errors(examples: Examples, part: str, predictions: Mapping[str, torch.Tensor]) -> list[dict[str, Any]]:
+def list_errors(examples: Examples, split: str, predictions: Mapping[str, torch.Tensor]) -> list[dict[str, Any]]:
     """The wrong predictions, the most confident first; for numbers all rows, the largest error first."""
     found = []
-    rows = examples.parts[part]
+    rows = examples.splits[split]
     for name, one in predictions.items():
-        answered = examples.answers[name]
-        places, row_of, first = answered.places(rows), rows, rows
-        if answered.each and isinstance(answered, Labels):
-            first = answered.starts
+        target = examples.targets[name]
+        places, row_of, first = target.indices(rows), rows, rows
+        if target.each and isinstance(target, LabelTargets):
+            first = target.starts
             row_of = np.repeat(rows, first[rows + 1] - first[rows])
-        for wrong in teller_of(answered.output).wrong(answered, rows, one):
+        for wrong in metric_of(target.output).wrong(target, rows, one):
             row, place = int(row_of[wrong.at]), int(places[wrong.at])
             item = examples.items[row]
             file, number = examples.located(row)
             facts: dict[str, Any] = {"file": file, "row": number, "output": name}
-            if answered.each:
+            if target.each:
                 step = place - int(first[row])
                 facts["word"] = given_words(item)[step] if isinstance(item, str) else str(step + 1)
             text = " ".join(item.split("\n")).rstrip() if isinstance(item, str) else ""
-            answer = {"right": answered.spelled(place), "answer": wrong.answer, "chance": wrong.surety}
-            found.append({**facts, **answer, "text": text})
+            predict = {"right": target.as_written(place), "answer": wrong.prediction, "chance": wrong.confidence}
+            found.append({**facts, **predict, "text": text})
     return sorted(found, key=lambda one: -float(str(one["chance"])))

@@ -15,68 +15,68 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.answers import UNSEEN, Answered, Labels, LabelSets, Values, count_labels
+from unrolled.data.answers import UNSEEN, LabelSetTargets, LabelTargets, Targets, ValueTargets, count_labels
 from unrolled.data.intake import Ids
-from unrolled.data.outputs import LabelOutput, LabelSetOutput, Output, TextOutput, ValueOutput
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.data.outputs import LabelOutput, MultilabelOutput, Output, TextOutput, ValueOutput
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import TrainingError
 from unrolled.metrics.classification import LabelScore, mark_spans, score_labels, span_f1
 from unrolled.metrics.regression import (
     NORMAL,
     LabelSetScore,
     ValueScore,
-    interval_reach,
+    interval_half_widths,
     score_label_sets,
     score_values,
 )
-from unrolled.model.ensemble import blend, fit_blend, in_pieces
+from unrolled.model.ensemble import combine, fit_weights, in_pieces
 from unrolled.model.likelihoods import LIKELIHOODS, is_known
 
 Score: TypeAlias = LabelScore | LabelSetScore | ValueScore
-Reach: TypeAlias = Sequence[float]  # for K numbers: half-widths of intervals in standard deviations; else empty
+HalfWidths: TypeAlias = Sequence[float]  # for K numbers: half-widths of intervals in standard deviations; else empty
 
 SHOWN_TAGS = 12  # of a row, in samples during training
 
-Kind = TypeVar("Kind", bound=Answered)
+Kind = TypeVar("Kind", bound=Targets)
 
 
-class Wrong(NamedTuple):
+class WrongPrediction(NamedTuple):
     """A wrong prediction: its index, the prediction and its confidence (for numbers: its error)."""
 
-    at: int
-    answer: str
-    surety: float
+    at: int  # its index
+    prediction: str
+    confidence: float
 
 
-class Teller(ABC):
+class Metric(ABC):
     """The metrics of one output. A subclass is final."""
 
     figure: str  # the figure by which models are compared
 
     @abstractmethod
     def score(
-        self, answered: Answered, rows: Ids, predictions: Tensor, reach: Reach, deadline: Deadline = ENDLESS
+        self, target: Targets, rows: Ids, predictions: Tensor, reach: HalfWidths, deadline: Deadline = UNLIMITED
     ) -> Score:
         """Score the predictions for these rows against the targets."""
 
     @abstractmethod
-    def constant(self, answered: Answered, training: Ids, rows: Ids) -> tuple[str, float]:
+    def constant(self, target: Targets, training: Ids, rows: Ids) -> tuple[str, float]:
         """The constant baseline (majority class or median of the training split), and its figure on these rows."""
 
     @abstractmethod
-    def show(self, answered: Answered, place: int, predictions: Tensor) -> str:
+    def show(self, target: Targets, place: int, predictions: Tensor) -> str:
         """A row's prediction (A, O) as text, and whether it is correct; place: index of the row's first target."""
 
     @abstractmethod
-    def wrong(self, answered: Answered, rows: Ids, predictions: Tensor) -> list[Wrong]:
+    def wrong(self, target: Targets, rows: Ids, predictions: Tensor) -> list[WrongPrediction]:
         """The wrong predictions."""
 
-    def reach(self, predictions: Tensor, answers: Tensor) -> Reach:
+    def reach(self, predictions: Tensor, targets: Tensor) -> HalfWidths:
         """The half-widths of intervals, from targets on which no weights were fitted."""
         return ()
 
 
-class LabelTeller(Teller):
+class LabelMetric(Metric):
     """Metrics of one label per row or per step."""
 
     figure = "accuracy"
@@ -85,66 +85,66 @@ class LabelTeller(Teller):
         self.output = output
 
     def score(
-        self, answered: Answered, rows: Ids, predictions: Tensor, reach: Reach, deadline: Deadline = ENDLESS
+        self, target: Targets, rows: Ids, predictions: Tensor, reach: HalfWidths, deadline: Deadline = UNLIMITED
     ) -> LabelScore:
-        labels = _as(Labels, answered)
-        due = labels.is_due(rows)
+        labels = _as(LabelTargets, target)
+        due = labels.has_target(rows)
         score = score_labels(predictions.numpy()[due], labels.of(rows)[due], labels.names, deadline)
-        if not labels.each or not mark_spans(labels.given):
+        if not labels.each or not mark_spans(labels.all_names):
             return score
         ends = np.cumsum(labels.starts[rows + 1] - labels.starts[rows])[:-1]
-        answers = np.split(predictions.argmax(1).numpy(), ends)
-        right = np.split(labels.given_ids[labels.places(rows)], ends)
-        found = [[labels.names[tag] for tag in row] for row in answers]
-        return replace(score, span_f1=span_f1(found, [[labels.given[tag] for tag in row] for row in right]))
+        targets = np.split(predictions.argmax(1).numpy(), ends)
+        right = np.split(labels.all_ids[labels.indices(rows)], ends)
+        found = [[labels.names[tag] for tag in row] for row in targets]
+        return replace(score, span_f1=span_f1(found, [[labels.all_names[tag] for tag in row] for row in right]))
 
-    def constant(self, answered: Answered, training: Ids, rows: Ids) -> tuple[str, float]:
-        labels = _as(Labels, answered)
+    def constant(self, target: Targets, training: Ids, rows: Ids) -> tuple[str, float]:
+        labels = _as(LabelTargets, target)
         label = int(np.argmax(count_labels(labels, training)))
-        return f"always '{labels.names[label]}'", float((labels.of(rows)[labels.is_due(rows)] == label).mean())
+        return f"always '{labels.names[label]}'", float((labels.of(rows)[labels.has_target(rows)] == label).mean())
 
-    def show(self, answered: Answered, place: int, predictions: Tensor) -> str:
-        labels = _as(Labels, answered)
+    def show(self, target: Targets, place: int, predictions: Tensor) -> str:
+        labels = _as(LabelTargets, target)
         best = predictions.argmax(1).tolist()
         if labels.each:
             right = labels.ids[place : place + len(best)]
             marked = [labels.names[b] if b == r else f"{labels.names[b]}?" for b, r in zip(best, right, strict=True)]
             return " ".join(marked[:SHOWN_TAGS]) + (" …" if len(marked) > SHOWN_TAGS else "")
-        correct = "correct" if best[0] == labels.ids[place] else f"correct: {labels.spelled(place)}"
+        correct = "correct" if best[0] == labels.ids[place] else f"correct: {labels.as_written(place)}"
         return f"{labels.names[best[0]]} ({float(predictions[0, best[0]].exp()):.0%}, {correct})"
 
-    def wrong(self, answered: Answered, rows: Ids, predictions: Tensor) -> list[Wrong]:
+    def wrong(self, target: Targets, rows: Ids, predictions: Tensor) -> list[WrongPrediction]:
         probabilities, best = predictions.exp().max(1)
-        labels = _as(Labels, answered)
-        wrong = (best != torch.from_numpy(labels.of(rows))) & torch.from_numpy(labels.is_due(rows))
+        labels = _as(LabelTargets, target)
+        wrong = (best != torch.from_numpy(labels.of(rows))) & torch.from_numpy(labels.has_target(rows))
         return [
-            Wrong(at, self.output.names[int(best[at])], float(probabilities[at]))
+            WrongPrediction(at, self.output.names[int(best[at])], float(probabilities[at]))
             for at in torch.nonzero(wrong).flatten().tolist()
         ]
 
 
-class LabelSetTeller(Teller):
+class LabelSetMetric(Metric):
     """Metrics of any number of labels per row."""
 
     figure = "micro_f1"
 
-    def __init__(self, output: LabelSetOutput) -> None:
+    def __init__(self, output: MultilabelOutput) -> None:
         self.output = output
 
     def score(
-        self, answered: Answered, rows: Ids, predictions: Tensor, reach: Reach, deadline: Deadline = ENDLESS
+        self, target: Targets, rows: Ids, predictions: Tensor, reach: HalfWidths, deadline: Deadline = UNLIMITED
     ) -> LabelSetScore:
-        sets = _as(LabelSets, answered)
+        sets = _as(LabelSetTargets, target)
         right = sets.of(rows)
-        nats = LIKELIHOODS["labels"].nats(predictions, torch.from_numpy(right)).mean()
+        nats = LIKELIHOODS["multilabel"].nats(predictions, torch.from_numpy(right)).mean()
         whole = np.array(
             [bool((sets.ids[sets.starts[r] : sets.starts[r + 1]] != UNSEEN).all()) for r in rows.tolist()]
         )
         found = (predictions > 0).numpy()
         return score_label_sets(found, right > 0, whole, float(nats), self.output.names, deadline)
 
-    def constant(self, answered: Answered, training: Ids, rows: Ids) -> tuple[str, float]:
-        sets = _as(LabelSets, answered)
+    def constant(self, target: Targets, training: Ids, rows: Ids) -> tuple[str, float]:
+        sets = _as(LabelSetTargets, target)
         label = int(sets.of(training).sum(0).argmax())
         found = np.zeros((len(rows), len(self.output.names)), np.bool_)
         found[:, label] = True
@@ -152,21 +152,21 @@ class LabelSetTeller(Teller):
         both = found.sum() + right.sum()
         return f"always '{self.output.names[label]}'", float(2 * (found & right).sum() / both) if both else 0.0
 
-    def show(self, answered: Answered, place: int, predictions: Tensor) -> str:
-        right = _as(LabelSets, answered).of(np.array([place]))[0] > 0
+    def show(self, target: Targets, place: int, predictions: Tensor) -> str:
+        right = _as(LabelSetTargets, target).of(np.array([place]))[0] > 0
         found = (predictions[0] > 0).numpy()
         names = ", ".join(name for name, there in zip(self.output.names, found, strict=True) if there) or "none"
-        return names if (found == right).all() else f"{names} (correct: {answered.spelled(place) or 'none'})"
+        return names if (found == right).all() else f"{names} (correct: {target.as_written(place) or 'none'})"
 
-    def wrong(self, answered: Answered, rows: Ids, predictions: Tensor) -> list[Wrong]:
-        sets = _as(LabelSets, answered)
+    def wrong(self, target: Targets, rows: Ids, predictions: Tensor) -> list[WrongPrediction]:
+        sets = _as(LabelSetTargets, target)
         right, found = sets.of(rows) > 0, (predictions > 0).numpy()
         unseen = np.array(
             [bool((sets.ids[sets.starts[r] : sets.starts[r + 1]] == UNSEEN).any()) for r in rows.tolist()]
         )
         confidence = predictions.abs().sigmoid().log().sum(1).exp()
         return [
-            Wrong(
+            WrongPrediction(
                 at,
                 ", ".join(name for name, there in zip(self.output.names, found[at], strict=True) if there),
                 float(confidence[at]),
@@ -175,7 +175,7 @@ class LabelSetTeller(Teller):
         ]
 
 
-class ValueTeller(Teller):
+class ValueMetric(Metric):
     """Metrics of one or several numbers per row."""
 
     figure = "mae"
@@ -183,71 +183,71 @@ class ValueTeller(Teller):
     def __init__(self, output: ValueOutput) -> None:
         self.output = output
         self.mean = torch.tensor(output.mean, dtype=torch.float64)
-        self.deviation = torch.tensor(output.deviation, dtype=torch.float64)
+        self.std = torch.tensor(output.std, dtype=torch.float64)
 
     def in_units(self, predictions: Tensor) -> tuple[Tensor, Tensor]:
         """Predictions (A, 2K) as means and standard deviations (A, K), in the units of the table."""
         means, log_stds = predictions.double().chunk(2, 1)
-        return means * self.deviation + self.mean, log_stds.exp() * self.deviation
+        return means * self.std + self.mean, log_stds.exp() * self.std
 
     def score(
-        self, answered: Answered, rows: Ids, predictions: Tensor, reach: Reach, deadline: Deadline = ENDLESS
+        self, target: Targets, rows: Ids, predictions: Tensor, reach: HalfWidths, deadline: Deadline = UNLIMITED
     ) -> ValueScore:
-        values = _as(Values, answered)
+        values = _as(ValueTargets, target)
         means, stds = self.in_units(predictions)
-        nats = LIKELIHOODS["value"].nats(predictions.double(), torch.from_numpy(values.of(rows))).mean()
+        nats = LIKELIHOODS["regression"].nats(predictions.double(), torch.from_numpy(values.of(rows))).mean()
         half_widths = (stds * torch.tensor(list(reach) or [NORMAL]).double()).numpy()
         return score_values(means.numpy(), values.numbers[rows], half_widths, float(nats), deadline)
 
-    def constant(self, answered: Answered, training: Ids, rows: Ids) -> tuple[str, float]:
-        values = _as(Values, answered)
+    def constant(self, target: Targets, training: Ids, rows: Ids) -> tuple[str, float]:
+        values = _as(ValueTargets, target)
         middle = np.median(values.numbers[training], 0)
         return f"always {self.output.write(middle.tolist())}", float(np.abs(values.numbers[rows] - middle).mean())
 
-    def show(self, answered: Answered, place: int, predictions: Tensor) -> str:
+    def show(self, target: Targets, place: int, predictions: Tensor) -> str:
         means, _ = self.in_units(predictions)
-        return f"{self.output.write(means[0].tolist())} (correct: {answered.spelled(place)})"
+        return f"{self.output.write(means[0].tolist())} (correct: {target.as_written(place)})"
 
-    def wrong(self, answered: Answered, rows: Ids, predictions: Tensor) -> list[Wrong]:
+    def wrong(self, target: Targets, rows: Ids, predictions: Tensor) -> list[WrongPrediction]:
         """Every row, with its mean absolute error in standard deviations of the training split."""
         means, _ = self.in_units(predictions)
-        off = ((means - torch.from_numpy(_as(Values, answered).numbers[rows])).abs() / self.deviation).mean(1)
-        return [Wrong(at, self.output.write(means[at].tolist()), float(off[at])) for at in range(len(rows))]
+        off = ((means - torch.from_numpy(_as(ValueTargets, target).numbers[rows])).abs() / self.std).mean(1)
+        return [WrongPrediction(at, self.output.write(means[at].tolist()), float(off[at])) for at in range(len(rows))]
 
-    def reach(self, predictions: Tensor, answers: Tensor) -> Reach:
+    def reach(self, predictions: Tensor, targets: Tensor) -> HalfWidths:
         means, log_stds = predictions.double().chunk(2, 1)
-        return interval_reach((answers - means).numpy(), log_stds.exp().numpy())
+        return interval_half_widths((targets - means).numpy(), log_stds.exp().numpy())
 
 
-def teller_of(output: Output) -> Teller:
+def metric_of(output: Output) -> Metric:
     """The metrics of an output."""
     if isinstance(output, ValueOutput):
-        return ValueTeller(output)
+        return ValueMetric(output)
     if isinstance(output, TextOutput):
         raise TypeError("generated texts are scored by unrolled.tasks.seq2seq.summary")
-    return LabelSetTeller(output) if isinstance(output, LabelSetOutput) else LabelTeller(output)
+    return LabelSetMetric(output) if isinstance(output, MultilabelOutput) else LabelMetric(output)
 
 
-def nats_of(output: Output, predictions: Tensor, answers: Tensor) -> float:
+def nats_of(output: Output, predictions: Tensor, targets: Tensor) -> float:
     """Mean nats of the known targets; 0 without any."""
-    known = is_known(answers).nonzero()[:, 0]
+    known = is_known(targets).nonzero()[:, 0]
     if not len(known):
         return 0.0
     rows = (known[chunk] for chunk in in_pieces(len(known), predictions.shape[1]))
-    nats = [LIKELIHOODS[output.kind].nats(predictions[some].double(), answers[some]) for some in rows]
+    nats = [LIKELIHOODS[output.kind].nats(predictions[some].double(), targets[some]) for some in rows]
     return float(torch.cat(nats).mean())
 
 
-def suited_nats(output: Output, predictions: Tensor, answers: Tensor, deadline: Deadline = ENDLESS) -> float:
+def calibrated_nats(output: Output, predictions: Tensor, targets: Tensor, deadline: Deadline = UNLIMITED) -> float:
     """Mean nats at the best temperature for these targets, as the selected model is calibrated at the end."""
     if not len(predictions):
         return 0.0
     family = LIKELIHOODS[output.kind]
     try:
-        weights = fit_blend(family, [predictions], answers, deadline)
+        weights = fit_weights(family, [predictions], targets, deadline)
     except TrainingError:  # infinite nats mark predictions that are not finite
         return math.inf
-    return nats_of(output, blend(family, [predictions], weights), answers)
+    return nats_of(output, combine(family, [predictions], weights), targets)
 
 
 def facts_of(figures: Mapping[str, Any], figure: str, constant: tuple[str, float]) -> dict[str, Any]:
@@ -255,7 +255,7 @@ def facts_of(figures: Mapping[str, Any], figure: str, constant: tuple[str, float
     return {**figures, "figure": figure, "constant": {"answer": constant[0], figure: constant[1]}}
 
 
-def _as(kind: type[Kind], answered: Answered) -> Kind:
-    if not isinstance(answered, kind):
-        raise TypeError(f"expected targets of kind {kind.__name__}, got {answered.output.kind}")
-    return answered
+def _as(kind: type[Kind], target: Targets) -> Kind:
+    if not isinstance(target, kind):
+        raise TypeError(f"expected targets of kind {kind.__name__}, got {target.output.kind}")
+    return target

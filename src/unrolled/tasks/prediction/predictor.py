@@ -7,30 +7,30 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from unrolled.data.buckets import gather_steps
+from unrolled.data.buckets import pad_steps
 from unrolled.data.items import Item, iterate
-from unrolled.data.outputs import LabelOutput, LabelSetOutput, ValueOutput
+from unrolled.data.outputs import LabelOutput, MultilabelOutput, ValueOutput
 from unrolled.data.words import given_words
 from unrolled.errors import RunError
 from unrolled.metrics.regression import NORMAL
 from unrolled.model.likelihoods import LIKELIHOODS
-from unrolled.model.predictor import Answerer, Net, Part
-from unrolled.model.row_net import Answering
+from unrolled.model.predictor import EnsemblePredictor, Member, NetMember
+from unrolled.model.row_net import PredictionNet
 from unrolled.options import DEFAULT_MODEL
 from unrolled.registry import UNTRAINED
 from unrolled.rundir.folder import RunFolder
 from unrolled.rundir.sessions import load_best, recorded_plans
-from unrolled.tasks.build import build_answering
+from unrolled.tasks.build import build_prediction_net
 from unrolled.tasks.dataset import check_labels
-from unrolled.tasks.prediction.baselines import load_rival
-from unrolled.tasks.prediction.evaluation import AnswerEvaluation, find_unknown, list_errors
-from unrolled.tasks.prediction.metrics import Reach, ValueTeller, teller_of
-from unrolled.tasks.prediction.task import Answers
-from unrolled.tasks.requests import TOGETHER, Given, NoItem, name_of
-from unrolled.tasks.results import THERE, Answer, Estimate, Ranked
+from unrolled.tasks.prediction.baselines import load_baseline
+from unrolled.tasks.prediction.evaluation import PredictionEvaluation, find_unknown, list_errors
+from unrolled.tasks.prediction.metrics import HalfWidths, ValueMetric, metric_of
+from unrolled.tasks.prediction.task import Prediction
+from unrolled.tasks.requests import LARGEST_BATCH, InferenceInput, MissingItem, name_of
+from unrolled.tasks.results import THRESHOLD, Estimate, Ranked, RowPrediction
 from unrolled.tasks.rows_run import RowsRun
-from unrolled.tasks.run import EvaluateOptions, PredictOptions, Reread
-from unrolled.threads import one_thread, torch_threads
+from unrolled.tasks.run import EvaluateOptions, PredictOptions, ReadAgain
+from unrolled.threads import single_thread, torch_threads
 
 PROBED = 32  # items with which numbers of threads are compared
 
@@ -38,44 +38,46 @@ PROBED = 32  # items with which numbers of threads are compared
 class PredictionRun(RowsRun):
     """A run of the prediction task: a net, a linear model, n-grams, or an ensemble of them."""
 
-    kind, does = Answers.kind, "predicts labels, tags or numbers"
-    takes = frozenset({"errors", "skip_empty", "top", "every"})
+    kind, does = Prediction.kind, "predicts labels, tags or numbers"
+    accepts = frozenset({"errors", "skip_empty", "top", "every"})
 
-    def __init__(self, folder: RunFolder, reread: Reread, device: str = "cpu", threads: int | None = None) -> None:
+    def __init__(self, folder: RunFolder, reread: ReadAgain, device: str = "cpu", threads: int | None = None) -> None:
         super().__init__(folder, reread, device, threads)
         # a run that was stopped early predicts with its net alone
-        self.left = folder.facts.get("left") or [self.settings.of_learnt().model or DEFAULT_MODEL]
+        self.selected = folder.facts.get("left") or [self.settings.of_learnt().model or DEFAULT_MODEL]
         weights: dict[str, list[float]] = folder.facts.get("weights") or {name: [1.0] for name in self.outputs}
-        self.reaches: dict[str, Reach] = folder.facts.get("reaches") or {}
-        self.net: Answering | None = None
-        parts: list[Part] = []
-        tables = folder.read_symbols()
-        for name in self.left:
+        self.reaches: dict[str, HalfWidths] = folder.facts.get("reaches") or {}
+        self.net: PredictionNet | None = None
+        parts: list[Member] = []
+        tables = folder.read_vocabulary()
+        for name in self.selected:
             if name in UNTRAINED:
-                parts.append(load_rival(folder, name, self.known.intake))
+                parts.append(load_baseline(folder, name, self.known.featurizer))
                 continue
             plan = recorded_plans(folder, device=self.device)[0]
-            self.net = load_best(folder, plan, lambda plan: build_answering(plan, self.settings, tables))
+            self.net = load_best(folder, plan, lambda plan: build_prediction_net(plan, self.settings, tables))
             self.net.requires_grad_(False)
-            parts.append(Net(self.net, self.known.intake))
+            parts.append(NetMember(self.net, self.known.featurizer))
         if set(weights) != set(self.outputs) or any(len(each) != len(parts) for each in weights.values()):
             raise RunError(
                 f"{folder.path}/run.json is damaged: its ensemble weights do not match its members. "
                 "Resume the run, or train again."
             )
-        self.answerer = Answerer(parts, weights, {name: LIKELIHOODS[one.kind] for name, one in self.outputs.items()})
+        self.ensemble = EnsemblePredictor(
+            parts, weights, {name: LIKELIHOODS[one.kind] for name, one in self.outputs.items()}
+        )
 
     @property
     def parameters(self) -> int:
         return 0 if self.net is None else sum(p.numel() for p in self.net.parameters())
 
-    def _predict(self, rows: Iterator[Given | str], options: PredictOptions) -> Iterator[Answer]:
+    def _predict(self, rows: Iterator[InferenceInput | str], options: PredictOptions) -> Iterator[RowPrediction]:
         if options.every:
             net = self._streaming_net()
-            return (answer for given in rows for answer in self._answer_as_read(net, given, options.top))
-        return self._in_place(rows, lambda some, _: self._answers(some, options.top))
+            return (predict for given in rows for predict in self._predict_while_reading(net, given, options.top))
+        return self._in_place(rows, lambda some, _: self._predict_batch(some, options.top))
 
-    def _answers(self, some: Sequence[tuple[str, Item]], top: int | None) -> Iterator[Answer]:
+    def _predict_batch(self, some: Sequence[tuple[str, Item]], top: int | None) -> Iterator[RowPrediction]:
         """The predictions for each (name, item)."""
         predictions = self._predictions([item for _, item in some])
         places = dict.fromkeys(predictions, 0)
@@ -89,15 +91,15 @@ class PredictionRun(RowsRun):
 
     def _predictions(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """Predictions for items, on the faster number of threads."""
-        with torch_threads(self.threads.settle(lambda: self.answerer.answer(items[:PROBED]))):
-            return self.answerer.answer(items)
+        with torch_threads(self.threads.choose(lambda: self.ensemble.predict(items[:PROBED]))):
+            return self.ensemble.predict(items)
 
     def _count(self, item: Item) -> int:
         """Number of steps of an item, each with a prediction."""
         return len(given_words(item)) if isinstance(item, str) else len(item)
 
-    def _answer(self, name: str, predictions: Mapping[str, Tensor], top: int | None) -> Answer:
-        """The predictions for a row, (A, O) per output, as an `Answer`."""
+    def _answer(self, name: str, predictions: Mapping[str, Tensor], top: int | None) -> RowPrediction:
+        """The predictions for a row, (A, O) per output, as an `RowPrediction`."""
         labels, tags, sets, values = {}, {}, {}, {}
         for out, found in predictions.items():
             output = self.outputs[out]
@@ -111,69 +113,71 @@ class PredictionRun(RowsRun):
                     tags[out] = ranked
                 else:
                     labels[out] = ranked[0]
-            elif isinstance(output, LabelSetOutput):
+            elif isinstance(output, MultilabelOutput):
                 probabilities, order = found[0].sigmoid().sort(descending=True)
-                kept = max(top or len(probabilities), int((probabilities > THERE).sum()))
+                kept = max(top or len(probabilities), int((probabilities > THRESHOLD).sum()))
                 sets[out] = self._named(output.names, order[:kept].tolist(), probabilities[:kept].tolist())
             elif isinstance(output, ValueOutput):
-                means, stds = ValueTeller(output).in_units(found)
+                means, stds = ValueMetric(output).in_units(found)
                 half_widths = stds[0] * torch.tensor(list(self.reaches.get(out) or [NORMAL])).double()
                 pairs = zip(means[0].tolist(), half_widths.tolist(), strict=True)
                 values[out] = [Estimate(mean, mean - half, mean + half) for mean, half in pairs]
-        return Answer(name, labels, tags, sets, values)
+        return RowPrediction(name, labels, tags, sets, values)
 
     def _named(self, names: Sequence[str], order: Sequence[int], probabilities: Sequence[float]) -> Ranked:
         return [(names[label], probability) for label, probability in zip(order, probabilities, strict=True)]
 
-    def _streaming_net(self) -> Answering:
+    def _streaming_net(self) -> PredictionNet:
         """The net, if it can predict at every step and is the only model. Raises RunError."""
         net = self.net
-        if net is None or not net.streams or len(self.answerer.parts) > 1:
+        if net is None or not net.streams or len(self.ensemble.members) > 1:
             raise RunError(
-                f"{self.path} predicts only at the end of a row: it is {'+'.join(self.left)}, "
+                f"{self.path} predicts only at the end of a row: it is {'+'.join(self.selected)}, "
                 f"{'bidirectional' if net is not None and not net.streams else 'which needs whole rows'}.\n"
                 "For a prediction at every step: unroll train DATA --model lstm --direction causal"
             )
         return net
 
     @torch.no_grad()
-    def _answer_as_read(self, net: Answering, given: Given | str, top: int | None) -> Iterator[Answer]:
+    def _predict_while_reading(
+        self, net: PredictionNet, given: InferenceInput | str, top: int | None
+    ) -> Iterator[RowPrediction]:
         """The net's prediction after each step of a row, in constant memory."""
-        (item,) = self.giving.take_all([given])
-        if isinstance(item, NoItem):
+        (item,) = self.reader.take_all([given])
+        if isinstance(item, MissingItem):
             yield self._none(name_of(given), item)
             return
-        inputs, lengths = gather_steps(self.known.intake, [item])
+        inputs, lengths = pad_steps(self.known.featurizer, [item])
         state = net.start(1)
         for t in range(int(lengths[0])):
-            with one_thread():  # a step of one row is too small to parallelise
+            with single_thread():  # a step of one row is too small to parallelise
                 outputs, state = net.step(inputs[:, t], state)
             predictions = {
-                name: self.answerer.likelihoods[name].blend(
-                    found[None].double(), torch.tensor(self.answerer.weights[name])
+                name: self.ensemble.likelihoods[name].combine(
+                    found[None].double(), torch.tensor(self.ensemble.weights[name])
                 )
                 for name, found in net.say(outputs).items()
             }
             yield self._answer(name_of(given), predictions, top)
 
-    def _evaluate(self, data: str | None, options: EvaluateOptions) -> AnswerEvaluation:
-        examples = self._read(Answers, data, options.skip_empty).examples
+    def _evaluate(self, data: str | None, options: EvaluateOptions) -> PredictionEvaluation:
+        examples = self._read(Prediction, data, options.skip_empty).examples
         if data is not None:
             check_labels(examples, str(self.path), "every prediction would be wrong", "name another run")
-        part, called = self._part_of(examples, data)
+        split, called = self._part_of(examples, data)
         found: dict[str, list[Tensor]] = {name: [] for name in self.outputs}
-        for items in iterate(examples.part_items(part), TOGETHER):
+        for items in iterate(examples.split_items(split), LARGEST_BATCH):
             for name, predictions in self._predictions(items).items():
                 found[name].append(predictions)
         whole = {name: torch.cat(each) for name, each in found.items()}
-        rows = examples.parts[part]
+        rows = examples.splits[split]
         scores = {}
         for name, predictions in whole.items():
             reach = self.reaches.get(name) or ()
-            scores[name] = teller_of(self.outputs[name]).score(examples.answers[name], rows, predictions, reach)
-        wrong = list_errors(examples, part, whole) if options.errors else []
+            scores[name] = metric_of(self.outputs[name]).score(examples.targets[name], rows, predictions, reach)
+        wrong = list_errors(examples, split, whole) if options.errors else []
         baselines = None if data is not None else self._baselines()
-        return AnswerEvaluation(called, scores, baselines, find_unknown(examples, rows), wrong=wrong)
+        return PredictionEvaluation(called, scores, baselines, find_unknown(examples, rows), errors=wrong)
 
     def _baselines(self) -> dict[str, tuple[str, float]]:
         """The baselines of the summary: the name of the figure, and its value."""

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from unrolled.data.examples import Examples
 from unrolled.data.intake import Ids
-from unrolled.data.items import PartItems
-from unrolled.deadline import ENDLESS, Deadline
-from unrolled.model.predictor import Part
-from unrolled.tasks.dataset import in_turn, spread
-from unrolled.tasks.requests import TOGETHER
+from unrolled.data.items import SplitItems
+from unrolled.deadline import UNLIMITED, Deadline
+from unrolled.model.predictor import Member
+from unrolled.tasks.dataset import chunks_in_time, evenly_spaced
+from unrolled.tasks.requests import LARGEST_BATCH
 
 Predictions: TypeAlias = dict[str, dict[str, Tensor]]  # model's name -> output -> predictions (A, O)
 
@@ -23,34 +23,34 @@ MOST_CELLS = 1 << 22  # predictions times their width; with more labels fewer ro
 AT_ONCE = 128  # rows between two checks of the deadline
 
 
-def answer_rows(
-    examples: Examples, parts: Mapping[str, Part], part: str, deadline: Deadline = ENDLESS
+def predict_rows(
+    examples: Examples, parts: Mapping[str, Member], split: str, deadline: Deadline = UNLIMITED
 ) -> tuple[Predictions, Ids]:
     """The predictions of each model for the rows of a split, and these rows, in the same order.
 
     If the deadline passes there are fewer rows, at least `AT_ONCE`, sampled from all of the split.
     """
-    rows = spread(examples.parts[part], most_rows(examples, part))
-    found: dict[str, dict[str, list[Tensor]]] = {name: {out: [] for out in examples.answers} for name in parts}
+    rows = evenly_spaced(examples.splits[split], most_rows(examples, split))
+    found: dict[str, dict[str, list[Tensor]]] = {name: {out: [] for out in examples.targets} for name in parts}
     read: list[Ids] = []
-    for some in in_turn(rows, AT_ONCE, TOGETHER, deadline):
+    for some in chunks_in_time(rows, AT_ONCE, LARGEST_BATCH, deadline):
         if read and deadline.passed():
             break
         deadline.check()
         read.append(some)
-        items = list(PartItems(examples.items, some))
+        items = list(SplitItems(examples.items, some))
         for name, one in parts.items():
-            for out, predictions in one.answer(items).items():
+            for out, predictions in one.predict(items).items():
                 found[name][out].append(predictions)
     joined = {name: {out: torch.cat(each) for out, each in outs.items() if each} for name, outs in found.items()}
     return joined, np.concatenate([rows[:0], *read])
 
 
-def most_rows(examples: Examples, part: str) -> int:
+def most_rows(examples: Examples, split: str) -> int:
     """The number of rows of a split whose predictions fit in memory."""
-    rows = examples.parts[part]
+    rows = examples.splits[split]
     widest = max(
-        answered.output.width * max(1, len(answered.places(rows)) // max(1, len(rows)))
-        for answered in examples.answers.values()
+        target.output.width * max(1, len(target.indices(rows)) // max(1, len(rows)))
+        for target in examples.targets.values()
     )
     return max(1, MOST_CELLS // widest)

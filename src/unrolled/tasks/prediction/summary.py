@@ -11,26 +11,26 @@ from torch import Tensor
 
 from unrolled.data.examples import Examples
 from unrolled.data.intake import Ids
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import TrainingError, command
-from unrolled.figures import SHORT, SMALLER
-from unrolled.model.ensemble import blend, blend_unseen, fit_in_time
+from unrolled.figures import FORMATS, LOWER_IS_BETTER
+from unrolled.model.ensemble import combine, combine_cross_fitted, fit_weights_in_time
 from unrolled.model.likelihoods import LIKELIHOODS, Likelihood
-from unrolled.model.predictor import Part
+from unrolled.model.predictor import Member
 from unrolled.options import TrainSettings
 from unrolled.registry import UNTRAINED
-from unrolled.tasks.prediction.metrics import Reach, Score, facts_of, nats_of, teller_of
-from unrolled.tasks.prediction.rows import answer_rows
-from unrolled.tasks.selection import select, selected_line, standing, too_short
+from unrolled.tasks.prediction.metrics import HalfWidths, Score, facts_of, metric_of, nats_of
+from unrolled.tasks.prediction.rows import predict_rows
+from unrolled.tasks.selection import compare_with_baseline, select, selected_line, unfinished_line
 from unrolled.tasks.trend import trend_line
 
 
 @dataclass(frozen=True)
-class AnswerVerdict:
+class PredictionSummary:
     """The summary of a prediction run. Nothing is selected on test rows."""
 
     model: str  # the selected model: lstm, linear, ngram or an ensemble such as lstm+linear+ngram
-    part: str  # the scored split: test, or validation without a test split
+    split: str  # the scored split: test, or validation without a test split
     scores: Mapping[str, Mapping[str, Score]]  # output -> model -> score; includes the selected model
     constants: Mapping[str, tuple[str, float]]  # output -> constant baseline, and its figure
     figures: Mapping[str, str]  # output -> the figure by which models are compared
@@ -42,21 +42,21 @@ class AnswerVerdict:
     unfitted: Sequence[str] = ()  # ensembles with equal weights, as none could be fitted
     unfinished: Sequence[str] = ()  # ensembles without time to finish fitting weights
     rows: int = 0  # scored rows of the split; fewer than all if time or memory was short
-    rows_of_part: int = 0
-    split: str = ""  # how the split was made
-    asked: Sequence[str] = ()  # options of the command that trains a net on the same data
+    rows_of_split: int = 0
+    split_method: str = ""  # how the split was made
+    requested: Sequence[str] = ()  # options of the command that trains a net on the same data
 
     @property
     def lines(self) -> list[str]:
         """The lines that the command prints."""
         lines = []
         for name, scores in self.scores.items():
-            few = "" if self.rows == self.rows_of_part else f" ({self.rows:,} of its {self.rows_of_part:,} rows)"
-            lines.append(f"{name}, {self.part}{few}, by {self.model}: {scores[self.model].line}.")
+            few = "" if self.rows == self.rows_of_split else f" ({self.rows:,} of its {self.rows_of_split:,} rows)"
+            lines.append(f"{name}, {self.split}{few}, by {self.model}: {scores[self.model].line}.")
             lines.append(self._baselines(name))
             others = [f"{other} {score.short}" for other, score in scores.items() if self._is_other(other)]
             lines += [f"Others: {', '.join(others)}."] if others else []
-        lines += [f"Split ({self.part}): {self.split}."] if self.split else []
+        lines += [f"Split ({self.split}): {self.split_method}."] if self.split_method else []
         unit = "nats per prediction"
         if self.choice:
             lines.append(selected_line(self.model, self.validation, unit))
@@ -68,11 +68,11 @@ class AnswerVerdict:
                 f"No ensemble weights were fitted for {', '.join(self.unfitted)}: some predictions are not finite."
             )
         if self.unfinished:
-            lines.append(too_short(", ".join(self.unfinished)))
+            lines.append(unfinished_line(", ".join(self.unfinished)))
         if self.trend is not None:
             lines.append(trend_line(self.trend, self.net))
             return lines
-        (what, how), again = UNTRAINED[self.model], command("train", self.data, *self.asked)
+        (what, how), again = UNTRAINED[self.model], command("train", self.data, *self.requested)
         return [*lines, f"The {what} is {how}, not trained. Next: see what a net adds: {again}"]
 
     @property
@@ -86,7 +86,7 @@ class AnswerVerdict:
     def _baselines(self, output: str) -> str:
         """The figures of the baselines, and the comparison with the best of them."""
         figure, scores = self.figures[output], self.scores[output]
-        more = figure not in SMALLER
+        more = figure not in LOWER_IS_BETTER
         found = {
             other: float(score.as_dict()[figure])
             for other, score in scores.items()
@@ -96,17 +96,17 @@ class AnswerVerdict:
         found[constant] = value
         best = (max if more else min)(found.values())
         low, high = scores[self.model].as_dict()[f"{figure}_interval"]
-        figures = ", ".join(f"{name} {SHORT[figure].format(one)}" for name, one in found.items())
-        return f"Baselines: {figures}. {standing(self.model, (low, high), best, more)}"
+        figures = ", ".join(f"{name} {FORMATS[figure].format(one)}" for name, one in found.items())
+        return f"Baselines: {figures}. {compare_with_baseline(self.model, (low, high), best, more)}"
 
     def as_dict(self) -> dict[str, Any]:
         """The figures, for JSON."""
         return {
             "model": self.model,
-            "part": self.part,
-            "rows": self.rows,
-            "rows_of_part": self.rows_of_part,
             "split": self.split,
+            "rows": self.rows,
+            "rows_of_split": self.rows_of_split,
+            "split_method": self.split_method,
             "outputs": {
                 name: {
                     **facts_of(scores[self.model].as_dict(), self.figures[name], self.constants[name]),
@@ -129,33 +129,36 @@ class Candidates:
 
     validation: dict[str, float]  # nats per prediction; each half of validation with weights fitted on the other
     weights: dict[str, Weights]  # candidate -> weights
-    reaches: dict[str, dict[str, Reach]]  # candidate -> output -> half-widths
-    part: str  # the scored split: test, or else validation, each half with weights fitted on the other
+    reaches: dict[str, dict[str, HalfWidths]]  # candidate -> output -> half-widths
+    split: str  # the scored split: test, or else validation, each half with weights fitted on the other
     rows: Ids  # the scored rows of that split
     scores: dict[str, dict[str, Score]]  # output -> candidate
     unfitted: list[str]  # candidates with equal weights, as none could be fitted
     unfinished: list[str]  # ensembles whose fit the deadline cut short
 
 
-FITTING = 0.3  # share of the time left after validation, for weights
-WEIGHING = 0.4  # largest share of the time, for predictions on validation
-READING = 0.7  # share of the time left after fitting, for test predictions; the rest is for intervals
+FITTING_SHARE = 0.3  # share of the time left after validation, for weights
+VALIDATION_SHARE = 0.4  # largest share of the time, for predictions on validation
+TEST_SHARE = 0.7  # share of the time left after fitting, for test predictions; the rest is for intervals
 
 
-def weigh(
-    examples: Examples, parts: Mapping[str, Part], candidates: Mapping[str, list[str]], deadline: Deadline = ENDLESS
+def fit_and_score(
+    examples: Examples,
+    parts: Mapping[str, Member],
+    candidates: Mapping[str, list[str]],
+    deadline: Deadline = UNLIMITED,
 ) -> Candidates:
     """Fit the weights of each candidate on validation, and score it on the test split; on as many rows of both as
     there is time for."""
-    predictions, read = answer_rows(examples, parts, "validation", deadline.share(WEIGHING))
+    predictions, read = predict_rows(examples, parts, "validation", deadline.share(VALIDATION_SHARE))
     targets = targets_of(examples, read)
-    outputs = {name: answered.output for name, answered in examples.answers.items()}
+    outputs = {name: target.output for name, target in examples.targets.items()}
     families = {name: LIKELIHOODS[output.kind] for name, output in outputs.items()}
-    metrics = {name: teller_of(output) for name, output in outputs.items()}
+    metrics = {name: metric_of(output) for name, output in outputs.items()}
     validation, weights, reaches = {}, {}, {}
     unfitted, unfinished = [], []
     scored: dict[str, dict[str, Tensor]] = {}
-    fitting = deadline.share(FITTING)
+    fitting = deadline.share(FITTING_SHARE)
     for place, (label, some) in enumerate(candidates.items()):
         own = fitting.share(1 / (len(candidates) - place))
         try:
@@ -171,30 +174,30 @@ def weigh(
         validation[label] = sum(nats_of(outputs[out], unseen[out], targets[out]) for out in targets)
         if not examples.count("test"):
             scored[label] = unseen
-    part, rows = "validation", read
+    split, rows = "validation", read
     if examples.count("test"):
-        part, predictions, unseen = "test", {}, {}  # frees the validation predictions first
-        predictions, rows = answer_rows(examples, parts, "test", deadline.share(READING))
+        split, predictions, unseen = "test", {}, {}  # frees the validation predictions first
+        predictions, rows = predict_rows(examples, parts, "test", deadline.share(TEST_SHARE))
     scores: dict[str, dict[str, Score]] = {out: {} for out in targets}
     left = len(candidates) * len(targets)
     for label, some in candidates.items():
-        answered = scored.pop(label, None) or ensemble_predictions(
+        target = scored.pop(label, None) or ensemble_predictions(
             families, [predictions[one] for one in some], weights[label]
         )
         for out in targets:
             own = deadline.share(1 / left)
             scores[out][label] = metrics[out].score(
-                examples.answers[out], rows, answered[out], reaches[label][out], own
+                examples.targets[out], rows, target[out], reaches[label][out], own
             )
             left -= 1
-    return Candidates(validation, weights, reaches, part, rows, scores, unfitted, unfinished)
+    return Candidates(validation, weights, reaches, split, rows, scores, unfitted, unfinished)
 
 
 def ensemble_predictions(
     families: Mapping[str, Likelihood], predictions: Sequence[Mapping[str, Tensor]], weights: Weights
 ) -> dict[str, Tensor]:
     """The predictions of an ensemble for each output."""
-    return {out: blend(families[out], [one[out] for one in predictions], each) for out, each in weights.items()}
+    return {out: combine(families[out], [one[out] for one in predictions], each) for out, each in weights.items()}
 
 
 def fit_candidate(
@@ -208,8 +211,8 @@ def fit_candidate(
     all_in_time = True
     for place, out in enumerate(targets):
         found, own = [one[out] for one in predictions], deadline.share(1 / (len(targets) - place))
-        unseen[out] = blend_unseen(families[out], found, targets[out], own.share(0.6))
-        weights[out], in_time = fit_in_time(families[out], found, targets[out], own)
+        unseen[out] = combine_cross_fitted(families[out], found, targets[out], own.share(0.6))
+        weights[out], in_time = fit_weights_in_time(families[out], found, targets[out], own)
         all_in_time = all_in_time and in_time
     return unseen, weights, all_in_time
 
@@ -220,7 +223,7 @@ class Selected:
 
     parts: list[str]
     weights: Weights
-    reaches: dict[str, Reach]
+    reaches: dict[str, HalfWidths]
 
     def facts(self) -> dict[str, object]:
         """The facts for run.json."""
@@ -228,57 +231,57 @@ class Selected:
         return {"left": self.parts, "weights": self.weights, **({"reaches": reaches} if reaches else {})}
 
 
-def judge_answers(
+def summarise_prediction(
     examples: Examples,
-    parts: Mapping[str, Part],
+    parts: Mapping[str, Member],
     settings: TrainSettings,
     trend: str,
     baseline: str,
-    deadline: Deadline = ENDLESS,
-) -> tuple[AnswerVerdict, Selected]:
+    deadline: Deadline = UNLIMITED,
+) -> tuple[PredictionSummary, Selected]:
     """Score each model and their ensemble (or the requested one); select the requested or the best on validation."""
     names = list(parts)
-    asked = (settings.model or "").split("+") if settings.mixed else list(UNTRAINED)
-    together = [name for name in names if name not in UNTRAINED or name in asked]
+    requested = (settings.model or "").split("+") if settings.is_ensemble else list(UNTRAINED)
+    together = [name for name in names if name not in UNTRAINED or name in requested]
     whole = "+".join(together)
     candidates: dict[str, list[str]] = {name: [name] for name in names} | {whole: together}
-    fitted = weigh(examples, parts, candidates, deadline)
-    selected = select(fitted.validation) if settings.model is None else whole if settings.mixed else names[0]
+    fitted = fit_and_score(examples, parts, candidates, deadline)
+    selected = select(fitted.validation) if settings.model is None else whole if settings.is_ensemble else names[0]
     summary = _summary(examples, fitted, selected, settings.model is None, trend, baseline)
     return summary, Selected(candidates[selected], fitted.weights[selected], fitted.reaches[selected])
 
 
-def judge_alone(
+def summarise_single(
     examples: Examples,
-    parts: Mapping[str, Part],
+    parts: Mapping[str, Member],
     settings: TrainSettings,
     baseline: str,
-    deadline: Deadline = ENDLESS,
-) -> tuple[AnswerVerdict, Selected]:
+    deadline: Deadline = UNLIMITED,
+) -> tuple[PredictionSummary, Selected]:
     """The summary of a single model, and its temperature for each output."""
     (name,) = parts
-    fitted = weigh(examples, parts, {name: [name]}, deadline)
+    fitted = fit_and_score(examples, parts, {name: [name]}, deadline)
     summary = _summary(examples, fitted, name, False, None, baseline)
-    summary = replace(summary, asked=settings.net_options())
+    summary = replace(summary, requested=settings.net_options())
     return summary, Selected([name], fitted.weights[name], fitted.reaches[name])
 
 
 def _summary(
     examples: Examples, fitted: Candidates, selected: str, choice: bool, trend: str | None, baseline: str
-) -> AnswerVerdict:
-    metrics = {name: teller_of(answered.output) for name, answered in examples.answers.items()}
-    training, rows = examples.parts["training"], fitted.rows
-    return AnswerVerdict(
-        model=selected, part=fitted.part, scores=fitted.scores,
-        constants={name: one.constant(examples.answers[name], training, rows) for name, one in metrics.items()},
+) -> PredictionSummary:
+    metrics = {name: metric_of(target.output) for name, target in examples.targets.items()}
+    training, rows = examples.splits["training"], fitted.rows
+    return PredictionSummary(
+        model=selected, split=fitted.split, scores=fitted.scores,
+        constants={name: one.constant(examples.targets[name], training, rows) for name, one in metrics.items()},
         figures={name: one.figure for name, one in metrics.items()}, validation=fitted.validation, choice=choice,
         trend=trend, baseline_name=baseline, data=str(examples.path), unfitted=fitted.unfitted,
         unfinished=fitted.unfinished, rows=len(rows),
-        rows_of_part=examples.count(fitted.part),
-        split=examples.split,
+        rows_of_split=examples.count(fitted.split),
+        split_method=examples.split_method,
     )  # fmt: skip
 
 
 def targets_of(examples: Examples, rows: Ids) -> dict[str, Tensor]:
     """The targets of these rows, for each output."""
-    return {out: torch.from_numpy(answered.of(rows)) for out, answered in examples.answers.items()}
+    return {out: torch.from_numpy(target.of(rows)) for out, target in examples.targets.items()}

@@ -12,51 +12,57 @@ import torch
 from torch import Tensor, nn
 
 from unrolled import seeds
-from unrolled.data.answers import Labels, count_labels
-from unrolled.data.buckets import ExampleBatches, by_length, is_asked, make_batch
+from unrolled.data.answers import LabelTargets, count_labels
+from unrolled.data.buckets import ExampleBatches, groups_by_length, has_target, make_batch
 from unrolled.data.examples import Examples
-from unrolled.data.features import FEATURES
-from unrolled.data.pieces import table_from_json
-from unrolled.data.symbols import symbols_before
-from unrolled.data.tokens import Tokens
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.data.features import NUMERIC_FEATURIZERS
+from unrolled.data.pieces import vocabulary_from_json
+from unrolled.data.symbols import tokens_before
+from unrolled.data.tokens import TextFeaturizer
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError
-from unrolled.model.heads import balanced
-from unrolled.model.predictor import Net, Part
+from unrolled.model.heads import balanced_weights
+from unrolled.model.predictor import Member, NetMember
 from unrolled.model.word_vectors import cooccurrence_vectors
-from unrolled.options import AnswerSettings
+from unrolled.options import PredictionSettings
 from unrolled.registry import COUNTED, LINEAR, UNTRAINED
-from unrolled.tasks.base import Baseline, Concluded, Reading, Started, Subject, Terms
-from unrolled.tasks.build import LANGUAGE, build_answering
+from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
+from unrolled.tasks.build import LANGUAGE_MODELING, build_prediction_net
 from unrolled.tasks.dataset import (
-    as_measured,
-    but_unlike,
+    as_one_split,
     check_rows,
+    drop_mismatched,
     facts_of_rows,
-    is_varied,
+    is_augmented,
     read_rows,
     shown_row,
     tables_of_rows,
 )
 from unrolled.tasks.prediction.baselines import (
+    baseline_names,
     best_baseline,
-    check_rivals,
-    fit_rivals,
-    load_rival,
-    rivals_of,
-    save_rivals,
+    check_baselines,
+    fit_baselines,
+    load_baseline,
+    save_baselines,
 )
-from unrolled.tasks.prediction.metrics import suited_nats, teller_of
+from unrolled.tasks.prediction.metrics import calibrated_nats, metric_of
 from unrolled.tasks.prediction.rows import AT_ONCE, most_rows
-from unrolled.tasks.prediction.summary import FITTING, READING, WEIGHING, judge_alone, judge_answers
+from unrolled.tasks.prediction.summary import (
+    FITTING_SHARE,
+    TEST_SHARE,
+    VALIDATION_SHARE,
+    summarise_prediction,
+    summarise_single,
+)
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
 from unrolled.tasks.trend import trend_of
-from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
+from unrolled.training.planning_rows import TableSize, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
     from unrolled.data.corpus import Corpus
     from unrolled.rundir.folder import RunFolder
-    from unrolled.training.loop import Batches, Lesson
+    from unrolled.training.loop import Batch, BatchSource
     from unrolled.training.plan import Clock, Plan
 
 CLOSING, CLOSING_SHARE = 0.3, 0.08  # seconds, and largest share of a budget, for selecting and scoring
@@ -66,17 +72,17 @@ SHOWN = 8  # validation rows in the samples during training
 LOOKED_AT = 16  # batches on which the share of padding is measured
 
 
-class Answers(Subject):
+class Prediction(Task):
     """Rows of a table with targets; the net is compared with baselines."""
 
-    kind, data, settings_class = "answers", "table", AnswerSettings
+    kind, data, settings_class = "prediction", "table", PredictionSettings
     baseline_share = 0.08
-    settings: AnswerSettings
+    settings: PredictionSettings
     _judging = 0.0  # seconds of the baselines for `AT_ONCE` rows, with scores
     terms = Terms("nats per prediction", "rows", "linear model", "predicted", "predicts", "predict")
 
     def __init__(
-        self, examples: Examples, settings: AnswerSettings, began: str | None = None, embed: int | None = None,
+        self, examples: Examples, settings: PredictionSettings, began: str | None = None, embed: int | None = None,
         read_text: Callable[[], Corpus] | None = None,
     ) -> None:  # fmt: skip
         """began: the kind of the run that it started from, if another kind. embed: embedding width of that run.
@@ -84,8 +90,8 @@ class Answers(Subject):
         self.examples, self.settings, self.began, self.embed = examples, settings, began, embed
         self._read_text = read_text
         check_rows(examples, settings)
-        check_rivals(examples, settings.model)
-        if settings.class_weights and not all(isinstance(one, Labels) for one in examples.answers.values()):
+        check_baselines(examples, settings.model)
+        if settings.class_weights and not all(isinstance(one, LabelTargets) for one in examples.targets.values()):
             raise OptionError(
                 "--balance gives each label the same weight; the outputs here are not single labels. Leave it out."
             )
@@ -101,12 +107,12 @@ class Answers(Subject):
             )
 
     @classmethod
-    def read_again(cls, path: Path, settings: AnswerSettings, tables: Mapping[str, Any]) -> Answers:
+    def read_again(cls, path: Path, settings: PredictionSettings, tables: Mapping[str, Any]) -> Prediction:
         return cls(read_rows(path, settings, tables), settings, tables.get("began"))
 
     @classmethod
-    def read_measured(cls, path: Path, settings: AnswerSettings, tables: Mapping[str, Any]) -> Answers:
-        return cls(read_rows(path, as_measured(settings), tables, measured=True), settings, tables.get("began"))
+    def read_for_evaluation(cls, path: Path, settings: PredictionSettings, tables: Mapping[str, Any]) -> Prediction:
+        return cls(read_rows(path, as_one_split(settings), tables, measured=True), settings, tables.get("began"))
 
     @property
     def description(self) -> str:
@@ -121,27 +127,27 @@ class Answers(Subject):
         return self.settings.model not in UNTRAINED
 
     @property
-    def without_net(self) -> str | None:
+    def fallback_model(self) -> str | None:
         return LINEAR
 
     @property
     def untrained(self) -> float:
-        return sum(answered.output.untrained for answered in self.examples.answers.values())
+        return sum(target.output.untrained for target in self.examples.targets.values())
 
     @property
-    def varied(self) -> bool:
+    def augmented(self) -> bool:
         """Whether training rows are augmented at random."""
-        return is_varied(self.examples, self.settings)
+        return is_augmented(self.examples, self.settings)
 
     @property
-    def weighed(self) -> str:
+    def selection_note(self) -> str:
         if self.settings.model is None:
-            baselines = " and ".join(f"the {UNTRAINED[name][0]}" for name in rivals_of(self.examples))
+            baselines = " and ".join(f"the {UNTRAINED[name][0]}" for name in baseline_names(self.examples))
             return f"; at the end combined with {baselines}, and the best on validation is selected"
-        return f"; at the end combined as {self.settings.model}" if self.settings.mixed else ""
+        return f"; at the end combined as {self.settings.model}" if self.settings.is_ensemble else ""
 
-    def items(self, part: str) -> int:
-        return self.examples.count(part)
+    def items(self, split: str) -> int:
+        return self.examples.count(split)
 
     def facts(self) -> dict[str, Any]:
         return facts_of_rows(self.examples)
@@ -150,14 +156,22 @@ class Answers(Subject):
         return tables_of_rows(self.examples) | ({} if self.began is None else {"began": self.began})
 
     def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
-        settings, intake = self.settings.of_learnt(), self.examples.intake
-        rows = self.examples.parts["training"]
-        looked = [len(intake.encode(self.examples.items[row])) for row in rows[:200].tolist()]
-        each = any(answered.each for answered in self.examples.answers.values())
+        settings, featurizer = self.settings.trained_member_settings(), self.examples.featurizer
+        rows = self.examples.splits["training"]
+        looked = [len(featurizer.encode(self.examples.items[row])) for row in rows[:200].tolist()]
+        each = any(target.each for target in self.examples.targets.values())
         # with a language model's memory, words need as many epochs as characters (docs/results/pretraining.md)
-        worded = isinstance(intake, Tokens) and intake.worded and self.began is None
-        kind = "tags" if each else intake.kind if intake.kind in FEATURES else "words" if worded else "symbols"
-        task = RowTask(len(rows), float(np.mean(looked)), kind, self._rehearse, self.padding_share, self.embed)
+        worded = isinstance(featurizer, TextFeaturizer) and featurizer.has_word_steps and self.began is None
+        kind = (
+            "tagging"
+            if each
+            else featurizer.kind
+            if featurizer.kind in NUMERIC_FEATURIZERS
+            else "words"
+            if worded
+            else "tokens"
+        )
+        task = TableSize(len(rows), float(np.mean(looked)), kind, self._rehearse, self.padding_share, self.embed)
         if seconds is None:
             return plan_row_steps(settings, task, device, threads)
         return plan_row_minutes(settings, task, device, threads, seconds)
@@ -166,32 +180,32 @@ class Answers(Subject):
         """The share of padding in batches of this many rows."""
         return ExampleBatches(self.examples, "training", batch, self.settings.seed).padding_share(LOOKED_AT)
 
-    def _rehearse(self, plan: Plan) -> tuple[nn.Module, Lesson]:
+    def _rehearse(self, plan: Plan) -> tuple[nn.Module, Batch]:
         return self.make_model(plan), self._batches(plan, 0).batch(0)
 
     def _batches(self, plan: Plan, seed: int) -> ExampleBatches:
-        return ExampleBatches(self.examples, "training", plan.batch_size, seed, self.varied, plan.twice)
+        return ExampleBatches(self.examples, "training", plan.batch_size, seed, self.augmented, plan.twice)
 
     def make_model(self, plan: Plan) -> nn.Module:
         weights = None
         if self.settings.class_weights:
             weights = {
-                name: balanced(count_labels(labels, self.examples.parts["training"]))
-                for name, labels in self.examples.answers.items()
-                if isinstance(labels, Labels)
+                name: balanced_weights(count_labels(labels, self.examples.splits["training"]))
+                for name, labels in self.examples.targets.items()
+                if isinstance(labels, LabelTargets)
             }
-        return build_answering(plan, self.settings, self.tables(), weights)
+        return build_prediction_net(plan, self.settings, self.tables(), weights)
 
     @classmethod
     def model_of(cls, run: RunFolder, plan: Plan) -> nn.Module:
         settings: Any = run.settings
-        return build_answering(plan, settings, run.read_symbols())
+        return build_prediction_net(plan, settings, run.read_vocabulary())
 
-    def starting_components(self, source: RunFolder, theirs: type[Subject]) -> Started:
+    def starting_components(self, source: RunFolder, theirs: type[Task]) -> StartingWeights:
         started = super().starting_components(source, theirs)
-        if source.facts["kind"] != LANGUAGE:
-            return but_unlike(started, self.examples, source)
-        intake: Any = self.examples.intake
+        if source.facts["kind"] != LANGUAGE_MODELING:
+            return drop_mismatched(started, self.examples, source)
+        featurizer: Any = self.examples.featurizer
         components = {"memory": started.components["memory"]}
         vectors = started.components["embedding"]["weight"]  # (V, E)
         if self._read_text is not None:
@@ -199,107 +213,113 @@ class Answers(Subject):
             vectors = cooccurrence_vectors(
                 self._read_text(), vectors.shape[1], seeds.number(self.settings.seed, "vectors")
             )
-        before = torch.from_numpy(symbols_before(table_from_json(source.read_symbols()), intake.table))
+        before = torch.from_numpy(tokens_before(vocabulary_from_json(source.read_vocabulary()), featurizer.table))
         padded = torch.cat([torch.zeros_like(vectors[:1]), vectors[before]])
-        return Started({"embedding": {"embedding.weight": padded}} | components)
+        return StartingWeights({"embedding": {"embedding.weight": padded}} | components)
 
-    def make_batches(self, plan: Plan) -> Batches:
+    def make_batches(self, plan: Plan) -> BatchSource:
         return self._batches(plan, self.settings.seed)
 
-    def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
+    def evaluate(self, model: nn.Module, split: str, limit: int, deadline: Deadline = UNLIMITED) -> Evaluated:
         """Nats per prediction, at the best temperature for the split."""
-        predictions, targets, read = self._predictions_of(model, part, limit, deadline)
+        predictions, targets, read = self._predictions_of(model, split, limit, deadline)
         nats = [
-            suited_nats(self.examples.answers[name].output, found, targets[name], deadline)
+            calibrated_nats(self.examples.targets[name].output, found, targets[name], deadline)
             for name, found in predictions.items()
         ]
-        return Reading(sum(nats), read)
+        return Evaluated(sum(nats), read)
 
     @torch.no_grad()
     def _predictions_of(
-        self, model: Any, part: str, limit: int, deadline: Deadline
+        self, model: Any, split: str, limit: int, deadline: Deadline
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
         read = 0
-        found: dict[str, list[Tensor]] = {name: [] for name in self.examples.answers}
-        right: dict[str, list[Tensor]] = {name: [] for name in self.examples.answers}
-        for rows in by_length(self.examples, part, AT_ONCE, min(limit, most_rows(self.examples, part))):
+        found: dict[str, list[Tensor]] = {name: [] for name in self.examples.targets}
+        right: dict[str, list[Tensor]] = {name: [] for name in self.examples.targets}
+        for rows in groups_by_length(self.examples, split, AT_ONCE, min(limit, most_rows(self.examples, split))):
             if read and deadline.passed():
                 break
             read += len(rows)
             batch = make_batch(self.examples, rows, len(rows))
-            for name, predictions in model.say(model.answer(batch.inputs, batch.lengths)).items():
-                asked = is_asked(batch.answers[name])
-                found[name].append(predictions.cpu()[asked])
-                right[name].append(batch.answers[name][asked])
+            for name, predictions in model.say(model.predict(batch.inputs, batch.lengths)).items():
+                requested = has_target(batch.targets[name])
+                found[name].append(predictions.cpu()[requested])
+                right[name].append(batch.targets[name][requested])
         joined = {n: torch.cat(parts) for n, parts in found.items()}
         return joined, {n: torch.cat(parts) for n, parts in right.items()}, read
 
-    def write(self, model: nn.Module) -> str:
+    def sample_outputs(self, model: nn.Module) -> str:
         examples = self.examples
-        rows = examples.parts["validation" if self.items("validation") else "training"][:SHOWN].tolist()
-        found = Net(model, examples.intake).answer([examples.items[row] for row in rows])  # type: ignore[arg-type]
+        rows = examples.splits["validation" if self.items("validation") else "training"][:SHOWN].tolist()
+        found = NetMember(model, examples.featurizer).predict([examples.items[row] for row in rows])  # type: ignore[arg-type]
         lines: list[list[str]] = [[] for _ in rows]
         for name, predictions in found.items():
-            answered, place = examples.answers[name], 0
+            target, place = examples.targets[name], 0
             for number, row in enumerate(rows):
-                places = answered.places(np.array([row]))
+                places = target.indices(np.array([row]))
                 own = predictions[place : place + len(places)]
                 place += len(places)
-                lines[number].append(
-                    teller_of(answered.output).show(answered, int(places[0]), own) if len(own) else ""
-                )
+                lines[number].append(metric_of(target.output).show(target, int(places[0]), own) if len(own) else "")
         return "\n".join(
             f"{shown_row(examples, row)} -> {'; '.join(shown)}" for row, shown in zip(rows, lines, strict=True)
         )
 
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
-        rivals = fit_rivals(self.examples, rivals_of(self.examples), self.settings.seed, deadline)
-        save_rivals(run, rivals)
+        baselines = fit_baselines(self.examples, baseline_names(self.examples), self.settings.seed, deadline)
+        save_baselines(run, baselines)
         started = time.monotonic()
-        best, rows = best_baseline(self.examples, rivals, deadline)
+        best, rows = best_baseline(self.examples, baselines, deadline)
         self._judging = (time.monotonic() - started) * min(1.0, AT_ONCE / max(1, rows))
         return best
 
     def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
         if clock.budget is None:
             return ConclusionCost()
-        widest = max(answered.output.width for answered in self.examples.answers.values())
-        validation, test = (min(self.items(part), most_rows(self.examples, part)) for part in ("validation", "test"))
+        widest = max(target.output.width for target in self.examples.targets.values())
+        validation, test = (
+            min(self.items(split), most_rows(self.examples, split)) for split in ("validation", "test")
+        )
         started = time.monotonic()
         *_, read = self._predictions_of(model, "validation", AT_ONCE, clock.deadline())
         reading = (time.monotonic() - started) * AT_ONCE / max(1, read) + self._judging
         scoring = (validation + test) * SECONDS_A_ROW * (1 + widest / MANY_LABELS)
-        all_rows = reading / AT_ONCE * max(validation / WEIGHING, (validation + test / READING) / (1 - FITTING))
+        all_rows = (
+            reading
+            / AT_ONCE
+            * max(validation / VALIDATION_SHARE, (validation + test / TEST_SHARE) / (1 - FITTING_SHARE))
+        )
         least = 2 * reading  # this many validation and test rows are scored however little time is left
         return ConclusionCost(max(least, min(CLOSING_SHARE * clock.budget, CLOSING + scoring + all_rows)))
 
     def kept_baselines(self, run: RunFolder) -> list[str]:
-        names = rivals_of(self.examples)
-        if run.rival(COUNTED).exists():
+        names = baseline_names(self.examples)
+        if run.baseline_file(COUNTED).exists():
             return names
         return [name for name in names if name != COUNTED]  # the run is older than the n-grams of labels
 
     def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
         deadline = record.deadline
-        names, intake = rivals_of(self.examples), self.examples.intake
+        names, featurizer = baseline_names(self.examples), self.examples.featurizer
         if COUNTED in names and COUNTED not in self.kept_baselines(run):
-            save_rivals(run, fit_rivals(self.examples, [COUNTED], self.settings.seed, deadline.share(0.2)))
-        parts: dict[str, Part] = {record.plan.model: Net(record.model, intake)}
-        parts |= {name: load_rival(run, name, intake) for name in names}
+            save_baselines(run, fit_baselines(self.examples, [COUNTED], self.settings.seed, deadline.share(0.2)))
+        parts: dict[str, Member] = {record.plan.model: NetMember(record.model, featurizer)}
+        parts |= {name: load_baseline(run, name, featurizer) for name in names}
         trend = trend_of(run.read_reports())
-        summary, selected = judge_answers(self.examples, parts, self.settings, trend, baseline.name, deadline)
+        summary, selected = summarise_prediction(self.examples, parts, self.settings, trend, baseline.name, deadline)
         run.write_facts(**selected.facts())
         return summary
 
-    def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
+    def fit_without_net(self, run: RunFolder, clock: Clock) -> Baseline:
         deadline = self._judged_by = clock.deadline()
         names = [self.settings.model or LINEAR]
-        self._alone = fit_rivals(self.examples, names, self.settings.seed, deadline.share(FITTED_ALONE))
+        self._alone = fit_baselines(self.examples, names, self.settings.seed, deadline.share(FITTED_ALONE))
         baseline, _ = best_baseline(self.examples, self._alone, deadline.share(0.3))
-        save_rivals(run, self._alone)
+        save_baselines(run, self._alone)
         return baseline
 
-    def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
-        summary, selected = judge_alone(self.examples, self._alone, self.settings, baseline.name, self._judged_by)
+    def conclude_without_net(self, run: RunFolder, baseline: Baseline) -> Concluded:
+        summary, selected = summarise_single(
+            self.examples, self._alone, self.settings, baseline.name, self._judged_by
+        )
         run.write_facts(**selected.facts())
         return summary

@@ -8,19 +8,19 @@ import numpy as np
 import torch
 
 from unrolled import seeds
-from unrolled.data.buckets import LONGEST, gather_steps, read_lengths
+from unrolled.data.buckets import LONGEST, pad_steps, step_lengths
 from unrolled.data.examples import Examples
-from unrolled.data.intake import Ids, Intake
+from unrolled.data.intake import Featurizer, Ids
 from unrolled.data.items import Item
 from unrolled.data.outputs import TextOutput
-from unrolled.data.pairs import PairBatch, make_pairs, side_by_side, written_of
-from unrolled.data.symbols import BORDER
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.data.pairs import PairBatch, make_pairs, order_by_lengths, target_texts_of
+from unrolled.data.symbols import EOS
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.decoding.beam import ALPHA, Hypothesis, beam_search, greedy, length_penalty
 from unrolled.decoding.sampling import sample_from
-from unrolled.model.encoder_decoder import Source, Writer
-from unrolled.tasks.dataset import in_turn
-from unrolled.tasks.generation import Choice
+from unrolled.model.encoder_decoder import EncoderDecoder, Source
+from unrolled.tasks.dataset import chunks_in_time
+from unrolled.tasks.generation import GenerationConfig
 from unrolled.tasks.results import Attention
 
 ROWS = 128  # largest batch
@@ -29,15 +29,15 @@ STEPS = 1 << 15  # largest number of input steps in a batch, counted once per te
 CELLS = 1 << 17  # largest product of tokens and input steps in a batch of reference texts, about
 
 
-class Scribe:
+class Generator:
     """A trained encoder-decoder, with its featurizer and the vocabulary of its output."""
 
-    def __init__(self, writer: Writer, intake: Intake, output: TextOutput) -> None:
-        self.writer, self.intake, self.output = writer, intake, output
+    def __init__(self, encoder_decoder: EncoderDecoder, featurizer: Featurizer, output: TextOutput) -> None:
+        self.encoder_decoder, self.featurizer, self.output = encoder_decoder, featurizer, output
 
-    def write(
-        self, items: Sequence[Item], choice: Choice, first: int = 0, length: int | None = None,
-        deadline: Deadline = ENDLESS,
+    def generate(
+        self, items: Sequence[Item], choice: GenerationConfig, first: int = 0, length: int | None = None,
+        deadline: Deadline = UNLIMITED,
     ) -> list[Hypothesis]:  # fmt: skip
         """Generate a text for each item, in order. Items of similar length form a batch, which changes no text.
 
@@ -50,19 +50,21 @@ class Scribe:
         if choice.temperature is not None:
             return [self._draw(item, choice, first + place, length) for place, item in enumerate(items)]
         texts: list[Hypothesis] = []
-        if deadline.endless:
+        if deadline.unlimited:
             return self._write_together(items, choice, length, deadline)
         together = LATE if deadline.passed() else AT_FIRST
         while len(texts) < len(items) and not (texts and deadline.passed()):
-            left = deadline.left
+            left = deadline.seconds_left
             some = self._write_together(items[len(texts) : len(texts) + together], choice, length, deadline)
             texts += some
-            pace = max(1e-9, left - deadline.left) / len(some)
-            together = max(1, min(ROWS, int(deadline.left / pace)))  # as many as in time: larger batches are faster
+            pace = max(1e-9, left - deadline.seconds_left) / len(some)
+            together = max(
+                1, min(ROWS, int(deadline.seconds_left / pace))
+            )  # as many as in time: larger batches are faster
         return texts
 
     def _write_together(
-        self, items: Sequence[Item], choice: Choice, length: int, deadline: Deadline
+        self, items: Sequence[Item], choice: GenerationConfig, length: int, deadline: Deadline
     ) -> list[Hypothesis]:
         order = np.argsort([len(item) for item in items], kind="stable").tolist()
         found: dict[int, Hypothesis] = {}
@@ -78,62 +80,62 @@ class Scribe:
 
     @torch.no_grad()
     def _write(self, items: Sequence[Item], beam: int, length: int) -> list[Hypothesis]:
-        state = self.writer.start(Source(*gather_steps(self.intake, items)))
+        state = self.encoder_decoder.start(Source(*pad_steps(self.featurizer, items)))
         if beam == 1:
-            return greedy(self.writer, state, len(items), length=length)
-        return [texts[0] for texts in beam_search(self.writer, state, len(items), width=beam, length=length)]
+            return greedy(self.encoder_decoder, state, len(items), length=length)
+        return [texts[0] for texts in beam_search(self.encoder_decoder, state, len(items), width=beam, length=length)]
 
     @torch.no_grad()
-    def _draw(self, item: Item, choice: Choice, number: int, length: int) -> Hypothesis:
+    def _draw(self, item: Item, choice: GenerationConfig, number: int, length: int) -> Hypothesis:
         """Sample one text; its score is the log-probability at temperature 1."""
-        source = Source(*gather_steps(self.intake, [item]))
-        random = seeds.generator(choice.seed, "write", number)
+        source = Source(*pad_steps(self.featurizer, [item]))
+        random = seeds.make_generator(choice.seed, "write", number)
         drawn = sample_from(
-            self.writer, self.writer.start(source), generator=random, temperature=choice.temperature or 0.0,
+            self.encoder_decoder, self.encoder_decoder.start(source), generator=random, temperature=choice.temperature or 0.0,
             length=length,
         )  # fmt: skip
         tokens = tuple(drawn)
         ended = len(tokens) < length
-        targets = torch.tensor([[*tokens, *([BORDER] if ended else [])]], dtype=torch.int64)  # (1, T)
+        targets = torch.tensor([[*tokens, *([EOS] if ended else [])]], dtype=torch.int64)  # (1, T)
         batch = PairBatch(*source, torch.ones(1, dtype=torch.bool), targets, torch.tensor([targets.shape[1]]))
-        score = -float(self.writer.nats(batch)[0])
+        score = -float(self.encoder_decoder.nats(batch)[0])
         return Hypothesis(tokens, score, score / length_penalty(targets.shape[1], ALPHA), ended)
 
-    def spell(self, text: Hypothesis) -> str:
+    def decode(self, text: Hypothesis) -> str:
         """A generated text, decoded from its tokens."""
-        return self.output.table.decode(text.symbols)
+        return self.output.vocabulary.decode(text.tokens)
 
     @torch.no_grad()
     def attention(self, item: Item, text: Hypothesis) -> Attention:
         """The attention weights of a text that was generated for an item."""
-        state = self.writer.start(Source(*gather_steps(self.intake, [item])))
-        inputs = [BORDER, *text.symbols] if text.ended else [BORDER, *text.symbols][:-1]
-        of_layers = self.writer.weights(torch.tensor([inputs]), state)  # each (1, T, S)
+        state = self.encoder_decoder.start(Source(*pad_steps(self.featurizer, [item])))
+        inputs = [EOS, *text.tokens] if text.ended else [EOS, *text.tokens][:-1]
+        of_layers = self.encoder_decoder.weights(torch.tensor([inputs]), state)  # each (1, T, S)
         weights = torch.stack(of_layers).mean(0)[0].tolist()
-        tokens = [self.output.table.decode([token]) for token in text.symbols] + [""] * text.ended
-        return Attention(tokens, self.intake.step_names(item)[:LONGEST], weights)
+        tokens = [self.output.vocabulary.decode([token]) for token in text.tokens] + [""] * text.ended
+        return Attention(tokens, self.featurizer.step_names(item)[:LONGEST], weights)
 
     @torch.no_grad()
-    def cost(self, examples: Examples, rows: Ids, deadline: Deadline = ENDLESS) -> tuple[float, int, int]:
+    def reference_nats(self, examples: Examples, rows: Ids, deadline: Deadline = UNLIMITED) -> tuple[float, int, int]:
         """Summed nats of the reference texts of these rows, and their numbers of tokens and characters, with an end
         per text. With a deadline, for as many rows as there is time for, spread over all."""
-        nats, symbols, characters = 0.0, 0, 0
-        for rows_in_turn in in_turn(rows, ROWS, max(1, len(rows)), deadline):
+        nats, tokens, characters = 0.0, 0, 0
+        for rows_in_turn in chunks_in_time(rows, ROWS, max(1, len(rows)), deadline):
             for some in in_groups(examples, rows_in_turn):
-                if symbols and deadline.passed():
-                    return nats, symbols, characters
+                if tokens and deadline.passed():
+                    return nats, tokens, characters
                 batch = make_pairs(examples, some)
-                nats += float(self.writer.nats(batch).double().sum())
-                symbols += batch.asked
-                characters += written_of(examples).characters(some)
-        return nats, symbols, characters
+                nats += float(self.encoder_decoder.nats(batch).double().sum())
+                tokens += batch.target_count
+                characters += target_texts_of(examples).characters(some)
+        return nats, tokens, characters
 
 
 def in_groups(examples: Examples, rows: Ids) -> Iterator[Ids]:
     """Batches of these rows, each of similar lengths and within the limits on size."""
-    inputs = np.minimum(read_lengths(examples, rows), LONGEST)
-    texts = written_of(examples).target_lengths(rows, len(rows))
-    order = side_by_side(inputs, texts)
+    inputs = np.minimum(step_lengths(examples, rows), LONGEST)
+    texts = target_texts_of(examples).target_lengths(rows, len(rows))
+    order = order_by_lengths(inputs, texts)
     start = 0
     while start < len(order):
         some = order[start : start + ROWS]

@@ -12,40 +12,40 @@ import numpy as np
 
 from unrolled.data.examples import Examples
 from unrolled.data.intake import Ids
-from unrolled.data.items import PartItems
-from unrolled.data.pairs import written_of
+from unrolled.data.items import SplitItems
+from unrolled.data.pairs import target_texts_of
 from unrolled.data.spelling import has_words
-from unrolled.deadline import ENDLESS, Deadline
-from unrolled.figures import SHORT
+from unrolled.deadline import UNLIMITED, Deadline
+from unrolled.figures import FORMATS
 from unrolled.metrics.text import TextScore, chrf, count_characters, score_texts
-from unrolled.model.baselines.nearest_neighbour import MOST_ROWS, few_rows, make_nearest
-from unrolled.tasks.dataset import spread
-from unrolled.tasks.generation import Choice
-from unrolled.tasks.selection import standing
-from unrolled.tasks.seq2seq.generate import Scribe
+from unrolled.model.baselines.nearest_neighbour import MOST_ROWS, make_nearest, sample_rows
+from unrolled.tasks.dataset import evenly_spaced
+from unrolled.tasks.generation import GenerationConfig
+from unrolled.tasks.selection import compare_with_baseline
+from unrolled.tasks.seq2seq.generate import Generator
 from unrolled.tasks.trend import trend_line
 
 BEAM = 5  # width of the beam, if beam search is selected
-MOST_JUDGED = 1_000  # most rows to generate texts for at the end, without a deadline
+MOST_SCORED = 1_000  # most rows to generate texts for at the end, without a deadline
 FEWEST_JUDGED = 50
 TIMED = 64  # rows on which the speed of generation is measured
 LIKEST_A_SECOND, FEWEST_LIKEST = 10_000, 1_000  # training rows searched for a neighbour, per second and at least
-GREEDY = Choice()
+GREEDY = GenerationConfig()
 NEARLY_ALL = 0.9  # share of equal texts that is reported
 SHOWN_CHARACTERS = 60  # of a reported text
 
 
 @dataclass(frozen=True)
-class Cost:
+class ReferenceCost:
     """The cross-entropy of the reference texts under a model."""
 
     nats: float  # per character; the end of a text counts as one
     perplexity: float  # per token
 
     @classmethod
-    def of(cls, nats: float, symbols: int, characters: int) -> Cost:
+    def of(cls, nats: float, tokens: int, characters: int) -> ReferenceCost:
         """From summed nats."""
-        return cls(nats / max(1, characters), float(np.exp(min(700.0, nats / max(1, symbols)))))
+        return cls(nats / max(1, characters), float(np.exp(min(700.0, nats / max(1, tokens)))))
 
     @property
     def line(self) -> str:
@@ -54,49 +54,49 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class WritingVerdict:
+class Seq2SeqSummary:
     """The summary of a seq2seq run. Nothing is selected on test rows."""
 
     name: str  # the output
     model: str
-    part: str  # the scored split: test, or validation without a test split
+    split: str  # the scored split: test, or validation without a test split
     beam: int  # selected width; 1 is greedy
     score: TextScore
-    beside: Mapping[str, TextScore]  # of the other way of generating, and of the nearest-neighbour baseline
-    cost: Cost
+    others: Mapping[str, TextScore]  # of the other way of generating, and of the nearest-neighbour baseline
+    cost: ReferenceCost
     figure: str  # by which models are compared
     validation: Mapping[str, float]  # chrF of each way of generating
     trend: str | None
     baseline_name: str
-    likest: str  # the name of the nearest-neighbour baseline in `beside`
+    baseline: str  # the name of the nearest-neighbour baseline in `beside`
     sameness: str = ""  # a sentence if texts are empty or all the same
-    split: str = ""  # how the split was made
+    split_method: str = ""  # how the split was made
 
     @property
     def lines(self) -> list[str]:
         """The lines that the command prints."""
         ways = ", ".join(f"{name} {value:.1f}" for name, value in self.validation.items())
-        scores = self.score.told(bleu=self.figure == "bleu")
-        way, baseline = Choice(self.beam).name, self.beside[self.likest]
+        scores = self.score.format_line(bleu=self.figure == "bleu")
+        way, baseline = GenerationConfig(self.beam).name, self.others[self.baseline]
         low, high = self.score.chrf_interval  # BLEU is 0 without four correct words in a row
-        better = standing(self.model, (low, high), baseline.chrf, more_is_better=True)
+        better = compare_with_baseline(self.model, (low, high), baseline.chrf, more_is_better=True)
         lines = [
-            f"{self.name}, {self.part}, by {self.model}, {way}: {scores}; {self.cost.line}.",
+            f"{self.name}, {self.split}, by {self.model}, {way}: {scores}; {self.cost.line}.",
             *([self.sameness] if self.sameness else []),
-            f"Baseline: {self.likest} {shown(baseline, self.figure)}. {better}",
-            *([f"Split ({self.part}): {self.split}."] if self.split else []),
+            f"Baseline: {self.baseline} {shown(baseline, self.figure)}. {better}",
+            *([f"Split ({self.split}): {self.split_method}."] if self.split_method else []),
             f"Selected: {way}, by chrF on validation ({ways}).",
         ]
         return lines if self.trend is None else [*lines, trend_line(self.trend, self.model)]
 
     def as_dict(self) -> dict[str, Any]:
         """The figures, for JSON."""
-        beside = {name: score.as_dict() for name, score in self.beside.items()}
+        beside = {name: score.as_dict() for name, score in self.others.items()}
         figures = {"figure": self.figure, "nats": self.cost.nats, "perplexity": self.cost.perplexity}
         return {
             "model": self.model,
-            "part": self.part,
             "split": self.split,
+            "split_method": self.split_method,
             "beam": self.beam,
             "outputs": {self.name: {**self.score.as_dict(), **figures, "beside": beside}},
             "validation": dict(self.validation),
@@ -108,49 +108,51 @@ class WritingVerdict:
 def shown(score: TextScore, figure: str) -> str:
     """The figure by which models are compared, and chrF."""
     figures = score.as_dict()
-    return ", ".join(SHORT[name].format(figures[name]) for name in dict.fromkeys((figure, "chrf")))
+    return ", ".join(FORMATS[name].format(figures[name]) for name in dict.fromkeys((figure, "chrf")))
 
 
 def figure_of(examples: Examples) -> str:
     """The figure by which models are compared: BLEU for texts of several words, else chrF."""
-    written = written_of(examples)
-    return "bleu" if has_words([written.texts[row] for row in examples.parts["training"][:1000].tolist()]) else "chrf"
+    written = target_texts_of(examples)
+    return (
+        "bleu" if has_words([written.texts[row] for row in examples.splits["training"][:1000].tolist()]) else "chrf"
+    )
 
 
-def judge_writing(
-    name: str, model: str, scribe: Scribe, examples: Examples, deadline: Deadline, trend: str | None,
+def summarise_seq2seq(
+    name: str, model: str, text_generator: Generator, examples: Examples, deadline: Deadline, trend: str | None,
     baseline_name: str,
-) -> WritingVerdict:  # fmt: skip
+) -> Seq2SeqSummary:  # fmt: skip
     """Select greedy or beam search on validation, then score the test split; with a deadline on fewer rows."""
-    part = "test" if examples.count("test") else "validation"
-    choosing, rows = rows_to_judge(scribe, examples, part, deadline)
-    ways = [GREEDY, Choice(BEAM)]
+    split = "test" if examples.count("test") else "validation"
+    choosing, rows = rows_to_judge(text_generator, examples, split, deadline)
+    ways = [GREEDY, GenerationConfig(BEAM)]
     slow_first = list(reversed(ways))  # the faster way then gets no more rows
-    items, texts = list(PartItems(examples.items, choosing)), {}
+    items, texts = list(SplitItems(examples.items, choosing)), {}
     for way, share in zip(slow_first, (0.3, 0.1), strict=True):
-        texts[way.name] = written(scribe, items, way, deadline.share(share))
+        texts[way.name] = written(text_generator, items, way, deadline.share(share))
         items = items[: len(texts[way.name])]
-    references = right_texts(examples, choosing[: len(items)])
+    references = reference_texts(examples, choosing[: len(items)])
     validation = {way.name: chrf(count_characters(texts[way.name][: len(items)], references).sum(0)) for way in ways}
     best = GREEDY if validation[GREEDY.name] >= validation[ways[1].name] else ways[1]
-    items = list(PartItems(examples.items, rows))
+    items = list(SplitItems(examples.items, rows))
     for way, share in zip(slow_first, (0.5, 0.25), strict=True):
-        texts[way.name] = written(scribe, items, way, deadline.share(share))
+        texts[way.name] = written(text_generator, items, way, deadline.share(share))
         items = items[: len(texts[way.name])]
-    nearest_name, nearest = likest_texts(examples, rows[: len(items)], deadline=deadline.share(0.3))
+    nearest_name, nearest = nearest_texts(examples, rows[: len(items)], deadline=deadline.share(0.3))
     rows = rows[: min(len(items), len(nearest))]
     scores = {way.name: score_rows(examples, rows, texts[way.name][: len(rows)], deadline.share(0.3)) for way in ways}
     beside = {nearest_name: score_rows(examples, rows, nearest[: len(rows)], deadline.share(0.3))}
     score = scores.pop(best.name)
-    return WritingVerdict(
-        name=name, model=model, part=part, beam=best.beam, score=score,
-        beside=scores | beside, cost=Cost.of(*scribe.cost(examples, rows, deadline)), figure=figure_of(examples),
-        validation=validation, trend=trend, baseline_name=baseline_name, likest=nearest_name,
-        sameness=sameness_of(texts[best.name]), split=examples.split,
+    return Seq2SeqSummary(
+        name=name, model=model, split=split, beam=best.beam, score=score,
+        others=scores | beside, cost=ReferenceCost.of(*text_generator.reference_nats(examples, rows, deadline)), figure=figure_of(examples),
+        validation=validation, trend=trend, baseline_name=baseline_name, baseline=nearest_name,
+        sameness=equal_texts_note(texts[best.name]), split_method=examples.split_method,
     )  # fmt: skip
 
 
-def sameness_of(texts: Sequence[str]) -> str:
+def equal_texts_note(texts: Sequence[str]) -> str:
     """A sentence if texts for different rows are empty, or all or nearly all the same; else ""."""
     seen = Counter(map(_visible, texts))
     (commonest, count), *_ = seen.most_common(1) or [("", 0)]
@@ -170,40 +172,42 @@ def _visible(text: str) -> str:
     return "".join(one for one in " ".join(text.split()) if one.isprintable()).strip()
 
 
-def rows_to_judge(scribe: Scribe, examples: Examples, part: str, deadline: Deadline) -> tuple[Ids, Ids]:
+def rows_to_judge(text_generator: Generator, examples: Examples, split: str, deadline: Deadline) -> tuple[Ids, Ids]:
     """The rows for selecting the way of generating, and those for scores: as many as there is time for."""
-    choosing, scored = examples.parts["validation"], examples.parts[part]
-    if deadline.endless:
-        return spread(choosing, MOST_JUDGED), spread(scored, MOST_JUDGED)
-    seconds = max(0.0, deadline.left)
-    timed = list(PartItems(examples.items, spread(choosing, TIMED)))
+    choosing, scored = examples.splits["validation"], examples.splits[split]
+    if deadline.unlimited:
+        return evenly_spaced(choosing, MOST_SCORED), evenly_spaced(scored, MOST_SCORED)
+    seconds = max(0.0, deadline.seconds_left)
+    timed = list(SplitItems(examples.items, evenly_spaced(choosing, TIMED)))
     started = time.monotonic()
-    texts = scribe.write(timed, GREEDY, deadline=deadline.share(0.1))
+    texts = text_generator.generate(timed, GREEDY, deadline=deadline.share(0.1))
     pace = (time.monotonic() - started) * (1 + BEAM) / len(texts)  # seconds per row, greedy and by beam search
     counts = [max(FEWEST_JUDGED, int(share * seconds / max(1e-9, pace))) for share in (0.25, 0.6)]
-    return spread(choosing, min(MOST_JUDGED, counts[0])), spread(scored, counts[1])
+    return evenly_spaced(choosing, min(MOST_SCORED, counts[0])), evenly_spaced(scored, counts[1])
 
 
-def written(scribe: Scribe, items: Sequence[Any], way: Choice, deadline: Deadline = ENDLESS) -> list[str]:
+def written(
+    text_generator: Generator, items: Sequence[Any], way: GenerationConfig, deadline: Deadline = UNLIMITED
+) -> list[str]:
     """Texts for items; with a deadline, for about as many of the first items as there is time for."""
-    return [scribe.spell(text) for text in scribe.write(items, way, deadline=deadline)]
+    return [text_generator.decode(text) for text in text_generator.generate(items, way, deadline=deadline)]
 
 
-def right_texts(examples: Examples, rows: Ids) -> list[list[str]]:
+def reference_texts(examples: Examples, rows: Ids) -> list[list[str]]:
     """The reference texts of these rows, one each."""
-    texts = written_of(examples).texts
+    texts = target_texts_of(examples).texts
     return [[texts[row]] for row in rows.tolist()]
 
 
-def score_rows(examples: Examples, rows: Ids, texts: Sequence[str], deadline: Deadline = ENDLESS) -> TextScore:
+def score_rows(examples: Examples, rows: Ids, texts: Sequence[str], deadline: Deadline = UNLIMITED) -> TextScore:
     """The scores of texts for these rows, also by length if the inputs are texts."""
     items = [examples.items[row] for row in rows.tolist()]
     sources = [item for item in items if isinstance(item, str)]
-    return score_texts(texts, right_texts(examples, rows), sources or None, deadline)
+    return score_texts(texts, reference_texts(examples, rows), sources or None, deadline)
 
 
-def likest_texts(
-    examples: Examples, rows: Ids, known: Examples | None = None, deadline: Deadline = ENDLESS
+def nearest_texts(
+    examples: Examples, rows: Ids, known: Examples | None = None, deadline: Deadline = UNLIMITED
 ) -> tuple[str, list[str]]:
     """The nearest-neighbour baseline: the name, and for each row the text of the most similar training row.
 
@@ -211,13 +215,13 @@ def likest_texts(
     there is time for, among fewer training rows.
     """
     known = examples if known is None else known
-    most = MOST_ROWS if deadline.endless else max(FEWEST_LIKEST, int(LIKEST_A_SECOND * deadline.left))
-    training, own = few_rows(known.parts["training"], min(MOST_ROWS, most)), written_of(known)
+    most = MOST_ROWS if deadline.unlimited else max(FEWEST_LIKEST, int(LIKEST_A_SECOND * deadline.seconds_left))
+    training, own = sample_rows(known.splits["training"], min(MOST_ROWS, most)), target_texts_of(known)
     texts = [own.texts[row] for row in training.tolist()]
-    nearest = make_nearest(known.intake, list(PartItems(known.items, training)), texts)
+    nearest = make_nearest(known.featurizer, list(SplitItems(known.items, training)), texts)
     found: list[int] = []
     for start in range(0, len(rows), TIMED):
         if found and deadline.passed():
             break
-        found += nearest.find(list(PartItems(examples.items, rows[start : start + TIMED])))
+        found += nearest.find(list(SplitItems(examples.items, rows[start : start + TIMED])))
     return nearest.name, [texts[place] for place in found]

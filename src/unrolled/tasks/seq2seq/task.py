@@ -11,75 +11,75 @@ import torch
 from torch import nn
 
 from unrolled.data.examples import Examples
-from unrolled.data.items import PartItems
-from unrolled.data.pairs import PairBatches, written_of
-from unrolled.deadline import ENDLESS, Deadline
+from unrolled.data.items import SplitItems
+from unrolled.data.pairs import PairBatches, target_texts_of
+from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError, RunError
-from unrolled.model.cross_attention import READERS
-from unrolled.model.encoder_decoder import Taught
-from unrolled.options import WritingSettings
+from unrolled.model.cross_attention import CROSS_ATTENTIONS
+from unrolled.model.encoder_decoder import TeacherForced
+from unrolled.options import Seq2SeqSettings
 from unrolled.registry import UNTRAINED, build
-from unrolled.tasks.base import Baseline, Concluded, Reading, Started, Subject, Terms
-from unrolled.tasks.build import build_taught, reader_of
+from unrolled.tasks.base import Baseline, Concluded, Evaluated, StartingWeights, Task, Terms
+from unrolled.tasks.build import attention_of, build_teacher_forced
 from unrolled.tasks.dataset import (
-    as_measured,
-    but_unlike,
+    as_one_split,
     check_rows,
+    drop_mismatched,
+    evenly_spaced,
     facts_of_rows,
-    is_varied,
+    is_augmented,
     read_rows,
     shown_row,
-    spread,
     tables_of_rows,
 )
 from unrolled.tasks.record import ConclusionCost, TrainingRecord
-from unrolled.tasks.seq2seq.generate import Scribe
+from unrolled.tasks.seq2seq.generate import Generator
 from unrolled.tasks.seq2seq.summary import (
     GREEDY,
-    MOST_JUDGED,
+    MOST_SCORED,
     figure_of,
-    judge_writing,
-    likest_texts,
+    nearest_texts,
     score_rows,
     shown,
+    summarise_seq2seq,
 )
 from unrolled.tasks.trend import trend_of
-from unrolled.training.planning_rows import RowTask, plan_row_minutes, plan_row_steps
+from unrolled.training.planning_rows import TableSize, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
-    from unrolled.training.loop import Batches, Lesson
+    from unrolled.training.loop import Batch, BatchSource
     from unrolled.training.plan import Clock, Plan
 
-SHOWN, SHOWN_SYMBOLS = 4, 60  # validation rows in the samples during training, and most tokens of each
+SHOWN, SHOWN_TOKENS = 4, 60  # validation rows in the samples during training, and most tokens of each
 LOOKED_AT = 16  # batches on which the share of padding is measured
 CLOSING, CLOSING_SHARE = 2.0, 0.07  # seconds, and share of a budget, for selecting greedy or beam and for scores
 WIDE = 27_720  # a width that is divisible by any number of heads up to 12
 
 
-class Writings(Subject):
+class Seq2Seq(Task):
     """Rows of a table, each with a text to generate."""
 
-    kind, data, settings_class = "writings", "table", WritingSettings
+    kind, data, settings_class = "seq2seq", "table", Seq2SeqSettings
     baseline_share = 0.03
-    settings: WritingSettings
+    settings: Seq2SeqSettings
     terms = Terms("nats per character", "tokens", "nearest neighbour", "wrote", "writes", "predict")
 
-    def __init__(self, examples: Examples, settings: WritingSettings) -> None:
+    def __init__(self, examples: Examples, settings: Seq2SeqSettings) -> None:
         self.examples, self.settings = examples, settings
         check_rows(examples, settings)
-        check_writing(settings)
-        self.written = written_of(examples)
-        self.name = next(iter(examples.answers))
-        self._symbols: dict[str, int] = {}
+        check_seq2seq(settings)
+        self.written = target_texts_of(examples)
+        self.name = next(iter(examples.targets))
+        self._tokens: dict[str, int] = {}
 
     @classmethod
-    def read_again(cls, path: Path, settings: WritingSettings, tables: Mapping[str, Any]) -> Writings:
+    def read_again(cls, path: Path, settings: Seq2SeqSettings, tables: Mapping[str, Any]) -> Seq2Seq:
         return cls(read_rows(path, settings, tables), settings)
 
     @classmethod
-    def read_measured(cls, path: Path, settings: WritingSettings, tables: Mapping[str, Any]) -> Writings:
-        return cls(read_rows(path, as_measured(settings), tables, measured=True), settings)
+    def read_for_evaluation(cls, path: Path, settings: Seq2SeqSettings, tables: Mapping[str, Any]) -> Seq2Seq:
+        return cls(read_rows(path, as_one_split(settings), tables, measured=True), settings)
 
     @property
     def description(self) -> str:
@@ -98,14 +98,14 @@ class Writings(Subject):
         return self.written.output.untrained
 
     @property
-    def weighed(self) -> str:
-        return f"; cross-attention: {reader_of(self.settings)}"
+    def selection_note(self) -> str:
+        return f"; cross-attention: {attention_of(self.settings)}"
 
-    def items(self, part: str) -> int:
-        if part not in self._symbols:
-            rows = self.examples.parts[part]
-            self._symbols[part] = int(self.written.target_lengths(rows, len(rows)).sum())
-        return self._symbols[part]
+    def items(self, split: str) -> int:
+        if split not in self._tokens:
+            rows = self.examples.splits[split]
+            self._tokens[split] = int(self.written.target_lengths(rows, len(rows)).sum())
+        return self._tokens[split]
 
     def facts(self) -> dict[str, Any]:
         return facts_of_rows(self.examples)
@@ -114,18 +114,18 @@ class Writings(Subject):
         return tables_of_rows(self.examples)
 
     def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:
-        intake, rows = self.examples.intake, self.examples.parts["training"]
+        featurizer, rows = self.examples.featurizer, self.examples.splits["training"]
         looked = rows[:200]
-        steps = [len(intake.encode(self.examples.items[row])) for row in looked.tolist()]
-        symbols = self.written.target_lengths(looked, len(looked))
-        kind = "pieces" if self.written.output.table.kind in ("bpe", "word") else "letters"
-        task = RowTask(
+        steps = [len(featurizer.encode(self.examples.items[row])) for row in looked.tolist()]
+        tokens = self.written.target_lengths(looked, len(looked))
+        kind = "pieces" if self.written.output.vocabulary.kind in ("bpe", "word") else "letters"
+        task = TableSize(
             len(rows),
             float(np.mean(steps)),
             kind,
             self._rehearse,
             self.padding_share,
-            written=float(symbols.mean()),
+            target_tokens=float(tokens.mean()),
         )
         if seconds is None:
             return plan_row_steps(self.settings, task, device, threads)
@@ -135,48 +135,48 @@ class Writings(Subject):
         """The share of padding, in inputs and outputs, in batches of this many rows."""
         return PairBatches(self.examples, "training", batch, self.settings.seed).padding_share(LOOKED_AT)
 
-    def _rehearse(self, plan: Plan) -> tuple[nn.Module, Lesson]:
+    def _rehearse(self, plan: Plan) -> tuple[nn.Module, Batch]:
         return self.make_model(plan), PairBatches(self.examples, "training", plan.batch_size, 0).batch(0)
 
     def make_model(self, plan: Plan) -> nn.Module:
-        return build_taught(plan, self.settings, self.tables())
+        return build_teacher_forced(plan, self.settings, self.tables())
 
     @classmethod
     def model_of(cls, run: RunFolder, plan: Plan) -> nn.Module:
         settings: Any = run.settings
-        return build_taught(plan, settings, run.read_symbols())
+        return build_teacher_forced(plan, settings, run.read_vocabulary())
 
-    def starting_components(self, source: RunFolder, theirs: type[Subject]) -> Started:
-        return but_unlike(super().starting_components(source, theirs), self.examples, source)
+    def starting_components(self, source: RunFolder, theirs: type[Task]) -> StartingWeights:
+        return drop_mismatched(super().starting_components(source, theirs), self.examples, source)
 
-    def make_batches(self, plan: Plan) -> Batches:
-        varied = is_varied(self.examples, self.settings)
-        return PairBatches(self.examples, "training", plan.batch_size, self.settings.seed, varied)
+    def make_batches(self, plan: Plan) -> BatchSource:
+        augmented = is_augmented(self.examples, self.settings)
+        return PairBatches(self.examples, "training", plan.batch_size, self.settings.seed, augmented)
 
-    def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = ENDLESS) -> Reading:
+    def evaluate(self, model: nn.Module, split: str, limit: int, deadline: Deadline = UNLIMITED) -> Evaluated:
         """Nats per character on rows with about `limit` tokens."""
-        rows = self.examples.parts[part]
-        some = spread(rows, max(1, len(rows) * limit // max(1, self.items(part))))
-        nats, symbols, characters = self._scribe(model).cost(self.examples, some, deadline)
-        return Reading(nats / max(1, characters), symbols)
+        rows = self.examples.splits[split]
+        some = evenly_spaced(rows, max(1, len(rows) * limit // max(1, self.items(split))))
+        nats, tokens, characters = self._text_generator(model).reference_nats(self.examples, some, deadline)
+        return Evaluated(nats / max(1, characters), tokens)
 
-    def write(self, model: nn.Module) -> str:
-        rows = self.examples.parts["validation" if self.examples.count("validation") else "training"][:SHOWN]
-        scribe = self._scribe(model)
-        texts = scribe.write(list(PartItems(self.examples.items, rows)), GREEDY, length=SHOWN_SYMBOLS)
+    def sample_outputs(self, model: nn.Module) -> str:
+        rows = self.examples.splits["validation" if self.examples.count("validation") else "training"][:SHOWN]
+        text_generator = self._text_generator(model)
+        texts = text_generator.generate(list(SplitItems(self.examples.items, rows)), GREEDY, length=SHOWN_TOKENS)
         return "\n".join(
-            f"{shown_row(self.examples, row)} -> {in_line(scribe.spell(text))}"
+            f"{shown_row(self.examples, row)} -> {in_line(text_generator.decode(text))}"
             + (
                 ""
-                if scribe.spell(text) == self.written.texts[row]
+                if text_generator.decode(text) == self.written.texts[row]
                 else f" (correct: {in_line(self.written.texts[row])})"
             )
             for row, text in zip(rows.tolist(), texts, strict=True)
         )
 
     def count_baseline(self, run: RunFolder, deadline: Deadline) -> Baseline:
-        rows = spread(self.examples.parts["validation"], MOST_JUDGED)
-        name, texts = likest_texts(self.examples, rows, deadline=deadline.share(0.8))
+        rows = evenly_spaced(self.examples.splits["validation"], MOST_SCORED)
+        name, texts = nearest_texts(self.examples, rows, deadline=deadline.share(0.8))
         score = score_rows(self.examples, rows[: len(texts)], texts, deadline.within(0.0))
         return Baseline(f"{name}, {shown(score, figure_of(self.examples))}", None, None)
 
@@ -188,28 +188,28 @@ class Writings(Subject):
 
     def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
         deadline, model = record.deadline.within(record.cost.seconds), record.plan.model
-        summary = judge_writing(
-            self.name, f"{model} with {reader_of(self.settings)}", self._scribe(record.model), self.examples,
+        summary = summarise_seq2seq(
+            self.name, f"{model} with {attention_of(self.settings)}", self._text_generator(record.model), self.examples,
             deadline, trend_of(run.read_reports()), baseline.name,
         )  # fmt: skip
         run.write_facts(left=[model], beam=summary.beam)
         return summary
 
-    def fit_alone(self, run: RunFolder, clock: Clock) -> Baseline:
+    def fit_without_net(self, run: RunFolder, clock: Clock) -> Baseline:
         raise RunError("Only nets generate texts; there is nothing to fit.")
 
-    def conclude_alone(self, run: RunFolder, baseline: Baseline) -> Concluded:
+    def conclude_without_net(self, run: RunFolder, baseline: Baseline) -> Concluded:
         raise RunError("Only nets generate texts; nothing was fitted.")
 
-    def _scribe(self, model: nn.Module) -> Scribe:
-        if not isinstance(model, Taught):
+    def _text_generator(self, model: nn.Module) -> Generator:
+        if not isinstance(model, TeacherForced):
             raise TypeError("an encoder-decoder was expected")
-        return Scribe(model.writer, self.examples.intake, self.written.output)
+        return Generator(model.encoder_decoder, self.examples.featurizer, self.written.output)
 
 
-def check_writing(settings: WritingSettings) -> None:
+def check_seq2seq(settings: Seq2SeqSettings) -> None:
     """Raise OptionError for options that do not apply to seq2seq."""
-    if settings.model in UNTRAINED or settings.mixed:
+    if settings.model in UNTRAINED or settings.is_ensemble:
         raise OptionError(
             f"--model {settings.model}: the linear model predicts labels or numbers, the n-gram labels; "
             "the output here is a text.\n"
@@ -221,7 +221,7 @@ def check_writing(settings: WritingSettings) -> None:
             "all of it depends on the input. Leave it out."
         )
     with torch.device("meta"):  # checks the options without computing anything
-        build("attention", READERS, reader_of(settings), WIDE, WIDE, settings.hidden_size or WIDE)
+        build("attention", CROSS_ATTENTIONS, attention_of(settings), WIDE, WIDE, settings.hidden_size or WIDE)
 
 
 def in_line(text: str) -> str:
