@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from unrolled.data.symbols import ByteVocabulary, CharacterVocabulary
+from unrolled.data.vocabulary.base import ByteVocabulary, CharacterVocabulary
 from unrolled.decoding.sampling import decode_stream, draw_token, probabilities, sample, stop_at
 from unrolled.errors import OptionError, TrainingError
 from unrolled.memory import build_stack

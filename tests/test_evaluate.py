@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.data.symbols import ByteVocabulary, CharacterVocabulary
+from unrolled.data.vocabulary.base import ByteVocabulary, CharacterVocabulary
 from unrolled.deadline import Deadline
 from unrolled.errors import DataError, OptionError
 from unrolled.memory import build_stack

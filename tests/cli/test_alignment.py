@@ -114,7 +114,7 @@ def test_what_is_no_text_is_not_predicted_line_by_line(run: Path, tmp_path: Path
 
 
 def test_a_line_without_an_end_is_refused(run: Path, unroll: Unroll, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.data.table_file.LONGEST_LINE", 1000)
+    monkeypatch.setattr("unrolled.data.tables.base.LONGEST_LINE", 1000)
     prediction = unroll("predict", run, "/dev/zero")
     assert prediction.code == 2
     assert "A line has over 1,000 characters" in prediction.err

@@ -134,7 +134,7 @@ def test_a_text_of_such_a_name_is_trained_on(tmp_path: Path, unroll: Unroll) -> 
 
 def test_such_a_sound_that_is_none_is_refused_by_its_name(tmp_path: Path) -> None:
     pytest.importorskip("soundfile")
-    from unrolled.data.sound import read_audio
+    from unrolled.data.media.audio import read_audio
     from unrolled.errors import MediaError
 
     path = tmp_path / f"{NAME}.wav"

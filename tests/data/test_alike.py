@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.examples import DatasetOptions
-from unrolled.data.inputs import ImageInput
-from unrolled.data.media import Budget, InFlight
-from unrolled.data.read_examples import read_examples
+from unrolled.data.dataset.dataset import DatasetOptions
+from unrolled.data.dataset.inputs import ImageInput
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.media.base import Budget, InFlight
 from unrolled.errors import DataError
 
 COUNT = 20
@@ -163,14 +163,14 @@ def test_items_wait_within_a_budget_but_for_the_next() -> None:
 
 def test_reading_that_fails_in_the_middle_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads that wait for memory are released."""
-    monkeypatch.setattr("unrolled.data.row_reader.HELD", 1)
-    monkeypatch.setattr("unrolled.data.row_reader.AHEAD", 4)
+    monkeypatch.setattr("unrolled.data.dataset.read_rows.HELD", 1)
+    monkeypatch.setattr("unrolled.data.dataset.read_rows.AHEAD", 4)
     folder = save_pictures(tmp_path, lambda number: np.full((8, 8), 10 * number, np.uint8))
     assert len(read_examples(folder, DatasetOptions()).numbers) == COUNT
 
     def fail(*_: Any) -> None:
         raise DataError("in the middle")
 
-    monkeypatch.setattr("unrolled.data.row_reader.RowReader._add", fail)
+    monkeypatch.setattr("unrolled.data.dataset.read_rows.RowReader._add", fail)
     with pytest.raises(DataError, match="in the middle"):
         read_examples(folder, DatasetOptions())

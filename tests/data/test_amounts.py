@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.examples import DatasetOptions
-from unrolled.data.read_examples import read_examples
-from unrolled.data.written_numbers import cure, is_nearly_number, unit_of
+from unrolled.data.cells.written_numbers import cure, is_nearly_number, unit_of
+from unrolled.data.dataset.dataset import DatasetOptions
+from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.errors import DataError
 
 WRITTEN: dict[str, tuple[Callable[[int], str], str]] = {

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.answer_reader import CellColumn, read_targets
-from unrolled.data.answers import LabelSetTargets, Targets, ValueTargets
-from unrolled.data.column_kinds import Column
-from unrolled.data.columns import list_as_text
-from unrolled.data.examples import DatasetOptions
-from unrolled.data.outputs import LabelOutput, MultilabelOutput, Output, ValueOutput, output_from_json
-from unrolled.data.read_examples import read_examples
-from unrolled.data.row_cuts import split_fold
+from unrolled.data.cells.column_kinds import Column
+from unrolled.data.dataset.dataset import DatasetOptions
+from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, ValueOutput, output_from_json
+from unrolled.data.dataset.parse_targets import CellColumn, read_targets
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.dataset.splits import split_fold
+from unrolled.data.dataset.targets import LabelSetTargets, Targets, ValueTargets
+from unrolled.data.tables.columns import list_as_text
 from unrolled.errors import DataError, RunError
 
 ALL = np.arange(3)
@@ -173,7 +173,10 @@ def test_labels_of_sets_that_the_training_part_lacks_are_counted() -> None:
     assert found.output == MultilabelOutput(("a", "b"))
     assert found.count_unseen(ALL) == (2, ["c", "d"])
     assert found.count_unseen(np.array([2, 0])) == (1, ["d"])
-    assert targets_of(["a|b", "c|d", "a", "d"], "multilabel", training=[0]).count_unseen(np.arange(4)) == (2, ["c", "d"])
+    assert targets_of(["a|b", "c|d", "a", "d"], "multilabel", training=[0]).count_unseen(np.arange(4)) == (
+        2,
+        ["c", "d"],
+    )
     assert found.of(ALL).tolist() == [[1, 1], [0, 1], [0, 0]]
     assert found.as_written(1) == "b, c"
     again = targets_of(["b|c"], "multilabel", known=MultilabelOutput(("c", "d")))

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.examples import DatasetOptions
-from unrolled.data.npy_form import label_file_names
-from unrolled.data.npy_header import ArrayHeader
-from unrolled.data.npz_form import split_names
-from unrolled.data.read_examples import read_examples
-from unrolled.data.table_file import TableFile
-from unrolled.data.tables import is_table, open_table
+from unrolled.data.dataset.dataset import DatasetOptions
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.tables.base import TableFile
+from unrolled.data.tables.npy import label_file_names
+from unrolled.data.tables.npy_header import ArrayHeader
+from unrolled.data.tables.npz import split_names
+from unrolled.data.tables.open import is_table, open_table
 from unrolled.errors import DataError
 from unrolled.options import TrainOptions
 from unrolled.tasks.resolve import inspect_path
@@ -155,7 +155,7 @@ NPZ: dict[str, tuple[bytes, str]] = {
 def test_what_is_wrong_with_an_npz_is_said(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content, words = NPZ[case]
     if case == "more than is read":
-        monkeypatch.setattr("unrolled.data.npz_form.MOST_BYTES", 2_000_000_000)
+        monkeypatch.setattr("unrolled.data.tables.npz.MOST_BYTES", 2_000_000_000)
     (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(DataError, match=words) as raised:
         table_of(tmp_path / "a.npz")
@@ -205,7 +205,7 @@ def test_arrays_are_read_a_block_at_a_time_in_either_order(tmp_path: Path, monke
     (tmp_path / "images.idx").write_bytes(idx(x, "f8"))
     (tmp_path / "labels.idx").write_bytes(idx(np.arange(7)))
     for block in (1, 100, 1 << 20):
-        monkeypatch.setattr("unrolled.data.array_blocks.BLOCK", block)
+        monkeypatch.setattr("unrolled.data.tables.array_blocks.BLOCK", block)
         for name in ("C.npz", "F.npz", "C_x.npy", "F_x.npy", "images.idx"):
             cells = table_of(tmp_path / name)
             np.testing.assert_array_equal(np.array([cell for cell, _ in cells]), x, err_msg=name)
@@ -215,7 +215,7 @@ def test_arrays_are_read_a_block_at_a_time_in_either_order(tmp_path: Path, monke
 def test_a_file_that_shrinks_while_it_is_read_ends_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unrolled.data.array_blocks.BLOCK", 1 << 14)
+    monkeypatch.setattr("unrolled.data.tables.array_blocks.BLOCK", 1 << 14)
     wide = np.zeros((1000, 64))
     np.save(tmp_path / "x.npy", wide)
     np.save(tmp_path / "f_x.npy", np.asfortranarray(wide))
@@ -529,7 +529,7 @@ def test_a_damaged_archive_is_told_of_in_few_words(tmp_path: Path) -> None:
 def test_an_answer_of_more_numbers_than_any_row_has_steps_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unrolled.data.row_reader.MOST_TAGS", 8)
+    monkeypatch.setattr("unrolled.data.dataset.read_rows.MOST_TAGS", 8)
     path = tmp_path / "a.npz"
     generator = np.random.default_rng(0)
     np.savez(path, x=generator.normal(size=(30, 9)), y=generator.integers(0, 2, (30, 9)))

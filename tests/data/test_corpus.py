@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.data import EOS, CharacterVocabulary, Corpus, fingerprint, read_corpus
-from unrolled.data.cuts import TRAINING, Layout, plan_splits
-from unrolled.data.store import TokenStore, release_pages
+from unrolled.data.text.splits import TRAINING, Layout, plan_splits
+from unrolled.data.vocabulary.store import TokenStore, release_pages
 from unrolled.errors import DataError, OptionError, TrainingError
 
 SPLITS = ("training", "validation", "test")
@@ -154,8 +154,8 @@ def test_the_same_bytes_give_the_same_corpus_however_they_are_chunked(
     for documents in ("file", "line", "blank"):
         whole = read_corpus(path, documents)
         with monkeypatch.context() as patch:
-            patch.setattr("unrolled.data.text.CHUNK", 777)
-            patch.setattr("unrolled.data.store.HELD", 5000)
+            patch.setattr("unrolled.data.files.look.CHUNK", 777)
+            patch.setattr("unrolled.data.vocabulary.store.HELD", 5000)
             cut = read_corpus(path, documents)
         assert np.array_equal(whole.tokens, cut.tokens)
         assert not cut.tokens.flags.writeable
@@ -231,7 +231,7 @@ def test_training_pieces_are_the_training_text_in_order(tmp_path: Path, monkeypa
     whole = list(corpus.training_chunks(len(text), overlap=0))
     assert len(whole) <= 6
     assert np.array_equal(np.concatenate(whole), text)
-    monkeypatch.setattr("unrolled.data.corpus.CHUNK", 100)
+    monkeypatch.setattr("unrolled.data.text.corpus.CHUNK", 100)
     cut = list(corpus.training_chunks(len(text), overlap=0))
     assert all(len(piece) <= 100 for piece in cut)
     assert np.array_equal(np.concatenate(cut), text)
@@ -243,7 +243,7 @@ def test_training_pieces_are_the_training_text_in_order(tmp_path: Path, monkeypa
 
 
 def test_what_is_mapped_from_a_file_is_let_go_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.data.store.HELD", 1000)
+    monkeypatch.setattr("unrolled.data.vocabulary.store.HELD", 1000)
     store = TokenStore(np.dtype(np.uint16))
     for start in range(0, 200_000, 1000):
         store.add(np.arange(start, start + 1000).astype(np.uint16))
@@ -306,7 +306,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeyp
         write(path, prose(1000))
         return plan_splits(*given)
 
-    monkeypatch.setattr("unrolled.data.corpus.lay_out", truncate)
+    monkeypatch.setattr("unrolled.data.text.corpus.lay_out", truncate)
     with pytest.raises(DataError, match=r"a.txt changed while it was read. Start again"):
         read_corpus(path)
 
@@ -315,7 +315,7 @@ def test_a_full_disk_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def full() -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("unrolled.data.store.HELD", 100)
+    monkeypatch.setattr("unrolled.data.vocabulary.store.HELD", 100)
     monkeypatch.setattr("unrolled.fileio.tempfile.TemporaryFile", full)
     with pytest.raises(TrainingError, match=r"No room for the tokens of the text in .*TMPDIR"):
         read_corpus(write(tmp_path / "a.txt", prose()))

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from unrolled.data import TableOptions
-from unrolled.data.columns import choose_columns
-from unrolled.data.delimiters import DELIMITERS
-from unrolled.data.table_file import Cell
-from unrolled.data.tables import open_table
-from unrolled.data.text_columns import text_column
+from unrolled.data.cells.cell import Cell
+from unrolled.data.files.delimiters import DELIMITERS
+from unrolled.data.tables.columns import choose_columns
+from unrolled.data.tables.open import open_table
+from unrolled.data.text.table_column import text_column
 from unrolled.errors import DataError, OptionError
 from unrolled.run import info_data
 
@@ -65,14 +65,14 @@ def test_a_quote_that_is_wrong_is_named_by_the_row_where_it_begins(
 
 
 def test_a_quote_far_from_its_end_is_not_held_without_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.data.csv_form.LONGEST_LINE", 1000)
+    monkeypatch.setattr("unrolled.data.tables.csv.LONGEST_LINE", 1000)
     path = write(tmp_path, lines(",", '"a quote that never ends,a'))
     with pytest.raises(DataError, match=r"row 11 \(line 11\): field larger than field limit"):
         rows(path, "text")
 
 
 def test_a_line_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.data.table_file.LONGEST_LINE", 1000)
+    monkeypatch.setattr("unrolled.data.tables.base.LONGEST_LINE", 1000)
     path = write(tmp_path, f"text,label\na,b\n{'x' * 2000},a\n")
     with pytest.raises(DataError, match=r"line 3: longer than 1,000 characters"):
         rows(path, "text")

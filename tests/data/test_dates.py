@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.dates import date_reader, read_date
-from unrolled.data.examples import DatasetOptions
-from unrolled.data.first_cells import holds_dates
-from unrolled.data.read_examples import read_examples
+from unrolled.data.cells.dates import date_reader, read_date
+from unrolled.data.dataset.dataset import DatasetOptions
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.tables.first_cells import holds_dates
 from unrolled.errors import DataError
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.delimiters import describe_table, find_delimiter
-from unrolled.data.tables import open_table
+from unrolled.data.files.delimiters import describe_table, find_delimiter
+from unrolled.data.tables.open import open_table
 from unrolled.errors import DataError
 from unrolled.run import info_data
 

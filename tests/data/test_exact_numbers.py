@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.examples import DatasetOptions, Examples
-from unrolled.data.read_examples import read_examples
-from unrolled.data.written_numbers import is_rounded
+from unrolled.data.cells.written_numbers import is_rounded
+from unrolled.data.dataset.dataset import DatasetOptions, Examples
+from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.errors import DataError
 
 LOST = 9007199254740993

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.columns import choose_columns
-from unrolled.data.examples import DatasetOptions
-from unrolled.data.read_examples import read_examples
-from unrolled.data.table_file import TableOptions
-from unrolled.data.tables import open_table
+from unrolled.data.dataset.dataset import DatasetOptions
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.tables.base import TableOptions
+from unrolled.data.tables.columns import choose_columns
+from unrolled.data.tables.open import open_table
 from unrolled.errors import DataError
 
 

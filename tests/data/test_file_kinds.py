@@ -21,8 +21,8 @@ import numpy as np
 import pytest
 
 from unrolled.data import read_documents
-from unrolled.data.file_kinds import kind_of_file
-from unrolled.data.tables import open_table
+from unrolled.data.files.kinds import kind_of_file
+from unrolled.data.tables.open import open_table
 from unrolled.errors import DataError
 from unrolled.run import info_data
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.columns import choose_columns
-from unrolled.data.file_names import names_in
-from unrolled.data.input_kinds import detect_input
-from unrolled.data.inputs import TextInput, VectorInput
-from unrolled.data.tables import open_table
+from unrolled.data.dataset.input_kinds import detect_input
+from unrolled.data.dataset.inputs import TextInput, VectorInput
+from unrolled.data.tables.columns import choose_columns
+from unrolled.data.tables.file_names import names_in
+from unrolled.data.tables.open import open_table
 from unrolled.errors import DataError
 from unrolled.options import TrainOptions
 from unrolled.run import info_data

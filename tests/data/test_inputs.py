@@ -13,17 +13,21 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data.buckets import ExampleBatches, RowBatch
-from unrolled.data.columns import choose_columns
-from unrolled.data.examples import DatasetOptions, Examples
-from unrolled.data.features import NumericFeaturizer, learn_numeric_featurizer, numeric_featurizer_from_json
-from unrolled.data.input_kinds import detect_input
-from unrolled.data.inputs import AudioInput, ImageInput, InputKind, TextInput, VectorInput, input_from_json
-from unrolled.data.items import Arrays
-from unrolled.data.outputs import LabelOutput
-from unrolled.data.read_examples import read_examples
-from unrolled.data.tables import open_table
-from unrolled.data.written_numbers import all_numbers, is_number
+from unrolled.data.cells.written_numbers import all_numbers, is_number
+from unrolled.data.dataset.batches import ExampleBatches, RowBatch
+from unrolled.data.dataset.dataset import DatasetOptions, Examples
+from unrolled.data.dataset.input_kinds import detect_input
+from unrolled.data.dataset.inputs import AudioInput, ImageInput, InputKind, TextInput, VectorInput, input_from_json
+from unrolled.data.dataset.item_store import Arrays
+from unrolled.data.dataset.numeric_features import (
+    NumericFeaturizer,
+    learn_numeric_featurizer,
+    numeric_featurizer_from_json,
+)
+from unrolled.data.dataset.outputs import LabelOutput
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.tables.columns import choose_columns
+from unrolled.data.tables.open import open_table
 from unrolled.errors import DataError, MediaError, OptionError, RunError
 
 RATE = 8_000
@@ -433,7 +437,7 @@ def test_sounds_beyond_the_budget_are_the_same_examples(tmp_path: Path, monkeypa
     pytest.importorskip("soundfile")
     path = write_pitches(tmp_path, 20, 0)
     kept = examples(path)
-    monkeypatch.setattr("unrolled.data.row_reader.Arrays", lambda: Arrays(budget=1))
+    monkeypatch.setattr("unrolled.data.dataset.read_rows.Arrays", lambda: Arrays(budget=1))
     anew = examples(path)
     assert kept.lengths.tolist() == anew.lengths.tolist()
     assert kept.fingerprints == anew.fingerprints

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from unrolled.data import table_file
-from unrolled.data.columns import Columns
-from unrolled.data.examples import DatasetOptions
-from unrolled.data.read_examples import read_examples
-from unrolled.data.tables import is_table, open_table
+from unrolled.data.dataset.dataset import DatasetOptions
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.tables.columns import Columns
+from unrolled.data.tables.open import base as table_file
+from unrolled.data.tables.open import is_table, open_table
 from unrolled.errors import DataError
 from unrolled.options import TrainOptions
 from unrolled.run import info_data

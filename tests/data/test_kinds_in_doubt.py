@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from unrolled.data.column_kinds import Column
-from unrolled.data.examples import DatasetOptions, Examples
-from unrolled.data.read_examples import read_examples
+from unrolled.data.cells.column_kinds import Column
+from unrolled.data.dataset.dataset import DatasetOptions, Examples
+from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.errors import DataError
 
 

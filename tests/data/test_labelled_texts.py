@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.delimiters import describe_labelled
-from unrolled.data.text import read_documents
+from unrolled.data.files.delimiters import describe_labelled
+from unrolled.data.text.documents import read_documents
 
 CONLL = ["-DOCSTART- -X- -X- O", ""] + ["EU NNP B-NP B-ORG", "calls VBZ B-VP O", "us PRP B-NP O", ""] * 9
 FASTTEXT = [f"__label__{'ab'[n % 2]} how to cook rice {n}" for n in range(30)]

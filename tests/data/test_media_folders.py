@@ -9,8 +9,8 @@ import pytest
 from asking import Unroll
 from PIL import Image
 
-from unrolled.data.media_folders import is_media_folder
-from unrolled.data.tables import is_table, open_table
+from unrolled.data.tables.media_folders import is_media_folder
+from unrolled.data.tables.open import is_table, open_table
 from unrolled.errors import DataError
 
 

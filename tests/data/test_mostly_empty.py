@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.examples import DatasetOptions
-from unrolled.data.read_examples import read_examples
+from unrolled.data.dataset.dataset import DatasetOptions
+from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.errors import DataError
 
 

@@ -10,8 +10,8 @@ from asking import opened
 
 import unrolled
 from unrolled.data import TableOptions
-from unrolled.data.tables import open_table
-from unrolled.data.text_columns import text_column
+from unrolled.data.tables.open import open_table
+from unrolled.data.text.table_column import text_column
 from unrolled.errors import OptionError
 from unrolled.options import TrainOptions
 from unrolled.run import Training, info_data

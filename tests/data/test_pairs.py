@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data import answers, store
-from unrolled.data.answers import TextTargets, encode_texts
-from unrolled.data.examples import DatasetOptions, Examples
-from unrolled.data.items import Texts
-from unrolled.data.outputs import LONGEST_TEXT, TextOutput
-from unrolled.data.pairs import PairBatches, make_pairs, order_by_lengths
-from unrolled.data.pieces import WordVocabulary
-from unrolled.data.read_examples import read_examples
-from unrolled.data.symbols import ByteVocabulary, CharacterVocabulary, TokenIds, Vocabulary
-from unrolled.data.tokens import CategoryFeaturizer
+from unrolled.data.dataset import targets as answers
+from unrolled.data.dataset.dataset import DatasetOptions, Examples
+from unrolled.data.dataset.item_store import Texts
+from unrolled.data.dataset.outputs import LONGEST_TEXT, TextOutput
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.dataset.seq2seq_batches import PairBatches, make_pairs, order_by_lengths
+from unrolled.data.dataset.targets import TextTargets, encode_texts
+from unrolled.data.dataset.text_features import CategoryFeaturizer
+from unrolled.data.vocabulary import store
+from unrolled.data.vocabulary.base import ByteVocabulary, CharacterVocabulary, TokenIds, Vocabulary
+from unrolled.data.vocabulary.subwords import WordVocabulary
 from unrolled.errors import OptionError
 
 

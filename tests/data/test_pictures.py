@@ -11,7 +11,7 @@ from struct import pack
 import numpy as np
 import pytest
 
-from unrolled.data.pictures import (
+from unrolled.data.media.images import (
     MOST_PIXELS,
     PICTURES,
     inspect_image,
@@ -174,8 +174,8 @@ def test_a_picture_shrunk_tile_by_tile_is_the_same(
     facts[0x0112] = orientation
     picture.save(tmp_path / "a.png", exif=facts)
     whole = read_image(tmp_path / "a.png", 8, 16, False).astype(int)
-    monkeypatch.setattr("unrolled.data.pictures.LARGE", 1000)
-    monkeypatch.setattr("unrolled.data.pictures.TILE", 40)
+    monkeypatch.setattr("unrolled.data.media.images.LARGE", 1000)
+    monkeypatch.setattr("unrolled.data.media.images.TILE", 40)
     tiled = read_image(tmp_path / "a.png", 8, 16, False).astype(int)
     np.testing.assert_allclose(tiled, whole, atol=14 if mode in ("P", "1") else 6)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unrolled.data.columns import choose_columns
-from unrolled.data.tables import open_table
+from unrolled.data.tables.columns import choose_columns
+from unrolled.data.tables.open import open_table
 from unrolled.errors import DataError
 
 

@@ -13,16 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data.answers import NO_TARGET, UNSEEN, LabelTargets
-from unrolled.data.buckets import ExampleBatches, groups_by_length, make_batch, pad_steps
-from unrolled.data.column_kinds import Column
-from unrolled.data.columns import Columns, choose_columns
-from unrolled.data.examples import DatasetOptions, DatasetSchema, Examples
-from unrolled.data.items import SplitItems, Texts
-from unrolled.data.parquet_form import ParquetTable
-from unrolled.data.read_examples import read_examples
-from unrolled.data.table_file import Cell, Row, TableFile
-from unrolled.data.tokens import (
+from unrolled.data.cells.cell import Cell
+from unrolled.data.cells.column_kinds import Column
+from unrolled.data.dataset.batches import ExampleBatches, groups_by_length, make_batch, pad_steps
+from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema, Examples
+from unrolled.data.dataset.item_store import SplitItems, Texts
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.dataset.targets import NO_TARGET, UNSEEN, LabelTargets
+from unrolled.data.dataset.text_features import (
     BOS,
     BUCKETS,
     FIRST,
@@ -32,6 +30,9 @@ from unrolled.data.tokens import (
     learn_text_featurizer,
     text_featurizer_from_json,
 )
+from unrolled.data.tables.base import Row, TableFile
+from unrolled.data.tables.columns import Columns, choose_columns
+from unrolled.data.tables.parquet import ParquetTable
 from unrolled.errors import DataError, OptionError, RunError
 
 
@@ -255,8 +256,8 @@ def test_a_run_reads_other_tables_by_what_it_knows(tmp_path: Path) -> None:
 
 
 def test_texts_are_kept_as_they_are_past_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.data.items.TOGETHER", 10)
-    monkeypatch.setattr("unrolled.data.store.HELD", 64)
+    monkeypatch.setattr("unrolled.data.dataset.item_store.TOGETHER", 10)
+    monkeypatch.setattr("unrolled.data.vocabulary.store.HELD", 64)
     texts, given = Texts(), ["", "one", "zwei ☃", "x" * 100, "", "end"]
     for text in given:
         texts.add(text)
@@ -367,7 +368,7 @@ def test_an_answer_is_due_where_its_row_ends(examples: Examples) -> None:
 
 
 def test_long_rows_are_read_to_their_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.data.buckets.LONGEST", 10)
+    monkeypatch.setattr("unrolled.data.dataset.batches.LONGEST", 10)
     inputs, lengths = pad_steps(learn_text_featurizer("char", ["ab"]), ["ab" * 20, "a"], 3)
     assert inputs.shape[:2] == (3, 10)
     assert lengths.tolist() == [10, 2, 0]

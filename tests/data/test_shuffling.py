@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from unrolled import seeds
-from unrolled.data import shuffling
-from unrolled.data.shuffling import POOL, RowOrder
+from unrolled.data.dataset import shuffling
+from unrolled.data.dataset.shuffling import POOL, RowOrder
 
 ROWS, BATCH, SEED = 1_000, 3, 7
 LENGTHS = np.random.default_rng(0).integers(1, 9, ROWS)  # many equal lengths: they keep their order

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data.mel import frame_sizes, log_mel, mask_frames, mel_filters, vary_voice
-from unrolled.data.sound import AUDIO_ENDINGS, LONGEST, augment_audio, probe_audio, read_audio
+from unrolled.data.media.audio import AUDIO_ENDINGS, LONGEST, augment_audio, probe_audio, read_audio
+from unrolled.data.media.mel import frame_sizes, log_mel, mask_frames, mel_filters, vary_voice
 from unrolled.errors import MediaError, MissingExtra
 
 soundfile = pytest.importorskip("soundfile")
@@ -98,7 +98,7 @@ def test_no_more_of_a_long_sound_is_held_than_comes_back(tmp_path: Path) -> None
 
 def test_a_sound_of_very_many_values_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros((1000, 4)), RATE)
-    monkeypatch.setattr("unrolled.data.sound.MOST_VALUES", 3999)
+    monkeypatch.setattr("unrolled.data.media.audio.MOST_VALUES", 3999)
     with pytest.raises(MediaError, match=r"has 1,000 samples in each of 4 channels; at most 3,999 in all are read"):
         read_audio(tmp_path / "a.wav", RATE)
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from unrolled.data.examples import DatasetOptions, Examples
-from unrolled.data.folders import label_folders
-from unrolled.data.read_examples import read_examples
-from unrolled.data.split_folders import find_splits, find_text_splits, labelled_files, unlabelled_note
-from unrolled.data.split_names import split_names
-from unrolled.data.tables import check_no_tables, open_table
-from unrolled.data.text import list_files
+from unrolled.data.dataset.dataset import DatasetOptions, Examples
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.files.look import list_files
+from unrolled.data.tables.open import check_no_tables, open_table
+from unrolled.data.tables.split_folders import find_splits, find_text_splits, labelled_files, unlabelled_note
+from unrolled.data.tables.split_names import split_names
+from unrolled.data.tables.text_folders import label_folders
 from unrolled.errors import DataError, OptionError
 from unrolled.options import TrainOptions
 from unrolled.tasks.resolve import inspect_path, resolve

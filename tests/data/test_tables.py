@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from unrolled.data.table_file import Cell
-from unrolled.data.tables import is_table, open_table
+from unrolled.data.cells.cell import Cell
+from unrolled.data.tables.open import is_table, open_table
 from unrolled.errors import DataError, MissingExtra
 
 ROWS: list[tuple[str, str]] = [
@@ -71,7 +71,7 @@ def test_a_parquet_file_is_read_as_its_csv_is(tmp_path: Path, monkeypatch: pytes
         "other": [*range(len(ROWS))],
     }
     polars.DataFrame(columns).write_parquet(tmp_path / "t.parquet")
-    monkeypatch.setattr("unrolled.data.parquet_form.SLICE", 2)
+    monkeypatch.setattr("unrolled.data.tables.parquet.SLICE", 2)
     assert cells(tmp_path / "t.parquet") == ROWS
     assert [row.number for row in open_table(tmp_path / "t.parquet").rows(["label"])] == [1, 2, 3, 4, 5]
 

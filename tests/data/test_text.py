@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.data import fingerprint, keep_standard_input, read_documents, text
+from unrolled.data import fingerprint, keep_standard_input, read_documents
+from unrolled.data.text.documents import documents as text
 from unrolled.errors import DataError, OptionError
 
 
@@ -197,7 +198,7 @@ def test_a_fingerprint_changes_with_bytes_and_names(tmp_path: Path) -> None:
 
 
 def test_standard_input_is_kept_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.data.fingerprints.CHUNK", 4)
+    monkeypatch.setattr("unrolled.data.files.fingerprints.CHUNK", 4)
     assert keep_standard_input(tmp_path / "kept.txt", io.BytesIO(b"ten bytes!")) == 10
     assert (tmp_path / "kept.txt").read_bytes() == b"ten bytes!"
     with pytest.raises(DataError, match="Standard input was empty"):
@@ -217,11 +218,11 @@ class Endless(io.RawIOBase):
 
 
 def test_standard_input_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unrolled.data.fingerprints.CHUNK", 1 << 10)
+    monkeypatch.setattr("unrolled.data.files.fingerprints.CHUNK", 1 << 10)
     with pytest.raises(DataError, match=r"Standard input is not text: it is a binary file"):
         keep_standard_input(tmp_path / "kept.txt", Endless(b"\0"))  # type: ignore[arg-type]
     free = iter(range(1 << 30, 0, -(1 << 28)))
     usage = type("Usage", (), {"free": property(lambda _: next(free))})
-    monkeypatch.setattr("unrolled.data.fingerprints.shutil.disk_usage", lambda _: usage())
+    monkeypatch.setattr("unrolled.data.files.fingerprints.shutil.disk_usage", lambda _: usage())
     with pytest.raises(DataError, match=r"has not ended after 3,072 bytes, and the disk .* is nearly full"):
         keep_standard_input(tmp_path / "kept.txt", Endless(b"a"))  # type: ignore[arg-type]

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from asking import opened
 
-from unrolled.data import read_corpus, text_columns
-from unrolled.data.tables import open_table
-from unrolled.data.text_columns import read_texts, text_column
+from unrolled.data import read_corpus
+from unrolled.data.tables.open import open_table
+from unrolled.data.text.documents import table_column as text_columns
+from unrolled.data.text.table_column import read_texts, text_column
 from unrolled.errors import DataError, OptionError
 from unrolled.options import TrainOptions
 from unrolled.run import Training, info_data

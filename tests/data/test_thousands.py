@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unrolled.data.examples import DatasetOptions
-from unrolled.data.read_examples import read_examples
-from unrolled.data.table_file import TableOptions
-from unrolled.data.thousands import ambiguous_thousands
-from unrolled.data.written_numbers import cure, plain_number
+from unrolled.data.cells.written_numbers import cure, plain_number
+from unrolled.data.dataset.dataset import DatasetOptions
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.tables.base import TableOptions
+from unrolled.data.tables.thousands import ambiguous_thousands
 from unrolled.errors import DataError
 
 SIZES = [137 * (row + 1) % 19000 for row in range(60)]

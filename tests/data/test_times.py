@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.examples import DatasetOptions, Examples
-from unrolled.data.read_examples import read_examples
-from unrolled.data.times import holds_times, is_time
+from unrolled.data.cells.times import holds_times, is_time
+from unrolled.data.dataset.dataset import DatasetOptions, Examples
+from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.errors import DataError
 
 TIMES = {

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from unrolled.data.examples import DatasetOptions
-from unrolled.data.read_examples import read_examples
-from unrolled.data.tables import open_table
+from unrolled.data.dataset.dataset import DatasetOptions
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.tables.open import open_table
 from unrolled.errors import DataError
 
 ROWS = "".join(f"{1 + n % 28:02}.03.2023;shop {n};{('food', 'rent')[n % 2]};{n}\n" for n in range(60))

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from unrolled.data.examples import DatasetOptions, DatasetSchema, Examples
-from unrolled.data.read_examples import read_examples
+from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema, Examples
+from unrolled.data.dataset.read_dataset import read_examples
 from unrolled.errors import DataError
 
 

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data.answers import LabelTargets, ValueTargets
-from unrolled.data.column_kinds import Column
-from unrolled.data.dates import read_date
-from unrolled.data.examples import DatasetOptions, DatasetSchema, Examples
-from unrolled.data.label_names import case_note, equal_numbers_note, find_labels, tidy_label
-from unrolled.data.outputs import LabelOutput, ValueOutput
-from unrolled.data.read_examples import read_examples
-from unrolled.data.row_order import NameParts
-from unrolled.data.written_numbers import cure, is_missing, is_nearly_number, is_number, write_number
+from unrolled.data.cells.column_kinds import Column
+from unrolled.data.cells.dates import read_date
+from unrolled.data.cells.label_names import case_note, equal_numbers_note, find_labels, tidy_label
+from unrolled.data.cells.written_numbers import cure, is_missing, is_nearly_number, is_number, write_number
+from unrolled.data.dataset.dataset import DatasetOptions, DatasetSchema, Examples
+from unrolled.data.dataset.outputs import LabelOutput, ValueOutput
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.dataset.targets import LabelTargets, ValueTargets
+from unrolled.data.tables.row_order import NameParts
 from unrolled.errors import DataError, OptionError
 from unrolled.tasks.requests import InferenceInput, InputReader, MissingItem
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.data import RowBatches, StreamBatches, TextBatch, make_batches, read_corpus, split_rows
-from unrolled.data.targets import target_ranges
+from unrolled.data.text.targets import target_ranges
 from unrolled.errors import DataError
 
 Numbers = np.ndarray

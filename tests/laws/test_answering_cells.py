@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unrolled.data.answers import NO_TARGET
-from unrolled.data.buckets import RowBatch
+from unrolled.data.dataset.batches import RowBatch
+from unrolled.data.dataset.targets import NO_TARGET
 from unrolled.memory import MEMORIES, Memory, NoMemory, Stack, build_stack
 from unrolled.memory.columns import ColumnConvolution
 from unrolled.memory.pooling import POOLS

@@ -10,8 +10,8 @@ from normed import NormedConvolution
 from torch import Tensor, nn
 
 from unrolled import laws
-from unrolled.data.answers import NO_TARGET
-from unrolled.data.buckets import RowBatch
+from unrolled.data.dataset.batches import RowBatch
+from unrolled.data.dataset.targets import NO_TARGET
 from unrolled.gradient import Full
 from unrolled.laws import Making
 from unrolled.memory import Dropout, NoMemory

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unrolled.compare_options import CompareSettings
-from unrolled.data.diagnostics import Diagnostic
+from unrolled.data.text.diagnostics import Diagnostic
 from unrolled.errors import InputError, OptionError, TensorError
 from unrolled.gradient import Truncated
 from unrolled.memory import GRU, LSTM, RNN, Attention, Convolution, NoMemory, Stack, build_stack, register

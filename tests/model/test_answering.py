@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unrolled.data.answers import NO_TARGET
-from unrolled.data.buckets import RowBatch
+from unrolled.data.dataset.batches import RowBatch
+from unrolled.data.dataset.targets import NO_TARGET
 from unrolled.errors import OptionError
 from unrolled.memory import Dropout, NoMemory, build_stack, draw_masks
 from unrolled.memory.pooling import POOLS, AttentionPool, Mean

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from unrolled.data.corpus import Corpus, read_corpus
+from unrolled.data.text.corpus import Corpus, read_corpus
 from unrolled.model import word_vectors as cooccurrence
 from unrolled.model.word_vectors import bags_of, cooccurrence_vectors, count_pairs
 

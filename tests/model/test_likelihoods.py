@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Categorical, Distribution, Normal, kl_divergence
 
-from unrolled.data.features import NumericFeaturizer, learn_numeric_featurizer
-from unrolled.data.inputs import VectorInput
-from unrolled.data.outputs import LabelOutput, MultilabelOutput, Output, ValueOutput
-from unrolled.data.tokens import WordFeaturizer
+from unrolled.data.dataset.inputs import VectorInput
+from unrolled.data.dataset.numeric_features import NumericFeaturizer, learn_numeric_featurizer
+from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, ValueOutput
+from unrolled.data.dataset.text_features import WordFeaturizer
 from unrolled.deadline import Deadline
 from unrolled.errors import RunError, TrainingError
 from unrolled.model.baselines.linear import LinearModel

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data.outputs import LabelOutput
-from unrolled.data.tokens import WordFeaturizer
+from unrolled.data.dataset.outputs import LabelOutput
+from unrolled.data.dataset.text_features import WordFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import RunError
 from unrolled.model.baselines.linear import LinearModel

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from unrolled.data.features import learn_numeric_featurizer
-from unrolled.data.inputs import VectorInput
-from unrolled.data.symbols import CharacterVocabulary
-from unrolled.data.tokens import CategoryFeaturizer, TokenFeaturizer
+from unrolled.data.dataset.inputs import VectorInput
+from unrolled.data.dataset.numeric_features import learn_numeric_featurizer
+from unrolled.data.dataset.text_features import CategoryFeaturizer, TokenFeaturizer
+from unrolled.data.vocabulary.base import CharacterVocabulary
 from unrolled.model.baselines.nearest_neighbour import (
     MOST_OF_AN_N_GRAM,
     NearestLabel,

@@ -15,7 +15,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.data.outputs import LabelOutput
+from unrolled.data.dataset.outputs import LabelOutput
 from unrolled.deadline import Deadline
 from unrolled.errors import RunError
 from unrolled.model.baselines import naive_bayes as ngram_bayes

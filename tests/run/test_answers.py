@@ -363,7 +363,9 @@ def damage_vocabulary(run: Path, change: Any) -> None:
 DAMAGE: dict[str, tuple[Any, str]] = {
     "no outputs": (lambda run: damage_vocabulary(run, lambda t: t.pop("outputs")), r"symbols\.json is damaged"),
     "other outputs": (
-        lambda run: damage_vocabulary(run, lambda t: t["outputs"].update(x={"kind": "classification", "names": ["a", "b"]})),
+        lambda run: damage_vocabulary(
+            run, lambda t: t["outputs"].update(x={"kind": "classification", "names": ["a", "b"]})
+        ),
         r"outputs do not match its columns",
     ),
     "an output without labels": (
@@ -727,7 +729,9 @@ def test_an_older_run_is_a_start_and_goes_on(older: Path, tmp_path: Path) -> Non
     settings = SMALL | {"steps": 1, "hidden_size": 4}
     training = Training(older.parent / "names.csv", init_from=str(older), out=str(tmp_path / "run"), **settings)
     finish(training)
-    assert training.run.read_vocabulary()["outputs"] == {"task": {"kind": "classification", "names": ["east", "west"]}}
+    assert training.run.read_vocabulary()["outputs"] == {
+        "task": {"kind": "classification", "names": ["east", "west"]}
+    }
     assert next(unrolled.load(tmp_path / "run").predict(["bakski"])).labels["kind"]
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unrolled.data import reading_time
-from unrolled.data.columns import choose_columns
-from unrolled.data.input_kinds import detect_input
-from unrolled.data.reading_time import ReadingTime
-from unrolled.data.tables import open_table
+from unrolled.data.dataset import reading_time
+from unrolled.data.dataset.input_kinds import detect_input
+from unrolled.data.dataset.reading_time import ReadingTime
+from unrolled.data.tables.columns import choose_columns
+from unrolled.data.tables.open import open_table
 from unrolled.deadline import Deadline, Stopped
 from unrolled.errors import OptionError
 from unrolled.options import TrainOptions
@@ -217,7 +217,7 @@ def test_rows_that_are_passed_over_are_counted_as_those_that_are_read(
     assert opened.count_rows("text") == len(rows)
     for places in ([], [0], [1], [0, len(rows) - 1], list(range(len(rows)))):
         assert list(opened.rows_at(["label", "text"], places)) == [rows[place] for place in places]
-    monkeypatch.setattr("unrolled.data.csv_form.read_records", lambda *_: iter([(1, ["text", "label"])]))
+    monkeypatch.setattr("unrolled.data.tables.csv.read_records", lambda *_: iter([(1, ["text", "label"])]))
     assert opened.count_rows("text") == (len(rows) if plain else 0)
     assert len(list(opened.rows_at(["text"], [1]))) == plain
 

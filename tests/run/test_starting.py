@@ -16,7 +16,7 @@ from torch import Tensor
 
 import unrolled
 from unrolled import seeds
-from unrolled.data.symbols import tokens_before
+from unrolled.data.vocabulary.base import tokens_before
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.model.word_vectors import cooccurrence_vectors
 from unrolled.run import Training

@@ -18,7 +18,7 @@ from kills import same_bytes
 from sealing import seal
 
 import unrolled
-from unrolled.data.outputs import TextOutput
+from unrolled.data.dataset.outputs import TextOutput
 from unrolled.decoding.beam import Hypothesis
 from unrolled.errors import DataError, OptionError, RunError, install_extra
 from unrolled.options import TrainOptions
@@ -113,7 +113,7 @@ def test_a_score_is_what_the_text_costs(learnt: Path) -> None:
 
 def cost(text_generator: Any, item: str, tokens: torch.Tensor) -> float:
     """The sum of the log-probabilities of tokens (1, T), step by step."""
-    from unrolled.data.buckets import pad_steps
+    from unrolled.data.dataset.batches import pad_steps
     from unrolled.model.encoder_decoder import Source
 
     state, read, score = (
@@ -291,7 +291,7 @@ def test_tokens_are_chosen(tokens: str, read: str, written: str, tmp_path: Path)
 def test_without_the_extra_characters_are_taken_and_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unrolled.data.spelling.find_spec", lambda name: None)
+    monkeypatch.setattr("unrolled.data.dataset.vocabulary_choice.find_spec", lambda name: None)
     rows = read_rows(sentences(tmp_path / "s.csv"), TrainOptions(input_type="text", task="seq2seq"))
     assert rows.text_targets is not None
     assert (rows.featurizer.kind, rows.text_targets.output.vocabulary.kind) == ("char", "char")
@@ -400,7 +400,7 @@ def test_damaged_tokens_are_refused(case: str, trained: Training, tmp_path: Path
 
 
 def test_damaged_labels_that_are_read_are_refused() -> None:
-    from unrolled.data.tokens import text_featurizer_from_json
+    from unrolled.data.dataset.text_features import text_featurizer_from_json
 
     with pytest.raises(RunError, match=r"its labels are not a list of names"):
         text_featurizer_from_json({"kind": "classification", "names": []})

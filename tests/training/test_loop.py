@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from unrolled import states
-from unrolled.data.windows import TextBatch
+from unrolled.data.text.batches import TextBatch
 from unrolled.gradient import Full
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel

@@ -112,7 +112,7 @@ def _lines(model: Run, source: str | None, texts: list[str]) -> Iterable[Inferen
         return texts
     found = model.read_input(source)
     if found is None and Path(source).is_file():
-        from unrolled.data.text import open_text_file
+        from unrolled.data.files.look import open_text_file
 
         open_text_file(Path(source), source, any_bytes=False)  # raises for a file that is not text
     return read_lines(source) if found is None else found
@@ -180,7 +180,7 @@ def _with_notes(predictions: Iterable[RowPrediction], json: bool) -> Iterator[Ro
 
 
 def _line(prediction: RowPrediction, outputs: Iterable[str], top: int) -> str:
-    from unrolled.data.written_numbers import write_number
+    from unrolled.data.cells.written_numbers import write_number
 
     cells = []
     for name in outputs:

@@ -75,7 +75,7 @@ def score(
 def read_lines(path: str) -> Iterator[str]:
     """The lines of a file, or of standard input for "-", streaming; bytes that are not UTF-8 become lone
     surrogates. Raises DataError at once for a path that cannot be read."""
-    from unrolled.data.text import file_status, open_text_file
+    from unrolled.data.files.look import file_status, open_text_file
     from unrolled.given import as_path
 
     path = as_path(path)
@@ -92,7 +92,7 @@ def read_lines(path: str) -> Iterator[str]:
 
 
 def _decoded(source: str | int, encoding: str) -> Iterator[str]:
-    from unrolled.data.table_file import LONGEST_LINE
+    from unrolled.data.tables.base import LONGEST_LINE
 
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
     with open(source, encoding=encoding, errors=errors, closefd=not isinstance(source, int)) as lines:

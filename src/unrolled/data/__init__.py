@@ -1,14 +1,14 @@
 """From the user's files to batches: what a path holds, text, tables of symbols, parts, windows."""
 
-from unrolled.data.corpus import KINDS, Corpus, read_corpus
-from unrolled.data.diagnostics import TASKS, Diagnostic
-from unrolled.data.fingerprints import fingerprint, keep_standard_input
-from unrolled.data.pieces import SubwordVocabulary, WordVocabulary, vocabulary_from_json
-from unrolled.data.symbols import EOS, ByteVocabulary, CharacterVocabulary, TokenIds, Vocabulary
-from unrolled.data.table_file import TableOptions
-from unrolled.data.tables import is_table
-from unrolled.data.text import DOCUMENTS, Documents, read_documents
-from unrolled.data.windows import RowBatches, StreamBatches, TextBatch, make_batches, split_rows
+from unrolled.data.files.fingerprints import fingerprint, keep_standard_input
+from unrolled.data.tables.base import TableOptions
+from unrolled.data.tables.open import is_table
+from unrolled.data.text.batches import RowBatches, StreamBatches, TextBatch, make_batches, split_rows
+from unrolled.data.text.corpus import KINDS, Corpus, read_corpus
+from unrolled.data.text.diagnostics import TASKS, Diagnostic
+from unrolled.data.text.documents import DOCUMENTS, Documents, read_documents
+from unrolled.data.vocabulary.base import EOS, ByteVocabulary, CharacterVocabulary, TokenIds, Vocabulary
+from unrolled.data.vocabulary.subwords import SubwordVocabulary, WordVocabulary, vocabulary_from_json
 
 __all__ = [
     "DOCUMENTS",

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from unrolled.data.symbols import Vocabulary
+from unrolled.data.vocabulary.base import Vocabulary
 from unrolled.errors import OptionError, TrainingError
 
 

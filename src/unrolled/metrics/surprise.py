@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from unrolled.data.symbols import EOS, Vocabulary
+from unrolled.data.vocabulary.base import EOS, Vocabulary
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import DataError, OptionError
 from unrolled.options import DOCUMENT_KINDS

@@ -14,7 +14,7 @@ from unrolled.states import State
 
 
 class LanguageBatch(Protocol):
-    """A batch of windows of a text, with the fields of `unrolled.data.windows.TextBatch`."""
+    """A batch of windows of a text, with the fields of `unrolled.data.text.batches.TextBatch`."""
 
     @property
     def inputs(self) -> Tensor: ...

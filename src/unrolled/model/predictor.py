@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.buckets import LONGEST, pad_steps
-from unrolled.data.intake import Featurizer
-from unrolled.data.items import Item
-from unrolled.data.words import given_words, join_words
+from unrolled.data.cells.words import given_words, join_words
+from unrolled.data.dataset.batches import LONGEST, pad_steps
+from unrolled.data.dataset.featurizer import Featurizer
+from unrolled.data.dataset.item_store import Item
 from unrolled.model.ensemble import combine
 from unrolled.model.likelihoods import Likelihood
 from unrolled.model.row_net import PredictionNet

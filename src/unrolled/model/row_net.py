@@ -29,7 +29,7 @@ class PredictionNetState(NamedTuple):
 
 
 class PredictionBatch(Protocol):
-    """A batch of rows and their targets, with the fields of `unrolled.data.buckets.RowBatch`."""
+    """A batch of rows and their targets, with the fields of `unrolled.data.dataset.batches.RowBatch`."""
 
     @property
     def inputs(self) -> Tensor: ...

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.data.corpus import Corpus
-from unrolled.data.symbols import EOS
+from unrolled.data.text.corpus import Corpus
+from unrolled.data.vocabulary.base import EOS
 
 TOGETHER = 64  # tokens of a document that are paired; a longer document is cut into segments of so many
 MOST = 1_000_000  # tokens of a text that are used

@@ -10,22 +10,22 @@ import numpy as np
 from torch import nn
 
 from unrolled import seeds
-from unrolled.data.answers import UNSEEN, LabelSetTargets, LabelTargets, TextTargets, shown
-from unrolled.data.columns import columns_from_json, to_json
-from unrolled.data.examples import LISTED, DatasetOptions, DatasetSchema, Examples
-from unrolled.data.features import (
+from unrolled.data.dataset.dataset import LISTED, DatasetOptions, DatasetSchema, Examples
+from unrolled.data.dataset.featurizer import Ids
+from unrolled.data.dataset.numeric_features import (
     NUMERIC_FEATURIZERS,
     AudioFeaturizer,
     NumericFeaturizer,
     PixelRowFeaturizer,
     numeric_featurizer_from_json,
 )
-from unrolled.data.intake import Ids
-from unrolled.data.outputs import LabelOutput, MultilabelOutput, Output, output_from_json
-from unrolled.data.read_examples import read_examples
-from unrolled.data.symbols import Vocabulary
-from unrolled.data.table_file import TableFile, TableOptions
-from unrolled.data.tokens import TextFeaturizer, text_featurizer_from_json
+from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, Output, output_from_json
+from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.dataset.targets import UNSEEN, LabelSetTargets, LabelTargets, TextTargets, shown
+from unrolled.data.dataset.text_features import TextFeaturizer, text_featurizer_from_json
+from unrolled.data.tables.base import TableFile, TableOptions
+from unrolled.data.tables.columns import columns_from_json, to_json
+from unrolled.data.vocabulary.base import Vocabulary
 from unrolled.deadline import Deadline
 from unrolled.errors import DataError, OptionError, RunError
 from unrolled.memory import Memory, NoMemory, Stack

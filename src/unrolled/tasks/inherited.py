@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from unrolled.data.pieces import SubwordVocabulary, WordVocabulary
+from unrolled.data.vocabulary.subwords import SubwordVocabulary, WordVocabulary
 from unrolled.errors import OptionError, RunError
 from unrolled.options import (
     DEFAULT_MODEL,

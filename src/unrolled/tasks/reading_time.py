@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from unrolled.data import is_table
-from unrolled.data.columns import choose_columns
-from unrolled.data.input_kinds import detect_input
-from unrolled.data.reading_time import time_reading
-from unrolled.data.table_file import TableFile
+from unrolled.data.dataset.input_kinds import detect_input
+from unrolled.data.dataset.reading_time import time_reading
+from unrolled.data.tables.base import TableFile
+from unrolled.data.tables.columns import choose_columns
 from unrolled.errors import DataError, OptionError
 from unrolled.options import TableSettings
 from unrolled.training.plan import Clock

@@ -14,16 +14,16 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from unrolled.data.columns import missing_column
-from unrolled.data.examples import DatasetSchema
-from unrolled.data.inputs import MEDIA, CategoryInput, MissingNumber, TextInput, VectorInput, resolve_paths
-from unrolled.data.items import Item
-from unrolled.data.read_examples import advice_for, check_columns
-from unrolled.data.sequences import SequenceTable
-from unrolled.data.table_file import DEFAULT_OPTIONS, InvalidCell, Row, TableFile, TableOptions
-from unrolled.data.tables import is_table, open_table
-from unrolled.data.text import list_files
-from unrolled.data.written_numbers import plain_number
+from unrolled.data.cells.written_numbers import plain_number
+from unrolled.data.dataset.dataset import DatasetSchema
+from unrolled.data.dataset.inputs import MEDIA, CategoryInput, MissingNumber, TextInput, VectorInput, resolve_paths
+from unrolled.data.dataset.item_store import Item
+from unrolled.data.dataset.read_dataset import advice_for, check_columns
+from unrolled.data.files.look import list_files
+from unrolled.data.tables.base import DEFAULT_OPTIONS, InvalidCell, Row, TableFile, TableOptions
+from unrolled.data.tables.columns import missing_column
+from unrolled.data.tables.open import is_table, open_table
+from unrolled.data.tables.sequences import SequenceTable
 from unrolled.errors import DataError, MediaError
 
 LARGEST_BATCH = 2_000  # largest number of waiting rows in one batch

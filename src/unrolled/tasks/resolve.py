@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unrolled.data import Corpus, is_table, keep_standard_input, vocabulary_from_json
-from unrolled.data.folders import label_folders
-from unrolled.data.idx_form import find_idx
-from unrolled.data.media_folders import check_not_flat, is_media_folder
-from unrolled.data.split_folders import find_splits
-from unrolled.data.table_file import TableFile
-from unrolled.data.tables import check_no_tables, has_header, open_table
-from unrolled.data.text import list_files
-from unrolled.data.text_columns import ROW, text_column
+from unrolled.data.files.look import list_files
+from unrolled.data.tables.base import TableFile
+from unrolled.data.tables.idx import find_idx
+from unrolled.data.tables.media_folders import check_not_flat, is_media_folder
+from unrolled.data.tables.open import check_no_tables, has_header, open_table
+from unrolled.data.tables.split_folders import find_splits
+from unrolled.data.tables.text_folders import label_folders
+from unrolled.data.text.table_column import ROW, text_column
 from unrolled.errors import DataError, OptionError, RunError, command
 from unrolled.escaping import folder_name
 from unrolled.options import DEFAULT_MODEL, LanguageModelingSettings, TrainOptions

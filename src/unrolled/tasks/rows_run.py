@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from unrolled.arguments import checked
-from unrolled.data.examples import Examples
-from unrolled.data.items import Item
-from unrolled.data.outputs import Output
+from unrolled.data.dataset.dataset import Examples
+from unrolled.data.dataset.item_store import Item
+from unrolled.data.dataset.outputs import Output
 from unrolled.errors import DataError, command
 from unrolled.given import as_texts, as_whole
 from unrolled.rundir.folder import RunFolder

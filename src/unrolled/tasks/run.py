@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 from unrolled.arguments import checked
-from unrolled.data.outputs import Output
+from unrolled.data.dataset.outputs import Output
 from unrolled.errors import OptionError, RunError
 from unrolled.given import as_path
 from unrolled.metrics.reach import Reach

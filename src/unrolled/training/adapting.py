@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unrolled.data.corpus import Corpus
-from unrolled.data.windows import make_batches, split_rows
+from unrolled.data.text.batches import make_batches, split_rows
+from unrolled.data.text.corpus import Corpus
 from unrolled.metrics.surprise import Score, evaluate
 from unrolled.model.mixture import Mixture
 from unrolled.states import State, detach

@@ -11,7 +11,7 @@ from itertools import islice
 import torch
 from torch import nn
 
-from unrolled.data.windows import TextBatch
+from unrolled.data.text.batches import TextBatch
 from unrolled.gradient import BPTT_STRATEGIES
 from unrolled.memory import build_stack
 from unrolled.model.language import LanguageModel

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.data.features import NumericFeaturizer
-from unrolled.data.intake import Featurizer, Ids
-from unrolled.data.items import Item
-from unrolled.data.tokens import CategoryFeaturizer
+from unrolled.data.dataset.featurizer import Featurizer, Ids
+from unrolled.data.dataset.item_store import Item
+from unrolled.data.dataset.numeric_features import NumericFeaturizer
+from unrolled.data.dataset.text_features import CategoryFeaturizer
 from unrolled.model.baselines.linear_features import CHUNK, NumberFeatures, bag_all
 from unrolled.model.baselines.ngram_features import text_units
 

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.data.intake import Featurizer
-from unrolled.data.symbols import code_points
-from unrolled.data.tokens import WORD, TextFeaturizer
-from unrolled.data.words import given_words
+from unrolled.data.cells.words import given_words
+from unrolled.data.dataset.featurizer import Featurizer
+from unrolled.data.dataset.text_features import WORD, TextFeaturizer
+from unrolled.data.vocabulary.base import code_points
 
 Hashes = NDArray[np.uint64]
 

@@ -13,7 +13,7 @@ import torch
 
 from unrolled.arguments import checked
 from unrolled.data import Corpus, Vocabulary, split_rows, vocabulary_from_json
-from unrolled.data.tables import is_table
+from unrolled.data.tables.open import is_table
 from unrolled.decoding.sampling import decode_stream, sample, stop_at
 from unrolled.errors import InputError, OptionError, RunError, TrainingError
 from unrolled.given import as_number, as_texts

@@ -19,11 +19,11 @@ from unrolled.data import (
     split_rows,
     vocabulary_from_json,
 )
-from unrolled.data.column_kinds import MOST_KINDS
-from unrolled.data.cuts import SPLITS
-from unrolled.data.split_folders import check_mostly_readable, find_text_splits, labelled_files
-from unrolled.data.split_names import complete_splits
-from unrolled.data.text import list_files
+from unrolled.data.cells.column_kinds import MOST_KINDS
+from unrolled.data.files.look import list_files
+from unrolled.data.splits import SPLITS
+from unrolled.data.tables.split_folders import check_mostly_readable, find_text_splits, labelled_files
+from unrolled.data.tables.split_names import complete_splits
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.decoding.sampling import decode_stream, sample
 from unrolled.errors import DataError, RunError

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from unrolled.data.examples import Examples
-from unrolled.data.features import NumericFeaturizer
-from unrolled.data.intake import Featurizer, Ids
-from unrolled.data.outputs import LabelOutput
-from unrolled.data.tokens import TextFeaturizer
+from unrolled.data.dataset.dataset import Examples
+from unrolled.data.dataset.featurizer import Featurizer, Ids
+from unrolled.data.dataset.numeric_features import NumericFeaturizer
+from unrolled.data.dataset.outputs import LabelOutput
+from unrolled.data.dataset.text_features import TextFeaturizer
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError
 from unrolled.figures import FORMATS

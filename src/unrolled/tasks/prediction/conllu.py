@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from unrolled.data.conllu import CONLLU, ConlluTable, parse_word
-from unrolled.data.words import join_words
+from unrolled.data.cells.words import join_words
+from unrolled.data.tables.conllu import CONLLU, ConlluTable, parse_word
 from unrolled.errors import DataError, command
 from unrolled.tasks.run import Run
 

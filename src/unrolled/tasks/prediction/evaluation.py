@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from unrolled.data.answers import LabelTargets, shown
-from unrolled.data.examples import Examples
-from unrolled.data.intake import Ids
-from unrolled.data.words import given_words
+from unrolled.data.cells.words import given_words
+from unrolled.data.dataset.dataset import Examples
+from unrolled.data.dataset.featurizer import Ids
+from unrolled.data.dataset.targets import LabelTargets, shown
 from unrolled.figures import FORMATS
 from unrolled.metrics.classification import LabelScore
 from unrolled.metrics.regression import LabelSetScore

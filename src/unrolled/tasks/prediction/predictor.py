@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from unrolled.data.buckets import pad_steps
-from unrolled.data.items import Item, iterate
-from unrolled.data.outputs import LabelOutput, MultilabelOutput, ValueOutput
-from unrolled.data.words import given_words
+from unrolled.data.cells.words import given_words
+from unrolled.data.dataset.batches import pad_steps
+from unrolled.data.dataset.item_store import Item, iterate
+from unrolled.data.dataset.outputs import LabelOutput, MultilabelOutput, ValueOutput
 from unrolled.errors import RunError
 from unrolled.metrics.regression import NORMAL
 from unrolled.model.likelihoods import LIKELIHOODS

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.examples import Examples
-from unrolled.data.intake import Ids
-from unrolled.data.items import SplitItems
+from unrolled.data.dataset.dataset import Examples
+from unrolled.data.dataset.featurizer import Ids
+from unrolled.data.dataset.item_store import SplitItems
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.model.predictor import Member
 from unrolled.tasks.dataset import chunks_in_time, evenly_spaced

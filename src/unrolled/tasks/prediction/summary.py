@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.data.examples import Examples
-from unrolled.data.intake import Ids
+from unrolled.data.dataset.dataset import Examples
+from unrolled.data.dataset.featurizer import Ids
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import TrainingError, command
 from unrolled.figures import FORMATS, LOWER_IS_BETTER

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from unrolled import seeds
-from unrolled.data.answers import LabelTargets, count_labels
-from unrolled.data.buckets import ExampleBatches, groups_by_length, has_target, make_batch
-from unrolled.data.examples import Examples
-from unrolled.data.features import NUMERIC_FEATURIZERS
-from unrolled.data.pieces import vocabulary_from_json
-from unrolled.data.symbols import tokens_before
-from unrolled.data.tokens import TextFeaturizer
+from unrolled.data.dataset.batches import ExampleBatches, groups_by_length, has_target, make_batch
+from unrolled.data.dataset.dataset import Examples
+from unrolled.data.dataset.numeric_features import NUMERIC_FEATURIZERS
+from unrolled.data.dataset.targets import LabelTargets, count_labels
+from unrolled.data.dataset.text_features import TextFeaturizer
+from unrolled.data.vocabulary.base import tokens_before
+from unrolled.data.vocabulary.subwords import vocabulary_from_json
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError
 from unrolled.model.heads import balanced_weights
@@ -60,7 +60,7 @@ from unrolled.tasks.trend import trend_of
 from unrolled.training.planning_rows import TableSize, plan_row_minutes, plan_row_steps
 
 if TYPE_CHECKING:
-    from unrolled.data.corpus import Corpus
+    from unrolled.data.text.corpus import Corpus
     from unrolled.rundir.folder import RunFolder
     from unrolled.training.loop import Batch, BatchSource
     from unrolled.training.plan import Clock, Plan

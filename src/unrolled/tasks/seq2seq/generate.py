@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from unrolled import seeds
-from unrolled.data.buckets import LONGEST, pad_steps, step_lengths
-from unrolled.data.examples import Examples
-from unrolled.data.intake import Featurizer, Ids
-from unrolled.data.items import Item
-from unrolled.data.outputs import TextOutput
-from unrolled.data.pairs import PairBatch, make_pairs, order_by_lengths, target_texts_of
-from unrolled.data.symbols import EOS
+from unrolled.data.dataset.batches import LONGEST, pad_steps, step_lengths
+from unrolled.data.dataset.dataset import Examples
+from unrolled.data.dataset.featurizer import Featurizer, Ids
+from unrolled.data.dataset.item_store import Item
+from unrolled.data.dataset.outputs import TextOutput
+from unrolled.data.dataset.seq2seq_batches import PairBatch, make_pairs, order_by_lengths, target_texts_of
+from unrolled.data.vocabulary.base import EOS
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.decoding.beam import ALPHA, Hypothesis, beam_search, greedy, length_penalty
 from unrolled.decoding.sampling import sample_from

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from unrolled.data.examples import Examples
-from unrolled.data.intake import Ids
-from unrolled.data.items import Item, SplitItems
-from unrolled.data.outputs import TextOutput
-from unrolled.data.pairs import target_texts_of
+from unrolled.data.dataset.dataset import Examples
+from unrolled.data.dataset.featurizer import Ids
+from unrolled.data.dataset.item_store import Item, SplitItems
+from unrolled.data.dataset.outputs import TextOutput
+from unrolled.data.dataset.seq2seq_batches import target_texts_of
 from unrolled.decoding.beam import Hypothesis
 from unrolled.errors import DataError, RunError
 from unrolled.metrics.text import TextScore, chrf, count_characters

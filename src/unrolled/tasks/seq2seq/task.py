@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from unrolled.data.examples import Examples
-from unrolled.data.items import SplitItems
-from unrolled.data.pairs import PairBatches, target_texts_of
+from unrolled.data.dataset.dataset import Examples
+from unrolled.data.dataset.item_store import SplitItems
+from unrolled.data.dataset.seq2seq_batches import PairBatches, target_texts_of
 from unrolled.deadline import UNLIMITED, Deadline
 from unrolled.errors import OptionError, RunError
 from unrolled.model.cross_attention import CROSS_ATTENTIONS

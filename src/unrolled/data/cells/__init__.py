@@ -1,0 +1,1 @@
+"""What single cells and whole columns of cells are: numbers, dates, labels, words."""

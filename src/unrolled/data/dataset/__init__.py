@@ -1,0 +1,1 @@
+"""Rows of a table as model inputs and targets, in splits and batches."""

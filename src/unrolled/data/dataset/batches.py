@@ -1,0 +1,178 @@
+"""Batches of examples: whole rows, grouped by length. Batch k is a pure function of (seed, k)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.dataset.dataset import Examples
+from unrolled.data.dataset.featurizer import Featurizer, Ids
+from unrolled.data.dataset.item_store import Item, Texts
+from unrolled.data.dataset.shuffling import POOL, RowOrder
+from unrolled.data.dataset.targets import NO_TARGET
+from unrolled.errors import DataError
+from unrolled.seeds import numpy_generator
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+LONGEST = 1_000  # maximum steps of a row; the rest is cut
+
+
+class RowBatch(NamedTuple):
+    """B whole rows of at most T steps, with one target per row, at its last step, or one per step."""
+
+    inputs: Tensor  # (B, T, P) int64: a bag of ids per step, padded with 0; or (B, T, D) float32
+    lengths: Tensor  # (B,) int64, 0 for a padding row
+    fresh: Tensor  # (B,) bool: all true, because every row starts from the initial state
+    targets: Mapping[str, Tensor]  # per output: (B,) or, for tags, (B, T), int64; or (B, K) float32
+    each: frozenset[str] = frozenset()  # outputs with a target per step
+    twice: bool = False  # whether the second half repeats the rows of the first
+
+    @property
+    def steps(self) -> int:
+        """T."""
+        return self.inputs.shape[1]
+
+    @property
+    def target_count(self) -> int:
+        """Number of targets of an output, by which the loss is divided."""
+        return max(int(has_target(answer).sum()) for answer in self.targets.values())
+
+    def to(self, device: torch.device) -> RowBatch:
+        """Move inputs and targets to a device; lengths stay where they are."""
+        targets = {name: answer.to(device) for name, answer in self.targets.items()}
+        return self._replace(inputs=self.inputs.to(device), targets=targets)
+
+    def doubled(self) -> RowBatch:
+        """Repeat all rows below themselves."""
+        import torch
+
+        targets = {name: torch.cat([answer, answer]) for name, answer in self.targets.items()}
+        inputs, lengths, fresh = (torch.cat([one, one]) for one in (self.inputs, self.lengths, self.fresh))
+        return RowBatch(inputs, lengths, fresh, targets, self.each, twice=True)
+
+    def cut(self, a: int, b: int) -> RowBatch:
+        """Steps a to b - 1; a row has its target there if it ends among them."""
+        due = (self.lengths > a) & (self.lengths <= b)  # (B,)
+        targets = {
+            name: one[:, a:b] if name in self.each else mask_targets(one, due.to(one.device))
+            for name, one in self.targets.items()
+        }
+        return self._replace(inputs=self.inputs[:, a:b], lengths=(self.lengths - a).clamp(0, b - a), targets=targets)
+
+
+def has_target(targets: Tensor) -> Tensor:
+    """Which targets exist: (B,) or (B, T), labels that are not NOT_ASKED; (B,), numbers (B, K) that are not NaN."""
+    return ~targets.isnan().any(-1) if targets.is_floating_point() else targets != NO_TARGET
+
+
+def mask_targets(targets: Tensor, due: Tensor) -> Tensor:
+    """Keep the targets (B,) or (B, K) of the rows where due (B,) is true, and blank out the others."""
+    import torch
+
+    nothing = torch.nan if targets.is_floating_point() else NO_TARGET
+    return torch.where(due.view(-1, *[1] * (targets.dim() - 1)), targets, nothing)
+
+
+class ExampleBatches:
+    """The rows of a split, shuffled each epoch, with similar lengths in one batch; an epoch's last batch is filled up
+    with rows of length 0. Rows are cut after 1,000 steps."""
+
+    def __init__(
+        self, examples: Examples, split: str, batch: int, seed: int, augmented: bool = False, twice: bool = False
+    ) -> None:
+        """varied: augment each row, differently each time. twice: each row is in its batch twice."""
+        self.seed, self.augmented, self.twice, self._examples = seed, augmented, twice, examples
+        self._rows = rows = rows_of(examples, split)
+        self._order = RowOrder(
+            len(rows), batch, seed, lambda some: np.argsort(step_lengths(examples, rows[some]), kind="stable")
+        )
+        self.batches_per_epoch = self._order.batches_per_epoch
+
+    def batch(self, k: int) -> RowBatch:
+        """Batch k, from 0, of an endless sequence of epochs; T is its longest row's length."""
+        generator = numpy_generator(self.seed, "varied", k) if self.augmented else None
+        batch = make_batch(self._examples, self._rows[self._order.rows(k)], self._order.batch, generator)
+        return batch.doubled() if self.twice else batch
+
+    def padding_share(self, batches: int = POOL) -> float:
+        """Share of padding in the first batches of an epoch."""
+        used = whole = 0
+        for k in range(min(batches, self.batches_per_epoch)):
+            batch = self.batch(k)
+            used, whole = used + int(batch.lengths.sum()), whole + int((batch.lengths > 0).sum()) * batch.steps
+        return 1 - used / whole
+
+
+def rows_of(examples: Examples, split: str) -> Ids:
+    """The rows of a split. Raises DataError if there are none."""
+    if not len(examples.splits[split]):
+        raise DataError(f"The {split} split of {examples.path} is empty: it was given no rows.")
+    return examples.splits[split]
+
+
+def step_lengths(examples: Examples, rows: Ids) -> Ids:
+    """Lengths (R,) by which these rows are grouped: steps of texts; samples of sounds, and so on.
+
+    A text's bytes say too little about its steps: batches of translations had 29% padding by bytes, and 9% by steps.
+    """
+    if not isinstance(examples.items, Texts):
+        return examples.lengths[rows]
+    steps = [len(examples.featurizer.encode(examples.items[row])) for row in rows.tolist()]
+    return np.minimum(np.array(steps, np.int64), LONGEST)
+
+
+def make_batch(examples: Examples, rows: Ids, size: int, generator: np.random.Generator | None = None) -> RowBatch:
+    """Collate these rows and their targets, padded to `size` rows; with dice, the rows are augmented."""
+    import torch
+
+    items = [examples.items[row] for row in rows.tolist()]
+    inputs, lengths = pad_steps(examples.featurizer, items, size, generator)
+    targets = {
+        name: torch.from_numpy(target.batch_targets(rows, size, inputs.shape[1], examples.featurizer.leading_steps))
+        for name, target in examples.targets.items()
+    }
+    each = frozenset(name for name, target in examples.targets.items() if target.each)
+    return RowBatch(inputs, lengths, torch.ones(size, dtype=torch.bool), targets, each)
+
+
+def pad_steps(
+    featurizer: Featurizer,
+    items: Sequence[Item],
+    size: int | None = None,
+    generator: np.random.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Pad the steps of items to (B, T, P) with zeros; return them and their lengths (B,)."""
+    import torch
+
+    encoded = [
+        (featurizer.encode(item) if generator is None else featurizer.augment(item, generator))[:LONGEST]
+        for item in items
+    ]
+    rows = len(encoded) if size is None else size
+    longest = max((len(steps) for steps in encoded), default=0)
+    width = featurizer.width or max((steps.shape[1] for steps in encoded), default=1)
+    inputs = np.zeros((rows, longest, width), np.int64 if featurizer.width is None else np.float32)
+    lengths: NDArray[np.int64] = np.zeros(rows, np.int64)
+    for row, steps in enumerate(encoded):
+        lengths[row] = len(steps)
+        inputs[row, : len(steps), : steps.shape[1]] = steps
+    return torch.from_numpy(inputs), torch.from_numpy(lengths)
+
+
+def groups_by_length(examples: Examples, split: str, size: int, limit: int | None = None) -> Iterator[Ids]:
+    """Yield the rows of a split in groups of `size` with similar lengths, for fast evaluation.
+
+    limit: maximum number of rows, spread evenly over the split.
+    """
+    rows = examples.splits[split]
+    if limit is not None and limit < len(rows):
+        rows = rows[np.arange(limit) * len(rows) // limit]
+    order = rows[np.argsort(examples.lengths[rows], kind="stable")]
+    for start in range(0, len(order), size):
+        yield order[start : start + size]

@@ -1,0 +1,174 @@
+"""Examples: rows of a table, each an input and its targets, split into training, validation and test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.cells.words import given_words
+from unrolled.data.dataset.featurizer import Ids
+from unrolled.data.dataset.item_store import Arrays, SplitItems, Texts
+from unrolled.data.dataset.numeric_features import NumericFeaturizer
+from unrolled.data.dataset.outputs import Output
+from unrolled.data.dataset.targets import Targets, TextTargets, shown
+from unrolled.data.dataset.text_features import TextFeaturizer
+from unrolled.data.tables.base import DEFAULT_OPTIONS, TableFile, TableOptions
+from unrolled.data.tables.columns import Columns
+from unrolled.data.vocabulary.base import Vocabulary
+
+LISTED = 100  # notes in run.json
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of a table as inputs and targets. Made by `read_examples`."""
+
+    path: Path
+    form: str
+    columns: Columns
+    items: Texts | Arrays
+    lengths: Ids  # (N,) for grouping rows by length: bytes of a text, steps, samples
+    numbers: Ids  # (N,) each row's number in its file
+    tables: tuple[TableFile, ...]  # the main one, then those of --valid and --test
+    source: NDArray[np.uint8]  # (N,) index of a row's table
+    targets: dict[str, Targets]
+    splits: dict[str, Ids]  # training, validation, test -> rows
+    fingerprints: dict[str, str]
+    featurizer: TextFeaturizer | NumericFeaturizer
+    skipped: int  # rows left out because a cell is empty
+    unreadable: tuple[str, ...]  # errors of the audio files and images that were left out
+    repeated: int  # rows of validation and test that are in the training split too
+    new_characters: str = ""  # characters added to the vocabulary of the run it starts from
+    blank: int = 0  # silent audio files, images of one colour
+    note: str = ""  # note on the choice of vocabulary
+    split_method: str = "drawn at random"  # how the test split was chosen
+    notes: tuple[str, ...] = ()  # other notes, with the options that overrule them
+    sampled_rows: tuple[int, int] | None = None  # rows read of the training table, and rows that it has
+
+    @property
+    def split_note(self) -> str:
+        """A note on rows that are one of several splits: " (its test split)"; else empty."""
+        split = self.tables[0].split
+        return "" if split == "training" else f" (its {split} split)"
+
+    @property
+    def text_targets(self) -> TextTargets | None:
+        """The text output, if there is one."""
+        return next((one for one in self.targets.values() if isinstance(one, TextTargets)), None)
+
+    def count(self, split: str) -> int:
+        """Number of rows of a split."""
+        return len(self.splits[split])
+
+    def split_items(self, split: str) -> SplitItems:
+        """Input items of a split's rows, in order."""
+        return SplitItems(self.items, self.splits[split])
+
+    def place(self, row: int) -> str:
+        """A row's file and number: reviews.csv, row 17."""
+        return self.tables[int(self.source[row])].place(int(self.numbers[row]))
+
+    def located(self, row: int) -> tuple[str, int]:
+        """A row's file, and its number there, as in messages."""
+        table, number = self.tables[int(self.source[row])], int(self.numbers[row])
+        return table.place(number).removesuffix(f", row {number:,}"), number
+
+    def name(self, row: int) -> str:
+        """A row's text, or its file and number."""
+        if isinstance(self.items, Texts):
+            return self.items[row]
+        return self.place(row).removeprefix(f"{self.path}/")
+
+    def steps(self, row: int) -> int:
+        """Number of a row's steps that can be tagged: its words, or its vectors."""
+        item = self.items[row]
+        return len(given_words(item)) if isinstance(item, str) else len(self.featurizer.encode(item))
+
+    @property
+    def outputs_description(self) -> str:
+        """The outputs with their kinds: 'verb' (label) and 'price' (value)."""
+        return " and ".join(f"'{name}' ({target.output.kind})" for name, target in self.targets.items())
+
+    @property
+    def description(self) -> str:
+        """A summary in one line, with the options that overrule it."""
+        whole = len(self.numbers)
+        line = ""
+        if self.skipped > whole:
+            line = f"WARNING, {self.skipped:,} of {self.skipped + whole:,} rows left out, each with an empty cell; "
+        line += f"{whole:,} rows of {self.form}: {self.columns.input} ({self.featurizer.step_description}) -> "
+        line += "; ".join(target.describe(name) for name, target in self.targets.items())
+        line += f" ({self.note})" if self.note else ""
+        line += "; to change this: --input --output --task --input-type"
+        if self.sampled_rows is not None:
+            read, rows = self.sampled_rows
+            line += f"; {read:,} of {rows:,} rows are used, spread evenly (--rows)"
+        line += "".join(f"; {note}" for note in dict.fromkeys(table.note for table in self.tables) if note)
+        line += "".join(f"; {one}" for one in self.notes)
+        if files := sum(len(table.skipped) for table in self.tables):
+            line += f"; {files:,} files of another kind left out"
+        if 0 < self.skipped <= whole:
+            line += f"; {self.skipped:,} rows with an empty cell left out"
+        if self.blank:
+            line += f"; {self.blank:,} are silent, or of one colour"
+        if self.unreadable:
+            line += f"; {len(self.unreadable):,} unreadable files left out ({self.unreadable[0].splitlines()[0]})"
+        if self.repeated:
+            line += f"; {self.repeated:,} rows of validation and test are in the training split too"
+        if self.new_characters:
+            line += f"; {len(self.new_characters)} characters are new to the run it starts from ({shown(tuple(self.new_characters))})"
+        return line + self._unseen()
+
+    def _unseen(self) -> str:
+        lines = ""
+        for name, target in self.targets.items():
+            count, names = target.count_unseen(np.arange(len(self.numbers)))
+            if count:
+                what = "steps" if target.each else "rows"
+                lines += (
+                    f"; {count:,} {what} have a '{name}' that the training split lacks ({shown(names)}): always wrong"
+                )
+        return lines
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """Options of `unroll train` for reading examples."""
+
+    input: str | None = None
+    output: str | None = None
+    task: str | None = None  # `--task`
+    group: str | None = None
+    valid: str | float | None = None
+    test: str | float | None = None
+    tokenizer: str = "auto"
+    seed: int = 0
+    skip_empty: bool = False
+    input_type: str | None = None  # kind of input, `--input-type`
+    sequence: str | None = None  # column
+    patches: bool = False  # read images as patches instead of rows
+    vocabulary: Vocabulary | None = None  # vocabulary of the language model that training starts from
+    fold: tuple[int, int] | None = None  # (k, n): the k-th of n folds, from 1, is the test split
+    table_options: TableOptions = DEFAULT_OPTIONS  # for this table, and those of --valid and --test
+    shuffle: bool = False  # split at random, even if the rows are in order of time
+    rows: int | None = None  # of the training table, spread evenly over it; None: all
+    start: DatasetSchema | None = None  # settings of the run on a table that training starts from; kept if they fit
+    refit_featurizer: bool = False  # its featurizer does not fit these rows
+
+
+@dataclass(frozen=True)
+class DatasetSchema:
+    """What a run fixes for reading other examples."""
+
+    columns: Columns
+    featurizer: TextFeaturizer | NumericFeaturizer
+    outputs: Mapping[str, Output]
+
+    @property
+    def each(self) -> frozenset[str]:
+        """The outputs that are tags."""
+        return frozenset(name for name, output in self.outputs.items() if output.each)

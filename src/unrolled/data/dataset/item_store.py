@@ -1,0 +1,158 @@
+"""The item store: the inputs of rows by number, texts or arrays of numbers, read on access."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.dataset.featurizer import Ids
+from unrolled.data.vocabulary.base import TokenIds, to_bytes
+from unrolled.data.vocabulary.store import TokenStore, release_pages
+
+Item: TypeAlias = str | NDArray[Any]  # input of a row: a text; or (T, D) numbers, (N,) samples, an image
+
+TOGETHER = 1 << 20  # bytes that are buffered before they are stored
+AXES = 3  # axes of an array, at most
+BUDGET = 4 << 30  # bytes of decoded audio files or images that are kept
+RESIDENT = 1 << 27  # bytes that are read from a mapped file before its pages are released
+
+
+class Texts:
+    """Texts by number, stored as UTF-8; beyond 64 MB in a temporary file that is mapped into memory."""
+
+    def __init__(self) -> None:
+        self._store = TokenStore(np.dtype(np.uint8))
+        self._held: list[bytes] = []
+        self._waiting = 0
+        self._ends = array("q", [0])
+        self._data: TokenIds | None = None
+
+    def add(self, text: str) -> None:
+        """Append a text."""
+        data = to_bytes(text)
+        self._ends.append(self._ends[-1] + len(data))
+        self._held.append(data)
+        self._waiting += len(data)
+        if self._waiting >= TOGETHER:
+            self._flush()
+
+    def select(self, rows: Ids) -> Texts:
+        """A copy with these rows only, in this order."""
+        kept = Texts()
+        for row in rows.tolist():
+            kept.add(self[row])
+        return kept
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: int) -> str:
+        if self._data is None:
+            self._flush()
+            self._data = self._store.as_array()
+        return self._data[self._ends[number] : self._ends[number + 1]].tobytes().decode("utf-8", "replace")
+
+    @property
+    def lengths(self) -> Ids:
+        """Length of each text in bytes."""
+        ends = np.array(self._ends, np.int64)
+        return ends[1:] - ends[:-1]
+
+    def _flush(self) -> None:
+        self._store.add(np.frombuffer(b"".join(self._held), np.uint8))
+        self._held, self._waiting = [], 0
+
+
+class Arrays:
+    """Arrays by number, all of one dtype, stored unchanged; beyond 64 MB in a temporary file that is mapped.
+
+    An array that would exceed the budget of bytes is made again on each access, if `add` was given a way to.
+    """
+
+    def __init__(self, budget: int = BUDGET) -> None:
+        self.budget = budget
+        self._again: dict[int, Callable[[], NDArray[Any]]] = {}
+        self._store: TokenStore | None = None
+        self._held: list[NDArray[Any]] = []
+        self._waiting = self._read = 0
+        self._ends = array("q", [0])
+        self._axes = array("q")
+        self._shapes = array("q")  # of all arrays, AXES entries each
+        self._data: TokenIds | None = None
+
+    def add(self, item: NDArray[Any], again: Callable[[], NDArray[Any]] | None = None) -> None:
+        """Append an array of at most three axes. again: makes it again."""
+        if self._store is None:
+            self._store = TokenStore(item.dtype)
+        self._axes.append(item.ndim)
+        self._shapes.extend((*item.shape, *(1,) * (AXES - item.ndim)))
+        if again is not None and (self._ends[-1] + item.size) * item.itemsize > self.budget:
+            self._ends.append(self._ends[-1])
+            self._again[len(self) - 1] = again
+            return
+        self._ends.append(self._ends[-1] + item.size)
+        self._held.append(np.ascontiguousarray(item, self._store.dtype).ravel())
+        self._waiting += item.nbytes
+        if self._waiting >= TOGETHER:
+            self._flush()
+
+    def select(self, rows: Ids) -> Arrays:
+        """A copy with these rows only, in this order."""
+        kept = Arrays(self.budget)
+        for row in rows.tolist():
+            kept.add(self[row], self._again.get(row))
+        return kept
+
+    def __len__(self) -> int:
+        return len(self._axes)
+
+    def __getitem__(self, number: int) -> NDArray[Any]:
+        if number in self._again:
+            return self._again[number]()
+        if self._data is None and self._store is not None:
+            self._flush()
+            self._data = self._store.as_array()
+        if self._data is None:
+            raise IndexError(number)
+        read = int(self._ends[number + 1] - self._ends[number]) * self._data.itemsize
+        self._read += read
+        if self._read > RESIDENT:
+            release_pages(self._data)
+            self._read = read
+        shape = self._shapes[AXES * number : AXES * number + self._axes[number]]
+        return self._data[self._ends[number] : self._ends[number + 1]].reshape(tuple(shape))
+
+    @property
+    def lengths(self) -> Ids:
+        """Length of the first axis of each: steps of vectors, samples of an audio file, rows of an image."""
+        return np.array(self._shapes[::AXES], np.int64)
+
+    def _flush(self) -> None:
+        if self._store is not None and self._held:
+            self._store.add(np.concatenate(self._held))
+            self._held, self._waiting = [], 0
+
+
+class SplitItems(Sequence[Item]):
+    """The items of some rows, read on access."""
+
+    def __init__(self, items: Texts | Arrays, rows: Ids) -> None:
+        self._items, self._rows = items, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return SplitItems(self._items, self._rows[place])
+        return self._items[int(self._rows[place])]
+
+
+def iterate(part: SplitItems, size: int) -> Iterator[list[Item]]:
+    """The items of a split, `size` at a time."""
+    for start in range(0, len(part), size):
+        yield list(part[start : start + size])

@@ -1,0 +1,249 @@
+"""Collects the contents of tables row by row: items, output cells, groups, and errors of unreadable files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.cells.cell import Cell
+from unrolled.data.cells.column_kinds import LEAST_ROWS, MOST_KINDS, Column, as_text
+from unrolled.data.cells.forms import CellForms
+from unrolled.data.dataset.inputs import (
+    MEDIA,
+    CategoryInput,
+    InputKind,
+    MissingNumber,
+    TextInput,
+    VectorInput,
+    resolve_paths,
+)
+from unrolled.data.dataset.item_store import Arrays, Item, Texts
+from unrolled.data.dataset.parse_targets import CellColumn
+from unrolled.data.files.fingerprints import digest_of
+from unrolled.data.media.base import InFlight
+from unrolled.data.tables.base import Row, TableFile
+from unrolled.data.tables.columns import Columns, empty_cell_error, list_as_text, missing_column
+from unrolled.data.tables.media_folders import MediaFolder
+from unrolled.data.tables.row_order import DateOrder, Hosts, NameParts, Sources
+from unrolled.errors import DataError, MediaError
+from unrolled.seeds import numpy_generator
+
+AHEAD = 64  # files that are decoded ahead, at most
+HELD = 1 << 27  # bytes of decoded files that wait, at most
+MOST_TAGS = 1 << 20  # numbers of an array that is a target, one per step, at most
+BLANK = 3  # an item whose samples or colours span a smaller range counts as blank
+
+
+def _placed(place: str, fault: str) -> str:
+    """An error of a file with its place in front, unless the error begins with that place already."""
+    whole = str(Path(place).absolute())
+    if fault.startswith(whole):
+        return place + fault.removeprefix(whole)
+    return fault if fault.startswith(place) else f"{place}: {fault}"
+
+
+def _draw_rows(wanted: int, total: int) -> list[int]:
+    """The rows to read if only `wanted` of `total` are: one at random from each of `wanted` equal spans, with a fixed
+    seed."""
+    ends = np.arange(wanted + 1) * total // wanted
+    generator = numpy_generator(0, "rows")  # every k-th row would miss labels that alternate
+    drawn: list[int] = generator.integers(ends[:-1], ends[1:]).tolist()
+    return drawn
+
+
+class RowReader:
+    """Collects the contents of tables row by row. label: the column that is a label by the form of the table. clocks,
+    sources, addresses: other columns of the first table, which may hold a row's date, source or URL."""
+
+    def __init__(
+        self, columns: Columns, taken: InputKind, label: str | None = None, clocks: Sequence[str] = (),
+        sources: Sequence[str] = (), most: int | None = None, addresses: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """most: rows to read of the first table, drawn evenly over it; None: all."""
+        self.wanted_columns, self.input_kind, self.most = columns, taken, most
+        self.drawn: tuple[int, int] | None = None  # (rows read of the first table, rows that it has)
+        self.date_orders = {name: DateOrder(name) for name in clocks}
+        self.shared_sources: dict[str, Sources | Hosts] = {name: Sources(name) for name in sources}
+        self.shared_sources |= {name: Hosts(name) for name in addresses}
+        self.name_parts = NameParts(columns.input)
+        self.items: Texts | Arrays = Texts() if isinstance(taken, TextInput | CategoryInput) else Arrays()
+        self.forms = CellForms()  # of cells that are read as text
+        self.inputs: set[str] = set()  # distinct text inputs, up to MOST_KINDS + 1
+        self.columns = {name: Column(name, name == label) for name in columns.outputs}
+        self.kinds: dict[str, dict[str, int]] = {name: {} for name in columns.outputs}
+        self.ids = {name: array("q") for name in columns.outputs}
+        self.groups: dict[str, int] = {}
+        self.group = array("q")  # index of each row's group
+        self.numbers, self.sources = array("q"), array("B")
+        self.hashes = array("q")  # hashes of whole rows
+        self.skipped = 0
+        self.bad: list[str] = []
+        self.blank = 0  # silent audio files, and images of one colour
+        self.named = False  # whether cells are paths of audio files or images
+        self.files = hashlib.sha256()  # of these files
+
+    @property
+    def few_inputs(self) -> bool:
+        """Whether there are few distinct inputs, as for a category."""
+        return 0 < len(self.inputs) <= MOST_KINDS and len(self.numbers) >= LEAST_ROWS * len(self.inputs)
+
+    def cells(self, table: TableFile, name: str) -> CellColumn:
+        """The cells of an output column."""
+        ids = np.array(self.ids[name], np.int64)
+        return CellColumn(str(table.path), name, tuple(self.kinds[name]), ids, table.missing_mark(name))
+
+    def fingerprints(self) -> dict[str, str]:
+        """The fingerprint of the files that cells name; empty if they name none."""
+        return {"files": self.files.hexdigest()} if self.named else {}
+
+    def read(self, table: TableFile, source: int, skip_empty: bool) -> None:
+        self.named = self.input_kind.kind in MEDIA and not isinstance(table, MediaFolder)
+        for row, taken in self._taken(table, self._whole(table, source, skip_empty)):
+            try:
+                item = taken()
+            except MissingNumber:
+                if not skip_empty:
+                    raise
+                self.skipped += 1
+                continue
+            except MediaError as error:
+                self.bad.append(_placed(table.place(row.number), str(error)))
+                continue
+            if isinstance(item, str) or isinstance(self.items, Texts):
+                self.items.add(item)  # type: ignore[arg-type]
+            else:
+                self.items.add(item, partial(self._take, table, row) if self.input_kind.kind in MEDIA else None)
+                if self.input_kind.kind in MEDIA:
+                    self.blank += int(item.max()) - int(item.min()) < BLANK
+            self._add(table, row, item, source)
+
+    def _rows(self, table: TableFile, source: int) -> Iterator[Row]:
+        """All rows of a table; of the first table at most `most`."""
+        scanned = () if source else (*self.date_orders, *self.shared_sources)
+        names = [*self.wanted_columns.needed, *scanned]
+        total = 0 if self.most is None or source else table.count_rows(names[0])
+        if self.most is None or self.most >= total:
+            return table.rows(names)
+        self.drawn = self.most, total
+        return table.rows_at(names, _draw_rows(self.most, total))
+
+    def _whole(self, table: TableFile, source: int, skip_empty: bool) -> Iterator[Row]:
+        """The rows without missing cells. Raises DataError for others, unless they are skipped."""
+        names = self.wanted_columns.needed
+        for row in self._rows(table, source):
+            empty = missing_column(table, names, Row(row.number, row.cells[: len(names)]))
+            if empty is None:
+                yield row
+            elif skip_empty:
+                self.skipped += 1
+            else:
+                cells = [row.cells[0] for row in table.rows([empty])]
+                raise empty_cell_error(
+                    table, empty, row, (cells.count(None), len(cells)), empty == self.wanted_columns.group
+                )
+
+    def _taken(self, table: TableFile, rows: Iterator[Row]) -> Iterator[tuple[Row, Callable[[], Item]]]:
+        """Each row, with a function that returns its item; files are decoded in parallel threads."""
+        if self.input_kind.kind not in MEDIA:
+            for row in rows:
+                yield row, partial(self._take, table, row)
+            return
+        flight = InFlight(HELD)
+
+        def decode(number: int, row: Row) -> Item:
+            flight.wait(number)
+            item: Item = self._take(table, row)
+            flight.add(len(item) if isinstance(item, str) else item.nbytes)
+            return item
+
+        def taken(future: Future[Item]) -> Item:
+            try:
+                item = future.result()
+            except MediaError:
+                flight.take(0)
+                raise
+            flight.take(len(item) if isinstance(item, str) else item.nbytes)
+            return item
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            waiting: deque[tuple[Row, Future[Item]]] = deque()
+            try:
+                for number, row in enumerate(rows):
+                    waiting.append((row, pool.submit(decode, number, row)))
+                    if len(waiting) >= AHEAD:
+                        first, future = waiting.popleft()
+                        yield first, partial(taken, future)
+                while waiting:
+                    first, future = waiting.popleft()
+                    yield first, partial(taken, future)
+            finally:  # also if reading ends early
+                flight.end()
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _take(self, table: TableFile, row: Row) -> Any:
+        cells = row.cells[: len(self.wanted_columns.inputs)]
+        if self.input_kind.kind in MEDIA:
+            cells = resolve_paths(cells, table.path.parent)
+        return self.input_kind.read_item(cells, table.place(row.number), self.wanted_columns.inputs)
+
+    def _add(self, table: TableFile, row: Row, item: Item, source: int) -> None:
+        whole = len(self.wanted_columns.needed)
+        cells, scanned = row.cells[len(self.wanted_columns.inputs) : whole], row.cells[whole:]
+        if self.named and isinstance(row.cells[0], str):
+            self.files.update(f"{row.cells[0]}\0{digest_of(table.path.parent / row.cells[0])}\n".encode())
+            if not source:
+                self.name_parts.see(row.cells[0], as_text(cells[0]))
+        steps = self._steps(row.cells[0], item)
+        for name, cell in zip(self.wanted_columns.outputs, cells, strict=False):
+            if isinstance(cell, np.ndarray) and cell.size > MOST_TAGS:
+                raise DataError(
+                    f"{table.place(row.number)}: '{name}' holds {cell.size:,} numbers; a target may have at "
+                    f"most {MOST_TAGS:,}.\nIf another column is the target, name it: --output"
+                )
+            self.columns[name].add(steps, cell)
+            self.ids[name].append(self.kinds[name].setdefault(list_as_text(cell), len(self.kinds[name])))
+        if self.wanted_columns.group:
+            self.group.append(self.groups.setdefault(as_text(cells[-1]), len(self.groups)))
+        for seen, cell in zip(self.date_orders.values(), scanned, strict=False):
+            seen.see(cell)
+        for one, cell in zip(self.shared_sources.values(), scanned[len(self.date_orders) :], strict=False):
+            one.see(cell, as_text(cells[0]))
+        if isinstance(self.input_kind, TextInput):
+            self.forms.add(row.cells[0])
+        if isinstance(item, str) and len(self.inputs) <= MOST_KINDS:
+            self.inputs.add(item)
+        self.numbers.append(row.number)
+        self.sources.append(source)
+        read = item if isinstance(item, str) else item.tobytes()
+        self.hashes.append(hash((read, *map(as_text, cells))))
+
+    def leave_out(self, gone: NDArray[np.bool_]) -> None:
+        """Remove rows, (N,) bool, whose targets turned out to be missing."""
+        kept = np.flatnonzero(~gone)
+        self.items = self.items.select(kept)
+        for name, ids in self.ids.items():
+            used, places = np.unique(np.array(ids)[kept], return_inverse=True)
+            cells = list(self.kinds[name])
+            self.kinds[name] = {cells[cell]: place for place, cell in enumerate(used.tolist())}
+            self.ids[name] = array("q", places.tolist())
+        self.group = array("q", np.array(self.group)[kept].tolist()) if self.group else self.group
+        self.numbers = array("q", np.array(self.numbers)[kept].tolist())
+        self.sources = array("B", np.array(self.sources)[kept].tolist())
+        self.hashes = array("q", np.array(self.hashes)[kept].tolist())
+        self.skipped += int(gone.sum())
+
+    def _steps(self, cell: Cell, item: Item) -> int | None:
+        """Number of steps that tags could belong to; None if unknown."""
+        if isinstance(item, str):
+            return len(cell) if isinstance(cell, list) else len(str(cell).split())
+        return len(item) if isinstance(self.input_kind, VectorInput) else None

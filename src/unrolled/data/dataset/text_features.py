@@ -1,0 +1,225 @@
+"""The text of a row as steps of a model: tokens of a vocabulary, or words with their character n-grams.
+
+A row begins with a BOS token, so that an empty text has a step and a prediction too.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from unrolled.data.cells.words import given_words
+from unrolled.data.dataset.featurizer import Featurizer, Ids
+from unrolled.data.dataset.inputs import CategoryInput, InputKind, TextInput
+from unrolled.data.vocabulary.base import EOS, ByteVocabulary, CharacterVocabulary, Vocabulary
+from unrolled.data.vocabulary.subwords import SubwordVocabulary, vocabulary_from_json
+from unrolled.errors import OptionError, RunError, nearest
+
+TEXT_FEATURIZERS = ("auto", "char", "byte", "word", "bpe")
+LEAST_WORDS = 3.0  # average words per text from which on the steps are words
+MOST_CHARACTERS = 512  # different characters up to which texts of few words are read as characters
+MOST_WORDS = 50_000  # most words with their own embedding
+LEAST_SEEN = 2  # occurrences in the training split from which on a word has its own embedding
+BUCKETS = 1 << 14  # embeddings shared by all character n-grams
+MOST_NGRAMS = 24  # most character n-grams of a word
+ENDS = 8  # characters at each end of a longer word from which its n-grams are taken
+LENGTHS = (3, 4)  # characters of an n-gram
+PADDING, BOS, UNKNOWN, FIRST = 0, 1, 2, 3  # ids; EDGE is the BOS token, FIRST the first word
+WORD = re.compile(r"\w+|[^\w\s]")
+KEPT = 200_000  # words whose ids are cached
+
+
+class TextFeaturizer(Featurizer):
+    """Turns a text into steps, each a bag of ids whose embeddings are summed: (T, P) with 0 as padding. The first
+    step is the BOS token. Subclasses are final."""
+
+    leading_steps = 1
+    input: InputKind = TextInput()
+    size: int  # number of different ids
+    has_word_steps: bool  # whether a step is a word or a subword
+
+
+READ_AS = {
+    "char": "characters",
+    "byte": "bytes",
+    "bpe": "subwords",
+    "word": "frequent words, others as characters",
+}
+
+
+class TokenFeaturizer(TextFeaturizer):
+    """One token of a vocabulary per step: a character, a byte, a subword or a word."""
+
+    def __init__(self, table: Vocabulary) -> None:
+        self.table, self.kind, self.size = table, table.kind, 1 + table.size
+        self.step_description, self.has_word_steps = READ_AS[table.kind], table.kind in ("bpe", "word")
+
+    def encode(self, text: Any) -> Ids:
+        ids = np.concatenate([[EOS], self.table.encode(text)])  # (T,)
+        return 1 + ids[:, None].astype(np.int64)
+
+    def step_names(self, item: Any) -> list[str]:
+        return [self.table.decode([token]) for token in (self.encode(item)[:, 0] - 1).tolist()]
+
+    def to_json(self) -> dict[str, Any]:
+        return self.table.to_json()
+
+
+class WordFeaturizer(TextFeaturizer):
+    """One word per step, with its character n-grams (Bojanowski et al. 2017): the lower-case word, if the training
+    split has it more than once, and the n-grams of three and four characters of the word as written.
+
+    The n-grams share 16,384 embeddings by a checksum, so that an unseen word has an embedding too.
+    """
+
+    has_word_steps, step_description = True, "words with character n-grams"
+
+    def __init__(self, words: Iterable[str], given: bool = False) -> None:
+        """given: the text is a list of words already (`given_words`) and is not split into words here."""
+        self.words, self.given = list(words), given
+        self.kind = "given" if given else "words"
+        self.size = FIRST + len(self.words) + BUCKETS
+        self._number = {word: FIRST + place for place, word in enumerate(self.words)}
+        self._known: dict[str, list[int]] = {}
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], given: bool = False) -> WordFeaturizer:
+        """Learn the vocabulary of a training split's words, the most frequent first."""
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(given_words(text.lower()) if given else WORD.findall(text.lower()))
+        frequent = sorted((-count, word) for word, count in counts.items() if count >= LEAST_SEEN)
+        return cls((word for _, word in frequent[:MOST_WORDS]), given)
+
+    def encode(self, text: Any) -> Ids:
+        rows = [[BOS], *map(self._ids, given_words(text) if self.given else WORD.findall(text))]
+        ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
+        for row, found in zip(ids, rows, strict=True):
+            row[: len(found)] = found
+        return ids
+
+    def step_names(self, item: Any) -> list[str]:
+        return ["", *(given_words(item) if self.given else WORD.findall(item))]
+
+    def _ids(self, word: str) -> list[int]:
+        found = self._known.get(word)
+        if found is None:
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            first = FIRST + len(self.words)
+            ngrams = [
+                first + zlib.crc32(ngram.encode("utf-8", "replace")) % BUCKETS for ngram in character_ngrams(word)
+            ]
+            found = self._known[word] = [self._number.get(word.lower(), UNKNOWN), *ngrams]
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "words": self.words}
+
+
+class CategoryFeaturizer(TextFeaturizer):
+    """A single step with a single id: the whole text is one of a few labels. An unknown label is replaced by the most
+    similar one by spelling, or else by the most frequent one."""
+
+    kind, leading_steps, has_word_steps, input = "category", 0, False, CategoryInput()
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """names: the most frequent first."""
+        self.names = list(names)
+        self.size = 1 + len(self.names)
+        self.step_description = f"one of {len(self.names):,} labels"
+        self._number = {name: 1 + place for place, name in enumerate(self.names)}
+
+    @classmethod
+    def learn(cls, texts: Iterable[str]) -> CategoryFeaturizer:
+        """Learn the labels of a training split."""
+        counts = Counter(texts)
+        return cls(sorted(counts, key=lambda name: (-counts[name], name)))
+
+    def nearest_label(self, text: str) -> str:
+        """The label as which a text is read."""
+        if text in self._number:
+            return text
+        return next(iter(get_close_matches(text, self.names, 1)), self.names[0])
+
+    def encode(self, text: Any) -> Ids:
+        return np.array([[self._number[self.nearest_label(text)]]], np.int64)
+
+    def step_names(self, item: Any) -> list[str]:
+        return [self.nearest_label(item)]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "names": self.names}
+
+
+def character_ngrams(word: str) -> list[str]:
+    """The character n-grams of a word between < and >; of a long word those of its beginning and its end."""
+    whole = f"<{word}>"
+    ngrams = [whole[place : place + n] for n in LENGTHS for place in range(len(whole) - n + 1)]
+    if len(ngrams) <= MOST_NGRAMS:
+        return ngrams
+    ends = (whole[:ENDS], whole[-ENDS:])
+    return [end[place : place + n] for n in LENGTHS for end in ends for place in range(len(end) - n + 1)]
+
+
+def learn_given_words(kind: str, texts: Iterable[str]) -> TextFeaturizer:
+    """Learn the tokens of a training split whose words are given because each has a tag. Raises OptionError where
+    another kind of token is requested."""
+    if kind not in ("auto", "word"):
+        raise OptionError(f"Tags belong to words: --tokenizer {kind} cannot be used here. Leave it out.")
+    return WordFeaturizer.learn(texts, given=True)
+
+
+def grow_text_featurizer(table: Vocabulary, texts: Iterable[str]) -> tuple[TokenFeaturizer, str]:
+    """A run's vocabulary extended by the characters of these texts that it lacks, and these characters."""
+    lacking: Counter[str] = Counter()
+    for text in texts:
+        lacking.update(table.unseen_counts(text))
+    return TokenFeaturizer(table.extended(lacking)), "".join(sorted(lacking))
+
+
+def learn_text_featurizer(kind: str, texts: Iterable[str]) -> TextFeaturizer:
+    """Learn the tokens of a training split. "auto": words where texts have three or more on average, else characters,
+    or bytes where there are more than 512 different characters. Iterates over `texts` several times. Raises
+    OptionError for an unknown kind."""
+    if kind not in TEXT_FEATURIZERS:
+        raise OptionError(
+            f"--tokenizer takes {', '.join(TEXT_FEATURIZERS)}; '{kind}' was given.{nearest(kind, TEXT_FEATURIZERS)}"
+        )
+    counts: Counter[str] = Counter()
+    words = rows = 0
+    for text in texts:
+        counts.update(text)
+        words, rows = words + len(text.split()), rows + 1
+    if kind == "auto":
+        kind = "word" if words >= LEAST_WORDS * rows else "char" if len(counts) <= MOST_CHARACTERS else "byte"
+    if kind == "word":
+        return WordFeaturizer.learn(texts)
+    if kind == "bpe":
+        return TokenFeaturizer(SubwordVocabulary.learn(iter(texts), counts.total()))
+    return TokenFeaturizer(
+        ByteVocabulary() if kind == "byte" or not counts else CharacterVocabulary.from_counts(counts)
+    )
+
+
+def text_featurizer_from_json(value: Mapping[str, Any]) -> TextFeaturizer:
+    """The tokens from the value of `to_json`. Raises RunError where it is damaged."""
+    if isinstance(value, Mapping) and value.get("kind") == "category":
+        names = value.get("names")
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise RunError("The run's symbols.json is damaged: its labels are not a list of names. Train again.")
+        return CategoryFeaturizer(names)
+    if not isinstance(value, Mapping) or value.get("kind") not in ("words", "given"):
+        return TokenFeaturizer(vocabulary_from_json(value))
+    words = value.get("words")
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise RunError(
+            "The vocabulary is damaged: its words are not a list of texts. Use another run, or train again."
+        )
+    return WordFeaturizer(words, given=value["kind"] == "given")

@@ -1,0 +1,82 @@
+"""The choice of vocabulary of a sequence-to-sequence task: one for the target texts, one for the source texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from itertools import chain
+from typing import NamedTuple
+
+from unrolled.data.dataset.text_features import (
+    LEAST_WORDS,
+    MOST_CHARACTERS,
+    TEXT_FEATURIZERS,
+    TextFeaturizer,
+    TokenFeaturizer,
+    learn_text_featurizer,
+)
+from unrolled.data.vocabulary.base import ByteVocabulary, CharacterVocabulary, Vocabulary
+from unrolled.data.vocabulary.subwords import SubwordVocabulary, WordVocabulary
+from unrolled.errors import OptionError, install_extra, nearest
+
+WITHOUT_SUBWORDS = f"characters, because subwords need the extra bpe: {install_extra('bpe')}"
+
+
+class VocabularyChoice(NamedTuple):
+    """The vocabularies of source and target."""
+
+    tokens: TextFeaturizer | None  # of the source; None where the input is not text
+    vocabulary: Vocabulary  # of the target texts
+    note: str  # a remark about the choice, for the user
+
+
+def choose_vocabulary(kind: str, read: Sequence[str] | None, written: Sequence[str]) -> VocabularyChoice:
+    """Learn the vocabularies of a training split's source texts (None where the input is not text) and target texts.
+
+    "auto": subwords where target texts have three words or more on average, else characters, or bytes where there are
+    more than 512 different characters. Where source and target both use subwords, they share one vocabulary. Raises
+    OptionError for an unknown kind.
+    """
+    if kind not in TEXT_FEATURIZERS:
+        raise OptionError(
+            f"--tokenizer takes {', '.join(TEXT_FEATURIZERS)}; '{kind}' was given.{nearest(kind, TEXT_FEATURIZERS)}"
+        )
+    counts: Counter[str] = Counter()
+    for text in written:
+        counts.update(text)
+    note, chosen = "", kind
+    if kind == "auto":
+        chosen = "bpe" if has_words(written) else "char" if len(counts) <= MOST_CHARACTERS else "byte"
+        if chosen == "bpe" and find_spec("tokenizers") is None:
+            note, chosen = WITHOUT_SUBWORDS, "char" if len(counts) <= MOST_CHARACTERS else "byte"
+    if chosen == "bpe":
+        shared = read is not None and (kind == "bpe" or has_words(read))
+        vocabulary = SubwordVocabulary.learn(*_texts_to_learn(read if shared else None, written, counts.total()))
+        tokens = (
+            TokenFeaturizer(vocabulary) if shared else None if read is None else learn_text_featurizer("auto", read)
+        )
+        return VocabularyChoice(tokens, vocabulary, note)
+    tokens = None if read is None else learn_text_featurizer(chosen if kind != "auto" or note else "auto", read)
+    return VocabularyChoice(tokens, make_vocabulary(chosen, counts, written), note)
+
+
+def has_words(texts: Sequence[str]) -> bool:
+    """Whether texts have three words or more on average."""
+    return sum(len(text.split()) for text in texts) >= LEAST_WORDS * len(texts)
+
+
+def make_vocabulary(kind: str, counts: Counter[str], texts: Sequence[str]) -> Vocabulary:
+    """A vocabulary of characters, bytes or words."""
+    if kind == "byte" or not counts:
+        return ByteVocabulary()
+    return WordVocabulary.learn(counts, iter(texts)) if kind == "word" else CharacterVocabulary.from_counts(counts)
+
+
+def _texts_to_learn(
+    sources: Sequence[str] | None, targets: Sequence[str], characters: int
+) -> tuple[Iterator[str], int]:
+    """The texts to learn subwords from, each source before its target, and the number of characters of all."""
+    if sources is None:
+        return iter(targets), characters
+    return chain.from_iterable(zip(sources, targets, strict=True)), characters + sum(map(len, sources))

@@ -1,0 +1,1 @@
+"""Find, open, decode and identify files."""

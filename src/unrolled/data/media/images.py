@@ -1,0 +1,261 @@
+"""Images: files as arrays of one size, and arrays as steps for a memory.
+
+Uses Pillow, which comes with the extra `vision`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.media.base import DECODING, check_file, reason_of
+from unrolled.errors import MediaError, MissingExtra, install_extra
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # decoders that are used, whatever a file's name
+MOST_PIXELS = 80_000_000  # below the size from which Pillow itself warns
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+ORIENTATION = 0x0112  # tag of the orientation in EXIF
+LARGE = 1 << 22  # pixels above which an image is shrunk tile by tile
+TILE = 1 << 9  # pixels on a side of a tile, about
+COPIES = 5  # copies of an image's pixels that decoding holds if it is not shrunk by tiles
+WHITE, DEEPEST = 0xFF, 0xFFFF  # largest values of 8 and 16 bits
+LEAST_CONTRAST = 32  # grey levels by which nine of ten drawings must differ from the background
+
+Picture = NDArray[np.uint8]
+
+
+def inspect_image(path: str | Path) -> tuple[int, int, bool]:
+    """(width, height, whether it is grey) of an image, upright by its EXIF. Raises MediaError, MissingExtra.
+
+    Reads the header only. An image with a palette is grey if all colours of the palette are.
+    """
+    path, image_module = Path(path), _pillow()
+    with _open(path) as image:
+        try:
+            width, height = image.size
+            if image_module.Image.getexif(image).get(ORIENTATION) in SIDEWAYS:
+                width, height = height, width
+            return width, height, _is_grey(image)
+        except Exception as error:  # a damaged file can make decoders raise anything
+            raise _damaged(path, error) from None
+
+
+def read_image(
+    path: str | Path, height: int, width: int, grey: bool, depth: tuple[int, int] = (0, DEEPEST), ground: int = WHITE
+) -> Picture:
+    """An image file as (height, width, C) bytes, C = 1 if `grey`, else 3 (red, green, blue).
+
+    It is turned upright by its EXIF and resized without keeping its aspect ratio (Pillow's bilinear, which averages
+    when it shrinks). Transparent pixels lie on `ground`, a grey from 0 to 255. For 16 bits, the values of `depth`
+    become 0 to 255. Of an animation the first frame is taken. A large image is shrunk tile by tile to save memory.
+    Raises MediaError, with the file and its fault, if it is not an image, is truncated or damaged, has more than 80
+    million pixels, or values of neither 8 nor 16 bits; MissingExtra.
+    """
+    path = Path(path)
+    with _open(path) as image:
+        _draft(path, image, height, width)
+        pixels = image.width * image.height
+    with DECODING.hold(4 * pixels * (1 if pixels > LARGE else COPIES)):
+        return _decode(path, height, width, grey, depth, ground)
+
+
+def _decode(path: Path, height: int, width: int, grey: bool, depth: tuple[int, int], ground: int) -> Picture:
+    from PIL import Image, ImageOps
+
+    with _open(path) as image:
+        try:
+            _draft(path, image, height, width)
+            large = image.width * image.height > LARGE
+            whole = _shrunk(path, image, height, width, grey, depth, ground) if large else image
+            flat = _flat(path, ImageOps.exif_transpose(whole), grey, depth, ground)
+            small = flat.resize((width, height), Image.Resampling.BILINEAR)
+            return np.array(small, np.uint8).reshape(height, width, 1 if grey else 3)
+        except MediaError:
+            raise
+        except Exception as error:
+            raise _damaged(path, error) from None
+
+
+def _draft(path: Path, image: Image, height: int, width: int) -> None:
+    """Set a JPEG to be decoded at a fraction of its size, if that suffices."""
+    try:
+        image.draft(None, (2 * max(height, width),) * 2)
+    except Exception as error:
+        raise _damaged(path, error) from None
+
+
+def measure_images(paths: Iterable[Path]) -> tuple[tuple[int, int], int]:
+    """(least and greatest value of the 16-bit images, background for transparent images). The background is white,
+    unless drawings are too bright to be visible on it. Files that cannot be read are skipped."""
+    low, high, bright = DEEPEST, 0, list[float]()
+    for path in paths:
+        try:
+            with _open(path) as image:
+                if image.width * image.height > LARGE:
+                    continue
+                if _is_deep(image):
+                    values = np.asarray(image)
+                    low, high = min(low, int(values.min())), max(high, int(values.max()))
+                elif _is_transparent(image):
+                    bright += _brightness(image)
+        except Exception:
+            continue
+    depth = (low, min(high, DEEPEST)) if low < high else (0, DEEPEST)
+    if not bright:
+        return depth, WHITE
+    contrast = {ground: float(np.quantile(np.abs(np.array(bright) - ground), 0.1)) for ground in (WHITE, 0, 128)}
+    return depth, WHITE if contrast[WHITE] >= LEAST_CONTRAST else max(contrast, key=lambda ground: contrast[ground])
+
+
+def rows_of(picture: Picture) -> NDArray[np.float32]:
+    """An image (H, W, C) or (H, W) as one step per row, from the top: (H, W * C), between 0 and 1."""
+    return np.asarray(picture.reshape(len(picture), -1) / 255, np.float32)
+
+
+def patches_of(picture: Picture, side: int) -> NDArray[np.float32]:
+    """An image (H, W, C) or (H, W) as patches, left to right, then down: (patches, side * side * C), between 0 and 1.
+
+    There are ⌈H / side⌉ * ⌈W / side⌉ patches; the lower and right edges are padded with zeros where needed.
+    """
+    height, width = picture.shape[:2]
+    whole = picture.reshape(height, width, -1)
+    whole = np.pad(whole, ((0, -height % side), (0, -width % side), (0, 0)))
+    down, across, channels = whole.shape[0] // side, whole.shape[1] // side, whole.shape[2]
+    patches = whole.reshape(down, side, across, side, channels).swapaxes(1, 2)
+    return np.asarray(patches.reshape(down * across, side * side * channels) / 255, np.float32)
+
+
+def shift_image(picture: Picture, generator: np.random.Generator) -> Picture:
+    """An image (H, W, C) or (H, W), shifted at random by up to 7% of each side, in whole pixels; the edge pixels fill
+    the gap. Augmentation for training."""
+    for axis in (0, 1):
+        most = round(0.07 * picture.shape[axis])
+        shift = int(generator.integers(-most, most + 1))
+        places = np.clip(np.arange(picture.shape[axis]) - shift, 0, picture.shape[axis] - 1)
+        picture = picture.take(places, axis)
+    return picture
+
+
+def _open(path: Path) -> Image:
+    image_module = _pillow()
+    check_file(path, "an image")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", image_module.DecompressionBombWarning)  # the limit below is lower
+            image: Image = image_module.open(path, formats=FORMATS)
+    except image_module.DecompressionBombError:
+        raise _bomb(path, "far too many") from None
+    except image_module.UnidentifiedImageError:
+        raise MediaError(
+            f"{path} cannot be read as an image. Image files are {', '.join(PICTURES)};\n"
+            "copy it again, convert it, or leave it out."
+        ) from None
+    except Exception as error:
+        raise _damaged(path, error) from None
+    if image.width * image.height > MOST_PIXELS:
+        image.close()
+        raise _bomb(path, f"{image.width:,} x {image.height:,}")
+    return image
+
+
+def _bomb(path: Path, count: str) -> MediaError:
+    return MediaError(
+        f"{path} has {count} pixels by its header; at most {MOST_PIXELS:,} are read, to limit memory.\n"
+        "Make it smaller, or leave it out."
+    )
+
+
+def _damaged(path: Path, error: Exception) -> MediaError:
+    return MediaError(f"{path} is damaged or truncated: {reason_of(error, path)}.\nCopy it again, or leave it out.")
+
+
+def _is_grey(image: Image) -> bool:
+    if image.mode == "P":
+        colours = np.array(image.getpalette("RGB")).reshape(-1, 3)
+        return bool((colours == colours[:, :1]).all())
+    return image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16")
+
+
+def _is_deep(image: Image) -> bool:
+    """Whether an image is grey with more than 8 bits."""
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+def _is_transparent(image: Image) -> bool:
+    """Whether an image may be transparent."""
+    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+
+
+def _brightness(image: Image) -> list[float]:
+    """[mean brightness of the visible pixels, from 0 to 255]; empty if all pixels are transparent, or none is."""
+    light, alpha = (np.asarray(band, np.float64) for band in image.convert("RGBA").convert("LA").split())
+    return [float((light * alpha).sum() / alpha.sum())] if alpha.any() and not alpha.all() else []
+
+
+def _flat(path: Path, image: Image, grey: bool, depth: tuple[int, int], ground: int) -> Image:
+    """The image in 8 bits, on its background, in grey or in colour."""
+    return _on_background(_of_eight_bits(path, image, depth), ground).convert("L" if grey else "RGB")
+
+
+def _shrunk(
+    path: Path, image: Image, height: int, width: int, grey: bool, depth: tuple[int, int], ground: int
+) -> Image:
+    """The image reduced to about four times the requested size, each new pixel the mean of those that it covers. It
+    is not turned yet; it has 8 bits and lies on its background."""
+    import PIL.Image
+
+    facts = image.getexif()
+    if facts.get(ORIENTATION) in SIDEWAYS:
+        height, width = width, height
+    across, down = max(1, image.width // (4 * width)), max(1, image.height // (4 * height))
+    wide, high = (max(1, TILE // factor) * factor for factor in (across, down))
+    small = PIL.Image.new("L" if grey else "RGB", (-(-image.width // across), -(-image.height // down)))
+    for top in range(0, image.height, high):
+        for left in range(0, image.width, wide):
+            box = left, top, min(left + wide, image.width), min(top + high, image.height)
+            tile = _flat(path, image.crop(box), grey, depth, ground).reduce((across, down))
+            small.paste(tile, (left // across, top // down))
+    small.getexif()[ORIENTATION] = facts.get(ORIENTATION, 1)
+    return small
+
+
+def _of_eight_bits(path: Path, image: Image, depth: tuple[int, int]) -> Image:
+    """The image, reduced to 8 bits if it is grey with 16."""
+    if not _is_deep(image):
+        return image
+    import PIL.Image
+
+    values = np.array(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > DEEPEST:
+        raise MediaError(f"{path} has 32-bit values, whose white level is unknown. Save it with 8 or 16 bits.")
+    if depth == (0, DEEPEST):
+        return PIL.Image.fromarray((values >> 8).astype(np.uint8))
+    low, high = depth
+    scaled = np.rint((values.astype(np.float32) - low) * np.float32(255 / (high - low)))
+    return PIL.Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+
+
+def _on_background(image: Image, ground: int) -> Image:
+    import PIL.Image
+
+    if not _is_transparent(image):
+        return image
+    top = image.convert("RGBA")
+    return PIL.Image.alpha_composite(PIL.Image.new("RGBA", top.size, (ground, ground, ground, 255)), top)
+
+
+def _pillow() -> Any:
+    try:
+        from PIL import Image
+    except ImportError:
+        raise MissingExtra(f"Image files need Pillow, which is not installed: {install_extra('vision')}.") from None
+    return Image

@@ -1,0 +1,1 @@
+"""Tables of every format, read row by row."""

@@ -1,0 +1,1 @@
+"""A text as documents, tokens, splits and batches."""

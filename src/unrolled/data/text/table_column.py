@@ -1,0 +1,99 @@
+"""A text column of a table as documents, one per row: how a language model reads a csv of messages or a jsonl of
+texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from unrolled.data.cells.column_kinds import as_text
+from unrolled.data.dataset.input_kinds import kind_of
+from unrolled.data.files.look import CHUNK, TextFile
+from unrolled.data.tables.base import (
+    DEFAULT_OPTIONS,
+    SAMPLE_ROWS,
+    SURROGATES,
+    TableFile,
+    TableOptions,
+    surrogate_error,
+)
+from unrolled.data.tables.file_names import check_no_files
+from unrolled.data.tables.open import is_table, open_table
+from unrolled.data.text.documents import Chunk, Documents, read_documents
+from unrolled.errors import DataError, OptionError, nearest
+
+ROW = "row"  # the value of --documents for tables
+
+
+@dataclass(frozen=True)
+class CellDocuments(Documents):
+    """The cells of one column; empty ones are left out."""
+
+    documents: str = ROW
+    column: str = ""
+    options: TableOptions = DEFAULT_OPTIONS
+
+    def chunks(self, digests: dict[Path, str] | None = None) -> Iterator[Chunk]:
+        table = open_table(self.path, self.options)
+        if digests is not None:
+            digests[self.path] = table.fingerprint()
+        held, characters = list[str](), 0
+        for row in table.rows([self.column]):
+            cell = row.cells[0]
+            if not isinstance(cell, str | None):
+                raise DataError(
+                    f"{table.place(row.number)}: '{self.column}' is {as_text(cell)}, not text, and a language model "
+                    "needs texts.\nTo predict a column instead, name it: --output COLUMN."
+                )
+            if cell and SURROGATES.search(cell):
+                raise surrogate_error(table.place(row.number), self.column)
+            if cell:
+                held.append(cell.replace("\r\n", "\n").replace("\r", "\n"))
+                characters += len(cell)
+            if characters >= CHUNK:
+                yield _chunk(held)
+                held, characters = [], 0
+        yield _chunk(held)
+
+
+def _chunk(cells: list[str]) -> Chunk:
+    lengths = np.fromiter(map(len, cells), np.int64, len(cells))
+    return Chunk("".join(cells), np.cumsum(lengths) - lengths)
+
+
+def read_texts(
+    path: str | Path, documents: str, any_bytes: bool, column: str | None, options: TableOptions = DEFAULT_OPTIONS
+) -> Documents:
+    """As `read_documents`, and with documents="row" the cells of a table's column, or the lines of a file that is not
+    a table. Raises DataError, OptionError."""
+    if documents != ROW:
+        return read_documents(path, documents, any_bytes)
+    if column is None or not is_table(path):
+        return read_documents(path, "line", any_bytes)
+    table = open_table(path, options)
+    if column not in table.columns:
+        raise OptionError(
+            f"{table.path} has no column '{column}'.{nearest(column, table.columns)} It has: {table.listed}."
+        )
+    files = (TextFile(table.path, table.path.name, 0, ""),)
+    return CellDocuments(table.path, files, (), note=table.note, column=column, options=options)
+
+
+def text_column(table: TableFile, names: bool = False) -> str | None:
+    """The column of a table with a single column, if it holds text; else None. Raises DataError, also where the table
+    has no rows, and where the cells are file names, unless `names` is true."""
+    if len(table.columns) != 1 or table.unnamed:
+        return None
+    looked = [row.cells[0] for row in islice(table.rows(table.columns), SAMPLE_ROWS)]
+    if not looked:
+        raise DataError(f"{table.path} holds a header and no rows. Give it some rows.")
+    cells = [cell for cell in looked if cell is not None]
+    # neither numbers nor names of audio files and images
+    texts = bool(cells) and all(isinstance(cell, str) for cell in cells) and kind_of(cells, table) == "text"
+    if texts and not names:
+        check_no_files(table, table.columns[0], cells, "--task language-modeling")
+    return table.columns[0] if texts else None
