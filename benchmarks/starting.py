@@ -4,9 +4,9 @@ python benchmarks/starting.py reviews/train.csv --minutes 4
 python benchmarks/starting.py names/train.csv --minutes 4 --tokenizer char --hidden-size 256 --layers 2
 
 A language model is trained on the texts of all rows but 2,000, without their labels. Then classifiers are trained on
-100, 500 and 2,000 of those rows with their labels: from scratch, from the language model (`--init-from`), and from it with
-its encoder frozen, all of one size. Scores are accuracies on the 2,000 held-out rows. One JSON line per training is
-appended to benchmarks/starting.jsonl; results that are there are not run again.
+100, 500 and 2,000 of those rows with their labels: from scratch, from the language model (`--init-from`), and from
+it with its encoder frozen, all of one size. Scores are accuracies on the 2,000 held-out rows. One JSON line per
+training is appended to benchmarks/starting.jsonl; results that are there are not run again.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def draw(run: Path, valid: Path, rows: list[int], svg: Path) -> None:
         one for place, one in enumerate(loaded.read_input(str(valid)) or ()) if place in rows
     ]
     figure, places = plt.subplots(1, len(given), figsize=(5.5 * len(given), 5), squeeze=False, layout="constrained")
-    for axes, prediction in zip(places[0], loaded.predict(given, attention=True), strict=True):
+    for axes, prediction in zip(places[0], loaded.predict(given, show_attention=True), strict=True):
         attention = prediction.texts[next(iter(loaded.outputs))].attention
         if attention is None:
             raise RuntimeError("the prediction has no attention weights")

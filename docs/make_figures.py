@@ -31,7 +31,7 @@ def draw_bytes(lines: list[Line]) -> str:
         for strategy in dict.fromkeys(line["strategy"] for line in lines):
             own = sorted((line for line in lines if line["strategy"] == strategy), key=lambda line: line["steps"])
             axes.plot([x["steps"] for x in own], [x["extra_bytes"] / 1e6 for x in own], marker="o", label=strategy)
-        axes.set(xscale="log", yscale="log", xlabel="steps carried back through", ylabel="extra bytes, MB")
+        axes.set(xscale="log", yscale="log", xlabel="steps of the backward pass", ylabel="extra bytes, MB")
         ticks = sorted({line["steps"] for line in lines})
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         axes.set_xticks([], minor=True)
@@ -64,7 +64,7 @@ def draw_learning(answers: list[Line], translations: list[Line]) -> str:
                             axes.axhline(level, linestyle=style, color=drawn.get_color(), alpha=0.6)
                     if "+" in line["left"]:
                         axes.plot(seconds[-1] / 60, figures[line["left"]]["nats"], "o", color=drawn.get_color())
-            axes.set(title=data, xlabel="minutes", ylabel="nats an answer", xlim=(0, None), ylim=(0, None))
+            axes.set(title=data, xlabel="minutes", ylabel="nats per prediction", xlim=(0, None), ylim=(0, None))
             axes.legend(frameon=False, fontsize=8)
         for axes in places:
             axes.set_axis_off()

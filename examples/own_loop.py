@@ -21,13 +21,15 @@ def main(updates: int = 400) -> float:
         bits = torch.randint(0, 2, (32, 16, 1)).float()  # (B, T, 1)
         odd = bits.cumsum(1) % 2  # (B, T, 1)
 
-        def piece(state: State, a: int, b: int, bits: Tensor = bits, odd: Tensor = odd) -> tuple[Tensor, State]:
+        def segment_loss(
+            state: State, a: int, b: int, bits: Tensor = bits, odd: Tensor = odd
+        ) -> tuple[Tensor, State]:
             outputs, state = memory.unroll(bits[:, a:b], state)  # (B, b - a, 16)
             logits = head(outputs)
             return nn.functional.binary_cross_entropy_with_logits(logits, odd[:, a:b], reduction="sum"), state
 
         optimiser.zero_grad()
-        loss, _ = strategy(piece, memory.start(32), 16)
+        loss, _ = strategy(segment_loss, memory.start(32), 16)
         optimiser.step()
         if (update + 1) % 100 == 0:
             with torch.no_grad():

@@ -130,7 +130,7 @@ def test_tokens_come_as_often_as_their_probabilities_say(how: dict[str, Any]) ->
     assert chi_square < 20.5  # 99.9% point at 5 degrees of freedom, at most 5 here; the seed is fixed
 
 
-@pytest.mark.parametrize(("number", "symbol"), [(0.0, 1), (0.499, 1), (0.5, 3), (0.999, 3), (1.0, 3)])
+@pytest.mark.parametrize(("number", "token"), [(0.0, 1), (0.499, 1), (0.5, 3), (0.999, 3), (1.0, 3)])
 def test_no_token_without_a_chance_is_drawn(number: float, token: int, monkeypatch: pytest.MonkeyPatch) -> None:
     probs = torch.tensor([0.0, 0.5, 0.0, 0.5, 0.0], dtype=torch.float64)
     monkeypatch.setattr(torch, "rand", lambda *_, **__: torch.tensor(number, dtype=torch.float64))
@@ -194,7 +194,7 @@ def test_what_cannot_be_is_refused_before_anything_is_read(how: dict[str, Any], 
         sample(chain(), [], generator=make_generator(0), **{"length": 5, **how})
 
 
-@pytest.mark.parametrize("symbol", [-1, 8])
+@pytest.mark.parametrize("token", [-1, 8])
 def test_a_prompt_of_another_table_is_refused(token: int) -> None:
     with pytest.raises(OptionError, match=rf"prompt holds token {token}; this model has 8"):
         list(sample(chain(), [token], generator=make_generator(0), length=5))

@@ -285,7 +285,7 @@ def test_bytes_are_scored_by_the_character() -> None:
     ("how", "words"),
     [
         ({"documents": "lines"}, r"'lines'\. Did you mean 'line'"),
-        ({"batch_size": 0}, r"batch is 0; .* give 1 or more"),
+        ({"batch": 0}, r"batch is 0; .* give 1 or more"),
     ],
 )
 def test_what_cannot_be_is_refused(how: dict[str, Any], words: str) -> None:

@@ -78,10 +78,11 @@ def test_a_limit_on_the_size_of_files_leaves_the_old_files_whole(tmp_path: Path)
     script = f"""
 import resource, signal
 from unrolled.errors import TrainingError
-from unrolled.fileio import append_line, write_whole
+from unrolled.fileio import append_line, write_atomically
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
-for write in (lambda: write_whole("{tmp_path}/a", b"x" * 5000), lambda: append_line("{tmp_path}/log", "y" * 1000)):
+for write in (lambda: write_atomically("{tmp_path}/a", b"x" * 5000), lambda: append_line("{tmp_path}/log", "y" *
+1000)):
     try:
         write()
     except TrainingError as error:

@@ -16,13 +16,23 @@ from unrolled import run
 
 TOOLS = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8").partition("[tool.importlinter]")[2]
 CONTRACTS = re.sub(r".* -> .*\n", "", TOOLS)  # without the exceptions for our own files
-LAYERS, OF_TASKS = (re.findall(r"\w+", found) for found in re.findall(r"\nlayers = \[(.*?)\]", CONTRACTS, re.DOTALL))
+LAYERS, OF_TASKS, OF_DATA = (
+    re.findall(r"\w+", found) for found in re.findall(r"\nlayers = \[(.*?)\]", CONTRACTS, re.DOTALL)
+)
 
 
 def lint(folder: Path, imports: dict[str, str]) -> tuple[int, str]:
     """Exit code and output for a package with the same layers. imports: file -> the module that it imports."""
     (folder / "pyproject.toml").write_text(f"[tool.importlinter]{CONTRACTS}")
-    files = dict.fromkeys(["", *(f"{layer}/" for layer in LAYERS), *(f"tasks/{layer}/" for layer in OF_TASKS)], "")
+    files = dict.fromkeys(
+        [
+            "",
+            *(f"{layer}/" for layer in LAYERS),
+            *(f"tasks/{layer}/" for layer in OF_TASKS),
+            *(f"data/{layer}/" for layer in OF_DATA),
+        ],
+        "",
+    )
     files = {f"{place}__init__": text for place, text in files.items()}
     files |= {name: f"if TYPE_CHECKING:\n    import unrolled.{module}\n" for name, module in imports.items()}
     for name, text in files.items():
@@ -42,8 +52,8 @@ def lint(folder: Path, imports: dict[str, str]) -> tuple[int, str]:
 
 
 def test_imports_from_lower_layers_are_allowed(tmp_path: Path) -> None:
-    code, out = lint(tmp_path, {"cli/a": "data.b", "data/b": "data.c", "data/c": "errors"})
-    assert (code, "3 kept, 0 broken" in out) == (0, True), out
+    code, out = lint(tmp_path, {"cli/a": "data.text.b", "data/text/b": "data.text.c", "data/text/c": "errors"})
+    assert (code, "4 kept, 0 broken" in out) == (0, True), out
 
 
 def test_circles_imports_from_above_and_files_of_no_layer_are_refused(tmp_path: Path) -> None:

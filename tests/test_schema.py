@@ -68,7 +68,8 @@ def test_what_does_not_fit_is_named(value: Any, kind: Any, said: str) -> None:
 
 
 PLAN = Plan(
-    model="lstm", hidden_size=4, layers=1, embedding_size=4, batch_size=4, window=16, steps=3, learning_rate=0.01, matrix_learning_rate=1.0, warmup=1,
+    model="lstm", hidden_size=4, layers=1, embedding_size=4, batch_size=4, window=16, steps=3, learning_rate=0.01,
+    matrix_learning_rate=1.0, warmup=1,
     dropout=0.0, decay=0.0, matrix_decay=0.0, clip=1.0, average=0.9, bptt="full", precision="float32",
     device="cpu", threads=1, report_every=1, validate_every=1, save_every=1,
 )  # fmt: skip

@@ -55,7 +55,8 @@ class CompareSettings(Settings):
         if self.task is not None:
             check_choice("--task", self.task, ("language-modeling",))
         shared = (
-            "minutes", "steps", "out", "hidden_size", "layers", "documents", "no_header", "task", "tokenizer", "threads",
+            "minutes", "steps", "out", "hidden_size", "layers", "documents", "no_header", "task", "tokenizer",
+            "threads",
             "device",
         )  # fmt: skip
         TrainOptions(**{name: getattr(self, name) for name in shared}).check()

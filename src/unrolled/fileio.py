@@ -1,8 +1,8 @@
 """Atomic writing of files: a kill or a full disk leaves the old file or the new one, never half of one.
 
 A file is written to its folder under a hidden name (`.run.json.partial-4711`), flushed to the disk, renamed over the
-old one, and the folder is flushed too. `remove_partial_files` removes the temporary files of killed processes. No file is written
-through a link, and only plain files are overwritten (opening.py).
+old one, and the folder is flushed too. `remove_partial_files` removes the temporary files of killed processes. No
+file is written through a link, and only plain files are overwritten (opening.py).
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ def append_line(path: str | Path, text: str, sync: bool = False, mode: int = PUB
     """Appends `text` and a line end to `path`, and with `sync` flushes it to the disk. mode: of a new file.
 
     Raises TrainingError where the disk is full or writing fails; then the earlier lines are whole and this one is
-    absent. A kill may leave part of the line: `read_json_lines` skips it; the next `append_line` or `cut_incomplete_line`
-    removes it.
+    absent. A kill may leave part of the line: `read_json_lines` skips it; the next `append_line` or
+    `cut_incomplete_line` removes it.
     """
     data = (text + "\n").encode(errors="backslashreplace")  # for the bytes of a path that are not UTF-8: \udcff
     with _explained(Path(path), len(data)):
@@ -162,7 +162,8 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes `value` as indented JSON, atomically (see `write_atomically`); floats that are not finite become null."""
+    """Writes `value` as indented JSON, atomically (see `write_atomically`); floats that are not finite become
+    null."""
     write_atomically(path, (to_json(value, indent=2) + "\n").encode())
 
 

@@ -27,14 +27,13 @@ CHOICES = {
     "device": ("auto", "cpu", "cuda", "mps"),
     "task": ("classification", "multilabel", "tagging", "regression", "seq2seq", "language-modeling"),
     "decimal": (",", "."),
-    "freeze": ("encoder",),
+    "freeze": ("embedding", "stem", "encoder", "memory"),
     "input_type": ("text", "category", "vectors", "audio", "image"),
     "stem": ("auto", "conv", "plain", "patches"),
     "augment": ("auto", "yes", "no"),
     "pool": ("last", "mean", "attention"),
     "direction": ("bidirectional", "causal"),
     "class_weights": ("balanced",),
-    "attention": ("none", "additive", "dot", "multihead"),
 }
 """The values of each option that takes a fixed few."""
 
@@ -58,8 +57,8 @@ class TrainSettings(Settings):
     out: Annotated[str | None, "the run's folder (a new one under runs/)"] = None
     task: Annotated[
         str | None,
-        "what to predict: label, labels (any number), tags (one per step), value, text (for each row) or language "
-        "(the next token of the input)",
+        "classification, multilabel (any number of labels), tagging (one per step), regression, seq2seq (a text per "
+        "row) or language-modeling (the next token)",
     ] = None
     tokenizer: Annotated[str, "auto, char, byte, word or bpe"] = "auto"
     hidden_size: Annotated[int | None, "units of each layer"] = None
@@ -152,7 +151,7 @@ class TableSettings(ColumnSettings):
     group: Annotated[str | None, "a column; rows with the same value stay in one split"] = None
     folds: Annotated[int | None, "cross-validation: number of trainings (folds)"] = None
     fold: Annotated[int | None, "train only this fold, from 1"] = None
-    input_type: Annotated[str | None, "type of the input: text, label, vectors, sound or picture"] = None
+    input_type: Annotated[str | None, "text, category, vectors, audio or image"] = None
     sequence: Annotated[str | None, "one row per step: rows with the same value are a sequence"] = None
     stem: Annotated[str, "sounds, pictures: auto, conv, plain or patches"] = "auto"
     augment: Annotated[str, "sounds, pictures: augmentation, auto (if few), yes or no"] = "auto"
@@ -181,16 +180,18 @@ class PredictionSettings(TableSettings):
     selected_by: ClassVar[str] = "--task classification, multilabel, tagging or regression"
 
     pool: Annotated[str | None, "pooling over the steps: last, mean or attention"] = None
-    direction: Annotated[str | None, "both, or ahead (causal: predicts at every step)"] = None
+    direction: Annotated[str | None, "bidirectional, or causal (predicts at every step)"] = None
     class_weights: Annotated[str | None, "balanced: all labels count alike in the loss, whatever their number"] = None
-    freeze: Annotated[str | None, "with --init-from: encoder; then only the heads are trained"] = None
+    freeze: Annotated[
+        str | None, "with --init-from: embedding, stem, encoder or memory; it and all before it stay as they are"
+    ] = None
 
     def check(self) -> None:
         """The checks of a training on a table, then that of --freeze."""
         super().check()
         if self.freeze is not None and self.init_from is None:
             raise OptionError(
-                "--freeze encoder keeps the trained encoder of another run. Name the run: --init-from RUN."
+                f"--freeze {self.freeze} keeps the trained weights of another run. Name the run: --init-from RUN."
             )
 
 
@@ -202,7 +203,7 @@ class Seq2SeqSettings(TableSettings):
     of: ClassVar[str] = "generated texts"
     selected_by: ClassVar[str] = "--task seq2seq"
 
-    attention: Annotated[str | None, "cross-attention: context, additive, dot, multihead"] = None
+    attention: Annotated[str | None, "the decoder's attention: none, additive, dot or multihead"] = None
 
 
 Resolved = TypeVar("Resolved", bound=TrainSettings)

@@ -1,6 +1,7 @@
 """Components, such as a memory or a gradient, by name: `name:key=value,key=value`.
 
-`parse_component` parses such a text, `build` makes the component from its dict; an ensemble is several names joined by +.
+`parse_component` parses such a text, `build` makes the component from its dict; an ensemble is several names joined
+by +.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ STEPS = 5
 
 def report(step: int, **more: Any) -> Report:
     """A report of half a training of five updates."""
-    figures = {"progress": 0.5, "seconds": 61.0, "seconds_left": 3723.0, "loss": 1.5, "rate": 0.01}
+    figures = {"progress": 0.5, "seconds": 61.0, "seconds_left": 3723.0, "loss": 1.5, "learning_rate": 0.01}
     speed = {"tokens": 0, "tokens_per_second": 41_000.0, "bytes_in_use": 312_000_000}
     return Report(step=step, steps=STEPS, **figures | speed | more)
 
@@ -51,8 +51,9 @@ class Training:
     """Yields five reports; with `slow` in the path, one per second. Its arguments are in `requested`."""
 
     requested: TrainOptions
-    terms = SimpleNamespace(unit="nats a character", items="tokens", baseline="n-gram", wrote="wrote", writes="writes",
-                            use="sample")  # fmt: skip
+    terms = SimpleNamespace(unit="nats a character", items="tokens", baseline="n-gram", first_heading="wrote",
+    newest_heading="writes",
+                            next_command="sample")  # fmt: skip
     description, plan_line = "5 characters of text", "lstm, 8 wide"
     baseline: Baseline | None = None
     summary: LanguageModelingSummary | None = None
@@ -107,13 +108,13 @@ class Evaluation:
 
 
 class Run:
-    kind, path = "language", Path("runs/fake")
+    kind, path = "language-modeling", Path("runs/fake")
 
-    def verbs(self) -> list[str]:
+    def methods(self) -> list[str]:
         return ["sample", "score", "reach", "replacements", "evaluate", "info"]
 
     def check_can(self, verb: str) -> None:
-        assert verb in self.verbs()
+        assert verb in self.methods()
 
     def check_options(self, **given: Any) -> None:
         pass

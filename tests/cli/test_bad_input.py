@@ -83,7 +83,7 @@ CASES: list[tuple[str, tuple[str, ...]]] = [
     ("train pictures", ("pictures", "without labels", "label")),
     ("train empty.txt", ("empty.txt", "empty")),
     ("train mark.txt", ("mark.txt", "empty")),
-    ("train same.txt", ("same.txt", "symbol")),
+    ("train same.txt", ("same.txt", "only one character")),
     ("train short.txt", ("short.txt", "short")),
     ("train latin1.txt", ("latin1.txt", "UTF-8", "--tokenizer byte")),
     ("train program", ("program", "binary", "--tokenizer byte")),

@@ -72,7 +72,10 @@ def test_version(unroll: Unroll) -> None:
 
 
 def test_settings_become_options_and_come_back_as_settings(faked: Unroll) -> None:
-    requested = "--steps 7 --hidden-size 8 --learning-rate 0.5 --documents line --init-from runs/a --seed 3 --bptt truncated:k1=4"
+    requested = (
+        "--steps 7 --hidden-size 8 --learning-rate 0.5 --documents line --init-from runs/a --seed 3 "
+        "--bptt truncated:k1=4"
+    )
     assert faked("train", "text", *requested.split()).code == 0
     got = fake_run.Training.requested
     assert (got.steps, got.hidden_size, got.learning_rate, got.seed) == (7, 8, 0.5, 3)
@@ -82,9 +85,8 @@ def test_settings_become_options_and_come_back_as_settings(faked: Unroll) -> Non
 def test_plain_lines_go_to_stderr_and_the_summary_to_stdout(faked: Unroll) -> None:
     prediction = faked("train", "text")
     assert prediction.out == "Test part: 1.400 nats a character.\nIt beats the 7-gram.\n"
-    assert (
-        "step 3 of 5 (50%)  1:01 elapsed, 1:02:03 left  loss 1.500  validation 1.600  41,000 symbols/s  312 MB"
-        in (prediction.err.splitlines())
+    assert "step 3 of 5 (50%)  1:01 elapsed, 1:02:03 left  loss 1.500  validation 1.600  41,000 tokens/s  312 MB" in (
+        prediction.err.splitlines()
     )
     for said in ("5 characters of text", "lstm, 8 wide", "planned again", "copied verbatim: longest run 7, 25.0%"):
         assert prediction.err.count(said) == 1
@@ -176,7 +178,7 @@ def test_evaluate(faked: Unroll) -> None:
 
 def test_info_of_a_run_and_of_a_text(faked: Unroll, tmp_path: Path) -> None:
     assert faked("info").out.splitlines() == [
-        "path   runs/fake", "asked:", "  steps  2,000", "kept   yes", "ranks  0, 1, 2, 3, 4, 5, 6, 7, …",
+        "path   runs/fake", "options:", "  steps  2,000", "kept   yes", "ranks  0, 1, 2, 3, 4, 5, 6, 7, …",
         "reach: the last 2 tokens give 95% of what the whole context gains over one token (0.500 nats per character)",
         "       nats by tokens of context: 1: 2.000, 2: 1.500",
     ]  # fmt: skip

@@ -22,7 +22,7 @@ MODELS = (
 GRADIENT_OPTIONS = {
     "full": "",
     "truncated": ":k1=4,k2=8",
-    "checkpointed": ":slots=2,stretch=4",
+    "checkpointed": ":slots=2,segment=4",
     "randomised": ":mean=8",
 }
 
@@ -59,4 +59,4 @@ def test_a_run_of_any_memory_answers(name: str, days: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", BPTT_STRATEGIES)
 def test_a_run_by_any_gradient_answers(name: str, days: Path, tmp_path: Path) -> None:
-    assert trained(days, tmp_path / "run", gradient=name + GRADIENT_OPTIONS[name]).evaluate().as_dict()["nats"] < 6
+    assert trained(days, tmp_path / "run", bptt=name + GRADIENT_OPTIONS[name]).evaluate().as_dict()["nats"] < 6

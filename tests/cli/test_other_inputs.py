@@ -57,7 +57,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sounds(folder / "sounds")
     write_sound(folder / "new" / "a.wav", 300)
     write_sound(folder / "new" / "b.wav", 1_500)
-    write_rows(folder / "paths.csv", "sound", ["new/b.wav", "new/a.wav"])
+    write_rows(folder / "paths.csv", "audio", ["new/b.wav", "new/a.wav"])
     write_rows(folder / "new.csv", "size,rooms", ["100,3", "50.5,1"])
     (folder / "new.txt").write_text("100 3\n50.5, 1\n")
     # the fault
@@ -166,7 +166,7 @@ def test_info_tells_of_values_and_of_sounds(here: Path, unroll: Unroll) -> None:
     assert facts["rows"]["price"] == {"numbers": 1, "least": [min(prices)], "greatest": [max(prices)]}
     facts = json.loads(unroll("info", "sounds", "--json").out)
     assert facts["rows"] == {"label": {"high": 20, "low": 20}}
-    assert facts["read"] == "sound"
+    assert facts["read"] == "audio"
     assert unroll("info", "heard").code == 0
     assert unroll("info", "priced").code == 0
 
@@ -184,7 +184,7 @@ def test_a_few_sounds_that_cannot_be_read_are_listed(unroll: Unroll, tmp_path: P
 def test_a_folder_of_sounds_is_trained_on_and_answered_about(here: Path, unroll: Unroll, tmp_path: Path) -> None:
     prediction = unroll("train", "sounds", *SMALL, "--augment", "no", "--stem", "plain", "--out", tmp_path / "run")
     assert prediction.code == 0, prediction.err
-    assert "40 rows of folders: sound (audio at 8,000 Hz, 64 bands every 10 ms) -> label" in prediction.err
+    assert "40 rows of folders: audio (audio at 8,000 Hz, 64 bands every 10 ms) -> label" in prediction.err
     assert "label, test, by " in prediction.out
     for run in ("heard", tmp_path / "run"):
         folder = unroll("predict", run, "new")
@@ -242,7 +242,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train prices.csv --augment yes", ("--augment applies to sounds and pictures",)),
     ("train prices.csv --augment maybe", ("--augment is one of auto, yes, no", "got 'maybe'")),
     ("train prices.csv --input-type vector", ("--input-type is one of", "did you mean 'vectors'?")),
-    ("train prices.csv --input-type audio", ("an input of kind sound is one column", "--input names 2 columns")),
+    ("train prices.csv --input-type audio", ("an input of kind audio is one column", "--input names 2 columns")),
     (
         "train prices.csv --input-type audio --input size --output price",
         ("there is no file", "paths are relative to the table's folder"),
@@ -251,16 +251,19 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train prices.csv --sequence nothing", ("--sequence", "no column 'nothing'", "size, rooms, price")),
     ("train prices.csv --input size,rom", ("--input", "no column 'rom'", "did you mean 'rooms'?")),
     ("train prices.csv --input price --output price", ("--input and --output must name different columns",)),
-    ("train prices.csv --balance", ("--balance gives each label the same weight", "not single labels")),
-    ("train prices.csv --task values", ("--task is one of", "did you mean 'value'?")),
+    (
+        "train prices.csv --class-weights balanced",
+        ("--class-weights balanced gives each label the same weight", "not single labels"),
+    ),
+    ("train prices.csv --task values", ("--task is one of", "got 'values'")),
     ("train prices.csv --freeze encoder", ("--freeze encoder", "name the run: --init-from run")),
-    ("train prices.csv --freeze heads", ("--freeze is one of encoder", "got 'heads'")),
+    ("train prices.csv --freeze heads", ("--freeze is one of embedding, stem, encoder, memory", "got 'heads'")),
     ("train prices.csv --init-from nowhere", ("nowhere", "does not exist")),
     ("train prices.csv --model linear --augment yes", ("the linear model has no --augment",)),
     ("train sounds --stem patches", ("--stem patches applies to pictures", "audio at 8,000 hz")),
-    ("train sounds --task tagging", ("tags need words or vectors", "the input is of kind sound")),
+    ("train sounds --task tagging", ("tags need words or vectors", "the input is of kind audio")),
     ("train sounds --task regression", ("a value is a number", "--task classification")),
-    ("train sounds --tokenizer char", ("--tokenizer is for texts", "of kind sound")),
+    ("train sounds --tokenizer char", ("--tokenizer is for texts", "of kind audio")),
     ("train text.txt --input-type audio", ("read as a text", "--input-type")),
     ("train text.txt --augment yes", ("read as a text", "--augment")),
     ("train text.txt --freeze encoder --init-from priced", ("read as a text", "--freeze")),
@@ -276,7 +279,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("predict priced --text 1,2,3", ("3 numbers per step; 2 were expected",)),
     ("evaluate priced holes.csv", ("holes.csv, row 3", "'rooms' is empty", "--skip-empty")),
     ("predict priced columns.csv", ("columns.csv has no column 'rooms'",)),
-    ("predict heard none", ("none holds no sounds", ".wav")),
+    ("predict heard none", ("none holds no audio files", ".wav")),
     ("predict heard absent.wav", ("there is no file 'absent.wav'",)),
     ("predict heard broken.wav", ("broken.wav", "cannot be read as audio")),
     ("evaluate priced other.csv", ("other.csv, row 2", "'price' is 'much'; a value is a number")),

@@ -43,7 +43,7 @@ def test_training_tells_what_it_sees_and_what_is_left(run: RowPrediction) -> Non
     assert "200 rows of csv: text (words with character n-grams) -> label, one of 2 labels (no, yes)" in run.err
     assert "Baseline: linear on" in run.err
     assert "nats per prediction" in run.err
-    assert "Now it answers (step 20):" in run.err
+    assert "Now it predicts (step 20):" in run.err
     assert "good film" in run.err
     assert "rows/s" in run.err
     assert "Saved to run. Next: unroll predict run" in run.err
@@ -176,16 +176,16 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("predict run new.txt --every", ("only at the end of a row", "--direction causal")),
     (
         "predict language new.txt",
-        ("of kind 'language', which has no predict()", "unroll sample, unroll score"),
+        ("of kind 'language-modeling', which has no predict()", "unroll sample, unroll score"),
     ),
     ("evaluate language --errors w.csv", ("--errors", "predicts the next token of a text")),
     ("evaluate run --adapt", ("--adapt", "predicts labels, tags or numbers")),
     ("evaluate run --errors films.csv", ("films.csv exists",)),
     ("evaluate run --errors absent/w.csv", ("absent/w.csv", "cannot be written")),
     ("evaluate run columns.csv", ("columns.csv", "no column 'text'")),
-    ("evaluate run text.txt", ("is a run of kind 'answers'", "is read as language")),
-    ("sample run", ("of kind 'answers'", "unroll predict")),
-    ("score run new.txt", ("of kind 'answers'", "unroll predict")),
+    ("evaluate run text.txt", ("is a run of kind 'prediction'", "is read as language")),
+    ("sample run", ("of kind 'prediction'", "unroll predict")),
+    ("score run new.txt", ("of kind 'prediction'", "unroll predict")),
     ("train films.csv --model lstn", ("lstn", "did you mean 'lstm'")),
     ("train films.csv --pool last", ("--pool last", "--direction causal")),
     ("train films.csv --pool max", ("--pool", "last, mean, attention")),
@@ -199,7 +199,7 @@ BAD: list[tuple[str, tuple[str, ...]]] = [
     ("train columns.csv --group words", ("input is not clear",)),
     ("train header.csv", ("header.csv holds a header, but no rows",)),
     ("train text.txt --output label", ("read as a text", "--output")),
-    ("train text.txt --balance", ("read as a text", "--balance")),
+    ("train text.txt --class-weights balanced", ("read as a text", "--class-weights")),
     ("info films.csv --model linear --minutes 1", ("linear model has no plan",)),
     ("compare films.csv --steps 1", ("films.csv", "table")),
 ]

@@ -47,7 +47,7 @@ def test_the_live_view_shows_what_it_wrote_at_first_beside_what_it_writes_now() 
     beside = next(line for line in drawn.splitlines() if "qqq" in line)
     assert r"qqq\x1b[31mz" in beside and "to be" in beside
     for said in ("at first (step 0)", "now (step 3)", "validation 1.450", "best 1.450", "baseline (n-gram) 1.517",
-                 "longest run 31, 12.5% of its 50-character segments", "step 4 of 5", "41,000 symbols/s", "312 MB",
+                 "longest run 31, 12.5% of its 50-character segments", "step 4 of 5", "41,000 tokens/s", "312 MB",
                  "1:02:03 left", "loss 1.500"):  # fmt: skip
         assert said in drawn
 

@@ -46,7 +46,7 @@ def test_sample_is_repeatable_and_needs_no_name(folder: Path) -> None:
     assert first == again and first.startswith("On day ")
     lines = unroll(folder, "sample", "runs/days", "--count", "2", "--length", "10", "--json").stdout.splitlines()
     assert len({json.loads(line)["text"] for line in lines}) == 2
-    assert "'Ж' as" in unroll(folder, "sample", "--prompt", "Ж", "--length", "3").stderr
+    assert "'Ж' by" in unroll(folder, "sample", "--prompt", "Ж", "--length", "3").stderr
 
 
 @pytest.mark.alone
@@ -70,7 +70,7 @@ def test_the_first_character_comes_soon(folder: Path) -> None:
 
 def test_a_run_is_loaded_without_torchs_compiler(folder: Path) -> None:
     program = (
-        "import sys; from unrolled.run import load; from unrolled.rundir.folder import newest\n"
+        "import sys; from unrolled.run import load; from unrolled.rundir.locations import newest\n"
         "load(newest()); sys.exit('torch._dynamo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, check=False, capture_output=True, text=True)
@@ -84,7 +84,7 @@ def test_a_text_and_a_table_are_trained_on_without_torchs_compiler_and_its_folde
     program = (
         "import sys; from unrolled.run import Training\n"
         "for data in ('text.txt', 'table.csv'):\n"
-        "    for _ in Training(data, steps=2, size=4, threads=1, out=f'{data}-run'): pass\n"
+        "    for _ in Training(data, steps=2, hidden_size=4, threads=1, out=f'{data}-run'): pass\n"
         "sys.exit('torch._dynamo' in sys.modules)"
     )
     done = subprocess.run(

@@ -132,7 +132,7 @@ def test_what_is_there_is_said(unroll: Unroll, folder: Path, monkeypatch: pytest
     assert prediction.code == 0
     assert "text (characters) -> output, texts of up to 5 characters" in prediction.out
     assert "smoothing" in prediction.out
-    assert "writings" in unroll("info", folder / "run").out
+    assert "seq2seq" in unroll("info", folder / "run").out
     monkeypatch.chdir(folder)
     runs = unroll("runs", "--under", ".")
     assert "chrF" in runs.out

@@ -319,11 +319,11 @@ def test_lists_keep_the_options_of_their_parts() -> None:
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_anything_is_made(
-    wanted: dict[str, object], words: str, tmp_path: Path
+    options: dict[str, object], words: str, tmp_path: Path
 ) -> None:
     base = {"models": "lstm", "out": str(tmp_path / "c")}
     with pytest.raises(OptionError, match=re.escape(words)):
-        Comparison("recall", CompareSettings(**(base | wanted)))  # type: ignore[arg-type]
+        Comparison("recall", CompareSettings(**(base | options)))  # type: ignore[arg-type]
     assert not (tmp_path / "c").exists()
 
 
@@ -388,6 +388,6 @@ def test_what_holds_no_text_is_not_offered_as_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [{"task": "language-modeling"}, {"documents": "line"}, {"no_header": True}])
-def test_how_a_text_is_read_is_asked_of_no_task(wanted: dict[str, Any], tmp_path: Path) -> None:
+def test_how_a_text_is_read_is_asked_of_no_task(options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"applies to texts, and copy is a task\. Leave it out\."):
-        Comparison("copy", CompareSettings(**SMALL | wanted, out=str(tmp_path / "c")))
+        Comparison("copy", CompareSettings(**SMALL | options, out=str(tmp_path / "c")))

@@ -31,38 +31,42 @@ def kind_of(cells: Sequence[Any], steps: int | None = None) -> str:
 
 
 KINDS: dict[str, tuple[list[Any], int | None, str]] = {
-    "lists of words": ([["war", "love"], ["love"], []] * 5, None, "labels"),
-    "lists of words for each step": ([["D", "N"], ["N", "V"]] * 5, 2, "tags"),
-    "lists of one for rows of one step": ([["D"], ["N"]] * 5, 1, "tags"),
-    "words as many as steps": (["D N", "N V"] * 5, 2, "tags"),
-    "a word for rows of one step": (["D", "N"] * 5, 1, "label"),
-    "lists of which a tenth do not fit the steps": ([["D", "N"]] * 9 + [["D"]], 2, "labels"),
-    "lists of numbers": ([[1.5, 2], [3, 4]] * 5, None, "value"),
-    "arrays of numbers": ([np.array([1.5, 2.0], np.float32), np.array([3.0, 4.0], np.float32)] * 5, None, "value"),
-    "lists of truths": ([[True, False], [True]] * 5, None, "labels"),
-    "lists of numbers and an empty one": ([[1.5, 2], [3, 4], []] * 5, None, "value"),
-    "decimals": (["1.5", "2.0", "-3"] * 5, None, "value"),
-    "decimals as numbers": ([1.5, 2.0, -3.0] * 5, None, "value"),
-    "exponents": (["1e3", "2e3"] * 5, None, "value"),
-    "whole numbers with a gap": (["1", "2", "-3"] * 5, None, "value"),
-    "whole numbers written as floats": ([1.0, 2.0] * 5, None, "label"),
-    "whole numbers with a point": (["0.0", "1.0"] * 5, None, "label"),
-    "21 whole numbers from 0": (list(range(21)) * 5, None, "label"),
-    "21 whole numbers from 1": (list(range(1, 22)) * 5, None, "label"),
-    "whole numbers from 2": (list(range(2, 12)) * 5, None, "value"),
-    "whole numbers, one with four rows": ([*list(range(10)) * 5, 10, 10, 10, 10], None, "value"),
-    "rows of zeros with a single 1": ([[0, 1, 0], [1, 0, 0], [0, 0, 1]] * 5, 3, "label"),
-    "arrays of zeros with a single 1": ([np.eye(3)[n % 3] for n in range(15)], None, "label"),
-    "rows of zeros with two of them": ([[0, 1, 1], [1, 0, 0]] * 5, None, "value"),
-    "one row without a 1": ([[0, 1], [1, 0]] * 15 + [[0, 0]], None, "label"),  # which is refused later
-    "one row without a 1, as many as steps": ([[0, 1], [1, 0]] * 15 + [[0, 0]], 2, "tags"),
-    "some rows without a 1": ([[0, 1], [1, 0], [0, 0]] * 15, None, "value"),
+    "lists of words": ([["war", "love"], ["love"], []] * 5, None, "multilabel"),
+    "lists of words for each step": ([["D", "N"], ["N", "V"]] * 5, 2, "tagging"),
+    "lists of one for rows of one step": ([["D"], ["N"]] * 5, 1, "tagging"),
+    "words as many as steps": (["D N", "N V"] * 5, 2, "tagging"),
+    "a word for rows of one step": (["D", "N"] * 5, 1, "classification"),
+    "lists of which a tenth do not fit the steps": ([["D", "N"]] * 9 + [["D"]], 2, "multilabel"),
+    "lists of numbers": ([[1.5, 2], [3, 4]] * 5, None, "regression"),
+    "arrays of numbers": (
+        [np.array([1.5, 2.0], np.float32), np.array([3.0, 4.0], np.float32)] * 5,
+        None,
+        "regression",
+    ),
+    "lists of truths": ([[True, False], [True]] * 5, None, "multilabel"),
+    "lists of numbers and an empty one": ([[1.5, 2], [3, 4], []] * 5, None, "regression"),
+    "decimals": (["1.5", "2.0", "-3"] * 5, None, "regression"),
+    "decimals as numbers": ([1.5, 2.0, -3.0] * 5, None, "regression"),
+    "exponents": (["1e3", "2e3"] * 5, None, "regression"),
+    "whole numbers with a gap": (["1", "2", "-3"] * 5, None, "regression"),
+    "whole numbers written as floats": ([1.0, 2.0] * 5, None, "classification"),
+    "whole numbers with a point": (["0.0", "1.0"] * 5, None, "classification"),
+    "21 whole numbers from 0": (list(range(21)) * 5, None, "classification"),
+    "21 whole numbers from 1": (list(range(1, 22)) * 5, None, "classification"),
+    "whole numbers from 2": (list(range(2, 12)) * 5, None, "regression"),
+    "whole numbers, one with four rows": ([*list(range(10)) * 5, 10, 10, 10, 10], None, "regression"),
+    "rows of zeros with a single 1": ([[0, 1, 0], [1, 0, 0], [0, 0, 1]] * 5, 3, "classification"),
+    "arrays of zeros with a single 1": ([np.eye(3)[n % 3] for n in range(15)], None, "classification"),
+    "rows of zeros with two of them": ([[0, 1, 1], [1, 0, 0]] * 5, None, "regression"),
+    "one row without a 1": ([[0, 1], [1, 0]] * 15 + [[0, 0]], None, "classification"),  # which is refused later
+    "one row without a 1, as many as steps": ([[0, 1], [1, 0]] * 15 + [[0, 0]], 2, "tagging"),
+    "some rows without a 1": ([[0, 1], [1, 0], [0, 0]] * 15, None, "regression"),
     "dates": ([f"2024-01-{n + 1:02}" for n in range(30)], None, "date"),
-    "few dates": (["2024-01", "2024-02"] * 5, None, "label"),
-    "truths": ([True, False] * 5, None, "label"),
-    "decimals and a word": (["1.5", "2.5", "many"] * 5, None, "label"),
-    "words of few kinds": (["yes", "no"] * 5, None, "label"),
-    "words of four rows a kind": (["yes", "no"] * 4, None, "text"),
+    "few dates": (["2024-01", "2024-02"] * 5, None, "classification"),
+    "truths": ([True, False] * 5, None, "classification"),
+    "decimals and a word": (["1.5", "2.5", "many"] * 5, None, "classification"),
+    "words of few kinds": (["yes", "no"] * 5, None, "classification"),
+    "words of four rows a kind": (["yes", "no"] * 4, None, "seq2seq"),
 }
 
 
@@ -227,22 +231,32 @@ def test_answers_are_laid_out_with_nothing_asked_of_what_fills_up() -> None:
 
 
 REFUSED: dict[str, tuple[list[Any], str, list[int] | None, str]] = {
-    "a word": (["1.5", "many", "2"], "value", None, r"t\.csv, row 3: 'y' is 'many'; a value is a number"),
-    "an empty value": (["1.5", " ", "2"], "value", None, r"t\.csv, row 3: 'y' is ''; a value is a number"),
+    "a word": (["1.5", "many", "2"], "regression", None, r"t\.csv, row 3: 'y' is 'many'; a value is a number"),
+    "an empty value": (["1.5", " ", "2"], "regression", None, r"t\.csv, row 3: 'y' is ''; a value is a number"),
     "a word in a list": (
         [[1, 2], [1, "many"]],
-        "value",
+        "regression",
         None,
         r"t\.csv, row 3: 'y' is '1 many'.*\n.*--task classification",
     ),
-    "not finite": (["1", "1e999"], "value", None, r"t\.csv, row 3: 'y' is 1e999, which is out of range for a 64-bit"),
-    "fewer numbers": (["1 2", "3 4", "5"], "value", None, r"t\.csv, row 4: 1 numbers in 'y', and 2 were expected"),
-    "a constant": (["7", "7", "8"], "value", [0, 1], r"t\.csv: 'y' is 7 everywhere in .*to predict"),
-    "a constant of two": (["1 7", "2 7", "3 8"], "value", [0, 1], r"'y' is 7 everywhere in the training split"),
-    "one label": (["a", "a", "b"], "label", [0, 1], r"'y' is 'a' everywhere in .*\n.*two different labels"),
-    "one tag": (["a", "a", "b"], "tags", [0, 1], r"'y' is 'a' everywhere in the training split"),
-    "no label at all": (["", "", "a"], "labels", [0, 1], r"t\.csv: 'y' holds no label in the training split"),
-    "more tags than steps": (["a", "b a", "b"], "tags", None, r"t\.csv, row 3: 1 words and 2 tags in 'y'"),
+    "not finite": (
+        ["1", "1e999"],
+        "regression",
+        None,
+        r"t\.csv, row 3: 'y' is 1e999, which is out of range for a 64-bit",
+    ),
+    "fewer numbers": (
+        ["1 2", "3 4", "5"],
+        "regression",
+        None,
+        r"t\.csv, row 4: 1 numbers in 'y', and 2 were expected",
+    ),
+    "a constant": (["7", "7", "8"], "regression", [0, 1], r"t\.csv: 'y' is 7 everywhere in .*to predict"),
+    "a constant of two": (["1 7", "2 7", "3 8"], "regression", [0, 1], r"'y' is 7 everywhere in the training split"),
+    "one label": (["a", "a", "b"], "classification", [0, 1], r"'y' is 'a' everywhere in .*\n.*two different labels"),
+    "one tag": (["a", "a", "b"], "tagging", [0, 1], r"'y' is 'a' everywhere in the training split"),
+    "no label at all": (["", "", "a"], "multilabel", [0, 1], r"t\.csv: 'y' holds no label in the training split"),
+    "more tags than steps": (["a", "b a", "b"], "tagging", None, r"t\.csv, row 3: 1 words and 2 tags in 'y'"),
 }
 
 
@@ -269,7 +283,7 @@ OUTPUTS: list[Output] = [
 @pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: output.kind)
 def test_an_output_is_kept_whole(output: Output) -> None:
     assert output_from_json("y", json.loads(json.dumps(output.to_json()))) == output
-    assert output.width == {"label": 2, "tags": 2, "labels": 1, "value": 4}[output.kind]
+    assert output.width == {"classification": 2, "tagging": 2, "multilabel": 1, "regression": 4}[output.kind]
 
 
 def changed(output: Output, **facts: Any) -> dict[str, Any]:
@@ -280,7 +294,7 @@ DAMAGE: dict[str, Any] = {
     "nothing": {},
     "a mean that is none": {"kind": "regression", "mean": [float("nan")], "std": [1.0]},
     "a list": [],
-    "no names": {"task": "classification"},
+    "no names": {"kind": "classification"},
     "no kind": {"names": ["a", "b"]},
     "another kind": changed(OUTPUTS[0], kind="taste"),
     "one label": changed(OUTPUTS[0], names=["a"]),
@@ -300,7 +314,7 @@ DAMAGE: dict[str, Any] = {
 
 @pytest.mark.parametrize("case", DAMAGE)
 def test_a_damaged_output_is_refused(case: str) -> None:
-    with pytest.raises(RunError, match=r"symbols\.json is damaged: its description of 'price' is invalid"):
+    with pytest.raises(RunError, match=r"vocabulary\.json is damaged: its description of 'price' is invalid"):
         output_from_json("price", DAMAGE[case])
 
 

@@ -108,7 +108,7 @@ def flipped(content: bytes) -> bytes:
 
 NPZ: dict[str, tuple[bytes, str]] = {
     "another length": (saved(x=GREY, y=[1, 2]), r"a\.npz: 'x' has 4 rows, but 'y' has 2; every array needs one row"),
-    "classes of numbers": (saved(x=GREY, y=[1, 0, 1, 1], classes=[7, 8]), r"'x' has 4 rows, and 'classes' 2"),
+    "classes of numbers": (saved(x=GREY, y=[1, 0, 1, 1], classes=[7, 8]), r"'x' has 4 rows, but 'classes' has 2"),
     "objects": (
         saved(x=np.array([{}, []], object), y=[1, 2]),
         r"a\.npz: 'x' is an array of Python objects, which cannot be loaded without running.*\n.*x\.astype\(str\)",

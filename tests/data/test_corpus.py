@@ -306,7 +306,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeyp
         write(path, prose(1000))
         return plan_splits(*given)
 
-    monkeypatch.setattr("unrolled.data.text.corpus.lay_out", truncate)
+    monkeypatch.setattr("unrolled.data.text.corpus.plan_splits", truncate)
     with pytest.raises(DataError, match=r"a.txt changed while it was read. Start again"):
         read_corpus(path)
 

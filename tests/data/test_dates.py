@@ -230,7 +230,10 @@ def test_dates_in_digits_are_neither_read_nor_answered_as_numbers(case: str, tmp
         ]
         path.write_text("\n".join([header, *rows]) + "\n")
         if dated:
-            with pytest.raises(DataError, match=f"'{name}' holds dates, and .*(.*\n)*.* --(read vectors|as value)"):
+            told = (
+                f"'{name}' holds dates, (of which|and predicting) .*(.*\n)*.* --(input-type vectors|task regression)"
+            )
+            with pytest.raises(DataError, match=told):
                 read_examples(path, DatasetOptions())
         elif other == "output":
             assert read_examples(path, DatasetOptions()).targets[name].output.kind == "regression"

@@ -70,7 +70,7 @@ def test_inputs_past_2_53_are_refused_with_the_row(form: str, tmp_path: Path) ->
     numbers = [n if n != 9 else LOST for n in range(ROWS)]
     path = write(tmp_path / f"t{form}", numbers, [n % 2 for n in range(ROWS)])
     row = 11 if form == ".csv" else 10
-    with pytest.raises(DataError, match=rf"row {row}: {LOST}, which would become {LOST - 1}.*\n.*label"):
+    with pytest.raises(DataError, match=rf"row {row}: {LOST}, which would become {LOST - 1}.*\n.*category"):
         of(path, input="number", output="other", task="classification")
     exact = write(tmp_path / f"e{form}", [n if n != 9 else LOST + 1 for n in range(ROWS)], list(range(ROWS)))
     assert np.array_equal(of(exact, input="number", output="other").items[9], [[LOST + 1]])

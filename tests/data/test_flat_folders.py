@@ -20,14 +20,14 @@ def touch(folder: Path, *names: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("kind", [None, "label"])
+@pytest.mark.parametrize("task", [None, "classification"])
 @pytest.mark.parametrize(("ending", "said"), [("wav", "audio files"), ("png", "images")])
-def test_files_side_by_side_ask_for_labels(ending: str, said: str, kind: str | None, tmp_path: Path) -> None:
+def test_files_side_by_side_ask_for_labels(ending: str, said: str, task: str | None, tmp_path: Path) -> None:
     path = touch(tmp_path, *(f"{number % 10}_jackson_{number}.{ending}" for number in range(48)), "README.txt")
     with pytest.raises(
         DataError, match=rf"holds 48 {said} without labels, such as 0_jackson_0\.{ending}\."
     ) as raised:
-        info_data(path, TrainOptions(task=kind))
+        info_data(path, TrainOptions(task=task))
     assert f"A folder for each label was expected, things/one/1.{ending}" in str(raised.value)
     assert "a table of files and labels" in str(raised.value)
     assert "--tokenizer" not in str(raised.value)
@@ -47,11 +47,11 @@ def test_texts_beside_a_few_pictures_are_a_text(tmp_path: Path) -> None:
     assert "of text" in info_data(path)["description"]
 
 
-@pytest.mark.parametrize("kind", [None, "label"])
+@pytest.mark.parametrize("task", [None, "classification"])
 @pytest.mark.parametrize("form", ["{split}/{what}/{number}", "{what}/{split}/{number}", "{what}/{number}"])
 @pytest.mark.parametrize(("about", "ending"), [("labels", "txt"), ("masks", "png"), ("Annotations", "xml")])
 def test_pictures_with_files_about_each_are_refused(
-    about: str, ending: str, form: str, kind: str | None, tmp_path: Path
+    about: str, ending: str, form: str, task: str | None, tmp_path: Path
 ) -> None:
     for split in ("train", "val"):
         for number in range(12):
@@ -60,7 +60,7 @@ def test_pictures_with_files_about_each_are_refused(
     with pytest.raises(
         DataError, match=r"holds the folders .*: images, each with an annotation file, as in"
     ) as raised:
-        info_data(tmp_path, TrainOptions(task=kind))
+        info_data(tmp_path, TrainOptions(task=task))
     assert "a folder for each label was expected" in str(raised.value)
     assert str(raised.value).count("\n") < 3
 

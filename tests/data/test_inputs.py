@@ -137,7 +137,7 @@ def test_what_is_asked_for_overrules_what_is_seen(tmp_path: Path) -> None:
     assert found(tmp_path / "t.npz", "vectors") == VectorInput(5)
     np.savez(tmp_path / "f.npz", x=np.full((3, 6, 5), 255.0), y=np.arange(3))
     assert found(tmp_path / "f.npz") == VectorInput(5)
-    assert found(tmp_path / "f.npz", "picture") == ImageInput(6, 5, grey=True)
+    assert found(tmp_path / "f.npz", "image") == ImageInput(6, 5, grey=True)
 
 
 def test_the_kind_is_kept_whole() -> None:
@@ -187,7 +187,7 @@ def test_columns_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
         examples(path, input="a,word", output="y")
     pictures = np.zeros((20, 4, 4), np.uint8)
     np.savez(tmp_path / "t.npz", a=pictures, b=pictures, y=np.arange(20) % 2)
-    with pytest.raises(OptionError, match=r"An input of kind picture is one column; --input names 2 columns"):
+    with pytest.raises(OptionError, match=r"An input of kind image is one column; --input names 2 columns"):
         examples(tmp_path / "t.npz", input="a,b", output="y")
 
 
@@ -248,7 +248,7 @@ def test_sequences_that_are_wrong_are_refused(tmp_path: Path) -> None:
         examples(empty, sequence="id")
     varying = write_steps(tmp_path / "varying.csv", "123456")
     with pytest.raises(
-        DataError, match=r"'label' changes within a sequence and was taken as value.*\n.*--task tagging"
+        DataError, match=r"'label' changes within a sequence and was taken as numbers.*\n.*--task tagging"
     ):
         examples(varying, sequence="id", task="regression")
     with pytest.raises(DataError, match=r"'x' changes within a sequence; a sequence has one group.*\n.*--group"):
@@ -287,7 +287,7 @@ def test_all_of_a_picture_is_scaled_as_one() -> None:
 
 NUMERIC_FEATURIZERS: dict[str, tuple[InputKind, bool]] = {
     "vectors": (VectorInput(3), False),
-    "sound": (AudioInput(RATE), False),
+    "audio": (AudioInput(RATE), False),
     "rows": (ImageInput(32, 32, grey=False), False),
     "patches": (ImageInput(32, 32, grey=False), True),
 }
@@ -323,8 +323,8 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "another kind": changed(kind="tastes"),
     "another kind of input": changed(kind="rows"),
     "an input in words": changed(input="vectors"),
-    "an unknown input": changed(input={"task": "tastes"}),
-    "an input without width": changed(input={"task": "vectors"}),
+    "an unknown input": changed(input={"kind": "tastes"}),
+    "an input without width": changed(input={"kind": "vectors"}),
     "too few means": changed(mean=[0.0]),
     "a mean of none": changed(mean=[None, 0.0, 0.0]),
     "a mean in words": changed(mean="many"),
@@ -339,11 +339,11 @@ def test_damaged_features_are_refused(case: str) -> None:
     facts = learn_numeric_featurizer(VectorInput(3), [item_of(VectorInput(3))], patches=False).to_json()
     numeric_featurizer_from_json(facts)
     DAMAGE[case](facts)
-    with pytest.raises(RunError, match=r"symbols\.json.* is damaged: (it lacks the scaling|'width' is missing)"):
+    with pytest.raises(RunError, match=r"vocabulary\.json.* is damaged: (it lacks the scaling|'width' is missing)"):
         numeric_featurizer_from_json(facts)
 
 
-@pytest.mark.parametrize("name", ["sound", "rows", "patches"])
+@pytest.mark.parametrize("name", ["audio", "rows", "patches"])
 def test_what_is_varied_hangs_on_the_generator_alone(name: str) -> None:
     kind, patches = NUMERIC_FEATURIZERS[name]
     item = item_of(kind)
@@ -454,7 +454,7 @@ def same(one: RowBatch, other: RowBatch) -> bool:
     return all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(*tensors, strict=True))
 
 
-@pytest.mark.parametrize("varied", [False, True])
+@pytest.mark.parametrize("augmented", [False, True])
 def test_a_batch_hangs_on_its_seed_and_number_alone(augmented: bool, tmp_path: Path) -> None:
     pytest.importorskip("soundfile")
     whole = examples(write_pitches(tmp_path, 40, 0))

@@ -12,8 +12,8 @@ import pytest
 
 from unrolled.data.dataset.dataset import DatasetOptions
 from unrolled.data.dataset.read_dataset import read_examples
+from unrolled.data.tables import base
 from unrolled.data.tables.columns import Columns
-from unrolled.data.tables.open import base as table_file
 from unrolled.data.tables.open import is_table, open_table
 from unrolled.errors import DataError
 from unrolled.options import TrainOptions
@@ -42,7 +42,7 @@ def write(tmp_path: Path, text: str, name: str = "t.json") -> Path:
 def test_json_is_a_table_however_it_is_spelled(
     tmp_path: Path, spelling: str, name: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table_file, "BLOCK", block)
+    monkeypatch.setattr(base, "BLOCK", block)
     path = write(tmp_path, SPELLINGS[spelling], name)
     table = open_table(path)
     assert is_table(path)
@@ -78,7 +78,7 @@ def test_json_is_a_text_where_that_is_asked_for(tmp_path: Path) -> None:
 
 
 BAD: dict[str, tuple[str, str]] = {
-    "an array of arrays": ("[[1, 2], [3, 4]]", r"row 1: a JSON object was expected.*list came"),
+    "an array of arrays": ("[[1, 2], [3, 4]]", r"row 1: a JSON object was expected.*got list"),
     "a fault in an array": ('[{"a": 1},\n {"a": 2},\n {"a": }]', r"row 3: invalid JSON .*an array of objects"),
     "an array without an end": ('[{"a": 1}, {"a": 2}', r"after row 2: the array is not closed"),
     "an object without an end": ('[{"a": 1}, {"a": 2', r"row 2: invalid JSON"),

@@ -69,7 +69,7 @@ def test_names_are_parted_where_all_have_as_many(
 def test_paths_are_whole_and_an_empty_part_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path, "d/a/_1.png", "d/b/y_2.png")
     monkeypatch.chdir(tmp_path)
-    rows = list(open_table("d").rows(["part1", "picture"]))
+    rows = list(open_table("d").rows(["part1", "image"]))
     assert rows[0].cells == (None, str(tmp_path / "d/a/_1.png"))
 
 

@@ -117,17 +117,17 @@ def test_columns_that_are_not_plain_are_asked_for(
 
 
 KINDS: dict[str, tuple[list[tuple[Cell, Cell]], str]] = {
-    "two words": ([("some text here", "yes"), ("more of it now", "no")] * 10, "label"),
-    "few whole numbers": ([("some text here", str(n % 5)) for n in range(50)], "label"),
-    "truth": ([("some text here", n % 2 == 0) for n in range(50)], "label"),
-    "a word about a word": ([("Rossi", "Italian"), ("Smith", "English")] * 10, "label"),
-    "many whole numbers": ([("some text here", str(20 + n % 30)) for n in range(300)], "value"),
-    "decimals": ([("some text here", str(n / 4)) for n in range(50)], "value"),
-    "decimals as numbers": ([("some text here", n / 4) for n in range(50)], "value"),
-    "a tag a word": ([("the cat sat", "DET NOUN VERB"), ("a dog", "DET NOUN")] * 10, "tags"),
-    "lists of tags": ([(["the", "cat"], ["DET", "NOUN"])] * 10, "tags"),
-    "sentences": ([("ein Hund", f"one dog number {n} runs") for n in range(50)], "text"),
-    "as many words, of too many kinds": ([("a b c", f"x{n} y{n} z{n}") for n in range(100)], "text"),
+    "two words": ([("some text here", "yes"), ("more of it now", "no")] * 10, "classification"),
+    "few whole numbers": ([("some text here", str(n % 5)) for n in range(50)], "classification"),
+    "truth": ([("some text here", n % 2 == 0) for n in range(50)], "classification"),
+    "a word about a word": ([("Rossi", "Italian"), ("Smith", "English")] * 10, "classification"),
+    "many whole numbers": ([("some text here", str(20 + n % 30)) for n in range(300)], "regression"),
+    "decimals": ([("some text here", str(n / 4)) for n in range(50)], "regression"),
+    "decimals as numbers": ([("some text here", n / 4) for n in range(50)], "regression"),
+    "a tag a word": ([("the cat sat", "DET NOUN VERB"), ("a dog", "DET NOUN")] * 10, "tagging"),
+    "lists of tags": ([(["the", "cat"], ["DET", "NOUN"])] * 10, "tagging"),
+    "sentences": ([("ein Hund", f"one dog number {n} runs") for n in range(50)], "seq2seq"),
+    "as many words, of too many kinds": ([("a b c", f"x{n} y{n} z{n}") for n in range(100)], "seq2seq"),
 }
 
 
@@ -359,9 +359,9 @@ def test_an_answer_is_due_where_its_row_ends(examples: Examples) -> None:
     for start in range(0, batch.steps, 3):
         piece = batch.cut(start, min(start + 3, batch.steps))
         for row in range(6):
-            options = int(piece.targets["label"][row]) != NO_TARGET
-            due[row] += options
-            if options:
+            has_target = int(piece.targets["label"][row]) != NO_TARGET
+            due[row] += has_target
+            if has_target:
                 assert start < int(batch.lengths[row]) <= start + 3
                 assert int(piece.lengths[row]) == int(batch.lengths[row]) - start
     assert due == [1, 1, 1, 1, 1, 0]
@@ -423,7 +423,7 @@ def test_tags_of_strings_are_told_by_spaces_and_counted(tmp_path: Path) -> None:
     assert labels_of(examples, "tags").names == ("D", "N", "V")
     bad = write(tmp_path / "b.csv", [*rows, ("one two three", "D N")], ("text", "tags"))
     with pytest.raises(
-        DataError, match=r"b\.csv, row 602: 3 words and 2 tags in 'tags'; each word, or step, has one"
+        DataError, match=r"b\.csv, row 602: 3 words and 2 tags in 'tags'; each word or step needs one"
     ):
         read_examples(bad, DatasetOptions())
     with pytest.raises(OptionError, match="Tags belong to words: --tokenizer char cannot be used here"):

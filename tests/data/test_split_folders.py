@@ -352,8 +352,15 @@ def test_a_split_that_is_not_read_is_said(tmp_path: Path) -> None:
     assert "test is not read, because --test is given" in text.description
 
 
-@pytest.mark.parametrize(("options", "refused"), [({}, True), ({"task": "classification"}, True), ({"task": "language-modeling"}, False),
-                                               ({"task": "classification", "input_type": "text"}, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        ({}, True),
+        ({"task": "classification"}, True),
+        ({"task": "language-modeling"}, False),
+        ({"task": "classification", "input_type": "text"}, False),
+    ],
+)
 def test_tables_for_each_label_are_characters_only_where_that_is_asked_for(
     options: dict[str, Any], refused: bool, tmp_path: Path
 ) -> None:

@@ -167,8 +167,8 @@ def test_word_pieces_are_learnt_alike_from_the_same_text() -> None:
     ("value", "words"),
     [
         (None, "of kind None; this version reads char, byte, word and bpe"),
-        ({"task": "runes"}, "of kind 'runes'"),
-        ({"task": "char"}, "letters are not single characters in order"),
+        ({"kind": "runes"}, "of kind 'runes'"),
+        ({"kind": "char"}, "letters are not single characters in order"),
         ({"kind": "char", "letters": ["b", "a"], "rarest": "a"}, "letters are not single characters in order"),
         ({"kind": "char", "letters": ["a", 7], "rarest": "a"}, "letters are not single characters in order"),
         ({"kind": "char", "letters": ["a", "bc"], "rarest": "a"}, "letters are not single characters in order"),

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unrolled.data import fingerprint, keep_standard_input, read_documents
-from unrolled.data.text.documents import documents as text
+from unrolled.data.files import look
 from unrolled.errors import DataError, OptionError
 
 
@@ -57,7 +57,7 @@ def test_documents_do_not_depend_on_where_chunks_are_cut(
     if not content:
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "CHUNK", size)
+        patch.setattr(look, "CHUNK", size)
         for documents, wanted in expected.items():
             assert documents_of(path, documents) == [one for one in wanted if one], documents
 

@@ -14,7 +14,7 @@ from asking import opened
 
 from unrolled.data import read_corpus
 from unrolled.data.tables.open import open_table
-from unrolled.data.text.documents import table_column as text_columns
+from unrolled.data.text import table_column
 from unrolled.data.text.table_column import read_texts, text_column
 from unrolled.errors import DataError, OptionError
 from unrolled.options import TrainOptions
@@ -51,7 +51,7 @@ def documents(path: Path, column: str) -> list[str]:
 def test_cells_are_documents_and_empty_ones_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(text_columns, "CHUNK", chunk)
+    monkeypatch.setattr(table_column, "CHUNK", chunk)
     rows = [[str(number), text] for number, text in enumerate(TEXTS)]
     path = write_csv(
         tmp_path / "t.csv", ["id", "text"], [*rows[:50], ["x", ""], *rows[50:], ["y", "one\r\ntwo\rthree"]]
@@ -117,7 +117,7 @@ def test_one_column_of_text_trains_a_language_model_that_answers_about_tables(me
     for _ in training:
         pass
     run = opened(tmp_path / "run")
-    assert (run.settings.task, run.settings.documents, run.settings.input) == ("language", "row", "body")
+    assert (run.settings.task, run.settings.documents, run.settings.input) == ("language-modeling", "row", "body")
     assert training.task.facts()["documents"] == len(TEXTS)
     again = [{"body": text, "more": "x"} for text in TEXTS]
     whole = run.evaluate(write_jsonl(tmp_path / "again.jsonl", again)).score

@@ -25,10 +25,10 @@ def german(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("asks", "answers"), [("size", "price"), ("price", "size")])
-def test_points_between_thousands_are_asked_about(asks: str, targets: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("input_column", "output_column"), [("size", "price"), ("price", "size")])
+def test_points_between_thousands_are_asked_about(input_column: str, output_column: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'size' holds numbers such as 1\.096(.*\n)+.*\(1096\): --decimal ,\n.*\."):
-        read_examples(german(tmp_path / "t.csv"), DatasetOptions(input=asks, output=targets))
+        read_examples(german(tmp_path / "t.csv"), DatasetOptions(input=input_column, output=output_column))
 
 
 @pytest.mark.parametrize(("decimal", "greatest"), [(",", max(SIZES)), (".", 959)])

@@ -41,24 +41,24 @@ def kind_in(examples: Examples) -> str:
 # labels by name and by content
 
 NAMED: dict[str, tuple[str, Callable[[int], object], int, str]] = {
-    "label of 21 numbers": ("label", lambda n: n % 21, 210, "label"),
-    "label of 100 numbers, three rows each": ("label", lambda n: n % 100, 300, "label"),
-    "class with gaps": ("class", lambda n: 7 * (n % 40), 200, "label"),
-    "category from 100": ("category", lambda n: 100 + n % 30, 200, "label"),
-    "label with points": ("label", lambda n: f"{n % 2}.0", 60, "label"),
-    "a name that ends so": ("fine_label", lambda n: 3 * (n % 30), 200, "label"),
-    "a count of labels": ("label_count", lambda n: 3 * (n % 30), 200, "value"),
-    "label with decimals": ("label", lambda n: n / 4, 60, "value"),
-    "label, another in each row": ("label", lambda n: n, 60, "value"),
-    "label of words, three rows each": ("label", lambda n: f"kind{n % 20}", 60, "label"),
-    "label of texts": ("label", lambda n: f"text number {n} here", 60, "text"),
-    "y of numbers from 0": ("y", lambda n: n % 10, 100, "label"),
-    "y of numbers from 1": ("y", lambda n: 1 + n % 10, 100, "label"),
-    "y with a gap": ("y", lambda n: 2 * (n % 10), 100, "value"),
-    "target of few rows each": ("target", lambda n: n % 30, 120, "value"),
-    "target of zeros and ones": ("target", lambda n: n % 2, 60, "label"),
-    "target of minus one and one": ("target", lambda n: 2 * (n % 2) - 1, 60, "value"),
-    "years": ("y", lambda n: 1990 + n % 20, 200, "value"),
+    "label of 21 numbers": ("label", lambda n: n % 21, 210, "classification"),
+    "label of 100 numbers, three rows each": ("label", lambda n: n % 100, 300, "classification"),
+    "class with gaps": ("class", lambda n: 7 * (n % 40), 200, "classification"),
+    "category from 100": ("category", lambda n: 100 + n % 30, 200, "classification"),
+    "label with points": ("label", lambda n: f"{n % 2}.0", 60, "classification"),
+    "a name that ends so": ("fine_label", lambda n: 3 * (n % 30), 200, "classification"),
+    "a count of labels": ("label_count", lambda n: 3 * (n % 30), 200, "regression"),
+    "label with decimals": ("label", lambda n: n / 4, 60, "regression"),
+    "label, another in each row": ("label", lambda n: n, 60, "regression"),
+    "label of words, three rows each": ("label", lambda n: f"kind{n % 20}", 60, "classification"),
+    "label of texts": ("label", lambda n: f"text number {n} here", 60, "seq2seq"),
+    "y of numbers from 0": ("y", lambda n: n % 10, 100, "classification"),
+    "y of numbers from 1": ("y", lambda n: 1 + n % 10, 100, "classification"),
+    "y with a gap": ("y", lambda n: 2 * (n % 10), 100, "regression"),
+    "target of few rows each": ("target", lambda n: n % 30, 120, "regression"),
+    "target of zeros and ones": ("target", lambda n: n % 2, 60, "classification"),
+    "target of minus one and one": ("target", lambda n: 2 * (n % 2) - 1, 60, "regression"),
+    "years": ("y", lambda n: 1990 + n % 20, 200, "regression"),
 }
 
 
@@ -125,21 +125,23 @@ def test_more_kinds_than_labels_may_be_are_told_of(tmp_path: Path) -> None:
 
 
 CALLED: dict[str, tuple[str, Callable[[int], str], int, str, str]] = {
-    "as many words as the text": ("category", lambda n: f"kind number {n % 60}", 100, "label",
+    "as many words as the text": ("category", lambda n: f"kind number {n % 60}", 100, "classification",
                                   "are taken as labels; for tags: --task tagging"),
-    "the same under another name": ("remark", lambda n: f"kind number {n % 60}", 100, "tags",
+    "the same under another name": ("remark", lambda n: f"kind number {n % 60}", 100, "tagging",
                                     "are taken as tags; for labels: --task classification"),
-    "few rows a kind": ("label", lambda n: f"kind{n % 60}", 100, "label",
+    "few rows a kind": ("label", lambda n: f"kind{n % 60}", 100, "classification",
                         "60 different cells in 100 rows are taken as labels because of the column's name; for"),
-    "a thousand kinds": ("label", lambda n: f"k{n % 1000}", 1500, "label", "1,000 different cells in 1,500 rows"),
-    "numbers of 1,500 kinds": ("label", lambda n: str(n % 1500), 3000, "value",
+    "a thousand kinds": ("label", lambda n: f"k{n % 1000}", 1500, "classification",
+                         "1,000 different cells in 1,500 rows"),
+    "numbers of 1,500 kinds": ("label", lambda n: str(n % 1500), 3000, "regression",
                                "more than 1,000 different cells are taken as amounts, not labels; for labels"),
-    "3,000 kinds": ("label", lambda n: f"k{n}", 3000, "text", "more than 1,000 different cells are taken as texts"),
-    "a text in each row": ("label", lambda n: f"a caption of its own {n}x", 100, "text",
+    "3,000 kinds": ("label", lambda n: f"k{n}", 3000, "seq2seq",
+                    "more than 1,000 different cells are taken as texts"),
+    "a text in each row": ("label", lambda n: f"a caption of its own {n}x", 100, "seq2seq",
                            "are rarely repeated are taken as texts; for labels: --task classification"),
-    "enough rows a kind": ("label", lambda n: f"kind{n % 50}", 100, "label", ""),
-    "decimals": ("label", lambda n: f"{n}.5", 1200, "value", ""),
-    "prices": ("price", lambda n: str(n), 1200, "value", ""),
+    "enough rows a kind": ("label", lambda n: f"kind{n % 50}", 100, "classification", ""),
+    "decimals": ("label", lambda n: f"{n}.5", 1200, "regression", ""),
+    "prices": ("price", lambda n: str(n), 1200, "regression", ""),
 }  # fmt: skip
 
 
@@ -147,7 +149,7 @@ CALLED: dict[str, tuple[str, Callable[[int], str], int, str, str]] = {
 def test_what_a_column_called_label_is_taken_for_is_said(case: str, tmp_path: Path) -> None:
     name, cell, count, kind, said = CALLED[case]
     path = csv(tmp_path / "t.csv", f"text,{name}", [f"some words {n}x,{cell(n)}" for n in range(count)])
-    found = of(path, tokenizer="char", output=name) if kind == "text" else of(path, output=name)
+    found = of(path, tokenizer="char", output=name) if kind == "seq2seq" else of(path, output=name)
     assert kind_in(found) == kind
     assert said in found.description
     assert ("taken as" in found.description) == bool(said)
@@ -628,11 +630,11 @@ def test_sources_in_names_of_texts_are_told_of_and_kept_together(case: str, tmp_
 
 
 SECTIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
-    "sections": ("label", ("1.1", "1.10", "1.2"), "label"),
-    "sections, otherwise called": ("size", ("1.1", "1.10", "1.2"), "value"),
-    "amounts": ("label", ("1.1", "1.3", "1.2"), "value"),
-    "whole numbers": ("label", ("1", "1.0", "2"), "label"),
-    "a word": ("label", ("1.1", "1.10", "x"), "label"),
+    "sections": ("label", ("1.1", "1.10", "1.2"), "classification"),
+    "sections, otherwise called": ("size", ("1.1", "1.10", "1.2"), "regression"),
+    "amounts": ("label", ("1.1", "1.3", "1.2"), "regression"),
+    "whole numbers": ("label", ("1", "1.0", "2"), "classification"),
+    "a word": ("label", ("1.1", "1.10", "x"), "classification"),
 }
 
 
@@ -777,4 +779,4 @@ def test_dates_that_would_be_answered_are_seen_behind_words(tmp_path: Path) -> N
             column.add(None, f"{number % 28 + 1}.{number % 12 + 1}.{2000 + number}")
         return column.kind
 
-    assert [kind(60, 300), kind(0, 50), kind(300, 60), kind(60, 0)] == ["date", "date", "text", "text"]
+    assert [kind(60, 300), kind(0, 50), kind(300, 60), kind(60, 0)] == ["date", "date", "seq2seq", "seq2seq"]

@@ -98,13 +98,13 @@ def reading(memory: Any, rows: int, steps: int) -> tuple[Any, State]:
 
 
 @pytest.mark.parametrize("name", [*MEMORIES, "lstm/attention:span=8"])
-@pytest.mark.parametrize("options", [{"slots": 4}, {"slots": 3, "stretch": 7}, {"bytes": "2MB"}], ids=str)
-def test_the_gradient_is_that_of_the_whole_to_1e_10_with_dropout_replayed(name: str, asked: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", [{"slots": 4}, {"slots": 3, "segment": 7}, {"bytes": "2MB"}], ids=str)
+def test_the_gradient_is_that_of_the_whole_to_1e_10_with_dropout_replayed(name: str, options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     memory = build_stack(name, 4, 8, depth=2, dropout=0.4).double()
     piece, state = reading(memory, rows=3, steps=40)
     found = []
-    for strategy in (Full(), Checkpointed(**asked)):
+    for strategy in (Full(), Checkpointed(**options)):
         memory.zero_grad()
         loss, after = strategy(piece, state, 40)
         gradients = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in memory.named_parameters()}

@@ -87,7 +87,7 @@ def test_cuts_that_make_no_sense_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "strategy", [Checkpointed(slots=3), Checkpointed(slots=5, segment_steps=7, keep="states")], ids=repr
+    "strategy", [Checkpointed(slots=3), Checkpointed(slots=5, segment=7, keep="states")], ids=repr
 )
 def test_a_checkpointed_gradient_is_the_exact_one(strategy: Checkpointed) -> None:
     assert slope_at_the_last_step(strategy, 200) == pytest.approx(-6, abs=1e-9)

@@ -154,7 +154,7 @@ GRADIENT_CASES: dict[str, BPTTStrategy] = {
     "truncated:k1=3,k2=4": Truncated(3, 4),
     "checkpointed:slots=1": Checkpointed(slots=1),
     "checkpointed:slots=3": Checkpointed(slots=3),
-    "checkpointed:slots=2,stretch=3": Checkpointed(slots=2, segment_steps=3),
+    "checkpointed:slots=2,segment=3": Checkpointed(slots=2, segment=3),
     "checkpointed:slots=3,keep=states": Checkpointed(slots=3, keep="states"),
     "checkpointed:slots=99,keep=states": Checkpointed(slots=99, keep="states"),
     "checkpointed:bytes=2MB": Checkpointed(bytes="2MB"),
@@ -222,7 +222,7 @@ def told(model: str, cross_attention: str, source: Source | None = None, **how: 
 
 
 ENCODER_DECODER_CASES: dict[str, Callable[[], Told]] = {
-    "lstm, context": lambda: told("lstm", "context"),
+    "lstm, no attention": lambda: told("lstm", "none"),
     "lstm, additive": lambda: told("lstm", "additive", dropout=0.2),
     "gru, dot": lambda: told("gru", "dot", depth=2, dropout=0.2),
     "lstm, multihead": lambda: told("lstm", "multihead:heads=4", depth=2),
@@ -230,6 +230,6 @@ ENCODER_DECODER_CASES: dict[str, Callable[[], Told]] = {
     "transformer": lambda: told("transformer", "multihead", depth=2, dropout=0.2),
     "transformer with a span": lambda: told("transformer:span=3", "multihead", depth=2, dropout=0.2),
     "transformer, tied": lambda: told("transformer:span=4", "multihead", size=6, tied=True),
-    "gru of a label": lambda: told("gru", "context", labels(), smoothing=0.1),
+    "gru of a category": lambda: told("gru", "none", labels(), smoothing=0.1),
     "lstm of vectors": lambda: told("lstm", "additive", vectors(), embedding=nn.Linear(4, 6)),
 }

@@ -38,7 +38,7 @@ class Cell(NamedTuple):
 
 
 SPLITS = (("ids", "numbers", "columns"), ("ahead", "both"), tuple(MEMORIES), tuple(POOLS),
-         ("label", "tags", "labels", "value"))  # fmt: skip
+         ("classification", "tagging", "multilabel", "regression"))  # fmt: skip
 CELLS = [
     cell
     for cell in (Cell(*names) for names in product(*SPLITS))
@@ -75,8 +75,8 @@ def build(cell: Cell) -> PredictionNet:
     if cell.embedding == "columns":
         stem = Stack([ColumnConvolution(4, 2, 4), NoMemory(8, 6, nn.Linear(8, 6))])
     make = build_stack if cell.direction == "ahead" else build_bidirectional
-    width = {"label": KINDS, "tags": KINDS, "labels": KINDS, "value": 2 * NUMBERS}[cell.output]
-    each = ["answer"] * (cell.output == "tags")
+    width = {"classification": KINDS, "tagging": KINDS, "multilabel": KINDS, "regression": 2 * NUMBERS}[cell.output]
+    each = ["answer"] * (cell.output == "tagging")
     head = Head(8, width, cell.output)
     return PredictionNet(embedding, stem, make(cell.memory, 6, 8), POOLS[cell.pool](8, 8), {"answer": head}, each)
 
@@ -93,21 +93,21 @@ def one_batch(cell: Cell) -> RowBatch:
     numbers[padding] = 1e3
     inputs = ids[..., None] if cell.embedding == "ids" else numbers
     answers: Tensor = torch.tensor([0, 1, 2, 0])
-    if cell.output == "tags":
+    if cell.output == "tagging":
         answers = torch.randint(0, KINDS, (rows, steps), generator=generator).masked_fill(padding, NO_TARGET)
-    if cell.output == "labels":
+    if cell.output == "multilabel":
         answers = torch.tensor([[1.0, 0, 0], [0, 1, 1], [0, 0, 0], [1, 1, 0]])
-    if cell.output == "value":
+    if cell.output == "regression":
         answers = torch.randn(rows, NUMBERS, generator=generator)
-    each = frozenset(["answer"] * (cell.output == "tags"))
+    each = frozenset(["answer"] * (cell.output == "tagging"))
     return RowBatch(inputs, LENGTHS, torch.ones(rows, dtype=torch.bool), {"answer": answers}, each)
 
 
 def is_learnt(cell: Cell, said: Tensor, answers: Tensor) -> bool:
-    if cell.output in ("label", "tags"):
+    if cell.output in ("classification", "tagging"):
         due = answers != NO_TARGET
         return bool((said.argmax(-1) == answers)[due].all())
-    if cell.output == "labels":
+    if cell.output == "multilabel":
         return bool(((said > 0) == (answers > 0)).all())
     return bool(((said[:, :NUMBERS] - answers).abs() < 0.2).all())
 

@@ -36,7 +36,7 @@ def check(source: str, memory: str, cross_attention: str) -> None:
     """A memory that keeps nothing cannot distinguish positions of a text, and is excused from overfitting it."""
     excuses = getattr(MEMORIES[memory](8, 8), "excuses", {})
     held: list[Law] = [chunks_equal_the_whole]
-    if "a_tiny_batch_is_learnt_by_heart" not in excuses:
+    if "a_tiny_batch_is_overfit" not in excuses:
         held.append(a_tiny_batch_of_texts_is_overfit)
     for law in held:
         broken = laws.broken(law, lambda: SOURCES[source](memory, cross_attention).double())

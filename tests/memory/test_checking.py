@@ -80,7 +80,7 @@ NOT_MADE: dict[str, tuple[Callable[[], Any], str]] = {
     "dropout": (lambda: build_stack("rnn", 3, 4, dropout="x"), "dropout is a number; got 'x'"),  # type: ignore
     "no memories": (lambda: Stack([3]), "memories is a list, each a Memory; got a list that begins with 3"),  # type: ignore
     "names in a list": (lambda: build_stack(["nix"], 3, 4), "names is a text; got a list"),  # type: ignore
-    "no name": (lambda: register(3), "bring: name is a text; got 3"),  # type: ignore
+    "no name": (lambda: register(3), "register: name is a text; got 3"),  # type: ignore
     "no task": (lambda: Diagnostic("nix", 3, 4, 0), "Unknown task 'nix'. Known: copy"),
     "part of a lag": (lambda: Diagnostic("copy", 2.5, 4, 0), "Diagnostic: lag is a whole number; got 2.5"),  # type: ignore
     "part of a step": (lambda: Truncated(1.5), "Truncated: k1 is a whole number; got 1.5"),  # type: ignore

@@ -84,7 +84,7 @@ def test_all_at_once_drops_by_the_masks_of_its_state_alone() -> None:
 
 
 def test_all_at_once_refuses_what_cannot_be() -> None:
-    with pytest.raises(OptionError, match="Attending: depth is a whole number of at least 1; got 0"):
+    with pytest.raises(OptionError, match="SelfAttentionEncoder: depth is a whole number of at least 1; got 0"):
         SelfAttentionEncoder(8, 8, depth=0)
     with pytest.raises(OptionError, match=r"dropout is 1\.0"):
         SelfAttentionEncoder(8, 8, dropout=1.0)

@@ -58,27 +58,29 @@ def test_a_value_is_never_said_surer_than_it_may_be() -> None:
     assert said[2, 1] == pytest.approx(0.25, abs=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["label", "labels", "value"])
-def test_a_loss_ignores_what_is_not_asked(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])
+def test_a_loss_ignores_missing_targets(kind: str) -> None:
     family = LIKELIHOODS[kind]
     outputs = normal(6, 4).requires_grad_(True)
-    targets = integers(4, 6) if kind == "label" else integers(2, 6, 4 if kind == "labels" else 2).double()
-    nothing = -100 if kind == "label" else math.nan
-    asked = targets.clone()
-    asked[1] = nothing
-    if kind == "label":
-        asked[4] = nothing
+    targets = (
+        integers(4, 6) if kind == "classification" else integers(2, 6, 4 if kind == "multilabel" else 2).double()
+    )
+    nothing = -100 if kind == "classification" else math.nan
+    known = targets.clone()
+    known[1] = nothing
+    if kind == "classification":
+        known[4] = nothing
     else:
-        asked[4, 0] = nothing
+        known[4, 0] = nothing
     due = [0, 2, 3, 5]
-    loss = family.loss(outputs, asked, NOBODY.double())
+    loss = family.loss(outputs, known, NOBODY.double())
     said = family.say(outputs[due])
     assert torch.allclose(loss, family.nats(said, targets[due]).sum())
     loss.backward()  # type: ignore[no-untyped-call]
     assert outputs.grad is not None
     assert bool(outputs.grad.isfinite().all())
     assert (outputs.grad.abs().sum(1) > 0).tolist() == [row in due for row in range(6)]
-    none = torch.full_like(asked, nothing)
+    none = torch.full_like(known, nothing)
     assert float(family.loss(outputs.detach(), none, NOBODY.double())) == 0
 
 
@@ -138,12 +140,14 @@ def test_the_way_back_of_a_value_is_finite_however_wrong_it_is(spread: float) ->
     assert bool(outputs.grad.isfinite().all())
 
 
-@pytest.mark.parametrize(("kind", "nats"), [("label", math.log(4)), ("labels", 4 * math.log(2)), ("value", 1.838)])
+@pytest.mark.parametrize(
+    ("kind", "nats"), [("classification", math.log(4)), ("multilabel", 4 * math.log(2)), ("regression", 1.838)]
+)
 def test_an_untrained_head_knows_nothing(kind: str, nats: float) -> None:
     torch.manual_seed(0)
     head = Head(6, 4, kind)
     outputs = head(1e-6 * torch.randn(5, 6))
-    targets = integers(4, 5) if kind == "label" else torch.zeros(5, 4 if kind == "labels" else 2)
+    targets = integers(4, 5) if kind == "classification" else torch.zeros(5, 4 if kind == "multilabel" else 2)
     assert float(head.loss(outputs, targets).detach()) / 5 == pytest.approx(nats, abs=1e-3)
 
 
@@ -206,9 +210,9 @@ def sure_values() -> tuple[Tensor, Tensor]:
 
 
 OVER_SURE: dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], float]] = {
-    "label": (sure_labels, 1 / 4),
-    "labels": (sure_sets, 1 / 4),
-    "value": (sure_values, 1 / 16),  # a precision four times too large
+    "classification": (sure_labels, 1 / 4),
+    "multilabel": (sure_sets, 1 / 4),
+    "regression": (sure_values, 1 / 16),  # a precision four times too large
 }
 
 
@@ -221,7 +225,7 @@ def test_what_is_too_sure_is_made_true(kind: str) -> None:
     assert weight == pytest.approx(temperature, rel=0.1)
     true = family.nats(combine(family, [said], [weight]), targets).mean()
     assert true < family.nats(said.double(), targets).mean() - 0.1
-    if kind == "value":
+    if kind == "regression":
         targets[::2, 1] = math.nan
         again = fit_weights(family, [said], targets)
         assert again == fit_weights(family, [said[1::2]], targets[1::2]), "what is not known does not count"
@@ -242,9 +246,9 @@ def test_the_part_that_knows_is_weighed_more(kind: str) -> None:
 def test_few_answers_never_lead_to_wild_ones(kind: str, rows: int) -> None:
     family = LIKELIHOODS[kind]
     for seed in range(8):
-        if kind == "label":
+        if kind == "classification":
             parts, targets = [family.say(9 * normal(rows, 3, seed=seed + k)) for k in (0, 50)], integers(3, rows)
-        elif kind == "labels":
+        elif kind == "multilabel":
             parts, targets = [9 * normal(rows, 3, seed=seed + k) for k in (0, 50)], integers(2, rows, 3).double()
         else:
             parts = [normal(rows, 4, seed=seed + k) for k in (0, 50)]
@@ -260,7 +264,7 @@ def test_few_answers_never_lead_to_wild_ones(kind: str, rows: int) -> None:
             <= family.nats(combine(family, parts, [0.5, 0.5]), targets).mean() + 1e-6
         )
         assert min(weights) > 0
-        if kind == "value":
+        if kind == "regression":
             means = torch.stack(parts)[:, :, :2]
             assert bool((whole[:, :2] >= means.amin(0) - 1e-9).all())
             assert bool((whole[:, :2] <= means.amax(0) + 1e-9).all())
@@ -275,7 +279,7 @@ def test_a_part_that_is_wrong_on_few_rows_is_not_taken_for_its_opposite() -> Non
     assert min(fit_weights(LABEL, [said, other], targets)) > 0
 
 
-@pytest.mark.parametrize("kind", ["labels", "value"])
+@pytest.mark.parametrize("kind", ["multilabel", "regression"])
 def test_where_nothing_is_known_parts_weigh_alike(kind: str) -> None:
     said = normal(3, 4)
     assert fit_weights(LIKELIHOODS[kind], [said, said], torch.full((3, 2), math.nan)) == [0.5, 0.5]

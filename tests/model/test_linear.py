@@ -191,7 +191,7 @@ def test_what_is_said_of_many_labels_is_combined_a_few_rows_at_a_time(monkeypatc
         seen.append(said.shape[1])
         return plain(likelihood, said, shares)
 
-    monkeypatch.setattr(type(LABEL), "blend", watched)
+    monkeypatch.setattr(type(LABEL), "combine", watched)
     assert torch.equal(combine(LABEL, logs, weights), whole)
     assert fit_weights(LABEL, logs, targets) == pytest.approx(weights)
     assert max(seen) == 2 and sum(seen[:25]) == 50
@@ -263,7 +263,7 @@ def test_what_cannot_be_fitted_is_said_and_says_the_same_of_all(monkeypatch: pyt
         given[3].data.fill_(torch.nan)
         return True
 
-    monkeypatch.setattr("unrolled.model.baselines.linear_fit.descend", fail)
+    monkeypatch.setattr("unrolled.model.baselines.linear_fit.minimise", fail)
     targets = {name: np.arange(6) % len(output.names) for name, output in OUTPUTS.items()}
     model = fit_linear("characters", (TEXTS, targets), (TEXTS, targets), OUTPUTS, WORDS, 0)
     assert model.describe().endswith("which could not be fitted for side, mood")

@@ -46,7 +46,7 @@ def test_how_many_penalties_are_tried(
         return True
 
     _, bags = NGramFeatures.fit("words", texts, 1 << 20)
-    monkeypatch.setattr(linear_fit, "descend", count)
+    monkeypatch.setattr(linear_fit, "minimise", count)
     monkeypatch.setattr(linear_fit, "ITERATIONS", 10)
     monkeypatch.setattr(linear_fit, "MOST_WORK", 4 * 10 * bags.held * kinds)  # the iterations of four tries
     fit_linear("words", (texts, targets), (texts, targets), {"label": output}, WORDS, 0, deadline)
@@ -88,5 +88,5 @@ def fitted(kinds: int) -> tuple[Tensor, Tensor, bool]:
     pieces = pieces_of(kinds)
     size = NGramFeatures.fit("words", rows_of(kinds)[0], 1 << 20)[0].size
     weights, bias = torch.zeros(size, kinds, requires_grad=True), torch.zeros(kinds, requires_grad=True)
-    whole = minimise(pieces, "label", torch.ones(size, 1), weights, bias, 1.0, 5, UNLIMITED)
+    whole = minimise(pieces, "classification", torch.ones(size, 1), weights, bias, 1.0, 5, UNLIMITED)
     return weights, bias, whole

@@ -157,18 +157,18 @@ def test_damaged_counts_are_refused() -> None:
         return {**model.to_tensors(), name: value}
 
     tensors, facts = model.to_tensors(), model.facts()
-    tokens, followers = tensors["level2.symbols"], tensors["level2.followers"]
+    tokens, followers = tensors["level2.tokens"], tensors["level2.followers"]
     damaged: list[tuple[dict[str, torch.Tensor], dict[str, Any]]] = [
-        (changed("level2.symbols", tokens.flip(0)), facts),
-        (changed("level2.symbols", tokens[:-1]), facts),
-        (changed("level2.symbols", tokens + V), facts),
+        (changed("level2.tokens", tokens.flip(0)), facts),
+        (changed("level2.tokens", tokens[:-1]), facts),
+        (changed("level2.tokens", tokens + V), facts),
         (changed("level2.followers", followers - 1), facts),
         (changed("level3.counts", -tensors["level3.counts"]), facts),
         (changed("level3.counts", tensors["level3.counts"].float()), facts),
         ({name: tensor for name, tensor in tensors.items() if name != "level1.counts"}, facts),
         (tensors, {**facts, "order": 4}),
         (tensors, {**facts, "order": 0}),
-        (tensors, {**facts, "tokenizer": 2}),
+        (tensors, {**facts, "tokens": 2}),
         (tensors, {**facts, "eos": 7}),
         (tensors, {**facts, "smoothing": "kneser"}),
         (tensors, {}),

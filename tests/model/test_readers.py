@@ -88,7 +88,7 @@ def test_a_context_is_the_same_at_every_step_and_others_are_not() -> None:
     for name in CROSS_ATTENTIONS:
         cross_attention = make(name)
         outputs, _ = cross_attention.unroll(xs, cross_attention.start(looked_at()))
-        assert torch.equal(outputs[0, :1].expand(4, 8), outputs[0]) == (name == "context")
+        assert torch.equal(outputs[0, :1].expand(4, 8), outputs[0]) == (name == "none")
 
 
 def test_every_reader_in_a_stack_is_given_the_source_and_masks_stay() -> None:

@@ -37,7 +37,7 @@ def texts() -> Texts:
 
 def make(model: str = "gru", cross_attention: str = "additive", **how: Any) -> EncoderDecoder:
     torch.manual_seed(0)
-    how = {"embedding_size": 6, "hidden_size": 8, **how}
+    how = {"embed": 6, "size": 8, **how}
     return build_encoder_decoder(BagEmbedding(20, how["embed"]), model, cross_attention, 11, **how).double()
 
 
@@ -114,7 +114,7 @@ def test_tied_tokens_are_read_and_written_by_one_matrix() -> None:
     assert float(vectors.std()) == pytest.approx(1, rel=0.1), "read as large as those that are not tied"
 
 
-@pytest.mark.parametrize(("model", "readers"), [("gru", 1), ("transformer", 2), ("lstm/attention", 1)])
+@pytest.mark.parametrize(("model", "cross_attentions"), [("gru", 1), ("transformer", 2), ("lstm/attention", 1)])
 def test_what_was_looked_at_while_a_text_was_written(model: str, cross_attentions: int) -> None:
     encoder_decoder, batch = make(model, depth=2), texts()
     state = encoder_decoder.start(Source(batch.inputs, batch.lengths))
@@ -130,7 +130,7 @@ def test_what_was_looked_at_while_a_text_was_written(model: str, cross_attention
 
 
 def test_a_recurrent_encoder_decoder_knows_from_the_start_what_it_writes_about() -> None:
-    encoder_decoder = make("gru", "context")
+    encoder_decoder = make("gru", "none")
     (layer, _), (other, _) = (
         encoder_decoder.start(Source(torch.tensor([[[n]]]), torch.tensor([1])))[0:2] for n in (3, 4)
     )
@@ -174,9 +174,9 @@ def test_what_cannot_be_is_refused() -> None:
         parts(looking, smoothing=1.0)
     with pytest.raises(OptionError, match="depth is a whole number of at least 1; got 0"):
         make(depth=0)
-    with pytest.raises(OptionError, match=r"Unknown reader 'additiv'\. Did you mean 'additive'"):
+    with pytest.raises(OptionError, match=r"Unknown attention 'additiv'\. Did you mean 'additive'"):
         make(cross_attention="additiv")
-    with pytest.raises(OptionError, match="reader dot has no option 'heads'"):
+    with pytest.raises(OptionError, match="attention dot has no option 'heads'"):
         make(cross_attention="dot:heads=2")
 
 

@@ -78,8 +78,8 @@ class FakeTask:
     sizes: dict[str, int] = field(default_factory=lambda: {"validation": 1_000, "test": 0})
     seconds_an_item: float = 0.0
     cost: ConclusionCost = field(default_factory=ConclusionCost)
-    copyable: int = 0
-    ranked, kinds, untrained = 0, 2, 0.7
+    memorisable: int = 0
+    ranked_items, vocabulary_size, untrained = 0, 2, 0.7
 
     def batch(self, k: int) -> Update:
         self.pace = self.slower.get(k, self.pace)
@@ -87,18 +87,18 @@ class FakeTask:
         self.bad[k] -= 1
         return Update(math.nan if self.bad[k] >= 0 else 1.0)
 
-    def items(self, part: str) -> int:
-        return self.sizes[part]
+    def items(self, split: str) -> int:
+        return self.sizes[split]
 
     def prepare(self, run: RunFolder, model: nn.Module, clock: Clock) -> ConclusionCost:
         return self.cost
 
-    def evaluate(self, model: nn.Module, part: str, limit: int, deadline: Deadline = UNLIMITED) -> Evaluated:
-        read = min(limit, self.sizes[part])
+    def evaluate(self, model: nn.Module, split: str, limit: int, deadline: Deadline = UNLIMITED) -> Evaluated:
+        read = min(limit, self.sizes[split])
         self.time.seconds += read * self.seconds_an_item
         return Evaluated(self.scores.pop(0) if self.scores else 1.0, read)
 
-    def write(self, model: Point) -> str:
+    def sample_outputs(self, model: Point) -> str:
         return f"weight {float(model.weight):.3f}"
 
 

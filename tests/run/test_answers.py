@@ -26,6 +26,7 @@ from unrolled.errors import DataError, OptionError, RunError, command
 from unrolled.metrics.classification import LabelScore, score_labels
 from unrolled.options import TrainOptions
 from unrolled.run import Training, runs, tag_conllu
+from unrolled.rundir.formats import upgraded_vocabulary
 from unrolled.tasks.dataset import known_from_json, read_rows
 from unrolled.tasks.prediction import baselines as baselines
 from unrolled.tasks.prediction.baselines import baseline_names, best_baseline, fit_baselines
@@ -76,7 +77,7 @@ def test_the_best_of_net_linear_ngram_and_all_is_left_and_said(trained: Training
     assert facts["kind"] == "prediction"
     assert facts["status"] == "finished"
     assert facts["settings"]["model"] is None
-    assert summary.model == "+".join(facts["left"])
+    assert summary.model == "+".join(facts["selected"])
     least = min(summary.validation.values())
     assert summary.validation[summary.model] <= least + 0.002
     assert set(summary.scores["kind"]) == {"lstm", "linear", "ngram", "lstm+linear+ngram"}
@@ -100,8 +101,8 @@ def test_a_loaded_run_says_what_the_summary_was_about(trained: Training) -> None
     assert of_labels(evaluation.scores["kind"]).accuracy == score.accuracy
     assert evaluation.scores["kind"].nats == pytest.approx(score.nats, abs=1e-5)
     assert evaluation.split == "test"
-    assert len(evaluation.wrong) == round((1 - score.accuracy) * score.rows)
-    probabilities = [one["chance"] for one in evaluation.wrong]
+    assert len(evaluation.errors) == round((1 - score.accuracy) * score.rows)
+    probabilities = [one["chance"] for one in evaluation.errors]
     assert probabilities == sorted(probabilities, reverse=True)
     predictions = list(run.predict(["bamaski", "bamaton"]))
     assert [prediction.best("kind") for prediction in predictions] == ["east", "west"]
@@ -161,9 +162,11 @@ def test_minutes_end_early_where_rows_were_read_often_enough(table: Path, tmp_pa
     assert time.monotonic() - started < 9 + 3
     assert isinstance(training.summary, PredictionSummary)
     assert (
-        training.run.read_plans()[-1]["steps"] == training.training_state.step <= training.run.read_plans()[0]["most"]
+        training.run.read_plans()[-1]["steps"]
+        == training.training_state.step
+        <= training.run.read_plans()[0]["max_updates"]
     )
-    assert training.run.read_plans()[0]["most"] == 60 * 320 // 64
+    assert training.run.read_plans()[0]["max_updates"] == 60 * 320 // 64
 
 
 @pytest.mark.parametrize(("rows", "last"), [(98, True), (100, False)])
@@ -188,7 +191,7 @@ def test_models_asked_for_are_left_as_asked(table: Path, tmp_path: Path) -> None
         ("gru+ngram", ["gru", "ngram"]), ("ngram+gru+linear", ["gru", "linear", "ngram"]),
     ):  # fmt: skip
         training = finish(Training(table, out=str(tmp_path / model), output="kind", model=model, **SMALL))
-        assert training.run.facts["left"] == left
+        assert training.run.facts["selected"] == left
         weights = training.run.facts["weights"]["kind"]
         assert len(weights) == len(left)
         assert unrolled.load(tmp_path / model).selected == left
@@ -257,7 +260,9 @@ def test_fitting_has_the_time_that_counting_leaves(table: Path, monkeypatch: pyt
         now[0] += 0.1
 
     monkeypatch.setattr(baselines, "_count", count)
-    monkeypatch.setattr(baselines, "_fit_linear", lambda examples, seed, deadline: given.append(deadline.left))
+    monkeypatch.setattr(
+        baselines, "_fit_linear", lambda examples, seed, deadline: given.append(deadline.seconds_left)
+    )
     fit_baselines(examples, ["linear", "ngram"], 0, Deadline(2.0, now=lambda: now[0]))
     assert given == pytest.approx([0.6, 1.9 * 0.75])
 
@@ -265,11 +270,11 @@ def test_fitting_has_the_time_that_counting_leaves(table: Path, monkeypatch: pyt
 def test_ngrams_are_counted_for_labels_of_texts_alone(tmp_path: Path) -> None:
     path = tmp_path / "mixed.csv"
     path.write_text("text,tags,price\n" + "good film,a;b,1.5\nbad film,b,2.5\nlong book,a,3.5\n" * 30)
-    for output, kind, what in (("price", None, "value"), ("tags", "labels", "labels")):
+    for output, kind, what in (("price", None, "numbers"), ("tags", "multilabel", "sets of labels")):
         words = rf"the n-gram predicts one label per text\. Requested for .*mixed\.csv: '{output}' \({what}\), from"
         with pytest.raises(OptionError, match=words):
             Training(path, input="text", output=output, task=kind, model="ngram")
-    with pytest.raises(OptionError, match=r"'text' \(label\), from 1 number per step"):
+    with pytest.raises(OptionError, match=r"'text' \(labels\), from 1 number per step"):
         Training(path, input="price", output="text", task="classification", model="lstm+ngram", steps=1)
 
 
@@ -323,9 +328,13 @@ def test_options_that_do_not_go_together_are_refused(table: Path) -> None:
         ({"model": "gru+lstm"}, r"An ensemble has one trained model and the n-gram"),
         (
             {"attention": "dot"},
-            r"Requested for .*names\.csv: 'kind' \(label\)\.\nLeave it out, or .*: --task seq2seq",
+            r"Requested for .*names\.csv: 'kind' \(labels\)\.\nLeave it out, or .*: --task seq2seq",
         ),
-        ({"task": "prose"}, r"--task is one of language, label, labels, tags, value, text; got 'prose'"),
+        (
+            {"task": "prose"},
+            r"--task is one of classification, multilabel, tagging, regression, seq2seq, language-modeling; got "
+            r"'prose'",
+        ),
     ]
     for requested, words in refused:
         with pytest.raises(OptionError, match=words):
@@ -348,7 +357,7 @@ def test_a_run_does_what_its_kind_can(trained: Training, streaming: Path) -> Non
         lambda: run.reach(),
         lambda: run.replacements("a"),
     ):
-        with pytest.raises(RunError, match=r"of kind 'answers', which has no \w+\(\)\.\n.*unroll predict"):
+        with pytest.raises(RunError, match=r"of kind 'prediction', which has no \w+\(\)\.\n.*unroll predict"):
             call()
     assert run.info()["kind"] == "prediction"
     assert unrolled.load(streaming).info()["parameters"] > 1000
@@ -361,7 +370,7 @@ def damage_vocabulary(run: Path, change: Any) -> None:
 
 
 DAMAGE: dict[str, tuple[Any, str]] = {
-    "no outputs": (lambda run: damage_vocabulary(run, lambda t: t.pop("outputs")), r"symbols\.json is damaged"),
+    "no outputs": (lambda run: damage_vocabulary(run, lambda t: t.pop("outputs")), r"vocabulary\.json is damaged"),
     "other outputs": (
         lambda run: damage_vocabulary(
             run, lambda t: t["outputs"].update(x={"kind": "classification", "names": ["a", "b"]})
@@ -370,9 +379,9 @@ DAMAGE: dict[str, tuple[Any, str]] = {
     ),
     "an output without labels": (
         lambda run: damage_vocabulary(run, lambda t: t["outputs"]["kind"].pop("names")),
-        r"symbols\.json is damaged: its description of 'kind' is invalid",
+        r"vocabulary\.json is damaged: its description of 'kind' is invalid",
     ),
-    "no steps": (lambda run: damage_vocabulary(run, lambda t: t.pop("featurizer")), r"symbols\.json is damaged"),
+    "no steps": (lambda run: damage_vocabulary(run, lambda t: t.pop("featurizer")), r"vocabulary\.json is damaged"),
     "no weights": (lambda run: (run / "model.safetensors").unlink(), r"model\.safetensors"),
     "no n-grams": (lambda run: (run / "ngram.safetensors").unlink(), r"ngram\.safetensors"),
     "no linear model": (lambda run: (run / "linear.safetensors").unlink(), r"linear\.safetensors"),
@@ -491,18 +500,18 @@ def test_every_group_is_tested_in_one_fold(tmp_path: Path) -> None:
     folds, tested = Folds(table, settings, "t"), []
     for number, training in folds.trainings():
         examples = training.task.examples  # type: ignore[attr-defined]
-        groups = {split: {(row + 1) % 7 for row in examples.parts[split].tolist()} for split in examples.parts}
+        groups = {split: {(row + 1) % 7 for row in examples.splits[split].tolist()} for split in examples.splits}
         assert not groups["test"] & (groups["training"] | groups["validation"])
         assert groups["validation"]
         assert not groups["validation"] & groups["training"]
-        tested += examples.parts["test"].tolist()
+        tested += examples.splits["test"].tolist()
         finish(training)
         if number == 2:
             break
     again = Folds(table, settings, "t")
     for number, training in again.trainings():
         assert number == 3, "what is finished is not trained again"
-        tested += training.task.examples.parts["test"].tolist()  # type: ignore[attr-defined]
+        tested += training.task.examples.splits["test"].tolist()  # type: ignore[attr-defined]
         finish(training)
     assert sorted(tested) == list(range(240))
     lines = again.conclude()
@@ -553,7 +562,7 @@ def test_folds_count_what_was_asked_and_no_other(table: Path, tmp_path: Path) ->
         ({"folds": 3}, r"begun with --folds 2; now it is --folds 3"),
         ({"seed": 1}, r"begun with --seed 0; now it is --seed 1"),
         ({"group": "who"}, r"begun with no --group; now it is --group who"),
-        ({"class_weights": "balanced"}, r"begun with no --balance; now it is --balance"),
+        ({"class_weights": "balanced"}, r"begun with no --class-weights; now it is --class-weights balanced"),
     ]
     for requested, words in changed:
         with pytest.raises(RunError, match=words):
@@ -613,7 +622,7 @@ def test_tags_are_learnt_and_spans_scored(tagged: Training) -> None:
     assert "span F1" in "\n".join(summary.lines)
     evaluation = opened(tagged.folder).evaluate(errors=True)
     assert of_labels(evaluation.scores["upos"]).span_f1 == pytest.approx(score.span_f1)
-    assert all(one["word"] in one["text"].split() for one in evaluation.wrong)
+    assert all(one["word"] in one["text"].split() for one in evaluation.errors)
     assert "-> " in (tagged.first_sample or (0, ""))[1]
 
 
@@ -705,7 +714,7 @@ def older(tmp_path: Path) -> Path:
 
 def test_a_run_of_an_older_version_answers_as_it_did(older: Path) -> None:
     run = opened(older)
-    assert run.left == ["lstm", "linear"]
+    assert run.selected == ["lstm", "linear"]
     probabilities = {
         prediction.text: dict(prediction.labels["kind"]) for prediction in run.predict(["bakski", "dagton"])
     }
@@ -730,22 +739,24 @@ def test_an_older_run_is_a_start_and_goes_on(older: Path, tmp_path: Path) -> Non
     training = Training(older.parent / "names.csv", init_from=str(older), out=str(tmp_path / "run"), **settings)
     finish(training)
     assert training.run.read_vocabulary()["outputs"] == {
-        "task": {"kind": "classification", "names": ["east", "west"]}
+        "kind": {"kind": "classification", "names": ["east", "west"]}
     }
     assert next(unrolled.load(tmp_path / "run").predict(["bakski"])).labels["kind"]
 
 
 def test_older_tokens_of_tags_are_read() -> None:
     known = known_from_json(
-        {
-            "columns": {"input": "form", "outputs": ["upos", "mood"], "group": None},
-            "tokens": {"kind": "given", "words": ["the"]},
-            "labels": {"upos": ["D", "N"], "mood": ["good", "bad"]},
-            "each": ["upos"],
-        }
+        upgraded_vocabulary(
+            {
+                "columns": {"input": "form", "outputs": ["upos", "mood"], "group": None},
+                "tokens": {"kind": "given", "words": ["the"]},
+                "labels": {"upos": ["D", "N"], "mood": ["good", "bad"]},
+                "each": ["upos"],
+            }
+        )
     )
     assert known.columns.inputs == ("form",)
     assert known.each == {"upos"}
-    assert known.outputs["mood"].kind == "label"
+    assert known.outputs["mood"].kind == "classification"
     assert known.outputs["upos"].to_json() == {"kind": "tagging", "names": ["D", "N"]}
     assert len(known.featurizer.encode("the cat\n")) == 2

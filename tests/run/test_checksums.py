@@ -63,7 +63,7 @@ def predicted(run: Path) -> object:
 
 
 @pytest.mark.parametrize("flips", [30, pytest.param(500, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("kind", "answer"), [("text_run", sampled), ("table_run", predicted)])
+@pytest.mark.parametrize(("kind", "prediction"), [("text_run", sampled), ("table_run", predicted)])
 def test_a_flipped_bit_is_seen_or_changes_nothing(
     kind: str, prediction: Callable[[Path], object], flips: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -105,8 +105,8 @@ def test_checksums_cannot_be_left_out(table_run: Path, tmp_path: Path, name: str
 
 def test_tokens_of_another_run_are_refused(text_run: Path, table_run: Path, tmp_path: Path) -> None:
     shutil.copytree(table_run, tmp_path / "run")
-    shutil.copy(text_run / "vocabulary.json", tmp_path / "run/symbols.json")
-    with pytest.raises(RunError, match=r"symbols.json is damaged: its checksum is not the one in run.json"):
+    shutil.copy(text_run / "vocabulary.json", tmp_path / "run/vocabulary.json")
+    with pytest.raises(RunError, match=r"vocabulary.json is damaged: its checksum is not the one in run.json"):
         unrolled.load(tmp_path / "run")
 
 
@@ -144,7 +144,7 @@ def test_a_run_without_checksums_answers_says_so_and_has_them_once_it_goes_on(un
     assert RunFolder.open(run).has_checksums and predicted(run) == before
     assert "an older version" not in unroll("info", run).out
     plan = run / "plan.jsonl"
-    plan.write_text(plan.read_text().replace('"size": 4', '"size": 5'))
+    plan.write_text(plan.read_text().replace('"hidden_size": 4', '"hidden_size": 5'))
     with pytest.raises(RunError, match=r"plan.jsonl, line 1, is damaged: its checksum does not match"):
         unrolled.load(run)
 

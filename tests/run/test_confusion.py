@@ -14,7 +14,7 @@ def lines_of(*labels: str) -> list[str]:
 
 def test_names_stand_over_their_columns_as_they_are() -> None:
     head, first, *_ = lines_of("satisfied", "very_satisfied", "very_dissatisfied")
-    assert head.split() == ["answered:", "satisfied", "very_satisfied", "very_dissatisfied"]
+    assert head.split() == ["predicted:", "satisfied", "very_satisfied", "very_dissatisfied"]
     assert len(head) == len(first)
     assert first.split() == ["satisfied", "3", "0", "0"]
 

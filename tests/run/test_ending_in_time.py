@@ -76,8 +76,8 @@ def test_the_end_is_given_what_judging_took_so_far(
 
     usual = kept_of(budget)
     assert usual < CLOSING_SHARE * budget
-    monkeypatch.setattr("unrolled.tasks.prediction.task.fit_rivals", lambda *_: {})
-    monkeypatch.setattr("unrolled.tasks.prediction.task.save_rivals", lambda *_: None)
+    monkeypatch.setattr("unrolled.tasks.prediction.task.fit_baselines", lambda *_: {})
+    monkeypatch.setattr("unrolled.tasks.prediction.task.save_baselines", lambda *_: None)
     for rows, seconds, kept in ((AT_ONCE, 3.0, 6.0), (10 * AT_ONCE, 3.0, CLOSING_SHARE * budget), (20, 3.0, 6.0)):
 
         def judge(*_: Any, rows: int = rows, seconds: float = seconds) -> tuple[Baseline, int]:
@@ -112,7 +112,7 @@ def test_a_net_is_trained_where_there_is_time_for_all_that_goes_with_it(
 ) -> None:
     training = Training.__new__(Training)
     settings = PredictionSettings(minutes=0.3)
-    training.task = SimpleNamespace(without_net="linear", settings=settings)  # type: ignore[assignment]
+    training.task = SimpleNamespace(fallback_model="linear", settings=settings)  # type: ignore[assignment]
     training.clock = clock_of(now, 18.0, started=now[0] - starting)
     now[0] += read - starting
     training._leave_out_net()

@@ -64,7 +64,7 @@ VALUES: dict[str, list[Any]] = {
 WITH: dict[str, dict[str, Any]] = {"folds": {"fold": 2}, "window": {"batch_size": 2}}
 """Options that have to be given together with it."""
 ELSEWHERE = {
-    "minutes", "steps", "out", "threads", "device", "from_run", "freeze", "plan", "fold",
+    "minutes", "steps", "out", "threads", "device", "init_from", "freeze", "plan", "fold",
 }  # fmt: skip
 """Options for budget, device, output and start: they have tests of their own; `fold` is with `folds`."""
 MENDING = {
@@ -169,15 +169,15 @@ def done(path: Path, requested: dict[str, Any]) -> str:
         plan = task.make_plan("cpu", 1, None)
         model = task.make_model(plan)
         training_state = TrainingState(model, Optimiser(model, plan), model.start(plan.rows))
-        batches, strategy = task.make_batches(plan), build("gradient", BPTT_STRATEGIES, plan.gradient)
+        batches, strategy = task.make_batches(plan), build("bptt", BPTT_STRATEGIES, plan.bptt)
         for number in range(3):
             update(training_state, batches.batch(number), strategy, plan, options.seed)
         for weights in training_state.model.parameters():
             take(weights.detach().numpy())
         take(task.tables())
-        for part in ("training", "validation", "test"):
-            take(task.items(part))
-            take(task.corpus.parts[part] if hasattr(task, "corpus") else task.examples.parts[part])
+        for split in ("training", "validation", "test"):
+            take(task.items(split))
+            take(task.corpus.splits[split] if hasattr(task, "corpus") else task.examples.splits[split])
         take(torch.get_rng_state().numel())
     return found.hexdigest()
 

@@ -85,9 +85,11 @@ OUTPUTS: dict[str, tuple[str, Callable[[int], str], dict[str, Any], str]] = {
     "as many other labels": ("text,label", lambda n: WORDS[n % 2], {}, "head 'label' (other labels)"),
     "one label more": ("text,label", lambda n: ("yes", "no", "maybe")[n % 3], {}, "head 'label' (other labels)"),
     "another column": ("review,mood", lambda n: WORDS[n % 4], {}, "head 'mood' (a new output)"),
-    "numbers": ("text,label", lambda n: f"{n % 7}.5", {"task": "regression"}, "head 'label' (label before, value now)"),
+    "numbers": ("text,label", lambda n: f"{n % 7}.5", {"task": "regression"}, "head 'label' (classification "
+    "before, regression now)"),
     "any labels": (
-        "text,label", lambda n: ("a|b", "b|c")[n % 2], {"task": "multilabel"}, "head 'label' (label before, labels now)",
+        "text,label", lambda n: ("a|b", "b|c")[n % 2], {"task": "multilabel"}, "head 'label' (classification "
+        "before, multilabel now)",
     ),
 }  # fmt: skip
 
@@ -182,7 +184,8 @@ def test_a_run_none_of_which_fits_is_refused(source: Path, tmp_path: Path) -> No
     pairs = write(tmp_path / "pairs.csv", "text,caption", lambda n: f"{text(n)},ein {WORDS[n % 4]}er film {n}")
     with pytest.raises(
         OptionError,
-        match=r"--init-from .*: no component of that run fits; this training needs decoder \(a new output\), embedding "
+        match=r"--init-from .*: no component of that run fits; this training needs decoder \(a new output\), "
+        r"embedding "
         r"\(of .*\nName another run, or leave out --init-from",
     ):
         start(pairs, source, task="seq2seq")
@@ -195,7 +198,7 @@ def test_a_column_of_another_kind_is_said_with_what_settles_it(tmp_path: Path) -
     with pytest.raises(DataError, match=r"'label' is 'yes'; a value is a number[\s\S]*--task classification"):
         start(write_films(tmp_path), run)
     training = start(write_films(tmp_path), run, task="classification")
-    assert note_of(training).endswith("head 'label' (value before, label now).")
+    assert note_of(training).endswith("head 'label' (regression before, classification now).")
 
 
 @pytest.mark.slow

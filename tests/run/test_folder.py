@@ -19,7 +19,8 @@ from unrolled.compare.comparison import find_folder
 from unrolled.compare_options import CompareSettings
 from unrolled.errors import RunError, TrainingError, UnrolledError
 from unrolled.run import runs
-from unrolled.rundir.folder import RunFolder, find_runs, free_path, newest
+from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.locations import find_runs, free_path, newest
 from unrolled.tasks.resolve import name_for
 
 KILLS = Path(__file__).parents[1] / "kills.py"
@@ -42,7 +43,7 @@ def test_a_run_is_made_and_opened_again(tmp_path: Path) -> None:
     made = RunFolder.create(tmp_path / "new" / "runs" / "a", FACTS, fill)
     made.write_facts(score=1.4, best=float("inf"))
     found = RunFolder.open(tmp_path / "new" / "runs" / "a")
-    assert found.facts == {**FACTS, "format": 3, "score": 1.4, "best": None, "checksums": {}}
+    assert found.facts == {**FACTS, "format": 4, "score": 1.4, "best": None, "checksums": {}}
     assert (found.path / "text").read_text() == "abc" and names(found.path.parent) == ["a"]
     assert made.path == found.path and found.checkpoints.is_dir()
 
@@ -144,17 +145,20 @@ def test_a_kill_at_any_point_of_a_birth_leaves_no_run_or_a_whole_one(tmp_path: P
         ("[]", "run.json is damaged: it lacks a format or a kind"),
         ('{"format": true, "kind": "language-modeling"}', "run.json is damaged: it lacks a format or a kind"),
         ('{"format": 1}', "run.json is damaged: it lacks a format or a kind"),
-        ('{"format": 4, "kind": "language-modeling"}', "made by a newer unrolled: it has format 4; this one reads 3"),
+        ('{"format": 5, "kind": "language-modeling"}', "made by a newer unrolled: it has format 5; this one reads 4"),
         ('{"format": 2, "kind": "language-modeling"}', "run.json is damaged: it has no checksum"),
         (
             '{"format": 2, "kind": "language-modeling", "checksum": "0"}',
             "run.json is damaged: its checksum does not match",
         ),
         (
-            '{"format": 1, "kind": "language-modeling"}',
-            "run.json is damaged: 'asked' is missing, where an object was expected",
+            '{"format": 1, "kind": "language"}',
+            "run.json is damaged: 'created' is missing, where a text was expected",
         ),
-        ('{"format": 1, "kind": "classification"}', "holds a run of kind 'label'; this needs one of kind 'language'"),
+        (
+            '{"format": 1, "kind": "classification"}',
+            "holds a run of kind 'classification'; this needs one of kind 'language-modeling'",
+        ),
     ],
 )
 def test_what_is_no_run_to_read_is_refused(tmp_path: Path, content: str | None, said: str) -> None:
@@ -177,8 +181,8 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_any_kind_is_opened_where_any_will_do(tmp_path: Path) -> None:
-    RunFolder.create(tmp_path / "a", {**FACTS, "task": "classification"})
-    assert RunFolder.open(tmp_path / "a", kinds=None).facts["kind"] == "label"
+    RunFolder.create(tmp_path / "a", {**FACTS, "kind": "captioning"})
+    assert RunFolder.open(tmp_path / "a", kinds=None).facts["kind"] == "captioning"
 
 
 def test_one_process_trains_a_run_at_a_time(run: RunFolder) -> None:
@@ -219,7 +223,9 @@ def test_reports_samples_and_plans_are_cut_behind_a_step(run: RunFolder) -> None
     assert [report["step"] for report in run.read_reports()] == [10, 20, 30, 40]
     assert run.read_samples() == [*texts.items(), (40, "more")]
     run.cut(10)
-    assert run.read_plans() == [{"step": 10, "rate": 1.0}] and run.read_reports() == [{"step": 10, "loss": None}]
+    assert run.read_plans() == [{"step": 10, "learning_rate": 1.0}] and run.read_reports() == [
+        {"step": 10, "loss": None}
+    ]
     assert run.read_samples() == [(10, texts[10])]
     run.cut(0)
     assert [run.read_plans(), run.read_reports(), run.read_samples()] == [[], [], []]

@@ -65,9 +65,9 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
         r"steps takes a whole number or None; got 2\.5",
     ),
     "yes for True": (
-        lambda here: library.train(here / "reviews.csv", class_weights="yes"),
+        lambda here: library.train(here / "reviews.csv", skip_empty="yes"),
         OptionError,
-        r"balance takes True or False; got 'yes'",
+        r"skip_empty takes True or False; got 'yes'",
     ),
     "columns in a list": (
         lambda here: library.train(here / "reviews.csv", input=["text"]),
@@ -138,7 +138,11 @@ WRONG: dict[str, tuple[Callable[[Path], Any], type[InputError], str]] = {
         OptionError,
         r"got a dict\.\nGive its values: list\(texts\.values\(\)\)",
     ),
-    "lines in a mapping": (lambda here: list(poems(here).score({"a": 1})), OptionError, r"got a dict, whose keys"),
+    "lines in a mapping": (
+        lambda here: list(poems(here).score({"a": 1})),
+        OptionError,
+        r"got a dict\.\nGive its values",
+    ),
     "bytes": (lambda here: reviews(here).predict(b"fine"), OptionError, r"got a bytes"),
     "a number among texts": (lambda here: list(reviews(here).predict(["a", 3])), OptionError, r"number 2 is an int"),
     "top": (lambda here: reviews(here).predict("a", top=0), OptionError, r"top is a whole number of at least 1"),
@@ -182,9 +186,13 @@ def test_numbers_of_numpy_are_numbers(here: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_says_what_it_is(here: Path) -> None:
-    assert repr(poems(here)) == f"<unrolled.Run '{here / 'poems'}': lstm of poems.txt, kind 'language', finished>"
     assert (
-        repr(reviews(here)) == f"<unrolled.Run '{here / 'reviews'}': lstm of reviews.csv, kind 'answers', finished>"
+        repr(poems(here))
+        == f"<unrolled.Run '{here / 'poems'}': lstm of poems.txt, kind 'language-modeling', finished>"
+    )
+    assert (
+        repr(reviews(here))
+        == f"<unrolled.Run '{here / 'reviews'}': lstm of reviews.csv, kind 'prediction', finished>"
     )
 
 

@@ -70,7 +70,7 @@ def test_the_whole_is_better_than_its_parts_and_they_are_shown(text: Path, tmp_p
     assert evaluation.parts is not None
     assert evaluation.parts == pytest.approx(summary.parts)
     assert evaluation.score.nats == pytest.approx(summary.test.nats)
-    assert evaluation.as_dict()["splits"] == evaluation.parts
+    assert evaluation.as_dict()["members"] == evaluation.parts
     assert f"ngram {evaluation.parts['ngram']:.4f}" in evaluation.lines[-1]
     assert "combined with the n-gram" in training.plan_line
 
@@ -129,7 +129,7 @@ def test_a_stop_and_a_resumption_give_the_same_mixture(text: Path, tmp_path: Pat
     same_mixture(whole, tmp_path / "run")
 
 
-@pytest.mark.parametrize("point", ["save_counts", "score_baseline", "choose", "surprise_quantiles"])
+@pytest.mark.parametrize("point", ["save_ngram", "score_baseline", "select_model", "surprise_quantiles"])
 def test_a_kill_while_counting_or_weighing_loses_nothing(
     text: Path, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:

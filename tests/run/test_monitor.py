@@ -100,7 +100,7 @@ def test_another_pace_makes_another_number_of_updates(folder: RunFolder, pace: f
 
 
 def test_updates_beyond_those_that_serve_are_not_planned(folder: RunFolder) -> None:
-    bench = Bench(folder, FakeTask(Time()), 600.0, plan_of(50, 10, most=90))
+    bench = Bench(folder, FakeTask(Time()), 600.0, plan_of(50, 10, max_updates=90))
     assert bench.train()[-1].step == 90
 
 
@@ -160,7 +160,7 @@ def test_it_gives_up_after_so_many_times_from_one_checkpoint(folder: RunFolder) 
     bench = Bench(folder, FakeTask(Time(), bad=Counter({25: MAX_RETRIES + 1})), None, plan_of(60, 10))
     with pytest.raises(TrainingError, match=r"not finite 4 times after update 20, .*\nTry a --learning-rate below"):
         bench.train()
-    rates = [plan["rate"] for plan in folder.read_plans()[1:]]
+    rates = [plan["learning_rate"] for plan in folder.read_plans()[1:]]
     assert rates == [bench.plan.learning_rate / 2**n for n in range(1, MAX_RETRIES + 1)]
     assert load_newest(folder.checkpoints).step == 20
 
@@ -218,6 +218,6 @@ def test_a_task_concludes_from_a_record(folder: RunFolder) -> None:
     assert (record.best, record.untrained, record.cost) == (2.0, 3.0, task.cost)
     assert record.plan == bench.monitor.plans[-1]
     assert record.model is bench.monitor.training_state.optimiser.averaged
-    assert record.last_sample == task.write(record.model)
+    assert record.last_sample == task.sample_outputs(record.model)
     assert record.limits.test == 700
     assert record.deadline.seconds_left == pytest.approx(bench.clock.left - 1.0)

@@ -93,7 +93,7 @@ def test_a_value_is_predicted_from_vectors(valued: Training) -> None:
     assert float(constant.removeprefix("always ")) == pytest.approx(median, abs=3)
     assert figure > 3 * score.mae
     assert valued.run.facts["reaches"]["y"][0] > 0
-    assert "is right)" in (valued.first_sample or (0, ""))[1]
+    assert "(correct" in (valued.first_sample or (0, ""))[1]
 
 
 def test_a_loaded_run_says_the_same_of_values(valued: Training) -> None:
@@ -101,7 +101,7 @@ def test_a_loaded_run_says_the_same_of_values(valued: Training) -> None:
     found = evaluation.scores["y"]
     assert isinstance(found, ValueScore)
     assert found.mae == pytest.approx(score.mae, rel=1e-4)
-    assert found.coverage == score.held
+    assert found.coverage == score.coverage
     assert found.width == pytest.approx(score.width, rel=1e-4)
     assert evaluation.lines[0].startswith("y, test: MAE ")
     assert any(line.startswith("Others: ") and "MAE" in line for line in evaluation.lines)
@@ -162,7 +162,9 @@ def test_labels_and_values_are_heads_of_one_model(vectors: Path, tmp_path: Path)
     assert set(training.run.facts["reaches"]) == {"y"}, "only values have intervals"
     wrong = unrolled.load(tmp_path / "run").evaluate(errors=True).errors
     assert {one["output"] for one in wrong} >= {"y"}
-    with pytest.raises(OptionError, match=r"--balance gives each label the same weight.*are not single labels"):
+    with pytest.raises(
+        OptionError, match=r"--class-weights balanced gives each label the same weight.*are not single labels"
+    ):
         Training(vectors, input="x", output="big,y", class_weights="balanced", steps=1)
 
 
@@ -170,7 +172,7 @@ def test_padding_is_told_in_the_plan(vectors: Path, tmp_path: Path) -> None:
     """One batch holds all rows, so it is as long as the longest of them."""
     training = Training(vectors, out=str(tmp_path / "run"), output="y", **SMALL | {"batch_size": 200, "steps": 1})
     examples = training.task.examples  # type: ignore[attr-defined]
-    lengths = examples.lengths[examples.parts["training"]]
+    lengths = examples.lengths[examples.splits["training"]]
     padding = 1 - lengths.sum() / (len(lengths) * lengths.max())
     assert 0.2 < padding < 0.8
     assert training.run.read_plans()[0]["padding"] == pytest.approx(padding, abs=1e-4)
@@ -215,7 +217,7 @@ def test_sets_are_learnt_from_texts(tmp_path: Path) -> None:
     assert score.micro_f1 > 0.9
     run = opened(tmp_path / "run")
     predictions = list(run.predict(["a story of war and of love", "old times at sea"]))
-    assert [sorted(prediction.chosen("labels")) for prediction in predictions] == [["love", "war"], ["sea"]]
+    assert [sorted(prediction.predicted_labels("labels")) for prediction in predictions] == [["love", "war"], ["sea"]]
     probabilities = predictions[0].as_dict()["outputs"]["labels"]["probabilities"]
     assert set(probabilities) == {"war", "love", "sea", "none"}
     assert [len(one.sets["labels"]) for one in run.predict(["war and love"], top=1)] == [2], "what is there is told"
@@ -223,7 +225,7 @@ def test_sets_are_learnt_from_texts(tmp_path: Path) -> None:
     found = evaluation.scores["labels"]
     assert isinstance(found, LabelSetScore)
     assert found.micro_f1 == score.micro_f1
-    assert len(evaluation.wrong) == round((1 - found.accuracy) * found.rows)
+    assert len(evaluation.errors) == round((1 - found.accuracy) * found.rows)
     assert sum(line.startswith("  F1 ") for line in evaluation.lines) == 4
 
 
@@ -261,7 +263,7 @@ def heard(pitches: Path) -> Training:
 
 def test_a_folder_of_sounds_is_learnt(heard: Training) -> None:
     assert (
-        "60 rows of folders: sound (audio at 8,000 Hz, 64 bands every 10 ms) -> label, one of 2 labels (high, low)"
+        "60 rows of folders: audio (audio at 8,000 Hz, 64 bands every 10 ms) -> label, one of 2 labels (high, low)"
         in (heard.description)
     )
     assert heard.task.augmented  # type: ignore[attr-defined]
@@ -279,13 +281,13 @@ def test_a_folder_a_path_and_a_table_of_paths_are_answered(heard: Training, tmp_
     (alone,) = ask(heard.folder, tmp_path / "new" / "b.wav")
     assert alone.best("label") == "high"
     assert alone.text == str(tmp_path / "new" / "b.wav")
-    (tmp_path / "t.csv").write_text("sound\nnew/b.wav\nnew/a.wav\n")
+    (tmp_path / "t.csv").write_text("audio\nnew/b.wav\nnew/a.wav\n")
     assert [prediction.best("label") for prediction in ask(heard.folder, tmp_path / "t.csv")] == ["high", "low"]
     (typed,) = unrolled.load(heard.folder).predict([str(tmp_path / "new" / "a.wav")])
     assert typed.best("label") == "low"
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "notes.txt").write_text("not a sound")
-    with pytest.raises(DataError, match=r"none holds no sounds, which this run reads: \.wav"):
+    with pytest.raises(DataError, match=r"none holds no audio files, which this run reads: \.wav"):
         ask(heard.folder, tmp_path / "none")
     given = ["absent.wav", str(tmp_path / "new" / "a.wav")]
     absent, there = unrolled.load(heard.folder).predict(given)
@@ -386,14 +388,14 @@ def test_options_of_sounds_and_pictures_are_refused_elsewhere(vectors: Path, pic
         (
             pictures,
             {"task": "tagging", "output": "y"},
-            r"Tags need words or vectors as steps, but the input is of kind picture",
+            r"Tags need words or vectors as steps, but the input is of kind image",
         ),
         (vectors, {"stem": "round"}, r"--stem is one of auto, conv, plain, patches; got 'round'"),
         (vectors, {"augment": "some"}, r"--augment is one of auto, yes, no; got 'some'"),
         (
             vectors,
             {"input_type": "taste"},
-            r"--input-type is one of text, label, vectors, sound, picture; got 'taste'",
+            r"--input-type is one of text, category, vectors, audio, image; got 'taste'",
         ),
     ]
     for path, requested, words in refused:
@@ -429,5 +431,5 @@ def test_steps_of_sequences_are_tagged(tmp_path: Path) -> None:
     score = evaluation.scores["tag"]
     assert isinstance(score, LabelScore)
     assert score.rows == len(lines) - 1
-    assert len(evaluation.wrong) == round((1 - score.accuracy) * score.rows)
-    assert all(one["word"].isdecimal() for one in evaluation.wrong)
+    assert len(evaluation.errors) == round((1 - score.accuracy) * score.rows)
+    assert all(one["word"].isdecimal() for one in evaluation.errors)

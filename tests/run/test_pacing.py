@@ -24,7 +24,7 @@ def reserve_of(budget: float | None, speed: float, cost: ConclusionCost, **more:
 
 
 def test_without_a_budget_all_is_read() -> None:
-    limits = reserve_of(None, 10.0, ConclusionCost(0.0, 1.0), copyable=10**9).limits
+    limits = reserve_of(None, 10.0, ConclusionCost(0.0, 1.0), memorisable=10**9).limits
     assert limits == (100_000, 50_000, 10**9)
 
 
@@ -43,7 +43,7 @@ def test_a_budget_limits_what_is_read_at_the_end_to_its_shares() -> None:
 
 
 def test_of_a_large_text_as_much_is_searched_as_there_is_time_for() -> None:
-    small, large = (reserve_of(60.0, math.inf, ConclusionCost(), copyable=size) for size in (10**6, 10**9))
+    small, large = (reserve_of(60.0, math.inf, ConclusionCost(), memorisable=size) for size in (10**6, 10**9))
     assert small.limits.memorisation == 10**6
     assert small.seconds == pytest.approx(ENDING), "on the way each validation has its share of it"
     assert COPYING_TOKENS < large.limits.memorisation < 10**8

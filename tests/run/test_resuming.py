@@ -182,7 +182,7 @@ def test_a_loss_that_is_not_finite_goes_back_at_a_lower_rate(
     assert "of update 24 was not finite: back to update" in notes[0]
     plans = training.run.read_plans()
     assert [plan["why"] for plan in plans] == ["start", "loss not finite"]
-    assert plans[1]["rate"] == plans[0]["rate"] / 2
+    assert plans[1]["learning_rate"] == plans[0]["learning_rate"] / 2
     assert training.summary is not None
 
 
@@ -207,7 +207,7 @@ def test_the_end_keeps_time_for_no_more_lines_than_there_are(
     assert monitor is not None
     kept = monitor.reserve.seconds
     assert task.items("validation") < task.ranked_items
-    monkeypatch.setattr(type(task), "ranked", task.items("validation"))
+    monkeypatch.setattr(type(task), "ranked_items", task.items("validation"))
     assert monitor.reserve.seconds == kept
 
 
@@ -252,7 +252,7 @@ def test_another_runs_weights_are_a_start_and_bring_its_sizes(
     first = next(iter(training))
     assert first.validation is not None
     assert first.validation < 2.5  # that of an untrained model is ln V
-    assert training.run.read_plans()[0]["size"] == SMALL["size"]
+    assert training.run.read_plans()[0]["hidden_size"] == SMALL["hidden_size"]
 
 
 def test_other_sizes_than_those_of_the_run_to_start_from_are_refused(text: Path, uninterrupted: Path) -> None:

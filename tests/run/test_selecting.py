@@ -60,7 +60,7 @@ def test_the_best_on_validation_is_selected_and_said(text: Path, tmp_path: Path)
     assert isinstance(summary, LanguageModelingSummary)
     assert facts["settings"]["model"] is None
     assert summary.candidates is not None and list(summary.candidates) == ["lstm", "ngram", "lstm+ngram"]
-    assert summary.model == "+".join(facts["left"]) == select(summary.candidates)
+    assert summary.model == "+".join(facts["selected"]) == select(summary.candidates)
     assert summary.candidates[summary.model] <= min(summary.candidates.values()) + 0.002
     assert summary.model != "lstm", "twelve updates do not beat counting"
     assert f"Selected: {summary.model}, " in "\n".join(summary.lines)
@@ -73,7 +73,7 @@ def test_a_run_is_what_was_selected(made: Callable[[str], Path], model: str) -> 
     folder = made(model)
     run = opened(folder)
     assert isinstance(run.model, KINDS[model])
-    assert run.left == run.facts["left"] == model.split("+")
+    assert run.selected == run.facts["selected"] == model.split("+")
     assert len("".join(run.sample(length=20))) == 20
     assert all(0 < line.nats < 20 for line in run.score(["to be", "xqzj"]))
     scores = run.facts["scores"]
@@ -103,7 +103,7 @@ def test_adapting_works_where_there_is_something_to_adapt(made: Callable[[str], 
 def test_the_net_is_trained_as_if_alone(made: Callable[[str], Path], model: str, text: Path, tmp_path: Path) -> None:
     alone = finish(Training(text, out=str(tmp_path / "alone"), **SMALL | {"model": "lstm"}))
     same_bytes(alone.folder, made(model))
-    assert alone.run.facts["left"] == ["lstm"]
+    assert alone.run.facts["selected"] == ["lstm"]
     assert not (alone.folder / "ngram.safetensors").exists()
 
 
@@ -119,7 +119,7 @@ def test_it_goes_on_is_a_start_and_is_repeated(
     same_bytes(again.folder, folder)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("unrolled.tasks.language_modeling.ensemble.select", lambda _: "ngram")
-        assert finish(Training.resume(again.folder, steps=3)).run.facts["left"] == ["ngram"]
+        assert finish(Training.resume(again.folder, steps=3)).run.facts["selected"] == ["ngram"]
     assert isinstance(opened(again.folder).model, NGram)
 
 
@@ -131,14 +131,14 @@ def test_what_was_stopped_answers_by_its_net(text: Path, tmp_path: Path) -> None
     whole = finish(Training(text, out=str(tmp_path / "whole"), **SMALL))
     resumed = finish(Training.resume(tmp_path / "run"))
     same_bytes(whole.folder, resumed.folder)
-    for name in ("left", "gate", "ranks", "scores"):
+    for name in ("selected", "gate", "ranks", "scores"):
         assert resumed.run.facts[name] == whole.run.facts[name]
 
 
 def test_a_validation_part_that_tells_nothing_selects_nothing(text: Path, tmp_path: Path) -> None:
     (tmp_path / "short.txt").write_text(text.read_text()[:600])
     training = finish(Training(tmp_path / "short.txt", out=str(tmp_path / "run"), **SMALL))
-    assert training.run.facts["left"] == ["lstm"]
+    assert training.run.facts["selected"] == ["lstm"]
     assert training.summary is not None
     assert "Selected: lstm; the validation split is too small to choose by." in training.summary.lines
 
@@ -161,10 +161,10 @@ def test_an_ensemble_that_cannot_be_fitted_is_said(
     assert isinstance(opened(tmp_path / "options").model, Mixture)
 
 
-@pytest.mark.parametrize("left", [["gru"], ["ngram", "lstm"], "lstm", [1], {"a": 1}])
-def test_a_selection_that_cannot_be_is_refused(text: Path, tmp_path: Path, left: Any) -> None:
+@pytest.mark.parametrize("selected", [["gru"], ["ngram", "lstm"], "lstm", [1], {"a": 1}])
+def test_a_selection_that_cannot_be_is_refused(text: Path, tmp_path: Path, selected: Any) -> None:
     run = finish(Training(text, out=str(tmp_path / "run"), **SMALL | {"steps": 1})).run
-    run.write_facts(left=left)
+    run.write_facts(selected=selected)
     with pytest.raises(RunError, match=r"run\.json is damaged: "):
         unrolled.load(run.path)
 
@@ -219,7 +219,7 @@ def test_selecting_keeps_a_budget_in_minutes(text: Path, tmp_path: Path) -> None
     started = time.monotonic()
     training = finish(Training(text, out=str(tmp_path / "run"), minutes=0.2, threads=1, started=started))
     assert time.monotonic() - started < 14
-    assert training.run.facts["left"]
+    assert training.run.facts["selected"]
 
 
 @pytest.fixture(autouse=True)

@@ -106,7 +106,8 @@ def test_what_a_kill_left_of_it_is_swept_up_by_the_next(tmp_path: Path, temporar
 @pytest.mark.parametrize("room", [1000, 6000])
 def test_a_disk_that_fills_before_a_run_is_born_does_not_advise_to_resume_it(room: int, tmp_path: Path) -> None:
     requested = ["train", "-", "--steps", "2", "--hidden-size", "32", "--threads", "1", "--out", str(tmp_path / "a")]
-    ended = subprocess.run([sys.executable, "-c", FULL, str(room), *requested], input=TEXT[:5000], capture_output=True,
+    ended = subprocess.run([sys.executable, "-c", FULL, str(room), *requested], input=TEXT[:5000],
+    capture_output=True,
                            check=False)  # fmt: skip
     said = ended.stderr.decode().splitlines()
     assert ended.returncode == 1 and "resume" not in "".join(said[-2:]), said
@@ -153,7 +154,7 @@ def test_standard_input_is_described_where_no_file_is_opened_once_more(
     aside = tmp_path / "aside"
     aside.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(aside))
-    monkeypatch.setattr("unrolled.run.info.OPENED", tmp_path / "no proc")
+    monkeypatch.setattr("unrolled.run.info.OPEN_FILES", tmp_path / "no proc")
     send(TEXT, monkeypatch)
     assert info_data("-") == info_data(tmp_path / "t.txt") | {"path": "-"}
     assert list(aside.iterdir()) == []

@@ -117,7 +117,7 @@ def test_it_begins_as_the_language_model_is(language: Path, table: Path, tmp_pat
     with torch.no_grad():
         expected, _ = theirs.memory.unroll(theirs.embedding(tokens)[None], theirs.memory.start(1))
     assert torch.allclose(hidden(training, text), expected[0], atol=1e-6)
-    assert training.run.read_plans()[0]["size"] == 8
+    assert training.run.read_plans()[0]["hidden_size"] == 8
 
 
 def test_new_characters_begin_as_their_stand_ins_and_are_said(language: Path, table: Path, tmp_path: Path) -> None:
@@ -149,8 +149,8 @@ def test_words_that_begin_from_a_language_model_take_more_readings(kind: str, ta
     language = learn_language(tmp_path, "words", tokenizer=kind)
     begun = start(table, language, tmp_path / "begun").run.read_plans()[0]
     alone = Training(table, tokenizer=kind, steps=8, out=str(tmp_path / "alone"), **TINY).run.read_plans()[0]
-    assert (begun["rate"], begun["dropout"]) == (RECIPES["tokens"].learning_rate, RECIPES["tokens"].dropout)
-    assert (alone["rate"], alone["dropout"]) == (RECIPES["words"].learning_rate, RECIPES["words"].dropout)
+    assert (begun["learning_rate"], begun["dropout"]) == (RECIPES["tokens"].learning_rate, RECIPES["tokens"].dropout)
+    assert (alone["learning_rate"], alone["dropout"]) == (RECIPES["words"].learning_rate, RECIPES["words"].dropout)
 
 
 @pytest.mark.parametrize("kind", ["word", "bpe"])
@@ -161,7 +161,7 @@ def test_words_begin_as_what_they_stand_together_with(kind: str, table: Path, tm
     training = start(table, language, tmp_path / "run", seed=0)
     text = read_corpus_again(theirs)
     with torch_threads(1):  # on other processors the last digits differ, and the sign of a vector depends on them
-        vectors = cooccurrence_vectors(text, theirs.read_plans()[0]["embed"], seeds.number(0, "vectors"))
+        vectors = cooccurrence_vectors(text, theirs.read_plans()[0]["embedding_size"], seeds.number(0, "vectors"))
     begun, featurizer = model_of(training).embedding.embedding.weight, training.task.examples.featurizer  # type: ignore[attr-defined]
     before = torch.from_numpy(tokens_before(run.table, featurizer.table))
     assert torch.equal(begun[1:], vectors[before])
@@ -200,7 +200,7 @@ def test_the_run_answers_and_is_loaded(language: Path, table: Path, tmp_path: Pa
 
 def test_what_begins_from_a_language_model_answers_at_every_step(language: Path, table: Path, tmp_path: Path) -> None:
     training = finish(start(table, language, tmp_path / "run", model="lstm", pool="mean"))
-    assert training.run.facts["left"] == ["lstm"]
+    assert training.run.facts["selected"] == ["lstm"]
     run = unrolled.load(tmp_path / "run")
     so_far = list(run.predict("a Zé", every=True))
     assert len(so_far) == 5
@@ -212,10 +212,10 @@ def test_a_gru_is_left_as_gru_and_linear(folder: Path, table: Path, tmp_path: Pa
     source = learn_language(folder, "gru", model="gru", steps=2)
     training = finish(start(table, source, tmp_path / "run", steps=2))
     assert training.settings.model == "gru+linear"
-    assert training.run.facts["left"] == ["gru", "linear"]
+    assert training.run.facts["selected"] == ["gru", "linear"]
     assert unrolled.load(tmp_path / "run").selected == ["gru", "linear"]
     alone = finish(start(table, source, tmp_path / "alone", steps=2, model="gru"))
-    assert alone.run.facts["left"] == ["gru"]
+    assert alone.run.facts["selected"] == ["gru"]
     with pytest.raises(OptionError, match=r"starts from a gru of 1 x 8; --model mingru does not match"):
         start(table, source, tmp_path / "never", model="mingru")
 
@@ -278,7 +278,7 @@ def test_a_frozen_encoder_may_be_of_a_run_on_a_table(table: Path, tmp_path: Path
     )
     theirs = weights_of(source, "embedding", "stem", "memory", averaged=True)
     assert all(alike(theirs, encoder)), "it begins as the best weights are"
-    assert any(name.startswith("front.") for name in encoder)
+    assert any(name.startswith("stem.") for name in encoder)
     finish(training)
     assert all(alike(encoder, weights_of(training, "embedding", "stem", "memory")))
     assert not all(alike(answering, weights_of(training, "pool", "heads")))
@@ -297,14 +297,14 @@ def test_what_a_language_model_is_no_start_of_is_refused(
         ({"hidden_size": 16}, r"starts from a lstm of \d x 8; --hidden-size 16 does not match"),
         ({"window": 9}, r"films\.csv is a table, which has no use for --window"),
         ({"task": "tagging"}, r"--init-from a language model predicts from whole texts, but the data has tags"),
-        ({"freeze": "heads"}, r"--freeze is one of encoder; got 'heads'"),
+        ({"freeze": "heads"}, r"--freeze is one of embedding, stem, encoder, memory; got 'heads'"),
     ]
     out = tmp_path / "never"
     for requested, words in refused:
         with pytest.raises(OptionError, match=words):
             start(table, language, out, **requested)
     with pytest.raises(
-        OptionError, match=r"--freeze encoder keeps the trained encoder of another run\. Name the run: --init-from"
+        OptionError, match=r"--freeze encoder keeps the trained weights of another run\. Name the run: --init-from"
     ):
         Training(table, freeze="encoder", out=str(out), steps=1)
     with pytest.raises(OptionError, match=r"text\.txt is read as a text, which has no use for --freeze"):
@@ -329,5 +329,5 @@ def test_what_are_no_texts_cannot_start_from_a_language_model(language: Path, tm
             file.setsampwidth(2)
             file.setframerate(8_000)
             file.writeframes(np.full(400, number, "<i2").tobytes())
-    with pytest.raises(OptionError, match=r"--init-from a language model predicts from whole texts.*sound"):
+    with pytest.raises(OptionError, match=r"--init-from a language model predicts from whole texts.*audio"):
         start(tmp_path / "sounds", language, tmp_path / "never")

@@ -45,7 +45,7 @@ class Accuracy:
 
 def summary_of(model: str, scores: Mapping[str, Any], trend: str | None = "flat") -> list[str]:
     summary = PredictionSummary(
-        model, "test", {"task": scores}, {"task": ("always 'a'", 0.4)}, {"task": "accuracy"},
+        model, "test", {"kind": scores}, {"kind": ("always 'a'", 0.4)}, {"kind": "accuracy"},
         dict.fromkeys(scores, 0.5), trend is not None, trend, "", "my data.csv",
     )  # fmt: skip
     return summary.lines
@@ -115,7 +115,8 @@ def test_a_text_s_summary_is_in_plain_words() -> None:
     ("unclear", -1, "Next: train longer: unroll train a.txt --steps 300"),
     ("overfitting", 0, "more time will not help"),
     ("flat", 0, "Next: the n-gram is as good on this text; more text helps most, or another --hidden-size."),
-    ("flat", -1, "the n-gram is better on this text; a net needs more text, or another --learning-rate, or another --hidden-size."),
+    ("flat", -1, "the n-gram is better on this text; a net needs more text, or another --learning-rate, "
+     "or another --hidden-size."),
     ("flat", None, "Next: more text helps most, and shows whether the n-gram is better, or another --hidden-size."),
     ("flat", 1, "Next: more text helps most, or another --hidden-size."),
     ("slowing", 1, "Next: more text helps most, or longer training: unroll train a.txt --steps 300"),
@@ -215,7 +216,8 @@ def test_a_encoder_decoder_that_is_far_behind_is_worse_though_neither_has_bleu()
     texts = ["red dog house", "blue dog red", "house red dog", "dog blue house"]
     right, wrong = score_texts(texts, [[text] for text in texts]), score_texts(["zz"] * 4, [[text] for text in texts])
     summary = Seq2SeqSummary(
-        "en", "lstm", "test", 1, wrong, {"nearest": right}, ReferenceCost(1.0, 2.0), "bleu", {"greedy": 1.0}, None, "",
+        "en", "lstm", "test", 1, wrong, {"nearest": right}, ReferenceCost(1.0, 2.0), "bleu", {"greedy": 1.0},
+        None, "",
         "nearest", equal_texts_note(["zz"] * 4),
     )  # fmt: skip
     assert wrong.bleu == right.bleu == 0

@@ -36,7 +36,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "top": ("predict", 1),
     "every": ("predict", True),
     "generation": ("predict", GenerationConfig(temperature=5.0)),
-    "attention": ("predict", True),
+    "show_attention": ("predict", True),
 }
 """Options of the methods from Python -> the method that takes each, and a value."""
 
@@ -54,13 +54,13 @@ class Case:
 LABELS = "text,label\n" + "".join(f"a {('dull', 'fine')[n % 2]} film {n},{('no', 'yes')[n % 2]}\n" for n in range(60))
 TEXTS = "text,turned\n" + "".join(f"a{n} b,b a{n}\n" for n in range(60))
 CASES = {
-    "language": Case("verses.txt", {}, {"sample", "score", "reach", "replacements"}, {"adapt"}),
-    "answers": Case(
+    "language-modeling": Case("verses.txt", {}, {"sample", "score", "reach", "replacements"}, {"adapt"}),
+    "prediction": Case(
         "reviews.csv", {"direction": "causal"}, {"predict"}, {"errors", "skip_empty", "top", "every"}
     ),
-    "writings": Case(
+    "seq2seq": Case(
         "turned.csv", {"task": "seq2seq", "input_type": "text"}, {"predict"},
-        {"errors", "skip_empty", "generation", "attention"},
+        {"errors", "skip_empty", "generation", "show_attention"},
     ),
 }  # fmt: skip
 

@@ -92,7 +92,7 @@ def test_turning_letters_round_is_learnt_exactly(learnt: Path) -> None:
 
 
 def test_what_is_looked_at_is_where_the_letter_stands(learnt: Path) -> None:
-    prediction = next(unrolled.load(learnt).predict(["abcd"], attention=True)).as_dict()["outputs"]["output"]
+    prediction = next(unrolled.load(learnt).predict(["abcd"], show_attention=True)).as_dict()["outputs"]["output"]
     attention = prediction["attention"]
     assert attention["written"] == ["d", "c", "b", "a", ""]
     assert attention["read"] == ["", "a", "b", "c", "d"]
@@ -106,7 +106,7 @@ def test_a_score_is_what_the_text_costs(learnt: Path) -> None:
     run = opened(learnt)
     text_generator = run.text_generator
     for choice in (GenerationConfig(), GenerationConfig(3), GenerationConfig(temperature=1.5, seed=4)):
-        (text,) = text_generator.write(["abca"], choice)
+        (text,) = text_generator.generate(["abca"], choice)
         tokens = torch.tensor([[*text.tokens, *([0] if text.ended else [])]])
         assert text.score == pytest.approx(cost(text_generator, "abca", tokens), abs=1e-4), choice.name
 
@@ -191,14 +191,14 @@ def test_what_is_said_on_the_way_and_at_the_end(trained: Training) -> None:
 
 
 @pytest.mark.parametrize("model", ["gru", "transformer", "mingru"])
-@pytest.mark.parametrize("cross_attention", ["context", "multihead:heads=2"])
+@pytest.mark.parametrize("reader", ["none", "multihead:heads=2"])
 def test_every_memory_and_reader_is_trained(model: str, reader: str, table: Path, tmp_path: Path) -> None:
     settings = SMALL | {"steps": 2, "model": model, "attention": reader, "dropout": 0.1}
     finish(Training(table, out=str(tmp_path / "run"), **settings))
     run = opened(tmp_path / "run")
     assert run.text_generator.encoder_decoder.smoothing == 0.1
     assert run.info()["parameters"] > 1000
-    assert next(run.predict(["abc"], attention=True)).texts["output"].attention is not None
+    assert next(run.predict(["abc"], show_attention=True)).texts["output"].attention is not None
 
 
 @pytest.mark.slow
@@ -222,7 +222,7 @@ def test_a_label_that_is_read_has_a_name_written_about_it(tmp_path: Path) -> Non
         assert prediction.texts["title"].text.startswith(name)
     unknown, most_like = run.predict(["geren", "green"])
     assert unknown.texts["title"] == most_like.texts["title"], "a label not known is read as the one most like it"
-    attention = next(run.predict(["blue"], attention=True)).texts["title"].attention
+    attention = next(run.predict(["blue"], show_attention=True)).texts["title"].attention
     assert attention is not None
     assert attention.read == ["blue"]
     assert "most frequent text of the label" in run.facts["baseline"]["name"]
@@ -241,7 +241,7 @@ def test_numbers_have_a_text_written_about_them(tmp_path: Path) -> None:
     finish(Training(tmp_path / "ways.jsonl", out=str(tmp_path / "run"), task="seq2seq", **settings))
     run = unrolled.load(tmp_path / "run")
     assert run.facts["scores"]["outputs"]["y"]["exact"] >= 0.85
-    (prediction,) = run.predict(["[[1, 2], [-1, -2], [1, 2]]"], attention=True)
+    (prediction,) = run.predict(["[[1, 2], [-1, -2], [1, 2]]"], show_attention=True)
     assert prediction.texts["y"].text == "udu"
     assert prediction.texts["y"].attention is not None
     assert prediction.texts["y"].attention.read == ["1", "2", "3"]
@@ -305,21 +305,21 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"model": "linear", "steps": None},
-        r"the linear model predicts labels or numbers, .*\n.*output here is a text",
+        r"the linear model predicts labels or numbers, .*output here is a text",
     ),
-    ({"model": "lstm+linear"}, r"the linear model predicts labels or numbers, .*\n.*output here is a text"),
-    ({"pool": "mean"}, r"--pool is of labels, tags and numbers"),
-    ({"direction": "causal"}, r"--direction is of labels, tags and numbers"),
-    ({"class_weights": "balanced"}, r"--balance is of labels, tags and numbers"),
-    ({"attention": "aditive"}, r"Unknown reader 'aditive'\. Did you mean 'additive'"),
-    ({"attention": "dot:heads=2"}, r"The reader dot has no option 'heads'"),
+    ({"model": "lstm+linear"}, r"the linear model predicts labels or numbers, .*output here is a text"),
+    ({"pool": "mean"}, r"--pool applies to labels, tags and numbers"),
+    ({"direction": "causal"}, r"--direction applies to labels, tags and numbers"),
+    ({"class_weights": "balanced"}, r"--class-weights applies to labels, tags and numbers"),
+    ({"attention": "aditive"}, r"Unknown attention 'aditive'\. Did you mean 'additive'"),
+    ({"attention": "dot:heads=2"}, r"The attention dot has no option 'heads'"),
     ({"stem": "conv"}, r"--stem conv applies to sounds and pictures"),
     ({"tokenizer": "runes"}, r"--tokenizer is one of auto, char, byte, word, bpe; got 'runes'"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("options", "words"), REFUSED, ids=lambda one: "-".join(one) if isinstance(one, dict) else ""
+    ("requested", "words"), REFUSED, ids=lambda one: "-".join(one) if isinstance(one, dict) else ""
 )
 def test_options_that_do_not_go_with_texts_are_refused(requested: dict[str, Any], words: str, table: Path) -> None:
     with pytest.raises(OptionError, match=words):
@@ -331,7 +331,7 @@ def test_a_text_is_the_only_output(tmp_path: Path) -> None:
     with path.open("w", newline="") as file:
         rows = [(f"w{number}", f"a{number}", "xy"[number % 2]) for number in range(50)]
         csv.writer(file).writerows([("text", "one", "two"), *rows])
-    with pytest.raises(DataError, match=r"2 outputs were requested: 'one' \(text\), 'two' \(label\)\.\n.*--output"):
+    with pytest.raises(DataError, match=r"2 outputs were requested: 'one' \(texts\), 'two' \(labels\)\.\n.*--output"):
         Training(path, output="one,two", steps=1)
 
 
@@ -352,7 +352,7 @@ def test_a_run_that_writes_does_nothing_else(trained: Training) -> None:
         lambda: run.reach(),
     ]
     for call in calls:
-        with pytest.raises(RunError, match=r"of kind 'writings', which has no \w+\(\)\.\n.*unroll predict"):
+        with pytest.raises(RunError, match=r"of kind 'seq2seq', which has no \w+\(\)\.\n.*unroll predict"):
             call()
 
 
@@ -362,26 +362,32 @@ def test_figures_of_an_evaluation_are_those_of_the_summary(learnt: Path, tmp_pat
     facts = told.as_dict()["outputs"]["output"]
     for figure in ("bleu", "chrf", "wer", "exact", "nats", "perplexity"):
         assert facts[figure] == pytest.approx(scores[figure], abs=1e-4)
-    assert told.wrong == []
+    assert told.errors == []
     beside = scores["beside"]["nearest neighbour by n-grams of characters"]
     assert told.beside["nearest neighbour by n-grams of characters"].chrf == pytest.approx(beside["chrf"])
     other = write_table(tmp_path / "o.csv", ("text", "output"), [("abc", "cba"), ("dd", "ccccc"), ("ab", "bb")])
     told = run.evaluate(other, errors=True)
     assert told.score.exact == pytest.approx(1 / 3)
-    assert [(one["right"], one["answer"]) for one in told.wrong] == [("ccccc", "dd"), ("bb", "ba")]
-    assert told.wrong[0]["file"].endswith("o.csv") and told.wrong[0]["row"] == 3
+    assert [(one["right"], one["answer"]) for one in told.errors] == [("ccccc", "dd"), ("bb", "ba")]
+    assert told.errors[0]["file"].endswith("o.csv") and told.errors[0]["row"] == 3
     assert "nearest neighbour by n-grams of characters" in told.beside
 
 
 DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "no table": (lambda output: output.pop("table"), r"symbols\.json is damaged: its description of 'output'"),
-    "odd table": (lambda output: output["table"].update(letters=["ab"]), r"its letters are not single characters"),
+    "no table": (
+        lambda output: output.pop("vocabulary"),
+        r"vocabulary\.json is damaged: its description of 'output'",
+    ),
+    "odd table": (
+        lambda output: output["vocabulary"].update(letters=["ab"]),
+        r"its letters are not single characters",
+    ),
     "an odd length": (
         lambda output: output.update(longest=0),
-        r"symbols\.json is damaged: its description of 'output'",
+        r"vocabulary\.json is damaged: its description of 'output'",
     ),
-    "labels": (lambda output: output.update(task="classification", names=["a", "b"]), r"its output is not a text"),
-    "fewer symbols": (lambda output: output["table"]["letters"].pop(0), r"model\.safetensors"),
+    "labels": (lambda output: output.update(kind="classification", names=["a", "b"]), r"its output is not a text"),
+    "fewer symbols": (lambda output: output["vocabulary"]["letters"].pop(0), r"model\.safetensors"),
 }
 
 
@@ -403,7 +409,7 @@ def test_damaged_labels_that_are_read_are_refused() -> None:
     from unrolled.data.dataset.text_features import text_featurizer_from_json
 
     with pytest.raises(RunError, match=r"its labels are not a list of names"):
-        text_featurizer_from_json({"kind": "classification", "names": []})
+        text_featurizer_from_json({"kind": "category", "names": []})
 
 
 def test_long_texts_take_smaller_batches(table: Path) -> None:
@@ -421,8 +427,8 @@ def test_right_texts_cost_the_same_however_rows_are_grouped(learnt: Path) -> Non
     examples = read_rows(learnt.parent / "turned.csv", TrainOptions())
     rows = examples.splits["test"]
     assert sorted(np.concatenate(list(in_groups(examples, rows))).tolist()) == rows.tolist()
-    whole = text_generator.cost(examples, rows)
-    each = [text_generator.cost(examples, rows[place : place + 1]) for place in range(len(rows))]
+    whole = text_generator.reference_nats(examples, rows)
+    each = [text_generator.reference_nats(examples, rows[place : place + 1]) for place in range(len(rows))]
     assert whole[0] == pytest.approx(sum(one[0] for one in each), abs=1e-3)
     assert whole[1:] == (sum(one[1] for one in each), sum(one[2] for one in each))
 
@@ -432,8 +438,8 @@ def test_a_text_that_is_cut_off_has_no_end_to_look_for(learnt: Path) -> None:
     assert isinstance(text_generator.output, TextOutput)
     short = replace(text_generator.output, longest=2)
     text_generator.output = short
-    (text,) = text_generator.write(["abcd"], GenerationConfig())
+    (text,) = text_generator.generate(["abcd"], GenerationConfig())
     assert text == Hypothesis(text.tokens, text.score, text.normalised, ended=False)
-    assert text_generator.spell(text) == "dc"
+    assert text_generator.decode(text) == "dc"
     looked = text_generator.attention("abcd", text)
     assert (len(looked.written), len(looked.weights)) == (2, 2)

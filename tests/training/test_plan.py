@@ -91,7 +91,7 @@ def test_what_is_asked_overrules_the_plan() -> None:
 def test_rows_of_words_are_read_twice_where_there_is_time(
     seconds: float, dropout: float | None, twice: bool, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning_rows, "seconds_an_update", lambda plan, rehearsal, limit: plan.rows / 128)
+    monkeypatch.setattr(planning_rows, "seconds_per_update", lambda plan, rehearsal, limit: plan.rows / 128)
     task = TableSize(1000, 20.0, "words", lambda plan: pytest.fail("nothing is rehearsed"), lambda batch: 0.1)
     made = planning_rows.plan_row_minutes(TrainOptions(threads=1, dropout=dropout), task, "cpu", 1, seconds)
     assert (made.twice, made.steps, made.batch_size, made.rows) == (twice, steps, 64, 128 if twice else 64)

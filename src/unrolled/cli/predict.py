@@ -77,7 +77,7 @@ def predict(
         return
     predictions = model.predict(
         _lines(model, source, text or []),
-        top=settings.top, every=settings.every, generation=generation, attention=settings.show_attention,
+        top=settings.top, every=settings.every, generation=generation, show_attention=settings.show_attention,
     )  # fmt: skip
     if not json:
         note(

@@ -149,7 +149,8 @@ class Comparison:
                 f"Give a text, or one of the tasks {', '.join(TASKS)}."
             )
         options = TrainOptions(
-            documents=settings.documents, no_header=settings.no_header, task=settings.task, tokenizer=settings.tokenizer,
+            documents=settings.documents, no_header=settings.no_header, task=settings.task,
+            tokenizer=settings.tokenizer,
             seed=settings.seed,
         )  # fmt: skip
         task = resolve(self.data, options) if inspect_path(self.data, options).text else None

@@ -34,8 +34,8 @@ class Checkpointed:
     """Backpropagates the whole loss with `slots` checkpoints held at a time, and recomputes the other steps.
 
     Exact. slots: how many graphs, or states (keep=states), are held at once; the schedule is the optimal one, which
-    recomputes the fewest steps. stretch: steps per slot, which fast kernels then process in one call. bytes: a budget
-    such as 64MB instead of slots; stretch, slots and the kind of checkpoint are then chosen to recompute the fewest
+    recomputes the fewest steps. segment: steps per slot, which fast kernels then process in one call. bytes: a budget
+    such as 64MB instead of slots; segment, slots and the kind of checkpoint are then chosen to recompute the fewest
     steps in that budget, from the sizes of a graph and a state on the first steps.
 
     A graph saves one recomputation of its steps; a state is far smaller, and better for very long sequences.
@@ -44,7 +44,7 @@ class Checkpointed:
 
     slots: int | None = None
     bytes: int | str | None = None
-    segment_steps: int = 1
+    segment: int = 1
     keep: str = "graphs"
     exact: ClassVar[bool] = True
     _measured: dict[tuple[int, int], int] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -56,8 +56,8 @@ class Checkpointed:
             )
         if self.slots is not None and self.slots < 1:
             raise OptionError(f"checkpointed:slots={self.slots} was requested; it must be at least 1 slot.")
-        if self.segment_steps < 1:
-            raise OptionError(f"checkpointed:stretch={self.segment_steps} was requested; it must be at least 1 step.")
+        if self.segment < 1:
+            raise OptionError(f"checkpointed:segment={self.segment} was requested; it must be at least 1 step.")
         check_choice("checkpointed:keep", self.keep, ("graphs", "states"))
         if self.bytes is not None:
             parse_bytes("checkpointed:bytes", self.bytes)
@@ -76,7 +76,7 @@ class Checkpointed:
     def shape_for(self, piece: SegmentLoss, state: State, length: int) -> Shape:
         """The checkpoints for so many steps. Raises OptionError where the budget in bytes is too small."""
         if self.slots is not None:
-            return Shape(self.slots, min(self.segment_steps, length), self.keep)
+            return Shape(self.slots, min(self.segment, length), self.keep)
         budget, kept = parse_bytes("checkpointed:bytes", self.bytes or 0), states.count_bytes(state)
         possible: dict[Shape, float] = {}
         steps, graph = 1, self._bytes_of_graph(piece, state, 1)

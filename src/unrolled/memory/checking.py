@@ -215,7 +215,8 @@ def _shapes(state: State) -> list[Any]:
 
 
 def check(component: Checked, verb: str, xs: Any, state: Any, lengths: Any = None) -> None:
-    """Raise TensorError unless xs, (B, D) for a step, else (B, T, D), state and lengths (B,) are valid for `component`.
+    """Raise TensorError unless xs, (B, D) for a step, else (B, T, D), state and lengths (B,) are valid for
+    `component`.
 
     state: None where an encoder begins at its start state.
     """
@@ -262,7 +263,8 @@ def check_lengths(component: Checked, verb: str, lengths: Any, rows: int, steps:
     else:
         given = _describe(lengths)
     raise TensorError(
-        f"{type(component).__name__}.{verb}: lengths must be a tensor of {rows} whole numbers, one per row, from 0 to "
+        f"{type(component).__name__}.{verb}: lengths must be a tensor of {rows} whole numbers, one per row, from "
+        "0 to "
         f"{steps}, the number of steps; got {given}."
     )
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from unrolled.memory.base import Memory, at_least_float32, valid_steps
 
 WITHOUT_PAST = {
-    "a_tiny_batch_is_learnt_by_heart": "the rows differ in their first token, which it does not remember",
+    "a_tiny_batch_is_overfit": "the rows differ in their first token, which it does not remember",
     "an_inexact_gradient_is_seen_to_be_inexact": "no loss depends on the past, so a cut loses nothing",
 }
 

@@ -1,7 +1,7 @@
 """Cross-attention of a decoder to its input. B rows, T steps, S source places, D in, H out.
 
-A `CrossAttention` has the three methods of a memory, but its `start` takes the source. `CrossAttentionMemory` wraps it as a memory, so
-that stacks, residual connections and dropout can hold it.
+A `CrossAttention` has the three methods of a memory, but its `start` takes the source. `CrossAttentionMemory` wraps
+it as a memory, so that stacks, residual connections and dropout can hold it.
 """
 
 from __future__ import annotations

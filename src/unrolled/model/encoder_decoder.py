@@ -238,7 +238,7 @@ def build_encoder_decoder(
 class TeacherForced(nn.Module):
     """An encoder-decoder with the interface of the training loop. Each batch holds whole texts."""
 
-    memories = ("writer.encoder.", "writer.decoder.")
+    memories = ("encoder_decoder.encoder.", "encoder_decoder.decoder.")
 
     def __init__(self, encoder_decoder: EncoderDecoder) -> None:
         super().__init__()
@@ -247,8 +247,12 @@ class TeacherForced(nn.Module):
     @property
     def components(self) -> dict[str, str]:
         """Component -> prefix of the names of its tensors."""
-        components = {"embedding": "writer.inlet.", "stem": "writer.front.", "encoder": "writer.encoder."}
-        return components | {"decoder": "writer."}
+        components = {
+            "embedding": "encoder_decoder.source_embedding.",
+            "stem": "encoder_decoder.stem.",
+            "encoder": "encoder_decoder.encoder.",
+        }
+        return components | {"decoder": "encoder_decoder."}
 
     def start(self, rows: int) -> InitialState:
         """The initial state."""

@@ -75,7 +75,7 @@ class PredictionNet(nn.Module):
     def components(self) -> dict[str, str]:
         """Component -> prefix of the names of its tensors."""
         memory = "memory" if self.streams else "encoder"
-        prefixes = {"embedding": "inlet.", "stem": "front.", memory: "memory.", "pool": "pool."}
+        prefixes = {"embedding": "embedding.", "stem": "stem.", memory: "memory.", "pool": "pool."}
         return prefixes | {head_of(name): f"heads.{place}." for place, name in enumerate(self.names)}
 
     def start(self, rows: int) -> PredictionNetState:

@@ -15,7 +15,8 @@ from unrolled.given import as_path
 from unrolled.opening import check_no_link, check_parents
 from unrolled.options import TrainOptions
 from unrolled.run.training import Training
-from unrolled.rundir.folder import RunFolder, free_path
+from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.locations import free_path
 from unrolled.rundir.own_files import FOLDS
 from unrolled.settings import option_name
 
@@ -49,7 +50,7 @@ class Folds:
         self.path = Path(settings.out) if settings.out else free_path(name)
         self.results: dict[int, dict[str, Any]] = {}
         path = str(data) if str(data) == "-" else str(Path(data).resolve())
-        self.asked = {"data": path, "options": dataclasses.replace(settings, out=None).to_json()}
+        self.request = {"data": path, "options": dataclasses.replace(settings, out=None).to_json()}
         self._check_same()
 
     def _check_same(self) -> None:
@@ -64,7 +65,7 @@ class Folds:
         before = (
             {"data": known.get("data"), **known["options"]} if "options" in known else {}
         )  # none in an older folder
-        now = {"data": self.asked["data"], **self.settings.to_json(), "out": None}
+        now = {"data": self.request["data"], **self.settings.to_json(), "out": None}
         for name in (name for name, value in now.items() if name in before and before[name] != value):
             option = name if name == "data" else option_name(name)
             raise RunError(
@@ -94,7 +95,7 @@ class Folds:
             self._collect(number)
 
     def _keep(self, **facts: Any) -> None:
-        write_json(self.path / FOLDS, {**self.asked, **facts})
+        write_json(self.path / FOLDS, {**self.request, **facts})
 
     def _collect(self, number: int) -> bool:
         """Stores a finished fold's scores; returns whether it is finished."""

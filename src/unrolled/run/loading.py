@@ -7,7 +7,8 @@ from pathlib import Path
 
 from unrolled.environment import find_device
 from unrolled.given import as_path, as_whole
-from unrolled.rundir.folder import RunFolder, newest
+from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.locations import newest
 from unrolled.tasks.base import Task
 from unrolled.tasks.resolve import read_again, read_for_evaluation
 from unrolled.tasks.run import Run

@@ -121,7 +121,8 @@ class Monitor:
             step=training_state.step, steps=plan.steps, progress=progress_at(plan, training_state.step),
             seconds=self.clock.used, seconds_left=self._seconds_left(plan), loss=loss,
             learning_rate=rate_at(plan, training_state.step), tokens=training_state.tokens, tokens_per_second=speed,
-            bytes_in_use=bytes_in_use(), validation=validation, best=None if validation is None else training_state.best,
+            bytes_in_use=bytes_in_use(), validation=validation,
+            best=None if validation is None else training_state.best,
             sample=written, copied_longest=longest, copied_share=share, notes=self._take_notes(),
         )  # fmt: skip
         self.folder.append_report(training_state.step, report.as_dict())
@@ -250,7 +251,8 @@ class Monitor:
         if tries >= MAX_RETRIES:
             raise TrainingError(
                 f"The loss was not finite {MAX_RETRIES + 1} times after update {step:,}, at learning rates down to "
-                f"{plan.learning_rate:.2g}.\nTry a --learning-rate below that, or look for unusual rows or passages in the data. The "
+                f"{plan.learning_rate:.2g}.\nTry a --learning-rate below that, or look for unusual rows or "
+                "passages in the data. The "
                 f"checkpoint in {self.folder.path} is undamaged."
             )
         self.add_plan(lower_rate(plan, step))

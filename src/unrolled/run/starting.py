@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 from unrolled.errors import OptionError
 from unrolled.model.weights import load_components
 from unrolled.tasks.base import StartingWeights, Task
+from unrolled.tasks.build import READING, frozen_components
 from unrolled.tasks.table import TASKS
 
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
     from unrolled.training.loop import TrainingState
-
-READING = ("embedding", "stem", "memory", "encoder")
-"""Components that encode an input; the others predict from their outputs."""
 
 
 def load_initial_weights(source: RunFolder, task: Task, training_state: TrainingState) -> list[str]:
@@ -26,11 +24,12 @@ def load_initial_weights(source: RunFolder, task: Task, training_state: Training
     load_components(training_state.optimiser.averaged, started.components)
     if not set(READING) & set(loaded):
         raise OptionError(
-            f"--init-from {source.path}: no component of that run fits; this training needs {_listed(new, started)}.\n"
+            f"--init-from {source.path}: no component of that run fits; this training needs "
+            f"{_listed(new, started)}.\n"
             "Name another run, or leave out --init-from."
         )
     freeze = getattr(task.settings, "freeze", None)
-    if freeze is not None and (unlike := [name for name in new if name in READING]):
+    if freeze is not None and (unlike := [name for name in new if name in frozen_components(freeze)]):
         raise OptionError(
             f"--freeze {freeze} keeps the weights of {source.path}; these components do not fit here: "
             f"{_listed(unlike, started)}.\nLeave out --freeze: then all components are trained."

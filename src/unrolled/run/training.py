@@ -20,7 +20,8 @@ from unrolled.options import DEFAULT_MINUTES, TrainOptions, TrainSettings
 from unrolled.registry import UNTRAINED, build
 from unrolled.run.monitor import Monitor
 from unrolled.run.starting import load_initial_weights
-from unrolled.rundir.folder import RunFolder, free_path, newest
+from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.locations import free_path, newest
 from unrolled.rundir.report import Report
 from unrolled.rundir.sessions import Session, best_weights, recorded_plans
 from unrolled.tasks.base import Baseline, Concluded, Terms
@@ -49,7 +50,8 @@ class Training:
     def __init__(
         self, path: str | Path, options: TrainOptions | None = None, started: float | None = None, **keywords: Any
     ) -> None:
-        """Trains on the text or table at `path` ("-": standard input). `keywords`: single options, such as `steps=500`.
+        """Trains on the text or table at `path` ("-": standard input). `keywords`: single options, such as
+        `steps=500`.
 
         started: time.monotonic() when the command began; a budget in minutes counts from there.
         """
@@ -285,7 +287,8 @@ class Training:
         seconds, read = self.clock.now() - started, self.task.items("training")
         validation = self.baseline.validation or 0.0
         report = Report(
-            step=1, steps=1, progress=1.0, seconds=self.clock.used, seconds_left=0.0, loss=validation, learning_rate=0.0,
+            step=1, steps=1, progress=1.0, seconds=self.clock.used, seconds_left=0.0, loss=validation,
+            learning_rate=0.0,
             tokens=read, tokens_per_second=read / max(seconds, 1e-9), bytes_in_use=bytes_in_use(),
             validation=validation, best=validation,
         )  # fmt: skip

@@ -10,11 +10,10 @@ from unrolled.errors import OptionError, RunError
 from unrolled.fileio import read_json, without_checksum
 from unrolled.opening import CURE
 from unrolled.options import TASK_SETTINGS, TrainOptions, TrainSettings
+from unrolled.rundir.formats import FIRST_WITH_CHECKSUMS, FIRST_WITH_SETTINGS, FORMAT, upgraded_facts
 from unrolled.schema import Within, check
 from unrolled.settings import MOST_MINUTES
 
-FORMAT = 3  # 1 had no checksums; up to 2 the settings were under 'asked'
-FIRST_WITH_CHECKSUMS = 2  # the first format with checksums
 KINDS = tuple(TASK_SETTINGS)  # of runs that this version writes and reads
 LISTED = "`unroll runs` lists them."
 STATUSES = Literal["training", "stopped", "finished"]
@@ -92,7 +91,7 @@ class Facts(TypedDict):
     format: int
     kind: str
     status: STATUSES
-    requested: dict[str, Any]  # the options that were typed, see `options_of`
+    options: dict[str, Any]  # the options that were typed, see `options_of`
     settings: NotRequired[dict[str, Any]]  # the resolved options, see `settings_of`
     data: DataFacts
     scores: Scores
@@ -104,7 +103,7 @@ class Facts(TypedDict):
     baseline: NotRequired[BaselineFacts]
     gate: NotRequired[Any]  # checked by model/mixture.py
     ranks: NotRequired[list[float]]
-    left: NotRequired[list[str]]
+    selected: NotRequired[list[str]]
     weights: NotRequired[dict[str, list[float]]]
     reaches: NotRequired[dict[str, list[Some]]]
     beam: NotRequired[Annotated[int, Within(1, 1000)]]
@@ -131,6 +130,8 @@ def read_facts(path: Path, kinds: tuple[str, ...] | None) -> dict[str, Any]:
     facts = without_checksum(facts, source, must=facts["format"] >= FIRST_WITH_CHECKSUMS)
     if facts["format"] < 1 or ("checksums" in facts) != (facts["format"] >= FIRST_WITH_CHECKSUMS):
         raise RunError(f"{source} is damaged: its format and its checksums do not match. {CURE}")
+    if facts["format"] < FORMAT:
+        facts = upgraded_facts(facts)
     if kinds is not None and facts["kind"] not in kinds:
         wanted = " or ".join(f"'{kind}'" for kind in kinds)
         raise RunError(f"{path} holds a run of kind '{facts['kind']}'; this needs one of kind {wanted}. {LISTED}")
@@ -141,7 +142,7 @@ def _checked(facts: Any, source: str) -> dict[str, Any]:
     """`facts`, checked against this version's schema. Raises RunError, naming `source`."""
     check(facts, Facts, source)
     if not facts["sessions"]:
-        raise RunError(f"{source} is damaged: 'legs' is empty. {CURE}")
+        raise RunError(f"{source} is damaged: 'sessions' is empty. {CURE}")
     options_of(facts, source)
     settings_of(facts, source)
     whole: dict[str, Any] = facts
@@ -150,13 +151,13 @@ def _checked(facts: Any, source: str) -> dict[str, Any]:
 
 def options_of(facts: Mapping[str, Any], source: str) -> TrainOptions:
     """The options of a run, as typed. Raises RunError where one is invalid."""
-    return _checked_settings(TrainOptions.from_json(facts["options"], f"{source}, 'asked',"), "options", source)
+    return _checked_settings(TrainOptions.from_json(facts["options"], f"{source}, 'options',"), "options", source)
 
 
 def settings_of(facts: Mapping[str, Any], source: str) -> TrainSettings:
     """The resolved settings of the run's task. Raises RunError where one is invalid."""
     kind = TASK_SETTINGS.get(facts["kind"], TrainSettings)
-    if facts["format"] == FORMAT:
+    if facts["format"] >= FIRST_WITH_SETTINGS:
         check(facts, Resolved, source)
         return _checked_settings(kind.from_json(facts["settings"], f"{source}, 'settings',"), "settings", source)
     known = options_of(facts, source).to_json()

@@ -4,7 +4,7 @@ run.json            options, settings, data, versions, scores; its `format` and 
 plan.jsonl          the plan, and each later one, with the step from which it holds
 log.jsonl           one report per line
 samples.txt         the samples of the reports
-symbols.json        the vocabulary
+vocabulary.json        the vocabulary
 model.safetensors   the best weights
 ngram.safetensors   the n-gram of an ensemble or baseline; the ensemble's weights are in run.json
 linear.safetensors  the linear model, likewise
@@ -41,8 +41,19 @@ from unrolled.fileio import (
     write_json,
 )
 from unrolled.opening import CURE, check_plain_file, read_plain
+from unrolled.registry import UNTRAINED
 from unrolled.rundir.birth import check_free, remove_unfinished, rename
-from unrolled.rundir.facts import FORMAT, KINDS, LISTED, PlanFacts, ReportFacts, options_of, read_facts, settings_of
+from unrolled.rundir.facts import KINDS, LISTED, PlanFacts, ReportFacts, options_of, read_facts, settings_of
+from unrolled.rundir.formats import (
+    FORMAT,
+    OLD_VOCABULARY,
+    VOCABULARY,
+    upgraded_model_facts,
+    upgraded_plan,
+    upgraded_report,
+    upgraded_tensors,
+    upgraded_vocabulary,
+)
 from unrolled.rundir.lock import Lock
 from unrolled.rundir.own_files import check_files, is_run, runs_held
 from unrolled.schema import check
@@ -53,7 +64,7 @@ if TYPE_CHECKING:
     from unrolled.metrics.reach import Reach
     from unrolled.options import TrainOptions
 
-FIXED = ("vocabulary.json", "data.txt")  # written once, when a run is created; run.json has their checksums
+FIXED = (VOCABULARY, OLD_VOCABULARY, "data.txt")  # written once, when a run is created; run.json has their checksums
 SAMPLE_HEADING = "--- step "  # at the line's start; the lines of a sample are indented
 
 
@@ -186,8 +197,8 @@ class RunFolder:
             remove_partial_files(self.path)
         if check_plain_file(self.path / "run.json"):
             self.facts = read_facts(self.path, None)
-            if not self.has_checksums:
-                self._add_checksums()
+            if self._is_older:
+                self._upgrade()
 
     def release(self) -> None:
         """Lets another process train the run."""
@@ -227,7 +238,8 @@ class RunFolder:
         plans = []
         for number, line in enumerate(read_json_lines(path), start=1):
             source = f"{path}, line {number},"
-            plans.append(check(without_checksum(line, source, must=self.has_checksums), PlanFacts, source))
+            plan = without_checksum(line, source, must=self.has_checksums)
+            plans.append(check(upgraded_plan(plan) if self._is_older else plan, PlanFacts, source))
         return plans
 
     def append_report(self, step: int, report: Mapping[str, Any]) -> None:
@@ -241,7 +253,8 @@ class RunFolder:
         must = any(CHECKSUM in line for line in lines)
         for number, line in enumerate(lines, start=1):
             source = f"{path}, line {number},"
-            reports.append(check(without_checksum(line, source, must), ReportFacts, source))
+            report = without_checksum(line, source, must)
+            reports.append(check(upgraded_report(report) if self._is_older else report, ReportFacts, source))
         return reports
 
     def seconds_used(self) -> float:
@@ -261,13 +274,15 @@ class RunFolder:
         return [(step, text) for step, text, _ in self._samples()]
 
     def write_vocabulary(self, table: Any) -> None:
-        """Writes symbols.json atomically."""
-        write_json(self.path / "vocabulary.json", table)
+        """Writes vocabulary.json atomically."""
+        write_json(self.path / VOCABULARY, table)
 
     def read_vocabulary(self) -> Any:
-        """The contents of symbols.json. Raises RunError where it is missing, damaged or was changed."""
-        self.check_file("vocabulary.json")
-        return read_json(self.path / "vocabulary.json")
+        """The contents of vocabulary.json. Raises RunError where it is missing, damaged or was changed."""
+        name = OLD_VOCABULARY if self._is_older else VOCABULARY
+        self.check_file(name)
+        found = read_json(self.path / name)
+        return upgraded_vocabulary(found) if self._is_older else found
 
     def check_file(self, name: str) -> None:
         """Raises RunError where a file that is written once is missing or was changed."""
@@ -285,8 +300,6 @@ class RunFolder:
 
         baselines: the names of the baselines whose files the end needs.
         """
-        from unrolled.training.checkpoint import load_tensors
-
         self.read_plans()
         self.read_reports()
         self._check_samples()
@@ -295,7 +308,7 @@ class RunFolder:
                 self.check_file(name)
         for name in baselines:
             try:
-                load_tensors(self.baseline_file(name))
+                self.read_baseline(name)
             except RunError as error:
                 raise RunError(f"{error} {CURE}") from None
 
@@ -306,10 +319,26 @@ class RunFolder:
         except OSError as error:
             raise RunError(f"{self.path} cannot be read: {error.strerror}. Check its permissions.") from error
 
-    def _add_checksums(self) -> None:
-        """Adds checksums to an older run: plans first, so that a kill in between leaves it of the older format."""
-        self._rewrite("plan.jsonl", "".join(_sealed_line(line) + "\n" for line in self.read_plans()))
-        self.write_facts(format=FORMAT, settings=self.settings.to_json(), checksums=self._digests())
+    @property
+    def _is_older(self) -> bool:
+        """Whether the files are of an older format, and are converted when they are read."""
+        return bool(self.facts.get("format", FORMAT) < FORMAT)
+
+    def _upgrade(self) -> None:
+        """Converts the files of an older run, run.json last: a kill before that leaves a run of the older format,
+        which is converted again."""
+        from unrolled.training.checkpoint import rewrite_checkpoints, save_tensors
+
+        for path in (self.model, *map(self.baseline_file, UNTRAINED)):
+            if check_plain_file(path):
+                save_tensors(path, *self._load(path))
+        rewrite_checkpoints(self.checkpoints, upgraded_tensors, upgraded_model_facts)
+        self.write_vocabulary(self.read_vocabulary())
+        for name, lines in (("plan.jsonl", self.read_plans()), ("log.jsonl", self.read_reports())):
+            self._rewrite(name, "".join(_sealed_line(line) + "\n" for line in lines))
+        checksums = self._digests([name for name in FIXED if name != OLD_VOCABULARY])
+        self.write_facts(format=FORMAT, settings=self.settings.to_json(), checksums=checksums)
+        (self.path / OLD_VOCABULARY).unlink(missing_ok=True)
 
     def write_model(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Writes model.safetensors atomically, with a checksum."""
@@ -319,9 +348,21 @@ class RunFolder:
 
     def read_model(self, like: Mapping[str, Tensor] | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Weights and facts of model.safetensors, checked against `like` where given. Raises RunError."""
-        from unrolled.training.checkpoint import load_tensors
+        return self._load(self.model, like)
 
-        return load_tensors(self.model, like)
+    def read_baseline(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and facts of a baseline. Raises RunError."""
+        return self._load(self.baseline_file(name))
+
+    def _load(self, path: Path, like: Mapping[str, Tensor] | None = None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        from unrolled.training.checkpoint import check_tensors, load_tensors
+
+        tensors, facts = load_tensors(path)
+        if self._is_older:
+            tensors, facts = upgraded_tensors(tensors), upgraded_model_facts(facts)
+        if like is not None:
+            check_tensors(tensors, like, str(path))
+        return tensors, facts
 
     def read_reach(self, weights: str) -> Reach | None:
         """The reach measured for these weights; None where it was not measured, or reach.json is damaged."""
@@ -385,43 +426,3 @@ class RunFolder:
 
 def _sealed_line(facts: Mapping[str, Any]) -> str:
     return to_json(with_checksum(facts))
-
-
-def find_runs(under: str | Path = "runs") -> list[Path]:
-    """The run folders directly in `under`, the last written first."""
-    found = [facts.parent for facts in Path(under).glob("[!.]*/run.json")]
-    return sorted(found, key=lambda path: (last_written(path), path), reverse=True)
-
-
-def newest(under: str | Path = "runs") -> Path:
-    """The run in `under` that was last written to. Raises RunError where there is none."""
-    found = find_runs(under)
-    if not found:
-        raise RunError(f"There is no run under {under}/ here. Name a run's folder, or train one: unroll train FILE")
-    return found[0]
-
-
-def free_path(name: str, under: str | Path = "runs") -> Path:
-    """`under/name`, or the first of name-2, name-3, … that does not exist yet."""
-    path, number = Path(under) / name, 1
-    while path.exists():
-        number += 1
-        path = Path(under) / f"{name}-{number}"
-    return path
-
-
-def last_written(run: Path) -> float:
-    """When a run was last written to, in seconds since 1970; 0 where that is unknown."""
-    return max((_stat(run / name, "st_mtime") for name in ("run.json", "log.jsonl")), default=0)
-
-
-def bytes_of(run: Path) -> int:
-    """Bytes of a run's files. A training may replace and remove some of them meanwhile."""
-    return int(sum(_stat(Path(here, name), "st_size") for here, _, names in os.walk(run) for name in names))
-
-
-def _stat(path: Path, figure: str) -> float:
-    try:
-        return float(getattr(path.lstat(), figure))
-    except OSError:
-        return 0.0

@@ -9,7 +9,8 @@ from typing import Any
 from unrolled.errors import RunError
 from unrolled.given import as_path
 from unrolled.rundir.facts import metric_of
-from unrolled.rundir.folder import RunFolder, bytes_of, find_runs, last_written
+from unrolled.rundir.folder import RunFolder
+from unrolled.rundir.locations import bytes_of, find_runs, last_written
 
 
 def runs(under: str | Path = "runs") -> list[dict[str, Any]]:
@@ -28,7 +29,7 @@ def _row(folder: RunFolder) -> dict[str, Any]:
     path, unlocked = folder.path, not folder.in_training()
     facts = RunFolder.open(path, kinds=None).facts  # once more: the training may have ended since
     status = "stopped" if facts["status"] == "training" and unlocked else facts["status"]
-    model = folder.settings.model or "+".join(facts.get("left", ())) or None
+    model = folder.settings.model or "+".join(facts.get("selected", ())) or None
     return {
         "path": str(path), "data": facts["data"]["path"], "model": model, "status": status,
         **_score(facts["scores"], str(path)), "age": time.time() - last_written(path), "bytes": bytes_of(path),

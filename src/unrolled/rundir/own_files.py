@@ -8,12 +8,14 @@ from pathlib import Path
 
 from unrolled.errors import command
 from unrolled.opening import check_plain_file, check_plain_folder
+from unrolled.rundir.formats import OLD_VOCABULARY, VOCABULARY
 
 FILES = (
-    "run.json", "plan.jsonl", "log.jsonl", "samples.txt", "vocabulary.json", "model.safetensors", "ngram.safetensors",
+    "run.json", "plan.jsonl", "log.jsonl", "samples.txt", VOCABULARY, OLD_VOCABULARY, "model.safetensors",
+    "ngram.safetensors",
     "linear.safetensors", "data.txt", "reach.json", "lock",
 )  # fmt: skip
-TRACES = ("plan.jsonl", "vocabulary.json", "checkpoint", "model.safetensors")  # two of them mark a run
+TRACES = ("plan.jsonl", VOCABULARY, OLD_VOCABULARY, "checkpoint", "model.safetensors")  # two of them mark a run
 FOLDS, COMPARISON = "folds.json", "compare.json"  # in folders of runs that were trained together
 
 

@@ -92,7 +92,7 @@ class Task(ABC):
     @classmethod
     @abstractmethod
     def read_again(cls, path: Path, settings: Any, tables: Mapping[str, Any]) -> Self:
-        """The task of a run with these settings and symbols.json, on its own data. Raises DataError."""
+        """The task of a run with these settings and vocabulary.json, on its own data. Raises DataError."""
 
     @classmethod
     @abstractmethod
@@ -149,7 +149,7 @@ class Task(ABC):
 
     @abstractmethod
     def tables(self) -> dict[str, Any]:
-        """What predictions need beside weights: the contents of symbols.json."""
+        """What predictions need beside weights: the contents of vocabulary.json."""
 
     @abstractmethod
     def make_plan(self, device: str, threads: int, seconds: float | None) -> Plan:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from unrolled.training.plan import Plan
 
 LANGUAGE_MODELING = "language-modeling"  # kind of a language model's run
+READING = ("embedding", "stem", "memory", "encoder")
+"""Components that read the input, in order; the last two are the same place. The others predict from their output."""
 DEFAULT_POOL = "attention"  # unless requested otherwise
 ATTENTION = "additive"  # unless requested otherwise or the memory is a transformer
 
@@ -60,10 +62,17 @@ def build_prediction_net(
         }
         stem, pool = (Dropout(part, plan.dropout) if plan.dropout else part for part in (stem, pool))
         model = PredictionNet(embedding, stem, memory, pool, heads, known.each).to(plan.device)
-    if settings.freeze == "encoder":
-        for part in (model.embedding, model.stem, model.memory):
-            part.requires_grad_(False).eval()  # keeps the statistics of a batch norm too
+    for name in frozen_components(settings.freeze):
+        component = {"embedding": model.embedding, "stem": model.stem}.get(name, model.memory)
+        component.requires_grad_(False).eval()  # keeps the statistics of a batch norm too
     return model
+
+
+def frozen_components(freeze: str | None) -> tuple[str, ...]:
+    """The components that --freeze leaves as they are: the named one, and all that come before it."""
+    if freeze is None:
+        return ()
+    return {"embedding": READING[:1], "stem": READING[:2]}.get(freeze, READING)
 
 
 def build_teacher_forced(plan: Plan, settings: Seq2SeqSettings, tables: Mapping[str, Any]) -> TeacherForced:
@@ -71,12 +80,14 @@ def build_teacher_forced(plan: Plan, settings: Seq2SeqSettings, tables: Mapping[
     known = known_from_json(tables)
     output = next(iter(known.outputs.values()))
     if not isinstance(output, TextOutput):
-        raise RunError("The run's symbols.json is damaged: its output is not a text. Train again.")
+        raise RunError("The run's vocabulary.json is damaged: its output is not a text. Train again.")
     with weights_seeded_by(settings.seed):
         embedding, stem = build_stem(known.featurizer, plan.embedding_size, settings.stem)
         encoder_decoder = build_encoder_decoder(
-            embedding, plan.model, attention_of(settings), output.width, plan.embedding_size, plan.hidden_size, plan.layers, plan.dropout,
-            tied=True, smoothing=plan.smoothing, stem=stem if isinstance(known.featurizer, NumericFeaturizer) else None,
+            embedding, plan.model, attention_of(settings), output.width, plan.embedding_size, plan.hidden_size,
+            plan.layers, plan.dropout,
+            tied=True, smoothing=plan.smoothing, stem=stem if isinstance(known.featurizer,
+            NumericFeaturizer) else None,
         )  # fmt: skip
         return TeacherForced(encoder_decoder).to(plan.device)
 

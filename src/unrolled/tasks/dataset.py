@@ -48,7 +48,8 @@ def table_options(settings: TableSettings) -> TableOptions:
 
 
 def read_rows(
-    path: str | Path, settings: TableSettings, tables: Mapping[str, Any] | None = None, table: Vocabulary | None = None,
+    path: str | Path, settings: TableSettings, tables: Mapping[str, Any] | None = None,
+    table: Vocabulary | None = None,
     measured: bool = False, opened: TableFile | None = None, start: DatasetSchema | None = None,
 ) -> Examples:  # fmt: skip
     """Read the table at `path`, with a run's tables if given.
@@ -104,12 +105,14 @@ def check_stem(settings: TableSettings, featurizer: TextFeaturizer | NumericFeat
         )
     if settings.stem in ("conv", "plain") and not isinstance(featurizer, AudioFeaturizer | PixelRowFeaturizer):
         raise OptionError(
-            f"--stem {settings.stem} applies to sounds and pictures, and the input here is {featurizer.step_description}. "
+            f"--stem {settings.stem} applies to sounds and pictures, and the input here is "
+            f"{featurizer.step_description}. "
             "Leave it out."
         )
     if settings.augment != "auto" and not featurizer.augments:
         raise OptionError(
-            f"--augment applies to sounds and pictures, and the input here is {featurizer.step_description}. Leave it out."
+            f"--augment applies to sounds and pictures, and the input here is {featurizer.step_description}. "
+            "Leave it out."
         )
 
 
@@ -153,7 +156,7 @@ def facts_of_rows(examples: Examples) -> dict[str, Any]:
 
 
 def tables_of_rows(examples: Examples) -> dict[str, Any]:
-    """What predictions need beside weights: the contents of symbols.json."""
+    """What predictions need beside weights: the contents of vocabulary.json."""
     outputs = {name: target.output.to_json() for name, target in examples.targets.items()}
     return {"columns": to_json(examples.columns), "featurizer": examples.featurizer.to_json(), "outputs": outputs}
 
@@ -212,24 +215,17 @@ def known_from_json(tables: Mapping[str, Any]) -> DatasetSchema:
     """Columns, featurizer and outputs from `tables`. Raises RunError if it is damaged."""
     try:
         columns = columns_from_json(tables["columns"])
-        facts = tables["featurizer"] if "featurizer" in tables else tables["tokens"]  # older runs, on texts
+        facts = tables["featurizer"]
         featurizer = (
             numeric_featurizer_from_json(facts)
             if facts.get("kind") in NUMERIC_FEATURIZERS
             else text_featurizer_from_json(facts)
         )
-        if "outputs" in tables:
-            outputs = {str(name): output_from_json(name, output) for name, output in tables["outputs"].items()}
-        else:  # older runs, with labels
-            kinds = {True: "tagging", False: "classification"}
-            outputs = {
-                str(name): output_from_json(name, {"kind": kinds[name in tables["each"]], "names": labels})
-                for name, labels in tables["labels"].items()
-            }
+        outputs = {str(name): output_from_json(name, output) for name, output in tables["outputs"].items()}
     except (KeyError, TypeError, AttributeError):
-        raise RunError("The run's symbols.json is damaged: columns, steps or outputs are missing.") from None
+        raise RunError("The run's vocabulary.json is damaged: columns, steps or outputs are missing.") from None
     if set(outputs) != set(columns.outputs):
-        raise RunError("The run's symbols.json is damaged: its outputs do not match its columns.")
+        raise RunError("The run's vocabulary.json is damaged: its outputs do not match its columns.")
     return DatasetSchema(columns, featurizer, outputs)
 
 

@@ -22,6 +22,7 @@ from unrolled.data.dataset.read_dataset import advice_for, check_columns
 from unrolled.data.files.look import list_files
 from unrolled.data.tables.base import DEFAULT_OPTIONS, InvalidCell, Row, TableFile, TableOptions
 from unrolled.data.tables.columns import missing_column
+from unrolled.data.tables.media_folders import NOUNS
 from unrolled.data.tables.open import is_table, open_table
 from unrolled.data.tables.sequences import SequenceTable
 from unrolled.errors import DataError, MediaError
@@ -63,7 +64,7 @@ class InputReader:
             files = [file for file in list_files(path) if file.suffix.lower() in MEDIA[taken.kind]]
             if not files:
                 raise DataError(
-                    f"{source} holds no {taken.kind}s, which this run reads: {', '.join(MEDIA[taken.kind])}."
+                    f"{source} holds no {NOUNS[taken.kind]}, which this run reads: {', '.join(MEDIA[taken.kind])}."
                 )
             return (InferenceInput(str(file), (str(file),)) for file in files)
         if taken.kind in MEDIA and path.suffix.lower() in MEDIA[taken.kind]:
@@ -112,8 +113,8 @@ class InputReader:
             raise fault.for_run from None
 
     def take_all(self, requested: Iterable[InferenceInput | str]) -> list[Item | MissingItem]:
-        """The item of each input, in order; `MissingItem` for an empty input, or a sound or picture that cannot be read.
-        Raises DataError."""
+        """The item of each input, in order; `MissingItem` for an empty input, or a sound or picture that cannot be
+        read. Raises DataError."""
         taken: list[Item | MissingItem] = []
         for given in requested:
             if is_empty(given):

@@ -1,7 +1,7 @@
 """Resolve a path and options to a task: what the data are and what is trained on them is decided here, once.
 
-`inspect_path` decides, without reading all of a path, whether it is a text or rows of a table. `resolve` reads it and makes
-the task with its settings. `read_again` and `read_for_evaluation` read data for a run, whose task is known.
+`inspect_path` decides, without reading all of a path, whether it is a text or rows of a table. `resolve` reads it
+and makes the task with its settings. `read_again` and `read_for_evaluation` read data for a run, whose task is known.
 """
 
 from __future__ import annotations
@@ -113,18 +113,21 @@ def _read_rows(
     task_class = Prediction if examples.text_targets is None else Seq2Seq
     for name in options.refused_by(task_class.settings_class):
         raise OptionError(
-            f"{option_name(name)} applies to {options.owner(name).of}. Requested for {path}: {examples.outputs_description}.\n"
+            f"{option_name(name)} applies to {options.owner(name).of}. Requested for {path}: "
+            f"{examples.outputs_description}.\n"
             f"Leave it out, or train such outputs: {options.owner(name).selected_by}."
         )
     if "pool" in options.given() and all(predicted.each for predicted in examples.targets.values()):
         raise OptionError(
-            f"--pool applies to predictions per row. Requested for {path}: {examples.outputs_description}, a prediction per "
+            f"--pool applies to predictions per row. Requested for {path}: {examples.outputs_description}, a "
+            "prediction per "
             "step.\nLeave it out."
         )
     if task_class is Seq2Seq:
         if began:
             raise OptionError(
-                f"--init-from {wanted.init_from} starts from a language model: that works for labels and numbers, and the "
+                f"--init-from {wanted.init_from} starts from a language model: that works for labels and numbers, "
+                "and the "
                 "output here is a text.\nLeave it out."
             )
         return Seq2Seq(examples, wanted.resolve(Seq2Seq.settings_class))
@@ -147,8 +150,8 @@ def _check_source(source: RunFolder | None, path: str | Path, task_class: type[T
 
 
 def inspect_path(path: str | Path, options: TrainOptions) -> Source:
-    """Decide what a path holds: a text, a table with a column of documents (its only column, or by --task language-modeling), or
-    rows. Raises DataError, OptionError."""
+    """Decide what a path holds: a text, a table with a column of documents (its only column, or by --task
+    language-modeling), or rows. Raises DataError, OptionError."""
     if str(path) != "-":
         refuse_run(path)
     folder = str(path) != "-" and Path(path).is_dir()

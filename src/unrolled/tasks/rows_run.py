@@ -54,9 +54,9 @@ class RowsRun(Run):
         top: int | None = None,
         every: bool = False,
         generation: GenerationConfig | None = None,
-        attention: bool = False,
+        show_attention: bool = False,
     ) -> Iterator[RowPrediction]:
-        options = PredictOptions(as_whole("top", top, 1), every, generation, attention)
+        options = PredictOptions(as_whole("top", top, 1), every, generation, show_attention)
         self.check_options(**options._asdict())
         return self._predict(as_texts(rows, (str, InferenceInput)), options)
 

@@ -52,7 +52,7 @@ class PredictOptions(NamedTuple):
     top: int | None = None  # number of labels per output, the most probable first; None: all
     every: bool = False  # a prediction after each step of a row
     generation: GenerationConfig | None = None  # None: as selected on validation
-    attention: bool = False  # with the attention weights of a generated text
+    show_attention: bool = False  # with the attention weights of a generated text
 
 
 class EvaluateOptions(NamedTuple):
@@ -84,7 +84,7 @@ class Run(ABC):
         """Its folder, model, data, task and status, in one line."""
         data = self.facts["data"]
         source = "standard input" if data["kept"] else Path(data["path"]).name
-        model = "+".join(self.facts.get("left") or [self.settings.model or DEFAULT_MODEL])
+        model = "+".join(self.facts.get("selected") or [self.settings.model or DEFAULT_MODEL])
         return f"<unrolled.Run {str(self.path)!r}: {model} of {source}, kind '{self.kind}', {self.facts['status']}>"
 
     @property
@@ -181,7 +181,7 @@ class Run(ABC):
         top: int | None = None,
         every: bool = False,
         generation: GenerationConfig | None = None,
-        attention: bool = False,
+        show_attention: bool = False,
     ) -> Iterator[RowPrediction]:
         """Predictions for each text, path or row of cells, in order, streaming: inputs that wait form a batch.
 
@@ -190,7 +190,7 @@ class Run(ABC):
 
         top: number of labels per output, the most probable first; None: all. every: a prediction after each step of a
         row, in constant memory. generation: how texts are generated (greedy, beam search or sampling); None: as
-        selected on validation. attention: with the attention weights. Raises OptionError for an option that the
+        selected on validation. show_attention: with the attention weights. Raises OptionError for an option that the
         run's task does not take.
 
         >>> [answer.best("label") for answer in load("runs/reviews").predict(["a fine film"])]  # doctest: +SKIP

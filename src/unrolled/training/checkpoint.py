@@ -8,11 +8,12 @@ https://github.com/huggingface/safetensors describes the format.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,18 @@ def save_checkpoint(folder: str | Path, step: int, tensors: Mapping[str, Tensor]
     return path
 
 
+def rewrite_checkpoints(
+    folder: str | Path,
+    tensors_of: Callable[[dict[str, Tensor]], dict[str, Tensor]],
+    facts_of: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    """Writes each undamaged checkpoint again with other tensors and facts, the oldest first."""
+    for path in reversed(_newest_first(Path(folder))):
+        with contextlib.suppress(RunError):
+            step, tensors, facts = _read(path)
+            save_checkpoint(folder, step, tensors_of(tensors), facts_of(facts))
+
+
 def drop_older(folder: str | Path, step: int) -> None:
     """Removes all checkpoints before `step` but the newest of them, as a kill in `save_checkpoint` may leave more."""
     earlier = [path for path in _newest_first(Path(folder)) if _step_of(path) < step]
@@ -103,7 +116,8 @@ def load_newest(folder: str | Path, like: Mapping[str, Tensor] | None = None) ->
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Writes tensors and facts to one file atomically, with a checksum. Raises TrainingError as `write_atomically`."""
+    """Writes tensors and facts to one file atomically, with a checksum. Raises TrainingError as
+    `write_atomically`."""
     write_atomically(path, pack(tensors, facts)[0])
 
 

@@ -86,7 +86,8 @@ class Plan(Settings):
         twice = " (each twice)" if self.twice else ""
         padding = "" if self.padding is None else f", {self.padding:.0%} padding"
         return (
-            f"{self.model}, {layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch_size} rows{twice} "
+            f"{self.model}, {layers}, {parameters:,} parameters; {self.steps:,} updates of {self.batch_size} "
+            f"rows{twice} "
             f"x {self.window} steps{padding}{dropout}; {self.precision} on {self.device}, {self.threads} threads"
         )
 

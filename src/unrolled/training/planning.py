@@ -129,7 +129,8 @@ def shape(
     return Plan(
         model=model, hidden_size=size, layers=depth, embedding_size=min(EMBED, max(16, task.tokens)),
         batch_size=settings.batch_size or batch_for(task), window=settings.window or window_for(task), steps=1,
-        learning_rate=settings.learning_rate or 8e-3, matrix_learning_rate=3.75, warmup=1, dropout=dropout, decay=0.01, matrix_decay=0.1,
+        learning_rate=settings.learning_rate or 8e-3, matrix_learning_rate=3.75, warmup=1, dropout=dropout,
+        decay=0.01, matrix_decay=0.1,
         clip=1.0, average=0.99, bptt=settings.bptt, precision="bfloat16" if bfloat16 else "float32",
         device=device, threads=threads, report_every=1, validate_every=1, save_every=1,
     )  # fmt: skip

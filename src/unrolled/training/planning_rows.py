@@ -138,9 +138,11 @@ def shape_rows(settings: TrainSettings, task: TableSize, device: str, threads: i
         fits = int(MOST_FITS / max(1.0, task.steps * task.target_tokens * size))
         batch = settings.batch_size or max(1, min(batch, fits))
     return Plan(
-        model=model, hidden_size=size, layers=settings.layers or recipe.layers, embedding_size=task.embedding_size or embed,
+        model=model, hidden_size=size, layers=settings.layers or recipe.layers,
+        embedding_size=task.embedding_size or embed,
         batch_size=batch, window=round(task.steps if task.target_tokens is None else task.target_tokens), steps=1,
-        learning_rate=settings.learning_rate or recipe.learning_rate, matrix_learning_rate=recipe.matrix_learning_rate, warmup=1,
+        learning_rate=settings.learning_rate or recipe.learning_rate,
+        matrix_learning_rate=recipe.matrix_learning_rate, warmup=1,
         dropout=dropout, decay=0.01, matrix_decay=0.1,
         clip=1.0, average=0.99, bptt=settings.bptt, precision="bfloat16" if bfloat16 else "float32",
         device=device, threads=threads, report_every=1, validate_every=1, save_every=1,

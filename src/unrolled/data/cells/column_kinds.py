@@ -31,7 +31,7 @@ ONE_HOT = 0.9  # share of rows with a single 1 among zeros, from which another r
 LABELS = re.compile(r"(.*[\W_])?(label|class|category)|labels|classes|categories", re.IGNORECASE)
 MOST_UNITS = 100  # different units of amounts that are counted
 SPREAD = 100  # cells, spread evenly over a column, that are checked for dates; between half as many and all
-NAMED_KINDS = {"tags": "tagging", "label": "multilabel"}
+NAMED_KINDS = {"tagging": "tags", "classification": "labels"}
 DATE, TIME = "date", "time"  # recognised, but not learnt
 
 

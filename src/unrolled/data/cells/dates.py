@@ -96,8 +96,8 @@ def read_date(cell: Cell) -> float | None:
 
 def date_reader(cells: list[Cell], name: str = "") -> Callable[[Any], float | None] | None:
     """Choose a reader for a column's dates by some of its cells: the one that reads most of them, and all but
-    `allowed_errors` of those that are not missing. None if there is none: the column holds no dates. name: the column's,
-    which decides whether numbers may be dates."""
+    `allowed_errors` of those that are not missing. None if there is none: the column holds no dates. name: the
+    column's, which decides whether numbers may be dates."""
     there = [cell for cell in cells if not is_missing(cell)]
     named = DATED.fullmatch(name) or DAY_NAMED.fullmatch(name)
     if not named and all(_moment(cell) is None and _shaped(cell) is None for cell in there[:2]):

@@ -13,7 +13,7 @@ from unrolled.data.cells.words import given_words
 from unrolled.data.dataset.featurizer import Ids
 from unrolled.data.dataset.item_store import Arrays, SplitItems, Texts
 from unrolled.data.dataset.numeric_features import NumericFeaturizer
-from unrolled.data.dataset.outputs import Output
+from unrolled.data.dataset.outputs import KINDS, Output
 from unrolled.data.dataset.targets import Targets, TextTargets, shown
 from unrolled.data.dataset.text_features import TextFeaturizer
 from unrolled.data.tables.base import DEFAULT_OPTIONS, TableFile, TableOptions
@@ -90,8 +90,8 @@ class Examples:
 
     @property
     def outputs_description(self) -> str:
-        """The outputs with their kinds: 'verb' (label) and 'price' (value)."""
-        return " and ".join(f"'{name}' ({target.output.kind})" for name, target in self.targets.items())
+        """The outputs with their kinds: 'verb' (labels) and 'price' (numbers)."""
+        return " and ".join(f"'{name}' ({KINDS[target.output.kind]})" for name, target in self.targets.items())
 
     @property
     def description(self) -> str:
@@ -120,7 +120,8 @@ class Examples:
         if self.repeated:
             line += f"; {self.repeated:,} rows of validation and test are in the training split too"
         if self.new_characters:
-            line += f"; {len(self.new_characters)} characters are new to the run it starts from ({shown(tuple(self.new_characters))})"
+            characters = shown(tuple(self.new_characters))
+            line += f"; {len(self.new_characters)} characters are new to the run it starts from ({characters})"
         return line + self._unseen()
 
     def _unseen(self) -> str:

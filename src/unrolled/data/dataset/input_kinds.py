@@ -1,8 +1,8 @@
 """Detects the kind of input that a table's columns hold, as `column_kinds` does for targets.
 
 The first rows decide: arrays of bytes are images, paths are audio files or images by their file ending, numbers and
-lists of numbers are vectors, and everything else is text. `--input-type` overrides this. Columns that would be read as text
-but hold dates, file names or mostly numbers are refused.
+lists of numbers are vectors, and everything else is text. `--input-type` overrides this. Columns that would be read
+as text but hold dates, file names or mostly numbers are refused.
 """
 
 from __future__ import annotations
@@ -55,19 +55,19 @@ FEWEST_MIXED = 4  # a column with as many words as numbers is refused from this 
 NUMBERED = re.compile(r"(.*?)(\d+)")
 
 
-def detect_input(table: TableFile, columns: Columns, options: str | None) -> InputKind:
+def detect_input(table: TableFile, columns: Columns, input_type: str | None) -> InputKind:
     """The requested kind of a table's input columns, or the kind detected in its first rows."""
     looked = [row for row in islice(table.rows(columns.inputs), SAMPLE_ROWS) if not any(c is None for c in row.cells)]
     first = [row.cells for row in looked]
     kinds = [kind_of(list(cells), table) for cells in zip(*first, strict=True)]
-    kind = options or ("text" if "text" in kinds else next(iter(kinds), "text"))
-    if options is None and len(columns.inputs) == 1 and table.label_column is None:
+    kind = input_type or ("text" if "text" in kinds else next(iter(kinds), "text"))
+    if input_type is None and len(columns.inputs) == 1 and table.label_column is None:
         check_no_lists(table, columns.inputs[0], [cells[0] for cells in first])
-    if options is None and kind in ("text", "vectors"):
+    if input_type is None and kind in ("text", "vectors"):
         _refuse_dates(table, columns, looked, kind)
-    if options is None and kind in ("text", "vectors") and len(columns.inputs) == 1 and table.label_column is None:
+    if input_type is None and kind in ("text", "vectors") and len(columns.inputs) == 1 and table.label_column is None:
         check_no_files(table, columns.inputs[0], [cells[0] for cells in first])
-    if options is None and kind == "text" and len(columns.inputs) == 1 and table.label_column is None:
+    if input_type is None and kind == "text" and len(columns.inputs) == 1 and table.label_column is None:
         _refuse_mixed(table, columns.input, looked)
     if kind == "text" or not first:
         if len(columns.inputs) > 1:
@@ -135,8 +135,8 @@ def _refuse_mixed(table: TableFile, name: str, rows: Sequence[Row]) -> None:
         )
         raise DataError(
             f"{table.path}: '{name}' is neither mostly words nor mostly numbers: its first rows are {counts}.\n"
-            "For text: --input-type text. For one of a few labels: --input-type category. For numbers: correct the other cells, or\n"
-            "empty them and leave their rows out with --skip-empty."
+            "For text: --input-type text. For one of a few labels: --input-type category. For numbers: correct the\n"
+            "other cells, or empty them and leave their rows out with --skip-empty."
         )
 
 

@@ -176,7 +176,7 @@ INPUTS: dict[str, type[InputKind]] = {
 def input_from_json(value: Any) -> InputKind:
     """The kind that `to_json` wrote. Raises RunError, KeyError or TypeError if it is damaged."""
     facts, kind = {name: one for name, one in value.items() if name != "kind"}, INPUTS[value["kind"]]
-    return kind(**check(facts, kind, "The run's symbols.json, 'input',"))
+    return kind(**check(facts, kind, "The run's vocabulary.json, 'input',"))
 
 
 def as_numbers(cells: Sequence[Cell], place: str, names: tuple[str, ...]) -> list[NDArray[np.floating[Any]]]:

@@ -250,5 +250,5 @@ def numeric_featurizer_from_json(value: Mapping[str, Any]) -> NumericFeaturizer:
         if not fits or not np.isfinite([mean, std]).all() or not (std > 0).all():
             raise ValueError
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise RunError("The run's symbols.json is damaged: it lacks the scaling of the numbers.") from None
+        raise RunError("The run's vocabulary.json is damaged: it lacks the scaling of the numbers.") from None
     return features

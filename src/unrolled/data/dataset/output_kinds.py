@@ -29,7 +29,7 @@ def decide_kinds(
     tables: Sequence[TableFile], rows: RowReader, requested: str | None, known: Mapping[str, Output],
     skip_empty: bool, place: Place,
 ) -> dict[str, str]:  # fmt: skip
-    """Return each output's kind: label, labels, tags, value or text. requested: `--task`; known: outputs of a run.
+    """Return each output's kind, one of KINDS. requested: `--task`; known: outputs of a run.
     Raises DataError."""
     kinds = {}
     for name, column in rows.columns.items():
@@ -62,8 +62,8 @@ def _decide(table: TableFile, name: str, column: Column, skip_empty: bool, place
     if mixed := column.mixed:
         raise DataError(
             f"{path}: '{name}' is neither mostly words nor mostly numbers: {_counted(path, mixed, place)}.\n"
-            "For texts: --task seq2seq. For labels: --task classification. For numbers: correct the other cells, or empty them and "
-            "leave\nthose rows out with --skip-empty."
+            "For texts: --task seq2seq. For labels: --task classification. For numbers: correct the other cells, or\n"
+            "empty them and leave those rows out with --skip-empty."
         )
     kind = column.kind
     if kind == "seq2seq" or (kind == "classification" and not column.labelled):
@@ -97,7 +97,7 @@ def _odd(name: str, column: Column, odd: Faults, place: Place) -> DataError:
             f"{message}, where {kind} were expected, as in the other rows.\nCorrect it, or leave the row out."
         )
     if isinstance(odd.cell, list | np.ndarray) and not column.numeric:
-        single = "labels" if column.kind == "label" else "texts"
+        single = "labels" if column.kind == "classification" else "texts"
         return DataError(
             f"{message}, a list, where single {single} were expected, as in the other rows.\n"
             "Correct it, or leave the row out."
@@ -108,7 +108,8 @@ def _odd(name: str, column: Column, odd: Faults, place: Place) -> DataError:
     if odd is column.undefined and 2 * odd.count > column.rows:
         advice = f"{odd.count:,} of {column.rows:,} cells are undefined: write the numbers, or choose another column."
     return DataError(
-        f"{message}, where {there}.\n{advice}\nIf the column holds names or texts: --task classification, or --task seq2seq."
+        f"{message}, where {there}.\n{advice}\n"
+        "If the column holds names or texts: --task classification, or --task seq2seq."
     )
 
 
@@ -120,18 +121,19 @@ def _check(table: TableFile, name: str, kind: str) -> None:
         )
     if kind != "tagging" and isinstance(table, SequenceTable) and name not in table.fixed:
         raise DataError(
-            f"{table.path}: '{name}' changes within a sequence and was taken as {kind}; only tags can be predicted "
-            "for each step.\nIf they are tags: --task tagging. For another column: --output COLUMN."
+            f"{table.path}: '{name}' changes within a sequence and was taken as {KINDS[kind]}; only tags can be "
+            "predicted for each step.\nIf they are tags: --task tagging. For another column: --output COLUMN."
         )
 
 
 def single_text_output(path: str | Path, kinds: Mapping[str, str]) -> str:
     """Return the text output's name. Raises DataError if it is not the only output."""
     if len(kinds) > 1:
-        listed = ", ".join(f"'{name}' ({kind})" for name, kind in kinds.items())
+        listed = ", ".join(f"'{name}' ({KINDS[kind]})" for name, kind in kinds.items())
         raise DataError(
             f"{path}: a text output is trained by itself, and {len(kinds)} outputs were requested: {listed}.\n"
-            "Choose one with --output, and train the others separately; if there are few different texts: --task classification."
+            "Choose one with --output, and train the others separately; if there are few different texts: "
+            "--task classification."
         )
     return next(iter(kinds))
 

@@ -120,12 +120,15 @@ class TextOutput:
 
     def to_json(self) -> dict[str, Any]:
         """The output as it is saved with a run."""
-        return {"kind": self.kind, "table": self.vocabulary.to_json(), "longest": self.longest}
+        return {"kind": self.kind, "vocabulary": self.vocabulary.to_json(), "longest": self.longest}
 
 
 Output: TypeAlias = LabelOutput | MultilabelOutput | ValueOutput | TextOutput
 
-KINDS = ("classification", "multilabel", "tagging", "regression", "seq2seq")
+KINDS = {  # with their names in messages
+    "classification": "labels", "multilabel": "sets of labels", "tagging": "tags", "regression": "numbers",
+    "seq2seq": "texts",
+}  # fmt: skip
 """Kinds of output columns, by their names in `--task`."""
 
 
@@ -134,10 +137,10 @@ def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:
     try:
         kind = facts["kind"]
         if kind == "seq2seq":
-            longest = check(facts["longest"], int, "The run's symbols.json, 'longest',")
+            longest = check(facts["longest"], int, "The run's vocabulary.json, 'longest',")
             if not 1 <= longest <= LONGEST_TEXT:
                 raise ValueError
-            return TextOutput(vocabulary_from_json(facts["table"]), longest)
+            return TextOutput(vocabulary_from_json(facts["vocabulary"]), longest)
         if kind == "regression":
             mean, std = (tuple(float(number) for number in facts[key]) for key in ("mean", "std"))
             if (
@@ -150,11 +153,11 @@ def output_from_json(name: str, facts: Mapping[str, Any]) -> Output:
             return ValueOutput(mean, std)
         if not isinstance(facts["names"], list):
             raise TypeError
-        names = tuple(check(facts["names"], list[str], f"The run's symbols.json, the labels of '{name}',"))
+        names = tuple(check(facts["names"], list[str], f"The run's vocabulary.json, the labels of '{name}',"))
         if len(set(names)) < len(names):
             raise ValueError
         if kind not in KINDS or len(names) < (1 if kind == "multilabel" else 2):
             raise ValueError
         return MultilabelOutput(names) if kind == "multilabel" else LabelOutput(names, each=kind == "tagging")
     except (KeyError, TypeError, ValueError):
-        raise RunError(f"The run's symbols.json is damaged: its description of '{name}' is invalid.") from None
+        raise RunError(f"The run's vocabulary.json is damaged: its description of '{name}' is invalid.") from None

@@ -150,8 +150,8 @@ def read_tags(
 
 
 def _among(
-    cells: CellColumn, given: tuple[str, ...], ids: Ids, starts: Ids, trained: Ids, training: Ids, known: Output | None,
-    each: bool,
+    cells: CellColumn, given: tuple[str, ...], ids: Ids, starts: Ids, trained: Ids, training: Ids,
+    known: Output | None, each: bool,
 ) -> LabelTargets:  # fmt: skip
     """Labels as indices among those of the training split, or those of a run."""
     blank = cells.blank

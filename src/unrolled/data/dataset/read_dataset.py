@@ -266,8 +266,8 @@ def _time_of(
 
 
 def _notes(
-    table: TableFile, rows: RowReader, columns: Columns, featurizer: TextFeaturizer | NumericFeaturizer, targets: Mapping[str, Targets],
-    options: DatasetOptions, known: DatasetSchema | None, cut: bool,
+    table: TableFile, rows: RowReader, columns: Columns, featurizer: TextFeaturizer | NumericFeaturizer,
+    targets: Mapping[str, Targets], options: DatasetOptions, known: DatasetSchema | None, cut: bool,
 ) -> tuple[str, ...]:  # fmt: skip
     """Notes on how the table was understood, where something else may be meant."""
     notes = []
@@ -366,8 +366,8 @@ def _fingerprints(tables: Sequence[TableFile]) -> dict[str, str]:
 
 
 def _learn_seq2seq(
-    options: DatasetOptions, taken: InputKind, training: Any, texts: Texts, rows: Ids, settled: TextFeaturizer | NumericFeaturizer | None,
-    before: Output | None,
+    options: DatasetOptions, taken: InputKind, training: Any, texts: Texts, rows: Ids,
+    settled: TextFeaturizer | NumericFeaturizer | None, before: Output | None,
 ) -> tuple[TextFeaturizer | NumericFeaturizer, TextTargets, str]:  # fmt: skip
     """The featurizer of the inputs, the target texts, and a note; taken from a run if one settles them.
 

@@ -213,7 +213,7 @@ def text_featurizer_from_json(value: Mapping[str, Any]) -> TextFeaturizer:
     if isinstance(value, Mapping) and value.get("kind") == "category":
         names = value.get("names")
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-            raise RunError("The run's symbols.json is damaged: its labels are not a list of names. Train again.")
+            raise RunError("The run's vocabulary.json is damaged: its labels are not a list of names. Train again.")
         return CategoryFeaturizer(names)
     if not isinstance(value, Mapping) or value.get("kind") not in ("words", "given"):
         return TokenFeaturizer(vocabulary_from_json(value))

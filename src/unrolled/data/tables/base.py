@@ -133,8 +133,8 @@ def select_places(all_of_them: Iterable[Picked], places: Sequence[int]) -> Itera
 def surrogate_error(place: str, name: str) -> DataError:
     """The error for a cell, or a column name, that contains a lone surrogate."""
     return DataError(
-        f"{place}: '{SURROGATES.sub('?', name)}' holds half a character (a lone surrogate, \\ud800 to \\udfff), which is "
-        "not valid text.\nThe file may be damaged. Leave the row out, or write it again."
+        f"{place}: '{SURROGATES.sub('?', name)}' holds half a character (a lone surrogate, \\ud800 to \\udfff), "
+        "which is not valid text.\nThe file may be damaged. Leave the row out, or write it again."
     )
 
 

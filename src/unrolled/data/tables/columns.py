@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -305,16 +305,14 @@ def to_json(columns: Columns) -> dict[str, Any]:
 class SavedColumns(TypedDict):
     """Columns as a run saves them."""
 
-    inputs: NotRequired[list[str]]
-    input: NotRequired[str]  # older runs have only one
+    inputs: list[str]
     outputs: list[str]
     group: str | None
-    sequence: NotRequired[str | None]
-    time: NotRequired[str | None]
+    sequence: str | None
+    time: str | None
 
 
 def columns_from_json(value: Any) -> Columns:
     """Load the columns that `to_json` wrote. Raises RunError or KeyError if they are damaged."""
-    check(value, SavedColumns, "The run's symbols.json, 'columns',")
-    inputs = value["inputs"] if "inputs" in value else [value["input"]]
-    return Columns(tuple(inputs), tuple(value["outputs"]), value["group"], value.get("sequence"), value.get("time"))
+    check(value, SavedColumns, "The run's vocabulary.json, 'columns',")
+    return Columns(tuple(value["inputs"]), tuple(value["outputs"]), value["group"], value["sequence"], value["time"])

@@ -11,7 +11,7 @@ SPLIT_WORDS = {
 }  # fmt: skip
 """Lower-case word -> the split that it names."""
 FILLERS = (
-    "set", "sets", "subset", "split", "split", "folder", "dir", "data", "dataset", "image", "images", "img", "imgs",
+    "set", "sets", "subset", "split", "part", "folder", "dir", "data", "dataset", "image", "images", "img", "imgs",
     "picture", "pictures", "pic", "pics", "photo", "photos", "jpg", "jpeg", "png", "text", "texts", "txt", "doc",
     "docs", "file", "files", "audio", "audios", "sound", "sounds", "wav", "wavs", "clip", "clips", "sample",
     "samples", "example", "examples", "raw", "original",

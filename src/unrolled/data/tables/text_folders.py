@@ -46,7 +46,7 @@ class FolderTable(TableFile):
         self.folders = folders_below(labelled.root, self.files)
         self.ending = self.files[0].suffix if self.files else ""
         self.parts = name_fields([file.stem for file in self.files]) if self.files else []
-        counts = {"split": len(next(iter(self.parts), ())), "folder": len(next(iter(self.folders), ()))}
+        counts = {"part": len(next(iter(self.parts), ())), "folder": len(next(iter(self.folders), ()))}
         others = (f"{kind}{place}" for kind, count in counts.items() for place in range(1, count + 1))
         super().__init__(labelled.root, (*COLUMNS, *others))
 

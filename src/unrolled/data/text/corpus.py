@@ -153,8 +153,8 @@ def read_corpus(
     "auto": characters if the training split has at most 512 different ones, else bytes. `valid` and `test`: a share,
     a path, or "none"; by default the last 10% are the test split, and 5% of the rest, in blocks, validation; each of
     a few files gives its share.
-    `vocabulary`: a vocabulary to use as it is; by default one is made from the training split. `column`: of a table, whose
-    cells are the documents if these are "row"; `options`: how that table is read.
+    `vocabulary`: a vocabulary to use as it is; by default one is made from the training split. `column`: of a table,
+    whose cells are the documents if these are "row"; `options`: how that table is read.
 
     The text is read three times, in chunks (surveyed, counted, encoded). Memory grows by 8 to 40 bytes per document,
     and not with the text. Raises DataError, OptionError; TrainingError if the disk has no room for the tokens.
@@ -195,7 +195,8 @@ def check_kind(tokenizer: str, vocabulary: Vocabulary | None) -> None:
         )
     if vocabulary and tokenizer not in ("auto", vocabulary.kind):
         raise OptionError(
-            f"--tokenizer {tokenizer} was given, but the run's vocabulary is of kind {vocabulary.kind}. Leave --tokenizer out."
+            f"--tokenizer {tokenizer} was given, but the run's vocabulary is of kind {vocabulary.kind}. "
+            "Leave --tokenizer out."
         )
 
 

@@ -68,8 +68,8 @@ def read_documents(path: str | Path, documents: str = "file", any_bytes: bool = 
 
     `documents` is the unit of a document: a "file", a "line", or a block between blank lines ("blank"); empty ones
     are left out. With `any_bytes` a file need not be valid UTF-8: invalid bytes become lone surrogates, which
-    `ByteVocabulary` turns back into the same bytes. In a folder, hidden files are ignored, and files that are not text are
-    skipped and listed. Raises DataError where there is no text, OptionError for other `documents`.
+    `ByteVocabulary` turns back into the same bytes. In a folder, hidden files are ignored, and files that are
+    not text are skipped and listed. Raises DataError where there is no text, OptionError for other `documents`.
     """
     if documents not in DOCUMENTS:
         raise OptionError(

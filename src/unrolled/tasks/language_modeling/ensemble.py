@@ -19,7 +19,7 @@ from unrolled.model.ngram.model import NGram
 from unrolled.options import DEFAULT_MODEL, TrainSettings
 from unrolled.registry import COUNTED
 from unrolled.tasks.selection import FEWEST_ITEMS, select, unfinished_line
-from unrolled.training.checkpoint import load_tensors, save_tensors
+from unrolled.training.checkpoint import save_tensors
 
 if TYPE_CHECKING:
     from unrolled.rundir.folder import RunFolder
@@ -52,7 +52,7 @@ def save_ngram(folder: RunFolder, ngram: NGram) -> None:
 
 def load_ngram(folder: RunFolder) -> NGram:
     """Load the n-gram of an ensemble's run. Raises RunError if it is missing or damaged."""
-    return NGram.from_tensors(*load_tensors(folder.baseline_file(COUNTED)))
+    return NGram.from_tensors(*folder.read_baseline(COUNTED))
 
 
 def check_vocabulary(folder: RunFolder, ngram: NGram, tokens: int) -> None:
@@ -124,11 +124,11 @@ def selected_models(folder: RunFolder, settings: TrainSettings) -> list[str]:
     """The names of the models that a language-model run predicts with: the selected ones or, until training has
     finished, the requested ones or the net. Raises RunError if run.json is damaged."""
     net = settings.trained_member_settings().model or DEFAULT_MODEL
-    left = folder.facts.get("left") or (settings.model or net).split("+")
+    selected = folder.facts.get("selected") or (settings.model or net).split("+")
     possible = [(settings.model or "").split("+")] if settings.model else [[net], [COUNTED], [net, COUNTED]]
-    if left not in possible:
+    if selected not in possible:
         raise RunError(f"{folder.path}/run.json is damaged: its selected model is invalid. Train again.")
-    return list(left)
+    return list(selected)
 
 
 def score_members(

@@ -84,7 +84,7 @@ class LanguageModelingEvaluation(Evaluation):
             "baseline_name": self.baseline_name,
             "untrained": self.untrained,
         }
-        more |= {} if self.parts is None else {"splits": self.parts}
+        more |= {} if self.parts is None else {"members": self.parts}
         more |= {} if self.adapted is None else {"adapted": self.adapted.as_dict() | {"rate": self.rate}}
         more |= {"note": self.note} if self.note else {}
         return {"split": self.split, **self.score.as_dict(), **more}

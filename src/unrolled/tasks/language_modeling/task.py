@@ -279,7 +279,7 @@ class LanguageModeling(Task):
     ) -> Concluded:
         summary = summarise(run, record, self.corpus, baseline, chosen, ngram, record.deadline.share(JUDGED_SHARE))
         ranks = surprise_quantiles(chosen.model, self.corpus, RANKED_TOKENS, record.deadline)
-        run.write_facts(left=chosen.parts, ranks=ranks)
+        run.write_facts(selected=chosen.parts, ranks=ranks)
         return summary
 
     def fit_without_net(self, run: RunFolder, clock: Clock) -> Baseline:
@@ -298,7 +298,7 @@ class LanguageModeling(Task):
             self.corpus, ngram, baseline, path, self.settings, self._judged_by.share(JUDGED_SHARE)
         )
         ranks = surprise_quantiles(ngram, self.corpus, RANKED_TOKENS, self._judged_by)
-        run.write_facts(left=[COUNTED], ranks=ranks)
+        run.write_facts(selected=[COUNTED], ranks=ranks)
         return summary
 
 

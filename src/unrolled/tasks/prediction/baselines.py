@@ -26,7 +26,7 @@ from unrolled.rundir.folder import RunFolder
 from unrolled.tasks.base import Baseline
 from unrolled.tasks.prediction.metrics import calibrated_nats, metric_of
 from unrolled.tasks.prediction.rows import predict_rows
-from unrolled.training.checkpoint import load_tensors, save_tensors
+from unrolled.training.checkpoint import save_tensors
 
 COUNTING = 0.3  # largest share of the time, for counting n-grams
 FITTING = 0.75  # share of the rest for the linear model; what remains is for validation scores
@@ -78,7 +78,7 @@ def save_baselines(run: RunFolder, baselines: dict[str, BaselineModel]) -> None:
 
 def load_baseline(run: RunFolder, name: str, featurizer: Featurizer) -> BaselineModel:
     """The baseline of this name, saved by `save_baselines`. Raises RunError if it is missing or damaged."""
-    tensors, facts = load_tensors(run.baseline_file(name))
+    tensors, facts = run.read_baseline(name)
     return (
         NGramBayes.from_tensors(tensors, facts)
         if name == COUNTED

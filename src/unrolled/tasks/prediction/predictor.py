@@ -44,7 +44,9 @@ class PredictionRun(RowsRun):
     def __init__(self, folder: RunFolder, reread: ReadAgain, device: str = "cpu", threads: int | None = None) -> None:
         super().__init__(folder, reread, device, threads)
         # a run that was stopped early predicts with its net alone
-        self.selected = folder.facts.get("left") or [self.settings.of_learnt().model or DEFAULT_MODEL]
+        self.selected = folder.facts.get("selected") or [
+            self.settings.trained_member_settings().model or DEFAULT_MODEL
+        ]
         weights: dict[str, list[float]] = folder.facts.get("weights") or {name: [1.0] for name in self.outputs}
         self.reaches: dict[str, HalfWidths] = folder.facts.get("reaches") or {}
         self.net: PredictionNet | None = None

@@ -228,7 +228,7 @@ class Selected:
     def facts(self) -> dict[str, object]:
         """The facts for run.json."""
         reaches = {name: list(reach) for name, reach in self.reaches.items() if reach}
-        return {"left": self.parts, "weights": self.weights, **({"reaches": reaches} if reaches else {})}
+        return {"selected": self.parts, "weights": self.weights, **({"reaches": reaches} if reaches else {})}
 
 
 def summarise_prediction(

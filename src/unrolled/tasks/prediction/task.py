@@ -93,7 +93,8 @@ class Prediction(Task):
         check_baselines(examples, settings.model)
         if settings.class_weights and not all(isinstance(one, LabelTargets) for one in examples.targets.values()):
             raise OptionError(
-                "--balance gives each label the same weight; the outputs here are not single labels. Leave it out."
+                "--class-weights balanced gives each label the same weight; the outputs here are not single "
+                "labels. Leave it out."
             )
         if settings.pool == "last" and settings.direction != "causal":
             raise OptionError(

@@ -91,7 +91,8 @@ class Generator:
         source = Source(*pad_steps(self.featurizer, [item]))
         random = seeds.make_generator(choice.seed, "write", number)
         drawn = sample_from(
-            self.encoder_decoder, self.encoder_decoder.start(source), generator=random, temperature=choice.temperature or 0.0,
+            self.encoder_decoder, self.encoder_decoder.start(source), generator=random,
+            temperature=choice.temperature or 0.0,
             length=length,
         )  # fmt: skip
         tokens = tuple(drawn)

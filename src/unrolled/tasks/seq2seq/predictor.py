@@ -58,7 +58,8 @@ class Seq2SeqEvaluation(Evaluation):
     @property
     def lines(self) -> list[str]:
         lines = [
-            f"{self.name}, {self.split}, {self.way}: {self.score.format_line(self.figure == 'bleu')}; {self.cost.line}"
+            f"{self.name}, {self.split}, {self.way}: {self.score.format_line(self.figure == 'bleu')}; "
+            f"{self.cost.line}"
         ]
         for one in self.score.by_length if self.figure == "bleu" else ():
             to = f"{one.shortest} to {one.longest}" if one.longest is not None else f"{one.shortest} and more"
@@ -91,7 +92,7 @@ class Seq2SeqRun(RowsRun):
         teacher_forced = load_best(folder, plan, lambda plan: build_teacher_forced(plan, self.settings, tables))
         teacher_forced.requires_grad_(False)
         if not isinstance(output, TextOutput):
-            raise RunError(f"{folder.path}/symbols.json is damaged: its output is not a text. Train again.")
+            raise RunError(f"{folder.path}/vocabulary.json is damaged: its output is not a text. Train again.")
         self._parameters = sum(p.numel() for p in teacher_forced.parameters())
         self.text_generator = Generator(teacher_forced.encoder_decoder, self.known.featurizer, output)
         # a run that was stopped early generates greedily
@@ -111,7 +112,7 @@ class Seq2SeqRun(RowsRun):
         texts = self._write([item for _, item in some], options.generation or self.preferred, first)
         for (name, item), text in zip(some, texts, strict=True):
             with single_thread():  # a single row
-                attention = self.text_generator.attention(item, text) if options.attention else None
+                attention = self.text_generator.attention(item, text) if options.show_attention else None
             yield RowPrediction(
                 name, texts={self.name: Text(self.text_generator.decode(text), text.score, attention)}
             )

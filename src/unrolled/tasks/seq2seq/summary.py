@@ -146,7 +146,8 @@ def summarise_seq2seq(
     score = scores.pop(best.name)
     return Seq2SeqSummary(
         name=name, model=model, split=split, beam=best.beam, score=score,
-        others=scores | beside, cost=ReferenceCost.of(*text_generator.reference_nats(examples, rows, deadline)), figure=figure_of(examples),
+        others=scores | beside, cost=ReferenceCost.of(*text_generator.reference_nats(examples, rows, deadline)),
+        figure=figure_of(examples),
         validation=validation, trend=trend, baseline_name=baseline_name, baseline=nearest_name,
         sameness=equal_texts_note(texts[best.name]), split_method=examples.split_method,
     )  # fmt: skip

@@ -189,10 +189,11 @@ class Seq2Seq(Task):
     def conclude(self, run: RunFolder, record: TrainingRecord, baseline: Baseline) -> Concluded:
         deadline, model = record.deadline.within(record.cost.seconds), record.plan.model
         summary = summarise_seq2seq(
-            self.name, f"{model} with {attention_of(self.settings)}", self._text_generator(record.model), self.examples,
+            self.name, f"{model} with {attention_of(self.settings)}", self._text_generator(record.model),
+            self.examples,
             deadline, trend_of(run.read_reports()), baseline.name,
         )  # fmt: skip
-        run.write_facts(left=[model], beam=summary.beam)
+        run.write_facts(selected=[model], beam=summary.beam)
         return summary
 
     def fit_without_net(self, run: RunFolder, clock: Clock) -> Baseline:
@@ -213,7 +214,8 @@ def check_seq2seq(settings: Seq2SeqSettings) -> None:
         raise OptionError(
             f"--model {settings.model}: the linear model predicts labels or numbers, the n-gram labels; "
             "the output here is a text.\n"
-            "Try --model lstm, gru or transformer; or, if there are only a few different texts: --task classification."
+            "Try --model lstm, gru or transformer; or, if there are only a few different texts: --task "
+            "classification."
         )
     if settings.bptt != "full":
         raise OptionError(
