@@ -46,8 +46,9 @@ def measure(data: Path, options: dict[str, Any], seed: int) -> dict[str, Any]:
     }
     rows = next(iter(next(iter(summary.scores.values())).values())).rows
     return {
-        "left": summary.model, "figures": figures, "validated": rows, "seconds": round(seconds, 1),
-        "steps": plan["steps"], "size": plan["size"], "depth": plan["depth"], "dropout": plan["dropout"],
+        "selected": summary.model, "figures": figures, "validated": rows, "seconds": round(seconds, 1),
+        "steps": plan["steps"], "hidden_size": plan["hidden_size"], "layers": plan["layers"],
+        "dropout": plan["dropout"],
         "processor": processor_name(), "threads": plan["threads"],
         "curve": [(round(one["seconds"], 1), one["validation"]) for one in reports if "validation" in one],
     }  # fmt: skip
@@ -67,13 +68,13 @@ def main() -> None:
     known = [json.loads(line) for line in lines]
     name = f"{options.data.resolve().parent.name}/{options.data.name}"
     for seed in map(int, options.seeds.split(",")):
-        key = {"data": name, "seed": seed, "minutes": options.minutes, "embedding": options.embedding}
+        key = {"data": name, "seed": seed, "minutes": options.minutes, "stem": options.stem}
         if any(key.items() <= line.items() for line in known):
             continue
         how = {
             "minutes": options.minutes,
             "valid": options.valid,
-            "stem": options.embedding,
+            "stem": options.stem,
             "threads": options.threads,
         }
         found = measure(options.data, how, seed)

@@ -31,7 +31,7 @@ from unrolled.states import State
 
 LENGTHS = (64, 256, 1024, 4096, 16384)
 STRATEGIES = ("full", "truncated:k1=64", "checkpointed:slots=50", "checkpointed:bytes=16MB")
-TOKEN_TYPE = 64
+TOKENS = 64
 PAIRS = 7  # of alternating timings, after a warm-up
 
 
@@ -41,12 +41,12 @@ class Model(nn.Module):
     def __init__(self, size: int) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.embedding, self.memory = nn.Embedding(TOKEN_TYPE, size), LSTM(size, size)
+        self.embedding, self.memory = nn.Embedding(TOKENS, size), LSTM(size, size)
 
 
 def read(model: Model, rows: int, steps: int, by_steps: bool) -> tuple[SegmentLoss, State]:
     """A piece function over random tokens with a loss at every step, and its initial state."""
-    tokens = torch.randint(0, TOKEN_TYPE, (rows, steps), generator=torch.Generator().manual_seed(1))
+    tokens = torch.randint(0, TOKENS, (rows, steps), generator=torch.Generator().manual_seed(1))
 
     def piece(state: State, start: int, stop: int) -> tuple[Tensor, State]:
         if not by_steps:
@@ -66,7 +66,7 @@ def one(strategy: str, size: int, rows: int, steps: int) -> dict[str, Any]:
     model = Model(size)
     piece, state = read(model, rows, steps, by_steps=False)
     for warm in ("full", strategy):  # warm-up: the cost of first calls is not the strategy's
-        build("gradient", BPTT_STRATEGIES, warm)(piece, state, 8)
+        build("bptt", BPTT_STRATEGIES, warm)(piece, state, 8)
     before = peak_bytes()
     seconds, norm = time_one(strategy, model, piece, state, steps)
     return {"seconds": round(seconds, 3), "extra_bytes": peak_bytes() - before, "norm": norm}
@@ -76,7 +76,7 @@ def time_one(strategy: str, model: Model, piece: SegmentLoss, state: State, step
     """Seconds of one backward pass, and the norm of its gradient."""
     model.zero_grad()
     started = time.perf_counter()
-    build("gradient", BPTT_STRATEGIES, strategy)(piece, state, steps)
+    build("bptt", BPTT_STRATEGIES, strategy)(piece, state, steps)
     seconds = time.perf_counter() - started
     return seconds, sum(float((p.grad**2).sum()) for p in model.parameters() if p.grad is not None) ** 0.5
 

@@ -42,7 +42,10 @@ def ours(text: Path, minutes: float, seed: int, *options: str) -> dict[str, Any]
             unrolled.load(out).evaluate().as_dict()["nats"]
         )  # the command may have had no time for the whole split
     curve = [(round(line["seconds"], 1), line["validation"]) for line in log if "validation" in line]
-    plan = {name: plans[-1][name] for name in ("size", "depth", "batch", "window", "steps", "dropout", "precision")}
+    plan = {
+        name: plans[-1][name]
+        for name in ("hidden_size", "layers", "batch_size", "window", "steps", "dropout", "precision")
+    }
     scores = facts["scores"]
     return {"nats": whole, "told": scores["nats"], "validation": scores["validation"],
             "baseline": facts["baseline"]["test"], "selected": scores["model"], "candidates": scores["candidates"],

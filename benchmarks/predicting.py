@@ -51,7 +51,7 @@ def main() -> None:
             break
     one_by_one = (time.perf_counter() - started) / alone
     line = {
-        "texts": count, "left": run.selected, "seconds": round(together * count, 2),
+        "texts": count, "selected": run.selected, "seconds": round(together * count, 2),
         "texts_a_second": round(1 / together), "one_by_one_a_second": round(1 / one_by_one),
         "times": round(one_by_one / together, 1), "bytes_more": grown, "processor": processor_name(),
         "date": time.strftime("%Y-%m-%d"),

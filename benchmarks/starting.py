@@ -76,7 +76,7 @@ def measure(folder: Path, rows: list[dict[str, str]], start: str, options: dict[
     for file in sorted(out.rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()
     out.rmdir()
-    return {"left": summary.model, "accuracy": scores, "seconds": round(time.monotonic() - started, 1)}
+    return {"selected": summary.model, "accuracy": scores, "seconds": round(time.monotonic() - started, 1)}
 
 
 def main() -> None:

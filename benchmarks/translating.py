@@ -54,7 +54,8 @@ def measure(data: Path, valid: Path, out: Path, options: dict[str, Any]) -> dict
     figures = score["outputs"]["en"]
     plan, reports = run.folder.read_plans()[-1], run.folder.read_reports()
     names = ("bleu", "bleu_interval", "chrf", "chrf_interval", "nats", "perplexity", "written", "bleu_by_length")
-    sizes = ("model", "size", "depth", "batch", "steps", "dropout", "smoothing", "rate", "threads", "precision")
+    sizes = ("model", "hidden_size", "layers", "batch_size", "steps", "dropout", "smoothing", "learning_rate",
+             "threads", "precision")  # fmt: skip
     return {
         **{name: figures[name] for name in names},
         "beside": {name: {"bleu": one["bleu"], "chrf": one["chrf"]} for name, one in score["beside"].items()},

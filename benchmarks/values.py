@@ -67,7 +67,7 @@ def measure(name: str, seed: int, minutes: float, folder: Path) -> dict[str, Any
         raise SystemExit(f"{name}: the training was stopped before its end")
     facts = training.summary.as_dict()["outputs"]["y"]
     figures = {one: facts[one] for one in ("mae", "mae_interval", "rmse", "r2", "constant", "beside")}
-    return {"left": training.summary.model, "seconds": round(time.monotonic() - started, 1), **figures}
+    return {"selected": training.summary.model, "seconds": round(time.monotonic() - started, 1), **figures}
 
 
 def main() -> None:

@@ -62,8 +62,8 @@ def draw_learning(answers: list[Line], translations: list[Line]) -> str:
                         if name in figures:
                             level = figures[name]["nats"]
                             axes.axhline(level, linestyle=style, color=drawn.get_color(), alpha=0.6)
-                    if "+" in line["left"]:
-                        axes.plot(seconds[-1] / 60, figures[line["left"]]["nats"], "o", color=drawn.get_color())
+                    if "+" in line["selected"]:
+                        axes.plot(seconds[-1] / 60, figures[line["selected"]]["nats"], "o", color=drawn.get_color())
             axes.set(title=data, xlabel="minutes", ylabel="nats per prediction", xlim=(0, None), ylim=(0, None))
             axes.legend(frameon=False, fontsize=8)
         for axes in places:

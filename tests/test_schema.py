@@ -83,8 +83,9 @@ def test_settings_and_plans_come_back_as_they_were() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("size", 0), ("size", 10**9), ("depth", "1"), ("window", 1.5), ("warmup", 0), ("validate_every", 0),
-     ("rate", -1.0), ("precision", "float8"), ("twice", None), ("sise", 3)],
+    [("hidden_size", 0), ("hidden_size", 10**9), ("layers", "1"), ("window", 1.5), ("warmup", 0), ("validate_every",
+    0),
+     ("learning_rate", -1.0), ("precision", "float8"), ("twice", None), ("hiden_size", 3)],
 )  # fmt: skip
 def test_a_plan_that_cannot_be_is_refused(name: str, value: Any) -> None:
     with pytest.raises(RunError, match=rf"^plan.jsonl, line 1, is damaged: '{name}' is "):

@@ -19,7 +19,7 @@ from unrolled.model.language import LanguageModel
 from unrolled.model.mixture import Mixture
 from unrolled.model.ngram.model import NGram
 
-TOKEN_TYPE = 5
+TOKENS = 5
 
 
 class Fixed:
@@ -41,19 +41,17 @@ class Fixed:
 
 def probabilities(seed: int, sharpness: float = 2.0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.softmax(
-        sharpness * torch.randn(TOKEN_TYPE, TOKEN_TYPE, generator=generator, dtype=torch.float64), -1
-    )
+    return torch.softmax(sharpness * torch.randn(TOKENS, TOKENS, generator=generator, dtype=torch.float64), -1)
 
 
-UNIFORM = torch.full((TOKEN_TYPE, TOKEN_TYPE), 1 / TOKEN_TYPE, dtype=torch.float64)
+UNIFORM = torch.full((TOKENS, TOKENS), 1 / TOKENS, dtype=torch.float64)
 
 
 def walk(table: Tensor, steps: int, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Inputs and targets sampled from a chain with this `table`."""
     draw, at, text = np.random.default_rng(seed), 0, [0]
     for _ in range(steps):
-        at = int(draw.choice(TOKEN_TYPE, p=table[at].numpy()))
+        at = int(draw.choice(TOKENS, p=table[at].numpy()))
         text.append(at)
     return np.array(text[:-1]), np.array(text[1:])
 
@@ -92,8 +90,8 @@ def test_a_part_that_knows_nothing_gets_no_say(first: bool) -> None:
     rows = walk(truth, 20_000)
     mixture.fit([rows])
     assert nats(mixture, rows) <= nats(parts[0], rows) + 1e-5
-    inputs = torch.arange(TOKEN_TYPE)
-    targets = mixture.step(inputs, mixture.start(TOKEN_TYPE))[0].exp()
+    inputs = torch.arange(TOKENS)
+    targets = mixture.step(inputs, mixture.start(TOKENS))[0].exp()
     torch.testing.assert_close(targets, truth, atol=0.05, rtol=0.0)
 
 
@@ -168,8 +166,8 @@ def test_the_same_text_gives_the_same_weights() -> None:
 
 
 def test_a_learnt_and_a_counted_part_answer_together() -> None:
-    text = np.random.default_rng(0).integers(0, TOKEN_TYPE, 2000)
-    learnt, counted = LanguageModel(TOKEN_TYPE, 4, LSTM(4, 6)), NGram.count(text, TOKEN_TYPE, 3)
+    text = np.random.default_rng(0).integers(0, TOKENS, 2000)
+    learnt, counted = LanguageModel(TOKENS, 4, LSTM(4, 6)), NGram.count(text, TOKENS, 3)
     mixture = Mixture([learnt, counted])
     tokens = torch.from_numpy(text[:40]).view(2, 20)
     logits, _ = mixture.unroll(tokens, mixture.start(2))

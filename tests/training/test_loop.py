@@ -20,17 +20,17 @@ from unrolled.training.optimiser import Optimiser
 from unrolled.training.plan import Plan, lower_rate
 from unrolled.training.planning import TextSize, plan_steps
 
-TOKEN_TYPE, ROWS, STEPS = 10, 4, 8
+TOKENS, ROWS, STEPS = 10, 4, 8
 
 
 def make_plan(steps: int = 6) -> Plan:
     settings = TrainOptions(steps=steps, hidden_size=8, batch_size=ROWS, window=STEPS, dropout=0.2)
-    return plan_steps(settings, TextSize(TOKEN_TYPE, 1000, 1000.0), "cpu", 1)
+    return plan_steps(settings, TextSize(TOKENS, 1000, 1000.0), "cpu", 1)
 
 
 def make_training_state() -> TrainingState:
     torch.manual_seed(0)
-    model = LanguageModel(TOKEN_TYPE, 6, build_stack("lstm", 6, 8, dropout=0.2))
+    model = LanguageModel(TOKENS, 6, build_stack("lstm", 6, 8, dropout=0.2))
     return TrainingState(model, Optimiser(model, make_plan()), model.start(ROWS))
 
 
@@ -41,7 +41,7 @@ class Drawn:
         self.lengths, self.fresh = lengths, fresh
 
     def batch(self, k: int) -> TextBatch:
-        drawn = torch.randint(0, TOKEN_TYPE, (ROWS, STEPS + 1), generator=torch.Generator().manual_seed(k))
+        drawn = torch.randint(0, TOKENS, (ROWS, STEPS + 1), generator=torch.Generator().manual_seed(k))
         lengths = torch.full((ROWS,), self.lengths)
         return TextBatch(drawn[:, :-1], drawn[:, 1:], lengths, torch.full((ROWS,), self.fresh))
 
@@ -70,7 +70,7 @@ def test_it_trains_to_the_plans_end_and_reports_where_it_is_due() -> None:
     assert go(training_state, [make_plan(6)], is_due=lambda plan: training_state.step % 2 == 0) == [2, 4, 6]
     assert training_state.tokens == 6 * ROWS * STEPS
     assert training_state.targets == training_state.tokens
-    assert training_state.loss == pytest.approx(math.log(TOKEN_TYPE), abs=0.3)
+    assert training_state.loss == pytest.approx(math.log(TOKENS), abs=0.3)
 
 
 def test_it_stops_before_the_next_update() -> None:
