@@ -61,9 +61,10 @@ def train(path: str | PathLike[str], *, progress: bool = True, **options: Any) -
     """Trains on the text or the table at `path` and returns the run with its best weights loaded.
 
     progress: whether to show progress on standard error, where that is a terminal.
-    options: those of `unroll train`, such as minutes=2, steps=500, model="gru", out="runs/poems"; kind="label"
-    corresponds to --task. Raises InputError for invalid data or options, TrainingError where the training fails.
-    Ctrl-C ends it tidily: the best weights and a checkpoint are saved, then KeyboardInterrupt is raised.
+    options: those of `unroll train`, such as minutes=2, steps=500, model="gru", out="runs/poems";
+    task="classification" corresponds to --task. Raises InputError for invalid data or options, TrainingError where
+    the training fails. Ctrl-C ends it tidily: the best weights and a checkpoint are saved, then KeyboardInterrupt is
+    raised.
     """
     from unrolled.cli.from_python import train_and_show
 

@@ -153,8 +153,8 @@ class TableSettings(ColumnSettings):
     fold: Annotated[int | None, "train only this fold, from 1"] = None
     input_type: Annotated[str | None, "text, category, vectors, audio or image"] = None
     sequence: Annotated[str | None, "one row per step: rows with the same value are a sequence"] = None
-    stem: Annotated[str, "sounds, pictures: auto, conv, plain or patches"] = "auto"
-    augment: Annotated[str, "sounds, pictures: augmentation, auto (if few), yes or no"] = "auto"
+    stem: Annotated[str, "audio, images: auto, conv, plain or patches"] = "auto"
+    augment: Annotated[str, "audio, images: augmentation, auto (if few), yes or no"] = "auto"
     skip_empty: Annotated[bool, "leave out rows with an empty cell"] = False
     decimal: Annotated[str | None, "csv, tsv: the decimal mark of numbers, , or ."] = None
     shuffle: Annotated[bool, "split at random, although rows are in date order"] = False

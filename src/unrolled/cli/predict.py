@@ -43,7 +43,7 @@ def predict(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Predict for texts, sounds, pictures or numbers: one line each, in the order of the input.
+    """Predict for texts, audio, images or numbers: one line each, in the order of the input.
 
     Columns are separated by tabs: for each output its label and the label's probability, then the text. Tags: the
     tags of all words and the lowest of their probabilities. Numbers: the value and its 95% interval. Generated texts:

@@ -1,4 +1,4 @@
-"""From the user's files to batches: what a path holds, text, tables of symbols, parts, windows."""
+"""From the user's files to batches: what a path holds, text, vocabularies, splits, windows."""
 
 from unrolled.data.files.fingerprints import fingerprint, keep_standard_input
 from unrolled.data.tables.base import TableOptions

@@ -38,7 +38,7 @@ OPTIONS = {
     "generation": "generation applies to runs that generate texts",
     "show_attention": "--show-attention applies to runs that generate texts",
 }
-"""Options of `predict` and `evaluate`, each with what it applies to. `Run.takes` names those of a task."""
+"""Options of `predict` and `evaluate`, each with what it applies to. `Run.accepts` names those of a task."""
 
 Read = TypeVar("Read", bound=Task)
 ReadAgain: TypeAlias = Callable[[str | None, bool], Task]
