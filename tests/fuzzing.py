@@ -190,7 +190,7 @@ def make_value_run(corpus: Path) -> None:
         "--output",
         "y",
         "--task",
-        "value",
+        "regression",
         "--model",
         "lstm+linear",
         "--out",

@@ -664,7 +664,7 @@ def test_a_conllu_file_comes_back_with_its_other_columns_untouched(tagged: Train
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("direction", ["both", "ahead"])
+@pytest.mark.parametrize("direction", ["bidirectional", "causal"])
 def test_tags_go_on_to_the_same_bytes(direction: str, tmp_path: Path) -> None:
     path = write_sentences(tmp_path / "t.conllu", 60)
     for stopped in (None, 7):

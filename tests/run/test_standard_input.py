@@ -76,7 +76,7 @@ def test_of_what_cannot_be_learnt_nothing_is_left(
 
 @pytest.mark.slow
 def test_what_a_kill_left_of_it_is_swept_up_by_the_next(tmp_path: Path, temporary: Path) -> None:
-    killed = ("import os, sys; from unrolled.data import fingerprints; real = fingerprints._read\n"
+    killed = ("import os, sys; from unrolled.data.files import fingerprints; real = fingerprints._read\n"
               "fingerprints._read = lambda source: os._exit(9)\n"
               "from unrolled.run import Training; Training('-', out=sys.argv[1], steps=2)")  # fmt: skip
     environment = os.environ | {"TMPDIR": str(temporary)}
